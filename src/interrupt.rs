@@ -1,0 +1,63 @@
+//! Ctrl-C and SIGTERM, counted: the first asks what runs to stop, the second leaves at once.
+//! Handlers only count and wake; what an interrupt means is decided where the work is.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A counter of interrupts and a descriptor that becomes readable with each. Cheap to clone.
+#[derive(Clone)]
+pub struct Interrupts {
+    count: Arc<AtomicUsize>,
+    wake: Arc<UnixStream>,
+    _keep: Arc<UnixStream>,
+}
+
+impl Interrupts {
+    /// Counts SIGINT and SIGTERM from now on. SIGPIPE stays ignored, as Rust has it.
+    ///
+    /// # Errors
+    /// When no socket pair or handler can be had.
+    pub fn listen() -> io::Result<Self> {
+        let (wake, sender) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        sender.set_nonblocking(true)?;
+        let count = Arc::new(AtomicUsize::new(0));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
+        }
+        Ok(Self { count, wake: Arc::new(wake), _keep: Arc::new(sender) })
+    }
+
+    /// Interrupts that never come: for tests and for runs that must not be stopped.
+    ///
+    /// # Errors
+    /// When no socket pair can be had.
+    pub fn never() -> io::Result<Self> {
+        let (wake, sender) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        Ok(Self { count: Arc::new(AtomicUsize::new(0)), wake: Arc::new(wake), _keep: Arc::new(sender) })
+    }
+
+    /// How many interrupts have come so far. Drains the wake descriptor: each byte in it is one signal.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        use std::io::Read;
+        let mut bytes = [0u8; 64];
+        while let Ok(n) = (&*self.wake).read(&mut bytes) {
+            if n == 0 {
+                break;
+            }
+            self.count.fetch_add(n, Ordering::SeqCst);
+        }
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Readable when an interrupt came that [`Self::count`] has not drained yet: for `poll`.
+    #[must_use]
+    pub fn wake(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}

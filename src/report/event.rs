@@ -1,0 +1,150 @@
+//! What happens during a run, as values. Sentences are written in `words`, JSON in `json`; nobody else.
+
+use std::time::Duration;
+
+use crate::failure::{Exit, Failure};
+
+/// The act that a step belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Needs the client; nothing live changes.
+    Stage,
+    /// Carried out by the host alone.
+    Switch,
+    /// The host goes back.
+    Revert,
+    /// After the confirmation; can never fail a deploy.
+    Settle,
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It began.
+    Started,
+    /// It was carried out.
+    Done,
+    /// It failed.
+    Failed,
+    /// It was not needed.
+    Skipped,
+}
+
+/// The downtime that the host measured while it switched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Downtime {
+    /// Health requests sent.
+    pub probes: u64,
+    /// Those that were not answered well.
+    pub failed: u64,
+    /// Longest time between two good answers around a failed or late one, in milliseconds.
+    pub longest_gap_ms: u64,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The new release is live and verified.
+    Deployed,
+    /// An older release is live again and verified.
+    RolledBack,
+    /// Only staged, as asked.
+    Staged,
+    /// It was already there.
+    Unchanged,
+    /// It failed before the flip.
+    Failed,
+    /// The host went back by itself.
+    Reverted,
+    /// Needs a person.
+    Degraded,
+    /// Another switch holds the host.
+    Locked,
+    /// No connection.
+    Unreachable,
+    /// Not known.
+    Unknown,
+}
+
+/// The last event of a deploy or rollback.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The exit code.
+    pub exit: Exit,
+    /// The release this run was about.
+    pub release: Option<String>,
+    /// The release that was live before.
+    pub previous: Option<String>,
+    /// The release that is live now, when known.
+    pub live: Option<String>,
+    /// Whole run.
+    pub took: Duration,
+    /// From the start until the new release served.
+    pub live_after: Option<Duration>,
+    /// Bytes that this client sent.
+    pub bytes_sent: u64,
+    /// What the host measured, when it could measure.
+    pub downtime: Option<Downtime>,
+    /// Why it did not end well.
+    pub failure: Option<Failure>,
+    /// What a person may type next, when it ended well.
+    pub next: Vec<String>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The first event: which command, on what.
+    Started {
+        /// `deploy`, `rollback`, …
+        command: &'static str,
+        /// The app's name.
+        app: String,
+        /// `user@host[:port]` as the person wrote it.
+        host: String,
+        /// The release, when it is known already.
+        release: Option<String>,
+    },
+    /// A step began or ended.
+    Step {
+        /// Which act.
+        phase: Phase,
+        /// Its name, as in `shipit plan`.
+        name: String,
+        /// How far.
+        state: State,
+        /// How long it took, once it ended.
+        took: Option<Duration>,
+        /// A few words on the result (`3 files`, `already there`).
+        note: Option<String>,
+    },
+    /// Bytes handed to the link.
+    Progress {
+        /// So far.
+        sent: u64,
+        /// In all; 0 when not known.
+        total: u64,
+    },
+    /// A line from a build, a hook, a prepare command or a journal. Raw: the renderers escape it.
+    Log {
+        /// `build`, `prepare`, `hook`, `journal`, `host`.
+        source: &'static str,
+        /// One line without its end.
+        line: Vec<u8>,
+    },
+    /// Something the person should know; never a reason to stop.
+    Warning {
+        /// One sentence.
+        text: String,
+    },
+    /// The last event.
+    Ended(Box<Ended>),
+}
+
+/// Takes events. The only way from the engine to a person.
+pub trait Report {
+    /// Called for each event, in order.
+    fn event(&mut self, event: &Event);
+}

@@ -1,0 +1,81 @@
+//! Text from elsewhere made safe to show, and quantities as people read them. Words only: no IO, no colour.
+
+use std::time::Duration;
+
+/// The longest line of foreign text that is shown, in bytes of the escaped form.
+pub const LONGEST: usize = 4096;
+
+/// Foreign bytes as one safe line: control characters, ESC, C1 and invalid UTF-8 are written as `\xNN` or
+/// `\u{NN}`, bidirectional overrides too; a tab becomes a space; over [`LONGEST`] bytes it is cut with `…`.
+#[must_use]
+pub fn shown(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\t' => out.push(' '),
+                '\u{0}'..='\u{1f}' | '\u{7f}' => out.push_str(&format!("\\x{:02x}", c as u32)),
+                '\u{80}'..='\u{9f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{feff}' => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+                _ => out.push(c),
+            }
+            if out.len() > LONGEST {
+                out.push('…');
+                return out;
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+/// `0.42s`, `12.3s`, `2m05s`.
+#[must_use]
+pub fn seconds(took: Duration) -> String {
+    let s = took.as_secs_f64();
+    if s < 10.0 {
+        format!("{s:.2}s")
+    } else if s < 60.0 {
+        format!("{s:.1}s")
+    } else {
+        format!("{}m{:02}s", took.as_secs() / 60, took.as_secs() % 60)
+    }
+}
+
+/// `812 B`, `3.4 MB`: decimal units, as disks and links are sold.
+#[must_use]
+pub fn bytes(n: u64) -> String {
+    let mut value = n as f64;
+    for unit in ["B", "kB", "MB", "GB", "TB"] {
+        if value < 1000.0 || unit == "TB" {
+            return if unit == "B" { format!("{n} B") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1000.0;
+    }
+    format!("{n} B")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escape_sequence_never_reaches_the_terminal() {
+        assert_eq!(shown(b"a\x1b[2Jb\x07\xff\tc\xc2\x9b"), "a\\x1b[2Jb\\x07\\xff c\\u{9b}");
+        assert_eq!(shown("naïve \u{202e}x".as_bytes()), "naïve \\u{202e}x");
+        assert!(shown(&[b'x'; 10_000]).len() < LONGEST + 8);
+    }
+
+    #[test]
+    fn quantities_read_as_people_say_them() {
+        assert_eq!(seconds(Duration::from_millis(420)), "0.42s");
+        assert_eq!(seconds(Duration::from_secs(125)), "2m05s");
+        assert_eq!(bytes(812), "812 B");
+        assert_eq!(bytes(3_400_000), "3.4 MB");
+    }
+}
