@@ -1,1 +1,9 @@
-//! (being built)
+//! What runs on the host: constant script files, arguments that travel as data, and the frame that tells a
+//! step that ended from a line that was lost. Nothing here knows the order of a deploy.
+//! Start reading at [`run`]; every `*.sh` here is meant to be audited as it stands.
+
+pub mod frame;
+pub mod script;
+
+pub use frame::{Answer, Told, run};
+pub use script::{CONDUCTOR, Script, conductor_digest, encoded};

@@ -1,0 +1,97 @@
+# The conductor's verdict: is the process that runs a new one, from the release asked for, and does it serve?
+# An unreadable value is a failure, never a pass. Never here: a change to anything live.
+# shellcheck shell=dash disable=SC2034,SC2154
+
+# await UNIT TURN START SUCCESSES TIMEOUT WATCH KIND TARGET STATUS CONTAINS RELEASE
+# TURN: restart (the InvocationID must be new) or reload (it must not be). Seconds are whole.
+step_await() {
+    local unit="$1" turn="$2" start="$3" successes="$4" timeout="$5" watch="$6" row=0 end restarts invocation pid
+    shift 6
+    [ "$5" = - ] || set -- "$1" "$2" "$3" "$4" "$target_release"
+    now; end=$((now + start * 100))
+    until settled "$unit" "$turn"; do
+        [ -z "$hopeless" ] || { cause="$unit $hopeless"; return 1; }
+        cancelled && cause='stopped on request' && return 1
+        now; [ "$now" -lt "$end" ] || { cause="$unit was not active after ${start}s ($said)"; return 1; }
+        sleep 0.1
+    done
+    invocation=$p_InvocationID restarts=$p_NRestarts pid=$p_MainPID
+    invocations="$invocations $invocation"
+    from_release "$pid" || { cause="$unit runs from $where, not from release $target_release"; return 1; }
+    now; end=$((now + timeout * 100))
+    while [ "$row" -lt "$successes" ]; do
+        if probe "$@" 2; then row=$((row + 1)); else row=0; fi
+        same "$unit" || return 1
+        cancelled && cause='stopped on request' && return 1
+        [ "$row" -lt "$successes" ] || break
+        now; [ "$now" -lt "$end" ] || { cause="$unit was not healthy after ${timeout}s: $said"; return 1; }
+        sleep 0.1
+    done
+    [ "$phase" = switch ] && event live "$unit" "$target_release"
+    now; end=$((now + watch * 100))
+    while now && [ "$now" -lt "$end" ]; do
+        sleep 0.2
+        same "$unit" || return 1
+        cancelled && cause='stopped on request' && return 1
+        probe "$@" 2 || { cause="$unit was healthy, then not: $said"; return 1; }
+    done
+    event verdict "$unit" "invocation=$invocation pid=$pid restarts=$restarts from=$where"
+}
+
+# True once the unit has done what was asked of it. Sets said (what it shows) and hopeless (when it cannot).
+settled() {
+    local was
+    hopeless=''
+    look "$1" || { said='systemd could not be asked'; return 1; }
+    said="$p_ActiveState/$p_SubState, result $p_Result"
+    was=${before#*"$1="} was=${was%% *}
+    [ "$p_InvocationID" = "$was" ] || invocations="$invocations $p_InvocationID"
+    case ${p_NRestarts:-x} in
+    0) ;;
+    x) hopeless='has an unreadable restart counter' ;;
+    *) [ "$2" = restart ] && hopeless="crashed and was restarted $p_NRestarts times (result $p_Result)" ;;
+    esac
+    case $p_ActiveState/${p_Job:-0} in
+    active/0) [ "$2" = reload ] || [ "$p_InvocationID" != "$was" ] ;;
+    failed/0)
+        [ "$p_InvocationID" != "$was" ] || [ "$2" = reload ] || return 1
+        hopeless="failed: result $p_Result, status $p_ExecMainStatus"
+        return 1 ;;
+    inactive/0)
+        if [ "$p_InvocationID" != "$was" ] && [ -n "$p_InvocationID" ]; then
+            hopeless="ended at once with result $p_Result: it left no process (wrong Type=?)"
+        fi
+        return 1 ;;
+    *) return 1 ;;
+    esac
+}
+
+# True while it is the same life of the same process: no restart since.
+same() {
+    look "$1" || { cause="systemd could not be asked about $1"; return 1; }
+    invocations="$invocations $p_InvocationID"
+    if [ "$p_NRestarts" != "$restarts" ] || [ "$p_InvocationID" != "$invocation" ]; then
+        cause="$1 crashed and was restarted (restarts $restarts -> $p_NRestarts, result $p_Result)"
+    elif [ "$p_ActiveState" != active ] && [ "$p_ActiveState" != reloading ]; then
+        cause="$1 stopped running: $p_ActiveState/$p_SubState, result $p_Result, status $p_ExecMainStatus"
+    else
+        return 0
+    fi
+    return 1
+}
+
+# Where the main process runs from, as far as this user may read it. A process that says another release is
+# refused; one that cannot be read is judged by its InvocationID, which is new since the flip.
+from_release() {
+    where=unreadable
+    local cwd exe root
+    root=$(cd .. && pwd -P) || return 1
+    cwd=$(readlink "/proc/$1/cwd" 2>/dev/null) || return 0
+    exe=$(readlink "/proc/$1/exe" 2>/dev/null) || exe=''
+    where=elsewhere
+    case $cwd/ in "$root/releases/$target_release/"*) where=$target_release; return 0 ;;
+    "$root/releases/"*) where=${cwd#"$root/releases/"}; where=${where%%/*} ;; esac
+    case $exe in "$root/releases/$target_release/"*) where=$target_release; return 0 ;;
+    "$root/releases/"*) where=${exe#"$root/releases/"}; where=${where%%/*} ;; esac
+    [ "$where" = elsewhere ] || [ "$turned" = reload ]
+}

@@ -1,0 +1,118 @@
+# The conductor's main: which list to carry out, by the marks that are there, and how it ends.
+#   no mark: the switch list · begun: the revert list · confirmed: only what comes after
+# args: root [boot]
+# shellcheck shell=dash disable=SC2034,SC2154
+
+# carry_out LIST: its steps in order; stops at the first that fails. Sets cause.
+carry_out() {
+    local list="$1" line began
+    phase=$1
+    while IFS= read -r line <&8; do
+        case $line in "$list "*) ;; *) continue ;; esac
+        set -f
+        # shellcheck disable=SC2086 # a line splits at its spaces; its bytes are encoded
+        set -- $line
+        set +f
+        shift
+        now; began=$now
+        event step "$list" "$1${2:+ $2}" "started"
+        cause=''
+        # shellcheck disable=SC2145 # the step's name is the first word
+        if cancelled && [ "$1" != confirm ]; then cause='stopped on request'; false; else "step_$@"; fi 8<&- || {
+            now; event step "$list" "$1${2:+ $2}" failed $((now - began)) "$cause"
+            [ "$list" = settle ] || return 1
+            continue
+        }
+        now; event step "$list" "$1${2:+ $2}" "done" $((now - began))
+    done 8<"$R/request"
+}
+
+# confirm: past this mark there is no automatic way back.
+step_confirm() {
+    sync -f . 2>/dev/null || :
+    mark confirmed || { cause='the confirmation could not be written'; return 1; }
+    ledger verified "$next"
+}
+
+revert() {
+    mark reverting || :
+    ledger failed "$next"
+    for attempt_revert in 1 2 3; do
+        carry_out revert && ledger reverted "$next" && finish reverted "$why"
+        event note revert "attempt $attempt_revert failed: $cause"
+    done
+    ledger degraded "$next"
+    ln -f -- "$R/request" degraded
+    finish degraded "$why; going back failed too: $cause"
+}
+
+# finish OUTCOME CAUSE: the evidence, the last event, and last of all the request.
+finish() {
+    local numbers live
+    measure_end
+    numbers=$(measured)
+    [ "$1" = deployed ] || evidence
+    rm -f -- ../next
+    live=$(is_current) || live=unreadable
+    [ "$1" != deployed ] || rm -f degraded
+    event ended "$1" "$live" "${numbers:--}" "${2:--}"
+    sync "$R/events" 2>/dev/null || :
+    rm -f -- request
+    exit 0
+}
+
+# The journal of exactly the lives that this run saw.
+evidence() {
+    local unit id
+    want=''
+    for id in $invocations; do case $want in *"$id"*) ;; *) want="$want -e $id" ;; esac; done
+    [ -n "$want" ] || return 0
+    sed -n 's/^unit //p' "$R/request" | while IFS= read -r unit; do
+        case $access in
+        sudo) sudo -n /usr/bin/journalctl "--unit=$unit" --lines=1000 --output=json --no-pager ;;
+        user) journalctl --user "--unit=$unit" --lines=1000 --output=json --no-pager ;;
+        *) journalctl "--unit=$unit" --lines=1000 --output=json --no-pager ;;
+        esac 2>/dev/null </dev/null
+    done | grep_lives | tail -n 60 >>"$R/journal" 2>/dev/null
+}
+
+# shellcheck disable=SC2086 # a list of -e ID
+grep_lives() { grep -F $want; }
+
+main() {
+    local tries=1
+    cd "$1/.shipit" || exit 1
+    [ -e request ] || exit 0
+    exec 9<. && flock -n 9 || exit 0
+    run=$(sed -n 's/^run //p' request) R=runs/$run
+    case $run in '' | *[!0-9A-Za-z-]*) mv -fT request request.unreadable; exit 1 ;; esac
+    epoch=$(field epoch) access=$(field access) manager=system previous=$(field previous) next=$(field next)
+    [ "$access" != user ] || manager=user
+    phase=revert measuring='' invocations='' before='' changed='' cause='' target_release=$next attempt_revert=1 turned=''
+    if [ "${2:-}" = boot ]; then
+        marked begun && ! marked confirmed && [ "$previous" != - ] && step_flip "$previous"
+        exit 0
+    fi
+    while marked "attempt-$tries"; do tries=$((tries + 1)); done
+    mark "attempt-$tries"
+    why="the switch was interrupted on the host (attempt $tries)"
+    if [ "$tries" -gt 5 ]; then
+        ln -f -- "$R/request" degraded
+        finish degraded 'the conductor was killed five times in a row'
+    fi
+    [ "$tries" -gt 1 ] || ledger begin "$next" "command=$(field command)"
+    if marked confirmed; then :
+    elif marked begun; then revert
+    elif ! carry_out switch; then
+        why=$cause
+        [ -z "$changed" ] || revert
+        ledger unswitched "$next"
+        finish failed "$why"
+    fi
+    measure_end
+    carry_out settle
+    finish deployed
+}
+
+main "$@"
+exit

@@ -1,0 +1,32 @@
+# Tells the events of one run as they come, from event number SKIP on, until it has ended and its request
+# is gone. Only reads: the switch does not know or care whether anybody watches.
+# args: root run skip
+set -eu
+cd "$1/.shipit/runs/$2"
+n=0 idle=0 part='' ended=''
+[ -e events ] || : >>events
+exec 3<events
+while [ "$n" -lt "$3" ] && IFS= read -r line <&3; do n=$((n + 1)); done
+while [ -z "$ended" ]; do
+    if IFS= read -r line <&3; then
+        printf 'event %s\n' "$part$line"
+        case $part$line in *' ended '*) ended=yes ;; esac
+        part='' idle=0
+        continue
+    fi
+    part=$part$line
+    idle=$((idle + 1))
+    # A run whose request is gone has said all it could (on a full disk that may be little).
+    if ! [ ../../request -ef request ] && [ $((idle % 40)) = 39 ]; then
+        echo 'gone'
+        exit 0
+    fi
+    [ $((idle % 100)) != 0 ] || { if [ -e attempt-1 ]; then echo beat; else echo waiting; fi; }
+    sleep 0.05
+done
+[ ! -s journal ] || sed 's/^/journal /' journal
+n=0
+while [ ../../request -ef request ] && [ "$n" -lt 100 ]; do
+    sleep 0.05
+    n=$((n + 1))
+done

@@ -1,0 +1,218 @@
+//! How steps travel: several scripts in one exec line, each with its own end token. A step succeeded only if
+//! its token says so; a missing token means that nobody knows. Transport exit codes are never believed.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+
+use super::script::Script;
+use crate::host::{Exec, Heard, Host, Lost};
+
+/// The longest exec line that libssh2 can send (measured: 34,000 bytes pass, 36,000 do not).
+const LONGEST: usize = 33_500;
+/// The most of one step's output that is kept, in bytes.
+const KEPT: usize = 128 << 20;
+
+/// How one step of a batch ended.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// Its exit status.
+    pub code: i32,
+    /// What it printed on stdout.
+    pub out: Vec<u8>,
+    /// The last lines it printed on stderr.
+    pub err: Vec<Vec<u8>>,
+    /// How long it took, as seen from here.
+    pub took: Duration,
+}
+
+/// What happens while a batch runs.
+pub enum Told<'a> {
+    /// Step number so-and-so began.
+    Began(usize),
+    /// A line of its output; not the frame's own.
+    Line {
+        /// Which step.
+        step: usize,
+        /// The line, without its end.
+        line: &'a [u8],
+        /// Whether it came on stderr.
+        err: bool,
+    },
+    /// It ended.
+    Ended(usize, &'a Answer),
+    /// Bytes of stdin handed to the link.
+    Sent(u64),
+    /// The person asked to stop.
+    Interrupted,
+}
+
+/// Runs `steps` in order in one session; the first that fails ends it. `hold` runs before them in the
+/// session's own shell, so that a lock it takes lasts for all of them. Only the first step reads `stdin`.
+/// `stop` is a script that asks what runs to stop; by default the session's process group gets SIGTERM.
+///
+/// # Errors
+/// [`Lost`] when the line went away, or the session ended without its tokens.
+pub fn run(
+    host: &mut dyn Host,
+    hold: Option<&Script>,
+    steps: &[Script],
+    stdin: Option<&mut dyn Read>,
+    stop: Option<&Script>,
+    told: &mut dyn FnMut(Told<'_>),
+) -> Result<Vec<Answer>, Lost> {
+    let nonce = nonce()?;
+    let line = exec_line(&nonce, hold, steps, stdin.is_some())?;
+    let stop_line = match stop {
+        Some(script) => Some(exec_line(&nonce, None, std::slice::from_ref(script), false)?),
+        None => None,
+    };
+    let session = std::cell::Cell::new(0i32);
+    let stopper = || {
+        if stop_line.is_some() {
+            return stop_line.clone();
+        }
+        (session.get() > 1).then(|| format!("exec kill -TERM -- -{}", session.get()))
+    };
+    let stdin = match stdin {
+        Some(read) => Some(&mut *read as &mut dyn Read),
+        None => None,
+    };
+    let mut reader = Frame::new(nonce, steps.len(), &session);
+    let ended = host.exec(Exec { line: &line, stdin, stop: Some(&stopper) }, &mut |heard| match heard {
+        Heard::Out(bytes) => reader.out(bytes, told),
+        Heard::Err(bytes) => reader.err(bytes, told),
+        Heard::Sent(n) => told(Told::Sent(n)),
+        Heard::Interrupted => told(Told::Interrupted),
+    })?;
+    if reader.over {
+        Ok(reader.answers)
+    } else {
+        Err(Lost::Cut(format!("the session ended without its end token ({ended:?}): {}", reader.last_words())))
+    }
+}
+
+/// Base64 of the whole text inside one pair of quotes: no login shell (bash, dash, fish, tcsh) finds
+/// anything in it to change, and the host gets the whole script or nothing.
+fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], has_stdin: bool) -> Result<String, Lost> {
+    let mut text = format!("LC_ALL=C; export LC_ALL; umask 022; n={nonce}\nprintf '%s pid %s\\n' \"$n\" $$\n").into_bytes();
+    text.extend(b"over() { printf '\\n%s end %s %s\\n' \"$n\" \"$1\" \"$2\"; [ \"$2\" = 0 ] || { trap - EXIT; printf '%s over\\n' \"$n\"; exit 0; }; }\n");
+    if let Some(hold) = hold {
+        text.extend(b"held() {\n");
+        text.extend(hold.body());
+        // A lock that cannot be had ends the session as the first step's failure.
+        text.extend(b"\n}\ntrap 'over 0 $?' EXIT\nprintf '%s begin 0\\n' \"$n\"\nheld\ntrap - EXIT\n");
+    }
+    for (i, step) in steps.iter().enumerate() {
+        let input = if i == 0 && has_stdin { "" } else { "</dev/null" };
+        if i > 0 || hold.is_none() {
+            text.extend(format!("printf '%s begin {i}\\n' \"$n\"\n").as_bytes());
+        }
+        text.extend(b"(\n");
+        text.extend(step.body());
+        text.extend(format!("\n) {input}\nover {i} $?\n").as_bytes());
+    }
+    text.extend(b"printf '%s over\\n' \"$n\"\n");
+    let packed = base64::engine::general_purpose::STANDARD.encode(&text);
+    let line = format!("exec sh -c 'eval \"$(echo {packed} | base64 -d)\"'");
+    if line.len() > LONGEST {
+        return Err(Lost::Source(format!("a step is too long to send: {} bytes", line.len())));
+    }
+    Ok(line)
+}
+
+fn nonce() -> Result<String, Lost> {
+    let mut bytes = [0u8; 12];
+    getrandom::fill(&mut bytes).map_err(|e| Lost::Source(format!("no random bytes: {e}")))?;
+    Ok(format!("@{}", bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()))
+}
+
+/// Splits what is heard into lines and the frame's own tokens.
+struct Frame<'a> {
+    nonce: String,
+    session: &'a std::cell::Cell<i32>,
+    answers: Vec<Answer>,
+    steps: usize,
+    out: Vec<u8>,
+    err: Vec<u8>,
+    errs: Vec<Vec<u8>>,
+    current: Option<(usize, Instant, Vec<u8>)>,
+    over: bool,
+}
+
+impl<'a> Frame<'a> {
+    fn new(nonce: String, steps: usize, session: &'a std::cell::Cell<i32>) -> Self {
+        Self { nonce, session, answers: Vec::new(), steps, out: Vec::new(), err: Vec::new(), errs: Vec::new(), current: None, over: false }
+    }
+
+    fn out(&mut self, bytes: &[u8], told: &mut dyn FnMut(Told<'_>)) {
+        for &b in bytes {
+            self.out.push(b);
+            if b == b'\n' {
+                let line = std::mem::take(&mut self.out);
+                self.line(&line, told);
+            }
+        }
+    }
+
+    fn line(&mut self, line: &[u8], told: &mut dyn FnMut(Told<'_>)) {
+        let token = line.strip_prefix(self.nonce.as_bytes()).and_then(|rest| std::str::from_utf8(rest).ok());
+        if let Some(token) = token {
+            let mut words = token.split_ascii_whitespace();
+            match (words.next(), words.next(), words.next()) {
+                (Some("pid"), Some(pid), None) => self.session.set(pid.parse().unwrap_or(0)),
+                (Some("begin"), Some(i), None) => {
+                    let i = i.parse().unwrap_or(self.steps);
+                    self.current = Some((i, Instant::now(), Vec::new()));
+                    told(Told::Began(i));
+                }
+                (Some("end"), Some(_), Some(code)) => {
+                    if let Some((i, began, mut out)) = self.current.take() {
+                        // The token starts on a line of its own: this newline is the frame's.
+                        if out.last() == Some(&b'\n') {
+                            out.pop();
+                        }
+                        let answer = Answer { code: code.parse().unwrap_or(255), out, err: std::mem::take(&mut self.errs), took: began.elapsed() };
+                        told(Told::Ended(i, &answer));
+                        self.answers.push(answer);
+                    }
+                }
+                (Some("over"), None, None) => self.over = true,
+                _ => {}
+            }
+            return;
+        }
+        if let Some((i, _, out)) = &mut self.current {
+            if out.len() + line.len() <= KEPT {
+                out.extend(line);
+            }
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            told(Told::Line { step: *i, line, err: false });
+        }
+    }
+
+    fn err(&mut self, bytes: &[u8], told: &mut dyn FnMut(Told<'_>)) {
+        for &b in bytes {
+            if b != b'\n' {
+                if self.err.len() < 65_536 {
+                    self.err.push(b);
+                }
+                continue;
+            }
+            let line = std::mem::take(&mut self.err);
+            if let Some((i, _, _)) = &self.current {
+                told(Told::Line { step: *i, line: &line, err: true });
+            }
+            if self.errs.len() == 20 {
+                self.errs.remove(0);
+            }
+            self.errs.push(line);
+        }
+    }
+
+    fn last_words(&self) -> String {
+        let line = if self.err.is_empty() { self.errs.last().cloned().unwrap_or_default() } else { self.err.clone() };
+        crate::words::shown(&line)
+    }
+}

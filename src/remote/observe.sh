@@ -1,0 +1,67 @@
+# Looks at a host and says what is there, one fact a line: `word value`. Changes nothing.
+# What cannot be read is said as unreadable, never left out: absence must be a fact of its own.
+# args: root app systemctl-privilege(auto|user) units… -- sudo-lines…
+root=$1 app=$2 mode=$3
+shift 3
+
+for tool in tar gzip flock sha256sum find xargs awk timeout curl bash fallocate systemctl sync; do
+    command -v "$tool" >/dev/null || echo "missing $tool"
+done
+case $(tar --version 2>/dev/null) in *GNU*) ;; *) echo 'missing GNU tar' ;; esac
+mv --help 2>&1 | grep -q -- -T || echo 'missing mv -T'
+echo "systemd $(systemctl --version | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p')"
+echo "uid $(id -u)"
+echo "user $(id -un)"
+echo "time $(date +%s)"
+manager=--system
+if [ "$mode" = user ]; then manager=--user; fi
+
+units=''
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    units="$units $1"
+    shift
+done
+[ $# -eq 0 ] || shift
+for unit in $units "shipit-$app.path" "shipit-$app.service" "shipit-$app-boot.service"; do
+    systemctl "$manager" show -p LoadState,ActiveState,SubState,UnitFileState,Type,CanReload,TriggeredBy,User,Result \
+        -p NeedDaemonReload,MainPID,NRestarts,InvocationID,ActiveEnterTimestamp,ExecMainStartTimestamp,RestartUSec \
+        -p TimeoutStartUSec,TimeoutStopUSec,MemoryCurrent,TasksCurrent,StatusText,FragmentPath,NextElapseUSecRealtime \
+        -p RemainAfterExit,Names,DropInPaths -- "$unit" </dev/null | sed "s/^/unit $unit /" || echo "unreadable unit $unit"
+done
+if [ "$mode" != user ] && [ "$(id -u)" != 0 ]; then
+    for line in "$@"; do
+        # shellcheck disable=SC2086 # a sudo line is words
+        if sudo -n -l $line >/dev/null 2>&1 </dev/null; then echo "may $line"; else echo "maynot $line"; fi
+    done
+fi
+
+if [ ! -e "$root" ] && [ ! -L "$root" ]; then echo 'root absent'; exit 0; fi
+cd "$root" 2>/dev/null || { echo 'root unreadable'; exit 0; }
+if [ ! -d .shipit ] || [ ! -d releases ]; then echo 'root bare'; elif [ ! -w .shipit ] || [ ! -w releases ] || [ ! -w . ]; then
+    echo 'root unwritable'
+else echo 'root ready'; fi
+if [ -L current ]; then echo "current link $(readlink current || echo unreadable)"
+    [ -d current/ ] || echo 'current dangling'
+elif [ -d current ]; then echo 'current directory'
+elif [ -e current ]; then echo 'current file'
+else echo 'current absent'; fi
+df -Pk . | awk 'NR == 2 { print "free_kb " $4 }'
+df -Pi . | awk 'NR == 2 { print "free_inodes " $4 }'
+ls -1A releases 2>/dev/null | sed 's/^/release /'
+cd .shipit 2>/dev/null || exit 0
+for meta in releases/*/digest; do
+    [ -e "$meta" ] || continue
+    meta=${meta%/digest}
+    echo "digest ${meta#releases/} $(cat "$meta/digest")"
+    [ ! -e "$meta/migration" ] || echo "migration ${meta#releases/} $(cat "$meta/migration")"
+    [ ! -e "$meta/info" ] || sed "s/^/info ${meta#releases\/} /" "$meta/info"
+done
+[ ! -e ledger ] || tail -n 3000 ledger | sed 's/^/ledger /'
+[ ! -e conductor ] || echo "conductor $(sha256sum conductor | cut -d ' ' -f 1)"
+[ ! -d spare ] || echo "spare $(ls spare | wc -l)"
+if held=$(cat request 2>/dev/null); then
+    printf '%s\n' "$held" | sed 's/^/request /'
+    run=$(printf '%s\n' "$held" | sed -n 's/^run //p')
+    echo "request_step $(tail -n 1 "runs/$run/events" 2>/dev/null)"
+elif [ -e request ]; then echo 'unreadable request'; fi
+[ ! -e degraded ] || echo "degraded $(sed -n 's/^run //p' degraded)"

@@ -1,0 +1,24 @@
+# Puts a switch request in place, with a call that fails if one is there: whoever wins holds the host.
+# A request made from an old view of the host (somebody else switched since) is refused as well.
+# args: root run epoch request
+# exits: 30 another request is there (printed) · 31 the host has changed since it was looked at
+set -eu
+cd "$1/.shipit"
+exec 9<runs
+flock -w 30 9
+if [ -e request ]; then
+    cat request
+    exit 30
+fi
+now=$(grep -a ' begin ' ledger | tail -n 1 | cut -d ' ' -f 2)
+if [ "${now:-0}" != "$3" ]; then
+    grep -a ' begin ' ledger | tail -n 1
+    exit 31
+fi
+# The spare run was made while there was room: with it this works on a full disk too.
+mv -T -- spare "runs/$2" 2>/dev/null || mkdir -- "runs/$2"
+printf '%s' "$4" >>"runs/$2/request"
+sync "runs/$2/request" "runs/$2" runs
+ln -T -- "runs/$2/request" request || exit 30
+sync .
+echo placed

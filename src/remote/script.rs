@@ -1,0 +1,185 @@
+//! The scripts as values: constant text compiled in, arguments by position. No text is ever put together
+//! from data; the only quoting is [`quote`], and it never meets a login shell.
+
+use sha2::{Digest, Sha256};
+
+/// One script with its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The step's name, as a person sees it.
+    pub name: &'static str,
+    text: &'static str,
+    args: Vec<Vec<u8>>,
+}
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+        impl Script {
+            $($(#[$doc])*
+            #[must_use]
+            pub fn $name<A: AsRef<[u8]>>(args: impl IntoIterator<Item = A>) -> Self {
+                Self {
+                    name: stringify!($name),
+                    text: include_str!($file),
+                    args: args.into_iter().map(|a| a.as_ref().to_vec()).collect(),
+                }
+            })*
+        }
+        /// Every script's name and text, for `shipit scripts` and the tests.
+        pub const ALL: &[(&str, &str)] = &[$((stringify!($name), include_str!($file))),*];
+    };
+}
+
+scripts! {
+    /// Looks at the host. Args: root, app, mode, units…, `--`, sudo lines….
+    observe = "observe.sh";
+    /// Opens the directory a release is received in. Args: root, id. Runs in the session's own shell.
+    hold = "hold.sh";
+    /// Unpacks stdin. Args: root, id.
+    receive = "receive.sh";
+    /// Compares the tree with its digest. Args: root, id, digest.
+    verify = "verify.sh";
+    /// Links shared paths. Args: root, id, (kind, path)….
+    link = "link.sh";
+    /// Runs the app's prepare command. Args: root, id, command, previous.
+    prepare = "prepare.sh";
+    /// Gives the release its name. Args: root, id, info.
+    publish = "publish.sh";
+    /// Puts the conductor in place. Args: root, sha256.
+    conductor = "conductor.sh";
+    /// Puts a request in place. Args: root, run, epoch, request.
+    request = "request.sh";
+    /// Tells a run's events. Args: root, run, skip.
+    follow = "follow.sh";
+    /// Asks a run to go back. Args: root, run.
+    cancel = "cancel.sh";
+    /// Takes an unbegun request away. Args: root, run.
+    withdraw = "withdraw.sh";
+    /// Makes the host ready, as root. Args: see the file.
+    setup = "setup.sh";
+    /// Removes releases. Args: root, ids….
+    prune = "prune.sh";
+    /// Prints a unit's journal as JSON lines. Args: privilege, unit, lines, follow.
+    logs = "logs.sh";
+    /// Prints a release's manifest. Args: root, id.
+    manifest = "manifest.sh";
+}
+
+/// The program that carries a switch out, as it stands on the host.
+pub const CONDUCTOR: &str = concat!(
+    include_str!("conductor/1-words.sh"),
+    include_str!("conductor/2-measure.sh"),
+    include_str!("conductor/3-verdict.sh"),
+    include_str!("conductor/4-turnover.sh"),
+    include_str!("conductor/5-migrate.sh"),
+    include_str!("conductor/6-settle.sh"),
+    include_str!("conductor/7-conduct.sh"),
+);
+
+/// The sha256 of [`CONDUCTOR`] in hex: how a host says which one it has.
+#[must_use]
+pub fn conductor_digest() -> String {
+    Sha256::digest(CONDUCTOR.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl Script {
+    /// The script as one subshell, `set --` and text.
+    pub(super) fn body(&self) -> Vec<u8> {
+        let mut out = b"set --".to_vec();
+        for arg in &self.args {
+            out.push(b' ');
+            out.extend(quote(arg));
+        }
+        out.push(b'\n');
+        out.extend(self.text.as_bytes());
+        out
+    }
+}
+
+/// POSIX single quotes: what is inside means itself, in every sh.
+fn quote(bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'\''];
+    for &b in bytes {
+        if b == b'\'' {
+            out.extend(b"'\\''");
+        } else {
+            out.push(b);
+        }
+    }
+    out.push(b'\'');
+    out
+}
+
+/// A value for a line of the request: anything but `[A-Za-z0-9_./:@,+=~-]` becomes `\0ooo`, which the
+/// host's `printf %b` turns back. An empty value is `\0000`-free and written as `\c`, which prints nothing.
+#[must_use]
+pub fn encoded(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "\\c".into();
+    }
+    let mut out = String::new();
+    for &b in bytes {
+        if b.is_ascii_alphanumeric() || b"_./:@,+=~-".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            out.push_str(&format!("\\0{b:03o}"));
+        }
+    }
+    out
+}
+
+/// The inverse of [`encoded`], for what the host says in the same form.
+#[must_use]
+pub fn decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let octal = bytes.get(at + 2..at + 5).and_then(|d| std::str::from_utf8(d).ok()).and_then(|d| u8::from_str_radix(d, 8).ok());
+        if bytes[at..].starts_with(b"\\c") {
+            break;
+        } else if bytes[at..].starts_with(b"\\0")
+            && let Some(byte) = octal
+        {
+            out.push(byte);
+            at += 5;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn an_encoded_value_comes_back_through_printf_byte_for_byte() {
+        let nasty: Vec<u8> = (1..=255u8).collect();
+        for shell in [&["dash"][..], &["busybox", "sh"]] {
+            let Ok(out) = Command::new(shell[0]).args(&shell[1..]).args(["-c", "printf '%b' \"$1\"", "-", &encoded(&nasty)]).output() else {
+                continue;
+            };
+            assert_eq!(out.stdout, nasty, "{shell:?}");
+        }
+        assert_eq!(decoded(&encoded(&nasty)), nasty);
+        assert_eq!(decoded(&encoded(b"")), b"");
+    }
+
+    #[test]
+    fn every_script_is_short_opens_with_what_it_does_and_parses() {
+        for (name, text) in ALL.iter().chain([("conductor", CONDUCTOR)].iter()) {
+            assert!(text.starts_with('#'), "{name}");
+            for shell in [&["dash", "-n"][..], &["busybox", "sh", "-n"]] {
+                let file = tempfile::NamedTempFile::new().unwrap();
+                std::fs::write(file.path(), text).unwrap();
+                let Ok(out) = Command::new(shell[0]).args(&shell[1..]).arg(file.path()).output() else { continue };
+                assert!(out.status.success(), "{name} under {shell:?}: {}", String::from_utf8_lossy(&out.stderr));
+            }
+        }
+    }
+}
