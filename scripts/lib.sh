@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# What the scripts share: saying things, becoming root, installing missing packages. Sourced, never run.
+
+# One line for the person, on stderr: stdout belongs to results.
+say() { printf '%s\n' "$*" >&2; }
+
+# Ends the script with a reason.
+die() {
+  say "error: $*"
+  exit 1
+}
+
+# Runs a command as root: directly, or through sudo where we are somebody else.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -- "$@"; fi
+}
+
+# need_packages FILE: installs those Debian packages of the list (one a line, # comments) that are missing,
+# and says once which ones. Silent when nothing is missing.
+need_packages() {
+  local missing=() package rest
+  while read -r package rest; do
+    case $package in '' | '#'*) continue ;; esac
+    case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) in
+      installed) ;;
+      *) missing+=("$package") ;;
+    esac
+  done <"$1"
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing with apt-get: ${missing[*]}"
+  as_root apt-get update -qq >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >&2
+}
