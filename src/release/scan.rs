@@ -1,0 +1,230 @@
+//! A source becomes a manifest, or a failure that names everything wrong with it. Reads all of it once.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use sha2::{Digest as _, Sha256};
+
+use super::exclude::Exclude;
+use super::links::{Leads, Links, leads};
+use super::manifest::{Entry, Kind, Manifest};
+use super::problem::{Problems, Refusal, source_name};
+use super::walk::{Found, Node, Parents, Stamp, Tree, unchanged};
+use super::warnings::warnings;
+use crate::failure::{Exit, Failure};
+
+/// What is to be shipped.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// A directory, or an archive: `.tar`, `.tar.gz` or `.tgz`.
+    pub path: &'a Path,
+    /// Patterns of what stays at home; see [`Exclude`].
+    pub exclude: &'a [String],
+}
+
+/// A source that can be shipped, as it was when it was read. Holds it open; an archive's unpacked copy is removed
+/// when the last of this and its [`super::Pack`]s is dropped.
+#[derive(Debug)]
+pub struct Scanned {
+    /// Every path and what is there.
+    pub manifest: Arc<Manifest>,
+    /// What the person should know, one sentence each.
+    pub warnings: Vec<String>,
+    pub(super) tree: Arc<Tree>,
+    /// One for each entry of the manifest, in its order.
+    pub(super) stamps: Arc<Vec<Stamp>>,
+    /// When the scan began, in seconds since 1970.
+    pub(super) began: u64,
+}
+
+/// How many files are hashed at a time.
+const THREADS: usize = 2;
+
+/// Reads a source: walks it without following a symlink, hashes every file, and refuses what a host must not get.
+///
+/// # Errors
+/// A [`Failure`] that names everything that is wrong, up to twenty paths: nothing was sent, nothing is left behind.
+pub fn scan(source: &Source<'_>) -> Result<Scanned, Failure> {
+    let exclude = Exclude::new(source.exclude).map_err(|bad| {
+        Failure::new(Exit::Usage, "`exclude:` has a pattern that cannot be used")
+            .why(bad.to_string())
+    })?;
+    let name = source_name(source.path);
+    let began = chrono::Utc::now().timestamp();
+    let meta = std::fs::metadata(source.path).map_err(|error| unopened(&name, &error))?;
+    if !meta.is_dir() {
+        return Err(Failure::new(
+            Exit::Untouched,
+            format!("{name} is neither a directory nor an archive"),
+        ));
+    }
+    let tree = Tree::open(source.path).map_err(|error| unopened(&name, &error))?;
+    read(tree, source.path, &exclude, began)
+}
+
+fn unopened(name: &str, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::NotFound => Failure::new(Exit::Untouched, format!("{name} does not exist"))
+            .why("it is the `source:` of deploy.yml, read after `build:` has run"),
+        _ => Failure::new(Exit::Untouched, format!("{name} cannot be read")).why(error.to_string()),
+    }
+}
+
+fn read(tree: Tree, source: &Path, exclude: &Exclude, began: i64) -> Result<Scanned, Failure> {
+    let mut problems = Problems::default();
+    let mut found = tree.walk(exclude, &mut problems);
+    found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    check_links(&found, &mut problems);
+    let contents = hash_all(&tree, &found, &mut problems);
+    problems.check(source)?;
+    if !found.iter().any(|found| found.node == Node::File) {
+        return Err(Failure::new(
+            Exit::Untouched,
+            format!("{} holds no file to ship", source_name(source)),
+        ));
+    }
+    let capable: Vec<&[u8]> = found
+        .iter()
+        .zip(&contents)
+        .filter(|(_, content)| content.capable)
+        .map(|(found, _)| &*found.path)
+        .collect();
+    let warnings = warnings(&found, &capable, &[]);
+    let stamps = found.iter().map(|found| found.stamp).collect();
+    let entry = |(found, content): (Found, Content)| {
+        let kind = match found.node {
+            Node::Dir => Kind::Dir,
+            Node::Link(target) => Kind::Link { target },
+            Node::File => Kind::File {
+                size: found.stamp.size(),
+                sha256: content.sha256,
+                exec: found.mode & 0o100 != 0,
+            },
+        };
+        Entry {
+            path: found.path,
+            kind,
+        }
+    };
+    let manifest = Manifest::new(found.into_iter().zip(contents).map(entry).collect());
+    Ok(Scanned {
+        manifest: Arc::new(manifest),
+        warnings,
+        tree: Arc::new(tree),
+        stamps: Arc::new(stamps),
+        began: u64::try_from(began).unwrap_or(0),
+    })
+}
+
+fn check_links(found: &[Found], problems: &mut Problems) {
+    let link = |found: &'_ Found| match &found.node {
+        Node::Link(target) => Some((found.path.clone(), target.clone())),
+        _ => None,
+    };
+    let all: Vec<(Vec<u8>, Vec<u8>)> = found.iter().filter_map(link).collect();
+    let links: Links<'_> = all
+        .iter()
+        .map(|(path, target)| (path.as_slice(), target.as_slice()))
+        .collect();
+    for (path, target) in &all {
+        match leads(&links, path, target) {
+            Leads::Inside => {}
+            Leads::Absolute => problems.add(path, Refusal::AbsoluteLink(target.clone())),
+            Leads::Outside => problems.add(path, Refusal::EscapingLink(target.clone())),
+        }
+    }
+}
+
+/// What reading a file tells. Empty for everything else.
+#[derive(Clone, Copy, Debug, Default)]
+struct Content {
+    sha256: [u8; 32],
+    /// It has Linux capabilities.
+    capable: bool,
+}
+
+/// Reads every file, on [`THREADS`] threads; one [`Content`] for each path, in their order.
+fn hash_all(tree: &Tree, found: &[Found], problems: &mut Problems) -> Vec<Content> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        let mut problems = Problems::default();
+        let mut parents = Parents::new(tree);
+        let mut buffer = vec![0u8; 128 * 1024];
+        loop {
+            // A run of neighbours, so that they share the directory that is open.
+            let start = next.fetch_add(64, Ordering::Relaxed);
+            if start >= found.len() {
+                return (done, problems);
+            }
+            for (at, one) in found.iter().enumerate().skip(start).take(64) {
+                if one.node != Node::File {
+                    continue;
+                }
+                match hash(&mut parents, one, &mut buffer) {
+                    Ok(Some(content)) => done.push((at, content)),
+                    Ok(None) => problems.add(&one.path, Refusal::Changed),
+                    Err(error) => problems.add(&one.path, Refusal::Unreadable(error)),
+                }
+            }
+        }
+    };
+    let mut contents = vec![Content::default(); found.len()];
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..THREADS).map(|_| scope.spawn(worker)).collect();
+        for worker in workers {
+            let (done, found_wrong) = worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            problems.append(found_wrong);
+            for (at, content) in done {
+                contents[at] = content;
+            }
+        }
+    });
+    contents
+}
+
+/// Reads one file; `None` when it is not what the walk saw, or changes meanwhile.
+fn hash(
+    parents: &mut Parents<'_>,
+    found: &Found,
+    buffer: &mut [u8],
+) -> io::Result<Option<Content>> {
+    let Some(mut file) = parents.file(&found.path, &found.stamp)? else {
+        return Ok(None);
+    };
+    let mut hash = Sha256::new();
+    let mut size = 0u64;
+    loop {
+        match file.read(buffer) {
+            Ok(0) => break,
+            Ok(n) => {
+                hash.update(&buffer[..n]);
+                size += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if size > found.stamp.size() {
+            return Ok(None);
+        }
+    }
+    if size != found.stamp.size() || !unchanged(&file, &found.stamp)? {
+        return Ok(None);
+    }
+    Ok(Some(Content {
+        sha256: hash.finalize().into(),
+        capable: capable(&file),
+    }))
+}
+
+/// Whether a file has Linux capabilities. Where that cannot be asked, there are none to lose.
+fn capable(file: &File) -> bool {
+    rustix::fs::fgetxattr(file, "security.capability", &mut [0u8; 64][..])
+        .is_ok_and(|bytes| bytes > 0)
+}

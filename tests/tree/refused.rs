@@ -1,0 +1,307 @@
+//! What a host must not get is refused by name before anything is sent; what is dropped on the way is told.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use shipit::failure::Exit;
+
+use super::{NOBODY, Tree, am_root, arrives, scan_path};
+
+/// Runs what must not hang; generous, for a busy machine.
+fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(work()));
+    receiver
+        .recv_timeout(Duration::from_secs(20))
+        .expect("it hangs")
+}
+
+#[test]
+fn fifos_sockets_and_devices_are_refused_by_name_and_never_opened() {
+    let tree = Tree::new();
+    tree.file("a", "").dir("run");
+    mknodat(
+        CWD,
+        tree.at("run/pipe\x1b[2J"),
+        FileType::Fifo,
+        Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    let _socket = UnixListener::bind(tree.at("run/sock")).unwrap();
+    let mut expected = vec![
+        "run/pipe\\x1b[2J is a FIFO: only files, directories and symlinks are shipped",
+        "run/sock is a socket: only files, directories and symlinks are shipped",
+    ];
+    let null = rustix::fs::makedev(1, 3);
+    if mknodat(
+        CWD,
+        tree.at("x-null"),
+        FileType::CharacterDevice,
+        Mode::RWXU,
+        null,
+    )
+    .is_ok()
+    {
+        expected
+            .push("x-null is a character device: only files, directories and symlinks are shipped");
+    }
+    if mknodat(
+        CWD,
+        tree.at("x-ram"),
+        FileType::BlockDevice,
+        Mode::RWXU,
+        rustix::fs::makedev(1, 0),
+    )
+    .is_ok()
+    {
+        expected.push("x-ram is a block device: only files, directories and symlinks are shipped");
+    }
+    let (failure, tree) = in_time(move || (tree.scan().unwrap_err(), tree));
+    assert_eq!(failure.why, expected);
+    assert_eq!(failure.exit, Exit::Untouched);
+    assert_eq!(
+        failure.what,
+        format!("{} cannot be shipped as it is", tree.path().display())
+    );
+    assert_eq!(
+        failure.next,
+        ["remove or replace them, or name them under `exclude:` in deploy.yml"]
+    );
+}
+
+#[test]
+fn a_fifo_in_place_of_the_source_or_of_a_scanned_file_hangs_nothing() {
+    let tree = Tree::new();
+    tree.file("a", "").file("z", "");
+    mknodat(CWD, tree.at("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let pipe = tree.at("pipe");
+    let failure = in_time(move || scan_path(&pipe, &[]).unwrap_err());
+    assert!(
+        failure
+            .what
+            .ends_with("pipe is neither a directory nor an archive"),
+        "{failure}"
+    );
+
+    let scanned = tree.scan_without(&["pipe"]).unwrap();
+    fs::rename(tree.at("pipe"), tree.at("z")).unwrap();
+    let error = in_time(move || scanned.pack().read_to_end(&mut Vec::new()).unwrap_err());
+    assert_eq!(error.to_string(), "z changed while it was packed");
+}
+
+#[test]
+fn links_that_leave_the_release_are_refused_with_their_target() {
+    let tree = Tree::new();
+    tree.file("a/b", "")
+        .link("abs", "/etc/passwd")
+        .link("a/out", "../../etc")
+        .link("a/through", "up/../..");
+    tree.link("a/up", "..")
+        .link("a/fine", "../a/b")
+        .link("odd\n", "/\x07");
+    assert_eq!(
+        tree.refused(),
+        [
+            "a/out is a symlink to ../../etc, which leaves the release",
+            "a/through is a symlink to up/../.., which leaves the release",
+            "abs is a symlink to the absolute path /etc/passwd",
+            "odd\\x0a is a symlink to the absolute path /\\x07",
+        ]
+    );
+}
+
+#[test]
+fn a_tree_without_a_file_is_refused() {
+    let tree = Tree::new();
+    let says = |tree: &Tree| {
+        tree.scan()
+            .unwrap_err()
+            .what
+            .replace(&tree.path().display().to_string(), "SOURCE")
+    };
+    assert_eq!(says(&tree), "SOURCE holds no file to ship");
+    tree.dir("only/directories").link("and", "links");
+    assert_eq!(says(&tree), "SOURCE holds no file to ship");
+    tree.file("one", "");
+    arrives(&tree.scan().unwrap());
+}
+
+#[test]
+fn a_source_that_is_not_there_says_where_it_was_looked_for() {
+    let tree = Tree::new();
+    let failure = scan_path(&tree.at("gone"), &[]).unwrap_err();
+    assert_eq!(
+        failure.what,
+        format!("{} does not exist", tree.at("gone").display())
+    );
+    assert_eq!(
+        failure.why,
+        ["it is the `source:` of deploy.yml, read after `build:` has run"]
+    );
+    assert_eq!(failure.exit, Exit::Untouched);
+}
+
+#[test]
+fn the_name_that_shipit_keeps_is_refused_at_the_top_only() {
+    let tree = Tree::new();
+    tree.file("a/.shipit", "")
+        .file(".shipit/ledger", "")
+        .file("releases/x", "")
+        .file("current", "");
+    tree.file(".manifest", "");
+    assert_eq!(
+        tree.refused(),
+        [".shipit is a name that shipit keeps for itself"]
+    );
+    fs::remove_dir_all(tree.at(".shipit")).unwrap();
+    arrives(&tree.scan().unwrap());
+}
+
+#[test]
+fn many_problems_are_named_at_once_and_the_rest_is_counted() {
+    let tree = Tree::new();
+    for at in 0..25 {
+        tree.link(format!("l{at:02}"), "/x");
+    }
+    let why = tree.refused();
+    assert_eq!(why.len(), 21);
+    assert_eq!(why[19], "l19 is a symlink to the absolute path /x");
+    assert_eq!(why[20], "and 5 more");
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_by_name() {
+    if am_root() {
+        // Root reads everything: the same test again, as another user, who must be able to read this program.
+        let copy = tempfile::tempdir().unwrap();
+        fs::set_permissions(
+            copy.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
+        let program = copy.path().join("it");
+        // By another process: a descriptor of ours that is open for writing would leak into the children of other
+        // tests for a moment, and a file that is being written cannot be run.
+        assert!(
+            Command::new("cp")
+                .arg(std::env::current_exe().unwrap())
+                .arg(&program)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let name = "tree::refused::what_cannot_be_read_is_refused_by_name";
+        let run = Command::new(program)
+            .args(["--exact", name])
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .current_dir("/")
+            .output();
+        let run = run.unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let tree = Tree::new();
+    tree.file("fine", "")
+        .file("none", "")
+        .file("write", "")
+        .file("d/x", "")
+        .file("blind/x", "");
+    tree.mode("none", 0)
+        .mode("write", 0o200)
+        .mode("d", 0)
+        .mode("blind", 0o600);
+    let why = tree.refused();
+    tree.mode("d", 0o700).mode("blind", 0o700);
+    assert_eq!(
+        why,
+        [
+            "blind cannot be read: permission denied",
+            "d cannot be read: permission denied",
+            "none cannot be read: permission denied",
+            "write cannot be read: permission denied",
+        ]
+    );
+}
+
+#[test]
+fn what_is_dropped_or_looks_private_is_told_once_each() {
+    let tree = Tree::new();
+    tree.file("plain", "")
+        .file("suid", "")
+        .file("open", "")
+        .file("mine", "")
+        .dir("sticky")
+        .dir("sgid");
+    tree.mode("suid", 0o4755)
+        .mode("open", 0o666)
+        .mode("mine", 0o600)
+        .mode("sticky", 0o1777)
+        .mode("sgid", 0o2755);
+    tree.file(".env", "")
+        .file("c/.env.local", "")
+        .file("c/id_rsa", "")
+        .file("c/tls.key", "")
+        .file("c/ca.pem", "");
+    tree.file("Read\x1bme", "")
+        .file("read\x1bME", "")
+        .file("environment", "")
+        .file("é", "")
+        .file("É", "");
+    let scanned = tree.scan().unwrap();
+    assert_eq!(
+        scanned.warnings,
+        [
+            "setuid, setgid and sticky bits are not shipped: sgid, sticky, suid",
+            "writable by everyone here, by its owner alone on the host: open, sticky",
+            "readable by its owner alone here, by every user of the host there: mine",
+            "looks like a secret, and every release keeps a copy: .env, c/.env.local, c/ca.pem, c/id_rsa, c/tls.key",
+            "names that differ only in case: Read\\x1bme, read\\x1bME, É, é",
+        ]
+    );
+    arrives(&scanned);
+}
+
+#[test]
+fn long_lists_in_warnings_are_counted() {
+    let tree = Tree::new();
+    for at in 0..14 {
+        tree.file(format!("{at:02}.key"), "");
+    }
+    let warnings = tree.scan().unwrap().warnings;
+    assert!(
+        warnings[0].ends_with("08.key, 09.key and 4 more"),
+        "{}",
+        warnings[0]
+    );
+}
+
+#[test]
+fn capabilities_are_told_to_be_lost() {
+    let tree = Tree::new();
+    tree.file("ping", "").mode("ping", 0o755);
+    // VFS_CAP_REVISION_2, cap_net_raw+ep; see capabilities(7).
+    let value: Vec<u8> = [0x0200_0001u32, 1 << 13, 0, 0, 0]
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .collect();
+    let flags = rustix::fs::XattrFlags::empty();
+    if !am_root()
+        || rustix::fs::setxattr(tree.at("ping"), "security.capability", &value, flags).is_err()
+    {
+        eprintln!("left out: this user or file system cannot give capabilities");
+        return;
+    }
+    assert_eq!(
+        tree.scan().unwrap().warnings,
+        ["Linux capabilities are not shipped: ping"]
+    );
+}
