@@ -8,6 +8,7 @@ mod id; // names of releases
 mod links; // where a symlink leads, worked out without following it
 mod listing; // the manifest in the bytes that a host can print with find, sort and sha256sum
 mod manifest; // every path of a release and what is there; the digest
+mod member; // one member of a tar stream, as bytes
 mod pack; // a scanned source -> a gzip-compressed tar stream
 mod problem; // what cannot be shipped, in words
 mod scan; // a source -> its manifest, its warnings, or everything that is wrong with it

@@ -1,8 +1,7 @@
 //! A scanned source as a gzip-compressed tar stream, of exactly the bytes that its manifest says, or an error
 //! that names the file that changed. A thread reads and compresses while the reader sends; memory stays flat.
 //!
-//! GNU format: long names and targets in `L` and `K` members, sizes over 8 GiB in base 256. Owner and group are
-//! 0, modes 0644 and 0755. The modification time of everything is the second in which the scan began: with one
+//! The modification time of everything is the second in which the scan began: with one
 //! time for every release, a file that changed without changing its length would keep its ETag and
 //! Last-Modified (nginx makes both of mtime and size), and browsers would keep the old one. Times from the
 //! source are no better: some build tools set them all to the same second. A host that extracts with
@@ -19,9 +18,9 @@ use std::thread::{self, JoinHandle};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
-use tar::{EntryType, Header};
 
 use super::manifest::{Kind, Manifest};
+use super::member::{Member, Type, pad};
 use super::scan::Scanned;
 use super::walk::{Parents, Stamp, Tree, unchanged};
 use crate::failure::{Exit, Failure};
@@ -96,6 +95,7 @@ impl Scanned {
                 let chunks = Chunks {
                     sender: sender.clone(),
                     chunk: Vec::with_capacity(CHUNK),
+                    abandoned: false,
                 };
                 let ended = job.write(chunks);
                 // The reader may be gone: then nobody asks.
@@ -195,14 +195,23 @@ impl Broken {
     }
 }
 
+/// An error of the sink means that the reader is gone: what is said then is heard by nobody.
+fn sink(error: io::Error) -> Broken {
+    Broken::read(b"", &error)
+}
+
 /// Collects what the compressor writes into chunks, and waits while the reader has enough of them.
 struct Chunks {
     sender: SyncSender<Part>,
     chunk: Vec<u8>,
+    abandoned: bool,
 }
 
 impl Write for Chunks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.abandoned {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let n = bytes.len().min(CHUNK - self.chunk.len());
         self.chunk.extend_from_slice(&bytes[..n]);
         if self.chunk.len() == CHUNK {
@@ -232,96 +241,52 @@ struct Job {
 }
 
 impl Job {
+    /// Writes the whole stream.
     fn write(&self, chunks: Chunks) -> Result<(), Broken> {
-        // An error of the sink means that the reader is gone: what is said then is heard by nobody.
-        let sink = |error: io::Error| Broken::read(b"", &error);
         let mut out = GzEncoder::new(chunks, Compression::new(6));
-        let mut parents = Parents::new(&self.tree);
-        let mut buffer = vec![0u8; 128 * 1024];
-        for (entry, stamp) in self.manifest.entries().iter().zip(self.stamps.iter()) {
-            let path = &entry.path;
-            let changed = || Broken::Changed(Changed { path: path.clone() });
-            match &entry.kind {
-                Kind::Dir => self
-                    .member(&mut out, EntryType::Directory, path, b"", 0, 0o755)
-                    .map_err(sink)?,
-                Kind::Link { target } => {
-                    let now = parents
-                        .link(path)
-                        .map_err(|error| Broken::read(path, &error))?;
-                    if now.as_ref() != Some(target) {
-                        return Err(changed());
-                    }
-                    self.member(&mut out, EntryType::Symlink, path, target, 0, 0o777)
-                        .map_err(sink)?;
-                }
-                Kind::File { size, sha256, exec } => {
-                    let file = parents
-                        .file(path, stamp)
-                        .map_err(|error| Broken::read(path, &error))?;
-                    let mut file = file.ok_or_else(changed)?;
-                    let mode = if *exec { 0o755 } else { 0o644 };
-                    self.member(&mut out, EntryType::Regular, path, b"", *size, mode)
-                        .map_err(sink)?;
-                    let read = self.content(&mut out, &mut file, path, *size, &mut buffer)?;
-                    let same =
-                        unchanged(&file, stamp).map_err(|error| Broken::read(path, &error))?;
-                    if read != Some(*sha256) || !same {
-                        return Err(changed());
-                    }
-                }
-            }
+        if let Err(broken) = self.members(&mut out) {
+            // An encoder that is dropped writes the end of a gzip stream: half a release must not look whole.
+            out.get_mut().abandoned = true;
+            return Err(broken);
         }
-        out.write_all(&[0; 1024]).map_err(sink)?;
         out.finish()
             .and_then(|mut chunks| chunks.flush())
             .map_err(sink)
     }
 
-    /// Writes the headers of one member.
-    fn member(
-        &self,
-        out: &mut impl Write,
-        kind: EntryType,
-        path: &[u8],
-        target: &[u8],
-        size: u64,
-        mode: u32,
-    ) -> io::Result<()> {
-        for (kind, name) in [
-            (EntryType::GNULongName, path),
-            (EntryType::GNULongLink, target),
-        ] {
-            if name.len() > 100 {
-                let length = name.len() as u64 + 1;
-                out.write_all(
-                    self.header(kind, b"././@LongLink", b"", length, 0o644)
-                        .as_bytes(),
-                )?;
-                out.write_all(name)?;
-                out.write_all(&[0])?;
-                pad(out, length)?;
+    /// Writes every member and the end of the archive.
+    fn members(&self, out: &mut impl Write) -> Result<(), Broken> {
+        let mut parents = Parents::new(&self.tree);
+        let mut buffer = vec![0u8; 128 * 1024];
+        for (entry, stamp) in self.manifest.entries().iter().zip(self.stamps.iter()) {
+            let path = &entry.path;
+            let unread = |error: io::Error| Broken::read(path, &error);
+            let changed = || Broken::Changed(Changed { path: path.clone() });
+            let member = |kind| Member {
+                path,
+                kind,
+                mtime: self.mtime,
+            };
+            match &entry.kind {
+                Kind::Dir => member(Type::Dir).write(out).map_err(sink)?,
+                Kind::Link { target } => {
+                    if parents.link(path).map_err(unread)?.as_ref() != Some(target) {
+                        return Err(changed());
+                    }
+                    member(Type::Link(target)).write(out).map_err(sink)?;
+                }
+                &Kind::File { size, sha256, exec } => {
+                    let file = parents.file(path, stamp).map_err(unread)?;
+                    let mut file = file.ok_or_else(changed)?;
+                    member(Type::File { size, exec }).write(out).map_err(sink)?;
+                    let read = self.content(out, &mut file, path, size, &mut buffer)?;
+                    if read != Some(sha256) || !unchanged(&file, stamp).map_err(unread)? {
+                        return Err(changed());
+                    }
+                }
             }
         }
-        out.write_all(self.header(kind, path, target, size, mode).as_bytes())
-    }
-
-    fn header(&self, kind: EntryType, path: &[u8], target: &[u8], size: u64, mode: u32) -> Header {
-        let mut header = Header::new_gnu();
-        let fields = header.as_old_mut();
-        for (field, value) in [(&mut fields.name, path), (&mut fields.linkname, target)] {
-            // What is longer stands in a member before this one.
-            let n = value.len().min(field.len());
-            field[..n].copy_from_slice(&value[..n]);
-        }
-        header.set_entry_type(kind);
-        header.set_mode(mode);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(self.mtime);
-        header.set_size(size);
-        header.set_cksum();
-        header
+        out.write_all(&[0; 1024]).map_err(sink)
     }
 
     /// Writes exactly `size` bytes of content and says their hash; `None` when there are fewer, or more.
@@ -348,66 +313,11 @@ impl Job {
                 return Ok(None);
             }
             hash.update(&buffer[..n]);
-            out.write_all(&buffer[..n])
-                .map_err(|error| Broken::read(b"", &error))?;
+            out.write_all(&buffer[..n]).map_err(sink)?;
             left -= n as u64;
             self.consumed.fetch_add(n as u64, Ordering::Relaxed);
         }
-        pad(out, size).map_err(|error| Broken::read(b"", &error))?;
+        pad(out, size).map_err(sink)?;
         Ok(Some(hash.finalize().into()))
-    }
-}
-
-/// Fills the last block of a member.
-fn pad(out: &mut impl Write, size: u64) -> io::Result<()> {
-    let over = usize::try_from(size % 512).unwrap_or(0);
-    if over > 0 {
-        out.write_all(&[0; 512][over..])
-    } else {
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use std::process::{Command, Stdio};
-
-    #[test]
-    fn gnu_tar_reads_the_exact_size_of_a_file_over_eight_gibibytes() {
-        let dir = tempfile::tempdir().unwrap();
-        let job = Job {
-            tree: Arc::new(Tree::open(dir.path()).unwrap()),
-            manifest: Arc::default(),
-            stamps: Arc::default(),
-            mtime: 86_400,
-            consumed: Arc::default(),
-        };
-        for size in [
-            0o77_777_777_777,
-            0o100_000_000_000,
-            1 << 40,
-            (1 << 40) + 12_345u64,
-        ] {
-            let mut head = Vec::new();
-            job.member(&mut head, EntryType::Regular, b"big", b"", size, 0o644)
-                .unwrap();
-            let mut tar = Command::new("tar");
-            tar.args(["-tvf", "-"])
-                .env("LC_ALL", "C")
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped());
-            let mut tar = tar.stderr(Stdio::null()).spawn().unwrap();
-            tar.stdin.take().unwrap().write_all(&head).unwrap();
-            // The content is missing, so tar ends badly, once it has said what it read.
-            let said = tar.wait_with_output().unwrap().stdout;
-            let words: Vec<String> = String::from_utf8(said)
-                .unwrap()
-                .split(' ')
-                .map(str::to_owned)
-                .collect();
-            assert!(words.contains(&size.to_string()), "{size}: {words:?}");
-        }
     }
 }
