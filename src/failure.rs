@@ -50,7 +50,13 @@ pub struct Failure {
 impl Failure {
     /// A failure with nothing but its headline.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { what: what.into(), why: Vec::new(), host: None, next: Vec::new(), exit }
+        Self {
+            what: what.into(),
+            why: Vec::new(),
+            host: None,
+            next: Vec::new(),
+            exit,
+        }
     }
     /// Adds a line of cause.
     #[must_use]

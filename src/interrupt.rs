@@ -28,7 +28,11 @@ impl Interrupts {
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
         }
-        Ok(Self { count, wake: Arc::new(wake), _keep: Arc::new(sender) })
+        Ok(Self {
+            count,
+            wake: Arc::new(wake),
+            _keep: Arc::new(sender),
+        })
     }
 
     /// Interrupts that never come: for tests and for runs that must not be stopped.
@@ -38,7 +42,11 @@ impl Interrupts {
     pub fn never() -> io::Result<Self> {
         let (wake, sender) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
-        Ok(Self { count: Arc::new(AtomicUsize::new(0)), wake: Arc::new(wake), _keep: Arc::new(sender) })
+        Ok(Self {
+            count: Arc::new(AtomicUsize::new(0)),
+            wake: Arc::new(wake),
+            _keep: Arc::new(sender),
+        })
     }
 
     /// How many interrupts have come so far. Drains the wake descriptor: each byte in it is one signal.

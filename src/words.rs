@@ -53,7 +53,11 @@ pub fn bytes(n: u64) -> String {
     let mut value = n as f64;
     for unit in ["B", "kB", "MB", "GB", "TB"] {
         if value < 1000.0 || unit == "TB" {
-            return if unit == "B" { format!("{n} B") } else { format!("{value:.1} {unit}") };
+            return if unit == "B" {
+                format!("{n} B")
+            } else {
+                format!("{value:.1} {unit}")
+            };
         }
         value /= 1000.0;
     }
@@ -66,7 +70,10 @@ mod tests {
 
     #[test]
     fn an_escape_sequence_never_reaches_the_terminal() {
-        assert_eq!(shown(b"a\x1b[2Jb\x07\xff\tc\xc2\x9b"), "a\\x1b[2Jb\\x07\\xff c\\u{9b}");
+        assert_eq!(
+            shown(b"a\x1b[2Jb\x07\xff\tc\xc2\x9b"),
+            "a\\x1b[2Jb\\x07\\xff c\\u{9b}"
+        );
         assert_eq!(shown("naïve \u{202e}x".as_bytes()), "naïve \\u{202e}x");
         assert!(shown(&[b'x'; 10_000]).len() < LONGEST + 8);
     }

@@ -1,1 +1,269 @@
-//! (being built)
+//! `deploy.yml` becomes a [`Config`], and a [`Config`] cannot be wrong: its names are checked types, its
+//! numbers are in range, its paths are safe to hand to a host. Nothing here looks at a host or at `source`.
+//!
+//! Read in this order: `file` (finds and reads the bytes), `tree` (bytes to a tree with places; refuses what
+//! makes YAML surprising), `keys` (every key there is), `reader` (one typed value of the tree), `validate`
+//! (tree to [`Config`], collecting every problem), `names`, `target` and `probe` (values with rules).
+
+mod file;
+mod keys;
+pub mod names;
+mod probe;
+mod reader;
+mod target;
+mod tree;
+mod validate;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use file::find;
+pub use names::{AppName, EnvironmentName, RelPath, RemotePath, UnitName, VariableName};
+pub use probe::Probe;
+pub use target::Target;
+
+use crate::failure::{Exit, Failure};
+use crate::words;
+
+/// The documented example: every key with why one would set it. What `shipit init` starts from.
+pub const EXAMPLE: &str = include_str!("../../deploy.example.yml");
+
+/// The file's name when none is given with `-c`.
+pub const FILE_NAME: &str = "deploy.yml";
+
+/// What is to be deployed, where and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The app's name.
+    pub app: AppName,
+    /// The machine.
+    pub host: Target,
+    /// The app's directory on the host; `/opt/<app>` when not written.
+    pub root: RemotePath,
+    /// A directory or a `.tar.gz`; absolute. It need not exist before `build` ran.
+    pub source: PathBuf,
+    /// A command line for `sh -c`, run here in [`Self::dir`] first.
+    pub build: Option<String>,
+    /// Globs of what is not shipped; each one compiles.
+    pub exclude: Vec<String>,
+    /// What lives across releases.
+    pub shared: Shared,
+    /// A command line for `sh -c` on the host, in the new release, before anything live changes.
+    pub prepare: Option<String>,
+    /// The migration.
+    pub migrate: Option<Migrate>,
+    /// What is turned over, in this order. Empty: the files are switched and nothing else (static sites).
+    pub services: Vec<Service>,
+    /// How many verified releases stay on the host: 1 to 1000, 5 when not written.
+    pub keep_releases: u32,
+    /// Commands that run here around a switch.
+    pub hooks: Hooks,
+    /// The host key's fingerprint (`SHA256:` and 43 base64 characters) that alone is accepted.
+    pub host_key: Option<String>,
+    /// The directory of the file, absolute: where `build` and hooks run.
+    pub dir: PathBuf,
+    /// The environment that was chosen with `-e`.
+    pub environment: Option<EnvironmentName>,
+    /// What a person should know although nothing is wrong.
+    pub warnings: Vec<String>,
+}
+
+/// Files and directories that live across releases, below `<root>/shared`, linked into each release. No path
+/// is equal to another or lies in another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shared {
+    /// Made by the first deploy when they are missing.
+    pub dirs: Vec<RelPath>,
+    /// Must be there already, unless optional.
+    pub files: Vec<SharedFile>,
+}
+
+impl Shared {
+    /// Every shared path.
+    pub fn paths(&self) -> impl Iterator<Item = &RelPath> {
+        self.dirs
+            .iter()
+            .chain(self.files.iter().map(|file| &file.path))
+    }
+
+    /// The shared path that a packed file would collide with: the same path, one inside it, or a file where
+    /// the way to it should be. Directories on the way to a shared path are no collision; do not ask for them.
+    #[must_use]
+    pub fn collision(&self, packed: &[u8]) -> Option<&RelPath> {
+        self.paths().find(|path| path.meets(packed))
+    }
+}
+
+/// One shared file. Written `env`, or `env?` when a release runs without it as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedFile {
+    /// Where, below the release and below `shared`.
+    pub path: RelPath,
+    /// Whether a deploy goes on when the host does not have it.
+    pub optional: bool,
+}
+
+/// The migration: a `Type=oneshot` unit on the host that runs once per release, before the flip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migrate {
+    /// The unit; a `.service`.
+    pub unit: UnitName,
+    /// How long it may take: 10 minutes when not written.
+    pub timeout: Duration,
+}
+
+/// One systemd service and how it goes from the old release to the new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The unit; a `.service`.
+    pub unit: UnitName,
+    /// How.
+    pub strategy: StrategyName,
+    /// The socket unit that holds the port: given for `socket` and `handover` alone, where it is the unit of
+    /// the same stem when not written.
+    pub socket: Option<UnitName>,
+    /// What is asked before a release counts as verified; systemd's own facts are looked at in any case.
+    pub health: Option<Health>,
+    /// How long systemd may take to bring it up: 30 s when not written.
+    pub start_timeout: Duration,
+    /// How long it must stay well after it was well for the first time: `health.watch`, 3 s when not written.
+    pub watch: Duration,
+}
+
+/// The strategies, named as in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StrategyName {
+    /// Flip, restart.
+    Restart,
+    /// Flip, reload.
+    Reload,
+    /// Flip, restart while the socket unit holds the port.
+    Socket,
+    /// The next instance takes the same listening socket, then the old one stops.
+    Handover,
+    /// The idle instance is started, checked and put behind the router.
+    BlueGreen,
+    /// Several instances, one by one.
+    Rolling,
+    /// A share of the traffic first.
+    Canary,
+}
+
+impl StrategyName {
+    /// All of them, in the order in which they are listed to a person.
+    pub const ALL: [Self; 7] = [
+        Self::Restart,
+        Self::Reload,
+        Self::Socket,
+        Self::Handover,
+        Self::BlueGreen,
+        Self::Rolling,
+        Self::Canary,
+    ];
+
+    /// The name in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Reload => "reload",
+            Self::Socket => "socket",
+            Self::Handover => "handover",
+            Self::BlueGreen => "blue-green",
+            Self::Rolling => "rolling",
+            Self::Canary => "canary",
+        }
+    }
+}
+
+impl std::fmt::Display for StrategyName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is asked, from the host, and what is a good answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Whom.
+    pub probe: Probe,
+    /// The status that an HTTP answer must have: 200 when not written. Nothing for `tcp` and `command`.
+    pub status: u16,
+    /// A text that the answer (HTTP body, output of the command) must contain.
+    pub contains: Option<String>,
+    /// Whether the answer must contain the id of the new release too: proof that no old process answered.
+    pub release: bool,
+    /// How long until the first good answer: 30 s when not written.
+    pub timeout: Duration,
+    /// How many good answers in a row: 1 to 100, 3 when not written.
+    pub successes: u32,
+}
+
+/// Command lines for `sh -c` that run here, in [`Config::dir`], with `SHIPIT_*` in their environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// Before the switch; its failure stops the deploy.
+    pub before_switch: Option<String>,
+    /// After the switch; its failure is a warning.
+    pub after_switch: Option<String>,
+    /// After a deploy or rollback that did not end well.
+    pub on_failure: Option<String>,
+}
+
+/// Reads, merges and checks a `deploy.yml`.
+///
+/// # Errors
+/// A [`Failure`] with [`Exit::Usage`]. Its `why` has a line `file:line:column: problem` for every problem in
+/// the file, or says why the file cannot be read.
+pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
+    let opened = file::read(path)?;
+    let name = words::shown(path.as_os_str().as_encoded_bytes());
+    let checked = tree::parse(&opened.text)
+        .and_then(|root| validate::config(&root, &opened.dir, environment));
+    match checked {
+        Ok(mut config) => {
+            config.warnings.extend(opened.warnings);
+            Ok(config)
+        }
+        Err(problems) => Err(failure(&name, &problems)),
+    }
+}
+
+/// A scalar as it is written into a `deploy.yml`, quoted where YAML asks for it, so that it reads back as
+/// exactly this text.
+#[must_use]
+pub fn scalar(text: &str) -> String {
+    serde_yaml::to_string(text)
+        .map_or_else(|_| format!("{text:?}"), |line| line.trim_end().to_owned())
+}
+
+/// All problems as one failure.
+fn failure(name: &str, problems: &[tree::Problem]) -> Failure {
+    const MOST: usize = 20;
+    let what = match problems.len() {
+        1 => format!("{name} has a problem"),
+        n => format!("{name} has {n} problems"),
+    };
+    let mut failure = Failure::new(Exit::Usage, what);
+    for problem in problems.iter().take(MOST) {
+        failure = failure.why(format!("{name}:{}: {}", problem.at, problem.text));
+    }
+    if problems.len() > MOST {
+        failure = failure.why(format!("… and {} more", problems.len() - MOST));
+    }
+    failure.next("shipit init --print     (or see deploy.example.yml)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_a_whole_config() {
+        let config = load(Path::new("deploy.example.yml"), None);
+        let config = config
+            .map_err(|failure| failure.to_string())
+            .expect("the example loads");
+        assert_eq!(config.services.len(), 2);
+    }
+}

@@ -1,0 +1,233 @@
+//! Finds `deploy.yml` and reads its bytes, without ever hanging on what is not a plain file. Knows nothing
+//! of what is in it.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::FILE_NAME;
+use crate::failure::{Exit, Failure};
+use crate::words;
+
+/// No deploy.yml that a person wrote comes near it.
+const LARGEST: u64 = 1024 * 1024;
+
+/// What was read.
+pub(super) struct Opened {
+    /// The whole text.
+    pub text: String,
+    /// The directory of the file, absolute. Links in it are kept as the person sees them.
+    pub dir: PathBuf,
+    /// What is odd about the file, if anything.
+    pub warnings: Vec<String>,
+}
+
+/// Looks for `deploy.yml` in `start`, then in its parents, up to the directory that has a `.git` or to `/`.
+///
+/// # Errors
+/// A [`Failure`] with [`Exit::Usage`] when there is none, or when a directory on the way cannot be looked at:
+/// a file that cannot be seen is not a file that is not there.
+pub fn find(start: &Path) -> Result<PathBuf, Failure> {
+    let start =
+        std::path::absolute(start).map_err(|error| unreadable(start, &error.to_string()))?;
+    let mut misspelt = None;
+    for dir in start.ancestors() {
+        let file = dir.join(FILE_NAME);
+        if is_there(&file)? {
+            return Ok(file);
+        }
+        let other = dir.join("deploy.yaml");
+        if misspelt.is_none() && is_there(&other)? {
+            misspelt = Some(other);
+        }
+        if is_there(&dir.join(".git"))? {
+            break;
+        }
+    }
+    let place = words::shown(start.as_os_str().as_encoded_bytes());
+    let failure = Failure::new(
+        Exit::Usage,
+        format!("no {FILE_NAME} in {place} or the directories above it"),
+    );
+    Err(match misspelt {
+        Some(other) => {
+            let other = words::shown(other.as_os_str().as_encoded_bytes());
+            failure.why(format!(
+                "{other} is there; shipit's file is called {FILE_NAME}"
+            ))
+        }
+        None => failure.next("shipit init"),
+    })
+}
+
+/// Whether something has this name, be it a broken link.
+fn is_there(path: &Path) -> Result<bool, Failure> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unreadable(path, &error.to_string())),
+    }
+}
+
+/// Reads a regular file of at most 1 MiB.
+///
+/// # Errors
+/// A [`Failure`] with [`Exit::Usage`] that says what stands there instead.
+pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
+    let absolute =
+        std::path::absolute(path).map_err(|error| unreadable(path, &error.to_string()))?;
+    let look = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => unreadable(path, "there is no such file").next("shipit init"),
+        _ => unreadable(path, &error.to_string()),
+    };
+    // Looked at before it is opened, because opening a device can do something.
+    regular(path, &fs::metadata(path).map_err(look)?)?;
+    // O_NONBLOCK: a FIFO put there in between does not hang us. It means nothing for a regular file.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(look)?;
+    let metadata = file.metadata().map_err(look)?;
+    regular(path, &metadata)?;
+
+    let mut bytes = Vec::new();
+    File::take(file, LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(look)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(unreadable(
+            path,
+            "it is larger than 1 MiB: not a deploy.yml",
+        ));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let start = good
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |newline| newline + 1);
+        let column = String::from_utf8_lossy(&good[start..]).chars().count() + 1;
+        let name = words::shown(path.as_os_str().as_encoded_bytes());
+        unreadable(
+            path,
+            &format!("{name}:{line}:{column}: a byte that is not UTF-8"),
+        )
+    })?;
+    let dir = absolute
+        .parent()
+        .map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
+    let dir_metadata = fs::metadata(&dir).map_err(look)?;
+    let warnings = [(path, &metadata), (dir.as_path(), &dir_metadata)]
+        .into_iter()
+        .find_map(|(path, metadata)| {
+            foreign(path, metadata.uid(), metadata.mode(), &Reader::this())
+        })
+        .into_iter()
+        .collect();
+    Ok(Opened {
+        text,
+        dir,
+        warnings,
+    })
+}
+
+fn regular(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
+    let kind = metadata.file_type();
+    let what = match () {
+        () if kind.is_file() => return Ok(()),
+        () if kind.is_dir() => "it is a directory",
+        () if kind.is_fifo() => "it is a FIFO, not a file",
+        () if kind.is_socket() => "it is a socket, not a file",
+        () => "it is a device, not a file",
+    };
+    let failure = unreadable(path, what);
+    Err(if kind.is_dir() {
+        failure.next(format!(
+            "shipit -c {}",
+            words::shown(path.join(FILE_NAME).as_os_str().as_encoded_bytes())
+        ))
+    } else {
+        failure
+    })
+}
+
+fn unreadable(path: &Path, why: &str) -> Failure {
+    let name = words::shown(path.as_os_str().as_encoded_bytes());
+    Failure::new(Exit::Usage, format!("cannot read {name}")).why(why)
+}
+
+/// Who reads the file.
+struct Reader {
+    /// The effective user.
+    uid: u32,
+    /// Who called sudo, if anybody did: their files are not foreign to root then.
+    behind_sudo: Option<u32>,
+}
+
+impl Reader {
+    fn this() -> Self {
+        let behind_sudo = std::env::var("SUDO_UID")
+            .ok()
+            .and_then(|uid| uid.parse().ok());
+        Self {
+            uid: rustix::process::geteuid().as_raw(),
+            behind_sudo,
+        }
+    }
+}
+
+/// The warning when somebody else can change what `build` and the hooks run as us.
+fn foreign(path: &Path, owner: u32, mode: u32, reader: &Reader) -> Option<String> {
+    const ROOT: u32 = 0;
+    const STICKY: u32 = 0o1000;
+    let name = words::shown(path.as_os_str().as_encoded_bytes());
+    if ![reader.uid, ROOT].contains(&owner) && reader.behind_sudo != Some(owner) {
+        return Some(format!(
+            "{name} belongs to another user (uid {owner}), who decides what its build and hooks run as you"
+        ));
+    }
+    if mode & 0o002 != 0 && mode & STICKY == 0 {
+        return Some(format!(
+            "everybody may write to {name}, and so decide what its build and hooks run as you"
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_others_control_is_warned_of() {
+        let path = Path::new("/srv/x/deploy.yml");
+        let me = Reader {
+            uid: 1000,
+            behind_sudo: None,
+        };
+        assert_eq!(foreign(path, 1000, 0o100_644, &me), None);
+        assert_eq!(foreign(path, 0, 0o100_644, &me), None);
+        assert!(
+            foreign(path, 1001, 0o100_644, &me)
+                .is_some_and(|words| words.contains("another user (uid 1001)"))
+        );
+        assert!(
+            foreign(path, 1000, 0o100_666, &me)
+                .is_some_and(|words| words.contains("everybody may write"))
+        );
+        let root = Reader {
+            uid: 0,
+            behind_sudo: Some(1000),
+        };
+        assert_eq!(foreign(path, 1000, 0o100_644, &root), None);
+        assert!(foreign(path, 1001, 0o100_644, &root).is_some());
+        assert_eq!(foreign(Path::new("/tmp"), 0, 0o041_777, &me), None);
+    }
+}

@@ -1,0 +1,422 @@
+//! Names that cannot be wrong: each is made by one constructor that checks it. They land in unit files,
+//! sudo rules, paths and scripts, so each admits only what all of those take literally.
+//! Nothing here knows where in a file a name stood; `reader` adds that.
+
+use std::fmt;
+
+use crate::words;
+
+/// Why a text is not such a name: a part of a sentence that quotes it, for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong(pub String);
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+/// A foreign text as it is quoted in a message: in backticks, escaped, at most 60 characters of it.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    const MOST: usize = 60;
+    let mut head: String = text.chars().take(MOST).collect();
+    if head.len() < text.len() {
+        head.push('…');
+    }
+    format!("`{}`", words::shown(head.as_bytes()))
+}
+
+macro_rules! checked_name {
+    ($(#[$doc:meta])* $name:ident, $check:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks a text and keeps it exactly as it is.
+            ///
+            /// # Errors
+            /// [`Wrong`] with the rule that it breaks.
+            pub fn parse(text: &str) -> Result<Self, Wrong> {
+                match $check(text) {
+                    Ok(()) => Ok(Self(text.to_owned())),
+                    Err(why) => Err(Wrong(format!("{} {why}", quoted(text)))),
+                }
+            }
+            /// The name as it was written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = Wrong;
+            fn from_str(text: &str) -> Result<Self, Wrong> {
+                Self::parse(text)
+            }
+        }
+    };
+}
+
+checked_name! {
+    /// The app's name: 1 to 31 of `a-z 0-9 -`, beginning with a letter or digit. It names the guard units
+    /// (`shipit-<app>.path`), the sudo rule file and the default root.
+    AppName, check_app
+}
+checked_name! {
+    /// The exact name of one `.service` or `.socket` unit, instance included (`acme@1.service`), at most 255
+    /// bytes (systemd's own limit): no glob, no template, no missing suffix. Of the characters that
+    /// systemd.unit(5) allows, `:` and `\` are left out, because sudoers(5) gives them a meaning.
+    UnitName, check_unit
+}
+checked_name! {
+    /// An absolute directory on the host that shipit may own: plain characters, no `..`, not a system
+    /// directory, at most 200 bytes.
+    RemotePath, check_root
+}
+checked_name! {
+    /// A path below the release directory, relative, without `.` and `..`: what `shared` links.
+    RelPath, check_relative
+}
+checked_name! {
+    /// The name of an environment in `deploy.yml`: 1 to 31 of `a-z 0-9 - _`.
+    EnvironmentName, check_environment
+}
+checked_name! {
+    /// The name of an environment variable (POSIX: letters, digits, `_`, no digit first).
+    VariableName, check_variable
+}
+
+impl UnitName {
+    /// The name without its suffix: `acme` of `acme.service`, `acme@1` of `acme@1.service`.
+    #[must_use]
+    pub fn stem(&self) -> &str {
+        self.0.rsplit_once('.').map_or(&self.0, |(stem, _)| stem)
+    }
+    /// Whether it ends in `.socket`; else it ends in `.service`.
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        self.0.ends_with(".socket")
+    }
+    /// The `.socket` unit that systemd pairs with it by name (systemd.socket(5)): same stem.
+    #[must_use]
+    pub fn socket(&self) -> Self {
+        Self(format!("{}.socket", self.stem()))
+    }
+}
+
+impl RemotePath {
+    /// A path below this one. `name` is shipit's own, never foreign text.
+    #[must_use]
+    pub fn join(&self, name: &str) -> String {
+        format!("{}/{name}", self.0)
+    }
+}
+
+impl RelPath {
+    /// Whether `path` (bytes as packed, without a leading `./`) is this path, lies below it, or is a part of
+    /// the way to it.
+    #[must_use]
+    pub fn meets(&self, path: &[u8]) -> bool {
+        let own = self.0.as_bytes();
+        let inside = |outer: &[u8], inner: &[u8]| {
+            inner
+                .strip_prefix(outer)
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        };
+        inside(own, path) || inside(path, own)
+    }
+}
+
+impl VariableName {
+    /// Whether setting it changes how every program starts (the loader, the shell, the search path): legal,
+    /// worth a warning.
+    #[must_use]
+    pub fn changes_how_programs_start(&self) -> bool {
+        const NAMES: [&str; 10] = [
+            "PATH",
+            "HOME",
+            "SHELL",
+            "IFS",
+            "ENV",
+            "BASH_ENV",
+            "PYTHONPATH",
+            "NODE_OPTIONS",
+            "PERL5OPT",
+            "RUBYOPT",
+        ];
+        self.0.starts_with("LD_") || NAMES.contains(&self.as_str())
+    }
+}
+
+type Check = Result<(), String>;
+
+fn say(why: &str) -> Check {
+    Err(why.to_owned())
+}
+
+/// The first character of `text` that `allowed` does not admit, as it is named in a message.
+fn stranger(text: &str, allowed: impl Fn(char) -> bool) -> Option<String> {
+    text.chars().find(|&c| !allowed(c)).map(|c| match c {
+        ' ' => "a space".to_owned(),
+        c => quoted(&c.to_string()),
+    })
+}
+
+fn check_app(text: &str) -> Check {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if text.is_empty() {
+        return say("is empty; an app has a name like `acme`");
+    }
+    if let Some(c) = stranger(text, legal) {
+        return Err(format!(
+            "has {c} in it; an app's name is made of a-z, 0-9 and `-`"
+        ));
+    }
+    if text.starts_with('-') {
+        return say("begins with `-`; an app's name begins with a letter or a digit");
+    }
+    if text.len() > 31 {
+        return Err(format!(
+            "has {} characters; an app's name has at most 31",
+            text.len()
+        ));
+    }
+    // shipit-<app>-boot.service is the boot unit of <app>.
+    if text.ends_with("-boot") {
+        return say("ends in `-boot`; shipit names its own boot units so");
+    }
+    Ok(())
+}
+
+fn check_environment(text: &str) -> Check {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if text.is_empty() || text.len() > 31 || text.starts_with('-') || !text.chars().all(legal) {
+        return say(
+            "is not an environment's name: 1 to 31 of a-z, 0-9, `-` and `_`, not beginning with `-`",
+        );
+    }
+    Ok(())
+}
+
+fn check_variable(text: &str) -> Check {
+    if text.is_empty() {
+        return say("is empty; a variable has a name like `DATABASE_URL`");
+    }
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return say("begins with a digit; a variable's name begins with a letter or `_`");
+    }
+    match stranger(text, |c| c.is_ascii_alphanumeric() || c == '_') {
+        Some(c) => Err(format!(
+            "has {c} in it; a variable's name is made of letters, digits and `_`"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_unit(text: &str) -> Check {
+    if text.is_empty() {
+        return say("is empty; a unit has a name like `acme.service`");
+    }
+    if text.contains(['*', '?', '[', ']']) {
+        return say("is a pattern; name one unit exactly, like `acme.service`");
+    }
+    if let Some(c) = stranger(text, |c| c.is_ascii_alphanumeric() || "_.-@".contains(c)) {
+        return Err(format!(
+            "has {c} in it; a unit's name is made of letters, digits, `_`, `.`, `-` and `@`"
+        ));
+    }
+    if text.starts_with(['-', '.', '@']) {
+        return say("begins with a character that a unit's name does not begin with");
+    }
+    if text.len() > 255 {
+        return Err(format!(
+            "has {} characters; systemd takes at most 255",
+            text.len()
+        ));
+    }
+    let Some((stem, suffix)) = text
+        .rsplit_once('.')
+        .filter(|(_, suffix)| matches!(*suffix, "service" | "socket"))
+    else {
+        return Err(format!(
+            "has no `.service` or `.socket` at its end; write {}",
+            quoted(&format!("{text}.service"))
+        ));
+    };
+    if let Some((prefix, instance)) = stem.split_once('@') {
+        if instance.is_empty() {
+            return Err(format!(
+                "is a template; name an instance of it, like {}",
+                quoted(&format!("{prefix}@1.{suffix}"))
+            ));
+        }
+        if instance.contains('@') {
+            return say("has two `@` in it");
+        }
+    }
+    if stem.starts_with("shipit-") {
+        return say("is a name that shipit keeps for its own units");
+    }
+    let of_the_host = ["dbus", "dbus-broker", "ssh", "sshd"];
+    if stem.starts_with("systemd-") || of_the_host.contains(&stem) {
+        return say("belongs to the host; a deploy never turns it over");
+    }
+    Ok(())
+}
+
+/// Directories of the host that no release tree may be in.
+const INSIDE: [&str; 16] = [
+    "bin",
+    "boot",
+    "dev",
+    "etc",
+    "lib",
+    "lib32",
+    "lib64",
+    "libx32",
+    "lost+found",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "sys",
+    "tmp",
+    "usr",
+];
+/// Directories of the host that are shared with others: a root lies below them, it is not one of them.
+const ITSELF: [&str; 18] = [
+    "/home",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/srv",
+    "/var",
+    "/var/backups",
+    "/var/cache",
+    "/var/crash",
+    "/var/lib",
+    "/var/local",
+    "/var/lock",
+    "/var/log",
+    "/var/mail",
+    "/var/opt",
+    "/var/snap",
+    "/var/spool",
+    "/var/www",
+];
+
+fn check_root(text: &str) -> Check {
+    if text.is_empty() {
+        return say("is empty; a root is a directory like `/opt/acme`");
+    }
+    if text == "~" || text.starts_with("~/") {
+        return say("begins with `~`; write the whole path, like `/home/deploy/acme`");
+    }
+    if !text.starts_with('/') {
+        return say("is relative; a root begins with `/`, like `/opt/acme`");
+    }
+    if text.len() > 200 {
+        return Err(format!("has {} bytes; a root has at most 200", text.len()));
+    }
+    if text == "/" {
+        return say("is the whole host; take a directory of its own, like `/opt/acme`");
+    }
+    if text.ends_with('/') {
+        return Err(format!(
+            "ends in `/`; write {}",
+            quoted(text.trim_end_matches('/'))
+        ));
+    }
+    if let Some(c) = stranger(text, |c| c.is_ascii_alphanumeric() || "/._-+@".contains(c)) {
+        return Err(format!(
+            "has {c} in it; a root is made of letters, digits and `/ . _ - + @`"
+        ));
+    }
+    if text[1..].split('/').any(str::is_empty) {
+        return say("has `//` in it");
+    }
+    if text.split('/').any(|part| part == "." || part == "..") {
+        return say("has `.` or `..` as a part; write the path straight");
+    }
+    let top = text[1..].split('/').next().unwrap_or_default();
+    if INSIDE.contains(&top) {
+        return Err(format!(
+            "is in the host's own `/{top}`; take a directory of its own, like `/opt/acme`"
+        ));
+    }
+    let emptied = |dir: &str| {
+        text == dir
+            || text
+                .strip_prefix(dir)
+                .is_some_and(|rest| rest.starts_with('/'))
+    };
+    if emptied("/var/tmp") || emptied("/var/run") {
+        return say("is in a directory that the host empties by itself; take one like `/opt/acme`");
+    }
+    if ITSELF.contains(&text) {
+        return Err(format!(
+            "is shared by everything on the host; take a directory below it, like `{text}/acme`"
+        ));
+    }
+    if text
+        .strip_prefix("/home/")
+        .is_some_and(|rest| !rest.contains('/'))
+    {
+        return Err(format!(
+            "is somebody's home directory; take a directory below it, like `{text}/acme`"
+        ));
+    }
+    Ok(())
+}
+
+fn check_relative(text: &str) -> Check {
+    if text.is_empty() {
+        return say("is empty; write a path below the release, like `logs`");
+    }
+    if text.starts_with('/') {
+        return say("is absolute; a shared path is below the release, like `logs`");
+    }
+    if text.ends_with('/') {
+        return Err(format!(
+            "ends in `/`; write {}",
+            quoted(text.trim_end_matches('/'))
+        ));
+    }
+    if text.starts_with('~') {
+        return say("begins with `~`; a shared path is below the release, like `logs`");
+    }
+    if text.chars().any(char::is_control) {
+        return say("has a control character in it");
+    }
+    if text.len() > 1024 || text.split('/').any(|part| part.len() > 255) {
+        return say("is too long; a path has at most 1024 bytes, a name in it 255");
+    }
+    for part in text.split('/') {
+        match part {
+            "" => return say("has `//` in it"),
+            "." | ".." => {
+                return say("has `.` or `..` as a part; a shared path stays below the release");
+            }
+            ".shipit" => return say("is shipit's own; take another name"),
+            _ => {}
+        }
+    }
+    Ok(())
+}

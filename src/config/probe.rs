@@ -1,0 +1,170 @@
+//! Whom a health check asks: an HTTP address, a unix socket, a TCP port or a command. Only the writing is
+//! checked; the asking is done on the host.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+use super::names::{Wrong, quoted};
+use super::target::Target;
+
+/// One way to ask. The host asks, so `127.0.0.1` is the host itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// GET this address. `http` or `https`, no login in it, printable ASCII without quotes, braces, backslash.
+    Http {
+        /// As it was written.
+        url: String,
+    },
+    /// GET over a unix socket.
+    Unix {
+        /// Absolute path of the socket on the host, plain characters.
+        socket: String,
+        /// The path to ask for; begins with `/`.
+        path: String,
+    },
+    /// Connect; nothing is sent.
+    Tcp {
+        /// A name or an address, IPv6 without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// Run a command line with `sh -c` in the release; exit status 0 is a good answer.
+    Command {
+        /// The line.
+        line: String,
+    },
+}
+
+/// Addresses of clouds' instance data: whoever may ask them holds the machine's keys, and they answer 200.
+const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata.goog"];
+
+/// Reads `url`.
+pub(super) fn http(text: &str) -> Result<Probe, Wrong> {
+    let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
+    if text.len() > 2000 {
+        return wrong("has more than 2000 characters");
+    }
+    let Ok(url) = Url::parse(text) else {
+        return wrong("is not a URL; write one like `http://127.0.0.1:8080/healthz`");
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return wrong("is neither http nor https");
+    }
+    // The host's curl gets the text as it is: what it and the url crate could read differently is left out.
+    if !plain(text) {
+        return wrong(
+            "has a space, quote, brace, backslash or a character outside ASCII; write it percent-encoded",
+        );
+    }
+    let authority = text
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    let Some(authority) = authority else {
+        return wrong("has no `//` after its scheme");
+    };
+    if authority.contains('@') || !url.username().is_empty() || url.password().is_some() {
+        return wrong("has a login in it; a health check carries no secrets");
+    }
+    if url.fragment().is_some() {
+        return wrong("has a `#` in it, which is never sent");
+    }
+    if text.len() > authority.len()
+        && text
+            .split_once(authority)
+            .is_some_and(|(_, path)| path.contains(['[', ']']))
+    {
+        return wrong("has a bracket in its path; write it percent-encoded");
+    }
+    let forbidden = match url.host() {
+        Some(Host::Ipv4(address)) => is_instance_data(address.into()),
+        Some(Host::Ipv6(address)) => is_instance_data(address.into()),
+        Some(Host::Domain(name)) => {
+            METADATA_NAMES.contains(&name.trim_end_matches('.').to_lowercase().as_str())
+        }
+        None => return wrong("has no host"),
+    };
+    if forbidden {
+        return wrong("asks for the machine's instance data, not for the app");
+    }
+    Ok(Probe::Http {
+        url: text.to_owned(),
+    })
+}
+
+/// Reads `tcp`: `host:port` or `[v6]:port`.
+pub(super) fn tcp(text: &str) -> Result<Probe, Wrong> {
+    let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
+    if text.contains('@') {
+        return wrong("has a login in it; write it like `127.0.0.1:5432`");
+    }
+    let target = Target::parse(text)?;
+    let Some(port) = target.port else {
+        return wrong("has no port; write it like `127.0.0.1:5432`");
+    };
+    if target.host.parse().is_ok_and(is_instance_data)
+        || METADATA_NAMES.contains(&target.host.to_lowercase().as_str())
+    {
+        return wrong("asks for the machine's instance data, not for the app");
+    }
+    Ok(Probe::Tcp {
+        host: target.host,
+        port,
+    })
+}
+
+/// Checks `unix.socket`: an absolute path that fits a socket address (unix(7): 108 bytes with the NUL).
+pub(super) fn socket(text: &str) -> Result<String, Wrong> {
+    let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
+    if !text.starts_with('/') {
+        return wrong("is not an absolute path, like `/run/acme/http.sock`");
+    }
+    if text.len() > 107 {
+        return wrong("is longer than a socket's address can be (107 bytes)");
+    }
+    if !text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "/._-+@".contains(c))
+    {
+        return wrong("is not made of letters, digits and `/ . _ - + @`");
+    }
+    if text.ends_with('/')
+        || text[1..]
+            .split('/')
+            .any(|part| matches!(part, "" | "." | ".."))
+    {
+        return wrong("has `//`, `.`, `..` or a `/` at its end; write the path straight");
+    }
+    Ok(text.to_owned())
+}
+
+/// Checks `unix.path`.
+pub(super) fn path(text: &str) -> Result<String, Wrong> {
+    let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
+    if !text.starts_with('/') {
+        return wrong("does not begin with `/`, like `/healthz`");
+    }
+    if text.len() > 2000 || !plain(text) || text.contains(['[', ']', '#']) {
+        return wrong("is not the path of a URL; write odd characters percent-encoded");
+    }
+    Ok(text.to_owned())
+}
+
+/// Printable ASCII that RFC 3986 gives a place in a URL, the quote `'` excepted.
+fn plain(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_ascii_graphic() && !"'\"\\`<>{}|^".contains(c))
+}
+
+fn is_instance_data(address: IpAddr) -> bool {
+    const ALIBABA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+    const AWS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4 == ALIBABA,
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => is_instance_data(v4.into()),
+            None => v6.is_unicast_link_local() || v6 == AWS_V6,
+        },
+    }
+}

@@ -1,0 +1,248 @@
+//! Where a deploy goes: `user@host[:port]` as a person writes it, or a name from their ssh config.
+//! Only the writing is checked here; what the name means is for `host::ssh` to find out.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use super::names::{Wrong, quoted};
+
+/// A host as it was written. What is not written is for the ssh config to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The login, when it was written.
+    pub user: Option<String>,
+    /// A host name, an alias from the ssh config, an IPv4 address, or an IPv6 address without brackets and
+    /// with its zone (`fe80::1%eth0`). Never begins with `-`.
+    pub host: String,
+    /// The port, when it was written.
+    pub port: Option<u16>,
+}
+
+impl Target {
+    /// Reads `[user@]host[:port]`, `[user@][v6]:port` and `[user@]v6`.
+    ///
+    /// # Errors
+    /// [`Wrong`] for anything that an ssh client or a shell could take for something else.
+    pub fn parse(text: &str) -> Result<Self, Wrong> {
+        split(text).map_err(|why| Wrong(format!("{} {why}", quoted(text))))
+    }
+}
+
+fn split(text: &str) -> Result<Target, String> {
+    let fail = |why: &str| Err(why.to_owned());
+    if text.is_empty() {
+        return fail("is empty; a host is written like `deploy@app.example.com`");
+    }
+    if text.contains("://") {
+        return fail("is a URL; a host is written like `deploy@app.example.com:22`");
+    }
+    if text.starts_with('-') {
+        return fail(
+            "begins with `-`, as an option would; a host is written like `deploy@app.example.com`",
+        );
+    }
+    let (user, rest) = match text.split_once('@') {
+        Some((user, rest)) => (Some(user), rest),
+        None => (None, text),
+    };
+    if rest.contains('@') {
+        return fail("has two `@` in it; a host is written like `deploy@app.example.com`");
+    }
+    if let Some(user) = user {
+        if user.is_empty() {
+            return fail("has no login before the `@`");
+        }
+        if user.len() > 64
+            || !user
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-+".contains(c))
+        {
+            return fail("has a login that is not made of letters, digits and `. _ - +`");
+        }
+    }
+    let (host, port) = if let Some(inner) = rest.strip_prefix('[') {
+        let Some((host, after)) = inner.split_once(']') else {
+            return fail("has a `[` without a `]`; write `[2001:db8::1]:22`");
+        };
+        if !is_v6(host) {
+            return fail("has something in brackets that is not an IPv6 address");
+        }
+        match (after, after.strip_prefix(':')) {
+            ("", _) => (host, None),
+            (_, Some(port)) => (host, Some(port)),
+            _ => return fail("has something after the `]` that is not a port"),
+        }
+    } else if is_v6(rest) {
+        (rest, None)
+    } else {
+        match rest.split_once(':') {
+            Some((_, port)) if port.contains(':') => {
+                return fail(
+                    "is not an IPv6 address; with a port it is written like `[2001:db8::1]:22`",
+                );
+            }
+            Some((host, port)) => (host, Some(port)),
+            None => (rest, None),
+        }
+    };
+    if !is_v6(host) {
+        check_host(host)?;
+    }
+    let port = match port {
+        None => None,
+        Some(port) => {
+            Some(port_number(port).ok_or("has a port that is not a number from 1 to 65535")?)
+        }
+    };
+    Ok(Target {
+        user: user.map(str::to_owned),
+        host: host.to_owned(),
+        port,
+    })
+}
+
+fn check_host(host: &str) -> Result<(), String> {
+    if host.is_empty() {
+        return Err("has no host; a host is written like `deploy@app.example.com`".to_owned());
+    }
+    if host.starts_with(['-', '.']) {
+        return Err("has a host that begins with `-` or `.`".to_owned());
+    }
+    if !host.is_ascii() {
+        return Err(
+            "has letters outside ASCII; write the host's name in its `xn--` form".to_owned(),
+        );
+    }
+    if host.len() > 253
+        || !host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    {
+        return Err("has a host that is not made of letters, digits and `. _ -`".to_owned());
+    }
+    Ok(())
+}
+
+/// A decimal port without sign and leading zeros.
+pub(super) fn port_number(text: &str) -> Option<u16> {
+    let port: u16 = text.parse().ok()?;
+    (port > 0 && port.to_string() == text).then_some(port)
+}
+
+/// An IPv6 address, with or without a zone (RFC 6874 writes it `fe80::1%eth0` outside of URLs).
+fn is_v6(text: &str) -> bool {
+    let (address, zone) = text.split_once('%').unwrap_or((text, "0"));
+    Ipv6Addr::from_str(address).is_ok()
+        && !zone.is_empty()
+        && !zone.starts_with('-')
+        && zone
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        if self.host.contains(':') {
+            write!(f, "[{}]", self.host)?
+        } else {
+            f.write_str(&self.host)?
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = Wrong;
+    fn from_str(text: &str) -> Result<Self, Wrong> {
+        Self::parse(text)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> (Option<String>, String, Option<u16>) {
+        let target = Target::parse(text).unwrap();
+        (target.user, target.host, target.port)
+    }
+
+    #[test]
+    fn user_host_and_port_are_told_apart() {
+        assert_eq!(
+            parts("deploy@app.example.com"),
+            (Some("deploy".into()), "app.example.com".into(), None)
+        );
+        assert_eq!(parts("web-1"), (None, "web-1".into(), None));
+        assert_eq!(
+            parts("10.0.0.7:2222"),
+            (None, "10.0.0.7".into(), Some(2222))
+        );
+        assert_eq!(
+            parts("d@[2001:db8::1]:22"),
+            (Some("d".into()), "2001:db8::1".into(), Some(22))
+        );
+        assert_eq!(
+            parts("d@fe80::1%eth0"),
+            (Some("d".into()), "fe80::1%eth0".into(), None)
+        );
+        assert_eq!(
+            parts("[fe80::1%eth0.2]:22"),
+            (None, "fe80::1%eth0.2".into(), Some(22))
+        );
+    }
+
+    #[test]
+    fn it_is_shown_as_it_was_written() {
+        for text in [
+            "deploy@app.example.com:2222",
+            "web-1",
+            "d@[fe80::1%eth0]:22",
+            "[::1]",
+        ] {
+            assert_eq!(Target::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn nothing_that_an_option_parser_or_a_shell_would_read_gets_through() {
+        for text in [
+            "",
+            "-oProxyCommand=touch x",
+            "d@-oProxyCommand=x",
+            "a`id`b",
+            "$(id)",
+            "a b",
+            "user@host@x",
+            "@host",
+            "user@",
+            "host:",
+            "host:0",
+            "host:022",
+            "host:+22",
+            "host:65536",
+            "host:22:23",
+            "[::1",
+            "[::1]22",
+            "[host]:22",
+            "fe80::1%",
+            "fe80::1%-x",
+            "ssh://host",
+            "ho\nst",
+            "bücher.de",
+            "d;x@host",
+            "d\\x@host",
+            ".x",
+        ] {
+            assert!(Target::parse(text).is_err(), "{text:?} was taken");
+        }
+    }
+}
