@@ -1,2 +1,7 @@
 //! The door: hands over to the library and leaves with its exit code.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(shipit::cli::main())
+}

@@ -1,1 +1,157 @@
-//! (being built)
+//! The door: arguments in, exit code out; one file a command. The only place that prints results and the
+//! only one that turns a failure into an exit code. Nobody imports it.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod args;
+mod attach;
+mod deploy;
+mod doctor;
+mod init;
+mod link;
+mod logs;
+mod plan;
+mod prune;
+mod releases;
+mod rollback;
+mod setup;
+mod status;
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::{CommandFactory, Parser};
+
+use crate::config::{self, Config};
+use crate::engine::session;
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::interrupt::Interrupts;
+use crate::plan::observed::Observed;
+use crate::report::event::Report;
+use crate::report::{self, Loudness};
+use crate::words;
+use args::{Args, Command, Global};
+use link::SshLink;
+
+/// Runs the command line. Returns the exit code.
+#[must_use]
+pub fn main() -> u8 {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.code()
+            } else {
+                Exit::Done.code()
+            };
+        }
+    };
+    let exit = match dispatch(&args) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            tell(&args.global, &failure);
+            failure.exit
+        }
+    };
+    exit.code()
+}
+
+fn dispatch(args: &Args) -> Result<Exit, Failure> {
+    let global = &args.global;
+    match &args.command {
+        Command::Init(wish) => init::run(global, wish),
+        Command::Setup(wish) => setup::run(global, wish),
+        Command::Doctor => doctor::run(global),
+        Command::Plan => plan::run(global),
+        Command::Deploy(wish) => deploy::run(global, wish),
+        Command::Rollback(wish) => rollback::run(global, wish),
+        Command::Releases => releases::run(global),
+        Command::Status => status::run(global),
+        Command::Logs(wish) => logs::run(global, wish),
+        Command::Attach => attach::run(global),
+        Command::Prune(wish) => prune::run(global, wish),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                *shell,
+                &mut Args::command(),
+                "shipit",
+                &mut std::io::stdout(),
+            );
+            Ok(Exit::Done)
+        }
+        Command::Man => {
+            let page = clap_mangen::Man::new(Args::command());
+            page.render(&mut std::io::stdout()).map_err(|e| {
+                Failure::new(Exit::Untouched, "the page could not be written").why(e.to_string())
+            })?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// A failure that no run has told yet.
+fn tell(global: &Global, failure: &Failure) {
+    if global.json {
+        let ended = crate::report::event::Ended {
+            outcome: crate::engine::outcome(failure.exit),
+            exit: failure.exit,
+            release: None,
+            previous: None,
+            live: None,
+            took: std::time::Duration::ZERO,
+            live_after: None,
+            bytes_sent: 0,
+            downtime: None,
+            failure: Some(failure.clone()),
+            next: Vec::new(),
+        };
+        reporter(global).event(&crate::report::event::Event::Ended(Box::new(ended)));
+        return;
+    }
+    let mut err = std::io::stderr().lock();
+    for line in failure.to_string().lines() {
+        let _ = writeln!(err, "{}", words::shown(line.as_bytes()));
+    }
+}
+
+fn reporter(global: &Global) -> Box<dyn Report> {
+    let loudness = match (global.quiet, global.verbose) {
+        (true, _) => Loudness::Quiet,
+        (_, true) => Loudness::Verbose,
+        _ => Loudness::Normal,
+    };
+    let json = global
+        .json
+        .then(|| report::json::Json::new(Box::new(std::io::stdout())));
+    report::choose(json, loudness, global.color)
+}
+
+fn configuration(global: &Global) -> Result<Config, Failure> {
+    let path = match &global.config {
+        Some(path) => path.clone(),
+        None => config::find(Path::new("."))?,
+    };
+    config::load(&path, global.environment.as_deref())
+}
+
+fn link(global: &Global, config: &Config) -> Result<SshLink, Failure> {
+    let interrupts = Interrupts::listen().map_err(|e| {
+        Failure::new(Exit::Untouched, "signals could not be listened to").why(e.to_string())
+    })?;
+    Ok(SshLink::new(global, config, interrupts))
+}
+
+/// Connects and looks: what most commands begin with.
+fn look(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed), Failure> {
+    let mut link = link(global, config)?;
+    let mut host = session::Link::connect(&mut link, reporter(global).as_mut())?;
+    let seen = session::observe(host.as_mut(), config)?;
+    Ok((host, seen))
+}
+
+/// Writes results to stdout; a reader that went away is no failure.
+fn results(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

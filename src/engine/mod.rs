@@ -1,1 +1,86 @@
-//! (being built)
+//! Carries a plan out: stage with the client, then the request, then only listening. Decides nothing about
+//! order (that is `plan`) and writes no sentence about success (that is `report`).
+//! Start reading at [`deploy`](deploy::deploy).
+
+pub mod deploy;
+pub mod follow;
+pub mod local;
+pub mod rollback;
+pub mod session;
+pub mod stage;
+pub mod switch;
+
+use std::time::Instant;
+
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::report::event::{Downtime, Ended, Event, Outcome, Report};
+
+/// Everything a run needs: what is wanted, how to reach the host, whom to tell.
+pub struct Run<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// How to reach the host, and to reach it again.
+    pub link: &'a mut dyn session::Link,
+    /// Whom to tell.
+    pub report: &'a mut dyn Report,
+    /// When the run began.
+    pub began: Instant,
+}
+
+/// How a run ended, before it is told.
+#[derive(Debug, Default)]
+pub struct Ending {
+    /// The release it was about.
+    pub release: Option<String>,
+    /// The one that was live before.
+    pub previous: Option<String>,
+    /// The one that is live now, when known.
+    pub live: Option<String>,
+    /// Seconds from the start until the new release served.
+    pub live_after: Option<std::time::Duration>,
+    /// What the host measured.
+    pub downtime: Option<Downtime>,
+    /// What to type next.
+    pub next: Vec<String>,
+}
+
+impl Run<'_> {
+    /// Tells the end and gives the exit code.
+    pub fn end(
+        &mut self,
+        outcome: Outcome,
+        ending: Ending,
+        failure: Option<Failure>,
+        bytes_sent: u64,
+    ) -> Exit {
+        let exit = failure.as_ref().map_or(Exit::Done, |f| f.exit);
+        self.report.event(&Event::Ended(Box::new(Ended {
+            outcome,
+            exit,
+            release: ending.release,
+            previous: ending.previous,
+            live: ending.live,
+            took: self.began.elapsed(),
+            live_after: ending.live_after,
+            bytes_sent,
+            downtime: ending.downtime,
+            failure,
+            next: ending.next,
+        })));
+        exit
+    }
+}
+
+/// The outcome that an exit code stands for, for failures that end a run before the host took over.
+#[must_use]
+pub fn outcome(exit: Exit) -> Outcome {
+    match exit {
+        Exit::Locked => Outcome::Locked,
+        Exit::Unreachable => Outcome::Unreachable,
+        Exit::Unknown => Outcome::Unknown,
+        Exit::Degraded => Outcome::Degraded,
+        Exit::Reverted => Outcome::Reverted,
+        _ => Outcome::Failed,
+    }
+}

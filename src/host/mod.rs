@@ -1,6 +1,9 @@
 //! The only way to a machine. One trait with one method; faults are injected by wrapping it.
 //! Nothing here knows what a deploy is. Start reading at [`Host`]; `ssh/` is the real one.
 
+pub mod ssh;
+pub mod system;
+
 use std::io::Read;
 
 /// One command line on the host, as sshd hands it to the login shell. Made by `remote`, never by hand.

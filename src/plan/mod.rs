@@ -1,1 +1,303 @@
-//! (being built)
+//! Config + Observed + Goal -> Plan. Pure: nothing here reaches a host or a clock. A plan is lists a person
+//! can read before they happen. Start reading at [`plan`].
+
+pub mod explain;
+pub mod guard;
+pub mod ledger;
+pub mod needs;
+pub mod observed;
+pub mod releases;
+
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::step::{Step, Verdict};
+use crate::strategy;
+use observed::{Current, Observed};
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// This release goes live; it is on the host, or will be when stage is done.
+    Deploy {
+        /// Its id.
+        release: String,
+        /// How an earlier, interrupted migration ended, if a person said so.
+        migration: Migration,
+    },
+    /// Back to the previous verified release, or to the one named.
+    Rollback {
+        /// The one named.
+        to: Option<String>,
+    },
+    /// Only remove what is old.
+    Prune,
+}
+
+/// What a person said about a migration that was interrupted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Migration {
+    /// Nothing: an interrupted one stops the deploy with the question.
+    #[default]
+    Ask,
+    /// It is safe to run it again, from the new release.
+    Again,
+    /// It had finished: this deploy runs none.
+    Done,
+}
+
+/// What the host will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// `deploy` or `rollback`.
+    pub command: &'static str,
+    /// The release that is live now.
+    pub previous: Option<String>,
+    /// The release that will be.
+    pub next: String,
+    /// The number of this switch minus one: what the host's ledger must still say.
+    pub epoch: u64,
+    /// Until `confirm`.
+    pub switch: Vec<Step>,
+    /// From its top, on any failure after the first live change.
+    pub revert: Vec<Step>,
+    /// After `confirm`; can never fail a deploy.
+    pub settle: Vec<Step>,
+    /// What a person should know before.
+    pub warnings: Vec<String>,
+}
+
+/// Makes the plan, or says why there can be none.
+///
+/// # Errors
+/// A [`Failure`] that names all that is missing at once. Nothing was changed.
+pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failure> {
+    needs::host(config, seen)?;
+    let previous = match &seen.current {
+        Current::Absent => None,
+        Current::Release(id) => Some(id.clone()),
+        Current::Odd(what) => return Err(needs::odd_current(config, what)),
+    };
+    if *goal == Goal::Prune {
+        return Ok(only_prune(config, seen, previous));
+    }
+    let next = match goal {
+        Goal::Prune => String::new(),
+        Goal::Deploy { release, .. } => release.clone(),
+        Goal::Rollback { to } => releases::rollback_target(config, seen, to.as_deref())?,
+    };
+    let mut warnings = config.warnings.clone();
+    let (mut turns, mut awaits, mut back, mut back_awaits, mut lacks) =
+        (vec![], vec![], vec![], vec![], vec![]);
+    for service in &config.services {
+        let turnover = strategy::turnover(service, seen);
+        lacks.extend(turnover.needs);
+        warnings.extend(turnover.warnings);
+        if seen.property(service.unit.as_str(), "NeedDaemonReload") == "yes" {
+            warnings.push(format!(
+                "{}: its file changed since systemd read it; `sudo systemctl daemon-reload`",
+                service.unit.as_str()
+            ));
+        }
+        split(turnover.switch, &mut turns, &mut awaits);
+        split(turnover.revert, &mut back, &mut back_awaits);
+    }
+    if !lacks.is_empty() {
+        return Err(needs::units_lack(lacks));
+    }
+    let mut switch = Vec::new();
+    switch.extend(migrate(config, seen, goal)?);
+    if previous.is_some() {
+        switch.extend(measures(config));
+    }
+    switch.push(Step::Flip(Some(next.clone())));
+    switch.extend(turns);
+    switch.extend(awaits);
+    switch.push(Step::Confirm);
+    let mut revert = vec![Step::Flip(previous.clone())];
+    if previous.is_some() {
+        revert.extend(back);
+        revert.extend(back_awaits);
+    } else {
+        revert.extend(
+            config
+                .services
+                .iter()
+                .map(|s| Step::Stop(s.unit.as_str().to_owned())),
+        );
+        warnings.push("first deploy: there is no release to go back to; a failure takes `current` away and stops the services".into());
+    }
+    let mut settle = Vec::new();
+    if let (Goal::Rollback { .. }, Some(left)) = (goal, &previous)
+        && releases::older(seen, &next, left)
+    {
+        settle.push(Step::Bad(left.clone()));
+    }
+    let prune = releases::to_prune(config, seen, &next);
+    if !prune.is_empty() {
+        settle.push(Step::Prune(prune));
+    }
+    settle.push(Step::Spare);
+    let command = match goal {
+        Goal::Deploy { .. } => "deploy",
+        _ => "rollback",
+    };
+    Ok(Plan {
+        command,
+        previous,
+        next,
+        epoch: seen.ledger.epoch(),
+        switch,
+        revert,
+        settle,
+        warnings,
+    })
+}
+
+/// A plan without a switch: it holds the host while it removes what is old.
+fn only_prune(config: &Config, seen: &Observed, live: Option<String>) -> Plan {
+    let next = live.clone().unwrap_or_else(|| "-".into());
+    let settle = vec![
+        Step::Prune(releases::to_prune(config, seen, &next)),
+        Step::Spare,
+    ];
+    Plan {
+        command: "prune",
+        previous: live,
+        next,
+        epoch: seen.ledger.epoch(),
+        switch: vec![],
+        revert: vec![],
+        settle,
+        warnings: vec![],
+    }
+}
+
+/// Turns first, verdicts after: several services in one app go over together, all or none.
+fn split(steps: Vec<Step>, turns: &mut Vec<Step>, awaits: &mut Vec<Step>) {
+    for step in steps {
+        if matches!(step, Step::Await(_)) {
+            awaits.push(step)
+        } else {
+            turns.push(step)
+        }
+    }
+}
+
+/// A deploy migrates once; a rollback never does.
+fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>, Failure> {
+    let (Some(migrate), Goal::Deploy { release, migration }) = (&config.migrate, goal) else {
+        return Ok(None);
+    };
+    let step = Step::Migrate(
+        migrate.unit.as_str().to_owned(),
+        migrate.timeout.as_secs().max(1),
+    );
+    match (seen.ledger.interrupted(), migration) {
+        (_, Migration::Done) => return Ok(None),
+        (Some(id), Migration::Ask) => {
+            return Err(Failure::new(
+                Exit::Untouched,
+                format!("the migration of {id} was interrupted; nobody knows how far it came"),
+            )
+            .why(format!(
+                "look at the database and at `journalctl -u {}`, then say which it is",
+                migrate.unit.as_str()
+            ))
+            .host("nothing live changed")
+            .next("shipit deploy --migration done    # it had finished")
+            .next("shipit deploy --migration again   # it is safe to run again"));
+        }
+        _ => {}
+    }
+    match seen.meta.get(release).and_then(|m| m.migration.as_deref()) {
+        Some("failed" | "interrupted" | "started") => Err(Failure::new(
+            Exit::Untouched,
+            format!("the migration of {release} has run and did not succeed"),
+        )
+        .why("a migration never runs twice for one release")
+        .host("nothing live changed")
+        .next("shipit deploy    # stages a new release, which migrates anew")),
+        _ => Ok(Some(step)),
+    }
+}
+
+/// One prober for each service whose health is asked over a connection.
+fn measures(config: &Config) -> Vec<Step> {
+    let mut checks: Vec<Step> = Vec::new();
+    for health in config.services.iter().filter_map(|s| s.health.as_ref()) {
+        let mut check = strategy::check(health);
+        // While the release changes, the old one's answers are good answers too.
+        check.release = false;
+        let step = Step::Measure(check);
+        if !matches!(&step, Step::Measure(c) if c.kind == "command") && !checks.contains(&step) {
+            checks.push(step);
+        }
+    }
+    checks
+}
+
+impl Plan {
+    /// The request as it travels: lines of data. `by` and `since` are for people; `access` is how units are
+    /// driven (`sudo`, `root`, `user`).
+    #[must_use]
+    pub fn request(&self, run: &str, by: &str, since: &str, access: &str) -> String {
+        use crate::remote::encoded;
+        let mut out = String::from("shipit 1\n");
+        for (key, value) in [
+            ("run", run),
+            ("epoch", &(self.epoch + 1).to_string()),
+            ("command", self.command),
+            ("by", &encoded(by.as_bytes())),
+            ("since", &encoded(since.as_bytes())),
+            ("access", access),
+            ("previous", self.previous.as_deref().unwrap_or("-")),
+            ("next", &self.next),
+        ] {
+            out.push_str(&format!("{key} {value}\n"));
+        }
+        for unit in self.units() {
+            out.push_str(&format!("unit {unit}\n"));
+        }
+        for (list, steps) in [
+            ("switch", &self.switch),
+            ("revert", &self.revert),
+            ("settle", &self.settle),
+        ] {
+            for step in steps {
+                out.push_str(&format!("{list} {}\n", step.line()));
+            }
+        }
+        out.push_str("end\n");
+        out
+    }
+
+    /// The units whose journal is evidence.
+    fn units(&self) -> Vec<&str> {
+        self.switch
+            .iter()
+            .filter_map(|step| match step {
+                Step::Migrate(unit, _) => Some(unit.as_str()),
+                Step::Await(verdict) => {
+                    let verdict: &Verdict = verdict;
+                    Some(verdict.unit.as_str())
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What a prune step of this plan removes.
+    #[must_use]
+    pub fn prunes(&self) -> &[String] {
+        self.settle
+            .iter()
+            .find_map(|s| {
+                if let Step::Prune(ids) = s {
+                    Some(ids.as_slice())
+                } else {
+                    None
+                }
+            })
+            .unwrap_or(&[])
+    }
+}

@@ -65,7 +65,12 @@ pub fn run(
     let nonce = nonce()?;
     let line = exec_line(&nonce, hold, steps, stdin.is_some())?;
     let stop_line = match stop {
-        Some(script) => Some(exec_line(&nonce, None, std::slice::from_ref(script), false)?),
+        Some(script) => Some(exec_line(
+            &nonce,
+            None,
+            std::slice::from_ref(script),
+            false,
+        )?),
         None => None,
     };
     let session = std::cell::Cell::new(0i32);
@@ -80,32 +85,55 @@ pub fn run(
         None => None,
     };
     let mut reader = Frame::new(nonce, steps.len(), &session);
-    let ended = host.exec(Exec { line: &line, stdin, stop: Some(&stopper) }, &mut |heard| match heard {
-        Heard::Out(bytes) => reader.out(bytes, told),
-        Heard::Err(bytes) => reader.err(bytes, told),
-        Heard::Sent(n) => told(Told::Sent(n)),
-        Heard::Interrupted => told(Told::Interrupted),
-    })?;
+    let ended = host.exec(
+        Exec {
+            line: &line,
+            stdin,
+            stop: Some(&stopper),
+        },
+        &mut |heard| match heard {
+            Heard::Out(bytes) => reader.out(bytes, told),
+            Heard::Err(bytes) => reader.err(bytes, told),
+            Heard::Sent(n) => told(Told::Sent(n)),
+            Heard::Interrupted => told(Told::Interrupted),
+        },
+    )?;
     if reader.over {
         Ok(reader.answers)
     } else {
-        Err(Lost::Cut(format!("the session ended without its end token ({ended:?}): {}", reader.last_words())))
+        Err(Lost::Cut(format!(
+            "the session ended without its end token ({ended:?}): {}",
+            reader.last_words()
+        )))
     }
 }
 
 /// Base64 of the whole text inside one pair of quotes: no login shell (bash, dash, fish, tcsh) finds
 /// anything in it to change, and the host gets the whole script or nothing.
-fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], has_stdin: bool) -> Result<String, Lost> {
-    let mut text = format!("LC_ALL=C; export LC_ALL; umask 022; n={nonce}\nprintf '%s pid %s\\n' \"$n\" $$\n").into_bytes();
+fn exec_line(
+    nonce: &str,
+    hold: Option<&Script>,
+    steps: &[Script],
+    has_stdin: bool,
+) -> Result<String, Lost> {
+    let mut text =
+        format!("LC_ALL=C; export LC_ALL; umask 022; n={nonce}\nprintf '%s pid %s\\n' \"$n\" $$\n")
+            .into_bytes();
     text.extend(b"over() { printf '\\n%s end %s %s\\n' \"$n\" \"$1\" \"$2\"; [ \"$2\" = 0 ] || { trap - EXIT; printf '%s over\\n' \"$n\"; exit 0; }; }\n");
     if let Some(hold) = hold {
         text.extend(b"held() {\n");
         text.extend(hold.body());
         // A lock that cannot be had ends the session as the first step's failure.
-        text.extend(b"\n}\ntrap 'over 0 $?' EXIT\nprintf '%s begin 0\\n' \"$n\"\nheld\ntrap - EXIT\n");
+        text.extend(
+            b"\n}\ntrap 'over 0 $?' EXIT\nprintf '%s begin 0\\n' \"$n\"\nheld\ntrap - EXIT\n",
+        );
     }
     for (i, step) in steps.iter().enumerate() {
-        let input = if i == 0 && has_stdin { "" } else { "</dev/null" };
+        let input = if i == 0 && has_stdin {
+            ""
+        } else {
+            "</dev/null"
+        };
         if i > 0 || hold.is_none() {
             text.extend(format!("printf '%s begin {i}\\n' \"$n\"\n").as_bytes());
         }
@@ -117,7 +145,10 @@ fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], has_stdin: bo
     let packed = base64::engine::general_purpose::STANDARD.encode(&text);
     let line = format!("exec sh -c 'eval \"$(echo {packed} | base64 -d)\"'");
     if line.len() > LONGEST {
-        return Err(Lost::Source(format!("a step is too long to send: {} bytes", line.len())));
+        return Err(Lost::Source(format!(
+            "a step is too long to send: {} bytes",
+            line.len()
+        )));
     }
     Ok(line)
 }
@@ -125,7 +156,10 @@ fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], has_stdin: bo
 fn nonce() -> Result<String, Lost> {
     let mut bytes = [0u8; 12];
     getrandom::fill(&mut bytes).map_err(|e| Lost::Source(format!("no random bytes: {e}")))?;
-    Ok(format!("@{}", bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()))
+    Ok(format!(
+        "@{}",
+        bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()
+    ))
 }
 
 /// Splits what is heard into lines and the frame's own tokens.
@@ -143,7 +177,17 @@ struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     fn new(nonce: String, steps: usize, session: &'a std::cell::Cell<i32>) -> Self {
-        Self { nonce, session, answers: Vec::new(), steps, out: Vec::new(), err: Vec::new(), errs: Vec::new(), current: None, over: false }
+        Self {
+            nonce,
+            session,
+            answers: Vec::new(),
+            steps,
+            out: Vec::new(),
+            err: Vec::new(),
+            errs: Vec::new(),
+            current: None,
+            over: false,
+        }
     }
 
     fn out(&mut self, bytes: &[u8], told: &mut dyn FnMut(Told<'_>)) {
@@ -157,7 +201,9 @@ impl<'a> Frame<'a> {
     }
 
     fn line(&mut self, line: &[u8], told: &mut dyn FnMut(Told<'_>)) {
-        let token = line.strip_prefix(self.nonce.as_bytes()).and_then(|rest| std::str::from_utf8(rest).ok());
+        let token = line
+            .strip_prefix(self.nonce.as_bytes())
+            .and_then(|rest| std::str::from_utf8(rest).ok());
         if let Some(token) = token {
             let mut words = token.split_ascii_whitespace();
             match (words.next(), words.next(), words.next()) {
@@ -173,7 +219,12 @@ impl<'a> Frame<'a> {
                         if out.last() == Some(&b'\n') {
                             out.pop();
                         }
-                        let answer = Answer { code: code.parse().unwrap_or(255), out, err: std::mem::take(&mut self.errs), took: began.elapsed() };
+                        let answer = Answer {
+                            code: code.parse().unwrap_or(255),
+                            out,
+                            err: std::mem::take(&mut self.errs),
+                            took: began.elapsed(),
+                        };
                         told(Told::Ended(i, &answer));
                         self.answers.push(answer);
                     }
@@ -188,7 +239,11 @@ impl<'a> Frame<'a> {
                 out.extend(line);
             }
             let line = line.strip_suffix(b"\n").unwrap_or(line);
-            told(Told::Line { step: *i, line, err: false });
+            told(Told::Line {
+                step: *i,
+                line,
+                err: false,
+            });
         }
     }
 
@@ -202,7 +257,11 @@ impl<'a> Frame<'a> {
             }
             let line = std::mem::take(&mut self.err);
             if let Some((i, _, _)) = &self.current {
-                told(Told::Line { step: *i, line: &line, err: true });
+                told(Told::Line {
+                    step: *i,
+                    line: &line,
+                    err: true,
+                });
             }
             if self.errs.len() == 20 {
                 self.errs.remove(0);
@@ -212,7 +271,11 @@ impl<'a> Frame<'a> {
     }
 
     fn last_words(&self) -> String {
-        let line = if self.err.is_empty() { self.errs.last().cloned().unwrap_or_default() } else { self.err.clone() };
+        let line = if self.err.is_empty() {
+            self.errs.last().cloned().unwrap_or_default()
+        } else {
+            self.err.clone()
+        };
         crate::words::shown(&line)
     }
 }

@@ -57,9 +57,9 @@ scripts! {
     withdraw = "withdraw.sh";
     /// Makes the host ready, as root. Args: see the file.
     setup = "setup.sh";
-    /// Removes releases. Args: root, ids….
-    prune = "prune.sh";
-    /// Prints a unit's journal as JSON lines. Args: privilege, unit, lines, follow.
+    /// Runs another script's text through sudo. Args: text, args….
+    as_root = "as_root.sh";
+    /// Prints a unit's journal as JSON lines. Args: access, unit, follow.
     logs = "logs.sh";
     /// Prints a release's manifest. Args: root, id.
     manifest = "manifest.sh";
@@ -79,10 +79,23 @@ pub const CONDUCTOR: &str = concat!(
 /// The sha256 of [`CONDUCTOR`] in hex: how a host says which one it has.
 #[must_use]
 pub fn conductor_digest() -> String {
-    Sha256::digest(CONDUCTOR.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(CONDUCTOR.as_bytes())
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 impl Script {
+    /// The same script, run as root through sudo by a user who is not.
+    #[must_use]
+    pub fn through_sudo(self) -> Self {
+        let args = std::iter::once(self.text.as_bytes().to_vec()).chain(self.args);
+        Self {
+            name: self.name,
+            ..Self::as_root(args)
+        }
+    }
+
     /// The script as one subshell, `set --` and text.
     pub(super) fn body(&self) -> Vec<u8> {
         let mut out = b"set --".to_vec();
@@ -135,7 +148,10 @@ pub fn decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let octal = bytes.get(at + 2..at + 5).and_then(|d| std::str::from_utf8(d).ok()).and_then(|d| u8::from_str_radix(d, 8).ok());
+        let octal = bytes
+            .get(at + 2..at + 5)
+            .and_then(|d| std::str::from_utf8(d).ok())
+            .and_then(|d| u8::from_str_radix(d, 8).ok());
         if bytes[at..].starts_with(b"\\c") {
             break;
         } else if bytes[at..].starts_with(b"\\0")
@@ -161,7 +177,11 @@ mod tests {
     fn an_encoded_value_comes_back_through_printf_byte_for_byte() {
         let nasty: Vec<u8> = (1..=255u8).collect();
         for shell in [&["dash"][..], &["busybox", "sh"]] {
-            let Ok(out) = Command::new(shell[0]).args(&shell[1..]).args(["-c", "printf '%b' \"$1\"", "-", &encoded(&nasty)]).output() else {
+            let Ok(out) = Command::new(shell[0])
+                .args(&shell[1..])
+                .args(["-c", "printf '%b' \"$1\"", "-", &encoded(&nasty)])
+                .output()
+            else {
                 continue;
             };
             assert_eq!(out.stdout, nasty, "{shell:?}");
@@ -177,8 +197,18 @@ mod tests {
             for shell in [&["dash", "-n"][..], &["busybox", "sh", "-n"]] {
                 let file = tempfile::NamedTempFile::new().unwrap();
                 std::fs::write(file.path(), text).unwrap();
-                let Ok(out) = Command::new(shell[0]).args(&shell[1..]).arg(file.path()).output() else { continue };
-                assert!(out.status.success(), "{name} under {shell:?}: {}", String::from_utf8_lossy(&out.stderr));
+                let Ok(out) = Command::new(shell[0])
+                    .args(&shell[1..])
+                    .arg(file.path())
+                    .output()
+                else {
+                    continue;
+                };
+                assert!(
+                    out.status.success(),
+                    "{name} under {shell:?}: {}",
+                    String::from_utf8_lossy(&out.stderr)
+                );
             }
         }
     }

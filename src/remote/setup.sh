@@ -1,1 +1,76 @@
-# x
+# Makes a host ready for one app, as root. Says each change; run again any time. Inside the app's root, which
+# the deploy user owns, it acts as that user: root never follows a path that somebody else can change.
+# args: root app user group path-unit service-unit boot-unit sudo-rule('' for none) copy-keys(yes|no)
+# exits: 40 not root · 41 sudo rule refused · 42 something stands in the way
+set -eu
+root=$1 app=$2 user=$3 group=$4 path_unit=$5 service_unit=$6 boot_unit=$7 sudo_rule=$8 copy_keys=$9
+[ "$(id -u)" = 0 ] || exit 40
+
+if ! id -u "$user" >/dev/null 2>&1; then
+    useradd --create-home --shell /bin/sh -- "$user"
+    echo "made user $user"
+    keys=$(getent passwd "${SUDO_USER:-root}" | cut -d : -f 6)/.ssh/authorized_keys
+    if [ "$copy_keys" = yes ] && [ -s "$keys" ]; then
+        home=$(getent passwd "$user" | cut -d : -f 6)
+        runuser -u "$user" -- sh -c 'umask 077; mkdir -p "$1/.ssh" && cat >"$1/.ssh/authorized_keys"' - "$home" <"$keys"
+        echo "let the keys of ${SUDO_USER:-root} log in as $user"
+    fi
+fi
+
+[ ! -L "$root" ] || { echo "$root is a link" >&2; exit 42; }
+[ -d "$root" ] || { mkdir -p -- "$root" && chmod 0755 "$root" && echo "made $root"; }
+[ "$(stat -c %U "$root")" = "$user" ] || { chown -h -- "$user:" "$root" && echo "gave $root to $user"; }
+runuser -u "$user" -- sh -eu -c '
+    umask 022
+    cd "$1"
+    for part in releases shared .shipit; do
+        [ ! -L "$part" ] || { echo "$1/$part is a link" >&2; exit 42; }
+        [ -d "$part" ] || { mkdir "$part" && echo "made $1/$part"; }
+    done
+    chmod 0700 .shipit
+    mkdir -p .shipit/releases .shipit/links .shipit/runs
+    [ -e .shipit/ledger ] && exit 0
+    # A tree that another tool made: its releases and its link are taken over.
+    to=$(readlink current 2>/dev/null) || to=""
+    case $to in
+    "$1/releases/"*) ln -s "${to#"$1/"}" .shipit/adopted && mv -fT .shipit/adopted current && echo "made current relative" ;;
+    esac
+    for old in releases/*; do
+        id=${old#releases/}
+        case $id in *[!0-9-]* | "") continue ;; esac
+        [ -d "$old" ] || continue
+        ln -s "releases/$id" ".shipit/links/$id"
+        mkdir -p ".shipit/releases/$id"
+        echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) - - adopted $id" >>.shipit/ledger
+        echo "adopted release $id"
+    done
+    : >>.shipit/ledger
+' - "$root"
+if [ "$group" != "$user" ] && cd -P -- "$root/shared" && [ "$(pwd -P)" = "$root/shared" ]; then
+    chgrp -- "$group" . && chmod 2775 .
+fi
+cd /
+
+# put FILE TEXT MODE: replaced whole, and only when it differs.
+changed=no
+put() {
+    [ ! -e "$1" ] || [ "$(cat -- "$1")" != "$2" ] || return 0
+    printf '%s\n' "$2" >"$1.new"
+    chmod "$3" "$1.new"
+    mv -fT -- "$1.new" "$1"
+    echo "wrote $1"
+    changed=yes
+}
+if [ -n "$sudo_rule" ]; then
+    printf '%s\n' "$sudo_rule" >/etc/shipit-check.new
+    visudo -qcf /etc/shipit-check.new >&2 || { rm -f /etc/shipit-check.new; exit 41; }
+    rm -f /etc/shipit-check.new
+    put "/etc/sudoers.d/shipit-$app" "$sudo_rule" 0440
+fi
+put "/etc/systemd/system/shipit-$app.path" "$path_unit" 0644
+put "/etc/systemd/system/shipit-$app.service" "$service_unit" 0644
+put "/etc/systemd/system/shipit-$app-boot.service" "$boot_unit" 0644
+[ "$changed" = no ] || systemctl daemon-reload
+systemctl enable --quiet --now "shipit-$app.path"
+systemctl enable --quiet "shipit-$app-boot.service"
+[ "$changed" = yes ] || echo 'nothing to change'

@@ -50,6 +50,8 @@ pub enum Outcome {
     RolledBack,
     /// Only staged, as asked.
     Staged,
+    /// Old releases were removed.
+    Pruned,
     /// It was already there.
     Unchanged,
     /// It failed before the flip.

@@ -1,4 +1,63 @@
 //! Events become lines for people and programs. Nothing here decides anything or touches a host.
-//! Start reading at `event`.
+//! Start reading at `event`; `sentence` writes each sentence once, `people` places it, `json` is for programs.
 
 pub mod event;
+pub mod json;
+pub mod people;
+pub mod sentence;
+
+use event::Report;
+use std::io::IsTerminal as _;
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loudness {
+    /// Only the last line, and what went wrong.
+    Quiet,
+    /// A line a step.
+    #[default]
+    Normal,
+    /// Every line of every step.
+    Verbose,
+}
+
+/// Whether colour is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Colour {
+    /// Whether stderr gets colour.
+    #[must_use]
+    pub fn on(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            // https://no-color.org: any value that is not empty.
+            Self::Auto => {
+                std::io::stderr().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            }
+        }
+    }
+}
+
+/// The renderers that a run reports to: JSON lines on stdout when asked for, the story on stderr.
+#[must_use]
+pub fn choose(json: Option<json::Json>, loudness: Loudness, colour: Colour) -> Box<dyn Report> {
+    match json {
+        Some(json) => Box::new(json),
+        None => Box::new(people::People::new(
+            loudness,
+            colour.on(),
+            std::io::stderr().is_terminal(),
+        )),
+    }
+}

@@ -1,1 +1,88 @@
-//! (being built)
+//! How one service goes from the old release to the new one. One small pure file a strategy; each gives the
+//! same four words. Nothing here reaches a host: needs are checked against what was observed.
+
+mod reload;
+mod restart;
+mod socket;
+
+use crate::config::{Health, Probe, Service, StrategyName};
+use crate::plan::observed::Observed;
+use crate::step::{Check, Step, Turn, Verdict};
+
+/// The steps of one service around the flip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turnover {
+    /// What the units lack for this strategy: each with the lines to add. Empty when it can be carried out.
+    pub needs: Vec<String>,
+    /// What a person should know about it.
+    pub warnings: Vec<String>,
+    /// After the flip to the new release.
+    pub switch: Vec<Step>,
+    /// After the flip back to the old one.
+    pub revert: Vec<Step>,
+}
+
+/// The turnover of one service, checked against the host's units.
+#[must_use]
+pub fn turnover(service: &Service, seen: &Observed) -> Turnover {
+    let mut turnover = match service.strategy {
+        StrategyName::Reload => reload::turnover(service, seen),
+        StrategyName::Socket => socket::turnover(service, seen),
+        // Configuration refuses the strategies that are not carried out yet.
+        _ => restart::turnover(service, seen),
+    };
+    let mut needs = unit_needs(service.unit.as_str(), seen);
+    needs.append(&mut turnover.needs);
+    turnover.needs = needs;
+    turnover
+}
+
+/// What any unit must be to be driven at all.
+fn unit_needs(unit: &str, seen: &Observed) -> Vec<String> {
+    match seen.property(unit, "LoadState") {
+        "loaded" => Vec::new(),
+        "masked" => vec![format!("{unit} is masked: `sudo systemctl unmask {unit}`")],
+        "not-found" => vec![format!(
+            "there is no {unit} on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`"
+        )],
+        "" => vec![format!("{unit} could not be looked at")],
+        other => vec![format!(
+            "{unit} is {other}: `systemctl status {unit}` says why"
+        )],
+    }
+}
+
+/// The verdict that a service's health asks for.
+fn verdict(service: &Service, turn: Turn) -> Step {
+    let (successes, timeout) = service
+        .health
+        .as_ref()
+        .map_or((1, 1), |h| (h.successes, h.timeout.as_secs()));
+    Step::Await(Box::new(Verdict {
+        unit: service.unit.as_str().to_owned(),
+        turn,
+        start: service.start_timeout.as_secs().max(1),
+        successes,
+        timeout: timeout.max(1),
+        watch: service.watch.as_secs(),
+        check: service.health.as_ref().map_or_else(Check::none, check),
+    }))
+}
+
+/// A service's health request as a check.
+#[must_use]
+pub fn check(health: &Health) -> Check {
+    let (kind, target) = match &health.probe {
+        Probe::Http { url } => ("http", url.clone()),
+        Probe::Unix { socket, path } => ("unix", format!("{socket} {path}")),
+        Probe::Tcp { host, port } => ("tcp", format!("{host}:{port}")),
+        Probe::Command { line } => ("command", line.clone()),
+    };
+    Check {
+        kind,
+        target,
+        status: health.status,
+        contains: health.contains.clone().unwrap_or_default(),
+        release: health.release,
+    }
+}

@@ -36,3 +36,6 @@ step_spare() {
     fallocate -n -l "$(($(wc -c <ledger) + 65536))" ledger 2>/dev/null || :
     rm -rf spare && mv -T spare.tmp spare
 }
+
+# bad ID: it was rolled back from; `rollback` without a name does not come back to it.
+step_bad() { ledger bad "$1"; }

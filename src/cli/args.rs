@@ -1,0 +1,219 @@
+//! What can be typed: clap definitions, each help with an example first. Nothing is decided here.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use crate::plan::Migration;
+use crate::report::Colour;
+
+/// shipit
+#[derive(Parser, Debug)]
+#[command(
+    name = "shipit",
+    version,
+    about = "Zero-downtime deploys to one Linux box over SSH",
+    long_about = "Example:\n  shipit init && shipit setup --as root@app.example.com && shipit deploy\n\n\
+        Zero-downtime deploys to one Linux box over SSH. Once the switch begins, the host finishes it or undoes \
+        it, whatever happens to the laptop, the link or the power.\n\n\
+        Exit codes: 0 done, 1 failed before the flip (nothing live changed), 2 usage or configuration, \
+        3 the new release failed and the host is back on the previous one, 4 needs a person, 5 another switch \
+        holds the host, 6 cannot reach the host, 7 outcome unknown (ask `shipit status`)."
+)]
+pub struct Args {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(ClapArgs, Debug)]
+pub struct Global {
+    /// The configuration; by default deploy.yml here or above
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// An environment of deploy.yml
+    #[arg(short, long, global = true, value_name = "ENV")]
+    pub environment: Option<String>,
+    /// One JSON object a line on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Every line of every step
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Only what went wrong and the last lines
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Colour on stderr
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+    /// Trust a host key that was never seen before, and remember it
+    #[arg(long, global = true)]
+    pub accept_new: bool,
+    /// The private key to log in with
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// The file of known host keys
+    #[arg(long, global = true, value_name = "FILE")]
+    pub known_hosts: Option<PathBuf>,
+    /// Log in with the system's ssh (FIDO keys, host certificates)
+    #[arg(long, global = true)]
+    pub system_ssh: bool,
+    /// The ssh configuration to resolve names with
+    #[arg(short = 'F', long, global = true, value_name = "FILE")]
+    pub ssh_config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Look at this directory and write deploy.yml
+    #[command(
+        long_about = "Example:\n  shipit init --host deploy@app.example.com\n\nLooks at this directory and writes deploy.yml. Never overwrites one."
+    )]
+    Init(Init),
+    /// Make the host ready, once
+    #[command(
+        long_about = "Example:\n  shipit setup --as root@app.example.com\n\nMakes the layout, the guard units and the sudo rule (checked by visudo). \
+        Shows first what root will do; run it again any time. Adopts a tree that Capistrano or the like made."
+    )]
+    Setup(Setup),
+    /// Look at everything, change nothing
+    #[command(
+        long_about = "Example:\n  shipit doctor\n\nLooks at the connection, the host, the sudo lines, the units and the guard. Changes nothing. Exits 1 when something would stop a deploy."
+    )]
+    Doctor,
+    /// Show what deploy would do
+    #[command(
+        long_about = "Example:\n  shipit plan\n\nShows files added, changed and removed, bytes, the steps, the revert list, what would be pruned. Changes nothing."
+    )]
+    Plan,
+    /// Put a new release live
+    #[command(
+        long_about = "Example:\n  shipit deploy\n  shipit deploy -e staging --wait --json\n\nBuilds here, sends the release, and lets the host switch to it. \
+        The host goes back by itself when the release is not healthy."
+    )]
+    Deploy(Deploy),
+    /// Go back to an earlier release
+    #[command(
+        long_about = "Example:\n  shipit rollback\n  shipit rollback 20260503-094502\n\nGoes back to the newest verified release before the live one, or to the one named. \
+        Needs no upload, no working tree and no free disk."
+    )]
+    Rollback(Rollback),
+    /// List the releases on the host
+    #[command(
+        long_about = "Example:\n  shipit releases\n\nLists the releases on the host, newest first, with what became of each."
+    )]
+    Releases,
+    /// Say what is live and how it is
+    #[command(
+        long_about = "Example:\n  shipit status\n\nSays what is live, the state of the units, and whether a switch is under way. Exits 4 when the host is degraded."
+    )]
+    Status,
+    /// Show the journal of the app's services
+    #[command(
+        long_about = "Example:\n  shipit logs -f\n\nShows the journal of the app's services."
+    )]
+    Logs(Logs),
+    /// Watch the switch that is under way
+    #[command(
+        long_about = "Example:\n  shipit attach\n\nWatches the switch that is under way, from its first event on. Leaving changes nothing."
+    )]
+    Attach,
+    /// Remove old releases
+    #[command(
+        long_about = "Example:\n  shipit prune --keep 2\n\nRemoves old releases; never the live one, one in use, or the one to roll back to."
+    )]
+    Prune(Prune),
+    /// Print shell completions
+    #[command(
+        long_about = "Example:\n  shipit completions bash > ~/.local/share/bash-completion/completions/shipit"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(long_about = "Example:\n  shipit man | man -l -")]
+    Man,
+}
+
+/// `init`
+#[derive(ClapArgs, Debug)]
+pub struct Init {
+    /// The host: user@host
+    #[arg(long)]
+    pub host: Option<String>,
+    /// The app's name; by default this directory's
+    #[arg(long)]
+    pub app: Option<String>,
+    /// Print it instead of writing
+    #[arg(long)]
+    pub print: bool,
+}
+
+/// `setup`
+#[derive(ClapArgs, Debug)]
+pub struct Setup {
+    /// The login with root or sudo: user@host
+    #[arg(long = "as", value_name = "USER@HOST")]
+    pub login: Option<String>,
+    /// Only print what root would do
+    #[arg(long)]
+    pub print: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `deploy`
+#[derive(ClapArgs, Debug)]
+pub struct Deploy {
+    /// Send and prepare the release, change nothing live
+    #[arg(long)]
+    pub stage_only: bool,
+    /// A release that is on the host already
+    #[arg(long, value_name = "ID", conflicts_with = "stage_only")]
+    pub release: Option<String>,
+    /// Wait for another switch to end
+    #[arg(long)]
+    pub wait: bool,
+    /// Switch even when nothing changed
+    #[arg(long)]
+    pub restart: bool,
+    /// What became of a migration that was interrupted
+    #[arg(long, value_enum, default_value_t = Migration::Ask)]
+    pub migration: Migration,
+}
+
+/// `rollback`
+#[derive(ClapArgs, Debug)]
+pub struct Rollback {
+    /// The release to go back to, or a beginning that only it has
+    pub release: Option<String>,
+    /// Wait for another switch to end
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// `logs`
+#[derive(ClapArgs, Debug)]
+pub struct Logs {
+    /// Go on with new lines
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only this unit
+    #[arg(long)]
+    pub unit: Option<String>,
+}
+
+/// `prune`
+#[derive(ClapArgs, Debug)]
+pub struct Prune {
+    /// How many verified releases stay; by default keep_releases
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub keep: Option<u32>,
+}

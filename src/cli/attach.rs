@@ -1,0 +1,73 @@
+//! `shipit attach`: watches the switch that is under way. Only listens.
+
+use std::time::Instant;
+
+use super::args::Global;
+use crate::engine::follow::{Followed, follow};
+use crate::engine::{Ending, Run, session, switch};
+use crate::failure::{Exit, Failure};
+use crate::plan::Plan;
+use crate::report::event::{Event, Outcome};
+
+pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
+    let began = Instant::now();
+    let config = super::configuration(global)?;
+    let mut report = super::reporter(global);
+    let mut link = super::link(global, &config)?;
+    let mut host = session::Link::connect(&mut link, report.as_mut())?;
+    let seen = session::observe(host.as_mut(), &config)?;
+    let mut run = Run {
+        config: &config,
+        link: &mut link,
+        report: report.as_mut(),
+        began,
+    };
+    let Some(request) = seen.request.clone() else {
+        let live = seen.live().map(str::to_owned);
+        let ending = Ending {
+            live: live.clone(),
+            release: live,
+            next: vec!["shipit status".into()],
+            ..Ending::default()
+        };
+        return Ok(run.end(Outcome::Unchanged, ending, None, 0));
+    };
+    run.report.event(&Event::Started {
+        command: "attach",
+        app: config.app.as_str().into(),
+        host: config.host.to_string(),
+        release: Some(request.next.clone()),
+    });
+    let command = if request.command == "rollback" {
+        "rollback"
+    } else {
+        "deploy"
+    };
+    let (mut followed, _) = follow(
+        run.link,
+        Some(host),
+        config.root.as_str(),
+        &request.run,
+        Followed::default(),
+        run.report,
+    );
+    let plan = Plan {
+        command,
+        previous: seen
+            .live()
+            .map(str::to_owned)
+            .filter(|id| *id != request.next),
+        next: request.next,
+        epoch: 0,
+        switch: vec![],
+        revert: vec![],
+        settle: vec![],
+        warnings: vec![],
+    };
+    match followed.verdict.take() {
+        Some(verdict) => Ok(switch::tell(&mut run, &plan, &followed, &verdict, 0)),
+        None => Err(Failure::new(Exit::Unknown, "the end was not heard")
+            .host("the host goes on by itself")
+            .next("shipit status")),
+    }
+}

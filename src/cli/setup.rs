@@ -1,0 +1,209 @@
+//! `shipit setup`: makes the host ready, once. Shows what root will do before it does it.
+
+use std::io::IsTerminal;
+
+use super::args::{self, Global};
+use crate::config::Config;
+use crate::engine::session;
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::host::ssh::{self, Ask};
+use crate::plan::guard::{Guard, guard};
+use crate::plan::needs;
+use crate::plan::observed::Observed;
+use crate::remote::{self, Script, Told};
+use crate::report::event::{Event, Report};
+use crate::words;
+
+pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> {
+    let config = super::configuration(global)?;
+    let mut report = super::reporter(global);
+    report.event(&Event::Started {
+        command: "setup",
+        app: config.app.as_str().into(),
+        host: config.host.to_string(),
+        release: None,
+    });
+    if wish.print && wish.login.is_none() && config.host.user.is_some() {
+        // Nothing of the host is needed to print what would be written.
+        let user = deploy_user(&config, "");
+        show(&config, &user, "the app's group", &guard(&config, &user));
+        return Ok(Exit::Done);
+    }
+    let mut link = super::link(global, &config)?;
+    if let Some(login) = &wish.login {
+        let (user, host) = login
+            .split_once('@')
+            .map_or((None, login.as_str()), |(u, h)| (Some(u.to_owned()), h));
+        let target = crate::config::Target::parse(host)
+            .map_err(|wrong| Failure::new(Exit::Usage, format!("--as {login}: {}", wrong.0)))?;
+        link = link.with(user.or(target.user), target.host, target.port);
+    }
+    let mut host = session::Link::connect(&mut link, report.as_mut())?;
+    let seen = session::observe(host.as_mut(), &config)?;
+    let user = deploy_user(&config, &seen.user);
+    let group = group(&config, &seen, &user);
+    let guard = guard(&config, &user);
+    lacking(&seen)?;
+    if !global.quiet && !global.json {
+        show(&config, &user, &group, &guard);
+    }
+    if wish.print {
+        return Ok(Exit::Done);
+    }
+    let mut ask = ssh::terminal();
+    if !wish.yes
+        && std::io::stdin().is_terminal()
+        && std::io::stderr().is_terminal()
+        && !ask.yes("Do this as root on the host?")
+    {
+        return Err(
+            Failure::new(Exit::Untouched, "setup was not carried out").host("nothing changed")
+        );
+    }
+    carry_out(
+        host.as_mut(),
+        &config,
+        &seen,
+        &user,
+        &group,
+        &guard,
+        ask.as_mut(),
+        report.as_mut(),
+    )?;
+    super::results(&format!(
+        "{} is ready for {}; next: shipit deploy\n",
+        config.host,
+        config.app.as_str()
+    ));
+    Ok(Exit::Done)
+}
+
+/// The user that deploys: the one of deploy.yml; where it names none, the one that logged in.
+fn deploy_user(config: &Config, seen: &str) -> String {
+    config.host.user.clone().unwrap_or_else(|| {
+        if seen.is_empty() {
+            "deploy".into()
+        } else {
+            seen.into()
+        }
+    })
+}
+
+/// The group that writes to shared/: that of the app's service user.
+fn group(config: &Config, seen: &Observed, user: &str) -> String {
+    let of_app = config
+        .services
+        .iter()
+        .map(|s| seen.property(s.unit.as_str(), "User"))
+        .find(|u| !u.is_empty());
+    of_app.unwrap_or(user).to_owned()
+}
+
+fn lacking(seen: &Observed) -> Result<(), Failure> {
+    let mut lacks: Vec<String> = seen
+        .missing
+        .iter()
+        .map(|tool| format!("the host has no `{tool}`"))
+        .collect();
+    if seen.systemd.is_none_or(|v| v < needs::SYSTEMD) {
+        lacks.push(format!("systemd {} or newer is needed", needs::SYSTEMD));
+    }
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    let mut failure =
+        Failure::new(Exit::Untouched, "the host lacks what shipit needs").host("nothing changed");
+    failure.why = lacks;
+    Err(failure.next("apt-get install curl tar util-linux    # on the host, as root"))
+}
+
+fn show(config: &Config, user: &str, group: &str, guard: &Guard) {
+    let (app, root) = (config.app.as_str(), config.root.as_str());
+    let mut out = format!(
+        "As root, shipit will:\n  make the user {user}, if it is not there\n  make {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
+    );
+    for (path, text) in [
+        (
+            format!("/etc/systemd/system/shipit-{app}.path"),
+            &guard.path_unit,
+        ),
+        (
+            format!("/etc/systemd/system/shipit-{app}.service"),
+            &guard.service_unit,
+        ),
+        (
+            format!("/etc/systemd/system/shipit-{app}-boot.service"),
+            &guard.boot_unit,
+        ),
+        (format!("/etc/sudoers.d/shipit-{app}"), &guard.sudo_rule),
+    ] {
+        if !text.is_empty() {
+            out.push_str(&format!("  write {path}:\n"));
+            for line in text.lines() {
+                out.push_str(&format!("      {line}\n"));
+            }
+        }
+    }
+    super::results(&out);
+}
+
+#[allow(clippy::too_many_arguments)] // one call, each of another kind
+fn carry_out(
+    host: &mut dyn Host,
+    config: &Config,
+    seen: &Observed,
+    user: &str,
+    group: &str,
+    guard: &Guard,
+    ask: &mut dyn Ask,
+    report: &mut dyn Report,
+) -> Result<(), Failure> {
+    let args = [
+        config.root.as_str(),
+        config.app.as_str(),
+        user,
+        group,
+        &guard.path_unit,
+        &guard.service_unit,
+        &guard.boot_unit,
+        &guard.sudo_rule,
+        "yes",
+    ];
+    let mut script = Script::setup(args);
+    let mut password = Vec::new();
+    if seen.uid != Some(0) {
+        script = script.through_sudo();
+        if std::io::stdin().is_terminal() {
+            let asked =
+                ask.passphrase(&format!("sudo password of {} (empty if none): ", seen.user));
+            password = asked.unwrap_or_default().into_bytes();
+            password.push(b'\n');
+        }
+    }
+    let mut stdin = password.as_slice();
+    let answers = remote::run(host, None, &[script], Some(&mut stdin), None, &mut |told| {
+        if let Told::Line { line, .. } = told {
+            report.event(&Event::Log {
+                source: "host",
+                line: line.to_vec(),
+            });
+        }
+    })
+    .map_err(|lost| session::lost_while(&lost, "setting the host up", "setup can be run again"))?;
+    let answer = answers.into_iter().next().unwrap_or_default();
+    if answer.code == 0 {
+        return Ok(());
+    }
+    let mut failure =
+        Failure::new(Exit::Untouched, "setup failed on the host").host("setup can be run again");
+    failure.why = answer.err.iter().map(|line| words::shown(line)).collect();
+    failure = match answer.code {
+        40 | 1 if seen.uid != Some(0) => failure
+            .why("this login has neither root nor sudo")
+            .next(format!("shipit setup --as root@{}", config.host.host)),
+        41 => failure.why("visudo refused the rule; nothing of it was installed"),
+        code => failure.why(format!("it left with {code}")),
+    };
+    Err(failure)
+}

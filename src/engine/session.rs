@@ -1,0 +1,135 @@
+//! A host that can be reached again: observe it, run steps on it, tell what they do. Knows no order.
+
+use std::io::Read;
+
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::host::{Host, Lost};
+use crate::plan::needs;
+use crate::plan::observed::Observed;
+use crate::remote::{self, Answer, Script, Told};
+use crate::report::event::{Event, Phase, Report, State};
+
+/// A way to a host that can be taken more than once.
+pub trait Link {
+    /// Connects, identifies and logs in.
+    ///
+    /// # Errors
+    /// A [`Failure`] with [`Exit::Unreachable`].
+    fn connect(&mut self, report: &mut dyn Report) -> Result<Box<dyn Host>, Failure>;
+}
+
+/// Looks at the host, with all that this configuration asks about.
+///
+/// # Errors
+/// When the line is lost or the script does not end well.
+pub fn observe(host: &mut dyn Host, config: &Config) -> Result<Observed, Failure> {
+    let mut args: Vec<String> = vec![
+        config.root.as_str().into(),
+        config.app.as_str().into(),
+        "auto".into(),
+    ];
+    args.extend(needs::units(config).into_iter().map(String::from));
+    args.push("--".into());
+    args.extend(needs::sudo_lines(config));
+    let answer = one(host, Script::observe(args))
+        .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
+    Ok(Observed::parse(&answer.out))
+}
+
+/// Runs one quiet script.
+///
+/// # Errors
+/// [`Lost`] as the host says it.
+pub fn one(host: &mut dyn Host, script: Script) -> Result<Answer, Lost> {
+    let mut answers = remote::run(host, None, &[script], None, None, &mut |_| {})?;
+    answers
+        .pop()
+        .ok_or_else(|| Lost::Cut("the host said nothing".into()))
+}
+
+/// Runs steps that a person watches: a line for each, their output as log lines, bytes as progress.
+///
+/// # Errors
+/// [`Lost`] as the host says it.
+pub fn watched(
+    host: &mut dyn Host,
+    phase: Phase,
+    hold: Option<&Script>,
+    steps: &[Script],
+    stdin: Option<(&mut dyn Read, u64)>,
+    report: &mut dyn Report,
+) -> Result<Vec<Answer>, Lost> {
+    let (stdin, total) = match stdin {
+        Some((read, total)) => (Some(read), total),
+        None => (None, 0),
+    };
+    remote::run(host, hold, steps, stdin, None, &mut |told| match told {
+        Told::Began(i) => step(report, phase, name(steps, i), State::Started, None),
+        Told::Ended(i, answer) => {
+            let state = if answer.code == 0 {
+                State::Done
+            } else {
+                State::Failed
+            };
+            step(report, phase, name(steps, i), state, Some(answer.took));
+        }
+        Told::Line { step, line, err } => {
+            let name = name(steps, step);
+            if name == "prepare" || err {
+                let source = if name == "prepare" { "prepare" } else { "host" };
+                report.event(&Event::Log {
+                    source,
+                    line: line.to_vec(),
+                });
+            }
+        }
+        Told::Sent(sent) => report.event(&Event::Progress { sent, total }),
+        Told::Interrupted => {
+            report.event(&Event::Warning {
+                text: "stopping; press Ctrl-C again to leave at once".into(),
+            });
+        }
+    })
+}
+
+fn name(steps: &[Script], i: usize) -> &'static str {
+    steps.get(i).map_or("step", |s| s.name)
+}
+
+fn step(
+    report: &mut dyn Report,
+    phase: Phase,
+    name: &str,
+    state: State,
+    took: Option<std::time::Duration>,
+) {
+    report.event(&Event::Step {
+        phase,
+        name: name.into(),
+        state,
+        took,
+        note: None,
+    });
+}
+
+/// A lost line as a failure, with the state that the host is in.
+#[must_use]
+pub fn lost_while(lost: &Lost, doing: &str, host: &str) -> Failure {
+    let (what, why) = match lost {
+        Lost::Cut(why) => (
+            format!("the connection was lost while {doing}"),
+            why.clone(),
+        ),
+        Lost::Silent(seconds) => (
+            format!("the host fell silent while {doing}"),
+            format!("nothing was heard for {seconds}s"),
+        ),
+        Lost::Left => (
+            format!("stopped while {doing}"),
+            "stopped on request".into(),
+        ),
+        Lost::Source(why) => (format!("failed here while {doing}"), why.clone()),
+    };
+    Failure::new(Exit::Untouched, what).why(why).host(host)
+}

@@ -1,0 +1,281 @@
+//! The act that needs the client: upload, verify, link, prepare, publish. Nothing live changes here; a
+//! failure leaves the host as it was.
+
+use std::process::Command;
+
+use super::session;
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::host::{Host, Lost};
+use crate::plan::observed::Observed;
+use crate::release::{Id, Manifest, Scanned};
+use crate::remote::{Answer, Script, encoded};
+use crate::report::event::{Phase, Report};
+use crate::words;
+
+/// What must stay free on the host beyond the release itself, in KiB: room for journals and a rollback.
+const RESERVE_KB: u64 = 64 * 1024;
+
+/// Refuses a release that the host has no room for, before anything is sent.
+///
+/// # Errors
+/// A [`Failure`] that names what is needed and what there is.
+pub fn room(manifest: &Manifest, seen: &Observed) -> Result<(), Failure> {
+    let need_kb = manifest.bytes() / 1024 * 11 / 10
+        + manifest.inodes() * 4
+        + RESERVE_KB.min(manifest.bytes() / 1024 + 1024);
+    let no_room = |what: &str, need: String, free: String| {
+        Failure::new(
+            Exit::Untouched,
+            format!("there is not enough room on the host: {what}"),
+        )
+        .why(format!("needed {need}, free {free}"))
+        .host("nothing was sent, nothing changed; a rollback still works")
+        .next("shipit prune")
+    };
+    let Some(free_kb) = seen.free_kb else {
+        return Err(no_room(
+            "its free space could not be read",
+            words::bytes(need_kb * 1024),
+            "unknown".into(),
+        ));
+    };
+    if free_kb < need_kb {
+        return Err(no_room(
+            "disk space",
+            words::bytes(need_kb * 1024),
+            words::bytes(free_kb * 1024),
+        ));
+    }
+    let need = manifest.inodes() + 64;
+    match seen.free_inodes {
+        // Some file systems have no fixed number and say 0 of 0; df prints `-` then, which reads as None.
+        Some(free) if free < need => Err(no_room("inodes", need.to_string(), free.to_string())),
+        _ => Ok(()),
+    }
+}
+
+/// Sends a release and publishes it. Returns the id that it got.
+///
+/// # Errors
+/// A [`Failure`] that names the step; nothing live changed.
+pub fn stage(
+    host: &mut dyn Host,
+    config: &Config,
+    seen: &Observed,
+    scanned: &Scanned,
+    report: &mut dyn Report,
+) -> Result<String, Failure> {
+    let root = config.root.as_str();
+    shared_meets(config, &scanned.manifest)?;
+    let id = Id::now().to_string();
+    let digest = scanned.manifest.digest().to_string();
+    let hold = Script::hold([root, &id]);
+    let mut steps = vec![
+        Script::receive([root, &id]),
+        Script::verify([root, &id, &digest]),
+    ];
+    if !config.shared.dirs.is_empty() || !config.shared.files.is_empty() {
+        steps.push(Script::link(link_args(config, &id)));
+    }
+    if let Some(line) = &config.prepare {
+        steps.push(Script::prepare([
+            root,
+            &id,
+            line,
+            seen.live().unwrap_or(""),
+        ]));
+    }
+    steps.push(Script::publish([root, &id, &info(config)]));
+    let mut stream = scanned.pack();
+    let total = scanned.manifest.bytes();
+    let answers = session::watched(
+        host,
+        Phase::Stage,
+        Some(&hold),
+        &steps,
+        Some((&mut stream, total)),
+        report,
+    )
+    .map_err(|lost| stream.failure().unwrap_or_else(|| cut(&lost)))?;
+    let last = answers.last().cloned().unwrap_or_default();
+    let name = steps
+        .get(answers.len().saturating_sub(1))
+        .map_or("step", |s| s.name);
+    if last.code != 0 || answers.len() != steps.len() {
+        return Err(refused(config, name, &last, &scanned.manifest));
+    }
+    let published = String::from_utf8_lossy(&last.out).trim().to_owned();
+    Id::parse(&published)
+        .map(|id| id.to_string())
+        .ok_or_else(|| {
+            Failure::new(
+                Exit::Untouched,
+                "the host published the release under a name that is none",
+            )
+            .why(words::shown(published.as_bytes()))
+            .host("nothing live changed")
+        })
+}
+
+fn cut(lost: &Lost) -> Failure {
+    session::lost_while(
+        lost,
+        "sending the release",
+        "nothing live changed; what was sent is collected by the next deploy",
+    )
+    .next("shipit deploy")
+}
+
+/// A shared path that the release brings as well is a mistake that would hide one of the two.
+fn shared_meets(config: &Config, manifest: &Manifest) -> Result<(), Failure> {
+    for entry in manifest.entries() {
+        // A directory is only on the way to something; what is in it has an entry of its own.
+        let empty = matches!(entry.kind, crate::release::Kind::Dir);
+        if let Some(path) = config.shared.collision(&entry.path).filter(|_| !empty) {
+            let path = path.as_str();
+            return Err(Failure::new(
+                Exit::Untouched,
+                format!(
+                    "`{path}` is shared, but the release brings `{}`",
+                    words::shown(&entry.path)
+                ),
+            )
+            .why("the link to shared/ would hide what was sent")
+            .host("nothing was sent, nothing changed")
+            .next(format!(
+                "add `{path}` to `exclude`, or take it out of `shared`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn link_args(config: &Config, id: &str) -> Vec<String> {
+    let mut args = vec![config.root.as_str().to_owned(), id.to_owned()];
+    for dir in &config.shared.dirs {
+        args.extend(["dir".into(), dir.as_str().into()]);
+    }
+    for file in &config.shared.files {
+        args.extend([
+            if file.optional { "optional" } else { "file" }.into(),
+            file.path.as_str().into(),
+        ]);
+    }
+    args
+}
+
+/// What is written down beside the release: who, from where, which revision.
+fn info(config: &Config) -> String {
+    let git = |args: &[&str]| {
+        let out = Command::new("git")
+            .arg("-C")
+            .arg(&config.dir)
+            .args(args)
+            .output()
+            .ok()?;
+        out.status
+            .success()
+            .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    };
+    let mut facts = vec![
+        ("by", who()),
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+    ];
+    if let Some(revision) = git(&["rev-parse", "HEAD"]) {
+        facts.push(("revision", revision));
+        facts.push((
+            "dirty",
+            if git(&["status", "--porcelain"]).is_some_and(|s| s.is_empty()) {
+                "no"
+            } else {
+                "yes"
+            }
+            .into(),
+        ));
+        facts.extend(git(&["rev-parse", "--abbrev-ref", "HEAD"]).map(|b| ("branch", b)));
+    }
+    facts
+        .iter()
+        .map(|(key, value)| format!("{key}={}", encoded(value.as_bytes())))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Who types, and where: for the ledger and for whoever finds the host held.
+#[must_use]
+pub fn who() -> String {
+    let user = [
+        "SHIPIT_BY",
+        "GITHUB_ACTOR",
+        "GITLAB_USER_LOGIN",
+        "USER",
+        "LOGNAME",
+    ]
+    .iter()
+    .find_map(|k| std::env::var(k).ok());
+    let node = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    format!("{}@{node}", user.unwrap_or_else(|| "somebody".into()))
+}
+
+fn refused(config: &Config, name: &str, answer: &Answer, sent: &Manifest) -> Failure {
+    let mut failure = Failure::new(Exit::Untouched, format!("`{name}` failed on the host"))
+        .host("nothing live changed");
+    for line in answer.err.iter().rev().take(5).rev() {
+        failure = failure.why(words::shown(line));
+    }
+    let root = config.root.as_str();
+    match answer.code {
+        24 => {
+            failure.what = "what arrived on the host is not what was sent".into();
+            failure.why = match Manifest::parse_host(&answer.out) {
+                Ok(there) => differs(&sent.diff(&there), 5),
+                Err(_) => vec!["the host's listing could not be read".into()],
+            };
+            failure.next("shipit deploy")
+        }
+        25 => failure
+            .why("something stands where a shared path is to be linked".to_owned())
+            .next("shipit doctor"),
+        26 => {
+            failure.what = "a shared file is missing on the host".into();
+            failure.next(format!(
+                "scp FILE {}:{root}/shared/    # or write it as `env?` to make it optional",
+                config.host
+            ))
+        }
+        20..=22 => failure
+            .why(format!(
+                "{root}/releases could not be opened for a new release"
+            ))
+            .next("shipit doctor"),
+        code => failure.why(format!("it left with {code}")),
+    }
+}
+
+/// The first `most` paths that differ, in words.
+#[must_use]
+pub fn differs(difference: &crate::release::Difference, most: usize) -> Vec<String> {
+    let lists = [
+        ("+", &difference.added),
+        ("~", &difference.changed),
+        ("-", &difference.removed),
+    ];
+    let all: Vec<String> = lists
+        .iter()
+        .flat_map(|(mark, paths)| {
+            paths
+                .iter()
+                .map(move |p| format!("{mark} {}", words::shown(p)))
+        })
+        .collect();
+    let more = all.len().saturating_sub(most);
+    let mut shown: Vec<String> = all.into_iter().take(most).collect();
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    shown
+}

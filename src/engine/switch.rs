@@ -1,0 +1,337 @@
+//! Hands a plan to the host as a request, and tells how the host says it ended. From the moment the request
+//! is in place nothing here is needed any more.
+
+use super::follow::{self, Followed, Verdict};
+use super::session;
+use super::{Ending, Run};
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::plan::observed::{Observed, Request};
+use crate::plan::{Plan, needs};
+use crate::remote::{self, CONDUCTOR, Script, conductor_digest};
+use crate::report::event::{Event, Outcome};
+use crate::words;
+
+/// How a switch ended for this client.
+pub enum Switched {
+    /// The host said how.
+    Ended(Box<Followed>, Verdict),
+    /// Another request was there first.
+    Held(Request),
+    /// Somebody else switched since the host was looked at.
+    Outdated(String),
+    /// A failure that ends the run.
+    Failed(Failure),
+}
+
+/// Puts the request in place and follows it. Gives the session back, when it lived.
+pub fn switch(
+    run: &mut Run<'_>,
+    mut host: Box<dyn Host>,
+    seen: &Observed,
+    plan: &Plan,
+) -> (Switched, Option<Box<dyn Host>>) {
+    let root = run.config.root.as_str();
+    if seen.conductor.as_deref() != Some(conductor_digest().as_str())
+        && let Err(failure) = install_conductor(host.as_mut(), root, seen)
+    {
+        return (Switched::Failed(failure), Some(host));
+    }
+    let id = match run_id() {
+        Ok(id) => id,
+        Err(failure) => return (Switched::Failed(failure), Some(host)),
+    };
+    let since = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let request = plan.request(&id, &super::stage::who(), &since, needs::access(seen));
+    let steps = [
+        Script::request([root, &id, &plan.epoch.to_string(), &request]),
+        Script::follow([root, &id, "0"]),
+    ];
+    let stop = Script::cancel([root, &id]);
+    let mut followed = Followed::default();
+    let report = &mut *run.report;
+    let answers = remote::run(
+        host.as_mut(),
+        None,
+        &steps,
+        None,
+        Some(&stop),
+        &mut |told| {
+            follow::hear(told, 1, &mut followed, report);
+        },
+    );
+    let host = match answers {
+        Ok(answers) => match answers.first() {
+            Some(first) if first.code == 0 => Some(host),
+            Some(first) => return (refused(first.code, &first.out, &first.err), Some(host)),
+            None => None,
+        },
+        Err(crate::host::Lost::Left) => {
+            followed.left = true;
+            None
+        }
+        Err(lost) => {
+            let text = session::lost_while(&lost, "following the switch", "").what;
+            run.report.event(&Event::Warning {
+                text: format!("{text}; the host goes on by itself, reconnecting"),
+            });
+            None
+        }
+    };
+    let (followed, host) = follow::follow(run.link, host, root, &id, followed, run.report);
+    conclude(run, followed, host, &id)
+}
+
+/// What following gave, as an end.
+fn conclude(
+    run: &mut Run<'_>,
+    mut followed: Followed,
+    mut host: Option<Box<dyn Host>>,
+    id: &str,
+) -> (Switched, Option<Box<dyn Host>>) {
+    let root = run.config.root.as_str();
+    if let Some(verdict) = followed.verdict.take() {
+        return (Switched::Ended(Box::new(followed), verdict), host);
+    }
+    if followed.unbegun
+        && let Some(session) = host.as_mut()
+        && matches!(session::one(session.as_mut(), Script::withdraw([root, id])), Ok(answer) if answer.code == 0)
+    {
+        let guard = format!("shipit-{}.path", run.config.app.as_str());
+        return (
+            Switched::Failed(
+                Failure::new(
+                    Exit::Untouched,
+                    "the host did not take the request up within 5s",
+                )
+                .why(format!("the guard {guard} is not watching"))
+                .host("the request was withdrawn; nothing live changed")
+                .next(format!(
+                    "ssh {} systemctl status {guard} shipit-{}.service",
+                    run.config.host,
+                    run.config.app.as_str()
+                )),
+            ),
+            host,
+        );
+    }
+    let why = if followed.gone {
+        "the run is over, but the host could not write down how it ended (a full disk?)"
+    } else if followed.left {
+        "left on request while the host was switching"
+    } else {
+        "the host cannot be heard"
+    };
+    (
+        Switched::Failed(
+            Failure::new(Exit::Unknown, "the outcome is not known here")
+                .why(why)
+                .host("the host finishes the switch or undoes it by itself")
+                .next("shipit status")
+                .next("shipit attach"),
+        ),
+        host,
+    )
+}
+
+fn refused(code: i32, out: &[u8], err: &[Vec<u8>]) -> Switched {
+    match code {
+        30 => {
+            let text: String = String::from_utf8_lossy(out)
+                .lines()
+                .map(|l| format!("request {l}\n"))
+                .collect();
+            Switched::Held(Observed::parse(text.as_bytes()).request.unwrap_or_default())
+        }
+        31 => Switched::Outdated(words::shown(out.trim_ascii())),
+        code => {
+            let mut failure =
+                Failure::new(Exit::Untouched, "the request could not be put in place")
+                    .host("nothing live changed");
+            failure.why = err.iter().map(|line| words::shown(line)).collect();
+            Switched::Failed(
+                failure
+                    .why(format!("it left with {code}"))
+                    .next("shipit doctor"),
+            )
+        }
+    }
+}
+
+fn install_conductor(host: &mut dyn Host, root: &str, seen: &Observed) -> Result<(), Failure> {
+    let script = Script::conductor([root, &conductor_digest()]);
+    let mut text = CONDUCTOR.as_bytes();
+    let answers =
+        remote::run(host, None, &[script], Some(&mut text), None, &mut |_| {}).map_err(|lost| {
+            session::lost_while(&lost, "sending the conductor", "nothing live changed")
+        })?;
+    match answers.first() {
+        Some(answer) if answer.code == 0 => Ok(()),
+        // A full disk must not stop a rollback: the conductor that is there speaks the same protocol.
+        _ if seen.conductor.is_some() => Ok(()),
+        Some(answer) => {
+            let mut failure = Failure::new(
+                Exit::Untouched,
+                "the conductor could not be put on the host",
+            )
+            .host("nothing live changed");
+            failure.why = answer.err.iter().map(|line| words::shown(line)).collect();
+            Err(failure)
+        }
+        None => Err(Failure::new(
+            Exit::Untouched,
+            "the conductor could not be put on the host",
+        )
+        .host("nothing live changed")),
+    }
+}
+
+/// `YYYYMMDD-HHMMSS-xxxxxxxx`: unique by its random tail, readable by its head.
+fn run_id() -> Result<String, Failure> {
+    let mut tail = [0u8; 4];
+    getrandom::fill(&mut tail)
+        .map_err(|e| Failure::new(Exit::Untouched, "no random bytes").why(e.to_string()))?;
+    let tail: String = tail.iter().map(|b| format!("{b:02x}")).collect();
+    Ok(format!(
+        "{}-{tail}",
+        chrono::Utc::now().format("%Y%m%d-%H%M%S")
+    ))
+}
+
+/// Who holds the host, as a failure.
+#[must_use]
+pub fn held(request: &Request, host: &str) -> Failure {
+    let holder = if request.by.is_empty() {
+        "somebody".to_owned()
+    } else {
+        words::shown(request.by.as_bytes())
+    };
+    let mut failure = Failure::new(
+        Exit::Locked,
+        format!("another switch holds the host: {holder}"),
+    )
+    .why(format!(
+        "{} to {}, since {}",
+        request.command, request.next, request.since
+    ))
+    .host(host);
+    if !request.step.is_empty() {
+        failure = failure.why(format!("at {}", words::shown(request.step.as_bytes())));
+    }
+    failure
+        .next("shipit attach           # watch it")
+        .next("shipit deploy --wait    # go after it")
+}
+
+/// Tells how the host says it ended.
+pub fn tell(
+    run: &mut Run<'_>,
+    plan: &Plan,
+    followed: &Followed,
+    verdict: &Verdict,
+    sent: u64,
+) -> Exit {
+    let live = (verdict.live != "-").then(|| verdict.live.clone());
+    let ending = Ending {
+        release: Some(plan.next.clone()),
+        previous: plan.previous.clone(),
+        live: live.clone(),
+        live_after: followed.live_at.map(|at| at.duration_since(run.began)),
+        downtime: verdict.downtime.clone(),
+        next: vec![if plan.command == "deploy" {
+            "shipit rollback    # goes back".into()
+        } else {
+            "shipit releases".into()
+        }],
+    };
+    for line in &followed.journal {
+        if let Some(line) = journal_line(line) {
+            run.report.event(&Event::Log {
+                source: "journal",
+                line: line.into_bytes(),
+            });
+        }
+    }
+    let app = run.config.app.as_str();
+    let logs = format!("shipit logs    # the whole journal of {app}");
+    let now = live.as_deref().map_or_else(
+        || "no release is live, as before".to_owned(),
+        |id| format!("{app} runs {id}"),
+    );
+    let (outcome, failure) = match verdict.outcome.as_str() {
+        "deployed" if plan.command == "prune" => (Outcome::Pruned, None),
+        "deployed" if plan.command == "rollback" => (Outcome::RolledBack, None),
+        "deployed" => (Outcome::Deployed, None),
+        "reverted" => (
+            Outcome::Reverted,
+            Some(
+                Failure::new(
+                    Exit::Reverted,
+                    format!("{} failed and was taken back", plan.next),
+                )
+                .why(verdict.cause.clone())
+                .host(if live.is_some() {
+                    format!("{now}, verified again")
+                } else {
+                    now
+                })
+                .next(logs),
+            ),
+        ),
+        "failed" => (
+            Outcome::Failed,
+            Some(
+                Failure::new(Exit::Untouched, format!("{} did not go live", plan.next))
+                    .why(verdict.cause.clone())
+                    .host(format!("{now}; nothing live changed"))
+                    .next(logs),
+            ),
+        ),
+        _ => (
+            Outcome::Degraded,
+            Some(
+                Failure::new(
+                    Exit::Degraded,
+                    "the host needs a person: going back failed as well",
+                )
+                .why(verdict.cause.clone())
+                .host(format!("{now}, not verified"))
+                .next("shipit status")
+                .next("shipit logs")
+                .next("shipit rollback RELEASE"),
+            ),
+        ),
+    };
+    run.end(outcome, ending, failure, sent)
+}
+
+/// One line of systemd's JSON journal as `unit[pid]: message`.
+#[must_use]
+pub fn journal_line(json: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(json).ok()?;
+    let text = |key: &str| match value.get(key) {
+        Some(serde_json::Value::String(s)) => s.clone(),
+        // systemd writes a message that is not UTF-8 as an array of bytes.
+        Some(serde_json::Value::Array(bytes)) => {
+            let bytes: Vec<u8> = bytes
+                .iter()
+                .filter_map(|b| u8::try_from(b.as_u64()?).ok())
+                .collect();
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+        _ => String::new(),
+    };
+    let who = if text("SYSLOG_IDENTIFIER").is_empty() {
+        text("_COMM")
+    } else {
+        text("SYSLOG_IDENTIFIER")
+    };
+    let at = text("__REALTIME_TIMESTAMP")
+        .parse::<i64>()
+        .ok()
+        .and_then(chrono::DateTime::from_timestamp_micros);
+    let at = at
+        .map(|t| t.format("%H:%M:%S ").to_string())
+        .unwrap_or_default();
+    Some(format!("{at}{who}[{}]: {}", text("_PID"), text("MESSAGE")))
+}

@@ -1,0 +1,32 @@
+//! A plan as text: what `shipit plan` prints and what plan snapshots compare. Pure.
+
+use super::Plan;
+
+/// The plan as a person reads it.
+#[must_use]
+pub fn explain(plan: &Plan) -> String {
+    let mut out = String::new();
+    out.push_str(&format!(
+        "{} {} -> {}\n",
+        plan.command,
+        plan.previous.as_deref().unwrap_or("(nothing)"),
+        plan.next
+    ));
+    for (title, steps) in [
+        ("switch, carried out by the host alone", &plan.switch),
+        (
+            "revert, if any of it fails after the flip began",
+            &plan.revert,
+        ),
+        ("settle, after the confirmation", &plan.settle),
+    ] {
+        out.push_str(&format!("\n{title}\n"));
+        for step in steps {
+            out.push_str(&format!("  {step}\n"));
+        }
+    }
+    for warning in &plan.warnings {
+        out.push_str(&format!("\nwarning: {warning}\n"));
+    }
+    out
+}

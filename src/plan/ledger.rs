@@ -1,0 +1,204 @@
+//! The host's record of releases and what became of them, read back. Order, "previous" and what may be
+//! pruned come from here: never from names, mtimes or a clock.
+
+/// One line of the ledger: `UTC EPOCH RUN EVENT RELEASE [key=value…]`; a line that is not is skipped (the
+/// last one may be torn by a power cut).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When, by the host's clock: only for people.
+    pub at: String,
+    /// The number of the switch it belongs to; 0 outside of one.
+    pub epoch: u64,
+    /// The run, or `-`.
+    pub run: String,
+    /// What happened.
+    pub event: String,
+    /// The release it happened to.
+    pub release: String,
+    /// The rest of the line.
+    pub rest: String,
+}
+
+/// What became of a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// On the host, never live.
+    Staged,
+    /// Its migration ran or runs; it was not live yet.
+    Migrating,
+    /// Its migration was interrupted: a person must say how it ended.
+    Interrupted,
+    /// Live, not confirmed.
+    Live,
+    /// It was live and passed its whole verdict.
+    Verified,
+    /// It was live and failed its verdict.
+    Failed,
+    /// It was rolled back from.
+    Bad,
+    /// Removed.
+    Gone,
+}
+
+impl State {
+    /// The word people see.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Staged => "staged",
+            Self::Migrating => "migrating",
+            Self::Interrupted => "interrupted",
+            Self::Live => "live",
+            Self::Verified => "verified",
+            Self::Failed => "failed",
+            Self::Bad => "bad",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// The whole record, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Its lines.
+    pub entries: Vec<Entry>,
+}
+
+impl Ledger {
+    /// Takes one line in.
+    pub fn push(&mut self, line: &str) {
+        let mut words = line.splitn(6, ' ');
+        let (Some(at), Some(epoch), Some(run), Some(event), Some(release)) = (
+            words.next(),
+            words.next(),
+            words.next(),
+            words.next(),
+            words.next(),
+        ) else {
+            return;
+        };
+        self.entries.push(Entry {
+            at: at.into(),
+            epoch: epoch.parse().unwrap_or(0),
+            run: run.into(),
+            event: event.into(),
+            release: release.into(),
+            rest: words.next().unwrap_or("").into(),
+        });
+    }
+
+    /// The number of the last switch that began; 0 when none did.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.entries
+            .iter()
+            .rev()
+            .find(|e| e.event == "begin")
+            .map_or(0, |e| e.epoch)
+    }
+
+    /// What became of a release; `None` for one the ledger has never heard of.
+    #[must_use]
+    pub fn state(&self, release: &str) -> Option<State> {
+        let mut state = None;
+        for entry in self.entries.iter().filter(|e| e.release == release) {
+            state = match entry.event.as_str() {
+                "staged" => Some(State::Staged),
+                "adopted" | "verified" => Some(State::Verified),
+                "migrating" | "migrated" => Some(State::Migrating),
+                "interrupted" => Some(State::Interrupted),
+                // A verified release that is made live again by a revert stays verified.
+                "live" if state != Some(State::Verified) => Some(State::Live),
+                "failed" => Some(State::Failed),
+                "bad" => Some(State::Bad),
+                "gone" => Some(State::Gone),
+                _ => state,
+            };
+        }
+        state
+    }
+
+    /// Releases in the order in which they first came, oldest first.
+    #[must_use]
+    pub fn order(&self) -> Vec<&str> {
+        let mut seen: Vec<&str> = Vec::new();
+        for entry in &self.entries {
+            if matches!(entry.event.as_str(), "staged" | "adopted")
+                && !seen.contains(&entry.release.as_str())
+            {
+                seen.push(&entry.release);
+            }
+        }
+        seen
+    }
+
+    /// When a release was last confirmed, as the host's clock said.
+    #[must_use]
+    pub fn verified_at(&self, release: &str) -> Option<&str> {
+        self.entries
+            .iter()
+            .rev()
+            .find(|e| e.release == release && matches!(e.event.as_str(), "verified" | "adopted"))
+            .map(|e| e.at.as_str())
+    }
+
+    /// The release whose migration was interrupted and has not been settled by a later switch.
+    #[must_use]
+    pub fn interrupted(&self) -> Option<&str> {
+        let last = self.entries.iter().rev().find(|e| {
+            matches!(
+                e.event.as_str(),
+                "interrupted" | "migrated" | "verified" | "settled"
+            )
+        })?;
+        (last.event == "interrupted").then_some(last.release.as_str())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn ledger(lines: &[&str]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for line in lines {
+            ledger.push(&format!("2026-01-01T00:00:00Z 1 run {line}"));
+        }
+        ledger
+    }
+
+    #[test]
+    fn a_release_is_what_last_became_of_it() {
+        let l = ledger(&[
+            "staged a",
+            "begin a",
+            "live a",
+            "verified a",
+            "staged b",
+            "live b",
+            "failed b",
+            "live a",
+            "reverted b",
+        ]);
+        assert_eq!(l.state("a"), Some(State::Verified));
+        assert_eq!(l.state("b"), Some(State::Failed));
+        assert_eq!(l.state("c"), None);
+        assert_eq!(l.order(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_torn_last_line_is_passed_over() {
+        let mut l = ledger(&["staged a"]);
+        l.push("2026-01-01T00:00:0");
+        assert_eq!(l.entries.len(), 1);
+    }
+
+    #[test]
+    fn an_interrupted_migration_stays_open_until_a_later_switch_settles_it() {
+        let mut l = ledger(&["staged a", "migrating a", "interrupted a"]);
+        assert_eq!(l.interrupted(), Some("a"));
+        l.push("2026-01-01T00:00:00Z 2 run verified b");
+        assert_eq!(l.interrupted(), None);
+    }
+}

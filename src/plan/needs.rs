@@ -1,0 +1,161 @@
+//! What a host must have before anything is changed on it: all that is missing is named at once, each with
+//! the line that mends it.
+
+use super::observed::{Observed, Root};
+use crate::config::{Config, Probe, StrategyName};
+use crate::failure::{Exit, Failure};
+
+/// The oldest systemd whose features the units and scripts use.
+pub const SYSTEMD: u32 = 247;
+
+/// How units are driven on this host.
+#[must_use]
+pub fn access(seen: &Observed) -> &'static str {
+    if seen.uid == Some(0) { "root" } else { "sudo" }
+}
+
+/// The command lines that the deploy user must be able to run as root: word for word those of the sudo rule.
+#[must_use]
+pub fn sudo_lines(config: &Config) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut add = |words: &str| lines.push(words.to_owned());
+    for service in &config.services {
+        let unit = service.unit.as_str();
+        for verb in ["--no-block restart", "reset-failed", "kill -s KILL", "stop"] {
+            add(&format!("/usr/bin/systemctl {verb} {unit}"));
+        }
+        if service.strategy == StrategyName::Reload {
+            add(&format!("/usr/bin/systemctl --no-block reload {unit}"));
+        }
+        if let Some(socket) = &service.socket {
+            add(&format!(
+                "/usr/bin/systemctl reset-failed {}",
+                socket.as_str()
+            ));
+            add(&format!("/usr/bin/systemctl start {}", socket.as_str()));
+        }
+    }
+    if let Some(migrate) = &config.migrate {
+        add(&format!(
+            "/usr/bin/systemctl --no-block start {}",
+            migrate.unit.as_str()
+        ));
+        add(&format!(
+            "/usr/bin/systemctl stop {}",
+            migrate.unit.as_str()
+        ));
+    }
+    for unit in journal_units(config) {
+        add(&format!(
+            "/usr/bin/journalctl --unit={unit} --lines=1000 --output=json --no-pager"
+        ));
+        add(&format!(
+            "/usr/bin/journalctl --unit={unit} --lines=100 --output=json --no-pager --follow"
+        ));
+    }
+    lines
+}
+
+/// The units whose journal is shown.
+#[must_use]
+pub fn journal_units(config: &Config) -> Vec<&str> {
+    let services = config.services.iter().map(|s| s.unit.as_str());
+    services
+        .chain(config.migrate.as_ref().map(|m| m.unit.as_str()))
+        .collect()
+}
+
+/// Every unit that is looked at.
+#[must_use]
+pub fn units(config: &Config) -> Vec<&str> {
+    let sockets = config
+        .services
+        .iter()
+        .filter_map(|s| s.socket.as_ref().map(|u| u.as_str()));
+    journal_units(config).into_iter().chain(sockets).collect()
+}
+
+/// Tools, systemd, layout, guard and privileges.
+///
+/// # Errors
+/// A [`Failure`] that lists what is missing.
+pub fn host(config: &Config, seen: &Observed) -> Result<(), Failure> {
+    let app = config.app.as_str();
+    let mut lacks = Vec::new();
+    let wants_curl = config
+        .services
+        .iter()
+        .filter_map(|s| s.health.as_ref())
+        .any(|h| matches!(h.probe, Probe::Http { .. } | Probe::Unix { .. }));
+    for tool in &seen.missing {
+        if tool != "curl" || wants_curl {
+            lacks.push(format!("the host has no `{tool}`"));
+        }
+    }
+    match seen.systemd {
+        None => lacks.push("systemd could not be asked for its version".into()),
+        Some(version) if version < SYSTEMD => {
+            lacks.push(format!("systemd {version} is too old; {SYSTEMD} is needed"))
+        }
+        Some(_) => {}
+    }
+    let root = config.root.as_str();
+    let mut setup = true;
+    match seen.root {
+        Root::Absent => lacks.push(format!("{root} is not there")),
+        Root::Bare => lacks.push(format!("{root} has no shipit layout yet")),
+        Root::Unreadable => lacks.push(format!("{root} cannot be entered by {}", seen.user)),
+        Root::Unwritable => lacks.push(format!("{root} cannot be written by {}", seen.user)),
+        Root::Ready => setup = false,
+    }
+    let guard = format!("shipit-{app}.path");
+    if seen.property(&guard, "ActiveState") != "active" {
+        setup = true;
+        lacks.push(format!(
+            "the guard {guard} is not active: nothing would carry the switch out"
+        ));
+    }
+    for (line, may) in &seen.may {
+        if !may {
+            setup = true;
+            lacks.push(format!("{} may not run `sudo {line}`", seen.user));
+        }
+    }
+    for what in &seen.unreadable {
+        lacks.push(format!("could not be read: {what}"));
+    }
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    let mut failure = Failure::new(Exit::Untouched, format!("the host is not ready for {app}"));
+    failure.why = lacks;
+    failure.host = Some("nothing changed".into());
+    failure.next.push(if setup {
+        "shipit setup --as root@HOST".into()
+    } else {
+        "shipit doctor".into()
+    });
+    Err(failure)
+}
+
+/// `current` is not shipit's: it is shown and never touched.
+#[must_use]
+pub fn odd_current(config: &Config, what: &str) -> Failure {
+    Failure::new(
+        Exit::Untouched,
+        format!("{}/current is {what}", config.root.as_str()),
+    )
+    .why("shipit only ever replaces a link to one of its own releases")
+    .host("nothing changed")
+    .next("shipit setup    # adopts a link to a release made by another tool")
+}
+
+/// The units cannot carry the strategy.
+#[must_use]
+pub fn units_lack(lacks: Vec<String>) -> Failure {
+    let mut failure = Failure::new(Exit::Untouched, "the host's units cannot carry this deploy")
+        .host("nothing changed")
+        .next("shipit doctor");
+    failure.why = lacks;
+    failure
+}

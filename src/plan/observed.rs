@@ -1,0 +1,282 @@
+//! What was seen on the host, parsed from the facts that `observe.sh` prints. A fact that could not be read
+//! is kept as unreadable: it is never taken for absence.
+
+use std::collections::BTreeMap;
+
+use super::ledger::Ledger;
+
+/// The app's root directory on the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Root {
+    /// There is nothing at that path.
+    #[default]
+    Absent,
+    /// It cannot be entered.
+    Unreadable,
+    /// It is there, without shipit's layout.
+    Bare,
+    /// The layout is there, but this user cannot write to it.
+    Unwritable,
+    /// Ready for deploys.
+    Ready,
+}
+
+/// What `current` is.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Current {
+    /// Not there: nothing was ever live.
+    #[default]
+    Absent,
+    /// A link to this release.
+    Release(String),
+    /// Anything else, in words: shipit does not touch it.
+    Odd(String),
+}
+
+/// A switch that is wanted or under way: who holds the host.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Request {
+    /// Run id.
+    pub run: String,
+    /// Who asked, from where.
+    pub by: String,
+    /// `deploy` or `rollback`.
+    pub command: String,
+    /// The release that it wants live.
+    pub next: String,
+    /// When it was made, by the maker's clock.
+    pub since: String,
+    /// Its last event.
+    pub step: String,
+}
+
+/// What the host keeps beside a release.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Meta {
+    /// The digest of the tree as it was sent.
+    pub digest: String,
+    /// The state of its migration, if it ever began.
+    pub migration: Option<String>,
+    /// Facts that the client recorded (git revision, who, from where).
+    pub info: BTreeMap<String, String>,
+}
+
+/// A host, seen once.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// Tools that are not there.
+    pub missing: Vec<String>,
+    /// systemd's version.
+    pub systemd: Option<u32>,
+    /// The user we are there.
+    pub user: String,
+    /// Its number.
+    pub uid: Option<u32>,
+    /// The host's clock, in seconds since the epoch.
+    pub time: Option<i64>,
+    /// The app's root.
+    pub root: Root,
+    /// `current`.
+    pub current: Current,
+    /// Free space where releases live, in KiB.
+    pub free_kb: Option<u64>,
+    /// Free inodes there; `None` where the file system does not count them.
+    pub free_inodes: Option<u64>,
+    /// Names in `releases/`, dot names left out.
+    pub releases: Vec<String>,
+    /// What the host keeps beside each.
+    pub meta: BTreeMap<String, Meta>,
+    /// The record.
+    pub ledger: Ledger,
+    /// The sha256 of the conductor that is there.
+    pub conductor: Option<String>,
+    /// Room for the next rollback is kept.
+    pub spare: bool,
+    /// Who holds the host.
+    pub request: Option<Request>,
+    /// The run that left the host degraded.
+    pub degraded: Option<String>,
+    /// Properties of units, by unit and name.
+    pub units: BTreeMap<String, BTreeMap<String, String>>,
+    /// Which sudo lines this user may run.
+    pub may: BTreeMap<String, bool>,
+    /// Things that could not be read.
+    pub unreadable: Vec<String>,
+}
+
+impl Observed {
+    /// Takes in what `observe.sh` printed.
+    #[must_use]
+    pub fn parse(out: &[u8]) -> Self {
+        let mut seen = Self::default();
+        for line in out.split(|&b| b == b'\n') {
+            let line = String::from_utf8_lossy(line);
+            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            seen.take(word, rest);
+        }
+        seen
+    }
+
+    fn take(&mut self, word: &str, rest: &str) {
+        match word {
+            "missing" => self.missing.push(rest.into()),
+            "systemd" => self.systemd = rest.parse().ok(),
+            "user" => self.user = rest.into(),
+            "uid" => self.uid = rest.parse().ok(),
+            "time" => self.time = rest.parse().ok(),
+            "root" => {
+                self.root = match rest {
+                    "absent" => Root::Absent,
+                    "bare" => Root::Bare,
+                    "unwritable" => Root::Unwritable,
+                    "ready" => Root::Ready,
+                    _ => Root::Unreadable,
+                };
+            }
+            "current" => self.current = current(rest, &self.current),
+            "free_kb" => self.free_kb = rest.parse().ok(),
+            "free_inodes" => self.free_inodes = rest.parse().ok(),
+            "release" if !rest.starts_with('.') => self.releases.push(rest.into()),
+            "digest" | "migration" | "info" => self.take_meta(word, rest),
+            "ledger" => self.ledger.push(rest),
+            "conductor" => self.conductor = Some(rest.into()),
+            "spare" => self.spare = true,
+            "request" => self.take_request(rest),
+            "request_step" => {
+                if let Some(request) = &mut self.request {
+                    request.step = rest.split_once(' ').map_or(rest, |(_, step)| step).into();
+                }
+            }
+            "degraded" => self.degraded = Some(rest.into()),
+            "unit" => {
+                if let Some((unit, property)) = rest.split_once(' ')
+                    && let Some((name, value)) = property.split_once('=')
+                {
+                    self.units
+                        .entry(unit.into())
+                        .or_default()
+                        .insert(name.into(), value.into());
+                }
+            }
+            "may" | "maynot" => {
+                self.may.insert(rest.into(), word == "may");
+            }
+            "unreadable" => self.unreadable.push(rest.into()),
+            _ => {}
+        }
+    }
+
+    fn take_meta(&mut self, word: &str, rest: &str) {
+        let Some((id, value)) = rest.split_once(' ') else {
+            return;
+        };
+        let meta = self.meta.entry(id.into()).or_default();
+        match word {
+            "digest" => meta.digest = value.into(),
+            "migration" => meta.migration = value.split(' ').next().map(Into::into),
+            _ => {
+                if let Some((key, value)) = value.split_once('=') {
+                    let value =
+                        String::from_utf8_lossy(&crate::remote::decoded(value)).into_owned();
+                    meta.info.insert(key.into(), value);
+                }
+            }
+        }
+    }
+
+    fn take_request(&mut self, rest: &str) {
+        let request = self.request.get_or_insert_default();
+        let (key, value) = rest.split_once(' ').unwrap_or((rest, ""));
+        let value = String::from_utf8_lossy(&crate::remote::decoded(value)).into_owned();
+        match key {
+            "run" => request.run = value,
+            "by" => request.by = value,
+            "command" => request.command = value,
+            "next" => request.next = value,
+            "since" => request.since = value,
+            _ => {}
+        }
+    }
+
+    /// A property of a unit; empty where it was not seen.
+    #[must_use]
+    pub fn property(&self, unit: &str, name: &str) -> &str {
+        self.units
+            .get(unit)
+            .and_then(|p| p.get(name))
+            .map_or("", String::as_str)
+    }
+
+    /// The release that is live.
+    #[must_use]
+    pub fn live(&self) -> Option<&str> {
+        match &self.current {
+            Current::Release(id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
+fn current(rest: &str, before: &Current) -> Current {
+    let (kind, target) = rest.split_once(' ').unwrap_or((rest, ""));
+    match (kind, target) {
+        ("absent", _) => Current::Absent,
+        ("dangling", _) => match before {
+            Current::Release(id) => {
+                Current::Odd(format!("a link to release {id}, which is not there"))
+            }
+            other => other.clone(),
+        },
+        ("link", "unreadable") => Current::Odd("a link that cannot be read".into()),
+        ("link", to) => match to.trim_end_matches('/').strip_prefix("releases/") {
+            Some(id) if !id.contains('/') && !id.starts_with('.') => Current::Release(id.into()),
+            _ => Current::Odd(format!("a link to {}", crate::words::shown(to.as_bytes()))),
+        },
+        ("directory", _) => Current::Odd("a directory".into()),
+        _ => Current::Odd("a file".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_become_what_they_say_and_nothing_else() {
+        let seen = Observed::parse(
+            b"root ready\ncurrent link releases/20260101-000000\nfree_kb 100\nrelease 20260101-000000\nrelease .in-x\n\
+              digest 20260101-000000 abc\nmigration 20260101-000000 ok run\nunit a.service LoadState=loaded\n\
+              request run r1\nrequest by me\\0040@here\nrequest_step 12 step switch flip started\nmay /bin/x y\n",
+        );
+        assert_eq!(seen.live(), Some("20260101-000000"));
+        assert_eq!(seen.releases, ["20260101-000000"]);
+        assert_eq!(
+            seen.meta["20260101-000000"].migration.as_deref(),
+            Some("ok")
+        );
+        assert_eq!(seen.property("a.service", "LoadState"), "loaded");
+        let request = seen.request.unwrap_or_default();
+        assert_eq!(
+            (request.by.as_str(), request.step.as_str()),
+            ("me @here", "step switch flip started")
+        );
+        assert!(seen.may["/bin/x y"]);
+    }
+
+    #[test]
+    fn a_current_that_is_not_a_link_into_releases_is_odd() {
+        for odd in [
+            "link /srv/x",
+            "link ../x",
+            "directory",
+            "file",
+            "link releases/.in-x",
+            "link unreadable",
+        ] {
+            let seen = Observed::parse(format!("current {odd}\n").as_bytes());
+            assert!(matches!(seen.current, Current::Odd(_)), "{odd}");
+        }
+        let seen = Observed::parse(b"current link releases/a\ncurrent dangling\n");
+        assert!(matches!(seen.current, Current::Odd(_)));
+    }
+}

@@ -1,0 +1,177 @@
+//! Which release is meant and which may go. Order comes from the ledger; only verified releases count for
+//! `keep_releases` and are offered by rollback; the newest failed one is kept for the autopsy.
+
+use super::ledger::State;
+use super::observed::Observed;
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+
+/// The place of a release in the order in which releases came; one the ledger does not know is oldest.
+fn rank(seen: &Observed, id: &str) -> usize {
+    seen.ledger
+        .order()
+        .iter()
+        .position(|r| *r == id)
+        .map_or(0, |at| at + 1)
+}
+
+/// True when `a` came before `b`.
+#[must_use]
+pub fn older(seen: &Observed, a: &str, b: &str) -> bool {
+    rank(seen, a) < rank(seen, b)
+}
+
+/// Verified releases that are still there, newest first.
+#[must_use]
+pub fn verified(seen: &Observed) -> Vec<&str> {
+    let mut ids: Vec<&str> = seen
+        .releases
+        .iter()
+        .map(String::as_str)
+        .filter(|id| seen.ledger.state(id) == Some(State::Verified))
+        .collect();
+    ids.sort_by_key(|id| std::cmp::Reverse(rank(seen, id)));
+    ids
+}
+
+/// The release that `rollback` goes to: the newest verified one that came before the live one, or the one
+/// that was named (whole, or by a beginning that only one release has).
+///
+/// # Errors
+/// When there is none, with the list of those that can be named.
+pub fn rollback_target(
+    config: &Config,
+    seen: &Observed,
+    named: Option<&str>,
+) -> Result<String, Failure> {
+    let live = seen.live();
+    let refuse = |what: String| {
+        let mut failure = Failure::new(Exit::Untouched, what).host(match live {
+            Some(id) => format!("{} runs {id}; nothing changed", config.app.as_str()),
+            None => "no release is live; nothing changed".into(),
+        });
+        let offered: Vec<&str> = verified(seen)
+            .into_iter()
+            .filter(|id| Some(*id) != live)
+            .collect();
+        if !offered.is_empty() {
+            failure = failure.why(format!(
+                "verified releases on the host: {}",
+                offered.join(", ")
+            ));
+        }
+        failure.next("shipit releases")
+    };
+    match named {
+        Some(named) => {
+            let matches: Vec<&String> = match seen.releases.iter().find(|id| *id == named) {
+                Some(whole) => vec![whole],
+                None => seen
+                    .releases
+                    .iter()
+                    .filter(|id| id.starts_with(named))
+                    .collect(),
+            };
+            match matches.as_slice() {
+                [] => Err(refuse(format!("there is no release {named} on the host"))),
+                [id] if seen.ledger.state(id).is_none() => {
+                    Err(refuse(format!("{id} is not a release that shipit knows")))
+                }
+                [id] => Ok((*id).clone()),
+                many => Err(refuse(format!(
+                    "{named} is the beginning of {} releases: {}",
+                    many.len(),
+                    many.iter()
+                        .map(|s| s.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ))),
+            }
+        }
+        None => {
+            let Some(live) = live else {
+                return Err(refuse(
+                    "there is nothing to roll back: no release is live".into(),
+                ));
+            };
+            verified(seen)
+                .into_iter()
+                .find(|id| older(seen, id, live))
+                .map(str::to_owned)
+                .ok_or_else(|| {
+                    refuse(format!(
+                        "there is no verified release older than {live} to go back to"
+                    ))
+                })
+        }
+    }
+}
+
+/// What may be removed once `next` is confirmed: beyond the newest `keep_releases` verified ones (with
+/// `next` among them), and all failed, bad or staged ones but the newest of each. Never the live one or
+/// `next`, nor anything the ledger does not know. The host checks again, with what is in use there.
+#[must_use]
+pub fn to_prune(config: &Config, seen: &Observed, next: &str) -> Vec<String> {
+    let live = seen.live();
+    let mut kept = 1;
+    let (mut failed, mut staged) = (0, 0);
+    let mut ids: Vec<&String> = seen
+        .releases
+        .iter()
+        .filter(|id| seen.ledger.state(id).is_some())
+        .collect();
+    ids.sort_by_key(|id| std::cmp::Reverse(rank(seen, id)));
+    let mut gone = Vec::new();
+    for id in ids {
+        if id == next {
+            continue;
+        }
+        let keep = match seen.ledger.state(id) {
+            Some(State::Verified) => {
+                kept += 1;
+                kept <= config.keep_releases as usize
+            }
+            Some(State::Staged) => {
+                staged += 1;
+                staged <= 1
+            }
+            _ => {
+                failed += 1;
+                failed <= 1
+            }
+        };
+        if !keep && Some(id.as_str()) != live && !in_use(config, seen, id) {
+            gone.push(id.clone());
+        }
+    }
+    gone.reverse();
+    gone
+}
+
+/// True when a service's process may still run from this release: it was live when the process started.
+/// A process of another user cannot be looked into from here, and a reload keeps the process.
+fn in_use(config: &Config, seen: &Observed, id: &str) -> bool {
+    config.services.iter().any(|service| {
+        let since = seen.property(service.unit.as_str(), "ExecMainStartTimestamp");
+        let Some(since) = moment(since) else {
+            return false;
+        };
+        let live_then = seen
+            .ledger
+            .entries
+            .iter()
+            .rev()
+            .find(|e| {
+                matches!(e.event.as_str(), "live" | "adopted") && e.at.as_str() <= since.as_str()
+            })
+            .map(|e| e.release.as_str());
+        live_then == Some(id)
+    })
+}
+
+/// systemd's `Sat 2026-11-21 04:06:38 UTC` as the ledger's `2026-11-21T04:06:38Z`.
+fn moment(shown: &str) -> Option<String> {
+    let mut words = shown.split(' ');
+    let (_, day, time) = (words.next()?, words.next()?, words.next()?);
+    Some(format!("{day}T{time}Z"))
+}

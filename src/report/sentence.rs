@@ -1,0 +1,104 @@
+//! Each sentence that a person reads about a run, written once. Pure: events in, text out; foreign text is
+//! escaped here and nowhere later.
+
+use super::event::{Downtime, Ended, Outcome, Phase};
+use crate::words::{bytes, seconds, shown};
+
+/// What a step is called on screen.
+#[must_use]
+pub fn step(phase: Phase, name: &str) -> String {
+    let name = shown(name.as_bytes());
+    match phase {
+        Phase::Revert => format!("back: {name}"),
+        _ => name,
+    }
+}
+
+/// The headline of a run.
+#[must_use]
+pub fn started(command: &str, app: &str, host: &str, release: Option<&str>) -> String {
+    let release = release.map(|r| format!(" {r}")).unwrap_or_default();
+    shown(format!("{command} {app}{release} on {host}").as_bytes())
+}
+
+/// The last lines of a run: what is live, what was measured, what to type next.
+#[must_use]
+pub fn ended(ended: &Ended) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(failure) = &ended.failure {
+        for line in failure.to_string().lines() {
+            lines.push(shown(line.as_bytes()));
+        }
+    }
+    let release = ended.release.as_deref().unwrap_or("?");
+    let took = seconds(ended.took);
+    match ended.outcome {
+        Outcome::Deployed | Outcome::RolledBack => {
+            let live = ended
+                .live_after
+                .map(|t| format!(" (live after {})", seconds(t)))
+                .unwrap_or_default();
+            let verb = if ended.outcome == Outcome::Deployed {
+                "deployed"
+            } else {
+                "rolled back to"
+            };
+            lines.push(format!(
+                "{verb} {release}: live and verified in {took}{live}, {} sent",
+                bytes(ended.bytes_sent)
+            ));
+        }
+        Outcome::Staged => lines.push(format!("staged {release} in {took}; nothing live changed")),
+        Outcome::Pruned => lines.push(format!("pruned in {took}; {release} is live as before")),
+        Outcome::Unchanged => lines.push(format!(
+            "unchanged: {release} is live and has the same content"
+        )),
+        _ => {}
+    }
+    if let Some(measured) = &ended.downtime {
+        lines.push(downtime(measured));
+    }
+    for next in &ended.next {
+        if ended.failure.is_none() {
+            lines.push(format!("next: {next}"));
+        }
+    }
+    lines
+}
+
+/// The number.
+#[must_use]
+pub fn downtime(measured: &Downtime) -> String {
+    let Downtime {
+        probes,
+        failed,
+        longest_gap_ms,
+    } = measured;
+    if *failed == 0 {
+        format!(
+            "downtime: none seen; {probes} probes, 0 failed, longest gap between good answers {longest_gap_ms} ms"
+        )
+    } else {
+        format!(
+            "downtime: {failed} of {probes} probes failed, longest gap between good answers {longest_gap_ms} ms"
+        )
+    }
+}
+
+/// The outcome's word, as in JSON and in hooks.
+#[must_use]
+pub fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Deployed => "deployed",
+        Outcome::RolledBack => "rolled_back",
+        Outcome::Staged => "staged",
+        Outcome::Pruned => "pruned",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Failed => "failed",
+        Outcome::Reverted => "reverted",
+        Outcome::Degraded => "degraded",
+        Outcome::Locked => "locked",
+        Outcome::Unreachable => "unreachable",
+        Outcome::Unknown => "unknown",
+    }
+}

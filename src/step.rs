@@ -1,0 +1,191 @@
+//! Everything the conductor can do to a host, as values. One step = one function of the conductor = one line
+//! on screen = one fault point. Rendered here as lines of the request; never put into a shell's text.
+
+use std::fmt;
+
+use crate::remote::encoded;
+
+/// One health request, as the conductor's `probe` takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// `none`, `http`, `unix`, `tcp` or `command`.
+    pub kind: &'static str,
+    /// A url; `SOCKET PATH`; `HOST:PORT`; or a command line.
+    pub target: String,
+    /// The status asked for.
+    pub status: u16,
+    /// Text that the answer must contain; empty for any.
+    pub contains: String,
+    /// The answer must name the release.
+    pub release: bool,
+}
+
+/// How a unit's process changes hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// A new life: the InvocationID must be new.
+    Restart,
+    /// The same life: a restart would be a failure.
+    Reload,
+}
+
+/// What a verdict asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The unit.
+    pub unit: String,
+    /// How it turned.
+    pub turn: Turn,
+    /// Seconds until it must be active.
+    pub start: u64,
+    /// Good answers in a row.
+    pub successes: u32,
+    /// Seconds until they must have come.
+    pub timeout: u64,
+    /// Seconds that everything must then stay flat.
+    pub watch: u64,
+    /// The health request.
+    pub check: Check,
+}
+
+/// One step of a switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Runs the migration unit from `next`: unit, seconds.
+    Migrate(String, u64),
+    /// Probes every 50 ms from here on.
+    Measure(Check),
+    /// Points `current` at a release, or takes it away (undoing a first deploy).
+    Flip(Option<String>),
+    /// Restarts a unit.
+    Restart(String),
+    /// Restarts a unit while its socket holds the port.
+    Socket(String, String),
+    /// Reloads a unit.
+    Reload(String),
+    /// Stops a unit (undoing a first deploy).
+    Stop(String),
+    /// The verdict.
+    Await(Box<Verdict>),
+    /// Past this there is no automatic way back.
+    Confirm,
+    /// Remembers that a release was rolled back from.
+    Bad(String),
+    /// Removes releases.
+    Prune(Vec<String>),
+    /// Room for the next run.
+    Spare,
+}
+
+impl Check {
+    /// A check that always passes: systemd's facts alone decide.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            kind: "none",
+            target: String::new(),
+            status: 0,
+            contains: String::new(),
+            release: false,
+        }
+    }
+
+    fn words(&self) -> String {
+        format!(
+            "{} {} {} {}",
+            self.kind,
+            encoded(self.target.as_bytes()),
+            self.status,
+            encoded(self.contains.as_bytes())
+        )
+    }
+}
+
+impl Step {
+    /// The step's name, as events say it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Migrate(..) => "migrate",
+            Self::Measure(_) => "measure",
+            Self::Flip(_) => "flip",
+            Self::Restart(_) => "restart",
+            Self::Socket(..) => "socket",
+            Self::Reload(_) => "reload",
+            Self::Stop(_) => "stop",
+            Self::Await(_) => "await",
+            Self::Confirm => "confirm",
+            Self::Bad(_) => "bad",
+            Self::Prune(_) => "prune",
+            Self::Spare => "spare",
+        }
+    }
+
+    /// The step as a line of the request (without the list's name).
+    #[must_use]
+    pub fn line(&self) -> String {
+        let name = self.name();
+        match self {
+            Self::Migrate(unit, seconds) => format!("{name} {unit} {seconds}"),
+            Self::Measure(check) => format!("{name} {}", check.words()),
+            Self::Flip(to) => format!("{name} {}", to.as_deref().unwrap_or("-")),
+            Self::Restart(unit) | Self::Reload(unit) | Self::Stop(unit) => format!("{name} {unit}"),
+            Self::Socket(unit, socket) => format!("{name} {unit} {socket}"),
+            Self::Await(v) => {
+                let turn = match v.turn {
+                    Turn::Restart => "restart",
+                    Turn::Reload => "reload",
+                };
+                let release = if v.check.release { "named" } else { "-" };
+                format!(
+                    "{name} {} {turn} {} {} {} {} {} {release}",
+                    v.unit,
+                    v.start,
+                    v.successes,
+                    v.timeout,
+                    v.watch,
+                    v.check.words()
+                )
+            }
+            Self::Confirm | Self::Spare => name.to_owned(),
+            Self::Bad(id) => format!("{name} {id}"),
+            Self::Prune(ids) => format!("{name} {}", ids.join(" ")).trim_end().to_owned(),
+        }
+    }
+}
+
+/// As `shipit plan` shows it.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Migrate(unit, seconds) => {
+                write!(f, "migrate   {unit}, at most {seconds}s, run from `next`")
+            }
+            Self::Measure(check) => write!(f, "measure   {} every 50 ms", check.target),
+            Self::Flip(Some(id)) => write!(f, "flip      current -> releases/{id}"),
+            Self::Flip(None) => write!(f, "flip      take `current` away: there was none before"),
+            Self::Restart(unit) => write!(f, "restart   {unit}"),
+            Self::Socket(unit, socket) => {
+                write!(f, "socket    restart {unit} while {socket} holds the port")
+            }
+            Self::Reload(unit) => write!(f, "reload    {unit}"),
+            Self::Stop(unit) => write!(f, "stop      {unit}"),
+            Self::Await(v) => {
+                write!(f, "await     {}: active within {}s", v.unit, v.start)?;
+                if v.check.kind != "none" {
+                    write!(
+                        f,
+                        ", {} healthy {} times in a row within {}s",
+                        v.check.target, v.successes, v.timeout
+                    )?;
+                }
+                write!(f, ", flat for {}s", v.watch)
+            }
+            Self::Confirm => write!(f, "confirm   from here there is no automatic way back"),
+            Self::Bad(id) => write!(f, "bad       remember that {id} was rolled back from"),
+            Self::Prune(ids) if ids.is_empty() => write!(f, "prune     nothing"),
+            Self::Prune(ids) => write!(f, "prune     {}", ids.join(" ")),
+            Self::Spare => write!(f, "spare     keep room for the next rollback"),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `reload`: flip, `systemctl reload`, then proof that what answers is the new release. The listener stays.
+//! Measured trap: many servers accept the signal and go on with the old code, all green.
+
+use super::{Turnover, verdict};
+use crate::config::Service;
+use crate::plan::observed::Observed;
+use crate::step::{Step, Turn};
+
+pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
+    let unit = service.unit.as_str().to_owned();
+    let mut needs = Vec::new();
+    let mut warnings = Vec::new();
+    if seen.property(&unit, "ActiveState") == "active" && seen.property(&unit, "CanReload") == "no"
+    {
+        needs.push(format!(
+            "{unit} cannot reload: add `ExecReload=/bin/kill -HUP $MAINPID` under [Service] (and a handler in the app), then `sudo systemctl daemon-reload`"
+        ));
+    }
+    if !service
+        .health
+        .as_ref()
+        .is_some_and(|h| h.release || h.contains.is_some())
+    {
+        warnings.push(format!(
+            "{unit}: after a reload only the answer proves which release serves: let the health answer name the release and set `release: true` under `health`"
+        ));
+    }
+    Turnover {
+        needs,
+        warnings,
+        switch: vec![Step::Reload(unit.clone()), verdict(service, Turn::Reload)],
+        revert: vec![Step::Reload(unit), verdict(service, Turn::Reload)],
+    }
+}
