@@ -93,7 +93,7 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
 /// A failure that no run has told yet.
 fn tell(global: &Global, failure: &Failure) {
     if global.json {
-        let ended = crate::report::event::Ended {
+        let ended = report::event::Ended {
             outcome: crate::engine::outcome(failure.exit),
             exit: failure.exit,
             release: None,
@@ -106,7 +106,7 @@ fn tell(global: &Global, failure: &Failure) {
             failure: Some(failure.clone()),
             next: Vec::new(),
         };
-        reporter(global).event(&crate::report::event::Event::Ended(Box::new(ended)));
+        reporter(global).event(&report::event::Event::Ended(Box::new(ended)));
         return;
     }
     let mut err = std::io::stderr().lock();
