@@ -1,1 +1,12 @@
-//! (being built)
+//! systemd unit files: read them as systemd does, find what is wrong with them, explain it, write good ones.
+//! Knows nothing of the rest of shipit. Start reading at [`merge::Unit`].
+
+pub mod command; // ExecStart= and its kin
+pub mod keys; // the keys that systemd knows
+pub mod merge; // file + drop-ins = unit
+pub mod name; // unit names, escaping, where drop-ins are looked for
+pub mod parse; // one file, without losing a byte
+pub mod search; // the order of drop-ins; loading from a disk
+pub mod specifier; // %i, %n, …
+pub mod value; // booleans, spans, sizes
+pub mod words; // quoting

@@ -1,0 +1,216 @@
+//! Command lines of `ExecStart=` and its kin: prefixes, program, arguments, several commands in one value.
+//! No shell reads them. Source: systemd.service(5), "Command lines"; the order of steps is systemd 252's.
+
+use super::words::{self, Unbalanced, Word};
+
+/// One command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The prefix characters as written, of `-@:+!`.
+    pub prefix: String,
+    /// The program, without its prefix; specifiers and escapes as systemd resolves escapes, specifiers not.
+    pub program: String,
+    /// The name the program is given for itself, when `@` sets one.
+    pub zeroth: Option<String>,
+    /// The arguments after `argv[0]`.
+    pub arguments: Vec<Word>,
+}
+
+impl Command {
+    /// Whether a failure counts as success (`-`).
+    #[must_use]
+    pub fn ignores_failure(&self) -> bool {
+        self.prefix.contains('-')
+    }
+    /// Whether it runs with full privileges or without the change of user (`+`, `!`).
+    #[must_use]
+    pub fn is_privileged(&self) -> bool {
+        self.prefix.contains(['+', '!'])
+    }
+    /// The last component of the program: `node` of `/usr/bin/node`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.program.rsplit('/').next().unwrap_or(&self.program)
+    }
+    /// The arguments as text.
+    pub fn words(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.arguments.iter().map(|word| word.text.as_str())
+    }
+    /// The value of an option that stands as `--name value`, `--name=value`; for one-letter options also `-nvalue`.
+    #[must_use]
+    pub fn option(&self, names: &[&str]) -> Option<&str> {
+        let mut words = self.words();
+        while let Some(word) = words.next() {
+            for name in names {
+                if word == *name {
+                    return words.next();
+                }
+                let rest = word.strip_prefix(name);
+                if let Some(value) = rest.and_then(|rest| rest.strip_prefix('=')) {
+                    return Some(value);
+                }
+                if let Some(value) = rest.filter(|_| name.len() == 2 && !name.starts_with("--")) {
+                    return Some(value);
+                }
+            }
+        }
+        None
+    }
+    /// Whether one of these words stands among the arguments.
+    #[must_use]
+    pub fn has(&self, words: &[&str]) -> bool {
+        self.words().any(|word| words.contains(&word))
+    }
+    /// The script given to a shell by `-c`, when this is `sh -c …`.
+    #[must_use]
+    pub fn shell_script(&self) -> Option<&str> {
+        if !matches!(
+            self.name(),
+            "sh" | "bash" | "dash" | "zsh" | "ksh" | "busybox"
+        ) {
+            return None;
+        }
+        let mut words = self.words();
+        words
+            .find(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'))?;
+        words.find(|word| !word.starts_with('-'))
+    }
+}
+
+/// Why systemd refuses a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A quote is never closed.
+    Unbalanced,
+    /// A prefix with no program behind it.
+    NoProgram,
+    /// The program has a `/` in it but does not start with one, or ends with one.
+    NotAbsolute,
+}
+
+impl From<Unbalanced> for Refused {
+    fn from(_: Unbalanced) -> Self {
+        Refused::Unbalanced
+    }
+}
+
+/// Cuts the prefix characters off a first word, by the rules of which may follow which.
+fn prefix(word: &str) -> usize {
+    let mut taken = 0;
+    let mut privilege = ""; // "+", "!" or "!!", which exclude each other
+    for c in word.chars() {
+        let so_far = &word[..taken];
+        match c {
+            '-' | '@' | ':' if !so_far.contains(c) => {}
+            '+' if privilege.is_empty() => privilege = "+",
+            '!' if privilege.is_empty() => privilege = "!",
+            '!' if privilege == "!" => privilege = "!!",
+            _ => break,
+        }
+        taken += 1;
+    }
+    taken
+}
+
+/// Takes a lone `;`, or `\;`, off the front, as systemd looks for them before it unquotes.
+fn lone<'a>(rest: &'a str, mark: &str) -> Option<&'a str> {
+    let after = rest.strip_prefix(mark)?;
+    let gap = |c| matches!(c, ' ' | '\t' | '\n' | '\r');
+    (after.is_empty() || after.starts_with(gap)).then(|| after.trim_start_matches(gap))
+}
+
+/// All commands of one value; an empty value has none (and resets the list, which `merge` knows).
+///
+/// # Errors
+/// [`Refused`]: systemd drops the assignment, and most often the unit.
+pub fn parse(value: &str) -> Result<Vec<Command>, Refused> {
+    let mut rest = value;
+    let mut commands = Vec::new();
+    while let Some(word) = words::first(&mut rest)? {
+        if word.text == ";" {
+            continue; // a separator that separates nothing
+        }
+        let taken = prefix(&word.text);
+        let program = word.text[taken..].to_owned();
+        if program.is_empty() {
+            return Err(Refused::NoProgram);
+        }
+        let known = !program.starts_with(['%', '/']); // a specifier may stand for an absolute path
+        if known && program.contains('/') || program.ends_with('/') {
+            return Err(Refused::NotAbsolute);
+        }
+        let mut command = Command {
+            prefix: word.text[..taken].to_owned(),
+            program,
+            zeroth: None,
+            arguments: Vec::new(),
+        };
+        while !rest.is_empty() {
+            if let Some(after) = lone(rest, ";") {
+                rest = after;
+                break;
+            }
+            if let Some(after) = lone(rest, "\\;") {
+                rest = after;
+                command.arguments.push(Word {
+                    text: ";".into(),
+                    raw: "\\;".into(),
+                });
+                continue;
+            }
+            let Some(word) = words::first(&mut rest)? else {
+                break;
+            };
+            command.arguments.push(word);
+        }
+        if command.prefix.contains('@') && !command.arguments.is_empty() {
+            command.zeroth = Some(command.arguments.remove(0).text);
+        }
+        commands.push(command);
+    }
+    Ok(commands)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn one_value_may_hold_several_commands() {
+        let all = parse(r#"-/bin/echo / >/dev/null & \; ls ";" ; +/bin/ls 'a b' ;"#).unwrap();
+        assert_eq!(all.len(), 2);
+        assert_eq!(
+            all[0].words().collect::<Vec<_>>(),
+            ["/", ">/dev/null", "&", ";", "ls", ";"]
+        );
+        assert!(all[0].ignores_failure() && all[1].is_privileged());
+        assert_eq!(all[1].words().collect::<Vec<_>>(), ["a b"]);
+    }
+
+    #[test]
+    fn prefixes_come_off_and_relative_paths_are_refused() {
+        assert_eq!(parse("@-!!/bin/sh arg0 x").unwrap()[0].prefix, "@-!!");
+        assert_eq!(
+            parse("@/bin/sh arg0 x").unwrap()[0]
+                .words()
+                .collect::<Vec<_>>(),
+            ["x"]
+        );
+        assert_eq!(parse("./run"), Err(Refused::NotAbsolute));
+        assert_eq!(parse("-"), Err(Refused::NoProgram));
+        assert_eq!(parse("%h/run").unwrap()[0].program, "%h/run");
+    }
+
+    #[test]
+    fn options_are_found_in_all_their_spellings() {
+        let command = &parse("/usr/bin/gunicorn --bind=1 -w4 -t 30 app:x").unwrap()[0];
+        assert_eq!(command.option(&["-b", "--bind"]), Some("1"));
+        assert_eq!(command.option(&["-w"]), Some("4"));
+        assert_eq!(command.option(&["-t", "--timeout"]), Some("30"));
+        assert_eq!(
+            parse("/bin/sh -ec 'a | b'").unwrap()[0].shell_script(),
+            Some("a | b")
+        );
+    }
+}

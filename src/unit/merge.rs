@@ -1,0 +1,245 @@
+//! A unit as systemd sees it: its file and its drop-ins, merged in order. Every value keeps its place.
+//! Reading files from a disk is `search`; what the values should be is `rules`.
+
+use super::command::{self, Command};
+use super::keys::{self, Adds};
+use super::name::UnitName;
+use super::parse::File;
+use super::value::{self, Span};
+use super::words;
+
+/// A unit: its name and its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Its name.
+    pub name: UnitName,
+    /// The unit file first, then the drop-ins in the order in which systemd applies them.
+    pub files: Vec<File>,
+}
+
+/// One assignment and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The file.
+    pub file: &'a str,
+    /// 0 for the unit's own file, 1 and up for drop-ins.
+    pub depth: usize,
+    /// The line, from 1.
+    pub line: u32,
+    /// The section.
+    pub section: &'a str,
+    /// The key.
+    pub key: &'a str,
+    /// The value as written; specifiers not expanded.
+    pub value: &'a str,
+}
+
+impl Unit {
+    /// A unit with one file, named by the file's last component. `None` when that is no unit's name.
+    #[must_use]
+    pub fn of_file(file: File) -> Option<Self> {
+        Some(Self {
+            name: UnitName::of_path(&file.path)?,
+            files: vec![file],
+        })
+    }
+
+    /// Reads one text as a unit. `None` when `path` does not end in a unit's name.
+    #[must_use]
+    pub fn parse(path: &str, text: &[u8]) -> Option<Self> {
+        Self::of_file(File::parse(path, text))
+    }
+
+    /// Whether it does nothing at all: an empty file masks a unit.
+    #[must_use]
+    pub fn is_masked(&self) -> bool {
+        self.files
+            .first()
+            .is_none_or(|file| file.bytes().is_empty())
+    }
+
+    /// Every assignment of every file, in order, also those that were overridden.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.files.iter().enumerate().flat_map(|(depth, file)| {
+            file.assignments()
+                .map(move |(section, key, value, line)| Entry {
+                    file: &file.path,
+                    depth,
+                    line,
+                    section,
+                    key,
+                    value,
+                })
+        })
+    }
+
+    /// Every assignment of one key, also overridden ones and resets.
+    #[must_use]
+    pub fn written(&self, section: &str, key: &str) -> Vec<Entry<'_>> {
+        self.entries()
+            .filter(|entry| entry.section == section && entry.key == key)
+            .collect()
+    }
+
+    /// The assignments of a key that count: one at most for a plain setting, all since the last reset for a
+    /// list, all for dependencies. Empty assignments are never among them.
+    #[must_use]
+    pub fn all(&self, section: &str, key: &str) -> Vec<Entry<'_>> {
+        let mut entries = self.written(section, key);
+        match keys::adds(section, key) {
+            Adds::Last => {
+                let last = entries.pop();
+                entries.clear();
+                entries.extend(last);
+            }
+            Adds::List => {
+                let reset = entries
+                    .iter()
+                    .rposition(|entry| entry.value.is_empty())
+                    .map_or(0, |at| at + 1);
+                entries.drain(..reset);
+            }
+            Adds::Always => {}
+        }
+        entries.retain(|entry| !entry.value.is_empty());
+        entries
+    }
+
+    /// The assignment of a plain setting that counts; for lists the last one.
+    #[must_use]
+    pub fn get(&self, section: &str, key: &str) -> Option<Entry<'_>> {
+        self.all(section, key).pop()
+    }
+
+    /// The value of [`Unit::get`] in `[Service]`, or the empty text.
+    #[must_use]
+    pub fn service(&self, key: &str) -> &str {
+        self.get("Service", key).map_or("", |entry| entry.value)
+    }
+
+    /// A boolean that is set and valid.
+    #[must_use]
+    pub fn yes(&self, section: &str, key: &str) -> Option<bool> {
+        self.get(section, key)
+            .and_then(|entry| value::boolean(entry.value))
+    }
+
+    /// A span that is set and valid.
+    #[must_use]
+    pub fn span(&self, section: &str, key: &str) -> Option<Span> {
+        self.get(section, key)
+            .and_then(|entry| value::span(entry.value))
+    }
+
+    /// A span in `[Service]`; for a `Timeout…Sec=` a zero means for ever, and `TimeoutSec=` sets both. systemd.service(5).
+    #[must_use]
+    pub fn timeout(&self, key: &str) -> Option<Span> {
+        if !matches!(key, "TimeoutStartSec" | "TimeoutStopSec") {
+            return self.span("Service", key);
+        }
+        let last = self
+            .entries()
+            .filter(|e| e.section == "Service" && (e.key == key || e.key == "TimeoutSec"))
+            .last()?;
+        match value::span(last.value)? {
+            zero if zero.is_zero() => Some(Span::Infinite),
+            span => Some(span),
+        }
+    }
+
+    /// The words of all assignments of a key that count, each with its place: unit names, paths, variables.
+    /// A value with an open quote has none, as for systemd.
+    #[must_use]
+    pub fn words(&self, section: &str, key: &str) -> Vec<(String, Entry<'_>)> {
+        let split = |entry: Entry<'_>| words::split(entry.value).unwrap_or_default();
+        self.all(section, key)
+            .into_iter()
+            .flat_map(|entry| split(entry).into_iter().map(move |word| (word.text, entry)))
+            .collect()
+    }
+
+    /// The commands of an `Exec…=` key that count, each with its place. Those that systemd refuses are left out.
+    #[must_use]
+    pub fn commands(&self, key: &str) -> Vec<(Command, Entry<'_>)> {
+        self.all("Service", key)
+            .into_iter()
+            .flat_map(|entry| {
+                command::parse(entry.value)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(move |command| (command, entry))
+            })
+            .collect()
+    }
+
+    /// Whether a section header stands in one of the files.
+    #[must_use]
+    pub fn has_section(&self, section: &str) -> bool {
+        self.files
+            .iter()
+            .flat_map(|file| &file.lines)
+            .any(|line| matches!(&line.kind, super::parse::Kind::Section(name) if name == section))
+    }
+
+    /// Where a section begins (file, line): the place to name when a key is missing. Line 1 of the unit's own
+    /// file when the section is missing too.
+    #[must_use]
+    pub fn place(&self, section: &str) -> (&str, u32) {
+        let header = |file: &File| {
+            let kind = |line: &&super::parse::Line| matches!(&line.kind, super::parse::Kind::Section(name) if name == section);
+            file.lines.iter().find(kind).map(|line| line.first)
+        };
+        self.files
+            .iter()
+            .find_map(|file| header(file).map(|line| (file.path.as_str(), line)))
+            .unwrap_or_else(|| {
+                (
+                    self.files
+                        .first()
+                        .map_or(self.name.as_str(), |file| &file.path),
+                    1,
+                )
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn unit(files: &[&str]) -> Unit {
+        let files = files
+            .iter()
+            .enumerate()
+            .map(|(n, text)| File::parse(format!("{n}/a.service"), text.as_bytes()));
+        Unit {
+            name: UnitName::new("a.service").unwrap(),
+            files: files.collect(),
+        }
+    }
+
+    #[test]
+    fn a_drop_in_overrides_adds_and_resets() {
+        let unit = unit(&[
+            "[Unit]\nAfter=a.service\n[Service]\nExecStart=/bin/a\nRestart=always\nUser=x\nEnvironment=A=1 'B=2 3'",
+            "[Unit]\nAfter=\nAfter=b.service\n[Service]\nExecStart=\nExecStart=/bin/b c\nRestart=no\nUser=\nEnvironment=C=3",
+        ]);
+        let starts: Vec<_> = unit
+            .commands("ExecStart")
+            .into_iter()
+            .map(|(c, e)| (c.program, e.depth, e.line))
+            .collect();
+        assert_eq!(starts, [("/bin/b".to_owned(), 1, 6)]);
+        assert_eq!(unit.service("Restart"), "no");
+        assert_eq!(unit.get("Service", "User"), None);
+        let words = |section, key| {
+            unit.words(section, key)
+                .into_iter()
+                .map(|(w, _)| w)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(words("Unit", "After"), ["a.service", "b.service"]);
+        assert_eq!(words("Service", "Environment"), ["A=1", "B=2 3", "C=3"]);
+    }
+}

@@ -1,0 +1,156 @@
+//! Values as systemd reads them: booleans, spans of time, sizes. Words are `words`, command lines `command`.
+
+use std::time::Duration;
+
+/// `yes`, `no` and their other spellings. `None`: systemd would ignore the line.
+#[must_use]
+pub fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "yes" | "y" | "true" | "t" | "on" => Some(true),
+        "0" | "no" | "n" | "false" | "f" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// A span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Span {
+    /// So long.
+    Finite(Duration),
+    /// For ever.
+    Infinite,
+}
+
+impl Span {
+    /// The span in seconds; `f64::INFINITY` for ever.
+    #[must_use]
+    pub fn seconds(self) -> f64 {
+        match self {
+            Span::Finite(duration) => duration.as_secs_f64(),
+            Span::Infinite => f64::INFINITY,
+        }
+    }
+    /// Whether it is exactly nothing.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self == Span::Finite(Duration::ZERO)
+    }
+}
+
+/// Microseconds in each unit of time that systemd.time(7) names.
+fn microseconds(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "us" | "usec" | "µs" | "μs" => 1.0,
+        "ms" | "msec" => 1e3,
+        "" | "s" | "sec" | "second" | "seconds" => 1e6,
+        "m" | "min" | "minute" | "minutes" => 60e6,
+        "h" | "hr" | "hour" | "hours" => 3600e6,
+        "d" | "day" | "days" => 86400e6,
+        "w" | "week" | "weeks" => 7.0 * 86400e6,
+        "M" | "month" | "months" => 2_629_800e6,
+        "y" | "year" | "years" => 31_557_600e6,
+        _ => return None,
+    })
+}
+
+/// A span of time: `5min 20s`, `1.5h`, `90`, `infinity`. A bare number is seconds. `None`: systemd would ignore it.
+/// Source: systemd.time(7), "Parsing time spans".
+#[must_use]
+pub fn span(text: &str) -> Option<Span> {
+    let text = text.trim();
+    if text == "infinity" {
+        return Some(Span::Infinite);
+    }
+    let mut rest = text;
+    let mut total = 0.0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
+        let number: f64 = rest[..digits].parse().ok()?;
+        let after = rest[digits..].trim_start();
+        let letters = after
+            .find(|c: char| !c.is_alphabetic())
+            .unwrap_or(after.len());
+        total += number * microseconds(&after[..letters])?;
+        rest = after[letters..].trim_start();
+    }
+    (total < 1.8e19).then(|| Span::Finite(Duration::from_micros(total.round() as u64)))
+}
+
+/// A size or limit: `512M`, `1.5G`, `infinity`, `30%`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Size {
+    /// So many bytes (or things).
+    Bytes(u64),
+    /// A part of what the machine has, in per cent.
+    Percent(f64),
+    /// No limit.
+    Infinite,
+}
+
+/// A size with a suffix to the base 1024. `None`: systemd would ignore it. Source: systemd.resource-control(5).
+#[must_use]
+pub fn size(text: &str) -> Option<Size> {
+    if text == "infinity" {
+        return Some(Size::Infinite);
+    }
+    if let Some(percent) = text.strip_suffix('%') {
+        return percent
+            .parse()
+            .ok()
+            .filter(|p: &f64| (0.0..=100.0).contains(p))
+            .map(Size::Percent);
+    }
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().ok()?;
+    let power = match text[digits..].trim() {
+        "" | "B" => 0,
+        "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        "P" => 5,
+        "E" => 6,
+        _ => return None,
+    };
+    let bytes = number * 1024f64.powi(power);
+    (bytes < 1.8e19).then_some(Size::Bytes(bytes as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_add_up_their_units_and_a_bare_number_is_seconds() {
+        let ms = |n| Some(Span::Finite(Duration::from_millis(n)));
+        assert_eq!(span("90"), ms(90_000));
+        assert_eq!(span("2min 200ms"), ms(120_200));
+        assert_eq!(span("1.5h"), ms(5_400_000));
+        assert_eq!(span("1m30s"), ms(90_000));
+        assert_eq!(span("infinity"), Some(Span::Infinite));
+        assert!(
+            ["", "5 parsecs", "-1", "five", "1..2"]
+                .iter()
+                .all(|bad| span(bad).is_none())
+        );
+    }
+
+    #[test]
+    fn sizes_count_in_1024() {
+        assert_eq!(size("512M"), Some(Size::Bytes(512 << 20)));
+        assert_eq!(size("1.5K"), Some(Size::Bytes(1536)));
+        assert_eq!(size("30%"), Some(Size::Percent(30.0)));
+        assert!(
+            ["", "M", "1X", "101%"]
+                .iter()
+                .all(|bad| size(bad).is_none())
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! Words inside a value: splitting, quotes and C escapes as systemd does them for `ExecStart=`, `Environment=`
+//! and lists. No shell rules apply here. Source: systemd.syntax(7), "Quoting"; systemd.service(5), "Command lines".
+
+/// One word of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// The word without quotes and with escapes resolved. Bytes that are not UTF-8 become U+FFFD.
+    pub text: String,
+    /// The word as it stands in the file.
+    pub raw: String,
+}
+
+/// A value ended inside a quote: systemd ignores the whole assignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unbalanced;
+
+fn separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Resolves the escape after a backslash: the bytes it stands for, and how many bytes it took.
+/// `None` when systemd knows no such escape.
+fn escape(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let simple = |byte| Some((vec![byte], 1));
+    let number = |from: usize, len: usize, radix: u32| {
+        let digits = rest.get(from..from + len)?;
+        if !digits.iter().all(|b| char::from(*b).is_digit(radix)) {
+            return None;
+        }
+        u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix)
+            .ok()
+            .filter(|n| *n != 0)
+    };
+    match *rest.first()? {
+        b'a' => simple(7),
+        b'b' => simple(8),
+        b'f' => simple(12),
+        b'n' => simple(b'\n'),
+        b'r' => simple(b'\r'),
+        b't' => simple(b'\t'),
+        b'v' => simple(11),
+        b's' => simple(b' '),
+        same @ (b'\\' | b'"' | b'\'') => simple(same),
+        b'x' => Some((vec![u8::try_from(number(1, 2, 16)?).ok()?], 3)),
+        b'0'..=b'7' => Some((vec![u8::try_from(number(0, 3, 8)?).ok()?], 3)),
+        long @ (b'u' | b'U') => {
+            let len = if long == b'u' { 4 } else { 8 };
+            let c = char::from_u32(number(1, len, 16)?)?;
+            Some((c.to_string().into_bytes(), len + 1))
+        }
+        _ => None,
+    }
+}
+
+/// Takes the first word off `rest`. `Ok(None)` when only separators are left. An escape that systemd does not
+/// know stays as it is written.
+///
+/// # Errors
+/// [`Unbalanced`] when a quote is never closed, or a backslash ends the value.
+pub fn first(rest: &mut &str) -> Result<Option<Word>, Unbalanced> {
+    let bytes = rest.as_bytes();
+    let start = bytes
+        .iter()
+        .position(|b| !separator(*b))
+        .unwrap_or(bytes.len());
+    if start == bytes.len() {
+        *rest = "";
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    let mut quote = None;
+    let mut at = start;
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        match (byte, quote) {
+            (b'\\', _) => match escape(&bytes[at..]) {
+                Some((resolved, took)) => {
+                    text.extend_from_slice(&resolved);
+                    at += took;
+                }
+                None => {
+                    let unknown = *bytes.get(at).ok_or(Unbalanced)?;
+                    text.extend_from_slice(&[b'\\', unknown]);
+                    at += 1;
+                }
+            },
+            (b'"' | b'\'', None) => quote = Some(byte),
+            (mark, Some(open)) if mark == open => quote = None,
+            (gap, None) if separator(gap) => {
+                at -= 1;
+                break;
+            }
+            (other, _) => text.push(other),
+        }
+    }
+    if quote.is_some() {
+        return Err(Unbalanced);
+    }
+    // `at` stands on a separator or at the end; both are character boundaries, except after an unknown escape of
+    // a longer character, whose other bytes follow and are taken by the loop.
+    let word = Word {
+        text: String::from_utf8_lossy(&text).into_owned(),
+        raw: String::from_utf8_lossy(&bytes[start..at]).into_owned(),
+    };
+    *rest = rest[at..].trim_start_matches(|c| u8::try_from(c).is_ok_and(separator));
+    Ok(Some(word))
+}
+
+/// All words of a value.
+///
+/// # Errors
+/// [`Unbalanced`] when a quote is never closed.
+pub fn split(value: &str) -> Result<Vec<Word>, Unbalanced> {
+    let mut rest = value;
+    let mut words = Vec::new();
+    while let Some(word) = first(&mut rest)? {
+        words.push(word);
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn texts(value: &str) -> Vec<String> {
+        split(value).unwrap().into_iter().map(|w| w.text).collect()
+    }
+
+    #[test]
+    fn quotes_hold_a_word_together_wherever_they_stand() {
+        assert_eq!(
+            texts(r#"a "b c" 'd "e' f"g h"i"#),
+            ["a", "b c", "d \"e", "fg hi"]
+        );
+        assert_eq!(texts(r#""" x"#), ["", "x"]);
+    }
+
+    #[test]
+    fn escapes_are_resolved_inside_and_outside_of_quotes_and_unknown_ones_kept() {
+        assert_eq!(
+            texts(r#"\x41\s\102 "\u00e4\t" '\'' \q \x00 \U0001F600"#),
+            ["A B", "ä\t", "'", "\\q", "\\x00", "😀"]
+        );
+        assert_eq!(texts("a\\äb"), ["a\\äb"]);
+    }
+
+    #[test]
+    fn a_quote_that_never_closes_is_an_error() {
+        assert_eq!(split("a 'b"), Err(Unbalanced));
+        assert_eq!(split("a\\"), Err(Unbalanced));
+    }
+}

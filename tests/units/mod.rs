@@ -1,0 +1,5 @@
+//! Unit files: read as systemd reads them, judged by the rules, written by the generator.
+//! The corpora are in `units/`; nothing here needs a host, but what is installed here is asked.
+
+mod oracle; // systemd itself, in its test mode, as the judge of what was parsed
+mod reading; // round trips, mutations, agreement with systemd
