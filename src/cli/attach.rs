@@ -63,6 +63,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         revert: vec![],
         settle: vec![],
         warnings: vec![],
+        advice: vec![],
     };
     match followed.verdict.take() {
         Some(verdict) => Ok(switch::tell(&mut run, &plan, &followed, &verdict, 0)),

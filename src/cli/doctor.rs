@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
             can.push(unit.to_owned());
         }
         findings.extend(turnover.needs);
-        warnings.extend(turnover.warnings);
+        warnings.extend(turnover.advice);
         if seen.property(unit, "NeedDaemonReload") == "yes" {
             warnings.push(format!(
                 "{unit} changed on disk since systemd read it: `sudo systemctl daemon-reload`"

@@ -25,6 +25,9 @@ pub fn explain(plan: &Plan) -> String {
             out.push_str(&format!("  {step}\n"));
         }
     }
+    for advice in &plan.advice {
+        out.push_str(&format!("\nadvice: {advice}\n"));
+    }
     for warning in &plan.warnings {
         out.push_str(&format!("\nwarning: {warning}\n"));
     }

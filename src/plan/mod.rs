@@ -64,6 +64,8 @@ pub struct Plan {
     pub settle: Vec<Step>,
     /// What a person should know before.
     pub warnings: Vec<String>,
+    /// What could be better: shown where a person asks, not at every deploy.
+    pub advice: Vec<String>,
 }
 
 /// Makes the plan, or says why there can be none.
@@ -86,12 +88,13 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         Goal::Rollback { to } => releases::rollback_target(config, seen, to.as_deref())?,
     };
     let mut warnings = config.warnings.clone();
+    let mut advice = Vec::new();
     let (mut turns, mut awaits, mut back, mut back_awaits, mut lacks) =
         (vec![], vec![], vec![], vec![], vec![]);
     for service in &config.services {
         let turnover = strategy::turnover(service, seen);
         lacks.extend(turnover.needs);
-        warnings.extend(turnover.warnings);
+        advice.extend(turnover.advice);
         if seen.property(service.unit.as_str(), "NeedDaemonReload") == "yes" {
             warnings.push(format!(
                 "{}: its file changed since systemd read it; `sudo systemctl daemon-reload`",
@@ -150,6 +153,7 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         revert,
         settle,
         warnings,
+        advice,
     })
 }
 
@@ -169,6 +173,7 @@ fn only_prune(config: &Config, seen: &Observed, live: Option<String>) -> Plan {
         revert: vec![],
         settle,
         warnings: vec![],
+        advice: vec![],
     }
 }
 

@@ -14,8 +14,8 @@ use crate::step::{Check, Step, Turn, Verdict};
 pub struct Turnover {
     /// What the units lack for this strategy: each with the lines to add. Empty when it can be carried out.
     pub needs: Vec<String>,
-    /// What a person should know about it.
-    pub warnings: Vec<String>,
+    /// What a person should know about it: said by `plan` and `doctor`, not at every deploy.
+    pub advice: Vec<String>,
     /// After the flip to the new release.
     pub switch: Vec<Step>,
     /// After the flip back to the old one.

@@ -9,7 +9,7 @@ use crate::step::{Step, Turn};
 pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
     let unit = service.unit.as_str().to_owned();
     let mut needs = Vec::new();
-    let mut warnings = Vec::new();
+    let mut advice = Vec::new();
     if seen.property(&unit, "ActiveState") == "active" && seen.property(&unit, "CanReload") == "no"
     {
         needs.push(format!(
@@ -21,13 +21,13 @@ pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
         .as_ref()
         .is_some_and(|h| h.release || h.contains.is_some())
     {
-        warnings.push(format!(
+        advice.push(format!(
             "{unit}: after a reload only the answer proves which release serves: let the health answer name the release and set `release: true` under `health`"
         ));
     }
     Turnover {
         needs,
-        warnings,
+        advice,
         switch: vec![Step::Reload(unit.clone()), verdict(service, Turn::Reload)],
         revert: vec![Step::Reload(unit), verdict(service, Turn::Reload)],
     }

@@ -9,7 +9,7 @@ pub(super) fn turnover(service: &Service, _seen: &Observed) -> Turnover {
     let unit = service.unit.as_str().to_owned();
     Turnover {
         needs: Vec::new(),
-        warnings: vec![format!(
+        advice: vec![format!(
             "{unit}: `restart` is not zero-downtime: nobody listens while the process changes"
         )],
         switch: vec![Step::Restart(unit.clone()), verdict(service, Turn::Restart)],

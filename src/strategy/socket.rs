@@ -27,7 +27,7 @@ pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
     let turn = Step::Socket(unit, socket);
     Turnover {
         needs,
-        warnings: Vec::new(),
+        advice: Vec::new(),
         switch: vec![turn.clone(), verdict(service, Turn::Restart)],
         revert: vec![turn, verdict(service, Turn::Restart)],
     }

@@ -50,11 +50,14 @@ revert() {
 finish() {
     local numbers live
     measure_end
-    numbers=$(measured)
+    # A conductor that died took its probes with it: half a number is none.
+    numbers=''
+    if ! marked attempt-2; then numbers=$(measured); fi
     [ "$1" = deployed ] || evidence
     rm -f -- ../next
     live=$(is_current) || live=unreadable
     [ "$1" != deployed ] || rm -f degraded
+    [ "$1" = deployed ] || step_spare
     event ended "$1" "$live" "${numbers:--}" "${2:--}"
     sync "$R/events" 2>/dev/null || :
     rm -f -- request
