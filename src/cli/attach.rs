@@ -13,7 +13,8 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let began = Instant::now();
     let config = super::configuration(global)?;
     let mut report = super::reporter(global);
-    let mut link = super::link(global, &config)?;
+    let interrupts = super::interrupts()?;
+    let mut link = super::link(global, &config, &interrupts);
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let seen = session::observe(host.as_mut(), &config)?;
     let mut run = Run {
@@ -21,6 +22,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         link: &mut link,
         report: report.as_mut(),
         began,
+        interrupts: &interrupts,
     };
     let Some(request) = seen.request.clone() else {
         let live = seen.live().map(str::to_owned);
@@ -49,6 +51,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         config.root.as_str(),
         &request.run,
         Followed::default(),
+        run.interrupts,
         run.report,
     );
     let plan = Plan {

@@ -17,12 +17,14 @@ pub(super) fn run(global: &Global, wish: &args::Deploy) -> Result<Exit, Failure>
         host: config.host.to_string(),
         release: wish.release.clone(),
     });
-    let mut link = super::link(global, &config)?;
+    let interrupts = super::interrupts()?;
+    let mut link = super::link(global, &config, &interrupts);
     let mut run = Run {
         config: &config,
         link: &mut link,
         report: report.as_mut(),
         began,
+        interrupts: &interrupts,
     };
     let wish = engine::deploy::Wish {
         stage_only: wish.stage_only,

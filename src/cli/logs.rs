@@ -10,7 +10,7 @@ use crate::{engine::session, words};
 
 pub(super) fn run(global: &Global, wish: &args::Logs) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let mut link = super::link(global, &config)?;
+    let mut link = super::link(global, &config, &super::interrupts()?);
     let mut host = session::Link::connect(&mut link, super::reporter(global).as_mut())?;
     let known = needs::journal_units(&config);
     let units: Vec<&str> = match &wish.unit {

@@ -135,16 +135,19 @@ fn configuration(global: &Global) -> Result<Config, Failure> {
     config::load(&path, global.environment.as_deref())
 }
 
-fn link(global: &Global, config: &Config) -> Result<SshLink, Failure> {
-    let interrupts = Interrupts::listen().map_err(|e| {
+fn interrupts() -> Result<Interrupts, Failure> {
+    Interrupts::listen().map_err(|e| {
         Failure::new(Exit::Untouched, "signals could not be listened to").why(e.to_string())
-    })?;
-    Ok(SshLink::new(global, config, interrupts))
+    })
+}
+
+fn link(global: &Global, config: &Config, interrupts: &Interrupts) -> SshLink {
+    SshLink::new(global, config, interrupts.clone())
 }
 
 /// Connects and looks: what most commands begin with.
 fn look(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed), Failure> {
-    let mut link = link(global, config)?;
+    let mut link = link(global, config, &interrupts()?);
     let mut host = session::Link::connect(&mut link, reporter(global).as_mut())?;
     let seen = session::observe(host.as_mut(), config)?;
     Ok((host, seen))

@@ -20,12 +20,14 @@ pub(super) fn run(global: &Global, wish: &args::Prune) -> Result<Exit, Failure> 
         host: config.host.to_string(),
         release: None,
     });
-    let mut link = super::link(global, &config)?;
+    let interrupts = super::interrupts()?;
+    let mut link = super::link(global, &config, &interrupts);
     let mut run = Run {
         config: &config,
         link: &mut link,
         report: report.as_mut(),
         began,
+        interrupts: &interrupts,
     };
     Ok(engine::rollback::prune(&mut run))
 }

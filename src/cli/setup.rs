@@ -30,7 +30,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         show(&config, &user, "the app's group", &guard(&config, &user));
         return Ok(Exit::Done);
     }
-    let mut link = super::link(global, &config)?;
+    let mut link = super::link(global, &config, &super::interrupts()?);
     if let Some(login) = &wish.login {
         let (user, host) = login
             .split_once('@')

@@ -204,11 +204,13 @@ fn prepare_here(run: &mut Run<'_>) -> Result<Scanned, Failure> {
             ..local::Facts::default()
         };
         local::run(run.config, "build", line, Phase::Stage, &facts, run.report)?;
+        run.go_on("building")?;
     }
     let scanned = scan(&Source {
         path: &run.config.source,
         exclude: &run.config.exclude,
     })?;
+    run.go_on("packing")?;
     for text in &scanned.warnings {
         run.report.event(&Event::Warning { text: text.clone() });
     }
@@ -242,6 +244,7 @@ pub(super) fn free_host(
         if began.elapsed() > Duration::from_secs(3600) {
             return Err(switch::held(request, "waited for an hour; nothing changed"));
         }
+        run.go_on("waiting")?;
         std::thread::sleep(Duration::from_millis(500));
     }
 }

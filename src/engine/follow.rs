@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::session::{self, Link};
 use crate::host::{Host, Lost};
+use crate::interrupt::Interrupts;
 use crate::remote::{self, Script, Told};
 use crate::report::event::{Downtime, Event, Phase, Report, State};
 
@@ -157,14 +158,20 @@ pub fn follow(
     root: &str,
     run: &str,
     mut followed: Followed,
+    interrupts: &Interrupts,
     report: &mut dyn Report,
 ) -> (Followed, Option<Box<dyn Host>>) {
     let mut patience = Patience::new();
+    let before = interrupts.count();
     while followed.verdict.is_none() && !followed.gone && !followed.unbegun && !followed.left {
         let mut session = match host.take() {
             Some(session) => session,
             None => match link.connect(report) {
                 Ok(session) => session,
+                Err(_) if interrupts.count() > before => {
+                    followed.left = true;
+                    break;
+                }
                 Err(_) if patience.wait() => continue,
                 Err(_) => break,
             },

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::interrupt::Interrupts;
 use crate::report::event::{Downtime, Ended, Event, Outcome, Report};
 
 /// Everything a run needs: what is wanted, how to reach the host, whom to tell.
@@ -26,6 +27,8 @@ pub struct Run<'a> {
     pub report: &'a mut dyn Report,
     /// When the run began.
     pub began: Instant,
+    /// Ctrl-C and SIGTERM, for the moments between two commands on the host.
+    pub interrupts: &'a Interrupts,
 }
 
 /// How a run ended, before it is told.
@@ -46,6 +49,20 @@ pub struct Ending {
 }
 
 impl Run<'_> {
+    /// Ends the run where nothing is under way, when a person asked for it.
+    ///
+    /// # Errors
+    /// A [`Failure`] with [`Exit::Untouched`].
+    pub fn go_on(&self, doing: &str) -> Result<(), Failure> {
+        if self.interrupts.count() == 0 {
+            return Ok(());
+        }
+        Err(
+            Failure::new(Exit::Untouched, format!("stopped on request while {doing}"))
+                .host("nothing live changed"),
+        )
+    }
+
     /// Tells the end and gives the exit code.
     pub fn end(
         &mut self,

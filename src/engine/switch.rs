@@ -78,7 +78,15 @@ pub fn switch(
             None
         }
     };
-    let (followed, host) = follow::follow(run.link, host, root, &id, followed, run.report);
+    let (followed, host) = follow::follow(
+        run.link,
+        host,
+        root,
+        &id,
+        followed,
+        run.interrupts,
+        run.report,
+    );
     conclude(run, followed, host, &id)
 }
 

@@ -123,9 +123,8 @@ impl Ledger {
     pub fn order(&self) -> Vec<&str> {
         let mut seen: Vec<&str> = Vec::new();
         for entry in &self.entries {
-            if matches!(entry.event.as_str(), "staged" | "adopted")
-                && !seen.contains(&entry.release.as_str())
-            {
+            // The beginning of a long ledger is not read: what is heard of a release first counts.
+            if entry.event != "gone" && !seen.contains(&entry.release.as_str()) {
                 seen.push(&entry.release);
             }
         }

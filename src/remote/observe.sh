@@ -56,7 +56,7 @@ for meta in releases/*/digest; do
     [ ! -e "$meta/migration" ] || echo "migration ${meta#releases/} $(cat "$meta/migration")"
     [ ! -e "$meta/info" ] || sed "s/^/info ${meta#releases\/} /" "$meta/info"
 done
-[ ! -e ledger ] || tail -n 3000 ledger | sed 's/^/ledger /'
+[ ! -e ledger ] || tail -n 1000 ledger | sed 's/^/ledger /'
 [ ! -e conductor ] || echo "conductor $(sha256sum conductor | cut -d ' ' -f 1)"
 [ ! -d spare ] || echo "spare $(ls spare | wc -l)"
 if held=$(cat request 2>/dev/null); then
