@@ -2,3 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 mod tree; // trees and archives as they come from people: packed, refused, compared
 mod units; // unit files: reading, rules, writing
+
+mod plans; // a deploy.yml and facts in, the plan as text out

@@ -129,6 +129,15 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         );
         warnings.push("first deploy: there is no release to go back to; a failure takes `current` away and stops the services".into());
     }
+    if let Goal::Rollback { .. } = goal {
+        let since = releases::migrated_since(seen, &next);
+        if !since.is_empty() {
+            warnings.push(format!(
+                "the database was migrated by {} since {next}; a rollback does not undo that",
+                since.join(", ")
+            ));
+        }
+    }
     let mut settle = Vec::new();
     if let (Goal::Rollback { .. }, Some(left)) = (goal, &previous)
         && releases::older(seen, &next, left)

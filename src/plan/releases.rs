@@ -107,6 +107,22 @@ pub fn rollback_target(
     }
 }
 
+/// Releases after `id` whose migration succeeded.
+#[must_use]
+pub fn migrated_since<'a>(seen: &'a Observed, id: &str) -> Vec<&'a str> {
+    let ran = |other: &&str| {
+        seen.meta
+            .get(*other)
+            .is_some_and(|meta| meta.migration.as_deref() == Some("ok"))
+    };
+    seen.ledger
+        .order()
+        .into_iter()
+        .filter(|other| older(seen, id, other))
+        .filter(ran)
+        .collect()
+}
+
 /// What may be removed once `next` is confirmed: beyond the newest `keep_releases` verified ones (with
 /// `next` among them), and all failed, bad or staged ones but the newest of each. Never the live one or
 /// `next`, nor anything the ledger does not know. The host checks again, with what is in use there.

@@ -1,0 +1,283 @@
+//! Plans as text: a deploy.yml and the facts of a host in, the plan that `shipit plan` shows out. No host.
+
+use expect_test::{Expect, expect};
+use shipit::config;
+use shipit::plan::observed::Observed;
+use shipit::plan::{Goal, Migration, explain::explain, plan};
+
+const BASE: &str = "app: acme\nhost: deploy@example.org\nsource: .\n";
+const SERVICE: &str = "services:\n  - unit: acme.service\n    strategy: socket\n    health: {url: 'http://127.0.0.1:8080/'}\n";
+
+fn facts(more: &str) -> Observed {
+    let mut text = String::from(
+        "systemd 252\nuid 1000\nuser deploy\nroot ready\nfree_kb 9000000\nunit shipit-acme.path ActiveState=active\n\
+         unit acme.service LoadState=loaded\nunit acme.service ActiveState=active\nunit acme.service TriggeredBy=acme.socket\n\
+         unit acme.service CanReload=no\nunit acme.socket LoadState=loaded\nunit acme.socket ActiveState=active\n",
+    );
+    text.push_str(more);
+    Observed::parse(text.as_bytes())
+}
+
+/// Three verified releases, the newest of them live.
+const THREE: &str = "current link releases/c\nrelease a\nrelease b\nrelease c\n\
+    ledger t 1 r staged a\nledger t 1 r verified a\nledger t 2 r staged b\nledger t 2 r verified b\n\
+    ledger t 3 r staged c\nledger t 3 r begin c\nledger t 3 r verified c\n";
+
+fn check(yml: &str, seen: &Observed, goal: &Goal, expected: &Expect) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("deploy.yml");
+    std::fs::write(&file, yml).unwrap();
+    let config = config::load(&file, None).unwrap();
+    let said = match plan(&config, seen, goal) {
+        Ok(plan) => explain(&plan),
+        Err(failure) => failure.to_string(),
+    };
+    expected.assert_eq(&said);
+}
+
+fn deploy(release: &str) -> Goal {
+    Goal::Deploy {
+        release: release.into(),
+        migration: Migration::Ask,
+    }
+}
+
+#[test]
+fn a_deploy_turns_first_and_judges_after() {
+    check(
+        &format!("{BASE}migrate: acme-migrate.service\nkeep_releases: 2\n{SERVICE}"),
+        &facts(THREE),
+        &deploy("d"),
+        &expect![[r#"
+            deploy c -> d
+
+            switch, carried out by the host alone
+              migrate   acme-migrate.service, at most 600s, run from `next`
+              measure   http://127.0.0.1:8080/ every 50 ms
+              flip      current -> releases/d
+              socket    restart acme.service while acme.socket holds the port
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+              confirm   from here there is no automatic way back
+
+            revert, if any of it fails after the flip began
+              flip      current -> releases/c
+              socket    restart acme.service while acme.socket holds the port
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+
+            settle, after the confirmation
+              prune     a b
+              spare     keep room for the next rollback
+        "#]],
+    );
+}
+
+#[test]
+fn a_first_deploy_has_a_way_back_to_nothing() {
+    check(
+        &format!("{BASE}{SERVICE}"),
+        &facts("current absent\n"),
+        &deploy("a"),
+        &expect![[r#"
+            deploy (nothing) -> a
+
+            switch, carried out by the host alone
+              flip      current -> releases/a
+              socket    restart acme.service while acme.socket holds the port
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+              confirm   from here there is no automatic way back
+
+            revert, if any of it fails after the flip began
+              flip      take `current` away: there was none before
+              stop      acme.service
+
+            settle, after the confirmation
+              spare     keep room for the next rollback
+
+            warning: first deploy: there is no release to go back to; a failure takes `current` away and stops the services
+        "#]],
+    );
+}
+
+#[test]
+fn a_rollback_goes_to_the_newest_verified_one_before_and_remembers_what_it_left() {
+    check(
+        &format!("{BASE}{SERVICE}"),
+        &facts(THREE),
+        &Goal::Rollback { to: None },
+        &expect![[r#"
+            rollback c -> b
+
+            switch, carried out by the host alone
+              measure   http://127.0.0.1:8080/ every 50 ms
+              flip      current -> releases/b
+              socket    restart acme.service while acme.socket holds the port
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+              confirm   from here there is no automatic way back
+
+            revert, if any of it fails after the flip began
+              flip      current -> releases/c
+              socket    restart acme.service while acme.socket holds the port
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+
+            settle, after the confirmation
+              bad       remember that c was rolled back from
+              spare     keep room for the next rollback
+        "#]],
+    );
+}
+
+#[test]
+fn a_rollback_across_a_migration_says_so() {
+    let seen = facts(&format!("{THREE}migration c ok r\n"));
+    check(
+        &format!("{BASE}{SERVICE}"),
+        &seen,
+        &Goal::Rollback { to: None },
+        &expect![[r#"
+            rollback c -> b
+
+            switch, carried out by the host alone
+              measure   http://127.0.0.1:8080/ every 50 ms
+              flip      current -> releases/b
+              socket    restart acme.service while acme.socket holds the port
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+              confirm   from here there is no automatic way back
+
+            revert, if any of it fails after the flip began
+              flip      current -> releases/c
+              socket    restart acme.service while acme.socket holds the port
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+
+            settle, after the confirmation
+              bad       remember that c was rolled back from
+              spare     keep room for the next rollback
+
+            warning: the database was migrated by c since b; a rollback does not undo that
+        "#]],
+    );
+}
+
+#[test]
+fn a_second_rollback_goes_further_back() {
+    let seen = facts(&format!(
+        "{THREE}current link releases/b\nledger t 4 r bad c\nledger t 4 r verified b\n"
+    ));
+    check(
+        &format!("{BASE}{SERVICE}"),
+        &seen,
+        &Goal::Rollback { to: None },
+        &expect![[r#"
+            rollback b -> a
+
+            switch, carried out by the host alone
+              measure   http://127.0.0.1:8080/ every 50 ms
+              flip      current -> releases/a
+              socket    restart acme.service while acme.socket holds the port
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+              confirm   from here there is no automatic way back
+
+            revert, if any of it fails after the flip began
+              flip      current -> releases/b
+              socket    restart acme.service while acme.socket holds the port
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+
+            settle, after the confirmation
+              bad       remember that b was rolled back from
+              spare     keep room for the next rollback
+        "#]],
+    );
+}
+
+#[test]
+fn a_rollback_without_an_older_verified_release_lists_what_there_is() {
+    let seen = facts(
+        "current link releases/a\nrelease a\nledger t 1 r verified a\nrelease b\nledger t 1 r failed b\n",
+    );
+    check(
+        &format!("{BASE}{SERVICE}"),
+        &seen,
+        &Goal::Rollback { to: None },
+        &expect![[r#"
+            error: there is no verified release older than a to go back to
+              host  acme runs a; nothing changed
+              next  shipit releases"#]],
+    );
+}
+
+#[test]
+fn all_that_a_host_lacks_is_named_at_once() {
+    let seen = Observed::parse(b"missing flock\nmissing curl\nsystemd 240\nuser deploy\nuid 1\nroot absent\nmaynot /usr/bin/systemctl stop acme.service\n");
+    check(
+        &format!("{BASE}{SERVICE}"),
+        &seen,
+        &deploy("a"),
+        &expect![[r#"
+            error: the host is not ready for acme
+              why   the host has no `flock`
+              why   the host has no `curl`
+              why   systemd 240 is too old; 247 is needed
+              why   /opt/acme is not there
+              why   the guard shipit-acme.path is not active: nothing would carry the switch out
+              why   deploy may not run `sudo /usr/bin/systemctl stop acme.service`
+              host  nothing changed
+              next  shipit setup --as root@HOST"#]],
+    );
+}
+
+#[test]
+fn a_strategy_that_the_units_cannot_carry_is_refused_with_the_line_to_add() {
+    let seen = facts("current link releases/c\nunit acme.socket ActiveState=inactive\n");
+    check(
+        &format!("{BASE}{SERVICE}"),
+        &seen,
+        &deploy("d"),
+        &expect![[r#"
+            error: the host's units cannot carry this deploy
+              why   acme.socket is not listening: `sudo systemctl enable --now acme.socket`
+              host  nothing changed
+              next  shipit doctor"#]],
+    );
+    let reload = SERVICE.replace("socket", "reload");
+    check(
+        &format!("{BASE}{reload}"),
+        &facts(THREE),
+        &deploy("d"),
+        &expect![[r#"
+            error: the host's units cannot carry this deploy
+              why   acme.service cannot reload: add `ExecReload=/bin/kill -HUP $MAINPID` under [Service] (and a handler in the app), then `sudo systemctl daemon-reload`
+              host  nothing changed
+              next  shipit doctor"#]],
+    );
+}
+
+#[test]
+fn an_interrupted_migration_is_a_question() {
+    let seen = facts(&format!(
+        "{THREE}ledger t 4 r staged d\nledger t 4 r migrating d\nledger t 4 r interrupted d\n"
+    ));
+    check(
+        &format!("{BASE}migrate: acme-migrate.service\n{SERVICE}"),
+        &seen,
+        &deploy("e"),
+        &expect![[r#"
+            error: the migration of d was interrupted; nobody knows how far it came
+              why   look at the database and at `journalctl -u acme-migrate.service`, then say which it is
+              host  nothing live changed
+              next  shipit deploy --migration done    # it had finished
+              next  shipit deploy --migration again   # it is safe to run again"#]],
+    );
+}
+
+#[test]
+fn a_current_that_is_not_ours_is_shown_and_never_touched() {
+    check(
+        &format!("{BASE}{SERVICE}"),
+        &facts("current directory\n"),
+        &deploy("a"),
+        &expect![[r#"
+            error: /opt/acme/current is a directory
+              why   shipit only ever replaces a link to one of its own releases
+              host  nothing changed
+              next  shipit setup    # adopts a link to a release made by another tool"#]],
+    );
+}
