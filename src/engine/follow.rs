@@ -177,7 +177,13 @@ pub fn follow(
             },
         };
         match listen(session.as_mut(), root, run, &mut followed, report) {
-            Ok(()) => host = Some(session),
+            Ok(()) => {
+                host = Some(session);
+                let ended = followed.verdict.is_some() || followed.gone || followed.unbegun;
+                if !ended && !patience.wait() {
+                    break;
+                }
+            }
             Err(Lost::Left) => followed.left = true,
             Err(lost) => {
                 let text = session::lost_while(&lost, "following the switch", "").what;

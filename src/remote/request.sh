@@ -16,7 +16,10 @@ if [ "${now:-0}" != "$3" ]; then
     exit 31
 fi
 # The spare run was made while there was room: with it this works on a full disk too.
-mv -T -- spare "runs/$2" 2>/dev/null || mkdir -- "runs/$2"
+if ! mv -T -- spare "runs/$2" 2>/dev/null; then
+    mkdir -- "runs/$2"
+    for file in events probes said journal; do : >"runs/$2/$file"; done
+fi
 printf '%s' "$4" >>"runs/$2/request"
 sync "runs/$2/request" "runs/$2" runs
 ln -T -- "runs/$2/request" request || exit 30

@@ -70,10 +70,12 @@ pub const CONDUCTOR: &str = concat!(
     include_str!("conductor/1-words.sh"),
     include_str!("conductor/2-measure.sh"),
     include_str!("conductor/3-verdict.sh"),
-    include_str!("conductor/4-turnover.sh"),
-    include_str!("conductor/5-migrate.sh"),
-    include_str!("conductor/6-settle.sh"),
-    include_str!("conductor/7-conduct.sh"),
+    include_str!("conductor/4-life.sh"),
+    include_str!("conductor/5-turnover.sh"),
+    include_str!("conductor/6-migrate.sh"),
+    include_str!("conductor/7-settle.sh"),
+    include_str!("conductor/8-end.sh"),
+    include_str!("conductor/9-conduct.sh"),
 );
 
 /// The sha256 of [`CONDUCTOR`] in hex: how a host says which one it has.

@@ -37,7 +37,7 @@ ctl() {
     sudo) sudo -n /usr/bin/systemctl "$@" ;;
     user) systemctl --user "$@" ;;
     *) systemctl "$@" ;;
-    esac </dev/null >>"$R/said" 2>&1
+    esac </dev/null >>"$said_file" 2>&1
 }
 
 # Properties of a unit as shell variables named p_Name. Fails when they cannot be read.

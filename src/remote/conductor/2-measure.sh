@@ -11,9 +11,10 @@ probe() {
     case $kind in
     none) return 0 ;;
     command)
-        said=$( (cd ../current/ && exec timeout -k 1 "$limit" sh -c "$target") 2>&1 </dev/null 9>&-) && return 0
-        said="the health command failed: $(printf %s "$said" | tail -c 300 | tr '\n' ' ')"
-        return 1 ;;
+        answer=$( (cd ../current/ && exec timeout -k 1 "$limit" sh -c "$target") 2>&1 </dev/null 9>&-) ||
+            { said="the health command failed: $(printf %s "$answer" | tail -c 300 | tr '\n' ' ')"; return 1; }
+        answered "$contains" "$release" 'the health command'
+        return ;;
     tcp) timeout "$limit" bash -c 'exec 3<>"/dev/tcp/$1/$2"' - "${target%:*}" "${target##*:}" 2>/dev/null </dev/null 9>&- &&
         return 0
         said="no connection to $target"
@@ -26,11 +27,16 @@ probe() {
 }
     if [ "${code:-000}" = 000 ]; then said="no answer from $target within ${limit}s"; return 1; fi
     if [ "$code" != "$status" ]; then said="$target answered $code, not $status"; return 1; fi
-    contains=$(decode "$contains")
-    case $answer in *"$contains"*) ;; *) said="$target answered $code without the text asked for"; return 1 ;; esac
-    [ "$release" = - ] && return 0
-    case $answer in *"$release"*) return 0 ;; esac
-    said="$target did not answer as release $release: an older process may still be serving"
+    answered "$contains" "$release" "$target"
+}
+
+# answered CONTAINS RELEASE WHO: what the answer must say.
+answered() {
+    contains=$(decode "$1")
+    case $answer in *"$contains"*) ;; *) said="$3 answered without the text asked for"; return 1 ;; esac
+    [ "$2" = - ] && return 0
+    case $answer in *"$2"*) return 0 ;; esac
+    said="$3 did not answer as release $2: an older process may still be serving"
     return 1
 }
 

@@ -5,14 +5,17 @@
 # await UNIT TURN START SUCCESSES TIMEOUT WATCH KIND TARGET STATUS CONTAINS RELEASE
 # TURN: restart (the InvocationID must be new) or reload (it must not be). Seconds are whole.
 step_await() {
-    local unit="$1" turn="$2" start="$3" successes="$4" timeout="$5" watch="$6" row=0 end restarts invocation pid
+    local unit="$1" turn="$2" start="$3" successes="$4" timeout="$5" watch="$6" row=0 end limit restarts invocation pid
     shift 6
     [ "$5" = - ] || set -- "$1" "$2" "$3" "$4" "$target_release"
-    now; end=$((now + start * 100))
+    now; end=$((now + start * 100)) limit=$((now + 90000))
     until settled "$unit" "$turn"; do
         [ -z "$hopeless" ] || { cause="$unit $hopeless"; return 1; }
         cancelled && cause='stopped on request' && return 1
-        now; [ "$now" -lt "$end" ] || { cause="$unit was not active after ${start}s ($said)"; return 1; }
+        now
+        # The time to start counts from when the old process is gone; 15 minutes are too long for any stop.
+        [ "$p_ActiveState" != deactivating ] || [ "$now" -ge "$limit" ] || end=$((now + start * 100))
+        [ "$now" -lt "$end" ] || { cause="$unit was not active after ${start}s ($said)"; return 1; }
         sleep 0.1
     done
     invocation=$p_InvocationID restarts=$p_NRestarts pid=$p_MainPID
@@ -64,34 +67,4 @@ settled() {
         return 1 ;;
     *) return 1 ;;
     esac
-}
-
-# True while it is the same life of the same process: no restart since.
-same() {
-    look "$1" || { cause="systemd could not be asked about $1"; return 1; }
-    invocations="$invocations $p_InvocationID"
-    if [ "$p_NRestarts" != "$restarts" ] || [ "$p_InvocationID" != "$invocation" ]; then
-        cause="$1 crashed and was restarted (restarts $restarts -> $p_NRestarts, result $p_Result)"
-    elif [ "$p_ActiveState" != active ] && [ "$p_ActiveState" != reloading ]; then
-        cause="$1 stopped running: $p_ActiveState/$p_SubState, result $p_Result, status $p_ExecMainStatus"
-    else
-        return 0
-    fi
-    return 1
-}
-
-# Where the main process runs from, as far as this user may read it. A process that says another release is
-# refused; one that cannot be read is judged by its InvocationID, which is new since the flip.
-from_release() {
-    where=unreadable
-    local cwd exe root
-    root=$(cd .. && pwd -P) || return 1
-    cwd=$(readlink "/proc/$1/cwd" 2>/dev/null) || return 0
-    exe=$(readlink "/proc/$1/exe" 2>/dev/null) || exe=''
-    where=elsewhere
-    case $cwd/ in "$root/releases/$target_release/"*) where=$target_release; return 0 ;;
-    "$root/releases/"*) where=${cwd#"$root/releases/"}; where=${where%%/*} ;; esac
-    case $exe in "$root/releases/$target_release/"*) where=$target_release; return 0 ;;
-    "$root/releases/"*) where=${exe#"$root/releases/"}; where=${where%%/*} ;; esac
-    [ "$where" = elsewhere ] || [ "$turned" = reload ]
 }

@@ -11,10 +11,10 @@ step_migrate() {
     failed) cause="the migration of $next failed before; it never runs twice for a release"; return 1 ;;
     started) migration_rejoin "$unit" "$record"; return ;;
     esac
-    ln -s -- "releases/$next" next.tmp && mv -fT -- next.tmp ../next || { cause='next could not be set'; return 1; }
+    rm -f -- next.tmp && ln -s -- "releases/$next" next.tmp && mv -fT -- next.tmp ../next || { cause='next could not be set'; return 1; }
     ctl stop "$unit" || { cause="$unit could not be made ready: $(tail -n 1 "$R/said")"; return 1; }
     migration_write started && ledger migrating "$next" || { cause='the migration record could not be written'; return 1; }
-    ctl --no-block start "$unit" || { migration_write failed; cause="$unit could not be started: $(tail -n 1 "$R/said")"; return 1; }
+    ctl --no-block start "$unit" || { migration_failed; cause="$unit could not be started: $(tail -n 1 "$R/said")"; return 1; }
     migration_wait "$unit" "$limit"
 }
 
@@ -28,7 +28,7 @@ migration_wait() {
         [ -z "$p_InvocationID" ] || invocations="$invocations $p_InvocationID"
         case $p_ActiveState/${p_Job:-0} in
         failed/0)
-            migration_write failed
+            migration_failed
             cause="the migration failed: $1, result $p_Result, status $p_ExecMainStatus"
             return 1 ;;
         active/0 | inactive/0) migration_write ok && ledger migrated "$next"; return ;;
@@ -36,7 +36,7 @@ migration_wait() {
         now
         if [ "$now" -ge "$end" ] || cancelled; then
             ctl stop "$1" || :
-            migration_write failed
+            migration_failed
             cause="the migration was stopped after $2s (timeout)"
             [ "$now" -ge "$end" ] || cause='the migration was stopped on request'
             return 1
@@ -57,6 +57,8 @@ migration_rejoin() {
     cause="the migration of $next was interrupted and nobody knows how far it came"
     return 1
 }
+
+migration_failed() { migration_write failed; ledger failed "$next"; }
 
 # The record is replaced whole, so that a crash leaves the old word or the new one.
 migration_write() {

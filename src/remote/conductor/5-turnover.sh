@@ -47,14 +47,12 @@ ready() {
 
 # restart UNIT
 step_restart() {
-    turned=restart
     ready "$1" || return 1
     ctl --no-block restart "$1" || { cause="systemctl could not restart $1: $(tail -n 1 "$R/said")"; return 1; }
 }
 
 # socket UNIT SOCKET: restarts the service while its socket keeps the port; connections wait in the queue.
 step_socket() {
-    turned=restart
     look "$2" || { cause="systemd could not be asked about $2"; return 1; }
     if [ "$p_ActiveState" != active ]; then
         [ "$phase" != switch ] || [ "$previous" = - ] || { cause="$2 is $p_ActiveState: nothing holds the port"; return 1; }
@@ -66,7 +64,6 @@ step_socket() {
 
 # reload UNIT: the process stays and loads what `current` names now. One that died is started instead.
 step_reload() {
-    turned=reload
     look "$1" || { cause="systemd could not be asked about $1"; return 1; }
     if [ "$p_ActiveState" != active ] || { [ "$phase" != switch ] && [ "$attempt_revert" -gt 1 ]; }; then
         step_restart "$1"

@@ -1,0 +1,32 @@
+# Whose process it is that runs: the same life as before, and from which release. Only looks.
+# shellcheck shell=dash disable=SC2034,SC2154
+
+# True while it is the same life of the same process: no restart since.
+same() {
+    look "$1" || { cause="systemd could not be asked about $1"; return 1; }
+    invocations="$invocations $p_InvocationID"
+    if [ "$p_NRestarts" != "$restarts" ] || [ "$p_InvocationID" != "$invocation" ]; then
+        cause="$1 crashed and was restarted (restarts $restarts -> $p_NRestarts, result $p_Result)"
+    elif [ "$p_ActiveState" != active ] && [ "$p_ActiveState" != reloading ]; then
+        cause="$1 stopped running: $p_ActiveState/$p_SubState, result $p_Result, status $p_ExecMainStatus"
+    else
+        return 0
+    fi
+    return 1
+}
+
+# Where the main process runs from, as far as this user may read it. A process that says another release is
+# refused; one that cannot be read is judged by its InvocationID, which is new since the flip.
+from_release() {
+    where=unreadable
+    local cwd exe root
+    root=$(cd .. && pwd -P) || return 1
+    cwd=$(readlink "/proc/$1/cwd" 2>/dev/null) || return 0
+    exe=$(readlink "/proc/$1/exe" 2>/dev/null) || exe=''
+    where=elsewhere
+    case $cwd/ in "$root/releases/$target_release/"*) where=$target_release; return 0 ;;
+    "$root/releases/"*) where=${cwd#"$root/releases/"}; where=${where%%/*} ;; esac
+    case $exe in "$root/releases/$target_release/"*) where=$target_release; return 0 ;;
+    "$root/releases/"*) where=${exe#"$root/releases/"}; where=${where%%/*} ;; esac
+    [ "$where" = elsewhere ] || [ "$turn" = reload ]
+}
