@@ -14,8 +14,8 @@ use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::words;
 
-/// A set of patterns, ready to match.
-#[derive(Debug)]
+/// A set of patterns, ready to match. By default there are none.
+#[derive(Debug, Default)]
 pub struct Exclude {
     /// Matched against the last component.
     names: Patterns,
@@ -23,7 +23,7 @@ pub struct Exclude {
     paths: Patterns,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Patterns {
     anything: GlobSet,
     directories: GlobSet,

@@ -20,8 +20,8 @@ use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
 use super::manifest::{Kind, Manifest};
-use super::member::{Member, Type, pad};
 use super::scan::Scanned;
+use super::tar_write::{Member, Type, pad};
 use super::walk::{Parents, Stamp, Tree, unchanged};
 use crate::failure::{Exit, Failure};
 use crate::words;

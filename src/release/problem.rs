@@ -27,6 +27,28 @@ pub(super) enum Refusal {
     TooLong(usize),
     /// A name that shipit keeps for itself.
     Reserved,
+    /// In an archive: a path from `/`.
+    Absolute,
+    /// In an archive: `..` in a path.
+    Climbs,
+    /// In an archive: a NUL in a path.
+    Nul,
+    /// In an archive: a component that no file system takes.
+    NameTooLong,
+    /// In an archive: a path below something that is no directory: what that is, and where.
+    Through(&'static str, Vec<u8>),
+    /// In an archive: the same path twice.
+    Twice,
+    /// In an archive: a hard link to what is no file before it.
+    HardLink(Vec<u8>),
+    /// In an archive: a symlink to nowhere that a symlink can point to.
+    BadTarget,
+    /// In an archive: a file with holes.
+    Sparse,
+    /// In an archive: a type that is none of POSIX or GNU tar's for files.
+    UnknownMember(u8),
+    /// In an archive: what two programs would read in two ways; what it has, in words.
+    Ambiguous(&'static str),
 }
 
 impl fmt::Display for Refusal {
@@ -64,6 +86,36 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::Reserved => write!(f, "is a name that shipit keeps for itself"),
+            Self::Absolute => write!(f, "is an absolute path"),
+            Self::Climbs => write!(f, "is a path with `..` in it"),
+            Self::Nul => write!(f, "is a path with a NUL in it"),
+            Self::NameTooLong => write!(f, "is a path with a name of more than 255 bytes"),
+            Self::Through(what, above) => write!(
+                f,
+                "would be below {}, which is a {what}",
+                words::shown(above)
+            ),
+            Self::Twice => write!(f, "is in the archive twice"),
+            Self::HardLink(target) => {
+                write!(
+                    f,
+                    "is a hard link to {}, which is no file before it in the archive",
+                    words::shown(target)
+                )
+            }
+            Self::BadTarget => write!(f, "is a symlink whose target no file system takes"),
+            Self::Sparse => write!(
+                f,
+                "is stored as a sparse file: make the archive without `--sparse`"
+            ),
+            Self::UnknownMember(kind) => {
+                write!(
+                    f,
+                    "is a member of the unknown type `{}`",
+                    words::shown(&[*kind])
+                )
+            }
+            Self::Ambiguous(what) => write!(f, "has {what}: programs would differ on what it is"),
         }
     }
 }

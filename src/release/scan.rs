@@ -9,6 +9,7 @@ use std::thread;
 
 use sha2::{Digest as _, Sha256};
 
+use super::archive::{LIMITS, Unpacked, is_archive, unpack};
 use super::exclude::Exclude;
 use super::links::{Leads, Links, leads};
 use super::manifest::{Entry, Kind, Manifest};
@@ -56,14 +57,22 @@ pub fn scan(source: &Source<'_>) -> Result<Scanned, Failure> {
     let name = source_name(source.path);
     let began = chrono::Utc::now().timestamp();
     let meta = std::fs::metadata(source.path).map_err(|error| unopened(&name, &error))?;
-    if !meta.is_dir() {
+    let unpacked = if meta.is_dir() {
+        let tree = Tree::open(source.path).map_err(|error| unopened(&name, &error))?;
+        Unpacked {
+            tree,
+            special: Vec::new(),
+        }
+    } else if meta.is_file() && is_archive(source.path) {
+        unpack(source.path, &exclude, &std::env::temp_dir(), LIMITS)?
+    } else {
         return Err(Failure::new(
             Exit::Untouched,
             format!("{name} is neither a directory nor an archive"),
-        ));
-    }
-    let tree = Tree::open(source.path).map_err(|error| unopened(&name, &error))?;
-    read(tree, source.path, &exclude, began)
+        )
+        .why("an archive is a file whose name ends in .tar, .tar.gz or .tgz"));
+    };
+    read(unpacked, source.path, &exclude, began)
 }
 
 fn unopened(name: &str, error: &io::Error) -> Failure {
@@ -74,7 +83,13 @@ fn unopened(name: &str, error: &io::Error) -> Failure {
     }
 }
 
-fn read(tree: Tree, source: &Path, exclude: &Exclude, began: i64) -> Result<Scanned, Failure> {
+fn read(
+    unpacked: Unpacked,
+    source: &Path,
+    exclude: &Exclude,
+    began: i64,
+) -> Result<Scanned, Failure> {
+    let Unpacked { tree, special } = unpacked;
     let mut problems = Problems::default();
     let mut found = tree.walk(exclude, &mut problems);
     found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -93,7 +108,7 @@ fn read(tree: Tree, source: &Path, exclude: &Exclude, began: i64) -> Result<Scan
         .filter(|(_, content)| content.capable)
         .map(|(found, _)| &*found.path)
         .collect();
-    let warnings = warnings(&found, &capable, &[]);
+    let warnings = warnings(&found, &capable, &special);
     let stamps = found.iter().map(|found| found.stamp).collect();
     let entry = |(found, content): (Found, Content)| {
         let kind = match found.node {

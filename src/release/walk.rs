@@ -13,6 +13,7 @@ use rustix::fs::{
 use super::exclude::Exclude;
 use super::links::parent;
 use super::problem::{Problems, Refusal};
+use super::spool::Spool;
 
 /// The longest path that is shipped, in bytes: PATH_MAX is 4096 with the final NUL, and the host's sha256sum is
 /// given `./` in front.
@@ -22,6 +23,8 @@ pub(super) const LONGEST_PATH: usize = 4093;
 #[derive(Debug)]
 pub(super) struct Tree {
     root: OwnedFd,
+    /// Where an archive was unpacked: removed with the tree.
+    _spool: Option<Spool>,
 }
 
 /// What one inode looked like: when any of it is different later, the file is not the one that was scanned.
@@ -86,14 +89,21 @@ impl Tree {
     /// # Errors
     /// As open(2).
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self {
-            root: openat(
-                CWD,
-                path,
-                DIRECTORY.difference(OFlags::NOFOLLOW),
-                Mode::empty(),
-            )?,
-        })
+        let root = openat(
+            CWD,
+            path,
+            DIRECTORY.difference(OFlags::NOFOLLOW),
+            Mode::empty(),
+        )?;
+        Ok(Self { root, _spool: None })
+    }
+
+    /// Keeps the spool that the tree is in for as long as the tree.
+    pub(super) fn keeping(self, spool: Spool) -> Self {
+        Self {
+            _spool: Some(spool),
+            ..self
+        }
     }
 
     /// Opens a directory of the tree; no component may be a symlink.
@@ -215,7 +225,10 @@ impl<'t> Parents<'t> {
     }
 
     /// The directory that a path is in, and its name there.
-    fn of<'p>(&mut self, path: &'p [u8]) -> io::Result<(BorrowedFd<'_>, &'p [u8])> {
+    ///
+    /// # Errors
+    /// As [`Tree::dir`].
+    pub(super) fn of<'p>(&mut self, path: &'p [u8]) -> io::Result<(BorrowedFd<'_>, &'p [u8])> {
         let dir = parent(path);
         let name = if dir.is_empty() {
             path

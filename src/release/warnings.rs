@@ -34,6 +34,7 @@ pub(super) fn warnings(found: &[Found], capable: &[&[u8]], special: &[Vec<u8>]) 
     let link = |found: &Found| matches!(found.node, Node::Link(_));
     let mut set_id = paths(&|found| !link(found) && found.mode & 0o7000 != 0);
     set_id.extend(special.iter().map(Vec::as_slice));
+    set_id.sort_unstable();
     let open = paths(&|found| !link(found) && found.mode & 0o002 != 0);
     let private = paths(&|found| found.node == Node::File && found.mode & 0o044 == 0);
     let secret = paths(&|found| found.node != Node::Dir && secret(&found.path));

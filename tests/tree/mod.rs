@@ -1,8 +1,11 @@
 //! What belongs here: trees and archives as they come from people, packed, unpacked by the tools of a host, and
 //! compared byte for byte; and all that must be refused before anything is sent. No host is needed.
 
+mod archives; // an archive as a source
 mod changes; // a source that changes under our hands
 mod excluded; // what stays at home
+mod hostile; // archives that nobody should unpack
+mod raw; // archives written by hand
 mod refused; // what a host must not get, and what a person is told
 mod round_trip; // what arrives is what was there
 
