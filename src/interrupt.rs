@@ -63,6 +63,12 @@ impl Interrupts {
         self.count.load(Ordering::SeqCst)
     }
 
+    /// How many interrupts somebody has been told of by [`Self::count`]. What comes on top of it is news.
+    #[must_use]
+    pub fn known(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
     /// Readable when an interrupt came that [`Self::count`] has not drained yet: for `poll`.
     #[must_use]
     pub fn wake(&self) -> BorrowedFd<'_> {

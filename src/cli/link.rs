@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::engine::session::Link;
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::host::ssh::{self, Login, Trust};
+use crate::host::ssh::{self, Login, Notice, Trust};
 use crate::host::system;
 use crate::interrupt::Interrupts;
 use crate::report::event::{Event, Report};
@@ -61,7 +61,11 @@ impl Link for SshLink {
             )?));
         }
         let mut ask = ssh::terminal();
-        let mut notice = |text: String| report.event(&Event::Warning { text });
+        let mut notice = |notice: Notice| {
+            report.event(&Event::Warning {
+                text: notice.to_string(),
+            });
+        };
         let session = ssh::connect(&self.login, &self.interrupts, ask.as_mut(), &mut notice)?;
         Ok(Box::new(session))
     }

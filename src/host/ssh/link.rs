@@ -1,0 +1,295 @@
+//! The bytes between us and sshd: a TCP connection or a child (`ssh -W`, a ProxyCommand), behind a socket pair
+//! that one thread pumps. The pump counts, and knows when the far side was last heard; it reads nothing of SSH.
+//!
+//! libssh2 hides what it receives, and needs a socket: with the pump, a silent line is seen through any proxy.
+
+use std::io;
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
+
+use super::aside::timespec;
+use super::config::Family;
+use super::proxy::Proxied;
+
+/// One direction's buffer. Larger ones measured no faster.
+const BUFFER: usize = 256 * 1024;
+
+/// How long what is left may take to go out once we have left.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What the pump saw.
+#[derive(Debug)]
+struct Seen {
+    sent: AtomicU64,
+    received: AtomicU64,
+    /// Milliseconds from `began` to the last sign of life.
+    alive: AtomicU64,
+    closed: AtomicBool,
+    began: Instant,
+}
+
+impl Seen {
+    fn lives(&self) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.alive.store(now, Ordering::Relaxed);
+    }
+}
+
+/// Our end of the line. Dropping it ends the connection and the child, without waiting for either.
+pub struct Link {
+    near: UnixStream,
+    seen: Arc<Seen>,
+    child: Option<Proxied>,
+}
+
+impl Link {
+    /// Starts pumping between a fresh socket pair and the far side.
+    ///
+    /// # Errors
+    /// When no socket pair or thread can be had.
+    pub fn over(far: OwnedFd, child: Option<Proxied>) -> io::Result<Self> {
+        let (near, inner) = UnixStream::pair()?;
+        near.set_nonblocking(true)?;
+        inner.set_nonblocking(true)?;
+        rustix::io::ioctl_fionbio(&far, true)?;
+        let seen = Arc::new(Seen {
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            alive: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            began: Instant::now(),
+        });
+        let watched = Arc::clone(&seen);
+        std::thread::Builder::new()
+            .name("ssh link".into())
+            .spawn(move || pump(&inner, &far, &watched))?;
+        Ok(Self { near, seen, child })
+    }
+
+    /// The socket for libssh2, which takes it as its own.
+    ///
+    /// # Errors
+    /// When there are no more descriptors.
+    pub fn socket(&self) -> io::Result<UnixStream> {
+        self.near.try_clone()
+    }
+
+    /// Our end, to poll.
+    pub fn near(&self) -> BorrowedFd<'_> {
+        self.near.as_fd()
+    }
+
+    /// Whether a small packet goes out whole now. libssh2 keeps some packets on its stack and cannot finish
+    /// them later, so nothing is sent before this is true.
+    pub fn roomy(&self) -> bool {
+        let mut fds = [PollFd::from_borrowed_fd(self.near.as_fd(), PollFlags::OUT)];
+        matches!(poll(&mut fds, Some(&timespec(Duration::ZERO))), Ok(n) if n > 0)
+    }
+
+    /// Bytes that crossed the line: sent, received.
+    pub fn traffic(&self) -> (u64, u64) {
+        (
+            self.seen.sent.load(Ordering::Relaxed),
+            self.seen.received.load(Ordering::Relaxed),
+        )
+    }
+
+    /// When the far side last showed a sign of life: bytes from it, or room for ours where there was none.
+    pub fn alive(&self) -> Instant {
+        self.seen.began + Duration::from_millis(self.seen.alive.load(Ordering::Relaxed))
+    }
+
+    /// The far side has closed.
+    pub fn closed(&self) -> bool {
+        self.seen.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether the far side closes within this time. libssh2 has read what came before, so what makes our end
+    /// readable is the end.
+    pub fn closes_within(&self, limit: Duration) -> bool {
+        let mut fds = [PollFd::from_borrowed_fd(self.near.as_fd(), PollFlags::IN)];
+        let _ = poll(&mut fds, Some(&timespec(limit)));
+        self.closed()
+    }
+
+    /// Ends the connection now; whatever waits on it wakes up with an error.
+    pub fn shut(&self) {
+        // It may be closed already, which is what we want.
+        let _ = self.near.shutdown(Shutdown::Both);
+    }
+
+    /// The last lines that the child wrote to its stderr.
+    pub fn child_words(&mut self) -> Vec<String> {
+        self.child.as_mut().map(Proxied::words).unwrap_or_default()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+/// One direction on its way.
+struct Flow {
+    bytes: Vec<u8>,
+    from: usize,
+    to: usize,
+}
+
+impl Flow {
+    fn new() -> Self {
+        Self {
+            bytes: vec![0; BUFFER],
+            from: 0,
+            to: 0,
+        }
+    }
+    fn empty(&self) -> bool {
+        self.from == self.to
+    }
+    /// Takes what there is; `false` at the end of the stream or on an error.
+    fn fill(&mut self, fd: BorrowedFd<'_>) -> Result<usize, ()> {
+        match recv(fd, &mut self.bytes[..], RecvFlags::empty()) {
+            Ok((0, _)) => Err(()),
+            Ok((n, _)) => {
+                (self.from, self.to) = (0, n);
+                Ok(n)
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
+            Err(_) => Err(()),
+        }
+    }
+    /// Gives what goes; `Ok(0)` when there is no room.
+    fn give(&mut self, fd: BorrowedFd<'_>) -> Result<usize, ()> {
+        match send(fd, &self.bytes[self.from..self.to], SendFlags::NOSIGNAL) {
+            Ok(n) => {
+                self.from += n;
+                Ok(n)
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
+            Err(_) => Err(()),
+        }
+    }
+}
+
+/// Moves bytes both ways until one side ends; then what is left, and both ends close with the descriptors.
+fn pump(near: &UnixStream, far: &OwnedFd, seen: &Seen) {
+    let (mut out, mut back) = (Flow::new(), Flow::new());
+    let mut full = false; // the far side had no room for ours
+    let ended_by_us = loop {
+        let mut fds = [
+            PollFd::from_borrowed_fd(near.as_fd(), wanted(&out, &back)),
+            PollFd::from_borrowed_fd(far.as_fd(), wanted(&back, &out)),
+        ];
+        match poll(&mut fds, None) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(_) => break false,
+        }
+        let ready =
+            |flags: PollFlags| flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR);
+        let (near_ready, far_ready) = (ready(fds[0].revents()), ready(fds[1].revents()));
+        if out.empty() && near_ready && out.fill(near.as_fd()).is_err() {
+            break true;
+        }
+        if back.empty() && far_ready {
+            match back.fill(far.as_fd()) {
+                Ok(n) if n > 0 => {
+                    seen.received.fetch_add(n as u64, Ordering::Relaxed);
+                    seen.lives();
+                }
+                Ok(_) => {}
+                Err(()) => break false,
+            }
+        }
+        if !out.empty() {
+            match out.give(far.as_fd()) {
+                Ok(0) => full = true,
+                Ok(n) => {
+                    seen.sent.fetch_add(n as u64, Ordering::Relaxed);
+                    if full {
+                        seen.lives();
+                    }
+                    full = !out.empty();
+                }
+                Err(()) => break false,
+            }
+        }
+        if !back.empty() && back.give(near.as_fd()).is_err() {
+            break true;
+        }
+    };
+    seen.closed.store(true, Ordering::Release);
+    let (mut rest, to) = if ended_by_us {
+        (out, far.as_fd())
+    } else {
+        (back, near.as_fd())
+    };
+    let until = Instant::now() + LINGER;
+    while !rest.empty() && Instant::now() < until && rest.give(to).is_ok() {
+        let mut fds = [PollFd::from_borrowed_fd(to, PollFlags::OUT)];
+        let _ = poll(&mut fds, Some(&timespec(Duration::from_millis(100))));
+    }
+}
+
+/// Read where the buffer is empty, write where the other one is not.
+fn wanted(read: &Flow, write: &Flow) -> PollFlags {
+    let read = if read.empty() {
+        PollFlags::IN
+    } else {
+        PollFlags::empty()
+    };
+    if write.empty() {
+        read
+    } else {
+        read | PollFlags::OUT
+    }
+}
+
+/// Connects to the first address that answers, each with the same limit.
+///
+/// # Errors
+/// One line for each address that was tried, or the resolver's words.
+pub fn tcp(host: &str, port: u16, family: Family, limit: Duration) -> Result<OwnedFd, Vec<String>> {
+    let addresses = (host, port)
+        .to_socket_addrs()
+        .map_err(|e| vec![format!("cannot resolve {host}: {e}")])?;
+    let mut failures = Vec::new();
+    for address in addresses.filter(|a| match family {
+        Family::Any => true,
+        Family::V4 => a.is_ipv4(),
+        Family::V6 => a.is_ipv6(),
+    }) {
+        match TcpStream::connect_timeout(&address, limit)
+            .and_then(|stream| tune(&stream).map(|()| stream))
+        {
+            Ok(stream) => return Ok(stream.into()),
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => {
+                failures.push(format!("{address}: no answer within {} s", limit.as_secs()));
+            }
+            Err(e) => failures.push(format!("{address}: {e}")),
+        }
+    }
+    if failures.is_empty() {
+        failures.push(format!("{host} has no address of the wanted family"));
+    }
+    Err(failures)
+}
+
+/// No Nagle (45 ms a step measured with it), and the kernel's own keepalive for the time between commands.
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(15))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(5))?;
+    sockopt::set_tcp_keepcnt(stream, 3)?;
+    Ok(())
+}

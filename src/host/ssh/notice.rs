@@ -1,0 +1,135 @@
+//! What a person should hear while a connection is made, as values; and how a person is asked.
+//! Nothing here decides anything.
+
+use std::fmt;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+/// Something worth a line on the screen that is no reason to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A host key was written to known_hosts because the policy said so.
+    Recorded {
+        /// The host as it stands in known_hosts.
+        host: String,
+        /// `SHA256:…`.
+        fingerprint: String,
+        /// The file that got the line.
+        file: PathBuf,
+    },
+    /// A part of the ssh configuration that the built-in reader does not understand.
+    ConfigIgnored {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What stands there.
+        what: String,
+    },
+    /// A way to log in that could not be used; the next one is tried.
+    Skipped {
+        /// The key file or agent.
+        what: String,
+        /// Why.
+        why: String,
+    },
+    /// What the server shows before the login. Raw text of the server: show it through `words::shown`.
+    Banner(String),
+    /// The connection waits for a person (an agent that confirms, a key that is touched).
+    Waiting(String),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recorded {
+                host,
+                fingerprint,
+                file,
+            } => {
+                write!(
+                    f,
+                    "recorded the host key of {host}: {fingerprint} ({})",
+                    file.display()
+                )
+            }
+            Self::ConfigIgnored { file, line, what } => {
+                write!(
+                    f,
+                    "{}:{line}: {what} is not read without the ssh program",
+                    file.display()
+                )
+            }
+            Self::Skipped { what, why } => write!(f, "{what}: {why}"),
+            Self::Banner(text) => write!(f, "{text}"),
+            Self::Waiting(what) => write!(f, "waiting for {what}"),
+        }
+    }
+}
+
+/// A person at a terminal, or nobody. Prompts are complete sentences, already safe to show.
+pub trait Ask {
+    /// A passphrase for a key; `None` when nobody can be asked.
+    fn passphrase(&mut self, prompt: &str) -> Option<String>;
+    /// A password or another answer that the server wants; not echoed.
+    fn password(&mut self, prompt: &str) -> Option<String>;
+    /// A question that only a written "yes" answers with yes.
+    fn yes(&mut self, question: &str) -> bool;
+}
+
+/// Nobody is there: in CI, in a pipe, under cron.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoOne;
+
+impl Ask for NoOne {
+    fn passphrase(&mut self, _: &str) -> Option<String> {
+        None
+    }
+    fn password(&mut self, _: &str) -> Option<String> {
+        None
+    }
+    fn yes(&mut self, _: &str) -> bool {
+        false
+    }
+}
+
+/// The person at the terminal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terminal;
+
+/// The person, when stdin and stderr are a terminal; else nobody.
+#[must_use]
+pub fn terminal() -> Box<dyn Ask> {
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        Box::new(Terminal)
+    } else {
+        Box::new(NoOne)
+    }
+}
+
+impl Terminal {
+    fn secret(prompt: &str) -> Option<String> {
+        // rpassword opens /dev/tty itself, so that stdout stays free for results.
+        rpassword::prompt_password(prompt).ok()
+    }
+}
+
+impl Ask for Terminal {
+    fn passphrase(&mut self, prompt: &str) -> Option<String> {
+        Self::secret(prompt)
+    }
+    fn password(&mut self, prompt: &str) -> Option<String> {
+        Self::secret(prompt)
+    }
+    fn yes(&mut self, question: &str) -> bool {
+        let mut terminal = std::io::stderr();
+        if write!(terminal, "{question} (yes/no) ")
+            .and_then(|()| terminal.flush())
+            .is_err()
+        {
+            return false;
+        }
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+}

@@ -1,0 +1,105 @@
+//! Passwords and the server's own questions, only where a person answers. Nothing is kept.
+
+use std::time::Duration;
+
+use ssh2::{KeyboardInteractivePrompt, Prompt};
+
+use super::Ask;
+use super::auth::{Attempts, Outcome};
+use crate::failure::Failure;
+use crate::words::shown;
+
+/// For the server, which may wait for a second factor.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// Wrong answers that are forgiven, as in OpenSSH.
+const ROUNDS: usize = 3;
+
+/// Tries what the server accepts of `keyboard-interactive` and `password`; false when that is nothing, or wrong.
+///
+/// # Errors
+/// When the person leaves.
+pub(super) fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Failure> {
+    let accepts = |method: &str| methods.split(',').any(|m| m == method);
+    if accepts("keyboard-interactive") {
+        for _ in 0..ROUNDS {
+            let mut person = Person {
+                ask: attempts.ask,
+                label: attempts.door.to.label(),
+                silent: false,
+            };
+            let session = &attempts.open.session;
+            session.set_timeout(u32::try_from(ANSWER.as_millis()).unwrap_or(u32::MAX));
+            // On this thread: the prompts belong to the person here.
+            let inside = session
+                .userauth_keyboard_interactive(&attempts.door.to.user, &mut person)
+                .is_ok();
+            let silent = person.silent;
+            if inside {
+                return Ok(true);
+            }
+            attempts.alone |= silent;
+            if silent || attempts.open.link.closes_within(Duration::ZERO) {
+                break;
+            }
+        }
+        attempts
+            .tried
+            .push("keyboard-interactive: not answered, or refused".into());
+    }
+    if accepts("password") && !attempts.alone {
+        for _ in 0..ROUNDS {
+            let prompt = format!("Password for {}: ", attempts.door.to.label());
+            let Some(password) = attempts.ask.password(&prompt) else {
+                attempts.alone = true;
+                break;
+            };
+            let user = attempts.door.to.user.clone();
+            match attempts.attempt(ANSWER, move |session| {
+                session.userauth_password(&user, &password)
+            })? {
+                Outcome::In => return Ok(true),
+                Outcome::Refused | Outcome::Unused(_) => {}
+                Outcome::Ended(why) => {
+                    attempts.tried.push(format!("password: {why}"));
+                    return Ok(false);
+                }
+            }
+        }
+        attempts.tried.push("password: refused or not given".into());
+    }
+    Ok(false)
+}
+
+/// Hands the server's questions to the person.
+struct Person<'a> {
+    ask: &'a mut dyn Ask,
+    label: String,
+    silent: bool,
+}
+
+impl KeyboardInteractivePrompt for Person<'_> {
+    fn prompt(&mut self, _: &str, instructions: &str, prompts: &[Prompt<'_>]) -> Vec<String> {
+        let mut answers = Vec::new();
+        for prompt in prompts {
+            let lead = if instructions.trim().is_empty() {
+                String::new()
+            } else {
+                format!("{} ", shown(instructions.trim().as_bytes()))
+            };
+            let text = format!(
+                "{}: {lead}{} ",
+                self.label,
+                shown(prompt.text.trim().as_bytes())
+            );
+            match self.ask.password(&text) {
+                Some(answer) => answers.push(answer),
+                None => {
+                    self.silent = true;
+                    answers.push(String::new());
+                }
+            }
+        }
+        answers
+    }
+}
