@@ -4,4 +4,5 @@ mod ssh; // the ssh transport, against an sshd of our own on loopback
 mod tree; // trees and archives as they come from people: packed, refused, compared
 mod units; // unit files: reading, rules, writing
 
-mod plans; // a deploy.yml and facts in, the plan as text out
+mod output;
+mod plans; // a deploy.yml and facts in, the plan as text out // what people and programs see, whole

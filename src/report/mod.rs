@@ -55,6 +55,7 @@ pub fn choose(json: Option<json::Json>, loudness: Loudness, colour: Colour) -> B
     match json {
         Some(json) => Box::new(json),
         None => Box::new(people::People::new(
+            Box::new(std::io::stderr()),
             loudness,
             colour.on(),
             std::io::stderr().is_terminal(),

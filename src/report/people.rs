@@ -1,6 +1,6 @@
 //! The story on stderr: a line a step, one bar for bytes on a terminal, plain lines elsewhere.
 
-use std::io::Write as _;
+use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,6 +12,7 @@ use crate::words::{seconds, shown};
 
 /// The renderer for people.
 pub struct People {
+    out: Box<dyn Write>,
     loudness: Loudness,
     colour: bool,
     bar: Option<ProgressBar>,
@@ -20,10 +21,11 @@ pub struct People {
 }
 
 impl People {
-    /// Writes to stderr; animates only where that is a terminal.
+    /// Writes to `out`; animates stderr only where that is a terminal.
     #[must_use]
-    pub fn new(loudness: Loudness, colour: bool, terminal: bool) -> Self {
+    pub fn new(out: Box<dyn Write>, loudness: Loudness, colour: bool, terminal: bool) -> Self {
         Self {
+            out,
             loudness,
             colour,
             bar: None,
@@ -34,9 +36,10 @@ impl People {
 
     fn say(&mut self, line: &str) {
         // A reader that went away must not end a deploy.
+        let out = &mut self.out;
         match &self.bar {
-            Some(bar) => bar.suspend(|| drop(writeln!(std::io::stderr(), "{line}"))),
-            None => drop(writeln!(std::io::stderr(), "{line}")),
+            Some(bar) => bar.suspend(|| drop(writeln!(out, "{line}"))),
+            None => drop(writeln!(out, "{line}")),
         }
     }
 
