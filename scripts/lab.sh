@@ -26,7 +26,7 @@ persons() {
 chosen() {
   local dir
   if [ -n "${1:-}" ]; then dir=$hosts/$1; else dir=$(persons | head -n 1); fi
-  [ -n "$dir" ] && [ -d "$dir" ] || die "no such host here; scripts/lab.sh up boots one"
+  [ -d "${dir:-/nonexistent}" ] || die "no such host here; scripts/lab.sh up boots one"
   printf '%s\n' "$dir"
 }
 

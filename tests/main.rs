@@ -4,5 +4,15 @@ mod ssh; // the ssh transport, against an sshd of our own on loopback
 mod tree; // trees and archives as they come from people: packed, refused, compared
 mod units; // unit files: reading, rules, writing
 
-mod output;
-mod plans; // a deploy.yml and facts in, the plan as text out // what people and programs see, whole
+mod output; // what people and programs see, whole
+mod plans; // a deploy.yml and facts in, the plan as text out
+
+// Not every test uses every tool of the lab.
+#[allow(dead_code, reason = "a toolbox")]
+mod apps; // small real web servers: releases to deploy, and the units that run them
+#[allow(dead_code, reason = "a toolbox")]
+mod lab; // real hosts, the line to them, and the load that counts what fails
+
+mod lab_apps; // the example servers do what their names say
+mod lab_hosts; // the hosts boot, lose power, fill up, and leave nothing behind
+mod lab_instruments; // the load client and the delay proxy measure what they claim to

@@ -69,7 +69,7 @@ furnish() {
   mkdir "$dir/opt"
   truncate -s "$disk" "$dir/disk.img"
   # No blocks kept back for root, and few inodes: full is full for everybody, and is soon reached.
-  mkfs.ext4 -q -m 0 -N 2048 -E root_owner=0:0 "$dir/disk.img"
+  mkfs.ext4 -q -b 4096 -m 0 -N 2048 -E root_owner=0:0 "$dir/disk.img"
 }
 
 # mounted PATH: whether something is mounted there.

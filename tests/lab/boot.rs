@@ -1,0 +1,362 @@
+//! One host: booted, spoken to, cut off, powered off and on, taken away when the value is dropped.
+
+use std::fs;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Output, available, leave_out, run, script};
+
+/// The port that sshd listens on, on every host.
+const SSH_PORT: u16 = 22;
+
+/// Which Debian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Suite {
+    /// Debian 12, systemd 252.
+    Bookworm,
+    /// Debian 13, systemd 257.
+    Trixie,
+}
+
+impl Suite {
+    /// Both, for loops.
+    pub const ALL: [Self; 2] = [Self::Bookworm, Self::Trixie];
+
+    /// A host of this suite with an ext4 of that size (`40M`) and 2048 inodes over `/opt`, which can be filled.
+    pub fn with_small_disk(self, size: &str) -> Builder {
+        Builder {
+            suite: self,
+            disk: Some(size.to_owned()),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+}
+
+/// What to boot.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    suite: Suite,
+    disk: Option<String>,
+}
+
+impl From<Suite> for Builder {
+    fn from(suite: Suite) -> Self {
+        Self { suite, disk: None }
+    }
+}
+
+impl Builder {
+    /// Boots it. `None`, said loudly, where no host can boot; [`super::host`] is the way to call this.
+    pub fn boot_if_possible(self) -> Option<Host> {
+        if let Err(why) = available(self.suite) {
+            leave_out(&why);
+            return None;
+        }
+        Some(self.boot())
+    }
+
+    /// Boots it; panics where that is impossible.
+    pub fn boot(self) -> Host {
+        let mut up = Command::new(script("host.sh"));
+        up.args(["up", self.suite.name(), &std::process::id().to_string()])
+            .args(self.disk);
+        let output = up.stdin(Stdio::null()).output().unwrap();
+        let dir = PathBuf::from(Output::of("host.sh up", &output).ok());
+        let read = |file: &str| {
+            fs::read_to_string(dir.join(file))
+                .unwrap()
+                .trim()
+                .to_owned()
+        };
+        Host {
+            address: read("address").parse().unwrap(),
+            suite: self.suite,
+            dir,
+        }
+    }
+}
+
+/// A running host. Dropped, it is gone with its mounts and links, also when the test panics; with
+/// `SHIPIT_LAB_KEEP=1` the host of a failed test stays for `scripts/lab.sh ssh`.
+#[derive(Debug)]
+pub struct Host {
+    dir: PathBuf,
+    address: IpAddr,
+    suite: Suite,
+}
+
+impl Host {
+    /// Boots a plain host; panics where that is impossible. Tests want [`super::host`].
+    pub fn boot(suite: Suite) -> Self {
+        Builder::from(suite).boot()
+    }
+
+    /// Which Debian it runs.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// Its address, reachable from this machine only.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Where its sshd listens.
+    pub fn ssh_port(&self) -> u16 {
+        SSH_PORT
+    }
+
+    /// A TCP port on it.
+    pub fn web(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.address, port)
+    }
+
+    /// Its name, which `scripts/lab.sh` takes, and its own host name.
+    pub fn name(&self) -> &str {
+        self.dir.file_name().and_then(|name| name.to_str()).unwrap()
+    }
+
+    /// Its state directory; `scripts/lab/lib.sh` says what is in there.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The private key that opens root, admin (may sudo anything), deploy (bash, no sudo), deploydash,
+    /// deployfish and deploytcsh.
+    pub fn identity(&self) -> PathBuf {
+        self.dir.join("id_ed25519")
+    }
+
+    /// A known_hosts file with its ed25519 and ecdsa keys under its address.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.dir.join("known_hosts")
+    }
+
+    /// The same keys under another address, for a way through a proxy; `[ADDRESS]:PORT` unless the port is 22.
+    pub fn known_hosts_at(&self, at: SocketAddr) -> PathBuf {
+        let name = if at.port() == SSH_PORT {
+            at.ip().to_string()
+        } else {
+            format!("[{}]:{}", at.ip(), at.port())
+        };
+        let known = fs::read_to_string(self.known_hosts())
+            .unwrap()
+            .replace(&self.address.to_string(), &name);
+        let path = self
+            .dir
+            .join(format!("known_hosts-{}-{}", at.ip(), at.port()));
+        fs::write(&path, known).unwrap();
+        path
+    }
+
+    /// Runs a shell command on the host as root: no ssh, no login, so it works whatever state sshd is in.
+    pub fn root(&self, command: &str) -> Output {
+        self.root_reading(command, &[])
+    }
+
+    /// The same with something on its stdin.
+    pub fn root_reading(&self, command: &str, stdin: &[u8]) -> Output {
+        feed(
+            command,
+            self.enter().args(["/bin/sh", "-c", command]),
+            stdin,
+        )
+    }
+
+    /// The program that runs its arguments inside the host as root, in a clean environment.
+    pub fn enter(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        // No process has the number 0: on a host that is off every command fails, as it should.
+        command.args([
+            "--all",
+            "--wd=/",
+            "--target",
+            &self.leader().unwrap_or(0).to_string(),
+            "env",
+            "-i",
+        ]);
+        command.args([
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME=/root",
+            "LANG=C.UTF-8",
+        ]);
+        command
+    }
+
+    /// The process of this machine that is number 1 on the host, if the host is on.
+    pub fn leader(&self) -> Option<u32> {
+        let output = Command::new(script("host.sh"))
+            .arg("leader")
+            .arg(&self.dir)
+            .output()
+            .unwrap();
+        Output::of("host.sh leader", &output)
+            .stdout
+            .trim()
+            .parse()
+            .ok()
+    }
+
+    /// Runs a command over the system's ssh as that user, through the user's login shell.
+    pub fn ssh(&self, user: &str, command: &str) -> Output {
+        feed(command, self.ssh_command(user).arg(command), &[])
+    }
+
+    /// The ssh command that logs in as that user; the remote command is to be added.
+    pub fn ssh_command(&self, user: &str) -> Command {
+        let mut ssh = Command::new("ssh");
+        ssh.args([
+            "-F",
+            "/dev/null",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            "StrictHostKeyChecking=yes",
+        ]);
+        ssh.arg("-i").arg(self.identity()).arg("-o").arg(format!(
+            "UserKnownHostsFile={}",
+            self.known_hosts().display()
+        ));
+        ssh.arg(format!("{user}@{}", self.address));
+        ssh
+    }
+
+    /// Writes a file as root, mode 0644, folders included.
+    pub fn write_file(&self, path: &str, bytes: &[u8]) {
+        let command = format!("umask 022; mkdir -p \"$(dirname '{path}')\" && cat >'{path}'");
+        self.root_reading(&command, bytes).ok();
+    }
+
+    /// The bytes of a file, as text.
+    pub fn read_file(&self, path: &str) -> String {
+        let output = self.root(&format!("cat '{path}'"));
+        assert!(output.success(), "{output}");
+        output.stdout
+    }
+
+    /// Copies a directory of this machine there, contents to contents, owned by root.
+    pub fn copy_in(&self, from: &Path, to: &str) {
+        let tar = Command::new("tar")
+            .args(["--owner=0", "--group=0", "-C"])
+            .arg(from)
+            .args(["-cf", "-", "."])
+            .output()
+            .unwrap();
+        assert!(
+            tar.status.success(),
+            "tar: {}",
+            String::from_utf8_lossy(&tar.stderr)
+        );
+        self.root_reading(
+            &format!("mkdir -p '{to}' && tar -C '{to}' -xpf -"),
+            &tar.stdout,
+        )
+        .ok();
+    }
+
+    /// One property of a unit, as `systemctl show` has it.
+    pub fn unit(&self, unit: &str, property: &str) -> String {
+        self.root(&format!("systemctl show --value -p {property} -- {unit}"))
+            .ok()
+    }
+
+    /// The whole journal of this boot, or of one unit.
+    pub fn journal(&self, unit: Option<&str>) -> String {
+        let only = unit.map(|unit| format!("-u {unit}")).unwrap_or_default();
+        self.root(&format!("journalctl --no-pager -o short-precise -b {only}"))
+            .ok()
+    }
+
+    /// Waits until that holds; panics after the deadline with the name of what did not come.
+    #[track_caller]
+    pub fn wait_for(&self, what: &str, deadline: Duration, mut holds: impl FnMut(&Self) -> bool) {
+        let until = Instant::now() + deadline;
+        while !holds(self) {
+            assert!(
+                Instant::now() < until,
+                "{}: not within {deadline:?}: {what}",
+                self.name()
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Power cut: the link goes first, so nobody hears a goodbye; then everything is killed. What was written
+    /// stays, as far as files go (the machine's page cache outlives this).
+    pub fn power_cut(&self) {
+        self.script("cut");
+    }
+
+    /// Power back: returns when people may log in.
+    pub fn boot_again(&self) {
+        self.script("boot");
+    }
+
+    /// Pulls the cable: packets vanish, nobody is told.
+    pub fn cut_link(&self) {
+        self.link("down");
+    }
+
+    /// Puts the cable back.
+    pub fn restore_link(&self) {
+        self.link("up");
+    }
+
+    fn link(&self, state: &str) {
+        run(Command::new("ip").args(["link", "set", &format!("ve-{}", self.name()), state]))
+            .unwrap();
+    }
+
+    fn script(&self, verb: &str) {
+        run(Command::new(script("host.sh")).arg(verb).arg(&self.dir)).unwrap();
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if thread::panicking() && std::env::var_os("SHIPIT_LAB_KEEP").is_some() {
+            // From now on it is a person's: nobody sweeps it.
+            drop(fs::write(self.dir.join("owner"), "person\n"));
+            drop(writeln!(
+                std::io::stderr(),
+                "kept: scripts/lab.sh ssh {0} root; scripts/lab.sh down {0}",
+                self.name()
+            ));
+        } else if let Err(why) = run(Command::new(script("host.sh")).arg("down").arg(&self.dir)) {
+            assert!(
+                thread::panicking(),
+                "cannot take {} away: {why}",
+                self.name()
+            );
+        }
+    }
+}
+
+/// Runs a command with those bytes on its stdin.
+fn feed(said: &str, command: &mut Command, stdin: &[u8]) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut to_child = child.stdin.take().unwrap();
+    thread::scope(|scope| {
+        // Beside the reading: a child that answers before it has read all would block us both. One that does
+        // not want its stdin at all is no failure of ours.
+        scope.spawn(move || drop(to_child.write_all(stdin)));
+        Output::of(said, &child.wait_with_output().unwrap())
+    })
+}

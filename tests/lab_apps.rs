@@ -1,0 +1,192 @@
+//! The example servers do what their names say, on a real host, under load.
+
+use std::time::Duration;
+
+use crate::apps::{self, ACME, BETA, Kind, Migrate, Service};
+use crate::lab::{self, Host, Load, Miss, Suite};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn get(host: &Host, path: &str) -> String {
+    host.root(&format!(
+        "curl -sS --max-time 5 http://127.0.0.1:{}{path}",
+        ACME.port
+    ))
+    .ok()
+}
+
+/// New connections and kept ones at once, while `turn` takes the app from release to release; no request may fail.
+fn nothing_fails(host: &Host, turn: impl Fn(&Host)) {
+    let fresh = Load::on(host.web(ACME.port)).rate(200).start();
+    let kept = Load::on(host.web(ACME.port))
+        .rate(100)
+        .keep_alive(10)
+        .start();
+    for version in ["v2", "v3", "v4", "v5"] {
+        ACME.publish(host, apps::release(Kind::Graceful, version).path(), version);
+        turn(host);
+        fresh.wait_until(version, SOON, |counts| counts.from(version) > 50);
+    }
+    for counts in [fresh.stop(), kept.stop()] {
+        assert_eq!(counts.failures(), 0, "{counts:?}");
+        assert!(counts.from("v1") > 0 && counts.from("v5") > 0, "{counts:?}");
+    }
+}
+
+#[test]
+fn a_socket_holds_every_request_over_restarts() {
+    for suite in Suite::ALL {
+        let host = lab::host!(suite);
+        ACME.bring_up(&host, Service::Socket, Kind::Graceful, "v1");
+        assert_eq!(
+            (get(&host, "/"), get(&host, "/healthz")),
+            ("v1".to_owned(), "ok v1".to_owned())
+        );
+        nothing_fails(&host, |host| drop(host.root("systemctl restart acme").ok()));
+    }
+}
+
+#[test]
+fn a_reload_keeps_process_and_listener_and_runs_the_next_release() {
+    for suite in Suite::ALL {
+        let host = lab::host!(suite);
+        ACME.bring_up(&host, Service::Reload, Kind::Graceful, "v1");
+        let process = host.unit("acme", "MainPID");
+        nothing_fails(&host, |host| drop(host.root("systemctl reload acme").ok()));
+        assert_eq!(host.unit("acme", "MainPID"), process);
+        assert_eq!(host.unit("acme", "NRestarts"), "0");
+        assert_eq!(
+            host.root(&format!("readlink /proc/{process}/cwd")).ok(),
+            "/opt/acme/releases/v5"
+        );
+        assert_eq!(host.unit("acme", "StatusText"), "version v5");
+    }
+}
+
+#[test]
+fn a_stubborn_process_answers_with_its_old_code_after_a_reload() {
+    let host = lab::host!(Suite::Bookworm);
+    ACME.bring_up(&host, Service::Reload, Kind::Stubborn, "v1");
+    ACME.publish(&host, apps::release(Kind::Stubborn, "v2").path(), "v2");
+    host.root("systemctl reload acme").ok();
+    let counts = Load::on(host.web(ACME.port)).run_for(Duration::from_millis(500));
+    assert_eq!(
+        (counts.from("v1"), counts.from("v2"), counts.failures()),
+        (counts.ok, 0, 0)
+    );
+}
+
+#[test]
+fn a_plain_server_drops_what_is_under_way_and_a_graceful_one_does_not() {
+    let host = lab::host!(Suite::Bookworm);
+    for (kind, dropped) in [(Kind::Plain, true), (Kind::Graceful, false)] {
+        ACME.bring_up(&host, Service::Simple, kind, "v1");
+        host.wait_for("an answer", SOON, |host| {
+            host.root("curl -s http://127.0.0.1:8080/").success()
+        });
+        let load = Load::on(host.web(ACME.port)).path("/slow").rate(20).start();
+        std::thread::sleep(Duration::from_millis(500));
+        let met = load.counts();
+        assert_eq!(met.total(), 0, "nothing is answered before 2 s");
+        host.root("systemctl stop acme").ok();
+        let counts = load.stop();
+        assert_eq!(counts.ok == 0, dropped, "{kind:?}: {counts:?}");
+    }
+}
+
+#[test]
+fn broken_releases_are_broken_in_their_own_way() {
+    let host = lab::host!(Suite::Bookworm);
+    ACME.bring_up(&host, Service::Notify, Kind::Graceful, "v1");
+    host.root("mkdir -p /etc/systemd/system/acme.service.d")
+        .ok();
+    host.write_file(
+        "/etc/systemd/system/acme.service.d/patience.conf",
+        b"[Unit]\nStartLimitIntervalSec=0\n[Service]\nTimeoutStartSec=2s\nTimeoutStopSec=1s\n",
+    );
+    host.root("systemctl daemon-reload").ok();
+    let switch = |kind: Kind| {
+        let version = format!("{kind:?}");
+        ACME.publish(&host, apps::release(kind, &version).path(), &version);
+        host.root("systemctl restart acme")
+    };
+
+    assert!(!switch(Kind::CrashAtStart).success());
+    host.wait_for("a restart loop", SOON, |host| {
+        host.unit("acme", "NRestarts").parse::<u32>().unwrap() >= 2
+    });
+    assert!(
+        host.journal(Some("acme"))
+            .contains("cannot open the database")
+    );
+
+    assert!(!switch(Kind::NoProgram).success());
+    assert!(
+        !switch(Kind::NeverReady).success(),
+        "the start must time out"
+    );
+    assert!(
+        host.journal(Some("acme")).contains("timed out")
+            || host.journal(Some("acme")).contains("timeout")
+    );
+
+    switch(Kind::CrashAfter2s).ok();
+    let first = host.unit("acme", "InvocationID");
+    assert_eq!(get(&host, "/"), "CrashAfter2s");
+    host.wait_for("its end", SOON, |host| {
+        host.unit("acme", "InvocationID") != first
+    });
+
+    switch(Kind::Unhealthy).ok();
+    let counts = Load::on(host.web(ACME.port)).run_for(Duration::from_millis(300));
+    assert_eq!(
+        counts.missed.keys().collect::<Vec<_>>(),
+        [&Miss::Status(500)]
+    );
+
+    switch(Kind::Hanging).ok();
+    let counts = Load::on(host.web(ACME.port))
+        .timeout(Duration::from_millis(300))
+        .run_for(Duration::from_millis(300));
+    assert_eq!(counts.missed.keys().collect::<Vec<_>>(), [&Miss::Timeout]);
+
+    let start = std::time::Instant::now();
+    switch(Kind::SlowStart).ok();
+    assert!(start.elapsed() >= Duration::from_millis(1500));
+    assert_eq!(get(&host, "/healthz"), "ok SlowStart");
+}
+
+#[test]
+fn two_apps_live_beside_each_other_and_migrations_are_counted() {
+    let host = lab::host!(Suite::Trixie);
+    ACME.bring_up(&host, Service::Socket, Kind::Graceful, "v1");
+    BETA.bring_up(&host, Service::Simple, Kind::Graceful, "b1");
+    host.wait_for("both", SOON, |host| {
+        host.root("curl -s http://127.0.0.1:8080/ http://127.0.0.1:8081/")
+            .stdout
+            == "v1\nb1\n"
+    });
+
+    for (version, migrate, result) in [
+        ("v2", Migrate::Succeeds, "success"),
+        ("v3", Migrate::Fails, "exit-code"),
+        ("v4", Migrate::Hangs, "timeout"),
+    ] {
+        let tree = apps::release_migrating(Kind::Graceful, version, migrate);
+        ACME.publish(&host, tree.path(), version);
+        host.root("cd /opt/acme && ln -sfn \"$(readlink current)\" next")
+            .ok();
+        let ended = host.root("systemctl start acme-migrate.service");
+        assert_eq!(ended.success(), migrate == Migrate::Succeeds);
+        assert_eq!(host.unit("acme-migrate.service", "Result"), result);
+    }
+    assert_eq!(ACME.migrations(&host), ["v2", "v3", "v4"]);
+    assert!(BETA.migrations(&host).is_empty());
+    host.power_cut();
+    host.boot_again();
+    host.wait_for("both, by themselves", SOON, |host| {
+        host.root("curl -s http://127.0.0.1:8080/ http://127.0.0.1:8081/")
+            .stdout
+            == "v4\nb1\n"
+    });
+}
