@@ -56,6 +56,10 @@ step_socket() {
     look "$2" || { cause="systemd could not be asked about $2"; return 1; }
     if [ "$p_ActiveState" != active ]; then
         [ "$phase" != switch ] || [ "$previous" = - ] || { cause="$2 is $p_ActiveState: nothing holds the port"; return 1; }
+        # A crash loop closed it (service-start-limit-hit). A running service refuses it, and while the limit
+        # still counts the first waiting connection closes it again.
+        ctl stop "$1" || :
+        ctl reset-failed "$1" || :
         ctl reset-failed "$2" || :
         ctl start "$2" || { cause="$2 could not be started"; return 1; }
     fi

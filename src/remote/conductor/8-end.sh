@@ -12,6 +12,8 @@ step_confirm() {
 revert() {
     mark reverting || :
     ledger failed "$next"
+    # What the old release says once it is back explains nothing.
+    lives=$invocations
     for attempt_revert in 1 2 3; do
         carry_out revert && ledger reverted "$next" && finish reverted "$why"
         event note revert "attempt $attempt_revert failed: $cause"
@@ -43,7 +45,7 @@ finish() {
 evidence() {
     local unit id
     want=''
-    for id in $invocations; do case $want in *"$id"*) ;; *) want="$want -e $id" ;; esac; done
+    for id in ${lives:-$invocations}; do case $want in *"$id"*) ;; *) want="$want -e $id" ;; esac; done
     [ -n "$want" ] || return 0
     sed -n 's/^unit //p' "$R/request" | while IFS= read -r unit; do
         case $access in

@@ -36,7 +36,7 @@ main() {
     case $run in '' | *[!0-9A-Za-z-]*) mv -fT request request.unreadable; exit 1 ;; esac
     epoch=$(field epoch) access=$(field access) manager=system previous=$(field previous) next=$(field next)
     [ "$access" != user ] || manager=user
-    phase=revert measuring='' invocations='' before='' changed='' cause='' target_release=$next attempt_revert=1
+    phase=revert measuring='' invocations='' lives='' before='' changed='' cause='' target_release=$next attempt_revert=1
     if [ "${2:-}" = boot ]; then
         marked begun && ! marked confirmed && [ "$previous" != - ] && step_flip "$previous"
         exit 0
