@@ -13,6 +13,7 @@ mod apps; // small real web servers: releases to deploy, and the units that run 
 #[allow(dead_code, reason = "a toolbox")]
 mod lab; // real hosts, the line to them, and the load that counts what fails
 
+mod deploys;
 mod lab_apps; // the example servers do what their names say
 mod lab_hosts; // the hosts boot, lose power, fill up, and leave nothing behind
-mod lab_instruments; // the load client and the delay proxy measure what they claim to
+mod lab_instruments; // the load client and the delay proxy measure what they claim to // deploys and rollbacks on real hosts: what becomes live, what is said, what is left

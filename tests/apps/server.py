@@ -1,8 +1,8 @@
 """A small web server that can be started, drained, reloaded and broken in the ways that real ones are.
 
 Listens on $PORT, or on the socket that systemd hands over; says READY=1 where systemd listens for it.
-GET / answers the release's version, GET /healthz `ok VERSION`, GET /pid the process, GET /slow the version
-after 2 s. What it does beside that stands in the file `behaviour` of its release, one word:
+GET / answers the release's version, GET /healthz `ok VERSION`, GET /pid the process, GET /release the name of
+the directory it runs from, GET /slow the version after 2 s. What it does beside that stands in the file `behaviour` of its release, one word:
   plain      no handler for SIGTERM: dies at once
   graceful   SIGTERM: answers what is there with `Connection: close`, then ends
              SIGHUP: the same, then becomes the program that `current` names now, listener kept, same process
@@ -104,7 +104,8 @@ class Server:
         head, _, client.got = client.got.partition(b"\r\n\r\n")
         client.due = None
         path = head.split(b" ")[1]
-        body = {b"/healthz": "ok " + self.version, b"/pid": str(os.getpid())}.get(path, self.version) + "\n"
+        body = {b"/healthz": "ok " + self.version, b"/pid": str(os.getpid()),
+                b"/release": os.path.basename(os.getcwd())}.get(path, self.version) + "\n"
         status = "200 OK"
         if self.behaviour == "unhealthy":
             status, body = "500 Internal Server Error", "the database is gone\n"

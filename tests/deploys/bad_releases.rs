@@ -1,0 +1,233 @@
+//! Releases that break, each in its own way: the exit code, what is live afterwards, the journal that is
+//! shown, and that a good release goes live at once after it.
+
+use std::time::Duration;
+
+use super::desk::{Desk, Ran, Yml, acme, answer, assert_live, assert_rest, current};
+use crate::apps::{self, Kind, Migrate, Service};
+use crate::lab::{self, Host, Load, Suite};
+
+/// Ships a release that must come back by itself, then a good one.
+fn comes_back(host: &Host, desk: &Desk, kind: Kind, cause: &str) -> Ran {
+    let before = (current(host), answer(host));
+    let version = format!("{kind:?}");
+    desk.tree(kind, &version);
+    let ran = desk.json(&["deploy"]).leaves(3).says(cause);
+    let ended = ran.ended();
+    assert_eq!(ended["outcome"], "reverted", "{ran}");
+    assert_eq!(ended["live"].as_str(), Some(before.0.as_str()), "{ran}");
+    assert_eq!(ended["previous"].as_str(), Some(before.0.as_str()), "{ran}");
+    assert_live(host, &before.0, &before.1);
+    let good = desk.deploy(Kind::Graceful, &format!("after-{version}"));
+    assert_live(host, &good, &format!("after-{version}"));
+    ran
+}
+
+/// Ships a release that is refused before anything live changes: no new process, no new `current`.
+fn refused(host: &Host, desk: &Desk, cause: &str) -> Ran {
+    let before = (
+        current(host),
+        answer(host),
+        host.unit("acme.service", "InvocationID"),
+    );
+    let ran = desk.json(&["deploy"]).leaves(1).says(cause);
+    assert_eq!(ran.outcome(), "failed", "{ran}");
+    assert_live(host, &before.0, &before.1);
+    assert_eq!(host.unit("acme.service", "InvocationID"), before.2, "{ran}");
+    ran
+}
+
+#[test]
+fn a_release_that_crashes_or_cannot_start_is_taken_back_with_its_own_journal() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    let ran = comes_back(
+        &host,
+        &desk,
+        Kind::CrashAtStart,
+        "crashed and was restarted",
+    );
+    let journal = ran.journal();
+    assert!(journal.contains("cannot open the database"), "{ran}");
+    assert!(
+        !journal.contains("version v1 starts"),
+        "the journal of another life: {ran}"
+    );
+    let ran = comes_back(&host, &desk, Kind::NoProgram, "acme.service");
+    assert!(ran.journal().contains("server.py"), "{ran}");
+}
+
+#[test]
+fn a_release_that_crashes_within_the_watch_time_is_taken_back() {
+    let host = lab::host!(Suite::Trixie);
+    let yml = acme("restart").health("watch", "4s");
+    let desk = Desk::live(&host, Service::Notify, &yml);
+    let ran = comes_back(&host, &desk, Kind::CrashAfter2s, "acme.service");
+    assert!(ran.journal().contains("the cache is corrupt"), "{ran}");
+}
+
+#[test]
+fn a_release_that_answers_500_or_never_is_taken_back() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    comes_back(&host, &desk, Kind::Unhealthy, "answered 500, not 200");
+    comes_back(&host, &desk, Kind::Hanging, "no answer from");
+}
+
+#[test]
+fn a_release_that_is_never_ready_is_killed_and_taken_back() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    comes_back(&host, &desk, Kind::NeverReady, "was not active after 8s");
+}
+
+#[test]
+fn a_release_that_listens_elsewhere_is_taken_back() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    let before = current(&host);
+    desk.tree(Kind::Graceful, "v2");
+    let server = std::fs::read_to_string(desk.path("source/server.py")).unwrap();
+    let elsewhere = server.replace("os.environ.get(\"PORT\", \"8080\")", "8089");
+    assert_ne!(server, elsewhere);
+    desk.file("source/server.py", &elsewhere);
+    desk.json(&["deploy"])
+        .leaves(3)
+        .says("no answer from http://127.0.0.1:8080/healthz");
+    assert_live(&host, &before, "v1");
+}
+
+#[test]
+fn a_health_check_that_nothing_passes_is_said_as_degraded_and_the_next_deploy_mends_it() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    let before = current(&host);
+    desk.write(
+        &acme("restart")
+            .health("url", "\"http://127.0.0.1:8089/healthz\"")
+            .health("timeout", "1s"),
+    );
+    desk.tree(Kind::Graceful, "v2");
+    let ran = desk.shipit(&["deploy"]).leaves(4);
+    ran.says("no answer from http://127.0.0.1:8089/healthz")
+        .says(&format!("acme runs {before}, not verified"))
+        .says("shipit status");
+    assert_eq!((current(&host), answer(&host)), (before, "v1".to_owned()));
+    desk.shipit(&["status"])
+        .leaves(4)
+        .says("degraded since run");
+    desk.write(&acme("restart"));
+    let good = desk.deploy(Kind::Graceful, "v3");
+    assert_live(&host, &good, "v3");
+    desk.shipit(&["status"]).leaves(0).never_says("degraded");
+}
+
+#[test]
+fn a_first_release_that_breaks_leaves_no_current_and_no_service() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::ready(&host, Service::Notify, &acme("restart"));
+    desk.tree(Kind::Unhealthy, "v0");
+    let ran = desk.json(&["deploy"]).leaves(3);
+    assert!(ran.ended()["live"].is_null(), "{ran}");
+    host.root("test ! -e /opt/acme/current -a ! -L /opt/acme/current")
+        .ok();
+    assert_eq!(host.unit("acme.service", "ActiveState"), "inactive");
+    assert_rest(&host);
+    let good = desk.deploy(Kind::Graceful, "v1");
+    assert_live(&host, &good, "v1");
+}
+
+#[test]
+fn an_old_process_that_answers_on_after_a_reload_is_found_by_health_release() {
+    let host = lab::host!(Suite::Bookworm);
+    let yml = acme("reload")
+        .health("url", "\"http://127.0.0.1:8080/release\"")
+        .health("release", "true");
+    let desk = Desk::ready(&host, Service::Reload, &yml);
+    // The process that runs ignores SIGHUP: what comes next is never loaded.
+    desk.deploy(Kind::Stubborn, "v1");
+    let before = current(&host);
+    let pid = host.unit("acme.service", "MainPID");
+    desk.tree(Kind::Graceful, "v2");
+    desk.json(&["deploy"])
+        .leaves(3)
+        .says("an older process may still be serving");
+    assert_live(&host, &before, "v1");
+    assert_eq!(host.unit("acme.service", "MainPID"), pid, "it served on");
+    host.root("systemctl kill -s KILL acme.service").ok();
+    host.wait_for("the next life", Duration::from_secs(10), |host| {
+        answer(host) == "v1"
+    });
+}
+
+#[test]
+fn a_prepare_command_that_fails_stops_the_deploy_and_leaves_no_release() {
+    let host = lab::host!(Suite::Trixie);
+    let prepare = "prepare: \"echo building; test -e ready || { echo no ready file; exit 9; }\"";
+    let desk = Desk::ready(&host, Service::Socket, &acme("socket"));
+    let first = desk.deploy(Kind::Graceful, "v1");
+    desk.write(&acme("socket").with(prepare));
+    desk.tree(Kind::Graceful, "v2");
+    let before = host.root("ls -A /opt/acme/releases").ok();
+    refused(&host, &desk, "no ready file").says("it left with 9");
+    assert_eq!(
+        desk.shipit(&["releases"]).leaves(0).stdout.lines().count(),
+        1,
+        "a release that was not prepared is not listed"
+    );
+    desk.file("source/ready", "");
+    desk.json(&["deploy"]).leaves(0);
+    assert_eq!(answer(&host), "v2");
+    let after = host.root("ls -A /opt/acme/releases").ok();
+    assert!(
+        !after.contains(".in-") && after.contains(&first) && before.contains(&first),
+        "{after}"
+    );
+}
+
+fn migrating() -> Yml {
+    acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 20s}")
+}
+
+#[test]
+fn a_migration_that_fails_stops_before_the_flip_and_shows_why() {
+    for suite in Suite::ALL {
+        let host = lab::host!(suite);
+        let desk = Desk::live(&host, Service::Socket, &migrating());
+        desk.tree_migrating(Kind::Graceful, "v2", Migrate::Fails);
+        let ran = refused(&host, &desk, "the migration failed");
+        assert!(
+            ran.journal().contains("relation \"users\" already exists"),
+            "{ran}"
+        );
+        let good = desk.deploy(Kind::Graceful, "v3");
+        assert_live(&host, &good, "v3");
+        assert_eq!(apps::ACME.migrations(&host), ["v1", "v2", "v3"]);
+    }
+}
+
+#[test]
+fn a_migration_that_hangs_is_ended_by_its_unit_or_by_its_time() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &migrating());
+    desk.tree_migrating(Kind::Graceful, "v2", Migrate::Hangs);
+    let ran = refused(&host, &desk, "result timeout");
+    assert!(ran.journal().contains("migrating to v2"), "{ran}");
+    desk.write(&acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 2s}"));
+    desk.tree_migrating(Kind::Graceful, "v3", Migrate::Hangs);
+    refused(&host, &desk, "the migration was stopped after 2s");
+    assert_eq!(host.unit("acme-migrate.service", "MainPID"), "0");
+    let good = desk.deploy(Kind::Graceful, "v4");
+    assert_live(&host, &good, "v4");
+}
+
+#[test]
+fn nobody_is_refused_while_a_broken_release_behind_a_socket_is_taken_back() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    let load = Load::on(host.web(8080)).rate(100).start();
+    desk.tree(Kind::CrashAtStart, "v2");
+    desk.json(&["deploy"]).leaves(3);
+    let counts = load.stop();
+    assert_eq!(counts.failures(), 0, "{counts:?}");
+}
