@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# All checks and all tests. On a Debian with Rust and gcc it installs what else it needs, as root or by sudo.
+#   scripts/test.sh              everything; stops at the first stage that fails
+#   scripts/test.sh STAGE...     only these: fmt clippy scripts doc test
+# Tests on lab hosts need root, taken by sudo where we are somebody else. Where no host can boot they are left
+# out, and the last lines say how many; with CI=true or SHIPIT_LAB=require that is a failure.
+# SHIPIT_TEST_THREADS: tests at once, 4 by default: lab tests mostly wait for their hosts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=SCRIPTDIR/lib.sh
+. scripts/lib.sh
+
+needs() {
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    say "not a Debian: install yourself what scripts/packages and scripts/lab/packages list"
+    return
+  fi
+  need_packages scripts/packages
+  need_packages scripts/lab/packages
+}
+
+rust() {
+  local tool
+  command -v cargo >/dev/null || [ ! -e "$HOME/.cargo/env" ] || . "$HOME/.cargo/env"
+  command -v cargo >/dev/null || die "no cargo here: install Rust first, from rustup.rs or your distribution"
+  for tool in rustfmt clippy; do
+    cargo "${tool/rustfmt/fmt}" --version >/dev/null 2>&1 && continue
+    command -v rustup >/dev/null || die "no $tool here: install it beside your cargo"
+    say "installing with rustup: $tool"
+    rustup component add "$tool" >&2
+  done
+}
+
+fmt() { cargo fmt --check; }
+
+clippy() { cargo clippy --locked --all-targets -- -D warnings; }
+
+# The host's scripts are POSIX sh with constant texts and called by name (hence no SC2317, "never called").
+# The conductor travels as one script, so its parts are checked as one.
+scripts() {
+  local script
+  for script in src/remote/*.sh; do
+    shellcheck -s dash -S warning -e SC2317 "$script"
+    dash -n "$script"
+  done
+  cat src/remote/conductor/[0-9]*.sh >"$scratch/conductor.sh"
+  shellcheck -s dash -S warning -e SC2317 "$scratch/conductor.sh"
+  dash -n "$scratch/conductor.sh"
+  shellcheck -x -S warning scripts/*.sh .ci/run
+  # What a script of the lab sources is checked with it; lab/inside.sh says itself that it is POSIX sh.
+  shellcheck -x -S warning scripts/lab/*.sh
+}
+
+doc() { RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --quiet; }
+
+tests() {
+  if [ "$(id -u)" -ne 0 ] && sudo -n true 2>/dev/null; then
+    # Built as ourselves, run as root: nothing in target/ ends up owned by root.
+    local triple
+    triple=$(rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
+    export "CARGO_TARGET_${triple}_RUNNER=sudo -n -E"
+  fi
+  if [ "${CI:-}" = true ]; then export SHIPIT_LAB=require; fi
+  cargo test --locked -- --test-threads="${SHIPIT_TEST_THREADS:-4}" 2> >(tee "$scratch/stderr" >&2)
+  wait $! # for tee: what was left out is counted from its copy
+}
+
+# stage NAME FUNCTION: runs it, with a line before and one after. `errexit` holds inside, and the trap says
+# where it ended; a call in a condition would turn both off.
+stage() {
+  local start=$SECONDS
+  current=$1
+  say "== $1"
+  "$2"
+  say "== $1: ok, $((SECONDS - start)) s"
+}
+
+ended() {
+  local status=$?
+  rm -rf "$scratch"
+  [ $status -eq 0 ] || [ -z "$current" ] || say "FAILED in: $current (alone: scripts/test.sh $current)"
+  exit $status
+}
+
+current=
+scratch=$(mktemp -d)
+trap ended EXIT
+[ $# -gt 0 ] || set -- fmt clippy scripts doc test
+for name in "$@"; do
+  case $name in
+    fmt | clippy | scripts | doc | test) ;;
+    *) die "no such stage: $name (fmt clippy scripts doc test)" ;;
+  esac
+done
+needs
+rust
+for name in "$@"; do
+  if [ "$name" = test ]; then stage test tests; else stage "$name" "$name"; fi
+done
+if grep '^LEFT OUT' "$scratch/stderr" >"$scratch/left_out" 2>/dev/null; then
+  say "all passed in $SECONDS s, BUT $(wc -l <"$scratch/left_out") tests were left out: no lab host can boot here"
+else
+  say "all passed in $SECONDS s"
+fi
