@@ -51,7 +51,11 @@ scripts() {
   shellcheck -x -S warning scripts/lab/*.sh
 }
 
-doc() { RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --quiet; }
+# Private items too: those who read these pages work on the program, and a broken link is broken everywhere.
+doc() {
+  RUSTDOCFLAGS="-Dwarnings -Arustdoc::private_intra_doc_links" \
+    cargo doc --locked --no-deps --document-private-items --quiet
+}
 
 tests() {
   if [ "$(id -u)" -ne 0 ] && sudo -n true 2>/dev/null; then
@@ -61,8 +65,10 @@ tests() {
     export "CARGO_TARGET_${triple}_RUNNER=sudo -n -E"
   fi
   if [ "${CI:-}" = true ]; then export SHIPIT_LAB=require; fi
-  cargo test --locked -- --test-threads="${SHIPIT_TEST_THREADS:-4}" 2> >(tee "$scratch/stderr" >&2)
-  wait $! # for tee: what was left out is counted from its copy
+  # What was left out is counted from the copy of stderr.
+  {
+    cargo test --locked -- --test-threads="${SHIPIT_TEST_THREADS:-4}" 2>&1 >&3 | tee "$scratch/stderr" >&2
+  } 3>&1
 }
 
 # stage NAME FUNCTION: runs it, with a line before and one after. `errexit` holds inside, and the trap says

@@ -6,7 +6,7 @@
 //! 1. [`failure`]: what failed, why, what state the host is in, what to type next; exit codes.
 //!    [`words`]: text from elsewhere made safe to show; quantities as people read them.
 //! 2. [`config`]: deploy.yml becomes a `Config`, which cannot be wrong.
-//!    [`unit`]: systemd unit files: parse, rules, explain; knows nothing of the rest.
+//!    [`mod@unit`]: systemd unit files: parse, rules, explain; knows nothing of the rest.
 //!    [`release`]: ids, the manifest, packing a directory or an archive.
 //! 3. [`step`]: everything the conductor can do to a host, as values.
 //!    [`strategy`]: how one service goes from the old release to the new one.

@@ -80,10 +80,7 @@ pub fn run(
         }
         (session.get() > 1).then(|| format!("exec kill -TERM -- -{}", session.get()))
     };
-    let stdin = match stdin {
-        Some(read) => Some(&mut *read as &mut dyn Read),
-        None => None,
-    };
+    let stdin = stdin.map(|read| &mut *read as &mut dyn Read);
     let mut reader = Frame::new(nonce, steps.len(), &session);
     let ended = host.exec(
         Exec {
