@@ -31,3 +31,16 @@ need_packages() {
   as_root apt-get update -qq >&2
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >&2
 }
+
+# Installs sshd where there is none, for tests that start their own; its service stays off, so that no machine
+# gets an open port by running tests.
+need_sshd() {
+  local unit
+  [ ! -x /usr/sbin/sshd ] || return 0
+  for unit in ssh.service ssh.socket; do
+    [ -e "/etc/systemd/system/$unit" ] || as_root ln -s /dev/null "/etc/systemd/system/$unit"
+  done
+  say "installing with apt-get: openssh-server, its service masked (systemctl unmask ssh.service turns it on)"
+  as_root apt-get update -qq >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends openssh-server >&2
+}

@@ -17,6 +17,7 @@ needs() {
   fi
   need_packages scripts/packages
   need_packages scripts/lab/packages
+  need_sshd
 }
 
 rust() {

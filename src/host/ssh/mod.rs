@@ -1,4 +1,4 @@
-//! ssh, as a [`Host`]: resolve a name, reach it, check that it is the right one, log in, run commands. The rooms
+//! ssh, as a [`crate::host::Host`]: resolve a name, reach it, check that it is the right one, log in, run commands. The rooms
 //! stand in that order; `session` is what remains open afterwards. What a command means is not known here.
 //!
 //! libssh2 is used from one thread at a time and, once logged in, never in blocking mode.
