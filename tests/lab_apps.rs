@@ -1,5 +1,7 @@
 //! The example servers do what their names say, on a real host, under load.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::apps::{self, ACME, BETA, Kind, Migrate, Service};
@@ -92,6 +94,23 @@ fn a_plain_server_drops_what_is_under_way_and_a_graceful_one_does_not() {
         let counts = load.stop();
         assert_eq!(counts.ok == 0, dropped, "{kind:?}: {counts:?}");
     }
+}
+
+#[test]
+fn a_draining_server_tells_its_clients_to_come_back_on_a_new_connection() {
+    let host = lab::host!(Suite::Bookworm);
+    ACME.bring_up(&host, Service::Notify, Kind::Graceful, "v1");
+    let mut line = TcpStream::connect(host.web(ACME.port)).unwrap();
+    let mut ask = |path: &str| {
+        write!(line, "GET {path} HTTP/1.1\r\nHost: acme\r\n\r\n").unwrap();
+        let mut said = [0; 1024];
+        let read = line.read(&mut said).unwrap();
+        String::from_utf8_lossy(&said[..read]).into_owned()
+    };
+    assert!(ask("/").contains("Connection: keep-alive"));
+    host.root("systemctl stop --no-block acme").ok();
+    let last = ask("/slow");
+    assert!(last.contains("Connection: close") && last.ends_with("v1\n"), "{last}");
 }
 
 #[test]

@@ -15,11 +15,16 @@ const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn two_hosts_boot_at_once_and_everybody_logs_in() {
+    let test = thread::current().name().unwrap_or_default().to_owned();
     let hosts: Vec<Option<Host>> = thread::scope(|scope| {
-        let booting: Vec<_> = Suite::ALL
-            .map(|suite| scope.spawn(move || lab::Builder::from(suite).boot_if_possible()))
-            .into();
-        booting
+        let boot = |suite| {
+            let named = thread::Builder::new().name(test.clone());
+            named
+                .spawn_scoped(scope, move || lab::Builder::from(suite).boot_if_possible())
+                .unwrap()
+        };
+        Suite::ALL
+            .map(boot)
             .into_iter()
             .map(|booting| booting.join().unwrap())
             .collect()
@@ -248,4 +253,46 @@ fn a_host_whose_owner_is_killed_is_swept_and_the_others_stay() {
     }
     assert!(watch.wait().unwrap().success());
     assert_eq!(mine.ssh("deploy", "echo alive").ok(), "alive");
+}
+
+#[test]
+fn a_host_whose_owner_dies_while_it_boots_does_not_stay() {
+    let _available = lab::host!(Suite::Bookworm);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/lab/host.sh");
+    let mut owner = Command::new("sleep").arg("infinity").spawn().unwrap();
+    let owned = format!("{} ", owner.id());
+    let up = Command::new(&script)
+        .args(["up", "bookworm", &owner.id().to_string()])
+        .stderr(Stdio::null())
+        .spawn();
+    let up = up.unwrap();
+    let lab = std::env::var("SHIPIT_LAB_DIR").unwrap_or("/var/cache/shipit-lab".to_owned());
+    let found = || {
+        let hosts = fs::read_dir(Path::new(&lab).join("hosts"))
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path());
+        hosts
+            .filter(|dir| {
+                fs::read_to_string(dir.join("owner")).is_ok_and(|owner| owner.starts_with(&owned))
+            })
+            .next()
+    };
+    let until = Instant::now() + SOON;
+    while found().is_none() {
+        assert!(Instant::now() < until, "never began");
+    }
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let ended = up.wait_with_output().unwrap();
+    assert!(!ended.status.success(), "a host without an owner was left running");
+    // What had no name yet is taken by whoever sweeps next.
+    assert!(
+        Command::new(&script)
+            .arg("sweep")
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(found(), None);
 }

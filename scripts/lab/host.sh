@@ -35,6 +35,7 @@ up() {
     if mkdir "$cgroup/$name" 2>/dev/null; then
       if [ ! -e "/sys/class/net/ve-$name" ] && mv -T "$new" "$hosts/$name" 2>/dev/null; then break; fi
       rmdir "$cgroup/$name"
+      [ -d "$new" ] || die "owner $owner died, and its unfinished host was swept"
     fi
     tries=$((tries + 1))
     [ $tries -lt 16384 ] || die "no free address left in 10.213.0.0/16"
@@ -46,6 +47,8 @@ up() {
   trap "down '$hosts/$name'" EXIT
   furnish "$hosts/$name" "$disk"
   boot "$hosts/$name"
+  # Who died meanwhile was swept for the last time, perhaps before this host had a name.
+  owned "$hosts/$name" || die "owner $owner died while $name was booting"
   trap - EXIT
   printf '%s\n' "$hosts/$name"
 }
