@@ -35,18 +35,28 @@ impl Interrupts {
         })
     }
 
-    /// Interrupts that never come: for tests and for runs that must not be stopped.
+    /// Interrupts that never come: for runs that must not be stopped.
     ///
     /// # Errors
     /// When no socket pair can be had.
     pub fn never() -> io::Result<Self> {
+        Ok(Self::by_hand()?.0)
+    }
+
+    /// Interrupts that no signal raises but the [`Button`] does.
+    ///
+    /// # Errors
+    /// When no socket pair can be had.
+    pub fn by_hand() -> io::Result<(Self, Button)> {
         let (wake, sender) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
-        Ok(Self {
+        let sender = Arc::new(sender);
+        let interrupts = Self {
             count: Arc::new(AtomicUsize::new(0)),
             wake: Arc::new(wake),
-            _keep: Arc::new(sender),
-        })
+            _keep: Arc::clone(&sender),
+        };
+        Ok((interrupts, Button(sender)))
     }
 
     /// How many interrupts have come so far. Drains the wake descriptor: each byte in it is one signal.
@@ -73,5 +83,35 @@ impl Interrupts {
     #[must_use]
     pub fn wake(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
+    }
+}
+
+/// Raises one interrupt each time it is pressed, as Ctrl-C does.
+#[derive(Clone)]
+pub struct Button(Arc<UnixStream>);
+
+impl Button {
+    /// Raises one interrupt.
+    pub fn press(&self) {
+        use std::io::Write;
+        // It fails when nobody listens any more, and then there is nothing to interrupt.
+        let _ = (&*self.0).write(&[0]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_nobody_asked_for_yet_is_news() {
+        let (interrupts, button) = Interrupts::by_hand().unwrap();
+        button.press();
+        assert_eq!(interrupts.known(), 0);
+        assert_eq!(interrupts.clone().count(), 1);
+        assert_eq!(interrupts.known(), 1);
+        button.press();
+        assert_eq!((interrupts.known(), interrupts.count()), (1, 2));
     }
 }

@@ -159,10 +159,11 @@ impl Sshd {
 
     /// The login without its key, with these lines as its whole configuration.
     pub fn login_with(&self, config: &str) -> Login {
+        let login = self.login();
+        self.write("ssh_config", config);
         Login {
             identity: None,
-            config_file: Some(self.write("ssh_config", config)),
-            ..self.login()
+            ..login
         }
     }
 

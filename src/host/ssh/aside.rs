@@ -20,6 +20,12 @@ pub enum Stopped {
     Interrupted,
 }
 
+/// libssh2's own limit for work that may take `limit` here, in milliseconds: later, so that ours is the one that is told,
+/// and the thread that was left behind ends soon after.
+pub fn backstop(limit: Duration) -> u32 {
+    u32::try_from((limit + Duration::from_secs(2)).as_millis()).unwrap_or(u32::MAX)
+}
+
 /// A time as poll takes it, never negative.
 pub fn timespec(duration: Duration) -> Timespec {
     Timespec {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ssh2::{ErrorCode, Session};
 
 use super::agent::{self, Held};
-use super::aside::{Stopped, aside};
+use super::aside::{Stopped, aside, backstop};
 use super::door::{Door, Open, interrupted};
 use super::key::{self, Identity, KeyFile, Locked};
 use super::{Ask, Notice, password, refusal, wire};
@@ -315,7 +315,7 @@ impl Attempts<'_, '_> {
         work: impl FnOnce(&Session) -> Result<(), ssh2::Error> + Send + 'static,
     ) -> Result<Outcome, Failure> {
         let session = self.open.session.clone();
-        session.set_timeout(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX));
+        session.set_timeout(backstop(limit));
         let result = aside(self.door.interrupts, limit, move || work(&session));
         let ended = |why: &str| Ok(Outcome::Ended(why.to_owned()));
         match result {

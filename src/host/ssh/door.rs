@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ssh2::{MethodType, Session};
 
-use super::aside::{Stopped, aside};
+use super::aside::{Stopped, aside, backstop};
 use super::config::{Proxy, Resolved};
 use super::identity::Identity;
 use super::link::{self, Link};
@@ -183,7 +183,7 @@ fn prepared(link: &Link, algorithms: &[&str]) -> Result<Session, String> {
     let words = |e: ssh2::Error| e.message().to_owned();
     let mut session = Session::new().map_err(words)?;
     session.set_tcp_stream(link.socket().map_err(|e| e.to_string())?);
-    session.set_timeout(u32::try_from(HANDSHAKE.as_millis()).unwrap_or(u32::MAX));
+    session.set_timeout(backstop(HANDSHAKE));
     session
         .method_pref(MethodType::HostKey, &algorithms.join(","))
         .map_err(words)?;

@@ -109,7 +109,8 @@ pub fn read(files: &[PathBuf], host: &str, port: u16) -> Result<Known, (PathBuf,
 }
 
 impl Known {
-    /// What the lines say about a key. A revocation wins over everything.
+    /// What the lines say about a key. A revocation wins over everything, also one of the bare name over a line
+    /// with the port, where OpenSSH looks no further: a revoked key is known to others.
     pub fn check(&self, blob: &[u8]) -> Verdict<'_> {
         let of = |marker: Marker| self.lines.iter().filter(move |line| line.marker == marker);
         let portless = |marker: Marker| {

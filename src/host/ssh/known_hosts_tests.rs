@@ -58,6 +58,12 @@ fn each_form_of_a_line_means_what_openssh_takes_it_to_mean() {
             "revoked",
         ),
         ("h.example $A\n@revoked * $A", "h.example", 22, "revoked"),
+        (
+            "@revoked h.example $A\n[h.example]:2222 $A",
+            "h.example",
+            2222,
+            "revoked",
+        ),
         ("@revoked other $A\nh.example $A", "h.example", 22, "match"),
         ("@revoked h.example $B", "h.example", 22, "unknown"),
         ("@cert-authority *.example $B", "h.example", 22, "authority"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ssh2::{KeyboardInteractivePrompt, Prompt};
 
 use super::Ask;
+use super::aside::backstop;
 use super::auth::{Attempts, Outcome};
 use crate::failure::Failure;
 use crate::words::shown;
@@ -29,7 +30,7 @@ pub(super) fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<b
                 silent: false,
             };
             let session = &attempts.open.session;
-            session.set_timeout(u32::try_from(ANSWER.as_millis()).unwrap_or(u32::MAX));
+            session.set_timeout(backstop(ANSWER));
             // On this thread: the prompts belong to the person here.
             let inside = session
                 .userauth_keyboard_interactive(&attempts.door.to.user, &mut person)

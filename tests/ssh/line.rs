@@ -1,0 +1,232 @@
+//! Lines that are slow, freeze or break, and a person who interrupts.
+
+use std::cell::Cell;
+use std::io::Read;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use shipit::failure::Exit;
+use shipit::host::ssh::{Login, NoOne, Ssh, connect};
+use shipit::host::{Ended, Exec, Heard, Host, Lost};
+use shipit::interrupt::Interrupts;
+
+use super::proxy::Proxy;
+use super::server::{Sshd, open, refused, run, says, sshd};
+
+fn through(server: &Sshd, proxy: &Proxy) -> Login {
+    let login = server.login();
+    Login {
+        port: Some(proxy.port),
+        known_hosts: Some(server.known(proxy.port)),
+        ..login
+    }
+}
+
+#[test]
+fn a_command_costs_one_round_trip_and_a_connection_six() {
+    let Some(server) = sshd("") else { return };
+    let trip = Duration::from_secs(1);
+    let proxy = Proxy::to(server.port, trip);
+    let login = through(&server, &proxy);
+    // The best of several, over a line so long that a busy machine does not add up to a round trip.
+    let best = |times: usize, work: &mut dyn FnMut()| {
+        let took = (0..times).map(|_| {
+            let began = Instant::now();
+            work();
+            began.elapsed()
+        });
+        took.min().unwrap().as_secs_f64() / trip.as_secs_f64()
+    };
+    let mut ssh = None;
+    let first = best(1, &mut || {
+        ssh = Some(open(&login).unwrap());
+        assert_eq!(says(ssh.as_mut().unwrap(), "echo one"), "one\n");
+    });
+    let each = best(3, &mut || {
+        says(ssh.as_mut().unwrap(), "true");
+    });
+    eprintln!("round trips: {first:.2} to connect and run, {each:.2} for each further command");
+    assert!(first < 9.5, "{first}");
+    assert!(each < 1.9, "{each}");
+}
+
+#[test]
+fn a_line_that_freezes_while_a_command_is_silent_is_noticed() {
+    let Some(server) = sshd("") else { return };
+    let proxy = Proxy::to(server.port, Duration::ZERO);
+    let mut ssh = open(&through(&server, &proxy)).unwrap();
+    let frozen = Cell::new(None);
+    let exec = Exec {
+        line: "echo begun; sleep 300",
+        stdin: None,
+        stop: None,
+    };
+    let ended = ssh.exec(exec, &mut |heard| {
+        if let Heard::Out(_) = heard {
+            proxy.freeze();
+            frozen.set(Some(Instant::now()));
+        }
+    });
+    assert!(matches!(ended, Err(Lost::Silent(_))), "{ended:?}");
+    let took = frozen.get().unwrap().elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert!(matches!(run(&mut ssh, "true", None).0, Err(Lost::Cut(_))));
+}
+
+#[test]
+fn a_line_that_freezes_under_an_upload_is_noticed() {
+    let Some(server) = sshd("") else { return };
+    let proxy = Proxy::to(server.port, Duration::ZERO);
+    let mut ssh = open(&through(&server, &proxy)).unwrap();
+    let frozen = Cell::new(None);
+    let exec = Exec {
+        line: "cat >/dev/null",
+        stdin: Some(&mut std::io::repeat(7).take(1 << 40)),
+        stop: None,
+    };
+    let ended = ssh.exec(exec, &mut |heard| {
+        if let (Heard::Sent(sent), None) = (&heard, frozen.get())
+            && *sent > 10_000_000
+        {
+            proxy.freeze();
+            frozen.set(Some(Instant::now()));
+        }
+    });
+    assert!(matches!(ended, Err(Lost::Silent(_))), "{ended:?}");
+    // What was under way when the line froze still moved for a moment.
+    let took = frozen.get().unwrap().elapsed();
+    assert!(took < Duration::from_secs(25), "{took:?}");
+}
+
+#[test]
+fn a_command_that_is_silent_for_long_on_a_good_line_is_left_alone() {
+    let Some(server) = sshd("") else { return };
+    let mut ssh = server.connected();
+    assert_eq!(says(&mut ssh, "sleep 22; echo done"), "done\n");
+}
+
+#[test]
+fn a_caller_that_is_busy_for_long_does_not_take_the_line_for_dead() {
+    let Some(server) = sshd("") else { return };
+    let mut ssh = server.connected();
+    let exec = Exec {
+        line: "echo a; sleep 1; echo b",
+        stdin: None,
+        stop: None,
+    };
+    let mut slept = false;
+    let ended = ssh.exec(exec, &mut |heard| {
+        if let (Heard::Out(_), false) = (heard, slept) {
+            slept = true;
+            // As when a laptop's lid closes, or a build takes the machine.
+            std::thread::sleep(Duration::from_secs(19));
+        }
+    });
+    assert_eq!(ended, Ok(Ended::Code(0)));
+}
+
+/// Connects with interrupts that this test raises.
+fn interruptible(server: &Sshd) -> (Ssh, shipit::interrupt::Button) {
+    let (interrupts, button) = Interrupts::by_hand().unwrap();
+    let ssh = connect(&server.login(), &interrupts, &mut NoOne, &mut |_| ()).unwrap();
+    (ssh, button)
+}
+
+#[test]
+fn the_first_interrupt_asks_the_command_to_stop_beside_it() {
+    for limit in ["", "MaxSessions 2"] {
+        let Some(server) = sshd(limit) else { return };
+        let (mut ssh, button) = interruptible(&server);
+        let flag = server.path("stop").display().to_string();
+        let line = format!("echo begun; while ! test -e {flag}; do sleep 0.05; done; exit 5");
+        let stop = || Some(format!("touch {flag}"));
+        let mut told = 0;
+        let exec = Exec {
+            line: &line,
+            stdin: None,
+            stop: Some(&stop),
+        };
+        let ended = ssh.exec(exec, &mut |heard| match heard {
+            Heard::Out(_) => button.press(),
+            Heard::Interrupted => told += 1,
+            _ => {}
+        });
+        assert_eq!((ended, told), (Ok(Ended::Code(5)), 1));
+        // What comes after it, to clean up, runs in peace.
+        assert_eq!(says(&mut ssh, "echo clean"), "clean\n");
+    }
+}
+
+#[test]
+fn the_second_interrupt_leaves_at_once() {
+    let Some(server) = sshd("") else { return };
+    let (mut ssh, button) = interruptible(&server);
+    let stop = || Some("sleep 300".to_owned());
+    let exec = Exec {
+        line: "echo begun; sleep 300",
+        stdin: None,
+        stop: Some(&stop),
+    };
+    let began = Instant::now();
+    let ended = ssh.exec(exec, &mut |heard| {
+        if matches!(heard, Heard::Out(_) | Heard::Interrupted) {
+            button.press();
+        }
+    });
+    assert_eq!(ended, Err(Lost::Left));
+    drop(ssh);
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn an_interrupt_while_connecting_stops_it_and_nothing_has_happened() {
+    let Some(server) = sshd("") else { return };
+    // A server that takes the connection and never says a word.
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let login = Login {
+        port: Some(mute.local_addr().unwrap().port()),
+        ..server.login()
+    };
+    let (interrupts, button) = Interrupts::by_hand().unwrap();
+    let pressed = std::thread::spawn(move || {
+        let connection = mute.accept().unwrap();
+        button.press();
+        connection
+    });
+    let began = Instant::now();
+    let Err(failure) = connect(&login, &interrupts, &mut NoOne, &mut |_| ()) else {
+        panic!("it connected")
+    };
+    assert_eq!(failure.exit, Exit::Untouched, "{failure}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    drop(pressed.join());
+}
+
+#[test]
+fn a_mute_server_a_closed_port_and_a_name_that_is_none_are_told_apart() {
+    let Some(server) = sshd("") else { return };
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = |port: u16| Login {
+        port: Some(port),
+        ..server.login()
+    };
+    let port = mute.local_addr().unwrap().port();
+    let failure = refused(&at(port));
+    assert_eq!(failure.exit, Exit::Unreachable);
+    assert!(
+        failure.why[0].contains("no SSH handshake within 15 s"),
+        "{failure}"
+    );
+    drop(mute);
+    let failure = refused(&at(port));
+    assert!(failure.why[0].contains("refused"), "{failure}");
+    let failure = refused(&Login {
+        host: "no-such-host.invalid".into(),
+        ..server.login()
+    });
+    assert!(failure.why[0].contains("cannot resolve"), "{failure}");
+}
