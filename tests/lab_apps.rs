@@ -110,7 +110,10 @@ fn a_draining_server_tells_its_clients_to_come_back_on_a_new_connection() {
     assert!(ask("/").contains("Connection: keep-alive"));
     host.root("systemctl stop --no-block acme").ok();
     let last = ask("/slow");
-    assert!(last.contains("Connection: close") && last.ends_with("v1\n"), "{last}");
+    assert!(
+        last.contains("Connection: close") && last.ends_with("v1\n"),
+        "{last}"
+    );
 }
 
 #[test]

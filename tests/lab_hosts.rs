@@ -285,7 +285,10 @@ fn a_host_whose_owner_dies_while_it_boots_does_not_stay() {
     owner.kill().unwrap();
     owner.wait().unwrap();
     let ended = up.wait_with_output().unwrap();
-    assert!(!ended.status.success(), "a host without an owner was left running");
+    assert!(
+        !ended.status.success(),
+        "a host without an owner was left running"
+    );
     // What had no name yet is taken by whoever sweeps next.
     assert!(
         Command::new(&script)

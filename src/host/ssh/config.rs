@@ -2,10 +2,11 @@
 //! built-in reader where no ssh program is. Settings in, one [`Resolved`] out; no connection is made here.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::tokens::Tokens;
 use super::{Login, Notice, config_file};
 use crate::failure::{Exit, Failure};
 use crate::words::shown;
@@ -357,64 +358,6 @@ pub(super) fn words(text: &str) -> Vec<String> {
     }
     words.extend(word);
     words
-}
-
-/// What `%h`, `%p` and the other tokens stand for (ssh_config(5), TOKENS).
-struct Tokens<'a> {
-    host_name: &'a str,
-    alias: &'a str,
-    user: &'a str,
-    port: u16,
-}
-
-impl Tokens<'_> {
-    fn expand(&self, text: &str) -> String {
-        let mut out = String::new();
-        let mut chars = text.chars();
-        while let Some(c) = chars.next() {
-            if c != '%' {
-                out.push(c);
-                continue;
-            }
-            match chars.next() {
-                Some('%') => out.push('%'),
-                Some('h') => out.push_str(self.host_name),
-                Some('n' | 'k') => out.push_str(self.alias),
-                Some('p') => out.push_str(&self.port.to_string()),
-                Some('r') => out.push_str(self.user),
-                Some('u') => out.push_str(&local_user().unwrap_or_default()),
-                Some('d') => out.push_str(&home().to_string_lossy()),
-                Some('i') => out.push_str(&rustix::process::getuid().as_raw().to_string()),
-                // Tokens that we do not know stay as they are: the error then names the file as it was written.
-                Some(other) => out.extend(['%', other]),
-                None => out.push('%'),
-            }
-        }
-        out
-    }
-
-    fn path(&self, text: &str) -> PathBuf {
-        let text = self.expand(text);
-        match text.strip_prefix("~/") {
-            Some(rest) => home().join(rest),
-            None => PathBuf::from(text),
-        }
-    }
-}
-
-/// The name of the person at this machine.
-pub(super) fn local_user() -> Option<String> {
-    ["USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok())
-        .filter(|name| !name.is_empty())
-}
-
-/// The person's home directory; `/` when there is none, where no ssh file will be found.
-pub(super) fn home() -> PathBuf {
-    std::env::home_dir()
-        .filter(|d| !d.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("/").to_path_buf())
 }
 
 #[cfg(test)]

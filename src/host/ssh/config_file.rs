@@ -4,7 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::config::{Settings, home, local_user, words};
+use super::config::{Settings, words};
+use super::tokens::{home, local_user};
 use super::{Login, Notice, known_hosts};
 use crate::failure::{Exit, Failure};
 use crate::words::shown;

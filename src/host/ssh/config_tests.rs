@@ -1,6 +1,8 @@
 //! The same configuration through `ssh -G` and through the built-in reader must give the same answer.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+use std::path::Path;
+
 use super::*;
 use crate::host::ssh::Trust;
 

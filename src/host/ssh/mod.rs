@@ -19,6 +19,7 @@ mod password; // passwords and the server's questions
 mod proxy; // `ssh -W` and ProxyCommand children
 mod refusal; // the words for every reason not to connect
 mod session; // commands on an open connection
+mod tokens; // %h, %p and ~
 mod wire; // key blobs and fingerprints
 
 use std::path::PathBuf;
