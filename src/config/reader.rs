@@ -7,6 +7,13 @@ use super::keys::{Key, Keys};
 use super::names::{Wrong, quoted};
 use super::tree::{Entry, Kind, Mark, Node, Problem};
 
+/// A time, for ranges.
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+/// A time, for ranges.
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+/// A time, for ranges.
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+
 /// The problems found so far.
 #[derive(Default)]
 pub(super) struct Problems {
@@ -131,6 +138,18 @@ pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> O
         .min_by_key(|candidate| strsim::damerau_levenshtein(&name, candidate))
 }
 
+/// A key that may be left out: `Some(None)` when it is, `None` when it is wrong.
+pub(super) fn optional<'a, T>(
+    value: Option<Value<'a>>,
+    problems: &mut Problems,
+    read: impl Fn(Value<'a>, &mut Problems) -> Option<T>,
+) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(value) => read(value, problems).map(Some),
+    }
+}
+
 /// What stands there, as it is named in a message.
 fn found(node: &Node) -> String {
     match &node.kind {
@@ -252,6 +271,16 @@ impl<'a> Value<'a> {
             );
         }
         read
+    }
+
+    /// A command line for `sh -c`.
+    pub fn command(&self, problems: &mut Problems) -> Option<String> {
+        let text = self.text(problems)?;
+        if text.len() > 8000 {
+            self.is_wrong("longer than 8000 bytes; put it in a script", problems);
+            return None;
+        }
+        Some(text.to_owned())
     }
 
     /// Each item of a list, read by `item`.
