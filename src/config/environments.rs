@@ -47,9 +47,11 @@ pub(super) fn read<'a>(root: &'a Node, problems: &mut Problems) -> Vec<Environme
                 continue;
             }
         };
-        let Some(map) = Map::read(node, &format!("environment `{name}`"), TOP, problems) else {
-            continue;
-        };
+        // What it lacks is looked for once it lies over the top.
+        let mut own = Problems::default();
+        let map = Map::read(node, &format!("environment `{name}`"), TOP, &mut own);
+        problems.wrong.append(&mut own.wrong);
+        let Some(map) = map else { continue };
         if let Some(inner) = map.get("environments") {
             problems.note(
                 inner.node.at,
@@ -129,4 +131,18 @@ pub(super) fn merge(root: &Node, environment: &Node) -> Node {
         at: environment.at,
         kind: Kind::Map(merged),
     }
+}
+
+/// Whether an environment has a key that the top needs and lacks.
+pub(super) fn complete(root: &Node, environments: &[Environment<'_>]) -> bool {
+    let has = |node: &Node, name: &str| match &node.kind {
+        Kind::Map(entries) => entries.iter().any(|entry| entry.key == name),
+        _ => false,
+    };
+    ["app", "host", "source", "services"].iter().any(|name| {
+        !has(root, name)
+            && environments
+                .iter()
+                .any(|environment| has(environment.node, name))
+    })
 }

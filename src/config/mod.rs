@@ -13,6 +13,8 @@ pub mod names;
 mod paths;
 mod probe;
 mod reader;
+#[cfg(test)]
+mod second_reader;
 mod service;
 mod target;
 mod top;

@@ -91,7 +91,7 @@ fn check_root(text: &str) -> Check {
     if text.len() > 200 {
         return Err(format!("has {} bytes; a root has at most 200", text.len()));
     }
-    if text == "/" {
+    if text.bytes().all(|byte| byte == b'/') {
         return say("is the whole host; take a directory of its own, like `/opt/acme`");
     }
     if text.ends_with('/') {

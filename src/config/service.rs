@@ -14,7 +14,7 @@ pub(super) fn services(
     migrate: Option<&Migrate>,
     problems: &mut Problems,
 ) -> Option<Vec<Service>> {
-    let value = map.need("services", problems)?;
+    let value = map.get("services")?;
     let mut seen: Vec<UnitName> = Vec::new();
     value.list(problems, |value, problems| {
         let (service, at) = service(value.node, problems)?;
@@ -41,11 +41,11 @@ pub(super) fn services(
 /// A service and the place of its name.
 fn service(node: &Node, problems: &mut Problems) -> Option<(Service, Mark)> {
     let map = Map::read(node, "a service", SERVICE, problems)?;
-    let unit = map.need("unit", problems);
+    let unit = map.get("unit");
     let at = unit.map_or(node.at, |value| value.node.at);
     let unit = unit.and_then(|value| value.name(service_unit, problems));
     let strategy = map
-        .need("strategy", problems)
+        .get("strategy")
         .and_then(|value| strategy(value, problems));
     let start_timeout = map.get("start_timeout").map_or(Some(30 * SECOND), |value| {
         value.duration(SECOND..=HOUR, problems)
@@ -211,10 +211,10 @@ fn health(value: Value<'_>, problems: &mut Problems) -> Option<(Health, Duration
 fn unix(value: Value<'_>, problems: &mut Problems) -> Option<Probe> {
     let map = Map::read(value.node, "`unix`", UNIX, problems)?;
     let socket = map
-        .need("socket", problems)
+        .get("socket")
         .and_then(|value| value.name(probe::socket, problems));
     let path = map
-        .need("path", problems)
+        .get("path")
         .and_then(|value| value.name(probe::path, problems));
     Some(Probe::Unix {
         socket: socket?,

@@ -19,10 +19,10 @@ pub(super) fn read(
 ) -> Option<Config> {
     let map = Map::read(root, "deploy.yml", TOP, problems)?;
     let app = map
-        .need("app", problems)
+        .get("app")
         .and_then(|value| value.name(AppName::parse, problems));
     let host = map
-        .need("host", problems)
+        .get("host")
         .and_then(|value| value.name(Target::parse, problems));
     let host_key = optional(map.get("host_key"), problems, |value, problems| {
         value.name(fingerprint, problems)
@@ -34,7 +34,7 @@ pub(super) fn read(
             .and_then(|app| RemotePath::parse(&format!("/opt/{app}")).ok()),
     };
     let source = map
-        .need("source", problems)
+        .get("source")
         .and_then(|value| value.name(|text| source(dir, text), problems));
     let build = optional(map.get("build"), problems, |value, problems| {
         value.command(problems)
@@ -216,7 +216,7 @@ fn migrate(value: Value<'_>, problems: &mut Problems) -> Option<Migrate> {
     }
     let map = Map::read(value.node, "`migrate`", MIGRATE, problems)?;
     let unit = map
-        .need("unit", problems)
+        .get("unit")
         .and_then(|value| value.name(service_unit, problems));
     let timeout = map.get("timeout").map_or(Some(usual), |value| {
         value.duration(SECOND..=24 * HOUR, problems)

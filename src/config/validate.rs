@@ -36,7 +36,7 @@ pub(super) fn config(
     if wanted.is_none() {
         chosen = config;
         problems.missing.append(&mut base.missing);
-        if !problems.missing.is_empty() && !environments.is_empty() {
+        if environments::complete(root, &environments) {
             let text = format!(
                 "some keys are in `environments` alone; choose one with -e: {}",
                 list(&environments)
