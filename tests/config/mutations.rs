@@ -20,14 +20,20 @@ impl Numbers {
     }
 }
 
-/// The example with a few bytes changed, doubled, moved or taken out.
+/// The example, without its comments, with a few bytes changed, doubled, moved or taken out.
 fn mutated(numbers: &mut Numbers) -> Vec<u8> {
     const SPICE: [&str; 24] = [
         "\t", "- ", ": ", "? ", "[", "]", "{", "}", "&a ", "*a", "!!x ", "|", ">", "'", "\"", "\n",
         "\r", "#", "%", "---\n", "\0", "\u{feff}", "\u{85}", "  ",
     ];
-    let mut bytes = config::EXAMPLE.as_bytes().to_vec();
+    let keys = config::EXAMPLE
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    let mut bytes = keys.collect::<Vec<_>>().join("\n").into_bytes();
     for _ in 0..=numbers.below(4) {
+        if bytes.is_empty() {
+            break;
+        }
         let at = numbers.below(bytes.len());
         let end = (at + numbers.below(60)).min(bytes.len());
         match numbers.below(6) {
@@ -79,8 +85,9 @@ fn twenty_thousand_broken_examples_neither_panic_nor_dawdle() {
 }
 
 #[test]
-fn the_largest_files_are_read_quickly() {
-    let size = 1024 * 1024 - 200;
+fn large_files_are_read_in_linear_time() {
+    // A quarter of the limit: what takes quadratic time is out of bounds here already.
+    let size = 256 * 1024;
     for unit in [
         "a: b\n",
         "- a\n",
