@@ -1,0 +1,206 @@
+//! Findings as a person, a program or a code review reads them. Text from units is made harmless here.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::rules::{Edit, Finding, Severity};
+
+/// Foreign text on one line: control characters and what could reorder a line are written as escapes.
+fn safe(text: &str) -> String {
+    let odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars()
+        .flat_map(|c| {
+            if odd(c) {
+                c.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}
+
+/// The lines to write, as they stand in a unit.
+fn lines(finding: &Finding) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut current = "";
+    for edit in finding.fix.iter().flat_map(|fix| &fix.edits) {
+        match edit {
+            Edit::Set {
+                section,
+                key,
+                value,
+            }
+            | Edit::Add {
+                section,
+                key,
+                value,
+            } => {
+                if current != section {
+                    out.push(format!("[{section}]"));
+                    current = section;
+                }
+                out.push(format!("{key}={value}"));
+            }
+            Edit::Remove { .. } => out.push("(take this line out)".into()),
+        }
+    }
+    out
+}
+
+/// One finding a paragraph: place, severity, rule, sentence, the lines to write.
+#[must_use]
+pub fn text(findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        let Finding {
+            file,
+            line,
+            severity,
+            rule,
+            message,
+            ..
+        } = finding;
+        let _ = writeln!(
+            out,
+            "{}:{line}: {severity}: {} [{rule}]",
+            safe(file),
+            safe(message)
+        );
+        for line in lines(finding) {
+            let _ = writeln!(out, "    {}", safe(&line));
+        }
+    }
+    out
+}
+
+/// How many there are of each kind: `2 errors, 1 warning`.
+#[must_use]
+pub fn summary(findings: &[Finding]) -> String {
+    let count = |severity, one: &str| {
+        let n = findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count();
+        (n > 0).then(|| {
+            format!(
+                "{n} {one}{}",
+                if n == 1 || one == "info" { "" } else { "s" }
+            )
+        })
+    };
+    let parts = [
+        count(Severity::Error, "error"),
+        count(Severity::Warning, "warning"),
+        count(Severity::Info, "info"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        "nothing found".into()
+    } else {
+        parts.join(", ")
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    v: u8,
+    event: &'static str,
+    rule: &'a str,
+    severity: String,
+    file: &'a str,
+    line: u32,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fix: Vec<String>,
+    safe: bool,
+}
+
+fn object(finding: &Finding) -> Json<'_> {
+    Json {
+        v: 1,
+        event: "finding",
+        rule: finding.rule,
+        severity: finding.severity.to_string(),
+        file: &finding.file,
+        line: finding.line,
+        message: &finding.message,
+        fix: lines(finding),
+        safe: finding.fix.as_ref().is_some_and(|fix| fix.safe),
+    }
+}
+
+/// One JSON object a line: `{"v":1,"event":"finding",…}`.
+#[must_use]
+pub fn json(findings: &[Finding]) -> String {
+    let encoded = findings
+        .iter()
+        .filter_map(|finding| serde_json::to_string(&object(finding)).ok());
+    encoded.map(|line| line + "\n").collect()
+}
+
+/// GitHub's workflow commands: each finding becomes an annotation at its line.
+#[must_use]
+pub fn github(findings: &[Finding]) -> String {
+    let data = |text: &str| {
+        safe(text)
+            .replace('%', "%25")
+            .replace('\r', "%0D")
+            .replace('\n', "%0A")
+    };
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let command = |severity| match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "notice",
+    };
+    findings
+        .iter()
+        .map(|f| {
+            let (file, line, rule) = (property(&f.file), f.line, property(f.rule));
+            format!(
+                "::{} file={file},line={line},title={rule}::{}\n",
+                command(f.severity),
+                data(&f.message)
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding() -> Finding {
+        let mut finding = Finding {
+            rule: "x-y",
+            severity: Severity::Warning,
+            file: "a,b:c.service".into(),
+            line: 3,
+            message: "50% \u{1b}[2J\nof it".into(),
+            fix: None,
+        };
+        finding.set("Service", "Type", "exec");
+        finding
+    }
+
+    #[test]
+    fn no_byte_of_a_unit_reaches_the_terminal_or_the_annotation_unescaped() {
+        assert_eq!(
+            text(&[finding()]),
+            "a,b:c.service:3: warning: 50% \\u{1b}[2J\\nof it [x-y]\n    [Service]\n    Type=exec\n"
+        );
+        assert_eq!(
+            github(&[finding()]),
+            "::warning file=a%2Cb%3Ac.service,line=3,title=x-y::50%25 \\u{1b}[2J\\nof it\n"
+        );
+        assert_eq!(
+            json(&[finding()]),
+            "{\"v\":1,\"event\":\"finding\",\"rule\":\"x-y\",\"severity\":\"warning\",\"file\":\"a,b:c.service\",\"line\":3,\"message\":\"50% \\u001b[2J\\nof it\",\"fix\":[\"[Service]\",\"Type=exec\"],\"safe\":true}\n"
+        );
+        assert_eq!(summary(&[finding(), finding()]), "2 warnings");
+    }
+}

@@ -1,0 +1,304 @@
+//! The running host against the text: what was loaded, what was changed since, what overrides what.
+
+use super::{Severity, rules};
+use crate::unit::merge::Unit;
+
+/// The settings whose undoing by a drop-in deserves a word.
+const GUARDED: [&str; 12] = [
+    "User",
+    "DynamicUser",
+    "NoNewPrivileges",
+    "ProtectSystem",
+    "ProtectHome",
+    "PrivateTmp",
+    "CapabilityBoundingSet",
+    "Restart",
+    "ExecStart",
+    "KillMode",
+    "SystemCallFilter",
+    "TimeoutStopSec",
+];
+
+/// What a unit says in effect: section, key and value of all that counts, in order.
+fn meaning(unit: &Unit) -> Vec<(String, String, String)> {
+    let mut keys: Vec<(&str, &str)> = unit
+        .entries()
+        .map(|entry| (entry.section, entry.key))
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let values = |(section, key): (&str, &str)| {
+        unit.all(section, key)
+            .into_iter()
+            .map(|e| (section.to_owned(), key.to_owned(), e.value.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    keys.into_iter().flat_map(values).collect()
+}
+
+rules! {
+    /// The file was changed, and systemd still uses the old one
+    ///
+    /// systemd reads units when told to. A changed file or a new drop-in counts from the next `daemon-reload` on.
+    ///
+    /// In production: measured: `systemctl restart` warns, exits 0, and starts the old unit.
+    ///
+    /// ```ini
+    /// # systemctl daemon-reload
+    /// [Service]
+    /// ```
+    ///
+    /// See systemctl(1), `daemon-reload`.
+    "drift-reload" Error Any reload(look, found) {
+        if look.show("NeedDaemonReload") == Some("yes") {
+            found.missing(
+                "Unit",
+                "changed on disk since systemd read it: systemctl daemon-reload",
+            );
+        }
+    }
+
+    /// The host's unit is not the repository's
+    ///
+    /// Somebody changed one of the two.
+    ///
+    /// In production: what you test is not what runs; the next install takes the change on the host away.
+    ///
+    /// ```ini
+    /// # shipit unit diff; shipit unit install
+    /// [Service]
+    /// ```
+    ///
+    /// See shipit's docs/units.md.
+    "drift-repository" Warning Any repository(look, found) {
+        let Some(repository) = look.host().and_then(|host| host.repository.as_ref()) else {
+            return;
+        };
+        let (here, there) = (meaning(look.unit), meaning(repository));
+        let mut keys: Vec<&str> = here
+            .iter()
+            .filter(|line| !there.contains(line))
+            .chain(there.iter().filter(|line| !here.contains(line)))
+            .map(|(_, key, _)| key.as_str())
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if !keys.is_empty() {
+            found.missing(
+                "Unit",
+                format!("differs from the repository in {}", keys.join(", ")),
+            );
+        }
+    }
+
+    /// A drop-in takes back what the unit says
+    ///
+    /// Drop-ins are read after the unit and win. They are easily forgotten, and survive every install.
+    ///
+    /// In production: the unit in the repository is hardened and restarts; the one that runs is root and does not.
+    ///
+    /// ```ini
+    /// # systemctl cat acme.service shows all of it; systemctl revert acme.service takes drop-ins away
+    /// [Service]
+    /// ```
+    ///
+    /// See systemd.unit(5), drop-ins; systemctl(1), `revert`.
+    "drift-drop-in" Warning Service drop_in(look, found) {
+        for key in GUARDED {
+            let all = look.unit.written("Service", key);
+            let own = all
+                .iter()
+                .rfind(|entry| entry.depth == 0 && !entry.value.is_empty());
+            let over = all
+                .iter()
+                .rfind(|entry| entry.depth > 0 && !(key == "ExecStart" && entry.value.is_empty()));
+            let (Some(own), Some(over)) = (own, over) else {
+                continue;
+            };
+            if own.value != over.value && undoes(key, over.value) {
+                found.at(
+                    *over,
+                    format!(
+                        "{key}={} here takes back {key}={} of {}:{}",
+                        over.value, own.value, own.file, own.line
+                    ),
+                );
+            }
+        }
+    }
+
+    /// systemd refuses the unit, or does not have it
+    ///
+    /// `LoadState` says how reading went: `bad-setting`, `error`, `not-found`, `masked`.
+    ///
+    /// In production: it cannot be started. A masked unit is a link to /dev/null, made by `systemctl mask`.
+    ///
+    /// ```ini
+    /// # systemctl unmask acme.service; journalctl -b -u init.scope; systemd-analyze verify FILE
+    /// [Service]
+    /// ```
+    ///
+    /// See systemctl(1), `mask`; systemd-analyze(1), `verify`.
+    "drift-load" Error Any load(look, found) {
+        match look.show("LoadState") {
+            Some("masked") => {
+                _ = found.missing(
+                    "Unit",
+                    format!(
+                        "masked: it cannot be started; systemctl unmask {}",
+                        look.unit.name
+                    ),
+                )
+            }
+            Some("not-found") => {
+                _ = found.missing(
+                    "Unit",
+                    "systemd has no such unit: not installed, or no daemon-reload since",
+                )
+            }
+            Some(state @ ("bad-setting" | "error")) => {
+                _ = found.missing(
+                    "Unit",
+                    format!(
+                        "systemd refuses it ({state}): systemd-analyze verify {}",
+                        look.unit.name
+                    ),
+                )
+            }
+            _ => {}
+        }
+    }
+
+    /// It will not start at the next boot
+    ///
+    /// `disabled`: it has an `[Install]` section that nobody made use of.
+    ///
+    /// In production: the host reboots, and the app is not there.
+    ///
+    /// ```ini
+    /// # systemctl enable acme.service
+    /// [Install]
+    /// WantedBy=multi-user.target
+    /// ```
+    ///
+    /// See systemctl(1), `enable`.
+    "drift-disabled" Warning Any disabled(look, found) {
+        let kind = look.unit.name.kind();
+        let started = kind == "service"
+            && (look.is_socket_activated() || look.is_timed() || look.is_migration());
+        if look.show("UnitFileState") == Some("disabled")
+            && !started
+            && kind != "socket"
+            && look.show("WantedBy").is_none()
+        {
+            found.missing(
+                "Install",
+                format!(
+                    "not enabled: gone after the next boot; systemctl enable {}",
+                    look.unit.name
+                ),
+            );
+        }
+    }
+
+    /// It is failed, or dies and starts again
+    ///
+    /// `Result` says how it ended, `NRestarts` how often systemd started it again by itself.
+    ///
+    /// In production: `is-active` says active for half of the time of a crash loop; this says it all the time.
+    ///
+    /// ```ini
+    /// # journalctl -u acme.service -n 50; systemctl reset-failed acme.service
+    /// [Service]
+    /// ```
+    ///
+    /// See systemctl(1), `show`; systemd.exec(5), "Process exit codes".
+    "drift-failed" Error Any failed(look, found) {
+        let name = &look.unit.name;
+        let result = look.show("Result").unwrap_or("unknown");
+        if look.show("ActiveState") == Some("failed") {
+            let hint = match result {
+                "start-limit-hit" => format!(
+                    "it crashed too often; find out why, then systemctl reset-failed {name}"
+                ),
+                "service-start-limit-hit" => format!(
+                    "its service crashed too often and took the socket with it; systemctl reset-failed {name}"
+                ),
+                "exit-code" => format!(
+                    "exit code {}; journalctl -u {name} -n 50",
+                    look.show("ExecMainStatus").unwrap_or("?")
+                ),
+                "timeout" => "it was not ready, or not gone, in time".into(),
+                "oom-kill" => "the kernel killed it for memory".into(),
+                "watchdog" => "it did not report in time and was killed".into(),
+                _ => format!("journalctl -u {name} -n 50"),
+            };
+            found.missing("Unit", format!("failed ({result}): {hint}"));
+        }
+        if look.show("SubState") == Some("auto-restart") {
+            found.missing(
+                "Unit",
+                format!(
+                    "it died ({result}) and waits for its next restart, number {}",
+                    look.show("NRestarts").unwrap_or("?")
+                ),
+            );
+        } else if let Some(count) = look
+            .show("NRestarts")
+            .and_then(|n| n.parse::<u32>().ok())
+            .filter(|n| *n >= 3)
+        {
+            found
+                .missing(
+                    "Unit",
+                    format!("systemd has restarted it {count} times by itself"),
+                )
+                .severity(Severity::Warning);
+        }
+    }
+
+    /// systemd-analyze verify has something to say
+    ///
+    /// The systemd of that host reads the unit and warns. It exits 0 for most of it.
+    ///
+    /// In production: an ignored line is a setting you believe in and do not have.
+    ///
+    /// ```ini
+    /// # systemd-analyze verify /etc/systemd/system/acme.service
+    /// [Service]
+    /// ```
+    ///
+    /// See systemd-analyze(1), `verify`.
+    "drift-verify" Warning Any verify(look, found) {
+        for line in look
+            .host()
+            .map_or(&[][..], |host| &host.verify)
+            .iter()
+            .filter(|line| line.contains(look.unit.name.as_str()))
+        {
+            let number = line.split(':').nth(1).and_then(|n| n.trim().parse().ok());
+            let file = look
+                .unit
+                .files
+                .first()
+                .map_or(look.unit.name.as_str(), |file| &file.path);
+            found.place(
+                file,
+                number.unwrap_or(1),
+                format!("this host's systemd says: {line}"),
+            );
+        }
+    }
+}
+
+/// Whether a drop-in's value takes a protection away rather than setting it otherwise.
+fn undoes(key: &str, value: &str) -> bool {
+    match key {
+        "User" => matches!(value, "" | "root" | "0"),
+        "Restart" => matches!(value, "" | "no"),
+        "KillMode" => matches!(value, "none" | "process"),
+        "TimeoutStopSec" => matches!(value, "0" | "infinity"),
+        "ExecStart" => true,
+        _ => matches!(value, "" | "no" | "false" | "off" | "0"),
+    }
+}

@@ -1,0 +1,157 @@
+//! Who the service runs as.
+
+use super::{Severity, rules};
+
+rules! {
+    /// It runs as root
+    ///
+    /// Without `User=` or `DynamicUser=` a service is root. With an app in a directory that somebody deploys to, that
+    /// somebody is root too.
+    ///
+    /// In production: one hole in the app, or one deploy key, is the whole host.
+    ///
+    /// ```ini
+    /// [Service]
+    /// User=acme
+    /// Group=acme
+    /// ```
+    ///
+    /// See systemd.exec(5), `User=`.
+    "user-root" Warning Service user_root(look, found) {
+        let user = look.unit.service("User");
+        let dynamic = look.unit.yes("Service", "DynamicUser") == Some(true);
+        if !matches!(user, "" | "root" | "0") || dynamic || look.start().is_none() {
+            return;
+        }
+        let message = if look.is_app() {
+            "it runs as root: a hole in the app, or who may deploy it, is root"
+        } else {
+            "it runs as root"
+        };
+        let finding = match look.unit.get("Service", "User") {
+            Some(entry) => found.at(entry, message),
+            None => found.missing("Service", message),
+        };
+        finding.suggest(
+            "Service",
+            "User",
+            look.unit.name.prefix().split('-').next().unwrap_or("app"),
+        );
+        if look.context.root.is_some() {
+            finding.severity(Severity::Error);
+        } else if !look.is_app() {
+            finding.severity(Severity::Info);
+        }
+    }
+
+    /// The user or group is not on the host
+    ///
+    /// systemd looks the name up when it starts the process.
+    ///
+    /// In production: `217/USER` or `216/GROUP`; with `Type=simple` `systemctl start` exits 0.
+    ///
+    /// ```ini
+    /// # once, as root: useradd --system --home-dir /opt/acme --shell /usr/sbin/nologin acme
+    /// [Service]
+    /// User=acme
+    /// ```
+    ///
+    /// See systemd.exec(5), "Process exit codes".
+    "user-missing" Error Service user_missing(look, found) {
+        let Some(host) = look.host() else { return };
+        for key in ["User", "Group", "SupplementaryGroups"] {
+            for (name, entry) in look.unit.words("Service", key) {
+                if host.accounts.get(&name) == Some(&false)
+                    && look.unit.yes("Service", "DynamicUser") != Some(true)
+                {
+                    found.at(
+                        entry,
+                        format!("{key}={name}: not on the host; the start fails with 217/USER"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// User=nobody is everybody
+    ///
+    /// Several services share `nobody`. Each can signal and read the others, and whatever files were left to it.
+    ///
+    /// In production: one hole, several services.
+    ///
+    /// ```ini
+    /// [Service]
+    /// User=acme
+    /// ```
+    ///
+    /// See systemd.exec(5), `User=` and `DynamicUser=`.
+    "user-nobody" Warning Service user_nobody(look, found) {
+        if let Some(entry) = look
+            .unit
+            .get("Service", "User")
+            .filter(|entry| entry.value == "nobody")
+        {
+            found
+                .at(
+                    entry,
+                    "nobody is shared with other services: give it a user of its own",
+                )
+                .suggest("Service", "User", look.unit.name.prefix());
+        }
+    }
+
+    /// The app runs as the user who deploys it
+    ///
+    /// Then a hole in the app may rewrite the releases, the deploy key's file and shipit's own records.
+    ///
+    /// In production: an intruder stays through every deploy and rollback.
+    ///
+    /// ```ini
+    /// [Service]
+    /// User=acme
+    /// ```
+    ///
+    /// See shipit's docs/security.md.
+    "user-deploys" Warning Service user_deploys(look, found) {
+        let Some(entry) = look.unit.get("Service", "User") else {
+            return;
+        };
+        if look.context.deploy_user.as_deref() == Some(entry.value) && !entry.value.is_empty() {
+            found
+                .at(
+                    entry,
+                    format!(
+                        "{} also deploys: a hole in the app can rewrite every release",
+                        entry.value
+                    ),
+                )
+                .suggest("Service", "User", look.unit.name.prefix());
+        }
+    }
+
+    /// A group that is as good as root
+    ///
+    /// Members of docker, lxd, disk, sudo, wheel or shadow become root with one command.
+    ///
+    /// In production: a hole in the app is the whole host.
+    ///
+    /// ```ini
+    /// [Service]
+    /// Group=acme
+    /// ```
+    ///
+    /// See systemd.exec(5), `SupplementaryGroups=`.
+    "group-root" Warning Service group_root(look, found) {
+        for (name, entry) in ["Group", "SupplementaryGroups"]
+            .iter()
+            .flat_map(|key| look.unit.words("Service", key))
+        {
+            if matches!(
+                name.as_str(),
+                "docker" | "lxd" | "disk" | "sudo" | "wheel" | "shadow" | "libvirt"
+            ) {
+                found.at(entry, format!("members of {name} can become root"));
+            }
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! How the program is started: through which wrapper, from which release, and what a reload does to it.
+
+use super::look::Strategy;
+use super::runtime::Runtime;
+use super::{Severity, rules};
+
+/// Whether a path goes into one release instead of through `current` (or a slot).
+fn into_a_release(text: &str) -> bool {
+    text.split_once("/releases/")
+        .is_some_and(|(_, rest)| !rest.is_empty())
+}
+
+rules! {
+    /// A path into one release
+    ///
+    /// A unit that names `releases/20260503-094502` starts that release for ever, whatever is deployed.
+    ///
+    /// In production: every deploy reports success and the old code answers; once the release is pruned, nothing starts.
+    ///
+    /// ```ini
+    /// [Service]
+    /// ExecStart=/opt/acme/current/server
+    /// WorkingDirectory=/opt/acme/current
+    /// ```
+    ///
+    /// See shipit's docs/host-layout.md.
+    "path-of-release" Error Service path_of_release(look, found) {
+        for key in [
+            "ExecStart",
+            "ExecReload",
+            "ExecStartPre",
+            "WorkingDirectory",
+            "RootDirectory",
+        ] {
+            for entry in look
+                .unit
+                .all("Service", key)
+                .into_iter()
+                .filter(|entry| into_a_release(entry.value))
+            {
+                found.at(
+                    entry,
+                    format!(
+                        "{key}= names one release: a deploy changes nothing; go through current"
+                    ),
+                );
+            }
+        }
+    }
+
+    /// The app's program is not started through current
+    ///
+    /// A deploy points `current` at the new release. What is started from elsewhere does not change.
+    ///
+    /// In production: the deploy succeeds, the old program runs on. shipit's check of the running process refuses it.
+    ///
+    /// ```ini
+    /// [Service]
+    /// WorkingDirectory=/opt/acme/current
+    /// ExecStart=/usr/bin/node /opt/acme/current/server.js
+    /// ```
+    ///
+    /// See shipit's docs/host-layout.md.
+    "path-not-current" Warning Service path_not_current(look, found) {
+        let (Some(root), Some((command, entry))) = (look.context.root.as_deref(), look.start())
+        else {
+            return;
+        };
+        let live = |text: &str| {
+            ["current", "slots/", "next"]
+                .iter()
+                .any(|link| text.contains(&format!("{root}/{link}")))
+        };
+        let working = look.unit.service("WorkingDirectory");
+        let through = live(&command.program)
+            || live(working)
+            || command.words().any(live)
+            || into_a_release(entry.value);
+        if !through && look.context.strategy.is_some() {
+            found
+                .at(
+                    entry,
+                    format!("nothing in it goes through {root}/current: a deploy changes nothing"),
+                )
+                .suggest("Service", "WorkingDirectory", format!("{root}/current"));
+        }
+    }
+
+    /// WorkingDirectory= is looked up once
+    ///
+    /// systemd resolves `current` when it starts the process. The kernel then keeps the directory of that release; a reload
+    /// in place stays there.
+    ///
+    /// In production: measured with gunicorn and HUP: ten deploys, `reload` exits 0, all green, and the first release
+    /// answers for ever. With `--chdir` through `current` it followed; with `--preload` on top it did not.
+    ///
+    /// ```ini
+    /// [Service]
+    /// ExecStart=/usr/bin/gunicorn --chdir /opt/acme/current app:app
+    /// ExecReload=/bin/kill -HUP $MAINPID
+    /// ```
+    ///
+    /// See systemd.exec(5), `WorkingDirectory=`.
+    "reload-stale" Error Service reload_stale(look, found) {
+        let reloads = look.context.strategy == Some(Strategy::Reload);
+        let Some((command, entry)) = look.start().filter(|_| reloads) else {
+            return;
+        };
+        if command.has(&["--preload"]) {
+            found.at(
+                entry,
+                "--preload: a reload keeps the code of the release that the master loaded",
+            );
+        }
+        let names_current = command.words().any(|word| word.contains("/current"));
+        if look.runtime() == Runtime::Gunicorn && !names_current {
+            found.at(entry, "a reload stays in the release that was current at start: name current in --chdir").suggest("Service", "ExecStart", format!("{} --chdir {}/current", entry.value, look.context.root.as_deref().unwrap_or("/opt/acme")));
+        }
+    }
+
+    /// Strategy reload without ExecReload=
+    ///
+    /// `systemctl reload` needs something to run, or `Type=notify-reload`.
+    ///
+    /// In production: `reload` exits 3; `reload-or-restart` silently restarts, and requests fail.
+    ///
+    /// ```ini
+    /// [Service]
+    /// ExecReload=/bin/kill -HUP $MAINPID
+    /// ```
+    ///
+    /// See systemd.service(5), `ExecReload=`.
+    "reload-missing" Error Service reload_missing(look, found) {
+        let none =
+            look.unit.all("Service", "ExecReload").is_empty() && look.kind() != "notify-reload";
+        if look.context.strategy == Some(Strategy::Reload) && none {
+            found
+                .missing(
+                    "Service",
+                    "the strategy is reload, and the unit has no ExecReload=",
+                )
+                .suggest("Service", "ExecReload", "/bin/kill -HUP $MAINPID");
+        }
+    }
+
+    /// A reload signal that nobody handles kills the service
+    ///
+    /// SIGHUP, SIGUSR1 and SIGUSR2 end a process that has no handler for them.
+    ///
+    /// In production: measured with node: the first `reload` exits 0 and kills it; with `RestartSec=5s` 5.3 s of outage;
+    /// 1,600 of 6,000 requests failed in three deploys.
+    ///
+    /// ```ini
+    /// [Service]
+    /// # no ExecReload=, and strategy: restart or socket
+    /// ```
+    ///
+    /// See signal(7); /proc/PID/status, `SigCgt`.
+    "reload-kills" Warning Service reload_kills(look, found) {
+        for (command, entry) in look.unit.commands("ExecReload") {
+            if command.name() != "kill" {
+                continue;
+            }
+            let signals = [("HUP", 1u64), ("USR1", 10), ("USR2", 12)];
+            let named = command.words().find_map(|word| {
+                let bare = word
+                    .trim_start_matches('-')
+                    .trim_start_matches("s ")
+                    .trim_start_matches("SIG");
+                signals
+                    .iter()
+                    .find(|(name, number)| bare == *name || bare == number.to_string())
+            });
+            let Some((name, number)) = named else {
+                continue;
+            };
+            match look.host().and_then(|host| host.caught_signals) {
+                Some(caught) if caught & (1 << (number - 1)) == 0 => {
+                    found.at(entry, format!("the running process has no handler for SIG{name}: a reload kills it")).severity(Severity::Error).remove();
+                }
+                Some(_) => {}
+                None if look.runtime().dies_of_hangup() => {
+                    found.at(
+                        entry,
+                        format!("unless the program handles SIG{name}, a reload kills it"),
+                    );
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// A shell, npm or another wrapper stays in front of the program
+    ///
+    /// systemd signals and watches the main process. A shell that does not `exec`, or npm, is that process, and the program
+    /// is its child.
+    ///
+    /// In production: SIGTERM ends the wrapper at once, the program may be cut; READY=1 comes from the wrong process; the
+    /// exit code is the wrapper's.
+    ///
+    /// ```ini
+    /// [Service]
+    /// ExecStart=/usr/bin/node /opt/acme/current/server.js
+    /// # or: ExecStart=/bin/sh -c 'exec /opt/acme/current/server'
+    /// ```
+    ///
+    /// See systemd.service(5), `ExecStart=`.
+    "exec-wrapper" Warning Service wrapper(look, found) {
+        let Some((command, entry)) = look.start().filter(|_| look.stays()) else {
+            return;
+        };
+        if matches!(command.name(), "npm" | "yarn" | "pnpm" | "npx") {
+            found.at(
+                entry,
+                format!(
+                    "{} stays in front of the program: signals and exit codes are its own",
+                    command.name()
+                ),
+            );
+        } else if let Some(script) = command
+            .shell_script()
+            .filter(|script| !script.contains("exec "))
+        {
+            let simple = !script.contains(['|', '&', ';', '\n']);
+            let finding = found.at(
+                entry,
+                "the shell may stay in front of the program: write exec before it",
+            );
+            if simple {
+                finding.severity(Severity::Info); // most shells exec a lone command by themselves
+            }
+        } else if matches!(
+            command.name(),
+            "nohup"
+                | "screen"
+                | "tmux"
+                | "forever"
+                | "pm2"
+                | "supervisord"
+                | "daemonize"
+                | "start-stop-daemon"
+        ) {
+            found.at(
+                entry,
+                format!(
+                    "{} does what systemd does already, and hides the program from it",
+                    command.name()
+                ),
+            );
+        }
+    }
+
+    /// sudo, su or runuser in a unit
+    ///
+    /// systemd changes the user itself, without a session, a PAM stack or a process in between.
+    ///
+    /// In production: a second process in front; `NoNewPrivileges=yes` breaks it; with `requiretty` it does not start.
+    ///
+    /// ```ini
+    /// [Service]
+    /// User=acme
+    /// ExecStart=/opt/acme/current/server
+    /// ```
+    ///
+    /// See systemd.exec(5), `User=`.
+    "exec-sudo" Warning Service sudo(look, found) {
+        for (command, entry) in ["ExecStartPre", "ExecStart", "ExecReload"]
+            .iter()
+            .flat_map(|key| look.unit.commands(key))
+        {
+            if matches!(
+                command.name(),
+                "sudo" | "su" | "runuser" | "setuidgid" | "chpst"
+            ) {
+                found.at(
+                    entry,
+                    format!(
+                        "{} in {}=: let systemd change the user (User=)",
+                        command.name(),
+                        entry.key
+                    ),
+                );
+            }
+        }
+    }
+
+    /// A command with root's rights from a place that others write
+    ///
+    /// `+` and `!` run a command as root whatever `User=` says. In the app's directory that file belongs to whoever
+    /// deploys.
+    ///
+    /// In production: who may deploy is root.
+    ///
+    /// ```ini
+    /// [Service]
+    /// ExecStartPre=/usr/bin/install -d -o acme /run/acme
+    /// # better: RuntimeDirectory=acme
+    /// ```
+    ///
+    /// See systemd.service(5), the table of prefixes.
+    "exec-privileged" Error Service privileged(look, found) {
+        for key in [
+            "ExecCondition",
+            "ExecStartPre",
+            "ExecStart",
+            "ExecStartPost",
+            "ExecReload",
+            "ExecStop",
+            "ExecStopPost",
+        ] {
+            for (command, entry) in look
+                .unit
+                .commands(key)
+                .into_iter()
+                .filter(|(command, _)| command.is_privileged())
+            {
+                const OWNED_BY_ROOT: [&str; 4] = ["/usr/bin/", "/usr/sbin/", "/usr/lib/", "/bin/"];
+                let in_system = OWNED_BY_ROOT
+                    .iter()
+                    .any(|dir| command.program.starts_with(dir))
+                    || command.program.starts_with("/sbin/")
+                    || command.program.starts_with("/lib/")
+                    || !command.program.contains('/');
+                let reads_root = look
+                    .context
+                    .root
+                    .as_deref()
+                    .is_some_and(|root| command.words().any(|word| word.contains(root)));
+                if !in_system || reads_root {
+                    found.at(entry, format!("{} runs as root from a place that is not the system's: who can write there is root", command.program));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What a `.socket` listens on, and whether it does.
+
+use super::look::triggers;
+use super::socket::{LISTEN, service_of};
+use super::{Severity, rules};
+use crate::unit::merge::Unit;
+
+rules! {
+    /// The socket is not listening, or not at the next boot
+    ///
+    /// A service behind a socket has no port of its own: the socket unit must be active and enabled.
+    ///
+    /// In production: the port is closed, although the service runs.
+    ///
+    /// ```ini
+    /// # systemctl enable --now acme.socket
+    /// [Install]
+    /// WantedBy=sockets.target
+    /// ```
+    ///
+    /// See systemd.socket(5); systemctl(1), `enable --now`.
+    "socket-inactive" Error Socket inactive(look, found) {
+        if let Some(state) = look.show("ActiveState").filter(|state| *state != "active") {
+            let result = look
+                .show("Result")
+                .filter(|result| *result != "success")
+                .map_or(String::new(), |result| format!(" ({result})"));
+            found.missing("Socket", format!("{} is {state}{result}: nobody listens; systemctl reset-failed {0} && systemctl start {0}", look.unit.name));
+        }
+        if let Some(state) = look
+            .show("UnitFileState")
+            .filter(|state| matches!(*state, "disabled" | "static"))
+        {
+            found
+                .missing(
+                    "Install",
+                    format!(
+                        "{} is {state}: it will not listen after a reboot; systemctl enable {0}",
+                        look.unit.name
+                    ),
+                )
+                .severity(Severity::Warning);
+        }
+    }
+
+    /// Another ListenStream= than the host has
+    ///
+    /// When systemd reloads a changed address it closes its copy of the old socket; the next start of the service gets none.
+    ///
+    /// In production: measured: the socket stays `active`, node bound its own default port, and the old one was gone.
+    ///
+    /// ```ini
+    /// # announce it, then by hand: systemctl stop acme.service; systemctl daemon-reload; systemctl restart acme.socket
+    /// [Socket]
+    /// ListenStream=8080
+    /// ```
+    ///
+    /// See systemd.socket(5), `ListenStream=`.
+    "socket-listen-changed" Error Socket listen_changed(look, found) {
+        let Some(repository) = look.host().and_then(|host| host.repository.as_ref()) else {
+            return;
+        };
+        let addresses = |unit: &Unit| {
+            LISTEN
+                .iter()
+                .flat_map(|key| unit.all("Socket", key))
+                .map(|entry| entry.value.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let (here, there) = (addresses(look.unit), addresses(repository));
+        if here != there {
+            found.missing("Socket", format!("the host listens on {}, the repository says {}: no deploy can change that without a gap", here.join(" "), there.join(" ")));
+        }
+    }
+
+    /// It listens on an address that may not be there yet
+    ///
+    /// Sockets are opened early at boot, before the network is up. One address needs `FreeBind=yes`.
+    ///
+    /// In production: `Cannot assign requested address` at boot, the socket is failed, the port closed.
+    ///
+    /// ```ini
+    /// [Socket]
+    /// ListenStream=192.0.2.10:80
+    /// FreeBind=yes
+    /// ```
+    ///
+    /// See systemd.socket(5), `FreeBind=`.
+    "socket-address" Warning Socket address(look, found) {
+        for entry in LISTEN.iter().flat_map(|key| look.unit.all("Socket", key)) {
+            let host = entry
+                .value
+                .rsplit_once(':')
+                .map_or("", |(host, _)| host)
+                .trim_matches(['[', ']']);
+            let one = host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified());
+            if one && look.unit.yes("Socket", "FreeBind") != Some(true) {
+                found
+                    .at(
+                        entry,
+                        format!("{host} may not be there when sockets are opened at boot"),
+                    )
+                    .set("Socket", "FreeBind", "yes");
+            }
+        }
+    }
+
+    /// A unix socket that every user may connect to
+    ///
+    /// `SocketMode=` is 0666 unless set.
+    ///
+    /// In production: every account on the host talks to the app past the proxy, its TLS and its logins.
+    ///
+    /// ```ini
+    /// [Socket]
+    /// SocketMode=0660
+    /// SocketGroup=www-data
+    /// ```
+    ///
+    /// See systemd.socket(5), `SocketMode=`.
+    "socket-mode" Info Socket mode(look, found) {
+        let unix = LISTEN
+            .iter()
+            .flat_map(|key| look.unit.all("Socket", key))
+            .find(|entry| entry.value.starts_with(['/', '%']));
+        if let Some(entry) = unix.filter(|_| look.unit.get("Socket", "SocketMode").is_none()) {
+            found
+                .at(
+                    entry,
+                    "SocketMode= is left at 0666: every user of the host may connect",
+                )
+                .suggest("Socket", "SocketMode", "0660");
+        }
+    }
+
+    /// A socket that listens nowhere, or where another one does
+    ///
+    /// A `.socket` without any `Listen…=` has nothing to open; two on one address get in each other's way.
+    ///
+    /// In production: systemd refuses the unit: `lacks Listen setting`.
+    ///
+    /// ```ini
+    /// [Socket]
+    /// ListenStream=8080
+    /// ```
+    ///
+    /// See systemd.socket(5), `ListenStream=`.
+    "socket-nothing" Error Socket nothing(look, found) {
+        let any = look.unit.entries().any(|entry| {
+            entry.section == "Socket" && entry.key.starts_with("Listen") && !entry.value.is_empty()
+        });
+        if !any && !look.unit.is_masked() {
+            found.missing("Socket", "no ListenStream=: systemd refuses the unit");
+        }
+        if let Some(twin) = look.peers().find(|peer| {
+            peer.name.kind() == "socket"
+                && service_of(look.unit).is_some_and(|service| triggers(peer, &service))
+        }) {
+            let same = LISTEN.iter().any(|key| {
+                twin.all("Socket", key).iter().any(|a| {
+                    look.unit
+                        .all("Socket", key)
+                        .iter()
+                        .any(|b| a.value == b.value)
+                })
+            });
+            if same {
+                found.missing(
+                    "Socket",
+                    format!("{} listens on the same address", twin.name),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! A unit together with what is known around it: the units beside it, the app it belongs to, the running host.
+//! Answers questions that several rules ask; judges nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::runtime::{self, Runtime};
+use crate::unit::command::Command;
+use crate::unit::merge::{Entry, Unit};
+use crate::unit::name::UnitName;
+use crate::unit::value::Span;
+
+/// How the app's service goes from one release to the next, where that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Stop and start.
+    Restart,
+    /// `systemctl reload`.
+    Reload,
+    /// Restart behind a `.socket`.
+    Socket,
+    /// Two instances on one `.socket`.
+    Handover,
+    /// Two instances behind a router.
+    BlueGreen,
+    /// Several instances, one by one.
+    Rolling,
+    /// Two instances, weighted.
+    Canary,
+}
+
+impl Strategy {
+    /// Whether a `.socket` holds the port meanwhile.
+    #[must_use]
+    pub fn needs_socket(self) -> bool {
+        matches!(self, Strategy::Socket | Strategy::Handover)
+    }
+}
+
+/// What the host says of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFact {
+    /// Whether it is there; a symlink is followed.
+    pub exists: bool,
+    /// Its owner's name.
+    pub owner: String,
+    /// Its group's name.
+    pub group: String,
+    /// Its permission bits.
+    pub mode: u32,
+    /// The owners and modes of the directories above it, the nearest first.
+    pub above: Vec<(String, u32)>,
+}
+
+/// What `systemd-analyze calendar` says of an expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calendar {
+    /// It will elapse again.
+    Elapses,
+    /// Valid, but its time never comes.
+    Never,
+    /// systemd cannot read it.
+    Invalid,
+}
+
+/// What the running host says of one unit. Whatever was not asked is empty or `None`, and no rule speaks of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// The version of systemd there.
+    pub systemd: Option<u32>,
+    /// `systemctl show` of the unit.
+    pub show: BTreeMap<String, String>,
+    /// The files that the unit names (programs, environment files, directories), as far as they were asked for.
+    pub files: BTreeMap<String, FileFact>,
+    /// Whether the users and groups that the unit names are there.
+    pub accounts: BTreeMap<String, bool>,
+    /// The expressions of `OnCalendar=`.
+    pub calendars: BTreeMap<String, Calendar>,
+    /// What `systemd-analyze verify` printed, line by line.
+    pub verify: Vec<String>,
+    /// `systemd-analyze security`: 0 (safe) to 10.
+    pub exposure: Option<f32>,
+    /// Logical processors.
+    pub processors: Option<u32>,
+    /// The queue length of the listening sockets (`ss -ltn`, Send-Q), by address as `ListenStream=` writes it.
+    pub backlogs: BTreeMap<String, u32>,
+    /// Whether the running service holds the socket that its `.socket` passes.
+    pub socket_taken: Option<bool>,
+    /// The signals that the main process handles: `SigCgt` of /proc/PID/status.
+    pub caught_signals: Option<u64>,
+    /// How long the unit has been activating.
+    pub activating_for: Option<Duration>,
+    /// The same unit as the repository has it.
+    pub repository: Option<Unit>,
+}
+
+/// What is known beside the unit's own text.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// The units that are looked at together with this one (itself too, if convenient).
+    pub peers: Vec<Unit>,
+    /// Whether `peers` are all the app's units, so that a missing one can be reported.
+    pub peers_complete: bool,
+    /// The app's root, `/opt/acme`.
+    pub root: Option<String>,
+    /// The strategy of this service.
+    pub strategy: Option<Strategy>,
+    /// How long the app may take to finish its requests after SIGTERM.
+    pub drain: Option<Duration>,
+    /// The unit that migrates.
+    pub migrate: Option<UnitName>,
+    /// The account that deploys.
+    pub deploy_user: Option<String>,
+    /// The running host.
+    pub host: Option<Facts>,
+}
+
+/// A unit and its context, with the answers that rules ask for.
+pub struct Look<'a> {
+    /// The unit.
+    pub unit: &'a Unit,
+    /// What is known around it.
+    pub context: &'a Context,
+    start: Option<(Command, Entry<'a>)>,
+}
+
+impl<'a> Look<'a> {
+    /// Looks at a unit.
+    #[must_use]
+    pub fn new(unit: &'a Unit, context: &'a Context) -> Self {
+        Self {
+            unit,
+            context,
+            start: unit.commands("ExecStart").into_iter().next(),
+        }
+    }
+
+    /// The first command of `ExecStart=`.
+    #[must_use]
+    pub fn start(&self) -> Option<(&Command, Entry<'a>)> {
+        self.start
+            .as_ref()
+            .map(|(command, entry)| (command, *entry))
+    }
+
+    /// The program that serves, as far as the command line shows it.
+    #[must_use]
+    pub fn runtime(&self) -> Runtime {
+        self.start
+            .as_ref()
+            .map_or(Runtime::Other, |(command, _)| runtime::of(command))
+    }
+
+    /// `Type=` as it takes effect. systemd.service(5).
+    #[must_use]
+    pub fn kind(&self) -> &'a str {
+        match self.unit.service("Type") {
+            "" if !self.unit.service("BusName").is_empty() => "dbus",
+            "" if self.unit.all("Service", "ExecStart").is_empty() => "oneshot",
+            "" => "simple",
+            set => set,
+        }
+    }
+
+    /// Whether it is meant to stay: not oneshot, not driven by a timer, not a migration.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        self.kind() != "oneshot" && self.start.is_some() && !self.is_timed() && !self.is_migration()
+    }
+
+    /// The host's facts, when it was asked.
+    #[must_use]
+    pub fn host(&self) -> Option<&'a Facts> {
+        self.context.host.as_ref()
+    }
+
+    /// A property of `systemctl show`; `None` when it was not asked for or is empty.
+    #[must_use]
+    pub fn show(&self, key: &str) -> Option<&'a str> {
+        self.host()?
+            .show
+            .get(key)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The host's facts on a file.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<&'a FileFact> {
+        self.host()?.files.get(path)
+    }
+
+    /// The other units that are looked at together with this one.
+    pub fn peers(&self) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        let name = &self.unit.name;
+        self.context
+            .peers
+            .iter()
+            .filter(move |peer| peer.name != *name)
+    }
+
+    /// The units of one type among the peers that start this service.
+    fn triggered_by(&self, kind: &'static str) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        let name = &self.unit.name;
+        self.peers()
+            .filter(move |peer| peer.name.kind() == kind && triggers(peer, name))
+    }
+
+    /// The `.socket` that passes this service its listening sockets.
+    #[must_use]
+    pub fn socket(&self) -> Option<&'a Unit> {
+        let named = self.unit.words("Service", "Sockets");
+        let by_name = self
+            .peers()
+            .find(|peer| named.iter().any(|(word, _)| word == peer.name.as_str()));
+        by_name.or_else(|| self.triggered_by("socket").next())
+    }
+
+    /// Whether a `.socket` holds its port, by the peers, the strategy or the host.
+    #[must_use]
+    pub fn is_socket_activated(&self) -> bool {
+        self.socket().is_some()
+            || !self.unit.words("Service", "Sockets").is_empty()
+            || self.context.strategy.is_some_and(Strategy::needs_socket)
+            || self
+                .show("TriggeredBy")
+                .is_some_and(|by| by.contains(".socket"))
+    }
+
+    /// Whether a `.timer` (or `.path`) starts it.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.triggered_by("timer")
+            .chain(self.triggered_by("path"))
+            .next()
+            .is_some()
+            || self
+                .show("TriggeredBy")
+                .is_some_and(|by| by.contains(".timer") || by.contains(".path"))
+    }
+
+    /// Whether it migrates a database: told by the context, or its name says so.
+    #[must_use]
+    pub fn is_migration(&self) -> bool {
+        match &self.context.migrate {
+            Some(name) => *name == self.unit.name,
+            None => self.unit.name.stem().contains("migrat"),
+        }
+    }
+
+    /// Whether it runs what somebody deploys rather than what the distribution brings.
+    #[must_use]
+    pub fn is_app(&self) -> bool {
+        if self.context.strategy.is_some() {
+            return true;
+        }
+        const PLACES: [&str; 6] = [
+            "/opt/",
+            "/srv/",
+            "/home/",
+            "/var/www/",
+            "/usr/local/",
+            "/root/",
+        ];
+        let place = |text: &str| {
+            PLACES.iter().any(|place| text.starts_with(place))
+                || self
+                    .context
+                    .root
+                    .as_ref()
+                    .is_some_and(|root| text.starts_with(root.as_str()))
+        };
+        let Some((command, _)) = &self.start else {
+            return false;
+        };
+        place(&command.program)
+            || place(self.unit.service("WorkingDirectory"))
+            || command.words().any(place)
+    }
+
+    /// Whether the file lies where packages put theirs.
+    #[must_use]
+    pub fn is_of_the_distribution(&self) -> bool {
+        let path = self
+            .unit
+            .files
+            .first()
+            .map_or("", |file| file.path.as_str());
+        path.starts_with("/usr/lib/systemd/") || path.starts_with("/lib/systemd/")
+    }
+
+    /// A span in seconds (infinite for ever), or `default` where nothing valid is set.
+    #[must_use]
+    pub fn seconds(&self, section: &str, key: &str, default: f64) -> f64 {
+        let set = if section == "Service" {
+            self.unit.timeout(key)
+        } else {
+            self.unit.span(section, key)
+        };
+        set.map_or(default, Span::seconds)
+    }
+
+    /// The start limit: interval in seconds, and burst; systemd's defaults where nothing is set. `[Service]` is the
+    /// old place of two of the keys, and still works.
+    #[must_use]
+    pub fn start_limit(&self) -> (f64, f64) {
+        let keys = [
+            ("Unit", "StartLimitIntervalSec"),
+            ("Unit", "StartLimitInterval"),
+            ("Service", "StartLimitInterval"),
+        ];
+        let interval = keys
+            .into_iter()
+            .find_map(|(section, key)| self.unit.span(section, key));
+        let burst = ["Unit", "Service"]
+            .into_iter()
+            .find_map(|section| self.unit.get(section, "StartLimitBurst"));
+        let burst = burst
+            .and_then(|entry| entry.value.parse::<u32>().ok())
+            .unwrap_or(5);
+        (interval.map_or(10.0, Span::seconds), f64::from(burst))
+    }
+}
+
+/// Whether a socket, timer or path unit starts this service.
+#[must_use]
+pub fn triggers(trigger: &Unit, service: &UnitName) -> bool {
+    let (section, key) = match trigger.name.kind() {
+        "socket" => ("Socket", "Service"),
+        "timer" => ("Timer", "Unit"),
+        _ => ("Path", "Unit"),
+    };
+    match trigger.get(section, key) {
+        Some(entry) => entry.value == service.as_str(),
+        None => trigger
+            .name
+            .with_kind("service")
+            .is_some_and(|name| name == *service),
+    }
+}

@@ -1,0 +1,184 @@
+//! What is wrong with a unit before it hurts: one function a rule, and its doc comment is what
+//! `shipit unit explain` prints. Rules are pure: text, and facts when a host was asked. Start reading at [`lint`].
+
+mod drift; // the running host against the text
+mod exec; // command lines
+mod finding; // what a rule reports, and how it reports it
+mod hardening; // sandboxing, and what it breaks
+mod identity; // users
+mod kind; // Type=
+mod launch; // how the program is started: wrappers, releases, reload
+mod listen; // what a socket listens on
+mod look; // a unit with what is known around it
+mod notify; // Type=notify
+mod order; // dependencies, [Install], templates, migrations
+mod program; // the programs that a service runs
+mod resources; // memory, tasks, files, CPU
+mod restart; // Restart= and start limits
+mod runtime; // which program it is, and what it is known to do
+mod sandbox; // the directives of `systemd-analyze security`
+mod secrets; // environment files and credentials
+mod socket; // .socket units and the services behind them
+mod stop; // how it ends
+mod syntax; // lines that systemd ignores or refuses
+mod timer; // .timer units and the services behind them
+mod watchdog; // the watchdog, exit codes
+
+pub use finding::{Edit, Finding, Fix, Found, Severity};
+pub use look::{Calendar, Context, Facts, FileFact, Look, Strategy};
+pub use runtime::Runtime;
+pub use sandbox::{DIRECTIVES, Directive, directive};
+pub use secrets::environment_file;
+
+use super::merge::Unit;
+use super::parse::Kind;
+
+/// The types of units that a rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// `.service`
+    Service,
+    /// `.socket`
+    Socket,
+    /// `.timer`
+    Timer,
+    /// Every unit.
+    Any,
+}
+
+impl On {
+    fn takes(self, kind: &str) -> bool {
+        match self {
+            On::Service => kind == "service",
+            On::Socket => kind == "socket",
+            On::Timer => kind == "timer",
+            On::Any => true,
+        }
+    }
+}
+
+/// One rule.
+#[derive(Clone, Copy)]
+pub struct Rule {
+    /// Its name, as in findings: `type-forking-pidfile`.
+    pub name: &'static str,
+    /// How bad it is, unless the rule says otherwise for a case.
+    pub severity: Severity,
+    /// Which units it looks at.
+    pub on: On,
+    /// What, why, what happens in production, the lines to write, the man page: its doc comment.
+    doc: &'static str,
+    check: fn(&Look<'_>, &mut Found<'_>),
+}
+
+impl Rule {
+    /// The first line of its text.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.doc.lines().next().unwrap_or_default().trim()
+    }
+
+    /// Its text as `shipit unit explain` prints it: fenced lines are indented, marks of the markup are gone.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        let mut out = format!("{} ({})\n\n", self.name, self.severity);
+        let mut fenced = false;
+        for line in self.doc.lines() {
+            let line = line.strip_prefix(' ').unwrap_or(line);
+            if line.starts_with("```") {
+                fenced = !fenced;
+                continue;
+            }
+            let line = if fenced {
+                format!("    {line}")
+            } else {
+                line.replace('`', "")
+            };
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// Writes rules: the doc comment, a name, a severity, the units it looks at, a function. The comment becomes both
+/// the function's documentation and the text that `explain` prints.
+macro_rules! rules {
+    ($($(#[doc = $doc:literal])+ $name:literal $severity:ident $on:ident $function:ident($look:ident, $found:ident) $body:block)+) => {
+        $($(#[doc = $doc])+ fn $function($look: &crate::unit::rules::Look<'_>, $found: &mut crate::unit::rules::Found<'_>) $body)+
+        /// The rules of this file.
+        pub(super) const RULES: &[crate::unit::rules::Rule] = &[$(crate::unit::rules::Rule {
+            name: $name,
+            severity: crate::unit::rules::Severity::$severity,
+            on: crate::unit::rules::On::$on,
+            doc: concat!($($doc, "\n"),+),
+            check: $function,
+        }),+];
+    };
+}
+use rules;
+
+const GROUPS: [&[Rule]; 18] = [
+    syntax::RULES,
+    kind::RULES,
+    notify::RULES,
+    restart::RULES,
+    watchdog::RULES,
+    stop::RULES,
+    exec::RULES,
+    program::RULES,
+    launch::RULES,
+    identity::RULES,
+    secrets::RULES,
+    order::RULES,
+    hardening::RULES,
+    resources::RULES,
+    socket::RULES,
+    listen::RULES,
+    timer::RULES,
+    drift::RULES,
+];
+
+/// Every rule, in reading order.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    GROUPS.into_iter().flatten()
+}
+
+/// What `shipit unit explain NAME` prints, for a rule or a sandboxing directive.
+#[must_use]
+pub fn explain(name: &str) -> Option<String> {
+    let rule = all().find(|rule| rule.name == name).map(Rule::explanation);
+    rule.or_else(|| directive(name).map(Directive::explanation))
+}
+
+/// Judges one unit by every rule. Findings come in the order of places, the worst first within one.
+///
+/// A comment `# shipit: allow RULE` anywhere in the unit's files silences that rule for the unit.
+#[must_use]
+pub fn lint(unit: &Unit, context: &Context) -> Vec<Finding> {
+    let look = Look::new(unit, context);
+    let mut findings = Vec::new();
+    for rule in all().filter(|rule| rule.on.takes(unit.name.kind())) {
+        let mut found = Found::new(rule, unit);
+        (rule.check)(&look, &mut found);
+        findings.extend(found.into_findings());
+    }
+    let allowed = allowed(unit);
+    findings.retain(|finding| !allowed.contains(&finding.rule));
+    findings.sort_by(|a, b| (&a.file, a.line, b.severity).cmp(&(&b.file, b.line, a.severity)));
+    findings
+}
+
+fn allowed(unit: &Unit) -> Vec<&str> {
+    let comments = unit
+        .files
+        .iter()
+        .flat_map(|file| &file.lines)
+        .filter_map(|line| match &line.kind {
+            Kind::Comment(text) => text.trim().strip_prefix("shipit: allow "),
+            _ => None,
+        });
+    comments
+        .filter_map(|rest| rest.split_whitespace().next())
+        .collect()
+}

@@ -1,0 +1,394 @@
+//! What starts when, what starts at boot, templates, and where migrations stand.
+
+use super::{Severity, rules};
+use crate::unit::specifier;
+
+/// Targets that are pulled in anyway, or are only points in time: `After=` alone is right for them.
+const ALONE: [&str; 22] = [
+    "network.target",
+    "network-pre.target",
+    "basic.target",
+    "sysinit.target",
+    "local-fs.target",
+    "local-fs-pre.target",
+    "remote-fs.target",
+    "remote-fs-pre.target",
+    "multi-user.target",
+    "graphical.target",
+    "sockets.target",
+    "timers.target",
+    "paths.target",
+    "syslog.target",
+    "nss-lookup.target",
+    "nss-user-lookup.target",
+    "time-set.target",
+    "getty.target",
+    "rpcbind.target",
+    "swap.target",
+    "slices.target",
+    "default.target",
+];
+
+rules! {
+    /// After=network-online.target without Wants=
+    ///
+    /// `After=` only orders what is started anyway. Nothing starts network-online.target unless somebody wants it.
+    ///
+    /// In production: on a host where nothing else wants it the service starts before the network, cannot reach its
+    /// database, and fails at every other boot.
+    ///
+    /// ```ini
+    /// [Unit]
+    /// Wants=network-online.target
+    /// After=network-online.target
+    /// ```
+    ///
+    /// See systemd.special(7), `network-online.target`.
+    "network-online-wants" Warning Any network_online_wants(look, found) {
+        let wanted = ["Wants", "Requires", "BindsTo"].iter().any(|key| {
+            look.unit
+                .words("Unit", key)
+                .iter()
+                .any(|(word, _)| word == "network-online.target")
+        });
+        let after = look
+            .unit
+            .words("Unit", "After")
+            .into_iter()
+            .find(|(word, _)| word == "network-online.target");
+        if let Some((_, entry)) = after.filter(|_| !wanted) {
+            found
+                .at(
+                    entry,
+                    "After=network-online.target orders, but nothing starts that target",
+                )
+                .add("Unit", "Wants", "network-online.target");
+        }
+    }
+
+    /// It binds one address, but does not wait for it
+    ///
+    /// `network.target` says that the network is being set up, not that addresses are there. A program that binds one
+    /// address needs it at once.
+    ///
+    /// In production: `Cannot assign requested address` at boot; works when started by hand.
+    ///
+    /// ```ini
+    /// [Unit]
+    /// Wants=network-online.target
+    /// After=network-online.target
+    /// ```
+    ///
+    /// See systemd.special(7), `network-online.target`.
+    "network-online-bind" Warning Service network_online_bind(look, found) {
+        let Some((command, entry)) = look.start() else {
+            return;
+        };
+        let Some(address) = command.option(&["--bind", "-b", "--listen", "--host"]) else {
+            return;
+        };
+        let host = address
+            .trim_start_matches("http://")
+            .split(':')
+            .next()
+            .unwrap_or_default();
+        let one = host
+            .parse::<std::net::Ipv4Addr>()
+            .is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified());
+        let waits = look
+            .unit
+            .words("Unit", "After")
+            .iter()
+            .any(|(word, _)| word == "network-online.target");
+        if one && !waits && !look.is_socket_activated() {
+            found
+                .at(
+                    entry,
+                    format!("it binds {host}, which may not be there yet at boot"),
+                )
+                .add("Unit", "Wants", "network-online.target")
+                .add("Unit", "After", "network-online.target");
+        }
+    }
+
+    /// After= something that nothing starts
+    ///
+    /// `After=` is order alone. To have the other unit started as well, say `Wants=` (or `Requires=`, which also stops
+    /// this one with it).
+    ///
+    /// In production: the database is not enabled on the new host, nobody starts it, and the app fails.
+    ///
+    /// ```ini
+    /// [Unit]
+    /// Wants=postgresql.service
+    /// After=postgresql.service
+    /// ```
+    ///
+    /// See systemd.unit(5), `Wants=` and `After=`.
+    "after-without-wants" Info Any after_without_wants(look, found) {
+        let pulled: Vec<String> = [
+            "Wants",
+            "Requires",
+            "BindsTo",
+            "Requisite",
+            "PartOf",
+            "Upholds",
+        ]
+        .iter()
+        .flat_map(|key| look.unit.words("Unit", key))
+        .map(|(word, _)| word)
+        .collect();
+        let sockets: Vec<String> = look
+            .unit
+            .words("Service", "Sockets")
+            .into_iter()
+            .map(|(word, _)| word)
+            .collect();
+        for (word, entry) in look.unit.words("Unit", "After") {
+            let own_socket = look
+                .unit
+                .name
+                .with_kind("socket")
+                .is_some_and(|name| name.as_str() == word);
+            let alone = ALONE.contains(&word.as_str())
+                || word == "network-online.target"
+                || word.ends_with(".slice")
+                || word.starts_with("systemd-")
+                || word.ends_with(".mount");
+            if !alone && !own_socket && !pulled.contains(&word) && !sockets.contains(&word) {
+                found
+                    .at(entry, format!("After={word} orders, but does not start it"))
+                    .add("Unit", "Wants", word.clone());
+            }
+        }
+    }
+
+    /// Requires= without After=
+    ///
+    /// Without an order both are started at the same moment.
+    ///
+    /// In production: the app is there before its database, most of the time; a race that shows at boot.
+    ///
+    /// ```ini
+    /// [Unit]
+    /// Requires=postgresql.service
+    /// After=postgresql.service
+    /// ```
+    ///
+    /// See systemd.unit(5), `Requires=`.
+    "requires-without-after" Warning Service requires_without_after(look, found) {
+        let ordered: Vec<String> = ["After", "Before"]
+            .iter()
+            .flat_map(|key| look.unit.words("Unit", key))
+            .map(|(word, _)| word)
+            .collect();
+        for (word, entry) in ["Requires", "BindsTo"]
+            .iter()
+            .flat_map(|key| look.unit.words("Unit", key))
+        {
+            // Targets order themselves after what they want; a socket orders itself before its service.
+            if word.ends_with(".service") && !ordered.contains(&word) {
+                found
+                    .at(
+                        entry,
+                        format!(
+                            "{}={word} without After={word}: both start at once",
+                            entry.key
+                        ),
+                    )
+                    .add("Unit", "After", word.clone());
+            }
+        }
+    }
+
+    /// It does not come back after a reboot
+    ///
+    /// `systemctl enable` needs an `[Install]` section to know what should start the unit.
+    ///
+    /// In production: the host reboots at night for its kernel, and the app is not there in the morning.
+    ///
+    /// ```ini
+    /// [Install]
+    /// WantedBy=multi-user.target
+    /// ```
+    ///
+    /// See systemd.unit(5), "Install section options".
+    "install-missing" Warning Any install_missing(look, found) {
+        let unit = look.unit;
+        let kind = unit.name.kind();
+        let target = match kind {
+            "service" => "multi-user.target",
+            "socket" => "sockets.target",
+            "timer" => "timers.target",
+            "path" => "paths.target",
+            _ => return,
+        };
+        let installed = ["WantedBy", "RequiredBy", "Also", "Alias", "UpheldBy"]
+            .iter()
+            .any(|key| unit.get("Install", key).is_some());
+        let started_otherwise = kind == "service"
+            && (!look.stays() || look.is_socket_activated() || look.kind() == "dbus");
+        let pulled = look.peers().any(|peer| {
+            ["Wants", "Requires", "Upholds"].iter().any(|key| {
+                peer.words("Unit", key)
+                    .iter()
+                    .any(|(word, _)| word == unit.name.as_str())
+            })
+        });
+        let alive = look
+            .show("WantedBy")
+            .or_else(|| look.show("RequiredBy"))
+            .is_some();
+        if installed || started_otherwise || pulled || alive || unit.is_masked() {
+            return;
+        }
+        let finding = found.missing(
+            "Install",
+            "no [Install]: it cannot be enabled, and does not come back after a reboot",
+        );
+        finding.set("Install", "WantedBy", target);
+        if look.is_of_the_distribution() || kind == "service" && !look.is_app() {
+            finding.severity(Severity::Info); // started by links that its package brings
+        }
+    }
+
+    /// A template that cannot be enabled as it stands, or ignores its instance
+    ///
+    /// `acme@.service` is started as `acme@blue.service`; `%i` in it becomes `blue`. A template that never uses `%i`
+    /// starts the same thing under several names.
+    ///
+    /// In production: two instances want the same port, and the second fails.
+    ///
+    /// ```ini
+    /// [Service]
+    /// ExecStart=/opt/acme/slots/%i/server --socket /run/acme/%i.sock
+    /// ```
+    ///
+    /// See systemd.unit(5), "Specifiers", and `DefaultInstance=`.
+    "template-instance" Warning Service template_instance(look, found) {
+        let entries = || {
+            look.unit
+                .entries()
+                .filter(|entry| entry.section != "Install" && entry.key != "Description")
+        };
+        let uses = |entry: &crate::unit::merge::Entry<'_>| {
+            specifier::used(entry.value)
+                .iter()
+                .any(|letter| "iIf".contains(*letter))
+        };
+        let named = |entry: &crate::unit::merge::Entry<'_>| {
+            specifier::used(entry.value)
+                .iter()
+                .any(|letter| "nN".contains(*letter))
+        };
+        if look.unit.name.is_template() {
+            if !entries().any(|entry| uses(&entry) || named(&entry)) && !look.is_socket_activated()
+            {
+                found.missing(
+                    "Service",
+                    "a template that nowhere uses %i: all its instances are the same",
+                );
+            }
+        } else if look.unit.name.instance().is_empty() {
+            for entry in entries().filter(|entry| {
+                specifier::used(entry.value)
+                    .iter()
+                    .any(|letter| "iI".contains(*letter))
+            }) {
+                found.at(entry, "%i is empty here: this unit is no template (its name would end in @.service)").severity(Severity::Error);
+            }
+        }
+    }
+
+    /// A migration that starts by itself
+    ///
+    /// With `[Install]`, or `Requires=` and `Wants=` from the app, the migration runs at every boot or start, not once
+    /// for a release.
+    ///
+    /// In production: a crash at night runs the migration again; a rollback runs the old one on the new schema. An
+    /// `After=` on the app can also lock the two against each other.
+    ///
+    /// ```ini
+    /// # acme-migrate.service: no [Install], no Before=, no After=acme.service
+    /// [Service]
+    /// Type=oneshot
+    /// ```
+    ///
+    /// See shipit's docs/strategies.md; systemd.unit(5).
+    "migrate-by-itself" Warning Service migrate_by_itself(look, found) {
+        if look.is_migration() {
+            for entry in ["WantedBy", "RequiredBy"]
+                .iter()
+                .flat_map(|key| look.unit.all("Install", key))
+            {
+                found
+                    .at(
+                        entry,
+                        "a migration with [Install] runs at every boot: the deploy starts it, once",
+                    )
+                    .remove();
+            }
+            for (word, entry) in ["Before", "After"]
+                .iter()
+                .flat_map(|key| look.unit.words("Unit", key))
+            {
+                let prefix = look
+                    .unit
+                    .name
+                    .prefix()
+                    .split('-')
+                    .next()
+                    .unwrap_or_default();
+                if word.ends_with(".service") && word.starts_with(prefix) && !prefix.is_empty() {
+                    found.at(entry, format!("{}={word} on a migration: a restart of {word} waits for it, or it for the restart", entry.key)).remove();
+                }
+            }
+        } else {
+            for (word, entry) in ["Requires", "Wants", "BindsTo"]
+                .iter()
+                .flat_map(|key| look.unit.words("Unit", key))
+            {
+                if word.contains("migrat") && word.ends_with(".service") {
+                    found.at(
+                        entry,
+                        format!(
+                            "{}={word}: every start of the app runs the migration",
+                            entry.key
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    /// A job that may run for ever
+    ///
+    /// For `Type=oneshot` `TimeoutStartSec=` is infinite unless set.
+    ///
+    /// In production: a migration waits for a lock in the database, and the deploy with it, until somebody notices.
+    ///
+    /// ```ini
+    /// [Service]
+    /// Type=oneshot
+    /// TimeoutStartSec=10min
+    /// ```
+    ///
+    /// See systemd.service(5), `TimeoutStartSec=`.
+    "oneshot-timeout" Warning Service oneshot_timeout(look, found) {
+        if look.unit.service("Type") != "oneshot" || look.start().is_none() {
+            return;
+        }
+        let set = look.unit.timeout("TimeoutStartSec").is_some()
+            || look.unit.span("Service", "RuntimeMaxSec").is_some();
+        if !set && (look.is_migration() || look.is_timed() || look.is_app()) {
+            let finding = found.missing(
+                "Service",
+                "Type=oneshot without TimeoutStartSec=: it may hang for ever",
+            );
+            finding.suggest("Service", "TimeoutStartSec", "10min");
+            if !look.is_migration() {
+                finding.severity(Severity::Info);
+            }
+        }
+    }
+}

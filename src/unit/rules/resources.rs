@@ -1,0 +1,316 @@
+//! Memory, tasks, files, CPU: limits that protect the host from the app, and limits that hurt the app.
+
+use super::runtime::Runtime;
+use super::{Severity, rules};
+use crate::unit::value::{self, Size};
+
+/// A size setting in bytes; per cent and infinity have none.
+fn bytes(look: &super::Look<'_>, key: &str) -> Option<u64> {
+    match look
+        .unit
+        .get("Service", key)
+        .and_then(|entry| value::size(entry.value))
+    {
+        Some(Size::Bytes(bytes)) => Some(bytes),
+        _ => None,
+    }
+}
+
+rules! {
+    /// MemoryMax= without MemoryHigh=
+    ///
+    /// At `MemoryMax=` the kernel kills. `MemoryHigh=` below it slows the service down first and gives memory back.
+    ///
+    /// In production: the app is killed in the middle of its requests, instead of being slow and seen in the graphs.
+    ///
+    /// ```ini
+    /// [Service]
+    /// MemoryHigh=400M
+    /// MemoryMax=512M
+    /// ```
+    ///
+    /// See systemd.resource-control(5), `MemoryHigh=`.
+    "memory-high" Warning Service memory_high(look, found) {
+        let Some(max) = look
+            .unit
+            .get("Service", "MemoryMax")
+            .filter(|entry| entry.value != "infinity")
+        else {
+            return;
+        };
+        let half = |bytes: u64| format!("{}M", (bytes >> 20) * 4 / 5);
+        match look.unit.get("Service", "MemoryHigh") {
+            None => {
+                let finding = found.at(
+                    max,
+                    "MemoryMax= without MemoryHigh=: the first sign of too much memory is the kill",
+                );
+                if let Some(bytes) = bytes(look, "MemoryMax") {
+                    finding.set("Service", "MemoryHigh", half(bytes));
+                }
+            }
+            Some(high) => {
+                if let (Some(low), Some(top)) =
+                    (bytes(look, "MemoryHigh"), bytes(look, "MemoryMax"))
+                    && low >= top
+                {
+                    found
+                        .at(
+                            high,
+                            "MemoryHigh= is not below MemoryMax=: it never slows anything down",
+                        )
+                        .set("Service", "MemoryHigh", half(top));
+                }
+            }
+        }
+    }
+
+    /// No limit for memory
+    ///
+    /// Without one a leak takes the whole host, and the kernel chooses whom to kill: often the database.
+    ///
+    /// In production: ssh does not answer; the provider's reset button does.
+    ///
+    /// ```ini
+    /// [Service]
+    /// MemoryHigh=400M
+    /// MemoryMax=512M
+    /// ```
+    ///
+    /// See systemd.resource-control(5).
+    "memory-unlimited" Info Service memory_unlimited(look, found) {
+        let set = ["MemoryMax", "MemoryHigh", "MemoryLimit"]
+            .iter()
+            .any(|key| look.unit.get("Service", key).is_some());
+        if look.stays() && look.is_app() && !set {
+            found
+                .missing("Service", "no MemoryMax=: a leak takes the whole host")
+                .suggest("Service", "MemoryHigh", "400M")
+                .suggest("Service", "MemoryMax", "512M");
+        }
+    }
+
+    /// So little memory that it cannot start
+    ///
+    /// A limit below what the runtime itself needs kills it at start.
+    ///
+    /// In production: killed by the kernel, `Result=oom-kill`, in a loop.
+    ///
+    /// ```ini
+    /// [Service]
+    /// MemoryMax=512M
+    /// ```
+    ///
+    /// See systemd.resource-control(5), `MemoryMax=`.
+    "memory-tiny" Warning Service memory_tiny(look, found) {
+        let least: u64 = match look.runtime() {
+            Runtime::Node | Runtime::Java | Runtime::Dotnet => 64 << 20,
+            Runtime::Gunicorn | Runtime::Puma | Runtime::Python | Runtime::Ruby => 32 << 20,
+            _ => 4 << 20,
+        };
+        for key in ["MemoryMax", "MemoryHigh"] {
+            if let (Some(entry), Some(bytes)) = (look.unit.get("Service", key), bytes(look, key))
+                && bytes < least
+            {
+                found.at(
+                    entry,
+                    format!("{key}={}: less than the runtime itself needs", entry.value),
+                );
+            }
+        }
+    }
+
+    /// TasksMax= so low that threads fail
+    ///
+    /// Threads count. node starts about 12, puma and the JVM dozens, every child more.
+    ///
+    /// In production: `Resource temporarily unavailable` under load, and only then.
+    ///
+    /// ```ini
+    /// [Service]
+    /// TasksMax=512
+    /// ```
+    ///
+    /// See systemd.resource-control(5), `TasksMax=`.
+    "tasks-max" Warning Service tasks_max(look, found) {
+        let Some(entry) = look.unit.get("Service", "TasksMax") else {
+            return;
+        };
+        let least = if matches!(
+            look.runtime(),
+            Runtime::Java | Runtime::Puma | Runtime::Node | Runtime::Beam | Runtime::Dotnet
+        ) {
+            64
+        } else {
+            8
+        };
+        if entry.value.parse::<u32>().is_ok_and(|tasks| tasks < least) {
+            found
+                .at(
+                    entry,
+                    format!(
+                        "TasksMax={}: threads count too, and fail under load",
+                        entry.value
+                    ),
+                )
+                .suggest("Service", "TasksMax", "512");
+        } else if entry.value == "infinity" && look.is_app() {
+            found
+                .at(entry, "TasksMax=infinity: a fork bomb takes the whole host")
+                .severity(Severity::Info)
+                .suggest("Service", "TasksMax", "512");
+        }
+    }
+
+    /// The limit of open files
+    ///
+    /// systemd gives 1024 (soft) and 524288 (hard). Go, node and the JVM raise the soft one by themselves; Python, Ruby and
+    /// many C programs do not. `infinity` is a billion for some programs, which then loop over all of them at start.
+    ///
+    /// In production: `Too many open files` at the thousandth connection; or a start that takes minutes.
+    ///
+    /// ```ini
+    /// [Service]
+    /// LimitNOFILE=65536
+    /// ```
+    ///
+    /// See systemd.exec(5), "Process properties"; systemd's NEWS for 240.
+    "limit-nofile" Info Service limit_nofile(look, found) {
+        match look.unit.get("Service", "LimitNOFILE") {
+            None if look.is_app()
+                && look.stays()
+                && matches!(
+                    look.runtime(),
+                    Runtime::Gunicorn | Runtime::Puma | Runtime::Python | Runtime::Ruby
+                ) =>
+            {
+                found
+                    .missing(
+                        "Service",
+                        "LimitNOFILE= is left at 1024 (soft), and this runtime does not raise it",
+                    )
+                    .set("Service", "LimitNOFILE", "65536");
+            }
+            Some(entry) => {
+                let top = entry.value.rsplit(':').next().unwrap_or(entry.value);
+                let count = top.parse::<u64>();
+                if top == "infinity" || count.as_ref().is_ok_and(|count| *count > 1 << 20) {
+                    found.at(entry, format!("LimitNOFILE={}: programs that close every possible file at start take minutes", entry.value)).severity(Severity::Warning).suggest("Service", "LimitNOFILE", "65536");
+                } else if count.is_ok_and(|count| count < 1024) && look.is_app() {
+                    found
+                        .at(
+                            entry,
+                            format!("LimitNOFILE={} is less than the default", entry.value),
+                        )
+                        .severity(Severity::Warning)
+                        .suggest("Service", "LimitNOFILE", "65536");
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// LimitNPROC= counts the user's processes, not the service's
+    ///
+    /// It is a limit for the user in all its services and sessions together.
+    ///
+    /// In production: two services of one user, and the second cannot fork because of the first.
+    ///
+    /// ```ini
+    /// [Service]
+    /// TasksMax=512
+    /// ```
+    ///
+    /// See systemd.exec(5), "Process properties"; setrlimit(2).
+    "limit-nproc" Info Service limit_nproc(look, found) {
+        if let Some(entry) = look
+            .unit
+            .get("Service", "LimitNPROC")
+            .filter(|entry| entry.value != "infinity")
+        {
+            found.at(entry, "LimitNPROC= counts all processes of the user; TasksMax= counts those of the service").remove().suggest("Service", "TasksMax", "512");
+        }
+    }
+
+    /// CPUQuota= that is no quota
+    ///
+    /// It is per cent of one processor: 50% is half of one, 200% two. It needs the sign.
+    ///
+    /// In production: without the sign it is ignored; below 10 % a garbage collection takes seconds and health checks fail;
+    /// above what the host has it limits nothing.
+    ///
+    /// ```ini
+    /// [Service]
+    /// CPUQuota=150%
+    /// ```
+    ///
+    /// See systemd.resource-control(5), `CPUQuota=`.
+    "cpu-quota" Warning Service cpu_quota(look, found) {
+        let Some(entry) = look.unit.get("Service", "CPUQuota") else {
+            return;
+        };
+        let Some(percent) = entry
+            .value
+            .strip_suffix('%')
+            .and_then(|text| text.parse::<f64>().ok())
+        else {
+            found
+                .at(
+                    entry,
+                    format!("CPUQuota={} has no % sign: systemd ignores it", entry.value),
+                )
+                .severity(Severity::Error)
+                .suggest("Service", "CPUQuota", format!("{}%", entry.value));
+            return;
+        };
+        if percent < 10.0 && look.stays() {
+            found.at(entry, format!("CPUQuota={}: a start or a garbage collection takes so long that health checks fail", entry.value));
+        }
+        if let Some(processors) = look
+            .host()
+            .and_then(|host| host.processors)
+            .filter(|n| percent > f64::from(*n) * 100.0)
+        {
+            found
+                .at(
+                    entry,
+                    format!(
+                        "CPUQuota={} limits nothing on {processors} processors",
+                        entry.value
+                    ),
+                )
+                .severity(Severity::Info);
+        }
+    }
+
+    /// It is killed last when memory is short
+    ///
+    /// `OOMScoreAdjust=-1000` makes it immortal; the kernel then kills everything else first, ssh and the database too.
+    ///
+    /// In production: a leak in the app ends everything but the app.
+    ///
+    /// ```ini
+    /// [Service]
+    /// # no OOMScoreAdjust=, but a limit of its own:
+    /// MemoryMax=512M
+    /// ```
+    ///
+    /// See systemd.exec(5), `OOMScoreAdjust=`.
+    "oom-score" Warning Service oom_score(look, found) {
+        if let Some(entry) = look.unit.get("Service", "OOMScoreAdjust")
+            && entry.value.parse::<i32>().is_ok_and(|score| score <= -900)
+        {
+            let finding = found.at(
+                entry,
+                format!(
+                    "OOMScoreAdjust={}: the kernel kills everything else first",
+                    entry.value
+                ),
+            );
+            finding.remove();
+            if !look.is_app() {
+                finding.severity(Severity::Info);
+            }
+        }
+    }
+}

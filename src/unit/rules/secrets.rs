@@ -1,0 +1,303 @@
+//! How a service gets its secrets, and who else does. No message ever holds a value.
+
+use super::{Finding, Severity, rules};
+use crate::unit::words;
+
+/// Whether a variable's name says that its value is a secret.
+fn secret_name(name: &str) -> bool {
+    const PARTS: [&str; 10] = [
+        "SECRET",
+        "PASSWORD",
+        "PASSWD",
+        "TOKEN",
+        "API_KEY",
+        "APIKEY",
+        "PRIVATE_KEY",
+        "ACCESS_KEY",
+        "CREDENTIAL",
+        "PASSPHRASE",
+    ];
+    let upper = name.to_ascii_uppercase();
+    // A name that ends like this holds where the secret is, not the secret.
+    let place = ["_FILE", "_PATH", "_DIR", "_DIRECTORY"]
+        .iter()
+        .any(|end| upper.ends_with(end));
+    !place && PARTS.iter().any(|part| upper.contains(part))
+}
+
+/// Whether a value is an address with a password in it.
+fn secret_address(value: &str) -> bool {
+    let Some((_, rest)) = value.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    authority.rsplit_once('@').is_some_and(|(who, _)| {
+        who.split_once(':')
+            .is_some_and(|(_, password)| !password.is_empty() && !password.starts_with('$'))
+    })
+}
+
+/// Directories that only root writes, on a well-kept host.
+fn of_the_system(path: &str) -> bool {
+    ["/etc/", "/usr/", "/run/", "/lib/"]
+        .iter()
+        .any(|dir| path.starts_with(dir))
+        || path.starts_with('%')
+}
+
+rules! {
+    /// A secret in Environment=
+    ///
+    /// Every user of the host reads it by `systemctl show` or `systemctl cat`; the file lies in a repository or in backups.
+    ///
+    /// In production: the password is known to every account and every app on the host.
+    ///
+    /// ```ini
+    /// [Service]
+    /// LoadCredential=db-password:/etc/acme/db-password
+    /// # the program reads $CREDENTIALS_DIRECTORY/db-password
+    /// # or: EnvironmentFile=/etc/acme/env    (root, 0600)
+    /// ```
+    ///
+    /// See systemd.exec(5), `Environment=` and "Credentials".
+    "secret-in-environment" Warning Service secret_in_environment(look, found) {
+        for (word, entry) in look.unit.words("Service", "Environment") {
+            let (name, value) = word.split_once('=').unwrap_or((&word, ""));
+            if !value.is_empty() && !value.starts_with(['$', '%']) && secret_name(name)
+                || secret_address(value)
+            {
+                found.at(entry, format!("{name} looks like a secret, and every user of the host can read Environment="));
+            }
+        }
+    }
+
+    /// A secret on a command line
+    ///
+    /// Arguments are in `ps` and `/proc` for every user of the host, also after `${VAR}` was filled in.
+    ///
+    /// In production: the password is known to every account on the host.
+    ///
+    /// ```ini
+    /// [Service]
+    /// LoadCredential=db-password:/etc/acme/db-password
+    /// ExecStart=/opt/acme/current/server --password-file=${CREDENTIALS_DIRECTORY}/db-password
+    /// ```
+    ///
+    /// See systemd.exec(5), "Credentials"; proc(5), `hidepid`.
+    "secret-in-command" Warning Service secret_in_command(look, found) {
+        for key in [
+            "ExecStartPre",
+            "ExecStart",
+            "ExecStartPost",
+            "ExecReload",
+            "ExecStop",
+        ] {
+            for (command, entry) in look.unit.commands(key) {
+                let mut words = command.words().peekable();
+                while let Some(word) = words.next() {
+                    let (name, value) = match word.split_once('=') {
+                        Some((name, value)) => (name, Some(value)),
+                        None => (
+                            word,
+                            words.peek().copied().filter(|next| !next.starts_with('-')),
+                        ),
+                    };
+                    let option = name.starts_with("--")
+                        && secret_name(&name.replace('-', "_"))
+                        && value.is_some_and(|v| !v.is_empty() && !v.starts_with('/'));
+                    let variable = word
+                        .split("${")
+                        .skip(1)
+                        .filter_map(|rest| rest.split('}').next())
+                        .any(secret_name);
+                    if option || variable || secret_address(word) {
+                        found.at(entry, format!("{key}= passes a secret as an argument ({}…): every user sees it in ps", name.chars().take(24).collect::<String>()));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// An environment file that may be missing
+    ///
+    /// Without `-` before the path a missing file keeps the service from starting. Files in `/etc/default` are optional by
+    /// custom.
+    ///
+    /// In production: somebody purges a package's configuration, and the service is down after the next boot.
+    ///
+    /// ```ini
+    /// [Service]
+    /// EnvironmentFile=-/etc/default/acme
+    /// ```
+    ///
+    /// See systemd.exec(5), `EnvironmentFile=`.
+    "environment-file-optional" Warning Service environment_file_optional(look, found) {
+        for entry in look.unit.all("Service", "EnvironmentFile") {
+            let optional = entry.value.starts_with('-');
+            let path = entry.value.trim_start_matches('-');
+            if !optional
+                && (path.starts_with("/etc/default/") || path.starts_with("/etc/sysconfig/"))
+            {
+                found.at(entry, format!("{path} is optional by custom, but without `-` its absence keeps the service down")).suggest("Service", "EnvironmentFile", format!("-{path}"));
+            }
+            if !optional && look.file(path).is_some_and(|file| !file.exists) {
+                found
+                    .at(entry, format!("{path} is not on the host: the start fails"))
+                    .severity(Severity::Error);
+            }
+        }
+    }
+
+    /// An environment file where a less trusted user can change it
+    ///
+    /// PID 1 reads it as root. Whoever may replace it puts a symlink there, and root reads any file for him: the lines of
+    /// the form KEY=VALUE end up in the environment of a process that he controls.
+    ///
+    /// In production: measured: a file that only root could read came out through a deploy user's symlink.
+    ///
+    /// ```ini
+    /// [Service]
+    /// EnvironmentFile=-/etc/acme/env
+    /// ```
+    ///
+    /// See systemd.exec(5), `EnvironmentFile=`; shipit's docs/security.md.
+    "environment-file-place" Warning Service environment_file_place(look, found) {
+        for key in ["EnvironmentFile", "LoadCredential", "PIDFile"] {
+            for entry in look.unit.all("Service", key) {
+                let value = entry.value.trim_start_matches('-');
+                let path = if key == "LoadCredential" {
+                    value.split_once(':').map_or("", |(_, path)| path)
+                } else {
+                    value
+                };
+                let foreign = look.file(path).is_some_and(|file| {
+                    file.owner != "root" && file.exists
+                        || file.mode & 0o022 != 0
+                        || file
+                            .above
+                            .iter()
+                            .any(|(owner, mode)| owner != "root" || mode & 0o022 != 0)
+                });
+                let guess = look.file(path).is_none()
+                    && key != "PIDFile"
+                    && path.starts_with('/')
+                    && !of_the_system(path)
+                    && look.is_app();
+                if foreign && !path.starts_with("/run/") || guess {
+                    found.at(entry, format!("{path}: root reads it, and who deploys may replace it (by a symlink to any file); keep it under /etc"));
+                }
+            }
+        }
+    }
+
+    /// An environment file that everybody can read
+    ///
+    /// It is there for secrets, and root reads it: nobody else needs to.
+    ///
+    /// In production: every account on the host has the database password.
+    ///
+    /// ```ini
+    /// # chmod 0600 /etc/acme/env; chown root: /etc/acme/env
+    /// [Service]
+    /// EnvironmentFile=-/etc/acme/env
+    /// ```
+    ///
+    /// See systemd.exec(5), `EnvironmentFile=`.
+    "environment-file-mode" Warning Service environment_file_mode(look, found) {
+        for entry in look.unit.all("Service", "EnvironmentFile") {
+            let path = entry.value.trim_start_matches('-');
+            let open = look
+                .file(path)
+                .filter(|file| file.exists && file.mode & 0o004 != 0);
+            if let Some(file) = open.filter(|_| !path.starts_with("/etc/default/")) {
+                found.at(
+                    entry,
+                    format!(
+                        "{path} has mode {:04o}: everybody can read it (chmod 0600 {path})",
+                        file.mode
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Secrets would be better as credentials
+    ///
+    /// A credential is a file that only this service sees, in memory, gone when it stops. An environment variable goes to every
+    /// child, and into crash reports.
+    ///
+    /// In production: a debug page or an error report prints the environment, with the password in it.
+    ///
+    /// ```ini
+    /// [Service]
+    /// LoadCredential=db-password:/etc/acme/db-password
+    /// ```
+    ///
+    /// See systemd.exec(5), "Credentials".
+    "secret-as-credential" Info Service secret_as_credential(look, found) {
+        for entry in look.unit.all("Service", "EnvironmentFile") {
+            let name = entry
+                .value
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .to_ascii_lowercase();
+            if ["secret", "password", "credential", "token"]
+                .iter()
+                .any(|part| name.contains(part))
+            {
+                found.at(entry, "secrets in the environment go to every child process: LoadCredential= keeps them in a file of this service alone");
+            }
+        }
+    }
+}
+
+/// Judges the text of an `EnvironmentFile=`: no shell reads it, so `export`, `$VAR` and commands are taken as they
+/// stand. Messages name variables, never values. Rule `environment-file-syntax`; systemd.exec(5).
+#[must_use]
+pub fn environment_file(path: &str, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        let message = match line.split_once('=') {
+            None => "a line without `=`: systemd ignores it".to_owned(),
+            Some((name, _)) if name.starts_with("export ") => {
+                "`export` is shell: systemd ignores the line".to_owned()
+            }
+            Some((name, _)) if name.contains(char::is_whitespace) => format!(
+                "a space before the `=`, or in the name: systemd ignores {}",
+                name.trim()
+            ),
+            Some((name, value)) => {
+                let single = value.trim_start().starts_with('\'');
+                let expands = ["$(", "${", "`"].iter().any(|mark| value.contains(mark))
+                    || value.match_indices('$').any(|(at, _)| {
+                        value[at + 1..].starts_with(|c: char| c.is_ascii_uppercase())
+                    });
+                if words::split(value).is_err() && !single {
+                    format!("{name}: a quote is never closed")
+                } else if expands && !single {
+                    format!(
+                        "{name}: nothing is expanded in this file; the program gets the dollar sign or the backquote itself"
+                    )
+                } else {
+                    continue;
+                }
+            }
+        };
+        let line = u32::try_from(at + 1).unwrap_or(u32::MAX);
+        findings.push(Finding {
+            rule: "environment-file-syntax",
+            severity: Severity::Warning,
+            file: path.to_owned(),
+            line,
+            message,
+            fix: None,
+        });
+    }
+    findings
+}
