@@ -4,6 +4,7 @@ mod ssh; // the ssh transport, against an sshd of our own on loopback
 mod tree; // trees and archives as they come from people: packed, refused, compared
 mod units; // unit files: reading, rules, writing
 
+mod docs; // the documents are held against the program
 mod output; // what people and programs see, whole
 mod plans; // a deploy.yml and facts in, the plan as text out
 
