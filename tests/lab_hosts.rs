@@ -268,15 +268,13 @@ fn a_host_whose_owner_dies_while_it_boots_does_not_stay() {
     let up = up.unwrap();
     let lab = std::env::var("SHIPIT_LAB_DIR").unwrap_or("/var/cache/shipit-lab".to_owned());
     let found = || {
-        let hosts = fs::read_dir(Path::new(&lab).join("hosts"))
+        let mut hosts = fs::read_dir(Path::new(&lab).join("hosts"))
             .unwrap()
             .flatten()
             .map(|entry| entry.path());
-        hosts
-            .filter(|dir| {
-                fs::read_to_string(dir.join("owner")).is_ok_and(|owner| owner.starts_with(&owned))
-            })
-            .next()
+        hosts.find(|dir| {
+            fs::read_to_string(dir.join("owner")).is_ok_and(|owner| owner.starts_with(&owned))
+        })
     };
     let until = Instant::now() + SOON;
     while found().is_none() {

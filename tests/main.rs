@@ -1,6 +1,7 @@
 //! Everything that is tested through the public interface; one sentence over each room says what belongs there.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 mod ssh; // the ssh transport, against an sshd of our own on loopback
+mod config; // what people write as deploy.yml, and the words that answer it
 mod tree; // trees and archives as they come from people: packed, refused, compared
 mod units; // unit files: reading, rules, writing
 
@@ -15,6 +16,7 @@ mod apps; // small real web servers: releases to deploy, and the units that run 
 mod lab; // real hosts, the line to them, and the load that counts what fails
 
 mod deploys;
+mod faults;
 mod lab_apps; // the example servers do what their names say
 mod lab_hosts; // the hosts boot, lose power, fill up, and leave nothing behind
-mod lab_instruments; // the load client and the delay proxy measure what they claim to // deploys and rollbacks on real hosts: what becomes live, what is said, what is left
+mod lab_instruments; // the load client and the delay proxy measure what they claim to // deploys and rollbacks on real hosts: what becomes live, what is said, what is left // what breaks on the way: client, conductor, session, power, at every step

@@ -7,31 +7,54 @@ pub(super) struct Key {
     pub name: &'static str,
     /// How it is written.
     pub example: &'static str,
+    /// Whether its map is nothing without it.
+    pub need: Need,
+}
+
+/// Whether a key may be left out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It may.
+    May,
+    /// It may not (at the top: not in the top and the chosen environment together).
+    Must,
 }
 
 /// The keys of one kind of map.
 pub(super) type Keys = &'static [Key];
 
 const fn key(name: &'static str, example: &'static str) -> Key {
-    Key { name, example }
+    Key {
+        name,
+        example,
+        need: Need::May,
+    }
+}
+
+const fn must(name: &'static str, example: &'static str) -> Key {
+    Key {
+        name,
+        example,
+        need: Need::Must,
+    }
 }
 
 /// At the top, and in each environment except `environments` itself.
 pub(super) const TOP: Keys = &[
-    key("app", "app: acme"),
-    key("host", "host: deploy@app.example.com"),
+    must("app", "app: acme"),
+    must("host", "host: deploy@app.example.com"),
     key(
         "host_key",
         "host_key: SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8",
     ),
     key("root", "root: /opt/acme"),
-    key("source", "source: build"),
+    must("source", "source: build"),
     key("build", "build: make release"),
     key("exclude", "exclude: [\"*.map\"]"),
     key("shared", "shared: {dirs: [logs], files: [env]}"),
     key("prepare", "prepare: npm ci --omit=dev"),
     key("migrate", "migrate: acme-migrate.service"),
-    key(
+    must(
         "services",
         "services: [{unit: acme.service, strategy: restart}]",
     ),
@@ -51,14 +74,14 @@ pub(super) const SHARED: Keys = &[
 
 /// Below `migrate`, in its long form.
 pub(super) const MIGRATE: Keys = &[
-    key("unit", "unit: acme-migrate.service"),
+    must("unit", "unit: acme-migrate.service"),
     key("timeout", "timeout: 10m"),
 ];
 
 /// In each of `services`.
 pub(super) const SERVICE: Keys = &[
-    key("unit", "unit: acme.service"),
-    key("strategy", "strategy: restart"),
+    must("unit", "unit: acme.service"),
+    must("strategy", "strategy: restart"),
     key("socket", "socket: acme.socket"),
     key("start_timeout", "start_timeout: 30s"),
     key("health", "health: {url: \"http://127.0.0.1:8080/healthz\"}"),
@@ -83,8 +106,8 @@ pub(super) const HEALTH: Keys = &[
 
 /// Below `health.unix`.
 pub(super) const UNIX: Keys = &[
-    key("socket", "socket: /run/acme/http.sock"),
-    key("path", "path: /healthz"),
+    must("socket", "socket: /run/acme/http.sock"),
+    must("path", "path: /healthz"),
 ];
 
 /// Below `hooks`.

@@ -2,15 +2,22 @@
 //! numbers are in range, its paths are safe to hand to a host. Nothing here looks at a host or at `source`.
 //!
 //! Read in this order: `file` (finds and reads the bytes), `tree` (bytes to a tree with places; refuses what
-//! makes YAML surprising), `keys` (every key there is), `reader` (one typed value of the tree), `validate`
-//! (tree to [`Config`], collecting every problem), `names`, `target` and `probe` (values with rules).
+//! makes YAML surprising), `keys` (every key there is), `reader` (one typed value of the tree), `top` and
+//! `service` (all keys to a [`Config`]), `environments` (what `-e` lays over the top), `validate` (one file with
+//! all its environments, every problem collected), `names`, `paths`, `target` and `probe` (values with rules).
 
+mod environments;
 mod file;
 mod keys;
 pub mod names;
+mod paths;
 mod probe;
 mod reader;
+#[cfg(test)]
+mod second_reader;
+mod service;
 mod target;
+mod top;
 mod tree;
 mod validate;
 
@@ -18,7 +25,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use file::find;
-pub use names::{AppName, EnvironmentName, RelPath, RemotePath, UnitName, VariableName};
+pub use names::{AppName, EnvironmentName, UnitName, VariableName};
+pub use paths::{RelPath, RemotePath};
 pub use probe::Probe;
 pub use target::Target;
 

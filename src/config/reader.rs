@@ -3,9 +3,16 @@
 
 use std::time::Duration;
 
-use super::keys::{Key, Keys};
+use super::keys::{Key, Keys, Need};
 use super::names::{Wrong, quoted};
 use super::tree::{Entry, Kind, Mark, Node, Problem};
+
+/// A time, for ranges.
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+/// A time, for ranges.
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+/// A time, for ranges.
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// The problems found so far.
 #[derive(Default)]
@@ -28,7 +35,6 @@ impl Problems {
 
 /// A map whose keys are known.
 pub(super) struct Map<'a> {
-    at: Mark,
     entries: &'a [Entry],
     keys: Keys,
 }
@@ -43,7 +49,8 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Map<'a> {
-    /// Takes a node as a map with these keys; notes each unknown key with the nearest known one.
+    /// Takes a node as a map with these keys; notes each unknown key with the nearest known one, and each
+    /// missing one that the map needs.
     pub fn read(node: &'a Node, name: &str, keys: Keys, problems: &mut Problems) -> Option<Self> {
         let Kind::Map(entries) = &node.kind else {
             let list: Vec<_> = keys.iter().map(|key| key.name).collect();
@@ -62,11 +69,17 @@ impl<'a> Map<'a> {
                 problems.note(entry.at, unknown(&entry.key, name, keys));
             }
         }
-        Some(Self {
-            at: node.at,
-            entries,
-            keys,
-        })
+        for key in keys.iter().filter(|key| key.need == Need::Must) {
+            if !entries.iter().any(|entry| entry.key == key.name) {
+                let text = format!(
+                    "no {}; for example {}",
+                    quoted(key.name),
+                    quoted(key.example)
+                );
+                problems.missing.push(Problem { at: node.at, text });
+            }
+        }
+        Some(Self { entries, keys })
     }
 
     /// The value of a key, when the file has it.
@@ -77,21 +90,6 @@ impl<'a> Map<'a> {
             key,
             node: &entry.value,
         })
-    }
-
-    /// The value of a key that must be there.
-    pub fn need(&self, name: &str, problems: &mut Problems) -> Option<Value<'a>> {
-        let value = self.get(name);
-        if value.is_none() {
-            let example = self
-                .keys
-                .iter()
-                .find(|key| key.name == name)
-                .map_or(name, |key| key.example);
-            let text = format!("no {}; for example {}", quoted(name), quoted(example));
-            problems.missing.push(Problem { at: self.at, text });
-        }
-        value
     }
 }
 
@@ -115,27 +113,46 @@ pub(super) fn unknown(key: &str, place: &str, keys: Keys) -> String {
     }
 }
 
-/// The nearest of some names, if one is near: at most a third of the letters differ, or one begins the other.
+/// The nearest of some names, if one is near: at most a third of the letters of the name, or of what it may be
+/// the beginning of, are others.
 pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let name = name.to_lowercase().replace('-', "_");
-    if name.len() > 40 {
+    let length = name.chars().count();
+    if length > 40 {
         return None;
     }
     names
-        .filter(|candidate| {
-            let begins =
-                name.len() > 2 && (candidate.starts_with(&name) || name.starts_with(*candidate));
-            let far = strsim::damerau_levenshtein(&name, &candidate.replace('-', "_"));
-            begins || far * 3 <= candidate.len().max(name.len())
+        .filter_map(|candidate| {
+            let whole = candidate.replace('-', "_");
+            let beginning: String = whole.chars().take(length).collect();
+            let far = strsim::damerau_levenshtein(&name, &whole);
+            let far_begun = strsim::damerau_levenshtein(&name, &beginning);
+            let near =
+                far * 3 <= length.max(whole.len()) || (length > 2 && far_begun * 3 <= length);
+            near.then_some((far_begun.min(far), far, candidate))
         })
-        .min_by_key(|candidate| strsim::damerau_levenshtein(&name, candidate))
+        .min()
+        .map(|(_, _, candidate)| candidate)
+}
+
+/// A key that may be left out: `Some(None)` when it is, `None` when it is wrong.
+pub(super) fn optional<'a, T>(
+    value: Option<Value<'a>>,
+    problems: &mut Problems,
+    read: impl Fn(Value<'a>, &mut Problems) -> Option<T>,
+) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(value) => read(value, problems).map(Some),
+    }
 }
 
 /// What stands there, as it is named in a message.
 fn found(node: &Node) -> String {
     match &node.kind {
         Kind::Text { .. } if is_null(node) => "nothing".to_owned(),
-        Kind::Text { text, .. } => quoted(text),
+        Kind::Text { text, plain: true } => quoted(text),
+        Kind::Text { text, .. } => format!("{} in quotes", quoted(text)),
         Kind::List(_) => "a list".to_owned(),
         Kind::Map(_) => "a map".to_owned(),
     }
@@ -152,8 +169,8 @@ pub(super) fn is_null(node: &Node) -> bool {
 impl<'a> Value<'a> {
     /// Notes that this value is not what its key wants.
     pub fn wants(&self, what: &str, problems: &mut Problems) {
-        let Key { name, example } = self.key;
-        let hint = if is_null(self.node) {
+        let Key { name, example, .. } = self.key;
+        let hint = if is_null(self.node) && self.key.need == Need::May {
             ", or leave the key out"
         } else {
             ""
@@ -252,6 +269,16 @@ impl<'a> Value<'a> {
             );
         }
         read
+    }
+
+    /// A command line for `sh -c`.
+    pub fn command(&self, problems: &mut Problems) -> Option<String> {
+        let text = self.text(problems)?;
+        if text.len() > 8000 {
+            self.is_wrong("longer than 8000 bytes; put it in a script", problems);
+            return None;
+        }
+        Some(text.to_owned())
     }
 
     /// Each item of a list, read by `item`.

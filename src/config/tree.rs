@@ -284,6 +284,12 @@ impl Growing {
                     text: "a merge key (`<<`); write the values out where they are used".to_owned(),
                 });
             }
+            if text.is_empty() {
+                return Some(Problem {
+                    at,
+                    text: "a value without a key".to_owned(),
+                });
+            }
             if !seen.insert(text.clone()) {
                 self.problems.push(Problem {
                     at,

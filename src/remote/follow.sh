@@ -21,7 +21,11 @@ while [ -z "$ended" ]; do
         echo 'gone'
         exit 0
     fi
-    [ $((idle % 100)) != 0 ] || { if [ -e attempt-1 ]; then echo beat; else echo waiting; fi; }
+    if [ $((idle % 100)) = 0 ]; then
+        # Five seconds without a conductor: the guard does not run, and somebody must be told.
+        [ -e attempt-1 ] || { echo waiting; exit 0; }
+        echo beat
+    fi
     sleep 0.05
 done
 [ ! -s journal ] || sed 's/^/journal /' journal

@@ -1,0 +1,178 @@
+//! The two kinds of paths of a config: the app's root on the host, and what is shared below a release.
+//! Rules on texts only; no file system is looked at.
+
+use std::fmt;
+
+use super::names::{Check, Wrong, checked_name, quoted, say, stranger};
+
+checked_name! {
+    /// An absolute directory on the host that shipit may own: plain characters, no `..`, not a system
+    /// directory, at most 200 bytes.
+    RemotePath, check_root
+}
+checked_name! {
+    /// A path below the release directory, relative, without `.` and `..`: what `shared` links.
+    RelPath, check_relative
+}
+impl RemotePath {
+    /// A path below this one. `name` is shipit's own, never foreign text.
+    #[must_use]
+    pub fn join(&self, name: &str) -> String {
+        format!("{}/{name}", self.0)
+    }
+}
+
+impl RelPath {
+    /// Whether `path` (bytes as packed, without a leading `./`) is this path, lies below it, or is a part of
+    /// the way to it.
+    #[must_use]
+    pub fn meets(&self, path: &[u8]) -> bool {
+        let own = self.0.as_bytes();
+        let inside = |outer: &[u8], inner: &[u8]| {
+            inner
+                .strip_prefix(outer)
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        };
+        inside(own, path) || inside(path, own)
+    }
+}
+
+/// Directories of the host that no release tree may be in.
+const INSIDE: [&str; 16] = [
+    "bin",
+    "boot",
+    "dev",
+    "etc",
+    "lib",
+    "lib32",
+    "lib64",
+    "libx32",
+    "lost+found",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "sys",
+    "tmp",
+    "usr",
+];
+/// Directories of the host that are shared with others: a root lies below them, it is not one of them.
+const ITSELF: [&str; 18] = [
+    "/home",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/srv",
+    "/var",
+    "/var/backups",
+    "/var/cache",
+    "/var/crash",
+    "/var/lib",
+    "/var/local",
+    "/var/lock",
+    "/var/log",
+    "/var/mail",
+    "/var/opt",
+    "/var/snap",
+    "/var/spool",
+    "/var/www",
+];
+
+fn check_root(text: &str) -> Check {
+    if text.is_empty() {
+        return say("is empty; a root is a directory like `/opt/acme`");
+    }
+    if text == "~" || text.starts_with("~/") {
+        return say("begins with `~`; write the whole path, like `/home/deploy/acme`");
+    }
+    if !text.starts_with('/') {
+        return say("is relative; a root begins with `/`, like `/opt/acme`");
+    }
+    if text.len() > 200 {
+        return Err(format!("has {} bytes; a root has at most 200", text.len()));
+    }
+    if text.bytes().all(|byte| byte == b'/') {
+        return say("is the whole host; take a directory of its own, like `/opt/acme`");
+    }
+    if text.ends_with('/') {
+        return Err(format!(
+            "ends in `/`; write {}",
+            quoted(text.trim_end_matches('/'))
+        ));
+    }
+    if let Some(c) = stranger(text, |c| c.is_ascii_alphanumeric() || "/._-+@".contains(c)) {
+        return Err(format!(
+            "has {c} in it; a root is made of letters, digits and `/ . _ - + @`"
+        ));
+    }
+    if text[1..].split('/').any(str::is_empty) {
+        return say("has `//` in it");
+    }
+    if text.split('/').any(|part| part == "." || part == "..") {
+        return say("has `.` or `..` as a part; write the path straight");
+    }
+    let top = text[1..].split('/').next().unwrap_or_default();
+    if INSIDE.contains(&top) {
+        return Err(format!(
+            "is in the host's own `/{top}`; take a directory of its own, like `/opt/acme`"
+        ));
+    }
+    let emptied = |dir: &str| {
+        text == dir
+            || text
+                .strip_prefix(dir)
+                .is_some_and(|rest| rest.starts_with('/'))
+    };
+    if emptied("/var/tmp") || emptied("/var/run") {
+        return say("is in a directory that the host empties by itself; take one like `/opt/acme`");
+    }
+    if ITSELF.contains(&text) {
+        return Err(format!(
+            "is shared by everything on the host; take a directory below it, like `{text}/acme`"
+        ));
+    }
+    if text
+        .strip_prefix("/home/")
+        .is_some_and(|rest| !rest.contains('/'))
+    {
+        return Err(format!(
+            "is somebody's home directory; take a directory below it, like `{text}/acme`"
+        ));
+    }
+    Ok(())
+}
+
+fn check_relative(text: &str) -> Check {
+    if text.is_empty() {
+        return say("is empty; write a path below the release, like `logs`");
+    }
+    if text.starts_with('/') {
+        return say("is absolute; a shared path is below the release, like `logs`");
+    }
+    if text.ends_with('/') {
+        return Err(format!(
+            "ends in `/`; write {}",
+            quoted(text.trim_end_matches('/'))
+        ));
+    }
+    if text.starts_with('~') {
+        return say("begins with `~`; a shared path is below the release, like `logs`");
+    }
+    if text.chars().any(char::is_control) {
+        return say("has a control character in it");
+    }
+    if text.len() > 1024 || text.split('/').any(|part| part.len() > 255) {
+        return say("is too long; a path has at most 1024 bytes, a name in it 255");
+    }
+    for part in text.split('/') {
+        match part {
+            "" => return say("has `//` in it"),
+            "." | ".." => {
+                return say("has `.` or `..` as a part; a shared path stays below the release");
+            }
+            ".shipit" => return say("is shipit's own; take another name"),
+            _ => {}
+        }
+    }
+    Ok(())
+}

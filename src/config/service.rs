@@ -1,0 +1,247 @@
+//! `services`: each one's unit, strategy and health check.
+
+use std::time::Duration;
+
+use super::keys::{HEALTH, SERVICE, UNIX};
+use super::names::{UnitName, Wrong, quoted};
+use super::reader::{HOUR, Map, Problems, SECOND, Value, nearest, optional};
+use super::tree::{Mark, Node};
+use super::{Health, Migrate, Probe, Service, StrategyName, probe};
+
+/// Reads `services`, which must be there, be it empty.
+pub(super) fn services(
+    map: &Map<'_>,
+    migrate: Option<&Migrate>,
+    problems: &mut Problems,
+) -> Option<Vec<Service>> {
+    let value = map.get("services")?;
+    let mut seen: Vec<UnitName> = Vec::new();
+    value.list(problems, |value, problems| {
+        let (service, at) = service(value.node, problems)?;
+        if seen.contains(&service.unit) {
+            problems.note(
+                at,
+                format!("{} is there twice", quoted(service.unit.as_str())),
+            );
+        }
+        if migrate.is_some_and(|migrate| migrate.unit == service.unit) {
+            problems.note(
+                at,
+                format!(
+                    "{} is the migration; it is no service",
+                    quoted(service.unit.as_str())
+                ),
+            );
+        }
+        seen.push(service.unit.clone());
+        Some(service)
+    })
+}
+
+/// A service and the place of its name.
+fn service(node: &Node, problems: &mut Problems) -> Option<(Service, Mark)> {
+    let map = Map::read(node, "a service", SERVICE, problems)?;
+    let unit = map.get("unit");
+    let at = unit.map_or(node.at, |value| value.node.at);
+    let unit = unit.and_then(|value| value.name(service_unit, problems));
+    let strategy = map
+        .get("strategy")
+        .and_then(|value| strategy(value, problems));
+    let start_timeout = map.get("start_timeout").map_or(Some(30 * SECOND), |value| {
+        value.duration(SECOND..=HOUR, problems)
+    });
+    let holds_socket = matches!(
+        strategy,
+        Some(StrategyName::Socket | StrategyName::Handover)
+    );
+    let socket = match map.get("socket") {
+        Some(value) if strategy.is_some() && !holds_socket => {
+            value.is_wrong(
+                "only `strategy: socket` has a use for it; a deploy never touches a socket unit",
+                problems,
+            );
+            None
+        }
+        Some(value) => value.name(socket_unit, problems).map(Some),
+        None if holds_socket => unit.as_ref().map(|unit| Some(unit.socket())),
+        None => Some(None),
+    };
+    let checked = optional(map.get("health"), problems, health);
+    let (health, watch) = match checked {
+        Some(Some((health, watch))) => (Some(Some(health)), watch),
+        Some(None) => (Some(None), 3 * SECOND),
+        None => (None, 3 * SECOND),
+    };
+    let service = Service {
+        unit: unit?,
+        strategy: strategy?,
+        socket: socket?,
+        health: health?,
+        start_timeout: start_timeout?,
+        watch,
+    };
+    Some((service, at))
+}
+
+fn strategy(value: Value<'_>, problems: &mut Problems) -> Option<StrategyName> {
+    let text = value.text(problems)?;
+    let offered = || {
+        StrategyName::ALL
+            .into_iter()
+            .filter(|name| is_offered(*name))
+            .map(StrategyName::as_str)
+    };
+    let Some(strategy) = StrategyName::ALL
+        .into_iter()
+        .find(|name| name.as_str() == text)
+    else {
+        let hint = nearest(text, offered()).map_or(String::new(), |near| {
+            format!("did you mean {}? ", quoted(near))
+        });
+        let list: Vec<_> = offered().collect();
+        value.is_wrong(
+            &format!(
+                "no strategy {}; {hint}There are: {}",
+                quoted(text),
+                list.join(", ")
+            ),
+            problems,
+        );
+        return None;
+    };
+    if !is_offered(strategy) {
+        let list: Vec<_> = offered().collect();
+        value.is_wrong(
+            &format!(
+                "the strategy `{strategy}` comes in a later version; this one offers: {}",
+                list.join(", ")
+            ),
+            problems,
+        );
+        return None;
+    }
+    Some(strategy)
+}
+
+/// Whether this version can carry a strategy out. To be deleted with its callers once it says yes to all.
+fn is_offered(strategy: StrategyName) -> bool {
+    matches!(
+        strategy,
+        StrategyName::Restart | StrategyName::Reload | StrategyName::Socket
+    )
+}
+
+/// A health check, and how long it must stay well.
+fn health(value: Value<'_>, problems: &mut Problems) -> Option<(Health, Duration)> {
+    let map = Map::read(value.node, "`health`", HEALTH, problems)?;
+    let given: Vec<&str> = ["url", "unix", "tcp", "command"]
+        .into_iter()
+        .filter(|key| map.get(key).is_some())
+        .collect();
+    if given.len() != 1 {
+        let many = if given.is_empty() {
+            "nothing to ask".to_owned()
+        } else {
+            format!("{} at once", given.join(" and "))
+        };
+        problems.note(
+            value.node.at,
+            format!("`health` has {many}; give one of url, unix, tcp, command"),
+        );
+    }
+    let url = optional(map.get("url"), problems, |value, problems| {
+        value.name(probe::http, problems)
+    });
+    let unix = optional(map.get("unix"), problems, unix);
+    let tcp = optional(map.get("tcp"), problems, |value, problems| {
+        value.name(probe::tcp, problems)
+    });
+    let line = optional(map.get("command"), problems, |value, problems| {
+        value.command(problems).map(|line| Probe::Command { line })
+    });
+
+    let speaks_http = given.iter().all(|key| matches!(*key, "url" | "unix"));
+    if let Some(status) = map.get("status").filter(|_| !speaks_http) {
+        status.is_wrong("only an HTTP answer (`url`, `unix`) has a status", problems);
+    }
+    for key in ["contains", "release"] {
+        if let Some(value) = map.get(key).filter(|_| given == ["tcp"]) {
+            value.is_wrong(
+                "a TCP check only connects: there is no answer to look at",
+                problems,
+            );
+        }
+    }
+    let status = map
+        .get("status")
+        .map_or(Some(200), |value| value.number(100..=599, problems));
+    let contains = optional(map.get("contains"), problems, |value, problems| {
+        let text = value.text(problems)?;
+        if text.len() > 1000 {
+            value.is_wrong("longer than 1000 bytes", problems);
+            return None;
+        }
+        Some(text.to_owned())
+    });
+    let release = map
+        .get("release")
+        .map_or(Some(false), |value| value.boolean(problems));
+    let timeout = map.get("timeout").map_or(Some(30 * SECOND), |value| {
+        value.duration(SECOND..=HOUR, problems)
+    });
+    let successes = map
+        .get("successes")
+        .map_or(Some(3), |value| value.number(1..=100, problems));
+    let watch = map.get("watch").map_or(Some(3 * SECOND), |value| {
+        value.duration(Duration::ZERO..=HOUR, problems)
+    });
+
+    let probe = url?.or(unix?).or(tcp?).or(line?);
+    let health = Health {
+        probe: probe?,
+        status: u16::try_from(status?).ok()?,
+        contains: contains?,
+        release: release?,
+        timeout: timeout?,
+        successes: successes?,
+    };
+    Some((health, watch?))
+}
+
+fn unix(value: Value<'_>, problems: &mut Problems) -> Option<Probe> {
+    let map = Map::read(value.node, "`unix`", UNIX, problems)?;
+    let socket = map
+        .get("socket")
+        .and_then(|value| value.name(probe::socket, problems));
+    let path = map
+        .get("path")
+        .and_then(|value| value.name(probe::path, problems));
+    Some(Probe::Unix {
+        socket: socket?,
+        path: path?,
+    })
+}
+
+fn socket_unit(text: &str) -> Result<UnitName, Wrong> {
+    let unit = UnitName::parse(text)?;
+    if !unit.is_socket() {
+        return Err(Wrong(format!(
+            "{} is not a socket; write one like {}",
+            quoted(text),
+            quoted(unit.socket().as_str())
+        )));
+    }
+    Ok(unit)
+}
+
+/// A unit that can be started: a `.service`.
+pub(super) fn service_unit(text: &str) -> Result<UnitName, Wrong> {
+    let unit = UnitName::parse(text)?;
+    if unit.is_socket() {
+        return Err(Wrong(format!(
+            "{} is a socket; name the service",
+            quoted(text)
+        )));
+    }
+    Ok(unit)
+}

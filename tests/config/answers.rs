@@ -1,0 +1,98 @@
+//! How a file is answered: every problem, its place, the nearest key, an example.
+
+use expect_test::expect;
+
+use super::{SMALL, load, refused, with};
+
+#[test]
+fn all_problems_are_said_at_once_each_with_its_place() {
+    let text = "app: acme\nhost: deploy@app.example.com\nsource: build\nkepe_releases: 5\nservices:\n  \
+                - unit: acme.service\n    strategy: restrt\n  - unit: web\n    strategy: reload\n    \
+                health: {url: 'http://127.0.0.1/', timeout: 30}\nprepare: ~\n";
+    let failure = load(text).expect_err("it is refused");
+    expect![[r#"
+        error: deploy.yml has 5 problems
+          why   deploy.yml:4:1: unknown key `kepe_releases`; did you mean `keep_releases`?
+          why   deploy.yml:7:15: `strategy`: no strategy `restrt`; did you mean `restart`? There are: restart, reload, socket
+          why   deploy.yml:8:11: `unit`: `web` has no `.service` or `.socket` at its end; write `web.service`
+          why   deploy.yml:10:49: `timeout` wants a time with its unit (ms, s, m, h), from 1s to 1h, not `30`; for example `timeout: 30s`
+          why   deploy.yml:11:10: `prepare` wants a text, not nothing; for example `prepare: npm ci --omit=dev`, or leave the key out
+          next  shipit init --print     (or see deploy.example.yml)"#]]
+    .assert_eq(&failure.to_string());
+}
+
+#[test]
+fn case_1_an_unknown_key_is_named_with_the_nearest_one() {
+    refused(
+        &format!("{SMALL}kepe: 5\n"),
+        &["7:1: unknown key `kepe`; did you mean `keep_releases`?"],
+    );
+    refused(
+        &format!("{SMALL}keep: 5\n"),
+        &["7:1: unknown key `keep`; did you mean `keep_releases`?"],
+    );
+    refused(
+        &format!("{SMALL}keep-releases: 5\n"),
+        &["7:1: unknown key `keep-releases`; did you mean `keep_releases`?"],
+    );
+    refused(
+        &format!("{SMALL}frobnicate: 5\n"),
+        &[
+            "7:1: unknown key `frobnicate`; deploy.yml takes app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, keep_releases, hooks, environments",
+        ],
+    );
+    refused(
+        &format!("{SMALL}environments: {{a: {{hst: x}}}}\n"),
+        &["7:20: unknown key `hst`; did you mean `host`?"],
+    );
+}
+
+#[test]
+fn case_2_a_wrong_type_is_answered_with_an_example() {
+    refused(
+        &with("keep_releases", "five"),
+        &[
+            "7:16: `keep_releases` wants a whole number from 1 to 1000, not `five`; for example `keep_releases: 5`",
+        ],
+    );
+    refused(
+        &with("services", "acme.service"),
+        &[
+            "4:11: `services` wants a list, not `acme.service`; for example `services: [{unit: acme.service, strategy: restart}]`",
+        ],
+    );
+    refused(
+        &with("services", "[acme.service]"),
+        &[
+            "4:12: a service wants keys (unit, strategy, socket, start_timeout, health), not `acme.service`",
+        ],
+    );
+    refused(
+        &with("build", "[make, all]"),
+        &["7:8: `build` wants a text, not a list; for example `build: make release`"],
+    );
+    refused(
+        &with("hooks", "./x.sh"),
+        &["7:8: `hooks` wants keys (before_switch, after_switch, on_failure), not `./x.sh`"],
+    );
+    refused(
+        "[app, acme]\n",
+        &[
+            "1:1: deploy.yml wants keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, keep_releases, hooks, environments), not a list",
+        ],
+    );
+    refused(
+        "acme\n",
+        &[
+            "1:1: deploy.yml wants keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, keep_releases, hooks, environments), not `acme`",
+        ],
+    );
+}
+
+#[test]
+fn many_problems_are_cut_short() {
+    let failure =
+        load(&(0..500).map(|n| format!("x{n}: 1\n")).collect::<String>()).expect_err("refused");
+    assert_eq!(failure.why.len(), 21);
+    assert_eq!(failure.why[20], "… and 484 more");
+}

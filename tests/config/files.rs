@@ -1,0 +1,112 @@
+//! What is not a plain file, whose file it is, where it is looked for.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::time::Duration;
+
+use shipit::config;
+use shipit::failure::Exit;
+
+use super::{SMALL, within};
+
+#[test]
+fn case_25_what_is_not_a_plain_file_is_said_and_never_waited_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| dir.path().join(name);
+    let large = fs::File::create(path("large")).expect("a file");
+    large.set_len(10 * 1024 * 1024).expect("it is made large");
+    fs::create_dir(path("dir")).expect("a directory");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        path("fifo"),
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .expect("a FIFO");
+    symlink("loop", path("loop")).expect("a loop");
+    fs::write(path("latin"), b"app: acme\nhost: b\xfccher\n").expect("a file");
+    for (name, words) in [
+        ("large", "larger than 1 MiB"),
+        ("dir", "it is a directory"),
+        ("fifo", "it is a FIFO"),
+        ("loop", "ymbolic link"),
+        ("latin", "latin:2:8: a byte that is not UTF-8"),
+        ("none", "there is no such file"),
+    ] {
+        let file = path(name);
+        let failure = within(Duration::from_secs(5), move || {
+            config::load(&file, None).expect_err("it is refused")
+        });
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.why[0].contains(words), "{name}: {failure}");
+    }
+    let device = config::load(Path::new("/dev/zero"), None).expect_err("a device is refused");
+    assert_eq!(device.why, ["it is a device, not a file"]);
+
+    fs::write(path("secret"), SMALL).expect("a file");
+    fs::set_permissions(path("secret"), fs::Permissions::from_mode(0o0)).expect("it is closed");
+    if rustix::process::geteuid().is_root() {
+        return; // root reads what nobody may read
+    }
+    let closed = config::load(&path("secret"), None).expect_err("it cannot be read");
+    assert!(closed.why[0].contains("ermission denied"), "{closed}");
+}
+
+#[test]
+fn case_26_a_file_of_another_user_is_used_with_a_warning() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let inner = dir.path().join("a/b");
+    fs::create_dir_all(&inner).expect("directories");
+    let file = dir.path().join("deploy.yml");
+    fs::write(&file, SMALL).expect("a file");
+    fs::create_dir(dir.path().join(".git")).expect("a repository");
+
+    let found = config::find(&inner).expect("it is found above");
+    assert_eq!(found, file);
+    assert!(
+        config::load(&found, None)
+            .expect("it loads")
+            .warnings
+            .is_empty()
+    );
+
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).expect("it is opened");
+    let warnings = config::load(&found, None).expect("it loads").warnings;
+    assert!(
+        warnings[0].contains("everybody may write to"),
+        "{warnings:?}"
+    );
+
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&file, Some(12_345), None).expect("it is given away");
+        let warnings = config::load(&found, None).expect("it loads").warnings;
+        assert!(
+            warnings[0].contains("belongs to another user (uid 12345)"),
+            "{warnings:?}"
+        );
+    }
+}
+
+#[test]
+fn the_search_ends_at_the_repository() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let inner = dir.path().join("repository/src");
+    fs::create_dir_all(&inner).expect("directories");
+    fs::create_dir(dir.path().join("repository/.git")).expect("a repository");
+    fs::write(dir.path().join("deploy.yml"), SMALL).expect("a file outside");
+    let failure = config::find(&inner).expect_err("nothing is found");
+    assert!(failure.what.starts_with("no deploy.yml in"), "{failure}");
+    assert_eq!(
+        (failure.exit, failure.next),
+        (Exit::Usage, vec!["shipit init".to_owned()])
+    );
+
+    fs::write(inner.join("deploy.yaml"), SMALL).expect("a file with another name");
+    let failure = config::find(&inner).expect_err("nothing is found");
+    assert!(
+        failure.why[0].contains("shipit's file is called deploy.yml"),
+        "{failure}"
+    );
+}

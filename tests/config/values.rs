@@ -1,0 +1,346 @@
+//! Values that are dangerous on a host or mean nothing there.
+
+use std::time::Duration;
+
+use shipit::config::{self, Probe, StrategyName, VariableName};
+
+use super::{SMALL, load_in, refused, refused_with, taken, with};
+
+#[test]
+fn a_small_file_gets_every_default() {
+    let config = taken(SMALL);
+    assert_eq!(config.root.as_str(), "/opt/acme");
+    assert_eq!(config.keep_releases, 5);
+    assert!(config.dir.is_absolute() && config.source == config.dir.join("build"));
+    let service = &config.services[0];
+    assert_eq!(
+        (service.start_timeout, service.watch),
+        (Duration::from_secs(30), Duration::from_secs(3))
+    );
+    assert_eq!((&service.socket, &service.health), (&None, &None));
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn the_example_means_what_its_comments_say() {
+    let config = taken(config::EXAMPLE);
+    let service = &config.services[0];
+    assert_eq!(service.strategy, StrategyName::Socket);
+    assert_eq!(
+        service.socket.as_ref().map(AsRef::as_ref),
+        Some("acme.socket")
+    );
+    let health = service.health.as_ref().expect("a health check");
+    assert_eq!(
+        health.probe,
+        Probe::Http {
+            url: "http://127.0.0.1:8080/healthz".into()
+        }
+    );
+    assert_eq!(
+        (health.status, health.successes, health.contains.as_deref()),
+        (200, 3, Some("ok"))
+    );
+    let files: Vec<_> = config
+        .shared
+        .files
+        .iter()
+        .map(|file| (file.path.as_str(), file.optional))
+        .collect();
+    assert_eq!(files, [("env", false), ("config/local.yml", true)]);
+    assert_eq!(
+        config.migrate.as_ref().map(|migrate| migrate.timeout),
+        Some(Duration::from_secs(600))
+    );
+
+    let staging = load_in(Some("staging"), config::EXAMPLE.as_bytes()).expect("staging loads");
+    assert_eq!(staging.host.to_string(), "deploy@staging.example.com");
+    assert_eq!(staging.keep_releases, 2);
+    assert_eq!(
+        staging.hooks.before_switch.as_deref(),
+        Some("./smoke.sh"),
+        "hooks are merged key by key"
+    );
+    assert_eq!(
+        staging.hooks.on_failure.as_deref(),
+        Some("./tell-the-team.sh")
+    );
+    assert_eq!(
+        staging.environment.as_ref().map(AsRef::as_ref),
+        Some("staging")
+    );
+}
+
+#[test]
+fn case_16_a_dangerous_root_is_refused() {
+    let long = format!("/{}", "x".repeat(5000));
+    for (root, words) in [
+        ("/", "is the whole host"),
+        ("//", "is the whole host"),
+        ("/etc", "is in the host's own `/etc`"),
+        ("/etc/acme", "is in the host's own `/etc`"),
+        ("/usr/local/acme", "is in the host's own `/usr`"),
+        ("/tmp/acme", "is in the host's own `/tmp`"),
+        ("/run/acme", "is in the host's own `/run`"),
+        ("/root/acme", "is in the host's own `/root`"),
+        ("/var/tmp/acme", "empties by itself"),
+        ("/opt", "take a directory below it, like `/opt/acme`"),
+        ("/var/lib", "take a directory below it"),
+        (
+            "/home/deploy",
+            "is somebody's home directory; take a directory below it, like `/home/deploy/acme`",
+        ),
+        ("relative", "is relative; a root begins with `/`"),
+        ("../acme", "is relative"),
+        ("~/acme", "begins with `~`"),
+        ("/srv/../etc", "has `.` or `..` as a part"),
+        ("/srv/./acme", "has `.` or `..` as a part"),
+        ("/srv//acme", "has `//` in it"),
+        ("//srv/acme", "has `//` in it"),
+        ("/opt/acme/", "ends in `/`; write `/opt/acme`"),
+        ("/opt/a b", "has a space in it"),
+        ("/opt/$HOME", "has `$` in it"),
+        ("/opt/%i", "has `%` in it"),
+        ("/opt/a'b", "has `'` in it"),
+        ("/opt/a;b", "has `;` in it"),
+        ("/opt/größe", "has `ö` in it"),
+        (&long, "has 5001 bytes; a root has at most 200"),
+    ] {
+        refused_with(&with("root", &format!("\"{root}\"")), words);
+    }
+    for root in [
+        "/opt/acme",
+        "/srv/www/acme.example.com",
+        "/home/deploy/acme",
+        "/var/www/acme",
+        "/data",
+        "/var/lib/acme_2",
+    ] {
+        assert_eq!(taken(&with("root", root)).root.as_str(), root);
+    }
+}
+
+#[test]
+fn case_17_a_name_that_is_more_than_a_name_is_refused() {
+    let long = "a".repeat(300);
+    for (name, words) in [
+        ("a/b", "has `/` in it"),
+        ("..", "has `.` in it"),
+        ("a b", "has a space in it"),
+        ("-rf", "begins with `-`"),
+        ("%i", "has `%` in it"),
+        ("a@b", "has `@` in it"),
+        ("Acme", "has `A` in it"),
+        ("acme-boot", "ends in `-boot`"),
+        (&long, "has 300 characters; an app's name has at most 31"),
+    ] {
+        refused_with(&with("app", &format!("\"{name}\"")), words);
+    }
+}
+
+#[test]
+fn case_18_a_unit_is_one_exact_name() {
+    for (unit, words) in [
+        ("app.service; reboot", "has `;` in it"),
+        ("../../x", "has `/` in it"),
+        ("app*", "is a pattern"),
+        ("app@[12].service", "is a pattern"),
+        ("acme", "write `acme.service`"),
+        ("acme.timer", "has no `.service` or `.socket` at its end"),
+        (".service", "begins with a character"),
+        ("-x.service", "begins with a character"),
+        ("@1.service", "begins with a character"),
+        (
+            "acme@.service",
+            "is a template; name an instance of it, like `acme@1.service`",
+        ),
+        ("a@b@c.service", "has two `@`"),
+        ("acme.socket", "is a socket; name the service"),
+        ("shipit-acme.service", "keeps for its own units"),
+        ("ssh.service", "belongs to the host"),
+        ("systemd-networkd.service", "belongs to the host"),
+        ("a%i.service", "has `%` in it"),
+        ("a\\\\x2db.service", "has `\\` in it"),
+    ] {
+        refused_with(
+            &with(
+                "services",
+                &format!("[{{unit: \"{unit}\", strategy: restart}}]"),
+            ),
+            words,
+        );
+    }
+    let instance = taken(&with(
+        "services",
+        "[{unit: acme@1.service, strategy: socket}]",
+    ));
+    assert_eq!(
+        instance.services[0].socket.as_ref().map(AsRef::as_ref),
+        Some("acme@1.socket")
+    );
+    refused_with(&with("migrate", "acme.socket"), "name the service");
+    refused_with(
+        &with("migrate", "acme.service"),
+        "is the migration; it is no service",
+    );
+    let twice = "[{unit: a.service, strategy: reload}, {unit: a.service, strategy: restart}]";
+    refused(
+        &with("services", twice),
+        &["4:56: `a.service` is there twice"],
+    );
+}
+
+#[test]
+fn case_19_a_shared_path_stays_below_the_release_and_alone() {
+    for (dirs, files, words) in [
+        ("/var/log", "", "is absolute"),
+        ("../logs", "", "has `.` or `..`"),
+        ("a/../b", "", "has `.` or `..`"),
+        (".", "", "has `.` or `..`"),
+        ("logs/", "", "ends in `/`; write `logs`"),
+        ("a//b", "", "has `//`"),
+        (".shipit/x", "", "is shipit's own"),
+        ("''", "", "wants a text"),
+        ("logs?", "", "ends in `?`, which is for files"),
+        ("", "'?'", "is empty"),
+        (
+            "logs, logs",
+            "",
+            "`logs` is shared twice; the other is `logs` at",
+        ),
+        ("logs", "logs", "is shared twice"),
+        ("logs", "logs/app.log", "lie in one another"),
+        ("a/b/c", "a/b", "lie in one another"),
+        ("", "env, 'env?'", "is shared twice"),
+    ] {
+        refused_with(
+            &with("shared", &format!("{{dirs: [{dirs}], files: [{files}]}}")),
+            words,
+        );
+    }
+    let config = taken(&with(
+        "shared",
+        "{dirs: [log, logs, a b], files: [log.txt, 'größe?']}",
+    ));
+    assert_eq!(config.shared.paths().count(), 5);
+}
+
+#[test]
+fn case_20_a_shipped_file_where_a_shared_path_is_can_be_told() {
+    let shared = taken(&with("shared", "{dirs: [var/logs], files: [env]}")).shared;
+    let hit = |path: &str| {
+        shared
+            .collision(path.as_bytes())
+            .map(|path| path.to_string())
+    };
+    assert_eq!(hit("env").as_deref(), Some("env"));
+    assert_eq!(hit("var/logs/today").as_deref(), Some("var/logs"));
+    assert_eq!(
+        hit("var").as_deref(),
+        Some("var/logs"),
+        "a file where the way should be"
+    );
+    assert_eq!(
+        (hit("environment"), hit("var/logs2"), hit("src/env")),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn case_21_keep_releases_is_from_1_to_1000() {
+    for number in [
+        "0",
+        "-1",
+        "1001",
+        "1000000000000",
+        "99999999999999999999999",
+    ] {
+        refused_with(
+            &with("keep_releases", number),
+            &format!("a whole number from 1 to 1000, not `{number}`"),
+        );
+    }
+    assert_eq!(taken(&with("keep_releases", "1")).keep_releases, 1);
+    assert_eq!(taken(&with("keep_releases", "1000")).keep_releases, 1000);
+}
+
+#[test]
+fn case_22_a_host_is_never_an_option_or_a_command() {
+    refused(
+        &with("host", "\"-oProxyCommand=touch x\""),
+        &[
+            "6:7: `host`: `-oProxyCommand=touch x` begins with `-`, as an option would; a host is written like `deploy@app.example.com`",
+        ],
+    );
+    refused(
+        &with("host", "\"a`id`b\""),
+        &["6:7: `host`: `a`id`b` has a host that is not made of letters, digits and `. _ -`"],
+    );
+    refused(
+        &with("host", "user@host@x"),
+        &[
+            "6:7: `host`: `user@host@x` has two `@` in it; a host is written like `deploy@app.example.com`",
+        ],
+    );
+    refused(
+        &with("host", "\"deploy@2001:db8::1:99999\""),
+        &[
+            "6:7: `host`: `deploy@2001:db8::1:99999` is not an IPv6 address; with a port it is written like `[2001:db8::1]:22`",
+        ],
+    );
+    let zone = taken(&with("host", "\"deploy@[fe80::1%eth0]:2222\"")).host;
+    assert_eq!(
+        (zone.host.as_str(), zone.port),
+        ("fe80::1%eth0", Some(2222))
+    );
+    refused_with(&with("host_key", "SHA256:short"), "is not a fingerprint");
+    refused_with(&with("host_key", "\"MD5:aa:bb\""), "is not a fingerprint");
+}
+
+#[test]
+fn case_24_a_variable_has_a_name_and_a_dangerous_one_is_known() {
+    for name in ["", "A-B", "a=b", "1A", "A B", "A\n", "Ä"] {
+        assert!(VariableName::parse(name).is_err(), "{name:?} was taken");
+    }
+    for (name, dangerous) in [
+        ("LD_PRELOAD", true),
+        ("PATH", true),
+        ("DATABASE_URL", false),
+        ("_x1", false),
+    ] {
+        let name = VariableName::parse(name).expect("a legal name");
+        assert_eq!(name.changes_how_programs_start(), dangerous, "{name}");
+    }
+}
+
+#[test]
+fn strategies_that_come_later_say_so() {
+    refused(
+        &with("services", "[{unit: a.service, strategy: blue-green}]"),
+        &[
+            "4:40: `strategy`: the strategy `blue-green` comes in a later version; this one offers: restart, reload, socket",
+        ],
+    );
+    refused_with(
+        &with(
+            "services",
+            "[{unit: a.service, strategy: restart, socket: a.socket}]",
+        ),
+        "only `strategy: socket`",
+    );
+    refused(
+        &with("services", "[{unit: a.service}]"),
+        &["4:12: no `strategy`; for example `strategy: restart`"],
+    );
+    assert!(
+        taken(&with("services", "[]")).services.is_empty(),
+        "static files need no service"
+    );
+}
+
+#[test]
+fn an_exclusion_is_a_glob() {
+    refused_with(&with("exclude", "['a[']"), "is not a glob");
+    refused_with(&with("exclude", "['!keep']"), "take an exclusion back");
+    refused_with(&with("exclude", "['']"), "`exclude` wants a text");
+}

@@ -1,0 +1,103 @@
+//! What breaks on the way: client, conductor, session, power, at every step. Afterwards `current` must be a
+//! complete release that runs, the same command must go through, and what was said must have been true.
+
+mod conductor;
+mod person;
+mod power;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::deploys::desk::{Desk, Ran, answer, current};
+use crate::lab::Host;
+
+/// A deploy under way, heard line by line.
+struct Underway {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+    heard: String,
+}
+
+impl Underway {
+    fn start(desk: &Desk, args: &[&str]) -> Self {
+        let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
+        let mut child = desk
+            .command(&args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self {
+            child,
+            lines,
+            heard: String::new(),
+        }
+    }
+
+    /// Reads on until a step is in that state; false when the run ended without it.
+    fn until(&mut self, step: &str, state: &str) -> bool {
+        loop {
+            let mut line = String::new();
+            if self.lines.read_line(&mut line).unwrap() == 0 {
+                return false;
+            }
+            self.heard.push_str(&line);
+            let value: Value = serde_json::from_str(&line).unwrap();
+            let name = value["name"].as_str().unwrap_or("");
+            if name.split(' ').next() == Some(step) && value["state"] == state {
+                return true;
+            }
+        }
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for the end.
+    fn end(mut self) -> Ran {
+        use std::io::Read;
+        self.lines.read_to_string(&mut self.heard).unwrap();
+        let mut output = self.child.wait_with_output().unwrap();
+        output.stdout = self.heard.into_bytes();
+        Ran::new("under way", &output)
+    }
+}
+
+/// Waits until no switch is wanted or under way; how long that took.
+#[track_caller]
+fn rest(host: &Host) -> Duration {
+    let began = Instant::now();
+    host.wait_for(
+        "the end of the switch",
+        Duration::from_secs(40),
+        |host: &Host| {
+            host.root(
+                "test ! -e /opt/acme/.shipit/request && test \"$(systemctl is-active acme.service)\" = active",
+            )
+            .success()
+        },
+    );
+    began.elapsed()
+}
+
+/// `current` resolves, to a whole release, and what runs is that release.
+#[track_caller]
+fn assert_whole(host: &Host) {
+    let live = current(host);
+    assert!(!live.is_empty(), "no current");
+    let version = host.read_file(&format!("/opt/acme/releases/{live}/version"));
+    host.wait_for("an answer", Duration::from_secs(10), |host: &Host| {
+        !answer(host).is_empty()
+    });
+    assert_eq!(answer(host), version.trim(), "runs something else");
+    let left =
+        host.root("ls -A /opt/acme/releases | grep -c '^\\.' ; ls /opt/acme/next 2>/dev/null");
+    let hidden: u32 = left.stdout.lines().next().unwrap_or("0").parse().unwrap();
+    assert!(hidden <= 1, "more than one half release: {}", left.stdout);
+}
