@@ -115,28 +115,24 @@ fn source(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
     Ok(source)
 }
 
+/// A pattern of `exclude`, as `release` will match it: refused here, where it has a place, when it could never
+/// match or means something else than it seems to.
 fn glob(value: Value<'_>, problems: &mut Problems) -> Option<String> {
     let text = value.text(problems)?;
-    if text.starts_with('!') {
-        value.is_wrong(
-            &format!(
-                "{} would take an exclusion back, which is not offered",
-                quoted(text)
-            ),
-            problems,
-        );
-        return None;
-    }
-    match globset::Glob::new(text) {
-        Ok(_) => Some(text.to_owned()),
-        Err(error) => {
-            value.is_wrong(
-                &format!("{} is not a glob: {}", quoted(text), error.kind()),
-                problems,
-            );
-            None
-        }
-    }
+    let path = text.strip_prefix("./").unwrap_or(text);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let why = if text.starts_with('!') {
+        "would take an exclusion back, which is not offered (a name that begins with `!` is written `\\!`)".to_owned()
+    } else if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        "has an empty, `.` or `..` part, which no path below `source` has".to_owned()
+    } else if let Err(error) = globset::Glob::new(path) {
+        format!("is not a glob: {}", error.kind())
+    } else {
+        return Some(text.to_owned());
+    };
+    value.is_wrong(&format!("{} {why}", quoted(text)), problems);
+    None
 }
 
 fn shared(value: Value<'_>, problems: &mut Problems) -> Option<Shared> {

@@ -343,4 +343,16 @@ fn an_exclusion_is_a_glob() {
     refused_with(&with("exclude", "['a[']"), "is not a glob");
     refused_with(&with("exclude", "['!keep']"), "take an exclusion back");
     refused_with(&with("exclude", "['']"), "`exclude` wants a text");
+    for pattern in ["../x", "a//b", "/", "./", "a/./b"] {
+        refused_with(
+            &with("exclude", &format!("[{pattern}]")),
+            "has an empty, `.` or `..` part",
+        );
+    }
+    assert_eq!(
+        taken(&with("exclude", "[/a, ./b/, 'c/**', '\\!d']"))
+            .exclude
+            .len(),
+        4
+    );
 }
