@@ -1,7 +1,7 @@
 //! Everything that is tested through the public interface; one sentence over each room says what belongs there.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
-mod ssh; // the ssh transport, against an sshd of our own on loopback
 mod config; // what people write as deploy.yml, and the words that answer it
+mod ssh; // the ssh transport, against an sshd of our own on loopback
 mod tree; // trees and archives as they come from people: packed, refused, compared
 mod units; // unit files: reading, rules, writing
 

@@ -34,7 +34,13 @@ pub fn deploy(run: &mut Run<'_>, wish: &Wish) -> Exit {
         Ok(exit) => exit,
         Err(failure) => {
             let kind = outcome(failure.exit);
-            on_failure(run, wish.release.as_deref().unwrap_or(""), None, "failed");
+            let facts = local::Facts {
+                release: wish.release.as_deref().unwrap_or(""),
+                command: "deploy",
+                outcome: Some("failed"),
+                ..local::Facts::default()
+            };
+            on_failure(run, &facts);
             run.end(
                 kind,
                 Ending {
@@ -175,23 +181,23 @@ pub(super) fn finish(
             run.report,
         );
     } else {
-        on_failure(run, &plan.next, plan.previous.as_deref(), told);
+        let facts = local::Facts {
+            release: &plan.next,
+            previous: plan.previous.as_deref(),
+            command: plan.command,
+            outcome: Some(told),
+        };
+        on_failure(run, &facts);
     }
     switch::tell(run, plan, followed, verdict, sent)
 }
 
-pub(super) fn on_failure(run: &mut Run<'_>, release: &str, previous: Option<&str>, told: &str) {
-    let facts = local::Facts {
-        release,
-        previous,
-        command: "deploy",
-        outcome: Some(told),
-    };
+pub(super) fn on_failure(run: &mut Run<'_>, facts: &local::Facts<'_>) {
     local::hook_after(
         run.config,
         "on_failure",
         run.config.hooks.on_failure.as_deref(),
-        &facts,
+        facts,
         run.report,
     );
 }

@@ -15,7 +15,13 @@ pub fn rollback(run: &mut Run<'_>, to: Option<&str>, wait: bool) -> Exit {
     match attempt(run, &goal, wait, &mut sent) {
         Ok(exit) => exit,
         Err(failure) => {
-            deploy::on_failure(run, to.unwrap_or(""), None, "failed");
+            let facts = local::Facts {
+                release: to.unwrap_or(""),
+                command: "rollback",
+                outcome: Some("failed"),
+                ..local::Facts::default()
+            };
+            deploy::on_failure(run, &facts);
             run.end(
                 outcome(failure.exit),
                 Ending::default(),

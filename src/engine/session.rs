@@ -1,6 +1,8 @@
 //! A host that can be reached again: observe it, run steps on it, tell what they do. Knows no order.
 
 use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -48,6 +50,16 @@ pub fn one(host: &mut dyn Host, script: Script) -> Result<Answer, Lost> {
         .ok_or_else(|| Lost::Cut("the host said nothing".into()))
 }
 
+/// What the first step reads, and how far it is.
+pub struct Upload<'a> {
+    /// The packed release.
+    pub stream: &'a mut dyn Read,
+    /// Bytes of file content packed so far.
+    pub consumed: Arc<AtomicU64>,
+    /// Where that ends.
+    pub total: u64,
+}
+
 /// Runs steps that a person watches: a line for each, their output as log lines, bytes as progress.
 ///
 /// # Errors
@@ -57,40 +69,52 @@ pub fn watched(
     phase: Phase,
     hold: Option<&Script>,
     steps: &[Script],
-    stdin: Option<(&mut dyn Read, u64)>,
+    upload: Upload<'_>,
     report: &mut dyn Report,
 ) -> Result<Vec<Answer>, Lost> {
-    let (stdin, total) = match stdin {
-        Some((read, total)) => (Some(read), total),
-        None => (None, 0),
-    };
-    remote::run(host, hold, steps, stdin, None, &mut |told| match told {
-        Told::Began(i) => step(report, phase, name(steps, i), State::Started, None),
-        Told::Ended(i, answer) => {
-            let state = if answer.code == 0 {
-                State::Done
-            } else {
-                State::Failed
-            };
-            step(report, phase, name(steps, i), state, Some(answer.took));
-        }
-        Told::Line { step, line, err } => {
-            let name = name(steps, step);
-            if name == "prepare" || err {
-                let source = if name == "prepare" { "prepare" } else { "host" };
-                report.event(&Event::Log {
-                    source,
-                    line: line.to_vec(),
+    let Upload {
+        stream,
+        consumed,
+        total,
+    } = upload;
+    remote::run(
+        host,
+        hold,
+        steps,
+        Some(stream),
+        None,
+        &mut |told| match told {
+            Told::Began(i) => step(report, phase, name(steps, i), State::Started, None),
+            Told::Ended(i, answer) => {
+                let state = if answer.code == 0 {
+                    State::Done
+                } else {
+                    State::Failed
+                };
+                step(report, phase, name(steps, i), state, Some(answer.took));
+            }
+            Told::Line { step, line, err } => {
+                let name = name(steps, step);
+                if name == "prepare" || err {
+                    let source = if name == "prepare" { "prepare" } else { "host" };
+                    report.event(&Event::Log {
+                        source,
+                        line: line.to_vec(),
+                    });
+                }
+            }
+            // What is sent is compressed; what a person waits for is how much of the release is through.
+            Told::Sent(_) => report.event(&Event::Progress {
+                sent: consumed.load(Ordering::Relaxed),
+                total,
+            }),
+            Told::Interrupted => {
+                report.event(&Event::Warning {
+                    text: "stopping; press Ctrl-C again to leave at once".into(),
                 });
             }
-        }
-        Told::Sent(sent) => report.event(&Event::Progress { sent, total }),
-        Told::Interrupted => {
-            report.event(&Event::Warning {
-                text: "stopping; press Ctrl-C again to leave at once".into(),
-            });
-        }
-    })
+        },
+    )
 }
 
 fn name(steps: &[Script], i: usize) -> &'static str {

@@ -89,15 +89,14 @@ pub fn stage(
     steps.push(Script::publish([root, &id, &info(config)]));
     let mut stream = scanned.pack();
     let total = scanned.manifest.bytes();
-    let answers = session::watched(
-        host,
-        Phase::Stage,
-        Some(&hold),
-        &steps,
-        Some((&mut stream, total)),
-        report,
-    )
-    .map_err(|lost| stream.failure().unwrap_or_else(|| cut(&lost)))?;
+    let consumed = stream.consumed();
+    let upload = session::Upload {
+        stream: &mut stream,
+        consumed,
+        total,
+    };
+    let answers = session::watched(host, Phase::Stage, Some(&hold), &steps, upload, report)
+        .map_err(|lost| stream.failure().unwrap_or_else(|| cut(&lost)))?;
     let last = answers.last().cloned().unwrap_or_default();
     let name = steps
         .get(answers.len().saturating_sub(1))
