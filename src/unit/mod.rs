@@ -2,14 +2,15 @@
 //! Knows nothing of the rest of shipit. Start reading at [`merge::Unit`].
 
 pub mod command; // ExecStart= and its kin
+pub mod generate; // units from a few answers
 pub mod keys; // the keys that systemd knows
 pub mod merge; // file + drop-ins = unit
 pub mod name; // unit names, escaping, where drop-ins are looked for
 pub mod parse; // one file, without losing a byte
-pub mod render;
+pub mod render; // findings as text, JSON, annotations
 pub mod repair; // writes the lines of a finding: into the file, or as a drop-in
 pub mod rules; // what is wrong, and why
 pub mod search; // the order of drop-ins; loading from a disk
 pub mod specifier; // %i, %n, …
 pub mod value; // booleans, spans, sizes
-pub mod words; // quoting // findings as text, JSON, annotations
+pub mod words; // quoting

@@ -4,3 +4,4 @@
 mod judging; // every rule on its bad and its good unit
 mod oracle; // systemd itself, in its test mode, as the judge of what was parsed
 mod reading; // round trips, mutations, agreement with systemd
+mod writing; // generated units

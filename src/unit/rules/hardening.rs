@@ -59,11 +59,10 @@ rules! {
         if look.start().is_none() {
             return;
         }
-        let runtime = look.runtime();
         let missing: Vec<_> = DIRECTIVES
             .iter()
             .filter(|directive| {
-                directive.suits(runtime) && look.unit.written("Service", directive.key).is_empty()
+                directive.suits_all() && look.unit.written("Service", directive.key).is_empty()
             })
             .collect();
         if missing.is_empty() {

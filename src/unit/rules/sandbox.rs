@@ -178,7 +178,8 @@ impl Directive {
     #[must_use]
     pub fn suits(&self, runtime: Runtime) -> bool {
         match self.key {
-            "MemoryDenyWriteExecute" => !runtime.compiles_at_run_time(),
+            // Python's and Ruby's libffi closures need it too, in some packages.
+            "MemoryDenyWriteExecute" => matches!(runtime, Runtime::Other | Runtime::Nginx),
             "ProcSubset" => !matches!(
                 runtime,
                 Runtime::Node
@@ -190,6 +191,12 @@ impl Directive {
             ),
             _ => true,
         }
+    }
+
+    /// Whether every program that serves lives with it, as far as is known.
+    #[must_use]
+    pub fn suits_all(&self) -> bool {
+        !matches!(self.key, "MemoryDenyWriteExecute" | "ProcSubset")
     }
 
     /// Its lines, as they stand in a unit.

@@ -1,0 +1,211 @@
+//! Generated units pass every rule, and systemd itself has nothing to say about them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use shipit::unit::generate::{self, Answers, Job, Program, Ready};
+use shipit::unit::merge::Unit;
+use shipit::unit::render;
+use shipit::unit::rules::{self, Context, Strategy};
+
+const PROGRAMS: [Program; 5] = [
+    Program::Node,
+    Program::Gunicorn,
+    Program::Puma,
+    Program::Binary,
+    Program::Static,
+];
+const STRATEGIES: [Strategy; 7] = [
+    Strategy::Restart,
+    Strategy::Reload,
+    Strategy::Socket,
+    Strategy::Handover,
+    Strategy::BlueGreen,
+    Strategy::Rolling,
+    Strategy::Canary,
+];
+
+/// Every program by every strategy that it can be used with, fully answered.
+fn all() -> Vec<Answers> {
+    let mut all = Vec::new();
+    for program in PROGRAMS {
+        for strategy in STRATEGIES {
+            // Only these two load a new release on a signal; caddy takes no socket from systemd.
+            let reloads = matches!(program, Program::Gunicorn | Program::Puma);
+            if strategy == Strategy::Reload && !reloads
+                || strategy.needs_socket() && program == Program::Static
+            {
+                continue;
+            }
+            let mut answers = Answers::new("acme", program);
+            answers.strategy = strategy;
+            answers.needs = vec!["postgresql.service".into()];
+            answers.migrate = Some("/opt/acme/next/bin/migrate --all".into());
+            answers.jobs = vec![
+                Job {
+                    name: "backup".into(),
+                    command: "/usr/bin/pg_dump --file=/opt/acme/shared/backups/acme.sql acme"
+                        .into(),
+                    calendar: "*-*-* 03:30".into(),
+                },
+                Job {
+                    name: "prune".into(),
+                    command: "/usr/bin/find /opt/acme/shared/backups -type f -mtime +14 -delete"
+                        .into(),
+                    calendar: "daily".into(),
+                },
+            ];
+            if program == Program::Node && strategy == Strategy::Socket {
+                answers.ready = Ready::Notify;
+            }
+            all.push(answers);
+        }
+    }
+    all
+}
+
+#[test]
+fn every_generated_unit_passes_every_rule() {
+    let mut told = String::new();
+    for answers in all() {
+        let units: Vec<Unit> = generate::units(&answers)
+            .unwrap()
+            .iter()
+            .map(|written| Unit::parse(&written.name, written.text.as_bytes()).unwrap())
+            .collect();
+        for unit in &units {
+            let serves = unit.name.prefix() == "acme" && unit.name.kind() == "service";
+            let context = Context {
+                peers: units.clone(),
+                peers_complete: true,
+                root: Some(answers.root.clone()),
+                strategy: serves.then_some(answers.strategy),
+                drain: serves.then_some(answers.drain),
+                deploy_user: Some("deploy".into()),
+                ..Context::default()
+            };
+            let findings = rules::lint(unit, &context);
+            if !findings.is_empty() {
+                told += &format!(
+                    "{:?} {:?}\n{}",
+                    answers.program,
+                    answers.strategy,
+                    render::text(&findings)
+                );
+            }
+        }
+    }
+    assert!(told.is_empty(), "{told}");
+}
+
+fn analyze(arguments: &[&str], dir: &Path, names: &[String]) -> String {
+    let mut command = Command::new("systemd-analyze");
+    command
+        .args(arguments)
+        .args(names.iter().map(|name| dir.join(name)));
+    let output = command
+        .env("SYSTEMD_UNIT_PATH", format!("{}:", dir.display()))
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+/// Lines that are about this machine, not about the units: programs that are not installed here, and files of others.
+fn is_about_the_machine(line: &str) -> bool {
+    line.trim().is_empty()
+        || line.contains("is not executable: No such file or directory")
+        || !line.contains("acme")
+}
+
+#[test]
+fn systemd_has_nothing_to_say_about_a_generated_unit() {
+    if !Path::new("/usr/bin/systemd-analyze").exists() {
+        return;
+    }
+    for answers in all() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut names = Vec::new();
+        for written in generate::units(&answers).unwrap() {
+            fs::write(dir.path().join(&written.name), &written.text).unwrap();
+            names.push(written.name.replace("@.", "@blue."));
+        }
+        fs::write(
+            dir.path().join("postgresql.service"),
+            "[Service]\nExecStart=/bin/true\n",
+        )
+        .unwrap();
+        let said = analyze(&["verify", "--man=no"], dir.path(), &names);
+        let said: Vec<&str> = said
+            .lines()
+            .filter(|line| !is_about_the_machine(line))
+            .collect();
+        assert!(
+            said.is_empty(),
+            "{:?} {:?}: {said:#?}",
+            answers.program,
+            answers.strategy
+        );
+        for name in names.iter().filter(|name| name.ends_with(".service")) {
+            let said = analyze(
+                &["security", "--offline=true", "--threshold=20", "--no-pager"],
+                dir.path(),
+                &[name.clone()],
+            );
+            let verdict = said
+                .lines()
+                .find(|line| line.contains("Overall exposure level"))
+                .unwrap_or_else(|| panic!("{said}"));
+            let score: f32 = verdict
+                .split(':')
+                .nth(1)
+                .unwrap()
+                .trim()
+                .split(' ')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
+            assert!(
+                score <= 2.0,
+                "{:?} {name}: {score}\n{said}",
+                answers.program
+            );
+        }
+    }
+}
+
+#[test]
+fn answers_that_would_break_out_of_their_line_are_refused() {
+    let refused = |change: fn(&mut Answers)| {
+        let mut answers = Answers::new("acme", Program::Node);
+        change(&mut answers);
+        generate::units(&answers).unwrap_err().answer
+    };
+    assert_eq!(refused(|a| a.app = "acme\nUser=root".into()), "app");
+    assert_eq!(refused(|a| a.app = "../etc".into()), "app");
+    assert_eq!(refused(|a| a.user = "root".into()), "user");
+    assert_eq!(refused(|a| a.root = "/opt/a b".into()), "root");
+    assert_eq!(refused(|a| a.root = "/opt/../etc".into()), "root");
+    assert_eq!(
+        refused(|a| a.command = Some("/bin/x\nExecStartPre=+/bin/y".into())),
+        "command"
+    );
+    assert_eq!(
+        refused(|a| a.command = Some("node server.js".into())),
+        "command"
+    );
+    assert_eq!(
+        refused(|a| a.command = Some("/bin/a ; /bin/b".into())),
+        "command"
+    );
+    assert_eq!(refused(|a| a.command = Some("/bin/a 'b".into())), "command");
+    assert_eq!(refused(|a| a.migrate = Some("/bin/x \\".into())), "migrate");
+    assert_eq!(refused(|a| a.needs = vec!["x y.service".into()]), "needs");
+    assert_eq!(
+        refused(|a| (a.port, a.strategy) = (None, Strategy::Socket)),
+        "port"
+    );
+}
