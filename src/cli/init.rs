@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::args::{self, Global};
-use crate::config::{EXAMPLE, FILE_NAME};
+use crate::config::{AppName, FILE_NAME, Target, scalar};
 use crate::failure::{Exit, Failure};
 
 /// What a project of one kind usually needs.
@@ -115,7 +115,13 @@ fn proposal(here: &Path, wish: &args::Init) -> Result<String, Failure> {
     let mut out = String::from(
         "# What shipit deploys, and where. `shipit init --print` and deploy.example.yml know every key.\n",
     );
-    out.push_str(&format!("app: {app}\nhost: {host}\n"));
+    let wrong = |what: &str, wrong: crate::config::names::Wrong| {
+        Failure::new(Exit::Usage, format!("{what}: {}", wrong.0))
+    };
+    let app = AppName::parse(app).map_err(|w| wrong("--app", w))?;
+    let app = app.as_str();
+    Target::parse(&host).map_err(|w| wrong("--host", w))?;
+    out.push_str(&format!("app: {}\nhost: {}\n", scalar(app), scalar(&host)));
     out.push_str(&format!("source: {}\n", kind.map_or(".", |k| k.source)));
     if let Some(build) = kind.and_then(|k| k.build) {
         out.push_str(&format!("build: {}\n", build.replace("APP", app)));
@@ -133,6 +139,5 @@ fn proposal(here: &Path, wish: &args::Init) -> Result<String, Failure> {
     out.push_str(&format!(
         "services:\n  - unit: {app}.service\n    strategy: restart    # restart | reload | socket\n    health:\n      url: http://127.0.0.1:8080/\n"
     ));
-    debug_assert!(EXAMPLE.contains("services"));
     Ok(out)
 }
