@@ -44,11 +44,12 @@ pub fn sshd(extra: &str) -> Option<Sshd> {
             .unwrap()
             .port();
         let at = dir.path().display();
-        // The first value of a keyword wins, so what the test wants comes first.
+        // The first value of a keyword wins, so what the test wants comes first. The home is an empty one: what a
+        // person's .bashrc does is not what is tested here.
         let text = format!(
             "{extra}\nListenAddress 127.0.0.1:{port}\nHostKey {at}/host\nAuthorizedKeysFile {at}/authorized\n\
              PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             LogLevel VERBOSE\nMaxStartups 100\n"
+             LogLevel VERBOSE\nMaxStartups 100\nSetEnv HOME={at}\n"
         );
         std::fs::write(dir.path().join("sshd_config"), text).unwrap();
         let mut child = Command::new(program)
