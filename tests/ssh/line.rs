@@ -110,7 +110,7 @@ fn a_caller_that_is_busy_for_long_does_not_take_the_line_for_dead() {
     let Some(server) = sshd("") else { return };
     let mut ssh = server.connected();
     let exec = Exec {
-        line: "echo a; sleep 1; echo b",
+        line: "echo a; sleep 22; echo b",
         stdin: None,
         stop: None,
     };
@@ -119,7 +119,7 @@ fn a_caller_that_is_busy_for_long_does_not_take_the_line_for_dead() {
         if let (Heard::Out(_), false) = (heard, slept) {
             slept = true;
             // As when a laptop's lid closes, or a build takes the machine.
-            std::thread::sleep(Duration::from_secs(19));
+            std::thread::sleep(Duration::from_secs(20));
         }
     });
     assert_eq!(ended, Ok(Ended::Code(0)));

@@ -61,11 +61,18 @@ fn a_command_gives_its_output_and_its_end() {
 }
 
 #[test]
-fn a_command_that_closes_its_output_early_still_gives_its_status() {
+fn a_command_that_closes_its_output_early_still_reads_and_still_gives_its_status() {
     let Some(server) = sshd("") else { return };
     let mut ssh = server.connected();
-    let (ended, _) = run(&mut ssh, "exec >&- 2>&-; sleep 0.5; exit 9", None);
-    assert_eq!(ended, Ok(Ended::Code(9)));
+    let file = server.path("copy");
+    let line = format!("exec >&- 2>&-; sleep 0.5; cat >{}; exit 9", file.display());
+    let len = 5_000_000;
+    let (ended, gave) = run(&mut ssh, &line, Some(&mut Pattern { at: 0, len }));
+    assert_eq!((ended, gave.sent), (Ok(Ended::Code(9)), len));
+    assert_eq!(
+        sha256(std::fs::File::open(file).unwrap()),
+        sha256(Pattern { at: 0, len })
+    );
 }
 
 #[test]
