@@ -143,9 +143,7 @@ impl Attempts<'_, '_> {
             shown(held.comment.as_bytes())
         );
         if wire::key_type(&held.blob).is_some_and(|name| name.starts_with("sk-")) {
-            self.tried.push(format!(
-                "{name}: on a security key (FIDO), which shipit cannot use yet"
-            ));
+            self.tried.push(format!("{name}: {}", refusal::FIDO));
             return Ok(false);
         }
         let (user, at, blob) = (self.door.to.user.clone(), at.clone(), held.blob.clone());

@@ -173,9 +173,9 @@ impl Door<'_> {
     }
 }
 
-/// The person left while we connected; nothing had begun.
+/// The person left while we connected; nothing has begun on this connection.
 pub fn interrupted() -> Failure {
-    Failure::new(Exit::Untouched, "stopped while connecting").host("nothing changed")
+    Failure::new(Exit::Untouched, "stopped while connecting")
 }
 
 /// A session with our preferences on the link's socket. Blocking, because it is used aside.

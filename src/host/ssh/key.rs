@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::wire;
+use super::{refusal, wire};
 
 /// The largest key file that is read, in bytes. A real one has less than 20 kB.
 const LARGEST: u64 = 1024 * 1024;
@@ -69,9 +69,9 @@ pub fn read(path: &Path, certificates: &[PathBuf]) -> Option<Identity> {
         return None;
     }
     let file = match &blob {
-        Some(blob) if wire::key_type(blob).is_some_and(|name| name.starts_with("sk-")) => KeyFile::Unusable(
-            "lives on a security key (FIDO), which shipit cannot use yet: log in with a plain key".to_owned(),
-        ),
+        Some(blob) if wire::key_type(blob).is_some_and(|name| name.starts_with("sk-")) => {
+            KeyFile::Unusable(refusal::FIDO.to_owned())
+        }
         _ => file,
     };
     let certificate = std::iter::once(with_suffix(path, "-cert.pub"))

@@ -6,8 +6,13 @@ use super::wire;
 use crate::failure::{Exit, Failure};
 use crate::words::shown;
 
+/// A key that libssh2 cannot sign with: it drops the counter that such a signature carries.
+pub const FIDO: &str =
+    "it lives on a security key (FIDO): use a plain key, or the ssh program with --system-ssh";
+
+/// What state the host is in is not known here: a lost line is connected again in the middle of a switch, too.
 fn unreachable(what: String) -> Failure {
-    Failure::new(Exit::Unreachable, what).host("nothing was sent to it, nothing changed")
+    Failure::new(Exit::Unreachable, what)
 }
 
 fn name(to: &Resolved) -> String {
@@ -96,6 +101,7 @@ pub fn authority(to: &Resolved, blob: &[u8], line: &Line) -> Failure {
         wire::fingerprint(blob)
     ))
     .next("shipit … --accept-new       # or record the plain key now")
+    .next("shipit … --system-ssh       # or let the ssh program check the certificate")
 }
 
 /// None of the host's keys is the pinned one.
