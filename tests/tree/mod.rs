@@ -120,6 +120,42 @@ fn listing(dir: &Path) -> Vec<u8> {
     out.stdout
 }
 
+/// Runs one test again, in a process of its own, as this user or another, and waits for it. True in that process:
+/// there the test goes on.
+fn alone(test: &str, uid: Option<u32>) -> bool {
+    const MARK: &str = "SHIPIT_TEST_ALONE";
+    if std::env::var_os(MARK).is_some_and(|name| name == test) {
+        return true;
+    }
+    // Another user may not be able to come to where this program is. The copy is made by another process: a
+    // descriptor of ours that is open for writing would leak into the children of other tests for a moment, and a
+    // file that is being written cannot be run.
+    let copy = tempfile::tempdir().unwrap();
+    fs::set_permissions(copy.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = copy.path().join("it");
+    assert!(
+        Command::new("cp")
+            .arg(std::env::current_exe().unwrap())
+            .arg(&program)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut again = Command::new(program);
+    again
+        .args(["--exact", test, "--nocapture"])
+        .env(MARK, test)
+        .current_dir("/");
+    if let Some(uid) = uid {
+        again.uid(uid).gid(uid);
+    }
+    let out = again.output().unwrap();
+    let said = [out.stdout, out.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(out.status.success() && said.contains("1 passed"), "{said}");
+    false
+}
+
 fn am_root() -> bool {
     rustix::process::geteuid().is_root()
 }

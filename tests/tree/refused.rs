@@ -3,15 +3,13 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::net::UnixListener;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use shipit::failure::Exit;
 
-use super::{NOBODY, Tree, am_root, arrives, scan_path};
+use super::{NOBODY, Tree, alone, am_root, arrives, scan_path};
 
 /// Runs what must not hang; generous, for a busy machine.
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -178,35 +176,12 @@ fn many_problems_are_named_at_once_and_the_rest_is_counted() {
 
 #[test]
 fn what_cannot_be_read_is_refused_by_name() {
-    if am_root() {
-        // Root reads everything: the same test again, as another user, who must be able to read this program.
-        let copy = tempfile::tempdir().unwrap();
-        fs::set_permissions(
-            copy.path(),
-            std::os::unix::fs::PermissionsExt::from_mode(0o755),
-        )
-        .unwrap();
-        let program = copy.path().join("it");
-        // By another process: a descriptor of ours that is open for writing would leak into the children of other
-        // tests for a moment, and a file that is being written cannot be run.
-        assert!(
-            Command::new("cp")
-                .arg(std::env::current_exe().unwrap())
-                .arg(&program)
-                .status()
-                .unwrap()
-                .success()
-        );
-        let name = "tree::refused::what_cannot_be_read_is_refused_by_name";
-        let run = Command::new(program)
-            .args(["--exact", name])
-            .uid(NOBODY)
-            .gid(NOBODY)
-            .current_dir("/")
-            .output();
-        let run = run.unwrap();
-        let said = String::from_utf8_lossy(&run.stdout);
-        assert!(run.status.success() && said.contains("1 passed"), "{said}");
+    // Root reads everything.
+    let other = am_root().then_some(NOBODY);
+    if !alone(
+        "tree::refused::what_cannot_be_read_is_refused_by_name",
+        other,
+    ) {
         return;
     }
     let tree = Tree::new();
