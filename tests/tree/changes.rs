@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt, symlink};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use shipit::release::{Changed, Pack};
 
@@ -175,6 +176,38 @@ fn a_change_in_the_middle_of_packing_is_named() {
             .unwrap();
         assert_eq!(changed(pack), "big", "{change}");
     }
+}
+
+#[test]
+fn a_file_that_is_written_while_it_is_scanned_is_named() {
+    let tree = Tree::new();
+    let file = fs::File::create(tree.at("database")).unwrap();
+    file.set_len(100_000_000).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    let done = AtomicBool::new(false);
+    let open = || {
+        let here = fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .map(|fd| fs::read_link(fd.unwrap().path()));
+        here.filter(|path| path.as_ref().is_ok_and(|path| *path == tree.at("database")))
+            .count()
+    };
+    let scanned = std::thread::scope(|scope| {
+        // Once it is open a second time it is being read. Neither its size nor what is in it changes then: only
+        // that it was written.
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                if open() == 2 {
+                    return file.write_all_at(&[0], 99_999_999).unwrap();
+                }
+            }
+        });
+        let scanned = tree.scan();
+        done.store(true, Ordering::Relaxed);
+        scanned
+    });
+    let failure = scanned.unwrap_err();
+    assert_eq!(failure.why, ["database changed while it was read"]);
 }
 
 #[test]

@@ -139,6 +139,8 @@ fn members_that_two_programs_could_read_in_two_ways_are_refused() {
             ("path", "two"),
             ("linkpath", "x"),
             ("linkpath", ""),
+            ("size", "9"),
+            ("size", ""),
         ],
     );
     assert_eq!(last.file("a").ships(), ["two"], "the last record counts");
