@@ -161,15 +161,18 @@ fn am_root() -> bool {
 }
 
 /// Unpacks a stream as a host does, as this user or another; the directory it is in.
-fn unpack(mut stream: impl Read, uid: Option<u32>) -> TempDir {
+fn unpack(stream: impl Read, uid: Option<u32>) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
+    unpack_in(dir.path(), stream, uid);
+    dir
+}
+
+fn unpack_in(dir: &Path, mut stream: impl Read, uid: Option<u32>) {
     let line = "umask 022; exec tar -xzf - --no-same-owner --no-same-permissions";
     let mut tar = Command::new("sh");
-    tar.args(["-ec", line])
-        .env("LC_ALL", "C")
-        .current_dir(dir.path());
+    tar.args(["-ec", line]).env("LC_ALL", "C").current_dir(dir);
     if let Some(uid) = uid {
-        std::os::unix::fs::chown(dir.path(), Some(uid), Some(uid)).unwrap();
+        std::os::unix::fs::chown(dir, Some(uid), Some(uid)).unwrap();
         tar.uid(uid).gid(uid);
     }
     let mut tar = tar
@@ -185,7 +188,6 @@ fn unpack(mut stream: impl Read, uid: Option<u32>) -> TempDir {
         String::from_utf8_lossy(&out.stderr)
     );
     copied.unwrap();
-    dir
 }
 
 /// Packs, unpacks with GNU tar and compares what is there with the manifest, by the host's own tools.

@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use sha2::{Digest as _, Sha256};
 use shipit::release::Kind;
 
-use super::{Tree, alone, arrives, listing, unpack};
+use super::{Tree, alone, arrives, listing, unpack, unpack_in};
 
 #[test]
 fn names_of_any_bytes_arrive_as_they_are() {
@@ -143,6 +143,24 @@ fn modes_are_normal_and_owners_are_whoever_unpacks() {
         (file.mode() & 0o7777, file.uid()),
         (0o755, rustix::process::geteuid().as_raw())
     );
+}
+
+#[test]
+fn modes_are_normal_on_a_host_whose_releases_have_the_setgid_bit() {
+    let (tree, root) = (Tree::new(), Tree::new());
+    tree.file("d/e/file", "x");
+    root.dir("releases").mode("releases", 0o2775).dir(".shipit");
+    let hold = include_str!("../../src/remote/hold.sh");
+    let mut script = Command::new("sh");
+    script
+        .args(["-c", hold, "sh"])
+        .arg(root.path())
+        .arg("20260503-094502");
+    assert!(script.status().unwrap().success());
+    let scanned = tree.scan().unwrap();
+    let host = root.at("releases/.in-20260503-094502");
+    unpack_in(&host, scanned.pack(), None);
+    assert_eq!(listing(&host), scanned.manifest.to_host_bytes());
 }
 
 #[test]
