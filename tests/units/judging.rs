@@ -339,3 +339,19 @@ fn no_finding_ever_holds_a_secret() {
     );
     assert!(!format!("{findings:?}").contains("hunter2"));
 }
+
+#[test]
+fn the_documentation_lists_every_rule() {
+    let table: String = rules::all()
+        .map(|rule| {
+            format!(
+                "| `{}` | {} | {} |\n",
+                rule.name,
+                rule.severity,
+                rule.title()
+            )
+        })
+        .collect();
+    let docs = include_str!("../../docs/units.md");
+    assert!(docs.contains(&table), "docs/units.md should have:\n{table}");
+}

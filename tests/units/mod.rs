@@ -1,6 +1,7 @@
 //! Unit files: read as systemd reads them, judged by the rules, written by the generator.
 //! The corpora are in `units/`; nothing here needs a host, but what is installed here is asked.
 
+mod agreeing; // the systemd of real hosts reads as we do
 mod judging; // every rule on its bad and its good unit
 mod oracle; // systemd itself, in its test mode, as the judge of what was parsed
 mod reading; // round trips, mutations, agreement with systemd

@@ -152,7 +152,7 @@ fn systemd_has_nothing_to_say_about_a_generated_unit() {
             let said = analyze(
                 &["security", "--offline=true", "--threshold=20", "--no-pager"],
                 dir.path(),
-                &[name.clone()],
+                std::slice::from_ref(name),
             );
             let verdict = said
                 .lines()

@@ -207,6 +207,7 @@ rules! {
             .get("Service", "StandardInput")
             .filter(|entry| entry.value == "socket")
             && !look.unit.name.is_template()
+            && look.unit.name.instance().is_empty()
         {
             found.at(entry, "StandardInput=socket gives the program the listening socket as standard input: right only with Accept=yes").suggest("Service", "StandardInput", "null");
         }
