@@ -125,8 +125,8 @@ pub enum Command {
     Attach,
     /// Remove old releases
     #[command(
-        long_about = "Example:\n  shipit prune --keep 2\n\nRemoves what is older than the newest keep_releases verified releases; never the live one or one in use. \
-        With --keep 1 nothing is left to roll back to."
+        long_about = "Example:\n  shipit prune --keep 2\n\nRemoves what is older than the newest keep_releases verified releases; never the live one, one in use, \
+        or the one to roll back to."
     )]
     Prune(Prune),
     /// Print shell completions

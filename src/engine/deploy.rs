@@ -267,7 +267,7 @@ fn unchanged(
     let same = seen
         .meta
         .get(live)
-        .is_some_and(|m| m.digest == scanned.manifest.digest().to_string());
+        .is_some_and(|m| stage::same(run.config, m, scanned));
     let sound = seen.ledger.state(live) == Some(State::Verified) && seen.degraded.is_none();
     if !same || !sound || wish.restart {
         return None;
@@ -290,10 +290,9 @@ fn on_host(
     scanned: &Scanned,
     wish: &Wish,
 ) -> Result<String, Failure> {
-    let digest = scanned.manifest.digest().to_string();
     let reusable = |id: &&String| {
         let meta = seen.meta.get(*id);
-        let same = meta.is_some_and(|m| m.digest == digest);
+        let same = meta.is_some_and(|m| stage::same(run.config, m, scanned));
         let live_again = wish.restart && seen.live() == Some(id.as_str());
         same && (live_again
             || (seen.ledger.state(id) == Some(State::Staged)

@@ -3,11 +3,13 @@
 
 use std::process::Command;
 
+use sha2::{Digest as _, Sha256};
+
 use super::session;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
-use crate::plan::observed::Observed;
+use crate::plan::observed::{Meta, Observed};
 use crate::release::{Id, Manifest, Scanned};
 use crate::remote::{Answer, Script, encoded};
 use crate::report::event::{Phase, Report};
@@ -180,6 +182,7 @@ fn info(config: &Config) -> String {
     let mut facts = vec![
         ("by", who()),
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("recipe", recipe_of(config)),
     ];
     if let Some(revision) = git(&["rev-parse", "HEAD"]) {
         facts.push(("revision", revision));
@@ -199,6 +202,28 @@ fn info(config: &Config) -> String {
         .map(|(key, value)| format!("{key}={}", encoded(value.as_bytes())))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// True when a release on the host is what would be sent now: the same files, made ready in the same way.
+#[must_use]
+pub fn same(config: &Config, meta: &Meta, scanned: &Scanned) -> bool {
+    let recipe = meta.info.get("recipe").map(String::as_str);
+    meta.digest == scanned.manifest.digest().to_string() && recipe == Some(&recipe_of(config))
+}
+
+/// What makes a release ready beyond its files, as one number: `prepare` and the shared paths.
+fn recipe_of(config: &Config) -> String {
+    let mut hash = Sha256::new();
+    hash.update(config.prepare.as_deref().unwrap_or(""));
+    for word in link_args(config, "") {
+        hash.update([0]);
+        hash.update(word);
+    }
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// Who types, and where: for the ledger and for whoever finds the host held.

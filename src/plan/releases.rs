@@ -124,8 +124,8 @@ pub fn migrated_since<'a>(seen: &'a Observed, id: &str) -> Vec<&'a str> {
 }
 
 /// What may be removed once `next` is confirmed: beyond the newest `keep_releases` verified ones (with
-/// `next` among them), and all failed, bad or staged ones but the newest of each. Never the live one or
-/// `next`, nor anything the ledger does not know. The host checks again, with what is in use there.
+/// `next` among them, and always with one to roll back to), and all failed, bad or staged ones but the
+/// newest of each. Never the live one or `next`, nor anything the ledger does not know. The host checks again, with what is in use there.
 #[must_use]
 pub fn to_prune(config: &Config, seen: &Observed, next: &str) -> Vec<String> {
     let live = seen.live();
@@ -145,7 +145,7 @@ pub fn to_prune(config: &Config, seen: &Observed, next: &str) -> Vec<String> {
         let keep = match seen.ledger.state(id) {
             Some(State::Verified) => {
                 kept += 1;
-                kept <= config.keep_releases as usize
+                kept <= (config.keep_releases as usize).max(2)
             }
             Some(State::Staged) => {
                 staged += 1;

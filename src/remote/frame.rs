@@ -81,6 +81,7 @@ pub fn run(
         (session.get() > 1).then(|| format!("exec kill -TERM -- -{}", session.get()))
     };
     let stdin = stdin.map(|read| &mut *read as &mut dyn Read);
+    let mut interrupted = false;
     let mut reader = Frame::new(nonce, steps.len(), &session);
     let ended = host.exec(
         Exec {
@@ -92,11 +93,17 @@ pub fn run(
             Heard::Out(bytes) => reader.out(bytes, told),
             Heard::Err(bytes) => reader.err(bytes, told),
             Heard::Sent(n) => told(Told::Sent(n)),
-            Heard::Interrupted => told(Told::Interrupted),
+            Heard::Interrupted => {
+                interrupted = true;
+                told(Told::Interrupted);
+            }
         },
     )?;
     if reader.over {
         Ok(reader.answers)
+    } else if interrupted && stop.is_none() {
+        // The session got the SIGTERM that was asked for.
+        Err(Lost::Left)
     } else {
         Err(Lost::Cut(format!(
             "the session ended without its end token ({ended:?}): {}",
@@ -169,6 +176,8 @@ struct Frame<'a> {
     err: Vec<u8>,
     errs: Vec<Vec<u8>>,
     current: Option<(usize, Instant, Vec<u8>)>,
+    /// An empty line that may be the one that sets a token apart.
+    blank: bool,
     over: bool,
 }
 
@@ -183,6 +192,7 @@ impl<'a> Frame<'a> {
             err: Vec::new(),
             errs: Vec::new(),
             current: None,
+            blank: false,
             over: false,
         }
     }
@@ -202,6 +212,7 @@ impl<'a> Frame<'a> {
             .strip_prefix(self.nonce.as_bytes())
             .and_then(|rest| std::str::from_utf8(rest).ok());
         if let Some(token) = token {
+            self.blank = false;
             let mut words = token.split_ascii_whitespace();
             match (words.next(), words.next(), words.next()) {
                 (Some("pid"), Some(pid), None) => self.session.set(pid.parse().unwrap_or(0)),
@@ -236,11 +247,18 @@ impl<'a> Frame<'a> {
                 out.extend(line);
             }
             let line = line.strip_suffix(b"\n").unwrap_or(line);
-            told(Told::Line {
-                step: *i,
-                line,
-                err: false,
-            });
+            let held_back = std::mem::replace(&mut self.blank, line.is_empty());
+            let lines = [
+                held_back.then_some(&b""[..]),
+                (!line.is_empty()).then_some(line),
+            ];
+            for line in lines.into_iter().flatten() {
+                told(Told::Line {
+                    step: *i,
+                    line,
+                    err: false,
+                });
+            }
         }
     }
 

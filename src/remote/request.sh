@@ -16,10 +16,14 @@ if [ "${now:-0}" != "$3" ]; then
     exit 31
 fi
 # The spare run was made while there was room: with it this works on a full disk too.
-if ! mv -T -- spare "runs/$2" 2>/dev/null; then
-    mkdir -- "runs/$2"
-    for file in events probes said journal; do : >"runs/$2/$file"; done
+# Without one, and without room for a new one, the oldest run gives up its evidence.
+if ! mv -T -- spare "runs/$2" 2>/dev/null && ! mkdir -- "runs/$2" 2>/dev/null; then
+    oldest=$(find runs -mindepth 1 -maxdepth 1 -type d | sort | head -n 1)
+    [ -n "$oldest" ]
+    mv -T -- "$oldest" "runs/$2"
+    rm -f -- "runs/$2"/*
 fi
+for file in request events probes said journal; do : >>"runs/$2/$file"; done
 printf '%s' "$4" >>"runs/$2/request"
 sync "runs/$2/request" "runs/$2" runs
 ln -T -- "runs/$2/request" request || exit 30

@@ -46,7 +46,7 @@ runuser -u "$user" -- sh -eu -c '
     done
     : >>.shipit/ledger
 ' - "$root"
-if [ "$group" != "$user" ] && cd -P -- "$root/shared" && [ "$(pwd -P)" = "$root/shared" ]; then
+if [ "$group" != "$user" ] && getent group "$group" >/dev/null && cd -P -- "$root/shared" && [ "$(pwd -P)" = "$root/shared" ]; then
     chgrp -- "$group" . && chmod 2775 .
 fi
 cd /

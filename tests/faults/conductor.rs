@@ -171,3 +171,22 @@ fn no_reader_ever_misses_current() {
     rest(&host);
     assert_whole(&host);
 }
+
+#[test]
+fn a_service_that_crashed_by_itself_before_is_not_taken_for_a_new_crash() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    host.root("systemctl kill -s KILL --kill-whom=main acme.service")
+        .ok();
+    host.wait_for("the restart", Duration::from_secs(10), |host: &Host| {
+        host.unit("acme.service", "NRestarts") == "1" && !answer(host).is_empty()
+    });
+    let release = desk.deploy(Kind::Graceful, "v2");
+    assert_live(&host, &release, "v2");
+    // The same files made ready in another way are another release.
+    desk.write(&acme("restart").with("prepare: touch made-ready"));
+    let ran = desk.json(&["deploy"]).leaves(0);
+    assert_eq!(ran.outcome(), "deployed");
+    assert!(host.root("test -e /opt/acme/current/made-ready").success());
+    assert_eq!(desk.json(&["deploy"]).leaves(0).outcome(), "unchanged");
+}

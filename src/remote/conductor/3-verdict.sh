@@ -52,10 +52,13 @@ settled() {
     case ${p_NRestarts:-x} in
     0) ;;
     x) hopeless='has an unreadable restart counter' ;;
-    *) [ "$2" = restart ] && hopeless="crashed and was restarted $p_NRestarts times (result $p_Result)" ;;
+    *)
+        # The old life keeps its count until the new one begins.
+        [ "$2" != restart ] || [ "$p_InvocationID" = "$was" ] ||
+            hopeless="crashed and was restarted $p_NRestarts times (result $p_Result)" ;;
     esac
     case $p_ActiveState/${p_Job:-0} in
-    active/0) [ "$2" = reload ] || [ "$p_InvocationID" != "$was" ] ;;
+    active/0) [ -z "$hopeless" ] || return 1; [ "$2" = reload ] || [ "$p_InvocationID" != "$was" ] ;;
     failed/0)
         [ "$p_InvocationID" != "$was" ] || [ "$2" = reload ] || return 1
         hopeless="failed: result $p_Result, status $p_ExecMainStatus"
