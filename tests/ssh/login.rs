@@ -227,8 +227,13 @@ fn a_certificate_beside_the_key_logs_in_and_an_expired_one_does_not_stand_in_the
 }
 
 #[test]
-fn what_was_tried_is_listed_when_nothing_lets_us_in() {
-    let Some(server) = sshd("") else { return };
+fn what_was_tried_and_what_the_server_wrote_is_listed_when_nothing_lets_us_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let banner = dir.path().join("banner");
+    std::fs::write(&banner, "Closed until Monday\u{1b}[2J\n").unwrap();
+    let Some(server) = sshd(&format!("Banner {}", banner.display())) else {
+        return;
+    };
     server.write("authorized", "");
     let failure = refused(&server.login());
     let text = failure.to_string();
@@ -237,9 +242,11 @@ fn what_was_tried_is_listed_when_nothing_lets_us_in() {
         &server.fingerprint("key"),
         "refused",
         "the server accepts: publickey",
+        "the server says: Closed until Monday",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    assert!(!text.contains('\u{1b}'), "{text:?}");
     let text = refused(&server.login_with("IdentityAgent none\nIdentityFile /nonexistent/key\n"))
         .to_string();
     assert!(text.contains("no key to try"), "{text}");

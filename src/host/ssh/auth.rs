@@ -7,7 +7,7 @@ use ssh2::{ErrorCode, Session};
 
 use super::agent::{self, Held};
 use super::aside::{Stopped, aside, backstop};
-use super::door::{Door, Open, interrupted};
+use super::door::{Door, Open};
 use super::key::{self, Identity, KeyFile, Locked};
 use super::{Ask, Notice, password, refusal, wire};
 use crate::failure::Failure;
@@ -84,18 +84,14 @@ pub fn log_in(
             return Err(attempts.denied(&methods));
         }
     }
-    let Attempts { open, notice, .. } = attempts;
-    if let Ok(Some(banner)) = open.session.userauth_banner()
-        && !banner.trim().is_empty()
-    {
-        notice(Notice::Banner(banner.to_owned()));
-    }
-    Ok(open)
+    Ok(attempts.open)
 }
 
 impl Attempts<'_, '_> {
     fn denied(&self, methods: &str) -> Failure {
-        refusal::denied(&self.door.to, &self.tried, methods, self.alone)
+        // What the server wrote before the login often says why nobody gets in.
+        let banner = self.open.session.userauth_banner().ok().flatten();
+        refusal::denied(&self.door.to, &self.tried, methods, self.alone, banner)
     }
 
     /// Tries agent and files in OpenSSH's order: named keys that the agent holds, its other keys, then files.
@@ -109,7 +105,7 @@ impl Attempts<'_, '_> {
         let (only, at) = (to.identities_only, to.agent.clone());
         let mut held = match agent::list(&at, self.door.interrupts) {
             Ok(held) => held,
-            Err(agent::Trouble::Interrupted) => return Err(interrupted()),
+            Err(agent::Trouble::Interrupted) => return Err(refusal::interrupted()),
             Err(agent::Trouble::Broken(why)) => {
                 (self.notice)(Notice::Skipped {
                     what: "ssh agent".into(),
@@ -337,7 +333,7 @@ impl Attempts<'_, '_> {
             }
             Err(Stopped::Interrupted) => {
                 self.open.link.shut();
-                Err(interrupted())
+                Err(refusal::interrupted())
             }
         }
     }
@@ -365,7 +361,7 @@ impl Attempts<'_, '_> {
             session.auth_methods(&user).map(str::to_owned)
         }) {
             Ok(Ok(methods)) => Ok(methods),
-            Err(Stopped::Interrupted) => Err(interrupted()),
+            Err(Stopped::Interrupted) => Err(refusal::interrupted()),
             Ok(Err(_)) | Err(Stopped::Late) => Ok(String::new()),
         }
     }

@@ -6,10 +6,15 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::aside::{Stopped, aside};
 use super::tokens::Tokens;
-use super::{Login, Notice, config_file};
+use super::{Login, Notice, config_file, refusal};
 use crate::failure::{Exit, Failure};
+use crate::interrupt::Interrupts;
 use crate::words::shown;
+
+/// For `ssh -G`, which takes 10 ms unless a `Match exec` hangs.
+const RESOLVED: Duration = Duration::from_secs(20);
 
 /// Keyword (lower case) and value, in the order of precedence; the first value of a keyword wins.
 pub type Settings = Vec<(String, String)>;
@@ -88,9 +93,13 @@ pub struct Resolved {
 ///
 /// # Errors
 /// A host name that is none, a configuration that ssh refuses, files that cannot be read.
-pub fn resolve(login: &Login, notice: &mut dyn FnMut(Notice)) -> Result<Resolved, Failure> {
+pub fn resolve(
+    login: &Login,
+    interrupts: &Interrupts,
+    notice: &mut dyn FnMut(Notice),
+) -> Result<Resolved, Failure> {
     check_words(login)?;
-    let settings = match ask_ssh(login)? {
+    let settings = match ask_ssh(login, interrupts)? {
         Some(settings) => settings,
         None => config_file::read(login, notice)?,
     };
@@ -126,7 +135,7 @@ fn good_user(user: &str) -> bool {
 }
 
 /// Runs `ssh -G`; `None` when there is no ssh program. `Match exec` lines run, with the trust that they have.
-fn ask_ssh(login: &Login) -> Result<Option<Settings>, Failure> {
+fn ask_ssh(login: &Login, interrupts: &Interrupts) -> Result<Option<Settings>, Failure> {
     let mut command = Command::new("ssh");
     command.arg("-G");
     if let Some(file) = &login.config_file {
@@ -138,17 +147,18 @@ fn ask_ssh(login: &Login) -> Result<Option<Settings>, Failure> {
     if let Some(user) = &login.user {
         command.args(["-l", user]);
     }
-    let output = match command
-        .args(["--", &login.host])
-        .stdin(Stdio::null())
-        .output()
-    {
-        Ok(output) => output,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => {
-            return Err(Failure::new(
-                Exit::Unreachable,
-                format!("cannot run ssh: {e}"),
+    command.args(["--", &login.host]).stdin(Stdio::null());
+    let unusable = |why: String| Err(Failure::new(Exit::Unreachable, why));
+    let output = match aside(interrupts, RESOLVED, move || command.output()) {
+        Ok(Ok(output)) => output,
+        Ok(Err(e)) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Ok(Err(e)) => return unusable(format!("cannot run ssh: {e}")),
+        Err(Stopped::Interrupted) => return Err(refusal::interrupted()),
+        Err(Stopped::Late) => {
+            let limit = RESOLVED.as_secs();
+            return unusable(format!(
+                "`ssh -G {}` takes longer than {limit} s",
+                login.host
             ));
         }
     };

@@ -6,6 +6,10 @@ use std::path::Path;
 use super::*;
 use crate::host::ssh::Trust;
 
+fn never() -> Interrupts {
+    Interrupts::never().unwrap()
+}
+
 fn login(host: &str, file: &Path) -> Login {
     Login {
         user: None,
@@ -52,7 +56,7 @@ fn the_built_in_reader_agrees_with_ssh_about_everything_that_it_reads() {
     assert_eq!(own.identity_files[1], Path::new("/k/a key"));
     assert!(own.identity_files[0].ends_with(".ssh/deploy-web.example.com"));
     assert_eq!((own.known_as(), own.known_port()), ("web-alias", 22));
-    let Some(asked) = ask_ssh(&login).unwrap() else {
+    let Some(asked) = ask_ssh(&login, &never()).unwrap() else {
         eprintln!("SKIPPED: no ssh here to compare with");
         return;
     };
@@ -98,7 +102,9 @@ fn names_that_are_options_or_shell_words_go_nowhere() {
         "h;x",
     ] {
         assert_eq!(
-            resolve(&login(host, &empty), &mut |_| {}).unwrap_err().exit,
+            resolve(&login(host, &empty), &never(), &mut |_| {})
+                .unwrap_err()
+                .exit,
             Exit::Usage,
             "{host:?}"
         );
@@ -109,13 +115,13 @@ fn names_that_are_options_or_shell_words_go_nowhere() {
             ..login("h", &empty)
         };
         assert_eq!(
-            resolve(&login, &mut |_| {}).unwrap_err().exit,
+            resolve(&login, &never(), &mut |_| {}).unwrap_err().exit,
             Exit::Usage,
             "{user:?}"
         );
     }
     assert!(!mark.exists());
-    assert!(resolve(&login("fe80::1%eth0", &empty), &mut |_| {}).is_ok());
+    assert!(resolve(&login("fe80::1%eth0", &empty), &never(), &mut |_| {}).is_ok());
 }
 
 #[test]
@@ -123,7 +129,7 @@ fn a_configuration_that_ssh_refuses_is_told_in_its_words() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config");
     std::fs::write(&file, "Host web\n Porrt 1\n").unwrap();
-    if let Err(failure) = resolve(&login("web", &file), &mut |_| {}) {
+    if let Err(failure) = resolve(&login("web", &file), &never(), &mut |_| {}) {
         assert_eq!(failure.exit, Exit::Unreachable);
         assert!(failure.why.join("\n").contains("line 2"), "{failure}");
     } else {

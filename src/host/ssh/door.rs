@@ -10,7 +10,7 @@ use super::config::{Proxy, Resolved};
 use super::identity::Identity;
 use super::link::{self, Link};
 use super::{Ask, Login, Notice, proxy, refusal, wire};
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 
 /// For the version lines and the key exchange together.
@@ -122,7 +122,7 @@ impl Door<'_> {
             Ok(Err(e)) => format!("the SSH handshake failed: {}", e.message()),
             Err(Stopped::Interrupted) => {
                 link.shut();
-                return Err(interrupted());
+                return Err(refusal::interrupted());
             }
             Err(Stopped::Late) => {
                 link.shut();
@@ -146,7 +146,7 @@ impl Door<'_> {
                 }) {
                     Ok(Ok(socket)) => Ok((None, socket)),
                     Ok(Err(why)) => return Err(refusal::unconnected(to, why)),
-                    Err(Stopped::Interrupted) => return Err(interrupted()),
+                    Err(Stopped::Interrupted) => return Err(refusal::interrupted()),
                     Err(Stopped::Late) => {
                         let why = format!("no connection within {} s", REACH.as_secs());
                         return Err(refusal::unconnected(to, vec![why]));
@@ -171,11 +171,6 @@ impl Door<'_> {
                 refusal::unconnected(to, vec![format!("cannot start the connection: {e}")])
             })
     }
-}
-
-/// The person left while we connected; nothing has begun on this connection.
-pub fn interrupted() -> Failure {
-    Failure::new(Exit::Untouched, "stopped while connecting")
 }
 
 /// A session with our preferences on the link's socket. Blocking, because it is used aside.

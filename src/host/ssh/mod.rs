@@ -73,7 +73,7 @@ pub fn connect(
     ask: &mut dyn Ask,
     notice: &mut dyn FnMut(Notice),
 ) -> Result<Ssh, Failure> {
-    let to = config::resolve(login, notice)?;
+    let to = config::resolve(login, interrupts, notice)?;
     let identity = identity::Identity::expected(&to, login)?;
     let mut door = door::Door {
         login,

@@ -33,10 +33,6 @@ pub enum Notice {
         /// Why.
         why: String,
     },
-    /// What the server shows before the login. Raw text of the server: show it through `words::shown`.
-    Banner(String),
-    /// The connection waits for a person (an agent that confirms, a key that is touched).
-    Waiting(String),
 }
 
 impl fmt::Display for Notice {
@@ -61,8 +57,6 @@ impl fmt::Display for Notice {
                 )
             }
             Self::Skipped { what, why } => write!(f, "{what}: {why}"),
-            Self::Banner(text) => write!(f, "{text}"),
-            Self::Waiting(what) => write!(f, "waiting for {what}"),
         }
     }
 }

@@ -15,6 +15,11 @@ fn unreachable(what: String) -> Failure {
     Failure::new(Exit::Unreachable, what)
 }
 
+/// The person left while we connected; nothing has begun on this connection.
+pub fn interrupted() -> Failure {
+    Failure::new(Exit::Untouched, "stopped while connecting")
+}
+
 fn name(to: &Resolved) -> String {
     entry_name(to.known_as(), to.known_port())
 }
@@ -137,7 +142,13 @@ pub fn unconnected(to: &Resolved, why: Vec<String>) -> Failure {
 }
 
 /// The host was reached and did not let us in.
-pub fn denied(to: &Resolved, tried: &[String], methods: &str, alone: bool) -> Failure {
+pub fn denied(
+    to: &Resolved,
+    tried: &[String],
+    methods: &str,
+    alone: bool,
+    banner: Option<&str>,
+) -> Failure {
     let mut failure = unreachable(format!("{} did not let us log in", to.label()));
     if tried.is_empty() {
         failure =
@@ -152,6 +163,17 @@ pub fn denied(to: &Resolved, tried: &[String], methods: &str, alone: bool) -> Fa
     }
     if alone {
         failure = failure.why("there is no terminal here, so nobody could be asked");
+    }
+    for line in banner
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .take(5)
+    {
+        failure = failure.why(format!(
+            "the server says: {}",
+            shown(line.trim().as_bytes())
+        ));
     }
     let ssh = to.ssh_command();
     let place = ssh.trim_start_matches("ssh ");

@@ -68,6 +68,8 @@ pub struct Ssh {
     session: Session,
     link: Link,
     interrupts: Interrupts,
+    /// Interrupts that somebody knew of when the command began.
+    known: usize,
     /// The server has granted a channel before.
     had_channel: bool,
     /// Why nothing more can be run.
@@ -93,6 +95,7 @@ impl Ssh {
             session,
             link,
             interrupts,
+            known: 0,
             had_channel: false,
             dead: None,
             listening: now,
@@ -108,18 +111,17 @@ impl Ssh {
             stop,
         } = exec;
         // What somebody has been told of already is no news; what comes from now on is.
-        let known = self.interrupts.known();
+        self.known = self.interrupts.known();
         (self.listening, self.asked, self.turned) =
             (Instant::now(), Instant::now(), Instant::now());
         let mut told = false;
         let mut beside = Beside::Nothing;
-        let mut running = Running::new(self.channel(known)?, line);
+        let mut running = Running::new(self.channel()?, line);
         let mut fresh = false;
         loop {
             if matches!(&beside, Beside::Running(other) if other.owes()) {
                 self.beside(&mut beside)?;
                 self.wait(Room::Needed, TICK)?;
-                self.judge()?;
                 continue;
             }
             let turn = match running.turn(&self.session, &self.link, &mut stdin, heard) {
@@ -128,8 +130,7 @@ impl Ssh {
                 // taken, so it is safe to try anew, once.
                 Err(Trouble::Refused(_)) if !fresh => {
                     fresh = true;
-                    let old =
-                        std::mem::replace(&mut running, Running::new(self.channel(known)?, line));
+                    let old = std::mem::replace(&mut running, Running::new(self.channel()?, line));
                     self.retired.push(old.into_channel());
                     continue;
                 }
@@ -158,7 +159,7 @@ impl Ssh {
                 self.retire()?;
                 self.open_spare()?;
             }
-            if self.news(known)? && !told {
+            if self.news()? && !told {
                 told = true;
                 heard(Heard::Interrupted);
                 if let Some(line) = stop.and_then(|stop| stop()) {
@@ -170,12 +171,11 @@ impl Ssh {
                 let full = turn == Turn::Full;
                 self.wait(if full { Room::Needed } else { Room::NotNeeded }, TICK)?;
             }
-            self.judge()?;
         }
     }
 
     /// A channel for a command: the spare one, or a new one.
-    fn channel(&mut self, known: usize) -> Result<Channel, Lost> {
+    fn channel(&mut self) -> Result<Channel, Lost> {
         let until = Instant::now() + ROOM;
         let mut pause = Duration::from_millis(1);
         // What was refused before may be granted now: the command that took the room has ended.
@@ -208,9 +208,7 @@ impl Ssh {
                     ));
                 }
             };
-            self.news(known)?;
             self.wait(Room::NotNeeded, limit)?;
-            self.judge()?;
         }
     }
 
@@ -227,7 +225,6 @@ impl Ssh {
                     Now::Later => {}
                     Now::Half => {
                         self.wait(Room::Needed, TICK)?;
-                        self.judge()?;
                         continue;
                     }
                 },
@@ -267,10 +264,7 @@ impl Ssh {
             match self.retired[at].close() {
                 Ok(()) => drop(self.retired.swap_remove(at)),
                 Err(e) => match now::<()>(&self.session, Err(e)).map_err(|e| cut(e.into()))? {
-                    Now::Half => {
-                        self.wait(Room::Needed, TICK)?;
-                        self.judge()?;
-                    }
+                    Now::Half => self.wait(Room::Needed, TICK)?,
                     Now::Done(()) | Now::Later => at += 1,
                 },
             }
@@ -278,8 +272,8 @@ impl Ssh {
         Ok(())
     }
 
-    /// Sleeps until the link, a person or the clock has something for us.
-    fn wait(&self, room: Room, limit: Duration) -> Result<(), Lost> {
+    /// Sleeps until the link, a person or the clock has something for us; fails when it is no use to go on.
+    fn wait(&mut self, room: Room, limit: Duration) -> Result<(), Lost> {
         let events = match room {
             Room::Needed => PollFlags::OUT,
             Room::NotNeeded => PollFlags::IN,
@@ -289,18 +283,20 @@ impl Ssh {
             PollFd::from_borrowed_fd(self.interrupts.wake(), PollFlags::IN),
         ];
         match poll(&mut fds, Some(&timespec(limit))) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(e) => Err(Lost::Cut(format!("poll: {e}"))),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(Lost::Cut(format!("poll: {e}"))),
         }
+        self.news()?;
+        self.judge()
     }
 
-    /// Whether an interrupt came that nobody knew of.
-    fn news(&self, known: usize) -> Result<bool, Lost> {
+    /// Whether an interrupt came that nobody knew of when the command began; a second one leaves.
+    fn news(&self) -> Result<bool, Lost> {
         let count = self.interrupts.count();
-        if count > known && count > 1 {
+        if count > self.known && count > 1 {
             Err(Lost::Left)
         } else {
-            Ok(count > known)
+            Ok(count > self.known)
         }
     }
 
