@@ -11,6 +11,7 @@ use crate::plan::observed::Observed;
 use crate::plan::{self, Goal, Migration};
 use crate::release::{Scanned, Source, scan};
 use crate::report::event::{Event, Outcome, Phase};
+use crate::report::sentence;
 
 /// What a person asked for beyond the configuration.
 #[derive(Clone, Debug, Default)]
@@ -27,34 +28,54 @@ pub struct Wish {
     pub migration: Migration,
 }
 
-/// Deploys. The exit code; everything else was told.
-pub fn deploy(run: &mut Run<'_>, wish: &Wish) -> Exit {
-    let mut sent = 0;
-    match attempt(run, wish, &mut sent) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            let kind = outcome(failure.exit);
-            let facts = local::Facts {
-                release: wish.release.as_deref().unwrap_or(""),
-                command: "deploy",
-                outcome: Some("failed"),
-                ..local::Facts::default()
-            };
-            on_failure(run, &facts);
-            run.end(
-                kind,
-                Ending {
-                    release: wish.release.clone(),
-                    ..Ending::default()
-                },
-                Some(failure),
-                sent,
-            )
-        }
+/// What a run knows of itself while it may still fail: for its hook and its last event.
+#[derive(Debug, Default)]
+pub(super) struct SoFar {
+    /// Bytes that this client sent.
+    pub(super) sent: u64,
+    /// The release that is to go live.
+    pub(super) release: Option<String>,
+    /// The release that is live.
+    pub(super) previous: Option<String>,
+}
+
+impl SoFar {
+    /// Ends a run that failed before the host took over, with its hook.
+    pub(super) fn fail(self, run: &mut Run<'_>, command: &'static str, failure: Failure) -> Exit {
+        let kind = outcome(failure.exit);
+        let facts = local::Facts {
+            release: self.release.as_deref().unwrap_or(""),
+            previous: self.previous.as_deref(),
+            command,
+            outcome: Some(sentence::outcome(kind)),
+        };
+        on_failure(run, &facts);
+        let ending = Ending {
+            live: self
+                .previous
+                .clone()
+                .filter(|_| failure.exit == Exit::Untouched),
+            release: self.release,
+            previous: self.previous,
+            ..Ending::default()
+        };
+        run.end(kind, ending, Some(failure), self.sent)
     }
 }
 
-fn attempt(run: &mut Run<'_>, wish: &Wish, sent: &mut u64) -> Result<Exit, Failure> {
+/// Deploys. The exit code; everything else was told.
+pub fn deploy(run: &mut Run<'_>, wish: &Wish) -> Exit {
+    let mut so_far = SoFar {
+        release: wish.release.clone(),
+        ..SoFar::default()
+    };
+    match attempt(run, wish, &mut so_far) {
+        Ok(exit) => exit,
+        Err(failure) => so_far.fail(run, "deploy", failure),
+    }
+}
+
+fn attempt(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failure> {
     let scanned = match &wish.release {
         Some(_) => None,
         None => Some(prepare_here(run)?),
@@ -63,9 +84,10 @@ fn attempt(run: &mut Run<'_>, wish: &Wish, sent: &mut u64) -> Result<Exit, Failu
     let mut seen = free_host(run, host.as_mut(), wish.wait)?;
     let mut staged: Option<String> = None;
     loop {
-        *sent = host.traffic().0;
+        so_far.sent = host.traffic().0;
+        so_far.previous = seen.live().map(str::to_owned);
         if let Some(scanned) = &scanned
-            && let Some(exit) = unchanged(run, wish, &seen, scanned, *sent)
+            && let Some(exit) = unchanged(run, wish, &seen, scanned, so_far.sent)
         {
             return Ok(exit);
         }
@@ -75,13 +97,14 @@ fn attempt(run: &mut Run<'_>, wish: &Wish, sent: &mut u64) -> Result<Exit, Failu
             (None, None, Some(scanned)) => {
                 let id = on_host(run, host.as_mut(), &seen, scanned, wish)?;
                 staged = Some(id.clone());
-                *sent = host.traffic().0;
+                so_far.sent = host.traffic().0;
                 id
             }
             (None, None, None) => {
                 return Err(Failure::new(Exit::Usage, "there is nothing to deploy"));
             }
         };
+        so_far.release = Some(release.clone());
         if wish.stage_only {
             let ending = Ending {
                 release: Some(release.clone()),
@@ -90,7 +113,7 @@ fn attempt(run: &mut Run<'_>, wish: &Wish, sent: &mut u64) -> Result<Exit, Failu
                 next: vec![format!("shipit deploy --release {release}")],
                 ..Ending::default()
             };
-            return Ok(run.end(Outcome::Staged, ending, None, *sent));
+            return Ok(run.end(Outcome::Staged, ending, None, so_far.sent));
         }
         let plan = plan::plan(
             run.config,
@@ -121,11 +144,11 @@ fn attempt(run: &mut Run<'_>, wish: &Wish, sent: &mut u64) -> Result<Exit, Failu
         }
         let (switched, session) = switch::switch(run, host, &seen, &plan);
         if let Some(session) = &session {
-            *sent = session.traffic().0;
+            so_far.sent = session.traffic().0;
         }
         match (switched, session) {
             (Switched::Ended(followed, verdict), _) => {
-                return Ok(finish(run, &plan, &followed, &verdict, *sent));
+                return Ok(finish(run, &plan, &followed, &verdict, so_far.sent));
             }
             (Switched::Held(_) | Switched::Outdated(_), Some(session)) if wish.wait => {
                 host = session;
@@ -192,7 +215,7 @@ pub(super) fn finish(
     switch::tell(run, plan, followed, verdict, sent)
 }
 
-pub(super) fn on_failure(run: &mut Run<'_>, facts: &local::Facts<'_>) {
+fn on_failure(run: &mut Run<'_>, facts: &local::Facts<'_>) {
     local::hook_after(
         run.config,
         "on_failure",

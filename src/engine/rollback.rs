@@ -1,5 +1,6 @@
 //! `rollback` and `prune`: switches that need no upload and no working tree.
 
+use super::deploy::SoFar;
 use super::switch::{self, Switched};
 use super::{Ending, Run, deploy, local, outcome};
 use crate::failure::{Exit, Failure};
@@ -8,35 +9,31 @@ use crate::report::event::{Event, Phase};
 
 /// Goes back to an earlier release. The exit code; everything else was told.
 pub fn rollback(run: &mut Run<'_>, to: Option<&str>, wait: bool) -> Exit {
-    let mut sent = 0;
-    let goal = Goal::Rollback {
-        to: to.map(str::to_owned),
+    let mut so_far = SoFar {
+        release: to.map(str::to_owned),
+        ..SoFar::default()
     };
-    match attempt(run, &goal, wait, &mut sent) {
+    let goal = Goal::Rollback {
+        to: so_far.release.clone(),
+    };
+    match attempt(run, &goal, wait, &mut so_far) {
         Ok(exit) => exit,
-        Err(failure) => {
-            let facts = local::Facts {
-                release: to.unwrap_or(""),
-                command: "rollback",
-                outcome: Some("failed"),
-                ..local::Facts::default()
-            };
-            deploy::on_failure(run, &facts);
-            run.end(
-                outcome(failure.exit),
-                Ending::default(),
-                Some(failure),
-                sent,
-            )
-        }
+        Err(failure) => so_far.fail(run, "rollback", failure),
     }
 }
 
-fn attempt(run: &mut Run<'_>, goal: &Goal, wait: bool, sent: &mut u64) -> Result<Exit, Failure> {
+fn attempt(
+    run: &mut Run<'_>,
+    goal: &Goal,
+    wait: bool,
+    so_far: &mut SoFar,
+) -> Result<Exit, Failure> {
     let mut host = run.link.connect(run.report)?;
     loop {
         let seen = deploy::free_host(run, host.as_mut(), wait)?;
+        so_far.previous = seen.live().map(str::to_owned);
         let plan = plan::plan(run.config, &seen, goal)?;
+        so_far.release = Some(plan.next.clone());
         for text in &plan.warnings {
             run.report.event(&Event::Warning { text: text.clone() });
         }
@@ -59,11 +56,11 @@ fn attempt(run: &mut Run<'_>, goal: &Goal, wait: bool, sent: &mut u64) -> Result
         }
         let (switched, session) = switch::switch(run, host, &seen, &plan);
         if let Some(session) = &session {
-            *sent = session.traffic().0;
+            so_far.sent = session.traffic().0;
         }
         match (switched, session) {
             (Switched::Ended(followed, verdict), _) => {
-                return Ok(deploy::finish(run, &plan, &followed, &verdict, *sent));
+                return Ok(deploy::finish(run, &plan, &followed, &verdict, so_far.sent));
             }
             (Switched::Held(_) | Switched::Outdated(_), Some(session)) if wait => host = session,
             (Switched::Held(request), _) => {
@@ -85,14 +82,12 @@ fn attempt(run: &mut Run<'_>, goal: &Goal, wait: bool, sent: &mut u64) -> Result
 
 /// Removes old releases, holding the host like any other switch.
 pub fn prune(run: &mut Run<'_>) -> Exit {
-    let mut sent = 0;
-    match attempt(run, &Goal::Prune, false, &mut sent) {
+    let mut so_far = SoFar::default();
+    match attempt(run, &Goal::Prune, false, &mut so_far) {
         Ok(exit) => exit,
-        Err(failure) => run.end(
-            outcome(failure.exit),
-            Ending::default(),
-            Some(failure),
-            sent,
-        ),
+        Err(failure) => {
+            let kind = outcome(failure.exit);
+            run.end(kind, Ending::default(), Some(failure), so_far.sent)
+        }
     }
 }

@@ -100,7 +100,7 @@ pub fn run(
         },
     )?;
     if reader.over {
-        Ok(reader.answers)
+        Ok(reader.end())
     } else if interrupted && stop.is_none() {
         // The session got the SIGTERM that was asked for.
         Err(Lost::Left)
@@ -285,6 +285,18 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// All answers. What a step said on stderr may arrive after its end token, which came on stdout: by now
+    /// both are read to their ends, and only the last step can have failed.
+    fn end(mut self) -> Vec<Answer> {
+        if !self.err.is_empty() {
+            self.errs.push(std::mem::take(&mut self.err));
+        }
+        if let Some(last) = self.answers.last_mut() {
+            last.err.append(&mut self.errs);
+        }
+        self.answers
+    }
+
     fn last_words(&self) -> String {
         let line = if self.err.is_empty() {
             self.errs.last().cloned().unwrap_or_default()
@@ -292,5 +304,48 @@ impl<'a> Frame<'a> {
             self.err.clone()
         };
         crate::words::shown(&line)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::host::Ended;
+
+    /// A host whose stderr arrives after all of its stdout, as sshd is free to do.
+    struct LateStderr;
+    impl Host for LateStderr {
+        fn exec(
+            &mut self,
+            exec: Exec<'_>,
+            heard: &mut dyn FnMut(Heard<'_>),
+        ) -> Result<Ended, Lost> {
+            let output = std::process::Command::new("sh")
+                .args(["-c", exec.line])
+                .output()
+                .unwrap();
+            heard(Heard::Out(&output.stdout));
+            heard(Heard::Err(&output.stderr));
+            Ok(Ended::Code(0))
+        }
+        fn traffic(&self) -> (u64, u64) {
+            (0, 0)
+        }
+    }
+
+    #[test]
+    fn what_a_failed_step_said_on_stderr_is_its_own_however_late_it_comes() {
+        let steps = [
+            Script::follow(["/nowhere", "run", "0"]),
+            Script::manifest(["/nowhere", "id"]),
+        ];
+        let answers = run(&mut LateStderr, None, &steps, None, None, &mut |_| {}).unwrap();
+        assert_eq!(answers.len(), 1, "the first failure ends the batch");
+        let said = String::from_utf8_lossy(&answers[0].err.concat()).into_owned();
+        assert!(
+            answers[0].code != 0 && said.contains("/nowhere"),
+            "{said:?}"
+        );
     }
 }
