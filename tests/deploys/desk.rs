@@ -193,7 +193,6 @@ impl Desk {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shipit"));
         command
             .args(args)
-            .arg("--system-ssh")
             .args(["-F", "/dev/null"])
             .arg("--identity")
             .arg(&self.identity)

@@ -3,3 +3,7 @@
 
 mod bad_releases; // releases that break in their own way never stay live, and the app never dies of them
 pub mod desk; // a person's directory, the program run there, and what it said
+mod going_back; // rollback: which release is meant, and what is refused
+mod hooks; // commands that run here around a switch
+mod same_again; // unchanged, staged, migrated: what was done is not done again
+mod shared; // what lives across releases
