@@ -84,6 +84,8 @@ fn attempt(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, F
     let mut seen = free_host(run, host.as_mut(), wish.wait)?;
     let mut staged: Option<String> = None;
     loop {
+        // While this client waited for its turn, somebody else's prune may have taken what it had staged.
+        staged = staged.filter(|id| seen.releases.contains(id));
         so_far.sent = host.traffic().0;
         so_far.previous = seen.live().map(str::to_owned);
         if let Some(scanned) = &scanned

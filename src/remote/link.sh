@@ -4,7 +4,8 @@
 # exits: 25 something stands in the way · 26 a shared file is missing
 set -eu
 umask 002
-root=$1 release=$1/releases/.in-$2 missing=0
+id=${held_id:-$2}
+root=$1 release=$1/releases/.in-$id missing=0
 shift 2
 
 # real DIRECTORY RELATIVE: no component on the way is a link or a file; what is missing is made.

@@ -3,5 +3,6 @@
 # args: root id
 # exits: 23 tar failed
 set -eu
-cd "$1/releases/.in-$2"
+id=${held_id:-$2}
+cd "$1/releases/.in-$id"
 tar --no-same-owner --no-same-permissions --warning=no-timestamp -xzf - || exit 23

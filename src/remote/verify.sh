@@ -3,8 +3,9 @@
 # args: root id digest
 # exits: 24 the tree differs
 set -eu
-cd "$1/releases/.in-$2"
-manifest=$1/.shipit/releases/.in-$2/manifest
+id=${held_id:-$2}
+cd "$1/releases/.in-$id"
+manifest=$1/.shipit/releases/.in-$id/manifest
 {
     find . -mindepth 1 \( -type f -printf 'f %m %s %P\0' -o -type d -printf 'd %m %P\0' \
         -o -type l -printf 'l %P//%l\0' -o -printf '? %P\0' \) | sort -z
