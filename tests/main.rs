@@ -15,8 +15,9 @@ mod apps; // small real web servers: releases to deploy, and the units that run 
 #[allow(dead_code, reason = "a toolbox")]
 mod lab; // real hosts, the line to them, and the load that counts what fails
 
-mod deploys;
-mod faults;
+mod deploys; // deploys and rollbacks on real hosts: what becomes live, what is said, what is left
+mod faults; // what breaks on the way: client, conductor, session, power, at every step
 mod lab_apps; // the example servers do what their names say
 mod lab_hosts; // the hosts boot, lose power, fill up, and leave nothing behind
-mod lab_instruments; // the load client and the delay proxy measure what they claim to // deploys and rollbacks on real hosts: what becomes live, what is said, what is left // what breaks on the way: client, conductor, session, power, at every step
+mod lab_instruments; // the load client and the delay proxy measure what they claim to
+mod promise; // how many requests fail while releases come and go, and how long a restart takes

@@ -3,7 +3,13 @@
 
 mod bad_releases; // releases that break in their own way never stay live, and the app never dies of them
 pub mod desk; // a person's directory, the program run there, and what it said
+mod full_disk; // a deploy is refused, a rollback works
 mod going_back; // rollback: which release is meant, and what is refused
 mod hooks; // commands that run here around a switch
+mod logins; // the deploy user, root, login shells, and a host that is not ready
+mod looking; // plan, status, releases, logs, doctor: they change nothing
+mod old_releases; // what is removed, what stays, what is not ours
 mod same_again; // unchanged, staged, migrated: what was done is not done again
-mod shared; // what lives across releases
+mod several_clients; // one proceeds, the others are told or wait
+mod several_services;
+mod shared; // what lives across releases // all or none

@@ -1,0 +1,125 @@
+//! What only looks: plan, status, releases, logs, doctor. Nothing changes, and it says what is.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::desk::{Desk, acme, assert_rest, current};
+use crate::apps::{Kind, Service};
+use crate::lab::{self, Suite};
+
+#[test]
+fn looking_says_what_is_and_changes_nothing() {
+    let host = lab::host!(Suite::Trixie);
+    let yml = acme("socket").with(
+        "migrate: acme-migrate.service\nhooks: {before_switch: ./smoke.sh}\nkeep_releases: 1",
+    );
+    let desk = Desk::ready(&host, Service::Socket, &yml);
+    desk.file("smoke.sh", "exit 0\n");
+    desk.write(&acme("socket").with("migrate: acme-migrate.service\nkeep_releases: 1"));
+    let v0 = desk.deploy(Kind::Graceful, "v0");
+    let v1 = desk.deploy(Kind::Graceful, "v1");
+    desk.write(&yml);
+    desk.tree(Kind::Graceful, "v2");
+    std::fs::remove_dir_all(desk.path("source/public")).unwrap();
+    desk.file("source/new.txt", "new\n");
+    let tree = "cd /opt/acme && find . -printf '%p %l %T@\\n' | sort | sha256sum";
+    let (before, life) = (
+        host.root(tree).ok(),
+        host.unit("acme.service", "InvocationID"),
+    );
+
+    desk.shipit(&["plan"])
+        .leaves(0)
+        .says("1 added, 1 changed, 2 removed")
+        .says("+ new.txt")
+        .says("~ version")
+        .says("- public/index.html")
+        .says("before_switch: ./smoke.sh")
+        .says(&format!("deploy {v1} -> "))
+        .says("migrate   acme-migrate.service")
+        .says("socket    restart acme.service while acme.socket holds the port")
+        .says("http://127.0.0.1:8080/healthz healthy 1 times in a row within 4s")
+        .says(&format!("flip      current -> releases/{v1}"))
+        .says(&format!("prune     {v0}"));
+    desk.shipit(&["status"])
+        .leaves(0)
+        .says(&format!("acme runs {v1} (verified)"))
+        .says("acme.service: active (running), since ")
+        .says("acme.socket: active (running)")
+        .says("shipit-acme.path: active");
+    let status: serde_json::Value = serde_json::from_str(&desk.json(&["status"]).stdout).unwrap();
+    assert_eq!(status["live"].as_str(), Some(v1.as_str()));
+    assert!(status["switch"].is_null() && status["degraded"].is_null());
+    let listed: serde_json::Value =
+        serde_json::from_str(desk.json(&["releases"]).stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (
+            listed["release"].as_str(),
+            listed["state"].as_str(),
+            listed["live"].as_bool()
+        ),
+        (Some(v1.as_str()), Some("verified"), Some(true))
+    );
+    assert!(listed["by"].as_str().unwrap().starts_with("ann@"));
+    desk.shipit(&["logs"])
+        .leaves(0)
+        .says("version v1 starts")
+        .says("migrating to v1");
+    desk.shipit(&["logs", "--unit", "ssh.service"])
+        .leaves(2)
+        .says("ssh.service is not a unit of this app");
+    desk.shipit(&["doctor"])
+        .leaves(0)
+        .says("systemd 257")
+        .says("a deploy can be carried out");
+    desk.json(&["attach"]).leaves(0);
+    desk.shipit(&["setup", "--print"])
+        .leaves(0)
+        .says("NOPASSWD");
+    assert_eq!(host.root(tree).ok(), before, "looking changed something");
+    assert_eq!(host.unit("acme.service", "InvocationID"), life);
+    assert_eq!(current(&host), v1);
+    assert_rest(&host);
+}
+
+#[test]
+fn followed_logs_show_new_lines_until_they_are_stopped() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    let mut child = desk
+        .command(&["logs", "-f"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("version v1 starts")));
+    host.root("systemctl restart acme.service").ok();
+    assert!(
+        lines.any(|line| line.unwrap().contains("version v1 starts")),
+        "a new life"
+    );
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let until = std::time::Instant::now() + Duration::from_secs(10);
+    while child.try_wait().unwrap().is_none() {
+        assert!(std::time::Instant::now() < until, "Ctrl-C does not end it");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_app_that_writes_escape_sequences_cannot_reach_the_terminal() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    desk.tree(Kind::Graceful, "v2");
+    desk.file(
+        "source/server.py",
+        "import sys\nsys.stderr.write('\\x1b[2Jgone\\x07 \\u202e\\n')\nsys.exit(4)\n",
+    );
+    let ran = desk.shipit(&["deploy"]).leaves(3);
+    ran.says("\\x1b[2Jgone\\x07")
+        .never_says("\x1b[2J")
+        .never_says("\u{202e}");
+}

@@ -1,0 +1,154 @@
+//! What is removed, what stays, and what is none of shipit's business: other people's trees and links.
+
+use super::desk::{Desk, acme, answer, assert_live, current};
+use crate::apps::{ACME, Kind, Service};
+use crate::lab::{self, Host, Suite};
+
+fn there(host: &Host) -> Vec<String> {
+    let listed = host.root("ls -A /opt/acme/releases").ok();
+    listed.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn prune_keeps_the_newest_good_ones_the_last_bad_one_and_what_is_not_its_own() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::ready(
+        &host,
+        Service::Socket,
+        &acme("socket").with("keep_releases: 3"),
+    );
+    host.ssh(
+        "deploy",
+        "mkdir /opt/acme/releases/by-hand /opt/acme/releases/20200101-000000",
+    )
+    .ok();
+    let mut ids: Vec<String> = Vec::new();
+    for version in ["v1", "v2", "v3"] {
+        ids.push(desk.deploy(Kind::Graceful, version));
+    }
+    for version in ["x1", "x2"] {
+        desk.tree(Kind::Unhealthy, version);
+        ids.push(desk.json(&["deploy"]).leaves(3).release());
+    }
+    // Files of another user in a release: what cannot be removed must not fail a deploy.
+    host.root(&format!(
+        "mkdir /opt/acme/releases/{0}/cache && touch /opt/acme/releases/{0}/cache/x && chmod 700 /opt/acme/releases/{0}/cache",
+        ids[0]
+    ))
+    .ok();
+    ids.push(desk.deploy(Kind::Graceful, "v4"));
+    let (v1, v2, v3, x1, x2, v4) = (&ids[0], &ids[1], &ids[2], &ids[3], &ids[4], &ids[5]);
+    let left = there(&host);
+    for kept in [
+        v2,
+        v3,
+        x2,
+        v4,
+        &"by-hand".to_owned(),
+        &"20200101-000000".to_owned(),
+    ] {
+        assert!(left.contains(kept), "{kept}: {left:?}");
+    }
+    for gone in [v1, x1] {
+        assert!(!left.contains(gone), "{gone}: {left:?}");
+    }
+    let listed = desk.shipit(&["releases"]).leaves(0).stdout;
+    assert!(!listed.contains(v1.as_str()), "{listed}");
+
+    let ran = desk.json(&["prune", "--keep", "2"]).leaves(0);
+    assert_eq!(ran.outcome(), "pruned");
+    let left = there(&host);
+    assert!(
+        left.contains(v3) && left.contains(v4) && !left.contains(v2),
+        "{left:?}"
+    );
+    assert_live(&host, v4, "v4");
+    desk.json(&["rollback"]).leaves(0);
+    assert_live(&host, v3, "v3");
+}
+
+#[test]
+fn a_release_that_a_process_still_runs_from_is_kept() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::ready(
+        &host,
+        Service::Socket,
+        &acme("socket").with("keep_releases: 1"),
+    );
+    let v1 = desk.deploy(Kind::Graceful, "v1");
+    host.root(&format!(
+        "systemd-run --quiet --unit=job --uid=deploy --working-directory=/opt/acme/releases/{v1} sleep infinity"
+    ))
+    .ok();
+    let v2 = desk.deploy(Kind::Graceful, "v2");
+    let left = there(&host);
+    assert!(left.contains(&v1) && left.contains(&v2), "{left:?}");
+    host.root("systemctl stop job").ok();
+    desk.json(&["prune"]).leaves(0);
+    assert_eq!(there(&host), [v2]);
+}
+
+#[test]
+fn a_current_that_is_not_ours_is_refused_and_left_as_it_is() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::ready(&host, Service::Socket, &acme("socket"));
+    desk.tree(Kind::Graceful, "v1");
+    for (make, words) in [
+        ("mkdir current", "/opt/acme/current is a directory"),
+        ("ln -s /srv current", "/opt/acme/current is a link to /srv"),
+        (
+            "ln -s releases/gone current",
+            "is a link to release gone, which is not there",
+        ),
+        ("touch current", "/opt/acme/current is a file"),
+    ] {
+        host.ssh("deploy", &format!("cd /opt/acme && {make}")).ok();
+        let before = host.root("stat -c %i:%F /opt/acme/current").ok();
+        desk.shipit(&["deploy"])
+            .leaves(1)
+            .says(words)
+            .says("nothing changed");
+        desk.shipit(&["rollback"]).leaves(1).says(words);
+        desk.shipit(&["doctor"]).leaves(1).says("current is ");
+        assert_eq!(
+            host.root("stat -c %i:%F /opt/acme/current").ok(),
+            before,
+            "{make}"
+        );
+        host.root("rm -d /opt/acme/current").ok();
+    }
+    desk.deploy(Kind::Graceful, "v1");
+    assert_eq!(answer(&host), "v1");
+}
+
+#[test]
+fn setup_takes_over_a_tree_of_capistrano_and_rollback_goes_back_into_it() {
+    let host = lab::host!(Suite::Bookworm);
+    ACME.install_units(&host, Service::Socket);
+    let old = crate::apps::release(Kind::Graceful, "c1");
+    ACME.publish(&host, old.path(), "20240101120000");
+    let older = crate::apps::release(Kind::Graceful, "c2");
+    ACME.publish(&host, older.path(), "20240202120000");
+    // Capistrano's link is absolute.
+    host.root("ln -sfn /opt/acme/releases/20240202120000 /opt/acme/current && echo kept > /opt/acme/shared/env")
+        .ok();
+    host.root("systemctl start acme.service").ok();
+    let desk = Desk::at(&host, "ann");
+    desk.write(&acme("socket").with("shared: {files: [env]}"));
+    desk.setup()
+        .says("adopted release 20240101120000")
+        .says("adopted release 20240202120000")
+        .says("made current relative");
+    assert_live(&host, "20240202120000", "c2");
+    desk.shipit(&["releases"])
+        .leaves(0)
+        .says("live -> 20240202120000");
+    let v1 = desk.deploy(Kind::Graceful, "v1");
+    assert_live(&host, &v1, "v1");
+    assert_eq!(host.read_file("/opt/acme/current/env"), "kept\n");
+    desk.json(&["rollback"]).leaves(0);
+    assert_live(&host, "20240202120000", "c2");
+    desk.json(&["rollback"]).leaves(0);
+    assert_live(&host, "20240101120000", "c1");
+    assert_eq!(current(&host), "20240101120000");
+}

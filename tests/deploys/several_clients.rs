@@ -1,0 +1,173 @@
+//! Several people at once: one proceeds, the others are told who holds the host, or wait for their turn.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::desk::{Desk, Ran, acme, answer, assert_live, assert_rest, current};
+use crate::apps::{self, Kind, Migrate, Service};
+use crate::lab::{self, Host, Suite};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// Several desks, each with its own version, all deploying at once.
+fn all_at_once(host: &Host, names: &[&str], yml: &super::desk::Yml, args: &[&str]) -> Vec<Ran> {
+    let desks: Vec<Desk> = names
+        .iter()
+        .map(|name| {
+            let desk = Desk::at(host, name);
+            desk.write(yml);
+            desk.tree(Kind::Graceful, name);
+            desk
+        })
+        .collect();
+    let children: Vec<_> = desks
+        .iter()
+        .map(|desk| {
+            desk.command(args)
+                .arg("--json")
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    children
+        .into_iter()
+        .map(|child| Ran::new(&args.join(" "), &child.wait_with_output().unwrap()))
+        .collect()
+}
+
+const EIGHT: [&str; 8] = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal"];
+
+#[test]
+fn of_two_and_of_eight_clients_one_proceeds_and_the_others_are_told_who_holds_the_host() {
+    let host = lab::host!(Suite::Bookworm);
+    let yml = acme("socket").health("watch", "4s");
+    let desk = Desk::live(&host, Service::Socket, &yml);
+    drop(desk);
+    for names in [&EIGHT[..2], &EIGHT[..]] {
+        let runs = all_at_once(&host, names, &yml, &["deploy"]);
+        let won: Vec<usize> = (0..names.len())
+            .filter(|at| runs[*at].code() == Some(0))
+            .collect();
+        assert_eq!(won.len(), 1, "{}", runs[0]);
+        let won = won[0];
+        let release = runs[won].release();
+        for (at, ran) in runs.into_iter().enumerate() {
+            if at == won {
+                continue;
+            }
+            let ran = ran.leaves(5);
+            assert_eq!(ran.outcome(), "locked");
+            ran.says(&format!("another switch holds the host: {}@", names[won]))
+                .says(&format!("deploy to {release}, since "))
+                .says("shipit attach")
+                .says("shipit deploy --wait");
+        }
+        assert_live(&host, &release, names[won]);
+    }
+}
+
+#[test]
+fn eight_clients_that_wait_all_get_their_turn() {
+    let host = lab::host!(Suite::Bookworm);
+    let yml = acme("socket").with("keep_releases: 20");
+    let desk = Desk::live(&host, Service::Socket, &yml);
+    let runs = all_at_once(&host, &EIGHT, &yml, &["deploy", "--wait"]);
+    let mut releases: Vec<String> = runs
+        .into_iter()
+        .map(|ran| ran.leaves(0).release())
+        .collect();
+    releases.sort();
+    releases.dedup();
+    assert_eq!(releases.len(), 8, "each its own release");
+    assert_rest(&host);
+    assert!(releases.contains(&current(&host)));
+    let listed = desk.shipit(&["releases"]).leaves(0).stdout;
+    assert_eq!(
+        listed.lines().filter(|l| l.contains("verified")).count(),
+        9,
+        "{listed}"
+    );
+}
+
+#[test]
+fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
+    let host = lab::host!(Suite::Trixie);
+    let yml = acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 20s}");
+    let desk = Desk::live(&host, Service::Socket, &yml);
+    let before = current(&host);
+    desk.tree_migrating(Kind::Graceful, "v2", Migrate::Takes(4));
+    let child = desk
+        .command(&["deploy", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    host.wait_for("the migration", SOON, |host| {
+        apps::ACME
+            .migrations(host)
+            .last()
+            .is_some_and(|v| v == "v2")
+    });
+    let other = Desk::at(&host, "bob");
+    other.write(&yml);
+    other.tree(Kind::Graceful, "v3");
+    other
+        .shipit(&["deploy"])
+        .leaves(5)
+        .says("another switch holds the host: ann@")
+        .says("migrate")
+        .says("nothing was sent, nothing changed");
+    other.shipit(&["rollback"]).leaves(5);
+    other
+        .shipit(&["status"])
+        .leaves(0)
+        .says(&format!("acme runs {before}"))
+        .says("switch under way: deploy to ")
+        .says("shipit attach");
+    let watched = other.json(&["attach"]).leaves(0);
+    assert_eq!(watched.outcome(), "deployed");
+    assert!(
+        watched.steps().contains(&"switch confirm".to_owned()),
+        "{watched}"
+    );
+    let ran = Ran::new("deploy", &child.wait_with_output().unwrap()).leaves(0);
+    assert_eq!(watched.release(), ran.release());
+    assert_live(&host, &ran.release(), "v2");
+    other.json(&["attach"]).leaves(0).says("unchanged");
+    assert_eq!(answer(&host), "v2");
+}
+
+#[test]
+fn a_current_that_somebody_changes_during_the_switch_is_left_alone() {
+    let host = lab::host!(Suite::Bookworm);
+    let yml = acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 20s}");
+    let desk = Desk::live(&host, Service::Socket, &yml);
+    let v1 = current(&host);
+    let v2 = desk.deploy(Kind::Graceful, "v2");
+    let life = host.unit("acme.service", "InvocationID");
+    desk.tree_migrating(Kind::Graceful, "v3", Migrate::Takes(3));
+    let child = desk
+        .command(&["deploy", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    host.wait_for("the migration", SOON, |host| {
+        apps::ACME
+            .migrations(host)
+            .last()
+            .is_some_and(|v| v == "v3")
+    });
+    host.root(&format!(
+        "cd /opt/acme && ln -s releases/{v1} .by-hand && mv -T .by-hand current"
+    ))
+    .ok();
+    Ran::new("deploy", &child.wait_with_output().unwrap())
+        .leaves(1)
+        .says(&format!("current is {v1}, not {v2}: somebody changed it"));
+    assert_eq!(current(&host), v1, "a person's change stays");
+    assert_eq!(host.unit("acme.service", "InvocationID"), life);
+    assert_rest(&host);
+}

@@ -1,0 +1,81 @@
+//! Several services in one app go over together, all or none.
+
+use super::desk::{Desk, Yml, acme, assert_live, current};
+use crate::apps::{self, BETA, Kind, Service};
+use crate::lab::{self, Host, Suite};
+
+fn two() -> Yml {
+    acme("socket").service(
+        "unit: beta.service\n    strategy: restart\n    start_timeout: 8s\n    \
+         health: {url: \"http://127.0.0.1:8081/healthz\", timeout: 4s, successes: 1, watch: 0s}\n",
+    )
+}
+
+/// beta runs from the folder `beta` of the same release.
+fn install_beta(host: &Host) {
+    for (name, text) in BETA.units(Service::Notify) {
+        let text = text.replace("/opt/beta/current/", "/opt/acme/current/beta/");
+        host.write_file(&format!("/etc/systemd/system/{name}"), text.as_bytes());
+    }
+    host.root("systemctl daemon-reload").ok();
+}
+
+fn tree(desk: &Desk, acme: Kind, beta: Kind, version: &str) {
+    desk.tree(acme, version);
+    let tree = apps::release(beta, version);
+    for file in ["behaviour", "version", "server.py"] {
+        let text = std::fs::read_to_string(tree.path().join(file)).unwrap();
+        desk.file(&format!("source/beta/{file}"), &text);
+    }
+}
+
+fn beta(host: &Host) -> String {
+    host.root("curl -s --max-time 5 http://127.0.0.1:8081/")
+        .stdout
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn two_services_go_over_together_and_come_back_together() {
+    let host = lab::host!(Suite::Trixie);
+    install_beta(&host);
+    let desk = Desk::ready(&host, Service::Socket, &two());
+    tree(&desk, Kind::Graceful, Kind::Graceful, "v1");
+    let v1 = desk.json(&["deploy"]).leaves(0).release();
+    assert_eq!(beta(&host), "v1");
+    tree(&desk, Kind::Graceful, Kind::Graceful, "v2");
+    let v2 = desk.json(&["deploy"]).leaves(0).release();
+    assert_live(&host, &v2, "v2");
+    assert_eq!(beta(&host), "v2");
+
+    for (good, bad) in [
+        (Kind::Graceful, Kind::Unhealthy),
+        (Kind::CrashAtStart, Kind::Graceful),
+    ] {
+        tree(&desk, good, bad, "v3");
+        let ran = desk.json(&["deploy"]).leaves(3);
+        assert_live(&host, &v2, "v2");
+        assert_eq!(beta(&host), "v2", "{ran}");
+    }
+    desk.json(&["rollback"]).leaves(0);
+    assert_live(&host, &v1, "v1");
+    assert_eq!(beta(&host), "v1");
+}
+
+#[test]
+fn a_first_deploy_with_one_broken_service_stops_both() {
+    let host = lab::host!(Suite::Bookworm);
+    install_beta(&host);
+    let desk = Desk::ready(&host, Service::Socket, &two());
+    tree(&desk, Kind::Graceful, Kind::Unhealthy, "v1");
+    desk.json(&["deploy"]).leaves(3);
+    assert_eq!(current(&host), "");
+    for unit in ["acme.service", "beta.service"] {
+        assert_ne!(host.unit(unit, "ActiveState"), "active", "{unit}");
+    }
+    tree(&desk, Kind::Graceful, Kind::Graceful, "v2");
+    let v2 = desk.json(&["deploy"]).leaves(0).release();
+    assert_live(&host, &v2, "v2");
+    assert_eq!(beta(&host), "v2");
+}

@@ -1,0 +1,96 @@
+//! The promise in numbers: what clients of the app see while it goes from release to release, there and back,
+//! measured from outside by a client that never retries. `SHIPIT_ROUNDS` asks for another number of rounds.
+
+use std::time::{Duration, Instant};
+
+use crate::apps::{Kind, Service};
+use crate::deploys::desk::{Desk, acme, assert_live};
+use crate::lab::{self, Host, Load, Suite};
+
+/// How often there and back.
+fn rounds(default: usize) -> usize {
+    std::env::var("SHIPIT_ROUNDS").map_or(default, |rounds| rounds.parse().unwrap())
+}
+
+/// Deploys and rollbacks in turn under 200 new connections a second, and some that are kept.
+fn nothing_fails(host: &Host, desk: &Desk, rounds: usize) {
+    let fresh = Load::on(host.web(8080)).rate(200).start();
+    let kept = Load::on(host.web(8080)).rate(50).keep_alive(5).start();
+    let began = Instant::now();
+    for round in 0..rounds {
+        let version = format!("round-{round}");
+        let release = desk.deploy(Kind::Graceful, &version);
+        fresh.wait_until(&version, Duration::from_secs(5), |counts| {
+            counts.from(&version) > 0
+        });
+        assert_live(host, &release, &version);
+        desk.json(&["rollback"]).leaves(0);
+        fresh.wait_until("the first release", Duration::from_secs(5), |counts| {
+            counts.from("v1") > 0
+        });
+    }
+    let took = began.elapsed();
+    for (which, counts) in [("new", fresh.stop()), ("kept", kept.stop())] {
+        let line = format!(
+            "{rounds} deploys and {rounds} rollbacks in {took:.1?}, {which} connections: {} requests, {} failed, \
+             slowest {:.0?}, longest gap {:.0?}, idle closed {}",
+            counts.total(),
+            counts.failures(),
+            counts.slowest,
+            counts.longest_gap,
+            counts.idle_closed
+        );
+        eprintln!("{}: {line}", std::thread::current().name().unwrap_or(""));
+        assert_eq!(counts.failures(), 0, "{line}: {:?}", counts.missed);
+        assert!(counts.ok > took.as_secs() * 40, "{line}");
+    }
+}
+
+#[test]
+fn no_request_fails_over_deploys_and_rollbacks_behind_a_socket() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    nothing_fails(&host, &desk, rounds(10));
+}
+
+#[test]
+fn no_request_fails_over_deploys_and_rollbacks_by_reload() {
+    let host = lab::host!(Suite::Trixie);
+    let yml = acme("reload")
+        .health("url", "\"http://127.0.0.1:8080/release\"")
+        .health("release", "true");
+    let desk = Desk::live(&host, Service::Reload, &yml);
+    let process = host.unit("acme.service", "MainPID");
+    nothing_fails(&host, &desk, rounds(5));
+    assert_eq!(
+        host.unit("acme.service", "MainPID"),
+        process,
+        "the process stayed"
+    );
+}
+
+#[test]
+fn a_restart_says_how_long_nobody_answered() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    let mut differences = Vec::new();
+    for round in 0..5 {
+        let version = format!("v{}", round + 2);
+        desk.tree(Kind::SlowStart, &version);
+        let load = Load::on(host.web(8080)).rate(200).start();
+        load.wait_until("an answer", Duration::from_secs(5), |counts| counts.ok > 20);
+        let ran = desk.json(&["deploy"]).leaves(0);
+        load.wait_until(&version, Duration::from_secs(5), |counts| {
+            counts.from(&version) > 20
+        });
+        let counts = load.stop();
+        let downtime = &ran.ended()["downtime"];
+        let said = downtime["longest_gap_ms"].as_u64().unwrap();
+        let seen = u64::try_from(counts.longest_gap.as_millis()).unwrap();
+        assert!(counts.failures() > 0 && downtime["failed"].as_u64() > Some(0));
+        eprintln!("restart: shipit says {said} ms, the client saw {seen} ms");
+        differences.push(said.abs_diff(seen));
+    }
+    differences.sort_unstable();
+    assert!(differences[2] <= 100, "{differences:?} ms");
+}
