@@ -24,10 +24,14 @@ fn nothing_fails(host: &Host, desk: &Desk, rounds: usize) {
             counts.from(&version) > 0
         });
         assert_live(host, &release, &version);
-        desk.json(&["rollback"]).leaves(0);
-        fresh.wait_until("the first release", Duration::from_secs(5), |counts| {
-            counts.from("v1") > 0
-        });
+        let ran = desk.json(&["rollback"]).leaves(0);
+        assert_live(host, &ran.release(), "v1");
+        let before = fresh.counts().from("v1");
+        fresh.wait_until(
+            "the first release again",
+            Duration::from_secs(5),
+            |counts| counts.from("v1") > before,
+        );
     }
     let took = began.elapsed();
     for (which, counts) in [("new", fresh.stop()), ("kept", kept.stop())] {
