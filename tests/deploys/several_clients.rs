@@ -16,7 +16,7 @@ fn all_at_once(host: &Host, names: &[&str], yml: &super::desk::Yml, args: &[&str
         .map(|name| {
             let desk = Desk::at(host, name);
             desk.write(yml);
-            desk.tree(Kind::Graceful, name);
+            desk.tree(Kind::Graceful, &format!("{name}-{}", names.len()));
             desk
         })
         .collect();
@@ -42,7 +42,7 @@ const EIGHT: [&str; 8] = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal"
 #[test]
 fn of_two_and_of_eight_clients_one_proceeds_and_the_others_are_told_who_holds_the_host() {
     let host = lab::host!(Suite::Bookworm);
-    let yml = acme("socket").health("watch", "4s");
+    let yml = acme("socket").health("watch", "8s");
     let desk = Desk::live(&host, Service::Socket, &yml);
     drop(desk);
     for names in [&EIGHT[..2], &EIGHT[..]] {
@@ -64,7 +64,7 @@ fn of_two_and_of_eight_clients_one_proceeds_and_the_others_are_told_who_holds_th
                 .says("shipit attach")
                 .says("shipit deploy --wait");
         }
-        assert_live(&host, &release, names[won]);
+        assert_live(&host, &release, &format!("{}-{}", names[won], names.len()));
     }
 }
 
@@ -97,7 +97,7 @@ fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
     let yml = acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 20s}");
     let desk = Desk::live(&host, Service::Socket, &yml);
     let before = current(&host);
-    desk.tree_migrating(Kind::Graceful, "v2", Migrate::Takes(4));
+    desk.tree_migrating(Kind::Graceful, "v2", Migrate::Takes(8));
     let child = desk
         .command(&["deploy", "--json"])
         .stdout(Stdio::piped())
