@@ -97,6 +97,11 @@ fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
     let yml = acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 20s}");
     let desk = Desk::live(&host, Service::Socket, &yml);
     let before = current(&host);
+    host.write_file(
+        "/etc/systemd/system/acme-migrate.service.d/patience.conf",
+        b"[Service]\nTimeoutStartSec=30s\n",
+    );
+    host.root("systemctl daemon-reload").ok();
     desk.tree_migrating(Kind::Graceful, "v2", Migrate::Takes(8));
     let child = desk
         .command(&["deploy", "--json"])
