@@ -15,6 +15,7 @@ mod releases;
 mod rollback;
 mod setup;
 mod status;
+mod unit;
 
 use std::io::Write;
 use std::path::Path;
@@ -71,6 +72,7 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Command::Logs(wish) => logs::run(global, wish),
         Command::Attach => attach::run(global),
         Command::Prune(wish) => prune::run(global, wish),
+        Command::Unit(command) => unit::run(global, command),
         Command::Completions { shell } => {
             clap_complete::generate(
                 *shell,

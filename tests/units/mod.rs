@@ -2,6 +2,7 @@
 //! The corpora are in `units/`; nothing here needs a host, but what is installed here is asked.
 
 mod agreeing; // the systemd of real hosts reads as we do
+mod commanding; // `shipit unit` as it is typed
 mod judging; // every rule on its bad and its good unit
 mod oracle; // systemd itself, in its test mode, as the judge of what was parsed
 mod reading; // round trips, mutations, agreement with systemd

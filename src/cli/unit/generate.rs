@@ -1,0 +1,166 @@
+//! `shipit unit generate`: what was asked for, deploy.yml and this directory become answers; units come out.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::args::{Generate, Global, ProgramName};
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::unit::generate::{self, Answers, Job, Program, Ready, Written};
+
+/// The files by which a program's kind is recognised.
+const MARKERS: [(&str, ProgramName); 7] = [
+    ("package.json", ProgramName::Node),
+    ("Gemfile", ProgramName::Puma),
+    ("pyproject.toml", ProgramName::Gunicorn),
+    ("requirements.txt", ProgramName::Gunicorn),
+    ("go.mod", ProgramName::Binary),
+    ("Cargo.toml", ProgramName::Binary),
+    ("index.html", ProgramName::Static),
+];
+
+pub(super) fn run(global: &Global, wish: &Generate) -> Result<Exit, Failure> {
+    let config = super::configuration(global)?;
+    let answers = answers(wish, config.as_ref())?;
+    let units = generate::units(&answers)
+        .map_err(|refused| Failure::new(Exit::Usage, format!("--{refused}")))?;
+    if wish.print {
+        let texts: Vec<String> = units.into_iter().map(|unit| unit.text).collect();
+        super::super::results(&texts.join("\n"));
+        return Ok(Exit::Done);
+    }
+    write(&wish.out, &units)?;
+    let names: Vec<String> = units
+        .iter()
+        .map(|unit| format!("wrote {}\n", wish.out.join(&unit.name).display()))
+        .collect();
+    super::super::results(&format!(
+        "{}next: shipit unit lint {}\n",
+        names.concat(),
+        wish.out.display()
+    ));
+    Ok(Exit::Done)
+}
+
+fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure> {
+    let app = wish
+        .app
+        .clone()
+        .or_else(|| config.map(|config| config.app.as_str().to_owned()));
+    let Some(app) = app else {
+        return Err(
+            Failure::new(Exit::Usage, "no --app, and no deploy.yml that names it")
+                .next("shipit unit generate --app acme"),
+        );
+    };
+    let seen = MARKERS
+        .iter()
+        .find(|(marker, _)| Path::new(marker).exists())
+        .map(|(_, program)| *program);
+    let Some(program) = wish.program.or(seen) else {
+        return Err(
+            Failure::new(Exit::Usage, "this directory does not tell what serves")
+                .next(format!("shipit unit generate --app {app} --program binary")),
+        );
+    };
+    let program = match program {
+        ProgramName::Node => Program::Node,
+        ProgramName::Gunicorn => Program::Gunicorn,
+        ProgramName::Puma => Program::Puma,
+        ProgramName::Binary => Program::Binary,
+        ProgramName::Static => Program::Static,
+    };
+    let mut answers = Answers::new(&app, program);
+    if let Some(root) = wish
+        .root
+        .clone()
+        .or_else(|| config.map(|config| config.root.as_str().to_owned()))
+    {
+        answers.root = root;
+    }
+    if let Some(service) = config.and_then(|config| config.services.first()) {
+        answers.strategy = super::strategy(service.strategy);
+    }
+    if let Some(name) = wish.strategy {
+        answers.strategy = super::strategy(name);
+    }
+    answers.port = if wish.worker {
+        None
+    } else {
+        wish.port.or(answers.port)
+    };
+    if wish.notify {
+        answers.ready = Ready::Notify;
+    }
+    answers.command.clone_from(&wish.command);
+    answers.migrate.clone_from(&wish.migrate);
+    answers.needs.clone_from(&wish.needs);
+    if let Some(user) = &wish.user {
+        answers.user.clone_from(user);
+    }
+    answers.drain = wish
+        .drain
+        .map_or(answers.drain, |seconds| Duration::from_secs(seconds.into()));
+    answers.memory = wish.memory.map_or(answers.memory, u64::from);
+    if let Some(command) = &wish.backup {
+        answers.jobs.push(Job {
+            name: "backup".into(),
+            command: command.clone(),
+            calendar: "*-*-* 03:30".into(),
+        });
+        answers.jobs.push(Job {
+            name: "prune".into(),
+            command: format!(
+                "/usr/bin/find {}/shared/backups -type f -mtime +14 -delete",
+                answers.root
+            ),
+            calendar: "*-*-* 04:30".into(),
+        });
+    }
+    Ok(answers)
+}
+
+/// Writes the units. What is there and differs is never overwritten, and then nothing is written at all.
+fn write(dir: &Path, units: &[Written]) -> Result<(), Failure> {
+    let wrong = |path: &Path, e: &std::io::Error| {
+        Failure::new(
+            Exit::Usage,
+            format!("{} could not be written", path.display()),
+        )
+        .why(e.to_string())
+    };
+    let mut refused = Failure::new(
+        Exit::Usage,
+        "these files are there and differ: nothing was written",
+    );
+    for unit in units {
+        let path = dir.join(&unit.name);
+        match fs::read(&path) {
+            Ok(text) if text != unit.text.as_bytes() => {
+                refused = refused.why(path.display().to_string())
+            }
+            Ok(_) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(wrong(&path, &e)),
+        }
+    }
+    if !refused.why.is_empty() {
+        return Err(refused.next("the same command with --print shows them"));
+    }
+    fs::create_dir_all(dir).map_err(|e| wrong(dir, &e))?;
+    for unit in units {
+        let path = dir.join(&unit.name);
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path);
+        match file.and_then(|mut file| file.write_all(unit.text.as_bytes())) {
+            Ok(()) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {} // the same text, as was seen above
+            Err(e) => return Err(wrong(&path, &e)),
+        }
+    }
+    Ok(())
+}

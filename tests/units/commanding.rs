@@ -1,0 +1,197 @@
+//! `shipit unit` as it is typed: exit codes, what is printed, what is written.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn shipit(dir: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_shipit"))
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A directory that no deploy.yml is above of.
+fn desk() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(".git")).unwrap();
+    dir
+}
+
+const UNIT: &str = "# mine\n[Service]\nType=exec\nUser=acme\nExecStart=/opt/acme/current/x\nRestart=always\nRestartSec=3s\nMemoryMax=500M\n\n[Install]\nWantedBy=multi-user.target\n";
+
+#[test]
+fn lint_names_the_place_and_exits_by_the_worst_finding() {
+    let dir = desk();
+    fs::write(dir.path().join("acme.service"), UNIT).unwrap();
+    let ran = shipit(dir.path(), &["unit", "lint", "acme.service"]);
+    assert_eq!(ran.status.code(), Some(1), "{}", out(&ran));
+    assert!(
+        out(&ran).contains("acme.service:8: warning: MemoryMax= without MemoryHigh="),
+        "{}",
+        out(&ran)
+    );
+    let ran = shipit(
+        dir.path(),
+        &["unit", "lint", "--fail-on", "error", "acme.service"],
+    );
+    assert_eq!(ran.status.code(), Some(0));
+    let ran = shipit(dir.path(), &["unit", "lint", "--json", "acme.service"]);
+    let lines: Vec<serde_json::Value> = out(&ran)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines.iter().any(|line| line["rule"] == "memory-high"
+        && line["line"] == 8
+        && line["severity"] == "warning"));
+    let ran = shipit(dir.path(), &["unit", "lint", "--format", "github", "."]);
+    assert!(
+        out(&ran).contains("::warning file=./acme.service,line=8,title=memory-high::"),
+        "{}",
+        out(&ran)
+    );
+}
+
+#[test]
+fn fix_writes_the_safe_lines_and_leaves_every_other_byte() {
+    let dir = desk();
+    let path = dir.path().join("acme.service");
+    fs::write(&path, UNIT).unwrap();
+    let ran = shipit(dir.path(), &["unit", "lint", "--fix", "acme.service"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", out(&ran));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("MemoryHigh=400M\n"), "{text}");
+    let kept: String = text
+        .lines()
+        .filter(|line| UNIT.contains(*line))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(kept, UNIT);
+    let again = shipit(dir.path(), &["unit", "lint", "--fix", "acme.service"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    assert_eq!(again.status.code(), Some(0));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2); // .git and the unit: nothing is left behind
+}
+
+#[test]
+fn a_drop_in_is_printed_and_nothing_is_written() {
+    let dir = desk();
+    fs::write(dir.path().join("acme.service"), UNIT).unwrap();
+    let ran = shipit(dir.path(), &["unit", "lint", "--drop-in", "acme.service"]);
+    assert!(
+        out(&ran).starts_with("# /etc/systemd/system/acme.service.d/50-shipit.conf\n["),
+        "{}",
+        out(&ran)
+    );
+    assert_eq!(
+        fs::read_to_string(dir.path().join("acme.service")).unwrap(),
+        UNIT
+    );
+}
+
+#[test]
+fn deploy_yml_tells_lint_more() {
+    let dir = desk();
+    fs::write(dir.path().join("acme.service"), UNIT).unwrap();
+    fs::write(
+        dir.path().join("deploy.yml"),
+        "app: acme\nhost: acme@app.example.com\nsource: .\nservices:\n  - unit: acme.service\n    strategy: reload\n",
+    )
+    .unwrap();
+    let ran = shipit(dir.path(), &["unit", "lint", "acme.service"]);
+    for rule in ["[reload-missing]", "[user-deploys]"] {
+        assert!(
+            out(&ran).contains(rule),
+            "{rule}: {}{}",
+            out(&ran),
+            err(&ran)
+        );
+    }
+    fs::write(dir.path().join("deploy.yml"), "app: [\n").unwrap();
+    assert_eq!(
+        shipit(dir.path(), &["unit", "lint", "acme.service"])
+            .status
+            .code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_is_no_clean_bill() {
+    let dir = desk();
+    fs::write(dir.path().join("notes.txt"), "x").unwrap();
+    for wrong in ["missing.service", "notes.txt", ".git"] {
+        let ran = shipit(dir.path(), &["unit", "lint", wrong]);
+        assert_eq!(ran.status.code(), Some(2), "{wrong}: {}", out(&ran));
+        assert!(err(&ran).starts_with("error: "), "{}", err(&ran));
+    }
+}
+
+#[test]
+fn explain_knows_rules_and_directives_and_suggests_the_nearest() {
+    let dir = desk();
+    let said = out(&shipit(dir.path(), &["unit", "explain", "exec-dollar"]));
+    assert!(
+        said.contains("In production: ") && said.contains("    [Service]\n"),
+        "{said}"
+    );
+    assert!(out(&shipit(dir.path(), &["unit", "explain", "PrivateTmp"])).contains("It breaks: "));
+    let wrong = shipit(dir.path(), &["unit", "explain", "exec-dolar"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        err(&wrong).contains("shipit unit explain exec-dollar"),
+        "{}",
+        err(&wrong)
+    );
+    assert!(
+        out(&shipit(dir.path(), &["unit", "explain"]))
+            .lines()
+            .count()
+            > 90
+    );
+}
+
+#[test]
+fn generate_writes_units_that_lint_has_nothing_against_and_never_overwrites() {
+    let dir = desk();
+    fs::write(dir.path().join("package.json"), "{}").unwrap();
+    let generate = [
+        "unit",
+        "generate",
+        "--app",
+        "acme",
+        "--strategy",
+        "socket",
+        "--migrate",
+        "/usr/bin/npm run migrate",
+    ];
+    let ran = shipit(dir.path(), &generate);
+    assert_eq!(ran.status.code(), Some(0), "{}", err(&ran));
+    let lint = shipit(
+        dir.path(),
+        &["unit", "lint", "--fail-on", "info", "deploy/units"],
+    );
+    assert_eq!(out(&lint), "nothing found in 3 units\n");
+    assert_eq!(lint.status.code(), Some(0));
+    assert_eq!(shipit(dir.path(), &generate).status.code(), Some(0)); // the same again is nothing new
+    let socket = dir.path().join("deploy/units/acme.socket");
+    fs::write(&socket, "mine\n").unwrap();
+    let ran = shipit(dir.path(), &generate);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(err(&ran).contains("acme.socket") && fs::read_to_string(&socket).unwrap() == "mine\n");
+    let ran = shipit(
+        dir.path(),
+        &["unit", "generate", "--app", "acme\nUser=root"],
+    );
+    assert_eq!((ran.status.code(), out(&ran)), (Some(2), String::new()));
+}
