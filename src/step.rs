@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::remote::encoded;
+use crate::words::encoded;
 
 /// One health request, as the conductor's `probe` takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ mod units; // unit files: reading, rules, writing
 
 mod docs; // the documents are held against the program
 mod output; // what people and programs see, whole
-mod plans; // a deploy.yml and facts in, the plan as text out
+mod plans;
+mod tidy; // the rules of the house that no compiler knows // a deploy.yml and facts in, the plan as text out
 
 // Not every test uses every tool of the lab.
 #[allow(dead_code, reason = "a toolbox")]

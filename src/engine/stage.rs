@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
 use crate::plan::observed::{Meta, Observed};
 use crate::release::{Id, Manifest, Scanned};
-use crate::remote::{Answer, Script, encoded};
+use crate::remote::{Answer, Script};
 use crate::report::event::{Phase, Report};
 use crate::words;
 
@@ -199,7 +199,7 @@ fn info(config: &Config) -> String {
     }
     facts
         .iter()
-        .map(|(key, value)| format!("{key}={}", encoded(value.as_bytes())))
+        .map(|(key, value)| format!("{key}={}", words::encoded(value.as_bytes())))
         .collect::<Vec<_>>()
         .join("\n")
 }

@@ -255,7 +255,7 @@ impl Plan {
     /// driven (`sudo`, `root`, `user`).
     #[must_use]
     pub fn request(&self, run: &str, by: &str, since: &str, access: &str) -> String {
-        use crate::remote::encoded;
+        use crate::words::encoded;
         let mut out = String::from("shipit 1\n");
         for (key, value) in [
             ("run", run),

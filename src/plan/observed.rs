@@ -176,8 +176,7 @@ impl Observed {
             "migration" => meta.migration = value.split(' ').next().map(Into::into),
             _ => {
                 if let Some((key, value)) = value.split_once('=') {
-                    let value =
-                        String::from_utf8_lossy(&crate::remote::decoded(value)).into_owned();
+                    let value = String::from_utf8_lossy(&crate::words::decoded(value)).into_owned();
                     meta.info.insert(key.into(), value);
                 }
             }
@@ -187,7 +186,7 @@ impl Observed {
     fn take_request(&mut self, rest: &str) {
         let request = self.request.get_or_insert_default();
         let (key, value) = rest.split_once(' ').unwrap_or((rest, ""));
-        let value = String::from_utf8_lossy(&crate::remote::decoded(value)).into_owned();
+        let value = String::from_utf8_lossy(&crate::words::decoded(value)).into_owned();
         match key {
             "run" => request.run = value,
             "by" => request.by = value,
