@@ -61,3 +61,14 @@ EOF
 
 # True when the person asked to stop and the release is not confirmed yet.
 cancelled() { [ "$phase" = switch ] && [ -e "$R/cancel" ]; }
+
+# The release that `current` names, or `-`. A failed read is an error, not absence.
+is_current() {
+    local to
+    if [ -L ../current ]; then
+        to=$(readlink ../current) || return 1
+        to=${to%/}
+        printf '%s\n' "${to##*releases/}"
+    elif [ -e ../current ]; then return 1
+    else printf -- '-\n'; fi
+}

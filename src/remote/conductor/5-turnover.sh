@@ -25,17 +25,6 @@ step_flip() {
     [ "$1" = - ] || ledger live "$1"
 }
 
-# The release that `current` names, or `-`. A failed read is an error, not absence.
-is_current() {
-    local to
-    if [ -L ../current ]; then
-        to=$(readlink ../current) || return 1
-        to=${to%/}
-        printf '%s\n' "${to##*releases/}"
-    elif [ -e ../current ]; then return 1
-    else printf -- '-\n'; fi
-}
-
 # Remembers the life of a unit that is about to end, and makes room for the next one: manual restarts count
 # against the start limit, and a unit stuck in `activating` would eat its whole stop timeout.
 ready() {
