@@ -6,4 +6,5 @@ mod commanding; // `shipit unit` as it is typed
 mod judging; // every rule on its bad and its good unit
 mod oracle; // systemd itself, in its test mode, as the judge of what was parsed
 mod reading; // round trips, mutations, agreement with systemd
+mod running; // generated units on real hosts
 mod writing; // generated units

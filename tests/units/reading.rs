@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use shipit::unit::merge::Unit;
 use shipit::unit::name::UnitName;
 use shipit::unit::parse::{File, Kind};
+use shipit::unit::render;
+use shipit::unit::rules::{self, Context};
 use shipit::unit::specifier::{self, Place};
 use shipit::unit::{command, keys, search, value, words};
 
@@ -136,7 +138,8 @@ fn mutated_files_never_panic_never_hang_and_never_lose_a_byte() {
                     <= unit.written(entry.section, entry.key).len()
             );
         }
-        let _ = unit.commands("ExecStart");
+        let _ = render::text(&rules::lint(&unit, &Context::default()));
+        let _ = rules::environment_file("env", &String::from_utf8_lossy(&bytes));
         assert!(began.elapsed() < Duration::from_secs(2), "seed {seed}");
     }
 }
