@@ -17,7 +17,8 @@ if [ -z "${SHIPIT_BINARY:-}" ]; then
 fi
 # From here on hosts are booted. What was built was built as whoever started this.
 if [ "$(id -u)" -ne 0 ]; then
-  exec sudo -- env SHIPIT_BINARY="$SHIPIT_BINARY" SHIPIT_LAB_DIR="${SHIPIT_LAB_DIR:-}" "$PWD/scripts/demo.sh" "$@"
+  exec sudo -- env SHIPIT_BINARY="$SHIPIT_BINARY" ${SHIPIT_LAB_DIR:+SHIPIT_LAB_DIR="$SHIPIT_LAB_DIR"} \
+    "$PWD/scripts/demo.sh" "$@"
 fi
 
 bold() { if [ -t 2 ]; then printf '\n\033[1m%s\033[0m\n' "$*" >&2; else printf '\n%s\n' "$*" >&2; fi; }

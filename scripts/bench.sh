@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# How long, how many bytes, how many round trips: shipit beside the rsync script that people write by hand, to a
+# real Debian host behind a proxy that makes it 0 or 50 ms away. Trust ratios, not seconds: the host is on this machine.
+#   scripts/bench.sh [S|M]     S: 60 files, 1 MB (the default); M: 2,000 files, 40 MB
+# Needs a Debian with Rust and gcc, and root or sudo; installs what else it needs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=SCRIPTDIR/lib.sh
+. scripts/lib.sh
+
+case ${1:-S} in S | M) ;; *) die "no such size: $1 (S, M)" ;; esac
+if [ -z "${SHIPIT_BINARY:-}" ]; then
+  need_packages scripts/packages
+  need_packages scripts/lab/packages
+  say "building shipit as it is released"
+  cargo build --locked --quiet --release
+  SHIPIT_BINARY=$PWD/target/release/shipit
+fi
+if [ "$(id -u)" -ne 0 ]; then
+  exec sudo -- env SHIPIT_BINARY="$SHIPIT_BINARY" ${SHIPIT_LAB_DIR:+SHIPIT_LAB_DIR="$SHIPIT_LAB_DIR"} \
+    "$PWD/scripts/bench.sh" "$@"
+fi
+
+ended() {
+  local status=$?
+  trap - EXIT
+  [ -z "$host" ] || scripts/lab/host.sh down "$host"
+  exit $status
+}
+host=
+trap ended EXIT
+trap 'exit 130' INT TERM
+host=$(scripts/lab/host.sh up bookworm $$)
+for unit in acme.service acme.socket; do
+  ssh -F /dev/null -i "$host/id_ed25519" -o IdentitiesOnly=yes -o UserKnownHostsFile="$host/known_hosts" \
+    "root@$(cat "$host/address")" "cat >/etc/systemd/system/$unit && systemctl daemon-reload" \
+    <"tests/apps/units/${unit/acme/socket}"
+done
+ssh -F /dev/null -i "$host/id_ed25519" -o IdentitiesOnly=yes -o UserKnownHostsFile="$host/known_hosts" \
+  "root@$(cat "$host/address")" 'systemctl --quiet enable acme.service; systemctl --quiet enable --now acme.socket'
+python3 -B scripts/lab/bench.py "${1:-S}" "$SHIPIT_BINARY" "$host"
