@@ -7,8 +7,9 @@ mod units; // unit files: reading, rules, writing
 
 mod docs; // the documents are held against the program
 mod output; // what people and programs see, whole
-mod plans;
-mod tidy; // the rules of the house that no compiler knows // a deploy.yml and facts in, the plan as text out
+mod plans; // a deploy.yml and facts in, the plan as text out
+mod scripts; // the host's scripts without a host: killed at every command, fed with garbage
+mod tidy; // the rules of the house that no compiler knows
 
 // Not every test uses every tool of the lab.
 #[allow(dead_code, reason = "a toolbox")]

@@ -40,10 +40,10 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         host: config.host.to_string(),
         release: Some(request.next.clone()),
     });
-    let command = if request.command == "rollback" {
-        "rollback"
-    } else {
-        "deploy"
+    let command = match request.command.as_str() {
+        "rollback" => "rollback",
+        "prune" => "prune",
+        _ => "deploy",
     };
     let (mut followed, _) = follow(
         run.link,

@@ -62,6 +62,8 @@ impl State {
 pub struct Ledger {
     /// Its lines.
     pub entries: Vec<Entry>,
+    /// The number of the last switch, as the host counted it over the whole ledger; only its end is read here.
+    pub counted: Option<u64>,
 }
 
 impl Ledger {
@@ -90,11 +92,8 @@ impl Ledger {
     /// The number of the last switch that began; 0 when none did.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.entries
-            .iter()
-            .rev()
-            .find(|e| e.event == "begin")
-            .map_or(0, |e| e.epoch)
+        let last = self.entries.iter().rev().find(|e| e.event == "begin");
+        self.counted.unwrap_or(last.map_or(0, |e| e.epoch))
     }
 
     /// What became of a release; `None` for one the ledger has never heard of.

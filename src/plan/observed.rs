@@ -139,6 +139,7 @@ impl Observed {
             "release" if !rest.starts_with('.') => self.releases.push(rest.into()),
             "digest" | "migration" | "info" => self.take_meta(word, rest),
             "ledger" => self.ledger.push(rest),
+            "epoch" => self.ledger.counted = rest.parse().ok(),
             "conductor" => self.conductor = Some(rest.into()),
             "spare" => self.spare = true,
             "request" => self.take_request(rest),
@@ -228,7 +229,16 @@ fn current(rest: &str, before: &Current) -> Current {
         },
         ("link", "unreadable") => Current::Odd("a link that cannot be read".into()),
         ("link", to) => match to.trim_end_matches('/').strip_prefix("releases/") {
-            Some(id) if !id.contains('/') && !id.starts_with('.') => Current::Release(id.into()),
+            // It becomes a word of the request: a space in it would be another word.
+            Some(id)
+                if !id.is_empty()
+                    && !id.starts_with(['.', '-'])
+                    && id
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) =>
+            {
+                Current::Release(id.into())
+            }
             _ => Current::Odd(format!("a link to {}", crate::words::shown(to.as_bytes()))),
         },
         ("directory", _) => Current::Odd("a directory".into()),
@@ -271,6 +281,9 @@ mod tests {
             "file",
             "link releases/.in-x",
             "link unreadable",
+            "link releases/a b",
+            "link releases/",
+            "link releases/-rf",
         ] {
             let seen = Observed::parse(format!("current {odd}\n").as_bytes());
             assert!(matches!(seen.current, Current::Odd(_)), "{odd}");

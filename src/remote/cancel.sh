@@ -2,4 +2,4 @@
 # args: root run
 set -eu
 cd "$1/.shipit/runs/$2"
-: >>cancel || ln -- request cancel
+true >>cancel || ln -- request cancel

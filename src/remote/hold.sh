@@ -9,7 +9,8 @@ for left in .in-*; do
     (flock -n 6 && chmod -R u+w -- "$left" && rm -rf -- "$left" "../.shipit/releases/$left") 6<"$left" || :
 done
 held_id=$2 held_try=2
-while [ -e ".in-$held_id" ] || [ -e "$held_id" ] || [ -e "../.shipit/releases/$held_id" ]; do
+while [ -e ".in-$held_id" ] || [ -e "$held_id" ] || [ -e "../.shipit/releases/$held_id" ] ||
+    [ -L "../.shipit/links/$held_id" ]; do
     held_id=$2-$held_try held_try=$((held_try + 1))
 done
 # An adopted tree may have a setgid releases/: every directory unpacked below would inherit the bit.

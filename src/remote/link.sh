@@ -49,6 +49,6 @@ while [ $# -gt 0 ]; do
         up=../$up
         case $rest in */*) rest=${rest#*/} ;; *) rest='' ;; esac
     done
-    ln -s -- "${up}shared/$path" "$release/$path" || exit 25
+    ln -sT -- "${up}shared/$path" "$release/$path" || exit 25
 done
 [ "$missing" = 0 ] || exit 26

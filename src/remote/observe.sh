@@ -23,7 +23,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 done
 [ $# -eq 0 ] || shift
 for unit in $units "shipit-$app.path" "shipit-$app.service" "shipit-$app-boot.service"; do
-    systemctl "$manager" show -p LoadState,ActiveState,SubState,UnitFileState,Type,CanReload,TriggeredBy,User,Result \
+    TZ=UTC systemctl "$manager" show -p LoadState,ActiveState,SubState,UnitFileState,Type,CanReload,TriggeredBy,User,Result \
         -p NeedDaemonReload,MainPID,NRestarts,InvocationID,ActiveEnterTimestamp,ExecMainStartTimestamp,RestartUSec \
         -p TimeoutStartUSec,TimeoutStopUSec,MemoryCurrent,TasksCurrent,StatusText,FragmentPath,NextElapseUSecRealtime \
         -p RemainAfterExit,Names,DropInPaths -- "$unit" </dev/null | sed "s/^/unit $unit /" || echo "unreadable unit $unit"
@@ -47,8 +47,10 @@ elif [ -e current ]; then echo 'current file'
 else echo 'current absent'; fi
 df -Pk . | awk 'NR == 2 { print "free_kb " $4 }'
 df -Pi . | awk 'NR == 2 { print "free_inodes " $4 }'
+[ ! -d releases ] || { [ -r releases ] && [ -x releases ]; } || echo 'unreadable releases'
 ls -1A releases 2>/dev/null | sed 's/^/release /'
-cd .shipit 2>/dev/null || exit 0
+[ -d .shipit ] || exit 0
+cd .shipit 2>/dev/null || { echo 'unreadable .shipit'; exit 0; }
 for meta in releases/*/digest; do
     [ -e "$meta" ] || continue
     meta=${meta%/digest}
@@ -56,7 +58,12 @@ for meta in releases/*/digest; do
     [ ! -e "$meta/migration" ] || echo "migration ${meta#releases/} $(cat "$meta/migration")"
     [ ! -e "$meta/info" ] || sed "s/^/info ${meta#releases\/} /" "$meta/info"
 done
-[ ! -e ledger ] || tail -n 1000 ledger | sed 's/^/ledger /'
+# The end of it is enough; the number of the last switch is counted over the whole, as request.sh does.
+if [ -r ledger ]; then
+    tail -c 1000000 ledger | tail -n 1000 | sed 's/^/ledger /'
+    echo # the last line may be torn
+    awk '$4 == "begin" { epoch = $2 + 0 } END { print "epoch " epoch + 0 }' ledger
+elif [ -e ledger ]; then echo 'unreadable ledger'; fi
 [ ! -e conductor ] || echo "conductor $(sha256sum conductor | cut -d ' ' -f 1)"
 [ ! -d spare ] || echo "spare $(ls spare | wc -l)"
 if held=$(cat request 2>/dev/null); then

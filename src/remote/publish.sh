@@ -9,8 +9,10 @@ mkdir -p links
 ln -s -- "releases/$id" "links/$id"
 mv -T -- "releases/.in-$id" "releases/$id"
 sync -f "../releases/.in-$id"
-mv -T -- "../releases/.in-$id" "../releases/$id"
-sync ../releases releases links
+# The ledger knows it before it can be seen: a release that nobody knows would never be used or removed.
+[ -z "$(tail -c 1 ledger)" ] || printf '\n' >>ledger
 printf '%s %s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" - - "staged $id" >>ledger
 sync ledger
+mv -T -- "../releases/.in-$id" "../releases/$id"
+sync ../releases releases links
 echo "$id"

@@ -17,9 +17,13 @@ if ! id -u "$user" >/dev/null 2>&1; then
     fi
 fi
 
-[ ! -L "$root" ] || { echo "$root is a link" >&2; exit 42; }
 [ -d "$root" ] || { mkdir -p -- "$root" && chmod 0755 "$root" && echo "made $root"; }
-[ "$(stat -c %U "$root")" = "$user" ] || { chown -h -- "$user:" "$root" && echo "gave $root to $user"; }
+# Given away is the directory we stand in, once it is known to be the one named: a link on the way there could
+# lead to /etc.
+cd -P -- "$root"
+[ "$(pwd -P)" = "$root" ] || { echo "$root leads through a link to $(pwd -P): write that as root" >&2; exit 42; }
+[ "$(stat -c %U .)" = "$user" ] || { chown -- "$user:" . && echo "gave $root to $user"; }
+cd /
 runuser -u "$user" -- sh -eu -c '
     umask 022
     cd "$1"
@@ -30,21 +34,23 @@ runuser -u "$user" -- sh -eu -c '
     chmod 0700 .shipit
     mkdir -p .shipit/releases .shipit/links .shipit/runs
     [ -e .shipit/ledger ] && exit 0
-    # A tree that another tool made: its releases and its link are taken over.
+    # A tree that another tool made: its releases and its link are taken over, all or (after a crash) again.
+    : >.shipit/ledger.new
     to=$(readlink current 2>/dev/null) || to=""
     case $to in
-    "$1/releases/"*) ln -s "${to#"$1/"}" .shipit/adopted && mv -fT .shipit/adopted current && echo "made current relative" ;;
+    "$1/releases/"*) ln -sfnT "${to#"$1/"}" .shipit/adopted && mv -fT .shipit/adopted current && echo "made current relative" ;;
     esac
     for old in releases/*; do
         id=${old#releases/}
         case $id in *[!0-9-]* | "") continue ;; esac
         [ -d "$old" ] || continue
-        ln -s "releases/$id" ".shipit/links/$id"
+        ln -sfnT "releases/$id" ".shipit/links/$id"
         mkdir -p ".shipit/releases/$id"
-        echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) - - adopted $id" >>.shipit/ledger
+        echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) - - adopted $id" >>.shipit/ledger.new
         echo "adopted release $id"
     done
-    : >>.shipit/ledger
+    sync .shipit/ledger.new
+    mv -T .shipit/ledger.new .shipit/ledger
 ' - "$root"
 if [ "$group" != "$user" ] && getent group "$group" >/dev/null && cd -P -- "$root/shared" && [ "$(pwd -P)" = "$root/shared" ]; then
     chgrp -- "$group" . && chmod 2775 .
@@ -70,7 +76,9 @@ fi
 put "/etc/systemd/system/shipit-$app.path" "$path_unit" 0644
 put "/etc/systemd/system/shipit-$app.service" "$service_unit" 0644
 put "/etc/systemd/system/shipit-$app-boot.service" "$boot_unit" 0644
-[ "$changed" = no ] || systemctl daemon-reload
-systemctl enable --quiet --now "shipit-$app.path"
-systemctl enable --quiet "shipit-$app-boot.service"
+# Always: an earlier setup may have died between writing and this. A running path unit keeps watching the
+# old path until it is restarted; the conductor it started goes on.
+systemctl daemon-reload
+systemctl enable --quiet "shipit-$app.path" "shipit-$app-boot.service"
+systemctl restart "shipit-$app.path"
 [ "$changed" = yes ] || echo 'nothing to change'

@@ -14,7 +14,7 @@ now() { read -r now _ </proc/uptime && now=${now%.*}${now#*.}; }
 # One event line. Best effort: a full disk must not stop the switch.
 event() { now; printf '%s %s\n' "$now" "$*" >>"$R/events" 2>/dev/null || :; }
 
-# What became of a release, for good. Preallocated blocks take it even on a full disk.
+# What became of a release, for good. Said again after a crash it does no harm. Preallocated blocks take it even on a full disk.
 ledger() {
     printf '%s %s %s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$epoch" "$run" "$*" >>ledger 2>/dev/null || :
     sync ledger 2>/dev/null || :
@@ -44,13 +44,13 @@ ctl() {
 look() {
     local line shown
     p_LoadState='' p_ActiveState='' p_SubState='' p_Result='' p_InvocationID='' p_MainPID='' p_NRestarts=''
-    p_Job='' p_StatusText='' p_ExecMainStatus='' p_ExecMainCode='' p_UnitFileState=''
+    p_Job='' p_ReloadResult='' p_StatusText='' p_ExecMainStatus='' p_ExecMainCode='' p_UnitFileState=''
     shown=$(systemctl "--$manager" show -p LoadState,ActiveState,SubState,Result,InvocationID,MainPID,NRestarts,Job \
-        -p StatusText,ExecMainStatus,ExecMainCode,UnitFileState -- "$@" 2>/dev/null) || return 1
+        -p StatusText,ReloadResult,ExecMainStatus,ExecMainCode,UnitFileState -- "$@" 2>/dev/null) || return 1
     while IFS= read -r line; do
         case $line in
         LoadState=* | ActiveState=* | SubState=* | Result=* | InvocationID=* | MainPID=* | NRestarts=* | \
-            Job=* | StatusText=* | ExecMainStatus=* | ExecMainCode=* | UnitFileState=*)
+            Job=* | ReloadResult=* | StatusText=* | ExecMainStatus=* | ExecMainCode=* | UnitFileState=*)
             eval "p_${line%%=*}=\${line#*=}" ;;
         esac
     done <<EOF

@@ -47,7 +47,7 @@ settled() {
     hopeless=''
     look "$1" || { said='systemd could not be asked'; return 1; }
     said="$p_ActiveState/$p_SubState, result $p_Result"
-    was=${before#*"$1="} was=${was%% *}
+    was=${before#*" $1="} was=${was%% *}
     [ "$p_InvocationID" = "$was" ] || invocations="$invocations $p_InvocationID"
     case ${p_NRestarts:-x} in
     0) ;;
@@ -57,8 +57,12 @@ settled() {
         [ "$2" != restart ] || [ "$p_InvocationID" = "$was" ] ||
             hopeless="crashed and was restarted $p_NRestarts times (result $p_Result)" ;;
     esac
+    case $p_ActiveState/${p_Job:-0}/$2/${p_ReloadResult:-success} in
+    active/0/reload/success) [ -z "$hopeless" ]; return ;;
+    active/0/reload/*) hopeless="could not reload: result $p_ReloadResult"; return 1 ;;
+    esac
     case $p_ActiveState/${p_Job:-0} in
-    active/0) [ -z "$hopeless" ] || return 1; [ "$2" = reload ] || [ "$p_InvocationID" != "$was" ] ;;
+    active/0) [ -z "$hopeless" ] && [ "$p_InvocationID" != "$was" ] ;;
     failed/0)
         [ "$p_InvocationID" != "$was" ] || [ "$2" = reload ] || return 1
         hopeless="failed: result $p_Result, status $p_ExecMainStatus"

@@ -7,9 +7,10 @@
 step_flip() {
     local is
     is=$(is_current) || { cause="current could not be read"; return 1; }
+    # Also on the way back: a `current` that leads nowhere is worse than one that nobody confirmed.
+    [ "$1" = - ] || [ -d "../releases/$1" ] || { cause="release $1 is not there"; return 1; }
     if [ "$phase" = switch ]; then
         [ "$is" = "$previous" ] || [ "$is" = "$1" ] || { cause="current is $is, not $previous: somebody changed it"; return 1; }
-        [ -d "../releases/$1" ] || { cause="release $1 is not there"; return 1; }
         mark begun || { cause='the mark could not be written'; return 1; }
         changed=1
     fi
@@ -17,7 +18,8 @@ step_flip() {
     if [ "$1" = - ]; then
         [ "$is" = - ] || mv -fT -- ../current current.gone || { cause='current could not be taken away'; return 1; }
     elif [ "$is" != "$1" ]; then
-        rm -f -- current.tmp && ln -P -- "links/$1" current.tmp && mv -fT -- current.tmp ../current ||
+        rm -f -- current.tmp && { ln -P -- "links/$1" current.tmp 2>/dev/null ||
+            ln -s -- "releases/$1" current.tmp; } && mv -fT -- current.tmp ../current ||
             { cause="current could not be pointed at $1"; return 1; }
     fi
     sync .. 2>/dev/null || :
@@ -29,7 +31,7 @@ step_flip() {
 # against the start limit, and a unit stuck in `activating` would eat its whole stop timeout.
 ready() {
     look "$1" || { cause="systemd could not be asked about $1"; return 1; }
-    before="$1=$p_InvocationID $before"
+    before=" $1=$p_InvocationID$before"
     ctl reset-failed "$1" || :
     if [ "$phase" != switch ] && [ "$p_ActiveState" = activating ]; then ctl kill -s KILL "$1" || :; fi
 }
@@ -62,7 +64,7 @@ step_reload() {
         step_restart "$1"
         return
     fi
-    before="$1=$p_InvocationID $before"
+    before=" $1=$p_InvocationID$before"
     ctl --no-block reload "$1" || { cause="systemctl could not reload $1: $(tail -n 1 "$R/said")"; return 1; }
 }
 

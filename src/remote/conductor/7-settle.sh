@@ -30,8 +30,10 @@ step_prune() {
 step_spare() {
     [ -s spare/request ] || [ ! -e spare/events ] || return 0
     rm -rf spare.tmp && mkdir spare.tmp || return 1
+    # `true`, not `:`: a redirect that fails ends the whole shell when the builtin is a special one.
     for file in request events probes said journal; do
-        : >"spare.tmp/$file" && fallocate -n -l 65536 "spare.tmp/$file" 2>/dev/null || :
+        true >"spare.tmp/$file" || { rm -rf spare.tmp; return 1; }
+        fallocate -n -l 65536 "spare.tmp/$file" 2>/dev/null || :
     done
     fallocate -n -l "$(($(wc -c <ledger) + 65536))" ledger 2>/dev/null || :
     rm -rf spare && mv -T spare.tmp spare

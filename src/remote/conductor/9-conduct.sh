@@ -33,7 +33,15 @@ main() {
     [ -e request ] || exit 0
     exec 9<. && flock -n 9 || exit 0
     run=$(sed -n 's/^run //p' request) R=runs/$run
-    case $run in '' | *[!0-9A-Za-z-]*) mv -fT request request.unreadable; exit 1 ;; esac
+    case $run in '' | *[!0-9A-Za-z-]*) R=unreadable ;; esac
+    # Only a request that is whole, of this version and placed by its own run is carried out: half a list would
+    # be success without a verdict.
+    if ! [ request -ef "$R/request" ] || [ "$(sed -n '1p;$p' request)" != "shipit 1
+end" ]; then
+        rm -rf request.unreadable
+        mv -fT request request.unreadable
+        exit 1
+    fi
     epoch=$(field epoch) access=$(field access) manager=system previous=$(field previous) next=$(field next)
     [ "$access" != user ] || manager=user
     phase=revert measuring='' invocations='' lives='' before='' changed='' cause='' target_release=$next attempt_revert=1
@@ -42,7 +50,7 @@ main() {
         exit 0
     fi
     # A redirect that cannot be opened would keep a command from running at all.
-    { : >>"$R/said"; } 2>/dev/null && said_file=$R/said || said_file=/dev/null
+    { true >>"$R/said"; } 2>/dev/null && said_file=$R/said || said_file=/dev/null
     while marked "attempt-$tries"; do tries=$((tries + 1)); done
     mark "attempt-$tries"
     why="the switch was interrupted on the host (attempt $tries)"
@@ -50,8 +58,10 @@ main() {
         ln -f -- "$R/request" degraded
         finish degraded 'the conductor was killed five times in a row'
     fi
+    # A line that a power cut tore must not swallow the next one.
+    [ -z "$(tail -c 1 ledger)" ] || printf '\n' >>ledger
     [ "$tries" -gt 1 ] || ledger begin "$next" "command=$(field command)"
-    if marked confirmed; then :
+    if marked confirmed; then ledger verified "$next"
     elif marked begun; then revert
     elif ! carry_out switch; then
         why=$cause

@@ -1,0 +1,125 @@
+//! What the conductor must not believe, and what must not stop it.
+
+use super::*;
+
+#[test]
+fn a_service_whose_name_ends_like_anothers_is_judged_by_its_own_life() {
+    under_each_shell(|world| {
+        world.unit("my-acme.service");
+        // acme.service does not restart: its life stays the same, and that must be seen.
+        fs::write(world.dir.path().join("units/acme.service/stuck"), "").unwrap();
+        let both = SWITCH
+            .replace(
+                "switch restart acme.service\n",
+                "switch restart acme.service\nswitch restart my-acme.service\n",
+            )
+            .replace("revert restart acme.service\n", "")
+            .replace(
+                "revert await acme.service restart 1 1 1 0 none \\c 0 \\c -\n",
+                "",
+            );
+        world.request("r1", &both);
+        world.conductor(NO_FAULT);
+        let events = world.read("runs/r1/events");
+        assert!(
+            events.contains("acme.service was not active after 1s"),
+            "{events}"
+        );
+        assert_eq!(world.current(), "old", "{events}");
+    });
+}
+
+#[test]
+fn a_reload_that_systemd_says_failed_is_no_success() {
+    under_each_shell(|world| {
+        let mut text = fs::read_to_string(world.dir.path().join("real/systemctl")).unwrap();
+        text = text.replace("${RELOAD:-success}", "exit-code");
+        fs::write(world.dir.path().join("real/systemctl"), text).unwrap();
+        let reload = SWITCH.replace("switch restart", "switch reload").replace(
+            "switch await acme.service restart",
+            "switch await acme.service reload",
+        );
+        world.request("r1", &reload);
+        world.conductor(NO_FAULT);
+        assert!(
+            world
+                .read("runs/r1/events")
+                .contains("could not reload: result exit-code")
+        );
+        assert_eq!(world.current(), "old");
+    });
+}
+
+#[test]
+fn going_back_to_a_release_that_is_gone_leaves_current_on_one_that_is_there() {
+    under_each_shell(|world| {
+        fs::write(world.dir.path().join("units/acme.service/crash"), "").unwrap();
+        world.request("r1", SWITCH);
+        fs::remove_dir(world.root().join("releases/old")).unwrap();
+        world.conductor(NO_FAULT);
+        assert_eq!(world.current(), "new");
+        let events = world.read("runs/r1/events");
+        assert!(events.contains("ended degraded new"), "{events}");
+        assert!(world.state("degraded").exists() && !world.state("request").exists());
+    });
+}
+
+#[test]
+fn the_last_word_is_told_from_words_that_only_look_like_it() {
+    under_each_shell(|world| {
+        world.request("r1", SWITCH);
+        fs::write(
+            world.state("runs/r1/events"),
+            "1 step switch await acme.service failed 3 acme.service ended at once\n2 ended reverted old - it ended so\n",
+        )
+        .unwrap();
+        fs::remove_file(world.state("request")).unwrap();
+        let out = world.script("follow", &["r1", "0"], NO_FAULT);
+        assert!(
+            said(&out).ends_with("event 2 ended reverted old - it ended so\n"),
+            "{out:?}"
+        );
+        // More was heard than the disk kept.
+        let out = world.script("follow", &["r1", "9"], NO_FAULT);
+        assert_eq!(
+            said(&out),
+            "event 2 ended reverted old - it ended so\ngone\n"
+        );
+    });
+}
+
+/// In dash and busybox a redirect that fails ends the whole shell when it stands on a special builtin: what
+/// `||` says after it is never reached, and a full disk kills the conductor.
+#[test]
+fn no_handled_redirect_stands_on_a_special_builtin() {
+    for (name, text) in shipit::remote::script::ALL
+        .iter()
+        .chain([("conductor", CONDUCTOR)].iter())
+    {
+        for line in text.lines() {
+            let line = line.trim_start().trim_start_matches("{ ");
+            assert!(
+                !line.starts_with(": >") || !(line.contains("||") || line.contains("&&")),
+                "{name}: {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn two_clients_that_bring_a_conductor_at_once_do_not_write_into_each_others() {
+    under_each_shell(|world| {
+        let (_, text) = shipit::remote::script::ALL
+            .iter()
+            .find(|(name, _)| *name == "conductor")
+            .unwrap();
+        // The other one stands in the middle: its file is there, half.
+        fs::write(world.state("conductor.new"), "half").unwrap();
+        // sha256 of nothing.
+        let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let out = world.run(text, &[world.root().to_str().unwrap(), digest], NO_FAULT);
+        assert!(out.status.success(), "{out:?}");
+        assert_eq!(world.read("conductor.new"), "half");
+        assert!(world.state("conductor").exists());
+    });
+}

@@ -1,0 +1,278 @@
+//! The host's scripts as they stand, run here without a host: real shells and real tools in a directory of our
+//! own, with a systemd of files. What needs a real systemd belongs to `faults` and `deploys`.
+
+mod guarded;
+mod killed;
+mod refused;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use shipit::remote::CONDUCTOR;
+
+/// The shells that hosts have as sh.
+const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
+
+/// The external commands that a fault can stand in front of.
+const TOOLS: &[&str] = &[
+    "awk",
+    "cat",
+    "chmod",
+    "chown",
+    "cut",
+    "date",
+    "fallocate",
+    "find",
+    "flock",
+    "getent",
+    "grep",
+    "head",
+    "id",
+    "ln",
+    "mkdir",
+    "mv",
+    "readlink",
+    "rm",
+    "runuser",
+    "sed",
+    "sleep",
+    "sort",
+    "stat",
+    "sync",
+    "systemctl",
+    "tail",
+    "tr",
+    "visudo",
+    "wc",
+    "xargs",
+    "touch",
+    "timeout",
+    "curl",
+    "df",
+    "tar",
+    "gzip",
+    "uname",
+    "ls",
+    "useradd",
+];
+
+/// When a fault strikes: at which external command, before it or after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fault {
+    at: usize,
+    when: &'static str,
+}
+
+const NO_FAULT: Fault = Fault {
+    at: 0,
+    when: "never",
+};
+
+/// A directory with an app's root in it: `old` is live and verified, `new` is staged.
+struct World {
+    dir: tempfile::TempDir,
+    shell: &'static [&'static str],
+}
+
+impl World {
+    fn new(shell: &'static [&'static str]) -> Self {
+        let world = Self {
+            dir: tempfile::tempdir().unwrap(),
+            shell,
+        };
+        for path in ["releases", "links", "runs"] {
+            fs::create_dir_all(world.root().join(".shipit").join(path)).unwrap();
+        }
+        for id in ["old", "new"] {
+            fs::create_dir_all(world.root().join("releases").join(id)).unwrap();
+            fs::create_dir_all(world.state("releases").join(id)).unwrap();
+            symlink(format!("releases/{id}"), world.state("links").join(id)).unwrap();
+        }
+        symlink("releases/old", world.root().join("current")).unwrap();
+        fs::write(
+            world.state("ledger"),
+            "t 0 - staged old\nt 1 r0 begin old\nt 1 r0 live old\nt 1 r0 verified old\nt 0 - staged new\n",
+        )
+        .unwrap();
+        world.tools();
+        world.unit("acme.service");
+        world
+    }
+
+    /// The real tools with our systemctl among them, and the same names with a fault in front of each.
+    fn tools(&self) {
+        let fakes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts/fakes");
+        for dir in [
+            "real",
+            "faulty",
+            "etc",
+            "etc/sudoers.d",
+            "etc/systemd/system",
+        ] {
+            fs::create_dir_all(self.dir.path().join(dir)).unwrap();
+        }
+        // Few: a world is made for each fault.
+        for tool in TOOLS.iter().chain(&[
+            "dash",
+            "busybox",
+            "sh",
+            "bash",
+            "sha256sum",
+            "base64",
+            "sudo",
+        ]) {
+            let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"]
+                .iter()
+                .map(|folder| Path::new(folder).join(tool))
+                .find(|path| path.exists());
+            if let Some(found) = found {
+                symlink(found, self.dir.path().join("real").join(tool)).unwrap();
+            }
+        }
+        let real = self.dir.path().join("real");
+        for (name, text) in [
+            (
+                "systemctl",
+                fs::read_to_string(fakes.join("systemctl")).unwrap(),
+            ),
+            ("visudo", "#!/bin/sh\n".into()),
+            ("chown", "#!/bin/sh\n".into()),
+            ("runuser", "#!/bin/sh\nshift 3\nexec \"$@\"\n".into()),
+            ("id", "#!/bin/sh\necho 0\n".into()),
+        ] {
+            drop(fs::remove_file(real.join(name)));
+            fs::write(real.join(name), text).unwrap();
+            fs::set_permissions(real.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        for name in TOOLS {
+            symlink(
+                fakes.join("fault"),
+                self.dir.path().join("faulty").join(name),
+            )
+            .unwrap();
+        }
+    }
+
+    fn unit(&self, name: &str) {
+        let unit = self.dir.path().join("units").join(name);
+        fs::create_dir_all(&unit).unwrap();
+        fs::write(unit.join("life"), "1").unwrap();
+        fs::write(unit.join("runs"), "releases/old\n").unwrap();
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    fn state(&self, path: &str) -> PathBuf {
+        self.root().join(".shipit").join(path)
+    }
+
+    fn read(&self, path: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.state(path)).unwrap_or_default()).into_owned()
+    }
+
+    fn current(&self) -> String {
+        let to = fs::read_link(self.root().join("current")).unwrap();
+        assert!(
+            self.root().join("current/").is_dir(),
+            "current leads nowhere: {to:?}"
+        );
+        to.file_name().unwrap().to_string_lossy().into_owned()
+    }
+
+    /// Where the unit's process was started from.
+    fn runs(&self, unit: &str) -> String {
+        let runs = fs::read_to_string(self.dir.path().join("units").join(unit).join("runs"));
+        runs.unwrap_or_default()
+            .trim()
+            .trim_start_matches("releases/")
+            .to_owned()
+    }
+
+    /// Runs a script with its arguments; true calls only, or up to that fault.
+    fn run(&self, text: &str, args: &[&str], fault: Fault) -> Output {
+        let inside = self.dir.path();
+        drop(fs::remove_dir_all(inside.join("calls")));
+        fs::create_dir(inside.join("calls")).unwrap();
+        let tools = if fault == NO_FAULT { "real" } else { "faulty" };
+        let text = text
+            .replace(
+                "PATH=/usr/local/sbin",
+                &format!("PATH={}:/usr/local/sbin", inside.join(tools).display()),
+            )
+            .replace("/etc/", &format!("{}/etc/", inside.display()));
+        Command::new(inside.join("real").join(self.shell[0]))
+            .args(&self.shell[1..])
+            .args(["-c", &text, "shipit"])
+            .args(args)
+            .process_group(0)
+            .env("PATH", inside.join(tools))
+            .env("REAL", inside.join("real"))
+            .env("FAKE", inside)
+            .env("ROOT", self.root())
+            .env("AT", fault.at.to_string())
+            .env("WHEN", fault.when)
+            .output()
+            .unwrap()
+    }
+
+    /// One of the scripts by its name; the app's root is its first argument.
+    fn script(&self, name: &str, args: &[&str], fault: Fault) -> Output {
+        let (_, text) = shipit::remote::script::ALL
+            .iter()
+            .find(|(known, _)| *known == name)
+            .unwrap();
+        let root = self.root();
+        let args: Vec<&str> = std::iter::once(root.to_str().unwrap())
+            .chain(args.iter().copied())
+            .collect();
+        self.run(text, &args, fault)
+    }
+
+    /// The conductor, as its guard starts it.
+    fn conductor(&self, fault: Fault) -> Output {
+        self.run(CONDUCTOR, &[self.root().to_str().unwrap()], fault)
+    }
+
+    /// Places a request: these lists, on top of the usual head.
+    fn request(&self, run: &str, lists: &str) {
+        let out = self.script("request", &[run, "1", &request(run, lists)], NO_FAULT);
+        assert_eq!(said(&out), "placed\n", "{out:?}");
+    }
+}
+
+fn request(run: &str, lists: &str) -> String {
+    format!(
+        "shipit 1\nrun {run}\nepoch 2\ncommand deploy\nby me\nsince now\naccess root\nprevious old\nnext new\n\
+         unit acme.service\n{lists}end\n"
+    )
+}
+
+/// A whole switch of one service.
+const SWITCH: &str = "switch flip new\nswitch restart acme.service\n\
+    switch await acme.service restart 1 1 1 0 none \\c 0 \\c -\nswitch confirm\n\
+    revert flip old\nrevert restart acme.service\n\
+    revert await acme.service restart 1 1 1 0 none \\c 0 \\c -\n\
+    settle spare\n";
+
+fn said(out: &Output) -> String {
+    String::from_utf8_lossy(&out.stdout).into_owned()
+}
+
+/// Runs a test under each shell that is here.
+fn under_each_shell(test: impl Fn(World)) {
+    for shell in SHELLS {
+        if Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", ":"])
+            .status()
+            .is_ok()
+        {
+            test(World::new(shell));
+        }
+    }
+}

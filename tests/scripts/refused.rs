@@ -1,0 +1,169 @@
+//! States that no healthy host has: torn, foreign, made by hand. None may be taken for something it is not.
+
+use super::*;
+
+use shipit::plan::observed::{Current, Observed};
+
+fn observed(world: &World) -> Observed {
+    let out = world.script("observe", &["acme", "auto", "--"], NO_FAULT);
+    Observed::parse(&out.stdout)
+}
+
+#[test]
+fn a_request_that_is_not_whole_is_put_aside_and_nothing_is_carried_out() {
+    under_each_shell(|world| {
+        let whole = request("r1", SWITCH);
+        let cut = &whole[..whole.find("switch confirm").unwrap()];
+        let newer = whole.replace("shipit 1", "shipit 2");
+        for text in [
+            "",
+            "garbage\n",
+            "\0\0\0\0\n",
+            "run ../../x\nend\n",
+            cut,
+            newer.as_str(),
+        ] {
+            let run = world.state("runs/r1");
+            fs::create_dir_all(&run).unwrap();
+            fs::write(run.join("request"), text).unwrap();
+            fs::hard_link(run.join("request"), world.state("request")).unwrap();
+            world.conductor(NO_FAULT);
+            assert_eq!(world.current(), "old", "{text:?}");
+            assert_eq!(world.runs("acme.service"), "old", "{text:?}");
+            assert!(
+                !world.state("request").exists(),
+                "holds the host for ever: {text:?}"
+            );
+            assert!(!world.read("ledger").contains("r1"), "{text:?}");
+            fs::remove_dir_all(&run).unwrap();
+        }
+        // A copy by hand of a run that is gone.
+        fs::write(world.state("request"), &whole).unwrap();
+        world.conductor(NO_FAULT);
+        assert!(!world.state("request").exists());
+        world.request("r2", SWITCH);
+        world.conductor(NO_FAULT);
+        assert_eq!(world.current(), "new");
+    });
+}
+
+#[test]
+fn whatever_the_ledger_looks_like_the_next_switch_is_numbered_alike_on_both_sides() {
+    let many = "t 0 - staged x\n".repeat(3000);
+    let ledgers: [Vec<u8>; 8] = [
+        b"".to_vec(),
+        b"t 7 r begin a\n".to_vec(),
+        // Torn, and the next line glued to it.
+        b"t 7 r begin a\nt 8 r beg2026-01-01T00:00:00Z 9 s begin b\n".to_vec(),
+        b"t 7 r begin a\nt 8 r beg".to_vec(),
+        b"t 7 r begin a\n\0\0\0\0\0\0\0\0".to_vec(),
+        b"\xff\xfe\n  \n\x1b[2J\nt x r begin a\n".to_vec(),
+        [b"t 7 r begin a\n".as_slice(), many.as_bytes()].concat(),
+        [b"t 7 r begin a\n".as_slice(), &vec![b'x'; 3 << 20]].concat(),
+    ];
+    under_each_shell(|world| {
+        for (n, ledger) in ledgers.iter().enumerate() {
+            fs::write(world.state("ledger"), ledger).unwrap();
+            let epoch = observed(&world).ledger.epoch().to_string();
+            let run = format!("r{n}");
+            let out = world.script("request", &[&run, &epoch, &request(&run, SWITCH)], NO_FAULT);
+            assert_eq!(said(&out), "placed\n", "ledger {n}, epoch {epoch}: {out:?}");
+            world.conductor(NO_FAULT);
+            let seen = observed(&world);
+            assert_eq!(seen.ledger.epoch(), 2, "the line was swallowed: ledger {n}");
+            assert_eq!(
+                seen.ledger.state("new").map(|s| s.word()),
+                Some("verified"),
+                "ledger {n}"
+            );
+            fs::remove_file(world.root().join("current")).unwrap();
+            symlink("releases/old", world.root().join("current")).unwrap();
+        }
+        fs::remove_file(world.state("ledger")).unwrap();
+        let epoch = observed(&world).ledger.epoch().to_string();
+        assert_eq!(epoch, "0");
+        let out = world.script(
+            "request",
+            &["last", &epoch, &request("last", SWITCH)],
+            NO_FAULT,
+        );
+        assert_eq!(said(&out), "placed\n", "{out:?}");
+        // What is there but cannot be read is no empty ledger: not for who looks, not for who asks.
+        fs::remove_file(world.state("request")).unwrap();
+        fs::remove_file(world.state("ledger")).unwrap();
+        fs::create_dir(world.state("ledger")).unwrap();
+        let out = world.script(
+            "request",
+            &["blind", "0", &request("blind", SWITCH)],
+            NO_FAULT,
+        );
+        assert!(!out.status.success(), "{out:?}");
+    });
+}
+
+#[test]
+fn a_current_that_somebody_else_changed_is_never_flipped() {
+    under_each_shell(|world| {
+        world.request("r1", SWITCH);
+        fs::create_dir(world.root().join("releases/third")).unwrap();
+        fs::remove_file(world.root().join("current")).unwrap();
+        symlink("releases/third", world.root().join("current")).unwrap();
+        world.conductor(NO_FAULT);
+        assert_eq!(world.current(), "third");
+        assert_eq!(world.runs("acme.service"), "old");
+        assert!(world.read("runs/r1/events").contains("somebody changed it"));
+        for odd in ["releases/a b", "releases/-rf", "/etc", "releases/"] {
+            fs::remove_file(world.root().join("current")).unwrap();
+            symlink(odd, world.root().join("current")).unwrap();
+            assert!(matches!(observed(&world).current, Current::Odd(_)), "{odd}");
+        }
+    });
+}
+
+#[test]
+fn leftovers_of_a_crash_stand_in_nobodys_way() {
+    under_each_shell(|world| {
+        fs::create_dir_all(world.state("spare.tmp/x")).unwrap();
+        fs::create_dir_all(world.root().join("releases/.del-gone/deep")).unwrap();
+        symlink("nowhere", world.state("current.tmp")).unwrap();
+        symlink("releases/old", world.state("next.tmp")).unwrap();
+        symlink("releases/old", world.root().join("next")).unwrap();
+        fs::remove_file(world.state("links/new")).unwrap();
+        world.request("r1", &SWITCH.replace("settle", "settle prune\nsettle"));
+        world.conductor(NO_FAULT);
+        assert_eq!(world.current(), "new");
+        assert!(!world.root().join("next").exists());
+        assert!(!world.root().join("releases/.del-gone").exists());
+        assert!(!world.state("current.tmp").is_symlink());
+    });
+}
+
+#[test]
+fn a_setup_that_a_link_leads_elsewhere_gives_nothing_away() {
+    under_each_shell(|world| {
+        world.unit("");
+        let target = world.dir.path().join("precious");
+        fs::create_dir_all(target.join("acme")).unwrap();
+        let given = world.dir.path().join("given");
+        fs::write(
+            world.dir.path().join("real/chown"),
+            format!("#!/bin/sh\npwd >>{}\n", given.display()),
+        )
+        .unwrap();
+        fs::remove_dir_all(world.root()).unwrap();
+        symlink(&target, world.root()).unwrap();
+        let inside = world.root().join("acme");
+        let (_, text) = shipit::remote::script::ALL
+            .iter()
+            .find(|(name, _)| *name == "setup")
+            .unwrap();
+        for root in [inside.to_str().unwrap(), world.root().to_str().unwrap()] {
+            let args = [
+                root, "acme", "nobody", "nogroup", "path", "service", "boot", "", "no",
+            ];
+            let out = world.run(text, &args, NO_FAULT);
+            assert_eq!(out.status.code(), Some(42), "{root}: {out:?}");
+            assert!(!given.exists(), "{root}");
+        }
+    });
+}
