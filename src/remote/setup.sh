@@ -18,12 +18,10 @@ if ! id -u "$user" >/dev/null 2>&1; then
 fi
 
 [ -d "$root" ] || { mkdir -p -- "$root" && chmod 0755 "$root" && echo "made $root"; }
-# Given away is the directory we stand in, once it is known to be the one named: a link on the way there could
-# lead to /etc.
+# Given away is the directory we stand in: a link on the way to it could lead to /etc.
 cd -P -- "$root"
 [ "$(pwd -P)" = "$root" ] || { echo "$root leads through a link to $(pwd -P): write that as root" >&2; exit 42; }
 [ "$(stat -c %U .)" = "$user" ] || { chown -- "$user:" . && echo "gave $root to $user"; }
-cd /
 runuser -u "$user" -- sh -eu -c '
     umask 022
     cd "$1"
@@ -31,8 +29,7 @@ runuser -u "$user" -- sh -eu -c '
         [ ! -L "$part" ] || { echo "$1/$part is a link" >&2; exit 42; }
         [ -d "$part" ] || { mkdir "$part" && echo "made $1/$part"; }
     done
-    chmod 0700 .shipit
-    mkdir -p .shipit/releases .shipit/links .shipit/runs
+    chmod 0700 .shipit && mkdir -p .shipit/releases .shipit/links .shipit/runs
     [ -e .shipit/ledger ] && exit 0
     # A tree that another tool made: its releases and its link are taken over, all or (after a crash) again.
     : >.shipit/ledger.new
@@ -49,8 +46,7 @@ runuser -u "$user" -- sh -eu -c '
         echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) - - adopted $id" >>.shipit/ledger.new
         echo "adopted release $id"
     done
-    sync .shipit/ledger.new
-    mv -T .shipit/ledger.new .shipit/ledger
+    sync .shipit/ledger.new && mv -T .shipit/ledger.new .shipit/ledger
 ' - "$root"
 if [ "$group" != "$user" ] && getent group "$group" >/dev/null && cd -P -- "$root/shared" && [ "$(pwd -P)" = "$root/shared" ]; then
     chgrp -- "$group" . && chmod 2775 .
@@ -76,8 +72,7 @@ fi
 put "/etc/systemd/system/shipit-$app.path" "$path_unit" 0644
 put "/etc/systemd/system/shipit-$app.service" "$service_unit" 0644
 put "/etc/systemd/system/shipit-$app-boot.service" "$boot_unit" 0644
-# Always: an earlier setup may have died between writing and this. A running path unit keeps watching the
-# old path until it is restarted; the conductor it started goes on.
+# Always: an earlier setup may have died before this. A path unit watches its old path until it is restarted.
 systemctl daemon-reload
 systemctl enable --quiet "shipit-$app.path" "shipit-$app-boot.service"
 systemctl restart "shipit-$app.path"
