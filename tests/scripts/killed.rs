@@ -6,15 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 
-/// Lets a script die at each of its external commands, before and after; false ends the sweep. How many.
-fn sweep(case: impl Fn(Fault) -> bool + Sync) -> usize {
+/// Lets a script die at every `stride`-th of its external commands, before and after; false ends the sweep.
+/// How many commands it has.
+fn sweep(stride: usize, case: impl Fn(Fault) -> bool + Sync) -> usize {
     let next = AtomicUsize::new(1);
     let over = AtomicUsize::new(usize::MAX);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 loop {
-                    let at = next.fetch_add(1, Ordering::SeqCst);
+                    let at = next.fetch_add(stride, Ordering::SeqCst);
                     if at >= over.load(Ordering::SeqCst) {
                         break;
                     }
@@ -65,8 +66,8 @@ fn assert_rest(world: &World, fault: Fault) {
     assert!(world.state("spare/request").exists(), "no spare: {told}");
 }
 
-fn conductor_dies(prepare: impl Fn(&World) + Sync) -> usize {
-    sweep(|fault| {
+fn conductor_dies(stride: usize, prepare: impl Fn(&World) + Sync) -> usize {
+    sweep(stride, |fault| {
         let world = World::new(SHELLS[0]);
         prepare(&world);
         world.request("r1", SWITCH);
@@ -98,14 +99,14 @@ fn conductor_dies(prepare: impl Fn(&World) + Sync) -> usize {
 
 #[test]
 fn a_conductor_that_dies_at_any_command_is_followed_by_one_that_ends_well() {
-    let moments = conductor_dies(|_| {});
+    let moments = conductor_dies(1, |_| {});
     eprintln!("the conductor died before and after each of {moments} commands");
     assert!(moments > 30, "{moments}");
 }
 
 #[test]
 fn a_conductor_that_dies_at_any_command_of_going_back_goes_back_in_the_end() {
-    let moments = conductor_dies(|world| {
+    let moments = conductor_dies(3, |world| {
         fs::write(world.dir.path().join("units/acme.service/crash"), "").unwrap();
     });
     eprintln!("and, with a release that crashes, of {moments}");
@@ -114,7 +115,7 @@ fn a_conductor_that_dies_at_any_command_of_going_back_goes_back_in_the_end() {
 
 #[test]
 fn a_request_that_dies_at_any_command_is_placed_whole_or_not_at_all() {
-    let moments = sweep(|fault| {
+    let moments = sweep(1, |fault| {
         let world = World::new(SHELLS[0]);
         let text = request("r1", SWITCH);
         let out = world.script("request", &["r1", "1", &text], fault);
@@ -136,7 +137,7 @@ fn a_request_that_dies_at_any_command_is_placed_whole_or_not_at_all() {
 
 #[test]
 fn a_release_that_can_be_seen_is_known_to_the_ledger_wherever_publishing_died() {
-    let moments = sweep(|fault| {
+    let moments = sweep(1, |fault| {
         let world = World::new(SHELLS[0]);
         let fill = |id: &str| {
             fs::create_dir_all(world.root().join("releases").join(format!(".in-{id}"))).unwrap();
@@ -168,7 +169,7 @@ fn a_release_that_can_be_seen_is_known_to_the_ledger_wherever_publishing_died() 
 
 #[test]
 fn a_setup_that_dies_while_it_adopts_a_tree_adopts_all_of_it_the_next_time() {
-    let moments = sweep(|fault| {
+    let moments = sweep(1, |fault| {
         let world = World::new(SHELLS[0]);
         fs::remove_dir_all(world.state("")).unwrap();
         let root = world.root();

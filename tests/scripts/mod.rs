@@ -147,6 +147,7 @@ impl World {
             fs::write(real.join(name), text).unwrap();
             fs::set_permissions(real.join(name), PermissionsExt::from_mode(0o755)).unwrap();
         }
+        drop(symlink(real.join("sh"), self.dir.path().join("faulty/sh")));
         for name in TOOLS {
             symlink(
                 fakes.join("fault"),

@@ -31,7 +31,7 @@ finish() {
     numbers=''
     if ! marked attempt-2; then numbers=$(measured); fi
     [ "$1" = deployed ] || evidence
-    rm -f -- ../next
+    rm -f -- ../next next.tmp current.tmp current.gone
     live=$(is_current) || live=unreadable
     [ "$1" != deployed ] || rm -f degraded
     [ "$1" = deployed ] || step_spare
