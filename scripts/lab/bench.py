@@ -15,6 +15,7 @@ from proxy import Proxy
 SIZES = {"S": (60, 1_000_000), "M": (2_000, 40_000_000)}
 REPEATS = int(os.environ.get("SHIPIT_BENCH_REPEATS", "3"))
 ROUND_TRIP = 0.05
+FAR = 1.0  # so far away that work and noise are small beside each round trip
 BUDGETS = {"same, restarted": 13, "rollback": 10}
 WORDS = ("function return const let await this event state value index render update"
          " node style class import export default").split()
@@ -141,6 +142,22 @@ class Bench:
         return runs
 
 
+    def trips(self):
+        """Round trips of each budgeted operation: what it takes from far away, less what it takes from near."""
+        deeds = {"same, restarted": ("deploy", "--restart"), "rollback": ("rollback",)}
+        took = {}
+        for round_trip in (0.0, FAR):
+            self.proxy.round_trip = 0.0
+            self.fresh()
+            self.shipit("deploy")
+            self.tree.change()
+            self.shipit("deploy")
+            self.proxy.round_trip = round_trip
+            for name, arguments in deeds.items():
+                took.setdefault(name, []).append(self.shipit(*arguments).seconds)
+        return {name: (far - near) / FAR for name, (near, far) in took.items()}
+
+
 SCRIPT = r"""
 set -euo pipefail
 verb=$1 ssh=$2 root=/opt/acme to=deploy@127.0.0.1
@@ -180,15 +197,16 @@ def main():
             deploy = lambda kept=kept: bench.rsync("deploy", kept)
             contenders[name] = bench.rounds(deploy, (("same, restarted", deploy),),
                                             lambda kept=kept: bench.rsync("rollback", kept))
+        bench.proxy.round_trip = 0.0
+        trips_far = bench.trips()
     finally:
         shutil.rmtree(bench.home)
     count, total = SIZES[size]
     print(f"{size}: {count} files, {total / 1e6:.0f} MB; medians of {REPEATS}; watch: 0s and one good answer for "
           "shipit, since the scripts check no more. Round trips: what 50 ms cost, divided by them. Turns: how often "
-          "the client spoke after it had heard something, TCP's connecting included; no noise moves that.")
+          "the client spoke after it had heard something, TCP's connecting included: at least as many, whatever the noise.")
     print("| operation | with | 0 ms | 50 ms | against shipit | sent | received | TCP | round trips | turns | peak memory |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
-    missed = []
     for operation in contenders["shipit"]:
         for name, runs in contenders.items():
             if operation not in runs:
@@ -200,12 +218,10 @@ def main():
             print(f"| {operation} | {name} | {median(near, 'seconds'):.2f} s | {median(far, 'seconds'):.2f} s "
                   f"| {ratio:.2f} × | {amount(median(near, 'up'))} | {amount(median(near, 'down'))} "
                   f"| {median(near, 'connections'):.0f} | {trips:.1f} | {median(far, 'turns'):.0f} | {peak} |", flush=True)
-            budget = BUDGETS.get(operation)
-            turns = min(run.turns for run in far)
-            if name == "shipit" and budget is not None and turns > budget:
-                missed.append(f"BUDGET MISSED: {operation}: {turns} turns, not {budget}")
-    for line in missed or ["Budgets kept, in turns: " + ", ".join(f"{name} ≤ {most}" for name, most in BUDGETS.items())]:
-        print(line)
+    for name, most in BUDGETS.items():
+        said = "kept" if trips_far[name] < most + 0.5 else "MISSED"
+        print(f"Budget {said}: {name}, {trips_far[name]:.1f} round trips of {most} "
+              f"(one run {FAR:.0f} s away, less one beside the host)")
 
 
 main()

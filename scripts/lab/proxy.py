@@ -18,8 +18,8 @@ class Proxy:
         ready.wait()
 
     def reset(self):
-        """`turns`: how often the client spoke after it had heard something, the round trips of a protocol that
-        waits; one for each TCP connection is counted too."""
+        """`turns`: how often the client spoke after it had heard something, and one for each TCP connection: no
+        less than the round trips that it waited for, since goodbyes and ends of input count too."""
         self.up = self.down = self.connections = self.turns = 0
         self.heard = False
 
