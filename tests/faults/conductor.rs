@@ -136,6 +136,9 @@ fn a_migration_that_was_interrupted_is_a_question_and_never_runs_twice() {
     host.boot_again();
     let ran = run.end().leaves(1).says("interrupted");
     assert_eq!(ran.outcome(), "failed", "{ran}");
+    // The app itself is still booting.
+    rest(&host);
+    assert_whole(&host);
     assert_live(&host, &before, "v1");
     assert_eq!(ACME.migrations(&host).len(), ran_before + 1);
     desk.json(&["deploy"]).leaves(1).says("--migration done");
