@@ -4,7 +4,7 @@
 #   scripts/test.sh STAGE...     only these: fmt clippy scripts doc test
 # Tests on lab hosts need root, taken by sudo where we are somebody else. Where no host can boot they are left
 # out, and the last lines say how many; with CI=true or SHIPIT_LAB=require that is a failure.
-# SHIPIT_TEST_THREADS: tests at once, 4 by default: lab tests mostly wait for their hosts.
+# SHIPIT_TEST_THREADS: tests at once, 2 by default: what is timed in them must not starve.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=SCRIPTDIR/lib.sh
@@ -68,7 +68,7 @@ tests() {
   if [ "${CI:-}" = true ]; then export SHIPIT_LAB=require; fi
   # What was left out is counted from the copy of stderr.
   {
-    cargo test --locked -- --test-threads="${SHIPIT_TEST_THREADS:-4}" 2>&1 >&3 | tee "$scratch/stderr" >&2
+    cargo test --locked -- --test-threads="${SHIPIT_TEST_THREADS:-2}" 2>&1 >&3 | tee "$scratch/stderr" >&2
   } 3>&1
 }
 
