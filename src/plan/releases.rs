@@ -5,6 +5,7 @@ use super::ledger::State;
 use super::observed::Observed;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::release::Id;
 
 /// The place of a release in the order in which releases came; one the ledger does not know is oldest.
 fn rank(seen: &Observed, id: &str) -> usize {
@@ -66,6 +67,8 @@ pub fn rollback_target(
         Some(named) => {
             let matches: Vec<&String> = match seen.releases.iter().find(|id| *id == named) {
                 Some(whole) => vec![whole],
+                // A whole name that is gone is not the beginning of its neighbour of the same second.
+                None if Id::parse(named).is_some() => Vec::new(),
                 None => seen
                     .releases
                     .iter()

@@ -1,12 +1,14 @@
 //! What can be typed: clap definitions, each help with an example first. Nothing is decided here.
 
+mod unit;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
-use crate::config::StrategyName;
 use crate::plan::Migration;
 use crate::report::Colour;
+pub use unit::{FailOn, Format, Generate, Lint, ProgramName, UnitCommand};
 
 /// shipit
 #[derive(Parser, Debug)]
@@ -224,145 +226,4 @@ pub struct Prune {
     /// How many verified releases stay; by default keep_releases
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub keep: Option<u32>,
-}
-
-/// `unit`
-#[derive(Subcommand, Debug)]
-pub enum UnitCommand {
-    /// Say what is wrong with units before it hurts
-    #[command(
-        long_about = "Example:\n  shipit unit lint deploy/units\n  shipit unit lint --fix acme.service acme.socket\n\nFiles that are given together are looked at together; drop-ins beside a unit are read with it. \
-        Exits 1 when a finding reaches --fail-on. A comment `# shipit: allow RULE` in a unit silences a rule there."
-    )]
-    Lint(Lint),
-    /// Explain a rule, or a sandboxing directive
-    #[command(
-        long_about = "Example:\n  shipit unit explain restart-gives-up\n  shipit unit explain NoNewPrivileges\n\nWhat it is, why, what happens in production, the lines to write. Without a name: all rules."
-    )]
-    Explain {
-        /// The name in brackets behind a finding
-        rule: Option<String>,
-    },
-    /// Write production-grade units
-    #[command(
-        long_about = "Example:\n  shipit unit generate --program node --strategy socket --port 8080\n\nWrites commented, sandboxed units that pass every rule: service, socket, migration, timers. \
-        deploy.yml and this directory answer what is not given. Never overwrites."
-    )]
-    Generate(Generate),
-}
-
-/// `unit lint`
-#[derive(ClapArgs, Debug)]
-pub struct Lint {
-    /// Unit files, directories of them, or environment files
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// Write the safe fixes into the files
-    #[arg(long)]
-    pub fix: bool,
-    /// Print the safe fixes as a drop-in, for files that are not yours
-    #[arg(long, conflicts_with = "fix")]
-    pub drop_in: bool,
-    /// The mildest finding that makes it exit 1
-    #[arg(long, value_enum, default_value_t = FailOn::Warning)]
-    pub fail_on: FailOn,
-    /// For people, or as annotations of a GitHub workflow
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-}
-
-/// `unit lint --fail-on`
-#[derive(clap::ValueEnum, Clone, Copy, Debug)]
-pub enum FailOn {
-    /// What does not work, or is a hole.
-    Error,
-    /// What will hurt one day.
-    Warning,
-    /// What could be better.
-    Info,
-}
-
-/// `unit lint --format`
-#[derive(clap::ValueEnum, Clone, Copy, Debug)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// GitHub's workflow commands.
-    Github,
-}
-
-/// `unit generate`
-#[derive(ClapArgs, Debug)]
-pub struct Generate {
-    /// The app's name; by default deploy.yml's
-    #[arg(long)]
-    pub app: Option<String>,
-    /// The app's directory on the host; by default deploy.yml's
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<String>,
-    /// What serves; by default what this directory looks like
-    #[arg(long, value_enum)]
-    pub program: Option<ProgramName>,
-    /// Its command line, as in ExecStart=, through ROOT/current
-    #[arg(long, value_name = "LINE")]
-    pub command: Option<String>,
-    /// The TCP port
-    #[arg(long, conflicts_with = "worker")]
-    pub port: Option<u16>,
-    /// It listens nowhere
-    #[arg(long)]
-    pub worker: bool,
-    /// How a release is turned over; by default deploy.yml's
-    #[arg(long, value_parser = strategy)]
-    pub strategy: Option<StrategyName>,
-    /// The program reports READY=1
-    #[arg(long)]
-    pub notify: bool,
-    /// The user it runs as; by default the app's name
-    #[arg(long)]
-    pub user: Option<String>,
-    /// Seconds to finish requests after SIGTERM
-    #[arg(long, value_name = "SECONDS")]
-    pub drain: Option<u32>,
-    /// The most memory it may take, in MiB
-    #[arg(long, value_name = "MIB")]
-    pub memory: Option<u32>,
-    /// A unit that it needs; may be given several times
-    #[arg(long, value_name = "UNIT")]
-    pub needs: Vec<String>,
-    /// The command line that migrates, through ROOT/next
-    #[arg(long, value_name = "LINE")]
-    pub migrate: Option<String>,
-    /// The command line that backs up into ROOT/shared/backups; old ones are pruned
-    #[arg(long, value_name = "LINE")]
-    pub backup: Option<String>,
-    /// Where the units are written
-    #[arg(long, value_name = "DIR", default_value = "deploy/units")]
-    pub out: PathBuf,
-    /// Print them instead of writing
-    #[arg(long)]
-    pub print: bool,
-}
-
-/// `unit generate --program`
-#[derive(clap::ValueEnum, Clone, Copy, Debug)]
-pub enum ProgramName {
-    /// Node.js.
-    Node,
-    /// Python behind gunicorn.
-    Gunicorn,
-    /// Ruby behind puma.
-    Puma,
-    /// A compiled program.
-    Binary,
-    /// Files, served by caddy.
-    Static,
-}
-
-fn strategy(name: &str) -> Result<StrategyName, String> {
-    let known = StrategyName::ALL
-        .into_iter()
-        .find(|known| known.as_str() == name);
-    let names = StrategyName::ALL.map(StrategyName::as_str).join(", ");
-    known.ok_or_else(|| format!("one of {names}"))
 }
