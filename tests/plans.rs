@@ -281,3 +281,23 @@ fn a_current_that_is_not_ours_is_shown_and_never_touched() {
               next  shipit setup    # adopts a link to a release made by another tool"#]],
     );
 }
+
+#[test]
+fn a_whole_name_that_is_gone_is_not_the_beginning_of_its_neighbour() {
+    let seen = facts(
+        "current link releases/20260503-094503\nrelease 20260503-094502-2\nrelease 20260503-094503\n\
+         ledger t 1 r verified 20260503-094502-2\nledger t 2 r verified 20260503-094503\n",
+    );
+    check(
+        &format!("{BASE}{SERVICE}"),
+        &seen,
+        &Goal::Rollback {
+            to: Some("20260503-094502".into()),
+        },
+        &expect![[r#"
+            error: there is no release 20260503-094502 on the host
+              why   verified releases on the host: 20260503-094502-2
+              host  acme runs 20260503-094503; nothing changed
+              next  shipit releases"#]],
+    );
+}
