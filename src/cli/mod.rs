@@ -19,11 +19,12 @@ mod unit;
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Instant;
 
 use clap::{CommandFactory, Parser};
 
 use crate::config::{self, Config};
-use crate::engine::session;
+use crate::engine::{Run, session};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::interrupt::Interrupts;
@@ -145,6 +146,32 @@ fn interrupts() -> Result<Interrupts, Failure> {
 
 fn link(global: &Global, config: &Config, interrupts: &Interrupts) -> SshLink {
     SshLink::new(global, config, interrupts.clone())
+}
+
+/// Runs a command that changes the host: what was typed goes to the engine, and from here on events tell the rest.
+fn switching(
+    global: &Global,
+    config: &Config,
+    command: &'static str,
+    release: Option<&String>,
+    carry_out: impl FnOnce(&mut Run<'_>) -> Exit,
+) -> Result<Exit, Failure> {
+    let began = Instant::now();
+    let mut report = reporter(global);
+    report.event(&report::event::Event::Started {
+        command,
+        app: config.app.as_str().into(),
+        host: config.host.to_string(),
+        release: release.cloned(),
+    });
+    let interrupts = interrupts()?;
+    Ok(carry_out(&mut Run {
+        config,
+        link: &mut link(global, config, &interrupts),
+        report: report.as_mut(),
+        began,
+        interrupts: &interrupts,
+    }))
 }
 
 /// Connects and looks: what most commands begin with.

@@ -1,9 +1,7 @@
 //! `deploy`, from the build to the last word: local work, look, plan, stage, hook, switch, hooks.
 
-use std::time::{Duration, Instant};
-
-use super::switch::{self, Switched};
-use super::{Ending, Run, local, outcome, session, stage};
+use super::attempt::{self, SoFar, Turn};
+use super::{Ending, Run, local, stage};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::plan::ledger::State;
@@ -11,7 +9,6 @@ use crate::plan::observed::Observed;
 use crate::plan::{self, Goal, Migration};
 use crate::release::{Scanned, Source, scan};
 use crate::report::event::{Event, Outcome, Phase};
-use crate::report::sentence;
 
 /// What a person asked for beyond the configuration.
 #[derive(Clone, Debug, Default)]
@@ -28,60 +25,25 @@ pub struct Wish {
     pub migration: Migration,
 }
 
-/// What a run knows of itself while it may still fail: for its hook and its last event.
-#[derive(Debug, Default)]
-pub(super) struct SoFar {
-    /// Bytes that this client sent.
-    pub(super) sent: u64,
-    /// The release that is to go live.
-    pub(super) release: Option<String>,
-    /// The release that is live.
-    pub(super) previous: Option<String>,
-}
-
-impl SoFar {
-    /// Ends a run that failed before the host took over, with its hook.
-    pub(super) fn fail(self, run: &mut Run<'_>, command: &'static str, failure: Failure) -> Exit {
-        let kind = outcome(failure.exit);
-        let facts = local::Facts {
-            release: self.release.as_deref().unwrap_or(""),
-            previous: self.previous.as_deref(),
-            command,
-            outcome: Some(sentence::outcome(kind)),
-        };
-        on_failure(run, &facts);
-        let ending = Ending {
-            live: self
-                .previous
-                .clone()
-                .filter(|_| failure.exit == Exit::Untouched),
-            release: self.release,
-            previous: self.previous,
-            ..Ending::default()
-        };
-        run.end(kind, ending, Some(failure), self.sent)
-    }
-}
-
 /// Deploys. The exit code; everything else was told.
 pub fn deploy(run: &mut Run<'_>, wish: &Wish) -> Exit {
     let mut so_far = SoFar {
         release: wish.release.clone(),
         ..SoFar::default()
     };
-    match attempt(run, wish, &mut so_far) {
+    match go(run, wish, &mut so_far) {
         Ok(exit) => exit,
         Err(failure) => so_far.fail(run, "deploy", failure),
     }
 }
 
-fn attempt(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failure> {
+fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failure> {
     let scanned = match &wish.release {
         Some(_) => None,
         None => Some(prepare_here(run)?),
     };
     let mut host = run.link.connect(run.report)?;
-    let mut seen = free_host(run, host.as_mut(), wish.wait)?;
+    let mut seen = attempt::free_host(run, host.as_mut(), wish.wait)?;
     let mut staged: Option<String> = None;
     loop {
         // While this client waited for its turn, somebody else's prune may have taken what it had staged.
@@ -125,106 +87,14 @@ fn attempt(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, F
                 migration: wish.migration,
             },
         )?;
-        for text in &plan.warnings {
-            run.report.event(&Event::Warning { text: text.clone() });
-        }
-        if let Some(line) = run.config.hooks.before_switch.as_deref() {
-            let facts = local::Facts {
-                release: &release,
-                previous: plan.previous.as_deref(),
-                command: "deploy",
-                outcome: None,
-            };
-            local::run(
-                run.config,
-                "before_switch",
-                line,
-                Phase::Stage,
-                &facts,
-                run.report,
-            )?;
-        }
-        let (switched, session) = switch::switch(run, host, &seen, &plan);
-        if let Some(session) = &session {
-            so_far.sent = session.traffic().0;
-        }
-        match (switched, session) {
-            (Switched::Ended(followed, verdict), _) => {
-                return Ok(finish(run, &plan, &followed, &verdict, so_far.sent));
-            }
-            (Switched::Held(_) | Switched::Outdated(_), Some(session)) if wish.wait => {
+        match attempt::attempt(run, host, &seen, &plan, wish.wait, so_far)? {
+            Turn::Ended(exit) => return Ok(exit),
+            Turn::Again(session) => {
                 host = session;
-                seen = free_host(run, host.as_mut(), true)?;
+                seen = attempt::free_host(run, host.as_mut(), true)?;
             }
-            (Switched::Held(request), _) => {
-                return Err(switch::held(
-                    &request,
-                    "your release is staged; nothing live changed",
-                ));
-            }
-            (Switched::Outdated(who), _) => {
-                return Err(Failure::new(
-                    Exit::Locked,
-                    "somebody else switched while this release was being staged",
-                )
-                .why(who)
-                .host("your release is staged; nothing live was changed by you")
-                .next(format!("shipit deploy --release {release}"))
-                .next("shipit deploy --wait"));
-            }
-            (Switched::Failed(failure), _) => return Err(failure),
         }
     }
-}
-
-/// Hooks after the host has spoken, then the end.
-pub(super) fn finish(
-    run: &mut Run<'_>,
-    plan: &plan::Plan,
-    followed: &super::follow::Followed,
-    verdict: &super::follow::Verdict,
-    sent: u64,
-) -> Exit {
-    let well = verdict.outcome == "deployed";
-    let told = match (well, plan.command) {
-        (true, "rollback") => "rolled_back",
-        (true, _) => "deployed",
-        (false, _) => verdict.outcome.as_str(),
-    };
-    if well {
-        let facts = local::Facts {
-            release: &plan.next,
-            previous: plan.previous.as_deref(),
-            command: plan.command,
-            outcome: Some(told),
-        };
-        local::hook_after(
-            run.config,
-            "after_switch",
-            run.config.hooks.after_switch.as_deref(),
-            &facts,
-            run.report,
-        );
-    } else {
-        let facts = local::Facts {
-            release: &plan.next,
-            previous: plan.previous.as_deref(),
-            command: plan.command,
-            outcome: Some(told),
-        };
-        on_failure(run, &facts);
-    }
-    switch::tell(run, plan, followed, verdict, sent)
-}
-
-fn on_failure(run: &mut Run<'_>, facts: &local::Facts<'_>) {
-    local::hook_after(
-        run.config,
-        "on_failure",
-        run.config.hooks.on_failure.as_deref(),
-        facts,
-        run.report,
-    );
 }
 
 /// Build and scan: all that needs no host.
@@ -246,38 +116,6 @@ fn prepare_here(run: &mut Run<'_>) -> Result<Scanned, Failure> {
         run.report.event(&Event::Warning { text: text.clone() });
     }
     Ok(scanned)
-}
-
-/// Looks at the host until no other switch holds it.
-pub(super) fn free_host(
-    run: &mut Run<'_>,
-    host: &mut dyn Host,
-    wait: bool,
-) -> Result<Observed, Failure> {
-    let began = Instant::now();
-    let mut told = String::new();
-    loop {
-        let seen = session::observe(host, run.config)?;
-        let Some(request) = &seen.request else {
-            return Ok(seen);
-        };
-        if !wait {
-            return Err(switch::held(request, "nothing was sent, nothing changed"));
-        }
-        if told != request.run {
-            told.clone_from(&request.run);
-            let text = format!(
-                "waiting for {} ({} to {})",
-                request.by, request.command, request.next
-            );
-            run.report.event(&Event::Warning { text });
-        }
-        if began.elapsed() > Duration::from_secs(3600) {
-            return Err(switch::held(request, "waited for an hour; nothing changed"));
-        }
-        run.go_on("waiting")?;
-        std::thread::sleep(Duration::from_millis(500));
-    }
 }
 
 /// The live release has this very content: nothing to do, unless a restart was asked for.

@@ -2,6 +2,7 @@
 //! order (that is `plan`) and writes no sentence about success (that is `report`).
 //! Start reading at [`deploy`](deploy::deploy).
 
+mod attempt;
 pub mod deploy;
 pub mod follow;
 pub mod local;
