@@ -2,8 +2,8 @@
 # All checks and all tests. On a Debian with Rust and gcc it installs what else it needs, as root or by sudo.
 #   scripts/test.sh              everything; stops at the first stage that fails
 #   scripts/test.sh STAGE...     only these: fmt clippy scripts doc test
-# Tests on lab hosts need root, taken by sudo where we are somebody else. Where no host can boot they are left
-# out, and the last lines say how many; with CI=true or SHIPIT_LAB=require that is a failure.
+# Tests on lab hosts need root, taken by sudo where we are somebody else. Where no host can boot (or no sshd is)
+# they are left out, and the last lines say how many; with CI=true or SHIPIT_LAB=require that is a failure.
 # SHIPIT_TEST_THREADS: tests at once, 2 by default: what is timed in them must not starve.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -105,7 +105,7 @@ for name in "$@"; do
   if [ "$name" = test ]; then stage test tests; else stage "$name" "$name"; fi
 done
 if grep '^LEFT OUT' "$scratch/stderr" >"$scratch/left_out" 2>/dev/null; then
-  say "all passed in $SECONDS s, BUT $(wc -l <"$scratch/left_out") tests were left out: no lab host can boot here"
+  say "all passed in $SECONDS s, BUT $(wc -l <"$scratch/left_out") tests were left out, see LEFT OUT above"
 else
   say "all passed in $SECONDS s"
 fi

@@ -59,7 +59,7 @@ impl Builder {
     /// Boots it. `None`, said loudly, where no host can boot; [`super::host`] is the way to call this.
     pub fn boot_if_possible(self) -> Option<Host> {
         if let Err(why) = available(self.suite) {
-            leave_out(&why);
+            leave_out(&format!("no lab host can boot here: {why}"));
             return None;
         }
         Some(self.boot())

@@ -11,6 +11,8 @@ use shipit::host::ssh::{Ask, Login, NoOne, Notice, Ssh, Trust, connect};
 use shipit::host::{Ended, Exec, Heard, Host, Lost};
 use shipit::interrupt::Interrupts;
 
+use crate::lab;
+
 /// A running sshd in a directory of its own; it ends with the value.
 pub struct Sshd {
     pub dir: tempfile::TempDir,
@@ -28,7 +30,7 @@ pub fn sshd(extra: &str) -> Option<Sshd> {
         program,
         Command::new("ssh-keygen").arg("-?").output().is_ok(),
     ) else {
-        eprintln!("SKIPPED: no sshd or no ssh-keygen on this machine");
+        lab::leave_out("no sshd or no ssh-keygen on this machine");
         return None;
     };
     // sshd insists on its empty directory; without root it does not use it.

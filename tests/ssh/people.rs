@@ -1,0 +1,102 @@
+//! A person at the terminal: passwords and the server's own questions, against the PAM of a real host.
+
+use shipit::failure::Exit;
+use shipit::host::ssh::{Ask, Login, Trust};
+
+use super::server::{open_asking, refused, says};
+use crate::lab::{self, Host, Suite};
+
+/// Gives these answers, one after the other, and remembers what was asked.
+struct Person {
+    answers: Vec<&'static str>,
+    asked: Vec<String>,
+}
+
+impl Person {
+    fn with(answers: &[&'static str]) -> Self {
+        Self {
+            answers: answers.iter().rev().copied().collect(),
+            asked: Vec::new(),
+        }
+    }
+}
+
+impl Ask for Person {
+    fn passphrase(&mut self, _: &str) -> Option<String> {
+        panic!("asked for a passphrase, but there is no key")
+    }
+    fn password(&mut self, prompt: &str) -> Option<String> {
+        self.asked.push(prompt.to_owned());
+        self.answers.pop().map(str::to_owned)
+    }
+    fn yes(&mut self, _: &str) -> bool {
+        panic!("asked a question")
+    }
+}
+
+/// A host whose sshd takes nothing but this, and a login without a key; its configuration lives with the second value.
+fn host_that_takes(suite: Suite, how: &str) -> Option<(Host, Login, tempfile::TempDir)> {
+    let host = lab::Builder::from(suite).boot_if_possible()?;
+    host.root_reading("chpasswd", b"deploy:open sesame\n").ok();
+    host.write_file(
+        "/etc/ssh/sshd_config.d/00-person.conf",
+        format!("UsePAM yes\nPubkeyAuthentication no\nMaxAuthTries 6\n{how}\n").as_bytes(),
+    );
+    host.root("systemctl restart ssh.service || systemctl restart ssh.socket")
+        .ok();
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("ssh_config");
+    std::fs::write(&config, "IdentityAgent none\nIdentitiesOnly yes\n").unwrap();
+    let login = Login {
+        user: Some("deploy".into()),
+        host: host.address().to_string(),
+        port: Some(host.ssh_port()),
+        pin: None,
+        trust: Trust::Strict,
+        config_file: Some(config),
+        identity: None,
+        known_hosts: Some(host.known_hosts()),
+    };
+    Some((host, login, dir))
+}
+
+fn logs_in_with_a_password(how: &str) {
+    let Some((_host, login, _dir)) = host_that_takes(Suite::Bookworm, how) else {
+        return;
+    };
+    let mut person = Person::with(&["wrong", "open sesame"]);
+    let (result, _) = open_asking(&login, &mut person);
+    let mut ssh = result.unwrap_or_else(|failure| panic!("{failure}\n{:?}", person.asked));
+    assert_eq!(says(&mut ssh, "id -un"), "deploy\n");
+    assert_eq!(person.asked.len(), 2, "{:?}", person.asked);
+    assert!(person.asked[0].contains("assword"), "{:?}", person.asked);
+    // It is said whose password is meant.
+    assert!(
+        person.asked[0].contains(&login.host) || person.asked[0].contains("deploy@"),
+        "{:?}",
+        person.asked
+    );
+
+    let mut person = Person::with(&["wrong", "worse", "worst", "never asked"]);
+    let (result, _) = open_asking(&login, &mut person);
+    let Err(failure) = result else {
+        panic!("a wrong password was taken")
+    };
+    assert_eq!(failure.exit, Exit::Unreachable, "{failure}");
+    assert_eq!(person.asked.len(), 3, "three tries, as in OpenSSH");
+    assert!(!failure.to_string().contains("wors"), "{failure}");
+
+    // Where nobody can be asked it is said what the server wants.
+    let failure = refused(&login);
+    assert_eq!(failure.exit, Exit::Unreachable, "{failure}");
+}
+
+#[test]
+fn a_password_is_asked_for_and_a_wrong_one_may_be_mended() {
+    logs_in_with_a_password("PasswordAuthentication yes\nKbdInteractiveAuthentication no");
+}
+
+#[test]
+fn the_questions_of_pam_are_handed_to_the_person() {
+    logs_in_with_a_password("PasswordAuthentication no\nKbdInteractiveAuthentication yes");
+}
