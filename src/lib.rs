@@ -11,6 +11,7 @@
 //! 3. [`step`]: everything the conductor can do to a host, as values.
 //!    [`strategy`]: how one service goes from the old release to the new one.
 //!    [`plan`]: config, observed and goal make a plan. Pure.
+//!    [`facts`]: what a running host says of the app's units. Pure.
 //! 4. [`remote`]: the scripts that run on the host, quoting, framing, verdicts.
 //!    [`host`]: the only way to a machine. [`interrupt`]: Ctrl-C and SIGTERM, counted.
 //! 5. [`report`]: events for a terminal, plain lines, JSON lines.
@@ -22,6 +23,7 @@
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod facts;
 pub mod failure;
 pub mod host;
 pub mod interrupt;

@@ -182,6 +182,15 @@ fn look(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed), F
     Ok((host, seen))
 }
 
+/// One line on stderr, beside the results.
+fn aside(text: &str) {
+    let _ = writeln!(
+        std::io::stderr().lock(),
+        "{}",
+        words::shown(text.as_bytes())
+    );
+}
+
 /// Writes results to stdout; a reader that went away is no failure.
 fn results(text: &str) {
     let mut out = std::io::stdout().lock();

@@ -61,6 +61,10 @@ scripts! {
     as_root = "as_root.sh";
     /// Prints a unit's journal as JSON lines. Args: access, unit, follow.
     logs = "logs.sh";
+    /// Prints the app's units as the host has them. Args: app, units….
+    units = "units.sh";
+    /// Answers questions about what units name. Args: (kind, value)….
+    facts = "facts.sh";
     /// Prints a release's manifest. Args: root, id.
     manifest = "manifest.sh";
 }

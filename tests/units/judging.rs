@@ -72,6 +72,7 @@ fn fact(context: &mut Context, line: &str) {
                     String::new()
                 },
                 mode: if exists { mode(3) } else { 0 },
+                directory: false,
                 above: if words.len() > 5 {
                     vec![(words[4].into(), mode(5))]
                 } else {
@@ -82,7 +83,8 @@ fn fact(context: &mut Context, line: &str) {
         }
         "account" => {
             let (name, there) = rest.split_once('=').unwrap();
-            facts(context).accounts.insert(name.into(), there == "yes");
+            facts(context).users.insert(name.into(), there == "yes");
+            facts(context).groups.insert(name.into(), there == "yes");
         }
         "calendar" => {
             let (expression, state) = rest.rsplit_once('=').unwrap();

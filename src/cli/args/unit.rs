@@ -11,8 +11,9 @@ use crate::config::StrategyName;
 pub enum UnitCommand {
     /// Say what is wrong with units before it hurts
     #[command(
-        long_about = "Example:\n  shipit unit lint deploy/units\n  shipit unit lint --fix acme.service acme.socket\n\nFiles that are given together are looked at together; drop-ins beside a unit are read with it. \
-        Exits 1 when a finding reaches --fail-on. A comment `# shipit: allow RULE` in a unit silences a rule there."
+        long_about = "Example:\n  shipit unit lint deploy/units\n  shipit unit lint --fix acme.service acme.socket\n  shipit unit lint --host\n\nFiles that are given together are looked at together; drop-ins beside a unit are read with it. \
+        With --host the units that the host of deploy.yml has are judged, with what is so there: users, files, processes, sockets; \
+        files given too are what the repository has, and differences are found. Exits 1 when a finding reaches --fail-on. A comment `# shipit: allow RULE` in a unit silences a rule there."
     )]
     Lint(Lint),
     /// Explain a rule, or a sandboxing directive
@@ -35,8 +36,11 @@ pub enum UnitCommand {
 #[derive(ClapArgs, Debug)]
 pub struct Lint {
     /// Unit files, directories of them, or environment files
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "host", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Judge the units that the host has, as they are and run there
+    #[arg(long, conflicts_with_all = ["fix", "drop_in"])]
+    pub host: bool,
     /// Write the safe fixes into the files
     #[arg(long)]
     pub fix: bool,

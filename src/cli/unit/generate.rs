@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::super::args::{Generate, Global, ProgramName};
 use crate::config::Config;
+use crate::facts;
 use crate::failure::{Exit, Failure};
 use crate::unit::generate::{self, Answers, Job, Program, Ready, Written};
 
@@ -81,10 +82,10 @@ fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure>
         answers.root = root;
     }
     if let Some(service) = config.and_then(|config| config.services.first()) {
-        answers.strategy = super::strategy(service.strategy);
+        answers.strategy = facts::strategy(service.strategy);
     }
     if let Some(name) = wish.strategy {
-        answers.strategy = super::strategy(name);
+        answers.strategy = facts::strategy(name);
     }
     answers.port = if wish.worker {
         None

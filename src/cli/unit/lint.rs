@@ -6,17 +6,22 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::super::args::{FailOn, Format, Global, Lint};
-use crate::config::Config;
+use crate::engine;
+use crate::engine::session::Link;
+use crate::facts;
 use crate::failure::{Exit, Failure};
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
 use crate::unit::parse::File;
 use crate::unit::render;
 use crate::unit::repair::{self, Which};
-use crate::unit::rules::{self, Context, Finding, Severity};
+use crate::unit::rules::{self, Finding, Severity};
 use crate::unit::search;
 
 pub(super) fn run(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
+    if wish.host {
+        return on_host(global, wish);
+    }
     let config = super::configuration(global)?;
     let mut units = Vec::new();
     let mut findings = Vec::new();
@@ -33,7 +38,7 @@ pub(super) fn run(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
     }
     let peers = units.clone();
     for each in &mut units {
-        let mut found = rules::lint(each, &context(each, &peers, config.as_ref()));
+        let mut found = rules::lint(each, &facts::context(each, &peers, config.as_ref()));
         if wish.drop_in {
             drop_in(each, &found);
             continue;
@@ -43,21 +48,26 @@ pub(super) fn run(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
             write(each, &fixed)?;
             // Read again, so that places are those of the files as they are now.
             *each = reread(&fixed);
-            found = rules::lint(each, &context(each, &peers, config.as_ref()));
+            found = rules::lint(each, &facts::context(each, &peers, config.as_ref()));
         }
         findings.extend(found);
     }
     if wish.drop_in {
         return Ok(Exit::Done);
     }
+    Ok(tell(global, wish, &findings, units.len()))
+}
+
+/// Prints the findings; the exit code says whether one reaches the limit.
+fn tell(global: &Global, wish: &Lint, findings: &[Finding], units: usize) -> Exit {
     let text = match (global.json, wish.format) {
-        (true, _) => render::json(&findings),
-        (_, Format::Github) => render::github(&findings),
+        (true, _) => render::json(findings),
+        (_, Format::Github) => render::github(findings),
         (_, Format::Text) => format!(
             "{}{} in {}\n",
-            render::text(&findings),
-            render::summary(&findings),
-            counted(units.len())
+            render::text(findings),
+            render::summary(findings),
+            counted(units)
         ),
     };
     super::super::results(&text);
@@ -66,10 +76,34 @@ pub(super) fn run(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
         FailOn::Warning => Severity::Warning,
         FailOn::Info => Severity::Info,
     };
-    let fails = findings
+    if findings.iter().any(|finding| finding.severity >= limit) {
+        Exit::Untouched
+    } else {
+        Exit::Done
+    }
+}
+
+/// Judges the host's own units by what is so there. The files named, if any, are what the repository has.
+fn on_host(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
+    let config = super::super::configuration(global)?;
+    let mut repository = Vec::new();
+    for path in files(&wish.files)?
         .iter()
-        .any(|finding: &Finding| finding.severity >= limit);
-    Ok(if fails { Exit::Untouched } else { Exit::Done })
+        .filter(|path| !is_environment(path))
+    {
+        repository.push(unit(path)?);
+    }
+    let mut link = super::super::link(global, &config, &super::super::interrupts()?);
+    let mut host = Link::connect(&mut link, super::super::reporter(global).as_mut())?;
+    let mut live = engine::facts::collect(host.as_mut(), &config)?;
+    for (unit, facts) in &mut live.units {
+        facts.repository = repository.iter().find(|own| own.name == unit.name).cloned();
+    }
+    let findings = live.judge(&config);
+    for what in &live.unreadable {
+        super::super::aside(&format!("could not be read: {what}"));
+    }
+    Ok(tell(global, wish, &findings, live.units.len()))
 }
 
 fn counted(units: usize) -> String {
@@ -144,25 +178,6 @@ fn unit(path: &Path) -> Result<Unit, Failure> {
         *first = File::parse(text, &bytes);
     }
     Ok(Unit { name, files })
-}
-
-fn context(unit: &Unit, peers: &[Unit], config: Option<&Config>) -> Context {
-    let mut context = Context {
-        peers: peers.to_vec(),
-        ..Context::default()
-    };
-    let Some(config) = config else { return context };
-    context.root = Some(config.root.as_str().to_owned());
-    context.deploy_user.clone_from(&config.host.user);
-    let migrate = config.migrate.as_ref().map(|migrate| migrate.unit.as_str());
-    context.migrate = migrate.and_then(UnitName::new);
-    let service = config.services.iter().find(|service| {
-        let name = UnitName::new(service.unit.as_str());
-        let template = name.as_ref().and_then(UnitName::template);
-        name.as_ref() == Some(&unit.name) || template.as_ref() == Some(&unit.name)
-    });
-    context.strategy = service.map(|service| super::strategy(service.strategy));
-    context
 }
 
 /// Prints the drop-in that would put the safe findings right, and where it belongs.

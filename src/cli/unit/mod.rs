@@ -1,4 +1,5 @@
-//! `shipit unit`: units checked, explained and written. Needs no host; with a deploy.yml in reach it knows more.
+//! `shipit unit`: units checked, explained and written. Needs no host, but for `lint --host`; with a
+//! deploy.yml in reach it knows more.
 
 mod generate;
 mod lint;
@@ -6,9 +7,9 @@ mod lint;
 use std::io;
 
 use super::args::{Global, UnitCommand};
-use crate::config::{self, Config, StrategyName};
+use crate::config::{self, Config};
 use crate::failure::{Exit, Failure};
-use crate::unit::rules::{self, Strategy};
+use crate::unit::rules;
 
 pub(super) fn run(global: &Global, command: &UnitCommand) -> Result<Exit, Failure> {
     match command {
@@ -65,16 +66,4 @@ fn in_reach() -> io::Result<bool> {
         }
     }
     Ok(false)
-}
-
-fn strategy(name: StrategyName) -> Strategy {
-    match name {
-        StrategyName::Restart => Strategy::Restart,
-        StrategyName::Reload => Strategy::Reload,
-        StrategyName::Socket => Strategy::Socket,
-        StrategyName::Handover => Strategy::Handover,
-        StrategyName::BlueGreen => Strategy::BlueGreen,
-        StrategyName::Rolling => Strategy::Rolling,
-        StrategyName::Canary => Strategy::Canary,
-    }
 }

@@ -59,14 +59,19 @@ rules! {
     /// See systemd.exec(5), "Process exit codes".
     "user-missing" Error Service user_missing(look, found) {
         let Some(host) = look.host() else { return };
-        for key in ["User", "Group", "SupplementaryGroups"] {
+        let keys = [
+            ("User", &host.users, "217/USER"),
+            ("Group", &host.groups, "216/GROUP"),
+            ("SupplementaryGroups", &host.groups, "216/GROUP"),
+        ];
+        for (key, known, code) in keys {
             for (name, entry) in look.unit.words("Service", key) {
-                if host.accounts.get(&name) == Some(&false)
+                if known.get(&name) == Some(&false)
                     && look.unit.yes("Service", "DynamicUser") != Some(true)
                 {
                     found.at(
                         entry,
-                        format!("{key}={name}: not on the host; the start fails with 217/USER"),
+                        format!("{key}={name}: not on the host; the start fails with {code}"),
                     );
                 }
             }

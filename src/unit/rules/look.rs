@@ -48,6 +48,8 @@ pub struct FileFact {
     pub group: String,
     /// Its permission bits.
     pub mode: u32,
+    /// Whether it is a directory.
+    pub directory: bool,
     /// The owners and modes of the directories above it, the nearest first.
     pub above: Vec<(String, u32)>,
 }
@@ -72,8 +74,10 @@ pub struct Facts {
     pub show: BTreeMap<String, String>,
     /// The files that the unit names (programs, environment files, directories), as far as they were asked for.
     pub files: BTreeMap<String, FileFact>,
-    /// Whether the users and groups that the unit names are there.
-    pub accounts: BTreeMap<String, bool>,
+    /// Whether the users that the unit names are there.
+    pub users: BTreeMap<String, bool>,
+    /// Whether the groups that the unit names are there.
+    pub groups: BTreeMap<String, bool>,
     /// The expressions of `OnCalendar=`.
     pub calendars: BTreeMap<String, Calendar>,
     /// What `systemd-analyze verify` printed, line by line.

@@ -1,0 +1,59 @@
+# Prints an app's units as the host has them: properties as systemd says them, files in base64, and who listens.
+# `unit NAME` begins a unit; `show` and `file` belong to it. What cannot be read is said. Changes nothing.
+# args: app units…
+app=$1
+shift
+set -f
+
+# one_file PATH: its bytes.
+one_file() {
+    if text=$(base64 -w 0 <"$1" 2>/dev/null); then echo "file $text $1"; else echo "unreadable file $1"; fi
+}
+
+# one_unit NAME: what systemd has loaded, and the files it was (or would be) loaded from. A template cannot be asked
+# about; an instance that nobody uses knows the template's files, and is forgotten at once.
+one_unit() {
+    case $1 in
+    *@.*) asked=${1%%@*}@shipit.${1##*.} only='-p Id,FragmentPath,DropInPaths,LoadState,NeedDaemonReload,UnitFileState' ;;
+    *) asked=$1 only='' ;;
+    esac
+    # shellcheck disable=SC2086 # options
+    shown=$(TZ=UTC systemctl show $only -- "$asked" 2>/dev/null </dev/null) || { echo "unreadable unit $1"; return 1; }
+    echo "unit $1"
+    printf '%s\n' "$shown" | sed 's/^/show /'
+    path=$(printf '%s\n' "$shown" | sed -n 's/^FragmentPath=//p')
+    [ -z "$path" ] || one_file "$path"
+    # systemctl quotes a path that holds a space; xargs knows these quotes.
+    printf '%s\n' "$shown" | sed -n 's/^DropInPaths=//p' | xargs -n 1 printf '%s\n' | while IFS= read -r path; do
+        [ -z "$path" ] || one_file "$path"
+    done
+}
+
+echo "systemd $(systemctl --version 2>/dev/null | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p')"
+echo "processors $(nproc 2>/dev/null)"
+read -r up _ </proc/uptime && echo "uptime $up"
+if listed=$(systemctl list-unit-files --no-legend --no-pager -- "$app.*" "$app@.*" "$app-*.timer" 2>/dev/null) &&
+    loaded=$(systemctl list-units --all --plain --no-legend --no-pager -- "$app@*" "$app-*.timer" 2>/dev/null); then
+    # shellcheck disable=SC2046 # unit names hold no space
+    set -- "$@" $(printf '%s\n%s\n' "$listed" "$loaded" | sed 's/ .*//')
+else echo 'unreadable the list of units'; fi
+
+# What triggers a unit and what it triggers belong to the app too.
+seen=' '
+while [ $# -gt 0 ]; do
+    name=$1
+    shift
+    case $name in shipit-*) continue ;; *.service | *.socket | *.timer | *.path) ;; *) continue ;; esac
+    case $seen in *" $name "*) continue ;; esac
+    seen="$seen$name "
+    one_unit "$name" || continue
+    # shellcheck disable=SC2046 # unit names hold no space
+    set -- "$@" $(printf '%s\n' "$shown" | sed -n -e 's/^Triggers=//p' -e 's/^TriggeredBy=//p')
+done
+
+# Who listens. The cgroup (in kernels and tools that know it) is the unit that opened the socket.
+if tcp=$(ss -Hltne 2>/dev/null) && unix=$(ss -Hlxe 2>/dev/null); then
+    printf '%s\n' "$tcp" | sed -n 's/^LISTEN/tcp/p'
+    printf '%s\n' "$unix" | sed -n 's/^u_[a-z]* *LISTEN/unix/p'
+    echo 'listening asked'
+else echo 'unreadable who listens (ss)'; fi

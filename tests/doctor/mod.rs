@@ -1,0 +1,3 @@
+//! The host's own units judged by what is so there, and `doctor`: broken hosts, and whether the cause is named first.
+
+mod live; // facts of a running host, as `unit lint --host` tells them
