@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -77,14 +77,14 @@ impl Yml {
         format!("{{{}}}", pairs.join(", "))
     }
 
-    fn text(&self, address: IpAddr) -> String {
+    fn text(&self, at: SocketAddr) -> String {
         let health = if self.health.is_empty() {
             String::new()
         } else {
             format!("    health: {}\n", self.own_health())
         };
         format!(
-            "app: acme\nhost: {}@{address}\nsource: source\nservices:\n  - {}{health}{}",
+            "app: acme\nhost: {}@{at}\nsource: source\nservices:\n  - {}{health}{}",
             self.login, self.unit, self.more
         )
     }
@@ -95,7 +95,7 @@ impl Yml {
 pub struct Desk {
     home: TempDir,
     name: String,
-    address: IpAddr,
+    at: SocketAddr,
     identity: PathBuf,
     known_hosts: PathBuf,
 }
@@ -106,10 +106,16 @@ impl Desk {
         Self {
             home: tempfile::Builder::new().prefix("desk-").tempdir().unwrap(),
             name: name.to_owned(),
-            address: host.address(),
+            at: SocketAddr::new(host.address(), host.ssh_port()),
             identity: host.identity(),
             known_hosts: host.known_hosts(),
         }
+    }
+
+    /// The same host by another way: through a proxy at this address. Write deploy.yml again after it.
+    pub fn by_way_of(&mut self, host: &Host, at: SocketAddr) {
+        self.known_hosts = host.known_hosts_at(at);
+        self.at = at;
     }
 
     /// The host has acme's units and went through `setup`; nothing was deployed yet.
@@ -130,7 +136,7 @@ impl Desk {
 
     /// Writes deploy.yml.
     pub fn write(&self, yml: &Yml) {
-        self.file("deploy.yml", &yml.text(self.address));
+        self.file("deploy.yml", &yml.text(self.at));
     }
 
     /// Writes a file on the desk.
@@ -165,7 +171,7 @@ impl Desk {
 
     /// `setup` through root, as the README says.
     pub fn setup(&self) -> Ran {
-        let login = format!("root@{}", self.address);
+        let login = format!("root@{}", self.at);
         self.shipit(&["setup", "--yes", "--as", &login]).leaves(0)
     }
 

@@ -8,8 +8,9 @@ mod going_back; // rollback: which release is meant, and what is refused
 mod hooks; // commands that run here around a switch
 mod logins; // the deploy user, root, login shells, and a host that is not ready
 mod looking; // plan, status, releases, logs, doctor: they change nothing
+mod lost_line; // a line that falls silent: noticed in time, told as it is, and the host goes on alone
 mod old_releases; // what is removed, what stays, what is not ours
 mod same_again; // unchanged, staged, migrated: what was done is not done again
 mod several_clients; // one proceeds, the others are told or wait
-mod several_services;
-mod shared; // what lives across releases // all or none
+mod several_services; // all or none
+mod shared; // what lives across releases

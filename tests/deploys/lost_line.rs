@@ -1,0 +1,140 @@
+//! A line that falls silent without a word, as after a suspend or a lost route: how soon it is noticed, what is
+//! said, what the host does meanwhile, and how the end is heard afterwards.
+
+use std::io::Read;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::desk::{Desk, Ran, Yml, acme, assert_live, current};
+use crate::apps::{Kind, Service};
+use crate::lab::{self, DelayProxy, Host, Suite, Way};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A dead line is noticed within 20 s; what is more than that is a busy machine's.
+const NOTICED: Duration = Duration::from_secs(25);
+
+/// Two people: ann comes through the proxy, bob directly.
+fn two_ways(host: &Host, yml: &Yml) -> (Desk, Desk, DelayProxy) {
+    let bob = Desk::live(host, Service::Socket, yml);
+    let proxy = DelayProxy::to(host.web(host.ssh_port()), Duration::ZERO);
+    let mut ann = Desk::at(host, "ann");
+    ann.by_way_of(host, proxy.address());
+    ann.write(yml);
+    (ann, bob, proxy)
+}
+
+/// Bytes that no compressor makes smaller, different each time.
+fn noise(desk: &Desk, megabytes: u64) {
+    let mut source = std::fs::File::open("/dev/urandom")
+        .unwrap()
+        .take(megabytes << 20);
+    let mut file = std::fs::File::create(desk.path("source/noise")).unwrap();
+    std::io::copy(&mut source, &mut file).unwrap();
+}
+
+fn start(desk: &Desk) -> Child {
+    let mut command = desk.command(&["deploy", "--json"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+fn wait_for_step(host: &Host, step: &str) {
+    host.wait_for(step, SOON, |host| {
+        // Only the run under way has its request in place.
+        let begun = "cd /opt/acme/.shipit && for run in runs/*; do \
+             [ request -ef $run/request ] && exec cat $run/events; done";
+        let events = host.root(begun).stdout;
+        events.contains(&format!(" step switch {step} "))
+    });
+}
+
+#[test]
+fn a_line_that_dies_during_the_upload_is_noticed_and_costs_nothing() {
+    let host = lab::host!(Suite::Bookworm);
+    let (ann, _, proxy) = two_ways(&host, &acme("socket"));
+    let before = current(&host);
+    ann.tree(Kind::Graceful, "v2");
+    noise(&ann, 24);
+    proxy.freeze_after(Way::Up, 6 << 20);
+    let child = start(&ann);
+    proxy.wait_for_bytes(Way::Up, 6 << 20, SOON);
+    let frozen = Instant::now();
+    let ran = Ran::new("deploy", &child.wait_with_output().unwrap()).leaves(1);
+    assert!(frozen.elapsed() < NOTICED, "{:?}", frozen.elapsed());
+    ran.clone()
+        .says("the host fell silent while sending the release")
+        .says("nothing was heard for ")
+        .says("nothing live changed; what was sent is collected by the next deploy");
+    assert_eq!(ran.ended()["live"], before.as_str(), "{ran}");
+    assert_live(&host, &before, "v1");
+    let listed = host.root("ls /opt/acme/releases").ok();
+    assert_eq!(listed.trim(), before, "a cut upload is listed");
+
+    proxy.thaw();
+    let good = ann.json(&["deploy"]).leaves(0).release();
+    assert_live(&host, &good, "v2");
+    let hidden = host.root("ls -A /opt/acme/releases | grep '^[.]'").stdout;
+    assert_eq!(hidden, "", "what was half sent is still there");
+}
+
+#[test]
+fn a_line_that_dies_during_the_switch_and_comes_back_is_taken_up_where_it_broke() {
+    let host = lab::host!(Suite::Trixie);
+    let (ann, bob, proxy) = two_ways(&host, &acme("socket").health("watch", "8s"));
+    ann.tree(Kind::Graceful, "v2");
+    let child = start(&ann);
+    wait_for_step(&host, "await");
+    proxy.freeze();
+    let frozen = Instant::now();
+    // The host does not care who watches; somebody else hears the same switch to its end.
+    let watched = bob.json(&["attach"]).leaves(0);
+    assert_eq!(watched.outcome(), "deployed");
+    // The second connection is the first sign that the silence was noticed.
+    proxy.wait_for_connections(2, SOON);
+    assert!(frozen.elapsed() < NOTICED, "{:?}", frozen.elapsed());
+    proxy.thaw();
+    let ran = Ran::new("deploy", &child.wait_with_output().unwrap()).leaves(0);
+    assert_eq!(ran.outcome(), "deployed");
+    assert_eq!(ran.release(), watched.release());
+    ran.clone().says(
+        "the host fell silent while following the switch; the host goes on by itself, reconnecting",
+    );
+    let steps = ran.steps();
+    for step in ["switch await acme.service", "switch confirm"] {
+        let times = steps.iter().filter(|name| *name == step).count();
+        assert_eq!(times, 1, "{step} is told once: {ran}");
+    }
+    assert_live(&host, &ran.release(), "v2");
+}
+
+#[test]
+fn a_line_that_stays_dead_during_the_switch_leaves_with_unknown_and_the_host_finishes_alone() {
+    let host = lab::host!(Suite::Bookworm);
+    let (ann, bob, proxy) = two_ways(&host, &acme("socket").health("watch", "3s"));
+    ann.tree(Kind::Graceful, "v2");
+    let child = start(&ann);
+    wait_for_step(&host, "await");
+    proxy.freeze();
+    let ran = thread::spawn(move || Ran::new("deploy", &child.wait_with_output().unwrap()));
+    host.wait_for("the end of the switch", SOON, |host| {
+        host.root("test ! -e /opt/acme/.shipit/request").success()
+    });
+    let live = current(&host);
+    assert_live(&host, &live, "v2");
+    let ran = ran.join().unwrap().leaves(7);
+    assert_eq!(ran.outcome(), "unknown");
+    assert_eq!(ran.release(), live);
+    assert!(ran.ended()["live"].is_null(), "it does not know: {ran}");
+    ran.says("the outcome is not known here")
+        .says("the host cannot be heard")
+        .says("the host finishes the switch or undoes it by itself")
+        .says("shipit status")
+        .says("shipit attach");
+    bob.shipit(&["attach"])
+        .leaves(0)
+        .says(&format!("no switch is under way; {live} is live"));
+    proxy.thaw();
+    ann.json(&["deploy"]).leaves(0).says("unchanged");
+}
