@@ -42,13 +42,20 @@ pub fn guard(config: &Config, user: &str) -> Guard {
             "# Written by shipit setup. After a power cut in the middle of a switch: `current` goes back before\n\
              # the app starts, so that it never starts from a release that nobody confirmed.\n\
              [Unit]\nDescription=shipit: takes back a switch of {app} that a power cut interrupted\n\
-             ConditionPathExists={root}/.shipit/request\nRequiresMountsFor={root}\nBefore={units}\n\n\
+             ConditionPathExists={root}/.shipit/request\nRequiresMountsFor={root}\n\
+             # Sockets come before basic.target, so this may not wait for it, as it would by default: systemd\n\
+             # breaks such a cycle by leaving one of its units out of the boot.\n\
+             DefaultDependencies=no\nRequires=sysinit.target\nAfter=sysinit.target\n\
+             Conflicts=shutdown.target\nBefore=shutdown.target {units}\n\n\
              [Service]\nType=oneshot\nUser={user}\nTimeoutStartSec=30s\n\
              ExecStart=/bin/sh {root}/.shipit/conductor {root} boot\n\n\
              [Install]\nWantedBy=multi-user.target"
-        )
-        .replace("Before=\n", ""),
-        sudo_rule: if user == "root" { String::new() } else { sudo_rule(config, user) },
+        ),
+        sudo_rule: if user == "root" {
+            String::new()
+        } else {
+            sudo_rule(config, user)
+        },
     }
 }
 

@@ -73,16 +73,19 @@ impl Underway {
 #[track_caller]
 fn rest(host: &Host) -> Duration {
     let began = Instant::now();
-    host.wait_for(
-        "the end of the switch",
-        Duration::from_secs(40),
-        |host: &Host| {
+    let rests = "test ! -e /opt/acme/.shipit/request && test \"$(systemctl is-active acme.service)\" = active";
+    while !host.root(rests).success() {
+        assert!(
+            began.elapsed() < Duration::from_secs(90),
+            "{}: the switch does not end:\n{}",
+            host.name(),
             host.root(
-                "test ! -e /opt/acme/.shipit/request && test \"$(systemctl is-active acme.service)\" = active",
+                "cd /opt/acme/.shipit; ls -l . runs/*; cat request; tail -n 50 runs/*/events ledger; \
+                 systemctl list-jobs; systemctl status --no-pager -n 40 'acme*' 'shipit-acme*'; journalctl -b -n 80 -o short-precise"
             )
-            .success()
-        },
-    );
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
     began.elapsed()
 }
 

@@ -47,6 +47,27 @@ fn after_a_power_cut_at_any_step_the_host_comes_up_on_a_confirmed_release() {
     }
 }
 
+/// A cycle among the units of a boot costs one of them its start, now and then another one.
+#[test]
+fn the_guard_stands_in_nobodys_way_at_boot() {
+    for suite in [Suite::Bookworm, Suite::Trixie] {
+        let host = lab::host!(suite);
+        let yml = acme("socket").with("migrate: acme-migrate.service");
+        let _desk = Desk::live(&host, Service::Socket, &yml);
+        let said = host.root("systemd-analyze verify --man=no default.target 2>&1");
+        let ours: Vec<&str> = said
+            .stdout
+            .lines()
+            .filter(|line| line.contains("acme") || line.contains("cycle"))
+            .collect();
+        assert!(ours.is_empty(), "{ours:#?}");
+        host.power_cut();
+        host.boot_again();
+        rest(&host);
+        assert_whole(&host);
+    }
+}
+
 #[test]
 fn a_second_power_cut_during_the_way_back_changes_nothing() {
     let host = lab::host!(Suite::Trixie);
