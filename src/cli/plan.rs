@@ -15,7 +15,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         path: &config.source,
         exclude: &config.exclude,
     })?;
-    let id = Id::now().to_string();
+    let id = free(Id::now(), &seen).to_string();
     let plan = plan::plan(
         &config,
         &seen,
@@ -77,4 +77,15 @@ fn live_digest(seen: &Observed) -> Option<&str> {
         .get(live)
         .filter(|m| !m.digest.is_empty())
         .map(|_| live)
+}
+
+/// The name that the release would get: the first of this second that is not taken.
+fn free(mut id: Id, seen: &Observed) -> Id {
+    while seen.releases.iter().any(|taken| taken == id.as_str()) {
+        match id.next() {
+            Some(next) => id = next,
+            None => break,
+        }
+    }
+    id
 }
