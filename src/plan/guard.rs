@@ -21,7 +21,10 @@ pub struct Guard {
 #[must_use]
 pub fn guard(config: &Config, user: &str) -> Guard {
     let (app, root) = (config.app.as_str(), config.root.as_str());
-    let units = needs::units(config).join(" ");
+    // Not their sockets: a root on a remote mount would close a cycle around basic.target again. A connection that
+    // wakes a service early waits for this unit all the same.
+    let services: Vec<&str> = config.services.iter().map(|s| s.unit.as_str()).collect();
+    let services = services.join(" ");
     let boot = format!("shipit-{app}-boot.service");
     Guard {
         path_unit: format!(
@@ -46,7 +49,7 @@ pub fn guard(config: &Config, user: &str) -> Guard {
              # Sockets come before basic.target, so this may not wait for it, as it would by default: systemd\n\
              # breaks such a cycle by leaving one of its units out of the boot.\n\
              DefaultDependencies=no\nRequires=sysinit.target\nAfter=sysinit.target\n\
-             Conflicts=shutdown.target\nBefore=shutdown.target {units}\n\n\
+             Conflicts=shutdown.target\nBefore=shutdown.target {services}\n\n\
              [Service]\nType=oneshot\nUser={user}\nTimeoutStartSec=30s\n\
              ExecStart=/bin/sh {root}/.shipit/conductor {root} boot\n\n\
              [Install]\nWantedBy=multi-user.target"

@@ -77,6 +77,8 @@ pub enum Migrate {
     Hangs,
     /// Takes this many seconds, then ends with 0.
     Takes(u32),
+    /// Goes on until there is a file `told` in its state directory, then ends with 0.
+    UntilTold,
 }
 
 /// A release directory with a server of that kind: `server.py`, `behaviour`, `version`, `migrate`,
@@ -108,6 +110,9 @@ pub fn release_migrating(kind: Kind, version: &str, migrate: Migrate) -> TempDir
         Migrate::Fails => "echo 'relation \"users\" already exists' >&2\nexit 3".to_owned(),
         Migrate::Hangs => "exec sleep infinity".to_owned(),
         Migrate::Takes(seconds) => format!("exec sleep {seconds}"),
+        Migrate::UntilTold => {
+            "until [ -e \"$STATE_DIRECTORY/told\" ]; do sleep 0.1; done".to_owned()
+        }
     };
     let script = format!(
         "#!/bin/sh\n\

@@ -1,59 +1,68 @@
 //! The host's side: the conductor dies, its guard sleeps, its script is broken, going back fails.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Underway, assert_whole, rest};
-use crate::apps::{Kind, Service};
+use super::point::{Blow, Points};
+use super::{assert_one_at_a_time, assert_whole, everything, rest};
+use crate::apps::{ACME, Kind, Service};
 use crate::deploys::desk::{Desk, acme, answer, assert_live, current};
 use crate::lab::{self, Host, Suite};
 
-/// Kills the conductor once its events say this; false when that never came.
-pub(super) fn when(host: &Host, event: &str, deed: &str) -> bool {
-    let script = format!(
-        "n=0; until grep -qs '{event}' /opt/acme/.shipit/runs/\"$(sed -n 's/^run //p' /opt/acme/.shipit/request 2>/dev/null)\"/events; do
-            n=$((n + 1)); [ $n -lt 20000 ] || exit 9
-         done; {deed}"
-    );
-    host.root(&script).success()
+/// Kills the conductor right after that step began, and right after it was done. What must come of it is known
+/// for each: nothing live had changed, so the next conductor carries the switch out (0); the flip was done, so
+/// it goes back (3); it was confirmed, so it stays (0).
+fn killed(strategy: &str, step: &str, after_started: i32, after_done: i32) {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = everything(&host, strategy, "1s");
+    let points = Points::on(&host);
+    for (state, exit) in [("started", after_started), ("done", after_done)] {
+        let before = (current(&host), answer(&host));
+        let version = format!("{step}-{state}");
+        desk.tree(Kind::Graceful, &version);
+        points.strike(Blow::Kill, &format!("step * {step}* {state}"));
+        let ran = desk.json(&["deploy"]).leaves(exit);
+        points.struck();
+        rest(&host);
+        assert_whole(&host);
+        if exit == 0 {
+            assert_live(&host, &ran.release(), &version);
+        } else {
+            assert_live(&host, &before.0, &before.1);
+        }
+        assert!(
+            ACME.migrations(&host)
+                .iter()
+                .filter(|v| **v == version)
+                .count()
+                <= 1
+        );
+        let ran = desk.json(&["deploy"]).leaves(0);
+        assert_live(&host, &ran.release(), &version);
+    }
+    assert_one_at_a_time(&host);
 }
 
-const KILL: &str = "pid=$(systemctl show -p MainPID --value shipit-acme.service); [ \"$pid\" -gt 1 ] && kill -KILL \"$pid\" || :";
+/// A test for each step, so that a failure names it.
+macro_rules! killed {
+    ($($test:ident: $strategy:literal, $step:literal, $started:literal, $done:literal;)*) => {
+        $(#[test]
+        fn $test() {
+            killed($strategy, $step, $started, $done);
+        })*
+    };
+}
 
-#[test]
-fn a_conductor_killed_at_any_step_is_followed_by_one_that_finishes_or_undoes() {
-    let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(
-        &host,
-        Service::Socket,
-        &acme("socket").health("watch", "1s"),
-    );
-    let mut slowest = Duration::ZERO;
-    for step in ["measure", "flip", "socket", "await", "confirm", "spare"] {
-        for state in ["started", "done"] {
-            let before = (current(&host), answer(&host));
-            let version = format!("{step}-{state}");
-            desk.tree(Kind::Graceful, &version);
-            let run = Underway::start(&desk, &["deploy"]);
-            let event = format!("step [a-z]* {step}.* {state}");
-            assert!(
-                when(&host, &event, KILL),
-                "{version} never came: {}",
-                run.end()
-            );
-            let killed = Instant::now();
-            let ran = run.end();
-            slowest = slowest.max(killed.elapsed());
-            match ran.code() {
-                Some(0) => assert_live(&host, &ran.release(), &version),
-                Some(3) => assert_live(&host, &before.0, &before.1),
-                _ => panic!("{version}: {ran}"),
-            }
-            desk.json(&["deploy"]).leaves(0);
-        }
-    }
-    eprintln!(
-        "conductor killed 12 times: at rest at the latest {slowest:?} after, a watch of 1s included"
-    );
+killed! {
+    a_conductor_killed_at_migrate_is_followed_by_one_that_finishes: "restart", "migrate", 0, 0;
+    a_conductor_killed_at_measure_is_followed_by_one_that_finishes: "socket", "measure", 0, 0;
+    a_conductor_killed_at_flip_is_followed_by_one_that_finishes_or_undoes: "socket", "flip", 0, 3;
+    a_conductor_killed_at_restart_is_followed_by_one_that_undoes: "restart", "restart", 3, 3;
+    a_conductor_killed_at_reload_is_followed_by_one_that_undoes: "reload", "reload", 3, 3;
+    a_conductor_killed_at_socket_is_followed_by_one_that_undoes: "socket", "socket", 3, 3;
+    a_conductor_killed_at_await_is_followed_by_one_that_undoes: "reload", "await", 3, 3;
+    a_conductor_killed_at_confirm_is_followed_by_one_that_undoes_or_finishes: "restart", "confirm", 3, 0;
+    a_conductor_killed_at_prune_is_followed_by_one_that_finishes: "restart", "prune", 0, 0;
+    a_conductor_killed_at_spare_is_followed_by_one_that_finishes: "socket", "spare", 0, 0;
 }
 
 #[test]
@@ -114,37 +123,6 @@ fn when_going_back_fails_too_the_host_says_degraded_and_the_next_good_release_me
     let good = desk.deploy(Kind::Graceful, "v3");
     assert_live(&host, &good, "v3");
     desk.shipit(&["status"]).leaves(0).never_says("degraded");
-}
-
-#[test]
-fn a_migration_that_was_interrupted_is_a_question_and_never_runs_twice() {
-    use crate::apps::{ACME, Migrate};
-    let host = lab::host!(Suite::Bookworm);
-    let yml = acme("socket").with("migrate: acme-migrate.service");
-    let desk = Desk::live(&host, Service::Socket, &yml);
-    let before = current(&host);
-    let ran_before = ACME.migrations(&host).len();
-    desk.tree_migrating(Kind::Graceful, "v2", Migrate::Takes(3));
-    let run = Underway::start(&desk, &["deploy"]);
-    // Power goes while the migration runs: systemd forgets it.
-    assert!(when(
-        &host,
-        "step switch migrate.* started",
-        "until systemctl is-active -q acme-migrate.service || [ \"$(systemctl show -p ActiveState --value acme-migrate.service)\" = activating ]; do :; done; sync"
-    ));
-    host.power_cut();
-    host.boot_again();
-    let ran = run.end().leaves(1).says("interrupted");
-    assert_eq!(ran.outcome(), "failed", "{ran}");
-    // The app itself is still booting.
-    rest(&host);
-    assert_whole(&host);
-    assert_live(&host, &before, "v1");
-    assert_eq!(ACME.migrations(&host).len(), ran_before + 1);
-    desk.json(&["deploy"]).leaves(1).says("--migration done");
-    let ran = desk.json(&["deploy", "--migration", "done"]).leaves(0);
-    assert_live(&host, &ran.release(), "v2");
-    assert_eq!(ACME.migrations(&host).len(), ran_before + 1, "ran again");
 }
 
 #[test]

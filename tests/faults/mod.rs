@@ -2,7 +2,9 @@
 //! complete release that runs, the same command must go through, and what was said must have been true.
 
 mod conductor;
+mod migrations;
 mod person;
+mod point;
 mod power;
 
 use std::io::{BufRead, BufReader};
@@ -11,8 +13,31 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::deploys::desk::{Desk, Ran, answer, current};
+use crate::apps::Service;
+use crate::deploys::desk::{Desk, Ran, Yml, acme, answer, current};
 use crate::lab::Host;
+
+/// An app by that strategy which does all that a deploy can do: shared paths, `prepare`, a migration, and from
+/// the third release on something to prune. v1 and v2 are live in turn.
+fn everything(host: &Host, strategy: &str, watch: &str) -> Desk {
+    let service = match strategy {
+        "reload" => Service::Reload,
+        "socket" => Service::Socket,
+        _ => Service::Notify,
+    };
+    let yml: Yml = acme(strategy)
+        .health("watch", watch)
+        .with("shared: {dirs: [logs], files: [env]}")
+        .with("prepare: echo ready >prepared")
+        .with("migrate: acme-migrate.service")
+        .with("keep_releases: 1");
+    let desk = Desk::ready(host, service, &yml);
+    host.ssh("deploy", "echo A=1 >/opt/acme/shared/env").ok();
+    for version in ["v1", "v2"] {
+        desk.deploy(crate::apps::Kind::Graceful, version);
+    }
+    desk
+}
 
 /// A deploy under way, heard line by line.
 struct Underway {
@@ -95,7 +120,7 @@ fn assert_whole(host: &Host) {
     let live = current(host);
     assert!(!live.is_empty(), "no current");
     let version = host.read_file(&format!("/opt/acme/releases/{live}/version"));
-    host.wait_for("an answer", Duration::from_secs(10), |host: &Host| {
+    host.wait_for("an answer", Duration::from_secs(60), |host: &Host| {
         !answer(host).is_empty()
     });
     assert_eq!(answer(host), version.trim(), "runs something else");
@@ -103,4 +128,25 @@ fn assert_whole(host: &Host) {
         host.root("ls -A /opt/acme/releases | grep -c '^\\.' ; ls /opt/acme/next 2>/dev/null");
     let hidden: u32 = left.stdout.lines().next().unwrap_or("0").parse().unwrap();
     assert!(hidden <= 1, "more than one half release: {}", left.stdout);
+}
+
+/// One switch at a time: in the host's record the lines of a run stand together, and the runs are numbered in
+/// the order in which they began.
+#[track_caller]
+fn assert_one_at_a_time(host: &Host) {
+    let ledger = host.read_file("/opt/acme/.shipit/ledger");
+    let mut runs: Vec<(u64, &str)> = Vec::new();
+    for line in ledger.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        if words[1] == "-" {
+            continue;
+        }
+        let run = (words[1].parse().unwrap(), words[2]);
+        if runs.last() != Some(&run) {
+            runs.push(run);
+        }
+    }
+    for (n, run) in (1..).zip(&runs) {
+        assert_eq!(run.0, n, "runs overlap: {ledger}");
+    }
 }

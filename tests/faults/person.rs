@@ -2,18 +2,17 @@
 
 use rustix::process::Signal;
 
-use super::{Underway, assert_whole, rest};
-use crate::apps::{Kind, Service};
+use super::{Underway, assert_one_at_a_time, assert_whole, everything, rest};
+use crate::apps::{ACME, Kind, Service};
 use crate::deploys::desk::{Desk, acme, assert_live, current};
 use crate::lab::{self, Suite};
 
-#[test]
-fn a_client_killed_at_any_step_costs_nothing_but_its_own_report() {
+/// Kills the client when it has said that a step began, at each of these in turn. The same command then goes
+/// through, with no unlocking; what the host finished by itself is unchanged.
+fn killed(strategy: &str, steps: &[&str]) {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
-    for step in [
-        "receive", "verify", "publish", "measure", "flip", "socket", "await", "confirm", "spare",
-    ] {
+    let desk = everything(&host, strategy, "0s");
+    for step in steps {
         let version = format!("killed-at-{step}");
         desk.tree(Kind::Graceful, &version);
         let mut run = Underway::start(&desk, &["deploy"]);
@@ -26,10 +25,41 @@ fn a_client_killed_at_any_step_costs_nothing_but_its_own_report() {
         drop(run.end());
         rest(&host);
         assert_whole(&host);
-        // The same command converges, with no unlocking; what the host finished by itself is unchanged.
         let ran = desk.json(&["deploy"]).leaves(0);
         assert_live(&host, &ran.release(), &version);
+        let ran = ACME.migrations(&host).into_iter().filter(|v| *v == version);
+        assert_eq!(ran.count(), 1, "{version} migrated");
+        for file in ["prepared", "logs/", "env"] {
+            host.root(&format!("test -e /opt/acme/current/{file}")).ok();
+        }
     }
+    assert_one_at_a_time(&host);
+}
+
+#[test]
+fn a_client_killed_while_staging_costs_nothing_but_its_own_report() {
+    killed(
+        "socket",
+        &["receive", "verify", "link", "prepare", "publish"],
+    );
+}
+
+#[test]
+fn a_client_killed_before_the_flip_costs_nothing_but_its_own_report() {
+    killed("socket", &["migrate", "measure", "flip", "socket"]);
+}
+
+#[test]
+fn a_client_killed_after_the_flip_costs_nothing_but_its_own_report() {
+    killed(
+        "restart",
+        &["restart", "await", "confirm", "prune", "spare"],
+    );
+}
+
+#[test]
+fn a_client_killed_at_a_reload_costs_nothing_but_its_own_report() {
+    killed("reload", &["flip", "reload", "await"]);
 }
 
 #[test]

@@ -1,50 +1,69 @@
-//! The power goes, at every step of a switch: at boot `current` is a confirmed release, and it runs.
+//! The machine's side: the power goes. Whatever was on its way, the host comes up on a confirmed release, and
+//! it runs.
 
-use super::conductor::when;
-use super::{Underway, assert_whole, rest};
-use crate::apps::{Kind, Service};
+use super::point::{Blow, Points};
+use super::{Underway, assert_one_at_a_time, assert_whole, everything, rest};
+use crate::apps::{ACME, Kind, Service};
 use crate::deploys::desk::{Desk, acme, answer, assert_live, current};
 use crate::lab::{self, Suite};
 
-#[test]
-fn after_a_power_cut_at_any_step_the_host_comes_up_on_a_confirmed_release() {
-    let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(
-        &host,
-        Service::Socket,
-        &acme("socket").health("watch", "1s"),
-    );
-    for (step, state) in [
-        ("measure", "started"),
-        ("flip", "started"),
-        ("flip", "done"),
-        ("socket", "done"),
-        ("await", "started"),
-        ("confirm", "done"),
-        ("spare", "started"),
-    ] {
+/// Cuts the power right after that step began, and right after it was done; the exit codes as in `conductor`.
+fn cut(suite: Suite, strategy: &str, step: &str, after_started: i32, after_done: i32) {
+    let host = lab::host!(suite);
+    let desk = everything(&host, strategy, "1s");
+    let points = Points::on(&host);
+    for (state, exit) in [("started", after_started), ("done", after_done)] {
         let before = (current(&host), answer(&host));
         let version = format!("{step}-{state}");
         desk.tree(Kind::Graceful, &version);
+        points.strike(Blow::Hold, &format!("step * {step}* {state}"));
         let run = Underway::start(&desk, &["deploy"]);
-        assert!(
-            when(&host, &format!("step [a-z]* {step}.* {state}"), ":"),
-            "{version} never came: {}",
-            run.end()
-        );
+        points.struck();
         host.power_cut();
         host.boot_again();
-        let ran = run.end();
+        let ran = run.end().leaves(exit);
         rest(&host);
         assert_whole(&host);
-        match ran.code() {
-            Some(0) => assert_live(&host, &ran.release(), &version),
-            Some(3) => assert_live(&host, &before.0, &before.1),
-            _ => panic!("{version}: {ran}"),
+        if exit == 0 {
+            assert_live(&host, &ran.release(), &version);
+        } else {
+            assert_live(&host, &before.0, &before.1);
         }
+        assert!(
+            ACME.migrations(&host)
+                .iter()
+                .filter(|v| **v == version)
+                .count()
+                <= 1
+        );
         desk.shipit(&["status"]).leaves(0).says("(verified)");
-        desk.json(&["deploy"]).leaves(0);
+        let ran = desk.json(&["deploy"]).leaves(0);
+        assert_live(&host, &ran.release(), &version);
     }
+    assert_one_at_a_time(&host);
+}
+
+/// A test for each step, so that a failure names it.
+macro_rules! cut {
+    ($($test:ident: $suite:ident, $strategy:literal, $step:literal, $started:literal, $done:literal;)*) => {
+        $(#[test]
+        fn $test() {
+            cut(Suite::$suite, $strategy, $step, $started, $done);
+        })*
+    };
+}
+
+cut! {
+    after_a_power_cut_at_migrate_the_host_goes_on: Trixie, "restart", "migrate", 0, 0;
+    after_a_power_cut_at_measure_the_host_goes_on: Bookworm, "socket", "measure", 0, 0;
+    after_a_power_cut_at_flip_the_host_goes_on_or_back: Bookworm, "socket", "flip", 0, 3;
+    after_a_power_cut_at_restart_the_host_goes_back: Bookworm, "restart", "restart", 3, 3;
+    after_a_power_cut_at_reload_the_host_goes_back: Bookworm, "reload", "reload", 3, 3;
+    after_a_power_cut_at_socket_the_host_goes_back: Trixie, "socket", "socket", 3, 3;
+    after_a_power_cut_at_await_the_host_goes_back: Bookworm, "socket", "await", 3, 3;
+    after_a_power_cut_at_confirm_the_host_goes_back_or_on: Bookworm, "socket", "confirm", 3, 0;
+    after_a_power_cut_at_prune_the_host_goes_on: Trixie, "socket", "prune", 0, 0;
+    after_a_power_cut_at_spare_the_host_goes_on: Bookworm, "reload", "spare", 0, 0;
 }
 
 /// A cycle among the units of a boot costs one of them its start, now and then another one.
@@ -71,21 +90,22 @@ fn the_guard_stands_in_nobodys_way_at_boot() {
 #[test]
 fn a_second_power_cut_during_the_way_back_changes_nothing() {
     let host = lab::host!(Suite::Trixie);
-    let desk = Desk::live(
-        &host,
-        Service::Socket,
-        &acme("socket").health("watch", "2s"),
-    );
+    let desk = everything(&host, "socket", "2s");
+    let points = Points::on(&host);
     let before = current(&host);
-    desk.tree(Kind::Graceful, "v2");
+    desk.tree(Kind::Graceful, "v3");
+    points.strike(Blow::Hold, "step switch await* started");
     let run = Underway::start(&desk, &["deploy"]);
-    assert!(when(&host, "step switch await.* started", ":"));
-    host.power_cut();
-    host.boot_again();
-    assert!(when(&host, "step revert await.* started", ":"));
+    for next in ["step revert flip* done", "step revert await* started"] {
+        points.struck();
+        host.power_cut();
+        points.strike(Blow::Hold, next);
+        host.boot_again();
+    }
+    points.struck();
     host.power_cut();
     host.boot_again();
     run.end().leaves(3);
     rest(&host);
-    assert_live(&host, &before, "v1");
+    assert_live(&host, &before, "v2");
 }

@@ -1,0 +1,118 @@
+//! A migration that loses its conductor or its power: it is joined, believed where the host knows, and asked
+//! about where nobody does. It never runs twice for a release.
+
+use std::time::Duration;
+
+use super::{Underway, assert_whole, rest};
+use crate::apps::{ACME, Kind, Migrate, Service};
+use crate::deploys::desk::{Desk, Ran, acme, assert_live, current};
+use crate::lab::{self, Host, Suite};
+
+/// v1 is live; the migration unit may take its time, and has that line more.
+fn live(host: &Host, line: &str) -> Desk {
+    host.write_file(
+        "/etc/systemd/system/acme-migrate.service.d/slow.conf",
+        format!("[Service]\nTimeoutStartSec=infinity\n{line}\n").as_bytes(),
+    );
+    let yml = acme("socket").with("migrate: acme-migrate.service");
+    Desk::live(host, Service::Socket, &yml)
+}
+
+/// How often the migration of that release was started.
+fn runs(host: &Host, version: &str) -> usize {
+    let ran = ACME.migrations(host);
+    ran.iter().filter(|noted| *noted == version).count()
+}
+
+/// Waits until the migration of that release has begun.
+#[track_caller]
+fn begun(host: &Host, version: &str) {
+    host.wait_for("the migration", Duration::from_secs(60), |host: &Host| {
+        runs(host, version) == 1
+    });
+}
+
+const KILL: &str = "pid=$(systemctl show -p MainPID --value shipit-acme.service); [ \"$pid\" -gt 1 ] && kill -KILL \"$pid\"";
+
+#[test]
+fn a_migration_that_still_runs_is_joined_by_the_next_conductor() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = live(&host, "");
+    desk.tree_migrating(Kind::Graceful, "v2", Migrate::UntilTold);
+    let run = Underway::start(&desk, &["deploy"]);
+    begun(&host, "v2");
+    host.root(KILL).ok();
+    let joins = "cat /opt/acme/.shipit/runs/*/events | grep -c 'step switch migrate acme-migrate.service.* started'";
+    host.wait_for(
+        "the next conductor",
+        Duration::from_secs(60),
+        |host: &Host| host.root(joins).stdout.trim() == "3",
+    );
+    host.root("touch /var/lib/acme/told").ok();
+    let ran = run.end().leaves(0);
+    assert_live(&host, &ran.release(), "v2");
+    assert_eq!(runs(&host, "v2"), 1);
+}
+
+/// The migration ends while no conductor is there to see it.
+fn ends_unseen(host: &Host, desk: &Desk) -> Ran {
+    desk.tree_migrating(Kind::Graceful, "v2", Migrate::UntilTold);
+    let run = Underway::start(desk, &["deploy"]);
+    begun(host, "v2");
+    host.root("systemctl stop shipit-acme.path").ok();
+    host.root(KILL).ok();
+    host.root("touch /var/lib/acme/told").ok();
+    host.wait_for("its end", Duration::from_secs(60), |host: &Host| {
+        !host
+            .unit("acme-migrate.service", "ActiveState")
+            .ends_with("activating")
+    });
+    host.root("systemctl start shipit-acme.path").ok();
+    run.end()
+}
+
+#[test]
+fn a_migration_that_ended_unseen_is_believed_where_systemd_remembers() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = live(&host, "RemainAfterExit=yes");
+    let ran = ends_unseen(&host, &desk).leaves(0);
+    assert_live(&host, &ran.release(), "v2");
+    assert_eq!(runs(&host, "v2"), 1);
+}
+
+#[test]
+fn a_migration_that_ended_unseen_and_forgotten_is_a_question() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = live(&host, "");
+    let before = current(&host);
+    ends_unseen(&host, &desk).leaves(1).says("interrupted");
+    assert_live(&host, &before, "v1");
+    desk.json(&["deploy"]).leaves(1).says("--migration again");
+    let ran = desk.json(&["deploy", "--migration", "again"]).leaves(0);
+    assert_live(&host, &ran.release(), "v2");
+    assert_eq!(runs(&host, "v2"), 2, "another release of the same version");
+}
+
+#[test]
+fn a_migration_that_was_interrupted_is_a_question_and_never_runs_twice() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = live(&host, "");
+    let before = current(&host);
+    desk.tree_migrating(Kind::Graceful, "v2", Migrate::UntilTold);
+    let run = Underway::start(&desk, &["deploy"]);
+    // Power goes while the migration runs: systemd forgets it.
+    begun(&host, "v2");
+    host.power_cut();
+    host.boot_again();
+    let ran = run.end().leaves(1).says("interrupted");
+    assert_eq!(ran.outcome(), "failed", "{ran}");
+    // The app itself is still booting.
+    rest(&host);
+    assert_whole(&host);
+    assert_live(&host, &before, "v1");
+    assert_eq!(runs(&host, "v2"), 1);
+    desk.json(&["deploy"]).leaves(1).says("--migration done");
+    let ran = desk.json(&["deploy", "--migration", "done"]).leaves(0);
+    assert_live(&host, &ran.release(), "v2");
+    assert_eq!(runs(&host, "v2"), 1, "ran again");
+}
