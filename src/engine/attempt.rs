@@ -80,14 +80,8 @@ pub(super) fn attempt(
             command: plan.command,
             outcome: None,
         };
-        local::run(
-            run.config,
-            "before_switch",
-            line,
-            Phase::Stage,
-            &facts,
-            run.report,
-        )?;
+        local::run(run, "before_switch", line, Phase::Stage, &facts)?;
+        run.go_on("running before_switch")?;
     }
     let (switched, session) = switch::switch(run, host, seen, plan);
     if let Some(session) = &session {
@@ -184,13 +178,8 @@ fn finish(
         outcome: Some(told),
     };
     if well {
-        local::hook_after(
-            run.config,
-            "after_switch",
-            run.config.hooks.after_switch.as_deref(),
-            &facts,
-            run.report,
-        );
+        let line = run.config.hooks.after_switch.as_deref();
+        local::hook_after(run, "after_switch", line, &facts);
     } else {
         on_failure(run, &facts);
     }
@@ -198,11 +187,6 @@ fn finish(
 }
 
 fn on_failure(run: &mut Run<'_>, facts: &local::Facts<'_>) {
-    local::hook_after(
-        run.config,
-        "on_failure",
-        run.config.hooks.on_failure.as_deref(),
-        facts,
-        run.report,
-    );
+    let line = run.config.hooks.on_failure.as_deref();
+    local::hook_after(run, "on_failure", line, facts);
 }

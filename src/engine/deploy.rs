@@ -104,7 +104,7 @@ fn prepare_here(run: &mut Run<'_>) -> Result<Scanned, Failure> {
             command: "deploy",
             ..local::Facts::default()
         };
-        local::run(run.config, "build", line, Phase::Stage, &facts, run.report)?;
+        local::run(run, "build", line, Phase::Stage, &facts)?;
         run.go_on("building")?;
     }
     let scanned = scan(&Source {

@@ -33,6 +33,8 @@ pub struct Followed {
     pub journal: Vec<Vec<u8>>,
     /// Events heard so far.
     pub heard: u64,
+    /// Signs of life so far: every line, of whatever kind.
+    signs: u64,
     /// The host never began: its guard does not run.
     pub unbegun: bool,
     /// The request is gone without a last word.
@@ -44,6 +46,7 @@ pub struct Followed {
 impl Followed {
     /// Takes one line of `follow.sh` in and tells it.
     pub fn take(&mut self, line: &[u8], report: &mut dyn Report) {
+        self.signs += 1;
         let text = String::from_utf8_lossy(line);
         let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
         match word {
@@ -176,7 +179,13 @@ pub fn follow(
                 Err(_) => break,
             },
         };
-        match listen(session.as_mut(), root, run, &mut followed, report) {
+        let signs = followed.signs;
+        let listened = listen(session.as_mut(), root, run, &mut followed, report);
+        if followed.signs > signs {
+            // It was there just now: it may be away as long again.
+            patience = Patience::new();
+        }
+        match listened {
             Ok(()) => {
                 host = Some(session);
                 let ended = followed.verdict.is_some() || followed.gone || followed.unbegun;
@@ -225,7 +234,10 @@ pub fn hear(told: Told<'_>, which: usize, followed: &mut Followed, report: &mut 
     }
 }
 
-/// How long a host that went away is waited for: a reboot fits in.
+/// How long a host is waited for since it was last heard: a reboot fits in.
+const AWAY: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 90 });
+
+/// What is left of that time, and the pauses in it.
 struct Patience {
     until: Instant,
     pause: Duration,
@@ -234,7 +246,7 @@ struct Patience {
 impl Patience {
     fn new() -> Self {
         Self {
-            until: Instant::now() + Duration::from_secs(90),
+            until: Instant::now() + AWAY,
             pause: Duration::from_millis(250),
         }
     }
@@ -252,13 +264,92 @@ impl Patience {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
     use super::*;
+    use crate::failure::Failure;
+    use crate::host::{Ended, Exec, Heard};
 
     struct Told(Vec<String>);
     impl Report for Told {
         fn event(&mut self, event: &Event) {
             self.0.push(format!("{event:?}"));
         }
+    }
+
+    /// A host that really runs the script here, on a line that breaks whenever an event was heard.
+    struct Breaking;
+    impl Host for Breaking {
+        fn exec(
+            &mut self,
+            exec: Exec<'_>,
+            heard: &mut dyn FnMut(Heard<'_>),
+        ) -> Result<Ended, Lost> {
+            let mut child = Command::new("sh")
+                .args(["-c", exec.line])
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            for line in BufReader::new(child.stdout.take().unwrap()).split(b'\n') {
+                let line = [line.unwrap(), b"\n".to_vec()].concat();
+                heard(Heard::Out(&line));
+                if line.starts_with(b"event") {
+                    child.kill().unwrap();
+                    child.wait().unwrap();
+                    return Err(Lost::Cut("it broke".into()));
+                }
+            }
+            child.wait().unwrap();
+            Ok(Ended::Code(0))
+        }
+        fn traffic(&self) -> (u64, u64) {
+            (0, 0)
+        }
+    }
+
+    struct Often(u32);
+    impl Link for Often {
+        fn connect(&mut self, _: &mut dyn Report) -> Result<Box<dyn Host>, Failure> {
+            self.0 += 1;
+            Ok(Box::new(Breaking))
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_heard_again_and_again_is_never_given_up_and_a_mute_one_is() {
+        let root = tempfile::tempdir().unwrap();
+        let run = root.path().join(".shipit/runs/one");
+        std::fs::create_dir_all(&run).unwrap();
+        std::fs::write(run.join("request"), "").unwrap();
+        std::fs::hard_link(run.join("request"), root.path().join(".shipit/request")).unwrap();
+        std::fs::write(run.join("attempt-1"), "").unwrap();
+        let note = |n: i32| format!("{n} note still here\n");
+        let text: String = (0..12).map(note).collect();
+        std::fs::write(run.join("events"), text + "12 ended deployed r1 - -\n").unwrap();
+        let at = root.path().to_str().unwrap();
+        let never = Interrupts::never().unwrap();
+        let mut link = Often(0);
+        let mut listen = |name: &str| {
+            let (followed, _) = follow(
+                &mut link,
+                None,
+                at,
+                name,
+                Followed::default(),
+                &never,
+                &mut Told(Vec::new()),
+            );
+            followed
+        };
+        let began = Instant::now();
+        let verdict = listen("one").verdict.expect("it was heard to the end");
+        assert_eq!(verdict.outcome, "deployed");
+        assert!(began.elapsed() > AWAY, "the line was too good to show it");
+
+        let mute = listen("no-such-run");
+        assert!(mute.verdict.is_none() && !mute.gone && !mute.unbegun);
+        assert!(link.0 >= 13);
     }
 
     #[test]

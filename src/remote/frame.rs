@@ -14,6 +14,9 @@ const LONGEST: usize = 33_500;
 /// The most of one step's output that is kept, in bytes.
 const KEPT: usize = 128 << 20;
 
+/// The longest line that is waited for, in bytes.
+const LONGEST: usize = 1 << 20;
+
 /// How one step of a batch ended.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
@@ -200,7 +203,8 @@ impl<'a> Frame<'a> {
     fn out(&mut self, bytes: &[u8], told: &mut dyn FnMut(Told<'_>)) {
         for &b in bytes {
             self.out.push(b);
-            if b == b'\n' {
+            // A line without an end is cut, so that no host can fill our memory with one.
+            if b == b'\n' || self.out.len() == LONGEST {
                 let line = std::mem::take(&mut self.out);
                 self.line(&line, told);
             }

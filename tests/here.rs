@@ -1,0 +1,169 @@
+//! What runs on this machine, before any host is asked: builds that hang, flood, leave something behind, and a person
+//! who has had enough of them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// At once, on a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(15);
+
+/// A directory whose build is that line, and whose host is a port that nobody listens on.
+fn desk(build: &str) -> TempDir {
+    let dir = tempfile::Builder::new().prefix("desk-").tempdir().unwrap();
+    fs::create_dir(dir.path().join("source")).unwrap();
+    fs::write(dir.path().join("source/file"), "x").unwrap();
+    let yml = format!(
+        "app: acme\nhost: deploy@127.0.0.1:1\nsource: source\nbuild: {}\nservices: []\n",
+        shipit::config::scalar(build)
+    );
+    fs::write(dir.path().join("deploy.yml"), yml).unwrap();
+    dir
+}
+
+fn deploy(desk: &TempDir) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_shipit"))
+        .args(["deploy", "--json", "-F", "/dev/null"])
+        .current_dir(desk.path())
+        .env("HOME", desk.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// The process that the build wrote down, once it has.
+fn noted(desk: &TempDir) -> Pid {
+    let file: PathBuf = desk.path().join("pid");
+    let until = Instant::now() + SOON;
+    loop {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        if let Some(pid) = text.strip_suffix('\n').and_then(|text| text.parse().ok()) {
+            return Pid::from_raw(pid).unwrap();
+        }
+        assert!(Instant::now() < until, "the build never began");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn gone(pid: Pid) -> bool {
+    let until = Instant::now() + SOON;
+    while test_kill_process(pid).is_ok() {
+        if Instant::now() > until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    true
+}
+
+fn press(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// The lines of a run and its exit code.
+fn end(child: Child) -> (Vec<Value>, Option<i32>) {
+    let output = child.wait_with_output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    (lines.collect(), output.status.code())
+}
+
+#[test]
+fn a_signal_that_only_shipit_gets_stops_the_build_too() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let desk = desk("echo $$ > pid; exec sleep 300");
+        let child = deploy(&desk);
+        let build = noted(&desk);
+        let began = Instant::now();
+        press(&child, signal);
+        let (lines, code) = end(child);
+        assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+        assert_eq!(code, Some(1));
+        let cause = &lines.last().unwrap()["cause"];
+        assert_eq!(cause["what"], "`build` was stopped");
+        assert_eq!(cause["why"][1], "stopped on request");
+        assert_eq!(cause["host"], "nothing live changed");
+        assert!(gone(build), "the build goes on");
+    }
+}
+
+#[test]
+fn a_second_interrupt_leaves_a_build_that_will_not_stop() {
+    let desk = desk("trap '' INT TERM; echo $$ > pid; while :; do sleep 0.2; done");
+    let child = deploy(&desk);
+    let build = noted(&desk);
+    press(&child, Signal::INT);
+    // Two signals that come together are one.
+    std::thread::sleep(Duration::from_millis(200));
+    let began = Instant::now();
+    press(&child, Signal::INT);
+    let (_, code) = end(child);
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+    assert_eq!(code, Some(1));
+    assert!(gone(build), "the build goes on");
+}
+
+#[test]
+fn a_build_that_mends_itself_after_an_interrupt_is_still_no_reason_to_go_on() {
+    let desk = desk("trap 'exit 0' INT TERM; echo $$ > pid; while :; do sleep 0.1; done");
+    let child = deploy(&desk);
+    noted(&desk);
+    press(&child, Signal::INT);
+    let (lines, code) = end(child);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        lines.last().unwrap()["cause"]["what"],
+        "stopped on request while building"
+    );
+}
+
+#[test]
+fn a_build_that_floods_can_be_stopped_and_a_line_without_an_end_is_cut() {
+    let lines_of = |lines: &[Value]| -> Vec<usize> {
+        let logs = lines.iter().filter(|line| line["source"] == "build");
+        logs.map(|line| line["line"].as_str().unwrap().len())
+            .collect()
+    };
+    let whole = desk("head -c 300000 /dev/zero | tr '\\0' x; echo; echo end");
+    let (lines, code) = end(deploy(&whole));
+    assert_eq!(code, Some(6), "nobody listens there");
+    let lengths = lines_of(&lines);
+    assert!(
+        lengths.len() > 3 && *lengths.last().unwrap() == 3,
+        "{lengths:?}"
+    );
+
+    let flood = desk("echo $$ > pid; exec yes");
+    let mut child = deploy(&flood);
+    let build = noted(&flood);
+    let mut out = child.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+    press(&child, Signal::TERM);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    reader.join().unwrap().unwrap();
+    assert!(gone(build), "the flood goes on");
+}
+
+#[test]
+fn what_a_build_leaves_running_is_not_waited_for() {
+    let desk = desk("sleep 300 & echo $! > pid; echo built");
+    let began = Instant::now();
+    let (lines, code) = end(deploy(&desk));
+    let left = noted(&desk);
+    let still = test_kill_process(left).is_ok();
+    kill_process(left, Signal::KILL).unwrap();
+    assert!(still && began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert_eq!(code, Some(6), "nobody listens there");
+    assert!(lines.iter().any(|line| line["line"] == "built"));
+}
