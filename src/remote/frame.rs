@@ -15,7 +15,7 @@ const LONGEST: usize = 33_500;
 const KEPT: usize = 128 << 20;
 
 /// The longest line that is waited for, in bytes.
-const LONGEST: usize = 1 << 20;
+const LINE: usize = 1 << 20;
 
 /// How one step of a batch ended.
 #[derive(Clone, Debug, Default)]
@@ -204,7 +204,7 @@ impl<'a> Frame<'a> {
         for &b in bytes {
             self.out.push(b);
             // A line without an end is cut, so that no host can fill our memory with one.
-            if b == b'\n' || self.out.len() == LONGEST {
+            if b == b'\n' || self.out.len() == LINE {
                 let line = std::mem::take(&mut self.out);
                 self.line(&line, told);
             }
