@@ -13,6 +13,7 @@ mod plan;
 mod prune;
 mod releases;
 mod rollback;
+mod root;
 mod setup;
 mod status;
 mod unit;

@@ -1,17 +1,16 @@
 //! `shipit setup`: makes the host ready, once. Shows what root will do before it does it.
 
-use std::io::IsTerminal;
-
 use super::args::{self, Global};
+use super::root;
 use crate::config::Config;
 use crate::engine::session;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::host::ssh::{self, Ask};
+use crate::host::ssh;
 use crate::plan::guard::{Guard, guard};
 use crate::plan::needs;
 use crate::plan::observed::Observed;
-use crate::remote::{self, Script, Told};
+use crate::remote::Script;
 use crate::report::event::{Event, Report};
 use crate::words;
 
@@ -30,15 +29,12 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         show(&config, &user, "the app's group", &guard(&config, &user));
         return Ok(Exit::Done);
     }
-    let mut link = super::link(global, &config, &super::interrupts()?);
-    if let Some(login) = &wish.login {
-        let (user, host) = login
-            .split_once('@')
-            .map_or((None, login.as_str()), |(u, h)| (Some(u.to_owned()), h));
-        let target = crate::config::Target::parse(host)
-            .map_err(|wrong| Failure::new(Exit::Usage, format!("--as {login}: {}", wrong.0)))?;
-        link = link.with(user.or(target.user), target.host, target.port);
-    }
+    let mut link = root::link(
+        global,
+        &config,
+        wish.login.as_deref(),
+        &super::interrupts()?,
+    )?;
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let seen = session::observe(host.as_mut(), &config)?;
     let user = deploy_user(&config, &seen.user);
@@ -51,12 +47,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     if wish.print {
         return Ok(Exit::Done);
     }
-    let mut ask = ssh::terminal();
-    if !wish.yes
-        && std::io::stdin().is_terminal()
-        && std::io::stderr().is_terminal()
-        && !ask.yes("Do this as root on the host?")
-    {
+    if !wish.yes && !root::agreed(ssh::terminal().as_mut()) {
         return Err(
             Failure::new(Exit::Untouched, "setup was not carried out").host("nothing changed")
         );
@@ -68,7 +59,6 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         &user,
         &group,
         &guard,
-        ask.as_mut(),
         report.as_mut(),
     )?;
     super::results(&format!(
@@ -156,7 +146,6 @@ fn carry_out(
     user: &str,
     group: &str,
     guard: &Guard,
-    ask: &mut dyn Ask,
     report: &mut dyn Report,
 ) -> Result<(), Failure> {
     let args = [
@@ -170,28 +159,9 @@ fn carry_out(
         &guard.sudo_rule,
         "yes",
     ];
-    let mut script = Script::setup(args);
-    let mut password = Vec::new();
-    if seen.uid != Some(0) {
-        script = script.through_sudo();
-        if std::io::stdin().is_terminal() {
-            let asked =
-                ask.passphrase(&format!("sudo password of {} (empty if none): ", seen.user));
-            password = asked.unwrap_or_default().into_bytes();
-            password.push(b'\n');
-        }
-    }
-    let mut stdin = password.as_slice();
-    let answers = remote::run(host, None, &[script], Some(&mut stdin), None, &mut |told| {
-        if let Told::Line { line, .. } = told {
-            report.event(&Event::Log {
-                source: "host",
-                line: line.to_vec(),
-            });
-        }
-    })
-    .map_err(|lost| session::lost_while(&lost, "setting the host up", "setup can be run again"))?;
-    let answer = answers.into_iter().next().unwrap_or_default();
+    let login = (seen.uid, seen.user.as_str());
+    let script = Script::setup(args);
+    let answer = root::run(host, script, b"", login, "setting the host up", report)?;
     if answer.code == 0 {
         return Ok(());
     }

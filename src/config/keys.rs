@@ -58,6 +58,8 @@ pub(super) const TOP: Keys = &[
         "services",
         "services: [{unit: acme.service, strategy: restart}]",
     ),
+    key("units", "units: deploy/units"),
+    key("units_drift", "units_drift: refuse"),
     key("keep_releases", "keep_releases: 5"),
     key("hooks", "hooks: {before_switch: ./smoke.sh}"),
     key(

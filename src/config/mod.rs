@@ -2,9 +2,10 @@
 //! numbers are in range, its paths are safe to hand to a host. Nothing here looks at a host or at `source`.
 //!
 //! Read in this order: `file` (finds and reads the bytes), `tree` (bytes to a tree with places; refuses what
-//! makes YAML surprising), `keys` (every key there is), `reader` (one typed value of the tree), `top` and
-//! `service` (all keys to a [`Config`]), `environments` (what `-e` lays over the top), `validate` (one file with
-//! all its environments, every problem collected), `names`, `paths`, `target` and `probe` (values with rules).
+//! makes YAML surprising), `keys` (every key there is), `reader` (one typed value of the tree), `top`,
+//! `service` and `units` (all keys to a [`Config`]), `environments` (what `-e` lays over the top), `validate` (one
+//! file with all its environments, every problem collected), `names`, `paths`, `target` and `probe` (values with
+//! rules).
 
 mod environments;
 mod file;
@@ -19,6 +20,7 @@ mod service;
 mod target;
 mod top;
 mod tree;
+mod units;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +31,7 @@ pub use names::{AppName, EnvironmentName, UnitName, VariableName};
 pub use paths::{RelPath, RemotePath};
 pub use probe::Probe;
 pub use target::Target;
+pub use units::{Units, UnitsDrift, UnitsNeed};
 
 use crate::failure::{Exit, Failure};
 use crate::words;
@@ -62,6 +65,8 @@ pub struct Config {
     pub migrate: Option<Migrate>,
     /// What is turned over, in this order. Empty: the files are switched and nothing else (static sites).
     pub services: Vec<Service>,
+    /// The services' unit files in the repository.
+    pub units: Units,
     /// How many verified releases stay on the host: 1 to 1000, 5 when not written.
     pub keep_releases: u32,
     /// Commands that run here around a switch.

@@ -8,6 +8,7 @@ use super::paths::{RelPath, RemotePath};
 use super::reader::{HOUR, MINUTE, Map, Problems, SECOND, Value, optional};
 use super::service::{service_unit, services};
 use super::tree::{Kind, Mark, Node};
+use super::units::units;
 use super::{Config, Hooks, Migrate, Shared, SharedFile, Target};
 
 /// Reads every key. `None` when one of them is missing or wrong.
@@ -50,6 +51,7 @@ pub(super) fn read(
     });
     let migrate = optional(map.get("migrate"), problems, migrate);
     let services = services(&map, migrate.as_ref().and_then(Option::as_ref), problems);
+    let units = units(&map, dir, problems);
     let keep_releases = map
         .get("keep_releases")
         .map_or(Some(5), |value| value.number(1..=1000, problems));
@@ -67,6 +69,7 @@ pub(super) fn read(
         prepare: prepare?,
         migrate: migrate?,
         services: services?,
+        units: units?,
         keep_releases: keep_releases?,
         hooks: hooks?,
         host_key: host_key?,

@@ -11,6 +11,7 @@ pub mod rollback;
 pub mod session;
 pub mod stage;
 pub mod switch;
+pub mod units;
 
 use std::time::Instant;
 

@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod needs;
 pub mod observed;
 pub mod releases;
+pub mod units;
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure};

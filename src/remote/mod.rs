@@ -6,4 +6,4 @@ pub mod frame;
 pub mod script;
 
 pub use frame::{Answer, Told, run};
-pub use script::{CONDUCTOR, Script, conductor_digest};
+pub use script::{CONDUCTOR, Password, Script, conductor_digest};

@@ -12,6 +12,15 @@ pub struct Script {
     args: Vec<Vec<u8>>,
 }
 
+/// Whether a script's stdin begins with a line for sudo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Password {
+    /// The first line is the password; sudo takes it, or leaves it for the script to skip.
+    OnStdin,
+    /// Nobody was asked: sudo must do without.
+    None,
+}
+
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
         impl Script {
@@ -57,8 +66,12 @@ scripts! {
     withdraw = "withdraw.sh";
     /// Makes the host ready, as root. Args: see the file.
     setup = "setup.sh";
-    /// Runs another script's text through sudo. Args: text, args….
+    /// Runs another script's text through sudo. Args: whether stdin begins with a password, text, args….
     as_root = "as_root.sh";
+    /// Tells the app's units and their files. Args: app, units….
+    installed = "installed.sh";
+    /// Puts the app's units in place, as root. Args: root, (verb, unit)….
+    install_units = "install_units.sh";
     /// Prints a unit's journal as JSON lines. Args: access, unit, follow.
     logs = "logs.sh";
     /// Prints the app's units as the host has them. Args: app, units….
@@ -94,8 +107,13 @@ pub fn conductor_digest() -> String {
 impl Script {
     /// The same script, run as root through sudo by a user who is not.
     #[must_use]
-    pub fn through_sudo(self) -> Self {
-        let args = std::iter::once(self.text.as_bytes().to_vec()).chain(self.args);
+    pub fn through_sudo(self, password: Password) -> Self {
+        let asked = match password {
+            Password::OnStdin => "password",
+            Password::None => "none",
+        };
+        let head = [asked.as_bytes().to_vec(), self.text.as_bytes().to_vec()];
+        let args = head.into_iter().chain(self.args);
         Self {
             name: self.name,
             ..Self::as_root(args)

@@ -2,6 +2,8 @@
 //! Knows nothing of the rest of shipit. Start reading at [`merge::Unit`].
 
 pub mod command; // ExecStart= and its kin
+pub mod compare; // two units: the same, the same but for comments, other settings; the lines that differ
+pub mod folder; // the units of a directory
 pub mod generate; // units from a few answers
 pub mod keys; // the keys that systemd knows
 pub mod merge; // file + drop-ins = unit

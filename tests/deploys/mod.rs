@@ -6,6 +6,7 @@ pub mod desk; // a person's directory, the program run there, and what it said
 mod full_disk; // a deploy is refused, a rollback works
 mod going_back; // rollback: which release is meant, and what is refused
 mod hooks; // commands that run here around a switch
+mod installing; // units on their way from the repository to the host, and what stands in it
 mod logins; // the deploy user, root, login shells, and a host that is not ready
 mod looking; // plan, status, releases, logs, doctor: they change nothing
 mod lost_line; // a line that falls silent: noticed in time, told as it is, and the host goes on alone

@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::plan::Migration;
 use crate::report::Colour;
-pub use unit::{FailOn, Format, Generate, Lint, ProgramName, UnitCommand};
+pub use unit::{FailOn, Format, Generate, Install, Lint, ProgramName, UnitCommand};
 
 /// shipit
 #[derive(Parser, Debug)]

@@ -24,6 +24,18 @@ pub enum UnitCommand {
         /// The name in brackets behind a finding
         rule: Option<String>,
     },
+    /// Compare the host's units with the repository's
+    #[command(
+        long_about = "Example:\n  shipit unit diff\n\nCompares each unit of the repository (deploy/units, or `units` in deploy.yml) with the host's: its file, its drop-ins, \
+        whether systemd has read it, whether it is masked or not enabled. Changes nothing and needs no root. Exits 1 when something differs."
+    )]
+    Diff,
+    /// Put the repository's units on the host
+    #[command(
+        long_about = "Example:\n  shipit unit install --as root@app.example.com\n\nShows what root will do, has the units checked by shipit's rules and by the host's systemd, puts them in \
+        /etc/systemd/system, and enables new ones. Restarts nothing; says what running units need. All or none: when systemd refuses one, the old files come back."
+    )]
+    Install(Install),
     /// Write production-grade units
     #[command(
         long_about = "Example:\n  shipit unit generate --program node --strategy socket --port 8080\n\nWrites commented, sandboxed units that pass every rule: service, socket, migration, timers. \
@@ -73,6 +85,23 @@ pub enum Format {
     Text,
     /// GitHub's workflow commands.
     Github,
+}
+
+/// `unit install`
+#[derive(ClapArgs, Debug)]
+pub struct Install {
+    /// The login with root or sudo: user@host
+    #[arg(long = "as", value_name = "USER@HOST")]
+    pub login: Option<String>,
+    /// Also start new sockets, timers and paths
+    #[arg(long)]
+    pub now: bool,
+    /// Only print what root would do
+    #[arg(long)]
+    pub print: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// `unit generate`

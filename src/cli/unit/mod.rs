@@ -1,8 +1,11 @@
 //! `shipit unit`: units checked, explained and written. Needs no host, but for `lint --host`; with a
 //! deploy.yml in reach it knows more.
 
+mod diff;
 mod generate;
+mod install;
 mod lint;
+mod repository;
 
 use std::io;
 
@@ -13,6 +16,8 @@ use crate::unit::rules;
 
 pub(super) fn run(global: &Global, command: &UnitCommand) -> Result<Exit, Failure> {
     match command {
+        UnitCommand::Diff => diff::run(global),
+        UnitCommand::Install(wish) => install::run(global, wish),
         UnitCommand::Lint(wish) => lint::run(global, wish),
         UnitCommand::Explain { rule: Some(rule) } => explain(rule),
         UnitCommand::Explain { rule: None } => {

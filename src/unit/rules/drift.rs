@@ -1,7 +1,7 @@
 //! The running host against the text: what was loaded, what was changed since, what overrides what.
 
 use super::{Severity, rules};
-use crate::unit::merge::Unit;
+use crate::unit::compare;
 
 /// The settings whose undoing by a drop-in deserves a word.
 const GUARDED: [&str; 12] = [
@@ -18,23 +18,6 @@ const GUARDED: [&str; 12] = [
     "SystemCallFilter",
     "TimeoutStopSec",
 ];
-
-/// What a unit says in effect: section, key and value of all that counts, in order.
-fn meaning(unit: &Unit) -> Vec<(String, String, String)> {
-    let mut keys: Vec<(&str, &str)> = unit
-        .entries()
-        .map(|entry| (entry.section, entry.key))
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let values = |(section, key): (&str, &str)| {
-        unit.all(section, key)
-            .into_iter()
-            .map(|e| (section.to_owned(), key.to_owned(), e.value.to_owned()))
-            .collect::<Vec<_>>()
-    };
-    keys.into_iter().flat_map(values).collect()
-}
 
 rules! {
     /// The file was changed, and systemd still uses the old one
@@ -74,15 +57,7 @@ rules! {
         let Some(repository) = look.host().and_then(|host| host.repository.as_ref()) else {
             return;
         };
-        let (here, there) = (meaning(look.unit), meaning(repository));
-        let mut keys: Vec<&str> = here
-            .iter()
-            .filter(|line| !there.contains(line))
-            .chain(there.iter().filter(|line| !here.contains(line)))
-            .map(|(_, key, _)| key.as_str())
-            .collect();
-        keys.sort_unstable();
-        keys.dedup();
+        let keys = compare::differing(look.unit, repository);
         if !keys.is_empty() {
             found.missing(
                 "Unit",

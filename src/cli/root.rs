@@ -1,0 +1,75 @@
+//! Work that root does on the host: who logs in for it, the question before, the password, the run. What the work is
+//! stands in the commands that ask for it.
+
+use std::io::{IsTerminal, Read};
+
+use super::args::Global;
+use super::link::SshLink;
+use crate::config::{Config, Target};
+use crate::engine::session;
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::host::ssh::{self, Ask};
+use crate::interrupt::Interrupts;
+use crate::remote::{self, Answer, Password, Script, Told};
+use crate::report::event::{Event, Report};
+
+/// The login that root's work is done through: the one of `--as`, or that of deploy.yml.
+pub(super) fn link(
+    global: &Global,
+    config: &Config,
+    login: Option<&str>,
+    interrupts: &Interrupts,
+) -> Result<SshLink, Failure> {
+    let link = super::link(global, config, interrupts);
+    let Some(login) = login else { return Ok(link) };
+    let (user, host) = login
+        .split_once('@')
+        .map_or((None, login), |(user, host)| (Some(user.to_owned()), host));
+    let target = Target::parse(host)
+        .map_err(|wrong| Failure::new(Exit::Usage, format!("--as {login}: {}", wrong.0)))?;
+    Ok(link.with(user.or(target.user), target.host, target.port))
+}
+
+/// Asks before root does anything, where somebody can answer. Without a terminal the command itself is the answer.
+pub(super) fn agreed(ask: &mut dyn Ask) -> bool {
+    !std::io::stdin().is_terminal()
+        || !std::io::stderr().is_terminal()
+        || ask.yes("Do this as root on the host?")
+}
+
+/// Runs one script as root: directly for root, through sudo for anybody else. `payload` is its stdin; before it goes
+/// the password, where sudo may want one. What the script prints is told as lines of the host.
+pub(super) fn run(
+    host: &mut dyn Host,
+    script: Script,
+    payload: &[u8],
+    (uid, user): (Option<u32>, &str),
+    doing: &'static str,
+    report: &mut dyn Report,
+) -> Result<Answer, Failure> {
+    let mut password = Vec::new();
+    let mut script = script;
+    if uid != Some(0) {
+        if !std::io::stdin().is_terminal() {
+            script = script.through_sudo(Password::None);
+        } else {
+            script = script.through_sudo(Password::OnStdin);
+            let asked =
+                ssh::terminal().passphrase(&format!("sudo password of {user} (empty if none): "));
+            password = asked.unwrap_or_default().into_bytes();
+            password.push(b'\n');
+        }
+    }
+    let mut stdin = password.as_slice().chain(payload);
+    let answers = remote::run(host, None, &[script], Some(&mut stdin), None, &mut |told| {
+        if let Told::Line { line, .. } = told {
+            report.event(&Event::Log {
+                source: "host",
+                line: line.to_vec(),
+            });
+        }
+    })
+    .map_err(|lost| session::lost_while(&lost, doing, "it can be run again"))?;
+    Ok(answers.into_iter().next().unwrap_or_default())
+}

@@ -1,0 +1,141 @@
+//! `shipit unit diff`: the host's units against the repository's, unit by unit. Changes nothing, needs no root.
+
+use serde::Serialize;
+
+use super::super::args::Global;
+use super::repository;
+use crate::config::Config;
+use crate::engine::{self, session};
+use crate::failure::{Exit, Failure};
+use crate::plan::units::{self, Difference, PLACE, Standing};
+use crate::words::shown;
+
+pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
+    let config = super::super::configuration(global)?;
+    let repository = repository::of(&config)?;
+    units::all_own(&config, &repository)?;
+    let mut link = super::super::link(global, &config, &super::super::interrupts()?);
+    let mut report = super::super::reporter(global);
+    let mut host = session::Link::connect(&mut link, report.as_mut())?;
+    let seen = engine::units::look(host.as_mut(), &config, &repository)?;
+    let standings = units::compare(&repository, &seen);
+    let strays = units::strays(&config, &repository, &seen);
+    if global.json {
+        super::super::results(&json(&standings, &strays));
+    } else {
+        super::super::results(&text(&config, &standings, &strays));
+    }
+    let same = standings.iter().all(|unit| unit.differences.is_empty());
+    Ok(if same { Exit::Done } else { Exit::Untouched })
+}
+
+/// The lines that differ in one unit, with their two names above, made harmless.
+pub(super) fn lines(unit: &Standing) -> String {
+    let lines = unit.diff();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let old = match unit.there {
+        Some(_) => format!("{PLACE}/{}", unit.name),
+        None => "/dev/null".into(),
+    };
+    let mut out = format!("  --- {old}\n  +++ {}\n", shown(unit.path.as_bytes()));
+    for line in lines {
+        out.push_str(&format!("  {}\n", shown(&line)));
+    }
+    out
+}
+
+fn text(config: &Config, standings: &[Standing], strays: &[String]) -> String {
+    let mut out = String::new();
+    for unit in standings {
+        if unit.differences.is_empty() {
+            out.push_str(&format!("{} is the same\n", unit.name));
+        }
+        for difference in &unit.differences {
+            out.push_str(&format!("{} {}\n", unit.name, difference.words()));
+            if matches!(difference, Difference::Settings(_) | Difference::Comments) {
+                out.push_str(&lines(unit));
+            }
+        }
+    }
+    for name in strays {
+        out.push_str(&format!(
+            "{} is on the host alone; shipit leaves it there\n",
+            shown(name.as_bytes())
+        ));
+    }
+    let installs = |d: &Difference| {
+        matches!(
+            d,
+            Difference::Missing
+                | Difference::Settings(_)
+                | Difference::Comments
+                | Difference::Stale
+        )
+    };
+    if standings
+        .iter()
+        .any(|unit| unit.differences.iter().any(installs))
+    {
+        out.push_str(&format!(
+            "next: shipit unit install --as root@{}\n",
+            config.host.host
+        ));
+    }
+    out
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    v: u8,
+    event: &'static str,
+    unit: &'a str,
+    path: &'a str,
+    differences: Vec<Said>,
+    diff: String,
+}
+
+#[derive(Serialize)]
+struct Said {
+    what: &'static str,
+    says: String,
+}
+
+fn json(standings: &[Standing], strays: &[String]) -> String {
+    let units = standings.iter().map(|unit| Object {
+        v: 1,
+        event: "unit",
+        unit: unit.name.as_str(),
+        path: &unit.path,
+        differences: unit
+            .differences
+            .iter()
+            .map(|d| Said {
+                what: d.word(),
+                says: d.words(),
+            })
+            .collect(),
+        diff: unit
+            .diff()
+            .iter()
+            .map(|line| String::from_utf8_lossy(line).into_owned() + "\n")
+            .collect(),
+    });
+    let strays = strays.iter().map(|unit| Object {
+        v: 1,
+        event: "unit",
+        unit,
+        path: "",
+        differences: vec![Said {
+            what: "host_alone",
+            says: "is on the host alone".into(),
+        }],
+        diff: String::new(),
+    });
+    units
+        .chain(strays)
+        .filter_map(|object| serde_json::to_string(&object).ok())
+        .map(|line| line + "\n")
+        .collect()
+}

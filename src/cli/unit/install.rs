@@ -1,0 +1,201 @@
+//! `shipit unit install`: puts the repository's units on the host, as root. Shows first what root will do, refuses what
+//! would hurt, and says what running units need to take it up. Starts and restarts nothing.
+
+use serde_json::json;
+
+use super::super::args::{Global, Install};
+use super::super::root;
+use super::{diff, lint, repository};
+use crate::config::Config;
+use crate::engine::{self, session};
+use crate::failure::{Exit, Failure};
+use crate::host::ssh;
+use crate::plan::units::install::{Installation, installation};
+use crate::plan::units::{self, PLACE};
+use crate::remote::{Answer, Script};
+use crate::report::event::Event;
+use crate::unit::merge::Unit;
+use crate::unit::rules::Severity;
+use crate::words::shown;
+
+pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
+    let config = super::super::configuration(global)?;
+    let repository = repository::of(&config)?;
+    units::all_own(&config, &repository)?;
+    judged(&config, &repository)?;
+    let interrupts = super::super::interrupts()?;
+    let mut link = root::link(global, &config, wish.login.as_deref(), &interrupts)?;
+    let mut report = super::super::reporter(global);
+    let mut host = session::Link::connect(&mut link, report.as_mut())?;
+    let seen = engine::units::look(host.as_mut(), &config, &repository)?;
+    let installation = installation(&config, &repository, &seen)?;
+    for text in &installation.notes {
+        report.event(&Event::Warning { text: text.clone() });
+    }
+    if installation.is_nothing() {
+        tell(
+            global,
+            &installation,
+            "nothing to do: the host has these units\n",
+        );
+        return Ok(Exit::Done);
+    }
+    if !global.json && (!global.quiet || wish.print) {
+        super::super::results(&preview(&installation, wish));
+    }
+    if wish.print {
+        if global.json {
+            tell(global, &installation, "");
+        }
+        return Ok(Exit::Done);
+    }
+    if !wish.yes && !root::agreed(ssh::terminal().as_mut()) {
+        return Err(Failure::new(Exit::Untouched, "no unit was installed").host("nothing changed"));
+    }
+    let mut args = vec![config.root.as_str()];
+    for (verb, names) in verbs(&installation, wish) {
+        args.extend(names.iter().flat_map(|name| [verb, name.as_str()]));
+    }
+    let script = Script::install_units(args);
+    let login = (seen.uid, seen.user.as_str());
+    let answer = root::run(
+        host.as_mut(),
+        script,
+        &installation.payload(),
+        login,
+        "installing units",
+        report.as_mut(),
+    )?;
+    if answer.code != 0 {
+        return Err(failure(&config, &answer, seen.uid == Some(0)));
+    }
+    let mut said = String::new();
+    if !wish.now {
+        for name in &installation.start {
+            said.push_str(&format!(
+                "{name} is new and not started: systemctl start {name}\n"
+            ));
+        }
+    }
+    for sentence in &installation.after {
+        said.push_str(&format!("{sentence}\n"));
+    }
+    tell(
+        global,
+        &installation,
+        &format!(
+            "{said}the units of {} are installed; next: shipit deploy\n",
+            config.app
+        ),
+    );
+    Ok(Exit::Done)
+}
+
+/// shipit's own rules, before anything is looked at on a host: errors end it.
+fn judged(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
+    let findings = lint::judge(config, repository);
+    let mut errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .peekable();
+    if errors.peek().is_none() {
+        return Ok(());
+    }
+    let mut failure = Failure::new(Exit::Untouched, "these units would not work");
+    for error in errors {
+        failure = failure.why(format!(
+            "{}:{}: {} [{}]",
+            shown(error.file.as_bytes()),
+            error.line,
+            shown(error.message.as_bytes()),
+            error.rule
+        ));
+    }
+    let dir = config
+        .units
+        .dir
+        .strip_prefix(&config.dir)
+        .unwrap_or(&config.units.dir);
+    Err(failure
+        .host("nothing changed")
+        .next(format!("shipit unit lint {}", dir.display())))
+}
+
+/// What root will do, as a person reads it before.
+fn preview(installation: &Installation, wish: &Install) -> String {
+    let mut out = String::from("As root, shipit will:\n");
+    for unit in &installation.write {
+        let verb = if unit.there.is_some() {
+            "replace"
+        } else {
+            "write"
+        };
+        out.push_str(&format!("  {verb} {PLACE}/{} (root, 0644)\n", unit.name));
+        out.push_str(&diff::lines(unit));
+    }
+    out.push_str("  systemctl daemon-reload\n");
+    for (verb, names) in verbs(installation, wish) {
+        for name in names {
+            out.push_str(&format!("  systemctl {verb} {name}\n"));
+        }
+    }
+    out
+}
+
+/// What systemctl does once the files are in place.
+fn verbs<'a>(installation: &'a Installation, wish: &Install) -> Vec<(&'static str, &'a [String])> {
+    let mut verbs = vec![("enable", installation.enable.as_slice())];
+    if wish.now {
+        verbs.push(("start", &installation.start));
+    }
+    verbs
+}
+
+/// The result, once.
+fn tell(global: &Global, installation: &Installation, words: &str) {
+    if !global.json {
+        return super::super::results(words);
+    }
+    let names: Vec<&str> = installation
+        .write
+        .iter()
+        .map(|unit| unit.name.as_str())
+        .collect();
+    let object = json!({
+        "v": 1, "event": "units", "write": names, "enable": installation.enable, "start": installation.start,
+        "reload": !installation.is_nothing(), "notes": installation.notes, "after": installation.after,
+    });
+    super::super::results(&format!("{object}\n"));
+}
+
+fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
+    let mut failure = Failure::new(Exit::Untouched, "the units were not installed")
+        .host("the host has the units it had");
+    failure.why = answer.err.iter().map(|line| shown(line)).collect();
+    match answer.code {
+        1 | 40 if !is_root => failure
+            .why("this login has neither root nor sudo")
+            .next(format!(
+                "shipit unit install --as root@{}",
+                config.host.host
+            )),
+        41 => failure
+            .why("they did not arrive whole")
+            .next("shipit unit install"),
+        43 => failure
+            .why("somebody else changes units on the host")
+            .next("shipit unit diff"),
+        44 => failure
+            .why("systemd-analyze verify, run on the host, refuses them")
+            .next("shipit unit lint"),
+        46 => {
+            failure.what =
+                "the units are installed, and one could not be enabled or started".into();
+            failure.host = Some("the new files are in place; what ran still runs".into());
+            failure.next("shipit unit diff")
+        }
+        code => failure
+            .why(format!("it left with {code}"))
+            .next("shipit unit diff"),
+    }
+}

@@ -1,0 +1,21 @@
+//! The units of the repository that deploy.yml belongs to: what `diff` and `install` begin with.
+
+use crate::config::Config;
+use crate::engine::units;
+use crate::failure::{Exit, Failure};
+use crate::unit::merge::Unit;
+use crate::words::shown;
+
+/// The units of the repository; there must be some.
+pub(super) fn of(config: &Config) -> Result<Vec<Unit>, Failure> {
+    let units = units::repository(config)?;
+    if !units.is_empty() {
+        return Ok(units);
+    }
+    let dir = config.units.dir.as_os_str().as_encoded_bytes();
+    Err(
+        Failure::new(Exit::Usage, format!("there are no units in {}", shown(dir)))
+            .next("shipit unit generate")
+            .next("units: DIRECTORY    # in deploy.yml, if they lie elsewhere"),
+    )
+}

@@ -1,0 +1,58 @@
+//! The app's units, fetched for comparing: the repository's from this disk, the host's by one script. Decides nothing.
+
+use super::session;
+use crate::config::{Config, UnitsNeed};
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::plan::needs;
+use crate::plan::units::seen::Seen;
+use crate::remote::Script;
+use crate::unit::folder;
+use crate::unit::merge::Unit;
+use crate::words;
+
+/// The units of the repository; none when nobody named their directory and it is not there.
+///
+/// # Errors
+/// A [`Failure`] with [`Exit::Usage`]: the directory is named and not there, or has something in it that is no unit file.
+pub fn repository(config: &Config) -> Result<Vec<Unit>, Failure> {
+    let dir = &config.units.dir;
+    let shown = dir.strip_prefix(&config.dir).unwrap_or(dir);
+    let wrong = |what: String| {
+        Failure::new(Exit::Usage, "the units of this repository cannot be used")
+            .why(words::shown(what.as_bytes()))
+    };
+    match folder::read(dir, shown) {
+        Ok(Some(units)) => Ok(units),
+        Ok(None) if config.units.need == UnitsNeed::Usual => Ok(Vec::new()),
+        Ok(None) => Err(wrong(format!(
+            "`units` names {}, which is not there",
+            shown.display()
+        ))
+        .next("shipit unit generate")),
+        Err(trouble) => Err(wrong(trouble.to_string())),
+    }
+}
+
+/// The script that tells of the host's units: those of the repository, those of deploy.yml, and all that are named after
+/// the app.
+#[must_use]
+pub fn script(config: &Config, repository: &[Unit]) -> Script {
+    let named = needs::units(config).into_iter();
+    let app = std::iter::once(config.app.as_str());
+    Script::installed(
+        app.chain(repository.iter().map(|unit| unit.name.as_str()))
+            .chain(named),
+    )
+}
+
+/// Looks at the host's units.
+///
+/// # Errors
+/// When the line is lost or the script does not end well.
+pub fn look(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Result<Seen, Failure> {
+    let answer = session::one(host, script(config, repository)).map_err(|lost| {
+        session::lost_while(&lost, "looking at the host's units", "nothing changed")
+    })?;
+    Ok(Seen::parse(&answer.out))
+}

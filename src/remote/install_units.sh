@@ -1,0 +1,74 @@
+# Puts the app's units in place, as root: all of them or, when systemd refuses one, none. They come on stdin as data:
+# root opens no file that somebody else could have written, and goes through no link.
+# args: root, then pairs: enable|start unit
+# stdin: anything · a line `shipit-units` · lines of `NAME BEFORE TEXT`, both in base64, `-` for no file · a line `end`
+# exits: 40 not root · 41 cut short · 42 something stands in the way · 43 changed meanwhile · 44 systemd-analyze refuses
+#        45 systemd refuses: the old files are back · 46 installed, but not enabled or started
+set -eu
+root=$1 dir=/etc/systemd/system names='' placed=no line='' name=''
+shift
+[ "$(id -u)" = 0 ] || exit 40
+umask 022
+scratch=$(mktemp -d /run/shipit-units.XXXXXX)
+leave() {
+    if [ "$placed" = yes ]; then
+        for name in $names; do
+            rm -f -- "$dir/.$name.shipit"
+            if [ -e "$scratch/old/$name" ]; then mv -fT -- "$scratch/old/$name" "$dir/$name"; else rm -f -- "$dir/$name"; fi
+        done
+        systemctl daemon-reload || :
+        echo 'the old files are back' >&2
+    fi
+    rm -rf -- "$scratch"
+}
+trap leave EXIT
+trap 'exit 45' HUP INT TERM
+mkdir "$scratch/new" "$scratch/old"
+
+until [ "$line" = shipit-units ]; do IFS= read -r line || exit 41; done
+while read -r name before text && [ "$name" != end ]; do
+    case $name in *[!A-Za-z0-9@._-]* | [!A-Za-z0-9]* | shipit-*) echo "$name is no name for a unit of an app" >&2; exit 42 ;; esac
+    file=$dir/$name now=-
+    if [ -L "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then echo "$file is no plain file" >&2; exit 42; fi
+    [ ! -e "$file" ] || now=$(base64 -w 0 <"$file")
+    [ "$now" = "$before" ] || { echo "$file is not as it was a moment ago" >&2; exit 43; }
+    printf %s "$text" | base64 -d >"$scratch/new/$name"
+    [ "$now" = - ] || cp -p -- "$file" "$scratch/old/$name"
+    names="$names $name"
+    # What systemd-analyze says of a template it says of an instance.
+    case $name in *@.*) echo "${name%.*}" ;; *) echo "$name" ;; esac >>"$scratch/names"
+done
+[ "$name" = end ] || exit 41
+
+if [ -n "$names" ]; then
+    one=''
+    case $(systemd-analyze --help) in *--recursive-errors*) one=--recursive-errors=no ;; esac
+    if ! systemd-analyze verify --man=no $one "$scratch"/new/* >"$scratch/said" 2>&1; then
+        # A program below the app's root may come with the first release; what it says of other units is not ours.
+        grep -F -f "$scratch/names" "$scratch/said" | grep -vF ": Command $root/" >"$scratch/bad" || :
+        grep -qF ": Command $root/" "$scratch/said" || cp "$scratch/said" "$scratch/bad"
+        [ ! -s "$scratch/bad" ] || { sed "s|$scratch/new/||" "$scratch/bad" >&2; exit 44; }
+    fi
+fi
+
+placed=yes
+for name in $names; do
+    install -o root -g root -m 0644 -- "$scratch/new/$name" "$dir/.$name.shipit"
+    sync "$dir/.$name.shipit"
+    mv -fT -- "$dir/.$name.shipit" "$dir/$name"
+done
+systemctl daemon-reload || exit 45
+for name in $names; do
+    case $name in *@.*) ask=${name%@*}@x.${name##*.} ;; *) ask=$name ;; esac
+    state=$(systemctl show --property=LoadState --value -- "$ask")
+    [ "$state" = loaded ] || { echo "systemd calls $name $state" >&2; exit 45; }
+done
+placed=no
+sync "$dir"
+for name in $names; do echo "wrote $dir/$name"; done
+echo 'systemd has read its units again'
+while [ $# -gt 1 ]; do
+    systemctl --quiet "$1" -- "$2" || exit 46
+    echo "$1: $2"
+    shift 2
+done
