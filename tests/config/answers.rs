@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::{SMALL, load, refused, with};
+use super::{SMALL, load, refused, refused_with, taken, with};
 
 #[test]
 fn all_problems_are_said_at_once_each_with_its_place() {
@@ -38,7 +38,7 @@ fn case_1_an_unknown_key_is_named_with_the_nearest_one() {
     refused(
         &format!("{SMALL}frobnicate: 5\n"),
         &[
-            "7:1: unknown key `frobnicate`; deploy.yml takes app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, keep_releases, hooks, environments",
+            "7:1: unknown key `frobnicate`; deploy.yml takes app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments",
         ],
     );
     refused(
@@ -78,13 +78,13 @@ fn case_2_a_wrong_type_is_answered_with_an_example() {
     refused(
         "[app, acme]\n",
         &[
-            "1:1: deploy.yml wants keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, keep_releases, hooks, environments), not a list",
+            "1:1: deploy.yml wants keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not a list",
         ],
     );
     refused(
         "acme\n",
         &[
-            "1:1: deploy.yml wants keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, keep_releases, hooks, environments), not `acme`",
+            "1:1: deploy.yml wants keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not `acme`",
         ],
     );
 }
@@ -95,4 +95,40 @@ fn many_problems_are_cut_short() {
         load(&(0..500).map(|n| format!("x{n}: 1\n")).collect::<String>()).expect_err("refused");
     assert_eq!(failure.why.len(), 21);
     assert_eq!(failure.why[20], "… and 484 more");
+}
+
+#[test]
+fn units_lie_below_the_file_and_have_a_usual_place() {
+    use shipit::config::{UnitsDrift, UnitsNeed};
+    let usual = taken(&with("keep_releases", "5")).units;
+    assert!(usual.dir.ends_with("deploy/units"));
+    assert_eq!(
+        (usual.need, usual.drift),
+        (UnitsNeed::Usual, UnitsDrift::Warn)
+    );
+    let text = with("units", "./ops/systemd/") + "units_drift: refuse\n";
+    let written = taken(&text).units;
+    assert!(written.dir.ends_with("ops/systemd"), "{:?}", written.dir);
+    assert_eq!(
+        (written.need, written.drift),
+        (UnitsNeed::Written, UnitsDrift::Refuse)
+    );
+    for outside in [
+        "../units",
+        "/etc/systemd/system",
+        ".",
+        "~/units",
+        "a/../../b",
+    ] {
+        refused_with(
+            &with("units", outside),
+            &format!(
+                "7:8: `units`: `{outside}` is not a directory below deploy.yml, like `deploy/units`"
+            ),
+        );
+    }
+    refused(
+        &with("units_drift", "stop"),
+        &["7:14: `units_drift`: `stop` is not one of refuse, warn, ignore"],
+    );
 }

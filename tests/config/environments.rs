@@ -85,7 +85,7 @@ fn an_environment_that_is_not_asked_for_is_checked_as_well() {
             "7:53: `keep_releases` wants a whole number from 1 to 1000, not `0`; for example `keep_releases: 5`",
             "7:78: environments inside an environment; there is one level of them",
             "7:83: `A b` is not an environment's name: 1 to 31 of a-z, 0-9, `-` and `_`, not beginning with `-`",
-            "7:97: environment `c` wants keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, keep_releases, hooks, environments), not `5`",
+            "7:97: environment `c` wants keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not `5`",
         ],
     );
 }

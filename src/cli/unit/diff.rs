@@ -89,7 +89,6 @@ fn text(config: &Config, standings: &[Standing], strays: &[String]) -> String {
 #[derive(Serialize)]
 struct Object<'a> {
     v: u8,
-    event: &'static str,
     unit: &'a str,
     path: &'a str,
     differences: Vec<Said>,
@@ -105,7 +104,6 @@ struct Said {
 fn json(standings: &[Standing], strays: &[String]) -> String {
     let units = standings.iter().map(|unit| Object {
         v: 1,
-        event: "unit",
         unit: unit.name.as_str(),
         path: &unit.path,
         differences: unit
@@ -124,7 +122,6 @@ fn json(standings: &[Standing], strays: &[String]) -> String {
     });
     let strays = strays.iter().map(|unit| Object {
         v: 1,
-        event: "unit",
         unit,
         path: "",
         differences: vec![Said {

@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::super::args::{Global, Install};
 use super::super::root;
-use super::{diff, lint, repository};
+use super::{diff, repository};
 use crate::config::Config;
 use crate::engine::{self, session};
+use crate::facts;
 use crate::failure::{Exit, Failure};
 use crate::host::ssh;
 use crate::plan::units::install::{Installation, installation};
@@ -15,7 +16,7 @@ use crate::plan::units::{self, PLACE};
 use crate::remote::{Answer, Script};
 use crate::report::event::Event;
 use crate::unit::merge::Unit;
-use crate::unit::rules::Severity;
+use crate::unit::rules::{self, Severity};
 use crate::words::shown;
 
 pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
@@ -93,9 +94,9 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
 
 /// shipit's own rules, before anything is looked at on a host: errors end it.
 fn judged(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
-    let findings = lint::judge(config, repository);
-    let mut errors = findings
+    let mut errors = repository
         .iter()
+        .flat_map(|unit| rules::lint(unit, &facts::context(unit, repository, Some(config))))
         .filter(|finding| finding.severity == Severity::Error)
         .peekable();
     if errors.peek().is_none() {
@@ -162,7 +163,7 @@ fn tell(global: &Global, installation: &Installation, words: &str) {
         .map(|unit| unit.name.as_str())
         .collect();
     let object = json!({
-        "v": 1, "event": "units", "write": names, "enable": installation.enable, "start": installation.start,
+        "v": 1, "write": names, "enable": installation.enable, "start": installation.start,
         "reload": !installation.is_nothing(), "notes": installation.notes, "after": installation.after,
     });
     super::super::results(&format!("{object}\n"));

@@ -180,14 +180,6 @@ fn unit(path: &Path) -> Result<Unit, Failure> {
     Ok(Unit { name, files })
 }
 
-/// What the rules say of units that belong together, with what deploy.yml knows of them.
-pub(super) fn judge(config: &Config, units: &[Unit]) -> Vec<Finding> {
-    units
-        .iter()
-        .flat_map(|unit| rules::lint(unit, &facts::context(unit, units, Some(config))))
-        .collect()
-}
-
 /// Prints the drop-in that would put the safe findings right, and where it belongs.
 fn drop_in(unit: &Unit, findings: &[Finding]) {
     if let Some(text) = repair::drop_in(unit, findings, Which::Safe) {
