@@ -35,12 +35,21 @@ pub struct Followed {
     pub heard: u64,
     /// Signs of life so far: every line, of whatever kind.
     signs: u64,
-    /// The host never began: its guard does not run.
-    pub unbegun: bool,
+    /// Why following ended without a last word, if it did.
+    pub stopped: Option<Stopped>,
+}
+
+/// Why following ended without the host's last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// The host has never heard of the run: the request may be on its way, or lost.
+    Absent,
+    /// The request is in place, and nobody takes it up: the guard does not run.
+    Unbegun,
     /// The request is gone without a last word.
-    pub gone: bool,
+    Gone,
     /// A person left.
-    pub left: bool,
+    Left,
 }
 
 impl Followed {
@@ -52,13 +61,13 @@ impl Followed {
         match word {
             "event" => {
                 self.heard += 1;
-                self.unbegun = false;
+                self.stopped = None;
                 self.event(rest, report);
             }
             "journal" => self.journal.push(rest.as_bytes().to_vec()),
-            "gone" => self.gone = true,
-            "waiting" => self.unbegun = true,
-            "beat" => self.unbegun = false,
+            "gone" => self.stopped = Some(Stopped::Gone),
+            "waiting" => self.stopped = Some(Stopped::Unbegun),
+            "absent" => self.stopped = Some(Stopped::Absent),
             _ => {}
         }
     }
@@ -153,8 +162,8 @@ fn verdict(rest: &str) -> Verdict {
     }
 }
 
-/// Follows a run to its end, reconnecting where the line breaks, for as long as a host may reasonably be
-/// away. `first` is the session that placed the request, with what it heard already.
+/// Follows a run to its end, reconnecting where the line breaks, each time for as long as a host may reasonably
+/// be away. `host` is the session that placed the request, with what it heard already in `followed`.
 pub fn follow(
     link: &mut dyn Link,
     mut host: Option<Box<dyn Host>>,
@@ -166,13 +175,13 @@ pub fn follow(
 ) -> (Followed, Option<Box<dyn Host>>) {
     let mut patience = Patience::new();
     let before = interrupts.count();
-    while followed.verdict.is_none() && !followed.gone && !followed.unbegun && !followed.left {
+    while followed.verdict.is_none() && followed.stopped.is_none() {
         let mut session = match host.take() {
             Some(session) => session,
             None => match link.connect(report) {
                 Ok(session) => session,
                 Err(_) if interrupts.count() > before => {
-                    followed.left = true;
+                    followed.stopped = Some(Stopped::Left);
                     break;
                 }
                 Err(_) if patience.wait() => continue,
@@ -188,12 +197,12 @@ pub fn follow(
         match listened {
             Ok(()) => {
                 host = Some(session);
-                let ended = followed.verdict.is_some() || followed.gone || followed.unbegun;
+                let ended = followed.verdict.is_some() || followed.stopped.is_some();
                 if !ended && !patience.wait() {
                     break;
                 }
             }
-            Err(Lost::Left) => followed.left = true,
+            Err(Lost::Left) => followed.stopped = Some(Stopped::Left),
             Err(lost) => {
                 let text = session::lost_while(&lost, "following the switch", "").what;
                 report.event(&Event::Warning {

@@ -1,9 +1,10 @@
 //! Hands a plan to the host as a request, and tells how the host says it ended. From the moment the request
 //! is in place nothing here is needed any more.
 
-use super::follow::{self, Followed, Verdict};
+use super::follow::{self, Followed, Stopped, Verdict};
 use super::session;
 use super::{Ending, Run};
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::plan::observed::{Observed, Request};
@@ -23,6 +24,9 @@ pub enum Switched {
     /// A failure that ends the run.
     Failed(Failure),
 }
+
+/// How often a request that seems to be nobody's is asked for again; each time means that it was only late.
+const WITHDRAWALS: usize = 5;
 
 /// Puts the request in place and follows it. Gives the session back, when it lived.
 pub fn switch(
@@ -67,7 +71,7 @@ pub fn switch(
             None => None,
         },
         Err(crate::host::Lost::Left) => {
-            followed.left = true;
+            followed.stopped = Some(Stopped::Left);
             None
         }
         Err(lost) => {
@@ -78,57 +82,82 @@ pub fn switch(
             None
         }
     };
-    let (followed, host) = follow::follow(
-        run.link,
-        host,
-        root,
-        &id,
-        followed,
-        run.interrupts,
-        run.report,
-    );
-    conclude(run, followed, host, &id)
+    hear_out(run, host, followed, &id)
+}
+
+/// Follows the run to its end. A request that nobody has, or that nobody takes up, is withdrawn; one that was only
+/// late is followed on.
+fn hear_out(
+    run: &mut Run<'_>,
+    mut host: Option<Box<dyn Host>>,
+    mut followed: Followed,
+    id: &str,
+) -> (Switched, Option<Box<dyn Host>>) {
+    let root = run.config.root.as_str();
+    for _ in 0..WITHDRAWALS {
+        (followed, host) = follow::follow(
+            run.link,
+            host,
+            root,
+            id,
+            followed,
+            run.interrupts,
+            run.report,
+        );
+        let (Some(why @ (Stopped::Absent | Stopped::Unbegun)), Some(session)) =
+            (followed.stopped, host.as_mut())
+        else {
+            break;
+        };
+        match session::one(session.as_mut(), Script::withdraw([root, id])) {
+            Ok(answer) if answer.code == 0 => {
+                return (Switched::Failed(withdrawn(run.config, why)), host);
+            }
+            // It is there by now, or a conductor has it by now.
+            Ok(answer) if answer.code == 32 => followed.stopped = None,
+            Ok(_) => break,
+            Err(_) => (followed.stopped, host) = (None, None),
+        }
+    }
+    conclude(followed, host)
+}
+
+/// A request that was taken back before anybody had begun it.
+fn withdrawn(config: &Config, why: Stopped) -> Failure {
+    if why == Stopped::Absent {
+        return Failure::new(Exit::Untouched, "the request did not reach the host")
+            .why("the connection was lost before it was in place")
+            .host("nothing live changed, and it cannot arrive any more")
+            .next("shipit releases");
+    }
+    let guard = format!("shipit-{}.path", config.app.as_str());
+    Failure::new(
+        Exit::Untouched,
+        "the host did not take the request up within 5s",
+    )
+    .why(format!("the guard {guard} is not watching"))
+    .host("the request was withdrawn; nothing live changed")
+    .next(format!(
+        "ssh {} systemctl status {guard} shipit-{}.service",
+        config.host,
+        config.app.as_str()
+    ))
 }
 
 /// What following gave, as an end.
 fn conclude(
-    run: &mut Run<'_>,
     mut followed: Followed,
-    mut host: Option<Box<dyn Host>>,
-    id: &str,
+    host: Option<Box<dyn Host>>,
 ) -> (Switched, Option<Box<dyn Host>>) {
-    let root = run.config.root.as_str();
     if let Some(verdict) = followed.verdict.take() {
         return (Switched::Ended(Box::new(followed), verdict), host);
     }
-    if followed.unbegun
-        && let Some(session) = host.as_mut()
-        && matches!(session::one(session.as_mut(), Script::withdraw([root, id])), Ok(answer) if answer.code == 0)
-    {
-        let guard = format!("shipit-{}.path", run.config.app.as_str());
-        return (
-            Switched::Failed(
-                Failure::new(
-                    Exit::Untouched,
-                    "the host did not take the request up within 5s",
-                )
-                .why(format!("the guard {guard} is not watching"))
-                .host("the request was withdrawn; nothing live changed")
-                .next(format!(
-                    "ssh {} systemctl status {guard} shipit-{}.service",
-                    run.config.host,
-                    run.config.app.as_str()
-                )),
-            ),
-            host,
-        );
-    }
-    let why = if followed.gone {
-        "the run is over, but the host could not write down how it ended (a full disk?)"
-    } else if followed.left {
-        "left on request while the host was switching"
-    } else {
-        "the host cannot be heard"
+    let why = match followed.stopped {
+        Some(Stopped::Gone) => {
+            "the run is over, but the host could not write down how it ended (a full disk?)"
+        }
+        Some(Stopped::Left) => "left on request while the host was switching",
+        _ => "the host cannot be heard",
     };
     (
         Switched::Failed(

@@ -1,8 +1,11 @@
 # Tells the events of one run as they come, from event number SKIP on, until it has ended and its request
 # is gone. Only reads: the switch does not know or care whether anybody watches.
+# A run that the host has never heard of is said to be absent.
 # args: root run skip
 set -eu
-cd "$1/.shipit/runs/$2"
+cd "$1/.shipit/runs"
+[ -e "$2/request" ] || { echo absent; exit 0; }
+cd "$2"
 n=0 idle=0 part='' ended=''
 [ -e events ] || : >>events
 exec 3<events
@@ -19,6 +22,8 @@ while [ -z "$ended" ]; do
     idle=$((idle + 1))
     # A run whose request is gone has said all it could (on a full disk that may be little).
     if ! [ ../../request -ef request ] && [ $((idle % 40)) = 39 ]; then
+        # One that no conductor began was never placed: its script died on the way.
+        [ -e attempt-1 ] || { echo absent; exit 0; }
         # Lines that were heard and then lost in a power cut make SKIP too large: the last word is looked for.
         grep -a '^[0-9]* ended ' events | tail -n 1 | sed 's/^/event /'
         echo 'gone'

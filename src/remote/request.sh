@@ -1,11 +1,13 @@
 # Puts a switch request in place, with a call that fails if one is there: whoever wins holds the host.
 # A request made from an old view of the host (somebody else switched since) is refused as well.
 # args: root run epoch request
-# exits: 30 another request is there (printed) · 31 the host has changed since it was looked at
+# exits: 30 another request is there (printed) · 31 the host has changed since it was looked at · 33 it was withdrawn
 set -eu
 cd "$1/.shipit"
 exec 9<runs
 flock -w 30 9
+# Whoever sent this has lost the line, and taken it back before it came.
+[ ! -e "runs/$2/withdrawn" ] || exit 33
 if [ -e request ]; then
     cat request
     exit 30

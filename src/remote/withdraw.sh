@@ -1,9 +1,19 @@
-# Takes a request away that no conductor has begun: the guard does not run, and nothing changed.
+# Takes a request away that no conductor has begun (the guard does not run), or sees to it that one which is still
+# on its way is refused when it comes. Afterwards nothing changed, and nothing will.
 # args: root run
-# exits: 32 a conductor has it
+# exits: 32 it is there and has begun, or came while this looked
 set -eu
 cd "$1/.shipit"
-exec 9<.
+exec 8<runs 9<.
+# The lock of request.sh: a request is in place, or it finds the word below.
+flock -w 30 8
+if [ ! -e "runs/$2" ]; then
+    mkdir -- "runs/$2"
+    : >"runs/$2/withdrawn"
+    sync "runs/$2" runs
+    exit 0
+fi
+[ ! -e "runs/$2/withdrawn" ] || exit 0
 flock -n 9 || exit 32
 [ ! -e "runs/$2/attempt-1" ] || exit 32
 if [ request -ef "runs/$2/request" ]; then rm -f -- request; fi

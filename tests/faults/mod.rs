@@ -6,6 +6,7 @@ mod migrations;
 mod person;
 mod point;
 mod power;
+mod request;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};

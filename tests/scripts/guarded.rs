@@ -123,3 +123,30 @@ fn two_clients_that_bring_a_conductor_at_once_do_not_write_into_each_others() {
         assert!(world.state("conductor").exists());
     });
 }
+
+#[test]
+fn a_request_that_was_withdrawn_before_it_came_is_refused_when_it_comes() {
+    under_each_shell(|world| {
+        let follow = |run: &str| said(&world.script("follow", &[run, "0"], NO_FAULT));
+        assert_eq!(follow("r1"), "absent\n");
+        let out = world.script("withdraw", &["r1"], NO_FAULT);
+        assert!(out.status.success(), "{out:?}");
+        let late = world.script("request", &["r1", "1", &request("r1", SWITCH)], NO_FAULT);
+        assert_eq!(late.status.code(), Some(33), "{late:?}");
+        assert!(!world.state("request").exists());
+        assert_eq!(follow("r1"), "absent\n");
+        // Asked again after a line that broke, it says the same.
+        let out = world.script("withdraw", &["r1"], NO_FAULT);
+        assert!(out.status.success(), "{out:?}");
+
+        // One that is in place and that nobody has begun is taken away; one that was begun is not.
+        world.request("r2", SWITCH);
+        let out = world.script("withdraw", &["r2"], NO_FAULT);
+        assert!(out.status.success() && !world.state("request").exists());
+        world.request("r3", SWITCH);
+        world.conductor(NO_FAULT);
+        let out = world.script("withdraw", &["r3"], NO_FAULT);
+        assert_eq!(out.status.code(), Some(32), "{out:?}");
+        assert_eq!(world.current(), "new");
+    });
+}

@@ -1,0 +1,67 @@
+//! The moment between the last word of the client and the first of the host: a request that is lost there.
+
+use std::time::{Duration, Instant};
+
+use super::{Underway, assert_whole, rest};
+use crate::apps::{Kind, Service};
+use crate::deploys::desk::{Desk, acme, assert_live, current};
+use crate::lab::{self, DelayProxy, Host, Suite};
+
+/// Whoever places a request waits for this lock: it holds the moment still.
+const HOLD: &str = "systemd-run --quiet --unit=hold flock /opt/acme/.shipit/runs sleep infinity";
+const PLACING: &str = "pgrep -f 'flock -w 30 [9]'";
+
+fn held_while_placing(host: &Host) -> (Desk, DelayProxy, Underway, String) {
+    let mut desk = Desk::live(host, Service::Socket, &acme("socket"));
+    let before = current(host);
+    let proxy = DelayProxy::to(host.web(host.ssh_port()), Duration::ZERO);
+    desk.by_way_of(host, proxy.address());
+    desk.write(&acme("socket"));
+    desk.tree(Kind::Graceful, "v2");
+    host.root(HOLD).ok();
+    let run = Underway::start(&desk, &["deploy"]);
+    host.wait_for("the request", Duration::from_secs(60), |host: &Host| {
+        host.root(PLACING).success()
+    });
+    proxy.cut();
+    (desk, proxy, run, before)
+}
+
+#[test]
+fn a_request_that_is_lost_on_its_way_is_said_to_be_and_never_comes_later() {
+    let host = lab::host!(Suite::Bookworm);
+    let (desk, proxy, run, before) = held_while_placing(&host);
+    // The session's script dies with it, as where logind kills what a session leaves.
+    host.root("pkill -KILL -f 'flock -w 30 [9]'; pkill -KILL -u deploy -x sh; systemctl stop hold")
+        .ok();
+    let began = Instant::now();
+    proxy.restore();
+    run.end()
+        .leaves(1)
+        .says("the request did not reach the host")
+        .says("nothing live changed");
+    assert!(began.elapsed() < Duration::from_secs(60), "guessed by time");
+    assert_live(&host, &before, "v1");
+    desk.json(&["deploy"]).leaves(0);
+    assert_whole(&host);
+}
+
+#[test]
+fn a_request_that_is_only_late_is_carried_out_or_refused_and_either_is_told() {
+    let host = lab::host!(Suite::Trixie);
+    let (_desk, proxy, run, before) = held_while_placing(&host);
+    proxy.restore();
+    proxy.wait_for_connections(2, Duration::from_secs(60));
+    host.root("systemctl stop hold").ok();
+    let ran = run.end();
+    rest(&host);
+    assert_whole(&host);
+    match ran.code() {
+        Some(0) => assert_live(&host, &ran.release(), "v2"),
+        Some(1) => {
+            ran.says("the request did not reach the host");
+            assert_live(&host, &before, "v1");
+        }
+        _ => panic!("{ran}"),
+    }
+}
