@@ -339,7 +339,7 @@ mod tests {
         let at = root.path().to_str().unwrap();
         let never = Interrupts::never().unwrap();
         let mut link = Often(0);
-        let mut listen = |name: &str| {
+        let mut listen = |at: &str, name: &str| {
             let (followed, _) = follow(
                 &mut link,
                 None,
@@ -352,11 +352,13 @@ mod tests {
             followed
         };
         let began = Instant::now();
-        let verdict = listen("one").verdict.expect("it was heard to the end");
+        let verdict = listen(at, "one").verdict.expect("it was heard to the end");
         assert_eq!(verdict.outcome, "deployed");
         assert!(began.elapsed() > AWAY, "the line was too good to show it");
 
-        let mute = listen("no-such-run");
+        let absent = listen(at, "no-such-run");
+        assert_eq!(absent.stopped, Some(Stopped::Absent));
+        let mute = listen("/no/such/root", "one");
         assert!(mute.verdict.is_none() && mute.stopped.is_none());
         assert!(link.0 >= 13);
     }
