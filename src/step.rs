@@ -53,6 +53,8 @@ pub struct Verdict {
 pub enum Step {
     /// Runs the migration unit from `next`: unit, seconds.
     Migrate(String, u64),
+    /// The live release passes the check too, or nothing is changed: unit, seconds until it must have, check.
+    Baseline(String, u64, Check),
     /// Probes every 50 ms from here on.
     Measure(Check),
     /// Points `current` at a release, or takes it away (undoing a first deploy).
@@ -90,6 +92,11 @@ impl Check {
         }
     }
 
+    /// Whether the answer must name a release; the conductor knows which.
+    fn named(&self) -> &'static str {
+        if self.release { "named" } else { "-" }
+    }
+
     fn words(&self) -> String {
         format!(
             "{} {} {} {}",
@@ -102,11 +109,15 @@ impl Check {
 }
 
 impl Step {
+    /// The name of a baseline: a switch that ends there has its own way on.
+    pub const BASELINE: &str = "baseline";
+
     /// The step's name, as events say it.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Migrate(..) => "migrate",
+            Self::Baseline(..) => Self::BASELINE,
             Self::Measure(_) => "measure",
             Self::Flip(_) => "flip",
             Self::Restart(_) => "restart",
@@ -127,6 +138,13 @@ impl Step {
         let name = self.name();
         match self {
             Self::Migrate(unit, seconds) => format!("{name} {unit} {seconds}"),
+            Self::Baseline(unit, seconds, check) => {
+                format!(
+                    "{name} {unit} {seconds} {} {}",
+                    check.words(),
+                    check.named()
+                )
+            }
             Self::Measure(check) => format!("{name} {}", check.words()),
             Self::Flip(to) => format!("{name} {}", to.as_deref().unwrap_or("-")),
             Self::Restart(unit) | Self::Reload(unit) | Self::Stop(unit) => format!("{name} {unit}"),
@@ -136,15 +154,15 @@ impl Step {
                     Turn::Restart => "restart",
                     Turn::Reload => "reload",
                 };
-                let release = if v.check.release { "named" } else { "-" };
                 format!(
-                    "{name} {} {turn} {} {} {} {} {} {release}",
+                    "{name} {} {turn} {} {} {} {} {} {}",
                     v.unit,
                     v.start,
                     v.successes,
                     v.timeout,
                     v.watch,
-                    v.check.words()
+                    v.check.words(),
+                    v.check.named()
                 )
             }
             Self::Confirm | Self::Spare => name.to_owned(),
@@ -161,6 +179,11 @@ impl fmt::Display for Step {
             Self::Migrate(unit, seconds) => {
                 write!(f, "migrate   {unit}, at most {seconds}s, run from `next`")
             }
+            Self::Baseline(unit, seconds, check) => write!(
+                f,
+                "baseline  {unit}: {} healthy within {seconds}s before anything changes, if it runs",
+                check.target
+            ),
             Self::Measure(check) => write!(f, "measure   {} every 50 ms", check.target),
             Self::Flip(Some(id)) => write!(f, "flip      current -> releases/{id}"),
             Self::Flip(None) => write!(f, "flip      take `current` away: there was none before"),

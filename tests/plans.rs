@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use shipit::config;
 use shipit::plan::observed::Observed;
-use shipit::plan::{Goal, Migration, explain::explain, plan};
+use shipit::plan::{Baseline, Goal, Migration, explain::explain, plan};
 
 const BASE: &str = "app: acme\nhost: deploy@example.org\nsource: .\n";
 const SERVICE: &str = "services:\n  - unit: acme.service\n    strategy: socket\n    health: {url: 'http://127.0.0.1:8080/'}\n";
@@ -39,6 +39,7 @@ fn deploy(release: &str) -> Goal {
     Goal::Deploy {
         release: release.into(),
         migration: Migration::Ask,
+        baseline: Baseline::Required,
     }
 }
 
@@ -52,6 +53,7 @@ fn a_deploy_turns_first_and_judges_after() {
             deploy c -> d
 
             switch, carried out by the host alone
+              baseline  acme.service: http://127.0.0.1:8080/ healthy within 5s before anything changes, if it runs
               migrate   acme-migrate.service, at most 600s, run from `next`
               measure   http://127.0.0.1:8080/ every 50 ms
               flip      current -> releases/d

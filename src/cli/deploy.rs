@@ -3,6 +3,7 @@
 use super::args::{self, Global};
 use crate::engine;
 use crate::failure::{Exit, Failure};
+use crate::plan::Baseline;
 
 pub(super) fn run(global: &Global, wish: &args::Deploy) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
@@ -13,6 +14,11 @@ pub(super) fn run(global: &Global, wish: &args::Deploy) -> Result<Exit, Failure>
             wait: wish.wait,
             restart: wish.restart,
             migration: wish.migration,
+            baseline: if wish.despite_health {
+                Baseline::Waived
+            } else {
+                Baseline::Required
+            },
         };
         engine::deploy::deploy(run, &wish)
     })

@@ -2,7 +2,7 @@
 
 use super::args::Global;
 use crate::failure::{Exit, Failure};
-use crate::plan::{self, Goal, Migration};
+use crate::plan::{self, Baseline, Goal, Migration};
 use crate::release::{Id, Manifest, Source, scan};
 use crate::remote::Script;
 use crate::words;
@@ -22,6 +22,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         &Goal::Deploy {
             release: id,
             migration: Migration::Ask,
+            baseline: Baseline::Required,
         },
     )?;
     let before = match live_digest(&seen) {

@@ -6,7 +6,7 @@ use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::plan::ledger::State;
 use crate::plan::observed::Observed;
-use crate::plan::{self, Goal, Migration};
+use crate::plan::{self, Baseline, Goal, Migration};
 use crate::release::{Scanned, Source, scan};
 use crate::report::event::{Event, Outcome, Phase};
 
@@ -23,6 +23,8 @@ pub struct Wish {
     pub restart: bool,
     /// What became of an interrupted migration.
     pub migration: Migration,
+    /// Whether the live release must pass the health check before anything changes.
+    pub baseline: Baseline,
 }
 
 /// Deploys. The exit code; everything else was told.
@@ -85,6 +87,7 @@ fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failur
             &Goal::Deploy {
                 release: release.clone(),
                 migration: wish.migration,
+                baseline: wish.baseline,
             },
         )?;
         match attempt::attempt(run, host, &seen, &plan, wish.wait, so_far)? {
@@ -175,6 +178,7 @@ fn on_host(
         &Goal::Deploy {
             release: "new".into(),
             migration: wish.migration,
+            baseline: wish.baseline,
         },
     )?;
     stage::room(&scanned.manifest, seen)?;

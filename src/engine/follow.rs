@@ -31,6 +31,8 @@ pub struct Followed {
     pub live_at: Option<Instant>,
     /// The journal of the lives that failed: systemd's JSON lines.
     pub journal: Vec<Vec<u8>>,
+    /// The step of the switch list that failed, by its name.
+    pub failed: Option<String>,
     /// Events heard so far.
     pub heard: u64,
     /// Signs of life so far: every line, of whatever kind.
@@ -82,6 +84,15 @@ impl Followed {
         match kind {
             "step" => {
                 if let Some(event) = step(rest) {
+                    if let Event::Step {
+                        phase: Phase::Switch,
+                        state: State::Failed,
+                        name,
+                        ..
+                    } = &event
+                    {
+                        self.failed = name.split(' ').next().map(str::to_owned);
+                    }
                     report.event(&event);
                 }
             }

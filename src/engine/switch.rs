@@ -11,6 +11,7 @@ use crate::plan::observed::{Observed, Request};
 use crate::plan::{Plan, needs};
 use crate::remote::{self, CONDUCTOR, Script, conductor_digest};
 use crate::report::event::{Event, Outcome};
+use crate::step::Step;
 use crate::words;
 
 /// How a switch ended for this client.
@@ -315,15 +316,12 @@ pub fn tell(
                 .next(logs),
             ),
         ),
-        "failed" => (
-            Outcome::Failed,
-            Some(
-                Failure::new(Exit::Untouched, format!("{} did not go live", plan.next))
-                    .why(verdict.cause.clone())
-                    .host(format!("{now}; nothing live changed"))
-                    .next(logs),
-            ),
-        ),
+        "failed" => {
+            let failure = Failure::new(Exit::Untouched, format!("{} did not go live", plan.next))
+                .why(verdict.cause.clone())
+                .host(format!("{now}; nothing live changed"));
+            (Outcome::Failed, Some(way_on(failure, followed, logs)))
+        }
         _ => (
             Outcome::Degraded,
             Some(
@@ -340,6 +338,17 @@ pub fn tell(
         ),
     };
     run.end(outcome, ending, failure, sent)
+}
+
+/// What to type after a switch that changed nothing live.
+fn way_on(failure: Failure, followed: &Followed, logs: String) -> Failure {
+    if followed.failed.as_deref() != Some(Step::BASELINE) {
+        return failure.next(logs);
+    }
+    failure
+        .why("the check is wrong, or the live release is broken: going back to it could not be verified")
+        .next("shipit deploy                     # once `health` in deploy.yml is right")
+        .next("shipit deploy --despite-health    # if this release mends it, or brings what is asked for")
 }
 
 /// One line of systemd's JSON journal as `unit[pid]: message`.

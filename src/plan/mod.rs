@@ -9,10 +9,11 @@ pub mod observed;
 pub mod releases;
 pub mod units;
 
-use crate::config::Config;
+use crate::config::{Config, Service};
 use crate::failure::{Exit, Failure};
 use crate::step::{Step, Verdict};
 use crate::strategy;
+use ledger::State;
 use observed::{Current, Observed};
 
 /// What is wanted.
@@ -24,6 +25,8 @@ pub enum Goal {
         release: String,
         /// How an earlier, interrupted migration ended, if a person said so.
         migration: Migration,
+        /// What is asked of the live release before anything changes.
+        baseline: Baseline,
     },
     /// Back to the previous verified release, or to the one named.
     Rollback {
@@ -44,6 +47,17 @@ pub enum Migration {
     Again,
     /// It had finished: this deploy runs none.
     Done,
+}
+
+/// What is asked of the live release before a deploy changes anything: a check that not even that one passes
+/// could not verify the way back either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Baseline {
+    /// It passes the health check, or the deploy ends there.
+    #[default]
+    Required,
+    /// Nothing: this release is what mends it, or brings what the check asks for.
+    Waived,
 }
 
 /// What the host will do.
@@ -109,6 +123,7 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         return Err(needs::units_lack(lacks));
     }
     let mut switch = Vec::new();
+    switch.extend(baselines(config, seen, goal));
     switch.extend(migrate(config, seen, goal)?);
     if previous.is_some() {
         switch.extend(measures(config));
@@ -200,7 +215,13 @@ fn split(steps: Vec<Step>, turns: &mut Vec<Step>, awaits: &mut Vec<Step>) {
 
 /// A deploy migrates once; a rollback never does.
 fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>, Failure> {
-    let (Some(migrate), Goal::Deploy { release, migration }) = (&config.migrate, goal) else {
+    let (
+        Some(migrate),
+        Goal::Deploy {
+            release, migration, ..
+        },
+    ) = (&config.migrate, goal)
+    else {
         return Ok(None);
     };
     let step = Step::Migrate(
@@ -234,6 +255,34 @@ fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>
         .next("shipit deploy    # stages a new release, which migrates anew")),
         _ => Ok(Some(step)),
     }
+}
+
+/// What the live release is asked first, as long as its word counts: it is verified, and not the one that is
+/// to be restarted. A rollback asks nothing, for it leaves what is broken.
+fn baselines(config: &Config, seen: &Observed, goal: &Goal) -> Vec<Step> {
+    let (
+        Goal::Deploy {
+            release,
+            baseline: Baseline::Required,
+            ..
+        },
+        Some(live),
+    ) = (goal, seen.live())
+    else {
+        return Vec::new();
+    };
+    let sound = seen.ledger.state(live) == Some(State::Verified) && seen.degraded.is_none();
+    if !sound || live == release {
+        return Vec::new();
+    }
+    let asked = |service: &Service| {
+        let health = service.health.as_ref()?;
+        let unit = service.unit.as_str().to_owned();
+        // It has been serving for long: a few seconds forgive one bad answer, more only hold up the bad news.
+        let seconds = health.timeout.as_secs().clamp(1, 5);
+        Some(Step::Baseline(unit, seconds, strategy::check(health)))
+    };
+    config.services.iter().filter_map(asked).collect()
 }
 
 /// One prober for each service whose health is asked over a connection.

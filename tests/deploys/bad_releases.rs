@@ -98,17 +98,27 @@ fn a_release_that_listens_elsewhere_is_taken_back() {
 }
 
 #[test]
-fn a_health_check_that_nothing_passes_is_said_as_degraded_and_the_next_deploy_mends_it() {
+fn a_health_check_that_not_even_the_live_release_passes_changes_nothing() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    let good = acme("restart").with("migrate: acme-migrate.service");
+    let desk = Desk::live(&host, Service::Notify, &good);
     let before = current(&host);
-    desk.write(
-        &acme("restart")
-            .health("url", "\"http://127.0.0.1:8089/healthz\"")
-            .health("timeout", "1s"),
-    );
+    let wrong = good
+        .clone()
+        .health("url", "\"http://127.0.0.1:8089/healthz\"")
+        .health("timeout", "1s");
+    desk.write(&wrong);
     desk.tree(Kind::Graceful, "v2");
-    let ran = desk.shipit(&["deploy"]).leaves(4);
+    refused(
+        &host,
+        &desk,
+        &format!(
+            "the live release {before} does not pass the health check of acme.service either: no answer from http://127.0.0.1:8089/healthz"
+        ),
+    );
+    assert_eq!(apps::ACME.migrations(&host), ["v1"]);
+    // Told to go on, it goes on, and then nobody can say that the way back is good.
+    let ran = desk.shipit(&["deploy", "--despite-health"]).leaves(4);
     ran.says("no answer from http://127.0.0.1:8089/healthz")
         .says(&format!("acme runs {before}, not verified"))
         .says("shipit status");
@@ -116,10 +126,37 @@ fn a_health_check_that_nothing_passes_is_said_as_degraded_and_the_next_deploy_me
     desk.shipit(&["status"])
         .leaves(4)
         .says("degraded since run");
-    desk.write(&acme("restart"));
+    desk.write(&good);
     let good = desk.deploy(Kind::Graceful, "v3");
     assert_live(&host, &good, "v3");
     desk.shipit(&["status"]).leaves(0).never_says("degraded");
+}
+
+#[test]
+fn a_release_that_brings_what_the_check_asks_for_or_mends_what_is_down_goes_live() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    let v1 = current(&host);
+    desk.write(&acme("restart").health("contains", "v2"));
+    desk.tree(Kind::Graceful, "v2");
+    desk.shipit(&["deploy"])
+        .leaves(1)
+        .says("answered without the text asked for")
+        .says("shipit deploy --despite-health");
+    let ran = desk.json(&["deploy", "--despite-health"]).leaves(0);
+    assert_live(&host, &ran.release(), "v2");
+
+    // A rollback leaves what is broken: it asks nothing of it.
+    desk.write(&acme("restart").health("contains", "v1"));
+    desk.json(&["rollback"]).leaves(0);
+    assert_live(&host, &v1, "v1");
+
+    // A service that is down is no witness.
+    host.root("systemctl stop acme.service").ok();
+    desk.write(&acme("restart").health("contains", "v3"));
+    desk.tree(Kind::Graceful, "v3");
+    let ran = desk.json(&["deploy"]).leaves(0);
+    assert_live(&host, &ran.release(), "v3");
 }
 
 #[test]

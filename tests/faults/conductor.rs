@@ -53,6 +53,7 @@ macro_rules! killed {
 }
 
 killed! {
+    a_conductor_killed_at_baseline_is_followed_by_one_that_finishes: "reload", "baseline", 0, 0;
     a_conductor_killed_at_migrate_is_followed_by_one_that_finishes: "restart", "migrate", 0, 0;
     a_conductor_killed_at_measure_is_followed_by_one_that_finishes: "socket", "measure", 0, 0;
     a_conductor_killed_at_flip_is_followed_by_one_that_finishes_or_undoes: "socket", "flip", 0, 3;

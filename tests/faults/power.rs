@@ -54,6 +54,7 @@ macro_rules! cut {
 }
 
 cut! {
+    after_a_power_cut_at_baseline_the_host_goes_on: Bookworm, "restart", "baseline", 0, 0;
     after_a_power_cut_at_migrate_the_host_goes_on: Trixie, "restart", "migrate", 0, 0;
     after_a_power_cut_at_measure_the_host_goes_on: Bookworm, "socket", "measure", 0, 0;
     after_a_power_cut_at_flip_the_host_goes_on_or_back: Bookworm, "socket", "flip", 0, 3;

@@ -150,3 +150,36 @@ fn a_request_that_was_withdrawn_before_it_came_is_refused_when_it_comes() {
         assert_eq!(world.current(), "new");
     });
 }
+
+/// A switch that asks the live release first, by a check that fails.
+fn asking() -> String {
+    format!("switch baseline acme.service 1 command false 0 \\c -\n{SWITCH}")
+}
+
+#[test]
+fn what_the_live_release_cannot_pass_is_not_asked_of_the_new_one() {
+    under_each_shell(|world| {
+        world.request("r1", &asking());
+        world.conductor(NO_FAULT);
+        let events = world.read("runs/r1/events");
+        assert!(
+            events.contains("does not pass the health check"),
+            "{events}"
+        );
+        assert!(events.contains(" ended failed old "), "{events}");
+        assert_eq!(world.current(), "old");
+        assert!(!world.read("ledger").contains("live new"));
+    });
+}
+
+#[test]
+fn a_service_that_does_not_run_is_no_witness_against_the_health_check() {
+    under_each_shell(|world| {
+        fs::write(world.dir.path().join("units/acme.service/down"), "").unwrap();
+        world.request("r1", &asking());
+        world.conductor(NO_FAULT);
+        let events = world.read("runs/r1/events");
+        assert!(events.contains("was not asked"), "{events}");
+        assert_eq!(world.current(), "new", "{events}");
+    });
+}

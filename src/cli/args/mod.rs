@@ -194,6 +194,9 @@ pub struct Deploy {
     /// Switch even when nothing changed
     #[arg(long)]
     pub restart: bool,
+    /// Go on although the live release fails the health check: this one mends it, or brings what the check asks for
+    #[arg(long)]
+    pub despite_health: bool,
     /// What became of a migration that was interrupted
     #[arg(long, value_enum, default_value_t = Migration::Ask)]
     pub migration: Migration,

@@ -1,5 +1,27 @@
-# Whose process it is that runs: the same life as before, and from which release. Only looks.
+# What runs: whether it serves before anything changes, the same life as before, from which release. Only looks.
 # shellcheck shell=dash disable=SC2034,SC2154
+
+# baseline UNIT SECONDS KIND TARGET STATUS CONTAINS RELEASE: the live release must pass the check that the new
+# one will be judged by; one that nothing passes could not verify the way back either. A service that does not
+# run, or dies meanwhile, is no witness: this deploy may be what mends it.
+step_baseline() {
+    local unit="$1" seconds="$2" end
+    shift 2
+    [ "$5" = - ] || set -- "$1" "$2" "$3" "$4" "$previous"
+    now; end=$((now + seconds * 100))
+    while look "$unit" || { cause="systemd could not be asked about $unit"; return 1; }; do
+        case $p_ActiveState in active | reloading) ;; *)
+            event note baseline "$unit is $p_ActiveState: the live release was not asked"
+            return 0 ;;
+        esac
+        probe "$@" 2 && return 0
+        cancelled && cause='stopped on request' && return 1
+        now; [ "$now" -lt "$end" ] || break
+        sleep 0.1
+    done
+    cause="the live release $previous does not pass the health check of $unit either: $said"
+    return 1
+}
 
 # True while it is the same life of the same process: no restart since.
 same() {
