@@ -73,6 +73,7 @@ fn the_last_word_is_told_from_words_that_only_look_like_it() {
             "1 step switch await acme.service failed 3 acme.service ended at once\n2 ended reverted old - it ended so\n",
         )
         .unwrap();
+        fs::write(world.state("runs/r1/attempt-1"), "").unwrap();
         fs::remove_file(world.state("request")).unwrap();
         let out = world.script("follow", &["r1", "0"], NO_FAULT);
         assert!(
