@@ -1,22 +1,28 @@
 //! `shipit plan`: what deploy would do, from the host as it is now. Changes nothing.
 
 use super::args::Global;
+use crate::engine::{self, session};
 use crate::failure::{Exit, Failure};
+use crate::plan::observed::Observed;
 use crate::plan::{self, Baseline, Goal, Migration};
 use crate::release::{Id, Manifest, Source, scan};
 use crate::remote::Script;
 use crate::words;
-use crate::{engine::session, plan::observed::Observed};
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let (mut host, seen) = super::look(global, &config)?;
+    let mut link = super::link(global, &config, &super::interrupts()?);
+    let mut report = super::reporter(global);
+    let repository = engine::units::of_deploy(&config, report.as_mut())?;
+    let mut host = session::Link::connect(&mut link, report.as_mut())?;
+    let seen = session::observe_with_units(host.as_mut(), &config, &repository)?;
+    let drift = plan::units::drift(&config, &repository, &seen)?;
     let scanned = scan(&Source {
         path: &config.source,
         exclude: &config.exclude,
     })?;
     let id = free(Id::now(), &seen).to_string();
-    let plan = plan::plan(
+    let mut plan = plan::plan(
         &config,
         &seen,
         &Goal::Deploy {
@@ -25,6 +31,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
             baseline: Baseline::Required,
         },
     )?;
+    plan.warnings.extend(drift);
     let before = match live_digest(&seen) {
         Some(live) => session::one(
             host.as_mut(),
@@ -47,7 +54,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
                 diff.changed.len(),
                 diff.removed.len()
             ));
-            for line in crate::engine::stage::differs(&diff, 20) {
+            for line in engine::stage::differs(&diff, 20) {
                 out.push_str(&format!("  {line}\n"));
             }
         }

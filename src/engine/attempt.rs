@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::plan::observed::Observed;
 use crate::report::event::{Event, Phase};
 use crate::report::sentence;
+use crate::unit::merge::Unit;
 
 /// What a run knows of itself while it may still fail: for its hook and its last event.
 #[derive(Debug, Default)]
@@ -125,16 +126,17 @@ fn outdated(plan: &Plan, who: String) -> Failure {
     }
 }
 
-/// Looks at the host until no other switch holds it.
+/// Looks at the host, with the units that this repository has, until no other switch holds it.
 pub(super) fn free_host(
     run: &mut Run<'_>,
     host: &mut dyn Host,
+    repository: &[Unit],
     wait: bool,
 ) -> Result<Observed, Failure> {
     let began = Instant::now();
     let mut told = String::new();
     loop {
-        let seen = session::observe(host, run.config)?;
+        let seen = session::observe_with_units(host, run.config, repository)?;
         let Some(request) = &seen.request else {
             return Ok(seen);
         };

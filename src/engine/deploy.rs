@@ -1,7 +1,7 @@
 //! `deploy`, from the build to the last word: local work, look, plan, stage, hook, switch, hooks.
 
 use super::attempt::{self, SoFar, Turn};
-use super::{Ending, Run, local, stage};
+use super::{Ending, Run, local, stage, units};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::plan::ledger::State;
@@ -44,8 +44,23 @@ fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failur
         Some(_) => None,
         None => Some(prepare_here(run)?),
     };
+    let repository = match &wish.release {
+        Some(_) => Vec::new(),
+        None => units::of_deploy(run.config, run.report)?,
+    };
     let mut host = run.link.connect(run.report)?;
-    let mut seen = attempt::free_host(run, host.as_mut(), wish.wait)?;
+    let mut seen = attempt::free_host(run, host.as_mut(), &repository, wish.wait)?;
+    let drift = match &wish.release {
+        // Named: what counts is what it was made for, not what this working tree has.
+        Some(named) => {
+            let id = plan::releases::rollback_target(run.config, &seen, Some(named))?;
+            plan::units::drift_since(run.config, &seen, &id)?
+        }
+        None => plan::units::drift(run.config, &repository, &seen)?,
+    };
+    for text in drift {
+        run.report.event(&Event::Warning { text });
+    }
     let mut staged: Option<String> = None;
     loop {
         // While this client waited for its turn, somebody else's prune may have taken what it had staged.
@@ -94,7 +109,7 @@ fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failur
             Turn::Ended(exit) => return Ok(exit),
             Turn::Again(session) => {
                 host = session;
-                seen = attempt::free_host(run, host.as_mut(), true)?;
+                seen = attempt::free_host(run, host.as_mut(), &repository, true)?;
             }
         }
     }

@@ -23,7 +23,7 @@ pub fn rollback(run: &mut Run<'_>, to: Option<&str>, wait: bool) -> Exit {
 fn go(run: &mut Run<'_>, goal: &Goal, wait: bool, so_far: &mut SoFar) -> Result<Exit, Failure> {
     let mut host = run.link.connect(run.report)?;
     loop {
-        let seen = attempt::free_host(run, host.as_mut(), wait)?;
+        let seen = attempt::free_host(run, host.as_mut(), &[], wait)?;
         so_far.previous = seen.live().map(str::to_owned);
         let plan = plan::plan(run.config, &seen, goal)?;
         so_far.release = Some(plan.next.clone());

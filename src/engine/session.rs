@@ -9,8 +9,10 @@ use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
 use crate::plan::needs;
 use crate::plan::observed::Observed;
+use crate::plan::units::seen::Seen as Installed;
 use crate::remote::{self, Answer, Script, Told};
 use crate::report::event::{Event, Phase, Report, State};
+use crate::unit::merge::Unit;
 
 /// A way to a host that can be taken more than once.
 pub trait Link {
@@ -26,6 +28,30 @@ pub trait Link {
 /// # Errors
 /// When the line is lost or the script does not end well.
 pub fn observe(host: &mut dyn Host, config: &Config) -> Result<Observed, Failure> {
+    let answer = one(host, looking(config))
+        .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
+    Ok(Observed::parse(&answer.out))
+}
+
+/// The same, and in the same session the files of the app's units.
+///
+/// # Errors
+/// When the line is lost or a script does not end well.
+pub fn observe_with_units(
+    host: &mut dyn Host,
+    config: &Config,
+    repository: &[Unit],
+) -> Result<Observed, Failure> {
+    let scripts = [looking(config), super::units::script(config, repository)];
+    let answers = remote::run(host, None, &scripts, None, None, &mut |_| {})
+        .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
+    let mut answers = answers.into_iter();
+    let mut seen = Observed::parse(&answers.next().unwrap_or_default().out);
+    seen.installed = answers.next().map(|answer| Installed::parse(&answer.out));
+    Ok(seen)
+}
+
+fn looking(config: &Config) -> Script {
     let mut args: Vec<String> = vec![
         config.root.as_str().into(),
         config.app.as_str().into(),
@@ -34,9 +60,7 @@ pub fn observe(host: &mut dyn Host, config: &Config) -> Result<Observed, Failure
     args.extend(needs::units(config).into_iter().map(String::from));
     args.push("--".into());
     args.extend(needs::sudo_lines(config));
-    let answer = one(host, Script::observe(args))
-        .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
-    Ok(Observed::parse(&answer.out))
+    Script::observe(args)
 }
 
 /// Runs one quiet script.

@@ -184,6 +184,11 @@ fn info(config: &Config) -> String {
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("recipe", recipe_of(config)),
     ];
+    // What the release was made for: a rollback tells when the host has other units by then.
+    let units = super::units::repository(config).unwrap_or_default();
+    if !units.is_empty() {
+        facts.push(("units", crate::plan::units::fingerprints(&units)));
+    }
     if let Some(revision) = git(&["rev-parse", "HEAD"]) {
         facts.push(("revision", revision));
         facts.push((

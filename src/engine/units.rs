@@ -1,12 +1,14 @@
 //! The app's units, fetched for comparing: the repository's from this disk, the host's by one script. Decides nothing.
 
 use super::session;
-use crate::config::{Config, UnitsNeed};
+use crate::config::{Config, UnitsDrift, UnitsNeed};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::plan::needs;
+use crate::plan::units::all_own;
 use crate::plan::units::seen::Seen;
 use crate::remote::Script;
+use crate::report::event::{Event, Report};
 use crate::unit::folder;
 use crate::unit::merge::Unit;
 use crate::words;
@@ -31,6 +33,28 @@ pub fn repository(config: &Config) -> Result<Vec<Unit>, Failure> {
         ))
         .next("shipit unit generate")),
         Err(trouble) => Err(wrong(trouble.to_string())),
+    }
+}
+
+/// The repository's units for a deploy. Under `units_drift: refuse` what is wrong with them stops it, under `warn` it is
+/// said, under `ignore` nobody looks.
+///
+/// # Errors
+/// Those of [`repository`], and units that are not this app's.
+pub fn of_deploy(config: &Config, report: &mut dyn Report) -> Result<Vec<Unit>, Failure> {
+    let read = || {
+        let units = repository(config)?;
+        all_own(config, &units)?;
+        Ok::<_, Failure>(units)
+    };
+    match (config.units.drift, read()) {
+        (UnitsDrift::Ignore, _) => Ok(Vec::new()),
+        (UnitsDrift::Warn, Err(failure)) => {
+            let text = format!("{}: {}", failure.what, failure.why.join("; "));
+            report.event(&Event::Warning { text });
+            Ok(Vec::new())
+        }
+        (_, units) => units,
     }
 }
 

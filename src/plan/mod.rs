@@ -146,6 +146,7 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         warnings.push("first deploy: there is no release to go back to; a failure takes `current` away and stops the services".into());
     }
     if let Goal::Rollback { .. } = goal {
+        warnings.extend(units::drift_since_told(config, seen, &next));
         let since = releases::migrated_since(seen, &next);
         if !since.is_empty() {
             warnings.push(format!(

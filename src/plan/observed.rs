@@ -102,6 +102,8 @@ pub struct Observed {
     pub may: BTreeMap<String, bool>,
     /// Things that could not be read.
     pub unreadable: Vec<String>,
+    /// The app's units with their files, where they were asked for.
+    pub installed: Option<super::units::seen::Seen>,
 }
 
 impl Observed {

@@ -1,7 +1,7 @@
 # Says how the host has the app's units: what systemd made of them, and the files it read. Changes nothing.
 # Besides the units that are asked for it tells of all that are named after the app in /etc.
 # args: app units…
-# prints: uid N · user NAME · systemd N · guard FILE
+# prints: uid N · user NAME · systemd N · guard FILE · listed (all named after the app follow)
 #         show UNIT KEY=VALUE · file UNIT own|dropin PATH text|link BASE64 · … absent|unreadable
 app=$1
 shift
@@ -35,6 +35,7 @@ for path in "$app".* "$app"@* "$app"-*; do
     *.service | *.socket | *.timer | *.path | *.target) if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; fi ;;
     esac
 done
+echo listed
 
 set -f
 past=' '

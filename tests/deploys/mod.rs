@@ -3,6 +3,7 @@
 
 mod bad_releases; // releases that break in their own way never stay live, and the app never dies of them
 pub mod desk; // a person's directory, the program run there, and what it said
+mod drifting; // the host has other units than the repository, or than the release was made for
 mod full_disk; // a deploy is refused, a rollback works
 mod going_back; // rollback: which release is meant, and what is refused
 mod hooks; // commands that run here around a switch

@@ -1,8 +1,11 @@
 //! The app's unit files: those of the repository against those of the host. Pure: files were read before, nothing is
 //! written here. What `installed.sh` printed is `seen`; what an install would do is `install`.
 
+mod drift;
 pub mod install;
 pub mod seen;
+
+pub use drift::{drift, drift_since, drift_since_told, fingerprints};
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure};

@@ -49,6 +49,8 @@ pub struct Seen {
     pub systemd: Option<u32>,
     /// The apps that shipit deploys to this host.
     pub apps: Vec<String>,
+    /// Whether all units in `/etc` that are named after the app are among them.
+    pub listed: bool,
     /// The units, by name.
     pub units: BTreeMap<String, Installed>,
 }
@@ -79,6 +81,7 @@ impl Seen {
                         unit.show.insert(key.into(), value.into());
                     }
                 }
+                "listed" => seen.listed = true,
                 "file" => seen.file(rest),
                 _ => {}
             }
