@@ -1,8 +1,54 @@
-//! `Type=`: what systemd waits for at start, and what the program really does. From the text where it can be known,
-//! from the running host where it shows.
+//! `Type=`: what systemd waits for at start, and what the program really does. From the text where it can be guessed,
+//! from the running host where it shows: what is seen beats every guess. `Type=forking` is in `forking`.
 
-use super::rules;
+use super::life::{First, Left, Life, Since};
 use super::runtime::Runtime;
+use super::{Severity, rules};
+use crate::unit::command::Command;
+use crate::unit::rules::Look;
+
+/// The option that sends this program to the background, as far as it is known.
+fn daemonizes<'a>(look: &Look<'_>, command: &'a Command) -> Option<&'a str> {
+    if command.has(&["--no-detach", "--foreground", "--nodaemon", "-F"]) {
+        return None;
+    }
+    match look.runtime() {
+        Runtime::Gunicorn => command.words().find(|w| matches!(*w, "-D" | "--daemon")),
+        Runtime::Puma => command.words().find(|w| matches!(*w, "-d" | "--daemon")),
+        Runtime::Nginx => {
+            (!command.words().any(|w| w.contains("daemon off"))).then_some("without `daemon off;`")
+        }
+        _ if command.name() == "apachectl" => command.words().find(|w| *w == "start"),
+        _ => command.words().find(|w| {
+            matches!(
+                *w,
+                "--daemon" | "--daemonize" | "--background" | "--daemonize=yes" | "--fork"
+            )
+        }),
+    }
+}
+
+/// Whether the command line is known to do one job and to end.
+fn is_job(look: &Look<'_>, command: &Command) -> bool {
+    const JOBS: [&str; 12] = [
+        "pg_dump",
+        "pg_dumpall",
+        "mysqldump",
+        "rsync",
+        "certbot",
+        "borg",
+        "restic",
+        "tar",
+        "find",
+        "cp",
+        "logrotate",
+        "true",
+    ];
+    let steps = ["migrate", "db:migrate", "db:prepare", "collectstatic"];
+    JOBS.contains(&command.name()) && !command.has(&["--daemon"])
+        || command.words().any(|word| steps.contains(&word))
+        || look.is_migration()
+}
 
 rules! {
     /// Type=simple, exec or notify with a program that goes to the background
@@ -11,155 +57,48 @@ rules! {
     /// kills what is left, the daemon included.
     ///
     /// In production: `systemctl start` exits 0, the unit is `inactive (dead)` with `Result=success`, nothing listens. With
-    /// `Type=notify` the start fails at once with `Result=protocol`.
+    /// `Type=notify` the start fails at once with `Result=protocol`. With `Restart=always` it is started and killed in a loop.
     ///
     /// ```ini
     /// [Service]
     /// Type=exec
-    /// # and start the program without its --daemon option
+    /// # and start the program without its --daemon option; or, if it has no other way:
+    /// Type=forking
+    /// PIDFile=/run/acme/acme.pid
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
     "type-simple-forks" Error Service simple_forks(look, found) {
-        let Some((command, entry)) = look.start() else {
-            return;
-        };
-        let kind = look.kind();
-        if !matches!(
-            kind,
-            "simple" | "exec" | "notify" | "notify-reload" | "idle"
-        ) {
-            return;
-        }
-        let flag = match look.runtime() {
-            Runtime::Gunicorn => command.words().find(|w| matches!(*w, "-D" | "--daemon")),
-            Runtime::Puma => command.words().find(|w| matches!(*w, "-d" | "--daemon")),
-            Runtime::Nginx => (!command.words().any(|w| w.contains("daemon off")))
-                .then_some("without `daemon off;`"),
-            _ if command.name() == "apachectl" => command.words().find(|w| *w == "start"),
-            _ => command.words().find(|w| {
-                matches!(
-                    *w,
-                    "--daemon" | "--daemonize" | "--background" | "--daemonize=yes" | "--fork"
-                )
-            }),
-        };
-        let stays = command.has(&["--no-detach", "--foreground", "--nodaemon", "-F"]);
-        if let Some(flag) = flag.filter(|_| !stays) {
-            let message = format!(
-                "Type={kind}, but {} goes to the background ({flag}): systemd sees its main process exit and kills the rest",
-                command.name()
-            );
-            found.at(entry, message);
-            return;
-        }
-        let died =
-            look.show("ActiveState") == Some("inactive") && look.show("Result") == Some("success");
-        if died && look.stays() && kind != "notify" && look.show("ExecMainStartTimestamp").is_some()
-        {
-            let message = format!(
-                "Type={kind}, and the main process has exited with success: it daemonizes (write Type=forking, or better an option that keeps it in the foreground) or does one job (Type=oneshot)"
-            );
-            found.missing("Service", message);
-        }
-    }
-
-    /// Type=forking with a program that stays in the foreground
-    ///
-    /// systemd waits for the first process to exit before it believes that the service runs. A program that stays never
-    /// lets it.
-    ///
-    /// In production: `activating (start)` with `MainPID=0` until `TimeoutStartSec=` (90 s), then it is killed and, with
-    /// `Restart=`, started again, for ever. It serves in between, which hides it.
-    ///
-    /// ```ini
-    /// [Service]
-    /// Type=exec
-    /// ```
-    ///
-    /// See systemd.service(5), `Type=`.
-    "type-forking-stays" Error Service forking_stays(look, found) {
-        if look.kind() != "forking" {
-            return;
-        }
-        let entry = look.unit.get("Service", "Type");
         let Some((command, start)) = look.start() else {
             return;
         };
-        let daemonizes = command
-            .words()
-            .any(|w| matches!(w, "-D" | "-d" | "--daemon" | "--daemonize" | "start"));
-        if look.runtime().stays_in_foreground() && !daemonizes && command.shell_script().is_none() {
-            let message = format!(
-                "Type=forking, but {} stays in the foreground: the start times out",
-                command.name()
-            );
-            found
-                .at(entry.unwrap_or(start), message)
-                .suggest("Service", "Type", "exec");
-        } else if look.show("ActiveState") == Some("activating")
-            && look.show("MainPID") == Some("0")
-            && look.show("SubState") == Some("start")
-        {
-            found.at(entry.unwrap_or(start), "Type=forking and the unit is activating with MainPID=0: the program does not fork; write Type=exec, or notify if it tells when it is ready")
-                .suggest("Service", "Type", "exec");
+        let kind = look.kind();
+        if matches!(kind, "forking" | "oneshot" | "dbus") {
+            return;
         }
-    }
-
-    /// Type=forking without PIDFile=
-    ///
-    /// After the fork systemd has to guess which process is the main one. With more than one left it may guess wrong.
-    ///
-    /// In production: `systemctl reload` signals a worker, a crash of the real main process goes unseen, `Restart=` does
-    /// nothing.
-    ///
-    /// ```ini
-    /// [Service]
-    /// PIDFile=/run/acme/acme.pid
-    /// RuntimeDirectory=acme
-    /// ```
-    ///
-    /// See systemd.service(5), `PIDFile=` and `GuessMainPID=`.
-    "type-forking-pidfile" Warning Service forking_pidfile(look, found) {
-        if look.kind() == "forking"
-            && look.unit.get("Service", "PIDFile").is_none()
-            && look.start().is_some()
-        {
-            let entry = look.unit.get("Service", "Type");
-            let message =
-                "Type=forking without PIDFile=: systemd guesses which process is the main one";
-            match entry {
-                Some(entry) => found.at(entry, message),
-                None => found.missing("Service", message),
-            };
-        }
-    }
-
-    /// PIDFile= with a program that does not fork
-    ///
-    /// Only `Type=forking` needs it. Elsewhere a stale file, or one written by a second master (gunicorn's USR2), makes
-    /// systemd follow the wrong process.
-    ///
-    /// In production: measured with gunicorn USR2 under `Type=simple`: systemd sees the old master exit and kills the new one.
-    ///
-    /// ```ini
-    /// [Service]
-    /// Type=exec
-    /// # no PIDFile=
-    /// ```
-    ///
-    /// See systemd.service(5), `PIDFile=`.
-    "pidfile-without-forking" Info Service pidfile_without_forking(look, found) {
-        if let Some(entry) = look.unit.get("Service", "PIDFile")
-            && !matches!(look.kind(), "forking" | "oneshot")
-        {
-            found.at(
-                entry,
-                format!(
-                    "PIDFile= with Type={}: nothing needs it, and a wrong one misleads systemd",
-                    look.kind()
-                ),
-            );
+        let entry = look.unit.get("Service", "Type").unwrap_or(start);
+        let flag = daemonizes(look, command);
+        match (look.life(), flag) {
+            (Life::Runs, _) => {}
+            (Life::Ended(Left::Daemon), _) if look.show("SubState") == Some("exited") => {
+                found.at(entry, format!("Type={kind}, and the main process has ended while others of the service run on: it goes to the background; write Type=forking"))
+                    .suggest("Service", "Type", "forking");
+            }
+            (Life::Ended(Left::Daemon), _) => {
+                found.at(entry, format!("Type={kind}, and the main process ended with success and left another behind, which systemd killed: it goes to the background; write Type=forking, or better start it with the option that keeps it in the foreground"))
+                    .suggest("Service", "Type", "forking");
+            }
+            (Life::Ended(Left::Unknown), None) if !is_job(look, command) => {
+                found.at(entry, format!("Type={kind}, and the main process ends at once, with success: it goes to the background (write Type=forking, or better an option that keeps it in the foreground), or it does one job (Type=oneshot)"));
+            }
+            (_, Some(flag)) => {
+                let message = format!(
+                    "Type={kind}, but {} goes to the background ({flag}): systemd sees its main process exit and kills the rest",
+                    command.name()
+                );
+                found.at(start, message).suggest("Service", "Type", "forking");
+            }
+            _ => {}
         }
     }
 
@@ -184,34 +123,89 @@ rules! {
             return;
         };
         let entry = look.unit.get("Service", "Type").unwrap_or(start);
-        let server = matches!(look.runtime(), Runtime::Puma | Runtime::Gunicorn)
-            && !command.has(&["--check-config"])
-            || command.has(&["runserver", "daemon off;"]);
-        if server || look.unit.get("Service", "WatchdogSec").is_some() {
-            let message = format!(
-                "Type=oneshot, but {} stays: the start never ends",
-                command.name()
-            );
-            found.at(entry, message).suggest("Service", "Type", "exec");
+        let better = look.kind_that_stays();
+        match look.life() {
+            Life::Unready(First::Stays, Since::TimedOut) => {
+                let doubt = if look.is_expected_to_stay() { "" } else { ", or a job that needs more time" };
+                found.at(entry, format!("Type=oneshot, and the main process was still running when the start timed out: it is a daemon (write Type={better}){doubt}"))
+                    .suggest("Service", "Type", better);
+            }
+            Life::Unready(..) if look.is_expected_to_stay() || look.has_started_for(60) => {
+                found.at(entry, format!("Type=oneshot, and it is activating all the time while its main process runs: it is a daemon (write Type={better}), or a job that hangs"))
+                    .suggest("Service", "Type", better);
+            }
+            Life::Untold => {
+                let server = matches!(look.runtime(), Runtime::Puma | Runtime::Gunicorn)
+                    && !command.has(&["--check-config"])
+                    || command.has(&["runserver", "daemon off;"]);
+                if server || look.unit.get("Service", "WatchdogSec").is_some() {
+                    let message = format!(
+                        "Type=oneshot, but {} stays: the start never ends",
+                        command.name()
+                    );
+                    found.at(entry, message).suggest("Service", "Type", better);
+                }
+            }
+            _ => {}
         }
-        let long = look
-            .host()
-            .and_then(|host| host.activating_for)
-            .is_some_and(|time| time.as_secs() >= 60);
-        let running = look.show("MainPID").is_some_and(|pid| pid != "0");
-        if long && running && look.show("ActiveState") == Some("activating") {
-            found.at(entry, "Type=oneshot has been activating for over a minute with a running main process: it is a daemon (write Type=exec), or a job that hangs")
-                .suggest("Service", "Type", "exec");
+    }
+
+    /// Type=oneshot with a program that goes to the background
+    ///
+    /// oneshot means: when the program has exited, the work is done. systemd then kills what is left, the daemon included;
+    /// with `RemainAfterExit=yes` it leaves it alone, and never looks at it again.
+    ///
+    /// In production: measured: `systemctl start` exits 0, the unit is `inactive (dead)` with `Result=success`, nothing listens.
+    /// With `RemainAfterExit=yes` it is `active (exited)` for ever, also after the daemon has crashed.
+    ///
+    /// ```ini
+    /// [Service]
+    /// Type=forking
+    /// PIDFile=/run/acme/acme.pid
+    /// # or better Type=exec, and the option that keeps the program in the foreground
+    /// ```
+    ///
+    /// See systemd.service(5), `Type=` and `RemainAfterExit=`.
+    "type-oneshot-forks" Error Service oneshot_forks(look, found) {
+        if look.unit.service("Type") != "oneshot" {
+            return;
+        }
+        let Some((command, start)) = look.start() else {
+            return;
+        };
+        let entry = look.unit.get("Service", "Type").unwrap_or(start);
+        let remains = look.unit.yes("Service", "RemainAfterExit") == Some(true);
+        let message = match (look.life(), daemonizes(look, command)) {
+            (Life::Ended(Left::Daemon), _) if look.processes() > 0 && remains => {
+                "Type=oneshot with RemainAfterExit=yes, and a daemon runs on that systemd does not watch: a crash goes unseen; write Type=forking, without RemainAfterExit=".to_owned()
+            }
+            (Life::Ended(Left::Daemon), _) if look.processes() > 0 => {
+                "Type=oneshot, and what it left behind runs on, unwatched: it goes to the background; write Type=forking".to_owned()
+            }
+            // A job may leave a child that systemd cleans up; who expects a service to stay means a daemon.
+            (Life::Ended(Left::Daemon), _) if look.is_expected_to_stay() => {
+                "Type=oneshot, and it left a process behind, which systemd killed: it goes to the background; write Type=forking, or better Type=exec and the option that keeps it in the foreground".to_owned()
+            }
+            (Life::Untold, Some(flag)) if look.runtime() != Runtime::Other => {
+                format!("Type=oneshot, but {} goes to the background ({flag}): systemd kills it as soon as it is up", command.name())
+            }
+            _ => return,
+        };
+        let finding = found.at(entry, message);
+        finding.suggest("Service", "Type", "forking");
+        if remains {
+            finding.suggest("Service", "RemainAfterExit", "no");
         }
     }
 
     /// A job that ends, declared as a service that stays
     ///
-    /// With `Type=simple` the start is over before the job has begun; who waits for it waits for nothing, and its exit code
-    /// is lost.
+    /// With `Type=simple` or `exec` the start is over before the job has ended; who waits for it waits for nothing, and its
+    /// exit code is lost. With `Type=notify` the start fails.
     ///
     /// In production: `systemctl start acme-migrate` exits 0 at once; the deploy goes on while the migration still runs, or
-    /// has failed. Measured: afterwards `inactive (dead)`, `Result=success`.
+    /// has failed. Measured: afterwards `inactive (dead)`, `Result=success`; with `Restart=always` it runs again and again; with
+    /// `Type=notify` `failed (protocol)`.
     ///
     /// ```ini
     /// [Service]
@@ -221,48 +215,43 @@ rules! {
     ///
     /// See systemd.service(5), `Type=`.
     "type-simple-ends" Warning Service simple_ends(look, found) {
-        if !matches!(look.kind(), "simple" | "exec" | "idle") {
+        let kind = look.kind();
+        if matches!(kind, "forking" | "oneshot" | "dbus") {
             return;
         }
         let Some((command, start)) = look.start() else {
             return;
         };
         let entry = look.unit.get("Service", "Type").unwrap_or(start);
-        const JOBS: [&str; 12] = [
-            "pg_dump",
-            "pg_dumpall",
-            "mysqldump",
-            "rsync",
-            "certbot",
-            "borg",
-            "restic",
-            "tar",
-            "find",
-            "cp",
-            "logrotate",
-            "true",
-        ];
-        let job = JOBS.contains(&command.name()) && !command.has(&["--daemon"])
-            || command.words().any(|word| {
-                matches!(
-                    word,
-                    "migrate" | "db:migrate" | "db:prepare" | "collectstatic"
-                )
-            })
-            || look.is_migration();
-        if job {
+        // What a socket or a timer starts may end when it has nothing to do.
+        let comes_back = look.is_socket_activated() || look.is_timed();
+        let job = is_job(look, command);
+        let remains = look.unit.yes("Service", "RemainAfterExit") == Some(true);
+        if look.life() == Life::Ended(Left::Nothing) && !comes_back && !remains {
+            let ran = look.ran().as_secs();
+            if ran < 60 || job {
+                let finding = found.at(entry, format!("Type={kind}, and the program ended with success after {ran} s, leaving nothing behind: it does one job; write Type=oneshot"));
+                finding.severity(Severity::Error).suggest("Service", "Type", "oneshot");
+                if matches!(look.unit.service("Restart"), "always" | "on-success") {
+                    finding.suggest("Service", "Restart", "no");
+                }
+            } else {
+                found.at(entry, format!("the program ended by itself, with success, after {ran} s: if that was its job write Type=oneshot; if it is to stay write Restart=always"));
+            }
+        } else if matches!(kind, "notify" | "notify-reload") {
+            // A program that reports its readiness is taken for no job, whatever its words are.
+        } else if job {
             found
                 .at(
                     entry,
                     format!(
-                        "{} does a job and ends, but Type={} counts it as started at once",
-                        command.name(),
-                        look.kind()
+                        "{} does a job and ends, but Type={kind} counts it as started at once",
+                        command.name()
                     ),
                 )
                 .suggest("Service", "Type", "oneshot");
-        } else if look.unit.yes("Service", "RemainAfterExit") == Some(true) {
-            found.at(entry, format!("RemainAfterExit=yes with Type={}: for a job that ends write Type=oneshot; a service that stays needs neither", look.kind()))
+        } else if remains {
+            found.at(entry, format!("RemainAfterExit=yes with Type={kind}: for a job that ends write Type=oneshot; a service that stays needs neither"))
                 .suggest("Service", "Type", "oneshot");
         }
     }
@@ -282,7 +271,7 @@ rules! {
     ///
     /// See systemd.service(5), `Type=`.
     "type-simple" Info Service simple(look, found) {
-        if look.kind() != "simple" || !look.stays() || look.start().is_none() {
+        if look.kind() != "simple" || !look.stays() || look.start().is_none() || look.reports_in_vain() {
             return;
         }
         let message = "Type=simple: systemctl reports success before the program was started; exec waits for that, notify for its readiness";

@@ -94,6 +94,10 @@ pub struct Facts {
     pub caught_signals: Option<u64>,
     /// How long the unit has been activating.
     pub activating_for: Option<Duration>,
+    /// How many processes are in its control group (`cgroup.procs`).
+    pub processes: Option<u32>,
+    /// Whether the file of its program, or the script that is given to it, speaks of `NOTIFY_SOCKET` or `sd_notify`.
+    pub reports: Option<bool>,
     /// The same unit as the repository has it.
     pub repository: Option<Unit>,
 }

@@ -4,10 +4,12 @@
 mod drift; // the running host against the text
 mod exec; // command lines
 mod finding; // what a rule reports, and how it reports it
+mod forking; // Type=forking, PIDFile=
 mod hardening; // sandboxing, and what it breaks
 mod identity; // users
 mod kind; // Type=
 mod launch; // how the program is started: wrappers, releases, reload
+mod life; // what became of its processes
 mod listen; // what a socket listens on
 mod look; // a unit with what is known around it
 mod notify; // Type=notify
@@ -118,9 +120,10 @@ macro_rules! rules {
 }
 use rules;
 
-const GROUPS: [&[Rule]; 18] = [
+const GROUPS: [&[Rule]; 19] = [
     syntax::RULES,
     kind::RULES,
+    forking::RULES,
     notify::RULES,
     restart::RULES,
     watchdog::RULES,

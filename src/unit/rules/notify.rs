@@ -1,6 +1,35 @@
 //! `Type=notify` and `dbus`: who tells systemd that the service is ready, and who is heard.
 
-use super::{Severity, rules};
+use super::life::{Life, Since};
+use super::{Look, Severity, rules};
+
+/// What stays in front of the program, so that this is a child: a shell, npm, sudo.
+fn wrapper(look: &Look<'_>) -> Option<String> {
+    const WRAPPERS: [&str; 6] = ["npm", "yarn", "pnpm", "npx", "sudo", "su"];
+    let (command, _) = look.start()?;
+    let script = command
+        .shell_script()
+        .is_some_and(|script| !script.contains("exec "));
+    let stays = script || WRAPPERS.contains(&command.name());
+    (stays && look.unit.service("NotifyAccess") != "all").then(|| command.name().to_owned())
+}
+
+/// Whether there is more than the main process, of a program that is known to report.
+fn child_reports(look: &Look<'_>) -> bool {
+    look.reports() == Some(true)
+        && look.processes() > 1
+        && look.unit.service("NotifyAccess") != "all"
+}
+
+impl Look<'_> {
+    /// Whether a service that stays reports its readiness while its `Type=` does not wait for that.
+    pub(super) fn reports_in_vain(&self) -> bool {
+        matches!(self.kind(), "simple" | "exec")
+            && self.stays()
+            && matches!(self.life(), Life::Runs | Life::Untold)
+            && (self.show("StatusText").is_some() || self.reports() == Some(true))
+    }
+}
 
 rules! {
     /// Type=notify, and nobody says READY=1
@@ -18,42 +47,51 @@ rules! {
     ///
     /// See systemd.service(5), `Type=`; sd_notify(3).
     "type-notify-silent" Error Service notify_silent(look, found) {
-        if !matches!(look.kind(), "notify" | "notify-reload") {
+        if !matches!(look.kind(), "notify" | "notify-reload") || wrapper(look).is_some() {
             return;
         }
         let Some((command, start)) = look.start() else {
             return;
         };
+        let kind = look.kind();
         let entry = look.unit.get("Service", "Type").unwrap_or(start);
-        let running = look.show("MainPID").is_some_and(|pid| pid != "0");
-        if look.show("ActiveState") == Some("activating")
-            && running
-            && look.show("StatusText").is_none()
-        {
-            found.at(entry, "Type=notify, the main process runs, and no READY=1 has come: it does not report, or a child does and NotifyAccess= keeps it out")
-                .suggest("Service", "Type", "exec");
-        }
-        if look.show("Result") == Some("protocol") {
-            found.at(entry, "Type=notify and Result=protocol: the main process exited before READY=1; it goes to the background or ends");
-        }
-        if look.show("ActiveState").is_none()
-            && matches!(command.name(), "nginx" | "redis-cli" | "sleep")
-        {
-            found
-                .at(
-                    entry,
-                    format!("Type=notify, but {} sends no READY=1", command.name()),
-                )
-                .suggest("Service", "Type", "exec");
+        match look.life() {
+            // `type-notify-access` has it.
+            Life::Unready(..) if child_reports(look) => {}
+            Life::Unready(_, since) => {
+                let shown = match since {
+                    Since::Waits => "the main process runs, and no READY=1 has come",
+                    Since::TimedOut => "the start timed out: the main process ran, and no READY=1 had come",
+                };
+                let why = match look.reports() {
+                    Some(false) => "its file does not speak of NOTIFY_SOCKET at all",
+                    Some(true) => "it knows how to report, so it is too slow for TimeoutStartSec=, or a child reports (NotifyAccess=all)",
+                    None => "it does not report, or a child does and NotifyAccess= keeps it out",
+                };
+                let finding = found.at(entry, format!("Type={kind}, {shown}: {why}; write Type=exec"));
+                if look.reports() != Some(true) {
+                    finding.suggest("Service", "Type", "exec");
+                }
+            }
+            Life::Untold if matches!(command.name(), "nginx" | "redis-cli" | "sleep") => {
+                found
+                    .at(
+                        entry,
+                        format!("Type={kind}, but {} sends no READY=1", command.name()),
+                    )
+                    .suggest("Service", "Type", "exec");
+            }
+            _ => {}
         }
     }
 
     /// READY=1 comes from a process that systemd does not listen to
     ///
-    /// `NotifyAccess=main` (the default of notify) takes reports from the main process alone. Behind a shell, npm or another
-    /// wrapper the program is a child.
+    /// `NotifyAccess=main` (the default of notify, and what `none` is taken for there) takes reports from the main process
+    /// alone. Behind a shell, npm or another wrapper the program is a child.
     ///
-    /// In production: the report is dropped, the start times out after 90 s, the service is killed.
+    /// In production: the report is dropped, the start times out after 90 s, the service is killed. systemd 252 says so in the
+    /// journal (`reception only permitted for main PID`), 257 does not.
     ///
     /// ```ini
     /// [Service]
@@ -64,35 +102,53 @@ rules! {
     ///
     /// See systemd.service(5), `NotifyAccess=`.
     "type-notify-access" Error Service notify_access(look, found) {
-        if !matches!(look.kind(), "notify" | "notify-reload") {
+        let kind = look.kind();
+        if !matches!(kind, "notify" | "notify-reload") || look.unit.service("NotifyAccess") == "all" {
             return;
         }
-        let Some((command, entry)) = look.start() else {
+        let Some((_, entry)) = look.start() else {
             return;
         };
-        let access = look.unit.service("NotifyAccess");
-        if access == "none" {
-            let entry = look.unit.get("Service", "NotifyAccess").unwrap_or(entry);
-            found
-                .at(
-                    entry,
-                    "NotifyAccess=none with Type=notify: no READY=1 is ever heard",
-                )
-                .suggest("Service", "NotifyAccess", "main");
-            return;
-        }
-        let script = command
-            .shell_script()
-            .is_some_and(|script| !script.contains("exec "));
-        let wrapper = script
-            || matches!(
-                command.name(),
-                "npm" | "yarn" | "pnpm" | "npx" | "sudo" | "su"
-            );
-        if wrapper && access != "all" {
-            found.at(entry, format!("{} stays in front of the program, so its READY=1 comes from a child and is dropped", command.name()))
+        let life = look.life();
+        if let Some(name) = wrapper(look).filter(|_| life != Life::Runs) {
+            found.at(entry, format!("{name} stays in front of the program, so its READY=1 comes from a child and is dropped"))
+                .suggest("Service", "NotifyAccess", "all");
+        } else if matches!(life, Life::Unready(..)) && child_reports(look) {
+            let entry = look.unit.get("Service", "NotifyAccess").or_else(|| look.unit.get("Service", "Type")).unwrap_or(entry);
+            found.at(entry, format!("Type={kind}, {} processes run, the program knows how to report, and no READY=1 has come: a child sends it, and only the main process is heard; write NotifyAccess=all", look.processes()))
                 .suggest("Service", "NotifyAccess", "all");
         }
+    }
+
+    /// The program reports its readiness, and nobody waits for it
+    ///
+    /// It sends READY=1 when it can serve. `Type=simple` and `exec` do not give it `$NOTIFY_SOCKET`, unless `NotifyAccess=` is set,
+    /// and count it as started long before.
+    ///
+    /// In production: `systemctl restart` returns, and what is started after it, before the port listens. It looks fine:
+    /// `active (running)`.
+    ///
+    /// ```ini
+    /// [Service]
+    /// Type=notify
+    /// ```
+    ///
+    /// See systemd.service(5), `Type=`; sd_notify(3).
+    "type-notify-unused" Info Service notify_unused(look, found) {
+        if !look.reports_in_vain() {
+            return;
+        }
+        let Some((command, start)) = look.start() else {
+            return;
+        };
+        let entry = look.unit.get("Service", "Type").unwrap_or(start);
+        let sign = match look.show("StatusText") {
+            Some(_) => "reports to systemd (StatusText= is set)".to_owned(),
+            None => format!("knows how to report its readiness ({} speaks of NOTIFY_SOCKET)", command.name()),
+        };
+        found
+            .at(entry, format!("the program {sign}, but with Type={} nobody waits for it; write Type=notify", look.kind()))
+            .suggest("Service", "Type", "notify");
     }
 
     /// Type=notify-reload on a systemd that does not know it

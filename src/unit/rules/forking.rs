@@ -1,0 +1,172 @@
+//! `Type=forking` and `PIDFile=`: programs that are expected to go to the background, and do or don't.
+
+use super::life::{First, Left, Life, Since};
+use super::rules;
+
+rules! {
+    /// Type=forking with a program that stays in the foreground
+    ///
+    /// systemd waits for the first process to exit before it believes that the service runs. A program that stays never
+    /// lets it.
+    ///
+    /// In production: `activating (start)` with `MainPID=0` until `TimeoutStartSec=` (90 s), then it is killed and, with
+    /// `Restart=`, started again, for ever. It serves in between, which hides it.
+    ///
+    /// ```ini
+    /// [Service]
+    /// Type=exec
+    /// ```
+    ///
+    /// See systemd.service(5), `Type=`.
+    "type-forking-stays" Error Service forking_stays(look, found) {
+        if look.kind() != "forking" {
+            return;
+        }
+        let Some((command, start)) = look.start() else {
+            return;
+        };
+        let entry = look.unit.get("Service", "Type").unwrap_or(start);
+        let better = look.kind_that_stays();
+        let life = look.life();
+        if let Life::Unready(First::Stays, since) = life {
+            let shown = match since {
+                Since::Waits => "is activating with MainPID=0",
+                Since::TimedOut => "its start timed out: the first process was still there and was killed",
+            };
+            found
+                .at(entry, format!("Type=forking and {shown}: the program stays in the foreground; write Type={better}"))
+                .suggest("Service", "Type", better);
+            return;
+        }
+        let daemonizes = command
+            .words()
+            .any(|w| matches!(w, "-D" | "-d" | "--daemon" | "--daemonize" | "start"));
+        let guess = life == Life::Untold
+            && look.runtime().stays_in_foreground()
+            && !daemonizes
+            && command.shell_script().is_none();
+        if guess {
+            let message = format!(
+                "Type=forking, but {} stays in the foreground: the start times out",
+                command.name()
+            );
+            found.at(entry, message).suggest("Service", "Type", better);
+        }
+    }
+
+    /// Type=forking with a job that ends
+    ///
+    /// systemd waits for the first process to exit, and then looks for the daemon that it left. A job leaves none.
+    ///
+    /// In production: measured: `systemctl start` exits 0, the unit is `inactive (dead)` with `Result=success` and
+    /// `ExecMainPID=0`; with `PIDFile=` it is `failed (protocol)`; with `Restart=always` the job runs again and again.
+    ///
+    /// ```ini
+    /// [Service]
+    /// Type=oneshot
+    /// ```
+    ///
+    /// See systemd.service(5), `Type=`.
+    "type-forking-ends" Error Service forking_ends(look, found) {
+        if look.kind() != "forking" || look.life() != Life::Ended(Left::Nothing) {
+            return;
+        }
+        let Some((_, start)) = look.start() else {
+            return;
+        };
+        let entry = look.unit.get("Service", "Type").unwrap_or(start);
+        let finding = found.at(entry, "Type=forking, and the program ended with success without leaving a daemon behind: it does one job; write Type=oneshot");
+        finding.suggest("Service", "Type", "oneshot");
+        if matches!(look.unit.service("Restart"), "always" | "on-success") {
+            finding.suggest("Service", "Restart", "no");
+        }
+    }
+
+    /// Type=forking without PIDFile=
+    ///
+    /// After the fork systemd has to guess which process is the main one. With more than one left it may guess wrong.
+    ///
+    /// In production: `systemctl reload` signals a worker, a crash of the real main process goes unseen, `Restart=` does
+    /// nothing.
+    ///
+    /// ```ini
+    /// [Service]
+    /// PIDFile=/run/acme/acme.pid
+    /// RuntimeDirectory=acme
+    /// ```
+    ///
+    /// See systemd.service(5), `PIDFile=` and `GuessMainPID=`.
+    "type-forking-pidfile" Warning Service forking_pidfile(look, found) {
+        if look.kind() == "forking"
+            && look.unit.get("Service", "PIDFile").is_none()
+            && look.start().is_some()
+        {
+            let entry = look.unit.get("Service", "Type");
+            let message =
+                "Type=forking without PIDFile=: systemd guesses which process is the main one";
+            match entry {
+                Some(entry) => found.at(entry, message),
+                None => found.missing("Service", message),
+            };
+        }
+    }
+
+    /// PIDFile= that the daemon does not write, or not with its own number
+    ///
+    /// After the fork systemd waits until the file is there and names a process of this service. It refuses another
+    /// service's process, and, when the file belongs to an ordinary user, every process outside of the service.
+    ///
+    /// In production: measured: the first process is gone, the daemon serves, and the unit is `activating (start)` with
+    /// `MainPID=0` and `ControlPID=0` until `TimeoutStartSec=`; then the daemon is killed, `Result=timeout`.
+    ///
+    /// ```ini
+    /// [Service]
+    /// PIDFile=/run/acme/acme.pid
+    /// RuntimeDirectory=acme
+    /// # and the same path in the program's own configuration
+    /// ```
+    ///
+    /// See systemd.service(5), `PIDFile=`.
+    "pidfile-not-written" Error Service pidfile_not_written(look, found) {
+        let Some(entry) = look.unit.get("Service", "PIDFile") else {
+            return;
+        };
+        let Life::Unready(First::Gone, since) = look.life() else {
+            return;
+        };
+        let shown = match since {
+            Since::Waits => "systemd waits for it (activating, MainPID=0)",
+            Since::TimedOut => "systemd waited for it until the start timed out, and killed the daemon",
+        };
+        let path = entry.value;
+        let why = match look.file(path).map(|file| file.exists) {
+            Some(true) => format!("{path} is there, but does not name a process of this service"),
+            Some(false) => format!("nobody writes {path}"),
+            None => format!("{path} is not written, or does not name a process of this service"),
+        };
+        found.at(entry, format!("{why}: {shown}; give the program the same path, or take PIDFile= out"));
+    }
+
+    /// PIDFile= with a program that does not fork
+    ///
+    /// Only `Type=forking` needs it. Elsewhere a stale file, or one written by a second master (gunicorn's USR2), makes
+    /// systemd follow the wrong process.
+    ///
+    /// In production: measured with gunicorn USR2 under `Type=simple`: systemd sees the old master exit and kills the new one.
+    ///
+    /// ```ini
+    /// [Service]
+    /// Type=exec
+    /// # no PIDFile=
+    /// ```
+    ///
+    /// See systemd.service(5), `PIDFile=`.
+    "pidfile-without-forking" Info Service pidfile_without_forking(look, found) {
+        if let Some(entry) = look.unit.get("Service", "PIDFile")
+            && !matches!(look.kind(), "forking" | "oneshot")
+        {
+            let kind = look.kind();
+            found.at(entry, format!("PIDFile= with Type={kind}: nothing needs it, and a wrong one misleads systemd"));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Makes cells on a host: the program, the units, their start, and how `systemctl show` tells of them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::table::{Cell, Face};
+use crate::lab::Host;
+
+/// Long: the machine may be busy.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// One cell with one face, as it was made.
+pub struct Made<'a> {
+    pub cell: &'a Cell,
+    pub face: Face,
+    /// Its unit.
+    pub unit: String,
+    /// The text of the unit.
+    pub text: String,
+}
+
+fn text(cell: &Cell, face: Face, unit: &str) -> String {
+    let name = unit.trim_end_matches(".service");
+    let restart = if cell.lines.contains("Type=oneshot") {
+        "on-failure"
+    } else {
+        "always"
+    };
+    let (limit, more) = match face {
+        Face::Over => ("", "Restart=no\nTimeoutStartSec=2".to_owned()),
+        Face::Waits => ("", "Restart=no\nTimeoutStartSec=infinity".to_owned()),
+        Face::Again => (
+            "StartLimitIntervalSec=0\n",
+            format!("Restart={restart}\nRestartSec=20\nTimeoutStartSec=2"),
+        ),
+        Face::GaveUp => (
+            "StartLimitIntervalSec=600\nStartLimitBurst=3\n",
+            format!("Restart={restart}\nRestartSec=100ms\nTimeoutStartSec=1"),
+        ),
+    };
+    let service = format!(
+        "{}\nExecStart=/opt/cells/current/act {}",
+        cell.lines, cell.does
+    );
+    let service = service.replace("RUN", &format!("/run/{name}"));
+    format!(
+        "[Unit]\nDescription={name}\n{limit}\n[Service]\n{service}\nUser=app\nRuntimeDirectory={name}\n{more}\n\n[Install]\nWantedBy=multi-user.target\n"
+    )
+}
+
+/// Writes the units of these cells, enables and starts them, and does not wait.
+///
+/// They are enabled because systemd forgets what became of a unit that nobody refers to.
+pub fn make<'a>(host: &Host, cells: &'a [Cell]) -> Vec<Made<'a>> {
+    host.write_file("/opt/cells/current/act", include_bytes!("act"));
+    host.write_file("/etc/cells.pid", b"1\n");
+    let mut made = Vec::new();
+    for cell in cells {
+        for (face, _) in &cell.shows {
+            let unit = format!("cell-{}-{}.service", cell.name, face.name());
+            let text = text(cell, *face, &unit);
+            host.write_file(&format!("/etc/systemd/system/{unit}"), text.as_bytes());
+            made.push(Made {
+                cell,
+                face: *face,
+                unit,
+                text,
+            });
+        }
+    }
+    let names: Vec<&str> = made.iter().map(|made| made.unit.as_str()).collect();
+    let names = names.join(" ");
+    host.root(&format!(
+        "chmod 755 /opt/cells/current/act && systemctl daemon-reload && systemctl --quiet enable {names} && systemctl start --no-block {names}"
+    ))
+    .ok();
+    made
+}
+
+/// `systemctl show` of units, all at once.
+pub fn shown(host: &Host, units: &[&str]) -> Vec<BTreeMap<String, String>> {
+    let all = host
+        .root(&format!("systemctl show -- {}", units.join(" ")))
+        .ok();
+    let blocks = all.split("\n\n").map(|block| {
+        block
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
+    });
+    let blocks: Vec<_> = blocks.collect();
+    assert_eq!(blocks.len(), units.len());
+    blocks
+}
+
+/// What a person sees of it: state, result, and what became of the main process.
+pub fn stand(show: &BTreeMap<String, String>) -> String {
+    let (state, sub) = (&show["ActiveState"], &show["SubState"]);
+    let forking = show["Type"] == "forking";
+    let pid = |key: &str| match show[key].as_str() {
+        "0" => format!("{key}=0"),
+        _ => format!("{key} set"),
+    };
+    let mut parts = vec![if state == sub {
+        state.clone()
+    } else {
+        format!("{state} ({sub})")
+    }];
+    let lives = matches!(sub.as_str(), "start" | "running");
+    if lives {
+        parts.push(pid("MainPID"));
+    } else if sub != "exited" {
+        parts.push(format!("Result={}", show["Result"]));
+    }
+    if lives && forking && sub == "start" {
+        parts.push(pid("ControlPID"));
+    }
+    match show["ExecMainCode"].as_str() {
+        _ if lives => {}
+        "1" => parts.push(format!("exited {}", show["ExecMainStatus"])),
+        "2" => parts.push(format!("killed by {}", show["ExecMainStatus"])),
+        _ => parts.push("no main process".into()),
+    }
+    parts.join(", ")
+}
+
+/// The host's clock since its boot, in microseconds.
+pub fn now(host: &Host) -> u64 {
+    let uptime = host.read_file("/proc/uptime");
+    let seconds: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+    (seconds * 1e6) as u64
+}
+
+/// Waits until each stands as the table says, then takes its `systemctl show`.
+pub fn settled(host: &Host, made: &[Made<'_>], version: u32) -> Vec<BTreeMap<String, String>> {
+    let units: Vec<&str> = made.iter().map(|made| made.unit.as_str()).collect();
+    let mut off = 0;
+    let mut seen = Vec::new();
+    host.wait_for("cells as the table says", DEADLINE, |host| {
+        seen = shown(host, &units);
+        let now = now(host);
+        let wrong: Vec<String> = made
+            .iter()
+            .zip(&seen)
+            .filter_map(|(made, show)| {
+                let expected = made.expected(version);
+                let stands = stand(show);
+                let since: u64 = show["InactiveExitTimestampMonotonic"].parse().unwrap();
+                let patient = made.face != Face::Waits || now > since + 11_000_000;
+                (stands != expected || !patient)
+                    .then(|| format!("{}: {stands}\n    expected: {expected}", made.unit))
+            })
+            .collect();
+        if off != wrong.len() {
+            println!("{}: {} to come\n{}", host.name(), wrong.len(), wrong.join("\n"));
+            off = wrong.len();
+        }
+        wrong.is_empty()
+    });
+    seen
+}
+
+impl Made<'_> {
+    fn expected(&self, version: u32) -> &'static str {
+        if let (Some((shows, _)), true) = (self.cell.on_252, version < 253) {
+            return shows;
+        }
+        let shows = &self.cell.shows;
+        shows.iter().find(|(face, _)| *face == self.face).unwrap().1
+    }
+}
