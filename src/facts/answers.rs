@@ -25,6 +25,10 @@ pub struct Answers {
     pub signals: BTreeMap<String, u64>,
     /// Inodes of the sockets that are held, by unit.
     pub sockets: BTreeMap<String, BTreeSet<u64>>,
+    /// How many processes, by unit.
+    pub tasks: BTreeMap<String, u32>,
+    /// Whether a file that it runs speaks of `sd_notify`, by unit.
+    pub reports: BTreeMap<String, bool>,
     /// Free and total KiB, by path.
     pub space: BTreeMap<String, (u64, u64)>,
     /// What could not be read, in words.
@@ -64,6 +68,10 @@ impl Answers {
         self.exposure.extend(more.exposure);
         self.signals.extend(more.signals);
         self.sockets.extend(more.sockets);
+        self.tasks.extend(more.tasks);
+        for (unit, reports) in more.reports {
+            *self.reports.entry(unit).or_default() |= reports;
+        }
         self.space.extend(more.space);
         self.unreadable.extend(more.unreadable);
         self.files.extend(more.files);
@@ -106,6 +114,17 @@ impl Answers {
                 let inodes = first.strip_prefix("sockets")?.split_ascii_whitespace();
                 let inodes = inodes.map(str::parse).collect::<Result<_, _>>().ok()?;
                 self.sockets.insert(unit.clone(), inodes);
+            }
+            Question::Tasks(unit, _) => _ = self.tasks.insert(unit.clone(), first.parse().ok()?),
+            // Not there, or no file: another question's answer.
+            Question::Reports(..) if first == "no file" => {}
+            Question::Reports(unit, _) => {
+                let found = match first {
+                    "grep 0" => true,
+                    "grep 1" => false,
+                    _ => return None,
+                };
+                *self.reports.entry(unit.clone()).or_default() |= found;
             }
             Question::Space(_) if first == "absent" => {}
             Question::Space(path) => {

@@ -127,6 +127,8 @@ fn facts(unit: &SeenUnit, seen: &Seen, answers: &Answers) -> Facts {
         socket_taken: held.map(|held| inodes.iter().any(|inode| held.contains(inode))),
         caught_signals: answers.signals.get(unit.unit.name.as_str()).copied(),
         activating_for: activating_for(show, seen.uptime),
+        processes: answers.tasks.get(unit.unit.name.as_str()).copied(),
+        reports: answers.reports.get(unit.unit.name.as_str()).copied(),
         repository: None,
         show: unit.show.clone(),
     }
@@ -201,9 +203,14 @@ mod tests {
             "a.service".into(),
             "/system.slice/a.service".into(),
         ));
+        let tasks = number(&Question::Tasks(
+            "a.service".into(),
+            "/system.slice/a.service".into(),
+        ));
+        let reports = number(&Question::Reports("a.service".into(), "/opt/a/run".into()));
         let said = format!(
             "{env} there root adm 640 regular empty file\n{etc} there root root 755 directory\n{run} unreadable\n\
-             {user} no\n{held} sockets 5 6\nasked {}\n",
+             {user} no\n{held} sockets 5 6\n{tasks} 3\n{reports} grep 0\nasked {}\n",
             asked.len()
         );
         let live = Live::new(seen, Answers::parse(&asked, said.as_bytes()), "/opt/a");
@@ -226,6 +233,7 @@ mod tests {
         assert!(!facts.users["acme"]);
         assert_eq!(facts.backlogs["8080"], 511);
         assert_eq!(facts.socket_taken, Some(false));
+        assert_eq!((facts.processes, facts.reports), (Some(3), Some(true)));
         assert_eq!((facts.systemd, facts.processors), (Some(252), Some(2)));
     }
 

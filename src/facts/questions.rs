@@ -28,6 +28,10 @@ pub enum Question {
     Signals(String, String),
     /// The sockets that a unit's processes hold, by its cgroup.
     Holds(String, String),
+    /// How many processes a unit has, by its cgroup.
+    Tasks(String, String),
+    /// Whether a file that a unit runs speaks of `sd_notify`.
+    Reports(String, String),
     /// Free and total KiB where a path lies.
     Space(String),
 }
@@ -46,6 +50,8 @@ impl Question {
             Question::Security(unit) => ["security", unit],
             Question::Signals(_, pid) => ["signals", pid],
             Question::Holds(_, cgroup) => ["holds", cgroup],
+            Question::Tasks(_, cgroup) => ["tasks", cgroup],
+            Question::Reports(_, path) => ["reports", path],
             Question::Space(path) => ["space", path],
         }
     }
@@ -62,6 +68,8 @@ impl Question {
             Question::Security(unit) => format!("systemd-analyze security {unit}"),
             Question::Signals(unit, _) => format!("the signals that {unit} handles"),
             Question::Holds(unit, _) => format!("the sockets that {unit} holds"),
+            Question::Tasks(unit, _) => format!("the processes of {unit}"),
+            Question::Reports(_, path) => path.clone(),
         }
     }
 }
@@ -102,6 +110,12 @@ pub fn questions(seen: &Seen) -> Vec<Question> {
         {
             all.insert(Question::Security(name.clone()));
         }
+        let run = programs(&one.unit).into_iter();
+        all.extend(run.map(|path| Question::Reports(name.clone(), path)));
+        if one.unit.name.kind() == "service" && show("ControlGroup").starts_with('/') {
+            let cgroup = show("ControlGroup").to_owned();
+            all.insert(Question::Tasks(name.clone(), cgroup));
+        }
         let pid = show("MainPID");
         if !pid.is_empty() && pid != "0" && pid.bytes().all(|b| b.is_ascii_digit()) {
             all.insert(Question::Signals(name.clone(), pid.to_owned()));
@@ -125,6 +139,30 @@ pub(super) fn above(path: &str) -> impl Iterator<Item = &str> {
         .skip(1)
         .filter_map(std::path::Path::to_str)
         .filter(|dir| !dir.is_empty())
+}
+
+/// The files that may hold the program: what `ExecStart=` runs, and the script that an interpreter is given.
+fn programs(unit: &Unit) -> Vec<String> {
+    let commands = unit.commands("ExecStart");
+    let Some((command, _)) = commands.first() else {
+        return Vec::new();
+    };
+    let place = Place {
+        fragment: unit.files.first().map(|file| file.path.clone()),
+        ..Place::system()
+    };
+    let directory = unit.service("WorkingDirectory").trim_start_matches('-');
+    let script = command.words().find(|word| !word.starts_with('-'));
+    let script = script.map(|word| match word.starts_with('/') {
+        true => word.to_owned(),
+        false => format!("{directory}/{word}"),
+    });
+    [Some(command.program.clone()), script]
+        .into_iter()
+        .flatten()
+        .filter_map(|text| specifier::expand(&text, &unit.name, &place).ok())
+        .filter(|path| path.starts_with('/') && !path.contains(['$', '\n']))
+        .collect()
 }
 
 /// The absolute paths that a unit names: as rules ask for them (as written, without marks), and as systemd resolves

@@ -30,12 +30,17 @@ calendar() {
     case $said in *'elapse: never'*) echo never ;; *) echo elapses ;; esac
 }
 
-# holds CGROUP: the inodes of all sockets that its processes hold open.
-holds() {
+# processes CGROUP: sets pids; fails when they cannot be read.
+processes() {
     for tree in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
         [ ! -r "$tree$1/cgroup.procs" ] || break
     done
-    pids=$(find "$tree$1" -name cgroup.procs -exec cat '{}' + 2>/dev/null) || { echo unreadable; return; }
+    pids=$(find "$tree$1" -name cgroup.procs -exec cat '{}' + 2>/dev/null)
+}
+
+# holds CGROUP: the inodes of all sockets that its processes hold open.
+holds() {
+    processes "$1" || { echo unreadable; return; }
     inodes=''
     for pid in $pids; do
         if [ -r "/proc/$pid/fd" ] && fds=$(ls -l "/proc/$pid/fd" 2>/dev/null); then
@@ -54,6 +59,9 @@ while [ $# -ge 2 ]; do
     groups) id -Gn -- "$2" 2>/dev/null || echo unreadable ;;
     calendar) calendar "$2" ;;
     holds) holds "$2" ;;
+    tasks) if processes "$2"; then printf '%s\n' "$pids" | grep -c '[0-9]'; elif [ -e "$tree$2" ]; then echo unreadable; else echo 0; fi ;;
+    # What grep says of the word by its status; a directory or a device is not looked into.
+    reports) if [ -f "$2" ]; then grep -aqE 'NOTIFY_SOCKET|sd_notify' -- "$2" 2>/dev/null; echo "grep $?"; else echo 'no file'; fi ;;
     verify)
         if command -v systemd-analyze >/dev/null; then
             echo asked

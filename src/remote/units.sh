@@ -32,7 +32,8 @@ one_unit() {
 echo "systemd $(systemctl --version 2>/dev/null | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p')"
 echo "processors $(nproc 2>/dev/null)"
 read -r up _ </proc/uptime && echo "uptime $up"
-if listed=$(systemctl list-unit-files --no-legend --no-pager -- "$app.*" "$app@.*" "$app-*.timer" 2>/dev/null) &&
+# Without a match it would fail as it does when it cannot ask: one that is always there tells the two apart.
+if listed=$(systemctl list-unit-files --no-legend --no-pager -- "$app.*" "$app@.*" "$app-*.timer" sysinit.target 2>/dev/null) &&
     loaded=$(systemctl list-units --all --plain --no-legend --no-pager -- "$app@*" "$app-*.timer" 2>/dev/null); then
     # shellcheck disable=SC2046 # unit names hold no space
     set -- "$@" $(printf '%s\n%s\n' "$listed" "$loaded" | sed 's/ .*//')

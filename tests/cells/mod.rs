@@ -2,5 +2,7 @@
 //! with an old and a new systemd, shows itself as docs/units.md says, and the rules name its cause and its fix.
 
 mod making; // a cell on a host, and how it stands
+mod record; // what was seen, kept for the rules' own tests
 mod seen; // the rules on each cell
 mod table; // the cells
+mod told; // the table in the documentation

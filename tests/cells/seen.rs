@@ -1,143 +1,108 @@
-//! Each cell is made on both hosts; the rule of its cause fires, with the line to write, and no other rule on `Type=`;
-//! the cells that are right stay silent.
+//! Each cell is made on both hosts and looked at by `shipit unit lint --host` as the deploy user: the rule of its
+//! cause fires, with the line to write, and no other rule on `Type=`; the cells that are right stay silent.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use shipit::unit::merge::Unit;
-use shipit::unit::name::UnitName;
-use shipit::unit::rules::{self, Context, Edit, Facts, FileFact, Finding, Strategy};
+use serde_json::Value;
 
 use super::making::{self, Made};
-use super::table::{self, Cell, Face, Verdict};
+use super::record;
+use super::table::{self, Cell, Verdict};
+use crate::deploys::desk::Desk;
 use crate::lab::{self, Host, Suite};
 
-/// What a host says of one cell.
-fn facts(host: &Host, version: u32, made: &Made<'_>, show: &BTreeMap<String, String>) -> Facts {
-    let group = show.get("ControlGroup").map_or("", String::as_str);
-    let count = host
-        .root(&format!("cat /sys/fs/cgroup{group}/cgroup.procs | wc -l"))
-        .stdout;
-    let since: u64 = show["InactiveExitTimestampMonotonic"].parse().unwrap();
-    let activating = show["ActiveState"] == "activating";
-    let waited = making::now(host).saturating_sub(since);
-    let mut facts = Facts {
-        systemd: Some(version),
-        show: show.clone(),
-        processes: Some(if group.is_empty() {
-            0
-        } else {
-            count.trim().parse().unwrap()
-        }),
-        reports: Some(made.cell.does.contains("notifies")),
-        activating_for: activating.then(|| Duration::from_micros(waited)),
-        ..Facts::default()
-    };
-    for path in made
-        .text
-        .lines()
-        .filter_map(|line| line.strip_prefix("PIDFile="))
-    {
-        let exists = host.root(&format!("test -e {path}")).success();
-        let fact = FileFact {
-            exists,
-            owner: "root".into(),
-            group: "root".into(),
-            mode: 0o644,
-            above: Vec::new(),
-        };
-        facts.files.insert(path.into(), fact);
+/// A desk whose deploy.yml has these units as services; a job is the migration.
+pub fn desk(host: &Host, made: &[&Made<'_>]) -> Desk {
+    let desk = Desk::at(host, "ann");
+    let mut yml = format!(
+        "app: cells\nhost: deploy@{}\nsource: source\nservices:\n",
+        host.address()
+    );
+    let (jobs, services): (Vec<&Made<'_>>, Vec<_>) =
+        made.iter().copied().partition(|made| made.is_job());
+    for made in services {
+        yml += &format!("  - unit: {}\n    strategy: restart\n", made.unit);
     }
-    facts
+    for made in jobs {
+        yml += &format!("migrate: {}\n", made.unit);
+    }
+    desk.file("deploy.yml", &yml);
+    desk
 }
 
-fn judged(
-    host: &Host,
-    version: u32,
-    made: &Made<'_>,
-    show: &BTreeMap<String, String>,
-) -> Vec<Finding> {
-    let unit = Unit::parse(&made.unit, made.text.as_bytes()).unwrap();
-    let job = made.cell.name == "oneshot-ends";
-    let context = Context {
-        host: Some(facts(host, version, made, show)),
-        strategy: (!job).then_some(Strategy::Restart),
-        migrate: job.then(|| UnitName::new(&made.unit).unwrap()),
-        ..Context::default()
-    };
-    rules::lint(&unit, &context)
-}
-
-/// The rules on what `Type=` promises. `type-simple` is on another matter: every unit of that type has it.
-fn on_type(findings: &[Finding]) -> Vec<&Finding> {
-    let on = |finding: &&Finding| {
-        (finding.rule.starts_with("type-") || finding.rule.starts_with("pidfile-"))
-            && !matches!(finding.rule, "type-simple" | "type-forking-pidfile")
-    };
-    findings.iter().filter(on).collect()
-}
-
-fn writes(finding: &Finding, line: &str) -> bool {
-    let edits = finding.fix.iter().flat_map(|fix| &fix.edits);
-    let written = edits.filter_map(|edit| match edit {
-        Edit::Set { key, value, .. } => Some(format!("{key}={value}")),
-        _ => None,
-    });
-    written.into_iter().any(|written| written == line) || finding.message.contains(line)
-}
-
-/// What is not as it should be, in one line.
-fn complaint(verdict: Verdict, gave_up: bool, findings: &[Finding]) -> Option<String> {
-    let found = on_type(findings);
-    let right = match verdict {
-        None => found.is_empty(),
-        // What the last life left is forgotten by then: both causes are named.
-        Some((rule, _, line)) if gave_up && rule.starts_with("type-simple") => {
-            found.len() == 1 && writes(found[0], line)
+/// The findings on what `Type=` promises, by unit. `type-simple` and `type-forking-pidfile` are on other matters.
+fn on_type(said: &str) -> BTreeMap<String, Vec<Value>> {
+    let mut by_unit: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in said.lines() {
+        let finding: Value = serde_json::from_str(line).unwrap();
+        let rule = finding["rule"].as_str().unwrap();
+        let unit = finding["file"].as_str().unwrap().rsplit('/').next();
+        if (rule.starts_with("type-") || rule.starts_with("pidfile-"))
+            && !matches!(rule, "type-simple" | "type-forking-pidfile")
+        {
+            let unit = unit.unwrap().to_owned();
+            by_unit.entry(unit).or_default().push(finding);
         }
-        Some((rule, words, line)) => {
-            found.len() == 1
-                && found[0].rule == rule
-                && found[0].message.contains(words)
-                && writes(found[0], line)
+    }
+    by_unit
+}
+
+/// Whether a finding has that line to write, in its fix or its words.
+fn writes(finding: &Value, line: &str) -> bool {
+    let fix = finding["fix"].as_array();
+    let mut lines = fix.into_iter().flatten().filter_map(Value::as_str);
+    lines.any(|fix| fix == line) || finding["message"].as_str().unwrap().contains(line)
+}
+
+/// Between going to the background and ending, all that tells may be gone; then either rule names both causes.
+fn both_are_named(finding: &Value, rule: &str) -> bool {
+    let either = ["type-simple-forks", "type-simple-ends"];
+    let message = finding["message"].as_str().unwrap();
+    let both = [
+        "goes to the background",
+        "one job",
+        "Type=forking",
+        "Type=oneshot",
+    ];
+    either.contains(&rule)
+        && either.contains(&finding["rule"].as_str().unwrap())
+        && both.iter().all(|words| message.contains(words))
+}
+
+fn right(verdict: Verdict, found: &[Value]) -> bool {
+    match (verdict, found) {
+        (None, found) => found.is_empty(),
+        (Some((rule, words, line)), [finding]) => {
+            (finding["rule"] == rule || both_are_named(finding, rule))
+                && finding["message"].as_str().unwrap().contains(words)
+                && writes(finding, line)
         }
-    };
-    let told: Vec<String> = found
-        .iter()
-        .map(|finding| format!("{}: {} {:?}", finding.rule, finding.message, finding.fix))
-        .collect();
-    (!right).then(|| format!("expected {verdict:?}, got {}", told.join(" and ")))
+        _ => false,
+    }
 }
 
 fn named(suite: Suite, cells: &[Cell]) {
     let host = lab::host!(suite);
-    let version: u32 = host
-        .root("systemctl --version")
-        .ok()
-        .split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
+    let version = making::version(&host);
     let made = making::make(&host, cells);
-    let seen = making::settled(&host, &made, version);
+    let shown = making::settled(&host, &made, version);
+    let all: Vec<&Made<'_>> = made.iter().collect();
+    let said = desk(&host, &all).json(&["unit", "lint", "--host"]);
+    let found = on_type(&said.stdout);
+    record::record(version, &made, &shown, &found);
     let mut wrong = Vec::new();
-    for (made, show) in made.iter().zip(&seen) {
-        let verdict = match made.cell.on_252 {
-            Some((_, verdict)) if version < 253 => verdict,
-            _ => made.cell.verdict,
-        };
-        let findings = judged(&host, version, made, show);
-        let gave_up = made.face == Face::GaveUp;
-        if let Some(complaint) = complaint(verdict, gave_up, &findings) {
+    for (made, show) in made.iter().zip(&shown) {
+        let found = found.get(&made.unit).map_or(&[][..], Vec::as_slice);
+        let verdict = made.verdict(version);
+        if !right(verdict, found) {
+            let stand = making::stand(show);
             wrong.push(format!(
-                "{}: {}\n    {complaint}",
-                made.unit,
-                making::stand(show)
+                "{}: {stand}\n  expected {verdict:?}\n  found {found:#?}",
+                made.unit
             ));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), said.stderr);
 }
 
 #[test]

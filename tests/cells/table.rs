@@ -34,7 +34,7 @@ pub struct Cell {
     pub name: &'static str,
     /// The lines of `[Service]` beside `ExecStart=`. `RUN` stands for the unit's directory in /run.
     pub lines: &'static str,
-    /// The words after `act`.
+    /// What the program does: the words after `act`, or `tell` for those that report.
     pub does: &'static str,
     /// How it shows itself.
     pub shows: Vec<(Face, &'static str)>,
@@ -242,11 +242,11 @@ pub fn extras() -> Vec<Cell> {
             "Type=forking\nPIDFile=RUN/other",
             "daemonizes RUN/pid",
             &forking_gone,
-            pidfile("nobody writes"),
+            pidfile("/other"),
         ),
         cell(
             "pidfile-wrong",
-            "Type=forking\nPIDFile=/etc/cells.pid",
+            "Type=forking\nPIDFile=RUN/pid\nExecStartPre=/bin/sh -c 'echo 1 >RUN/pid'",
             "daemonizes",
             &forking_gone,
             pidfile("does not name a process of this service"),

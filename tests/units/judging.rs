@@ -5,6 +5,7 @@
 //! === RULE good           the rule must be silent
 //! strategy=socket root=/opt/acme deploy=deploy drain=40 peers=all systemd=252     context, where needed
 //! show ActiveState=failed                           facts of the running host, one a line
+//! processes 2, reports yes, activating 11           further facts of the running host
 //! file /etc/acme/env root root 644 [DIR-OWNER DIR-MODE]   or: file PATH missing
 //! +++ acme.service                                  a unit; the first one is judged, the others are its peers
 //! +++ acme.service.d/x.conf                         a drop-in of the first one
@@ -101,6 +102,8 @@ fn fact(context: &mut Context, line: &str) {
                 .backlogs
                 .insert(address.into(), length.parse().unwrap());
         }
+        "processes" => facts(context).processes = Some(rest.parse().unwrap()),
+        "reports" => facts(context).reports = Some(rest == "yes"),
         "verify" => facts(context).verify.push(rest.into()),
         "taken" => facts(context).socket_taken = Some(rest == "yes"),
         "caught" => facts(context).caught_signals = Some(u64::from_str_radix(rest, 16).unwrap()),

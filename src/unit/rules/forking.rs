@@ -30,11 +30,11 @@ rules! {
         let life = look.life();
         if let Life::Unready(First::Stays, since) = life {
             let shown = match since {
-                Since::Waits => "is activating with MainPID=0",
+                Since::Waits => "it is activating with MainPID=0",
                 Since::TimedOut => "its start timed out: the first process was still there and was killed",
             };
             found
-                .at(entry, format!("Type=forking and {shown}: the program stays in the foreground; write Type={better}"))
+                .at(entry, format!("Type=forking, and {shown}: the program stays in the foreground; write Type={better}"))
                 .suggest("Service", "Type", better);
             return;
         }
@@ -139,7 +139,9 @@ rules! {
             Since::TimedOut => "systemd waited for it until the start timed out, and killed the daemon",
         };
         let path = entry.value;
-        let why = match look.file(path).map(|file| file.exists) {
+        // systemd takes the file away when it stops the service.
+        let there = look.file(path).map(|file| file.exists).filter(|_| since == Since::Waits);
+        let why = match there {
             Some(true) => format!("{path} is there, but does not name a process of this service"),
             Some(false) => format!("nobody writes {path}"),
             None => format!("{path} is not written, or does not name a process of this service"),

@@ -28,6 +28,14 @@ fn daemonizes<'a>(look: &Look<'_>, command: &'a Command) -> Option<&'a str> {
     }
 }
 
+/// What a program that reports did wrong beside ending.
+fn too_early(kind: &str) -> &'static str {
+    match kind {
+        "notify" | "notify-reload" => " before READY=1",
+        _ => "",
+    }
+}
+
 /// Whether the command line is known to do one job and to end.
 fn is_job(look: &Look<'_>, command: &Command) -> bool {
     const JOBS: [&str; 12] = [
@@ -88,8 +96,9 @@ rules! {
                 found.at(entry, format!("Type={kind}, and the main process ended with success and left another behind, which systemd killed: it goes to the background; write Type=forking, or better start it with the option that keeps it in the foreground"))
                     .suggest("Service", "Type", "forking");
             }
-            (Life::Ended(Left::Unknown), None) if !is_job(look, command) => {
-                found.at(entry, format!("Type={kind}, and the main process ends at once, with success: it goes to the background (write Type=forking, or better an option that keeps it in the foreground), or it does one job (Type=oneshot)"));
+            (Life::Ended(Left::PerhapsDaemon), None) if !is_job(look, command) => {
+                found.at(entry, format!("Type={kind}, and the main process ends with success{}: it goes to the background (write Type=forking, or better start it with the option that keeps it in the foreground), or it does one job (write Type=oneshot)", too_early(kind)))
+                    .suggest("Service", "Type", "forking");
             }
             (_, Some(flag)) => {
                 let message = format!(
@@ -183,8 +192,8 @@ rules! {
                 "Type=oneshot, and what it left behind runs on, unwatched: it goes to the background; write Type=forking".to_owned()
             }
             // A job may leave a child that systemd cleans up; who expects a service to stay means a daemon.
-            (Life::Ended(Left::Daemon), _) if look.is_expected_to_stay() => {
-                "Type=oneshot, and it left a process behind, which systemd killed: it goes to the background; write Type=forking, or better Type=exec and the option that keeps it in the foreground".to_owned()
+            (Life::Ended(_), _) if look.is_expected_to_stay() && !remains => {
+                "Type=oneshot, listed as a service that stays, and it has ended: it goes to the background, and systemd killed what it left (write Type=forking, or better Type=exec and the option that keeps it in the foreground); if it is a job it is no service of deploy.yml".to_owned()
             }
             (Life::Untold, Some(flag)) if look.runtime() != Runtime::Other => {
                 format!("Type=oneshot, but {} goes to the background ({flag}): systemd kills it as soon as it is up", command.name())
@@ -227,16 +236,26 @@ rules! {
         let comes_back = look.is_socket_activated() || look.is_timed();
         let job = is_job(look, command);
         let remains = look.unit.yes("Service", "RemainAfterExit") == Some(true);
-        if look.life() == Life::Ended(Left::Nothing) && !comes_back && !remains {
+        let ended = match look.life() {
+            _ if comes_back || remains => None,
+            Life::Ended(left @ (Left::Nothing | Left::PerhapsNothing)) => Some(left),
+            Life::Ended(left) if job => Some(left),
+            _ => None,
+        };
+        if let Some(left) = ended {
             let ran = look.ran().as_secs();
-            if ran < 60 || job {
-                let finding = found.at(entry, format!("Type={kind}, and the program ended with success after {ran} s, leaving nothing behind: it does one job; write Type=oneshot"));
-                finding.severity(Severity::Error).suggest("Service", "Type", "oneshot");
-                if matches!(look.unit.service("Restart"), "always" | "on-success") {
-                    finding.suggest("Service", "Restart", "no");
-                }
-            } else {
+            if ran >= 60 && !job {
                 found.at(entry, format!("the program ended by itself, with success, after {ran} s: if that was its job write Type=oneshot; if it is to stay write Restart=always"));
+                return;
+            }
+            let why = match left {
+                Left::Nothing => format!("the program ended with success after {ran} s, leaving nothing behind: it does one job; write Type=oneshot"),
+                _ => format!("the program ended with success{}: it does one job (write Type=oneshot), or it goes to the background (write Type=forking, or better start it with the option that keeps it in the foreground)", too_early(kind)),
+            };
+            let finding = found.at(entry, format!("Type={kind}, and {why}"));
+            finding.severity(Severity::Error).suggest("Service", "Type", "oneshot");
+            if matches!(look.unit.service("Restart"), "always" | "on-success") {
+                finding.suggest("Service", "Restart", "no");
             }
         } else if matches!(kind, "notify" | "notify-reload") {
             // A program that reports its readiness is taken for no job, whatever its words are.

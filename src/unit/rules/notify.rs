@@ -61,14 +61,18 @@ rules! {
             Life::Unready(_, since) => {
                 let shown = match since {
                     Since::Waits => "the main process runs, and no READY=1 has come",
-                    Since::TimedOut => "the start timed out: the main process ran, and no READY=1 had come",
+                    Since::TimedOut => "the start timed out while the main process ran: no READY=1 had come",
                 };
                 let why = match look.reports() {
                     Some(false) => "its file does not speak of NOTIFY_SOCKET at all",
                     Some(true) => "it knows how to report, so it is too slow for TimeoutStartSec=, or a child reports (NotifyAccess=all)",
                     None => "it does not report, or a child does and NotifyAccess= keeps it out",
                 };
-                let finding = found.at(entry, format!("Type={kind}, {shown}: {why}; write Type=exec"));
+                let write = match look.reports() {
+                    Some(true) => "",
+                    _ => "; write Type=exec",
+                };
+                let finding = found.at(entry, format!("Type={kind}, and {shown}: {why}{write}"));
                 if look.reports() != Some(true) {
                     finding.suggest("Service", "Type", "exec");
                 }
