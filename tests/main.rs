@@ -19,6 +19,7 @@ mod apps; // small real web servers: releases to deploy, and the units that run 
 mod lab; // real hosts, the line to them, and the load that counts what fails
 
 mod cells; // wrong `Type=` made on real hosts: what it shows, and that its cause is named
+mod days; // from day to day: status, logs, env, run, restart and its kin
 mod deploys; // deploys and rollbacks on real hosts: what becomes live, what is said, what is left
 mod doctor; // broken hosts, and whether doctor names the cause first; facts of a running host
 mod faults; // what breaks on the way: client, conductor, session, power, at every step

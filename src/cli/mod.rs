@@ -6,6 +6,8 @@ pub mod args;
 mod attach;
 mod deploy;
 mod doctor;
+mod drive;
+mod env;
 mod init;
 mod link;
 mod logs;
@@ -14,6 +16,7 @@ mod prune;
 mod releases;
 mod rollback;
 mod root;
+mod run;
 mod setup;
 mod status;
 mod unit;
@@ -72,6 +75,12 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Command::Releases => releases::run(global),
         Command::Status => status::run(global),
         Command::Logs(wish) => logs::run(global, wish),
+        Command::Env(command) => env::run(global, command),
+        Command::Run(wish) => run::run(global, wish),
+        Command::Restart(wish) => drive::run(global, wish, drive::Verb::Restart),
+        Command::Stop(wish) => drive::run(global, wish, drive::Verb::Stop),
+        Command::Start(wish) => drive::run(global, wish, drive::Verb::Start),
+        Command::Reload(wish) => drive::run(global, wish, drive::Verb::Reload),
         Command::Attach => attach::run(global),
         Command::Prune(wish) => prune::run(global, wish),
         Command::Unit(command) => unit::run(global, command),

@@ -10,9 +10,15 @@ use crate::host::ssh;
 use crate::plan::guard::{Guard, guard};
 use crate::plan::needs;
 use crate::plan::observed::Observed;
-use crate::remote::Script;
+use crate::remote::{self, Script};
 use crate::report::event::{Event, Report};
 use crate::words;
+
+/// What root lends to the deploy user, one exact sudo line each.
+const HELPERS: [(&str, &str); 2] = [
+    ("env", remote::ENV_HELPER),
+    ("journal", remote::JOURNAL_HELPER),
+];
 
 pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
@@ -129,13 +135,27 @@ fn show(config: &Config, user: &str, group: &str, guard: &Guard) {
         (format!("/etc/sudoers.d/shipit-{app}"), &guard.sudo_rule),
     ] {
         if !text.is_empty() {
-            out.push_str(&format!("  write {path}:\n"));
-            for line in text.lines() {
-                out.push_str(&format!("      {line}\n"));
-            }
+            write(&mut out, &path, text);
+        }
+    }
+    // Without a sudo rule nobody would be let run them.
+    if !guard.sudo_rule.is_empty() {
+        for (name, text) in HELPERS {
+            write(
+                &mut out,
+                &format!("/usr/local/lib/shipit/{app}/{name}"),
+                text,
+            );
         }
     }
     super::results(&out);
+}
+
+fn write(out: &mut String, path: &str, text: &str) {
+    out.push_str(&format!("  write {path}:\n"));
+    for line in text.lines() {
+        out.push_str(&format!("      {line}\n"));
+    }
 }
 
 #[allow(clippy::too_many_arguments)] // one call, each of another kind
@@ -158,6 +178,8 @@ fn carry_out(
         &guard.boot_unit,
         &guard.sudo_rule,
         "yes",
+        remote::ENV_HELPER.trim_end(),
+        remote::JOURNAL_HELPER.trim_end(),
     ];
     let login = (seen.uid, seen.user.as_str());
     let script = Script::setup(args);

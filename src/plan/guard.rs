@@ -68,10 +68,7 @@ fn sudo_rule(config: &Config, user: &str) -> String {
         "SHIPIT_{}",
         config.app.as_str().to_uppercase().replace('-', "_")
     );
-    let lines = needs::sudo_lines(config);
-    if lines.is_empty() {
-        return String::new();
-    }
+    let lines = [needs::sudo_lines(config), needs::day_lines(config)].concat();
     // In sudoers `=`, `:` and `,` in arguments are escaped (sudoers(5), "Other special characters").
     let lines: Vec<String> = lines
         .iter()

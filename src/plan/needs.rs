@@ -56,6 +56,29 @@ pub fn sudo_lines(config: &Config) -> Vec<String> {
     lines
 }
 
+/// The command lines of the day-to-day commands, beside those of a deploy: a deploy does not ask for them, so a host that was
+/// set up before they were there goes on taking deploys.
+#[must_use]
+pub fn day_lines(config: &Config) -> Vec<String> {
+    let mut lines = Vec::new();
+    for service in &config.services {
+        let unit = service.unit.as_str();
+        lines.push(format!("/usr/bin/systemctl --no-block start {unit}"));
+        if service.strategy != StrategyName::Reload {
+            lines.push(format!("/usr/bin/systemctl --no-block reload {unit}"));
+        }
+        if let Some(socket) = &service.socket {
+            lines.push(format!("/usr/bin/systemctl stop {}", socket.as_str()));
+        }
+    }
+    let (app, units) = (config.app.as_str(), journal_units(config).join(" "));
+    lines.push(format!("/usr/local/lib/shipit/{app}/env {app}"));
+    if !units.is_empty() {
+        lines.push(format!("/usr/local/lib/shipit/{app}/journal {units}"));
+    }
+    lines
+}
+
 /// The units whose journal is shown.
 #[must_use]
 pub fn journal_units(config: &Config) -> Vec<&str> {

@@ -149,7 +149,12 @@ fn exec_line(
         text.extend(format!("\n) {input}\nover {i} $?\n").as_bytes());
     }
     text.extend(b"printf '%s over\\n' \"$n\"\n");
-    let packed = base64::engine::general_purpose::STANDARD.encode(&text);
+    packed(&text)
+}
+
+/// A whole text as one exec line: base64 inside one pair of quotes.
+pub(super) fn packed(text: &[u8]) -> Result<String, Lost> {
+    let packed = base64::engine::general_purpose::STANDARD.encode(text);
     let line = format!("exec sh -c 'eval \"$(echo {packed} | base64 -d)\"'");
     if line.len() > LONGEST {
         return Err(Lost::Source(format!(
@@ -160,7 +165,7 @@ fn exec_line(
     Ok(line)
 }
 
-fn nonce() -> Result<String, Lost> {
+pub(super) fn nonce() -> Result<String, Lost> {
     let mut bytes = [0u8; 12];
     getrandom::fill(&mut bytes).map_err(|e| Lost::Source(format!("no random bytes: {e}")))?;
     Ok(format!(

@@ -22,20 +22,20 @@ pub enum Password {
 }
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $($file:literal)+;)*) => {
         impl Script {
             $($(#[$doc])*
             #[must_use]
             pub fn $name<A: AsRef<[u8]>>(args: impl IntoIterator<Item = A>) -> Self {
                 Self {
                     name: stringify!($name),
-                    text: include_str!($file),
+                    text: concat!($(include_str!($file)),+),
                     args: args.into_iter().map(|a| a.as_ref().to_vec()).collect(),
                 }
             })*
         }
         /// Every script's name and text, for `shipit scripts` and the tests.
-        pub const ALL: &[(&str, &str)] = &[$((stringify!($name), include_str!($file))),*];
+        pub const ALL: &[(&str, &str)] = &[$((stringify!($name), concat!($(include_str!($file)),+))),*];
     };
 }
 
@@ -65,7 +65,7 @@ scripts! {
     /// Takes an unbegun request away. Args: root, run.
     withdraw = "withdraw.sh";
     /// Makes the host ready, as root. Args: see the file.
-    setup = "setup.sh";
+    setup = "setup.sh" "setup_install.sh";
     /// Runs another script's text through sudo. Args: whether stdin begins with a password, text, args….
     as_root = "as_root.sh";
     /// Tells the app's units and their files. Args: app, units….
@@ -78,6 +78,16 @@ scripts! {
     units = "units.sh";
     /// Answers questions about what units name. Args: (kind, value)….
     facts = "facts.sh";
+    /// Prints the journal that stdin asks for as JSON lines. Args: access, app, [`JOURNAL_HELPER`], units….
+    journal = "journal.sh";
+    /// Says which lives the runs saw. Args: root, run or `-`.
+    lives = "lives.sh";
+    /// Changes the app's environment as stdin says. Args: access, app, [`ENV_HELPER`], units….
+    env = "env.sh";
+    /// Runs one command in the live release. Args: root, command, its args….
+    run = "run.sh";
+    /// Starts, stops, restarts or reloads one service. Args: see `drive.sh`.
+    drive = "conductor/1-words.sh" "conductor/2-measure.sh" "conductor/3-verdict.sh" "conductor/4-life.sh" "drive.sh";
     /// Prints a release's manifest. Args: root, id.
     manifest = "manifest.sh";
 }
@@ -94,6 +104,12 @@ pub const CONDUCTOR: &str = concat!(
     include_str!("conductor/8-end.sh"),
     include_str!("conductor/9-conduct.sh"),
 );
+
+/// What `setup` installs as `/usr/local/lib/shipit/APP/env`.
+pub const ENV_HELPER: &str = include_str!("root/env.sh");
+
+/// What `setup` installs as `/usr/local/lib/shipit/APP/journal`.
+pub const JOURNAL_HELPER: &str = include_str!("root/journal.sh");
 
 /// The sha256 of [`CONDUCTOR`] in hex: how a host says which one it has.
 #[must_use]
@@ -173,7 +189,11 @@ mod tests {
 
     #[test]
     fn every_script_is_short_opens_with_what_it_does_and_parses() {
-        for (name, text) in ALL.iter().chain([("conductor", CONDUCTOR)].iter()) {
+        for (name, text) in ALL.iter().chain(&[
+            ("conductor", CONDUCTOR),
+            ("env helper", ENV_HELPER),
+            ("journal helper", JOURNAL_HELPER),
+        ]) {
             assert!(text.starts_with('#'), "{name}");
             for shell in [&["dash", "-n"][..], &["busybox", "sh", "-n"]] {
                 let file = tempfile::NamedTempFile::new().unwrap();

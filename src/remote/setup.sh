@@ -1,6 +1,7 @@
 # Makes a host ready for one app, as root. Says each change; run again any time. Inside the app's root, which
 # the deploy user owns, it acts as that user: root never follows a path that somebody else can change.
-# args: root app user group path-unit service-unit boot-unit sudo-rule('' for none) copy-keys(yes|no)
+# This half: the user and the layout. The other half, what root installs, is setup_install.sh.
+# args: root app user group path-unit service-unit boot-unit sudo-rule('' for none) copy-keys(yes|no) env-helper journal-helper
 # exits: 40 not root · 41 sudo rule refused · 42 something stands in the way
 set -eu
 root=$1 app=$2 user=$3 group=$4 path_unit=$5 service_unit=$6 boot_unit=$7 sudo_rule=$8 copy_keys=$9
@@ -52,28 +53,3 @@ if [ "$group" != "$user" ] && getent group "$group" >/dev/null && cd -P -- "$roo
     chgrp -- "$group" . && chmod 2775 .
 fi
 cd /
-
-# put FILE TEXT MODE: replaced whole, and only when it differs.
-changed=no
-put() {
-    [ ! -e "$1" ] || [ "$(cat -- "$1")" != "$2" ] || return 0
-    printf '%s\n' "$2" >"$1.new"
-    chmod "$3" "$1.new"
-    mv -fT -- "$1.new" "$1"
-    echo "wrote $1"
-    changed=yes
-}
-if [ -n "$sudo_rule" ]; then
-    printf '%s\n' "$sudo_rule" >/etc/shipit-check.new
-    visudo -qcf /etc/shipit-check.new >&2 || { rm -f /etc/shipit-check.new; exit 41; }
-    rm -f /etc/shipit-check.new
-    put "/etc/sudoers.d/shipit-$app" "$sudo_rule" 0440
-fi
-put "/etc/systemd/system/shipit-$app.path" "$path_unit" 0644
-put "/etc/systemd/system/shipit-$app.service" "$service_unit" 0644
-put "/etc/systemd/system/shipit-$app-boot.service" "$boot_unit" 0644
-# Always: an earlier setup may have died before this. A path unit watches its old path until it is restarted.
-systemctl daemon-reload
-systemctl enable --quiet "shipit-$app.path" "shipit-$app-boot.service"
-systemctl restart "shipit-$app.path"
-[ "$changed" = yes ] || echo 'nothing to change'

@@ -3,6 +3,7 @@
 
 pub mod command; // ExecStart= and its kin
 pub mod compare; // two units: the same, the same but for comments, other settings; the lines that differ
+pub mod environment; // EnvironmentFile= that has one reading only
 pub mod folder; // the units of a directory
 pub mod generate; // units from a few answers
 pub mod keys; // the keys that systemd knows

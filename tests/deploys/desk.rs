@@ -197,13 +197,14 @@ impl Desk {
     /// The program, to be started in another way. Its environment is empty but for what a person has.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shipit"));
+        // First: behind a `--` they would be somebody else's.
         command
-            .args(args)
             .args(["-F", "/dev/null"])
             .arg("--identity")
             .arg(&self.identity)
             .arg("--known-hosts")
             .arg(&self.known_hosts)
+            .args(args)
             .current_dir(self.home.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

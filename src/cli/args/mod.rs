@@ -1,5 +1,6 @@
 //! What can be typed: clap definitions, each help with an example first. Nothing is decided here.
 
+mod days;
 mod unit;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::plan::Migration;
 use crate::report::Colour;
+pub use days::{Drive, EnvCommand, Logs, Priority, Run};
 pub use unit::{FailOn, Format, Generate, Install, Lint, ProgramName, UnitCommand};
 
 /// shipit
@@ -118,9 +120,43 @@ pub enum Command {
     Status,
     /// Show the journal of the app's services
     #[command(
-        long_about = "Example:\n  shipit logs -f\n\nShows the journal of the app's services."
+        long_about = "Example:\n  shipit logs -f\n  shipit logs --since 2h -p warning --grep timeout\n\nShows the journal of the app's services: all of them, some, those of a release, or those of one run."
     )]
     Logs(Logs),
+    /// Set what the app finds in its environment
+    #[command(
+        subcommand,
+        long_about = "Example:\n  shipit env set DATABASE_URL\n\nKeeps the app's secrets and settings in /etc/APP/env on the host: root's, mode 0600, read by systemd (EnvironmentFile=). \
+        Values come from stdin or a prompt, go there over ssh's stdin, and are never shown."
+    )]
+    Env(EnvCommand),
+    /// Run one command in the live release
+    #[command(
+        long_about = "Example:\n  shipit run -- bin/console --version\n\nRuns one command on the host, in `current`, as the deploy user. Its stdin is empty. What it writes passes through; only what goes to a terminal is escaped. \
+        The app's environment is not there: it is root's, and the deploy user does not get it. Exits 0 when the command ends with 0, else 1 and says how it ended. Ctrl-C stops it."
+    )]
+    Run(Run),
+    /// Restart the services, and see them well
+    #[command(
+        long_about = "Example:\n  shipit restart\n  shipit restart acme.service\n\nRestarts the services one after another and waits until each is well, by the same verdict as a deploy. A service behind a socket loses nothing. \
+        Refused while a switch holds the host. Exits 4 when a service is not well then, with its journal."
+    )]
+    Restart(Drive),
+    /// Stop the services
+    #[command(
+        long_about = "Example:\n  shipit stop\n\nStops the services, and the sockets that would start them again. They start again with `shipit start`, or at boot if they are enabled."
+    )]
+    Stop(Drive),
+    /// Start the services, and see them well
+    #[command(
+        long_about = "Example:\n  shipit start\n\nStarts the services that are not running, sockets first, and waits until each is well."
+    )]
+    Start(Drive),
+    /// Reload the services, and see them well
+    #[command(
+        long_about = "Example:\n  shipit reload\n\nLets each service read its configuration anew (its ExecReload=) and waits until it is well."
+    )]
+    Reload(Drive),
     /// Watch the switch that is under way
     #[command(
         long_about = "Example:\n  shipit attach\n\nWatches the switch that is under way, from its first event on. Leaving changes nothing."
@@ -210,17 +246,6 @@ pub struct Rollback {
     /// Wait for another switch to end
     #[arg(long)]
     pub wait: bool,
-}
-
-/// `logs`
-#[derive(ClapArgs, Debug)]
-pub struct Logs {
-    /// Go on with new lines
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Only this unit
-    #[arg(long)]
-    pub unit: Option<String>,
 }
 
 /// `prune`

@@ -1,0 +1,271 @@
+//! `shipit restart`, `stop`, `start`, `reload`: one service after another, each seen through by the conductor's own
+//! verdict. Never touches a unit that is not a service of the app, and never a release.
+
+use std::io::Write;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::args::{self, Global};
+use crate::config::{Config, Service};
+use crate::engine::switch::{held, journal_line};
+use crate::engine::{session, stage};
+use crate::failure::{Exit, Failure};
+use crate::host::{Host, Lost};
+use crate::plan::needs;
+use crate::plan::observed::Observed;
+use crate::remote::Script;
+use crate::step::Check;
+use crate::{strategy, words};
+
+/// What is asked of systemd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// A new life.
+    Restart,
+    /// None at all.
+    Stop,
+    /// A life, if there is none.
+    Start,
+    /// The same life, with its configuration read anew.
+    Reload,
+}
+
+impl Verb {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Stop => "stop",
+            Self::Start => "start",
+            Self::Reload => "reload",
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Restart => "restarted",
+            Self::Stop => "stopped",
+            Self::Start => "started",
+            Self::Reload => "reloaded",
+        }
+    }
+}
+
+pub(super) fn run(global: &Global, wish: &args::Drive, verb: Verb) -> Result<Exit, Failure> {
+    let config = super::configuration(global)?;
+    let services = chosen(&config, wish.unit.as_deref())?;
+    let (mut host, seen) = super::look(global, &config)?;
+    services_turn(global, host.as_mut(), &config, &seen, &services, verb)?;
+    Ok(Exit::Done)
+}
+
+/// The services that are meant: the one that is named, or all.
+pub(super) fn chosen<'a>(
+    config: &'a Config,
+    unit: Option<&str>,
+) -> Result<Vec<&'a Service>, Failure> {
+    let Some(unit) = unit else {
+        if config.services.is_empty() {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("{} has no services", config.app.as_str()),
+            ));
+        }
+        return Ok(config.services.iter().collect());
+    };
+    let wanted = [unit.to_owned(), format!("{unit}.service")];
+    let known = config.services.iter();
+    match known
+        .clone()
+        .find(|s| wanted.contains(&s.unit.as_str().to_owned()))
+    {
+        Some(service) => Ok(vec![service]),
+        None => {
+            let mut failure = Failure::new(
+                Exit::Usage,
+                format!(
+                    "{} is not a service of this app",
+                    words::shown(unit.as_bytes())
+                ),
+            );
+            failure.why = known.map(|s| format!("{} is", s.unit.as_str())).collect();
+            Err(failure)
+        }
+    }
+}
+
+/// Turns each in order; the first that is not well ends it.
+pub(super) fn services_turn(
+    global: &Global,
+    host: &mut dyn Host,
+    config: &Config,
+    seen: &Observed,
+    services: &[&Service],
+    verb: Verb,
+) -> Result<(), Failure> {
+    for service in services {
+        if seen.property(service.unit.as_str(), "LoadState") != "loaded" {
+            return Err(Failure::new(
+                Exit::Untouched,
+                format!(
+                    "{} is {} on the host",
+                    service.unit.as_str(),
+                    match seen.property(service.unit.as_str(), "LoadState") {
+                        "" => "not readable",
+                        other => other,
+                    }
+                ),
+            )
+            .host("nothing changed")
+            .next("shipit doctor"));
+        }
+    }
+    for service in services {
+        one(global, host, config, seen, service, verb)?;
+    }
+    Ok(())
+}
+
+fn one(
+    global: &Global,
+    host: &mut dyn Host,
+    config: &Config,
+    seen: &Observed,
+    service: &Service,
+    verb: Verb,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let unit = service.unit.as_str();
+    let answer = session::one(host, script(config, seen, service, verb)).map_err(|lost| {
+        let state = format!("systemd carries on by itself: {unit} may be under way");
+        match lost {
+            Lost::Left => Failure::new(Exit::Untouched, format!("no longer waiting for {unit}"))
+                .why("stopped on request")
+                .host(state)
+                .next("shipit status"),
+            lost => {
+                let mut failure =
+                    session::lost_while(&lost, &format!("waiting for {unit}"), &state);
+                failure.exit = Exit::Unknown;
+                failure.next("shipit status")
+            }
+        }
+    })?;
+    let text = String::from_utf8_lossy(&answer.out);
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or("").to_owned()
+    };
+    let (was, state, from) = (field("was "), field("state "), field("from "));
+    match answer.code {
+        0 => {}
+        30 => {
+            let request: String = text.lines().map(|l| format!("request {l}\n")).collect();
+            let request = Observed::parse(request.as_bytes())
+                .request
+                .unwrap_or_default();
+            return Err(held(&request, "nothing changed"));
+        }
+        code => return Err(unwell(code, &text, &answer.err, unit, &was, verb)),
+    }
+    let nothing = verb == Verb::Start && was == state;
+    let done = if nothing {
+        "was running already"
+    } else {
+        verb.done()
+    };
+    let release = seen.releases.contains(&from).then_some(from);
+    if global.json {
+        super::results(&format!(
+            "{}\n",
+            json!({"v": 1, "command": verb.word(), "unit": unit, "changed": !nothing, "state": state.split(' ').next(),
+                "release": release, "seconds": began.elapsed().as_secs_f64()})
+        ));
+    } else {
+        let release = release.map(|id| format!(", runs {id}")).unwrap_or_default();
+        let socket = match (&service.socket, verb) {
+            (Some(socket), Verb::Stop) => {
+                format!(", and {}: connections are refused", socket.as_str())
+            }
+            _ => String::new(),
+        };
+        super::results(&format!(
+            "{unit} {done}{release}{socket} ({})\n",
+            words::seconds(began.elapsed())
+        ));
+    }
+    Ok(())
+}
+
+fn script(config: &Config, seen: &Observed, service: &Service, verb: Verb) -> Script {
+    let (successes, timeout) = service
+        .health
+        .as_ref()
+        .map_or((1, 1), |h| (h.successes, h.timeout.as_secs().max(1)));
+    let check = service
+        .health
+        .as_ref()
+        .map_or_else(Check::none, strategy::check);
+    Script::drive([
+        config.root.as_str().to_owned(),
+        config.app.as_str().to_owned(),
+        needs::access(seen).to_owned(),
+        verb.word().to_owned(),
+        words::shown(stage::who().as_bytes()),
+        service.unit.as_str().to_owned(),
+        service
+            .socket
+            .as_ref()
+            .map_or("-", |s| s.as_str())
+            .to_owned(),
+        service.start_timeout.as_secs().max(1).to_string(),
+        successes.to_string(),
+        timeout.to_string(),
+        service.watch.as_secs().to_string(),
+        check.kind.to_owned(),
+        words::encoded(check.target.as_bytes()),
+        check.status.to_string(),
+        words::encoded(check.contains.as_bytes()),
+        if check.release { "yes" } else { "-" }.to_owned(),
+    ])
+}
+
+/// The journal of the lives that were seen goes to stderr, and the cause becomes the failure.
+fn unwell(code: i32, text: &str, err: &[Vec<u8>], unit: &str, was: &str, verb: Verb) -> Failure {
+    let mut stderr = std::io::stderr().lock();
+    for line in text
+        .lines()
+        .filter_map(|line| line.strip_prefix("journal "))
+    {
+        if let Some(line) = journal_line(line.as_bytes()) {
+            let _ = writeln!(stderr, "    journal: {}", words::shown(line.as_bytes()));
+        }
+    }
+    let (exit, what) = match code {
+        34 => (
+            Exit::Degraded,
+            format!("{unit} is not well after the {}", verb.word()),
+        ),
+        _ => (
+            Exit::Untouched,
+            format!("{unit} could not be {}", verb.done()),
+        ),
+    };
+    let mut failure = Failure::new(exit, what);
+    let causes = text.lines().filter_map(|line| line.strip_prefix("cause "));
+    failure.why = causes.map(|line| words::shown(line.as_bytes())).collect();
+    if failure.why.is_empty() {
+        failure.why = err.iter().map(|line| words::shown(line)).collect();
+        failure = failure.why(format!("it left with {code}"));
+    }
+    if code != 34 && !was.is_empty() {
+        failure = failure.host(format!("{unit} was {}", was.replace(' ', ", ")));
+    }
+    match code {
+        35 => failure.next("shipit setup --as root@HOST    # the sudo rule gets the line"),
+        34 => failure
+            .next(format!("shipit logs --unit {unit}"))
+            .next("shipit status"),
+        _ => failure.next("shipit status"),
+    }
+}

@@ -1,0 +1,172 @@
+//! `shipit run`: one command in the live release, as the deploy user. What it writes passes through; only what goes to a
+//! terminal is escaped. Knows nothing of the app's environment, which is root's.
+
+use std::io::{IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
+
+use serde_json::json;
+
+use super::args::{self, Global};
+use crate::engine::session;
+use crate::failure::{Exit, Failure};
+use crate::host::Lost;
+use crate::remote::{self, Heard, Script, Stream};
+use crate::report::event::{Event, Report};
+use crate::words;
+
+/// The longest line that is waited for, in bytes: what is longer is shown in pieces.
+const LONGEST: usize = 65_536;
+
+pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
+    let config = super::configuration(global)?;
+    let (mut host, seen) = super::look(global, &config)?;
+    let Some(release) = seen.live() else {
+        return Err(Failure::new(
+            Exit::Untouched,
+            "no release is live: there is nothing to run it in",
+        )
+        .host("nothing was run")
+        .next("shipit status"));
+    };
+    let mut words = vec![config.root.as_str().as_bytes().to_vec()];
+    words.extend(wish.command.iter().map(|w| w.as_bytes().to_vec()));
+    let mut out = Output::new(global, Stream::Out);
+    let mut err = Output::new(global, Stream::Err);
+    let ended = remote::stream(
+        host.as_mut(),
+        &Script::run(words),
+        None,
+        &mut |heard| match heard {
+            Heard::Bytes(Stream::Out, bytes) => out.take(bytes),
+            Heard::Bytes(Stream::Err, bytes) => err.take(bytes),
+            Heard::Interrupted => {}
+        },
+    );
+    out.end();
+    err.end();
+    let name = wish.command.first().map_or(&b""[..], |w| w.as_bytes());
+    let name = words::shown(name);
+    match ended {
+        Ok(code) => {
+            if global.json {
+                super::results(&format!(
+                    "{}\n",
+                    json!({"v": 1, "release": release, "code": code})
+                ));
+            } else if code != 0 {
+                let _ = writeln!(std::io::stderr(), "error: {name} {}", how(code));
+            }
+            Ok(if code == 0 {
+                Exit::Done
+            } else {
+                Exit::Untouched
+            })
+        }
+        Err(Lost::Left) => Err(Failure::new(
+            Exit::Untouched,
+            format!("{name} was stopped on request"),
+        )
+        .host("it got SIGTERM; what it had done stays done")),
+        Err(Lost::Source(why)) => {
+            Err(Failure::new(Exit::Usage, format!("{name} was not run")).why(why))
+        }
+        Err(lost) => {
+            let mut failure = session::lost_while(
+                &lost,
+                &format!("running {name}"),
+                "the command may go on there, or have ended",
+            );
+            failure.exit = Exit::Unknown;
+            Err(failure)
+        }
+    }
+}
+
+/// How a command ended, in words. Shells say 128 and the signal.
+fn how(code: i32) -> String {
+    match code {
+        126 => "left with 126: it could not be executed".into(),
+        127 => "left with 127: there is no such command on the host".into(),
+        129..=192 => format!("left with {code}: signal {} ended it", code - 128),
+        _ => format!("left with {code}"),
+    }
+}
+
+/// One of the command's outputs on its way to ours.
+struct Output {
+    stream: Stream,
+    report: Option<Box<dyn Report>>,
+    terminal: bool,
+    line: Vec<u8>,
+}
+
+impl Output {
+    fn new(global: &Global, stream: Stream) -> Self {
+        let terminal = match stream {
+            Stream::Out => std::io::stdout().is_terminal(),
+            Stream::Err => std::io::stderr().is_terminal(),
+        };
+        Self {
+            stream,
+            report: global.json.then(|| super::reporter(global)),
+            terminal,
+            line: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        if self.report.is_none() && !self.terminal {
+            self.write(bytes);
+            return;
+        }
+        for &b in bytes {
+            if b == b'\n' || self.line.len() == LONGEST {
+                self.tell();
+            }
+            if b != b'\n' {
+                self.line.push(b);
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.line.is_empty() {
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        match &mut self.report {
+            Some(report) => report.event(&Event::Log {
+                source: if self.stream == Stream::Out {
+                    "stdout"
+                } else {
+                    "stderr"
+                },
+                line,
+            }),
+            None => {
+                let line = line.strip_suffix(b"\r").unwrap_or(&line);
+                for part in line
+                    .chunks(words::LONGEST / 4)
+                    .chain(line.is_empty().then_some(&b""[..]))
+                {
+                    let text = words::shown(part) + "\n";
+                    self.write(text.as_bytes());
+                }
+            }
+        }
+    }
+
+    /// A reader that went away is no failure of the command.
+    fn write(&self, bytes: &[u8]) {
+        let _ = match self.stream {
+            Stream::Out => {
+                let mut out = std::io::stdout().lock();
+                out.write_all(bytes).and_then(|()| out.flush())
+            }
+            Stream::Err => std::io::stderr().lock().write_all(bytes),
+        };
+    }
+}

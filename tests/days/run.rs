@@ -1,0 +1,127 @@
+//! run: the command gets its words byte for byte, its output comes through byte for byte, and its end is told.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use super::fed;
+use crate::apps::Service;
+use crate::deploys::desk::{Desk, acme, current};
+use crate::lab::{self, Suite};
+
+#[test]
+fn words_go_there_and_output_comes_back_byte_for_byte() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    let mut words = vec!["run", "--", "printf", "%s\\0"];
+    let odd = [
+        "",
+        " a  b ",
+        "it's",
+        "$HOME `id` $(id)",
+        "\\n",
+        "x\ny",
+        "*",
+        "-e",
+        "--",
+        "ü\u{1b}[2J",
+        "a\tb\r",
+    ];
+    words.extend(odd);
+    let ran = desk.shipit(&words).leaves(0);
+    assert_eq!(ran.stdout, odd.map(|word| format!("{word}\0")).concat());
+    assert_eq!(ran.stderr, "");
+
+    host.root("cd /opt/acme/current && head -c 3000000 /dev/urandom >bytes && chmod 0644 bytes")
+        .ok();
+    let there = host.root("sha256sum </opt/acme/current/bytes").ok();
+    let output = desk
+        .command(&["run", "--", "cat", "bytes"])
+        .output()
+        .unwrap();
+    std::fs::write(desk.path("bytes"), &output.stdout).unwrap();
+    let here = std::process::Command::new("sha256sum")
+        .stdin(std::fs::File::open(desk.path("bytes")).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(here.stdout).unwrap().trim(), there.trim());
+
+    let release = current(&host);
+    let ran = desk
+        .shipit(&[
+            "run",
+            "--",
+            "sh",
+            "-c",
+            "pwd; id -un; echo $SHIPIT_RELEASE; echo no >&2",
+        ])
+        .leaves(0);
+    assert_eq!(
+        ran.stdout,
+        format!("/opt/acme/releases/{release}\ndeploy\n{release}\n")
+    );
+    assert_eq!(ran.stderr, "no\n");
+    // Its stdin is empty, whatever ours is.
+    assert_eq!(
+        fed(&desk, &["run", "--", "cat"], b"data").leaves(0).stdout,
+        ""
+    );
+}
+
+#[test]
+fn how_a_command_ended_is_told_and_ctrl_c_ends_it() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::ready(&host, Service::Socket, &acme("socket"));
+    desk.shipit(&["run", "--", "true"])
+        .leaves(1)
+        .says("no release is live");
+    desk.deploy(crate::apps::Kind::Graceful, "v1");
+    desk.shipit(&["run", "--", "sh", "-c", "exit 3"])
+        .leaves(1)
+        .says("error: sh left with 3");
+    desk.shipit(&["run", "--", "no-such-command"])
+        .leaves(1)
+        .says("there is no such command on the host");
+    desk.shipit(&["run", "--", "sh", "-c", "kill -9 $$"])
+        .leaves(1)
+        .says("signal 9 ended it");
+    desk.shipit(&["run"]).leaves(2);
+    let ran = desk.json(&["run", "--", "sh", "-c", "printf 'a\\033[2J'; exit 4"]);
+    // `--json` behind `--` is the command's; before it, it is ours.
+    assert!(ran.stdout.contains('\u{1b}'));
+    let ran = desk.shipit(&[
+        "run",
+        "--json",
+        "--",
+        "sh",
+        "-c",
+        "printf 'a\\033[2J'; exit 4",
+    ]);
+    let ran = ran
+        .leaves(1)
+        .never_says("\u{1b}")
+        .says(r#""source":"stdout""#);
+    assert!(
+        ran.stdout.ends_with("}\n") && ran.stdout.contains(r#""code":4"#),
+        "{ran}"
+    );
+
+    let mut child = desk
+        .command(&["run", "--", "sh", "-c", "echo on; exec sleep 4321"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    host.wait_for("the command", Duration::from_secs(60), |host| {
+        host.root("pgrep -u deploy -f 'sleep 4321'").success()
+    });
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < until, "Ctrl-C does not end it");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let ran = crate::deploys::desk::Ran::new("run", &child.wait_with_output().unwrap());
+    ran.leaves(1).says("was stopped on request");
+    assert!(!host.root("pgrep -u deploy -f 'sleep 4321'").success());
+}
