@@ -111,6 +111,7 @@ impl World {
             "etc",
             "etc/sudoers.d",
             "etc/systemd/system",
+            "usr/local/lib",
         ] {
             fs::create_dir_all(self.dir.path().join(dir)).unwrap();
         }
@@ -205,7 +206,8 @@ impl World {
                 "PATH=/usr/local/sbin",
                 &format!("PATH={}:/usr/local/sbin", inside.join(tools).display()),
             )
-            .replace("/etc/", &format!("{}/etc/", inside.display()));
+            .replace("/etc/", &format!("{}/etc/", inside.display()))
+            .replace("/usr/local/lib/", &format!("{}/usr/local/lib/", inside.display()));
         Command::new(inside.join("real").join(self.shell[0]))
             .args(&self.shell[1..])
             .args(["-c", &text, "shipit"])
