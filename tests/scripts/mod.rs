@@ -207,7 +207,10 @@ impl World {
                 &format!("PATH={}:/usr/local/sbin", inside.join(tools).display()),
             )
             .replace("/etc/", &format!("{}/etc/", inside.display()))
-            .replace("/usr/local/lib/", &format!("{}/usr/local/lib/", inside.display()));
+            .replace(
+                "/usr/local/lib/",
+                &format!("{}/usr/local/lib/", inside.display()),
+            );
         Command::new(inside.join("real").join(self.shell[0]))
             .args(&self.shell[1..])
             .args(["-c", &text, "shipit"])
