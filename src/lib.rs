@@ -12,6 +12,7 @@
 //!    [`strategy`]: how one service goes from the old release to the new one.
 //!    [`plan`]: config, observed and goal make a plan. Pure.
 //!    [`facts`]: what a running host says of the app's units. Pure.
+//!    [`diagnosis`]: all that was seen, and what is wrong: causes before their consequences. Pure.
 //! 4. [`remote`]: the scripts that run on the host, quoting, framing, verdicts.
 //!    [`host`]: the only way to a machine. [`interrupt`]: Ctrl-C and SIGTERM, counted.
 //! 5. [`report`]: events for a terminal, plain lines, JSON lines.
@@ -22,6 +23,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod diagnosis;
 pub mod engine;
 pub mod facts;
 pub mod failure;

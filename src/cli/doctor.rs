@@ -1,106 +1,212 @@
-//! `shipit doctor`: looks at everything, changes nothing. Each finding says what, and the line that mends it.
+//! `shipit doctor`: looks at everything, changes nothing. The cause comes first, each finding with the line to type; at
+//! the end, what can be done today. What is wrong is decided in `diagnosis`.
 
-use serde_json::json;
+use std::fmt::Write;
+
+use serde_json::{Value, json};
 
 use super::args::Global;
+use super::link::SshLink;
+use crate::config::Config;
+use crate::diagnosis::{self, Agent, Deploy, Desk, Diagnosis, Evidence, Finding};
+use crate::engine;
 use crate::failure::{Exit, Failure};
-use crate::plan::{needs, observed::Current};
-use crate::{strategy, words};
+use crate::host::ssh;
+use crate::plan::observed::Current;
+use crate::unit::rules::Severity;
+use crate::words::shown;
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
-    let config = super::configuration(global)?;
-    let (_, seen) = super::look(global, &config)?;
-    let mut findings: Vec<String> = Vec::new();
-    let mut mends: Vec<String> = Vec::new();
-    if let Err(failure) = needs::host(&config, &seen) {
-        findings.extend(failure.why);
-        mends.extend(failure.next);
-    }
-    if let Current::Odd(what) = &seen.current {
-        findings.push(format!("current is {what}"));
-    }
-    let mut warnings = config.warnings.clone();
-    let mut can = Vec::new();
-    for service in &config.services {
-        let turnover = strategy::turnover(service, &seen);
-        let unit = service.unit.as_str();
-        if turnover.needs.is_empty() {
-            can.push(unit.to_owned());
+    let config = match super::configuration(global) {
+        Ok(config) => config,
+        Err(failure) if global.json => {
+            let diagnosis = Diagnosis::of_failure(&failure);
+            super::results(&object(None, &diagnosis, None));
+            return Ok(diagnosis.exit);
         }
-        findings.extend(turnover.needs);
-        warnings.extend(turnover.advice);
-        if seen.property(unit, "NeedDaemonReload") == "yes" {
-            warnings.push(format!(
-                "{unit} changed on disk since systemd read it: `sudo systemctl daemon-reload`"
-            ));
-        }
-        if matches!(seen.property(unit, "User"), "" | "root")
-            && seen.property(unit, "LoadState") == "loaded"
-        {
-            warnings.push(format!(
-                "{unit} runs as root: whoever can deploy is root there; give it a `User=`"
-            ));
-        }
-        if seen.property(unit, "ActiveState") == "failed" {
-            warnings.push(format!(
-                "{unit} has failed (result {}): shipit logs --unit {unit}",
-                seen.property(unit, "Result")
-            ));
-        }
-    }
-    let boot = format!("shipit-{}-boot.service", config.app.as_str());
-    if seen.property(&boot, "UnitFileState") != "enabled" {
-        findings.push(format!("{boot} is not enabled: after a power cut the app could start from an unconfirmed release"));
-        mends.push("shipit setup --as root@HOST".into());
-    }
-    if let Some(run) = &seen.degraded {
-        findings.push(format!("run {run} could not go back: the host is degraded"));
-    }
-    if !seen.spare && seen.live().is_some() {
-        warnings.push(
-            "no room is kept for a rollback on a full disk yet; the next deploy keeps some".into(),
-        );
-    }
-    mends.dedup();
-    if global.json {
-        super::results(&format!(
-            "{}\n",
-            json!({"v": 1, "findings": findings, "warnings": warnings, "next": mends})
-        ));
+        Err(failure) => return Err(failure),
+    };
+    let mut link = super::link(global, &config, &super::interrupts()?);
+    let desk = desk(global, &link);
+    let mut report = super::reporter(global);
+    let evidence = engine::examine::examine(&mut link, &config, desk, report.as_mut());
+    let diagnosis = diagnosis::diagnose(&config, &evidence);
+    super::results(&if global.json {
+        object(Some(&config), &diagnosis, evidence.skew)
     } else {
-        let mut out = format!(
-            "{} as {}: systemd {}, {}\n",
-            config.host,
-            seen.user,
-            seen.systemd.unwrap_or(0),
-            config.root.as_str()
-        );
-        for finding in &findings {
-            out.push_str(&format!(
-                "  error    {}\n",
-                words::shown(finding.as_bytes())
-            ));
-        }
-        for warning in &warnings {
-            out.push_str(&format!(
-                "  warning  {}\n",
-                words::shown(warning.as_bytes())
-            ));
-        }
-        for mend in &mends {
-            out.push_str(&format!("next: {mend}\n"));
-        }
-        let verdict = if findings.is_empty() {
-            "a deploy can be carried out"
-        } else {
-            "a deploy would be refused"
-        };
-        out.push_str(&format!("{verdict}\n"));
-        super::results(&out);
-    }
-    Ok(if findings.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Untouched
+        text(global, &config, &evidence, &diagnosis)
+    });
+    Ok(diagnosis.exit)
+}
+
+/// What the built-in ssh would log in with; the system's ssh keeps that to itself.
+fn desk(global: &Global, link: &SshLink) -> Option<Desk> {
+    let outlook = (!global.system_ssh).then(|| link.outlook())?.ok()?;
+    let keys = outlook.keys.into_iter();
+    Some(Desk {
+        destination: outlook.destination,
+        keys: keys
+            .map(|(path, there)| (path.display().to_string(), there))
+            .collect(),
+        agent: match outlook.agent {
+            ssh::Agent::Nowhere => Agent::Nowhere,
+            ssh::Agent::Holds(keys) => Agent::Holds(keys),
+            ssh::Agent::Broken(why) => Agent::Broken(why),
+        },
+        known: !outlook.known.is_empty(),
     })
+}
+
+fn object(config: Option<&Config>, diagnosis: &Diagnosis, skew: Option<i64>) -> String {
+    let strategies: serde_json::Map<String, Value> = diagnosis
+        .strategies
+        .iter()
+        .map(|one| {
+            let usable = one.strategies.iter().filter(|(_, lacks)| lacks.is_empty());
+            let usable: Vec<&str> = usable.map(|(name, _)| name.as_str()).collect();
+            let missing = one.strategies.iter().filter(|(_, lacks)| !lacks.is_empty());
+            let missing: serde_json::Map<String, Value> =
+                missing.map(|(name, lacks)| (name.as_str().to_owned(), json!(lacks))).collect();
+            let verdict = json!({"configured": one.configured.as_str(), "usable": usable, "missing": missing});
+            (one.unit.clone(), verdict)
+        })
+        .collect();
+    let findings: Vec<Value> = diagnosis.findings.iter().map(finding).collect();
+    // What 32 bits cannot hold exactly would be printed with all its digits.
+    let exposure = diagnosis.exposure.iter();
+    let exposure: serde_json::Map<String, Value> = exposure
+        .map(|(unit, score)| {
+            (
+                unit.clone(),
+                json!((f64::from(*score) * 10.0).round() / 10.0),
+            )
+        })
+        .collect();
+    let line = json!({"v": 1, "app": config.map(|config| config.app.as_str()), "host": config.map(|config| config.host.to_string()),
+        "exit": diagnosis.exit.code(), "deploy": diagnosis.deploy.word(), "findings": findings, "strategies": strategies,
+        "exposure": exposure, "clock_skew_seconds": skew});
+    format!("{line}\n")
+}
+
+fn finding(one: &Finding) -> Value {
+    let (file, line) = one.place.clone().unzip();
+    json!({"severity": one.severity.to_string(), "area": one.area.word(), "unit": one.unit, "rule": one.rule, "file": file,
+        "line": line, "what": one.what, "why": one.why, "next": one.next, "log": one.log})
+}
+
+fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagnosis) -> String {
+    let mut out = header(config, evidence);
+    let told = |finding: &&Finding| global.verbose || finding.severity > Severity::Info;
+    for one in diagnosis.findings.iter().filter(told) {
+        paragraph(one, &mut out);
+    }
+    for one in &diagnosis.strategies {
+        let _ = writeln!(out, "\n{}", shown(one.unit.as_bytes()));
+        for (name, lacks) in &one.strategies {
+            let own = if *name == one.configured {
+                " (deploy.yml)"
+            } else {
+                ""
+            };
+            let verdict = if lacks.is_empty() {
+                "can be used".to_owned()
+            } else {
+                format!("needs: {}", lacks.join("; "))
+            };
+            let name = format!("{name}{own}");
+            let _ = writeln!(out, "  {name:<22} {}", shown(verdict.as_bytes()));
+        }
+        if let Some(score) = diagnosis.exposure.get(&one.unit) {
+            let _ = writeln!(
+                out,
+                "  {:<22} {score:.1} of 10 (systemd-analyze security; 0 is safe)",
+                "exposure"
+            );
+        }
+    }
+    let count = |severity| {
+        diagnosis
+            .findings
+            .iter()
+            .filter(|f| f.severity == severity)
+            .count()
+    };
+    let _ = writeln!(
+        out,
+        "\n{}",
+        counted(
+            count(Severity::Error),
+            count(Severity::Warning),
+            count(Severity::Info),
+            global.verbose
+        )
+    );
+    let verdict = match diagnosis.deploy {
+        Deploy::Possible => "a deploy can be carried out",
+        Deploy::Later => "a deploy can be carried out when the switch under way is over",
+        Deploy::Refused => "a deploy would be refused",
+        Deploy::Unknown => "it is not known whether a deploy could be carried out",
+    };
+    let _ = writeln!(out, "{verdict}");
+    out
+}
+
+fn header(config: &Config, evidence: &Evidence) -> String {
+    let Some(seen) = &evidence.seen else {
+        return format!("{} on {}: not reached\n", config.app.as_str(), config.host);
+    };
+    let live = match &seen.current {
+        Current::Release(id) => format!("runs {id}"),
+        Current::Absent => "no release is live".into(),
+        Current::Odd(what) => format!("current is {what}"),
+    };
+    let systemd = seen.systemd.map_or("systemd unknown".into(), |version| {
+        format!("systemd {version}")
+    });
+    let line = format!(
+        "{} on {} as {}: {live}, {systemd}, {}",
+        config.app.as_str(),
+        config.host,
+        seen.user,
+        config.root.as_str()
+    );
+    format!("{}\n", shown(line.as_bytes()))
+}
+
+/// One finding as a paragraph, in the form of a failure.
+fn paragraph(one: &Finding, out: &mut String) {
+    let _ = writeln!(out, "\n{}: {}", one.severity, shown(one.what.as_bytes()));
+    if let Some((file, line)) = &one.place {
+        let rule = one.rule.map_or(String::new(), |rule| format!(" [{rule}]"));
+        let _ = writeln!(out, "  at    {}:{line}{rule}", shown(file.as_bytes()));
+    }
+    if !one.why.is_empty() {
+        let _ = writeln!(out, "  why   {}", shown(one.why.as_bytes()));
+    }
+    for line in &one.log {
+        let _ = writeln!(out, "  log   {}", shown(line.as_bytes()));
+    }
+    for line in &one.next {
+        let _ = writeln!(out, "  next  {}", shown(line.as_bytes()));
+    }
+}
+
+fn counted(errors: usize, warnings: usize, infos: usize, all: bool) -> String {
+    let many = |n: usize, word: &str| {
+        if n == 1 {
+            format!("1 {word}")
+        } else {
+            format!("{n} {word}s")
+        }
+    };
+    let more = match infos {
+        0 => String::new(),
+        n if all => format!(", {n} to know"),
+        n => format!(", {n} more to know (-v shows them)"),
+    };
+    format!(
+        "{}, {}{more}",
+        many(errors, "error"),
+        many(warnings, "warning")
+    )
 }

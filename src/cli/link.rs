@@ -42,6 +42,14 @@ impl SshLink {
         }
     }
 
+    /// What it would log in with, without connecting.
+    ///
+    /// # Errors
+    /// A name that is none, a configuration that cannot be read.
+    pub fn outlook(&self) -> Result<ssh::Outlook, Failure> {
+        ssh::outlook(&self.login, &self.interrupts)
+    }
+
     /// The same way, for another user or host (`setup --as`).
     #[must_use]
     pub fn with(mut self, user: Option<String>, host: String, port: Option<u16>) -> Self {

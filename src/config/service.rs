@@ -88,7 +88,7 @@ fn strategy(value: Value<'_>, problems: &mut Problems) -> Option<StrategyName> {
     let offered = || {
         StrategyName::ALL
             .into_iter()
-            .filter(|name| is_offered(*name))
+            .filter(|name| name.is_offered())
             .map(StrategyName::as_str)
     };
     let Some(strategy) = StrategyName::ALL
@@ -109,7 +109,7 @@ fn strategy(value: Value<'_>, problems: &mut Problems) -> Option<StrategyName> {
         );
         return None;
     };
-    if !is_offered(strategy) {
+    if !strategy.is_offered() {
         let list: Vec<_> = offered().collect();
         value.is_wrong(
             &format!(
@@ -123,12 +123,12 @@ fn strategy(value: Value<'_>, problems: &mut Problems) -> Option<StrategyName> {
     Some(strategy)
 }
 
-/// Whether this version can carry a strategy out. To be deleted with its callers once it says yes to all.
-fn is_offered(strategy: StrategyName) -> bool {
-    matches!(
-        strategy,
-        StrategyName::Restart | StrategyName::Reload | StrategyName::Socket
-    )
+impl StrategyName {
+    /// Whether this version can carry it out. To be deleted with its callers once it says yes to all.
+    #[must_use]
+    pub fn is_offered(self) -> bool {
+        matches!(self, Self::Restart | Self::Reload | Self::Socket)
+    }
 }
 
 /// A health check, and how long it must stay well.

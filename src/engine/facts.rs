@@ -5,9 +5,9 @@ use crate::facts::{Answers, Live, Question, Seen, questions};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::plan::needs;
-use crate::remote::{Answer, Script};
+use crate::remote::{self, Script};
 
-use super::session::{lost_while, one};
+use super::session::lost_while;
 
 /// The most bytes of questions in one script: a session's command line takes three times as many, and the script is
 /// in it too.
@@ -20,17 +20,27 @@ const SPACES: [&str; 4] = ["/var/log", "/var/lib", "/tmp", "/run"];
 /// # Errors
 /// When the line is lost, or a script does not end well.
 pub fn collect(host: &mut dyn Host, config: &Config) -> Result<Live, Failure> {
-    let mut args = vec![config.app.as_str()];
-    args.extend(needs::units(config));
-    let seen = Seen::parse(&run(host, Script::units(args), "looking at the units")?.out);
+    let wanted = needs::units(config);
+    let mut args = vec![config.app.to_string()];
+    args.extend(wanted.iter().map(|unit| (*unit).to_owned()));
+    // A service without its socket may want one: that it is not there must be known.
+    args.extend(config.services.iter().map(|s| s.unit.socket().to_string()));
+    let steps = [Script::units(args), Script::listening([""; 0])];
+    let seen = Seen::parse(&run(host, &steps, "looking at the units")?);
     let mut asked = questions(&seen);
     let root = config.root.as_str();
     asked.push(Question::File(root.to_owned()));
     asked.push(Question::File(format!("{root}/current")));
     asked.push(Question::Space(root.to_owned()));
     asked.extend(SPACES.map(|path| Question::Space(path.to_owned())));
+    for file in &config.shared.files {
+        asked.extend(Question::about(&format!(
+            "{root}/shared/{}",
+            file.path.as_str()
+        )));
+    }
     let answers = ask(host, &asked)?;
-    Ok(Live::new(seen, answers, root))
+    Ok(Live::new(seen, answers, root, &wanted))
 }
 
 /// Asks, in as many scripts as it takes.
@@ -52,23 +62,26 @@ pub fn ask(host: &mut dyn Host, questions: &[Question]) -> Result<Answers, Failu
         });
         let (now, later) = rest.split_at(fits.count().max(1));
         let args = now.iter().flat_map(Question::args);
-        let answer = run(host, Script::facts(args), "asking about the units")?;
-        answers.extend(Answers::parse(now, &answer.out));
+        let out = run(host, &[Script::facts(args)], "asking about the units")?;
+        answers.extend(Answers::parse(now, &out));
         rest = later;
     }
     Ok(answers)
 }
 
-fn run(host: &mut dyn Host, script: Script, doing: &str) -> Result<Answer, Failure> {
-    let answer = one(host, script).map_err(|lost| lost_while(&lost, doing, "nothing changed"))?;
-    if answer.code == 0 {
-        return Ok(answer);
+/// Runs quiet scripts in one session; what they printed, one after the other.
+///
+/// # Errors
+/// When the line is lost, or a script does not end well.
+pub fn run(host: &mut dyn Host, scripts: &[Script], doing: &str) -> Result<Vec<u8>, Failure> {
+    let answers = remote::run(host, None, scripts, None, None, &mut |_| {})
+        .map_err(|lost| lost_while(&lost, doing, "nothing changed"))?;
+    if let Some(failed) = answers.iter().find(|answer| answer.code != 0) {
+        let mut failure = Failure::new(Exit::Untouched, format!("{doing} failed on the host"));
+        let lines = failed.err.iter();
+        failure.why = lines.map(|line| crate::words::shown(line)).collect();
+        return Err(failure.host("nothing changed"));
     }
-    let mut failure = Failure::new(Exit::Untouched, format!("{doing} failed on the host"));
-    failure.why = answer
-        .err
-        .iter()
-        .map(|line| crate::words::shown(line))
-        .collect();
-    Err(failure.host("nothing changed"))
+    let out: Vec<Vec<u8>> = answers.into_iter().map(|answer| answer.out).collect();
+    Ok(out.join(&b'\n'))
 }

@@ -4,6 +4,7 @@
 
 mod attempt;
 pub mod deploy;
+pub mod examine;
 pub mod facts;
 pub mod follow;
 pub mod local;

@@ -28,6 +28,8 @@ pub struct Live {
     pub units: Vec<(Unit, Facts)>,
     /// Who listens on the host; `None` when it could not be asked.
     pub listening: Option<Vec<Listening>>,
+    /// Units that would be of use and that systemd does not have.
+    pub absent: Vec<String>,
     /// The answers that belong to no single unit.
     pub answers: Answers,
     /// What could not be read, in words.
@@ -35,12 +37,23 @@ pub struct Live {
 }
 
 impl Live {
-    /// Puts what was seen and what was answered together, for the app with this root.
+    /// Puts what was seen and what was answered together, for the app with this root. Units that are not there and
+    /// not `wanted` are no more than absent.
     #[must_use]
-    pub fn new(seen: Seen, answers: Answers, root: &str) -> Self {
+    pub fn new(seen: Seen, answers: Answers, root: &str, wanted: &[&str]) -> Self {
+        let idle = |unit: &&SeenUnit| {
+            !wanted.contains(&unit.unit.name.as_str())
+                && unit
+                    .show
+                    .get("LoadState")
+                    .is_some_and(|state| state == "not-found")
+        };
+        let absent = seen.units.iter().filter(idle);
+        let absent = absent.map(|unit| unit.unit.name.to_string()).collect();
         let mut units: Vec<(Unit, Facts)> = seen
             .units
             .iter()
+            .filter(|unit| !idle(unit))
             .map(|unit| (unit.unit.clone(), facts(unit, &seen, &answers)))
             .collect();
         // `next` is there during a switch, `current` from the first one on: that they are not there at other times is
@@ -60,6 +73,7 @@ impl Live {
         unreadable.extend(answers.unreadable.iter().cloned());
         Self {
             units,
+            absent,
             listening: seen.listening,
             answers,
             unreadable,
@@ -68,14 +82,14 @@ impl Live {
 
     /// What the rules say of all units, each among the others.
     #[must_use]
-    pub fn judge(&self, config: &Config) -> Vec<Finding> {
+    pub fn judge(&self, config: &Config) -> Vec<(&Unit, &Facts, Vec<Finding>)> {
         let there = self.units.iter().filter(|(unit, _)| !unit.files.is_empty());
         let peers: Vec<Unit> = there.map(|(unit, _)| unit.clone()).collect();
-        let judged = self.units.iter().flat_map(|(unit, facts)| {
+        let judged = self.units.iter().map(|(unit, facts)| {
             let mut context = context(unit, &peers, Some(config));
             context.peers_complete = true;
             context.host = Some(facts.clone());
-            rules::lint(unit, &context)
+            (unit, facts, rules::lint(unit, &context))
         });
         judged.collect()
     }
@@ -213,7 +227,7 @@ mod tests {
              {user} no\n{held} sockets 5 6\n{tasks} 3\n{reports} grep 0\nasked {}\n",
             asked.len()
         );
-        let live = Live::new(seen, Answers::parse(&asked, said.as_bytes()), "/opt/a");
+        let live = Live::new(seen, Answers::parse(&asked, said.as_bytes()), "/opt/a", &[]);
         let (_, facts) = live.unit("a.service").unwrap();
         let file = &facts.files["/etc/%N/env"];
         assert_eq!(
@@ -244,7 +258,7 @@ mod tests {
             "[Socket]\nListenStream=1\n",
             "show ActiveState=activating\nshow InactiveExitTimestampMonotonic=40500000",
         );
-        let live = Live::new(seen, Answers::default(), "/opt/a");
+        let live = Live::new(seen, Answers::default(), "/opt/a", &[]);
         assert_eq!(
             live.unit("a.service").unwrap().1.activating_for,
             Some(Duration::from_secs(60))

@@ -37,6 +37,12 @@ pub enum Question {
 }
 
 impl Question {
+    /// Everything about one path: it, and the directories above it.
+    pub fn about(path: &str) -> impl Iterator<Item = Self> {
+        let above = above(path).map(|dir| Question::File(dir.to_owned()));
+        std::iter::once(Question::File(path.to_owned())).chain(above)
+    }
+
     /// The two arguments that `facts.sh` takes.
     #[must_use]
     pub fn args(&self) -> [&str; 2] {
@@ -82,8 +88,7 @@ pub fn questions(seen: &Seen) -> Vec<Question> {
         let name = one.unit.name.as_str().to_owned();
         let show = |key: &str| one.show.get(key).map_or("", String::as_str);
         for (_, path) in paths(&one.unit) {
-            all.extend(above(&path).map(|dir| Question::File(dir.to_owned())));
-            all.insert(Question::File(path));
+            all.extend(Question::about(&path));
         }
         for (user, _) in one.unit.words("Service", "User") {
             if plain(&user) {

@@ -98,13 +98,32 @@ pub fn units(config: &Config) -> Vec<&str> {
     journal_units(config).into_iter().chain(sockets).collect()
 }
 
-/// Tools, systemd, layout, guard and privileges.
-///
-/// # Errors
-/// A [`Failure`] that lists what is missing.
-pub fn host(config: &Config, seen: &Observed) -> Result<(), Failure> {
+/// One thing that the host lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// What, in words.
+    pub what: String,
+    /// What mends it.
+    pub mend: Mend,
+}
+
+/// What mends a lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mend {
+    /// A person, by hand: a package, a newer system.
+    Person,
+    /// `setup`: layout and guard.
+    Setup,
+    /// `setup`: a line of the sudo rule.
+    Rule,
+}
+
+/// Tools, systemd, layout, guard and privileges: all that is missing.
+#[must_use]
+pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
     let app = config.app.as_str();
     let mut lacks = Vec::new();
+    let mut lack = |what: String, mend| lacks.push(Lack { what, mend });
     let wants_curl = config
         .services
         .iter()
@@ -112,52 +131,74 @@ pub fn host(config: &Config, seen: &Observed) -> Result<(), Failure> {
         .any(|h| matches!(h.probe, Probe::Http { .. } | Probe::Unix { .. }));
     for tool in &seen.missing {
         if tool != "curl" || wants_curl {
-            lacks.push(format!("the host has no `{tool}`"));
+            lack(format!("the host has no `{tool}`"), Mend::Person);
         }
     }
     match seen.systemd {
-        None => lacks.push("systemd could not be asked for its version".into()),
-        Some(version) if version < SYSTEMD => {
-            lacks.push(format!("systemd {version} is too old; {SYSTEMD} is needed"))
-        }
+        None => lack(
+            "systemd could not be asked for its version".into(),
+            Mend::Person,
+        ),
+        Some(version) if version < SYSTEMD => lack(
+            format!("systemd {version} is too old; {SYSTEMD} is needed"),
+            Mend::Person,
+        ),
         Some(_) => {}
     }
     let root = config.root.as_str();
-    let mut setup = true;
     match seen.root {
-        Root::Absent => lacks.push(format!("{root} is not there")),
-        Root::Bare => lacks.push(format!("{root} has no shipit layout yet")),
-        Root::Unreadable => lacks.push(format!("{root} cannot be entered by {}", seen.user)),
-        Root::Unwritable => lacks.push(format!("{root} cannot be written by {}", seen.user)),
-        Root::Ready => setup = false,
+        Root::Absent => lack(format!("{root} is not there"), Mend::Setup),
+        Root::Bare => lack(format!("{root} has no shipit layout yet"), Mend::Setup),
+        Root::Unreadable => lack(
+            format!("{root} cannot be entered by {}", seen.user),
+            Mend::Setup,
+        ),
+        Root::Unwritable => lack(
+            format!("{root} cannot be written by {}", seen.user),
+            Mend::Setup,
+        ),
+        Root::Ready => {}
     }
     let guard = format!("shipit-{app}.path");
     if seen.property(&guard, "ActiveState") != "active" {
-        setup = true;
-        lacks.push(format!(
-            "the guard {guard} is not active: nothing would carry the switch out"
-        ));
+        lack(
+            format!("the guard {guard} is not active: nothing would carry the switch out"),
+            Mend::Setup,
+        );
     }
     for (line, may) in &seen.may {
         if !may {
-            setup = true;
-            lacks.push(format!("{} may not run `sudo {line}`", seen.user));
+            lack(
+                format!("{} may not run `sudo {line}`", seen.user),
+                Mend::Rule,
+            );
         }
     }
     for what in &seen.unreadable {
-        lacks.push(format!("could not be read: {what}"));
+        lack(format!("could not be read: {what}"), Mend::Person);
     }
+    lacks
+}
+
+/// Refuses a host that lacks something.
+///
+/// # Errors
+/// A [`Failure`] that lists what is missing.
+pub fn host(config: &Config, seen: &Observed) -> Result<(), Failure> {
+    let lacks = lacks(config, seen);
     if lacks.is_empty() {
         return Ok(());
     }
-    let mut failure = Failure::new(Exit::Untouched, format!("the host is not ready for {app}"));
-    failure.why = lacks;
-    failure.host = Some("nothing changed".into());
-    failure.next.push(if setup {
-        "shipit setup --as root@HOST".into()
-    } else {
-        "shipit doctor".into()
-    });
+    let what = format!("the host is not ready for {}", config.app.as_str());
+    let mut failure = Failure::new(Exit::Untouched, what).host("nothing changed");
+    failure
+        .next
+        .push(if lacks.iter().any(|lack| lack.mend != Mend::Person) {
+            "shipit setup --as root@HOST".into()
+        } else {
+            "shipit doctor".into()
+        });
+    failure.why = lacks.into_iter().map(|lack| lack.what).collect();
     Err(failure)
 }
 

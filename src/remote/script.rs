@@ -76,6 +76,12 @@ scripts! {
     logs = "logs.sh";
     /// Prints the app's units as the host has them. Args: app, units….
     units = "units.sh";
+    /// Prints who listens. No args.
+    listening = "listening.sh";
+    /// Asks one health address once. Args: root, kind, target, status, contains, release, seconds.
+    ask = "conductor/1-words.sh" "conductor/2-measure.sh" "ask.sh";
+    /// Prints what may explain a failure. Args: root, access, run, units….
+    evidence = "evidence.sh";
     /// Answers questions about what units name. Args: (kind, value)….
     facts = "facts.sh";
     /// Prints the journal that stdin asks for as JSON lines. Args: access, app, [`JOURNAL_HELPER`], units….

@@ -1,4 +1,4 @@
-# Prints an app's units as the host has them: properties as systemd says them, files in base64, and who listens.
+# Prints an app's units as the host has them: properties as systemd says them, files in base64.
 # `unit NAME` begins a unit; `show` and `file` belong to it. What cannot be read is said. Changes nothing.
 # args: app units…
 app=$1
@@ -51,10 +51,3 @@ while [ $# -gt 0 ]; do
     # shellcheck disable=SC2046 # unit names hold no space
     set -- "$@" $(printf '%s\n' "$shown" | sed -n -e 's/^Triggers=//p' -e 's/^TriggeredBy=//p')
 done
-
-# Who listens. The cgroup (in kernels and tools that know it) is the unit that opened the socket.
-if tcp=$(ss -Hltne 2>/dev/null) && unix=$(ss -Hlxe 2>/dev/null); then
-    printf '%s\n' "$tcp" | sed -n 's/^LISTEN/tcp/p'
-    printf '%s\n' "$unix" | sed -n 's/^u_[a-z]* *LISTEN/unix/p'
-    echo 'listening asked'
-else echo 'unreadable who listens (ss)'; fi

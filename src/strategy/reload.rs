@@ -10,8 +10,8 @@ pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
     let unit = service.unit.as_str().to_owned();
     let mut needs = Vec::new();
     let mut advice = Vec::new();
-    if seen.property(&unit, "ActiveState") == "active" && seen.property(&unit, "CanReload") == "no"
-    {
+    // systemd knows it from the unit's text, also of one that does not run.
+    if seen.property(&unit, "LoadState") == "loaded" && seen.property(&unit, "CanReload") == "no" {
         needs.push(format!(
             "{unit} cannot reload: add `ExecReload=/bin/kill -HUP $MAINPID` under [Service] (and a handler in the app), then `sudo systemctl daemon-reload`"
         ));

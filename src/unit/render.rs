@@ -24,7 +24,8 @@ fn safe(text: &str) -> String {
 }
 
 /// The lines to write, as they stand in a unit.
-fn lines(finding: &Finding) -> Vec<String> {
+#[must_use]
+pub fn lines(finding: &Finding) -> Vec<String> {
     let mut out = Vec::new();
     let mut current = "";
     for edit in finding.fix.iter().flat_map(|fix| &fix.edits) {

@@ -99,7 +99,8 @@ fn on_host(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
     for (unit, facts) in &mut live.units {
         facts.repository = repository.iter().find(|own| own.name == unit.name).cloned();
     }
-    let findings = live.judge(&config);
+    let judged = live.judge(&config).into_iter();
+    let findings: Vec<Finding> = judged.flat_map(|(_, _, found)| found).collect();
     for what in &live.unreadable {
         super::super::aside(&format!("could not be read: {what}"));
     }

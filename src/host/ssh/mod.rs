@@ -15,6 +15,7 @@ mod key; // key files and certificates
 mod known_hosts; // the lines that name a host, and what they say of a key
 mod link; // the bytes, counted, and when the far side was last heard
 mod notice; // what a person should hear; how one is asked
+mod outlook; // what a login would use, without connecting
 mod password; // passwords and the server's questions
 mod proxy; // `ssh -W` and ProxyCommand children
 mod refusal; // the words for every reason not to connect
@@ -25,6 +26,7 @@ mod wire; // key blobs and fingerprints
 use std::path::PathBuf;
 
 pub use notice::{Ask, NoOne, Notice, Terminal, terminal};
+pub use outlook::{Agent, Outlook, outlook};
 pub use session::Ssh;
 
 use crate::failure::Failure;

@@ -192,6 +192,13 @@ rules! {
         let name = &look.unit.name;
         let result = look.show("Result").unwrap_or("unknown");
         if look.show("ActiveState") == Some("failed") {
+            // A crash loop that ran into the limit keeps the Result of its last crash.
+            let restarts = look.show("NRestarts").filter(|count| *count != "0");
+            let looped = !matches!(look.unit.service("Restart"), "" | "no");
+            if let Some(count) = restarts.filter(|_| looped && !result.ends_with("limit-hit")) {
+                found.missing("Unit", format!("failed ({result}{}): systemd started it again {count} times and gave up at the start limit; find out why, then systemctl reset-failed {name}", exit_code(look.show("ExecMainStatus"), result)));
+                return;
+            }
             let hint = match result {
                 "start-limit-hit" => format!(
                     "it crashed too often; find out why, then systemctl reset-failed {name}"
@@ -200,8 +207,8 @@ rules! {
                     "its service crashed too often and took the socket with it; systemctl reset-failed {name}"
                 ),
                 "exit-code" => format!(
-                    "exit code {}; journalctl -u {name} -n 50",
-                    look.show("ExecMainStatus").unwrap_or("?")
+                    "its exit code{}; journalctl -u {name} -n 50",
+                    exit_code(look.show("ExecMainStatus"), result)
                 ),
                 "timeout" => "it was not ready, or not gone, in time".into(),
                 "oom-kill" => "the kernel killed it for memory".into(),
@@ -214,7 +221,8 @@ rules! {
             found.missing(
                 "Unit",
                 format!(
-                    "it died ({result}) and waits for its next restart, number {}",
+                    "it died ({result}{}) and waits for its next restart; there were {}",
+                    exit_code(look.show("ExecMainStatus"), result),
                     look.show("NRestarts").unwrap_or("?")
                 ),
             );
@@ -276,4 +284,30 @@ fn undoes(key: &str, value: &str) -> bool {
         "ExecStart" => true,
         _ => matches!(value, "" | "no" | "false" | "off" | "0"),
     }
+}
+
+/// An exit code in words: those that systemd gives a process that it could not make ready (systemd.exec(5)), and the
+/// shell's.
+fn exit_code(status: Option<&str>, result: &str) -> String {
+    let Some(code) = status.filter(|_| result == "exit-code") else {
+        return String::new();
+    };
+    let meaning = match code {
+        "126" => ": a shell found a program that it may not run",
+        "127" => ": a shell did not find a program",
+        "200" => ", CHDIR: its working directory cannot be entered",
+        "202" | "209" => ": its output or input cannot be set up",
+        "203" => ", EXEC: the program is missing or cannot be run",
+        "208" => ": its input cannot be set up",
+        "216" => ", GROUP: the group is missing",
+        "217" => ", USER: the user is missing",
+        "218" => ", CAPABILITIES",
+        "226" => ", NAMESPACE: a path of its sandbox is missing",
+        "228" => ", SECCOMP",
+        "233" => ", RUNTIME_DIRECTORY",
+        "238" => ", STATE_DIRECTORY",
+        "243" => ", CREDENTIALS: a credential cannot be read",
+        _ => "",
+    };
+    format!(" {code}{meaning}")
 }

@@ -80,6 +80,16 @@ impl Rule {
         self.doc.lines().next().unwrap_or_default().trim()
     }
 
+    /// What happens in production: that paragraph of its text, on one line.
+    #[must_use]
+    pub fn in_production(&self) -> String {
+        let lines = self.doc.lines().map(str::trim);
+        let from = lines.skip_while(|line| !line.starts_with("In production:"));
+        let paragraph: Vec<&str> = from.take_while(|line| !line.is_empty()).collect();
+        let text = paragraph.join(" ").replace('`', "");
+        text.trim_start_matches("In production:").trim().to_owned()
+    }
+
     /// Its text as `shipit unit explain` prints it: fenced lines are indented, marks of the markup are gone.
     #[must_use]
     pub fn explanation(&self) -> String {

@@ -89,6 +89,11 @@ rules! {
                         command.program
                     ),
                 );
+            } else if file.directory {
+                found.at(
+                    entry,
+                    format!("{} is a directory: the start fails with 203/EXEC", command.program),
+                );
             } else if file.mode & 0o111 == 0 {
                 found.at(
                     entry,

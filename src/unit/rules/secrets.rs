@@ -141,11 +141,14 @@ rules! {
             {
                 found.at(entry, format!("{path} is optional by custom, but without `-` its absence keeps the service down")).suggest("Service", "EnvironmentFile", format!("-{path}"));
             }
-            if !optional && look.file(path).is_some_and(|file| !file.exists) {
-                found
-                    .at(entry, format!("{path} is not on the host: the start fails"))
-                    .severity(Severity::Error);
-            }
+            let broken = match look.file(path) {
+                Some(file) if !file.exists && !optional => "is not on the host",
+                Some(file) if file.directory => "is a directory",
+                _ => continue,
+            };
+            found
+                .at(entry, format!("{path} {broken}: the start fails"))
+                .severity(Severity::Error);
         }
     }
 

@@ -1,0 +1,105 @@
+//! Shared files that a service's user cannot read. What PID 1 reads for it (`EnvironmentFile=`, credentials) is no
+//! concern of that user.
+
+use super::{Area, Depth, Finding};
+use crate::config::Config;
+use crate::facts::Live;
+use crate::unit::merge::Unit;
+use crate::unit::rules::{Facts, FileFact, Severity};
+
+pub(super) fn findings(config: &Config, live: &Live) -> Vec<Finding> {
+    let root = config.root.as_str();
+    let mut found = Vec::new();
+    for shared in &config.shared.files {
+        let path = format!("{root}/shared/{}", shared.path.as_str());
+        let Some(fact) = live.answers.file(&path) else {
+            continue; // said as unreadable already
+        };
+        if !fact.exists {
+            if !shared.optional {
+                found.push(
+                    Finding::error(Area::Host, Depth::Named, format!("{path} is not on the host"))
+                        .why("deploy.yml names it under shared.files, and a deploy is refused without it")
+                        .next(format!("put it there, or write `{}?` under shared.files if it may be missing", shared.path.as_str())),
+                );
+            }
+            continue;
+        }
+        for service in &config.services {
+            let Some((unit, facts)) = live.unit(service.unit.as_str()) else {
+                continue;
+            };
+            let user = unit.service("User");
+            if reads_itself(unit, &path) && !can_read(&fact, user, live) {
+                found.push(unreadable(&path, &fact, unit, facts));
+            }
+        }
+    }
+    found
+}
+
+/// Whether nobody but the app could read it.
+fn reads_itself(unit: &Unit, path: &str) -> bool {
+    let named = |text: &str| {
+        text.trim_start_matches('-')
+            .ends_with(path.rsplit('/').next().unwrap_or(path))
+    };
+    ![
+        "EnvironmentFile",
+        "LoadCredential",
+        "LoadCredentialEncrypted",
+    ]
+    .iter()
+    .flat_map(|key| unit.all("Service", key))
+    .any(|entry| named(entry.value))
+}
+
+/// Whether a user may read a file, as far as owner, group and mode say. Unknown is taken for yes: no finding.
+fn can_read(fact: &FileFact, user: &str, live: &Live) -> bool {
+    if matches!(user, "" | "root" | "0") || user.contains('%') {
+        return true;
+    }
+    let Some(groups) = live.answers.memberships.get(user) else {
+        return true;
+    };
+    let bits = |owner: bool, group: bool| match (owner, group) {
+        (true, _) => 0o700,
+        (_, true) => 0o070,
+        _ => 0o007,
+    };
+    let own = bits(fact.owner == user, groups.contains(&fact.group));
+    // Of directories above only the owner is known: either group or others will do.
+    let way = fact.above.iter().all(|(owner, mode)| {
+        if owner == user {
+            mode & 0o100 != 0
+        } else {
+            mode & 0o011 != 0
+        }
+    });
+    fact.mode & own & 0o444 != 0 && way
+}
+
+fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts) -> Finding {
+    let user = unit.service("User");
+    let well = facts
+        .show
+        .get("ActiveState")
+        .is_some_and(|state| state == "active");
+    let severity = if well {
+        Severity::Warning
+    } else {
+        Severity::Error
+    };
+    Finding::new(
+        severity,
+        Area::Unit,
+        Depth::Readable,
+        format!(
+            "{}: {user} cannot read {path} (owner {}, group {}, mode {:04o})",
+            unit.name, fact.owner, fact.group, fact.mode
+        ),
+    )
+    .of(unit.name.as_str())
+    .why("every release has a link to it, and a program that needs it dies at start")
+    .next(format!("sudo chgrp {user} {path} && sudo chmod 0640 {path}    # or let systemd read it: EnvironmentFile={path}"))
+}

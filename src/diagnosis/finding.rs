@@ -1,0 +1,165 @@
+//! One finding: how bad, where, what, why it matters, the line to type; and how near to the root of things it is.
+
+use crate::failure::Failure;
+use crate::unit::rules::Severity;
+
+/// What part of the whole a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Area {
+    /// This machine: deploy.yml, keys.
+    Laptop,
+    /// The way to the host.
+    Link,
+    /// The host: tools, layout, guard, sudo lines, room, clock.
+    Host,
+    /// The record of switches.
+    Switch,
+    /// A unit.
+    Unit,
+    /// Who listens and who answers.
+    Health,
+    /// How a service is turned over.
+    Strategy,
+}
+
+impl Area {
+    /// The word in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Area::Laptop => "laptop",
+            Area::Link => "link",
+            Area::Host => "host",
+            Area::Switch => "switch",
+            Area::Unit => "unit",
+            Area::Health => "health",
+            Area::Strategy => "strategy",
+        }
+    }
+}
+
+/// How near to the root of things a finding is: what stands first can be the cause of what stands below it, never the
+/// other way round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// This machine.
+    Laptop,
+    /// The connection.
+    Link,
+    /// No room: everything fails in its own way.
+    Room,
+    /// The host lacks something.
+    Host,
+    /// systemd does not have the unit, or refuses it.
+    Loaded,
+    /// systemd has an older unit than the disk.
+    Stale,
+    /// Something that the unit names is not there.
+    Named,
+    /// A file that the app needs cannot be read by it.
+    Readable,
+    /// The unit's own text explains why it does not run.
+    Text,
+    /// The socket is not there, or nobody takes it.
+    Socket,
+    /// It failed, dies, or does not run.
+    State,
+    /// Other units that fail because of that.
+    Fallout,
+    /// Nobody listens, or the answer is wrong.
+    Answer,
+    /// How the last switch ended.
+    Switch,
+    /// The units cannot carry the strategy.
+    Strategy,
+    /// What will hurt one day.
+    Later,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// Of what.
+    pub area: Area,
+    /// How near to the root of things.
+    pub depth: Depth,
+    /// The unit, when it is about one.
+    pub unit: Option<String>,
+    /// The file on the host and the line, when it has a place.
+    pub place: Option<(String, u32)>,
+    /// The rule that found it.
+    pub rule: Option<&'static str>,
+    /// What. Holds text from the host: who prints it escapes it.
+    pub what: String,
+    /// Why it matters; may be empty.
+    pub why: String,
+    /// The lines to type, or to write.
+    pub next: Vec<String>,
+    /// Lines of a journal that belong to it.
+    pub log: Vec<String>,
+}
+
+impl Finding {
+    /// A finding with nothing but what.
+    pub fn new(severity: Severity, area: Area, depth: Depth, what: impl Into<String>) -> Self {
+        Self {
+            severity,
+            area,
+            depth,
+            unit: None,
+            place: None,
+            rule: None,
+            what: what.into(),
+            why: String::new(),
+            next: Vec::new(),
+            log: Vec::new(),
+        }
+    }
+
+    /// An error.
+    pub fn error(area: Area, depth: Depth, what: impl Into<String>) -> Self {
+        Self::new(Severity::Error, area, depth, what)
+    }
+
+    /// A warning.
+    pub fn warning(area: Area, depth: Depth, what: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, area, depth, what)
+    }
+
+    /// Something to know.
+    pub fn info(area: Area, depth: Depth, what: impl Into<String>) -> Self {
+        Self::new(Severity::Info, area, depth, what)
+    }
+
+    /// A failure as a finding.
+    #[must_use]
+    pub fn of_failure(area: Area, depth: Depth, failure: &Failure) -> Self {
+        let mut finding = Self::error(area, depth, failure.what.clone());
+        finding.why = failure.why.join("; ");
+        finding.next.clone_from(&failure.next);
+        finding
+    }
+
+    /// Says why it matters.
+    #[must_use]
+    pub fn why(mut self, why: impl Into<String>) -> Self {
+        self.why = why.into();
+        self
+    }
+
+    /// Adds a line to type.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
+        self.next.push(next.into());
+        self
+    }
+
+    /// Names the unit.
+    #[must_use]
+    pub fn of(mut self, unit: &str) -> Self {
+        self.unit = Some(unit.to_owned());
+        self
+    }
+}

@@ -1,0 +1,255 @@
+//! The host itself: what it lacks, room, clock, what `current` is, and how the last switch went.
+
+use super::{Area, Depth, Evidence, Finding};
+use crate::config::Config;
+use crate::facts::Live;
+use crate::plan::needs::{self, Mend};
+use crate::plan::observed::{Current, Observed, Root};
+use crate::words;
+
+/// The last switch, when it failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastSwitch {
+    /// Its run.
+    pub run: String,
+    /// When, by the host's clock.
+    pub at: String,
+    /// The release that failed.
+    pub release: String,
+    /// Why, in the conductor's words; empty when its record is gone.
+    pub cause: String,
+    /// The end of the journal of what failed.
+    pub journal: Vec<String>,
+}
+
+/// Clocks this far apart (seconds) make records hard to read together; certificates and tokens fail soon after.
+const SKEW: i64 = 30;
+/// Below this a file system is full: nothing that matters can be written (KiB, inodes).
+const FULL: (u64, u64) = (4096, 64);
+/// Below this part of the whole, and this much (KiB), it soon will be.
+const SOON: (u64, u64) = (20, 1 << 20);
+
+pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) -> Vec<Finding> {
+    let mut found = lacks(config, seen);
+    found.extend(room(config, seen, evidence.live.as_ref()));
+    found.extend(switches(config, seen, evidence.last.as_ref()));
+    if let Current::Odd(what) = &seen.current {
+        found.push(
+            Finding::error(Area::Host, Depth::Host, format!("current is {what}"))
+                .why("shipit only ever replaces a link to one of its own releases: every deploy is refused")
+                .next("shipit setup    # adopts a link to a release made by another tool"),
+        );
+    }
+    if let Some(skew) = evidence.skew.filter(|skew| skew.abs() > SKEW) {
+        let way = if skew > 0 { "ahead of" } else { "behind" };
+        let apart = words::seconds(std::time::Duration::from_secs(skew.unsigned_abs()));
+        found.push(
+            Finding::warning(Area::Host, Depth::Host, format!("the host's clock is {apart} {way} this machine's"))
+                .why("journal and ledger are read by it, and certificates, tokens and one-time codes fail when it is wrong")
+                .next("timedatectl    # there and here; sudo timedatectl set-ntp true"),
+        );
+    }
+    let mut unreadable: Vec<&str> = Vec::new();
+    unreadable.extend(
+        evidence
+            .live
+            .iter()
+            .flat_map(|live| &live.unreadable)
+            .map(String::as_str),
+    );
+    if !unreadable.is_empty() {
+        found.push(
+            Finding::info(
+                Area::Host,
+                Depth::Later,
+                format!("{} may not look at: {}", seen.user, unreadable.join(", ")),
+            )
+            .why("nothing is said about what could not be looked at"),
+        );
+    }
+    found
+}
+
+/// What `needs` misses. Before `setup` ran all of it has one cause.
+fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
+    let app = config.app.as_str();
+    let setup = "shipit setup --as root@HOST";
+    let lacks = needs::lacks(config, seen);
+    let of = |mend: Mend| lacks.iter().filter(move |lack| lack.mend == mend);
+    let mut found: Vec<Finding> = of(Mend::Person)
+        .map(|lack| {
+            let tool = lack.what.split('`').nth(1);
+            let next = tool.map(|tool| format!("sudo apt-get install {}", package(tool)));
+            let mut finding = Finding::error(Area::Host, Depth::Host, &lack.what)
+                .why("the scripts that deploy need it");
+            finding.next.extend(next);
+            finding
+        })
+        .collect();
+    if matches!(seen.root, Root::Absent | Root::Bare) {
+        let whats: Vec<&str> = of(Mend::Setup).map(|lack| lack.what.as_str()).collect();
+        found.push(
+            Finding::error(
+                Area::Host,
+                Depth::Host,
+                format!("this host was not set up for {app}"),
+            )
+            .why(whats.join("; "))
+            .next(setup),
+        );
+        return found;
+    }
+    found.extend(of(Mend::Setup).map(|lack| {
+        Finding::error(Area::Host, Depth::Host, &lack.what)
+            .why("a deploy is refused until it is there; setup may be run again at any time")
+            .next(setup)
+    }));
+    let refused: Vec<&str> = of(Mend::Rule).map(|lack| lack.what.as_str()).collect();
+    if let Some((first, rest)) = refused.split_first() {
+        let more = if rest.is_empty() {
+            String::new()
+        } else {
+            format!(", and {} more lines", rest.len())
+        };
+        found.push(
+            Finding::error(Area::Host, Depth::Host, format!("{first}{more}"))
+                .why("the conductor drives the units by exactly these lines; the sudo rule is older than deploy.yml, or not read")
+                .next(setup)
+                .next(format!("sudo -l    # as {} on the host: what it may run", seen.user)),
+        );
+    }
+    let boot = format!("shipit-{app}-boot.service");
+    if seen.property(&boot, "UnitFileState") != "enabled" {
+        found.push(
+            Finding::error(Area::Host, Depth::Host, format!("{boot} is not enabled"))
+                .why("after a power cut in a switch the app could start from a release that nobody confirmed")
+                .next(setup),
+        );
+    }
+    if !seen.spare && seen.live().is_some() {
+        found.push(
+            Finding::info(
+                Area::Host,
+                Depth::Later,
+                "no room is kept for a rollback on a full disk yet",
+            )
+            .why("the next deploy keeps some"),
+        );
+    }
+    found
+}
+
+/// The Debian package that brings a tool.
+fn package(tool: &str) -> &str {
+    match tool {
+        "flock" | "fallocate" => "util-linux",
+        "sha256sum" | "timeout" | "sync" | "mv -T" => "coreutils",
+        "find" | "xargs" => "findutils",
+        "awk" => "mawk",
+        "GNU tar" => "tar",
+        other => other,
+    }
+}
+
+/// Full disks, the app's first: what is full there stops deploys, what is full elsewhere stops services.
+fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
+    let root = config.root.as_str();
+    let full = |path: &str, what: String| {
+        Finding::error(Area::Host, Depth::Room, format!("{path}: the disk is full: {what}"))
+            .why("whatever writes there fails, each in its own way: deploys, logs, databases, starts of services")
+            .next(if path == root { "shipit prune --keep 1".into() } else { format!("df -h {path}; sudo du -xh {path} | sort -h | tail") })
+    };
+    let mut found = Vec::new();
+    if let Some(inodes) = seen.free_inodes.filter(|inodes| *inodes < FULL.1) {
+        found.push(full(root, format!("{inodes} inodes are free")));
+    }
+    let spaces = live.map(|live| &live.answers.space);
+    let mut told = Vec::new();
+    for (path, &(free, total)) in spaces.into_iter().flatten() {
+        let free = if path == root {
+            seen.free_kb.unwrap_or(free)
+        } else {
+            free
+        };
+        // Several paths may lie on one file system: said once.
+        if told.contains(&(free, total)) {
+            continue;
+        }
+        let left = words::bytes(free * 1024);
+        if free < FULL.0 {
+            told.push((free, total));
+            found.push(full(path, format!("{left} are free")));
+        } else if free < total / SOON.0 && free < SOON.1 {
+            told.push((free, total));
+            found.push(
+                Finding::warning(
+                    Area::Host,
+                    Depth::Room,
+                    format!("{path}: {left} of {} are free", words::bytes(total * 1024)),
+                )
+                .why("a full disk stops deploys and services, each in its own way")
+                .next(format!("df -h {path}")),
+            );
+        }
+    }
+    if let (Some(free), true) = (seen.free_kb, found.is_empty())
+        && free < FULL.0
+    {
+        found.push(full(
+            root,
+            format!("{} are free", words::bytes(free * 1024)),
+        ));
+    }
+    found
+}
+
+/// A switch under way, one that could not go back, one that failed.
+fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if let Some(request) = &seen.request {
+        found.push(
+            Finding::warning(
+                Area::Switch,
+                Depth::Link,
+                format!(
+                    "a switch is under way: {} to {} by {}, since {}",
+                    request.command, request.next, request.by, request.since
+                ),
+            )
+            .why("what is seen now may be over in a moment")
+            .next("shipit attach"),
+        );
+    }
+    if let Some(run) = seen.degraded.as_ref().filter(|_| seen.request.is_none()) {
+        found.push(
+            Finding::error(Area::Switch, Depth::Fallout, format!("run {run} could not go back: the host is degraded"))
+                .why("the release before does not run either, and the host has stopped trying; the next switch that ends well clears it")
+                .next("shipit logs")
+                .next("shipit rollback RELEASE    # or shipit deploy"),
+        );
+    }
+    if let Some(last) = last {
+        let app = config.app.as_str();
+        let mut finding = Finding::warning(
+            Area::Switch,
+            Depth::Switch,
+            format!(
+                "the last switch failed ({}): {} was taken back{}",
+                last.at,
+                last.release,
+                if last.cause.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {}", last.cause)
+                }
+            ),
+        )
+        .why(format!(
+            "{app} runs what it ran before; the next deploy of the same release would fail alike"
+        ))
+        .next("shipit logs");
+        finding.log.clone_from(&last.journal);
+        found.push(finding);
+    }
+    found
+}

@@ -1,0 +1,68 @@
+//! The lines to type for what a rule found on a host. What a rule would have written into the unit is the rule's own.
+
+use crate::unit::render;
+use crate::unit::rules::Finding;
+
+/// The lines that put a finding right, on the host or in the unit.
+pub(super) fn lines(unit: &str, finding: &Finding) -> Vec<String> {
+    let explain = format!("shipit unit explain {}", finding.rule);
+    let quoted = |key: &str| {
+        let rest = finding.message.split_once(key)?.1;
+        Some(rest.split(':').next().unwrap_or(rest).to_owned())
+    };
+    match finding.rule {
+        "drift-reload" => vec![format!(
+            "sudo systemctl daemon-reload && sudo systemctl restart {unit}"
+        )],
+        "drift-load" if finding.message.contains("masked") => {
+            vec![format!(
+                "sudo systemctl unmask {unit} && sudo systemctl start {unit}"
+            )]
+        }
+        "drift-load" if finding.message.contains("no such unit") => vec![format!(
+            "write it to /etc/systemd/system/{unit} (shipit unit generate), then sudo systemctl daemon-reload"
+        )],
+        "drift-load" => vec![format!("sudo systemd-analyze verify {}", finding.file)],
+        "drift-disabled" => vec![format!("sudo systemctl enable {unit}")],
+        "drift-failed" => vec![
+            format!("shipit logs --unit {unit}"),
+            format!(
+                "sudo systemctl reset-failed {unit} && sudo systemctl start {unit}    # once the cause is mended"
+            ),
+        ],
+        "socket-inactive" => vec![format!(
+            "sudo systemctl reset-failed {unit}; sudo systemctl enable --now {unit}"
+        )],
+        "user-missing" => {
+            let mut lines = Vec::new();
+            if let Some(user) = quoted("User=") {
+                lines.push(format!("sudo useradd --system --shell /usr/sbin/nologin {user}    # or another User= in {}", finding.file));
+            } else if let Some(group) = quoted("Groups=").or_else(|| quoted("Group=")) {
+                lines.push(format!(
+                    "sudo groupadd --system {group}    # or another group in {}",
+                    finding.file
+                ));
+            }
+            lines
+        }
+        "exec-missing" => vec![
+            "shipit deploy    # if the next release brings it; else mend the line".into(),
+            explain,
+        ],
+        "environment-file-optional" => {
+            let path = finding.message.split(' ').next().unwrap_or_default();
+            vec![format!(
+                "sudo install -D -m 0600 /dev/null {path}    # and fill it; or `EnvironmentFile=-{path}` if it may be missing"
+            )]
+        }
+        _ => {
+            let mut lines = render::lines(finding);
+            if lines.is_empty() {
+                lines.push(explain);
+            } else {
+                lines = vec![format!("in {}: {}", finding.file, lines.join("  "))];
+            }
+            lines
+        }
+    }
+}

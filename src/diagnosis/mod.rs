@@ -1,0 +1,223 @@
+//! From all that was seen to what is wrong, causes before their consequences, and what each service can do today. Pure:
+//! [`Evidence`] in, [`Diagnosis`] out. Never reaches a host, never prints. Start reading at [`diagnose`].
+
+mod answer; // who listens, and whether the health address answers
+mod desk; // the laptop and the link
+mod files; // shared files that the app cannot read
+mod finding; // a finding, and how near to the root of things it is
+mod machine; // the host: needs, room, clock, switches
+mod mend; // the lines to type for a rule's finding
+mod units; // the app's units: rules, states
+mod verdict; // which strategies each service can use
+
+use std::collections::BTreeMap;
+
+pub use answer::Probed;
+pub use desk::{Agent, Desk};
+pub use finding::{Area, Depth, Finding};
+pub use machine::LastSwitch;
+pub use verdict::{Deploy, Usable};
+
+use crate::config::Config;
+use crate::facts::{Listening, Live};
+use crate::failure::{Exit, Failure};
+use crate::plan::observed::Observed;
+use crate::unit::rules::Severity;
+
+/// All that was seen, as far as it could be. What was not reached is `None`, and nothing is said of it.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// What the laptop would log in with.
+    pub desk: Option<Desk>,
+    /// Why the host was not reached, or was lost while it was looked at.
+    pub link: Option<Failure>,
+    /// The host.
+    pub seen: Option<Observed>,
+    /// The app's units.
+    pub live: Option<Live>,
+    /// What the health addresses answered, by service.
+    pub probes: BTreeMap<String, Probed>,
+    /// Who listened after that.
+    pub listening: Option<Vec<Listening>>,
+    /// The last lines of the journal, of the services that are not well.
+    pub journals: BTreeMap<String, Vec<String>>,
+    /// The last switch, when it failed.
+    pub last: Option<LastSwitch>,
+    /// Seconds that the host's clock is ahead of this machine's.
+    pub skew: Option<i64>,
+}
+
+/// What is wrong, and what can be done today.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    /// The findings: the worst first, and among equals causes before their consequences.
+    pub findings: Vec<Finding>,
+    /// What each service can use; empty when the host was not reached.
+    pub strategies: Vec<Usable>,
+    /// Whether a deploy could be carried out now.
+    pub deploy: Deploy,
+    /// `systemd-analyze security` of each service: 0 (safe) to 10.
+    pub exposure: BTreeMap<String, f32>,
+    /// How doctor leaves: 0, 1 when there is an error, 6 when the host was not reached.
+    pub exit: Exit,
+}
+
+/// Judges all that was seen.
+#[must_use]
+pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
+    let mut findings = desk::findings(config, evidence);
+    if let Some(seen) = &evidence.seen {
+        findings.extend(machine::findings(config, seen, evidence));
+        if let Some(live) = &evidence.live {
+            findings.extend(units::findings(config, seen, live, evidence));
+            findings.extend(files::findings(config, live));
+            findings.extend(answer::findings(config, live, evidence));
+        }
+    }
+    let strategies = verdict::usable(config, evidence);
+    findings.extend(verdict::findings(&strategies, &findings));
+    // A stable sort: what is equally bad and equally deep stays in the order in which it was looked at.
+    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.depth));
+    let broken = findings.iter().any(|f| f.severity == Severity::Error);
+    let exit = match &evidence.link {
+        Some(failure) => failure.exit,
+        None if broken => Exit::Untouched,
+        None => Exit::Done,
+    };
+    let deploy = verdict::deploy(config, evidence, &strategies);
+    let exposure = evidence.live.iter().flat_map(|live| &live.units);
+    let exposure =
+        exposure.filter_map(|(unit, facts)| Some((unit.name.to_string(), facts.exposure?)));
+    Diagnosis {
+        findings,
+        strategies,
+        deploy,
+        exposure: exposure.collect(),
+        exit,
+    }
+}
+
+impl Diagnosis {
+    /// A diagnosis of nothing but one failure: a configuration that cannot be read.
+    #[must_use]
+    pub fn of_failure(failure: &Failure) -> Self {
+        Self {
+            findings: vec![Finding::of_failure(Area::Laptop, Depth::Laptop, failure)],
+            strategies: Vec::new(),
+            deploy: Deploy::Unknown,
+            exposure: BTreeMap::new(),
+            exit: failure.exit,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::facts::{Answers, Seen, questions};
+
+    const YML: &str = "app: acme\nhost: deploy@example.org\nsource: .\nservices:\n  - unit: acme.service\n    strategy: restart\n    \
+                       health: {url: 'http://127.0.0.1:8080/'}\n";
+    const SEEN: &str = "systemd 252\nuid 1000\nuser deploy\ntime 1000\nroot ready\ncurrent link releases/a\nrelease a\nspare 1\n\
+        free_kb 9000000\nunit shipit-acme.path ActiveState=active\nunit shipit-acme-boot.service UnitFileState=enabled\n\
+        unit acme.service LoadState=loaded\nunit acme.service CanReload=no\n";
+
+    fn config() -> Config {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("deploy.yml");
+        std::fs::write(&file, YML).unwrap();
+        crate::config::load(&file, None).unwrap()
+    }
+
+    /// A host with one service, of these properties, and these answers to the questions about it.
+    fn evidence(show: &str, answer: impl Fn(&str) -> Option<&'static str>) -> Evidence {
+        use base64::Engine as _;
+        let text = "[Service]\nUser=ghost\nExecStart=/opt/acme/current/run\n[Install]\nWantedBy=multi-user.target\n";
+        let text = base64::engine::general_purpose::STANDARD.encode(text);
+        let seen = Seen::parse(
+            format!("unit acme.service\nshow LoadState=loaded\n{show}\nfile {text} /etc/acme.service\nlistening asked\n").as_bytes(),
+        );
+        let asked = questions(&seen);
+        let said = asked.iter().enumerate().map(|(number, question)| {
+            format!(
+                "{number} {}\n",
+                answer(&question.args().join(" ")).unwrap_or("unreadable")
+            )
+        });
+        let answers = Answers::parse(&asked, said.collect::<String>().as_bytes());
+        Evidence {
+            seen: Some(Observed::parse(SEEN.as_bytes())),
+            live: Some(Live::new(seen, answers, "/opt/acme", &["acme.service"])),
+            ..Evidence::default()
+        }
+    }
+
+    fn errors(diagnosis: &Diagnosis) -> Vec<&str> {
+        let errors = diagnosis
+            .findings
+            .iter()
+            .filter(|f| f.severity == Severity::Error);
+        errors.map(|finding| finding.what.as_str()).collect()
+    }
+
+    #[test]
+    fn a_cause_stands_before_what_follows_from_it() {
+        let mut evidence = evidence(
+            "show ActiveState=failed\nshow Result=exit-code\nshow ExecMainStatus=217",
+            |question| (question == "user ghost").then_some("no"),
+        );
+        let diagnosis = diagnose(&config(), &evidence);
+        let told = errors(&diagnosis);
+        assert!(told[0].contains("User=ghost: not on the host"), "{told:#?}");
+        assert!(told[1].contains("217, USER"), "{told:#?}");
+        assert_eq!(
+            (diagnosis.exit, diagnosis.deploy),
+            (Exit::Untouched, Deploy::Possible)
+        );
+        // A full disk comes before everything on the host.
+        if let Some(seen) = &mut evidence.seen {
+            seen.free_kb = Some(0);
+        }
+        let told = diagnose(&config(), &evidence);
+        assert!(errors(&told)[0].contains("the disk is full"));
+        assert!(errors(&told)[1].contains("User=ghost"));
+    }
+
+    #[test]
+    fn what_was_not_seen_is_not_judged() {
+        let well = evidence("show ActiveState=active\nshow MainPID=1", |_| None);
+        assert_eq!(errors(&diagnose(&config(), &well)), [""; 0]);
+        let nothing = Evidence {
+            link: Some(Failure::new(Exit::Unreachable, "no route")),
+            ..Evidence::default()
+        };
+        let told = diagnose(&config(), &nothing);
+        assert_eq!(errors(&told), ["no route"]);
+        assert_eq!(
+            (told.exit, told.deploy),
+            (Exit::Unreachable, Deploy::Unknown)
+        );
+        assert!(told.strategies.is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_with_its_direction() {
+        let mut evidence = evidence("show ActiveState=active", |_| None);
+        evidence.skew = Some(-95);
+        let told = diagnose(&config(), &evidence);
+        let clock = told
+            .findings
+            .iter()
+            .find(|f| f.what.contains("clock"))
+            .unwrap();
+        assert!(clock.what.contains("1m35s behind"), "{}", clock.what);
+        evidence.skew = Some(2);
+        assert!(
+            !diagnose(&config(), &evidence)
+                .findings
+                .iter()
+                .any(|f| f.what.contains("clock"))
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! The app's units: what every rule says of them with the host's own facts, and services that do not run. Which of it
+//! explains a service that is not well comes before what only will hurt one day.
+
+use super::{Area, Depth, Evidence, Finding, mend};
+use crate::config::{Config, Service};
+use crate::facts::Live;
+use crate::plan::observed::{Current, Observed};
+use crate::unit::merge::Unit;
+use crate::unit::rules::{self, Facts, Severity};
+
+/// Rules whose errors can be why a unit does not come up.
+const EXPLAINS: [&str; 12] = [
+    "type-",
+    "exec-",
+    "syntax",
+    "unknown-",
+    "bad-value",
+    "sandbox-",
+    "socket-",
+    "user-",
+    "notify",
+    "restart-oneshot",
+    "start-limit-section",
+    "environment-",
+];
+
+pub(super) fn findings(
+    config: &Config,
+    seen: &Observed,
+    live: &Live,
+    evidence: &Evidence,
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (unit, facts, judged) in live.judge(config) {
+        let name = unit.name.as_str();
+        for finding in judged {
+            // doctor says it of all units in one line.
+            if finding.rule == "sandbox-exposure" && finding.severity == Severity::Info {
+                continue;
+            }
+            let rule = rules::all().find(|rule| rule.name == finding.rule);
+            let mut one = Finding::new(
+                finding.severity,
+                Area::Unit,
+                depth(unit, facts, &finding),
+                format!("{name}: {}", finding.message),
+            )
+            .of(name)
+            .why(rule.map(rules::Rule::in_production).unwrap_or_default());
+            one.place = Some((finding.file.clone(), finding.line));
+            one.rule = Some(finding.rule);
+            one.next = mend::lines(name, &finding);
+            if one.depth == Depth::State {
+                one.log = evidence.journals.get(name).cloned().unwrap_or_default();
+            }
+            found.push(one);
+        }
+    }
+    for service in &config.services {
+        found.extend(idle(service, seen, live, evidence));
+    }
+    found
+}
+
+/// Where a rule's finding stands between causes and consequences.
+fn depth(unit: &Unit, facts: &Facts, finding: &rules::Finding) -> Depth {
+    let show = |key: &str| facts.show.get(key).map_or("", String::as_str);
+    let error = finding.severity == Severity::Error;
+    match finding.rule {
+        "drift-load" => Depth::Loaded,
+        "drift-reload" => Depth::Stale,
+        "user-missing" | "exec-missing" | "environment-file-optional" if error => Depth::Named,
+        "drift-failed" if error => Depth::State,
+        // A socket that its service took down is no cause.
+        "socket-inactive" if error && show("Result").ends_with("limit-hit") => Depth::Fallout,
+        "socket-inactive" | "socket-without-service" if error => Depth::Socket,
+        "socket-not-taken" if error && facts.socket_taken == Some(false) => Depth::Socket,
+        rule if error
+            && !is_well(unit, facts)
+            && EXPLAINS.iter().any(|begin| rule.starts_with(begin)) =>
+        {
+            Depth::Text
+        }
+        _ => Depth::Later,
+    }
+}
+
+/// Whether systemd is content with it. A job that ended, or waits for its time, is well.
+fn is_well(unit: &Unit, facts: &Facts) -> bool {
+    let show = |key: &str| facts.show.get(key).map_or("", String::as_str);
+    match show("ActiveState") {
+        "active" | "reloading" => true,
+        "inactive" => {
+            unit.name.kind() != "service"
+                || unit.service("Type") == "oneshot"
+                || show("ExecMainStartTimestamp").is_empty()
+        }
+        _ => false,
+    }
+}
+
+/// A service that is loaded and does not run, without having failed.
+fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) -> Option<Finding> {
+    let name = service.unit.as_str();
+    let (_, facts) = live.unit(name)?;
+    let show = |key: &str| facts.show.get(key).map_or("", String::as_str);
+    if show("LoadState") != "loaded" {
+        return None;
+    }
+    let log = || evidence.journals.get(name).cloned().unwrap_or_default();
+    if seen.current == Current::Absent {
+        return (show("ActiveState") != "active").then(|| {
+            Finding::info(
+                Area::Unit,
+                Depth::Later,
+                format!("{name} has nothing to run yet: no release is live"),
+            )
+            .of(name)
+            .next("shipit deploy")
+        });
+    }
+    let mut finding = match show("ActiveState") {
+        "inactive" => {
+            let listens = show("TriggeredBy").split(' ').any(|by| {
+                live.unit(by).is_some_and(|(socket, facts)| {
+                    socket.name.kind() == "socket"
+                        && facts
+                            .show
+                            .get("ActiveState")
+                            .is_some_and(|state| state == "active")
+                })
+            });
+            if listens {
+                return Some(
+                    Finding::info(
+                        Area::Unit,
+                        Depth::Later,
+                        format!("{name} waits for its first connection"),
+                    )
+                    .of(name)
+                    .why("its socket listens, and systemd starts it then"),
+                );
+            }
+            Finding::error(Area::Unit, Depth::State, format!("{name} does not run"))
+                .why("nobody started it since it was stopped, or since the host booted")
+                .next(format!("sudo systemctl start {name}"))
+        }
+        "activating" if show("SubState") != "auto-restart" => {
+            let time = facts.activating_for?;
+            if time <= service.start_timeout {
+                return Some(
+                    Finding::info(
+                        Area::Unit,
+                        Depth::State,
+                        format!("{name} is starting, for {} s so far", time.as_secs()),
+                    )
+                    .of(name),
+                );
+            }
+            Finding::error(
+                Area::Unit,
+                Depth::State,
+                format!(
+                    "{name} has been starting for {} s, and a deploy waits {} s for it",
+                    time.as_secs(),
+                    service.start_timeout.as_secs()
+                ),
+            )
+            .why("systemd waits for what Type= promises: an exit, a fork, or READY=1")
+            .next(format!("shipit logs --unit {name}"))
+        }
+        _ => return None,
+    }
+    .of(name);
+    finding.log = log();
+    Some(finding)
+}

@@ -1,0 +1,274 @@
+//! Hosts broken on purpose, one cause each. `doctor` names the cause before everything that follows from it, and gives
+//! the line to type. A host that is well, seen before each break, keeps these tests from passing by themselves.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::apps::Service;
+use crate::deploys::desk::{Desk, Ran, Yml, acme};
+use crate::lab::{self, Host, Suite};
+
+/// What `doctor --json` says.
+pub(super) struct Said {
+    pub(super) ran: Ran,
+    pub(super) object: Value,
+}
+
+pub(super) fn doctor(desk: &Desk) -> Said {
+    let ran = desk.json(&["doctor"]);
+    let object = serde_json::from_str(ran.stdout.trim())
+        .unwrap_or_else(|error| panic!("one object? {error}: {ran}"));
+    Said { ran, object }
+}
+
+impl Said {
+    pub(super) fn findings(&self) -> &[Value] {
+        self.object["findings"].as_array().unwrap()
+    }
+
+    pub(super) fn errors(&self) -> usize {
+        let errors = self.findings().iter();
+        errors
+            .filter(|finding| finding["severity"] == "error")
+            .count()
+    }
+
+    /// The first finding is this error, with this line to type; the exit code says so.
+    #[track_caller]
+    pub(super) fn first(&self, what: &str, next: &str) {
+        let first = &self.findings()[0];
+        let text = |key: &str| first[key].to_string();
+        assert!(
+            first["severity"] == "error" && text("what").contains(what),
+            "the first is not {what:?} but {first:#}\n{}",
+            self.ran
+        );
+        assert!(text("next").contains(next), "no {next:?}: {first:#}");
+        assert_eq!(
+            (self.ran.code(), &self.object["exit"]),
+            (Some(1), &1.into())
+        );
+    }
+
+    /// Something that follows from the cause is said too, further below.
+    #[track_caller]
+    pub(super) fn below(&self, what: &str) {
+        let mut rest = self.findings()[1..].iter();
+        assert!(
+            rest.any(|finding| finding["what"].to_string().contains(what)),
+            "nothing below says {what:?}: {}",
+            self.ran
+        );
+    }
+}
+
+/// A host with acme live and well, in doctor's eyes too.
+fn well(host: &Host, service: Service, yml: &Yml) -> Desk {
+    let desk = Desk::live(host, service, yml);
+    let said = doctor(&desk);
+    assert_eq!(
+        (said.errors(), said.ran.code()),
+        (0, Some(0)),
+        "{}",
+        said.ran
+    );
+    desk
+}
+
+/// A drop-in for acme.service, loaded, and the service started anew, which may fail.
+fn drop_in(host: &Host, text: &str) {
+    host.root("mkdir -p /etc/systemd/system/acme.service.d")
+        .ok();
+    host.write_file(
+        "/etc/systemd/system/acme.service.d/10-broken.conf",
+        text.as_bytes(),
+    );
+    host.root("systemctl daemon-reload; systemctl restart acme.service; true")
+        .ok();
+}
+
+#[test]
+fn a_service_that_does_not_listen() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    drop_in(
+        &host,
+        "[Service]\nType=exec\nExecStart=\nExecStart=/bin/sleep infinity\n",
+    );
+    doctor(&desk).first(
+        "acme.service runs, but nobody listens at 127.0.0.1:8080",
+        "ss -ltnp",
+    );
+}
+
+#[test]
+fn a_user_that_is_not_on_the_host() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    drop_in(&host, "[Service]\nUser=ghost\n");
+    let said = doctor(&desk);
+    said.first(
+        "User=ghost: not on the host",
+        "useradd --system --shell /usr/sbin/nologin ghost",
+    );
+    said.below("217, USER");
+    let first = &said.findings()[0];
+    assert_eq!(
+        (first["file"].as_str(), first["line"].as_u64()),
+        (
+            Some("/etc/systemd/system/acme.service.d/10-broken.conf"),
+            Some(2)
+        )
+    );
+    // The line is typed as it stands, and that was it.
+    host.root("useradd --system --shell /usr/sbin/nologin ghost && systemctl reset-failed acme.service; systemctl restart acme.service").ok();
+    assert_eq!(doctor(&desk).errors(), 0);
+}
+
+#[test]
+fn a_program_that_is_not_there() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    drop_in(
+        &host,
+        "[Service]\nExecStart=\nExecStart=/opt/acme/current/bin/acme --serve\n",
+    );
+    let said = doctor(&desk);
+    said.first(
+        "/opt/acme/current/bin/acme is not on the host",
+        "shipit deploy",
+    );
+    said.below("203, EXEC");
+}
+
+#[test]
+fn a_unit_that_was_changed_without_a_reload() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    host.root("echo '# changed' >>/etc/systemd/system/acme.service")
+        .ok();
+    doctor(&desk).first(
+        "acme.service: changed on disk since systemd read it",
+        "sudo systemctl daemon-reload",
+    );
+}
+
+#[test]
+fn a_service_that_hit_its_start_limit() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    drop_in(
+        &host,
+        "[Unit]\nStartLimitIntervalSec=60\nStartLimitBurst=3\n[Service]\nType=exec\nRestart=always\nRestartSec=100ms\nExecStart=\n\
+         ExecStart=/bin/sh -c \"echo the database is gone; exit 3\"\n",
+    );
+    host.wait_for("the start limit", Duration::from_secs(90), |host| {
+        host.unit("acme.service", "ActiveState") == "failed"
+    });
+    let said = doctor(&desk);
+    said.first(
+        "gave up at the start limit",
+        "sudo systemctl reset-failed acme.service",
+    );
+    let log = said.findings()[0]["log"].to_string();
+    assert!(log.contains("the database is gone"), "{log}");
+}
+
+#[test]
+fn a_masked_service() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    host.root("mv /etc/systemd/system/acme.service /root/ && systemctl daemon-reload && systemctl mask --now acme.service").ok();
+    doctor(&desk).first("acme.service: masked", "sudo systemctl unmask acme.service");
+}
+
+#[test]
+fn a_health_address_with_the_wrong_port() {
+    let host = lab::host!(Suite::Bookworm);
+    for (service, strategy) in [(Service::Notify, "restart"), (Service::Socket, "socket")] {
+        let desk = well(&host, service, &acme(strategy));
+        desk.write(&acme(strategy).health("url", "\"http://127.0.0.1:8081/healthz\""));
+        doctor(&desk).first(
+            "health asks 127.0.0.1:8081, where nobody listens; acme.service listens at",
+            "set `url` under health of acme.service in deploy.yml",
+        );
+        host.root("systemctl stop acme.service acme.socket; rm -rf /opt/acme /etc/systemd/system/acme.*; systemctl daemon-reload").ok();
+    }
+}
+
+#[test]
+fn an_environment_file_that_the_app_cannot_read() {
+    let host = lab::host!(Suite::Trixie);
+    let yml = acme("restart").with("shared: {files: [\"env?\"]}");
+    let desk = well(&host, Service::Notify, &yml);
+    host.root("install -o deploy -g deploy -m 0600 /dev/null /opt/acme/shared/env")
+        .ok();
+    // It is a warning as long as the app runs; once it dies of it, it is the cause.
+    let said = doctor(&desk);
+    assert_eq!(said.errors(), 0, "{}", said.ran);
+    said.ran.says("cannot read /opt/acme/shared/env");
+    drop_in(
+        &host,
+        "[Service]\nRestart=no\nExecStartPre=/bin/cat /opt/acme/shared/env\n",
+    );
+    let user = host.unit("acme.service", "User");
+    let said = doctor(&desk);
+    said.first(
+        &format!("{user} cannot read /opt/acme/shared/env (owner deploy, group deploy, mode 0600)"),
+        &format!("sudo chgrp {user} /opt/acme/shared/env && sudo chmod 0640"),
+    );
+    said.below("acme.service: failed");
+    host.root(&format!("chgrp {user} /opt/acme/shared/env && chmod 0640 /opt/acme/shared/env && systemctl restart acme.service")).ok();
+    assert_eq!(doctor(&desk).errors(), 0);
+}
+
+#[test]
+fn an_environment_file_that_is_missing() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    drop_in(
+        &host,
+        "[Service]\nRestart=no\nEnvironmentFile=/etc/acme/env\n",
+    );
+    let said = doctor(&desk);
+    said.first(
+        "/etc/acme/env is not on the host: the start fails",
+        "/etc/acme/env",
+    );
+    said.below("failed (resources)");
+}
+
+#[test]
+fn a_socket_without_its_service() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = well(&host, Service::Socket, &acme("socket"));
+    host.root("systemctl stop acme.service && rm /etc/systemd/system/acme.service && systemctl daemon-reload").ok();
+    doctor(&desk).first(
+        "acme.service: systemd has no such unit",
+        "write it to /etc/systemd/system/acme.service",
+    );
+}
+
+#[test]
+fn a_service_that_does_not_take_its_socket() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = well(&host, Service::Socket, &acme("socket"));
+    drop_in(
+        &host,
+        "[Service]\nType=exec\nExecStart=\nExecStart=/bin/sleep infinity\n",
+    );
+    doctor(&desk).first(
+        "acme.service runs, but does not take connections from the socket that systemd holds",
+        "shipit unit explain socket-not-taken",
+    );
+}
+
+#[test]
+fn a_full_disk() {
+    let host = lab::host!(Suite::Bookworm.with_small_disk("60M"));
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    host.fill_disk_blocks();
+    let said = doctor(&desk);
+    said.first("/opt/acme: the disk is full", "shipit prune");
+}

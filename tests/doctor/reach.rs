@@ -1,0 +1,144 @@
+//! doctor of hosts that are well, half made, or out of reach: it always says what it can, and changes nothing.
+
+use super::broken::doctor;
+use crate::apps::{ACME, Kind, Service};
+use crate::deploys::desk::{Desk, acme, assert_rest};
+use crate::lab::{self, Suite};
+
+#[test]
+fn a_host_that_is_well_is_told_what_it_can_do_and_stays_as_it_is() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    let tree = "cd /opt/acme && find . -printf '%p %l %T@\\n' | sort | sha256sum";
+    let (before, life) = (
+        host.root(tree).ok(),
+        host.unit("acme.service", "InvocationID"),
+    );
+    let said = doctor(&desk);
+    assert_eq!(
+        (said.errors(), said.ran.code()),
+        (0, Some(0)),
+        "{}",
+        said.ran
+    );
+    let acme = &said.object["strategies"]["acme.service"];
+    assert_eq!(acme["configured"], "socket");
+    assert_eq!(acme["usable"], serde_json::json!(["restart", "socket"]));
+    assert!(
+        acme["missing"]["reload"][0]
+            .to_string()
+            .contains("ExecReload="),
+        "{acme}"
+    );
+    assert_eq!(said.object["deploy"], "possible");
+    assert!(said.object["exposure"]["acme.service"].as_f64().unwrap() > 1.0);
+    assert_eq!(said.object["clock_skew_seconds"], 0);
+    desk.shipit(&["doctor"])
+        .leaves(0)
+        .says("socket (deploy.yml)    can be used")
+        .says("reload                 needs: acme.service cannot reload")
+        .says("0 errors")
+        .says("a deploy can be carried out");
+    assert_eq!(host.root(tree).ok(), before, "looking changed something");
+    assert_eq!(host.unit("acme.service", "InvocationID"), life);
+    assert_rest(&host);
+
+    // One that waits behind its socket is not woken: a connection would start it.
+    host.root("systemctl stop acme.service 2>/dev/null").ok();
+    doctor(&desk)
+        .ran
+        .leaves(0)
+        .says("acme.service waits for its first connection");
+    assert_eq!(host.unit("acme.service", "ActiveState"), "inactive");
+}
+
+#[test]
+fn a_switch_that_failed_is_told_with_its_journal_until_one_goes_well() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    desk.tree(Kind::CrashAtStart, "v2");
+    let failed = desk.json(&["deploy"]).leaves(3).release();
+    let said = doctor(&desk);
+    assert_eq!(
+        said.ran.code(),
+        Some(0),
+        "the old release is well: {}",
+        said.ran
+    );
+    let last = said
+        .findings()
+        .iter()
+        .find(|finding| finding["area"] == "switch")
+        .unwrap();
+    assert!(
+        last["what"]
+            .to_string()
+            .contains(&format!("{failed} was taken back: ")),
+        "{last:#}"
+    );
+    assert!(
+        last["log"].to_string().contains("cannot open the database"),
+        "{last:#}"
+    );
+    desk.deploy(Kind::Graceful, "v3");
+    doctor(&desk).ran.never_says("the last switch failed");
+}
+
+#[test]
+fn a_host_that_is_half_made_is_told_what_is_missing() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::at(&host, "ann");
+    desk.write(&acme("socket"));
+    let said = doctor(&desk);
+    said.first(
+        "this host was not set up for acme",
+        "shipit setup --as root@HOST",
+    );
+    said.below("acme.service: systemd has no such unit");
+    ACME.install_units(&host, Service::Socket);
+    desk.setup();
+    desk.shipit(&["doctor"])
+        .leaves(0)
+        .says("no release is live")
+        .says("a deploy can be carried out");
+    host.root("rm /etc/sudoers.d/shipit-acme").ok();
+    doctor(&desk).first("deploy may not run `sudo ", "shipit setup");
+    desk.setup();
+    host.root("systemctl disable --now --quiet shipit-acme.path")
+        .ok();
+    doctor(&desk).first("the guard shipit-acme.path is not active", "shipit setup");
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_leaves_6_and_a_file_that_is_wrong_2() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::at(&host, "ann");
+    let yml = |at: &str| {
+        format!(
+            "app: acme\nhost: {at}\nsource: source\nservices: [{{unit: acme.service, strategy: restart}}]\n"
+        )
+    };
+    desk.file("deploy.yml", &yml("deploy@127.0.0.1:1"));
+    let said = doctor(&desk);
+    assert_eq!(said.ran.code(), Some(6), "{}", said.ran);
+    let link = said
+        .findings()
+        .iter()
+        .find(|finding| finding["area"] == "link")
+        .unwrap();
+    assert_eq!(link["severity"], "error", "{link:#}");
+    said.ran
+        .says("the host key of deploy@127.0.0.1 is not known here");
+    assert_eq!(said.object["deploy"], "unknown");
+    desk.shipit(&["doctor"])
+        .says("not reached")
+        .says("it is not known whether a deploy could be carried out");
+
+    desk.file("deploy.yml", "app: acme\nhots: x\n");
+    let said = doctor(&desk);
+    assert_eq!(
+        (said.ran.code(), said.object["findings"][0]["area"].as_str()),
+        (Some(2), Some("laptop"))
+    );
+    desk.shipit(&["doctor"]).leaves(2).says("hots");
+}
