@@ -9,6 +9,7 @@ use shipit::config;
 use shipit::failure::Exit;
 
 use super::{SMALL, within};
+use crate::tree::{NOBODY, alone, am_root};
 
 #[test]
 fn case_25_what_is_not_a_plain_file_is_said_and_never_waited_for() {
@@ -44,14 +45,24 @@ fn case_25_what_is_not_a_plain_file_is_said_and_never_waited_for() {
     }
     let device = config::load(Path::new("/dev/zero"), None).expect_err("a device is refused");
     assert_eq!(device.why, ["it is a device, not a file"]);
+}
 
-    fs::write(path("secret"), SMALL).expect("a file");
-    fs::set_permissions(path("secret"), fs::Permissions::from_mode(0o0)).expect("it is closed");
-    if rustix::process::geteuid().is_root() {
-        return; // root reads what nobody may read
+#[test]
+fn case_25_a_file_that_may_not_be_read_is_not_taken_for_one_that_is_not_there() {
+    // Root reads everything.
+    let test =
+        "config::files::case_25_a_file_that_may_not_be_read_is_not_taken_for_one_that_is_not_there";
+    if !alone(test, am_root().then_some(NOBODY)) {
+        return;
     }
-    let closed = config::load(&path("secret"), None).expect_err("it cannot be read");
-    assert!(closed.why[0].contains("ermission denied"), "{closed}");
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("deploy.yml");
+    fs::write(&file, SMALL).expect("a file");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o0)).expect("it is closed");
+    let found = config::find(dir.path()).expect("it is there");
+    let failure = config::load(&found, None).expect_err("it cannot be read");
+    assert_eq!(failure.exit, Exit::Usage);
+    assert!(failure.why[0].contains("ermission denied"), "{failure}");
 }
 
 #[test]

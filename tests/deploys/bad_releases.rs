@@ -70,15 +70,26 @@ fn a_release_that_crashes_within_the_watch_time_is_taken_back() {
 fn a_release_that_answers_500_or_never_is_taken_back() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
-    comes_back(&host, &desk, Kind::Unhealthy, "answered 500, not 200");
-    comes_back(&host, &desk, Kind::Hanging, "no answer from");
+    for (kind, cause) in [
+        (Kind::Unhealthy, "answered 500, not 200"),
+        (Kind::Hanging, "no answer from"),
+    ] {
+        let ran = comes_back(&host, &desk, kind, cause);
+        let journal = ran.journal();
+        assert!(
+            journal.contains(&format!("version {kind:?} starts"))
+                && !journal.contains("version v1"),
+            "{ran}"
+        );
+    }
 }
 
 #[test]
 fn a_release_that_is_never_ready_is_killed_and_taken_back() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::live(&host, Service::Notify, &acme("restart"));
-    comes_back(&host, &desk, Kind::NeverReady, "was not active after 8s");
+    let ran = comes_back(&host, &desk, Kind::NeverReady, "was not active after 8s");
+    assert!(ran.journal().contains("version NeverReady starts"), "{ran}");
 }
 
 #[test]
@@ -91,10 +102,14 @@ fn a_release_that_listens_elsewhere_is_taken_back() {
     let elsewhere = server.replace("os.environ.get(\"PORT\", \"8080\")", "8089");
     assert_ne!(server, elsewhere);
     desk.file("source/server.py", &elsewhere);
-    desk.json(&["deploy"])
+    let ran = desk
+        .json(&["deploy"])
         .leaves(3)
         .says("no answer from http://127.0.0.1:8080/healthz");
+    assert!(ran.journal().contains("version v2 starts"), "{ran}");
     assert_live(&host, &before, "v1");
+    let good = desk.deploy(Kind::Graceful, "v3");
+    assert_live(&host, &good, "v3");
 }
 
 #[test]

@@ -53,6 +53,13 @@ impl Yml {
         self
     }
 
+    /// `health` as this text and nothing else.
+    pub fn only_health(mut self, text: &str) -> Self {
+        self.unit.push_str(&format!("    health: {text}\n"));
+        self.health.clear();
+        self
+    }
+
     /// Another service, as the lines of its entry.
     pub fn service(mut self, lines: &str) -> Self {
         let first = format!("{}    health: {}\n  - ", self.unit, self.own_health());

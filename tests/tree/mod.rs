@@ -30,7 +30,7 @@ find . -type f -printf './%P\0' | sort -z | xargs -0 -r sha256sum -z --
 ";
 
 /// `nobody` of Debian.
-const NOBODY: u32 = 65534;
+pub const NOBODY: u32 = 65534;
 
 /// A directory to fill and to ship.
 struct Tree {
@@ -122,7 +122,7 @@ fn listing(dir: &Path) -> Vec<u8> {
 
 /// Runs one test again, in a process of its own, as this user or another, and waits for it. True in that process:
 /// there the test goes on.
-fn alone(test: &str, uid: Option<u32>) -> bool {
+pub fn alone(test: &str, uid: Option<u32>) -> bool {
     const MARK: &str = "SHIPIT_TEST_ALONE";
     if std::env::var_os(MARK).is_some_and(|name| name == test) {
         return true;
@@ -156,7 +156,7 @@ fn alone(test: &str, uid: Option<u32>) -> bool {
     false
 }
 
-fn am_root() -> bool {
+pub fn am_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 

@@ -50,6 +50,17 @@ fn names_of_any_bytes_arrive_as_they_are() {
 }
 
 #[test]
+fn names_that_look_the_same_are_two() {
+    let tree = Tree::new();
+    // Composed and decomposed: one letter to a person, two names to Linux.
+    tree.file("caf\u{e9}", "composed")
+        .file("cafe\u{301}", "decomposed");
+    let scanned = tree.scan().unwrap();
+    assert_eq!(scanned.manifest.files(), 2);
+    arrives(&scanned);
+}
+
+#[test]
 fn names_and_paths_of_every_length_arrive() {
     let tree = Tree::new();
     for length in [1, 99, 100, 101, 154, 155, 156, 255] {

@@ -1,0 +1,96 @@
+//! Every way to ask an app whether it is well, against real answers: over TCP, through a unix socket, by a command,
+//! and HTTP answers that redirect, are huge, or lack what they must have.
+
+use super::desk::{Desk, Yml, acme, answer, assert_live, current};
+use crate::apps::{Kind, Service};
+use crate::lab::{self, Host, Suite};
+
+/// acme.service, asked in this way alone.
+fn asked(way: &str) -> Yml {
+    acme("restart").only_health(&format!("{{{way}, timeout: 3s, successes: 1, watch: 0s}}"))
+}
+
+/// A deploy that is asked in a way that nothing passes: the way back is not verified either.
+fn nothing_passes(host: &Host, desk: &Desk, way: &str, words: &str) {
+    let before = (current(host), answer(host));
+    desk.write(&asked(way));
+    desk.tree(Kind::Graceful, way);
+    desk.json(&["deploy"]).leaves(4).says(words);
+    assert_eq!((current(host), answer(host)), before);
+}
+
+#[test]
+fn tcp_unix_sockets_and_commands_tell_a_good_release_from_a_bad_one() {
+    let host = lab::host!(Suite::Trixie);
+    // The app's port once more, behind a unix socket.
+    host.write_file(
+        "/etc/systemd/system/front.socket",
+        b"[Socket]\nListenStream=/run/front.sock\n",
+    );
+    host.write_file(
+        "/etc/systemd/system/front.service",
+        b"[Service]\nExecStart=/usr/lib/systemd/systemd-socket-proxyd 127.0.0.1:8080\n",
+    );
+    host.root("systemctl daemon-reload && systemctl start front.socket")
+        .ok();
+    let unix = "unix: {socket: /run/front.sock, path: /healthz}, contains: ok";
+    let command = "command: \"grep -q graceful behaviour || { echo not graceful; exit 3; }\"";
+    let desk = Desk::live(&host, Service::Notify, &asked("tcp: '127.0.0.1:8080'"));
+    for (number, way) in [unix, command, "tcp: '127.0.0.1:8080'"].iter().enumerate() {
+        let version = format!("good-{number}");
+        desk.write(&asked(way));
+        let good = desk.deploy(Kind::Graceful, &version);
+        assert_live(&host, &good, &version);
+        let (bad, words) = match number {
+            0 => (Kind::Unhealthy, "answered 500, not 200"),
+            1 => (Kind::Plain, "the health command failed: not graceful"),
+            _ => continue,
+        };
+        desk.tree(bad, "bad");
+        desk.json(&["deploy"]).leaves(3).says(words);
+        assert_live(&host, &good, &version);
+    }
+    nothing_passes(
+        &host,
+        &desk,
+        "tcp: '127.0.0.1:8099'",
+        "no connection to 127.0.0.1:8099",
+    );
+}
+
+#[test]
+fn answers_that_redirect_or_are_huge_or_lack_something_are_judged_by_what_was_asked_for() {
+    let host = lab::host!(Suite::Bookworm);
+    let odd = "import http.server\n\
+        class Odd(http.server.BaseHTTPRequestHandler):\n\
+        \x20   def do_GET(self):\n\
+        \x20       self.send_response(301 if self.path == '/round' else 200)\n\
+        \x20       self.send_header('Location', '/round')\n\
+        \x20       self.end_headers()\n\
+        \x20       for _ in range(1000 if self.path == '/huge' else 0): self.wfile.write(b'x' * 10000)\n\
+        \x20       self.wfile.write(b'the end')\n\
+        http.server.HTTPServer(('127.0.0.1', 8090), Odd).serve_forever()\n";
+    host.write_file("/opt/odd.py", odd.as_bytes());
+    host.root("systemd-run --quiet --unit=odd /usr/bin/python3 /opt/odd.py")
+        .ok();
+    let url = |path: &str| format!("url: \"http://127.0.0.1:8090{path}\"");
+    let desk = Desk::live(&host, Service::Notify, &asked(&url("/huge")));
+    for way in [
+        format!("{}, contains: the end", url("/huge")),
+        format!("{}, status: 301", url("/round")),
+    ] {
+        desk.write(&asked(&way));
+        let good = desk.deploy(Kind::Graceful, &way);
+        assert_live(&host, &good, &way);
+    }
+    nothing_passes(&host, &desk, &url("/round"), "answered 301, not 200");
+    nothing_passes(
+        &host,
+        &desk,
+        &format!("{}, contains: elsewhere", url("/")),
+        "answered without the text asked for",
+    );
+    desk.write(&asked(&url("/")));
+    let good = desk.deploy(Kind::Graceful, "in the end");
+    assert_live(&host, &good, "in the end");
+}
