@@ -68,7 +68,7 @@ impl Link for SshLink {
                 self.interrupts.clone(),
             )?));
         }
-        let mut ask = ssh::terminal();
+        let mut ask = ssh::terminal(&self.interrupts);
         let mut notice = |notice: Notice| {
             report.event(&Event::Warning {
                 text: notice.to_string(),

@@ -9,7 +9,7 @@ use crate::config::{Config, Target};
 use crate::engine::session;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::host::ssh::{self, Ask};
+use crate::host::ssh;
 use crate::interrupt::Interrupts;
 use crate::remote::{self, Answer, Password, Script, Told};
 use crate::report::event::{Event, Report};
@@ -31,11 +31,34 @@ pub(super) fn link(
     Ok(link.with(user.or(target.user), target.host, target.port))
 }
 
-/// Asks before root does anything, where somebody can answer. Without a terminal the command itself is the answer.
-pub(super) fn agreed(ask: &mut dyn Ask) -> bool {
-    !std::io::stdin().is_terminal()
-        || !std::io::stderr().is_terminal()
-        || ask.yes("Do this as root on the host?")
+/// Asks before root does anything.
+///
+/// # Errors
+/// When the answer is no or Ctrl-C, and where nobody can answer: then `--yes` has to be said.
+pub(super) fn agreed(command: &str, interrupts: &Interrupts) -> Result<(), Failure> {
+    if !somebody() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "there is no terminal here, so nobody can be asked whether root may do this",
+        )
+        .host("nothing changed")
+        .next(format!("{command} --print    # look at it"))
+        .next(format!("{command} --yes      # do it")));
+    }
+    if ssh::terminal(interrupts).yes("Do this as root on the host?") {
+        Ok(())
+    } else {
+        Err(left())
+    }
+}
+
+/// Whether a person can be asked, as [`ssh::terminal`] sees it.
+fn somebody() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+fn left() -> Failure {
+    Failure::new(Exit::Untouched, "nobody agreed that root does this").host("nothing changed")
 }
 
 /// Runs one script as root: directly for root, through sudo for anybody else. `payload` is its stdin; before it goes
@@ -46,19 +69,20 @@ pub(super) fn run(
     payload: &[u8],
     (uid, user): (Option<u32>, &str),
     doing: &'static str,
+    interrupts: &Interrupts,
     report: &mut dyn Report,
 ) -> Result<Answer, Failure> {
     let mut password = Vec::new();
     let mut script = script;
     if uid != Some(0) {
-        if !std::io::stdin().is_terminal() {
-            script = script.through_sudo(Password::None);
-        } else {
+        if somebody() {
             script = script.through_sudo(Password::OnStdin);
-            let asked =
-                ssh::terminal().passphrase(&format!("sudo password of {user} (empty if none): "));
-            password = asked.unwrap_or_default().into_bytes();
+            let prompt = format!("sudo password of {user} (empty if none): ");
+            let answer = ssh::terminal(interrupts).passphrase(&prompt);
+            password = answer.ok_or_else(left)?.into_bytes();
             password.push(b'\n');
+        } else {
+            script = script.through_sudo(Password::None);
         }
     }
     let mut stdin = password.as_slice().chain(payload);

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::engine::session;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::host::ssh;
+use crate::interrupt::Interrupts;
 use crate::plan::guard::{Guard, guard};
 use crate::plan::needs;
 use crate::plan::observed::Observed;
@@ -35,12 +35,8 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         show(&config, &user, "the app's group", &guard(&config, &user));
         return Ok(Exit::Done);
     }
-    let mut link = root::link(
-        global,
-        &config,
-        wish.login.as_deref(),
-        &super::interrupts()?,
-    )?;
+    let interrupts = super::interrupts()?;
+    let mut link = root::link(global, &config, wish.login.as_deref(), &interrupts)?;
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let seen = session::observe(host.as_mut(), &config)?;
     let user = deploy_user(&config, &seen.user);
@@ -53,10 +49,8 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     if wish.print {
         return Ok(Exit::Done);
     }
-    if !wish.yes && !root::agreed(ssh::terminal().as_mut()) {
-        return Err(
-            Failure::new(Exit::Untouched, "setup was not carried out").host("nothing changed")
-        );
+    if !wish.yes {
+        root::agreed("shipit setup", &interrupts)?;
     }
     carry_out(
         host.as_mut(),
@@ -65,6 +59,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         &user,
         &group,
         &guard,
+        &interrupts,
         report.as_mut(),
     )?;
     super::results(&format!(
@@ -166,6 +161,7 @@ fn carry_out(
     user: &str,
     group: &str,
     guard: &Guard,
+    interrupts: &Interrupts,
     report: &mut dyn Report,
 ) -> Result<(), Failure> {
     let args = [
@@ -183,16 +179,22 @@ fn carry_out(
     ];
     let login = (seen.uid, seen.user.as_str());
     let script = Script::setup(args);
-    let answer = root::run(host, script, b"", login, "setting the host up", report)?;
+    let doing = "setting the host up";
+    let answer = root::run(host, script, b"", login, doing, interrupts, report)?;
     if answer.code == 0 {
         return Ok(());
     }
     let mut failure =
         Failure::new(Exit::Untouched, "setup failed on the host").host("setup can be run again");
-    failure.why = answer.err.iter().map(|line| words::shown(line)).collect();
+    let said = answer
+        .err
+        .iter()
+        .filter(|line| !line.trim_ascii().is_empty());
+    failure.why = said.map(|line| words::shown(line)).collect();
     failure = match answer.code {
         40 | 1 if seen.uid != Some(0) => failure
-            .why("this login has neither root nor sudo")
+            .why("this login has neither root nor sudo; one of them is needed once, for three units and a sudo rule")
+            .why("an app whose units belong to `systemctl --user` cannot be deployed")
             .next(format!("shipit setup --as root@{}", config.host.host)),
         41 => failure.why("visudo refused the rule; nothing of it was installed"),
         code => failure.why(format!("it left with {code}")),

@@ -276,10 +276,11 @@ pub fn tell(
         live: live.clone(),
         live_after: followed.live_at.map(|at| at.duration_since(run.began)),
         downtime: verdict.downtime.clone(),
-        next: vec![if plan.command == "deploy" {
-            "shipit rollback    # goes back".into()
-        } else {
-            "shipit releases".into()
+        // After a first deploy there is nothing to go back to.
+        next: vec![match (plan.command, &plan.previous) {
+            ("deploy", Some(_)) => "shipit rollback    # goes back".into(),
+            ("deploy", None) => "shipit status".into(),
+            _ => "shipit releases".into(),
         }],
     };
     for line in &followed.journal {

@@ -6,6 +6,7 @@ pub mod desk; // a person's directory, the program run there, and what it said
 mod drifting; // the host has other units than the repository, or than the release was made for
 mod full_disk; // a deploy is refused, a rollback works
 mod going_back; // rollback: which release is meant, and what is refused
+mod health; // every way to ask an app whether it is well, and answers of every kind
 mod hooks; // commands that run here around a switch
 mod installing; // units on their way from the repository to the host, and what stands in it
 mod logins; // the deploy user, root, login shells, and a host that is not ready
@@ -13,6 +14,7 @@ mod looking; // plan, status, releases, logs, doctor: they change nothing
 mod lost_line; // a line that falls silent: noticed in time, told as it is, and the host goes on alone
 mod old_releases; // what is removed, what stays, what is not ours
 mod same_again; // unchanged, staged, migrated: what was done is not done again
+mod setting_up; // what setup asks before root does anything
 mod several_clients; // one proceeds, the others are told or wait
 mod several_services; // all or none
 mod shared; // what lives across releases

@@ -10,7 +10,6 @@ use crate::config::Config;
 use crate::engine::{self, session};
 use crate::facts;
 use crate::failure::{Exit, Failure};
-use crate::host::ssh;
 use crate::plan::units::install::{Installation, installation};
 use crate::plan::units::{self, PLACE};
 use crate::remote::{Answer, Script};
@@ -50,8 +49,8 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Done);
     }
-    if !wish.yes && !root::agreed(ssh::terminal().as_mut()) {
-        return Err(Failure::new(Exit::Untouched, "no unit was installed").host("nothing changed"));
+    if !wish.yes {
+        root::agreed("shipit unit install", &interrupts)?;
     }
     let mut args = vec![config.root.as_str()];
     for (verb, names) in verbs(&installation, wish) {
@@ -65,6 +64,7 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
         &installation.payload(),
         login,
         "installing units",
+        &interrupts,
         report.as_mut(),
     )?;
     if answer.code != 0 {

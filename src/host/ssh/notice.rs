@@ -5,6 +5,10 @@ use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::interrupt::Interrupts;
+
 /// Something worth a line on the screen that is no reason to stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -87,15 +91,15 @@ impl Ask for NoOne {
     }
 }
 
-/// The person at the terminal.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Terminal;
+/// The person at the terminal, who may answer with Ctrl-C.
+#[derive(Clone)]
+pub struct Terminal(Interrupts);
 
 /// The person, when stdin and stderr are a terminal; else nobody.
 #[must_use]
-pub fn terminal() -> Box<dyn Ask> {
+pub fn terminal(interrupts: &Interrupts) -> Box<dyn Ask> {
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        Box::new(Terminal)
+        Box::new(Terminal(interrupts.clone()))
     } else {
         Box::new(NoOne)
     }
@@ -122,6 +126,25 @@ impl Ask for Terminal {
             .is_err()
         {
             return false;
+        }
+        let known = self.0.count();
+        loop {
+            let mut fds = [
+                PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.0.wake(), PollFlags::IN),
+            ];
+            let polled = poll(&mut fds, None);
+            let answered = !fds[0].revents().is_empty();
+            if self.0.count() > known {
+                drop(writeln!(terminal));
+                return false;
+            }
+            match polled {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+                Ok(_) if answered => break,
+                Ok(_) => {}
+            }
         }
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"

@@ -55,7 +55,7 @@ settled() {
     *)
         # The old life keeps its count until the new one begins.
         [ "$2" != restart ] || [ "$p_InvocationID" = "$was" ] ||
-            hopeless="crashed and was restarted $p_NRestarts times (result $p_Result)" ;;
+            hopeless="crashed and was restarted (restarts: $p_NRestarts, result $p_Result)" ;;
     esac
     case $p_ActiveState/${p_Job:-0}/$2/${p_ReloadResult:-success} in
     active/0/reload/success) [ -z "$hopeless" ]; return ;;
