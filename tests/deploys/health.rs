@@ -10,12 +10,15 @@ fn asked(way: &str) -> Yml {
     acme("restart").only_health(&format!("{{{way}, timeout: 3s, successes: 1, watch: 0s}}"))
 }
 
-/// A deploy that is asked in a way that nothing passes: the way back is not verified either.
+/// A check that nothing passes is found out by the live release, before anything changes.
 fn nothing_passes(host: &Host, desk: &Desk, way: &str, words: &str) {
     let before = (current(host), answer(host));
     desk.write(&asked(way));
     desk.tree(Kind::Graceful, way);
-    desk.json(&["deploy"]).leaves(4).says(words);
+    desk.json(&["deploy"])
+        .leaves(1)
+        .says("does not pass the health check of acme.service either")
+        .says(words);
     assert_eq!((current(host), answer(host)), before);
 }
 
