@@ -100,7 +100,8 @@ fn name(given: &str) -> Result<(), Failure> {
 fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
     name(given)?;
     let value = if std::io::stdin().is_terminal() {
-        let asked = ssh::terminal().passphrase(&format!("value of {given}: "));
+        let mut person = ssh::terminal(&super::interrupts()?);
+        let asked = person.passphrase(&format!("value of {given}: "));
         asked.unwrap_or_default().into_bytes()
     } else {
         let mut value = all_of(&mut std::io::stdin().lock(), "stdin")?;
