@@ -262,7 +262,7 @@ fn refused(config: &Config, name: &str, answer: &Answer, sent: &Manifest) -> Fai
             failure.what = "what arrived on the host is not what was sent".into();
             failure.why = match Manifest::parse_host(&answer.out) {
                 Ok(there) => differs(&sent.diff(&there), 5),
-                Err(_) => vec!["the host's listing could not be read".into()],
+                Err(mismatch) => vec![format!("on the host, {mismatch}")],
             };
             failure.next("shipit deploy")
         }

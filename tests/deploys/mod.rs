@@ -1,6 +1,7 @@
 //! Deploys, rollbacks and all that is typed around them, with the real program against real hosts. What the
 //! promise costs and what cuts and kills do to it is elsewhere.
 
+mod arriving; // what arrives on the host otherwise than it was sent is never published
 mod bad_releases; // releases that break in their own way never stay live, and the app never dies of them
 pub mod desk; // a person's directory, the program run there, and what it said
 mod drifting; // the host has other units than the repository, or than the release was made for
@@ -18,3 +19,4 @@ mod setting_up; // what setup asks before root does anything
 mod several_clients; // one proceeds, the others are told or wait
 mod several_services; // all or none
 mod shared; // what lives across releases
+mod ways_in; // a pinned host key, and the ssh program instead of our own
