@@ -7,6 +7,7 @@ mod units; // unit files: reading, rules, writing
 
 mod docs; // the documents are held against the program
 mod here; // what runs on this machine: builds that hang, flood and are interrupted
+mod init; // what init writes for a project, and that the rest takes it
 mod output; // what people and programs see, whole
 mod plans; // a deploy.yml and facts in, the plan as text out
 mod scripts; // the host's scripts without a host: killed at every command, fed with garbage

@@ -12,6 +12,7 @@ mod init;
 mod link;
 mod logs;
 mod plan;
+mod project;
 mod prune;
 mod releases;
 mod rollback;

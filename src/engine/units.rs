@@ -6,6 +6,7 @@ use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::plan::needs;
 use crate::plan::units::all_own;
+use crate::plan::units::install::accounts;
 use crate::plan::units::seen::Seen;
 use crate::remote::Script;
 use crate::report::event::{Event, Report};
@@ -59,15 +60,15 @@ pub fn of_deploy(config: &Config, report: &mut dyn Report) -> Result<Vec<Unit>, 
 }
 
 /// The script that tells of the host's units: those of the repository, those of deploy.yml, and all that are named after
-/// the app.
+/// the app; and whether the users are there that they run as.
 #[must_use]
 pub fn script(config: &Config, repository: &[Unit]) -> Script {
-    let named = needs::units(config).into_iter();
-    let app = std::iter::once(config.app.as_str());
-    Script::installed(
-        app.chain(repository.iter().map(|unit| unit.name.as_str()))
-            .chain(named),
-    )
+    let mut args = vec![config.app.as_str().to_owned()];
+    args.extend(repository.iter().map(|unit| unit.name.as_str().to_owned()));
+    args.extend(needs::units(config).into_iter().map(str::to_owned));
+    args.push("--".into());
+    args.extend(accounts(repository));
+    Script::installed(args)
 }
 
 /// Looks at the host's units.

@@ -1,9 +1,9 @@
 # Puts the app's units in place, as root: all of them or, when systemd refuses one, none. They come on stdin as data:
 # root opens no file that somebody else could have written, and goes through no link.
-# args: root, then pairs: enable|start unit
+# args: root, then pairs: user NAME, enable|start UNIT
 # stdin: anything · a line `shipit-units` · lines of `NAME BEFORE TEXT`, both in base64, `-` for no file · a line `end`
 # exits: 40 not root · 41 cut short · 42 something stands in the way · 43 changed meanwhile · 44 systemd-analyze refuses
-#        45 systemd refuses: the old files are back · 46 installed, but not enabled or started
+#        45 systemd refuses: the old files are back · 46 installed, the rest not
 set -eu
 root=$1 dir=/etc/systemd/system names='' placed=no line='' name=''
 shift
@@ -68,7 +68,10 @@ sync "$dir"
 for name in $names; do echo "wrote $dir/$name"; done
 echo 'systemd has read its units again'
 while [ $# -gt 1 ]; do
-    systemctl --quiet "$1" -- "$2" || exit 46
+    case $1 in
+    user) useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$2" || exit 46 ;;
+    *) systemctl --quiet "$1" -- "$2" || exit 46 ;;
+    esac
     echo "$1: $2"
     shift 2
 done

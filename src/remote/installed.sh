@@ -1,10 +1,19 @@
 # Says how the host has the app's units: what systemd made of them, and the files it read. Changes nothing.
 # Besides the units that are asked for it tells of all that are named after the app in /etc.
-# args: app units…
-# prints: uid N · user NAME · systemd N · guard FILE · listed (all named after the app follow)
+# args: app units… -- users…
+# prints: uid N · user NAME · systemd N · guard FILE · listed (all named after the app follow) · account USER yes|no
 #         show UNIT KEY=VALUE · file UNIT own|dropin PATH text|link BASE64 · … absent|unreadable
 app=$1
 shift
+units=''
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    units="$units $1"
+    shift
+done
+[ $# -eq 0 ] || shift
+for user in "$@"; do
+    if id -u -- "$user" >/dev/null 2>&1; then echo "account $user yes"; else echo "account $user no"; fi
+done
 dir=/etc/systemd/system
 echo "uid $(id -u)"
 echo "user $(id -un)"
@@ -32,14 +41,14 @@ done
 for path in "$app".* "$app"@* "$app"-*; do
     case $path in
     *[!A-Za-z0-9@._-]*) continue ;;
-    *.service | *.socket | *.timer | *.path | *.target) if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; fi ;;
+    *.service | *.socket | *.timer | *.path | *.target) if [ -e "$path" ] || [ -L "$path" ]; then units="$units $path"; fi ;;
     esac
 done
 echo listed
 
 set -f
 past=' '
-for unit in "$@"; do
+for unit in $units; do
     case $past in *" $unit "*) continue ;; esac
     past="$past$unit "
     # systemd shows instances, not templates; any instance has the template's files.

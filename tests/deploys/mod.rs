@@ -3,6 +3,7 @@
 
 mod arriving; // what arrives on the host otherwise than it was sent is never published
 mod bad_releases; // releases that break in their own way never stay live, and the app never dies of them
+mod beginning; // init, unit install, setup, deploy: from a project to a live app, nothing by hand
 pub mod desk; // a person's directory, the program run there, and what it said
 mod drifting; // the host has other units than the repository, or than the release was made for
 mod full_disk; // a deploy is refused, a rollback works

@@ -77,7 +77,8 @@ pub struct Global {
 pub enum Command {
     /// Look at this directory and write deploy.yml
     #[command(
-        long_about = "Example:\n  shipit init --host deploy@app.example.com\n\nLooks at this directory and writes deploy.yml. Never overwrites one."
+        long_about = "Example:\n  shipit init --host deploy@app.example.com --units\n\nLooks at this directory (Node.js, Rails and other Ruby, Django and other Python, PHP, Go, Rust, Elixir, plain pages), and writes a deploy.yml for it: \
+        source, build, prepare, migrate, strategy. With --units also systemd units; on a terminal it asks. Never overwrites."
     )]
     Init(Init),
     /// Make the host ready, once
@@ -198,6 +199,9 @@ pub struct Init {
     /// The app's name; by default this directory's
     #[arg(long)]
     pub app: Option<String>,
+    /// Also write systemd units, to deploy/units
+    #[arg(long)]
+    pub units: bool,
     /// Print it instead of writing
     #[arg(long)]
     pub print: bool,

@@ -105,7 +105,7 @@ pub struct Install {
 }
 
 /// `unit generate`
-#[derive(ClapArgs, Debug)]
+#[derive(ClapArgs, Debug, Default)]
 pub struct Generate {
     /// The app's name; by default deploy.yml's
     #[arg(long)]

@@ -6,21 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::args::{Generate, Global, ProgramName};
-use crate::config::Config;
+use super::super::project::{self, Seen};
+use crate::config::{Config, StrategyName};
 use crate::facts;
 use crate::failure::{Exit, Failure};
 use crate::unit::generate::{self, Answers, Job, Program, Ready, Written};
-
-/// The files by which a program's kind is recognised.
-const MARKERS: [(&str, ProgramName); 7] = [
-    ("package.json", ProgramName::Node),
-    ("Gemfile", ProgramName::Puma),
-    ("pyproject.toml", ProgramName::Gunicorn),
-    ("requirements.txt", ProgramName::Gunicorn),
-    ("go.mod", ProgramName::Binary),
-    ("Cargo.toml", ProgramName::Binary),
-    ("index.html", ProgramName::Static),
-];
 
 pub(super) fn run(global: &Global, wish: &Generate) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
@@ -56,22 +46,17 @@ fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure>
                 .next("shipit unit generate --app acme"),
         );
     };
-    let seen = MARKERS
-        .iter()
-        .find(|(marker, _)| Path::new(marker).exists())
-        .map(|(_, program)| *program);
-    let Some(program) = wish.program.or(seen) else {
+    let dir = config.map_or(Path::new("."), |config| config.dir.as_path());
+    let seen = Seen::read(dir).map_err(|e| {
+        Failure::new(Exit::Usage, "this directory could not be looked at").why(e.to_string())
+    })?;
+    let project = project::recognise(&seen, &app);
+    let recognised = project.as_ref().and_then(|project| project.program);
+    let Some(program) = wish.program.map(program).or(recognised) else {
         return Err(
             Failure::new(Exit::Usage, "this directory does not tell what serves")
                 .next(format!("shipit unit generate --app {app} --program binary")),
         );
-    };
-    let program = match program {
-        ProgramName::Node => Program::Node,
-        ProgramName::Gunicorn => Program::Gunicorn,
-        ProgramName::Puma => Program::Puma,
-        ProgramName::Binary => Program::Binary,
-        ProgramName::Static => Program::Static,
     };
     let mut answers = Answers::new(&app, program);
     if let Some(root) = wish
@@ -97,6 +82,16 @@ fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure>
     }
     answers.command.clone_from(&wish.command);
     answers.migrate.clone_from(&wish.migrate);
+    if let Some(project) = project.filter(|_| recognised == Some(program)) {
+        let line = |line: String| line.replace("{root}", &answers.root);
+        let command = answers.command.or(project.command.map(line));
+        // A command line that takes a socket is of no use where none is passed.
+        let fits = answers.strategy.needs_socket() || project.strategy != StrategyName::Socket;
+        answers.command = command.filter(|_| fits || wish.command.is_some());
+        if config.is_some_and(|config| config.migrate.is_some()) {
+            answers.migrate = answers.migrate.or(project.migrate.map(line));
+        }
+    }
     answers.needs.clone_from(&wish.needs);
     if let Some(user) = &wish.user {
         answers.user.clone_from(user);
@@ -123,8 +118,24 @@ fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure>
     Ok(answers)
 }
 
+fn program(name: ProgramName) -> Program {
+    match name {
+        ProgramName::Node => Program::Node,
+        ProgramName::Gunicorn => Program::Gunicorn,
+        ProgramName::Puma => Program::Puma,
+        ProgramName::Binary => Program::Binary,
+        ProgramName::Static => Program::Static,
+    }
+}
+
+/// The units for a directory of which nothing is known but its deploy.yml and its files.
+pub(in crate::cli) fn proposed(config: &Config) -> Result<Vec<Written>, Failure> {
+    let answers = answers(&Generate::default(), Some(config))?;
+    generate::units(&answers).map_err(|refused| Failure::new(Exit::Usage, refused.to_string()))
+}
+
 /// Writes the units. What is there and differs is never overwritten, and then nothing is written at all.
-fn write(dir: &Path, units: &[Written]) -> Result<(), Failure> {
+pub(in crate::cli) fn write(dir: &Path, units: &[Written]) -> Result<(), Failure> {
     let wrong = |path: &Path, e: &std::io::Error| {
         Failure::new(
             Exit::Usage,

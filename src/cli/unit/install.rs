@@ -137,15 +137,21 @@ fn preview(installation: &Installation, wish: &Install) -> String {
     out.push_str("  systemctl daemon-reload\n");
     for (verb, names) in verbs(installation, wish) {
         for name in names {
-            out.push_str(&format!("  systemctl {verb} {name}\n"));
+            out.push_str(&match verb {
+                "user" => format!("  make the user {name} (system, no home, no login)\n"),
+                _ => format!("  systemctl {verb} {name}\n"),
+            });
         }
     }
     out
 }
 
-/// What systemctl does once the files are in place.
+/// What is done once the files are in place.
 fn verbs<'a>(installation: &'a Installation, wish: &Install) -> Vec<(&'static str, &'a [String])> {
-    let mut verbs = vec![("enable", installation.enable.as_slice())];
+    let mut verbs = vec![
+        ("user", installation.users.as_slice()),
+        ("enable", &installation.enable),
+    ];
     if wish.now {
         verbs.push(("start", &installation.start));
     }
@@ -163,7 +169,7 @@ fn tell(global: &Global, installation: &Installation, words: &str) {
         .map(|unit| unit.name.as_str())
         .collect();
     let object = json!({
-        "v": 1, "write": names, "enable": installation.enable, "start": installation.start,
+        "v": 1, "write": names, "users": installation.users, "enable": installation.enable, "start": installation.start,
         "reload": !installation.is_nothing(), "notes": installation.notes, "after": installation.after,
     });
     super::super::results(&format!("{object}\n"));
@@ -190,8 +196,7 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
             .why("systemd-analyze verify, run on the host, refuses them")
             .next("shipit unit lint"),
         46 => {
-            failure.what =
-                "the units are installed, and one could not be enabled or started".into();
+            failure.what = "the units are installed, and what was to follow was not done".into();
             failure.host = Some("the new files are in place; what ran still runs".into());
             failure.next("shipit unit diff")
         }

@@ -2,7 +2,7 @@
 //! deploy.yml in reach it knows more.
 
 mod diff;
-mod generate;
+pub(super) mod generate;
 mod install;
 mod lint;
 mod repository;

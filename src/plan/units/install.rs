@@ -26,6 +26,8 @@ const LISTENS: [&str; 7] = [
 pub struct Installation {
     /// The files to write, in the order of their names.
     pub write: Vec<Standing>,
+    /// The users to make: units run as them.
+    pub users: Vec<String>,
     /// The units to enable: new ones, with an `[Install]` section.
     pub enable: Vec<String>,
     /// New sockets, timers and paths: they do nothing until they are started.
@@ -42,7 +44,7 @@ impl Installation {
     /// Whether the host is as it should be.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.write.is_empty() && self.enable.is_empty() && !self.stale
+        self.write.is_empty() && self.enable.is_empty() && self.users.is_empty() && !self.stale
     }
 
     /// The files as they travel to root on stdin: after a line of their own, one a line, as `NAME BEFORE TEXT`, both
@@ -123,10 +125,35 @@ pub fn installation(
             done.write.push(standing);
         }
     }
+    let missing = |user: &String| seen.accounts.get(user) == Some(&false);
+    done.users = accounts(repository).into_iter().filter(missing).collect();
     if refused.why.is_empty() {
         return Ok(done);
     }
     Err(refused.host("nothing changed"))
+}
+
+/// The users that units run as, each once: names that useradd(8) takes. Users that systemd makes by itself
+/// (`DynamicUser=`) are not among them.
+#[must_use]
+pub fn accounts(repository: &[Unit]) -> Vec<String> {
+    let plain = |name: &&str| {
+        name.len() <= 32
+            && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')
+    };
+    let mut users: Vec<String> = repository
+        .iter()
+        .filter(|unit| unit.yes("Service", "DynamicUser") != Some(true))
+        .map(|unit| unit.service("User"))
+        .filter(plain)
+        .map(str::to_owned)
+        .collect();
+    users.sort_unstable();
+    users.dedup();
+    users
 }
 
 /// The other app of this host whose name the unit begins with: `acme-web.service` is not acme's where acme-web is.

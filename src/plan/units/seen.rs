@@ -51,6 +51,8 @@ pub struct Seen {
     pub apps: Vec<String>,
     /// Whether all units in `/etc` that are named after the app are among them.
     pub listed: bool,
+    /// Whether the users that were asked for are there.
+    pub accounts: BTreeMap<String, bool>,
     /// The units, by name.
     pub units: BTreeMap<String, Installed>,
 }
@@ -79,6 +81,11 @@ impl Seen {
                     {
                         let unit = seen.units.entry(unit.into()).or_default();
                         unit.show.insert(key.into(), value.into());
+                    }
+                }
+                "account" => {
+                    if let Some((user, there)) = rest.split_once(' ') {
+                        seen.accounts.insert(user.into(), there == "yes");
                     }
                 }
                 "listed" => seen.listed = true,
