@@ -3,7 +3,7 @@
 
 mod proposal;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 
 use super::args::{self, Global};
@@ -50,7 +50,7 @@ pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
         said.push_str(&format!("look at this: {}\n", shown(note.as_bytes())));
     }
     let login = Target::parse(&host).map_or_else(|_| "HOST".into(), |target| target.host);
-    let units = if wanted(wish, project.as_ref()) {
+    let units = if wanted(wish, project.as_ref())? {
         units(&config::load(&path, None)?, &mut said)?
     } else {
         Units::Yours
@@ -135,15 +135,15 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Whether units are written: as it was said, or asked where somebody can answer.
-fn wanted(wish: &args::Init, project: Option<&Project>) -> bool {
+fn wanted(wish: &args::Init, project: Option<&Project>) -> Result<bool, Failure> {
     if wish.units {
-        return true;
+        return Ok(true);
     }
     let writable = project.is_some_and(|p| p.program.is_some() && p.serves == Serves::Process);
-    writable
-        && std::io::stdin().is_terminal()
-        && std::io::stderr().is_terminal()
-        && ssh::terminal().yes("Write systemd units for it too, to deploy/units?")
+    // Asked of nobody where there is no terminal: the answer is no.
+    Ok(writable
+        && ssh::terminal(&super::interrupts()?)
+            .yes("Write systemd units for it too, to deploy/units?"))
 }
 
 /// Writes the units beside the new deploy.yml.
