@@ -41,10 +41,42 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
                 .of(name)
                 .why("a deploy gives each request 2 s; on a busy day this one fails"),
             ),
-            _ => {}
+            Some(Probed::Well(_)) => {}
+            None => found.extend(taken(name, health, evidence, live)),
         }
     }
     found
+}
+
+/// Who holds the address that a service died of not getting. Its journal must say so: behind a router somebody else
+/// holds it by right.
+fn taken(name: &str, health: &Health, evidence: &Evidence, live: &Live) -> Option<Finding> {
+    const WORDS: [&str; 2] = ["ddress already in use", "EADDRINUSE"];
+    let said = evidence.journals.get(name)?.iter();
+    let mut said = said.filter(|line| WORDS.iter().any(|words| line.contains(words)));
+    let line = said.next_back()?;
+    let (_, host, port) = address(&health.probe).filter(|(family, ..)| *family == Family::Tcp)?;
+    let one = live
+        .listening
+        .iter()
+        .flatten()
+        .find(|one| one.takes(&host, port))?;
+    let other = match &one.owner {
+        Owner::Unit(other) if other != name => other.clone(),
+        Owner::Systemd => "a socket unit".to_owned(),
+        _ => return None,
+    };
+    let mut finding = Finding::error(
+        Area::Health,
+        Depth::Socket,
+        format!("{name} cannot listen at {host}:{port}: {other} holds it"),
+    )
+    .of(name)
+    .why("only one can bind an address; with a .socket unit the program must take the descriptor instead")
+    .next(format!("sudo ss -ltnp 'sport = :{port}'"))
+    .next(format!("systemctl status {other}"));
+    finding.log.push(line.clone());
+    Some(finding)
 }
 
 /// Where health is asked, when that is an address.

@@ -69,20 +69,33 @@ fn depth(unit: &Unit, facts: &Facts, finding: &rules::Finding) -> Depth {
     match finding.rule {
         "drift-load" => Depth::Loaded,
         "drift-reload" => Depth::Stale,
-        "user-missing" | "exec-missing" | "environment-file-optional" if error => Depth::Named,
+        "user-missing"
+        | "exec-missing"
+        | "exec-script-missing"
+        | "directory-missing"
+        | "environment-file-optional"
+            if error =>
+        {
+            Depth::Named
+        }
         "drift-failed" if error => Depth::State,
         // A socket that its service took down is no cause.
         "socket-inactive" if error && show("Result").ends_with("limit-hit") => Depth::Fallout,
         "socket-inactive" | "socket-without-service" if error => Depth::Socket,
         "socket-not-taken" if error && facts.socket_taken == Some(false) => Depth::Socket,
-        rule if error
-            && !is_well(unit, facts)
-            && EXPLAINS.iter().any(|begin| rule.starts_with(begin)) =>
-        {
-            Depth::Text
-        }
+        rule if error && !is_well(unit, facts) && explains(rule, show("Result")) => Depth::Text,
         _ => Depth::Later,
     }
+}
+
+/// Whether an error of this rule can be why a unit with this `Result` does not run. What `Type=` promises is broken by
+/// a start that never ends, or by an end that nobody asked for; a crash has other reasons.
+fn explains(rule: &str, result: &str) -> bool {
+    let crashed = matches!(result, "exit-code" | "signal" | "core-dump" | "oom-kill");
+    let promise = ["type-", "notify"]
+        .iter()
+        .any(|begin| rule.starts_with(begin));
+    !(crashed && promise) && EXPLAINS.iter().any(|begin| rule.starts_with(begin))
 }
 
 /// Whether systemd is content with it. A job that ended, or waits for its time, is well.

@@ -182,7 +182,7 @@ pub(super) fn paths(unit: &Unit) -> Vec<(String, String)> {
         "ExecStop",
         "ExecStopPost",
     ];
-    const MARKED: [&str; 9] = [
+    const MARKED: [&str; 7] = [
         "EnvironmentFile",
         "PIDFile",
         "WorkingDirectory",
@@ -190,8 +190,6 @@ pub(super) fn paths(unit: &Unit) -> Vec<(String, String)> {
         "ReadWritePaths",
         "ReadOnlyPaths",
         "InaccessiblePaths",
-        "BindPaths",
-        "BindReadOnlyPaths",
     ];
     let mut written: Vec<String> = Vec::new();
     for (command, _) in COMMANDS.iter().flat_map(|key| unit.commands(key)) {

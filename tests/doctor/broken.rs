@@ -272,3 +272,39 @@ fn a_full_disk() {
     let said = doctor(&desk);
     said.first("/opt/acme: the disk is full", "shipit prune");
 }
+
+#[test]
+fn a_port_that_somebody_else_holds() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    host.root("systemctl stop acme.service && systemd-run --quiet --unit=squatter python3 -m http.server 8080").ok();
+    host.wait_for("the squatter", Duration::from_secs(60), |host| {
+        host.root("ss -Hltn").stdout.contains(":8080 ")
+    });
+    drop_in(&host, "[Service]\nRestart=no\n");
+    let said = doctor(&desk);
+    said.first(
+        "acme.service cannot listen at 127.0.0.1:8080: squatter.service holds it",
+        "ss -ltnp",
+    );
+    said.below("acme.service: failed");
+}
+
+#[test]
+fn a_directory_that_is_not_there_and_a_script_that_the_release_has_not() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    drop_in(&host, "[Service]\nRestart=no\nWorkingDirectory=/srv/acme\n");
+    let said = doctor(&desk);
+    said.first(
+        "WorkingDirectory=/srv/acme is not on the host",
+        "unit explain directory-missing",
+    );
+    said.below("200, CHDIR");
+    let script = "ExecStart=\nExecStart=/usr/bin/python3 /opt/acme/current/serve.py";
+    drop_in(&host, &format!("[Service]\nRestart=no\n{script}\n"));
+    doctor(&desk).first(
+        "/opt/acme/current/serve.py, which python3 is to run, is not on the host",
+        "unit explain exec-script-missing",
+    );
+}

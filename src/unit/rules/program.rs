@@ -1,7 +1,7 @@
 //! Which programs a service runs: how many, whether they are there, and what happens when they fail.
 
 use super::exec::commands;
-use super::{Severity, rules};
+use super::{Look, Severity, rules};
 use crate::unit::command::Command;
 
 rules! {
@@ -106,6 +106,82 @@ rules! {
         }
     }
 
+    /// A file that the program is told to run is not on the host
+    ///
+    /// An interpreter is there, and the script, module or archive that its command line names is not.
+    ///
+    /// In production: the interpreter ends with an exit code of its own (1, 2, 127), and only the journal says why.
+    ///
+    /// ```ini
+    /// [Service]
+    /// ExecStart=/usr/bin/node /opt/acme/current/server.js
+    /// ```
+    ///
+    /// See systemd.service(5), "Command lines".
+    "exec-script-missing" Error Service script_missing(look, found) {
+        const SCRIPTS: [&str; 12] = [
+            "py", "js", "mjs", "cjs", "ts", "rb", "ru", "jar", "php", "pl", "sh", "exs",
+        ];
+        for (command, entry) in commands(look).filter(|(command, _)| !command.ignores_failure()) {
+            let is_script = |word: &&str| {
+                let name = word.rsplit('/').next().unwrap_or(word);
+                name.rsplit_once('.').is_some_and(|(_, end)| SCRIPTS.contains(&end))
+            };
+            let gone = |word: &&str| look.file(word).is_some_and(|file| !file.exists);
+            if let Some(script) = command.words().filter(is_script).find(gone) {
+                found.at(
+                    entry,
+                    format!("{script}, which {} is to run, is not on the host", command.name()),
+                );
+            }
+        }
+    }
+
+    /// A directory that the unit needs is not on the host
+    ///
+    /// systemd enters `WorkingDirectory=` and mounts the paths of the sandbox before it starts the program. Those that it
+    /// makes itself (`StateDirectory=` and its kin) are always there; a `-` in front lets one be missing.
+    ///
+    /// In production: `200/CHDIR` or `226/NAMESPACE`, in a restart loop, and the program has never run.
+    ///
+    /// ```ini
+    /// [Service]
+    /// StateDirectory=acme
+    /// WorkingDirectory=/var/lib/acme
+    /// ```
+    ///
+    /// See systemd.exec(5), `WorkingDirectory=`, `ReadWritePaths=`, "Process exit codes".
+    "directory-missing" Error Service directory_missing(look, found) {
+        const KEYS: [(&str, &str); 4] = [
+            ("WorkingDirectory", "200/CHDIR"),
+            ("ReadWritePaths", "226/NAMESPACE"),
+            ("ReadOnlyPaths", "226/NAMESPACE"),
+            ("InaccessiblePaths", "226/NAMESPACE"),
+        ];
+        if look.unit.get("Service", "RootDirectory").is_some()
+            || look.unit.get("Service", "RootImage").is_some()
+        {
+            return; // paths are not the host's
+        }
+        for (key, code) in KEYS {
+            for (word, entry) in look.unit.words("Service", key) {
+                let path = word.trim_start_matches('+');
+                if path.starts_with('-') || is_made(look, path) {
+                    continue;
+                }
+                match look.file(path) {
+                    Some(file) if !file.exists => {
+                        _ = found.at(entry, format!("{key}={path} is not on the host: the start fails with {code}"));
+                    }
+                    Some(file) if key == "WorkingDirectory" && !file.directory => {
+                        _ = found.at(entry, format!("{key}={path} is no directory: the start fails with {code}"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// A failure that nobody sees
     ///
     /// A `-` before the program makes systemd take every exit code for success; `|| true` in a shell does the same.
@@ -203,4 +279,20 @@ fn is_work(command: &Command) -> bool {
         .collect::<Vec<_>>()
         .join(" ");
     WORK.iter().any(|work| line.contains(work))
+}
+
+/// Whether systemd makes a directory itself at every start: below `StateDirectory=` and its kin.
+fn is_made(look: &Look<'_>, path: &str) -> bool {
+    const MADE: [(&str, &str); 4] = [
+        ("RuntimeDirectory", "/run/"),
+        ("StateDirectory", "/var/lib/"),
+        ("CacheDirectory", "/var/cache/"),
+        ("LogsDirectory", "/var/log/"),
+    ];
+    MADE.iter().any(|(key, base)| {
+        let names = look.unit.words("Service", key).into_iter();
+        let mut paths =
+            names.map(|(name, _)| format!("{base}{}", name.split(':').next().unwrap_or(&name)));
+        paths.any(|made| std::path::Path::new(path).starts_with(made))
+    })
 }
