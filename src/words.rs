@@ -48,6 +48,18 @@ pub fn seconds(took: Duration) -> String {
     }
 }
 
+/// `40 s`, `5 min`, `3 h`, `12 d`: how long something has been so, in one unit, rounded down.
+#[must_use]
+pub fn lapse(seconds: i64) -> String {
+    let s = seconds.max(0);
+    match s {
+        0..=119 => format!("{s} s"),
+        120..=7_199 => format!("{} min", s / 60),
+        7_200..=172_799 => format!("{} h", s / 3_600),
+        _ => format!("{} d", s / 86_400),
+    }
+}
+
 /// `812 B`, `3.4 MB`: decimal units, as disks and links are sold.
 #[must_use]
 pub fn bytes(n: u64) -> String {
@@ -127,6 +139,15 @@ mod tests {
     fn quantities_read_as_people_say_them() {
         assert_eq!(seconds(Duration::from_millis(420)), "0.42s");
         assert_eq!(seconds(Duration::from_secs(125)), "2m05s");
+        for (s, said) in [
+            (-5, "0 s"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (7_200, "2 h"),
+            (172_800, "2 d"),
+        ] {
+            assert_eq!(lapse(s), said);
+        }
         assert_eq!(bytes(812), "812 B");
         assert_eq!(bytes(3_400_000), "3.4 MB");
     }

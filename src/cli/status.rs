@@ -1,21 +1,35 @@
-//! `shipit status`: what is live, how the units are, whether a switch is under way. Changes nothing.
+//! `shipit status`: what is live, how the units are and since when, health now, timers, the last deploys, whether a switch is
+//! under way. One trip; changes nothing.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::Global;
 use crate::config::Config;
+use crate::engine::session;
 use crate::failure::{Exit, Failure};
+use crate::plan::glance::{Glance, point};
+use crate::plan::ledger::{Past, PastOutcome, State};
 use crate::plan::needs;
 use crate::plan::observed::{Current, Observed};
 use crate::words;
 
+/// How many deploys of the past are told.
+const PASTS: usize = 5;
+
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let (_, seen) = super::look(global, &config)?;
+    let mut link = super::link(global, &config, &super::interrupts()?);
+    let mut host = session::Link::connect(&mut link, super::reporter(global).as_mut())?;
+    let (seen, glance) = session::glance(host.as_mut(), &config)?;
+    let view = View {
+        config: &config,
+        seen: &seen,
+        glance: &glance,
+    };
     super::results(&if global.json {
-        object(&config, &seen)
+        format!("{}\n", view.object())
     } else {
-        text(&config, &seen)
+        view.text()
     });
     Ok(if seen.degraded.is_some() && seen.request.is_none() {
         Exit::Degraded
@@ -24,73 +38,242 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     })
 }
 
-fn object(config: &Config, seen: &Observed) -> String {
-    let units: Vec<_> = needs::units(config)
-        .into_iter()
-        .map(|unit| {
-            json!({"unit": unit, "active": seen.property(unit, "ActiveState"), "sub": seen.property(unit, "SubState"),
-                "since": seen.property(unit, "ActiveEnterTimestamp"), "restarts": seen.property(unit, "NRestarts")})
-        })
-        .collect();
-    let request = seen.request.as_ref().map(|r| json!({"run": r.run, "by": r.by, "command": r.command, "release": r.next, "since": r.since, "step": r.step}));
-    let state = seen
-        .live()
-        .and_then(|id| seen.ledger.state(id))
-        .map(crate::plan::ledger::State::word);
-    let line = json!({"v": 1, "app": config.app.as_str(), "live": seen.live(), "state": state, "switch": request,
-        "degraded": seen.degraded, "units": units});
-    format!("{line}\n")
+/// One host at one moment.
+struct View<'a> {
+    config: &'a Config,
+    seen: &'a Observed,
+    glance: &'a Glance,
 }
 
-fn text(config: &Config, seen: &Observed) -> String {
-    let mut lines = Vec::new();
-    lines.push(match &seen.current {
-        Current::Release(id) => {
-            let state = seen
-                .ledger
-                .state(id)
-                .map_or("unknown to the ledger", crate::plan::ledger::State::word);
-            format!("{} runs {id} ({state})", config.app.as_str())
+impl View<'_> {
+    fn app(&self) -> &str {
+        self.config.app.as_str()
+    }
+
+    /// Seconds since a point in time, by the host's clock.
+    fn ago(&self, at: Option<i64>) -> Option<i64> {
+        Some(self.seen.time? - at?)
+    }
+
+    fn number(&self, unit: &str, name: &str) -> Option<u64> {
+        // What is not measured is `[not set]`, or the largest number there is.
+        let number = self.seen.property(unit, name).parse::<u64>().ok();
+        number.filter(|n| *n < u64::MAX / 2)
+    }
+
+    fn since(&self, unit: &str) -> Option<i64> {
+        self.ago(point(self.seen.property(unit, "ActiveEnterTimestamp")))
+    }
+
+    fn is_service(&self, unit: &str) -> bool {
+        self.config.services.iter().any(|s| s.unit.as_str() == unit)
+    }
+
+    fn pasts(&self) -> Vec<Past> {
+        self.seen.ledger.pasts().take(PASTS).collect()
+    }
+
+    fn unreadable(&self) -> Vec<&String> {
+        let glance = self.glance.unreadable.iter();
+        self.seen.unreadable.iter().chain(glance).collect()
+    }
+
+    fn object(&self) -> Value {
+        let seen = self.seen;
+        let unit = |unit: &str| {
+            let p = |name| seen.property(unit, name);
+            let health = self.glance.health.get(unit);
+            json!({"unit": unit, "active": p("ActiveState"), "sub": p("SubState"), "result": p("Result"),
+                "since": p("ActiveEnterTimestamp"), "seconds": self.since(unit), "restarts": p("NRestarts"),
+                "memory": self.number(unit, "MemoryCurrent"), "tasks": self.number(unit, "TasksCurrent"),
+                "release": self.is_service(unit).then(|| self.glance.release(seen, unit)).flatten(),
+                "listens": self.glance.listens.get(unit),
+                "healthy": health.map(Result::is_ok), "health": health.and_then(|h| h.as_ref().err())})
+        };
+        let units: Vec<Value> = needs::units(self.config).into_iter().map(unit).collect();
+        let timer = |(name, p): (&String, &std::collections::BTreeMap<String, String>)| {
+            let of = |key: &str| p.get(key).cloned().unwrap_or_default();
+            json!({"timer": name, "active": of("ActiveState"), "starts": of("Unit"), "last": p.get("LastTriggerUSec").and_then(|t| point(t)),
+                "next": self.glance.next(seen, name), "result": of("Result")})
+        };
+        let timers: Vec<Value> = self.glance.timers.iter().map(timer).collect();
+        let past = |past: Past| {
+            json!({"run": past.run, "at": past.at, "command": past.command, "release": past.release,
+                "outcome": past.outcome.word(), "by": self.glance.by.get(&past.run)})
+        };
+        let deploys: Vec<Value> = self.pasts().into_iter().map(past).collect();
+        let request = seen.request.as_ref().map(|r| json!({"run": r.run, "by": r.by, "command": r.command, "release": r.next, "since": r.since, "step": r.step}));
+        let state = seen.live().and_then(|id| seen.ledger.state(id));
+        json!({"v": 1, "app": self.app(), "live": seen.live(), "state": state.map(State::word), "switch": request,
+            "degraded": seen.degraded, "units": units, "timers": timers, "deploys": deploys, "unreadable": self.unreadable()})
+    }
+
+    fn text(&self) -> String {
+        let mut lines = vec![self.live()];
+        for unit in needs::units(self.config) {
+            lines.extend(self.unit(unit));
         }
-        Current::Absent => format!("{}: no release is live", config.app.as_str()),
-        Current::Odd(what) => format!("{}: current is {what}", config.app.as_str()),
-    });
-    for unit in needs::units(config) {
-        let p = |name| seen.property(unit, name);
-        let mut line = format!("  {unit}: {} ({})", p("ActiveState"), p("SubState"));
-        if !p("ActiveEnterTimestamp").is_empty() && p("ActiveState") == "active" {
-            line.push_str(&format!(", since {}", p("ActiveEnterTimestamp")));
+        let guard = format!("shipit-{}.path", self.app());
+        let state = self.seen.property(&guard, "ActiveState");
+        lines.push(format!(
+            "  {guard}: {}",
+            if state.is_empty() {
+                "not readable"
+            } else {
+                state
+            }
+        ));
+        lines.extend(self.glance.timers.keys().map(|timer| self.timer(timer)));
+        let pasts = self.pasts();
+        if !pasts.is_empty() {
+            lines.push("last deploys".into());
+            lines.extend(pasts.iter().map(|past| self.past(past)));
         }
-        if let Ok(memory) = p("MemoryCurrent").parse::<u64>()
-            && memory < u64::MAX / 2
+        for what in self.unreadable() {
+            lines.push(format!("could not be read: {what}"));
+        }
+        if let Some(request) = &self.seen.request {
+            lines.push(format!(
+                "switch under way: {} to {} by {}, since {}",
+                request.command, request.next, request.by, request.since
+            ));
+            lines.push(format!("  at {}", request.step));
+            lines.push("next: shipit attach".into());
+        } else if let Some(run) = &self.seen.degraded {
+            lines.push(format!(
+                "degraded since run {run}: going back failed, a person is needed"
+            ));
+            lines.push("next: shipit logs, then shipit rollback RELEASE or shipit deploy".into());
+        }
+        lines
+            .iter()
+            .map(|l| words::shown(l.as_bytes()) + "\n")
+            .collect()
+    }
+
+    fn live(&self) -> String {
+        match &self.seen.current {
+            Current::Release(id) => {
+                let state = self.seen.ledger.state(id);
+                let state = state.map_or("unknown to the ledger", State::word);
+                format!("{} runs {id} ({state})", self.app())
+            }
+            Current::Absent => format!("{}: no release is live", self.app()),
+            Current::Odd(what) => format!("{}: current is {what}", self.app()),
+        }
+    }
+
+    fn unit(&self, unit: &str) -> Vec<String> {
+        let p = |name| self.seen.property(unit, name);
+        let mut line = match p("ActiveState") {
+            "" => format!("  {unit}: not readable"),
+            _ if p("LoadState") != "loaded" => format!("  {unit}: {}", p("LoadState")),
+            state => format!("  {unit}: {state} ({})", p("SubState")),
+        };
+        if p("ActiveState") == "active"
+            && let Some(seconds) = self.since(unit)
         {
+            line.push_str(&format!(" for {}", words::lapse(seconds)));
+        }
+        if !matches!(p("Result"), "" | "success") {
+            line.push_str(&format!(", result {}", p("Result")));
+        }
+        if let Some(memory) = self.number(unit, "MemoryCurrent") {
             line.push_str(&format!(", {}", words::bytes(memory)));
         }
-        if !matches!(p("NRestarts"), "" | "0") {
-            line.push_str(&format!(", restarted {} times", p("NRestarts")));
+        match self.number(unit, "TasksCurrent") {
+            None | Some(0) => {}
+            Some(1) => line.push_str(", 1 task"),
+            Some(n) => line.push_str(&format!(", {n} tasks")),
         }
-        lines.push(line);
+        match p("NRestarts") {
+            "" | "0" => {}
+            "1" => line.push_str(", restarted once by systemd"),
+            n => line.push_str(&format!(", restarted {n} times by systemd")),
+        }
+        if let Some(addresses) = self.glance.listens.get(unit) {
+            line.push_str(&format!(", listens on {}", addresses.join(", ")));
+        }
+        let mut lines = vec![line];
+        if self.is_service(unit) {
+            lines.extend(self.running(unit));
+        }
+        lines
     }
-    let guard = format!("shipit-{}.path", config.app.as_str());
-    lines.push(format!(
-        "  {guard}: {}",
-        seen.property(&guard, "ActiveState")
-    ));
-    if let Some(request) = &seen.request {
-        lines.push(format!(
-            "switch under way: {} to {} by {}, since {}",
-            request.command, request.next, request.by, request.since
-        ));
-        lines.push(format!("  at {}", request.step));
-        lines.push("next: shipit attach".into());
-    } else if let Some(run) = &seen.degraded {
-        lines.push(format!(
-            "degraded since run {run}: going back failed, a person is needed"
-        ));
-        lines.push("next: shipit logs, then shipit rollback RELEASE or shipit deploy".into());
+
+    /// What a service's process runs from, and whether it is well.
+    fn running(&self, unit: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.seen.property(unit, "ActiveState") == "active" {
+            match self.glance.release(self.seen, unit) {
+                Some(id) if self.seen.live() != Some(id.as_str()) => lines.push(format!(
+                    "    runs from {id}, which is not live: shipit restart {unit}"
+                )),
+                Some(id) => lines.push(format!("    runs from {id}")),
+                None => {
+                    lines.push("    which release it runs from cannot be read by this user".into())
+                }
+            }
+        }
+        match self.glance.health.get(unit) {
+            Some(Ok(())) => lines.push("    healthy: asked just now, from the host".into()),
+            Some(Err(why)) => lines.push(format!("    not healthy: {why}")),
+            None => {}
+        }
+        lines
     }
-    lines
-        .iter()
-        .map(|l| words::shown(l.as_bytes()) + "\n")
-        .collect()
+
+    fn timer(&self, timer: &str) -> String {
+        let of = |key: &str| {
+            let found = self.glance.timers.get(timer).and_then(|p| p.get(key));
+            found.map_or("", String::as_str)
+        };
+        let mut line = format!("  {timer}: {}", of("ActiveState"));
+        let next = self.glance.next(self.seen, timer);
+        match next.and_then(|at| Some(at - self.seen.time?)) {
+            Some(left) => line.push_str(&format!(", next run in {}", words::lapse(left))),
+            None => line.push_str(", no next run"),
+        }
+        match self.ago(point(of("LastTriggerUSec"))) {
+            None => line.push_str(", none so far"),
+            Some(ago) if of("MainPID") != "0" => {
+                line.push_str(&format!(", runs since {}", words::lapse(ago)));
+            }
+            Some(ago) => {
+                let result = match of("Result") {
+                    "success" => "well".to_owned(),
+                    other => format!("badly ({other}): see journalctl -u {} there", of("Unit")),
+                };
+                line.push_str(&format!(", last {} ago, ended {result}", words::lapse(ago)));
+            }
+        }
+        line
+    }
+
+    fn past(&self, past: &Past) -> String {
+        let under_way = self
+            .seen
+            .request
+            .as_ref()
+            .is_some_and(|r| r.run == past.run);
+        let what = match (past.command.as_str(), past.outcome) {
+            (_, PastOutcome::Open) if under_way => "under way",
+            (_, PastOutcome::Open) => "end not written down",
+            ("prune", PastOutcome::Done) => "old releases removed",
+            ("rollback", PastOutcome::Done) => "rolled back to",
+            (_, PastOutcome::Done) => "deployed",
+            (_, PastOutcome::Failed) => "failed, nothing changed",
+            (_, PastOutcome::Reverted) => "failed, taken back",
+            (_, PastOutcome::Degraded) => "failed, not taken back",
+        };
+        let at = chrono::DateTime::parse_from_rfc3339(&past.at).ok();
+        let ago = self.ago(at.map(|at| at.timestamp()));
+        let ago = ago.map_or_else(
+            || past.at.clone(),
+            |ago| format!("{} ago", words::lapse(ago)),
+        );
+        let by = self.glance.by.get(&past.run);
+        let by = by.map(|by| format!(", by {by}")).unwrap_or_default();
+        format!("  {ago:>10}: {} {what}{by} ({})", past.release, past.run)
+    }
 }

@@ -7,12 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
+use crate::plan::glance::Glance;
 use crate::plan::needs;
 use crate::plan::observed::Observed;
 use crate::plan::units::seen::Seen as Installed;
 use crate::remote::{self, Answer, Script, Told};
 use crate::report::event::{Event, Phase, Report, State};
+use crate::step::Check;
+use crate::strategy::check;
 use crate::unit::merge::Unit;
+use crate::words;
 
 /// A way to a host that can be taken more than once.
 pub trait Link {
@@ -49,6 +53,44 @@ pub fn observe_with_units(
     let mut seen = Observed::parse(&answers.next().unwrap_or_default().out);
     seen.installed = answers.next().map(|answer| Installed::parse(&answer.out));
     Ok(seen)
+}
+
+/// The same, and in the same session what `status` asks beside it.
+///
+/// # Errors
+/// When the line is lost, or the second script says nothing.
+pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance), Failure> {
+    let mut args = vec![
+        config.root.as_str().to_owned(),
+        config.app.as_str().to_owned(),
+    ];
+    for service in &config.services {
+        let socket = service.socket.as_ref().map_or("-", |s| s.as_str());
+        let check = service.health.as_ref().map_or_else(Check::none, check);
+        args.extend([
+            service.unit.as_str().to_owned(),
+            socket.to_owned(),
+            check.kind.to_owned(),
+            words::encoded(check.target.as_bytes()),
+            check.status.to_string(),
+            words::encoded(check.contains.as_bytes()),
+            if check.release { "yes" } else { "-" }.to_owned(),
+        ]);
+    }
+    let scripts = [looking(config), Script::glance(args)];
+    let answers = remote::run(host, None, &scripts, None, None, &mut |_| {})
+        .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
+    match answers.as_slice() {
+        [first, second] if second.code == 0 => {
+            Ok((Observed::parse(&first.out), Glance::parse(&second.out)))
+        }
+        _ => {
+            let mut failure = Failure::new(Exit::Untouched, "the host could not be looked at");
+            let last = answers.last().map(|a| a.err.as_slice()).unwrap_or_default();
+            failure.why = last.iter().map(|line| words::shown(line)).collect();
+            Err(failure)
+        }
+    }
 }
 
 fn looking(config: &Config) -> Script {

@@ -153,6 +153,83 @@ impl Ledger {
     }
 }
 
+/// One switch, as the ledger tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The run.
+    pub run: String,
+    /// When it began, by the host's clock.
+    pub at: String,
+    /// `deploy`, `rollback` or `prune`.
+    pub command: String,
+    /// The release it was about.
+    pub release: String,
+    /// How it ended.
+    pub outcome: PastOutcome,
+}
+
+/// How a switch of the past ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PastOutcome {
+    /// It went well.
+    Done,
+    /// It failed before anything live changed.
+    Failed,
+    /// The host went back.
+    Reverted,
+    /// Going back failed too.
+    Degraded,
+    /// The ledger does not say; it may be under way.
+    Open,
+}
+
+impl PastOutcome {
+    /// The word of the JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Reverted => "reverted",
+            Self::Degraded => "degraded",
+            Self::Open => "open",
+        }
+    }
+}
+
+impl Ledger {
+    /// The switches, newest first.
+    pub fn pasts(&self) -> impl Iterator<Item = Past> + '_ {
+        let begins = self.entries.iter().rev().filter(|e| e.event == "begin");
+        begins.map(|begin| {
+            let command = begin.rest.strip_prefix("command=").unwrap_or("deploy");
+            let last = self.entries.iter().rev().find_map(|e| {
+                if e.run != begin.run {
+                    return None;
+                }
+                match e.event.as_str() {
+                    "verified" => Some(PastOutcome::Done),
+                    "unswitched" => Some(PastOutcome::Failed),
+                    "reverted" => Some(PastOutcome::Reverted),
+                    "degraded" => Some(PastOutcome::Degraded),
+                    _ => None,
+                }
+            });
+            let unsaid = match command {
+                "prune" => PastOutcome::Done,
+                _ => PastOutcome::Open,
+            };
+            Past {
+                run: begin.run.clone(),
+                at: begin.at.clone(),
+                command: command.into(),
+                release: begin.release.clone(),
+                outcome: last.unwrap_or(unsaid),
+            }
+        })
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -183,6 +260,40 @@ mod tests {
         assert_eq!(l.state("b"), Some(State::Failed));
         assert_eq!(l.state("c"), None);
         assert_eq!(l.order(), ["a", "b"]);
+    }
+
+    #[test]
+    fn the_past_is_told_run_by_run_the_newest_first() {
+        let mut l = Ledger::default();
+        for line in [
+            "1 r1 begin a command=deploy",
+            "1 r1 verified a",
+            "2 r2 begin b command=deploy",
+            "2 r2 live b",
+            "2 r2 failed b",
+            "2 r2 live a",
+            "2 r2 reverted b",
+            "3 r3 begin a command=prune",
+            "4 r4 begin c command=deploy",
+            "4 r4 unswitched c",
+            "5 r5 begin d command=rollback",
+        ] {
+            l.push(&format!("2026-01-01T00:00:00Z {line}"));
+        }
+        let told: Vec<String> = l
+            .pasts()
+            .map(|p| format!("{} {} {} {}", p.run, p.command, p.release, p.outcome.word()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "r5 rollback d open",
+                "r4 deploy c failed",
+                "r3 prune a done",
+                "r2 deploy b reverted",
+                "r1 deploy a done"
+            ]
+        );
     }
 
     #[test]

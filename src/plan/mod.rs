@@ -2,6 +2,7 @@
 //! can read before they happen. Start reading at [`plan`].
 
 pub mod explain;
+pub mod glance;
 pub mod guard;
 pub mod ledger;
 pub mod needs;

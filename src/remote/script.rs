@@ -94,6 +94,8 @@ scripts! {
     run = "run.sh";
     /// Starts, stops, restarts or reloads one service. Args: see `drive.sh`.
     drive = "conductor/1-words.sh" "conductor/2-measure.sh" "conductor/3-verdict.sh" "conductor/4-life.sh" "drive.sh";
+    /// What `status` asks beside `observe`. Args: root, app, (unit, socket, the words of its check)….
+    glance = "conductor/1-words.sh" "conductor/2-measure.sh" "glance.sh";
     /// Prints a release's manifest. Args: root, id.
     manifest = "manifest.sh";
 }

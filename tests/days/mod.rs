@@ -5,6 +5,7 @@ mod drive;
 mod env;
 mod logs;
 mod run;
+mod status;
 
 use std::io::Write;
 use std::process::Stdio;

@@ -45,7 +45,7 @@ fn looking_says_what_is_and_changes_nothing() {
     desk.shipit(&["status"])
         .leaves(0)
         .says(&format!("acme runs {v1} (verified)"))
-        .says("acme.service: active (running), since ")
+        .says("acme.service: active (running) for ")
         .says("acme.socket: active (running)")
         .says("shipit-acme.path: active");
     let status: serde_json::Value = serde_json::from_str(&desk.json(&["status"]).stdout).unwrap();

@@ -118,7 +118,8 @@ pub enum Command {
     Releases,
     /// Say what is live and how it is
     #[command(
-        long_about = "Example:\n  shipit status\n\nSays what is live, the state of the units, and whether a switch is under way. Exits 4 when the host is degraded."
+        long_about = "Example:\n  shipit status\n\nSays what is live, how each unit is and since when, from which release its process runs, whether it answers well now, when timers run, how the last deploys ended, \
+        and whether a switch is under way. Exits 4 when the host is degraded."
     )]
     Status,
     /// Show the journal of the app's services

@@ -1,0 +1,123 @@
+//! status: what it says of units, processes, timers, health and the past is what is there.
+
+use std::time::Duration;
+
+use crate::apps::{Kind, Service};
+use crate::deploys::desk::{Desk, acme, current};
+use crate::lab::{self, Suite};
+
+const SOON: Duration = Duration::from_secs(60);
+
+#[test]
+fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
+    for suite in Suite::ALL {
+        let host = lab::host!(suite);
+        let timer = "[Timer]\nOnCalendar=*-*-* 03:00\n";
+        host.write_file("/etc/systemd/system/acme-backup.timer", timer.as_bytes());
+        let job = "[Service]\nType=oneshot\nExecStart=/bin/false\n";
+        host.write_file("/etc/systemd/system/acme-backup.service", job.as_bytes());
+        // Of another app, although its name begins alike.
+        host.write_file("/etc/systemd/system/acmeother.timer", timer.as_bytes());
+        host.write_file("/etc/systemd/system/acmeother.service", job.as_bytes());
+        let boot = b"[Timer]\nOnActiveSec=5h\nUnit=acme.service\n";
+        host.write_file("/etc/systemd/system/nightly.timer", boot);
+        let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+        host.root("systemctl daemon-reload && systemctl start acme-backup.timer acmeother.timer nightly.timer")
+            .ok();
+        let v1 = current(&host);
+        desk.tree(Kind::CrashAtStart, "v2");
+        desk.json(&["deploy"]).leaves(3);
+        let ran = desk
+            .shipit(&["status"])
+            .leaves(0)
+            .says(&format!("acme runs {v1} (verified)"))
+            .says("acme.service: active (running) for ")
+            .says(&format!("    runs from {v1}\n"))
+            .says("    healthy: asked just now, from the host")
+            .says("acme.socket: active (running) for ")
+            .says("listens on 0.0.0.0:8080 (Stream)")
+            .says("acme-backup.timer: active, next run in ")
+            .says("nightly.timer: active, next run in ")
+            .says("failed, taken back, by ann@")
+            .says("deployed, by ann@")
+            .never_says("acmeother")
+            .never_says("restarted")
+            .never_says("could not be read");
+        assert!(ran.stderr.is_empty(), "{ran}");
+        let json = desk.json(&["status"]).leaves(0);
+        let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+        let unit = &told["units"][0];
+        assert_eq!(unit["release"], v1.as_str(), "{told}");
+        assert_eq!(unit["healthy"], true, "{told}");
+        assert!(unit["seconds"].as_i64().unwrap() < 3600, "{told}");
+        assert_eq!(told["deploys"][0]["outcome"], "reverted", "{told}");
+        assert_eq!(told["deploys"][1]["outcome"], "done", "{told}");
+        let now: i64 = host.root("date +%s").ok().trim().parse().unwrap();
+        for timer in told["timers"].as_array().unwrap() {
+            let next = timer["next"].as_i64().unwrap() - now;
+            let most = if timer["timer"] == "nightly.timer" {
+                5 * 3600
+            } else {
+                24 * 3600
+            };
+            assert!(next > 0 && next <= most, "{told}");
+        }
+
+        // A crash that systemd mended, by hand and then seen.
+        host.root("kill -9 $(systemctl show -P MainPID acme.service)")
+            .ok();
+        host.wait_for("the next life", SOON, |host| {
+            host.unit("acme.service", "NRestarts") == "1"
+                && host.unit("acme.service", "ActiveState") == "active"
+        });
+        desk.shipit(&["status"])
+            .leaves(0)
+            .says("restarted once by systemd")
+            .says(&format!("    runs from {v1}\n"));
+        host.root("systemctl start --no-block acme-backup.service")
+            .ok();
+        host.root("echo unhealthy >/opt/acme/current/behaviour")
+            .ok();
+        desk.shipit(&["restart"]).leaves(4);
+        desk.shipit(&["status"])
+            .leaves(0)
+            .says("    not healthy: http://127.0.0.1:8080/healthz answered 500, not 200");
+        desk.shipit(&["stop"]).leaves(0);
+        desk.shipit(&["status"])
+            .leaves(0)
+            .says("acme.service: inactive (dead)")
+            .says("    not healthy: no answer from http://127.0.0.1:8080/healthz within 2s")
+            .never_says("runs from");
+    }
+}
+
+#[test]
+fn a_process_that_is_older_than_the_last_flip_is_not_said_to_run_the_live_release() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    let v1 = current(&host);
+    let v2 = desk.deploy(Kind::Graceful, "v2");
+    // Somebody turned the link back by hand.
+    host.root(&format!("cd /opt/acme && ln -sfnT releases/{v1} current"))
+        .ok();
+    desk.shipit(&["status"])
+        .leaves(0)
+        .says(&format!("acme runs {v1}"))
+        .says(&format!(
+            "    runs from {v2}, which is not live: shipit restart acme.service"
+        ));
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    host.root("chown root /opt/acme/.shipit/ledger && chmod 0600 /opt/acme/.shipit/ledger")
+        .ok();
+    desk.shipit(&["status"])
+        .leaves(0)
+        .says("could not be read: ledger");
+    let json = desk.json(&["status"]).leaves(0);
+    let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(told["unreadable"][0], "ledger", "{told}");
+}
