@@ -158,6 +158,7 @@ fn header(config: &Config, evidence: &Evidence) -> String {
     let live = match &seen.current {
         Current::Release(id) => format!("runs {id}"),
         Current::Absent => "no release is live".into(),
+        Current::Gone(id) => format!("current names {id}, which is not there"),
         Current::Odd(what) => format!("current is {what}"),
     };
     let systemd = seen.systemd.map_or("systemd unknown".into(), |version| {

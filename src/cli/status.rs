@@ -159,6 +159,7 @@ impl View<'_> {
                 format!("{} runs {id} ({state})", self.app())
             }
             Current::Absent => format!("{}: no release is live", self.app()),
+            Current::Gone(id) => format!("{}: current names {id}, which is not there", self.app()),
             Current::Odd(what) => format!("{}: current is {what}", self.app()),
         }
     }

@@ -4,7 +4,7 @@ use super::{Area, Depth, Evidence, Finding};
 use crate::config::Config;
 use crate::facts::Live;
 use crate::plan::needs::{self, Mend};
-use crate::plan::observed::{Current, Observed, Root};
+use crate::plan::observed::{Observed, Root};
 use crate::words;
 
 /// The last switch, when it failed.
@@ -33,12 +33,13 @@ pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) ->
     let mut found = lacks(config, seen);
     found.extend(room(config, seen, evidence.live.as_ref()));
     found.extend(switches(config, seen, evidence.last.as_ref()));
-    if let Current::Odd(what) = &seen.current {
-        found.push(
-            Finding::error(Area::Host, Depth::Host, format!("current is {what}"))
-                .why("shipit only ever replaces a link to one of its own releases: every deploy is refused")
-                .next("shipit setup    # adopts a link to a release made by another tool"),
-        );
+    if let Some(failure) = needs::current(config, seen) {
+        let mut finding = Finding::error(Area::Host, Depth::Host, failure.what).why(format!(
+            "{}: every deploy is refused",
+            failure.why.join("; ")
+        ));
+        finding.next = failure.next;
+        found.push(finding);
     }
     if let Some(skew) = evidence.skew.filter(|skew| skew.abs() > SKEW) {
         let way = if skew > 0 { "ahead of" } else { "behind" };

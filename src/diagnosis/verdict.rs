@@ -3,7 +3,7 @@
 use super::{Area, Depth, Evidence, Finding};
 use crate::config::{Config, Service, StrategyName};
 use crate::plan::needs;
-use crate::plan::observed::{Current, Observed};
+use crate::plan::observed::Observed;
 use crate::strategy;
 use crate::unit::rules::Severity;
 
@@ -138,7 +138,7 @@ pub(super) fn deploy(config: &Config, evidence: &Evidence, strategies: &[Usable]
         return Deploy::Unknown;
     };
     let refused = !needs::lacks(config, seen).is_empty()
-        || matches!(seen.current, Current::Odd(_))
+        || needs::current(config, seen).is_some()
         || strategies.iter().any(|one| !one.lacks().is_empty());
     match (refused, &seen.request) {
         (true, _) => Deploy::Refused,

@@ -90,10 +90,13 @@ pub struct Plan {
 /// A [`Failure`] that names all that is missing at once. Nothing was changed.
 pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failure> {
     needs::host(config, seen)?;
+    if let Some(failure) = needs::current(config, seen) {
+        return Err(failure);
+    }
     let previous = match &seen.current {
         Current::Absent => None,
         Current::Release(id) => Some(id.clone()),
-        Current::Odd(what) => return Err(needs::odd_current(config, what)),
+        Current::Gone(_) | Current::Odd(_) => None,
     };
     if *goal == Goal::Prune {
         return Ok(only_prune(config, seen, previous));

@@ -1,7 +1,7 @@
 //! What a host must have before anything is changed on it: all that is missing is named at once, each with
 //! the line that mends it.
 
-use super::observed::{Observed, Root};
+use super::observed::{Current, Observed, Root};
 use crate::config::{Config, Probe, StrategyName};
 use crate::failure::{Exit, Failure};
 
@@ -166,6 +166,14 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
             Mend::Setup,
         );
     }
+    for what in &seen.astray {
+        lack(
+            format!(
+                "{root}/{what}: names are moved within {root}, so it must be a directory there"
+            ),
+            Mend::Person,
+        );
+    }
     for (line, may) in &seen.may {
         if !may {
             lack(
@@ -202,9 +210,18 @@ pub fn host(config: &Config, seen: &Observed) -> Result<(), Failure> {
     Err(failure)
 }
 
-/// `current` is not shipit's: it is shown and never touched.
+/// Why `current` stands in the way of every switch, if it does.
 #[must_use]
-pub fn odd_current(config: &Config, what: &str) -> Failure {
+pub fn current(config: &Config, seen: &Observed) -> Option<Failure> {
+    match &seen.current {
+        Current::Gone(id) => Some(gone_current(config, seen, id)),
+        Current::Odd(what) => Some(odd_current(config, what)),
+        Current::Absent | Current::Release(_) => None,
+    }
+}
+
+/// `current` is not shipit's: it is shown and never touched.
+fn odd_current(config: &Config, what: &str) -> Failure {
     Failure::new(
         Exit::Untouched,
         format!("{}/current is {what}", config.root.as_str()),
@@ -212,6 +229,30 @@ pub fn odd_current(config: &Config, what: &str) -> Failure {
     .why("shipit only ever replaces a link to one of its own releases")
     .host("nothing changed")
     .next("shipit setup    # adopts a link to a release made by another tool")
+}
+
+/// `current` names a release that is not there any more. What still runs cannot be gone back to, so a person
+/// says which release counts as live before anything else happens.
+fn gone_current(config: &Config, seen: &Observed, id: &str) -> Failure {
+    let root = config.root.as_str();
+    let failure = Failure::new(
+        Exit::Untouched,
+        format!("{root}/current is a link to release {id}, which is not there"),
+    )
+    .why("somebody removed it; what still runs would not start again")
+    .host("nothing changed");
+    match super::releases::verified(seen).first() {
+        Some(newest) => failure
+            .next(format!(
+                "ssh {} ln -sfnT releases/{newest} {root}/current    # the newest good one there",
+                config.host
+            ))
+            .next("shipit deploy --restart"),
+        None => failure.next(format!(
+            "ssh {} rm {root}/current; shipit deploy    # as the first one",
+            config.host
+        )),
+    }
 }
 
 /// The units cannot carry the strategy.

@@ -29,6 +29,8 @@ pub enum Current {
     Absent,
     /// A link to this release.
     Release(String),
+    /// A link to a release that is gone: by hand, for shipit never removes the live one.
+    Gone(String),
     /// Anything else, in words: shipit does not touch it.
     Odd(String),
 }
@@ -76,6 +78,8 @@ pub struct Observed {
     pub time: Option<i64>,
     /// The app's root.
     pub root: Root,
+    /// Parts of the root that are links or no directories, in words.
+    pub astray: Vec<String>,
     /// `current`.
     pub current: Current,
     /// Free space where releases live, in KiB.
@@ -135,6 +139,7 @@ impl Observed {
                     _ => Root::Unreadable,
                 };
             }
+            "astray" => self.astray.push(crate::words::shown(rest.as_bytes())),
             "current" => self.current = current(rest, &self.current),
             "free_kb" => self.free_kb = rest.parse().ok(),
             "free_inodes" => self.free_inodes = rest.parse().ok(),
@@ -224,9 +229,7 @@ fn current(rest: &str, before: &Current) -> Current {
     match (kind, target) {
         ("absent", _) => Current::Absent,
         ("dangling", _) => match before {
-            Current::Release(id) => {
-                Current::Odd(format!("a link to release {id}, which is not there"))
-            }
+            Current::Release(id) => Current::Gone(id.clone()),
             other => other.clone(),
         },
         ("link", "unreadable") => Current::Odd("a link that cannot be read".into()),
@@ -291,6 +294,6 @@ mod tests {
             assert!(matches!(seen.current, Current::Odd(_)), "{odd}");
         }
         let seen = Observed::parse(b"current link releases/a\ncurrent dangling\n");
-        assert!(matches!(seen.current, Current::Odd(_)));
+        assert_eq!(seen.current, Current::Gone("a".into()));
     }
 }

@@ -37,7 +37,12 @@ fi
 
 if [ ! -e "$root" ] && [ ! -L "$root" ]; then echo 'root absent'; exit 0; fi
 cd "$root" 2>/dev/null || { echo 'root unreadable'; exit 0; }
-if [ ! -d .shipit ] || [ ! -d releases ]; then echo 'root bare'; elif [ ! -w .shipit ] || [ ! -w releases ] || [ ! -w . ]; then
+# Names are moved between these: each must be a directory, here and not elsewhere.
+for part in releases .shipit .shipit/runs .shipit/links .shipit/releases; do
+    if [ -L "$part" ]; then echo "astray $part is a link"
+    elif [ -e "$part" ] && [ ! -d "$part" ]; then echo "astray $part is no directory"; fi
+done
+if [ ! -d .shipit ] || [ ! -d releases ] || { [ -x .shipit ] && [ ! -d .shipit/runs ]; }; then echo 'root bare'; elif [ ! -w .shipit ] || [ ! -w releases ] || [ ! -w . ]; then
     echo 'root unwritable'
 else echo 'root ready'; fi
 if [ -L current ]; then echo "current link $(readlink current || echo unreadable)"
@@ -59,12 +64,12 @@ for meta in releases/*/digest; do
     [ ! -e "$meta/info" ] || sed "s/^/info ${meta#releases\/} /" "$meta/info"
 done
 # The end of it is enough; the number of the last switch is counted over the whole, as request.sh does.
-if [ -r ledger ]; then
+if [ -f ledger ] && [ -r ledger ]; then
     tail -c 1000000 ledger | tail -n 1000 | sed 's/^/ledger /'
     echo # the last line may be torn
-    awk '$4 == "begin" { epoch = $2 + 0 } END { print "epoch " epoch + 0 }' ledger
+    awk '$4 == "begin" { e = $2 + 0; epoch = e > 0 && e < 2 ^ 53 ? e : 0 } END { printf "epoch %.0f\n", epoch }' ledger
 elif [ -e ledger ]; then echo 'unreadable ledger'; fi
-[ ! -e conductor ] || echo "conductor $(sha256sum conductor | cut -d ' ' -f 1)"
+[ ! -f conductor ] || echo "conductor $(sha256sum conductor | cut -d ' ' -f 1)"
 [ ! -d spare ] || echo "spare $(ls spare | wc -l)"
 if held=$(cat request 2>/dev/null); then
     printf '%s\n' "$held" | sed 's/^/request /'

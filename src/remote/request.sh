@@ -14,7 +14,8 @@ if [ -e request ]; then
 fi
 # Read as observe.sh reads it. A ledger that cannot be read is no empty one: awk fails, and so does this.
 [ -e ledger ] || : >>ledger
-last=$(awk '$4 == "begin" { last = $0; epoch = $2 + 0 } END { print epoch + 0; print last }' ledger)
+last=$(awk '$4 == "begin" { last = $0; e = $2 + 0; epoch = e > 0 && e < 2 ^ 53 ? e : 0 }
+    END { printf "%.0f\n", epoch; print last }' ledger)
 if [ "${last%%
 *}" != "$3" ]; then
     printf '%s\n' "$last" | tail -n 1
@@ -22,7 +23,7 @@ if [ "${last%%
 fi
 # The spare run was made while there was room: with it this works on a full disk too.
 # Without one, and without room for a new one, the oldest run gives up its evidence.
-if ! mv -T -- spare "runs/$2" 2>/dev/null && ! mkdir -- "runs/$2" 2>/dev/null; then
+if ! { [ -d spare ] && mv -T -- spare "runs/$2"; } 2>/dev/null && ! mkdir -- "runs/$2" 2>/dev/null; then
     oldest=$(find runs -mindepth 1 -maxdepth 1 -type d | sort | head -n 1)
     [ -n "$oldest" ]
     mv -T -- "$oldest" "runs/$2"

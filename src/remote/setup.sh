@@ -24,12 +24,12 @@ cd -P -- "$root"
 [ "$(pwd -P)" = "$root" ] || { echo "$root leads through a link to $(pwd -P): write that as root" >&2; exit 42; }
 [ "$(stat -c %U .)" = "$user" ] || { chown -- "$user:" . && echo "gave $root to $user"; }
 runuser -u "$user" -- sh -eu -c '
-    umask 022
-    cd "$1"
+    umask 022; cd "$1"
     for part in releases shared .shipit; do
         [ ! -L "$part" ] || { echo "$1/$part is a link" >&2; exit 42; }
         [ -d "$part" ] || { mkdir "$part" && echo "made $1/$part"; }
     done
+    [ -O .shipit ] || { echo "$1/.shipit belongs to another user: shipit never takes it over" >&2; exit 42; }
     chmod 0700 .shipit && mkdir -p .shipit/releases .shipit/links .shipit/runs
     [ -e .shipit/ledger ] && exit 0
     # A tree that another tool made: its releases and its link are taken over, all or (after a crash) again.

@@ -2,6 +2,7 @@
 //! complete release that runs, the same command must go through, and what was said must have been true.
 
 mod conductor;
+mod leftovers;
 mod migrations;
 mod person;
 mod point;
