@@ -20,6 +20,17 @@ pub struct Target {
 }
 
 impl Target {
+    /// The same machine with another login, as `--as` takes it: `root@app.example.com:2222`.
+    #[must_use]
+    pub fn with_login(&self, user: &str) -> String {
+        let user = Some(user.to_owned());
+        Self {
+            user,
+            ..self.clone()
+        }
+        .to_string()
+    }
+
     /// Reads `[user@]host[:port]`, `[user@][v6]:port` and `[user@]v6`.
     ///
     /// # Errors

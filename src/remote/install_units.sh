@@ -3,7 +3,7 @@
 # args: root, then pairs: user NAME, enable|start UNIT
 # stdin: anything · a line `shipit-units` · lines of `NAME BEFORE TEXT`, both in base64, `-` for no file · a line `end`
 # exits: 40 not root · 41 cut short · 42 something stands in the way · 43 changed meanwhile · 44 systemd-analyze refuses
-#        45 systemd refuses: the old files are back · 46 installed, the rest not
+#        45 systemd refuses: the old files are back · 46 installed, the rest not · 47 a command failed
 set -eu
 root=$1 dir=/etc/systemd/system names='' placed=no line='' name=''
 shift
@@ -11,6 +11,7 @@ shift
 umask 022
 scratch=$(mktemp -d /run/shipit-units.XXXXXX)
 leave() {
+    code=$?
     if [ "$placed" = yes ]; then
         for name in $names; do
             rm -f -- "$dir/.$name.shipit"
@@ -20,6 +21,7 @@ leave() {
         echo 'the old files are back' >&2
     fi
     rm -rf -- "$scratch"
+    [ "$code" != 1 ] || exit 47
 }
 trap leave EXIT
 trap 'exit 45' HUP INT TERM

@@ -298,8 +298,19 @@ fn only_units_of_this_app_are_installed() {
         .says("is not a plain file")
         .never_says("root:");
     std::fs::remove_file(desk.path("deploy/units/acme-s.service")).unwrap();
-    // Somebody who logs in as another user and has sudo.
+    // Somebody who logs in as another user and has sudo; first on a host where nothing can be written.
     let admin = format!("admin@{}", host.address());
+    let units = "/etc/systemd/system";
+    host.root(&format!(
+        "mount --bind {units} {units} && mount -o remount,bind,ro {units}"
+    ))
+    .ok();
+    desk.shipit(&["unit", "install", "--yes", "--as", &admin])
+        .leaves(1)
+        .says("a command failed on the host; the old files are back")
+        .never_says("neither root nor sudo");
+    host.root(&format!("umount {units}")).ok();
+    assert_eq!(there(&host), before);
     desk.shipit(&["unit", "install", "--yes", "--as", &admin])
         .leaves(0)
         .says("wrote");

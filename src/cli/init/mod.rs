@@ -49,7 +49,8 @@ pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
     for note in project.iter().flat_map(|project| &project.notes) {
         said.push_str(&format!("look at this: {}\n", shown(note.as_bytes())));
     }
-    let login = Target::parse(&host).map_or_else(|_| "HOST".into(), |target| target.host);
+    let login = Target::parse(&host)
+        .map_or_else(|_| "root@HOST".into(), |target| target.with_login("root"));
     let units = if wanted(wish, project.as_ref())? {
         units(&config::load(&path, None)?, &mut said)?
     } else {
@@ -57,9 +58,9 @@ pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
     };
     said.push_str(&match units {
         Units::Written => format!(
-            "look it over, then: shipit unit install --now --as root@{login}; shipit setup --as root@{login}\n"
+            "look it over, then: shipit unit install --now --as {login}; shipit setup --as {login}\n"
         ),
-        Units::Yours => format!("look it over, then: shipit setup --as root@{login}\n"),
+        Units::Yours => format!("look it over, then: shipit setup --as {login}\n"),
     });
     super::results(&said);
     Ok(Exit::Done)

@@ -79,8 +79,8 @@ fn text(config: &Config, standings: &[Standing], strays: &[String]) -> String {
         .any(|unit| unit.differences.iter().any(installs))
     {
         out.push_str(&format!(
-            "next: shipit unit install --as root@{}\n",
-            config.host.host
+            "next: shipit unit install --as {}\n",
+            config.host.with_login("root")
         ));
     }
     out

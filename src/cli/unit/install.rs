@@ -183,11 +183,14 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
         1 | 40 if !is_root => failure
             .why("this login has neither root nor sudo")
             .next(format!(
-                "shipit unit install --as root@{}",
-                config.host.host
+                "shipit unit install --as {}",
+                config.host.with_login("root")
             )),
         41 => failure
             .why("they did not arrive whole")
+            .next("shipit unit install"),
+        47 => failure
+            .why("a command failed on the host; the old files are back")
             .next("shipit unit install"),
         43 => failure
             .why("somebody else changes units on the host")

@@ -102,8 +102,8 @@ fn decide(config: &Config, said: Vec<String>, what: &str) -> Result<Vec<String>,
                 .host("nothing was sent, nothing changed")
                 .next("shipit unit diff")
                 .next(format!(
-                    "shipit unit install --as root@{}",
-                    config.host.host
+                    "shipit unit install --as {}",
+                    config.host.with_login("root")
                 ));
             failure.why = said;
             Err(failure)

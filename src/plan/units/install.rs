@@ -200,7 +200,8 @@ fn port_cut(unit: &Unit, there: &Installed) -> Option<String> {
     let Content::Text(text) = &there.own else {
         return None;
     };
-    if unit.name.kind() != "socket" || there.show("ActiveState") == Some("inactive") {
+    let listens = !matches!(there.show("ActiveState"), Some("inactive" | "failed"));
+    if unit.name.kind() != "socket" || !listens {
         return None;
     }
     let before = Unit {

@@ -192,7 +192,9 @@ fn differences(unit: &Unit, there: &Installed) -> Vec<Difference> {
     } else if state != "loaded" {
         found.push(Difference::Refused(state.into()));
     }
-    if unit.has_section("Install") && there.show("UnitFileState") == Some("disabled") {
+    // Of a template its instances are enabled; the one that was asked for here is nobody's.
+    let enabled = unit.name.is_template() || there.show("UnitFileState") != Some("disabled");
+    if unit.has_section("Install") && !enabled {
         found.push(Difference::Disabled);
     }
     found
@@ -300,4 +302,96 @@ pub fn all_own(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
         "name it {}-….service, or name it under `services` in deploy.yml",
         config.app
     )))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+
+    const TEXT: &str = "[Service]\nExecStart=/bin/a\n[Install]\nWantedBy=multi-user.target\n";
+
+    /// How a host with this text stands to a repository with [`TEXT`].
+    fn found(name: &str, there: &str, more: &str) -> Vec<Difference> {
+        let text = base64::engine::general_purpose::STANDARD.encode(there);
+        let seen = Seen::parse(
+            format!(
+                "show {name} LoadState=loaded\nshow {name} FragmentPath={PLACE}/{name}\n\
+                 file {name} own {PLACE}/{name} text {text}\n{more}"
+            )
+            .as_bytes(),
+        );
+        let unit = Unit::parse(&format!("deploy/units/{name}"), TEXT.as_bytes()).unwrap();
+        compare(&[unit], &seen).remove(0).differences
+    }
+
+    #[test]
+    fn each_difference_is_told_as_what_it_is() {
+        let name = "a.service";
+        assert_eq!(found(name, TEXT, ""), []);
+        assert_eq!(
+            found(name, &format!("# x\n{TEXT}"), ""),
+            [Difference::Comments]
+        );
+        let keys = vec!["ExecStart".to_owned()];
+        assert_eq!(
+            found(name, &TEXT.replace("/bin/a", "/bin/b"), ""),
+            [Difference::Settings(keys)]
+        );
+        let disabled = |name: &str| format!("show {name} UnitFileState=disabled\n");
+        assert_eq!(found(name, TEXT, &disabled(name)), [Difference::Disabled]);
+        assert_eq!(found("a@.service", TEXT, &disabled("a@.service")), []);
+        assert_eq!(
+            found(name, TEXT, "show a.service LoadState=bad-setting\n"),
+            [Difference::Refused("bad-setting".into())]
+        );
+        assert_eq!(
+            found(name, TEXT, "file a.service dropin /etc/x.conf unreadable\n"),
+            [Difference::Unreadable("/etc/x.conf".into())]
+        );
+        // A drop-in that changes nothing, and one of the distribution, are no difference.
+        for (path, text) in [
+            ("/etc/x.conf", "W1NlcnZpY2VdCg=="),
+            ("/usr/lib/x.conf", "W1NlcnZpY2VdClVzZXI9eAo="),
+        ] {
+            assert_eq!(
+                found(
+                    name,
+                    TEXT,
+                    &format!("file a.service dropin {path} text {text}\n")
+                ),
+                []
+            );
+        }
+        assert_eq!(
+            found(
+                name,
+                TEXT,
+                "file a.service dropin /etc/x.conf text W1NlcnZpY2VdClVzZXI9eAo=\n"
+            ),
+            [Difference::DropIn {
+                path: "/etc/x.conf".into(),
+                keys: vec!["User".into()]
+            }]
+        );
+    }
+
+    #[test]
+    fn what_systemctl_did_not_say_is_not_known() {
+        let unit = Unit::parse("a.service", TEXT.as_bytes()).unwrap();
+        for out in [
+            "",
+            "file a.service own /x absent\n",
+            "show a.service LoadState=loaded\n",
+        ] {
+            let differences = compare(std::slice::from_ref(&unit), &Seen::parse(out.as_bytes()))
+                .remove(0)
+                .differences;
+            assert!(
+                matches!(differences[..], [Difference::Unreadable(_)]),
+                "{out:?}: {differences:?}"
+            );
+        }
+    }
 }
