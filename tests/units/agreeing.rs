@@ -7,11 +7,10 @@ use std::process::{Command, Stdio};
 
 use shipit::unit::merge::Unit;
 use shipit::unit::name::UnitName;
-use shipit::unit::render;
-use shipit::unit::rules::{self, Context, Severity};
 use shipit::unit::specifier::{self, Place};
 use shipit::unit::{keys, search, value};
 
+use super::distribution;
 use crate::lab::{self, Host, Suite};
 
 fn version(host: &Host) -> u32 {
@@ -310,43 +309,13 @@ fn agrees(suite: Suite) {
         assert_eq!(mine, dropins, "{name}: drop-ins");
         values += compare(&ours, &theirs, &place, &search);
         units += 1;
-        loaded.push(ours);
+        loaded.push((ours, theirs));
     }
     assert!(
         units > 100 && values > 500,
         "{units} units, {values} values"
     );
-    judged(&loaded, dir.path());
-}
-
-/// Distribution units are kept by people who know systemd: what the rules say of them is either true, or listed with
-/// its reason in docs/units.md.
-fn judged(units: &[Unit], root: &Path) {
-    let docs = include_str!("../../docs/units.md");
-    let context = Context {
-        peers: units.to_vec(),
-        ..Context::default()
-    };
-    let mut unexplained = String::new();
-    for unit in units {
-        let mut unit = unit.clone();
-        for file in &mut unit.files {
-            file.path = file.path.replace(&*root.to_string_lossy(), "");
-        }
-        let findings = rules::lint(&unit, &context)
-            .into_iter()
-            .filter(|finding| finding.severity > Severity::Info);
-        for finding in findings {
-            let name = unit.name.template().unwrap_or_else(|| unit.name.clone());
-            if !docs.contains(&format!("| {name} | {} |", finding.rule)) {
-                unexplained += &render::text(&[finding]);
-            }
-        }
-    }
-    assert!(
-        unexplained.is_empty(),
-        "not explained in docs/units.md:\n{unexplained}"
-    );
+    distribution::judged(&loaded, dir.path(), version(&host));
 }
 
 #[test]

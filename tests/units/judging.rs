@@ -10,6 +10,7 @@
 //! +++ acme.service                                  a unit; the first one is judged, the others are its peers
 //! +++ acme.service.d/x.conf                         a drop-in of the first one
 //! +++ repository acme.service                       the same unit in the repository
+//! +++ acme.env                                      not a unit, but the text of an environment file
 //! ```
 //! A line of a unit that ends in `#<<` (taken off) is where the finding must stand.
 
@@ -22,7 +23,7 @@ use shipit::unit::merge::Unit;
 use shipit::unit::parse::File;
 use shipit::unit::render;
 use shipit::unit::repair::{self, Which};
-use shipit::unit::rules::{self, Calendar, Context, Facts, FileFact, Severity, Strategy};
+use shipit::unit::rules::{self, Calendar, Context, Facts, FileFact, Finding, Severity, Strategy};
 
 pub struct Case {
     pub rule: String,
@@ -31,6 +32,16 @@ pub struct Case {
     pub unit: Unit,
     pub context: Context,
     pub at: Option<u32>,
+    pub environment: Option<String>,
+}
+
+impl Case {
+    fn findings(&self) -> Vec<Finding> {
+        match &self.environment {
+            Some(text) => rules::environment_file("acme.env", text),
+            None => rules::lint(&self.unit, &self.context),
+        }
+    }
 }
 
 fn strategy(name: &str) -> Strategy {
@@ -148,6 +159,7 @@ fn case(name: &str, text: &str) -> Case {
     }
     let mut unit: Option<Unit> = None;
     let mut at = None;
+    let mut environment = None;
     for part in parts {
         let (path, body) = part.split_once('\n').unwrap();
         let path = path.trim();
@@ -156,7 +168,10 @@ fn case(name: &str, text: &str) -> Case {
         }
         let body = body.replace("#<<", "");
         let body = format!("{}\n", body.trim_end());
-        if let Some(path) = path.strip_prefix("repository ") {
+        if path.ends_with(".env") {
+            environment = Some(body);
+            unit = Unit::parse("acme.service", b"");
+        } else if let Some(path) = path.strip_prefix("repository ") {
             facts(&mut context).repository = Unit::parse(path, body.as_bytes());
         } else if path.contains(".d/") {
             unit.as_mut()
@@ -182,6 +197,7 @@ fn case(name: &str, text: &str) -> Case {
         unit: unit.unwrap(),
         context,
         at,
+        environment,
     }
 }
 
@@ -206,7 +222,7 @@ pub fn cases() -> Vec<Case> {
 fn every_rule_fires_on_its_bad_units_and_is_silent_on_its_good_ones() {
     let mut wrong = Vec::new();
     for case in cases() {
-        let findings = rules::lint(&case.unit, &case.context);
+        let findings = case.findings();
         let mine: Vec<_> = findings
             .iter()
             .filter(|finding| finding.rule == case.rule)

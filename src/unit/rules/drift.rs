@@ -164,15 +164,19 @@ rules! {
         if look.show("UnitFileState") == Some("disabled")
             && !started
             && kind != "socket"
-            && look.show("WantedBy").is_none()
+            && !look.is_wanted()
         {
-            found.missing(
+            let finding = found.missing(
                 "Install",
                 format!(
                     "not enabled: gone after the next boot; systemctl enable {}",
                     look.unit.name
                 ),
             );
+            // A distribution leaves many for a person to choose.
+            if look.is_of_the_distribution() && look.context.strategy.is_none() {
+                finding.severity(Severity::Info);
+            }
         }
     }
 

@@ -20,17 +20,30 @@ rules! {
     ///
     /// See systemd.socket(5); systemctl(1), `enable --now`.
     "socket-inactive" Error Socket inactive(look, found) {
-        if let Some(state) = look.show("ActiveState").filter(|state| *state != "active") {
+        // A distribution leaves many to be enabled by whom they serve.
+        let of_others = look.is_of_the_distribution();
+        let refused = look.show("ConditionResult") == Some("no")
+            && look
+                .show("ConditionTimestampMonotonic")
+                .is_some_and(|at| at != "0");
+        if let Some(state) = look.show("ActiveState").filter(|state| *state != "active" && !refused) {
             let result = look
                 .show("Result")
                 .filter(|result| *result != "success")
                 .map_or(String::new(), |result| format!(" ({result})"));
-            found.missing("Socket", format!("{} is {state}{result}: nobody listens; systemctl reset-failed {0} && systemctl start {0}", look.unit.name));
+            let finding = found.missing("Socket", format!("{} is {state}{result}: nobody listens; systemctl reset-failed {0} && systemctl start {0}", look.unit.name));
+            if of_others && state == "inactive" {
+                finding.severity(Severity::Info);
+            }
         }
         if let Some(state) = look
             .show("UnitFileState")
-            .filter(|state| matches!(*state, "disabled" | "static"))
+            .filter(|state| matches!(*state, "disabled" | "static") && !look.is_wanted())
         {
+            let severity = match of_others {
+                true => Severity::Info,
+                false => Severity::Warning,
+            };
             found
                 .missing(
                     "Install",
@@ -39,7 +52,7 @@ rules! {
                         look.unit.name
                     ),
                 )
-                .severity(Severity::Warning);
+                .severity(severity);
         }
     }
 

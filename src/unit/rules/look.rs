@@ -256,6 +256,23 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// The app's name: the last part of its root, or else of the unit's name without its instance.
+    #[must_use]
+    pub fn app(&self) -> &'a str {
+        let root = self.context.root.as_deref();
+        let name = root.and_then(|root| root.trim_end_matches('/').rsplit('/').next());
+        name.filter(|name| !name.is_empty())
+            .unwrap_or(self.unit.name.prefix())
+    }
+
+    /// Whether another unit of the host pulls it in, so that it starts with that.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        ["WantedBy", "RequiredBy", "UpheldBy", "RequisiteOf"]
+            .iter()
+            .any(|key| self.show(key).is_some())
+    }
+
     /// Whether it runs what somebody deploys rather than what the distribution brings.
     #[must_use]
     pub fn is_app(&self) -> bool {

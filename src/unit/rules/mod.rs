@@ -46,6 +46,8 @@ pub enum On {
     Timer,
     /// Every unit.
     Any,
+    /// No unit: the files that `EnvironmentFile=` names, which [`environment_file`] judges.
+    EnvironmentFile,
 }
 
 impl On {
@@ -55,6 +57,7 @@ impl On {
             On::Socket => kind == "socket",
             On::Timer => kind == "timer",
             On::Any => true,
+            On::EnvironmentFile => false,
         }
     }
 }

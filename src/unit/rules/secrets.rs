@@ -1,6 +1,6 @@
 //! How a service gets its secrets, and who else does. No message ever holds a value.
 
-use super::{Finding, Severity, rules};
+use super::{FileFact, Finding, Severity, rules};
 use crate::unit::words;
 
 /// Whether a variable's name says that its value is a secret.
@@ -43,6 +43,25 @@ fn of_the_system(path: &str) -> bool {
         .iter()
         .any(|dir| path.starts_with(dir))
         || path.starts_with('%')
+}
+
+/// Who beside root may put another file there, in words.
+fn foreign(file: &FileFact) -> Option<String> {
+    let owned = |(owner, mode): (&str, u32), what: &str| {
+        if owner != "root" {
+            Some(format!("{owner} owns {what}"))
+        } else if mode & 0o022 != 0 {
+            Some(format!("others than root may write to {what}"))
+        } else {
+            None
+        }
+    };
+    let own = file.exists.then(|| owned((&file.owner, file.mode), "it"));
+    own.flatten().or_else(|| {
+        file.above
+            .iter()
+            .find_map(|(owner, mode)| owned((owner, *mode), "a directory above it"))
+    })
 }
 
 rules! {
@@ -155,40 +174,44 @@ rules! {
     /// An environment file where a less trusted user can change it
     ///
     /// PID 1 reads it as root. Whoever may replace it puts a symlink there, and root reads any file for him: the lines of
-    /// the form KEY=VALUE end up in the environment of a process that he controls.
+    /// the form KEY=VALUE end up in the environment of a process that he controls. `shared/` of an app is such a place.
     ///
     /// In production: measured: a file that only root could read came out through a deploy user's symlink.
     ///
     /// ```ini
+    /// # root owns /etc/acme and /etc/acme/env, mode 0600
     /// [Service]
     /// EnvironmentFile=-/etc/acme/env
     /// ```
     ///
     /// See systemd.exec(5), `EnvironmentFile=`; shipit's docs/security.md.
     "environment-file-place" Warning Service environment_file_place(look, found) {
-        for key in ["EnvironmentFile", "LoadCredential", "PIDFile"] {
-            for entry in look.unit.all("Service", key) {
+        for key in ["EnvironmentFile", "LoadCredential"] {
+            let entries = look.unit.all("Service", key);
+            for entry in &entries {
                 let value = entry.value.trim_start_matches('-');
-                let path = if key == "LoadCredential" {
-                    value.split_once(':').map_or("", |(_, path)| path)
-                } else {
-                    value
+                let path = match key {
+                    "LoadCredential" => value.split_once(':').map_or("", |(_, path)| path),
+                    _ => value,
                 };
-                let foreign = look.file(path).is_some_and(|file| {
-                    file.owner != "root" && file.exists
-                        || file.mode & 0o022 != 0
-                        || file
-                            .above
-                            .iter()
-                            .any(|(owner, mode)| owner != "root" || mode & 0o022 != 0)
-                });
-                let guess = look.file(path).is_none()
-                    && key != "PIDFile"
-                    && path.starts_with('/')
-                    && !of_the_system(path)
-                    && look.is_app();
-                if foreign && !path.starts_with("/run/") || guess {
-                    found.at(entry, format!("{path}: root reads it, and who deploys may replace it (by a symlink to any file); keep it under /etc"));
+                if path.starts_with("/run/") {
+                    continue;
+                }
+                let proof = look.file(path).map(foreign);
+                let message = match proof {
+                    Some(None) => continue,
+                    Some(Some(who)) => format!("{path}: root reads it, and {who}: a symlink there leads root to any file"),
+                    None if path.starts_with('/') && !of_the_system(path) && look.is_app() => {
+                        format!("{path}: root reads it, and who deploys may replace it (by a symlink to any file); keep it under /etc")
+                    }
+                    None => continue,
+                };
+                let finding = found.at(*entry, message);
+                if look.file(path).is_some() {
+                    finding.severity(Severity::Error);
+                }
+                if key == "EnvironmentFile" && entries.len() == 1 && !of_the_system(path) {
+                    finding.suggest("Service", key, format!("-/etc/{}/env", look.app()));
                 }
             }
         }
@@ -225,6 +248,23 @@ rules! {
         }
     }
 
+    /// A line in an environment file that only a shell understands
+    ///
+    /// `shipit unit lint FILE.env` looks into the file. No shell reads it: `export`, `$VAR`, `$(command)` and backquotes are taken
+    /// as they stand, and a line that is not NAME=VALUE is ignored.
+    ///
+    /// In production: the program gets `$HOME/data` with the dollar sign, or nothing at all; systemd says so in the journal, once.
+    ///
+    /// ```ini
+    /// # instead of: export DATA=$HOME/data
+    /// DATA=/home/acme/data
+    /// ```
+    ///
+    /// See systemd.exec(5), `EnvironmentFile=`.
+    "environment-file-syntax" Warning EnvironmentFile environment_file_syntax(_look, _found) {
+        // It is about another kind of file than units: `environment_file` judges these.
+    }
+
     /// Secrets would be better as credentials
     ///
     /// A credential is a file that only this service sees, in memory, gone when it stops. An environment variable goes to every
@@ -257,7 +297,7 @@ rules! {
 }
 
 /// Judges the text of an `EnvironmentFile=`: no shell reads it, so `export`, `$VAR` and commands are taken as they
-/// stand. Messages name variables, never values. Rule `environment-file-syntax`; systemd.exec(5).
+/// stand. Messages name variables, never values. This is the rule `environment-file-syntax`; systemd.exec(5).
 #[must_use]
 pub fn environment_file(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
