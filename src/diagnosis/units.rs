@@ -11,6 +11,7 @@ use crate::unit::rules::{self, Facts, Severity};
 /// Rules whose errors can be why a unit does not come up.
 const EXPLAINS: [&str; 12] = [
     "type-",
+    "pidfile-",
     "exec-",
     "syntax",
     "unknown-",
@@ -21,7 +22,6 @@ const EXPLAINS: [&str; 12] = [
     "notify",
     "restart-oneshot",
     "start-limit-section",
-    "environment-",
 ];
 
 pub(super) fn findings(
@@ -78,6 +78,8 @@ fn depth(unit: &Unit, facts: &Facts, finding: &rules::Finding) -> Depth {
         {
             Depth::Named
         }
+        // systemd is content with these ends, and has killed what was left.
+        "type-oneshot-forks" | "type-forking-ends" if error => Depth::Text,
         "drift-failed" if error => Depth::State,
         // A socket that its service took down is no cause.
         "socket-inactive" if error && show("Result").ends_with("limit-hit") => Depth::Fallout,
@@ -92,7 +94,7 @@ fn depth(unit: &Unit, facts: &Facts, finding: &rules::Finding) -> Depth {
 /// a start that never ends, or by an end that nobody asked for; a crash has other reasons.
 fn explains(rule: &str, result: &str) -> bool {
     let crashed = matches!(result, "exit-code" | "signal" | "core-dump" | "oom-kill");
-    let promise = ["type-", "notify"]
+    let promise = ["type-", "pidfile-", "notify"]
         .iter()
         .any(|begin| rule.starts_with(begin));
     !(crashed && promise) && EXPLAINS.iter().any(|begin| rule.starts_with(begin))
