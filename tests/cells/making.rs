@@ -57,12 +57,8 @@ fn text(cell: &Cell, face: Face, unit: &str) -> String {
     )
 }
 
-/// Writes the units of these cells, enables and starts them, and does not wait.
-///
-/// They are enabled because systemd forgets what became of a unit that nobody refers to.
-pub fn make<'a>(host: &Host, cells: &'a [Cell]) -> Vec<Made<'a>> {
-    host.write_file("/opt/cells/current/act", include_bytes!("act"));
-    host.write_file("/opt/cells/current/tell", include_bytes!("tell"));
+/// Writes the units of these cells and enables them: systemd forgets what became of a unit that nobody refers to.
+pub fn write<'a>(host: &Host, cells: &'a [Cell]) -> Vec<Made<'a>> {
     let mut made = Vec::new();
     for cell in cells {
         for (face, _) in &cell.shows {
@@ -77,13 +73,33 @@ pub fn make<'a>(host: &Host, cells: &'a [Cell]) -> Vec<Made<'a>> {
             });
         }
     }
-    let names: Vec<&str> = made.iter().map(|made| made.unit.as_str()).collect();
-    let names = names.join(" ");
+    let names = names(&made);
     host.root(&format!(
-        "chmod 755 /opt/cells/current/* && systemctl daemon-reload && systemctl --quiet enable {names} && systemctl start --no-block {names}"
+        "systemctl daemon-reload && systemctl --quiet enable {names}"
     ))
     .ok();
     made
+}
+
+/// Starts them, and does not wait.
+pub fn start(host: &Host, made: &[Made<'_>]) {
+    host.root(&format!("systemctl start --no-block {}", names(made)))
+        .ok();
+}
+
+/// Puts the programs on the host, writes the units and starts them.
+pub fn make<'a>(host: &Host, cells: &'a [Cell]) -> Vec<Made<'a>> {
+    host.write_file("/opt/cells/current/act", include_bytes!("act"));
+    host.write_file("/opt/cells/current/tell", include_bytes!("tell"));
+    host.root("chmod 755 /opt/cells/current/*").ok();
+    let made = write(host, cells);
+    start(host, &made);
+    made
+}
+
+fn names(made: &[Made<'_>]) -> String {
+    let names: Vec<&str> = made.iter().map(|made| made.unit.as_str()).collect();
+    names.join(" ")
 }
 
 /// `systemctl show` of units, all at once.
