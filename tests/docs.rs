@@ -25,7 +25,10 @@ fn read(path: &str) -> String {
 /// Every document that people read, by its path.
 fn documents() -> Vec<PathBuf> {
     let mut all = vec![PathBuf::from("README.md"), PathBuf::from("CHANGELOG.md")];
-    for entry in std::fs::read_dir("docs").unwrap() {
+    for entry in ["docs", "docs/apps"]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+    {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ext| ext == "md") {
             all.push(path);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # image.sh SUITE: prints the directory of that suite's image, built first if its recipe is new.
+# SUITE+apps is the same with the runtimes of real apps (image-apps.packages).
 # One build at a time for each recipe; a half-built image never has the name of a whole one.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -8,8 +9,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=SCRIPTDIR/lib.sh
 . "$here/lib.sh"
 
-suite=$1
-case $suite in bookworm | trixie) ;; *) die "no such suite: $suite (bookworm, trixie)" ;; esac
+name=$1
+suite=${name%+apps}
+case $suite in bookworm | trixie) ;; *) die "no such suite: $name (bookworm, trixie, each with +apps)" ;; esac
+packages=$(cat "$here/image.packages")
+[ "$name" = "$suite" ] || packages=$(printf '%s\n' "$packages" && cat "$here/image-apps.packages")
 
 # This machine's own Debian sources, with the suite replaced: "URI SUITE" a line. Other people's
 # repositories do not matter; a machine that is not Debian names a mirror in SHIPIT_LAB_MIRROR.
@@ -29,13 +33,13 @@ sources() {
 sources=$(sources)
 [ -n "$sources" ] || die "no Debian source in this machine's apt configuration; set SHIPIT_LAB_MIRROR to a mirror's URI"
 
-recipe=$(cat "$here/image.sh" "$here/inside.sh" "$here/image.packages" && printf '%s\n' "$suite" "$sources")
-key=$suite-$(printf '%s' "$recipe" | sha256sum | cut -c1-16)
+recipe=$(cat "$here/image.sh" "$here/inside.sh" && printf '%s\n' "$packages" "$suite" "$sources")
+key=$name-$(printf '%s' "$recipe" | sha256sum | cut -c1-16)
 mkdir -p "$images"
 exec 9>"$images/$key.lock"
 flock 9
 if [ ! -d "$images/$key" ]; then
-  say "building the lab's $suite image, once: about 30 s"
+  say "building the lab's $name image, once: about 30 s; with apps a minute"
   started=$(date +%s)
   rm -rf "$images/.build-$key"
   # What apt needs to reach its sources from here (a proxy, a clock that is off) holds for the build too.
@@ -46,14 +50,14 @@ if [ ! -d "$images/$key" ]; then
   # shellcheck disable=SC2016 # $1 and the variable belong to the hook
   printf '%s\n' "$sources" | sed 's/^/deb /; s/$/ main/' |
     mmdebstrap --mode=root --variant=minbase --quiet --aptopt="$options" \
-      --include="$(awk '/^[^#]/ { print $1 }' "$here/image.packages" | paste -sd,)" \
+      --include="$(awk '/^[^#]/ { print $1 }' <<<"$packages" | paste -sd,)" \
       --customize-hook='chroot "$1" /bin/sh -s <"$SHIPIT_LAB_INSIDE"' \
       "$suite" "$images/.build-$key" - >&2 9>&-
   rm -f "$images/.build-$key/etc/apt/apt.conf.d/99mmdebstrap"
   mv -T "$images/.build-$key" "$images/$key"
   say "built in $(($(date +%s) - started)) s: $images/$key"
   # Recipes that nobody asked for in a week, and that no host stands on, go.
-  find "$images" -maxdepth 1 -type d -name "$suite-*" ! -name "$key" -mtime +7 | while read -r old; do
+  find "$images" -maxdepth 1 -type d -name "$name-*" ! -name "$key" -mtime +7 | while read -r old; do
     grep -qsFx "$old" "$hosts"/*/image || rm -rf "$old" "$old.lock"
   done
 fi

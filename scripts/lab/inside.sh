@@ -24,6 +24,8 @@ printf 'AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/lab_keys\n' >/etc/ssh/s
 mkdir -p /var/log/journal
 
 systemctl disable nginx.service haproxy.service
+# Only with apps.
+[ ! -e /lib/systemd/system/caddy.service ] || systemctl disable caddy.service
 systemctl mask console-getty.service getty@.service apt-daily.timer apt-daily-upgrade.timer \
   dpkg-db-backup.timer e2scrub_all.timer man-db.timer fstrim.timer systemd-firstboot.service \
   e2scrub_reap.service

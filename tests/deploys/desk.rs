@@ -169,11 +169,16 @@ impl Desk {
     }
 
     fn place(&self, tree: &TempDir) {
+        self.ship(tree.path());
+    }
+
+    /// The tree that is shipped next: a copy of this directory.
+    pub fn ship(&self, tree: &Path) {
         let source = self.path("source");
         if source.exists() {
             fs::remove_dir_all(&source).unwrap();
         }
-        copy(tree.path(), &source);
+        copy(tree, &source);
     }
 
     /// `setup` through root, as the README says.

@@ -29,12 +29,20 @@ impl Suite {
     /// A host of this suite with an ext4 of that size (`40M`) and 2048 inodes over `/opt`, which can be filled.
     pub fn with_small_disk(self, size: &str) -> Builder {
         Builder {
-            suite: self,
             disk: Some(size.to_owned()),
+            ..Builder::from(self)
         }
     }
 
-    pub(super) fn name(self) -> &'static str {
+    /// A host of this suite with the runtimes of real apps on it: node, gunicorn, puma, caddy, Go.
+    pub fn with_apps(self) -> Builder {
+        Builder {
+            image: Image(self, Packages::Apps),
+            ..Builder::from(self)
+        }
+    }
+
+    fn name(self) -> &'static str {
         match self {
             Self::Bookworm => "bookworm",
             Self::Trixie => "trixie",
@@ -42,23 +50,49 @@ impl Suite {
     }
 }
 
+/// What is installed on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Packages {
+    /// What every test may count on.
+    Plain,
+    /// The runtimes of real apps too.
+    Apps,
+}
+
+/// What a host is booted from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Image(Suite, Packages);
+
+impl Image {
+    /// The word that `scripts/lab/image.sh` takes.
+    pub(super) fn name(self) -> String {
+        match self.1 {
+            Packages::Plain => self.0.name().to_owned(),
+            Packages::Apps => format!("{}+apps", self.0.name()),
+        }
+    }
+}
+
 /// What to boot.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    suite: Suite,
+    image: Image,
     disk: Option<String>,
 }
 
 impl From<Suite> for Builder {
     fn from(suite: Suite) -> Self {
-        Self { suite, disk: None }
+        Self {
+            image: Image(suite, Packages::Plain),
+            disk: None,
+        }
     }
 }
 
 impl Builder {
     /// Boots it. `None`, said loudly, where no host can boot; [`super::host`] is the way to call this.
     pub fn boot_if_possible(self) -> Option<Host> {
-        if let Err(why) = available(self.suite) {
+        if let Err(why) = available(self.image) {
             leave_out(&format!("no lab host can boot here: {why}"));
             return None;
         }
@@ -68,7 +102,7 @@ impl Builder {
     /// Boots it; panics where that is impossible.
     pub fn boot(self) -> Host {
         let mut up = Command::new(script("host.sh"));
-        up.args(["up", self.suite.name(), &std::process::id().to_string()])
+        up.args(["up", &self.image.name(), &std::process::id().to_string()])
             .args(self.disk);
         let output = up.stdin(Stdio::null()).output().unwrap();
         let dir = PathBuf::from(Output::of("host.sh up", &output).ok());
@@ -80,7 +114,7 @@ impl Builder {
         };
         Host {
             address: read("address").parse().unwrap(),
-            suite: self.suite,
+            suite: self.image.0,
             dir,
         }
     }

@@ -17,7 +17,7 @@ mod load;
 mod output;
 mod proxy;
 
-pub use boot::{Builder, Host, Suite};
+pub use boot::{Builder, Host, Image, Suite};
 pub use load::{Load, Miss};
 pub use output::Output;
 pub use proxy::{DelayProxy, Way};
@@ -47,21 +47,21 @@ fn script(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Why no host of this suite can boot here, if none can. Builds the image if it has to, and takes away what
+/// Why no host of this image can boot here, if none can. Builds the image if it has to, and takes away what
 /// dead test runs left; both once a process.
 ///
 /// # Errors
 /// A sentence: no root, a missing program, an image that cannot be built.
-pub fn available(suite: Suite) -> Result<(), String> {
+pub fn available(image: Image) -> Result<(), String> {
     static MACHINE: OnceLock<Result<(), String>> = OnceLock::new();
-    static IMAGES: Mutex<BTreeMap<Suite, Result<(), String>>> = Mutex::new(BTreeMap::new());
+    static IMAGES: Mutex<BTreeMap<Image, Result<(), String>>> = Mutex::new(BTreeMap::new());
     MACHINE
         .get_or_init(|| machine().and_then(|()| sweep()))
         .clone()?;
     let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
     images
-        .entry(suite)
-        .or_insert_with(|| run(Command::new(script("image.sh")).arg(suite.name())))
+        .entry(image)
+        .or_insert_with(|| run(Command::new(script("image.sh")).arg(image.name())))
         .clone()
 }
 

@@ -32,8 +32,8 @@ fn all() -> Vec<Answers> {
     let mut all = Vec::new();
     for program in PROGRAMS {
         for strategy in STRATEGIES {
-            // Only these two load a new release on a signal; caddy takes no socket from systemd.
-            let reloads = matches!(program, Program::Gunicorn | Program::Puma);
+            // Only these serve a new release without a new process; caddy takes no socket from systemd.
+            let reloads = matches!(program, Program::Gunicorn | Program::Puma | Program::Static);
             if strategy == Strategy::Reload && !reloads
                 || strategy.needs_socket() && program == Program::Static
             {

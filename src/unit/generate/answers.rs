@@ -100,10 +100,9 @@ impl Answers {
             command: None,
             port: Some(8080),
             strategy: Strategy::Restart,
-            ready: if program == Program::Gunicorn {
-                Ready::Notify
-            } else {
-                Ready::Exec
+            ready: match program {
+                Program::Gunicorn | Program::Static => Ready::Notify,
+                Program::Node | Program::Puma | Program::Binary => Ready::Exec,
             },
             user: app.to_owned(),
             drain: Duration::from_secs(25),

@@ -40,8 +40,7 @@ pub(super) fn write(text: &mut Text, answers: &Answers) {
                 .note("node's os.networkInterfaces() needs AF_NETLINK.")
                 .set(directive.key, format!("{} AF_NETLINK", directive.values[0])),
             key => directive
-                .values
-                .iter()
+                .values_for(runtime(answers.program))
                 .fold(&mut *text, |text, value| text.set(key, value)),
         };
     }

@@ -12,9 +12,15 @@ pub(super) fn service(answers: &Answers) -> Written {
 
     text.section("Service");
     match answers.ready {
-        Ready::Notify => text
-            .note("Started means: the program has said READY=1.")
-            .set("Type", "notify"),
+        Ready::Notify => {
+            text.note("Started means: the program has said READY=1.")
+                .set("Type", "notify");
+            if let Some(who) = child_that_reports(answers.program) {
+                text.note(&format!("{who} says it, not the main process."))
+                    .set("NotifyAccess", "all");
+            }
+            &mut text
+        }
         Ready::Exec => text
             .note(
                 "Started means: the program file runs. It is ready when the health check says so.",
@@ -43,13 +49,7 @@ pub(super) fn service(answers: &Answers) -> Written {
     }
     text.set("ExecStart", command(answers));
     if answers.strategy == Strategy::Reload {
-        let signal = if answers.program == Program::Puma {
-            "USR1"
-        } else {
-            "HUP"
-        };
-        text.note("Only for programs that handle the signal: others die of it.");
-        text.set("ExecReload", format!("/bin/kill -{signal} $MAINPID"));
+        reload(&mut text, answers.program);
     }
     text.gap()
         .note("Started again after every death, without a limit but with a pause.");
@@ -76,6 +76,30 @@ pub(super) fn service(answers: &Answers) -> Written {
         text.set("DefaultInstance", "blue");
     }
     text.written()
+}
+
+/// How the running process comes to serve what `current` names now.
+fn reload(text: &mut Text, program: Program) {
+    let signal = match program {
+        Program::Static => {
+            text.note("Each file is read through current: nothing is left to load after a deploy.")
+                .set("ExecReload", "/bin/true");
+            return;
+        }
+        Program::Puma => "USR1",
+        Program::Node | Program::Gunicorn | Program::Binary => "HUP",
+    };
+    text.note("Only for programs that handle the signal: others die of it.")
+        .set("ExecReload", format!("/bin/kill -{signal} $MAINPID"));
+}
+
+/// Who sends READY=1 where the main process does not: the default `NotifyAccess=main` would drop it.
+fn child_that_reports(program: Program) -> Option<&'static str> {
+    match program {
+        Program::Node => Some("systemd-notify, which node starts,"),
+        Program::Gunicorn | Program::Puma => Some("A worker that has loaded the app"),
+        Program::Binary | Program::Static => None,
+    }
 }
 
 fn head(text: &mut Text, answers: &Answers) {
@@ -150,7 +174,7 @@ fn command(answers: &Answers) -> String {
             let bind = match (socket, answers.is_template()) {
                 (true, _) => String::new(), // taken from systemd
                 (false, true) => format!("--bind unix:{unix} "),
-                (false, false) => format!("--bind 127.0.0.1:{port} "),
+                (false, false) => format!("--bind 0.0.0.0:{port} "),
             };
             let drain = answers.drain.as_secs();
             format!(
@@ -159,10 +183,19 @@ fn command(answers: &Answers) -> String {
         }
         Program::Puma => {
             let bind = match (socket, answers.is_template()) {
-                (false, true) => format!("unix://{unix}"),
-                _ => format!("tcp://0.0.0.0:{port}"),
+                // A --bind would have to be spelled as the kernel spells the socket's address; else puma
+                // tries to open the port a second time.
+                (true, _) => "--bind-to-activated-sockets=only".to_owned(),
+                (false, true) => format!("--bind unix://{unix}"),
+                (false, false) => format!("--bind tcp://0.0.0.0:{port}"),
             };
-            format!("/usr/bin/puma --dir {live} --bind {bind}")
+            // One by one on USR1, each from what current names then; a single process would restart as a whole.
+            let workers = if answers.strategy == Strategy::Reload {
+                " --workers 2"
+            } else {
+                ""
+            };
+            format!("/usr/bin/puma --dir {live}{workers} {bind}")
         }
         Program::Static => {
             let listen = if answers.is_template() && !socket {

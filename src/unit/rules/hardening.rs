@@ -81,10 +81,10 @@ rules! {
             });
         let finding = found.missing("Service", format!("no {names}{score}"));
         for directive in missing {
-            let (first, more) = directive.values.split_first().unwrap_or((&"", &[]));
-            finding.suggest("Service", directive.key, *first);
-            for value in more {
-                finding.add("Service", directive.key, *value);
+            let mut values = directive.values_for(look.runtime());
+            finding.suggest("Service", directive.key, values.next().unwrap_or_default());
+            for value in values {
+                finding.add("Service", directive.key, value);
             }
         }
     }

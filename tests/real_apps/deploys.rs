@@ -1,0 +1,120 @@
+//! Deploys and a rollback by the real program, of real apps under the units it wrote for them: not one request
+//! fails, and the sandbox is as it was generated.
+
+use std::time::Duration;
+
+use super::app::App;
+use crate::deploys::desk::Desk;
+use crate::lab::{self, Host, Load, Suite};
+
+/// The host has the units that `shipit unit generate` writes, and went through `shipit setup`.
+fn desk(host: &Host, app: App, strategy: &str) -> Desk {
+    let desk = Desk::at(host, "ann");
+    // What is served from a file cannot name its release.
+    let proof = match app {
+        App::Static => "contains: v",
+        _ => "release: true",
+    };
+    desk.file(
+        "deploy.yml",
+        &format!(
+            "app: acme\nhost: deploy@{}\nsource: source\nservices:\n  - unit: acme.service\n    strategy: {strategy}\n    \
+             start_timeout: 60s\n    health: {{url: \"http://127.0.0.1:8080/\", {proof}, timeout: 60s, watch: 1s}}\n",
+            host.address()
+        ),
+    );
+    let generate = ["unit", "generate", "--user", "app"];
+    desk.shipit(&[&generate, app.answers()].concat()).leaves(0);
+    desk.shipit(&["unit", "lint", "deploy/units"]).leaves(0);
+    host.copy_in(&desk.path("deploy/units"), "/etc/systemd/system");
+    host.root("systemctl daemon-reload && systemctl --quiet enable acme.service")
+        .ok();
+    if strategy == "socket" {
+        host.root("systemctl --quiet enable --now acme.socket").ok();
+    }
+    desk.setup();
+    desk
+}
+
+fn deploy(desk: &Desk, host: &Host, app: App, version: &str) -> String {
+    desk.ship(app.release(host, version).path());
+    let release = desk.json(&["deploy"]).leaves(0).release();
+    match app {
+        App::Static => version.to_owned(),
+        _ => release,
+    }
+}
+
+fn answer(host: &Host) -> String {
+    host.root("curl -s --max-time 30 http://127.0.0.1:8080/")
+        .ok()
+        .trim()
+        .to_owned()
+}
+
+fn no_request_fails(app: App, strategy: &str) {
+    let host = lab::host!(Suite::Bookworm.with_apps());
+    let desk = desk(&host, app, strategy);
+    let one = deploy(&desk, &host, app, "v1");
+    assert_eq!(answer(&host), one);
+
+    // systemd has nothing to say about the units as they are on the host, nor much to expose.
+    let said = host.root("cd /etc/systemd/system && systemd-analyze verify --man=no acme.* 2>&1");
+    let said: Vec<&str> = said.stdout.lines().filter(|l| l.contains("acme")).collect();
+    assert!(said.is_empty(), "{said:#?}");
+    host.root("systemd-analyze security --no-pager --threshold=20 acme.service")
+        .ok();
+
+    let load = Load::on(host.web(8080)).timeout(Duration::from_secs(60));
+    let new = load.clone().rate(50).start();
+    let kept = load.rate(100).keep_alive(10).start();
+    let two = deploy(&desk, &host, app, "v2");
+    assert_eq!(answer(&host), two);
+    desk.json(&["rollback"]).leaves(0);
+    assert_eq!(answer(&host), one);
+    for counts in [new.stop(), kept.stop()] {
+        assert_eq!(counts.failures(), 0, "{counts:?}");
+        assert!(counts.from(&one) > 0 && counts.from(&two) > 0, "{counts:?}");
+    }
+    assert_eq!(host.unit("acme.service", "NRestarts"), "0");
+}
+
+#[test]
+fn node_behind_a_socket() {
+    no_request_fails(App::Node, "socket");
+}
+
+#[test]
+fn gunicorn_behind_a_socket() {
+    no_request_fails(App::Python, "socket");
+}
+
+#[test]
+fn gunicorn_reloaded() {
+    no_request_fails(App::Python, "reload");
+}
+
+#[test]
+fn puma_behind_a_socket() {
+    no_request_fails(App::Ruby, "socket");
+}
+
+#[test]
+fn puma_reloaded_worker_by_worker() {
+    no_request_fails(App::Ruby, "reload");
+}
+
+#[test]
+fn a_rust_program_behind_a_socket() {
+    no_request_fails(App::Rust, "socket");
+}
+
+#[test]
+fn a_go_program_behind_a_socket() {
+    no_request_fails(App::Go, "socket");
+}
+
+#[test]
+fn files_that_caddy_reads_through_current() {
+    no_request_fails(App::Static, "reload");
+}

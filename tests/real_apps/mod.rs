@@ -1,0 +1,7 @@
+//! Real apps on real runtimes, under the units that `shipit unit generate` writes for them. The apps are those that
+//! docs/apps/ shows: what a reader copies is what runs here.
+
+mod app; // the apps: taken from the pages, built, with what `generate` is asked for them
+mod deploys; // deployed and rolled back under load, sandboxed as generated
+mod lifecycle; // ready when they say so, drained politely, killed when they hang
+mod routed; // two instances from the generated template behind nginx
