@@ -4,7 +4,7 @@
 # args: root app user group path-unit service-unit boot-unit sudo-rule('' for none) copy-keys(yes|no) env-helper journal-helper
 # exits: 40 not root · 41 sudo rule refused · 42 something stands in the way
 set -eu
-# shellcheck disable=SC2034 # what comes after this file, in src/remote/root, uses them
+# shellcheck disable=SC2034 # setup_install.sh goes on from here and uses them
 root=$1 app=$2 user=$3 group=$4 path_unit=$5 service_unit=$6 boot_unit=$7 sudo_rule=$8 copy_keys=$9
 [ "$(id -u)" = 0 ] || exit 40
 
