@@ -39,6 +39,9 @@ pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
     if let Some(desk) = &evidence.desk {
         found.extend(desk_findings(desk, evidence.link.is_some()));
     }
+    if let Some(failure) = &evidence.repository {
+        found.push(Finding::of_failure(Area::Laptop, Depth::Laptop, failure));
+    }
     if let Some(failure) = &evidence.link {
         found.push(Finding::of_failure(Area::Link, Depth::Link, failure));
     }

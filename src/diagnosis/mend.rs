@@ -3,8 +3,8 @@
 use crate::unit::render;
 use crate::unit::rules::Finding;
 
-/// The lines that put a finding right, on the host or in the unit.
-pub(super) fn lines(unit: &str, finding: &Finding) -> Vec<String> {
+/// The lines that put a finding right, on the host or in the unit. `repository`: whether the unit is kept there.
+pub(super) fn lines(app: &str, unit: &str, finding: &Finding, repository: bool) -> Vec<String> {
     let explain = format!("shipit unit explain {}", finding.rule);
     let quoted = |key: &str| {
         let rest = finding.message.split_once(key)?.1;
@@ -19,9 +19,16 @@ pub(super) fn lines(unit: &str, finding: &Finding) -> Vec<String> {
                 "sudo systemctl unmask {unit} && sudo systemctl start {unit}"
             )]
         }
-        "drift-load" if finding.message.contains("no such unit") => vec![format!(
-            "write it to /etc/systemd/system/{unit} (shipit unit generate), then sudo systemctl daemon-reload"
-        )],
+        "drift-load" if finding.message.contains("no such unit") => {
+            if repository {
+                vec!["shipit unit install".into()]
+            } else {
+                vec!["shipit unit generate && shipit unit install".into()]
+            }
+        }
+        "drift-repository" | "socket-listen-changed" => {
+            vec!["shipit unit diff".into(), "shipit unit install".into()]
+        }
         "drift-load" => vec![format!("sudo systemd-analyze verify {}", finding.file)],
         "drift-disabled" => vec![format!("sudo systemctl enable {unit}")],
         "drift-failed" => vec![
@@ -51,6 +58,9 @@ pub(super) fn lines(unit: &str, finding: &Finding) -> Vec<String> {
         ],
         "environment-file-optional" => {
             let path = finding.message.split(' ').next().unwrap_or_default();
+            if path == format!("/etc/{app}/env") {
+                return vec!["shipit env set NAME".into()];
+            }
             vec![format!(
                 "sudo install -D -m 0600 /dev/null {path}    # and fill it; or `EnvironmentFile=-{path}` if it may be missing"
             )]

@@ -33,6 +33,8 @@ pub struct Evidence {
     pub link: Option<Failure>,
     /// The host.
     pub seen: Option<Observed>,
+    /// Why the units of the repository could not be used.
+    pub repository: Option<Failure>,
     /// The app's units.
     pub live: Option<Live>,
     /// What the health addresses answered, by service.

@@ -4,6 +4,7 @@
 use super::{Area, Depth, Evidence, Finding, mend};
 use crate::config::{Config, Service};
 use crate::facts::Live;
+use crate::plan::needs;
 use crate::plan::observed::{Current, Observed};
 use crate::unit::merge::Unit;
 use crate::unit::rules::{self, Facts, Severity};
@@ -31,6 +32,7 @@ pub(super) fn findings(
     evidence: &Evidence,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
+    let wanted = needs::units(config);
     for (unit, facts, judged) in live.judge(config) {
         let name = unit.name.as_str();
         for finding in judged {
@@ -39,17 +41,32 @@ pub(super) fn findings(
                 continue;
             }
             let rule = rules::all().find(|rule| rule.name == finding.rule);
+            // What nothing names but the repository can wait; a deploy does without it.
+            let later = finding.rule == "drift-load" && !wanted.contains(&name);
             let mut one = Finding::new(
-                finding.severity,
+                if later {
+                    Severity::Warning
+                } else {
+                    finding.severity
+                },
                 Area::Unit,
                 depth(unit, facts, &finding),
-                format!("{name}: {}", finding.message),
+                if finding.message.starts_with(name) {
+                    finding.message.clone()
+                } else {
+                    format!("{name}: {}", finding.message)
+                },
             )
             .of(name)
             .why(rule.map(rules::Rule::in_production).unwrap_or_default());
             one.place = Some((finding.file.clone(), finding.line));
             one.rule = Some(finding.rule);
-            one.next = mend::lines(name, &finding);
+            one.next = mend::lines(
+                config.app.as_str(),
+                name,
+                &finding,
+                facts.repository.is_some(),
+            );
             if one.depth == Depth::State {
                 one.log = evidence.journals.get(name).cloned().unwrap_or_default();
             }

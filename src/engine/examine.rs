@@ -45,7 +45,10 @@ fn look(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> Result
     let before = now();
     let seen = evidence.seen.insert(observe(host, config)?).clone();
     evidence.skew = seen.time.map(|time| skew(time, before, now()));
-    let live = evidence.live.insert(collect(host, config)?).clone();
+    let repository = super::units::repository(config);
+    let known = repository.as_deref().unwrap_or_default();
+    let live = evidence.live.insert(collect(host, config, known)?).clone();
+    evidence.repository = repository.err();
     for service in &config.services {
         if let Some(probed) = ask(host, config, service, &seen, &live)? {
             evidence.probes.insert(service.unit.to_string(), probed);

@@ -6,6 +6,7 @@ use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::plan::needs;
 use crate::remote::{self, Script};
+use crate::unit::merge::Unit;
 
 use super::session::lost_while;
 
@@ -15,12 +16,14 @@ const MOST: usize = 12_000;
 /// The file systems that a service needs, beside that of the app's root.
 const SPACES: [&str; 4] = ["/var/log", "/var/lib", "/tmp", "/run"];
 
-/// The app's units with all that the host says of them. Two or three round trips.
+/// The app's units with all that the host says of them, and those of the repository beside them. Two or three round
+/// trips.
 ///
 /// # Errors
 /// When the line is lost, or a script does not end well.
-pub fn collect(host: &mut dyn Host, config: &Config) -> Result<Live, Failure> {
-    let wanted = needs::units(config);
+pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Result<Live, Failure> {
+    let mut wanted = needs::units(config);
+    wanted.extend(repository.iter().map(|unit| unit.name.as_str()));
     let mut args = vec![config.app.to_string()];
     args.extend(wanted.iter().map(|unit| (*unit).to_owned()));
     // A service without its socket may want one: that it is not there must be known.
@@ -40,7 +43,11 @@ pub fn collect(host: &mut dyn Host, config: &Config) -> Result<Live, Failure> {
         )));
     }
     let answers = ask(host, &asked)?;
-    Ok(Live::new(seen, answers, root, &wanted))
+    let mut live = Live::new(seen, answers, root, &wanted);
+    for (unit, facts) in &mut live.units {
+        facts.repository = repository.iter().find(|own| own.name == unit.name).cloned();
+    }
+    Ok(live)
 }
 
 /// Asks, in as many scripts as it takes.

@@ -234,7 +234,7 @@ fn an_environment_file_that_is_missing() {
     let said = doctor(&desk);
     said.first(
         "/etc/acme/env is not on the host: the start fails",
-        "/etc/acme/env",
+        "shipit env set NAME",
     );
     said.below("failed (resources)");
 }
@@ -246,7 +246,7 @@ fn a_socket_without_its_service() {
     host.root("systemctl stop acme.service && rm /etc/systemd/system/acme.service && systemctl daemon-reload").ok();
     doctor(&desk).first(
         "acme.service: systemd has no such unit",
-        "write it to /etc/systemd/system/acme.service",
+        "shipit unit generate && shipit unit install",
     );
 }
 
@@ -271,6 +271,47 @@ fn a_full_disk() {
     host.fill_disk_blocks();
     let said = doctor(&desk);
     said.first("/opt/acme: the disk is full", "shipit prune");
+}
+
+#[test]
+fn units_that_the_repository_has_otherwise_are_told_but_break_nothing() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    let unit = host.read_file("/etc/systemd/system/acme.service");
+    desk.file(
+        "deploy/units/acme.service",
+        &format!("{unit}\n[Service]\nNice=5\n"),
+    );
+    desk.file(
+        "deploy/units/acme-backup.timer",
+        "[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n",
+    );
+    let said = doctor(&desk);
+    assert_eq!(
+        (said.errors(), said.ran.code()),
+        (0, Some(0)),
+        "{}",
+        said.ran
+    );
+    let told = |what: &str, next: &str| {
+        let found = said
+            .findings()
+            .iter()
+            .find(|f| f["what"].to_string().contains(what));
+        let found = found.unwrap_or_else(|| panic!("{what}: {}", said.ran));
+        assert!(
+            found["severity"] == "warning" && found["next"].to_string().contains(next),
+            "{found:#}"
+        );
+    };
+    told(
+        "acme.service: differs from the repository in Nice",
+        "shipit unit diff",
+    );
+    told(
+        "acme-backup.timer: systemd has no such unit",
+        "shipit unit install",
+    );
 }
 
 #[test]

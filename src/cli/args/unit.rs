@@ -13,7 +13,7 @@ pub enum UnitCommand {
     #[command(
         long_about = "Example:\n  shipit unit lint deploy/units\n  shipit unit lint --fix acme.service acme.socket\n  shipit unit lint --host\n\nFiles that are given together are looked at together; drop-ins beside a unit are read with it. \
         With --host the units that the host of deploy.yml has are judged, with what is so there: users, files, processes, sockets; \
-        files given too are what the repository has, and differences are found. Exits 1 when a finding reaches --fail-on. A comment `# shipit: allow RULE` in a unit silences a rule there."
+        they are held against the repository's units (`units` in deploy.yml), or against the files that are given too. Exits 1 when a finding reaches --fail-on. A comment `# shipit: allow RULE` in a unit silences a rule there."
     )]
     Lint(Lint),
     /// Explain a rule, or a sandboxing directive

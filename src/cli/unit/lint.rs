@@ -93,12 +93,12 @@ fn on_host(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
     {
         repository.push(unit(path)?);
     }
+    if wish.files.is_empty() {
+        repository = engine::units::repository(&config)?;
+    }
     let mut link = super::super::link(global, &config, &super::super::interrupts()?);
     let mut host = Link::connect(&mut link, super::super::reporter(global).as_mut())?;
-    let mut live = engine::facts::collect(host.as_mut(), &config)?;
-    for (unit, facts) in &mut live.units {
-        facts.repository = repository.iter().find(|own| own.name == unit.name).cloned();
-    }
+    let live = engine::facts::collect(host.as_mut(), &config, &repository)?;
     let judged = live.judge(&config).into_iter();
     let findings: Vec<Finding> = judged.flat_map(|(_, _, found)| found).collect();
     for what in &live.unreadable {
