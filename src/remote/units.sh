@@ -10,6 +10,17 @@ one_file() {
     if text=$(base64 -w 0 <"$1" 2>/dev/null); then echo "file $text $1"; else echo "unreadable file $1"; fi
 }
 
+# is_young: whether a unit that has died before is in its next life for less than five seconds. How the last one ended
+# is forgotten with each start; what dies again soon is looked at again, between two lives.
+looks=$(seq 100)
+is_young() {
+    [ "$(property NRestarts)" -gt 0 ] 2>/dev/null || return 1
+    case $(property SubState) in auto-restart* | dead | failed | exited | '') return 1 ;; esac
+    read -r now _ </proc/uptime
+    [ $((${now%.*} - $(property InactiveExitTimestampMonotonic) / 1000000)) -lt 5 ]
+}
+property() { printf '%s\n' "$shown" | sed -n "s/^$1=//p"; }
+
 # one_unit NAME: what systemd has loaded, and the files it was (or would be) loaded from. A template cannot be asked
 # about; an instance that nobody uses knows the template's files, and is forgotten at once.
 one_unit() {
@@ -18,7 +29,11 @@ one_unit() {
     *) asked=$1 only='' ;;
     esac
     # shellcheck disable=SC2086 # options
-    shown=$(TZ=UTC systemctl show $only -- "$asked" 2>/dev/null </dev/null) || { echo "unreadable unit $1"; return 1; }
+    for _ in $looks; do
+        shown=$(TZ=UTC systemctl show $only -- "$asked" 2>/dev/null </dev/null) || { echo "unreadable unit $1"; return 1; }
+        is_young || break
+        sleep 0.05
+    done
     echo "unit $1"
     printf '%s\n' "$shown" | sed 's/^/show /'
     path=$(printf '%s\n' "$shown" | sed -n 's/^FragmentPath=//p')

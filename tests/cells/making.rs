@@ -33,10 +33,13 @@ fn text(cell: &Cell, face: Face, unit: &str) -> String {
     let (limit, more) = match face {
         Face::Over => ("", "Restart=no\nTimeoutStartSec=2".to_owned()),
         Face::Waits => ("", "Restart=no\nTimeoutStartSec=infinity".to_owned()),
-        Face::Again => (
-            "StartLimitIntervalSec=0\n",
-            format!("Restart={restart}\nRestartSec=20\nTimeoutStartSec=2"),
-        ),
+        Face::Again | Face::Flaps => {
+            let pause = if face == Face::Flaps { 1 } else { 20 };
+            (
+                "StartLimitIntervalSec=0\n",
+                format!("Restart={restart}\nRestartSec={pause}\nTimeoutStartSec=2"),
+            )
+        }
         Face::GaveUp => (
             "StartLimitIntervalSec=600\nStartLimitBurst=3\n",
             format!("Restart={restart}\nRestartSec=100ms\nTimeoutStartSec=1"),

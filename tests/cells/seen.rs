@@ -2,6 +2,7 @@
 //! cause fires, with the line to write, and no other rule on `Type=`; the cells that are right stay silent.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -123,4 +124,27 @@ fn pid_files_children_and_notify_reload_on_systemd_252() {
 #[test]
 fn pid_files_children_and_notify_reload_on_systemd_257() {
     named(Suite::Trixie, &table::extras());
+}
+
+/// A service that dies every other second is half of the time as if all were well.
+#[test]
+fn what_dies_and_starts_again_is_told_between_its_lives() {
+    let host = lab::host!(Suite::Bookworm);
+    let cell = table::flapping();
+    let cells = [cell];
+    let made = making::make(&host, &cells);
+    let desk = desk(&host, &[&made[0]]);
+    host.wait_for("a second life", Duration::from_secs(60), |host| {
+        host.unit(&made[0].unit, "NRestarts") != "0"
+    });
+    for turn in 0..5 {
+        let said = desk.json(&["unit", "lint", "--host"]);
+        let found = on_type(&said.stdout);
+        let found = found.get(&made[0].unit).map_or(&[][..], Vec::as_slice);
+        assert!(
+            right(cells[0].verdict, found),
+            "{turn}: {found:#?}\n{}",
+            said.stderr
+        );
+    }
 }

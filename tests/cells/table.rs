@@ -10,6 +10,8 @@ pub enum Face {
     Waits,
     /// `Restart=always` (`on-failure` for oneshot), without a start limit: between two lives.
     Again,
+    /// The same with a shorter pause: it is never for long as it is.
+    Flaps,
     /// `Restart=always` with the default start limit: when systemd has given up.
     GaveUp,
 }
@@ -20,6 +22,7 @@ impl Face {
             Face::Over => "over",
             Face::Waits => "waits",
             Face::Again => "again",
+            Face::Flaps => "flaps",
             Face::GaveUp => "gaveup",
         }
     }
@@ -208,6 +211,12 @@ pub fn cells() -> Vec<Cell> {
         cell("notify-ends", "Type=notify", "ends", &protocol, ENDS),
         cell("notify-notifies", "Type=notify", "notifies", &runs, None),
     ]
+}
+
+/// Runs for a second, goes to the background, is killed, and is started again after another.
+pub fn flapping() -> Cell {
+    let shows = [(Face::Flaps, ENDED_AGAIN)];
+    cell("exec-flaps", "Type=exec", "lingers", &shows, FORKS)
 }
 
 /// What goes wrong beside the sixteen, and what looks like it but is right.

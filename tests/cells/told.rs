@@ -24,6 +24,7 @@ fn shows(cell: &Cell) -> String {
             Face::Over => "",
             Face::Waits => "until then: ",
             Face::Again => "with `Restart=`: ",
+            Face::Flaps => panic!("it is as `Again`"),
             Face::GaveUp => "given up: ",
         };
         format!("{when}{shows}")
