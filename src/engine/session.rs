@@ -47,7 +47,7 @@ pub fn observe_with_units(
     repository: &[Unit],
 ) -> Result<Observed, Failure> {
     let scripts = [looking(config), super::units::script(config, repository)];
-    let answers = remote::run(host, None, &scripts, None, None, &mut |_| {})
+    let answers = together(host, scripts)
         .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
     let mut answers = answers.into_iter();
     let mut seen = Observed::parse(&answers.next().unwrap_or_default().out);
@@ -78,7 +78,7 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
         ]);
     }
     let scripts = [looking(config), Script::glance(args)];
-    let answers = remote::run(host, None, &scripts, None, None, &mut |_| {})
+    let answers = together(host, scripts)
         .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
     match answers.as_slice() {
         [first, second] if second.code == 0 => {
@@ -91,6 +91,18 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
             Err(failure)
         }
     }
+}
+
+/// Runs quiet scripts in one session. Those of an app with a dozen services are too much for one line: then each has
+/// a session of its own, for one more round trip.
+fn together(host: &mut dyn Host, scripts: [Script; 2]) -> Result<Vec<Answer>, Lost> {
+    if remote::fits(&scripts) {
+        return remote::run(host, None, &scripts, None, None, &mut |_| {});
+    }
+    scripts
+        .into_iter()
+        .map(|script| one(host, script))
+        .collect()
 }
 
 fn looking(config: &Config) -> Script {

@@ -115,6 +115,12 @@ pub fn run(
     }
 }
 
+/// Whether these steps can travel in one session, without a stdin and without a lock.
+#[must_use]
+pub fn fits(steps: &[Script]) -> bool {
+    exec_line(&"@".repeat(25), None, steps, false).is_ok()
+}
+
 /// Base64 of the whole text inside one pair of quotes: no login shell (bash, dash, fish, tcsh) finds
 /// anything in it to change, and the host gets the whole script or nothing.
 fn exec_line(
@@ -341,6 +347,32 @@ mod tests {
         fn traffic(&self) -> (u64, u64) {
             (0, 0)
         }
+    }
+
+    #[test]
+    fn what_fits_is_sent_and_what_does_not_is_refused_before_anything_runs() {
+        let long = |n: usize| [Script::manifest(["/x".repeat(n), "id".into()])];
+        assert!(fits(&long(10_000)) && !fits(&long(13_000)));
+        assert!(
+            run(
+                &mut LateStderr,
+                None,
+                &long(13_000),
+                None,
+                None,
+                &mut |_| {}
+            )
+            .is_err()
+        );
+        let answers = run(
+            &mut LateStderr,
+            None,
+            &long(10_000),
+            None,
+            None,
+            &mut |_| {},
+        );
+        assert!(answers.is_ok(), "{answers:?}");
     }
 
     #[test]

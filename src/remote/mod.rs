@@ -6,6 +6,6 @@ pub mod frame;
 pub mod script;
 pub mod stream;
 
-pub use frame::{Answer, Told, run};
+pub use frame::{Answer, Told, fits, run};
 pub use script::{CONDUCTOR, ENV_HELPER, JOURNAL_HELPER, Password, Script, conductor_digest};
 pub use stream::{Heard, Stream, stream};
