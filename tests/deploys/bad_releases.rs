@@ -283,3 +283,24 @@ fn nobody_is_refused_while_a_broken_release_behind_a_socket_is_taken_back() {
     let counts = load.stop();
     assert_eq!(counts.failures(), 0, "{counts:?}");
 }
+
+#[test]
+fn what_systemd_could_not_do_before_the_program_ran_is_said_in_words() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::ready(&host, Service::Simple, &acme("restart"));
+    for (line, words) in [
+        ("User=nosuch", "status 217: its User= is not on this host"),
+        (
+            "ExecStart=\nExecStart=/opt/acme/current/nosuch",
+            "status 203: the program of its ExecStart= cannot be run",
+        ),
+    ] {
+        host.write_file(
+            "/etc/systemd/system/acme.service.d/broken.conf",
+            format!("[Service]\nRestartSec=3s\n{line}\n").as_bytes(),
+        );
+        host.root("systemctl daemon-reload").ok();
+        desk.tree(Kind::Graceful, line);
+        desk.json(&["deploy"]).leaves(3).says(words);
+    }
+}

@@ -7,6 +7,7 @@
 step_await() {
     local unit="$1" turn="$2" start="$3" successes="$4" timeout="$5" watch="$6" row=0 end limit restarts invocation pid
     shift 6
+    how=''
     [ "$5" = - ] || set -- "$1" "$2" "$3" "$4" "$target_release"
     now; end=$((now + start * 100)) limit=$((now + 90000))
     until settled "$unit" "$turn"; do
@@ -55,7 +56,7 @@ settled() {
     *)
         # The old life keeps its count until the new one begins.
         [ "$2" != restart ] || [ "$p_InvocationID" = "$was" ] ||
-            hopeless="crashed and was restarted (restarts: $p_NRestarts, result $p_Result)" ;;
+            hopeless="crashed and was restarted $(often "$p_NRestarts") (${how:-result $p_Result})" ;;
     esac
     case $p_ActiveState/${p_Job:-0}/$2/${p_ReloadResult:-success} in
     active/0/reload/success) [ -z "$hopeless" ]; return ;;
@@ -65,7 +66,7 @@ settled() {
     active/0) [ -z "$hopeless" ] && [ "$p_InvocationID" != "$was" ] ;;
     failed/0)
         [ "$p_InvocationID" != "$was" ] || [ "$2" = reload ] || return 1
-        hopeless="failed: result $p_Result, status $p_ExecMainStatus"
+        hopeless="failed: result $p_Result${how:+, $how}"
         return 1 ;;
     inactive/0)
         if [ "$p_InvocationID" != "$was" ] && [ -n "$p_InvocationID" ]; then

@@ -23,14 +23,36 @@ step_baseline() {
     return 1
 }
 
+# Sets how the main process left, while the unit still shows it: the next start wipes it out. From 200 on it is what
+# systemd itself could not do before the program ran (systemd.exec(5), "Process Exit Codes").
+death() {
+    case $p_ExecMainCode in
+    1) how="status $p_ExecMainStatus" ;;
+    2 | 3) how="signal $p_ExecMainStatus" ;;
+    *) return 0 ;;
+    esac
+    case $p_ExecMainCode/$p_ExecMainStatus in
+    1/200) how="$how: its WorkingDirectory= cannot be entered" ;;
+    1/203) how="$how: the program of its ExecStart= cannot be run" ;;
+    1/216) how="$how: its Group= is not on this host" ;;
+    1/217) how="$how: its User= is not on this host" ;;
+    1/226) how="$how: a path that its sandbox names is not there" ;;
+    esac
+}
+
+# N in words: once, or that many times.
+often() { if [ "$1" = 1 ]; then echo once; else echo "$1 times"; fi; }
+
 # True while it is the same life of the same process: no restart since.
 same() {
     look "$1" || { cause="systemd could not be asked about $1"; return 1; }
     invocations="$invocations $p_InvocationID"
     if [ "$p_NRestarts" != "$restarts" ] || [ "$p_InvocationID" != "$invocation" ]; then
-        cause="$1 crashed and was restarted (restarts $restarts -> $p_NRestarts, result $p_Result)"
+        [ "$p_ActiveState" = active ] || death
+        cause="$1 crashed and was restarted (restarts $restarts -> $p_NRestarts, ${how:-result $p_Result})"
     elif [ "$p_ActiveState" != active ] && [ "$p_ActiveState" != reloading ]; then
-        cause="$1 stopped running: $p_ActiveState/$p_SubState, result $p_Result, status $p_ExecMainStatus"
+        death
+        cause="$1 stopped running: $p_ActiveState/$p_SubState, result $p_Result, ${how:-status unknown}"
     else
         return 0
     fi
