@@ -45,7 +45,7 @@ finish() {
 evidence() {
     local unit id
     want=''
-    for id in ${lives:-$invocations}; do case $want in *"$id"*) ;; *) want="$want -e $id" ;; esac; done
+    for id in ${lives:-$invocations}; do case $want in *"$id"*) ;; *) want="$want $id" ;; esac; done
     [ -n "$want" ] || return 0
     sed -n 's/^unit //p' "$R/request" | while IFS= read -r unit; do
         case $access in
@@ -56,5 +56,11 @@ evidence() {
     done | grep_lives | tail -n 60 >>"$R/journal" 2>/dev/null
 }
 
-# shellcheck disable=SC2086 # a list of -e ID
-grep_lives() { grep -F $want; }
+# Lines of the lives wanted. One that journald read when its process was gone already bears no life's id: it is
+# ours if it came after the request.
+grep_lives() {
+    awk -v ids="$want" -v since="$(stat -c %Y "$R/request")000000" '
+        BEGIN { n = split(ids, id, " ") }
+        /INVOCATION_ID":/ { for (i = 1; i <= n; i++) if (index($0, id[i])) { print; next } next }
+        match($0, /"__REALTIME_TIMESTAMP":"[0-9]*/) && substr($0, RSTART + 24, RLENGTH - 24) + 0 >= since + 0'
+}
