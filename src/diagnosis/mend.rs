@@ -37,6 +37,7 @@ pub(super) fn lines(app: &str, unit: &str, finding: &Finding, repository: bool) 
                 "sudo systemctl reset-failed {unit} && sudo systemctl start {unit}    # once the cause is mended"
             ),
         ],
+        "timer-inactive" => vec![format!("sudo systemctl enable --now {unit}")],
         "socket-inactive" => vec![format!(
             "sudo systemctl reset-failed {unit}; sudo systemctl enable --now {unit}"
         )],

@@ -1,9 +1,11 @@
 //! doctor of hosts that are well, half made, or out of reach: it always says what it can, and changes nothing.
 
-use super::broken::doctor;
+use std::collections::BTreeSet;
+
+use super::broken::{Said, doctor};
 use crate::apps::{ACME, Kind, Service};
 use crate::deploys::desk::{Desk, acme, assert_rest};
-use crate::lab::{self, Suite};
+use crate::lab::{self, Host, Suite};
 
 #[test]
 fn a_host_that_is_well_is_told_what_it_can_do_and_stays_as_it_is() {
@@ -50,6 +52,76 @@ fn a_host_that_is_well_is_told_what_it_can_do_and_stays_as_it_is() {
         .leaves(0)
         .says("acme.service waits for its first connection");
     assert_eq!(host.unit("acme.service", "ActiveState"), "inactive");
+}
+
+/// Types the lines that doctor gives for its findings, once each, as root.
+fn typed(host: &Host, said: &Said) {
+    let lines = said
+        .findings()
+        .iter()
+        .flat_map(|one| one["next"].as_array().unwrap());
+    let lines: BTreeSet<&str> = lines
+        .filter_map(|line| line.as_str()?.strip_prefix("sudo "))
+        .collect();
+    for line in lines {
+        host.root(&line.replace("; sudo ", "; ")).ok();
+    }
+}
+
+#[test]
+fn of_units_that_shipit_wrote_there_is_nothing_to_say_once_they_run() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::at(&host, "ann");
+    desk.write(&acme("socket"));
+    desk.shipit(&[
+        "unit",
+        "generate",
+        "--program",
+        "binary",
+        "--command",
+        "/usr/bin/python3 /opt/acme/current/server.py",
+        "--notify",
+        "--user",
+        "app",
+        "--backup",
+        "/usr/bin/touch /opt/acme/shared/backups/today",
+    ])
+    .leaves(0);
+    let root = format!("root@{}", host.address());
+    desk.shipit(&["unit", "install", "--yes", "--as", &root])
+        .leaves(0);
+    desk.setup();
+    let said = doctor(&desk);
+    said.first(
+        "acme.socket is inactive",
+        "systemctl enable --now acme.socket",
+    );
+    said.below("acme-backup.timer is inactive: it starts nothing");
+    typed(&host, &said);
+    desk.deploy(Kind::Graceful, "v1");
+    let said = doctor(&desk);
+    let told: Vec<_> = said
+        .findings()
+        .iter()
+        .filter(|one| one["severity"] != "info")
+        .collect();
+    assert!(told.is_empty(), "{told:#?}");
+    assert!(said.object["exposure"]["acme.service"].as_f64().unwrap() <= 2.0);
+}
+
+#[test]
+fn every_kind_of_service_that_is_well_is_told_so() {
+    let host = lab::host!(Suite::Trixie);
+    for (service, strategy) in [(Service::Simple, "restart"), (Service::Reload, "reload")] {
+        let desk = Desk::live(&host, service, &acme(strategy));
+        let said = doctor(&desk);
+        assert_eq!(
+            (said.errors(), said.ran.code()),
+            (0, Some(0)),
+            "{}",
+            said.ran
+        );
+    }
 }
 
 #[test]

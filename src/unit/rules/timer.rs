@@ -183,6 +183,29 @@ rules! {
         }
     }
 
+    /// A timer that does not run
+    ///
+    /// An enabled timer runs from the next boot on; until then somebody has to start it. One that failed waits for nothing.
+    ///
+    /// In production: the backup is set up, looks right, and has never run.
+    ///
+    /// ```ini
+    /// # systemctl enable --now acme-backup.timer; systemctl list-timers
+    /// [Install]
+    /// WantedBy=timers.target
+    /// ```
+    ///
+    /// See systemctl(1), `enable --now`, `list-timers`.
+    "timer-inactive" Warning Timer inactive(look, found) {
+        let state = look.show("ActiveState").filter(|state| *state != "active");
+        if let Some(state) = state.filter(|_| look.show("LoadState") == Some("loaded")) {
+            found.missing(
+                "Timer",
+                format!("{} is {state}: it starts nothing; systemctl enable --now {0}", look.unit.name),
+            );
+        }
+    }
+
     /// The timer's service also starts at boot
     ///
     /// A service that a timer starts needs no `[Install]`; with one it runs at every boot too.
