@@ -39,7 +39,8 @@ fn from_a_project_to_a_live_app(suite: Suite) {
     desk.shipit(&["unit", "install", "--yes", "--now", "--as", &root])
         .leaves(0)
         .says("make the user acme")
-        .says("user: acme");
+        .says("user: acme")
+        .says("next: shipit setup --as root@");
     desk.shipit(&["setup", "--yes", "--as", &root]).leaves(0);
     // The program is built here: with the toolchain itself, whose home is not that of this desk.
     let sysroot = Command::new("rustc")

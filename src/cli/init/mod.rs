@@ -40,7 +40,10 @@ pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
     write(&path, &text)?;
     let mut said = match &project {
         Some(project) => format!("this is {}\n", shown(project.what.as_bytes())),
-        None => "this directory does not tell what it is\n".into(),
+        None => {
+            "no file here tells what kind of project this is: the proposal is the smallest one\n"
+                .into()
+        }
     };
     said.push_str(&format!(
         "wrote {}\n",

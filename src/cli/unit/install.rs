@@ -81,14 +81,15 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
     for sentence in &installation.after {
         said.push_str(&format!("{sentence}\n"));
     }
-    tell(
-        global,
-        &installation,
-        &format!(
-            "{said}the units of {} are installed; next: shipit deploy\n",
-            config.app
-        ),
-    );
+    let app = config.app.as_str();
+    // Without the guard no deploy would be carried out.
+    let next = if seen.apps.iter().any(|guarded| guarded == app) {
+        "shipit deploy".into()
+    } else {
+        format!("shipit setup --as {}", config.host.with_login("root"))
+    };
+    said.push_str(&format!("the units of {app} are installed; next: {next}\n"));
+    tell(global, &installation, &said);
     Ok(Exit::Done)
 }
 
