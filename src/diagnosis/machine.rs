@@ -63,7 +63,11 @@ pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) ->
             Finding::info(
                 Area::Host,
                 Depth::Later,
-                format!("{} may not look at: {}", seen.user, unreadable.join(", ")),
+                format!(
+                    "could not be looked at as {}: {}",
+                    seen.user,
+                    unreadable.join(", ")
+                ),
             )
             .why("nothing is said about what could not be looked at"),
         );

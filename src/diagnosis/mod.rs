@@ -222,4 +222,132 @@ mod tests {
                 .any(|f| f.what.contains("clock"))
         );
     }
+
+    #[test]
+    fn the_state_of_the_host_itself_is_told() {
+        let told = |more: &str| {
+            let mut evidence = evidence("show ActiveState=active", |_| None);
+            evidence.seen = Some(Observed::parse(format!("{SEEN}{more}").as_bytes()));
+            let diagnosis = diagnose(&config(), &evidence);
+            let whats = diagnosis
+                .findings
+                .into_iter()
+                .map(|one| (one.severity, one.what));
+            (whats.collect::<Vec<_>>(), diagnosis.deploy)
+        };
+        let says = |more: &str, severity: Severity, words: &str, deploy: Deploy| {
+            let (whats, can) = told(more);
+            let said = whats
+                .iter()
+                .any(|(how, what)| *how == severity && what.contains(words));
+            assert!(said && can == deploy, "{more}: {can:?} {whats:#?}");
+        };
+        use Severity::{Error, Warning};
+        says(
+            "degraded r7\n",
+            Error,
+            "run r7 could not go back",
+            Deploy::Possible,
+        );
+        says(
+            "request run r\nrequest command deploy\nrequest next b\nrequest by ann\n",
+            Warning,
+            "deploy to b by ann",
+            Deploy::Later,
+        );
+        says(
+            "root bare\n",
+            Error,
+            "was not set up for acme",
+            Deploy::Refused,
+        );
+        says("missing flock\n", Error, "no `flock`", Deploy::Refused);
+        says(
+            "maynot /bin/a\nmaynot /bin/b\n",
+            Error,
+            "`sudo /bin/a`, and 1 more lines",
+            Deploy::Refused,
+        );
+        says(
+            "current directory\n",
+            Error,
+            "current is a directory",
+            Deploy::Refused,
+        );
+        says(
+            "free_inodes 3\n",
+            Error,
+            "3 inodes are free",
+            Deploy::Possible,
+        );
+        says(
+            "unit acme.service LoadState=masked\n",
+            Error,
+            "acme.service is masked",
+            Deploy::Refused,
+        );
+    }
+
+    #[test]
+    fn garbage_from_a_host_is_no_panic_and_no_fact() {
+        let words = [
+            "unit",
+            "show",
+            "file",
+            "tcp",
+            "unix",
+            "listening",
+            "unreadable",
+            "systemd",
+            "uptime",
+            "acme.service",
+            "acme.socket",
+            "=",
+            "*",
+            "0",
+            "-1",
+            "99999999999999999999",
+            "there",
+            "root",
+            "\u{1b}[2J",
+            "cgroup:",
+            "ino:",
+            "W10=",
+            "/",
+            "\n",
+            "\n",
+            " ",
+        ];
+        let mut state = 7u64;
+        let mut next = |n: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % n
+        };
+        for _ in 0..3000 {
+            let mut text = String::from("unit acme.service\n");
+            for _ in 0..next(60) {
+                text.push_str(words[next(words.len())]);
+                text.push_str([" ", "", "\n"][next(3)]);
+            }
+            let seen = Seen::parse(text.as_bytes());
+            let asked = questions(&seen);
+            let said: String = (0..asked.len())
+                .map(|n| format!("{n} {}\n", words[next(words.len())]))
+                .collect();
+            let answers = Answers::parse(&asked, said.as_bytes());
+            let evidence = Evidence {
+                seen: Some(Observed::parse(text.as_bytes())),
+                live: Some(Live::new(seen, answers, "/opt/acme", &["acme.service"])),
+                ..Evidence::default()
+            };
+            let _ = diagnose(&config_once(), &evidence);
+        }
+    }
+
+    fn config_once() -> Config {
+        static CONFIG: std::sync::OnceLock<Config> = std::sync::OnceLock::new();
+        CONFIG.get_or_init(config).clone()
+    }
 }

@@ -110,6 +110,29 @@ fn of_units_that_shipit_wrote_there_is_nothing_to_say_once_they_run() {
 }
 
 #[test]
+fn what_cannot_be_looked_at_is_said_and_never_taken_for_absent() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    host.root("cd /usr/bin && rm ss systemd-analyze getent nproc")
+        .ok();
+    let said = doctor(&desk);
+    assert_eq!(
+        (said.errors(), said.ran.code()),
+        (0, Some(0)),
+        "{}",
+        said.ran
+    );
+    said.ran
+        .says("could not be looked at as deploy: who listens (ss), the user app")
+        .says("systemd-analyze verify acme.service")
+        .never_says("not on the host")
+        .never_says("nobody listens");
+    // Even then the answer is asked for, and a wrong one is an error.
+    desk.write(&acme("socket").health("contains", "nonsense"));
+    doctor(&desk).first("answered without the text asked for", "shipit logs");
+}
+
+#[test]
 fn every_kind_of_service_that_is_well_is_told_so() {
     let host = lab::host!(Suite::Trixie);
     for (service, strategy) in [(Service::Simple, "restart"), (Service::Reload, "reload")] {
