@@ -173,9 +173,18 @@ fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) ->
                     .why("its socket listens, and systemd starts it then"),
                 );
             }
-            Finding::error(Area::Unit, Depth::State, format!("{name} does not run"))
-                .why("nobody started it since it was stopped, or since the host booted")
-                .next(format!("sudo systemctl start {name}"))
+            let finding =
+                Finding::error(Area::Unit, Depth::State, format!("{name} does not run"));
+            let ended = show("InactiveEnterTimestampMonotonic");
+            if ended.is_empty() || ended == "0" {
+                finding
+                    .why("nobody started it since the host booted; or it has ended, and was forgotten at once, as units are that are not enabled")
+                    .next(format!("sudo systemctl enable --now {name}    # then shipit doctor again: it tells why, if it ends"))
+            } else {
+                finding
+                    .why("it has ended, or was stopped, and nobody has started it since")
+                    .next(format!("sudo systemctl start {name}"))
+            }
         }
         "activating" if show("SubState") != "auto-restart" => {
             let time = facts.activating_for?;

@@ -146,8 +146,10 @@ fn explain(
             let state = live
                 .unit(unit)
                 .and_then(|(_, facts)| facts.show.get("ActiveState"));
-            matches!(state.map(String::as_str), Some("failed" | "activating"))
-                || matches!(evidence.probes.get(*unit), Some(Probed::Badly(_)))
+            matches!(
+                state.map(String::as_str),
+                Some("failed" | "activating" | "inactive")
+            ) || matches!(evidence.probes.get(*unit), Some(Probed::Badly(_)))
         })
         .collect();
     if last.is_none() && unwell.is_empty() {

@@ -118,6 +118,24 @@ fn comes_first(suite: Suite, mut cells: Vec<Cell>) {
     });
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "\n{wrong}");
+    forgotten(&host, &made, &well.unit);
+}
+
+/// systemd forgets a unit that nobody refers to: then the journal is all there is, and what to do to learn more.
+fn forgotten(host: &Host, made: &[Made<'_>], well: &str) {
+    let name = "cell-exec-daemonizes-over.service";
+    let made = made.iter().find(|made| made.unit == name).expect(name);
+    host.root(&format!("systemctl --quiet disable {name}")).ok();
+    let desk = Desk::at(host, "ann");
+    desk.file("deploy.yml", &yml(host, made, well));
+    let ran = desk.json(&["doctor"]);
+    let said: Value = serde_json::from_str(ran.stdout.trim()).unwrap();
+    let first = &said["findings"][0];
+    let text = |key: &str| first[key].to_string();
+    assert!(text("what").contains("does not run"), "{ran}");
+    assert!(text("why").contains("forgotten"), "{ran}");
+    assert!(text("next").contains("enable --now"), "{ran}");
+    assert!(text("log").contains("Deactivated successfully"), "{ran}");
 }
 
 /// The sixteen and the others, `simple` left out: it is as `exec`.

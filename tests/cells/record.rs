@@ -51,7 +51,7 @@ pub fn record(
             case(version, made, show, rule)
         })
         .collect();
-    let name = format!("seen-{version}-{}.txt", made[0].cell.name);
+    let name = format!("seen-{version}.txt");
     fs::write(Path::new(&dir).join(name), cases).unwrap();
 }
 

@@ -106,24 +106,20 @@ fn named(suite: Suite, cells: &[Cell]) {
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), said.stderr);
 }
 
-#[test]
-fn the_sixteen_on_systemd_252() {
-    named(Suite::Bookworm, &table::cells());
+fn all() -> Vec<Cell> {
+    let mut cells = table::cells();
+    cells.extend(table::extras());
+    cells
 }
 
 #[test]
-fn the_sixteen_on_systemd_257() {
-    named(Suite::Trixie, &table::cells());
+fn each_cell_is_named_on_systemd_252() {
+    named(Suite::Bookworm, &all());
 }
 
 #[test]
-fn pid_files_children_and_notify_reload_on_systemd_252() {
-    named(Suite::Bookworm, &table::extras());
-}
-
-#[test]
-fn pid_files_children_and_notify_reload_on_systemd_257() {
-    named(Suite::Trixie, &table::extras());
+fn each_cell_is_named_on_systemd_257() {
+    named(Suite::Trixie, &all());
 }
 
 /// A service that dies every other second is half of the time as if all were well.
