@@ -7,7 +7,7 @@ use super::app::App;
 use crate::deploys::desk::Desk;
 use crate::lab::{self, Host, Load, Suite};
 
-/// The host has the units that `shipit unit generate` writes, and went through `shipit setup`.
+/// As a person begins: units written, judged and installed, and the host made ready.
 fn desk(host: &Host, app: App, strategy: &str) -> Desk {
     let desk = Desk::at(host, "ann");
     // What is served from a file cannot name its release.
@@ -26,12 +26,9 @@ fn desk(host: &Host, app: App, strategy: &str) -> Desk {
     let generate = ["unit", "generate", "--user", "app"];
     desk.shipit(&[&generate, app.answers()].concat()).leaves(0);
     desk.shipit(&["unit", "lint", "deploy/units"]).leaves(0);
-    host.copy_in(&desk.path("deploy/units"), "/etc/systemd/system");
-    host.root("systemctl daemon-reload && systemctl --quiet enable acme.service")
-        .ok();
-    if strategy == "socket" {
-        host.root("systemctl --quiet enable --now acme.socket").ok();
-    }
+    let root = format!("root@{}", host.address());
+    desk.shipit(&["unit", "install", "--now", "--yes", "--as", &root])
+        .leaves(0);
     desk.setup();
     desk
 }

@@ -101,34 +101,49 @@ fn killed_when_it_hangs(host: &Host, app: App) {
     });
 }
 
-fn keeps_what_the_page_promises(app: App) {
-    let host = lab::host!(Suite::Bookworm.with_apps());
+fn keeps_what_the_page_promises(app: App, suite: Suite) {
+    let host = lab::host!(suite.with_apps());
     ready_when_started(&host, app);
     cuts_nobody(&host, app);
     killed_when_it_hangs(&host, app);
 }
 
 #[test]
-fn node() {
-    keeps_what_the_page_promises(App::Node);
+fn node_18() {
+    keeps_what_the_page_promises(App::Node, Suite::Bookworm);
 }
 
 #[test]
-fn python() {
-    keeps_what_the_page_promises(App::Python);
+fn node_20() {
+    keeps_what_the_page_promises(App::Node, Suite::Trixie);
 }
 
 #[test]
-fn ruby() {
-    keeps_what_the_page_promises(App::Ruby);
+fn gunicorn_20() {
+    keeps_what_the_page_promises(App::Python, Suite::Bookworm);
+}
+
+#[test]
+fn gunicorn_23() {
+    keeps_what_the_page_promises(App::Python, Suite::Trixie);
+}
+
+#[test]
+fn puma_5() {
+    keeps_what_the_page_promises(App::Ruby, Suite::Bookworm);
+}
+
+#[test]
+fn puma_6() {
+    keeps_what_the_page_promises(App::Ruby, Suite::Trixie);
 }
 
 #[test]
 fn rust() {
-    keeps_what_the_page_promises(App::Rust);
+    keeps_what_the_page_promises(App::Rust, Suite::Bookworm);
 }
 
 #[test]
 fn go() {
-    keeps_what_the_page_promises(App::Go);
+    keeps_what_the_page_promises(App::Go, Suite::Bookworm);
 }
