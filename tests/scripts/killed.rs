@@ -8,7 +8,7 @@ use super::*;
 
 /// Lets a script die at every `stride`-th of its external commands, before and after; false ends the sweep.
 /// How many commands it has.
-fn sweep(stride: usize, case: impl Fn(Fault) -> bool + Sync) -> usize {
+pub(super) fn sweep(stride: usize, case: impl Fn(Fault) -> bool + Sync) -> usize {
     let next = AtomicUsize::new(1);
     let over = AtomicUsize::new(usize::MAX);
     std::thread::scope(|scope| {

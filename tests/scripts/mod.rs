@@ -1,6 +1,7 @@
 //! The host's scripts as they stand, run here without a host: real shells and real tools in a directory of our
 //! own, with a systemd of files. What needs a real systemd belongs to `faults` and `deploys`.
 
+mod environment;
 mod guarded;
 mod killed;
 mod refused;
@@ -21,6 +22,8 @@ const TOOLS: &[&str] = &[
     "awk",
     "cat",
     "chmod",
+    "cmp",
+    "cp",
     "chown",
     "cut",
     "date",

@@ -17,7 +17,7 @@ case $bytes in '' | *[!0-9]* | ?????????*) exit 2 ;; esac
 case $by in '' | *[!A-Za-z0-9@._+-]*) by=somebody ;; esac
 
 # Where root writes, nobody else may: not the directory, not the file, and neither is a link.
-cd /etc
+cd /etc/
 [ -d "$app" ] || [ "$verb" = list ] || mkdir -m 0755 "./$app"
 if [ -d "$app" ]; then
     cd -P "./$app"

@@ -1,0 +1,86 @@
+//! root's helper for the app's environment, killed at every command: the file is the old one or the new one, whole and
+//! root's alone, and the same change made again comes to its end.
+
+use std::os::unix::process::ExitStatusExt;
+
+use shipit::remote::ENV_HELPER;
+
+use super::*;
+
+/// The world's file, and its text; empty when there is none.
+fn now(world: &World) -> String {
+    let path = world.dir.path().join("etc/acme/env");
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Runs the helper with that on its stdin.
+fn change(world: &World, verb: &str, content: &str, fault: Fault) -> Output {
+    let sent = format!("1 {verb} ann any {}\n{content}", content.len());
+    fs::write(world.dir.path().join("in"), sent).unwrap();
+    let tools = if fault == NO_FAULT { "real" } else { "faulty" };
+    let path = format!("PATH={}:/usr/sbin", world.dir.path().join(tools).display());
+    let text = ENV_HELPER.replace("PATH=/usr/sbin", &path);
+    world.run(&format!("exec <\"$FAKE/in\"\n{text}"), &["acme"], fault)
+}
+
+#[test]
+fn a_change_that_dies_anywhere_leaves_the_old_or_the_new_and_can_be_made_again() {
+    const OLD: &str = "# kept\nA=\"1\"\nB='two $x'\n";
+    for (shell, before, verb, content, after) in [
+        (
+            SHELLS[1],
+            OLD,
+            "set",
+            "A=\"3\"\n",
+            "# kept\nA=\"3\"\nB='two $x'\n",
+        ),
+        (SHELLS[0], OLD, "push", "C=1\n", "C=1\n"),
+    ] {
+        let moments = killed::sweep(1, |fault| {
+            let world = World::new(shell);
+            if !before.is_empty() {
+                let out = change(&world, "push", before, NO_FAULT);
+                assert!(out.status.success(), "{out:?}");
+            }
+            let out = change(&world, verb, content, fault);
+            let left = now(&world);
+            let told = format!("{verb} {fault:?} {out:?}");
+            assert!(left == before || left == after, "{told}: {left}");
+            let again = change(&world, verb, content, NO_FAULT);
+            assert!(again.status.success(), "{told}: {again:?}");
+            assert_eq!(now(&world), after, "{told}");
+            let dir = world.dir.path().join("etc/acme");
+            let names: Vec<_> = fs::read_dir(&dir).unwrap().collect();
+            assert_eq!(names.len(), 1, "{told}: {names:?}");
+            let mode = fs::metadata(dir.join("env")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{told}");
+            out.status.signal() == Some(9)
+        });
+        assert!(moments > 12, "{verb}: {moments}");
+    }
+}
+
+#[test]
+fn a_change_that_cannot_be_read_back_or_written_is_no_change() {
+    let world = World::new(SHELLS[0]);
+    change(&world, "push", "A=1\n", NO_FAULT);
+    for (content, verb) in [
+        ("A=1", "erase"),
+        ("A=\"x", "set"),
+        ("A=$(id)\n", "set"),
+        ("PATH=/tmp\n", "push"),
+        ("A=1\nB C=2\n", "push"),
+        ("# x \\\nB=1\n", "push"),
+        ("A=a\u{7}\n", "push"),
+    ] {
+        let out = change(&world, verb, content, NO_FAULT);
+        assert!(!out.status.success(), "{content:?}: {out:?}");
+        assert_eq!(now(&world), "A=1\n", "{content:?}");
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(!said.contains("id") || said.contains("line"), "{said}");
+    }
+    // The same again changes nothing, not even the file's inode.
+    let list = change(&world, "list", "", NO_FAULT).stdout;
+    assert_eq!(change(&world, "set", "A=1\n", NO_FAULT).stdout, b"");
+    assert_eq!(change(&world, "list", "", NO_FAULT).stdout, list);
+}
