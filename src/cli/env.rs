@@ -101,8 +101,11 @@ fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
     name(given)?;
     let value = if std::io::stdin().is_terminal() {
         let mut person = ssh::terminal(&super::interrupts()?);
-        let asked = person.passphrase(&format!("value of {given}: "));
-        asked.unwrap_or_default().into_bytes()
+        let Some(value) = person.passphrase(&format!("value of {given}: ")) else {
+            let stopped = Failure::new(Exit::Untouched, format!("no value was given for {given}"));
+            return Err(stopped.host("nothing changed"));
+        };
+        value.into_bytes()
     } else {
         let mut value = all_of(&mut std::io::stdin().lock(), "stdin")?;
         if value.ends_with(b"\n") {
@@ -112,7 +115,7 @@ fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
     };
     if value.is_empty() {
         return Err(usage(format!("no value came for {given}"))
-            .why("stdin was empty; an empty value can only be pushed")
+            .why("an empty value can only be pushed")
             .next(format!(
                 "shipit env set {given}    # asks for it on a terminal"
             )));

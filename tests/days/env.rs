@@ -1,6 +1,7 @@
 //! env: values reach the process byte for byte and nobody else, nothing is lost, and root is led nowhere.
 
-use std::process::Stdio;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 
 use super::{fed, noted, set_up_long_ago};
 use crate::apps::{ACME, Kind, Service};
@@ -94,6 +95,49 @@ fn values_reach_the_process_byte_for_byte_and_nothing_else_ever_holds_them() {
     }
 }
 
+/// Types something at the question on a terminal of its own. What the terminal showed.
+fn typed(desk: &Desk, name: &str, keys: &[u8]) -> String {
+    let shipit = desk.command(&["env", "set", name]);
+    let words: Vec<String> = std::iter::once(shipit.get_program())
+        .chain(shipit.get_args())
+        .map(|word| format!("'{}'", word.to_str().unwrap()))
+        .collect();
+    let mut child = Command::new("script")
+        .args(["-qec", &words.join(" "), "/dev/null"])
+        .current_dir(desk.path(""))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut shown = Vec::new();
+    let mut some = [0; 1024];
+    while !String::from_utf8_lossy(&shown).contains("value of ") {
+        let n = screen.read(&mut some).unwrap();
+        assert!(n > 0, "{}", String::from_utf8_lossy(&shown));
+        shown.extend(&some[..n]);
+    }
+    keyboard.write_all(keys).unwrap();
+    screen.read_to_end(&mut shown).unwrap();
+    child.wait().unwrap();
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+#[test]
+fn a_value_that_is_typed_is_not_shown_and_ctrl_c_is_an_answer() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = live(&host, &acme("socket"));
+    let shown = typed(&desk, "TYPED", b"sesame\n");
+    assert!(
+        shown.contains("added TYPED") && !shown.contains("sesame"),
+        "{shown}"
+    );
+    assert_eq!(host.read_file(FILE), "TYPED=\"sesame\"\n");
+    let shown = typed(&desk, "OTHER", b"ses\x03");
+    assert!(shown.contains("no value was given for OTHER"), "{shown}");
+    assert_eq!(host.read_file(FILE), "TYPED=\"sesame\"\n");
+}
+
 #[test]
 fn a_push_replaces_the_whole_and_lines_with_two_readings_are_refused() {
     let host = lab::host!(Suite::Bookworm);
@@ -170,7 +214,7 @@ fn of_several_people_who_change_it_at_once_nobody_is_lost() {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
             let mut child = command.spawn().unwrap();
-            std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"x").unwrap();
+            child.stdin.take().unwrap().write_all(b"x").unwrap();
             child
         })
         .collect();

@@ -2,10 +2,13 @@
 //! Nothing here decides anything.
 
 use std::fmt;
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::interrupt::Interrupts;
 
@@ -106,18 +109,56 @@ pub fn terminal(interrupts: &Interrupts) -> Box<dyn Ask> {
 }
 
 impl Terminal {
-    fn secret(prompt: &str) -> Option<String> {
-        // rpassword opens /dev/tty itself, so that stdout stays free for results.
-        rpassword::prompt_password(prompt).ok()
+    /// Asks on the terminal itself, so that stdin and stdout stay free. Nothing that is typed is shown, not even what
+    /// was typed before the question stood there; none when the person answers with Ctrl-C.
+    fn secret(&self, prompt: &str) -> Option<String> {
+        let mut terminal = File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/tty")
+            .ok()?;
+        let shown = tcgetattr(&terminal).ok()?;
+        let mut hidden = shown.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&terminal, OptionalActions::Flush, &hidden).ok()?;
+        let mut answer = String::new();
+        let answered = write!(terminal, "{prompt}").is_ok()
+            && self.typed(terminal.as_fd())
+            && BufReader::new(&terminal).read_line(&mut answer).is_ok();
+        let _ = tcsetattr(&terminal, OptionalActions::Now, &shown);
+        drop(writeln!(terminal));
+        answered.then(|| answer.trim_end_matches(['\n', '\r']).to_owned())
+    }
+
+    /// Waits for a line; false when Ctrl-C came instead.
+    fn typed(&self, from: BorrowedFd<'_>) -> bool {
+        let known = self.0.count();
+        loop {
+            let mut fds = [
+                PollFd::from_borrowed_fd(from, PollFlags::IN),
+                PollFd::from_borrowed_fd(self.0.wake(), PollFlags::IN),
+            ];
+            let polled = poll(&mut fds, None);
+            let answered = !fds[0].revents().is_empty();
+            if self.0.count() > known {
+                return false;
+            }
+            match polled {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+                Ok(_) if answered => return true,
+                Ok(_) => {}
+            }
+        }
     }
 }
 
 impl Ask for Terminal {
     fn passphrase(&mut self, prompt: &str) -> Option<String> {
-        Self::secret(prompt)
+        self.secret(prompt)
     }
     fn password(&mut self, prompt: &str) -> Option<String> {
-        Self::secret(prompt)
+        self.secret(prompt)
     }
     fn yes(&mut self, question: &str) -> bool {
         let mut terminal = std::io::stderr();
@@ -127,24 +168,9 @@ impl Ask for Terminal {
         {
             return false;
         }
-        let known = self.0.count();
-        loop {
-            let mut fds = [
-                PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN),
-                PollFd::from_borrowed_fd(self.0.wake(), PollFlags::IN),
-            ];
-            let polled = poll(&mut fds, None);
-            let answered = !fds[0].revents().is_empty();
-            if self.0.count() > known {
-                drop(writeln!(terminal));
-                return false;
-            }
-            match polled {
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return false,
-                Ok(_) if answered => break,
-                Ok(_) => {}
-            }
+        if !self.typed(rustix::stdio::stdin()) {
+            drop(writeln!(terminal));
+            return false;
         }
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
