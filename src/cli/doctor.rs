@@ -142,6 +142,10 @@ fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagn
         )
     );
     let verdict = match diagnosis.deploy {
+        // Nothing refuses it, but what is wrong above may well make it fail.
+        Deploy::Possible if count(Severity::Error) > 0 => {
+            "a deploy would begin, and what is wrong above may take it back"
+        }
         Deploy::Possible => "a deploy can be carried out",
         Deploy::Later => "a deploy can be carried out when the switch under way is over",
         Deploy::Refused => "a deploy would be refused",
