@@ -24,7 +24,16 @@ fn desk(host: &Host, app: App, strategy: &str) -> Desk {
         ),
     );
     let generate = ["unit", "generate", "--user", "app"];
-    desk.shipit(&[&generate, app.answers()].concat()).leaves(0);
+    let command: &[&str] = match (app, strategy) {
+        // For a while workers of both releases answer side by side.
+        (App::Ruby, "reload") => &[
+            "--command",
+            "/usr/bin/puma --dir /opt/acme/current --workers 4 --bind tcp://0.0.0.0:8080",
+        ],
+        _ => &[],
+    };
+    desk.shipit(&[&generate, app.answers(), command].concat())
+        .leaves(0);
     desk.shipit(&["unit", "lint", "deploy/units"]).leaves(0);
     let root = format!("root@{}", host.address());
     desk.shipit(&["unit", "install", "--now", "--yes", "--as", &root])

@@ -5,6 +5,7 @@
 # probe KIND TARGET STATUS CONTAINS RELEASE SECONDS: one health request. RELEASE is `-`, or an id that the
 # answer must contain. Sets said (why not). Bodies are read to 64 KiB at most; redirects are not followed.
 probe() {
+    older=
     local kind="$1" target status="$3" contains="$4" release="$5" limit="$6" answer code
     target=$(decode "$2")
     set --
@@ -30,13 +31,13 @@ probe() {
     answered "$contains" "$release" "$target"
 }
 
-# answered CONTAINS RELEASE WHO: what the answer must say.
+# answered CONTAINS RELEASE WHO: what the answer must say. Sets older (yes: well, but not from that release).
 answered() {
-    contains=$(decode "$1")
+    contains=$(decode "$1") older=
     case $answer in *"$contains"*) ;; *) said="$3 answered without the text asked for"; return 1 ;; esac
     [ "$2" = - ] && return 0
     case $answer in *"$2"*) return 0 ;; esac
-    said="$3 did not answer as release $2: an older process may still be serving"
+    said="$3 did not answer as release $2: an older process may still be serving" older=yes
     return 1
 }
 

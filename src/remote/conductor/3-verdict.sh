@@ -3,7 +3,7 @@
 # shellcheck shell=dash disable=SC2034,SC2154
 
 # await UNIT TURN START SUCCESSES TIMEOUT WATCH KIND TARGET STATUS CONTAINS RELEASE
-# TURN: restart (the InvocationID must be new) or reload (it must not be). Seconds are whole.
+# TURN: restart (a new InvocationID) or reload (the same; an older answer starts WATCH anew, until TIMEOUT). Seconds.
 step_await() {
     local unit="$1" turn="$2" start="$3" successes="$4" timeout="$5" watch="$6" row=0 end limit restarts invocation pid
     shift 6
@@ -19,10 +19,9 @@ step_await() {
         [ "$now" -lt "$end" ] || { cause="$unit was not active after ${start}s ($said)"; return 1; }
         sleep 0.1
     done
-    invocation=$p_InvocationID restarts=$p_NRestarts pid=$p_MainPID
-    invocations="$invocations $invocation"
+    invocation=$p_InvocationID restarts=$p_NRestarts pid=$p_MainPID invocations="$invocations $p_InvocationID"
     from_release "$pid" || { cause="$unit runs from $where, not from release $target_release"; return 1; }
-    now; end=$((now + timeout * 100))
+    now; end=$((now + timeout * 100)) limit=$((now + timeout * 100))
     while [ "$row" -lt "$successes" ]; do
         if probe "$@" 2; then row=$((row + 1)); else row=0; fi
         same "$unit" || return 1
@@ -37,7 +36,9 @@ step_await() {
         sleep 0.2
         same "$unit" || return 1
         cancelled && cause='stopped on request' && return 1
-        probe "$@" 2 || { cause="$unit was healthy, then not: $said"; return 1; }
+        probe "$@" 2 && continue
+        [ "$turn $older" = 'reload yes' ] && [ "$now" -lt "$limit" ] && end=$((now + watch * 100)) ||
+            { cause="$unit was healthy, then not: $said"; return 1; }
     done
     event verdict "$unit" "invocation=$invocation pid=$pid restarts=$restarts from=$where"
 }
