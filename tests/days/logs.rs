@@ -44,7 +44,8 @@ fn the_journal_is_shown_by_unit_release_run_time_priority_and_pattern() {
         desk.shipit(&["logs", "--release", &v3])
             .leaves(0)
             .says("cannot open the database")
-            .never_says("version v2 starts");
+            .never_says("version v1 starts");
+        // Not more: between the flip back and its record a crash loop may start v2 by itself.
         let run = host
             .root("awk '$4 == \"failed\" { print $3 }' /opt/acme/.shipit/ledger")
             .ok();
