@@ -31,6 +31,7 @@ const SOON: (u64, u64) = (20, 1 << 20);
 
 pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) -> Vec<Finding> {
     let mut found = lacks(config, seen);
+    found.extend(outdated(config, seen, evidence.live.as_ref()));
     found.extend(room(config, seen, evidence.live.as_ref()));
     found.extend(switches(config, seen, evidence.last.as_ref()));
     if let Some(failure) = needs::current(config, seen) {
@@ -142,6 +143,21 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
         );
     }
     found
+}
+
+/// A host that was made ready before the day-to-day commands had helpers there: deploys go on.
+fn outdated(config: &Config, seen: &Observed, live: Option<&Live>) -> Option<Finding> {
+    let helper = live?.answers.file(&needs::env_helper(config))?;
+    // Root needs none.
+    (!helper.exists && seen.root == Root::Ready && seen.uid != Some(0)).then(|| {
+        Finding::warning(
+            Area::Host,
+            Depth::Later,
+            "this host was set up by an older shipit",
+        )
+        .why("deploys go on, but `env`, `start`, `stop`, `reload` and the filters of `logs` find nothing there to use")
+        .next("shipit setup --as root@HOST")
+    })
 }
 
 /// The Debian package that brings a tool.

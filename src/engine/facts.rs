@@ -34,6 +34,7 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     let root = config.root.as_str();
     asked.push(Question::File(root.to_owned()));
     asked.push(Question::File(format!("{root}/current")));
+    asked.push(Question::File(needs::env_helper(config)));
     asked.push(Question::Space(root.to_owned()));
     asked.extend(SPACES.map(|path| Question::Space(path.to_owned())));
     for file in &config.shared.files {

@@ -72,11 +72,17 @@ pub fn day_lines(config: &Config) -> Vec<String> {
         }
     }
     let (app, units) = (config.app.as_str(), journal_units(config).join(" "));
-    lines.push(format!("/usr/local/lib/shipit/{app}/env {app}"));
+    lines.push(format!("{} {app}", env_helper(config)));
     if !units.is_empty() {
         lines.push(format!("/usr/local/lib/shipit/{app}/journal {units}"));
     }
     lines
+}
+
+/// The program by which the deploy user changes the app's environment; `setup` installs it, root's.
+#[must_use]
+pub fn env_helper(config: &Config) -> String {
+    format!("/usr/local/lib/shipit/{}/env", config.app.as_str())
 }
 
 /// The units whose journal is shown.

@@ -292,12 +292,12 @@ fn what_systemd_could_not_do_before_the_program_ran_is_said_in_words() {
         ("User=nosuch", "status 217: its User= is not on this host"),
         (
             "ExecStart=\nExecStart=/opt/acme/current/nosuch",
-            "status 203: the program of its ExecStart= cannot be run",
+            "status 203: its program of ExecStart= cannot be run",
         ),
     ] {
         host.write_file(
             "/etc/systemd/system/acme.service.d/broken.conf",
-            format!("[Service]\nRestartSec=3s\n{line}\n").as_bytes(),
+            format!("[Service]\nRestartSec=60s\n{line}\n").as_bytes(),
         );
         host.root("systemctl daemon-reload").ok();
         desk.tree(Kind::Graceful, line);

@@ -52,6 +52,12 @@ fn a_host_that_is_well_is_told_what_it_can_do_and_stays_as_it_is() {
         .leaves(0)
         .says("acme.service waits for its first connection");
     assert_eq!(host.unit("acme.service", "ActiveState"), "inactive");
+
+    host.root("rm -r /usr/local/lib/shipit").ok();
+    let said = doctor(&desk);
+    said.ran
+        .leaves(0)
+        .says("this host was set up by an older shipit");
 }
 
 /// Types the lines that doctor gives for its findings, once each, as root.

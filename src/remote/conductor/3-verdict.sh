@@ -16,7 +16,7 @@ step_await() {
         now
         # The time to start counts from when the old process is gone; 15 minutes are too long for any stop.
         [ "$p_ActiveState" != deactivating ] || [ "$now" -ge "$limit" ] || end=$((now + start * 100))
-        [ "$now" -lt "$end" ] || { cause="$unit was not active after ${start}s ($said)"; return 1; }
+        [ "$now" -lt "$end" ] || { cause="$unit was not active after ${start}s ($said${how:+, $how})"; return 1; }
         sleep 0.1
     done
     invocation=$p_InvocationID restarts=$p_NRestarts pid=$p_MainPID invocations="$invocations $p_InvocationID"
@@ -50,7 +50,7 @@ settled() {
     look "$1" || { said='systemd could not be asked'; return 1; }
     said="$p_ActiveState/$p_SubState, result $p_Result"
     was=${before#*" $1="} was=${was%% *}
-    [ "$p_InvocationID" = "$was" ] || invocations="$invocations $p_InvocationID"
+    [ "$p_InvocationID" = "$was" ] || { invocations="$invocations $p_InvocationID"; death; }
     case ${p_NRestarts:-x} in
     0) ;;
     x) hopeless='has an unreadable restart counter' ;;

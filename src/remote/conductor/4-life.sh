@@ -24,7 +24,7 @@ step_baseline() {
 }
 
 # Sets how the main process left, while the unit still shows it: the next start wipes it out. From 200 on it is what
-# systemd itself could not do before the program ran (systemd.exec(5), "Process Exit Codes").
+# systemd itself could not do before the program ran (systemd.exec(5), "Process Exit Codes"), nor could a second later.
 death() {
     case $p_ExecMainCode in
     1) how="status $p_ExecMainStatus" ;;
@@ -33,11 +33,13 @@ death() {
     esac
     case $p_ExecMainCode/$p_ExecMainStatus in
     1/200) how="$how: its WorkingDirectory= cannot be entered" ;;
-    1/203) how="$how: the program of its ExecStart= cannot be run" ;;
+    1/203) how="$how: its program of ExecStart= cannot be run" ;;
     1/216) how="$how: its Group= is not on this host" ;;
     1/217) how="$how: its User= is not on this host" ;;
     1/226) how="$how: a path that its sandbox names is not there" ;;
+    *) return 0 ;;
     esac
+    hopeless="could not be started: $how"
 }
 
 # N in words: once, or that many times.
