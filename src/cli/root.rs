@@ -13,6 +13,7 @@ use crate::host::ssh;
 use crate::interrupt::Interrupts;
 use crate::remote::{self, Answer, Password, Script, Told};
 use crate::report::event::{Event, Report};
+use crate::words;
 
 /// The login that root's work is done through: the one of `--as`, or that of deploy.yml.
 pub(super) fn link(
@@ -77,6 +78,7 @@ pub(super) fn run(
     if uid != Some(0) {
         if somebody() {
             script = script.through_sudo(Password::OnStdin);
+            let user = words::shown(user.as_bytes());
             let prompt = format!("sudo password of {user} (empty if none): ");
             let answer = ssh::terminal(interrupts).passphrase(&prompt);
             password = answer.ok_or_else(left)?.into_bytes();

@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     });
     if wish.print && wish.login.is_none() && config.host.user.is_some() {
         // Nothing of the host is needed to print what would be written.
-        let user = deploy_user(&config, "");
+        let user = deploy_user(&config, "")?;
         show(&config, &user, "the app's group", &guard(&config, &user));
         return Ok(Exit::Done);
     }
@@ -39,7 +39,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     let mut link = root::link(global, &config, wish.login.as_deref(), &interrupts)?;
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let seen = session::observe(host.as_mut(), &config)?;
-    let user = deploy_user(&config, &seen.user);
+    let user = deploy_user(&config, &seen.user)?;
     let group = group(&config, &seen, &user);
     let guard = guard(&config, &user);
     lacking(&seen)?;
@@ -71,14 +71,32 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
 }
 
 /// The user that deploys: the one of deploy.yml; where it names none, the one that logged in.
-fn deploy_user(config: &Config, seen: &str) -> String {
-    config.host.user.clone().unwrap_or_else(|| {
-        if seen.is_empty() {
-            "deploy".into()
-        } else {
-            seen.into()
-        }
-    })
+///
+/// # Errors
+/// For a name that means more than one user where it is written down, above all in a sudo rule.
+fn deploy_user(config: &Config, seen: &str) -> Result<String, Failure> {
+    let user = match &config.host.user {
+        Some(user) => user.as_str(),
+        None if seen.is_empty() => "deploy",
+        None => seen,
+    };
+    if is_one_user(user) {
+        return Ok(user.to_owned());
+    }
+    let what = format!("the deploy user cannot be called `{user}`");
+    Err(Failure::new(Exit::Usage, what)
+        .why("sudo would take it for an alias, a group or everybody; a login is like `deploy`")
+        .host("nothing changed"))
+}
+
+/// Whether sudoers(5) takes the word for one user: not `ALL`, an alias (capitals), `%group`, `+netgroup` or `#uid`; nor
+/// digits alone, which chown(1) and others take for a number.
+fn is_one_user(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && name.contains(|c: char| c.is_ascii_lowercase())
 }
 
 /// The group that writes to shared/: that of the app's service user.
@@ -111,6 +129,7 @@ fn lacking(seen: &Observed) -> Result<(), Failure> {
 
 fn show(config: &Config, user: &str, group: &str, guard: &Guard) {
     let (app, root) = (config.app.as_str(), config.root.as_str());
+    let group = words::shown(group.as_bytes());
     let mut out = format!(
         "As root, shipit will:\n  make the user {user}, if it is not there\n  make {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
     );
@@ -200,4 +219,22 @@ fn carry_out(
         code => failure.why(format!("it left with {code}")),
     };
     Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sudo_rule_is_for_one_user() {
+        for name in ["deploy", "root", "_ci", "jane.doe-2", "Jane", "1st"] {
+            assert!(is_one_user(name), "{name}");
+        }
+        for name in [
+            "", "ALL", "ADMINS", "X_1", "1000", "%sudo", "+net", "#0", "-x", ".x", "a b", "a,b",
+            "a\x1b[2J", "a\nb", "a:b", "a\\", "!a",
+        ] {
+            assert!(!is_one_user(name), "{name:?}");
+        }
+    }
 }

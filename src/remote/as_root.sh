@@ -2,5 +2,9 @@
 # args: password|none (whether stdin begins with one) script args…
 asked=$1 text=$2
 shift 2
-if [ "$asked" = none ] || sudo -n true 2>/dev/null </dev/null; then exec sudo -n /bin/sh -c "$text" shipit "$@"; fi
+if [ "$asked" = none ] || sudo -n true 2>/dev/null </dev/null; then
+    # Nobody takes a password that was typed and is not needed: what the script starts must not find it.
+    [ "$asked" = none ] || IFS= read -r asked || :
+    exec sudo -n /bin/sh -c "$text" shipit "$@"
+fi
 exec sudo -S -p '' /bin/sh -c "$text" shipit "$@"

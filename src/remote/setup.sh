@@ -19,7 +19,8 @@ if ! id -u "$user" >/dev/null 2>&1; then
     fi
 fi
 
-[ -d "$root" ] || { mkdir -p -- "$root" && chmod 0755 "$root" && echo "made $root"; }
+# By umask, not by a chmod after it: below somebody's home the name could be a link to any file by then.
+[ -d "$root" ] || { (umask 022 && mkdir -p -- "$root") && echo "made $root"; }
 # Given away is the directory we stand in: a link on the way to it could lead to /etc.
 cd -P -- "$root"
 [ "$(pwd -P)" = "$root" ] || { echo "$root leads through a link to $(pwd -P): write that as root" >&2; exit 42; }
@@ -49,8 +50,8 @@ runuser -u "$user" -- sh -eu -c '
         echo "adopted release $id"
     done
     sync .shipit/ledger.new && mv -T .shipit/ledger.new .shipit/ledger
-' - "$root"
-if [ "$group" != "$user" ] && getent group "$group" >/dev/null && cd -P -- "$root/shared" && [ "$(pwd -P)" = "$root/shared" ]; then
+' - "$root" </dev/null # what comes on stdin may begin with the password of who set this up
+if [ "$group" != "$user" ] && getent group -- "$group" >/dev/null && cd -P -- "$root/shared" && [ "$(pwd -P)" = "$root/shared" ]; then
     chgrp -- "$group" . && chmod 2775 .
 fi
 cd /

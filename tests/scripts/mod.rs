@@ -200,6 +200,20 @@ impl World {
 
     /// Runs a script with its arguments; true calls only, or up to that fault.
     fn run(&self, text: &str, args: &[&str], fault: Fault) -> Output {
+        self.command(text, args, fault).output().unwrap()
+    }
+
+    /// The same without a fault, with something on its stdin.
+    fn given(&self, text: &str, args: &[&str], stdin: &[u8]) -> Output {
+        let file = self.dir.path().join("stdin");
+        fs::write(&file, stdin).unwrap();
+        self.command(text, args, NO_FAULT)
+            .stdin(fs::File::open(&file).unwrap())
+            .output()
+            .unwrap()
+    }
+
+    fn command(&self, text: &str, args: &[&str], fault: Fault) -> Command {
         let inside = self.dir.path();
         drop(fs::remove_dir_all(inside.join("calls")));
         fs::create_dir(inside.join("calls")).unwrap();
@@ -214,7 +228,8 @@ impl World {
                 "/usr/local/lib/",
                 &format!("{}/usr/local/lib/", inside.display()),
             );
-        Command::new(inside.join("real").join(self.shell[0]))
+        let mut command = Command::new(inside.join("real").join(self.shell[0]));
+        command
             .args(&self.shell[1..])
             .args(["-c", &text, "shipit"])
             .args(args)
@@ -224,9 +239,8 @@ impl World {
             .env("FAKE", inside)
             .env("ROOT", self.root())
             .env("AT", fault.at.to_string())
-            .env("WHEN", fault.when)
-            .output()
-            .unwrap()
+            .env("WHEN", fault.when);
+        command
     }
 
     /// One of the scripts by its name; the app's root is its first argument.

@@ -167,3 +167,77 @@ fn a_setup_that_a_link_leads_elsewhere_gives_nothing_away() {
         }
     });
 }
+
+/// Puts a command of ours in the place of a real one.
+fn replaced(world: &World, tool: &str, text: &str) {
+    let path = world.dir.path().join("real").join(tool);
+    drop(fs::remove_file(&path));
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_root_that_becomes_a_link_as_it_is_made_opens_no_file_of_roots() {
+    under_each_shell(|world| {
+        let secret = world.dir.path().join("shadow");
+        fs::write(&secret, "secret").unwrap();
+        fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+        fs::remove_dir_all(world.root()).unwrap();
+        // What a deploy user can do below his home in the moment after root made the directory there.
+        let (root, kept) = (world.root(), secret.display());
+        let quick = format!(
+            "#!/bin/sh\n/bin/mkdir \"$@\" && /bin/rmdir {0} && /bin/ln -s {kept} {0}\n",
+            root.display()
+        );
+        replaced(&world, "mkdir", &quick);
+        let args = [
+            "acme", "nobody", "nogroup", "path", "service", "boot", "", "no",
+        ];
+        let out = world.script("setup", &args, NO_FAULT);
+        assert!(!out.status.success(), "{out:?}");
+        assert!(world.root().is_symlink(), "nobody was quick: {out:?}");
+        let mode = fs::metadata(&secret).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, 0o600, "root changed it: {mode:o}");
+    });
+}
+
+#[test]
+fn a_password_that_sudo_does_not_need_reaches_nothing_that_runs_for_the_deploy_user() {
+    under_each_shell(|world| {
+        replaced(
+            &world,
+            "sudo",
+            "#!/bin/sh\n[ \"$2\" = true ] || { shift && exec \"$@\"; }\n",
+        );
+        let (_, text) = shipit::remote::script::ALL
+            .iter()
+            .find(|(name, _)| *name == "as_root")
+            .unwrap();
+        for (word, left) in [("password", "payload\n"), ("none", "hunter2\npayload\n")] {
+            let out = world.given(text, &[word, "exec cat"], b"hunter2\npayload\n");
+            assert_eq!(said(&out), left, "{word}: {out:?}");
+        }
+        // And where sudo was to take it and did not, the deploy user's shell has no stdin of ours.
+        let heard = world.dir.path().join("heard");
+        let listens = format!("#!/bin/sh\nshift 3\ncat >{}\n", heard.display());
+        replaced(&world, "runuser", &listens);
+        let (_, text) = shipit::remote::script::ALL
+            .iter()
+            .find(|(name, _)| *name == "setup")
+            .unwrap();
+        let root = world.root();
+        let args = [
+            root.to_str().unwrap(),
+            "acme",
+            "nobody",
+            "nobody",
+            "path",
+            "service",
+            "boot",
+            "",
+            "no",
+        ];
+        let out = world.given(text, &args, b"hunter2\n");
+        assert_eq!(fs::read(&heard).unwrap(), b"", "{out:?}");
+    });
+}
