@@ -1,5 +1,6 @@
 //! Who the service runs as.
 
+use super::secrets::of_the_system;
 use super::{Severity, rules};
 
 rules! {
@@ -156,6 +157,36 @@ rules! {
                 "docker" | "lxd" | "disk" | "sudo" | "wheel" | "shadow" | "libvirt"
             ) {
                 found.at(entry, format!("members of {name} can become root"));
+            }
+        }
+    }
+
+    /// A log file that root opens where others write
+    ///
+    /// PID 1 opens the file as root, whatever `User=` says, and follows links. Whoever may replace it puts a symlink
+    /// there; then the program's output goes into any file of the host, or any file comes in as its input.
+    ///
+    /// In production: measured: a deploy user's symlink in `shared/` wrote what he liked into `/etc/cron.d`; he is root.
+    ///
+    /// ```ini
+    /// [Service]
+    /// StandardOutput=journal
+    /// StandardError=inherit
+    /// ```
+    ///
+    /// See systemd.exec(5), `StandardOutput=`.
+    "output-file-place" Error Service output_file_place(look, found) {
+        for key in ["StandardOutput", "StandardError", "StandardInput"] {
+            for entry in look.unit.all("Service", key) {
+                let path = ["file:", "append:", "truncate:"]
+                    .iter()
+                    .find_map(|form| entry.value.strip_prefix(form));
+                let Some(path) = path.filter(|path| path.starts_with('/')) else { continue };
+                // What lies directly in /var/log is root's; what lies deeper may be the app's.
+                let in_log = path.strip_prefix("/var/log/").is_some_and(|rest| !rest.contains('/'));
+                if !in_log && !of_the_system(path) && !path.starts_with("/dev/") && look.is_app() {
+                    found.at(entry, format!("{path}: root opens it, and who may replace it (by a symlink to any file) is root; let the journal keep it"));
+                }
             }
         }
     }

@@ -38,7 +38,7 @@ fn secret_address(value: &str) -> bool {
 }
 
 /// Directories that only root writes, on a well-kept host.
-fn of_the_system(path: &str) -> bool {
+pub(super) fn of_the_system(path: &str) -> bool {
     ["/etc/", "/usr/", "/run/", "/lib/"]
         .iter()
         .any(|dir| path.starts_with(dir))
