@@ -11,7 +11,7 @@
 //! 3. [`step`]: everything the conductor can do to a host, as values.
 //!    [`strategy`]: how one service goes from the old release to the new one.
 //!    [`plan`]: config, observed and goal make a plan. Pure.
-//!    [`facts`]: what a running host says of the app's units. Pure.
+//!    [`facts`]: what a running host says of the app's units, and of routers in front of them. Pure.
 //!    [`diagnosis`]: all that was seen, and what is wrong: causes before their consequences. Pure.
 //! 4. [`remote`]: the scripts that run on the host, quoting, framing, verdicts.
 //!    [`host`]: the only way to a machine. [`interrupt`]: Ctrl-C and SIGTERM, counted.

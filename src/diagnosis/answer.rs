@@ -80,7 +80,7 @@ fn taken(name: &str, health: &Health, evidence: &Evidence, live: &Live) -> Optio
 }
 
 /// Where health is asked, when that is an address.
-fn address(probe: &Probe) -> Option<(Family, String, u16)> {
+pub(super) fn address(probe: &Probe) -> Option<(Family, String, u16)> {
     match probe {
         Probe::Http { url } => {
             let url = url::Url::parse(url).ok()?;
@@ -183,7 +183,7 @@ fn nobody(name: &str, asked: &str, family: Family, live: &Live, all: &[Listening
 }
 
 /// The sockets that a service's processes opened, or that its socket units hold.
-fn owned<'a>(name: &str, live: &Live, all: &'a [Listening]) -> Vec<&'a Listening> {
+pub(super) fn owned<'a>(name: &str, live: &Live, all: &'a [Listening]) -> Vec<&'a Listening> {
     let triggers = live
         .unit(name)
         .and_then(|(_, facts)| facts.show.get("TriggeredBy"))

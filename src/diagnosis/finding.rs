@@ -18,6 +18,8 @@ pub enum Area {
     Unit,
     /// Who listens and who answers.
     Health,
+    /// What stands in front of the app.
+    Router,
     /// How a service is turned over.
     Strategy,
 }
@@ -33,6 +35,7 @@ impl Area {
             Area::Switch => "switch",
             Area::Unit => "unit",
             Area::Health => "health",
+            Area::Router => "router",
             Area::Strategy => "strategy",
         }
     }

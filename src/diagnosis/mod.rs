@@ -7,6 +7,7 @@ mod files; // shared files that the app cannot read
 mod finding; // a finding, and how near to the root of things it is
 mod machine; // the host: needs, room, clock, switches
 mod mend; // the lines to type for a rule's finding
+mod router; // what stands in front of the app
 mod units; // the app's units: rules, states
 mod verdict; // which strategies each service can use
 
@@ -19,6 +20,7 @@ pub use machine::LastSwitch;
 pub use verdict::{Deploy, Usable};
 
 use crate::config::Config;
+use crate::facts::routers::Routers;
 use crate::facts::{Listening, Live};
 use crate::failure::{Exit, Failure};
 use crate::plan::observed::Observed;
@@ -41,6 +43,8 @@ pub struct Evidence {
     pub probes: BTreeMap<String, Probed>,
     /// Who listened after that.
     pub listening: Option<Vec<Listening>>,
+    /// What stands in front of the app.
+    pub routers: Option<Routers>,
     /// The last lines of the journal, of the services that are not well.
     pub journals: BTreeMap<String, Vec<String>>,
     /// The last switch, when it failed.
@@ -74,6 +78,7 @@ pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
             findings.extend(units::findings(config, seen, live, evidence));
             findings.extend(files::findings(config, live));
             findings.extend(answer::findings(config, live, evidence));
+            findings.extend(router::findings(config, live, evidence));
         }
     }
     let strategies = verdict::usable(config, evidence);

@@ -1,5 +1,5 @@
-//! Looks at everything that `doctor` judges: the host, its units, who answers, what failed last. Read-only, and it goes
-//! as far as the host lets it: what was seen before the line was lost is kept.
+//! Looks at everything that `doctor` judges: the host, its units, who answers, what stands in front, what failed
+//! last. Read-only, and it goes as far as the host lets it: what was seen before the line was lost is kept.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,6 +9,7 @@ use super::session::{Link, observe};
 use super::switch::journal_line;
 use crate::config::{Config, Service};
 use crate::diagnosis::{Desk, Evidence, LastSwitch, Probed};
+use crate::facts::routers::Routers;
 use crate::facts::{Live, Seen};
 use crate::failure::Failure;
 use crate::host::Host;
@@ -66,7 +67,22 @@ fn look(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> Result
         )?;
         evidence.listening = Seen::parse(&out).listening;
     }
+    let routers = in_front(host)?;
+    if let Some(live) = &mut evidence.live {
+        live.unreadable.extend(routers.unreadable());
+    }
+    evidence.routers = Some(routers);
     explain(host, config, &seen, &live, evidence)
+}
+
+/// The routers, their files, and the files that these include, in as many rounds as it takes.
+fn in_front(host: &mut dyn Host) -> Result<Routers, Failure> {
+    let (mut routers, mut args) = Routers::begin();
+    while !args.is_empty() {
+        let out = run(host, &[Script::routers(&args)], "looking at routers")?;
+        args = routers.take(&out);
+    }
+    Ok(routers)
 }
 
 fn now() -> i64 {

@@ -6,6 +6,7 @@ mod answers; // what facts.sh printed
 mod context; // what rules are told beside a unit's text
 mod listening; // who listens
 mod questions; // what to ask about the things that units name
+pub mod routers; // what stands in front of the app, and where it forwards to
 mod seen; // what units.sh printed
 
 pub use answers::Answers;

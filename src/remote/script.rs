@@ -78,6 +78,8 @@ scripts! {
     units = "units.sh";
     /// Prints who listens. No args.
     listening = "listening.sh";
+    /// Prints the state and the files of routers. Args: (kind, value)….
+    routers = "routers.sh";
     /// Asks one health address once. Args: root, kind, target, status, contains, release, seconds.
     ask = "conductor/1-words.sh" "conductor/2-measure.sh" "ask.sh";
     /// Prints what may explain a failure. Args: root, access, run, units….

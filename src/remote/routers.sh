@@ -1,0 +1,71 @@
+# Prints what stands in front of the app: the state of routers, their files, and where links lead. Changes nothing.
+# `router NAME LOAD ACTIVE ENABLED` begins a router, `file PATH TEXT` and `unreadable PATH` belong to it; `link PATH TARGET`
+# or `nothing PATH`; `asked` at the end. PATH, TEXT and TARGET in base64. A file that is not there is no line.
+# args: (kind value)…: unit NAME, file PATTERN (as of glob(7)), link PATH
+set +f
+most=262144 # bytes of one file
+left=100    # files
+room=2097152 # bytes of all
+
+# packed TEXT: one word of base64.
+packed() { printf '%s' "$1" | base64 -w 0; }
+unreadable() { echo "unreadable $(packed "$1")"; }
+
+# unit NAME
+unit() {
+    shown=$(systemctl show -p LoadState,ActiveState,UnitFileState -- "$1.service" 2>/dev/null </dev/null) || shown=
+    value() { printf '%s\n' "$shown" | sed -n "s/^$1=//p"; }
+    echo "router $1 $(value LoadState) $(value ActiveState) $(value UnitFileState)"
+    [ -n "$shown" ] || unreadable "$1.service"
+}
+
+# closed PATH: whether the nearest directory above that is there keeps us from knowing what is in it. `list` as second
+# word: it must also tell its names.
+closed() {
+    at=${1%/*}
+    while [ -n "$at" ] && ! [ -d "$at" ]; do at=${at%/*}; done
+    at=${at:-/}
+    [ -x "$at" ] || return 0
+    [ "$2" = look ] || [ -r "$at" ] || return 0
+    return 1
+}
+
+# text PATH: the file.
+text() {
+    [ -d "$1" ] && return
+    # A device or a pipe is not opened; what is too long is not cut short.
+    if [ -f "$1" ] && [ "$left" -gt 0 ] && size=$(wc -c 2>/dev/null <"$1") &&
+        [ "$size" -le "$most" ] && [ "$size" -le "$room" ] &&
+        out=$(head -c "$most" <"$1" 2>/dev/null | base64 -w 0) && { [ -n "$out" ] || [ "$size" -eq 0 ]; }; then
+        left=$((left - 1)) room=$((room - size))
+        echo "file $(packed "$1") $out"
+    elif [ -e "$1" ] || [ -L "$1" ]; then unreadable "$1"
+    elif closed "$1" look; then unreadable "$1"
+    fi
+}
+
+# files PATTERN: names that begin with a dot are not meant, as in glob(3).
+files() {
+    case $1 in *[*?[]*) ;; *) text "$1"; return ;; esac
+    # Unquoted on purpose: names are filled in, and nothing is split.
+    IFS=
+    # shellcheck disable=SC2086
+    for dir in ${1%/*}; do
+        if closed "$dir/" list; then unreadable "$1"; fi
+    done
+    # shellcheck disable=SC2086
+    for path in $1; do [ "$path" = "$1" ] || text "$path"; done
+    unset IFS
+}
+
+while [ $# -ge 2 ]; do
+    case $1 in
+    unit) unit "$2" ;;
+    file) files "$2" ;;
+    link)
+        if to=$(readlink -e -- "$2" 2>/dev/null); then echo "link $(packed "$2") $(packed "$to")"
+        elif to=$(readlink -f -- "$2" 2>/dev/null) && ! closed "$to" look; then echo "nothing $(packed "$2")"; fi ;;
+    esac
+    shift 2
+done
+echo asked

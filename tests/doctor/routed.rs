@@ -1,0 +1,168 @@
+//! Routers in front of the app, on a real host: one that is well, then broken in one way at a time. `doctor` only reads,
+//! as the deploy user.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::broken::{Said, doctor};
+use crate::apps::Service;
+use crate::deploys::desk::{Desk, acme};
+use crate::lab::{self, Host, Suite};
+
+const SITE: &str = "/etc/nginx/conf.d/acme.conf";
+
+/// Writes the site and lets nginx read it anew.
+fn nginx(host: &Host, upstream: &str) {
+    let text = format!(
+        "upstream acme\n{{\n    # server 127.0.0.1:1;\n    {upstream}\n}}\nserver {{\n    listen 8088;\n    location / {{ proxy_pass http://acme; }}\n}}\n"
+    );
+    host.write_file(SITE, text.as_bytes());
+    host.root("systemctl restart nginx.service").ok();
+}
+
+/// What a client of the router gets.
+fn status(host: &Host, port: u16) -> String {
+    let ask = format!(
+        "curl -s -o /dev/null -w '%{{http_code}}' --max-time 5 http://127.0.0.1:{port}/healthz"
+    );
+    host.root(&ask).stdout.trim().to_owned()
+}
+
+/// The findings about routers, as `severity what file:line`.
+fn routers(said: &Said) -> Vec<String> {
+    let findings = said.findings().iter();
+    let ours = findings.filter(|finding| finding["area"] == "router");
+    let word = |finding: &Value, key: &str| finding[key].as_str().unwrap_or("-").to_owned();
+    ours.map(|finding| {
+        format!(
+            "{} {} {}:{}",
+            word(finding, "severity"),
+            word(finding, "what"),
+            word(finding, "file"),
+            finding["line"]
+        )
+    })
+    .collect()
+}
+
+#[track_caller]
+fn only(said: &Said, severity: &str, what: &str, place: &str) {
+    let all = routers(said);
+    let [one] = &all[..] else {
+        panic!("not one: {all:#?}\n{}", said.ran)
+    };
+    assert!(
+        one.starts_with(severity) && one.contains(what) && one.ends_with(place),
+        "{one}\n{}",
+        said.ran
+    );
+}
+
+#[test]
+fn nginx_in_front_of_the_app() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    // It is there, is not enabled, does not run, and leads nowhere: nothing to say.
+    assert_eq!(routers(&doctor(&desk)), [""; 0]);
+    host.root("rm -f /etc/nginx/sites-enabled/default && systemctl enable nginx.service")
+        .ok();
+
+    nginx(&host, "server 127.0.0.1:8080;");
+    assert_eq!(status(&host, 8088), "200");
+    let said = doctor(&desk);
+    let at = format!("{SITE}:4");
+    only(&said, "info", "nginx leads to acme.service at", &at);
+    assert_eq!((said.errors(), said.ran.code()), (0, Some(0)));
+
+    nginx(&host, "server 127.0.0.1:8081;");
+    assert_eq!(status(&host, 8088), "502");
+    let said = doctor(&desk);
+    let miss = "nginx forwards to 127.0.0.1:8081, where nobody listens; acme.service is at";
+    only(&said, "warning", miss, &at);
+    desk.shipit(&["doctor"])
+        .leaves(0)
+        .says(miss)
+        .says(&format!("in {SITE}:4 write "));
+
+    // What the deploy user may not read is said, and may lead to the app.
+    host.root(&format!("chmod 0600 {SITE} && echo 'server {{ listen 8089; location / {{ proxy_pass http://127.0.0.1:8081; }} }}' >/etc/nginx/sites-enabled/more")).ok();
+    let said = doctor(&desk);
+    assert_eq!(routers(&said), [""; 0], "{}", said.ran);
+    said.ran
+        .says(&format!("could not be looked at as deploy: {SITE}"));
+    host.root(&format!(
+        "chmod 0644 {SITE} && rm /etc/nginx/sites-enabled/more"
+    ))
+    .ok();
+    host.root("mv /etc/nginx/conf.d /etc/nginx/closed.d && mkdir -m 0700 /etc/nginx/conf.d && mv /etc/nginx/closed.d/* /etc/nginx/conf.d/")
+        .ok();
+    let said = doctor(&desk);
+    assert_eq!(routers(&said), [""; 0], "{}", said.ran);
+    said.ran.says("/etc/nginx/conf.d/*.conf");
+    host.root("chmod 0755 /etc/nginx/conf.d").ok();
+
+    nginx(&host, "server 127.0.0.1:8080; server 127.0.0.1:8081;");
+    let said = doctor(&desk);
+    let told = routers(&said);
+    assert!(
+        told.len() == 2
+            && told[0]
+                .starts_with("warning nginx counts failures of the 2 servers of upstream acme"),
+        "{told:#?}"
+    );
+    let next = said.ran.stdout.clone();
+    assert!(next.contains("max_fails=0;"), "{next}");
+    nginx(
+        &host,
+        "server 127.0.0.1:8080 max_fails=0; server 127.0.0.1:8081 max_fails=0;",
+    );
+    only(&doctor(&desk), "info", "nginx leads to acme.service", &at);
+
+    host.root("systemctl stop nginx.service").ok();
+    let said = doctor(&desk);
+    said.first(
+        "nginx.service is inactive: it leads to acme.service",
+        "sudo nginx -t && sudo systemctl start nginx.service",
+    );
+    desk.shipit(&["doctor"]).leaves(1);
+    host.root("echo nonsense >/etc/nginx/conf.d/broken.conf; systemctl start nginx.service; true")
+        .ok();
+    host.wait_for("nginx fails", Duration::from_secs(60), |host| {
+        host.unit("nginx.service", "ActiveState") == "failed"
+    });
+    doctor(&desk).first(
+        "nginx.service is failed: it leads to acme.service",
+        "sudo nginx -t && ",
+    );
+    host.root("rm /etc/nginx/conf.d/broken.conf && nginx -t && systemctl start nginx.service")
+        .ok();
+    assert_eq!(doctor(&desk).ran.code(), Some(0));
+}
+
+#[test]
+fn haproxy_in_front_of_the_app() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    let haproxy = |port: u16| {
+        let text = format!(
+            "defaults\n  mode http\n  timeout connect 5s\n  timeout client 5s\n  timeout server 5s\n\
+             frontend web\n  bind :8088\n  default_backend acme\nbackend acme\n  server one 127.0.0.1:{port}\n"
+        );
+        host.write_file("/etc/haproxy/haproxy.cfg", text.as_bytes());
+        host.root("systemctl restart haproxy.service").ok();
+    };
+    haproxy(8080);
+    assert_eq!(status(&host, 8088), "200");
+    let place = "/etc/haproxy/haproxy.cfg:10";
+    only(
+        &doctor(&desk),
+        "info",
+        "haproxy leads to acme.service",
+        place,
+    );
+    haproxy(8081);
+    assert_eq!(status(&host, 8088), "503");
+    let miss = "haproxy forwards to 127.0.0.1:8081, where nobody listens";
+    only(&doctor(&desk), "warning", miss, place);
+}
