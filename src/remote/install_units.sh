@@ -3,12 +3,11 @@
 # args: root, then pairs: user NAME, enable|start UNIT
 # stdin: anything · a line `shipit-units` · lines of `NAME BEFORE TEXT`, both in base64, `-` for no file · a line `end`
 # exits: 40 not root · 41 cut short · 42 something stands in the way · 43 changed meanwhile · 44 systemd-analyze refuses
-#        45 systemd refuses: the old files are back · 46 installed, the rest not · 47 a command failed
+#        45 systemd refuses: the old files are back · 46 installed, the rest not · 47 a command failed · 48 a switch is under way
 set -eu
 root=$1 dir=/etc/systemd/system names='' placed=no line='' name=''
-shift
 [ "$(id -u)" = 0 ] || exit 40
-umask 022
+umask 022 && shift
 scratch=$(mktemp -d /run/shipit-units.XXXXXX)
 leave() {
     code=$?
@@ -53,6 +52,7 @@ if [ -n "$names" ]; then
     fi
 fi
 
+[ ! -e "$root/.shipit/request" ] || exit 48
 placed=yes
 for name in $names; do
     install -o root -g root -m 0644 -- "$scratch/new/$name" "$dir/.$name.shipit"

@@ -316,3 +316,22 @@ fn only_units_of_this_app_are_installed() {
         .says("wrote");
     desk.shipit(&["unit", "diff"]).leaves(0);
 }
+
+#[test]
+fn units_are_not_changed_under_a_switch() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = desk(&host);
+    let root = root(&host);
+    let install = ["unit", "install", "--yes", "--as", root.as_str()];
+    host.root("mkdir -p /opt/acme/.shipit && : >/opt/acme/.shipit/request")
+        .ok();
+    let before = there(&host);
+    desk.shipit(&install)
+        .leaves(5)
+        .says("a switch is under way")
+        .says("the host has the units it had")
+        .says("shipit attach");
+    assert_eq!(there(&host), before);
+    host.root("rm /opt/acme/.shipit/request").ok();
+    desk.shipit(&install).leaves(0);
+}

@@ -196,6 +196,12 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
         43 => failure
             .why("somebody else changes units on the host")
             .next("shipit unit diff"),
+        48 => {
+            failure.exit = Exit::Locked;
+            failure
+                .why("a switch is under way: it could not go back to the units it began with")
+                .next("shipit attach")
+        }
         44 => failure
             .why("systemd-analyze verify, run on the host, refuses them")
             .next("shipit unit lint"),
