@@ -166,3 +166,25 @@ fn haproxy_in_front_of_the_app() {
     let miss = "haproxy forwards to 127.0.0.1:8081, where nobody listens";
     only(&doctor(&desk), "warning", miss, place);
 }
+
+#[test]
+fn caddy_in_front_of_the_app() {
+    let host = lab::host!(Suite::Bookworm.with_apps());
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    let caddy = |port: u16| {
+        let text = "(common) {\n\tencode gzip\n}\n:8088 {\n\timport common\n\timport sites/*\n}\n# reverse_proxy 127.0.0.1:1\n";
+        let site = format!("reverse_proxy /* localhost:{port} {{\n\tlb_policy first\n}}\n");
+        host.root("mkdir -p /etc/caddy/sites").ok();
+        host.write_file("/etc/caddy/Caddyfile", text.as_bytes());
+        host.write_file("/etc/caddy/sites/acme", site.as_bytes());
+        host.root("systemctl restart caddy.service").ok();
+    };
+    caddy(8080);
+    let place = "/etc/caddy/sites/acme:1";
+    assert_eq!(status(&host, 8088), "200");
+    only(&doctor(&desk), "info", "caddy leads to acme.service", place);
+    caddy(8081);
+    assert_eq!(status(&host, 8088), "502");
+    let miss = "caddy forwards to localhost:8081, where nobody listens";
+    only(&doctor(&desk), "warning", miss, place);
+}

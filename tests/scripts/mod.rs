@@ -5,6 +5,7 @@ mod environment;
 mod guarded;
 mod killed;
 mod refused;
+mod routers;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
