@@ -211,7 +211,7 @@ fn astray(
         );
         let finding = Finding::warning(Area::Router, Depth::Answer, what)
             .why("who comes through it gets 502 or 503, while the app may be well")
-            .next(edit(router.kind, &miss.place, &at));
+            .next(edit(router.kind, &miss.place, app.at.first()?));
         return Some(placed(finding, miss));
     }
     let what = format!(
@@ -230,8 +230,18 @@ fn astray(
     Some(placed(finding, first))
 }
 
-fn edit(kind: Kind, (file, line): &Place, at: &str) -> String {
+/// The line to write, with the address in the router's own words.
+fn edit(kind: Kind, (file, line): &Place, at: &Address) -> String {
     let name = kind.name();
+    let at = match (kind, at) {
+        (Kind::Nginx, Address::Unix(path)) => format!("unix:{path}"),
+        (Kind::Haproxy, Address::Unix(path)) => format!("unix@{path}"),
+        (Kind::Caddy, Address::Unix(path)) => format!("unix/{path}"),
+        (_, Address::Tcp(host, port)) if matches!(host.as_str(), "*" | "0.0.0.0" | "::") => {
+            format!("127.0.0.1:{port}")
+        }
+        (_, at) => at.to_string(),
+    };
     format!("in {file}:{line} write {at}, then: sudo systemctl reload {name}.service")
 }
 

@@ -245,3 +245,19 @@ fn health_that_is_asked_through_the_router_is_not_the_apps_own_address() {
         "where the app would listen is not known"
     );
 }
+
+#[test]
+fn the_line_to_write_is_in_the_routers_own_words() {
+    let place = ("/f".to_owned(), 3);
+    let tcp = Address::Tcp("*".into(), 80);
+    let unix = Address::Unix("/run/a".into());
+    for (kind, at, words) in [
+        (Kind::Nginx, &tcp, "in /f:3 write 127.0.0.1:80, "),
+        (Kind::Nginx, &unix, "write unix:/run/a, "),
+        (Kind::Haproxy, &unix, "write unix@/run/a, "),
+        (Kind::Caddy, &unix, "write unix//run/a, "),
+    ] {
+        let line = edit(kind, &place, at);
+        assert!(line.contains(words), "{line}");
+    }
+}
