@@ -18,7 +18,15 @@ fn nginx(host: &Host, upstream: &str) {
         "upstream acme\n{{\n    # server 127.0.0.1:1;\n    {upstream}\n}}\nserver {{\n    listen 8088;\n    location / {{ proxy_pass http://acme; }}\n}}\n"
     );
     host.write_file(SITE, text.as_bytes());
-    host.root("systemctl restart nginx.service").ok();
+    restart(host, "nginx.service");
+}
+
+/// Many starts within seconds are a test's own doing: the start limit is not what is looked at.
+fn restart(host: &Host, unit: &str) {
+    host.root(&format!(
+        "systemctl reset-failed {unit} 2>/dev/null; systemctl restart {unit}"
+    ))
+    .ok();
 }
 
 /// What a client of the router gets.
@@ -133,9 +141,10 @@ fn nginx_in_front_of_the_app() {
     });
     doctor(&desk).first(
         "nginx.service is failed: it leads to acme.service",
-        "sudo nginx -t && ",
+        "sudo nginx -t && sudo systemctl reset-failed nginx.service && sudo systemctl start nginx.service",
     );
-    host.root("rm /etc/nginx/conf.d/broken.conf && nginx -t && systemctl start nginx.service")
+    // The line is typed as it stands, and that was it.
+    host.root("rm /etc/nginx/conf.d/broken.conf && nginx -t && systemctl reset-failed nginx.service && systemctl start nginx.service")
         .ok();
     assert_eq!(doctor(&desk).ran.code(), Some(0));
 }
@@ -150,7 +159,7 @@ fn haproxy_in_front_of_the_app() {
              frontend web\n  bind :8088\n  default_backend acme\nbackend acme\n  server one 127.0.0.1:{port}\n"
         );
         host.write_file("/etc/haproxy/haproxy.cfg", text.as_bytes());
-        host.root("systemctl restart haproxy.service").ok();
+        restart(&host, "haproxy.service");
     };
     haproxy(8080);
     assert_eq!(status(&host, 8088), "200");
@@ -177,7 +186,7 @@ fn caddy_in_front_of_the_app() {
         host.root("mkdir -p /etc/caddy/sites").ok();
         host.write_file("/etc/caddy/Caddyfile", text.as_bytes());
         host.write_file("/etc/caddy/sites/acme", site.as_bytes());
-        host.root("systemctl restart caddy.service").ok();
+        restart(&host, "caddy.service");
     };
     caddy(8080);
     let place = "/etc/caddy/sites/acme:1";

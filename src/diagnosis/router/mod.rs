@@ -163,9 +163,15 @@ fn stopped(router: &Router, app: &App, forward: &Forward, served: bool) -> Findi
         Kind::Haproxy => "sudo haproxy -c -f /etc/haproxy/haproxy.cfg",
         Kind::Caddy => "sudo caddy validate --config /etc/caddy/Caddyfile",
     };
+    // One that failed may be at its start limit, and would refuse the start.
+    let reset = if failed {
+        format!("sudo systemctl reset-failed {unit} && ")
+    } else {
+        String::new()
+    };
     let finding = finding
         .why("nobody who comes through it reaches the app, however well that is")
-        .next(format!("{check} && sudo systemctl start {unit}"));
+        .next(format!("{check} && {reset}sudo systemctl start {unit}"));
     let finding = if failed {
         finding.next(format!("sudo journalctl -u {unit} -n 20"))
     } else {
