@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use file::find;
-pub use names::{AppName, EnvironmentName, UnitName, VariableName};
+pub use names::{AppName, EnvironmentName, UnitName};
 pub use paths::{RelPath, RemotePath};
 pub use probe::Probe;
 pub use target::Target;

@@ -91,10 +91,6 @@ checked_name! {
     /// The name of an environment in `deploy.yml`: 1 to 31 of `a-z 0-9 - _`.
     EnvironmentName, check_environment
 }
-checked_name! {
-    /// The name of an environment variable (POSIX: letters, digits, `_`, no digit first).
-    VariableName, check_variable
-}
 
 impl UnitName {
     /// The name without its suffix: `acme` of `acme.service`, `acme@1` of `acme@1.service`.
@@ -111,27 +107,6 @@ impl UnitName {
     #[must_use]
     pub fn socket(&self) -> Self {
         Self(format!("{}.socket", self.stem()))
-    }
-}
-
-impl VariableName {
-    /// Whether setting it changes how every program starts (the loader, the shell, the search path): legal,
-    /// worth a warning.
-    #[must_use]
-    pub fn changes_how_programs_start(&self) -> bool {
-        const NAMES: [&str; 10] = [
-            "PATH",
-            "HOME",
-            "SHELL",
-            "IFS",
-            "ENV",
-            "BASH_ENV",
-            "PYTHONPATH",
-            "NODE_OPTIONS",
-            "PERL5OPT",
-            "RUBYOPT",
-        ];
-        self.0.starts_with("LD_") || NAMES.contains(&self.as_str())
     }
 }
 
@@ -185,21 +160,6 @@ fn check_environment(text: &str) -> Check {
         );
     }
     Ok(())
-}
-
-fn check_variable(text: &str) -> Check {
-    if text.is_empty() {
-        return say("is empty; a variable has a name like `DATABASE_URL`");
-    }
-    if text.starts_with(|c: char| c.is_ascii_digit()) {
-        return say("begins with a digit; a variable's name begins with a letter or `_`");
-    }
-    match stranger(text, |c| c.is_ascii_alphanumeric() || c == '_') {
-        Some(c) => Err(format!(
-            "has {c} in it; a variable's name is made of letters, digits and `_`"
-        )),
-        None => Ok(()),
-    }
 }
 
 fn check_unit(text: &str) -> Check {
