@@ -167,3 +167,25 @@ fn what_a_build_leaves_running_is_not_waited_for() {
     assert_eq!(code, Some(6), "nobody listens there");
     assert!(lines.iter().any(|line| line["line"] == "built"));
 }
+
+#[test]
+fn case_54_a_directory_that_is_gone_under_ones_feet_is_said_to_be() {
+    let desk = desk("true");
+    let inside = desk.path().join("inside");
+    fs::create_dir(&inside).unwrap();
+    // The shell stands in the directory when it goes; shipit is started there.
+    let line = format!(
+        "rmdir {} && exec {} plan",
+        shipit::config::scalar(&inside.display().to_string()),
+        env!("CARGO_BIN_EXE_shipit")
+    );
+    let output = Command::new("sh")
+        .args(["-c", &line])
+        .current_dir(&inside)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("cannot read"), "{said}");
+}

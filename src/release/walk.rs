@@ -44,6 +44,8 @@ pub(super) struct Found {
     /// The permission bits with set-id and sticky: `0o7777`.
     pub(super) mode: u32,
     pub(super) stamp: Stamp,
+    /// Bytes that it takes here, in whole blocks of 512: less than its size where it has holes.
+    pub(super) taken: u64,
 }
 
 /// What is there.
@@ -75,6 +77,15 @@ impl Stamp {
     pub(super) fn size(&self) -> u64 {
         self.size
     }
+}
+
+#[allow(
+    clippy::cast_sign_loss,
+    clippy::unnecessary_cast,
+    reason = "the types of stat's fields vary by platform"
+)]
+fn taken(stat: &Stat) -> u64 {
+    stat.st_blocks as u64 * 512
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY
@@ -165,6 +176,7 @@ impl Tree {
                         node,
                         mode: stat.st_mode & 0o7777,
                         stamp: Stamp::of(&stat),
+                        taken: taken(&stat),
                     });
                 }
                 Ok(Seen::Refused(refusal)) => problems.add(&path, refusal),

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 use super::walk::{Found, Node};
 use crate::words;
 
@@ -18,11 +20,11 @@ const SECRETS: [&[u8]; 6] = [
     b".netrc",
 ];
 
+/// Files below this size (bytes) are not told to have holes.
+const SPARSE: u64 = 1 << 20;
+
 /// The warnings about what a walk found, which is sorted by path. `capable` are the files with Linux
 /// capabilities; `special` those whose set-id or sticky bit was dropped before the walk.
-///
-/// Two names that differ only in Unicode normalisation are not noticed: the tables for it would be the
-/// largest part of the program, and both files are shipped as they are.
 pub(super) fn warnings(found: &[Found], capable: &[&[u8]], special: &[Vec<u8>]) -> Vec<String> {
     let paths = |wanted: &dyn Fn(&Found) -> bool| -> Vec<&[u8]> {
         found
@@ -37,6 +39,12 @@ pub(super) fn warnings(found: &[Found], capable: &[&[u8]], special: &[Vec<u8>]) 
     set_id.sort_unstable();
     let open = paths(&|found| !link(found) && found.mode & 0o002 != 0);
     let private = paths(&|found| found.node == Node::File && found.mode & 0o044 == 0);
+    let sparse = paths(&|found| {
+        // A compressing file system takes less too; twice less is told.
+        let size = found.stamp.size();
+        found.node == Node::File && size >= SPARSE && found.taken < size / 2
+    });
+    let nfc = ComposingNormalizerBorrowed::new_nfc();
     let secret = paths(&|found| found.node != Node::Dir && secret(&found.path));
     [
         ("setuid, setgid and sticky bits are not shipped", set_id),
@@ -53,7 +61,18 @@ pub(super) fn warnings(found: &[Found], capable: &[&[u8]], special: &[Vec<u8>]) 
             "looks like a secret, and every release keeps a copy",
             secret,
         ),
-        ("names that differ only in case", collisions(found)),
+        (
+            "names that differ only in case",
+            alike(found, &|text| text.to_lowercase()),
+        ),
+        (
+            "names that look alike, and differ in how their accents are written (Unicode)",
+            alike(found, &|text| nfc.normalize(text).into_owned()),
+        ),
+        (
+            "full of holes here, as long as their size on the host",
+            sparse,
+        ),
     ]
     .into_iter()
     .filter(|(_, paths)| !paths.is_empty())
@@ -84,11 +103,11 @@ fn secret(path: &[u8]) -> bool {
         || name.starts_with(b".env.")
 }
 
-/// Paths that a file system which ignores case would take for one, each group in full.
-fn collisions(found: &[Found]) -> Vec<&[u8]> {
+/// Paths that are one when they are read so, each group in full.
+fn alike<'a>(found: &'a [Found], read: &dyn Fn(&str) -> String) -> Vec<&'a [u8]> {
     let folded = |path: &[u8]| match std::str::from_utf8(path) {
-        Ok(text) => text.to_lowercase().into_bytes(),
-        Err(_) => path.to_ascii_lowercase(),
+        Ok(text) => read(text).into_bytes(),
+        Err(_) => path.to_vec(),
     };
     let mut seen: HashMap<Vec<u8>, u32> = HashMap::new();
     for found in found {

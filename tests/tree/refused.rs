@@ -246,6 +246,26 @@ fn what_is_dropped_or_looks_private_is_told_once_each() {
 }
 
 #[test]
+fn case_33_and_42_holes_and_twins_are_told() {
+    let tree = Tree::new();
+    tree.file("caf\u{e9}", "composed")
+        .file("cafe\u{301}", "decomposed")
+        .file("hollow", "")
+        .file("whole", vec![7; 2 << 20]);
+    let hollow = fs::File::create(tree.at("hollow")).unwrap();
+    hollow.set_len(8 << 20).unwrap();
+    let scanned = tree.scan().unwrap();
+    assert_eq!(
+        scanned.warnings,
+        [
+            "names that look alike, and differ in how their accents are written (Unicode): cafe\u{301}, caf\u{e9}",
+            "full of holes here, as long as their size on the host: hollow",
+        ]
+    );
+    arrives(&scanned);
+}
+
+#[test]
 fn long_lists_in_warnings_are_counted() {
     let tree = Tree::new();
     for at in 0..14 {
