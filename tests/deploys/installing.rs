@@ -130,6 +130,8 @@ fn installed_and_taken_up(suite: Suite) {
         .says("acme.service differs in TimeoutStopSec");
     desk.shipit(&install)
         .leaves(0)
+        .says("acme.service: exposure ")
+        .says(" of 10, before ")
         .says("acme.service runs with the old settings until the next deploy")
         .says("acme.socket listens with the old settings until it is started anew");
     // A new address does not cost the old one: the port was never closed.

@@ -1,6 +1,8 @@
 //! `shipit unit install`: puts the repository's units on the host, as root. Shows first what root will do, refuses what
 //! would hurt, and says what running units need to take it up. Starts and restarts nothing.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::super::args::{Global, Install};
@@ -8,7 +10,7 @@ use super::super::root;
 use super::{diff, repository};
 use crate::config::Config;
 use crate::engine::{self, session};
-use crate::facts;
+use crate::facts::{self, Question};
 use crate::failure::{Exit, Failure};
 use crate::plan::units::install::{Installation, installation};
 use crate::plan::units::{self, PLACE};
@@ -56,6 +58,8 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
     for (verb, names) in verbs(&installation, wish) {
         args.extend(names.iter().flat_map(|name| [verb, name.as_str()]));
     }
+    let services = services(&installation);
+    let before = engine::facts::ask(host.as_mut(), &services)?.exposure;
     let script = Script::install_units(args);
     let login = (seen.uid, seen.user.as_str());
     let answer = root::run(
@@ -70,7 +74,10 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
     if answer.code != 0 {
         return Err(failure(&config, &answer, seen.uid == Some(0)));
     }
-    let mut said = String::new();
+    // They are installed, whatever becomes of the line now: a score that cannot be asked for is left out.
+    let after = engine::facts::ask(host.as_mut(), &services)
+        .map_or_else(|_| BTreeMap::new(), |answers| answers.exposure);
+    let mut said = scores(&before, &after);
     if !wish.now {
         for name in &installation.start {
             said.push_str(&format!(
@@ -94,6 +101,28 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
 }
 
 /// shipit's own rules, before anything is looked at on a host: errors end it.
+/// What the services that change are asked, before and after: how exposed they are.
+fn services(installation: &Installation) -> Vec<Question> {
+    let services = installation.write.iter().map(|file| &file.name);
+    services
+        .filter(|name| name.kind() == "service" && !name.is_template())
+        .map(|name| Question::Security(name.to_string()))
+        .collect()
+}
+
+/// What `systemd-analyze security` says now, beside what it said before.
+fn scores(before: &BTreeMap<String, f32>, after: &BTreeMap<String, f32>) -> String {
+    let line = |(unit, now): (&String, &f32)| {
+        let was = before.get(unit);
+        let was = was.map_or(String::new(), |was| format!(", before {was:.1}"));
+        format!(
+            "{}: exposure {now:.1} of 10{was} (systemd-analyze security; 0 is safe)\n",
+            shown(unit.as_bytes())
+        )
+    };
+    after.iter().map(line).collect()
+}
+
 fn judged(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
     let mut errors = repository
         .iter()
