@@ -28,8 +28,9 @@ while [ $# -ge 7 ]; do
 done
 
 # Those named after the app, and those that start a unit of it.
+# Where nothing matches list-unit-files of 252 fails, so one unit that every host has is asked for too.
 # shellcheck disable=SC2086 # unit names
-timers=$({ systemctl list-unit-files --type=timer --no-legend --no-pager -- "$app.timer" "$app-*.timer" &&
+timers=$({ systemctl list-unit-files --no-legend --no-pager -- "$app.timer" "$app-*.timer" sysinit.target &&
     { [ -z "$units" ] || systemctl show -p TriggeredBy --value -- $units | tr ' ' '\n'; }; } </dev/null) || echo 'unreadable the timers'
 printf '%s\n' "$timers" | sed -n 's/^\([^ ]*[^@ ]\.timer\)\( .*\)\{0,1\}$/\1/p' | sort -u | while IFS= read -r timer; do
     TZ=UTC systemctl show -p ActiveState,UnitFileState,Unit,LastTriggerUSec,NextElapseUSecRealtime,NextElapseUSecMonotonic \

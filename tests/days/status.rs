@@ -102,6 +102,7 @@ fn a_process_that_is_older_than_the_last_flip_is_not_said_to_run_the_live_releas
         .ok();
     desk.shipit(&["status"])
         .leaves(0)
+        .never_says("could not be read: the timers")
         .says(&format!("acme runs {v1}"))
         .says(&format!(
             "    runs from {v2}, which is not live: shipit restart acme.service"
