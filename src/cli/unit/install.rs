@@ -100,7 +100,6 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// shipit's own rules, before anything is looked at on a host: errors end it.
 /// What the services that change are asked, before and after: how exposed they are.
 fn services(installation: &Installation) -> Vec<Question> {
     let services = installation.write.iter().map(|file| &file.name);
@@ -123,6 +122,7 @@ fn scores(before: &BTreeMap<String, f32>, after: &BTreeMap<String, f32>) -> Stri
     after.iter().map(line).collect()
 }
 
+/// shipit's own rules, before anything is looked at on a host: errors end it.
 fn judged(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
     let mut errors = repository
         .iter()
