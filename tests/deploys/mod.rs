@@ -20,4 +20,5 @@ mod setting_up; // what setup asks before root does anything
 mod several_clients; // one proceeds, the others are told or wait
 mod several_services; // all or none
 mod shared; // what lives across releases
+mod terminal; // a person at a real terminal: what is on the screen, what is typed
 mod ways_in; // a pinned host key, and the ssh program instead of our own

@@ -122,17 +122,18 @@ impl Terminal {
         hidden.local_modes.remove(LocalModes::ECHO);
         tcsetattr(&terminal, OptionalActions::Flush, &hidden).ok()?;
         let mut answer = String::new();
+        let known = self.0.count();
         let answered = write!(terminal, "{prompt}").is_ok()
-            && self.typed(terminal.as_fd())
+            && self.typed(terminal.as_fd(), known)
             && BufReader::new(&terminal).read_line(&mut answer).is_ok();
         let _ = tcsetattr(&terminal, OptionalActions::Now, &shown);
         drop(writeln!(terminal));
         answered.then(|| answer.trim_end_matches(['\n', '\r']).to_owned())
     }
 
-    /// Waits for a line; false when Ctrl-C came instead.
-    fn typed(&self, from: BorrowedFd<'_>) -> bool {
-        let known = self.0.count();
+    /// Waits for a line; false when Ctrl-C came instead. `known` was counted before the question was shown, or one
+    /// that is pressed at its sight would be taken for an old one and never be heard.
+    fn typed(&self, from: BorrowedFd<'_>, known: usize) -> bool {
         loop {
             let mut fds = [
                 PollFd::from_borrowed_fd(from, PollFlags::IN),
@@ -162,13 +163,14 @@ impl Ask for Terminal {
     }
     fn yes(&mut self, question: &str) -> bool {
         let mut terminal = std::io::stderr();
+        let known = self.0.count();
         if write!(terminal, "{question} (yes/no) ")
             .and_then(|()| terminal.flush())
             .is_err()
         {
             return false;
         }
-        if !self.typed(rustix::stdio::stdin()) {
+        if !self.typed(rustix::stdio::stdin(), known) {
             drop(writeln!(terminal));
             return false;
         }
