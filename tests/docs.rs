@@ -10,13 +10,14 @@ use std::time::Duration;
 use clap::CommandFactory;
 use serde_json::Value;
 use shipit::cli::args::Args;
-use shipit::config::{self, Config, StrategyName};
+use shipit::config::{self, Config};
 use shipit::failure::{Exit, Failure};
 use shipit::plan::needs;
 use shipit::remote::{CONDUCTOR, script};
 use shipit::report::event::{Downtime, Ended, Event, Outcome, Phase, Report, State};
 use shipit::report::json::Json;
 use shipit::report::sentence;
+use shipit::unit::rules::Strategy;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -161,7 +162,7 @@ fn every_deploy_yml_that_is_shown_can_be_used() {
 #[test]
 fn a_strategy_is_said_to_work_when_it_does_and_else_not_yet() {
     let (readme, page) = (read("README.md"), read("docs/strategies.md"));
-    for name in StrategyName::ALL {
+    for name in Strategy::ALL.map(Strategy::as_str) {
         let row = readme
             .lines()
             .find(|line| line.starts_with(&format!("| `{name}` |")))

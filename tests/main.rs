@@ -27,5 +27,5 @@ mod faults; // what breaks on the way: client, conductor, session, power, at eve
 mod lab_apps; // the example servers do what their names say
 mod lab_hosts; // the hosts boot, lose power, fill up, and leave nothing behind
 mod lab_instruments; // the load client and the delay proxy measure what they claim to
-mod promise;
-mod real_apps; // node, gunicorn, puma, Rust, Go and caddy under generated units // how many requests fail while releases come and go, and how long a restart takes
+mod promise; // how many requests fail while releases come and go, and how long a restart takes
+mod real_apps; // node, gunicorn, puma, Rust, Go and caddy under generated units

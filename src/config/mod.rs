@@ -143,7 +143,7 @@ pub struct Service {
     pub watch: Duration,
 }
 
-/// The strategies, named as in the file.
+/// The strategies that a deploy carries out, named as in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StrategyName {
     /// Flip, restart.
@@ -152,27 +152,11 @@ pub enum StrategyName {
     Reload,
     /// Flip, restart while the socket unit holds the port.
     Socket,
-    /// The next instance takes the same listening socket, then the old one stops.
-    Handover,
-    /// The idle instance is started, checked and put behind the router.
-    BlueGreen,
-    /// Several instances, one by one.
-    Rolling,
-    /// A share of the traffic first.
-    Canary,
 }
 
 impl StrategyName {
     /// All of them, in the order in which they are listed to a person.
-    pub const ALL: [Self; 7] = [
-        Self::Restart,
-        Self::Reload,
-        Self::Socket,
-        Self::Handover,
-        Self::BlueGreen,
-        Self::Rolling,
-        Self::Canary,
-    ];
+    pub const ALL: [Self; 3] = [Self::Restart, Self::Reload, Self::Socket];
 
     /// The name in the file.
     #[must_use]
@@ -181,10 +165,6 @@ impl StrategyName {
             Self::Restart => "restart",
             Self::Reload => "reload",
             Self::Socket => "socket",
-            Self::Handover => "handover",
-            Self::BlueGreen => "blue-green",
-            Self::Rolling => "rolling",
-            Self::Canary => "canary",
         }
     }
 }

@@ -50,10 +50,7 @@ fn service(node: &Node, problems: &mut Problems) -> Option<(Service, Mark)> {
     let start_timeout = map.get("start_timeout").map_or(Some(30 * SECOND), |value| {
         value.duration(SECOND..=HOUR, problems)
     });
-    let holds_socket = matches!(
-        strategy,
-        Some(StrategyName::Socket | StrategyName::Handover)
-    );
+    let holds_socket = strategy == Some(StrategyName::Socket);
     let socket = match map.get("socket") {
         Some(value) if strategy.is_some() && !holds_socket => {
             value.is_wrong(
@@ -83,52 +80,26 @@ fn service(node: &Node, problems: &mut Problems) -> Option<(Service, Mark)> {
     Some((service, at))
 }
 
+/// What units are written and checked for already, and no deploy carries out yet.
+const LATER: [&str; 4] = ["handover", "blue-green", "rolling", "canary"];
+
 fn strategy(value: Value<'_>, problems: &mut Problems) -> Option<StrategyName> {
     let text = value.text(problems)?;
-    let offered = || {
-        StrategyName::ALL
-            .into_iter()
-            .filter(|name| name.is_offered())
-            .map(StrategyName::as_str)
-    };
-    let Some(strategy) = StrategyName::ALL
-        .into_iter()
-        .find(|name| name.as_str() == text)
-    else {
-        let hint = nearest(text, offered()).map_or(String::new(), |near| {
+    let names = StrategyName::ALL.map(StrategyName::as_str);
+    if let Some(known) = names.iter().position(|name| *name == text) {
+        return Some(StrategyName::ALL[known]);
+    }
+    let list = names.join(", ");
+    let wrong = if LATER.contains(&text) {
+        format!("the strategy `{text}` comes in a later version; this one offers: {list}")
+    } else {
+        let hint = nearest(text, names.into_iter()).map_or(String::new(), |near| {
             format!("did you mean {}? ", quoted(near))
         });
-        let list: Vec<_> = offered().collect();
-        value.is_wrong(
-            &format!(
-                "no strategy {}; {hint}There are: {}",
-                quoted(text),
-                list.join(", ")
-            ),
-            problems,
-        );
-        return None;
+        format!("no strategy {}; {hint}There are: {list}", quoted(text))
     };
-    if !strategy.is_offered() {
-        let list: Vec<_> = offered().collect();
-        value.is_wrong(
-            &format!(
-                "the strategy `{strategy}` comes in a later version; this one offers: {}",
-                list.join(", ")
-            ),
-            problems,
-        );
-        return None;
-    }
-    Some(strategy)
-}
-
-impl StrategyName {
-    /// Whether this version can carry it out. To be deleted with its callers once it says yes to all.
-    #[must_use]
-    pub fn is_offered(self) -> bool {
-        matches!(self, Self::Restart | Self::Reload | Self::Socket)
-    }
+    value.is_wrong(&wrong, problems);
+    None
 }
 
 /// A health check, and how long it must stay well.

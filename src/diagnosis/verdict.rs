@@ -63,9 +63,6 @@ pub(super) fn usable(config: &Config, evidence: &Evidence) -> Vec<Usable> {
         return Vec::new();
     };
     let of = |service: &Service| {
-        let strategies = StrategyName::ALL
-            .into_iter()
-            .filter(|name| name.is_offered());
         let lacks = |name: StrategyName| {
             let mut as_if = service.clone();
             as_if.strategy = name;
@@ -74,7 +71,7 @@ pub(super) fn usable(config: &Config, evidence: &Evidence) -> Vec<Usable> {
         Usable {
             unit: service.unit.as_str().to_owned(),
             configured: service.strategy,
-            strategies: strategies.map(lacks).collect(),
+            strategies: StrategyName::ALL.map(lacks).to_vec(),
             advice: strategy::turnover(service, &seen).advice,
         }
     };

@@ -33,9 +33,5 @@ pub fn strategy(name: StrategyName) -> Strategy {
         StrategyName::Restart => Strategy::Restart,
         StrategyName::Reload => Strategy::Reload,
         StrategyName::Socket => Strategy::Socket,
-        StrategyName::Handover => Strategy::Handover,
-        StrategyName::BlueGreen => Strategy::BlueGreen,
-        StrategyName::Rolling => Strategy::Rolling,
-        StrategyName::Canary => Strategy::Canary,
     }
 }

@@ -173,15 +173,6 @@ fn programs(unit: &Unit) -> Vec<String> {
 /// The absolute paths that a unit names: as rules ask for them (as written, without marks), and as systemd resolves
 /// them.
 pub(super) fn paths(unit: &Unit) -> Vec<(String, String)> {
-    const COMMANDS: [&str; 7] = [
-        "ExecCondition",
-        "ExecStartPre",
-        "ExecStart",
-        "ExecStartPost",
-        "ExecReload",
-        "ExecStop",
-        "ExecStopPost",
-    ];
     const MARKED: [&str; 7] = [
         "EnvironmentFile",
         "PIDFile",
@@ -192,7 +183,7 @@ pub(super) fn paths(unit: &Unit) -> Vec<(String, String)> {
         "InaccessiblePaths",
     ];
     let mut written: Vec<String> = Vec::new();
-    for (command, _) in COMMANDS.iter().flat_map(|key| unit.commands(key)) {
+    for (command, _) in unit.every_command() {
         written.extend(command.words().map(str::to_owned));
         written.push(command.program);
     }

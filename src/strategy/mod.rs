@@ -26,10 +26,9 @@ pub struct Turnover {
 #[must_use]
 pub fn turnover(service: &Service, seen: &Observed) -> Turnover {
     let mut turnover = match service.strategy {
+        StrategyName::Restart => restart::turnover(service, seen),
         StrategyName::Reload => reload::turnover(service, seen),
         StrategyName::Socket => socket::turnover(service, seen),
-        // Configuration refuses the strategies that are not carried out yet.
-        _ => restart::turnover(service, seen),
     };
     let mut needs = unit_needs(service.unit.as_str(), seen);
     needs.append(&mut turnover.needs);

@@ -3,6 +3,17 @@
 
 use super::words::{self, Unbalanced, Word};
 
+/// The keys of `[Service]` whose values are command lines, in the order in which systemd runs them.
+pub const KEYS: [&str; 7] = [
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+    "ExecReload",
+    "ExecStop",
+    "ExecStopPost",
+];
+
 /// One command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {

@@ -172,6 +172,11 @@ impl Unit {
             .collect()
     }
 
+    /// The commands of every `Exec…=` key that count, each with its place.
+    pub fn every_command(&self) -> impl Iterator<Item = (Command, Entry<'_>)> {
+        command::KEYS.into_iter().flat_map(|key| self.commands(key))
+    }
+
     /// Whether a section header stands in one of the files.
     #[must_use]
     pub fn has_section(&self, section: &str) -> bool {

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use shipit::unit::merge::Unit;
 use shipit::unit::name::UnitName;
 use shipit::unit::specifier::{self, Place};
-use shipit::unit::{keys, search, value};
+use shipit::unit::{command, keys, search, value};
 
 use super::distribution;
 use crate::lab::{self, Host, Suite};
@@ -96,14 +96,6 @@ const SPANS: [(&str, &str, &str); 6] = [
     ("Timer", "RandomizedDelaySec", "RandomizedDelayUSec"),
     ("Unit", "StartLimitIntervalSec", "StartLimitIntervalUSec"),
 ];
-const EXECS: [&str; 6] = [
-    "ExecStartPre",
-    "ExecStart",
-    "ExecStartPost",
-    "ExecReload",
-    "ExecStop",
-    "ExecStopPost",
-];
 
 /// Compares one unit; returns how many values agreed.
 fn compare(
@@ -160,7 +152,7 @@ fn compare(
             agreed += 1;
         }
     }
-    for key in EXECS.iter().filter(|_| kind_section == "Service") {
+    for key in command::KEYS.iter().filter(|_| kind_section == "Service") {
         let mine: Vec<String> = ours
             .commands(key)
             .iter()

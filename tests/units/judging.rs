@@ -45,14 +45,10 @@ impl Case {
 }
 
 fn strategy(name: &str) -> Strategy {
-    match name {
-        "restart" => Strategy::Restart,
-        "reload" => Strategy::Reload,
-        "socket" => Strategy::Socket,
-        "handover" => Strategy::Handover,
-        "blue-green" => Strategy::BlueGreen,
-        other => panic!("no strategy {other}"),
-    }
+    Strategy::ALL
+        .into_iter()
+        .find(|strategy| strategy.as_str() == name)
+        .unwrap_or_else(|| panic!("no strategy {name}"))
 }
 
 /// Facts about the host are made the moment one is told.

@@ -198,14 +198,6 @@ const SPANS: [&str; 5] = [
     "RuntimeMaxSec",
     "WatchdogSec",
 ];
-const EXECS: [&str; 6] = [
-    "ExecStartPre",
-    "ExecStart",
-    "ExecStartPost",
-    "ExecReload",
-    "ExecStop",
-    "ExecStopPost",
-];
 const UNITS: [&str; 4] = ["Wants", "After", "Before", "Requires"];
 
 /// A value as systemd's dump shows it.
@@ -247,7 +239,7 @@ fn compare(ours: &Unit, theirs: &oracle::Understood) {
             assert_eq!(their, [span], "{name} {key}");
         }
     }
-    for key in EXECS {
+    for key in command::KEYS {
         let mine: Vec<Vec<String>> = ours
             .commands(key)
             .into_iter()

@@ -17,21 +17,12 @@ const PROGRAMS: [Program; 5] = [
     Program::Binary,
     Program::Static,
 ];
-const STRATEGIES: [Strategy; 7] = [
-    Strategy::Restart,
-    Strategy::Reload,
-    Strategy::Socket,
-    Strategy::Handover,
-    Strategy::BlueGreen,
-    Strategy::Rolling,
-    Strategy::Canary,
-];
 
 /// Every program by every strategy that it can be used with, fully answered.
 fn all() -> Vec<Answers> {
     let mut all = Vec::new();
     for program in PROGRAMS {
-        for strategy in STRATEGIES {
+        for strategy in Strategy::ALL {
             // Only these serve a new release without a new process; caddy takes no socket from systemd.
             let reloads = matches!(program, Program::Gunicorn | Program::Puma | Program::Static);
             if strategy == Strategy::Reload && !reloads

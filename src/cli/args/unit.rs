@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use crate::config::StrategyName;
+use crate::unit::rules::Strategy;
 
 /// `unit`
 #[derive(Subcommand, Debug)]
@@ -127,7 +127,7 @@ pub struct Generate {
     pub worker: bool,
     /// How a release is turned over; by default deploy.yml's
     #[arg(long, value_parser = strategy)]
-    pub strategy: Option<StrategyName>,
+    pub strategy: Option<Strategy>,
     /// The program reports READY=1
     #[arg(long)]
     pub notify: bool,
@@ -172,10 +172,10 @@ pub enum ProgramName {
     Static,
 }
 
-fn strategy(name: &str) -> Result<StrategyName, String> {
-    let known = StrategyName::ALL
+fn strategy(name: &str) -> Result<Strategy, String> {
+    let known = Strategy::ALL
         .into_iter()
         .find(|known| known.as_str() == name);
-    let names = StrategyName::ALL.map(StrategyName::as_str).join(", ");
+    let names = Strategy::ALL.map(Strategy::as_str).join(", ");
     known.ok_or_else(|| format!("one of {names}"))
 }

@@ -69,8 +69,8 @@ fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure>
     if let Some(service) = config.and_then(|config| config.services.first()) {
         answers.strategy = facts::strategy(service.strategy);
     }
-    if let Some(name) = wish.strategy {
-        answers.strategy = facts::strategy(name);
+    if let Some(strategy) = wish.strategy {
+        answers.strategy = strategy;
     }
     answers.port = if wish.worker {
         None

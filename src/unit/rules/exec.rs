@@ -1,27 +1,8 @@
 //! Command lines: systemd reads them, not a shell.
 
 use super::{Severity, rules};
-use crate::unit::command::{self, Command, Refused};
-use crate::unit::merge::Entry;
+use crate::unit::command::{self, Refused};
 use crate::unit::words;
-
-const KEYS: [&str; 7] = [
-    "ExecCondition",
-    "ExecStartPre",
-    "ExecStart",
-    "ExecStartPost",
-    "ExecReload",
-    "ExecStop",
-    "ExecStopPost",
-];
-
-/// Every command of every `Exec…=` key that counts.
-pub(super) fn commands<'a>(
-    look: &super::Look<'a>,
-) -> impl Iterator<Item = (Command, Entry<'a>)> + use<'a> {
-    let unit = look.unit;
-    KEYS.into_iter().flat_map(move |key| unit.commands(key))
-}
 
 /// A word that means something to a shell and nothing to systemd.
 fn shell_only(raw: &str) -> bool {
@@ -53,7 +34,7 @@ rules! {
     ///
     /// See systemd.service(5), "Command lines".
     "exec-shell-syntax" Error Service shell_syntax(look, found) {
-        for (command, entry) in commands(look) {
+        for (command, entry) in look.unit.every_command() {
             if let Some(word) = command.arguments.iter().find(|word| shell_only(&word.raw)) {
                 found.at(
                     entry,
@@ -94,7 +75,7 @@ rules! {
     ///
     /// See systemd.service(5), "Command lines".
     "exec-dollar" Error Service dollar(look, found) {
-        for (command, entry) in commands(look) {
+        for (command, entry) in look.unit.every_command() {
             if command.shell_script().is_some() || command.prefix.contains(':') {
                 continue;
             }
@@ -140,7 +121,7 @@ rules! {
     ///
     /// See systemd.service(5), "Command lines".
     "exec-variable" Error Service variable(look, found) {
-        for entry in KEYS.iter().flat_map(|key| look.unit.all("Service", key)) {
+        for entry in command::KEYS.iter().flat_map(|key| look.unit.all("Service", key)) {
             let first = words::split(entry.value)
                 .ok()
                 .and_then(|words| words.into_iter().next());
@@ -170,7 +151,7 @@ rules! {
     ///
     /// See systemd.service(5), "Command lines".
     "exec-refused" Error Service refused(look, found) {
-        for entry in KEYS.iter().flat_map(|key| look.unit.all("Service", key)) {
+        for entry in command::KEYS.iter().flat_map(|key| look.unit.all("Service", key)) {
             let variable = entry
                 .value
                 .trim_start_matches(['-', '@', ':', '+', '!'])

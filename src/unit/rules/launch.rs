@@ -299,36 +299,24 @@ rules! {
     ///
     /// See systemd.service(5), the table of prefixes.
     "exec-privileged" Error Service privileged(look, found) {
-        for key in [
-            "ExecCondition",
-            "ExecStartPre",
-            "ExecStart",
-            "ExecStartPost",
-            "ExecReload",
-            "ExecStop",
-            "ExecStopPost",
-        ] {
-            for (command, entry) in look
-                .unit
-                .commands(key)
-                .into_iter()
-                .filter(|(command, _)| command.is_privileged())
-            {
-                const OWNED_BY_ROOT: [&str; 4] = ["/usr/bin/", "/usr/sbin/", "/usr/lib/", "/bin/"];
-                let in_system = OWNED_BY_ROOT
+        for (command, entry) in look
+            .unit
+            .every_command()
+            .filter(|(command, _)| command.is_privileged())
+        {
+            const OWNED_BY_ROOT: [&str; 6] =
+                ["/usr/bin/", "/usr/sbin/", "/usr/lib/", "/bin/", "/sbin/", "/lib/"];
+            let in_system = !command.program.contains('/')
+                || OWNED_BY_ROOT
                     .iter()
-                    .any(|dir| command.program.starts_with(dir))
-                    || command.program.starts_with("/sbin/")
-                    || command.program.starts_with("/lib/")
-                    || !command.program.contains('/');
-                let reads_root = look
-                    .context
-                    .root
-                    .as_deref()
-                    .is_some_and(|root| command.words().any(|word| word.contains(root)));
-                if !in_system || reads_root {
-                    found.at(entry, format!("{} runs as root from a place that is not the system's: who can write there is root", command.program));
-                }
+                    .any(|dir| command.program.starts_with(dir));
+            let reads_root = look
+                .context
+                .root
+                .as_deref()
+                .is_some_and(|root| command.words().any(|word| word.contains(root)));
+            if !in_system || reads_root {
+                found.at(entry, format!("{} runs as root from a place that is not the system's: who can write there is root", command.program));
             }
         }
     }

@@ -30,10 +30,35 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    /// All of them, from the plainest to the best.
+    pub const ALL: [Self; 7] = [
+        Self::Restart,
+        Self::Reload,
+        Self::Socket,
+        Self::Handover,
+        Self::BlueGreen,
+        Self::Rolling,
+        Self::Canary,
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Reload => "reload",
+            Self::Socket => "socket",
+            Self::Handover => "handover",
+            Self::BlueGreen => "blue-green",
+            Self::Rolling => "rolling",
+            Self::Canary => "canary",
+        }
+    }
+
     /// Whether a `.socket` holds the port meanwhile.
     #[must_use]
     pub fn needs_socket(self) -> bool {
-        matches!(self, Strategy::Socket | Strategy::Handover)
+        matches!(self, Self::Socket | Self::Handover)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Which programs a service runs: how many, whether they are there, and what happens when they fail.
 
-use super::exec::commands;
 use super::{Look, Severity, rules};
 use crate::unit::command::Command;
 
@@ -77,7 +76,7 @@ rules! {
     ///
     /// See systemd.exec(5), "Process exit codes".
     "exec-missing" Error Service missing(look, found) {
-        for (command, entry) in commands(look).filter(|(command, _)| !command.ignores_failure()) {
+        for (command, entry) in look.unit.every_command().filter(|(command, _)| !command.ignores_failure()) {
             let Some(file) = look.file(&command.program) else {
                 continue;
             };
@@ -122,7 +121,7 @@ rules! {
         const SCRIPTS: [&str; 12] = [
             "py", "js", "mjs", "cjs", "ts", "rb", "ru", "jar", "php", "pl", "sh", "exs",
         ];
-        for (command, entry) in commands(look).filter(|(command, _)| !command.ignores_failure()) {
+        for (command, entry) in look.unit.every_command().filter(|(command, _)| !command.ignores_failure()) {
             let is_script = |word: &&str| {
                 let name = word.rsplit('/').next().unwrap_or(word);
                 name.rsplit_once('.').is_some_and(|(_, end)| SCRIPTS.contains(&end))

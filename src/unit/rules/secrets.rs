@@ -104,35 +104,27 @@ rules! {
     ///
     /// See systemd.exec(5), "Credentials"; proc(5), `hidepid`.
     "secret-in-command" Warning Service secret_in_command(look, found) {
-        for key in [
-            "ExecStartPre",
-            "ExecStart",
-            "ExecStartPost",
-            "ExecReload",
-            "ExecStop",
-        ] {
-            for (command, entry) in look.unit.commands(key) {
-                let mut words = command.words().peekable();
-                while let Some(word) = words.next() {
-                    let (name, value) = match word.split_once('=') {
-                        Some((name, value)) => (name, Some(value)),
-                        None => (
-                            word,
-                            words.peek().copied().filter(|next| !next.starts_with('-')),
-                        ),
-                    };
-                    let option = name.starts_with("--")
-                        && secret_name(&name.replace('-', "_"))
-                        && value.is_some_and(|v| !v.is_empty() && !v.starts_with('/'));
-                    let variable = word
-                        .split("${")
-                        .skip(1)
-                        .filter_map(|rest| rest.split('}').next())
-                        .any(secret_name);
-                    if option || variable || secret_address(word) {
-                        found.at(entry, format!("{key}= passes a secret as an argument ({}…): every user sees it in ps", name.chars().take(24).collect::<String>()));
-                        break;
-                    }
+        for (command, entry) in look.unit.every_command() {
+            let mut words = command.words().peekable();
+            while let Some(word) = words.next() {
+                let (name, value) = match word.split_once('=') {
+                    Some((name, value)) => (name, Some(value)),
+                    None => (
+                        word,
+                        words.peek().copied().filter(|next| !next.starts_with('-')),
+                    ),
+                };
+                let option = name.starts_with("--")
+                    && secret_name(&name.replace('-', "_"))
+                    && value.is_some_and(|v| !v.is_empty() && !v.starts_with('/'));
+                let variable = word
+                    .split("${")
+                    .skip(1)
+                    .filter_map(|rest| rest.split('}').next())
+                    .any(secret_name);
+                if option || variable || secret_address(word) {
+                    found.at(entry, format!("{}= passes a secret as an argument ({}…): every user sees it in ps", entry.key, name.chars().take(24).collect::<String>()));
+                    break;
                 }
             }
         }
