@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     } else {
         view.text()
     });
-    Ok(if seen.degraded.is_some() && seen.request.is_none() {
+    Ok(if seen.is_degraded() {
         Exit::Degraded
     } else {
         Exit::Done

@@ -3,6 +3,7 @@
 use super::{Area, Depth, Evidence, Finding};
 use crate::config::Config;
 use crate::facts::Live;
+use crate::plan::ledger::PastOutcome;
 use crate::plan::needs::{self, Mend};
 use crate::plan::observed::{Observed, Root};
 use crate::words;
@@ -12,10 +13,12 @@ use crate::words;
 pub struct LastSwitch {
     /// Its run.
     pub run: String,
-    /// When, by the host's clock.
+    /// When it began, by the host's clock.
     pub at: String,
     /// The release that failed.
     pub release: String,
+    /// How it ended; never `Done`.
+    pub outcome: PastOutcome,
     /// Why, in the conductor's words; empty when its record is gone.
     pub cause: String,
     /// The end of the journal of what failed.
@@ -44,7 +47,7 @@ pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) ->
     }
     if let Some(skew) = evidence.skew.filter(|skew| skew.abs() > SKEW) {
         let way = if skew > 0 { "ahead of" } else { "behind" };
-        let apart = words::seconds(std::time::Duration::from_secs(skew.unsigned_abs()));
+        let apart = words::lapse(skew.saturating_abs());
         found.push(
             Finding::warning(Area::Host, Depth::Host, format!("the host's clock is {apart} {way} this machine's"))
                 .why("journal and ledger are read by it, and certificates, tokens and one-time codes fail when it is wrong")
@@ -241,36 +244,56 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
             .next("shipit attach"),
         );
     }
-    if let Some(run) = seen.degraded.as_ref().filter(|_| seen.request.is_none()) {
-        found.push(
-            Finding::error(Area::Switch, Depth::Fallout, format!("run {run} could not go back: the host is degraded"))
-                .why("the release before does not run either, and the host has stopped trying; the next switch that ends well clears it")
-                .next("shipit logs")
-                .next("shipit rollback RELEASE    # or shipit deploy"),
-        );
+    let last_run = last.map(|last| last.run.as_str());
+    if let Some(run) = seen.degraded.as_deref().filter(|_| seen.is_degraded()) {
+        let last = last.filter(|_| last_run == Some(run));
+        let live = seen.live().map_or("no release is live".into(), |id| {
+            format!("current is {id}, not verified")
+        });
+        let mut finding = Finding::error(
+            Area::Switch,
+            Depth::Fallout,
+            format!("run {run} could not go back, and the host is degraded: {live}{}", caused(last)),
+        )
+        .why("the way back failed too, and the host has stopped trying; the next switch that ends well clears it")
+        .next("shipit status")
+        .next("shipit logs")
+        .next("shipit rollback RELEASE    # or shipit deploy");
+        finding.log = last.map(|last| last.journal.clone()).unwrap_or_default();
+        found.push(finding);
+        if last.is_some() {
+            return found;
+        }
     }
     if let Some(last) = last {
         let app = config.app.as_str();
-        let mut finding = Finding::warning(
-            Area::Switch,
-            Depth::Switch,
-            format!(
-                "the last switch failed ({}): {} was taken back{}",
-                last.at,
-                last.release,
-                if last.cause.is_empty() {
-                    String::new()
-                } else {
-                    format!(": {}", last.cause)
-                }
-            ),
-        )
-        .why(format!(
-            "{app} runs what it ran before; the next deploy of the same release would fail alike"
-        ))
-        .next("shipit logs");
+        let (became, state) = match last.outcome {
+            PastOutcome::Failed => ("was not switched to", "nothing live changed"),
+            _ => ("was taken back", "it runs what it ran before"),
+        };
+        let what = format!(
+            "the last switch failed ({}): {} {became}{}",
+            last.at,
+            last.release,
+            caused(Some(last))
+        );
+        let mut finding = Finding::warning(Area::Switch, Depth::Switch, what)
+            .why(format!(
+                "{app}: {state}; the next deploy of the same release would fail alike"
+            ))
+            .next("shipit logs");
         finding.log.clone_from(&last.journal);
         found.push(finding);
     }
     found
+}
+
+/// The cause of a switch's failure, to be said after something else.
+fn caused(last: Option<&LastSwitch>) -> String {
+    let cause = last.map_or("", |last| last.cause.as_str());
+    if cause.is_empty() {
+        String::new()
+    } else {
+        format!(": {cause}")
+    }
 }

@@ -64,7 +64,7 @@ pub struct Diagnosis {
     pub deploy: Deploy,
     /// `systemd-analyze security` of each service: 0 (safe) to 10.
     pub exposure: BTreeMap<String, f32>,
-    /// How doctor leaves: 0, 1 when there is an error, 6 when the host was not reached.
+    /// How doctor leaves: 0, 1 when there is an error, 4 when the host is degraded, 6 when it was not reached.
     pub exit: Exit,
 }
 
@@ -88,6 +88,8 @@ pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
     let broken = findings.iter().any(|f| f.severity == Severity::Error);
     let exit = match &evidence.link {
         Some(failure) => failure.exit,
+        // As `status` leaves: the one state that must not be taken for a mere finding.
+        None if evidence.seen.as_ref().is_some_and(Observed::is_degraded) => Exit::Degraded,
         None if broken => Exit::Untouched,
         None => Exit::Done,
     };
@@ -218,7 +220,7 @@ mod tests {
             .iter()
             .find(|f| f.what.contains("clock"))
             .unwrap();
-        assert!(clock.what.contains("1m35s behind"), "{}", clock.what);
+        assert!(clock.what.contains("95 s behind"), "{}", clock.what);
         evidence.skew = Some(2);
         assert!(
             !diagnose(&config(), &evidence)

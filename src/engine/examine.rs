@@ -13,6 +13,7 @@ use crate::facts::routers::Routers;
 use crate::facts::{Live, Seen};
 use crate::failure::Failure;
 use crate::host::Host;
+use crate::plan::ledger::PastOutcome;
 use crate::plan::needs;
 use crate::plan::observed::Observed;
 use crate::remote::Script;
@@ -183,6 +184,12 @@ fn explain(
         let rest = line.get(split + 1..).unwrap_or_default();
         match (&line[..split], &mut last) {
             (b"unit", _) => unit = String::from_utf8_lossy(rest).into_owned(),
+            // The evidence says nothing of it, and why.
+            (b"unreadable", _) => {
+                let live = evidence.live.as_mut().map(|live| &mut live.unreadable);
+                let what = String::from_utf8_lossy(rest).into_owned();
+                live.into_iter().for_each(|all| all.push(what.clone()));
+            }
             (b"said", _) => said.entry(unit.clone()).or_default().push(rest),
             (b"event", Some(last)) => {
                 let text = String::from_utf8_lossy(rest);
@@ -223,17 +230,24 @@ fn excerpt(lines: &[&[u8]]) -> Vec<String> {
         .collect()
 }
 
-/// The last switch, if it failed and none has gone well since.
+/// The last switch, if it failed and none has gone well since. One that is under way has not ended.
 fn failed(seen: &Observed) -> Option<LastSwitch> {
-    let ended = |event: &str| matches!(event, "verified" | "failed");
-    let entries = seen.ledger.entries.iter().rev();
-    let last = entries
-        .into_iter()
-        .find(|entry| entry.epoch > 0 && ended(&entry.event))?;
-    (last.event == "failed").then(|| LastSwitch {
-        run: last.run.clone(),
-        at: last.at.clone(),
-        release: last.release.clone(),
+    let degraded = |run: &str| seen.is_degraded() && seen.degraded.as_deref() == Some(run);
+    let last = seen.ledger.pasts().find_map(|past| {
+        let outcome = match past.outcome {
+            // One that was killed again and again could not write its end down.
+            PastOutcome::Open if degraded(&past.run) => PastOutcome::Degraded,
+            outcome => outcome,
+        };
+        let ended = past.command != "prune" && outcome != PastOutcome::Open;
+        ended.then_some((past, outcome))
+    });
+    let (past, outcome) = last.filter(|(_, outcome)| *outcome != PastOutcome::Done)?;
+    Some(LastSwitch {
+        run: past.run,
+        at: past.at,
+        release: past.release,
+        outcome,
         cause: String::new(),
         journal: Vec::new(),
     })
@@ -267,6 +281,18 @@ mod tests {
         let seen = |lines: &str| Observed::parse(lines.as_bytes());
         let bad = "ledger t 1 r1 begin a\nledger t 1 r1 failed a\nledger t 1 r1 reverted a\n";
         assert_eq!(failed(&seen(bad)).map(|last| last.run), Some("r1".into()));
+        // A switch under way and a prune say nothing of it yet; one that failed before the flip is a failure too.
+        let later = format!("{bad}ledger t 2 r2 begin a command=prune\nledger t 3 r3 begin b\n");
+        assert_eq!(
+            failed(&seen(&later)).map(|last| last.run),
+            Some("r1".into())
+        );
+        let early = format!("{later}ledger t 3 r3 unswitched b\n");
+        let told = failed(&seen(&early)).map(|last| (last.run, last.outcome));
+        assert_eq!(told, Some(("r3".into(), PastOutcome::Failed)));
+        let killed = format!("{later}degraded r3\n");
+        let told = failed(&seen(&killed)).map(|last| (last.run, last.outcome));
+        assert_eq!(told, Some(("r3".into(), PastOutcome::Degraded)));
         let mended = format!("{bad}ledger t 2 r2 begin b\nledger t 2 r2 verified b\n");
         assert_eq!(failed(&seen(&mended)), None);
         assert_eq!(failed(&seen("ledger t 0 - adopted a\n")), None);

@@ -214,6 +214,12 @@ impl Observed {
             .map_or("", String::as_str)
     }
 
+    /// Whether a run could not go back and nobody is at work on it now: a person is needed.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.degraded.is_some() && self.request.is_none()
+    }
+
     /// The release that is live.
     #[must_use]
     pub fn live(&self) -> Option<&str> {

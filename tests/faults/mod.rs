@@ -5,7 +5,7 @@ mod conductor;
 mod leftovers;
 mod migrations;
 mod person;
-mod point;
+pub(crate) mod point;
 mod power;
 mod request;
 

@@ -9,7 +9,7 @@ use crate::lab::Host;
 
 /// What happens to the conductor at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Blow {
+pub(crate) enum Blow {
     /// SIGKILL.
     Kill,
     /// It stands still until the power goes.
@@ -17,11 +17,11 @@ pub(super) enum Blow {
 }
 
 /// A host whose next switches can be struck.
-pub(super) struct Points<'a>(&'a Host);
+pub(crate) struct Points<'a>(&'a Host);
 
 impl<'a> Points<'a> {
     /// The guard of acme starts the conductor as it is, through `point.sh`. After `setup`.
-    pub(super) fn on(host: &'a Host) -> Self {
+    pub(crate) fn on(host: &'a Host) -> Self {
         host.write_file("/usr/local/lib/point.sh", include_bytes!("point.sh"));
         host.write_file(
             "/etc/systemd/system/shipit-acme.service.d/point.conf",
@@ -33,7 +33,7 @@ impl<'a> Points<'a> {
     }
 
     /// Strikes once, at the first event that starts so: `step switch flip * started`. Also for a host that is off.
-    pub(super) fn strike(&self, blow: Blow, event: &str) {
+    pub(crate) fn strike(&self, blow: Blow, event: &str) {
         let word = match blow {
             Blow::Kill => "kill",
             Blow::Hold => "hold",
@@ -45,7 +45,7 @@ impl<'a> Points<'a> {
 
     /// Waits until the conductor was struck.
     #[track_caller]
-    pub(super) fn struck(&self) {
+    pub(crate) fn struck(&self) {
         self.0
             .wait_for("the point", Duration::from_secs(120), |_: &Host| {
                 self.path("struck").exists()

@@ -2,6 +2,7 @@
 //! own, with a systemd of files. What needs a real systemd belongs to `faults` and `deploys`.
 
 mod environment;
+mod evidence;
 mod guarded;
 mod killed;
 mod refused;

@@ -91,7 +91,7 @@ pub enum Command {
     #[command(
         long_about = "Example:\n  shipit doctor\n\nLooks at everything: keys, connection, host, room, clock, sudo lines, guard, units by all rules, who listens, \
         whether health answers, the last switch that failed. Names causes before what follows from them, each with the line to type; \
-        says which strategies each service can use. Changes nothing. Exits 1 when something is broken, 6 when the host is not reached."
+        says which strategies each service can use. Changes nothing. Exits 1 when something is broken, 4 when the host is degraded, 6 when the host is not reached."
     )]
     Doctor,
     /// Show what deploy would do
