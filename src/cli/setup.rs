@@ -32,19 +32,35 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     if wish.print && wish.login.is_none() && config.host.user.is_some() {
         // Nothing of the host is needed to print what would be written.
         let user = deploy_user(&config, "")?;
-        show(&config, &user, "the app's group", &guard(&config, &user));
+        show(
+            &config,
+            None,
+            &user,
+            "the app's group",
+            &guard(&config, &user),
+        );
         return Ok(Exit::Done);
     }
     let interrupts = super::interrupts()?;
     let mut link = root::link(global, &config, wish.login.as_deref(), &interrupts)?;
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let seen = session::observe(host.as_mut(), &config)?;
-    let user = deploy_user(&config, &seen.user)?;
+    // Who logs in without `--as`: where deploy.yml names nobody, ssh's own configuration may.
+    let daily = match &wish.login {
+        Some(_) if config.host.user.is_none() => {
+            let way = super::link(global, &config, &interrupts).outlook()?;
+            let user = way.destination.rsplit_once('@');
+            user.map_or_else(String::new, |(user, _)| user.to_owned())
+        }
+        _ => seen.user.clone(),
+    };
+    let user = deploy_user(&config, &daily)?;
     let group = group(&config, &seen, &user);
     let guard = guard(&config, &user);
     lacking(&seen)?;
     if !global.quiet && !global.json {
-        show(&config, &user, &group, &guard);
+        let former = former(&config, &seen, &user);
+        show(&config, former, &user, &group, &guard);
     }
     if wish.print {
         return Ok(Exit::Done);
@@ -70,7 +86,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-/// The user that deploys: the one of deploy.yml; where it names none, the one that logged in.
+/// The user that deploys: the one of deploy.yml; where it names none, the one that logs in day by day.
 ///
 /// # Errors
 /// For a name that means more than one user where it is written down, above all in a sudo rule.
@@ -109,6 +125,13 @@ fn group(config: &Config, seen: &Observed, user: &str) -> String {
     of_app.unwrap_or(user).to_owned()
 }
 
+/// Who deployed the app until now, where that is another user: the one that the guard runs as.
+fn former<'a>(config: &Config, seen: &'a Observed, user: &str) -> Option<&'a str> {
+    let guard = format!("shipit-{}.service", config.app.as_str());
+    let former = seen.property(&guard, "User");
+    (!former.is_empty() && former != user).then_some(former)
+}
+
 fn lacking(seen: &Observed) -> Result<(), Failure> {
     let mut lacks: Vec<String> = seen
         .missing
@@ -127,12 +150,18 @@ fn lacking(seen: &Observed) -> Result<(), Failure> {
     Err(failure.next("apt-get install curl tar util-linux    # on the host, as root"))
 }
 
-fn show(config: &Config, user: &str, group: &str, guard: &Guard) {
+fn show(config: &Config, former: Option<&str>, user: &str, group: &str, guard: &Guard) {
     let (app, root) = (config.app.as_str(), config.root.as_str());
     let group = words::shown(group.as_bytes());
     let mut out = format!(
         "As root, shipit will:\n  make the user {user}, if it is not there\n  make {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
     );
+    if let Some(former) = former {
+        let former = words::shown(former.as_bytes());
+        out.push_str(&format!(
+            "  take {app} from {former}: its sudo rule goes, and what it has in {root} becomes {user}'s\n"
+        ));
+    }
     for (path, text) in [
         (
             format!("/etc/systemd/system/shipit-{app}.path"),
@@ -215,6 +244,13 @@ fn carry_out(
             .why("this login has neither root nor sudo; one of them is needed once, for three units and a sudo rule")
             .why("an app whose units belong to `systemctl --user` cannot be deployed")
             .next(format!("shipit setup --as root@{}", config.host.host)),
+        48 => {
+            failure.exit = Exit::Locked;
+            failure
+                .why("a switch is under way as the former deploy user")
+                .next("shipit setup    # when it is over")
+        }
+        42 => failure,
         41 => failure.why("visudo refused the rule; nothing of it was installed"),
         code => failure.why(format!("it left with {code}")),
     };

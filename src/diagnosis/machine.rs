@@ -3,6 +3,7 @@
 use super::{Area, Depth, Evidence, Finding};
 use crate::config::Config;
 use crate::facts::Live;
+use crate::plan::guard;
 use crate::plan::ledger::PastOutcome;
 use crate::plan::needs::{self, Mend};
 use crate::plan::observed::{Observed, Root};
@@ -35,6 +36,7 @@ const SOON: (u64, u64) = (20, 1 << 20);
 pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) -> Vec<Finding> {
     let mut found = lacks(config, seen);
     found.extend(outdated(config, seen, evidence.live.as_ref()));
+    found.extend(open_to_others(config, evidence.live.as_ref()));
     found.extend(room(config, seen, evidence.live.as_ref()));
     found.extend(switches(config, seen, evidence.last.as_ref()));
     if let Some(failure) = needs::current(config, seen) {
@@ -161,6 +163,29 @@ fn outdated(config: &Config, seen: &Observed, live: Option<&Live>) -> Option<Fin
         .why("deploys go on, but `env`, `start`, `stop`, `reload` and the filters of `logs` find nothing there to use")
         .next("shipit setup --as root@HOST")
     })
+}
+
+/// What `setup` wrote as root's, and others can change: a way to become root.
+fn open_to_others(config: &Config, live: Option<&Live>) -> Vec<Finding> {
+    let Some(live) = live else { return Vec::new() };
+    let files = guard::files(config).into_iter();
+    let found = files.filter_map(|path| {
+        let file = live.answers.file(&path).filter(|file| file.exists)?;
+        let own = file.owner != "root" || file.mode & 0o022 != 0;
+        // Not by their group: /usr/local/lib is group staff's on many hosts, and staff is as good as root there.
+        let above = |(owner, mode): &(String, u32)| owner != "root" || mode & 0o002 != 0;
+        let what = if own {
+            format!("{path} belongs to {}, mode {:04o}", file.owner, file.mode)
+        } else if file.above.iter().any(above) {
+            format!("a directory above {path} can be changed by others than root")
+        } else {
+            return None;
+        };
+        let why = "root runs it or obeys it: who can change it is root";
+        let finding = Finding::error(Area::Host, Depth::Host, what).why(why);
+        Some(finding.next("shipit setup --as root@HOST"))
+    });
+    found.collect()
 }
 
 /// The Debian package that brings a tool.

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::facts::{Answers, Live, Question, Seen, questions};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::plan::needs;
+use crate::plan::{guard, needs};
 use crate::remote::{self, Script};
 use crate::unit::merge::Unit;
 
@@ -34,7 +34,8 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     let root = config.root.as_str();
     asked.push(Question::File(root.to_owned()));
     asked.push(Question::File(format!("{root}/current")));
-    asked.push(Question::File(needs::env_helper(config)));
+    let roots = guard::files(config);
+    asked.extend(roots.iter().flat_map(|path| Question::about(path)));
     asked.push(Question::Space(root.to_owned()));
     asked.extend(SPACES.map(|path| Question::Space(path.to_owned())));
     for file in &config.shared.files {
@@ -45,6 +46,8 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     }
     let answers = ask(host, &asked)?;
     let mut live = Live::new(seen, answers, root, &wanted);
+    // The rule is nobody's to read but root's; what it allows was asked of sudo.
+    live.unreadable.retain(|what| !roots.contains(what));
     for (unit, facts) in &mut live.units {
         facts.repository = repository.iter().find(|own| own.name == unit.name).cloned();
     }

@@ -62,6 +62,20 @@ pub fn guard(config: &Config, user: &str) -> Guard {
     }
 }
 
+/// Every file of root's that `setup` writes for this app. Who can change one of them, or a directory above it, is root.
+#[must_use]
+pub fn files(config: &Config) -> Vec<String> {
+    let app = config.app.as_str();
+    let units = [".path", ".service", "-boot.service"];
+    let mut files: Vec<String> = units
+        .iter()
+        .map(|end| format!("/etc/systemd/system/shipit-{app}{end}"))
+        .collect();
+    files.push(format!("/etc/sudoers.d/shipit-{app}"));
+    files.extend(["env", "journal"].map(|name| format!("/usr/local/lib/shipit/{app}/{name}")));
+    files
+}
+
 /// Exact words, full paths, no wildcard (`*` matches spaces: a measured hole).
 fn sudo_rule(config: &Config, user: &str) -> String {
     let alias = format!(
@@ -82,7 +96,9 @@ fn sudo_rule(config: &Config, user: &str) -> String {
     format!(
         "# Written by shipit setup: what the deploy user may do as root, word for word.\n\
          Cmnd_Alias {alias} = {}\n\
-         Defaults!{alias} env_reset, !setenv, !requiretty\n\
+         # Nothing of the caller's environment, whatever else this host lets through.\n\
+         Defaults!{alias} env_reset, !env_keep, !env_check, !setenv, !requiretty\n\
+         Defaults!{alias} secure_path=\"/usr/sbin:/usr/bin:/sbin:/bin\"\n\
          {user} ALL=(root) NOPASSWD: {alias}",
         lines.join(", \\\n    ")
     )

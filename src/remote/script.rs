@@ -65,7 +65,7 @@ scripts! {
     /// Takes an unbegun request away. Args: root, run.
     withdraw = "withdraw.sh";
     /// Makes the host ready, as root. Args: see the file.
-    setup = "setup.sh" "setup_install.sh";
+    setup = "setup_handover.sh" "setup.sh" "setup_install.sh";
     /// Runs another script's text through sudo. Args: whether stdin begins with a password, text, args….
     as_root = "as_root.sh";
     /// Tells the app's units and their files. Args: app, units….

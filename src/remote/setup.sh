@@ -1,12 +1,13 @@
 # Makes a host ready for one app, as root. Says each change; run again any time. Inside the app's root, which
 # the deploy user owns, it acts as that user: root never follows a path that somebody else can change.
-# This half: the user and the layout. The other half, what root installs, is setup_install.sh.
+# This part: the user and the layout. Above it is setup_handover.sh; what root installs follows, setup_install.sh.
 # args: root app user group path-unit service-unit boot-unit sudo-rule('' for none) copy-keys(yes|no) env-helper journal-helper
-# exits: 40 not root · 41 sudo rule refused · 42 something stands in the way
+# exits: 40 not root · 41 sudo rule refused · 42 something stands in the way · 48 a switch is under way
 set -eu
 # shellcheck disable=SC2034 # setup_install.sh goes on from here and uses them
 root=$1 app=$2 user=$3 group=$4 path_unit=$5 service_unit=$6 boot_unit=$7 sudo_rule=$8 copy_keys=$9
 [ "$(id -u)" = 0 ] || exit 40
+former_user
 
 if ! id -u "$user" >/dev/null 2>&1; then
     useradd --create-home --shell /bin/sh -- "$user"
@@ -24,6 +25,7 @@ fi
 # Given away is the directory we stand in: a link on the way to it could lead to /etc.
 cd -P -- "$root"
 [ "$(pwd -P)" = "$root" ] || { echo "$root leads through a link to $(pwd -P): write that as root" >&2; exit 42; }
+[ ! -d .shipit ] || hand_over
 [ "$(stat -c %U .)" = "$user" ] || { chown -- "$user:" . && echo "gave $root to $user"; }
 runuser -u "$user" -- sh -eu -c '
     umask 022; cd "$1"

@@ -1,23 +1,31 @@
 # The other half of setup.sh, in the same shell: what belongs to root is installed. Each file is replaced whole, and only
 # when it differs. Nothing here touches the app's root.
 # shellcheck shell=sh disable=SC2154
-env_helper=${10-} journal_helper=${11-}
+env_helper=${10-} journal_helper=${11-} changed=no
+umask 022
 
-# put FILE TEXT MODE: replaced whole, and only when it differs.
-changed=no
+# put FILE TEXT MODE: replaced whole, and only when it differs. Whose it is and what others may do with it counts as much
+# as its text, and a new file is safe from those who hold the old one open.
 put() {
-    [ ! -e "$1" ] || [ "$(cat -- "$1")" != "$2" ] || return 0
+    is=''
+    if [ -L "$1" ]; then is='a link'; elif [ -e "$1" ]; then is=$(stat -c '%U:%G 0%a' -- "$1"); fi
+    if [ "$is" = "root:root $3" ] && [ "$(cat -- "$1")" = "$2" ]; then return 0; fi
+    rm -f -- "$1.new"
     printf '%s\n' "$2" >"$1.new"
+    chown root:root "$1.new"
     chmod "$3" "$1.new"
     mv -fT -- "$1.new" "$1"
-    echo "wrote $1"
+    case $is in '' | "root:root $3") echo "wrote $1" ;; *) echo "wrote $1, which was $is: it is root:root $3 now" ;; esac
     changed=yes
 }
 if [ -n "$sudo_rule" ]; then
     # Before the rule that names them: root's own, in root's own directories.
     for dir in /usr/local/lib/shipit "/usr/local/lib/shipit/$app"; do
-        [ -d "$dir" ] && [ ! -L "$dir" ] || mkdir -- "$dir"
-        chown root:root "$dir" && chmod 0755 "$dir"
+        is=''
+        if [ -d "$dir" ] && [ ! -L "$dir" ]; then is=$(stat -c '%U:%G 0%a' "$dir"); else mkdir -- "$dir"; fi
+        # Five digits: with four GNU chmod leaves a directory's set-id bits.
+        chown root:root "$dir" && chmod 00755 "$dir"
+        case $is in '' | 'root:root 0755') ;; *) echo "$dir was $is: it is root:root 0755 now" && changed=yes ;; esac
     done
     put "/usr/local/lib/shipit/$app/env" "$env_helper" 0755
     put "/usr/local/lib/shipit/$app/journal" "$journal_helper" 0755
@@ -25,6 +33,13 @@ if [ -n "$sudo_rule" ]; then
     visudo -qcf /etc/shipit-check.new >&2 || { rm -f /etc/shipit-check.new; exit 41; }
     rm -f /etc/shipit-check.new
     put "/etc/sudoers.d/shipit-$app" "$sudo_rule" 0440
+else
+    for gone in "/etc/sudoers.d/shipit-$app" "/usr/local/lib/shipit/$app"; do
+        [ -e "$gone" ] || [ -L "$gone" ] || continue
+        rm -rf -- "$gone"
+        echo "removed $gone: $user is root, and needs no leave"
+        changed=yes
+    done
 fi
 put "/etc/systemd/system/shipit-$app.path" "$path_unit" 0644
 put "/etc/systemd/system/shipit-$app.service" "$service_unit" 0644

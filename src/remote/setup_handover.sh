@@ -1,0 +1,55 @@
+# The first part of setup.sh: an app that gets another deploy user. The former one loses its sudo rule first, then what it
+# owns below the app's root, and `.shipit` last of all: an attempt that dies is finished by the next one.
+# shellcheck shell=sh disable=SC2154
+# exits: 42 it belongs to somebody else · 48 a switch is under way
+
+# Sets former (empty: nobody else deployed this app) by root's own record of it, the guard unit. Refuses a root that belongs
+# to anybody else, before anything is changed.
+former_user() {
+    local guard="/etc/systemd/system/shipit-$app.service" holder
+    former=''
+    if [ -O "$guard" ] && grep -qxF "ExecStart=/bin/sh $root/.shipit/conductor $root" "$guard"; then
+        former=$(sed -n 's/^User=//p' "$guard")
+        [ "$former" != "$user" ] || former=''
+    fi
+    [ -d "$root/.shipit" ] || return 0
+    holder=$(stat -c %U -- "$root/.shipit")
+    # An account that was removed has left its number behind.
+    [ "$holder" != UNKNOWN ] || [ -z "$former" ] || id -u -- "$former" >/dev/null 2>&1 || return 0
+    case $holder in "$user" | "${former:-$user}") return 0 ;; esac
+    echo "$root/.shipit belongs to $holder, another user: shipit never takes it over" >&2
+    exit 42
+}
+
+# Only in the app's root, entered and compared already.
+hand_over() {
+    local was group_was part
+    was=$(stat -c %u .shipit) group_was=$(stat -c %g .shipit)
+    [ "$was" != "$(id -u -- "$user")" ] || return 0
+    systemctl stop "shipit-$app.path"
+    case $(systemctl is-active "shipit-$app.service")/$(stat -c %F .shipit/request 2>/dev/null) in
+    active/* | *activating/* | */regular*)
+        systemctl start "shipit-$app.path"
+        exit 48
+        ;;
+    esac
+    if [ -e "/etc/sudoers.d/shipit-$app" ]; then
+        rm -f -- "/etc/sudoers.d/shipit-$app"
+        echo "removed /etc/sudoers.d/shipit-$app: $former may do nothing as root for $app any more"
+    fi
+    # chown -R goes through no link, -h changes none's target, --from leaves what belongs to others: the app.
+    for part in .[!.]* *; do
+        [ -e "$part" ] || [ -L "$part" ] || continue
+        case $part/$group in
+        .shipit/*) continue ;;
+        shared/*)
+            # What is in there stays with an app that runs as that user, and root's with root.
+            if [ "$was" = 0 ] || [ "$group" = "$former" ]; then chown -h -- "$user" shared && continue; fi ;;
+        esac
+        chown -Rh --from="$was:$group_was" -- "$user:" "./$part"
+        chown -Rh --from="$was" -- "$user" "./$part"
+    done
+    chown -Rh --from="$was" -- "$user:" .shipit
+    echo "gave what $former had in $root to $user"
+    [ "$was" = 0 ] || echo "$former may still log in: that is for you to end"
+}
