@@ -1,6 +1,7 @@
 # Prints what stands in front of the app: the state of routers, their files, and where links lead. Changes nothing.
-# `router NAME LOAD ACTIVE ENABLED` begins a router, `file PATH TEXT` and `unreadable PATH` belong to it; `link PATH TARGET`
-# or `nothing PATH`; `asked` at the end. PATH, TEXT and TARGET in base64. A file that is not there is no line.
+# `router NAME LOAD ACTIVE ENABLED` begins a router; `runs CMDLINE` (of its process) or `starts EXEC` (of its unit), `file PATH
+# TEXT`, `directory PATH` and `unreadable PATH` belong to it; `link PATH TARGET` or `nothing PATH`; `asked` at the end. All words
+# but the router's in base64. A file that is not there is no line.
 # args: (kind value)…: unit NAME, file PATTERN (as of glob(7)), link PATH
 set +f
 most=262144 # bytes of one file
@@ -13,10 +14,13 @@ unreadable() { echo "unreadable $(packed "$1")"; }
 
 # unit NAME
 unit() {
-    shown=$(systemctl show -p LoadState,ActiveState,UnitFileState -- "$1.service" 2>/dev/null </dev/null) || shown=
-    value() { printf '%s\n' "$shown" | sed -n "s/^$1=//p"; }
+    shown=$(systemctl show -p LoadState,ActiveState,UnitFileState,MainPID,ExecStart -- "$1.service" 2>/dev/null </dev/null) || shown=
+    value() { printf '%s\n' "$shown" | sed -n "s/^$1=//p" | head -n 1; }
     echo "router $1 $(value LoadState) $(value ActiveState) $(value UnitFileState)"
-    [ -n "$shown" ] || unreadable "$1.service"
+    [ -n "$shown" ] || { unreadable "$1.service"; return; }
+    pid=$(value MainPID)
+    if [ "${pid:-0}" != 0 ] && line=$(base64 -w 0 2>/dev/null <"/proc/$pid/cmdline") && [ -n "$line" ]; then echo "runs $line"
+    else echo "starts $(packed "$(value ExecStart)")"; fi
 }
 
 # closed PATH: whether the nearest directory above that is there keeps us from knowing what is in it. `list` as second
@@ -32,7 +36,7 @@ closed() {
 
 # text PATH: the file.
 text() {
-    [ -d "$1" ] && return
+    [ -d "$1" ] && { echo "directory $(packed "$1")"; return; }
     # A device or a pipe is not opened; what is too long is not cut short.
     if [ -f "$1" ] && [ "$left" -gt 0 ] && size=$(wc -c 2>/dev/null <"$1") &&
         [ "$size" -le "$most" ] && [ "$size" -le "$room" ] &&

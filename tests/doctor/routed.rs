@@ -29,6 +29,15 @@ fn restart(host: &Host, unit: &str) {
     .ok();
 }
 
+/// The unit starts it in another way from now on.
+fn drop_in(host: &Host, unit: &str, text: &str) {
+    let dir = format!("/etc/systemd/system/{unit}.d");
+    host.root(&format!("mkdir -p {dir} /srv/web/more")).ok();
+    host.write_file(&format!("{dir}/start.conf"), text.as_bytes());
+    host.root("systemctl daemon-reload").ok();
+    restart(host, unit);
+}
+
 /// What a client of the router gets.
 fn status(host: &Host, port: u16) -> String {
     let ask = format!(
@@ -174,6 +183,49 @@ fn haproxy_in_front_of_the_app() {
     assert_eq!(status(&host, 8088), "503");
     let miss = "haproxy forwards to 127.0.0.1:8081, where nobody listens";
     only(&doctor(&desk), "warning", miss, place);
+
+    // A directory of files, by a variable that only the process shows.
+    host.root("mkdir -p /srv/ha && cp /etc/haproxy/haproxy.cfg /srv/ha/a.cfg && sed -i s/8081/8080/ /srv/ha/a.cfg").ok();
+    drop_in(
+        &host,
+        "haproxy.service",
+        "[Service]\nEnvironment=CONFIG=/srv/ha\n",
+    );
+    assert_eq!(status(&host, 8088), "200");
+    let leads = "haproxy leads to acme.service";
+    only(&doctor(&desk), "info", leads, "/srv/ha/a.cfg:10");
+    // One that was started with what is gone now.
+    host.root("mv /srv/ha /srv/gone").ok();
+    let unknown =
+        "its configuration was not looked at: /srv/ha, which it is started with, is not there";
+    only(&doctor(&desk), "info", unknown, "-:null");
+}
+
+#[test]
+fn nginx_that_was_started_with_another_file() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    host.root("mkdir -p /srv/web/more && rm -f /etc/nginx/sites-enabled/default")
+        .ok();
+    host.write_file(
+        SITE,
+        b"server { listen 8087; location / { proxy_pass http://127.0.0.1:8081; } }\n",
+    );
+    host.write_file("/srv/web/n.conf", b"events {}\nhttp { include more/*; }\n");
+    let site = b"server {\n listen 8088;\n location / { proxy_pass http://127.0.0.1:8080; }\n}\n";
+    host.write_file("/srv/web/more/acme", site);
+    let start = "[Service]\nExecStart=\nExecStart=/usr/sbin/nginx -c /srv/web/n.conf -g 'daemon on; master_process on;'\n";
+    drop_in(&host, "nginx.service", start);
+    assert_eq!(status(&host, 8088), "200");
+    let (leads, place) = ("nginx leads to acme.service", "/srv/web/more/acme:3");
+    only(&doctor(&desk), "info", leads, place);
+    // Its unit says the same of one that does not run.
+    host.root("systemctl enable nginx.service && systemctl stop nginx.service")
+        .ok();
+    doctor(&desk).first(
+        "nginx.service is inactive: it leads to acme.service",
+        "sudo nginx -t -c /srv/web/n.conf && sudo systemctl start nginx.service",
+    );
 }
 
 #[test]
@@ -196,4 +248,31 @@ fn caddy_in_front_of_the_app() {
     assert_eq!(status(&host, 8088), "502");
     let miss = "caddy forwards to localhost:8081, where nobody listens";
     only(&doctor(&desk), "warning", miss, place);
+
+    // In JSON.
+    host.root("mkdir -p /srv/web && caddy adapt --pretty --config /etc/caddy/Caddyfile 2>/dev/null | sed s/8081/8080/ >/srv/web/caddy.json").ok();
+    let start =
+        |args: &str| format!("[Service]\nExecStart=\nExecStart=/usr/bin/caddy run {args}\n");
+    drop_in(
+        &host,
+        "caddy.service",
+        &start("--config /srv/web/caddy.json"),
+    );
+    host.wait_for("caddy", Duration::from_secs(60), |host| {
+        status(host, 8088) == "200"
+    });
+    let said = doctor(&desk);
+    let all = routers(&said);
+    assert!(
+        matches!(&all[..], [one] if one.contains("caddy leads to acme.service") && one.contains("/srv/web/caddy.json:")),
+        "{all:#?}"
+    );
+    // What only its API knows is not read, and that is said.
+    drop_in(&host, "caddy.service", &start("--resume"));
+    host.wait_for("caddy", Duration::from_secs(60), |host| {
+        status(host, 8088) == "200"
+    });
+    let unknown =
+        "caddy: its configuration was not looked at: it takes up what its API was told last";
+    only(&doctor(&desk), "info", unknown, "-:null");
 }

@@ -96,6 +96,7 @@ fn files_and_links_are_told_from_what_is_closed_and_from_what_is_not_there() {
             [
                 "file open/a.conf one",
                 "file open/b c.conf $(id) `id` *",
+                "directory open/dir.conf",
                 "unreadable open/long.conf",
                 "file open/none.conf ",
                 "unreadable open/secret.conf",

@@ -34,6 +34,16 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
     let mut found = Vec::new();
     for router in &routers.all {
         let name = router.kind.name();
+        if let Some(why) = router
+            .unknown
+            .as_ref()
+            .filter(|_| runs(router) || meant(router))
+        {
+            let what = format!("{name}: its configuration was not looked at: {why}");
+            found.push(Finding::info(Area::Router, Depth::Later, what).why(
+                "nothing is said of where it forwards to, and nothing is said to be missing there",
+            ));
+        }
         if let Some(place) = router.unclear.first().filter(|_| runs(router)) {
             let what =
                 format!("{name}: it cannot be told from its files everywhere where it forwards to");
@@ -60,7 +70,47 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
             found.extend(astray(router, &apps, routers, listening));
         }
     }
+    found.extend(strangers(&apps, live, listening));
     found
+}
+
+/// Who else listens where clients come in: what may be a router that this program does not read is never passed over.
+fn strangers(apps: &[App], live: &Live, listening: Option<&Vec<Listening>>) -> Vec<Finding> {
+    let mut units: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for one in listening.into_iter().flatten() {
+        let (Owner::Unit(unit), Some(Address::Tcp(host, port))) = (&one.owner, Address::of(one))
+        else {
+            continue;
+        };
+        let known = live.unit(unit).is_some()
+            || Kind::ALL
+                .iter()
+                .any(|kind| *unit == format!("{}.service", kind.name()));
+        let at = Address::Tcp(host, port);
+        let ours = apps
+            .iter()
+            .flat_map(|app| &app.at)
+            .any(|own| own.reaches(&at));
+        if matches!(port, 80 | 443) && !known && !ours && !at.is_local() {
+            let ports = units.entry(unit).or_default();
+            if !ports.contains(&port.to_string()) {
+                ports.push(port.to_string());
+            }
+        }
+    }
+    let told = |(unit, ports): (&str, Vec<String>)| {
+        let ports = ports.join(" and ");
+        let what = format!("{unit} listens at port {ports}: its configuration was not looked at");
+        Finding::info(Area::Router, Depth::Later, what).why(
+            "shipit reads nginx, haproxy and caddy; whether this one leads to the app is not known",
+        )
+    };
+    units.into_iter().map(told).collect()
+}
+
+/// Whether it is to run, by systemd's word.
+fn meant(router: &Router) -> bool {
+    router.active == "failed" || router.enabled == "enabled"
 }
 
 fn runs(router: &Router) -> bool {
@@ -150,18 +200,24 @@ fn stopped(router: &Router, app: &App, forward: &Forward, served: bool) -> Findi
     let unit = format!("{name}.service");
     let what = format!("{unit} is {}: it leads to {}", router.active, app.unit);
     let failed = router.active == "failed";
-    let meant = failed || router.enabled == "enabled";
-    let severity = match (meant, served) {
+    let severity = match (meant(router), served) {
         (true, false) => Severity::Error,
         (true, true) | (false, false) => Severity::Warning,
         // Clients have another way in.
         (false, true) => Severity::Info,
     };
     let finding = Finding::new(severity, Area::Router, Depth::State, what);
+    let files = |option: &str| {
+        let files = router.files.iter();
+        files
+            .map(|file| format!(" {option} {file}"))
+            .collect::<String>()
+    };
     let check = match router.kind {
-        Kind::Nginx => "sudo nginx -t",
-        Kind::Haproxy => "sudo haproxy -c -f /etc/haproxy/haproxy.cfg",
-        Kind::Caddy => "sudo caddy validate --config /etc/caddy/Caddyfile",
+        Kind::Nginx if router.files == [Kind::Nginx.file()] => "sudo nginx -t".to_owned(),
+        Kind::Nginx => format!("sudo nginx -t{}", files("-c")),
+        Kind::Haproxy => format!("sudo haproxy -c{}", files("-f")),
+        Kind::Caddy => format!("sudo caddy validate{}", files("--config")),
     };
     // One that failed may be at its start limit, and would refuse the start.
     let reset = if failed {
@@ -197,7 +253,8 @@ fn astray(
         let same = |at: &Address| matches!(at, Address::Tcp(_, own) if own == port);
         forward.address.is_name() && apps.iter().flat_map(|app| &app.at).any(same)
     };
-    let known = router.unclear.is_empty()
+    let known = router.unknown.is_none()
+        && router.unclear.is_empty()
         && router.unreadable.is_empty()
         && !router.forwards.iter().any(may_lead);
     if !known {

@@ -261,3 +261,25 @@ fn the_line_to_write_is_in_the_routers_own_words() {
         assert!(line.contains(words), "{line}");
     }
 }
+
+#[test]
+fn what_was_not_looked_at_is_said() {
+    let started = format!("router caddy {RUNS}\nruns {}", packed("caddy\0run\0"));
+    only(
+        &told(ACME, &[&started]),
+        Info,
+        "caddy: its configuration was not looked at: its command line names no file",
+    );
+    // Who listens where clients come in, and is neither a router that is read nor the app.
+    let web = "tcp 0 1 *:443 *:* cgroup:/system.slice/traefik.service\ntcp 0 1 0.0.0.0:80 *:* cgroup:/system.slice/traefik.service\n\
+               tcp 0 1 127.0.0.1:80 *:* cgroup:/system.slice/other.service\ntcp 0 1 *:22 *:* cgroup:/system.slice/ssh.service\n";
+    let found = told(&format!("{ACME}{web}"), &[]);
+    only(
+        &found,
+        Info,
+        "traefik.service listens at port 443 and 80: its configuration was not looked at",
+    );
+    let own = "tcp 0 1 *:80 *:* cgroup:/system.slice/acme.service\n\
+               tcp 0 1 *:443 *:* cgroup:/system.slice/nginx.service\n";
+    assert!(told(own, &[]).is_empty());
+}

@@ -3,14 +3,18 @@
 
 mod address; // where a connection goes
 mod caddy; // Caddyfile
+mod caddy_json; // caddy's other form
 mod haproxy; // haproxy.cfg
 mod nginx; // nginx.conf and what it includes
+mod started; // which files a router was told to read
 
 pub use address::Address;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
+
+use started::{Form, Start};
 
 /// A file on the host, and a line of it.
 pub type Place = (String, u32);
@@ -22,7 +26,7 @@ pub enum Kind {
     Nginx,
     /// haproxy.
     Haproxy,
-    /// caddy with a Caddyfile.
+    /// caddy.
     Caddy,
 }
 
@@ -40,7 +44,7 @@ impl Kind {
         }
     }
 
-    /// The file that it begins with, as Debian's units have it.
+    /// The file that it begins with unless its command line names another, as Debian's units have it.
     #[must_use]
     pub fn file(self) -> &'static str {
         match self {
@@ -50,8 +54,9 @@ impl Kind {
         }
     }
 
-    fn read(self, path: &str, text: &str) -> Reading {
+    fn read(self, form: Form, path: &str, text: &str) -> Reading {
         match self {
+            Self::Caddy if form == Form::Json => caddy_json::read(path, text),
             Self::Nginx => nginx::read(path, text),
             Self::Haproxy => haproxy::read(path, text),
             Self::Caddy => caddy::read(path, text),
@@ -93,7 +98,7 @@ struct Reading {
     names: Vec<String>,
     /// Forwards to a name alone.
     named: Vec<(String, Place)>,
-    /// Patterns of further files, absolute.
+    /// Patterns of further files: absolute, or from where the router's first file lies.
     includes: Vec<String>,
     /// Lines that may forward somewhere that cannot be told from here.
     unclear: Vec<Place>,
@@ -114,8 +119,22 @@ pub struct Router {
     pub unclear: Vec<Place>,
     /// What of it could not be read.
     pub unreadable: Vec<String>,
+    /// Why its configuration was not looked at at all.
+    pub unknown: Option<String>,
+    /// The files that it begins with.
+    pub files: Vec<String>,
+    form: Form,
+    /// Whether its command line was seen.
+    told: bool,
     names: BTreeSet<String>,
     named: Vec<(String, Place)>,
+}
+
+impl Router {
+    /// Whether it is about its configuration: the usual file is asked for before it is known that another was named.
+    fn means(&self, path: &str) -> bool {
+        path != self.kind.file() || self.files.iter().any(|file| file == path)
+    }
 }
 
 /// All routers of a host.
@@ -163,6 +182,28 @@ impl Routers {
                         self.state(kind, active, enabled);
                     }
                 }
+                ["runs", line] => {
+                    if let (Some(kind), Some(line)) = (now, unpacked(line)) {
+                        self.started(kind, started::of_process(kind, &line));
+                    }
+                }
+                ["starts", line] => {
+                    let line = name(line).unwrap_or_default();
+                    if let Some(kind) = now
+                        && let Some(start) = started::of_unit(kind, &line)
+                    {
+                        self.started(kind, start);
+                    }
+                }
+                // haproxy takes a directory for all its files of that ending, and no other router does.
+                ["directory", path] => {
+                    let own = now.filter(|kind| *kind == Kind::Haproxy).zip(name(path));
+                    if let Some((kind, path)) = own {
+                        self.asked.insert((kind.name(), format!("read {path}")));
+                        let path = path.trim_end_matches('/');
+                        self.wanted.push((kind, format!("{path}/*.cfg")));
+                    }
+                }
                 ["file", path, text] => {
                     if let (Some(kind), Some(path), Some(text)) = (now, name(path), unpacked(text))
                     {
@@ -170,7 +211,9 @@ impl Routers {
                     }
                 }
                 ["unreadable", path] => {
-                    if let (Some(one), Some(path)) = (self.of(now), name(path)) {
+                    if let (Some(one), Some(path)) = (self.of(now), name(path))
+                        && one.means(&path)
+                    {
                         one.unreadable.push(path);
                     }
                 }
@@ -204,18 +247,51 @@ impl Routers {
                 forwards: Vec::new(),
                 unclear: Vec::new(),
                 unreadable: Vec::new(),
+                unknown: None,
+                files: vec![kind.file().to_owned()],
+                form: Form::Own,
+                told: false,
                 names: BTreeSet::new(),
                 named: Vec::new(),
             });
         }
     }
 
+    /// Takes the first answer about how it was started.
+    fn started(&mut self, kind: Kind, start: Start) {
+        let Some(one) = self.of(Some(kind)).filter(|one| !one.told) else {
+            return;
+        };
+        one.told = true;
+        (one.files, one.form) = match start {
+            Start::Files(files, form) => (files, form),
+            Start::Unknown(why) => {
+                one.unknown = Some(why.to_owned());
+                (Vec::new(), Form::Own)
+            }
+        };
+        let files = one.files.clone().into_iter();
+        self.wanted.extend(files.map(|file| (kind, file)));
+    }
+
     fn file(&mut self, kind: Kind, path: &str, text: &[u8]) {
+        let Some(one) = self.of(Some(kind)).filter(|one| one.means(path)) else {
+            return;
+        };
+        let first = one.files.first().cloned().unwrap_or_default();
+        let dir = first.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned();
+        let form = one.form;
         if !self.asked.insert((kind.name(), format!("read {path}"))) {
             return;
         }
-        let reading = kind.read(path, &String::from_utf8_lossy(text));
-        let wanted = reading.includes.into_iter();
+        let reading = kind.read(form, path, &String::from_utf8_lossy(text));
+        let wanted = reading.includes.into_iter().map(|pattern| {
+            if pattern.starts_with('/') {
+                pattern
+            } else {
+                format!("{dir}/{pattern}")
+            }
+        });
         self.wanted.extend(wanted.map(|pattern| (kind, pattern)));
         if let Some(one) = self.of(Some(kind)) {
             one.forwards.extend(reading.forwards);
@@ -266,9 +342,18 @@ impl Routers {
         args
     }
 
-    /// Once all files are read: a name that is an upstream's is no address, and one that is nobody's is not known.
+    /// Once all files are read: a name that is an upstream's is no address, and one that is nobody's is not known; nor is
+    /// what a router reads that was started with a file which is gone.
     fn settle(&mut self) {
         for one in &mut self.all {
+            let read = |file: &String| {
+                self.asked
+                    .contains(&(one.kind.name(), format!("read {file}")))
+                    || one.unreadable.contains(file)
+            };
+            if let Some(gone) = one.files.iter().find(|file| one.told && !read(file)) {
+                one.unknown = Some(format!("{gone}, which it is started with, is not there"));
+            }
             let names = &one.names;
             one.forwards
                 .retain(|forward| forward.peer.is_some() || !names.contains(&forward.written));

@@ -20,8 +20,6 @@ const SCHEMES: [(&str, Option<u16>); 6] = [
     ("uwsgi://", None),
     ("suwsgi://", None),
 ];
-/// Where relative names begin.
-const PREFIX: &str = "/etc/nginx";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
@@ -87,12 +85,8 @@ fn directive(
     };
     let place = (path.to_owned(), *line);
     if name == "include" {
-        let absolute = value.starts_with('/');
-        reading.includes.push(if absolute {
-            value.clone()
-        } else {
-            format!("{PREFIX}/{value}")
-        });
+        // From the directory of nginx.conf, wherever the file lies that includes.
+        reading.includes.push(value.clone());
         return;
     }
     let (address, peer) = if name == "server" {

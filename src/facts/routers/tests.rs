@@ -5,7 +5,7 @@
 use super::*;
 
 fn to(kind: Kind, text: &str) -> Vec<String> {
-    let reading = kind.read("/etc/f", text);
+    let reading = kind.read(Form::Own, "/etc/f", text);
     let forwards = reading.forwards.iter();
     let mut all: Vec<String> = forwards
         .map(|one| format!("{} :{}", one.address, one.place.1))
@@ -37,7 +37,7 @@ fn nginx_says_where_it_forwards_whatever_the_layout() {
             "? :15"
         ]
     );
-    let reading = Kind::Nginx.read("/etc/f", text);
+    let reading = Kind::Nginx.read(Form::Own, "/etc/f", text);
     let peers: Vec<_> = reading
         .forwards
         .iter()
@@ -66,7 +66,7 @@ fn nginx_text_that_does_not_close_is_unclear_and_not_empty() {
         "proxy_pass http://127.0.0.1:1",
         "content_by_lua_block { local a = '}' }",
     ] {
-        let reading = Kind::Nginx.read("/etc/f", text);
+        let reading = Kind::Nginx.read(Form::Own, "/etc/f", text);
         assert!(!reading.unclear.is_empty(), "{text}");
     }
     assert_eq!(to(Kind::Nginx, ""), [""; 0]);
@@ -112,7 +112,9 @@ fn caddy_says_where_its_proxies_lead() {
         ]
     );
     assert_eq!(
-        Kind::Caddy.read("/etc/caddy/Caddyfile", text).includes,
+        Kind::Caddy
+            .read(Form::Own, "/etc/caddy/Caddyfile", text)
+            .includes,
         ["/etc/caddy/sites/*"]
     );
     for text in [
@@ -122,7 +124,10 @@ fn caddy_says_where_its_proxies_lead() {
         "respond <<HTML\n  reverse_proxy a\n  HTML\n",
     ] {
         assert!(
-            !Kind::Caddy.read("/etc/f", text).unclear.is_empty(),
+            !Kind::Caddy
+                .read(Form::Own, "/etc/f", text)
+                .unclear
+                .is_empty(),
             "{text}"
         );
     }
@@ -271,7 +276,7 @@ fn no_bytes_whatever_are_a_panic() {
     for _ in 0..20_000 {
         let text: String = (0..next(40)).map(|_| WORDS[next(WORDS.len())]).collect();
         for kind in Kind::ALL {
-            let _ = kind.read("f", &text);
+            let _ = kind.read(Form::Own, "f", &text);
         }
         let _ = Address::tcp(&text, Some(1));
         let bytes: Vec<u8> = (0..next(60))
@@ -280,7 +285,66 @@ fn no_bytes_whatever_are_a_panic() {
         let (mut routers, _) = Routers::begin();
         let _ = routers.take(&bytes);
         for kind in Kind::ALL {
-            let _ = kind.read("f", &String::from_utf8_lossy(&bytes));
+            let _ = kind.read(Form::Own, "f", &String::from_utf8_lossy(&bytes));
         }
     }
+}
+
+#[test]
+fn what_the_command_line_names_is_read_and_nothing_else() {
+    let (mut routers, args) = Routers::begin();
+    assert_eq!(args.len(), 12, "one file of each");
+    let nginx = "nginx: master process /usr/sbin/nginx -c /srv/web/n.conf";
+    let haproxy = "haproxy\0-f\0/srv/ha\0-f\0/srv/gone.cfg\0";
+    let caddy = "caddy\0run\0--resume\0";
+    let usual = packed("proxy_pass http://127.0.0.1:1;");
+    let said = format!(
+        "router nginx loaded active enabled\nruns {}\nfile {} {usual}\n\
+         router haproxy loaded active enabled\nruns {}\nunreadable {}\n\
+         router caddy loaded active enabled\nruns {}\nfile {} {usual}\nasked\n",
+        packed(nginx),
+        packed("/etc/nginx/nginx.conf"),
+        packed(haproxy),
+        packed("/etc/haproxy/haproxy.cfg"),
+        packed(caddy),
+        packed("/etc/caddy/Caddyfile"),
+    );
+    let asked: Vec<String> = routers.take(said.as_bytes());
+    let paths: Vec<&str> = asked.chunks(4).map(|one| one[3].as_str()).collect();
+    assert_eq!(paths, ["/srv/web/n.conf", "/srv/ha", "/srv/gone.cfg"]);
+    let said = format!(
+        "router nginx loaded active enabled\nruns {}\nfile {} {}\n\
+         router haproxy loaded active enabled\nruns {}\ndirectory {}\nasked\n",
+        packed(nginx),
+        packed("/srv/web/n.conf"),
+        packed("include sites/*;\nproxy_pass http://127.0.0.1:2;"),
+        packed(haproxy),
+        packed("/srv/ha"),
+    );
+    let asked = routers.take(said.as_bytes());
+    let paths: Vec<&str> = asked.chunks(4).map(|one| one[3].as_str()).collect();
+    assert_eq!(paths, ["/srv/web/sites/*", "/srv/ha/*.cfg"]);
+    let text = packed("backend b\n server a 127.0.0.1:3\n");
+    let said = format!(
+        "router haproxy loaded active enabled\nfile {} {text}\nasked\n",
+        packed("/srv/ha/b.cfg")
+    );
+    assert_eq!(routers.take(said.as_bytes()), [""; 0]);
+    let told: Vec<_> = routers
+        .all
+        .iter()
+        .map(|one| {
+            let to = one.forwards.iter().map(|to| to.address.to_string());
+            (to.collect::<Vec<_>>(), one.unknown.is_some())
+        })
+        .collect();
+    let to = |address: &str| vec![address.to_owned()];
+    // One of haproxy's files is gone: what it runs with is not all known.
+    let all = [
+        (to("127.0.0.1:2"), false),
+        (to("127.0.0.1:3"), true),
+        (vec![], true),
+    ];
+    assert_eq!(told, all);
+    assert_eq!(routers.unreadable().count(), 0);
 }
