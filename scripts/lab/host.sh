@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # One lab host: up, boot, cut, down; and sweep, for those whose owner died. Root only.
 #   host.sh up SUITE OWNER [DISK]   makes and boots a host, prints its directory
-#                                   OWNER: a process id, or `person`; DISK: size of an ext4 over /opt, as 40M
+#                                   OWNER: a process id, or `person`
+#                                   DISK: 40M, an ext4 of that size over /opt; or all:400M, one under all that the
+#                                   host writes: what is not flushed is lost in a power cut, as on a real machine
 #   host.sh boot DIR                boots it (again) and waits until people may log in
-#   host.sh cut DIR                 power cut: the link first, so that nobody hears a goodbye, then SIGKILL
+#   host.sh cut DIR                 power cut: the link first, so that nobody hears a goodbye, then the disk of its
+#                                   own, then SIGKILL; the disk is there for us to look at, as the host will find it
 #   host.sh down DIR                takes it away with all it wrote
 #   host.sh leader DIR              prints the process that is number 1 inside
 #   host.sh sweep                   takes away every host whose owner is dead
@@ -47,16 +50,19 @@ up() {
   trap "down '$hosts/$name'" EXIT
   furnish "$hosts/$name" "$disk"
   boot "$hosts/$name"
+  # As if it had been on for long.
+  sync -f "$hosts/$name/upper/"
   # Who died meanwhile was swept for the last time, perhaps before this host had a name.
   owned "$hosts/$name" || die "owner $owner died while $name was booting"
   trap - EXIT
   printf '%s\n' "$hosts/$name"
 }
 
-# furnish DIR DISK: keys, names, and the small disk.
+# furnish DIR DISK: keys, names, and the disk.
 furnish() {
   local dir=$1 disk=$2 name etc kind address
   name=$(basename "$dir")
+  case $disk in all:*) own_disk "$dir" "${disk#all:}" && disk='' ;; esac
   etc=$dir/upper/etc
   address=$(cat "$dir/address")
   ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$dir/id_ed25519"
@@ -75,16 +81,54 @@ furnish() {
   mkfs.ext4 -q -b 4096 -m 0 -N 2048 -E root_owner=0:0 "$dir/disk.img"
 }
 
+# own_disk DIR SIZE: what the host writes goes to an ext4 of its own.
+own_disk() {
+  mkdir "$1/disk"
+  truncate -s "$2" "$1/disk.img"
+  mkfs.ext4 -q -b 4096 -m 0 -E root_owner=0:0,lazy_journal_init=1 "$1/disk.img"
+  mount_own_disk "$1"
+  mv "$1/upper" "$1/work" "$1/disk"
+  ln -s disk/upper disk/work "$1"
+}
+
+# ext4 hides a missing flush in two ways: it writes its journal every 5 s, and a file that is renamed over another
+# (Documentation/admin-guide/ext4.rst: commit, auto_da_alloc). Here nothing lasts but what somebody flushed.
+mount_own_disk() { mount -o loop,commit=3600,noauto_da_alloc,noinit_itable "$1/disk.img" "$1/disk"; }
+
+# The disk as a power cut leaves it. EXT4_IOC_SHUTDOWN without a flush of the log (fs/ext4/ioctl.c, flag 2) is the
+# end of all writing; the next mount replays the journal. It is a copy of the image that is mounted next, as a
+# mount is over only when every mount namespace has let go of it, and a host that boots just now holds one.
+forget_unflushed() {
+  local dir=$1
+  # shellcheck disable=SC2016 # perl's own
+  perl -e 'my $how = pack("L", 2); open(DISK, "<", $ARGV[0]) && ioctl(DISK, 0x8004587D, $how) or die "$ARGV[0]: $!\n"' \
+    "$dir/disk"
+  halt "$dir"
+  unmount "$dir/root"
+  unmount "$dir/disk"
+  cp --sparse=always "$dir/disk.img" "$dir/disk.img.new"
+  mv -T "$dir/disk.img.new" "$dir/disk.img"
+  mount_disks "$dir"
+}
+
 # mounted PATH: whether something is mounted there.
 mounted() { mountpoint -q "$1"; }
+
+unmount() { ! mounted "$1" || umount "$1" 2>/dev/null || umount --lazy "$1"; }
+
+mount_disks() {
+  local dir=$1
+  [ ! -d "$dir/disk" ] || mounted "$dir/disk" || mount_own_disk "$dir"
+  [ ! -d "$dir/opt" ] || mounted "$dir/opt" || mount -o loop "$dir/disk.img" "$dir/opt"
+  mounted "$dir/root" || mount -t overlay shipit-lab "$dir/root" \
+    -o "lowerdir=$(cat "$dir/image"),upperdir=$dir/upper,workdir=$dir/work"
+}
 
 # Mounts and link as they were left, or made now: after a power cut they are still there.
 connect() {
   local dir=$1 name
   name=$(basename "$dir")
-  mounted "$dir/root" || mount -t overlay shipit-lab "$dir/root" \
-    -o "lowerdir=$(cat "$dir/image"),upperdir=$dir/upper,workdir=$dir/work"
-  [ ! -e "$dir/disk.img" ] || mounted "$dir/opt" || mount -o loop "$dir/disk.img" "$dir/opt"
+  mount_disks "$dir"
   if [ ! -e "/run/netns/$name" ]; then
     ip netns add "$name"
     ip link add "ve-$name" type veth peer name host0 netns "$name"
@@ -104,7 +148,7 @@ boot() {
   name=$(basename "$dir")
   address=$(cat "$dir/address")
   connect "$dir"
-  [ ! -e "$dir/disk.img" ] || bind=(--bind="$dir/opt:/opt")
+  [ ! -d "$dir/opt" ] || bind=(--bind="$dir/opt:/opt")
   # The unified hierarchy is what Debian boots with, and systemd from 256 on takes no other. NET_ADMIN is
   # theirs within their own network. The link is a namespace of ours, not nspawn's, so that it outlives
   # reboots and power cuts, and a cut can be silent. 133 is nspawn's word for: it wants to be rebooted.
@@ -145,16 +189,14 @@ halt() {
 
 cut_power() {
   ip link set "ve-$(basename "$1")" down
-  halt "$1"
+  if [ -d "$1/disk" ]; then forget_unflushed "$1"; else halt "$1"; fi
 }
 
 down() {
   local dir=$1 name at
   name=$(basename "$dir")
   halt "$dir"
-  for at in root opt; do
-    ! mounted "$dir/$at" || umount "$dir/$at" 2>/dev/null || umount --lazy "$dir/$at"
-  done
+  for at in root opt disk; do unmount "$dir/$at"; done
   [ ! -e "/run/netns/$name" ] || ip netns del "$name"
   [ ! -e "/sys/class/net/ve-$name" ] || ip link del "ve-$name" 2>/dev/null || :
   # Out of sight first: a host that is half taken away has no name.

@@ -7,6 +7,7 @@
 #   id_ed25519 known_hosts        the key that opens it, and how it proves itself
 #   upper work root               the overlay: what this host wrote, and the mounted whole
 #   disk.img opt                  only with a small disk: an ext4 of that size, mounted over /opt
+#   disk.img disk                 only with a disk of its own: an ext4 that holds upper and work
 #   console                       what its first process said
 # Its processes live in a cgroup of its name, made by mkdir: that is the machine-wide claim to name, link
 # and addresses, and the list of what to kill, which no re-used process id can falsify.

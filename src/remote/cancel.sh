@@ -3,3 +3,4 @@
 set -eu
 cd "$1/.shipit/runs/$2"
 true >>cancel || ln -- request cancel
+sync .

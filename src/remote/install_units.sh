@@ -9,14 +9,17 @@ root=$1 dir=/etc/systemd/system names='' placed=no line='' name=''
 [ "$(id -u)" = 0 ] || exit 40
 umask 022 && shift
 scratch=$(mktemp -d /run/shipit-units.XXXXXX)
+put() { # FILE NAME: its bytes are flushed before it has the name
+    cp -p --remove-destination -- "$1" "$dir/.$2.shipit" && sync "$dir/.$2.shipit" && mv -fT -- "$dir/.$2.shipit" "$dir/$2"
+}
 leave() {
     code=$?
     if [ "$placed" = yes ]; then
         for name in $names; do
             rm -f -- "$dir/.$name.shipit"
-            if [ -e "$scratch/old/$name" ]; then mv -fT -- "$scratch/old/$name" "$dir/$name"; else rm -f -- "$dir/$name"; fi
+            if [ -e "$scratch/old/$name" ]; then put "$scratch/old/$name" "$name" || :; else rm -f -- "$dir/$name"; fi
         done
-        systemctl daemon-reload || :
+        { sync -f "$dir"; systemctl daemon-reload; } || :
         echo 'the old files are back' >&2
     fi
     rm -rf -- "$scratch"
@@ -54,11 +57,7 @@ fi
 
 [ ! -e "$root/.shipit/request" ] || exit 48
 placed=yes
-for name in $names; do
-    install -o root -g root -m 0644 -- "$scratch/new/$name" "$dir/.$name.shipit"
-    sync "$dir/.$name.shipit"
-    mv -fT -- "$dir/.$name.shipit" "$dir/$name"
-done
+for name in $names; do put "$scratch/new/$name" "$name"; done
 systemctl daemon-reload || exit 45
 for name in $names; do
     case $name in *@.*) ask=${name%@*}@x.${name##*.} ;; *) ask=$name ;; esac
@@ -74,6 +73,7 @@ while [ $# -gt 1 ]; do
     user) useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$2" || exit 46 ;;
     *) systemctl --quiet "$1" -- "$2" || exit 46 ;;
     esac
+    sync -f "$dir" # the links of `enable`, a user's line
     echo "$1: $2"
     shift 2
 done

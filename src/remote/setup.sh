@@ -16,6 +16,7 @@ if ! id -u "$user" >/dev/null 2>&1; then
     if [ "$copy_keys" = yes ] && [ -s "$keys" ]; then
         home=$(getent passwd "$user" | cut -d : -f 6)
         runuser -u "$user" -- sh -c 'umask 077; mkdir -p "$1/.ssh" && cat >"$1/.ssh/authorized_keys"' - "$home" <"$keys"
+        sync -f "$home"
         echo "let the keys of ${SUDO_USER:-root} log in as $user"
     fi
 fi

@@ -1,5 +1,5 @@
-# The other half of setup.sh, in the same shell: what belongs to root is installed. Each file is replaced whole, and only
-# when it differs. Nothing here touches the app's root.
+# The other half of setup.sh, in the same shell: what belongs to root is installed, and all is flushed. Each file is
+# replaced whole, and only when it differs. Nothing here touches the app's root.
 # shellcheck shell=sh disable=SC2154
 env_helper=${10-} journal_helper=${11-} changed=no
 umask 022
@@ -14,6 +14,8 @@ put() {
     printf '%s\n' "$2" >"$1.new"
     chown root:root "$1.new"
     chmod "$3" "$1.new"
+    # A name without its bytes, after a power cut, would be an empty unit: masked.
+    sync "$1.new"
     mv -fT -- "$1.new" "$1"
     case $is in '' | "root:root $3") echo "wrote $1" ;; *) echo "wrote $1, which was $is: it is root:root $3 now" ;; esac
     changed=yes
@@ -48,4 +50,6 @@ put "/etc/systemd/system/shipit-$app-boot.service" "$boot_unit" 0644
 systemctl daemon-reload
 systemctl enable --quiet "shipit-$app.path" "shipit-$app-boot.service"
 systemctl restart "shipit-$app.path"
+# Also what an earlier setup wrote: it may have died before this.
+for dir in "$root" /etc /usr/local/lib; do [ ! -d "$dir" ] || sync -f "$dir"; done
 [ "$changed" = yes ] || echo 'nothing to change'

@@ -16,4 +16,8 @@ fi
 [ ! -e "runs/$2/withdrawn" ] || exit 0
 flock -n 9 || exit 32
 [ ! -e "runs/$2/attempt-1" ] || exit 32
-if [ request -ef "runs/$2/request" ]; then rm -f -- request; fi
+if [ request -ef "runs/$2/request" ]; then
+    rm -f -- request
+    # Else a power cut could bring it back, and the host would carry out what was taken back.
+    sync .
+fi

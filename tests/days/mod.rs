@@ -15,7 +15,7 @@ use crate::lab::Host;
 
 /// Runs shipit with something on its stdin.
 #[track_caller]
-fn fed(desk: &Desk, args: &[&str], input: &[u8]) -> Ran {
+pub fn fed(desk: &Desk, args: &[&str], input: &[u8]) -> Ran {
     let mut child = desk
         .command(args)
         .stdin(Stdio::piped())

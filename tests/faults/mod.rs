@@ -8,6 +8,7 @@ mod person;
 pub(crate) mod point;
 mod power;
 mod request;
+mod unflushed;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -121,6 +122,7 @@ fn rest(host: &Host) -> Duration {
 fn assert_whole(host: &Host) {
     let live = current(host);
     assert!(!live.is_empty(), "no current");
+    assert_as_sent(host);
     let version = host.read_file(&format!("/opt/acme/releases/{live}/version"));
     host.wait_for("an answer", Duration::from_secs(60), |host: &Host| {
         !answer(host).is_empty()
@@ -130,6 +132,20 @@ fn assert_whole(host: &Host) {
         host.root("ls -A /opt/acme/releases | grep -c '^\\.' ; ls /opt/acme/next 2>/dev/null");
     let hidden: u32 = left.stdout.lines().next().unwrap_or("0").parse().unwrap();
     assert!(hidden <= 1, "more than one half release: {}", left.stdout);
+}
+
+/// Each release that has its name is whole: every file has the bytes that its manifest says, and the manifest is
+/// the one that the client asked for.
+#[track_caller]
+fn assert_as_sent(host: &Host) {
+    host.root(
+        "cd /opt/acme/releases && for id in *; do cd \"$id\" && of=/opt/acme/.shipit/releases/$id &&
+             test \"$(cat \"$of/digest\")\" = \"$(sha256sum <\"$of/manifest\" | cut -d ' ' -f 1)\" &&
+             tr '\\0' '\\n' <\"$of/manifest\" | grep -E '^[0-9a-f]{64}  [.]/' | sha256sum --quiet -c - || exit
+             cd ..
+         done 2>&1",
+    )
+    .ok();
 }
 
 /// One switch at a time: in the host's record the lines of a run stand together, and the runs are numbered in

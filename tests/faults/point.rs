@@ -29,6 +29,7 @@ impl<'a> Points<'a> {
         );
         host.root("install -d -o deploy /var/lib/point && systemctl daemon-reload")
             .ok();
+        host.flush();
         Self(host)
     }
 
@@ -50,6 +51,14 @@ impl<'a> Points<'a> {
             .wait_for("the point", Duration::from_secs(120), |_: &Host| {
                 self.path("struck").exists()
             });
+    }
+
+    /// Cuts the power where the conductor stands still. That it was struck is not flushed, as all else that was
+    /// not: so that it is not struck there again, the order is taken back.
+    pub(super) fn cut_power(&self) {
+        self.struck();
+        self.0.power_cut();
+        drop(fs::remove_file(self.path("want")));
     }
 
     /// A file of `point.sh`, as this machine sees the host's disk.

@@ -34,6 +34,16 @@ impl Suite {
         }
     }
 
+    /// A host of this suite with an ext4 of its own under all that it writes, mounted so that nothing lasts by
+    /// chance: what was not flushed is lost in a power cut. The disk's own cache is not, as by a disk that keeps
+    /// its word.
+    pub fn that_forgets(self) -> Builder {
+        Builder {
+            disk: Some("all:400M".to_owned()),
+            ..Builder::from(self)
+        }
+    }
+
     /// A host of this suite with the runtimes of real apps on it: node, gunicorn, puma, caddy, Go.
     pub fn with_apps(self) -> Builder {
         Builder {
@@ -327,33 +337,8 @@ impl Host {
         }
     }
 
-    /// Power cut: the link goes first, so nobody hears a goodbye; then everything is killed. What was written
-    /// stays, as far as files go (the machine's page cache outlives this).
-    pub fn power_cut(&self) {
-        self.script("cut");
-    }
-
-    /// Power back: returns when people may log in.
-    pub fn boot_again(&self) {
-        self.script("boot");
-    }
-
-    /// Pulls the cable: packets vanish, nobody is told.
-    pub fn cut_link(&self) {
-        self.link("down");
-    }
-
-    /// Puts the cable back.
-    pub fn restore_link(&self) {
-        self.link("up");
-    }
-
-    fn link(&self, state: &str) {
-        run(Command::new("ip").args(["link", "set", &format!("ve-{}", self.name()), state]))
-            .unwrap();
-    }
-
-    fn script(&self, verb: &str) {
+    /// One verb of `host.sh` for this host.
+    pub(super) fn script(&self, verb: &str) {
         run(Command::new(script("host.sh")).arg(verb).arg(&self.dir)).unwrap();
     }
 }

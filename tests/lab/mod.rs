@@ -15,6 +15,7 @@ mod client;
 mod disk;
 mod load;
 mod output;
+mod power;
 mod proxy;
 
 pub use boot::{Builder, Host, Image, Suite};
@@ -78,6 +79,7 @@ fn machine() -> Result<(), String> {
         "flock",
         "pgrep",
         "mkfs.ext4",
+        "perl",
         "ssh",
     ]
     .into_iter()

@@ -20,8 +20,8 @@ ledger() {
     sync ledger 2>/dev/null || :
 }
 
-# A mark is durable before what it announces happens.
-mark() { [ -e "$R/$1" ] || ln -- "$R/request" "$R/$1" || return 1; sync "$R" 2>/dev/null || :; }
+# A mark is durable before what it announces happens; one that the disk does not take is none.
+mark() { [ -e "$R/$1" ] || ln -- "$R/request" "$R/$1" || return 1; sync "$R" 2>/dev/null; }
 marked() { [ -e "$R/$1" ]; }
 
 # The value of a one-word field of the request.

@@ -4,8 +4,8 @@
 
 # confirm: past this mark there is no automatic way back.
 step_confirm() {
-    sync -f . 2>/dev/null || :
-    mark confirmed || { cause='the confirmation could not be written'; return 1; }
+    sync -f . 2>/dev/null && mark confirmed ||
+        { rm -f -- "$R/confirmed"; cause='the confirmation could not be written'; return 1; }
     ledger verified "$next"
 }
 
@@ -38,6 +38,7 @@ finish() {
     event ended "$1" "$live" "${numbers:--}" "${2:--}"
     sync "$R/events" 2>/dev/null || :
     rm -f -- request
+    sync . 2>/dev/null || :
     exit 0
 }
 

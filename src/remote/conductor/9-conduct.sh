@@ -1,5 +1,5 @@
 # The conductor's main: which list to carry out, by the marks that are there, and how it ends.
-#   no mark: the switch list · begun: the revert list · confirmed: only what comes after
+#   no mark: the switch list · begun: the revert list · confirmed: only what comes after · unswitched: the end
 # args: root [boot]
 # shellcheck shell=dash disable=SC2034,SC2154
 
@@ -63,9 +63,10 @@ end" ]; then
     [ "$tries" -gt 1 ] || ledger begin "$next" "command=$(field command)"
     if marked confirmed; then ledger verified "$next"
     elif marked begun; then revert
-    elif ! carry_out switch; then
-        why=$cause
+    elif marked unswitched || ! carry_out switch; then
+        [ -z "$cause" ] || why=$cause
         [ -z "$changed" ] || revert
+        mark unswitched # before anybody is told: it must not begin again
         ledger unswitched "$next"
         finish failed "$why"
     fi

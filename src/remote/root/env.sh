@@ -75,5 +75,5 @@ if [ "$there" = yes ] && cmp -s env .env.new; then exit 0; fi
 chmod 0600 .env.new
 sync .env.new
 mv -fT .env.new env
-sync .
+sync . ..
 logger -t shipit -p auth.notice -- "$app: $by (${SUDO_USER:-root}) changed /etc/$app/env: $(grep -v '^kept ' .env.in | tr '\n' ' ' | head -c 900)" || :
