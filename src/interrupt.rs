@@ -73,7 +73,19 @@ impl Interrupts {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// How many interrupts somebody has been told of by [`Self::count`]. What comes on top of it is news.
+    /// What a person wants who pressed Ctrl-C on top of the interrupts that were [`Self::known`] at the beginning.
+    /// The second of all leaves, whenever the first was.
+    #[must_use]
+    pub fn since(&self, known: usize) -> Wish {
+        match self.count() {
+            count if count <= known => Wish::Nothing,
+            1 => Wish::Stop,
+            _ => Wish::Leave,
+        }
+    }
+
+    /// How many interrupts somebody has been told of by [`Self::count`]. What comes on top of it is news: to be asked
+    /// before a piece of work begins, since counting then would swallow one that came just before.
     #[must_use]
     pub fn known(&self) -> usize {
         self.count.load(Ordering::SeqCst)
@@ -84,6 +96,17 @@ impl Interrupts {
     pub fn wake(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
+}
+
+/// What a person wants since some point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// To go on.
+    Nothing,
+    /// To stop what runs, in good order.
+    Stop,
+    /// To leave at once.
+    Leave,
 }
 
 /// Raises one interrupt each time it is pressed, as Ctrl-C does.
@@ -113,5 +136,19 @@ mod tests {
         assert_eq!(interrupts.known(), 1);
         button.press();
         assert_eq!((interrupts.known(), interrupts.count()), (1, 2));
+    }
+
+    #[test]
+    fn the_first_stops_and_the_second_leaves_also_when_the_first_came_long_before() {
+        let (interrupts, button) = Interrupts::by_hand().unwrap();
+        let begun = interrupts.known();
+        assert_eq!(interrupts.since(begun), Wish::Nothing);
+        button.press();
+        assert_eq!(interrupts.since(begun), Wish::Stop);
+        let later = interrupts.known();
+        assert_eq!(interrupts.since(later), Wish::Nothing);
+        button.press();
+        assert_eq!(interrupts.since(later), Wish::Leave);
+        assert_eq!(interrupts.since(begun), Wish::Leave);
     }
 }

@@ -99,6 +99,19 @@ fn a_signal_that_only_shipit_gets_stops_the_build_too() {
 }
 
 #[test]
+fn a_signal_that_comes_before_anybody_listens_to_the_build_stops_it_too() {
+    let desk = desk("kill -INT $PPID; exec sleep 300");
+    let began = Instant::now();
+    let (lines, code) = end(deploy(&desk));
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        lines.last().unwrap()["cause"]["what"],
+        "`build` was stopped"
+    );
+}
+
+#[test]
 fn a_second_interrupt_leaves_a_build_that_will_not_stop() {
     let desk = desk("trap '' INT TERM; echo $$ > pid; while :; do sleep 0.2; done");
     let child = deploy(&desk);

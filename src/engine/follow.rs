@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::session::{self, Link};
 use crate::host::{Host, Lost};
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, Wish};
 use crate::remote::{self, Script, Told};
 use crate::report::event::{Downtime, Event, Phase, Report, State};
 
@@ -185,13 +185,13 @@ pub fn follow(
     report: &mut dyn Report,
 ) -> (Followed, Option<Box<dyn Host>>) {
     let mut patience = Patience::new();
-    let before = interrupts.count();
+    let known = interrupts.known();
     while followed.verdict.is_none() && followed.stopped.is_none() {
         let mut session = match host.take() {
             Some(session) => session,
             None => match link.connect(report) {
                 Ok(session) => session,
-                Err(_) if interrupts.count() > before => {
+                Err(_) if interrupts.since(known) != Wish::Nothing => {
                     followed.stopped = Some(Stopped::Left);
                     break;
                 }

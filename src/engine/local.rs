@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Run;
 use crate::failure::{Exit, Failure};
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, Wish};
 use crate::report::event::{Event, Phase, Report, State};
 use crate::words;
 
@@ -155,7 +155,7 @@ fn listen(
     interrupts: &Interrupts,
     report: &mut dyn Report,
 ) -> io::Result<Left> {
-    let known = interrupts.count();
+    let known = interrupts.known();
     let mut asked: Option<Instant> = None;
     let mut told = false;
     let mut lines = Lines::default();
@@ -179,7 +179,7 @@ fn listen(
         if let Some(status) = ended {
             lines.end(|line| tell(report, name, line));
             // A Ctrl-C at the terminal reaches both of us: it may have died of it before we looked.
-            let stopped = interrupts.count() > known && !status.success();
+            let stopped = interrupts.since(known) != Wish::Nothing && !status.success();
             return Ok(if stopped {
                 Left::Stopped
             } else {
@@ -194,15 +194,15 @@ fn listen(
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
-        let count = interrupts.count();
-        if count > known && count > 1 {
-            // It may have ended just now.
-            let _ = child.kill();
-            child.wait()?;
-            return Ok(Left::Stopped);
-        }
-        if count > known && asked.is_none() {
-            asked = Some(Instant::now());
+        match interrupts.since(known) {
+            Wish::Nothing => {}
+            Wish::Stop => asked = asked.or_else(|| Some(Instant::now())),
+            Wish::Leave => {
+                // It may have ended just now.
+                let _ = child.kill();
+                child.wait()?;
+                return Ok(Left::Stopped);
+            }
         }
         if !told && asked.is_some_and(|at| at.elapsed() >= GRACE) {
             told = true;

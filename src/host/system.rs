@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::ssh::{Login, Trust};
 use super::{Ended, Exec, Heard, Host, Lost};
 use crate::failure::{Exit, Failure};
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, Wish};
 use crate::words;
 
 /// A host reached through the `ssh` program.
@@ -158,7 +158,7 @@ impl Host for System {
             rustix::io::ioctl_fionbio(fd, true).map_err(|e| cut(e.into()))?;
         }
         let mut streams = [Some(OwnedFd::from(out)), Some(OwnedFd::from(err))];
-        let asked = self.interrupts.count();
+        let known = self.interrupts.known();
         let mut stopped = false;
         let mut stopper: Option<Child> = None;
         while streams.iter().any(Option::is_some) {
@@ -193,17 +193,17 @@ impl Host for System {
                 heard(Heard::Sent(feed.sent));
             }
             if woken {
-                match self.interrupts.count() - asked {
-                    0 => {}
-                    1 if !stopped => {
+                match self.interrupts.since(known) {
+                    Wish::Nothing => {}
+                    Wish::Stop if !stopped => {
                         stopped = true;
                         heard(Heard::Interrupted);
                         if let Some(line) = exec.stop.and_then(|stop| stop()) {
                             stopper = self.spawn(&line).ok();
                         }
                     }
-                    1 => {}
-                    _ => {
+                    Wish::Stop => {}
+                    Wish::Leave => {
                         let _ = child.kill();
                         let _ = child.wait();
                         return Err(Lost::Left);

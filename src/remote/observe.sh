@@ -10,9 +10,7 @@ done
 case $(tar --version 2>/dev/null) in *GNU*) ;; *) echo 'missing GNU tar' ;; esac
 mv --help 2>&1 | grep -q -- -T || echo 'missing mv -T'
 echo "systemd $(systemctl --version | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p')"
-echo "uid $(id -u)"
-echo "user $(id -un)"
-echo "time $(date +%s)"
+printf 'uid %s\nuser %s\ntime %s\n' "$(id -u)" "$(id -un)" "$(date +%s)"
 manager=--system
 if [ "$mode" = user ]; then manager=--user; fi
 
@@ -50,8 +48,7 @@ if [ -L current ]; then echo "current link $(readlink current || echo unreadable
 elif [ -d current ]; then echo 'current directory'
 elif [ -e current ]; then echo 'current file'
 else echo 'current absent'; fi
-df -Pk . | awk 'NR == 2 { print "free_kb " $4 }'
-df -Pi . | awk 'NR == 2 { print "free_inodes " $4 }'
+for room in kb:-Pk inodes:-Pi; do df "${room#*:}" . | awk -v "what=free_${room%:*}" 'NR == 2 { print what, $4 }'; done
 [ ! -d releases ] || { [ -r releases ] && [ -x releases ]; } || echo 'unreadable releases'
 ls -1A releases 2>/dev/null | sed 's/^/release /'
 [ -d .shipit ] || exit 0
@@ -71,7 +68,10 @@ if [ -f ledger ] && [ -r ledger ]; then
 elif [ -e ledger ]; then echo 'unreadable ledger'; fi
 [ ! -f conductor ] || echo "conductor $(sha256sum conductor | cut -d ' ' -f 1)"
 [ ! -d spare ] || echo "spare $(ls spare | wc -l)"
-if held=$(cat request 2>/dev/null); then
+# Between a look that fails and the next the holder may have come or gone: only what stays so is unreadable.
+tries=0
+until held=$(cat request 2>/dev/null) || [ ! -e request ] || [ $tries -ge 9 ]; do tries=$((tries + 1)); done
+if [ -n "$held" ]; then
     printf '%s\n' "$held" | sed 's/^/request /'
     run=$(printf '%s\n' "$held" | sed -n 's/^run //p')
     echo "request_step $(tail -n 1 "runs/$run/events" 2>/dev/null)"

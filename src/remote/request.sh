@@ -8,10 +8,8 @@ exec 9<runs
 flock -w 30 9
 # Whoever sent this has lost the line, and taken it back before it came.
 [ ! -e "runs/$2/withdrawn" ] || exit 33
-if [ -e request ]; then
-    cat request
-    exit 30
-fi
+# Its holder may let go of it while we look.
+if cat request 2>/dev/null || [ -e request ]; then exit 30; fi
 # Read as observe.sh reads it. A ledger that cannot be read is no empty one: awk fails, and so does this.
 [ -e ledger ] || : >>ledger
 last=$(awk '$4 == "begin" { last = $0; e = $2 + 0; epoch = e > 0 && e < 2 ^ 53 ? e : 0 }

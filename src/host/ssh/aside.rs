@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, Wish};
 
 /// Why there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn aside<T: Send + 'static>(
             let _ = ours.read(&mut [0u8; 1]);
             return result.try_recv().map_err(|_| Stopped::Late);
         }
-        if interrupts.count() > known {
+        if interrupts.since(known) != Wish::Nothing {
             return Err(Stopped::Interrupted);
         }
         if matches!(polled, Ok(0)) && left.is_zero() {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, Wish};
 
 /// Something worth a line on the screen that is no reason to stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl Terminal {
         hidden.local_modes.remove(LocalModes::ECHO);
         tcsetattr(&terminal, OptionalActions::Flush, &hidden).ok()?;
         let mut answer = String::new();
-        let known = self.0.count();
+        let known = self.0.known();
         let answered = write!(terminal, "{prompt}").is_ok()
             && self.typed(terminal.as_fd(), known)
             && BufReader::new(&terminal).read_line(&mut answer).is_ok();
@@ -131,7 +131,7 @@ impl Terminal {
         answered.then(|| answer.trim_end_matches(['\n', '\r']).to_owned())
     }
 
-    /// Waits for a line; false when Ctrl-C came instead. `known` was counted before the question was shown, or one
+    /// Waits for a line; false when Ctrl-C came instead. `known` is from before the question was shown, or one
     /// that is pressed at its sight would be taken for an old one and never be heard.
     fn typed(&self, from: BorrowedFd<'_>, known: usize) -> bool {
         loop {
@@ -141,7 +141,7 @@ impl Terminal {
             ];
             let polled = poll(&mut fds, None);
             let answered = !fds[0].revents().is_empty();
-            if self.0.count() > known {
+            if self.0.since(known) != Wish::Nothing {
                 return false;
             }
             match polled {
@@ -163,7 +163,7 @@ impl Ask for Terminal {
     }
     fn yes(&mut self, question: &str) -> bool {
         let mut terminal = std::io::stderr();
-        let known = self.0.count();
+        let known = self.0.known();
         if write!(terminal, "{question} (yes/no) ")
             .and_then(|()| terminal.flush())
             .is_err()

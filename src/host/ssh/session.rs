@@ -12,7 +12,7 @@ use super::channel::{Now, Running, Trouble, Turn, now};
 use super::door::Open;
 use super::link::Link;
 use crate::host::{Ended, Exec, Heard, Host, Lost};
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, Wish};
 
 /// The longest command line, in bytes: libssh2 stalls its channel from 40,000 on (measured), and 34,000 went.
 const LONGEST: usize = 33_000;
@@ -292,11 +292,10 @@ impl Ssh {
 
     /// Whether an interrupt came that nobody knew of when the command began; a second one leaves.
     fn news(&self) -> Result<bool, Lost> {
-        let count = self.interrupts.count();
-        if count > self.known && count > 1 {
-            Err(Lost::Left)
-        } else {
-            Ok(count > self.known)
+        match self.interrupts.since(self.known) {
+            Wish::Nothing => Ok(false),
+            Wish::Stop => Ok(true),
+            Wish::Leave => Err(Lost::Left),
         }
     }
 
