@@ -6,7 +6,7 @@ use super::args::Global;
 use crate::engine::follow::{Followed, follow};
 use crate::engine::{Ending, Run, session, switch};
 use crate::failure::{Exit, Failure};
-use crate::plan::Plan;
+use crate::plan::{self, Change};
 use crate::report::event::{Event, Outcome};
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
@@ -40,11 +40,6 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         host: config.host.to_string(),
         release: Some(request.next.clone()),
     });
-    let command = match request.command.as_str() {
-        "rollback" => "rollback",
-        "prune" => "prune",
-        _ => "deploy",
-    };
     let (mut followed, _) = follow(
         run.link,
         Some(host),
@@ -54,22 +49,16 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         run.interrupts,
         run.report,
     );
-    let plan = Plan {
-        command,
+    let change = Change {
+        command: plan::Command::of(&request.command),
         previous: seen
             .live()
             .map(str::to_owned)
             .filter(|id| *id != request.next),
         next: request.next,
-        epoch: 0,
-        switch: vec![],
-        revert: vec![],
-        settle: vec![],
-        warnings: vec![],
-        advice: vec![],
     };
-    match followed.verdict.take() {
-        Some(verdict) => Ok(switch::tell(&mut run, &plan, &followed, &verdict, 0)),
+    match followed.last_word.take() {
+        Some(last) => Ok(switch::tell(&mut run, &change, &followed, &last, 0)),
         None => Err(Failure::new(Exit::Unknown, "the end was not heard")
             .host("the host goes on by itself")
             .next("shipit status")),

@@ -13,7 +13,7 @@ use crate::engine::{session, stage};
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
 use crate::plan::needs;
-use crate::plan::observed::Observed;
+use crate::plan::observed::{Observed, Request};
 use crate::remote::Script;
 use crate::step::Check;
 use crate::{strategy, words};
@@ -159,13 +159,7 @@ fn one(
     let (was, state, from) = (field("was "), field("state "), field("from "));
     match answer.code {
         0 => {}
-        30 => {
-            let request: String = text.lines().map(|l| format!("request {l}\n")).collect();
-            let request = Observed::parse(request.as_bytes())
-                .request
-                .unwrap_or_default();
-            return Err(held(&request, "nothing changed"));
-        }
+        30 => return Err(held(&Request::parse(&answer.out), "nothing changed")),
         code => return Err(unwell(code, &text, &answer.err, unit, &was, verb)),
     }
     let nothing = verb == Verb::Start && was == state;

@@ -7,6 +7,7 @@ use super::args::Global;
 use crate::config::Config;
 use crate::engine::session;
 use crate::failure::{Exit, Failure};
+use crate::plan::Command;
 use crate::plan::glance::{Glance, point};
 use crate::plan::ledger::{Past, PastOutcome, State};
 use crate::plan::needs;
@@ -98,7 +99,7 @@ impl View<'_> {
         };
         let timers: Vec<Value> = self.glance.timers.iter().map(timer).collect();
         let past = |past: Past| {
-            json!({"run": past.run, "at": past.at, "command": past.command, "release": past.release,
+            json!({"run": past.run, "at": past.at, "command": past.command.word(), "release": past.release,
                 "outcome": past.outcome.word(), "by": self.glance.by.get(&past.run)})
         };
         let deploys: Vec<Value> = self.pasts().into_iter().map(past).collect();
@@ -257,12 +258,12 @@ impl View<'_> {
             .request
             .as_ref()
             .is_some_and(|r| r.run == past.run);
-        let what = match (past.command.as_str(), past.outcome) {
+        let what = match (past.command, past.outcome) {
             (_, PastOutcome::Open) if under_way => "under way",
             (_, PastOutcome::Open) => "end not written down",
-            ("prune", PastOutcome::Done) => "old releases removed",
-            ("rollback", PastOutcome::Done) => "rolled back to",
-            (_, PastOutcome::Done) => "deployed",
+            (Command::Prune, PastOutcome::Done) => "old releases removed",
+            (Command::Rollback, PastOutcome::Done) => "rolled back to",
+            (Command::Deploy, PastOutcome::Done) => "deployed",
             (_, PastOutcome::Failed) => "failed, nothing changed",
             (_, PastOutcome::Reverted) => "failed, taken back",
             (_, PastOutcome::Degraded) => "failed, not taken back",

@@ -3,14 +3,15 @@
 
 use std::time::{Duration, Instant};
 
+use super::follow::Followed;
+use super::last_word::LastWord;
 use super::switch::{self, Switched};
 use super::{Ending, Run, local, outcome, session};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::plan::Plan;
 use crate::plan::observed::Observed;
-use crate::report::event::{Event, Phase};
-use crate::report::sentence;
+use crate::plan::{Change, Command, Plan};
+use crate::report::event::{Event, Outcome, Phase};
 use crate::unit::merge::Unit;
 
 /// What a run knows of itself while it may still fail: for its hook and its last event.
@@ -26,15 +27,15 @@ pub(super) struct SoFar {
 
 impl SoFar {
     /// Ends a run that failed before the host took over, with its hook.
-    pub(super) fn fail(self, run: &mut Run<'_>, command: &'static str, failure: Failure) -> Exit {
-        let kind = outcome(failure.exit);
+    pub(super) fn fail(self, run: &mut Run<'_>, command: Command, failure: Failure) -> Exit {
+        let outcome = outcome(failure.exit);
         let facts = local::Facts {
-            release: self.release.as_deref().unwrap_or(""),
+            release: self.release.as_deref(),
             previous: self.previous.as_deref(),
             command,
-            outcome: Some(sentence::outcome(kind)),
+            outcome: Some(outcome),
         };
-        on_failure(run, &facts);
+        hook_after(run, &facts);
         let ending = Ending {
             live: self
                 .previous
@@ -44,7 +45,7 @@ impl SoFar {
             previous: self.previous,
             ..Ending::default()
         };
-        run.end(kind, ending, Some(failure), self.sent)
+        run.end(outcome, ending, Some(failure), self.sent)
     }
 }
 
@@ -73,12 +74,12 @@ pub(super) fn attempt(
     }
     // Nothing goes live by a prune, so there is nothing to ask before it.
     if let Some(line) = run.config.hooks.before_switch.as_deref()
-        && plan.command != "prune"
+        && plan.change.command != Command::Prune
     {
         let facts = local::Facts {
-            release: &plan.next,
-            previous: plan.previous.as_deref(),
-            command: plan.command,
+            release: Some(&plan.change.next),
+            previous: plan.change.previous.as_deref(),
+            command: plan.change.command,
             outcome: None,
         };
         local::run(run, "before_switch", line, Phase::Stage, &facts)?;
@@ -89,37 +90,37 @@ pub(super) fn attempt(
         so_far.sent = session.traffic().0;
     }
     match (switched, session) {
-        (Switched::Ended(followed, verdict), _) => Ok(Turn::Ended(finish(
+        (Switched::Ended(followed, last), _) => Ok(Turn::Ended(finish(
             run,
-            plan,
+            &plan.change,
             &followed,
-            &verdict,
+            &last,
             so_far.sent,
         ))),
         (Switched::Held(_) | Switched::Outdated(_), Some(session)) if wait => {
             Ok(Turn::Again(session))
         }
-        (Switched::Held(request), _) => Err(switch::held(&request, untouched(plan))),
-        (Switched::Outdated(who), _) => Err(outdated(plan, who)),
+        (Switched::Held(request), _) => Err(switch::held(&request, untouched(&plan.change))),
+        (Switched::Outdated(who), _) => Err(outdated(&plan.change, who)),
         (Switched::Failed(failure), _) => Err(failure),
     }
 }
 
-fn untouched(plan: &Plan) -> &'static str {
-    if plan.command == "deploy" {
+fn untouched(change: &Change) -> &'static str {
+    if change.command == Command::Deploy {
         "your release is staged; nothing live was changed by you"
     } else {
         "nothing was changed by you"
     }
 }
 
-fn outdated(plan: &Plan, who: String) -> Failure {
+fn outdated(change: &Change, who: String) -> Failure {
     let failure = Failure::new(Exit::Locked, "somebody else switched at the same moment")
         .why(who)
-        .host(untouched(plan));
-    if plan.command == "deploy" {
+        .host(untouched(change));
+    if change.command == Command::Deploy {
         failure
-            .next(format!("shipit deploy --release {}", plan.next))
+            .next(format!("shipit deploy --release {}", change.next))
             .next("shipit deploy --wait")
     } else {
         failure.next("shipit releases")
@@ -162,33 +163,29 @@ pub(super) fn free_host(
 /// Hooks after the host has spoken, then the end.
 fn finish(
     run: &mut Run<'_>,
-    plan: &Plan,
-    followed: &super::follow::Followed,
-    verdict: &super::follow::Verdict,
+    change: &Change,
+    followed: &Followed,
+    last: &LastWord,
     sent: u64,
 ) -> Exit {
-    let well = verdict.outcome == "deployed";
-    let told = match (well, plan.command) {
-        (true, "rollback") => "rolled_back",
-        (true, _) => "deployed",
-        (false, _) => verdict.outcome.as_str(),
-    };
+    let outcome = switch::outcome(change.command, last.end);
     let facts = local::Facts {
-        release: &plan.next,
-        previous: plan.previous.as_deref(),
-        command: plan.command,
-        outcome: Some(told),
+        release: Some(&change.next),
+        previous: change.previous.as_deref(),
+        command: change.command,
+        outcome: Some(outcome),
     };
-    if well {
-        let line = run.config.hooks.after_switch.as_deref();
-        local::hook_after(run, "after_switch", line, &facts);
-    } else {
-        on_failure(run, &facts);
-    }
-    switch::tell(run, plan, followed, verdict, sent)
+    hook_after(run, &facts);
+    switch::tell(run, change, followed, last, sent)
 }
 
-fn on_failure(run: &mut Run<'_>, facts: &local::Facts<'_>) {
-    let line = run.config.hooks.on_failure.as_deref();
-    local::hook_after(run, "on_failure", line, facts);
+/// Runs the hook after the end. A prune has none: nothing went live, and nothing went back.
+fn hook_after(run: &mut Run<'_>, facts: &local::Facts<'_>) {
+    let hooks = &run.config.hooks;
+    let (name, line) = match facts.outcome {
+        _ if facts.command == Command::Prune => return,
+        Some(Outcome::Deployed | Outcome::RolledBack) => ("after_switch", &hooks.after_switch),
+        _ => ("on_failure", &hooks.on_failure),
+    };
+    local::hook_after(run, name, line.as_deref(), facts);
 }

@@ -6,7 +6,7 @@ use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::plan::ledger::State;
 use crate::plan::observed::Observed;
-use crate::plan::{self, Baseline, Goal, Migration};
+use crate::plan::{self, Baseline, Command, Goal, Migration};
 use crate::release::{Scanned, Source, scan};
 use crate::report::event::{Event, Outcome, Phase};
 
@@ -27,6 +27,24 @@ pub struct Wish {
     pub baseline: Baseline,
 }
 
+impl Wish {
+    fn goal(&self, release: String) -> Goal {
+        Goal::Deploy {
+            release,
+            migration: self.migration,
+            baseline: self.baseline,
+        }
+    }
+}
+
+/// Where the release comes from.
+enum Origin {
+    /// It is on the host already, and was named.
+    Host(String),
+    /// It is here; and on the host too, under this id, once it was staged.
+    Here(Scanned, Option<String>),
+}
+
 /// Deploys. The exit code; everything else was told.
 pub fn deploy(run: &mut Run<'_>, wish: &Wish) -> Exit {
     let mut so_far = SoFar {
@@ -35,76 +53,63 @@ pub fn deploy(run: &mut Run<'_>, wish: &Wish) -> Exit {
     };
     match go(run, wish, &mut so_far) {
         Ok(exit) => exit,
-        Err(failure) => so_far.fail(run, "deploy", failure),
+        Err(failure) => so_far.fail(run, Command::Deploy, failure),
     }
 }
 
 fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failure> {
-    let scanned = match &wish.release {
-        Some(_) => None,
-        None => Some(prepare_here(run)?),
-    };
-    let repository = match &wish.release {
-        Some(_) => Vec::new(),
-        None => units::of_deploy(run.config, run.report)?,
+    let (mut origin, repository) = match &wish.release {
+        Some(named) => (Origin::Host(named.clone()), Vec::new()),
+        None => (
+            Origin::Here(prepare_here(run)?, None),
+            units::of_deploy(run.config, run.report)?,
+        ),
     };
     let mut host = run.link.connect(run.report)?;
     let mut seen = attempt::free_host(run, host.as_mut(), &repository, wish.wait)?;
-    let drift = match &wish.release {
+    let drift = match &origin {
         // Named: what counts is what it was made for, not what this working tree has.
-        Some(named) => {
+        Origin::Host(named) => {
             let id = plan::releases::rollback_target(run.config, &seen, Some(named))?;
             plan::units::drift_since(run.config, &seen, &id)?
         }
-        None => plan::units::drift(run.config, &repository, &seen)?,
+        Origin::Here(..) => plan::units::drift(run.config, &repository, &seen)?,
     };
     for text in drift {
         run.report.event(&Event::Warning { text });
     }
-    let mut staged: Option<String> = None;
     loop {
-        // While this client waited for its turn, somebody else's prune may have taken what it had staged.
-        staged = staged.filter(|id| seen.releases.contains(id));
         so_far.sent = host.traffic().0;
         so_far.previous = seen.live().map(str::to_owned);
-        if let Some(scanned) = &scanned
-            && let Some(exit) = unchanged(run, wish, &seen, scanned, so_far.sent)
-        {
-            return Ok(exit);
-        }
-        let release = match (&wish.release, &staged, &scanned) {
-            (Some(named), _, _) => plan::releases::rollback_target(run.config, &seen, Some(named))?,
-            (None, Some(id), _) => id.clone(),
-            (None, None, Some(scanned)) => {
-                let id = on_host(run, host.as_mut(), &seen, scanned, wish)?;
-                staged = Some(id.clone());
-                so_far.sent = host.traffic().0;
-                id
-            }
-            (None, None, None) => {
-                return Err(Failure::new(Exit::Usage, "there is nothing to deploy"));
+        let release = match &mut origin {
+            Origin::Host(named) => plan::releases::rollback_target(run.config, &seen, Some(named))?,
+            Origin::Here(scanned, staged) => {
+                if let Some(exit) = unchanged(run, wish, &seen, scanned, so_far.sent) {
+                    return Ok(exit);
+                }
+                // While this client waited for its turn, somebody else's prune may have taken what it had staged.
+                match staged.take().filter(|id| seen.releases.contains(id)) {
+                    Some(id) => staged.insert(id).clone(),
+                    None => {
+                        let id = on_host(run, host.as_mut(), &seen, scanned, wish)?;
+                        so_far.sent = host.traffic().0;
+                        staged.insert(id).clone()
+                    }
+                }
             }
         };
         so_far.release = Some(release.clone());
         if wish.stage_only {
             let ending = Ending {
-                release: Some(release.clone()),
-                previous: None,
                 live: seen.live().map(Into::into),
                 next: vec![format!("shipit deploy --release {release}")],
+                release: Some(release),
                 ..Ending::default()
             };
             return Ok(run.end(Outcome::Staged, ending, None, so_far.sent));
         }
-        let plan = plan::plan(
-            run.config,
-            &seen,
-            &Goal::Deploy {
-                release: release.clone(),
-                migration: wish.migration,
-                baseline: wish.baseline,
-            },
-        )?;
+        let goal = wish.goal(release);
+        let plan = plan::plan(run.config, &seen, &goal)?;
         match attempt::attempt(run, host, &seen, &plan, wish.wait, so_far)? {
             Turn::Ended(exit) => return Ok(exit),
             Turn::Again(session) => {
@@ -119,8 +124,10 @@ fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failur
 fn prepare_here(run: &mut Run<'_>) -> Result<Scanned, Failure> {
     if let Some(line) = run.config.build.as_deref() {
         let facts = local::Facts {
-            command: "deploy",
-            ..local::Facts::default()
+            release: None,
+            previous: None,
+            command: Command::Deploy,
+            outcome: None,
         };
         local::run(run, "build", line, Phase::Stage, &facts)?;
         run.go_on("building")?;
@@ -187,16 +194,7 @@ fn on_host(
         return Ok(id.clone());
     }
     // A dry plan first: what would be refused after the upload is refused before it.
-    plan::plan(
-        run.config,
-        seen,
-        &Goal::Deploy {
-            release: "new".into(),
-            migration: wish.migration,
-            baseline: wish.baseline,
-        },
-    )?;
+    plan::plan(run.config, seen, &wish.goal("new".into()))?;
     stage::room(&scanned.manifest, seen)?;
-    let id = stage::stage(host, run.config, seen, scanned, run.report)?;
-    Ok(id)
+    stage::stage(host, run.config, seen, scanned, run.report)
 }

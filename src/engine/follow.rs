@@ -3,30 +3,18 @@
 
 use std::time::{Duration, Instant};
 
+use super::last_word::LastWord;
 use super::session::{self, Link};
 use crate::host::{Host, Lost};
 use crate::interrupt::{Interrupts, Wish};
 use crate::remote::{self, Script, Told};
-use crate::report::event::{Downtime, Event, Phase, Report, State};
-
-/// How the host says a run ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
-    /// `deployed`, `reverted`, `failed`, `degraded`.
-    pub outcome: String,
-    /// The release that is live, `-` for none.
-    pub live: String,
-    /// What was measured.
-    pub downtime: Option<Downtime>,
-    /// Why, in one line; empty when it went well.
-    pub cause: String,
-}
+use crate::report::event::{Event, Phase, Report, State};
 
 /// What following gave.
 #[derive(Debug, Default)]
 pub struct Followed {
     /// The host's last word; `None` when it could not be heard.
-    pub verdict: Option<Verdict>,
+    pub last_word: Option<LastWord>,
     /// When the new release first served every service, as seen from here.
     pub live_at: Option<Instant>,
     /// The journal of the lives that failed: systemd's JSON lines.
@@ -101,7 +89,11 @@ impl Followed {
                 source: "host",
                 line: rest.as_bytes().to_vec(),
             }),
-            "ended" => self.verdict = Some(verdict(rest)),
+            "ended" => match LastWord::parse(rest) {
+                Some(heard) => self.last_word = Some(heard),
+                // Torn: the host could not write more of it.
+                None => self.stopped = Some(Stopped::Gone),
+            },
             _ => {}
         }
     }
@@ -143,36 +135,6 @@ fn step(rest: &str) -> Option<Event> {
     })
 }
 
-/// `OUTCOME LIVE PROBES,FAILED,GAP|- CAUSE`
-fn verdict(rest: &str) -> Verdict {
-    let mut words = rest.splitn(4, ' ');
-    let (outcome, live) = (
-        words.next().unwrap_or("").to_owned(),
-        words.next().unwrap_or("").to_owned(),
-    );
-    let numbers: Vec<u64> = words
-        .next()
-        .unwrap_or("")
-        .split(',')
-        .filter_map(|n| n.parse().ok())
-        .collect();
-    let downtime = match numbers.as_slice() {
-        [probes, failed, longest_gap_ms] => Some(Downtime {
-            probes: *probes,
-            failed: *failed,
-            longest_gap_ms: *longest_gap_ms,
-        }),
-        _ => None,
-    };
-    let cause = words.next().unwrap_or("").to_owned();
-    Verdict {
-        outcome,
-        live,
-        downtime,
-        cause: if cause == "-" { String::new() } else { cause },
-    }
-}
-
 /// Follows a run to its end, reconnecting where the line breaks, each time for as long as a host may reasonably
 /// be away. `host` is the session that placed the request, with what it heard already in `followed`.
 pub fn follow(
@@ -186,7 +148,7 @@ pub fn follow(
 ) -> (Followed, Option<Box<dyn Host>>) {
     let mut patience = Patience::new();
     let known = interrupts.known();
-    while followed.verdict.is_none() && followed.stopped.is_none() {
+    while followed.last_word.is_none() && followed.stopped.is_none() {
         let mut session = match host.take() {
             Some(session) => session,
             None => match link.connect(report) {
@@ -208,7 +170,7 @@ pub fn follow(
         match listened {
             Ok(()) => {
                 host = Some(session);
-                let ended = followed.verdict.is_some() || followed.stopped.is_some();
+                let ended = followed.last_word.is_some() || followed.stopped.is_some();
                 if !ended && !patience.wait() {
                     break;
                 }
@@ -288,6 +250,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::engine::last_word::End;
     use crate::failure::Failure;
     use crate::host::{Ended, Exec, Heard};
 
@@ -363,19 +326,21 @@ mod tests {
             followed
         };
         let began = Instant::now();
-        let verdict = listen(at, "one").verdict.expect("it was heard to the end");
-        assert_eq!(verdict.outcome, "deployed");
+        let heard = listen(at, "one")
+            .last_word
+            .expect("it was heard to the end");
+        assert_eq!(heard.end, End::Confirmed);
         assert!(began.elapsed() > AWAY, "the line was too good to show it");
 
         let absent = listen(at, "no-such-run");
         assert_eq!(absent.stopped, Some(Stopped::Absent));
         let mute = listen("/no/such/root", "one");
-        assert!(mute.verdict.is_none() && mute.stopped.is_none());
+        assert!(mute.last_word.is_none() && mute.stopped.is_none());
         assert!(link.0 >= 13);
     }
 
     #[test]
-    fn the_hosts_lines_become_events_and_a_verdict() {
+    fn the_hosts_lines_become_events_and_a_last_word() {
         let (mut followed, mut told) = (Followed::default(), Told(Vec::new()));
         for line in [
             "event 100 step switch flip 20260101-000000 started",
@@ -387,9 +352,10 @@ mod tests {
         }
         assert!(told.0[1].contains("took: Some(100ms)"), "{}", told.0[1]);
         assert!(told.0[2].contains("restarted 2 times") && told.0[2].contains("Failed"));
-        let verdict = followed.verdict.unwrap();
-        assert_eq!(verdict.outcome, "reverted");
-        assert_eq!(verdict.downtime.unwrap().longest_gap_ms, 210);
-        assert_eq!(verdict.cause, "acme.service crashed");
+        let heard = followed.last_word.unwrap();
+        assert_eq!(heard.end, End::Reverted);
+        assert_eq!(heard.live.as_deref(), Some("20251231-000000"));
+        assert_eq!(heard.downtime.unwrap().longest_gap_ms, 210);
+        assert_eq!(heard.cause, "acme.service crashed");
     }
 }

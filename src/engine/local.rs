@@ -2,7 +2,7 @@
 //! written in deploy.yml; what shipit knows reaches it only as SHIPIT_* variables.
 
 use std::io::{self, ErrorKind, PipeReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{self, Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,7 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::Run;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Wish};
-use crate::report::event::{Event, Phase, Report, State};
+use crate::plan::Command;
+use crate::report::event::{Event, Outcome, Phase, Report, State};
+use crate::report::sentence;
 use crate::words;
 
 /// A command that was interrupted has this long before it gets a SIGTERM: at a terminal Ctrl-C has reached it too,
@@ -31,16 +33,16 @@ const PIECES: usize = 128;
 const LONGEST: usize = 64 * 1024;
 
 /// What a hook is told.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Facts<'a> {
-    /// The release that is to go live.
-    pub release: &'a str,
+    /// The release that is to go live, once it has a name.
+    pub release: Option<&'a str>,
     /// The one that was live.
     pub previous: Option<&'a str>,
-    /// The command that runs: `deploy` or `rollback`.
-    pub command: &'a str,
+    /// The command that runs.
+    pub command: Command,
     /// How it ended, once it has.
-    pub outcome: Option<&'a str>,
+    pub outcome: Option<Outcome>,
 }
 
 /// Runs a command line here; its output becomes log lines.
@@ -125,16 +127,19 @@ fn start(run: &Run<'_>, line: &str, facts: &Facts<'_>) -> io::Result<(Child, Pip
     // One pipe for both streams keeps their order.
     let (out, into) = io::pipe()?;
     rustix::io::ioctl_fionbio(&out, true)?;
-    let child = Command::new("sh")
+    let child = process::Command::new("sh")
         .args(["-c", "--", line])
         .current_dir(&config.dir)
         .env("SHIPIT_APP", config.app.as_str())
         .env("SHIPIT_HOST", config.host.to_string())
         .env("SHIPIT_ROOT", config.root.as_str())
-        .env("SHIPIT_COMMAND", facts.command)
-        .env("SHIPIT_RELEASE", facts.release)
+        .env("SHIPIT_COMMAND", facts.command.word())
+        .env("SHIPIT_RELEASE", facts.release.unwrap_or(""))
         .env("SHIPIT_PREVIOUS", facts.previous.unwrap_or(""))
-        .env("SHIPIT_OUTCOME", facts.outcome.unwrap_or(""))
+        .env(
+            "SHIPIT_OUTCOME",
+            facts.outcome.map_or("", sentence::outcome),
+        )
         .env(
             "SHIPIT_ENVIRONMENT",
             config.environment.as_ref().map_or("", |e| e.as_str()),

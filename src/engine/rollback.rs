@@ -1,22 +1,31 @@
 //! `rollback` and `prune`: switches that need no upload and no working tree.
 
+use super::Run;
 use super::attempt::{self, SoFar, Turn};
-use super::{Ending, Run, outcome};
 use crate::failure::{Exit, Failure};
-use crate::plan::{self, Goal};
+use crate::plan::{self, Command, Goal};
 
 /// Goes back to an earlier release. The exit code; everything else was told.
 pub fn rollback(run: &mut Run<'_>, to: Option<&str>, wait: bool) -> Exit {
+    let goal = Goal::Rollback {
+        to: to.map(str::to_owned),
+    };
     let mut so_far = SoFar {
         release: to.map(str::to_owned),
         ..SoFar::default()
     };
-    let goal = Goal::Rollback {
-        to: so_far.release.clone(),
-    };
     match go(run, &goal, wait, &mut so_far) {
         Ok(exit) => exit,
-        Err(failure) => so_far.fail(run, "rollback", failure),
+        Err(failure) => so_far.fail(run, Command::Rollback, failure),
+    }
+}
+
+/// Removes old releases, holding the host like any other switch.
+pub fn prune(run: &mut Run<'_>) -> Exit {
+    let mut so_far = SoFar::default();
+    match go(run, &Goal::Prune, false, &mut so_far) {
+        Ok(exit) => exit,
+        Err(failure) => so_far.fail(run, Command::Prune, failure),
     }
 }
 
@@ -26,22 +35,10 @@ fn go(run: &mut Run<'_>, goal: &Goal, wait: bool, so_far: &mut SoFar) -> Result<
         let seen = attempt::free_host(run, host.as_mut(), &[], wait)?;
         so_far.previous = seen.live().map(str::to_owned);
         let plan = plan::plan(run.config, &seen, goal)?;
-        so_far.release = Some(plan.next.clone());
+        so_far.release = Some(plan.change.next.clone());
         match attempt::attempt(run, host, &seen, &plan, wait, so_far)? {
             Turn::Ended(exit) => return Ok(exit),
             Turn::Again(session) => host = session,
-        }
-    }
-}
-
-/// Removes old releases, holding the host like any other switch.
-pub fn prune(run: &mut Run<'_>) -> Exit {
-    let mut so_far = SoFar::default();
-    match go(run, &Goal::Prune, false, &mut so_far) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            let kind = outcome(failure.exit);
-            run.end(kind, Ending::default(), Some(failure), so_far.sent)
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Hands a plan to the host as a request, and tells how the host says it ended. From the moment the request
 //! is in place nothing here is needed any more.
 
-use super::follow::{self, Followed, Stopped, Verdict};
+use super::follow::{self, Followed, Stopped};
+use super::last_word::{End, LastWord};
 use super::session;
 use super::{Ending, Run};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::plan::observed::{Observed, Request};
-use crate::plan::{Plan, needs};
+use crate::plan::{Change, Command, Plan, needs};
 use crate::remote::{self, CONDUCTOR, Script, conductor_digest};
 use crate::report::event::{Event, Outcome};
 use crate::step::Step;
@@ -17,7 +18,7 @@ use crate::words;
 /// How a switch ended for this client.
 pub enum Switched {
     /// The host said how.
-    Ended(Box<Followed>, Verdict),
+    Ended(Box<Followed>, LastWord),
     /// Another request was there first.
     Held(Request),
     /// Somebody else switched since the host was looked at.
@@ -150,8 +151,8 @@ fn conclude(
     mut followed: Followed,
     host: Option<Box<dyn Host>>,
 ) -> (Switched, Option<Box<dyn Host>>) {
-    if let Some(verdict) = followed.verdict.take() {
-        return (Switched::Ended(Box::new(followed), verdict), host);
+    if let Some(last) = followed.last_word.take() {
+        return (Switched::Ended(Box::new(followed), last), host);
     }
     let why = match followed.stopped {
         Some(Stopped::Gone) => {
@@ -174,13 +175,7 @@ fn conclude(
 
 fn refused(code: i32, out: &[u8], err: &[Vec<u8>]) -> Switched {
     match code {
-        30 => {
-            let text: String = String::from_utf8_lossy(out)
-                .lines()
-                .map(|l| format!("request {l}\n"))
-                .collect();
-            Switched::Held(Observed::parse(text.as_bytes()).request.unwrap_or_default())
-        }
+        30 => Switched::Held(Request::parse(out)),
         31 => Switched::Outdated(words::shown(out.trim_ascii())),
         code => {
             let mut failure =
@@ -261,25 +256,37 @@ pub fn held(request: &Request, host: &str) -> Failure {
         .next("shipit deploy --wait    # go after it")
 }
 
+/// The outcome that a command has when its run ended so.
+#[must_use]
+pub fn outcome(command: Command, end: End) -> Outcome {
+    match (end, command) {
+        (End::Confirmed, Command::Deploy) => Outcome::Deployed,
+        (End::Confirmed, Command::Rollback) => Outcome::RolledBack,
+        (End::Confirmed, Command::Prune) => Outcome::Pruned,
+        (End::Failed, _) => Outcome::Failed,
+        (End::Reverted, _) => Outcome::Reverted,
+        (End::Degraded, _) => Outcome::Degraded,
+    }
+}
+
 /// Tells how the host says it ended.
 pub fn tell(
     run: &mut Run<'_>,
-    plan: &Plan,
+    change: &Change,
     followed: &Followed,
-    verdict: &Verdict,
+    last: &LastWord,
     sent: u64,
 ) -> Exit {
-    let live = (verdict.live != "-").then(|| verdict.live.clone());
     let ending = Ending {
-        release: Some(plan.next.clone()),
-        previous: plan.previous.clone(),
-        live: live.clone(),
+        release: Some(change.next.clone()),
+        previous: change.previous.clone(),
+        live: last.live.clone(),
         live_after: followed.live_at.map(|at| at.duration_since(run.began)),
-        downtime: verdict.downtime.clone(),
+        downtime: last.downtime.clone(),
         // After a first deploy there is nothing to go back to.
-        next: vec![match (plan.command, &plan.previous) {
-            ("deploy", Some(_)) => "shipit rollback    # goes back".into(),
-            ("deploy", None) => "shipit status".into(),
+        next: vec![match (change.command, &change.previous) {
+            (Command::Deploy, Some(_)) => "shipit rollback    # goes back".into(),
+            (Command::Deploy, None) => "shipit status".into(),
             _ => "shipit releases".into(),
         }],
     };
@@ -291,54 +298,43 @@ pub fn tell(
             });
         }
     }
-    let app = run.config.app.as_str();
+    let outcome = outcome(change.command, last.end);
+    let failure = failure(run.config, &change.next, followed, last);
+    run.end(outcome, ending, failure, sent)
+}
+
+/// What a person is told of a run that was not confirmed.
+fn failure(config: &Config, next: &str, followed: &Followed, last: &LastWord) -> Option<Failure> {
+    let app = config.app.as_str();
     let logs = format!("shipit logs    # the whole journal of {app}");
-    let now = live.as_deref().map_or_else(
+    let now = last.live.as_deref().map_or_else(
         || "no release is live, as before".to_owned(),
         |id| format!("{app} runs {id}"),
     );
-    let (outcome, failure) = match verdict.outcome.as_str() {
-        "deployed" if plan.command == "prune" => (Outcome::Pruned, None),
-        "deployed" if plan.command == "rollback" => (Outcome::RolledBack, None),
-        "deployed" => (Outcome::Deployed, None),
-        "reverted" => (
-            Outcome::Reverted,
-            Some(
-                Failure::new(
-                    Exit::Reverted,
-                    format!("{} failed and was taken back", plan.next),
-                )
-                .why(verdict.cause.clone())
-                .host(if live.is_some() {
-                    format!("{now}, verified again")
-                } else {
-                    now
-                })
-                .next(logs),
-            ),
-        ),
-        "failed" => {
-            let failure = Failure::new(Exit::Untouched, format!("{} did not go live", plan.next))
-                .why(verdict.cause.clone())
+    let failed = |exit: Exit, what: String| Failure::new(exit, what).why(last.cause.clone());
+    Some(match last.end {
+        End::Confirmed => return None,
+        End::Reverted => failed(Exit::Reverted, format!("{next} failed and was taken back"))
+            .host(if last.live.is_some() {
+                format!("{now}, verified again")
+            } else {
+                now
+            })
+            .next(logs),
+        End::Failed => {
+            let failure = failed(Exit::Untouched, format!("{next} did not go live"))
                 .host(format!("{now}; nothing live changed"));
-            (Outcome::Failed, Some(way_on(failure, followed, logs)))
+            way_on(failure, followed, logs)
         }
-        _ => (
-            Outcome::Degraded,
-            Some(
-                Failure::new(
-                    Exit::Degraded,
-                    "the host needs a person: going back failed as well",
-                )
-                .why(verdict.cause.clone())
-                .host(format!("{now}, not verified"))
-                .next("shipit status")
-                .next("shipit logs")
-                .next("shipit rollback RELEASE"),
-            ),
-        ),
-    };
-    run.end(outcome, ending, failure, sent)
+        End::Degraded => failed(
+            Exit::Degraded,
+            "the host needs a person: going back failed as well".into(),
+        )
+        .host(format!("{now}, not verified"))
+        .next("shipit status")
+        .next("shipit logs")
+        .next("shipit rollback RELEASE"),
+    })
 }
 
 /// What to type after a switch that changed nothing live.

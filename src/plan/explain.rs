@@ -8,9 +8,9 @@ pub fn explain(plan: &Plan) -> String {
     let mut out = String::new();
     out.push_str(&format!(
         "{} {} -> {}\n",
-        plan.command,
-        plan.previous.as_deref().unwrap_or("(nothing)"),
-        plan.next
+        plan.change.command.word(),
+        plan.change.previous.as_deref().unwrap_or("(nothing)"),
+        plan.change.next
     ));
     for (title, steps) in [
         ("switch, carried out by the host alone", &plan.switch),

@@ -1,6 +1,8 @@
 //! The host's record of releases and what became of them, read back. Order, "previous" and what may be
 //! pruned come from here: never from names, mtimes or a clock.
 
+use super::Command;
+
 /// One line of the ledger: `UTC EPOCH RUN EVENT RELEASE [key=value…]`; a line that is not is skipped (the
 /// last one may be torn by a power cut).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,8 +162,8 @@ pub struct Past {
     pub run: String,
     /// When it began, by the host's clock.
     pub at: String,
-    /// `deploy`, `rollback` or `prune`.
-    pub command: String,
+    /// What was asked for.
+    pub command: Command,
     /// The release it was about.
     pub release: String,
     /// How it ended.
@@ -202,7 +204,7 @@ impl Ledger {
     pub fn pasts(&self) -> impl Iterator<Item = Past> + '_ {
         let begins = self.entries.iter().rev().filter(|e| e.event == "begin");
         begins.map(|begin| {
-            let command = begin.rest.strip_prefix("command=").unwrap_or("deploy");
+            let command = Command::of(begin.rest.strip_prefix("command=").unwrap_or_default());
             let last = self.entries.iter().rev().find_map(|e| {
                 if e.run != begin.run {
                     return None;
@@ -216,13 +218,13 @@ impl Ledger {
                 }
             });
             let unsaid = match command {
-                "prune" => PastOutcome::Done,
-                _ => PastOutcome::Open,
+                Command::Prune => PastOutcome::Done,
+                Command::Deploy | Command::Rollback => PastOutcome::Open,
             };
             Past {
                 run: begin.run.clone(),
                 at: begin.at.clone(),
-                command: command.into(),
+                command,
                 release: begin.release.clone(),
                 outcome: last.unwrap_or(unsaid),
             }
@@ -282,7 +284,15 @@ mod tests {
         }
         let told: Vec<String> = l
             .pasts()
-            .map(|p| format!("{} {} {} {}", p.run, p.command, p.release, p.outcome.word()))
+            .map(|p| {
+                format!(
+                    "{} {} {} {}",
+                    p.run,
+                    p.command.word(),
+                    p.release,
+                    p.outcome.word()
+                )
+            })
             .collect();
         assert_eq!(
             told,

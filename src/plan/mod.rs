@@ -1,6 +1,7 @@
 //! Config + Observed + Goal -> Plan. Pure: nothing here reaches a host or a clock. A plan is lists a person
 //! can read before they happen. Start reading at [`plan`].
 
+pub mod change;
 pub mod explain;
 pub mod glance;
 pub mod guard;
@@ -12,8 +13,9 @@ pub mod units;
 
 use crate::config::{Config, Service};
 use crate::failure::{Exit, Failure};
-use crate::step::{Step, Verdict};
+use crate::step::Step;
 use crate::strategy;
+pub use change::{Change, Command};
 use ledger::State;
 use observed::{Current, Observed};
 
@@ -64,12 +66,8 @@ pub enum Baseline {
 /// What the host will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// `deploy` or `rollback`.
-    pub command: &'static str,
-    /// The release that is live now.
-    pub previous: Option<String>,
-    /// The release that will be.
-    pub next: String,
+    /// What it is about.
+    pub change: Change,
     /// The number of this switch minus one: what the host's ledger must still say.
     pub epoch: u64,
     /// Until `confirm`.
@@ -98,13 +96,13 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         Current::Release(id) => Some(id.clone()),
         Current::Gone(_) | Current::Odd(_) => None,
     };
-    if *goal == Goal::Prune {
-        return Ok(only_prune(config, seen, previous));
-    }
-    let next = match goal {
-        Goal::Prune => String::new(),
-        Goal::Deploy { release, .. } => release.clone(),
-        Goal::Rollback { to } => releases::rollback_target(config, seen, to.as_deref())?,
+    let (command, next) = match goal {
+        Goal::Prune => return Ok(only_prune(config, seen, previous)),
+        Goal::Deploy { release, .. } => (Command::Deploy, release.clone()),
+        Goal::Rollback { to } => (
+            Command::Rollback,
+            releases::rollback_target(config, seen, to.as_deref())?,
+        ),
     };
     let mut warnings = config.warnings.clone();
     let mut advice = Vec::new();
@@ -170,14 +168,12 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         settle.push(Step::Prune(prune));
     }
     settle.push(Step::Spare);
-    let command = match goal {
-        Goal::Deploy { .. } => "deploy",
-        _ => "rollback",
-    };
     Ok(Plan {
-        command,
-        previous,
-        next,
+        change: Change {
+            command,
+            previous,
+            next,
+        },
         epoch: seen.ledger.epoch(),
         switch,
         revert,
@@ -195,9 +191,11 @@ fn only_prune(config: &Config, seen: &Observed, live: Option<String>) -> Plan {
         Step::Spare,
     ];
     Plan {
-        command: "prune",
-        previous: live,
-        next,
+        change: Change {
+            command: Command::Prune,
+            previous: live,
+            next,
+        },
         epoch: seen.ledger.epoch(),
         switch: vec![],
         revert: vec![],
@@ -315,12 +313,12 @@ impl Plan {
         for (key, value) in [
             ("run", run),
             ("epoch", &(self.epoch + 1).to_string()),
-            ("command", self.command),
+            ("command", self.change.command.word()),
             ("by", &encoded(by.as_bytes())),
             ("since", &encoded(since.as_bytes())),
             ("access", access),
-            ("previous", self.previous.as_deref().unwrap_or("-")),
-            ("next", &self.next),
+            ("previous", self.change.previous.as_deref().unwrap_or("-")),
+            ("next", &self.change.next),
         ] {
             out.push_str(&format!("{key} {value}\n"));
         }
@@ -346,10 +344,7 @@ impl Plan {
             .iter()
             .filter_map(|step| match step {
                 Step::Migrate(unit, _) => Some(unit.as_str()),
-                Step::Await(verdict) => {
-                    let verdict: &Verdict = verdict;
-                    Some(verdict.unit.as_str())
-                }
+                Step::Await(verdict) => Some(verdict.unit.as_str()),
                 _ => None,
             })
             .collect()
@@ -360,12 +355,9 @@ impl Plan {
     pub fn prunes(&self) -> &[String] {
         self.settle
             .iter()
-            .find_map(|s| {
-                if let Step::Prune(ids) = s {
-                    Some(ids.as_slice())
-                } else {
-                    None
-                }
+            .find_map(|step| match step {
+                Step::Prune(ids) => Some(ids.as_slice()),
+                _ => None,
             })
             .unwrap_or(&[])
     }

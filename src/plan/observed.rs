@@ -42,7 +42,7 @@ pub struct Request {
     pub run: String,
     /// Who asked, from where.
     pub by: String,
-    /// `deploy` or `rollback`.
+    /// `deploy`, `rollback` or `prune`.
     pub command: String,
     /// The release that it wants live.
     pub next: String,
@@ -50,6 +50,31 @@ pub struct Request {
     pub since: String,
     /// Its last event.
     pub step: String,
+}
+
+impl Request {
+    /// Takes in the lines of a request, as a script that was refused because of it prints them.
+    #[must_use]
+    pub fn parse(out: &[u8]) -> Self {
+        let mut request = Self::default();
+        for line in out.split(|&b| b == b'\n') {
+            request.take(&String::from_utf8_lossy(line));
+        }
+        request
+    }
+
+    fn take(&mut self, line: &str) {
+        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+        let value = String::from_utf8_lossy(&crate::words::decoded(value)).into_owned();
+        match key {
+            "run" => self.run = value,
+            "by" => self.by = value,
+            "command" => self.command = value,
+            "next" => self.next = value,
+            "since" => self.since = value,
+            _ => {}
+        }
+    }
 }
 
 /// What the host keeps beside a release.
@@ -149,7 +174,7 @@ impl Observed {
             "epoch" => self.ledger.counted = rest.parse().ok(),
             "conductor" => self.conductor = Some(rest.into()),
             "spare" => self.spare = true,
-            "request" => self.take_request(rest),
+            "request" => self.request.get_or_insert_default().take(rest),
             "request_step" => {
                 if let Some(request) = &mut self.request {
                     request.step = rest.split_once(' ').map_or(rest, |(_, step)| step).into();
@@ -188,20 +213,6 @@ impl Observed {
                     meta.info.insert(key.into(), value);
                 }
             }
-        }
-    }
-
-    fn take_request(&mut self, rest: &str) {
-        let request = self.request.get_or_insert_default();
-        let (key, value) = rest.split_once(' ').unwrap_or((rest, ""));
-        let value = String::from_utf8_lossy(&crate::words::decoded(value)).into_owned();
-        match key {
-            "run" => request.run = value,
-            "by" => request.by = value,
-            "command" => request.command = value,
-            "next" => request.next = value,
-            "since" => request.since = value,
-            _ => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! What happens during a run, as values. Sentences are written in `words`, JSON in `json`; nobody else.
+//! What happens during a run, as values. Sentences are written in `sentence`, JSON in `json`; nobody else.
 
 use std::time::Duration;
 

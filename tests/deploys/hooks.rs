@@ -74,6 +74,10 @@ fn hooks_hear_what_happens_and_before_switch_can_stop_it() {
             format!("after rollback acme {v1} {v2} rolled_back")
         ]
     );
+
+    // A prune is no deploy: nobody is told that something went live.
+    desk.json(&["prune"]).leaves(0);
+    assert_eq!(told(&desk), [""; 0]);
 }
 
 #[test]
