@@ -92,19 +92,32 @@ impl Check {
         }
     }
 
-    /// Whether the answer must name a release; the conductor knows which.
-    fn named(&self) -> &'static str {
-        if self.release { "named" } else { "-" }
-    }
-
-    fn words(&self) -> String {
-        format!(
-            "{} {} {} {}",
-            self.kind,
+    /// As scripts take it: kind, target, status, text, and whether the answer must name a release (`named` or `-`;
+    /// the host knows which).
+    #[must_use]
+    pub fn arguments(&self) -> [String; 5] {
+        [
+            self.kind.to_owned(),
             encoded(self.target.as_bytes()),
-            self.status,
-            encoded(self.contains.as_bytes())
-        )
+            self.status.to_string(),
+            encoded(self.contains.as_bytes()),
+            if self.release { "named" } else { "-" }.to_owned(),
+        ]
+    }
+}
+
+impl Verdict {
+    /// As scripts take it, behind the unit and how it turns: four numbers and the check.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![
+            self.start.to_string(),
+            self.successes.to_string(),
+            self.timeout.to_string(),
+            self.watch.to_string(),
+        ];
+        arguments.extend(self.check.arguments());
+        arguments
     }
 }
 
@@ -139,13 +152,9 @@ impl Step {
         match self {
             Self::Migrate(unit, seconds) => format!("{name} {unit} {seconds}"),
             Self::Baseline(unit, seconds, check) => {
-                format!(
-                    "{name} {unit} {seconds} {} {}",
-                    check.words(),
-                    check.named()
-                )
+                format!("{name} {unit} {seconds} {}", check.arguments().join(" "))
             }
-            Self::Measure(check) => format!("{name} {}", check.words()),
+            Self::Measure(check) => format!("{name} {}", check.arguments()[..4].join(" ")),
             Self::Flip(to) => format!("{name} {}", to.as_deref().unwrap_or("-")),
             Self::Restart(unit) | Self::Reload(unit) | Self::Stop(unit) => format!("{name} {unit}"),
             Self::Socket(unit, socket) => format!("{name} {unit} {socket}"),
@@ -154,16 +163,7 @@ impl Step {
                     Turn::Restart => "restart",
                     Turn::Reload => "reload",
                 };
-                format!(
-                    "{name} {} {turn} {} {} {} {} {} {}",
-                    v.unit,
-                    v.start,
-                    v.successes,
-                    v.timeout,
-                    v.watch,
-                    v.check.words(),
-                    v.check.named()
-                )
+                format!("{name} {} {turn} {}", v.unit, v.arguments().join(" "))
             }
             Self::Confirm | Self::Spare => name.to_owned(),
             Self::Bad(id) => format!("{name} {id}"),

@@ -15,7 +15,7 @@ use crate::host::{Host, Lost};
 use crate::plan::needs;
 use crate::plan::observed::{Observed, Request};
 use crate::remote::Script;
-use crate::step::Check;
+use crate::step::Turn;
 use crate::{strategy, words};
 
 /// What is asked of systemd.
@@ -192,36 +192,22 @@ fn one(
 }
 
 fn script(config: &Config, seen: &Observed, service: &Service, verb: Verb) -> Script {
-    let (successes, timeout) = service
-        .health
-        .as_ref()
-        .map_or((1, 1), |h| (h.successes, h.timeout.as_secs().max(1)));
-    let check = service
-        .health
-        .as_ref()
-        .map_or_else(Check::none, strategy::check);
-    Script::drive([
+    let turn = match verb {
+        Verb::Reload => Turn::Reload,
+        Verb::Restart | Verb::Stop | Verb::Start => Turn::Restart,
+    };
+    let socket = service.socket.as_ref();
+    let mut args = vec![
         config.root.as_str().to_owned(),
         config.app.as_str().to_owned(),
         needs::access(seen).to_owned(),
         verb.word().to_owned(),
         words::shown(stage::who().as_bytes()),
         service.unit.as_str().to_owned(),
-        service
-            .socket
-            .as_ref()
-            .map_or("-", |s| s.as_str())
-            .to_owned(),
-        service.start_timeout.as_secs().max(1).to_string(),
-        successes.to_string(),
-        timeout.to_string(),
-        service.watch.as_secs().to_string(),
-        check.kind.to_owned(),
-        words::encoded(check.target.as_bytes()),
-        check.status.to_string(),
-        words::encoded(check.contains.as_bytes()),
-        if check.release { "yes" } else { "-" }.to_owned(),
-    ])
+        socket.map_or("-", |socket| socket.as_str()).to_owned(),
+    ];
+    args.extend(strategy::verdict(service, turn).arguments());
+    Script::drive(args)
 }
 
 /// The journal of the lives that were seen goes to stderr, and the cause becomes the failure.

@@ -18,7 +18,6 @@ use crate::plan::needs;
 use crate::plan::observed::Observed;
 use crate::remote::Script;
 use crate::report::event::Report;
-use crate::words::encoded;
 
 /// Seconds that one health request may take: a deploy gives it 2, a person wants to know whether it is slow or dead.
 const PATIENCE: &str = "5";
@@ -123,12 +122,13 @@ fn ask(
     };
     let check = crate::strategy::check(health);
     let release = seen.live().filter(|_| check.release).unwrap_or("-");
+    let [kind, target, status, contains, _] = check.arguments();
     let script = Script::ask([
         config.root.as_str(),
-        check.kind,
-        &encoded(check.target.as_bytes()),
-        &check.status.to_string(),
-        &encoded(check.contains.as_bytes()),
+        &kind,
+        &target,
+        &status,
+        &contains,
         release,
         PATIENCE,
     ]);

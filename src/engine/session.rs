@@ -67,15 +67,8 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
     for service in &config.services {
         let socket = service.socket.as_ref().map_or("-", |s| s.as_str());
         let check = service.health.as_ref().map_or_else(Check::none, check);
-        args.extend([
-            service.unit.as_str().to_owned(),
-            socket.to_owned(),
-            check.kind.to_owned(),
-            words::encoded(check.target.as_bytes()),
-            check.status.to_string(),
-            words::encoded(check.contains.as_bytes()),
-            if check.release { "yes" } else { "-" }.to_owned(),
-        ]);
+        args.extend([service.unit.as_str().to_owned(), socket.to_owned()]);
+        args.extend(check.arguments());
     }
     let scripts = [looking(config), Script::glance(args)];
     let answers = together(host, scripts)

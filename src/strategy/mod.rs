@@ -51,13 +51,19 @@ fn unit_needs(unit: &str, seen: &Observed) -> Vec<String> {
     }
 }
 
+/// The step that waits for a service's verdict.
+fn awaited(service: &Service, turn: Turn) -> Step {
+    Step::Await(Box::new(verdict(service, turn)))
+}
+
 /// The verdict that a service's health asks for.
-fn verdict(service: &Service, turn: Turn) -> Step {
+#[must_use]
+pub fn verdict(service: &Service, turn: Turn) -> Verdict {
     let (successes, timeout) = service
         .health
         .as_ref()
         .map_or((1, 1), |h| (h.successes, h.timeout.as_secs()));
-    Step::Await(Box::new(Verdict {
+    Verdict {
         unit: service.unit.as_str().to_owned(),
         turn,
         start: service.start_timeout.as_secs().max(1),
@@ -65,7 +71,7 @@ fn verdict(service: &Service, turn: Turn) -> Step {
         timeout: timeout.max(1),
         watch: service.watch.as_secs(),
         check: service.health.as_ref().map_or_else(Check::none, check),
-    }))
+    }
 }
 
 /// A service's health request as a check.

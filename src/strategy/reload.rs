@@ -1,7 +1,7 @@
 //! `reload`: flip, `systemctl reload`, then proof that what answers is the new release. The listener stays.
 //! Measured trap: many servers accept the signal and go on with the old code, all green.
 
-use super::{Turnover, verdict};
+use super::{Turnover, awaited};
 use crate::config::Service;
 use crate::plan::observed::Observed;
 use crate::step::{Step, Turn};
@@ -28,7 +28,7 @@ pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
     Turnover {
         needs,
         advice,
-        switch: vec![Step::Reload(unit.clone()), verdict(service, Turn::Reload)],
-        revert: vec![Step::Reload(unit), verdict(service, Turn::Reload)],
+        switch: vec![Step::Reload(unit.clone()), awaited(service, Turn::Reload)],
+        revert: vec![Step::Reload(unit), awaited(service, Turn::Reload)],
     }
 }

@@ -1,6 +1,6 @@
 //! `restart`: flip, restart. Nobody listens while the process changes; the summary says how long.
 
-use super::{Turnover, verdict};
+use super::{Turnover, awaited};
 use crate::config::Service;
 use crate::plan::observed::Observed;
 use crate::step::{Step, Turn};
@@ -12,7 +12,7 @@ pub(super) fn turnover(service: &Service, _seen: &Observed) -> Turnover {
         advice: vec![format!(
             "{unit}: `restart` is not zero-downtime: nobody listens while the process changes"
         )],
-        switch: vec![Step::Restart(unit.clone()), verdict(service, Turn::Restart)],
-        revert: vec![Step::Restart(unit), verdict(service, Turn::Restart)],
+        switch: vec![Step::Restart(unit.clone()), awaited(service, Turn::Restart)],
+        revert: vec![Step::Restart(unit), awaited(service, Turn::Restart)],
     }
 }
