@@ -13,6 +13,7 @@ use crate::facts::routers::Routers;
 use crate::facts::{Live, Seen};
 use crate::failure::Failure;
 use crate::host::Host;
+use crate::plan::Command;
 use crate::plan::ledger::PastOutcome;
 use crate::plan::needs;
 use crate::plan::observed::Observed;
@@ -239,7 +240,7 @@ fn failed(seen: &Observed) -> Option<LastSwitch> {
             PastOutcome::Open if degraded(&past.run) => PastOutcome::Degraded,
             outcome => outcome,
         };
-        let ended = past.command != "prune" && outcome != PastOutcome::Open;
+        let ended = past.command != Command::Prune && outcome != PastOutcome::Open;
         ended.then_some((past, outcome))
     });
     let (past, outcome) = last.filter(|(_, outcome)| *outcome != PastOutcome::Done)?;

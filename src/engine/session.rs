@@ -81,7 +81,7 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
             let mut failure = Failure::new(Exit::Untouched, "the host could not be looked at");
             let last = answers.last().map(|a| a.err.as_slice()).unwrap_or_default();
             failure.why = last.iter().map(|line| words::shown(line)).collect();
-            Err(failure)
+            Err(failure.host("nothing changed").next("shipit doctor"))
         }
     }
 }

@@ -198,25 +198,20 @@ fn install_conductor(host: &mut dyn Host, root: &str, seen: &Observed) -> Result
         remote::run(host, None, &[script], Some(&mut text), None, &mut |_| {}).map_err(|lost| {
             session::lost_while(&lost, "sending the conductor", "nothing live changed")
         })?;
-    match answers.first() {
-        Some(answer) if answer.code == 0 => Ok(()),
-        // A full disk must not stop a rollback: the conductor that is there speaks the same protocol.
-        _ if seen.conductor.is_some() => Ok(()),
-        Some(answer) => {
-            let mut failure = Failure::new(
-                Exit::Untouched,
-                "the conductor could not be put on the host",
-            )
-            .host("nothing live changed");
-            failure.why = answer.err.iter().map(|line| words::shown(line)).collect();
-            Err(failure)
-        }
-        None => Err(Failure::new(
-            Exit::Untouched,
-            "the conductor could not be put on the host",
-        )
-        .host("nothing live changed")),
+    let answer = answers.first();
+    // A full disk must not stop a rollback: the conductor that is there speaks the same protocol.
+    if seen.conductor.is_some() || answer.is_some_and(|answer| answer.code == 0) {
+        return Ok(());
     }
+    let what = "the conductor could not be put on the host";
+    let mut failure = Failure::new(Exit::Untouched, what).host("nothing live changed");
+    let said = answer.map(|answer| answer.err.as_slice());
+    failure.why = said
+        .unwrap_or_default()
+        .iter()
+        .map(|line| words::shown(line))
+        .collect();
+    Err(failure.next("shipit doctor"))
 }
 
 /// `YYYYMMDD-HHMMSS-xxxxxxxx`: unique by its random tail, readable by its head.
