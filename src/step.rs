@@ -5,11 +5,39 @@ use std::fmt;
 
 use crate::words::encoded;
 
+/// How a service is asked whether it is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It is not.
+    Nothing,
+    /// An HTTP request over TCP.
+    Http,
+    /// An HTTP request over a unix socket.
+    Unix,
+    /// A TCP connection.
+    Tcp,
+    /// A command on the host.
+    Command,
+}
+
+impl Asked {
+    /// The word that the conductor's `probe` knows it by.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Http => "http",
+            Self::Unix => "unix",
+            Self::Tcp => "tcp",
+            Self::Command => "command",
+        }
+    }
+}
+
 /// One health request, as the conductor's `probe` takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// `none`, `http`, `unix`, `tcp` or `command`.
-    pub kind: &'static str,
+    /// How.
+    pub asked: Asked,
     /// A url; `SOCKET PATH`; `HOST:PORT`; or a command line.
     pub target: String,
     /// The status asked for.
@@ -84,7 +112,7 @@ impl Check {
     #[must_use]
     pub fn none() -> Self {
         Self {
-            kind: "none",
+            asked: Asked::Nothing,
             target: String::new(),
             status: 0,
             contains: String::new(),
@@ -97,7 +125,7 @@ impl Check {
     #[must_use]
     pub fn arguments(&self) -> [String; 5] {
         [
-            self.kind.to_owned(),
+            self.asked.word().to_owned(),
             encoded(self.target.as_bytes()),
             self.status.to_string(),
             encoded(self.contains.as_bytes()),
@@ -195,7 +223,7 @@ impl fmt::Display for Step {
             Self::Stop(unit) => write!(f, "stop      {unit}"),
             Self::Await(v) => {
                 write!(f, "await     {}: active within {}s", v.unit, v.start)?;
-                if v.check.kind != "none" {
+                if v.check.asked != Asked::Nothing {
                     write!(
                         f,
                         ", {} healthy {} times in a row within {}s",

@@ -1,8 +1,10 @@
 //! `shipit plan`: what deploy would do, from the host as it is now. Changes nothing.
 
 use super::args::Global;
+use crate::config::Config;
 use crate::engine::{self, session};
 use crate::failure::{Exit, Failure};
+use crate::host::Host;
 use crate::plan::observed::Observed;
 use crate::plan::{self, Baseline, Goal, Migration};
 use crate::release::{Id, Manifest, Source, scan};
@@ -32,34 +34,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         },
     )?;
     plan.warnings.extend(drift);
-    let before = match live_digest(&seen) {
-        Some(live) => session::one(
-            host.as_mut(),
-            Script::manifest([config.root.as_str(), live]),
-        )
-        .ok()
-        .filter(|answer| answer.code == 0)
-        .and_then(|answer| Manifest::parse_host(&answer.out).ok()),
-        None => None,
-    };
-    let mut out = String::new();
-    let size = words::bytes(scanned.manifest.bytes());
-    out.push_str(&format!("files: {} in {size}\n", scanned.manifest.files()));
-    match before {
-        Some(before) => {
-            let diff = before.diff(&scanned.manifest);
-            out.push_str(&format!(
-                "  {} added, {} changed, {} removed\n",
-                diff.added.len(),
-                diff.changed.len(),
-                diff.removed.len()
-            ));
-            for line in engine::stage::differs(&diff, 20) {
-                out.push_str(&format!("  {line}\n"));
-            }
-        }
-        None => out.push_str("  nothing to compare with: all are new\n"),
-    }
+    let mut out = files(host.as_mut(), &config, &seen, &scanned.manifest);
     let hooks = &config.hooks;
     for (name, hook) in [
         ("build", &config.build),
@@ -78,8 +53,35 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// What is shipped, and how it differs from the live release.
+fn files(host: &mut dyn Host, config: &Config, seen: &Observed, shipped: &Manifest) -> String {
+    let size = words::bytes(shipped.bytes());
+    let mut out = format!("files: {} in {size}\n", shipped.files());
+    let live = live_with_manifest(seen).and_then(|live| {
+        let script = Script::manifest([config.root.as_str(), live]);
+        let answer = session::one(host, script).ok()?;
+        Manifest::parse_host(&answer.out)
+            .ok()
+            .filter(|_| answer.code == 0)
+    });
+    let Some(live) = live else {
+        return out + "  nothing to compare with: all are new\n";
+    };
+    let diff = live.diff(shipped);
+    out.push_str(&format!(
+        "  {} added, {} changed, {} removed\n",
+        diff.added.len(),
+        diff.changed.len(),
+        diff.removed.len()
+    ));
+    for line in engine::stage::differs(&diff, 20) {
+        out.push_str(&format!("  {line}\n"));
+    }
+    out
+}
+
 /// The live release, when the host has a manifest of it.
-fn live_digest(seen: &Observed) -> Option<&str> {
+fn live_with_manifest(seen: &Observed) -> Option<&str> {
     let live = seen.live()?;
     seen.meta
         .get(live)

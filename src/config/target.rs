@@ -61,56 +61,57 @@ fn split(text: &str) -> Result<Target, String> {
         return fail("has two `@` in it; a host is written like `deploy@app.example.com`");
     }
     if let Some(user) = user {
-        if user.is_empty() {
-            return fail("has no login before the `@`");
-        }
-        if user.len() > 64
-            || !user
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "._-+".contains(c))
-        {
-            return fail("has a login that is not made of letters, digits and `. _ - +`");
-        }
+        check_user(user)?;
     }
-    let (host, port) = if let Some(inner) = rest.strip_prefix('[') {
-        let Some((host, after)) = inner.split_once(']') else {
-            return fail("has a `[` without a `]`; write `[2001:db8::1]:22`");
-        };
-        if !is_v6(host) {
-            return fail("has something in brackets that is not an IPv6 address");
-        }
-        match (after, after.strip_prefix(':')) {
-            ("", _) => (host, None),
-            (_, Some(port)) => (host, Some(port)),
-            _ => return fail("has something after the `]` that is not a port"),
-        }
-    } else if is_v6(rest) {
-        (rest, None)
-    } else {
-        match rest.split_once(':') {
-            Some((_, port)) if port.contains(':') => {
-                return fail(
-                    "is not an IPv6 address; with a port it is written like `[2001:db8::1]:22`",
-                );
-            }
-            Some((host, port)) => (host, Some(port)),
-            None => (rest, None),
-        }
-    };
+    let (host, port) = host_and_port(rest)?;
     if !is_v6(host) {
         check_host(host)?;
     }
-    let port = match port {
-        None => None,
-        Some(port) => {
-            Some(port_number(port).ok_or("has a port that is not a number from 1 to 65535")?)
-        }
-    };
+    let number = |port| port_number(port).ok_or("has a port that is not a number from 1 to 65535");
+    let port = port.map(number).transpose()?;
     Ok(Target {
         user: user.map(str::to_owned),
         host: host.to_owned(),
         port,
     })
+}
+
+fn check_user(user: &str) -> Result<(), String> {
+    if user.is_empty() {
+        return Err("has no login before the `@`".to_owned());
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
+    if user.len() > 64 || !user.chars().all(plain) {
+        return Err("has a login that is not made of letters, digits and `. _ - +`".to_owned());
+    }
+    Ok(())
+}
+
+/// The host without its brackets, and what stands behind it as a port.
+fn host_and_port(text: &str) -> Result<(&str, Option<&str>), String> {
+    if let Some(inner) = text.strip_prefix('[') {
+        let Some((host, after)) = inner.split_once(']') else {
+            return Err("has a `[` without a `]`; write `[2001:db8::1]:22`".to_owned());
+        };
+        if !is_v6(host) {
+            return Err("has something in brackets that is not an IPv6 address".to_owned());
+        }
+        return match (after, after.strip_prefix(':')) {
+            ("", _) => Ok((host, None)),
+            (_, Some(port)) => Ok((host, Some(port))),
+            _ => Err("has something after the `]` that is not a port".to_owned()),
+        };
+    }
+    if is_v6(text) {
+        return Ok((text, None));
+    }
+    match text.split_once(':') {
+        Some((_, port)) if port.contains(':') => Err(
+            "is not an IPv6 address; with a port it is written like `[2001:db8::1]:22`".to_owned(),
+        ),
+        Some((host, port)) => Ok((host, Some(port))),
+        None => Ok((text, None)),
+    }
 }
 
 fn check_host(host: &str) -> Result<(), String> {

@@ -13,7 +13,7 @@ pub mod units;
 
 use crate::config::{Config, Service};
 use crate::failure::{Exit, Failure};
-use crate::step::Step;
+use crate::step::{Asked, Check, Step};
 use crate::strategy;
 pub use change::{Change, Command};
 use ledger::State;
@@ -288,19 +288,18 @@ fn baselines(config: &Config, seen: &Observed, goal: &Goal) -> Vec<Step> {
     config.services.iter().filter_map(asked).collect()
 }
 
-/// One prober for each service whose health is asked over a connection.
+/// One prober for each health that is asked over a connection.
 fn measures(config: &Config) -> Vec<Step> {
-    let mut checks: Vec<Step> = Vec::new();
+    let mut checks: Vec<Check> = Vec::new();
     for health in config.services.iter().filter_map(|s| s.health.as_ref()) {
         let mut check = strategy::check(health);
         // While the release changes, the old one's answers are good answers too.
         check.release = false;
-        let step = Step::Measure(check);
-        if !matches!(&step, Step::Measure(c) if c.kind == "command") && !checks.contains(&step) {
-            checks.push(step);
+        if check.asked != Asked::Command && !checks.contains(&check) {
+            checks.push(check);
         }
     }
-    checks
+    checks.into_iter().map(Step::Measure).collect()
 }
 
 impl Plan {
@@ -348,17 +347,5 @@ impl Plan {
                 _ => None,
             })
             .collect()
-    }
-
-    /// What a prune step of this plan removes.
-    #[must_use]
-    pub fn prunes(&self) -> &[String] {
-        self.settle
-            .iter()
-            .find_map(|step| match step {
-                Step::Prune(ids) => Some(ids.as_slice()),
-                _ => None,
-            })
-            .unwrap_or(&[])
     }
 }

@@ -7,7 +7,7 @@ mod socket;
 
 use crate::config::{Health, Probe, Service, StrategyName};
 use crate::plan::observed::Observed;
-use crate::step::{Check, Step, Turn, Verdict};
+use crate::step::{Asked, Check, Step, Turn, Verdict};
 
 /// The steps of one service around the flip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,14 +77,14 @@ pub fn verdict(service: &Service, turn: Turn) -> Verdict {
 /// A service's health request as a check.
 #[must_use]
 pub fn check(health: &Health) -> Check {
-    let (kind, target) = match &health.probe {
-        Probe::Http { url } => ("http", url.clone()),
-        Probe::Unix { socket, path } => ("unix", format!("{socket} {path}")),
-        Probe::Tcp { host, port } => ("tcp", format!("{host}:{port}")),
-        Probe::Command { line } => ("command", line.clone()),
+    let (asked, target) = match &health.probe {
+        Probe::Http { url } => (Asked::Http, url.clone()),
+        Probe::Unix { socket, path } => (Asked::Unix, format!("{socket} {path}")),
+        Probe::Tcp { host, port } => (Asked::Tcp, format!("{host}:{port}")),
+        Probe::Command { line } => (Asked::Command, line.clone()),
     };
     Check {
-        kind,
+        asked,
         target,
         status: health.status,
         contains: health.contains.clone().unwrap_or_default(),

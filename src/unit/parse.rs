@@ -279,31 +279,6 @@ impl File {
         })
     }
 
-    /// The comment lines directly above line `number`, top down, without their marks.
-    #[must_use]
-    pub fn comments_above(&self, number: u32) -> Vec<&str> {
-        let Some(at) = self
-            .lines
-            .iter()
-            .position(|line| (line.first..=line.last).contains(&number))
-        else {
-            return Vec::new();
-        };
-        let mut above: Vec<&str> = self.lines[..at]
-            .iter()
-            .rev()
-            .map_while(|line| {
-                if let Kind::Comment(text) = &line.kind {
-                    Some(text.as_str())
-                } else {
-                    None
-                }
-            })
-            .collect();
-        above.reverse();
-        above
-    }
-
     /// Whether systemd refuses the file as a whole, and at which line.
     #[must_use]
     pub fn refused(&self) -> Option<(u32, Wrong)> {
@@ -377,11 +352,5 @@ mod tests {
             ]
         );
         assert_eq!(file.refused(), Some((6, Wrong::Header)));
-    }
-
-    #[test]
-    fn comments_stay_with_the_line_they_stand_above() {
-        let file = File::parse("x", b"[S]\n# one\n; two\nA=1\n");
-        assert_eq!(file.comments_above(4), [" one", " two"]);
     }
 }

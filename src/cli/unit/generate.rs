@@ -39,25 +39,21 @@ fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure>
     let app = wish
         .app
         .clone()
-        .or_else(|| config.map(|config| config.app.as_str().to_owned()));
-    let Some(app) = app else {
-        return Err(
+        .or_else(|| config.map(|config| config.app.as_str().to_owned()))
+        .ok_or_else(|| {
             Failure::new(Exit::Usage, "no --app, and no deploy.yml that names it")
-                .next("shipit unit generate --app acme"),
-        );
-    };
+                .next("shipit unit generate --app acme")
+        })?;
     let dir = config.map_or(Path::new("."), |config| config.dir.as_path());
     let seen = Seen::read(dir).map_err(|e| {
         Failure::new(Exit::Usage, "this directory could not be looked at").why(e.to_string())
     })?;
     let project = project::recognise(&seen, &app);
     let recognised = project.as_ref().and_then(|project| project.program);
-    let Some(program) = wish.program.map(program).or(recognised) else {
-        return Err(
-            Failure::new(Exit::Usage, "this directory does not tell what serves")
-                .next(format!("shipit unit generate --app {app} --program binary")),
-        );
-    };
+    let program = wish.program.map(program).or(recognised).ok_or_else(|| {
+        Failure::new(Exit::Usage, "this directory does not tell what serves")
+            .next(format!("shipit unit generate --app {app} --program binary"))
+    })?;
     let mut answers = Answers::new(&app, program);
     if let Some(root) = wish
         .root
@@ -101,21 +97,25 @@ fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure>
         .map_or(answers.drain, |seconds| Duration::from_secs(seconds.into()));
     answers.memory = wish.memory.map_or(answers.memory, u64::from);
     if let Some(command) = &wish.backup {
-        answers.jobs.push(Job {
-            name: "backup".into(),
-            command: command.clone(),
-            calendar: "*-*-* 03:30".into(),
-        });
-        answers.jobs.push(Job {
-            name: "prune".into(),
-            command: format!(
-                "/usr/bin/find {}/shared/backups -type f -mtime +14 -delete",
-                answers.root
-            ),
-            calendar: "*-*-* 04:30".into(),
-        });
+        answers.jobs.extend(backups(command, &answers.root));
     }
     Ok(answers)
+}
+
+/// A backup every night, and what removes those that are older than two weeks.
+fn backups(command: &str, root: &str) -> [Job; 2] {
+    [
+        Job {
+            name: "backup".into(),
+            command: command.to_owned(),
+            calendar: "*-*-* 03:30".into(),
+        },
+        Job {
+            name: "prune".into(),
+            command: format!("/usr/bin/find {root}/shared/backups -type f -mtime +14 -delete"),
+            calendar: "*-*-* 04:30".into(),
+        },
+    ]
 }
 
 fn program(name: ProgramName) -> Program {
