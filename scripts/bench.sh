@@ -31,11 +31,9 @@ host=
 trap ended EXIT
 trap 'exit 130' INT TERM
 host=$(scripts/lab/host.sh up bookworm $$)
+as_the_admin() { scripts/lab.sh ssh "$(basename "$host")" root "$1"; }
 for unit in acme.service acme.socket; do
-  ssh -F /dev/null -i "$host/id_ed25519" -o IdentitiesOnly=yes -o UserKnownHostsFile="$host/known_hosts" \
-    "root@$(cat "$host/address")" "cat >/etc/systemd/system/$unit && systemctl daemon-reload" \
-    <"tests/apps/units/${unit/acme/socket}"
+  as_the_admin "cat >/etc/systemd/system/$unit" <"tests/apps/units/${unit/acme/socket}"
 done
-ssh -F /dev/null -i "$host/id_ed25519" -o IdentitiesOnly=yes -o UserKnownHostsFile="$host/known_hosts" \
-  "root@$(cat "$host/address")" 'systemctl --quiet enable acme.service; systemctl --quiet enable --now acme.socket'
+as_the_admin "systemctl daemon-reload && systemctl --quiet enable acme.service && systemctl --quiet enable --now acme.socket"
 python3 -B scripts/lab/bench.py "${1:-S}" "$SHIPIT_BINARY" "$host"

@@ -46,7 +46,7 @@ case $verb in
   ssh)
     dir=$(chosen "${1:-}")
     user=${2:-deploy}
-    exec ssh -i "$dir/id_ed25519" -o IdentitiesOnly=yes -o UserKnownHostsFile="$dir/known_hosts" \
+    exec ssh -F /dev/null -i "$dir/id_ed25519" -o IdentitiesOnly=yes -o UserKnownHostsFile="$dir/known_hosts" \
       "$user@$(cat "$dir/address")" "${@:3}"
     ;;
   cut | boot) "$here/lab/host.sh" "$verb" "$(chosen "${1:?NAME}")" ;;

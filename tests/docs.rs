@@ -39,22 +39,6 @@ fn documents() -> Vec<PathBuf> {
     all
 }
 
-#[test]
-fn every_file_that_a_document_names_is_there() {
-    let ours = ["src/", "tests/", "scripts/", "docs/"];
-    let mut named = 0;
-    for document in documents() {
-        let text = read(document.to_str().unwrap());
-        let quoted = text.split('`').skip(1).step_by(2);
-        for path in quoted.filter(|word| ours.iter().any(|top| word.starts_with(top))) {
-            let path = path.split_whitespace().next().unwrap();
-            assert!(Path::new(path).exists(), "{}: {path}", document.display());
-            named += 1;
-        }
-    }
-    assert!(named > 20, "{named}");
-}
-
 /// The fenced blocks of one language.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let (mut all, mut inside) = (Vec::new(), None::<String>);

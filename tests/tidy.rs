@@ -217,3 +217,22 @@ fn issue(line: &str) -> bool {
                 .any(|word| before.ends_with(word))
     })
 }
+
+#[test]
+fn every_file_that_a_document_names_is_there() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let ours = ["src/", "tests/", "scripts/", "docs/"];
+    let readme = fs::read_to_string(top.join("README.md")).unwrap();
+    let (mut broken, mut named) = (Vec::new(), 0);
+    for (document, text) in [files("docs", ".md"), vec![("README.md".into(), readme)]].concat() {
+        let quoted = text.split('`').skip(1).step_by(2);
+        for path in quoted.filter(|word| ours.iter().any(|top| word.starts_with(top))) {
+            named += 1;
+            if !top.join(path.split_whitespace().next().unwrap()).exists() {
+                broken.push(format!("{document}: there is no {path}"));
+            }
+        }
+    }
+    none(&broken);
+    assert!(named > 20, "{named}");
+}
