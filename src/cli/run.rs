@@ -1,8 +1,12 @@
 //! `shipit run`: one command in the live release, as the deploy user. What it writes passes through; only what goes to a
 //! terminal is escaped. Knows nothing of the app's environment, which is root's.
 
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Seek, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::{Mode, OFlags};
 
 use serde_json::json;
 
@@ -19,6 +23,12 @@ const LONGEST: usize = 65_536;
 
 pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
+    // Before signals are counted: Ctrl-C ends a wait for somebody who types.
+    let mut input = wish.stdin.then(given).transpose().map_err(|e| {
+        Failure::new(Exit::Usage, "stdin could not be read")
+            .why(e.to_string())
+            .host("nothing was run")
+    })?;
     let (mut host, seen) = super::look(global, &config)?;
     let Some(release) = seen.live() else {
         return Err(Failure::new(
@@ -35,7 +45,7 @@ pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
     let ended = remote::stream(
         host.as_mut(),
         &Script::run(words),
-        None,
+        input.as_mut().map(|file| file as &mut dyn Read),
         &mut |heard| match heard {
             Heard::Bytes(Stream::Out, bytes) => out.take(bytes),
             Heard::Bytes(Stream::Err, bytes) => err.take(bytes),
@@ -54,7 +64,7 @@ pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
                     json!({"v": 1, "release": release, "code": code})
                 ));
             } else if code != 0 {
-                let _ = writeln!(std::io::stderr(), "error: {name} {}", how(code));
+                let _ = writeln!(io::stderr(), "error: {name} {}", how(code));
             }
             Ok(if code == 0 {
                 Exit::Done
@@ -82,6 +92,22 @@ pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
     }
 }
 
+/// All of stdin, as a file: the link is not left alone while somebody takes time to write. What is no file yet becomes one
+/// without a name.
+fn given() -> io::Result<File> {
+    let stdin = io::stdin();
+    let mut stdin = File::from(stdin.as_fd().try_clone_to_owned()?);
+    if stdin.metadata()?.is_file() {
+        return Ok(stdin);
+    }
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let kept = rustix::fs::open(std::env::temp_dir(), flags, Mode::RUSR | Mode::WUSR)?;
+    let mut kept = File::from(kept);
+    io::copy(&mut stdin, &mut kept)?;
+    kept.rewind()?;
+    Ok(kept)
+}
+
 /// How a command ended, in words. Shells say 128 and the signal.
 fn how(code: i32) -> String {
     match code {
@@ -103,8 +129,8 @@ struct Output {
 impl Output {
     fn new(global: &Global, stream: Stream) -> Self {
         let terminal = match stream {
-            Stream::Out => std::io::stdout().is_terminal(),
-            Stream::Err => std::io::stderr().is_terminal(),
+            Stream::Out => io::stdout().is_terminal(),
+            Stream::Err => io::stderr().is_terminal(),
         };
         Self {
             stream,
@@ -163,10 +189,10 @@ impl Output {
     fn write(&self, bytes: &[u8]) {
         let _ = match self.stream {
             Stream::Out => {
-                let mut out = std::io::stdout().lock();
+                let mut out = io::stdout().lock();
                 out.write_all(bytes).and_then(|()| out.flush())
             }
-            Stream::Err => std::io::stderr().lock().write_all(bytes),
+            Stream::Err => io::stderr().lock().write_all(bytes),
         };
     }
 }

@@ -60,11 +60,19 @@ fn words_go_there_and_output_comes_back_byte_for_byte() {
         format!("/opt/acme/releases/{release}\ndeploy\n{release}\n")
     );
     assert_eq!(ran.stderr, "no\n");
-    // Its stdin is empty, whatever ours is.
-    assert_eq!(
-        fed(&desk, &["run", "--", "cat"], b"data").leaves(0).stdout,
-        ""
-    );
+    // Its stdin is empty, whatever ours is; unless that is asked for, and then it is ours, byte for byte.
+    let cat = fed(&desk, &["run", "--", "cat"], b"data").leaves(0);
+    assert_eq!(cat.stdout, "");
+    let cat = fed(&desk, &["run", "--stdin", "--", "cat"], b"a\0\r\n\x1b").leaves(0);
+    assert_eq!(cat.stdout, "a\0\r\n\x1b");
+    let mut sum = desk.command(&["run", "--stdin", "--", "sha256sum"]);
+    let file = std::fs::File::open(desk.path("bytes")).unwrap();
+    let sum = sum.stdin(file).output().unwrap();
+    assert_eq!(String::from_utf8(sum.stdout).unwrap().trim(), there.trim());
+    // One that does not read it all ends all the same.
+    let large = vec![b'x'; 3_000_000];
+    let one = fed(&desk, &["run", "--stdin", "--", "head", "-c", "1"], &large).leaves(0);
+    assert_eq!(one.stdout, "x");
 }
 
 #[test]

@@ -98,6 +98,9 @@ pub enum EnvCommand {
 /// `run`
 #[derive(ClapArgs, Debug)]
 pub struct Run {
+    /// Give the command what is on stdin here, once all of it has been read
+    #[arg(long)]
+    pub stdin: bool,
     /// The command and its arguments, behind `--`
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -136,7 +136,8 @@ pub enum Command {
     Env(EnvCommand),
     /// Run one command in the live release
     #[command(
-        long_about = "Example:\n  shipit run -- bin/console --version\n\nRuns one command on the host, in `current`, as the deploy user. Its stdin is empty. What it writes passes through; only what goes to a terminal is escaped. \
+        long_about = "Example:\n  shipit run -- bin/console --version\n  shipit run --stdin -- sh -c 'exec psql acme' <changes.sql\n\nRuns one command on the host, in `current`, as the deploy user. It has no terminal, and its stdin is empty, \
+        or with --stdin what is on stdin here. What it writes passes through; only what goes to a terminal is escaped. \
         The app's environment is not there: it is root's, and the deploy user does not get it. Exits 0 when the command ends with 0, else 1 and says how it ended. Ctrl-C stops it."
     )]
     Run(Run),
