@@ -234,9 +234,9 @@ rules! {
 
     /// CPUQuota= that is no quota
     ///
-    /// It is per cent of one processor: 50% is half of one, 200% two. It needs the sign.
+    /// It is per cent of one processor: 50% is half of one, 200% two. It needs the sign (or ‰, ‱), and more than nothing.
     ///
-    /// In production: without the sign it is ignored; below 10 % a garbage collection takes seconds and health checks fail;
+    /// In production: without the sign, or with 0%, it is ignored; below 10 % a garbage collection takes seconds and health checks fail;
     /// above what the host has it limits nothing.
     ///
     /// ```ini
@@ -249,11 +249,11 @@ rules! {
         let Some(entry) = look.unit.get("Service", "CPUQuota") else {
             return;
         };
-        let Some(percent) = entry
-            .value
-            .strip_suffix('%')
-            .and_then(|text| text.parse::<f64>().ok())
-        else {
+        let of = |(sign, part): (char, f64)| {
+            let number = entry.value.strip_suffix(sign)?.parse::<f64>().ok()?;
+            Some(number / part)
+        };
+        let Some(percent) = [('%', 1.0), ('‰', 10.0), ('‱', 100.0)].into_iter().find_map(of) else {
             found
                 .at(
                     entry,
@@ -263,7 +263,14 @@ rules! {
                 .suggest("Service", "CPUQuota", format!("{}%", entry.value));
             return;
         };
-        if percent < 10.0 && look.stays() {
+        if percent <= 0.0 {
+            found
+                .at(
+                    entry,
+                    format!("CPUQuota={} is no quota: systemd ignores it, and nothing is limited", entry.value),
+                )
+                .severity(Severity::Error);
+        } else if percent < 10.0 && look.stays() {
             found.at(entry, format!("CPUQuota={}: a start or a garbage collection takes so long that health checks fail", entry.value));
         }
         if let Some(processors) = look
