@@ -213,6 +213,8 @@ sweep() {
   for dir in "$hosts"/*/ "$hosts"/.new-*/ ; do
     dir=${dir%/}
     [ -d "$dir" ] || continue
+    # One that is made just now has no owner for a moment.
+    [ -s "$dir/owner" ] || [ -n "$(find "$dir" -maxdepth 0 -mmin +10)" ] || continue
     ! owned "$dir" || continue
     case $dir in
       */.new-*) rm -rf "$dir" ;;
