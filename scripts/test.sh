@@ -67,12 +67,14 @@ tests() {
     export "CARGO_TARGET_${triple}_RUNNER=sudo -n -E"
   fi
   if [ "${CI:-}" = true ]; then export SHIPIT_LAB=require; fi
-  local timed=(promise:: lab_instruments:: ssh::line::) skip=() name
-  for name in "${timed[@]}"; do skip+=(--skip "$name"); done
+  local timed=(promise:: lab_instruments::) waiting=(ssh::line::) skip=() name
+  for name in "${timed[@]}" "${waiting[@]}"; do skip+=(--skip "$name"); done
   cargo_test --lib --bins
   cargo_test --test it -- --test-threads="${SHIPIT_TEST_THREADS:-4}" "${skip[@]}" || alone
   cargo_test --doc
   cargo_test --test it -- --test-threads=1 "${timed[@]}" || alone
+  # These measure waits of many seconds, and mostly sleep: they may do so together.
+  cargo_test --test it -- --test-threads=4 "${waiting[@]}" || alone
 }
 
 # Runs tests and keeps a copy of what they print: what was left out and what failed is read from it.
