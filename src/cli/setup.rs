@@ -4,6 +4,7 @@ use super::args::{self, Global};
 use super::root;
 use crate::config::Config;
 use crate::engine::session;
+use crate::engine::switch::held;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::interrupt::Interrupts;
@@ -245,10 +246,10 @@ fn carry_out(
             .why("an app whose units belong to `systemctl --user` cannot be deployed")
             .next(format!("shipit setup --as root@{}", config.host.host)),
         48 => {
-            failure.exit = Exit::Locked;
+            let request = Observed::parse(&answer.out).request.unwrap_or_default();
+            failure = held(&request, "the app is still the former deploy user's");
+            failure.next = vec!["shipit setup    # when it is over".into()];
             failure
-                .why("a switch is under way as the former deploy user")
-                .next("shipit setup    # when it is over")
         }
         42 => failure,
         41 => failure.why("visudo refused the rule; nothing of it was installed"),

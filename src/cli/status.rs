@@ -133,6 +133,11 @@ impl View<'_> {
         for what in self.unreadable() {
             lines.push(format!("could not be read: {what}"));
         }
+        if let Some(kind) = &self.seen.odd_request {
+            lines.push(format!(
+                "in the place of a request is a {kind}: the next deploy puts it aside"
+            ));
+        }
         if let Some(request) = &self.seen.request {
             lines.push(format!(
                 "switch under way: {} to {} by {}, since {}",

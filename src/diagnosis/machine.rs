@@ -255,6 +255,18 @@ fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
 /// A switch under way, one that could not go back, one that failed.
 fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<Finding> {
     let mut found = Vec::new();
+    if let Some(kind) = &seen.odd_request {
+        let path = format!("{}/.shipit/request", config.root.as_str());
+        found.push(
+            Finding::warning(
+                Area::Switch,
+                Depth::Switch,
+                format!("{path} is a {kind}, and no request"),
+            )
+            .why("nobody holds the host by it; the guard puts aside what it sees, and the next deploy the rest")
+            .next(format!("rm -r {path}    # on the host")),
+        );
+    }
     if let Some(request) = &seen.request {
         found.push(
             Finding::warning(

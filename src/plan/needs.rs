@@ -159,6 +159,10 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
             format!("{root} cannot be entered by {}", seen.user),
             Mend::Setup,
         ),
+        Root::Foreign => lack(
+            format!("{root} belongs to another deploy user than {}", seen.user),
+            Mend::Setup,
+        ),
         Root::Unwritable => lack(
             format!("{root} cannot be written by {}", seen.user),
             Mend::Setup,

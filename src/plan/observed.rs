@@ -15,6 +15,8 @@ pub enum Root {
     Unreadable,
     /// It is there, without shipit's layout.
     Bare,
+    /// The layout is there and another user's; root reads none of it.
+    Foreign,
     /// The layout is there, but this user cannot write to it.
     Unwritable,
     /// Ready for deploys.
@@ -123,6 +125,8 @@ pub struct Observed {
     pub spare: bool,
     /// Who holds the host.
     pub request: Option<Request>,
+    /// What stands in the place of the request and is none: `fifo`, `symbolic link`, as stat(1) calls it.
+    pub odd_request: Option<String>,
     /// The run that left the host degraded.
     pub degraded: Option<String>,
     /// Properties of units, by unit and name.
@@ -159,6 +163,7 @@ impl Observed {
                 self.root = match rest {
                     "absent" => Root::Absent,
                     "bare" => Root::Bare,
+                    "foreign" => Root::Foreign,
                     "unwritable" => Root::Unwritable,
                     "ready" => Root::Ready,
                     _ => Root::Unreadable,
@@ -175,6 +180,7 @@ impl Observed {
             "conductor" => self.conductor = Some(rest.into()),
             "spare" => self.spare = true,
             "request" => self.request.get_or_insert_default().take(rest),
+            "odd_request" => self.odd_request = Some(rest.into()),
             "request_step" => {
                 if let Some(request) = &mut self.request {
                     request.step = rest.split_once(' ').map_or(rest, |(_, step)| step).into();

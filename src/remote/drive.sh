@@ -25,8 +25,8 @@ refused() { fail 33 "$1: $(printf %s "${answer:-systemctl said nothing}" | tail 
 cd "$root/.shipit" 2>/dev/null || fail 33 "$root has no shipit layout, or $(id -un) cannot enter it"
 # Between the look and the call no request can come: this is the lock that requests are made under.
 exec 9<runs && flock -w 30 9 || fail 33 'the host is busy with another request'
-# Its holder may let go of it while we look.
-if cat request 2>/dev/null || [ -e request ]; then exit 30; fi
+# Its holder may let go of it while we look; what is no plain file is nobody's.
+case $(LC_ALL=C stat -c %F request 2>/dev/null) in '' | regular*) if cat request 2>/dev/null || [ -e request ]; then exit 30; fi ;; esac
 target_release=$(is_current) || fail 33 'current could not be read'
 look "$unit" || fail 33 "systemd could not be asked about $unit"
 echo "was $p_ActiveState $p_SubState"

@@ -28,7 +28,6 @@ leave() {
 trap leave EXIT
 trap 'exit 45' HUP INT TERM
 mkdir "$scratch/new" "$scratch/old"
-
 until [ "$line" = shipit-units ]; do IFS= read -r line || exit 41; done
 while read -r name before text && [ "$name" != end ]; do
     case $name in *[!A-Za-z0-9@._-]* | [!A-Za-z0-9]* | shipit-*) echo "$name is no name for a unit of an app" >&2; exit 42 ;; esac
@@ -39,14 +38,11 @@ while read -r name before text && [ "$name" != end ]; do
     printf %s "$text" | base64 -d >"$scratch/new/$name"
     [ "$now" = - ] || cp -p -- "$file" "$scratch/old/$name"
     names="$names $name"
-    # What systemd-analyze says of a template it says of an instance.
     case $name in *@.*) echo "${name%.*}" ;; *) echo "$name" ;; esac >>"$scratch/names"
 done
 [ "$name" = end ] || exit 41
-
 if [ -n "$names" ]; then
-    one=''
-    case $(systemd-analyze --help) in *--recursive-errors*) one=--recursive-errors=no ;; esac
+    case $(systemd-analyze --help) in *--recursive-errors*) one=--recursive-errors=no ;; *) one='' ;; esac
     if ! systemd-analyze verify --man=no $one "$scratch"/new/* >"$scratch/said" 2>&1; then
         # A program below the app's root may come with the first release; what it says of other units is not ours.
         grep -F -f "$scratch/names" "$scratch/said" | grep -vF ": Command $root/" >"$scratch/bad" || :
@@ -54,8 +50,11 @@ if [ -n "$names" ]; then
         [ ! -s "$scratch/bad" ] || { sed "s|$scratch/new/||" "$scratch/bad" >&2; exit 44; }
     fi
 fi
-
-[ ! -e "$root/.shipit/request" ] || exit 48
+# The lock that requests are made under. With a slash behind it only a directory is opened, never somebody's pipe, and
+# the holder's words are read as the user whose they are.
+if [ -d "$root/.shipit/runs" ]; then exec 9<"$root/.shipit/runs/" && flock -w 30 9 || exit 48; fi
+[ ! -f "$root/.shipit/request" ] || { runuser -u "$(stat -c %U "$root/.shipit")" -- timeout 5 \
+    sed 's/^/request /' "$root/.shipit/request" || :; exit 48; }
 placed=yes
 for name in $names; do put "$scratch/new/$name" "$name"; done
 systemctl daemon-reload || exit 45
@@ -65,6 +64,7 @@ for name in $names; do
     [ "$state" = loaded ] || { echo "systemd calls $name $state" >&2; exit 45; }
 done
 placed=no
+exec 9<&-
 sync "$dir"
 for name in $names; do echo "wrote $dir/$name"; done
 echo 'systemd has read its units again'

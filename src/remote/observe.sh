@@ -15,10 +15,7 @@ manager=--system
 if [ "$mode" = user ]; then manager=--user; fi
 
 units=''
-while [ $# -gt 0 ] && [ "$1" != -- ]; do
-    units="$units $1"
-    shift
-done
+while [ $# -gt 0 ] && [ "$1" != -- ]; do units="$units $1" && shift; done
 [ $# -eq 0 ] || shift
 for unit in $units "shipit-$app.path" "shipit-$app.service" "shipit-$app-boot.service"; do
     TZ=UTC systemctl "$manager" show -p LoadState,ActiveState,SubState,UnitFileState,Type,CanReload,TriggeredBy,User,Result \
@@ -35,6 +32,8 @@ fi
 
 if [ ! -e "$root" ] && [ ! -L "$root" ]; then echo 'root absent'; exit 0; fi
 cd "$root" 2>/dev/null || { echo 'root unreadable'; exit 0; }
+# Root reads nothing that another user made: a pipe would hold it, and to open some devices is a deed.
+if [ "$(id -u)" = 0 ] && [ -d .shipit ] && [ "$(stat -c %u .shipit)" != 0 ]; then echo 'root foreign' && exit 0; fi
 # Names are moved between these: each must be a directory, here and not elsewhere.
 for part in releases .shipit .shipit/runs .shipit/links .shipit/releases; do
     if [ -L "$part" ]; then echo "astray $part is a link"
@@ -54,11 +53,11 @@ ls -1A releases 2>/dev/null | sed 's/^/release /'
 [ -d .shipit ] || exit 0
 cd .shipit 2>/dev/null || { echo 'unreadable .shipit'; exit 0; }
 for meta in releases/*/digest; do
-    [ -e "$meta" ] || continue
+    [ -f "$meta" ] || continue
     meta=${meta%/digest}
     echo "digest ${meta#releases/} $(cat "$meta/digest")"
-    [ ! -e "$meta/migration" ] || echo "migration ${meta#releases/} $(cat "$meta/migration")"
-    [ ! -e "$meta/info" ] || sed "s/^/info ${meta#releases\/} /" "$meta/info"
+    [ ! -f "$meta/migration" ] || echo "migration ${meta#releases/} $(cat "$meta/migration")"
+    [ ! -f "$meta/info" ] || sed "s/^/info ${meta#releases\/} /" "$meta/info"
 done
 # The end of it is enough; the number of the last switch is counted over the whole, as request.sh does.
 if [ -f ledger ] && [ -r ledger ]; then
@@ -69,11 +68,13 @@ elif [ -e ledger ]; then echo 'unreadable ledger'; fi
 [ ! -f conductor ] || echo "conductor $(sha256sum conductor | cut -d ' ' -f 1)"
 [ ! -d spare ] || echo "spare $(ls spare | wc -l)"
 # Between a look that fails and the next the holder may have come or gone: only what stays so is unreadable.
-tries=0
-until held=$(cat request 2>/dev/null) || [ ! -e request ] || [ $tries -ge 9 ]; do tries=$((tries + 1)); done
+kind=$(LC_ALL=C stat -c %F request 2>/dev/null) held='' tries=0
+case $kind in '' | regular*)
+    until held=$(cat request 2>/dev/null) || [ ! -e request ] || [ $tries -ge 9 ]; do tries=$((tries + 1)); done ;;
+*) echo "odd_request $kind" ;; esac
 if [ -n "$held" ]; then
     printf '%s\n' "$held" | sed 's/^/request /'
     run=$(printf '%s\n' "$held" | sed -n 's/^run //p')
     echo "request_step $(tail -n 1 "runs/$run/events" 2>/dev/null)"
-elif [ -e request ]; then echo 'unreadable request'; fi
-[ ! -e degraded ] || echo "degraded $(sed -n 's/^run //p' degraded)"
+elif [ -f request ] && [ ! -L request ]; then echo 'unreadable request'; fi
+[ ! -f degraded ] || echo "degraded $(sed -n 's/^run //p' degraded)"

@@ -8,8 +8,13 @@ exec 9<runs
 flock -w 30 9
 # Whoever sent this has lost the line, and taken it back before it came.
 [ ! -e "runs/$2/withdrawn" ] || exit 33
+case $(LC_ALL=C stat -c %F request 2>/dev/null) in
 # Its holder may let go of it while we look.
-if cat request 2>/dev/null || [ -e request ]; then exit 30; fi
+'' | regular*) if cat request 2>/dev/null || [ -e request ]; then exit 30; fi ;;
+*) # What is no plain file is nobody's request. The guard puts it aside, but sees no link to nowhere.
+    rm -rf -- request.unreadable
+    mv -T -- request request.unreadable || : ;;
+esac
 # Read as observe.sh reads it. A ledger that cannot be read is no empty one: awk fails, and so does this.
 [ -e ledger ] || : >>ledger
 last=$(awk '$4 == "begin" { last = $0; e = $2 + 0; epoch = e > 0 && e < 2 ^ 53 ? e : 0 }

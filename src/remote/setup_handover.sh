@@ -27,8 +27,9 @@ hand_over() {
     was=$(stat -c %u .shipit) group_was=$(stat -c %g .shipit)
     [ "$was" != "$(id -u -- "$user")" ] || return 0
     systemctl stop "shipit-$app.path"
-    case $(systemctl is-active "shipit-$app.service")/$(stat -c %F .shipit/request 2>/dev/null) in
+    case $(systemctl is-active "shipit-$app.service")/$(LC_ALL=C stat -c %F .shipit/request 2>/dev/null) in
     active/* | *activating/* | */regular*)
+        runuser -u "$former" -- timeout 5 sed 's/^/request /' .shipit/request || :
         systemctl start "shipit-$app.path"
         exit 48
         ;;

@@ -1,6 +1,9 @@
 //! The repository's units on their way to the host: compared, installed, taken up, and what stands in the way.
 
-use super::desk::{Desk, acme, assert_live};
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::desk::{Desk, Ran, acme, assert_live};
 use crate::apps::Kind;
 use crate::lab::{self, Host, Suite};
 
@@ -325,15 +328,35 @@ fn units_are_not_changed_under_a_switch() {
     let desk = desk(&host);
     let root = root(&host);
     let install = ["unit", "install", "--yes", "--as", root.as_str()];
-    host.root("mkdir -p /opt/acme/.shipit && : >/opt/acme/.shipit/request")
+    desk.setup();
+    // Whoever places a request holds this lock: the install waits for it, and the request that came first wins.
+    host.root("systemctl stop shipit-acme.path; systemd-run -q --unit=hold flock /opt/acme/.shipit/runs sleep infinity")
         .ok();
+    host.wait_for("the lock", Duration::from_secs(60), |host: &Host| {
+        !host.root("flock -n /opt/acme/.shipit/runs true").success()
+    });
     let before = there(&host);
-    desk.shipit(&install)
+    let mut command = desk.command(&install);
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = piped.spawn().unwrap();
+    host.wait_for("the install", Duration::from_secs(60), |host: &Host| {
+        host.root("pgrep -f 'flock -w 30 [9]'").success()
+    });
+    let request = "printf 'shipit 1\\nby bob@desk\\ncommand deploy\\nnext v9\\nend\\n' >/opt/acme/.shipit/request";
+    host.ssh("deploy", request).ok();
+    host.root("systemctl stop hold").ok();
+    Ran::new("unit install", &running.wait_with_output().unwrap())
         .leaves(5)
-        .says("a switch is under way")
+        .says("another switch holds the host: bob@desk")
+        .says("deploy to v9")
         .says("the host has the units it had")
         .says("shipit attach");
     assert_eq!(there(&host), before);
-    host.root("rm /opt/acme/.shipit/request").ok();
+    // What the deploy user leaves there instead holds root up no longer than it takes to look.
+    host.ssh(
+        "deploy",
+        "cd /opt/acme/.shipit && rm request && mkfifo request && mv runs r && mkfifo runs",
+    )
+    .ok();
     desk.shipit(&install).leaves(0);
 }

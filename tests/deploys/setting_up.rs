@@ -89,13 +89,14 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
     )
     .ok();
     let before = host.root("stat -c '%n %U %G %a' /etc /etc/shadow").ok();
-    host.root("systemctl stop shipit-acme.path; : >/opt/acme/.shipit/request")
+    host.root("systemctl stop shipit-acme.path; echo 'by bob@desk' >/opt/acme/.shipit/request")
         .ok();
     desk.write(&acme("socket").login("deploydash"));
     let root = format!("root@{}", host.address());
     desk.shipit(&["setup", "--yes", "--as", &root])
         .leaves(5)
-        .says("a switch is under way as the former deploy user");
+        .says("another switch holds the host: bob@desk")
+        .says("next  shipit setup    # when it is over");
     host.root(
         "systemctl stop shipit-acme.path shipit-acme.service; rm -f /opt/acme/.shipit/request*",
     )
@@ -154,6 +155,9 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
         .leaves(0)
         .says("nothing to change");
     desk.write(&acme("socket").login("root"));
+    desk.shipit(&["doctor"])
+        .leaves(1)
+        .says("/opt/acme belongs to another deploy user than root");
     desk.setup()
         .says("removed /etc/sudoers.d/shipit-acme: deploydash may do nothing")
         .says("removed /usr/local/lib/shipit/acme: root is root");

@@ -73,7 +73,8 @@ fn a_request_that_nobody_can_carry_out_is_put_aside_and_holds_nobody_up() {
     for (n, deed) in [
         ": >.shipit/request",
         "printf 'shipit 1\\nrun none\\nepoch 1\\nend\\n' >.shipit/request",
-        "mkdir .shipit/request",
+        "mkdir -p .shipit/request/d",
+        "mkfifo .shipit/request",
         "head -c 100 $(ls -d .shipit/runs/*/request | tail -n 1) >.shipit/request",
         "cp $(ls -d .shipit/runs/*/request | tail -n 1) .shipit/request",
     ]
@@ -93,6 +94,33 @@ fn a_request_that_nobody_can_carry_out_is_put_aside_and_holds_nobody_up() {
         let ran = desk.json(&["deploy"]).leaves(0);
         assert_live(&host, &ran.release(), &version);
     }
+    // What the guard does not see, and what it would see if it ran: nobody waits for either.
+    for (deed, kind) in [
+        ("ln -s nowhere .shipit/request", "symbolic link"),
+        ("ln -sf /dev/zero .shipit/request", "symbolic link"),
+        (
+            "ln -sf pipe .shipit/request; mkfifo .shipit/pipe",
+            "symbolic link",
+        ),
+        (
+            "rm .shipit/request; mv .shipit/pipe .shipit/request",
+            "fifo",
+        ),
+    ] {
+        host.root("systemctl stop shipit-acme.path").ok();
+        leave(&host, deed);
+        desk.shipit(&["status"]).leaves(0).says(&format!(
+            "in the place of a request is a {kind}: the next deploy puts it aside"
+        ));
+    }
+    desk.shipit(&["doctor"])
+        .says("/opt/acme/.shipit/request is a fifo, and no request");
+    desk.shipit(&["restart"]).leaves(0);
+    leave(&host, "rm .shipit/request; ln -s nowhere .shipit/request");
+    host.root("systemctl start shipit-acme.path").ok();
+    let good = desk.deploy(Kind::Graceful, "at-last");
+    assert_live(&host, &good, "at-last");
+    desk.shipit(&["status"]).never_says("in the place");
     assert_one_at_a_time(&host);
 }
 

@@ -9,9 +9,11 @@ use super::super::args::{Global, Install};
 use super::super::root;
 use super::{diff, repository};
 use crate::config::Config;
+use crate::engine::switch::held;
 use crate::engine::{self, session};
 use crate::facts::{self, Question};
 use crate::failure::{Exit, Failure};
+use crate::plan::observed::Observed;
 use crate::plan::units::install::{Installation, installation};
 use crate::plan::units::{self, PLACE};
 use crate::remote::{Answer, Script};
@@ -226,10 +228,14 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
             .why("somebody else changes units on the host")
             .next("shipit unit diff"),
         48 => {
-            failure.exit = Exit::Locked;
-            failure
-                .why("a switch is under way: it could not go back to the units it began with")
-                .next("shipit attach")
+            let why = "a switch could not go back to the units that it began with";
+            match Observed::parse(&answer.out).request {
+                Some(request) => held(&request, "the host has the units it had").why(why),
+                None => {
+                    failure.exit = Exit::Locked;
+                    failure.why("the host is busy with a request").why(why)
+                }
+            }
         }
         44 => failure
             .why("systemd-analyze verify, run on the host, refuses them")

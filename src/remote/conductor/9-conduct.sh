@@ -32,14 +32,15 @@ main() {
     cd "$1/.shipit" || exit 1
     [ -e request ] || exit 0
     exec 9<. && flock -n 9 || exit 0
-    run=$(sed -n 's/^run //p' request) R=runs/$run
+    # A pipe or a device would never be read to its end.
+    [ -f request ] && [ ! -L request ] && run=$(sed -n 's/^run //p' request) || run=''
+    R=runs/$run
     case $run in '' | *[!0-9A-Za-z-]*) R=unreadable ;; esac
-    # Only a request that is whole, of this version and placed by its own run is carried out: half a list would
-    # be success without a verdict.
+    # Only one that is whole, of this version and placed by its run: half a list would be success without a verdict.
     if ! [ request -ef "$R/request" ] || [ "$(sed -n '1p;$p' request)" != "shipit 1
 end" ]; then
         rm -rf request.unreadable
-        mv -fT request request.unreadable
+        mv -fT request request.unreadable || mv -T request "request.unreadable.$$"
         exit 1
     fi
     epoch=$(field epoch) access=$(field access) manager=system previous=$(field previous) next=$(field next)
