@@ -29,7 +29,6 @@ if [ "$mode" != user ] && [ "$(id -u)" != 0 ]; then
         if sudo -n -l $line >/dev/null 2>&1 </dev/null; then echo "may $line"; else echo "maynot $line"; fi
     done
 fi
-
 if [ ! -e "$root" ] && [ ! -L "$root" ]; then echo 'root absent'; exit 0; fi
 cd "$root" 2>/dev/null || { echo 'root unreadable'; exit 0; }
 # Root reads nothing that another user made: a pipe would hold it, and to open some devices is a deed.

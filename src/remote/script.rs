@@ -116,7 +116,10 @@ pub const CONDUCTOR: &str = concat!(
 );
 
 /// What `setup` installs as `/usr/local/lib/shipit/APP/env`.
-pub const ENV_HELPER: &str = include_str!("root/env.sh");
+pub const ENV_HELPER: &str = concat!(
+    include_str!("root/env.sh"),
+    include_str!("root/env_change.sh")
+);
 
 /// What `setup` installs as `/usr/local/lib/shipit/APP/journal`.
 pub const JOURNAL_HELPER: &str = include_str!("root/journal.sh");

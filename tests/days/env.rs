@@ -198,6 +198,17 @@ fn a_push_replaces_the_whole_and_lines_with_two_readings_are_refused() {
     .leaves(1)
     .says("LD_PRELOAD is for the unit to set");
     assert_eq!(host.read_file(FILE), before);
+    // What an interpreter obeys is the app's business, until a unit that reads the file runs something as root.
+    let option = ["env", "set", "NODE_OPTIONS"];
+    fed(&desk, &option, b"--max-old-space-size=512").leaves(0);
+    host.root("mkdir -p /etc/systemd/system/acme.service.d && printf '[Service]\\nExecStartPre=-+/usr/bin/true\\n' >/etc/systemd/system/acme.service.d/o.conf")
+        .ok();
+    fed(&desk, &option, b"--require=/opt/acme/current/x.js")
+        .leaves(1)
+        .says("NODE_OPTIONS is for the unit to set")
+        .says("acme.service reads this file, and has a line that runs as root");
+    fed(&desk, &["env", "set", "A"], b"2").leaves(0);
+    desk.shipit(&["env", "unset", "NODE_OPTIONS"]).leaves(0);
 }
 
 #[test]

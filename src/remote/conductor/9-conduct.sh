@@ -34,8 +34,7 @@ main() {
     exec 9<. && flock -n 9 || exit 0
     # A pipe or a device would never be read to its end.
     [ -f request ] && [ ! -L request ] && run=$(sed -n 's/^run //p' request) || run=''
-    R=runs/$run
-    case $run in '' | *[!0-9A-Za-z-]*) R=unreadable ;; esac
+    case $run in '' | *[!0-9A-Za-z-]*) R=unreadable ;; *) R=runs/$run ;; esac
     # Only one that is whole, of this version and placed by its run: half a list would be success without a verdict.
     if ! [ request -ef "$R/request" ] || [ "$(sed -n '1p;$p' request)" != "shipit 1
 end" ]; then

@@ -11,6 +11,7 @@ export LC_ALL PATH
 app=${1-}
 case $app in '' | -* | *[!a-z0-9-]*) exit 2 ;; esac
 [ $# = 1 ] || exit 2
+# shellcheck disable=SC2034 # env_change.sh goes on from here and uses them
 IFS=' ' read -r form verb by expected bytes || exit 53
 case $form-$verb in 1-list | 1-set | 1-unset | 1-push) ;; *) echo 'another version of shipit wrote this helper' >&2; exit 2 ;; esac
 case $bytes in '' | *[!0-9]* | ?????????*) exit 2 ;; esac
@@ -44,36 +45,3 @@ if [ "$verb" = list ]; then
     [ "$there" = no ] || names env | sed 's/^/name /'
     exit 0
 fi
-
-[ "$bytes" -le 65536 ] || { echo 'more than 64 KiB' >&2; exit 50; }
-[ "$expected" = any ] || [ "$expected" = "$version" ] || { echo "/etc/$app/env was changed meanwhile" >&2; exit 51; }
-rm -f .env.in .env.new
-if [ "$there" = yes ]; then cp env .env.old; else : >.env.old; fi
-head -c 65537 >.env.in
-[ "$(wc -c <.env.in)" = "$bytes" ] || { rm -f .env.in .env.old; echo 'what was sent did not arrive whole' >&2; exit 53; }
-trap 'rm -f .env.in .env.new .env.old' EXIT
-if [ "$verb" = unset ]; then sed 's/$/=/' .env.in >.env.new && mv .env.new .env.in; fi
-strict .env.in 'what was sent'
-# The loader and shells obey these, also those that a unit starts as root (`ExecStartPre=+`): they are for the unit to set.
-names .env.in | grep -xE 'LD_.*|GCONV_PATH|GLIBC_TUNABLES|PATH|IFS|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|PS4|(PERL|PYTHON|RUBY)[0-9]*(LIB|OPT|PATH|HOME|DB)' >.env.new &&
-    [ "$verb" != unset ] && { echo "$(head -n 1 .env.new) is for the unit to set (Environment=), which only root writes" >&2; exit 50; }
-[ "$verb" = push ] || strict .env.old "/etc/$app/env"
-# shellcheck disable=SC2016 # awk's own
-awk -v verb="$verb" '
-    function name(line) { return line ~ /^[A-Za-z_][A-Za-z0-9_]*=/ ? substr(line, 1, index(line, "=") - 1) : "" }
-    FILENAME == ARGV[1] { if ((n = name($0)) != "") given[n] = $0; next }
-    (n = name($0)) == "" || !(n in given) { print; next }
-    verb == "set" && !(n in said) { print given[n]; said[n] = 1 }
-    END { if (verb == "set") for (n in given) if (!(n in said)) print given[n] }' .env.in .env.old >.env.new
-[ "$verb" != push ] || cp .env.in .env.new
-awk '{ n = index($0, "=") ? substr($0, 1, index($0, "=") - 1) : ""; if (n !~ /^[A-Za-z_][A-Za-z0-9_]*$/) next }
-    FILENAME == ARGV[1] { old[n] = $0; next }
-    { now[n] = 1; print (n in old ? (old[n] == $0 ? "kept" : "changed") : "added"), n }
-    END { for (n in old) if (!(n in now)) print "removed", n }' .env.old .env.new | sort >.env.in
-grep -v '^kept ' .env.in || :
-if [ "$there" = yes ] && cmp -s env .env.new; then exit 0; fi
-chmod 0600 .env.new
-sync .env.new
-mv -fT .env.new env
-sync . ..
-logger -t shipit -p auth.notice -- "$app: $by (${SUDO_USER:-root}) changed /etc/$app/env: $(grep -v '^kept ' .env.in | tr '\n' ' ' | head -c 900)" || :
