@@ -6,6 +6,16 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// How often it is looked whether a second interrupt was heard, and how often before it counts as unheard: a second. Looks, not
+/// a deadline: on a machine that stood still meanwhile, those who listen get their turn as well.
+const LOOK: Duration = Duration::from_millis(20);
+const LOOKS: usize = 50;
 
 /// A counter of interrupts and a descriptor that becomes readable with each. Cheap to clone.
 #[derive(Clone)]
@@ -18,16 +28,26 @@ pub struct Interrupts {
 impl Interrupts {
     /// Counts SIGINT and SIGTERM from now on. SIGPIPE stays ignored, as Rust has it.
     ///
+    /// A second one that nobody counts ends the program as the signal itself does, a second later: whatever it hangs
+    /// in (a terminal that was stopped, a dead file system, a name server), a person can leave.
+    ///
     /// # Errors
-    /// When no socket pair or handler can be had.
+    /// When no socket pair, handler or thread can be had.
     pub fn listen() -> io::Result<Self> {
         let (wake, sender) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         sender.set_nonblocking(true)?;
         let count = Arc::new(AtomicUsize::new(0));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        let (bell, ringer) = UnixStream::pair()?;
+        ringer.set_nonblocking(true)?;
+        for signal in [SIGINT, SIGTERM] {
             signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
+            signal_hook::low_level::pipe::register(signal, ringer.try_clone()?)?;
         }
+        let counted = Arc::clone(&count);
+        thread::Builder::new()
+            .name("interrupts".to_owned())
+            .spawn(move || leave_unheard(bell, &counted))?;
         Ok(Self {
             count,
             wake: Arc::new(wake),
@@ -84,6 +104,34 @@ impl Interrupts {
         }
     }
 
+    /// Whether a person wants out, said once or more often: for work that is given up at any time.
+    #[must_use]
+    pub fn came(&self) -> bool {
+        self.count() > 0
+    }
+
+    /// Sleeps this long, or until an interrupt comes that nobody has counted yet; whether one did.
+    #[must_use]
+    pub fn rest(&self, limit: Duration) -> bool {
+        let known = self.known();
+        let until = Instant::now() + limit;
+        while self.count() == known {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(left) = Timespec::try_from(left) else {
+                return false;
+            };
+            if left == Timespec::default() {
+                return false;
+            }
+            let mut fds = [PollFd::from_borrowed_fd(self.wake(), PollFlags::IN)];
+            match poll(&mut fds, Some(&left)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => thread::sleep(LOOK),
+            }
+        }
+        true
+    }
+
     /// How many interrupts somebody has been told of by [`Self::count`]. What comes on top of it is news: to be asked
     /// before a piece of work begins, since counting then would swallow one that came just before.
     #[must_use]
@@ -107,6 +155,23 @@ pub enum Wish {
     Stop,
     /// To leave at once.
     Leave,
+}
+
+/// Ends the program when a second signal stays uncounted.
+fn leave_unheard(mut bell: UnixStream, counted: &AtomicUsize) {
+    use std::io::Read;
+    let mut bytes = [0u8; 64];
+    let mut came = 0;
+    while let Ok(n @ 1..) = bell.read(&mut bytes) {
+        came += n;
+        let heard = || {
+            thread::sleep(LOOK);
+            counted.load(Ordering::SeqCst) >= came
+        };
+        if came > 1 && !(0..LOOKS).any(|_| heard()) {
+            let _ = signal_hook::low_level::emulate_default_handler(SIGINT);
+        }
+    }
 }
 
 /// Raises one interrupt each time it is pressed, as Ctrl-C does.

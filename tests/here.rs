@@ -2,10 +2,12 @@
 //! who has had enough of them.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -201,4 +203,69 @@ fn case_54_a_directory_that_is_gone_under_ones_feet_is_said_to_be() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("cannot read"), "{said}");
+}
+
+#[test]
+fn a_source_that_takes_long_to_read_is_left_at_the_first_interrupt() {
+    let desk = desk("true");
+    // Holes, a quarter of an hour of them.
+    let file = fs::File::create(desk.path().join("source/file")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let child = deploy(&desk);
+    let open = || {
+        let open = fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
+        let mut paths = open.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+        paths.any(|path| path.ends_with("source/file"))
+    };
+    let until = Instant::now() + SOON;
+    while !open() {
+        assert!(Instant::now() < until, "it is never read");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let began = Instant::now();
+    press(&child, Signal::INT);
+    let (lines, code) = end(child);
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+    assert_eq!(code, Some(1));
+    let cause = &lines.last().unwrap()["cause"];
+    let what = cause["what"].as_str().unwrap();
+    assert!(
+        what.starts_with("stopped on request while reading "),
+        "{what}"
+    );
+    assert_eq!(cause["host"], "nothing was sent, nothing changed");
+}
+
+#[test]
+fn a_second_interrupt_leaves_whatever_it_hangs_in() {
+    // A terminal that was stopped looks like this: nothing that is written there is taken.
+    let desk = desk("exec yes");
+    let (_unread, screen) = std::io::pipe().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_shipit"))
+        .args(["deploy", "-F", "/dev/null"])
+        .current_dir(desk.path())
+        .env("HOME", desk.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(screen.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + SOON;
+    let full = || {
+        let mut fds = [PollFd::new(&screen, PollFlags::OUT)];
+        poll(&mut fds, Some(&Timespec::default())).unwrap() == 0
+    };
+    while !full() {
+        assert!(Instant::now() < until, "the screen never fills");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    press(&child, Signal::INT);
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(child.try_wait().unwrap().is_none(), "one is not two");
+    let began = Instant::now();
+    press(&child, Signal::INT);
+    let status = child.wait().unwrap();
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+    // It could tell nobody how things stand, so it claims no exit code either.
+    assert_eq!(status.signal(), Some(2), "{status}");
 }

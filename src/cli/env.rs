@@ -12,7 +12,7 @@ use crate::config::{Config, Service};
 use crate::engine::{session, stage};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::host::ssh;
+use crate::host::ssh::{self, Reply};
 use crate::plan::needs;
 use crate::plan::observed::Observed;
 use crate::remote::{self, ENV_HELPER, Script};
@@ -101,7 +101,7 @@ fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
     name(given)?;
     let value = if std::io::stdin().is_terminal() {
         let mut person = ssh::terminal(&super::interrupts()?);
-        let Some(value) = person.passphrase(&format!("value of {given}: ")) else {
+        let Reply::Given(value) = person.passphrase(&format!("value of {given}: ")) else {
             let stopped = Failure::new(Exit::Untouched, format!("no value was given for {given}"));
             return Err(stopped.host("nothing changed"));
         };

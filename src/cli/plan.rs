@@ -13,16 +13,18 @@ use crate::words;
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let mut link = super::link(global, &config, &super::interrupts()?);
+    let interrupts = super::interrupts()?;
+    let mut link = super::link(global, &config, &interrupts);
     let mut report = super::reporter(global);
     let repository = engine::units::of_deploy(&config, report.as_mut())?;
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let seen = session::observe_with_units(host.as_mut(), &config, &repository)?;
     let drift = plan::units::drift(&config, &repository, &seen)?;
-    let scanned = scan(&Source {
+    let source = Source {
         path: &config.source,
         exclude: &config.exclude,
-    })?;
+    };
+    let scanned = scan(&source, &interrupts)?;
     let id = free(Id::now(), &seen).to_string();
     let mut plan = plan::plan(
         &config,

@@ -9,7 +9,7 @@ use crate::config::{Config, Target};
 use crate::engine::session;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::host::ssh;
+use crate::host::ssh::{self, Reply};
 use crate::interrupt::Interrupts;
 use crate::remote::{self, Answer, Password, Script, Told};
 use crate::report::event::{Event, Report};
@@ -46,10 +46,9 @@ pub(super) fn agreed(command: &str, interrupts: &Interrupts) -> Result<(), Failu
         .next(format!("{command} --print    # look at it"))
         .next(format!("{command} --yes      # do it")));
     }
-    if ssh::terminal(interrupts).yes("Do this as root on the host?") {
-        Ok(())
-    } else {
-        Err(left())
+    match ssh::terminal(interrupts).yes("Do this as root on the host?") {
+        Reply::Given(true) => Ok(()),
+        Reply::Given(false) | Reply::Left | Reply::Nobody => Err(left()),
     }
 }
 
@@ -80,8 +79,10 @@ pub(super) fn run(
             script = script.through_sudo(Password::OnStdin);
             let user = words::shown(user.as_bytes());
             let prompt = format!("sudo password of {user} (empty if none): ");
-            let answer = ssh::terminal(interrupts).passphrase(&prompt);
-            password = answer.ok_or_else(left)?.into_bytes();
+            let Reply::Given(answer) = ssh::terminal(interrupts).passphrase(&prompt) else {
+                return Err(left());
+            };
+            password = answer.into_bytes();
             password.push(b'\n');
         } else {
             script = script.through_sudo(Password::None);

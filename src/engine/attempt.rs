@@ -155,8 +155,8 @@ pub(super) fn free_host(
         if began.elapsed() > Duration::from_secs(3600) {
             return Err(switch::held(request, "waited for an hour; nothing changed"));
         }
+        let _ = run.interrupts.rest(Duration::from_millis(500));
         run.go_on("waiting")?;
-        std::thread::sleep(Duration::from_millis(500));
     }
 }
 

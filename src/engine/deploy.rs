@@ -1,6 +1,7 @@
 //! `deploy`, from the build to the last word: local work, look, plan, stage, hook, switch, hooks.
 
 use super::attempt::{self, SoFar, Turn};
+use super::stage::Unstaged;
 use super::{Ending, Run, local, stage, units};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
@@ -45,6 +46,13 @@ enum Origin {
     Here(Scanned, Option<String>),
 }
 
+/// How often the source was read: one that changed while it was packed is read once more, not for ever.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    First,
+    Again,
+}
+
 /// Deploys. The exit code; everything else was told.
 pub fn deploy(run: &mut Run<'_>, wish: &Wish) -> Exit {
     let mut so_far = SoFar {
@@ -78,6 +86,7 @@ fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failur
     for text in drift {
         run.report.event(&Event::Warning { text });
     }
+    let mut reading = Reading::First;
     loop {
         so_far.sent = host.traffic().0;
         so_far.previous = seen.live().map(str::to_owned);
@@ -91,9 +100,23 @@ fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failur
                 match staged.take().filter(|id| seen.releases.contains(id)) {
                     Some(id) => staged.insert(id).clone(),
                     None => {
-                        let id = on_host(run, host.as_mut(), &seen, scanned, wish)?;
-                        so_far.sent = host.traffic().0;
-                        staged.insert(id).clone()
+                        match on_host(run, host.as_mut(), &seen, scanned, wish) {
+                            Ok(id) => {
+                                so_far.sent = host.traffic().0;
+                                staged.insert(id).clone()
+                            }
+                            Err(Unstaged::Changed(failure)) if reading == Reading::First => {
+                                reading = Reading::Again;
+                                let text =
+                                    format!("{}; reading the source once more", failure.what);
+                                run.report.event(&Event::Warning { text });
+                                *scanned = read_source(run)?;
+                                continue;
+                            }
+                            Err(Unstaged::Changed(failure) | Unstaged::Failed(failure)) => {
+                                return Err(failure);
+                            }
+                        }
                     }
                 }
             }
@@ -132,11 +155,16 @@ fn prepare_here(run: &mut Run<'_>) -> Result<Scanned, Failure> {
         local::run(run, "build", line, Phase::Stage, &facts)?;
         run.go_on("building")?;
     }
-    let scanned = scan(&Source {
+    read_source(run)
+}
+
+/// Reads the source, and says what a person should know about it.
+fn read_source(run: &mut Run<'_>) -> Result<Scanned, Failure> {
+    let source = Source {
         path: &run.config.source,
         exclude: &run.config.exclude,
-    })?;
-    run.go_on("packing")?;
+    };
+    let scanned = scan(&source, run.interrupts)?;
     for text in &scanned.warnings {
         run.report.event(&Event::Warning { text: text.clone() });
     }
@@ -177,7 +205,7 @@ fn on_host(
     seen: &Observed,
     scanned: &Scanned,
     wish: &Wish,
-) -> Result<String, Failure> {
+) -> Result<String, Unstaged> {
     let reusable = |id: &&String| {
         let meta = seen.meta.get(*id);
         let same = meta.is_some_and(|m| stage::same(run.config, m, scanned));

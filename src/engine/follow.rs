@@ -157,7 +157,7 @@ pub fn follow(
                     followed.stopped = Some(Stopped::Left);
                     break;
                 }
-                Err(_) if patience.wait() => continue,
+                Err(_) if patience.wait(interrupts, &mut followed) => continue,
                 Err(_) => break,
             },
         };
@@ -171,7 +171,7 @@ pub fn follow(
             Ok(()) => {
                 host = Some(session);
                 let ended = followed.last_word.is_some() || followed.stopped.is_some();
-                if !ended && !patience.wait() {
+                if !ended && !patience.wait(interrupts, &mut followed) {
                     break;
                 }
             }
@@ -181,7 +181,7 @@ pub fn follow(
                 report.event(&Event::Warning {
                     text: format!("{text}; the host goes on by itself, reconnecting"),
                 });
-                if !patience.wait() {
+                if !patience.wait(interrupts, &mut followed) {
                     break;
                 }
             }
@@ -233,11 +233,14 @@ impl Patience {
         }
     }
 
-    fn wait(&mut self) -> bool {
+    /// Pauses; false when the time is up. A person who leaves meanwhile has left.
+    fn wait(&mut self, interrupts: &Interrupts, followed: &mut Followed) -> bool {
         if Instant::now() + self.pause > self.until {
             return false;
         }
-        std::thread::sleep(self.pause);
+        if interrupts.rest(self.pause) {
+            followed.stopped = Some(Stopped::Left);
+        }
         self.pause = (self.pause * 2).min(Duration::from_secs(4));
         true
     }

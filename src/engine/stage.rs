@@ -57,17 +57,32 @@ pub fn room(manifest: &Manifest, seen: &Observed) -> Result<(), Failure> {
     }
 }
 
+/// Why a release could not be staged. Nothing live changed.
+#[derive(Debug)]
+pub enum Unstaged {
+    /// The source changed while it was packed; the host is still there for another try.
+    Changed(Failure),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl From<Failure> for Unstaged {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
 /// Sends a release and publishes it. Returns the id that it got.
 ///
 /// # Errors
-/// A [`Failure`] that names the step; nothing live changed.
+/// [`Unstaged`], with a [`Failure`] that names the step or the file that changed.
 pub fn stage(
     host: &mut dyn Host,
     config: &Config,
     seen: &Observed,
     scanned: &Scanned,
     report: &mut dyn Report,
-) -> Result<String, Failure> {
+) -> Result<String, Unstaged> {
     let root = config.root.as_str();
     shared_meets(config, &scanned.manifest)?;
     let id = Id::now().to_string();
@@ -98,13 +113,17 @@ pub fn stage(
         total,
     };
     let answers = session::watched(host, Phase::Stage, Some(&hold), &steps, upload, report)
-        .map_err(|lost| stream.failure().unwrap_or_else(|| cut(&lost)))?;
+        .map_err(|lost| match (stream.failure(), stream.changed()) {
+            (Some(failure), Some(_)) => Unstaged::Changed(failure),
+            (Some(failure), None) => failure.into(),
+            (None, _) => cut(&lost).into(),
+        })?;
     let last = answers.last().cloned().unwrap_or_default();
     let name = steps
         .get(answers.len().saturating_sub(1))
         .map_or("step", |s| s.name);
     if last.code != 0 || answers.len() != steps.len() {
-        return Err(refused(config, name, &last, &scanned.manifest));
+        return Err(refused(config, name, &last, &scanned.manifest).into());
     }
     let published = String::from_utf8_lossy(&last.out).trim().to_owned();
     Id::parse(&published)
@@ -116,6 +135,7 @@ pub fn stage(
             )
             .why(words::shown(published.as_bytes()))
             .host("nothing live changed")
+            .into()
         })
 }
 

@@ -12,11 +12,13 @@ use flate2::read::MultiGzDecoder;
 
 use super::exclude::Exclude;
 use super::problem::source_name;
+use super::scan::stopped;
 use super::spool::Spool;
 use super::tar_read::{Members, Unreadable};
 use super::unpacking::{Stop, Unpacking};
 use super::walk::{Stamp, Tree, unchanged};
 use crate::failure::{Exit, Failure};
+use crate::interrupt::Interrupts;
 use crate::words;
 
 /// How far an archive may grow. Beyond it, it is taken for a bomb, or for a mistake.
@@ -57,12 +59,13 @@ pub(super) fn is_archive(path: &Path) -> bool {
 /// Unpacks an archive into a spool below `place`. What is excluded is left out.
 ///
 /// # Errors
-/// A [`Failure`]; no spool is left behind.
+/// A [`Failure`], and at an interrupt one at once; no spool is left behind.
 pub(super) fn unpack(
     source: &Path,
     exclude: &Exclude,
     place: &Path,
     limits: Limits,
+    interrupts: &Interrupts,
 ) -> Result<Unpacked, Failure> {
     let name = source_name(source);
     let unread = |error: io::Error| {
@@ -87,10 +90,13 @@ pub(super) fn unpack(
     let spool = Spool::new(place).map_err(unspooled)?;
     let tree = Tree::open(spool.path()).map_err(unspooled)?.keeping(spool);
 
-    let stream = decoded(&file, limits).map_err(unread)?;
+    let stream = decoded(&file, limits, interrupts).map_err(unread)?;
     let mut unpacking = Unpacking::new(&tree, exclude, limits);
     let ended = unpacking.all(&mut Members::new(stream));
     let (special, problems) = unpacking.done();
+    if interrupts.came() {
+        return Err(stopped(&name));
+    }
     if !unchanged(&file, &stamp).map_err(unread)? {
         return Err(
             Failure::new(Exit::Untouched, format!("{name} changed while it was read"))
@@ -152,12 +158,16 @@ impl std::fmt::Display for TooMuch {
 impl std::error::Error for TooMuch {}
 
 /// The tar stream of an archive, by what is in it, not by its name; with an end to how much may come out.
-fn decoded(file: &File, limits: Limits) -> io::Result<Metered<Box<dyn Read + '_>>> {
+fn decoded<'a>(
+    file: &'a File,
+    limits: Limits,
+    interrupts: &'a Interrupts,
+) -> io::Result<Metered<'a, Box<dyn Read + 'a>>> {
     let mut magic = [0u8; 2];
     let n = rustix::io::pread(file, &mut magic, 0)?;
     let compressed = Arc::new(AtomicU64::new(0));
     let packed = n == 2 && magic == [0x1f, 0x8b];
-    let stream: Box<dyn Read + '_> = if packed {
+    let stream: Box<dyn Read + 'a> = if packed {
         Box::new(MultiGzDecoder::new(Counted {
             inner: file,
             count: Arc::clone(&compressed),
@@ -170,6 +180,7 @@ fn decoded(file: &File, limits: Limits) -> io::Result<Metered<Box<dyn Read + '_>
         out: 0,
         compressed: packed.then_some(compressed),
         limits,
+        interrupts,
     })
 }
 
@@ -187,16 +198,20 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Ends in an error when too much comes out.
-struct Metered<R> {
+/// Ends in an error when too much comes out, or when an interrupt comes.
+struct Metered<'a, R> {
     inner: R,
     out: u64,
     compressed: Option<Arc<AtomicU64>>,
     limits: Limits,
+    interrupts: &'a Interrupts,
 }
 
-impl<R: Read> Read for Metered<R> {
+impl<R: Read> Read for Metered<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.interrupts.came() {
+            return Err(io::Error::other("stopped on request"));
+        }
         let n = self.inner.read(buffer)?;
         self.out += n as u64;
         let too_much = |why: String| Err(io::Error::other(TooMuch(why)));
@@ -229,6 +244,10 @@ mod tests {
     use std::path::PathBuf;
     use std::process::Command;
 
+    fn nobody() -> Interrupts {
+        Interrupts::never().unwrap()
+    }
+
     /// An archive of one file of this many bytes, and a place for spools.
     fn archive(bytes: usize) -> (tempfile::TempDir, PathBuf, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -255,7 +274,7 @@ mod tests {
     #[test]
     fn a_spool_is_ours_alone_and_goes_with_the_tree() {
         let (_dir, path, place) = archive(10);
-        let unpacked = unpack(&path, &Exclude::default(), &place, LIMITS)
+        let unpacked = unpack(&path, &Exclude::default(), &place, LIMITS, &nobody())
             .unwrap_or_else(|failure| panic!("{failure}"));
         let [spool] = &spools(&place)[..] else {
             panic!("one spool")
@@ -273,7 +292,7 @@ mod tests {
     fn an_archive_over_a_limit_is_refused_and_leaves_no_spool() {
         let (_dir, path, place) = archive(100_000);
         let says = |limits: Limits| {
-            let failure = unpack(&path, &Exclude::default(), &place, limits)
+            let failure = unpack(&path, &Exclude::default(), &place, limits, &nobody())
                 .err()
                 .unwrap();
             assert!(spools(&place).is_empty());
@@ -321,7 +340,7 @@ mod tests {
             eprintln!("left out: this user cannot mount a small file system");
             return;
         }
-        let failure = unpack(&path, &Exclude::default(), &place, LIMITS)
+        let failure = unpack(&path, &Exclude::default(), &place, LIMITS, &nobody())
             .err()
             .unwrap();
         let left = spools(&place);

@@ -130,6 +130,15 @@ impl Pack {
         Arc::clone(&self.consumed)
     }
 
+    /// The file that changed since the scan, when that is why the stream broke off: a new scan may help.
+    #[must_use]
+    pub fn changed(&self) -> Option<&Changed> {
+        match self.ended.as_ref()? {
+            Err(Broken::Changed(changed)) => Some(changed),
+            _ => None,
+        }
+    }
+
     /// Why the stream broke off, once a read has failed.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {

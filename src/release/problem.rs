@@ -135,6 +135,16 @@ impl Problems {
         self.0.extend(other.0);
     }
 
+    /// Whether there are problems, and each may be one of the moment: something was being written or removed.
+    pub(super) fn only_changes(&self) -> bool {
+        let passing = |refusal: &Refusal| match refusal {
+            Refusal::Changed => true,
+            Refusal::Unreadable(error) => error.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        };
+        !self.0.is_empty() && self.0.iter().all(|(_, refusal)| passing(refusal))
+    }
+
     /// The failure that names them, if there are any.
     pub(super) fn check(mut self, source: &Path) -> Result<(), Failure> {
         if self.0.is_empty() {

@@ -17,6 +17,7 @@ use super::problem::{Problems, Refusal, source_name};
 use super::walk::{Found, Node, Parents, Stamp, Tree, unchanged};
 use super::warnings::warnings;
 use crate::failure::{Exit, Failure};
+use crate::interrupt::Interrupts;
 
 /// What is to be shipped.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +47,12 @@ pub struct Scanned {
 const THREADS: usize = 2;
 
 /// Reads a source: walks it without following a symlink, hashes every file, and refuses what a host must not get.
+/// Where something changes while it is read, all is read once more: a build may just have come to its end.
 ///
 /// # Errors
 /// A [`Failure`] that names everything that is wrong, up to twenty paths: nothing was sent, nothing is left behind.
-pub fn scan(source: &Source<'_>) -> Result<Scanned, Failure> {
+/// One as well when an interrupt comes, at once.
+pub fn scan(source: &Source<'_>, interrupts: &Interrupts) -> Result<Scanned, Failure> {
     let exclude = Exclude::new(source.exclude).map_err(|bad| {
         Failure::new(Exit::Usage, "`exclude:` has a pattern that cannot be used")
             .why(bad.to_string())
@@ -64,7 +67,13 @@ pub fn scan(source: &Source<'_>) -> Result<Scanned, Failure> {
             special: Vec::new(),
         }
     } else if meta.is_file() && is_archive(source.path) {
-        unpack(source.path, &exclude, &std::env::temp_dir(), LIMITS)?
+        unpack(
+            source.path,
+            &exclude,
+            &std::env::temp_dir(),
+            LIMITS,
+            interrupts,
+        )?
     } else {
         return Err(Failure::new(
             Exit::Untouched,
@@ -72,7 +81,16 @@ pub fn scan(source: &Source<'_>) -> Result<Scanned, Failure> {
         )
         .why("an archive is a file whose name ends in .tar, .tar.gz or .tgz"));
     };
-    read(unpacked, source.path, &exclude, began)
+    read(unpacked, source.path, &exclude, began, interrupts)
+}
+
+/// The person left while the source was read.
+pub(super) fn stopped(name: &str) -> Failure {
+    Failure::new(
+        Exit::Untouched,
+        format!("stopped on request while reading {name}"),
+    )
+    .host("nothing was sent, nothing changed")
 }
 
 fn unopened(name: &str, error: &io::Error) -> Failure {
@@ -88,13 +106,21 @@ fn read(
     source: &Path,
     exclude: &Exclude,
     began: i64,
+    interrupts: &Interrupts,
 ) -> Result<Scanned, Failure> {
     let Unpacked { tree, special } = unpacked;
-    let mut problems = Problems::default();
-    let mut found = tree.walk(exclude, &mut problems);
-    found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    check_links(&found, &mut problems);
-    let contents = hash_all(&tree, &found, &mut problems);
+    let mut seen = look(&tree, exclude, interrupts);
+    if seen.problems.only_changes() && !interrupts.came() {
+        seen = look(&tree, exclude, interrupts);
+    }
+    if interrupts.came() {
+        return Err(stopped(&source_name(source)));
+    }
+    let Look {
+        found,
+        contents,
+        problems,
+    } = seen;
     problems.check(source)?;
     if !found.iter().any(|found| found.node == Node::File) {
         return Err(Failure::new(
@@ -135,6 +161,29 @@ fn read(
     })
 }
 
+/// What one reading of a tree tells.
+struct Look {
+    /// Sorted by path.
+    found: Vec<Found>,
+    /// One for each that was found.
+    contents: Vec<Content>,
+    problems: Problems,
+}
+
+/// Reads the tree once; not to its end when an interrupt comes.
+fn look(tree: &Tree, exclude: &Exclude, interrupts: &Interrupts) -> Look {
+    let mut problems = Problems::default();
+    let mut found = tree.walk(exclude, &mut problems, interrupts);
+    found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    check_links(&found, &mut problems);
+    let contents = hash_all(tree, &found, &mut problems, interrupts);
+    Look {
+        found,
+        contents,
+        problems,
+    }
+}
+
 fn check_links(found: &[Found], problems: &mut Problems) {
     let link = |found: &'_ Found| match &found.node {
         Node::Link(target) => Some((found.path.clone(), target.clone())),
@@ -162,8 +211,14 @@ struct Content {
     capable: bool,
 }
 
-/// Reads every file, on [`THREADS`] threads; one [`Content`] for each path, in their order.
-fn hash_all(tree: &Tree, found: &[Found], problems: &mut Problems) -> Vec<Content> {
+/// Reads every file, on [`THREADS`] threads; one [`Content`] for each path, in their order. Of no use once an
+/// interrupt came: then what was not read yet stays empty.
+fn hash_all(
+    tree: &Tree,
+    found: &[Found],
+    problems: &mut Problems,
+    interrupts: &Interrupts,
+) -> Vec<Content> {
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut done = Vec::new();
@@ -173,14 +228,14 @@ fn hash_all(tree: &Tree, found: &[Found], problems: &mut Problems) -> Vec<Conten
         loop {
             // A run of neighbours, so that they share the directory that is open.
             let start = next.fetch_add(64, Ordering::Relaxed);
-            if start >= found.len() {
+            if start >= found.len() || interrupts.came() {
                 return (done, problems);
             }
             for (at, one) in found.iter().enumerate().skip(start).take(64) {
                 if one.node != Node::File {
                     continue;
                 }
-                match hash(&mut parents, one, &mut buffer) {
+                match hash(&mut parents, one, &mut buffer, interrupts) {
                     Ok(Some(content)) => done.push((at, content)),
                     Ok(None) => problems.add(&one.path, Refusal::Changed),
                     Err(error) => problems.add(&one.path, Refusal::Unreadable(error)),
@@ -209,6 +264,7 @@ fn hash(
     parents: &mut Parents<'_>,
     found: &Found,
     buffer: &mut [u8],
+    interrupts: &Interrupts,
 ) -> io::Result<Option<Content>> {
     let Some(mut file) = parents.file(&found.path, &found.stamp)? else {
         return Ok(None);
@@ -225,7 +281,7 @@ fn hash(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        if size > found.stamp.size() {
+        if size > found.stamp.size() || interrupts.came() {
             return Ok(None);
         }
     }

@@ -14,6 +14,7 @@ use super::exclude::Exclude;
 use super::links::parent;
 use super::problem::{Problems, Refusal};
 use super::spool::Spool;
+use crate::interrupt::Interrupts;
 
 /// The longest path that is shipped, in bytes: PATH_MAX is 4096 with the final NUL, and the host's sha256sum is
 /// given `./` in front.
@@ -133,13 +134,25 @@ impl Tree {
     }
 
     /// Everything in the tree but what is excluded and `.git`, in no order. What cannot be shipped goes to
-    /// `problems`; it is not opened.
-    pub(super) fn walk(&self, exclude: &Exclude, problems: &mut Problems) -> Vec<Found> {
+    /// `problems`; it is not opened. Ends early when an interrupt comes.
+    pub(super) fn walk(
+        &self,
+        exclude: &Exclude,
+        problems: &mut Problems,
+        interrupts: &Interrupts,
+    ) -> Vec<Found> {
         let mut found = Vec::new();
         let mut todo = vec![Vec::new()];
-        while let Some(path) = todo.pop() {
+        while let Some(path) = todo.pop().filter(|_| !interrupts.came()) {
             let before = found.len();
-            if let Err(error) = self.list(&path, exclude, problems, &mut found) {
+            let mut list = Listing {
+                tree: self,
+                exclude,
+                interrupts,
+                problems: &mut *problems,
+                found: &mut found,
+            };
+            if let Err(error) = list.directory(&path) {
                 problems.add(&path, Refusal::Unreadable(error));
             }
             let dirs = found[before..]
@@ -149,16 +162,25 @@ impl Tree {
         }
         found
     }
+}
 
-    fn list(
-        &self,
-        path: &[u8],
-        exclude: &Exclude,
-        problems: &mut Problems,
-        found: &mut Vec<Found>,
-    ) -> io::Result<()> {
-        let dir = self.dir(path)?;
+/// What a walk looks for, and where it writes down what it finds.
+struct Listing<'w> {
+    tree: &'w Tree,
+    exclude: &'w Exclude,
+    interrupts: &'w Interrupts,
+    problems: &'w mut Problems,
+    found: &'w mut Vec<Found>,
+}
+
+impl Listing<'_> {
+    /// Notes everything in one directory.
+    fn directory(&mut self, path: &[u8]) -> io::Result<()> {
+        let dir = self.tree.dir(path)?;
         for entry in Dir::read_from(&dir)? {
+            if self.interrupts.came() {
+                return Ok(());
+            }
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b".." | b".git") {
@@ -169,9 +191,9 @@ impl Tree {
                 path.push(b'/');
             }
             path.extend_from_slice(name);
-            match look(dir.as_fd(), name, exclude, &path) {
+            match look(dir.as_fd(), name, self.exclude, &path) {
                 Ok(Seen::Here(node, stat)) => {
-                    found.push(Found {
+                    self.found.push(Found {
                         path,
                         node,
                         mode: stat.st_mode & 0o7777,
@@ -179,9 +201,9 @@ impl Tree {
                         taken: taken(&stat),
                     });
                 }
-                Ok(Seen::Refused(refusal)) => problems.add(&path, refusal),
+                Ok(Seen::Refused(refusal)) => self.problems.add(&path, refusal),
                 Ok(Seen::LeftOut) => {}
-                Err(error) => problems.add(&path, Refusal::Unreadable(error)),
+                Err(error) => self.problems.add(&path, Refusal::Unreadable(error)),
             }
         }
         Ok(())

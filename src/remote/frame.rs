@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 
-use super::script::Script;
+use super::script::{Keep, Script};
 use crate::host::{Exec, Heard, Host, Lost};
 
 /// The longest exec line that libssh2 can send (measured: 34,000 bytes pass, 36,000 do not).
 const LONGEST: usize = 33_500;
-/// The most of one step's output that is kept, in bytes.
+/// The most that one step may print, in bytes, where its output is read as a whole: the manifest of a million files.
 const KEPT: usize = 128 << 20;
 
 /// The longest line that is waited for, in bytes.
@@ -22,7 +22,7 @@ const LINE: usize = 1 << 20;
 pub struct Answer {
     /// Its exit status.
     pub code: i32,
-    /// What it printed on stdout.
+    /// What it printed on stdout; all of it, or nothing where [`Script::keep`] says so.
     pub out: Vec<u8>,
     /// The last lines it printed on stderr.
     pub err: Vec<Vec<u8>>,
@@ -85,7 +85,8 @@ pub fn run(
     };
     let stdin = stdin.map(|read| &mut *read as &mut dyn Read);
     let mut interrupted = false;
-    let mut reader = Frame::new(nonce, steps.len(), &session);
+    let keeps = steps.iter().map(Script::keep).collect();
+    let mut reader = Frame::new(nonce, keeps, &session);
     let ended = host.exec(
         Exec {
             line: &line,
@@ -102,7 +103,13 @@ pub fn run(
             }
         },
     )?;
-    if reader.over {
+    if let Some(i) = reader.too_much {
+        let name = steps.get(i).map_or("a step", |step| step.name);
+        Err(Lost::Cut(format!(
+            "`{name}` printed more than {}",
+            crate::words::bytes(KEPT as u64)
+        )))
+    } else if reader.over {
         Ok(reader.end())
     } else if interrupted && stop.is_none() {
         // The session got the SIGTERM that was asked for.
@@ -185,7 +192,8 @@ struct Frame<'a> {
     nonce: String,
     session: &'a std::cell::Cell<i32>,
     answers: Vec<Answer>,
-    steps: usize,
+    /// One for each step.
+    keeps: Vec<Keep>,
     out: Vec<u8>,
     err: Vec<u8>,
     errs: Vec<Vec<u8>>,
@@ -193,21 +201,24 @@ struct Frame<'a> {
     /// An empty line that may be the one that sets a token apart.
     blank: bool,
     over: bool,
+    /// A step whose output was to be kept, and is too long for it.
+    too_much: Option<usize>,
 }
 
 impl<'a> Frame<'a> {
-    fn new(nonce: String, steps: usize, session: &'a std::cell::Cell<i32>) -> Self {
+    fn new(nonce: String, keeps: Vec<Keep>, session: &'a std::cell::Cell<i32>) -> Self {
         Self {
             nonce,
             session,
             answers: Vec::new(),
-            steps,
+            keeps,
             out: Vec::new(),
             err: Vec::new(),
             errs: Vec::new(),
             current: None,
             blank: false,
             over: false,
+            too_much: None,
         }
     }
 
@@ -232,7 +243,7 @@ impl<'a> Frame<'a> {
             match (words.next(), words.next(), words.next()) {
                 (Some("pid"), Some(pid), None) => self.session.set(pid.parse().unwrap_or(0)),
                 (Some("begin"), Some(i), None) => {
-                    let i = i.parse().unwrap_or(self.steps);
+                    let i = i.parse().unwrap_or(self.keeps.len());
                     self.current = Some((i, Instant::now(), Vec::new()));
                     told(Told::Began(i));
                 }
@@ -258,8 +269,11 @@ impl<'a> Frame<'a> {
             return;
         }
         if let Some((i, _, out)) = &mut self.current {
-            if out.len() + line.len() <= KEPT {
-                out.extend(line);
+            match self.keeps.get(*i) {
+                Some(Keep::Nothing) => {}
+                // A part must not be taken for the whole.
+                _ if out.len() + line.len() > KEPT => self.too_much = Some(*i),
+                _ => out.extend(line),
             }
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let held_back = std::mem::replace(&mut self.blank, line.is_empty());
@@ -373,6 +387,27 @@ mod tests {
             &mut |_| {},
         );
         assert!(answers.is_ok(), "{answers:?}");
+    }
+
+    #[test]
+    fn what_prepare_prints_is_told_and_not_kept_and_what_is_read_as_a_whole_never_a_part() {
+        let session = std::cell::Cell::new(0);
+        let long = [b"x".repeat(LINE - 1), b"\n".to_vec()].concat();
+        let fed = |keep: Keep, lines: usize| {
+            let mut frame = Frame::new("@".into(), vec![keep], &session);
+            let mut told = 0;
+            let mut count =
+                |heard: Told<'_>| told += usize::from(matches!(heard, Told::Line { .. }));
+            frame.out(b"@ begin 0\n", &mut count);
+            for _ in 0..lines {
+                frame.out(&long, &mut count);
+            }
+            frame.out(b"\n@ end 0 0\n@ over\n", &mut count);
+            (told, frame.answers[0].out.len(), frame.too_much)
+        };
+        assert_eq!(fed(Keep::Nothing, 3), (3, 0, None));
+        assert_eq!(fed(Keep::All, 3), (3, 3 * LINE, None));
+        assert_eq!(fed(Keep::All, 129), (129, KEPT, Some(0)));
     }
 
     #[test]

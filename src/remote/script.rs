@@ -21,6 +21,15 @@ pub enum Password {
     None,
 }
 
+/// What is kept of a script's output once its lines were told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// All of it, to be read as a whole.
+    All,
+    /// Nothing: each line says all that it has to say, and there may be any number of them.
+    Nothing,
+}
+
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = $($file:literal)+;)*) => {
         impl Script {
@@ -134,6 +143,15 @@ pub fn conductor_digest() -> String {
 }
 
 impl Script {
+    /// What is kept of its output: of an app's own command and of a switch that is followed, nothing.
+    #[must_use]
+    pub fn keep(&self) -> Keep {
+        match self.name {
+            "prepare" | "follow" => Keep::Nothing,
+            _ => Keep::All,
+        }
+    }
+
     /// The same script, run as root through sudo by a user who is not.
     #[must_use]
     pub fn through_sudo(self, password: Password) -> Self {

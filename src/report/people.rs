@@ -1,5 +1,6 @@
 //! The story on stderr: a line a step, one bar for bytes on a terminal, plain lines elsewhere.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Loudness;
 use super::event::{Event, Phase, Report, State};
 use super::sentence;
-use crate::words::{seconds, shown};
+use crate::words::{bytes, seconds, shown};
 
 /// The renderer for people.
 pub struct People {
@@ -17,7 +18,35 @@ pub struct People {
     colour: bool,
     bar: Option<ProgressBar>,
     terminal: bool,
-    held: Vec<(&'static str, String)>,
+    held: Held,
+}
+
+/// The last lines that a step said, for when it fails.
+#[derive(Default)]
+struct Held {
+    lines: VecDeque<(&'static str, String)>,
+    /// How many came before them and are gone.
+    before: usize,
+}
+
+impl Held {
+    /// How many lines are kept.
+    const LINES: usize = 40;
+    /// The most that is shown of one, in bytes.
+    const LONGEST: usize = 4096;
+
+    fn push(&mut self, source: &'static str, line: &[u8]) {
+        if self.lines.len() == Self::LINES {
+            self.lines.pop_front();
+            self.before += 1;
+        }
+        let rest = line.len().saturating_sub(Self::LONGEST);
+        let mut text = shown(&line[..line.len() - rest]);
+        if rest > 0 {
+            text.push_str(&format!(" … and {}", bytes(rest as u64)));
+        }
+        self.lines.push_back((source, text));
+    }
 }
 
 impl People {
@@ -30,7 +59,7 @@ impl People {
             colour,
             bar: None,
             terminal,
-            held: Vec::new(),
+            held: Held::default(),
         }
     }
 
@@ -86,7 +115,7 @@ impl People {
             .unwrap_or_default();
         match state {
             State::Started => {
-                self.held.clear();
+                self.held = Held::default();
                 self.spin(label);
             }
             State::Done => {
@@ -106,7 +135,14 @@ impl People {
                 self.still();
                 let cross = self.paint("31", "failed");
                 self.say(&format!("  {cross}  {label:<34} {took:>7}{note}"));
-                for (source, line) in std::mem::take(&mut self.held) {
+                let held = std::mem::take(&mut self.held);
+                if held.before > 0 {
+                    let before = held.before;
+                    self.say(&format!(
+                        "    … {before} lines before these: --verbose shows them"
+                    ));
+                }
+                for (source, line) in held.lines {
                     self.say(&format!("    {source}: {line}"));
                 }
             }
@@ -153,17 +189,13 @@ impl Report for People {
             } => self.step(*phase, name, *state, *took, note.as_deref()),
             Event::Progress { sent, total } => self.progress(*sent, *total),
             Event::Log { source, line } => {
-                let line = shown(line);
                 let loud = self.loudness == Loudness::Verbose
                     || matches!(*source, "build" | "journal" | "host");
                 if loud && self.loudness != Loudness::Quiet {
-                    self.say(&format!("    {source}: {line}"));
+                    self.say(&format!("    {source}: {}", shown(line)));
                 } else {
                     // Shown only if the step fails.
-                    if self.held.len() == 40 {
-                        self.held.remove(0);
-                    }
-                    self.held.push((source, line));
+                    self.held.push(source, line);
                 }
             }
             Event::Warning { text } => {

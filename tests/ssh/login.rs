@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use shipit::failure::Exit;
-use shipit::host::ssh::{Ask, Login, Notice};
+use shipit::host::ssh::{Ask, Login, Notice, Reply};
 
 use super::server::{Sshd, me, open, open_asking, refused, says, sshd};
 
@@ -15,14 +15,14 @@ struct Knows {
 }
 
 impl Ask for Knows {
-    fn passphrase(&mut self, prompt: &str) -> Option<String> {
+    fn passphrase(&mut self, prompt: &str) -> Reply<String> {
         self.prompts.push(prompt.to_owned());
-        Some(self.phrase.to_owned())
+        Reply::Given(self.phrase.to_owned())
     }
-    fn password(&mut self, _: &str) -> Option<String> {
+    fn password(&mut self, _: &str) -> Reply<String> {
         panic!("asked for a password that the server does not take")
     }
-    fn yes(&mut self, _: &str) -> bool {
+    fn yes(&mut self, _: &str) -> Reply<bool> {
         panic!("asked a question")
     }
 }

@@ -1,7 +1,7 @@
 //! A person at the terminal: passwords and the server's own questions, against the PAM of a real host.
 
 use shipit::failure::Exit;
-use shipit::host::ssh::{Ask, Login, Trust};
+use shipit::host::ssh::{Ask, Login, Reply, Trust};
 
 use super::server::{open_asking, refused, says};
 use crate::lab::{self, Host, Suite};
@@ -22,14 +22,17 @@ impl Person {
 }
 
 impl Ask for Person {
-    fn passphrase(&mut self, _: &str) -> Option<String> {
+    fn passphrase(&mut self, _: &str) -> Reply<String> {
         panic!("asked for a passphrase, but there is no key")
     }
-    fn password(&mut self, prompt: &str) -> Option<String> {
+    fn password(&mut self, prompt: &str) -> Reply<String> {
         self.asked.push(prompt.to_owned());
-        self.answers.pop().map(str::to_owned)
+        match self.answers.pop() {
+            Some(answer) => Reply::Given(answer.to_owned()),
+            None => Reply::Left,
+        }
     }
-    fn yes(&mut self, _: &str) -> bool {
+    fn yes(&mut self, _: &str) -> Reply<bool> {
         panic!("asked a question")
     }
 }
@@ -89,6 +92,19 @@ fn logs_in_with_a_password(how: &str) {
     // Where nobody can be asked it is said what the server wants.
     let failure = refused(&login);
     assert_eq!(failure.exit, Exit::Unreachable, "{failure}");
+    assert!(
+        failure.to_string().contains("no terminal here"),
+        "{failure}"
+    );
+
+    // Whoever leaves at the question is asked no more, and not told that nobody was there.
+    let mut person = Person::with(&[]);
+    let Err(failure) = open_asking(&login, &mut person).0 else {
+        panic!("let in without an answer")
+    };
+    assert_eq!(failure.exit, Exit::Untouched, "{failure}");
+    assert_eq!(failure.what, "stopped while connecting");
+    assert_eq!(person.asked.len(), 1, "{:?}", person.asked);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use shipit::failure::Exit;
-use shipit::host::ssh::{Ask, Login, NoOne, Notice, Trust};
+use shipit::host::ssh::{Ask, Login, NoOne, Notice, Reply, Trust};
 
 use super::server::{Sshd, me, open, open_asking, refused, sshd};
 
@@ -144,36 +144,42 @@ fn the_persons_own_policy_to_accept_new_hosts_counts() {
 
 /// Answers one question.
 struct Answers {
-    yes: bool,
+    reply: Reply<bool>,
     asked: Vec<String>,
 }
 
 impl Ask for Answers {
-    fn passphrase(&mut self, _: &str) -> Option<String> {
+    fn passphrase(&mut self, _: &str) -> Reply<String> {
         panic!("asked for a passphrase")
     }
-    fn password(&mut self, _: &str) -> Option<String> {
+    fn password(&mut self, _: &str) -> Reply<String> {
         panic!("asked for a password")
     }
-    fn yes(&mut self, question: &str) -> bool {
+    fn yes(&mut self, question: &str) -> Reply<bool> {
         self.asked.push(question.to_owned());
-        self.yes
+        self.reply
     }
 }
 
 #[test]
 fn a_person_is_asked_once_with_the_fingerprint() {
     let Some(server) = sshd("") else { return };
-    for yes in [false, true] {
+    for (reply, exit) in [
+        (Reply::Given(false), Some(Exit::Unreachable)),
+        (Reply::Nobody, Some(Exit::Unreachable)),
+        (Reply::Left, Some(Exit::Untouched)),
+        (Reply::Given(true), None),
+    ] {
         let login = Login {
             trust: Trust::Ask,
             ..knowing(&server, "")
         };
         let mut person = Answers {
-            yes,
+            reply,
             asked: Vec::new(),
         };
-        assert_eq!(open_asking(&login, &mut person).0.is_ok(), yes);
+        let failed = open_asking(&login, &mut person).0.err();
+        assert_eq!(failed.map(|failure| failure.exit), exit);
         assert_eq!(person.asked.len(), 1);
         assert!(
             person.asked[0].contains(&server.fingerprint("host")),

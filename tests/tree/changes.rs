@@ -5,7 +5,9 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{FileExt, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use shipit::release::{Changed, Pack};
+use shipit::failure::Failure;
+use shipit::interrupt::Interrupts;
+use shipit::release::{Changed, Pack, Scanned, Source, scan};
 
 use super::Tree;
 
@@ -178,13 +180,29 @@ fn a_change_in_the_middle_of_packing_is_named() {
     }
 }
 
-#[test]
-fn a_file_that_is_written_while_it_is_scanned_is_named() {
-    let tree = Tree::new();
+/// A file that takes a moment to read, last written long ago.
+fn database(tree: &Tree) -> fs::File {
     let file = fs::File::create(tree.at("database")).unwrap();
     file.set_len(100_000_000).unwrap();
     file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    file
+}
+
+/// Scans while somebody does this, until it says that it has done enough.
+fn scanned_while(tree: &Tree, mut change: impl FnMut() -> bool + Send) -> Result<Scanned, Failure> {
     let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| while !done.load(Ordering::Relaxed) && !change() {});
+        let scanned = tree.scan();
+        done.store(true, Ordering::Relaxed);
+        scanned
+    })
+}
+
+#[test]
+fn a_file_that_is_written_once_while_it_is_scanned_is_read_once_more() {
+    let tree = Tree::new();
+    let file = database(&tree);
     let open = || {
         let here = fs::read_dir("/proc/self/fd")
             .unwrap()
@@ -192,22 +210,55 @@ fn a_file_that_is_written_while_it_is_scanned_is_named() {
         here.filter(|path| path.as_ref().is_ok_and(|path| *path == tree.at("database")))
             .count()
     };
-    let scanned = std::thread::scope(|scope| {
-        // Once it is open a second time it is being read. Neither its size nor what is in it changes then: only
-        // that it was written.
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                if open() == 2 {
-                    return file.write_all_at(&[0], 99_999_999).unwrap();
-                }
-            }
-        });
-        let scanned = tree.scan();
-        done.store(true, Ordering::Relaxed);
-        scanned
+    // Once it is open a second time it is being read. Its size does not change then: only that it was written, at a
+    // place that the reader is past.
+    let scanned = scanned_while(&tree, || {
+        let read = open() == 2;
+        if read {
+            file.write_all_at(b"late", 0).unwrap();
+        }
+        read
+    });
+    std::io::copy(&mut scanned.unwrap().pack(), &mut std::io::sink()).unwrap();
+}
+
+#[test]
+fn case_43_a_file_that_is_always_being_written_is_named() {
+    let tree = Tree::new();
+    let file = database(&tree);
+    let scanned = scanned_while(&tree, || {
+        file.write_all_at(&[0], 99_999_999).unwrap();
+        false
     });
     let failure = scanned.unwrap_err();
     assert_eq!(failure.why, ["database changed while it was read"]);
+}
+
+#[test]
+fn an_interrupt_ends_the_reading_of_a_directory_and_of_an_archive() {
+    let tree = Tree::new();
+    tree.file("source/file", "x");
+    let tar = std::process::Command::new("tar")
+        .arg("-C")
+        .arg(tree.path())
+        .arg("-czf")
+        .arg(tree.at("app.tgz"))
+        .arg("source")
+        .status();
+    assert!(tar.unwrap().success());
+    for name in ["source", "app.tgz"] {
+        let (interrupts, button) = Interrupts::by_hand().unwrap();
+        let path = tree.at(name);
+        let source = Source {
+            path: &path,
+            exclude: &[],
+        };
+        scan(&source, &interrupts).unwrap();
+        button.press();
+        let what = scan(&source, &interrupts).unwrap_err().what;
+        let begin = "stopped on request while reading ";
+        assert!(what.starts_with(begin) && what.ends_with(name), "{what}");
+    }
 }
 
 #[test]

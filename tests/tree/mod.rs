@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use shipit::failure::Failure;
+use shipit::interrupt::Interrupts;
 use shipit::release::{Scanned, Source, scan};
 use tempfile::TempDir;
 
@@ -98,10 +99,11 @@ impl Tree {
 
 fn scan_path(path: &Path, exclude: &[&str]) -> Result<Scanned, Failure> {
     let exclude: Vec<String> = exclude.iter().map(|&pattern| pattern.to_owned()).collect();
-    scan(&Source {
+    let source = Source {
         path,
         exclude: &exclude,
-    })
+    };
+    scan(&source, &Interrupts::never().unwrap())
 }
 
 /// The bytes that a host prints of a directory.

@@ -11,7 +11,7 @@ use super::project::{self, Project, Seen, Serves};
 use super::unit::generate;
 use crate::config::{self, AppName, Config, FILE_NAME, Target};
 use crate::failure::{Exit, Failure};
-use crate::host::ssh;
+use crate::host::ssh::{self, Reply};
 use crate::words::shown;
 
 pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
@@ -145,9 +145,12 @@ fn wanted(wish: &args::Init, project: Option<&Project>) -> Result<bool, Failure>
     }
     let writable = project.is_some_and(|p| p.program.is_some() && p.serves == Serves::Process);
     // Asked of nobody where there is no terminal: the answer is no.
-    Ok(writable
-        && ssh::terminal(&super::interrupts()?)
-            .yes("Write systemd units for it too, to deploy/units?"))
+    if !writable {
+        return Ok(false);
+    }
+    let question = "Write systemd units for it too, to deploy/units?";
+    let reply = ssh::terminal(&super::interrupts()?).yes(question);
+    Ok(reply == Reply::Given(true))
 }
 
 /// Writes the units beside the new deploy.yml.

@@ -9,7 +9,7 @@ use super::agent::{self, Held};
 use super::aside::{Stopped, aside, backstop};
 use super::door::{Door, Open};
 use super::key::{self, Identity, KeyFile, Locked};
-use super::{Ask, Notice, password, refusal, wire};
+use super::{Ask, Notice, Reply, password, refusal, wire};
 use crate::failure::Failure;
 use crate::words::shown;
 
@@ -239,15 +239,18 @@ impl Attempts<'_, '_> {
                 "That did not open it. "
             };
             let known = passphrase.clone();
-            let Some(given) = known.or_else(|| {
-                self.ask
-                    .passphrase(&format!("{again}Passphrase for {name}: "))
-            }) else {
-                self.alone = true;
-                self.tried.push(format!(
-                    "{name}: it is encrypted; `ssh-add` it, so that nobody has to be asked"
-                ));
-                return Ok(false);
+            let prompt = format!("{again}Passphrase for {name}: ");
+            let reply = known.map_or_else(|| self.ask.passphrase(&prompt), Reply::Given);
+            let given = match reply {
+                Reply::Given(given) => given,
+                Reply::Left => return Err(refusal::interrupted()),
+                Reply::Nobody => {
+                    self.alone = true;
+                    self.tried.push(format!(
+                        "{name}: it is encrypted; `ssh-add` it, so that nobody has to be asked"
+                    ));
+                    return Ok(false);
+                }
             };
             let (user, half, text) = (self.door.to.user.clone(), half.clone(), text.to_owned());
             let phrase = given.clone();

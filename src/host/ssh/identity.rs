@@ -3,7 +3,7 @@
 
 use super::config::Resolved;
 use super::known_hosts::{self, Known, Verdict};
-use super::{Ask, Login, Notice, Trust, refusal, wire};
+use super::{Ask, Login, Notice, Reply, Trust, refusal, wire};
 use crate::failure::{Exit, Failure};
 
 /// Host key algorithms in our order. Certificates are never asked for: their check would be ours to make.
@@ -100,8 +100,12 @@ impl Identity {
                 Trust::AcceptNew => record(blob, to, notice),
                 // The person's own ssh would record it too.
                 _ if to.accept_new => record(blob, to, notice),
-                Trust::Ask if ask.yes(&question(blob, to)) => record(blob, to, notice),
-                Trust::Ask | Trust::Strict => Err(refusal::unknown(to, blob)),
+                Trust::Strict => Err(refusal::unknown(to, blob)),
+                Trust::Ask => match ask.yes(&question(blob, to)) {
+                    Reply::Given(true) => record(blob, to, notice),
+                    Reply::Given(false) | Reply::Nobody => Err(refusal::unknown(to, blob)),
+                    Reply::Left => Err(refusal::interrupted()),
+                },
             },
         }
     }

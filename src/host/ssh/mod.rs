@@ -25,7 +25,7 @@ mod wire; // key blobs and fingerprints
 
 use std::path::PathBuf;
 
-pub use notice::{Ask, NoOne, Notice, Terminal, terminal};
+pub use notice::{Ask, NoOne, Notice, Reply, Terminal, terminal};
 pub use outlook::{Agent, Outlook, outlook};
 pub use session::Ssh;
 

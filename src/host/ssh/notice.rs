@@ -68,14 +68,25 @@ impl fmt::Display for Notice {
     }
 }
 
+/// What came of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply<T> {
+    /// The person answered.
+    Given(T),
+    /// The person left, with Ctrl-C or by closing the terminal.
+    Left,
+    /// There is nobody to be asked.
+    Nobody,
+}
+
 /// A person at a terminal, or nobody. Prompts are complete sentences, already safe to show.
 pub trait Ask {
-    /// A passphrase for a key; `None` when nobody can be asked.
-    fn passphrase(&mut self, prompt: &str) -> Option<String>;
+    /// A passphrase for a key.
+    fn passphrase(&mut self, prompt: &str) -> Reply<String>;
     /// A password or another answer that the server wants; not echoed.
-    fn password(&mut self, prompt: &str) -> Option<String>;
+    fn password(&mut self, prompt: &str) -> Reply<String>;
     /// A question that only a written "yes" answers with yes.
-    fn yes(&mut self, question: &str) -> bool;
+    fn yes(&mut self, question: &str) -> Reply<bool>;
 }
 
 /// Nobody is there: in CI, in a pipe, under cron.
@@ -83,14 +94,14 @@ pub trait Ask {
 pub struct NoOne;
 
 impl Ask for NoOne {
-    fn passphrase(&mut self, _: &str) -> Option<String> {
-        None
+    fn passphrase(&mut self, _: &str) -> Reply<String> {
+        Reply::Nobody
     }
-    fn password(&mut self, _: &str) -> Option<String> {
-        None
+    fn password(&mut self, _: &str) -> Reply<String> {
+        Reply::Nobody
     }
-    fn yes(&mut self, _: &str) -> bool {
-        false
+    fn yes(&mut self, _: &str) -> Reply<bool> {
+        Reply::Nobody
     }
 }
 
@@ -110,25 +121,29 @@ pub fn terminal(interrupts: &Interrupts) -> Box<dyn Ask> {
 
 impl Terminal {
     /// Asks on the terminal itself, so that stdin and stdout stay free. Nothing that is typed is shown, not even what
-    /// was typed before the question stood there; none when the person answers with Ctrl-C.
-    fn secret(&self, prompt: &str) -> Option<String> {
-        let mut terminal = File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/tty")
-            .ok()?;
-        let shown = tcgetattr(&terminal).ok()?;
+    /// was typed before the question stood there.
+    fn secret(&self, prompt: &str) -> Reply<String> {
+        let tty = File::options().read(true).write(true).open("/dev/tty");
+        let Ok((mut terminal, shown)) = tty.and_then(|tty| {
+            let shown = tcgetattr(&tty)?;
+            Ok((tty, shown))
+        }) else {
+            return Reply::Nobody;
+        };
         let mut hidden = shown.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(&terminal, OptionalActions::Flush, &hidden).ok()?;
-        let mut answer = String::new();
+        if tcsetattr(&terminal, OptionalActions::Flush, &hidden).is_err() {
+            return Reply::Nobody;
+        }
         let known = self.0.known();
-        let answered = write!(terminal, "{prompt}").is_ok()
-            && self.typed(terminal.as_fd(), known)
-            && BufReader::new(&terminal).read_line(&mut answer).is_ok();
+        let reply = if write!(terminal, "{prompt}").is_ok() && self.typed(terminal.as_fd(), known) {
+            line(&mut BufReader::new(&terminal))
+        } else {
+            Reply::Left
+        };
         let _ = tcsetattr(&terminal, OptionalActions::Now, &shown);
         drop(writeln!(terminal));
-        answered.then(|| answer.trim_end_matches(['\n', '\r']).to_owned())
+        reply
     }
 
     /// Waits for a line; false when Ctrl-C came instead. `known` is from before the question was shown, or one
@@ -154,27 +169,33 @@ impl Terminal {
     }
 }
 
+/// One line, without its end. Where input has ended instead, the terminal was closed or the person typed Ctrl-D.
+fn line(from: &mut impl BufRead) -> Reply<String> {
+    let mut line = String::new();
+    match from.read_line(&mut line) {
+        Ok(1..) => Reply::Given(line.trim_end_matches(['\n', '\r']).to_owned()),
+        Ok(0) | Err(_) => Reply::Left,
+    }
+}
+
 impl Ask for Terminal {
-    fn passphrase(&mut self, prompt: &str) -> Option<String> {
+    fn passphrase(&mut self, prompt: &str) -> Reply<String> {
         self.secret(prompt)
     }
-    fn password(&mut self, prompt: &str) -> Option<String> {
+    fn password(&mut self, prompt: &str) -> Reply<String> {
         self.secret(prompt)
     }
-    fn yes(&mut self, question: &str) -> bool {
+    fn yes(&mut self, question: &str) -> Reply<bool> {
         let mut terminal = std::io::stderr();
         let known = self.0.known();
-        if write!(terminal, "{question} (yes/no) ")
-            .and_then(|()| terminal.flush())
-            .is_err()
-        {
-            return false;
-        }
-        if !self.typed(rustix::stdio::stdin(), known) {
+        let asked = write!(terminal, "{question} (yes/no) ").and_then(|()| terminal.flush());
+        if asked.is_err() || !self.typed(rustix::stdio::stdin(), known) {
             drop(writeln!(terminal));
-            return false;
+            return Reply::Left;
         }
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+        match line(&mut std::io::stdin().lock()) {
+            Reply::Given(answer) => Reply::Given(answer.trim() == "yes"),
+            Reply::Left | Reply::Nobody => Reply::Left,
+        }
     }
 }

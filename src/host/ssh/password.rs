@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ssh2::{KeyboardInteractivePrompt, Prompt};
 
-use super::Ask;
 use super::aside::backstop;
 use super::auth::{Attempts, Outcome};
+use super::{Ask, Reply, refusal};
 use crate::failure::Failure;
 use crate::words::shown;
 
@@ -27,7 +27,7 @@ pub(super) fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<b
             let mut person = Person {
                 ask: attempts.ask,
                 label: attempts.door.to.label(),
-                silent: false,
+                missed: None,
             };
             let session = &attempts.open.session;
             session.set_timeout(backstop(ANSWER));
@@ -35,12 +35,15 @@ pub(super) fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<b
             let inside = session
                 .userauth_keyboard_interactive(&attempts.door.to.user, &mut person)
                 .is_ok();
-            let silent = person.silent;
+            let missed = person.missed;
+            if missed == Some(Missed::Left) {
+                return Err(refusal::interrupted());
+            }
             if inside {
                 return Ok(true);
             }
-            attempts.alone |= silent;
-            if silent || attempts.open.link.closes_within(Duration::ZERO) {
+            attempts.alone |= missed.is_some();
+            if missed.is_some() || attempts.open.link.closes_within(Duration::ZERO) {
                 break;
             }
         }
@@ -51,9 +54,13 @@ pub(super) fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<b
     if accepts("password") && !attempts.alone {
         for _ in 0..ROUNDS {
             let prompt = format!("Password for {}: ", attempts.door.to.label());
-            let Some(password) = attempts.ask.password(&prompt) else {
-                attempts.alone = true;
-                break;
+            let password = match attempts.ask.password(&prompt) {
+                Reply::Given(password) => password,
+                Reply::Left => return Err(refusal::interrupted()),
+                Reply::Nobody => {
+                    attempts.alone = true;
+                    break;
+                }
             };
             let user = attempts.door.to.user.clone();
             match attempts.attempt(ANSWER, move |session| {
@@ -72,11 +79,18 @@ pub(super) fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<b
     Ok(false)
 }
 
+/// Why a question of the server's has no answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missed {
+    Left,
+    Nobody,
+}
+
 /// Hands the server's questions to the person.
 struct Person<'a> {
     ask: &'a mut dyn Ask,
     label: String,
-    silent: bool,
+    missed: Option<Missed>,
 }
 
 impl KeyboardInteractivePrompt for Person<'_> {
@@ -93,13 +107,23 @@ impl KeyboardInteractivePrompt for Person<'_> {
                 self.label,
                 shown(prompt.text.trim().as_bytes())
             );
-            match self.ask.password(&text) {
-                Some(answer) => answers.push(answer),
-                None => {
-                    self.silent = true;
-                    answers.push(String::new());
+            // Whoever left is not asked the next one.
+            let reply = match self.missed {
+                None => self.ask.password(&text),
+                Some(_) => Reply::Nobody,
+            };
+            let answer = match reply {
+                Reply::Given(answer) => answer,
+                Reply::Left => {
+                    self.missed = Some(Missed::Left);
+                    String::new()
                 }
-            }
+                Reply::Nobody => {
+                    self.missed = self.missed.or(Some(Missed::Nobody));
+                    String::new()
+                }
+            };
+            answers.push(answer);
         }
         answers
     }

@@ -17,7 +17,7 @@ fn unreachable(what: String) -> Failure {
 
 /// The person left while we connected; nothing has begun on this connection.
 pub fn interrupted() -> Failure {
-    Failure::new(Exit::Untouched, "stopped while connecting")
+    Failure::new(Exit::Untouched, "stopped while connecting").why("stopped on request")
 }
 
 fn name(to: &Resolved) -> String {
