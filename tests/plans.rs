@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use shipit::config;
 use shipit::plan::observed::Observed;
-use shipit::plan::{Baseline, Goal, Migration, explain::explain, plan};
+use shipit::plan::{Baseline, Goal, Migration, Plan, explain::explain, plan};
 
 const BASE: &str = "app: acme\nhost: deploy@example.org\nsource: .\n";
 const SERVICE: &str = "services:\n  - unit: acme.service\n    strategy: socket\n    health: {url: 'http://127.0.0.1:8080/'}\n";
@@ -302,4 +302,34 @@ fn a_whole_name_that_is_gone_is_not_the_beginning_of_its_neighbour() {
               host  acme runs 20260503-094503; nothing changed
               next  shipit releases"#]],
     );
+}
+
+/// Three staged releases after the live one, and room for two.
+#[test]
+fn staged_releases_stay_as_long_as_verified_ones_and_do_not_go_without_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("deploy.yml");
+    std::fs::write(&file, format!("{BASE}keep_releases: 2\n{SERVICE}")).unwrap();
+    let config = config::load(&file, None).unwrap();
+    let staged = "release d\nrelease e\nledger t 4 r staged d\nledger t 5 r staged e\n";
+    let planned = |more: &str, goal: &Goal| {
+        let seen = facts(&format!("{THREE}{staged}{more}"));
+        plan(&config, &seen, goal).unwrap()
+    };
+    let told = |plan: &Plan| plan.warnings.iter().any(|text| text.contains("never live"));
+    let two = planned("", &Goal::Prune);
+    assert_eq!(two.prunes(), ["a"]);
+    assert!(!told(&two));
+    let three = "release f\nledger t 6 r staged f\n";
+    // One of them goes live: it is no longer one that waits.
+    assert_eq!(planned(three, &deploy("d")).prunes(), ["a", "b"]);
+    for goal in [Goal::Prune, deploy("g")] {
+        let plan = planned(three, &goal);
+        assert!(
+            plan.prunes().contains(&"d".to_owned()),
+            "{:?}",
+            plan.prunes()
+        );
+        assert!(told(&plan), "{:?}", plan.warnings);
+    }
 }

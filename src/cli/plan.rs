@@ -36,6 +36,8 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         },
     )?;
     plan.warnings.extend(drift);
+    let ignored = engine::ignored::told(&config.source, &scanned.manifest);
+    plan.warnings.extend(ignored);
     let mut out = files(host.as_mut(), &config, &seen, &scanned.manifest);
     let hooks = &config.hooks;
     for (name, hook) in [

@@ -2,7 +2,7 @@
 
 use super::attempt::{self, SoFar, Turn};
 use super::stage::Unstaged;
-use super::{Ending, Run, local, stage, units};
+use super::{Ending, Run, ignored, local, stage, units};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::plan::ledger::State;
@@ -165,9 +165,15 @@ fn read_source(run: &mut Run<'_>) -> Result<Scanned, Failure> {
         exclude: &run.config.exclude,
     };
     let scanned = scan(&source, run.interrupts)?;
-    for text in &scanned.warnings {
+    // What a build makes is mostly ignored by git, and meant to be shipped.
+    let ignored = match run.config.build {
+        None => ignored::told(&run.config.source, &scanned.manifest),
+        Some(_) => None,
+    };
+    for text in scanned.warnings.iter().chain(&ignored) {
         run.report.event(&Event::Warning { text: text.clone() });
     }
+    run.go_on("reading the source")?;
     Ok(scanned)
 }
 

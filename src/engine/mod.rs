@@ -7,6 +7,7 @@ pub mod deploy;
 pub mod examine;
 pub mod facts;
 pub mod follow;
+pub mod ignored;
 pub mod last_word;
 pub mod local;
 pub mod rollback;

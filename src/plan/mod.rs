@@ -164,6 +164,7 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         settle.push(Step::Bad(left.clone()));
     }
     let prune = releases::to_prune(config, seen, &next);
+    warnings.extend(releases::unused(seen, &prune));
     if !prune.is_empty() {
         settle.push(Step::Prune(prune));
     }
@@ -186,10 +187,9 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
 /// A plan without a switch: it holds the host while it removes what is old.
 fn only_prune(config: &Config, seen: &Observed, live: Option<String>) -> Plan {
     let next = live.clone().unwrap_or_else(|| "-".into());
-    let settle = vec![
-        Step::Prune(releases::to_prune(config, seen, &next)),
-        Step::Spare,
-    ];
+    let prune = releases::to_prune(config, seen, &next);
+    let warnings = releases::unused(seen, &prune).into_iter().collect();
+    let settle = vec![Step::Prune(prune), Step::Spare];
     Plan {
         change: Change {
             command: Command::Prune,
@@ -200,7 +200,7 @@ fn only_prune(config: &Config, seen: &Observed, live: Option<String>) -> Plan {
         switch: vec![],
         revert: vec![],
         settle,
-        warnings: vec![],
+        warnings,
         advice: vec![],
     }
 }

@@ -127,8 +127,8 @@ pub fn migrated_since<'a>(seen: &'a Observed, id: &str) -> Vec<&'a str> {
 }
 
 /// What may be removed once `next` is confirmed: beyond the newest `keep_releases` verified ones (with
-/// `next` among them, and always with one to roll back to), and all failed, bad or staged ones but the
-/// newest of each. Never the live one or `next`, nor anything the ledger does not know. The host checks again, with what is in use there.
+/// `next` among them, and always with one to roll back to), beyond as many staged ones (somebody may have asked for
+/// each of them), and all failed or bad ones but the newest. Never the live one or `next`, nor anything the ledger does not know. The host checks again, with what is in use there.
 #[must_use]
 pub fn to_prune(config: &Config, seen: &Observed, next: &str) -> Vec<String> {
     let live = seen.live();
@@ -152,7 +152,7 @@ pub fn to_prune(config: &Config, seen: &Observed, next: &str) -> Vec<String> {
             }
             Some(State::Staged) => {
                 staged += 1;
-                staged <= 1
+                staged <= config.keep_releases as usize
             }
             _ => {
                 failed += 1;
@@ -165,6 +165,22 @@ pub fn to_prune(config: &Config, seen: &Observed, next: &str) -> Vec<String> {
     }
     gone.reverse();
     gone
+}
+
+/// The warning that releases go which were staged and never live: nobody misses them without a word.
+#[must_use]
+pub fn unused(seen: &Observed, gone: &[String]) -> Option<String> {
+    let staged: Vec<&str> = gone
+        .iter()
+        .map(String::as_str)
+        .filter(|id| seen.ledger.state(id) == Some(State::Staged))
+        .collect();
+    (!staged.is_empty()).then(|| {
+        format!(
+            "newer ones are staged: what was staged and never live is removed: {}",
+            staged.join(", ")
+        )
+    })
 }
 
 /// True when a service's process may still run from this release: it was live when the process started.

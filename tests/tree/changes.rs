@@ -192,7 +192,11 @@ fn database(tree: &Tree) -> fs::File {
 fn scanned_while(tree: &Tree, mut change: impl FnMut() -> bool + Send) -> Result<Scanned, Failure> {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| while !done.load(Ordering::Relaxed) && !change() {});
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) && !change() {
+                std::thread::yield_now();
+            }
+        });
         let scanned = tree.scan();
         done.store(true, Ordering::Relaxed);
         scanned

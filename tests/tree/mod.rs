@@ -5,6 +5,7 @@ mod archives; // an archive as a source
 mod changes; // a source that changes under our hands
 mod excluded; // what stays at home
 mod hostile; // archives that nobody should unpack
+mod memory; // how much of it a source takes
 mod raw; // archives written by hand
 mod refused; // what a host must not get, and what a person is told
 mod round_trip; // what arrives is what was there

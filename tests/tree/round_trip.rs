@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use sha2::{Digest as _, Sha256};
 use shipit::release::Kind;
 
-use super::{Tree, alone, arrives, listing, unpack, unpack_in};
+use super::{Tree, arrives, listing, unpack, unpack_in};
 
 #[test]
 fn names_of_any_bytes_arrive_as_they_are() {
@@ -284,35 +284,6 @@ fn a_pack_that_nobody_reads_to_its_end_lets_go() {
     pack.read_exact(&mut [0; 10]).unwrap();
     drop(pack);
     drop(scanned.pack());
-}
-
-#[test]
-fn memory_stays_flat_over_many_files_and_large_ones() {
-    if !alone(
-        "tree::round_trip::memory_stays_flat_over_many_files_and_large_ones",
-        None,
-    ) {
-        return;
-    }
-    let tree = Tree::new();
-    for at in 0..12_000 {
-        tree.file(format!("dir-{}/module-{at}.js", at / 100), format!("{at}"));
-    }
-    fs::File::create(tree.at("large"))
-        .unwrap()
-        .set_len(100_000_000)
-        .unwrap();
-    let scanned = tree.scan().unwrap();
-    assert_eq!(scanned.manifest.files(), 12_001);
-    std::io::copy(&mut scanned.pack(), &mut std::io::sink()).unwrap();
-    assert_eq!(scanned.manifest.digest(), scanned.manifest.digest());
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(peak < 64 * 1024, "{peak} kB");
 }
 
 #[test]

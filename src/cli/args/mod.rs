@@ -170,7 +170,7 @@ pub enum Command {
     /// Remove old releases
     #[command(
         long_about = "Example:\n  shipit prune --keep 2\n\nRemoves what is older than the newest keep_releases verified releases; never the live one, one in use, \
-        or the one to roll back to."
+        or the one to roll back to. As many staged ones stay, and the newest that failed."
     )]
     Prune(Prune),
     /// Check, explain and write systemd units
@@ -259,7 +259,7 @@ pub struct Rollback {
 /// `prune`
 #[derive(ClapArgs, Debug)]
 pub struct Prune {
-    /// How many verified releases stay; by default keep_releases
+    /// How many verified and how many staged releases stay; by default keep_releases
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub keep: Option<u32>,
 }
