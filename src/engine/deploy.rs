@@ -99,25 +99,22 @@ fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failur
                 // While this client waited for its turn, somebody else's prune may have taken what it had staged.
                 match staged.take().filter(|id| seen.releases.contains(id)) {
                     Some(id) => staged.insert(id).clone(),
-                    None => {
-                        match on_host(run, host.as_mut(), &seen, scanned, wish) {
-                            Ok(id) => {
-                                so_far.sent = host.traffic().0;
-                                staged.insert(id).clone()
-                            }
-                            Err(Unstaged::Changed(failure)) if reading == Reading::First => {
-                                reading = Reading::Again;
-                                let text =
-                                    format!("{}; reading the source once more", failure.what);
-                                run.report.event(&Event::Warning { text });
-                                *scanned = read_source(run)?;
-                                continue;
-                            }
-                            Err(Unstaged::Changed(failure) | Unstaged::Failed(failure)) => {
-                                return Err(failure);
-                            }
+                    None => match on_host(run, host.as_mut(), &seen, scanned, wish) {
+                        Ok(id) => {
+                            so_far.sent = host.traffic().0;
+                            staged.insert(id).clone()
                         }
-                    }
+                        Err(Unstaged::Changed(failure)) if reading == Reading::First => {
+                            reading = Reading::Again;
+                            let text = format!("{}; reading the source once more", failure.what);
+                            run.report.event(&Event::Warning { text });
+                            *scanned = read_source(run)?;
+                            continue;
+                        }
+                        Err(Unstaged::Changed(failure) | Unstaged::Failed(failure)) => {
+                            return Err(failure);
+                        }
+                    },
                 }
             }
         };
