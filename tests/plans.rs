@@ -223,7 +223,7 @@ fn all_that_a_host_lacks_is_named_at_once() {
               why   the guard shipit-acme.path is not active: nothing would carry the switch out
               why   deploy may not run `sudo /usr/bin/systemctl stop acme.service`
               host  nothing changed
-              next  shipit setup --as root@HOST"#]],
+              next  shipit setup --as root@example.org"#]],
     );
 }
 
@@ -238,6 +238,7 @@ fn a_strategy_that_the_units_cannot_carry_is_refused_with_the_line_to_add() {
             error: the host's units cannot carry this deploy
               why   acme.socket is not listening: `sudo systemctl enable --now acme.socket`
               host  nothing changed
+              next  shipit unit install --as root@example.org    # if this repository has what is missing
               next  shipit doctor"#]],
     );
     let reload = SERVICE.replace("socket", "reload");
@@ -249,6 +250,7 @@ fn a_strategy_that_the_units_cannot_carry_is_refused_with_the_line_to_add() {
             error: the host's units cannot carry this deploy
               why   acme.service cannot reload: add `ExecReload=/bin/kill -HUP $MAINPID` under [Service] (and a handler in the app), then `sudo systemctl daemon-reload`
               host  nothing changed
+              next  shipit unit install --as root@example.org    # if this repository has what is missing
               next  shipit doctor"#]],
     );
 }
@@ -281,7 +283,7 @@ fn a_current_that_is_not_ours_is_shown_and_never_touched() {
             error: /opt/acme/current is a directory
               why   shipit only ever replaces a link to one of its own releases
               host  nothing changed
-              next  shipit setup    # adopts a link to a release made by another tool"#]],
+              next  shipit setup --as root@example.org    # adopts a link to a release made by another tool"#]],
     );
 }
 

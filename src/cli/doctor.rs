@@ -30,7 +30,11 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let desk = desk(global, &link);
     let mut report = super::reporter(global);
     let evidence = engine::examine::examine(&mut link, &config, desk, report.as_mut());
-    let diagnosis = diagnosis::diagnose(&config, &evidence);
+    let mut diagnosis = diagnosis::diagnose(&config, &evidence);
+    let typed = super::retype::Typed::of(global);
+    for finding in &mut diagnosis.findings {
+        finding.next = typed.lines(&finding.next);
+    }
     super::results(&if global.json {
         object(Some(&config), &diagnosis, evidence.skew)
     } else {

@@ -160,6 +160,11 @@ fn one(
     match answer.code {
         0 => {}
         30 => return Err(held(&Request::parse(&answer.out), "nothing changed")),
+        35 => {
+            let setup = config.host.as_root("shipit setup");
+            return Err(unwell(35, &text, &answer.err, unit, &was, verb)
+                .next(format!("{setup}    # the sudo rule gets the line")));
+        }
         code => return Err(unwell(code, &text, &answer.err, unit, &was, verb)),
     }
     let nothing = verb == Verb::Start && was == state;
@@ -242,7 +247,7 @@ fn unwell(code: i32, text: &str, err: &[Vec<u8>], unit: &str, was: &str, verb: V
         failure = failure.host(format!("{unit} was {}", was.replace(' ', ", ")));
     }
     match code {
-        35 => failure.next("shipit setup --as root@HOST    # the sudo rule gets the line"),
+        35 => failure,
         34 => failure
             .next(format!("shipit logs --unit {unit}"))
             .next("shipit status"),

@@ -44,7 +44,13 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
     }
     let version = before.map_or("any".to_owned(), |said| said.version);
     let said = place.ask(verb, &version, &content)?;
-    changed(global, &config, &said, restart);
+    let runs = match seen.live() {
+        Some(_) => Runs::Release,
+        None => Runs::Nothing,
+    };
+    // Without a release there is nothing that could be started; the first deploy does.
+    let restart = restart && runs == Runs::Release;
+    changed(global, &config, &said, runs, restart);
     if let (EnvCommand::Unset { names, .. }, false) = (command, global.json || global.quiet) {
         for name in names {
             if !said.changes.iter().any(|(_, changed)| changed == name) {
@@ -68,6 +74,13 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
         )?;
     }
     Ok(Exit::Done)
+}
+
+/// Whether anything runs that could take up what changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    Release,
+    Nothing,
 }
 
 /// The file on the host.
@@ -253,7 +266,10 @@ impl Place<'_> {
 
     fn refused(&self, code: i32, err: &[Vec<u8>]) -> Failure {
         let file = file(self.config);
-        let setup = "shipit setup --as root@HOST    # again: it installs the helper";
+        let setup = format!(
+            "{}    # again: it installs the helper",
+            self.config.host.as_root("shipit setup")
+        );
         let failure = match code {
             54 => Failure::new(
                 Exit::Untouched,
@@ -302,7 +318,7 @@ fn list(global: &Global, config: &Config, said: &Said) {
     unread(global, config, said);
 }
 
-fn changed(global: &Global, config: &Config, said: &Said, restart: bool) {
+fn changed(global: &Global, config: &Config, said: &Said, runs: Runs, restart: bool) {
     let of = |word: &str| -> Vec<&str> {
         let all = said.changes.iter().filter(|(what, _)| what == word);
         all.map(|(_, name)| name.as_str()).collect()
@@ -323,9 +339,14 @@ fn changed(global: &Global, config: &Config, said: &Said, restart: bool) {
     } else {
         unread(global, config, said);
         if !said.readers.is_empty() && !restart {
-            super::results(
-                "next: shipit restart    # running processes keep what they were started with\n",
-            );
+            let next = match runs {
+                Runs::Release => {
+                    "shipit restart    # running processes keep what they were started with"
+                }
+                Runs::Nothing => "shipit deploy    # no release is live yet",
+            };
+            let next = super::retype::Typed::of(global).line(next);
+            super::results(&format!("next: {next}\n"));
         }
     }
 }

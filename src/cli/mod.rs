@@ -15,6 +15,7 @@ mod plan;
 mod project;
 mod prune;
 mod releases;
+mod retype;
 mod rollback;
 mod root;
 mod run;
@@ -39,12 +40,16 @@ use crate::report::{self, Loudness};
 use crate::words;
 use args::{Args, Command, Global};
 use link::SshLink;
+use retype::{Retold, Typed};
 
 /// Runs the command line. Returns the exit code.
 #[must_use]
 pub fn main() -> u8 {
     let args = match Args::try_parse() {
-        Ok(args) => args,
+        Ok(mut args) => {
+            args.global.words = std::env::args_os().skip(1).collect();
+            args
+        }
         Err(error) => {
             let _ = error.print();
             return if error.use_stderr() {
@@ -86,19 +91,18 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Command::Prune(wish) => prune::run(global, wish),
         Command::Unit(command) => unit::run(global, command),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                *shell,
-                &mut Args::command(),
-                "shipit",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Args::command(), "shipit", &mut script);
+            results(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
         Command::Man => {
             let page = clap_mangen::Man::new(Args::command());
-            page.render(&mut std::io::stdout()).map_err(|e| {
+            let mut text = Vec::new();
+            page.render(&mut text).map_err(|e| {
                 Failure::new(Exit::Untouched, "the page could not be written").why(e.to_string())
             })?;
+            results(&String::from_utf8_lossy(&text));
             Ok(Exit::Done)
         }
     }
@@ -123,6 +127,7 @@ fn tell(global: &Global, failure: &Failure) {
         reporter(global).event(&report::event::Event::Ended(Box::new(ended)));
         return;
     }
+    let failure = Typed::of(global).failure(failure);
     let mut err = std::io::stderr().lock();
     for line in failure.to_string().lines() {
         let _ = writeln!(err, "{}", words::shown(line.as_bytes()));
@@ -138,7 +143,8 @@ fn reporter(global: &Global) -> Box<dyn Report> {
     let json = global
         .json
         .then(|| report::json::Json::new(Box::new(std::io::stdout())));
-    report::choose(json, loudness, global.color)
+    let report = report::choose(json, loudness, global.color);
+    Box::new(Retold::new(global, report))
 }
 
 fn configuration(global: &Global) -> Result<Config, Failure> {

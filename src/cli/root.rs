@@ -36,15 +36,15 @@ pub(super) fn link(
 ///
 /// # Errors
 /// When the answer is no or Ctrl-C, and where nobody can answer: then `--yes` has to be said.
-pub(super) fn agreed(command: &str, interrupts: &Interrupts) -> Result<(), Failure> {
+pub(super) fn agreed(interrupts: &Interrupts) -> Result<(), Failure> {
     if !somebody() {
         return Err(Failure::new(
             Exit::Usage,
             "there is no terminal here, so nobody can be asked whether root may do this",
         )
         .host("nothing changed")
-        .next(format!("{command} --print    # look at it"))
-        .next(format!("{command} --yes      # do it")));
+        .next("shipit … --print    # look at it")
+        .next("shipit … --yes    # do it"));
     }
     match ssh::terminal(interrupts).yes("Do this as root on the host?") {
         Reply::Given(true) => Ok(()),

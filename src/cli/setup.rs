@@ -10,15 +10,23 @@ use crate::host::Host;
 use crate::interrupt::Interrupts;
 use crate::plan::guard::{Guard, guard};
 use crate::plan::needs;
-use crate::plan::observed::Observed;
+use crate::plan::observed::{Observed, Root};
 use crate::remote::{self, Script};
 use crate::report::event::{Event, Report};
 use crate::words;
 
 /// What root lends to the deploy user, one exact sudo line each.
-const HELPERS: [(&str, &str); 2] = [
-    ("env", remote::ENV_HELPER),
-    ("journal", remote::JOURNAL_HELPER),
+const HELPERS: [(&str, &str, &str); 2] = [
+    (
+        "env",
+        "for `shipit env`: changes the app's environment file, which is root's",
+        remote::ENV_HELPER,
+    ),
+    (
+        "journal",
+        "for `shipit logs`: reads the journal of the app's units",
+        remote::JOURNAL_HELPER,
+    ),
 ];
 
 pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> {
@@ -39,6 +47,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
             &user,
             "the app's group",
             &guard(&config, &user),
+            Detail::Whole,
         );
         return Ok(Exit::Done);
     }
@@ -60,14 +69,18 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     let guard = guard(&config, &user);
     lacking(&seen)?;
     if !global.quiet && !global.json {
-        let former = former(&config, &seen, &user);
-        show(&config, former, &user, &group, &guard);
+        let detail = if wish.print || global.verbose {
+            Detail::Whole
+        } else {
+            Detail::Names
+        };
+        show(&config, Some(&seen), &user, &group, &guard, detail);
     }
     if wish.print {
         return Ok(Exit::Done);
     }
     if !wish.yes {
-        root::agreed("shipit setup", &interrupts)?;
+        root::agreed(&interrupts)?;
     }
     carry_out(
         host.as_mut(),
@@ -79,12 +92,26 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         &interrupts,
         report.as_mut(),
     )?;
+    let next = if installs(&config, &seen) {
+        config.host.as_root("shipit unit install")
+    } else {
+        "shipit deploy".into()
+    };
     super::results(&format!(
-        "{} is ready for {}; next: shipit deploy\n",
+        "{} is ready for {}; next: {}\n",
         config.host,
-        config.app.as_str()
+        config.app.as_str(),
+        super::retype::Typed::of(global).line(&next)
     ));
     Ok(Exit::Done)
+}
+
+/// Whether the app's units wait in the repository, and systemd on the host has none of that name.
+fn installs(config: &Config, seen: &Observed) -> bool {
+    config.services.iter().any(|service| {
+        let unit = service.unit.as_str();
+        seen.property(unit, "LoadState") == "not-found" && config.units.dir.join(unit).is_file()
+    })
 }
 
 /// The user that deploys: the one of deploy.yml; where it names none, the one that logs in day by day.
@@ -151,46 +178,78 @@ fn lacking(seen: &Observed) -> Result<(), Failure> {
     Err(failure.next("apt-get install curl tar util-linux    # on the host, as root"))
 }
 
-fn show(config: &Config, former: Option<&str>, user: &str, group: &str, guard: &Guard) {
+/// How much of what root would write is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// Each file by its name and what it is for; the sudo rule whole, as that is what is granted.
+    Names,
+    /// Every line of every file.
+    Whole,
+}
+
+fn show(
+    config: &Config,
+    seen: Option<&Observed>,
+    user: &str,
+    group: &str,
+    guard: &Guard,
+    detail: Detail,
+) {
     let (app, root) = (config.app.as_str(), config.root.as_str());
     let group = words::shown(group.as_bytes());
     let mut out = format!(
-        "As root, shipit will:\n  make the user {user}, if it is not there\n  make {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
+        "As root, shipit will:\n  make the user {user}, if it is not there, for the same keys as the login that does this\n  \
+         make {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
     );
-    if let Some(former) = former {
+    if let Some(former) = seen.and_then(|seen| former(config, seen, user)) {
         let former = words::shown(former.as_bytes());
         out.push_str(&format!(
             "  take {app} from {former}: its sudo rule goes, and what it has in {root} becomes {user}'s\n"
         ));
     }
-    for (path, text) in [
+    if seen.is_some_and(|seen| seen.root == Root::Bare) {
+        out.push_str(&format!(
+            "  take over the releases that another tool left in {root}, and make current a relative link\n"
+        ));
+    }
+    let units = "/etc/systemd/system/shipit-";
+    let mut files = vec![
         (
-            format!("/etc/systemd/system/shipit-{app}.path"),
-            &guard.path_unit,
+            format!("{units}{app}.path"),
+            "starts the next one whenever a switch is asked for",
+            guard.path_unit.as_str(),
         ),
         (
-            format!("/etc/systemd/system/shipit-{app}.service"),
+            format!("{units}{app}.service"),
+            "carries a switch out, or undoes it, as the deploy user",
             &guard.service_unit,
         ),
         (
-            format!("/etc/systemd/system/shipit-{app}-boot.service"),
+            format!("{units}{app}-boot.service"),
+            "at boot: takes back a switch that a power cut interrupted",
             &guard.boot_unit,
         ),
-        (format!("/etc/sudoers.d/shipit-{app}"), &guard.sudo_rule),
-    ] {
-        if !text.is_empty() {
-            write(&mut out, &path, text);
-        }
-    }
+    ];
     // Without a sudo rule nobody would be let run them.
     if !guard.sudo_rule.is_empty() {
-        for (name, text) in HELPERS {
-            write(
-                &mut out,
-                &format!("/usr/local/lib/shipit/{app}/{name}"),
-                text,
-            );
+        files.extend(
+            HELPERS.map(|(name, what, text)| {
+                (format!("/usr/local/lib/shipit/{app}/{name}"), what, text)
+            }),
+        );
+    }
+    for (path, what, text) in files {
+        match detail {
+            Detail::Whole => write(&mut out, &path, text),
+            Detail::Names => out.push_str(&format!("  write {path}\n      {what}\n")),
         }
+    }
+    if !guard.sudo_rule.is_empty() {
+        let path = format!("/etc/sudoers.d/shipit-{app}");
+        write(&mut out, &path, &guard.sudo_rule);
+    }
+    if detail == Detail::Names {
+        out.push_str("  (with -v, or --print, every line of these files is shown)\n");
     }
     super::results(&out);
 }
@@ -198,7 +257,8 @@ fn show(config: &Config, former: Option<&str>, user: &str, group: &str, guard: &
 fn write(out: &mut String, path: &str, text: &str) {
     out.push_str(&format!("  write {path}:\n"));
     for line in text.lines() {
-        out.push_str(&format!("      {line}\n"));
+        let line = format!("      {line}");
+        out.push_str(&format!("{}\n", line.trim_end()));
     }
 }
 
@@ -244,7 +304,7 @@ fn carry_out(
         40 | 1 if seen.uid != Some(0) => failure
             .why("this login has neither root nor sudo; one of them is needed once, for three units and a sudo rule")
             .why("an app whose units belong to `systemctl --user` cannot be deployed")
-            .next(format!("shipit setup --as root@{}", config.host.host)),
+            .next(config.host.as_root("shipit setup")),
         48 => {
             let request = Observed::parse(&answer.out).request.unwrap_or_default();
             failure = held(&request, "the app is still the former deploy user's");
@@ -253,6 +313,15 @@ fn carry_out(
         }
         42 => failure,
         41 => failure.why("visudo refused the rule; nothing of it was installed"),
+        43 => {
+            failure.host = Some("nothing changed".into());
+            failure
+                .why("another environment, or another deploy.yml, has that name: its deploys would stop working")
+                .next(format!(
+                    "write `app: {}-2`, or any other name, in deploy.yml or below its environment",
+                    config.app.as_str()
+                ))
+        }
         code => failure.why(format!("it left with {code}")),
     };
     Err(failure)

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::args::Global;
+use super::retype::Typed;
 use crate::config::Config;
 use crate::engine::session;
 use crate::failure::{Exit, Failure};
@@ -30,7 +31,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     super::results(&if global.json {
         format!("{}\n", view.object())
     } else {
-        view.text()
+        view.text(&Typed::of(global))
     });
     Ok(if seen.is_degraded() {
         Exit::Degraded
@@ -109,7 +110,8 @@ impl View<'_> {
             "degraded": seen.degraded, "units": units, "timers": timers, "deploys": deploys, "unreadable": self.unreadable()})
     }
 
-    fn text(&self) -> String {
+    fn text(&self, typed: &Typed) -> String {
+        let next = |line: &str| format!("next: {}", typed.line(line));
         let mut lines = vec![self.live()];
         for unit in needs::units(self.config) {
             lines.extend(self.unit(unit));
@@ -144,12 +146,16 @@ impl View<'_> {
                 request.command, request.next, request.by, request.since
             ));
             lines.push(format!("  at {}", request.step));
-            lines.push("next: shipit attach".into());
+            lines.push(next("shipit attach"));
         } else if let Some(run) = &self.seen.degraded {
             lines.push(format!(
                 "degraded since run {run}: going back failed, a person is needed"
             ));
-            lines.push("next: shipit logs, then shipit rollback RELEASE or shipit deploy".into());
+            lines.push(next(
+                "shipit logs    # then: shipit rollback RELEASE, or shipit deploy",
+            ));
+        } else if self.seen.live().is_none() {
+            lines.push(next("shipit deploy"));
         }
         lines
             .iter()

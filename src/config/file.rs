@@ -59,7 +59,7 @@ pub fn find(start: &Path) -> Result<PathBuf, Failure> {
                 "{other} is there; shipit's file is called {FILE_NAME}"
             ))
         }
-        None => failure.next("shipit init"),
+        None => failure.next("shipit init    # or cd to the project that has one"),
     })
 }
 

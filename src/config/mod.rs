@@ -244,7 +244,7 @@ fn failure(name: &str, problems: &[tree::Problem]) -> Failure {
     if problems.len() > MOST {
         failure = failure.why(format!("… and {} more", problems.len() - MOST));
     }
-    failure.next("shipit init --print     (or see deploy.example.yml)")
+    failure.next("shipit init --print    # an example to compare with")
 }
 
 #[cfg(test)]

@@ -31,6 +31,42 @@ impl Target {
         .to_string()
     }
 
+    /// The words after `ssh` that lead there: `-p 2222 deploy@app.example.com`.
+    #[must_use]
+    pub fn ssh_to(&self) -> String {
+        let port = self.port.map(|port| format!("-p {port} "));
+        let user = self.user.as_ref().map(|user| format!("{user}@"));
+        format!(
+            "{}{}{}",
+            port.unwrap_or_default(),
+            user.unwrap_or_default(),
+            self.host
+        )
+    }
+
+    /// The same for scp and a path there: `-P 2222 deploy@app.example.com:/opt/acme/shared/env`.
+    #[must_use]
+    pub fn scp_to(&self, path: &str) -> String {
+        let port = self.port.map(|port| format!("-P {port} "));
+        let user = self.user.as_ref().map(|user| format!("{user}@"));
+        let host = if is_v6(&self.host) {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        format!(
+            "{}{}{host}:{path}",
+            port.unwrap_or_default(),
+            user.unwrap_or_default()
+        )
+    }
+
+    /// A command that needs root on the host, as a line to type: `shipit setup --as root@app.example.com`.
+    #[must_use]
+    pub fn as_root(&self, command: &str) -> String {
+        format!("{command} --as {}", self.with_login("root"))
+    }
+
     /// Reads `[user@]host[:port]`, `[user@][v6]:port` and `[user@]v6`.
     ///
     /// # Errors

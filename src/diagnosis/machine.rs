@@ -84,7 +84,7 @@ pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) ->
 /// What `needs` misses. Before `setup` ran all of it has one cause.
 fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
     let app = config.app.as_str();
-    let setup = "shipit setup --as root@HOST";
+    let setup = config.host.as_root("shipit setup");
     let lacks = needs::lacks(config, seen);
     let of = |mend: Mend| lacks.iter().filter(move |lack| lack.mend == mend);
     let mut found: Vec<Finding> = of(Mend::Person)
@@ -106,26 +106,21 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
                 format!("this host was not set up for {app}"),
             )
             .why(whats.join("; "))
-            .next(setup),
+            .next(&setup),
         );
         return found;
     }
     found.extend(of(Mend::Setup).map(|lack| {
         Finding::error(Area::Host, Depth::Host, &lack.what)
             .why("a deploy is refused until it is there; setup may be run again at any time")
-            .next(setup)
+            .next(&setup)
     }));
-    let refused: Vec<&str> = of(Mend::Rule).map(|lack| lack.what.as_str()).collect();
-    if let Some((first, rest)) = refused.split_first() {
-        let more = if rest.is_empty() {
-            String::new()
-        } else {
-            format!(", and {} more lines", rest.len())
-        };
+    let rule: Vec<needs::Lack> = of(Mend::Rule).cloned().collect();
+    if let Some(refused) = needs::refused_lines(&rule) {
         found.push(
-            Finding::error(Area::Host, Depth::Host, format!("{first}{more}"))
+            Finding::error(Area::Host, Depth::Host, refused)
                 .why("the conductor drives the units by exactly these lines; the sudo rule is older than deploy.yml, or not read")
-                .next(setup)
+                .next(&setup)
                 .next(format!("sudo -l    # as {} on the host: what it may run", seen.user)),
         );
     }
@@ -134,7 +129,7 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
         found.push(
             Finding::error(Area::Host, Depth::Host, format!("{boot} is not enabled"))
                 .why("after a power cut in a switch the app could start from a release that nobody confirmed")
-                .next(setup),
+                .next(&setup),
         );
     }
     if !seen.spare && seen.live().is_some() {
@@ -161,7 +156,7 @@ fn outdated(config: &Config, seen: &Observed, live: Option<&Live>) -> Option<Fin
             "this host was set up by an older shipit",
         )
         .why("deploys go on, but `env`, `start`, `stop`, `reload` and the filters of `logs` find nothing there to use")
-        .next("shipit setup --as root@HOST")
+        .next(config.host.as_root("shipit setup"))
     })
 }
 

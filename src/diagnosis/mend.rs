@@ -1,10 +1,18 @@
 //! The lines to type for what a rule found on a host. What a rule would have written into the unit is the rule's own.
 
+use crate::config::Config;
 use crate::unit::render;
 use crate::unit::rules::Finding;
 
 /// The lines that put a finding right, on the host or in the unit. `repository`: whether the unit is kept there.
-pub(super) fn lines(app: &str, unit: &str, finding: &Finding, repository: bool) -> Vec<String> {
+pub(super) fn lines(
+    config: &Config,
+    unit: &str,
+    finding: &Finding,
+    repository: bool,
+) -> Vec<String> {
+    let app = config.app.as_str();
+    let install = config.host.as_root("shipit unit install");
     let explain = format!("shipit unit explain {}", finding.rule);
     let quoted = |key: &str| {
         let rest = finding.message.split_once(key)?.1;
@@ -21,13 +29,13 @@ pub(super) fn lines(app: &str, unit: &str, finding: &Finding, repository: bool) 
         }
         "drift-load" if finding.message.contains("no such unit") => {
             if repository {
-                vec!["shipit unit install".into()]
+                vec![install]
             } else {
-                vec!["shipit unit generate && shipit unit install".into()]
+                vec![format!("shipit unit generate && {install}")]
             }
         }
         "drift-repository" | "socket-listen-changed" => {
-            vec!["shipit unit diff".into(), "shipit unit install".into()]
+            vec!["shipit unit diff".into(), install]
         }
         "drift-load" => vec![format!("sudo systemd-analyze verify {}", finding.file)],
         "drift-disabled" => vec![format!("sudo systemctl enable {unit}")],

@@ -61,12 +61,7 @@ pub(super) fn findings(
             .why(rule.map(rules::Rule::in_production).unwrap_or_default());
             one.place = Some((finding.file.clone(), finding.line));
             one.rule = Some(finding.rule);
-            one.next = mend::lines(
-                config.app.as_str(),
-                name,
-                &finding,
-                facts.repository.is_some(),
-            );
+            one.next = mend::lines(config, name, &finding, facts.repository.is_some());
             if one.depth == Depth::State {
                 one.log = evidence.journals.get(name).cloned().unwrap_or_default();
             }

@@ -291,18 +291,41 @@ fn refused(config: &Config, name: &str, answer: &Answer, sent: &Manifest) -> Fai
             .next("shipit doctor"),
         26 => {
             failure.what = "a shared file is missing on the host".into();
-            failure.next(format!(
-                "scp FILE {}:{root}/shared/    # or write it as `env?` to make it optional",
-                config.host
-            ))
+            missing_shared(config, failure)
         }
         20..=22 => failure
             .why(format!(
                 "{root}/releases could not be opened for a new release"
             ))
             .next("shipit doctor"),
+        // sh(1): 127 is a command that was not found.
+        127 if name == "prepare" => failure
+            .why("it left with 127: the deploy user finds no such command on the host")
+            .next("install it on the host, as root; then: shipit deploy"),
+        code if name == "prepare" => failure
+            .why(format!("it left with {code}"))
+            .next("shipit deploy -v    # again, with all that it says"),
         code => failure.why(format!("it left with {code}")),
     }
+}
+
+/// A line for each shared file that has to be put there, as the host named them; their directories are made by now.
+fn missing_shared(config: &Config, mut failure: Failure) -> Failure {
+    let shared = format!("{}/shared/", config.root.as_str());
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_./@%+=,-".contains(c);
+    let of_line = |line: &String| {
+        let file = line.strip_prefix("missing ")?.strip_prefix(&shared)?;
+        file.chars().all(plain).then(|| file.to_owned())
+    };
+    let missing: Vec<String> = failure.why.iter().filter_map(of_line).collect();
+    for file in &missing {
+        let to = config.host.scp_to(&format!("{shared}{file}"));
+        failure = failure.next(format!("scp {file} {to}    # from wherever you keep it"));
+    }
+    let optional = missing.first().map_or("env", String::as_str);
+    failure.next(format!(
+        "write `{optional}?` under shared in deploy.yml    # if the app can do without it"
+    ))
 }
 
 /// The first `most` paths that differ, in words.

@@ -122,7 +122,7 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         split(turnover.revert, &mut back, &mut back_awaits);
     }
     if !lacks.is_empty() {
-        return Err(needs::units_lack(lacks));
+        return Err(needs::units_lack(config, lacks));
     }
     let mut switch = Vec::new();
     switch.extend(baselines(config, seen, goal));

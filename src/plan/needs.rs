@@ -212,12 +212,26 @@ pub fn host(config: &Config, seen: &Observed) -> Result<(), Failure> {
     failure
         .next
         .push(if lacks.iter().any(|lack| lack.mend != Mend::Person) {
-            "shipit setup --as root@HOST".into()
+            config.host.as_root("shipit setup")
         } else {
             "shipit doctor".into()
         });
-    failure.why = lacks.into_iter().map(|lack| lack.what).collect();
+    let (rule, others): (Vec<Lack>, Vec<Lack>) =
+        lacks.into_iter().partition(|lack| lack.mend == Mend::Rule);
+    failure.why = others.into_iter().map(|lack| lack.what).collect();
+    failure.why.extend(refused_lines(&rule));
     Err(failure)
+}
+
+/// What sudo refuses, in one sentence: where one line is missing, the whole rule usually is.
+#[must_use]
+pub fn refused_lines(rule: &[Lack]) -> Option<String> {
+    let (first, rest) = rule.split_first()?;
+    Some(match rest.len() {
+        0 => first.what.clone(),
+        1 => format!("{}, and 1 more line", first.what),
+        more => format!("{}, and {more} more lines", first.what),
+    })
 }
 
 /// Why `current` stands in the way of every switch, if it does.
@@ -238,7 +252,10 @@ fn odd_current(config: &Config, what: &str) -> Failure {
     )
     .why("shipit only ever replaces a link to one of its own releases")
     .host("nothing changed")
-    .next("shipit setup    # adopts a link to a release made by another tool")
+    .next(format!(
+        "{}    # adopts a link to a release made by another tool",
+        config.host.as_root("shipit setup")
+    ))
 }
 
 /// `current` names a release that is not there any more. What still runs cannot be gone back to, so a person
@@ -255,21 +272,25 @@ fn gone_current(config: &Config, seen: &Observed, id: &str) -> Failure {
         Some(newest) => failure
             .next(format!(
                 "ssh {} ln -sfnT releases/{newest} {root}/current    # the newest good one there",
-                config.host
+                config.host.ssh_to()
             ))
             .next("shipit deploy --restart"),
         None => failure.next(format!(
             "ssh {} rm {root}/current; shipit deploy    # as the first one",
-            config.host
+            config.host.ssh_to()
         )),
     }
 }
 
 /// The units cannot carry the strategy.
 #[must_use]
-pub fn units_lack(lacks: Vec<String>) -> Failure {
+pub fn units_lack(config: &Config, lacks: Vec<String>) -> Failure {
     let mut failure = Failure::new(Exit::Untouched, "the host's units cannot carry this deploy")
         .host("nothing changed")
+        .next(format!(
+            "{}    # if this repository has what is missing",
+            config.host.as_root("shipit unit install")
+        ))
         .next("shipit doctor");
     failure.why = lacks;
     failure

@@ -2,11 +2,21 @@
 # the deploy user owns, it acts as that user: root never follows a path that somebody else can change.
 # This part: the user and the layout. Above it is setup_handover.sh; what root installs follows, setup_install.sh.
 # args: root app user group path-unit service-unit boot-unit sudo-rule('' for none) copy-keys(yes|no) env-helper journal-helper
-# exits: 40 not root · 41 sudo rule refused · 42 something stands in the way · 48 a switch is under way
+# exits: 40 not root · 41 sudo rule refused · 42 something stands in the way · 43 the name is taken · 48 a switch is under way
 set -eu
 # shellcheck disable=SC2034 # setup_install.sh goes on from here and uses them
 root=$1 app=$2 user=$3 group=$4 path_unit=$5 service_unit=$6 boot_unit=$7 sudo_rule=$8 copy_keys=$9
 [ "$(id -u)" = 0 ] || exit 40
+
+# One guard for one root: another environment of the same name would take it, and deploys of the first would not begin.
+guard=/etc/systemd/system/shipit-$app.path
+if [ -f "$guard" ]; then
+    there=$(sed -n 's,^PathExists=\(.*\)/\.shipit/request$,\1,p' "$guard")
+    if [ -n "$there" ] && [ "$there" != "$root" ] && [ -d "$there/.shipit" ]; then
+        echo "$app is in $there on this host already" >&2
+        exit 43
+    fi
+fi
 former_user
 
 if ! id -u "$user" >/dev/null 2>&1; then

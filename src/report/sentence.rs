@@ -51,7 +51,8 @@ pub fn ended(ended: &Ended) -> Vec<String> {
         Outcome::Staged => lines.push(format!("staged {release} in {took}; nothing live changed")),
         Outcome::Pruned => lines.push(format!("pruned in {took}; {release} is live as before")),
         Outcome::Unchanged if ended.previous.is_none() => {
-            lines.push(format!("no switch is under way; {release} is live"));
+            let live = ended.live.as_deref().unwrap_or("no release");
+            lines.push(format!("no switch is under way; {live} is live"));
         }
         Outcome::Unchanged => lines.push(format!(
             "unchanged: {release} is live and has the same content"

@@ -17,7 +17,7 @@ fn all_problems_are_said_at_once_each_with_its_place() {
           why   deploy.yml:8:11: `unit`: `web` has no `.service` or `.socket` at its end; write `web.service`
           why   deploy.yml:10:49: `timeout` wants a time with its unit (ms, s, m, h), from 1s to 1h, not `30`; for example `timeout: 30s`
           why   deploy.yml:11:10: `prepare` wants a text, not nothing; for example `prepare: npm ci --omit=dev`, or leave the key out
-          next  shipit init --print     (or see deploy.example.yml)"#]]
+          next  shipit init --print    # an example to compare with"#]]
     .assert_eq(&failure.to_string());
 }
 

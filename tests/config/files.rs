@@ -111,7 +111,10 @@ fn the_search_ends_at_the_repository() {
     assert!(failure.what.starts_with("no deploy.yml in"), "{failure}");
     assert_eq!(
         (failure.exit, failure.next),
-        (Exit::Usage, vec!["shipit init".to_owned()])
+        (
+            Exit::Usage,
+            vec!["shipit init    # or cd to the project that has one".to_owned()]
+        )
     );
 
     fs::write(inner.join("deploy.yaml"), SMALL).expect("a file with another name");

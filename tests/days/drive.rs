@@ -146,7 +146,7 @@ fn a_host_that_was_set_up_long_ago_takes_deploys_and_says_what_it_lacks_for_the_
     desk.shipit(&["stop"])
         .leaves(1)
         .says("deploy may not run `sudo /usr/bin/systemctl stop acme.socket`")
-        .says("shipit setup --as root@HOST");
+        .says("shipit setup --as root@");
     assert_eq!(answer(&host), "v2");
     desk.setup();
     desk.shipit(&["stop"]).leaves(0);

@@ -355,7 +355,7 @@ fn a_host_without_the_helper_says_what_to_type_and_root_needs_none() {
     fed(&desk, &["env", "set", "A"], b"1")
         .leaves(1)
         .says("the host has no helper for `shipit env` yet")
-        .says("shipit setup --as root@HOST");
+        .says("shipit setup --as root@");
     desk.deploy(Kind::Graceful, "v2");
 
     desk.write(&acme("socket").login("root"));

@@ -27,7 +27,7 @@ fn root_does_nothing_that_nobody_said_yes_to() {
         .leaves(2)
         .says("nobody can be asked")
         .says("nothing changed")
-        .says("shipit setup --yes");
+        .says(&format!("setup --as {root} --yes    # do it"));
     untouched(&host);
     const QUESTION: &str = "Do this as root on the host? (yes/no)";
     for answer in ["no\n", "\n", "\x03", "\x04"] {
@@ -48,9 +48,18 @@ fn root_does_nothing_that_nobody_said_yes_to() {
     );
     assert_eq!(code, Some(1), "{shown}");
     untouched(&host);
-    let (shown, code) = at_a_terminal(&desk, &setup, &[(QUESTION, "yes\n")]);
+    let (shown, code) = at_a_terminal(&desk, &setup, &[(QUESTION, "y\n")]);
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("is ready for acme"), "{shown}");
+    // A second environment of that name would take the guard away from the first.
+    desk.write(&acme("socket").with("root: /opt/staging\n"));
+    desk.shipit(&["setup", "--as", &root, "--yes"])
+        .leaves(1)
+        .says("acme is in /opt/acme on this host already")
+        .says("nothing changed");
+    let guard = host.root("cat /etc/systemd/system/shipit-acme.path").ok();
+    assert!(guard.contains("/opt/acme/.shipit"), "{guard}");
+    host.root("test ! -e /opt/staging").ok();
 }
 
 /// What makes the deploy user root, if it is left like that.

@@ -193,7 +193,7 @@ fn a_host_that_is_half_made_is_told_what_is_missing() {
     let said = doctor(&desk);
     said.first(
         "this host was not set up for acme",
-        "shipit setup --as root@HOST",
+        "shipit setup --as root@",
     );
     said.below("acme.service: systemd has no such unit");
     ACME.install_units(&host, Service::Socket);

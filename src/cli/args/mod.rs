@@ -36,6 +36,7 @@ pub struct Args {
 
 /// Options of every command.
 #[derive(ClapArgs, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The configuration; by default deploy.yml here or above
     #[arg(short, long, global = true, value_name = "FILE")]
@@ -70,6 +71,9 @@ pub struct Global {
     /// The ssh configuration to resolve names with
     #[arg(short = 'F', long, global = true, value_name = "FILE")]
     pub ssh_config: Option<PathBuf>,
+    /// Every word that was typed after `shipit`, for the line to type next
+    #[arg(skip)]
+    pub words: Vec<std::ffi::OsString>,
 }
 
 /// The commands.

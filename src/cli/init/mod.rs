@@ -59,12 +59,18 @@ pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
     } else {
         Units::Yours
     };
-    said.push_str(&match units {
-        Units::Written => format!(
-            "look it over, then: shipit unit install --now --as {login}; shipit setup --as {login}\n"
-        ),
-        Units::Yours => format!("look it over, then: shipit setup --as {login}\n"),
-    });
+    let unit = dir.join("deploy/units").join(format!("{app}.service"));
+    let next = match units {
+        Units::Written => {
+            format!("shipit unit install --now --as {login} && shipit setup --as {login}")
+        }
+        Units::Yours if unit.is_file() => {
+            format!("shipit unit install --as {login} && shipit setup --as {login}")
+        }
+        Units::Yours => format!("shipit setup --as {login}"),
+    };
+    let next = super::retype::Typed::of(global).line(&next);
+    said.push_str(&format!("look it over, then: {next}\n"));
     super::results(&said);
     Ok(Exit::Done)
 }

@@ -66,7 +66,10 @@ pub(super) fn run(global: &Global, wish: &args::Logs) -> Result<Exit, Failure> {
         }
         NO_HELPER => Err(untouched("this host can only show the whole journal yet")
             .why("setup installs a helper that reads it as asked")
-            .next("shipit setup --as root@HOST    # again")
+            .next(format!(
+                "{}    # again",
+                config.host.as_root("shipit setup")
+            ))
             .next("shipit logs")),
         _ => Ok(Exit::Done),
     }
@@ -236,7 +239,9 @@ impl Reader<'_> {
                 let lines = err.split(|b| *b == b'\n').filter(|line| !line.is_empty());
                 failure.why = lines.map(words::shown).collect();
                 failure = failure.why(format!("it left with {code}"));
-                Err(failure.next("shipit logs --help"))
+                Err(failure
+                    .next("shipit doctor    # is the sudo rule there?")
+                    .next("shipit logs --help"))
             }
             Err(lost) => Err(session::lost_while(
                 &lost,
@@ -319,7 +324,10 @@ impl Reader<'_> {
             })?;
             if code == NO_HELPER {
                 return Err(untouched("this host can only show the whole journal yet")
-                    .next("shipit setup --as root@HOST    # again: it installs a helper for that")
+                    .next(format!(
+                        "{}    # again: it installs a helper for that",
+                        self.config.host.as_root("shipit setup")
+                    ))
                     .next("shipit logs"));
             }
         }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::super::args::Global;
+use super::super::retype::Typed;
 use super::repository;
 use crate::config::Config;
 use crate::engine::{self, session};
@@ -23,7 +24,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     if global.json {
         super::super::results(&json(&standings, &strays));
     } else {
-        super::super::results(&text(&config, &standings, &strays));
+        super::super::results(&text(&Typed::of(global), &config, &standings, &strays));
     }
     let same = standings.iter().all(|unit| unit.differences.is_empty());
     Ok(if same { Exit::Done } else { Exit::Untouched })
@@ -46,7 +47,7 @@ pub(super) fn lines(unit: &Standing) -> String {
     out
 }
 
-fn text(config: &Config, standings: &[Standing], strays: &[String]) -> String {
+fn text(typed: &Typed, config: &Config, standings: &[Standing], strays: &[String]) -> String {
     let mut out = String::new();
     for unit in standings {
         if unit.differences.is_empty() {
@@ -79,8 +80,8 @@ fn text(config: &Config, standings: &[Standing], strays: &[String]) -> String {
         .any(|unit| unit.differences.iter().any(installs))
     {
         out.push_str(&format!(
-            "next: shipit unit install --as {}\n",
-            config.host.with_login("root")
+            "next: {}\n",
+            typed.line(&config.host.as_root("shipit unit install"))
         ));
     }
     out

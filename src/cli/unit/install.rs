@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::super::args::{Global, Install};
+use super::super::retype::Typed;
 use super::super::root;
 use super::{diff, repository};
 use crate::config::Config;
@@ -54,7 +55,7 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if !wish.yes {
-        root::agreed("shipit unit install", &interrupts)?;
+        root::agreed(&interrupts)?;
     }
     let mut args = vec![config.root.as_str()];
     for (verb, names) in verbs(&installation, wish) {
@@ -95,8 +96,9 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
     let next = if seen.apps.iter().any(|guarded| guarded == app) {
         "shipit deploy".into()
     } else {
-        format!("shipit setup --as {}", config.host.with_login("root"))
+        config.host.as_root("shipit setup")
     };
+    let next = Typed::of(global).line(&next);
     said.push_str(&format!("the units of {app} are installed; next: {next}\n"));
     tell(global, &installation, &said);
     Ok(Exit::Done)

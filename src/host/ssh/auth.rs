@@ -102,6 +102,13 @@ impl Attempts<'_, '_> {
             .iter()
             .filter_map(|path| key::read(path, &to.certificate_files))
             .collect();
+        // One that was named and is not there; of the usual names most are not.
+        if let Some(named) = self.door.login.identity.as_ref()
+            && files.is_empty()
+        {
+            let named = shown(named.as_os_str().as_encoded_bytes());
+            self.tried.push(format!("{named}: there is no such file"));
+        }
         let (only, at) = (to.identities_only, to.agent.clone());
         let mut held = match agent::list(&at, self.door.interrupts) {
             Ok(held) => held,

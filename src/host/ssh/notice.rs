@@ -85,7 +85,7 @@ pub trait Ask {
     fn passphrase(&mut self, prompt: &str) -> Reply<String>;
     /// A password or another answer that the server wants; not echoed.
     fn password(&mut self, prompt: &str) -> Reply<String>;
-    /// A question that only a written "yes" answers with yes.
+    /// A question that only a written "yes" or "y" answers with yes.
     fn yes(&mut self, question: &str) -> Reply<bool>;
 }
 
@@ -194,7 +194,9 @@ impl Ask for Terminal {
             return Reply::Left;
         }
         match line(&mut std::io::stdin().lock()) {
-            Reply::Given(answer) => Reply::Given(answer.trim() == "yes"),
+            Reply::Given(answer) => {
+                Reply::Given(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+            }
             Reply::Left | Reply::Nobody => Reply::Left,
         }
     }

@@ -1,5 +1,7 @@
 //! Why a host was not trusted or did not let us in, written once, with what to type next. Words only.
 
+use std::path::PathBuf;
+
 use super::config::{Proxy, Resolved};
 use super::known_hosts::{Line, entry_name};
 use super::wire;
@@ -43,12 +45,12 @@ pub fn unknown(to: &Resolved, blob: &[u8]) -> Failure {
         .why(offered(blob))
         .why(format!("no line for it in {}", files.join(", ")))
         .next(format!(
-            "{}                  # look at the fingerprint, answer yes, once",
+            "{}    # look at the fingerprint, answer yes, once",
             to.ssh_command()
         ))
-        .next("shipit … --accept-new       # record it now, refuse another one later")
+        .next("shipit … --accept-new    # record it now, refuse another one later")
         .next(format!(
-            "host_key: {}   # or pin it in deploy.yml, for CI",
+            "host_key: {}    # or pin it in deploy.yml, for CI",
             wire::fingerprint(blob)
         ))
 }
@@ -72,7 +74,7 @@ pub fn changed(to: &Resolved, blob: &[u8], lines: &[&Line]) -> Failure {
         .map(|line| format!(" -f {}", line.file.display()))
         .unwrap_or_default();
     failure.next(format!(
-        "ssh-keygen -R '{}'{file}   # only when you know why it changed",
+        "ssh-keygen -R '{}'{file}    # only when you know why it changed",
         name(to)
     ))
 }
@@ -102,11 +104,11 @@ pub fn authority(to: &Resolved, blob: &[u8], line: &Line) -> Failure {
     ))
     .why(offered(blob))
     .next(format!(
-        "host_key: {}   # pin the plain key in deploy.yml",
+        "host_key: {}    # pin the plain key in deploy.yml",
         wire::fingerprint(blob)
     ))
-    .next("shipit … --accept-new       # or record the plain key now")
-    .next("shipit … --system-ssh       # or let the ssh program check the certificate")
+    .next("shipit … --accept-new    # or record the plain key now")
+    .next("shipit … --system-ssh    # or let the ssh program check the certificate")
 }
 
 /// None of the host's keys is the pinned one.
@@ -131,7 +133,7 @@ pub fn unconnected(to: &Resolved, why: Vec<String>) -> Failure {
             let last = list.rsplit(',').next().unwrap_or(list);
             failure
                 .why(format!("through the jump host {list}"))
-                .next(format!("ssh {last} true   # must work without a question"))
+                .next(format!("ssh {last} true    # must work without a question"))
         }
         Proxy::Command(line) => failure.why(format!(
             "through the ProxyCommand {}",
@@ -177,7 +179,23 @@ pub fn denied(
     }
     let ssh = to.ssh_command();
     let place = ssh.trim_start_matches("ssh ");
+    let public = |file: &PathBuf| {
+        let mut name = file.clone().into_os_string();
+        name.push(".pub");
+        PathBuf::from(name)
+    };
+    let mut keys = to.identity_files.iter().map(public);
+    let key = keys
+        .find(|file| file.is_file())
+        .map_or_else(|| "KEY.pub".into(), |file| file.display().to_string());
+    let root = place.replacen(&format!("{}@", to.user), "root@", 1);
     failure
-        .next(format!("{ssh} true   # must work first"))
-        .next(format!("ssh-copy-id -i KEY.pub {place}"))
+        .next(format!("{ssh} true    # must work first"))
+        .next(format!(
+            "ssh-copy-id -i {key} {place}    # if the key is not there yet"
+        ))
+        .next(format!(
+            "ssh {root} id {}    # if there may be no such user: shipit setup makes it",
+            to.user
+        ))
 }

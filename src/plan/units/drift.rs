@@ -79,8 +79,9 @@ pub fn drift_since_told(config: &Config, seen: &Observed, release: &str) -> Vec<
         .filter(|revision| revision.chars().all(|c| c.is_ascii_hexdigit()));
     if let Some(revision) = revision {
         said.push(format!(
-            "a rollback leaves units as they are; its own: git checkout {revision} -- {} && shipit unit install",
-            shown_dir(config)
+            "a rollback leaves units as they are; its own: git checkout {revision} -- {} && {}",
+            shown_dir(config),
+            config.host.as_root("shipit unit install")
         ));
     }
     said
@@ -101,10 +102,7 @@ fn decide(config: &Config, said: Vec<String>, what: &str) -> Result<Vec<String>,
             let mut failure = Failure::new(Exit::Untouched, what)
                 .host("nothing was sent, nothing changed")
                 .next("shipit unit diff")
-                .next(format!(
-                    "shipit unit install --as {}",
-                    config.host.with_login("root")
-                ));
+                .next(config.host.as_root("shipit unit install"));
             failure.why = said;
             Err(failure)
         }

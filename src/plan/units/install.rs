@@ -111,7 +111,7 @@ pub fn installation(
                 .next(format!(
                     "systemctl stop {name}    # on the host, at a time you choose: nobody is answered until"
                 ))
-                .next("shipit unit install")
+                .next(config.host.as_root("shipit unit install"))
                 .next(format!("systemctl start {name}    # on the host"));
         }
         if is_new && unit.has_section("Install") {
