@@ -272,7 +272,7 @@ mod tests {
         says(
             "maynot /bin/a\nmaynot /bin/b\n",
             Error,
-            "`sudo /bin/a`, and 1 more lines",
+            "`sudo /bin/a`, and 1 more line",
             Deploy::Refused,
         );
         says(
