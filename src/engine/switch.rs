@@ -238,11 +238,18 @@ pub fn held(request: &Request, host: &str) -> Failure {
         Exit::Locked,
         format!("another switch holds the host: {holder}"),
     )
-    .why(format!(
-        "{} to {}, since {}",
-        request.command, request.next, request.since
-    ))
     .host(host);
+    // What the request doesn't say is left out: somebody may have written it by hand.
+    let mut what = vec![];
+    if !request.command.is_empty() {
+        what.push(format!("{} to {}", request.command, request.next));
+    }
+    if !request.since.is_empty() {
+        what.push(format!("since {}", request.since));
+    }
+    if !what.is_empty() {
+        failure = failure.why(what.join(", "));
+    }
     if !request.step.is_empty() {
         failure = failure.why(format!("at {}", words::shown(request.step.as_bytes())));
     }

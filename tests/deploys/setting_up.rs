@@ -98,14 +98,15 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
     )
     .ok();
     let before = host.root("stat -c '%n %U %G %a' /etc /etc/shadow").ok();
-    host.root("systemctl stop shipit-acme.path; echo 'by bob@desk' >/opt/acme/.shipit/request")
+    host.root("systemctl stop shipit-acme.path; printf 'command deploy\\nnext 20260101-000000\\nby bob@desk\\n' >/opt/acme/.shipit/request")
         .ok();
     desk.write(&acme("socket").login("deploydash"));
     let root = format!("root@{}", host.address());
     desk.shipit(&["setup", "--yes", "--as", &root])
         .leaves(5)
         .says("another switch holds the host: bob@desk")
-        .says("next  shipit setup    # when it is over");
+        .says("deploy to 20260101-000000")
+        .says("    # when it is over");
     host.root(
         "systemctl stop shipit-acme.path shipit-acme.service; rm -f /opt/acme/.shipit/request*",
     )

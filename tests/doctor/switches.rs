@@ -43,8 +43,8 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
             .contains(&format!("deploy to {next} by ann@")),
         "{held:#}"
     );
-    let next = held["next"][0].as_str().unwrap_or_default();
-    assert!(next.starts_with("shipit attach"), "{held}");
+    let attach = held["next"][0].as_str().unwrap_or_default();
+    assert!(attach.starts_with("shipit attach"), "{held:#}");
     assert_eq!(held["severity"], "warning");
     assert_eq!(said.object["deploy"], "later");
     desk.shipit(&["doctor"])
