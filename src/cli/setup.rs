@@ -41,14 +41,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     if wish.print && wish.login.is_none() && config.host.user.is_some() {
         // Nothing of the host is needed to print what would be written.
         let user = deploy_user(&config, "")?;
-        show(
-            &config,
-            None,
-            &user,
-            "the app's group",
-            &guard(&config, &user),
-            Detail::Whole,
-        );
+        Layout::new(&config, user, "the app's group".into()).show(None, Detail::Whole);
         return Ok(Exit::Done);
     }
     let interrupts = super::interrupts()?;
@@ -66,7 +59,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     };
     let user = deploy_user(&config, &daily)?;
     let group = group(&config, &seen, &user);
-    let guard = guard(&config, &user);
+    let layout = Layout::new(&config, user, group);
     lacking(&seen)?;
     if !global.quiet && !global.json {
         let detail = if wish.print || global.verbose {
@@ -74,7 +67,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         } else {
             Detail::Names
         };
-        show(&config, Some(&seen), &user, &group, &guard, detail);
+        layout.show(Some(&seen), detail);
     }
     if wish.print {
         return Ok(Exit::Done);
@@ -82,16 +75,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     if !wish.yes {
         root::agreed(&interrupts)?;
     }
-    carry_out(
-        host.as_mut(),
-        &config,
-        &seen,
-        &user,
-        &group,
-        &guard,
-        &interrupts,
-        report.as_mut(),
-    )?;
+    layout.put(host.as_mut(), &seen, &interrupts, report.as_mut())?;
     let next = if installs(&config, &seen) {
         config.host.as_root("shipit unit install")
     } else {
@@ -187,71 +171,160 @@ enum Detail {
     Whole,
 }
 
-fn show(
-    config: &Config,
-    seen: Option<&Observed>,
-    user: &str,
-    group: &str,
-    guard: &Guard,
-    detail: Detail,
-) {
-    let (app, root) = (config.app.as_str(), config.root.as_str());
-    let group = words::shown(group.as_bytes());
-    let mut out = format!(
-        "As root, shipit will:\n  make the user {user}, if it is not there, for the same keys as the login that does this\n  \
-         make {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
-    );
-    if let Some(former) = seen.and_then(|seen| former(config, seen, user)) {
-        let former = words::shown(former.as_bytes());
-        out.push_str(&format!(
-            "  take {app} from {former}: its sudo rule goes, and what it has in {root} becomes {user}'s\n"
-        ));
-    }
-    if seen.is_some_and(|seen| seen.root == Root::Bare) {
-        out.push_str(&format!(
-            "  take over the releases that another tool left in {root}, and make current a relative link\n"
-        ));
-    }
-    let units = "/etc/systemd/system/shipit-";
-    let mut files = vec![
-        (
-            format!("{units}{app}.path"),
-            "starts the next one whenever a switch is asked for",
-            guard.path_unit.as_str(),
-        ),
-        (
-            format!("{units}{app}.service"),
-            "carries a switch out, or undoes it, as the deploy user",
-            &guard.service_unit,
-        ),
-        (
-            format!("{units}{app}-boot.service"),
-            "at boot: takes back a switch that a power cut interrupted",
-            &guard.boot_unit,
-        ),
-    ];
-    // Without a sudo rule nobody would be let run them.
-    if !guard.sudo_rule.is_empty() {
-        files.extend(
-            HELPERS.map(|(name, what, text)| {
-                (format!("/usr/local/lib/shipit/{app}/{name}"), what, text)
-            }),
-        );
-    }
-    for (path, what, text) in files {
-        match detail {
-            Detail::Whole => write(&mut out, &path, text),
-            Detail::Names => out.push_str(&format!("  write {path}\n      {what}\n")),
+/// What the host is to have: who deploys, whose group writes to shared/, and what root lends them.
+struct Layout<'a> {
+    config: &'a Config,
+    user: String,
+    group: String,
+    guard: Guard,
+}
+
+impl<'a> Layout<'a> {
+    fn new(config: &'a Config, user: String, group: String) -> Self {
+        let guard = guard(config, &user);
+        Self {
+            config,
+            user,
+            group,
+            guard,
         }
     }
-    if !guard.sudo_rule.is_empty() {
-        let path = format!("/etc/sudoers.d/shipit-{app}");
-        write(&mut out, &path, &guard.sudo_rule);
+
+    /// Prints what root will do.
+    fn show(&self, seen: Option<&Observed>, detail: Detail) {
+        let Self {
+            config,
+            user,
+            group,
+            guard,
+        } = self;
+        let (app, root) = (config.app.as_str(), config.root.as_str());
+        let group = words::shown(group.as_bytes());
+        let mut out = format!(
+            "As root, shipit will:\n  make the user {user}, if it is not there, for the same keys as the login that does this\n  \
+             make {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
+        );
+        if let Some(former) = seen.and_then(|seen| former(config, seen, user)) {
+            let former = words::shown(former.as_bytes());
+            out.push_str(&format!(
+                "  take {app} from {former}: its sudo rule goes, and what it has in {root} becomes {user}'s\n"
+            ));
+        }
+        if seen.is_some_and(|seen| seen.root == Root::Bare) {
+            out.push_str(&format!(
+                "  take over the releases that another tool left in {root}, and make current a relative link\n"
+            ));
+        }
+        let units = "/etc/systemd/system/shipit-";
+        let mut files = vec![
+            (
+                format!("{units}{app}.path"),
+                "starts the next one whenever a switch is asked for",
+                guard.path_unit.as_str(),
+            ),
+            (
+                format!("{units}{app}.service"),
+                "carries a switch out, or undoes it, as the deploy user",
+                &guard.service_unit,
+            ),
+            (
+                format!("{units}{app}-boot.service"),
+                "at boot: takes back a switch that a power cut interrupted",
+                &guard.boot_unit,
+            ),
+        ];
+        // Without a sudo rule nobody would be let run them.
+        if !guard.sudo_rule.is_empty() {
+            files.extend(HELPERS.map(|(name, what, text)| {
+                (format!("/usr/local/lib/shipit/{app}/{name}"), what, text)
+            }));
+        }
+        for (path, what, text) in files {
+            match detail {
+                Detail::Whole => write(&mut out, &path, text),
+                Detail::Names => out.push_str(&format!("  write {path}\n      {what}\n")),
+            }
+        }
+        if !guard.sudo_rule.is_empty() {
+            let path = format!("/etc/sudoers.d/shipit-{app}");
+            write(&mut out, &path, &guard.sudo_rule);
+        }
+        if detail == Detail::Names {
+            out.push_str("  (with -v, or --print, every line of these files is shown)\n");
+        }
+        super::results(&out);
     }
-    if detail == Detail::Names {
-        out.push_str("  (with -v, or --print, every line of these files is shown)\n");
+
+    /// Does it, as root.
+    fn put(
+        &self,
+        host: &mut dyn Host,
+        seen: &Observed,
+        interrupts: &Interrupts,
+        report: &mut dyn Report,
+    ) -> Result<(), Failure> {
+        let Self {
+            config,
+            user,
+            group,
+            guard,
+        } = self;
+        let args = [
+            config.root.as_str(),
+            config.app.as_str(),
+            user,
+            group,
+            &guard.path_unit,
+            &guard.service_unit,
+            &guard.boot_unit,
+            &guard.sudo_rule,
+            "yes",
+            remote::ENV_HELPER.trim_end(),
+            remote::JOURNAL_HELPER.trim_end(),
+        ];
+        let login = (seen.uid, seen.user.as_str());
+        let script = Script::setup(args);
+        let doing = "setting the host up";
+        let answer = root::run(host, script, b"", login, doing, interrupts, report)?;
+        if answer.code == 0 {
+            return Ok(());
+        }
+        let mut failure = Failure::new(Exit::Untouched, "setup failed on the host")
+            .host("setup can be run again");
+        let said = answer
+            .err
+            .iter()
+            .filter(|line| !line.trim_ascii().is_empty());
+        failure.why = said.map(|line| words::shown(line)).collect();
+        failure = match answer.code {
+            40 | 1 if seen.uid != Some(0) => failure
+                .why("this login has neither root nor sudo; one of them is needed once, for three units and a sudo rule")
+                .why("an app whose units belong to `systemctl --user` cannot be deployed")
+                .next(config.host.as_root("shipit setup")),
+            48 => {
+                let request = Observed::parse(&answer.out).request.unwrap_or_default();
+                failure = held(&request, "the app is still the former deploy user's");
+                failure.next = vec!["shipit setup    # when it is over".into()];
+                failure
+            }
+            42 => failure.next(format!(
+                "{}    # when that is put right",
+                config.host.as_root("shipit setup")
+            )),
+            41 => failure.why("visudo refused the rule; nothing of it was installed"),
+            43 => {
+                failure.host = Some("nothing changed".into());
+                failure
+                    .why("another environment, or another deploy.yml, has that name: its deploys would stop working")
+                    .next(format!(
+                        "write `app: {}-2`, or any other name, in deploy.yml or below its environment",
+                        config.app.as_str()
+                    ))
+            }
+            code => failure.why(format!("it left with {code}")),
+        };
+        Err(failure)
     }
-    super::results(&out);
 }
 
 fn write(out: &mut String, path: &str, text: &str) {
@@ -260,71 +333,6 @@ fn write(out: &mut String, path: &str, text: &str) {
         let line = format!("      {line}");
         out.push_str(&format!("{}\n", line.trim_end()));
     }
-}
-
-#[allow(clippy::too_many_arguments)] // one call, each of another kind
-fn carry_out(
-    host: &mut dyn Host,
-    config: &Config,
-    seen: &Observed,
-    user: &str,
-    group: &str,
-    guard: &Guard,
-    interrupts: &Interrupts,
-    report: &mut dyn Report,
-) -> Result<(), Failure> {
-    let args = [
-        config.root.as_str(),
-        config.app.as_str(),
-        user,
-        group,
-        &guard.path_unit,
-        &guard.service_unit,
-        &guard.boot_unit,
-        &guard.sudo_rule,
-        "yes",
-        remote::ENV_HELPER.trim_end(),
-        remote::JOURNAL_HELPER.trim_end(),
-    ];
-    let login = (seen.uid, seen.user.as_str());
-    let script = Script::setup(args);
-    let doing = "setting the host up";
-    let answer = root::run(host, script, b"", login, doing, interrupts, report)?;
-    if answer.code == 0 {
-        return Ok(());
-    }
-    let mut failure =
-        Failure::new(Exit::Untouched, "setup failed on the host").host("setup can be run again");
-    let said = answer
-        .err
-        .iter()
-        .filter(|line| !line.trim_ascii().is_empty());
-    failure.why = said.map(|line| words::shown(line)).collect();
-    failure = match answer.code {
-        40 | 1 if seen.uid != Some(0) => failure
-            .why("this login has neither root nor sudo; one of them is needed once, for three units and a sudo rule")
-            .why("an app whose units belong to `systemctl --user` cannot be deployed")
-            .next(config.host.as_root("shipit setup")),
-        48 => {
-            let request = Observed::parse(&answer.out).request.unwrap_or_default();
-            failure = held(&request, "the app is still the former deploy user's");
-            failure.next = vec!["shipit setup    # when it is over".into()];
-            failure
-        }
-        42 => failure,
-        41 => failure.why("visudo refused the rule; nothing of it was installed"),
-        43 => {
-            failure.host = Some("nothing changed".into());
-            failure
-                .why("another environment, or another deploy.yml, has that name: its deploys would stop working")
-                .next(format!(
-                    "write `app: {}-2`, or any other name, in deploy.yml or below its environment",
-                    config.app.as_str()
-                ))
-        }
-        code => failure.why(format!("it left with {code}")),
-    };
-    Err(failure)
 }
 
 #[cfg(test)]

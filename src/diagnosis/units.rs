@@ -1,6 +1,8 @@
 //! The app's units: what every rule says of them with the host's own facts, and services that do not run. Which of it
 //! explains a service that is not well comes before what only will hurt one day.
 
+use std::time::Duration;
+
 use super::{Area, Depth, Evidence, Finding, mend};
 use crate::config::{Config, Service};
 use crate::facts::Live;
@@ -134,80 +136,68 @@ fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) ->
     if show("LoadState") != "loaded" {
         return None;
     }
-    let log = || evidence.journals.get(name).cloned().unwrap_or_default();
-    if seen.current == Current::Absent {
-        return (show("ActiveState") != "active").then(|| {
-            Finding::info(
-                Area::Unit,
-                Depth::Later,
-                format!("{name} has nothing to run yet: no release is live"),
-            )
-            .of(name)
-            .next("shipit deploy")
-        });
-    }
-    let mut finding = match show("ActiveState") {
-        "inactive" => {
-            let listens = show("TriggeredBy").split(' ').any(|by| {
-                live.unit(by).is_some_and(|(socket, facts)| {
-                    socket.name.kind() == "socket"
-                        && facts
-                            .show
-                            .get("ActiveState")
-                            .is_some_and(|state| state == "active")
-                })
-            });
-            if listens {
-                return Some(
-                    Finding::info(
-                        Area::Unit,
-                        Depth::Later,
-                        format!("{name} waits for its first connection"),
-                    )
-                    .of(name)
-                    .why("its socket listens, and systemd starts it then"),
-                );
-            }
-            let finding =
-                Finding::error(Area::Unit, Depth::State, format!("{name} does not run"));
-            let ended = show("InactiveEnterTimestampMonotonic");
-            if ended.is_empty() || ended == "0" {
-                finding
-                    .why("nobody started it since the host booted; or it has ended, and was forgotten at once, as units are that are not enabled")
-                    .next(format!("sudo systemctl enable --now {name}    # then shipit doctor again: it tells why, if it ends"))
-            } else {
-                finding
-                    .why("it has ended, or was stopped, and nobody has started it since")
-                    .next(format!("sudo systemctl start {name}"))
-            }
+    let mut finding = if seen.current == Current::Absent {
+        if show("ActiveState") == "active" {
+            return None;
         }
-        "activating" if show("SubState") != "auto-restart" => {
-            let time = facts.activating_for?;
-            if time <= service.start_timeout {
-                return Some(
-                    Finding::info(
-                        Area::Unit,
-                        Depth::State,
-                        format!("{name} is starting, for {} s so far", time.as_secs()),
-                    )
-                    .of(name),
-                );
+        let what = format!("{name} has nothing to run yet: no release is live");
+        Finding::info(Area::Unit, Depth::Later, what).next("shipit deploy")
+    } else {
+        match show("ActiveState") {
+            "inactive" if listened_for(facts, live) => {
+                let what = format!("{name} waits for its first connection");
+                let why = "its socket listens, and systemd starts it then";
+                Finding::info(Area::Unit, Depth::Later, what).why(why)
             }
-            Finding::error(
-                Area::Unit,
-                Depth::State,
-                format!(
-                    "{name} has been starting for {} s, and a deploy waits {} s for it",
-                    time.as_secs(),
-                    service.start_timeout.as_secs()
-                ),
-            )
-            .why("systemd waits for what Type= promises: an exit, a fork, or READY=1")
-            .next(format!("shipit logs --unit {name}"))
+            "inactive" => stopped(name, show("InactiveEnterTimestampMonotonic")),
+            "activating" if show("SubState") != "auto-restart" => {
+                starting(service, facts.activating_for?)
+            }
+            _ => return None,
         }
-        _ => return None,
+    };
+    if finding.severity == Severity::Error {
+        finding.log = evidence.journals.get(name).cloned().unwrap_or_default();
     }
-    .of(name);
-    finding.log = log();
-    Some(finding)
+    Some(finding.of(name))
+}
+
+/// Whether an active socket starts this service at its first connection.
+fn listened_for(facts: &Facts, live: &Live) -> bool {
+    let sockets = facts.show.get("TriggeredBy").map_or("", String::as_str);
+    sockets.split(' ').any(|by| {
+        live.unit(by).is_some_and(|(socket, facts)| {
+            let state = facts.show.get("ActiveState").map(String::as_str);
+            socket.name.kind() == "socket" && state == Some("active")
+        })
+    })
+}
+
+/// A service that nobody starts; `ended` is when it last came to rest, 0 or nothing if systemd knows of no such time.
+fn stopped(name: &str, ended: &str) -> Finding {
+    let finding = Finding::error(Area::Unit, Depth::State, format!("{name} does not run"));
+    if ended.is_empty() || ended == "0" {
+        finding
+            .why("nobody started it since the host booted; or it has ended, and was forgotten at once, as units are that are not enabled")
+            .next(format!("sudo systemctl enable --now {name}    # then shipit doctor again: it tells why, if it ends"))
+    } else {
+        finding
+            .why("it has ended, or was stopped, and nobody has started it since")
+            .next(format!("sudo systemctl start {name}"))
+    }
+}
+
+/// A service that has been starting for a time: an error when a deploy would have given up by now.
+fn starting(service: &Service, time: Duration) -> Finding {
+    let (name, allowed) = (service.unit.as_str(), service.start_timeout);
+    let (seconds, wait) = (time.as_secs(), allowed.as_secs());
+    if time <= allowed {
+        let what = format!("{name} is starting, for {seconds} s so far");
+        return Finding::info(Area::Unit, Depth::State, what);
+    }
+    let what =
+        format!("{name} has been starting for {seconds} s, and a deploy waits {wait} s for it");
+    Finding::error(Area::Unit, Depth::State, what)
+        .why("systemd waits for what Type= promises: an exit, a fork, or READY=1")
+        .next(format!("shipit logs --unit {name}"))
 }

@@ -205,7 +205,8 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
     let login = format!("root@{}", host.address());
     desk.shipit(&["setup", "--yes", "--as", &login])
         .leaves(1)
-        .says("/opt/acme/.shipit belongs to root, another user");
+        .says("/opt/acme/.shipit belongs to root, another user")
+        .says("# when that is put right");
     host.root("chown deploy: /opt/acme/.shipit").ok();
     let good = desk.deploy(Kind::Graceful, "v3");
     assert_live(&host, &good, "v3");

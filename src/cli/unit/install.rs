@@ -80,7 +80,26 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
     // They are installed, whatever becomes of the line now: a score that cannot be asked for is left out.
     let after = engine::facts::ask(host.as_mut(), &services)
         .map_or_else(|_| BTreeMap::new(), |answers| answers.exposure);
+    // Without the guard no deploy would be carried out.
+    let app = config.app.as_str();
+    let next = if seen.apps.iter().any(|guarded| guarded == app) {
+        "shipit deploy".into()
+    } else {
+        config.host.as_root("shipit setup")
+    };
     let mut said = scores(&before, &after);
+    said.push_str(&remains(&installation, wish));
+    said.push_str(&format!(
+        "the units of {app} are installed; next: {}\n",
+        Typed::of(global).line(&next)
+    ));
+    tell(global, &installation, &said);
+    Ok(Exit::Done)
+}
+
+/// What is left to do before the installed units are what runs.
+fn remains(installation: &Installation, wish: &Install) -> String {
+    let mut said = String::new();
     if !wish.now {
         for name in &installation.start {
             said.push_str(&format!(
@@ -91,17 +110,7 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
     for sentence in &installation.after {
         said.push_str(&format!("{sentence}\n"));
     }
-    let app = config.app.as_str();
-    // Without the guard no deploy would be carried out.
-    let next = if seen.apps.iter().any(|guarded| guarded == app) {
-        "shipit deploy".into()
-    } else {
-        config.host.as_root("shipit setup")
-    };
-    let next = Typed::of(global).line(&next);
-    said.push_str(&format!("the units of {app} are installed; next: {next}\n"));
-    tell(global, &installation, &said);
-    Ok(Exit::Done)
+    said
 }
 
 /// What the services that change are asked, before and after: how exposed they are.
