@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use super::args::Global;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::report::event::{Event, Report};
 
 /// What was typed, as far as the next line has to say it again.
@@ -40,7 +40,8 @@ impl Typed {
         }
     }
 
-    /// One line: each `shipit` in it leads where this one led. `shipit … --yes` is this command line with `--yes`.
+    /// One line: each `shipit` in it leads where this one led. `shipit …` is this command line, `shipit … --yes` is it
+    /// with `--yes`.
     pub(super) fn line(&self, line: &str) -> String {
         let (command, remark) = parts(line);
         let command = self.command(command);
@@ -72,18 +73,27 @@ impl Typed {
             .collect()
     }
 
+    /// With its lines as they work here. Who is told of none types the same once more; not so what was wrong as it was
+    /// typed or written, which stays wrong.
     pub(super) fn failure(&self, failure: &Failure) -> Failure {
+        let next = if failure.next.is_empty() && failure.exit != Exit::Usage {
+            self.lines(&["shipit …    # again".into()])
+        } else {
+            self.lines(&failure.next)
+        };
         Failure {
-            next: self.lines(&failure.next),
+            next,
             ..failure.clone()
         }
     }
 
     fn command(&self, command: &str) -> String {
-        if let Some(option) = command.strip_prefix("shipit … ") {
+        if let Some(option) = command.strip_prefix("shipit …") {
             let mut words = self.words.clone();
             let end = words.iter().position(|word| word == "--");
-            words.insert(end.unwrap_or(words.len()), option.to_owned());
+            let option = option.split_whitespace().map(str::to_owned);
+            let at = end.unwrap_or(words.len());
+            words.splice(at..at, option);
             return format!("shipit {}", words.join(" "));
         }
         let mut out = String::new();
@@ -206,5 +216,19 @@ mod tests {
             run.line("shipit … --accept-new"),
             r"shipit run --accept-new -- echo 'it'\''s'"
         );
+    }
+
+    #[test]
+    fn a_failure_that_names_no_line_to_type_gets_the_same_command_again() {
+        let typed = typed(&["shipit", "deploy", "-e", "staging"]);
+        let wrong = Failure::new(Exit::Usage, "`port` is a number");
+        assert!(typed.failure(&wrong).next.is_empty());
+        let bare = Failure::new(Exit::Untouched, "`build` failed");
+        assert_eq!(
+            typed.failure(&bare).next,
+            ["shipit deploy -e staging    # again"]
+        );
+        let told = bare.next("shipit logs");
+        assert_eq!(typed.failure(&told).next, ["shipit logs -e staging"]);
     }
 }

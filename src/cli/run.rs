@@ -87,7 +87,9 @@ pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
                 "the command may go on there, or have ended",
             );
             failure.exit = Exit::Unknown;
-            Err(failure)
+            Err(failure.next(
+                "shipit status    # what the app does now; look there before you run it again",
+            ))
         }
     }
 }
