@@ -84,6 +84,55 @@ fn fix_writes_the_safe_lines_and_leaves_every_other_byte() {
 }
 
 #[test]
+fn lines_to_write_leave_a_service_what_it_needs_and_a_decision_to_who_made_it() {
+    let dir = desk();
+    let lines = |text: &str| {
+        fs::write(dir.path().join("a.service"), text).unwrap();
+        out(&shipit(dir.path(), &["unit", "lint", "a.service"]))
+    };
+    let ports = lines(
+        "[Service]\nUser=caddy\nAmbientCapabilities=CAP_NET_BIND_SERVICE\nExecStart=/usr/bin/caddy run\nRestart=no\n",
+    );
+    assert!(
+        ports.contains("    CapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"),
+        "{ports}"
+    );
+    assert!(!ports.contains("~@privileged"), "{ports}");
+    let root =
+        lines("[Service]\nType=forking\nPIDFile=/run/nginx.pid\nExecStart=/usr/sbin/nginx\n");
+    assert!(
+        root.contains("    SystemCallFilter=@system-service\n"),
+        "{root}"
+    );
+    assert!(
+        !root.contains("CapabilityBoundingSet=") && !root.contains("~@privileged"),
+        "{root}"
+    );
+    let home = lines("[Service]\nUser=app\nExecStart=/home/app/venv/bin/uvicorn main:app\n");
+    assert!(home.contains("    ProtectHome=read-only\n"), "{home}");
+    let plain = lines("[Service]\nUser=app\nExecStart=/opt/a/current/server\n");
+    assert!(plain.contains("    ProtectHome=yes\n"), "{plain}");
+    assert!(plain.contains("    CapabilityBoundingSet=\n"), "{plain}");
+    assert!(
+        plain.contains("    SystemCallFilter=~@privileged @resources\n"),
+        "{plain}"
+    );
+    let heap =
+        lines("[Service]\nUser=app\nExecStart=/usr/bin/java -Xmx512m -jar /opt/a/current/a.jar\n");
+    assert!(heap.contains("    MemoryMax=1024M\n"), "{heap}");
+    let off = "[Service]\nUser=app\nType=exec\nExecStart=/opt/a/current/server\nRestart=no\n";
+    fs::write(dir.path().join("a.service"), off).unwrap();
+    shipit(dir.path(), &["unit", "lint", "--fix", "a.service"]);
+    let kept = fs::read_to_string(dir.path().join("a.service")).unwrap();
+    assert!(kept.contains("\nRestart=no\n"), "{kept}");
+    let misspelt = lines("[Service]\nExecStart=/opt/a/current/server\nstartLimitIntervalSec=0\n");
+    assert!(
+        misspelt.contains("did you mean StartLimitIntervalSec= in [Unit]?"),
+        "{misspelt}"
+    );
+}
+
+#[test]
 fn a_drop_in_is_printed_and_nothing_is_written() {
     let dir = desk();
     fs::write(dir.path().join("acme.service"), UNIT).unwrap();

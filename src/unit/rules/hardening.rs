@@ -36,6 +36,31 @@ fn paths(command: &Command) -> impl Iterator<Item = &str> {
         .filter(|word| word.starts_with('/'))
 }
 
+/// What the service uses below a home directory, which `ProtectHome=yes` hides.
+fn in_a_home(look: &super::Look<'_>) -> Option<String> {
+    let hidden = |path: &&str| {
+        let homes = ["/home/", "/root/", "/run/user/"];
+        homes.iter().any(|dir| path.starts_with(dir))
+    };
+    let named = look
+        .start()
+        .and_then(|(command, _)| paths(command).find(hidden).map(str::to_owned));
+    let directory = look
+        .unit
+        .service("WorkingDirectory")
+        .trim_start_matches('-');
+    named.or_else(|| Some(directory).filter(hidden).map(str::to_owned))
+}
+
+/// A socket in /tmp that the command line names, for others to find.
+fn socket_in_tmp(look: &super::Look<'_>) -> Option<String> {
+    let temporary = |path: &&str| {
+        (path.starts_with("/tmp/") || path.starts_with("/var/tmp/")) && path.ends_with(".sock")
+    };
+    let (command, _) = look.start()?;
+    paths(command).find(temporary).map(str::to_owned)
+}
+
 rules! {
     /// Sandboxing that costs nothing is missing
     ///
@@ -59,11 +84,16 @@ rules! {
         if look.start().is_none() {
             return;
         }
+        let capable = look.is_root() || !look.unit.words("Service", "AmbientCapabilities").is_empty();
         let missing: Vec<_> = DIRECTIVES
             .iter()
             .filter(|directive| {
                 directive.suits_all() && look.unit.written("Service", directive.key).is_empty()
             })
+            // Which rights it needs of those it has is not known here.
+            .filter(|directive| !(capable && directive.key.ends_with("Capabilities")))
+            .filter(|directive| !(look.is_root() && directive.key == "CapabilityBoundingSet"))
+            .filter(|directive| !(directive.key == "PrivateTmp" && socket_in_tmp(look).is_some()))
             .collect();
         if missing.is_empty() {
             return;
@@ -82,9 +112,22 @@ rules! {
         let finding = found.missing("Service", format!("no {names}{score}"));
         for directive in missing {
             let mut values = directive.values_for(look.runtime());
-            finding.suggest("Service", directive.key, values.next().unwrap_or_default());
-            for value in values {
+            let first = values.next().unwrap_or_default();
+            let value = match directive.key {
+                "CapabilityBoundingSet" => look.unit.service("AmbientCapabilities"),
+                "ProtectHome" if in_a_home(look).is_some() => "read-only",
+                _ => first,
+            };
+            finding.suggest("Service", directive.key, value);
+            // A program with rights of root uses some of the calls that need them.
+            for value in values.filter(|value| !(capable && value.starts_with("~@privileged"))) {
                 finding.add("Service", directive.key, value);
+            }
+            if let (Some(root), "ProtectSystem") = (&look.context.root, directive.key) {
+                let shared = format!("{root}/shared");
+                if !writable(look, &shared) {
+                    finding.add("Service", "ReadWritePaths", shared);
+                }
             }
         }
     }
@@ -161,22 +204,7 @@ rules! {
         {
             return;
         }
-        let hidden = |path: &str| {
-            ["/home/", "/root/", "/run/user/"]
-                .iter()
-                .any(|dir| path.starts_with(dir))
-        };
-        let command = look
-            .start()
-            .and_then(|(command, _)| paths(command).find(|path| hidden(path)).map(str::to_owned));
-        let directory = Some(
-            look.unit
-                .service("WorkingDirectory")
-                .trim_start_matches('-')
-                .to_owned(),
-        )
-        .filter(|path| hidden(path));
-        if let Some(path) = command.or(directory) {
+        if let Some(path) = in_a_home(look) {
             found
                 .at(
                     entry,
@@ -200,16 +228,13 @@ rules! {
     ///
     /// See systemd.exec(5), `PrivateTmp=` and `RuntimeDirectory=`.
     "sandbox-tmp-socket" Error Service tmp_socket(look, found) {
-        let Some((command, entry)) = look.start() else {
+        let Some((_, entry)) = look.start() else {
             return;
         };
-        let path = paths(command).find(|path| {
-            (path.starts_with("/tmp/") || path.starts_with("/var/tmp/")) && path.ends_with(".sock")
-        });
-        if let Some(path) = path.filter(|_| look.unit.yes("Service", "PrivateTmp") == Some(true)) {
+        if let Some(path) = socket_in_tmp(look).filter(|_| look.unit.yes("Service", "PrivateTmp") == Some(true)) {
             found.at(entry, format!("{path} is in a /tmp that only this service sees (PrivateTmp=yes): use RuntimeDirectory="))
                 .suggest("Service", "RuntimeDirectory", look.unit.name.prefix())
-                .suggest("Service", "ExecStart", entry.value.replace(path, &path.replace("/var/tmp/", "/tmp/").replace("/tmp/", &format!("/run/{}/", look.unit.name.prefix()))));
+                .suggest("Service", "ExecStart", entry.value.replace(&path, &path.replace("/var/tmp/", "/tmp/").replace("/tmp/", &format!("/run/{}/", look.unit.name.prefix()))));
         }
     }
 
@@ -294,15 +319,13 @@ rules! {
             return;
         };
         let user = look.unit.service("User");
-        let root = matches!(user, "" | "root" | "0")
-            && look.unit.yes("Service", "DynamicUser") != Some(true);
         let may = look
             .unit
             .words("Service", "AmbientCapabilities")
             .iter()
             .any(|(word, _)| word == "CAP_NET_BIND_SERVICE");
         if let Some(port) = runtime::port(command).filter(|port| *port < 1024 && *port > 0)
-            && !root
+            && !look.is_root()
             && !may
             && !look.is_socket_activated()
         {

@@ -19,9 +19,7 @@ rules! {
     ///
     /// See systemd.exec(5), `User=`.
     "user-root" Warning Service user_root(look, found) {
-        let user = look.unit.service("User");
-        let dynamic = look.unit.yes("Service", "DynamicUser") == Some(true);
-        if !matches!(user, "" | "root" | "0") || dynamic || look.start().is_none() {
+        if !look.is_root() || look.start().is_none() {
             return;
         }
         let message = if look.is_app() {

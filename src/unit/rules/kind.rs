@@ -7,6 +7,25 @@ use super::{Severity, rules};
 use crate::unit::command::Command;
 use crate::unit::rules::Look;
 
+/// Short options that send a program to the background; in others the same letter means something else.
+const DETACHING: [(&str, &str); 9] = [
+    ("celery", "--detach"),
+    ("haproxy", "-D"),
+    ("memcached", "-d"),
+    ("rackup", "-D"),
+    ("rails", "-d"),
+    ("sidekiq", "-d"),
+    ("thin", "-d"),
+    ("unicorn", "-D"),
+    ("unicorn_rails", "-D"),
+];
+
+/// Whether a command starts this program, itself or through `bundle exec`, an interpreter and their kin.
+fn runs(command: &Command, program: &str) -> bool {
+    let is = |word: &str| word.rsplit('/').next() == Some(program);
+    is(&command.program) || command.words().any(is)
+}
+
 /// The option that sends this program to the background, as far as it is known.
 fn daemonizes<'a>(look: &Look<'_>, command: &'a Command) -> Option<&'a str> {
     if command.has(&["--no-detach", "--foreground", "--nodaemon", "-F"]) {
@@ -19,11 +38,15 @@ fn daemonizes<'a>(look: &Look<'_>, command: &'a Command) -> Option<&'a str> {
             (!command.words().any(|w| w.contains("daemon off"))).then_some("without `daemon off;`")
         }
         _ if command.name() == "apachectl" => command.words().find(|w| *w == "start"),
+        // Laravel's workers stay; their --daemon is an old word for keeping the framework loaded.
+        _ if command.has(&["queue:work"]) => None,
         _ => command.words().find(|w| {
             matches!(
                 *w,
                 "--daemon" | "--daemonize" | "--background" | "--daemonize=yes" | "--fork"
-            )
+            ) || DETACHING
+                .iter()
+                .any(|(program, option)| w == option && runs(command, program))
         }),
     }
 }

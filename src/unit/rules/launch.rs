@@ -10,6 +10,11 @@ fn into_a_release(text: &str) -> bool {
         .is_some_and(|(_, rest)| !rest.is_empty())
 }
 
+/// Whether a shell's script sends output through a pipe: the shell waits for its end, `exec` or not.
+fn is_piped(script: &str) -> bool {
+    script.replace("||", "").contains('|')
+}
+
 rules! {
     /// A path into one release
     ///
@@ -219,13 +224,15 @@ rules! {
             );
         } else if let Some(script) = command
             .shell_script()
-            .filter(|script| !script.contains("exec "))
+            .filter(|script| !script.contains("exec ") || is_piped(script))
         {
             let simple = !script.contains(['|', '&', ';', '\n']);
-            let finding = found.at(
-                entry,
-                "the shell may stay in front of the program: write exec before it",
-            );
+            let message = if is_piped(script) {
+                "the shell stays in front of the program, for its pipe: let the journal keep the output, and write exec before the program"
+            } else {
+                "the shell may stay in front of the program: write exec before it"
+            };
+            let finding = found.at(entry, message);
             if simple {
                 finding.severity(Severity::Info); // most shells exec a lone command by themselves
             }

@@ -195,10 +195,29 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Whether it is meant to stay: not oneshot, not driven by a timer, not a migration.
+    /// Whether it is meant to stay: not oneshot, not driven by a timer, not a migration, not one for each connection.
     #[must_use]
     pub fn stays(&self) -> bool {
-        self.kind() != "oneshot" && self.start.is_some() && !self.is_timed() && !self.is_migration()
+        self.kind() != "oneshot"
+            && self.start.is_some()
+            && !self.is_timed()
+            && !self.is_migration()
+            && !self.is_per_connection()
+    }
+
+    /// Whether systemd makes an instance for each connection: a template that takes it as its standard input, or is
+    /// beside a `.socket` with `Accept=yes`. systemd.socket(5).
+    #[must_use]
+    pub fn is_per_connection(&self) -> bool {
+        let name = &self.unit.name;
+        let own = |peer: &Unit| {
+            peer.name.stem() == name.prefix() && peer.yes("Socket", "Accept") == Some(true)
+        };
+        (name.is_template() || !name.instance().is_empty())
+            && (self.unit.service("StandardInput") == "socket"
+                || self
+                    .peers()
+                    .any(|peer| peer.name.kind() == "socket" && own(peer)))
     }
 
     /// The host's facts, when it was asked.
@@ -272,6 +291,13 @@ impl<'a> Look<'a> {
                 .is_some_and(|by| by.contains(".timer") || by.contains(".path"))
     }
 
+    /// Whether it runs as root.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        matches!(self.unit.service("User"), "" | "root" | "0")
+            && self.unit.yes("Service", "DynamicUser") != Some(true)
+    }
+
     /// Whether it migrates a database: told by the context, or its name says so.
     #[must_use]
     pub fn is_migration(&self) -> bool {
@@ -326,6 +352,9 @@ impl<'a> Look<'a> {
         place(&command.program)
             || place(self.unit.service("WorkingDirectory"))
             || command.words().any(place)
+            || command
+                .shell_script()
+                .is_some_and(|script| script.split_whitespace().any(place))
     }
 
     /// Whether the file lies where packages put theirs.
@@ -348,27 +377,6 @@ impl<'a> Look<'a> {
             self.unit.span(section, key)
         };
         set.map_or(default, Span::seconds)
-    }
-
-    /// The start limit: interval in seconds, and burst; systemd's defaults where nothing is set. `[Service]` is the
-    /// old place of two of the keys, and still works.
-    #[must_use]
-    pub fn start_limit(&self) -> (f64, f64) {
-        let keys = [
-            ("Unit", "StartLimitIntervalSec"),
-            ("Unit", "StartLimitInterval"),
-            ("Service", "StartLimitInterval"),
-        ];
-        let interval = keys
-            .into_iter()
-            .find_map(|(section, key)| self.unit.span(section, key));
-        let burst = ["Unit", "Service"]
-            .into_iter()
-            .find_map(|section| self.unit.get(section, "StartLimitBurst"));
-        let burst = burst
-            .and_then(|entry| entry.value.parse::<u32>().ok())
-            .unwrap_or(5);
-        (interval.map_or(10.0, Span::seconds), f64::from(burst))
     }
 }
 

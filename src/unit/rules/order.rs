@@ -285,7 +285,7 @@ rules! {
                 .any(|letter| "nN".contains(*letter))
         };
         if look.unit.name.is_template() {
-            if !entries().any(|entry| uses(&entry) || named(&entry)) && !look.is_socket_activated()
+            if !entries().any(|entry| uses(&entry) || named(&entry)) && !look.is_socket_activated() && !look.is_per_connection()
             {
                 found.missing(
                     "Service",

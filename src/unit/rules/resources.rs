@@ -1,6 +1,6 @@
 //! Memory, tasks, files, CPU: limits that protect the host from the app, and limits that hurt the app.
 
-use super::runtime::Runtime;
+use super::runtime::{self, Runtime};
 use super::{Severity, rules};
 use crate::unit::value::{self, Size};
 
@@ -14,6 +14,16 @@ fn bytes(look: &super::Look<'_>, key: &str) -> Option<u64> {
         Some(Size::Bytes(bytes)) => Some(bytes),
         _ => None,
     }
+}
+
+/// The heap that the command line or `Environment=` gives, in bytes, as far as a size of it makes sense.
+fn heap(look: &super::Look<'_>) -> Option<u64> {
+    let environment = look.unit.words("Service", "Environment");
+    let (command, _) = look.start()?;
+    let texts = command
+        .words()
+        .chain(environment.iter().map(|(word, _)| word.as_str()));
+    runtime::heap(texts).filter(|heap| (1 << 20..1 << 50).contains(heap))
 }
 
 rules! {
@@ -83,16 +93,22 @@ rules! {
             .iter()
             .any(|key| look.unit.get("Service", key).is_some());
         if look.stays() && look.is_app() && !set {
+            // The rest of a virtual machine (code, threads, buffers) is seldom more than its heap.
+            let (high, max) = match heap(look) {
+                Some(heap) => (heap * 8 / 5, heap * 2),
+                None => (400 << 20, 512 << 20),
+            };
             found
                 .missing("Service", "no MemoryMax=: a leak takes the whole host")
-                .suggest("Service", "MemoryHigh", "400M")
-                .suggest("Service", "MemoryMax", "512M");
+                .suggest("Service", "MemoryHigh", format!("{}M", high >> 20))
+                .suggest("Service", "MemoryMax", format!("{}M", max >> 20));
         }
     }
 
     /// So little memory that it cannot start
     ///
-    /// A limit below what the runtime itself needs kills it at start.
+    /// A limit below what the runtime itself needs kills it at start; one that is no larger than the heap it was given
+    /// (`-Xmx`, `--max-old-space-size=`) kills it later, when the heap is full.
     ///
     /// In production: killed by the kernel, `Result=oom-kill`, in a loop.
     ///
@@ -116,6 +132,12 @@ rules! {
                     entry,
                     format!("{key}={}: less than the runtime itself needs", entry.value),
                 );
+            } else if let (Some(entry), Some(bytes), Some(heap)) =
+                (look.unit.get("Service", key), bytes(look, key), heap(look))
+                && bytes <= heap
+            {
+                let message = format!("{key}={}: no more than its heap of {}M, and it needs more than that", entry.value, heap >> 20);
+                found.at(entry, message).suggest("Service", key, format!("{}M", (heap >> 20) * if key == "MemoryMax" { 10 } else { 8 } / 5));
             }
         }
     }

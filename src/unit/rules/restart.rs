@@ -1,10 +1,31 @@
 //! `Restart=`, start limits and the watchdog: what happens after a crash, and after the fifth.
 
-use super::{Severity, rules};
+use super::{Look, Severity, rules};
+use crate::unit::value::Span;
 
 /// Whether the service is started again after a crash.
 fn restarts(value: &str) -> bool {
     !matches!(value, "" | "no" | "on-success")
+}
+
+/// The start limit: interval in seconds, and burst; systemd's defaults where nothing is set. `[Service]` is the
+/// old place of two of the keys, and still works.
+fn start_limit(look: &Look<'_>) -> (f64, f64) {
+    let keys = [
+        ("Unit", "StartLimitIntervalSec"),
+        ("Unit", "StartLimitInterval"),
+        ("Service", "StartLimitInterval"),
+    ];
+    let interval = keys
+        .into_iter()
+        .find_map(|(section, key)| look.unit.span(section, key));
+    let burst = ["Unit", "Service"]
+        .into_iter()
+        .find_map(|section| look.unit.get(section, "StartLimitBurst"));
+    let burst = burst
+        .and_then(|entry| entry.value.parse::<u32>().ok())
+        .unwrap_or(5);
+    (interval.map_or(10.0, Span::seconds), f64::from(burst))
 }
 
 rules! {
@@ -26,14 +47,16 @@ rules! {
         if !look.stays() || restarts(value) || look.kind() == "dbus" {
             return;
         }
-        let message = "no Restart=: when it dies it stays dead";
         let finding = match look.unit.get("Service", "Restart") {
-            Some(entry) => found.at(entry, message),
-            None => found.missing("Service", message),
+            // Somebody wrote it: a person decides.
+            Some(entry) if !entry.value.is_empty() => found
+                .at(entry, format!("Restart={}: when it crashes it stays dead", entry.value))
+                .suggest("Service", "Restart", "always"),
+            _ => found
+                .missing("Service", "no Restart=: when it dies it stays dead")
+                .set("Service", "Restart", "always"),
         };
-        finding
-            .set("Service", "Restart", "always")
-            .set("Service", "RestartSec", "1s");
+        finding.set("Service", "RestartSec", "1s");
         if !look.is_app() {
             finding.severity(Severity::Info);
         }
@@ -67,7 +90,7 @@ rules! {
         if !look.stays() || look.is_socket_activated() {
             return;
         }
-        let (interval, burst) = look.start_limit();
+        let (interval, burst) = start_limit(look);
         let pause = look.seconds("Service", "RestartSec", 0.1);
         if interval > 0.0 && burst > 0.0 && burst * pause < interval {
             let message = format!(
@@ -104,7 +127,8 @@ rules! {
         else {
             return;
         };
-        if look.start_limit().0 == 0.0 && look.seconds("Service", "RestartSec", 0.1) < 0.2 {
+        let (interval, burst) = start_limit(look);
+        if (interval == 0.0 || burst == 0.0) && look.seconds("Service", "RestartSec", 0.1) < 0.2 {
             found.at(entry, "no start limit, and less than 200 ms between restarts: a crash loop fills the journal and a core").set("Service", "RestartSec", "1s");
         }
     }
@@ -273,7 +297,7 @@ rules! {
         {
             return;
         }
-        let (interval, burst) = look.start_limit();
+        let (interval, burst) = start_limit(look);
         let restart = look.unit.service("Restart");
         let bad = if look.is_app() {
             Severity::Error
@@ -309,7 +333,7 @@ rules! {
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`; systemctl(1), `reset-failed`.
     "start-limit-deploys" Warning Service start_limit_deploys(look, found) {
-        let (interval, burst) = look.start_limit();
+        let (interval, burst) = start_limit(look);
         if look.stays() && interval > 10.0 && burst > 0.0 && burst / interval < 5.0 / 60.0 {
             found
                 .missing("Unit", format!("{burst} starts in {interval} s, deploys and rollbacks included: a rollback soon after a deploy may be refused"))

@@ -21,8 +21,10 @@ pub enum Runtime {
     Beam,
     /// .NET.
     Dotnet,
-    /// PHP or php-fpm.
+    /// PHP on the command line: workers, and servers that a script brings.
     Php,
+    /// php-fpm.
+    PhpFpm,
     /// nginx.
     Nginx,
     /// Anything else: most often a compiled binary.
@@ -35,7 +37,12 @@ impl Runtime {
     pub fn compiles_at_run_time(self) -> bool {
         matches!(
             self,
-            Runtime::Node | Runtime::Java | Runtime::Beam | Runtime::Dotnet | Runtime::Php
+            Runtime::Node
+                | Runtime::Java
+                | Runtime::Beam
+                | Runtime::Dotnet
+                | Runtime::Php
+                | Runtime::PhpFpm
         )
     }
     /// Whether it takes `LISTEN_FDS` of its own accord.
@@ -56,7 +63,7 @@ impl Runtime {
     pub fn stays_in_foreground(self) -> bool {
         !matches!(
             self,
-            Runtime::Other | Runtime::Nginx | Runtime::Php | Runtime::Beam
+            Runtime::Other | Runtime::Nginx | Runtime::Php | Runtime::PhpFpm | Runtime::Beam
         )
     }
 }
@@ -101,7 +108,8 @@ pub fn of(command: &Command) -> Runtime {
         "java" => Runtime::Java,
         "beam.smp" | "erl" | "elixir" | "mix" | "iex" => Runtime::Beam,
         "dotnet" => Runtime::Dotnet,
-        "php" | "php-fpm" => Runtime::Php,
+        "php" => Runtime::Php,
+        "php-fpm" => Runtime::PhpFpm,
         "nginx" => Runtime::Nginx,
         _ => Runtime::Other,
     }
@@ -110,6 +118,10 @@ pub fn of(command: &Command) -> Runtime {
 /// The TCP port that a command line binds, when it says so: `--port 80`, `-p80`, `--bind 0.0.0.0:80`, `-b :80`.
 #[must_use]
 pub fn port(command: &Command) -> Option<u16> {
+    // Their port is another host's, or a container's.
+    if matches!(command.name(), "ssh" | "autossh" | "docker" | "podman") {
+        return None;
+    }
     let address = command.option(&["--bind", "-b", "--listen", "--port", "--http-port", "-p"])?;
     address
         .rsplit(':')
@@ -117,6 +129,27 @@ pub fn port(command: &Command) -> Option<u16> {
         .trim_end_matches('/')
         .parse()
         .ok()
+}
+
+/// The heap that a command line or one of these environment values gives a virtual machine, in bytes: `-Xmx512m`,
+/// `--max-old-space-size=1024` (MiB). The process takes more than that.
+pub fn heap<'a>(texts: impl Iterator<Item = &'a str>) -> Option<u64> {
+    let size = |text: &str| {
+        let digits = text.chars().take_while(char::is_ascii_digit).count();
+        let unit = match text[digits..].chars().next() {
+            Some('k' | 'K') => 10,
+            Some('m' | 'M') => 20,
+            Some('g' | 'G') => 30,
+            _ => 0,
+        };
+        text[..digits].parse::<u64>().ok()?.checked_mul(1 << unit)
+    };
+    let of_word = |word: &str| match word.split_once("-Xmx") {
+        Some((_, rest)) => size(rest),
+        None => size(word.split_once("--max-old-space-size=")?.1)?.checked_mul(1 << 20),
+    };
+    let words = texts.flat_map(str::split_whitespace);
+    words.filter_map(of_word).max()
 }
 
 #[cfg(test)]
@@ -140,7 +173,8 @@ mod tests {
             of("/bin/sh -c 'cd /x && exec node server.js'"),
             Runtime::Node
         );
-        assert_eq!(of("/usr/sbin/php-fpm8.2 -F"), Runtime::Php);
+        assert_eq!(of("/usr/sbin/php-fpm8.2 -F"), Runtime::PhpFpm);
+        assert_eq!(of("/usr/bin/php8.2 artisan queue:work"), Runtime::Php);
         assert_eq!(of("/opt/acme/current/server"), Runtime::Other);
     }
 }

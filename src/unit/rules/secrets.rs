@@ -25,6 +25,16 @@ fn secret_name(name: &str) -> bool {
     !place && PARTS.iter().any(|part| upper.contains(part))
 }
 
+/// Whether a word gives a variable a secret, as `env`, a shell and `docker run -e` take it: `DB_PASSWORD=x`.
+fn sets_secret(word: &str) -> bool {
+    let word = word.trim_start_matches("--env=").trim_start_matches("-e");
+    word.split_once('=').is_some_and(|(name, value)| {
+        let is_variable = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        let held = !value.is_empty() && !value.starts_with(['$', '%', '/']);
+        held && name.chars().all(is_variable) && secret_name(name)
+    })
+}
+
 /// Whether a value is an address with a password in it.
 fn secret_address(value: &str) -> bool {
     let Some((_, rest)) = value.split_once("://") else {
@@ -114,15 +124,16 @@ rules! {
                         words.peek().copied().filter(|next| !next.starts_with('-')),
                     ),
                 };
-                let option = name.starts_with("--")
-                    && secret_name(&name.replace('-', "_"))
+                let option = name.starts_with("--") || name.starts_with("-D") && word.contains('=');
+                let option = option
+                    && secret_name(&name.replace(['-', '.'], "_"))
                     && value.is_some_and(|v| !v.is_empty() && !v.starts_with('/'));
                 let variable = word
                     .split("${")
                     .skip(1)
                     .filter_map(|rest| rest.split('}').next())
                     .any(secret_name);
-                if option || variable || secret_address(word) {
+                if option || variable || secret_address(word) || word.split_whitespace().any(sets_secret) {
                     found.at(entry, format!("{}= passes a secret as an argument ({}…): every user sees it in ps", entry.key, name.chars().take(24).collect::<String>()));
                     break;
                 }

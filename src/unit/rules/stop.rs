@@ -217,7 +217,7 @@ rules! {
                         .set("Service", "KillSignal", "SIGTERM");
                 }
             }
-            Runtime::Nginx | Runtime::Php
+            Runtime::Nginx | Runtime::PhpFpm
                 if look.stays()
                     && matches!(signal, "" | "TERM" | "15")
                     && look.unit.all("Service", "ExecStop").is_empty() =>

@@ -117,7 +117,15 @@ rules! {
                 );
             } else {
                 let near = near(section, key)
-                    .map_or(String::new(), |near| format!("; did you mean {near}=?"));
+                    .map(|near| format!("; did you mean {near}=?"))
+                    .or_else(|| {
+                        let sections = [unit_section, "Unit", "Install"].into_iter();
+                        let mut others = sections.filter(|other| *other != section);
+                        others.find_map(|other| {
+                            near(other, key).map(|near| format!("; did you mean {near}= in [{other}]?"))
+                        })
+                    })
+                    .unwrap_or_default();
                 found.at(
                     entry,
                     format!("systemd knows no {key}= in [{section}] and ignores it{near}"),
@@ -182,9 +190,10 @@ rules! {
         }
     }
 
-    /// A key with an old name
+    /// A key with an old name, or an old value
     ///
-    /// The setting was renamed. Old names still work today, with a warning, and some only on the old control group tree.
+    /// The setting was renamed. Old names still work today, with a warning, and some only on the old control group tree. So do
+    /// the output `syslog` of before the journal, and `PIDFile=` below /var/run, which is /run.
     ///
     /// In production: `MemoryLimit=` does nothing on a host with unified control groups, which is every current one.
     ///
@@ -196,10 +205,24 @@ rules! {
     /// See systemd.resource-control(5), "Deprecated options".
     "old-key" Warning Any old_key(look, found) {
         for entry in look.unit.entries() {
+            let value = match (entry.key, entry.value) {
+                ("StandardOutput" | "StandardError", "syslog") => "journal".to_owned(),
+                ("StandardOutput" | "StandardError", "syslog+console") => "journal+console".to_owned(),
+                ("PIDFile", path) if path.starts_with("/var/run/") => path["/var".len()..].to_owned(),
+                _ => entry.value.to_owned(),
+            };
+            if value != entry.value {
+                let message = format!("{}={} is the old way to write {value}", entry.key, entry.value);
+                let finding = found.at(entry, message).severity(Severity::Info);
+                finding.set(entry.section, entry.key, value);
+                continue;
+            }
             let Some((_, new)) = OLD.iter().find(|(old, _)| *old == entry.key) else {
                 continue;
             };
-            if keys::find(entry.section, entry.key).is_none() {
+            // `start-limit-section` says both at once.
+            let elsewhere = entry.key.starts_with("StartLimit") && entry.section != "Unit";
+            if elsewhere || keys::find(entry.section, entry.key).is_none() {
                 continue;
             }
             let finding = found.at(entry, format!("{}= is the old name of {new}=", entry.key));

@@ -241,6 +241,34 @@ rules! {
         }
     }
 
+    /// A timer that pulls its service in
+    ///
+    /// The timer starts the service at its time. With `Requires=`, `BindsTo=` or `Wants=` the service starts together with
+    /// the timer.
+    ///
+    /// In production: measured: the backup runs at every boot and at every `systemctl start` of the timer; and with
+    /// `Requires=` stopping a hung job stops the timer too.
+    ///
+    /// ```ini
+    /// [Timer]
+    /// # no Requires=: Unit= is enough, or the same name
+    /// Unit=acme-backup.service
+    /// ```
+    ///
+    /// See systemd.timer(5), `Unit=`; systemd.unit(5), `Requires=`.
+    "timer-pulls-service" Warning Timer pulls_service(look, found) {
+        let keys = ["Requires", "BindsTo", "Wants"].into_iter();
+        for (word, entry) in keys.flat_map(|key| look.unit.words("Unit", key)) {
+            if UnitName::new(&word).is_some_and(|name| triggers(look.unit, &name)) {
+                let message = format!("{}={word} starts it together with the timer, at every boot, not at its time", entry.key);
+                let finding = found.at(entry, message);
+                if entry.value == word {
+                    finding.remove();
+                }
+            }
+        }
+    }
+
     /// The timer's service is restarted by itself
     ///
     /// A timer starts a job again at its time. A job that is always restarted never rests.
