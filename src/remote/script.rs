@@ -119,6 +119,7 @@ pub const CONDUCTOR: &str = concat!(
     include_str!("conductor/4-life.sh"),
     include_str!("conductor/5-turnover.sh"),
     include_str!("conductor/6-migrate.sh"),
+    include_str!("conductor/6-migrated.sh"),
     include_str!("conductor/7-settle.sh"),
     include_str!("conductor/8-end.sh"),
     include_str!("conductor/9-conduct.sh"),

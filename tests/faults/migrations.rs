@@ -118,3 +118,55 @@ fn a_migration_that_was_interrupted_is_a_question_and_never_runs_twice() {
     let journal = host.journal(Some("acme-migrate.service"));
     assert!(!journal.contains("Start"), "ran again: {journal}");
 }
+
+/// The migration unit has these lines more.
+fn with_lines(host: &Host, lines: &str) {
+    let drop_in = "/etc/systemd/system/acme-migrate.service.d/more.conf";
+    host.write_file(drop_in, lines.as_bytes());
+    host.root("systemctl daemon-reload").ok();
+}
+
+#[test]
+fn a_migration_that_systemd_never_started_is_no_success() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = live(&host, "");
+    let before = current(&host);
+    host.write_file(
+        "/etc/systemd/system/db.service",
+        b"[Service]\nType=oneshot\nExecStart=/bin/false\n",
+    );
+    // systemd shows an inactive unit and "success" for each of these.
+    let never = [
+        ("[Unit]\nConditionPathExists=/nowhere\n", "did not run"),
+        (
+            "[Unit]\nRequires=db.service\nAfter=db.service\n",
+            "did not run",
+        ),
+        ("[Unit]\nCollectMode=inactive-or-failed\n", "CollectMode="),
+    ];
+    for (lines, words) in never {
+        with_lines(&host, lines);
+        desk.tree(Kind::Graceful, "v2");
+        desk.json(&["deploy"]).leaves(1).says(words);
+        assert_live(&host, &before, "v1");
+    }
+    assert_eq!(runs(&host, "v2"), 0);
+    // Over before anybody could look: that it ran is told all the same.
+    with_lines(&host, "[Service]\nExecStart=\nExecStart=/bin/true\n");
+    let v2 = desk.deploy(Kind::Graceful, "v2");
+    assert_live(&host, &v2, "v2");
+}
+
+#[test]
+fn a_migration_that_is_joined_keeps_the_time_it_was_given() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = live(&host, "");
+    let before = current(&host);
+    desk.write(&acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 5s}"));
+    desk.tree_migrating(Kind::Graceful, "v2", Migrate::UntilTold);
+    let run = Underway::start(&desk, &["deploy"]);
+    begun(&host, "v2");
+    host.root(KILL).ok();
+    run.end().leaves(1).says("stopped after 5s");
+    assert_live(&host, &before, "v1");
+}

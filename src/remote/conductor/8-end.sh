@@ -49,12 +49,17 @@ evidence() {
     for id in ${lives:-$invocations}; do case $want in *"$id"*) ;; *) want="$want $id" ;; esac; done
     [ -n "$want" ] || return 0
     sed -n 's/^unit //p' "$R/request" | while IFS= read -r unit; do
-        case $access in
-        sudo) sudo -n /usr/bin/journalctl "--unit=$unit" --lines=1000 --output=json --no-pager ;;
-        user) journalctl --user "--unit=$unit" --lines=1000 --output=json --no-pager ;;
-        *) journalctl "--unit=$unit" --lines=1000 --output=json --no-pager ;;
-        esac 2>/dev/null </dev/null
+        journal_of "$unit"
     done | grep_lives | tail -n 60 >>"$R/journal" 2>/dev/null
+}
+
+# The newest lines of a unit, as systemd's JSON; nothing when they cannot be read.
+journal_of() {
+    case $access in
+    sudo) sudo -n /usr/bin/journalctl "--unit=$1" --lines=1000 --output=json --no-pager ;;
+    user) journalctl --user "--unit=$1" --lines=1000 --output=json --no-pager ;;
+    *) journalctl "--unit=$1" --lines=1000 --output=json --no-pager ;;
+    esac 2>/dev/null </dev/null
 }
 
 # Lines of the lives wanted. One that journald read when its process was gone already bears no life's id: it is
