@@ -5,6 +5,7 @@ pub mod ssh;
 pub mod system;
 
 use std::io::Read;
+use std::time::Duration;
 
 /// One command line on the host, as sshd hands it to the login shell. Made by `remote`, never by hand.
 pub struct Exec<'a> {
@@ -14,7 +15,13 @@ pub struct Exec<'a> {
     pub stdin: Option<&'a mut dyn Read>,
     /// Asked once, at the first interrupt: a command line to run beside this one, that asks it to stop.
     pub stop: Option<&'a dyn Fn() -> Option<String>>,
+    /// Asked while the channel is open: true once all that matters was heard. What the command left running may hold
+    /// its outputs open for ever; [`LINGER`] later the channel is let go.
+    pub over: Option<&'a dyn Fn() -> bool>,
 }
+
+/// How long a channel may stay open after its command is over: for the last of stderr, which travels on its own.
+pub const LINGER: Duration = Duration::from_secs(1);
 
 /// What is heard while a command runs.
 #[derive(Debug)]

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::ssh::{Login, Trust};
-use super::{Ended, Exec, Heard, Host, Lost};
+use super::{Ended, Exec, Heard, Host, LINGER, Lost};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Wish};
 use crate::words;
@@ -58,6 +58,7 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<System, Failure> 
             line: "exit 0",
             stdin: None,
             stop: None,
+            over: None,
         },
         &mut |heard| {
             if let Heard::Err(bytes) = heard {
@@ -161,8 +162,18 @@ impl Host for System {
         let known = self.interrupts.known();
         let mut stopped = false;
         let mut stopper: Option<Child> = None;
+        let mut ended: Option<Instant> = None;
         while streams.iter().any(Option::is_some) {
-            let (ready, woken) = wait(&streams, &feed, &self.interrupts);
+            if exec.over.is_some_and(|over| over())
+                && ended.get_or_insert_with(Instant::now).elapsed() >= LINGER
+            {
+                // What it left running holds its outputs: this ssh would wait for that.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Ok(Ended::Code(0));
+            }
+            let limit = ended.and_then(|_| LINGER.try_into().ok());
+            let (ready, woken) = wait(&streams, &feed, &self.interrupts, limit);
             for (i, slot) in streams.iter_mut().enumerate() {
                 let Some(fd) = slot.as_ref().filter(|_| ready[i]) else {
                     continue;
@@ -295,11 +306,12 @@ impl Feed<'_> {
     }
 }
 
-/// Waits until something can be read, written, or a signal came: (out, err, in), woken.
+/// Waits until something can be read, written, a signal came, or the limit is over: (out, err, in), woken.
 fn wait(
     streams: &[Option<OwnedFd>; 2],
     feed: &Feed<'_>,
     interrupts: &Interrupts,
+    limit: Option<Timespec>,
 ) -> ([bool; 3], bool) {
     let mut fds = vec![PollFd::from_borrowed_fd(interrupts.wake(), PollFlags::IN)];
     let mut which = vec![3usize];
@@ -315,7 +327,7 @@ fn wait(
     }
     let mut ready = [false; 3];
     let mut woken = false;
-    if poll(&mut fds, None).is_ok() {
+    if poll(&mut fds, limit.as_ref()).is_ok() {
         for (fd, at) in fds.iter().zip(which) {
             if !fd.revents().is_empty() {
                 if at == 3 {

@@ -54,6 +54,7 @@ reload) turn=reload && ctl --no-block reload "$unit" || refused "$unit could not
         ctl start "$socket" || refused "$socket could not be started"
     fi
     ctl --no-block "$verb" "$unit" || refused "$unit could not be ${verb}ed"
+    count_restarts "$unit"
     ;;
 esac
 exec 9<&-

@@ -77,6 +77,8 @@ pub fn run(
         None => None,
     };
     let session = std::cell::Cell::new(0i32);
+    let over = std::cell::Cell::new(false);
+    let is_over = || over.get();
     let stopper = || {
         if stop_line.is_some() {
             return stop_line.clone();
@@ -86,12 +88,13 @@ pub fn run(
     let stdin = stdin.map(|read| &mut *read as &mut dyn Read);
     let mut interrupted = false;
     let keeps = steps.iter().map(Script::keep).collect();
-    let mut reader = Frame::new(nonce, keeps, &session);
+    let mut reader = Frame::new(nonce, keeps, &session, &over);
     let ended = host.exec(
         Exec {
             line: &line,
             stdin,
             stop: Some(&stopper),
+            over: Some(&is_over),
         },
         &mut |heard| match heard {
             Heard::Out(bytes) => reader.out(bytes, told),
@@ -109,7 +112,7 @@ pub fn run(
             "`{name}` printed more than {}",
             crate::words::bytes(KEPT as u64)
         )))
-    } else if reader.over {
+    } else if over.get() {
         Ok(reader.end())
     } else if interrupted && stop.is_none() {
         // The session got the SIGTERM that was asked for.
@@ -200,13 +203,18 @@ struct Frame<'a> {
     current: Option<(usize, Instant, Vec<u8>)>,
     /// An empty line that may be the one that sets a token apart.
     blank: bool,
-    over: bool,
+    over: &'a std::cell::Cell<bool>,
     /// A step whose output was to be kept, and is too long for it.
     too_much: Option<usize>,
 }
 
 impl<'a> Frame<'a> {
-    fn new(nonce: String, keeps: Vec<Keep>, session: &'a std::cell::Cell<i32>) -> Self {
+    fn new(
+        nonce: String,
+        keeps: Vec<Keep>,
+        session: &'a std::cell::Cell<i32>,
+        over: &'a std::cell::Cell<bool>,
+    ) -> Self {
         Self {
             nonce,
             session,
@@ -217,7 +225,7 @@ impl<'a> Frame<'a> {
             errs: Vec::new(),
             current: None,
             blank: false,
-            over: false,
+            over,
             too_much: None,
         }
     }
@@ -263,7 +271,7 @@ impl<'a> Frame<'a> {
                         self.answers.push(answer);
                     }
                 }
-                (Some("over"), None, None) => self.over = true,
+                (Some("over"), None, None) => self.over.set(true),
                 _ => {}
             }
             return;

@@ -50,9 +50,10 @@ fn what_fits_is_sent_and_what_does_not_is_refused_before_anything_runs() {
 #[test]
 fn what_prepare_prints_is_told_and_not_kept_and_what_is_read_as_a_whole_never_a_part() {
     let session = std::cell::Cell::new(0);
+    let over = std::cell::Cell::new(false);
     let long = [b"x".repeat(LINE - 1), b"\n".to_vec()].concat();
     let fed = |keep: Keep, lines: usize| {
-        let mut frame = Frame::new("@".into(), vec![keep], &session);
+        let mut frame = Frame::new("@".into(), vec![keep], &session, &over);
         let mut told = 0;
         let mut count = |heard: Told<'_>| told += usize::from(matches!(heard, Told::Line { .. }));
         frame.out(b"@ begin 0\n", &mut count);

@@ -57,6 +57,7 @@ pub fn stream(
             line: &line,
             stdin: stdin.map(|read| &mut *read as &mut dyn Read),
             stop: Some(&stop),
+            over: None,
         },
         &mut |said| match said {
             host::Heard::Out(bytes) if begun => {

@@ -1,7 +1,7 @@
 //! Releases that break, each in its own way: the exit code, what is live afterwards, the journal that is
 //! shown, and that a good release goes live at once after it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Ran, Yml, acme, answer, assert_live, assert_rest, current};
 use crate::apps::{self, Kind, Migrate, Service};
@@ -215,12 +215,14 @@ fn an_old_process_that_answers_on_after_a_reload_is_found_by_health_release() {
 #[test]
 fn a_prepare_command_that_fails_stops_the_deploy_and_leaves_no_release() {
     let host = lab::host!(Suite::Trixie);
-    let prepare = "prepare: \"echo building; test -e ready || { echo no ready file; exit 9; }\"";
+    let prepare =
+        "prepare: \"echo building; sleep 900 & test -e ready || { echo no ready file; exit 9; }\"";
     let desk = Desk::ready(&host, Service::Socket, &acme("socket"));
     let first = desk.deploy(Kind::Graceful, "v1");
     desk.write(&acme("socket").with(prepare));
     desk.tree(Kind::Graceful, "v2");
     let before = host.root("ls -A /opt/acme/releases").ok();
+    let began = Instant::now();
     refused(&host, &desk, "no ready file").says("it left with 9");
     assert_eq!(
         desk.shipit(&["releases"]).leaves(0).stdout.lines().count(),
@@ -230,6 +232,11 @@ fn a_prepare_command_that_fails_stops_the_deploy_and_leaves_no_release() {
     desk.file("source/ready", "");
     desk.json(&["deploy"]).leaves(0);
     assert_eq!(answer(&host), "v2");
+    desk.file("source/version", "v3");
+    desk.json(&["deploy", "--system-ssh"]).leaves(0);
+    assert_eq!(answer(&host), "v3");
+    // What it leaves running holds its output open for ever.
+    assert!(began.elapsed() < Duration::from_secs(600), "waited for it");
     let after = host.root("ls -A /opt/acme/releases").ok();
     assert!(
         !after.contains(".in-") && after.contains(&first) && before.contains(&first),

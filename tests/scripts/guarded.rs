@@ -184,3 +184,14 @@ fn a_service_that_does_not_run_is_no_witness_against_the_health_check() {
         assert_eq!(world.current(), "new", "{events}");
     });
 }
+
+#[test]
+fn a_crash_loop_that_goes_on_until_the_restart_is_no_crash_of_the_new_release() {
+    under_each_shell(|world| {
+        fs::write(world.dir.path().join("units/acme.service/looping"), "").unwrap();
+        world.request("r1", SWITCH);
+        world.conductor(NO_FAULT);
+        let events = world.read("runs/r1/events");
+        assert_eq!(world.current(), "new", "{events}");
+    });
+}

@@ -60,6 +60,7 @@ fn a_line_that_freezes_while_a_command_is_silent_is_noticed() {
         line: "echo begun; sleep 300",
         stdin: None,
         stop: None,
+        over: None,
     };
     let ended = ssh.exec(exec, &mut |heard| {
         if let Heard::Out(_) = heard {
@@ -83,6 +84,7 @@ fn a_line_that_freezes_under_an_upload_is_noticed() {
         line: "cat >/dev/null",
         stdin: Some(&mut std::io::repeat(7).take(1 << 40)),
         stop: None,
+        over: None,
     };
     let ended = ssh.exec(exec, &mut |heard| {
         if let (Heard::Sent(sent), None) = (&heard, frozen.get())
@@ -113,6 +115,7 @@ fn a_caller_that_is_busy_for_long_does_not_take_the_line_for_dead() {
         line: "echo a; sleep 22; echo b",
         stdin: None,
         stop: None,
+        over: None,
     };
     let mut slept = false;
     let ended = ssh.exec(exec, &mut |heard| {
@@ -145,6 +148,7 @@ fn the_first_interrupt_asks_the_command_to_stop_beside_it() {
             line: &line,
             stdin: None,
             stop: Some(&stop),
+            over: None,
         };
         let ended = ssh.exec(exec, &mut |heard| match heard {
             Heard::Out(_) => button.press(),
@@ -166,6 +170,7 @@ fn the_second_interrupt_leaves_at_once() {
         line: "echo begun; sleep 300",
         stdin: None,
         stop: Some(&stop),
+        over: None,
     };
     let began = Instant::now();
     let ended = ssh.exec(exec, &mut |heard| {

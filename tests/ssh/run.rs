@@ -233,6 +233,7 @@ fn dropping_a_connection_never_waits_for_a_command() {
         line: "sleep 60",
         stdin: Some(&mut Fails),
         stop: None,
+        over: None,
     };
     assert!(matches!(
         ssh.exec(exec, &mut |_: Heard<'_>| ()),

@@ -235,6 +235,7 @@ pub fn run<'a>(
             line,
             stdin,
             stop: None,
+            over: None,
         },
         &mut |heard| match heard {
             Heard::Out(bytes) => gave.out.extend_from_slice(bytes),

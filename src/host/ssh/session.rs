@@ -11,7 +11,7 @@ use super::aside::timespec;
 use super::channel::{Now, Running, Trouble, Turn, now};
 use super::door::Open;
 use super::link::Link;
-use crate::host::{Ended, Exec, Heard, Host, Lost};
+use crate::host::{Ended, Exec, Heard, Host, LINGER, Lost};
 use crate::interrupt::{Interrupts, Wish};
 
 /// The longest command line, in bytes: libssh2 stalls its channel from 40,000 on (measured), and 34,000 went.
@@ -109,6 +109,7 @@ impl Ssh {
             line,
             mut stdin,
             stop,
+            over,
         } = exec;
         // What somebody has been told of already is no news; what comes from now on is.
         self.known = self.interrupts.known();
@@ -118,6 +119,7 @@ impl Ssh {
         let mut beside = Beside::Nothing;
         let mut running = Running::new(self.channel()?, line);
         let mut fresh = false;
+        let mut ended: Option<Instant> = None;
         loop {
             if matches!(&beside, Beside::Running(other) if other.owes()) {
                 self.beside(&mut beside)?;
@@ -142,7 +144,11 @@ impl Ssh {
                     return Err(Lost::Cut(self.words(why)));
                 }
             };
-            if turn == Turn::Closed {
+            if over.is_some_and(|over| over()) {
+                ended.get_or_insert_with(Instant::now);
+            }
+            let held = ended.is_some_and(|at| at.elapsed() >= LINGER) && !running.owes();
+            if held || turn == Turn::Closed {
                 let ended = running.ended().map_err(cut)?;
                 self.retired.push(running.into_channel());
                 if let Beside::Running(other) = beside {

@@ -59,6 +59,11 @@ EOF
     [ -n "$p_ActiveState" ]
 }
 
+# A restart was asked for. Until systemd heard of it a crash loop may have gone on, and systemd 252 goes on counting
+# from there: that many restarts are no crash of the new process.
+restarted=''
+count_restarts() { look "$1" && restarted=" $1=${p_NRestarts:-0}$restarted" || :; }
+
 # True when the person asked to stop and the release is not confirmed yet.
 cancelled() { [ "$phase" = switch ] && [ -e "$R/cancel" ]; }
 

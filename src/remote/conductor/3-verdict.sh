@@ -45,14 +45,14 @@ step_await() {
 
 # True once the unit has done what was asked of it. Sets said (what it shows) and hopeless (when it cannot).
 settled() {
-    local was
+    local was base
     hopeless=''
     look "$1" || { said='systemd could not be asked'; return 1; }
     said="$p_ActiveState/$p_SubState, result $p_Result"
-    was=${before#*" $1="} was=${was%% *}
+    was=${before#*" $1="} was=${was%% *} base=${restarted#*" $1="} base=${base%% *}
     [ "$p_InvocationID" = "$was" ] || { invocations="$invocations $p_InvocationID"; death; }
     case ${p_NRestarts:-x} in
-    0) ;;
+    0 | "$base") ;;
     x) hopeless='has an unreadable restart counter' ;;
     *)
         # The old life keeps its count until the new one begins.

@@ -40,6 +40,7 @@ ready() {
 step_restart() {
     ready "$1" || return 1
     ctl --no-block restart "$1" || { cause="systemctl could not restart $1: $(tail -n 1 "$R/said")"; return 1; }
+    count_restarts "$1"
 }
 
 # socket UNIT SOCKET: restarts the service while its socket keeps the port; connections wait in the queue.
