@@ -76,6 +76,12 @@ pub fn switch(
             followed.stopped = Some(Stopped::Left);
             None
         }
+        // Nothing of it has left this machine: it is too long for one command line, say.
+        Err(lost @ crate::host::Lost::Source(_)) => {
+            let doing = "making the request";
+            let failure = session::lost_while(&lost, doing, "nothing live changed");
+            return (Switched::Failed(failure), Some(host));
+        }
         Err(lost) => {
             let text = session::lost_while(&lost, "following the switch", "").what;
             run.report.event(&Event::Warning {
@@ -141,7 +147,7 @@ fn withdrawn(config: &Config, why: Stopped) -> Failure {
     .host("the request was withdrawn; nothing live changed")
     .next(format!(
         "ssh {} systemctl status {guard} shipit-{}.service",
-        config.host,
+        config.host.ssh_to(),
         config.app.as_str()
     ))
 }
