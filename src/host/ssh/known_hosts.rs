@@ -86,10 +86,9 @@ pub fn read(files: &[PathBuf], host: &str, port: u16) -> Result<Known, (PathBuf,
             Err(e) => return Err((file.clone(), e)),
         };
         for (index, line) in text.split(|b| *b == b'\n').enumerate() {
-            let Ok(line) = std::str::from_utf8(line) else {
-                continue;
-            };
-            let Some((patterns, marker, blob)) = parse(line) else {
+            // A comment may be in any encoding; a revocation with one must not go unread.
+            let line = String::from_utf8_lossy(line);
+            let Some((patterns, marker, blob)) = parse(&line) else {
                 continue;
             };
             let line = || Line {

@@ -12,9 +12,14 @@ fn blob(line: &str) -> Vec<u8> {
 
 /// The verdict on key A for a host in a file of these lines, in one word.
 fn verdict(lines: &str, host: &str, port: u16) -> &'static str {
+    let lines = lines.replace("$A", A).replace("$B", B);
+    verdict_of_bytes(lines.as_bytes(), host, port)
+}
+
+fn verdict_of_bytes(lines: &[u8], host: &str, port: u16) -> &'static str {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("known_hosts");
-    std::fs::write(&file, lines.replace("$A", A).replace("$B", B)).unwrap();
+    std::fs::write(&file, lines).unwrap();
     match read(&[file], host, port).unwrap().check(&blob(A)) {
         Verdict::Match => "match",
         Verdict::Revoked(_) => "revoked",
@@ -95,6 +100,17 @@ fn each_form_of_a_line_means_what_openssh_takes_it_to_mean() {
             "{lines:?} for {host}:{port}"
         );
     }
+}
+
+#[test]
+fn a_comment_in_an_old_encoding_hides_no_line_and_no_revocation() {
+    let latin = |line: &str| [line.replace("$A", A).as_bytes(), b" ren\xe9e\n"].concat();
+    assert_eq!(
+        verdict_of_bytes(&latin("h.example $A"), "h.example", 22),
+        "match"
+    );
+    let lines = [latin("h.example $A"), latin("@revoked * $A")].concat();
+    assert_eq!(verdict_of_bytes(&lines, "h.example", 22), "revoked");
 }
 
 #[test]
