@@ -6,4 +6,5 @@ cd "$1/.shipit" 2>/dev/null || cd /
 shift
 now
 began=$now
-if probe "$@"; then now && echo "good $((now - began))"; else now && echo "bad $((now - began)) $said"; fi
+# Not echo: dash's takes a backslash of the answer for an escape, and `\c` for the end of the line.
+if probe "$@"; then now && echo "good $((now - began))"; else now && printf 'bad %s %s\n' "$((now - began))" "$said"; fi

@@ -15,8 +15,10 @@ ctl() {
     if [ "$access" = sudo ]; then answer=$(sudo -n /usr/bin/systemctl "$@" 2>&1 </dev/null)
     else answer=$(systemctl "$@" 2>&1 </dev/null); fi
 }
+# Not echo: dash's takes a backslash of somebody's answer for an escape, and `\c` for the end of the line.
+cause_is() { printf 'cause %s\n' "$1"; }
 fail() {
-    echo "cause $2"
+    cause_is "$2"
     exit "$1"
 }
 # What was asked of systemd in vain, with its own last line.
@@ -61,7 +63,7 @@ exec 9<&-
 if [ "$verb" = stop ]; then
     look "$unit" && case $p_ActiveState in inactive | failed) ;; *) fail 34 "$unit is $p_ActiveState again" ;; esac
 elif ! step_await "$unit" "$turn" "$@"; then
-    echo "cause $cause"
+    cause_is "$cause"
     want=''
     for id in $invocations; do want="$want -e $id"; done
     set -- "--unit=$unit" --lines=1000 --output=json --no-pager

@@ -22,7 +22,7 @@ while [ $# -ge 7 ]; do
     release=$7
     [ "$7" = - ] || release=$target_release
     if [ "$3" != none ]; then
-        if probe "$3" "$4" "$5" "$6" "$release" 2; then echo "health $1 ok"; else echo "health $1 failed $said"; fi
+        if probe "$3" "$4" "$5" "$6" "$release" 2; then echo "health $1 ok"; else printf 'health %s failed %s\n' "$1" "$said"; fi
     fi
     shift 7
 done

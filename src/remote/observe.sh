@@ -41,7 +41,7 @@ done
 if [ ! -d .shipit ] || [ ! -d releases ] || { [ -x .shipit ] && [ ! -d .shipit/runs ]; }; then echo 'root bare'; elif [ ! -w .shipit ] || [ ! -w releases ] || [ ! -w . ]; then
     echo 'root unwritable'
 else echo 'root ready'; fi
-if [ -L current ]; then echo "current link $(readlink current || echo unreadable)"
+if [ -L current ]; then printf 'current link %s\n' "$(readlink current || echo unreadable)"
     [ -d current/ ] || echo 'current dangling'
 elif [ -d current ]; then echo 'current directory'
 elif [ -e current ]; then echo 'current file'
@@ -74,6 +74,6 @@ case $kind in '' | regular*)
 if [ -n "$held" ]; then
     printf '%s\n' "$held" | sed 's/^/request /'
     run=$(printf '%s\n' "$held" | sed -n 's/^run //p')
-    echo "request_step $(tail -n 1 "runs/$run/events" 2>/dev/null)"
+    printf 'request_step %s\n' "$(tail -n 1 "runs/$run/events" 2>/dev/null)"
 elif [ -f request ] && [ ! -L request ]; then echo 'unreadable request'; fi
 [ ! -f degraded ] || echo "degraded $(sed -n 's/^run //p' degraded)"

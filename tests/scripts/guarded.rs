@@ -50,6 +50,44 @@ fn a_reload_that_systemd_says_failed_is_no_success() {
     });
 }
 
+/// The plan never asks for it. Should one do so, by mistake or by hand, the host says no.
+#[test]
+fn what_is_live_or_was_is_not_removed_even_when_the_request_says_so() {
+    under_each_shell(|world| {
+        fs::create_dir(world.root().join("releases/third")).unwrap();
+        let all = SWITCH.replace("settle spare", "settle prune old new .. third");
+        world.request("r1", &all);
+        world.conductor(NO_FAULT);
+        let left = |id: &str| world.root().join("releases").join(id).exists();
+        assert_eq!(world.current(), "new");
+        assert!(left("old") && left("new") && !left("third"));
+        assert!(world.state("links/old").is_symlink() && world.state("runs").exists());
+        let ledger = world.read("ledger");
+        assert!(ledger.contains(" gone third\n") && !ledger.contains(" gone old\n"));
+    });
+}
+
+/// dash's echo takes a backslash for an escape: `\c` would end the line, and swallow the fact after it.
+#[test]
+fn a_backslash_in_an_answer_is_a_backslash_and_hides_nothing() {
+    under_each_shell(|world| {
+        let line = shipit::words::encoded(br"printf '%s\n' 'C:\config'; exit 1");
+        let out = world.script("ask", &["command", &line, "0", r"\c", "-", "60"], NO_FAULT);
+        let said = said(&out);
+        assert!(said.starts_with("bad "), "{said:?}");
+        assert!(said.ends_with(": C:\\config\n"), "{said:?}");
+
+        world.request("r1", SWITCH);
+        let event = "1 step switch await acme.service failed 3 it said C:\\config\n";
+        fs::write(world.state("runs/r1/events"), event).unwrap();
+        fs::write(world.state("degraded"), "run r0\n").unwrap();
+        let out = world.script("observe", &["acme", "auto", "--"], NO_FAULT);
+        let seen = shipit::plan::observed::Observed::parse(&out.stdout);
+        assert_eq!(seen.degraded.as_deref(), Some("r0"), "{out:?}");
+        assert!(seen.request.unwrap().step.ends_with(r"C:\config"));
+    });
+}
+
 #[test]
 fn going_back_to_a_release_that_is_gone_leaves_current_on_one_that_is_there() {
     under_each_shell(|world| {
