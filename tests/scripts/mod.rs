@@ -7,6 +7,7 @@ mod guarded;
 mod killed;
 mod refused;
 mod routers;
+mod verdict;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

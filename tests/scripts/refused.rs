@@ -102,6 +102,18 @@ fn whatever_the_ledger_looks_like_the_next_switch_is_numbered_alike_on_both_side
 }
 
 #[test]
+fn a_request_made_from_an_old_view_of_the_host_is_refused_and_told_who_was_first() {
+    under_each_shell(|world| {
+        for epoch in ["0", "2", ""] {
+            let out = world.script("request", &["r1", epoch, &request("r1", SWITCH)], NO_FAULT);
+            assert_eq!(out.status.code(), Some(31), "{epoch:?}: {out:?}");
+            assert_eq!(said(&out), "t 1 r0 begin old\n", "{epoch:?}");
+            assert!(!world.state("request").exists() && !world.state("runs/r1").exists());
+        }
+    });
+}
+
+#[test]
 fn a_current_that_somebody_else_changed_is_never_flipped() {
     under_each_shell(|world| {
         world.request("r1", SWITCH);

@@ -1,5 +1,7 @@
 //! Plans as text: a deploy.yml and the facts of a host in, the plan that `shipit plan` shows out. No host.
 
+mod rules;
+
 use expect_test::{Expect, expect};
 use shipit::config;
 use shipit::plan::observed::Observed;

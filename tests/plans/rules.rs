@@ -1,0 +1,99 @@
+//! The rules that decide between two plans, each at the edge where it would be missed: what is asked first, what is
+//! remembered, what is kept. No whole plan is compared here.
+
+use super::*;
+use shipit::failure::Failure;
+
+fn planned(yml: &str, more: &str, goal: &Goal) -> Result<Plan, Failure> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("deploy.yml");
+    std::fs::write(&file, format!("{BASE}{yml}")).unwrap();
+    let config = config::load(&file, None).unwrap();
+    plan(&config, &facts(&format!("{THREE}{more}")), goal)
+}
+
+fn names(steps: &[Step]) -> Vec<&'static str> {
+    steps.iter().map(Step::name).collect()
+}
+
+fn back_to(release: &str) -> Goal {
+    Goal::Rollback {
+        to: Some(release.into()),
+    }
+}
+
+#[test]
+fn the_live_release_is_asked_first_only_while_its_word_counts() {
+    let asked = |more: &str, goal: &Goal| {
+        let plan = planned(SERVICE, more, goal).unwrap();
+        names(&plan.switch).contains(&Step::BASELINE)
+    };
+    assert!(asked("", &deploy("d")));
+    // It is the one that is to be restarted: it may be down for that very reason.
+    assert!(!asked("", &deploy("c")));
+    // Nobody has confirmed it, or the host could not go back to it whole.
+    assert!(!asked("ledger t 4 r failed c\n", &deploy("d")));
+    assert!(!asked("degraded r\n", &deploy("d")));
+    let waived = Goal::Deploy {
+        release: "d".into(),
+        migration: Migration::Ask,
+        baseline: Baseline::Waived,
+    };
+    assert!(!asked("", &waived) && !asked("", &back_to("b")));
+}
+
+#[test]
+fn a_release_is_bad_when_it_was_rolled_back_from_and_not_when_the_way_led_forward() {
+    let bad = |more: &str, goal: &Goal| {
+        let plan = planned(SERVICE, more, goal).unwrap();
+        names(&plan.settle).contains(&"bad")
+    };
+    assert!(bad("", &back_to("a")));
+    assert!(!bad("current link releases/a\n", &back_to("c")));
+    assert!(!bad("current link releases/a\n", &deploy("c")));
+}
+
+#[test]
+fn services_turn_together_and_are_judged_when_all_have_turned() {
+    let two = "services:\n  - {unit: acme.service, strategy: restart}\n  - {unit: work.service, strategy: restart}\n";
+    let more = "unit work.service LoadState=loaded\nunit work.service ActiveState=active\n";
+    let plan = planned(two, more, &deploy("d")).unwrap();
+    let turns = ["flip", "restart", "restart", "await", "await"];
+    assert_eq!(names(&plan.switch)[..5], turns);
+    assert_eq!(names(&plan.revert), turns);
+}
+
+#[test]
+fn a_migration_that_did_not_succeed_never_runs_again_for_its_release() {
+    let yml = format!("migrate: acme-migrate.service\n{SERVICE}");
+    let again = |state: &str| {
+        let more = format!("release d\nledger t 4 r staged d\nmigration d {state} r\n");
+        planned(&yml, &more, &deploy("d"))
+    };
+    for state in ["failed", "interrupted", "started"] {
+        let failure = again(state).unwrap_err();
+        assert!(
+            failure.what.contains("did not succeed"),
+            "{state}: {failure}"
+        );
+    }
+    // One that did is the conductor's to skip, by its own record.
+    assert!(names(&again("ok").unwrap().switch).contains(&"migrate"));
+}
+
+#[test]
+fn what_is_live_or_may_still_run_is_never_pruned() {
+    let yml = format!("keep_releases: 1\n{SERVICE}");
+    let pruned = |more: &str, goal: &Goal| prunes(&planned(&yml, more, goal).unwrap()).to_vec();
+    // With `next` there is always one to go back to.
+    assert_eq!(pruned("", &deploy("d")), ["a", "b"]);
+    // The oldest is live: it has left the newest ones, and is what a failed switch goes back to.
+    assert_eq!(pruned("current link releases/a\n", &deploy("d")), ["b"]);
+    assert_eq!(pruned("current link releases/a\n", &Goal::Prune), ["b"]);
+    // A process that began while `a` was live, and was only reloaded since, still runs from it.
+    let reloaded = "ledger 2026-01-01T10:00:00Z 1 r live a\nledger 2026-01-02T10:00:00Z 3 r live c\n\
+        unit acme.service ExecMainStartTimestamp=Thu 2026-01-01 10:00:01 UTC\n";
+    assert_eq!(pruned(reloaded, &deploy("d")), ["b"]);
+    // What the ledger has never heard of is somebody else's.
+    assert_eq!(pruned("release strange\n", &deploy("d")), ["a", "b"]);
+}

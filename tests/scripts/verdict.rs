@@ -1,0 +1,79 @@
+//! What the verdict must not pass: a new life alone proves little. Each release here is active, and yet not well.
+
+use super::*;
+
+/// Switches to `new`, whose unit shows that on top of being active; watched for that many seconds. What was said.
+fn judged(world: &World, also: &str, watch: u32) -> String {
+    let unit = world.dir.path().join("units/acme.service");
+    fs::write(unit.join("also"), also).unwrap();
+    let strict = SWITCH.replace(
+        "switch await acme.service restart 1 1 1 0",
+        &format!("switch await acme.service restart 1 1 1 {watch}"),
+    );
+    world.request("r1", &strict);
+    world.conductor(NO_FAULT);
+    world.read("runs/r1/events")
+}
+
+#[track_caller]
+fn taken_back(world: &World, events: &str, cause: &str) {
+    assert!(events.contains(cause), "{events}");
+    assert!(events.contains("ended reverted old"), "{events}");
+    assert_eq!(
+        (world.current(), world.runs("acme.service")),
+        ("old".into(), "old".into())
+    );
+}
+
+#[test]
+fn a_restart_counter_that_cannot_be_read_is_no_zero() {
+    under_each_shell(|world| {
+        let events = judged(&world, "NRestarts=\n", 0);
+        taken_back(&world, &events, "unreadable restart counter");
+    });
+}
+
+#[test]
+fn a_process_that_runs_from_the_old_release_is_not_the_new_one() {
+    under_each_shell(|world| {
+        let mut process = Command::new("sleep")
+            .arg("300")
+            .current_dir(world.root().join("releases/old"))
+            .spawn()
+            .unwrap();
+        let events = judged(&world, &format!("MainPID={}\n", process.id()), 0);
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let cause = "acme.service runs from old, not from release new";
+        taken_back(&world, &events, cause);
+    });
+}
+
+#[test]
+fn a_life_that_ends_while_it_is_watched_is_no_success_though_another_follows_at_once() {
+    under_each_shell(|world| {
+        fs::write(world.dir.path().join("units/acme.service/restless"), "").unwrap();
+        let events = judged(&world, "", 600);
+        taken_back(
+            &world,
+            &events,
+            "acme.service crashed and was restarted (restarts 0 -> 1",
+        );
+    });
+}
+
+/// One that never gets ready would take its whole stop timeout on the way back.
+#[test]
+fn what_never_gets_ready_is_killed_before_the_old_release_is_started() {
+    under_each_shell(|world| {
+        let events = judged(&world, "ActiveState=activating\nSubState=start\n", 0);
+        taken_back(&world, &events, "acme.service was not active after 1s");
+        let asked = world.dir.path().join("units/acme.service/asked");
+        let asked = fs::read_to_string(asked).unwrap();
+        let told: Vec<&str> = asked
+            .lines()
+            .filter(|verb| *verb != "reset-failed")
+            .collect();
+        assert_eq!(told, ["restart", "kill", "restart"]);
+    });
+}
