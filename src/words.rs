@@ -16,11 +16,7 @@ pub fn shown(bytes: &[u8]) -> String {
             match c {
                 '\t' => out.push(' '),
                 '\u{0}'..='\u{1f}' | '\u{7f}' => out.push_str(&format!("\\x{:02x}", c as u32)),
-                '\u{80}'..='\u{9f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}'
-                | '\u{feff}' => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+                c if is_command(c) => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
                 _ => out.push(c),
             }
             if out.len() > LONGEST {
@@ -30,6 +26,34 @@ pub fn shown(bytes: &[u8]) -> String {
         }
         for byte in chunk.invalid() {
             out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+/// Beyond ASCII, what a terminal obeys or what changes how the text around it reads: C1, marks without a width,
+/// bidirectional overrides.
+fn is_command(c: char) -> bool {
+    matches!(
+        c,
+        '\u{80}'..='\u{9f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    )
+}
+
+/// A line of JSON with what [`shown`] would escape written as `\uNNNN`: the same value, and harmless on a terminal.
+/// A serializer escapes only what is below U+0020.
+#[must_use]
+pub fn in_json(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        if c == '\u{7f}' || is_command(c) {
+            out.push_str(&format!("\\u{:04x}", c as u32));
+        } else {
+            out.push(c);
         }
     }
     out
@@ -133,6 +157,15 @@ mod tests {
         );
         assert_eq!(shown("naïve \u{202e}x".as_bytes()), "naïve \\u{202e}x");
         assert!(shown(&[b'x'; 10_000]).len() < LONGEST + 8);
+    }
+
+    #[test]
+    fn json_stays_the_same_value_and_commands_no_terminal() {
+        let said = "a\u{9b}2J\u{7f}\u{202e}\u{feff}\u{1b} é\u{1f600}";
+        let line = in_json(&serde_json::json!({ "line": said }).to_string());
+        assert_eq!(line, r#"{"line":"a\u009b2J\u007f\u202e\ufeff\u001b é😀"}"#);
+        let read: Option<serde_json::Value> = serde_json::from_str(&line).ok();
+        assert_eq!(read, Some(serde_json::json!({ "line": said })));
     }
 
     #[test]

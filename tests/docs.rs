@@ -368,6 +368,7 @@ fn every_outcome_and_every_exit_code_is_listed() {
         Outcome::Staged,
         Outcome::Pruned,
         Outcome::Unchanged,
+        Outcome::Ready,
         Outcome::Failed,
         Outcome::Reverted,
         Outcome::Degraded,

@@ -249,7 +249,7 @@ fn programs_get_one_object_a_line() {
 #[test]
 fn every_outcome_has_a_last_line() {
     use Outcome::{
-        Degraded, Deployed, Failed, Locked, Pruned, Reverted, RolledBack, Staged, Unchanged,
+        Degraded, Deployed, Failed, Locked, Pruned, Ready, Reverted, RolledBack, Staged, Unchanged,
         Unknown, Unreachable,
     };
     for outcome in [
@@ -258,6 +258,7 @@ fn every_outcome_has_a_last_line() {
         Staged,
         Pruned,
         Unchanged,
+        Ready,
         Failed,
         Reverted,
         Degraded,
@@ -267,7 +268,7 @@ fn every_outcome_has_a_last_line() {
     ] {
         let screen = Screen::default();
         let failure = match outcome {
-            Deployed | RolledBack | Staged | Pruned | Unchanged => None,
+            Deployed | RolledBack | Staged | Pruned | Unchanged | Ready => None,
             _ => Some(Failure::new(Exit::Untouched, "it failed")),
         };
         People::new(Box::new(screen.clone()), Loudness::Quiet, false, false)

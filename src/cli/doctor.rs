@@ -89,7 +89,7 @@ fn object(config: Option<&Config>, diagnosis: &Diagnosis, skew: Option<i64>) -> 
     let line = json!({"v": 1, "app": config.map(|config| config.app.as_str()), "host": config.map(|config| config.host.to_string()),
         "exit": diagnosis.exit.code(), "deploy": diagnosis.deploy.word(), "findings": findings, "strategies": strategies,
         "exposure": exposure, "clock_skew_seconds": skew});
-    format!("{line}\n")
+    super::object(&line)
 }
 
 fn finding(one: &Finding) -> Value {

@@ -175,10 +175,9 @@ fn one(
     };
     let release = seen.releases.contains(&from).then_some(from);
     if global.json {
-        super::results(&format!(
-            "{}\n",
-            json!({"v": 1, "command": verb.word(), "unit": unit, "changed": !nothing, "state": state.split(' ').next(),
-                "release": release, "seconds": began.elapsed().as_secs_f64()})
+        super::results(&super::object(
+            &json!({"v": 1, "command": verb.word(), "unit": unit, "changed": !nothing, "state": state.split(' ').next(),
+                "release": release, "seconds": began.elapsed().as_secs_f64()}),
         ));
     } else {
         let release = release.map(|id| format!(", runs {id}")).unwrap_or_default();

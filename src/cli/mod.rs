@@ -208,6 +208,11 @@ fn aside(text: &str) {
     );
 }
 
+/// One result as one line of JSON.
+fn object(value: &serde_json::Value) -> String {
+    words::in_json(&value.to_string()) + "\n"
+}
+
 /// Writes results to stdout; a reader that went away is no failure.
 fn results(text: &str) {
     let mut out = std::io::stdout().lock();

@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         if global.json {
             let line = json!({"v": 1, "release": id, "state": state, "live": live, "verified_at": when, "by": fact("by"),
                 "revision": fact("revision"), "branch": fact("branch"), "dirty": fact("dirty") == "yes"});
-            out.push_str(&format!("{line}\n"));
+            out.push_str(&super::object(&line));
             continue;
         }
         let mark = if live { "live ->" } else { "" };

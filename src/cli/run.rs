@@ -59,9 +59,8 @@ pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
     match ended {
         Ok(code) => {
             if global.json {
-                super::results(&format!(
-                    "{}\n",
-                    json!({"v": 1, "release": release, "code": code})
+                super::results(&super::object(
+                    &json!({"v": 1, "release": release, "code": code}),
                 ));
             } else if code != 0 {
                 let _ = writeln!(io::stderr(), "error: {name} {}", how(code));

@@ -1,5 +1,7 @@
 //! `shipit setup`: makes the host ready, once. Shows what root will do before it does it.
 
+use std::time::Instant;
+
 use super::args::{self, Global};
 use super::root;
 use crate::config::Config;
@@ -12,7 +14,7 @@ use crate::plan::guard::{Guard, guard};
 use crate::plan::needs;
 use crate::plan::observed::{Observed, Root};
 use crate::remote::{self, Script};
-use crate::report::event::{Event, Report};
+use crate::report::event::{Ended, Event, Outcome, Report};
 use crate::words;
 
 /// What root lends to the deploy user, one exact sudo line each.
@@ -30,6 +32,12 @@ const HELPERS: [(&str, &str, &str); 2] = [
 ];
 
 pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> {
+    let began = Instant::now();
+    let global = &Global {
+        // What it prints is text.
+        json: global.json && !wish.print,
+        ..global.clone()
+    };
     let config = super::configuration(global)?;
     let mut report = super::reporter(global);
     report.event(&Event::Started {
@@ -76,6 +84,11 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         root::agreed(&interrupts)?;
     }
     layout.put(host.as_mut(), &seen, &interrupts, report.as_mut())?;
+    if global.json {
+        let live = seen.live().map(str::to_owned);
+        report.event(&Event::Ended(Box::new(ended(began, live, host.as_ref()))));
+        return Ok(Exit::Done);
+    }
     let next = if installs(&config, &seen) {
         config.host.as_root("shipit unit install")
     } else {
@@ -88,6 +101,23 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         super::retype::Typed::of(global).line(&next)
     ));
     Ok(Exit::Done)
+}
+
+/// The last event of a setup that went well.
+fn ended(began: Instant, live: Option<String>, host: &dyn Host) -> Ended {
+    Ended {
+        outcome: Outcome::Ready,
+        exit: Exit::Done,
+        release: None,
+        previous: live.clone(),
+        live,
+        took: began.elapsed(),
+        live_after: None,
+        bytes_sent: host.traffic().0,
+        downtime: None,
+        failure: None,
+        next: Vec::new(),
+    }
 }
 
 /// Whether the app's units wait in the repository, and systemd on the host has none of that name.

@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         glance: &glance,
     };
     super::results(&if global.json {
-        format!("{}\n", view.object())
+        super::object(&view.object())
     } else {
         view.text(&Typed::of(global))
     });

@@ -54,6 +54,8 @@ pub enum Outcome {
     Pruned,
     /// It was already there.
     Unchanged,
+    /// The host was made ready, or is as it was made before.
+    Ready,
     /// It failed before the flip.
     Failed,
     /// The host went back by itself.
@@ -122,11 +124,11 @@ pub enum Event {
         /// A few words on the result (`3 files`, `already there`).
         note: Option<String>,
     },
-    /// Bytes handed to the link.
+    /// How much of the release is on its way.
     Progress {
-        /// So far.
+        /// Bytes of its files that were read and packed so far.
         sent: u64,
-        /// In all; 0 when not known.
+        /// Bytes of all its files.
         total: u64,
     },
     /// A line from a build, a hook, a prepare command or a journal. Raw: the renderers escape it.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::event::{Event, Phase, Report, State};
 use super::sentence;
+use crate::words;
 
 /// The renderer for programs.
 pub struct Json {
@@ -30,7 +31,8 @@ impl Report for Json {
             map.insert("at".into(), json!(at));
         }
         // A reader that went away must not end a deploy.
-        let _ = writeln!(self.out, "{object}").and_then(|()| self.out.flush());
+        let line = words::in_json(&object.to_string());
+        let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
     }
 }
 

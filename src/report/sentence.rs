@@ -57,6 +57,7 @@ pub fn ended(ended: &Ended) -> Vec<String> {
         Outcome::Unchanged => lines.push(format!(
             "unchanged: {release} is live and has the same content"
         )),
+        Outcome::Ready => lines.push(format!("the host is ready, in {took}")),
         _ => {}
     }
     if let Some(measured) = &ended.downtime {
@@ -98,6 +99,7 @@ pub fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Staged => "staged",
         Outcome::Pruned => "pruned",
         Outcome::Unchanged => "unchanged",
+        Outcome::Ready => "ready",
         Outcome::Failed => "failed",
         Outcome::Reverted => "reverted",
         Outcome::Degraded => "degraded",

@@ -93,8 +93,16 @@ fn how_a_command_ended_is_told_and_ctrl_c_ends_it() {
         .leaves(1)
         .says("signal 9 ended it");
     desk.shipit(&["run"]).leaves(2);
-    let ran = desk.json(&["run", "--", "sh", "-c", "printf 'a\\033[2J'; exit 4"]);
     // `--json` behind `--` is the command's; before it, it is ours.
+    let theirs = [
+        "run",
+        "--",
+        "sh",
+        "-c",
+        "printf 'a\\033[2J'; exit 4",
+        "--json",
+    ];
+    let ran = desk.shipit(&theirs);
     assert!(ran.stdout.contains('\u{1b}'));
     let ran = desk.shipit(&[
         "run",

@@ -199,11 +199,14 @@ impl Desk {
         Ran::of(args, self.command(args))
     }
 
-    /// The same with `--json`.
+    /// The same with `--json`: whoever reads stdout gets nothing but JSON.
     #[track_caller]
     pub fn json(&self, args: &[&str]) -> Ran {
         let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
-        self.shipit(&args)
+        let ran = self.shipit(&args);
+        let is_json = |line: &str| serde_json::from_str::<Value>(line).is_ok();
+        assert!(ran.stdout.lines().all(is_json), "not JSON: {ran}");
+        ran
     }
 
     /// The program, to be started in another way. Its environment is empty but for what a person has.

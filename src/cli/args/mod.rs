@@ -35,7 +35,7 @@ pub struct Args {
 }
 
 /// Options of every command.
-#[derive(ClapArgs, Debug)]
+#[derive(ClapArgs, Clone, Debug)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The configuration; by default deploy.yml here or above

@@ -174,7 +174,16 @@ fn word(priority: Priority) -> &'static str {
 
 fn show(global: &Global, line: &[u8]) {
     if global.json {
-        super::results(&format!("{}\n", String::from_utf8_lossy(line)));
+        // systemd's own objects, as they are; what is none is not passed off as one.
+        let text = String::from_utf8_lossy(line);
+        let is_object = !text.contains(|c: char| c.is_ascii_control())
+            && matches!(
+                serde_json::from_str(&text),
+                Ok(serde_json::Value::Object(_))
+            );
+        if is_object {
+            super::results(&(words::in_json(&text) + "\n"));
+        }
     } else if let Some(text) = journal_line(line) {
         super::results(&format!("{}\n", words::shown(text.as_bytes())));
     }

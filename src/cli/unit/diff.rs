@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::engine::{self, session};
 use crate::failure::{Exit, Failure};
 use crate::plan::units::{self, Difference, PLACE, Standing};
-use crate::words::shown;
+use crate::words::{in_json, shown};
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::super::configuration(global)?;
@@ -134,6 +134,6 @@ fn json(standings: &[Standing], strays: &[String]) -> String {
     units
         .chain(strays)
         .filter_map(|object| serde_json::to_string(&object).ok())
-        .map(|line| line + "\n")
+        .map(|line| in_json(&line) + "\n")
         .collect()
 }

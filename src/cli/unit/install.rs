@@ -215,7 +215,7 @@ fn tell(global: &Global, installation: &Installation, words: &str) {
         "v": 1, "write": names, "users": installation.users, "enable": installation.enable, "start": installation.start,
         "reload": !installation.is_nothing(), "notes": installation.notes, "after": installation.after,
     });
-    super::super::results(&format!("{object}\n"));
+    super::super::results(&super::super::object(&object));
 }
 
 fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
