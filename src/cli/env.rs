@@ -11,8 +11,8 @@ use super::drive::{self, Verb};
 use crate::config::{Config, Service};
 use crate::engine::{session, stage};
 use crate::failure::{Exit, Failure};
-use crate::host::Host;
 use crate::host::ssh::{self, Reply};
+use crate::host::{Host, Lost};
 use crate::plan::needs;
 use crate::plan::observed::Observed;
 use crate::remote::{self, ENV_HELPER, Script};
@@ -203,6 +203,17 @@ struct Said {
     readers: Vec<String>,
 }
 
+/// The line was lost. Who only asked for the names knows that nothing changed.
+fn lost_while(verb: &str, lost: &Lost) -> Failure {
+    if verb == "list" {
+        return session::lost_while(lost, "reading the environment", "nothing changed");
+    }
+    let state = "it is changed, or it is not: never half";
+    let mut failure = session::lost_while(lost, "changing the environment", state);
+    failure.exit = Exit::Unknown;
+    failure.next("shipit env list")
+}
+
 /// The environment of one app on one host.
 struct Place<'a> {
     host: &'a mut dyn Host,
@@ -230,18 +241,10 @@ impl Place<'_> {
             None,
             &mut |_| {},
         )
-        .map_err(|lost| {
-            let mut failure = session::lost_while(
-                &lost,
-                "changing the environment",
-                "it is changed, or it is not: never half",
-            );
-            failure.exit = Exit::Unknown;
-            failure.next("shipit env list")
-        })?;
+        .map_err(|lost| lost_while(verb, &lost))?;
         let answer = answers.into_iter().next().unwrap_or_default();
         if answer.code != 0 {
-            return Err(self.refused(answer.code, &answer.err));
+            return Err(self.refused(verb, answer.code, &answer.err));
         }
         let mut said = Said::default();
         let read = format!("{} (", file(self.config));
@@ -264,8 +267,12 @@ impl Place<'_> {
         Ok(said)
     }
 
-    fn refused(&self, code: i32, err: &[Vec<u8>]) -> Failure {
+    fn refused(&self, verb: &str, code: i32, err: &[Vec<u8>]) -> Failure {
         let file = file(self.config);
+        let what = match verb {
+            "list" => format!("{file} could not be read"),
+            _ => format!("{file} was not changed"),
+        };
         let setup = format!(
             "{}    # again: it installs the helper",
             self.config.host.as_root("shipit setup")
@@ -280,14 +287,13 @@ impl Place<'_> {
                 self.seen.user
             ))
             .next(setup),
-            51 => Failure::new(Exit::Untouched, format!("{file} was not changed"))
-                .next("shipit env list"),
+            51 => Failure::new(Exit::Untouched, what).next("shipit env list"),
             2 => Failure::new(
                 Exit::Untouched,
                 "the helper on the host is of another version",
             )
             .next(setup),
-            _ => Failure::new(Exit::Untouched, format!("{file} was not changed")),
+            _ => Failure::new(Exit::Untouched, what),
         };
         let mut failure = failure.host("nothing changed");
         failure
@@ -303,9 +309,8 @@ impl Place<'_> {
 fn list(global: &Global, config: &Config, said: &Said) {
     if global.json {
         let names = &said.names;
-        super::results(&format!(
-            "{}\n",
-            json!({"v": 1, "file": file(config), "names": names, "read_by": said.readers})
+        super::results(&super::object(
+            &json!({"v": 1, "file": file(config), "names": names, "read_by": said.readers}),
         ));
         return;
     }
@@ -324,10 +329,9 @@ fn changed(global: &Global, config: &Config, said: &Said, runs: Runs, restart: b
         all.map(|(_, name)| name.as_str()).collect()
     };
     if global.json {
-        super::results(&format!(
-            "{}\n",
-            json!({"v": 1, "file": file(config), "added": of("added"), "changed": of("changed"), "removed": of("removed"),
-                "read_by": said.readers})
+        super::results(&super::object(
+            &json!({"v": 1, "file": file(config), "added": of("added"), "changed": of("changed"), "removed": of("removed"),
+                "read_by": said.readers}),
         ));
         return;
     }
