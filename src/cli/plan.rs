@@ -36,6 +36,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         },
     )?;
     plan.warnings.extend(drift);
+    plan.warnings.extend(scanned.warnings.iter().cloned());
     let ignored = engine::ignored::told(&config.source, &scanned.manifest);
     plan.warnings.extend(ignored);
     let mut out = files(host.as_mut(), &config, &seen, &scanned.manifest);

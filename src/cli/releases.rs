@@ -43,6 +43,11 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         out.push_str(words::shown(line.trim_end().as_bytes()).as_str());
         out.push('\n');
     }
+    if seen.releases.is_empty() && !global.json {
+        let next = super::retype::Typed::of(global).line("shipit deploy");
+        let app = config.app.as_str();
+        out = format!("{app} has no release on the host yet\nnext: {next}\n");
+    }
     super::results(&out);
     Ok(Exit::Done)
 }

@@ -89,16 +89,11 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         report.event(&Event::Ended(Box::new(ended(began, live, host.as_ref()))));
         return Ok(Exit::Done);
     }
-    let next = if installs(&config, &seen) {
-        config.host.as_root("shipit unit install")
-    } else {
-        "shipit deploy".into()
-    };
     super::results(&format!(
         "{} is ready for {}; next: {}\n",
         config.host,
         config.app.as_str(),
-        super::retype::Typed::of(global).line(&next)
+        super::retype::Typed::of(global).line(&next(&config, &seen))
     ));
     Ok(Exit::Done)
 }
@@ -120,12 +115,28 @@ fn ended(began: Instant, live: Option<String>, host: &dyn Host) -> Ended {
     }
 }
 
-/// Whether the app's units wait in the repository, and systemd on the host has none of that name.
-fn installs(config: &Config, seen: &Observed) -> bool {
-    config.services.iter().any(|service| {
-        let unit = service.unit.as_str();
-        seen.property(unit, "LoadState") == "not-found" && config.units.dir.join(unit).is_file()
-    })
+/// What to type after this: a deploy, or first the units that systemd on the host does not have. They wait in the
+/// repository, or are to be written.
+fn next(config: &Config, seen: &Observed) -> String {
+    let install = config.host.as_root("shipit unit install");
+    let services = config.services.iter().map(|service| service.unit.as_str());
+    let absent: Vec<&str> = services
+        .filter(|unit| seen.property(unit, "LoadState") == "not-found")
+        .collect();
+    let waits = |unit: &&str| {
+        let (name, kind) = unit.rsplit_once('.').unwrap_or((unit, "service"));
+        // An instance is in its template's file.
+        let file = match name.split_once('@') {
+            Some((template, _)) => format!("{template}@.{kind}"),
+            None => (*unit).to_owned(),
+        };
+        config.units.dir.join(file).is_file()
+    };
+    match absent.iter().any(waits) {
+        _ if absent.is_empty() => "shipit deploy".into(),
+        true => install,
+        false => format!("shipit unit generate && {install}"),
+    }
 }
 
 /// The user that deploys: the one of deploy.yml; where it names none, the one that logs in day by day.

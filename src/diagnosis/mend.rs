@@ -40,15 +40,28 @@ pub(super) fn lines(
         "drift-load" => vec![format!("sudo systemd-analyze verify {}", finding.file)],
         "drift-disabled" => vec![format!("sudo systemctl enable {unit}")],
         "drift-failed" => vec![
-            format!("shipit logs --unit {unit}"),
+            // The journal that the deploy user may read is that of the services.
+            if unit.ends_with(".service") {
+                format!("shipit logs --unit {unit}")
+            } else {
+                format!("sudo journalctl -u {unit} -n 50")
+            },
             format!(
                 "sudo systemctl reset-failed {unit} && sudo systemctl start {unit}    # once the cause is mended"
             ),
         ],
         "timer-inactive" => vec![format!("sudo systemctl enable --now {unit}")],
-        "socket-inactive" => vec![format!(
-            "sudo systemctl reset-failed {unit}; sudo systemctl enable --now {unit}"
-        )],
+        "socket-inactive" => {
+            let start =
+                format!("sudo systemctl reset-failed {unit}; sudo systemctl enable --now {unit}");
+            match finding.message.split_once(": ").map(|(_, rest)| rest) {
+                Some(rest) if rest.contains(" holds ") => vec![
+                    "sudo ss -ltnp    # who listens where: stop that, or give one of the two another address".into(),
+                    format!("{start}    # then"),
+                ],
+                _ => vec![start],
+            }
+        }
         "user-missing" => {
             let mut lines = Vec::new();
             if let Some(user) = quoted("User=") {

@@ -123,6 +123,18 @@ pub fn same_address(written: &str, listening: &Listening) -> bool {
         })
 }
 
+/// Whether this socket keeps another one from `ListenStream=` as written: the same port, at an address that both mean.
+#[must_use]
+pub fn in_the_way(written: &str, listening: &Listening) -> bool {
+    let (host, port) = written.rsplit_once(':').unwrap_or(("*", written));
+    let host = host.trim_matches(['[', ']']);
+    let Ok(port) = port.parse() else {
+        return same_address(written, listening);
+    };
+    let wild = matches!(host, "*" | "0.0.0.0" | "::");
+    listening.port() == Some(port) && (wild || listening.takes(host, port))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -165,5 +177,26 @@ mod tests {
         assert!(at("0.0.0.0:80").takes("127.0.0.1", 80) && at("*:80").takes("[::1]", 80));
         assert!(!at("0.0.0.0:80").takes("::1", 80) && !at("127.0.0.1:80").takes("10.0.0.1", 80));
         assert!(at("127.0.0.1:80").takes("localhost", 80));
+    }
+
+    #[test]
+    fn a_port_is_taken_where_both_mean_the_same_address() {
+        let at =
+            |address: &str| Listening::parse(Family::Tcp, &format!("0 1 {address} *:*")).unwrap();
+        for (written, there) in [
+            ("8080", "*:8080"),
+            ("8080", "127.0.0.1:8080"),
+            ("127.0.0.1:8080", "*:8080"),
+            ("[::1]:8080", "[::1]:8080"),
+        ] {
+            assert!(in_the_way(written, &at(there)), "{written} {there}");
+        }
+        for (written, there) in [
+            ("8080", "*:8081"),
+            ("127.0.0.1:8080", "10.0.0.1:8080"),
+            ("[::1]:8080", "0.0.0.0:8080"),
+        ] {
+            assert!(!in_the_way(written, &at(there)), "{written} {there}");
+        }
     }
 }

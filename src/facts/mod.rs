@@ -11,7 +11,7 @@ mod seen; // what units.sh printed
 
 pub use answers::Answers;
 pub use context::{context, strategy};
-pub use listening::{Family, Listening, Owner, same_address};
+pub use listening::{Family, Listening, Owner, in_the_way, same_address};
 pub use questions::{Question, questions};
 pub use seen::{Seen, SeenUnit};
 
@@ -115,7 +115,9 @@ fn facts(unit: &SeenUnit, seen: &Seen, answers: &Answers) -> Facts {
     let sockets = sockets(unit, seen);
     let mut backlogs = BTreeMap::new();
     let mut inodes = Vec::new();
-    for address in sockets.iter().flat_map(|socket| addresses(&socket.unit)) {
+    // What listens at the address of a socket that does not is somebody else's.
+    let ours = sockets.iter().filter(|socket| !at_rest(socket));
+    for address in ours.flat_map(|socket| addresses(&socket.unit)) {
         let listening = seen.listening.iter().flatten();
         for one in listening.filter(|one| same_address(&address, one)) {
             backlogs.entry(address.clone()).or_insert(one.backlog);
@@ -144,6 +146,7 @@ fn facts(unit: &SeenUnit, seen: &Seen, answers: &Answers) -> Facts {
         exposure: answers.exposure.get(unit.unit.name.as_str()).copied(),
         processors: seen.processors,
         backlogs,
+        holders: holders(unit, seen),
         socket_taken: held.map(|held| inodes.iter().any(|inode| held.contains(inode))),
         caught_signals: answers.signals.get(unit.unit.name.as_str()).copied(),
         activating_for: activating_for(show, seen.uptime),
@@ -175,6 +178,29 @@ fn sockets<'a>(unit: &SeenUnit, seen: &'a Seen) -> Vec<&'a SeenUnit> {
                 && (name == own || other.unit.yes("Socket", "Accept") != Some(true))
         })
         .collect()
+}
+
+/// Whether a unit is known not to run.
+fn at_rest(unit: &SeenUnit) -> bool {
+    let state = unit.show.get("ActiveState").map(String::as_str);
+    matches!(state, Some("failed" | "inactive"))
+}
+
+/// Who listens where a socket unit that is at rest would, by address: the unit, where the host said it.
+fn holders(unit: &SeenUnit, seen: &Seen) -> BTreeMap<String, String> {
+    let mut holders = BTreeMap::new();
+    if unit.unit.name.kind() == "socket" && at_rest(unit) {
+        for address in addresses(&unit.unit) {
+            let mut listening = seen.listening.iter().flatten();
+            let other = listening.find_map(|one| match &one.owner {
+                Owner::Unit(other) if in_the_way(&address, one) => Some(other.clone()),
+                Owner::Systemd if in_the_way(&address, one) => Some("another socket unit".into()),
+                _ => None,
+            });
+            holders.extend(other.map(|other| (address, other)));
+        }
+    }
+    holders
 }
 
 /// The addresses that a socket unit names, as written.

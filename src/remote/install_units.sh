@@ -63,15 +63,15 @@ for name in $names; do
     state=$(systemctl show --property=LoadState --value -- "$ask")
     [ "$state" = loaded ] || { echo "systemd calls $name $state" >&2; exit 45; }
 done
-placed=no
-exec 9<&-
+placed=no && exec 9<&-
 sync "$dir"
 for name in $names; do echo "wrote $dir/$name"; done
 echo 'systemd has read its units again'
 while [ $# -gt 1 ]; do
     case $1 in
     user) useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$2" || exit 46 ;;
-    *) systemctl --quiet "$1" -- "$2" || exit 46 ;;
+    *) systemctl --quiet "$1" -- "$2" ||
+        { echo "systemctl $1 $2 failed"; journalctl --sync; journalctl -q -n 3 -o cat -u "$2"; exit 46; } >&2 ;;
     esac
     sync -f "$dir" # the links of `enable`, a user's line
     echo "$1: $2"

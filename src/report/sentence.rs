@@ -49,7 +49,10 @@ pub fn ended(ended: &Ended) -> Vec<String> {
             ));
         }
         Outcome::Staged => lines.push(format!("staged {release} in {took}; nothing live changed")),
-        Outcome::Pruned => lines.push(format!("pruned in {took}; {release} is live as before")),
+        Outcome::Pruned => {
+            let live = ended.live.as_deref().unwrap_or("no release");
+            lines.push(format!("pruned in {took}; {live} is live as before"));
+        }
         Outcome::Unchanged if ended.previous.is_none() => {
             let live = ended.live.as_deref().unwrap_or("no release");
             lines.push(format!("no switch is under way; {live} is live"));

@@ -360,3 +360,33 @@ fn units_are_not_changed_under_a_switch() {
     .ok();
     desk.shipit(&install).leaves(0);
 }
+
+#[test]
+fn who_holds_the_port_is_named_when_a_socket_is_to_be_started() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = desk(&host);
+    let root = root(&host);
+    desk.setup().says("next: shipit unit install --as root@");
+    desk.shipit(&["releases"])
+        .leaves(0)
+        .says("acme has no release on the host yet");
+    desk.shipit(&["prune"])
+        .leaves(0)
+        .says("no release is live as before");
+    host.root("systemd-run --quiet --unit=squatter python3 -m http.server 8080")
+        .ok();
+    host.wait_for("the squatter", Duration::from_secs(60), |host| {
+        host.root("ss -Hltn").stdout.contains(":8080 ")
+    });
+    desk.shipit(&["unit", "install", "--now", "--yes", "--as", root.as_str()])
+        .leaves(1)
+        .says("systemctl start acme.socket failed")
+        .says("Address already in use")
+        .says("next  shipit doctor");
+    desk.shipit(&["doctor"])
+        .leaves(1)
+        .says("acme.socket is failed (resources): squatter.service holds 8080")
+        .says("sudo ss -ltnp")
+        .never_says("the queue of 8080")
+        .never_says("shipit logs --unit acme.socket");
+}

@@ -23,6 +23,7 @@ fn looking_says_what_is_and_changes_nothing() {
     desk.tree(Kind::Graceful, "v2");
     std::fs::remove_dir_all(desk.path("source/public")).unwrap();
     desk.file("source/new.txt", "new\n");
+    desk.file("source/.env", "TOKEN=1\n");
     let tree = "cd /opt/acme && find . -printf '%p %l %T@\\n' | sort | sha256sum";
     let (before, life) = (
         host.root(tree).ok(),
@@ -31,7 +32,8 @@ fn looking_says_what_is_and_changes_nothing() {
 
     desk.shipit(&["plan"])
         .leaves(0)
-        .says("1 added, 1 changed, 2 removed")
+        .says("2 added, 1 changed, 2 removed")
+        .says("warning: looks like a secret, and every release keeps a copy: .env")
         .says("+ new.txt")
         .says("~ version")
         .says("- public/index.html")

@@ -250,11 +250,11 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
         }
         44 => failure
             .why("systemd-analyze verify, run on the host, refuses them")
-            .next("shipit unit lint"),
+            .next("shipit …    # once that is mended"),
         46 => {
             failure.what = "the units are installed, and what was to follow was not done".into();
             failure.host = Some("the new files are in place; what ran still runs".into());
-            failure.next("shipit unit diff")
+            failure.next("shipit doctor")
         }
         code => failure
             .why(format!("it left with {code}"))

@@ -188,14 +188,16 @@ pub fn denied(
     let key = keys
         .find(|file| file.is_file())
         .map_or_else(|| "KEY.pub".into(), |file| file.display().to_string());
-    let root = place.replacen(&format!("{}@", to.user), "root@", 1);
-    failure
+    let failure = failure
         .next(format!("{ssh} true    # must work first"))
         .next(format!(
             "ssh-copy-id -i {key} {place}    # if the key is not there yet"
-        ))
-        .next(format!(
-            "ssh {root} id {}    # if there may be no such user: shipit setup makes it",
-            to.user
-        ))
+        ));
+    if to.user == "root" {
+        return failure;
+    }
+    let root = to.label().replacen(&format!("{}@", to.user), "root@", 1);
+    failure.next(format!(
+        "shipit setup --as {root}    # if the host has no such user: makes the one that deploys"
+    ))
 }

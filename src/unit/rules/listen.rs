@@ -31,7 +31,11 @@ rules! {
                 .show("Result")
                 .filter(|result| *result != "success")
                 .map_or(String::new(), |result| format!(" ({result})"));
-            let finding = found.missing("Socket", format!("{} is {state}{result}: nobody listens; systemctl reset-failed {0} && systemctl start {0}", look.unit.name));
+            let holder = look.host().and_then(|host| host.holders.first_key_value());
+            let trouble = holder.map_or("nobody listens".into(), |(address, other)| {
+                format!("{other} holds {address}")
+            });
+            let finding = found.missing("Socket", format!("{} is {state}{result}: {trouble}; systemctl reset-failed {0} && systemctl start {0}", look.unit.name));
             if of_others && state == "inactive" {
                 finding.severity(Severity::Info);
             }

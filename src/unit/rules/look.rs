@@ -113,6 +113,8 @@ pub struct Facts {
     pub processors: Option<u32>,
     /// The queue length of the listening sockets (`ss -ltn`, Send-Q), by address as `ListenStream=` writes it.
     pub backlogs: BTreeMap<String, u32>,
+    /// Who listens at the addresses of a `.socket` that does not, by address as `ListenStream=` writes it.
+    pub holders: BTreeMap<String, String>,
     /// Whether the running service holds the socket that its `.socket` passes.
     pub socket_taken: Option<bool>,
     /// The signals that the main process handles: `SigCgt` of /proc/PID/status.
@@ -360,11 +362,8 @@ impl<'a> Look<'a> {
     /// Whether the file lies where packages put theirs.
     #[must_use]
     pub fn is_of_the_distribution(&self) -> bool {
-        let path = self
-            .unit
-            .files
-            .first()
-            .map_or("", |file| file.path.as_str());
+        let file = self.unit.files.first();
+        let path = file.map_or("", |file| file.path.as_str());
         path.starts_with("/usr/lib/systemd/") || path.starts_with("/lib/systemd/")
     }
 
