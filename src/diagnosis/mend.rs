@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::unit::render;
-use crate::unit::rules::Finding;
+use crate::unit::rules::{Finding, Severity};
 
 /// The lines that put a finding right, on the host or in the unit. `repository`: whether the unit is kept there.
 pub(super) fn lines(
@@ -50,6 +50,10 @@ pub(super) fn lines(
                 "sudo systemctl reset-failed {unit} && sudo systemctl start {unit}    # once the cause is mended"
             ),
         ],
+        "drift-verify" if finding.severity == Severity::Error => vec![format!(
+            "sudo systemctl start {unit}    # once it is on the host, or its name is out of {}",
+            finding.file
+        )],
         "timer-inactive" => vec![format!("sudo systemctl enable --now {unit}")],
         "socket-inactive" => {
             let start =

@@ -88,6 +88,7 @@ fn depth(unit: &Unit, facts: &Facts, finding: &rules::Finding) -> Depth {
         | "exec-script-missing"
         | "directory-missing"
         | "environment-file-optional"
+        | "drift-verify"
             if error =>
         {
             Depth::Named
@@ -131,7 +132,7 @@ fn is_well(unit: &Unit, facts: &Facts) -> bool {
 /// A service that is loaded and does not run, without having failed.
 fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) -> Option<Finding> {
     let name = service.unit.as_str();
-    let (_, facts) = live.unit(name)?;
+    let (unit, facts) = live.unit(name)?;
     let show = |key: &str| facts.show.get(key).map_or("", String::as_str);
     if show("LoadState") != "loaded" {
         return None;
@@ -149,14 +150,16 @@ fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) ->
                 let why = "its socket listens, and systemd starts it then";
                 Finding::info(Area::Unit, Depth::Later, what).why(why)
             }
-            "inactive" => stopped(name, show("InactiveEnterTimestampMonotonic")),
+            "inactive" => refused(unit, facts)
+                .unwrap_or_else(|| stopped(name, show("InactiveEnterTimestampMonotonic"))),
             "activating" if show("SubState") != "auto-restart" => {
                 starting(service, facts.activating_for?)
             }
             _ => return None,
         }
     };
-    if finding.severity == Severity::Error {
+    // What was not begun has written nothing: the journal is of an earlier life.
+    if finding.severity == Severity::Error && finding.place.is_none() {
         finding.log = evidence.journals.get(name).cloned().unwrap_or_default();
     }
     Some(finding.of(name))
@@ -171,6 +174,34 @@ fn listened_for(facts: &Facts, live: &Live) -> bool {
             socket.name.kind() == "socket" && state == Some("active")
         })
     })
+}
+
+/// A service whose last start systemd did not begin, because of a `Condition…=` or `Assert…=`. systemd.unit(5).
+fn refused(unit: &Unit, facts: &Facts) -> Option<Finding> {
+    let show = |key: String| facts.show.get(&key).map_or("", String::as_str);
+    let asked = |kind: &str| !matches!(show(format!("{kind}TimestampMonotonic")), "" | "0");
+    let unmet = |kind: &&str| asked(kind) && show(format!("{kind}Result")) == "no";
+    let kind = ["Condition", "Assert"].into_iter().find(unmet)?;
+    let of_kind = |key: &str| key.starts_with(kind);
+    let entries: Vec<_> = unit
+        .entries()
+        .filter(|entry| entry.section == "Unit" && of_kind(entry.key))
+        .collect();
+    let lines: Vec<_> = entries
+        .iter()
+        .map(|entry| format!("{}={}", entry.key, entry.value))
+        .collect();
+    let first = entries.first()?; // none: the line is out, and nobody has tried since
+    let name = unit.name.as_str();
+    let what = format!("{name} was not started: {} is not met", lines.join(" or "));
+    let why = match kind {
+        "Condition" => "systemctl start does nothing then, and exits 0",
+        _ => "systemctl start fails then",
+    };
+    let mut finding = Finding::error(Area::Unit, Depth::State, what).why(why);
+    finding.place = Some((first.file.to_owned(), first.line));
+    let next = format!("sudo systemctl start {name}    # once it is met, or its line is out");
+    Some(finding.next(next))
 }
 
 /// A service that nobody starts; `ended` is when it last came to rest, 0 or nothing if systemd knows of no such time.

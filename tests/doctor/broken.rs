@@ -349,3 +349,46 @@ fn a_directory_that_is_not_there_and_a_script_that_the_release_has_not() {
         "unit explain exec-script-missing",
     );
 }
+
+#[test]
+fn what_keeps_a_start_from_beginning() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    let broken = |text: &str| {
+        drop_in(&host, text);
+        // A start that was refused leaves the old process alone; what is asked here is a stopped service, at rest.
+        host.root(
+            "systemctl stop acme.service; systemctl reset-failed acme.service; systemctl start acme.service
+             n=0; while [ $n -lt 600 ]; do
+                 case $(systemctl show -P ActiveState acme.service) in failed | inactive) exit 0 ;; esac
+                 sleep 0.1; n=$((n + 1))
+             done; exit 1",
+        )
+        .ok();
+        doctor(&desk)
+    };
+    let place = |said: &Said| said.findings()[0]["line"].as_u64();
+    let said = broken("[Unit]\nConditionPathExists=/srv/nothere\n");
+    said.first(
+        "ConditionPathExists=/srv/nothere is not met",
+        "systemctl start acme.service",
+    );
+    assert_eq!((place(&said), said.errors()), (Some(2), 1), "{}", said.ran);
+    let said = broken("[Unit]\nRequires=nosuch.service\nAfter=nosuch.service\n");
+    said.first(
+        "Requires=nosuch.service: it cannot be started without it",
+        "its name is out of",
+    );
+    assert_eq!(place(&said), Some(2));
+    let said = broken("[Service]\nExecStartPre=/bin/false\n");
+    said.first(
+        "not the main process failed but a command of ExecStartPre=",
+        "reset-failed",
+    );
+    host.write_file("/usr/local/bin/script", b"#!/usr/bin/nosuch\n");
+    host.root("chmod 755 /usr/local/bin/script").ok();
+    let said = broken("[Service]\nType=exec\nExecStart=\nExecStart=/usr/local/bin/script\n");
+    said.first("the program is there, but cannot be run", "reset-failed");
+    host.root("rm -r /etc/systemd/system/acme.service.d && systemctl daemon-reload && systemctl reset-failed acme.service && systemctl start acme.service").ok();
+    assert_eq!(doctor(&desk).errors(), 0);
+}

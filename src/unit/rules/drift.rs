@@ -1,6 +1,6 @@
 //! The running host against the text: what was loaded, what was changed since, what overrides what.
 
-use super::{Severity, rules};
+use super::{Look, Severity, rules};
 use crate::unit::compare;
 
 /// The settings whose undoing by a drop-in deserves a word.
@@ -201,7 +201,7 @@ rules! {
             let restarts = look.show("NRestarts").filter(|count| *count != "0");
             let looped = !matches!(look.unit.service("Restart"), "" | "no");
             if let Some(count) = restarts.filter(|_| looped && !result.ends_with("limit-hit")) {
-                found.missing("Unit", format!("failed ({result}{}): systemd started it again {count} times and gave up at the start limit; find out why, then systemctl reset-failed {name}", exit_code(look.show("ExecMainStatus"), result)));
+                found.missing("Unit", format!("failed ({result}{}): systemd started it again {count} times and gave up at the start limit; find out why, then systemctl reset-failed {name}", exit_code(look, result)));
                 return;
             }
             let hint = match result {
@@ -213,7 +213,7 @@ rules! {
                 ),
                 "exit-code" => format!(
                     "its exit code{}; journalctl -u {name} -n 50",
-                    exit_code(look.show("ExecMainStatus"), result)
+                    exit_code(look, result)
                 ),
                 "timeout" => "it was not ready, or not gone, in time".into(),
                 "oom-kill" => "the kernel killed it for memory".into(),
@@ -227,7 +227,7 @@ rules! {
                 "Unit",
                 format!(
                     "it died ({result}{}) and waits for its next restart; there were {}",
-                    exit_code(look.show("ExecMainStatus"), result),
+                    exit_code(look, result),
                     look.show("NRestarts").unwrap_or("?")
                 ),
             );
@@ -265,6 +265,14 @@ rules! {
             .filter(|line| line.contains(look.unit.name.as_str()))
         {
             let number = line.split(':').nth(1).and_then(|n| n.trim().parse().ok());
+            let needed = ["Requires", "BindsTo", "Requisite"];
+            let mut needed = needed.iter().flat_map(|key| look.unit.words("Unit", key));
+            let refused = line.contains(&format!("{}/start:", look.unit.name));
+            if let Some((word, entry)) = needed.find(|(word, _)| refused && line.contains(word.as_str())) {
+                let message = format!("{}={word}: it cannot be started without it ({line})", entry.key);
+                found.at(entry, message).severity(Severity::Error);
+                continue;
+            }
             let file = look
                 .unit
                 .files
@@ -292,16 +300,29 @@ fn undoes(key: &str, value: &str) -> bool {
 }
 
 /// An exit code in words: those that systemd gives a process that it could not make ready (systemd.exec(5)), and the
-/// shell's.
-fn exit_code(status: Option<&str>, result: &str) -> String {
-    let Some(code) = status.filter(|_| result == "exit-code") else {
+/// shell's and the loader's.
+fn exit_code(look: &Look<'_>, result: &str) -> String {
+    let Some(code) = look
+        .show("ExecMainStatus")
+        .filter(|_| result == "exit-code")
+    else {
         return String::new();
     };
     let meaning = match code {
+        // The commands around the main process are none of it; nor is what a forking service begins with.
+        "0" => {
+            return format!(
+                ": not the main process failed but a command of {}",
+                around(look)
+            );
+        }
         "126" => ": a shell found a program that it may not run",
-        "127" => ": a shell did not find a program",
+        "127" => ": a shell did not find a program, or the program a shared library",
         "200" => ", CHDIR: its working directory cannot be entered",
         "202" | "209" => ": its output or input cannot be set up",
+        "203" if runnable(look) => {
+            ", EXEC: the program is there, but cannot be run: it is for another processor, has no right `#!` line, names an interpreter that is not there, or the app's user may not reach or run it"
+        }
         "203" => ", EXEC: the program is missing or cannot be run",
         "208" => ": its input cannot be set up",
         "216" => ", GROUP: the group is missing",
@@ -315,4 +336,31 @@ fn exit_code(status: Option<&str>, result: &str) -> String {
         _ => "",
     };
     format!(" {code}{meaning}")
+}
+
+/// The settings whose commands are not the main process, as far as the unit has them.
+fn around(look: &Look<'_>) -> String {
+    let forking = look.kind() == "forking";
+    let keys = [
+        "ExecCondition",
+        "ExecStartPre",
+        "ExecStart",
+        "ExecStartPost",
+        "ExecReload",
+        "ExecStop",
+    ];
+    let set = keys.into_iter().filter(|key| {
+        (*key != "ExecStart" || forking) && !look.unit.all("Service", key).is_empty()
+    });
+    set.map(|key| format!("{key}="))
+        .collect::<Vec<_>>()
+        .join(" or ")
+}
+
+/// Whether the program is known to be on the host and executable.
+fn runnable(look: &Look<'_>) -> bool {
+    let file = look
+        .start()
+        .and_then(|(command, _)| look.file(&command.program));
+    file.is_some_and(|file| file.exists && !file.directory && file.mode & 0o111 != 0)
 }
