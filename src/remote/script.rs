@@ -1,5 +1,5 @@
 //! The scripts as values: constant text compiled in, arguments by position. No text is ever put together
-//! from data; the only quoting is [`quote`], and it never meets a login shell.
+//! from data; the only quoting is `quote`, and it never meets a login shell.
 
 use sha2::{Digest, Sha256};
 
