@@ -114,7 +114,7 @@ impl View<'_> {
         let next = |line: &str| format!("next: {}", typed.line(line));
         let mut lines = vec![self.live()];
         for unit in needs::units(self.config) {
-            lines.extend(self.unit(unit));
+            lines.extend(self.unit(unit, typed));
         }
         let guard = format!("shipit-{}.path", self.app());
         let state = self.seen.property(&guard, "ActiveState");
@@ -176,7 +176,7 @@ impl View<'_> {
         }
     }
 
-    fn unit(&self, unit: &str) -> Vec<String> {
+    fn unit(&self, unit: &str, typed: &Typed) -> Vec<String> {
         let p = |name| self.seen.property(unit, name);
         let mut line = match p("ActiveState") {
             "" => format!("  {unit}: not readable"),
@@ -209,18 +209,19 @@ impl View<'_> {
         }
         let mut lines = vec![line];
         if self.is_service(unit) {
-            lines.extend(self.running(unit));
+            lines.extend(self.running(unit, typed));
         }
         lines
     }
 
     /// What a service's process runs from, and whether it is well.
-    fn running(&self, unit: &str) -> Vec<String> {
+    fn running(&self, unit: &str, typed: &Typed) -> Vec<String> {
         let mut lines = Vec::new();
         if self.seen.property(unit, "ActiveState") == "active" {
             match self.glance.release(self.seen, unit) {
                 Some(id) if self.seen.live() != Some(id.as_str()) => lines.push(format!(
-                    "    runs from {id}, which is not live: shipit restart {unit}"
+                    "    runs from {id}, which is not live: {}",
+                    typed.line(&format!("shipit restart {unit}"))
                 )),
                 Some(id) => lines.push(format!("    runs from {id}")),
                 None => {
