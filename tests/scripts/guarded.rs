@@ -50,6 +50,52 @@ fn a_reload_that_systemd_says_failed_is_no_success() {
     });
 }
 
+#[test]
+fn a_conductor_that_was_killed_five_times_stops_and_leaves_it_to_a_person() {
+    under_each_shell(|world| {
+        world.request("r1", SWITCH);
+        for n in 1..=5 {
+            let mark = world.state(&format!("runs/r1/attempt-{n}"));
+            fs::hard_link(world.state("request"), mark).unwrap();
+        }
+        world.conductor(NO_FAULT);
+        let events = world.read("runs/r1/events");
+        assert!(events.contains("ended degraded old"), "{events}");
+        assert!(events.contains("killed five times"), "{events}");
+        assert!(!events.contains(" step "), "{events}");
+        assert_eq!(
+            (world.current(), world.runs("acme.service")),
+            ("old".into(), "old".into())
+        );
+        assert!(world.state("degraded").exists() && !world.state("request").exists());
+    });
+}
+
+#[test]
+fn a_migration_that_failed_is_not_started_again_for_its_release() {
+    under_each_shell(|world| {
+        world.unit("acme-migrate.service");
+        fs::write(world.state("releases/new/migration"), "failed r0\n").unwrap();
+        let migrating = format!("switch migrate acme-migrate.service 5\n{SWITCH}");
+        world.request("r1", &migrating);
+        world.conductor(NO_FAULT);
+        let events = world.read("runs/r1/events");
+        assert!(events.contains("ended failed old"), "{events}");
+        assert!(
+            events.contains("it never runs twice for a release"),
+            "{events}"
+        );
+        assert!(
+            !world
+                .dir
+                .path()
+                .join("units/acme-migrate.service/asked")
+                .exists()
+        );
+        assert_eq!(world.current(), "old");
+    });
+}
+
 /// The plan never asks for it. Should one do so, by mistake or by hand, the host says no.
 #[test]
 fn what_is_live_or_was_is_not_removed_even_when_the_request_says_so() {
