@@ -64,13 +64,14 @@ fn tcp_unix_sockets_and_commands_tell_a_good_release_from_a_bad_one() {
 #[test]
 fn answers_that_redirect_or_are_huge_or_lack_something_are_judged_by_what_was_asked_for() {
     let host = lab::host!(Suite::Bookworm);
-    let odd = "import http.server\n\
+    let odd = "import http.server, time\n\
         class Odd(http.server.BaseHTTPRequestHandler):\n\
         \x20   def do_GET(self):\n\
         \x20       self.send_response(301 if self.path == '/round' else 200)\n\
         \x20       self.send_header('Location', '/round')\n\
         \x20       self.end_headers()\n\
         \x20       for _ in range(1000 if self.path == '/huge' else 0): self.wfile.write(b'x' * 10000)\n\
+        \x20       while self.path == '/endless': self.wfile.write(b'x'), time.sleep(0.1)\n\
         \x20       self.wfile.write(b'the end')\n\
         http.server.HTTPServer(('127.0.0.1', 8090), Odd).serve_forever()\n";
     host.write_file("/opt/odd.py", odd.as_bytes());
@@ -87,6 +88,19 @@ fn answers_that_redirect_or_are_huge_or_lack_something_are_judged_by_what_was_as
         assert_live(&host, &good, &way);
     }
     nothing_passes(&host, &desk, &url("/round"), "answered 301, not 200");
+    nothing_passes(
+        &host,
+        &desk,
+        &url("/endless"),
+        "answered 200, but not to its end",
+    );
+    // What stands after the answer is not a part of it.
+    nothing_passes(
+        &host,
+        &desk,
+        &format!("{}, contains: '200'", url("/")),
+        "answered without the text asked for",
+    );
     nothing_passes(
         &host,
         &desk,

@@ -6,7 +6,7 @@
 # answer must contain. Sets said (why not). Bodies are read to 64 KiB at most; redirects are not followed.
 probe() {
     older=
-    local kind="$1" target status="$3" contains="$4" release="$5" limit="$6" answer code
+    local kind="$1" target status="$3" contains="$4" release="$5" limit="$6" answer code left
     target=$(decode "$2")
     set --
     case $kind in
@@ -22,11 +22,13 @@ probe() {
         return 1 ;;
     unix) set -- --unix-socket "${target%% *}" && target=http://localhost${target#* } ;;
     esac
-    answer=$(curl -q -s -g --max-time "$limit" -o - -w '\n%{http_code}' -H 'Connection: close' -A shipit "$@" \
-        -- "$target" 2>/dev/null </dev/null 9>&- | tail -c 65536 | tr -d '\000')
+    answer=$({ curl -q -s -g --max-time "$limit" -o - -w '\n%{http_code}' -H 'Connection: close' -A shipit "$@" \
+        -- "$target" 2>/dev/null </dev/null 9>&-; printf ' %s' $?; } | tail -c 65536 | tr -d '\000')
     code=${answer##*
 }
-    if [ "${code:-000}" = 000 ]; then said="no answer from $target within ${limit}s"; return 1; fi
+    answer=${answer%?"$code"} left=${code#* } code=${code% *}
+    case $code in '' | 000) said="no answer from $target within ${limit}s"; return 1 ;; esac
+    if [ "$left" = 28 ]; then said="$target answered $code, but not to its end within ${limit}s"; return 1; fi
     if [ "$code" != "$status" ]; then said="$target answered $code, not $status"; return 1; fi
     answered "$contains" "$release" "$target"
 }
