@@ -41,7 +41,7 @@ while [ $# -gt 0 ]; do
             continue
         fi ;;
     esac
-    real "$release" "$parent"
+    (umask 022 && real "$release" "$parent") || exit 25
     [ ! -d "$release/$path" ] || [ -L "$release/$path" ] || rmdir -- "$release/$path" || exit 25
     up=../../
     rest=$parent

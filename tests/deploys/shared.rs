@@ -46,6 +46,9 @@ fn shared_paths_are_made_linked_and_kept_and_a_missing_file_is_named() {
         host.read_file("/opt/acme/current/config/local.yml"),
         "b: 2\n"
     );
+    // A directory that is made for the link is the release's, and like all of its directories.
+    let mode = host.root("stat -c %a /opt/acme/current/config").ok();
+    assert_eq!(mode.trim(), "755");
     assert_eq!(answer(&host), "v2");
 }
 
