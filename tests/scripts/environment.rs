@@ -69,6 +69,8 @@ fn a_change_that_cannot_be_read_back_or_written_is_no_change() {
         ("A=\"x", "set"),
         ("A=$(id)\n", "set"),
         ("PATH=/tmp\n", "push"),
+        ("LD_PRELOAD=/tmp/x\n", "set"),
+        ("PYTHONPATH=/tmp\n", "push"),
         ("A=1\nB C=2\n", "push"),
         ("# x \\\nB=1\n", "push"),
         ("A=a\u{7}\n", "push"),
