@@ -28,8 +28,14 @@ pub(super) fn lines(
             )]
         }
         "drift-load" if finding.message.contains("no such unit") => {
+            let migrates = config.migrate.as_ref();
             if repository {
                 vec![install]
+            } else if migrates.is_some_and(|migrate| migrate.unit.as_str() == unit) {
+                // What migrates is not seen in the project.
+                vec![format!(
+                    "shipit unit generate --migrate 'COMMAND' && {install}"
+                )]
             } else {
                 vec![format!("shipit unit generate && {install}")]
             }

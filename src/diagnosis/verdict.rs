@@ -136,6 +136,7 @@ pub(super) fn deploy(config: &Config, evidence: &Evidence, strategies: &[Usable]
     };
     let refused = !needs::lacks(config, seen).is_empty()
         || needs::current(config, seen).is_some()
+        || needs::migration(config, seen).is_some()
         || strategies.iter().any(|one| !one.lacks().is_empty());
     match (refused, &seen.request) {
         (true, _) => Deploy::Refused,

@@ -256,7 +256,10 @@ fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>
         .why("a migration never runs twice for one release")
         .host("nothing live changed")
         .next("shipit deploy    # stages a new release, which migrates anew")),
-        _ => Ok(Some(step)),
+        _ => match needs::migration(config, seen) {
+            Some(lack) => Err(needs::units_lack(config, vec![lack])),
+            None => Ok(Some(step)),
+        },
     }
 }
 

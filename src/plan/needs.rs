@@ -4,6 +4,7 @@
 use super::observed::{Current, Observed, Root};
 use crate::config::{Config, Probe, StrategyName};
 use crate::failure::{Exit, Failure};
+use crate::strategy;
 
 /// The oldest systemd whose features the units and scripts use.
 pub const SYSTEMD: u32 = 247;
@@ -280,6 +281,13 @@ fn gone_current(config: &Config, seen: &Observed, id: &str) -> Failure {
             config.host.ssh_to()
         )),
     }
+}
+
+/// What the host lacks of the migration: a deploy would find out when everything has been sent.
+#[must_use]
+pub fn migration(config: &Config, seen: &Observed) -> Option<String> {
+    let unit = config.migrate.as_ref()?.unit.as_str();
+    (seen.property(unit, "LoadState") == "not-found").then(|| strategy::not_found(unit))
 }
 
 /// The units cannot carry the strategy.

@@ -36,14 +36,20 @@ pub fn turnover(service: &Service, seen: &Observed) -> Turnover {
     turnover
 }
 
+/// That the host does not have a unit, and what to do.
+#[must_use]
+pub fn not_found(unit: &str) -> String {
+    format!(
+        "there is no {unit} on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`"
+    )
+}
+
 /// What any unit must be to be driven at all.
 fn unit_needs(unit: &str, seen: &Observed) -> Vec<String> {
     match seen.property(unit, "LoadState") {
         "loaded" => Vec::new(),
         "masked" => vec![format!("{unit} is masked: `sudo systemctl unmask {unit}`")],
-        "not-found" => vec![format!(
-            "there is no {unit} on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`"
-        )],
+        "not-found" => vec![not_found(unit)],
         "" => vec![format!("{unit} could not be looked at")],
         other => vec![format!(
             "{unit} is {other}: `systemctl status {unit}` says why"

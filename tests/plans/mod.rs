@@ -276,6 +276,24 @@ fn an_interrupted_migration_is_a_question() {
 }
 
 #[test]
+fn a_migration_that_the_host_does_not_have_is_refused_before_anything_is_sent() {
+    let seen = facts(&format!(
+        "{THREE}unit acme-migrate.service LoadState=not-found\n"
+    ));
+    check(
+        &format!("{BASE}migrate: acme-migrate.service\n{SERVICE}"),
+        &seen,
+        &deploy("e"),
+        &expect![[r#"
+            error: the host's units cannot carry this deploy
+              why   there is no acme-migrate.service on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`
+              host  nothing changed
+              next  shipit unit install --as root@example.org    # if this repository has what is missing
+              next  shipit doctor"#]],
+    );
+}
+
+#[test]
 fn a_current_that_is_not_ours_is_shown_and_never_touched() {
     check(
         &format!("{BASE}{SERVICE}"),
