@@ -171,7 +171,8 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
         Root::Ready => {}
     }
     let guard = format!("shipit-{app}.path");
-    if seen.property(&guard, "ActiveState") != "active" {
+    let told = !seen.unreadable.contains(&format!("unit {guard}"));
+    if told && seen.property(&guard, "ActiveState") != "active" {
         lack(
             format!("the guard {guard} is not active: nothing would carry the switch out"),
             Mend::Setup,
@@ -194,7 +195,11 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
         }
     }
     for what in &seen.unreadable {
-        lack(format!("could not be read: {what}"), Mend::Person);
+        let hint = match what.starts_with("unit ") {
+            true => " (systemctl does not reach systemd: is dbus.service up?)",
+            false => "",
+        };
+        lack(format!("could not be read: {what}{hint}"), Mend::Person);
     }
     lacks
 }

@@ -11,17 +11,17 @@ case $(tar --version 2>/dev/null) in *GNU*) ;; *) echo 'missing GNU tar' ;; esac
 mv --help 2>&1 | grep -q -- -T || echo 'missing mv -T'
 echo "systemd $(systemctl --version | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p')"
 printf 'uid %s\nuser %s\ntime %s\n' "$(id -u)" "$(id -un)" "$(date +%s)"
-manager=--system
-if [ "$mode" = user ]; then manager=--user; fi
+if [ "$mode" = user ]; then manager=--user; else manager=--system; fi
 
 units=''
 while [ $# -gt 0 ] && [ "$1" != -- ]; do units="$units $1" && shift; done
 [ $# -eq 0 ] || shift
 for unit in $units "shipit-$app.path" "shipit-$app.service" "shipit-$app-boot.service"; do
-    TZ=UTC systemctl "$manager" show -p LoadState,ActiveState,SubState,UnitFileState,Type,CanReload,TriggeredBy,User,Result \
+    shown=$(TZ=UTC systemctl "$manager" show -p LoadState,ActiveState,SubState,UnitFileState,Type,CanReload,TriggeredBy,User,Result \
         -p NeedDaemonReload,MainPID,NRestarts,InvocationID,ActiveEnterTimestamp,ExecMainStartTimestamp,RestartUSec \
         -p TimeoutStartUSec,TimeoutStopUSec,MemoryCurrent,TasksCurrent,StatusText,FragmentPath,NextElapseUSecRealtime \
-        -p RemainAfterExit,Names,DropInPaths -- "$unit" </dev/null | sed "s/^/unit $unit /" || echo "unreadable unit $unit"
+        -p RemainAfterExit,Names,DropInPaths -- "$unit" </dev/null) || { echo "unreadable unit $unit" && continue; }
+    printf '%s\n' "$shown" | sed "s/^/unit $unit /"
 done
 if [ "$mode" != user ] && [ "$(id -u)" != 0 ]; then
     for line in "$@"; do
