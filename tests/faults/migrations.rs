@@ -135,8 +135,16 @@ fn a_migration_that_systemd_never_started_is_no_success() {
         "/etc/systemd/system/db.service",
         b"[Service]\nType=oneshot\nExecStart=/bin/false\n",
     );
-    // systemd shows an inactive unit and "success" for each of these.
+    // systemd shows how the first one ended after it too, and for the others an inactive unit and "success".
     let never = [
+        (
+            "[Service]\nExecStart=\nExecStart=/bin/false\n",
+            "result exit-code, status 1",
+        ),
+        (
+            "[Unit]\nRequires=db.service\nAfter=db.service\n",
+            "did not run",
+        ),
         ("[Unit]\nConditionPathExists=/nowhere\n", "did not run"),
         (
             "[Unit]\nRequires=db.service\nAfter=db.service\n",

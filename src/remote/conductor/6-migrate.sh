@@ -33,6 +33,8 @@ migration_wait() {
         failed/0)
             migration_failed
             cause="the migration failed: $1, result $p_Result, status $p_ExecMainStatus"
+            # It may show how an earlier one ended: this one has no life.
+            [ -n "$life" ] || migration_never "$1"
             return 1 ;;
         active/0 | inactive/0)
             [ -n "$life" ] || migration_unseen "$1" || return 1

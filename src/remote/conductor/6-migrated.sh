@@ -18,7 +18,7 @@ migration_unseen() {
     done
     case $told in
     ran) return 0 ;;
-    never) migration_failed && cause="$1 did not run: a unit that it needs did not start, or a condition of it is not met" ;;
+    never) migration_failed && migration_never "$1" ;;
     *) migration_write interrupted && ledger interrupted "$next"
         cause="$1 ended unseen, and the journal does not say whether it ran (RemainAfterExit=yes in it would)" ;;
     esac
@@ -38,6 +38,8 @@ migration_rejoin() {
     cause="the migration of $next was interrupted and nobody knows how far it came"
     return 1
 }
+
+migration_never() { cause="$1 did not run: a unit that it needs did not start, or a condition of it is not met"; }
 
 migration_failed() { migration_write failed; ledger failed "$next"; }
 
