@@ -156,6 +156,13 @@ impl View<'_> {
             ));
         } else if self.seen.live().is_none() {
             lines.push(next("shipit deploy"));
+        } else if self
+            .config
+            .services
+            .iter()
+            .any(|s| self.unwell(s.unit.as_str()))
+        {
+            lines.push(next("shipit doctor    # tells why"));
         }
         lines
             .iter()
@@ -235,6 +242,17 @@ impl View<'_> {
             None => {}
         }
         lines
+    }
+
+    /// Whether a service does not do its work: it failed, answers badly, or rests although no connection would wake it.
+    fn unwell(&self, unit: &str) -> bool {
+        let state = |unit: &str| self.seen.property(unit, "ActiveState");
+        let mut wakers = self.seen.property(unit, "TriggeredBy").split(' ');
+        match state(unit) {
+            "failed" => true,
+            "inactive" => !wakers.any(|waker| state(waker) == "active"),
+            _ => matches!(self.glance.health.get(unit), Some(Err(_))),
+        }
     }
 
     fn timer(&self, timer: &str) -> String {

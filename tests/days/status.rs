@@ -74,6 +74,7 @@ fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
         desk.shipit(&["status"])
             .leaves(0)
             .says("restarted once by systemd")
+            .never_says("# tells why")
             .says(&format!("    runs from {v1}\n"));
         host.root("systemctl start --no-block acme-backup.service")
             .ok();
@@ -82,11 +83,13 @@ fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
         desk.shipit(&["restart"]).leaves(4);
         desk.shipit(&["status"])
             .leaves(0)
-            .says("    not healthy: http://127.0.0.1:8080/healthz answered 500, not 200");
+            .says("    not healthy: http://127.0.0.1:8080/healthz answered 500, not 200")
+            .says("    # tells why");
         desk.shipit(&["stop"]).leaves(0);
         desk.shipit(&["status"])
             .leaves(0)
             .says("acme.service: inactive (dead)")
+            .says("    # tells why")
             .says("    not healthy: no answer from http://127.0.0.1:8080/healthz within 2s")
             .never_says("runs from");
     }
