@@ -163,6 +163,16 @@ fn a_migration_that_systemd_never_started_is_no_success() {
     with_lines(&host, "[Service]\nExecStart=\nExecStart=/bin/true\n");
     let v2 = desk.deploy(Kind::Graceful, "v2");
     assert_live(&host, &v2, "v2");
+    // Without a journal nobody can tell, and a person is asked.
+    host.root("systemctl stop systemd-journald-dev-log.socket systemd-journald.socket systemd-journald.service")
+        .ok();
+    desk.tree(Kind::Graceful, "v3");
+    desk.json(&["deploy"])
+        .leaves(1)
+        .says("the journal does not say whether it ran");
+    assert_live(&host, &v2, "v2");
+    desk.json(&["deploy"]).leaves(1).says("--migration done");
+    desk.json(&["deploy", "--migration", "done"]).leaves(0);
 }
 
 #[test]
