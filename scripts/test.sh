@@ -41,7 +41,7 @@ clippy() { cargo clippy --locked --all-targets -- -D warnings; }
 # The conductor travels as one script, so its parts are checked as one.
 scripts() {
   local script
-  for script in src/remote/*.sh src/remote/root/*.sh; do
+  for script in src/remote/{stage,switch,look,operate,root}/*.sh; do
     shellcheck -s dash -S warning -e SC2317 "$script"
     dash -n "$script"
   done

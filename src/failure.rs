@@ -10,11 +10,9 @@ pub enum Exit {
     Done = 0,
     /// Failed before the flip; nothing live changed.
     Untouched = 1,
-    /// Wrong usage or configuration.
     Usage = 2,
     /// The new release failed; the host is back on the previous one, verified.
     Reverted = 3,
-    /// Needs a person.
     Degraded = 4,
     /// Another switch holds the host.
     Locked = 5,
@@ -32,7 +30,7 @@ impl Exit {
     }
 }
 
-/// A failure as a person reads it. Every text is shown through [`crate::words::shown`] by the report.
+/// A failure as a person reads it. Every text is shown through [`crate::text::shown`] by the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What failed: lower case, no full stop.
@@ -43,7 +41,6 @@ pub struct Failure {
     pub host: Option<String>,
     /// What to type next: commands that can be pasted.
     pub next: Vec<String>,
-    /// The exit code.
     pub exit: Exit,
 }
 

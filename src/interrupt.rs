@@ -149,11 +149,9 @@ impl Interrupts {
 /// What a person wants since some point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// To go on.
     Nothing,
     /// To stop what runs, in good order.
     Stop,
-    /// To leave at once.
     Leave,
 }
 
@@ -179,7 +177,6 @@ fn leave_unheard(mut bell: UnixStream, counted: &AtomicUsize) {
 pub struct Button(Arc<UnixStream>);
 
 impl Button {
-    /// Raises one interrupt.
     pub fn press(&self) {
         use std::io::Write;
         // It fails when nobody listens any more, and then there is nothing to interrupt.

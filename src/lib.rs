@@ -1,23 +1,22 @@
 //! shipit puts a release on one Linux host and turns systemd services over to it.
 //!
-//! Data flows one way: `config` and what `plan::observed` saw go into `plan`, which is pure; `engine`
-//! carries the plan out through `host`, and tells `report` what happened. In reading order:
+//! Data flows one way: `config` and `observed` (what the host said) go into `plan`, which is pure; `engine` carries the
+//! plan out through `host` and sends events to `report`. From the bottom up:
 //!
 //! 1. [`failure`]: what failed, why, what state the host is in, what to type next; exit codes.
-//!    [`words`]: text from elsewhere made safe to show; quantities as people read them.
+//!    [`text`]: foreign text made safe to print; quantities for people. [`interrupt`]: Ctrl-C and SIGTERM, counted.
+//!    [`mod@unit`]: systemd unit files: parse, rules, explain, generate. It knows nothing of the rest.
 //! 2. [`config`]: deploy.yml becomes a `Config`, which cannot be wrong.
-//!    [`mod@unit`]: systemd unit files: parse, rules, explain; knows nothing of the rest.
-//!    [`release`]: ids, the manifest, packing a directory or an archive.
-//! 3. [`step`]: everything the conductor can do to a host, as values.
-//!    [`strategy`]: how one service goes from the old release to the new one.
-//!    [`plan`]: config, observed and goal make a plan. Pure.
-//!    [`facts`]: what a running host says of the app's units, and of routers in front of them. Pure.
-//!    [`diagnosis`]: all that was seen, and what is wrong: causes before their consequences. Pure.
-//! 4. [`remote`]: the scripts that run on the host, quoting, framing, verdicts.
-//!    [`host`]: the only way to a machine. [`interrupt`]: Ctrl-C and SIGTERM, counted.
-//! 5. [`report`]: events for a terminal, plain lines, JSON lines.
-//!    [`engine`]: carries a plan out: stage, request, follow.
-//! 6. [`cli`]: arguments in, exit code out; one file a command.
+//!    [`release`]: ids and manifests, as values. [`step`]: everything the conductor can do to a host, as values.
+//!    [`host`]: the only way to a machine. [`report`]: events for a terminal, plain lines, JSON lines.
+//! 3. [`observed`]: what a host said, parsed. Pure. [`source`]: a directory or an archive, read and checked.
+//!    [`remote`]: the scripts that run on the host, quoting, framing.
+//! 4. [`router`]: proxies in front of the app and where they forward to. Pure. [`upload`]: how a release travels.
+//! 5. [`strategy`]: how one service goes from the old release to the new one. Pure.
+//! 6. [`plan`]: config, observed and goal make a plan. Pure.
+//! 7. [`diagnosis`]: everything that was observed becomes findings, causes before consequences. Pure.
+//! 8. [`engine`]: carries a plan out: stage, request, follow.
+//! 9. [`cli`]: arguments in, exit code out; one file per command.
 //!
 //! `docs/ARCHITECTURE.md` has the map, the words and the invariants.
 
@@ -25,15 +24,18 @@ pub mod cli;
 pub mod config;
 pub mod diagnosis;
 pub mod engine;
-pub mod facts;
 pub mod failure;
 pub mod host;
 pub mod interrupt;
+pub mod observed;
 pub mod plan;
 pub mod release;
 pub mod remote;
 pub mod report;
+pub mod router;
+pub mod source;
 pub mod step;
 pub mod strategy;
+pub mod text;
 pub mod unit;
-pub mod words;
+pub mod upload;

@@ -203,7 +203,7 @@ fn the_sudo_rule_is_explained_line_by_line() {
 #[test]
 fn hooks_are_told_what_the_page_says() {
     let page = read("docs/hooks.md");
-    let source = read("src/engine/local.rs");
+    let source = read("src/engine/local_command.rs");
     let told: BTreeSet<&str> = source
         .split('"')
         .filter(|word| word.starts_with("SHIPIT_"))

@@ -104,8 +104,8 @@ fn the_names_that_a_file_uses_are_found() {
 fn layers_know_only_what_is_below_them() {
     let pure: &[&str] = &["host", "remote", "report", "engine", "cli"];
     let never = |layer: &str| match layer {
-        "strategy" | "plan" | "config" | "release" | "step" | "facts" | "diagnosis" | "words"
-        | "failure" => pure,
+        "strategy" | "plan" | "config" | "release" | "source" | "upload" | "step" | "observed"
+        | "router" | "diagnosis" | "text" | "failure" => pure,
         "report" => &["host", "engine", "cli"],
         "host" => &["plan", "engine", "report", "cli"],
         "remote" => &["plan", "engine", "report", "cli"],
@@ -128,7 +128,10 @@ fn layers_know_only_what_is_below_them() {
     for layer in [
         "strategy",
         "plan",
-        "facts",
+        "observed",
+        "router",
+        "source",
+        "upload",
         "diagnosis",
         "config",
         "unit",

@@ -6,8 +6,8 @@ use super::args::Global;
 use crate::engine::follow::{Followed, follow};
 use crate::engine::{Ending, Run, session, switch};
 use crate::failure::{Exit, Failure};
-use crate::plan::{self, Change};
 use crate::report::event::{Event, Outcome};
+use crate::step::{Change, Command};
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let began = Instant::now();
@@ -50,7 +50,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         run.report,
     );
     let change = Change {
-        command: plan::Command::of(&request.command),
+        command: Command::of(&request.command),
         previous: seen
             .live()
             .map(str::to_owned)

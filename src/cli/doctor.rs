@@ -6,15 +6,15 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::args::Global;
-use super::link::SshLink;
+use super::connection::SshLink;
 use crate::config::Config;
 use crate::diagnosis::{self, Agent, Deploy, Desk, Diagnosis, Evidence, Finding};
 use crate::engine;
 use crate::failure::{Exit, Failure};
 use crate::host::ssh;
-use crate::plan::observed::Current;
+use crate::observed::Current;
+use crate::text::shown;
 use crate::unit::rules::Severity;
-use crate::words::shown;
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = match super::configuration(global) {
@@ -29,9 +29,9 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let mut link = super::link(global, &config, &super::interrupts()?);
     let desk = desk(global, &link);
     let mut report = super::reporter(global);
-    let evidence = engine::examine::examine(&mut link, &config, desk, report.as_mut());
+    let evidence = engine::collect_evidence::examine(&mut link, &config, desk, report.as_mut());
     let mut diagnosis = diagnosis::diagnose(&config, &evidence);
-    let typed = super::retype::Typed::of(global);
+    let typed = super::next_line::Typed::of(global);
     for finding in &mut diagnosis.findings {
         finding.next = typed.lines(&finding.next);
     }

@@ -7,17 +7,17 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::{EnvCommand, Global};
-use super::drive::{self, Verb};
+use super::service::{self, Verb};
 use crate::config::{Config, Service};
 use crate::engine::{session, stage};
 use crate::failure::{Exit, Failure};
 use crate::host::ssh::{self, Reply};
 use crate::host::{Host, Lost};
+use crate::observed::Observed;
 use crate::plan::needs;
-use crate::plan::observed::Observed;
 use crate::remote::{self, ENV_HELPER, Script};
+use crate::text;
 use crate::unit::environment::{self, LONGEST};
-use crate::words;
 
 pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
@@ -64,7 +64,7 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
         .filter(|s| said.readers.iter().any(|unit| unit == s.unit.as_str()))
         .collect();
     if restart && !said.changes.is_empty() {
-        drive::services_turn(
+        service::services_turn(
             global,
             host.as_mut(),
             &config,
@@ -95,7 +95,7 @@ fn usage(what: impl Into<String>) -> Failure {
 fn name(given: &str) -> Result<(), Failure> {
     // The text behind the `=` may be a secret: it is not said again.
     if let Some((name, _)) = given.split_once('=') {
-        let name = words::shown(name.as_bytes());
+        let name = text::shown(name.as_bytes());
         return Err(usage("a value does not belong into the command line")
             .why("it is in your shell's history now, and every user of this machine could see it in ps")
             .next(format!("shipit env set {name}    # asks for the value, or reads it from stdin")));
@@ -105,7 +105,7 @@ fn name(given: &str) -> Result<(), Failure> {
     }
     Err(usage(format!(
         "{} is no name of a variable",
-        words::shown(given.as_bytes())
+        text::shown(given.as_bytes())
     ))
     .why("letters, digits and _ alone, no digit first"))
 }
@@ -148,7 +148,7 @@ fn removed(names: &[String]) -> Result<Vec<u8>, Failure> {
 fn pushed(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let (mut text, shown) = match path {
         Some(path) => {
-            let shown = words::shown(path.as_os_str().as_encoded_bytes());
+            let shown = text::shown(path.as_os_str().as_encoded_bytes());
             let opened = std::fs::File::open(path)
                 .map_err(|e| usage(format!("{shown} cannot be read")).why(e.to_string()))?;
             (all_of(&mut { opened }, &shown)?, shown)
@@ -192,7 +192,6 @@ fn all_of(source: &mut dyn Read, shown: &str) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// What the helper said.
 #[derive(Debug, Default)]
 struct Said {
     version: String,
@@ -296,9 +295,7 @@ impl Place<'_> {
             _ => Failure::new(Exit::Untouched, what),
         };
         let mut failure = failure.host("nothing changed");
-        failure
-            .why
-            .extend(err.iter().map(|line| words::shown(line)));
+        failure.why.extend(err.iter().map(|line| text::shown(line)));
         if failure.why.is_empty() {
             failure = failure.why(format!("the helper left with {code}"));
         }
@@ -315,7 +312,7 @@ fn list(global: &Global, config: &Config, said: &Said) {
         return;
     }
     for name in &said.names {
-        super::results(&format!("{}\n", words::shown(name.as_bytes())));
+        super::results(&format!("{}\n", text::shown(name.as_bytes())));
     }
     if said.names.is_empty() && !global.quiet {
         super::results(&format!("{} sets nothing\n", file(config)));
@@ -336,7 +333,7 @@ fn changed(global: &Global, config: &Config, said: &Said, runs: Runs, restart: b
         return;
     }
     for (what, name) in &said.changes {
-        super::results(&format!("{what} {}\n", words::shown(name.as_bytes())));
+        super::results(&format!("{what} {}\n", text::shown(name.as_bytes())));
     }
     if said.changes.is_empty() {
         super::results("nothing to change\n");
@@ -349,7 +346,7 @@ fn changed(global: &Global, config: &Config, said: &Said, runs: Runs, restart: b
                 }
                 Runs::Nothing => "shipit deploy    # no release is live yet",
             };
-            let next = super::retype::Typed::of(global).line(next);
+            let next = super::next_line::Typed::of(global).line(next);
             super::results(&format!("next: {next}\n"));
         }
     }

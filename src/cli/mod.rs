@@ -4,21 +4,21 @@
 
 pub mod args;
 mod attach;
+mod connection;
 mod deploy;
 mod doctor;
-mod drive;
 mod env;
 mod init;
-mod link;
 mod logs;
+mod next_line;
 mod plan;
 mod project;
 mod prune;
 mod releases;
-mod retype;
 mod rollback;
 mod root;
 mod run;
+mod service;
 mod setup;
 mod status;
 mod unit;
@@ -34,13 +34,13 @@ use crate::engine::{Run, session};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::interrupt::Interrupts;
-use crate::plan::observed::Observed;
+use crate::observed::Observed;
 use crate::report::event::Report;
 use crate::report::{self, Loudness};
-use crate::words;
+use crate::text;
 use args::{Args, Command, Global};
-use link::SshLink;
-use retype::{Retold, Typed};
+use connection::SshLink;
+use next_line::{Retold, Typed};
 
 /// Runs the command line. Returns the exit code.
 #[must_use]
@@ -83,10 +83,10 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Command::Logs(wish) => logs::run(global, wish),
         Command::Env(command) => env::run(global, command),
         Command::Run(wish) => run::run(global, wish),
-        Command::Restart(wish) => drive::run(global, wish, drive::Verb::Restart),
-        Command::Stop(wish) => drive::run(global, wish, drive::Verb::Stop),
-        Command::Start(wish) => drive::run(global, wish, drive::Verb::Start),
-        Command::Reload(wish) => drive::run(global, wish, drive::Verb::Reload),
+        Command::Restart(wish) => service::run(global, wish, service::Verb::Restart),
+        Command::Stop(wish) => service::run(global, wish, service::Verb::Stop),
+        Command::Start(wish) => service::run(global, wish, service::Verb::Start),
+        Command::Reload(wish) => service::run(global, wish, service::Verb::Reload),
         Command::Attach => attach::run(global),
         Command::Prune(wish) => prune::run(global, wish),
         Command::Unit(command) => unit::run(global, command),
@@ -130,7 +130,7 @@ fn tell(global: &Global, failure: &Failure) {
     let failure = Typed::of(global).failure(failure);
     let mut err = std::io::stderr().lock();
     for line in failure.to_string().lines() {
-        let _ = writeln!(err, "{}", words::shown(line.as_bytes()));
+        let _ = writeln!(err, "{}", text::shown(line.as_bytes()));
     }
 }
 
@@ -201,16 +201,12 @@ fn look(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed), F
 
 /// One line on stderr, beside the results.
 fn aside(text: &str) {
-    let _ = writeln!(
-        std::io::stderr().lock(),
-        "{}",
-        words::shown(text.as_bytes())
-    );
+    let _ = writeln!(std::io::stderr().lock(), "{}", text::shown(text.as_bytes()));
 }
 
 /// One result as one line of JSON.
 fn object(value: &serde_json::Value) -> String {
-    words::in_json(&value.to_string()) + "\n"
+    text::in_json(&value.to_string()) + "\n"
 }
 
 /// Writes results to stdout; a reader that went away is no failure.

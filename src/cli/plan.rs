@@ -5,11 +5,12 @@ use crate::config::Config;
 use crate::engine::{self, session};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::plan::observed::Observed;
+use crate::observed::Observed;
 use crate::plan::{self, Baseline, Goal, Migration};
-use crate::release::{Id, Manifest, Source, scan};
+use crate::release::{Id, Manifest};
 use crate::remote::Script;
-use crate::words;
+use crate::source::{Source, git_ignored, scan};
+use crate::text;
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
@@ -19,7 +20,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let repository = engine::units::of_deploy(&config, report.as_mut())?;
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let seen = session::observe_with_units(host.as_mut(), &config, &repository)?;
-    let drift = plan::units::drift(&config, &repository, &seen)?;
+    let drift = plan::unit_files::drift(&config, &repository, &seen)?;
     let source = Source {
         path: &config.source,
         exclude: &config.exclude,
@@ -37,7 +38,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     )?;
     plan.warnings.extend(drift);
     plan.warnings.extend(scanned.warnings.iter().cloned());
-    let ignored = engine::ignored::told(&config.source, &scanned.manifest);
+    let ignored = git_ignored::told(&config.source, &scanned.manifest);
     plan.warnings.extend(ignored);
     let mut out = files(host.as_mut(), &config, &seen, &scanned.manifest);
     let hooks = &config.hooks;
@@ -49,7 +50,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         ("on_failure", &hooks.on_failure),
     ] {
         if let Some(line) = hook {
-            out.push_str(&format!("{name}: {}\n", words::shown(line.as_bytes())));
+            out.push_str(&format!("{name}: {}\n", text::shown(line.as_bytes())));
         }
     }
     out.push('\n');
@@ -60,7 +61,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
 
 /// What is shipped, and how it differs from the live release.
 fn files(host: &mut dyn Host, config: &Config, seen: &Observed, shipped: &Manifest) -> String {
-    let size = words::bytes(shipped.bytes());
+    let size = text::bytes(shipped.bytes());
     let mut out = format!("files: {} in {size}\n", shipped.files());
     let live = live_with_manifest(seen).and_then(|live| {
         let script = Script::manifest([config.root.as_str(), live]);

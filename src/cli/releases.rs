@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::Global;
 use crate::failure::{Exit, Failure};
-use crate::words;
+use crate::text;
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
@@ -18,7 +18,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         let state = seen
             .ledger
             .state(id)
-            .map_or("unknown", crate::plan::ledger::State::word);
+            .map_or("unknown", crate::observed::ledger::State::word);
         let info = seen.meta.get(id).map(|m| &m.info);
         let fact = |key: &str| {
             info.and_then(|i| i.get(key))
@@ -40,11 +40,11 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
             fact("by"),
             fact("branch")
         );
-        out.push_str(words::shown(line.trim_end().as_bytes()).as_str());
+        out.push_str(text::shown(line.trim_end().as_bytes()).as_str());
         out.push('\n');
     }
     if seen.releases.is_empty() && !global.json {
-        let next = super::retype::Typed::of(global).line("shipit deploy");
+        let next = super::next_line::Typed::of(global).line("shipit deploy");
         let app = config.app.as_str();
         out = format!("{app} has no release on the host yet\nnext: {next}\n");
     }

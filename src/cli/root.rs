@@ -4,7 +4,7 @@
 use std::io::{IsTerminal, Read};
 
 use super::args::Global;
-use super::link::SshLink;
+use super::connection::SshLink;
 use crate::config::{Config, Target};
 use crate::engine::session;
 use crate::failure::{Exit, Failure};
@@ -13,7 +13,7 @@ use crate::host::ssh::{self, Reply};
 use crate::interrupt::Interrupts;
 use crate::remote::{self, Answer, Password, Script, Told};
 use crate::report::event::{Event, Report};
-use crate::words;
+use crate::text;
 
 /// The login that root's work is done through: the one of `--as`, or that of deploy.yml.
 pub(super) fn link(
@@ -77,7 +77,7 @@ pub(super) fn run(
     if uid != Some(0) {
         if somebody() {
             script = script.through_sudo(Password::OnStdin);
-            let user = words::shown(user.as_bytes());
+            let user = text::shown(user.as_bytes());
             let prompt = format!("sudo password of {user} (empty if none): ");
             let Reply::Given(answer) = ssh::terminal(interrupts).passphrase(&prompt) else {
                 return Err(left());

@@ -16,7 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::host::Lost;
 use crate::remote::{self, Heard, Script, Stream};
 use crate::report::event::{Event, Report};
-use crate::words;
+use crate::text;
 
 /// The longest line that is waited for, in bytes: what is longer is shown in pieces.
 const LONGEST: usize = 65_536;
@@ -55,7 +55,7 @@ pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
     out.end();
     err.end();
     let name = wish.command.first().map_or(&b""[..], |w| w.as_bytes());
-    let name = words::shown(name);
+    let name = text::shown(name);
     match ended {
         Ok(code) => {
             if global.json {
@@ -176,10 +176,10 @@ impl Output {
             None => {
                 let line = line.strip_suffix(b"\r").unwrap_or(&line);
                 for part in line
-                    .chunks(words::LONGEST / 4)
+                    .chunks(text::LONGEST / 4)
                     .chain(line.is_empty().then_some(&b""[..]))
                 {
-                    let text = words::shown(part) + "\n";
+                    let text = text::shown(part) + "\n";
                     self.write(text.as_bytes());
                 }
             }

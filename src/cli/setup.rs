@@ -10,12 +10,12 @@ use crate::engine::switch::held;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::interrupt::Interrupts;
+use crate::observed::{Observed, Root};
 use crate::plan::guard::{Guard, guard};
 use crate::plan::needs;
-use crate::plan::observed::{Observed, Root};
 use crate::remote::{self, Script};
 use crate::report::event::{Ended, Event, Outcome, Report};
-use crate::words;
+use crate::text;
 
 /// What root lends to the deploy user, one exact sudo line each.
 const HELPERS: [(&str, &str, &str); 2] = [
@@ -93,7 +93,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         "{} is ready for {}; next: {}\n",
         config.host,
         config.app.as_str(),
-        super::retype::Typed::of(global).line(&next(&config, &seen))
+        super::next_line::Typed::of(global).line(&next(&config, &seen))
     ));
     Ok(Exit::Done)
 }
@@ -240,13 +240,13 @@ impl<'a> Layout<'a> {
             guard,
         } = self;
         let (app, root) = (config.app.as_str(), config.root.as_str());
-        let group = words::shown(group.as_bytes());
+        let group = text::shown(group.as_bytes());
         let mut out = format!(
             "As root, shipit will:\n  make the user {user}, if it is not there, for the same keys as the login that does this\n  \
              make {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
         );
         if let Some(former) = seen.and_then(|seen| former(config, seen, user)) {
-            let former = words::shown(former.as_bytes());
+            let former = text::shown(former.as_bytes());
             out.push_str(&format!(
                 "  take {app} from {former}: its sudo rule goes, and what it has in {root} becomes {user}'s\n"
             ));
@@ -296,7 +296,6 @@ impl<'a> Layout<'a> {
         super::results(&out);
     }
 
-    /// Does it, as root.
     fn put(
         &self,
         host: &mut dyn Host,
@@ -336,7 +335,7 @@ impl<'a> Layout<'a> {
             .err
             .iter()
             .filter(|line| !line.trim_ascii().is_empty());
-        failure.why = said.map(|line| words::shown(line)).collect();
+        failure.why = said.map(|line| text::shown(line)).collect();
         failure = match answer.code {
             40 | 1 if seen.uid != Some(0) => failure
                 .why("this login has neither root nor sudo; one of them is needed once, for three units and a sudo rule")

@@ -4,16 +4,16 @@
 use serde_json::{Value, json};
 
 use super::args::Global;
-use super::retype::Typed;
+use super::next_line::Typed;
 use crate::config::Config;
 use crate::engine::session;
 use crate::failure::{Exit, Failure};
-use crate::plan::Command;
-use crate::plan::glance::{Glance, point};
-use crate::plan::ledger::{Past, PastOutcome, State};
+use crate::observed::ledger::{Past, PastOutcome, State};
+use crate::observed::status::{Glance, point};
+use crate::observed::{Current, Observed};
 use crate::plan::needs;
-use crate::plan::observed::{Current, Observed};
-use crate::words;
+use crate::step::Command;
+use crate::text;
 
 /// How many deploys of the past are told.
 const PASTS: usize = 5;
@@ -166,7 +166,7 @@ impl View<'_> {
         }
         lines
             .iter()
-            .map(|l| words::shown(l.as_bytes()) + "\n")
+            .map(|l| text::shown(l.as_bytes()) + "\n")
             .collect()
     }
 
@@ -193,13 +193,13 @@ impl View<'_> {
         if p("ActiveState") == "active"
             && let Some(seconds) = self.since(unit)
         {
-            line.push_str(&format!(" for {}", words::lapse(seconds)));
+            line.push_str(&format!(" for {}", text::lapse(seconds)));
         }
         if !matches!(p("Result"), "" | "success") {
             line.push_str(&format!(", result {}", p("Result")));
         }
         if let Some(memory) = self.number(unit, "MemoryCurrent") {
-            line.push_str(&format!(", {}", words::bytes(memory)));
+            line.push_str(&format!(", {}", text::bytes(memory)));
         }
         match self.number(unit, "TasksCurrent") {
             None | Some(0) => {}
@@ -263,20 +263,20 @@ impl View<'_> {
         let mut line = format!("  {timer}: {}", of("ActiveState"));
         let next = self.glance.next(self.seen, timer);
         match next.and_then(|at| Some(at - self.seen.time?)) {
-            Some(left) => line.push_str(&format!(", next run in {}", words::lapse(left))),
+            Some(left) => line.push_str(&format!(", next run in {}", text::lapse(left))),
             None => line.push_str(", no next run"),
         }
         match self.ago(point(of("LastTriggerUSec"))) {
             None => line.push_str(", none so far"),
             Some(ago) if of("MainPID") != "0" => {
-                line.push_str(&format!(", runs since {}", words::lapse(ago)));
+                line.push_str(&format!(", runs since {}", text::lapse(ago)));
             }
             Some(ago) => {
                 let result = match of("Result") {
                     "success" => "well".to_owned(),
                     other => format!("badly ({other}): see journalctl -u {} there", of("Unit")),
                 };
-                line.push_str(&format!(", last {} ago, ended {result}", words::lapse(ago)));
+                line.push_str(&format!(", last {} ago, ended {result}", text::lapse(ago)));
             }
         }
         line
@@ -302,7 +302,7 @@ impl View<'_> {
         let ago = self.ago(at.map(|at| at.timestamp()));
         let ago = ago.map_or_else(
             || past.at.clone(),
-            |ago| format!("{} ago", words::lapse(ago)),
+            |ago| format!("{} ago", text::lapse(ago)),
         );
         let by = self.glance.by.get(&past.run);
         let by = by.map(|by| format!(", by {by}")).unwrap_or_default();

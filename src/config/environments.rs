@@ -7,7 +7,6 @@ use super::tree::{Entry, Kind, Mark, Node};
 
 /// One of `environments`.
 pub(super) struct Environment<'a> {
-    /// Its name.
     pub name: EnvironmentName,
     /// The keys that it overrides.
     pub node: &'a Node,

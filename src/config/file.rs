@@ -10,14 +10,12 @@ use rustix::fs::OFlags;
 
 use super::FILE_NAME;
 use crate::failure::{Exit, Failure};
-use crate::words;
+use crate::text;
 
 /// No deploy.yml that a person wrote comes near it.
 const LARGEST: u64 = 1024 * 1024;
 
-/// What was read.
 pub(super) struct Opened {
-    /// The whole text.
     pub text: String,
     /// The directory of the file, absolute. Links in it are kept as the person sees them.
     pub dir: PathBuf,
@@ -47,14 +45,14 @@ pub fn find(start: &Path) -> Result<PathBuf, Failure> {
             break;
         }
     }
-    let place = words::shown(start.as_os_str().as_encoded_bytes());
+    let place = text::shown(start.as_os_str().as_encoded_bytes());
     let failure = Failure::new(
         Exit::Usage,
         format!("no {FILE_NAME} in {place} or the directories above it"),
     );
     Err(match misspelt {
         Some(other) => {
-            let other = words::shown(other.as_os_str().as_encoded_bytes());
+            let other = text::shown(other.as_os_str().as_encoded_bytes());
             failure.why(format!(
                 "{other} is there; shipit's file is called {FILE_NAME}"
             ))
@@ -114,7 +112,7 @@ pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
             .rposition(|&byte| byte == b'\n')
             .map_or(0, |newline| newline + 1);
         let column = String::from_utf8_lossy(&good[start..]).chars().count() + 1;
-        let name = words::shown(path.as_os_str().as_encoded_bytes());
+        let name = text::shown(path.as_os_str().as_encoded_bytes());
         unreadable(
             path,
             &format!("{name}:{line}:{column}: a byte that is not UTF-8"),
@@ -151,7 +149,7 @@ fn regular(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
     Err(if kind.is_dir() {
         failure.next(format!(
             "shipit -c {}",
-            words::shown(path.join(FILE_NAME).as_os_str().as_encoded_bytes())
+            text::shown(path.join(FILE_NAME).as_os_str().as_encoded_bytes())
         ))
     } else {
         failure
@@ -159,13 +157,11 @@ fn regular(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
 }
 
 fn unreadable(path: &Path, why: &str) -> Failure {
-    let name = words::shown(path.as_os_str().as_encoded_bytes());
+    let name = text::shown(path.as_os_str().as_encoded_bytes());
     Failure::new(Exit::Usage, format!("cannot read {name}")).why(why)
 }
 
-/// Who reads the file.
 struct Reader {
-    /// The effective user.
     uid: u32,
     /// Who called sudo, if anybody did: their files are not foreign to root then.
     behind_sudo: Option<u32>,
@@ -187,7 +183,7 @@ impl Reader {
 fn foreign(path: &Path, owner: u32, mode: u32, reader: &Reader) -> Option<String> {
     const ROOT: u32 = 0;
     const STICKY: u32 = 0o1000;
-    let name = words::shown(path.as_os_str().as_encoded_bytes());
+    let name = text::shown(path.as_os_str().as_encoded_bytes());
     if ![reader.uid, ROOT].contains(&owner) && reader.behind_sudo != Some(owner) {
         return Some(format!(
             "{name} belongs to another user (uid {owner}), who decides what its build and hooks run as you"

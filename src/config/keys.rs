@@ -1,11 +1,8 @@
 //! Every key that `deploy.yml` may have, each with an example that can be pasted. `reader` knows no other
 //! keys, and a test holds `deploy.example.yml` against this list.
 
-/// One key.
 pub(super) struct Key {
-    /// Its name.
     pub name: &'static str,
-    /// How it is written.
     pub example: &'static str,
     /// Whether its map is nothing without it.
     pub need: Need,
@@ -14,7 +11,6 @@ pub(super) struct Key {
 /// Whether a key may be left out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// It may.
     May,
     /// It may not (at the top: not in the top and the chosen environment together).
     Must,
@@ -119,7 +115,6 @@ pub(super) const HOOKS: Keys = &[
     key("on_failure", "on_failure: ./page.sh"),
 ];
 
-/// All of them.
 #[cfg(test)]
 pub(super) const ALL: [Keys; 7] = [TOP, SHARED, MIGRATE, SERVICE, HEALTH, UNIX, HOOKS];
 

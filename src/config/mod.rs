@@ -34,7 +34,7 @@ pub use target::Target;
 pub use units::{Units, UnitsDrift, UnitsNeed};
 
 use crate::failure::{Exit, Failure};
-use crate::words;
+use crate::text;
 
 /// The documented example: every key with why one would set it. What `shipit init` starts from.
 pub const EXAMPLE: &str = include_str!("../../deploy.example.yml");
@@ -45,9 +45,7 @@ pub const FILE_NAME: &str = "deploy.yml";
 /// What is to be deployed, where and how.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The app's name.
     pub app: AppName,
-    /// The machine.
     pub host: Target,
     /// The app's directory on the host; `/opt/<app>` when not written.
     pub root: RemotePath,
@@ -57,11 +55,9 @@ pub struct Config {
     pub build: Option<String>,
     /// Globs of what is not shipped; each one compiles.
     pub exclude: Vec<String>,
-    /// What lives across releases.
     pub shared: Shared,
     /// A command line for `sh -c` on the host, in the new release, before anything live changes.
     pub prepare: Option<String>,
-    /// The migration.
     pub migrate: Option<Migrate>,
     /// What is turned over, in this order. Empty: the files are switched and nothing else (static sites).
     pub services: Vec<Service>,
@@ -92,7 +88,6 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Every shared path.
     pub fn paths(&self) -> impl Iterator<Item = &RelPath> {
         self.dirs
             .iter()
@@ -130,7 +125,6 @@ pub struct Migrate {
 pub struct Service {
     /// The unit; a `.service`.
     pub unit: UnitName,
-    /// How.
     pub strategy: StrategyName,
     /// The socket unit that holds the port: given for `socket` and `handover` alone, where it is the unit of
     /// the same stem when not written.
@@ -146,9 +140,7 @@ pub struct Service {
 /// The strategies that a deploy carries out, named as in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StrategyName {
-    /// Flip, restart.
     Restart,
-    /// Flip, reload.
     Reload,
     /// Flip, restart while the socket unit holds the port.
     Socket,
@@ -178,7 +170,6 @@ impl std::fmt::Display for StrategyName {
 /// What is asked, from the host, and what is a good answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// Whom.
     pub probe: Probe,
     /// The status that an HTTP answer must have: 200 when not written. Nothing for `tcp` and `command`.
     pub status: u16,
@@ -210,7 +201,7 @@ pub struct Hooks {
 /// the file, or says why the file cannot be read.
 pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
     let opened = file::read(path)?;
-    let name = words::shown(path.as_os_str().as_encoded_bytes());
+    let name = text::shown(path.as_os_str().as_encoded_bytes());
     let checked = tree::parse(&opened.text)
         .and_then(|root| validate::config(&root, &opened.dir, environment));
     match checked {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::words;
+use crate::text;
 
 /// Why a text is not such a name: a part of a sentence that quotes it, for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub fn quoted(text: &str) -> String {
     if head.len() < text.len() {
         head.push('…');
     }
-    format!("`{}`", words::shown(head.as_bytes()))
+    format!("`{}`", text::shown(head.as_bytes()))
 }
 
 macro_rules! checked_name {
@@ -113,7 +113,6 @@ impl UnitName {
 /// What a rule says of a text.
 pub(super) type Check = Result<(), String>;
 
-/// Breaks a rule.
 pub(super) fn say(why: &str) -> Check {
     Err(why.to_owned())
 }

@@ -12,10 +12,7 @@ use super::target::Target;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
     /// GET this address. `http` or `https`, no login in it, printable ASCII without quotes, braces, backslash.
-    Http {
-        /// As it was written.
-        url: String,
-    },
+    Http { url: String },
     /// GET over a unix socket.
     Unix {
         /// Absolute path of the socket on the host, plain characters.
@@ -23,18 +20,13 @@ pub enum Probe {
         /// The path to ask for; begins with `/`.
         path: String,
     },
-    /// Connect; nothing is sent.
     Tcp {
         /// A name or an address, IPv6 without brackets.
         host: String,
-        /// The port.
         port: u16,
     },
     /// Run a command line with `sh -c` in the release; exit status 0 is a good answer.
-    Command {
-        /// The line.
-        line: String,
-    },
+    Command { line: String },
 }
 
 /// Addresses of clouds' instance data: whoever may ask them holds the machine's keys, and they answer 200.

@@ -7,11 +7,8 @@ use super::keys::{Key, Keys, Need};
 use super::names::{Wrong, quoted};
 use super::tree::{Entry, Kind, Mark, Node, Problem};
 
-/// A time, for ranges.
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-/// A time, for ranges.
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
-/// A time, for ranges.
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// The problems found so far.
@@ -24,7 +21,6 @@ pub(super) struct Problems {
 }
 
 impl Problems {
-    /// Notes a problem.
     pub fn note(&mut self, at: Mark, text: impl Into<String>) {
         self.wrong.push(Problem {
             at,
@@ -42,9 +38,7 @@ pub(super) struct Map<'a> {
 /// A value together with its key, for messages.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a> {
-    /// The key's description.
     pub key: &'static Key,
-    /// The value.
     pub node: &'a Node,
 }
 

@@ -7,7 +7,6 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::tree::{self, Kind, Node};
 
-/// A tree without places.
 #[derive(Debug)]
 enum Bare {
     Text(String),

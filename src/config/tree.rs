@@ -12,9 +12,7 @@ use super::names::quoted;
 /// A place in the file, counted from 1; columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
-    /// The line.
     pub line: usize,
-    /// The column.
     pub column: usize,
 }
 
@@ -32,7 +30,6 @@ impl fmt::Display for Mark {
 /// Something wrong at a place. `text` is a sentence without capital and full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where.
     pub at: Mark,
     /// What, and what to write instead.
     pub text: String,
@@ -41,9 +38,7 @@ pub struct Problem {
 /// A part of the file.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Where it begins.
     pub at: Mark,
-    /// What it is.
     pub kind: Kind,
 }
 
@@ -52,12 +47,10 @@ pub struct Node {
 pub enum Kind {
     /// A scalar, as it was written.
     Text {
-        /// Its characters.
         text: String,
         /// Whether it had no quotes, so that `null`, `true` and `5` can be meant as such.
         plain: bool,
     },
-    /// A sequence.
     List(Vec<Node>),
     /// A mapping, in the file's order; no key twice.
     Map(Vec<Entry>),
@@ -66,11 +59,8 @@ pub enum Kind {
 /// One key with its value.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The key.
     pub key: String,
-    /// Where the key begins.
     pub at: Mark,
-    /// The value.
     pub value: Node,
 }
 

@@ -12,7 +12,6 @@ const USUAL: &str = "deploy/units";
 /// The app's unit files in the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Units {
-    /// Their directory, absolute.
     pub dir: PathBuf,
     /// Whether it must be there.
     pub need: UnitsNeed,
@@ -36,7 +35,6 @@ pub enum UnitsDrift {
     Refuse,
     /// Says so and goes on.
     Warn,
-    /// Does not look.
     Ignore,
 }
 
@@ -55,7 +53,6 @@ impl UnitsDrift {
     }
 }
 
-/// Reads both keys.
 pub(super) fn units(map: &Map<'_>, dir: &Path, problems: &mut Problems) -> Option<Units> {
     let (folder, need) = match map.get("units") {
         Some(value) => (

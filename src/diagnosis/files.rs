@@ -3,7 +3,7 @@
 
 use super::{Area, Depth, Finding};
 use crate::config::Config;
-use crate::facts::Live;
+use crate::observed::Live;
 use crate::unit::merge::Unit;
 use crate::unit::rules::{Facts, FileFact, Severity};
 

@@ -6,15 +6,12 @@ use crate::unit::rules::Severity;
 /// What part of the whole a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Area {
-    /// This machine: deploy.yml, keys.
     Laptop,
     /// The way to the host.
     Link,
     /// The host: tools, layout, guard, sudo lines, room, clock.
     Host,
-    /// The record of switches.
     Switch,
-    /// A unit.
     Unit,
     /// Who listens and who answers.
     Health,
@@ -25,7 +22,6 @@ pub enum Area {
 }
 
 impl Area {
-    /// The word in JSON.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -45,13 +41,10 @@ impl Area {
 /// other way round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
-    /// This machine.
     Laptop,
-    /// The connection.
     Link,
     /// No room: everything fails in its own way.
     Room,
-    /// The host lacks something.
     Host,
     /// systemd does not have the unit, or refuses it.
     Loaded,
@@ -79,12 +72,9 @@ pub enum Depth {
     Later,
 }
 
-/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad.
     pub severity: Severity,
-    /// Of what.
     pub area: Area,
     /// How near to the root of things.
     pub depth: Depth,
@@ -121,17 +111,14 @@ impl Finding {
         }
     }
 
-    /// An error.
     pub fn error(area: Area, depth: Depth, what: impl Into<String>) -> Self {
         Self::new(Severity::Error, area, depth, what)
     }
 
-    /// A warning.
     pub fn warning(area: Area, depth: Depth, what: impl Into<String>) -> Self {
         Self::new(Severity::Warning, area, depth, what)
     }
 
-    /// Something to know.
     pub fn info(area: Area, depth: Depth, what: impl Into<String>) -> Self {
         Self::new(Severity::Info, area, depth, what)
     }
@@ -145,7 +132,6 @@ impl Finding {
         finding
     }
 
-    /// Says why it matters.
     #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {
         self.why = why.into();
@@ -159,7 +145,6 @@ impl Finding {
         self
     }
 
-    /// Names the unit.
     #[must_use]
     pub fn of(mut self, unit: &str) -> Self {
         self.unit = Some(unit.to_owned());

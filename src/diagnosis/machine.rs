@@ -2,21 +2,19 @@
 
 use super::{Area, Depth, Evidence, Finding};
 use crate::config::Config;
-use crate::facts::Live;
+use crate::observed::Live;
+use crate::observed::ledger::PastOutcome;
+use crate::observed::{Observed, Root};
 use crate::plan::guard;
-use crate::plan::ledger::PastOutcome;
 use crate::plan::needs::{self, Mend};
-use crate::plan::observed::{Observed, Root};
-use crate::words;
+use crate::text;
 
 /// The last switch, when it failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastSwitch {
-    /// Its run.
     pub run: String,
     /// When it began, by the host's clock.
     pub at: String,
-    /// The release that failed.
     pub release: String,
     /// How it ended; never `Done`.
     pub outcome: PastOutcome,
@@ -49,7 +47,7 @@ pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) ->
     }
     if let Some(skew) = evidence.skew.filter(|skew| skew.abs() > SKEW) {
         let way = if skew > 0 { "ahead of" } else { "behind" };
-        let apart = words::lapse(skew.saturating_abs());
+        let apart = text::lapse(skew.saturating_abs());
         found.push(
             Finding::warning(Area::Host, Depth::Host, format!("the host's clock is {apart} {way} this machine's"))
                 .why("journal and ledger are read by it, and certificates, tokens and one-time codes fail when it is wrong")
@@ -220,7 +218,7 @@ fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
         if told.contains(&(free, total)) {
             continue;
         }
-        let left = words::bytes(free * 1024);
+        let left = text::bytes(free * 1024);
         if free < FULL.0 {
             told.push((free, total));
             found.push(full(path, format!("{left} are free")));
@@ -230,7 +228,7 @@ fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
                 Finding::warning(
                     Area::Host,
                     Depth::Room,
-                    format!("{path}: {left} of {} are free", words::bytes(total * 1024)),
+                    format!("{path}: {left} of {} are free", text::bytes(total * 1024)),
                 )
                 .why("a full disk stops deploys and services, each in its own way")
                 .next(format!("df -h {path}")),
@@ -240,10 +238,7 @@ fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
     if let (Some(free), true) = (seen.free_kb, found.is_empty())
         && free < FULL.0
     {
-        found.push(full(
-            root,
-            format!("{} are free", words::bytes(free * 1024)),
-        ));
+        found.push(full(root, format!("{} are free", text::bytes(free * 1024))));
     }
     found
 }

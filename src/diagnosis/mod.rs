@@ -1,29 +1,29 @@
 //! From all that was seen to what is wrong, causes before their consequences, and what each service can do today. Pure:
 //! [`Evidence`] in, [`Diagnosis`] out. Never reaches a host, never prints. Start reading at [`diagnose`].
 
-mod answer; // who listens, and whether the health address answers
-mod desk; // the laptop and the link
 mod files; // shared files that the app cannot read
 mod finding; // a finding, and how near to the root of things it is
+mod health; // who listens, and whether the health address answers
+mod laptop; // the laptop and the link
 mod machine; // the host: needs, room, clock, switches
-mod mend; // the lines to type for a rule's finding
+mod remedy; // the lines to type for a rule's finding
 mod router; // what stands in front of the app
-mod units; // the app's units: rules, states
-mod verdict; // which strategies each service can use
+mod strategies;
+mod units; // the app's units: rules, states // which strategies each service can use
 
 use std::collections::BTreeMap;
 
-pub use answer::Probed;
-pub use desk::{Agent, Desk};
 pub use finding::{Area, Depth, Finding};
+pub use health::Probed;
+pub use laptop::{Agent, Desk};
 pub use machine::LastSwitch;
-pub use verdict::{Deploy, Usable};
+pub use strategies::{Deploy, Usable};
 
 use crate::config::Config;
-use crate::facts::routers::Routers;
-use crate::facts::{Listening, Live};
 use crate::failure::{Exit, Failure};
-use crate::plan::observed::Observed;
+use crate::observed::Observed;
+use crate::observed::{Listening, Live};
+use crate::router::Routers;
 use crate::unit::rules::Severity;
 
 /// All that was seen, as far as it could be. What was not reached is `None`, and nothing is said of it.
@@ -33,15 +33,12 @@ pub struct Evidence {
     pub desk: Option<Desk>,
     /// Why the host was not reached, or was lost while it was looked at.
     pub link: Option<Failure>,
-    /// The host.
     pub seen: Option<Observed>,
     /// Why the units of the repository could not be used.
     pub repository: Option<Failure>,
-    /// The app's units.
     pub live: Option<Live>,
     /// What the health addresses answered, by service.
     pub probes: BTreeMap<String, Probed>,
-    /// Who listened after that.
     pub listening: Option<Vec<Listening>>,
     /// What stands in front of the app.
     pub routers: Option<Routers>,
@@ -71,18 +68,18 @@ pub struct Diagnosis {
 /// Judges all that was seen.
 #[must_use]
 pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
-    let mut findings = desk::findings(config, evidence);
+    let mut findings = laptop::findings(config, evidence);
     if let Some(seen) = &evidence.seen {
         findings.extend(machine::findings(config, seen, evidence));
         if let Some(live) = &evidence.live {
             findings.extend(units::findings(config, seen, live, evidence));
             findings.extend(files::findings(config, live));
-            findings.extend(answer::findings(config, live, evidence));
+            findings.extend(health::findings(config, live, evidence));
             findings.extend(router::findings(config, live, evidence));
         }
     }
-    let strategies = verdict::usable(config, evidence);
-    findings.extend(verdict::findings(&strategies, &findings));
+    let strategies = strategies::usable(config, evidence);
+    findings.extend(strategies::findings(&strategies, &findings));
     // A stable sort: what is equally bad and equally deep stays in the order in which it was looked at.
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.depth));
     let broken = findings.iter().any(|f| f.severity == Severity::Error);
@@ -93,7 +90,7 @@ pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
         None if broken => Exit::Untouched,
         None => Exit::Done,
     };
-    let deploy = verdict::deploy(config, evidence, &strategies);
+    let deploy = strategies::deploy(config, evidence, &strategies);
     let exposure = evidence.live.iter().flat_map(|live| &live.units);
     let exposure =
         exposure.filter_map(|(unit, facts)| Some((unit.name.to_string(), facts.exposure?)));
@@ -124,7 +121,7 @@ impl Diagnosis {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::facts::{Answers, Seen, questions};
+    use crate::observed::{Answers, Seen, questions};
 
     const YML: &str = "app: acme\nhost: deploy@example.org\nsource: .\nservices:\n  - unit: acme.service\n    strategy: restart\n    \
                        health: {url: 'http://127.0.0.1:8080/'}\n";

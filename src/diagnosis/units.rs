@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::{Area, Depth, Evidence, Finding, mend};
+use super::{Area, Depth, Evidence, Finding, remedy};
 use crate::config::{Config, Service};
-use crate::facts::Live;
+use crate::observed::Live;
+use crate::observed::{Current, Observed};
 use crate::plan::needs;
-use crate::plan::observed::{Current, Observed};
 use crate::unit::merge::Unit;
 use crate::unit::rules::{self, Facts, Severity};
 
@@ -63,7 +63,7 @@ pub(super) fn findings(
             .why(rule.map(rules::Rule::in_production).unwrap_or_default());
             one.place = Some((finding.file.clone(), finding.line));
             one.rule = Some(finding.rule);
-            one.next = mend::lines(config, name, &finding, facts.repository.is_some());
+            one.next = remedy::lines(config, name, &finding, facts.repository.is_some());
             if one.depth == Depth::State {
                 one.log = evidence.journals.get(name).cloned().unwrap_or_default();
             }

@@ -4,14 +4,15 @@
 use std::time::{Duration, Instant};
 
 use super::follow::Followed;
-use super::last_word::LastWord;
+use super::run_end::LastWord;
 use super::switch::{self, Switched};
-use super::{Ending, Run, local, outcome, session};
+use super::{Ending, Run, local_command, outcome, session};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::plan::observed::Observed;
-use crate::plan::{Change, Command, Plan};
+use crate::observed::Observed;
+use crate::plan::Plan;
 use crate::report::event::{Event, Outcome, Phase};
+use crate::step::{Change, Command};
 use crate::unit::merge::Unit;
 
 /// What a run knows of itself while it may still fail: for its hook and its last event.
@@ -29,7 +30,7 @@ impl SoFar {
     /// Ends a run that failed before the host took over, with its hook.
     pub(super) fn fail(self, run: &mut Run<'_>, command: Command, failure: Failure) -> Exit {
         let outcome = outcome(failure.exit);
-        let facts = local::Facts {
+        let facts = local_command::Facts {
             release: self.release.as_deref(),
             previous: self.previous.as_deref(),
             command,
@@ -76,13 +77,13 @@ pub(super) fn attempt(
     if let Some(line) = run.config.hooks.before_switch.as_deref()
         && plan.change.command != Command::Prune
     {
-        let facts = local::Facts {
+        let facts = local_command::Facts {
             release: Some(&plan.change.next),
             previous: plan.change.previous.as_deref(),
             command: plan.change.command,
             outcome: None,
         };
-        local::run(run, "before_switch", line, Phase::Stage, &facts)?;
+        local_command::run(run, "before_switch", line, Phase::Stage, &facts)?;
         run.go_on("running before_switch")?;
     }
     let (switched, session) = switch::switch(run, host, seen, plan);
@@ -169,7 +170,7 @@ fn finish(
     sent: u64,
 ) -> Exit {
     let outcome = switch::outcome(change.command, last.end);
-    let facts = local::Facts {
+    let facts = local_command::Facts {
         release: Some(&change.next),
         previous: change.previous.as_deref(),
         command: change.command,
@@ -180,12 +181,12 @@ fn finish(
 }
 
 /// Runs the hook after the end. A prune has none: nothing went live, and nothing went back.
-fn hook_after(run: &mut Run<'_>, facts: &local::Facts<'_>) {
+fn hook_after(run: &mut Run<'_>, facts: &local_command::Facts<'_>) {
     let hooks = &run.config.hooks;
     let (name, line) = match facts.outcome {
         _ if facts.command == Command::Prune => return,
         Some(Outcome::Deployed | Outcome::RolledBack) => ("after_switch", &hooks.after_switch),
         _ => ("on_failure", &hooks.on_failure),
     };
-    local::hook_after(run, name, line.as_deref(), facts);
+    local_command::hook_after(run, name, line.as_deref(), facts);
 }

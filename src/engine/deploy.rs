@@ -2,14 +2,15 @@
 
 use super::attempt::{self, SoFar, Turn};
 use super::stage::Unstaged;
-use super::{Ending, Run, ignored, local, stage, units};
+use super::{Ending, Run, local_command, stage, units};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::plan::ledger::State;
-use crate::plan::observed::Observed;
-use crate::plan::{self, Baseline, Command, Goal, Migration};
-use crate::release::{Scanned, Source, scan};
+use crate::observed::Observed;
+use crate::observed::ledger::State;
+use crate::plan::{self, Baseline, Goal, Migration};
 use crate::report::event::{Event, Outcome, Phase};
+use crate::source::{Scanned, Source, git_ignored, scan};
+use crate::step::Command;
 
 /// What a person asked for beyond the configuration.
 #[derive(Clone, Debug, Default)]
@@ -79,9 +80,9 @@ fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failur
         // Named: what counts is what it was made for, not what this working tree has.
         Origin::Host(named) => {
             let id = plan::releases::rollback_target(run.config, &seen, Some(named))?;
-            plan::units::drift_since(run.config, &seen, &id)?
+            plan::unit_files::drift_since(run.config, &seen, &id)?
         }
-        Origin::Here(..) => plan::units::drift(run.config, &repository, &seen)?,
+        Origin::Here(..) => plan::unit_files::drift(run.config, &repository, &seen)?,
     };
     for text in drift {
         run.report.event(&Event::Warning { text });
@@ -143,13 +144,13 @@ fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failur
 /// Build and scan: all that needs no host.
 fn prepare_here(run: &mut Run<'_>) -> Result<Scanned, Failure> {
     if let Some(line) = run.config.build.as_deref() {
-        let facts = local::Facts {
+        let facts = local_command::Facts {
             release: None,
             previous: None,
             command: Command::Deploy,
             outcome: None,
         };
-        local::run(run, "build", line, Phase::Stage, &facts)?;
+        local_command::run(run, "build", line, Phase::Stage, &facts)?;
         run.go_on("building")?;
     }
     read_source(run)
@@ -164,7 +165,7 @@ fn read_source(run: &mut Run<'_>) -> Result<Scanned, Failure> {
     let scanned = scan(&source, run.interrupts)?;
     // What a build makes is mostly ignored by git, and meant to be shipped.
     let ignored = match run.config.build {
-        None => ignored::told(&run.config.source, &scanned.manifest),
+        None => git_ignored::told(&run.config.source, &scanned.manifest),
         Some(_) => None,
     };
     for text in scanned.warnings.iter().chain(&ignored) {

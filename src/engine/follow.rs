@@ -3,14 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::last_word::LastWord;
+use super::run_end::LastWord;
 use super::session::{self, Link};
 use crate::host::{Host, Lost};
 use crate::interrupt::{Interrupts, Wish};
 use crate::remote::{self, Script, Told};
 use crate::report::event::{Event, Phase, Report, State};
 
-/// What following gave.
 #[derive(Debug, Default)]
 pub struct Followed {
     /// The host's last word; `None` when it could not be heard.
@@ -21,7 +20,6 @@ pub struct Followed {
     pub journal: Vec<Vec<u8>>,
     /// The step of the switch list that failed, by its name.
     pub failed: Option<String>,
-    /// Events heard so far.
     pub heard: u64,
     /// Signs of life so far: every line, of whatever kind.
     signs: u64,
@@ -38,7 +36,6 @@ pub enum Stopped {
     Unbegun,
     /// The request is gone without a last word.
     Gone,
-    /// A person left.
     Left,
 }
 
@@ -253,7 +250,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::engine::last_word::End;
+    use crate::engine::run_end::End;
     use crate::failure::Failure;
     use crate::host::{Ended, Exec, Heard};
 

@@ -2,15 +2,14 @@
 //! order (that is `plan`) and writes no sentence about success (that is `report`).
 //! Start reading at [`deploy`](deploy::deploy).
 
+pub mod ask;
 mod attempt;
+pub mod collect_evidence;
 pub mod deploy;
-pub mod examine;
-pub mod facts;
 pub mod follow;
-pub mod ignored;
-pub mod last_word;
-pub mod local;
+pub mod local_command;
 pub mod rollback;
+pub mod run_end;
 pub mod session;
 pub mod stage;
 pub mod switch;
@@ -25,13 +24,10 @@ use crate::report::event::{Downtime, Ended, Event, Outcome, Report};
 
 /// Everything a run needs: what is wanted, how to reach the host, whom to tell.
 pub struct Run<'a> {
-    /// The configuration.
     pub config: &'a Config,
     /// How to reach the host, and to reach it again.
     pub link: &'a mut dyn session::Link,
-    /// Whom to tell.
     pub report: &'a mut dyn Report,
-    /// When the run began.
     pub began: Instant,
     /// Ctrl-C and SIGTERM, for the moments between two commands on the host.
     pub interrupts: &'a Interrupts,
@@ -48,9 +44,7 @@ pub struct Ending {
     pub live: Option<String>,
     /// Seconds from the start until the new release served.
     pub live_after: Option<std::time::Duration>,
-    /// What the host measured.
     pub downtime: Option<Downtime>,
-    /// What to type next.
     pub next: Vec<String>,
 }
 

@@ -3,7 +3,8 @@
 use super::Run;
 use super::attempt::{self, SoFar, Turn};
 use crate::failure::{Exit, Failure};
-use crate::plan::{self, Command, Goal};
+use crate::plan::{self, Goal};
+use crate::step::Command;
 
 /// Goes back to an earlier release. The exit code; everything else was told.
 pub fn rollback(run: &mut Run<'_>, to: Option<&str>, wait: bool) -> Exit {

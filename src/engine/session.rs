@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
-use crate::plan::glance::Glance;
+use crate::observed::Observed;
+use crate::observed::installed::Seen as Installed;
+use crate::observed::status::Glance;
 use crate::plan::needs;
-use crate::plan::observed::Observed;
-use crate::plan::units::seen::Seen as Installed;
 use crate::remote::{self, Answer, Script, Told};
 use crate::report::event::{Event, Phase, Report, State};
 use crate::step::Check;
 use crate::strategy::check;
+use crate::text;
 use crate::unit::merge::Unit;
-use crate::words;
 
 /// A way to a host that can be taken more than once.
 pub trait Link {
@@ -80,7 +80,7 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
         _ => {
             let mut failure = Failure::new(Exit::Untouched, "the host could not be looked at");
             let last = answers.last().map(|a| a.err.as_slice()).unwrap_or_default();
-            failure.why = last.iter().map(|line| words::shown(line)).collect();
+            failure.why = last.iter().map(|line| text::shown(line)).collect();
             Err(failure.host("nothing changed").next("shipit doctor"))
         }
     }
@@ -123,11 +123,9 @@ pub fn one(host: &mut dyn Host, script: Script) -> Result<Answer, Lost> {
 
 /// What the first step reads, and how far it is.
 pub struct Upload<'a> {
-    /// The packed release.
     pub stream: &'a mut dyn Read,
     /// Bytes of file content packed so far.
     pub consumed: Arc<AtomicU64>,
-    /// Where that ends.
     pub total: u64,
 }
 

@@ -9,11 +9,12 @@ use super::session;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
-use crate::plan::observed::{Meta, Observed};
-use crate::release::{Id, Manifest, Scanned};
+use crate::observed::{Meta, Observed};
+use crate::release::{Id, Manifest};
 use crate::remote::{Answer, Script};
 use crate::report::event::{Phase, Report};
-use crate::words;
+use crate::source::Scanned;
+use crate::text;
 
 /// What must stay free on the host beyond the release itself, in KiB: room for journals and a rollback.
 const RESERVE_KB: u64 = 64 * 1024;
@@ -38,15 +39,15 @@ pub fn room(manifest: &Manifest, seen: &Observed) -> Result<(), Failure> {
     let Some(free_kb) = seen.free_kb else {
         return Err(no_room(
             "its free space could not be read",
-            words::bytes(need_kb * 1024),
+            text::bytes(need_kb * 1024),
             "unknown".into(),
         ));
     };
     if free_kb < need_kb {
         return Err(no_room(
             "disk space",
-            words::bytes(need_kb * 1024),
-            words::bytes(free_kb * 1024),
+            text::bytes(need_kb * 1024),
+            text::bytes(free_kb * 1024),
         ));
     }
     let need = manifest.inodes() + 64;
@@ -62,7 +63,6 @@ pub fn room(manifest: &Manifest, seen: &Observed) -> Result<(), Failure> {
 pub enum Unstaged {
     /// The source changed while it was packed; the host is still there for another try.
     Changed(Failure),
-    /// Anything else.
     Failed(Failure),
 }
 
@@ -133,7 +133,7 @@ pub fn stage(
                 Exit::Untouched,
                 "the host published the release under a name that is none",
             )
-            .why(words::shown(published.as_bytes()))
+            .why(text::shown(published.as_bytes()))
             .host("nothing live changed")
             .into()
         })
@@ -159,7 +159,7 @@ fn shared_meets(config: &Config, manifest: &Manifest) -> Result<(), Failure> {
                 Exit::Untouched,
                 format!(
                     "`{path}` is shared, but the release brings `{}`",
-                    words::shown(&entry.path)
+                    text::shown(&entry.path)
                 ),
             )
             .why("the link to shared/ would hide what was sent")
@@ -207,7 +207,7 @@ fn info(config: &Config) -> String {
     // What the release was made for: a rollback tells when the host has other units by then.
     let units = super::units::repository(config).unwrap_or_default();
     if !units.is_empty() {
-        facts.push(("units", crate::plan::units::fingerprints(&units)));
+        facts.push(("units", crate::plan::unit_files::fingerprints(&units)));
     }
     if let Some(revision) = git(&["rev-parse", "HEAD"]) {
         facts.push(("revision", revision));
@@ -224,7 +224,7 @@ fn info(config: &Config) -> String {
     }
     facts
         .iter()
-        .map(|(key, value)| format!("{key}={}", words::encoded(value.as_bytes())))
+        .map(|(key, value)| format!("{key}={}", text::encoded(value.as_bytes())))
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -274,7 +274,7 @@ fn refused(config: &Config, name: &str, answer: &Answer, sent: &Manifest) -> Fai
     let mut failure = Failure::new(Exit::Untouched, format!("`{name}` failed on the host"))
         .host("nothing live changed");
     for line in answer.err.iter().rev().take(5).rev() {
-        failure = failure.why(words::shown(line));
+        failure = failure.why(text::shown(line));
     }
     let root = config.root.as_str();
     match answer.code {
@@ -341,7 +341,7 @@ pub fn differs(difference: &crate::release::Difference, most: usize) -> Vec<Stri
         .flat_map(|(mark, paths)| {
             paths
                 .iter()
-                .map(move |p| format!("{mark} {}", words::shown(p)))
+                .map(move |p| format!("{mark} {}", text::shown(p)))
         })
         .collect();
     let more = all.len().saturating_sub(most);

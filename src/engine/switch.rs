@@ -2,22 +2,22 @@
 //! is in place nothing here is needed any more.
 
 use super::follow::{self, Followed, Stopped};
-use super::last_word::{End, LastWord};
+use super::run_end::{End, LastWord};
 use super::session;
 use super::{Ending, Run};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::plan::observed::{Observed, Request};
-use crate::plan::{Change, Command, Plan, needs};
+use crate::observed::{Observed, Request};
+use crate::plan::{Plan, needs};
 use crate::remote::{self, CONDUCTOR, Script, conductor_digest};
 use crate::report::event::{Event, Outcome};
 use crate::step::Step;
-use crate::words;
+use crate::step::{Change, Command};
+use crate::text;
 
 /// How a switch ended for this client.
 pub enum Switched {
-    /// The host said how.
     Ended(Box<Followed>, LastWord),
     /// Another request was there first.
     Held(Request),
@@ -182,12 +182,12 @@ fn conclude(
 fn refused(code: i32, out: &[u8], err: &[Vec<u8>]) -> Switched {
     match code {
         30 => Switched::Held(Request::parse(out)),
-        31 => Switched::Outdated(words::shown(out.trim_ascii())),
+        31 => Switched::Outdated(text::shown(out.trim_ascii())),
         code => {
             let mut failure =
                 Failure::new(Exit::Untouched, "the request could not be put in place")
                     .host("nothing live changed");
-            failure.why = err.iter().map(|line| words::shown(line)).collect();
+            failure.why = err.iter().map(|line| text::shown(line)).collect();
             Switched::Failed(
                 failure
                     .why(format!("it left with {code}"))
@@ -215,7 +215,7 @@ fn install_conductor(host: &mut dyn Host, root: &str, seen: &Observed) -> Result
     failure.why = said
         .unwrap_or_default()
         .iter()
-        .map(|line| words::shown(line))
+        .map(|line| text::shown(line))
         .collect();
     Err(failure.next("shipit doctor"))
 }
@@ -238,7 +238,7 @@ pub fn held(request: &Request, host: &str) -> Failure {
     let holder = if request.by.is_empty() {
         "somebody".to_owned()
     } else {
-        words::shown(request.by.as_bytes())
+        text::shown(request.by.as_bytes())
     };
     let mut failure = Failure::new(
         Exit::Locked,
@@ -257,7 +257,7 @@ pub fn held(request: &Request, host: &str) -> Failure {
         failure = failure.why(what.join(", "));
     }
     if !request.step.is_empty() {
-        failure = failure.why(format!("at {}", words::shown(request.step.as_bytes())));
+        failure = failure.why(format!("at {}", text::shown(request.step.as_bytes())));
     }
     failure
         .next("shipit attach           # watch it")

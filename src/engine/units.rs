@@ -4,15 +4,15 @@ use super::session;
 use crate::config::{Config, UnitsDrift, UnitsNeed};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
+use crate::observed::installed::Seen;
 use crate::plan::needs;
-use crate::plan::units::all_own;
-use crate::plan::units::install::accounts;
-use crate::plan::units::seen::Seen;
+use crate::plan::unit_files::all_own;
+use crate::plan::unit_files::install::accounts;
 use crate::remote::Script;
 use crate::report::event::{Event, Report};
+use crate::text;
 use crate::unit::folder;
 use crate::unit::merge::Unit;
-use crate::words;
 
 /// The units of the repository; none when nobody named their directory and it is not there.
 ///
@@ -23,7 +23,7 @@ pub fn repository(config: &Config) -> Result<Vec<Unit>, Failure> {
     let shown = dir.strip_prefix(&config.dir).unwrap_or(dir);
     let wrong = |what: String| {
         Failure::new(Exit::Usage, "the units of this repository cannot be used")
-            .why(words::shown(what.as_bytes()))
+            .why(text::shown(what.as_bytes()))
     };
     match folder::read(dir, shown) {
         Ok(Some(units)) => Ok(units),

@@ -14,7 +14,7 @@ use super::ssh::{Login, Trust};
 use super::{Ended, Exec, Heard, Host, LINGER, Lost};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Wish};
-use crate::words;
+use crate::text;
 
 /// A host reached through the `ssh` program.
 pub struct System {
@@ -68,7 +68,7 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<System, Failure> 
     );
     match ended {
         Ok(Ended::Code(0)) => Ok(system),
-        _ => Err(wrong(words::shown(said.trim_ascii()))),
+        _ => Err(wrong(text::shown(said.trim_ascii()))),
     }
 }
 

@@ -1,30 +1,23 @@
 //! Config + Observed + Goal -> Plan. Pure: nothing here reaches a host or a clock. A plan is lists a person
 //! can read before they happen. Start reading at [`plan`].
 
-pub mod change;
 pub mod explain;
-pub mod glance;
 pub mod guard;
-pub mod ledger;
 pub mod needs;
-pub mod observed;
 pub mod releases;
-pub mod units;
+pub mod unit_files;
 
 use crate::config::{Config, Service};
 use crate::failure::{Exit, Failure};
-use crate::step::{Asked, Check, Step};
+use crate::observed::ledger::State;
+use crate::observed::{Current, Observed};
+use crate::step::{Asked, Change, Check, Command, Step};
 use crate::strategy;
-pub use change::{Change, Command};
-use ledger::State;
-use observed::{Current, Observed};
 
-/// What is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// This release goes live; it is on the host, or will be when stage is done.
     Deploy {
-        /// Its id.
         release: String,
         /// How an earlier, interrupted migration ended, if a person said so.
         migration: Migration,
@@ -32,10 +25,7 @@ pub enum Goal {
         baseline: Baseline,
     },
     /// Back to the previous verified release, or to the one named.
-    Rollback {
-        /// The one named.
-        to: Option<String>,
-    },
+    Rollback { to: Option<String> },
     /// Only remove what is old.
     Prune,
 }
@@ -66,7 +56,6 @@ pub enum Baseline {
 /// What the host will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// What it is about.
     pub change: Change,
     /// The number of this switch minus one: what the host's ledger must still say.
     pub epoch: u64,
@@ -148,7 +137,7 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         warnings.push("first deploy: there is no release to go back to; a failure takes `current` away and stops the services".into());
     }
     if let Goal::Rollback { .. } = goal {
-        warnings.extend(units::drift_since_told(config, seen, &next));
+        warnings.extend(unit_files::drift_since_told(config, seen, &next));
         let since = releases::migrated_since(seen, &next);
         if !since.is_empty() {
             warnings.push(format!(
@@ -310,7 +299,7 @@ impl Plan {
     /// driven (`sudo`, `root`, `user`).
     #[must_use]
     pub fn request(&self, run: &str, by: &str, since: &str, access: &str) -> String {
-        use crate::words::encoded;
+        use crate::text::encoded;
         let mut out = String::from("shipit 1\n");
         for (key, value) in [
             ("run", run),

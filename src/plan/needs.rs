@@ -1,9 +1,9 @@
 //! What a host must have before anything is changed on it: all that is missing is named at once, each with
 //! the line that mends it.
 
-use super::observed::{Current, Observed, Root};
 use crate::config::{Config, Probe, StrategyName};
 use crate::failure::{Exit, Failure};
+use crate::observed::{Current, Observed, Root};
 use crate::strategy;
 
 /// The oldest systemd whose features the units and scripts use.
@@ -108,13 +108,10 @@ pub fn units(config: &Config) -> Vec<&str> {
 /// One thing that the host lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lack {
-    /// What, in words.
     pub what: String,
-    /// What mends it.
     pub mend: Mend,
 }
 
-/// What mends a lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mend {
     /// A person, by hand: a package, a newer system.

@@ -1,10 +1,10 @@
 //! Which release is meant and which may go. Order comes from the ledger; only verified releases count for
 //! `keep_releases` and are offered by rollback; the newest failed one is kept for the autopsy.
 
-use super::ledger::State;
-use super::observed::Observed;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::observed::Observed;
+use crate::observed::ledger::State;
 use crate::release::Id;
 
 /// The place of a release in the order in which releases came; one the ledger does not know is oldest.

@@ -15,7 +15,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use super::manifest::{Digest, Entry, Kind, Manifest};
-use crate::words;
+use crate::text;
 
 /// Why bytes from a host are not the listing of a release that shipit published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,6 @@ pub enum Mismatch {
     Special(Vec<u8>),
     /// A mode that shipit does not give: path, octal mode as printed.
     Mode(Vec<u8>, String),
-    /// The same path twice.
     Twice(Vec<u8>),
     /// A file whose content was not hashed: it could not be read, or the bytes were cut between two lines.
     Unhashed(Vec<u8>),
@@ -38,7 +37,7 @@ pub enum Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |path: &[u8]| words::shown(path);
+        let name = |path: &[u8]| text::shown(path);
         match self {
             Self::Cut => write!(f, "the listing ends in the middle of a line"),
             Self::Line(line) => write!(f, "`{}` is no line of a listing", name(line)),

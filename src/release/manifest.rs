@@ -8,18 +8,14 @@ use super::listing;
 /// directories 0755.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A directory.
     Dir,
-    /// A regular file.
     File {
-        /// Bytes.
         size: u64,
         /// SHA-256 of its bytes.
         sha256: [u8; 32],
         /// Mode 0755 instead of 0644.
         exec: bool,
     },
-    /// A symbolic link.
     Link {
         /// Where it points, as written. Any bytes but NUL.
         target: Vec<u8>,
@@ -31,7 +27,6 @@ pub enum Kind {
 pub struct Entry {
     /// Relative to the release, without a leading `./`: components of any bytes but NUL, joined by single `/`.
     pub path: Vec<u8>,
-    /// What is there.
     pub kind: Kind,
 }
 
@@ -50,7 +45,6 @@ pub struct Digest(pub [u8; 32]);
 pub struct Difference {
     /// Only in the other manifest.
     pub added: Vec<Vec<u8>>,
-    /// Only in this one.
     pub removed: Vec<Vec<u8>>,
     /// In both, but not the same: type, size, content, mode or target.
     pub changed: Vec<Vec<u8>>,
@@ -87,19 +81,16 @@ impl Manifest {
         listing::digest(self)
     }
 
-    /// How many regular files.
     #[must_use]
     pub fn files(&self) -> usize {
         self.count(|kind| matches!(kind, Kind::File { .. }))
     }
 
-    /// How many directories.
     #[must_use]
     pub fn dirs(&self) -> usize {
         self.count(|kind| matches!(kind, Kind::Dir))
     }
 
-    /// How many symbolic links.
     #[must_use]
     pub fn links(&self) -> usize {
         self.count(|kind| matches!(kind, Kind::Link { .. }))

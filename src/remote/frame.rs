@@ -20,7 +20,6 @@ const LINE: usize = 1 << 20;
 /// How one step of a batch ended.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
-    /// Its exit status.
     pub code: i32,
     /// What it printed on stdout; all of it, or nothing where [`Script::keep`] says so.
     pub out: Vec<u8>,
@@ -32,18 +31,15 @@ pub struct Answer {
 
 /// What happens while a batch runs.
 pub enum Told<'a> {
-    /// Step number so-and-so began.
     Began(usize),
     /// A line of its output; not the frame's own.
     Line {
-        /// Which step.
         step: usize,
         /// The line, without its end.
         line: &'a [u8],
         /// Whether it came on stderr.
         err: bool,
     },
-    /// It ended.
     Ended(usize, &'a Answer),
     /// Bytes of stdin handed to the link.
     Sent(u64),
@@ -110,7 +106,7 @@ pub fn run(
         let name = steps.get(i).map_or("a step", |step| step.name);
         Err(Lost::Cut(format!(
             "`{name}` printed more than {}",
-            crate::words::bytes(KEPT as u64)
+            crate::text::bytes(KEPT as u64)
         )))
     } else if over.get() {
         Ok(reader.end())
@@ -195,7 +191,6 @@ struct Frame<'a> {
     nonce: String,
     session: &'a std::cell::Cell<i32>,
     answers: Vec<Answer>,
-    /// One for each step.
     keeps: Vec<Keep>,
     out: Vec<u8>,
     err: Vec<u8>,
@@ -340,7 +335,7 @@ impl<'a> Frame<'a> {
         } else {
             self.err.clone()
         };
-        crate::words::shown(&line)
+        crate::text::shown(&line)
     }
 }
 

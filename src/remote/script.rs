@@ -50,76 +50,76 @@ macro_rules! scripts {
 
 scripts! {
     /// Looks at the host. Args: root, app, mode, units…, `--`, sudo lines….
-    observe = "observe.sh";
+    observe = "look/observe.sh";
     /// Opens the directory a release is received in. Args: root, id. Runs in the session's own shell.
-    hold = "hold.sh";
+    hold = "stage/hold.sh";
     /// Unpacks stdin. Args: root, id.
-    receive = "receive.sh";
+    receive = "stage/receive.sh";
     /// Compares the tree with its digest. Args: root, id, digest.
-    verify = "verify.sh";
+    verify = "stage/verify.sh";
     /// Links shared paths. Args: root, id, (kind, path)….
-    link = "link.sh";
+    link = "stage/link.sh";
     /// Runs the app's prepare command. Args: root, id, command, previous.
-    prepare = "prepare.sh";
+    prepare = "stage/prepare.sh";
     /// Gives the release its name. Args: root, id, info.
-    publish = "publish.sh";
+    publish = "stage/publish.sh";
     /// Puts the conductor in place. Args: root, sha256.
-    conductor = "conductor.sh";
+    conductor = "switch/install_conductor.sh";
     /// Puts a request in place. Args: root, run, epoch, request.
-    request = "request.sh";
+    request = "switch/request.sh";
     /// Tells a run's events. Args: root, run, skip.
-    follow = "follow.sh";
+    follow = "switch/follow.sh";
     /// Asks a run to go back. Args: root, run.
-    cancel = "cancel.sh";
+    cancel = "switch/cancel.sh";
     /// Takes an unbegun request away. Args: root, run.
-    withdraw = "withdraw.sh";
+    withdraw = "switch/withdraw.sh";
     /// Makes the host ready, as root. Args: see the file.
-    setup = "setup_handover.sh" "setup.sh" "setup_install.sh";
+    setup = "root/setup_former_user.sh" "root/setup.sh" "root/setup_install.sh";
     /// Runs another script's text through sudo. Args: whether stdin begins with a password, text, args….
-    as_root = "as_root.sh";
+    as_root = "root/as_root.sh";
     /// Tells the app's units and their files. Args: app, units….
-    installed = "installed.sh";
+    installed = "look/installed.sh";
     /// Puts the app's units in place, as root. Args: root, (verb, unit)….
-    install_units = "install_units.sh";
+    install_units = "root/install_units.sh";
     /// Prints a unit's journal as JSON lines. Args: access, unit, follow.
-    logs = "logs.sh";
+    logs = "operate/logs.sh";
     /// Prints the app's units as the host has them. Args: app, units….
-    units = "units.sh";
+    units = "look/units.sh";
     /// Prints who listens. No args.
-    listening = "listening.sh";
+    listening = "look/listening.sh";
     /// Prints the state and the files of routers. Args: (kind, value)….
-    routers = "routers.sh";
+    routers = "look/routers.sh";
     /// Asks one health address once. Args: root, kind, target, status, contains, release, seconds.
-    ask = "conductor/1-words.sh" "conductor/2-measure.sh" "ask.sh";
+    ask = "conductor/1-marks.sh" "conductor/2-probe.sh" "look/ask.sh";
     /// Prints what may explain a failure. Args: root, access, run, units….
-    evidence = "evidence.sh";
+    evidence = "switch/evidence.sh";
     /// Answers questions about what units name. Args: (kind, value)….
-    facts = "facts.sh";
+    facts = "look/facts.sh";
     /// Prints the journal that stdin asks for as JSON lines. Args: access, app, [`JOURNAL_HELPER`], units….
-    journal = "journal.sh";
+    journal = "operate/journal.sh";
     /// Says which lives the runs saw. Args: root, run or `-`.
-    lives = "lives.sh";
+    lives = "look/invocations.sh";
     /// Changes the app's environment as stdin says. Args: access, app, [`ENV_HELPER`], units….
-    env = "env.sh";
+    env = "operate/env.sh";
     /// Runs one command in the live release. Args: root, command, its args….
-    run = "run.sh";
+    run = "operate/run.sh";
     /// Starts, stops, restarts or reloads one service. Args: see `drive.sh`.
-    drive = "conductor/1-words.sh" "conductor/2-measure.sh" "conductor/3-verdict.sh" "conductor/4-life.sh" "drive.sh";
+    drive = "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-process.sh" "operate/service.sh";
     /// What `status` asks beside `observe`. Args: root, app, (unit, socket, the words of its check)….
-    glance = "conductor/1-words.sh" "conductor/2-measure.sh" "glance.sh";
+    glance = "conductor/1-marks.sh" "conductor/2-probe.sh" "look/status.sh";
     /// Prints a release's manifest. Args: root, id.
-    manifest = "manifest.sh";
+    manifest = "look/manifest.sh";
 }
 
 /// The program that carries a switch out, as it stands on the host.
 pub const CONDUCTOR: &str = concat!(
-    include_str!("conductor/1-words.sh"),
-    include_str!("conductor/2-measure.sh"),
+    include_str!("conductor/1-marks.sh"),
+    include_str!("conductor/2-probe.sh"),
     include_str!("conductor/3-verdict.sh"),
-    include_str!("conductor/4-life.sh"),
+    include_str!("conductor/4-process.sh"),
     include_str!("conductor/5-turnover.sh"),
     include_str!("conductor/6-migrate.sh"),
-    include_str!("conductor/6-migrated.sh"),
+    include_str!("conductor/6-migration-end.sh"),
     include_str!("conductor/7-settle.sh"),
     include_str!("conductor/8-end.sh"),
     include_str!("conductor/9-conduct.sh"),
@@ -127,12 +127,12 @@ pub const CONDUCTOR: &str = concat!(
 
 /// What `setup` installs as `/usr/local/lib/shipit/APP/env`.
 pub const ENV_HELPER: &str = concat!(
-    include_str!("root/env.sh"),
-    include_str!("root/env_change.sh")
+    include_str!("root/env_helper.sh"),
+    include_str!("root/env_helper_change.sh")
 );
 
 /// What `setup` installs as `/usr/local/lib/shipit/APP/journal`.
-pub const JOURNAL_HELPER: &str = include_str!("root/journal.sh");
+pub const JOURNAL_HELPER: &str = include_str!("root/journal_helper.sh");
 
 /// The sha256 of [`CONDUCTOR`] in hex: how a host says which one it has.
 #[must_use]
@@ -199,7 +199,7 @@ fn quote(bytes: &[u8]) -> Vec<u8> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::words::{decoded, encoded};
+    use crate::text::{decoded, encoded};
     use std::process::Command;
 
     #[test]

@@ -10,9 +10,7 @@ use crate::host::{self, Exec, Host, Lost};
 /// One of the two outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// Standard output.
     Out,
-    /// Standard error.
     Err,
 }
 

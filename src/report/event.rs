@@ -11,7 +11,6 @@ pub enum Phase {
     Stage,
     /// Carried out by the host alone.
     Switch,
-    /// The host goes back.
     Revert,
     /// After the confirmation; can never fail a deploy.
     Settle,
@@ -20,20 +19,15 @@ pub enum Phase {
 /// How far a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It began.
     Started,
-    /// It was carried out.
     Done,
-    /// It failed.
     Failed,
-    /// It was not needed.
     Skipped,
 }
 
 /// The downtime that the host measured while it switched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Downtime {
-    /// Health requests sent.
     pub probes: u64,
     /// Those that were not answered well.
     pub failed: u64,
@@ -41,18 +35,14 @@ pub struct Downtime {
     pub longest_gap_ms: u64,
 }
 
-/// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The new release is live and verified.
     Deployed,
     /// An older release is live again and verified.
     RolledBack,
-    /// Only staged, as asked.
     Staged,
-    /// Old releases were removed.
     Pruned,
-    /// It was already there.
     Unchanged,
     /// The host was made ready, or is as it was made before.
     Ready,
@@ -60,22 +50,17 @@ pub enum Outcome {
     Failed,
     /// The host went back by itself.
     Reverted,
-    /// Needs a person.
     Degraded,
     /// Another switch holds the host.
     Locked,
-    /// No connection.
     Unreachable,
-    /// Not known.
     Unknown,
 }
 
 /// The last event of a deploy or rollback.
 #[derive(Clone, Debug)]
 pub struct Ended {
-    /// How it ended.
     pub outcome: Outcome,
-    /// The exit code.
     pub exit: Exit,
     /// The release this run was about.
     pub release: Option<String>,
@@ -83,7 +68,6 @@ pub struct Ended {
     pub previous: Option<String>,
     /// The release that is live now, when known.
     pub live: Option<String>,
-    /// Whole run.
     pub took: Duration,
     /// From the start until the new release served.
     pub live_after: Option<Duration>,
@@ -97,14 +81,12 @@ pub struct Ended {
     pub next: Vec<String>,
 }
 
-/// One thing that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The first event: which command, on what.
     Started {
         /// `deploy`, `rollback`, …
         command: &'static str,
-        /// The app's name.
         app: String,
         /// `user@host[:port]` as the person wrote it.
         host: String,
@@ -113,11 +95,9 @@ pub enum Event {
     },
     /// A step began or ended.
     Step {
-        /// Which act.
         phase: Phase,
         /// Its name, as in `shipit plan`.
         name: String,
-        /// How far.
         state: State,
         /// How long it took, once it ended.
         took: Option<Duration>,
@@ -140,10 +120,8 @@ pub enum Event {
     },
     /// Something the person should know; never a reason to stop.
     Warning {
-        /// One sentence.
         text: String,
     },
-    /// The last event.
     Ended(Box<Ended>),
 }
 

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 
 use super::event::{Event, Phase, Report, State};
 use super::sentence;
-use crate::words;
+use crate::text;
 
-/// The renderer for programs.
 pub struct Json {
     out: Box<dyn Write>,
 }
@@ -31,7 +30,7 @@ impl Report for Json {
             map.insert("at".into(), json!(at));
         }
         // A reader that went away must not end a deploy.
-        let line = words::in_json(&object.to_string());
+        let line = text::in_json(&object.to_string());
         let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
     }
 }

@@ -9,32 +9,26 @@ pub mod sentence;
 use event::Report;
 use std::io::IsTerminal as _;
 
-/// How much is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Loudness {
     /// Only the last line, and what went wrong.
     Quiet,
-    /// A line a step.
     #[default]
     Normal,
     /// Every line of every step.
     Verbose,
 }
 
-/// Whether colour is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Colour {
     /// On a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
 impl Colour {
-    /// Whether stderr gets colour.
     #[must_use]
     pub fn on(self) -> bool {
         match self {

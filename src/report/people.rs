@@ -9,9 +9,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Loudness;
 use super::event::{Event, Phase, Report, State};
 use super::sentence;
-use crate::words::{bytes, seconds, shown};
+use crate::text::{bytes, seconds, shown};
 
-/// The renderer for people.
 pub struct People {
     out: Box<dyn Write>,
     loudness: Loudness,

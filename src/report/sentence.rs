@@ -2,7 +2,7 @@
 //! escaped here and nowhere later.
 
 use super::event::{Downtime, Ended, Outcome, Phase};
-use crate::words::{bytes, seconds, shown};
+use crate::text::{bytes, seconds, shown};
 
 /// What a step is called on screen.
 #[must_use]
@@ -74,7 +74,6 @@ pub fn ended(ended: &Ended) -> Vec<String> {
     lines
 }
 
-/// The number.
 #[must_use]
 pub fn downtime(measured: &Downtime) -> String {
     let Downtime {

@@ -6,7 +6,7 @@ mod restart;
 mod socket;
 
 use crate::config::{Health, Probe, Service, StrategyName};
-use crate::plan::observed::Observed;
+use crate::observed::Observed;
 use crate::step::{Asked, Check, Step, Turn, Verdict};
 
 /// The steps of one service around the flip.

@@ -3,7 +3,7 @@
 
 use super::{Turnover, awaited};
 use crate::config::Service;
-use crate::plan::observed::Observed;
+use crate::observed::Observed;
 use crate::step::{Step, Turn};
 
 pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {

@@ -14,7 +14,6 @@ pub const KEYS: [&str; 7] = [
     "ExecStopPost",
 ];
 
-/// One command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// The prefix characters as written, of `-@:+!`.
@@ -43,7 +42,6 @@ impl Command {
     pub fn name(&self) -> &str {
         self.program.rsplit('/').next().unwrap_or(&self.program)
     }
-    /// The arguments as text.
     pub fn words(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.arguments.iter().map(|word| word.text.as_str())
     }

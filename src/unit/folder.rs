@@ -20,7 +20,6 @@ pub enum Trouble {
     NoFile(PathBuf),
     /// Larger than [`LARGEST`].
     TooLarge(PathBuf),
-    /// A directory of drop-ins.
     DropIns(PathBuf),
     /// Empty: systemd takes an empty file for a masked unit.
     Empty(PathBuf),

@@ -9,28 +9,21 @@ use std::sync::OnceLock;
 pub enum Takes {
     /// `yes` or `no`.
     Bool,
-    /// A span of time.
     Span,
-    /// A whole number.
     Number,
     /// An octal mode.
     Mode,
-    /// A command line.
     Command,
-    /// Unit names.
     Units,
-    /// Quoted words.
     Words,
     /// A signal's name or number.
     Signal,
-    /// Anything else.
     Text,
 }
 
 /// One key in one section.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// What it takes.
     pub takes: Takes,
     /// The systemd release that brought it; 0 for those that 252 knew.
     pub since: u32,
@@ -99,7 +92,6 @@ pub fn find(section: &str, key: &str) -> Option<Key> {
     all().get(&(section, key)).copied()
 }
 
-/// Whether a section exists.
 #[must_use]
 pub fn is_section(section: &str) -> bool {
     matches!(

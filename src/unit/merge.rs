@@ -11,7 +11,6 @@ use super::words;
 /// A unit: its name and its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// Its name.
     pub name: UnitName,
     /// The unit file first, then the drop-ins in the order in which systemd applies them.
     pub files: Vec<File>,
@@ -20,15 +19,12 @@ pub struct Unit {
 /// One assignment and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// The file.
     pub file: &'a str,
     /// 0 for the unit's own file, 1 and up for drop-ins.
     pub depth: usize,
     /// The line, from 1.
     pub line: u32,
-    /// The section.
     pub section: &'a str,
-    /// The key.
     pub key: &'a str,
     /// The value as written; specifiers not expanded.
     pub value: &'a str,

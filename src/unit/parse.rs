@@ -15,7 +15,6 @@ pub const LONGEST_LINE: usize = 1024 * 1024;
 pub struct File {
     /// The path as the person knows it; shown in findings.
     pub path: String,
-    /// The logical lines.
     pub lines: Vec<Line>,
 }
 
@@ -28,7 +27,6 @@ pub struct Line {
     pub first: u32,
     /// Number of its last physical line.
     pub last: u32,
-    /// What it means.
     pub kind: Kind,
     /// Comments between its continued lines: line number, and text without the mark.
     pub inside: Vec<(u32, String)>,
@@ -37,7 +35,6 @@ pub struct Line {
 /// What a logical line means to systemd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing on it.
     Blank,
     /// A comment; its text without the mark.
     Comment(String),

@@ -132,12 +132,10 @@ fn apply(unit: &mut Unit, edit: &Edit) {
     }
 }
 
-/// Which fixes to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// Those that cannot stop a unit that works today.
     Safe,
-    /// All that are known.
     All,
 }
 

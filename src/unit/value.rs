@@ -12,12 +12,9 @@ pub fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// A span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Span {
-    /// So long.
     Finite(Duration),
-    /// For ever.
     Infinite,
 }
 
@@ -88,7 +85,6 @@ pub enum Size {
     Bytes(u64),
     /// A part of what the machine has, in per cent.
     Percent(f64),
-    /// No limit.
     Infinite,
 }
 

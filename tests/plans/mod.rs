@@ -4,7 +4,7 @@ mod rules;
 
 use expect_test::{Expect, expect};
 use shipit::config;
-use shipit::plan::observed::Observed;
+use shipit::observed::Observed;
 use shipit::plan::{Baseline, Goal, Migration, Plan, explain::explain, plan};
 use shipit::step::Step;
 

@@ -117,7 +117,7 @@ fn what_is_live_or_was_is_not_removed_even_when_the_request_says_so() {
 #[test]
 fn a_backslash_in_an_answer_is_a_backslash_and_hides_nothing() {
     under_each_shell(|world| {
-        let line = shipit::words::encoded(br"printf '%s\n' 'C:\config'; exit 1");
+        let line = shipit::text::encoded(br"printf '%s\n' 'C:\config'; exit 1");
         let out = world.script("ask", &["command", &line, "0", r"\c", "-", "60"], NO_FAULT);
         let said = said(&out);
         assert!(said.starts_with("bad "), "{said:?}");
@@ -128,7 +128,7 @@ fn a_backslash_in_an_answer_is_a_backslash_and_hides_nothing() {
         fs::write(world.state("runs/r1/events"), event).unwrap();
         fs::write(world.state("degraded"), "run r0\n").unwrap();
         let out = world.script("observe", &["acme", "auto", "--"], NO_FAULT);
-        let seen = shipit::plan::observed::Observed::parse(&out.stdout);
+        let seen = shipit::observed::Observed::parse(&out.stdout);
         assert_eq!(seen.degraded.as_deref(), Some("r0"), "{out:?}");
         assert!(seen.request.unwrap().step.ends_with(r"C:\config"));
     });

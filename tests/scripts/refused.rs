@@ -2,7 +2,7 @@
 
 use super::*;
 
-use shipit::plan::observed::{Current, Observed};
+use shipit::observed::{Current, Observed};
 
 fn observed(world: &World) -> Observed {
     let out = world.script("observe", &["acme", "auto", "--"], NO_FAULT);

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use shipit::failure::Failure;
 use shipit::interrupt::Interrupts;
-use shipit::release::{Changed, Pack, Scanned, Source, scan};
+use shipit::source::{Scanned, Source, scan};
+use shipit::upload::{Changed, Pack};
 
 use super::Tree;
 

@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 
 use shipit::failure::Failure;
 use shipit::interrupt::Interrupts;
-use shipit::release::{Scanned, Source, scan};
+use shipit::source::{Scanned, Source, scan};
 use tempfile::TempDir;
 
 /// The listing that a host makes of a release; `src/release/listing.rs` has the same words.

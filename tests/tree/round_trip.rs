@@ -161,7 +161,7 @@ fn modes_are_normal_on_a_host_whose_releases_have_the_setgid_bit() {
     let (tree, root) = (Tree::new(), Tree::new());
     tree.file("d/e/file", "x");
     root.dir("releases").mode("releases", 0o2775).dir(".shipit");
-    let hold = include_str!("../../src/remote/hold.sh");
+    let hold = include_str!("../../src/remote/stage/hold.sh");
     let mut script = Command::new("sh");
     script
         .args(["-c", hold, "sh"])

@@ -1,6 +1,6 @@
 //! What can be typed: clap definitions, each help with an example first. Nothing is decided here.
 
-mod days;
+mod operate;
 mod unit;
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::plan::Migration;
 use crate::report::Colour;
-pub use days::{Drive, EnvCommand, Logs, Priority, Run};
+pub use operate::{Drive, EnvCommand, Logs, Priority, Run};
 pub use unit::{FailOn, Format, Generate, Install, Lint, ProgramName, UnitCommand};
 
 /// shipit

@@ -12,7 +12,7 @@ use super::unit::generate;
 use crate::config::{self, AppName, Config, FILE_NAME, Target};
 use crate::failure::{Exit, Failure};
 use crate::host::ssh::{self, Reply};
-use crate::words::shown;
+use crate::text::shown;
 
 pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
     let path = global.config.clone().unwrap_or_else(|| FILE_NAME.into());
@@ -69,7 +69,7 @@ pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
         }
         Units::Yours => format!("shipit setup --as {login}"),
     };
-    let next = super::retype::Typed::of(global).line(&next);
+    let next = super::next_line::Typed::of(global).line(&next);
     said.push_str(&format!("look it over, then: {next}\n"));
     super::results(&said);
     Ok(Exit::Done)
@@ -92,7 +92,6 @@ fn no_units(app: &AppName, project: Option<&Project>) -> Failure {
 
 /// Who wrote the units of the app.
 enum Units {
-    /// We did, just now.
     Written,
     /// Whoever put them on the host, or will.
     Yours,

@@ -1,20 +1,20 @@
 //! `shipit logs`: the journal of the app's units: all, some, those of a release, of one run. Changes nothing.
 
-mod lives; // which lines belong to a release
+mod invocations; // which lines belong to a release
 
 use std::collections::VecDeque;
 
-use self::lives::{DRAIN, Life, Span, owners, spans};
+use self::invocations::{DRAIN, Life, Span, owners, spans};
 use super::args::{self, Global, Priority};
 use crate::config::Config;
 use crate::engine::session;
 use crate::engine::switch::journal_line;
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
+use crate::observed::Observed;
 use crate::plan::needs;
-use crate::plan::observed::Observed;
 use crate::remote::{self, Heard, JOURNAL_HELPER, Script, Stream};
-use crate::words;
+use crate::text;
 
 /// The helper is not there, or may not be run.
 const NO_HELPER: i32 = 54;
@@ -97,10 +97,7 @@ fn chosen<'a>(known: &[&'a str], wanted: &[String]) -> Result<Vec<&'a str>, Fail
         found.copied().ok_or_else(|| {
             Failure::new(
                 Exit::Usage,
-                format!(
-                    "{} is not a unit of this app",
-                    words::shown(unit.as_bytes())
-                ),
+                format!("{} is not a unit of this app", text::shown(unit.as_bytes())),
             )
             .next(format!("shipit logs --unit {}", known[0]))
         })
@@ -117,7 +114,7 @@ fn asked(wish: &args::Logs, units: &[&str]) -> Result<String, Failure> {
                 Exit::Usage,
                 format!(
                     "--{key} {} cannot be asked for",
-                    words::shown(value.as_bytes())
+                    text::shown(value.as_bytes())
                 ),
             ));
         }
@@ -182,10 +179,10 @@ fn show(global: &Global, line: &[u8]) {
                 Ok(serde_json::Value::Object(_))
             );
         if is_object {
-            super::results(&(words::in_json(&text) + "\n"));
+            super::results(&(text::in_json(&text) + "\n"));
         }
     } else if let Some(text) = journal_line(line) {
-        super::results(&format!("{}\n", words::shown(text.as_bytes())));
+        super::results(&format!("{}\n", text::shown(text.as_bytes())));
     }
 }
 
@@ -246,7 +243,7 @@ impl Reader<'_> {
             Ok(code) => {
                 let mut failure = untouched("the journal could not be read");
                 let lines = err.split(|b| *b == b'\n').filter(|line| !line.is_empty());
-                failure.why = lines.map(words::shown).collect();
+                failure.why = lines.map(text::shown).collect();
                 failure = failure.why(format!("it left with {code}"));
                 Err(failure
                     .next("shipit doctor    # is the sudo rule there?")
@@ -270,14 +267,14 @@ impl Reader<'_> {
             36 => {
                 return Err(Failure::new(
                     Exit::Usage,
-                    format!("there is no run {}", words::shown(run.as_bytes())),
+                    format!("there is no run {}", text::shown(run.as_bytes())),
                 )
                 .why("the newest 50 are kept")
                 .next("shipit status    # names the last ones"));
             }
             _ => {
                 let mut failure = untouched("the runs could not be read");
-                failure.why = answer.err.iter().map(|line| words::shown(line)).collect();
+                failure.why = answer.err.iter().map(|line| text::shown(line)).collect();
                 return Err(failure);
             }
         }
@@ -308,7 +305,7 @@ impl Reader<'_> {
                 Exit::Usage,
                 format!(
                     "{} was never live, as far as the ledger goes back",
-                    words::shown(release.as_bytes())
+                    text::shown(release.as_bytes())
                 ),
             )
             .next("shipit releases"));

@@ -116,7 +116,6 @@ impl Seen {
 pub(super) struct Project {
     /// What it is, in a few words, and by which file it was recognised.
     pub(super) what: String,
-    /// The keys of deploy.yml.
     pub(super) source: String,
     pub(super) build: Option<String>,
     pub(super) prepare: Option<String>,
@@ -137,7 +136,6 @@ pub(super) struct Project {
     pub(super) notes: Vec<String>,
 }
 
-/// What answers requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Serves {
     /// A process that has to learn of a new release.

@@ -46,7 +46,6 @@ pub(super) fn recognise(seen: &Seen) -> Option<Project> {
     Some(project)
 }
 
-/// What package.json says.
 struct Package(Value);
 
 impl Package {
@@ -90,7 +89,6 @@ impl Package {
 
 /// The lines of a package manager.
 struct Manager {
-    /// Installs everything.
     all: &'static str,
     /// Installs what the app needs to run.
     lean: &'static str,

@@ -3,24 +3,24 @@
 use serde::Serialize;
 
 use super::super::args::Global;
-use super::super::retype::Typed;
+use super::super::next_line::Typed;
 use super::repository;
 use crate::config::Config;
 use crate::engine::{self, session};
 use crate::failure::{Exit, Failure};
-use crate::plan::units::{self, Difference, PLACE, Standing};
-use crate::words::{in_json, shown};
+use crate::plan::unit_files::{self, Difference, PLACE, Standing};
+use crate::text::{in_json, shown};
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::super::configuration(global)?;
     let repository = repository::of(&config)?;
-    units::all_own(&config, &repository)?;
+    unit_files::all_own(&config, &repository)?;
     let mut link = super::super::link(global, &config, &super::super::interrupts()?);
     let mut report = super::super::reporter(global);
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let seen = engine::units::look(host.as_mut(), &config, &repository)?;
-    let standings = units::compare(&repository, &seen);
-    let strays = units::strays(&config, &repository, &seen);
+    let standings = unit_files::compare(&repository, &seen);
+    let strays = unit_files::strays(&config, &repository, &seen);
     if global.json {
         super::super::results(&json(&standings, &strays));
     } else {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::super::args::{Generate, Global, ProgramName};
 use super::super::project::{self, Seen};
 use crate::config::{Config, StrategyName};
-use crate::facts;
 use crate::failure::{Exit, Failure};
+use crate::observed;
 use crate::unit::generate::{self, Answers, Job, Program, Ready, Written};
 
 pub(super) fn run(global: &Global, wish: &Generate) -> Result<Exit, Failure> {
@@ -63,7 +63,7 @@ fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure>
         answers.root = root;
     }
     if let Some(service) = config.and_then(|config| config.services.first()) {
-        answers.strategy = facts::strategy(service.strategy);
+        answers.strategy = observed::strategy(service.strategy);
     }
     if let Some(strategy) = wish.strategy {
         answers.strategy = strategy;

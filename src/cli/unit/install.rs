@@ -6,27 +6,27 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::super::args::{Global, Install};
-use super::super::retype::Typed;
+use super::super::next_line::Typed;
 use super::super::root;
 use super::{diff, repository};
 use crate::config::Config;
 use crate::engine::switch::held;
 use crate::engine::{self, session};
-use crate::facts::{self, Question};
 use crate::failure::{Exit, Failure};
-use crate::plan::observed::Observed;
-use crate::plan::units::install::{Installation, installation};
-use crate::plan::units::{self, PLACE};
+use crate::observed::Observed;
+use crate::observed::{self, Question};
+use crate::plan::unit_files::install::{Installation, installation};
+use crate::plan::unit_files::{self, PLACE};
 use crate::remote::{Answer, Script};
 use crate::report::event::Event;
+use crate::text::shown;
 use crate::unit::merge::Unit;
 use crate::unit::rules::{self, Severity};
-use crate::words::shown;
 
 pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
     let config = super::super::configuration(global)?;
     let repository = repository::of(&config)?;
-    units::all_own(&config, &repository)?;
+    unit_files::all_own(&config, &repository)?;
     judged(&config, &repository)?;
     let interrupts = super::super::interrupts()?;
     let mut link = root::link(global, &config, wish.login.as_deref(), &interrupts)?;
@@ -62,7 +62,7 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
         args.extend(names.iter().flat_map(|name| [verb, name.as_str()]));
     }
     let services = services(&installation);
-    let before = engine::facts::ask(host.as_mut(), &services)?.exposure;
+    let before = engine::ask::ask(host.as_mut(), &services)?.exposure;
     let script = Script::install_units(args);
     let login = (seen.uid, seen.user.as_str());
     let answer = root::run(
@@ -78,7 +78,7 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
         return Err(failure(&config, &answer, seen.uid == Some(0)));
     }
     // They are installed, whatever becomes of the line now: a score that cannot be asked for is left out.
-    let after = engine::facts::ask(host.as_mut(), &services)
+    let after = engine::ask::ask(host.as_mut(), &services)
         .map_or_else(|_| BTreeMap::new(), |answers| answers.exposure);
     // Without the guard no deploy would be carried out.
     let app = config.app.as_str();
@@ -139,7 +139,7 @@ fn scores(before: &BTreeMap<String, f32>, after: &BTreeMap<String, f32>) -> Stri
 fn judged(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
     let mut errors = repository
         .iter()
-        .flat_map(|unit| rules::lint(unit, &facts::context(unit, repository, Some(config))))
+        .flat_map(|unit| rules::lint(unit, &observed::context(unit, repository, Some(config))))
         .filter(|finding| finding.severity == Severity::Error)
         .peekable();
     if errors.peek().is_none() {
@@ -201,7 +201,6 @@ fn verbs<'a>(installation: &'a Installation, wish: &Install) -> Vec<(&'static st
     verbs
 }
 
-/// The result, once.
 fn tell(global: &Global, installation: &Installation, words: &str) {
     if !global.json {
         return super::super::results(words);

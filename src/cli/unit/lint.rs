@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::super::args::{FailOn, Format, Global, Lint};
 use crate::engine;
 use crate::engine::session::Link;
-use crate::facts;
 use crate::failure::{Exit, Failure};
+use crate::observed;
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
 use crate::unit::parse::File;
@@ -38,7 +38,7 @@ pub(super) fn run(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
     }
     let peers = units.clone();
     for each in &mut units {
-        let mut found = rules::lint(each, &facts::context(each, &peers, config.as_ref()));
+        let mut found = rules::lint(each, &observed::context(each, &peers, config.as_ref()));
         if wish.drop_in {
             drop_in(each, &found);
             continue;
@@ -48,7 +48,7 @@ pub(super) fn run(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
             write(each, &fixed)?;
             // Read again, so that places are those of the files as they are now.
             *each = reread(&fixed);
-            found = rules::lint(each, &facts::context(each, &peers, config.as_ref()));
+            found = rules::lint(each, &observed::context(each, &peers, config.as_ref()));
         }
         findings.extend(found);
     }
@@ -98,7 +98,7 @@ fn on_host(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
     }
     let mut link = super::super::link(global, &config, &super::super::interrupts()?);
     let mut host = Link::connect(&mut link, super::super::reporter(global).as_mut())?;
-    let live = engine::facts::collect(host.as_mut(), &config, &repository)?;
+    let live = engine::ask::collect(host.as_mut(), &config, &repository)?;
     let judged = live.judge(&config).into_iter();
     let findings: Vec<Finding> = judged.flat_map(|(_, _, found)| found).collect();
     for what in &live.unreadable {

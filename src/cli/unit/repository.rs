@@ -3,8 +3,8 @@
 use crate::config::Config;
 use crate::engine::units;
 use crate::failure::{Exit, Failure};
+use crate::text::shown;
 use crate::unit::merge::Unit;
-use crate::words::shown;
 
 /// The units of the repository; there must be some.
 pub(super) fn of(config: &Config) -> Result<Vec<Unit>, Failure> {

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Area, Depth, Evidence, Finding, answer};
+use super::{Area, Depth, Evidence, Finding, health};
 use crate::config::{Config, Service};
-use crate::facts::routers::{Address, Forward, Kind, Place, Router, Routers};
-use crate::facts::{Listening, Live, Owner};
+use crate::observed::{Listening, Live, Owner};
+use crate::router::{Address, Forward, Kind, Place, Router, Routers};
 use crate::unit::rules::Severity;
 
 /// A service of the app and where it is to be reached.
@@ -130,7 +130,7 @@ fn placed(mut finding: Finding, forward: &Forward) -> Finding {
 fn addresses(service: &Service, live: &Live, listening: Option<&Vec<Listening>>) -> Vec<Address> {
     let name = service.unit.as_str();
     let all = listening.map_or(&[][..], Vec::as_slice);
-    let mut at: Vec<Address> = answer::owned(name, live, all)
+    let mut at: Vec<Address> = health::owned(name, live, all)
         .into_iter()
         .filter_map(Address::of)
         .collect();
@@ -151,7 +151,7 @@ fn addresses(service: &Service, live: &Live, listening: Option<&Vec<Listening>>)
             }),
     );
     let health = service.health.as_ref();
-    if let Some((_, host, port)) = health.and_then(|health| answer::address(&health.probe)) {
+    if let Some((_, host, port)) = health.and_then(|health| health::address(&health.probe)) {
         let asked = if port == 0 {
             Address::Unix(host)
         } else {

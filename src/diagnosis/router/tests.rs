@@ -5,7 +5,7 @@
 use base64::Engine as _;
 
 use super::*;
-use crate::facts::{Answers, Seen};
+use crate::observed::{Answers, Seen};
 use Severity::{Error, Info, Warning};
 
 const YML: &str = "app: acme\nhost: deploy@example.org\nsource: .\nservices:\n  - unit: acme.service\n    strategy: restart\n    \

@@ -27,7 +27,6 @@ pub struct Held {
 pub enum Trouble {
     /// The person asked to stop.
     Interrupted,
-    /// A sentence.
     Broken(String),
 }
 

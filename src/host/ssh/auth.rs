@@ -11,7 +11,7 @@ use super::door::{Door, Open};
 use super::key::{self, Identity, KeyFile, Locked};
 use super::{Ask, Notice, Reply, password, refusal, wire};
 use crate::failure::Failure;
-use crate::words::shown;
+use crate::text::shown;
 
 /// Keys that one connection may see fail: sshd closes at its MaxAuthTries, 6 unless configured.
 const FAILURES: usize = 5;
@@ -31,7 +31,6 @@ const REFUSED: ErrorCode = ErrorCode::Session(-18);
 /// What became of one attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Logged in.
     In,
     /// The server does not take it.
     Refused,
@@ -41,13 +40,11 @@ pub(super) enum Outcome {
     Ended(String),
 }
 
-/// The login under way.
 pub(super) struct Attempts<'a, 'b> {
     pub(super) door: &'a mut Door<'b>,
     pub(super) open: Open,
     pub(super) ask: &'a mut dyn Ask,
     notice: &'a mut dyn FnMut(Notice),
-    /// Failures on this connection.
     failures: usize,
     connections: usize,
     /// One line for each identity, for the error.

@@ -26,7 +26,6 @@ const READS: usize = 32;
 
 /// What a call came to that may not block.
 pub enum Now<T> {
-    /// Done.
     Done(T),
     /// Nothing could be done before the far side answers.
     Later,
@@ -92,7 +91,6 @@ impl Turn {
     }
 }
 
-/// Where stdin stands.
 enum Feed {
     /// More may come from the source.
     Open,

@@ -11,7 +11,7 @@ use super::tokens::Tokens;
 use super::{Login, Notice, config_file, refusal};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::words::shown;
+use crate::text::shown;
 
 /// For `ssh -G`, which takes 10 ms unless a `Match exec` hangs.
 const RESOLVED: Duration = Duration::from_secs(20);
@@ -19,12 +19,9 @@ const RESOLVED: Duration = Duration::from_secs(20);
 /// Keyword (lower case) and value, in the order of precedence; the first value of a keyword wins.
 pub type Settings = Vec<(String, String)>;
 
-/// Which agent holds keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentAt {
-    /// No agent is asked.
     Nowhere,
-    /// The socket.
     Path(PathBuf),
 }
 
@@ -39,7 +36,6 @@ pub enum Proxy {
     Command(String),
 }
 
-/// Which addresses are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// As the resolver orders them.
@@ -57,9 +53,7 @@ pub struct Resolved {
     pub alias: String,
     /// The name or address that is connected to.
     pub host_name: String,
-    /// The login name.
     pub user: String,
-    /// The TCP port.
     pub port: u16,
     /// The name that stands in known_hosts, where it is not `host_name`.
     pub host_key_alias: Option<String>,
@@ -69,9 +63,7 @@ pub struct Resolved {
     pub certificate_files: Vec<PathBuf>,
     /// Only keys that `identity_files` name are tried, even if an agent holds more.
     pub identities_only: bool,
-    /// The agent.
     pub agent: AgentAt,
-    /// The way there.
     pub proxy: Proxy,
     /// The files that new host keys go to (the first) and come from.
     pub user_known_hosts: Vec<PathBuf>,
@@ -83,9 +75,7 @@ pub struct Resolved {
     pub accept_new: bool,
     /// Host key algorithms that the person allows; empty when all are.
     pub host_key_algorithms: Vec<String>,
-    /// For each address.
     pub connect_timeout: Duration,
-    /// Which addresses.
     pub family: Family,
 }
 

@@ -8,7 +8,7 @@ use super::config::{Settings, words};
 use super::tokens::{home, local_user};
 use super::{Login, Notice, known_hosts};
 use crate::failure::{Exit, Failure};
-use crate::words::shown;
+use crate::text::shown;
 
 /// How deep Include may nest, as in OpenSSH.
 const DEEPEST: usize = 16;

@@ -29,13 +29,10 @@ pub struct Open {
 
 /// Opens connections to one host, again where a login needs several.
 pub struct Door<'a> {
-    /// What was asked for.
     pub login: &'a Login,
-    /// What it means.
     pub to: Resolved,
     /// What the host must show.
     pub identity: Identity,
-    /// The person.
     pub interrupts: &'a Interrupts,
     /// The key that passed the check before: the person is asked once.
     pub passed: Option<Vec<u8>>,

@@ -18,7 +18,6 @@ const LARGEST: u64 = 1024 * 1024;
 pub enum Locked {
     /// It can be used as it is.
     No,
-    /// A passphrase opens it.
     Passphrase,
 }
 
@@ -29,7 +28,6 @@ pub enum KeyFile {
     Private {
         /// The text of the file.
         text: String,
-        /// Whether it is encrypted.
         locked: Locked,
     },
     /// Only the public half is here: it selects a key in the agent.
@@ -41,9 +39,7 @@ pub enum KeyFile {
 /// One identity: the file as it was named, and what belongs to it.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The path as configured.
     pub path: PathBuf,
-    /// What is in it.
     pub file: KeyFile,
     /// The public key, when it can be known without a passphrase.
     pub blob: Option<Vec<u8>>,

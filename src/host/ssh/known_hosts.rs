@@ -16,7 +16,6 @@ use super::wire;
 /// What a line's marker says of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marker {
-    /// The host's own key.
     Plain,
     /// `@revoked`: this key is never to be trusted.
     Revoked,
@@ -31,7 +30,6 @@ pub struct Line {
     pub file: PathBuf,
     /// Its number, from 1.
     pub number: usize,
-    /// Its marker.
     pub marker: Marker,
     /// The public key, as on the wire.
     pub blob: Vec<u8>,

@@ -24,7 +24,6 @@ const BUFFER: usize = 256 * 1024;
 /// How long what is left may take to go out once we have left.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What the pump saw.
 #[derive(Debug)]
 struct Seen {
     sent: AtomicU64,
@@ -81,7 +80,6 @@ impl Link {
         self.near.try_clone()
     }
 
-    /// Our end, to poll.
     pub fn near(&self) -> BorrowedFd<'_> {
         self.near.as_fd()
     }

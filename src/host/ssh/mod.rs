@@ -35,7 +35,6 @@ use crate::interrupt::Interrupts;
 /// What to do with a host that nobody knows yet. A changed or revoked key is refused whatever stands here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Refuse it.
     Strict,
     /// Record its key, and say so.
     AcceptNew,

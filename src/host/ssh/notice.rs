@@ -26,18 +26,15 @@ pub enum Notice {
     },
     /// A part of the ssh configuration that the built-in reader does not understand.
     ConfigIgnored {
-        /// The file.
         file: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What stands there.
         what: String,
     },
     /// A way to log in that could not be used; the next one is tried.
     Skipped {
         /// The key file or agent.
         what: String,
-        /// Why.
         why: String,
     },
 }
@@ -71,7 +68,6 @@ impl fmt::Display for Notice {
 /// What came of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply<T> {
-    /// The person answered.
     Given(T),
     /// The person left, with Ctrl-C or by closing the terminal.
     Left,

@@ -9,10 +9,8 @@ use super::{Login, config, known_hosts};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 
-/// What holds keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Agent {
-    /// No agent is asked.
     Nowhere,
     /// It holds this many keys.
     Holds(usize),
@@ -27,7 +25,6 @@ pub struct Outlook {
     pub destination: String,
     /// The key files that would be tried, and whether each is there.
     pub keys: Vec<(PathBuf, bool)>,
-    /// The agent.
     pub agent: Agent,
     /// The types of host keys that are known or pinned for this host; empty when it is unknown.
     pub known: Vec<String>,

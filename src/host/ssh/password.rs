@@ -8,7 +8,7 @@ use super::aside::backstop;
 use super::auth::{Attempts, Outcome};
 use super::{Ask, Reply, refusal};
 use crate::failure::Failure;
-use crate::words::shown;
+use crate::text::shown;
 
 /// For the server, which may wait for a second factor.
 const ANSWER: Duration = Duration::from_secs(60);

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::words::shown;
+use crate::text::shown;
 
 /// How much of the child's last words is kept, in bytes.
 const KEPT: usize = 4096;

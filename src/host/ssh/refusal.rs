@@ -6,7 +6,7 @@ use super::config::{Proxy, Resolved};
 use super::known_hosts::{Line, entry_name};
 use super::wire;
 use crate::failure::{Exit, Failure};
-use crate::words::shown;
+use crate::text::shown;
 
 /// A key that libssh2 cannot sign with: it drops the counter that such a signature carries.
 pub const FIDO: &str =
@@ -79,7 +79,6 @@ pub fn changed(to: &Resolved, blob: &[u8], lines: &[&Line]) -> Failure {
     ))
 }
 
-/// The key is revoked.
 pub fn revoked(to: &Resolved, line: &Line) -> Failure {
     unreachable(format!("the host key of {} is revoked", name(to)))
         .why(format!(

@@ -46,7 +46,6 @@ enum Room {
 enum Spare {
     /// None is wanted yet, or its opening is under way inside libssh2, which goes on when asked again.
     Wanted,
-    /// Open.
     Ready(Channel),
     /// The server allows no second channel: the next one is opened when it is needed.
     Refused,
@@ -55,7 +54,6 @@ enum Spare {
 /// The command that asks the running one to stop.
 enum Beside {
     Nothing,
-    /// Waits for a channel.
     Wanted(String),
     Running(Box<Running>),
 }

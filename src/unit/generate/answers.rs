@@ -11,15 +11,11 @@ use crate::unit::value;
 /// What kind of program serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// Node.js.
     Node,
-    /// Python behind gunicorn.
     Gunicorn,
-    /// Ruby behind puma.
     Puma,
     /// A compiled program: Go, Rust, C.
     Binary,
-    /// Files, served by caddy.
     Static,
 }
 
@@ -50,7 +46,6 @@ pub struct Answers {
     pub app: String,
     /// Its root: `/opt/acme`.
     pub root: String,
-    /// What serves.
     pub program: Program,
     /// The command line, as in `ExecStart=`, through `ROOT/current`; the program's usual one where not given.
     pub command: Option<String>,
@@ -70,16 +65,13 @@ pub struct Answers {
     pub needs: Vec<String>,
     /// The command line that migrates, through `ROOT/next`.
     pub migrate: Option<String>,
-    /// Jobs that timers start.
     pub jobs: Vec<Job>,
 }
 
 /// An answer that cannot go into a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Which answer.
     pub answer: &'static str,
-    /// Why.
     pub why: String,
 }
 

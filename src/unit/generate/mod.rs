@@ -17,7 +17,6 @@ use text::Text;
 pub struct Written {
     /// Its name: `acme.service`.
     pub name: String,
-    /// Its text.
     pub text: String,
 }
 

@@ -1,0 +1,253 @@
+//! `shipit restart`, `stop`, `start`, `reload`: one service after another, each seen through by the conductor's own
+//! verdict. Never touches a unit that is not a service of the app, and never a release.
+
+use std::io::Write;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::args::{self, Global};
+use crate::config::{Config, Service};
+use crate::engine::switch::{held, journal_line};
+use crate::engine::{session, stage};
+use crate::failure::{Exit, Failure};
+use crate::host::{Host, Lost};
+use crate::observed::{Observed, Request};
+use crate::plan::needs;
+use crate::remote::Script;
+use crate::step::Turn;
+use crate::{strategy, text};
+
+/// What is asked of systemd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Restart,
+    Stop,
+    /// A life, if there is none.
+    Start,
+    /// The same life, with its configuration read anew.
+    Reload,
+}
+
+impl Verb {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Stop => "stop",
+            Self::Start => "start",
+            Self::Reload => "reload",
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Restart => "restarted",
+            Self::Stop => "stopped",
+            Self::Start => "started",
+            Self::Reload => "reloaded",
+        }
+    }
+}
+
+pub(super) fn run(global: &Global, wish: &args::Drive, verb: Verb) -> Result<Exit, Failure> {
+    let config = super::configuration(global)?;
+    let services = chosen(&config, wish.unit.as_deref())?;
+    let (mut host, seen) = super::look(global, &config)?;
+    services_turn(global, host.as_mut(), &config, &seen, &services, verb)?;
+    Ok(Exit::Done)
+}
+
+/// The services that are meant: the one that is named, or all.
+pub(super) fn chosen<'a>(
+    config: &'a Config,
+    unit: Option<&str>,
+) -> Result<Vec<&'a Service>, Failure> {
+    let Some(unit) = unit else {
+        if config.services.is_empty() {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("{} has no services", config.app.as_str()),
+            ));
+        }
+        return Ok(config.services.iter().collect());
+    };
+    let wanted = [unit.to_owned(), format!("{unit}.service")];
+    let known = config.services.iter();
+    match known
+        .clone()
+        .find(|s| wanted.contains(&s.unit.as_str().to_owned()))
+    {
+        Some(service) => Ok(vec![service]),
+        None => {
+            let mut failure = Failure::new(
+                Exit::Usage,
+                format!(
+                    "{} is not a service of this app",
+                    text::shown(unit.as_bytes())
+                ),
+            );
+            failure.why = known.map(|s| format!("{} is", s.unit.as_str())).collect();
+            Err(failure)
+        }
+    }
+}
+
+/// Turns each in order; the first that is not well ends it.
+pub(super) fn services_turn(
+    global: &Global,
+    host: &mut dyn Host,
+    config: &Config,
+    seen: &Observed,
+    services: &[&Service],
+    verb: Verb,
+) -> Result<(), Failure> {
+    for service in services {
+        if seen.property(service.unit.as_str(), "LoadState") != "loaded" {
+            return Err(Failure::new(
+                Exit::Untouched,
+                format!(
+                    "{} is {} on the host",
+                    service.unit.as_str(),
+                    match seen.property(service.unit.as_str(), "LoadState") {
+                        "" => "not readable",
+                        other => other,
+                    }
+                ),
+            )
+            .host("nothing changed")
+            .next("shipit doctor"));
+        }
+    }
+    for service in services {
+        one(global, host, config, seen, service, verb)?;
+    }
+    Ok(())
+}
+
+fn one(
+    global: &Global,
+    host: &mut dyn Host,
+    config: &Config,
+    seen: &Observed,
+    service: &Service,
+    verb: Verb,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let unit = service.unit.as_str();
+    let answer = session::one(host, script(config, seen, service, verb)).map_err(|lost| {
+        let state = format!("systemd carries on by itself: {unit} may be under way");
+        match lost {
+            Lost::Left => Failure::new(Exit::Untouched, format!("no longer waiting for {unit}"))
+                .why("stopped on request")
+                .host(state)
+                .next("shipit status"),
+            lost => {
+                let mut failure =
+                    session::lost_while(&lost, &format!("waiting for {unit}"), &state);
+                failure.exit = Exit::Unknown;
+                failure.next("shipit status")
+            }
+        }
+    })?;
+    let text = String::from_utf8_lossy(&answer.out);
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or("").to_owned()
+    };
+    let (was, state, from) = (field("was "), field("state "), field("from "));
+    match answer.code {
+        0 => {}
+        30 => return Err(held(&Request::parse(&answer.out), "nothing changed")),
+        35 => {
+            let setup = config.host.as_root("shipit setup");
+            return Err(unwell(35, &text, &answer.err, unit, &was, verb)
+                .next(format!("{setup}    # the sudo rule gets the line")));
+        }
+        code => return Err(unwell(code, &text, &answer.err, unit, &was, verb)),
+    }
+    let nothing = verb == Verb::Start && was == state;
+    let done = if nothing {
+        "was running already"
+    } else {
+        verb.done()
+    };
+    let release = seen.releases.contains(&from).then_some(from);
+    if global.json {
+        super::results(&super::object(
+            &json!({"v": 1, "command": verb.word(), "unit": unit, "changed": !nothing, "state": state.split(' ').next(),
+                "release": release, "seconds": began.elapsed().as_secs_f64()}),
+        ));
+    } else {
+        let release = release.map(|id| format!(", runs {id}")).unwrap_or_default();
+        let socket = match (&service.socket, verb) {
+            (Some(socket), Verb::Stop) => {
+                format!(", and {}: connections are refused", socket.as_str())
+            }
+            _ => String::new(),
+        };
+        super::results(&format!(
+            "{unit} {done}{release}{socket} ({})\n",
+            text::seconds(began.elapsed())
+        ));
+    }
+    Ok(())
+}
+
+fn script(config: &Config, seen: &Observed, service: &Service, verb: Verb) -> Script {
+    let turn = match verb {
+        Verb::Reload => Turn::Reload,
+        Verb::Restart | Verb::Stop | Verb::Start => Turn::Restart,
+    };
+    let socket = service.socket.as_ref();
+    let mut args = vec![
+        config.root.as_str().to_owned(),
+        config.app.as_str().to_owned(),
+        needs::access(seen).to_owned(),
+        verb.word().to_owned(),
+        text::shown(stage::who().as_bytes()),
+        service.unit.as_str().to_owned(),
+        socket.map_or("-", |socket| socket.as_str()).to_owned(),
+    ];
+    args.extend(strategy::verdict(service, turn).arguments());
+    Script::drive(args)
+}
+
+/// The journal of the lives that were seen goes to stderr, and the cause becomes the failure.
+fn unwell(code: i32, text: &str, err: &[Vec<u8>], unit: &str, was: &str, verb: Verb) -> Failure {
+    let mut stderr = std::io::stderr().lock();
+    for line in text
+        .lines()
+        .filter_map(|line| line.strip_prefix("journal "))
+    {
+        if let Some(line) = journal_line(line.as_bytes()) {
+            let _ = writeln!(stderr, "    journal: {}", text::shown(line.as_bytes()));
+        }
+    }
+    let (exit, what) = match code {
+        34 => (
+            Exit::Degraded,
+            format!("{unit} is not well after the {}", verb.word()),
+        ),
+        _ => (
+            Exit::Untouched,
+            format!("{unit} could not be {}", verb.done()),
+        ),
+    };
+    let mut failure = Failure::new(exit, what);
+    let causes = text.lines().filter_map(|line| line.strip_prefix("cause "));
+    failure.why = causes.map(|line| text::shown(line.as_bytes())).collect();
+    if failure.why.is_empty() {
+        failure.why = err.iter().map(|line| text::shown(line)).collect();
+        failure = failure.why(format!("it left with {code}"));
+    }
+    if code != 34 && !was.is_empty() {
+        failure = failure.host(format!("{unit} was {}", was.replace(' ', ", ")));
+    }
+    match code {
+        35 => failure,
+        34 => failure
+            .next(format!("shipit logs --unit {unit}"))
+            .next("shipit status"),
+        _ => failure.next("shipit status"),
+    }
+}

@@ -1,0 +1,210 @@
+//! Who listens where health is asked, and what was answered. Only services that run are asked.
+
+use super::{Area, Depth, Evidence, Finding};
+use crate::config::{Config, Health, Probe, Service};
+use crate::observed::{Family, Listening, Live, Owner};
+use crate::text;
+use std::time::Duration;
+
+/// What a health address answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probed {
+    Well(Duration),
+    /// Not: why, in the conductor's words.
+    Badly(String),
+}
+
+pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for service in &config.services {
+        let name = service.unit.as_str();
+        let Some(health) = &service.health else {
+            continue;
+        };
+        match evidence.probes.get(name) {
+            Some(Probed::Badly(said)) => {
+                let listening = evidence.listening.as_ref().or(live.listening.as_ref());
+                let mut finding = badly(service, health, said, live, listening).of(name);
+                finding.log = evidence.journals.get(name).cloned().unwrap_or_default();
+                found.push(finding);
+            }
+            Some(Probed::Well(took)) if *took > Duration::from_secs(1) => found.push(
+                Finding::warning(
+                    Area::Health,
+                    Depth::Answer,
+                    format!(
+                        "{name}: the health address took {} to answer",
+                        text::seconds(*took)
+                    ),
+                )
+                .of(name)
+                .why("a deploy gives each request 2 s; on a busy day this one fails"),
+            ),
+            Some(Probed::Well(_)) => {}
+            None => found.extend(taken(name, health, evidence, live)),
+        }
+    }
+    found
+}
+
+/// Who holds the address that a service died of not getting. Its journal must say so: behind a router somebody else
+/// holds it by right.
+fn taken(name: &str, health: &Health, evidence: &Evidence, live: &Live) -> Option<Finding> {
+    const WORDS: [&str; 2] = ["ddress already in use", "EADDRINUSE"];
+    let said = evidence.journals.get(name)?.iter();
+    let mut said = said.filter(|line| WORDS.iter().any(|words| line.contains(words)));
+    let line = said.next_back()?;
+    let (_, host, port) = address(&health.probe).filter(|(family, ..)| *family == Family::Tcp)?;
+    let one = live
+        .listening
+        .iter()
+        .flatten()
+        .find(|one| one.takes(&host, port))?;
+    let other = match &one.owner {
+        Owner::Unit(other) if other != name => other.clone(),
+        Owner::Systemd => "a socket unit".to_owned(),
+        _ => return None,
+    };
+    let mut finding = Finding::error(
+        Area::Health,
+        Depth::Socket,
+        format!("{name} cannot listen at {host}:{port}: {other} holds it"),
+    )
+    .of(name)
+    .why("only one can bind an address; with a .socket unit the program must take the descriptor instead")
+    .next(format!("sudo ss -ltnp 'sport = :{port}'"))
+    .next(format!("systemctl status {other}"));
+    finding.log.push(line.clone());
+    Some(finding)
+}
+
+/// Where health is asked, when that is an address.
+pub(super) fn address(probe: &Probe) -> Option<(Family, String, u16)> {
+    match probe {
+        Probe::Http { url } => {
+            let url = url::Url::parse(url).ok()?;
+            Some((
+                Family::Tcp,
+                url.host_str()?.to_owned(),
+                url.port_or_known_default()?,
+            ))
+        }
+        Probe::Tcp { host, port } => Some((Family::Tcp, host.clone(), *port)),
+        Probe::Unix { socket, .. } => Some((Family::Unix, socket.clone(), 0)),
+        Probe::Command { .. } => None,
+    }
+}
+
+fn badly(
+    service: &Service,
+    health: &Health,
+    said: &str,
+    live: &Live,
+    listening: Option<&Vec<Listening>>,
+) -> Finding {
+    let name = service.unit.as_str();
+    let logs = format!("shipit logs --unit {name}");
+    let plain = |why: &str| {
+        Finding::error(
+            Area::Health,
+            Depth::Answer,
+            format!("{name} runs, but is not well: {said}"),
+        )
+        .why(why)
+        .next(logs.clone())
+    };
+    let (Some((family, host, port)), Some(all)) = (address(&health.probe), listening) else {
+        return plain("a release that answers like this is taken back");
+    };
+    let there = |one: &&Listening| match family {
+        Family::Unix => one.family == Family::Unix && one.address == host,
+        Family::Tcp => one.takes(&host, port),
+    };
+    let asked = match family {
+        Family::Unix => host.clone(),
+        Family::Tcp => format!("{host}:{port}"),
+    };
+    let Some(one) = all.iter().find(there) else {
+        return nobody(name, &asked, family, live, all).next(logs);
+    };
+    match &one.owner {
+        Owner::Unit(other) if other != name && other.ends_with(".service") && family == Family::Tcp => {
+            Finding::error(
+                Area::Health,
+                Depth::Answer,
+                format!("{asked} is held by {other}, not by {name}: {said}"),
+            )
+            .why("the app could not take its port, or health asks somebody else")
+            .next(format!("sudo ss -ltnp 'sport = :{port}'"))
+            .next(logs)
+        }
+        Owner::Systemd if one.waiting > 0 => Finding::error(
+            Area::Health,
+            Depth::Socket,
+            format!("{name} runs, but does not take connections from the socket that systemd holds at {asked}: {} wait in its queue", one.waiting),
+        )
+        .why("the program must accept on the descriptor that it is given (LISTEN_FDS, from 3 on), not open the port itself")
+        .next("shipit unit explain socket-not-taken")
+        .next(logs),
+        _ if one.waiting > 0 => Finding::error(
+            Area::Health,
+            Depth::Answer,
+            format!("{name} listens at {asked} and does not answer: {} connections wait ({said})", one.waiting),
+        )
+        .why("it hangs, or all its workers are busy")
+        .next(logs),
+        _ => plain("it listens, and a release that answers like this is taken back"),
+    }
+}
+
+/// Nobody listens where health is asked. If the service listens elsewhere, one of the two addresses is wrong.
+fn nobody(name: &str, asked: &str, family: Family, live: &Live, all: &[Listening]) -> Finding {
+    let own = owned(name, live, all);
+    if own.is_empty() {
+        let what = format!("{name} runs, but nobody listens at {asked}");
+        return Finding::error(Area::Health, Depth::Answer, what)
+            .why("the program listens later, elsewhere, or never: systemd cannot tell, it only sees a process")
+            .next("sudo ss -ltnp    # who listens where");
+    }
+    let places: Vec<&str> = own.iter().map(|one| one.address.as_str()).collect();
+    let key = if family == Family::Unix {
+        "unix"
+    } else {
+        "url"
+    };
+    Finding::error(
+        Area::Health,
+        Depth::Answer,
+        format!("health asks {asked}, where nobody listens; {name} listens at {}", places.join(" and ")),
+    )
+    .why("the service may be well; the address in deploy.yml or the app's own setting is wrong, and every deploy is taken back")
+    .next(format!("set `{key}` under health of {name} in deploy.yml to where it listens"))
+}
+
+/// The sockets that a service's processes opened, or that its socket units hold.
+pub(super) fn owned<'a>(name: &str, live: &Live, all: &'a [Listening]) -> Vec<&'a Listening> {
+    let triggers = live
+        .unit(name)
+        .and_then(|(_, facts)| facts.show.get("TriggeredBy"))
+        .map_or("", String::as_str);
+    let held: Vec<String> = live
+        .units
+        .iter()
+        .filter(|(unit, _)| triggers.split(' ').any(|by| by == unit.name.as_str()))
+        .flat_map(|(unit, _)| {
+            unit.all("Socket", "ListenStream")
+                .into_iter()
+                .map(|e| e.value.to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    all.iter()
+        .filter(|one| {
+            one.owner == Owner::Unit(name.to_owned())
+                || one.owner == Owner::Systemd
+                    && held
+                        .iter()
+                        .any(|written| crate::observed::same_address(written, one))
+        })
+        .collect()
+}

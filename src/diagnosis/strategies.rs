@@ -1,0 +1,141 @@
+//! What each service can use today, and what is missing for more; and whether a deploy could be carried out.
+
+use super::{Area, Depth, Evidence, Finding};
+use crate::config::{Config, Service, StrategyName};
+use crate::observed::Observed;
+use crate::plan::needs;
+use crate::strategy;
+use crate::unit::rules::Severity;
+
+/// Whether a deploy could be carried out now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deploy {
+    Possible,
+    /// Another switch holds the host; after it.
+    Later,
+    Refused,
+    /// The host was not reached.
+    Unknown,
+}
+
+impl Deploy {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Deploy::Possible => "possible",
+            Deploy::Later => "later",
+            Deploy::Refused => "refused",
+            Deploy::Unknown => "unknown",
+        }
+    }
+}
+
+/// What one service can use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usable {
+    pub unit: String,
+    pub configured: StrategyName,
+    /// Each strategy that this version offers, from the plainest to the best, and what the units lack for it.
+    pub strategies: Vec<(StrategyName, Vec<String>)>,
+    /// What to know about the configured one.
+    pub advice: Vec<String>,
+}
+
+impl Usable {
+    /// What the configured strategy lacks.
+    #[must_use]
+    pub fn lacks(&self) -> &[String] {
+        let own = self
+            .strategies
+            .iter()
+            .find(|(name, _)| *name == self.configured);
+        own.map_or(&[], |(_, lacks)| lacks)
+    }
+}
+
+pub(super) fn usable(config: &Config, evidence: &Evidence) -> Vec<Usable> {
+    let Some(seen) = known(evidence) else {
+        return Vec::new();
+    };
+    let of = |service: &Service| {
+        let lacks = |name: StrategyName| {
+            let mut as_if = service.clone();
+            as_if.strategy = name;
+            (name, strategy::turnover(&as_if, &seen).needs)
+        };
+        Usable {
+            unit: service.unit.as_str().to_owned(),
+            configured: service.strategy,
+            strategies: StrategyName::ALL.map(lacks).to_vec(),
+            advice: strategy::turnover(service, &seen).advice,
+        }
+    };
+    config.services.iter().map(of).collect()
+}
+
+/// The host as observed, with the units that only the second look found.
+fn known(evidence: &Evidence) -> Option<Observed> {
+    let mut seen = evidence.seen.clone()?;
+    if let Some(live) = &evidence.live {
+        for (unit, facts) in &live.units {
+            let known = seen.units.entry(unit.name.to_string()).or_default();
+            if known.is_empty() {
+                known.extend(facts.show.clone());
+            }
+        }
+        for unit in &live.absent {
+            let known = seen.units.entry(unit.clone()).or_default();
+            known
+                .entry("LoadState".into())
+                .or_insert_with(|| "not-found".into());
+        }
+    }
+    Some(seen)
+}
+
+/// What the configured strategies lack, unless an error about the same unit has said it already; and their advice.
+pub(super) fn findings(strategies: &[Usable], found: &[Finding]) -> Vec<Finding> {
+    let mut more = Vec::new();
+    for one in strategies {
+        for lack in one.lacks() {
+            let about = |unit: &String| lack.contains(unit.as_str()) || *unit == one.unit;
+            let said = found.iter().any(|finding| {
+                finding.severity == Severity::Error
+                    && finding.depth <= Depth::Fallout
+                    && finding.unit.as_ref().is_some_and(about)
+            });
+            if !said {
+                more.push(
+                    Finding::error(Area::Strategy, Depth::Strategy, lack)
+                        .of(&one.unit)
+                        .why(format!(
+                            "`{}` cannot be carried out, and a deploy is refused",
+                            one.configured
+                        ))
+                        .next("shipit plan    # once it is mended"),
+                );
+            }
+        }
+        more.extend(one.advice.iter().map(|advice| {
+            Finding::warning(Area::Strategy, Depth::Strategy, advice)
+                .of(&one.unit)
+                .why(format!("it is what `strategy: {}` means", one.configured))
+        }));
+    }
+    more
+}
+
+pub(super) fn deploy(config: &Config, evidence: &Evidence, strategies: &[Usable]) -> Deploy {
+    let Some(seen) = &evidence.seen else {
+        return Deploy::Unknown;
+    };
+    let refused = !needs::lacks(config, seen).is_empty()
+        || needs::current(config, seen).is_some()
+        || needs::migration(config, seen).is_some()
+        || strategies.iter().any(|one| !one.lacks().is_empty());
+    match (refused, &seen.request) {
+        (true, _) => Deploy::Refused,
+        (_, Some(_)) => Deploy::Later,
+        _ => Deploy::Possible,
+    }
+}

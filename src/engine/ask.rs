@@ -1,0 +1,98 @@
+//! Asks a host about the app's units: first what they are, then about what they name. Read-only; judges nothing.
+
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::observed::{Answers, Live, Question, Seen, questions};
+use crate::plan::{guard, needs};
+use crate::remote::{self, Script};
+use crate::unit::merge::Unit;
+
+use super::session::lost_while;
+
+/// The most bytes of questions in one script: a session's command line takes three times as many, and the script is
+/// in it too.
+const MOST: usize = 12_000;
+/// The file systems that a service needs, beside that of the app's root.
+const SPACES: [&str; 4] = ["/var/log", "/var/lib", "/tmp", "/run"];
+
+/// The app's units with all that the host says of them, and those of the repository beside them. Two or three round
+/// trips.
+///
+/// # Errors
+/// When the line is lost, or a script does not end well.
+pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Result<Live, Failure> {
+    let mut wanted = needs::units(config);
+    wanted.extend(repository.iter().map(|unit| unit.name.as_str()));
+    let mut args = vec![config.app.to_string()];
+    args.extend(wanted.iter().map(|unit| (*unit).to_owned()));
+    // A service without its socket may want one: that it is not there must be known.
+    args.extend(config.services.iter().map(|s| s.unit.socket().to_string()));
+    let steps = [Script::units(args), Script::listening([""; 0])];
+    let seen = Seen::parse(&run(host, &steps, "looking at the units")?);
+    let mut asked = questions(&seen);
+    let root = config.root.as_str();
+    asked.push(Question::File(root.to_owned()));
+    asked.push(Question::File(format!("{root}/current")));
+    let roots = guard::files(config);
+    asked.extend(roots.iter().flat_map(|path| Question::about(path)));
+    asked.push(Question::Space(root.to_owned()));
+    asked.extend(SPACES.map(|path| Question::Space(path.to_owned())));
+    for file in &config.shared.files {
+        asked.extend(Question::about(&format!(
+            "{root}/shared/{}",
+            file.path.as_str()
+        )));
+    }
+    let answers = ask(host, &asked)?;
+    let mut live = Live::new(seen, answers, root, &wanted);
+    // The rule is nobody's to read but root's; what it allows was asked of sudo.
+    live.unreadable.retain(|what| !roots.contains(what));
+    for (unit, facts) in &mut live.units {
+        facts.repository = repository.iter().find(|own| own.name == unit.name).cloned();
+    }
+    Ok(live)
+}
+
+/// Asks, in as many scripts as it takes.
+///
+/// # Errors
+/// When the line is lost, or a script does not end well.
+pub fn ask(host: &mut dyn Host, questions: &[Question]) -> Result<Answers, Failure> {
+    let mut answers = Answers::default();
+    let mut rest = questions;
+    while !rest.is_empty() {
+        let mut size = 0;
+        let fits = rest.iter().take_while(|question| {
+            size += question
+                .args()
+                .iter()
+                .map(|arg| arg.len() + 4)
+                .sum::<usize>();
+            size <= MOST
+        });
+        let (now, later) = rest.split_at(fits.count().max(1));
+        let args = now.iter().flat_map(Question::args);
+        let out = run(host, &[Script::facts(args)], "asking about the units")?;
+        answers.extend(Answers::parse(now, &out));
+        rest = later;
+    }
+    Ok(answers)
+}
+
+/// Runs quiet scripts in one session; what they printed, one after the other.
+///
+/// # Errors
+/// When the line is lost, or a script does not end well.
+pub fn run(host: &mut dyn Host, scripts: &[Script], doing: &str) -> Result<Vec<u8>, Failure> {
+    let answers = remote::run(host, None, scripts, None, None, &mut |_| {})
+        .map_err(|lost| lost_while(&lost, doing, "nothing changed"))?;
+    if let Some(failed) = answers.iter().find(|answer| answer.code != 0) {
+        let mut failure = Failure::new(Exit::Untouched, format!("{doing} failed on the host"));
+        let lines = failed.err.iter();
+        failure.why = lines.map(|line| crate::text::shown(line)).collect();
+        return Err(failure.host("nothing changed"));
+    }
+    let out: Vec<Vec<u8>> = answers.into_iter().map(|answer| answer.out).collect();
+    Ok(out.join(&b'\n'))
+}

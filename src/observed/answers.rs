@@ -1,0 +1,175 @@
+//! What `facts.sh` printed, by the question it answers. An answer that did not come, or says `unreadable`, is noted as
+//! such and never taken for absence.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::questions::{self, Question};
+use crate::unit::rules::{Calendar, FileFact};
+
+/// The answers to a list of questions.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    pub users: BTreeMap<String, bool>,
+    pub groups: BTreeMap<String, bool>,
+    /// The groups that each user is in.
+    pub memberships: BTreeMap<String, Vec<String>>,
+    pub calendars: BTreeMap<String, Calendar>,
+    /// What `verify` printed, by unit.
+    pub verify: BTreeMap<String, Vec<String>>,
+    pub exposure: BTreeMap<String, f32>,
+    /// The signals that are handled, by unit.
+    pub signals: BTreeMap<String, u64>,
+    /// Inodes of the sockets that are held, by unit.
+    pub sockets: BTreeMap<String, BTreeSet<u64>>,
+    /// How many processes, by unit.
+    pub tasks: BTreeMap<String, u32>,
+    /// Whether a file that it runs speaks of `sd_notify`, by unit.
+    pub reports: BTreeMap<String, bool>,
+    /// Free and total KiB, by path.
+    pub space: BTreeMap<String, (u64, u64)>,
+    /// What could not be read, in words.
+    pub unreadable: Vec<String>,
+    files: BTreeMap<String, FileFact>,
+}
+
+impl Answers {
+    /// Takes in what the script printed in answer to these questions, in this order.
+    #[must_use]
+    pub fn parse(questions: &[Question], out: &[u8]) -> Self {
+        let mut answers = Self::default();
+        let mut lines: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for line in out.split(|&b| b == b'\n') {
+            let line = String::from_utf8_lossy(line);
+            let (number, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            if let Ok(number) = number.parse() {
+                lines.entry(number).or_default().push(rest.to_owned());
+            }
+        }
+        for (number, question) in questions.iter().enumerate() {
+            let said = lines.remove(&number).unwrap_or_default();
+            if answers.take(question, &said).is_none() {
+                answers.unreadable.push(question.subject());
+            }
+        }
+        answers
+    }
+
+    /// Adds the answers to further questions.
+    pub fn extend(&mut self, more: Self) {
+        self.users.extend(more.users);
+        self.groups.extend(more.groups);
+        self.memberships.extend(more.memberships);
+        self.calendars.extend(more.calendars);
+        self.verify.extend(more.verify);
+        self.exposure.extend(more.exposure);
+        self.signals.extend(more.signals);
+        self.sockets.extend(more.sockets);
+        self.tasks.extend(more.tasks);
+        for (unit, reports) in more.reports {
+            *self.reports.entry(unit).or_default() |= reports;
+        }
+        self.space.extend(more.space);
+        self.unreadable.extend(more.unreadable);
+        self.files.extend(more.files);
+    }
+
+    /// `None`: it could not be read.
+    fn take(&mut self, question: &Question, said: &[String]) -> Option<()> {
+        let first = said.first().map_or("unreadable", String::as_str);
+        match question {
+            Question::File(path) => _ = self.files.insert(path.clone(), file(first)?),
+            Question::User(name) => _ = self.users.insert(name.clone(), yes(first)?),
+            Question::Group(name) => _ = self.groups.insert(name.clone(), yes(first)?),
+            Question::Groups(name) => {
+                let words = first.split(' ').map(str::to_owned).collect();
+                // A user who is not there is in no group: that it is missing is another question's answer.
+                if first != "unreadable" {
+                    self.memberships.insert(name.clone(), words);
+                }
+            }
+            Question::Calendar(expression) => {
+                let calendar = match first {
+                    "elapses" => Calendar::Elapses,
+                    "never" => Calendar::Never,
+                    "invalid" => Calendar::Invalid,
+                    _ => return None,
+                };
+                self.calendars.insert(expression.clone(), calendar);
+            }
+            Question::Verify(unit, _) => {
+                let (head, rest) = said.split_first()?;
+                let lines = rest.iter().filter(|line| !line.is_empty()).cloned();
+                (head == "asked").then(|| self.verify.insert(unit.clone(), lines.collect()))?;
+            }
+            Question::Security(unit) => _ = self.exposure.insert(unit.clone(), first.parse().ok()?),
+            Question::Signals(unit, _) => {
+                let mask = u64::from_str_radix(first, 16).ok()?;
+                self.signals.insert(unit.clone(), mask);
+            }
+            Question::Holds(unit, _) => {
+                let inodes = first.strip_prefix("sockets")?.split_ascii_whitespace();
+                let inodes = inodes.map(str::parse).collect::<Result<_, _>>().ok()?;
+                self.sockets.insert(unit.clone(), inodes);
+            }
+            Question::Tasks(unit, _) => _ = self.tasks.insert(unit.clone(), first.parse().ok()?),
+            // Not there, or no file: another question's answer.
+            Question::Reports(..) if first == "no file" => {}
+            Question::Reports(unit, _) => {
+                let found = match first {
+                    "grep 0" => true,
+                    "grep 1" => false,
+                    _ => return None,
+                };
+                *self.reports.entry(unit.clone()).or_default() |= found;
+            }
+            Question::Space(_) if first == "absent" => {}
+            Question::Space(path) => {
+                let (free, total) = first.split_once(' ')?;
+                let space = (free.parse().ok()?, total.parse().ok()?);
+                self.space.insert(path.clone(), space);
+            }
+        }
+        Some(())
+    }
+
+    /// The fact about a path, with the directories above it as far as they are known.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<FileFact> {
+        let mut fact = self.files.get(path)?.clone();
+        let dirs = questions::above(path).filter_map(|dir| self.files.get(dir));
+        fact.above = dirs
+            .filter(|dir| dir.exists)
+            .map(|dir| (dir.owner.clone(), dir.mode))
+            .collect();
+        Some(fact)
+    }
+}
+
+fn yes(word: &str) -> Option<bool> {
+    match word {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
+}
+
+fn file(said: &str) -> Option<FileFact> {
+    let mut fact = FileFact {
+        exists: false,
+        owner: String::new(),
+        group: String::new(),
+        mode: 0,
+        directory: false,
+        above: Vec::new(),
+    };
+    if said == "absent" {
+        return Some(fact);
+    }
+    let mut words = said.strip_prefix("there ")?.splitn(4, ' ');
+    fact.owner = words.next()?.to_owned();
+    fact.group = words.next()?.to_owned();
+    fact.mode = u32::from_str_radix(words.next()?, 8).ok()?;
+    fact.directory = words.next()? == "directory";
+    fact.exists = true;
+    Some(fact)
+}

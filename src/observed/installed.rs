@@ -1,0 +1,148 @@
+//! The app's units as the host has them, parsed from what `installed.sh` prints. What could not be read is kept as
+//! unreadable: it is never taken for absence.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+
+/// What is at one path.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Content {
+    /// A file, with its bytes.
+    Text(Vec<u8>),
+    /// A link, with where it leads.
+    Link(String),
+    Absent,
+    /// Something that could not be read.
+    #[default]
+    Unreadable,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Installed {
+    /// `systemctl show`; a template is shown as one of its instances.
+    show: BTreeMap<String, String>,
+    /// Its file in `/etc/systemd/system`.
+    pub own: Content,
+    /// Its drop-ins, in the order in which systemd applies them.
+    pub drop_ins: Vec<(String, Content)>,
+}
+
+impl Installed {
+    /// A property; `None` when systemctl did not say it.
+    #[must_use]
+    pub fn show(&self, key: &str) -> Option<&str> {
+        self.show.get(key).map(String::as_str)
+    }
+}
+
+/// A host's units, seen once.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// The number of the user that looked.
+    pub uid: Option<u32>,
+    pub user: String,
+    pub systemd: Option<u32>,
+    /// The apps that shipit deploys to this host.
+    pub apps: Vec<String>,
+    /// Whether all units in `/etc` that are named after the app are among them.
+    pub listed: bool,
+    /// Whether the users that were asked for are there.
+    pub accounts: BTreeMap<String, bool>,
+    pub units: BTreeMap<String, Installed>,
+}
+
+impl Seen {
+    /// Takes in what `installed.sh` printed.
+    #[must_use]
+    pub fn parse(out: &[u8]) -> Self {
+        let mut seen = Self::default();
+        for line in out.split(|&b| b == b'\n') {
+            let line = String::from_utf8_lossy(line);
+            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            match word {
+                "uid" => seen.uid = rest.parse().ok(),
+                "user" => seen.user = rest.into(),
+                "systemd" => seen.systemd = rest.parse().ok(),
+                "guard" => {
+                    let app = rest
+                        .strip_prefix("shipit-")
+                        .and_then(|rest| rest.strip_suffix(".path"));
+                    seen.apps.extend(app.map(str::to_owned));
+                }
+                "show" => {
+                    if let Some((unit, property)) = rest.split_once(' ')
+                        && let Some((key, value)) = property.split_once('=')
+                    {
+                        let unit = seen.units.entry(unit.into()).or_default();
+                        unit.show.insert(key.into(), value.into());
+                    }
+                }
+                "account" => {
+                    if let Some((user, there)) = rest.split_once(' ') {
+                        seen.accounts.insert(user.into(), there == "yes");
+                    }
+                }
+                "listed" => seen.listed = true,
+                "file" => seen.file(rest),
+                _ => {}
+            }
+        }
+        seen
+    }
+
+    fn file(&mut self, rest: &str) {
+        let mut words = rest.split(' ');
+        let (Some(unit), Some(role), Some(path)) = (words.next(), words.next(), words.next())
+        else {
+            return;
+        };
+        let decoded = |text: Option<&str>| {
+            base64::engine::general_purpose::STANDARD
+                .decode(text.unwrap_or_default())
+                .ok()
+        };
+        let content = match words.next() {
+            Some("absent") => Content::Absent,
+            Some("text") => decoded(words.next()).map_or(Content::Unreadable, Content::Text),
+            Some("link") => decoded(words.next()).map_or(Content::Unreadable, |to| {
+                Content::Link(String::from_utf8_lossy(&to).trim_end().to_owned())
+            }),
+            _ => Content::Unreadable,
+        };
+        let unit = self.units.entry(unit.into()).or_default();
+        match role {
+            "own" => unit.own = content,
+            "dropin" => unit.drop_ins.push((path.into(), content)),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_said_of_a_file_is_unreadable_and_never_absent() {
+        let seen = Seen::parse(
+            b"uid 1001\nuser deploy\nguard shipit-acme.path\nshow a.service LoadState=loaded\n\
+              file a.service own /etc/systemd/system/a.service text W1VuaXRdCg==\n\
+              file a.service dropin /etc/x.conf absent\nfile b.service own /x \nfile c.service own /x text *\n\
+              file d.service own /x link L2Rldi9udWxsCg==\nshow e.service LoadState=loaded\n",
+        );
+        assert_eq!(seen.apps, ["acme"]);
+        assert_eq!(
+            seen.units["a.service"].own,
+            Content::Text(b"[Unit]\n".to_vec())
+        );
+        assert_eq!(seen.units["a.service"].drop_ins[0].1, Content::Absent);
+        for unit in ["b.service", "c.service", "e.service"] {
+            assert_eq!(seen.units[unit].own, Content::Unreadable, "{unit}");
+        }
+        assert_eq!(
+            seen.units["d.service"].own,
+            Content::Link("/dev/null".into())
+        );
+    }
+}

@@ -1,0 +1,328 @@
+//! What was seen on the host, parsed from the facts that `observe.sh` prints. A fact that could not be read
+//! is kept as unreadable: it is never taken for absence.
+
+mod answers; // what facts.sh printed
+pub mod installed; // the app's unit files, as installed.sh printed them
+pub mod ledger; // the host's record of releases
+mod listening; // who listens
+mod live; // the app's units with the facts that rules judge by
+mod questions; // what to ask about the things that units name
+mod rule_context; // what rules are told beside a unit's text
+pub mod status; // what status.sh printed
+mod units; // what units.sh printed
+
+pub use answers::Answers;
+pub use listening::{Family, Listening, Owner, in_the_way, same_address};
+pub use live::Live;
+pub use questions::{Question, questions};
+pub use rule_context::{context, strategy};
+pub use units::{Seen, SeenUnit};
+
+use std::collections::BTreeMap;
+
+use ledger::Ledger;
+
+/// The app's root directory on the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Root {
+    /// There is nothing at that path.
+    #[default]
+    Absent,
+    Unreadable,
+    /// It is there, without shipit's layout.
+    Bare,
+    /// The layout is there and another user's; root reads none of it.
+    Foreign,
+    /// The layout is there, but this user cannot write to it.
+    Unwritable,
+    Ready,
+}
+
+/// What `current` is.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Current {
+    /// Not there: nothing was ever live.
+    #[default]
+    Absent,
+    /// A link to this release.
+    Release(String),
+    /// A link to a release that is gone: by hand, for shipit never removes the live one.
+    Gone(String),
+    /// Anything else, in words: shipit does not touch it.
+    Odd(String),
+}
+
+/// A switch that is wanted or under way: who holds the host.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Request {
+    pub run: String,
+    pub by: String,
+    /// `deploy`, `rollback` or `prune`.
+    pub command: String,
+    /// The release that it wants live.
+    pub next: String,
+    /// When it was made, by the maker's clock.
+    pub since: String,
+    pub step: String,
+}
+
+impl Request {
+    /// Takes in the lines of a request, as a script that was refused because of it prints them.
+    #[must_use]
+    pub fn parse(out: &[u8]) -> Self {
+        let mut request = Self::default();
+        for line in out.split(|&b| b == b'\n') {
+            request.take(&String::from_utf8_lossy(line));
+        }
+        request
+    }
+
+    fn take(&mut self, line: &str) {
+        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+        let value = String::from_utf8_lossy(&crate::text::decoded(value)).into_owned();
+        match key {
+            "run" => self.run = value,
+            "by" => self.by = value,
+            "command" => self.command = value,
+            "next" => self.next = value,
+            "since" => self.since = value,
+            _ => {}
+        }
+    }
+}
+
+/// What the host keeps beside a release.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Meta {
+    /// The digest of the tree as it was sent.
+    pub digest: String,
+    /// The state of its migration, if it ever began.
+    pub migration: Option<String>,
+    /// Facts that the client recorded (git revision, who, from where).
+    pub info: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// Tools that are not there.
+    pub missing: Vec<String>,
+    pub systemd: Option<u32>,
+    /// The user we are there.
+    pub user: String,
+    pub uid: Option<u32>,
+    /// The host's clock, in seconds since the epoch.
+    pub time: Option<i64>,
+    pub root: Root,
+    /// Parts of the root that are links or no directories, in words.
+    pub astray: Vec<String>,
+    /// `current`.
+    pub current: Current,
+    /// Free space where releases live, in KiB.
+    pub free_kb: Option<u64>,
+    /// Free inodes there; `None` where the file system does not count them.
+    pub free_inodes: Option<u64>,
+    /// Names in `releases/`, dot names left out.
+    pub releases: Vec<String>,
+    /// What the host keeps beside each.
+    pub meta: BTreeMap<String, Meta>,
+    pub ledger: Ledger,
+    /// The sha256 of the conductor that is there.
+    pub conductor: Option<String>,
+    /// Room for the next rollback is kept.
+    pub spare: bool,
+    pub request: Option<Request>,
+    /// What stands in the place of the request and is none: `fifo`, `symbolic link`, as stat(1) calls it.
+    pub odd_request: Option<String>,
+    /// The run that left the host degraded.
+    pub degraded: Option<String>,
+    /// Properties of units, by unit and name.
+    pub units: BTreeMap<String, BTreeMap<String, String>>,
+    /// Which sudo lines this user may run.
+    pub may: BTreeMap<String, bool>,
+    /// Things that could not be read.
+    pub unreadable: Vec<String>,
+    /// The app's units with their files, where they were asked for.
+    pub installed: Option<installed::Seen>,
+}
+
+impl Observed {
+    /// Takes in what `observe.sh` printed.
+    #[must_use]
+    pub fn parse(out: &[u8]) -> Self {
+        let mut seen = Self::default();
+        for line in out.split(|&b| b == b'\n') {
+            let line = String::from_utf8_lossy(line);
+            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            seen.take(word, rest);
+        }
+        seen
+    }
+
+    fn take(&mut self, word: &str, rest: &str) {
+        match word {
+            "missing" => self.missing.push(rest.into()),
+            "systemd" => self.systemd = rest.parse().ok(),
+            "user" => self.user = rest.into(),
+            "uid" => self.uid = rest.parse().ok(),
+            "time" => self.time = rest.parse().ok(),
+            "root" => {
+                self.root = match rest {
+                    "absent" => Root::Absent,
+                    "bare" => Root::Bare,
+                    "foreign" => Root::Foreign,
+                    "unwritable" => Root::Unwritable,
+                    "ready" => Root::Ready,
+                    _ => Root::Unreadable,
+                };
+            }
+            "astray" => self.astray.push(crate::text::shown(rest.as_bytes())),
+            "current" => self.current = current(rest, &self.current),
+            "free_kb" => self.free_kb = rest.parse().ok(),
+            "free_inodes" => self.free_inodes = rest.parse().ok(),
+            "release" if !rest.starts_with('.') => self.releases.push(rest.into()),
+            "digest" | "migration" | "info" => self.take_meta(word, rest),
+            "ledger" => self.ledger.push(rest),
+            "epoch" => self.ledger.counted = rest.parse().ok(),
+            "conductor" => self.conductor = Some(rest.into()),
+            "spare" => self.spare = true,
+            "request" => self.request.get_or_insert_default().take(rest),
+            "odd_request" => self.odd_request = Some(rest.into()),
+            "request_step" => {
+                if let Some(request) = &mut self.request {
+                    request.step = rest.split_once(' ').map_or(rest, |(_, step)| step).into();
+                }
+            }
+            "degraded" => self.degraded = Some(rest.into()),
+            "unit" => {
+                if let Some((unit, property)) = rest.split_once(' ')
+                    && let Some((name, value)) = property.split_once('=')
+                {
+                    self.units
+                        .entry(unit.into())
+                        .or_default()
+                        .insert(name.into(), value.into());
+                }
+            }
+            "may" | "maynot" => {
+                self.may.insert(rest.into(), word == "may");
+            }
+            "unreadable" => self.unreadable.push(rest.into()),
+            _ => {}
+        }
+    }
+
+    fn take_meta(&mut self, word: &str, rest: &str) {
+        let Some((id, value)) = rest.split_once(' ') else {
+            return;
+        };
+        let meta = self.meta.entry(id.into()).or_default();
+        match word {
+            "digest" => meta.digest = value.into(),
+            "migration" => meta.migration = value.split(' ').next().map(Into::into),
+            _ => {
+                if let Some((key, value)) = value.split_once('=') {
+                    let value = String::from_utf8_lossy(&crate::text::decoded(value)).into_owned();
+                    meta.info.insert(key.into(), value);
+                }
+            }
+        }
+    }
+
+    /// A property of a unit; empty where it was not seen.
+    #[must_use]
+    pub fn property(&self, unit: &str, name: &str) -> &str {
+        self.units
+            .get(unit)
+            .and_then(|p| p.get(name))
+            .map_or("", String::as_str)
+    }
+
+    /// Whether a run could not go back and nobody is at work on it now: a person is needed.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.degraded.is_some() && self.request.is_none()
+    }
+
+    /// The release that is live.
+    #[must_use]
+    pub fn live(&self) -> Option<&str> {
+        match &self.current {
+            Current::Release(id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
+fn current(rest: &str, before: &Current) -> Current {
+    let (kind, target) = rest.split_once(' ').unwrap_or((rest, ""));
+    match (kind, target) {
+        ("absent", _) => Current::Absent,
+        ("dangling", _) => match before {
+            Current::Release(id) => Current::Gone(id.clone()),
+            other => other.clone(),
+        },
+        ("link", "unreadable") => Current::Odd("a link that cannot be read".into()),
+        ("link", to) => match to.trim_end_matches('/').strip_prefix("releases/") {
+            // It becomes a word of the request: a space in it would be another word.
+            Some(id)
+                if !id.is_empty()
+                    && !id.starts_with(['.', '-'])
+                    && id
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) =>
+            {
+                Current::Release(id.into())
+            }
+            _ => Current::Odd(format!("a link to {}", crate::text::shown(to.as_bytes()))),
+        },
+        ("directory", _) => Current::Odd("a directory".into()),
+        _ => Current::Odd("a file".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_become_what_they_say_and_nothing_else() {
+        let seen = Observed::parse(
+            b"root ready\ncurrent link releases/20260101-000000\nfree_kb 100\nrelease 20260101-000000\nrelease .in-x\n\
+              digest 20260101-000000 abc\nmigration 20260101-000000 ok run\nunit a.service LoadState=loaded\n\
+              request run r1\nrequest by me\\0040@here\nrequest_step 12 step switch flip started\nmay /bin/x y\n",
+        );
+        assert_eq!(seen.live(), Some("20260101-000000"));
+        assert_eq!(seen.releases, ["20260101-000000"]);
+        assert_eq!(
+            seen.meta["20260101-000000"].migration.as_deref(),
+            Some("ok")
+        );
+        assert_eq!(seen.property("a.service", "LoadState"), "loaded");
+        let request = seen.request.unwrap_or_default();
+        assert_eq!(
+            (request.by.as_str(), request.step.as_str()),
+            ("me @here", "step switch flip started")
+        );
+        assert!(seen.may["/bin/x y"]);
+    }
+
+    #[test]
+    fn a_current_that_is_not_a_link_into_releases_is_odd() {
+        for odd in [
+            "link /srv/x",
+            "link ../x",
+            "directory",
+            "file",
+            "link releases/.in-x",
+            "link unreadable",
+            "link releases/a b",
+            "link releases/",
+            "link releases/-rf",
+        ] {
+            let seen = Observed::parse(format!("current {odd}\n").as_bytes());
+            assert!(matches!(seen.current, Current::Odd(_)), "{odd}");
+        }
+        let seen = Observed::parse(b"current link releases/a\ncurrent dangling\n");
+        assert_eq!(seen.current, Current::Gone("a".into()));
+    }
+}

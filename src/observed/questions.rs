@@ -1,0 +1,219 @@
+//! What to ask the host about the things that its units name: files with all directories above, accounts, calendar
+//! expressions, processes. The answers are `answers`'s.
+
+use std::collections::BTreeSet;
+
+use super::units::Seen;
+use crate::unit::merge::Unit;
+use crate::unit::specifier::{self, Place};
+
+/// One question; `facts.sh` says what the answer looks like.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// Owner, group, mode and kind of a path.
+    File(String),
+    /// Whether a user is there.
+    User(String),
+    /// Whether a group is there.
+    Group(String),
+    /// The groups that a user is in.
+    Groups(String),
+    /// Whether an expression of `OnCalendar=` comes true.
+    Calendar(String),
+    /// What `systemd-analyze verify` says of a unit, by its file.
+    Verify(String, String),
+    Security(String),
+    /// The signals that a unit's main process handles, by its number.
+    Signals(String, String),
+    /// The sockets that a unit's processes hold, by its cgroup.
+    Holds(String, String),
+    /// How many processes a unit has, by its cgroup.
+    Tasks(String, String),
+    /// Whether a file that a unit runs speaks of `sd_notify`.
+    Reports(String, String),
+    /// Free and total KiB where a path lies.
+    Space(String),
+}
+
+impl Question {
+    /// Everything about one path: it, and the directories above it.
+    pub fn about(path: &str) -> impl Iterator<Item = Self> {
+        let above = above(path).map(|dir| Question::File(dir.to_owned()));
+        std::iter::once(Question::File(path.to_owned())).chain(above)
+    }
+
+    /// The two arguments that `facts.sh` takes.
+    #[must_use]
+    pub fn args(&self) -> [&str; 2] {
+        match self {
+            Question::File(path) => ["file", path],
+            Question::User(name) => ["user", name],
+            Question::Group(name) => ["group", name],
+            Question::Groups(name) => ["groups", name],
+            Question::Calendar(expression) => ["calendar", expression],
+            Question::Verify(_, path) => ["verify", path],
+            Question::Security(unit) => ["security", unit],
+            Question::Signals(_, pid) => ["signals", pid],
+            Question::Holds(_, cgroup) => ["holds", cgroup],
+            Question::Tasks(_, cgroup) => ["tasks", cgroup],
+            Question::Reports(_, path) => ["reports", path],
+            Question::Space(path) => ["space", path],
+        }
+    }
+
+    /// What it is about, for a sentence about its not being readable.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Question::File(path) | Question::Space(path) => path.clone(),
+            Question::User(name) | Question::Groups(name) => format!("the user {name}"),
+            Question::Group(name) => format!("the group {name}"),
+            Question::Calendar(expression) => format!("the times of {expression}"),
+            Question::Verify(unit, _) => format!("systemd-analyze verify {unit}"),
+            Question::Security(unit) => format!("systemd-analyze security {unit}"),
+            Question::Signals(unit, _) => format!("the signals that {unit} handles"),
+            Question::Holds(unit, _) => format!("the sockets that {unit} holds"),
+            Question::Tasks(unit, _) => format!("the processes of {unit}"),
+            Question::Reports(_, path) => path.clone(),
+        }
+    }
+}
+
+/// What to ask about these units; each question once.
+#[must_use]
+pub fn questions(seen: &Seen) -> Vec<Question> {
+    let mut all = BTreeSet::new();
+    for one in &seen.units {
+        let name = one.unit.name.as_str().to_owned();
+        let show = |key: &str| one.show.get(key).map_or("", String::as_str);
+        for (_, path) in paths(&one.unit) {
+            all.extend(Question::about(&path));
+        }
+        for (user, _) in one.unit.words("Service", "User") {
+            if plain(&user) {
+                all.insert(Question::Groups(user.clone()));
+                all.insert(Question::User(user));
+            }
+        }
+        for key in ["Group", "SupplementaryGroups"] {
+            let words = one.unit.words("Service", key).into_iter();
+            all.extend(
+                words
+                    .filter(|(group, _)| plain(group))
+                    .map(|(group, _)| Question::Group(group)),
+            );
+        }
+        for entry in one.unit.all("Timer", "OnCalendar") {
+            all.insert(Question::Calendar(entry.value.to_owned()));
+        }
+        let file = one.unit.files.first().filter(|_| !one.unit.is_masked());
+        all.extend(file.map(|file| Question::Verify(name.clone(), file.path.clone())));
+        if one.unit.name.kind() == "service"
+            && show("LoadState") == "loaded"
+            && !one.unit.name.is_template()
+        {
+            all.insert(Question::Security(name.clone()));
+        }
+        let run = programs(&one.unit).into_iter();
+        all.extend(run.map(|path| Question::Reports(name.clone(), path)));
+        if one.unit.name.kind() == "service" && show("ControlGroup").starts_with('/') {
+            let cgroup = show("ControlGroup").to_owned();
+            all.insert(Question::Tasks(name.clone(), cgroup));
+        }
+        let pid = show("MainPID");
+        if !pid.is_empty() && pid != "0" && pid.bytes().all(|b| b.is_ascii_digit()) {
+            all.insert(Question::Signals(name.clone(), pid.to_owned()));
+            if show("TriggeredBy").contains(".socket") && show("ControlGroup").starts_with('/') {
+                all.insert(Question::Holds(name, show("ControlGroup").to_owned()));
+            }
+        }
+    }
+    all.into_iter().collect()
+}
+
+/// A name that getent looks up as such: not a number, not a specifier.
+fn plain(name: &str) -> bool {
+    !name.contains('%') && !name.starts_with('-') && !name.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The directories above a path, the nearest first.
+pub(super) fn above(path: &str) -> impl Iterator<Item = &str> {
+    std::path::Path::new(path)
+        .ancestors()
+        .skip(1)
+        .filter_map(std::path::Path::to_str)
+        .filter(|dir| !dir.is_empty())
+}
+
+/// The files that may hold the program: what `ExecStart=` runs, and the script that an interpreter is given.
+fn programs(unit: &Unit) -> Vec<String> {
+    let commands = unit.commands("ExecStart");
+    let Some((command, _)) = commands.first() else {
+        return Vec::new();
+    };
+    let place = Place {
+        fragment: unit.files.first().map(|file| file.path.clone()),
+        ..Place::system()
+    };
+    let directory = unit.service("WorkingDirectory").trim_start_matches('-');
+    let script = command.words().find(|word| !word.starts_with('-'));
+    let script = script.map(|word| match word.starts_with('/') {
+        true => word.to_owned(),
+        false => format!("{directory}/{word}"),
+    });
+    [Some(command.program.clone()), script]
+        .into_iter()
+        .flatten()
+        .filter_map(|text| specifier::expand(&text, &unit.name, &place).ok())
+        .filter(|path| path.starts_with('/') && !path.contains(['$', '\n']))
+        .collect()
+}
+
+/// The absolute paths that a unit names: as rules ask for them (as written, without marks), and as systemd resolves
+/// them.
+pub(super) fn paths(unit: &Unit) -> Vec<(String, String)> {
+    const MARKED: [&str; 7] = [
+        "EnvironmentFile",
+        "PIDFile",
+        "WorkingDirectory",
+        "RootDirectory",
+        "ReadWritePaths",
+        "ReadOnlyPaths",
+        "InaccessiblePaths",
+    ];
+    let mut written: Vec<String> = Vec::new();
+    for (command, _) in unit.every_command() {
+        written.extend(command.words().map(str::to_owned));
+        written.push(command.program);
+    }
+    for key in MARKED {
+        let words = if key == "EnvironmentFile" || key == "WorkingDirectory" || key == "PIDFile" {
+            let entries = unit.all("Service", key).into_iter();
+            entries.map(|entry| entry.value.to_owned()).collect()
+        } else {
+            let words = unit.words("Service", key).into_iter();
+            words.map(|(word, _)| word).collect::<Vec<_>>()
+        };
+        let bare = |word: &String| word.trim_start_matches(['-', '+']).to_owned();
+        written.extend(words.iter().map(bare));
+    }
+    for entry in unit.all("Service", "LoadCredential") {
+        written.extend(entry.value.split_once(':').map(|(_, path)| path.to_owned()));
+    }
+    let place = Place {
+        fragment: unit.files.first().map(|file| file.path.clone()),
+        ..Place::system()
+    };
+    let mut paths: Vec<(String, String)> = written
+        .into_iter()
+        .filter_map(|text| {
+            let path = specifier::expand(&text, &unit.name, &place).ok()?;
+            // A pattern names many files; a variable is not known here.
+            let one = path.starts_with('/') && !path.contains(['*', '?', '[', '$', '\n']);
+            one.then_some((text, path))
+        })
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}

@@ -1,0 +1,206 @@
+//! What `status` asks beside what every command looks at: health now, which release a process runs from, sockets, timers,
+//! who deployed. Parsed from what `glance.sh` prints; pure.
+
+use std::collections::BTreeMap;
+
+use super::{Current, Observed};
+
+/// A second look at a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    /// Seconds since the host was booted.
+    pub uptime: Option<i64>,
+    /// Health by unit: `Ok`, or what was wrong with the answer.
+    pub health: BTreeMap<String, Result<(), String>>,
+    /// The release that a unit's process was seen to run from.
+    from: BTreeMap<String, String>,
+    pub listens: BTreeMap<String, Vec<String>>,
+    /// Properties of timers and of what they start, by timer.
+    pub timers: BTreeMap<String, BTreeMap<String, String>>,
+    /// Who asked for a run.
+    pub by: BTreeMap<String, String>,
+    /// Lives that a run found well: run, unit, invocation; oldest first.
+    verdicts: Vec<(String, String, String)>,
+    /// Things that could not be read.
+    pub unreadable: Vec<String>,
+}
+
+impl Glance {
+    /// Takes in what `glance.sh` printed.
+    #[must_use]
+    pub fn parse(out: &[u8]) -> Self {
+        let mut glance = Self::default();
+        for line in out.split(|&b| b == b'\n') {
+            let line = String::from_utf8_lossy(line);
+            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            glance.take(word, rest);
+        }
+        glance
+    }
+
+    fn take(&mut self, word: &str, rest: &str) {
+        let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
+        match word {
+            "uptime" => self.uptime = rest.parse().ok(),
+            "health" => {
+                let health = match value.split_once(' ') {
+                    None if value == "ok" => Ok(()),
+                    Some((_, why)) => Err(why.to_owned()),
+                    None => Err("no answer".to_owned()),
+                };
+                self.health.insert(name.into(), health);
+            }
+            "from" => _ = self.from.insert(name.into(), value.into()),
+            "listens" => self
+                .listens
+                .entry(name.into())
+                .or_default()
+                .push(value.into()),
+            "timer" => {
+                if let Some((key, value)) = value.split_once('=') {
+                    let timer = self.timers.entry(name.into()).or_default();
+                    timer.insert(key.into(), value.into());
+                }
+            }
+            "by" => {
+                let by = String::from_utf8_lossy(&crate::text::decoded(value)).into_owned();
+                self.by.insert(name.into(), by);
+            }
+            "verdict" => {
+                if let Some((unit, life)) = value.split_once(' ') {
+                    self.verdicts.push((name.into(), unit.into(), life.into()));
+                }
+            }
+            "unreadable" => self.unreadable.push(rest.into()),
+            _ => {}
+        }
+    }
+
+    /// The release that a unit's process runs from, as far as it can be known: seen in /proc; or it is the very life that a
+    /// switch found well; or it began after the last flip. Else nobody can say.
+    #[must_use]
+    pub fn release(&self, seen: &Observed, unit: &str) -> Option<String> {
+        if let Some(id) = self.from.get(unit) {
+            return Some(id.clone());
+        }
+        let life = seen.property(unit, "InvocationID");
+        let flips = || seen.ledger.entries.iter().filter(|e| e.event == "live");
+        let found = self
+            .verdicts
+            .iter()
+            .rfind(|(_, of, id)| of == unit && id == life);
+        if let Some((run, ..)) = found
+            && let Some(flip) = flips().rfind(|e| e.run == *run)
+        {
+            return Some(flip.release.clone());
+        }
+        let (Current::Release(id), Some(flip)) = (&seen.current, flips().next_back()) else {
+            return None;
+        };
+        let flipped = chrono::DateTime::parse_from_rfc3339(&flip.at).ok()?;
+        let began = point(seen.property(unit, "ExecMainStartTimestamp"))?;
+        (flip.release == *id && began > flipped.timestamp()).then(|| id.clone())
+    }
+
+    /// When a timer fires next, in seconds since the epoch; `None` when it does not, or when it cannot be told.
+    #[must_use]
+    pub fn next(&self, seen: &Observed, timer: &str) -> Option<i64> {
+        let of = |key: &str| self.timers.get(timer)?.get(key).map(String::as_str);
+        let wall = of("NextElapseUSecRealtime").and_then(point);
+        let since_boot = of("NextElapseUSecMonotonic")
+            .and_then(span)
+            .filter(|s| *s > 0);
+        let since_boot = match (since_boot, seen.time, self.uptime) {
+            (Some(at), Some(now), Some(uptime)) => Some(now - uptime + at),
+            _ => None,
+        };
+        [wall, since_boot].into_iter().flatten().min()
+    }
+}
+
+/// `Sat 2026-11-21 05:43:50 UTC`, as systemctl shows a point in time with TZ=UTC, in seconds since the epoch.
+#[must_use]
+pub fn point(text: &str) -> Option<i64> {
+    let text = text.split_once(' ')?.1.strip_suffix(" UTC")?;
+    let at = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok()?;
+    Some(at.and_utc().timestamp())
+}
+
+/// `1d 2h 3min 4.5s`, as systemctl shows a span (systemd.time(7)), in whole seconds.
+fn span(text: &str) -> Option<i64> {
+    let mut seconds = 0.0;
+    for word in text.split(' ') {
+        let at = word.find(|c: char| c.is_ascii_alphabetic())?;
+        let number: f64 = word[..at].parse().ok()?;
+        seconds += number
+            * match &word[at..] {
+                "us" => 1e-6,
+                "ms" => 1e-3,
+                "s" => 1.0,
+                "min" => 60.0,
+                "h" => 3600.0,
+                "d" => 86_400.0,
+                "w" => 604_800.0,
+                // The mean month and year of systemd.time(7).
+                "month" => 2_629_800.0,
+                "y" => 31_557_600.0,
+                _ => return None,
+            };
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "seconds of a span fit")]
+    Some(seconds as i64)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const LEDGER: &str = "current link releases/b\nledger 2026-11-21T05:00:00Z 1 r1 live a\nledger 2026-11-21T06:00:00Z 2 r2 live b\n";
+
+    fn release(facts: &str, glance: &str) -> Option<String> {
+        let seen = Observed::parse(format!("{LEDGER}{facts}").as_bytes());
+        Glance::parse(glance.as_bytes()).release(&seen, "a.service")
+    }
+
+    #[test]
+    fn what_a_process_runs_from_is_said_only_when_it_is_known() {
+        let began = |at: &str| {
+            format!(
+                "unit a.service ExecMainStartTimestamp=Sat 2026-11-21 {at} UTC\nunit a.service InvocationID=i1\n"
+            )
+        };
+        assert_eq!(release("", "from a.service a\n").as_deref(), Some("a"));
+        let verdict = "verdict r1 a.service i1\n";
+        assert_eq!(release(&began("05:00:01"), verdict).as_deref(), Some("a"));
+        assert_eq!(release(&began("05:00:01"), ""), None);
+        assert_eq!(
+            release(&began("06:00:00"), ""),
+            None,
+            "the second of the flip"
+        );
+        assert_eq!(release(&began("06:00:01"), "").as_deref(), Some("b"));
+        assert_eq!(release("", ""), None);
+        // A reload keeps the life: the last run that saw it counts.
+        let both = "verdict r1 a.service i1\nverdict r2 a.service i1\n";
+        assert_eq!(release(&began("05:00:01"), both).as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn the_next_run_of_a_timer_is_the_nearer_of_its_clocks() {
+        let seen = Observed::parse(b"time 1000000\n");
+        let glance = |wall: &str, boot: &str| {
+            let text = format!(
+                "uptime 100\ntimer t NextElapseUSecRealtime={wall}\ntimer t NextElapseUSecMonotonic={boot}\n"
+            );
+            Glance::parse(text.as_bytes()).next(&seen, "t")
+        };
+        assert_eq!(glance("Thu 1970-01-01 00:00:10 UTC", ""), Some(10));
+        assert_eq!(glance("", "1min 50.2s"), Some(1_000_010));
+        assert_eq!(glance("n/a", "infinity"), None);
+        assert_eq!(
+            span("1month 1d 2h 3min 4.5s 6ms"),
+            Some(2_629_800 + 86_400 + 7_384)
+        );
+    }
+}

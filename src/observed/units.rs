@@ -1,0 +1,111 @@
+//! The app's units as `units.sh` printed them: properties, files, listeners. Takes words in; asks nothing further.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+
+use super::listening::{Family, Listening};
+use crate::unit::merge::Unit;
+use crate::unit::name::UnitName;
+use crate::unit::parse::File;
+
+/// One unit of the host.
+#[derive(Clone, Debug)]
+pub struct SeenUnit {
+    /// The files that systemd has loaded it from, as they are on disk now. Without a file, systemd has none.
+    pub unit: Unit,
+    /// `systemctl show`: what systemd has loaded, which may be older than the files.
+    pub show: BTreeMap<String, String>,
+}
+
+/// What `units.sh` saw.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The units, in the order in which they were found.
+    pub units: Vec<SeenUnit>,
+    pub systemd: Option<u32>,
+    pub processors: Option<u32>,
+    pub uptime: Option<f64>,
+    /// Who listens; `None` when `ss` could not be asked.
+    pub listening: Option<Vec<Listening>>,
+    /// What could not be read, in words.
+    pub unreadable: Vec<String>,
+}
+
+impl Seen {
+    /// Takes in what the script printed. A line that is not one of its own is dropped.
+    #[must_use]
+    pub fn parse(out: &[u8]) -> Self {
+        let mut seen = Self::default();
+        let mut listening = Vec::new();
+        let mut asked = false;
+        for line in out.split(|&b| b == b'\n') {
+            let line = String::from_utf8_lossy(line);
+            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            match word {
+                "systemd" => seen.systemd = rest.parse().ok(),
+                "processors" => seen.processors = rest.parse().ok(),
+                "uptime" => seen.uptime = rest.parse().ok(),
+                "unit" => seen.units.extend(UnitName::new(rest).map(|name| SeenUnit {
+                    unit: Unit {
+                        name,
+                        files: Vec::new(),
+                    },
+                    show: BTreeMap::new(),
+                })),
+                "show" => {
+                    if let (Some(unit), Some((key, value))) =
+                        (seen.units.last_mut(), rest.split_once('='))
+                    {
+                        unit.show.insert(key.into(), value.into());
+                    }
+                }
+                "file" => seen.take_file(rest),
+                "tcp" => listening.extend(Listening::parse(Family::Tcp, rest)),
+                "unix" => listening.extend(Listening::parse(Family::Unix, rest)),
+                "listening" => asked = true,
+                "unreadable" => seen.unreadable.push(rest.into()),
+                _ => {}
+            }
+        }
+        seen.listening = asked.then_some(listening);
+        seen
+    }
+
+    fn take_file(&mut self, rest: &str) {
+        let Some((packed, path)) = rest.split_once(' ') else {
+            return;
+        };
+        let Some(unit) = self.units.last_mut() else {
+            return;
+        };
+        match base64::engine::general_purpose::STANDARD.decode(packed) {
+            Ok(bytes) => unit.unit.files.push(File::parse(path, &bytes)),
+            Err(_) => self.unreadable.push(format!("file {path}")),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_its_files_in_order_and_what_systemd_loaded() {
+        let seen = Seen::parse(
+            b"unit a.service\nshow LoadState=loaded\nshow Environment=A=1 B=2\nfile W1NlcnZpY2VdCk5pY2U9MQo= /etc/a.service\n\
+              file W1NlcnZpY2VdCk5pY2U9Mgo= /etc/a.service.d/x y.conf\nunreadable file /etc/secret.conf\n\
+              unit b.service\nshow LoadState=masked\nfile  /etc/b.service\nunit ../c\nshow A=b\n",
+        );
+        let [a, b] = &seen.units[..] else {
+            panic!("{seen:?}")
+        };
+        assert_eq!(a.unit.service("Nice"), "2");
+        assert_eq!(a.unit.files[1].path, "/etc/a.service.d/x y.conf");
+        assert_eq!(a.show["Environment"], "A=1 B=2");
+        assert!(b.unit.is_masked());
+        assert_eq!(seen.unreadable, ["file /etc/secret.conf"]);
+        assert!(seen.listening.is_none(), "not asked is not nobody");
+    }
+}

@@ -1,0 +1,182 @@
+//! Whether a deploy or a rollback finds the units that it was made for. Pure; what is done about it is `units_drift` of
+//! deploy.yml.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Difference, PLACE, compare};
+use crate::config::{Config, UnitsDrift};
+use crate::failure::{Exit, Failure};
+use crate::observed::Observed;
+use crate::observed::installed::{Content, Seen};
+use crate::unit::compare::meaning;
+use crate::unit::merge::Unit;
+use crate::unit::name::UnitName;
+use crate::unit::parse::File;
+
+/// What is said, or refused, when the host's units are not the repository's.
+///
+/// # Errors
+/// A [`Failure`] under `units_drift: refuse`; nothing was sent.
+pub fn drift(
+    config: &Config,
+    repository: &[Unit],
+    seen: &Observed,
+) -> Result<Vec<String>, Failure> {
+    let unread = Seen::default();
+    let there = seen.installed.as_ref().unwrap_or(&unread);
+    let mut said = Vec::new();
+    for unit in compare(repository, there) {
+        let deployed = config
+            .services
+            .iter()
+            .any(|service| service.unit.as_str() == unit.name.as_str());
+        for difference in unit.differences.iter().filter(|d| d.counts()) {
+            // The plan says it already, of the services it turns over.
+            let told = *difference == Difference::Stale && deployed;
+            if !told || config.units.drift == UnitsDrift::Refuse {
+                said.push(format!("{} {}", unit.name, difference.words()));
+            }
+        }
+    }
+    decide(
+        config,
+        said,
+        "the host's units are not those of this repository",
+    )
+}
+
+/// The same for a release that is on the host already: what counts is what it was made for.
+///
+/// # Errors
+/// As [`drift`].
+pub fn drift_since(
+    config: &Config,
+    seen: &Observed,
+    release: &str,
+) -> Result<Vec<String>, Failure> {
+    let said = since(config, seen, release);
+    decide(
+        config,
+        said,
+        &format!("the host's units are not those that {release} was made for"),
+    )
+}
+
+/// The same for a rollback, which is never refused: going back matters more.
+#[must_use]
+pub fn drift_since_told(config: &Config, seen: &Observed, release: &str) -> Vec<String> {
+    let mut said = since(config, seen, release);
+    if config.units.drift == UnitsDrift::Ignore || said.is_empty() {
+        return Vec::new();
+    }
+    let revision = seen
+        .meta
+        .get(release)
+        .and_then(|meta| meta.info.get("revision"))
+        // It is told as a line to type.
+        .filter(|revision| revision.chars().all(|c| c.is_ascii_hexdigit()));
+    if let Some(revision) = revision {
+        said.push(format!(
+            "a rollback leaves units as they are; its own: git checkout {revision} -- {} && {}",
+            shown_dir(config),
+            config.host.as_root("shipit unit install")
+        ));
+    }
+    said
+}
+
+fn shown_dir(config: &Config) -> String {
+    let dir = &config.units.dir;
+    dir.strip_prefix(&config.dir)
+        .unwrap_or(dir)
+        .display()
+        .to_string()
+}
+
+fn decide(config: &Config, said: Vec<String>, what: &str) -> Result<Vec<String>, Failure> {
+    match config.units.drift {
+        UnitsDrift::Ignore => Ok(Vec::new()),
+        UnitsDrift::Refuse if !said.is_empty() => {
+            let mut failure = Failure::new(Exit::Untouched, what)
+                .host("nothing was sent, nothing changed")
+                .next("shipit unit diff")
+                .next(config.host.as_root("shipit unit install"));
+            failure.why = said;
+            Err(failure)
+        }
+        _ => Ok(said),
+    }
+}
+
+/// The units that a release was made for and the host does not have like that.
+fn since(config: &Config, seen: &Observed, release: &str) -> Vec<String> {
+    let Some(recorded) = seen
+        .meta
+        .get(release)
+        .and_then(|meta| meta.info.get("units"))
+    else {
+        return Vec::new();
+    };
+    let unread = Seen::default();
+    let there = seen.installed.as_ref().unwrap_or(&unread);
+    let recorded: BTreeMap<&str, &str> = recorded
+        .split(' ')
+        .filter_map(|pair| pair.split_once('='))
+        .collect();
+    let said = |(name, then): (&str, &str)| {
+        let after_app = name
+            .strip_prefix(config.app.as_str())
+            .is_some_and(|rest| rest.starts_with(['.', '-', '@']));
+        // All that are named after the app were told: one that was not is not there.
+        let untold = (there.listed && after_app).then_some(&Content::Absent);
+        match there.units.get(name).map(|unit| &unit.own).or(untold) {
+            Some(Content::Text(text)) => {
+                let now = Unit {
+                    name: UnitName::new(name)?,
+                    files: vec![File::parse(PLACE, text)],
+                };
+                (fingerprint(&now) != then).then(|| {
+                    format!("{name} on the host is not the one that {release} was made for")
+                })
+            }
+            Some(Content::Absent) => Some(format!(
+                "{name} is not on the host, and {release} was made for it"
+            )),
+            Some(Content::Link(_)) => Some(format!(
+                "{name} is a link on the host; {release} was made for a file"
+            )),
+            Some(Content::Unreadable) | None => Some(format!(
+                "{name} could not be read on the host; {release} was made for it"
+            )),
+        }
+    };
+    recorded.into_iter().filter_map(said).collect()
+}
+
+/// What units mean, as words that are kept with a release: `NAME=16 hex digits`, separated by spaces. A change of
+/// comments changes nothing.
+#[must_use]
+pub fn fingerprints(units: &[Unit]) -> String {
+    units
+        .iter()
+        .map(|unit| format!("{}={}", unit.name, fingerprint(unit)))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn fingerprint(unit: &Unit) -> String {
+    let mut hash = Sha256::new();
+    for (section, key, value) in meaning(unit) {
+        for word in [section, key, value] {
+            hash.update(word);
+            hash.update([0]);
+        }
+    }
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}

@@ -1,0 +1,18 @@
+//! What is here to be shipped: a directory or an archive becomes a manifest, its warnings, or everything that is
+//! wrong with it. Nothing here knows of a host.
+
+mod archive; // an archive that CI made, unpacked and from then on a directory
+mod exclude; // what stays at home: patterns, matched against paths
+pub mod git_ignored; // files that git ignores and that would be shipped
+mod links; // where a symlink leads, worked out without following it
+mod problem; // what cannot be shipped, in words
+mod scan; // a source -> its manifest, its warnings, or everything that is wrong with it
+mod spool; // a private directory for an archive's content
+mod tar_read; // a tar stream read member by member, as GNU tar reads it or not at all
+mod unpack; // members written into a spool, one after another
+mod walk; // directories opened one component at a time, so that no symlink is ever followed
+mod warnings; // what a person should know about a tree that can be shipped
+
+pub use exclude::{BadPattern, Exclude};
+pub use scan::{Scanned, Source, scan};
+pub(crate) use walk::{Parents, Stamp, Tree, unchanged};

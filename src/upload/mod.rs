@@ -1,0 +1,6 @@
+//! How a release travels: a scanned source becomes a compressed tar stream. Nothing here knows of a host.
+
+mod pack; // a scanned source -> a gzip-compressed tar stream
+mod tar_write; // one member of a tar stream, as bytes
+
+pub use pack::{Changed, Pack};
