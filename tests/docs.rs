@@ -17,7 +17,7 @@ use shipit::remote::{CONDUCTOR, script};
 use shipit::report::event::{Downtime, Ended, Event, Outcome, Phase, Report, State};
 use shipit::report::json::Json;
 use shipit::report::sentence;
-use shipit::unit::rules::Strategy;
+use shipit::unit::strategy::Strategy;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))

@@ -3,7 +3,8 @@
 use crate::config::{Config, StrategyName};
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
-use crate::unit::rules::{Context, Strategy};
+use crate::unit::rules::Context;
+use crate::unit::strategy::Strategy;
 
 /// The context of one unit among its peers, by this configuration.
 #[must_use]

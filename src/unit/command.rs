@@ -1,7 +1,7 @@
 //! Command lines of `ExecStart=` and its kin: prefixes, program, arguments, several commands in one value.
 //! No shell reads them. Source: systemd.service(5), "Command lines"; the order of steps is systemd 252's.
 
-use super::words::{self, Unbalanced, Word};
+use super::quoting::{self, Unbalanced, Word};
 
 /// The keys of `[Service]` whose values are command lines, in the order in which systemd runs them.
 pub const KEYS: [&str; 7] = [
@@ -135,7 +135,7 @@ fn lone<'a>(rest: &'a str, mark: &str) -> Option<&'a str> {
 pub fn parse(value: &str) -> Result<Vec<Command>, Refused> {
     let mut rest = value;
     let mut commands = Vec::new();
-    while let Some(word) = words::first(&mut rest)? {
+    while let Some(word) = quoting::first(&mut rest)? {
         if word.text == ";" {
             continue; // a separator that separates nothing
         }
@@ -167,7 +167,7 @@ pub fn parse(value: &str) -> Result<Vec<Command>, Refused> {
                 });
                 continue;
             }
-            let Some(word) = words::first(&mut rest)? else {
+            let Some(word) = quoting::first(&mut rest)? else {
                 break;
             };
             command.arguments.push(word);

@@ -5,8 +5,8 @@ use super::command::{self, Command};
 use super::keys::{self, Adds};
 use super::name::UnitName;
 use super::parse::File;
+use super::quoting;
 use super::value::{self, Span};
-use super::words;
 
 /// A unit: its name and its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Unit {
     /// A value with an open quote has none, as for systemd.
     #[must_use]
     pub fn words(&self, section: &str, key: &str) -> Vec<(String, Entry<'_>)> {
-        let split = |entry: Entry<'_>| words::split(entry.value).unwrap_or_default();
+        let split = |entry: Entry<'_>| quoting::split(entry.value).unwrap_or_default();
         self.all(section, key)
             .into_iter()
             .flat_map(|entry| split(entry).into_iter().map(move |word| (word.text, entry)))

@@ -10,10 +10,11 @@ pub mod keys; // the keys that systemd knows
 pub mod merge; // file + drop-ins = unit
 pub mod name; // unit names, escaping, where drop-ins are looked for
 pub mod parse; // one file, without losing a byte
+pub mod quoting;
 pub mod render; // findings as text, JSON, annotations
 pub mod repair; // writes the lines of a finding: into the file, or as a drop-in
 pub mod rules; // what is wrong, and why
 pub mod search; // the order of drop-ins; loading from a disk
 pub mod specifier; // %i, %n, …
-pub mod value; // booleans, spans, sizes
-pub mod words; // quoting
+pub mod strategy; // how a service goes from one release to the next
+pub mod value; // booleans, spans, sizes // quoting

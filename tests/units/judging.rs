@@ -23,7 +23,8 @@ use shipit::unit::merge::Unit;
 use shipit::unit::parse::File;
 use shipit::unit::render;
 use shipit::unit::repair::{self, Which};
-use shipit::unit::rules::{self, Calendar, Context, Facts, FileFact, Finding, Severity, Strategy};
+use shipit::unit::rules::{self, Calendar, Context, Facts, FileFact, Finding, Severity};
+use shipit::unit::strategy::Strategy;
 
 pub struct Case {
     pub rule: String,

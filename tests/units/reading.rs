@@ -11,7 +11,7 @@ use shipit::unit::parse::{File, Kind};
 use shipit::unit::render;
 use shipit::unit::rules::{self, Context};
 use shipit::unit::specifier::{self, Place};
-use shipit::unit::{command, keys, search, value, words};
+use shipit::unit::{command, keys, quoting, search, value};
 
 use super::oracle;
 
@@ -125,7 +125,7 @@ fn mutated_files_never_panic_never_hang_and_never_lose_a_byte() {
             files: vec![file.clone(), file],
         };
         for entry in unit.entries() {
-            let _ = words::split(entry.value);
+            let _ = quoting::split(entry.value);
             let _ = command::parse(entry.value);
             let _ = specifier::expand(entry.value, &name, &place);
             let _ = (

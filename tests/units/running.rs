@@ -1,7 +1,7 @@
 //! Generated units run a real app on real hosts, sandboxed, with an old and a new systemd.
 
 use shipit::unit::generate::{self, Answers, Job, Program, Ready};
-use shipit::unit::rules::Strategy;
+use shipit::unit::strategy::Strategy;
 
 use crate::apps::{ACME, Kind, release};
 use crate::lab::{self, Host, Load, Suite};

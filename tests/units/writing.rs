@@ -8,7 +8,8 @@ use std::process::Command;
 use shipit::unit::generate::{self, Answers, Job, Program, Ready};
 use shipit::unit::merge::Unit;
 use shipit::unit::render;
-use shipit::unit::rules::{self, Context, Strategy};
+use shipit::unit::rules::{self, Context};
+use shipit::unit::strategy::Strategy;
 
 const PROGRAMS: [Program; 5] = [
     Program::Node,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use crate::unit::rules::Strategy;
+use crate::unit::strategy::Strategy;
 
 /// `unit`
 #[derive(Subcommand, Debug)]

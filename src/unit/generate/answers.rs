@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::unit::command;
-use crate::unit::rules::Strategy;
+use crate::unit::strategy::Strategy;
 use crate::unit::value;
 
 /// What kind of program serves.

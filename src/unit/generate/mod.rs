@@ -9,7 +9,7 @@ mod text; // a unit under construction
 
 pub use answers::{Answers, Job, Program, Ready, Refused};
 
-use super::rules::Strategy;
+use super::strategy::Strategy;
 use text::Text;
 
 /// A unit file that was written.

@@ -2,7 +2,7 @@
 
 use super::text::Text;
 use super::{Answers, Program, Ready, Written, sandbox};
-use crate::unit::rules::Strategy;
+use crate::unit::strategy::Strategy;
 
 pub(super) fn service(answers: &Answers) -> Written {
     let app = &answers.app;

@@ -1,6 +1,6 @@
 //! The running host against the text: what was loaded, what was changed since, what overrides what.
 
-use super::{Look, Severity, rules};
+use super::{Severity, View, rules};
 use crate::unit::compare;
 
 /// The settings whose undoing by a drop-in deserves a word.
@@ -32,8 +32,8 @@ rules! {
     /// ```
     ///
     /// See systemctl(1), `daemon-reload`.
-    "drift-reload" Error Any reload(look, found) {
-        if look.show("NeedDaemonReload") == Some("yes") {
+    "drift-reload" Error Any reload(view, found) {
+        if view.show("NeedDaemonReload") == Some("yes") {
             found.missing(
                 "Unit",
                 "changed on disk since systemd read it: systemctl daemon-reload",
@@ -53,13 +53,13 @@ rules! {
     /// ```
     ///
     /// See shipit's docs/units.md.
-    "drift-repository" Warning Any repository(look, found) {
-        let Some(repository) = look.host().and_then(|host| host.repository.as_ref()) else {
+    "drift-repository" Warning Any repository(view, found) {
+        let Some(repository) = view.host().and_then(|host| host.repository.as_ref()) else {
             return;
         };
-        let keys = compare::differing(look.unit, repository);
+        let keys = compare::differing(view.unit, repository);
         // One that the host does not have differs in everything: `drift-load` says it.
-        if !keys.is_empty() && !look.unit.files.is_empty() {
+        if !keys.is_empty() && !view.unit.files.is_empty() {
             found.missing(
                 "Unit",
                 format!("differs from the repository in {}", keys.join(", ")),
@@ -79,9 +79,9 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5), drop-ins; systemctl(1), `revert`.
-    "drift-drop-in" Warning Service drop_in(look, found) {
+    "drift-drop-in" Warning Service drop_in(view, found) {
         for key in GUARDED {
-            let all = look.unit.written("Service", key);
+            let all = view.unit.written("Service", key);
             let own = all
                 .iter()
                 .rfind(|entry| entry.depth == 0 && !entry.value.is_empty());
@@ -115,14 +115,14 @@ rules! {
     /// ```
     ///
     /// See systemctl(1), `mask`; systemd-analyze(1), `verify`.
-    "drift-load" Error Any load(look, found) {
-        match look.show("LoadState") {
+    "drift-load" Error Any load(view, found) {
+        match view.show("LoadState") {
             Some("masked") => {
                 _ = found.missing(
                     "Unit",
                     format!(
                         "masked: it cannot be started; systemctl unmask {}",
-                        look.unit.name
+                        view.unit.name
                     ),
                 )
             }
@@ -137,7 +137,7 @@ rules! {
                     "Unit",
                     format!(
                         "systemd refuses it ({state}): systemd-analyze verify {}",
-                        look.unit.name
+                        view.unit.name
                     ),
                 )
             }
@@ -158,24 +158,24 @@ rules! {
     /// ```
     ///
     /// See systemctl(1), `enable`.
-    "drift-disabled" Warning Any disabled(look, found) {
-        let kind = look.unit.name.kind();
+    "drift-disabled" Warning Any disabled(view, found) {
+        let kind = view.unit.name.kind();
         let started = kind == "service"
-            && (look.is_socket_activated() || look.is_timed() || look.is_migration());
-        if look.show("UnitFileState") == Some("disabled")
+            && (view.is_socket_activated() || view.is_timed() || view.is_migration());
+        if view.show("UnitFileState") == Some("disabled")
             && !started
             && kind != "socket"
-            && !look.is_wanted()
+            && !view.is_wanted()
         {
             let finding = found.missing(
                 "Install",
                 format!(
                     "not enabled: gone after the next boot; systemctl enable {}",
-                    look.unit.name
+                    view.unit.name
                 ),
             );
             // A distribution leaves many for a person to choose.
-            if look.is_of_the_distribution() && look.context.strategy.is_none() {
+            if view.is_of_the_distribution() && view.context.strategy.is_none() {
                 finding.severity(Severity::Info);
             }
         }
@@ -193,15 +193,15 @@ rules! {
     /// ```
     ///
     /// See systemctl(1), `show`; systemd.exec(5), "Process exit codes".
-    "drift-failed" Error Any failed(look, found) {
-        let name = &look.unit.name;
-        let result = look.show("Result").unwrap_or("unknown");
-        if look.show("ActiveState") == Some("failed") {
+    "drift-failed" Error Any failed(view, found) {
+        let name = &view.unit.name;
+        let result = view.show("Result").unwrap_or("unknown");
+        if view.show("ActiveState") == Some("failed") {
             // A crash loop that ran into the limit keeps the Result of its last crash.
-            let restarts = look.show("NRestarts").filter(|count| *count != "0");
-            let looped = !matches!(look.unit.service("Restart"), "" | "no");
+            let restarts = view.show("NRestarts").filter(|count| *count != "0");
+            let looped = !matches!(view.unit.service("Restart"), "" | "no");
             if let Some(count) = restarts.filter(|_| looped && !result.ends_with("limit-hit")) {
-                found.missing("Unit", format!("failed ({result}{}): systemd started it again {count} times and gave up at the start limit; find out why, then systemctl reset-failed {name}", exit_code(look, result)));
+                found.missing("Unit", format!("failed ({result}{}): systemd started it again {count} times and gave up at the start limit; find out why, then systemctl reset-failed {name}", exit_code(view, result)));
                 return;
             }
             let hint = match result {
@@ -213,7 +213,7 @@ rules! {
                 ),
                 "exit-code" => format!(
                     "its exit code{}; journalctl -u {name} -n 50",
-                    exit_code(look, result)
+                    exit_code(view, result)
                 ),
                 "timeout" => "it was not ready, or not gone, in time".into(),
                 "oom-kill" => "the kernel killed it for memory".into(),
@@ -222,16 +222,16 @@ rules! {
             };
             found.missing("Unit", format!("failed ({result}): {hint}"));
         }
-        if look.show("SubState") == Some("auto-restart") {
+        if view.show("SubState") == Some("auto-restart") {
             found.missing(
                 "Unit",
                 format!(
                     "it died ({result}{}) and waits for its next restart; there were {}",
-                    exit_code(look, result),
-                    look.show("NRestarts").unwrap_or("?")
+                    exit_code(view, result),
+                    view.show("NRestarts").unwrap_or("?")
                 ),
             );
-        } else if let Some(count) = look
+        } else if let Some(count) = view
             .show("NRestarts")
             .and_then(|n| n.parse::<u32>().ok())
             .filter(|n| *n >= 3)
@@ -257,27 +257,27 @@ rules! {
     /// ```
     ///
     /// See systemd-analyze(1), `verify`.
-    "drift-verify" Warning Any verify(look, found) {
-        for line in look
+    "drift-verify" Warning Any verify(view, found) {
+        for line in view
             .host()
             .map_or(&[][..], |host| &host.verify)
             .iter()
-            .filter(|line| line.contains(look.unit.name.as_str()))
+            .filter(|line| line.contains(view.unit.name.as_str()))
         {
             let number = line.split(':').nth(1).and_then(|n| n.trim().parse().ok());
             let needed = ["Requires", "BindsTo", "Requisite"];
-            let mut needed = needed.iter().flat_map(|key| look.unit.words("Unit", key));
-            let refused = line.contains(&format!("{}/start:", look.unit.name));
+            let mut needed = needed.iter().flat_map(|key| view.unit.words("Unit", key));
+            let refused = line.contains(&format!("{}/start:", view.unit.name));
             if let Some((word, entry)) = needed.find(|(word, _)| refused && line.contains(word.as_str())) {
                 let message = format!("{}={word}: it cannot be started without it ({line})", entry.key);
                 found.at(entry, message).severity(Severity::Error);
                 continue;
             }
-            let file = look
+            let file = view
                 .unit
                 .files
                 .first()
-                .map_or(look.unit.name.as_str(), |file| &file.path);
+                .map_or(view.unit.name.as_str(), |file| &file.path);
             found.place(
                 file,
                 number.unwrap_or(1),
@@ -301,8 +301,8 @@ fn undoes(key: &str, value: &str) -> bool {
 
 /// An exit code in words: those that systemd gives a process that it could not make ready (systemd.exec(5)), and the
 /// shell's and the loader's.
-fn exit_code(look: &Look<'_>, result: &str) -> String {
-    let Some(code) = look
+fn exit_code(view: &View<'_>, result: &str) -> String {
+    let Some(code) = view
         .show("ExecMainStatus")
         .filter(|_| result == "exit-code")
     else {
@@ -313,14 +313,14 @@ fn exit_code(look: &Look<'_>, result: &str) -> String {
         "0" => {
             return format!(
                 ": not the main process failed but a command of {}",
-                around(look)
+                around(view)
             );
         }
         "126" => ": a shell found a program that it may not run",
         "127" => ": a shell did not find a program, or the program a shared library",
         "200" => ", CHDIR: its working directory cannot be entered",
         "202" | "209" => ": its output or input cannot be set up",
-        "203" if runnable(look) => {
+        "203" if runnable(view) => {
             ", EXEC: the program is there, but cannot be run: it is for another processor, has no right `#!` line, names an interpreter that is not there, or the app's user may not reach or run it"
         }
         "203" => ", EXEC: the program is missing or cannot be run",
@@ -339,8 +339,8 @@ fn exit_code(look: &Look<'_>, result: &str) -> String {
 }
 
 /// The settings whose commands are not the main process, as far as the unit has them.
-fn around(look: &Look<'_>) -> String {
-    let forking = look.kind() == "forking";
+fn around(view: &View<'_>) -> String {
+    let forking = view.kind() == "forking";
     let keys = [
         "ExecCondition",
         "ExecStartPre",
@@ -350,7 +350,7 @@ fn around(look: &Look<'_>) -> String {
         "ExecStop",
     ];
     let set = keys.into_iter().filter(|key| {
-        (*key != "ExecStart" || forking) && !look.unit.all("Service", key).is_empty()
+        (*key != "ExecStart" || forking) && !view.unit.all("Service", key).is_empty()
     });
     set.map(|key| format!("{key}="))
         .collect::<Vec<_>>()
@@ -358,9 +358,9 @@ fn around(look: &Look<'_>) -> String {
 }
 
 /// Whether the program is known to be on the host and executable.
-fn runnable(look: &Look<'_>) -> bool {
-    let file = look
+fn runnable(view: &View<'_>) -> bool {
+    let file = view
         .start()
-        .and_then(|(command, _)| look.file(&command.program));
+        .and_then(|(command, _)| view.file(&command.program));
     file.is_some_and(|file| file.exists && !file.directory && file.mode & 0o111 != 0)
 }

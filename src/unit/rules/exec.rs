@@ -2,7 +2,7 @@
 
 use super::{Severity, rules};
 use crate::unit::command::{self, Refused};
-use crate::unit::words;
+use crate::unit::quoting;
 
 /// A word that means something to a shell and nothing to systemd.
 fn shell_only(raw: &str) -> bool {
@@ -33,8 +33,8 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), "Command lines".
-    "exec-shell-syntax" Error Service shell_syntax(look, found) {
-        for (command, entry) in look.unit.every_command() {
+    "exec-shell-syntax" Error Service shell_syntax(view, found) {
+        for (command, entry) in view.unit.every_command() {
             if let Some(word) = command.arguments.iter().find(|word| shell_only(&word.raw)) {
                 found.at(
                     entry,
@@ -74,8 +74,8 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), "Command lines".
-    "exec-dollar" Error Service dollar(look, found) {
-        for (command, entry) in look.unit.every_command() {
+    "exec-dollar" Error Service dollar(view, found) {
+        for (command, entry) in view.unit.every_command() {
             if command.shell_script().is_some() || command.prefix.contains(':') {
                 continue;
             }
@@ -120,9 +120,9 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), "Command lines".
-    "exec-variable" Error Service variable(look, found) {
-        for entry in command::KEYS.iter().flat_map(|key| look.unit.all("Service", key)) {
-            let first = words::split(entry.value)
+    "exec-variable" Error Service variable(view, found) {
+        for entry in command::KEYS.iter().flat_map(|key| view.unit.all("Service", key)) {
+            let first = quoting::split(entry.value)
                 .ok()
                 .and_then(|words| words.into_iter().next());
             if let Some(word) = first.filter(|word| {
@@ -150,8 +150,8 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), "Command lines".
-    "exec-refused" Error Service refused(look, found) {
-        for entry in command::KEYS.iter().flat_map(|key| look.unit.all("Service", key)) {
+    "exec-refused" Error Service refused(view, found) {
+        for entry in command::KEYS.iter().flat_map(|key| view.unit.all("Service", key)) {
             let variable = entry
                 .value
                 .trim_start_matches(['-', '@', ':', '+', '!'])
@@ -181,8 +181,8 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), "Command lines"; `systemd-path search-binaries-default`.
-    "exec-bare-name" Info Service bare_name(look, found) {
-        for (command, entry) in look.unit.commands("ExecStart") {
+    "exec-bare-name" Info Service bare_name(view, found) {
+        for (command, entry) in view.unit.commands("ExecStart") {
             if !command.program.contains(['/', '%', '$']) {
                 found.at(
                     entry,

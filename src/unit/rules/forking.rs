@@ -1,6 +1,6 @@
 //! `Type=forking` and `PIDFile=`: programs that are expected to go to the background, and do or don't.
 
-use super::life::{First, Left, Life, Since};
+use super::process_state::{First, Left, Life, Since};
 use super::rules;
 
 rules! {
@@ -18,16 +18,16 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-forking-stays" Error Service forking_stays(look, found) {
-        if look.kind() != "forking" {
+    "type-forking-stays" Error Service forking_stays(view, found) {
+        if view.kind() != "forking" {
             return;
         }
-        let Some((command, start)) = look.start() else {
+        let Some((command, start)) = view.start() else {
             return;
         };
-        let entry = look.unit.get("Service", "Type").unwrap_or(start);
-        let better = look.kind_that_stays();
-        let life = look.life();
+        let entry = view.unit.get("Service", "Type").unwrap_or(start);
+        let better = view.kind_that_stays();
+        let life = view.life();
         if let Life::Unready(First::Stays, since) = life {
             let shown = match since {
                 Since::Waits => "it is activating with MainPID=0",
@@ -42,7 +42,7 @@ rules! {
             .words()
             .any(|w| matches!(w, "-D" | "-d" | "--daemon" | "--daemonize" | "start"));
         let guess = life == Life::Untold
-            && look.runtime().stays_in_foreground()
+            && view.runtime().stays_in_foreground()
             && !daemonizes
             && command.shell_script().is_none();
         if guess {
@@ -67,17 +67,17 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-forking-ends" Error Service forking_ends(look, found) {
-        if look.kind() != "forking" || look.life() != Life::Ended(Left::Nothing) {
+    "type-forking-ends" Error Service forking_ends(view, found) {
+        if view.kind() != "forking" || view.life() != Life::Ended(Left::Nothing) {
             return;
         }
-        let Some((_, start)) = look.start() else {
+        let Some((_, start)) = view.start() else {
             return;
         };
-        let entry = look.unit.get("Service", "Type").unwrap_or(start);
+        let entry = view.unit.get("Service", "Type").unwrap_or(start);
         let finding = found.at(entry, "Type=forking, and the program ended with success without leaving a daemon behind: it does one job; write Type=oneshot");
         finding.suggest("Service", "Type", "oneshot");
-        if matches!(look.unit.service("Restart"), "always" | "on-success") {
+        if matches!(view.unit.service("Restart"), "always" | "on-success") {
             finding.suggest("Service", "Restart", "no");
         }
     }
@@ -96,12 +96,12 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `PIDFile=` and `GuessMainPID=`.
-    "type-forking-pidfile" Warning Service forking_pidfile(look, found) {
-        if look.kind() == "forking"
-            && look.unit.get("Service", "PIDFile").is_none()
-            && look.start().is_some()
+    "type-forking-pidfile" Warning Service forking_pidfile(view, found) {
+        if view.kind() == "forking"
+            && view.unit.get("Service", "PIDFile").is_none()
+            && view.start().is_some()
         {
-            let entry = look.unit.get("Service", "Type");
+            let entry = view.unit.get("Service", "Type");
             let message =
                 "Type=forking without PIDFile=: systemd guesses which process is the main one";
             match entry {
@@ -127,11 +127,11 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `PIDFile=`.
-    "pidfile-not-written" Error Service pidfile_not_written(look, found) {
-        let Some(entry) = look.unit.get("Service", "PIDFile") else {
+    "pidfile-not-written" Error Service pidfile_not_written(view, found) {
+        let Some(entry) = view.unit.get("Service", "PIDFile") else {
             return;
         };
-        let Life::Unready(First::Gone, since) = look.life() else {
+        let Life::Unready(First::Gone, since) = view.life() else {
             return;
         };
         let shown = match since {
@@ -140,7 +140,7 @@ rules! {
         };
         let path = entry.value;
         // systemd takes the file away when it stops the service.
-        let there = look.file(path).map(|file| file.exists).filter(|_| since == Since::Waits);
+        let there = view.file(path).map(|file| file.exists).filter(|_| since == Since::Waits);
         let why = match there {
             Some(true) => format!("{path} is there, but does not name a process of this service"),
             Some(false) => format!("nobody writes {path}"),
@@ -163,11 +163,11 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `PIDFile=`.
-    "pidfile-without-forking" Info Service pidfile_without_forking(look, found) {
-        if let Some(entry) = look.unit.get("Service", "PIDFile")
-            && !matches!(look.kind(), "forking" | "oneshot")
+    "pidfile-without-forking" Info Service pidfile_without_forking(view, found) {
+        if let Some(entry) = view.unit.get("Service", "PIDFile")
+            && !matches!(view.kind(), "forking" | "oneshot")
         {
-            let kind = look.kind();
+            let kind = view.kind();
             found.at(entry, format!("PIDFile= with Type={kind}: nothing needs it, and a wrong one misleads systemd"));
         }
     }

@@ -4,11 +4,11 @@ use super::{DIRECTIVES, Severity, rules, runtime};
 use crate::unit::command::Command;
 
 /// Whether a mount of the sandbox makes `path` writable again: it or a directory above it is named.
-fn writable(look: &super::Look<'_>, path: &str) -> bool {
+fn writable(view: &super::View<'_>, path: &str) -> bool {
     let covers =
         |dir: &str| path == dir || path.starts_with(&format!("{}/", dir.trim_end_matches('/')));
     let named = |key: &str| {
-        look.unit
+        view.unit
             .words("Service", key)
             .into_iter()
             .map(|(word, _)| word.trim_start_matches(['-', '+']).to_owned())
@@ -37,15 +37,15 @@ fn paths(command: &Command) -> impl Iterator<Item = &str> {
 }
 
 /// What the service uses below a home directory, which `ProtectHome=yes` hides.
-fn in_a_home(look: &super::Look<'_>) -> Option<String> {
+fn in_a_home(view: &super::View<'_>) -> Option<String> {
     let hidden = |path: &&str| {
         let homes = ["/home/", "/root/", "/run/user/"];
         homes.iter().any(|dir| path.starts_with(dir))
     };
-    let named = look
+    let named = view
         .start()
         .and_then(|(command, _)| paths(command).find(hidden).map(str::to_owned));
-    let directory = look
+    let directory = view
         .unit
         .service("WorkingDirectory")
         .trim_start_matches('-');
@@ -53,11 +53,11 @@ fn in_a_home(look: &super::Look<'_>) -> Option<String> {
 }
 
 /// A socket in /tmp that the command line names, for others to find.
-fn socket_in_tmp(look: &super::Look<'_>) -> Option<String> {
+fn socket_in_tmp(view: &super::View<'_>) -> Option<String> {
     let temporary = |path: &&str| {
         (path.starts_with("/tmp/") || path.starts_with("/var/tmp/")) && path.ends_with(".sock")
     };
-    let (command, _) = look.start()?;
+    let (command, _) = view.start()?;
     paths(command).find(temporary).map(str::to_owned)
 }
 
@@ -80,20 +80,20 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), "Sandboxing"; systemd-analyze(1), `security`.
-    "sandbox-missing" Info Service sandbox_missing(look, found) {
-        if look.start().is_none() {
+    "sandbox-missing" Info Service sandbox_missing(view, found) {
+        if view.start().is_none() {
             return;
         }
-        let capable = look.is_root() || !look.unit.words("Service", "AmbientCapabilities").is_empty();
+        let capable = view.is_root() || !view.unit.words("Service", "AmbientCapabilities").is_empty();
         let missing: Vec<_> = DIRECTIVES
             .iter()
             .filter(|directive| {
-                directive.suits_all() && look.unit.written("Service", directive.key).is_empty()
+                directive.suits_all() && view.unit.written("Service", directive.key).is_empty()
             })
             // Which rights it needs of those it has is not known here.
             .filter(|directive| !(capable && directive.key.ends_with("Capabilities")))
-            .filter(|directive| !(look.is_root() && directive.key == "CapabilityBoundingSet"))
-            .filter(|directive| !(directive.key == "PrivateTmp" && socket_in_tmp(look).is_some()))
+            .filter(|directive| !(view.is_root() && directive.key == "CapabilityBoundingSet"))
+            .filter(|directive| !(directive.key == "PrivateTmp" && socket_in_tmp(view).is_some()))
             .collect();
         if missing.is_empty() {
             return;
@@ -103,7 +103,7 @@ rules! {
             .map(|directive| directive.key)
             .collect::<Vec<_>>()
             .join(", ");
-        let score = look
+        let score = view
             .host()
             .and_then(|host| host.exposure)
             .map_or(String::new(), |score| {
@@ -111,11 +111,11 @@ rules! {
             });
         let finding = found.missing("Service", format!("no {names}{score}"));
         for directive in missing {
-            let mut values = directive.values_for(look.runtime());
+            let mut values = directive.values_for(view.runtime());
             let first = values.next().unwrap_or_default();
             let value = match directive.key {
-                "CapabilityBoundingSet" => look.unit.service("AmbientCapabilities"),
-                "ProtectHome" if in_a_home(look).is_some() => "read-only",
+                "CapabilityBoundingSet" => view.unit.service("AmbientCapabilities"),
+                "ProtectHome" if in_a_home(view).is_some() => "read-only",
                 _ => first,
             };
             finding.suggest("Service", directive.key, value);
@@ -123,9 +123,9 @@ rules! {
             for value in values.filter(|value| !(capable && value.starts_with("~@privileged"))) {
                 finding.add("Service", directive.key, value);
             }
-            if let (Some(root), "ProtectSystem") = (&look.context.root, directive.key) {
+            if let (Some(root), "ProtectSystem") = (&view.context.root, directive.key) {
                 let shared = format!("{root}/shared");
-                if !writable(look, &shared) {
+                if !writable(view, &shared) {
                     finding.add("Service", "ReadWritePaths", shared);
                 }
             }
@@ -145,12 +145,12 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `MemoryDenyWriteExecute=`.
-    "sandbox-jit" Error Service jit(look, found) {
-        if let Some(entry) = look.unit.get("Service", "MemoryDenyWriteExecute")
-            && look.unit.yes("Service", entry.key) == Some(true)
-            && look.runtime().compiles_at_run_time()
+    "sandbox-jit" Error Service jit(view, found) {
+        if let Some(entry) = view.unit.get("Service", "MemoryDenyWriteExecute")
+            && view.unit.yes("Service", entry.key) == Some(true)
+            && view.runtime().compiles_at_run_time()
         {
-            found.at(entry, format!("{:?} compiles as it runs: with MemoryDenyWriteExecute=yes it does not start", look.runtime())).set("Service", "MemoryDenyWriteExecute", "no");
+            found.at(entry, format!("{:?} compiles as it runs: with MemoryDenyWriteExecute=yes it does not start", view.runtime())).set("Service", "MemoryDenyWriteExecute", "no");
         }
     }
 
@@ -167,15 +167,15 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `ProtectSystem=` and `ReadWritePaths=`.
-    "sandbox-read-only" Warning Service read_only(look, found) {
+    "sandbox-read-only" Warning Service read_only(view, found) {
         let (Some(entry), Some(root)) = (
-            look.unit.get("Service", "ProtectSystem"),
-            look.context.root.as_deref(),
+            view.unit.get("Service", "ProtectSystem"),
+            view.context.root.as_deref(),
         ) else {
             return;
         };
         let shared = format!("{root}/shared");
-        if entry.value == "strict" && !writable(look, &shared) {
+        if entry.value == "strict" && !writable(view, &shared) {
             found
                 .at(entry, format!("{shared} is read-only for the app"))
                 .add("Service", "ReadWritePaths", shared);
@@ -195,16 +195,16 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `ProtectHome=`.
-    "sandbox-home" Error Service home(look, found) {
-        let Some(entry) = look.unit.get("Service", "ProtectHome") else {
+    "sandbox-home" Error Service home(view, found) {
+        let Some(entry) = view.unit.get("Service", "ProtectHome") else {
             return;
         };
         if !(matches!(entry.value, "tmpfs")
-            || look.unit.yes("Service", "ProtectHome") == Some(true))
+            || view.unit.yes("Service", "ProtectHome") == Some(true))
         {
             return;
         }
-        if let Some(path) = in_a_home(look) {
+        if let Some(path) = in_a_home(view) {
             found
                 .at(
                     entry,
@@ -227,14 +227,14 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `PrivateTmp=` and `RuntimeDirectory=`.
-    "sandbox-tmp-socket" Error Service tmp_socket(look, found) {
-        let Some((_, entry)) = look.start() else {
+    "sandbox-tmp-socket" Error Service tmp_socket(view, found) {
+        let Some((_, entry)) = view.start() else {
             return;
         };
-        if let Some(path) = socket_in_tmp(look).filter(|_| look.unit.yes("Service", "PrivateTmp") == Some(true)) {
+        if let Some(path) = socket_in_tmp(view).filter(|_| view.unit.yes("Service", "PrivateTmp") == Some(true)) {
             found.at(entry, format!("{path} is in a /tmp that only this service sees (PrivateTmp=yes): use RuntimeDirectory="))
-                .suggest("Service", "RuntimeDirectory", look.unit.name.prefix())
-                .suggest("Service", "ExecStart", entry.value.replace(&path, &path.replace("/var/tmp/", "/tmp/").replace("/tmp/", &format!("/run/{}/", look.unit.name.prefix()))));
+                .suggest("Service", "RuntimeDirectory", view.unit.name.prefix())
+                .suggest("Service", "ExecStart", entry.value.replace(&path, &path.replace("/var/tmp/", "/tmp/").replace("/tmp/", &format!("/run/{}/", view.unit.name.prefix()))));
         }
     }
 
@@ -251,14 +251,14 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `PrivateNetwork=` and `RestrictAddressFamilies=`.
-    "sandbox-network" Error Service network(look, found) {
-        let Some((command, _)) = look.start() else {
+    "sandbox-network" Error Service network(view, found) {
+        let Some((command, _)) = view.start() else {
             return;
         };
         let port = runtime::port(command);
-        if let (Some(entry), Some(port)) = (look.unit.get("Service", "PrivateNetwork"), port)
-            && look.unit.yes("Service", "PrivateNetwork") == Some(true)
-            && !look.is_socket_activated()
+        if let (Some(entry), Some(port)) = (view.unit.get("Service", "PrivateNetwork"), port)
+            && view.unit.yes("Service", "PrivateNetwork") == Some(true)
+            && !view.is_socket_activated()
         {
             found
                 .at(
@@ -267,13 +267,13 @@ rules! {
                 )
                 .suggest("Service", "PrivateNetwork", "no");
         }
-        let families = look.unit.words("Service", "RestrictAddressFamilies");
+        let families = view.unit.words("Service", "RestrictAddressFamilies");
         let Some((_, entry)) = families.first().filter(|(word, _)| !word.starts_with('~')) else {
             return;
         };
         let has = |family: &str| families.iter().any(|(word, _)| word == family);
         let none = families.iter().any(|(word, _)| word == "none");
-        if matches!(look.kind(), "notify" | "notify-reload") && !has("AF_UNIX") {
+        if matches!(view.kind(), "notify" | "notify-reload") && !has("AF_UNIX") {
             found
                 .at(
                     *entry,
@@ -286,7 +286,7 @@ rules! {
                 );
         }
         if let Some(port) =
-            port.filter(|_| (none || !has("AF_INET")) && !look.is_socket_activated())
+            port.filter(|_| (none || !has("AF_INET")) && !view.is_socket_activated())
         {
             found
                 .at(
@@ -314,20 +314,20 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `AmbientCapabilities=`; systemd.socket(5).
-    "sandbox-low-port" Error Service low_port(look, found) {
-        let Some((command, entry)) = look.start() else {
+    "sandbox-low-port" Error Service low_port(view, found) {
+        let Some((command, entry)) = view.start() else {
             return;
         };
-        let user = look.unit.service("User");
-        let may = look
+        let user = view.unit.service("User");
+        let may = view
             .unit
             .words("Service", "AmbientCapabilities")
             .iter()
             .any(|(word, _)| word == "CAP_NET_BIND_SERVICE");
         if let Some(port) = runtime::port(command).filter(|port| *port < 1024 && *port > 0)
-            && !look.is_root()
+            && !view.is_root()
             && !may
-            && !look.is_socket_activated()
+            && !view.is_socket_activated()
         {
             found.at(entry, format!("{user} may not bind port {port}: let a .socket listen, or give CAP_NET_BIND_SERVICE"))
                     .suggest("Service", "AmbientCapabilities", "CAP_NET_BIND_SERVICE");
@@ -348,10 +348,10 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `SystemCallErrorNumber=`.
-    "sandbox-sigsys" Info Service sigsys(look, found) {
-        let filter = look.unit.get("Service", "SystemCallFilter");
+    "sandbox-sigsys" Info Service sigsys(view, found) {
+        let filter = view.unit.get("Service", "SystemCallFilter");
         if let Some(entry) =
-            filter.filter(|_| look.unit.get("Service", "SystemCallErrorNumber").is_none())
+            filter.filter(|_| view.unit.get("Service", "SystemCallErrorNumber").is_none())
         {
             found
                 .at(entry, "a forbidden system call kills the program (SIGSYS)")
@@ -372,8 +372,8 @@ rules! {
     /// ```
     ///
     /// See systemd-analyze(1), `security`.
-    "sandbox-exposure" Info Service exposure(look, found) {
-        if let Some(score) = look
+    "sandbox-exposure" Info Service exposure(view, found) {
+        if let Some(score) = view
             .host()
             .and_then(|host| host.exposure)
             .filter(|score| *score > 5.0)
@@ -382,7 +382,7 @@ rules! {
                 "Service",
                 format!("systemd-analyze security gives it {score:.1} of 10"),
             );
-            if look.is_app() && score > 8.0 {
+            if view.is_app() && score > 8.0 {
                 finding.severity(Severity::Warning);
             }
         }

@@ -18,27 +18,27 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `User=`.
-    "user-root" Warning Service user_root(look, found) {
-        if !look.is_root() || look.start().is_none() {
+    "user-root" Warning Service user_root(view, found) {
+        if !view.is_root() || view.start().is_none() {
             return;
         }
-        let message = if look.is_app() {
+        let message = if view.is_app() {
             "it runs as root: a hole in the app, or who may deploy it, is root"
         } else {
             "it runs as root"
         };
-        let finding = match look.unit.get("Service", "User") {
+        let finding = match view.unit.get("Service", "User") {
             Some(entry) => found.at(entry, message),
             None => found.missing("Service", message),
         };
         finding.suggest(
             "Service",
             "User",
-            look.unit.name.prefix().split('-').next().unwrap_or("app"),
+            view.unit.name.prefix().split('-').next().unwrap_or("app"),
         );
-        if look.context.root.is_some() {
+        if view.context.root.is_some() {
             finding.severity(Severity::Error);
-        } else if !look.is_app() {
+        } else if !view.is_app() {
             finding.severity(Severity::Info);
         }
     }
@@ -56,17 +56,17 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), "Process exit codes".
-    "user-missing" Error Service user_missing(look, found) {
-        let Some(host) = look.host() else { return };
+    "user-missing" Error Service user_missing(view, found) {
+        let Some(host) = view.host() else { return };
         let keys = [
             ("User", &host.users, "217/USER"),
             ("Group", &host.groups, "216/GROUP"),
             ("SupplementaryGroups", &host.groups, "216/GROUP"),
         ];
         for (key, known, code) in keys {
-            for (name, entry) in look.unit.words("Service", key) {
+            for (name, entry) in view.unit.words("Service", key) {
                 if known.get(&name) == Some(&false)
-                    && look.unit.yes("Service", "DynamicUser") != Some(true)
+                    && view.unit.yes("Service", "DynamicUser") != Some(true)
                 {
                     found.at(
                         entry,
@@ -89,8 +89,8 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `User=` and `DynamicUser=`.
-    "user-nobody" Warning Service user_nobody(look, found) {
-        if let Some(entry) = look
+    "user-nobody" Warning Service user_nobody(view, found) {
+        if let Some(entry) = view
             .unit
             .get("Service", "User")
             .filter(|entry| entry.value == "nobody")
@@ -100,7 +100,7 @@ rules! {
                     entry,
                     "nobody is shared with other services: give it a user of its own",
                 )
-                .suggest("Service", "User", look.unit.name.prefix());
+                .suggest("Service", "User", view.unit.name.prefix());
         }
     }
 
@@ -116,11 +116,11 @@ rules! {
     /// ```
     ///
     /// See shipit's docs/security.md.
-    "user-deploys" Warning Service user_deploys(look, found) {
-        let Some(entry) = look.unit.get("Service", "User") else {
+    "user-deploys" Warning Service user_deploys(view, found) {
+        let Some(entry) = view.unit.get("Service", "User") else {
             return;
         };
-        if look.context.deploy_user.as_deref() == Some(entry.value) && !entry.value.is_empty() {
+        if view.context.deploy_user.as_deref() == Some(entry.value) && !entry.value.is_empty() {
             found
                 .at(
                     entry,
@@ -129,7 +129,7 @@ rules! {
                         entry.value
                     ),
                 )
-                .suggest("Service", "User", look.unit.name.prefix());
+                .suggest("Service", "User", view.unit.name.prefix());
         }
     }
 
@@ -145,10 +145,10 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `SupplementaryGroups=`.
-    "group-root" Warning Service group_root(look, found) {
+    "group-root" Warning Service group_root(view, found) {
         for (name, entry) in ["Group", "SupplementaryGroups"]
             .iter()
-            .flat_map(|key| look.unit.words("Service", key))
+            .flat_map(|key| view.unit.words("Service", key))
         {
             if matches!(
                 name.as_str(),
@@ -173,16 +173,16 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `StandardOutput=`.
-    "output-file-place" Error Service output_file_place(look, found) {
+    "output-file-place" Error Service output_file_place(view, found) {
         for key in ["StandardOutput", "StandardError", "StandardInput"] {
-            for entry in look.unit.all("Service", key) {
+            for entry in view.unit.all("Service", key) {
                 let path = ["file:", "append:", "truncate:"]
                     .iter()
                     .find_map(|form| entry.value.strip_prefix(form));
                 let Some(path) = path.filter(|path| path.starts_with('/')) else { continue };
                 // What lies directly in /var/log is root's; what lies deeper may be the app's.
                 let in_log = path.strip_prefix("/var/log/").is_some_and(|rest| !rest.contains('/'));
-                if !in_log && !of_the_system(path) && !path.starts_with("/dev/") && look.is_app() {
+                if !in_log && !of_the_system(path) && !path.starts_with("/dev/") && view.is_app() {
                     found.at(entry, format!("{path}: root opens it, and who may replace it (by a symlink to any file) is root; let the journal keep it"));
                 }
             }

@@ -1,36 +1,38 @@
 //! What is wrong with a unit before it hurts: one function a rule, and its doc comment is what
 //! `shipit unit explain` prints. Rules are pure: text, and facts when a host was asked. Start reading at [`lint`].
 
+mod command_line; // how the program is started: wrappers, releases, reload
 mod drift; // the running host against the text
 mod exec; // command lines
+mod facts; // what a running host reports about one unit
 mod finding; // what a rule reports, and how it reports it
 mod forking; // Type=forking, PIDFile=
 mod hardening; // sandboxing, and what it breaks
 mod identity; // users
-mod kind; // Type=
-mod launch; // how the program is started: wrappers, releases, reload
-mod life; // what became of its processes
-mod listen; // what a socket listens on
-mod look; // a unit with what is known around it
-mod notify; // Type=notify
 mod order; // dependencies, [Install], templates, migrations
+mod process_state; // what became of its processes
 mod program; // the programs that a service runs
 mod resources; // memory, tasks, files, CPU
 mod restart; // Restart= and start limits
 mod runtime; // which program it is, and what it is known to do
 mod sandbox; // the directives of `systemd-analyze security`
+mod sd_notify; // Type=notify
 mod secrets; // environment files and credentials
 mod socket; // .socket units and the services behind them
+mod socket_address; // what a socket listens on
 mod stop; // how it ends
 mod syntax; // lines that systemd ignores or refuses
 mod timer; // .timer units and the services behind them
+mod type_; // Type=
+mod view; // a unit with what is known around it
 mod watchdog; // the watchdog, exit codes
 
+pub use facts::{Calendar, Facts, FileFact};
 pub use finding::{Edit, Finding, Fix, Found, Severity};
-pub use look::{Calendar, Context, Facts, FileFact, Look, Strategy};
 pub use runtime::Runtime;
 pub use sandbox::{DIRECTIVES, Directive, directive};
 pub use secrets::environment_file;
+pub use view::{Context, View};
 
 use super::merge::Unit;
 use super::parse::Kind;
@@ -73,7 +75,7 @@ pub struct Rule {
     pub on: On,
     /// What, why, what happens in production, the lines to write, the man page: its doc comment.
     doc: &'static str,
-    check: fn(&Look<'_>, &mut Found<'_>),
+    check: fn(&View<'_>, &mut Found<'_>),
 }
 
 impl Rule {
@@ -119,8 +121,8 @@ impl Rule {
 /// Writes rules: the doc comment, a name, a severity, the units it looks at, a function. The comment becomes both
 /// the function's documentation and the text that `explain` prints.
 macro_rules! rules {
-    ($($(#[doc = $doc:literal])+ $name:literal $severity:ident $on:ident $function:ident($look:ident, $found:ident) $body:block)+) => {
-        $($(#[doc = $doc])+ fn $function($look: &crate::unit::rules::Look<'_>, $found: &mut crate::unit::rules::Found<'_>) $body)+
+    ($($(#[doc = $doc:literal])+ $name:literal $severity:ident $on:ident $function:ident($view:ident, $found:ident) $body:block)+) => {
+        $($(#[doc = $doc])+ fn $function($view: &crate::unit::rules::View<'_>, $found: &mut crate::unit::rules::Found<'_>) $body)+
         /// The rules of this file.
         pub(super) const RULES: &[crate::unit::rules::Rule] = &[$(crate::unit::rules::Rule {
             name: $name,
@@ -135,22 +137,22 @@ use rules;
 
 const GROUPS: [&[Rule]; 19] = [
     syntax::RULES,
-    kind::RULES,
+    type_::RULES,
     forking::RULES,
-    notify::RULES,
+    sd_notify::RULES,
     restart::RULES,
     watchdog::RULES,
     stop::RULES,
     exec::RULES,
     program::RULES,
-    launch::RULES,
+    command_line::RULES,
     identity::RULES,
     secrets::RULES,
     order::RULES,
     hardening::RULES,
     resources::RULES,
     socket::RULES,
-    listen::RULES,
+    socket_address::RULES,
     timer::RULES,
     drift::RULES,
 ];
@@ -172,11 +174,11 @@ pub fn explain(name: &str) -> Option<String> {
 /// A comment `# shipit: allow RULE` anywhere in the unit's files silences that rule for the unit.
 #[must_use]
 pub fn lint(unit: &Unit, context: &Context) -> Vec<Finding> {
-    let look = Look::new(unit, context);
+    let view = View::new(unit, context);
     let mut findings = Vec::new();
     for rule in all().filter(|rule| rule.on.takes(unit.name.kind())) {
         let mut found = Found::new(rule, unit);
-        (rule.check)(&look, &mut found);
+        (rule.check)(&view, &mut found);
         findings.extend(found.into_findings());
     }
     let allowed = allowed(unit);

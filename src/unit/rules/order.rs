@@ -44,14 +44,14 @@ rules! {
     /// ```
     ///
     /// See systemd.special(7), `network-online.target`.
-    "network-online-wants" Warning Any network_online_wants(look, found) {
+    "network-online-wants" Warning Any network_online_wants(view, found) {
         let wanted = ["Wants", "Requires", "BindsTo"].iter().any(|key| {
-            look.unit
+            view.unit
                 .words("Unit", key)
                 .iter()
                 .any(|(word, _)| word == "network-online.target")
         });
-        let after = look
+        let after = view
             .unit
             .words("Unit", "After")
             .into_iter()
@@ -63,7 +63,7 @@ rules! {
             );
             finding.add("Unit", "Wants", "network-online.target");
             // A job that a timer or a person starts: long after the boot the network is there.
-            if look.kind() == "oneshot" && !look.unit.has_section("Install") {
+            if view.kind() == "oneshot" && !view.unit.has_section("Install") {
                 finding.severity(Severity::Info);
             }
         }
@@ -83,8 +83,8 @@ rules! {
     /// ```
     ///
     /// See systemd.special(7), `network-online.target`.
-    "network-online-bind" Warning Service network_online_bind(look, found) {
-        let Some((command, entry)) = look.start() else {
+    "network-online-bind" Warning Service network_online_bind(view, found) {
+        let Some((command, entry)) = view.start() else {
             return;
         };
         let Some(address) = command.option(&["--bind", "-b", "--listen", "--host"]) else {
@@ -98,12 +98,12 @@ rules! {
         let one = host
             .parse::<std::net::Ipv4Addr>()
             .is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified());
-        let waits = look
+        let waits = view
             .unit
             .words("Unit", "After")
             .iter()
             .any(|(word, _)| word == "network-online.target");
-        if one && !waits && !look.is_socket_activated() {
+        if one && !waits && !view.is_socket_activated() {
             found
                 .at(
                     entry,
@@ -128,7 +128,7 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5), `Wants=` and `After=`.
-    "after-without-wants" Info Any after_without_wants(look, found) {
+    "after-without-wants" Info Any after_without_wants(view, found) {
         let pulled: Vec<String> = [
             "Wants",
             "Requires",
@@ -138,17 +138,17 @@ rules! {
             "Upholds",
         ]
         .iter()
-        .flat_map(|key| look.unit.words("Unit", key))
+        .flat_map(|key| view.unit.words("Unit", key))
         .map(|(word, _)| word)
         .collect();
-        let sockets: Vec<String> = look
+        let sockets: Vec<String> = view
             .unit
             .words("Service", "Sockets")
             .into_iter()
             .map(|(word, _)| word)
             .collect();
-        for (word, entry) in look.unit.words("Unit", "After") {
-            let own_socket = look
+        for (word, entry) in view.unit.words("Unit", "After") {
+            let own_socket = view
                 .unit
                 .name
                 .with_kind("socket")
@@ -179,15 +179,15 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5), `Requires=`.
-    "requires-without-after" Warning Service requires_without_after(look, found) {
+    "requires-without-after" Warning Service requires_without_after(view, found) {
         let ordered: Vec<String> = ["After", "Before"]
             .iter()
-            .flat_map(|key| look.unit.words("Unit", key))
+            .flat_map(|key| view.unit.words("Unit", key))
             .map(|(word, _)| word)
             .collect();
         for (word, entry) in ["Requires", "BindsTo"]
             .iter()
-            .flat_map(|key| look.unit.words("Unit", key))
+            .flat_map(|key| view.unit.words("Unit", key))
         {
             // Targets order themselves after what they want; a socket orders itself before its service.
             if word.ends_with(".service") && !ordered.contains(&word) {
@@ -216,8 +216,8 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5), "Install section options".
-    "install-missing" Warning Any install_missing(look, found) {
-        let unit = look.unit;
+    "install-missing" Warning Any install_missing(view, found) {
+        let unit = view.unit;
         let kind = unit.name.kind();
         let target = match kind {
             "service" => "multi-user.target",
@@ -230,17 +230,17 @@ rules! {
             .iter()
             .any(|key| unit.get("Install", key).is_some());
         let started_otherwise = kind == "service"
-            && (!look.stays() || look.is_socket_activated() || look.kind() == "dbus");
-        let pulled = look.peers().any(|peer| {
+            && (!view.stays() || view.is_socket_activated() || view.kind() == "dbus");
+        let pulled = view.peers().any(|peer| {
             ["Wants", "Requires", "Upholds"].iter().any(|key| {
                 peer.words("Unit", key)
                     .iter()
                     .any(|(word, _)| word == unit.name.as_str())
             })
         });
-        let alive = look
+        let alive = view
             .show("WantedBy")
-            .or_else(|| look.show("RequiredBy"))
+            .or_else(|| view.show("RequiredBy"))
             .is_some();
         if installed || started_otherwise || pulled || alive || unit.is_masked() {
             return;
@@ -250,7 +250,7 @@ rules! {
             "no [Install]: it cannot be enabled, and does not come back after a reboot",
         );
         finding.set("Install", "WantedBy", target);
-        if look.is_of_the_distribution() || kind == "service" && !look.is_app() {
+        if view.is_of_the_distribution() || kind == "service" && !view.is_app() {
             finding.severity(Severity::Info); // started by links that its package brings
         }
     }
@@ -268,9 +268,9 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5), "Specifiers", and `DefaultInstance=`.
-    "template-instance" Warning Service template_instance(look, found) {
+    "template-instance" Warning Service template_instance(view, found) {
         let entries = || {
-            look.unit
+            view.unit
                 .entries()
                 .filter(|entry| entry.section != "Install" && entry.key != "Description")
         };
@@ -284,15 +284,15 @@ rules! {
                 .iter()
                 .any(|letter| "nN".contains(*letter))
         };
-        if look.unit.name.is_template() {
-            if !entries().any(|entry| uses(&entry) || named(&entry)) && !look.is_socket_activated() && !look.is_per_connection()
+        if view.unit.name.is_template() {
+            if !entries().any(|entry| uses(&entry) || named(&entry)) && !view.is_socket_activated() && !view.is_per_connection()
             {
                 found.missing(
                     "Service",
                     "a template that nowhere uses %i: all its instances are the same",
                 );
             }
-        } else if look.unit.name.instance().is_empty() {
+        } else if view.unit.name.instance().is_empty() {
             for entry in entries().filter(|entry| {
                 specifier::used(entry.value)
                     .iter()
@@ -318,11 +318,11 @@ rules! {
     /// ```
     ///
     /// See shipit's docs/strategies.md; systemd.unit(5).
-    "migrate-by-itself" Warning Service migrate_by_itself(look, found) {
-        if look.is_migration() {
+    "migrate-by-itself" Warning Service migrate_by_itself(view, found) {
+        if view.is_migration() {
             for entry in ["WantedBy", "RequiredBy"]
                 .iter()
-                .flat_map(|key| look.unit.all("Install", key))
+                .flat_map(|key| view.unit.all("Install", key))
             {
                 found
                     .at(
@@ -333,9 +333,9 @@ rules! {
             }
             for (word, entry) in ["Before", "After"]
                 .iter()
-                .flat_map(|key| look.unit.words("Unit", key))
+                .flat_map(|key| view.unit.words("Unit", key))
             {
-                let prefix = look
+                let prefix = view
                     .unit
                     .name
                     .prefix()
@@ -349,7 +349,7 @@ rules! {
         } else {
             for (word, entry) in ["Requires", "Wants", "BindsTo"]
                 .iter()
-                .flat_map(|key| look.unit.words("Unit", key))
+                .flat_map(|key| view.unit.words("Unit", key))
             {
                 if word.contains("migrat") && word.ends_with(".service") {
                     found.at(
@@ -377,19 +377,19 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `TimeoutStartSec=`.
-    "oneshot-timeout" Warning Service oneshot_timeout(look, found) {
-        if look.unit.service("Type") != "oneshot" || look.start().is_none() {
+    "oneshot-timeout" Warning Service oneshot_timeout(view, found) {
+        if view.unit.service("Type") != "oneshot" || view.start().is_none() {
             return;
         }
-        let set = look.unit.timeout("TimeoutStartSec").is_some()
-            || look.unit.span("Service", "RuntimeMaxSec").is_some();
-        if !set && (look.is_migration() || look.is_timed() || look.is_app()) {
+        let set = view.unit.timeout("TimeoutStartSec").is_some()
+            || view.unit.span("Service", "RuntimeMaxSec").is_some();
+        if !set && (view.is_migration() || view.is_timed() || view.is_app()) {
             let finding = found.missing(
                 "Service",
                 "Type=oneshot without TimeoutStartSec=: it may hang for ever",
             );
             finding.suggest("Service", "TimeoutStartSec", "10min");
-            if !look.is_migration() {
+            if !view.is_migration() {
                 finding.severity(Severity::Info);
             }
         }

@@ -1,6 +1,6 @@
 //! Which programs a service runs: how many, whether they are there, and what happens when they fail.
 
-use super::{Look, Severity, rules};
+use super::{Severity, View, rules};
 use crate::unit::command::Command;
 
 rules! {
@@ -17,9 +17,9 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `ExecStart=`.
-    "exec-several" Error Service several(look, found) {
-        let all = look.unit.commands("ExecStart");
-        if look.kind() != "oneshot" && all.len() > 1 {
+    "exec-several" Error Service several(view, found) {
+        let all = view.unit.commands("ExecStart");
+        if view.kind() != "oneshot" && all.len() > 1 {
             let (_, last) = &all[all.len() - 1];
             let hint = if last.depth > 0 {
                 "; empty the list first with a line ExecStart="
@@ -48,8 +48,8 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `ExecStart=`.
-    "exec-none" Error Service none(look, found) {
-        let unit = look.unit;
+    "exec-none" Error Service none(view, found) {
+        let unit = view.unit;
         if !unit.all("Service", "ExecStart").is_empty()
             || unit.is_masked()
             || unit.get("Unit", "SuccessAction").is_some()
@@ -75,9 +75,9 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), "Process exit codes".
-    "exec-missing" Error Service missing(look, found) {
-        for (command, entry) in look.unit.every_command().filter(|(command, _)| !command.ignores_failure()) {
-            let Some(file) = look.file(&command.program) else {
+    "exec-missing" Error Service missing(view, found) {
+        for (command, entry) in view.unit.every_command().filter(|(command, _)| !command.ignores_failure()) {
+            let Some(file) = view.file(&command.program) else {
                 continue;
             };
             if !file.exists {
@@ -117,16 +117,16 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), "Command lines".
-    "exec-script-missing" Error Service script_missing(look, found) {
+    "exec-script-missing" Error Service script_missing(view, found) {
         const SCRIPTS: [&str; 12] = [
             "py", "js", "mjs", "cjs", "ts", "rb", "ru", "jar", "php", "pl", "sh", "exs",
         ];
-        for (command, entry) in look.unit.every_command().filter(|(command, _)| !command.ignores_failure()) {
+        for (command, entry) in view.unit.every_command().filter(|(command, _)| !command.ignores_failure()) {
             let is_script = |word: &&str| {
                 let name = word.rsplit('/').next().unwrap_or(word);
                 name.rsplit_once('.').is_some_and(|(_, end)| SCRIPTS.contains(&end))
             };
-            let gone = |word: &&str| look.file(word).is_some_and(|file| !file.exists);
+            let gone = |word: &&str| view.file(word).is_some_and(|file| !file.exists);
             if let Some(script) = command.words().filter(is_script).find(gone) {
                 found.at(
                     entry,
@@ -150,25 +150,25 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `WorkingDirectory=`, `ReadWritePaths=`, "Process exit codes".
-    "directory-missing" Error Service directory_missing(look, found) {
+    "directory-missing" Error Service directory_missing(view, found) {
         const KEYS: [(&str, &str); 4] = [
             ("WorkingDirectory", "200/CHDIR"),
             ("ReadWritePaths", "226/NAMESPACE"),
             ("ReadOnlyPaths", "226/NAMESPACE"),
             ("InaccessiblePaths", "226/NAMESPACE"),
         ];
-        if look.unit.get("Service", "RootDirectory").is_some()
-            || look.unit.get("Service", "RootImage").is_some()
+        if view.unit.get("Service", "RootDirectory").is_some()
+            || view.unit.get("Service", "RootImage").is_some()
         {
             return; // paths are not the host's
         }
         for (key, code) in KEYS {
-            for (word, entry) in look.unit.words("Service", key) {
+            for (word, entry) in view.unit.words("Service", key) {
                 let path = word.trim_start_matches('+');
-                if path.starts_with('-') || is_made(look, path) {
+                if path.starts_with('-') || is_made(view, path) {
                     continue;
                 }
-                match look.file(path) {
+                match view.file(path) {
                     Some(file) if !file.exists => {
                         _ = found.at(entry, format!("{key}={path} is not on the host: the start fails with {code}"));
                     }
@@ -193,10 +193,10 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `ExecStart=`, the table of prefixes.
-    "exec-hides-failure" Warning Service hides_failure(look, found) {
+    "exec-hides-failure" Warning Service hides_failure(view, found) {
         for (command, entry) in ["ExecStartPre", "ExecStart"]
             .iter()
-            .flat_map(|key| look.unit.commands(key))
+            .flat_map(|key| view.unit.commands(key))
         {
             let shell = command.shell_script().is_some_and(|s| {
                 s.contains("|| true")
@@ -204,9 +204,9 @@ rules! {
                     || s.contains("|| :")
                     || s.ends_with("; true")
             });
-            if entry.key == "ExecStart" && command.ignores_failure() && look.stays() {
+            if entry.key == "ExecStart" && command.ignores_failure() && view.stays() {
                 let finding = found.at(entry, "`-` before ExecStart=: every crash counts as success, and Restart=on-failure never fires");
-                if look.unit.service("Restart") == "always" || !look.is_app() {
+                if view.unit.service("Restart") == "always" || !view.is_app() {
                     finding.severity(Severity::Info);
                 }
             } else if shell || command.ignores_failure() && entry.key == "ExecStartPre" {
@@ -239,8 +239,8 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `ExecStartPre=`.
-    "exec-start-pre-work" Warning Service start_pre_work(look, found) {
-        for (command, entry) in look
+    "exec-start-pre-work" Warning Service start_pre_work(view, found) {
+        for (command, entry) in view
             .unit
             .commands("ExecStartPre")
             .into_iter()
@@ -281,7 +281,7 @@ fn is_work(command: &Command) -> bool {
 }
 
 /// Whether systemd makes a directory itself at every start: below `StateDirectory=` and its kin.
-fn is_made(look: &Look<'_>, path: &str) -> bool {
+fn is_made(view: &View<'_>, path: &str) -> bool {
     const MADE: [(&str, &str); 4] = [
         ("RuntimeDirectory", "/run/"),
         ("StateDirectory", "/var/lib/"),
@@ -289,7 +289,7 @@ fn is_made(look: &Look<'_>, path: &str) -> bool {
         ("LogsDirectory", "/var/log/"),
     ];
     MADE.iter().any(|(key, base)| {
-        let names = look.unit.words("Service", key).into_iter();
+        let names = view.unit.words("Service", key).into_iter();
         let mut paths =
             names.map(|(name, _)| format!("{base}{}", name.split(':').next().unwrap_or(&name)));
         paths.any(|made| std::path::Path::new(path).starts_with(made))

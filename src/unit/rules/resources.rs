@@ -5,8 +5,8 @@ use super::{Severity, rules};
 use crate::unit::value::{self, Size};
 
 /// A size setting in bytes; per cent and infinity have none.
-fn bytes(look: &super::Look<'_>, key: &str) -> Option<u64> {
-    match look
+fn bytes(view: &super::View<'_>, key: &str) -> Option<u64> {
+    match view
         .unit
         .get("Service", key)
         .and_then(|entry| value::size(entry.value))
@@ -17,9 +17,9 @@ fn bytes(look: &super::Look<'_>, key: &str) -> Option<u64> {
 }
 
 /// The heap that the command line or `Environment=` gives, in bytes, as far as a size of it makes sense.
-fn heap(look: &super::Look<'_>) -> Option<u64> {
-    let environment = look.unit.words("Service", "Environment");
-    let (command, _) = look.start()?;
+fn heap(view: &super::View<'_>) -> Option<u64> {
+    let environment = view.unit.words("Service", "Environment");
+    let (command, _) = view.start()?;
     let texts = command
         .words()
         .chain(environment.iter().map(|(word, _)| word.as_str()));
@@ -40,8 +40,8 @@ rules! {
     /// ```
     ///
     /// See systemd.resource-control(5), `MemoryHigh=`.
-    "memory-high" Warning Service memory_high(look, found) {
-        let Some(max) = look
+    "memory-high" Warning Service memory_high(view, found) {
+        let Some(max) = view
             .unit
             .get("Service", "MemoryMax")
             .filter(|entry| entry.value != "infinity")
@@ -49,19 +49,19 @@ rules! {
             return;
         };
         let half = |bytes: u64| format!("{}M", (bytes >> 20) * 4 / 5);
-        match look.unit.get("Service", "MemoryHigh") {
+        match view.unit.get("Service", "MemoryHigh") {
             None => {
                 let finding = found.at(
                     max,
                     "MemoryMax= without MemoryHigh=: the first sign of too much memory is the kill",
                 );
-                if let Some(bytes) = bytes(look, "MemoryMax") {
+                if let Some(bytes) = bytes(view, "MemoryMax") {
                     finding.set("Service", "MemoryHigh", half(bytes));
                 }
             }
             Some(high) => {
                 if let (Some(low), Some(top)) =
-                    (bytes(look, "MemoryHigh"), bytes(look, "MemoryMax"))
+                    (bytes(view, "MemoryHigh"), bytes(view, "MemoryMax"))
                     && low >= top
                 {
                     found
@@ -88,13 +88,13 @@ rules! {
     /// ```
     ///
     /// See systemd.resource-control(5).
-    "memory-unlimited" Info Service memory_unlimited(look, found) {
+    "memory-unlimited" Info Service memory_unlimited(view, found) {
         let set = ["MemoryMax", "MemoryHigh", "MemoryLimit"]
             .iter()
-            .any(|key| look.unit.get("Service", key).is_some());
-        if look.stays() && look.is_app() && !set {
+            .any(|key| view.unit.get("Service", key).is_some());
+        if view.stays() && view.is_app() && !set {
             // The rest of a virtual machine (code, threads, buffers) is seldom more than its heap.
-            let (high, max) = match heap(look) {
+            let (high, max) = match heap(view) {
                 Some(heap) => (heap * 8 / 5, heap * 2),
                 None => (400 << 20, 512 << 20),
             };
@@ -118,14 +118,14 @@ rules! {
     /// ```
     ///
     /// See systemd.resource-control(5), `MemoryMax=`.
-    "memory-tiny" Warning Service memory_tiny(look, found) {
-        let least: u64 = match look.runtime() {
+    "memory-tiny" Warning Service memory_tiny(view, found) {
+        let least: u64 = match view.runtime() {
             Runtime::Node | Runtime::Java | Runtime::Dotnet => 64 << 20,
             Runtime::Gunicorn | Runtime::Puma | Runtime::Python | Runtime::Ruby => 32 << 20,
             _ => 4 << 20,
         };
         for key in ["MemoryMax", "MemoryHigh"] {
-            if let (Some(entry), Some(bytes)) = (look.unit.get("Service", key), bytes(look, key))
+            if let (Some(entry), Some(bytes)) = (view.unit.get("Service", key), bytes(view, key))
                 && bytes < least
             {
                 found.at(
@@ -133,7 +133,7 @@ rules! {
                     format!("{key}={}: less than the runtime itself needs", entry.value),
                 );
             } else if let (Some(entry), Some(bytes), Some(heap)) =
-                (look.unit.get("Service", key), bytes(look, key), heap(look))
+                (view.unit.get("Service", key), bytes(view, key), heap(view))
                 && bytes <= heap
             {
                 let message = format!("{key}={}: no more than its heap of {}M, and it needs more than that", entry.value, heap >> 20);
@@ -154,12 +154,12 @@ rules! {
     /// ```
     ///
     /// See systemd.resource-control(5), `TasksMax=`.
-    "tasks-max" Warning Service tasks_max(look, found) {
-        let Some(entry) = look.unit.get("Service", "TasksMax") else {
+    "tasks-max" Warning Service tasks_max(view, found) {
+        let Some(entry) = view.unit.get("Service", "TasksMax") else {
             return;
         };
         let least = if matches!(
-            look.runtime(),
+            view.runtime(),
             Runtime::Java | Runtime::Puma | Runtime::Node | Runtime::Beam | Runtime::Dotnet
         ) {
             64
@@ -176,7 +176,7 @@ rules! {
                     ),
                 )
                 .suggest("Service", "TasksMax", "512");
-        } else if entry.value == "infinity" && look.is_app() {
+        } else if entry.value == "infinity" && view.is_app() {
             found
                 .at(entry, "TasksMax=infinity: a fork bomb takes the whole host")
                 .severity(Severity::Info)
@@ -197,12 +197,12 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), "Process properties"; systemd's NEWS for 240.
-    "limit-nofile" Info Service limit_nofile(look, found) {
-        match look.unit.get("Service", "LimitNOFILE") {
-            None if look.is_app()
-                && look.stays()
+    "limit-nofile" Info Service limit_nofile(view, found) {
+        match view.unit.get("Service", "LimitNOFILE") {
+            None if view.is_app()
+                && view.stays()
                 && matches!(
-                    look.runtime(),
+                    view.runtime(),
                     Runtime::Gunicorn | Runtime::Puma | Runtime::Python | Runtime::Ruby
                 ) =>
             {
@@ -218,7 +218,7 @@ rules! {
                 let count = top.parse::<u64>();
                 if top == "infinity" || count.as_ref().is_ok_and(|count| *count > 1 << 20) {
                     found.at(entry, format!("LimitNOFILE={}: programs that close every possible file at start take minutes", entry.value)).severity(Severity::Warning).suggest("Service", "LimitNOFILE", "65536");
-                } else if count.is_ok_and(|count| count < 1024) && look.is_app() {
+                } else if count.is_ok_and(|count| count < 1024) && view.is_app() {
                     found
                         .at(
                             entry,
@@ -244,8 +244,8 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), "Process properties"; setrlimit(2).
-    "limit-nproc" Info Service limit_nproc(look, found) {
-        if let Some(entry) = look
+    "limit-nproc" Info Service limit_nproc(view, found) {
+        if let Some(entry) = view
             .unit
             .get("Service", "LimitNPROC")
             .filter(|entry| entry.value != "infinity")
@@ -267,8 +267,8 @@ rules! {
     /// ```
     ///
     /// See systemd.resource-control(5), `CPUQuota=`.
-    "cpu-quota" Warning Service cpu_quota(look, found) {
-        let Some(entry) = look.unit.get("Service", "CPUQuota") else {
+    "cpu-quota" Warning Service cpu_quota(view, found) {
+        let Some(entry) = view.unit.get("Service", "CPUQuota") else {
             return;
         };
         let of = |(sign, part): (char, f64)| {
@@ -292,10 +292,10 @@ rules! {
                     format!("CPUQuota={} is no quota: systemd ignores it, and nothing is limited", entry.value),
                 )
                 .severity(Severity::Error);
-        } else if percent < 10.0 && look.stays() {
+        } else if percent < 10.0 && view.stays() {
             found.at(entry, format!("CPUQuota={}: a start or a garbage collection takes so long that health checks fail", entry.value));
         }
-        if let Some(processors) = look
+        if let Some(processors) = view
             .host()
             .and_then(|host| host.processors)
             .filter(|n| percent > f64::from(*n) * 100.0)
@@ -325,8 +325,8 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `OOMScoreAdjust=`.
-    "oom-score" Warning Service oom_score(look, found) {
-        if let Some(entry) = look.unit.get("Service", "OOMScoreAdjust")
+    "oom-score" Warning Service oom_score(view, found) {
+        if let Some(entry) = view.unit.get("Service", "OOMScoreAdjust")
             && entry.value.parse::<i32>().is_ok_and(|score| score <= -900)
         {
             let finding = found.at(
@@ -337,7 +337,7 @@ rules! {
                 ),
             );
             finding.remove();
-            if !look.is_app() {
+            if !view.is_app() {
                 finding.severity(Severity::Info);
             }
         }

@@ -1,6 +1,6 @@
 //! `Restart=`, start limits and the watchdog: what happens after a crash, and after the fifth.
 
-use super::{Look, Severity, rules};
+use super::{Severity, View, rules};
 use crate::unit::value::Span;
 
 /// Whether the service is started again after a crash.
@@ -10,7 +10,7 @@ fn restarts(value: &str) -> bool {
 
 /// The start limit: interval in seconds, and burst; systemd's defaults where nothing is set. `[Service]` is the
 /// old place of two of the keys, and still works.
-fn start_limit(look: &Look<'_>) -> (f64, f64) {
+fn start_limit(view: &View<'_>) -> (f64, f64) {
     let keys = [
         ("Unit", "StartLimitIntervalSec"),
         ("Unit", "StartLimitInterval"),
@@ -18,10 +18,10 @@ fn start_limit(look: &Look<'_>) -> (f64, f64) {
     ];
     let interval = keys
         .into_iter()
-        .find_map(|(section, key)| look.unit.span(section, key));
+        .find_map(|(section, key)| view.unit.span(section, key));
     let burst = ["Unit", "Service"]
         .into_iter()
-        .find_map(|section| look.unit.get(section, "StartLimitBurst"));
+        .find_map(|section| view.unit.get(section, "StartLimitBurst"));
     let burst = burst
         .and_then(|entry| entry.value.parse::<u32>().ok())
         .unwrap_or(5);
@@ -42,12 +42,12 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Restart=`.
-    "restart-missing" Warning Service restart_missing(look, found) {
-        let value = look.unit.service("Restart");
-        if !look.stays() || restarts(value) || look.kind() == "dbus" {
+    "restart-missing" Warning Service restart_missing(view, found) {
+        let value = view.unit.service("Restart");
+        if !view.stays() || restarts(value) || view.kind() == "dbus" {
             return;
         }
-        let finding = match look.unit.get("Service", "Restart") {
+        let finding = match view.unit.get("Service", "Restart") {
             // Somebody wrote it: a person decides.
             Some(entry) if !entry.value.is_empty() => found
                 .at(entry, format!("Restart={}: when it crashes it stays dead", entry.value))
@@ -57,7 +57,7 @@ rules! {
                 .set("Service", "Restart", "always"),
         };
         finding.set("Service", "RestartSec", "1s");
-        if !look.is_app() {
+        if !view.is_app() {
             finding.severity(Severity::Info);
         }
     }
@@ -79,19 +79,19 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`.
-    "restart-gives-up" Warning Service restart_gives_up(look, found) {
-        let Some(entry) = look
+    "restart-gives-up" Warning Service restart_gives_up(view, found) {
+        let Some(entry) = view
             .unit
             .get("Service", "Restart")
             .filter(|entry| restarts(entry.value))
         else {
             return;
         };
-        if !look.stays() || look.is_socket_activated() {
+        if !view.stays() || view.is_socket_activated() {
             return;
         }
-        let (interval, burst) = start_limit(look);
-        let pause = look.seconds("Service", "RestartSec", 0.1);
+        let (interval, burst) = start_limit(view);
+        let pause = view.seconds("Service", "RestartSec", 0.1);
         if interval > 0.0 && burst > 0.0 && burst * pause < interval {
             let message = format!(
                 "Restart={} gives up for good after {burst} quick deaths ({pause} s apart, {interval} s counted): a short outage of something it needs takes it down for ever",
@@ -101,7 +101,7 @@ rules! {
             finding
                 .set("Unit", "StartLimitIntervalSec", "0")
                 .set("Service", "RestartSec", "1s");
-            if entry.value != "always" || !look.is_app() {
+            if entry.value != "always" || !view.is_app() {
                 finding.severity(Severity::Info);
             }
         }
@@ -119,16 +119,16 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `RestartSec=`.
-    "restart-spins" Warning Service restart_spins(look, found) {
-        let Some(entry) = look
+    "restart-spins" Warning Service restart_spins(view, found) {
+        let Some(entry) = view
             .unit
             .get("Service", "Restart")
             .filter(|entry| restarts(entry.value))
         else {
             return;
         };
-        let (interval, burst) = start_limit(look);
-        if (interval == 0.0 || burst == 0.0) && look.seconds("Service", "RestartSec", 0.1) < 0.2 {
+        let (interval, burst) = start_limit(view);
+        if (interval == 0.0 || burst == 0.0) && view.seconds("Service", "RestartSec", 0.1) < 0.2 {
             found.at(entry, "no start limit, and less than 200 ms between restarts: a crash loop fills the journal and a core").set("Service", "RestartSec", "1s");
         }
     }
@@ -146,12 +146,12 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `RestartSec=`.
-    "restart-sec-default" Info Service restart_sec_default(look, found) {
-        if let Some(entry) = look
+    "restart-sec-default" Info Service restart_sec_default(view, found) {
+        if let Some(entry) = view
             .unit
             .get("Service", "Restart")
             .filter(|entry| restarts(entry.value))
-            && look.unit.get("Service", "RestartSec").is_none()
+            && view.unit.get("Service", "RestartSec").is_none()
         {
             found
                 .at(entry, "RestartSec= is left at 100 ms")
@@ -172,10 +172,10 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `RestartSec=`.
-    "restart-sec-long" Info Service restart_sec_long(look, found) {
-        if let Some(entry) = look.unit.get("Service", "RestartSec")
-            && look.seconds("Service", "RestartSec", 0.0) > 10.0
-            && look.stays()
+    "restart-sec-long" Info Service restart_sec_long(view, found) {
+        if let Some(entry) = view.unit.get("Service", "RestartSec")
+            && view.seconds("Service", "RestartSec", 0.0) > 10.0
+            && view.stays()
         {
             found
                 .at(
@@ -203,11 +203,11 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Restart=`.
-    "restart-oneshot" Error Service restart_oneshot(look, found) {
-        if look.kind() != "oneshot" {
+    "restart-oneshot" Error Service restart_oneshot(view, found) {
+        if view.kind() != "oneshot" {
             return;
         }
-        let Some(entry) = look.unit.get("Service", "Restart") else {
+        let Some(entry) = view.unit.get("Service", "Restart") else {
             return;
         };
         match entry.value {
@@ -222,7 +222,7 @@ rules! {
                     )
                     .suggest("Service", "Restart", "no");
             }
-            value if restarts(value) && look.is_migration() => {
+            value if restarts(value) && view.is_migration() => {
                 found.at(entry, format!("Restart={value} on a migration: one that failed half-way is run again by itself"))
                     .severity(Severity::Warning)
                     .suggest("Service", "Restart", "no");
@@ -244,8 +244,8 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`.
-    "start-limit-section" Error Any start_limit_section(look, found) {
-        for entry in look
+    "start-limit-section" Error Any start_limit_section(view, found) {
+        for entry in view
             .unit
             .entries()
             .filter(|entry| entry.section != "Unit" && entry.key.starts_with("StartLimit"))
@@ -288,18 +288,18 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`; systemd.socket(5), `TriggerLimitIntervalSec=`.
-    "restart-socket" Error Service restart_socket(look, found) {
-        if !look.is_socket_activated()
-            || !look.stays()
-            || look
+    "restart-socket" Error Service restart_socket(view, found) {
+        if !view.is_socket_activated()
+            || !view.stays()
+            || view
                 .socket()
                 .is_some_and(|socket| socket.yes("Socket", "Accept") == Some(true))
         {
             return;
         }
-        let (interval, burst) = start_limit(look);
-        let restart = look.unit.service("Restart");
-        let bad = if look.is_app() {
+        let (interval, burst) = start_limit(view);
+        let restart = view.unit.service("Restart");
+        let bad = if view.is_app() {
             Severity::Error
         } else {
             Severity::Info
@@ -332,9 +332,9 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`; systemctl(1), `reset-failed`.
-    "start-limit-deploys" Warning Service start_limit_deploys(look, found) {
-        let (interval, burst) = start_limit(look);
-        if look.stays() && interval > 10.0 && burst > 0.0 && burst / interval < 5.0 / 60.0 {
+    "start-limit-deploys" Warning Service start_limit_deploys(view, found) {
+        let (interval, burst) = start_limit(view);
+        if view.stays() && interval > 10.0 && burst > 0.0 && burst / interval < 5.0 / 60.0 {
             found
                 .missing("Unit", format!("{burst} starts in {interval} s, deploys and rollbacks included: a rollback soon after a deploy may be refused"))
                 .suggest("Unit", "StartLimitIntervalSec", "0");

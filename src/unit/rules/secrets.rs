@@ -1,7 +1,7 @@
 //! How a service gets its secrets, and who else does. No message ever holds a value.
 
 use super::{FileFact, Finding, Severity, rules};
-use crate::unit::words;
+use crate::unit::quoting;
 
 /// Whether a variable's name says that its value is a secret.
 fn secret_name(name: &str) -> bool {
@@ -89,8 +89,8 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `Environment=` and "Credentials".
-    "secret-in-environment" Warning Service secret_in_environment(look, found) {
-        for (word, entry) in look.unit.words("Service", "Environment") {
+    "secret-in-environment" Warning Service secret_in_environment(view, found) {
+        for (word, entry) in view.unit.words("Service", "Environment") {
             let (name, value) = word.split_once('=').unwrap_or((&word, ""));
             if !value.is_empty() && !value.starts_with(['$', '%']) && secret_name(name)
                 || secret_address(value)
@@ -113,8 +113,8 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), "Credentials"; proc(5), `hidepid`.
-    "secret-in-command" Warning Service secret_in_command(look, found) {
-        for (command, entry) in look.unit.every_command() {
+    "secret-in-command" Warning Service secret_in_command(view, found) {
+        for (command, entry) in view.unit.every_command() {
             let mut words = command.words().peekable();
             while let Some(word) = words.next() {
                 let (name, value) = match word.split_once('=') {
@@ -154,8 +154,8 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `EnvironmentFile=`.
-    "environment-file-optional" Warning Service environment_file_optional(look, found) {
-        for entry in look.unit.all("Service", "EnvironmentFile") {
+    "environment-file-optional" Warning Service environment_file_optional(view, found) {
+        for entry in view.unit.all("Service", "EnvironmentFile") {
             let optional = entry.value.starts_with('-');
             let path = entry.value.trim_start_matches('-');
             if !optional
@@ -163,7 +163,7 @@ rules! {
             {
                 found.at(entry, format!("{path} is optional by custom, but without `-` its absence keeps the service down")).suggest("Service", "EnvironmentFile", format!("-{path}"));
             }
-            let broken = match look.file(path) {
+            let broken = match view.file(path) {
                 Some(file) if !file.exists && !optional => "is not on the host",
                 Some(file) if file.directory => "is a directory",
                 _ => continue,
@@ -188,9 +188,9 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `EnvironmentFile=`; shipit's docs/security.md.
-    "environment-file-place" Warning Service environment_file_place(look, found) {
+    "environment-file-place" Warning Service environment_file_place(view, found) {
         for key in ["EnvironmentFile", "LoadCredential"] {
-            let entries = look.unit.all("Service", key);
+            let entries = view.unit.all("Service", key);
             for entry in &entries {
                 let value = entry.value.trim_start_matches('-');
                 let path = match key {
@@ -200,21 +200,21 @@ rules! {
                 if path.starts_with("/run/") {
                     continue;
                 }
-                let proof = look.file(path).map(foreign);
+                let proof = view.file(path).map(foreign);
                 let message = match proof {
                     Some(None) => continue,
                     Some(Some(who)) => format!("{path}: root reads it, and {who}: a symlink there leads root to any file"),
-                    None if path.starts_with('/') && !of_the_system(path) && look.is_app() => {
+                    None if path.starts_with('/') && !of_the_system(path) && view.is_app() => {
                         format!("{path}: root reads it, and who deploys may replace it (by a symlink to any file); keep it under /etc")
                     }
                     None => continue,
                 };
                 let finding = found.at(*entry, message);
-                if look.file(path).is_some() {
+                if view.file(path).is_some() {
                     finding.severity(Severity::Error);
                 }
                 if key == "EnvironmentFile" && entries.len() == 1 && !of_the_system(path) {
-                    finding.suggest("Service", key, format!("-/etc/{}/env", look.app()));
+                    finding.suggest("Service", key, format!("-/etc/{}/env", view.app()));
                 }
             }
         }
@@ -233,10 +233,10 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `EnvironmentFile=`.
-    "environment-file-mode" Warning Service environment_file_mode(look, found) {
-        for entry in look.unit.all("Service", "EnvironmentFile") {
+    "environment-file-mode" Warning Service environment_file_mode(view, found) {
+        for entry in view.unit.all("Service", "EnvironmentFile") {
             let path = entry.value.trim_start_matches('-');
-            let open = look
+            let open = view
                 .file(path)
                 .filter(|file| file.exists && file.mode & 0o004 != 0);
             if let Some(file) = open.filter(|_| !path.starts_with("/etc/default/")) {
@@ -281,8 +281,8 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), "Credentials".
-    "secret-as-credential" Info Service secret_as_credential(look, found) {
-        for entry in look.unit.all("Service", "EnvironmentFile") {
+    "secret-as-credential" Info Service secret_as_credential(view, found) {
+        for entry in view.unit.all("Service", "EnvironmentFile") {
             let name = entry
                 .value
                 .rsplit('/')
@@ -324,7 +324,7 @@ pub fn environment_file(path: &str, text: &str) -> Vec<Finding> {
                     || value.match_indices('$').any(|(at, _)| {
                         value[at + 1..].starts_with(|c: char| c.is_ascii_uppercase())
                     });
-                if words::split(value).is_err() && !single {
+                if quoting::split(value).is_err() && !single {
                     format!("{name}: a quote is never closed")
                 } else if expands && !single {
                     format!(

@@ -36,17 +36,17 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5), `Accept=`.
-    "socket-accept" Warning Socket accept(look, found) {
-        let Some(entry) = look
+    "socket-accept" Warning Socket accept(view, found) {
+        let Some(entry) = view
             .unit
             .get("Socket", "Accept")
-            .filter(|_| look.unit.yes("Socket", "Accept") == Some(true))
+            .filter(|_| view.unit.yes("Socket", "Accept") == Some(true))
         else {
             return;
         };
-        let template = format!("{}@.service", look.unit.name.stem());
-        let there = look.peers().any(|peer| peer.name.as_str() == template);
-        if look.context.peers_complete && !there {
+        let template = format!("{}@.service", view.unit.name.stem());
+        let there = view.peers().any(|peer| peer.name.as_str() == template);
+        if view.context.peers_complete && !there {
             found
                 .at(
                     entry,
@@ -57,7 +57,7 @@ rules! {
         } else {
             let finding = found.at(entry, "Accept=yes starts a process for every connection: not for a server that takes LISTEN_FDS");
             finding.suggest("Socket", "Accept", "no");
-            if look.context.root.is_none() && look.context.strategy.is_none() {
+            if view.context.root.is_none() && view.context.strategy.is_none() {
                 finding.severity(Severity::Info); // ssh and its like are made for it
             }
         }
@@ -77,8 +77,8 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5), `Backlog=`; listen(2), net.core.somaxconn.
-    "socket-backlog" Warning Socket backlog(look, found) {
-        if let Some(entry) = look.unit.get("Socket", "Backlog")
+    "socket-backlog" Warning Socket backlog(view, found) {
+        if let Some(entry) = view.unit.get("Socket", "Backlog")
             && entry
                 .value
                 .parse::<u64>()
@@ -94,13 +94,13 @@ rules! {
                 )
                 .set("Socket", "Backlog", "4096");
         }
-        let wanted = look
+        let wanted = view
             .unit
             .get("Socket", "Backlog")
             .and_then(|entry| entry.value.parse().ok())
             .unwrap_or(4096u32);
-        for entry in LISTEN.iter().flat_map(|key| look.unit.all("Socket", key)) {
-            let seen = look
+        for entry in LISTEN.iter().flat_map(|key| view.unit.all("Socket", key)) {
+            let seen = view
                 .host()
                 .and_then(|host| host.backlogs.get(entry.value))
                 .filter(|seen| **seen < wanted.min(4096));
@@ -123,13 +123,13 @@ rules! {
     /// ```
     ///
     /// See listen(2); ss(8), Send-Q.
-    "socket-backlog-node" Info Service backlog_node(look, found) {
+    "socket-backlog-node" Info Service backlog_node(view, found) {
         if let (Runtime::Node, Some((command, entry)), true) =
-            (look.runtime(), look.start(), look.is_socket_activated())
+            (view.runtime(), view.start(), view.is_socket_activated())
         {
-            let seen = look.host().is_some_and(|host| !host.backlogs.is_empty());
+            let seen = view.host().is_some_and(|host| !host.backlogs.is_empty());
             let says = command.words().any(|word| word.contains("backlog"))
-                || look
+                || view
                     .unit
                     .words("Service", "Environment")
                     .iter()
@@ -157,11 +157,11 @@ rules! {
     /// ```
     ///
     /// See sd_listen_fds(3); systemd.socket(5).
-    "socket-not-taken" Warning Service not_taken(look, found) {
-        let Some((command, entry)) = look.start() else {
+    "socket-not-taken" Warning Service not_taken(view, found) {
+        let Some((command, entry)) = view.start() else {
             return;
         };
-        if look.host().and_then(|host| host.socket_taken) == Some(false) {
+        if view.host().and_then(|host| host.socket_taken) == Some(false) {
             found
                 .at(
                     entry,
@@ -170,7 +170,7 @@ rules! {
                 .severity(Severity::Error);
             return;
         }
-        let Some(socket) = look.socket().filter(|_| !look.runtime().takes_sockets()) else {
+        let Some(socket) = view.socket().filter(|_| !view.runtime().takes_sockets()) else {
             return;
         };
         let listens: Vec<u16> = LISTEN
@@ -201,13 +201,13 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `StandardInput=`; sd_listen_fds(3).
-    "socket-stdin" Warning Service stdin(look, found) {
-        if let Some(entry) = look
+    "socket-stdin" Warning Service stdin(view, found) {
+        if let Some(entry) = view
             .unit
             .get("Service", "StandardInput")
             .filter(|entry| entry.value == "socket")
-            && !look.unit.name.is_template()
-            && look.unit.name.instance().is_empty()
+            && !view.unit.name.is_template()
+            && view.unit.name.instance().is_empty()
         {
             found.at(entry, "StandardInput=socket gives the program the listening socket as standard input: right only with Accept=yes").suggest("Service", "StandardInput", "null");
         }
@@ -225,22 +225,22 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5), `Service=`.
-    "socket-without-service" Error Socket without_service(look, found) {
-        let Some(service) = service_of(look.unit).filter(|_| look.context.peers_complete) else {
+    "socket-without-service" Error Socket without_service(view, found) {
+        let Some(service) = service_of(view.unit).filter(|_| view.context.peers_complete) else {
             return;
         };
-        let there = look.peers().any(|peer| {
+        let there = view.peers().any(|peer| {
             peer.name == service
                 || service.template().as_ref() == Some(&peer.name)
                 || peer
                     .words("Service", "Sockets")
                     .iter()
-                    .any(|(word, _)| word == look.unit.name.as_str())
+                    .any(|(word, _)| word == view.unit.name.as_str())
         });
         if !there {
             found.missing(
                 "Socket",
-                format!("{} starts {service}, which is not there", look.unit.name),
+                format!("{} starts {service}, which is not there", view.unit.name),
             );
         }
     }
@@ -257,11 +257,11 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Sockets=`.
-    "socket-unnamed" Error Service unnamed(look, found) {
-        let handover = look.context.strategy == Some(super::Strategy::Handover);
+    "socket-unnamed" Error Service unnamed(view, found) {
+        let handover = view.context.strategy == Some(crate::unit::strategy::Strategy::Handover);
         if handover
-            && look.unit.words("Service", "Sockets").is_empty()
-            && (look.unit.name.is_template() || !look.unit.name.instance().is_empty())
+            && view.unit.words("Service", "Sockets").is_empty()
+            && (view.unit.name.is_template() || !view.unit.name.instance().is_empty())
         {
             found
                 .missing(
@@ -271,7 +271,7 @@ rules! {
                 .suggest(
                     "Service",
                     "Sockets",
-                    format!("{}.socket", look.unit.name.prefix()),
+                    format!("{}.socket", view.unit.name.prefix()),
                 );
         }
     }

@@ -16,17 +16,17 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `TimeoutStopSec=`.
-    "stop-timeout-infinite" Warning Service stop_timeout_infinite(look, found) {
-        let job = look.unit.get("Service", "TimeoutStopSec").is_none() && look.kind() == "oneshot";
+    "stop-timeout-infinite" Warning Service stop_timeout_infinite(view, found) {
+        let job = view.unit.get("Service", "TimeoutStopSec").is_none() && view.kind() == "oneshot";
         if !job
-            && look
+            && view
                 .seconds("Service", "TimeoutStopSec", 90.0)
                 .is_infinite()
         {
-            let entry = look
+            let entry = view
                 .unit
                 .get("Service", "TimeoutStopSec")
-                .or_else(|| look.unit.get("Service", "TimeoutSec"));
+                .or_else(|| view.unit.get("Service", "TimeoutSec"));
             let message = "it may take for ever to stop: a hang blocks deploys and reboots";
             match entry {
                 Some(entry) => found.at(entry, message),
@@ -49,11 +49,11 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `TimeoutStopSec=`.
-    "stop-timeout-drain" Warning Service stop_timeout_drain(look, found) {
-        let Some((command, entry)) = look.start() else {
+    "stop-timeout-drain" Warning Service stop_timeout_drain(view, found) {
+        let Some((command, entry)) = view.start() else {
             return;
         };
-        let of_command = match look.runtime() {
+        let of_command = match view.runtime() {
             Runtime::Gunicorn => Some(
                 command
                     .option(&["--graceful-timeout"])
@@ -65,14 +65,14 @@ rules! {
                 .and_then(|n| n.parse().ok()),
             _ => None,
         };
-        let drain: Option<f64> = look
+        let drain: Option<f64> = view
             .context
             .drain
             .map(|drain| drain.as_secs_f64())
             .or(of_command);
-        let stop = look.seconds("Service", "TimeoutStopSec", 90.0);
+        let stop = view.seconds("Service", "TimeoutStopSec", 90.0);
         if let Some(drain) = drain.filter(|drain| stop <= *drain) {
-            let place = look.unit.get("Service", "TimeoutStopSec").unwrap_or(entry);
+            let place = view.unit.get("Service", "TimeoutStopSec").unwrap_or(entry);
             found
                 .at(place, format!("systemd kills it {stop} s after SIGTERM, but it may take {drain} s to finish its requests"))
                 .set("Service", "TimeoutStopSec", format!("{}s", drain + 5.0));
@@ -91,11 +91,11 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `TimeoutStopSec=`.
-    "stop-timeout-default" Info Service stop_timeout_default(look, found) {
+    "stop-timeout-default" Info Service stop_timeout_default(view, found) {
         let set = ["TimeoutStopSec", "TimeoutSec"]
             .iter()
-            .any(|key| look.unit.get("Service", key).is_some());
-        if look.stays() && look.is_app() && !set {
+            .any(|key| view.unit.get("Service", key).is_some());
+        if view.stays() && view.is_app() && !set {
             found.missing("Service", "TimeoutStopSec= is left at 90 s: a hung stop holds every deploy and rollback that long").set("Service", "TimeoutStopSec", "30s");
         }
     }
@@ -113,8 +113,8 @@ rules! {
     /// ```
     ///
     /// See systemd.kill(5), `KillMode=`.
-    "kill-mode-none" Error Service kill_mode_none(look, found) {
-        if let Some(entry) = look
+    "kill-mode-none" Error Service kill_mode_none(view, found) {
+        if let Some(entry) = view
             .unit
             .get("Service", "KillMode")
             .filter(|entry| entry.value == "none")
@@ -142,8 +142,8 @@ rules! {
     /// ```
     ///
     /// See systemd.kill(5), `KillMode=`.
-    "kill-mode-process" Warning Service kill_mode_process(look, found) {
-        if let Some(entry) = look
+    "kill-mode-process" Warning Service kill_mode_process(view, found) {
+        if let Some(entry) = view
             .unit
             .get("Service", "KillMode")
             .filter(|entry| entry.value == "process")
@@ -153,7 +153,7 @@ rules! {
                 "KillMode=process: workers outlive the stop and serve the old release",
             );
             finding.suggest("Service", "KillMode", "mixed");
-            if !look.is_app() {
+            if !view.is_app() {
                 finding.severity(Severity::Info);
             }
         }
@@ -171,9 +171,9 @@ rules! {
     /// ```
     ///
     /// See systemd.kill(5), `SendSIGKILL=`.
-    "send-sigkill" Warning Service send_sigkill(look, found) {
-        if let Some(entry) = look.unit.get("Service", "SendSIGKILL")
-            && look.unit.yes("Service", "SendSIGKILL") == Some(false)
+    "send-sigkill" Warning Service send_sigkill(view, found) {
+        if let Some(entry) = view.unit.get("Service", "SendSIGKILL")
+            && view.unit.yes("Service", "SendSIGKILL") == Some(false)
         {
             found.at(entry, "SendSIGKILL=no: a process that hangs in its shutdown is left running, with its port").set("Service", "SendSIGKILL", "yes");
         }
@@ -192,9 +192,9 @@ rules! {
     /// ```
     ///
     /// See systemd.kill(5), `KillSignal=`, and the server's page on signals.
-    "kill-signal" Warning Service kill_signal(look, found) {
-        let signal = look.unit.service("KillSignal").trim_start_matches("SIG");
-        let entry = look.unit.get("Service", "KillSignal");
+    "kill-signal" Warning Service kill_signal(view, found) {
+        let signal = view.unit.service("KillSignal").trim_start_matches("SIG");
+        let entry = view.unit.get("Service", "KillSignal");
         if let Some(entry) = entry.filter(|_| matches!(signal, "KILL" | "9")) {
             found
                 .at(entry, "KillSignal=SIGKILL: nothing can finish its work")
@@ -202,7 +202,7 @@ rules! {
                 .suggest("Service", "KillSignal", "SIGTERM");
             return;
         }
-        match look.runtime() {
+        match view.runtime() {
             Runtime::Gunicorn | Runtime::Puma => {
                 if let Some(entry) = entry.filter(|_| matches!(signal, "QUIT" | "INT" | "3" | "2"))
                 {
@@ -211,16 +211,16 @@ rules! {
                             entry,
                             format!(
                                 "{} ends quickly on SIG{signal}; SIGTERM lets requests finish",
-                                look.start().map_or("it", |(c, _)| c.name())
+                                view.start().map_or("it", |(c, _)| c.name())
                             ),
                         )
                         .set("Service", "KillSignal", "SIGTERM");
                 }
             }
             Runtime::Nginx | Runtime::PhpFpm
-                if look.stays()
+                if view.stays()
                     && matches!(signal, "" | "TERM" | "15")
-                    && look.unit.all("Service", "ExecStop").is_empty() =>
+                    && view.unit.all("Service", "ExecStop").is_empty() =>
             {
                 found.missing("Service", "SIGTERM is the quick stop of this server and cuts requests; SIGQUIT lets them finish").suggest("Service", "KillSignal", "SIGQUIT");
             }
@@ -242,8 +242,8 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `ExecStop=`; systemd.kill(5).
-    "exec-stop-kills" Warning Service exec_stop_kills(look, found) {
-        for (command, entry) in look.unit.commands("ExecStop") {
+    "exec-stop-kills" Warning Service exec_stop_kills(view, found) {
+        for (command, entry) in view.unit.commands("ExecStop") {
             let text = command.shell_script().unwrap_or_default();
             let hard = command.name() == "kill" && command.has(&["-9", "-KILL", "-SIGKILL"])
                 || text.contains("kill -9")

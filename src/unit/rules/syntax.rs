@@ -19,8 +19,8 @@ rules! {
     /// ```
     ///
     /// See systemd.syntax(7).
-    "syntax" Error Any syntax(look, found) {
-        for file in &look.unit.files {
+    "syntax" Error Any syntax(view, found) {
+        for file in &view.unit.files {
             for line in &file.lines {
                 if let Kind::Wrong(wrong) = line.kind {
                     found.place(&file.path, line.first, wrong.to_string());
@@ -41,8 +41,8 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5).
-    "unknown-section" Error Any unknown_section(look, found) {
-        for file in &look.unit.files {
+    "unknown-section" Error Any unknown_section(view, found) {
+        for file in &view.unit.files {
             for line in &file.lines {
                 let Kind::Section(name) = &line.kind else {
                     continue;
@@ -70,14 +70,14 @@ rules! {
     /// ```
     ///
     /// See systemd.directives(7): which key belongs where, and `systemctl --version`.
-    "unknown-key" Error Any unknown_key(look, found) {
-        for entry in look.unit.entries() {
+    "unknown-key" Error Any unknown_key(view, found) {
+        for entry in view.unit.entries() {
             let (section, key) = (entry.section, entry.key);
             if !keys::is_section(section) || key.starts_with("X-") {
                 continue;
             }
             if let Some(known) = keys::find(section, key) {
-                let host = look.host().and_then(|host| host.systemd);
+                let host = view.host().and_then(|host| host.systemd);
                 if let Some(version) = host.filter(|version| *version < known.since) {
                     found.at(
                         entry,
@@ -90,7 +90,7 @@ rules! {
                 continue;
             }
             let elsewhere = keys::sections_of(key);
-            let unit_section = match look.unit.name.kind() {
+            let unit_section = match view.unit.name.kind() {
                 "service" => "Service",
                 "socket" => "Socket",
                 "timer" => "Timer",
@@ -148,8 +148,8 @@ rules! {
     /// ```
     ///
     /// See systemd.syntax(7), systemd.time(7), and the page of the setting.
-    "bad-value" Error Any bad_value(look, found) {
-        for entry in look.unit.entries() {
+    "bad-value" Error Any bad_value(view, found) {
+        for entry in view.unit.entries() {
             let (Some(known), text) = (keys::find(entry.section, entry.key), entry.value) else {
                 continue;
             };
@@ -203,8 +203,8 @@ rules! {
     /// ```
     ///
     /// See systemd.resource-control(5), "Deprecated options".
-    "old-key" Warning Any old_key(look, found) {
-        for entry in look.unit.entries() {
+    "old-key" Warning Any old_key(view, found) {
+        for entry in view.unit.entries() {
             let value = match (entry.key, entry.value) {
                 ("StandardOutput" | "StandardError", "syslog") => "journal".to_owned(),
                 ("StandardOutput" | "StandardError", "syslog+console") => "journal+console".to_owned(),

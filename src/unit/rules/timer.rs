@@ -1,6 +1,7 @@
 //! `.timer` units, and the services behind them.
 
-use super::look::{Calendar, triggers};
+use super::facts::Calendar;
+use super::view::triggers;
 use super::{Severity, rules};
 use crate::unit::name::UnitName;
 
@@ -31,13 +32,13 @@ rules! {
     /// ```
     ///
     /// See systemd.timer(5), `Persistent=`.
-    "timer-persistent" Warning Timer persistent(look, found) {
-        let rare = look
+    "timer-persistent" Warning Timer persistent(view, found) {
+        let rare = view
             .unit
             .all("Timer", "OnCalendar")
             .into_iter()
             .find(|entry| !is_frequent(entry.value));
-        if let Some(entry) = rare.filter(|_| look.unit.get("Timer", "Persistent").is_none()) {
+        if let Some(entry) = rare.filter(|_| view.unit.get("Timer", "Persistent").is_none()) {
             found.at(entry, format!("OnCalendar={} without Persistent=: a time that falls into a reboot is lost", entry.value)).set("Timer", "Persistent", "yes");
         }
     }
@@ -55,7 +56,7 @@ rules! {
     /// ```
     ///
     /// See systemd.timer(5), `RandomizedDelaySec=`.
-    "timer-delay" Info Timer delay(look, found) {
+    "timer-delay" Info Timer delay(view, found) {
         let round = |text: &str| {
             matches!(
                 text,
@@ -70,13 +71,13 @@ rules! {
             ) || text.contains(" 00:00")
                 || text.contains("*-*-* 0:0")
         };
-        let entry = look
+        let entry = view
             .unit
             .all("Timer", "OnCalendar")
             .into_iter()
             .find(|entry| round(entry.value));
         if let Some(entry) =
-            entry.filter(|_| look.unit.get("Timer", "RandomizedDelaySec").is_none())
+            entry.filter(|_| view.unit.get("Timer", "RandomizedDelaySec").is_none())
         {
             found
                 .at(
@@ -102,10 +103,10 @@ rules! {
     /// ```
     ///
     /// See systemd.time(7), "Calendar events"; systemd-analyze(1), `calendar`.
-    "timer-never" Error Timer never(look, found) {
-        let unit = look.unit;
+    "timer-never" Error Timer never(view, found) {
+        let unit = view.unit;
         for entry in unit.all("Timer", "OnCalendar") {
-            match look.host().and_then(|host| host.calendars.get(entry.value)) {
+            match view.host().and_then(|host| host.calendars.get(entry.value)) {
                 Some(Calendar::Invalid) => {
                     _ = found.at(
                         entry,
@@ -164,21 +165,21 @@ rules! {
     /// ```
     ///
     /// See systemd.timer(5), `Unit=`.
-    "timer-without-service" Error Timer without_service(look, found) {
-        let started = match look.unit.get("Timer", "Unit") {
+    "timer-without-service" Error Timer without_service(view, found) {
+        let started = match view.unit.get("Timer", "Unit") {
             Some(entry) => UnitName::new(entry.value),
-            None => look.unit.name.with_kind("service"),
+            None => view.unit.name.with_kind("service"),
         };
-        let Some(started) = started.filter(|_| look.context.peers_complete) else {
+        let Some(started) = started.filter(|_| view.context.peers_complete) else {
             return;
         };
-        if !look
+        if !view
             .peers()
             .any(|peer| peer.name == started || started.template().as_ref() == Some(&peer.name))
         {
             found.missing(
                 "Timer",
-                format!("{} starts {started}, which is not there", look.unit.name),
+                format!("{} starts {started}, which is not there", view.unit.name),
             );
         }
     }
@@ -196,12 +197,12 @@ rules! {
     /// ```
     ///
     /// See systemctl(1), `enable --now`, `list-timers`.
-    "timer-inactive" Warning Timer inactive(look, found) {
-        let state = look.show("ActiveState").filter(|state| *state != "active");
-        if let Some(state) = state.filter(|_| look.show("LoadState") == Some("loaded")) {
+    "timer-inactive" Warning Timer inactive(view, found) {
+        let state = view.show("ActiveState").filter(|state| *state != "active");
+        if let Some(state) = state.filter(|_| view.show("LoadState") == Some("loaded")) {
             found.missing(
                 "Timer",
-                format!("{} is {state}: it starts nothing; systemctl enable --now {0}", look.unit.name),
+                format!("{} is {state}: it starts nothing; systemctl enable --now {0}", view.unit.name),
             );
         }
     }
@@ -219,11 +220,11 @@ rules! {
     /// ```
     ///
     /// See systemd.timer(5).
-    "timer-service-install" Warning Service service_install(look, found) {
-        let timer = look
+    "timer-service-install" Warning Service service_install(view, found) {
+        let timer = view
             .peers()
-            .find(|peer| peer.name.kind() == "timer" && triggers(peer, &look.unit.name));
-        if let (Some(timer), Some(entry)) = (timer, look.unit.get("Install", "WantedBy"))
+            .find(|peer| peer.name.kind() == "timer" && triggers(peer, &view.unit.name));
+        if let (Some(timer), Some(entry)) = (timer, view.unit.get("Install", "WantedBy"))
             && matches!(
                 entry.value,
                 "multi-user.target" | "default.target" | "basic.target" | "graphical.target"
@@ -256,10 +257,10 @@ rules! {
     /// ```
     ///
     /// See systemd.timer(5), `Unit=`; systemd.unit(5), `Requires=`.
-    "timer-pulls-service" Warning Timer pulls_service(look, found) {
+    "timer-pulls-service" Warning Timer pulls_service(view, found) {
         let keys = ["Requires", "BindsTo", "Wants"].into_iter();
-        for (word, entry) in keys.flat_map(|key| look.unit.words("Unit", key)) {
-            if UnitName::new(&word).is_some_and(|name| triggers(look.unit, &name)) {
+        for (word, entry) in keys.flat_map(|key| view.unit.words("Unit", key)) {
+            if UnitName::new(&word).is_some_and(|name| triggers(view.unit, &name)) {
                 let message = format!("{}={word} starts it together with the timer, at every boot, not at its time", entry.key);
                 let finding = found.at(entry, message);
                 if entry.value == word {
@@ -281,11 +282,11 @@ rules! {
     /// ```
     ///
     /// See systemd.timer(5); systemd.service(5), `Restart=`.
-    "timer-service-restart" Warning Service service_restart(look, found) {
-        let timed = look
+    "timer-service-restart" Warning Service service_restart(view, found) {
+        let timed = view
             .peers()
-            .any(|peer| peer.name.kind() == "timer" && triggers(peer, &look.unit.name));
-        if let Some(entry) = look
+            .any(|peer| peer.name.kind() == "timer" && triggers(peer, &view.unit.name));
+        if let Some(entry) = view
             .unit
             .get("Service", "Restart")
             .filter(|entry| timed && entry.value == "always")
@@ -312,12 +313,12 @@ rules! {
     /// ```
     ///
     /// See systemd.timer(5), `AccuracySec=`.
-    "timer-accuracy" Warning Timer accuracy(look, found) {
-        let accuracy = look.seconds("Timer", "AccuracySec", 60.0);
+    "timer-accuracy" Warning Timer accuracy(view, found) {
+        let accuracy = view.seconds("Timer", "AccuracySec", 60.0);
         for key in ["OnActiveSec", "OnUnitActiveSec", "OnUnitInactiveSec"] {
-            if let Some(entry) = look.unit.get("Timer", key) {
-                let span = look.seconds("Timer", key, f64::INFINITY);
-                if span < accuracy && look.unit.get("Timer", "AccuracySec").is_none() {
+            if let Some(entry) = view.unit.get("Timer", key) {
+                let span = view.seconds("Timer", key, f64::INFINITY);
+                if span < accuracy && view.unit.get("Timer", "AccuracySec").is_none() {
                     found
                         .at(entry, format!("{key}={} may be a minute late", entry.value))
                         .severity(Severity::Warning)

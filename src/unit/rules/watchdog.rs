@@ -17,14 +17,14 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `WatchdogSec=`; sd_notify(3).
-    "watchdog-without-notify" Warning Service watchdog_without_notify(look, found) {
-        let Some(entry) = look.unit.get("Service", "WatchdogSec") else {
+    "watchdog-without-notify" Warning Service watchdog_without_notify(view, found) {
+        let Some(entry) = view.unit.get("Service", "WatchdogSec") else {
             return;
         };
-        let reports = matches!(look.kind(), "notify" | "notify-reload" | "dbus")
-            || !matches!(look.unit.service("NotifyAccess"), "" | "none");
-        if !reports && look.seconds("Service", "WatchdogSec", 0.0) > 0.0 {
-            found.at(entry, format!("WatchdogSec= with Type={}: unless the program sends WATCHDOG=1 it is killed every {}", look.kind(), entry.value)).remove();
+        let reports = matches!(view.kind(), "notify" | "notify-reload" | "dbus")
+            || !matches!(view.unit.service("NotifyAccess"), "" | "none");
+        if !reports && view.seconds("Service", "WatchdogSec", 0.0) > 0.0 {
+            found.at(entry, format!("WatchdogSec= with Type={}: unless the program sends WATCHDOG=1 it is killed every {}", view.kind(), entry.value)).remove();
         }
     }
 
@@ -40,14 +40,14 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), the table at `Restart=`.
-    "watchdog-without-restart" Warning Service watchdog_without_restart(look, found) {
-        if let Some(entry) = look.unit.get("Service", "WatchdogSec") {
+    "watchdog-without-restart" Warning Service watchdog_without_restart(view, found) {
+        if let Some(entry) = view.unit.get("Service", "WatchdogSec") {
             // What a bus or a socket starts comes back with the next request.
-            let comes_back = look.is_socket_activated() || !look.unit.service("BusName").is_empty();
+            let comes_back = view.is_socket_activated() || !view.unit.service("BusName").is_empty();
             if !comes_back
-                && look.seconds("Service", "WatchdogSec", 0.0) > 0.0
+                && view.seconds("Service", "WatchdogSec", 0.0) > 0.0
                 && matches!(
-                    look.unit.service("Restart"),
+                    view.unit.service("Restart"),
                     "" | "no" | "on-success" | "on-abort"
                 )
             {
@@ -73,13 +73,13 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `SuccessExitStatus=`.
-    "exit-143" Warning Service exit_143(look, found) {
-        let knows = look
+    "exit-143" Warning Service exit_143(view, found) {
+        let knows = view
             .unit
             .words("Service", "SuccessExitStatus")
             .iter()
             .any(|(word, _)| word == "143");
-        if look.runtime() == Runtime::Java && look.stays() && !knows {
+        if view.runtime() == Runtime::Java && view.stays() && !knows {
             found
                 .missing(
                     "Service",

@@ -1,7 +1,7 @@
 //! What a `.socket` listens on, and whether it does.
 
-use super::look::triggers;
 use super::socket::{LISTEN, service_of};
+use super::view::triggers;
 use super::{Severity, rules};
 use crate::unit::merge::Unit;
 
@@ -19,30 +19,30 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5); systemctl(1), `enable --now`.
-    "socket-inactive" Error Socket inactive(look, found) {
+    "socket-inactive" Error Socket inactive(view, found) {
         // A distribution leaves many to be enabled by whom they serve.
-        let of_others = look.is_of_the_distribution();
-        let refused = look.show("ConditionResult") == Some("no")
-            && look
+        let of_others = view.is_of_the_distribution();
+        let refused = view.show("ConditionResult") == Some("no")
+            && view
                 .show("ConditionTimestampMonotonic")
                 .is_some_and(|at| at != "0");
-        if let Some(state) = look.show("ActiveState").filter(|state| *state != "active" && !refused) {
-            let result = look
+        if let Some(state) = view.show("ActiveState").filter(|state| *state != "active" && !refused) {
+            let result = view
                 .show("Result")
                 .filter(|result| *result != "success")
                 .map_or(String::new(), |result| format!(" ({result})"));
-            let holder = look.host().and_then(|host| host.holders.first_key_value());
+            let holder = view.host().and_then(|host| host.holders.first_key_value());
             let trouble = holder.map_or("nobody listens".into(), |(address, other)| {
                 format!("{other} holds {address}")
             });
-            let finding = found.missing("Socket", format!("{} is {state}{result}: {trouble}; systemctl reset-failed {0} && systemctl start {0}", look.unit.name));
+            let finding = found.missing("Socket", format!("{} is {state}{result}: {trouble}; systemctl reset-failed {0} && systemctl start {0}", view.unit.name));
             if of_others && state == "inactive" {
                 finding.severity(Severity::Info);
             }
         }
-        if let Some(state) = look
+        if let Some(state) = view
             .show("UnitFileState")
-            .filter(|state| matches!(*state, "disabled" | "static") && !look.is_wanted())
+            .filter(|state| matches!(*state, "disabled" | "static") && !view.is_wanted())
         {
             let severity = match of_others {
                 true => Severity::Info,
@@ -53,7 +53,7 @@ rules! {
                     "Install",
                     format!(
                         "{} is {state}: it will not listen after a reboot; systemctl enable {0}",
-                        look.unit.name
+                        view.unit.name
                     ),
                 )
                 .severity(severity);
@@ -73,8 +73,8 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5), `ListenStream=`.
-    "socket-listen-changed" Error Socket listen_changed(look, found) {
-        let Some(repository) = look.host().and_then(|host| host.repository.as_ref()) else {
+    "socket-listen-changed" Error Socket listen_changed(view, found) {
+        let Some(repository) = view.host().and_then(|host| host.repository.as_ref()) else {
             return;
         };
         let addresses = |unit: &Unit| {
@@ -84,7 +84,7 @@ rules! {
                 .map(|entry| entry.value.to_owned())
                 .collect::<Vec<_>>()
         };
-        let (here, there) = (addresses(look.unit), addresses(repository));
+        let (here, there) = (addresses(view.unit), addresses(repository));
         if here != there {
             found.missing("Socket", format!("the host listens on {}, the repository says {}: no deploy can change that without a gap", here.join(" "), there.join(" ")));
         }
@@ -103,8 +103,8 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5), `FreeBind=`.
-    "socket-address" Warning Socket address(look, found) {
-        for entry in LISTEN.iter().flat_map(|key| look.unit.all("Socket", key)) {
+    "socket-address" Warning Socket address(view, found) {
+        for entry in LISTEN.iter().flat_map(|key| view.unit.all("Socket", key)) {
             let host = entry
                 .value
                 .rsplit_once(':')
@@ -113,7 +113,7 @@ rules! {
             let one = host
                 .parse::<std::net::IpAddr>()
                 .is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified());
-            if one && look.unit.yes("Socket", "FreeBind") != Some(true) {
+            if one && view.unit.yes("Socket", "FreeBind") != Some(true) {
                 found
                     .at(
                         entry,
@@ -137,12 +137,12 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5), `SocketMode=`.
-    "socket-mode" Info Socket mode(look, found) {
+    "socket-mode" Info Socket mode(view, found) {
         let unix = LISTEN
             .iter()
-            .flat_map(|key| look.unit.all("Socket", key))
+            .flat_map(|key| view.unit.all("Socket", key))
             .find(|entry| entry.value.starts_with(['/', '%']));
-        if let Some(entry) = unix.filter(|_| look.unit.get("Socket", "SocketMode").is_none()) {
+        if let Some(entry) = unix.filter(|_| view.unit.get("Socket", "SocketMode").is_none()) {
             found
                 .at(
                     entry,
@@ -164,20 +164,20 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5), `ListenStream=`.
-    "socket-nothing" Error Socket nothing(look, found) {
-        let any = look.unit.entries().any(|entry| {
+    "socket-nothing" Error Socket nothing(view, found) {
+        let any = view.unit.entries().any(|entry| {
             entry.section == "Socket" && entry.key.starts_with("Listen") && !entry.value.is_empty()
         });
-        if !any && !look.unit.is_masked() {
+        if !any && !view.unit.is_masked() {
             found.missing("Socket", "no ListenStream=: systemd refuses the unit");
         }
-        if let Some(twin) = look.peers().find(|peer| {
+        if let Some(twin) = view.peers().find(|peer| {
             peer.name.kind() == "socket"
-                && service_of(look.unit).is_some_and(|service| triggers(peer, &service))
+                && service_of(view.unit).is_some_and(|service| triggers(peer, &service))
         }) {
             let same = LISTEN.iter().any(|key| {
                 twin.all("Socket", key).iter().any(|a| {
-                    look.unit
+                    view.unit
                         .all("Socket", key)
                         .iter()
                         .any(|b| a.value == b.value)

@@ -1,11 +1,11 @@
 //! `Type=`: what systemd waits for at start, and what the program really does. From the text where it can be guessed,
 //! from the running host where it shows: what is seen beats every guess. `Type=forking` is in `forking`.
 
-use super::life::{First, Left, Life, Since};
+use super::process_state::{First, Left, Life, Since};
 use super::runtime::Runtime;
 use super::{Severity, rules};
 use crate::unit::command::Command;
-use crate::unit::rules::Look;
+use crate::unit::rules::View;
 
 /// Short options that send a program to the background; in others the same letter means something else.
 const DETACHING: [(&str, &str); 9] = [
@@ -27,11 +27,11 @@ fn runs(command: &Command, program: &str) -> bool {
 }
 
 /// The option that sends this program to the background, as far as it is known.
-fn daemonizes<'a>(look: &Look<'_>, command: &'a Command) -> Option<&'a str> {
+fn daemonizes<'a>(view: &View<'_>, command: &'a Command) -> Option<&'a str> {
     if command.has(&["--no-detach", "--foreground", "--nodaemon", "-F"]) {
         return None;
     }
-    match look.runtime() {
+    match view.runtime() {
         Runtime::Gunicorn => command.words().find(|w| matches!(*w, "-D" | "--daemon")),
         Runtime::Puma => command.words().find(|w| matches!(*w, "-d" | "--daemon")),
         Runtime::Nginx => {
@@ -60,7 +60,7 @@ fn too_early(kind: &str) -> &'static str {
 }
 
 /// Whether the command line is known to do one job and to end.
-fn is_job(look: &Look<'_>, command: &Command) -> bool {
+fn is_job(view: &View<'_>, command: &Command) -> bool {
     const JOBS: [&str; 12] = [
         "pg_dump",
         "pg_dumpall",
@@ -78,7 +78,7 @@ fn is_job(look: &Look<'_>, command: &Command) -> bool {
     let steps = ["migrate", "db:migrate", "db:prepare", "collectstatic"];
     JOBS.contains(&command.name()) && !command.has(&["--daemon"])
         || command.words().any(|word| steps.contains(&word))
-        || look.is_migration()
+        || view.is_migration()
 }
 
 rules! {
@@ -99,19 +99,19 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-simple-forks" Error Service simple_forks(look, found) {
-        let Some((command, start)) = look.start() else {
+    "type-simple-forks" Error Service simple_forks(view, found) {
+        let Some((command, start)) = view.start() else {
             return;
         };
-        let kind = look.kind();
+        let kind = view.kind();
         if matches!(kind, "forking" | "oneshot" | "dbus") {
             return;
         }
-        let entry = look.unit.get("Service", "Type").unwrap_or(start);
-        let flag = daemonizes(look, command);
-        match (look.life(), flag) {
+        let entry = view.unit.get("Service", "Type").unwrap_or(start);
+        let flag = daemonizes(view, command);
+        match (view.life(), flag) {
             (Life::Runs, _) => {}
-            (Life::Ended(Left::Daemon), _) if look.show("SubState") == Some("exited") => {
+            (Life::Ended(Left::Daemon), _) if view.show("SubState") == Some("exited") => {
                 found.at(entry, format!("Type={kind}, and the main process has ended while others of the service run on: it goes to the background; write Type=forking"))
                     .suggest("Service", "Type", "forking");
             }
@@ -119,7 +119,7 @@ rules! {
                 found.at(entry, format!("Type={kind}, and the main process ended with success and left another behind, which systemd killed: it goes to the background; write Type=forking, or better start it with the option that keeps it in the foreground"))
                     .suggest("Service", "Type", "forking");
             }
-            (Life::Ended(Left::PerhapsDaemon), None) if !is_job(look, command) => {
+            (Life::Ended(Left::PerhapsDaemon), None) if !is_job(view, command) => {
                 found.at(entry, format!("Type={kind}, and the main process ends with success{}: it goes to the background (write Type=forking, or better start it with the option that keeps it in the foreground), or it does one job (write Type=oneshot)", too_early(kind)))
                     .suggest("Service", "Type", "forking");
             }
@@ -147,30 +147,30 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-oneshot-stays" Error Service oneshot_stays(look, found) {
-        if look.unit.service("Type") != "oneshot" {
+    "type-oneshot-stays" Error Service oneshot_stays(view, found) {
+        if view.unit.service("Type") != "oneshot" {
             return;
         }
-        let Some((command, start)) = look.start() else {
+        let Some((command, start)) = view.start() else {
             return;
         };
-        let entry = look.unit.get("Service", "Type").unwrap_or(start);
-        let better = look.kind_that_stays();
-        match look.life() {
+        let entry = view.unit.get("Service", "Type").unwrap_or(start);
+        let better = view.kind_that_stays();
+        match view.life() {
             Life::Unready(First::Stays, Since::TimedOut) => {
-                let doubt = if look.is_expected_to_stay() { "" } else { ", or a job that needs more time" };
+                let doubt = if view.is_expected_to_stay() { "" } else { ", or a job that needs more time" };
                 found.at(entry, format!("Type=oneshot, and the main process was still running when the start timed out: it is a daemon (write Type={better}){doubt}"))
                     .suggest("Service", "Type", better);
             }
-            Life::Unready(..) if look.is_expected_to_stay() || look.has_started_for(60) => {
+            Life::Unready(..) if view.is_expected_to_stay() || view.has_started_for(60) => {
                 found.at(entry, format!("Type=oneshot, and it is activating all the time while its main process runs: it is a daemon (write Type={better}), or a job that hangs"))
                     .suggest("Service", "Type", better);
             }
             Life::Untold => {
-                let server = matches!(look.runtime(), Runtime::Puma | Runtime::Gunicorn)
+                let server = matches!(view.runtime(), Runtime::Puma | Runtime::Gunicorn)
                     && !command.has(&["--check-config"])
                     || command.has(&["runserver", "daemon off;"]);
-                if server || look.unit.get("Service", "WatchdogSec").is_some() {
+                if server || view.unit.get("Service", "WatchdogSec").is_some() {
                     let message = format!(
                         "Type=oneshot, but {} stays: the start never ends",
                         command.name()
@@ -198,27 +198,27 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=` and `RemainAfterExit=`.
-    "type-oneshot-forks" Error Service oneshot_forks(look, found) {
-        if look.unit.service("Type") != "oneshot" {
+    "type-oneshot-forks" Error Service oneshot_forks(view, found) {
+        if view.unit.service("Type") != "oneshot" {
             return;
         }
-        let Some((command, start)) = look.start() else {
+        let Some((command, start)) = view.start() else {
             return;
         };
-        let entry = look.unit.get("Service", "Type").unwrap_or(start);
-        let remains = look.unit.yes("Service", "RemainAfterExit") == Some(true);
-        let message = match (look.life(), daemonizes(look, command)) {
-            (Life::Ended(Left::Daemon), _) if look.processes() > 0 && remains => {
+        let entry = view.unit.get("Service", "Type").unwrap_or(start);
+        let remains = view.unit.yes("Service", "RemainAfterExit") == Some(true);
+        let message = match (view.life(), daemonizes(view, command)) {
+            (Life::Ended(Left::Daemon), _) if view.processes() > 0 && remains => {
                 "Type=oneshot with RemainAfterExit=yes, and a daemon runs on that systemd does not watch: a crash goes unseen; write Type=forking, without RemainAfterExit=".to_owned()
             }
-            (Life::Ended(Left::Daemon), _) if look.processes() > 0 => {
+            (Life::Ended(Left::Daemon), _) if view.processes() > 0 => {
                 "Type=oneshot, and what it left behind runs on, unwatched: it goes to the background; write Type=forking".to_owned()
             }
             // A job may leave a child that systemd cleans up; who expects a service to stay means a daemon.
-            (Life::Ended(_), _) if look.is_expected_to_stay() && !remains => {
+            (Life::Ended(_), _) if view.is_expected_to_stay() && !remains => {
                 "Type=oneshot, listed as a service that stays, and it has ended: it goes to the background, and systemd killed what it left (write Type=forking, or better Type=exec and the option that keeps it in the foreground); if it is a job it is no service of deploy.yml".to_owned()
             }
-            (Life::Untold, Some(flag)) if look.runtime() != Runtime::Other => {
+            (Life::Untold, Some(flag)) if view.runtime() != Runtime::Other => {
                 format!("Type=oneshot, but {} goes to the background ({flag}): systemd kills it as soon as it is up", command.name())
             }
             _ => return,
@@ -246,27 +246,27 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-simple-ends" Warning Service simple_ends(look, found) {
-        let kind = look.kind();
+    "type-simple-ends" Warning Service simple_ends(view, found) {
+        let kind = view.kind();
         if matches!(kind, "forking" | "oneshot" | "dbus") {
             return;
         }
-        let Some((command, start)) = look.start() else {
+        let Some((command, start)) = view.start() else {
             return;
         };
-        let entry = look.unit.get("Service", "Type").unwrap_or(start);
+        let entry = view.unit.get("Service", "Type").unwrap_or(start);
         // What a socket or a timer starts may end when it has nothing to do.
-        let comes_back = look.is_socket_activated() || look.is_timed();
-        let job = is_job(look, command);
-        let remains = look.unit.yes("Service", "RemainAfterExit") == Some(true);
-        let ended = match look.life() {
+        let comes_back = view.is_socket_activated() || view.is_timed();
+        let job = is_job(view, command);
+        let remains = view.unit.yes("Service", "RemainAfterExit") == Some(true);
+        let ended = match view.life() {
             _ if comes_back || remains => None,
             Life::Ended(left @ (Left::Nothing | Left::PerhapsNothing)) => Some(left),
             Life::Ended(left) if job => Some(left),
             _ => None,
         };
         if let Some(left) = ended {
-            let ran = look.ran().as_secs();
+            let ran = view.ran().as_secs();
             if ran >= 60 && !job {
                 found.at(entry, format!("the program ended by itself, with success, after {ran} s: if that was its job write Type=oneshot; if it is to stay write Restart=always"));
                 return;
@@ -277,7 +277,7 @@ rules! {
             };
             let finding = found.at(entry, format!("Type={kind}, and {why}"));
             finding.severity(Severity::Error).suggest("Service", "Type", "oneshot");
-            if matches!(look.unit.service("Restart"), "always" | "on-success") {
+            if matches!(view.unit.service("Restart"), "always" | "on-success") {
                 finding.suggest("Service", "Restart", "no");
             }
         } else if matches!(kind, "notify" | "notify-reload") {
@@ -312,12 +312,12 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-simple" Info Service simple(look, found) {
-        if look.kind() != "simple" || !look.stays() || look.start().is_none() || look.reports_in_vain() {
+    "type-simple" Info Service simple(view, found) {
+        if view.kind() != "simple" || !view.stays() || view.start().is_none() || view.reports_in_vain() {
             return;
         }
         let message = "Type=simple: systemctl reports success before the program was started; exec waits for that, notify for its readiness";
-        match look.unit.get("Service", "Type") {
+        match view.unit.get("Service", "Type") {
             Some(entry) => found.at(entry, message),
             None => found.missing("Service", message),
         }

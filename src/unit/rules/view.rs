@@ -1,133 +1,15 @@
 //! A unit together with what is known around it: the units beside it, the app it belongs to, the running host.
 //! Answers questions that several rules ask; judges nothing.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::facts::{Facts, FileFact};
 use super::runtime::{self, Runtime};
 use crate::unit::command::Command;
 use crate::unit::merge::{Entry, Unit};
 use crate::unit::name::UnitName;
+use crate::unit::strategy::Strategy;
 use crate::unit::value::Span;
-
-/// How the app's service goes from one release to the next, where that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    /// Stop and start.
-    Restart,
-    /// `systemctl reload`.
-    Reload,
-    /// Restart behind a `.socket`.
-    Socket,
-    /// Two instances on one `.socket`.
-    Handover,
-    /// Two instances behind a router.
-    BlueGreen,
-    /// Several instances, one by one.
-    Rolling,
-    /// Two instances, weighted.
-    Canary,
-}
-
-impl Strategy {
-    /// All of them, from the plainest to the best.
-    pub const ALL: [Self; 7] = [
-        Self::Restart,
-        Self::Reload,
-        Self::Socket,
-        Self::Handover,
-        Self::BlueGreen,
-        Self::Rolling,
-        Self::Canary,
-    ];
-
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Restart => "restart",
-            Self::Reload => "reload",
-            Self::Socket => "socket",
-            Self::Handover => "handover",
-            Self::BlueGreen => "blue-green",
-            Self::Rolling => "rolling",
-            Self::Canary => "canary",
-        }
-    }
-
-    /// Whether a `.socket` holds the port meanwhile.
-    #[must_use]
-    pub fn needs_socket(self) -> bool {
-        matches!(self, Self::Socket | Self::Handover)
-    }
-}
-
-/// What the host says of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileFact {
-    /// Whether it is there; a symlink is followed.
-    pub exists: bool,
-    /// Its owner's name.
-    pub owner: String,
-    /// Its group's name.
-    pub group: String,
-    /// Its permission bits.
-    pub mode: u32,
-    /// Whether it is a directory.
-    pub directory: bool,
-    /// The owners and modes of the directories above it, the nearest first.
-    pub above: Vec<(String, u32)>,
-}
-
-/// What `systemd-analyze calendar` says of an expression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Calendar {
-    /// It will elapse again.
-    Elapses,
-    /// Valid, but its time never comes.
-    Never,
-    /// systemd cannot read it.
-    Invalid,
-}
-
-/// What the running host says of one unit. Whatever was not asked is empty or `None`, and no rule speaks of it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Facts {
-    /// The version of systemd there.
-    pub systemd: Option<u32>,
-    /// `systemctl show` of the unit.
-    pub show: BTreeMap<String, String>,
-    /// The files that the unit names (programs, environment files, directories), as far as they were asked for.
-    pub files: BTreeMap<String, FileFact>,
-    /// Whether the users that the unit names are there.
-    pub users: BTreeMap<String, bool>,
-    /// Whether the groups that the unit names are there.
-    pub groups: BTreeMap<String, bool>,
-    /// The expressions of `OnCalendar=`.
-    pub calendars: BTreeMap<String, Calendar>,
-    /// What `systemd-analyze verify` printed, line by line.
-    pub verify: Vec<String>,
-    /// `systemd-analyze security`: 0 (safe) to 10.
-    pub exposure: Option<f32>,
-    /// Logical processors.
-    pub processors: Option<u32>,
-    /// The queue length of the listening sockets (`ss -ltn`, Send-Q), by address as `ListenStream=` writes it.
-    pub backlogs: BTreeMap<String, u32>,
-    /// Who listens at the addresses of a `.socket` that does not, by address as `ListenStream=` writes it.
-    pub holders: BTreeMap<String, String>,
-    /// Whether the running service holds the socket that its `.socket` passes.
-    pub socket_taken: Option<bool>,
-    /// The signals that the main process handles: `SigCgt` of /proc/PID/status.
-    pub caught_signals: Option<u64>,
-    /// How long the unit has been activating.
-    pub activating_for: Option<Duration>,
-    /// How many processes are in its control group (`cgroup.procs`).
-    pub processes: Option<u32>,
-    /// Whether the file of its program, or the script that is given to it, speaks of `NOTIFY_SOCKET` or `sd_notify`.
-    pub reports: Option<bool>,
-    /// The same unit as the repository has it.
-    pub repository: Option<Unit>,
-}
 
 /// What is known beside the unit's own text.
 #[derive(Clone, Debug, Default)]
@@ -151,7 +33,7 @@ pub struct Context {
 }
 
 /// A unit and its context, with the answers that rules ask for.
-pub struct Look<'a> {
+pub struct View<'a> {
     /// The unit.
     pub unit: &'a Unit,
     /// What is known around it.
@@ -159,7 +41,7 @@ pub struct Look<'a> {
     start: Option<(Command, Entry<'a>)>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> View<'a> {
     /// Looks at a unit.
     #[must_use]
     pub fn new(unit: &'a Unit, context: &'a Context) -> Self {

@@ -1,27 +1,27 @@
 //! `Type=notify` and `dbus`: who tells systemd that the service is ready, and who is heard.
 
-use super::life::{Life, Since};
-use super::{Look, Severity, rules};
+use super::process_state::{Life, Since};
+use super::{Severity, View, rules};
 
 /// What stays in front of the program, so that this is a child: a shell, npm, sudo.
-fn wrapper(look: &Look<'_>) -> Option<String> {
+fn wrapper(view: &View<'_>) -> Option<String> {
     const WRAPPERS: [&str; 6] = ["npm", "yarn", "pnpm", "npx", "sudo", "su"];
-    let (command, _) = look.start()?;
+    let (command, _) = view.start()?;
     let script = command
         .shell_script()
         .is_some_and(|script| !script.contains("exec "));
     let stays = script || WRAPPERS.contains(&command.name());
-    (stays && look.unit.service("NotifyAccess") != "all").then(|| command.name().to_owned())
+    (stays && view.unit.service("NotifyAccess") != "all").then(|| command.name().to_owned())
 }
 
 /// Whether there is more than the main process, of a program that is known to report.
-fn child_reports(look: &Look<'_>) -> bool {
-    look.reports() == Some(true)
-        && look.processes() > 1
-        && look.unit.service("NotifyAccess") != "all"
+fn child_reports(view: &View<'_>) -> bool {
+    view.reports() == Some(true)
+        && view.processes() > 1
+        && view.unit.service("NotifyAccess") != "all"
 }
 
-impl Look<'_> {
+impl View<'_> {
     /// Whether a service that stays reports its readiness while its `Type=` does not wait for that.
     pub(super) fn reports_in_vain(&self) -> bool {
         matches!(self.kind(), "simple" | "exec")
@@ -46,34 +46,34 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`; sd_notify(3).
-    "type-notify-silent" Error Service notify_silent(look, found) {
-        if !matches!(look.kind(), "notify" | "notify-reload") || wrapper(look).is_some() {
+    "type-notify-silent" Error Service notify_silent(view, found) {
+        if !matches!(view.kind(), "notify" | "notify-reload") || wrapper(view).is_some() {
             return;
         }
-        let Some((command, start)) = look.start() else {
+        let Some((command, start)) = view.start() else {
             return;
         };
-        let kind = look.kind();
-        let entry = look.unit.get("Service", "Type").unwrap_or(start);
-        match look.life() {
+        let kind = view.kind();
+        let entry = view.unit.get("Service", "Type").unwrap_or(start);
+        match view.life() {
             // `type-notify-access` has it.
-            Life::Unready(..) if child_reports(look) => {}
+            Life::Unready(..) if child_reports(view) => {}
             Life::Unready(_, since) => {
                 let shown = match since {
                     Since::Waits => "the main process runs, and no READY=1 has come",
                     Since::TimedOut => "the start timed out while the main process ran: no READY=1 had come",
                 };
-                let why = match look.reports() {
+                let why = match view.reports() {
                     Some(false) => "its file does not speak of NOTIFY_SOCKET at all",
                     Some(true) => "it knows how to report, so it is too slow for TimeoutStartSec=, or a child reports (NotifyAccess=all)",
                     None => "it does not report, or a child does and NotifyAccess= keeps it out",
                 };
-                let write = match look.reports() {
+                let write = match view.reports() {
                     Some(true) => "",
                     _ => "; write Type=exec",
                 };
                 let finding = found.at(entry, format!("Type={kind}, and {shown}: {why}{write}"));
-                if look.reports() != Some(true) {
+                if view.reports() != Some(true) {
                     finding.suggest("Service", "Type", "exec");
                 }
             }
@@ -105,21 +105,21 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `NotifyAccess=`.
-    "type-notify-access" Error Service notify_access(look, found) {
-        let kind = look.kind();
-        if !matches!(kind, "notify" | "notify-reload") || look.unit.service("NotifyAccess") == "all" {
+    "type-notify-access" Error Service notify_access(view, found) {
+        let kind = view.kind();
+        if !matches!(kind, "notify" | "notify-reload") || view.unit.service("NotifyAccess") == "all" {
             return;
         }
-        let Some((_, entry)) = look.start() else {
+        let Some((_, entry)) = view.start() else {
             return;
         };
-        let life = look.life();
-        if let Some(name) = wrapper(look).filter(|_| life != Life::Runs) {
+        let life = view.life();
+        if let Some(name) = wrapper(view).filter(|_| life != Life::Runs) {
             found.at(entry, format!("{name} stays in front of the program, so its READY=1 comes from a child and is dropped"))
                 .suggest("Service", "NotifyAccess", "all");
-        } else if matches!(life, Life::Unready(..)) && child_reports(look) {
-            let entry = look.unit.get("Service", "NotifyAccess").or_else(|| look.unit.get("Service", "Type")).unwrap_or(entry);
-            found.at(entry, format!("Type={kind}, {} processes run, the program knows how to report, and no READY=1 has come: a child sends it, and only the main process is heard; write NotifyAccess=all", look.processes()))
+        } else if matches!(life, Life::Unready(..)) && child_reports(view) {
+            let entry = view.unit.get("Service", "NotifyAccess").or_else(|| view.unit.get("Service", "Type")).unwrap_or(entry);
+            found.at(entry, format!("Type={kind}, {} processes run, the program knows how to report, and no READY=1 has come: a child sends it, and only the main process is heard; write NotifyAccess=all", view.processes()))
                 .suggest("Service", "NotifyAccess", "all");
         }
     }
@@ -138,20 +138,20 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`; sd_notify(3).
-    "type-notify-unused" Info Service notify_unused(look, found) {
-        if !look.reports_in_vain() {
+    "type-notify-unused" Info Service notify_unused(view, found) {
+        if !view.reports_in_vain() {
             return;
         }
-        let Some((command, start)) = look.start() else {
+        let Some((command, start)) = view.start() else {
             return;
         };
-        let entry = look.unit.get("Service", "Type").unwrap_or(start);
-        let sign = match look.show("StatusText") {
+        let entry = view.unit.get("Service", "Type").unwrap_or(start);
+        let sign = match view.show("StatusText") {
             Some(_) => "reports to systemd (StatusText= is set)".to_owned(),
             None => format!("knows how to report its readiness ({} speaks of NOTIFY_SOCKET)", command.name()),
         };
         found
-            .at(entry, format!("the program {sign}, but with Type={} nobody waits for it; write Type=notify", look.kind()))
+            .at(entry, format!("the program {sign}, but with Type={} nobody waits for it; write Type=notify", view.kind()))
             .suggest("Service", "Type", "notify");
     }
 
@@ -168,15 +168,15 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-notify-reload" Error Service notify_reload(look, found) {
-        let Some(entry) = look
+    "type-notify-reload" Error Service notify_reload(view, found) {
+        let Some(entry) = view
             .unit
             .get("Service", "Type")
             .filter(|entry| entry.value == "notify-reload")
         else {
             return;
         };
-        match look.host().and_then(|host| host.systemd) {
+        match view.host().and_then(|host| host.systemd) {
             Some(version) if version < 253 => {
                 found.at(entry, format!("Type=notify-reload needs systemd 253; this host has {version} and takes Type=simple")).suggest("Service", "Type", "notify");
             }
@@ -199,12 +199,12 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `BusName=`.
-    "type-dbus-name" Error Service dbus_name(look, found) {
-        if let Some(entry) = look
+    "type-dbus-name" Error Service dbus_name(view, found) {
+        if let Some(entry) = view
             .unit
             .get("Service", "Type")
             .filter(|entry| entry.value == "dbus")
-            && look.unit.service("BusName").is_empty()
+            && view.unit.service("BusName").is_empty()
         {
             found
                 .at(

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::look::Look;
+use super::view::View;
 
 /// A start that takes this long deserves a question; a slow program is not accused before.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ pub enum Left {
     PerhapsNothing,
 }
 
-impl Look<'_> {
+impl View<'_> {
     /// A count or a time in microseconds; 0 when it was not asked, or is not set.
     fn number(&self, key: &str) -> u64 {
         self.show(key)

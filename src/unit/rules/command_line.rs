@@ -1,8 +1,8 @@
 //! How the program is started: through which wrapper, from which release, and what a reload does to it.
 
-use super::look::Strategy;
 use super::runtime::Runtime;
 use super::{Severity, rules};
+use crate::unit::strategy::Strategy;
 
 /// Whether a path goes into one release instead of through `current` (or a slot).
 fn into_a_release(text: &str) -> bool {
@@ -29,7 +29,7 @@ rules! {
     /// ```
     ///
     /// See shipit's docs/host-layout.md.
-    "path-of-release" Error Service path_of_release(look, found) {
+    "path-of-release" Error Service path_of_release(view, found) {
         for key in [
             "ExecStart",
             "ExecReload",
@@ -37,7 +37,7 @@ rules! {
             "WorkingDirectory",
             "RootDirectory",
         ] {
-            for entry in look
+            for entry in view
                 .unit
                 .all("Service", key)
                 .into_iter()
@@ -66,8 +66,8 @@ rules! {
     /// ```
     ///
     /// See shipit's docs/host-layout.md.
-    "path-not-current" Warning Service path_not_current(look, found) {
-        let (Some(root), Some((command, entry))) = (look.context.root.as_deref(), look.start())
+    "path-not-current" Warning Service path_not_current(view, found) {
+        let (Some(root), Some((command, entry))) = (view.context.root.as_deref(), view.start())
         else {
             return;
         };
@@ -76,12 +76,12 @@ rules! {
                 .iter()
                 .any(|link| text.contains(&format!("{root}/{link}")))
         };
-        let working = look.unit.service("WorkingDirectory");
+        let working = view.unit.service("WorkingDirectory");
         let through = live(&command.program)
             || live(working)
             || command.words().any(live)
             || into_a_release(entry.value);
-        if !through && look.context.strategy.is_some() {
+        if !through && view.context.strategy.is_some() {
             found
                 .at(
                     entry,
@@ -106,9 +106,9 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `WorkingDirectory=`.
-    "reload-stale" Error Service reload_stale(look, found) {
-        let reloads = look.context.strategy == Some(Strategy::Reload);
-        let Some((command, entry)) = look.start().filter(|_| reloads) else {
+    "reload-stale" Error Service reload_stale(view, found) {
+        let reloads = view.context.strategy == Some(Strategy::Reload);
+        let Some((command, entry)) = view.start().filter(|_| reloads) else {
             return;
         };
         if command.has(&["--preload"]) {
@@ -118,8 +118,8 @@ rules! {
             );
         }
         let names_current = command.words().any(|word| word.contains("/current"));
-        if look.runtime() == Runtime::Gunicorn && !names_current {
-            found.at(entry, "a reload stays in the release that was current at start: name current in --chdir").suggest("Service", "ExecStart", format!("{} --chdir {}/current", entry.value, look.context.root.as_deref().unwrap_or("/opt/acme")));
+        if view.runtime() == Runtime::Gunicorn && !names_current {
+            found.at(entry, "a reload stays in the release that was current at start: name current in --chdir").suggest("Service", "ExecStart", format!("{} --chdir {}/current", entry.value, view.context.root.as_deref().unwrap_or("/opt/acme")));
         }
     }
 
@@ -135,10 +135,10 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `ExecReload=`.
-    "reload-missing" Error Service reload_missing(look, found) {
+    "reload-missing" Error Service reload_missing(view, found) {
         let none =
-            look.unit.all("Service", "ExecReload").is_empty() && look.kind() != "notify-reload";
-        if look.context.strategy == Some(Strategy::Reload) && none {
+            view.unit.all("Service", "ExecReload").is_empty() && view.kind() != "notify-reload";
+        if view.context.strategy == Some(Strategy::Reload) && none {
             found
                 .missing(
                     "Service",
@@ -161,8 +161,8 @@ rules! {
     /// ```
     ///
     /// See signal(7); /proc/PID/status, `SigCgt`.
-    "reload-kills" Warning Service reload_kills(look, found) {
-        for (command, entry) in look.unit.commands("ExecReload") {
+    "reload-kills" Warning Service reload_kills(view, found) {
+        for (command, entry) in view.unit.commands("ExecReload") {
             if command.name() != "kill" {
                 continue;
             }
@@ -179,12 +179,12 @@ rules! {
             let Some((name, number)) = named else {
                 continue;
             };
-            match look.host().and_then(|host| host.caught_signals) {
+            match view.host().and_then(|host| host.caught_signals) {
                 Some(caught) if caught & (1 << (number - 1)) == 0 => {
                     found.at(entry, format!("the running process has no handler for SIG{name}: a reload kills it")).severity(Severity::Error).remove();
                 }
                 Some(_) => {}
-                None if look.runtime().dies_of_hangup() => {
+                None if view.runtime().dies_of_hangup() => {
                     found.at(
                         entry,
                         format!("unless the program handles SIG{name}, a reload kills it"),
@@ -210,8 +210,8 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `ExecStart=`.
-    "exec-wrapper" Warning Service wrapper(look, found) {
-        let Some((command, entry)) = look.start().filter(|_| look.stays()) else {
+    "exec-wrapper" Warning Service wrapper(view, found) {
+        let Some((command, entry)) = view.start().filter(|_| view.stays()) else {
             return;
         };
         if matches!(command.name(), "npm" | "yarn" | "pnpm" | "npx") {
@@ -270,10 +270,10 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `User=`.
-    "exec-sudo" Warning Service sudo(look, found) {
+    "exec-sudo" Warning Service sudo(view, found) {
         for (command, entry) in ["ExecStartPre", "ExecStart", "ExecReload"]
             .iter()
-            .flat_map(|key| look.unit.commands(key))
+            .flat_map(|key| view.unit.commands(key))
         {
             if matches!(
                 command.name(),
@@ -305,8 +305,8 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), the table of prefixes.
-    "exec-privileged" Error Service privileged(look, found) {
-        for (command, entry) in look
+    "exec-privileged" Error Service privileged(view, found) {
+        for (command, entry) in view
             .unit
             .every_command()
             .filter(|(command, _)| command.is_privileged())
@@ -317,7 +317,7 @@ rules! {
                 || OWNED_BY_ROOT
                     .iter()
                     .any(|dir| command.program.starts_with(dir));
-            let reads_root = look
+            let reads_root = view
                 .context
                 .root
                 .as_deref()
