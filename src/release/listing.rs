@@ -57,6 +57,14 @@ impl fmt::Display for Mismatch {
 impl std::error::Error for Mismatch {}
 
 impl Manifest {
+    /// The identity of the release: SHA-256 of [`Self::to_host_bytes`], without holding those bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut hash = Sha256::new();
+        write(self, &mut |bytes| hash.update(bytes));
+        Digest(hash.finalize().into())
+    }
+
     /// The bytes that a host with exactly this release prints; see the head of this file.
     #[must_use]
     pub fn to_host_bytes(&self) -> Vec<u8> {
@@ -108,13 +116,6 @@ impl Manifest {
             None => Ok(Self::new(entries)),
         }
     }
-}
-
-/// SHA-256 of [`Manifest::to_host_bytes`], without holding those bytes.
-pub(super) fn digest(manifest: &Manifest) -> Digest {
-    let mut hash = Sha256::new();
-    write(manifest, &mut |bytes| hash.update(bytes));
-    Digest(hash.finalize().into())
 }
 
 /// Writes both parts. Lines of the first are sorted as wholes, prefix included, as `sort -z` does.

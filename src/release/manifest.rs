@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::listing;
-
 /// What a path of a release is. Owner, group and times are no part of it; modes are: files 0644 or 0755,
 /// directories 0755.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,12 +71,6 @@ impl Manifest {
             .binary_search_by(|entry| entry.path.as_slice().cmp(path))
             .ok()?;
         Some(&self.entries[at].kind)
-    }
-
-    /// The identity of the release.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        listing::digest(self)
     }
 
     #[must_use]

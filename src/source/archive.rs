@@ -11,27 +11,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::read::MultiGzDecoder;
 
 use super::exclude::Exclude;
-use super::problem::source_name;
-use super::scan::stopped;
+use super::problem::{source_name, stopped};
 use super::spool::Spool;
 use super::tar_read::{Members, Unreadable};
-use super::unpack::{Stop, Unpacking};
-use super::walk::{Stamp, Tree, unchanged};
+use super::tree::{Stamp, Tree, unchanged};
+use super::unpack::{Limits, Stop, Unpacking};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::text;
-
-/// How far an archive may grow. Beyond it, it is taken for a bomb, or for a mistake.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// Bytes of the unpacked stream.
-    pub(super) bytes: u64,
-    pub(super) members: usize,
-    /// Times the archive's own size; gzip itself cannot exceed 1032.
-    ratio: u64,
-    /// Bytes from which the ratio counts.
-    ratio_from: u64,
-}
 
 pub(super) const LIMITS: Limits = Limits {
     bytes: 64 << 30,

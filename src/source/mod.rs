@@ -9,10 +9,12 @@ mod problem; // what cannot be shipped, in words
 mod scan; // a source -> its manifest, its warnings, or everything that is wrong with it
 mod spool; // a private directory for an archive's content
 mod tar_read; // a tar stream read member by member, as GNU tar reads it or not at all
-mod unpack; // members written into a spool, one after another
-mod walk; // directories opened one component at a time, so that no symlink is ever followed
+mod tree; // directories opened one component at a time, so that no symlink is ever followed
+mod tree_writer; // members written into a tree of our own
+mod unpack; // the members of an archive, checked and written one after another
+mod walk; // every path that belongs to the release
 mod warnings; // what a person should know about a tree that can be shipped
 
 pub use exclude::{BadPattern, Exclude};
 pub use scan::{Scanned, Source, scan};
-pub(crate) use walk::{Parents, Stamp, Tree, unchanged};
+pub(crate) use tree::{Parents, Stamp, Tree, unchanged};

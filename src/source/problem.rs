@@ -7,6 +7,10 @@ use std::path::Path;
 use crate::failure::{Exit, Failure};
 use crate::text;
 
+/// The longest path that is shipped, in bytes: PATH_MAX is 4096 with the final NUL, and the host's sha256sum is
+/// given `./` in front.
+pub(super) const LONGEST_PATH: usize = 4093;
+
 /// How many problems a failure names; the rest is counted.
 const NAMED: usize = 20;
 
@@ -82,7 +86,7 @@ impl fmt::Display for Refusal {
                 write!(
                     f,
                     "is a path of {bytes} bytes: at most {} can be shipped",
-                    super::walk::LONGEST_PATH
+                    LONGEST_PATH
                 )
             }
             Self::Reserved => write!(f, "is a name that shipit keeps for itself"),
@@ -174,4 +178,13 @@ impl Problems {
 /// The source as a person wrote it.
 pub(super) fn source_name(path: &Path) -> String {
     text::shown(path.as_os_str().as_encoded_bytes())
+}
+
+/// Ctrl-C while the source was read.
+pub(super) fn stopped(name: &str) -> Failure {
+    Failure::new(
+        Exit::Untouched,
+        format!("stopped on request while reading {name}"),
+    )
+    .host("nothing was sent, nothing changed")
 }

@@ -12,8 +12,9 @@ use sha2::{Digest as _, Sha256};
 use super::archive::{LIMITS, Unpacked, is_archive, unpack};
 use super::exclude::Exclude;
 use super::links::{Leads, Links, leads};
-use super::problem::{Problems, Refusal, source_name};
-use super::walk::{Found, Node, Parents, Stamp, Tree, unchanged};
+use super::problem::{Problems, Refusal, source_name, stopped};
+use super::tree::{Parents, Stamp, Tree, unchanged};
+use super::walk::{Found, Node, walk};
 use super::warnings::warnings;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
@@ -82,15 +83,6 @@ pub fn scan(source: &Source<'_>, interrupts: &Interrupts) -> Result<Scanned, Fai
         .why("an archive is a file whose name ends in .tar, .tar.gz or .tgz"));
     };
     read(unpacked, source.path, &exclude, began, interrupts)
-}
-
-/// The person left while the source was read.
-pub(crate) fn stopped(name: &str) -> Failure {
-    Failure::new(
-        Exit::Untouched,
-        format!("stopped on request while reading {name}"),
-    )
-    .host("nothing was sent, nothing changed")
 }
 
 fn unopened(name: &str, error: &io::Error) -> Failure {
@@ -172,7 +164,7 @@ struct Look {
 /// Reads the tree once; not to its end when an interrupt comes.
 fn look(tree: &Tree, exclude: &Exclude, interrupts: &Interrupts) -> Look {
     let mut problems = Problems::default();
-    let mut found = tree.walk(exclude, &mut problems, interrupts);
+    let mut found = walk(tree, exclude, &mut problems, interrupts);
     found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     check_links(&found, &mut problems);
     let contents = hash_all(tree, &found, &mut problems, interrupts);

@@ -4,13 +4,24 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
-use super::archive::Limits;
 use super::exclude::Exclude;
-use super::problem::{Problems, Refusal};
-use super::spool::Writer;
+use super::problem::{LONGEST_PATH, Problems, Refusal};
 use super::tar_read::{Kind, Member, Members, Unreadable};
-use super::walk::{LONGEST_PATH, Tree};
+use super::tree::Tree;
+use super::tree_writer::Writer;
 use crate::text;
+
+/// How far an archive may grow. Beyond it, it is taken for a bomb, or for a mistake.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Bytes of the unpacked stream.
+    pub(super) bytes: u64,
+    pub(super) members: usize,
+    /// Times the archive's own size; gzip itself cannot exceed 1032.
+    pub(super) ratio: u64,
+    /// Bytes from which the ratio counts.
+    pub(super) ratio_from: u64,
+}
 
 /// What stands at a path of the spool.
 #[derive(Clone, Copy, PartialEq, Eq)]
