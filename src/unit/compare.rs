@@ -1,13 +1,17 @@
 //! Two units against each other: what systemd would do otherwise, and the lines that differ. Pure; which of the two
 //! is right is not known here.
 
+use std::time::{Duration, Instant};
+
+use similar::udiff::UnifiedHunkHeader;
+use similar::{Algorithm, ChangeTag, capture_diff_slices_deadline, group_diff_ops};
+
 use super::merge::Unit;
 
-/// Lines around a difference that are shown with it.
+/// Lines of context around a difference.
 const AROUND: usize = 3;
-/// The most cells of the table of common lines (about 2,000 lines against 2,000); beyond that the middle of the two
-/// files is shown as removed and added as a whole.
-const CELLS: usize = 4_000_000;
+/// After this long the rest of two very different files is shown as removed and added as a whole.
+const SLOWEST: Duration = Duration::from_secs(2);
 
 /// What a unit says in effect: section, key and value of all that counts, ordered by section and key.
 #[must_use]
@@ -51,63 +55,26 @@ pub fn differing(one: &Unit, other: &Unit) -> Vec<String> {
     names
 }
 
-/// One line of a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line<'a> {
-    Both(&'a [u8]),
-    Old(&'a [u8]),
-    New(&'a [u8]),
-}
-
-/// A unified diff, as `diff -u` writes it, without the two lines of names; empty when the texts are equal. Bytes are
-/// those of the files: who prints it escapes it.
+/// A unified diff as `diff -u` writes it, without the two lines of names; empty when the texts are equal. The bytes are
+/// those of the files: whoever prints them escapes them.
 #[must_use]
 pub fn unified(old: &[u8], new: &[u8]) -> Vec<Vec<u8>> {
-    let lines = compared(&split(old), &split(new));
-    let changed: Vec<usize> = (0..lines.len())
-        .filter(|at| !matches!(lines[*at], Line::Both(_)))
-        .collect();
+    let (old, new) = (split(old), split(new));
+    let until = Instant::now() + SLOWEST;
+    let ops = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(until));
     let mut out = Vec::new();
-    let mut rest = changed.as_slice();
-    while let Some(&first) = rest.first() {
-        // Changes whose surroundings touch are one hunk.
-        let more = rest
-            .windows(2)
-            .take_while(|pair| pair[1] - pair[0] <= 2 * AROUND + 1)
-            .count();
-        let last = rest[more];
-        rest = &rest[more + 1..];
-        let hunk = first.saturating_sub(AROUND)..(last + AROUND + 1).min(lines.len());
-        let olds = |lines: &[Line<'_>]| lines.iter().filter(|l| !matches!(l, Line::New(_))).count();
-        let news = |lines: &[Line<'_>]| lines.iter().filter(|l| !matches!(l, Line::Old(_))).count();
-        let (before, inside) = (&lines[..hunk.start], &lines[hunk.clone()]);
-        out.push(
-            format!(
-                "@@ -{} +{} @@",
-                range(olds(before), olds(inside)),
-                range(news(before), news(inside))
-            )
-            .into_bytes(),
-        );
-        for line in inside {
-            let (mark, text) = match line {
-                Line::Both(text) => (b' ', text),
-                Line::Old(text) => (b'-', text),
-                Line::New(text) => (b'+', text),
+    for hunk in group_diff_ops(ops, AROUND) {
+        out.push(UnifiedHunkHeader::new(&hunk).to_string().into_bytes());
+        for change in hunk.iter().flat_map(|op| op.iter_changes(&old, &new)) {
+            let mark = match change.tag() {
+                ChangeTag::Equal => b' ',
+                ChangeTag::Delete => b'-',
+                ChangeTag::Insert => b'+',
             };
-            out.push([&[mark], *text].concat());
+            out.push([&[mark], change.value()].concat());
         }
     }
     out
-}
-
-/// Where a hunk is: its first line from 1 (the line before it when it is empty), and how many.
-fn range(before: usize, count: usize) -> String {
-    match count {
-        0 => format!("{before},0"),
-        1 => format!("{}", before + 1),
-        _ => format!("{},{count}", before + 1),
-    }
 }
 
 fn split(text: &[u8]) -> Vec<&[u8]> {
@@ -115,54 +82,6 @@ fn split(text: &[u8]) -> Vec<&[u8]> {
     if lines.last().is_some_and(|line| line.is_empty()) {
         lines.pop();
     }
-    lines
-}
-
-/// All lines of both, in order: the longest common subsequence is kept.
-fn compared<'a>(old: &[&'a [u8]], new: &[&'a [u8]]) -> Vec<Line<'a>> {
-    let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-    let (old_rest, new_rest) = (&old[head..], &new[head..]);
-    let tail = old_rest
-        .iter()
-        .rev()
-        .zip(new_rest.iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let (a, b) = (
-        &old_rest[..old_rest.len() - tail],
-        &new_rest[..new_rest.len() - tail],
-    );
-    let mut lines: Vec<Line<'a>> = old[..head].iter().map(|line| Line::Both(line)).collect();
-    if a.len().saturating_mul(b.len()) > CELLS {
-        lines.extend(a.iter().map(|line| Line::Old(line)));
-        lines.extend(b.iter().map(|line| Line::New(line)));
-    } else {
-        // common[i][j]: how many lines a[i..] and b[j..] have in common, in order.
-        let mut common = vec![vec![0u32; b.len() + 1]; a.len() + 1];
-        for i in (0..a.len()).rev() {
-            for j in (0..b.len()).rev() {
-                common[i][j] = if a[i] == b[j] {
-                    common[i + 1][j + 1] + 1
-                } else {
-                    common[i + 1][j].max(common[i][j + 1])
-                };
-            }
-        }
-        let (mut i, mut j) = (0, 0);
-        while i < a.len() || j < b.len() {
-            if i < a.len() && j < b.len() && a[i] == b[j] {
-                lines.push(Line::Both(a[i]));
-                (i, j) = (i + 1, j + 1);
-            } else if i < a.len() && (j == b.len() || common[i + 1][j] >= common[i][j + 1]) {
-                lines.push(Line::Old(a[i]));
-                i += 1;
-            } else {
-                lines.push(Line::New(b[j]));
-                j += 1;
-            }
-        }
-    }
-    lines.extend(old[old.len() - tail..].iter().map(|line| Line::Both(line)));
     lines
 }
 

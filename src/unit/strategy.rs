@@ -1,27 +1,21 @@
-//! The one list of strategies: how a service goes from one release to the next, and what each needs. How a strategy is
-//! carried out never stands here.
+//! The one list of strategies: how a service goes from one release to the next, and what each needs. Carrying a strategy
+//! out is the work of the crate's `strategy` module, never of this file.
 
-/// How the app's service goes from one release to the next, where that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use std::fmt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Strategy {
-    /// Stop and start.
     Restart,
-    /// `systemctl reload`.
     Reload,
-    /// Restart behind a `.socket`.
     Socket,
-    /// Two instances on one `.socket`.
     Handover,
-    /// Two instances behind a router.
     BlueGreen,
-    /// Several instances, one by one.
     Rolling,
-    /// Two instances, weighted.
     Canary,
 }
 
 impl Strategy {
-    /// All of them, from the plainest to the best.
+    /// In the order in which they are listed, the plainest first.
     pub const ALL: [Self; 7] = [
         Self::Restart,
         Self::Reload,
@@ -32,7 +26,13 @@ impl Strategy {
         Self::Canary,
     ];
 
-    /// The word for it.
+    /// The strategy of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
+    /// The name, as in deploy.yml.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,9 +46,47 @@ impl Strategy {
         }
     }
 
-    /// Whether a `.socket` holds the port meanwhile.
+    /// One line of help.
+    #[must_use]
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Restart => "Stop the service, then start it",
+            Self::Reload => "Reload the service with its ExecReload=",
+            Self::Socket => "Restart the service while a .socket unit holds the port",
+            Self::Handover => "Two instances that share one .socket unit",
+            Self::BlueGreen => "Two instances behind a router",
+            Self::Rolling => "Several instances behind a router, replaced one at a time",
+            Self::Canary => "Two instances behind a router that splits the traffic by weight",
+        }
+    }
+
+    /// Whether a deploy can carry it out today; units can be written and checked for every strategy.
+    #[must_use]
+    pub fn works_today(self) -> bool {
+        matches!(self, Self::Restart | Self::Reload | Self::Socket)
+    }
+
+    /// Whether a `.socket` unit holds the port while the service changes.
     #[must_use]
     pub fn needs_socket(self) -> bool {
         matches!(self, Self::Socket | Self::Handover)
+    }
+
+    /// Whether it runs instances of a template unit.
+    #[must_use]
+    pub fn needs_instances(self) -> bool {
+        self == Self::Handover || self.needs_router()
+    }
+
+    /// Whether a router in front of the instances decides which of them gets requests.
+    #[must_use]
+    pub fn needs_router(self) -> bool {
+        matches!(self, Self::BlueGreen | Self::Rolling | Self::Canary)
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }

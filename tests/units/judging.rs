@@ -45,13 +45,6 @@ impl Case {
     }
 }
 
-fn strategy(name: &str) -> Strategy {
-    Strategy::ALL
-        .into_iter()
-        .find(|strategy| strategy.as_str() == name)
-        .unwrap_or_else(|| panic!("no strategy {name}"))
-}
-
 /// Facts about the host are made the moment one is told.
 fn facts(context: &mut Context) -> &mut Facts {
     context.host.get_or_insert_default()
@@ -126,7 +119,7 @@ fn fact(context: &mut Context, line: &str) {
                     .split_once('=')
                     .unwrap_or_else(|| panic!("what is {line:?}?"))
                 {
-                    ("strategy", name) => context.strategy = Some(strategy(name)),
+                    ("strategy", name) => context.strategy = Some(Strategy::named(name).unwrap()),
                     ("root", path) => context.root = Some(path.into()),
                     ("deploy", user) => context.deploy_user = Some(user.into()),
                     ("drain", seconds) => {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Subcommand};
 
 use crate::unit::strategy::Strategy;
@@ -126,7 +127,7 @@ pub struct Generate {
     #[arg(long)]
     pub worker: bool,
     /// How a release is turned over; by default deploy.yml's
-    #[arg(long, value_parser = strategy)]
+    #[arg(long, value_parser = strategy())]
     pub strategy: Option<Strategy>,
     /// The program reports READY=1
     #[arg(long)]
@@ -172,10 +173,9 @@ pub enum ProgramName {
     Static,
 }
 
-fn strategy(name: &str) -> Result<Strategy, String> {
-    let known = Strategy::ALL
-        .into_iter()
-        .find(|known| known.as_str() == name);
-    let names = Strategy::ALL.map(Strategy::as_str).join(", ");
-    known.ok_or_else(|| format!("one of {names}"))
+/// The names of all strategies, each with a line of help.
+fn strategy() -> impl TypedValueParser<Value = Strategy> {
+    let name = |strategy: Strategy| PossibleValue::new(strategy.as_str()).help(strategy.summary());
+    PossibleValuesParser::new(Strategy::ALL.map(name))
+        .try_map(|name| Strategy::named(&name).ok_or("not a strategy"))
 }

@@ -108,8 +108,7 @@ impl Answers {
     /// Whether there are two instances or more, from a template.
     #[must_use]
     pub fn is_template(&self) -> bool {
-        use Strategy::{BlueGreen, Canary, Handover, Rolling};
-        matches!(self.strategy, Handover | BlueGreen | Rolling | Canary)
+        self.strategy.needs_instances()
     }
 
     /// The directory of the release that runs: `ROOT/current`, or the instance's slot.
