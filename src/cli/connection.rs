@@ -5,8 +5,8 @@ use crate::config::Config;
 use crate::engine::session::Link;
 use crate::failure::Failure;
 use crate::host::Host;
+use crate::host::openssh;
 use crate::host::ssh::{self, Login, Notice, Trust};
-use crate::host::system;
 use crate::interrupt::Interrupts;
 use crate::report::event::{Event, Report};
 
@@ -63,7 +63,7 @@ impl SshLink {
 impl Link for SshLink {
     fn connect(&mut self, report: &mut dyn Report) -> Result<Box<dyn Host>, Failure> {
         if self.system {
-            return Ok(Box::new(system::connect(
+            return Ok(Box::new(openssh::connect(
                 self.login.clone(),
                 self.interrupts.clone(),
             )?));

@@ -252,7 +252,7 @@ mod tests {
     use super::*;
     use crate::engine::run_end::End;
     use crate::failure::Failure;
-    use crate::host::{Ended, Exec, Heard};
+    use crate::host::{Ended, Exec, Heard, Then};
 
     struct Told(Vec<String>);
     impl Report for Told {
@@ -267,7 +267,7 @@ mod tests {
         fn exec(
             &mut self,
             exec: Exec<'_>,
-            heard: &mut dyn FnMut(Heard<'_>),
+            heard: &mut dyn FnMut(Heard<'_>) -> Then,
         ) -> Result<Ended, Lost> {
             let mut child = Command::new("sh")
                 .args(["-c", exec.line])

@@ -1,8 +1,9 @@
-//! The only way to a machine. One trait with one method; faults are injected by wrapping it.
-//! Nothing here knows what a deploy is. Start reading at [`Host`]; `ssh/` is the real one.
+//! The only way to reach a host: one trait that runs command lines. Nothing here knows what a deploy is.
+//! Start reading at [`Host`]; `ssh/` is the built-in implementation, `openssh` runs the ssh program instead.
 
+pub mod openssh;
 pub mod ssh;
-pub mod system;
+mod stdin;
 
 use std::io::Read;
 use std::time::Duration;
@@ -11,29 +12,36 @@ use std::time::Duration;
 pub struct Exec<'a> {
     /// The line: printable ASCII without anything that any login shell (dash, bash, fish, tcsh) would change.
     pub line: &'a str,
-    /// What the command reads. The end of it is sent as end of file; `None` is an empty stdin.
+    /// What the command reads. Its end is sent as end of file; `None` is an empty stdin.
     pub stdin: Option<&'a mut dyn Read>,
-    /// Asked once, at the first interrupt: a command line to run beside this one, that asks it to stop.
-    pub stop: Option<&'a dyn Fn() -> Option<String>>,
-    /// Asked while the channel is open: true once all that matters was heard. What the command left running may hold
-    /// its outputs open for ever; [`LINGER`] later the channel is let go.
-    pub over: Option<&'a dyn Fn() -> bool>,
 }
 
-/// How long a channel may stay open after its command is over: for the last of stderr, which travels on its own.
+/// How long a channel may stay open after [`Then::Finish`]: for the rest of stderr, which travels separately.
 pub const LINGER: Duration = Duration::from_secs(1);
 
-/// What is heard while a command runs.
+/// What arrives while a command runs.
 #[derive(Debug)]
 pub enum Heard<'a> {
     /// Bytes from its standard output, as they came.
     Out(&'a [u8]),
     /// Bytes from its standard error, as they came.
     Err(&'a [u8]),
-    /// This many bytes of stdin have been handed to the link so far.
+    /// Bytes of stdin handed to the connection so far.
     Sent(u64),
-    /// The person asked to stop; the `stop` line, if there is one, is on its way.
+    /// The user pressed Ctrl-C for the first time.
     Interrupted,
+}
+
+/// What the caller wants after it heard something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Continue.
+    Listen,
+    /// Everything that matters has arrived. Processes that the command left behind may hold its outputs open forever,
+    /// so the channel is closed [`LINGER`] later, at the latest.
+    Finish,
+    /// In reply to [`Heard::Interrupted`]: run this command line at the same time, to make the command stop.
+    Run(String),
 }
 
 /// How a command ended, as far as the transport can tell. Never proof of success: `remote` waits for the
@@ -42,30 +50,51 @@ pub enum Heard<'a> {
 pub enum Ended {
     /// The channel closed; this is the status the transport reports.
     Code(i32),
-    /// The server said that a signal ended it.
+    /// The server reported that this signal ended it.
     Signal(String),
 }
 
-/// The line went away: it is not known whether the command ran to its end.
+/// The connection was lost: whether the command ran to its end is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lost {
     /// The connection broke; the transport's own words.
     Cut(String),
-    /// Nothing was heard for this many seconds although the host was asked.
+    /// Nothing arrived for this many seconds although the host was asked for a reply.
     Silent(u64),
-    /// The person asked twice and we left.
+    /// The user pressed Ctrl-C twice.
     Left,
-    /// Reading the local stdin source failed (the file changed, the disk failed): the command was abandoned.
+    /// Reading the local source of stdin failed (the file changed, the disk failed): the command was abandoned.
     Source(String),
 }
 
-/// A machine that commands can be run on.
+/// A host that commands can be run on.
 pub trait Host {
-    /// Runs one command and reports what is heard, until its channel has closed.
+    /// Runs one command and reports what arrives, until its channel has closed.
     ///
     /// # Errors
-    /// [`Lost`] when the line went away, at the latest 20 s after the last sign of life.
-    fn exec(&mut self, exec: Exec<'_>, heard: &mut dyn FnMut(Heard<'_>)) -> Result<Ended, Lost>;
-    /// Bytes that crossed the link so far: sent, received. For `ended.bytes_sent` and the bench.
+    /// [`Lost`] when the connection was lost, at the latest 20 s after the last sign of life.
+    fn exec(
+        &mut self,
+        exec: Exec<'_>,
+        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+    ) -> Result<Ended, Lost>;
+
+    /// Runs several commands that do not depend on each other, at the same time where the transport can; this default
+    /// runs one after another. `heard` gets the index of the command. Results are in the order of the commands.
+    ///
+    /// # Errors
+    /// The first [`Lost`]; the other commands may have run, in whole or in part.
+    fn exec_all(
+        &mut self,
+        execs: Vec<Exec<'_>>,
+        heard: &mut dyn FnMut(usize, Heard<'_>) -> Then,
+    ) -> Result<Vec<Ended>, Lost> {
+        let numbered = execs.into_iter().enumerate();
+        numbered
+            .map(|(i, exec)| self.exec(exec, &mut |h| heard(i, h)))
+            .collect()
+    }
+
+    /// Bytes that crossed the connection so far: sent, received.
     fn traffic(&self) -> (u64, u64);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 
 use super::script::{Keep, Script};
-use crate::host::{Exec, Heard, Host, Lost};
+use crate::host::{Exec, Heard, Host, Lost, Then};
 
 /// The longest exec line that libssh2 can send (measured: 34,000 bytes pass, 36,000 do not).
 const LONGEST: usize = 33_500;
@@ -63,7 +63,7 @@ pub fn run(
 ) -> Result<Vec<Answer>, Lost> {
     let nonce = nonce()?;
     let line = exec_line(&nonce, hold, steps, stdin.is_some())?;
-    let stop_line = match stop {
+    let mut stop_line = match stop {
         Some(script) => Some(exec_line(
             &nonce,
             None,
@@ -72,43 +72,35 @@ pub fn run(
         )?),
         None => None,
     };
-    let session = std::cell::Cell::new(0i32);
-    let over = std::cell::Cell::new(false);
-    let is_over = || over.get();
-    let stopper = || {
-        if stop_line.is_some() {
-            return stop_line.clone();
-        }
-        (session.get() > 1).then(|| format!("exec kill -TERM -- -{}", session.get()))
-    };
     let stdin = stdin.map(|read| &mut *read as &mut dyn Read);
     let mut interrupted = false;
     let keeps = steps.iter().map(Script::keep).collect();
-    let mut reader = Frame::new(nonce, keeps, &session, &over);
-    let ended = host.exec(
-        Exec {
-            line: &line,
-            stdin,
-            stop: Some(&stopper),
-            over: Some(&is_over),
-        },
-        &mut |heard| match heard {
+    let mut reader = Frame::new(nonce, keeps);
+    let ended = host.exec(Exec { line: &line, stdin }, &mut |heard| {
+        match heard {
             Heard::Out(bytes) => reader.out(bytes, told),
             Heard::Err(bytes) => reader.err(bytes, told),
             Heard::Sent(n) => told(Told::Sent(n)),
             Heard::Interrupted => {
                 interrupted = true;
                 told(Told::Interrupted);
+                let line = stop_line.take();
+                return line.map_or_else(|| terminate(reader.session), Then::Run);
             }
-        },
-    )?;
+        }
+        if reader.over {
+            Then::Finish
+        } else {
+            Then::Listen
+        }
+    })?;
     if let Some(i) = reader.too_much {
         let name = steps.get(i).map_or("a step", |step| step.name);
         Err(Lost::Cut(format!(
             "`{name}` printed more than {}",
             crate::text::bytes(KEPT as u64)
         )))
-    } else if over.get() {
+    } else if reader.over {
         Ok(reader.end())
     } else if interrupted && stop.is_none() {
         // The session got the SIGTERM that was asked for.
@@ -118,6 +110,15 @@ pub fn run(
             "the session ended without its end token ({ended:?}): {}",
             reader.last_words()
         )))
+    }
+}
+
+/// Sends SIGTERM to the session's process group, whose number the host prints first.
+pub(super) fn terminate(session: i32) -> Then {
+    if session > 1 {
+        Then::Run(format!("exec kill -TERM -- -{session}"))
+    } else {
+        Then::Listen
     }
 }
 
@@ -187,9 +188,10 @@ pub(super) fn nonce() -> Result<String, Lost> {
 }
 
 /// Splits what is heard into lines and the frame's own tokens.
-struct Frame<'a> {
+struct Frame {
     nonce: String,
-    session: &'a std::cell::Cell<i32>,
+    /// The session's process group; 0 until the host has printed it.
+    session: i32,
     answers: Vec<Answer>,
     keeps: Vec<Keep>,
     out: Vec<u8>,
@@ -198,21 +200,16 @@ struct Frame<'a> {
     current: Option<(usize, Instant, Vec<u8>)>,
     /// An empty line that may be the one that sets a token apart.
     blank: bool,
-    over: &'a std::cell::Cell<bool>,
+    over: bool,
     /// A step whose output was to be kept, and is too long for it.
     too_much: Option<usize>,
 }
 
-impl<'a> Frame<'a> {
-    fn new(
-        nonce: String,
-        keeps: Vec<Keep>,
-        session: &'a std::cell::Cell<i32>,
-        over: &'a std::cell::Cell<bool>,
-    ) -> Self {
+impl Frame {
+    fn new(nonce: String, keeps: Vec<Keep>) -> Self {
         Self {
             nonce,
-            session,
+            session: 0,
             answers: Vec::new(),
             keeps,
             out: Vec::new(),
@@ -220,7 +217,7 @@ impl<'a> Frame<'a> {
             errs: Vec::new(),
             current: None,
             blank: false,
-            over,
+            over: false,
             too_much: None,
         }
     }
@@ -244,7 +241,7 @@ impl<'a> Frame<'a> {
             self.blank = false;
             let mut words = token.split_ascii_whitespace();
             match (words.next(), words.next(), words.next()) {
-                (Some("pid"), Some(pid), None) => self.session.set(pid.parse().unwrap_or(0)),
+                (Some("pid"), Some(pid), None) => self.session = pid.parse().unwrap_or(0),
                 (Some("begin"), Some(i), None) => {
                     let i = i.parse().unwrap_or(self.keeps.len());
                     self.current = Some((i, Instant::now(), Vec::new()));
@@ -266,7 +263,7 @@ impl<'a> Frame<'a> {
                         self.answers.push(answer);
                     }
                 }
-                (Some("over"), None, None) => self.over.set(true),
+                (Some("over"), None, None) => self.over = true,
                 _ => {}
             }
             return;

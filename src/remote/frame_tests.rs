@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::host::Ended;
+use crate::host::{Ended, Then};
 
 /// A host whose stderr arrives after all of its stdout, as sshd is free to do.
 struct LateStderr;
 impl Host for LateStderr {
-    fn exec(&mut self, exec: Exec<'_>, heard: &mut dyn FnMut(Heard<'_>)) -> Result<Ended, Lost> {
+    fn exec(
+        &mut self,
+        exec: Exec<'_>,
+        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+    ) -> Result<Ended, Lost> {
         let output = std::process::Command::new("sh")
             .args(["-c", exec.line])
             .output()
@@ -49,11 +53,9 @@ fn what_fits_is_sent_and_what_does_not_is_refused_before_anything_runs() {
 
 #[test]
 fn what_prepare_prints_is_told_and_not_kept_and_what_is_read_as_a_whole_never_a_part() {
-    let session = std::cell::Cell::new(0);
-    let over = std::cell::Cell::new(false);
     let long = [b"x".repeat(LINE - 1), b"\n".to_vec()].concat();
     let fed = |keep: Keep, lines: usize| {
-        let mut frame = Frame::new("@".into(), vec![keep], &session, &over);
+        let mut frame = Frame::new("@".into(), vec![keep]);
         let mut told = 0;
         let mut count = |heard: Told<'_>| told += usize::from(matches!(heard, Told::Line { .. }));
         frame.out(b"@ begin 0\n", &mut count);

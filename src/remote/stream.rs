@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::frame;
 use super::script::Script;
-use crate::host::{self, Exec, Host, Lost};
+use crate::host::{self, Exec, Host, Lost, Then};
 
 /// One of the two outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,21 +43,15 @@ pub fn stream(
     });
     text.extend(b"\nset -- $?\nprintf '%s' \"$n\" >&2\nprintf '%s end %s\\n' \"$n\" \"$1\"\n");
     let line = frame::packed(&text)?;
-    let session = std::cell::Cell::new(0i32);
-    let stop = || (session.get() > 1).then(|| format!("exec kill -TERM -- -{}", session.get()));
+    let mut session = 0;
     let mut out = Passing::new(&nonce);
     let mut err = Passing::new(&nonce);
     let mut begun = false;
     let mut before = Vec::new();
     let mut interrupted = false;
-    let ended = host.exec(
-        Exec {
-            line: &line,
-            stdin: stdin.map(|read| &mut *read as &mut dyn Read),
-            stop: Some(&stop),
-            over: None,
-        },
-        &mut |said| match said {
+    let stdin = stdin.map(|read| &mut *read as &mut dyn Read);
+    let ended = host.exec(Exec { line: &line, stdin }, &mut |said| {
+        match said {
             host::Heard::Out(bytes) if begun => {
                 out.take(bytes, &mut |b| heard(Heard::Bytes(Stream::Out, b)));
             }
@@ -65,7 +59,7 @@ pub fn stream(
             host::Heard::Out(bytes) => {
                 before.extend_from_slice(bytes);
                 if let Some((pid, rest)) = first_line(&before, &nonce) {
-                    session.set(pid);
+                    session = pid;
                     begun = true;
                     out.take(rest, &mut |b| heard(Heard::Bytes(Stream::Out, b)));
                     before = Vec::new();
@@ -78,9 +72,11 @@ pub fn stream(
             host::Heard::Interrupted => {
                 interrupted = true;
                 heard(Heard::Interrupted);
+                return frame::terminate(session);
             }
-        },
-    )?;
+        }
+        Then::Listen
+    })?;
     out.rest(&mut |b| heard(Heard::Bytes(Stream::Out, b)));
     err.rest(&mut |b| heard(Heard::Bytes(Stream::Err, b)));
     match out.status() {

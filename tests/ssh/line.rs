@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use shipit::failure::Exit;
 use shipit::host::ssh::{Login, NoOne, Ssh, connect};
-use shipit::host::{Ended, Exec, Heard, Host, Lost};
+use shipit::host::{Ended, Exec, Heard, Host, Lost, Then};
 use shipit::interrupt::Interrupts;
 
 use super::proxy::Proxy;
-use super::server::{Sshd, open, refused, run, says, sshd};
+use super::server::{Sshd, listen, open, refused, run, says, sshd};
 
 fn through(server: &Sshd, proxy: &Proxy) -> Login {
     let login = server.login();
@@ -56,13 +56,7 @@ fn a_line_that_freezes_while_a_command_is_silent_is_noticed() {
     let proxy = Proxy::to(server.port, Duration::ZERO);
     let mut ssh = open(&through(&server, &proxy)).unwrap();
     let frozen = Cell::new(None);
-    let exec = Exec {
-        line: "echo begun; sleep 300",
-        stdin: None,
-        stop: None,
-        over: None,
-    };
-    let ended = ssh.exec(exec, &mut |heard| {
+    let ended = listen(&mut ssh, "echo begun; sleep 300", None, &mut |heard| {
         if let Heard::Out(_) = heard {
             proxy.freeze();
             frozen.set(Some(Instant::now()));
@@ -80,20 +74,19 @@ fn a_line_that_freezes_under_an_upload_is_noticed() {
     let proxy = Proxy::to(server.port, Duration::ZERO);
     let mut ssh = open(&through(&server, &proxy)).unwrap();
     let frozen = Cell::new(None);
-    let exec = Exec {
-        line: "cat >/dev/null",
-        stdin: Some(&mut std::io::repeat(7).take(1 << 40)),
-        stop: None,
-        over: None,
-    };
-    let ended = ssh.exec(exec, &mut |heard| {
-        if let (Heard::Sent(sent), None) = (&heard, frozen.get())
-            && *sent > 10_000_000
-        {
-            proxy.freeze();
-            frozen.set(Some(Instant::now()));
-        }
-    });
+    let ended = listen(
+        &mut ssh,
+        "cat >/dev/null",
+        Some(&mut std::io::repeat(7).take(1 << 40)),
+        &mut |heard| {
+            if let (Heard::Sent(sent), None) = (&heard, frozen.get())
+                && *sent > 10_000_000
+            {
+                proxy.freeze();
+                frozen.set(Some(Instant::now()));
+            }
+        },
+    );
     assert!(matches!(ended, Err(Lost::Silent(_))), "{ended:?}");
     // What was under way when the line froze still moved for a moment.
     let took = frozen.get().unwrap().elapsed();
@@ -111,14 +104,8 @@ fn a_command_that_is_silent_for_long_on_a_good_line_is_left_alone() {
 fn a_caller_that_is_busy_for_long_does_not_take_the_line_for_dead() {
     let Some(server) = sshd("") else { return };
     let mut ssh = server.connected();
-    let exec = Exec {
-        line: "echo a; sleep 22; echo b",
-        stdin: None,
-        stop: None,
-        over: None,
-    };
     let mut slept = false;
-    let ended = ssh.exec(exec, &mut |heard| {
+    let ended = listen(&mut ssh, "echo a; sleep 22; echo b", None, &mut |heard| {
         if let (Heard::Out(_), false) = (heard, slept) {
             slept = true;
             // As when a laptop's lid closes, or a build takes the machine.
@@ -142,18 +129,21 @@ fn the_first_interrupt_asks_the_command_to_stop_beside_it() {
         let (mut ssh, button) = interruptible(&server);
         let flag = server.path("stop").display().to_string();
         let line = format!("echo begun; while ! test -e {flag}; do sleep 0.05; done; exit 5");
-        let stop = || Some(format!("touch {flag}"));
         let mut told = 0;
         let exec = Exec {
             line: &line,
             stdin: None,
-            stop: Some(&stop),
-            over: None,
         };
-        let ended = ssh.exec(exec, &mut |heard| match heard {
-            Heard::Out(_) => button.press(),
-            Heard::Interrupted => told += 1,
-            _ => {}
+        let ended = ssh.exec(exec, &mut |heard| {
+            match heard {
+                Heard::Out(_) => button.press(),
+                Heard::Interrupted => {
+                    told += 1;
+                    return Then::Run(format!("touch {flag}"));
+                }
+                _ => {}
+            }
+            Then::Listen
         });
         assert_eq!((ended, told), (Ok(Ended::Code(5)), 1));
         // What comes after it, to clean up, runs in peace.
@@ -165,17 +155,20 @@ fn the_first_interrupt_asks_the_command_to_stop_beside_it() {
 fn the_second_interrupt_leaves_at_once() {
     let Some(server) = sshd("") else { return };
     let (mut ssh, button) = interruptible(&server);
-    let stop = || Some("sleep 300".to_owned());
     let exec = Exec {
         line: "echo begun; sleep 300",
         stdin: None,
-        stop: Some(&stop),
-        over: None,
     };
     let began = Instant::now();
     let ended = ssh.exec(exec, &mut |heard| {
-        if matches!(heard, Heard::Out(_) | Heard::Interrupted) {
+        let asked = matches!(heard, Heard::Interrupted);
+        if asked || matches!(heard, Heard::Out(_)) {
             button.press();
+        }
+        if asked {
+            Then::Run("sleep 300".into())
+        } else {
+            Then::Listen
         }
     });
     assert_eq!(ended, Err(Lost::Left));

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use shipit::host::{Ended, Exec, Heard, Host, Lost};
+use shipit::host::{Ended, Host, Lost};
 
 use super::server::{run, says, sshd};
 
@@ -229,16 +229,8 @@ fn dropping_a_connection_never_waits_for_a_command() {
             Err(io::Error::other("no"))
         }
     }
-    let exec = Exec {
-        line: "sleep 60",
-        stdin: Some(&mut Fails),
-        stop: None,
-        over: None,
-    };
-    assert!(matches!(
-        ssh.exec(exec, &mut |_: Heard<'_>| ()),
-        Err(Lost::Source(_))
-    ));
+    let (ended, _) = run(&mut ssh, "sleep 60", Some(&mut Fails));
+    assert!(matches!(ended, Err(Lost::Source(_))), "{ended:?}");
     let began = Instant::now();
     drop(ssh);
     assert!(

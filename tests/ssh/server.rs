@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use shipit::failure::Failure;
 use shipit::host::ssh::{Ask, Login, NoOne, Notice, Ssh, Trust, connect};
-use shipit::host::{Ended, Exec, Heard, Host, Lost};
+use shipit::host::{Ended, Exec, Heard, Host, Lost, Then};
 use shipit::interrupt::Interrupts;
 
 use crate::lab;
@@ -223,6 +223,19 @@ pub struct Gave {
     pub sent: u64,
 }
 
+/// Runs a line to its end, with a test that listens.
+pub fn listen<'a>(
+    ssh: &mut Ssh,
+    line: &'a str,
+    stdin: Option<&'a mut dyn Read>,
+    heard: &mut dyn FnMut(Heard<'_>),
+) -> Result<Ended, Lost> {
+    ssh.exec(Exec { line, stdin }, &mut |h| {
+        heard(h);
+        Then::Listen
+    })
+}
+
 /// Runs a line to its end.
 pub fn run<'a>(
     ssh: &mut Ssh,
@@ -230,20 +243,12 @@ pub fn run<'a>(
     stdin: Option<&'a mut dyn Read>,
 ) -> (Result<Ended, Lost>, Gave) {
     let mut gave = Gave::default();
-    let result = ssh.exec(
-        Exec {
-            line,
-            stdin,
-            stop: None,
-            over: None,
-        },
-        &mut |heard| match heard {
-            Heard::Out(bytes) => gave.out.extend_from_slice(bytes),
-            Heard::Err(bytes) => gave.err.extend_from_slice(bytes),
-            Heard::Sent(sent) => gave.sent = sent,
-            Heard::Interrupted => {}
-        },
-    );
+    let result = listen(ssh, line, stdin, &mut |heard| match heard {
+        Heard::Out(bytes) => gave.out.extend_from_slice(bytes),
+        Heard::Err(bytes) => gave.err.extend_from_slice(bytes),
+        Heard::Sent(sent) => gave.sent = sent,
+        Heard::Interrupted => {}
+    });
     (result, gave)
 }
 

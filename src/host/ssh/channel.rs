@@ -6,7 +6,8 @@ use std::io::{self, Read, Write};
 use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 
 use super::link::Link;
-use crate::host::{Ended, Heard};
+use crate::host::stdin::{PIECE, Stdin};
+use crate::host::{Ended, Heard, Then};
 
 /// libssh2's "would block" (LIBSSH2_ERROR_EAGAIN).
 const AGAIN: ErrorCode = ErrorCode::Session(-37);
@@ -14,12 +15,8 @@ const AGAIN: ErrorCode = ErrorCode::Session(-37);
 /// What is read at once from each stream, in bytes.
 const SLICE: usize = 64 * 1024;
 
-/// Stdin is taken in pieces of at least this many bytes where the source gives them: two full packets, so that
-/// libssh2 is not fed crumbs (142 MB/s measured with 4 kB pieces, 360 with these).
-const PIECE: usize = 2 * 32_700;
-
 /// Bytes of stdin between two looks at everything else.
-const TURN: usize = 16 * PIECE;
+const TURN: u64 = 16 * PIECE as u64;
 
 /// Reads of each output between two looks at everything else.
 const READS: usize = 32;
@@ -37,12 +34,18 @@ pub enum Now<T> {
 pub fn now<T>(session: &Session, result: Result<T, ssh2::Error>) -> Result<Now<T>, ssh2::Error> {
     match result {
         Ok(value) => Ok(Now::Done(value)),
-        Err(e) if e.code() == AGAIN => Ok(match session.block_directions() {
-            BlockDirections::Outbound | BlockDirections::Both => Now::Half,
-            BlockDirections::None | BlockDirections::Inbound => Now::Later,
-        }),
+        Err(e) if e.code() == AGAIN && half_sent(session) => Ok(Now::Half),
+        Err(e) if e.code() == AGAIN => Ok(Now::Later),
         Err(e) => Err(e),
     }
+}
+
+/// Whether the call that would block has left a part of its packet unsent.
+fn half_sent(session: &Session) -> bool {
+    matches!(
+        session.block_directions(),
+        BlockDirections::Outbound | BlockDirections::Both
+    )
 }
 
 /// Why a channel cannot go on.
@@ -91,15 +94,6 @@ impl Turn {
     }
 }
 
-enum Feed {
-    /// More may come from the source.
-    Open,
-    /// The source has ended; what is buffered still goes, then the end of file.
-    Ended,
-    /// The end of file has been sent.
-    Sent,
-}
-
 /// A call whose packet is half sent; libssh2 wants it again before any other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owed {
@@ -117,11 +111,9 @@ pub struct Running {
     accepted: bool,
     /// The request has left us: what follows may be sent behind it.
     requested: bool,
-    feed: Feed,
-    buffer: Vec<u8>,
-    given: usize,
-    sent: u64,
+    eof_sent: bool,
     owed: Option<Owed>,
+    finished: bool,
     slice: Vec<u8>,
 }
 
@@ -133,11 +125,9 @@ impl Running {
             line: line.to_owned(),
             accepted: false,
             requested: false,
-            feed: Feed::Open,
-            buffer: Vec::new(),
-            given: 0,
-            sent: 0,
+            eof_sent: false,
             owed: None,
+            finished: false,
             slice: vec![0; SLICE],
         }
     }
@@ -150,6 +140,11 @@ impl Running {
     /// A packet of this channel is half sent: no other call may be made on the session.
     pub fn owes(&self) -> bool {
         self.owed.is_some()
+    }
+
+    /// The caller has heard everything that matters.
+    pub fn finished(&self) -> bool {
+        self.finished
     }
 
     /// Gives up the channel, to be closed.
@@ -165,8 +160,8 @@ impl Running {
         &mut self,
         session: &Session,
         link: &Link,
-        stdin: &mut Option<&mut dyn Read>,
-        heard: &mut dyn FnMut(Heard<'_>),
+        stdin: &mut Stdin<'_>,
+        heard: &mut dyn FnMut(Heard<'_>) -> Then,
     ) -> Result<Turn, Trouble> {
         if let Some(owed) = self.owed {
             if !link.roomy() {
@@ -255,7 +250,7 @@ impl Running {
         &mut self,
         session: &Session,
         stream: i32,
-        heard: &mut dyn FnMut(Heard<'_>),
+        heard: &mut dyn FnMut(Heard<'_>) -> Then,
     ) -> Result<Turn, Trouble> {
         let mut turn = Turn::Stuck;
         for _ in 0..READS {
@@ -264,17 +259,15 @@ impl Running {
                 Ok(n) => {
                     turn = Turn::Moved;
                     let bytes = &self.slice[..n];
-                    heard(if stream == 0 {
+                    let then = heard(if stream == 0 {
                         Heard::Out(bytes)
                     } else {
                         Heard::Err(bytes)
                     });
+                    self.finished |= then == Then::Finish;
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    if matches!(
-                        session.block_directions(),
-                        BlockDirections::Outbound | BlockDirections::Both
-                    ) {
+                    if half_sent(session) {
                         // It wanted to widen the window, and that packet is half sent.
                         self.owed = Some(if stream == 0 { Owed::Out } else { Owed::Err });
                         return Ok(Turn::Full);
@@ -292,36 +285,30 @@ impl Running {
         &mut self,
         session: &Session,
         link: &Link,
-        stdin: &mut Option<&mut dyn Read>,
-        heard: &mut dyn FnMut(Heard<'_>),
+        stdin: &mut Stdin<'_>,
+        heard: &mut dyn FnMut(Heard<'_>) -> Then,
     ) -> Result<Turn, Trouble> {
         let mut turn = Turn::Stuck;
-        let before = self.sent;
-        while self.sent - before < TURN as u64 {
-            if self.given == self.buffer.len() && matches!(self.feed, Feed::Open) {
-                self.fill(stdin)?;
-            }
-            if self.given == self.buffer.len() {
+        let before = stdin.sent;
+        while stdin.sent - before < TURN {
+            let bytes = stdin.next().map_err(Trouble::Source)?;
+            if bytes.is_empty() {
                 break;
             }
             if !link.roomy() {
                 turn = Turn::Full;
                 break;
             }
-            match self.channel.write(&self.buffer[self.given..]) {
+            match self.channel.write(bytes) {
                 // No room in the window, and none announced.
                 Ok(0) => break,
                 Ok(n) => {
                     self.owed = None;
                     turn = Turn::Moved;
-                    self.given += n;
-                    self.sent += n as u64;
+                    stdin.advance(n);
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    if matches!(
-                        session.block_directions(),
-                        BlockDirections::Outbound | BlockDirections::Both
-                    ) {
+                    if half_sent(session) {
                         self.owed = Some(Owed::Write);
                         turn = Turn::Full;
                     }
@@ -330,40 +317,13 @@ impl Running {
                 Err(e) => return Err(e.into()),
             }
         }
-        if self.sent > before {
-            heard(Heard::Sent(self.sent));
+        if stdin.sent > before {
+            self.finished |= heard(Heard::Sent(stdin.sent)) == Then::Finish;
         }
-        if matches!(self.feed, Feed::Ended)
-            && self.given == self.buffer.len()
-            && self.owed != Some(Owed::Write)
-        {
+        if stdin.ended() && !self.eof_sent && self.owed != Some(Owed::Write) {
             turn = turn.and(self.end_of_file(session, link)?);
         }
         Ok(turn)
-    }
-
-    /// Takes the next piece from the source.
-    fn fill(&mut self, stdin: &mut Option<&mut dyn Read>) -> Result<(), Trouble> {
-        self.buffer.resize(PIECE, 0);
-        self.given = 0;
-        let mut filled = 0;
-        while filled < PIECE {
-            let read = match stdin {
-                Some(source) => source.read(&mut self.buffer[filled..]),
-                None => Ok(0),
-            };
-            match read {
-                Ok(0) => {
-                    self.feed = Feed::Ended;
-                    break;
-                }
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Trouble::Source(e)),
-            }
-        }
-        self.buffer.truncate(filled);
-        Ok(())
     }
 
     fn end_of_file(&mut self, session: &Session, link: &Link) -> Result<Turn, Trouble> {
@@ -372,7 +332,7 @@ impl Running {
         }
         match now(session, self.channel.send_eof())? {
             Now::Done(()) => {
-                self.feed = Feed::Sent;
+                self.eof_sent = true;
                 self.owed = None;
                 Ok(Turn::Moved)
             }

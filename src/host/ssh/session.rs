@@ -11,7 +11,8 @@ use super::aside::timespec;
 use super::channel::{Now, Running, Trouble, Turn, now};
 use super::door::Open;
 use super::link::Link;
-use crate::host::{Ended, Exec, Heard, Host, LINGER, Lost};
+use crate::host::stdin::Stdin;
+use crate::host::{Ended, Exec, Heard, Host, LINGER, Lost, Then};
 use crate::interrupt::{Interrupts, Wish};
 
 /// The longest command line, in bytes: libssh2 stalls its channel from 40,000 on (measured), and 34,000 went.
@@ -102,13 +103,13 @@ impl Ssh {
         }
     }
 
-    fn run(&mut self, exec: Exec<'_>, heard: &mut dyn FnMut(Heard<'_>)) -> Result<Ended, Lost> {
-        let Exec {
-            line,
-            mut stdin,
-            stop,
-            over,
-        } = exec;
+    fn run(
+        &mut self,
+        exec: Exec<'_>,
+        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+    ) -> Result<Ended, Lost> {
+        let line = exec.line;
+        let mut stdin = Stdin::new(exec.stdin);
         // What somebody has been told of already is no news; what comes from now on is.
         self.known = self.interrupts.known();
         (self.listening, self.asked, self.turned) =
@@ -142,7 +143,7 @@ impl Ssh {
                     return Err(Lost::Cut(self.words(why)));
                 }
             };
-            if over.is_some_and(|over| over()) {
+            if running.finished() {
                 ended.get_or_insert_with(Instant::now);
             }
             let held = ended.is_some_and(|at| at.elapsed() >= LINGER) && !running.owes();
@@ -165,8 +166,7 @@ impl Ssh {
             }
             if self.news()? && !told {
                 told = true;
-                heard(Heard::Interrupted);
-                if let Some(line) = stop.and_then(|stop| stop()) {
+                if let Then::Run(line) = heard(Heard::Interrupted) {
                     beside = Beside::Wanted(line);
                     continue;
                 }
@@ -246,7 +246,12 @@ impl Ssh {
             *beside = Beside::Running(Box::new(Running::new(channel, line)));
         }
         if let Beside::Running(other) = beside {
-            let over = match other.turn(&self.session, &self.link, &mut None, &mut |_| ()) {
+            let over = match other.turn(
+                &self.session,
+                &self.link,
+                &mut Stdin::new(None),
+                &mut |_| Then::Listen,
+            ) {
                 Ok(turn) => turn == Turn::Closed,
                 Err(Trouble::Link(why)) => return Err(Lost::Cut(self.words(why))),
                 Err(Trouble::Refused(_) | Trouble::Source(_)) => true,
@@ -341,7 +346,11 @@ fn cut(trouble: Trouble) -> Lost {
 }
 
 impl Host for Ssh {
-    fn exec(&mut self, exec: Exec<'_>, heard: &mut dyn FnMut(Heard<'_>)) -> Result<Ended, Lost> {
+    fn exec(
+        &mut self,
+        exec: Exec<'_>,
+        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+    ) -> Result<Ended, Lost> {
         if let Some(why) = &self.dead {
             return Err(Lost::Cut(why.clone()));
         }

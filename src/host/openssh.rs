@@ -1,0 +1,326 @@
+//! The ssh program as a transport, for what libssh2 cannot do: FIDO keys, host certificates, GSSAPI. One
+//! master connection, one mux session for each command (2 round trips each, measured). Knows nothing of deploys.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::ssh::{Login, Trust};
+use super::stdin::Stdin;
+use super::{Ended, Exec, Heard, Host, LINGER, Lost, Then};
+use crate::failure::{Exit, Failure};
+use crate::interrupt::{Interrupts, Wish};
+use crate::text;
+
+/// A host reached through the ssh program.
+pub struct OpenSsh {
+    login: Login,
+    interrupts: Interrupts,
+    /// Of the control socket.
+    directory: PathBuf,
+    traffic: (u64, u64),
+}
+
+/// Logs in once; later commands share the connection.
+///
+/// # Errors
+/// [`Exit::Unreachable`] with ssh's own messages, [`Exit::Usage`] for a pinned host key.
+pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure> {
+    let wrong = |why: String| {
+        Failure::new(Exit::Unreachable, "the ssh program cannot log in")
+            .why(why)
+            .next("ssh -v HOST true")
+    };
+    if login.pin.is_some() {
+        // ssh has no option for a fingerprint; a pin that is not checked would be worse than none.
+        return Err(Failure::new(
+            Exit::Usage,
+            "`host_key:` cannot be checked with --system-ssh",
+        )
+        .why("the ssh program checks host keys against known_hosts only")
+        .host("nothing changed; nothing was sent to the host")
+        .next("remove host_key: and add the host's key to known_hosts")
+        .next("or omit --system-ssh"));
+    }
+    let directory = private_directory().map_err(|e| wrong(e.to_string()))?;
+    let mut ssh = OpenSsh {
+        login,
+        interrupts,
+        directory,
+        traffic: (0, 0),
+    };
+    let mut printed = Vec::new();
+    let exec = Exec {
+        line: "exit 0",
+        stdin: None,
+    };
+    let ended = ssh.exec(exec, &mut |heard| {
+        if let Heard::Err(bytes) = heard {
+            printed.extend(bytes);
+        }
+        Then::Listen
+    });
+    match ended {
+        Ok(Ended::Code(0)) => Ok(ssh),
+        _ => Err(wrong(text::shown(printed.trim_ascii()))),
+    }
+}
+
+/// A directory for the control socket that no other user can enter; its path is short, as a socket's must be.
+fn private_directory() -> std::io::Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let mut tail = [0u8; 6];
+    getrandom::fill(&mut tail).map_err(std::io::Error::other)?;
+    let directory = base.join(format!(
+        "shipit-{}",
+        tail.iter().map(|b| format!("{b:02x}")).collect::<String>()
+    ));
+    std::fs::DirBuilder::new().mode(0o700).create(&directory)?;
+    Ok(directory)
+}
+
+impl OpenSsh {
+    fn command(&self) -> Command {
+        let mut command = Command::new("ssh");
+        command.args([
+            "-T",
+            "-oControlMaster=auto",
+            "-oControlPersist=60",
+            "-oServerAliveInterval=5",
+            "-oServerAliveCountMax=3",
+            "-oConnectTimeout=10",
+            "-oForwardAgent=no",
+            "-oClearAllForwardings=yes",
+            "-oRemoteCommand=none",
+        ]);
+        command.arg(format!("-oControlPath={}/c", self.directory.display()));
+        let trust = match self.login.trust {
+            Trust::AcceptNew => "accept-new",
+            _ => "yes",
+        };
+        command.arg(format!("-oStrictHostKeyChecking={trust}"));
+        if let Some(file) = &self.login.config_file {
+            command.arg("-F").arg(file);
+        }
+        if let Some(file) = &self.login.identity {
+            command.arg("-i").arg(file).arg("-oIdentitiesOnly=yes");
+        }
+        if let Some(file) = &self.login.known_hosts {
+            command.arg(format!("-oUserKnownHostsFile={}", file.display()));
+        }
+        if let Some(port) = self.login.port {
+            command.args(["-p", &port.to_string()]);
+        }
+        if let Some(user) = &self.login.user {
+            command.args(["-l", user]);
+        }
+        // shipit answers Ctrl-C itself; it must not kill the connection.
+        command.process_group(0);
+        command.arg("--").arg(&self.login.host);
+        command
+    }
+
+    fn spawn(&self, line: &str) -> std::io::Result<Child> {
+        self.command()
+            .arg(line)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    }
+}
+
+impl Host for OpenSsh {
+    fn exec(
+        &mut self,
+        exec: Exec<'_>,
+        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+    ) -> Result<Ended, Lost> {
+        let known = self.interrupts.known();
+        let child = self.spawn(exec.line).map_err(cut)?;
+        let mut exchange = Exchange::new(child, exec.stdin)?;
+        let mut interrupted = false;
+        let mut stopper: Option<Child> = None;
+        while exchange.outputs.iter().any(Option::is_some) {
+            if exchange.finished.is_some_and(|at| at.elapsed() >= LINGER) {
+                // Processes that the command left behind hold its outputs: this ssh would wait for them.
+                return Ok(Ended::Code(0));
+            }
+            let [out, err, input] = exchange.wait(self.interrupts.wake());
+            for (i, _) in [out, err].iter().enumerate().filter(|(_, ready)| **ready) {
+                self.traffic.1 += exchange.read(i, heard)?;
+            }
+            if input {
+                self.traffic.0 += exchange.write(heard)?;
+            }
+            match self.interrupts.since(known) {
+                Wish::Leave => return Err(Lost::Left),
+                Wish::Stop if !interrupted => {
+                    interrupted = true;
+                    if let Then::Run(line) = heard(Heard::Interrupted) {
+                        stopper = self.spawn(&line).ok();
+                    }
+                }
+                Wish::Stop | Wish::Nothing => {}
+            }
+        }
+        exchange.input = None;
+        if let Some(mut stopper) = stopper {
+            let _ = stopper.wait();
+        }
+        let status = exchange.child.wait().map_err(cut)?;
+        match (status.code(), status.signal()) {
+            // ssh reports 255 both for its own failures and for a remote 255; the frame can tell them apart.
+            (Some(255), _) => Err(Lost::Cut("ssh ended with exit status 255".into())),
+            (Some(code), _) => Ok(Ended::Code(code)),
+            (None, signal) => Err(Lost::Cut(format!(
+                "ssh was killed by signal {}",
+                signal.unwrap_or(0)
+            ))),
+        }
+    }
+
+    fn traffic(&self) -> (u64, u64) {
+        self.traffic
+    }
+}
+
+fn cut(e: impl Into<std::io::Error>) -> Lost {
+    Lost::Cut(e.into().to_string())
+}
+
+impl Drop for OpenSsh {
+    fn drop(&mut self) {
+        let mut command = Command::new("ssh");
+        command
+            .arg(format!("-oControlPath={}/c", self.directory.display()))
+            .args(["-O", "exit", "--"])
+            .arg(&self.login.host);
+        let _ = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let until = Instant::now() + Duration::from_secs(1);
+        while std::fs::remove_dir(&self.directory).is_err() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// One ssh process and its three streams. Dropping it ends the process.
+struct Exchange<'a> {
+    child: Child,
+    /// stdout and stderr, until they end.
+    outputs: [Option<OwnedFd>; 2],
+    /// The process's stdin, until everything was written or it was closed.
+    input: Option<File>,
+    stdin: Stdin<'a>,
+    /// Since when the caller has heard everything that matters.
+    finished: Option<Instant>,
+}
+
+impl<'a> Exchange<'a> {
+    fn new(mut child: Child, stdin: Option<&'a mut dyn Read>) -> Result<Self, Lost> {
+        let (Some(input), Some(out), Some(err)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(Lost::Cut("ssh has no pipes".into()));
+        };
+        let input = stdin.is_some().then(|| File::from(OwnedFd::from(input)));
+        if let Some(input) = &input {
+            rustix::io::ioctl_fionbio(input, true).map_err(cut)?;
+        }
+        Ok(Self {
+            child,
+            outputs: [Some(out.into()), Some(err.into())],
+            input,
+            stdin: Stdin::new(stdin),
+            finished: None,
+        })
+    }
+
+    /// Waits for the streams or an interrupt; gives whether stdout and stderr can be read and stdin written.
+    fn wait(&self, wake: BorrowedFd<'_>) -> [bool; 3] {
+        let [out, err] = &self.outputs;
+        let wanted = [
+            out.as_ref().map(|fd| (fd.as_fd(), PollFlags::IN)),
+            err.as_ref().map(|fd| (fd.as_fd(), PollFlags::IN)),
+            self.input.as_ref().map(|fd| (fd.as_fd(), PollFlags::OUT)),
+        ];
+        let mut fds: Vec<PollFd<'_>> = wanted
+            .iter()
+            .flatten()
+            .map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags))
+            .chain([PollFd::from_borrowed_fd(wake, PollFlags::IN)])
+            .collect();
+        let limit = self.finished.and_then(|_| LINGER.try_into().ok());
+        // After an error, such as EINTR, nothing is ready.
+        let _ = poll(&mut fds, limit.as_ref());
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        wanted.map(|slot| slot.is_some() && ready.next() == Some(true))
+    }
+
+    /// Reads one of the outputs once; gives the number of bytes.
+    fn read(&mut self, i: usize, heard: &mut dyn FnMut(Heard<'_>) -> Then) -> Result<u64, Lost> {
+        let mut bytes = [0u8; 65_536];
+        let Some(fd) = &self.outputs[i] else {
+            return Ok(0);
+        };
+        match rustix::io::read(fd, &mut bytes) {
+            Ok(0) => self.outputs[i] = None,
+            Ok(n) => {
+                let bytes = &bytes[..n];
+                let then = heard(if i == 0 {
+                    Heard::Out(bytes)
+                } else {
+                    Heard::Err(bytes)
+                });
+                if then == Then::Finish {
+                    self.finished.get_or_insert_with(Instant::now);
+                }
+                return Ok(n as u64);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(cut(e)),
+        }
+        Ok(0)
+    }
+
+    /// Writes to stdin what the pipe takes; gives the number of bytes.
+    fn write(&mut self, heard: &mut dyn FnMut(Heard<'_>) -> Then) -> Result<u64, Lost> {
+        let Some(input) = &mut self.input else {
+            return Ok(0);
+        };
+        let bytes = self.stdin.next().map_err(|e| Lost::Source(e.to_string()))?;
+        if bytes.is_empty() {
+            self.input = None;
+            return Ok(0);
+        }
+        match input.write(bytes) {
+            Ok(n) => {
+                self.stdin.advance(n);
+                heard(Heard::Sent(self.stdin.sent));
+                return Ok(n as u64);
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            // The command no longer reads; its end tells why.
+            Err(_) => self.input = None,
+        }
+        Ok(0)
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
