@@ -9,23 +9,7 @@ use crate::observed::Live;
 use crate::observed::{Current, Observed};
 use crate::plan::needs;
 use crate::unit::merge::Unit;
-use crate::unit::rules::{self, Facts, Severity};
-
-/// Rules whose errors can be why a unit does not come up.
-const EXPLAINS: [&str; 12] = [
-    "type-",
-    "pidfile-",
-    "exec-",
-    "syntax",
-    "unknown-",
-    "bad-value",
-    "sandbox-",
-    "socket-",
-    "user-",
-    "notify",
-    "restart-oneshot",
-    "start-limit-section",
-];
+use crate::unit::rules::{self, Cause, Facts, Severity};
 
 pub(super) fn findings(
     config: &Config,
@@ -39,12 +23,12 @@ pub(super) fn findings(
         let name = unit.name.as_str();
         for finding in judged {
             // doctor says it of all units in one line.
-            if finding.rule == "sandbox-exposure" && finding.severity == Severity::Info {
+            if finding.cause == Some(Cause::Exposure) && finding.severity == Severity::Info {
                 continue;
             }
             let rule = rules::all().find(|rule| rule.name == finding.rule);
             // What nothing names but the repository can wait; a deploy does without it.
-            let later = finding.rule == "drift-load" && !wanted.contains(&name);
+            let later = finding.depth == rules::Depth::Loaded && !wanted.contains(&name);
             let mut one = Finding::new(
                 if later {
                     Severity::Warning
@@ -53,11 +37,7 @@ pub(super) fn findings(
                 },
                 Area::Unit,
                 depth(unit, facts, &finding),
-                if finding.message.starts_with(name) {
-                    finding.message.clone()
-                } else {
-                    format!("{name}: {}", finding.message)
-                },
+                format!("{name}: {}", finding.message),
             )
             .of(name)
             .why(rule.map(rules::Rule::in_production).unwrap_or_default());
@@ -79,40 +59,24 @@ pub(super) fn findings(
 /// Where a rule's finding stands between causes and consequences.
 fn depth(unit: &Unit, facts: &Facts, finding: &rules::Finding) -> Depth {
     let show = |key: &str| facts.show.get(key).map_or("", String::as_str);
-    let error = finding.severity == Severity::Error;
-    match finding.rule {
-        "drift-load" => Depth::Loaded,
-        "drift-reload" => Depth::Stale,
-        "user-missing"
-        | "exec-missing"
-        | "exec-script-missing"
-        | "directory-missing"
-        | "environment-file-optional"
-        | "drift-verify"
-            if error =>
-        {
-            Depth::Named
-        }
-        // systemd is content with these ends, and has killed what was left.
-        "type-oneshot-forks" | "type-forking-ends" if error => Depth::Text,
-        "drift-failed" if error => Depth::State,
-        // A socket that its service took down is no cause.
-        "socket-inactive" if error && show("Result").ends_with("limit-hit") => Depth::Fallout,
-        "socket-inactive" | "socket-without-service" if error => Depth::Socket,
-        "socket-not-taken" if error && facts.socket_taken == Some(false) => Depth::Socket,
-        rule if error && !is_well(unit, facts) && explains(rule, show("Result")) => Depth::Text,
-        _ => Depth::Later,
+    // A crash has other reasons than a start that never completes, or an end that nobody asked for.
+    let crashed = matches!(
+        show("Result"),
+        "exit-code" | "signal" | "core-dump" | "oom-kill"
+    );
+    match finding.depth {
+        rules::Depth::Loaded => Depth::Loaded,
+        rules::Depth::Stale => Depth::Stale,
+        _ if finding.severity != Severity::Error => Depth::Later,
+        rules::Depth::Named => Depth::Named,
+        rules::Depth::Ended => Depth::Text,
+        rules::Depth::Socket => Depth::Socket,
+        rules::Depth::State => Depth::State,
+        rules::Depth::Fallout => Depth::Fallout,
+        rules::Depth::Start if !is_well(unit, facts) => Depth::Text,
+        rules::Depth::Type if !is_well(unit, facts) && !crashed => Depth::Text,
+        rules::Depth::Start | rules::Depth::Type | rules::Depth::Later => Depth::Later,
     }
-}
-
-/// Whether an error of this rule can be why a unit with this `Result` does not run. What `Type=` promises is broken by
-/// a start that never ends, or by an end that nobody asked for; a crash has other reasons.
-fn explains(rule: &str, result: &str) -> bool {
-    let crashed = matches!(result, "exit-code" | "signal" | "core-dump" | "oom-kill");
-    let promise = ["type-", "pidfile-", "notify"]
-        .iter()
-        .any(|begin| rule.starts_with(begin));
-    !(crashed && promise) && EXPLAINS.iter().any(|begin| rule.starts_with(begin))
 }
 
 /// Whether systemd is content with it. A job that ended, or waits for its time, is well.

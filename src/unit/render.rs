@@ -30,15 +30,11 @@ pub fn lines(finding: &Finding) -> Vec<String> {
     let mut current = "";
     for edit in finding.fix.iter().flat_map(|fix| &fix.edits) {
         match edit {
-            Edit::Set {
+            Edit::Write {
                 section,
                 key,
                 value,
-            }
-            | Edit::Add {
-                section,
-                key,
-                value,
+                ..
             } => {
                 if current != section {
                     out.push(format!("[{section}]"));
@@ -173,15 +169,18 @@ pub fn github(findings: &[Finding]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rules::Depth;
     use super::*;
 
     fn finding() -> Finding {
         let mut finding = Finding {
             rule: "x-y",
             severity: Severity::Warning,
+            depth: Depth::Later,
             file: "a,b:c.service".into(),
             line: 3,
             message: "50% \u{1b}[2J\nof it".into(),
+            cause: None,
             fix: None,
         };
         finding.set("Service", "Type", "exec");

@@ -83,10 +83,11 @@ fn last(file: &File, section: &str, key: &str) -> Option<usize> {
 
 fn apply(unit: &mut Unit, edit: &Edit) {
     match edit {
-        Edit::Add {
+        Edit::Write {
             section,
             key,
             value,
+            keep: true,
         } => {
             let there = unit
                 .words(section, key)
@@ -100,10 +101,11 @@ fn apply(unit: &mut Unit, edit: &Edit) {
                 add(file, section, key, value);
             }
         }
-        Edit::Set {
+        Edit::Write {
             section,
             key,
             value,
+            keep: false,
         } => {
             let holder = unit
                 .files
@@ -177,15 +179,17 @@ pub fn drop_in(unit: &Unit, findings: &[Finding], which: Which) -> Option<String
     };
     for edit in chosen(findings, which) {
         match edit {
-            Edit::Add {
+            Edit::Write {
                 section,
                 key,
                 value,
+                keep: true,
             } => put(section, vec![format!("{key}={value}")]),
-            Edit::Set {
+            Edit::Write {
                 section,
                 key,
                 value,
+                keep: false,
             } => {
                 let list =
                     keys::adds(section, key) == Adds::List && !unit.all(section, key).is_empty();

@@ -377,7 +377,7 @@ fn what_keeps_a_start_from_beginning() {
     let said = broken("[Unit]\nRequires=nosuch.service\nAfter=nosuch.service\n");
     said.first(
         "Requires=nosuch.service: it cannot be started without it",
-        "its name is out of",
+        "or is removed from",
     );
     assert_eq!(place(&said), Some(2));
     let said = broken("[Service]\nExecStartPre=/bin/false\n");

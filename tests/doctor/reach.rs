@@ -102,7 +102,7 @@ fn of_units_that_shipit_wrote_there_is_nothing_to_say_once_they_run() {
         "acme.socket is inactive",
         "systemctl enable --now acme.socket",
     );
-    said.below("acme-backup.timer is inactive: it starts nothing");
+    said.below("acme-backup.timer: the timer is inactive");
     typed(&host, &said);
     desk.deploy(Kind::Graceful, "v1");
     let said = doctor(&desk);

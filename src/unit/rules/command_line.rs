@@ -305,7 +305,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), the table of prefixes.
-    "exec-privileged" Error Service privileged(view, found) {
+    "exec-privileged" Error(Start) Service privileged(view, found) {
         for (command, entry) in view
             .unit
             .every_command()

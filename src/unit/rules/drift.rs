@@ -1,6 +1,6 @@
 //! The running host against the text: what was loaded, what was changed since, what overrides what.
 
-use super::{Severity, View, rules};
+use super::{Cause, Severity, View, rules};
 use crate::unit::compare;
 
 /// The settings whose undoing by a drop-in deserves a word.
@@ -32,12 +32,12 @@ rules! {
     /// ```
     ///
     /// See systemctl(1), `daemon-reload`.
-    "drift-reload" Error Any reload(view, found) {
+    "drift-reload" Error(Stale) Any reload(view, found) {
         if view.show("NeedDaemonReload") == Some("yes") {
             found.missing(
                 "Unit",
                 "changed on disk since systemd read it: systemctl daemon-reload",
-            );
+            ).cause(Cause::Stale);
         }
     }
 
@@ -63,7 +63,7 @@ rules! {
             found.missing(
                 "Unit",
                 format!("differs from the repository in {}", keys.join(", ")),
-            );
+            ).cause(Cause::Differs);
         }
     }
 
@@ -115,34 +115,22 @@ rules! {
     /// ```
     ///
     /// See systemctl(1), `mask`; systemd-analyze(1), `verify`.
-    "drift-load" Error Any load(view, found) {
-        match view.show("LoadState") {
+    "drift-load" Error(Loaded) Any load(view, found) {
+        let name = &view.unit.name;
+        let (message, cause) = match view.show("LoadState") {
             Some("masked") => {
-                _ = found.missing(
-                    "Unit",
-                    format!(
-                        "masked: it cannot be started; systemctl unmask {}",
-                        view.unit.name
-                    ),
-                )
+                (format!("masked: it cannot be started; systemctl unmask {name}"), Cause::Masked)
             }
-            Some("not-found") => {
-                _ = found.missing(
-                    "Unit",
-                    "systemd has no such unit: not installed, or no daemon-reload since",
-                )
-            }
+            Some("not-found") => (
+                "systemd has no such unit: not installed, or no daemon-reload since".into(),
+                Cause::NotFound,
+            ),
             Some(state @ ("bad-setting" | "error")) => {
-                _ = found.missing(
-                    "Unit",
-                    format!(
-                        "systemd refuses it ({state}): systemd-analyze verify {}",
-                        view.unit.name
-                    ),
-                )
+                (format!("systemd refuses it ({state}): systemd-analyze verify {name}"), Cause::Refused)
             }
-            _ => {}
-        }
+            _ => return,
+        };
+        found.missing("Unit", message).cause(cause);
     }
 
     /// It will not start at the next boot
@@ -174,6 +162,7 @@ rules! {
                     view.unit.name
                 ),
             );
+            finding.cause(Cause::NotEnabled);
             // A distribution leaves many for a person to choose.
             if view.is_of_the_distribution() && view.context.strategy.is_none() {
                 finding.severity(Severity::Info);
@@ -193,7 +182,7 @@ rules! {
     /// ```
     ///
     /// See systemctl(1), `show`; systemd.exec(5), "Process exit codes".
-    "drift-failed" Error Any failed(view, found) {
+    "drift-failed" Error(State) Any failed(view, found) {
         let name = &view.unit.name;
         let result = view.show("Result").unwrap_or("unknown");
         if view.show("ActiveState") == Some("failed") {
@@ -201,7 +190,7 @@ rules! {
             let restarts = view.show("NRestarts").filter(|count| *count != "0");
             let looped = !matches!(view.unit.service("Restart"), "" | "no");
             if let Some(count) = restarts.filter(|_| looped && !result.ends_with("limit-hit")) {
-                found.missing("Unit", format!("failed ({result}{}): systemd started it again {count} times and gave up at the start limit; find out why, then systemctl reset-failed {name}", exit_code(view, result)));
+                found.missing("Unit", format!("failed ({result}{}): systemd started it again {count} times and gave up at the start limit; find out why, then systemctl reset-failed {name}", exit_code(view, result))).cause(Cause::Failed);
                 return;
             }
             let hint = match result {
@@ -220,7 +209,7 @@ rules! {
                 "watchdog" => "it did not report in time and was killed".into(),
                 _ => format!("journalctl -u {name} -n 50"),
             };
-            found.missing("Unit", format!("failed ({result}): {hint}"));
+            found.missing("Unit", format!("failed ({result}): {hint}")).cause(Cause::Failed);
         }
         if view.show("SubState") == Some("auto-restart") {
             found.missing(
@@ -230,7 +219,7 @@ rules! {
                     exit_code(view, result),
                     view.show("NRestarts").unwrap_or("?")
                 ),
-            );
+            ).cause(Cause::Failed);
         } else if let Some(count) = view
             .show("NRestarts")
             .and_then(|n| n.parse::<u32>().ok())
@@ -241,7 +230,8 @@ rules! {
                     "Unit",
                     format!("systemd has restarted it {count} times by itself"),
                 )
-                .severity(Severity::Warning);
+                .severity(Severity::Warning)
+                .cause(Cause::Failed);
         }
     }
 
@@ -257,7 +247,7 @@ rules! {
     /// ```
     ///
     /// See systemd-analyze(1), `verify`.
-    "drift-verify" Warning Any verify(view, found) {
+    "drift-verify" Warning(Named) Any verify(view, found) {
         for line in view
             .host()
             .map_or(&[][..], |host| &host.verify)
@@ -270,7 +260,7 @@ rules! {
             let refused = line.contains(&format!("{}/start:", view.unit.name));
             if let Some((word, entry)) = needed.find(|(word, _)| refused && line.contains(word.as_str())) {
                 let message = format!("{}={word}: it cannot be started without it ({line})", entry.key);
-                found.at(entry, message).severity(Severity::Error);
+                found.at(entry, message).severity(Severity::Error).cause(Cause::RequiredUnitMissing);
                 continue;
             }
             let file = view

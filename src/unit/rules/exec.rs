@@ -33,7 +33,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), "Command lines".
-    "exec-shell-syntax" Error Service shell_syntax(view, found) {
+    "exec-shell-syntax" Error(Start) Service shell_syntax(view, found) {
         for (command, entry) in view.unit.every_command() {
             if let Some(word) = command.arguments.iter().find(|word| shell_only(&word.raw)) {
                 found.at(
@@ -74,7 +74,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), "Command lines".
-    "exec-dollar" Error Service dollar(view, found) {
+    "exec-dollar" Error(Start) Service dollar(view, found) {
         for (command, entry) in view.unit.every_command() {
             if command.shell_script().is_some() || command.prefix.contains(':') {
                 continue;
@@ -120,7 +120,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), "Command lines".
-    "exec-variable" Error Service variable(view, found) {
+    "exec-variable" Error(Start) Service variable(view, found) {
         for entry in command::KEYS.iter().flat_map(|key| view.unit.all("Service", key)) {
             let first = quoting::split(entry.value)
                 .ok()
@@ -150,7 +150,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), "Command lines".
-    "exec-refused" Error Service refused(view, found) {
+    "exec-refused" Error(Start) Service refused(view, found) {
         for entry in command::KEYS.iter().flat_map(|key| view.unit.all("Service", key)) {
             let variable = entry
                 .value

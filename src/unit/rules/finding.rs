@@ -26,63 +26,118 @@ impl fmt::Display for Severity {
     }
 }
 
+/// What an error means for a unit that does not run: how near it is to the root cause. Nearest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// systemd does not have the unit, or refuses it.
+    Loaded,
+    /// systemd uses an older unit than the one on disk.
+    Stale,
+    /// Something that the unit names does not exist.
+    Named,
+    /// The program ended in a way that systemd counts as success.
+    Ended,
+    /// The text can explain why the unit does not run.
+    Start,
+    /// Like `Start`, but not for a crash: systemd waits for something that the program does not do.
+    Type,
+    /// The socket does not listen, or the service does not use it.
+    Socket,
+    /// The unit failed, or keeps failing.
+    State,
+    /// Another unit's failure caused it.
+    Fallout,
+    /// It explains nothing today.
+    Later,
+}
+
+/// What is wrong on the host, where the lines of a [`Fix`] are not the remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The files changed after systemd read them.
+    Stale,
+    Masked,
+    /// systemd does not have the unit.
+    NotFound,
+    /// systemd refuses to load the unit.
+    Refused,
+    /// The unit on the host differs from the one in the repository.
+    Differs,
+    NotEnabled,
+    /// The journal has the reason.
+    Failed,
+    /// A unit that this one requires cannot be started.
+    RequiredUnitMissing,
+    TimerInactive,
+    SocketInactive,
+    /// This unit holds an address of the socket.
+    PortHeldBy(String),
+    UserMissing(String),
+    GroupMissing(String),
+    /// The program is missing, a directory, or not executable.
+    ProgramUnusable,
+    /// The path does not exist, or is a directory.
+    EnvironmentFileMissing(String),
+    /// The score of `systemd-analyze security`.
+    Exposure,
+}
+
 /// One change to a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// Give a setting this value: its last assignment is replaced, or a line added to its section.
-    Set {
-        /// The section.
+    Write {
         section: String,
-        /// The key.
         key: String,
-        /// The value.
         value: String,
+        /// Whether existing assignments of the key stay; otherwise the last one is replaced.
+        keep: bool,
     },
-    /// Add a line to a section, beside those that are there.
-    Add {
-        /// The section.
-        section: String,
-        /// The key.
-        key: String,
-        /// The value.
-        value: String,
-    },
-    /// Take the line out.
     Remove {
-        /// The file.
         file: String,
-        /// The line, from 1.
+        /// From 1.
         line: u32,
     },
 }
 
-/// The changes that put a finding right.
+/// The changes that fix a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
-    /// What to change, in order.
+    /// In order.
     pub edits: Vec<Edit>,
-    /// Whether it may be written without a person looking: it cannot stop a unit that works today.
+    /// Whether it can be applied without review: it cannot stop a unit that works today.
     pub safe: bool,
 }
 
-/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The rule's name.
     pub rule: &'static str,
-    /// How bad.
     pub severity: Severity,
-    /// The file, as the person named it.
+    pub depth: Depth,
+    /// The file, as the user named it.
     pub file: String,
-    /// The line, from 1.
+    /// From 1.
     pub line: u32,
-    /// One sentence: what is there and what it does. Holds text from the unit: renderers escape it.
+    /// One sentence: what is there and what it does. Contains text from the unit: renderers escape it.
     pub message: String,
-    /// The lines to write, where they are known.
+    pub cause: Option<Cause>,
     pub fix: Option<Fix>,
 }
 
 impl Finding {
+    pub(super) fn new(rule: &Rule, file: &str, line: u32, message: impl Into<String>) -> Self {
+        Self {
+            rule: rule.name,
+            severity: rule.severity,
+            depth: rule.depth,
+            file: file.to_owned(),
+            line,
+            message: message.into(),
+            cause: None,
+            fix: None,
+        }
+    }
+
     fn fix(&mut self, edit: Edit, safe: bool) -> &mut Self {
         let fix = self.fix.get_or_insert(Fix {
             edits: Vec::new(),
@@ -93,43 +148,40 @@ impl Finding {
         self
     }
 
-    /// Adds `key=value` to the fix; it may be written without a person looking.
-    pub fn set(&mut self, section: &str, key: &str, value: impl Into<String>) -> &mut Self {
-        self.fix(
-            Edit::Set {
-                section: section.into(),
-                key: key.into(),
-                value: value.into(),
-            },
-            true,
-        )
+    fn write(
+        &mut self,
+        section: &str,
+        key: &str,
+        value: String,
+        keep: bool,
+        safe: bool,
+    ) -> &mut Self {
+        let (section, key) = (section.to_owned(), key.to_owned());
+        let edit = Edit::Write {
+            section,
+            key,
+            value,
+            keep,
+        };
+        self.fix(edit, safe)
     }
 
-    /// Like [`Finding::set`], for a change that a person must decide.
+    /// Adds `key=value` to the fix.
+    pub fn set(&mut self, section: &str, key: &str, value: impl Into<String>) -> &mut Self {
+        self.write(section, key, value.into(), false, true)
+    }
+
+    /// Like [`Finding::set`], for a change that needs a decision.
     pub fn suggest(&mut self, section: &str, key: &str, value: impl Into<String>) -> &mut Self {
-        self.fix(
-            Edit::Set {
-                section: section.into(),
-                key: key.into(),
-                value: value.into(),
-            },
-            false,
-        )
+        self.write(section, key, value.into(), false, false)
     }
 
     /// Adds one more line for a list to the fix.
     pub fn add(&mut self, section: &str, key: &str, value: impl Into<String>) -> &mut Self {
-        self.fix(
-            Edit::Add {
-                section: section.into(),
-                key: key.into(),
-                value: value.into(),
-            },
-            true,
-        )
+        self.write(section, key, value.into(), true, true)
     }
 
-    /// Takes the found line out.
+    /// Removes the line of the finding.
     pub fn remove(&mut self) -> &mut Self {
         let edit = Edit::Remove {
             file: self.file.clone(),
@@ -138,9 +190,20 @@ impl Finding {
         self.fix(edit, true)
     }
 
-    /// Makes this finding worse or milder than its rule says.
+    /// Overrides the rule's severity.
     pub fn severity(&mut self, severity: Severity) -> &mut Self {
         self.severity = severity;
+        self
+    }
+
+    /// Overrides the rule's depth.
+    pub fn depth(&mut self, depth: Depth) -> &mut Self {
+        self.depth = depth;
+        self
+    }
+
+    pub fn cause(&mut self, cause: Cause) -> &mut Self {
+        self.cause = Some(cause);
         self
     }
 }
@@ -168,14 +231,8 @@ impl<'a> Found<'a> {
     /// Reports at a place.
     pub fn place(&mut self, file: &str, line: u32, message: impl Into<String>) -> &mut Finding {
         let at = self.findings.len();
-        self.findings.push(Finding {
-            rule: self.rule.name,
-            severity: self.rule.severity,
-            file: file.to_owned(),
-            line,
-            message: message.into(),
-            fix: None,
-        });
+        self.findings
+            .push(Finding::new(self.rule, file, line, message));
         &mut self.findings[at]
     }
 

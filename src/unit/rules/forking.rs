@@ -18,7 +18,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-forking-stays" Error Service forking_stays(view, found) {
+    "type-forking-stays" Error(Type) Service forking_stays(view, found) {
         if view.kind() != "forking" {
             return;
         }
@@ -67,7 +67,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-forking-ends" Error Service forking_ends(view, found) {
+    "type-forking-ends" Error(Ended) Service forking_ends(view, found) {
         if view.kind() != "forking" || view.life() != Life::Ended(Left::Nothing) {
             return;
         }
@@ -127,7 +127,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `PIDFile=`.
-    "pidfile-not-written" Error Service pidfile_not_written(view, found) {
+    "pidfile-not-written" Error(Type) Service pidfile_not_written(view, found) {
         let Some(entry) = view.unit.get("Service", "PIDFile") else {
             return;
         };

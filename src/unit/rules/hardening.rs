@@ -1,6 +1,6 @@
 //! Sandboxing: what is missing, and what is there and breaks the program.
 
-use super::{DIRECTIVES, Severity, rules, runtime};
+use super::{Cause, DIRECTIVES, Severity, rules, runtime};
 use crate::unit::command::Command;
 
 /// Whether a mount of the sandbox makes `path` writable again: it or a directory above it is named.
@@ -145,7 +145,7 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `MemoryDenyWriteExecute=`.
-    "sandbox-jit" Error Service jit(view, found) {
+    "sandbox-jit" Error(Start) Service jit(view, found) {
         if let Some(entry) = view.unit.get("Service", "MemoryDenyWriteExecute")
             && view.unit.yes("Service", entry.key) == Some(true)
             && view.runtime().compiles_at_run_time()
@@ -195,7 +195,7 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `ProtectHome=`.
-    "sandbox-home" Error Service home(view, found) {
+    "sandbox-home" Error(Start) Service home(view, found) {
         let Some(entry) = view.unit.get("Service", "ProtectHome") else {
             return;
         };
@@ -227,7 +227,7 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `PrivateTmp=` and `RuntimeDirectory=`.
-    "sandbox-tmp-socket" Error Service tmp_socket(view, found) {
+    "sandbox-tmp-socket" Error(Start) Service tmp_socket(view, found) {
         let Some((_, entry)) = view.start() else {
             return;
         };
@@ -251,7 +251,7 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `PrivateNetwork=` and `RestrictAddressFamilies=`.
-    "sandbox-network" Error Service network(view, found) {
+    "sandbox-network" Error(Start) Service network(view, found) {
         let Some((command, _)) = view.start() else {
             return;
         };
@@ -314,7 +314,7 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `AmbientCapabilities=`; systemd.socket(5).
-    "sandbox-low-port" Error Service low_port(view, found) {
+    "sandbox-low-port" Error(Start) Service low_port(view, found) {
         let Some((command, entry)) = view.start() else {
             return;
         };
@@ -382,6 +382,7 @@ rules! {
                 "Service",
                 format!("systemd-analyze security gives it {score:.1} of 10"),
             );
+            finding.cause(Cause::Exposure);
             if view.is_app() && score > 8.0 {
                 finding.severity(Severity::Warning);
             }

@@ -1,7 +1,7 @@
 //! Who the service runs as.
 
 use super::secrets::of_the_system;
-use super::{Severity, rules};
+use super::{Cause, Severity, rules};
 
 rules! {
     /// It runs as root
@@ -18,7 +18,7 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `User=`.
-    "user-root" Warning Service user_root(view, found) {
+    "user-root" Warning(Start) Service user_root(view, found) {
         if !view.is_root() || view.start().is_none() {
             return;
         }
@@ -56,7 +56,7 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), "Process exit codes".
-    "user-missing" Error Service user_missing(view, found) {
+    "user-missing" Error(Named) Service user_missing(view, found) {
         let Some(host) = view.host() else { return };
         let keys = [
             ("User", &host.users, "217/USER"),
@@ -68,10 +68,11 @@ rules! {
                 if known.get(&name) == Some(&false)
                     && view.unit.yes("Service", "DynamicUser") != Some(true)
                 {
-                    found.at(
-                        entry,
-                        format!("{key}={name}: not on the host; the start fails with {code}"),
-                    );
+                    let message = format!("{key}={name}: not on the host; the start fails with {code}");
+                    found.at(entry, message).cause(match key {
+                        "User" => Cause::UserMissing(name),
+                        _ => Cause::GroupMissing(name),
+                    });
                 }
             }
         }

@@ -28,7 +28,7 @@ mod view; // a unit with what is known around it
 mod watchdog; // the watchdog, exit codes
 
 pub use facts::{Calendar, Facts, FileFact};
-pub use finding::{Edit, Finding, Fix, Found, Severity};
+pub use finding::{Cause, Depth, Edit, Finding, Fix, Found, Severity};
 pub use runtime::Runtime;
 pub use sandbox::{DIRECTIVES, Directive, directive};
 pub use secrets::environment_file;
@@ -69,8 +69,10 @@ impl On {
 pub struct Rule {
     /// Its name, as in findings: `type-forking-pidfile`.
     pub name: &'static str,
-    /// How bad it is, unless the rule says otherwise for a case.
+    /// Unless the rule overrides it for a case.
     pub severity: Severity,
+    /// Counts for errors; a rule may override it for a case.
+    pub depth: Depth,
     /// Which units it looks at.
     pub on: On,
     /// What, why, what happens in production, the lines to write, the man page: its doc comment.
@@ -118,15 +120,23 @@ impl Rule {
     }
 }
 
-/// Writes rules: the doc comment, a name, a severity, the units it looks at, a function. The comment becomes both
-/// the function's documentation and the text that `explain` prints.
+/// Declares rules: the doc comment, a name, a severity (with a [`Depth`], where an error can be why a unit does not
+/// run), the units it looks at, a function. The comment is both the function's documentation and what `explain` prints.
 macro_rules! rules {
-    ($($(#[doc = $doc:literal])+ $name:literal $severity:ident $on:ident $function:ident($view:ident, $found:ident) $body:block)+) => {
-        $($(#[doc = $doc])+ fn $function($view: &crate::unit::rules::View<'_>, $found: &mut crate::unit::rules::Found<'_>) $body)+
-        /// The rules of this file.
+    (@depth) => { crate::unit::rules::Depth::Later };
+    (@depth $depth:ident) => { crate::unit::rules::Depth::$depth };
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:literal $severity:ident $(($depth:ident))? $on:ident $function:ident($view:ident, $found:ident) $body:block
+    )+) => {
+        $(
+            $(#[doc = $doc])+
+            fn $function($view: &crate::unit::rules::View<'_>, $found: &mut crate::unit::rules::Found<'_>) $body
+        )+
         pub(super) const RULES: &[crate::unit::rules::Rule] = &[$(crate::unit::rules::Rule {
             name: $name,
             severity: crate::unit::rules::Severity::$severity,
+            depth: rules!(@depth $($depth)?),
             on: crate::unit::rules::On::$on,
             doc: concat!($($doc, "\n"),+),
             check: $function,
@@ -176,7 +186,14 @@ pub fn explain(name: &str) -> Option<String> {
 pub fn lint(unit: &Unit, context: &Context) -> Vec<Finding> {
     let view = View::new(unit, context);
     let mut findings = Vec::new();
-    for rule in all().filter(|rule| rule.on.takes(unit.name.kind())) {
+    // A unit without files has no text to judge.
+    let groups: &[&[Rule]] = if unit.files.is_empty() {
+        &[drift::RULES]
+    } else {
+        &GROUPS
+    };
+    let rules = groups.iter().copied().flatten();
+    for rule in rules.filter(|rule| rule.on.takes(unit.name.kind())) {
         let mut found = Found::new(rule, unit);
         (rule.check)(&view, &mut found);
         findings.extend(found.into_findings());

@@ -1,6 +1,6 @@
 //! Which programs a service runs: how many, whether they are there, and what happens when they fail.
 
-use super::{Severity, View, rules};
+use super::{Cause, Severity, View, rules};
 use crate::unit::command::Command;
 
 rules! {
@@ -17,7 +17,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `ExecStart=`.
-    "exec-several" Error Service several(view, found) {
+    "exec-several" Error(Start) Service several(view, found) {
         let all = view.unit.commands("ExecStart");
         if view.kind() != "oneshot" && all.len() > 1 {
             let (_, last) = &all[all.len() - 1];
@@ -48,7 +48,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `ExecStart=`.
-    "exec-none" Error Service none(view, found) {
+    "exec-none" Error(Start) Service none(view, found) {
         let unit = view.unit;
         if !unit.all("Service", "ExecStart").is_empty()
             || unit.is_masked()
@@ -75,33 +75,22 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), "Process exit codes".
-    "exec-missing" Error Service missing(view, found) {
+    "exec-missing" Error(Named) Service missing(view, found) {
         for (command, entry) in view.unit.every_command().filter(|(command, _)| !command.ignores_failure()) {
             let Some(file) = view.file(&command.program) else {
                 continue;
             };
-            if !file.exists {
-                found.at(
-                    entry,
-                    format!(
-                        "{} is not on the host: the start fails with 203/EXEC",
-                        command.program
-                    ),
-                );
+            let trouble = if !file.exists {
+                "is not on the host".into()
             } else if file.directory {
-                found.at(
-                    entry,
-                    format!("{} is a directory: the start fails with 203/EXEC", command.program),
-                );
+                "is a directory".into()
             } else if file.mode & 0o111 == 0 {
-                found.at(
-                    entry,
-                    format!(
-                        "{} is not executable (mode {:04o}): the start fails with 203/EXEC",
-                        command.program, file.mode
-                    ),
-                );
-            }
+                format!("is not executable (mode {:04o})", file.mode)
+            } else {
+                continue;
+            };
+            let message = format!("{} {trouble}: the start fails with 203/EXEC", command.program);
+            found.at(entry, message).cause(Cause::ProgramUnusable);
         }
     }
 
@@ -117,7 +106,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), "Command lines".
-    "exec-script-missing" Error Service script_missing(view, found) {
+    "exec-script-missing" Error(Named) Service script_missing(view, found) {
         const SCRIPTS: [&str; 12] = [
             "py", "js", "mjs", "cjs", "ts", "rb", "ru", "jar", "php", "pl", "sh", "exs",
         ];
@@ -150,7 +139,7 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `WorkingDirectory=`, `ReadWritePaths=`, "Process exit codes".
-    "directory-missing" Error Service directory_missing(view, found) {
+    "directory-missing" Error(Named) Service directory_missing(view, found) {
         const KEYS: [(&str, &str); 4] = [
             ("WorkingDirectory", "200/CHDIR"),
             ("ReadWritePaths", "226/NAMESPACE"),

@@ -203,7 +203,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Restart=`.
-    "restart-oneshot" Error Service restart_oneshot(view, found) {
+    "restart-oneshot" Error(Start) Service restart_oneshot(view, found) {
         if view.kind() != "oneshot" {
             return;
         }
@@ -244,7 +244,7 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`.
-    "start-limit-section" Error Any start_limit_section(view, found) {
+    "start-limit-section" Error(Start) Any start_limit_section(view, found) {
         for entry in view
             .unit
             .entries()

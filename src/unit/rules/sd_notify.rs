@@ -46,7 +46,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`; sd_notify(3).
-    "type-notify-silent" Error Service notify_silent(view, found) {
+    "type-notify-silent" Error(Type) Service notify_silent(view, found) {
         if !matches!(view.kind(), "notify" | "notify-reload") || wrapper(view).is_some() {
             return;
         }
@@ -105,7 +105,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `NotifyAccess=`.
-    "type-notify-access" Error Service notify_access(view, found) {
+    "type-notify-access" Error(Type) Service notify_access(view, found) {
         let kind = view.kind();
         if !matches!(kind, "notify" | "notify-reload") || view.unit.service("NotifyAccess") == "all" {
             return;
@@ -168,7 +168,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-notify-reload" Error Service notify_reload(view, found) {
+    "type-notify-reload" Error(Type) Service notify_reload(view, found) {
         let Some(entry) = view
             .unit
             .get("Service", "Type")
@@ -199,7 +199,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `BusName=`.
-    "type-dbus-name" Error Service dbus_name(view, found) {
+    "type-dbus-name" Error(Type) Service dbus_name(view, found) {
         if let Some(entry) = view
             .unit
             .get("Service", "Type")

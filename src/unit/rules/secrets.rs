@@ -1,6 +1,6 @@
 //! How a service gets its secrets, and who else does. No message ever holds a value.
 
-use super::{FileFact, Finding, Severity, rules};
+use super::{Cause, FileFact, Finding, On, Severity, rules};
 use crate::unit::quoting;
 
 /// Whether a variable's name says that its value is a secret.
@@ -154,14 +154,14 @@ rules! {
     /// ```
     ///
     /// See systemd.exec(5), `EnvironmentFile=`.
-    "environment-file-optional" Warning Service environment_file_optional(view, found) {
+    "environment-file-optional" Warning(Named) Service environment_file_optional(view, found) {
         for entry in view.unit.all("Service", "EnvironmentFile") {
             let optional = entry.value.starts_with('-');
             let path = entry.value.trim_start_matches('-');
             if !optional
                 && (path.starts_with("/etc/default/") || path.starts_with("/etc/sysconfig/"))
             {
-                found.at(entry, format!("{path} is optional by custom, but without `-` its absence keeps the service down")).suggest("Service", "EnvironmentFile", format!("-{path}"));
+                found.at(entry, format!("{path} is optional by custom, but without `-` its absence keeps the service down")).suggest("Service", "EnvironmentFile", format!("-{path}")).cause(Cause::EnvironmentFileMissing(path.to_owned()));
             }
             let broken = match view.file(path) {
                 Some(file) if !file.exists && !optional => "is not on the host",
@@ -170,7 +170,8 @@ rules! {
             };
             found
                 .at(entry, format!("{path} {broken}: the start fails"))
-                .severity(Severity::Error);
+                .severity(Severity::Error)
+                .cause(Cause::EnvironmentFileMissing(path.to_owned()));
         }
     }
 
@@ -303,6 +304,9 @@ rules! {
 /// stand. Messages name variables, never values. This is the rule `environment-file-syntax`; systemd.exec(5).
 #[must_use]
 pub fn environment_file(path: &str, text: &str) -> Vec<Finding> {
+    let Some(rule) = RULES.iter().find(|rule| rule.on == On::EnvironmentFile) else {
+        return Vec::new();
+    };
     let mut findings = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -336,14 +340,7 @@ pub fn environment_file(path: &str, text: &str) -> Vec<Finding> {
             }
         };
         let line = u32::try_from(at + 1).unwrap_or(u32::MAX);
-        findings.push(Finding {
-            rule: "environment-file-syntax",
-            severity: Severity::Warning,
-            file: path.to_owned(),
-            line,
-            message,
-            fix: None,
-        });
+        findings.push(Finding::new(rule, path, line, message));
     }
     findings
 }

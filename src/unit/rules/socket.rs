@@ -36,7 +36,7 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5), `Accept=`.
-    "socket-accept" Warning Socket accept(view, found) {
+    "socket-accept" Warning(Start) Socket accept(view, found) {
         let Some(entry) = view
             .unit
             .get("Socket", "Accept")
@@ -157,7 +157,7 @@ rules! {
     /// ```
     ///
     /// See sd_listen_fds(3); systemd.socket(5).
-    "socket-not-taken" Warning Service not_taken(view, found) {
+    "socket-not-taken" Warning(Socket) Service not_taken(view, found) {
         let Some((command, entry)) = view.start() else {
             return;
         };
@@ -225,7 +225,7 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5), `Service=`.
-    "socket-without-service" Error Socket without_service(view, found) {
+    "socket-without-service" Error(Socket) Socket without_service(view, found) {
         let Some(service) = service_of(view.unit).filter(|_| view.context.peers_complete) else {
             return;
         };
@@ -240,7 +240,7 @@ rules! {
         if !there {
             found.missing(
                 "Socket",
-                format!("{} starts {service}, which is not there", view.unit.name),
+                format!("the socket starts {service}, which does not exist"),
             );
         }
     }
@@ -257,7 +257,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Sockets=`.
-    "socket-unnamed" Error Service unnamed(view, found) {
+    "socket-unnamed" Error(Start) Service unnamed(view, found) {
         let handover = view.context.strategy == Some(crate::unit::strategy::Strategy::Handover);
         if handover
             && view.unit.words("Service", "Sockets").is_empty()

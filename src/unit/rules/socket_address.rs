@@ -2,7 +2,7 @@
 
 use super::socket::{LISTEN, service_of};
 use super::view::triggers;
-use super::{Severity, rules};
+use super::{Cause, Depth, Severity, rules};
 use crate::unit::merge::Unit;
 
 rules! {
@@ -19,7 +19,7 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5); systemctl(1), `enable --now`.
-    "socket-inactive" Error Socket inactive(view, found) {
+    "socket-inactive" Error(Socket) Socket inactive(view, found) {
         // A distribution leaves many to be enabled by whom they serve.
         let of_others = view.is_of_the_distribution();
         let refused = view.show("ConditionResult") == Some("no")
@@ -35,7 +35,12 @@ rules! {
             let trouble = holder.map_or("nobody listens".into(), |(address, other)| {
                 format!("{other} holds {address}")
             });
-            let finding = found.missing("Socket", format!("{} is {state}{result}: {trouble}; systemctl reset-failed {0} && systemctl start {0}", view.unit.name));
+            let finding = found.missing("Socket", format!("the socket is {state}{result}: {trouble}; systemctl reset-failed {0} && systemctl start {0}", view.unit.name));
+            finding.cause(holder.map_or(Cause::SocketInactive, |(_, other)| Cause::PortHeldBy(other.clone())));
+            // Its service took it down.
+            if view.show("Result").is_some_and(|result| result.ends_with("limit-hit")) {
+                finding.depth(Depth::Fallout);
+            }
             if of_others && state == "inactive" {
                 finding.severity(Severity::Info);
             }
@@ -52,11 +57,12 @@ rules! {
                 .missing(
                     "Install",
                     format!(
-                        "{} is {state}: it will not listen after a reboot; systemctl enable {0}",
+                        "the socket is {state}: it will not listen after a reboot; systemctl enable {}",
                         view.unit.name
                     ),
                 )
-                .severity(severity);
+                .severity(severity)
+                .cause(Cause::SocketInactive);
         }
     }
 
@@ -73,7 +79,7 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5), `ListenStream=`.
-    "socket-listen-changed" Error Socket listen_changed(view, found) {
+    "socket-listen-changed" Error(Start) Socket listen_changed(view, found) {
         let Some(repository) = view.host().and_then(|host| host.repository.as_ref()) else {
             return;
         };
@@ -86,7 +92,7 @@ rules! {
         };
         let (here, there) = (addresses(view.unit), addresses(repository));
         if here != there {
-            found.missing("Socket", format!("the host listens on {}, the repository says {}: no deploy can change that without a gap", here.join(" "), there.join(" ")));
+            found.missing("Socket", format!("the host listens on {}, the repository says {}: no deploy can change that without a gap", here.join(" "), there.join(" "))).cause(Cause::Differs);
         }
     }
 
@@ -164,7 +170,7 @@ rules! {
     /// ```
     ///
     /// See systemd.socket(5), `ListenStream=`.
-    "socket-nothing" Error Socket nothing(view, found) {
+    "socket-nothing" Error(Start) Socket nothing(view, found) {
         let any = view.unit.entries().any(|entry| {
             entry.section == "Socket" && entry.key.starts_with("Listen") && !entry.value.is_empty()
         });

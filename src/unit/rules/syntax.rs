@@ -19,7 +19,7 @@ rules! {
     /// ```
     ///
     /// See systemd.syntax(7).
-    "syntax" Error Any syntax(view, found) {
+    "syntax" Error(Start) Any syntax(view, found) {
         for file in &view.unit.files {
             for line in &file.lines {
                 if let Kind::Wrong(wrong) = line.kind {
@@ -41,7 +41,7 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5).
-    "unknown-section" Error Any unknown_section(view, found) {
+    "unknown-section" Error(Start) Any unknown_section(view, found) {
         for file in &view.unit.files {
             for line in &file.lines {
                 let Kind::Section(name) = &line.kind else {
@@ -70,7 +70,7 @@ rules! {
     /// ```
     ///
     /// See systemd.directives(7): which key belongs where, and `systemctl --version`.
-    "unknown-key" Error Any unknown_key(view, found) {
+    "unknown-key" Error(Start) Any unknown_key(view, found) {
         for entry in view.unit.entries() {
             let (section, key) = (entry.section, entry.key);
             if !keys::is_section(section) || key.starts_with("X-") {
@@ -148,7 +148,7 @@ rules! {
     /// ```
     ///
     /// See systemd.syntax(7), systemd.time(7), and the page of the setting.
-    "bad-value" Error Any bad_value(view, found) {
+    "bad-value" Error(Start) Any bad_value(view, found) {
         for entry in view.unit.entries() {
             let (Some(known), text) = (keys::find(entry.section, entry.key), entry.value) else {
                 continue;

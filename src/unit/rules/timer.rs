@@ -2,7 +2,7 @@
 
 use super::facts::Calendar;
 use super::view::triggers;
-use super::{Severity, rules};
+use super::{Cause, Severity, rules};
 use crate::unit::name::UnitName;
 
 /// Whether an expression elapses many times a day, so that one missed time is no loss.
@@ -179,7 +179,7 @@ rules! {
         {
             found.missing(
                 "Timer",
-                format!("{} starts {started}, which is not there", view.unit.name),
+                format!("the timer starts {started}, which does not exist"),
             );
         }
     }
@@ -202,8 +202,8 @@ rules! {
         if let Some(state) = state.filter(|_| view.show("LoadState") == Some("loaded")) {
             found.missing(
                 "Timer",
-                format!("{} is {state}: it starts nothing; systemctl enable --now {0}", view.unit.name),
-            );
+                format!("the timer is {state}: it starts nothing; systemctl enable --now {}", view.unit.name),
+            ).cause(Cause::TimerInactive);
         }
     }
 

@@ -99,7 +99,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-simple-forks" Error Service simple_forks(view, found) {
+    "type-simple-forks" Error(Type) Service simple_forks(view, found) {
         let Some((command, start)) = view.start() else {
             return;
         };
@@ -147,7 +147,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-oneshot-stays" Error Service oneshot_stays(view, found) {
+    "type-oneshot-stays" Error(Type) Service oneshot_stays(view, found) {
         if view.unit.service("Type") != "oneshot" {
             return;
         }
@@ -198,7 +198,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=` and `RemainAfterExit=`.
-    "type-oneshot-forks" Error Service oneshot_forks(view, found) {
+    "type-oneshot-forks" Error(Ended) Service oneshot_forks(view, found) {
         if view.unit.service("Type") != "oneshot" {
             return;
         }
@@ -246,7 +246,7 @@ rules! {
     /// ```
     ///
     /// See systemd.service(5), `Type=`.
-    "type-simple-ends" Warning Service simple_ends(view, found) {
+    "type-simple-ends" Warning(Type) Service simple_ends(view, found) {
         let kind = view.kind();
         if matches!(kind, "forking" | "oneshot" | "dbus") {
             return;
