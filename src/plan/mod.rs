@@ -30,15 +30,15 @@ pub enum Goal {
     Prune,
 }
 
-/// What a person said about a migration that was interrupted.
+/// The user's answer for a migration that was interrupted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Migration {
-    /// Nothing: an interrupted one stops the deploy with the question.
+    /// Stop the deploy and ask
     #[default]
     Ask,
-    /// It is safe to run it again, from the new release.
+    /// It is safe to run again: run it from the new release
     Again,
-    /// It had finished: this deploy runs none.
+    /// It had finished: do not run it
     Done,
 }
 

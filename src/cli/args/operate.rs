@@ -1,4 +1,4 @@
-//! What can be typed from day to day: logs, env, run, restart and its kin: clap definitions. Nothing is decided here.
+//! The arguments of logs, env, run, restart, stop, start and reload: clap definitions. Nothing is decided here.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,31 +8,31 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 /// `logs`
 #[derive(ClapArgs, Debug)]
 pub struct Logs {
-    /// Go on with new lines
+    /// Keep showing new lines
     #[arg(short, long)]
     pub follow: bool,
-    /// Only this unit; can be given more than once
+    /// Show only this unit (repeatable)
     #[arg(short, long)]
     pub unit: Vec<String>,
-    /// Only what was said while this release was live
+    /// Show only lines logged while this release was live
     #[arg(long, value_name = "ID", conflicts_with_all = ["run", "follow", "since", "until"])]
     pub release: Option<String>,
-    /// Only the lives that this run of a switch saw
+    /// Show only the processes of this run of a switch
     #[arg(long, value_name = "ID", conflicts_with = "follow")]
     pub run: Option<String>,
-    /// From then on: 2h, 30min, today, "2026-11-21 05:00" (by the host's clock)
+    /// Show lines since this time: 2h, 30min, today, "2026-11-21 05:00" (host time)
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub since: Option<String>,
-    /// Until then
+    /// Show lines until this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<String>,
-    /// Only lines of this priority and worse
-    #[arg(short, long, value_enum, value_name = "WORD")]
+    /// Show only lines of this priority or a more severe one
+    #[arg(short, long, value_enum, value_name = "PRIORITY")]
     pub priority: Option<Priority>,
-    /// Only lines that match this pattern (Perl's; without capitals, case does not matter)
+    /// Show only lines that match this Perl-compatible pattern (ignores case if the pattern is all lowercase)
     #[arg(short, long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub grep: Option<String>,
-    /// The newest so many lines; by default 1000, with -f 100
+    /// Number of most recent lines to show [default: 1000, or 100 with -f]
     #[arg(short = 'n', long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub lines: Option<u32>,
 }
@@ -54,42 +54,42 @@ pub enum Priority {
 /// `env`
 #[derive(Subcommand, Debug)]
 pub enum EnvCommand {
-    /// The names that are set; never the values
+    /// List the names of the variables, never the values
     #[command(
-        long_about = "Example:\n  shipit env list\n\nThe names that are set, and which services read them. Values are never read back."
+        long_about = "Example:\n  shipit env list\n\nLists the names of the variables and the services that read them. Values cannot be read back."
     )]
     List,
-    /// Set one variable; its value comes from stdin or is asked for
+    /// Set one variable; the value comes from stdin or a prompt
     #[command(
-        long_about = "Example:\n  shipit env set DATABASE_URL --restart\n  pass show acme/db | shipit env set DATABASE_URL\n\nThe value is read from stdin (one line end at its end is dropped), \
-        or asked for on the terminal without echo. Never write it into the command line: history, ps and logs keep that."
+        long_about = "Example:\n  shipit env set DATABASE_URL --restart\n  pass show acme/db | shipit env set DATABASE_URL\n\nReads the value from stdin (and drops one trailing line end), or asks for it on the terminal without echo. \
+        Never put a value on the command line: the shell history, ps and logs would show it."
     )]
     Set {
-        /// The variable's name
+        /// Name of the variable
         name: String,
-        /// Restart the services then
+        /// Restart the services afterwards
         #[arg(long)]
         restart: bool,
     },
     /// Remove variables
     #[command(long_about = "Example:\n  shipit env unset OLD_TOKEN")]
     Unset {
-        /// Their names
+        /// Names of the variables
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
-        /// Restart the services then
+        /// Restart the services afterwards
         #[arg(long)]
         restart: bool,
     },
-    /// Replace all variables by those of a file, or of stdin
+    /// Replace all variables with those of a file or of stdin
     #[command(
-        long_about = "Example:\n  shipit env push production.env\n\nReplaces the whole by a file in the syntax of systemd's EnvironmentFile=, or by stdin. Lines that systemd \
-        would read in another way than you may think are refused. Refused too if somebody else changed the environment meanwhile."
+        long_about = "Example:\n  shipit env push production.env\n\nReplaces all variables with those of a file, or of stdin, in the syntax of systemd's EnvironmentFile=. Refuses lines that systemd \
+        reads differently than they look, and refuses if another user changed the environment in the meantime."
     )]
     Push {
-        /// The file; stdin when not given
+        /// File with the variables [default: stdin]
         file: Option<PathBuf>,
-        /// Restart the services then
+        /// Restart the services afterwards
         #[arg(long)]
         restart: bool,
     },
@@ -98,10 +98,10 @@ pub enum EnvCommand {
 /// `run`
 #[derive(ClapArgs, Debug)]
 pub struct Run {
-    /// Give the command what is on stdin here, once all of it has been read
+    /// Pass your stdin to the command, after reading all of it
     #[arg(long)]
     pub stdin: bool,
-    /// The command and its arguments, behind `--`
+    /// Command and arguments, after `--`
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
@@ -109,6 +109,6 @@ pub struct Run {
 /// `restart`, `stop`, `start`, `reload`
 #[derive(ClapArgs, Debug)]
 pub struct Drive {
-    /// One service; by default all of them, in the order of deploy.yml
+    /// Service [default: all services, in the order of deploy.yml]
     pub unit: Option<String>,
 }

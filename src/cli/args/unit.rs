@@ -1,4 +1,4 @@
-//! What can be typed behind `shipit unit`: clap definitions. Nothing is decided here.
+//! The arguments of `shipit unit`: clap definitions. Nothing is decided here.
 
 use std::path::PathBuf;
 
@@ -10,37 +10,37 @@ use crate::unit::strategy::Strategy;
 /// `unit`
 #[derive(Subcommand, Debug)]
 pub enum UnitCommand {
-    /// Say what is wrong with units before it hurts
+    /// Check units and report defects
     #[command(
-        long_about = "Example:\n  shipit unit lint deploy/units\n  shipit unit lint --fix acme.service acme.socket\n  shipit unit lint --host\n\nFiles that are given together are looked at together; drop-ins beside a unit are read with it. \
-        With --host the units that the host of deploy.yml has are judged, with what is so there: users, files, processes, sockets; \
-        they are held against the repository's units (`units` in deploy.yml), or against the files that are given too. Exits 1 when a finding reaches --fail-on. A comment `# shipit: allow RULE` in a unit silences a rule there."
+        long_about = "Example:\n  shipit unit lint deploy/units\n  shipit unit lint --fix acme.service acme.socket\n  shipit unit lint --host\n\nChecks the given files together, each with the drop-ins beside it. \
+        With --host, checks the units installed on the host of deploy.yml, using facts from that host (users, files, processes, sockets), \
+        and compares them with the repository's units (`units` in deploy.yml) or with the given files. Exits 1 if a finding reaches --fail-on. A comment `# shipit: allow RULE` in a unit disables that rule for the unit."
     )]
     Lint(Lint),
     /// Explain a rule, or a sandboxing directive
     #[command(
-        long_about = "Example:\n  shipit unit explain restart-gives-up\n  shipit unit explain NoNewPrivileges\n\nWhat it is, why, what happens in production, the lines to write. Without a name: all rules."
+        long_about = "Example:\n  shipit unit explain restart-gives-up\n  shipit unit explain NoNewPrivileges\n\nExplains what the rule or directive means, what happens in production, and which lines to write. Without a name, lists all rules."
     )]
     Explain {
-        /// The name in brackets behind a finding
+        /// Name of a rule (in brackets after a finding) or of a directive
         rule: Option<String>,
     },
     /// Compare the host's units with the repository's
     #[command(
         long_about = "Example:\n  shipit unit diff\n\nCompares each unit of the repository (deploy/units, or `units` in deploy.yml) with the host's: its file, its drop-ins, \
-        whether systemd has read it, whether it is masked or not enabled. Changes nothing and needs no root. Exits 1 when something differs."
+        whether systemd has loaded it, and whether it is masked or not enabled. Changes nothing and needs no root. Exits 1 if something differs."
     )]
     Diff,
-    /// Put the repository's units on the host
+    /// Install the repository's units on the host
     #[command(
-        long_about = "Example:\n  shipit unit install --as root@app.example.com\n\nShows what root will do, has the units checked by shipit's rules and by the host's systemd, puts them in \
-        /etc/systemd/system, and enables new ones. Restarts nothing; says what running units need. All or none: when systemd refuses one, the old files come back."
+        long_about = "Example:\n  shipit unit install --as root@app.example.com\n\nShows what root will do and asks first. Checks the units with shipit's rules and with the host's systemd, copies them to \
+        /etc/systemd/system, and enables new ones. Restarts nothing; prints what running units need. Installs all or none: if systemd refuses one, restores the old files."
     )]
     Install(Install),
-    /// Write production-grade units
+    /// Write units that pass every rule
     #[command(
         long_about = "Example:\n  shipit unit generate --program node --strategy socket --port 8080\n\nWrites commented, sandboxed units that pass every rule: service, socket, migration, timers. \
-        deploy.yml and this directory answer what is not given. Never overwrites."
+        Takes what you do not specify from deploy.yml and this directory. Never overwrites a file."
     )]
     Generate(Generate),
 }
@@ -48,22 +48,22 @@ pub enum UnitCommand {
 /// `unit lint`
 #[derive(ClapArgs, Debug)]
 pub struct Lint {
-    /// Unit files, directories of them, or environment files
+    /// Unit files, directories with unit files, or environment files
     #[arg(required_unless_present = "host", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Judge the units that the host has, as they are and run there
+    /// Check the units installed on the host, using facts from that host
     #[arg(long, conflicts_with_all = ["fix", "drop_in"])]
     pub host: bool,
-    /// Write the safe fixes into the files
+    /// Apply the safe fixes to the files
     #[arg(long)]
     pub fix: bool,
-    /// Print the safe fixes as a drop-in, for files that are not yours
+    /// Print the safe fixes as a drop-in, for files you do not maintain
     #[arg(long, conflicts_with = "fix")]
     pub drop_in: bool,
-    /// The mildest finding that makes it exit 1
+    /// Lowest severity that causes exit status 1
     #[arg(long, value_enum, default_value_t = FailOn::Warning)]
     pub fail_on: FailOn,
-    /// For people, or as annotations of a GitHub workflow
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -71,27 +71,27 @@ pub struct Lint {
 /// `unit lint --fail-on`
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
 pub enum FailOn {
-    /// What does not work, or is a hole.
+    /// It does not work, or it is a security hole.
     Error,
-    /// What will hurt one day.
+    /// It will cause an outage one day.
     Warning,
-    /// What could be better.
+    /// It could be better.
     Info,
 }
 
 /// `unit lint --format`
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
 pub enum Format {
-    /// For people.
+    /// Plain text.
     Text,
-    /// GitHub's workflow commands.
+    /// Annotations for a GitHub workflow.
     Github,
 }
 
 /// `unit install`
 #[derive(ClapArgs, Debug)]
 pub struct Install {
-    /// The login with root or sudo: user@host
+    /// Login that is root or can use sudo
     #[arg(long = "as", value_name = "USER@HOST")]
     pub login: Option<String>,
     /// Also start new sockets, timers and paths
@@ -100,7 +100,7 @@ pub struct Install {
     /// Only print what root would do
     #[arg(long)]
     pub print: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
 }
@@ -108,52 +108,52 @@ pub struct Install {
 /// `unit generate`
 #[derive(ClapArgs, Debug, Default)]
 pub struct Generate {
-    /// The app's name; by default deploy.yml's
+    /// App name [default: from deploy.yml]
     #[arg(long)]
     pub app: Option<String>,
-    /// The app's directory on the host; by default deploy.yml's
+    /// Directory of the app on the host [default: from deploy.yml]
     #[arg(long, value_name = "DIR")]
     pub root: Option<String>,
-    /// What serves; by default what this directory looks like
+    /// Kind of program [default: detected in this directory]
     #[arg(long, value_enum)]
     pub program: Option<ProgramName>,
-    /// Its command line, as in ExecStart=, through ROOT/current
+    /// Command line for ExecStart=, with the path through ROOT/current
     #[arg(long, value_name = "LINE")]
     pub command: Option<String>,
-    /// The TCP port
+    /// TCP port
     #[arg(long, conflicts_with = "worker")]
     pub port: Option<u16>,
-    /// It listens nowhere
+    /// The service does not listen on a port
     #[arg(long)]
     pub worker: bool,
-    /// How a release is turned over; by default deploy.yml's
+    /// Strategy that the units must support [default: from deploy.yml]
     #[arg(long, value_parser = strategy())]
     pub strategy: Option<Strategy>,
-    /// The program reports READY=1
+    /// The program sends READY=1 (Type=notify)
     #[arg(long)]
     pub notify: bool,
-    /// The user it runs as; by default the app's name
+    /// User that the service runs as [default: the app name]
     #[arg(long)]
     pub user: Option<String>,
     /// Seconds to finish requests after SIGTERM
     #[arg(long, value_name = "SECONDS")]
     pub drain: Option<u32>,
-    /// The most memory it may take, in MiB
+    /// Memory limit in MiB
     #[arg(long, value_name = "MIB")]
     pub memory: Option<u32>,
-    /// A unit that it needs; may be given several times
+    /// Unit to start before the service, with Wants= and After= (repeatable)
     #[arg(long, value_name = "UNIT")]
     pub needs: Vec<String>,
-    /// The command line that migrates, through ROOT/next
+    /// Command line of the migration, with the path through ROOT/next
     #[arg(long, value_name = "LINE")]
     pub migrate: Option<String>,
-    /// The command line that backs up into ROOT/shared/backups; old ones are pruned
+    /// Command line that backs up into ROOT/shared/backups; old backups are removed
     #[arg(long, value_name = "LINE")]
     pub backup: Option<String>,
-    /// Where the units are written
+    /// Directory to write the units to
     #[arg(long, value_name = "DIR", default_value = "deploy/units")]
     pub out: PathBuf,
-    /// Print them instead of writing
+    /// Print the units instead of writing them
     #[arg(long)]
     pub print: bool,
 }
@@ -163,13 +163,13 @@ pub struct Generate {
 pub enum ProgramName {
     /// Node.js.
     Node,
-    /// Python behind gunicorn.
+    /// Python with gunicorn.
     Gunicorn,
-    /// Ruby behind puma.
+    /// Ruby with puma.
     Puma,
     /// A compiled program.
     Binary,
-    /// Files, served by caddy.
+    /// Static files, served by caddy.
     Static,
 }
 
