@@ -29,11 +29,11 @@ use std::time::Duration;
 pub use file::find;
 pub use names::{AppName, EnvironmentName, UnitName};
 pub use paths::{RelPath, RemotePath};
-pub use probe::Probe;
 pub use target::Target;
 pub use units::{Units, UnitsDrift, UnitsNeed};
 
 use crate::failure::{Exit, Failure};
+pub use crate::step::{Check, Probe};
 use crate::text;
 
 /// The documented example: every key with why one would set it. What `shipit init` starts from.
@@ -167,16 +167,10 @@ impl std::fmt::Display for StrategyName {
     }
 }
 
-/// What is asked, from the host, and what is a good answer.
+/// What is asked, from the host, until a release counts as healthy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    pub probe: Probe,
-    /// The status that an HTTP answer must have: 200 when not written. Nothing for `tcp` and `command`.
-    pub status: u16,
-    /// A text that the answer (HTTP body, output of the command) must contain.
-    pub contains: Option<String>,
-    /// Whether the answer must contain the id of the new release too: proof that no old process answered.
-    pub release: bool,
+    pub check: Check,
     /// How long until the first good answer: 30 s when not written.
     pub timeout: Duration,
     /// How many good answers in a row: 1 to 100, 3 when not written.

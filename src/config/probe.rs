@@ -5,35 +5,64 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
+use super::keys::UNIX;
 use super::names::{Wrong, quoted};
+use super::reader::{Map, Problems, Value};
 use super::target::Target;
-
-/// One way to ask. The host asks, so `127.0.0.1` is the host itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// GET this address. `http` or `https`, no login in it, printable ASCII without quotes, braces, backslash.
-    Http { url: String },
-    /// GET over a unix socket.
-    Unix {
-        /// Absolute path of the socket on the host, plain characters.
-        socket: String,
-        /// The path to ask for; begins with `/`.
-        path: String,
-    },
-    Tcp {
-        /// A name or an address, IPv6 without brackets.
-        host: String,
-        port: u16,
-    },
-    /// Run a command line with `sh -c` in the release; exit status 0 is a good answer.
-    Command { line: String },
-}
+use crate::step::Probe;
 
 /// Addresses of clouds' instance data: whoever may ask them holds the machine's keys, and they answer 200.
 const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata.goog"];
 
+/// A way to ask, as `health` has it.
+pub(super) struct Asks {
+    /// Its key under `health`.
+    pub key: &'static str,
+    pub read: fn(Value<'_>, &mut Problems) -> Option<Probe>,
+    /// What can be asked of its answer.
+    pub answer: Answer,
+}
+
+/// What a probe gets for an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// A status and a text.
+    Http,
+    Text,
+    /// It only connects.
+    None,
+}
+
+/// All ways to ask, in the order in which they are listed.
+pub(super) const PROBES: [Asks; 4] = [
+    Asks {
+        key: "url",
+        read: |value, problems| value.name(http, problems),
+        answer: Answer::Http,
+    },
+    Asks {
+        key: "unix",
+        read: unix,
+        answer: Answer::Http,
+    },
+    Asks {
+        key: "tcp",
+        read: |value, problems| value.name(tcp, problems),
+        answer: Answer::None,
+    },
+    Asks {
+        key: "command",
+        read: |value, problems| {
+            Some(Probe::Command {
+                line: value.command(problems)?,
+            })
+        },
+        answer: Answer::Text,
+    },
+];
+
 /// Reads `url`.
-pub(super) fn http(text: &str) -> Result<Probe, Wrong> {
+fn http(text: &str) -> Result<Probe, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
     if text.len() > 2000 {
         return wrong("has more than 2000 characters");
@@ -86,7 +115,7 @@ pub(super) fn http(text: &str) -> Result<Probe, Wrong> {
 }
 
 /// Reads `tcp`: `host:port` or `[v6]:port`.
-pub(super) fn tcp(text: &str) -> Result<Probe, Wrong> {
+fn tcp(text: &str) -> Result<Probe, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
     if text.contains('@') {
         return wrong("has a login in it; write it like `127.0.0.1:5432`");
@@ -106,8 +135,20 @@ pub(super) fn tcp(text: &str) -> Result<Probe, Wrong> {
     })
 }
 
+fn unix(value: Value<'_>, problems: &mut Problems) -> Option<Probe> {
+    let map = Map::read(value.node, "`unix`", UNIX, problems)?;
+    let socket = map
+        .get("socket")
+        .and_then(|value| value.name(socket, problems));
+    let path = map.get("path").and_then(|value| value.name(path, problems));
+    Some(Probe::Unix {
+        socket: socket?,
+        path: path?,
+    })
+}
+
 /// Checks `unix.socket`: an absolute path that fits a socket address (unix(7): 108 bytes with the NUL).
-pub(super) fn socket(text: &str) -> Result<String, Wrong> {
+fn socket(text: &str) -> Result<String, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
     if !text.starts_with('/') {
         return wrong("is not an absolute path, like `/run/acme/http.sock`");
@@ -132,7 +173,7 @@ pub(super) fn socket(text: &str) -> Result<String, Wrong> {
 }
 
 /// Checks `unix.path`.
-pub(super) fn path(text: &str) -> Result<String, Wrong> {
+fn path(text: &str) -> Result<String, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
     if !text.starts_with('/') {
         return wrong("does not begin with `/`, like `/healthz`");

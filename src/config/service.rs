@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::keys::{HEALTH, SERVICE, UNIX};
+use super::keys::{HEALTH, SERVICE};
 use super::names::{UnitName, Wrong, quoted};
+use super::probe::{Answer, Asks, PROBES};
 use super::reader::{HOUR, Map, Problems, SECOND, Value, nearest, optional};
 use super::tree::{Mark, Node};
-use super::{Health, Migrate, Probe, Service, StrategyName, probe};
+use super::{Check, Health, Migrate, Probe, Service, StrategyName};
 
 /// Reads `services`, which must be there, be it empty.
 pub(super) fn services(
@@ -105,38 +106,41 @@ fn strategy(value: Value<'_>, problems: &mut Problems) -> Option<StrategyName> {
 /// A health check, and how long it must stay well.
 fn health(value: Value<'_>, problems: &mut Problems) -> Option<(Health, Duration)> {
     let map = Map::read(value.node, "`health`", HEALTH, problems)?;
-    let given: Vec<&str> = ["url", "unix", "tcp", "command"]
-        .into_iter()
-        .filter(|key| map.get(key).is_some())
+    let given: Vec<&Asks> = PROBES
+        .iter()
+        .filter(|asks| map.get(asks.key).is_some())
         .collect();
     if given.len() != 1 {
+        let names = |all: &[&Asks]| all.iter().map(|asks| asks.key).collect::<Vec<_>>();
         let many = if given.is_empty() {
             "nothing to ask".to_owned()
         } else {
-            format!("{} at once", given.join(" and "))
+            format!("{} at once", names(&given).join(" and "))
         };
+        let all = names(&PROBES.iter().collect::<Vec<_>>()).join(", ");
         problems.note(
             value.node.at,
-            format!("`health` has {many}; give one of url, unix, tcp, command"),
+            format!("`health` has {many}; give one of {all}"),
         );
     }
-    let url = optional(map.get("url"), problems, |value, problems| {
-        value.name(probe::http, problems)
-    });
-    let unix = optional(map.get("unix"), problems, unix);
-    let tcp = optional(map.get("tcp"), problems, |value, problems| {
-        value.name(probe::tcp, problems)
-    });
-    let line = optional(map.get("command"), problems, |value, problems| {
-        value.command(problems).map(|line| Probe::Command { line })
-    });
-
-    let speaks_http = given.iter().all(|key| matches!(*key, "url" | "unix"));
-    if let Some(status) = map.get("status").filter(|_| !speaks_http) {
+    let probes: Vec<Option<Probe>> = given
+        .iter()
+        .filter_map(|asks| Some((asks.read)(map.get(asks.key)?, problems)))
+        .collect();
+    if let Some(status) = map.get("status")
+        && given.iter().any(|asks| asks.answer != Answer::Http)
+    {
         status.is_wrong("only an HTTP answer (`url`, `unix`) has a status", problems);
     }
     for key in ["contains", "release"] {
-        if let Some(value) = map.get(key).filter(|_| given == ["tcp"]) {
+        if let Some(value) = map.get(key)
+            && let [
+                Asks {
+                    answer: Answer::None,
+                    ..
+                },
+            ] = given[..]
+        {
             value.is_wrong(
                 "a TCP check only connects: there is no answer to look at",
                 problems,
@@ -167,30 +171,18 @@ fn health(value: Value<'_>, problems: &mut Problems) -> Option<(Health, Duration
         value.duration(Duration::ZERO..=HOUR, problems)
     });
 
-    let probe = url?.or(unix?).or(tcp?).or(line?);
+    let [probe] = probes.try_into().ok()?;
     let health = Health {
-        probe: probe?,
-        status: u16::try_from(status?).ok()?,
-        contains: contains?,
-        release: release?,
+        check: Check {
+            probe: probe?,
+            status: u16::try_from(status?).ok()?,
+            contains: contains?,
+            release: release?,
+        },
         timeout: timeout?,
         successes: successes?,
     };
     Some((health, watch?))
-}
-
-fn unix(value: Value<'_>, problems: &mut Problems) -> Option<Probe> {
-    let map = Map::read(value.node, "`unix`", UNIX, problems)?;
-    let socket = map
-        .get("socket")
-        .and_then(|value| value.name(probe::socket, problems));
-    let path = map
-        .get("path")
-        .and_then(|value| value.name(probe::path, problems));
-    Some(Probe::Unix {
-        socket: socket?,
-        path: path?,
-    })
 }
 
 fn socket_unit(text: &str) -> Result<UnitName, Wrong> {

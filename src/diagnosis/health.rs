@@ -1,8 +1,9 @@
 //! Who listens where health is asked, and what was answered. Only services that run are asked.
 
 use super::{Area, Depth, Evidence, Finding};
-use crate::config::{Config, Health, Probe, Service};
+use crate::config::{Config, Health, Service};
 use crate::observed::{Family, Listening, Live, Owner};
+use crate::step::Address;
 use crate::text;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ fn taken(name: &str, health: &Health, evidence: &Evidence, live: &Live) -> Optio
     let said = evidence.journals.get(name)?.iter();
     let mut said = said.filter(|line| WORDS.iter().any(|words| line.contains(words)));
     let line = said.next_back()?;
-    let (_, host, port) = address(&health.probe).filter(|(family, ..)| *family == Family::Tcp)?;
+    let (_, host, port) = address(health).filter(|(family, ..)| *family == Family::Tcp)?;
     let one = live
         .listening
         .iter()
@@ -78,21 +79,12 @@ fn taken(name: &str, health: &Health, evidence: &Evidence, live: &Live) -> Optio
     Some(finding)
 }
 
-/// Where health is asked, when that is an address.
-pub(super) fn address(probe: &Probe) -> Option<(Family, String, u16)> {
-    match probe {
-        Probe::Http { url } => {
-            let url = url::Url::parse(url).ok()?;
-            Some((
-                Family::Tcp,
-                url.host_str()?.to_owned(),
-                url.port_or_known_default()?,
-            ))
-        }
-        Probe::Tcp { host, port } => Some((Family::Tcp, host.clone(), *port)),
-        Probe::Unix { socket, .. } => Some((Family::Unix, socket.clone(), 0)),
-        Probe::Command { .. } => None,
-    }
+/// Where health is asked, when that is an address; port 0 is a unix socket.
+pub(super) fn address(health: &Health) -> Option<(Family, String, u16)> {
+    Some(match health.check.probe.address()? {
+        Address::Tcp(host, port) => (Family::Tcp, host, port),
+        Address::Unix(path) => (Family::Unix, path, 0),
+    })
 }
 
 fn badly(
@@ -113,7 +105,7 @@ fn badly(
         .why(why)
         .next(logs.clone())
     };
-    let (Some((family, host, port)), Some(all)) = (address(&health.probe), listening) else {
+    let (Some((family, host, port)), Some(all)) = (address(health), listening) else {
         return plain("a release that answers like this is taken back");
     };
     let there = |one: &&Listening| match family {

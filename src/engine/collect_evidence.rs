@@ -18,7 +18,7 @@ use crate::plan::needs;
 use crate::remote::Script;
 use crate::report::event::Report;
 use crate::router::Routers;
-use crate::step::Command;
+use crate::step::{Check, Command};
 
 /// Seconds that one health request may take: a deploy gives it 2, a person wants to know whether it is slow or dead.
 const PATIENCE: &str = "5";
@@ -121,9 +121,9 @@ fn ask(
     let Some(health) = service.health.as_ref().filter(|_| runs) else {
         return Ok(None);
     };
-    let check = crate::strategy::check(health);
+    let check = &health.check;
     let release = seen.live().filter(|_| check.release).unwrap_or("-");
-    let [kind, target, status, contains, _] = check.arguments();
+    let [kind, target, status, contains, _] = Check::arguments(Some(check));
     let script = Script::ask([
         config.root.as_str(),
         &kind,

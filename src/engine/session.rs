@@ -14,7 +14,6 @@ use crate::plan::needs;
 use crate::remote::{self, Answer, Script, Told};
 use crate::report::event::{Event, Phase, Report, State};
 use crate::step::Check;
-use crate::strategy::check;
 use crate::text;
 use crate::unit::merge::Unit;
 
@@ -66,9 +65,9 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
     ];
     for service in &config.services {
         let socket = service.socket.as_ref().map_or("-", |s| s.as_str());
-        let check = service.health.as_ref().map_or_else(Check::none, check);
+        let check = service.health.as_ref().map(|health| &health.check);
         args.extend([service.unit.as_str().to_owned(), socket.to_owned()]);
-        args.extend(check.arguments());
+        args.extend(Check::arguments(check));
     }
     let scripts = [looking(config), Script::glance(args)];
     let answers = together(host, scripts)

@@ -11,7 +11,7 @@ use crate::config::{Config, Service};
 use crate::failure::{Exit, Failure};
 use crate::observed::ledger::State;
 use crate::observed::{Current, Observed};
-use crate::step::{Asked, Change, Check, Command, Step};
+use crate::step::{Change, Check, Command, Step};
 use crate::strategy;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -275,7 +275,7 @@ fn baselines(config: &Config, seen: &Observed, goal: &Goal) -> Vec<Step> {
         let unit = service.unit.as_str().to_owned();
         // It has been serving for long: a few seconds forgive one bad answer, more only hold up the bad news.
         let seconds = health.timeout.as_secs().clamp(1, 5);
-        Some(Step::Baseline(unit, seconds, strategy::check(health)))
+        Some(Step::Baseline(unit, seconds, health.check.clone()))
     };
     config.services.iter().filter_map(asked).collect()
 }
@@ -284,10 +284,10 @@ fn baselines(config: &Config, seen: &Observed, goal: &Goal) -> Vec<Step> {
 fn measures(config: &Config) -> Vec<Step> {
     let mut checks: Vec<Check> = Vec::new();
     for health in config.services.iter().filter_map(|s| s.health.as_ref()) {
-        let mut check = strategy::check(health);
+        let mut check = health.check.clone();
         // While the release changes, the old one's answers are good answers too.
         check.release = false;
-        if check.asked != Asked::Command && !checks.contains(&check) {
+        if check.probe.address().is_some() && !checks.contains(&check) {
             checks.push(check);
         }
     }

@@ -1,7 +1,7 @@
 //! What a host must have before anything is changed on it: all that is missing is named at once, each with
 //! the line that mends it.
 
-use crate::config::{Config, Probe, StrategyName};
+use crate::config::{Config, StrategyName};
 use crate::failure::{Exit, Failure};
 use crate::observed::{Current, Observed, Root};
 use crate::strategy;
@@ -132,7 +132,7 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
         .services
         .iter()
         .filter_map(|s| s.health.as_ref())
-        .any(|h| matches!(h.probe, Probe::Http { .. } | Probe::Unix { .. }));
+        .any(|h| h.check.probe.is_http());
     for tool in &seen.missing {
         if tool != "curl" || wants_curl {
             lack(format!("the host has no `{tool}`"), Mend::Person);

@@ -2,50 +2,12 @@
 //! on screen = one fault point. Rendered here as lines of the request; never put into a shell's text.
 
 mod change;
+mod check;
 
 use std::fmt;
 
-use crate::text::encoded;
 pub use change::{Change, Command};
-
-/// How a service is asked whether it is well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    Nothing,
-    /// An HTTP request over TCP.
-    Http,
-    /// An HTTP request over a unix socket.
-    Unix,
-    Tcp,
-    /// A command on the host.
-    Command,
-}
-
-impl Asked {
-    /// The word that the conductor's `probe` knows it by.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Nothing => "none",
-            Self::Http => "http",
-            Self::Unix => "unix",
-            Self::Tcp => "tcp",
-            Self::Command => "command",
-        }
-    }
-}
-
-/// One health request, as the conductor's `probe` takes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    pub asked: Asked,
-    /// A url; `SOCKET PATH`; `HOST:PORT`; or a command line.
-    pub target: String,
-    pub status: u16,
-    /// Text that the answer must contain; empty for any.
-    pub contains: String,
-    /// The answer must name the release.
-    pub release: bool,
-}
+pub use check::{Address, Check, Probe};
 
 /// How a unit's process changes hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +31,8 @@ pub struct Verdict {
     pub timeout: u64,
     /// Seconds that everything must then stay flat.
     pub watch: u64,
-    pub check: Check,
+    /// Without one, systemd's facts alone decide.
+    pub check: Option<Check>,
 }
 
 /// One step of a switch.
@@ -99,33 +62,6 @@ pub enum Step {
     Spare,
 }
 
-impl Check {
-    /// A check that always passes: systemd's facts alone decide.
-    #[must_use]
-    pub fn none() -> Self {
-        Self {
-            asked: Asked::Nothing,
-            target: String::new(),
-            status: 0,
-            contains: String::new(),
-            release: false,
-        }
-    }
-
-    /// As scripts take it: kind, target, status, text, and whether the answer must name a release (`named` or `-`;
-    /// the host knows which).
-    #[must_use]
-    pub fn arguments(&self) -> [String; 5] {
-        [
-            self.asked.word().to_owned(),
-            encoded(self.target.as_bytes()),
-            self.status.to_string(),
-            encoded(self.contains.as_bytes()),
-            if self.release { "named" } else { "-" }.to_owned(),
-        ]
-    }
-}
-
 impl Verdict {
     /// As scripts take it, behind the unit and how it turns: four numbers and the check.
     #[must_use]
@@ -136,7 +72,7 @@ impl Verdict {
             self.timeout.to_string(),
             self.watch.to_string(),
         ];
-        arguments.extend(self.check.arguments());
+        arguments.extend(Check::arguments(self.check.as_ref()));
         arguments
     }
 }
@@ -172,9 +108,14 @@ impl Step {
         match self {
             Self::Migrate(unit, seconds) => format!("{name} {unit} {seconds}"),
             Self::Baseline(unit, seconds, check) => {
-                format!("{name} {unit} {seconds} {}", check.arguments().join(" "))
+                format!(
+                    "{name} {unit} {seconds} {}",
+                    Check::arguments(Some(check)).join(" ")
+                )
             }
-            Self::Measure(check) => format!("{name} {}", check.arguments()[..4].join(" ")),
+            Self::Measure(check) => {
+                format!("{name} {}", Check::arguments(Some(check))[..4].join(" "))
+            }
             Self::Flip(to) => format!("{name} {}", to.as_deref().unwrap_or("-")),
             Self::Restart(unit) | Self::Reload(unit) | Self::Stop(unit) => format!("{name} {unit}"),
             Self::Socket(unit, socket) => format!("{name} {unit} {socket}"),
@@ -202,9 +143,9 @@ impl fmt::Display for Step {
             Self::Baseline(unit, seconds, check) => write!(
                 f,
                 "baseline  {unit}: {} healthy within {seconds}s before anything changes, if it runs",
-                check.target
+                check.probe
             ),
-            Self::Measure(check) => write!(f, "measure   {} every 50 ms", check.target),
+            Self::Measure(check) => write!(f, "measure   {} every 50 ms", check.probe),
             Self::Flip(Some(id)) => write!(f, "flip      current -> releases/{id}"),
             Self::Flip(None) => write!(f, "flip      take `current` away: there was none before"),
             Self::Restart(unit) => write!(f, "restart   {unit}"),
@@ -215,11 +156,11 @@ impl fmt::Display for Step {
             Self::Stop(unit) => write!(f, "stop      {unit}"),
             Self::Await(v) => {
                 write!(f, "await     {}: active within {}s", v.unit, v.start)?;
-                if v.check.asked != Asked::Nothing {
+                if let Some(check) = &v.check {
                     write!(
                         f,
                         ", {} healthy {} times in a row within {}s",
-                        v.check.target, v.successes, v.timeout
+                        check.probe, v.successes, v.timeout
                     )?;
                 }
                 write!(f, ", flat for {}s", v.watch)

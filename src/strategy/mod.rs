@@ -5,9 +5,9 @@ mod reload;
 mod restart;
 mod socket;
 
-use crate::config::{Health, Probe, Service, StrategyName};
+use crate::config::{Service, StrategyName};
 use crate::observed::Observed;
-use crate::step::{Asked, Check, Step, Turn, Verdict};
+use crate::step::{Step, Turn, Verdict};
 
 /// The steps of one service around the flip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,24 +76,6 @@ pub fn verdict(service: &Service, turn: Turn) -> Verdict {
         successes,
         timeout: timeout.max(1),
         watch: service.watch.as_secs(),
-        check: service.health.as_ref().map_or_else(Check::none, check),
-    }
-}
-
-/// A service's health request as a check.
-#[must_use]
-pub fn check(health: &Health) -> Check {
-    let (asked, target) = match &health.probe {
-        Probe::Http { url } => (Asked::Http, url.clone()),
-        Probe::Unix { socket, path } => (Asked::Unix, format!("{socket} {path}")),
-        Probe::Tcp { host, port } => (Asked::Tcp, format!("{host}:{port}")),
-        Probe::Command { line } => (Asked::Command, line.clone()),
-    };
-    Check {
-        asked,
-        target,
-        status: health.status,
-        contains: health.contains.clone().unwrap_or_default(),
-        release: health.release,
+        check: service.health.as_ref().map(|health| health.check.clone()),
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
     if !service
         .health
         .as_ref()
-        .is_some_and(|h| h.release || h.contains.is_some())
+        .is_some_and(|h| h.check.release || h.check.contains.is_some())
     {
         advice.push(format!(
             "{unit}: after a reload only the answer proves which release serves: let the health answer name the release and set `release: true` under `health`"

@@ -46,7 +46,7 @@ fn case_23_a_health_check_asks_the_app_and_nobody_else() {
     ] {
         let config = taken(&health(&format!("url: \"{url}\"")));
         let health = config.services[0].health.as_ref().expect("a health check");
-        assert_eq!(health.probe, Probe::Http { url: url.into() });
+        assert_eq!(health.check.probe, Probe::Http { url: url.into() });
     }
 }
 
@@ -84,7 +84,7 @@ fn a_health_check_asks_in_exactly_one_way() {
     assert_eq!(config.services[0].watch, Duration::ZERO);
     let health = config.services[0].health.as_ref().expect("a health check");
     assert_eq!(
-        health.probe,
+        health.check.probe,
         Probe::Unix {
             socket: "/run/a.sock".into(),
             path: "/h".into()

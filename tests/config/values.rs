@@ -33,13 +33,17 @@ fn the_example_means_what_its_comments_say() {
     );
     let health = service.health.as_ref().expect("a health check");
     assert_eq!(
-        health.probe,
+        health.check.probe,
         Probe::Http {
             url: "http://127.0.0.1:8080/healthz".into()
         }
     );
     assert_eq!(
-        (health.status, health.successes, health.contains.as_deref()),
+        (
+            health.check.status,
+            health.successes,
+            health.check.contains.as_deref()
+        ),
         (200, 3, Some("ok"))
     );
     let files: Vec<_> = config

@@ -151,7 +151,7 @@ fn addresses(service: &Service, live: &Live, listening: Option<&Vec<Listening>>)
             }),
     );
     let health = service.health.as_ref();
-    if let Some((_, host, port)) = health.and_then(|health| health::address(&health.probe)) {
+    if let Some((_, host, port)) = health.and_then(health::address) {
         let asked = if port == 0 {
             Address::Unix(host)
         } else {
