@@ -6,17 +6,17 @@
 //! 1. [`failure`]: what failed, why, what state the host is in, what to type next; exit codes.
 //!    [`text`]: foreign text made safe to print; quantities for people. [`interrupt`]: Ctrl-C and SIGTERM, counted.
 //!    [`mod@unit`]: systemd unit files: parse, rules, explain, generate. It knows nothing of the rest.
-//! 2. [`config`]: deploy.yml becomes a `Config`, which cannot be wrong.
-//!    [`release`]: ids and manifests, as values. [`step`]: everything the conductor can do to a host, as values.
+//! 2. [`step`]: everything the conductor can do to a host, as values.
+//! 3. [`config`]: deploy.yml becomes a `Config`, which cannot be wrong. [`release`]: ids and manifests, as values.
 //!    [`host`]: the only way to a machine. [`report`]: events for a terminal, plain lines, JSON lines.
-//! 3. [`observed`]: what a host said, parsed. Pure. [`source`]: a directory or an archive, read and checked.
+//! 4. [`observed`]: what a host said, parsed. Pure. [`source`]: a directory or an archive, read and checked.
 //!    [`remote`]: the scripts that run on the host, quoting, framing.
-//! 4. [`router`]: proxies in front of the app and where they forward to. Pure. [`upload`]: how a release travels.
-//! 5. [`strategy`]: how one service goes from the old release to the new one. Pure.
-//! 6. [`plan`]: config, observed and goal make a plan. Pure.
-//! 7. [`diagnosis`]: everything that was observed becomes findings, causes before consequences. Pure.
-//! 8. [`engine`]: carries a plan out: stage, request, follow.
-//! 9. [`cli`]: arguments in, exit code out; one file per command.
+//! 5. [`router`]: proxies in front of the app and where they forward to. Pure. [`upload`]: how a release travels.
+//! 6. [`strategy`]: how one service goes from the old release to the new one. Pure.
+//! 7. [`plan`]: config, observed and goal make a plan. Pure.
+//! 8. [`diagnosis`]: everything that was observed becomes findings, causes before consequences. Pure.
+//! 9. [`engine`]: carries a plan out: stage, request, follow.
+//! 10. [`cli`]: arguments in, exit code out; one file per command.
 //!
 //! `docs/ARCHITECTURE.md` has the map, the words and the invariants.
 
