@@ -75,9 +75,9 @@ impl View<'_> {
         self.seen.ledger.pasts().take(PASTS).collect()
     }
 
-    fn unreadable(&self) -> Vec<&String> {
-        let glance = self.glance.unreadable.iter();
-        self.seen.unreadable.iter().chain(glance).collect()
+    fn unreadable(&self) -> Vec<String> {
+        let seen = self.seen.unreadable.iter().map(ToString::to_string);
+        seen.chain(self.glance.unreadable.iter().cloned()).collect()
     }
 
     fn object(&self) -> Value {

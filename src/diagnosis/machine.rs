@@ -6,7 +6,7 @@ use crate::observed::Live;
 use crate::observed::ledger::PastOutcome;
 use crate::observed::{Observed, Root};
 use crate::plan::guard;
-use crate::plan::needs::{self, Mend};
+use crate::plan::needs::{self, Fix};
 use crate::text;
 
 /// The last switch, when it failed.
@@ -84,19 +84,19 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
     let app = config.app.as_str();
     let setup = config.host.as_root("shipit setup");
     let lacks = needs::lacks(config, seen);
-    let of = |mend: Mend| lacks.iter().filter(move |lack| lack.mend == mend);
-    let mut found: Vec<Finding> = of(Mend::Person)
-        .map(|lack| {
-            let tool = lack.what.split('`').nth(1);
-            let next = tool.map(|tool| format!("sudo apt-get install {}", package(tool)));
-            let mut finding = Finding::error(Area::Host, Depth::Host, &lack.what)
-                .why("the scripts that deploy need it");
-            finding.next.extend(next);
-            finding
-        })
-        .collect();
+    let of = |fix: Fix| lacks.iter().filter(move |lack| lack.fix == fix);
+    let mut found = Vec::new();
+    for lack in &lacks {
+        let finding = Finding::error(Area::Host, Depth::Host, &lack.what)
+            .why("the scripts that deploy need it");
+        found.push(match &lack.fix {
+            Fix::Install(tool) => finding.next(format!("sudo apt-get install {}", package(tool))),
+            Fix::Manual => finding,
+            Fix::Setup | Fix::Rule => continue,
+        });
+    }
     if matches!(seen.root, Root::Absent | Root::Bare) {
-        let whats: Vec<&str> = of(Mend::Setup).map(|lack| lack.what.as_str()).collect();
+        let whats: Vec<&str> = of(Fix::Setup).map(|lack| lack.what.as_str()).collect();
         found.push(
             Finding::error(
                 Area::Host,
@@ -108,12 +108,12 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
         );
         return found;
     }
-    found.extend(of(Mend::Setup).map(|lack| {
+    found.extend(of(Fix::Setup).map(|lack| {
         Finding::error(Area::Host, Depth::Host, &lack.what)
             .why("a deploy is refused until it is there; setup may be run again at any time")
             .next(&setup)
     }));
-    let rule: Vec<needs::Lack> = of(Mend::Rule).cloned().collect();
+    let rule: Vec<needs::Lack> = of(Fix::Rule).cloned().collect();
     if let Some(refused) = needs::refused_lines(&rule) {
         found.push(
             Finding::error(Area::Host, Depth::Host, refused)
@@ -123,8 +123,7 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
         );
     }
     let boot = format!("shipit-{app}-boot.service");
-    let told = !seen.unreadable.contains(&format!("unit {boot}"));
-    if told && seen.property(&boot, "UnitFileState") != "enabled" {
+    if seen.could_read(&boot) && seen.property(&boot, "UnitFileState") != "enabled" {
         found.push(
             Finding::error(Area::Host, Depth::Host, format!("{boot} is not enabled"))
                 .why("after a power cut in a switch the app could start from a release that nobody confirmed")

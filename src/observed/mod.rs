@@ -139,13 +139,36 @@ pub struct Observed {
     pub units: BTreeMap<String, BTreeMap<String, String>>,
     /// Which sudo lines this user may run.
     pub may: BTreeMap<String, bool>,
-    /// Things that could not be read.
-    pub unreadable: Vec<String>,
+    pub unreadable: Vec<Unreadable>,
     /// The app's units with their files, where they were asked for.
     pub installed: Option<installed::Seen>,
 }
 
+/// What could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// The properties of a unit.
+    Unit(String),
+    Other(String),
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unit(name) => write!(f, "unit {name}"),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
 impl Observed {
+    /// Whether the properties of a unit could be read.
+    #[must_use]
+    pub fn could_read(&self, unit: &str) -> bool {
+        let is = |what: &Unreadable| matches!(what, Unreadable::Unit(name) if name == unit);
+        !self.unreadable.iter().any(is)
+    }
+
     /// Takes in what `observe.sh` printed.
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
@@ -206,7 +229,10 @@ impl Observed {
             "may" | "maynot" => {
                 self.may.insert(rest.into(), word == "may");
             }
-            "unreadable" => self.unreadable.push(rest.into()),
+            "unreadable" => self.unreadable.push(match rest.strip_prefix("unit ") {
+                Some(name) => Unreadable::Unit(name.into()),
+                None => Unreadable::Other(rest.into()),
+            }),
             _ => {}
         }
     }

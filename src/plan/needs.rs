@@ -3,7 +3,7 @@
 
 use crate::config::{Config, StrategyName};
 use crate::failure::{Exit, Failure};
-use crate::observed::{Current, Observed, Root};
+use crate::observed::{Current, Observed, Root, Unreadable};
 use crate::strategy;
 
 /// The oldest systemd whose features the units and scripts use.
@@ -109,13 +109,16 @@ pub fn units(config: &Config) -> Vec<&str> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lack {
     pub what: String,
-    pub mend: Mend,
+    pub fix: Fix,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mend {
-    /// A person, by hand: a package, a newer system.
-    Person,
+/// What supplies it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fix {
+    /// The package of this tool.
+    Install(String),
+    /// Something that is not known here: a newer system, for example.
+    Manual,
     /// `setup`: layout and guard.
     Setup,
     /// `setup`: a line of the sudo rule.
@@ -127,7 +130,7 @@ pub enum Mend {
 pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
     let app = config.app.as_str();
     let mut lacks = Vec::new();
-    let mut lack = |what: String, mend| lacks.push(Lack { what, mend });
+    let mut lack = |what: String, fix| lacks.push(Lack { what, fix });
     let wants_curl = config
         .services
         .iter()
@@ -135,44 +138,46 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
         .any(|h| h.check.probe.is_http());
     for tool in &seen.missing {
         if tool != "curl" || wants_curl {
-            lack(format!("the host has no `{tool}`"), Mend::Person);
+            lack(
+                format!("the host has no `{tool}`"),
+                Fix::Install(tool.clone()),
+            );
         }
     }
     match seen.systemd {
         None => lack(
             "systemd could not be asked for its version".into(),
-            Mend::Person,
+            Fix::Manual,
         ),
         Some(version) if version < SYSTEMD => lack(
             format!("systemd {version} is too old; {SYSTEMD} is needed"),
-            Mend::Person,
+            Fix::Manual,
         ),
         Some(_) => {}
     }
     let root = config.root.as_str();
     match seen.root {
-        Root::Absent => lack(format!("{root} is not there"), Mend::Setup),
-        Root::Bare => lack(format!("{root} has no shipit layout yet"), Mend::Setup),
+        Root::Absent => lack(format!("{root} is not there"), Fix::Setup),
+        Root::Bare => lack(format!("{root} has no shipit layout yet"), Fix::Setup),
         Root::Unreadable => lack(
             format!("{root} cannot be entered by {}", seen.user),
-            Mend::Setup,
+            Fix::Setup,
         ),
         Root::Foreign => lack(
             format!("{root} belongs to another deploy user than {}", seen.user),
-            Mend::Setup,
+            Fix::Setup,
         ),
         Root::Unwritable => lack(
             format!("{root} cannot be written by {}", seen.user),
-            Mend::Setup,
+            Fix::Setup,
         ),
         Root::Ready => {}
     }
     let guard = format!("shipit-{app}.path");
-    let told = !seen.unreadable.contains(&format!("unit {guard}"));
-    if told && seen.property(&guard, "ActiveState") != "active" {
+    if seen.could_read(&guard) && seen.property(&guard, "ActiveState") != "active" {
         lack(
             format!("the guard {guard} is not active: nothing would carry the switch out"),
-            Mend::Setup,
+            Fix::Setup,
         );
     }
     for what in &seen.astray {
@@ -180,23 +185,23 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
             format!(
                 "{root}/{what}: names are moved within {root}, so it must be a directory there"
             ),
-            Mend::Person,
+            Fix::Manual,
         );
     }
     for (line, may) in &seen.may {
         if !may {
             lack(
                 format!("{} may not run `sudo {line}`", seen.user),
-                Mend::Rule,
+                Fix::Rule,
             );
         }
     }
     for what in &seen.unreadable {
-        let hint = match what.starts_with("unit ") {
-            true => " (systemctl does not reach systemd: is dbus.service up?)",
-            false => "",
+        let hint = match what {
+            Unreadable::Unit(_) => " (systemctl does not reach systemd: is dbus.service up?)",
+            Unreadable::Other(_) => "",
         };
-        lack(format!("could not be read: {what}{hint}"), Mend::Person);
+        lack(format!("could not be read: {what}{hint}"), Fix::Manual);
     }
     lacks
 }
@@ -212,15 +217,18 @@ pub fn host(config: &Config, seen: &Observed) -> Result<(), Failure> {
     }
     let what = format!("the host is not ready for {}", config.app.as_str());
     let mut failure = Failure::new(Exit::Untouched, what).host("nothing changed");
-    failure
-        .next
-        .push(if lacks.iter().any(|lack| lack.mend != Mend::Person) {
+    failure.next.push(
+        if lacks
+            .iter()
+            .any(|lack| matches!(lack.fix, Fix::Setup | Fix::Rule))
+        {
             config.host.as_root("shipit setup")
         } else {
             "shipit doctor".into()
-        });
+        },
+    );
     let (rule, others): (Vec<Lack>, Vec<Lack>) =
-        lacks.into_iter().partition(|lack| lack.mend == Mend::Rule);
+        lacks.into_iter().partition(|lack| lack.fix == Fix::Rule);
     failure.why = others.into_iter().map(|lack| lack.what).collect();
     failure.why.extend(refused_lines(&rule));
     Err(failure)
