@@ -44,14 +44,15 @@ fn reads_itself(unit: &Unit, path: &str) -> bool {
         text.trim_start_matches('-')
             .ends_with(path.rsplit('/').next().unwrap_or(path))
     };
-    ![
+    let keys = [
         "EnvironmentFile",
         "LoadCredential",
         "LoadCredentialEncrypted",
-    ]
-    .iter()
-    .flat_map(|key| unit.all("Service", key))
-    .any(|entry| named(entry.value))
+    ];
+    !unit
+        .all("Service", keys)
+        .iter()
+        .any(|entry| named(entry.value))
 }
 
 /// Whether a user may read a file, as far as owner, group and mode say. Unknown is taken for yes: no finding.

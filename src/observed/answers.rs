@@ -2,18 +2,18 @@
 //! such and never taken for absence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::questions::{self, Question};
-use crate::unit::rules::{Calendar, FileFact};
+use crate::unit::rules::{Calendar, FileFact, Named};
 
 /// The answers to a list of questions.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
-    pub users: BTreeMap<String, bool>,
-    pub groups: BTreeMap<String, bool>,
+    /// Shared by the facts of all units.
+    pub named: Arc<Named>,
     /// The groups that each user is in.
     pub memberships: BTreeMap<String, Vec<String>>,
-    pub calendars: BTreeMap<String, Calendar>,
     /// What `verify` printed, by unit.
     pub verify: BTreeMap<String, Vec<String>>,
     pub exposure: BTreeMap<String, f32>,
@@ -56,10 +56,14 @@ impl Answers {
 
     /// Adds the answers to further questions.
     pub fn extend(&mut self, more: Self) {
-        self.users.extend(more.users);
-        self.groups.extend(more.groups);
+        let (named, others) = (
+            Arc::make_mut(&mut self.named),
+            Arc::unwrap_or_clone(more.named),
+        );
+        named.users.extend(others.users);
+        named.groups.extend(others.groups);
+        named.calendars.extend(others.calendars);
         self.memberships.extend(more.memberships);
-        self.calendars.extend(more.calendars);
         self.verify.extend(more.verify);
         self.exposure.extend(more.exposure);
         self.signals.extend(more.signals);
@@ -76,10 +80,11 @@ impl Answers {
     /// `None`: it could not be read.
     fn take(&mut self, question: &Question, said: &[String]) -> Option<()> {
         let first = said.first().map_or("unreadable", String::as_str);
+        let named = Arc::make_mut(&mut self.named);
         match question {
             Question::File(path) => _ = self.files.insert(path.clone(), file(first)?),
-            Question::User(name) => _ = self.users.insert(name.clone(), yes(first)?),
-            Question::Group(name) => _ = self.groups.insert(name.clone(), yes(first)?),
+            Question::User(name) => _ = named.users.insert(name.clone(), yes(first)?),
+            Question::Group(name) => _ = named.groups.insert(name.clone(), yes(first)?),
             Question::Groups(name) => {
                 let words = first.split(' ').map(str::to_owned).collect();
                 // A user who is not there is in no group: that it is missing is another question's answer.
@@ -94,7 +99,7 @@ impl Answers {
                     "invalid" => Calendar::Invalid,
                     _ => return None,
                 };
-                self.calendars.insert(expression.clone(), calendar);
+                named.calendars.insert(expression.clone(), calendar);
             }
             Question::Verify(unit, _) => {
                 let (head, rest) = said.split_first()?;

@@ -120,9 +120,7 @@ fn facts(unit: &SeenUnit, seen: &Seen, answers: &Answers) -> Facts {
     Facts {
         systemd: seen.systemd,
         files: files.collect(),
-        users: answers.users.clone(),
-        groups: answers.groups.clone(),
-        calendars: answers.calendars.clone(),
+        named: answers.named.clone(),
         verify: answers
             .verify
             .get(unit.unit.name.as_str())
@@ -190,9 +188,8 @@ fn holders(unit: &SeenUnit, seen: &Seen) -> BTreeMap<String, String> {
 
 /// The addresses that a socket unit names, as written.
 fn addresses(unit: &Unit) -> Vec<String> {
-    ["ListenStream", "ListenSequentialPacket"]
-        .iter()
-        .flat_map(|key| unit.all("Socket", key))
+    unit.all("Socket", ["ListenStream", "ListenSequentialPacket"])
+        .into_iter()
         .map(|entry| entry.value.to_owned())
         .collect()
 }
@@ -262,7 +259,7 @@ mod tests {
                 .iter()
                 .any(|what| what.contains("/opt/a/run"))
         );
-        assert!(!facts.users["acme"]);
+        assert!(!facts.named.users["acme"]);
         assert_eq!(facts.backlogs["8080"], 511);
         assert_eq!(facts.socket_taken, Some(false));
         assert_eq!((facts.processes, facts.reports), (Some(3), Some(true)));

@@ -30,6 +30,29 @@ pub struct Entry<'a> {
     pub value: &'a str,
 }
 
+/// One key, or several: their values are taken one key after the other.
+pub trait Keys {
+    fn keys(&self) -> &[&str];
+}
+
+impl Keys for &str {
+    fn keys(&self) -> &[&str] {
+        std::slice::from_ref(self)
+    }
+}
+
+impl<K: Keys> Keys for &K {
+    fn keys(&self) -> &[&str] {
+        (*self).keys()
+    }
+}
+
+impl<const N: usize> Keys for [&str; N] {
+    fn keys(&self) -> &[&str] {
+        self
+    }
+}
+
 impl Unit {
     /// A unit with one file, named by the file's last component. `None` when that is no unit's name.
     #[must_use]
@@ -77,10 +100,15 @@ impl Unit {
             .collect()
     }
 
-    /// The assignments of a key that count: one at most for a plain setting, all since the last reset for a
+    /// The assignments of keys that count: one at most for a plain setting, all since the last reset for a
     /// list, all for dependencies. Empty assignments are never among them.
     #[must_use]
-    pub fn all(&self, section: &str, key: &str) -> Vec<Entry<'_>> {
+    pub fn all(&self, section: &str, keys: impl Keys) -> Vec<Entry<'_>> {
+        let keys = keys.keys().iter();
+        keys.flat_map(|key| self.all_of(section, key)).collect()
+    }
+
+    fn all_of(&self, section: &str, key: &str) -> Vec<Entry<'_>> {
         let mut entries = self.written(section, key);
         match keys::adds(section, key) {
             Adds::Last => {
@@ -104,7 +132,7 @@ impl Unit {
     /// The assignment of a plain setting that counts; for lists the last one.
     #[must_use]
     pub fn get(&self, section: &str, key: &str) -> Option<Entry<'_>> {
-        self.all(section, key).pop()
+        self.all_of(section, key).pop()
     }
 
     /// The value of [`Unit::get`] in `[Service]`, or the empty text.
@@ -143,21 +171,34 @@ impl Unit {
         }
     }
 
-    /// The words of all assignments of a key that count, each with its place: unit names, paths, variables.
+    /// Whether one of these keys has a value.
+    #[must_use]
+    pub fn sets(&self, section: &str, keys: impl Keys) -> bool {
+        !self.all(section, keys).is_empty()
+    }
+
+    /// Whether a list has this word.
+    #[must_use]
+    pub fn has(&self, section: &str, keys: impl Keys, word: &str) -> bool {
+        let words = self.words(section, keys);
+        words.iter().any(|(known, _)| known == word)
+    }
+
+    /// The words of all assignments of keys that count, each with its place: unit names, paths, variables.
     /// A value with an open quote has none, as for systemd.
     #[must_use]
-    pub fn words(&self, section: &str, key: &str) -> Vec<(String, Entry<'_>)> {
+    pub fn words(&self, section: &str, keys: impl Keys) -> Vec<(String, Entry<'_>)> {
         let split = |entry: Entry<'_>| quoting::split(entry.value).unwrap_or_default();
-        self.all(section, key)
+        self.all(section, keys)
             .into_iter()
             .flat_map(|entry| split(entry).into_iter().map(move |word| (word.text, entry)))
             .collect()
     }
 
-    /// The commands of an `Exec…=` key that count, each with its place. Those that systemd refuses are left out.
+    /// The commands of `Exec…=` keys that count, each with its place. Those that systemd refuses are left out.
     #[must_use]
-    pub fn commands(&self, key: &str) -> Vec<(Command, Entry<'_>)> {
-        self.all("Service", key)
+    pub fn commands(&self, keys: impl Keys) -> Vec<(Command, Entry<'_>)> {
+        self.all("Service", keys)
             .into_iter()
             .flat_map(|entry| {
                 command::parse(entry.value)
@@ -169,8 +210,9 @@ impl Unit {
     }
 
     /// The commands of every `Exec…=` key that count, each with its place.
-    pub fn every_command(&self) -> impl Iterator<Item = (Command, Entry<'_>)> {
-        command::KEYS.into_iter().flat_map(|key| self.commands(key))
+    #[must_use]
+    pub fn every_command(&self) -> Vec<(Command, Entry<'_>)> {
+        self.commands(command::KEYS)
     }
 
     /// Whether a section header stands in one of the files.

@@ -89,14 +89,10 @@ fn apply(unit: &mut Unit, edit: &Edit) {
             value,
             keep: true,
         } => {
-            let there = unit
-                .words(section, key)
-                .iter()
-                .any(|(word, _)| word == value)
-                || unit
-                    .all(section, key)
-                    .iter()
-                    .any(|entry| entry.value == value);
+            let key = key.as_str();
+            let entries = unit.all(section, key);
+            let there =
+                unit.has(section, key, value) || entries.iter().any(|entry| entry.value == value);
             if let (false, Some(file)) = (there, unit.files.first_mut()) {
                 add(file, section, key, value);
             }
@@ -192,7 +188,7 @@ pub fn drop_in(unit: &Unit, findings: &[Finding], which: Which) -> Option<String
                 keep: false,
             } => {
                 let list =
-                    keys::adds(section, key) == Adds::List && !unit.all(section, key).is_empty();
+                    keys::adds(section, key) == Adds::List && unit.sets(section, key.as_str());
                 let reset = list.then(|| format!("{key}="));
                 put(
                     section,

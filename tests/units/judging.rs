@@ -17,6 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shipit::unit::merge::Unit;
@@ -85,8 +86,9 @@ fn fact(context: &mut Context, line: &str) {
         }
         "account" => {
             let (name, there) = rest.split_once('=').unwrap();
-            facts(context).users.insert(name.into(), there == "yes");
-            facts(context).groups.insert(name.into(), there == "yes");
+            let named = Arc::make_mut(&mut facts(context).named);
+            named.users.insert(name.into(), there == "yes");
+            named.groups.insert(name.into(), there == "yes");
         }
         "calendar" => {
             let (expression, state) = rest.rsplit_once('=').unwrap();
@@ -95,7 +97,8 @@ fn fact(context: &mut Context, line: &str) {
                 "invalid" => Calendar::Invalid,
                 _ => Calendar::Elapses,
             };
-            facts(context).calendars.insert(expression.into(), state);
+            let named = Arc::make_mut(&mut facts(context).named);
+            named.calendars.insert(expression.into(), state);
         }
         "backlog" => {
             let (address, length) = rest.split_once('=').unwrap();

@@ -208,9 +208,8 @@ fn port_cut(unit: &Unit, there: &Installed) -> Option<String> {
         files: vec![File::parse(PLACE, text)],
     };
     let listens = |unit: &Unit| -> Vec<String> {
-        LISTENS
-            .iter()
-            .flat_map(|key| unit.all("Socket", key))
+        let entries = unit.all("Socket", LISTENS).into_iter();
+        entries
             .map(|entry| format!("{}={}", entry.key, entry.value))
             .collect()
     };

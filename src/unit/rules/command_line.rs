@@ -30,25 +30,11 @@ rules! {
     ///
     /// See shipit's docs/host-layout.md.
     "path-of-release" Error Service path_of_release(view, found) {
-        for key in [
-            "ExecStart",
-            "ExecReload",
-            "ExecStartPre",
-            "WorkingDirectory",
-            "RootDirectory",
-        ] {
-            for entry in view
-                .unit
-                .all("Service", key)
-                .into_iter()
-                .filter(|entry| into_a_release(entry.value))
-            {
-                found.at(
-                    entry,
-                    format!(
-                        "{key}= names one release: a deploy changes nothing; go through current"
-                    ),
-                );
+        let keys = ["ExecStart", "ExecReload", "ExecStartPre", "WorkingDirectory", "RootDirectory"];
+        for entry in view.unit.all("Service", keys) {
+            if into_a_release(entry.value) {
+                let message = format!("{}= names one release: a deploy changes nothing; go through current", entry.key);
+                found.at(entry, message);
             }
         }
     }
@@ -136,8 +122,7 @@ rules! {
     ///
     /// See systemd.service(5), `ExecReload=`.
     "reload-missing" Error Service reload_missing(view, found) {
-        let none =
-            view.unit.all("Service", "ExecReload").is_empty() && view.kind() != "notify-reload";
+        let none = !view.unit.sets("Service", "ExecReload") && view.kind() != "notify-reload";
         if view.context.strategy == Some(Strategy::Reload) && none {
             found
                 .missing(
@@ -271,10 +256,7 @@ rules! {
     ///
     /// See systemd.exec(5), `User=`.
     "exec-sudo" Warning Service sudo(view, found) {
-        for (command, entry) in ["ExecStartPre", "ExecStart", "ExecReload"]
-            .iter()
-            .flat_map(|key| view.unit.commands(key))
-        {
+        for (command, entry) in view.unit.commands(["ExecStartPre", "ExecStart", "ExecReload"]) {
             if matches!(
                 command.name(),
                 "sudo" | "su" | "runuser" | "setuidgid" | "chpst"
@@ -306,11 +288,7 @@ rules! {
     ///
     /// See systemd.service(5), the table of prefixes.
     "exec-privileged" Error(Start) Service privileged(view, found) {
-        for (command, entry) in view
-            .unit
-            .every_command()
-            .filter(|(command, _)| command.is_privileged())
-        {
+        for (command, entry) in view.unit.every_command() {
             const OWNED_BY_ROOT: [&str; 6] =
                 ["/usr/bin/", "/usr/sbin/", "/usr/lib/", "/bin/", "/sbin/", "/lib/"];
             let in_system = !command.program.contains('/')
@@ -322,7 +300,7 @@ rules! {
                 .root
                 .as_deref()
                 .is_some_and(|root| command.words().any(|word| word.contains(root)));
-            if !in_system || reads_root {
+            if command.is_privileged() && (!in_system || reads_root) {
                 found.at(entry, format!("{} runs as root from a place that is not the system's: who can write there is root", command.program));
             }
         }

@@ -255,8 +255,7 @@ rules! {
             .filter(|line| line.contains(view.unit.name.as_str()))
         {
             let number = line.split(':').nth(1).and_then(|n| n.trim().parse().ok());
-            let needed = ["Requires", "BindsTo", "Requisite"];
-            let mut needed = needed.iter().flat_map(|key| view.unit.words("Unit", key));
+            let mut needed = view.unit.words("Unit", ["Requires", "BindsTo", "Requisite"]).into_iter();
             let refused = line.contains(&format!("{}/start:", view.unit.name));
             if let Some((word, entry)) = needed.find(|(word, _)| refused && line.contains(word.as_str())) {
                 let message = format!("{}={word}: it cannot be started without it ({line})", entry.key);
@@ -339,9 +338,9 @@ fn around(view: &View<'_>) -> String {
         "ExecReload",
         "ExecStop",
     ];
-    let set = keys.into_iter().filter(|key| {
-        (*key != "ExecStart" || forking) && !view.unit.all("Service", key).is_empty()
-    });
+    let set = keys
+        .into_iter()
+        .filter(|key| (*key != "ExecStart" || forking) && view.unit.sets("Service", key));
     set.map(|key| format!("{key}="))
         .collect::<Vec<_>>()
         .join(" or ")

@@ -121,7 +121,7 @@ rules! {
     ///
     /// See systemd.service(5), "Command lines".
     "exec-variable" Error(Start) Service variable(view, found) {
-        for entry in command::KEYS.iter().flat_map(|key| view.unit.all("Service", key)) {
+        for entry in view.unit.all("Service", command::KEYS) {
             let first = quoting::split(entry.value)
                 .ok()
                 .and_then(|words| words.into_iter().next());
@@ -151,7 +151,7 @@ rules! {
     ///
     /// See systemd.service(5), "Command lines".
     "exec-refused" Error(Start) Service refused(view, found) {
-        for entry in command::KEYS.iter().flat_map(|key| view.unit.all("Service", key)) {
+        for entry in view.unit.all("Service", command::KEYS) {
             let variable = entry
                 .value
                 .trim_start_matches(['-', '@', ':', '+', '!'])

@@ -1,6 +1,7 @@
 //! What a running host reports about one unit, as rules use it. Values only; nothing is judged or asked here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::unit::merge::Unit;
@@ -33,6 +34,17 @@ pub enum Calendar {
     Invalid,
 }
 
+/// What the host's units name, all of them together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Named {
+    /// Whether a user exists.
+    pub users: BTreeMap<String, bool>,
+    /// Whether a group exists.
+    pub groups: BTreeMap<String, bool>,
+    /// By expression of `OnCalendar=`.
+    pub calendars: BTreeMap<String, Calendar>,
+}
+
 /// What the running host says of one unit. Whatever was not asked is empty or `None`, and no rule speaks of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -42,12 +54,7 @@ pub struct Facts {
     pub show: BTreeMap<String, String>,
     /// The files that the unit names (programs, environment files, directories), as far as they were asked for.
     pub files: BTreeMap<String, FileFact>,
-    /// Whether the users that the unit names are there.
-    pub users: BTreeMap<String, bool>,
-    /// Whether the groups that the unit names are there.
-    pub groups: BTreeMap<String, bool>,
-    /// The expressions of `OnCalendar=`.
-    pub calendars: BTreeMap<String, Calendar>,
+    pub named: Arc<Named>,
     /// What `systemd-analyze verify` printed, line by line.
     pub verify: Vec<String>,
     /// `systemd-analyze security`: 0 (safe) to 10.

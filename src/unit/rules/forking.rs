@@ -98,7 +98,7 @@ rules! {
     /// See systemd.service(5), `PIDFile=` and `GuessMainPID=`.
     "type-forking-pidfile" Warning Service forking_pidfile(view, found) {
         if view.kind() == "forking"
-            && view.unit.get("Service", "PIDFile").is_none()
+            && !view.unit.sets("Service", "PIDFile")
             && view.start().is_some()
         {
             let entry = view.unit.get("Service", "Type");

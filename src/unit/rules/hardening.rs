@@ -84,7 +84,7 @@ rules! {
         if view.start().is_none() {
             return;
         }
-        let capable = view.is_root() || !view.unit.words("Service", "AmbientCapabilities").is_empty();
+        let capable = view.is_root() || view.unit.sets("Service", "AmbientCapabilities");
         let missing: Vec<_> = DIRECTIVES
             .iter()
             .filter(|directive| {
@@ -319,11 +319,7 @@ rules! {
             return;
         };
         let user = view.unit.service("User");
-        let may = view
-            .unit
-            .words("Service", "AmbientCapabilities")
-            .iter()
-            .any(|(word, _)| word == "CAP_NET_BIND_SERVICE");
+        let may = view.unit.has("Service", "AmbientCapabilities", "CAP_NET_BIND_SERVICE");
         if let Some(port) = runtime::port(command).filter(|port| *port < 1024 && *port > 0)
             && !view.is_root()
             && !may
@@ -351,7 +347,7 @@ rules! {
     "sandbox-sigsys" Info Service sigsys(view, found) {
         let filter = view.unit.get("Service", "SystemCallFilter");
         if let Some(entry) =
-            filter.filter(|_| view.unit.get("Service", "SystemCallErrorNumber").is_none())
+            filter.filter(|_| !view.unit.sets("Service", "SystemCallErrorNumber"))
         {
             found
                 .at(entry, "a forbidden system call kills the program (SIGSYS)")

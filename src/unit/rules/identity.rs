@@ -59,9 +59,9 @@ rules! {
     "user-missing" Error(Named) Service user_missing(view, found) {
         let Some(host) = view.host() else { return };
         let keys = [
-            ("User", &host.users, "217/USER"),
-            ("Group", &host.groups, "216/GROUP"),
-            ("SupplementaryGroups", &host.groups, "216/GROUP"),
+            ("User", &host.named.users, "217/USER"),
+            ("Group", &host.named.groups, "216/GROUP"),
+            ("SupplementaryGroups", &host.named.groups, "216/GROUP"),
         ];
         for (key, known, code) in keys {
             for (name, entry) in view.unit.words("Service", key) {
@@ -147,10 +147,7 @@ rules! {
     ///
     /// See systemd.exec(5), `SupplementaryGroups=`.
     "group-root" Warning Service group_root(view, found) {
-        for (name, entry) in ["Group", "SupplementaryGroups"]
-            .iter()
-            .flat_map(|key| view.unit.words("Service", key))
-        {
+        for (name, entry) in view.unit.words("Service", ["Group", "SupplementaryGroups"]) {
             if matches!(
                 name.as_str(),
                 "docker" | "lxd" | "disk" | "sudo" | "wheel" | "shadow" | "libvirt"

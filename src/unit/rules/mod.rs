@@ -27,7 +27,7 @@ mod type_; // Type=
 mod view; // a unit with what is known around it
 mod watchdog; // the watchdog, exit codes
 
-pub use facts::{Calendar, Facts, FileFact};
+pub use facts::{Calendar, Facts, FileFact, Named};
 pub use finding::{Cause, Depth, Edit, Finding, Fix, Found, Severity};
 pub use runtime::Runtime;
 pub use sandbox::{DIRECTIVES, Directive, directive};

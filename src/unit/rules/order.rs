@@ -1,6 +1,9 @@
 //! What starts when, what starts at boot, templates, and where migrations stand.
 
+use std::collections::BTreeSet;
+
 use super::{Severity, rules};
+use crate::unit::merge::Entry;
 use crate::unit::specifier;
 
 /// Targets that are pulled in anyway, or are only points in time: `After=` alone is right for them.
@@ -29,6 +32,12 @@ const ALONE: [&str; 22] = [
     "default.target",
 ];
 
+const ONLINE: &str = "network-online.target";
+
+fn names(words: Vec<(String, Entry<'_>)>) -> BTreeSet<String> {
+    words.into_iter().map(|(word, _)| word).collect()
+}
+
 rules! {
     /// After=network-online.target without Wants=
     ///
@@ -45,23 +54,14 @@ rules! {
     ///
     /// See systemd.special(7), `network-online.target`.
     "network-online-wants" Warning Any network_online_wants(view, found) {
-        let wanted = ["Wants", "Requires", "BindsTo"].iter().any(|key| {
-            view.unit
-                .words("Unit", key)
-                .iter()
-                .any(|(word, _)| word == "network-online.target")
-        });
-        let after = view
-            .unit
-            .words("Unit", "After")
-            .into_iter()
-            .find(|(word, _)| word == "network-online.target");
-        if let Some((_, entry)) = after.filter(|_| !wanted) {
+        let wanted = view.unit.has("Unit", ["Wants", "Requires", "BindsTo"], ONLINE);
+        let mut after = view.unit.words("Unit", "After").into_iter();
+        if let Some((_, entry)) = after.find(|(word, _)| word == ONLINE && !wanted) {
             let finding = found.at(
                 entry,
                 "After=network-online.target orders, but nothing starts that target",
             );
-            finding.add("Unit", "Wants", "network-online.target");
+            finding.add("Unit", "Wants", ONLINE);
             // A job that a timer or a person starts: long after the boot the network is there.
             if view.kind() == "oneshot" && !view.unit.has_section("Install") {
                 finding.severity(Severity::Info);
@@ -98,19 +98,15 @@ rules! {
         let one = host
             .parse::<std::net::Ipv4Addr>()
             .is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified());
-        let waits = view
-            .unit
-            .words("Unit", "After")
-            .iter()
-            .any(|(word, _)| word == "network-online.target");
+        let waits = view.unit.has("Unit", "After", ONLINE);
         if one && !waits && !view.is_socket_activated() {
             found
                 .at(
                     entry,
                     format!("it binds {host}, which may not be there yet at boot"),
                 )
-                .add("Unit", "Wants", "network-online.target")
-                .add("Unit", "After", "network-online.target");
+                .add("Unit", "Wants", ONLINE)
+                .add("Unit", "After", ONLINE);
         }
     }
 
@@ -129,24 +125,9 @@ rules! {
     ///
     /// See systemd.unit(5), `Wants=` and `After=`.
     "after-without-wants" Info Any after_without_wants(view, found) {
-        let pulled: Vec<String> = [
-            "Wants",
-            "Requires",
-            "BindsTo",
-            "Requisite",
-            "PartOf",
-            "Upholds",
-        ]
-        .iter()
-        .flat_map(|key| view.unit.words("Unit", key))
-        .map(|(word, _)| word)
-        .collect();
-        let sockets: Vec<String> = view
-            .unit
-            .words("Service", "Sockets")
-            .into_iter()
-            .map(|(word, _)| word)
-            .collect();
+        let pulls = ["Wants", "Requires", "BindsTo", "Requisite", "PartOf", "Upholds"];
+        let mut pulled = names(view.unit.words("Unit", pulls));
+        pulled.extend(names(view.unit.words("Service", "Sockets")));
         for (word, entry) in view.unit.words("Unit", "After") {
             let own_socket = view
                 .unit
@@ -154,11 +135,11 @@ rules! {
                 .with_kind("socket")
                 .is_some_and(|name| name.as_str() == word);
             let alone = ALONE.contains(&word.as_str())
-                || word == "network-online.target"
+                || word == ONLINE
                 || word.ends_with(".slice")
                 || word.starts_with("systemd-")
                 || word.ends_with(".mount");
-            if !alone && !own_socket && !pulled.contains(&word) && !sockets.contains(&word) {
+            if !alone && !own_socket && !pulled.contains(&word) {
                 found
                     .at(entry, format!("After={word} orders, but does not start it"))
                     .add("Unit", "Wants", word.clone());
@@ -180,15 +161,8 @@ rules! {
     ///
     /// See systemd.unit(5), `Requires=`.
     "requires-without-after" Warning Service requires_without_after(view, found) {
-        let ordered: Vec<String> = ["After", "Before"]
-            .iter()
-            .flat_map(|key| view.unit.words("Unit", key))
-            .map(|(word, _)| word)
-            .collect();
-        for (word, entry) in ["Requires", "BindsTo"]
-            .iter()
-            .flat_map(|key| view.unit.words("Unit", key))
-        {
+        let ordered = names(view.unit.words("Unit", ["After", "Before"]));
+        for (word, entry) in view.unit.words("Unit", ["Requires", "BindsTo"]) {
             // Targets order themselves after what they want; a socket orders itself before its service.
             if word.ends_with(".service") && !ordered.contains(&word) {
                 found
@@ -226,18 +200,12 @@ rules! {
             "path" => "paths.target",
             _ => return,
         };
-        let installed = ["WantedBy", "RequiredBy", "Also", "Alias", "UpheldBy"]
-            .iter()
-            .any(|key| unit.get("Install", key).is_some());
+        let installed = unit.sets("Install", ["WantedBy", "RequiredBy", "Also", "Alias", "UpheldBy"]);
         let started_otherwise = kind == "service"
             && (!view.stays() || view.is_socket_activated() || view.kind() == "dbus");
-        let pulled = view.peers().any(|peer| {
-            ["Wants", "Requires", "Upholds"].iter().any(|key| {
-                peer.words("Unit", key)
-                    .iter()
-                    .any(|(word, _)| word == unit.name.as_str())
-            })
-        });
+        let pulled = view
+            .peers()
+            .any(|peer| peer.has("Unit", ["Wants", "Requires", "Upholds"], unit.name.as_str()));
         let alive = view
             .show("WantedBy")
             .or_else(|| view.show("RequiredBy"))
@@ -274,12 +242,12 @@ rules! {
                 .entries()
                 .filter(|entry| entry.section != "Install" && entry.key != "Description")
         };
-        let uses = |entry: &crate::unit::merge::Entry<'_>| {
+        let uses = |entry: &Entry<'_>| {
             specifier::used(entry.value)
                 .iter()
                 .any(|letter| "iIf".contains(*letter))
         };
-        let named = |entry: &crate::unit::merge::Entry<'_>| {
+        let named = |entry: &Entry<'_>| {
             specifier::used(entry.value)
                 .iter()
                 .any(|letter| "nN".contains(*letter))
@@ -320,10 +288,7 @@ rules! {
     /// See shipit's docs/strategies.md; systemd.unit(5).
     "migrate-by-itself" Warning Service migrate_by_itself(view, found) {
         if view.is_migration() {
-            for entry in ["WantedBy", "RequiredBy"]
-                .iter()
-                .flat_map(|key| view.unit.all("Install", key))
-            {
+            for entry in view.unit.all("Install", ["WantedBy", "RequiredBy"]) {
                 found
                     .at(
                         entry,
@@ -331,10 +296,7 @@ rules! {
                     )
                     .remove();
             }
-            for (word, entry) in ["Before", "After"]
-                .iter()
-                .flat_map(|key| view.unit.words("Unit", key))
-            {
+            for (word, entry) in view.unit.words("Unit", ["Before", "After"]) {
                 let prefix = view
                     .unit
                     .name
@@ -347,10 +309,7 @@ rules! {
                 }
             }
         } else {
-            for (word, entry) in ["Requires", "Wants", "BindsTo"]
-                .iter()
-                .flat_map(|key| view.unit.words("Unit", key))
-            {
+            for (word, entry) in view.unit.words("Unit", ["Requires", "Wants", "BindsTo"]) {
                 if word.contains("migrat") && word.ends_with(".service") {
                     found.at(
                         entry,

@@ -205,9 +205,7 @@ impl View<'_> {
         let dead = self.number("InactiveEnterTimestampMonotonic");
         let again = self.number("InactiveExitTimestampMonotonic");
         let gave_up = again > exited && dead > again; // `dead` is then the moment of the start limit
-        let stops = ["ExecStop", "ExecStopPost"]
-            .iter()
-            .any(|key| !self.unit.all("Service", key).is_empty());
+        let stops = self.unit.sets("Service", ["ExecStop", "ExecStopPost"]);
         let end = if gave_up { again } else { dead };
         Life::Ended(if self.processes() > 0 {
             Left::Daemon

@@ -50,14 +50,10 @@ rules! {
     /// See systemd.service(5), `ExecStart=`.
     "exec-none" Error(Start) Service none(view, found) {
         let unit = view.unit;
-        if !unit.all("Service", "ExecStart").is_empty()
-            || unit.is_masked()
-            || unit.get("Unit", "SuccessAction").is_some()
-        {
+        if unit.sets("Service", "ExecStart") || unit.is_masked() || unit.sets("Unit", "SuccessAction") {
             return;
         }
-        let stop = !unit.all("Service", "ExecStop").is_empty()
-            && matches!(unit.service("Type"), "" | "oneshot");
+        let stop = unit.sets("Service", "ExecStop") && matches!(unit.service("Type"), "" | "oneshot");
         if !(stop && unit.yes("Service", "RemainAfterExit") == Some(true)) {
             found.missing("Service", "no ExecStart=: systemd refuses the unit");
         }
@@ -76,7 +72,10 @@ rules! {
     ///
     /// See systemd.exec(5), "Process exit codes".
     "exec-missing" Error(Named) Service missing(view, found) {
-        for (command, entry) in view.unit.every_command().filter(|(command, _)| !command.ignores_failure()) {
+        for (command, entry) in view.unit.every_command() {
+            if command.ignores_failure() {
+                continue;
+            }
             let Some(file) = view.file(&command.program) else {
                 continue;
             };
@@ -110,7 +109,10 @@ rules! {
         const SCRIPTS: [&str; 12] = [
             "py", "js", "mjs", "cjs", "ts", "rb", "ru", "jar", "php", "pl", "sh", "exs",
         ];
-        for (command, entry) in view.unit.every_command().filter(|(command, _)| !command.ignores_failure()) {
+        for (command, entry) in view.unit.every_command() {
+            if command.ignores_failure() {
+                continue;
+            }
             let is_script = |word: &&str| {
                 let name = word.rsplit('/').next().unwrap_or(word);
                 name.rsplit_once('.').is_some_and(|(_, end)| SCRIPTS.contains(&end))
@@ -146,9 +148,7 @@ rules! {
             ("ReadOnlyPaths", "226/NAMESPACE"),
             ("InaccessiblePaths", "226/NAMESPACE"),
         ];
-        if view.unit.get("Service", "RootDirectory").is_some()
-            || view.unit.get("Service", "RootImage").is_some()
-        {
+        if view.unit.sets("Service", ["RootDirectory", "RootImage"]) {
             return; // paths are not the host's
         }
         for (key, code) in KEYS {
@@ -183,10 +183,7 @@ rules! {
     ///
     /// See systemd.service(5), `ExecStart=`, the table of prefixes.
     "exec-hides-failure" Warning Service hides_failure(view, found) {
-        for (command, entry) in ["ExecStartPre", "ExecStart"]
-            .iter()
-            .flat_map(|key| view.unit.commands(key))
-        {
+        for (command, entry) in view.unit.commands(["ExecStartPre", "ExecStart"]) {
             let shell = command.shell_script().is_some_and(|s| {
                 s.contains("|| true")
                     || s.contains("||true")
@@ -229,19 +226,11 @@ rules! {
     ///
     /// See systemd.service(5), `ExecStartPre=`.
     "exec-start-pre-work" Warning Service start_pre_work(view, found) {
-        for (command, entry) in view
-            .unit
-            .commands("ExecStartPre")
-            .into_iter()
-            .filter(|(command, _)| is_work(command))
-        {
-            found.at(
-                entry,
-                format!(
-                    "{} runs before every start, also after a crash: do it once, in the deploy",
-                    command.name()
-                ),
-            );
+        for (command, entry) in view.unit.commands("ExecStartPre") {
+            if is_work(&command) {
+                let message = format!("{} runs before every start, also after a crash: do it once, in the deploy", command.name());
+                found.at(entry, message);
+            }
         }
     }
 }

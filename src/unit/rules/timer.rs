@@ -106,7 +106,7 @@ rules! {
     "timer-never" Error Timer never(view, found) {
         let unit = view.unit;
         for entry in unit.all("Timer", "OnCalendar") {
-            match view.host().and_then(|host| host.calendars.get(entry.value)) {
+            match view.host().and_then(|host| host.named.calendars.get(entry.value)) {
                 Some(Calendar::Invalid) => {
                     _ = found.at(
                         entry,

@@ -170,7 +170,7 @@ rules! {
                 let server = matches!(view.runtime(), Runtime::Puma | Runtime::Gunicorn)
                     && !command.has(&["--check-config"])
                     || command.has(&["runserver", "daemon off;"]);
-                if server || view.unit.get("Service", "WatchdogSec").is_some() {
+                if server || view.unit.sets("Service", "WatchdogSec") {
                     let message = format!(
                         "Type=oneshot, but {} stays: the start never ends",
                         command.name()

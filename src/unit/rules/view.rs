@@ -73,7 +73,7 @@ impl<'a> View<'a> {
     pub fn kind(&self) -> &'a str {
         match self.unit.service("Type") {
             "" if !self.unit.service("BusName").is_empty() => "dbus",
-            "" if self.unit.all("Service", "ExecStart").is_empty() => "oneshot",
+            "" if !self.unit.sets("Service", "ExecStart") => "oneshot",
             "" => "simple",
             set => set,
         }
@@ -145,10 +145,9 @@ impl<'a> View<'a> {
     /// The `.socket` that passes this service its listening sockets.
     #[must_use]
     pub fn socket(&self) -> Option<&'a Unit> {
-        let named = self.unit.words("Service", "Sockets");
         let by_name = self
             .peers()
-            .find(|peer| named.iter().any(|(word, _)| word == peer.name.as_str()));
+            .find(|peer| self.unit.has("Service", "Sockets", peer.name.as_str()));
         by_name.or_else(|| self.triggered_by("socket").next())
     }
 
@@ -156,7 +155,7 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn is_socket_activated(&self) -> bool {
         self.socket().is_some()
-            || !self.unit.words("Service", "Sockets").is_empty()
+            || self.unit.sets("Service", "Sockets")
             || self.context.strategy.is_some_and(Strategy::needs_socket)
             || self
                 .show("TriggeredBy")
