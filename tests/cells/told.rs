@@ -7,9 +7,9 @@ fn does(cell: &Cell) -> String {
     let deed = match deed {
         "stays" => "stays in the foreground",
         "daemonizes" => "goes to the background",
-        "ends" => "does its job and ends",
-        "notifies" => "stays, says READY=1",
-        "child-notifies" => "stays, a child says READY=1",
+        "ends" => "exits when its job is done",
+        "notifies" => "stays, sends READY=1",
+        "child-notifies" => "stays, a child sends READY=1",
         other => panic!("what is {other}?"),
     };
     if cell.lines.contains("PIDFile=") && !cell.lines.ends_with(file) {
@@ -22,10 +22,10 @@ fn shows(cell: &Cell) -> String {
     let faces = cell.shows.iter().map(|(face, shows)| {
         let when = match face {
             Face::Over => "",
-            Face::Waits => "until then: ",
+            Face::Waits => "while it waits: ",
             Face::Again => "with `Restart=`: ",
             Face::Flaps => panic!("it is as `Again`"),
-            Face::GaveUp => "given up: ",
+            Face::GaveUp => "after the start limit: ",
         };
         format!("{when}{shows}")
     });
@@ -34,7 +34,7 @@ fn shows(cell: &Cell) -> String {
 
 fn row(cell: &Cell, shows: &str, verdict: Verdict, on: &str) -> String {
     let (cause, write) = match verdict {
-        None => ("right".to_owned(), String::new()),
+        None => ("correct".to_owned(), String::new()),
         Some((rule, _, "PIDFile=")) => (format!("`{rule}`"), "the right `PIDFile=`".to_owned()),
         Some((rule, _, line)) => (format!("`{rule}`"), format!("`{line}`")),
     };

@@ -1,0 +1,190 @@
+//! Words that docs/STYLE.md rules out stay out of everything a user reads: documents and help. What a
+//! text says is never judged here.
+
+use std::fs;
+use std::path::Path;
+
+use clap::CommandFactory;
+use shipit::cli::args::Args;
+
+/// What is not written, and what is written instead.
+const BANNED: &[(&str, &str)] = &[
+    ("mend", "fix"),
+    ("mends", "fixes"),
+    ("mended", "fixed"),
+    ("astray", "to the wrong place"),
+    ("anew", "again"),
+    ("for ever", "forever"),
+    ("in vain", "say what failed"),
+    ("its kin", "and similar"),
+    ("and the like", "and similar"),
+    ("or the like", "or similar"),
+    ("desk", "laptop, client"),
+    ("of root's", "root-owned"),
+    ("is root's", "root-owned"),
+    ("of root's own", "root-owned"),
+    ("told", "reported, named"),
+    ("said to be", "is"),
+    ("is said", "reported"),
+    ("a person", "the user, you"),
+    ("somebody", "another user, who"),
+    ("anybody", "anyone"),
+    ("that is none", "not a, invalid"),
+    ("that are none", "not a, invalid"),
+    ("is not there", "does not exist, not found, missing"),
+    ("are not there", "do not exist, not found, missing"),
+    ("was not there", "did not exist, not found, missing"),
+    ("what is so there", "facts from the host"),
+    ("left with", "exit status"),
+    ("leaves with", "exits"),
+    ("ended with", "exit status, killed by"),
+    ("ended badly", "failed"),
+    ("end well", "succeed"),
+    ("ended well", "succeeded"),
+    ("is well", "is healthy"),
+    ("are well", "are healthy"),
+    ("not well", "unhealthy"),
+    ("stay well", "stay healthy"),
+    ("stays well", "stays healthy"),
+    ("them well", "until they are healthy"),
+    ("look at", "check, inspect, read"),
+    ("looks at", "checks, inspects, reads"),
+    ("looked at", "checked, inspected, read"),
+    ("looking at", "checking, reading"),
+    ("look whether", "check whether"),
+    ("looks whether", "checks whether"),
+    ("listened to", "say which call failed"),
+    ("turned over", "restarted, reloaded, changed over"),
+    ("turn over", "change over"),
+    ("called off", "canceled"),
+    ("calls off", "cancels"),
+    ("tidied away", "removed, cleaned up"),
+    ("tidies away", "removes, cleans up"),
+    ("the life", "the process"),
+    ("a life", "a process"),
+    ("this life", "this process"),
+    ("the lives", "the processes"),
+    ("two lives", "two starts"),
+    ("obey", "interpret"),
+    ("obeys", "interprets"),
+];
+
+/// Characters of a name, an address or a path: `ann@desk` and `mend.rs` are names.
+fn of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || "_@-/".contains(c)
+}
+
+/// Each banned phrase in a text, as `name:line`. A phrase may go on in the next line.
+fn broken(name: &str, text: &str) -> Vec<String> {
+    let (mut flat, mut lines, mut line) = (Vec::new(), Vec::new(), 1);
+    for c in text.chars() {
+        if !c.is_whitespace() {
+            flat.extend(c.to_lowercase().take(1));
+            lines.push(line);
+        } else if flat.last().is_some_and(|last| *last != ' ') {
+            flat.push(' ');
+            lines.push(line);
+        }
+        line += usize::from(c == '\n');
+    }
+    let mut found = Vec::new();
+    for (phrase, instead) in BANNED {
+        let phrase: Vec<char> = phrase.chars().collect();
+        for (at, window) in flat.windows(phrase.len()).enumerate() {
+            let edge = |c: Option<&char>| c.is_none_or(|c| !of_a_word(*c));
+            let whole = edge(at.checked_sub(1).and_then(|i| flat.get(i)))
+                && edge(flat.get(at + phrase.len()));
+            if window == phrase && whole {
+                let phrase: String = phrase.iter().collect();
+                found.push(format!(
+                    "{name}:{}: `{phrase}` (write: {instead})",
+                    lines[at]
+                ));
+            }
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn none(found: &[String]) {
+    assert!(
+        found.is_empty(),
+        "see docs/STYLE.md\n{}\n",
+        found.join("\n")
+    );
+}
+
+#[test]
+fn a_phrase_is_found_where_it_is_a_phrase() {
+    let found = |text: &str| broken("text", text).len();
+    assert_eq!(found("it is Told\nfor\n  ever, and looked at"), 3);
+    assert_eq!(
+        broken("text", "one\ntwo told")[0],
+        "text:2: `told` (write: reported, named)"
+    );
+    for fine in [
+        "recommended, amended",
+        "a well-known name, as well as a lookup; look it up",
+        "ann@desk at /mend/desk",
+        "the desktop, a personal key, forever",
+        "retold, untold-of",
+    ] {
+        assert_eq!(broken("text", fine), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn documents_are_free_of_private_words() {
+    let mut paths: Vec<String> = ["README.md", "CHANGELOG.md", "deploy.example.yml"]
+        .map(String::from)
+        .to_vec();
+    for folder in ["docs", "docs/apps"] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            // The guide names what it rules out.
+            let wanted = path.extension().is_some_and(|ext| ext == "md")
+                && path != Path::new("docs/STYLE.md");
+            if wanted {
+                paths.push(path.display().to_string());
+            }
+        }
+    }
+    paths.sort();
+    assert!(paths.len() > 15, "{paths:?}");
+    let text = |path: &String| {
+        let text = fs::read_to_string(path).unwrap();
+        // The table of the rules is copied from their titles.
+        let ours = |line: &&str| path != "docs/units.md" || !line.starts_with("| `");
+        text.lines()
+            .map(|line| if ours(&line) { line } else { "" })
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let all: Vec<String> = paths
+        .iter()
+        .flat_map(|path| broken(path, &text(path)))
+        .collect();
+    none(&all);
+}
+
+/// The help of a command and of all below it.
+fn help_of(command: &mut clap::Command, name: &str, all: &mut Vec<String>) {
+    let help = command.render_long_help().to_string();
+    all.extend(broken(&format!("{name} --help"), &help));
+    let short = command.render_help().to_string();
+    all.extend(broken(&format!("{name} -h"), &short));
+    for sub in command.get_subcommands_mut() {
+        let name = format!("{name} {}", sub.get_name());
+        help_of(sub, &name, all);
+    }
+}
+
+#[test]
+fn every_help_text_is_free_of_private_words() {
+    let mut root = Args::command();
+    root.build();
+    let mut all = Vec::new();
+    help_of(&mut root, "shipit", &mut all);
+    none(&all);
+}
