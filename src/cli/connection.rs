@@ -45,9 +45,9 @@ impl SshLink {
     /// What it would log in with, without connecting.
     ///
     /// # Errors
-    /// A name that is none, a configuration that cannot be read.
-    pub fn outlook(&self) -> Result<ssh::Outlook, Failure> {
-        ssh::outlook(&self.login, &self.interrupts)
+    /// An invalid name, a configuration that cannot be read.
+    pub fn preview(&self) -> Result<ssh::LoginPreview, Failure> {
+        ssh::preview(&self.login, &self.interrupts)
     }
 
     /// The same way, for another user or host (`setup --as`).

@@ -6,12 +6,10 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::args::Global;
-use super::connection::SshLink;
 use crate::config::Config;
-use crate::diagnosis::{self, Agent, Deploy, Desk, Diagnosis, Evidence, Finding};
+use crate::diagnosis::{self, Deploy, Diagnosis, Evidence, Finding};
 use crate::engine;
 use crate::failure::{Exit, Failure};
-use crate::host::ssh;
 use crate::observed::Current;
 use crate::text::shown;
 use crate::unit::rules::Severity;
@@ -27,9 +25,10 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     };
     let mut link = super::link(global, &config, &super::interrupts()?);
-    let desk = desk(global, &link);
+    // What the ssh program would log in with is not known.
+    let login = (!global.system_ssh).then(|| link.preview().ok()).flatten();
     let mut report = super::reporter(global);
-    let evidence = engine::collect_evidence::examine(&mut link, &config, desk, report.as_mut());
+    let evidence = engine::collect_evidence::examine(&mut link, &config, login, report.as_mut());
     let mut diagnosis = diagnosis::diagnose(&config, &evidence);
     let typed = super::next_line::Typed::of(global);
     for finding in &mut diagnosis.findings {
@@ -41,24 +40,6 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         text(global, &config, &evidence, &diagnosis)
     });
     Ok(diagnosis.exit)
-}
-
-/// What the built-in ssh would log in with; the system's ssh keeps that to itself.
-fn desk(global: &Global, link: &SshLink) -> Option<Desk> {
-    let outlook = (!global.system_ssh).then(|| link.outlook())?.ok()?;
-    let keys = outlook.keys.into_iter();
-    Some(Desk {
-        destination: outlook.destination,
-        keys: keys
-            .map(|(path, there)| (path.display().to_string(), there))
-            .collect(),
-        agent: match outlook.agent {
-            ssh::Agent::Nowhere => Agent::Nowhere,
-            ssh::Agent::Holds(keys) => Agent::Holds(keys),
-            ssh::Agent::Broken(why) => Agent::Broken(why),
-        },
-        known: !outlook.known.is_empty(),
-    })
 }
 
 fn object(config: Option<&Config>, diagnosis: &Diagnosis, skew: Option<i64>) -> String {

@@ -114,7 +114,7 @@ fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
     name(given)?;
     let value = if std::io::stdin().is_terminal() {
         let mut person = ssh::terminal(&super::interrupts()?);
-        let Reply::Given(value) = person.passphrase(&format!("value of {given}: ")) else {
+        let Reply::Given(value) = person.secret(&format!("value of {given}: ")) else {
             let stopped = Failure::new(Exit::Untouched, format!("no value was given for {given}"));
             return Err(stopped.host("nothing changed"));
         };

@@ -48,7 +48,7 @@ pub(super) fn agreed(interrupts: &Interrupts) -> Result<(), Failure> {
     }
     match ssh::terminal(interrupts).yes("Do this as root on the host?") {
         Reply::Given(true) => Ok(()),
-        Reply::Given(false) | Reply::Left | Reply::Nobody => Err(left()),
+        Reply::Given(false) | Reply::Cancelled | Reply::NoTerminal => Err(left()),
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn run(
             script = script.through_sudo(Password::OnStdin);
             let user = text::shown(user.as_bytes());
             let prompt = format!("sudo password of {user} (empty if none): ");
-            let Reply::Given(answer) = ssh::terminal(interrupts).passphrase(&prompt) else {
+            let Reply::Given(answer) = ssh::terminal(interrupts).secret(&prompt) else {
                 return Err(left());
             };
             password = answer.into_bytes();

@@ -59,7 +59,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     // Who logs in without `--as`: where deploy.yml names nobody, ssh's own configuration may.
     let daily = match &wish.login {
         Some(_) if config.host.user.is_none() => {
-            let way = super::link(global, &config, &interrupts).outlook()?;
+            let way = super::link(global, &config, &interrupts).preview()?;
             let user = way.destination.rsplit_once('@');
             user.map_or_else(String::new, |(user, _)| user.to_owned())
         }

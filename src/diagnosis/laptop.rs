@@ -2,27 +2,7 @@
 
 use super::{Area, Depth, Evidence, Finding};
 use crate::config::Config;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Agent {
-    Nowhere,
-    /// It holds this many keys.
-    Holds(usize),
-    /// It is named and does not work: why.
-    Broken(String),
-}
-
-/// What the laptop would log in with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Desk {
-    /// `user@host`, resolved.
-    pub destination: String,
-    /// Key files, and whether each is there.
-    pub keys: Vec<(String, bool)>,
-    pub agent: Agent,
-    /// Whether the host's key is known here, or pinned in deploy.yml.
-    pub known: bool,
-}
+use crate::host::ssh::{AgentState, LoginPreview};
 
 pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
     let mut found: Vec<Finding> = config
@@ -33,8 +13,8 @@ pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
                 .why("deploy.yml is read, and this is probably not what was meant")
         })
         .collect();
-    if let Some(desk) = &evidence.desk {
-        found.extend(desk_findings(desk, evidence.link.is_some()));
+    if let Some(login) = &evidence.login {
+        found.extend(login_findings(login, evidence.link.is_some()));
     }
     if let Some(failure) = &evidence.repository {
         found.push(Finding::of_failure(Area::Laptop, Depth::Laptop, failure));
@@ -46,7 +26,7 @@ pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
 }
 
 /// What may be missing here matters when the login fails; otherwise it is only good to know.
-fn desk_findings(desk: &Desk, lost: bool) -> Vec<Finding> {
+fn login_findings(login: &LoginPreview, lost: bool) -> Vec<Finding> {
     let told = |what: String| {
         if lost {
             Finding::warning(Area::Laptop, Depth::Laptop, what)
@@ -55,16 +35,17 @@ fn desk_findings(desk: &Desk, lost: bool) -> Vec<Finding> {
         }
     };
     let mut found = Vec::new();
-    if let Agent::Broken(why) = &desk.agent {
+    if let AgentState::Broken(why) = &login.agent {
         found.push(
             told(why.clone())
                 .why("keys that only the agent holds cannot be used")
                 .next("ssh-add -l"),
         );
     }
-    let holds = matches!(desk.agent, Agent::Holds(n) if n > 0);
-    if !holds && !desk.keys.iter().any(|(_, there)| *there) {
-        let files: Vec<&str> = desk.keys.iter().map(|(path, _)| path.as_str()).collect();
+    let holds = matches!(login.agent, AgentState::Holds(n) if n > 0);
+    if !holds && !login.keys.iter().any(|(_, there)| *there) {
+        let keys = login.keys.iter();
+        let files: Vec<String> = keys.map(|(path, _)| path.display().to_string()).collect();
         found.push(
             told(format!(
                 "there is no ssh key here: no agent holds one, and none of {} is there",
@@ -73,15 +54,15 @@ fn desk_findings(desk: &Desk, lost: bool) -> Vec<Finding> {
             .why("without a key only a password is left, which nobody types in CI")
             .next(format!(
                 "ssh-keygen -t ed25519 && ssh-copy-id {}",
-                desk.destination
+                login.destination
             )),
         );
     }
-    if !desk.known {
+    if !login.known {
         found.push(
             told(format!(
                 "the host key of {} is not known here",
-                desk.destination
+                login.destination
             ))
             .why("an unknown host may be anybody; shipit refuses it unless told to trust it once")
             .next("shipit doctor --accept-new    # after comparing the fingerprint"),

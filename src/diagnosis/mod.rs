@@ -15,12 +15,12 @@ use std::collections::BTreeMap;
 
 pub use finding::{Area, Depth, Finding};
 pub use health::Probed;
-pub use laptop::{Agent, Desk};
 pub use machine::LastSwitch;
 pub use strategies::{Deploy, Usable};
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::host::ssh::LoginPreview;
 use crate::observed::Observed;
 use crate::observed::{Listening, Live};
 use crate::router::Routers;
@@ -30,7 +30,7 @@ use crate::unit::rules::Severity;
 #[derive(Debug, Default)]
 pub struct Evidence {
     /// What the laptop would log in with.
-    pub desk: Option<Desk>,
+    pub login: Option<LoginPreview>,
     /// Why the host was not reached, or was lost while it was looked at.
     pub link: Option<Failure>,
     pub seen: Option<Observed>,

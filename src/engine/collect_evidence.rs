@@ -8,9 +8,10 @@ use super::ask::{collect, run};
 use super::session::{Link, observe};
 use super::switch::journal_line;
 use crate::config::{Config, Service};
-use crate::diagnosis::{Desk, Evidence, LastSwitch, Probed};
+use crate::diagnosis::{Evidence, LastSwitch, Probed};
 use crate::failure::Failure;
 use crate::host::Host;
+use crate::host::ssh::LoginPreview;
 use crate::observed::Observed;
 use crate::observed::ledger::PastOutcome;
 use crate::observed::{Live, Seen};
@@ -29,11 +30,11 @@ const LINES: usize = 8;
 pub fn examine(
     link: &mut dyn Link,
     config: &Config,
-    desk: Option<Desk>,
+    login: Option<LoginPreview>,
     report: &mut dyn Report,
 ) -> Evidence {
     let mut evidence = Evidence {
-        desk,
+        login,
         ..Evidence::default()
     };
     let looked = link

@@ -64,6 +64,6 @@ fn the_ssh_program_carries_all_that_our_own_ssh_does() {
     away.tree(Kind::Graceful, "v4");
     away.json(&["deploy", "--system-ssh"])
         .leaves(6)
-        .says("the system's ssh could not log in")
+        .says("the ssh program cannot log in")
         .says("refused");
 }

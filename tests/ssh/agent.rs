@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use shipit::host::ssh::{NoOne, Notice};
+use shipit::host::ssh::{Notice, Unattended};
 
 use super::server::{Sshd, open, open_asking, refused, sshd};
 
@@ -136,7 +136,7 @@ fn an_agent_that_never_answers_is_left_and_the_key_file_is_used() {
         server.path("key").display()
     );
     let began = Instant::now();
-    let (result, notices) = open_asking(&server.login_with(&config), &mut NoOne);
+    let (result, notices) = open_asking(&server.login_with(&config), &mut Unattended);
     assert!(result.is_ok());
     assert!(
         began.elapsed() < Duration::from_secs(25),
@@ -145,7 +145,7 @@ fn an_agent_that_never_answers_is_left_and_the_key_file_is_used() {
     );
     let told = notices
         .iter()
-        .any(|n| matches!(n, Notice::Skipped { why, .. } if why.contains("does not answer")));
+        .any(|n| matches!(n, Notice::Skipped { why, .. } if why.contains("does not reply")));
     assert!(told, "{notices:?}");
 }
 
@@ -156,7 +156,7 @@ fn an_agent_that_is_gone_is_said_and_the_key_file_is_used() {
         "IdentityAgent /nonexistent/agent\nIdentityFile {}\n",
         server.path("key").display()
     );
-    let (result, notices) = open_asking(&server.login_with(&config), &mut NoOne);
+    let (result, notices) = open_asking(&server.login_with(&config), &mut Unattended);
     assert!(result.is_ok());
     assert!(
         notices.iter().any(|n| matches!(n, Notice::Skipped { .. })),

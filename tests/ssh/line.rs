@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use shipit::failure::Exit;
-use shipit::host::ssh::{Login, NoOne, Ssh, connect};
+use shipit::host::ssh::{Login, Ssh, Unattended, connect};
 use shipit::host::{Ended, Exec, Heard, Host, Lost, Then};
 use shipit::interrupt::Interrupts;
 
@@ -118,7 +118,7 @@ fn a_caller_that_is_busy_for_long_does_not_take_the_line_for_dead() {
 /// Connects with interrupts that this test raises.
 fn interruptible(server: &Sshd) -> (Ssh, shipit::interrupt::Button) {
     let (interrupts, button) = Interrupts::by_hand().unwrap();
-    let ssh = connect(&server.login(), &interrupts, &mut NoOne, &mut |_| ()).unwrap();
+    let ssh = connect(&server.login(), &interrupts, &mut Unattended, &mut |_| ()).unwrap();
     (ssh, button)
 }
 
@@ -196,7 +196,7 @@ fn an_interrupt_while_connecting_stops_it_and_nothing_has_happened() {
         connection
     });
     let began = Instant::now();
-    let Err(failure) = connect(&login, &interrupts, &mut NoOne, &mut |_| ()) else {
+    let Err(failure) = connect(&login, &interrupts, &mut Unattended, &mut |_| ()) else {
         panic!("it connected")
     };
     assert_eq!(failure.exit, Exit::Untouched, "{failure}");

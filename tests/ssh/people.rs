@@ -22,14 +22,12 @@ impl Person {
 }
 
 impl Ask for Person {
-    fn passphrase(&mut self, _: &str) -> Reply<String> {
-        panic!("asked for a passphrase, but there is no key")
-    }
-    fn password(&mut self, prompt: &str) -> Reply<String> {
+    fn secret(&mut self, prompt: &str) -> Reply<String> {
+        assert!(!prompt.contains("Passphrase"), "there is no key: {prompt}");
         self.asked.push(prompt.to_owned());
         match self.answers.pop() {
             Some(answer) => Reply::Given(answer.to_owned()),
-            None => Reply::Left,
+            None => Reply::Cancelled,
         }
     }
     fn yes(&mut self, _: &str) -> Reply<bool> {
@@ -93,7 +91,7 @@ fn logs_in_with_a_password(how: &str) {
     let failure = refused(&login);
     assert_eq!(failure.exit, Exit::Unreachable, "{failure}");
     assert!(
-        failure.to_string().contains("no terminal here"),
+        failure.to_string().contains("there is no terminal to ask"),
         "{failure}"
     );
 

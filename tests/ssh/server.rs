@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use shipit::failure::Failure;
-use shipit::host::ssh::{Ask, Login, NoOne, Notice, Ssh, Trust, connect};
+use shipit::host::ssh::{Ask, Login, Notice, Ssh, Trust, Unattended, connect};
 use shipit::host::{Ended, Exec, Heard, Host, Lost, Then};
 use shipit::interrupt::Interrupts;
 
@@ -195,7 +195,7 @@ pub fn me() -> String {
 
 /// Connects with nobody there.
 pub fn open(login: &Login) -> Result<Ssh, Failure> {
-    open_asking(login, &mut NoOne).0
+    open_asking(login, &mut Unattended).0
 }
 
 /// Connects with a person; gives what was noticed too.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use shipit::failure::Exit;
-use shipit::host::ssh::{Ask, Login, NoOne, Notice, Reply, Trust};
+use shipit::host::ssh::{Ask, Login, Notice, Reply, Trust, Unattended};
 
 use super::server::{Sshd, me, open, open_asking, refused, sshd};
 
@@ -103,7 +103,7 @@ fn accept_new_records_one_line_says_so_and_is_strict_from_then_on() {
             "ssh_config",
             &format!("IdentityAgent none\nHashKnownHosts {hash}\n"),
         );
-        let (result, notices) = open_asking(&login, &mut NoOne);
+        let (result, notices) = open_asking(&login, &mut Unattended);
         assert!(result.is_ok());
         let recorded = notices.iter().any(|n| {
             matches!(n, Notice::Recorded { fingerprint, .. } if *fingerprint == server.fingerprint("host"))
@@ -149,11 +149,8 @@ struct Answers {
 }
 
 impl Ask for Answers {
-    fn passphrase(&mut self, _: &str) -> Reply<String> {
-        panic!("asked for a passphrase")
-    }
-    fn password(&mut self, _: &str) -> Reply<String> {
-        panic!("asked for a password")
+    fn secret(&mut self, prompt: &str) -> Reply<String> {
+        panic!("asked for {prompt}")
     }
     fn yes(&mut self, question: &str) -> Reply<bool> {
         self.asked.push(question.to_owned());
@@ -166,8 +163,8 @@ fn a_person_is_asked_once_with_the_fingerprint() {
     let Some(server) = sshd("") else { return };
     for (reply, exit) in [
         (Reply::Given(false), Some(Exit::Unreachable)),
-        (Reply::Nobody, Some(Exit::Unreachable)),
-        (Reply::Left, Some(Exit::Untouched)),
+        (Reply::NoTerminal, Some(Exit::Unreachable)),
+        (Reply::Cancelled, Some(Exit::Untouched)),
         (Reply::Given(true), None),
     ] {
         let login = Login {

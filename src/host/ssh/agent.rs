@@ -1,16 +1,16 @@
-//! The ssh agent through libssh2, with a clock on it: an agent that takes the connection and never answers would
-//! hang libssh2 for ever. Which of its keys are tried, and in what order, stands in `auth`.
+//! The ssh agent through libssh2, with a time limit: an agent that accepts the connection and never replies would hang
+//! libssh2 forever. Which of its keys are tried, and in which order, is decided in `auth`.
 
 use std::time::Duration;
 
 use ssh2::{Agent, ErrorCode, Session};
 
-use super::aside::{Stopped, aside};
 use super::config::AgentAt;
-use super::key::{self, Identity};
+use super::deadline::{Stopped, with_deadline};
+use super::key::{self, KeyFile};
 use crate::interrupt::Interrupts;
 
-/// For the list of keys, which asks nobody.
+/// For the list of keys, which needs no user.
 const LIST: Duration = Duration::from_secs(20);
 
 /// A key that the agent holds.
@@ -18,28 +18,27 @@ const LIST: Duration = Duration::from_secs(20);
 pub struct Held {
     /// The public key or certificate, as on the wire.
     pub blob: Vec<u8>,
-    /// The agent's name for it. Raw.
+    /// The agent's name for it, as it came.
     pub comment: String,
 }
 
 /// Why there is no list.
 #[derive(Debug)]
 pub enum Trouble {
-    /// The person asked to stop.
     Interrupted,
     Broken(String),
 }
 
-/// Whether the agent's key is this identity, or its certificate.
-pub fn is(held: &Held, identity: &Identity) -> bool {
-    let of_key = identity
+/// Whether the agent's key is the one of this file, or its certificate.
+pub fn is(held: &Held, file: &KeyFile) -> bool {
+    let of_key = file
         .blob
         .as_deref()
         .is_some_and(|blob| blob == held.blob || key::certifies(&held.blob, blob));
-    of_key || identity.certificate.as_deref() == Some(&held.blob)
+    of_key || file.certificate.as_deref() == Some(&held.blob)
 }
 
-/// The agent's keys; none when there is no agent.
+/// The keys of the agent; none when there is no agent.
 ///
 /// # Errors
 /// When the agent cannot be reached or does not answer.
@@ -48,8 +47,8 @@ pub fn list(at: &AgentAt, interrupts: &Interrupts) -> Result<Vec<Held>, Trouble>
         return Ok(Vec::new());
     };
     let place = at.clone();
-    // A session of its own: a stuck agent keeps its lock for ever.
-    let listed = aside(interrupts, LIST, move || {
+    // On its own session: a stuck agent keeps the lock of its session forever.
+    let listed = with_deadline(interrupts, LIST, move || {
         let session = Session::new()?;
         let agent = connected(&session, &place)?;
         Ok(agent
@@ -66,13 +65,13 @@ pub fn list(at: &AgentAt, interrupts: &Interrupts) -> Result<Vec<Held>, Trouble>
         Ok(Err(e)) => {
             let e: ssh2::Error = e;
             Err(Trouble::Broken(format!(
-                "cannot use the agent at {}: {}",
+                "cannot use the ssh agent at {}: {}",
                 path.display(),
                 e.message()
             )))
         }
         Err(Stopped::Late) => Err(Trouble::Broken(format!(
-            "the agent at {} does not answer ({} s)",
+            "the ssh agent at {} does not reply within {} s",
             path.display(),
             LIST.as_secs()
         ))),
@@ -80,7 +79,7 @@ pub fn list(at: &AgentAt, interrupts: &Interrupts) -> Result<Vec<Held>, Trouble>
     }
 }
 
-/// Logs in with one of the agent's keys. Blocks as long as the agent does: only to be called aside.
+/// Logs in with one of the agent's keys. Blocks as long as the agent does: only for use with a deadline.
 ///
 /// # Errors
 /// libssh2's.

@@ -1,115 +1,100 @@
-//! Logging in: agent, key files, then a person's password, with every attempt remembered for the error. Which keys
-//! there are stands in `key` and `agent`; the host was checked before anything here runs.
+//! Login attempts with the agent's keys and key files; the result of each is kept for the error message. The host key
+//! was checked before. Reads no keys itself: see `key` and `agent`.
 
 use std::time::Duration;
 
 use ssh2::{ErrorCode, Session};
 
 use super::agent::{self, Held};
-use super::aside::{Stopped, aside, backstop};
-use super::door::{Door, Open};
-use super::key::{self, Identity, KeyFile, Locked};
-use super::{Ask, Notice, Reply, password, refusal, wire};
+use super::config::AgentAt;
+use super::deadline::{Stopped, backstop, interrupted, with_deadline};
+use super::handshake::{Connection, Connector};
+use super::key::{self, Content, KeyFile, Locked};
+use super::{Ask, Notice, Reply, errors, key_blob};
 use crate::failure::Failure;
 use crate::text::shown;
 
-/// Keys that one connection may see fail: sshd closes at its MaxAuthTries, 6 unless configured.
+/// Failed keys per connection: sshd closes it at MaxAuthTries, 6 by default.
 const FAILURES: usize = 5;
 
-/// Connections that one login may take, so that many keys do not look like an attack.
+/// Connections per login: more would look like an attack.
 const CONNECTIONS: usize = 4;
 
-/// For an answer of the server, with a bcrypt key derivation before it.
+/// For a reply of the server, after a bcrypt key derivation.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// For a signature by an agent, which may ask a person.
+/// For a signature by an agent, which may ask the user.
 const SIGNATURE: Duration = Duration::from_secs(60);
 
-/// libssh2's "the server does not take this key" (LIBSSH2_ERROR_AUTHENTICATION_FAILED).
+/// The server does not accept this key (LIBSSH2_ERROR_AUTHENTICATION_FAILED).
 const REFUSED: ErrorCode = ErrorCode::Session(-18);
 
-/// What became of one attempt.
+/// The result of one attempt.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    In,
-    /// The server does not take it.
+pub enum Outcome {
+    LoggedIn,
+    /// The server does not accept it.
     Refused,
-    /// The server would take the key, but it could not be used: locked, or the agent declined.
+    /// The server would accept the key, but it cannot be used: locked, or the agent declined.
     Unused(String),
-    /// The server ended the connection, or did not answer.
+    /// The server closed the connection, or did not reply.
     Ended(String),
 }
 
-pub(super) struct Attempts<'a, 'b> {
-    pub(super) door: &'a mut Door<'b>,
-    pub(super) open: Open,
-    pub(super) ask: &'a mut dyn Ask,
+pub struct Attempts<'a, 'b> {
+    pub connector: &'a mut Connector<'b>,
+    /// Logged in, after an attempt that succeeded.
+    pub connection: Connection,
+    pub ask: &'a mut dyn Ask,
     notice: &'a mut dyn FnMut(Notice),
     failures: usize,
     connections: usize,
-    /// One line for each identity, for the error.
-    pub(super) tried: Vec<String>,
-    /// Somebody would have been asked, had somebody been there.
-    pub(super) alone: bool,
+    /// A line for each attempt, for the error message.
+    pub tried: Vec<String>,
+    /// A question could not be asked.
+    pub no_terminal: bool,
     refused: Vec<Vec<u8>>,
 }
 
-/// Logs in on an open connection; gives the one that was logged in on.
-///
-/// # Errors
-/// With every identity that was tried and what the server accepts.
-pub fn log_in(
-    door: &mut Door<'_>,
-    open: Open,
-    ask: &mut dyn Ask,
-    notice: &mut dyn FnMut(Notice),
-) -> Result<Open, Failure> {
-    let mut attempts = Attempts {
-        door,
-        open,
-        ask,
-        notice,
-        failures: 0,
-        connections: 1,
-        tried: Vec::new(),
-        alone: false,
-        refused: Vec::new(),
-    };
-    if !attempts.keys()? {
-        let methods = attempts.methods()?;
-        if !password::log_in(&mut attempts, &methods)? {
-            return Err(attempts.denied(&methods));
+impl<'a, 'b> Attempts<'a, 'b> {
+    pub fn new(
+        connector: &'a mut Connector<'b>,
+        connection: Connection,
+        ask: &'a mut dyn Ask,
+        notice: &'a mut dyn FnMut(Notice),
+    ) -> Self {
+        Self {
+            connector,
+            connection,
+            ask,
+            notice,
+            failures: 0,
+            connections: 1,
+            tried: Vec::new(),
+            no_terminal: false,
+            refused: Vec::new(),
         }
-    }
-    Ok(attempts.open)
-}
-
-impl Attempts<'_, '_> {
-    fn denied(&self, methods: &str) -> Failure {
-        // What the server wrote before the login often says why nobody gets in.
-        let banner = self.open.session.userauth_banner().ok().flatten();
-        refusal::denied(&self.door.to, &self.tried, methods, self.alone, banner)
     }
 
     /// Tries agent and files in OpenSSH's order: named keys that the agent holds, its other keys, then files.
-    fn keys(&mut self) -> Result<bool, Failure> {
-        let to = &self.door.to;
-        let files: Vec<Identity> = to
+    pub fn keys(&mut self) -> Result<bool, Failure> {
+        let to = &self.connector.to;
+        let files: Vec<KeyFile> = to
             .identity_files
             .iter()
             .filter_map(|path| key::read(path, &to.certificate_files))
             .collect();
-        // One that was named and is not there; of the usual names most are not.
-        if let Some(named) = self.door.login.identity.as_ref()
+        // Only a file that was named: most of the default ones do not exist.
+        if let Some(named) = self.connector.login.identity.as_ref()
             && files.is_empty()
         {
             let named = shown(named.as_os_str().as_encoded_bytes());
-            self.tried.push(format!("{named}: there is no such file"));
+            self.tried.push(format!("{named}: no such file"));
         }
         let (only, at) = (to.identities_only, to.agent.clone());
-        let mut held = match agent::list(&at, self.door.interrupts) {
+        let mut held = match agent::list(&at, self.connector.interrupts) {
             Ok(held) => held,
-            Err(agent::Trouble::Interrupted) => return Err(refusal::interrupted()),
+            Err(agent::Trouble::Interrupted) => return Err(interrupted()),
             Err(agent::Trouble::Broken(why)) => {
                 (self.notice)(Notice::Skipped {
                     what: "ssh agent".into(),
@@ -135,47 +120,51 @@ impl Attempts<'_, '_> {
         Ok(false)
     }
 
-    fn agent_key(&mut self, at: &super::config::AgentAt, held: &Held) -> Result<bool, Failure> {
+    fn agent_key(&mut self, at: &AgentAt, held: &Held) -> Result<bool, Failure> {
         let name = format!(
             "{} {} from the agent ({})",
-            wire::short_type(&held.blob),
-            wire::fingerprint(&held.blob),
+            key_blob::short_type(&held.blob),
+            key_blob::fingerprint(&held.blob),
             shown(held.comment.as_bytes())
         );
-        if wire::key_type(&held.blob).is_some_and(|name| name.starts_with("sk-")) {
-            self.tried.push(format!("{name}: {}", refusal::FIDO));
+        if key_blob::key_type(&held.blob).is_some_and(|name| name.starts_with("sk-")) {
+            self.tried.push(format!("{name}: {}", errors::FIDO));
             return Ok(false);
         }
-        let (user, at, blob) = (self.door.to.user.clone(), at.clone(), held.blob.clone());
+        let (user, at, blob) = (
+            self.connector.to.user.clone(),
+            at.clone(),
+            held.blob.clone(),
+        );
         let outcome = self.attempt(SIGNATURE, move |session| {
             agent::sign_in(session, &at, &user, &blob)
         })?;
         Ok(self.judged(name, Some(&held.blob), outcome))
     }
 
-    /// One key file: with its certificate first, then plain.
-    fn file(&mut self, identity: &Identity) -> Result<bool, Failure> {
-        let path = identity.path.display();
-        let print = identity
+    /// One key file: first with its certificate, then without.
+    fn file(&mut self, key: &KeyFile) -> Result<bool, Failure> {
+        let path = key.path.display();
+        let print = key
             .blob
             .as_deref()
-            .map(|b| format!(" {} {}", wire::short_type(b), wire::fingerprint(b)));
+            .map(|b| format!(" {} {}", key_blob::short_type(b), key_blob::fingerprint(b)));
         let name = format!("{path}{}", print.unwrap_or_default());
-        let (text, locked) = match &identity.file {
-            KeyFile::Private { text, locked } => (text, *locked),
-            KeyFile::Public => {
-                if !identity
+        let (text, locked) = match &key.content {
+            Content::Private { text, locked } => (text, *locked),
+            Content::Public => {
+                if !key
                     .blob
                     .as_ref()
                     .is_some_and(|blob| self.refused.contains(blob))
                 {
                     self.tried.push(format!(
-                        "{name}: only the public half is here, and no agent holds the key"
+                        "{name}: only the public half exists, and no agent holds the key"
                     ));
                 }
                 return Ok(false);
             }
-            KeyFile::Unusable(why) => {
+            Content::Unusable(why) => {
                 (self.notice)(Notice::Skipped {
                     what: path.to_string(),
                     why: why.clone(),
@@ -185,30 +174,24 @@ impl Attempts<'_, '_> {
             }
         };
         let mut passphrase = None;
-        if let Some(certificate) = &identity.certificate {
+        if let Some(certificate) = &key.certificate {
             let name = format!("{name} with its certificate");
             if self.private(name, Some(certificate), text, locked, &mut passphrase)? {
                 return Ok(true);
             }
         }
-        if identity
+        if key
             .blob
             .as_ref()
             .is_some_and(|blob| self.refused.contains(blob))
         {
-            return Ok(false); // the agent offered this very key
+            return Ok(false); // the agent offered the same key
         }
-        self.private(
-            name,
-            identity.blob.as_deref(),
-            text,
-            locked,
-            &mut passphrase,
-        )
+        self.private(name, key.blob.as_deref(), text, locked, &mut passphrase)
     }
 
-    /// Tries a private key under a public half. An encrypted one is first offered locked: only when the server would
-    /// take it is the person asked for the passphrase.
+    /// Tries a private key under a public half. An encrypted one is first offered as it is: the user is asked for the
+    /// passphrase only if the server would accept the key.
     fn private(
         &mut self,
         name: String,
@@ -217,65 +200,49 @@ impl Attempts<'_, '_> {
         locked: Locked,
         passphrase: &mut Option<String>,
     ) -> Result<bool, Failure> {
-        let half = public.and_then(wire::public_text);
+        let half = public.and_then(key_blob::public_text);
+        let user = self.connector.to.user.clone();
         let offer = |passphrase: Option<String>| {
-            let (user, half, text) = (self.door.to.user.clone(), half.clone(), text.to_owned());
+            let (user, half, text) = (user.clone(), half.clone(), text.to_owned());
             move |session: &Session| {
                 session.userauth_pubkey_memory(&user, half.as_deref(), &text, passphrase.as_deref())
             }
         };
-        if locked == Locked::No {
-            let work = offer(None);
-            let outcome = self.attempt(ANSWER, work)?;
-            return Ok(self.judged(name, public, outcome));
-        }
-        if half.is_some() && passphrase.is_none() {
-            let work = offer(None);
-            let outcome = self.attempt(ANSWER, work)?;
-            if !matches!(outcome, Outcome::Unused(_)) {
+        if locked == Locked::No || (half.is_some() && passphrase.is_none()) {
+            let outcome = self.attempt(ANSWER, offer(None))?;
+            if locked == Locked::No || !matches!(outcome, Outcome::Unused(_)) {
                 return Ok(self.judged(name, public, outcome));
             }
         }
         for round in 0..3 {
-            let again = if round == 0 {
-                ""
-            } else {
-                "That did not open it. "
-            };
-            let known = passphrase.clone();
+            let again = if round == 0 { "" } else { "Wrong passphrase. " };
             let prompt = format!("{again}Passphrase for {name}: ");
-            let reply = known.map_or_else(|| self.ask.passphrase(&prompt), Reply::Given);
-            let given = match reply {
+            let known = passphrase.take();
+            let given = match known.map_or_else(|| self.ask.secret(&prompt), Reply::Given) {
                 Reply::Given(given) => given,
-                Reply::Left => return Err(refusal::interrupted()),
-                Reply::Nobody => {
-                    self.alone = true;
+                Reply::Cancelled => return Err(interrupted()),
+                Reply::NoTerminal => {
+                    self.no_terminal = true;
                     self.tried.push(format!(
-                        "{name}: it is encrypted; `ssh-add` it, so that nobody has to be asked"
+                        "{name}: encrypted; add it to the agent with `ssh-add` to log in without a prompt"
                     ));
                     return Ok(false);
                 }
             };
-            let (user, half, text) = (self.door.to.user.clone(), half.clone(), text.to_owned());
-            let phrase = given.clone();
-            let outcome = self.attempt(ANSWER, move |session| {
-                session.userauth_pubkey_memory(&user, half.as_deref(), &text, Some(&phrase))
-            })?;
+            let outcome = self.attempt(ANSWER, offer(Some(given.clone())))?;
             if !matches!(outcome, Outcome::Unused(_)) {
                 *passphrase = Some(given);
                 return Ok(self.judged(name, public, outcome));
             }
-            *passphrase = None;
         }
-        self.tried
-            .push(format!("{name}: the passphrase did not open it"));
+        self.tried.push(format!("{name}: wrong passphrase"));
         Ok(false)
     }
 
-    /// Writes an attempt down; true when it was the last one needed.
+    /// Keeps the result of an attempt; true when it logged in.
     fn judged(&mut self, name: String, blob: Option<&[u8]>, outcome: Outcome) -> bool {
         let what = match outcome {
-            Outcome::In => return true,
+            Outcome::LoggedIn => return true,
             Outcome::Refused => {
                 self.refused.extend(blob.map(<[u8]>::to_vec));
                 "refused".to_owned()
@@ -286,21 +253,21 @@ impl Attempts<'_, '_> {
         false
     }
 
-    /// One attempt on a connection that may still fail once more; a new one is opened where it may not.
-    pub(super) fn attempt(
+    /// One attempt; on a new connection where the server would close the old one.
+    pub fn attempt(
         &mut self,
         limit: Duration,
         work: impl FnOnce(&Session) -> Result<(), ssh2::Error> + Clone + Send + 'static,
     ) -> Result<Outcome, Failure> {
         if self.failures >= FAILURES && !self.reopen()? {
             return Ok(Outcome::Ended(
-                "not tried: too many keys failed before it".into(),
+                "not tried: too many keys failed before".into(),
             ));
         }
         let first = self.failures == 0;
         let outcome = self.once(limit, work.clone())?;
         match &outcome {
-            // A server with a lower limit closes early: this key gets its turn on a fresh connection.
+            // A server with a lower limit closes early: this key is tried again on a new connection.
             Outcome::Ended(_) if !first && self.reopen()? => self.once(limit, work),
             Outcome::Ended(_) => {
                 self.failures = FAILURES;
@@ -315,60 +282,65 @@ impl Attempts<'_, '_> {
         limit: Duration,
         work: impl FnOnce(&Session) -> Result<(), ssh2::Error> + Send + 'static,
     ) -> Result<Outcome, Failure> {
-        let session = self.open.session.clone();
+        let session = self.connection.session.clone();
         session.set_timeout(backstop(limit));
-        let result = aside(self.door.interrupts, limit, move || work(&session));
-        let ended = |why: &str| Ok(Outcome::Ended(why.to_owned()));
+        let result = with_deadline(self.connector.interrupts, limit, move || work(&session));
         match result {
-            Ok(Ok(())) => Ok(Outcome::In),
+            Ok(Ok(())) => Ok(Outcome::LoggedIn),
             Ok(Err(e)) if e.code() == REFUSED => {
                 self.failures += 1;
                 Ok(Outcome::Refused)
             }
-            Ok(Err(_)) if self.open.link.closes_within(Duration::from_millis(200)) => {
+            Ok(Err(_))
+                if self
+                    .connection
+                    .pump
+                    .closes_within(Duration::from_millis(200)) =>
+            {
                 self.failures = FAILURES;
-                ended("the server closed the connection")
+                Ok(Outcome::Ended("the server closed the connection".into()))
             }
-            Ok(Err(e)) => Ok(Outcome::Unused(format!(
-                "could not be used: {}",
-                e.message()
-            ))),
+            Ok(Err(e)) => Ok(Outcome::Unused(format!("cannot be used: {}", e.message()))),
             Err(Stopped::Late) => {
-                self.open.link.shut();
+                self.connection.pump.shut();
                 self.failures = FAILURES;
-                ended(&format!("no answer within {} s", limit.as_secs()))
+                let limit = limit.as_secs();
+                Ok(Outcome::Ended(format!("no reply within {limit} s")))
             }
             Err(Stopped::Interrupted) => {
-                self.open.link.shut();
-                Err(refusal::interrupted())
+                self.connection.pump.shut();
+                Err(interrupted())
             }
         }
     }
 
-    /// A fresh connection to the same host; false when there were enough.
+    /// A new connection to the same host; false when there were enough.
     fn reopen(&mut self) -> Result<bool, Failure> {
         if self.connections >= CONNECTIONS {
             return Ok(false);
         }
-        self.open.link.shut();
-        self.open = self.door.open(self.ask, self.notice)?;
+        self.connection.pump.shut();
+        self.connection = self.connector.open(self.ask, self.notice)?;
         self.connections += 1;
         self.failures = 0;
         Ok(true)
     }
 
-    /// What the server accepts, comma-separated: for the error, and to know whether a password helps.
-    fn methods(&mut self) -> Result<String, Failure> {
+    /// The login methods that the server accepts, comma-separated; empty when it does not say.
+    pub fn methods(&mut self) -> Result<String, Failure> {
         if self.failures >= FAILURES && !self.reopen()? {
             return Ok(String::new());
         }
-        let (session, user) = (self.open.session.clone(), self.door.to.user.clone());
+        let (session, user) = (
+            self.connection.session.clone(),
+            self.connector.to.user.clone(),
+        );
         self.failures += 1;
-        match aside(self.door.interrupts, ANSWER, move || {
+        match with_deadline(self.connector.interrupts, ANSWER, move || {
             session.auth_methods(&user).map(str::to_owned)
         }) {
             Ok(Ok(methods)) => Ok(methods),
-            Err(Stopped::Interrupted) => Err(refusal::interrupted()),
+            Err(Stopped::Interrupted) => Err(interrupted()),
             Ok(Err(_)) | Err(Stopped::Late) => Ok(String::new()),
         }
     }

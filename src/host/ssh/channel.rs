@@ -1,36 +1,36 @@
-//! One command's channel, driven without blocking: request, stdin, both outputs, end. Every call does what can be
-//! done now; when nothing can, `session` waits. Nothing here waits, but to finish a packet that is half sent.
+//! One command's channel, driven without blocking: request, stdin, both outputs, end. Each call does what can be done
+//! now and never waits; `session` does.
 
 use std::io::{self, Read, Write};
 
 use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 
-use super::link::Link;
+use super::pump::Pump;
 use crate::host::stdin::{PIECE, Stdin};
 use crate::host::{Ended, Heard, Then};
 
-/// libssh2's "would block" (LIBSSH2_ERROR_EAGAIN).
+/// The call would block (LIBSSH2_ERROR_EAGAIN).
 const AGAIN: ErrorCode = ErrorCode::Session(-37);
 
-/// What is read at once from each stream, in bytes.
+/// Bytes of one read.
 const SLICE: usize = 64 * 1024;
 
-/// Bytes of stdin between two looks at everything else.
+/// Bytes of stdin in one turn.
 const TURN: u64 = 16 * PIECE as u64;
 
-/// Reads of each output between two looks at everything else.
+/// Reads of each output in one turn.
 const READS: usize = 32;
 
-/// What a call came to that may not block.
+/// The result of a call that must not block.
 pub enum Now<T> {
     Done(T),
-    /// Nothing could be done before the far side answers.
+    /// Nothing can be done before the server replies.
     Later,
-    /// A packet is half sent: the same call must be made again, before any other, once there is room.
+    /// A packet is half sent: the same call must be repeated, before any other, once there is room.
     Half,
 }
 
-/// Tells "later" from an error. libssh2 gives both as an error.
+/// Tells "later" from a failure: libssh2 returns both as an error.
 pub fn now<T>(session: &Session, result: Result<T, ssh2::Error>) -> Result<Now<T>, ssh2::Error> {
     match result {
         Ok(value) => Ok(Now::Done(value)),
@@ -50,9 +50,9 @@ fn half_sent(session: &Session) -> bool {
 
 /// Why a channel cannot go on.
 pub enum Trouble {
-    /// The connection is broken: libssh2's words.
-    Link(String),
-    /// The server closed the channel before it took the command, or refused the command.
+    /// The connection is broken: libssh2's message.
+    Cut(String),
+    /// The server refused the command, or closed the channel before.
     Refused(String),
     /// The source of stdin failed.
     Source(io::Error),
@@ -60,26 +60,26 @@ pub enum Trouble {
 
 impl From<ssh2::Error> for Trouble {
     fn from(e: ssh2::Error) -> Self {
-        Self::Link(e.message().to_owned())
+        Self::Cut(e.message().to_owned())
     }
 }
 
 impl From<io::Error> for Trouble {
     fn from(e: io::Error) -> Self {
-        Self::Link(e.to_string())
+        Self::Cut(e.to_string())
     }
 }
 
-/// How far a turn came.
+/// The result of a turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// Something moved: take another turn before waiting.
     Moved,
-    /// Nothing could move: wait for the link.
+    /// Nothing could move: wait for the server.
     Stuck,
-    /// Nothing could move before the link takes what is half sent: wait until it has room.
+    /// A packet is half sent: wait until the pump has room for the rest.
     Full,
-    /// The channel has closed on the far side.
+    /// The server has closed the channel.
     Closed,
 }
 
@@ -94,7 +94,7 @@ impl Turn {
     }
 }
 
-/// A call whose packet is half sent; libssh2 wants it again before any other.
+/// A call whose packet is half sent: libssh2 requires it again before any other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owed {
     Request,
@@ -109,7 +109,7 @@ pub struct Running {
     channel: Channel,
     line: String,
     accepted: bool,
-    /// The request has left us: what follows may be sent behind it.
+    /// The request was sent: more may be sent after it.
     requested: bool,
     eof_sent: bool,
     owed: Option<Owed>,
@@ -118,7 +118,6 @@ pub struct Running {
 }
 
 impl Running {
-    /// A command that is about to be requested on this channel.
     pub fn new(channel: Channel, line: &str) -> Self {
         Self {
             channel,
@@ -132,7 +131,7 @@ impl Running {
         }
     }
 
-    /// The request is on its way: another channel may be opened meanwhile.
+    /// The request was sent: another channel may be opened meanwhile.
     pub fn requested(&self) -> bool {
         self.requested
     }
@@ -147,7 +146,7 @@ impl Running {
         self.finished
     }
 
-    /// Gives up the channel, to be closed.
+    /// The channel, to be closed.
     pub fn into_channel(self) -> Channel {
         self.channel
     }
@@ -155,23 +154,23 @@ impl Running {
     /// Does everything that can be done now.
     ///
     /// # Errors
-    /// [`Trouble`]; the channel is of no more use.
+    /// [`Trouble`]; the channel can no longer be used.
     pub fn turn(
         &mut self,
         session: &Session,
-        link: &Link,
+        pump: &Pump,
         stdin: &mut Stdin<'_>,
         heard: &mut dyn FnMut(Heard<'_>) -> Then,
     ) -> Result<Turn, Trouble> {
         if let Some(owed) = self.owed {
-            if !link.roomy() {
+            if !pump.roomy() {
                 return Ok(Turn::Full);
             }
             let turn = match owed {
-                Owed::Request => self.request(session, link)?,
+                Owed::Request => self.request(session, pump)?,
                 Owed::Out => self.read(session, 0, heard)?,
                 Owed::Err => self.read(session, ssh2::EXTENDED_DATA_STDERR, heard)?,
-                Owed::Write | Owed::Eof => self.feed(session, link, stdin, heard)?,
+                Owed::Write | Owed::Eof => self.feed(session, pump, stdin, heard)?,
             };
             if self.owed.is_some() {
                 return Ok(turn);
@@ -179,7 +178,7 @@ impl Running {
         }
         let mut turn = Turn::Stuck;
         if !self.accepted {
-            turn = turn.and(self.request(session, link)?);
+            turn = turn.and(self.request(session, pump)?);
             if !self.requested || self.owes() {
                 return Ok(turn);
             }
@@ -192,30 +191,30 @@ impl Running {
         }
         if self.channel.eof() {
             if !self.accepted {
-                // Its answer may have come with the end.
-                self.request(session, link)?;
+                // The reply to the request may have come with the end.
+                self.request(session, pump)?;
                 if !self.accepted {
                     return Err(Trouble::Refused(
                         "the server closed the channel before the command ran".into(),
                     ));
                 }
             }
-            // Not `close`: that would tear the streams from a command that closed its own early and still runs.
+            // Not `close`: that would take the streams from a command that closed its outputs early and still runs.
             match now(session, self.channel.wait_close())? {
                 Now::Done(()) => return Ok(Turn::Closed),
                 Now::Later | Now::Half => {}
             }
         }
-        // Not before the server has taken the command: sshd gives no window until then, and an end of file that
-        // overtook the request (while keys are changed, say) would be lost on it.
+        // Not before the server has accepted the command: sshd grants no window until then, and an end of file that
+        // overtakes the request (during a key exchange, for example) would be ignored.
         if !self.accepted {
             return Ok(turn);
         }
-        Ok(turn.and(self.feed(session, link, stdin, heard)?))
+        Ok(turn.and(self.feed(session, pump, stdin, heard)?))
     }
 
-    fn request(&mut self, session: &Session, link: &Link) -> Result<Turn, Trouble> {
-        if !self.requested && !link.roomy() {
+    fn request(&mut self, session: &Session, pump: &Pump) -> Result<Turn, Trouble> {
+        if !self.requested && !pump.roomy() {
             return Ok(Turn::Full);
         }
         let result = self.channel.exec(&self.line);
@@ -268,7 +267,7 @@ impl Running {
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     if half_sent(session) {
-                        // It wanted to widen the window, and that packet is half sent.
+                        // libssh2 wanted to widen the window, and that packet is half sent.
                         self.owed = Some(if stream == 0 { Owed::Out } else { Owed::Err });
                         return Ok(Turn::Full);
                     }
@@ -284,7 +283,7 @@ impl Running {
     fn feed(
         &mut self,
         session: &Session,
-        link: &Link,
+        pump: &Pump,
         stdin: &mut Stdin<'_>,
         heard: &mut dyn FnMut(Heard<'_>) -> Then,
     ) -> Result<Turn, Trouble> {
@@ -295,12 +294,12 @@ impl Running {
             if bytes.is_empty() {
                 break;
             }
-            if !link.roomy() {
+            if !pump.roomy() {
                 turn = Turn::Full;
                 break;
             }
             match self.channel.write(bytes) {
-                // No room in the window, and none announced.
+                // The window is full.
                 Ok(0) => break,
                 Ok(n) => {
                     self.owed = None;
@@ -321,13 +320,13 @@ impl Running {
             self.finished |= heard(Heard::Sent(stdin.sent)) == Then::Finish;
         }
         if stdin.ended() && !self.eof_sent && self.owed != Some(Owed::Write) {
-            turn = turn.and(self.end_of_file(session, link)?);
+            turn = turn.and(self.end_of_file(session, pump)?);
         }
         Ok(turn)
     }
 
-    fn end_of_file(&mut self, session: &Session, link: &Link) -> Result<Turn, Trouble> {
-        if !link.roomy() {
+    fn end_of_file(&mut self, session: &Session, pump: &Pump) -> Result<Turn, Trouble> {
+        if !pump.roomy() {
             return Ok(Turn::Full);
         }
         match now(session, self.channel.send_eof())? {
@@ -344,7 +343,7 @@ impl Running {
         }
     }
 
-    /// How it ended, once it has closed. libssh2 gives 0 where no status came, so this proves nothing.
+    /// How the command ended, once the channel has closed. libssh2 gives 0 where no status came, so this proves nothing.
     ///
     /// # Errors
     /// libssh2's.

@@ -1,10 +1,10 @@
-//! The built-in reader of ssh_config(5), for machines without the ssh program: Host, Include and first-value-wins.
-//! A `Match` block is skipped to its end, with a notice; nothing of it leaks into the block before.
+//! The built-in reader of ssh_config(5), for machines without the ssh program: Host, Include, and the first value wins.
+//! A `Match` block is skipped to its end, with a notice; none of it leaks into the block before.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::config::{Settings, words};
+use super::settings::{Settings, words};
 use super::tokens::{home, local_user};
 use super::{Login, Notice, known_hosts};
 use crate::failure::{Exit, Failure};
@@ -13,39 +13,28 @@ use crate::text::shown;
 /// How deep Include may nest, as in OpenSSH.
 const DEEPEST: usize = 16;
 
-/// Keywords of which every value counts.
+/// Keywords whose every value counts.
 const MANY: [&str; 2] = ["identityfile", "certificatefile"];
 
-/// The key files that OpenSSH tries when none is named.
+/// The key files that OpenSSH tries by default.
 const DEFAULT_KEYS: [&str; 3] = ["~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519"];
 
-/// Reads the person's and the machine's files, or the one file that the login names.
+/// Reads the user's and the system's files, or the one file that the login names.
 ///
 /// # Errors
 /// A file that exists and cannot be read.
 pub fn read(login: &Login, notice: &mut dyn FnMut(Notice)) -> Result<Settings, Failure> {
     let mut reader = Reader {
         host: &login.host,
-        settings: Settings::new(),
+        settings: Settings::default(),
         notice,
     };
+    let (own, system) = (home().join(".ssh"), Path::new("/etc/ssh"));
     let result = match &login.config_file {
-        Some(file) => reader.file(file, &home().join(".ssh"), Active::Yes, 0),
+        Some(file) => reader.file(file, &own, true, 0),
         None => reader
-            .file(
-                &home().join(".ssh/config"),
-                &home().join(".ssh"),
-                Active::Yes,
-                0,
-            )
-            .and_then(|()| {
-                reader.file(
-                    Path::new("/etc/ssh/ssh_config"),
-                    Path::new("/etc/ssh"),
-                    Active::Yes,
-                    0,
-                )
-            }),
+            .file(&own.join("config"), &own, true, 0)
+            .and_then(|()| reader.file(&system.join("ssh_config"), system, true, 0)),
     };
     result.map_err(|(file, e)| {
         Failure::new(
@@ -55,21 +44,18 @@ pub fn read(login: &Login, notice: &mut dyn FnMut(Notice)) -> Result<Settings, F
         .why(e.to_string())
     })?;
     let mut settings = reader.settings;
-    if let Some((_, name)) = settings.iter_mut().find(|(key, _)| key == "hostname") {
+    let mut all = settings.0.iter_mut();
+    if let Some((_, name)) = all.find(|(key, _)| key == "hostname") {
         *name = name.replace("%h", &login.host).replace("%%", "%");
     }
-    settings.extend(local_user().map(|user| ("user".to_owned(), user)));
-    if !settings.iter().any(|(key, _)| key == "identityfile") {
-        settings.extend(DEFAULT_KEYS.map(|path| ("identityfile".to_owned(), path.to_owned())));
+    settings
+        .0
+        .extend(local_user().map(|user| ("user".to_owned(), user)));
+    if settings.first("identityfile").is_none() {
+        let keys = DEFAULT_KEYS.map(|path| ("identityfile".to_owned(), path.to_owned()));
+        settings.0.extend(keys);
     }
     Ok(settings)
-}
-
-/// Whether the lines that are read now are about our host.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Active {
-    Yes,
-    No,
 }
 
 struct Reader<'a> {
@@ -79,16 +65,17 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Reads one file. `outer` and `active`: whether the lines are about this host.
     fn file(
         &mut self,
         file: &Path,
         base: &Path,
-        outer: Active,
+        outer: bool,
         depth: usize,
     ) -> Result<(), (PathBuf, io::Error)> {
         let text = match std::fs::read(file) {
             Ok(text) => text,
-            // A file that the person named must be there; the usual places may be empty.
+            // A file that the user named must exist; those in the usual places need not.
             Err(e) if e.kind() == io::ErrorKind::NotFound && file.starts_with(base) => {
                 return Ok(());
             }
@@ -110,22 +97,18 @@ impl Reader<'_> {
                 "host" => {
                     let patterns = words(value);
                     let host = self.host.to_ascii_lowercase();
-                    let ours = known_hosts::listed(patterns.iter().map(String::as_str), &host);
-                    active = if ours && outer == Active::Yes {
-                        Active::Yes
-                    } else {
-                        Active::No
-                    };
+                    let patterns = patterns.iter().map(String::as_str);
+                    active = outer && known_hosts::listed(patterns, &host);
                 }
                 "match" => {
-                    active = Active::No;
+                    active = false;
                     (self.notice)(Notice::ConfigIgnored {
                         file: file.to_path_buf(),
                         line: index + 1,
                         what: format!("the block `Match {}`", shown(value.as_bytes())),
                     });
                 }
-                "include" if active == Active::Yes && depth < DEEPEST => {
+                "include" if active && depth < DEEPEST => {
                     for pattern in words(value) {
                         for included in files_like(&pattern, base) {
                             self.file(&included, base, active, depth + 1)?;
@@ -133,7 +116,7 @@ impl Reader<'_> {
                     }
                 }
                 "include" => {}
-                _ if active == Active::Yes => self.set(keyword, value),
+                _ if active => self.set(keyword, value),
                 _ => {}
             }
         }
@@ -141,9 +124,8 @@ impl Reader<'_> {
     }
 
     fn set(&mut self, keyword: String, value: &str) {
-        let known = self.settings.iter().any(|(key, _)| *key == keyword);
-        if !known || MANY.contains(&keyword.as_str()) {
-            // A list keeps its quotes, they group its words; a single value loses them.
+        if self.settings.first(&keyword).is_none() || MANY.contains(&keyword.as_str()) {
+            // A list keeps its quotes, which group its words; a single value loses them.
             let value = match keyword.as_str() {
                 "userknownhostsfile" | "globalknownhostsfile" | "proxycommand" => value,
                 _ => value
@@ -151,12 +133,13 @@ impl Reader<'_> {
                     .and_then(|v| v.strip_suffix('"'))
                     .unwrap_or(value),
             };
-            self.settings.push((keyword, value.to_owned()));
+            self.settings.0.push((keyword, value.to_owned()));
         }
     }
 }
 
-/// The files that an Include names: `~/`, absolute, or beside the configuration; wildcards in the last part.
+/// The files that an Include names: below `~/`, absolute, or in the directory of the configuration, with wildcards in
+/// the last part.
 fn files_like(pattern: &str, base: &Path) -> Vec<PathBuf> {
     let path = match pattern.strip_prefix("~/") {
         Some(rest) => home().join(rest),
@@ -167,11 +150,7 @@ fn files_like(pattern: &str, base: &Path) -> Vec<PathBuf> {
         return Vec::new();
     };
     if !name.contains(['*', '?']) {
-        return if path.exists() {
-            vec![path]
-        } else {
-            Vec::new()
-        };
+        return Vec::from_iter(path.exists().then_some(path));
     }
     let Ok(entries) = std::fs::read_dir(directory) else {
         return Vec::new();

@@ -144,14 +144,14 @@ fn a_configuration_that_ssh_refuses_is_told_in_its_words() {
 #[test]
 fn tokens_of_a_proxy_command_are_filled_in() {
     let login = login("web", Path::new("/none"));
-    let settings = vec![
+    let settings = Settings(vec![
         ("hostname".to_owned(), "10.0.0.7".to_owned()),
         ("user".to_owned(), "deploy".to_owned()),
         (
             "proxycommand".to_owned(),
             "nc -x 100%% %h %p %r %n".to_owned(),
         ),
-    ];
+    ]);
     let resolved = Resolved::from_settings(&settings, &login).unwrap();
     assert_eq!(
         resolved.proxy,

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
-use super::wire;
+use super::key_blob;
 
 /// What a line's marker says of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Known {
             .chain(&self.portless)
             .filter(|line| line.marker == Marker::Plain);
         let mut types: Vec<String> = Vec::new();
-        for name in plain.filter_map(|line| wire::key_type(&line.blob)) {
+        for name in plain.filter_map(|line| key_blob::key_type(&line.blob)) {
             if !types.iter().any(|seen| seen == name) {
                 types.push(name.to_owned());
             }
@@ -170,7 +170,7 @@ fn parse(line: &str) -> Option<(&str, Marker, Vec<u8>)> {
         _ => (Marker::Plain, line),
     };
     let (patterns, key) = line.split_once([' ', '\t'])?;
-    Some((patterns, marker, wire::public_line(key)?))
+    Some((patterns, marker, key_blob::public_line(key)?))
 }
 
 /// Whether a pattern list (or a hashed name) names `name`, which is lower case.
@@ -250,8 +250,8 @@ pub fn field(name: &str, salt: Option<&[u8; 20]>) -> String {
 pub fn append(file: &Path, field: &str, blob: &[u8]) -> io::Result<()> {
     use std::io::{Read, Seek, SeekFrom, Write};
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    let key =
-        wire::public_text(blob).ok_or_else(|| io::Error::other("the server's key has no type"))?;
+    let key = key_blob::public_text(blob)
+        .ok_or_else(|| io::Error::other("the server's key has no type"))?;
     if let Some(directory) = file.parent().filter(|d| !d.as_os_str().is_empty()) {
         std::fs::DirBuilder::new()
             .recursive(true)

@@ -7,7 +7,7 @@ const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH
 const B: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAfuCHKVTjquxvt6CM6tdG4SLp1Btn/nOeHHE5UOzRdf";
 
 fn blob(line: &str) -> Vec<u8> {
-    wire::public_line(line).unwrap()
+    key_blob::public_line(line).unwrap()
 }
 
 /// The verdict on key A for a host in a file of these lines, in one word.

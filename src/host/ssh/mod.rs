@@ -1,73 +1,75 @@
-//! ssh, as a [`crate::host::Host`]: resolve a name, reach it, check that it is the right one, log in, run commands. The rooms
-//! stand in that order; `session` is what remains open afterwards. What a command means is not known here.
+//! ssh, built in, as a [`crate::host::Host`]: resolve a name, connect, check the host key, log in, run commands.
+//! What a command means is not known here.
 //!
-//! libssh2 is used from one thread at a time and, once logged in, never in blocking mode.
+//! libssh2 is used by one thread at a time and, after the login, never in blocking mode.
 
-mod agent; // the ssh agent, with a clock on it
-mod aside; // work that may block, on a thread of its own
-mod auth; // which keys are tried, in which order, and what became of each
+mod agent; // the ssh agent, with a time limit
+mod auth; // login attempts: which keys, in which order, and the result of each
 mod channel; // one command's channel, driven without blocking
-mod config; // what `ssh -G` says of a name
-mod config_file; // the same from ssh_config, where no ssh program is
-mod door; // TCP or a child, handshake, host key: an open connection to the right host
-mod identity; // is it the right host
+mod config; // what the ssh configuration says about a host, through `ssh -G`
+mod config_file; // the same from ssh_config, where there is no ssh program
+mod deadline; // blocking work on a thread of its own, with a time limit
+mod errors; // the messages for every reason not to connect
+mod handshake; // TCP or a child process, handshake, host key: a connection to the right host
+mod host_key; // whether it is the right host
 mod key; // key files and certificates
-mod known_hosts; // the lines that name a host, and what they say of a key
-mod link; // the bytes, counted, and when the far side was last heard
-mod notice; // what a person should hear; how one is asked
-mod outlook; // what a login would use, without connecting
+mod key_blob; // key blobs and fingerprints
+mod known_hosts; // the lines that name a host, and what they say about a key
+mod liveness; // how long a silent connection is trusted
+mod login; // keys first, then what only a user can answer
+mod login_preview; // what a login would use, without connecting
+mod notice; // what happened on the way that is no failure
 mod password; // passwords and the server's questions
-mod proxy; // `ssh -W` and ProxyCommand children
-mod refusal; // the words for every reason not to connect
+mod prompt; // questions to the user at the terminal
+mod proxy; // `ssh -W` and ProxyCommand child processes
+mod pump; // moves and counts the bytes of a connection
 mod session; // commands on an open connection
+mod settings; // keywords and values of an ssh configuration
 mod tokens; // %h, %p and ~
-mod wire; // key blobs and fingerprints
 
 use std::path::PathBuf;
 
-pub use notice::{Ask, NoOne, Notice, Reply, Terminal, terminal};
-pub use outlook::{Agent, Outlook, outlook};
+pub use login_preview::{AgentState, LoginPreview, preview};
+pub use notice::Notice;
+pub use prompt::{Ask, Reply, Terminal, Unattended, terminal};
 pub use session::Ssh;
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 
-/// What to do with a host that nobody knows yet. A changed or revoked key is refused whatever stands here.
+/// What to do when the host key is unknown. A changed or revoked key is always refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     Strict,
-    /// Record its key, and say so.
+    /// Record it, with a notice.
     AcceptNew,
-    /// Ask the person; refuse where there is none.
+    /// Ask the user; refuse without a terminal.
     Ask,
 }
 
-/// Whom to log in to, and how to be sure of it. The person's ssh configuration fills in the rest.
+/// Where to log in, and which host key to expect. The user's ssh configuration fills in what is `None`.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// The login name, when it is not left to the ssh configuration.
     pub user: Option<String>,
     /// A host name, an address, or a name from the ssh configuration.
     pub host: String,
-    /// The port, when it is not left to the ssh configuration.
     pub port: Option<u16>,
-    /// `SHA256:…`, the only host key that will do; known_hosts is not read then.
+    /// `SHA256:…`, the only host key to accept; known_hosts is not read then.
     pub pin: Option<String>,
-    /// What to do with an unknown host.
     pub trust: Trust,
     /// Read instead of the usual configuration files (`ssh -F`).
     pub config_file: Option<PathBuf>,
-    /// The only key that is tried, from this file or from the agent.
+    /// The only key to try, from this file or from the agent.
     pub identity: Option<PathBuf>,
     /// Read, and written, instead of the usual known_hosts files.
     pub known_hosts: Option<PathBuf>,
 }
 
-/// Connects and logs in. Takes 6 round trips, one more for each key that the server does not take.
+/// Connects and logs in. Takes 6 round trips, one more for each key that the server refuses.
 ///
 /// # Errors
-/// With [`crate::failure::Exit::Unreachable`] when the host cannot be reached, identified or logged in to, with
-/// `Usage` when a name is not valid, with `Untouched` when the person stopped it.
+/// [`crate::failure::Exit::Unreachable`] when the host cannot be reached, identified or logged in to,
+/// `Usage` when a name is not valid, `Untouched` when the user cancelled.
 pub fn connect(
     login: &Login,
     interrupts: &Interrupts,
@@ -75,15 +77,15 @@ pub fn connect(
     notice: &mut dyn FnMut(Notice),
 ) -> Result<Ssh, Failure> {
     let to = config::resolve(login, interrupts, notice)?;
-    let identity = identity::Identity::expected(&to, login)?;
-    let mut door = door::Door {
+    let host_key = host_key::HostKeyCheck::new(&to, login)?;
+    let mut connector = handshake::Connector {
         login,
         to,
-        identity,
+        host_key,
         interrupts,
         passed: None,
     };
-    let open = door.open(ask, notice)?;
-    let open = auth::log_in(&mut door, open, ask, notice)?;
+    let open = connector.open(ask, notice)?;
+    let open = login::log_in(&mut connector, open, ask, notice)?;
     Ok(Ssh::new(open, interrupts.clone()))
 }

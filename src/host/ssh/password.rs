@@ -1,72 +1,72 @@
-//! Passwords and the server's own questions, only where a person answers. Nothing is kept.
+//! Passwords and the server's own questions, where a user can answer. Nothing is kept.
 
 use std::time::Duration;
 
 use ssh2::{KeyboardInteractivePrompt, Prompt};
 
-use super::aside::backstop;
 use super::auth::{Attempts, Outcome};
-use super::{Ask, Reply, refusal};
+use super::deadline::{backstop, interrupted};
+use super::{Ask, Reply};
 use crate::failure::Failure;
 use crate::text::shown;
 
 /// For the server, which may wait for a second factor.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// Wrong answers that are forgiven, as in OpenSSH.
+/// Tries, as in OpenSSH.
 const ROUNDS: usize = 3;
 
-/// Tries what the server accepts of `keyboard-interactive` and `password`; false when that is nothing, or wrong.
+/// Tries `keyboard-interactive` and `password` as far as the server accepts them; false when neither succeeds.
 ///
 /// # Errors
-/// When the person leaves.
-pub(super) fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Failure> {
+/// When the user cancels.
+pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Failure> {
     let accepts = |method: &str| methods.split(',').any(|m| m == method);
     if accepts("keyboard-interactive") {
         for _ in 0..ROUNDS {
-            let mut person = Person {
+            let mut questions = Questions {
                 ask: attempts.ask,
-                label: attempts.door.to.label(),
+                label: attempts.connector.to.label(),
                 missed: None,
             };
-            let session = &attempts.open.session;
+            let session = &attempts.connection.session;
             session.set_timeout(backstop(ANSWER));
-            // On this thread: the prompts belong to the person here.
-            let inside = session
-                .userauth_keyboard_interactive(&attempts.door.to.user, &mut person)
+            // On this thread: the prompts need the terminal.
+            let logged_in = session
+                .userauth_keyboard_interactive(&attempts.connector.to.user, &mut questions)
                 .is_ok();
-            let missed = person.missed;
-            if missed == Some(Missed::Left) {
-                return Err(refusal::interrupted());
+            let missed = questions.missed;
+            if missed == Some(Missed::Cancelled) {
+                return Err(interrupted());
             }
-            if inside {
+            if logged_in {
                 return Ok(true);
             }
-            attempts.alone |= missed.is_some();
-            if missed.is_some() || attempts.open.link.closes_within(Duration::ZERO) {
+            attempts.no_terminal |= missed.is_some();
+            if missed.is_some() || attempts.connection.pump.closes_within(Duration::ZERO) {
                 break;
             }
         }
         attempts
             .tried
-            .push("keyboard-interactive: not answered, or refused".into());
+            .push("keyboard-interactive: no answer, or a wrong one".into());
     }
-    if accepts("password") && !attempts.alone {
+    if accepts("password") && !attempts.no_terminal {
         for _ in 0..ROUNDS {
-            let prompt = format!("Password for {}: ", attempts.door.to.label());
-            let password = match attempts.ask.password(&prompt) {
+            let prompt = format!("Password for {}: ", attempts.connector.to.label());
+            let password = match attempts.ask.secret(&prompt) {
                 Reply::Given(password) => password,
-                Reply::Left => return Err(refusal::interrupted()),
-                Reply::Nobody => {
-                    attempts.alone = true;
+                Reply::Cancelled => return Err(interrupted()),
+                Reply::NoTerminal => {
+                    attempts.no_terminal = true;
                     break;
                 }
             };
-            let user = attempts.door.to.user.clone();
+            let user = attempts.connector.to.user.clone();
             match attempts.attempt(ANSWER, move |session| {
                 session.userauth_password(&user, &password)
             })? {
-                Outcome::In => return Ok(true),
+                Outcome::LoggedIn => return Ok(true),
                 Outcome::Refused | Outcome::Unused(_) => {}
                 Outcome::Ended(why) => {
                     attempts.tried.push(format!("password: {why}"));
@@ -74,26 +74,28 @@ pub(super) fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<b
                 }
             }
         }
-        attempts.tried.push("password: refused or not given".into());
+        attempts
+            .tried
+            .push("password: refused, or not entered".into());
     }
     Ok(false)
 }
 
-/// Why a question of the server's has no answer.
+/// Why a question has no answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missed {
-    Left,
-    Nobody,
+    Cancelled,
+    NoTerminal,
 }
 
-/// Hands the server's questions to the person.
-struct Person<'a> {
+/// Passes the server's questions to the user.
+struct Questions<'a> {
     ask: &'a mut dyn Ask,
     label: String,
     missed: Option<Missed>,
 }
 
-impl KeyboardInteractivePrompt for Person<'_> {
+impl KeyboardInteractivePrompt for Questions<'_> {
     fn prompt(&mut self, _: &str, instructions: &str, prompts: &[Prompt<'_>]) -> Vec<String> {
         let mut answers = Vec::new();
         for prompt in prompts {
@@ -107,19 +109,19 @@ impl KeyboardInteractivePrompt for Person<'_> {
                 self.label,
                 shown(prompt.text.trim().as_bytes())
             );
-            // Whoever left is not asked the next one.
+            // After Ctrl-C the next question is not asked.
             let reply = match self.missed {
-                None => self.ask.password(&text),
-                Some(_) => Reply::Nobody,
+                None => self.ask.secret(&text),
+                Some(_) => Reply::NoTerminal,
             };
             let answer = match reply {
                 Reply::Given(answer) => answer,
-                Reply::Left => {
-                    self.missed = Some(Missed::Left);
+                Reply::Cancelled => {
+                    self.missed = Some(Missed::Cancelled);
                     String::new()
                 }
-                Reply::Nobody => {
-                    self.missed = self.missed.or(Some(Missed::Nobody));
+                Reply::NoTerminal => {
+                    self.missed = self.missed.or(Some(Missed::NoTerminal));
                     String::new()
                 }
             };

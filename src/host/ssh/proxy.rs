@@ -1,5 +1,6 @@
-//! The way through a jump host or a ProxyCommand: a child whose stdin and stdout are one socket, in a process
-//! group of its own, so that Ctrl-C in the terminal does not cut the line before the host was told.
+//! Connections through a jump host or a ProxyCommand: a child process whose stdin and stdout are one socket. It has a
+//! process group of its own, so that Ctrl-C in the terminal does not cut the connection before the host is asked to
+//! stop.
 
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -13,10 +14,10 @@ use std::time::Duration;
 
 use crate::text::shown;
 
-/// How much of the child's last words is kept, in bytes.
+/// How much of the end of the child's stderr is kept, in bytes.
 const KEPT: usize = 4096;
 
-/// The child. It is killed, with its group, and waited for when this is dropped.
+/// The child. It is killed with its group, and waited for, when this is dropped.
 pub struct Proxied {
     child: Child,
     heard: Arc<Mutex<Vec<u8>>>,
@@ -24,8 +25,8 @@ pub struct Proxied {
     finished: Receiver<()>,
 }
 
-/// `ssh -W` through a ProxyJump list (`[user@]host[:port]`, commas between), as OpenSSH itself does it: the last one is
-/// the program's host, those before it are its own jumps.
+/// `ssh -W` through a ProxyJump list (`[user@]host[:port]`, separated by commas), as OpenSSH itself does it: the last
+/// one is the host for that ssh, those before it are its own jumps.
 pub fn jump(list: &str, config: Option<&Path>, host: &str, port: u16) -> Command {
     let (before, last) = match list.rsplit_once(',') {
         Some((before, last)) => (Some(before), last),
@@ -35,7 +36,7 @@ pub fn jump(list: &str, config: Option<&Path>, host: &str, port: u16) -> Command
     if let Some(file) = config {
         command.arg("-F").arg(file);
     }
-    // The child has no terminal that it may read from, and must not become a shared master that we then kill.
+    // The child must not read from the terminal, nor become a shared master, as it is killed at the end.
     command.args([
         "-o",
         "BatchMode=yes",
@@ -76,7 +77,7 @@ pub fn jump(list: &str, config: Option<&Path>, host: &str, port: u16) -> Command
     command
 }
 
-/// A ProxyCommand of the person's own configuration: theirs to write, run as OpenSSH runs it.
+/// A ProxyCommand of the user's own configuration, run as OpenSSH runs it.
 pub fn shell(line: &str) -> Command {
     let shell = std::env::var_os("SHELL")
         .filter(|s| !s.is_empty())
@@ -86,7 +87,7 @@ pub fn shell(line: &str) -> Command {
     command
 }
 
-/// Starts the child; gives it and the socket that reaches the host through it.
+/// Starts the child; gives it and the socket that is connected through it.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -114,7 +115,7 @@ pub fn start(mut command: Command) -> io::Result<(Proxied, OwnedFd)> {
     ))
 }
 
-/// Keeps the end of what the child says; lets go of `_finished` when there is no more.
+/// Keeps the end of the child's stderr; drops `_finished` at its end.
 fn listen(mut stderr: impl Read, heard: &Mutex<Vec<u8>>, _finished: Sender<()>) {
     let mut bytes = [0u8; 1024];
     while let Ok(n) = stderr.read(&mut bytes) {
@@ -130,10 +131,10 @@ fn listen(mut stderr: impl Read, heard: &Mutex<Vec<u8>>, _finished: Sender<()>) 
 }
 
 impl Proxied {
-    /// Ends the child and gives its last lines, safe to show.
-    pub fn words(&mut self) -> Vec<String> {
+    /// Ends the child and gives the last lines of its stderr, safe to show.
+    pub fn messages(&mut self) -> Vec<String> {
         self.end();
-        // A grandchild that left the group may hold the pipe for ever: it is not waited for.
+        // A grandchild that left the group may hold the pipe open forever: it is not waited for.
         let _ = self.finished.recv_timeout(Duration::from_millis(500));
         let heard = self
             .heard
@@ -154,7 +155,7 @@ impl Proxied {
     }
 
     fn end(&mut self) {
-        // Not yet waited for, so the pid, which names the group too, is still ours.
+        // Not yet waited for, so the pid, which is the group's number too, is not reused.
         if let (Ok(None), Ok(pid)) = (self.child.try_wait(), i32::try_from(self.child.id())) {
             if let Some(group) = rustix::process::Pid::from_raw(pid) {
                 let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
@@ -218,6 +219,6 @@ mod tests {
         proxied.end();
         // The socket ends when the last holder of it has gone.
         assert_eq!(socket.read(&mut [0u8; 1]).unwrap(), 0);
-        assert_eq!(proxied.words(), ["sorry"]);
+        assert_eq!(proxied.messages(), ["sorry"]);
     }
 }

@@ -1,21 +1,20 @@
-//! The tokens of ssh_config(5) and the person's own place, filled into paths and commands. Text in, text out.
+//! The tokens of ssh_config(5), `~` and the local user, filled into paths and commands. Text in, text out.
 
 use std::path::{Path, PathBuf};
 
-/// What `%h`, `%p` and the other tokens stand for (ssh_config(5), TOKENS).
+/// The values of `%h`, `%p` and the other tokens (ssh_config(5), TOKENS).
 pub struct Tokens<'a> {
-    /// `%h`: what is connected to.
+    /// `%h`: the name or address to connect to.
     pub host_name: &'a str,
-    /// `%n`: what the person wrote.
+    /// `%n`: the name as the user wrote it.
     pub alias: &'a str,
-    /// `%r`: who logs in.
+    /// `%r`: the login name.
     pub user: &'a str,
     /// `%p`.
     pub port: u16,
 }
 
 impl Tokens<'_> {
-    /// The text with its tokens filled in.
     pub fn expand(&self, text: &str) -> String {
         let mut out = String::new();
         let mut chars = text.chars();
@@ -33,7 +32,7 @@ impl Tokens<'_> {
                 Some('u') => out.push_str(&local_user().unwrap_or_default()),
                 Some('d') => out.push_str(&home().to_string_lossy()),
                 Some('i') => out.push_str(&rustix::process::getuid().as_raw().to_string()),
-                // Tokens that we do not know stay as they are: the error then names the file as it was written.
+                // Unknown tokens stay as they are: the error then names the file as it was written.
                 Some(other) => out.extend(['%', other]),
                 None => out.push('%'),
             }
@@ -51,7 +50,7 @@ impl Tokens<'_> {
     }
 }
 
-/// The name of the person at this machine.
+/// The local user's name.
 pub fn local_user() -> Option<String> {
     ["USER", "LOGNAME"]
         .iter()
@@ -59,7 +58,7 @@ pub fn local_user() -> Option<String> {
         .filter(|name| !name.is_empty())
 }
 
-/// The person's home directory; `/` when there is none, where no ssh file will be found.
+/// The local user's home directory; `/`, which has no ssh files, when there is none.
 pub fn home() -> PathBuf {
     std::env::home_dir()
         .filter(|d| !d.as_os_str().is_empty())

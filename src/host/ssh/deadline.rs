@@ -1,5 +1,5 @@
-//! Work that may block, done on a thread of its own while we stay awake for interrupts and the clock. It is how a
-//! dead agent or a silent server never hangs us. What is late is left behind, with everything that it owns.
+//! Work that may block, on a thread of its own, with a time limit and an eye on Ctrl-C: a dead agent or a silent server
+//! never hangs shipit. A thread that is late is abandoned, with everything it owns.
 
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -9,24 +9,29 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Wish};
 
 /// Why there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
-    /// It took longer than it may.
     Late,
-    /// The person asked to stop.
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 
-/// libssh2's own limit for work that may take `limit` here, in milliseconds: later, so that ours is the one that is told,
-/// and the thread that was left behind ends soon after.
+/// The failure for [`Stopped::Interrupted`] while connecting: nothing has run on the connection yet.
+pub fn interrupted() -> Failure {
+    Failure::new(Exit::Untouched, "stopped while connecting").why("stopped on request")
+}
+
+/// libssh2's own limit for work that may take `limit` here, in milliseconds: a little longer, so that this limit is the
+/// one reported, and an abandoned thread ends soon after.
 pub fn backstop(limit: Duration) -> u32 {
     u32::try_from((limit + Duration::from_secs(2)).as_millis()).unwrap_or(u32::MAX)
 }
 
-/// A time as poll takes it, never negative.
+/// A duration for `poll`.
 pub fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
@@ -34,25 +39,25 @@ pub fn timespec(duration: Duration) -> Timespec {
     }
 }
 
-/// Runs `work` beside; gives its result, unless it is late or the person asks to stop.
+/// Runs `work` on another thread and gives its result.
 ///
 /// # Errors
-/// [`Stopped`]; the work may still run, so what it holds must not be used again.
-pub fn aside<T: Send + 'static>(
+/// [`Stopped`]; the work may still run, so what it uses must not be used again.
+pub fn with_deadline<T: Send + 'static>(
     interrupts: &Interrupts,
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Stopped> {
     let known = interrupts.known();
     let (sender, result) = channel();
-    // The end of this stream is the wake-up: it closes when the thread lets go of it, whatever became of the work.
+    // The end of this stream wakes us: it closes when the thread drops it, even after a panic.
     let Ok((mut ours, theirs)) = UnixStream::pair() else {
         return Err(Stopped::Late);
     };
     let started = std::thread::Builder::new()
-        .name("ssh aside".into())
+        .name("ssh deadline".into())
         .spawn(move || {
-            // It is received by nobody when we are late.
+            // Nobody receives it when it is late.
             let _ = sender.send(work());
             drop(theirs);
         });
@@ -87,13 +92,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_blocks_for_ever_is_left_behind() {
+    fn work_that_blocks_forever_is_abandoned() {
         let interrupts = Interrupts::never().unwrap();
         let (_keep, mut blocked) = UnixStream::pair().unwrap();
-        let late = aside(&interrupts, Duration::from_millis(50), move || {
+        let late = with_deadline(&interrupts, Duration::from_millis(50), move || {
             blocked.read(&mut [0u8; 1]).is_ok()
         });
         assert_eq!(late, Err(Stopped::Late));
-        assert_eq!(aside(&interrupts, Duration::from_secs(60), || 7), Ok(7));
+        assert_eq!(
+            with_deadline(&interrupts, Duration::from_secs(60), || 7),
+            Ok(7)
+        );
     }
 }

@@ -1,15 +1,15 @@
-//! From a resolved name to a connection whose host is known to be the right one. Nothing secret has been sent yet
-//! when it is handed on: `auth` takes it from there.
+//! From a resolved name to a connection whose host key was checked. Nothing secret has been sent by then: the login
+//! comes after.
 
 use std::time::Duration;
 
 use ssh2::{MethodType, Session};
 
-use super::aside::{Stopped, aside, backstop};
 use super::config::{Proxy, Resolved};
-use super::identity::Identity;
-use super::link::{self, Link};
-use super::{Ask, Login, Notice, proxy, refusal, wire};
+use super::deadline::{Stopped, backstop, interrupted, with_deadline};
+use super::host_key::HostKeyCheck;
+use super::pump::{self, Pump};
+use super::{Ask, Login, Notice, errors, key_blob, proxy};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 
@@ -19,134 +19,126 @@ const HANDSHAKE: Duration = Duration::from_secs(15);
 /// For the resolver and all addresses together.
 const REACH: Duration = Duration::from_secs(60);
 
-/// A connection to a host that showed the right key.
-pub struct Open {
+/// A connection to a host that has the right key.
+pub struct Connection {
     /// libssh2's session, blocking, not logged in.
     pub session: Session,
-    /// The bytes below it.
-    pub link: Link,
+    pub pump: Pump,
 }
 
-/// Opens connections to one host, again where a login needs several.
-pub struct Door<'a> {
+/// Opens connections to one host: a login may need several.
+pub struct Connector<'a> {
     pub login: &'a Login,
     pub to: Resolved,
-    /// What the host must show.
-    pub identity: Identity,
+    pub host_key: HostKeyCheck,
     pub interrupts: &'a Interrupts,
-    /// The key that passed the check before: the person is asked once.
+    /// The key that passed the check before: the user is asked once.
     pub passed: Option<Vec<u8>>,
 }
 
-impl Door<'_> {
+impl Connector<'_> {
     /// Connects, shakes hands, checks the host key.
     ///
     /// # Errors
-    /// With everything that a person needs to mend it.
+    /// Why there is no connection, or why the host is not trusted.
     pub fn open(
         &mut self,
         ask: &mut dyn Ask,
         notice: &mut dyn FnMut(Notice),
-    ) -> Result<Open, Failure> {
-        let mut shown: Vec<Vec<u8>> = Vec::new();
+    ) -> Result<Connection, Failure> {
+        let mut offered: Vec<Vec<u8>> = Vec::new();
         loop {
-            let seen: Vec<String> = shown
+            let tried: Vec<&str> = offered
                 .iter()
-                .filter_map(|b| wire::key_type(b))
-                .map(str::to_owned)
+                .filter_map(|blob| key_blob::key_type(blob))
                 .collect();
-            let algorithms = self.identity.algorithms(&self.to, &seen);
-            let opened = if algorithms.is_empty() {
-                None
-            } else {
-                Some(self.shake(&algorithms))
-            };
+            let algorithms = self.host_key.algorithms(&self.to, &tried);
+            let opened = (!algorithms.is_empty()).then(|| self.shake_hands(&algorithms));
             let open = match (opened, &self.login.pin) {
                 (Some(Ok(open)), _) => open,
-                // A pin may be of another key of the host, so all of them are looked at; now there are no more.
-                (None | Some(Err(_)), Some(pin)) if !shown.is_empty() => {
-                    let blobs: Vec<&[u8]> = shown.iter().map(Vec::as_slice).collect();
-                    return Err(refusal::unpinned(&self.to, pin, &blobs));
+                // A pin may be of another key of the host, so all of them are tried; now there are no more.
+                (None | Some(Err(_)), Some(pin)) if !offered.is_empty() => {
+                    return Err(errors::unpinned(&self.to, pin, &offered));
                 }
                 (Some(Err(failure)), _) => return Err(failure),
                 (None, _) => {
-                    return Err(refusal::unconnected(
+                    return Err(errors::unconnected(
                         &self.to,
                         vec![
-                            "HostKeyAlgorithms leaves no host key algorithm that shipit can use"
+                            "HostKeyAlgorithms allows no host key algorithm that shipit supports"
                                 .into(),
                         ],
                     ));
                 }
             };
             let Some(blob) = open.session.host_key().map(|(blob, _)| blob.to_vec()) else {
-                return Err(refusal::unconnected(
+                return Err(errors::unconnected(
                     &self.to,
-                    vec!["the server showed no host key".into()],
+                    vec!["the server sent no host key".into()],
                 ));
             };
             if self.passed.as_ref() == Some(&blob) {
                 return Ok(open);
             }
             match self
-                .identity
+                .host_key
                 .check(&blob, &self.to, self.login, ask, notice)
             {
                 Ok(()) => {
                     self.passed = Some(blob);
                     return Ok(open);
                 }
-                Err(_) if self.login.pin.is_some() => shown.push(blob),
+                Err(_) if self.login.pin.is_some() => offered.push(blob),
                 Err(failure) => return Err(failure),
             }
         }
     }
 
     /// One connection, up to the end of the key exchange.
-    fn shake(&self, algorithms: &[&str]) -> Result<Open, Failure> {
-        let mut link = self.reach()?;
+    fn shake_hands(&self, algorithms: &[&str]) -> Result<Connection, Failure> {
+        let mut pump = self.reach()?;
         let session =
-            prepared(&link, algorithms).map_err(|why| refusal::unconnected(&self.to, vec![why]))?;
-        let shaken = aside(self.interrupts, HANDSHAKE, {
+            prepared(&pump, algorithms).map_err(|why| errors::unconnected(&self.to, vec![why]))?;
+        let shaken = with_deadline(self.interrupts, HANDSHAKE, {
             let mut session = session.clone();
             move || session.handshake()
         });
         let why = match shaken {
             Ok(Ok(())) => {
                 session.set_timeout(0);
-                return Ok(Open { session, link });
+                return Ok(Connection { session, pump });
             }
             Ok(Err(e)) => format!("the SSH handshake failed: {}", e.message()),
             Err(Stopped::Interrupted) => {
-                link.shut();
-                return Err(refusal::interrupted());
+                pump.shut();
+                return Err(interrupted());
             }
             Err(Stopped::Late) => {
-                link.shut();
+                pump.shut();
                 format!("no SSH handshake within {} s", HANDSHAKE.as_secs())
             }
         };
         let mut why = vec![why];
-        why.extend(link.child_words());
-        Err(refusal::unconnected(&self.to, why))
+        why.extend(pump.child_messages());
+        Err(errors::unconnected(&self.to, why))
     }
 
-    /// The bytes: TCP, or a child.
-    fn reach(&self) -> Result<Link, Failure> {
+    /// Opens a TCP connection, or starts the child that carries it.
+    fn reach(&self) -> Result<Pump, Failure> {
         let to = &self.to;
         let far = match &to.proxy {
             Proxy::Direct => {
                 let (host, port, family, limit) =
                     (to.host_name.clone(), to.port, to.family, to.connect_timeout);
-                match aside(self.interrupts, REACH, move || {
-                    link::tcp(&host, port, family, limit)
+                match with_deadline(self.interrupts, REACH, move || {
+                    pump::tcp(&host, port, family, limit)
                 }) {
                     Ok(Ok(socket)) => Ok((None, socket)),
-                    Ok(Err(why)) => return Err(refusal::unconnected(to, why)),
-                    Err(Stopped::Interrupted) => return Err(refusal::interrupted()),
+                    Ok(Err(why)) => return Err(errors::unconnected(to, why)),
+                    Err(Stopped::Interrupted) => return Err(interrupted()),
                     Err(Stopped::Late) => {
                         let why = format!("no connection within {} s", REACH.as_secs());
-                        return Err(refusal::unconnected(to, vec![why]));
+                        return Err(errors::unconnected(to, vec![why]));
                     }
                 }
             }
@@ -163,29 +155,27 @@ impl Door<'_> {
                 proxy::start(proxy::shell(line)).map(|(child, socket)| (Some(child), socket))
             }
         };
-        far.and_then(|(child, socket)| Link::over(socket, child))
-            .map_err(|e| {
-                refusal::unconnected(to, vec![format!("cannot start the connection: {e}")])
-            })
+        far.and_then(|(child, socket)| Pump::start(socket, child))
+            .map_err(|e| errors::unconnected(to, vec![format!("cannot start the connection: {e}")]))
     }
 }
 
-/// A session with our preferences on the link's socket. Blocking, because it is used aside.
-fn prepared(link: &Link, algorithms: &[&str]) -> Result<Session, String> {
-    let words = |e: ssh2::Error| e.message().to_owned();
-    let mut session = Session::new().map_err(words)?;
-    session.set_tcp_stream(link.socket().map_err(|e| e.to_string())?);
+/// A session with our preferences on the pump's socket; blocking, because the handshake has a thread of its own.
+fn prepared(pump: &Pump, algorithms: &[&str]) -> Result<Session, String> {
+    let message = |e: ssh2::Error| e.message().to_owned();
+    let mut session = Session::new().map_err(message)?;
+    session.set_tcp_stream(pump.socket().map_err(|e| e.to_string())?);
     session.set_timeout(backstop(HANDSHAKE));
     session
         .method_pref(MethodType::HostKey, &algorithms.join(","))
-        .map_err(words)?;
+        .map_err(message)?;
     for direction in [MethodType::CryptCs, MethodType::CryptSc] {
-        session.method_pref(direction, ciphers()).map_err(words)?;
+        session.method_pref(direction, ciphers()).map_err(message)?;
     }
     Ok(session)
 }
 
-/// AES-GCM first where the processor has AES (measured 370 MB/s against 285 for chacha20), else chacha20.
+/// AES-GCM first where the processor has AES (measured: 370 MB/s, chacha20 285), else chacha20.
 fn ciphers() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     let aes = std::arch::is_x86_feature_detected!("aes");

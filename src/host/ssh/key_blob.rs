@@ -1,5 +1,5 @@
-//! The few words of the SSH wire format that we read ourselves: strings, key blobs, fingerprints (RFC 4251 §5,
-//! RFC 4253 §6.6). Bytes in, values out; no IO.
+//! The parts of the SSH wire format that are read here: strings, key blobs, fingerprints (RFC 4251 §5, RFC 4253 §6.6).
+//! Bytes in, values out; no IO.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -13,7 +13,7 @@ pub fn string<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(string)
 }
 
-/// The type that a public key blob names itself (`ssh-ed25519`, …); `None` when it is no key blob.
+/// The type of a public key blob (`ssh-ed25519`, …); `None` when it is not a key blob.
 pub fn key_type(mut blob: &[u8]) -> Option<&str> {
     std::str::from_utf8(string(&mut blob)?)
         .ok()
@@ -38,7 +38,7 @@ pub fn short_type(blob: &[u8]) -> &'static str {
     }
 }
 
-/// Reads `type base64 [comment]`, as in a `.pub` file; the type must be the one inside the blob.
+/// Reads `type base64 [comment]`, as in a `.pub` file; the type must match the one in the blob.
 pub fn public_line(line: &str) -> Option<Vec<u8>> {
     let mut words = line.split_ascii_whitespace();
     let name = words.next()?;

@@ -1,7 +1,7 @@
-//! The bytes between us and sshd: a TCP connection or a child (`ssh -W`, a ProxyCommand), behind a socket pair
-//! that one thread pumps. The pump counts, and knows when the far side was last heard; it reads nothing of SSH.
+//! Moves the bytes between libssh2 and the server, over TCP or a child (`ssh -W`, a ProxyCommand): a socket pair and one
+//! thread. Counts them and keeps the time of the last sign of life; knows nothing of SSH.
 //!
-//! libssh2 hides what it receives, and needs a socket: with the pump, a silent line is seen through any proxy.
+//! libssh2 hides what it receives, and needs a socket: with the pump, silence is noticed through any proxy.
 
 use std::io;
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
@@ -14,18 +14,18 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 
-use super::aside::timespec;
 use super::config::Family;
+use super::deadline::timespec;
 use super::proxy::Proxied;
 
 /// One direction's buffer. Larger ones measured no faster.
 const BUFFER: usize = 256 * 1024;
 
-/// How long what is left may take to go out once we have left.
+/// For the remaining bytes to be sent after the end.
 const LINGER: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-struct Seen {
+struct Counters {
     sent: AtomicU64,
     received: AtomicU64,
     /// Milliseconds from `began` to the last sign of life.
@@ -34,45 +34,47 @@ struct Seen {
     began: Instant,
 }
 
-impl Seen {
-    fn lives(&self) {
+impl Counters {
+    fn mark_alive(&self) {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.alive.store(now, Ordering::Relaxed);
     }
 }
 
-/// Our end of the line. Dropping it ends the connection and the child, without waiting for either.
-pub struct Link {
+/// libssh2's end of the connection. Dropping it ends the connection and the child, without waiting for either.
+pub struct Pump {
     near: UnixStream,
-    seen: Arc<Seen>,
+    counters: Arc<Counters>,
     child: Option<Proxied>,
 }
 
-impl Link {
-    /// Starts pumping between a fresh socket pair and the far side.
-    ///
+impl Pump {
     /// # Errors
-    /// When no socket pair or thread can be had.
-    pub fn over(far: OwnedFd, child: Option<Proxied>) -> io::Result<Self> {
+    /// When no socket pair or thread can be created.
+    pub fn start(far: OwnedFd, child: Option<Proxied>) -> io::Result<Self> {
         let (near, inner) = UnixStream::pair()?;
         near.set_nonblocking(true)?;
         inner.set_nonblocking(true)?;
         rustix::io::ioctl_fionbio(&far, true)?;
-        let seen = Arc::new(Seen {
+        let counters = Arc::new(Counters {
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             alive: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             began: Instant::now(),
         });
-        let watched = Arc::clone(&seen);
+        let counted = Arc::clone(&counters);
         std::thread::Builder::new()
-            .name("ssh link".into())
-            .spawn(move || pump(&inner, &far, &watched))?;
-        Ok(Self { near, seen, child })
+            .name("ssh pump".into())
+            .spawn(move || pump(&inner, &far, &counted))?;
+        Ok(Self {
+            near,
+            counters,
+            child,
+        })
     }
 
-    /// The socket for libssh2, which takes it as its own.
+    /// The socket for libssh2, which owns it.
     ///
     /// # Errors
     /// When there are no more descriptors.
@@ -84,58 +86,60 @@ impl Link {
         self.near.as_fd()
     }
 
-    /// Whether a small packet goes out whole now. libssh2 keeps some packets on its stack and cannot finish
-    /// them later, so nothing is sent before this is true.
+    /// Whether a small packet can be sent whole now. libssh2 keeps some packets on its stack and cannot finish them
+    /// later, so nothing is sent before this is true.
     pub fn roomy(&self) -> bool {
         let mut fds = [PollFd::from_borrowed_fd(self.near.as_fd(), PollFlags::OUT)];
         matches!(poll(&mut fds, Some(&timespec(Duration::ZERO))), Ok(n) if n > 0)
     }
 
-    /// Bytes that crossed the line: sent, received.
+    /// Bytes sent and received.
     pub fn traffic(&self) -> (u64, u64) {
         (
-            self.seen.sent.load(Ordering::Relaxed),
-            self.seen.received.load(Ordering::Relaxed),
+            self.counters.sent.load(Ordering::Relaxed),
+            self.counters.received.load(Ordering::Relaxed),
         )
     }
 
-    /// When the far side last showed a sign of life: bytes from it, or room for ours where there was none.
+    /// The last sign of life of the far side: bytes from it, or room for ours where there was none.
     pub fn alive(&self) -> Instant {
-        self.seen.began + Duration::from_millis(self.seen.alive.load(Ordering::Relaxed))
+        self.counters.began + Duration::from_millis(self.counters.alive.load(Ordering::Relaxed))
     }
 
-    /// The far side has closed.
     pub fn closed(&self) -> bool {
-        self.seen.closed.load(Ordering::Acquire)
+        self.counters.closed.load(Ordering::Acquire)
     }
 
-    /// Whether the far side closes within this time. libssh2 has read what came before, so what makes our end
-    /// readable is the end.
+    /// Whether the far side closes within this time. libssh2 has read everything that came before, so only the end makes
+    /// our side readable.
     pub fn closes_within(&self, limit: Duration) -> bool {
         let mut fds = [PollFd::from_borrowed_fd(self.near.as_fd(), PollFlags::IN)];
         let _ = poll(&mut fds, Some(&timespec(limit)));
         self.closed()
     }
 
-    /// Ends the connection now; whatever waits on it wakes up with an error.
+    /// Ends the connection now; every wait on it fails.
     pub fn shut(&self) {
-        // It may be closed already, which is what we want.
+        // It may be closed already.
         let _ = self.near.shutdown(Shutdown::Both);
     }
 
-    /// The last lines that the child wrote to its stderr.
-    pub fn child_words(&mut self) -> Vec<String> {
-        self.child.as_mut().map(Proxied::words).unwrap_or_default()
+    /// The last lines of the child's stderr.
+    pub fn child_messages(&mut self) -> Vec<String> {
+        self.child
+            .as_mut()
+            .map(Proxied::messages)
+            .unwrap_or_default()
     }
 }
 
-impl Drop for Link {
+impl Drop for Pump {
     fn drop(&mut self) {
         self.shut();
     }
 }
 
-/// One direction on its way.
+/// One direction: bytes read and not yet written.
 struct Flow {
     bytes: Vec<u8>,
     from: usize,
@@ -153,7 +157,7 @@ impl Flow {
     fn empty(&self) -> bool {
         self.from == self.to
     }
-    /// Takes what there is; `false` at the end of the stream or on an error.
+    /// Reads once; fails at the end of the stream, too.
     fn fill(&mut self, fd: BorrowedFd<'_>) -> Result<usize, ()> {
         match recv(fd, &mut self.bytes[..], RecvFlags::empty()) {
             Ok((0, _)) => Err(()),
@@ -165,7 +169,7 @@ impl Flow {
             Err(_) => Err(()),
         }
     }
-    /// Gives what goes; `Ok(0)` when there is no room.
+    /// Writes once; `Ok(0)` when there is no room.
     fn give(&mut self, fd: BorrowedFd<'_>) -> Result<usize, ()> {
         match send(fd, &self.bytes[self.from..self.to], SendFlags::NOSIGNAL) {
             Ok(n) => {
@@ -178,8 +182,8 @@ impl Flow {
     }
 }
 
-/// Moves bytes both ways until one side ends; then what is left, and both ends close with the descriptors.
-fn pump(near: &UnixStream, far: &OwnedFd, seen: &Seen) {
+/// Moves bytes both ways until one side ends, then the rest to the other side. Both close with the descriptors.
+fn pump(near: &UnixStream, far: &OwnedFd, counters: &Counters) {
     let (mut out, mut back) = (Flow::new(), Flow::new());
     let mut full = false; // the far side had no room for ours
     let ended_by_us = loop {
@@ -201,8 +205,8 @@ fn pump(near: &UnixStream, far: &OwnedFd, seen: &Seen) {
         if back.empty() && far_ready {
             match back.fill(far.as_fd()) {
                 Ok(n) if n > 0 => {
-                    seen.received.fetch_add(n as u64, Ordering::Relaxed);
-                    seen.lives();
+                    counters.received.fetch_add(n as u64, Ordering::Relaxed);
+                    counters.mark_alive();
                 }
                 Ok(_) => {}
                 Err(()) => break false,
@@ -212,9 +216,9 @@ fn pump(near: &UnixStream, far: &OwnedFd, seen: &Seen) {
             match out.give(far.as_fd()) {
                 Ok(0) => full = true,
                 Ok(n) => {
-                    seen.sent.fetch_add(n as u64, Ordering::Relaxed);
+                    counters.sent.fetch_add(n as u64, Ordering::Relaxed);
                     if full {
-                        seen.lives();
+                        counters.mark_alive();
                     }
                     full = !out.empty();
                 }
@@ -225,7 +229,7 @@ fn pump(near: &UnixStream, far: &OwnedFd, seen: &Seen) {
             break true;
         }
     };
-    seen.closed.store(true, Ordering::Release);
+    counters.closed.store(true, Ordering::Release);
     let (mut rest, to) = if ended_by_us {
         (out, far.as_fd())
     } else {
@@ -238,7 +242,7 @@ fn pump(near: &UnixStream, far: &OwnedFd, seen: &Seen) {
     }
 }
 
-/// Read where the buffer is empty, write where the other one is not.
+/// Read if the buffer for it is empty, write if the other one is not.
 fn wanted(read: &Flow, write: &Flow) -> PollFlags {
     let read = if read.empty() {
         PollFlags::IN
@@ -252,10 +256,10 @@ fn wanted(read: &Flow, write: &Flow) -> PollFlags {
     }
 }
 
-/// Connects to the first address that answers, each with the same limit.
+/// Connects to the first address that accepts, each with the same limit.
 ///
 /// # Errors
-/// One line for each address that was tried, or the resolver's words.
+/// One line for each address that was tried, or the resolver's message.
 pub fn tcp(host: &str, port: u16, family: Family, limit: Duration) -> Result<OwnedFd, Vec<String>> {
     let addresses = (host, port)
         .to_socket_addrs()
@@ -271,18 +275,20 @@ pub fn tcp(host: &str, port: u16, family: Family, limit: Duration) -> Result<Own
         {
             Ok(stream) => return Ok(stream.into()),
             Err(e) if e.kind() == io::ErrorKind::TimedOut => {
-                failures.push(format!("{address}: no answer within {} s", limit.as_secs()));
+                failures.push(format!("{address}: no reply within {} s", limit.as_secs()));
             }
             Err(e) => failures.push(format!("{address}: {e}")),
         }
     }
     if failures.is_empty() {
-        failures.push(format!("{host} has no address of the wanted family"));
+        failures.push(format!(
+            "{host} has no address of the configured AddressFamily"
+        ));
     }
     Err(failures)
 }
 
-/// No Nagle (45 ms a step measured with it), and the kernel's own keepalive for the time between commands.
+/// No Nagle (measured: it costs 45 ms per step), and the kernel's keepalive for the time between commands.
 fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     sockopt::set_socket_keepalive(stream, true)?;

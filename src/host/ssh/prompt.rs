@@ -1,0 +1,130 @@
+//! Questions to the user at the terminal. Decides nothing, keeps nothing.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+use crate::interrupt::{Interrupts, Wish};
+
+/// The reply to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply<T> {
+    Given(T),
+    /// The user pressed Ctrl-C or Ctrl-D, or closed the terminal.
+    Cancelled,
+    NoTerminal,
+}
+
+/// Asks the user. Prompts are already safe to show.
+pub trait Ask {
+    /// A passphrase, a password or another answer to the server; not echoed.
+    fn secret(&mut self, prompt: &str) -> Reply<String>;
+    /// Only a typed "yes" or "y" counts as yes.
+    fn yes(&mut self, question: &str) -> Reply<bool>;
+}
+
+/// No terminal: in CI, in a pipe, under cron.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unattended;
+
+impl Ask for Unattended {
+    fn secret(&mut self, _: &str) -> Reply<String> {
+        Reply::NoTerminal
+    }
+    fn yes(&mut self, _: &str) -> Reply<bool> {
+        Reply::NoTerminal
+    }
+}
+
+#[derive(Clone)]
+pub struct Terminal(Interrupts);
+
+/// [`Terminal`] when stdin and stderr are a terminal, else [`Unattended`].
+#[must_use]
+pub fn terminal(interrupts: &Interrupts) -> Box<dyn Ask> {
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        Box::new(Terminal(interrupts.clone()))
+    } else {
+        Box::new(Unattended)
+    }
+}
+
+impl Ask for Terminal {
+    /// Asks on the terminal itself, so that stdin and stdout stay free. Input is not echoed; what was typed before the
+    /// question appeared is discarded.
+    fn secret(&mut self, prompt: &str) -> Reply<String> {
+        let tty = File::options().read(true).write(true).open("/dev/tty");
+        let Ok((mut terminal, shown)) = tty.and_then(|tty| {
+            let shown = tcgetattr(&tty)?;
+            Ok((tty, shown))
+        }) else {
+            return Reply::NoTerminal;
+        };
+        let mut hidden = shown.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        if tcsetattr(&terminal, OptionalActions::Flush, &hidden).is_err() {
+            return Reply::NoTerminal;
+        }
+        let known = self.0.known();
+        let reply = if write!(terminal, "{prompt}").is_ok() && self.typed(terminal.as_fd(), known) {
+            line(&mut BufReader::new(&terminal))
+        } else {
+            Reply::Cancelled
+        };
+        let _ = tcsetattr(&terminal, OptionalActions::Now, &shown);
+        drop(writeln!(terminal));
+        reply
+    }
+
+    fn yes(&mut self, question: &str) -> Reply<bool> {
+        let mut terminal = std::io::stderr();
+        let known = self.0.known();
+        let asked = write!(terminal, "{question} (yes/no) ").and_then(|()| terminal.flush());
+        if asked.is_err() || !self.typed(rustix::stdio::stdin(), known) {
+            drop(writeln!(terminal));
+            return Reply::Cancelled;
+        }
+        match line(&mut std::io::stdin().lock()) {
+            Reply::Given(answer) => {
+                Reply::Given(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+            }
+            Reply::Cancelled | Reply::NoTerminal => Reply::Cancelled,
+        }
+    }
+}
+
+impl Terminal {
+    /// Waits for a line; false when Ctrl-C came instead. `known` is from before the question was shown, or a Ctrl-C
+    /// pressed right at its sight would count as an old one and be ignored.
+    fn typed(&self, from: BorrowedFd<'_>, known: usize) -> bool {
+        loop {
+            let mut fds = [
+                PollFd::from_borrowed_fd(from, PollFlags::IN),
+                PollFd::from_borrowed_fd(self.0.wake(), PollFlags::IN),
+            ];
+            let polled = poll(&mut fds, None);
+            let answered = !fds[0].revents().is_empty();
+            if self.0.since(known) != Wish::Nothing {
+                return false;
+            }
+            match polled {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+                Ok(_) if answered => return true,
+                Ok(_) => {}
+            }
+        }
+    }
+}
+
+/// One line, without its end.
+fn line(from: &mut impl BufRead) -> Reply<String> {
+    let mut line = String::new();
+    match from.read_line(&mut line) {
+        Ok(1..) => Reply::Given(line.trim_end_matches(['\n', '\r']).to_owned()),
+        Ok(0) | Err(_) => Reply::Cancelled,
+    }
+}
