@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM, counted: the first asks what runs to stop, the second leaves at once.
-//! Handlers only count and wake; what an interrupt means is decided where the work is.
+//! Ctrl-C and SIGTERM, counted: the first one asks the work to stop, the second one aborts at once. Handlers only count
+//! and wake; the work decides what an interrupt means.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// How often it is looked whether a second interrupt was heard, and how often before it counts as unheard: a second. Looks, not
-/// a deadline: on a machine that stood still meanwhile, those who listen get their turn as well.
-const LOOK: Duration = Duration::from_millis(20);
-const LOOKS: usize = 50;
+/// A second interrupt must be counted within this many checks, a second in all. Checks, not a deadline: after a
+/// suspend, the listeners run again as well.
+const CHECK: Duration = Duration::from_millis(20);
+const CHECKS: usize = 50;
 
 /// A counter of interrupts and a descriptor that becomes readable with each. Cheap to clone.
 #[derive(Clone)]
@@ -26,13 +26,13 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Counts SIGINT and SIGTERM from now on. SIGPIPE stays ignored, as Rust has it.
+    /// Counts SIGINT and SIGTERM from now on. SIGPIPE stays ignored, the default of Rust.
     ///
-    /// A second one that nobody counts ends the program as the signal itself does, a second later: whatever it hangs
-    /// in (a terminal that was stopped, a dead file system, a name server), a person can leave.
+    /// A second one that is not counted ends the program as the signal itself does, a second later: Ctrl-C works
+    /// wherever the program hangs (a stopped terminal, a dead file system, a name server).
     ///
     /// # Errors
-    /// When no socket pair, handler or thread can be had.
+    /// When no socket pair, handler or thread can be created.
     pub fn listen() -> io::Result<Self> {
         let (wake, sender) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
@@ -47,7 +47,7 @@ impl Interrupts {
         let counted = Arc::clone(&count);
         thread::Builder::new()
             .name("interrupts".to_owned())
-            .spawn(move || leave_unheard(bell, &counted))?;
+            .spawn(move || abort_uncounted(bell, &counted))?;
         Ok(Self {
             count,
             wake: Arc::new(wake),
@@ -55,18 +55,18 @@ impl Interrupts {
         })
     }
 
-    /// Interrupts that never come: for runs that must not be stopped.
+    /// Interrupts that never come.
     ///
     /// # Errors
-    /// When no socket pair can be had.
+    /// When no socket pair can be created.
     pub fn never() -> io::Result<Self> {
         Ok(Self::by_hand()?.0)
     }
 
-    /// Interrupts that no signal raises but the [`Button`] does.
+    /// Interrupts that only the [`Button`] raises.
     ///
     /// # Errors
-    /// When no socket pair can be had.
+    /// When no socket pair can be created.
     pub fn by_hand() -> io::Result<(Self, Button)> {
         let (wake, sender) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
@@ -93,8 +93,8 @@ impl Interrupts {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// What a person wants who pressed Ctrl-C on top of the interrupts that were [`Self::known`] at the beginning.
-    /// The second of all leaves, whenever the first was.
+    /// What the user wants, if interrupts came after the `known` ones (see [`Self::known`]). The second one of all
+    /// aborts, however long ago the first one was.
     #[must_use]
     pub fn since(&self, known: usize) -> Wish {
         match self.count() {
@@ -104,13 +104,13 @@ impl Interrupts {
         }
     }
 
-    /// Whether a person wants out, said once or more often: for work that is given up at any time.
+    /// Whether any interrupt came: for work that can be abandoned at any time.
     #[must_use]
     pub fn came(&self) -> bool {
         self.count() > 0
     }
 
-    /// Sleeps this long, or until an interrupt comes that nobody has counted yet; whether one did.
+    /// Sleeps this long, or until a new interrupt comes; whether one did.
     #[must_use]
     pub fn rest(&self, limit: Duration) -> bool {
         let known = self.known();
@@ -126,60 +126,61 @@ impl Interrupts {
             let mut fds = [PollFd::from_borrowed_fd(self.wake(), PollFlags::IN)];
             match poll(&mut fds, Some(&left)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(_) => thread::sleep(LOOK),
+                Err(_) => thread::sleep(CHECK),
             }
         }
         true
     }
 
-    /// How many interrupts somebody has been told of by [`Self::count`]. What comes on top of it is news: to be asked
-    /// before a piece of work begins, since counting then would swallow one that came just before.
+    /// The interrupts counted so far by [`Self::count`]. Ask before a piece of work begins: counting then would lose one
+    /// that came just before.
     #[must_use]
     pub fn known(&self) -> usize {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// Readable when an interrupt came that [`Self::count`] has not drained yet: for `poll`.
+    /// Readable after an interrupt, until [`Self::count`]: for `poll`.
     #[must_use]
     pub fn wake(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
 }
 
-/// What a person wants since some point.
+/// What the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     Nothing,
-    /// To stop what runs, in good order.
+    /// Stop the work in an orderly way.
     Stop,
+    /// Abort at once.
     Leave,
 }
 
-/// Ends the program when a second signal stays uncounted.
-fn leave_unheard(mut bell: UnixStream, counted: &AtomicUsize) {
+/// Ends the program when a second signal is not counted.
+fn abort_uncounted(mut bell: UnixStream, counted: &AtomicUsize) {
     use std::io::Read;
     let mut bytes = [0u8; 64];
     let mut came = 0;
     while let Ok(n @ 1..) = bell.read(&mut bytes) {
         came += n;
-        let heard = || {
-            thread::sleep(LOOK);
+        let noticed = || {
+            thread::sleep(CHECK);
             counted.load(Ordering::SeqCst) >= came
         };
-        if came > 1 && !(0..LOOKS).any(|_| heard()) {
+        if came > 1 && !(0..CHECKS).any(|_| noticed()) {
             let _ = signal_hook::low_level::emulate_default_handler(SIGINT);
         }
     }
 }
 
-/// Raises one interrupt each time it is pressed, as Ctrl-C does.
+/// Raises an interrupt each time it is pressed, as Ctrl-C does.
 #[derive(Clone)]
 pub struct Button(Arc<UnixStream>);
 
 impl Button {
     pub fn press(&self) {
         use std::io::Write;
-        // It fails when nobody listens any more, and then there is nothing to interrupt.
+        // It fails when nobody listens anymore; then there is nothing to interrupt.
         let _ = (&*self.0).write(&[0]);
     }
 }
@@ -190,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_asked_for_yet_is_news() {
+    fn an_interrupt_that_was_not_counted_is_new() {
         let (interrupts, button) = Interrupts::by_hand().unwrap();
         button.press();
         assert_eq!(interrupts.known(), 0);
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_stops_and_the_second_leaves_also_when_the_first_came_long_before() {
+    fn the_first_stops_and_the_second_aborts_however_long_ago_the_first_was() {
         let (interrupts, button) = Interrupts::by_hand().unwrap();
         let begun = interrupts.known();
         assert_eq!(interrupts.since(begun), Wish::Nothing);

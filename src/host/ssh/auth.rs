@@ -122,12 +122,11 @@ impl<'a, 'b> Attempts<'a, 'b> {
 
     fn agent_key(&mut self, at: &AgentAt, held: &Held) -> Result<bool, Failure> {
         let name = format!(
-            "{} {} from the agent ({})",
-            key_blob::short_type(&held.blob),
-            key_blob::fingerprint(&held.blob),
+            "{} from the agent ({})",
+            key_blob::describe(&held.blob),
             shown(held.comment.as_bytes())
         );
-        if key_blob::key_type(&held.blob).is_some_and(|name| name.starts_with("sk-")) {
+        if key_blob::is_fido(&held.blob) {
             self.tried.push(format!("{name}: {}", errors::FIDO));
             return Ok(false);
         }
@@ -144,20 +143,17 @@ impl<'a, 'b> Attempts<'a, 'b> {
 
     /// One key file: first with its certificate, then without.
     fn file(&mut self, key: &KeyFile) -> Result<bool, Failure> {
-        let path = key.path.display();
-        let print = key
-            .blob
-            .as_deref()
-            .map(|b| format!(" {} {}", key_blob::short_type(b), key_blob::fingerprint(b)));
-        let name = format!("{path}{}", print.unwrap_or_default());
+        let path = key.path.display().to_string();
+        let name = match &key.blob {
+            Some(blob) => format!("{path} {}", key_blob::describe(blob)),
+            None => path.clone(),
+        };
+        // By way of the agent, which offered the same key.
+        let refused = key.blob.as_ref().is_some_and(|b| self.refused.contains(b));
         let (text, locked) = match &key.content {
             Content::Private { text, locked } => (text, *locked),
             Content::Public => {
-                if !key
-                    .blob
-                    .as_ref()
-                    .is_some_and(|blob| self.refused.contains(blob))
-                {
+                if !refused {
                     self.tried.push(format!(
                         "{name}: only the public half exists, and no agent holds the key"
                     ));
@@ -166,7 +162,7 @@ impl<'a, 'b> Attempts<'a, 'b> {
             }
             Content::Unusable(why) => {
                 (self.notice)(Notice::Skipped {
-                    what: path.to_string(),
+                    what: path,
                     why: why.clone(),
                 });
                 self.tried.push(format!("{name}: {why}"));
@@ -180,12 +176,8 @@ impl<'a, 'b> Attempts<'a, 'b> {
                 return Ok(true);
             }
         }
-        if key
-            .blob
-            .as_ref()
-            .is_some_and(|blob| self.refused.contains(blob))
-        {
-            return Ok(false); // the agent offered the same key
+        if refused {
+            return Ok(false);
         }
         self.private(name, key.blob.as_deref(), text, locked, &mut passphrase)
     }

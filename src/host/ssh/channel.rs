@@ -347,7 +347,7 @@ impl Running {
     ///
     /// # Errors
     /// libssh2's.
-    pub fn ended(&self) -> Result<Ended, Trouble> {
+    pub fn ended(&self) -> Result<Ended, ssh2::Error> {
         match self.channel.exit_signal()?.exit_signal {
             Some(signal) => Ok(Ended::Signal(signal)),
             None => Ok(Ended::Code(self.channel.exit_status()?)),

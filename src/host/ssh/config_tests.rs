@@ -24,7 +24,7 @@ fn login(host: &str, file: &Path) -> Login {
 }
 
 #[test]
-fn the_built_in_reader_agrees_with_ssh_about_everything_that_it_reads() {
+fn the_built_in_reader_agrees_with_ssh_about_everything_it_reads() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config");
     let part = dir.path().join("part-1");
@@ -67,7 +67,7 @@ fn the_built_in_reader_agrees_with_ssh_about_everything_that_it_reads() {
 }
 
 #[test]
-fn a_match_block_is_skipped_to_its_end_and_said() {
+fn a_match_block_is_skipped_to_its_end_with_a_notice() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config");
     std::fs::write(
@@ -87,7 +87,7 @@ fn a_match_block_is_skipped_to_its_end_and_said() {
 }
 
 #[test]
-fn names_that_are_options_or_shell_words_go_nowhere() {
+fn names_that_are_options_or_shell_words_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mark = dir.path().join("ran");
     let empty = dir.path().join("config");
@@ -125,7 +125,7 @@ fn names_that_are_options_or_shell_words_go_nowhere() {
 }
 
 #[test]
-fn a_configuration_that_ssh_refuses_is_told_in_its_words() {
+fn a_configuration_that_ssh_refuses_fails_with_its_message() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config");
     std::fs::write(&file, "Host web\n Porrt 1\n").unwrap();

@@ -51,9 +51,8 @@ pub fn changed(to: &Resolved, blob: &[u8], lines: &[&Line]) -> Failure {
         .why("possible man-in-the-middle attack, or the host was reinstalled");
     for line in lines.iter().take(5) {
         failure = failure.why(format!(
-            "known: {} {} ({}:{})",
-            key_blob::short_type(&line.blob),
-            key_blob::fingerprint(&line.blob),
+            "known: {} ({}:{})",
+            key_blob::describe(&line.blob),
             line.file.display(),
             line.number
         ));

@@ -58,9 +58,7 @@ pub fn read(path: &Path, certificates: &[PathBuf]) -> Option<KeyFile> {
         return None;
     }
     let content = match &blob {
-        Some(blob) if key_blob::key_type(blob).is_some_and(|name| name.starts_with("sk-")) => {
-            Content::Unusable(errors::FIDO.to_owned())
-        }
+        Some(blob) if key_blob::is_fido(blob) => Content::Unusable(errors::FIDO.to_owned()),
         _ => content,
     };
     let certificate = std::iter::once(with_suffix(path, "-cert.pub"))

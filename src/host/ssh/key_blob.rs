@@ -38,6 +38,16 @@ pub fn short_type(blob: &[u8]) -> &'static str {
     }
 }
 
+/// `ED25519 SHA256:…`
+pub fn describe(blob: &[u8]) -> String {
+    format!("{} {}", short_type(blob), fingerprint(blob))
+}
+
+/// Whether the private half is on a security key.
+pub fn is_fido(blob: &[u8]) -> bool {
+    key_type(blob).is_some_and(|name| name.starts_with("sk-"))
+}
+
 /// Reads `type base64 [comment]`, as in a `.pub` file; the type must match the one in the blob.
 pub fn public_line(line: &str) -> Option<Vec<u8>> {
     let mut words = line.split_ascii_whitespace();

@@ -1,7 +1,7 @@
 //! known_hosts as OpenSSH reads it (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT): which lines name this host, and what
-//! they say about a key. Reading and judging only; what is done about it stands in `identity`.
+//! they say about a key. Decides nothing: `host_key` does.
 //!
-//! libssh2's own check accepts revoked keys, knows no wildcards, and calls another key type a changed key.
+//! libssh2's own check accepts revoked keys, ignores wildcards, and reports another key type as a changed key.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,10 @@ use sha1::Sha1;
 
 use super::key_blob;
 
-/// What a line's marker says of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marker {
     Plain,
-    /// `@revoked`: this key is never to be trusted.
+    /// `@revoked`: this key must never be trusted.
     Revoked,
     /// `@cert-authority`: signs the certificates of hosts.
     Authority,
@@ -26,7 +25,6 @@ pub enum Marker {
 /// One line that names the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The file it stands in.
     pub file: PathBuf,
     /// Its number, from 1.
     pub number: usize,
@@ -40,20 +38,20 @@ pub struct Line {
 pub struct Known {
     /// Lines for this name and port.
     lines: Vec<Line>,
-    /// Lines for the bare name, when the port is not 22: OpenSSH takes a match from them, never a contradiction.
+    /// Lines for the name without the port, when the port is not 22: OpenSSH accepts a match from them, never a mismatch.
     portless: Vec<Line>,
 }
 
-/// What the lines say about the key that the host showed.
+/// What the lines say about a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
     /// It is the host's key.
     Match,
     /// It is revoked, by this line.
     Revoked(&'a Line),
-    /// The host is known by another key, by these lines.
+    /// These lines have other keys for the host.
     Changed(Vec<&'a Line>),
-    /// Only a certificate authority stands for the host.
+    /// Only this certificate authority is known for the host.
     Authority(&'a Line),
     /// No line names the host.
     Unknown,
@@ -69,10 +67,10 @@ pub fn entry_name(host: &str, port: u16) -> String {
     }
 }
 
-/// Reads every line that names the host. A file that does not exist says nothing.
+/// Reads every line that names the host. Files need not exist.
 ///
 /// # Errors
-/// A file that exists and cannot be read, with its path: it might hold a revocation.
+/// A file that exists and cannot be read, with its path: it may hold a revocation.
 pub fn read(files: &[PathBuf], host: &str, port: u16) -> Result<Known, (PathBuf, io::Error)> {
     let name = entry_name(host, port);
     let bare = entry_name(host, 22);
@@ -84,7 +82,7 @@ pub fn read(files: &[PathBuf], host: &str, port: u16) -> Result<Known, (PathBuf,
             Err(e) => return Err((file.clone(), e)),
         };
         for (index, line) in text.split(|b| *b == b'\n').enumerate() {
-            // A comment may be in any encoding; a revocation with one must not go unread.
+            // A comment may be in any encoding; a revocation with one must not be skipped.
             let line = String::from_utf8_lossy(line);
             let Some((patterns, marker, blob)) = parse(&line) else {
                 continue;
@@ -106,8 +104,8 @@ pub fn read(files: &[PathBuf], host: &str, port: u16) -> Result<Known, (PathBuf,
 }
 
 impl Known {
-    /// What the lines say about a key. A revocation wins over everything, also one of the bare name over a line
-    /// with the port, where OpenSSH looks no further: a revoked key is known to others.
+    /// A revocation wins over everything, even one for the name without the port over a line with it (OpenSSH stops
+    /// there): the private half of a revoked key may be known to others.
     pub fn check(&self, blob: &[u8]) -> Verdict<'_> {
         let of = |marker: Marker| self.lines.iter().filter(move |line| line.marker == marker);
         let portless = |marker: Marker| {
@@ -138,8 +136,8 @@ impl Known {
         }
     }
 
-    /// The key types that the host is known by, in the order of the lines: the server is asked for these first,
-    /// so that a second key of the host is never mistaken for a changed one.
+    /// The types of the host's known keys, in the order of the lines: the server is asked for these first, so that a
+    /// second key of the host is never taken for a changed one.
     pub fn types(&self) -> Vec<String> {
         let plain = self
             .lines
@@ -148,7 +146,7 @@ impl Known {
             .filter(|line| line.marker == Marker::Plain);
         let mut types: Vec<String> = Vec::new();
         for name in plain.filter_map(|line| key_blob::key_type(&line.blob)) {
-            if !types.iter().any(|seen| seen == name) {
+            if !types.iter().any(|known| known == name) {
                 types.push(name.to_owned());
             }
         }
@@ -156,7 +154,7 @@ impl Known {
     }
 }
 
-/// `[@marker] patterns type base64 [comment]`. Comments, empty lines and lines that are no key give `None`, as
+/// `[@marker] patterns type base64 [comment]`. Comments, empty lines and lines without a key give `None`, as
 /// OpenSSH skips them.
 fn parse(line: &str) -> Option<(&str, Marker, Vec<u8>)> {
     let line = line.trim_start_matches([' ', '\t']);
@@ -202,7 +200,7 @@ pub(super) fn listed<'a>(patterns: impl Iterator<Item = &'a str>, name: &str) ->
     found
 }
 
-/// `*` any bytes, `?` one byte. Linear in both lengths but for the last star, so no pattern can stall us.
+/// `*` matches any bytes, `?` one byte. Takes linear time except after the last star, so no pattern can stall shipit.
 pub(super) fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -235,7 +233,7 @@ fn hmac_sha1(salt: &[u8], name: &str) -> Option<Vec<u8>> {
     Some(mac.finalize().into_bytes().to_vec())
 }
 
-/// The first field of a line that is written: the name, or `|1|salt|hash` with this salt.
+/// The first field of a new line: the name, or `|1|salt|hash` with this salt.
 pub fn field(name: &str, salt: Option<&[u8; 20]>) -> String {
     match salt.and_then(|salt| Some((salt, hmac_sha1(salt, name)?))) {
         Some((salt, hash)) => format!("|1|{}|{}", STANDARD.encode(salt), STANDARD.encode(hash)),
@@ -243,15 +241,12 @@ pub fn field(name: &str, salt: Option<&[u8; 20]>) -> String {
     }
 }
 
-/// Appends one line, with one write; the file becomes 0600 and its directory 0700 where they had to be made.
-///
-/// # Errors
-/// As the file system has them.
+/// Appends one line, with one write. A new file gets mode 0600, a new directory 0700.
 pub fn append(file: &Path, field: &str, blob: &[u8]) -> io::Result<()> {
     use std::io::{Read, Seek, SeekFrom, Write};
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    let key = key_blob::public_text(blob)
-        .ok_or_else(|| io::Error::other("the server's key has no type"))?;
+    let key =
+        key_blob::public_text(blob).ok_or_else(|| io::Error::other("the host key has no type"))?;
     if let Some(directory) = file.parent().filter(|d| !d.as_os_str().is_empty()) {
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -264,7 +259,7 @@ pub fn append(file: &Path, field: &str, blob: &[u8]) -> io::Result<()> {
         .create(true)
         .mode(0o600)
         .open(file)?;
-    // A last line without its end must not swallow ours.
+    // A last line without its end must not absorb the new one.
     let torn = out.metadata()?.len() > 0 && {
         let mut last = [0u8; 1];
         out.seek(SeekFrom::End(-1))?;

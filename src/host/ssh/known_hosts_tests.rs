@@ -30,7 +30,7 @@ fn verdict_of_bytes(lines: &[u8], host: &str, port: u16) -> &'static str {
 }
 
 #[test]
-fn each_form_of_a_line_means_what_openssh_takes_it_to_mean() {
+fn each_form_of_a_line_means_what_it_means_to_openssh() {
     let hashed = field("h.example", Some(&[7; 20]));
     let hashed_port = field("[h.example]:2222", Some(&[9; 20]));
     for (lines, host, port, expected) in [
@@ -114,7 +114,7 @@ fn a_comment_in_an_old_encoding_hides_no_line_and_no_revocation() {
 }
 
 #[test]
-fn our_hash_is_the_one_that_ssh_keygen_finds() {
+fn ssh_keygen_finds_a_hashed_name() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("known_hosts");
     append(&file, &field("[h.example]:2222", Some(&[3; 20])), &blob(A)).unwrap();
@@ -130,7 +130,7 @@ fn our_hash_is_the_one_that_ssh_keygen_finds() {
 }
 
 #[test]
-fn a_line_is_appended_alone_and_for_nobody_else_to_read() {
+fn a_line_is_appended_whole_to_a_file_that_no_other_user_reads() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("new").join("known_hosts");

@@ -158,15 +158,11 @@ impl Ssh {
                 }
             }
             if turn != Turn::Moved {
-                let full = turn == Turn::Full;
-                self.wait(
-                    if full {
-                        Until::Writable
-                    } else {
-                        Until::Readable
-                    },
-                    TICK,
-                )?;
+                let until = match turn {
+                    Turn::Full => Until::Writable,
+                    _ => Until::Readable,
+                };
+                self.wait(until, TICK)?;
             }
         }
     }
@@ -217,7 +213,7 @@ impl Ssh {
         loop {
             match self.session.channel_session() {
                 Err(e) if e.code() == NO_CHANNEL => self.spare = Spare::Refused,
-                result => match now(&self.session, result).map_err(|e| cut(e.into()))? {
+                result => match now(&self.session, result).map_err(cut)? {
                     Now::Done(channel) => self.spare = Spare::Ready(channel),
                     Now::Later => {}
                     Now::Half => {
@@ -265,7 +261,7 @@ impl Ssh {
             }
             match self.retired[at].close() {
                 Ok(()) => drop(self.retired.swap_remove(at)),
-                Err(e) => match now::<()>(&self.session, Err(e)).map_err(|e| cut(e.into()))? {
+                Err(e) => match now::<()>(&self.session, Err(e)).map_err(cut)? {
                     Now::Half => self.wait(Until::Writable, TICK)?,
                     Now::Done(()) | Now::Later => at += 1,
                 },
@@ -307,8 +303,8 @@ impl Ssh {
             Next::GiveUp(seconds) => Err(Lost::Silent(seconds)),
             Next::Ask if self.pump.roomy() => {
                 self.liveness.asked();
-                let sent = self.session.keepalive_send().map_err(|e| cut(e.into()));
-                sent.map(|_| ())
+                self.session.keepalive_send().map_err(cut)?;
+                Ok(())
             }
             Next::Ask | Next::Wait => Ok(()),
         }
@@ -325,11 +321,8 @@ impl Ssh {
     }
 }
 
-fn cut(trouble: Trouble) -> Lost {
-    match trouble {
-        Trouble::Cut(why) | Trouble::Refused(why) => Lost::Cut(why),
-        Trouble::Source(e) => Lost::Source(e.to_string()),
-    }
+fn cut(e: ssh2::Error) -> Lost {
+    Lost::Cut(e.message().to_owned())
 }
 
 impl Host for Ssh {
