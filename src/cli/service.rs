@@ -102,13 +102,13 @@ pub(super) fn services_turn(
     verb: Verb,
 ) -> Result<(), Failure> {
     for service in services {
-        if seen.property(service.unit.as_str(), "LoadState") != "loaded" {
+        if !seen.unit(service.unit.as_str()).is_loaded() {
             return Err(Failure::new(
                 Exit::Untouched,
                 format!(
                     "{} is {} on the host",
                     service.unit.as_str(),
-                    match seen.property(service.unit.as_str(), "LoadState") {
+                    match seen.unit(service.unit.as_str()).text("LoadState") {
                         "" => "not readable",
                         other => other,
                     }

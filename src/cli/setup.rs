@@ -121,7 +121,7 @@ fn next(config: &Config, seen: &Observed) -> String {
     let install = config.host.as_root("shipit unit install");
     let services = config.services.iter().map(|service| service.unit.as_str());
     let absent: Vec<&str> = services
-        .filter(|unit| seen.property(unit, "LoadState") == "not-found")
+        .filter(|unit| seen.unit(unit).is_not_found())
         .collect();
     let waits = |unit: &&str| {
         let (name, kind) = unit.rsplit_once('.').unwrap_or((unit, "service"));
@@ -173,7 +173,7 @@ fn group(config: &Config, seen: &Observed, user: &str) -> String {
     let of_app = config
         .services
         .iter()
-        .map(|s| seen.property(s.unit.as_str(), "User"))
+        .map(|s| seen.unit(s.unit.as_str()).text("User"))
         .find(|u| !u.is_empty());
     of_app.unwrap_or(user).to_owned()
 }
@@ -181,7 +181,7 @@ fn group(config: &Config, seen: &Observed, user: &str) -> String {
 /// Who deployed the app until now, where that is another user: the one that the guard runs as.
 fn former<'a>(config: &Config, seen: &'a Observed, user: &str) -> Option<&'a str> {
     let guard = format!("shipit-{}.service", config.app.as_str());
-    let former = seen.property(&guard, "User");
+    let former = seen.unit(&guard).text("User");
     (!former.is_empty() && former != user).then_some(former)
 }
 

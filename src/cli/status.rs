@@ -14,6 +14,7 @@ use crate::observed::{Current, Observed};
 use crate::plan::needs;
 use crate::step::Command;
 use crate::text;
+use crate::unit::properties::Properties;
 
 /// How many deploys of the past are told.
 const PASTS: usize = 5;
@@ -59,12 +60,12 @@ impl View<'_> {
 
     fn number(&self, unit: &str, name: &str) -> Option<u64> {
         // What is not measured is `[not set]`, or the largest number there is.
-        let number = self.seen.property(unit, name).parse::<u64>().ok();
+        let number = self.seen.unit(unit).text(name).parse::<u64>().ok();
         number.filter(|n| *n < u64::MAX / 2)
     }
 
     fn since(&self, unit: &str) -> Option<i64> {
-        self.ago(point(self.seen.property(unit, "ActiveEnterTimestamp")))
+        self.ago(point(self.seen.unit(unit).text("ActiveEnterTimestamp")))
     }
 
     fn is_service(&self, unit: &str) -> bool {
@@ -83,7 +84,7 @@ impl View<'_> {
     fn object(&self) -> Value {
         let seen = self.seen;
         let unit = |unit: &str| {
-            let p = |name| seen.property(unit, name);
+            let p = |name| seen.unit(unit).text(name);
             let health = self.glance.health.get(unit);
             json!({"unit": unit, "active": p("ActiveState"), "sub": p("SubState"), "result": p("Result"),
                 "since": p("ActiveEnterTimestamp"), "seconds": self.since(unit), "restarts": p("NRestarts"),
@@ -93,9 +94,9 @@ impl View<'_> {
                 "healthy": health.map(Result::is_ok), "health": health.and_then(|h| h.as_ref().err())})
         };
         let units: Vec<Value> = needs::units(self.config).into_iter().map(unit).collect();
-        let timer = |(name, p): (&String, &std::collections::BTreeMap<String, String>)| {
-            let of = |key: &str| p.get(key).cloned().unwrap_or_default();
-            json!({"timer": name, "active": of("ActiveState"), "starts": of("Unit"), "last": p.get("LastTriggerUSec").and_then(|t| point(t)),
+        let timer = |(name, p): (&String, &Properties)| {
+            let of = |key: &str| p.text(key);
+            json!({"timer": name, "active": of("ActiveState"), "starts": of("Unit"), "last": p.get("LastTriggerUSec").and_then(point),
                 "next": self.glance.next(seen, name), "result": of("Result")})
         };
         let timers: Vec<Value> = self.glance.timers.iter().map(timer).collect();
@@ -117,7 +118,7 @@ impl View<'_> {
             lines.extend(self.unit(unit, typed));
         }
         let guard = format!("shipit-{}.path", self.app());
-        let state = self.seen.property(&guard, "ActiveState");
+        let state = self.seen.unit(&guard).active_state();
         lines.push(format!(
             "  {guard}: {}",
             if state.is_empty() {
@@ -184,7 +185,7 @@ impl View<'_> {
     }
 
     fn unit(&self, unit: &str, typed: &Typed) -> Vec<String> {
-        let p = |name| self.seen.property(unit, name);
+        let p = |name| self.seen.unit(unit).text(name);
         let mut line = match p("ActiveState") {
             "" => format!("  {unit}: not readable"),
             _ if p("LoadState") != "loaded" => format!("  {unit}: {}", p("LoadState")),
@@ -224,7 +225,7 @@ impl View<'_> {
     /// What a service's process runs from, and whether it is well.
     fn running(&self, unit: &str, typed: &Typed) -> Vec<String> {
         let mut lines = Vec::new();
-        if self.seen.property(unit, "ActiveState") == "active" {
+        if self.seen.unit(unit).is_active() {
             match self.glance.release(self.seen, unit) {
                 Some(id) if self.seen.live() != Some(id.as_str()) => lines.push(format!(
                     "    runs from {id}, which is not live: {}",
@@ -246,8 +247,8 @@ impl View<'_> {
 
     /// Whether a service does not do its work: it failed, answers badly, or rests although no connection would wake it.
     fn unwell(&self, unit: &str) -> bool {
-        let state = |unit: &str| self.seen.property(unit, "ActiveState");
-        let mut wakers = self.seen.property(unit, "TriggeredBy").split(' ');
+        let state = |unit: &str| self.seen.unit(unit).active_state();
+        let mut wakers = self.seen.unit(unit).triggered_by();
         match state(unit) {
             "failed" => true,
             "inactive" => !wakers.any(|waker| state(waker) == "active"),
@@ -257,8 +258,8 @@ impl View<'_> {
 
     fn timer(&self, timer: &str) -> String {
         let of = |key: &str| {
-            let found = self.glance.timers.get(timer).and_then(|p| p.get(key));
-            found.map_or("", String::as_str)
+            let timer = self.glance.timers.get(timer);
+            timer.unwrap_or(Properties::UNKNOWN).text(key)
         };
         let mut line = format!("  {timer}: {}", of("ActiveState"));
         let next = self.glance.next(self.seen, timer);

@@ -82,11 +82,7 @@ fn can_read(fact: &FileFact, user: &str, live: &Live) -> bool {
 
 fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts) -> Finding {
     let user = unit.service("User");
-    let well = facts
-        .show
-        .get("ActiveState")
-        .is_some_and(|state| state == "active");
-    let severity = if well {
+    let severity = if facts.properties.is_active() {
         Severity::Warning
     } else {
         Severity::Error

@@ -175,14 +175,11 @@ fn nobody(name: &str, asked: &str, family: Family, live: &Live, all: &[Listening
 
 /// The sockets that a service's processes opened, or that its socket units hold.
 pub(super) fn owned<'a>(name: &str, live: &Live, all: &'a [Listening]) -> Vec<&'a Listening> {
-    let triggers = live
-        .unit(name)
-        .and_then(|(_, facts)| facts.show.get("TriggeredBy"))
-        .map_or("", String::as_str);
+    let properties = live.properties(name);
     let held: Vec<String> = live
         .units
         .iter()
-        .filter(|(unit, _)| triggers.split(' ').any(|by| by == unit.name.as_str()))
+        .filter(|(unit, _)| properties.triggered_by().any(|by| by == unit.name.as_str()))
         .flat_map(|(unit, _)| {
             unit.all("Socket", "ListenStream")
                 .into_iter()

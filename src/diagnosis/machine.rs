@@ -123,7 +123,7 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
         );
     }
     let boot = format!("shipit-{app}-boot.service");
-    if seen.could_read(&boot) && seen.property(&boot, "UnitFileState") != "enabled" {
+    if seen.could_read(&boot) && seen.unit(&boot).unit_file_state() != Some("enabled") {
         found.push(
             Finding::error(Area::Host, Depth::Host, format!("{boot} is not enabled"))
                 .why("after a power cut in a switch the app could start from a release that nobody confirmed")

@@ -80,14 +80,14 @@ fn known(evidence: &Evidence) -> Option<Observed> {
         for (unit, facts) in &live.units {
             let known = seen.units.entry(unit.name.to_string()).or_default();
             if known.is_empty() {
-                known.extend(facts.show.clone());
+                known.extend(facts.properties.clone());
             }
         }
         for unit in &live.absent {
             let known = seen.units.entry(unit.clone()).or_default();
-            known
-                .entry("LoadState".into())
-                .or_insert_with(|| "not-found".into());
+            if known.get("LoadState").is_none() {
+                known.take("LoadState=not-found");
+            }
         }
     }
     Some(seen)

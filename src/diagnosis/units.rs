@@ -58,10 +58,9 @@ pub(super) fn findings(
 
 /// Where a rule's finding stands between causes and consequences.
 fn depth(unit: &Unit, facts: &Facts, finding: &rules::Finding) -> Depth {
-    let show = |key: &str| facts.show.get(key).map_or("", String::as_str);
     // A crash has other reasons than a start that never completes, or an end that nobody asked for.
     let crashed = matches!(
-        show("Result"),
+        facts.properties.text("Result"),
         "exit-code" | "signal" | "core-dump" | "oom-kill"
     );
     match finding.depth {
@@ -81,13 +80,12 @@ fn depth(unit: &Unit, facts: &Facts, finding: &rules::Finding) -> Depth {
 
 /// Whether systemd is content with it. A job that ended, or waits for its time, is well.
 fn is_well(unit: &Unit, facts: &Facts) -> bool {
-    let show = |key: &str| facts.show.get(key).map_or("", String::as_str);
-    match show("ActiveState") {
+    match facts.properties.active_state() {
         "active" | "reloading" => true,
         "inactive" => {
             unit.name.kind() != "service"
                 || unit.service("Type") == "oneshot"
-                || show("ExecMainStartTimestamp").is_empty()
+                || facts.properties.main_process_started().is_empty()
         }
         _ => false,
     }
@@ -97,26 +95,27 @@ fn is_well(unit: &Unit, facts: &Facts) -> bool {
 fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) -> Option<Finding> {
     let name = service.unit.as_str();
     let (unit, facts) = live.unit(name)?;
-    let show = |key: &str| facts.show.get(key).map_or("", String::as_str);
-    if show("LoadState") != "loaded" {
+    let properties = &facts.properties;
+    if !properties.is_loaded() {
         return None;
     }
     let mut finding = if seen.current == Current::Absent {
-        if show("ActiveState") == "active" {
+        if properties.is_active() {
             return None;
         }
         let what = format!("{name} has nothing to run yet: no release is live");
         Finding::info(Area::Unit, Depth::Later, what).next("shipit deploy")
     } else {
-        match show("ActiveState") {
+        match properties.active_state() {
             "inactive" if listened_for(facts, live) => {
                 let what = format!("{name} waits for its first connection");
                 let why = "its socket listens, and systemd starts it then";
                 Finding::info(Area::Unit, Depth::Later, what).why(why)
             }
-            "inactive" => refused(unit, facts)
-                .unwrap_or_else(|| stopped(name, show("InactiveEnterTimestampMonotonic"))),
-            "activating" if show("SubState") != "auto-restart" => {
+            "inactive" => refused(unit, facts).unwrap_or_else(|| {
+                stopped(name, properties.text("InactiveEnterTimestampMonotonic"))
+            }),
+            "activating" if properties.text("SubState") != "auto-restart" => {
                 starting(service, facts.activating_for?)
             }
             _ => return None,
@@ -131,18 +130,16 @@ fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) ->
 
 /// Whether an active socket starts this service at its first connection.
 fn listened_for(facts: &Facts, live: &Live) -> bool {
-    let sockets = facts.show.get("TriggeredBy").map_or("", String::as_str);
-    sockets.split(' ').any(|by| {
+    facts.properties.triggered_by().any(|by| {
         live.unit(by).is_some_and(|(socket, facts)| {
-            let state = facts.show.get("ActiveState").map(String::as_str);
-            socket.name.kind() == "socket" && state == Some("active")
+            socket.name.kind() == "socket" && facts.properties.is_active()
         })
     })
 }
 
 /// A service whose last start systemd did not begin, because of a `Condition…=` or `Assert…=`. systemd.unit(5).
 fn refused(unit: &Unit, facts: &Facts) -> Option<Finding> {
-    let show = |key: String| facts.show.get(&key).map_or("", String::as_str);
+    let show = |key: String| facts.properties.text(&key);
     let asked = |kind: &str| !matches!(show(format!("{kind}TimestampMonotonic")), "" | "0");
     let unmet = |kind: &&str| asked(kind) && show(format!("{kind}Result")) == "no";
     let kind = ["Condition", "Assert"].into_iter().find(unmet)?;

@@ -112,13 +112,8 @@ fn ask(
     seen: &Observed,
     live: &Live,
 ) -> Result<Option<Probed>, Failure> {
-    let runs = live.unit(service.unit.as_str()).is_some_and(|(_, facts)| {
-        facts
-            .show
-            .get("ActiveState")
-            .is_some_and(|state| state == "active")
-            && facts.show.get("MainPID").is_none_or(|pid| pid != "0")
-    });
+    let properties = live.properties(service.unit.as_str());
+    let runs = properties.is_active() && properties.get("MainPID") != Some("0");
     let Some(health) = service.health.as_ref().filter(|_| runs) else {
         return Ok(None);
     };
@@ -162,12 +157,9 @@ fn explain(
     let known = needs::journal_units(config).into_iter();
     let unwell: Vec<&str> = known
         .filter(|unit| {
-            let state = live
-                .unit(unit)
-                .and_then(|(_, facts)| facts.show.get("ActiveState"));
             matches!(
-                state.map(String::as_str),
-                Some("failed" | "activating" | "inactive")
+                live.properties(unit).active_state(),
+                "failed" | "activating" | "inactive"
             ) || matches!(evidence.probes.get(*unit), Some(Probed::Badly(_)))
         })
         .collect();

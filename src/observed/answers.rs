@@ -38,11 +38,9 @@ impl Answers {
     pub fn parse(questions: &[Question], out: &[u8]) -> Self {
         let mut answers = Self::default();
         let mut lines: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for line in out.split(|&b| b == b'\n') {
-            let line = String::from_utf8_lossy(line);
-            let (number, rest) = line.split_once(' ').unwrap_or((&line, ""));
+        for (number, rest) in super::lines::lines(out) {
             if let Ok(number) = number.parse() {
-                lines.entry(number).or_default().push(rest.to_owned());
+                lines.entry(number).or_default().push(rest);
             }
         }
         for (number, question) in questions.iter().enumerate() {

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
+use super::lines::{self, lines};
+use crate::unit::properties::Properties;
 
 /// What is at one path.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -20,20 +21,12 @@ pub enum Content {
 
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Installed {
-    /// `systemctl show`; a template is shown as one of its instances.
-    show: BTreeMap<String, String>,
+    /// As `systemctl show` reports it; a template as one of its instances.
+    pub properties: Properties,
     /// Its file in `/etc/systemd/system`.
     pub own: Content,
     /// Its drop-ins, in the order in which systemd applies them.
     pub drop_ins: Vec<(String, Content)>,
-}
-
-impl Installed {
-    /// A property; `None` when systemctl did not say it.
-    #[must_use]
-    pub fn show(&self, key: &str) -> Option<&str> {
-        self.show.get(key).map(String::as_str)
-    }
 }
 
 /// A host's units, seen once.
@@ -57,12 +50,10 @@ impl Seen {
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
         let mut seen = Self::default();
-        for line in out.split(|&b| b == b'\n') {
-            let line = String::from_utf8_lossy(line);
-            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
-            match word {
+        for (word, rest) in lines(out) {
+            match word.as_str() {
                 "uid" => seen.uid = rest.parse().ok(),
-                "user" => seen.user = rest.into(),
+                "user" => seen.user = rest,
                 "systemd" => seen.systemd = rest.parse().ok(),
                 "guard" => {
                     let app = rest
@@ -71,12 +62,9 @@ impl Seen {
                     seen.apps.extend(app.map(str::to_owned));
                 }
                 "show" => {
-                    if let Some((unit, property)) = rest.split_once(' ')
-                        && let Some((key, value)) = property.split_once('=')
-                    {
-                        let unit = seen.units.entry(unit.into()).or_default();
-                        unit.show.insert(key.into(), value.into());
-                    }
+                    let (unit, property) = lines::split(&rest);
+                    let unit = seen.units.entry(unit.into()).or_default();
+                    unit.properties.take(property);
                 }
                 "account" => {
                     if let Some((user, there)) = rest.split_once(' ') {
@@ -84,7 +72,7 @@ impl Seen {
                     }
                 }
                 "listed" => seen.listed = true,
-                "file" => seen.file(rest),
+                "file" => seen.file(&rest),
                 _ => {}
             }
         }
@@ -97,11 +85,7 @@ impl Seen {
         else {
             return;
         };
-        let decoded = |text: Option<&str>| {
-            base64::engine::general_purpose::STANDARD
-                .decode(text.unwrap_or_default())
-                .ok()
-        };
+        let decoded = |text: Option<&str>| lines::file(text.unwrap_or_default());
         let content = match words.next() {
             Some("absent") => Content::Absent,
             Some("text") => decoded(words.next()).map_or(Content::Unreadable, Content::Text),

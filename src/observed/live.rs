@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::unit::merge::Unit;
+use crate::unit::properties::Properties;
 use crate::unit::rules::{self, Facts, Finding};
 
 /// The app's units as the host has them, each with its facts.
@@ -33,11 +34,7 @@ impl Live {
     #[must_use]
     pub fn new(seen: Seen, answers: Answers, root: &str, wanted: &[&str]) -> Self {
         let idle = |unit: &&SeenUnit| {
-            !wanted.contains(&unit.unit.name.as_str())
-                && unit
-                    .show
-                    .get("LoadState")
-                    .is_some_and(|state| state == "not-found")
+            !wanted.contains(&unit.unit.name.as_str()) && unit.properties.is_not_found()
         };
         let absent = seen.units.iter().filter(idle);
         let absent = absent.map(|unit| unit.unit.name.to_string()).collect();
@@ -85,6 +82,13 @@ impl Live {
         judged.collect()
     }
 
+    /// What systemd reports about a unit; nothing of one that was not found.
+    #[must_use]
+    pub fn properties(&self, name: &str) -> &Properties {
+        self.unit(name)
+            .map_or(Properties::UNKNOWN, |(_, facts)| &facts.properties)
+    }
+
     /// One unit and its facts.
     #[must_use]
     pub fn unit(&self, name: &str) -> Option<&(Unit, Facts)> {
@@ -96,12 +100,13 @@ impl Live {
 
 /// The facts of one unit.
 fn facts(unit: &SeenUnit, seen: &Seen, answers: &Answers) -> Facts {
-    let show = |key: &str| unit.show.get(key).map_or("", String::as_str);
     let sockets = sockets(unit, seen);
     let mut backlogs = BTreeMap::new();
     let mut inodes = Vec::new();
     // What listens at the address of a socket that does not is somebody else's.
-    let ours = sockets.iter().filter(|socket| !at_rest(socket));
+    let ours = sockets
+        .iter()
+        .filter(|socket| !socket.properties.is_stopped());
     for address in ours.flat_map(|socket| addresses(&socket.unit)) {
         let listening = seen.listening.iter().flatten();
         for one in listening.filter(|one| same_address(&address, one)) {
@@ -110,7 +115,7 @@ fn facts(unit: &SeenUnit, seen: &Seen, answers: &Answers) -> Facts {
         }
     }
     // Only a process that runs can have taken anything; one that is starting may be about to.
-    let held = (show("ActiveState") == "active" && !inodes.is_empty())
+    let held = (unit.properties.is_active() && !inodes.is_empty())
         .then(|| answers.sockets.get(unit.unit.name.as_str()))
         .flatten();
     let named = questions::paths(&unit.unit);
@@ -132,47 +137,45 @@ fn facts(unit: &SeenUnit, seen: &Seen, answers: &Answers) -> Facts {
         holders: holders(unit, seen),
         socket_taken: held.map(|held| inodes.iter().any(|inode| held.contains(inode))),
         caught_signals: answers.signals.get(unit.unit.name.as_str()).copied(),
-        activating_for: activating_for(show, seen.uptime),
+        activating_for: activating_for(&unit.properties, seen.uptime),
         processes: answers.tasks.get(unit.unit.name.as_str()).copied(),
         reports: answers.reports.get(unit.unit.name.as_str()).copied(),
         repository: None,
-        show: unit.show.clone(),
+        properties: unit.properties.clone(),
     }
 }
 
 /// How long a unit has been on its way up, by the host's monotonic clock.
-fn activating_for<'a>(show: impl Fn(&str) -> &'a str, uptime: Option<f64>) -> Option<Duration> {
-    let left: f64 = show("InactiveExitTimestampMonotonic").parse().ok()?;
+fn activating_for(properties: &Properties, uptime: Option<f64>) -> Option<Duration> {
+    let left = properties.get("InactiveExitTimestampMonotonic")?;
+    let left: f64 = left.parse().ok()?;
     let since = (uptime? - left / 1e6).max(0.0);
-    (show("ActiveState") == "activating" && left > 0.0)
+    (properties.active_state() == "activating" && left > 0.0)
         .then(|| Duration::try_from_secs_f64(since).ok())?
 }
 
 /// The socket units that a unit is, or is started by; those with `Accept=yes` pass no listening socket.
 fn sockets<'a>(unit: &SeenUnit, seen: &'a Seen) -> Vec<&'a SeenUnit> {
-    let by = unit.show.get("TriggeredBy").map_or("", String::as_str);
     let own = unit.unit.name.as_str();
     seen.units
         .iter()
         .filter(|other| {
             let name = other.unit.name.as_str();
             other.unit.name.kind() == "socket"
-                && (name == own || by.split(' ').any(|trigger| trigger == name))
+                && (name == own
+                    || unit
+                        .properties
+                        .triggered_by()
+                        .any(|trigger| trigger == name))
                 && (name == own || other.unit.yes("Socket", "Accept") != Some(true))
         })
         .collect()
 }
 
-/// Whether a unit is known not to run.
-fn at_rest(unit: &SeenUnit) -> bool {
-    let state = unit.show.get("ActiveState").map(String::as_str);
-    matches!(state, Some("failed" | "inactive"))
-}
-
 /// Who listens where a socket unit that is at rest would, by address: the unit, where the host said it.
 fn holders(unit: &SeenUnit, seen: &Seen) -> BTreeMap<String, String> {
     let mut holders = BTreeMap::new();
-    if unit.unit.name.kind() == "socket" && at_rest(unit) {
+    if unit.unit.name.kind() == "socket" && unit.properties.is_stopped() {
         for address in addresses(&unit.unit) {
             let mut listening = seen.listening.iter().flatten();
             let other = listening.find_map(|one| match &one.owner {

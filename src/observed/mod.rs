@@ -4,6 +4,7 @@
 mod answers; // what facts.sh printed
 pub mod installed; // the app's unit files, as installed.sh printed them
 pub mod ledger; // the host's record of releases
+pub mod lines; // the one reader of what scripts print
 mod listening; // who listens
 mod live; // the app's units with the facts that rules judge by
 mod questions; // what to ask about the things that units name
@@ -20,7 +21,9 @@ pub use units::{Seen, SeenUnit};
 
 use std::collections::BTreeMap;
 
+use crate::unit::properties::Properties;
 use ledger::Ledger;
+use lines::lines;
 
 /// The app's root directory on the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -71,15 +74,14 @@ impl Request {
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
         let mut request = Self::default();
-        for line in out.split(|&b| b == b'\n') {
-            request.take(&String::from_utf8_lossy(line));
+        for (key, value) in lines(out) {
+            request.take(&key, &value);
         }
         request
     }
 
-    fn take(&mut self, line: &str) {
-        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
-        let value = String::from_utf8_lossy(&crate::text::decoded(value)).into_owned();
+    fn take(&mut self, key: &str, value: &str) {
+        let value = lines::decoded(value);
         match key {
             "run" => self.run = value,
             "by" => self.by = value,
@@ -135,8 +137,8 @@ pub struct Observed {
     pub odd_request: Option<String>,
     /// The run that left the host degraded.
     pub degraded: Option<String>,
-    /// Properties of units, by unit and name.
-    pub units: BTreeMap<String, BTreeMap<String, String>>,
+    /// The app's units, by name; see [`Self::unit`].
+    pub units: BTreeMap<String, Properties>,
     /// Which sudo lines this user may run.
     pub may: BTreeMap<String, bool>,
     pub unreadable: Vec<Unreadable>,
@@ -173,10 +175,8 @@ impl Observed {
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
         let mut seen = Self::default();
-        for line in out.split(|&b| b == b'\n') {
-            let line = String::from_utf8_lossy(line);
-            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
-            seen.take(word, rest);
+        for (word, rest) in lines(out) {
+            seen.take(&word, &rest);
         }
         seen
     }
@@ -208,7 +208,10 @@ impl Observed {
             "epoch" => self.ledger.counted = rest.parse().ok(),
             "conductor" => self.conductor = Some(rest.into()),
             "spare" => self.spare = true,
-            "request" => self.request.get_or_insert_default().take(rest),
+            "request" => {
+                let (key, value) = lines::split(rest);
+                self.request.get_or_insert_default().take(key, value);
+            }
             "odd_request" => self.odd_request = Some(rest.into()),
             "request_step" => {
                 if let Some(request) = &mut self.request {
@@ -217,14 +220,8 @@ impl Observed {
             }
             "degraded" => self.degraded = Some(rest.into()),
             "unit" => {
-                if let Some((unit, property)) = rest.split_once(' ')
-                    && let Some((name, value)) = property.split_once('=')
-                {
-                    self.units
-                        .entry(unit.into())
-                        .or_default()
-                        .insert(name.into(), value.into());
-                }
+                let (unit, property) = lines::split(rest);
+                self.units.entry(unit.into()).or_default().take(property);
             }
             "may" | "maynot" => {
                 self.may.insert(rest.into(), word == "may");
@@ -247,20 +244,16 @@ impl Observed {
             "migration" => meta.migration = value.split(' ').next().map(Into::into),
             _ => {
                 if let Some((key, value)) = value.split_once('=') {
-                    let value = String::from_utf8_lossy(&crate::text::decoded(value)).into_owned();
-                    meta.info.insert(key.into(), value);
+                    meta.info.insert(key.into(), lines::decoded(value));
                 }
             }
         }
     }
 
-    /// A property of a unit; empty where it was not seen.
+    /// What systemd reports about a unit; no property is known of one that was not asked about.
     #[must_use]
-    pub fn property(&self, unit: &str, name: &str) -> &str {
-        self.units
-            .get(unit)
-            .and_then(|p| p.get(name))
-            .map_or("", String::as_str)
+    pub fn unit(&self, name: &str) -> &Properties {
+        self.units.get(name).unwrap_or(Properties::UNKNOWN)
     }
 
     /// Whether a run could not go back and nobody is at work on it now: a person is needed.
@@ -280,7 +273,7 @@ impl Observed {
 }
 
 fn current(rest: &str, before: &Current) -> Current {
-    let (kind, target) = rest.split_once(' ').unwrap_or((rest, ""));
+    let (kind, target) = lines::split(rest);
     match (kind, target) {
         ("absent", _) => Current::Absent,
         ("dangling", _) => match before {
@@ -323,7 +316,7 @@ mod tests {
             seen.meta["20260101-000000"].migration.as_deref(),
             Some("ok")
         );
-        assert_eq!(seen.property("a.service", "LoadState"), "loaded");
+        assert_eq!(seen.unit("a.service").text("LoadState"), "loaded");
         let request = seen.request.unwrap_or_default();
         assert_eq!(
             (request.by.as_str(), request.step.as_str()),

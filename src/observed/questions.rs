@@ -85,7 +85,6 @@ pub fn questions(seen: &Seen) -> Vec<Question> {
     let mut all = BTreeSet::new();
     for one in &seen.units {
         let name = one.unit.name.as_str().to_owned();
-        let show = |key: &str| one.show.get(key).map_or("", String::as_str);
         for (_, path) in paths(&one.unit) {
             all.extend(Question::about(&path));
         }
@@ -109,22 +108,22 @@ pub fn questions(seen: &Seen) -> Vec<Question> {
         let file = one.unit.files.first().filter(|_| !one.unit.is_masked());
         all.extend(file.map(|file| Question::Verify(name.clone(), file.path.clone())));
         if one.unit.name.kind() == "service"
-            && show("LoadState") == "loaded"
+            && one.properties.is_loaded()
             && !one.unit.name.is_template()
         {
             all.insert(Question::Security(name.clone()));
         }
         let run = programs(&one.unit).into_iter();
         all.extend(run.map(|path| Question::Reports(name.clone(), path)));
-        if one.unit.name.kind() == "service" && show("ControlGroup").starts_with('/') {
-            let cgroup = show("ControlGroup").to_owned();
-            all.insert(Question::Tasks(name.clone(), cgroup));
+        let cgroup = one.properties.control_group();
+        if let (Some(cgroup), "service") = (cgroup, one.unit.name.kind()) {
+            all.insert(Question::Tasks(name.clone(), cgroup.to_owned()));
         }
-        let pid = show("MainPID");
-        if !pid.is_empty() && pid != "0" && pid.bytes().all(|b| b.is_ascii_digit()) {
-            all.insert(Question::Signals(name.clone(), pid.to_owned()));
-            if show("TriggeredBy").contains(".socket") && show("ControlGroup").starts_with('/') {
-                all.insert(Question::Holds(name, show("ControlGroup").to_owned()));
+        if let Some(pid) = one.properties.main_pid() {
+            all.insert(Question::Signals(name.clone(), pid.to_string()));
+            let mut triggers = one.properties.triggered_by();
+            if let (Some(cgroup), true) = (cgroup, triggers.any(|by| by.ends_with(".socket"))) {
+                all.insert(Question::Holds(name, cgroup.to_owned()));
             }
         }
     }

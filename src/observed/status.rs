@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::lines::{self, lines};
 use super::{Current, Observed};
+use crate::unit::properties::Properties;
 
 /// A second look at a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct Glance {
     from: BTreeMap<String, String>,
     pub listens: BTreeMap<String, Vec<String>>,
     /// Properties of timers and of what they start, by timer.
-    pub timers: BTreeMap<String, BTreeMap<String, String>>,
+    pub timers: BTreeMap<String, Properties>,
     /// Who asked for a run.
     pub by: BTreeMap<String, String>,
     /// Lives that a run found well: run, unit, invocation; oldest first.
@@ -30,16 +32,14 @@ impl Glance {
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
         let mut glance = Self::default();
-        for line in out.split(|&b| b == b'\n') {
-            let line = String::from_utf8_lossy(line);
-            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
-            glance.take(word, rest);
+        for (word, rest) in lines(out) {
+            glance.take(&word, &rest);
         }
         glance
     }
 
     fn take(&mut self, word: &str, rest: &str) {
-        let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (name, value) = lines::split(rest);
         match word {
             "uptime" => self.uptime = rest.parse().ok(),
             "health" => {
@@ -56,16 +56,8 @@ impl Glance {
                 .entry(name.into())
                 .or_default()
                 .push(value.into()),
-            "timer" => {
-                if let Some((key, value)) = value.split_once('=') {
-                    let timer = self.timers.entry(name.into()).or_default();
-                    timer.insert(key.into(), value.into());
-                }
-            }
-            "by" => {
-                let by = String::from_utf8_lossy(&crate::text::decoded(value)).into_owned();
-                self.by.insert(name.into(), by);
-            }
+            "timer" => self.timers.entry(name.into()).or_default().take(value),
+            "by" => _ = self.by.insert(name.into(), lines::decoded(value)),
             "verdict" => {
                 if let Some((unit, life)) = value.split_once(' ') {
                     self.verdicts.push((name.into(), unit.into(), life.into()));
@@ -83,7 +75,7 @@ impl Glance {
         if let Some(id) = self.from.get(unit) {
             return Some(id.clone());
         }
-        let life = seen.property(unit, "InvocationID");
+        let life = seen.unit(unit).text("InvocationID");
         let flips = || seen.ledger.entries.iter().filter(|e| e.event == "live");
         let found = self
             .verdicts
@@ -98,14 +90,14 @@ impl Glance {
             return None;
         };
         let flipped = chrono::DateTime::parse_from_rfc3339(&flip.at).ok()?;
-        let began = point(seen.property(unit, "ExecMainStartTimestamp"))?;
+        let began = point(seen.unit(unit).main_process_started())?;
         (flip.release == *id && began > flipped.timestamp()).then(|| id.clone())
     }
 
     /// When a timer fires next, in seconds since the epoch; `None` when it does not, or when it cannot be told.
     #[must_use]
     pub fn next(&self, seen: &Observed, timer: &str) -> Option<i64> {
-        let of = |key: &str| self.timers.get(timer)?.get(key).map(String::as_str);
+        let of = |key: &str| self.timers.get(timer)?.get(key);
         let wall = of("NextElapseUSecRealtime").and_then(point);
         let since_boot = of("NextElapseUSecMonotonic")
             .and_then(span)

@@ -1,21 +1,19 @@
 //! The app's units as `units.sh` printed them: properties, files, listeners. Takes words in; asks nothing further.
 
-use std::collections::BTreeMap;
-
-use base64::Engine as _;
-
+use super::lines::{self, lines};
 use super::listening::{Family, Listening};
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
 use crate::unit::parse::File;
+use crate::unit::properties::Properties;
 
 /// One unit of the host.
 #[derive(Clone, Debug)]
 pub struct SeenUnit {
     /// The files that systemd has loaded it from, as they are on disk now. Without a file, systemd has none.
     pub unit: Unit,
-    /// `systemctl show`: what systemd has loaded, which may be older than the files.
-    pub show: BTreeMap<String, String>,
+    /// What systemd has loaded, which may be older than the files.
+    pub properties: Properties,
 }
 
 /// What `units.sh` saw.
@@ -39,32 +37,28 @@ impl Seen {
         let mut seen = Self::default();
         let mut listening = Vec::new();
         let mut asked = false;
-        for line in out.split(|&b| b == b'\n') {
-            let line = String::from_utf8_lossy(line);
-            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
-            match word {
+        for (word, rest) in lines(out) {
+            match word.as_str() {
                 "systemd" => seen.systemd = rest.parse().ok(),
                 "processors" => seen.processors = rest.parse().ok(),
                 "uptime" => seen.uptime = rest.parse().ok(),
-                "unit" => seen.units.extend(UnitName::new(rest).map(|name| SeenUnit {
+                "unit" => seen.units.extend(UnitName::new(&rest).map(|name| SeenUnit {
                     unit: Unit {
                         name,
                         files: Vec::new(),
                     },
-                    show: BTreeMap::new(),
+                    properties: Properties::default(),
                 })),
                 "show" => {
-                    if let (Some(unit), Some((key, value))) =
-                        (seen.units.last_mut(), rest.split_once('='))
-                    {
-                        unit.show.insert(key.into(), value.into());
+                    if let Some(unit) = seen.units.last_mut() {
+                        unit.properties.take(&rest);
                     }
                 }
-                "file" => seen.take_file(rest),
-                "tcp" => listening.extend(Listening::parse(Family::Tcp, rest)),
-                "unix" => listening.extend(Listening::parse(Family::Unix, rest)),
+                "file" => seen.take_file(&rest),
+                "tcp" => listening.extend(Listening::parse(Family::Tcp, &rest)),
+                "unix" => listening.extend(Listening::parse(Family::Unix, &rest)),
                 "listening" => asked = true,
-                "unreadable" => seen.unreadable.push(rest.into()),
+                "unreadable" => seen.unreadable.push(rest),
                 _ => {}
             }
         }
@@ -79,9 +73,9 @@ impl Seen {
         let Some(unit) = self.units.last_mut() else {
             return;
         };
-        match base64::engine::general_purpose::STANDARD.decode(packed) {
-            Ok(bytes) => unit.unit.files.push(File::parse(path, &bytes)),
-            Err(_) => self.unreadable.push(format!("file {path}")),
+        match lines::file(packed) {
+            Some(bytes) => unit.unit.files.push(File::parse(path, &bytes)),
+            None => self.unreadable.push(format!("file {path}")),
         }
     }
 }
@@ -103,7 +97,7 @@ mod tests {
         };
         assert_eq!(a.unit.service("Nice"), "2");
         assert_eq!(a.unit.files[1].path, "/etc/a.service.d/x y.conf");
-        assert_eq!(a.show["Environment"], "A=1 B=2");
+        assert_eq!(a.properties.get("Environment"), Some("A=1 B=2"));
         assert!(b.unit.is_masked());
         assert_eq!(seen.unreadable, ["file /etc/secret.conf"]);
         assert!(seen.listening.is_none(), "not asked is not nobody");

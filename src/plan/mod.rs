@@ -101,7 +101,7 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         let turnover = strategy::turnover(service, seen);
         lacks.extend(turnover.needs);
         advice.extend(turnover.advice);
-        if seen.property(service.unit.as_str(), "NeedDaemonReload") == "yes" {
+        if seen.unit(service.unit.as_str()).needs_daemon_reload() {
             warnings.push(format!(
                 "{}: its file changed since systemd read it; `sudo systemctl daemon-reload`",
                 service.unit.as_str()

@@ -174,7 +174,7 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
         Root::Ready => {}
     }
     let guard = format!("shipit-{app}.path");
-    if seen.could_read(&guard) && seen.property(&guard, "ActiveState") != "active" {
+    if seen.could_read(&guard) && !seen.unit(&guard).is_active() {
         lack(
             format!("the guard {guard} is not active: nothing would carry the switch out"),
             Fix::Setup,
@@ -297,7 +297,7 @@ fn gone_current(config: &Config, seen: &Observed, id: &str) -> Failure {
 #[must_use]
 pub fn migration(config: &Config, seen: &Observed) -> Option<String> {
     let unit = config.migrate.as_ref()?.unit.as_str();
-    (seen.property(unit, "LoadState") == "not-found").then(|| strategy::not_found(unit))
+    (seen.unit(unit).is_not_found()).then(|| strategy::not_found(unit))
 }
 
 /// The units cannot carry the strategy.

@@ -187,7 +187,7 @@ pub fn unused(seen: &Observed, gone: &[String]) -> Option<String> {
 /// A process of another user cannot be looked into from here, and a reload keeps the process.
 fn in_use(config: &Config, seen: &Observed, id: &str) -> bool {
     config.services.iter().any(|service| {
-        let since = seen.property(service.unit.as_str(), "ExecMainStartTimestamp");
+        let since = seen.unit(service.unit.as_str()).main_process_started();
         let Some(since) = moment(since) else {
             return false;
         };

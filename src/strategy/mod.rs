@@ -8,6 +8,7 @@ mod socket;
 use crate::config::{Service, StrategyName};
 use crate::observed::Observed;
 use crate::step::{Step, Turn, Verdict};
+use crate::unit::properties::LoadState;
 
 /// The steps of one service around the flip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +47,12 @@ pub fn not_found(unit: &str) -> String {
 
 /// What any unit must be to be driven at all.
 fn unit_needs(unit: &str, seen: &Observed) -> Vec<String> {
-    match seen.property(unit, "LoadState") {
-        "loaded" => Vec::new(),
-        "masked" => vec![format!("{unit} is masked: `sudo systemctl unmask {unit}`")],
-        "not-found" => vec![not_found(unit)],
-        "" => vec![format!("{unit} could not be looked at")],
-        other => vec![format!(
+    match seen.unit(unit).load_state() {
+        LoadState::Loaded => Vec::new(),
+        LoadState::Masked => vec![format!("{unit} is masked: `sudo systemctl unmask {unit}`")],
+        LoadState::NotFound => vec![not_found(unit)],
+        LoadState::Unknown => vec![format!("{unit} could not be looked at")],
+        LoadState::Other(other) => vec![format!(
             "{unit} is {other}: `systemctl status {unit}` says why"
         )],
     }

@@ -11,7 +11,7 @@ pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
     let mut needs = Vec::new();
     let mut advice = Vec::new();
     // systemd knows it from the unit's text, also of one that does not run.
-    if seen.property(&unit, "LoadState") == "loaded" && seen.property(&unit, "CanReload") == "no" {
+    if seen.unit(&unit).is_loaded() && seen.unit(&unit).text("CanReload") == "no" {
         needs.push(format!(
             "{unit} cannot reload: add `ExecReload=/bin/kill -HUP $MAINPID` under [Service] (and a handler in the app), then `sudo systemctl daemon-reload`"
         ));

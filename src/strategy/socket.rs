@@ -13,13 +13,13 @@ pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
         |s| s.as_str().to_owned(),
     );
     let mut needs = unit_needs(&socket, seen);
-    if needs.is_empty() && !matches!(seen.property(&socket, "ActiveState"), "active" | "") {
+    if needs.is_empty() && !matches!(seen.unit(&socket).active_state(), "active" | "") {
         needs.push(format!(
             "{socket} is not listening: `sudo systemctl enable --now {socket}`"
         ));
     }
-    let triggers = seen.property(&unit, "TriggeredBy");
-    if needs.is_empty() && !triggers.split(' ').any(|t| t == socket) {
+    let mut triggers = seen.unit(&unit).triggered_by();
+    if needs.is_empty() && !triggers.any(|trigger| trigger == socket) {
         needs.push(format!(
             "{socket} does not start {unit}: give it `Service={unit}` under [Socket]"
         ));

@@ -10,6 +10,7 @@ pub mod keys; // the keys that systemd knows
 pub mod merge; // file + drop-ins = unit
 pub mod name; // unit names, escaping, where drop-ins are looked for
 pub mod parse; // one file, without losing a byte
+pub mod properties; // what `systemctl show` reports about a unit
 pub mod quoting;
 pub mod render; // findings as text, JSON, annotations
 pub mod repair; // writes the lines of a finding: into the file, or as a drop-in

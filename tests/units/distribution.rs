@@ -27,7 +27,7 @@ pub fn judged(units: &[Shown], root: &Path, systemd: u32) {
         };
         let live = Facts {
             systemd: Some(systemd),
-            show: show.iter().map(last).collect(),
+            properties: show.iter().map(last).collect(),
             ..Facts::default()
         };
         let context = |host: Option<Facts>| Context {

@@ -56,7 +56,7 @@ fn fact(context: &mut Context, line: &str) {
     match word {
         "show" => {
             let (key, value) = rest.split_once('=').unwrap();
-            facts(context).show.insert(key.into(), value.into());
+            facts(context).properties.take(&format!("{key}={value}"));
         }
         "file" => {
             let words: Vec<&str> = rest.split(' ').collect();

@@ -134,13 +134,10 @@ fn addresses(service: &Service, live: &Live, listening: Option<&Vec<Listening>>)
         .into_iter()
         .filter_map(Address::of)
         .collect();
-    let triggers = live
-        .unit(name)
-        .and_then(|(_, facts)| facts.show.get("TriggeredBy"));
-    let triggers = triggers.map_or("", String::as_str);
+    let properties = live.properties(name);
     let sockets = live.units.iter().filter(|(unit, _)| {
         let own = unit.name.as_str();
-        own.ends_with(".socket") && triggers.split(' ').any(|by| by == own)
+        own.ends_with(".socket") && properties.triggered_by().any(|by| by == own)
     });
     at.extend(
         sockets

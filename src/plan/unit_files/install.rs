@@ -199,7 +199,7 @@ fn port_cut(unit: &Unit, there: &Installed) -> Option<String> {
     let Content::Text(text) = &there.own else {
         return None;
     };
-    let listens = !matches!(there.show("ActiveState"), Some("inactive" | "failed"));
+    let listens = !there.properties.is_stopped();
     if unit.name.kind() != "socket" || !listens {
         return None;
     }
@@ -253,9 +253,9 @@ fn after(
     standing: &Standing,
 ) -> Option<String> {
     let name = &unit.name;
-    let runs = there
-        .and_then(|there| there.show("ActiveState"))
-        .is_some_and(|state| !matches!(state, "inactive" | "failed"));
+    let runs = there.is_some_and(|there| {
+        !matches!(there.properties.active_state(), "" | "inactive" | "failed")
+    });
     let settings = standing.differences.iter().find_map(|d| match d {
         Difference::Settings(keys) => Some(keys.as_slice()),
         _ => None,

@@ -149,11 +149,11 @@ pub fn compare(repository: &[Unit], seen: &Seen) -> Vec<Standing> {
 
 fn differences(unit: &Unit, there: &Installed) -> Vec<Difference> {
     let own = format!("{PLACE}/{}", unit.name);
-    let Some(state) = there.show("LoadState") else {
+    let Some(state) = there.properties.get("LoadState") else {
         return vec![Difference::Unreadable("systemctl show".into())];
     };
     let mut found = Vec::new();
-    let fragment = there.show("FragmentPath").unwrap_or_default();
+    let fragment = there.properties.text("FragmentPath");
     match &there.own {
         Content::Link(to) if to == "/dev/null" => return vec![Difference::Masked],
         Content::Link(to) => return vec![Difference::Link(to.clone())],
@@ -180,13 +180,13 @@ fn differences(unit: &Unit, there: &Installed) -> Vec<Difference> {
     if !fragment.is_empty() && fragment != own {
         found.push(Difference::Elsewhere(fragment.into()));
     }
-    if there.show("NeedDaemonReload") == Some("yes") || state == "not-found" {
+    if there.properties.needs_daemon_reload() || state == "not-found" {
         found.push(Difference::Stale);
     } else if state != "loaded" {
         found.push(Difference::Refused(state.into()));
     }
     // Of a template its instances are enabled; the one that was asked for here is nobody's.
-    let enabled = unit.name.is_template() || there.show("UnitFileState") != Some("disabled");
+    let enabled = unit.name.is_template() || there.properties.unit_file_state() != Some("disabled");
     if unit.has_section("Install") && !enabled {
         found.push(Difference::Disabled);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::unit::merge::Unit;
+use crate::unit::properties::Properties;
 
 /// What the host says of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +51,7 @@ pub struct Named {
 pub struct Facts {
     /// The version of systemd there.
     pub systemd: Option<u32>,
-    /// `systemctl show` of the unit.
-    pub show: BTreeMap<String, String>,
+    pub properties: Properties,
     /// The files that the unit names (programs, environment files, directories), as far as they were asked for.
     pub files: BTreeMap<String, FileFact>,
     pub named: Arc<Named>,

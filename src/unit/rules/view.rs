@@ -114,9 +114,8 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn show(&self, key: &str) -> Option<&'a str> {
         self.host()?
-            .show
+            .properties
             .get(key)
-            .map(String::as_str)
             .filter(|value| !value.is_empty())
     }
 
