@@ -3,7 +3,7 @@
 //! Data flows one way: `config` and `observed` (what the host said) go into `plan`, which is pure; `engine` carries the
 //! plan out through `host` and sends events to `report`. From the bottom up:
 //!
-//! 1. [`failure`]: what failed, why, what state the host is in, what to type next; exit codes.
+//! 1. [`failure`]: what failed, why, what state the host is in, what to do next; exit codes.
 //!    [`text`]: foreign text made safe to print; quantities for people. [`interrupt`]: Ctrl-C and SIGTERM, counted.
 //!    [`mod@unit`]: systemd unit files: parse, rules, explain, generate. It knows nothing of the rest.
 //! 2. [`step`]: everything the conductor can do to a host, as values.

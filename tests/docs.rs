@@ -262,7 +262,7 @@ impl Write for Lines {
 /// One of each event, as JSON.
 fn rendered() -> Vec<Value> {
     let lines = Lines::default();
-    let mut json = Json::new(Box::new(lines.clone()));
+    let mut json = Json::new(Box::new(lines.clone()), shipit::failure::Typed::default());
     for event in [
         Event::Started {
             command: "deploy",

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use shipit::failure::{Exit, Failure};
+use shipit::failure::{Exit, Failure, Next, Typed};
 use shipit::report::Loudness;
 use shipit::report::event::{Downtime, Ended, Event, Outcome, Phase, Report, State};
 use shipit::report::json::Json;
@@ -59,7 +59,7 @@ fn ended(outcome: Outcome, failure: Option<Failure>) -> Event {
             longest_gap_ms: 80,
         }),
         failure,
-        next: vec!["shipit rollback".into()],
+        next: vec![Next::shipit("rollback")],
     }))
 }
 
@@ -90,7 +90,7 @@ fn bad() -> Vec<Event> {
     let failure = Failure::new(Exit::Reverted, "20260503-094502 failed and was taken back")
         .why("acme.service stopped running\x1b]0;title\x07")
         .host("acme runs 20260501-120000, verified again")
-        .next("shipit logs");
+        .next(Next::shipit("logs"));
     vec![
         step(Phase::Switch, "await acme.service", State::Started, None),
         log("prepare", b"held back until it fails"),
@@ -114,7 +114,13 @@ fn bad() -> Vec<Event> {
 
 fn people(events: &[Event], loudness: Loudness, colour: bool, expected: &Expect) {
     let screen = Screen::default();
-    let mut people = People::new(Box::new(screen.clone()), loudness, colour, false);
+    let mut people = People::new(
+        Box::new(screen.clone()),
+        loudness,
+        colour,
+        false,
+        Typed::default(),
+    );
     for event in events {
         people.event(event);
     }
@@ -215,7 +221,7 @@ fn colour_is_ours_alone() {
 #[test]
 fn programs_get_one_object_a_line() {
     let screen = Screen::default();
-    let mut json = Json::new(Box::new(screen.clone()));
+    let mut json = Json::new(Box::new(screen.clone()), Typed::default());
     for event in good().iter().chain(&bad()) {
         json.event(event);
     }
@@ -271,8 +277,14 @@ fn every_outcome_has_a_last_line() {
             Deployed | RolledBack | Staged | Pruned | Unchanged | Ready => None,
             _ => Some(Failure::new(Exit::Untouched, "it failed")),
         };
-        People::new(Box::new(screen.clone()), Loudness::Quiet, false, false)
-            .event(&ended(outcome, failure));
+        People::new(
+            Box::new(screen.clone()),
+            Loudness::Quiet,
+            false,
+            false,
+            Typed::default(),
+        )
+        .event(&ended(outcome, failure));
         assert!(!screen.0.borrow().is_empty(), "{outcome:?}");
     }
 }

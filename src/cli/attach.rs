@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::args::Global;
 use crate::engine::follow::{Followed, follow};
 use crate::engine::{Ending, Run, session, switch};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::report::event::{Event, Outcome};
 use crate::step::{Change, Command};
 
@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         let ending = Ending {
             live: live.clone(),
             release: live,
-            next: vec!["shipit status".into()],
+            next: vec![Next::shipit("status")],
             ..Ending::default()
         };
         return Ok(run.end(Outcome::Unchanged, ending, None, 0));
@@ -61,6 +61,6 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         Some(last) => Ok(switch::tell(&mut run, &change, &followed, &last, 0)),
         None => Err(Failure::new(Exit::Unknown, "the end was not heard")
             .host("the host goes on by itself")
-            .next("shipit status")),
+            .next(Next::shipit("status"))),
     }
 }

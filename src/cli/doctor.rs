@@ -9,7 +9,7 @@ use super::args::Global;
 use crate::config::Config;
 use crate::diagnosis::{self, Deploy, Diagnosis, Evidence, Finding};
 use crate::engine;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Typed};
 use crate::observed::Current;
 use crate::text::shown;
 use crate::unit::rules::Severity;
@@ -19,7 +19,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         Ok(config) => config,
         Err(failure) if global.json => {
             let diagnosis = Diagnosis::of_failure(&failure);
-            super::results(&object(None, &diagnosis, None));
+            super::results(&object(global, None, &diagnosis, None));
             return Ok(diagnosis.exit);
         }
         Err(failure) => return Err(failure),
@@ -29,20 +29,21 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let login = (!global.system_ssh).then(|| link.preview().ok()).flatten();
     let mut report = super::reporter(global);
     let evidence = engine::collect_evidence::examine(&mut link, &config, login, report.as_mut());
-    let mut diagnosis = diagnosis::diagnose(&config, &evidence);
-    let typed = super::next_line::Typed::of(global);
-    for finding in &mut diagnosis.findings {
-        finding.next = typed.lines(&finding.next);
-    }
+    let diagnosis = diagnosis::diagnose(&config, &evidence);
     super::results(&if global.json {
-        object(Some(&config), &diagnosis, evidence.skew)
+        object(global, Some(&config), &diagnosis, evidence.skew)
     } else {
         text(global, &config, &evidence, &diagnosis)
     });
     Ok(diagnosis.exit)
 }
 
-fn object(config: Option<&Config>, diagnosis: &Diagnosis, skew: Option<i64>) -> String {
+fn object(
+    global: &Global,
+    config: Option<&Config>,
+    diagnosis: &Diagnosis,
+    skew: Option<i64>,
+) -> String {
     let strategies: serde_json::Map<String, Value> = diagnosis
         .strategies
         .iter()
@@ -56,7 +57,12 @@ fn object(config: Option<&Config>, diagnosis: &Diagnosis, skew: Option<i64>) -> 
             (one.unit.clone(), verdict)
         })
         .collect();
-    let findings: Vec<Value> = diagnosis.findings.iter().map(finding).collect();
+    let typed = super::typed(global);
+    let findings: Vec<Value> = diagnosis
+        .findings
+        .iter()
+        .map(|one| finding(one, &typed))
+        .collect();
     // What 32 bits cannot hold exactly would be printed with all its digits.
     let exposure = diagnosis.exposure.iter();
     let exposure: serde_json::Map<String, Value> = exposure
@@ -73,17 +79,18 @@ fn object(config: Option<&Config>, diagnosis: &Diagnosis, skew: Option<i64>) -> 
     super::object(&line)
 }
 
-fn finding(one: &Finding) -> Value {
+fn finding(one: &Finding, typed: &Typed) -> Value {
     let (file, line) = one.place.clone().unzip();
     json!({"severity": one.severity.to_string(), "area": one.area.word(), "unit": one.unit, "rule": one.rule, "file": file,
-        "line": line, "what": one.what, "why": one.why, "next": one.next, "log": one.log})
+        "line": line, "what": one.what, "why": one.why, "next": typed.lines(&one.next), "log": one.log})
 }
 
 fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagnosis) -> String {
     let mut out = header(config, evidence);
     let told = |finding: &&Finding| global.verbose || finding.severity > Severity::Info;
+    let typed = super::typed(global);
     for one in diagnosis.findings.iter().filter(told) {
-        paragraph(one, &mut out);
+        paragraph(one, &typed, &mut out);
     }
     for one in &diagnosis.strategies {
         let _ = writeln!(out, "\n{}", shown(one.unit.as_bytes()));
@@ -164,7 +171,7 @@ fn header(config: &Config, evidence: &Evidence) -> String {
 }
 
 /// One finding as a paragraph, in the form of a failure.
-fn paragraph(one: &Finding, out: &mut String) {
+fn paragraph(one: &Finding, typed: &Typed, out: &mut String) {
     let _ = writeln!(out, "\n{}: {}", one.severity, shown(one.what.as_bytes()));
     if let Some((file, line)) = &one.place {
         let rule = one.rule.map_or(String::new(), |rule| format!(" [{rule}]"));
@@ -176,7 +183,7 @@ fn paragraph(one: &Finding, out: &mut String) {
     for line in &one.log {
         let _ = writeln!(out, "  log   {}", shown(line.as_bytes()));
     }
-    for line in &one.next {
+    for line in typed.lines(&one.next) {
         let _ = writeln!(out, "  next  {}", shown(line.as_bytes()));
     }
 }

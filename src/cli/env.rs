@@ -10,7 +10,7 @@ use super::args::{EnvCommand, Global};
 use super::service::{self, Verb};
 use crate::config::{Config, Service};
 use crate::engine::{session, stage};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::ssh::{self, Reply};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
@@ -98,7 +98,7 @@ fn name(given: &str) -> Result<(), Failure> {
         let name = text::shown(name.as_bytes());
         return Err(usage("a value does not belong into the command line")
             .why("it is in your shell's history now, and every user of this machine could see it in ps")
-            .next(format!("shipit env set {name}    # asks for the value, or reads it from stdin")));
+            .next(Next::shipit("env set").arg(name).remark("asks for the value, or reads it from stdin")));
     }
     if environment::is_name(given) {
         return Ok(());
@@ -129,9 +129,11 @@ fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
     if value.is_empty() {
         return Err(usage(format!("no value came for {given}"))
             .why("an empty value can only be pushed")
-            .next(format!(
-                "shipit env set {given}    # asks for it on a terminal"
-            )));
+            .next(
+                Next::shipit("env set")
+                    .arg(given)
+                    .remark("asks for it on a terminal"),
+            ));
     }
     let line = environment::line(given, &value)
         .map_err(|why| usage(format!("the value of {given} cannot be kept")).why(why))?;
@@ -154,7 +156,7 @@ fn pushed(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
             (all_of(&mut { opened }, &shown)?, shown)
         }
         None if std::io::stdin().is_terminal() => {
-            return Err(usage("which file?").next("shipit env push FILE"));
+            return Err(usage("which file?").next(Next::shipit("env push FILE")));
         }
         None => (
             all_of(&mut std::io::stdin().lock(), "stdin")?,
@@ -175,7 +177,8 @@ fn pushed(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
             let mut failure = usage(format!("{shown} was not pushed"));
             failure.why = wrong.iter().take(20).map(ToString::to_string).collect();
             Err(failure.next(
-                "shipit unit explain environment-file-place    # how systemd reads such files",
+                Next::offline("unit explain environment-file-place")
+                    .remark("how systemd reads such files"),
             ))
         }
     }
@@ -210,7 +213,7 @@ fn lost_while(verb: &str, lost: &Lost) -> Failure {
     let state = "it is changed, or it is not: never half";
     let mut failure = session::lost_while(lost, "changing the environment", state);
     failure.exit = Exit::Unknown;
-    failure.next("shipit env list")
+    failure.next(Next::shipit("env list"))
 }
 
 /// The environment of one app on one host.
@@ -272,10 +275,11 @@ impl Place<'_> {
             "list" => format!("{file} could not be read"),
             _ => format!("{file} was not changed"),
         };
-        let setup = format!(
-            "{}    # again: it installs the helper",
-            self.config.host.as_root("shipit setup")
-        );
+        let setup = self
+            .config
+            .host
+            .as_root("setup")
+            .remark("again: it installs the helper");
         let failure = match code {
             54 => Failure::new(
                 Exit::Untouched,
@@ -286,7 +290,7 @@ impl Place<'_> {
                 self.seen.user
             ))
             .next(setup),
-            51 => Failure::new(Exit::Untouched, what).next("shipit env list"),
+            51 => Failure::new(Exit::Untouched, what).next(Next::shipit("env list")),
             2 => Failure::new(
                 Exit::Untouched,
                 "the helper on the host is of another version",
@@ -341,12 +345,11 @@ fn changed(global: &Global, config: &Config, said: &Said, runs: Runs, restart: b
         unread(global, config, said);
         if !said.readers.is_empty() && !restart {
             let next = match runs {
-                Runs::Release => {
-                    "shipit restart    # running processes keep what they were started with"
-                }
-                Runs::Nothing => "shipit deploy    # no release is live yet",
+                Runs::Release => Next::shipit("restart")
+                    .remark("running processes keep what they were started with"),
+                Runs::Nothing => Next::shipit("deploy").remark("no release is live yet"),
             };
-            let next = super::next_line::Typed::of(global).line(next);
+            let next = super::typed(global).line(&next);
             super::results(&format!("next: {next}\n"));
         }
     }

@@ -40,7 +40,7 @@ use crate::report::{self, Loudness};
 use crate::text;
 use args::{Args, Command, Global};
 use connection::SshLink;
-use next_line::{Retold, Typed};
+use next_line::typed;
 
 /// Runs the command line. Returns the exit code.
 #[must_use]
@@ -127,11 +127,8 @@ fn tell(global: &Global, failure: &Failure) {
         reporter(global).event(&report::event::Event::Ended(Box::new(ended)));
         return;
     }
-    let failure = Typed::of(global).failure(failure);
-    let mut err = std::io::stderr().lock();
-    for line in failure.to_string().lines() {
-        let _ = writeln!(err, "{}", text::shown(line.as_bytes()));
-    }
+    let lines = report::sentence::failure(failure, &typed(global));
+    let _ = writeln!(std::io::stderr().lock(), "error: {lines}");
 }
 
 fn reporter(global: &Global) -> Box<dyn Report> {
@@ -140,11 +137,7 @@ fn reporter(global: &Global) -> Box<dyn Report> {
         (_, true) => Loudness::Verbose,
         _ => Loudness::Normal,
     };
-    let json = global
-        .json
-        .then(|| report::json::Json::new(Box::new(std::io::stdout())));
-    let report = report::choose(json, loudness, global.color);
-    Box::new(Retold::new(global, report))
+    report::choose(global.json, loudness, global.color, typed(global))
 }
 
 fn configuration(global: &Global) -> Result<Config, Failure> {

@@ -1,173 +1,45 @@
-//! Lines to type next, as they work when they are typed: with the options that led to this host and this
-//! environment, with the command line itself where it is to be said again, and with their remarks in one column.
-//! What the lines are is decided elsewhere.
+//! The command line that was typed, for the next line: the options that led to this host and this environment, and
+//! every word. What is printed of it is `next::Typed`'s.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 
 use super::args::Global;
-use crate::failure::{Exit, Failure};
-use crate::report::event::{Event, Report};
+use crate::failure::Typed;
 
-/// What was typed, as far as the next line has to say it again.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Typed {
-    /// `-e staging -i ci`, or empty: without them the next line would mean another host, or not reach this one.
-    reach: String,
-    /// Every word after `shipit`, quoted for a shell.
-    words: Vec<String>,
-}
-
-impl Typed {
-    pub(super) fn of(global: &Global) -> Self {
-        let mut reach = Vec::new();
-        let mut option = |name: &str, value: Option<OsString>| {
-            if let Some(value) = value {
-                reach.push(format!("{name} {}", quoted(&value)));
-            }
-        };
-        let file = |path: &Option<std::path::PathBuf>| path.clone().map(Into::into);
-        option("-c", file(&global.config));
-        option("-e", global.environment.clone().map(Into::into));
-        option("-i", file(&global.identity));
-        option("--known-hosts", file(&global.known_hosts));
-        option("-F", file(&global.ssh_config));
-        if global.system_ssh {
-            reach.push("--system-ssh".into());
-        }
-        Self {
-            reach: reach.join(" "),
-            words: global.words.iter().map(|word| quoted(word)).collect(),
-        }
+pub(super) fn typed(global: &Global) -> Typed {
+    let file = |path: &'_ Option<std::path::PathBuf>| {
+        path.as_ref().map(|path| path.as_os_str().to_owned())
+    };
+    let mut reach = vec![
+        ("-c", file(&global.config)),
+        ("-e", global.environment.clone().map(Into::into)),
+        ("-i", file(&global.identity)),
+        ("--known-hosts", file(&global.known_hosts)),
+        ("-F", file(&global.ssh_config)),
+    ];
+    reach.retain(|(_, value)| value.is_some());
+    let mut reach: Vec<(&str, Option<&OsStr>)> = reach
+        .iter()
+        .map(|(name, value)| (*name, value.as_deref()))
+        .collect();
+    if global.system_ssh {
+        reach.push(("--system-ssh", None));
     }
-
-    /// One line: each `shipit` in it leads where this one led. `shipit …` is this command line, `shipit … --yes` is it
-    /// with `--yes`.
-    pub(super) fn line(&self, line: &str) -> String {
-        let (command, remark) = parts(line);
-        let command = self.command(command);
-        match remark {
-            Some(remark) => format!("{command}    {remark}"),
-            None => command,
-        }
-    }
-
-    /// Several lines, their remarks below each other.
-    pub(super) fn lines(&self, lines: &[String]) -> Vec<String> {
-        /// A column further right would tear the remarks off their lines on a narrow terminal.
-        const WIDEST: usize = 56;
-        let both: Vec<(String, Option<&str>)> = lines
-            .iter()
-            .map(|line| {
-                let (command, remark) = parts(line);
-                (self.command(command), remark)
-            })
-            .collect();
-        let widths = both.iter().filter(|(_, remark)| remark.is_some());
-        let widths = widths.map(|(command, _)| command.chars().count());
-        let column = widths.filter(|width| *width <= WIDEST).max().unwrap_or(0);
-        both.into_iter()
-            .map(|(command, remark)| match remark {
-                Some(remark) => format!("{command:<column$}    {remark}"),
-                None => command,
-            })
-            .collect()
-    }
-
-    /// With its lines as they work here. Who is told of none types the same once more; not so what was wrong as it was
-    /// typed or written, which stays wrong.
-    pub(super) fn failure(&self, failure: &Failure) -> Failure {
-        let next = if failure.next.is_empty() && failure.exit != Exit::Usage {
-            self.lines(&["shipit …    # again".into()])
-        } else {
-            self.lines(&failure.next)
-        };
-        Failure {
-            next,
-            ..failure.clone()
-        }
-    }
-
-    fn command(&self, command: &str) -> String {
-        if let Some(option) = command.strip_prefix("shipit …") {
-            let mut words = self.words.clone();
-            let end = words.iter().position(|word| word == "--");
-            let option = option.split_whitespace().map(str::to_owned);
-            let at = end.unwrap_or(words.len());
-            words.splice(at..at, option);
-            return format!("shipit {}", words.join(" "));
-        }
-        let mut out = String::new();
-        for part in command.split_inclusive(&[';', '&'][..]) {
-            let said = part.trim_end_matches(&[';', '&', ' '][..]);
-            out.push_str(said);
-            // These two need no host and read no deploy.yml.
-            let alone = ["shipit unit explain", "shipit init"];
-            let said_alone = alone.iter().any(|one| said.trim_start().starts_with(one));
-            let leads = said.trim_start().starts_with("shipit ") && !said_alone;
-            if leads && !self.reach.is_empty() {
-                out.push(' ');
-                out.push_str(&self.reach);
-            }
-            out.push_str(&part[said.len()..]);
-        }
-        out
-    }
-}
-
-/// A line's command, and its remark from `#` on.
-fn parts(line: &str) -> (&str, Option<&str>) {
-    match line.split_once(" # ") {
-        Some((command, _)) => (command.trim_end(), Some(line[command.len()..].trim_start())),
-        None => (line, None),
-    }
-}
-
-/// A word as sh(1) takes it for itself.
-fn quoted(word: &std::ffi::OsStr) -> String {
-    let word = word.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.into_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-/// Tells what another report tells, with lines that work when they are typed.
-pub(super) struct Retold {
-    typed: Typed,
-    to: Box<dyn Report>,
-}
-
-impl Retold {
-    pub(super) fn new(global: &Global, to: Box<dyn Report>) -> Self {
-        let typed = Typed::of(global);
-        Self { typed, to }
-    }
-}
-
-impl Report for Retold {
-    fn event(&mut self, event: &Event) {
-        let Event::Ended(ended) = event else {
-            return self.to.event(event);
-        };
-        let mut ended = ended.clone();
-        ended.next = self.typed.lines(&ended.next);
-        ended.failure = ended.failure.map(|failure| self.typed.failure(&failure));
-        self.to.event(&Event::Ended(ended));
-    }
+    Typed::new(&reach, global.words.iter().map(AsRef::as_ref))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::args::Args;
+    use crate::failure::Next;
+    use crate::failure::{Exit, Failure};
     use clap::Parser;
 
     fn typed(words: &[&str]) -> Typed {
         let mut args = Args::try_parse_from(words).expect("a command line");
         args.global.words = words[1..].iter().map(Into::into).collect();
-        Typed::of(&args.global)
+        super::typed(&args.global)
     }
 
     #[test]
@@ -175,24 +47,27 @@ mod tests {
         let typed = typed(&["shipit", "deploy", "-e", "staging", "-i", "my key"]);
         for (line, said) in [
             (
-                "shipit rollback    # goes back",
+                Next::shipit("rollback").remark("goes back"),
                 "shipit rollback -e staging -i 'my key'    # goes back",
             ),
             (
-                "ssh a@b rm /opt/x/current; shipit deploy",
+                Next::shell("ssh a@b rm /opt/x/current").then(";", Next::shipit("deploy")),
                 "ssh a@b rm /opt/x/current; shipit deploy -e staging -i 'my key'",
             ),
             (
-                "git checkout 1f -- u && shipit unit install",
+                Next::shell("git checkout 1f -- u").then("&&", Next::shipit("unit install")),
                 "git checkout 1f -- u && shipit unit install -e staging -i 'my key'",
             ),
             (
-                "shipit unit explain drift-load",
+                Next::offline("unit explain drift-load"),
                 "shipit unit explain drift-load",
             ),
-            ("ask whoever revoked it", "ask whoever revoked it"),
+            (
+                Next::advice("ask whoever revoked it"),
+                "ask whoever revoked it",
+            ),
         ] {
-            assert_eq!(typed.line(line), said);
+            assert_eq!(typed.line(&line), said);
         }
     }
 
@@ -201,9 +76,9 @@ mod tests {
         let setup = typed(&["shipit", "setup", "--as", "root@h"]);
         assert_eq!(
             setup.lines(&[
-                "shipit … --print # look at it".into(),
-                "shipit … --yes      # do it".into(),
-                "shipit status".into(),
+                Next::again("--print").remark("look at it"),
+                Next::again("--yes").remark("do it"),
+                Next::shipit("status"),
             ]),
             [
                 "shipit setup --as root@h --print    # look at it",
@@ -213,7 +88,7 @@ mod tests {
         );
         let run = typed(&["shipit", "run", "--", "echo", "it's"]);
         assert_eq!(
-            run.line("shipit … --accept-new"),
+            run.line(&Next::again("--accept-new")),
             r"shipit run --accept-new -- echo 'it'\''s'"
         );
     }
@@ -222,13 +97,13 @@ mod tests {
     fn a_failure_that_names_no_line_to_type_gets_the_same_command_again() {
         let typed = typed(&["shipit", "deploy", "-e", "staging"]);
         let wrong = Failure::new(Exit::Usage, "`port` is a number");
-        assert!(typed.failure(&wrong).next.is_empty());
+        assert!(wrong.next_lines(&typed).is_empty());
         let bare = Failure::new(Exit::Untouched, "`build` failed");
         assert_eq!(
-            typed.failure(&bare).next,
+            bare.next_lines(&typed),
             ["shipit deploy -e staging    # again"]
         );
-        let told = bare.next("shipit logs");
-        assert_eq!(typed.failure(&told).next, ["shipit logs -e staging"]);
+        let told = bare.next(Next::shipit("logs"));
+        assert_eq!(told.next_lines(&typed), ["shipit logs -e staging"]);
     }
 }

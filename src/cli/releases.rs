@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::Global;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::text;
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         out.push('\n');
     }
     if seen.releases.is_empty() && !global.json {
-        let next = super::next_line::Typed::of(global).line("shipit deploy");
+        let next = super::typed(global).line(&Next::shipit("deploy"));
         let app = config.app.as_str();
         out = format!("{app} has no release on the host yet\nnext: {next}\n");
     }

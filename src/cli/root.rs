@@ -7,7 +7,7 @@ use super::args::Global;
 use super::connection::SshLink;
 use crate::config::{Config, Target};
 use crate::engine::session;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::host::ssh::{self, Reply};
 use crate::interrupt::Interrupts;
@@ -43,8 +43,8 @@ pub(super) fn agreed(interrupts: &Interrupts) -> Result<(), Failure> {
             "there is no terminal here, so nobody can be asked whether root may do this",
         )
         .host("nothing changed")
-        .next("shipit … --print    # look at it")
-        .next("shipit … --yes    # do it"));
+        .next(Next::again("--print").remark("look at it"))
+        .next(Next::again("--yes").remark("do it")));
     }
     match ssh::terminal(interrupts).yes("Do this as root on the host?") {
         Reply::Given(true) => Ok(()),

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::args::{self, Global};
 use crate::engine::session;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::Lost;
 use crate::remote::{self, Heard, Script, Stream};
 use crate::report::event::{Event, Report};
@@ -36,7 +36,7 @@ pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
             "no release is live: there is nothing to run it in",
         )
         .host("nothing was run")
-        .next("shipit status"));
+        .next(Next::shipit("status")));
     };
     let mut words = vec![config.root.as_str().as_bytes().to_vec()];
     words.extend(wish.command.iter().map(|w| w.as_bytes().to_vec()));
@@ -87,7 +87,8 @@ pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
             );
             failure.exit = Exit::Unknown;
             Err(failure.next(
-                "shipit status    # what the app does now; look there before you run it again",
+                Next::shipit("status")
+                    .remark("what the app does now; look there before you run it again"),
             ))
         }
     }

@@ -10,7 +10,7 @@ use super::args::{self, Global};
 use crate::config::{Config, Service};
 use crate::engine::switch::{held, journal_line};
 use crate::engine::{session, stage};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::{Observed, Request};
 use crate::plan::needs;
@@ -115,7 +115,7 @@ pub(super) fn services_turn(
                 ),
             )
             .host("nothing changed")
-            .next("shipit doctor"));
+            .next(Next::shipit("doctor")));
         }
     }
     for service in services {
@@ -140,12 +140,12 @@ fn one(
             Lost::Left => Failure::new(Exit::Untouched, format!("no longer waiting for {unit}"))
                 .why("stopped on request")
                 .host(state)
-                .next("shipit status"),
+                .next(Next::shipit("status")),
             lost => {
                 let mut failure =
                     session::lost_while(&lost, &format!("waiting for {unit}"), &state);
                 failure.exit = Exit::Unknown;
-                failure.next("shipit status")
+                failure.next(Next::shipit("status"))
             }
         }
     })?;
@@ -159,9 +159,12 @@ fn one(
         0 => {}
         30 => return Err(held(&Request::parse(&answer.out), "nothing changed")),
         35 => {
-            let setup = config.host.as_root("shipit setup");
-            return Err(unwell(35, &text, &answer.err, unit, &was, verb)
-                .next(format!("{setup}    # the sudo rule gets the line")));
+            return Err(unwell(35, &text, &answer.err, unit, &was, verb).next(
+                config
+                    .host
+                    .as_root("setup")
+                    .remark("the sudo rule gets the line"),
+            ));
         }
         code => return Err(unwell(code, &text, &answer.err, unit, &was, verb)),
     }
@@ -246,8 +249,8 @@ fn unwell(code: i32, text: &str, err: &[Vec<u8>], unit: &str, was: &str, verb: V
     match code {
         35 => failure,
         34 => failure
-            .next(format!("shipit logs --unit {unit}"))
-            .next("shipit status"),
-        _ => failure.next("shipit status"),
+            .next(Next::shipit("logs --unit").arg(unit))
+            .next(Next::shipit("status")),
+        _ => failure.next(Next::shipit("status")),
     }
 }

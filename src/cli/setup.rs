@@ -7,7 +7,7 @@ use super::root;
 use crate::config::Config;
 use crate::engine::session;
 use crate::engine::switch::held;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::interrupt::Interrupts;
 use crate::observed::{Observed, Root};
@@ -93,7 +93,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         "{} is ready for {}; next: {}\n",
         config.host,
         config.app.as_str(),
-        super::next_line::Typed::of(global).line(&next(&config, &seen))
+        super::typed(global).line(&next(&config, &seen))
     ));
     Ok(Exit::Done)
 }
@@ -117,8 +117,8 @@ fn ended(began: Instant, live: Option<String>, host: &dyn Host) -> Ended {
 
 /// What to type after this: a deploy, or first the units that systemd on the host does not have. They wait in the
 /// repository, or are to be written.
-fn next(config: &Config, seen: &Observed) -> String {
-    let install = config.host.as_root("shipit unit install");
+fn next(config: &Config, seen: &Observed) -> Next {
+    let install = config.host.as_root("unit install");
     let services = config.services.iter().map(|service| service.unit.as_str());
     let absent: Vec<&str> = services
         .filter(|unit| seen.unit(unit).is_not_found())
@@ -133,9 +133,9 @@ fn next(config: &Config, seen: &Observed) -> String {
         config.units.dir.join(file).is_file()
     };
     match absent.iter().any(waits) {
-        _ if absent.is_empty() => "shipit deploy".into(),
+        _ if absent.is_empty() => Next::shipit("deploy"),
         true => install,
-        false => format!("shipit unit generate && {install}"),
+        false => Next::shipit("unit generate").then("&&", install),
     }
 }
 
@@ -200,7 +200,8 @@ fn lacking(seen: &Observed) -> Result<(), Failure> {
     let mut failure =
         Failure::new(Exit::Untouched, "the host lacks what shipit needs").host("nothing changed");
     failure.why = lacks;
-    Err(failure.next("apt-get install curl tar util-linux    # on the host, as root"))
+    Err(failure
+        .next(Next::shell("apt-get install curl tar util-linux").remark("on the host, as root")))
 }
 
 /// How much of what root would write is shown.
@@ -340,26 +341,20 @@ impl<'a> Layout<'a> {
             40 | 1 if seen.uid != Some(0) => failure
                 .why("this login has neither root nor sudo; one of them is needed once, for three units and a sudo rule")
                 .why("an app whose units belong to `systemctl --user` cannot be deployed")
-                .next(config.host.as_root("shipit setup")),
+                .next(config.host.as_root("setup")),
             48 => {
                 let request = Observed::parse(&answer.out).request.unwrap_or_default();
                 failure = held(&request, "the app is still the former deploy user's");
-                failure.next = vec!["shipit setup    # when it is over".into()];
+                failure.next = vec![Next::shipit("setup").remark("when it is over")];
                 failure
             }
-            42 => failure.next(format!(
-                "{}    # when that is put right",
-                config.host.as_root("shipit setup")
-            )),
+            42 => failure.next(config.host.as_root("setup").remark("when that is put right")),
             41 => failure.why("visudo refused the rule; nothing of it was installed"),
             43 => {
                 failure.host = Some("nothing changed".into());
                 failure
                     .why("another environment, or another deploy.yml, has that name: its deploys would stop working")
-                    .next(format!(
-                        "write `app: {}-2`, or any other name, in deploy.yml or below its environment",
-                        config.app.as_str()
-                    ))
+                    .next(Next::advice(format!("write `app: {}-2`, or any other name, in deploy.yml or below its environment", config.app.as_str())))
             }
             code => failure.why(format!("it left with {code}")),
         };

@@ -4,10 +4,9 @@
 use serde_json::{Value, json};
 
 use super::args::Global;
-use super::next_line::Typed;
 use crate::config::Config;
 use crate::engine::session;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next, Typed};
 use crate::observed::ledger::{Past, PastOutcome, State};
 use crate::observed::status::{Glance, point};
 use crate::observed::{Current, Observed};
@@ -32,7 +31,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     super::results(&if global.json {
         super::object(&view.object())
     } else {
-        view.text(&Typed::of(global))
+        view.text(&super::typed(global))
     });
     Ok(if seen.is_degraded() {
         Exit::Degraded
@@ -112,7 +111,7 @@ impl View<'_> {
     }
 
     fn text(&self, typed: &Typed) -> String {
-        let next = |line: &str| format!("next: {}", typed.line(line));
+        let next = |next: Next| format!("next: {}", typed.line(&next));
         let mut lines = vec![self.live()];
         for unit in needs::units(self.config) {
             lines.extend(self.unit(unit, typed));
@@ -147,23 +146,23 @@ impl View<'_> {
                 request.command, request.next, request.by, request.since
             ));
             lines.push(format!("  at {}", request.step));
-            lines.push(next("shipit attach"));
+            lines.push(next(Next::shipit("attach")));
         } else if let Some(run) = &self.seen.degraded {
             lines.push(format!(
                 "degraded since run {run}: going back failed, a person is needed"
             ));
             lines.push(next(
-                "shipit logs    # then: shipit rollback RELEASE, or shipit deploy",
+                Next::shipit("logs").remark("then: shipit rollback RELEASE, or shipit deploy"),
             ));
         } else if self.seen.live().is_none() {
-            lines.push(next("shipit deploy"));
+            lines.push(next(Next::shipit("deploy")));
         } else if self
             .config
             .services
             .iter()
             .any(|s| self.unwell(s.unit.as_str()))
         {
-            lines.push(next("shipit doctor    # tells why"));
+            lines.push(next(Next::shipit("doctor").remark("tells why")));
         }
         lines
             .iter()
@@ -229,7 +228,7 @@ impl View<'_> {
             match self.glance.release(self.seen, unit) {
                 Some(id) if self.seen.live() != Some(id.as_str()) => lines.push(format!(
                     "    runs from {id}, which is not live: {}",
-                    typed.line(&format!("shipit restart {unit}"))
+                    typed.line(&Next::shipit("restart").arg(unit))
                 )),
                 Some(id) => lines.push(format!("    runs from {id}")),
                 None => {

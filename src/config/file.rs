@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::FILE_NAME;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::text;
 
 /// No deploy.yml that a person wrote comes near it.
@@ -57,7 +57,7 @@ pub fn find(start: &Path) -> Result<PathBuf, Failure> {
                 "{other} is there; shipit's file is called {FILE_NAME}"
             ))
         }
-        None => failure.next("shipit init    # or cd to the project that has one"),
+        None => failure.next(Next::offline("init").remark("or cd to the project that has one")),
     })
 }
 
@@ -78,7 +78,9 @@ pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
     let absolute =
         std::path::absolute(path).map_err(|error| unreadable(path, &error.to_string()))?;
     let look = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => unreadable(path, "there is no such file").next("shipit init"),
+        io::ErrorKind::NotFound => {
+            unreadable(path, "there is no such file").next(Next::offline("init"))
+        }
         _ => unreadable(path, &error.to_string()),
     };
     // Looked at before it is opened, because opening a device can do something.
@@ -147,10 +149,9 @@ fn regular(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
     };
     let failure = unreadable(path, what);
     Err(if kind.is_dir() {
-        failure.next(format!(
-            "shipit -c {}",
-            text::shown(path.join(FILE_NAME).as_os_str().as_encoded_bytes())
-        ))
+        failure.next(Next::shipit("-c").arg(text::shown(
+            path.join(FILE_NAME).as_os_str().as_encoded_bytes(),
+        )))
     } else {
         failure
     })

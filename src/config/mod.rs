@@ -32,7 +32,7 @@ pub use paths::{RelPath, RemotePath};
 pub use target::Target;
 pub use units::{Units, UnitsDrift, UnitsNeed};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 pub use crate::step::{Check, Probe};
 use crate::text;
 
@@ -229,7 +229,7 @@ fn failure(name: &str, problems: &[tree::Problem]) -> Failure {
     if problems.len() > MOST {
         failure = failure.why(format!("… and {} more", problems.len() - MOST));
     }
-    failure.next("shipit init --print    # an example to compare with")
+    failure.next(Next::offline("init --print").remark("an example to compare with"))
 }
 
 #[cfg(test)]

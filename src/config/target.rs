@@ -6,6 +6,7 @@ use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use super::names::{Wrong, quoted};
+use crate::failure::Next;
 
 /// A host as it was written. What is not written is for the ssh config to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,10 +62,10 @@ impl Target {
         )
     }
 
-    /// A command that needs root on the host, as a line to type: `shipit setup --as root@app.example.com`.
+    /// A command of shipit that needs root on the host: `shipit setup --as root@app.example.com`.
     #[must_use]
-    pub fn as_root(&self, command: &str) -> String {
-        format!("{command} --as {}", self.with_login("root"))
+    pub fn as_root(&self, command: &str) -> Next {
+        Next::shipit(format!("{command} --as")).arg(self.with_login("root"))
     }
 
     /// Reads `[user@]host[:port]`, `[user@][v6]:port` and `[user@]v6`.

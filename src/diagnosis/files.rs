@@ -3,6 +3,7 @@
 
 use super::{Area, Depth, Finding};
 use crate::config::Config;
+use crate::failure::Next;
 use crate::observed::Live;
 use crate::unit::merge::Unit;
 use crate::unit::rules::{Facts, FileFact, Severity};
@@ -20,7 +21,7 @@ pub(super) fn findings(config: &Config, live: &Live) -> Vec<Finding> {
                 found.push(
                     Finding::error(Area::Host, Depth::Named, format!("{path} is not on the host"))
                         .why("deploy.yml names it under shared.files, and a deploy is refused without it")
-                        .next(format!("put it there, or write `{}?` under shared.files if it may be missing", shared.path.as_str())),
+                        .next(Next::advice(format!("put it there, or write `{}?` under shared.files if it may be missing", shared.path.as_str()))),
                 );
             }
             continue;
@@ -98,5 +99,10 @@ fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts) -> Findin
     )
     .of(unit.name.as_str())
     .why("every release has a link to it, and a program that needs it dies at start")
-    .next(format!("sudo chgrp {user} {path} && sudo chmod 0640 {path}    # or let systemd read it: EnvironmentFile={path}"))
+    .next(
+        Next::shell(format!(
+            "sudo chgrp {user} {path} && sudo chmod 0640 {path}"
+        ))
+        .remark(format!("or let systemd read it: EnvironmentFile={path}")),
+    )
 }

@@ -1,6 +1,6 @@
 //! One finding: how bad, where, what, why it matters, the line to type; and how near to the root of things it is.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Next};
 use crate::unit::rules::Severity;
 
 /// What part of the whole a finding is about.
@@ -89,7 +89,7 @@ pub struct Finding {
     /// Why it matters; may be empty.
     pub why: String,
     /// The lines to type, or to write.
-    pub next: Vec<String>,
+    pub next: Vec<Next>,
     /// Lines of a journal that belong to it.
     pub log: Vec<String>,
 }
@@ -140,8 +140,8 @@ impl Finding {
 
     /// Adds a line to type.
     #[must_use]
-    pub fn next(mut self, next: impl Into<String>) -> Self {
-        self.next.push(next.into());
+    pub fn next(mut self, next: Next) -> Self {
+        self.next.push(next);
         self
     }
 

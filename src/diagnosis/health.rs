@@ -2,6 +2,7 @@
 
 use super::{Area, Depth, Evidence, Finding};
 use crate::config::{Config, Health, Service};
+use crate::failure::Next;
 use crate::observed::{Family, Listening, Live, Owner};
 use crate::step::Address;
 use crate::text;
@@ -73,8 +74,8 @@ fn taken(name: &str, health: &Health, evidence: &Evidence, live: &Live) -> Optio
     )
     .of(name)
     .why("only one can bind an address; with a .socket unit the program must take the descriptor instead")
-    .next(format!("sudo ss -ltnp 'sport = :{port}'"))
-    .next(format!("systemctl status {other}"));
+    .next(Next::shell(format!("sudo ss -ltnp 'sport = :{port}'")))
+    .next(Next::shell(format!("systemctl status {other}")));
     finding.log.push(line.clone());
     Some(finding)
 }
@@ -95,7 +96,7 @@ fn badly(
     listening: Option<&Vec<Listening>>,
 ) -> Finding {
     let name = service.unit.as_str();
-    let logs = format!("shipit logs --unit {name}");
+    let logs = Next::shipit("logs --unit").arg(name);
     let plain = |why: &str| {
         Finding::error(
             Area::Health,
@@ -127,7 +128,7 @@ fn badly(
                 format!("{asked} is held by {other}, not by {name}: {said}"),
             )
             .why("the app could not take its port, or health asks somebody else")
-            .next(format!("sudo ss -ltnp 'sport = :{port}'"))
+            .next(Next::shell(format!("sudo ss -ltnp 'sport = :{port}'")))
             .next(logs)
         }
         Owner::Systemd if one.waiting > 0 => Finding::error(
@@ -136,7 +137,7 @@ fn badly(
             format!("{name} runs, but does not take connections from the socket that systemd holds at {asked}: {} wait in its queue", one.waiting),
         )
         .why("the program must accept on the descriptor that it is given (LISTEN_FDS, from 3 on), not open the port itself")
-        .next("shipit unit explain socket-not-taken")
+        .next(Next::offline("unit explain socket-not-taken"))
         .next(logs),
         _ if one.waiting > 0 => Finding::error(
             Area::Health,
@@ -156,7 +157,7 @@ fn nobody(name: &str, asked: &str, family: Family, live: &Live, all: &[Listening
         let what = format!("{name} runs, but nobody listens at {asked}");
         return Finding::error(Area::Health, Depth::Answer, what)
             .why("the program listens later, elsewhere, or never: systemd cannot tell, it only sees a process")
-            .next("sudo ss -ltnp    # who listens where");
+            .next(Next::shell("sudo ss -ltnp").remark("who listens where"));
     }
     let places: Vec<&str> = own.iter().map(|one| one.address.as_str()).collect();
     let key = if family == Family::Unix {
@@ -170,7 +171,7 @@ fn nobody(name: &str, asked: &str, family: Family, live: &Live, all: &[Listening
         format!("health asks {asked}, where nobody listens; {name} listens at {}", places.join(" and ")),
     )
     .why("the service may be well; the address in deploy.yml or the app's own setting is wrong, and every deploy is taken back")
-    .next(format!("set `{key}` under health of {name} in deploy.yml to where it listens"))
+    .next(Next::advice(format!("set `{key}` under health of {name} in deploy.yml to where it listens")))
 }
 
 /// The sockets that a service's processes opened, or that its socket units hold.

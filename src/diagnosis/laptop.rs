@@ -2,6 +2,7 @@
 
 use super::{Area, Depth, Evidence, Finding};
 use crate::config::Config;
+use crate::failure::Next;
 use crate::host::ssh::{AgentState, LoginPreview};
 
 pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
@@ -39,7 +40,7 @@ fn login_findings(login: &LoginPreview, lost: bool) -> Vec<Finding> {
         found.push(
             told(why.clone())
                 .why("keys that only the agent holds cannot be used")
-                .next("ssh-add -l"),
+                .next(Next::shell("ssh-add -l")),
         );
     }
     let holds = matches!(login.agent, AgentState::Holds(n) if n > 0);
@@ -52,10 +53,10 @@ fn login_findings(login: &LoginPreview, lost: bool) -> Vec<Finding> {
                 files.join(", ")
             ))
             .why("without a key only a password is left, which nobody types in CI")
-            .next(format!(
+            .next(Next::shell(format!(
                 "ssh-keygen -t ed25519 && ssh-copy-id {}",
                 login.destination
-            )),
+            ))),
         );
     }
     if !login.known {
@@ -65,7 +66,7 @@ fn login_findings(login: &LoginPreview, lost: bool) -> Vec<Finding> {
                 login.destination
             ))
             .why("an unknown host may be anybody; shipit refuses it unless told to trust it once")
-            .next("shipit doctor --accept-new    # after comparing the fingerprint"),
+            .next(Next::shipit("doctor --accept-new").remark("after comparing the fingerprint")),
         );
     }
     found

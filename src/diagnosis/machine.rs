@@ -2,6 +2,7 @@
 
 use super::{Area, Depth, Evidence, Finding};
 use crate::config::Config;
+use crate::failure::Next;
 use crate::observed::Live;
 use crate::observed::ledger::PastOutcome;
 use crate::observed::{Observed, Root};
@@ -51,7 +52,7 @@ pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) ->
         found.push(
             Finding::warning(Area::Host, Depth::Host, format!("the host's clock is {apart} {way} this machine's"))
                 .why("journal and ledger are read by it, and certificates, tokens and one-time codes fail when it is wrong")
-                .next("timedatectl    # there and here; sudo timedatectl set-ntp true"),
+                .next(Next::shell("timedatectl").remark("there and here; sudo timedatectl set-ntp true")),
         );
     }
     let mut unreadable: Vec<&str> = Vec::new();
@@ -82,7 +83,7 @@ pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) ->
 /// What `needs` misses. Before `setup` ran all of it has one cause.
 fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
     let app = config.app.as_str();
-    let setup = config.host.as_root("shipit setup");
+    let setup = config.host.as_root("setup");
     let lacks = needs::lacks(config, seen);
     let of = |fix: Fix| lacks.iter().filter(move |lack| lack.fix == fix);
     let mut found = Vec::new();
@@ -90,7 +91,10 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
         let finding = Finding::error(Area::Host, Depth::Host, &lack.what)
             .why("the scripts that deploy need it");
         found.push(match &lack.fix {
-            Fix::Install(tool) => finding.next(format!("sudo apt-get install {}", package(tool))),
+            Fix::Install(tool) => finding.next(Next::shell(format!(
+                "sudo apt-get install {}",
+                package(tool)
+            ))),
             Fix::Manual => finding,
             Fix::Setup | Fix::Rule => continue,
         });
@@ -104,22 +108,22 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
                 format!("this host was not set up for {app}"),
             )
             .why(whats.join("; "))
-            .next(&setup),
+            .next(setup.clone()),
         );
         return found;
     }
     found.extend(of(Fix::Setup).map(|lack| {
         Finding::error(Area::Host, Depth::Host, &lack.what)
             .why("a deploy is refused until it is there; setup may be run again at any time")
-            .next(&setup)
+            .next(setup.clone())
     }));
     let rule: Vec<needs::Lack> = of(Fix::Rule).cloned().collect();
     if let Some(refused) = needs::refused_lines(&rule) {
         found.push(
             Finding::error(Area::Host, Depth::Host, refused)
                 .why("the conductor drives the units by exactly these lines; the sudo rule is older than deploy.yml, or not read")
-                .next(&setup)
-                .next(format!("sudo -l    # as {} on the host: what it may run", seen.user)),
+                .next(setup.clone())
+                .next(Next::shell("sudo -l").remark(format!("as {} on the host: what it may run", seen.user))),
         );
     }
     let boot = format!("shipit-{app}-boot.service");
@@ -127,7 +131,7 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
         found.push(
             Finding::error(Area::Host, Depth::Host, format!("{boot} is not enabled"))
                 .why("after a power cut in a switch the app could start from a release that nobody confirmed")
-                .next(&setup),
+                .next(setup.clone()),
         );
     }
     if !seen.spare && seen.live().is_some() {
@@ -154,7 +158,7 @@ fn outdated(config: &Config, seen: &Observed, live: Option<&Live>) -> Option<Fin
             "this host was set up by an older shipit",
         )
         .why("deploys go on, but `env`, `start`, `stop`, `reload` and the filters of `logs` find nothing there to use")
-        .next(config.host.as_root("shipit setup"))
+        .next(config.host.as_root("setup"))
     })
 }
 
@@ -176,7 +180,7 @@ fn open_to_others(config: &Config, live: Option<&Live>) -> Vec<Finding> {
         };
         let why = "root runs it or obeys it: who can change it is root";
         let finding = Finding::error(Area::Host, Depth::Host, what).why(why);
-        Some(finding.next("shipit setup --as root@HOST"))
+        Some(finding.next(Next::shipit("setup --as root@HOST")))
     });
     found.collect()
 }
@@ -199,7 +203,7 @@ fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
     let full = |path: &str, what: String| {
         Finding::error(Area::Host, Depth::Room, format!("{path}: the disk is full: {what}"))
             .why("whatever writes there fails, each in its own way: deploys, logs, databases, starts of services")
-            .next(if path == root { "shipit prune --keep 1".into() } else { format!("df -h {path}; sudo du -xh {path} | sort -h | tail") })
+            .next(if path == root { Next::shipit("prune --keep 1") } else { Next::shell(format!("df -h {path}; sudo du -xh {path} | sort -h | tail")) })
     };
     let mut found = Vec::new();
     if let Some(inodes) = seen.free_inodes.filter(|inodes| *inodes < FULL.1) {
@@ -230,7 +234,7 @@ fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
                     format!("{path}: {left} of {} are free", text::bytes(total * 1024)),
                 )
                 .why("a full disk stops deploys and services, each in its own way")
-                .next(format!("df -h {path}")),
+                .next(Next::shell(format!("df -h {path}"))),
             );
         }
     }
@@ -254,7 +258,7 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
                 format!("{path} is a {kind}, and no request"),
             )
             .why("nobody holds the host by it; the guard puts aside what it sees, and the next deploy the rest")
-            .next(format!("rm -r {path}    # on the host")),
+            .next(Next::shell(format!("rm -r {path}")).remark("on the host")),
         );
     }
     if let Some(request) = &seen.request {
@@ -268,7 +272,7 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
                 ),
             )
             .why("what is seen now may be over in a moment")
-            .next("shipit attach"),
+            .next(Next::shipit("attach")),
         );
     }
     let last_run = last.map(|last| last.run.as_str());
@@ -283,9 +287,9 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
             format!("run {run} could not go back, and the host is degraded: {live}{}", caused(last)),
         )
         .why("the way back failed too, and the host has stopped trying; the next switch that ends well clears it")
-        .next("shipit status")
-        .next("shipit logs")
-        .next("shipit rollback RELEASE    # or shipit deploy");
+        .next(Next::shipit("status"))
+        .next(Next::shipit("logs"))
+        .next(Next::shipit("rollback RELEASE").remark("or shipit deploy"));
         finding.log = last.map(|last| last.journal.clone()).unwrap_or_default();
         found.push(finding);
         if last.is_some() {
@@ -308,7 +312,7 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
             .why(format!(
                 "{app}: {state}; the next deploy of the same release would fail alike"
             ))
-            .next("shipit logs");
+            .next(Next::shipit("logs"));
         finding.log.clone_from(&last.journal);
         found.push(finding);
     }

@@ -2,6 +2,7 @@
 
 use super::{Area, Depth, Evidence, Finding};
 use crate::config::{Config, Service, StrategyName};
+use crate::failure::Next;
 use crate::observed::Observed;
 use crate::plan::needs;
 use crate::strategy;
@@ -112,7 +113,7 @@ pub(super) fn findings(strategies: &[Usable], found: &[Finding]) -> Vec<Finding>
                             "`{}` cannot be carried out, and a deploy is refused",
                             one.configured
                         ))
-                        .next("shipit plan    # once it is mended"),
+                        .next(Next::shipit("plan").remark("once it is mended")),
                 );
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Area, Depth, Evidence, Finding, remedy};
 use crate::config::{Config, Service};
+use crate::failure::Next;
 use crate::observed::Live;
 use crate::observed::{Current, Observed};
 use crate::plan::needs;
@@ -104,7 +105,7 @@ fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) ->
             return None;
         }
         let what = format!("{name} has nothing to run yet: no release is live");
-        Finding::info(Area::Unit, Depth::Later, what).next("shipit deploy")
+        Finding::info(Area::Unit, Depth::Later, what).next(Next::shipit("deploy"))
     } else {
         match properties.active_state() {
             "inactive" if listened_for(facts, live) => {
@@ -161,8 +162,8 @@ fn refused(unit: &Unit, facts: &Facts) -> Option<Finding> {
     };
     let mut finding = Finding::error(Area::Unit, Depth::State, what).why(why);
     finding.place = Some((first.file.to_owned(), first.line));
-    let next = format!("sudo systemctl start {name}    # once it is met, or its line is out");
-    Some(finding.next(next))
+    let next = Next::shell(format!("sudo systemctl start {name}"));
+    Some(finding.next(next.remark("once it is met, or its line is out")))
 }
 
 /// A service that nobody starts; `ended` is when it last came to rest, 0 or nothing if systemd knows of no such time.
@@ -171,11 +172,11 @@ fn stopped(name: &str, ended: &str) -> Finding {
     if ended.is_empty() || ended == "0" {
         finding
             .why("nobody started it since the host booted; or it has ended, and was forgotten at once, as units are that are not enabled")
-            .next(format!("sudo systemctl enable --now {name}    # then shipit doctor again: it tells why, if it ends"))
+            .next(Next::shell(format!("sudo systemctl enable --now {name}")).remark("then shipit doctor again: it tells why, if it ends"))
     } else {
         finding
             .why("it has ended, or was stopped, and nobody has started it since")
-            .next(format!("sudo systemctl start {name}"))
+            .next(Next::shell(format!("sudo systemctl start {name}")))
     }
 }
 
@@ -191,5 +192,5 @@ fn starting(service: &Service, time: Duration) -> Finding {
         format!("{name} has been starting for {seconds} s, and a deploy waits {wait} s for it");
     Finding::error(Area::Unit, Depth::State, what)
         .why("systemd waits for what Type= promises: an exit, a fork, or READY=1")
-        .next(format!("shipit logs --unit {name}"))
+        .next(Next::shipit("logs --unit").arg(name))
 }

@@ -7,7 +7,7 @@ use super::follow::Followed;
 use super::run_end::LastWord;
 use super::switch::{self, Switched};
 use super::{Ending, Run, local_command, outcome, session};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
 use crate::plan::Plan;
@@ -121,10 +121,10 @@ fn outdated(change: &Change, who: String) -> Failure {
         .host(untouched(change));
     if change.command == Command::Deploy {
         failure
-            .next(format!("shipit deploy --release {}", change.next))
-            .next("shipit deploy --wait")
+            .next(Next::shipit("deploy --release").arg(&change.next))
+            .next(Next::shipit("deploy --wait"))
     } else {
-        failure.next("shipit releases")
+        failure.next(Next::shipit("releases"))
     }
 }
 

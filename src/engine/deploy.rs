@@ -3,7 +3,7 @@
 use super::attempt::{self, SoFar, Turn};
 use super::stage::Unstaged;
 use super::{Ending, Run, local_command, stage, units};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
 use crate::observed::ledger::State;
@@ -123,7 +123,7 @@ fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failur
         if wish.stage_only {
             let ending = Ending {
                 live: seen.live().map(Into::into),
-                next: vec![format!("shipit deploy --release {release}")],
+                next: vec![Next::shipit("deploy --release").arg(&release)],
                 release: Some(release),
                 ..Ending::default()
             };
@@ -196,7 +196,7 @@ fn unchanged(
         release: Some(live.into()),
         previous: Some(live.into()),
         live: Some(live.into()),
-        next: vec!["shipit deploy --restart    # to restart it all the same".into()],
+        next: vec![Next::shipit("deploy --restart").remark("to restart it all the same")],
         ..Ending::default()
     };
     Some(run.end(Outcome::Unchanged, ending, None, sent))

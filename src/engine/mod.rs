@@ -18,7 +18,7 @@ pub mod units;
 use std::time::Instant;
 
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::Interrupts;
 use crate::report::event::{Downtime, Ended, Event, Outcome, Report};
 
@@ -45,7 +45,7 @@ pub struct Ending {
     /// Seconds from the start until the new release served.
     pub live_after: Option<std::time::Duration>,
     pub downtime: Option<Downtime>,
-    pub next: Vec<String>,
+    pub next: Vec<Next>,
 }
 
 impl Run<'_> {

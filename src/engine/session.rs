@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
 use crate::observed::installed::Seen as Installed;
@@ -80,7 +80,7 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
             let mut failure = Failure::new(Exit::Untouched, "the host could not be looked at");
             let last = answers.last().map(|a| a.err.as_slice()).unwrap_or_default();
             failure.why = last.iter().map(|line| text::shown(line)).collect();
-            Err(failure.host("nothing changed").next("shipit doctor"))
+            Err(failure.host("nothing changed").next(Next::shipit("doctor")))
         }
     }
 }

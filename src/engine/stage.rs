@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::session;
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::{Meta, Observed};
 use crate::release::{Id, Manifest};
@@ -34,7 +34,7 @@ pub fn room(manifest: &Manifest, seen: &Observed) -> Result<(), Failure> {
         )
         .why(format!("needed {need}, free {free}"))
         .host("nothing was sent, nothing changed; a rollback still works")
-        .next("shipit prune")
+        .next(Next::shipit("prune"))
     };
     let Some(free_kb) = seen.free_kb else {
         return Err(no_room(
@@ -145,7 +145,7 @@ fn cut(lost: &Lost) -> Failure {
         "sending the release",
         "nothing live changed; what was sent is collected by the next deploy",
     )
-    .next("shipit deploy")
+    .next(Next::shipit("deploy"))
 }
 
 /// A shared path that the release brings as well is a mistake that would hide one of the two.
@@ -164,9 +164,9 @@ fn shared_meets(config: &Config, manifest: &Manifest) -> Result<(), Failure> {
             )
             .why("the link to shared/ would hide what was sent")
             .host("nothing was sent, nothing changed")
-            .next(format!(
+            .next(Next::advice(format!(
                 "add `{path}` to `exclude`, or take it out of `shared`"
-            )));
+            ))));
         }
     }
     Ok(())
@@ -284,11 +284,11 @@ fn refused(config: &Config, name: &str, answer: &Answer, sent: &Manifest) -> Fai
                 Ok(there) => differs(&sent.diff(&there), 5),
                 Err(mismatch) => vec![format!("on the host, {mismatch}")],
             };
-            failure.next("shipit deploy")
+            failure.next(Next::shipit("deploy"))
         }
         25 => failure
             .why("something stands where a shared path is to be linked".to_owned())
-            .next("shipit doctor"),
+            .next(Next::shipit("doctor")),
         26 => {
             failure.what = "a shared file is missing on the host".into();
             missing_shared(config, failure)
@@ -297,14 +297,16 @@ fn refused(config: &Config, name: &str, answer: &Answer, sent: &Manifest) -> Fai
             .why(format!(
                 "{root}/releases could not be opened for a new release"
             ))
-            .next("shipit doctor"),
+            .next(Next::shipit("doctor")),
         // sh(1): 127 is a command that was not found.
         127 if name == "prepare" => failure
             .why("it left with 127: the deploy user finds no such command on the host")
-            .next("install it on the host, as root; then: shipit deploy"),
+            .next(Next::advice(
+                "install it on the host, as root; then: shipit deploy",
+            )),
         code if name == "prepare" => failure
             .why(format!("it left with {code}"))
-            .next("shipit deploy -v    # again, with all that it says"),
+            .next(Next::shipit("deploy -v").remark("again, with all that it says")),
         code => failure.why(format!("it left with {code}")),
     }
 }
@@ -320,12 +322,14 @@ fn missing_shared(config: &Config, mut failure: Failure) -> Failure {
     let missing: Vec<String> = failure.why.iter().filter_map(of_line).collect();
     for file in &missing {
         let to = config.host.scp_to(&format!("{shared}{file}"));
-        failure = failure.next(format!("scp {file} {to}    # from wherever you keep it"));
+        failure = failure
+            .next(Next::shell(format!("scp {file} {to}")).remark("from wherever you keep it"));
     }
     let optional = missing.first().map_or("env", String::as_str);
-    failure.next(format!(
-        "write `{optional}?` under shared in deploy.yml    # if the app can do without it"
-    ))
+    failure.next(
+        Next::advice(format!("write `{optional}?` under shared in deploy.yml"))
+            .remark("if the app can do without it"),
+    )
 }
 
 /// The first `most` paths that differ, in words.

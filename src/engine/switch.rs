@@ -6,7 +6,7 @@ use super::run_end::{End, LastWord};
 use super::session;
 use super::{Ending, Run};
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::{Observed, Request};
 use crate::plan::{Plan, needs};
@@ -136,7 +136,7 @@ fn withdrawn(config: &Config, why: Stopped) -> Failure {
         return Failure::new(Exit::Untouched, "the request did not reach the host")
             .why("the connection was lost before it was in place")
             .host("nothing live changed, and it cannot arrive any more")
-            .next("shipit releases");
+            .next(Next::shipit("releases"));
     }
     let guard = format!("shipit-{}.path", config.app.as_str());
     Failure::new(
@@ -145,11 +145,11 @@ fn withdrawn(config: &Config, why: Stopped) -> Failure {
     )
     .why(format!("the guard {guard} is not watching"))
     .host("the request was withdrawn; nothing live changed")
-    .next(format!(
+    .next(Next::shell(format!(
         "ssh {} systemctl status {guard} shipit-{}.service",
         config.host.ssh_to(),
         config.app.as_str()
-    ))
+    )))
 }
 
 /// What following gave, as an end.
@@ -172,8 +172,8 @@ fn conclude(
             Failure::new(Exit::Unknown, "the outcome is not known here")
                 .why(why)
                 .host("the host finishes the switch or undoes it by itself")
-                .next("shipit status")
-                .next("shipit attach"),
+                .next(Next::shipit("status"))
+                .next(Next::shipit("attach")),
         ),
         host,
     )
@@ -191,7 +191,7 @@ fn refused(code: i32, out: &[u8], err: &[Vec<u8>]) -> Switched {
             Switched::Failed(
                 failure
                     .why(format!("it left with {code}"))
-                    .next("shipit doctor"),
+                    .next(Next::shipit("doctor")),
             )
         }
     }
@@ -217,7 +217,7 @@ fn install_conductor(host: &mut dyn Host, root: &str, seen: &Observed) -> Result
         .iter()
         .map(|line| text::shown(line))
         .collect();
-    Err(failure.next("shipit doctor"))
+    Err(failure.next(Next::shipit("doctor")))
 }
 
 /// `YYYYMMDD-HHMMSS-xxxxxxxx`: unique by its random tail, readable by its head.
@@ -260,8 +260,8 @@ pub fn held(request: &Request, host: &str) -> Failure {
         failure = failure.why(format!("at {}", text::shown(request.step.as_bytes())));
     }
     failure
-        .next("shipit attach           # watch it")
-        .next("shipit deploy --wait    # go after it")
+        .next(Next::shipit("attach").remark("watch it"))
+        .next(Next::shipit("deploy --wait").remark("go after it"))
 }
 
 /// The outcome that a command has when its run ended so.
@@ -293,9 +293,9 @@ pub fn tell(
         downtime: last.downtime.clone(),
         // After a first deploy there is nothing to go back to.
         next: vec![match (change.command, &change.previous) {
-            (Command::Deploy, Some(_)) => "shipit rollback    # goes back".into(),
-            (Command::Deploy, None) => "shipit status".into(),
-            _ => "shipit releases".into(),
+            (Command::Deploy, Some(_)) => Next::shipit("rollback").remark("goes back"),
+            (Command::Deploy, None) => Next::shipit("status"),
+            _ => Next::shipit("releases"),
         }],
     };
     for line in &followed.journal {
@@ -314,7 +314,7 @@ pub fn tell(
 /// What a person is told of a run that was not confirmed.
 fn failure(config: &Config, next: &str, followed: &Followed, last: &LastWord) -> Option<Failure> {
     let app = config.app.as_str();
-    let logs = format!("shipit logs    # the whole journal of {app}");
+    let logs = Next::shipit("logs").remark(format!("the whole journal of {app}"));
     let now = last.live.as_deref().map_or_else(
         || "no release is live, as before".to_owned(),
         |id| format!("{app} runs {id}"),
@@ -339,21 +339,21 @@ fn failure(config: &Config, next: &str, followed: &Followed, last: &LastWord) ->
             "the host needs a person: going back failed as well".into(),
         )
         .host(format!("{now}, not verified"))
-        .next("shipit status")
-        .next("shipit logs")
-        .next("shipit rollback RELEASE"),
+        .next(Next::shipit("status"))
+        .next(Next::shipit("logs"))
+        .next(Next::shipit("rollback RELEASE")),
     })
 }
 
 /// What to type after a switch that changed nothing live.
-fn way_on(failure: Failure, followed: &Followed, logs: String) -> Failure {
+fn way_on(failure: Failure, followed: &Followed, logs: Next) -> Failure {
     if followed.failed.as_deref() != Some(Step::BASELINE) {
         return failure.next(logs);
     }
     failure
         .why("the check is wrong, or the live release is broken: going back to it could not be verified")
-        .next("shipit deploy                     # once `health` in deploy.yml is right")
-        .next("shipit deploy --despite-health    # if this release mends it, or brings what is asked for")
+        .next(Next::shipit("deploy").remark("once `health` in deploy.yml is right"))
+        .next(Next::shipit("deploy --despite-health").remark("if this release mends it, or brings what is asked for"))
 }
 
 /// One line of systemd's JSON journal as `unit[pid]: message`.

@@ -2,7 +2,7 @@
 
 use super::session;
 use crate::config::{Config, UnitsDrift, UnitsNeed};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::installed::Seen;
 use crate::plan::needs;
@@ -32,7 +32,7 @@ pub fn repository(config: &Config) -> Result<Vec<Unit>, Failure> {
             "`units` names {}, which is not there",
             shown.display()
         ))
-        .next("shipit unit generate")),
+        .next(Next::shipit("unit generate"))),
         Err(trouble) => Err(wrong(trouble.to_string())),
     }
 }

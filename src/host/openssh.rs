@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::ssh::{Login, Trust};
 use super::stdin::Stdin;
 use super::{Ended, Exec, Heard, Host, LINGER, Lost, Then};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::{Interrupts, Wish};
 use crate::text;
 
@@ -35,7 +35,7 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure>
     let wrong = |why: String| {
         Failure::new(Exit::Unreachable, "the ssh program cannot log in")
             .why(why)
-            .next("ssh -v HOST true")
+            .next(Next::shell("ssh -v HOST true"))
     };
     if login.pin.is_some() {
         // ssh has no option for a fingerprint; a pin that is not checked would be worse than none.
@@ -45,8 +45,10 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure>
         )
         .why("the ssh program checks host keys against known_hosts only")
         .host("nothing changed; nothing was sent to the host")
-        .next("remove host_key: and add the host's key to known_hosts")
-        .next("or omit --system-ssh"));
+        .next(Next::advice(
+            "remove host_key: and add the host's key to known_hosts",
+        ))
+        .next(Next::advice("or omit --system-ssh")));
     }
     let directory = private_directory().map_err(|e| wrong(e.to_string()))?;
     let mut ssh = OpenSsh {

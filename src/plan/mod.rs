@@ -8,7 +8,7 @@ pub mod releases;
 pub mod unit_files;
 
 use crate::config::{Config, Service};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::observed::ledger::State;
 use crate::observed::{Current, Observed};
 use crate::step::{Change, Check, Command, Step};
@@ -232,8 +232,8 @@ fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>
                 migrate.unit.as_str()
             ))
             .host("nothing live changed")
-            .next("shipit deploy --migration done    # it had finished")
-            .next("shipit deploy --migration again   # it is safe to run again"));
+            .next(Next::shipit("deploy --migration done").remark("it had finished"))
+            .next(Next::shipit("deploy --migration again").remark("it is safe to run again")));
         }
         _ => {}
     }
@@ -244,7 +244,7 @@ fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>
         )
         .why("a migration never runs twice for one release")
         .host("nothing live changed")
-        .next("shipit deploy    # stages a new release, which migrates anew")),
+        .next(Next::shipit("deploy").remark("stages a new release, which migrates anew"))),
         _ => match needs::migration(config, seen) {
             Some(lack) => Err(needs::units_lack(config, vec![lack])),
             None => Ok(Some(step)),

@@ -2,7 +2,7 @@
 //! the line that mends it.
 
 use crate::config::{Config, StrategyName};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::observed::{Current, Observed, Root, Unreadable};
 use crate::strategy;
 
@@ -222,9 +222,9 @@ pub fn host(config: &Config, seen: &Observed) -> Result<(), Failure> {
             .iter()
             .any(|lack| matches!(lack.fix, Fix::Setup | Fix::Rule))
         {
-            config.host.as_root("shipit setup")
+            config.host.as_root("setup")
         } else {
-            "shipit doctor".into()
+            Next::shipit("doctor")
         },
     );
     let (rule, others): (Vec<Lack>, Vec<Lack>) =
@@ -263,10 +263,12 @@ fn odd_current(config: &Config, what: &str) -> Failure {
     )
     .why("shipit only ever replaces a link to one of its own releases")
     .host("nothing changed")
-    .next(format!(
-        "{}    # adopts a link to a release made by another tool",
-        config.host.as_root("shipit setup")
-    ))
+    .next(
+        config
+            .host
+            .as_root("setup")
+            .remark("adopts a link to a release made by another tool"),
+    )
 }
 
 /// `current` names a release that is not there any more. What still runs cannot be gone back to, so a person
@@ -281,15 +283,19 @@ fn gone_current(config: &Config, seen: &Observed, id: &str) -> Failure {
     .host("nothing changed");
     match super::releases::verified(seen).first() {
         Some(newest) => failure
-            .next(format!(
-                "ssh {} ln -sfnT releases/{newest} {root}/current    # the newest good one there",
-                config.host.ssh_to()
-            ))
-            .next("shipit deploy --restart"),
-        None => failure.next(format!(
-            "ssh {} rm {root}/current; shipit deploy    # as the first one",
-            config.host.ssh_to()
-        )),
+            .next(
+                Next::shell(format!(
+                    "ssh {} ln -sfnT releases/{newest} {root}/current",
+                    config.host.ssh_to()
+                ))
+                .remark("the newest good one there"),
+            )
+            .next(Next::shipit("deploy --restart")),
+        None => {
+            let remove = format!("ssh {} rm {root}/current", config.host.ssh_to());
+            let deploy = Next::shipit("deploy").remark("as the first one");
+            failure.next(Next::shell(remove).then(";", deploy))
+        }
     }
 }
 
@@ -305,11 +311,13 @@ pub fn migration(config: &Config, seen: &Observed) -> Option<String> {
 pub fn units_lack(config: &Config, lacks: Vec<String>) -> Failure {
     let mut failure = Failure::new(Exit::Untouched, "the host's units cannot carry this deploy")
         .host("nothing changed")
-        .next(format!(
-            "{}    # if this repository has what is missing",
-            config.host.as_root("shipit unit install")
-        ))
-        .next("shipit doctor");
+        .next(
+            config
+                .host
+                .as_root("unit install")
+                .remark("if this repository has what is missing"),
+        )
+        .next(Next::shipit("doctor"));
     failure.why = lacks;
     failure
 }

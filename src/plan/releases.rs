@@ -2,7 +2,7 @@
 //! `keep_releases` and are offered by rollback; the newest failed one is kept for the autopsy.
 
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
 use crate::observed::ledger::State;
 use crate::release::Id;
@@ -61,7 +61,7 @@ pub fn rollback_target(
                 offered.join(", ")
             ));
         }
-        failure.next("shipit releases")
+        failure.next(Next::shipit("releases"))
     };
     match named {
         Some(named) => {

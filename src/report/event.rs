@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 
 /// The act that a step belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +77,8 @@ pub struct Ended {
     pub downtime: Option<Downtime>,
     /// Why it did not end well.
     pub failure: Option<Failure>,
-    /// What a person may type next, when it ended well.
-    pub next: Vec<String>,
+    /// When it ended well; a failure has its own.
+    pub next: Vec<Next>,
 }
 
 #[derive(Clone, Debug)]

@@ -7,24 +7,26 @@ use serde_json::{Value, json};
 
 use super::event::{Event, Phase, Report, State};
 use super::sentence;
+use crate::failure::Typed;
 use crate::text;
 
 pub struct Json {
     out: Box<dyn Write>,
+    typed: Typed,
 }
 
 impl Json {
-    /// Writes lines to `out`.
+    /// Writes lines to `out`; what to do next is for the command line `typed`.
     #[must_use]
-    pub fn new(out: Box<dyn Write>) -> Self {
-        Self { out }
+    pub fn new(out: Box<dyn Write>, typed: Typed) -> Self {
+        Self { out, typed }
     }
 }
 
 impl Report for Json {
     fn event(&mut self, event: &Event) {
         let at = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let mut object = value(event);
+        let mut object = value(event, &self.typed);
         if let Value::Object(map) = &mut object {
             map.insert("v".into(), json!(1));
             map.insert("at".into(), json!(at));
@@ -35,7 +37,7 @@ impl Report for Json {
     }
 }
 
-fn value(event: &Event) -> Value {
+fn value(event: &Event, typed: &Typed) -> Value {
     match event {
         Event::Started {
             command,
@@ -76,7 +78,7 @@ fn value(event: &Event) -> Value {
                 "probes": d.probes, "failed": d.failed, "longest_gap_ms": d.longest_gap_ms,
             })),
             "cause": ended.failure.as_ref().map(|f| json!({
-                "what": f.what, "why": f.why, "host": f.host, "next": f.next,
+                "what": f.what, "why": f.why, "host": f.host, "next": f.next_lines(typed),
             })),
         }),
     }

@@ -6,6 +6,7 @@ pub mod json;
 pub mod people;
 pub mod sentence;
 
+use crate::failure::Typed;
 use event::Report;
 use std::io::IsTerminal as _;
 
@@ -43,16 +44,19 @@ impl Colour {
     }
 }
 
-/// The renderers that a run reports to: JSON lines on stdout when asked for, the story on stderr.
+/// The renderer that a run reports to: JSON lines on stdout when asked for, else the story on stderr.
 #[must_use]
-pub fn choose(json: Option<json::Json>, loudness: Loudness, colour: Colour) -> Box<dyn Report> {
-    match json {
-        Some(json) => Box::new(json),
-        None => Box::new(people::People::new(
-            Box::new(std::io::stderr()),
-            loudness,
-            colour.on(),
-            std::io::stderr().is_terminal(),
-        )),
+pub fn choose(json: bool, loudness: Loudness, colour: Colour, typed: Typed) -> Box<dyn Report> {
+    if json {
+        return Box::new(json::Json::new(Box::new(std::io::stdout()), typed));
     }
+    let out = Box::new(std::io::stderr());
+    let terminal = std::io::stderr().is_terminal();
+    Box::new(people::People::new(
+        out,
+        loudness,
+        colour.on(),
+        terminal,
+        typed,
+    ))
 }

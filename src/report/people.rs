@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Loudness;
 use super::event::{Event, Phase, Report, State};
 use super::sentence;
+use crate::failure::Typed;
 use crate::text::{bytes, seconds, shown};
 
 pub struct People {
@@ -17,6 +18,7 @@ pub struct People {
     colour: bool,
     bar: Option<ProgressBar>,
     terminal: bool,
+    typed: Typed,
     held: Held,
 }
 
@@ -49,15 +51,22 @@ impl Held {
 }
 
 impl People {
-    /// Writes to `out`; animates stderr only where that is a terminal.
+    /// Writes to `out`; animates stderr only where that is a terminal. What to do next is for the command line `typed`.
     #[must_use]
-    pub fn new(out: Box<dyn Write>, loudness: Loudness, colour: bool, terminal: bool) -> Self {
+    pub fn new(
+        out: Box<dyn Write>,
+        loudness: Loudness,
+        colour: bool,
+        terminal: bool,
+        typed: Typed,
+    ) -> Self {
         Self {
             out,
             loudness,
             colour,
             bar: None,
             terminal,
+            typed,
             held: Held::default(),
         }
     }
@@ -203,11 +212,14 @@ impl Report for People {
             }
             Event::Ended(ended) => {
                 self.still();
-                for line in sentence::ended(ended) {
-                    let line = match line.strip_prefix("error:") {
-                        Some(rest) => format!("{}{rest}", self.paint("31;1", "error:")),
-                        None => line,
-                    };
+                if let Some(failure) = &ended.failure {
+                    let word = self.paint("31;1", "error:");
+                    self.say(&format!(
+                        "{word} {}",
+                        sentence::failure(failure, &self.typed)
+                    ));
+                }
+                for line in sentence::ended(ended, &self.typed) {
                     self.say(&line);
                 }
             }

@@ -2,6 +2,7 @@
 //! escaped here and nowhere later.
 
 use super::event::{Downtime, Ended, Outcome, Phase};
+use crate::failure::{Failure, Typed};
 use crate::text::{bytes, seconds, shown};
 
 /// What a step is called on screen.
@@ -21,15 +22,18 @@ pub fn started(command: &str, app: &str, host: &str, release: Option<&str>) -> S
     shown(format!("{command} {app}{release} on {host}").as_bytes())
 }
 
-/// The last lines of a run: what is live, what was measured, what to type next.
+/// A failure, line by line, without the word `error:` in front.
 #[must_use]
-pub fn ended(ended: &Ended) -> Vec<String> {
+pub fn failure(failure: &Failure, typed: &Typed) -> String {
+    let text = failure.text(&failure.next_lines(typed));
+    let lines: Vec<String> = text.lines().map(|line| shown(line.as_bytes())).collect();
+    lines.join("\n")
+}
+
+/// The last lines of a run: what is live, what was measured, what to do next.
+#[must_use]
+pub fn ended(ended: &Ended, typed: &Typed) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(failure) = &ended.failure {
-        for line in failure.to_string().lines() {
-            lines.push(shown(line.as_bytes()));
-        }
-    }
     let release = ended.release.as_deref().unwrap_or("?");
     let took = seconds(ended.took);
     match ended.outcome {
@@ -66,10 +70,9 @@ pub fn ended(ended: &Ended) -> Vec<String> {
     if let Some(measured) = &ended.downtime {
         lines.push(downtime(measured));
     }
-    for next in &ended.next {
-        if ended.failure.is_none() {
-            lines.push(format!("next: {next}"));
-        }
+    if ended.failure.is_none() {
+        let next = typed.lines(&ended.next).into_iter();
+        lines.extend(next.map(|line| format!("next: {line}")));
     }
     lines
 }

@@ -16,7 +16,7 @@ use super::spool::Spool;
 use super::tar_read::{Members, Unreadable};
 use super::tree::{Stamp, Tree, unchanged};
 use super::unpack::{Limits, Stop, Unpacking};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::Interrupts;
 use crate::text;
 
@@ -62,7 +62,7 @@ pub(super) fn unpack(
             format!("{name} cannot be unpacked in {}", source_name(place)),
         )
         .why(error.to_string())
-        .next("export TMPDIR=/var/tmp   # or any directory of yours with room")
+        .next(Next::shell("export TMPDIR=/var/tmp").remark("or any directory of yours with room"))
     };
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or(0);
@@ -84,8 +84,9 @@ pub(super) fn unpack(
     }
     if !unchanged(&file, &stamp).map_err(unread)? {
         return Err(
-            Failure::new(Exit::Untouched, format!("{name} changed while it was read"))
-                .next("let whatever writes it finish, then deploy again"),
+            Failure::new(Exit::Untouched, format!("{name} changed while it was read")).next(
+                Next::advice("let whatever writes it finish, then deploy again"),
+            ),
         );
     }
     match ended {
@@ -127,7 +128,7 @@ fn damaged(name: &str, unreadable: Unreadable) -> Failure {
     };
     Failure::new(Exit::Untouched, format!("{name} {what}"))
         .why(why)
-        .next("build the archive again, then deploy")
+        .next(Next::advice("build the archive again, then deploy"))
 }
 
 /// A limit was met while reading.

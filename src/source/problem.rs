@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::text;
 
 /// The longest path that is shipped, in bytes: PATH_MAX is 4096 with the final NUL, and the host's sha256sum is
@@ -171,7 +171,9 @@ impl Problems {
         if self.0.len() > NAMED {
             failure = failure.why(format!("and {} more", self.0.len() - NAMED));
         }
-        Err(failure.next("remove or replace them, or name them under `exclude:` in deploy.yml"))
+        Err(failure.next(Next::advice(
+            "remove or replace them, or name them under `exclude:` in deploy.yml",
+        )))
     }
 }
 

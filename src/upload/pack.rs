@@ -20,7 +20,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
 use super::tar_write::{Member, Type, pad};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::release::{Kind, Manifest};
 use crate::source::Scanned;
 use crate::source::{Parents, Stamp, Tree, unchanged};
@@ -141,7 +141,9 @@ impl Pack {
         let failure = match self.ended.as_ref()?.as_ref().err()? {
             Broken::Changed(changed) => Failure::new(Exit::Untouched, changed.to_string())
                 .why("what it was is no longer there, and half of each is no release")
-                .next("let whatever writes to the source finish, then deploy again"),
+                .next(Next::advice(
+                    "let whatever writes to the source finish, then deploy again",
+                )),
             Broken::Read(path, _, words) => Failure::new(
                 Exit::Untouched,
                 format!("{} cannot be read", text::shown(path)),

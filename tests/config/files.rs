@@ -113,7 +113,9 @@ fn the_search_ends_at_the_repository() {
         (failure.exit, failure.next),
         (
             Exit::Usage,
-            vec!["shipit init    # or cd to the project that has one".to_owned()]
+            vec![
+                shipit::failure::Next::offline("init").remark("or cd to the project that has one")
+            ]
         )
     );
 

@@ -270,8 +270,8 @@ fn an_interrupted_migration_is_a_question() {
             error: the migration of d was interrupted; nobody knows how far it came
               why   look at the database and at `journalctl -u acme-migrate.service`, then say which it is
               host  nothing live changed
-              next  shipit deploy --migration done    # it had finished
-              next  shipit deploy --migration again   # it is safe to run again"#]],
+              next  shipit deploy --migration done     # it had finished
+              next  shipit deploy --migration again    # it is safe to run again"#]],
     );
 }
 

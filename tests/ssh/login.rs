@@ -255,7 +255,10 @@ fn what_was_tried_and_what_the_server_wrote_is_listed_when_nothing_lets_us_in() 
     // A user that is not there is made by root, whom the same address lets in.
     let setup = format!("shipit setup --as root@127.0.0.1:{} ", server.port);
     assert!(
-        failure.next.iter().any(|line| line.starts_with(&setup)),
+        failure
+            .next
+            .iter()
+            .any(|next| next.to_string().starts_with(&setup)),
         "{:?}",
         failure.next
     );

@@ -85,7 +85,7 @@ fn a_revoked_key_and_a_host_authority_are_refused_by_name() {
         failure
             .next
             .iter()
-            .any(|line| line.contains("host_key: SHA256:")),
+            .any(|next| next.to_string().contains("host_key: SHA256:")),
         "{failure}"
     );
     assert!(log_of_no_login(&server));

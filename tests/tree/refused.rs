@@ -69,8 +69,8 @@ fn fifos_sockets_and_devices_are_refused_by_name_and_never_opened() {
         format!("{} cannot be shipped as it is", tree.path().display())
     );
     assert_eq!(
-        failure.next,
-        ["remove or replace them, or name them under `exclude:` in deploy.yml"]
+        failure.next[0].to_string(),
+        "remove or replace them, or name them under `exclude:` in deploy.yml"
     );
 }
 

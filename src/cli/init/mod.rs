@@ -10,7 +10,7 @@ use super::args::{self, Global};
 use super::project::{self, Project, Seen, Serves};
 use super::unit::generate;
 use crate::config::{self, AppName, Config, FILE_NAME, Target};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::ssh::{self, Reply};
 use crate::text::shown;
 
@@ -60,16 +60,14 @@ pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
         Units::Yours
     };
     let unit = dir.join("deploy/units").join(format!("{app}.service"));
+    let setup = Next::shipit("setup --as").arg(&login);
+    let install = |words: &str| Next::shipit(words).arg(&login).then("&&", setup.clone());
     let next = match units {
-        Units::Written => {
-            format!("shipit unit install --now --as {login} && shipit setup --as {login}")
-        }
-        Units::Yours if unit.is_file() => {
-            format!("shipit unit install --as {login} && shipit setup --as {login}")
-        }
-        Units::Yours => format!("shipit setup --as {login}"),
+        Units::Written => install("unit install --now --as"),
+        Units::Yours if unit.is_file() => install("unit install --as"),
+        Units::Yours => setup,
     };
-    let next = super::next_line::Typed::of(global).line(&next);
+    let next = super::typed(global).line(&next);
     said.push_str(&format!("look it over, then: {next}\n"));
     super::results(&said);
     Ok(Exit::Done)
@@ -80,13 +78,18 @@ fn no_units(app: &AppName, project: Option<&Project>) -> Failure {
     let failure = Failure::new(Exit::Usage, "which units to write is not known");
     match project.and_then(|project| project.unit) {
         Some(unit) => failure
-            .why(format!("what serves here is {unit}, which the distribution brings"))
-            .next("shipit init"),
+            .why(format!(
+                "what serves here is {unit}, which the distribution brings"
+            ))
+            .next(Next::offline("init")),
         None => failure
             .why("this directory does not tell what serves")
-            .next(format!(
-                "shipit init && shipit unit generate --app {app} --program binary --command '/opt/{app}/current/{app}'"
+            .next(Next::offline("init").then(
+            "&&",
+            Next::shipit(format!(
+                "unit generate --app {app} --program binary --command '/opt/{app}/current/{app}'"
             )),
+        )),
     }
 }
 
@@ -137,8 +140,8 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         .open(path)
         .map_err(|e| {
             wrong(e)
-                .next("shipit init --print")
-                .next("shipit unit generate    # for the units alone")
+                .next(Next::offline("init --print"))
+                .next(Next::shipit("unit generate").remark("for the units alone"))
         })?;
     file.write_all(text.as_bytes()).map_err(wrong)
 }

@@ -9,7 +9,7 @@ use super::args::{self, Global, Priority};
 use crate::config::Config;
 use crate::engine::session;
 use crate::engine::switch::journal_line;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
 use crate::plan::needs;
@@ -39,7 +39,7 @@ pub(super) fn run(global: &Global, wish: &args::Logs) -> Result<Exit, Failure> {
         let lives = reader.lives(run)?;
         if lives.is_empty() {
             return Err(
-                untouched(format!("run {run} saw no life of a service")).next("shipit logs")
+                untouched(format!("run {run} saw no life of a service")).next(Next::shipit("logs"))
             );
         }
         for life in lives {
@@ -66,11 +66,8 @@ pub(super) fn run(global: &Global, wish: &args::Logs) -> Result<Exit, Failure> {
         }
         NO_HELPER => Err(untouched("this host can only show the whole journal yet")
             .why("setup installs a helper that reads it as asked")
-            .next(format!(
-                "{}    # again",
-                config.host.as_root("shipit setup")
-            ))
-            .next("shipit logs")),
+            .next(config.host.as_root("setup").remark("again"))
+            .next(Next::shipit("logs"))),
         _ => Ok(Exit::Done),
     }
 }
@@ -99,7 +96,7 @@ fn chosen<'a>(known: &[&'a str], wanted: &[String]) -> Result<Vec<&'a str>, Fail
                 Exit::Usage,
                 format!("{} is not a unit of this app", text::shown(unit.as_bytes())),
             )
-            .next(format!("shipit logs --unit {}", known[0]))
+            .next(Next::shipit("logs --unit").arg(known[0]))
         })
     };
     wanted.iter().map(one).collect()
@@ -246,8 +243,8 @@ impl Reader<'_> {
                 failure.why = lines.map(text::shown).collect();
                 failure = failure.why(format!("it left with {code}"));
                 Err(failure
-                    .next("shipit doctor    # is the sudo rule there?")
-                    .next("shipit logs --help"))
+                    .next(Next::shipit("doctor").remark("is the sudo rule there?"))
+                    .next(Next::shipit("logs --help")))
             }
             Err(lost) => Err(session::lost_while(
                 &lost,
@@ -270,7 +267,7 @@ impl Reader<'_> {
                     format!("there is no run {}", text::shown(run.as_bytes())),
                 )
                 .why("the newest 50 are kept")
-                .next("shipit status    # names the last ones"));
+                .next(Next::shipit("status").remark("names the last ones")));
             }
             _ => {
                 let mut failure = untouched("the runs could not be read");
@@ -308,7 +305,7 @@ impl Reader<'_> {
                     text::shown(release.as_bytes())
                 ),
             )
-            .next("shipit releases"));
+            .next(Next::shipit("releases")));
         }
         let lives = self.lives("-")?;
         let owners = owners(&self.seen.ledger, &lives);
@@ -330,11 +327,13 @@ impl Reader<'_> {
             })?;
             if code == NO_HELPER {
                 return Err(untouched("this host can only show the whole journal yet")
-                    .next(format!(
-                        "{}    # again: it installs a helper for that",
-                        self.config.host.as_root("shipit setup")
-                    ))
-                    .next("shipit logs"));
+                    .next(
+                        self.config
+                            .host
+                            .as_root("setup")
+                            .remark("again: it installs a helper for that"),
+                    )
+                    .next(Next::shipit("logs")));
             }
         }
         for line in kept {

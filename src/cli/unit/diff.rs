@@ -3,11 +3,10 @@
 use serde::Serialize;
 
 use super::super::args::Global;
-use super::super::next_line::Typed;
 use super::repository;
 use crate::config::Config;
 use crate::engine::{self, session};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Typed};
 use crate::plan::unit_files::{self, Difference, PLACE, Standing};
 use crate::text::{in_json, shown};
 
@@ -24,7 +23,12 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     if global.json {
         super::super::results(&json(&standings, &strays));
     } else {
-        super::super::results(&text(&Typed::of(global), &config, &standings, &strays));
+        super::super::results(&text(
+            &super::super::typed(global),
+            &config,
+            &standings,
+            &strays,
+        ));
     }
     let same = standings.iter().all(|unit| unit.differences.is_empty());
     Ok(if same { Exit::Done } else { Exit::Untouched })
@@ -81,7 +85,7 @@ fn text(typed: &Typed, config: &Config, standings: &[Standing], strays: &[String
     {
         out.push_str(&format!(
             "next: {}\n",
-            typed.line(&config.host.as_root("shipit unit install"))
+            typed.line(&config.host.as_root("unit install"))
         ));
     }
     out

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::args::{Generate, Global, ProgramName};
 use super::super::project::{self, Seen};
 use crate::config::{Config, StrategyName};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::observed;
 use crate::unit::generate::{self, Answers, Job, Program, Ready, Written};
 
@@ -42,7 +42,7 @@ fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure>
         .or_else(|| config.map(|config| config.app.as_str().to_owned()))
         .ok_or_else(|| {
             Failure::new(Exit::Usage, "no --app, and no deploy.yml that names it")
-                .next("shipit unit generate --app acme")
+                .next(Next::shipit("unit generate --app acme"))
         })?;
     let dir = config.map_or(Path::new("."), |config| config.dir.as_path());
     let seen = Seen::read(dir).map_err(|e| {
@@ -51,8 +51,9 @@ fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure>
     let project = project::recognise(&seen, &app);
     let recognised = project.as_ref().and_then(|project| project.program);
     let program = wish.program.map(program).or(recognised).ok_or_else(|| {
-        Failure::new(Exit::Usage, "this directory does not tell what serves")
-            .next(format!("shipit unit generate --app {app} --program binary"))
+        Failure::new(Exit::Usage, "this directory does not tell what serves").next(Next::shipit(
+            format!("unit generate --app {app} --program binary"),
+        ))
     })?;
     let mut answers = Answers::new(&app, program);
     if let Some(root) = wish
@@ -159,7 +160,7 @@ pub(in crate::cli) fn write(dir: &Path, units: &[Written]) -> Result<(), Failure
         }
     }
     if !refused.why.is_empty() {
-        return Err(refused.next("the same command with --print shows them"));
+        return Err(refused.next(Next::advice("the same command with --print shows them")));
     }
     fs::create_dir_all(dir).map_err(|e| wrong(dir, &e))?;
     for unit in units {

@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::super::args::{Global, Install};
-use super::super::next_line::Typed;
 use super::super::root;
 use super::{diff, repository};
 use crate::config::Config;
 use crate::engine::switch::held;
 use crate::engine::{self, session};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
 use crate::observed::{self, Question};
 use crate::plan::unit_files::install::{Installation, installation};
@@ -83,15 +82,15 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
     // Without the guard no deploy would be carried out.
     let app = config.app.as_str();
     let next = if seen.apps.iter().any(|guarded| guarded == app) {
-        "shipit deploy".into()
+        Next::shipit("deploy")
     } else {
-        config.host.as_root("shipit setup")
+        config.host.as_root("setup")
     };
     let mut said = scores(&before, &after);
     said.push_str(&remains(&installation, wish));
     said.push_str(&format!(
         "the units of {app} are installed; next: {}\n",
-        Typed::of(global).line(&next)
+        super::super::typed(global).line(&next)
     ));
     tell(global, &installation, &said);
     Ok(Exit::Done)
@@ -162,7 +161,7 @@ fn judged(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
         .unwrap_or(&config.units.dir);
     Err(failure
         .host("nothing changed")
-        .next(format!("shipit unit lint {}", dir.display())))
+        .next(Next::shipit("unit lint").arg(dir)))
 }
 
 /// What root will do, as a person reads it before.
@@ -224,19 +223,16 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
     match answer.code {
         1 | 40 if !is_root => failure
             .why("this login has neither root nor sudo")
-            .next(format!(
-                "shipit unit install --as {}",
-                config.host.with_login("root")
-            )),
+            .next(Next::shipit("unit install --as").arg(config.host.with_login("root"))),
         41 => failure
             .why("they did not arrive whole")
-            .next("shipit unit install"),
+            .next(Next::shipit("unit install")),
         47 => failure
             .why("a command failed on the host; the old files are back")
-            .next("shipit unit install"),
+            .next(Next::shipit("unit install")),
         43 => failure
             .why("somebody else changes units on the host")
-            .next("shipit unit diff"),
+            .next(Next::shipit("unit diff")),
         48 => {
             let why = "a switch could not go back to the units that it began with";
             match Observed::parse(&answer.out).request {
@@ -249,14 +245,14 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
         }
         44 => failure
             .why("systemd-analyze verify, run on the host, refuses them")
-            .next("shipit …    # once that is mended"),
+            .next(Next::again("").remark("once that is mended")),
         46 => {
             failure.what = "the units are installed, and what was to follow was not done".into();
             failure.host = Some("the new files are in place; what ran still runs".into());
-            failure.next("shipit doctor")
+            failure.next(Next::shipit("doctor"))
         }
         code => failure
             .why(format!("it left with {code}"))
-            .next("shipit unit diff"),
+            .next(Next::shipit("unit diff")),
     }
 }

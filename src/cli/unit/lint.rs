@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::super::args::{FailOn, Format, Global, Lint};
 use crate::engine;
 use crate::engine::session::Link;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::observed;
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
@@ -220,7 +220,7 @@ fn write(before: &Unit, after: &Unit) -> Result<(), Failure> {
                 format!("{} belongs to a package", path.display()),
             )
             .why("the next update would take the change away")
-            .next(format!("shipit unit lint --drop-in {}", path.display())));
+            .next(Next::shipit("unit lint --drop-in").arg(path)));
         }
         // Where a link leads is what changes, not the link.
         let target = fs::canonicalize(path).map_err(|e| unreadable(path, &e))?;

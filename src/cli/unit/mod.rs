@@ -11,7 +11,7 @@ use std::io;
 
 use super::args::{Global, UnitCommand};
 use crate::config::{self, Config};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::unit::rules;
 
 pub(super) fn run(global: &Global, command: &UnitCommand) -> Result<Exit, Failure> {
@@ -42,8 +42,8 @@ fn explain(name: &str) -> Result<Exit, Failure> {
         .min_by_key(|known| strsim::osa_distance(known, name));
     Err(
         Failure::new(Exit::Usage, format!("there is no rule {name}"))
-            .next(format!("shipit unit explain {}", near.unwrap_or_default()))
-            .next("shipit unit explain"),
+            .next(Next::offline("unit explain").arg(near.unwrap_or_default()))
+            .next(Next::offline("unit explain")),
     )
 }
 

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::engine::units;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::text::shown;
 use crate::unit::merge::Unit;
 
@@ -15,7 +15,7 @@ pub(super) fn of(config: &Config) -> Result<Vec<Unit>, Failure> {
     let dir = config.units.dir.as_os_str().as_encoded_bytes();
     Err(
         Failure::new(Exit::Usage, format!("there are no units in {}", shown(dir)))
-            .next("shipit unit generate")
-            .next("units: DIRECTORY    # in deploy.yml, if they lie elsewhere"),
+            .next(Next::shipit("unit generate"))
+            .next(Next::advice("units: DIRECTORY").remark("in deploy.yml, if they lie elsewhere")),
     )
 }

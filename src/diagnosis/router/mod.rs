@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Area, Depth, Evidence, Finding, health};
 use crate::config::{Config, Service};
+use crate::failure::Next;
 use crate::observed::{Listening, Live, Owner};
 use crate::router::{Address, Forward, Kind, Place, Router, Routers};
 use crate::unit::rules::Severity;
@@ -224,9 +225,11 @@ fn stopped(router: &Router, app: &App, forward: &Forward, served: bool) -> Findi
     };
     let finding = finding
         .why("nobody who comes through it reaches the app, however well that is")
-        .next(format!("{check} && {reset}sudo systemctl start {unit}"));
+        .next(Next::shell(format!(
+            "{check} && {reset}sudo systemctl start {unit}"
+        )));
     let finding = if failed {
-        finding.next(format!("sudo journalctl -u {unit} -n 20"))
+        finding.next(Next::shell(format!("sudo journalctl -u {unit} -n 20")))
     } else {
         finding
     };
@@ -291,7 +294,7 @@ fn astray(
 }
 
 /// The line to write, with the address in the router's own words.
-fn edit(kind: Kind, (file, line): &Place, at: &Address) -> String {
+fn edit(kind: Kind, (file, line): &Place, at: &Address) -> Next {
     let name = kind.name();
     let at = match (kind, at) {
         (Kind::Nginx, Address::Unix(path)) => format!("unix:{path}"),
@@ -302,7 +305,9 @@ fn edit(kind: Kind, (file, line): &Place, at: &Address) -> String {
         }
         (_, at) => at.to_string(),
     };
-    format!("in {file}:{line} write {at}, then: sudo systemctl reload {name}.service")
+    Next::advice(format!(
+        "in {file}:{line} write {at}, then: sudo systemctl reload {name}.service"
+    ))
 }
 
 /// Whether it is certain that nobody on this host listens there.
@@ -350,10 +355,7 @@ fn forgetful(router: &Router, apps: &[App], routers: &Routers) -> Vec<Finding> {
         );
         let finding = Finding::warning(Area::Router, Depth::Later, what)
             .why("after one failure nginx leaves a server alone for 10 s; two that were restarted one after the other were both left alone: 502 for 10 s, half of all requests as measured, and none with max_fails=0")
-            .next(format!(
-                "in {}:{} write: server {} max_fails=0;    # on each server, then: sudo systemctl reload nginx.service",
-                first.place.0, first.place.1, first.written
-            ));
+            .next(Next::advice(format!("in {}:{} write: server {} max_fails=0;", first.place.0, first.place.1, first.written)).remark("on each server, then: sudo systemctl reload nginx.service"));
         found.push(placed(finding, first));
     }
     found

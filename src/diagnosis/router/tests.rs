@@ -211,7 +211,9 @@ fn several_servers_without_max_fails_are_told_with_what_was_measured() {
     let found = of("server 127.0.0.1:8080 max_fails=0;\nserver 127.0.0.1:8081;");
     only(&found, Warning, "2 servers of upstream acme");
     assert!(
-        found[0].next[0].contains("nginx.conf:3 write: server 127.0.0.1:8081 max_fails=0;"),
+        found[0].next[0]
+            .to_string()
+            .contains("nginx.conf:3 write: server 127.0.0.1:8081 max_fails=0;"),
         "{found:#?}"
     );
     assert_eq!(
@@ -258,7 +260,7 @@ fn the_line_to_write_is_in_the_routers_own_words() {
         (Kind::Caddy, &unix, "write unix//run/a, "),
     ] {
         let line = edit(kind, &place, at);
-        assert!(line.contains(words), "{line}");
+        assert!(line.to_string().contains(words), "{line}");
     }
 }
 

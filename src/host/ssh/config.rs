@@ -10,7 +10,7 @@ use super::deadline::{Stopped, with_deadline};
 use super::settings::Settings;
 use super::tokens::Tokens;
 use super::{Login, Notice, config_file, deadline};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::Interrupts;
 use crate::text::shown;
 
@@ -216,7 +216,7 @@ fn ask_ssh(login: &Login, interrupts: &Interrupts) -> Result<Option<Settings>, F
     {
         failure = failure.why(shown(line));
     }
-    Err(failure.next(format!("ssh -G {}", login.host)))
+    Err(failure.next(Next::shell(format!("ssh -G {}", login.host))))
 }
 
 impl Resolved {
@@ -225,8 +225,11 @@ impl Resolved {
         let host_name = settings.one("hostname").unwrap_or(&login.host).to_owned();
         let configured = || settings.one("user").map(str::to_owned);
         let Some(user) = login.user.clone().or_else(configured) else {
-            return Err(Failure::new(Exit::Usage, "no user name to log in with")
-                .next(format!("write the host as USER@{}", login.host)));
+            return Err(
+                Failure::new(Exit::Usage, "no user name to log in with").next(Next::advice(
+                    format!("write the host as USER@{}", login.host),
+                )),
+            );
         };
         check_resolved(&user, &host_name)?;
         let port = login.port.or_else(|| settings.number("port")).unwrap_or(22);

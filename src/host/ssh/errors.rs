@@ -4,7 +4,7 @@ use super::config::{Proxy, Resolved};
 use super::key::with_suffix;
 use super::key_blob;
 use super::known_hosts::{Line, entry_name};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::text::shown;
 
 /// libssh2 cannot sign with such a key: it drops the counter that the signature carries.
@@ -34,15 +34,12 @@ pub fn unknown(to: &Resolved, blob: &[u8]) -> Failure {
     unreachable(format!("the host key of {} is not known", name(to)))
         .why(offered(blob))
         .why(format!("{} has no line for it", files.join(", ")))
-        .next(format!(
-            "{}    # once: compare the fingerprint, answer yes",
-            to.ssh_command()
-        ))
-        .next("shipit … --accept-new    # add it now, refuse any other key later")
-        .next(format!(
-            "host_key: {}    # or pin it in deploy.yml, for CI",
-            key_blob::fingerprint(blob)
-        ))
+        .next(Next::shell(to.ssh_command()).remark("once: compare the fingerprint, answer yes"))
+        .next(Next::again("--accept-new").remark("add it now, refuse any other key later"))
+        .next(
+            Next::advice(format!("host_key: {}", key_blob::fingerprint(blob)))
+                .remark("or pin it in deploy.yml, for CI"),
+        )
 }
 
 pub fn changed(to: &Resolved, blob: &[u8], lines: &[&Line]) -> Failure {
@@ -61,10 +58,10 @@ pub fn changed(to: &Resolved, blob: &[u8], lines: &[&Line]) -> Failure {
         .first()
         .map(|line| format!(" -f {}", line.file.display()))
         .unwrap_or_default();
-    failure.next(format!(
-        "ssh-keygen -R '{}'{file}    # only if you know why it changed",
-        name(to)
-    ))
+    failure.next(
+        Next::shell(format!("ssh-keygen -R '{}'{file}", name(to)))
+            .remark("only if you know why it changed"),
+    )
 }
 
 pub fn revoked(to: &Resolved, line: &Line) -> Failure {
@@ -75,7 +72,9 @@ pub fn revoked(to: &Resolved, line: &Line) -> Failure {
             line.file.display(),
             line.number
         ))
-        .next("the host needs a new key; ask the person who revoked this one")
+        .next(Next::advice(
+            "the host needs a new key; ask the person who revoked this one",
+        ))
 }
 
 /// known_hosts has only a certificate authority for the host.
@@ -90,12 +89,12 @@ pub fn authority(to: &Resolved, blob: &[u8], line: &Line) -> Failure {
         line.number
     ))
     .why(offered(blob))
-    .next(format!(
-        "host_key: {}    # pin the plain key in deploy.yml",
-        key_blob::fingerprint(blob)
-    ))
-    .next("shipit … --accept-new    # or add the plain key to known_hosts now")
-    .next("shipit … --system-ssh    # or let the ssh program check the certificate")
+    .next(
+        Next::advice(format!("host_key: {}", key_blob::fingerprint(blob)))
+            .remark("pin the plain key in deploy.yml"),
+    )
+    .next(Next::again("--accept-new").remark("or add the plain key to known_hosts now"))
+    .next(Next::again("--system-ssh").remark("or let the ssh program check the certificate"))
 }
 
 /// None of the host's keys is the pinned one.
@@ -105,7 +104,7 @@ pub fn unpinned(to: &Resolved, pin: &str, blobs: &[Vec<u8>]) -> Failure {
     for blob in blobs {
         failure = failure.why(offered(blob));
     }
-    failure.next("compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, then correct host_key:")
+    failure.next(Next::advice("compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, then correct host_key:"))
 }
 
 pub fn unconnected(to: &Resolved, why: Vec<String>) -> Failure {
@@ -119,14 +118,14 @@ pub fn unconnected(to: &Resolved, why: Vec<String>) -> Failure {
             let last = list.rsplit(',').next().unwrap_or(list);
             failure
                 .why(format!("through the jump host {list}"))
-                .next(format!("ssh {last} true    # must work without a prompt"))
+                .next(Next::shell(format!("ssh {last} true")).remark("must work without a prompt"))
         }
         Proxy::Command(line) => failure.why(format!(
             "through the ProxyCommand {}",
             shown(line.as_bytes())
         )),
     };
-    failure.next(to.ssh_command())
+    failure.next(Next::shell(to.ssh_command()))
 }
 
 /// The host was reached and refused the login.
@@ -169,15 +168,18 @@ pub fn denied(
         .find(|file| file.is_file())
         .map_or_else(|| "KEY.pub".into(), |file| file.display().to_string());
     let failure = failure
-        .next(format!("{ssh} true    # must work first"))
-        .next(format!(
-            "ssh-copy-id -i {key} {place}    # if the host does not have the key yet"
-        ));
+        .next(Next::shell(format!("{ssh} true")).remark("must work first"))
+        .next(
+            Next::shell(format!("ssh-copy-id -i {key} {place}"))
+                .remark("if the host does not have the key yet"),
+        );
     if to.user == "root" {
         return failure;
     }
     let root = to.label().replacen(&format!("{}@", to.user), "root@", 1);
-    failure.next(format!(
-        "shipit setup --as {root}    # if the host has no such user: creates the deploy user"
-    ))
+    failure.next(
+        Next::shipit("setup --as")
+            .arg(root)
+            .remark("if the host has no such user: creates the deploy user"),
+    )
 }

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Difference, PLACE, compare};
 use crate::config::{Config, UnitsDrift};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
 use crate::observed::installed::{Content, Seen};
 use crate::unit::compare::meaning;
@@ -81,7 +81,7 @@ pub fn drift_since_told(config: &Config, seen: &Observed, release: &str) -> Vec<
         said.push(format!(
             "a rollback leaves units as they are; its own: git checkout {revision} -- {} && {}",
             shown_dir(config),
-            config.host.as_root("shipit unit install")
+            config.host.as_root("unit install")
         ));
     }
     said
@@ -101,8 +101,8 @@ fn decide(config: &Config, said: Vec<String>, what: &str) -> Result<Vec<String>,
         UnitsDrift::Refuse if !said.is_empty() => {
             let mut failure = Failure::new(Exit::Untouched, what)
                 .host("nothing was sent, nothing changed")
-                .next("shipit unit diff")
-                .next(config.host.as_root("shipit unit install"));
+                .next(Next::shipit("unit diff"))
+                .next(config.host.as_root("unit install"));
             failure.why = said;
             Err(failure)
         }

@@ -3,7 +3,7 @@
 
 use super::{Difference, PLACE, Standing, all_own, compare, named};
 use crate::config::{Config, StrategyName};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::observed::installed::{Content, Installed, Seen};
 use crate::text;
 use crate::unit::merge::Unit;
@@ -107,11 +107,12 @@ pub fn installation(
         if let Some(why) = there.and_then(|there| port_cut(unit, there)) {
             refused = refused.why(why);
             refused = refused
-                .next(format!(
-                    "systemctl stop {name}    # on the host, at a time you choose: nobody is answered until"
-                ))
-                .next(config.host.as_root("shipit unit install"))
-                .next(format!("systemctl start {name}    # on the host"));
+                .next(
+                    Next::shell(format!("systemctl stop {name}"))
+                        .remark("on the host, at a time you choose: nobody is answered until"),
+                )
+                .next(config.host.as_root("unit install"))
+                .next(Next::shell(format!("systemctl start {name}")).remark("on the host"));
         }
         if is_new && unit.has_section("Install") {
             done.enable.extend(enabled_as(config, unit));
@@ -178,18 +179,16 @@ fn note(name: &UnitName, difference: &Difference) -> String {
 }
 
 /// The line that clears the way, for a person to decide on.
-fn way_out(name: &UnitName, difference: &Difference) -> String {
+fn way_out(name: &UnitName, difference: &Difference) -> Next {
     match difference {
-        Difference::Masked => {
-            format!("systemctl unmask {name}    # on the host, if it is to run again")
-        }
-        Difference::Link(_) => {
-            format!("rm {PLACE}/{name}    # on the host, if the link is not needed")
-        }
-        Difference::Elsewhere(_) => {
-            "give the unit another name, or change that one by a drop-in: systemctl edit".into()
-        }
-        _ => format!("ls -l {PLACE}/{name}    # on the host, as root"),
+        Difference::Masked => Next::shell(format!("systemctl unmask {name}"))
+            .remark("on the host, if it is to run again"),
+        Difference::Link(_) => Next::shell(format!("rm {PLACE}/{name}"))
+            .remark("on the host, if the link is not needed"),
+        Difference::Elsewhere(_) => Next::advice(
+            "give the unit another name, or change that one by a drop-in: systemctl edit",
+        ),
+        _ => Next::shell(format!("ls -l {PLACE}/{name}")).remark("on the host, as root"),
     }
 }
 

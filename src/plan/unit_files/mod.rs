@@ -7,7 +7,7 @@ pub mod install;
 pub use drift::{drift, drift_since, drift_since_told, fingerprints};
 
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::observed::installed::{Content, Installed, Seen};
 use crate::text;
 use crate::unit::compare;
@@ -291,10 +291,10 @@ pub fn all_own(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
     if failure.why.is_empty() {
         return Ok(());
     }
-    Err(failure.host("nothing changed").next(format!(
+    Err(failure.host("nothing changed").next(Next::advice(format!(
         "name it {}-….service, or name it under `services` in deploy.yml",
         config.app
-    )))
+    ))))
 }
 
 #[cfg(test)]

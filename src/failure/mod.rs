@@ -1,7 +1,11 @@
-//! The one error that reaches a person: what failed, why, what state the host is in, what to type next.
-//! It carries its exit code; no caller ever looks at its text to decide anything.
+//! The one error that reaches the user: what failed, why, what state the host is in, what to do next.
+//! It carries its exit code; no caller ever reads its text to decide anything.
+
+mod next;
 
 use std::fmt;
+
+pub use next::{Next, Typed, quoted};
 
 /// How a run of shipit ended, as its exit code (the table is in `docs/json.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +43,7 @@ pub struct Failure {
     pub why: Vec<String>,
     /// What state the host is in now, when a host was involved.
     pub host: Option<String>,
-    /// What to type next: commands that can be pasted.
-    pub next: Vec<String>,
+    pub next: Vec<Next>,
     pub exit: Exit,
 }
 
@@ -67,27 +70,42 @@ impl Failure {
         self.host = Some(host.into());
         self
     }
-    /// Adds a line to type next.
     #[must_use]
-    pub fn next(mut self, next: impl Into<String>) -> Self {
-        self.next.push(next.into());
+    pub fn next(mut self, next: Next) -> Self {
+        self.next.push(next);
         self
+    }
+}
+
+impl Failure {
+    /// What to do next, as lines that work when they are pasted. A failure that names nothing gets the same command
+    /// again; not so one of [`Exit::Usage`]: what was typed or written stays wrong.
+    #[must_use]
+    pub fn next_lines(&self, typed: &Typed) -> Vec<String> {
+        if self.next.is_empty() && self.exit != Exit::Usage {
+            return vec![typed.line(&Next::again("").remark("again"))];
+        }
+        typed.lines(&self.next)
+    }
+
+    /// All of it below each other, without the word `error:`.
+    #[must_use]
+    pub fn text(&self, next: &[String]) -> String {
+        let mut out = self.what.clone();
+        let why = self.why.iter().map(|line| ("why ", line));
+        let host = self.host.iter().map(|line| ("host", line));
+        let next = next.iter().map(|line| ("next", line));
+        for (label, line) in why.chain(host).chain(next) {
+            out.push_str(&format!("\n  {label}  {line}"));
+        }
+        out
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.what)?;
-        for line in &self.why {
-            write!(f, "\n  why   {line}")?;
-        }
-        if let Some(host) = &self.host {
-            write!(f, "\n  host  {host}")?;
-        }
-        for line in &self.next {
-            write!(f, "\n  next  {line}")?;
-        }
-        Ok(())
+        let next = Typed::default().lines(&self.next);
+        write!(f, "error: {}", self.text(&next))
     }
 }
 

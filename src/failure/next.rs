@@ -1,0 +1,190 @@
+//! What a user can do next, as a value: which command, with which words, and why. [`Typed`] prints it as it works when
+//! it is pasted. What to do is decided where the failure or finding is made, never here.
+
+use std::ffi::OsStr;
+use std::fmt;
+
+/// One line to act on: one or more acts, and a remark behind them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// Each with what joins it to the one before: `&&`, `;` (nothing for the first).
+    acts: Vec<(&'static str, Act)>,
+    remark: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Act {
+    /// The words after `shipit`; printed with the options that led to this host.
+    Shipit(String),
+    /// The same for a command that reads no deploy.yml and needs no host.
+    Offline(String),
+    /// The same command line again, with these options more.
+    Again(String),
+    /// A command line for a shell, here or on the host.
+    Shell(String),
+    /// Anything else: a sentence, or a line for a file.
+    Advice(String),
+}
+
+impl Next {
+    fn new(act: Act) -> Self {
+        Self {
+            acts: vec![("", act)],
+            remark: None,
+        }
+    }
+    /// `shipit` with these words, on the same host.
+    pub fn shipit(words: impl Into<String>) -> Self {
+        Self::new(Act::Shipit(words.into()))
+    }
+    /// `shipit` with these words, which need no host and no deploy.yml.
+    pub fn offline(words: impl Into<String>) -> Self {
+        Self::new(Act::Offline(words.into()))
+    }
+    /// The same command again, with an option more, or with none.
+    pub fn again(option: impl Into<String>) -> Self {
+        Self::new(Act::Again(option.into()))
+    }
+    pub fn shell(line: impl Into<String>) -> Self {
+        Self::new(Act::Shell(line.into()))
+    }
+    pub fn advice(text: impl Into<String>) -> Self {
+        Self::new(Act::Advice(text.into()))
+    }
+    /// Adds one word to the command, quoted where a shell would read it as something else.
+    #[must_use]
+    pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
+        if let Some((_, act)) = self.acts.last_mut() {
+            let (Act::Shipit(text)
+            | Act::Offline(text)
+            | Act::Again(text)
+            | Act::Shell(text)
+            | Act::Advice(text)) = act;
+            text.push(' ');
+            text.push_str(&quoted(word.as_ref()));
+        }
+        self
+    }
+    /// Another act behind this one; `joint` is `&&` or `;`.
+    #[must_use]
+    pub fn then(mut self, joint: &'static str, other: Next) -> Self {
+        let mut acts = other.acts.into_iter();
+        self.acts.extend(acts.next().map(|(_, act)| (joint, act)));
+        self.acts.extend(acts);
+        self.remark = other.remark.or(self.remark);
+        self
+    }
+    /// Why, or when: printed behind the command as a comment.
+    #[must_use]
+    pub fn remark(mut self, remark: impl Into<String>) -> Self {
+        self.remark = Some(remark.into());
+        self
+    }
+}
+
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&Typed::default().line(self))
+    }
+}
+
+/// The command line that was typed, as far as the next one has to repeat it.
+#[derive(Clone, Debug, Default)]
+pub struct Typed {
+    /// `-e staging -i ci`, or empty: without them the next line would mean another host, or not reach this one.
+    reach: String,
+    /// Every word after `shipit`, quoted for a shell.
+    words: Vec<String>,
+}
+
+impl Typed {
+    /// `reach`: the options that led to this host, each with its value; `words`: everything that was typed.
+    #[must_use]
+    pub fn new<'a>(
+        reach: &[(&str, Option<&OsStr>)],
+        words: impl Iterator<Item = &'a OsStr>,
+    ) -> Self {
+        let reach = reach.iter().map(|(option, value)| match value {
+            Some(value) => format!("{option} {}", quoted(value)),
+            None => (*option).to_owned(),
+        });
+        Self {
+            reach: reach.collect::<Vec<_>>().join(" "),
+            words: words.map(quoted).collect(),
+        }
+    }
+
+    /// One line, as it works when it is pasted.
+    #[must_use]
+    pub fn line(&self, next: &Next) -> String {
+        self.lines(std::slice::from_ref(next)).concat()
+    }
+
+    /// Several lines, their remarks below each other.
+    #[must_use]
+    pub fn lines(&self, next: &[Next]) -> Vec<String> {
+        /// A column further right would tear the remarks off their lines on a narrow terminal.
+        const WIDEST: usize = 56;
+        let commands: Vec<String> = next.iter().map(|one| self.command(one)).collect();
+        let widths = commands
+            .iter()
+            .zip(next)
+            .filter(|(_, n)| n.remark.is_some());
+        let widths = widths.map(|(command, _)| command.chars().count());
+        let column = widths.filter(|width| *width <= WIDEST).max().unwrap_or(0);
+        let both = commands.into_iter().zip(next);
+        both.map(|(command, next)| match &next.remark {
+            Some(remark) => format!("{command:<column$}    # {remark}"),
+            None => command,
+        })
+        .collect()
+    }
+
+    fn command(&self, next: &Next) -> String {
+        let mut out = String::new();
+        for (joint, act) in &next.acts {
+            match *joint {
+                "" => {}
+                ";" => out.push_str("; "),
+                joint => out.push_str(&format!(" {joint} ")),
+            }
+            match act {
+                Act::Shipit(words) if self.reach.is_empty() => {
+                    out.push_str(&format!("shipit {words}"))
+                }
+                Act::Shipit(words) => out.push_str(&format!("shipit {words} {}", self.reach)),
+                Act::Offline(words) => out.push_str(&format!("shipit {words}")),
+                Act::Again(option) => out.push_str(&self.again(option)),
+                Act::Shell(text) | Act::Advice(text) => out.push_str(text),
+            }
+        }
+        out
+    }
+
+    fn again(&self, option: &str) -> String {
+        let mut words = vec!["shipit"];
+        let (before, after) = self.words.split_at(
+            // Behind `--` an option would be another program's.
+            self.words
+                .iter()
+                .position(|word| word == "--")
+                .unwrap_or(self.words.len()),
+        );
+        words.extend(before.iter().map(String::as_str));
+        words.extend(Some(option).filter(|option| !option.is_empty()));
+        words.extend(after.iter().map(String::as_str));
+        words.join(" ")
+    }
+}
+
+/// A word as sh(1) takes it for itself.
+#[must_use]
+pub fn quoted(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
