@@ -4,34 +4,34 @@ use super::runtime::{self, Runtime};
 use super::{Severity, rules};
 use crate::unit::value::{self, Size};
 
-/// A size setting in bytes; per cent and infinity have none.
+/// A size setting in bytes; a percentage and infinity have none.
 fn bytes(view: &super::View<'_>, key: &str) -> Option<u64> {
-    match view
-        .unit
-        .get("Service", key)
-        .and_then(|entry| value::size(entry.value))
-    {
+    match value::size(view.unit.service(key)) {
         Some(Size::Bytes(bytes)) => Some(bytes),
         _ => None,
     }
 }
 
-/// The heap that the command line or `Environment=` gives, in bytes, as far as a size of it makes sense.
+/// The heap size on the command line or in `Environment=`, in bytes, if it is plausible.
 fn heap(view: &super::View<'_>) -> Option<u64> {
     let environment = view.unit.words("Service", "Environment");
     let (command, _) = view.start()?;
-    let texts = command
-        .words()
-        .chain(environment.iter().map(|(word, _)| word.as_str()));
-    runtime::heap(texts).filter(|heap| (1 << 20..1 << 50).contains(heap))
+    let variables = environment.iter().map(|(word, _)| word.as_str());
+    runtime::heap(command.words().chain(variables)).filter(|heap| (1 << 20..1 << 50).contains(heap))
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{}M", bytes >> 20)
 }
 
 rules! {
     /// MemoryMax= without MemoryHigh=
     ///
-    /// At `MemoryMax=` the kernel kills. `MemoryHigh=` below it slows the service down first and gives memory back.
+    /// When the service reaches `MemoryMax=`, the kernel kills it. A lower `MemoryHigh=` first slows the service down
+    /// and reclaims memory.
     ///
-    /// In production: the app is killed in the middle of its requests, instead of being slow and seen in the graphs.
+    /// In production: the kernel kills the app in the middle of its requests. With `MemoryHigh=` the app would slow
+    /// down first, and your graphs would show it.
     ///
     /// ```ini
     /// [Service]
@@ -41,45 +41,31 @@ rules! {
     ///
     /// See systemd.resource-control(5), `MemoryHigh=`.
     "memory-high" Warning Service memory_high(view, found) {
-        let Some(max) = view
-            .unit
-            .get("Service", "MemoryMax")
-            .filter(|entry| entry.value != "infinity")
-        else {
+        let Some(max) = view.unit.get("Service", "MemoryMax").filter(|entry| entry.value != "infinity") else {
             return;
         };
-        let half = |bytes: u64| format!("{}M", (bytes >> 20) * 4 / 5);
-        match view.unit.get("Service", "MemoryHigh") {
-            None => {
-                let finding = found.at(
-                    max,
-                    "MemoryMax= without MemoryHigh=: the first sign of too much memory is the kill",
-                );
-                if let Some(bytes) = bytes(view, "MemoryMax") {
-                    finding.set("Service", "MemoryHigh", half(bytes));
-                }
+        let top = bytes(view, "MemoryMax");
+        let finding = match view.unit.get("Service", "MemoryHigh") {
+            None => found.at(
+                max,
+                "MemoryMax= without MemoryHigh=: a service that uses too much memory is killed without warning",
+            ),
+            Some(high) if bytes(view, "MemoryHigh").zip(top).is_some_and(|(low, top)| low >= top) => {
+                found.at(high, "MemoryHigh= is not below MemoryMax=, so it never slows the service down")
             }
-            Some(high) => {
-                if let (Some(low), Some(top)) =
-                    (bytes(view, "MemoryHigh"), bytes(view, "MemoryMax"))
-                    && low >= top
-                {
-                    found
-                        .at(
-                            high,
-                            "MemoryHigh= is not below MemoryMax=: it never slows anything down",
-                        )
-                        .set("Service", "MemoryHigh", half(top));
-                }
-            }
+            Some(_) => return,
+        };
+        if let Some(top) = top {
+            finding.set("Service", "MemoryHigh", format!("{}M", (top >> 20) * 4 / 5));
         }
     }
 
-    /// No limit for memory
+    /// No memory limit
     ///
-    /// Without one a leak takes the whole host, and the kernel chooses whom to kill: often the database.
+    /// Without a limit, a memory leak can use up the whole host. The kernel then chooses which process to kill: often
+    /// the database.
     ///
-    /// In production: ssh does not answer; the provider's reset button does.
+    /// In production: ssh stops answering, and only the provider's reset button helps.
     ///
     /// ```ini
     /// [Service]
@@ -89,28 +75,24 @@ rules! {
     ///
     /// See systemd.resource-control(5).
     "memory-unlimited" Info Service memory_unlimited(view, found) {
-        let set = ["MemoryMax", "MemoryHigh", "MemoryLimit"]
-            .iter()
-            .any(|key| view.unit.get("Service", key).is_some());
-        if view.stays() && view.is_app() && !set {
+        let limits = ["MemoryMax", "MemoryHigh", "MemoryLimit"];
+        let limited = limits.iter().any(|key| view.unit.get("Service", key).is_some());
+        if view.stays() && view.is_app() && !limited {
             // The rest of a virtual machine (code, threads, buffers) is seldom more than its heap.
-            let (high, max) = match heap(view) {
-                Some(heap) => (heap * 8 / 5, heap * 2),
-                None => (400 << 20, 512 << 20),
-            };
+            let (high, max) = heap(view).map_or((400 << 20, 512 << 20), |heap| (heap * 8 / 5, heap * 2));
             found
-                .missing("Service", "no MemoryMax=: a leak takes the whole host")
-                .suggest("Service", "MemoryHigh", format!("{}M", high >> 20))
-                .suggest("Service", "MemoryMax", format!("{}M", max >> 20));
+                .missing("Service", "no MemoryMax=: a memory leak can use up the whole host")
+                .suggest("Service", "MemoryHigh", mebibytes(high))
+                .suggest("Service", "MemoryMax", mebibytes(max));
         }
     }
 
-    /// So little memory that it cannot start
+    /// A memory limit that is too low for the runtime
     ///
-    /// A limit below what the runtime itself needs kills it at start; one that is no larger than the heap it was given
-    /// (`-Xmx`, `--max-old-space-size=`) kills it later, when the heap is full.
+    /// If the limit is below what the runtime itself needs, the service is killed at startup. If it is no larger than
+    /// the configured heap (`-Xmx`, `--max-old-space-size=`), the service is killed later, when the heap fills up.
     ///
-    /// In production: killed by the kernel, `Result=oom-kill`, in a loop.
+    /// In production: the kernel kills the service in a loop, with `Result=oom-kill`.
     ///
     /// ```ini
     /// [Service]
@@ -124,29 +106,28 @@ rules! {
             Runtime::Gunicorn | Runtime::Puma | Runtime::Python | Runtime::Ruby => 32 << 20,
             _ => 4 << 20,
         };
-        for key in ["MemoryMax", "MemoryHigh"] {
-            if let (Some(entry), Some(bytes)) = (view.unit.get("Service", key), bytes(view, key))
-                && bytes < least
-            {
-                found.at(
-                    entry,
-                    format!("{key}={}: less than the runtime itself needs", entry.value),
+        for (key, fifths) in [("MemoryMax", 10), ("MemoryHigh", 8)] {
+            let (Some(entry), Some(bytes)) = (view.unit.get("Service", key), bytes(view, key)) else {
+                continue;
+            };
+            if bytes < least {
+                found.at(entry, format!("{key}={} is less than the runtime itself needs", entry.value));
+            } else if let Some(heap) = heap(view).filter(|heap| bytes <= *heap) {
+                let message = format!(
+                    "{key}={} is no more than the heap of {}, and the process needs more than its heap",
+                    entry.value, mebibytes(heap)
                 );
-            } else if let (Some(entry), Some(bytes), Some(heap)) =
-                (view.unit.get("Service", key), bytes(view, key), heap(view))
-                && bytes <= heap
-            {
-                let message = format!("{key}={}: no more than its heap of {}M, and it needs more than that", entry.value, heap >> 20);
-                found.at(entry, message).suggest("Service", key, format!("{}M", (heap >> 20) * if key == "MemoryMax" { 10 } else { 8 } / 5));
+                found.at(entry, message).suggest("Service", key, format!("{}M", (heap >> 20) * fifths / 5));
             }
         }
     }
 
-    /// TasksMax= so low that threads fail
+    /// TasksMax= that is too low, or unlimited
     ///
-    /// Threads count. node starts about 12, puma and the JVM dozens, every child more.
+    /// Threads count as tasks. node starts about 12, puma and the JVM start dozens, and every child process adds more.
+    /// Without any limit, a fork bomb can take down the whole host.
     ///
-    /// In production: `Resource temporarily unavailable` under load, and only then.
+    /// In production: `Resource temporarily unavailable`, but only under load.
     ///
     /// ```ini
     /// [Service]
@@ -158,38 +139,29 @@ rules! {
         let Some(entry) = view.unit.get("Service", "TasksMax") else {
             return;
         };
-        let least = if matches!(
-            view.runtime(),
-            Runtime::Java | Runtime::Puma | Runtime::Node | Runtime::Beam | Runtime::Dotnet
-        ) {
-            64
-        } else {
-            8
+        let least = match view.runtime() {
+            Runtime::Java | Runtime::Puma | Runtime::Node | Runtime::Beam | Runtime::Dotnet => 64,
+            _ => 8,
         };
         if entry.value.parse::<u32>().is_ok_and(|tasks| tasks < least) {
             found
-                .at(
-                    entry,
-                    format!(
-                        "TasksMax={}: threads count too, and fail under load",
-                        entry.value
-                    ),
-                )
+                .at(entry, format!("TasksMax={} also limits threads: they fail to start under load", entry.value))
                 .suggest("Service", "TasksMax", "512");
         } else if entry.value == "infinity" && view.is_app() {
             found
-                .at(entry, "TasksMax=infinity: a fork bomb takes the whole host")
+                .at(entry, "TasksMax=infinity: a fork bomb can take down the whole host")
                 .severity(Severity::Info)
                 .suggest("Service", "TasksMax", "512");
         }
     }
 
-    /// The limit of open files
+    /// An open file limit that is too low or too high
     ///
-    /// systemd gives 1024 (soft) and 524288 (hard). Go, node and the JVM raise the soft one by themselves; Python, Ruby and
-    /// many C programs do not. `infinity` is a billion for some programs, which then loop over all of them at start.
+    /// systemd's defaults are 1024 (soft) and 524288 (hard). Go, node and the JVM raise the soft limit themselves;
+    /// Python, Ruby and many C programs do not. `infinity` can mean a billion, and some programs loop over all possible
+    /// descriptors at startup.
     ///
-    /// In production: `Too many open files` at the thousandth connection; or a start that takes minutes.
+    /// In production: `Too many open files` at the thousandth connection, or a startup that takes minutes.
     ///
     /// ```ini
     /// [Service]
@@ -198,45 +170,34 @@ rules! {
     ///
     /// See systemd.exec(5), "Process properties"; systemd's NEWS for 240.
     "limit-nofile" Info Service limit_nofile(view, found) {
-        match view.unit.get("Service", "LimitNOFILE") {
-            None if view.is_app()
-                && view.stays()
-                && matches!(
-                    view.runtime(),
-                    Runtime::Gunicorn | Runtime::Puma | Runtime::Python | Runtime::Ruby
-                ) =>
-            {
-                found
-                    .missing(
-                        "Service",
-                        "LimitNOFILE= is left at 1024 (soft), and this runtime does not raise it",
-                    )
-                    .set("Service", "LimitNOFILE", "65536");
+        let Some(entry) = view.unit.get("Service", "LimitNOFILE") else {
+            let runtimes = [Runtime::Gunicorn, Runtime::Puma, Runtime::Python, Runtime::Ruby];
+            if view.is_app() && view.stays() && runtimes.contains(&view.runtime()) {
+                let message = "LimitNOFILE= is not set: the soft limit is 1024, and this runtime does not raise it";
+                found.missing("Service", message).set("Service", "LimitNOFILE", "65536");
             }
-            Some(entry) => {
-                let top = entry.value.rsplit(':').next().unwrap_or(entry.value);
-                let count = top.parse::<u64>();
-                if top == "infinity" || count.as_ref().is_ok_and(|count| *count > 1 << 20) {
-                    found.at(entry, format!("LimitNOFILE={}: programs that close every possible file at start take minutes", entry.value)).severity(Severity::Warning).suggest("Service", "LimitNOFILE", "65536");
-                } else if count.is_ok_and(|count| count < 1024) && view.is_app() {
-                    found
-                        .at(
-                            entry,
-                            format!("LimitNOFILE={} is less than the default", entry.value),
-                        )
-                        .severity(Severity::Warning)
-                        .suggest("Service", "LimitNOFILE", "65536");
-                }
-            }
-            None => {}
-        }
+            return;
+        };
+        let top = entry.value.rsplit(':').next().unwrap_or(entry.value);
+        let count = top.parse::<u64>().ok();
+        let message = if top == "infinity" || count.is_some_and(|count| count > 1 << 20) {
+            "programs that close every possible descriptor at startup take minutes to start"
+        } else if count.is_some_and(|count| count < 1024) && view.is_app() {
+            "less than the default"
+        } else {
+            return;
+        };
+        found
+            .at(entry, format!("LimitNOFILE={}: {message}", entry.value))
+            .severity(Severity::Warning)
+            .suggest("Service", "LimitNOFILE", "65536");
     }
 
     /// LimitNPROC= counts the user's processes, not the service's
     ///
-    /// It is a limit for the user in all its services and sessions together.
+    /// The limit applies to all processes of the user, in all its services and sessions together.
     ///
-    /// In production: two services of one user, and the second cannot fork because of the first.
+    /// In production: two services run as the same user, and the second cannot fork because of the first.
     ///
     /// ```ini
     /// [Service]
@@ -245,21 +206,21 @@ rules! {
     ///
     /// See systemd.exec(5), "Process properties"; setrlimit(2).
     "limit-nproc" Info Service limit_nproc(view, found) {
-        if let Some(entry) = view
-            .unit
-            .get("Service", "LimitNPROC")
-            .filter(|entry| entry.value != "infinity")
-        {
-            found.at(entry, "LimitNPROC= counts all processes of the user; TasksMax= counts those of the service").remove().suggest("Service", "TasksMax", "512");
+        if let Some(entry) = view.unit.get("Service", "LimitNPROC").filter(|entry| entry.value != "infinity") {
+            found
+                .at(entry, "LimitNPROC= counts all processes of the user; TasksMax= counts only the service's")
+                .remove()
+                .suggest("Service", "TasksMax", "512");
         }
     }
 
-    /// CPUQuota= that is no quota
+    /// CPUQuota= that has no effect, or is too low
     ///
-    /// It is per cent of one processor: 50% is half of one, 200% two. It needs the sign (or ‰, ‱), and more than nothing.
+    /// The value is a percentage of one processor: 50% is half of one, 200% is two. It must be above zero and end in
+    /// `%` (or ‰, ‱).
     ///
-    /// In production: without the sign, or with 0%, it is ignored; below 10 % a garbage collection takes seconds and health checks fail;
-    /// above what the host has it limits nothing.
+    /// In production: systemd ignores 0% and a value without the sign. Below 10%, garbage collection takes seconds and
+    /// health checks fail. A quota above what the host has limits nothing.
     ///
     /// ```ini
     /// [Service]
@@ -271,56 +232,41 @@ rules! {
         let Some(entry) = view.unit.get("Service", "CPUQuota") else {
             return;
         };
-        let of = |(sign, part): (char, f64)| {
-            let number = entry.value.strip_suffix(sign)?.parse::<f64>().ok()?;
-            Some(number / part)
-        };
+        let quota = entry.value;
+        let of = |(sign, part): (char, f64)| Some(quota.strip_suffix(sign)?.parse::<f64>().ok()? / part);
         let Some(percent) = [('%', 1.0), ('‰', 10.0), ('‱', 100.0)].into_iter().find_map(of) else {
             found
-                .at(
-                    entry,
-                    format!("CPUQuota={} has no % sign: systemd ignores it", entry.value),
-                )
+                .at(entry, format!("CPUQuota={quota} has no % sign: systemd ignores it"))
                 .severity(Severity::Error)
-                .suggest("Service", "CPUQuota", format!("{}%", entry.value));
+                .suggest("Service", "CPUQuota", format!("{quota}%"));
             return;
         };
         if percent <= 0.0 {
             found
-                .at(
-                    entry,
-                    format!("CPUQuota={} is no quota: systemd ignores it, and nothing is limited", entry.value),
-                )
+                .at(entry, format!("CPUQuota={quota} is not above zero: systemd ignores it and limits nothing"))
                 .severity(Severity::Error);
         } else if percent < 10.0 && view.stays() {
-            found.at(entry, format!("CPUQuota={}: a start or a garbage collection takes so long that health checks fail", entry.value));
+            let message = "startup and garbage collection take so long that health checks fail";
+            found.at(entry, format!("CPUQuota={quota}: {message}"));
         }
-        if let Some(processors) = view
-            .host()
-            .and_then(|host| host.processors)
-            .filter(|n| percent > f64::from(*n) * 100.0)
-        {
+        let processors = view.host().and_then(|host| host.processors);
+        if let Some(processors) = processors.filter(|n| percent > f64::from(*n) * 100.0) {
             found
-                .at(
-                    entry,
-                    format!(
-                        "CPUQuota={} limits nothing on {processors} processors",
-                        entry.value
-                    ),
-                )
+                .at(entry, format!("CPUQuota={quota} limits nothing on {processors} processors"))
                 .severity(Severity::Info);
         }
     }
 
-    /// It is killed last when memory is short
+    /// The service is killed last when memory runs out
     ///
-    /// `OOMScoreAdjust=-1000` makes it immortal; the kernel then kills everything else first, ssh and the database too.
+    /// `OOMScoreAdjust=-1000` exempts the service from the kernel's out-of-memory killer. The kernel then kills
+    /// everything else first, including ssh and the database.
     ///
-    /// In production: a leak in the app ends everything but the app.
+    /// In production: the app leaks memory, and everything but the app is killed.
     ///
     /// ```ini
     /// [Service]
-    /// # no OOMScoreAdjust=, but a limit of its own:
+    /// # instead of OOMScoreAdjust=, limit the service itself:
     /// MemoryMax=512M
     /// ```
     ///
@@ -331,10 +277,7 @@ rules! {
         {
             let finding = found.at(
                 entry,
-                format!(
-                    "OOMScoreAdjust={}: the kernel kills everything else first",
-                    entry.value
-                ),
+                format!("OOMScoreAdjust={}: the kernel kills everything else first", entry.value),
             );
             finding.remove();
             if !view.is_app() {

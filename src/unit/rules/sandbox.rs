@@ -1,200 +1,128 @@
-//! The sandboxing directives that `systemd-analyze security` weighs: what each takes away, and what that breaks.
-//! Data; `hardening` judges by it and `generate` writes from it. Source: systemd.exec(5), and what was seen to break.
+//! The sandboxing directives that `systemd-analyze security` rates: what each forbids, and what that breaks. Data, from
+//! systemd.exec(5) and from what broke in tests; `hardening` judges by it and `generate` writes from it.
 
 use super::runtime::Runtime;
 
-/// One directive.
 #[derive(Clone, Copy, Debug)]
 pub struct Directive {
     /// The key in `[Service]`.
     pub key: &'static str,
     /// The value to write; several lines where the key takes several.
     pub values: &'static [&'static str],
-    /// What an intruder can no longer do.
-    pub takes: &'static str,
-    /// What it breaks, for which runtimes.
-    pub breaks: &'static str,
+    /// What it protects from, as a sentence.
+    effect: &'static str,
+    /// The programs that stop working.
+    breaks: &'static str,
 }
 
-const fn directive_of(
-    key: &'static str,
-    values: &'static [&'static str],
-    takes: &'static str,
-    breaks: &'static str,
-) -> Directive {
-    Directive {
-        key,
-        values,
-        takes,
-        breaks,
-    }
+/// A table: key, values, what it denies an attacker (or a sentence of its own), what it breaks.
+macro_rules! directives {
+    (@effect denies $what:literal) => { concat!("An attacker who controls the service cannot ", $what, ".") };
+    (@effect says $what:literal) => { $what };
+    ($($key:ident $values:tt $effect:ident $what:literal, breaks $breaks:literal;)+) => {
+        [$(Directive {
+            key: stringify!($key),
+            values: &$values,
+            effect: directives!(@effect $effect $what),
+            breaks: $breaks,
+        }),+]
+    };
 }
 
 /// The directives for a service that needs its own directory and the network, the most valuable first.
-pub const DIRECTIVES: [Directive; 24] = [
-    directive_of(
-        "NoNewPrivileges",
-        &["yes"],
-        "gain rights through setuid programs",
-        "sudo, su and ping (without ping_group_range) from inside the service",
-    ),
-    directive_of(
-        "ProtectSystem",
-        &["strict"],
-        "write anywhere but /dev, /proc, /sys and what ReadWritePaths= and StateDirectory= name",
-        "programs that write beside their code, or to /var/log: name the directory in ReadWritePaths=",
-    ),
-    directive_of(
-        "ProtectHome",
-        &["yes"],
-        "see /home, /root and /run/user",
-        "code or virtualenvs under /home, ~/.npm, ~/.cache: put the app under /opt",
-    ),
-    directive_of(
-        "PrivateTmp",
-        &["yes"],
-        "see the temporary files of others, or be seen",
-        "sockets and files in /tmp shared with other services, such as a MySQL socket there",
-    ),
-    directive_of(
-        "PrivateDevices",
-        &["yes"],
-        "reach disks, memory and other hardware",
-        "GPUs, serial lines, FUSE",
-    ),
-    directive_of(
-        "CapabilityBoundingSet",
-        &[""],
-        "use any right of root, whatever happens",
-        "ports below 1024 bound by the app itself (use a .socket, or leave CAP_NET_BIND_SERVICE)",
-    ),
-    directive_of(
-        "AmbientCapabilities",
-        &[""],
-        "start with a right of root",
-        "the same as CapabilityBoundingSet=",
-    ),
-    directive_of(
-        "RestrictAddressFamilies",
-        &["AF_UNIX AF_INET AF_INET6"],
-        "open raw, packet and other exotic sockets",
-        "AF_NETLINK: os.networkInterfaces() in node, net.Interfaces() in Go, getifaddrs(3) in general",
-    ),
-    directive_of(
-        "RestrictNamespaces",
-        &["yes"],
-        "make namespaces, where most kernel holes are reached from",
-        "chromium and puppeteer with their own sandbox, rootless containers, bubblewrap",
-    ),
-    directive_of(
-        "SystemCallFilter",
-        &["@system-service", "~@privileged @resources"],
-        "call the rarely used parts of the kernel",
-        "programs that set their own priority (setpriority, sched_setaffinity) get EPERM; chown is @privileged; so is setuid, \
-         which gunicorn's workers call even to stay who they are: SystemCallFilter=setuid as one more line gives it back",
-    ),
-    directive_of(
-        "SystemCallErrorNumber",
-        &["EPERM"],
-        "(answers a forbidden call with an error instead of killing)",
-        "nothing; without it a forbidden call is SIGSYS",
-    ),
-    directive_of(
-        "SystemCallArchitectures",
-        &["native"],
-        "use the 32-bit system calls",
-        "32-bit programs",
-    ),
-    directive_of(
-        "ProtectKernelTunables",
-        &["yes"],
-        "write to /proc/sys and /sys",
-        "programs that set sysctls",
-    ),
-    directive_of(
-        "ProtectKernelModules",
-        &["yes"],
-        "load kernel modules",
-        "nothing that serves",
-    ),
-    directive_of(
-        "ProtectKernelLogs",
-        &["yes"],
-        "read the kernel's log",
-        "nothing that serves",
-    ),
-    directive_of(
-        "ProtectControlGroups",
-        &["yes"],
-        "write to the control group tree",
-        "container managers",
-    ),
-    directive_of("ProtectClock", &["yes"], "set the clock", "time daemons"),
-    directive_of(
-        "ProtectHostname",
-        &["yes"],
-        "change the host's name",
-        "nothing that serves",
-    ),
-    directive_of(
-        "ProtectProc",
-        &["invisible"],
-        "see the processes of other users",
-        "monitoring agents",
-    ),
-    directive_of(
-        "ProcSubset",
-        &["pid"],
-        "read the rest of /proc",
-        "programs that read /proc/meminfo, /proc/cpuinfo, /proc/loadavg or /proc/sys: node's os.cpus(), the JVM, Go's and Ruby's memory readings",
-    ),
-    directive_of(
-        "LockPersonality",
-        &["yes"],
-        "change the execution domain",
-        "some old emulators",
-    ),
-    directive_of(
-        "MemoryDenyWriteExecute",
-        &["yes"],
-        "write machine code into memory and run it",
-        "every JIT: node, Java, .NET, PHP 8 with JIT, Erlang, LuaJIT, PyPy, Ruby with YJIT; and libffi closures (some Python and Ruby extensions)",
-    ),
-    directive_of(
-        "RestrictRealtime",
-        &["yes"],
-        "take a processor for itself",
-        "audio, low-latency programs",
-    ),
-    directive_of(
-        "RestrictSUIDSGID",
-        &["yes"],
-        "make setuid files",
-        "package managers",
-    ),
-];
+pub const DIRECTIVES: [Directive; 24] = directives! {
+    NoNewPrivileges ["yes"]
+        denies "gain privileges through setuid programs",
+        breaks "sudo, su, and ping (without ping_group_range) when the service runs them";
+    ProtectSystem ["strict"]
+        denies "write anywhere except in /dev, /proc, /sys and what ReadWritePaths= and StateDirectory= name",
+        breaks "programs that write next to their code or to /var/log, unless ReadWritePaths= names that directory";
+    ProtectHome ["yes"]
+        denies "see /home, /root and /run/user",
+        breaks "code and virtualenvs under /home, ~/.npm and ~/.cache (put the app under /opt)";
+    PrivateTmp ["yes"]
+        denies "share /tmp and /var/tmp with other services",
+        breaks "sockets and files in /tmp that several services use, such as MySQL's socket";
+    PrivateDevices ["yes"]
+        denies "access disks, physical memory and other hardware",
+        breaks "GPUs, serial ports, FUSE";
+    CapabilityBoundingSet [""]
+        denies "use any of root's capabilities, under any circumstances",
+        breaks "apps that bind a port below 1024 themselves (use a .socket, or keep CAP_NET_BIND_SERVICE)";
+    AmbientCapabilities [""]
+        says "The service starts without any of root's capabilities.",
+        breaks "the same programs as CapabilityBoundingSet=";
+    RestrictAddressFamilies ["AF_UNIX AF_INET AF_INET6"]
+        denies "open raw, packet and other unusual sockets",
+        breaks "what needs AF_NETLINK: os.networkInterfaces() in node, net.Interfaces() in Go, getifaddrs(3) in general";
+    RestrictNamespaces ["yes"]
+        denies "create namespaces, through which most kernel vulnerabilities are reached",
+        breaks "chromium and puppeteer with their own sandbox, rootless containers, bubblewrap";
+    SystemCallFilter ["@system-service", "~@privileged @resources"]
+        denies "call the rarely used parts of the kernel",
+        breaks "programs that set their own priority (setpriority, sched_setaffinity), which get EPERM, and programs that call \
+                chown or setuid, which are in @privileged. gunicorn's workers call setuid even to keep their own user; one \
+                more line, SystemCallFilter=setuid, allows it";
+    SystemCallErrorNumber ["EPERM"]
+        says "A forbidden system call returns an error instead of killing the program.",
+        breaks "nothing; without it, a forbidden call kills the program with SIGSYS";
+    SystemCallArchitectures ["native"]
+        denies "use 32-bit system calls",
+        breaks "32-bit programs";
+    ProtectKernelTunables ["yes"]
+        denies "write to /proc/sys and /sys",
+        breaks "programs that set sysctls";
+    ProtectKernelModules ["yes"]
+        denies "load kernel modules",
+        breaks "nothing that serves requests";
+    ProtectKernelLogs ["yes"]
+        denies "read the kernel log",
+        breaks "nothing that serves requests";
+    ProtectControlGroups ["yes"]
+        denies "write to the control group tree",
+        breaks "container managers";
+    ProtectClock ["yes"]
+        denies "set the clock",
+        breaks "time synchronization daemons";
+    ProtectHostname ["yes"]
+        denies "change the hostname",
+        breaks "nothing that serves requests";
+    ProtectProc ["invisible"]
+        denies "see the processes of other users",
+        breaks "monitoring agents";
+    ProcSubset ["pid"]
+        denies "read the parts of /proc that are not about processes",
+        breaks "programs that read /proc/meminfo, /proc/cpuinfo, /proc/loadavg or /proc/sys: node's os.cpus(), the JVM, \
+                memory statistics in Go and Ruby";
+    LockPersonality ["yes"]
+        denies "change the execution domain",
+        breaks "some old emulators";
+    MemoryDenyWriteExecute ["yes"]
+        denies "write machine code into memory and run it",
+        breaks "every JIT (node, Java, .NET, PHP 8 with JIT, Erlang, LuaJIT, PyPy, Ruby with YJIT) and libffi closures (some \
+                Python and Ruby extensions)";
+    RestrictRealtime ["yes"]
+        denies "monopolize a processor with real-time scheduling",
+        breaks "audio and other low-latency programs";
+    RestrictSUIDSGID ["yes"]
+        denies "create setuid files",
+        breaks "package managers";
+};
 
 impl Directive {
     /// Whether a service of this runtime works with it, as far as is known.
     #[must_use]
     pub fn suits(&self, runtime: Runtime) -> bool {
+        use Runtime::{Beam, Dotnet, Java, Nginx, Node, Other, Puma, Ruby};
         match self.key {
             // Python's and Ruby's libffi closures need it too, in some packages.
-            "MemoryDenyWriteExecute" => matches!(runtime, Runtime::Other | Runtime::Nginx),
-            "ProcSubset" => !matches!(
-                runtime,
-                Runtime::Node
-                    | Runtime::Java
-                    | Runtime::Ruby
-                    | Runtime::Puma
-                    | Runtime::Dotnet
-                    | Runtime::Beam
-            ),
+            "MemoryDenyWriteExecute" => matches!(runtime, Other | Nginx),
+            "ProcSubset" => !matches!(runtime, Node | Java | Ruby | Puma | Dotnet | Beam),
             _ => true,
         }
     }
 
-    /// Whether every program that serves lives with it, as far as is known.
+    /// Whether every program that serves requests works with it, as far as is known.
     #[must_use]
     pub fn suits_all(&self) -> bool {
         !matches!(self.key, "MemoryDenyWriteExecute" | "ProcSubset")
@@ -208,31 +136,25 @@ impl Directive {
         self.values.iter().copied().chain(more)
     }
 
-    /// Its lines, as they stand in a unit.
-    #[must_use]
-    pub fn lines(&self) -> String {
-        self.values
-            .iter()
-            .map(|value| format!("{}={value}\n", self.key))
-            .collect()
-    }
-
     /// Its text, as `shipit unit explain NoNewPrivileges` prints it.
     #[must_use]
     pub fn explanation(&self) -> String {
-        let lines: String = self
-            .lines()
-            .lines()
-            .map(|line| format!("    {line}\n"))
+        let Self {
+            key,
+            values,
+            effect,
+            breaks,
+        } = self;
+        let lines: String = values
+            .iter()
+            .map(|value| format!("    {key}={value}\n"))
             .collect();
         format!(
-            "{}\n\nAn intruder in the service can no longer: {}.\nIt breaks: {}.\n\n    [Service]\n{lines}\nSee systemd.exec(5), {}=.\n",
-            self.key, self.takes, self.breaks, self.key
+            "{key}\n\n{effect}\nIt breaks: {breaks}.\n\n    [Service]\n{lines}\nSee systemd.exec(5), {key}=.\n"
         )
     }
 }
 
-/// The directive of that name.
 #[must_use]
 pub fn directive(key: &str) -> Option<&'static Directive> {
     DIRECTIVES.iter().find(|directive| directive.key == key)

@@ -1,14 +1,15 @@
-//! How a service ends: signals, time, and who is left behind.
+//! How a service stops: signals, timeouts, and the processes left behind.
 
 use super::runtime::Runtime;
 use super::{Severity, rules};
 
 rules! {
-    /// It may take for ever to stop
+    /// The service may take forever to stop
     ///
-    /// `TimeoutStopSec=0` and `infinity` mean that systemd never kills it.
+    /// With `TimeoutStopSec=0` or `infinity`, systemd never kills the service.
     ///
-    /// In production: a program that hangs in its shutdown blocks every restart, the deploy, and the reboot of the host.
+    /// In production: a program that hangs during shutdown blocks every restart, every deploy and the reboot of the
+    /// host.
     ///
     /// ```ini
     /// [Service]
@@ -17,18 +18,11 @@ rules! {
     ///
     /// See systemd.service(5), `TimeoutStopSec=`.
     "stop-timeout-infinite" Warning Service stop_timeout_infinite(view, found) {
-        let job = view.unit.get("Service", "TimeoutStopSec").is_none() && view.kind() == "oneshot";
-        if !job
-            && view
-                .seconds("Service", "TimeoutStopSec", 90.0)
-                .is_infinite()
-        {
-            let entry = view
-                .unit
-                .get("Service", "TimeoutStopSec")
-                .or_else(|| view.unit.get("Service", "TimeoutSec"));
-            let message = "it may take for ever to stop: a hang blocks deploys and reboots";
-            match entry {
+        let set = view.unit.get("Service", "TimeoutStopSec");
+        let job = set.is_none() && view.kind() == "oneshot";
+        if !job && view.seconds("Service", "TimeoutStopSec", 90.0).is_infinite() {
+            let message = "no stop timeout: a hang during shutdown blocks deploys and reboots";
+            match set.or_else(|| view.unit.get("Service", "TimeoutSec")) {
                 Some(entry) => found.at(entry, message),
                 None => found.missing("Service", message),
             }
@@ -36,11 +30,11 @@ rules! {
         }
     }
 
-    /// It is killed before it has finished its requests
+    /// The service is killed before it finishes its requests
     ///
-    /// After `TimeoutStopSec=` systemd sends SIGKILL. The app's own time to drain must be shorter.
+    /// After `TimeoutStopSec=`, systemd sends SIGKILL. The app must need less time than that to drain.
     ///
-    /// In production: measured: a server that drains for longer than this has its open requests cut at every deploy.
+    /// In production: measured: a server that needs longer to drain loses its open requests at every deploy.
     ///
     /// ```ini
     /// [Service]
@@ -53,37 +47,29 @@ rules! {
         let Some((command, entry)) = view.start() else {
             return;
         };
-        let of_command = match view.runtime() {
-            Runtime::Gunicorn => Some(
-                command
-                    .option(&["--graceful-timeout"])
-                    .and_then(|n| n.parse().ok())
-                    .unwrap_or(30.0),
-            ),
-            Runtime::Python => command
-                .option(&["--timeout-graceful-shutdown"])
-                .and_then(|n| n.parse().ok()),
+        let option = |name| command.option(&[name]).and_then(|seconds| seconds.parse().ok());
+        let of_command = || match view.runtime() {
+            Runtime::Gunicorn => Some(option("--graceful-timeout").unwrap_or(30.0)),
+            Runtime::Python => option("--timeout-graceful-shutdown"),
             _ => None,
         };
-        let drain: Option<f64> = view
-            .context
-            .drain
-            .map(|drain| drain.as_secs_f64())
-            .or(of_command);
+        let drain = view.context.drain.map(|drain| drain.as_secs_f64()).or_else(of_command);
         let stop = view.seconds("Service", "TimeoutStopSec", 90.0);
         if let Some(drain) = drain.filter(|drain| stop <= *drain) {
-            let place = view.unit.get("Service", "TimeoutStopSec").unwrap_or(entry);
+            let message = format!(
+                "systemd kills the service {stop} s after SIGTERM, but it may need {drain} s to finish its requests"
+            );
             found
-                .at(place, format!("systemd kills it {stop} s after SIGTERM, but it may take {drain} s to finish its requests"))
+                .at(view.unit.get("Service", "TimeoutStopSec").unwrap_or(entry), message)
                 .set("Service", "TimeoutStopSec", format!("{}s", drain + 5.0));
         }
     }
 
-    /// TimeoutStopSec= is left at 90 s
+    /// TimeoutStopSec= left at its default of 90 s
     ///
-    /// A stop that hangs is waited for this long.
+    /// systemd waits this long for a stop that hangs.
     ///
-    /// In production: measured: a release that ignored SIGTERM while starting held the rollback for 90 s.
+    /// In production: measured: a release that ignored SIGTERM during startup delayed the rollback by 90 s.
     ///
     /// ```ini
     /// [Service]
@@ -92,19 +78,18 @@ rules! {
     ///
     /// See systemd.service(5), `TimeoutStopSec=`.
     "stop-timeout-default" Info Service stop_timeout_default(view, found) {
-        let set = ["TimeoutStopSec", "TimeoutSec"]
-            .iter()
-            .any(|key| view.unit.get("Service", key).is_some());
+        let set = ["TimeoutStopSec", "TimeoutSec"].iter().any(|key| view.unit.get("Service", key).is_some());
         if view.stays() && view.is_app() && !set {
-            found.missing("Service", "TimeoutStopSec= is left at 90 s: a hung stop holds every deploy and rollback that long").set("Service", "TimeoutStopSec", "30s");
+            let message = "TimeoutStopSec= is not set: a stop that hangs delays every deploy and rollback by 90 s";
+            found.missing("Service", message).set("Service", "TimeoutStopSec", "30s");
         }
     }
 
-    /// KillMode=none: systemd kills nobody
+    /// KillMode=none: systemd kills no process
     ///
-    /// Processes stay when the unit stops. systemd calls this setting unsafe and deprecated.
+    /// The processes keep running when the unit stops. systemd calls this setting unsafe and deprecated.
     ///
-    /// In production: the old release keeps the port, and answers, after you deployed the new one; memory grows with each
+    /// In production: after a deploy the old release still holds the port and answers. Memory use grows with every
     /// deploy.
     ///
     /// ```ini
@@ -114,44 +99,31 @@ rules! {
     ///
     /// See systemd.kill(5), `KillMode=`.
     "kill-mode-none" Error Service kill_mode_none(view, found) {
-        if let Some(entry) = view
-            .unit
-            .get("Service", "KillMode")
-            .filter(|entry| entry.value == "none")
-        {
+        if let Some(entry) = view.unit.get("Service", "KillMode").filter(|entry| entry.value == "none") {
             found
-                .at(
-                    entry,
-                    "KillMode=none: old processes stay when the unit stops, and keep the port",
-                )
+                .at(entry, "KillMode=none: when the unit stops, old processes keep running and keep the port")
                 .suggest("Service", "KillMode", "mixed");
         }
     }
 
-    /// KillMode=process: children are left behind
+    /// KillMode=process: child processes are left behind
     ///
-    /// Only the main process is signalled and killed. Right for ssh, whose sessions should live on; wrong for a server with
-    /// workers.
+    /// systemd signals and kills only the main process. That is right for ssh, whose sessions should survive a restart,
+    /// and wrong for a server with workers.
     ///
-    /// In production: workers of the old release live on and answer beside the new one, as long as they like.
+    /// In production: workers of the old release keep running and answering alongside the new one, with no time limit.
     ///
     /// ```ini
     /// [Service]
-    /// # SIGTERM to the main process, SIGKILL to all that is left
+    /// # SIGTERM to the main process, SIGKILL to every process that is left
     /// KillMode=mixed
     /// ```
     ///
     /// See systemd.kill(5), `KillMode=`.
     "kill-mode-process" Warning Service kill_mode_process(view, found) {
-        if let Some(entry) = view
-            .unit
-            .get("Service", "KillMode")
-            .filter(|entry| entry.value == "process")
-        {
-            let finding = found.at(
-                entry,
-                "KillMode=process: workers outlive the stop and serve the old release",
-            );
+        if let Some(entry) = view.unit.get("Service", "KillMode").filter(|entry| entry.value == "process") {
+            let message = "KillMode=process: workers outlive the stop and keep serving the old release";
+            let finding = found.at(entry, message);
             finding.suggest("Service", "KillMode", "mixed");
             if !view.is_app() {
                 finding.severity(Severity::Info);
@@ -159,11 +131,11 @@ rules! {
         }
     }
 
-    /// SendSIGKILL=no: a hung process stays
+    /// SendSIGKILL=no: a hung process is left running
     ///
-    /// systemd gives up after `TimeoutStopSec=` and leaves the process where it is.
+    /// systemd gives up after `TimeoutStopSec=` and leaves the process running.
     ///
-    /// In production: the port stays taken and the new release cannot start.
+    /// In production: the port stays in use, and the new release cannot start.
     ///
     /// ```ini
     /// [Service]
@@ -175,16 +147,18 @@ rules! {
         if let Some(entry) = view.unit.get("Service", "SendSIGKILL")
             && view.unit.yes("Service", "SendSIGKILL") == Some(false)
         {
-            found.at(entry, "SendSIGKILL=no: a process that hangs in its shutdown is left running, with its port").set("Service", "SendSIGKILL", "yes");
+            found
+                .at(entry, "SendSIGKILL=no: a process that hangs during shutdown keeps running and keeps its port")
+                .set("Service", "SendSIGKILL", "yes");
         }
     }
 
-    /// The stop signal cuts requests
+    /// The stop signal cuts off requests
     ///
-    /// Each server has one signal for a graceful end. gunicorn and puma: SIGTERM. nginx and php-fpm: SIGQUIT, and
-    /// SIGTERM is the quick one. SIGKILL is never graceful.
+    /// Each server has one signal for a graceful stop. For gunicorn and puma it is SIGTERM. For nginx and php-fpm it is
+    /// SIGQUIT; SIGTERM stops them quickly. SIGKILL is never graceful.
     ///
-    /// In production: open requests are cut at every deploy.
+    /// In production: open requests are cut off at every deploy.
     ///
     /// ```ini
     /// [Service]
@@ -195,49 +169,41 @@ rules! {
     "kill-signal" Warning Service kill_signal(view, found) {
         let signal = view.unit.service("KillSignal").trim_start_matches("SIG");
         let entry = view.unit.get("Service", "KillSignal");
-        if let Some(entry) = entry.filter(|_| matches!(signal, "KILL" | "9")) {
-            found
-                .at(entry, "KillSignal=SIGKILL: nothing can finish its work")
-                .severity(Severity::Error)
-                .suggest("Service", "KillSignal", "SIGTERM");
-            return;
-        }
-        match view.runtime() {
-            Runtime::Gunicorn | Runtime::Puma => {
-                if let Some(entry) = entry.filter(|_| matches!(signal, "QUIT" | "INT" | "3" | "2"))
-                {
-                    found
-                        .at(
-                            entry,
-                            format!(
-                                "{} ends quickly on SIG{signal}; SIGTERM lets requests finish",
-                                view.start().map_or("it", |(c, _)| c.name())
-                            ),
-                        )
-                        .set("Service", "KillSignal", "SIGTERM");
-                }
+        match (view.runtime(), entry) {
+            (_, Some(entry)) if matches!(signal, "KILL" | "9") => {
+                found
+                    .at(entry, "KillSignal=SIGKILL: no request can finish")
+                    .severity(Severity::Error)
+                    .suggest("Service", "KillSignal", "SIGTERM");
             }
-            Runtime::Nginx | Runtime::PhpFpm
+            (Runtime::Gunicorn | Runtime::Puma, Some(entry)) if matches!(signal, "QUIT" | "INT" | "3" | "2") => {
+                let program = view.start().map_or("the program", |(command, _)| command.name());
+                found
+                    .at(entry, format!("{program} stops quickly on SIG{signal}; SIGTERM lets requests finish"))
+                    .set("Service", "KillSignal", "SIGTERM");
+            }
+            (Runtime::Nginx | Runtime::PhpFpm, _)
                 if view.stays()
                     && matches!(signal, "" | "TERM" | "15")
                     && view.unit.all("Service", "ExecStop").is_empty() =>
             {
-                found.missing("Service", "SIGTERM is the quick stop of this server and cuts requests; SIGQUIT lets them finish").suggest("Service", "KillSignal", "SIGQUIT");
+                let message = "SIGTERM stops this server quickly and cuts off requests; SIGQUIT lets them finish";
+                found.missing("Service", message).suggest("Service", "KillSignal", "SIGQUIT");
             }
             _ => {}
         }
     }
 
-    /// ExecStop= that kills
+    /// ExecStop= that kills processes
     ///
-    /// systemd sends SIGTERM and, in the end, SIGKILL, to exactly the processes of this unit. `kill -9`, `pkill` and
-    /// `killall` do it worse: at once, or to processes of others.
+    /// systemd itself sends SIGTERM, and later SIGKILL, to exactly the processes of this unit. `kill -9` leaves them no
+    /// time to finish; `pkill` and `killall` also hit processes of other units.
     ///
-    /// In production: requests are cut; `pkill node` ends the neighbour's app as well.
+    /// In production: requests are cut off, and `pkill node` also stops the other apps on the host.
     ///
     /// ```ini
     /// [Service]
-    /// # no ExecStop=: systemd sends SIGTERM by itself
+    /// # no ExecStop=: systemd sends SIGTERM itself
     /// KillMode=mixed
     /// ```
     ///
@@ -246,16 +212,16 @@ rules! {
         for (command, entry) in view.unit.commands("ExecStop") {
             let text = command.shell_script().unwrap_or_default();
             let hard = command.name() == "kill" && command.has(&["-9", "-KILL", "-SIGKILL"])
-                || text.contains("kill -9")
-                || text.contains("kill -KILL");
-            let broad = matches!(command.name(), "pkill" | "killall")
-                || text.contains("pkill")
-                || text.contains("killall");
-            if hard {
-                found.at(entry, "ExecStop= kills at once: no request can finish; systemd sends SIGTERM by itself").remove();
+                || ["kill -9", "kill -KILL"].iter().any(|kill| text.contains(kill));
+            let broad = ["pkill", "killall"].iter().any(|kill| command.name() == *kill || text.contains(kill));
+            let message = if hard {
+                "ExecStop= kills at once, so no request can finish; systemd itself sends SIGTERM"
             } else if broad {
-                found.at(entry, "ExecStop= kills by name, also processes of other units; systemd stops exactly this one by itself").remove();
-            }
+                "ExecStop= kills by name, also in other units; systemd itself stops only this one"
+            } else {
+                continue;
+            };
+            found.at(entry, message).remove();
         }
     }
 }

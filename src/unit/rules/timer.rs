@@ -2,28 +2,46 @@
 
 use super::facts::Calendar;
 use super::view::triggers;
-use super::{Cause, Severity, rules};
+use super::{Cause, View, rules};
+use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
 
-/// Whether an expression elapses many times a day, so that one missed time is no loss.
+/// Whether an expression elapses many times a day, so that one missed time does not matter.
 fn is_frequent(calendar: &str) -> bool {
-    let time = calendar
-        .split_whitespace()
-        .find(|word| word.contains(':'))
-        .unwrap_or_default();
+    let mut words = calendar.split_whitespace();
+    let time = words.find(|word| word.contains(':')).unwrap_or_default();
     let hour = time.split(':').next().unwrap_or_default();
-    matches!(calendar, "minutely" | "hourly")
-        || hour.contains(['*', '/', ','])
-        || time.matches(':').count() == 1 && time.starts_with("*:")
+    matches!(calendar, "minutely" | "hourly") || hour.contains(['*', '/', ','])
+}
+
+/// Whether an expression is a time that many others choose too.
+fn is_round(calendar: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "daily",
+        "weekly",
+        "monthly",
+        "quarterly",
+        "semiannually",
+        "annually",
+        "yearly",
+        "hourly",
+    ];
+    NAMES.contains(&calendar) || calendar.contains(" 00:00") || calendar.contains("*-*-* 0:0")
+}
+
+/// The timer among the peers that starts this service.
+fn timer_of<'a>(view: &View<'a>) -> Option<&'a Unit> {
+    view.peers()
+        .find(|peer| peer.name.kind() == "timer" && triggers(peer, &view.unit.name))
 }
 
 rules! {
-    /// A time that is missed is lost
+    /// A missed run is lost
     ///
-    /// A host that is off, or rebooting, at that minute skips it. `Persistent=yes` remembers the last run on disk and
-    /// catches up.
+    /// A host that is off or rebooting at that minute skips the run. With `Persistent=yes`, systemd stores the time of
+    /// the last run on disk and catches up.
     ///
-    /// In production: the nightly reboot falls on the nightly backup; it has not run for weeks.
+    /// In production: the nightly reboot coincides with the nightly backup, which has not run for weeks.
     ///
     /// ```ini
     /// [Timer]
@@ -33,21 +51,21 @@ rules! {
     ///
     /// See systemd.timer(5), `Persistent=`.
     "timer-persistent" Warning Timer persistent(view, found) {
-        let rare = view
-            .unit
-            .all("Timer", "OnCalendar")
-            .into_iter()
-            .find(|entry| !is_frequent(entry.value));
-        if let Some(entry) = rare.filter(|_| view.unit.get("Timer", "Persistent").is_none()) {
-            found.at(entry, format!("OnCalendar={} without Persistent=: a time that falls into a reboot is lost", entry.value)).set("Timer", "Persistent", "yes");
+        let calendars = view.unit.all("Timer", "OnCalendar");
+        if let Some(entry) = calendars.into_iter().find(|entry| !is_frequent(entry.value))
+            && view.unit.get("Timer", "Persistent").is_none()
+        {
+            let message = format!("OnCalendar={} without Persistent=: a run missed during a reboot is lost", entry.value);
+            found.at(entry, message).set("Timer", "Persistent", "yes");
         }
     }
 
-    /// Everybody at the same second
+    /// A time that every host uses
     ///
-    /// `daily` is midnight, for every timer on every host.
+    /// `daily` means midnight, for every timer on every host.
     ///
-    /// In production: at 00:00:00 all hosts ask the same backup server, and all jobs of this one share its disk.
+    /// In production: at 00:00:00 all hosts contact the same backup server, and all jobs of this host compete for its
+    /// disk.
     ///
     /// ```ini
     /// [Timer]
@@ -57,45 +75,21 @@ rules! {
     ///
     /// See systemd.timer(5), `RandomizedDelaySec=`.
     "timer-delay" Info Timer delay(view, found) {
-        let round = |text: &str| {
-            matches!(
-                text,
-                "daily"
-                    | "weekly"
-                    | "monthly"
-                    | "quarterly"
-                    | "semiannually"
-                    | "annually"
-                    | "yearly"
-                    | "hourly"
-            ) || text.contains(" 00:00")
-                || text.contains("*-*-* 0:0")
-        };
-        let entry = view
-            .unit
-            .all("Timer", "OnCalendar")
-            .into_iter()
-            .find(|entry| round(entry.value));
-        if let Some(entry) =
-            entry.filter(|_| view.unit.get("Timer", "RandomizedDelaySec").is_none())
+        let calendars = view.unit.all("Timer", "OnCalendar");
+        if let Some(entry) = calendars.into_iter().find(|entry| is_round(entry.value))
+            && view.unit.get("Timer", "RandomizedDelaySec").is_none()
         {
             found
-                .at(
-                    entry,
-                    format!(
-                        "OnCalendar={} is the same second for everybody",
-                        entry.value
-                    ),
-                )
+                .at(entry, format!("OnCalendar={} starts all such timers in the same second", entry.value))
                 .set("Timer", "RandomizedDelaySec", "30min");
         }
     }
 
-    /// A time that never comes
+    /// A timer that never elapses
     ///
-    /// systemd takes `*-02-30` without a word. Ask `systemd-analyze calendar EXPRESSION` for the next time.
+    /// systemd accepts `*-02-30` without a warning. `systemd-analyze calendar EXPRESSION` shows the next time.
     ///
-    /// In production: the timer is active and waits for ever.
+    /// In production: the timer is active and waits forever.
     ///
     /// ```ini
     /// [Timer]
@@ -106,56 +100,31 @@ rules! {
     "timer-never" Error Timer never(view, found) {
         let unit = view.unit;
         for entry in unit.all("Timer", "OnCalendar") {
-            match view.host().and_then(|host| host.named.calendars.get(entry.value)) {
-                Some(Calendar::Invalid) => {
-                    _ = found.at(
-                        entry,
-                        format!(
-                            "OnCalendar={}: systemd cannot read it and ignores the line",
-                            entry.value
-                        ),
-                    )
-                }
-                Some(Calendar::Never) => {
-                    _ = found.at(entry, format!("OnCalendar={} never comes", entry.value))
-                }
-                Some(Calendar::Elapses) | None => {}
-            }
+            let effect = match view.host().and_then(|host| host.named.calendars.get(entry.value)) {
+                Some(Calendar::Invalid) => ": systemd cannot parse it and ignores the line",
+                Some(Calendar::Never) => " never elapses",
+                Some(Calendar::Elapses) | None => continue,
+            };
+            found.at(entry, format!("OnCalendar={}{effect}", entry.value));
         }
-        const FIRST: [&str; 6] = [
-            "OnCalendar",
-            "OnActiveSec",
-            "OnBootSec",
-            "OnStartupSec",
-            "OnClockChange",
-            "OnTimezoneChange",
-        ];
-        let first = FIRST.iter().any(|key| unit.get("Timer", key).is_some());
-        let later = unit
-            .get("Timer", "OnUnitActiveSec")
-            .or_else(|| unit.get("Timer", "OnUnitInactiveSec"));
-        match later {
-            Some(entry) if !first => {
-                found
-                    .at(
-                        entry,
-                        format!(
-                            "{}= counts from the last run, and nothing makes the first",
-                            entry.key
-                        ),
-                    )
-                    .set("Timer", "OnBootSec", "5min");
-            }
-            None if !first && !unit.is_masked() => {
-                _ = found.missing("Timer", "no On…=: it never elapses")
-            }
-            _ => {}
+        const FIRST: [&str; 6] =
+            ["OnCalendar", "OnActiveSec", "OnBootSec", "OnStartupSec", "OnClockChange", "OnTimezoneChange"];
+        if FIRST.iter().any(|key| unit.get("Timer", key).is_some()) {
+            return;
+        }
+        let repeats = ["OnUnitActiveSec", "OnUnitInactiveSec"];
+        if let Some(entry) = repeats.iter().find_map(|key| unit.get("Timer", key)) {
+            found
+                .at(entry, format!("{}= counts from the last run, and nothing triggers the first one", entry.key))
+                .set("Timer", "OnBootSec", "5min");
+        } else if !unit.is_masked() {
+            found.missing("Timer", "no On…=: the timer never elapses");
         }
     }
 
     /// A timer without its service
     ///
-    /// `backup.timer` starts `backup.service`, unless `Unit=` says otherwise.
+    /// `backup.timer` starts `backup.service`, unless `Unit=` names another one.
     ///
     /// In production: systemd refuses to start the timer: `Unit to trigger not loaded`.
     ///
@@ -173,20 +142,14 @@ rules! {
         let Some(started) = started.filter(|_| view.context.peers_complete) else {
             return;
         };
-        if !view
-            .peers()
-            .any(|peer| peer.name == started || started.template().as_ref() == Some(&peer.name))
-        {
-            found.missing(
-                "Timer",
-                format!("the timer starts {started}, which does not exist"),
-            );
+        if !view.peers().any(|peer| peer.name == started || started.template().as_ref() == Some(&peer.name)) {
+            found.missing("Timer", format!("the timer starts {started}, which does not exist"));
         }
     }
 
-    /// A timer that does not run
+    /// A timer that is not active
     ///
-    /// An enabled timer runs from the next boot on; until then somebody has to start it. One that failed waits for nothing.
+    /// An enabled timer starts at the next boot; until then it must be started by hand. A failed timer starts nothing.
     ///
     /// In production: the backup is set up, looks right, and has never run.
     ///
@@ -200,18 +163,16 @@ rules! {
     "timer-inactive" Warning Timer inactive(view, found) {
         let state = view.show("ActiveState").filter(|state| *state != "active");
         if let Some(state) = state.filter(|_| view.show("LoadState") == Some("loaded")) {
-            found.missing(
-                "Timer",
-                format!("the timer is {state}: it starts nothing; systemctl enable --now {}", view.unit.name),
-            ).cause(Cause::TimerInactive);
+            let message = format!("the timer is {state}: it starts nothing; systemctl enable --now {}", view.unit.name);
+            found.missing("Timer", message).cause(Cause::TimerInactive);
         }
     }
 
     /// The timer's service also starts at boot
     ///
-    /// A service that a timer starts needs no `[Install]`; with one it runs at every boot too.
+    /// A service that a timer starts needs no `[Install]` section. With one, it also runs at every boot.
     ///
-    /// In production: every reboot runs the backup, while everything else starts.
+    /// In production: every reboot runs the backup while everything else is starting.
     ///
     /// ```ini
     /// # acme-backup.service: no [Install]; acme-backup.timer:
@@ -221,34 +182,23 @@ rules! {
     ///
     /// See systemd.timer(5).
     "timer-service-install" Warning Service service_install(view, found) {
-        let timer = view
-            .peers()
-            .find(|peer| peer.name.kind() == "timer" && triggers(peer, &view.unit.name));
-        if let (Some(timer), Some(entry)) = (timer, view.unit.get("Install", "WantedBy"))
-            && matches!(
-                entry.value,
-                "multi-user.target" | "default.target" | "basic.target" | "graphical.target"
-            )
+        const BOOT: [&str; 4] = ["multi-user.target", "default.target", "basic.target", "graphical.target"];
+        if let (Some(timer), Some(entry)) = (timer_of(view), view.unit.get("Install", "WantedBy"))
+            && BOOT.contains(&entry.value)
         {
             found
-                .at(
-                    entry,
-                    format!(
-                        "{} starts it; with [Install] it runs at every boot too",
-                        timer.name
-                    ),
-                )
+                .at(entry, format!("{} starts this service; with [Install] it also runs at every boot", timer.name))
                 .remove();
         }
     }
 
-    /// A timer that pulls its service in
+    /// A timer that pulls in its service
     ///
-    /// The timer starts the service at its time. With `Requires=`, `BindsTo=` or `Wants=` the service starts together with
-    /// the timer.
+    /// The timer starts the service at the scheduled time. With `Requires=`, `BindsTo=` or `Wants=`, the service also
+    /// starts whenever the timer itself starts.
     ///
-    /// In production: measured: the backup runs at every boot and at every `systemctl start` of the timer; and with
-    /// `Requires=` stopping a hung job stops the timer too.
+    /// In production: measured: the backup runs at every boot and at every `systemctl start` of the timer. With
+    /// `Requires=`, stopping a hung job also stops the timer.
     ///
     /// ```ini
     /// [Timer]
@@ -261,7 +211,10 @@ rules! {
         let keys = ["Requires", "BindsTo", "Wants"].into_iter();
         for (word, entry) in keys.flat_map(|key| view.unit.words("Unit", key)) {
             if UnitName::new(&word).is_some_and(|name| triggers(view.unit, &name)) {
-                let message = format!("{}={word} starts it together with the timer, at every boot, not at its time", entry.key);
+                let message = format!(
+                    "{}={word} starts the service with the timer, so at every boot, instead of at the scheduled time",
+                    entry.key
+                );
                 let finding = found.at(entry, message);
                 if entry.value == word {
                     finding.remove();
@@ -270,9 +223,10 @@ rules! {
         }
     }
 
-    /// The timer's service is restarted by itself
+    /// The timer's service has Restart=always
     ///
-    /// A timer starts a job again at its time. A job that is always restarted never rests.
+    /// The timer starts the job again at the scheduled time. With `Restart=always`, systemd starts it again as soon as
+    /// it ends.
     ///
     /// In production: the backup runs without a pause.
     ///
@@ -283,28 +237,20 @@ rules! {
     ///
     /// See systemd.timer(5); systemd.service(5), `Restart=`.
     "timer-service-restart" Warning Service service_restart(view, found) {
-        let timed = view
-            .peers()
-            .any(|peer| peer.name.kind() == "timer" && triggers(peer, &view.unit.name));
-        if let Some(entry) = view
-            .unit
-            .get("Service", "Restart")
-            .filter(|entry| timed && entry.value == "always")
+        if let Some(entry) = view.unit.get("Service", "Restart").filter(|entry| entry.value == "always")
+            && timer_of(view).is_some()
         {
             found
-                .at(
-                    entry,
-                    "a timer starts it, and Restart=always starts it again as soon as it is done",
-                )
+                .at(entry, "a timer starts this service, and Restart=always starts it again as soon as it ends")
                 .suggest("Service", "Restart", "no");
         }
     }
 
-    /// A short timer that is a minute late
+    /// A frequent timer that may be a minute late
     ///
-    /// systemd may move a timer by `AccuracySec=`, one minute unless set, to wake the machine less often.
+    /// systemd may delay a timer by up to `AccuracySec=` (default: one minute) so that the processor wakes less often.
     ///
-    /// In production: what should run every 10 s runs once a minute.
+    /// In production: a job meant to run every 10 s runs once a minute.
     ///
     /// ```ini
     /// [Timer]
@@ -314,16 +260,16 @@ rules! {
     ///
     /// See systemd.timer(5), `AccuracySec=`.
     "timer-accuracy" Warning Timer accuracy(view, found) {
-        let accuracy = view.seconds("Timer", "AccuracySec", 60.0);
+        if view.unit.get("Timer", "AccuracySec").is_some() {
+            return;
+        }
         for key in ["OnActiveSec", "OnUnitActiveSec", "OnUnitInactiveSec"] {
-            if let Some(entry) = view.unit.get("Timer", key) {
-                let span = view.seconds("Timer", key, f64::INFINITY);
-                if span < accuracy && view.unit.get("Timer", "AccuracySec").is_none() {
-                    found
-                        .at(entry, format!("{key}={} may be a minute late", entry.value))
-                        .severity(Severity::Warning)
-                        .set("Timer", "AccuracySec", "1s");
-                }
+            if let Some(entry) = view.unit.get("Timer", key)
+                && view.seconds("Timer", key, f64::INFINITY) < 60.0
+            {
+                found
+                    .at(entry, format!("{key}={} may elapse up to a minute late", entry.value))
+                    .set("Timer", "AccuracySec", "1s");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The watchdog, and exit codes that are taken for failures.
+//! The watchdog, and exit statuses that systemd treats as failures.
 
 use super::rules;
 use super::runtime::Runtime;
@@ -6,7 +6,7 @@ use super::runtime::Runtime;
 rules! {
     /// WatchdogSec= without a program that reports
     ///
-    /// The program must send WATCHDOG=1 in time, or it is killed. Programs that know of it use `Type=notify`.
+    /// The program must send WATCHDOG=1 in time, or systemd kills it. Programs that do this use `Type=notify`.
     ///
     /// In production: a healthy service is killed with SIGABRT every `WatchdogSec=`.
     ///
@@ -21,18 +21,24 @@ rules! {
         let Some(entry) = view.unit.get("Service", "WatchdogSec") else {
             return;
         };
-        let reports = matches!(view.kind(), "notify" | "notify-reload" | "dbus")
+        let kind = view.kind();
+        let reports = matches!(kind, "notify" | "notify-reload" | "dbus")
             || !matches!(view.unit.service("NotifyAccess"), "" | "none");
         if !reports && view.seconds("Service", "WatchdogSec", 0.0) > 0.0 {
-            found.at(entry, format!("WatchdogSec= with Type={}: unless the program sends WATCHDOG=1 it is killed every {}", view.kind(), entry.value)).remove();
+            let message = format!(
+                "WatchdogSec= with Type={kind}: unless the program sends WATCHDOG=1, systemd kills it every {}",
+                entry.value
+            );
+            found.at(entry, message).remove();
         }
     }
 
-    /// A watchdog that kills nobody twice
+    /// A watchdog without Restart=
     ///
-    /// The watchdog ends a hung service. Only `Restart=` (always, on-failure, on-abnormal, on-watchdog) brings it back.
+    /// The watchdog kills a hung service. Only `Restart=` (always, on-failure, on-abnormal or on-watchdog) starts it
+    /// again.
     ///
-    /// In production: the first hang is the last: killed, and left dead.
+    /// In production: after its first hang the service is killed and stays down.
     ///
     /// ```ini
     /// [Service]
@@ -41,31 +47,26 @@ rules! {
     ///
     /// See systemd.service(5), the table at `Restart=`.
     "watchdog-without-restart" Warning Service watchdog_without_restart(view, found) {
-        if let Some(entry) = view.unit.get("Service", "WatchdogSec") {
-            // What a bus or a socket starts comes back with the next request.
-            let comes_back = view.is_socket_activated() || !view.unit.service("BusName").is_empty();
-            if !comes_back
-                && view.seconds("Service", "WatchdogSec", 0.0) > 0.0
-                && matches!(
-                    view.unit.service("Restart"),
-                    "" | "no" | "on-success" | "on-abort"
-                )
-            {
-                found
-                    .at(
-                        entry,
-                        "the watchdog kills a hung service, and no Restart= brings it back",
-                    )
-                    .set("Service", "Restart", "always");
-            }
+        let Some(entry) = view.unit.get("Service", "WatchdogSec") else {
+            return;
+        };
+        // What a bus or a socket starts comes back with the next request.
+        let comes_back = view.is_socket_activated()
+            || !view.unit.service("BusName").is_empty()
+            || !matches!(view.unit.service("Restart"), "" | "no" | "on-success" | "on-abort");
+        if !comes_back && view.seconds("Service", "WatchdogSec", 0.0) > 0.0 {
+            found
+                .at(entry, "the watchdog kills a hung service, and no Restart= starts it again")
+                .set("Service", "Restart", "always");
         }
     }
 
-    /// Java exits with 143 when it is asked to stop
+    /// Java exits with status 143 when stopped
     ///
-    /// A Java virtual machine ends with 128+15 after SIGTERM. systemd takes that for a failure.
+    /// After SIGTERM a Java virtual machine exits with status 143 (128 + 15). systemd treats that as a failure.
     ///
-    /// In production: every stop and every deploy leaves `failed`, `OnFailure=` fires, and nobody believes the alerts.
+    /// In production: every stop and every deploy leaves the unit `failed` and triggers `OnFailure=`, until the alerts
+    /// are ignored.
     ///
     /// ```ini
     /// [Service]
@@ -74,17 +75,10 @@ rules! {
     ///
     /// See systemd.service(5), `SuccessExitStatus=`.
     "exit-143" Warning Service exit_143(view, found) {
-        let knows = view
-            .unit
-            .words("Service", "SuccessExitStatus")
-            .iter()
-            .any(|(word, _)| word == "143");
-        if view.runtime() == Runtime::Java && view.stays() && !knows {
+        let allowed = view.unit.words("Service", "SuccessExitStatus");
+        if view.runtime() == Runtime::Java && view.stays() && !allowed.iter().any(|(word, _)| word == "143") {
             found
-                .missing(
-                    "Service",
-                    "java exits with 143 after SIGTERM, and systemd takes that for a failure",
-                )
+                .missing("Service", "java exits with status 143 after SIGTERM, which systemd treats as a failure")
                 .add("Service", "SuccessExitStatus", "143");
         }
     }
