@@ -69,7 +69,7 @@ const FORKS: Verdict = Some((
     "Type=forking",
 ));
 const ENDS: Verdict = Some(("type-simple-ends", "does one job", "Type=oneshot"));
-const UNUSED: Verdict = Some(("type-notify-unused", "nobody waits", "Type=notify"));
+const UNUSED: Verdict = Some(("type-notify-unused", "does not wait", "Type=notify"));
 
 fn cell(
     name: &'static str,

@@ -75,8 +75,7 @@ rules! {
     ///
     /// See systemd.resource-control(5).
     "memory-unlimited" Info Service memory_unlimited(view, found) {
-        let limits = ["MemoryMax", "MemoryHigh", "MemoryLimit"];
-        let limited = limits.iter().any(|key| view.unit.get("Service", key).is_some());
+        let limited = view.unit.sets("Service", ["MemoryMax", "MemoryHigh", "MemoryLimit"]);
         if view.stays() && view.is_app() && !limited {
             // The rest of a virtual machine (code, threads, buffers) is seldom more than its heap.
             let (high, max) = heap(view).map_or((400 << 20, 512 << 20), |heap| (heap * 8 / 5, heap * 2));

@@ -1,6 +1,8 @@
-//! `Restart=`, start limits and the watchdog: what happens after a crash, and after the fifth.
+//! `Restart=` and start limits: what happens after a crash, and after the fifth.
 
 use super::{Severity, View, rules};
+use crate::unit::keys;
+use crate::unit::merge::Entry;
 use crate::unit::value::Span;
 
 /// Whether the service is started again after a crash.
@@ -8,8 +10,14 @@ fn restarts(value: &str) -> bool {
     !matches!(value, "" | "no" | "on-success")
 }
 
-/// The start limit: interval in seconds, and burst; systemd's defaults where nothing is set. `[Service]` is the
-/// old place of two of the keys, and still works.
+/// The `Restart=` that starts the service again after a crash.
+fn restart<'a>(view: &View<'a>) -> Option<Entry<'a>> {
+    let entry = view.unit.get("Service", "Restart");
+    entry.filter(|entry| restarts(entry.value))
+}
+
+/// The start limit: interval in seconds, and burst, with systemd's defaults. Two of the keys used to belong in
+/// `[Service]` and still work there.
 fn start_limit(view: &View<'_>) -> (f64, f64) {
     let keys = [
         ("Unit", "StartLimitIntervalSec"),
@@ -22,18 +30,19 @@ fn start_limit(view: &View<'_>) -> (f64, f64) {
     let burst = ["Unit", "Service"]
         .into_iter()
         .find_map(|section| view.unit.get(section, "StartLimitBurst"));
-    let burst = burst
-        .and_then(|entry| entry.value.parse::<u32>().ok())
-        .unwrap_or(5);
-    (interval.map_or(10.0, Span::seconds), f64::from(burst))
+    let burst = burst.and_then(|entry| entry.value.parse::<u32>().ok());
+    (
+        interval.map_or(10.0, Span::seconds),
+        f64::from(burst.unwrap_or(5)),
+    )
 }
 
 rules! {
-    /// No Restart=: a crash is the end
+    /// No Restart=: the service stays down after a crash
     ///
-    /// Without `Restart=` systemd leaves a dead service dead.
+    /// Without `Restart=`, systemd does not start the service again when it dies.
     ///
-    /// In production: one out-of-memory kill at night, and it is down until somebody looks.
+    /// In production: one out-of-memory kill at night, and the service is down until you notice.
     ///
     /// ```ini
     /// [Service]
@@ -43,17 +52,16 @@ rules! {
     ///
     /// See systemd.service(5), `Restart=`.
     "restart-missing" Warning Service restart_missing(view, found) {
-        let value = view.unit.service("Restart");
-        if !view.stays() || restarts(value) || view.kind() == "dbus" {
+        if !view.stays() || restart(view).is_some() || view.kind() == "dbus" {
             return;
         }
         let finding = match view.unit.get("Service", "Restart") {
-            // Somebody wrote it: a person decides.
-            Some(entry) if !entry.value.is_empty() => found
-                .at(entry, format!("Restart={}: when it crashes it stays dead", entry.value))
+            // It was written on purpose, so the user decides.
+            Some(entry) => found
+                .at(entry, format!("Restart={}: the service stays down after a crash", entry.value))
                 .suggest("Service", "Restart", "always"),
-            _ => found
-                .missing("Service", "no Restart=: when it dies it stays dead")
+            None => found
+                .missing("Service", "no Restart=: the service stays down after a crash")
                 .set("Service", "Restart", "always"),
         };
         finding.set("Service", "RestartSec", "1s");
@@ -62,13 +70,13 @@ rules! {
         }
     }
 
-    /// Restart= that gives up for good
+    /// Restart= that gives up permanently
     ///
-    /// systemd stops restarting after `StartLimitBurst=` starts (5) within `StartLimitIntervalSec=` (10 s). A service that
-    /// dies at once and is restarted after 100 ms uses that up in half a second.
+    /// systemd stops restarting a service after `StartLimitBurst=` starts (5) within `StartLimitIntervalSec=` (10 s). A
+    /// service that dies at once and is restarted after 100 ms reaches that limit in half a second.
     ///
-    /// In production: the database restarts, your app cannot connect for two seconds, and stays down for ever:
-    /// `start-limit-hit`. Manual restarts, and deploys, count too.
+    /// In production: the database restarts, your app cannot connect for two seconds, and then stays down forever with
+    /// `start-limit-hit`. Manual restarts and deploys count as starts, too.
     ///
     /// ```ini
     /// [Unit]
@@ -80,27 +88,19 @@ rules! {
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`.
     "restart-gives-up" Warning Service restart_gives_up(view, found) {
-        let Some(entry) = view
-            .unit
-            .get("Service", "Restart")
-            .filter(|entry| restarts(entry.value))
-        else {
+        let Some(entry) = restart(view).filter(|_| view.stays() && !view.is_socket_activated()) else {
             return;
         };
-        if !view.stays() || view.is_socket_activated() {
-            return;
-        }
         let (interval, burst) = start_limit(view);
         let pause = view.seconds("Service", "RestartSec", 0.1);
         if interval > 0.0 && burst > 0.0 && burst * pause < interval {
             let message = format!(
-                "Restart={} gives up for good after {burst} quick deaths ({pause} s apart, {interval} s counted): a short outage of something it needs takes it down for ever",
+                "Restart={} gives up after {burst} starts within {interval} s (RestartSec= is {pause} s): a short outage \
+                 of a dependency takes the service down permanently",
                 entry.value
             );
             let finding = found.at(entry, message);
-            finding
-                .set("Unit", "StartLimitIntervalSec", "0")
-                .set("Service", "RestartSec", "1s");
+            finding.set("Unit", "StartLimitIntervalSec", "0").set("Service", "RestartSec", "1s");
             if entry.value != "always" || !view.is_app() {
                 finding.severity(Severity::Info);
             }
@@ -109,9 +109,10 @@ rules! {
 
     /// Restarts without a limit and without a pause
     ///
-    /// `StartLimitIntervalSec=0` takes the limit away; then `RestartSec=` is all that slows a crash loop down.
+    /// `StartLimitIntervalSec=0` removes the start limit. Only `RestartSec=` then slows down a crash loop.
     ///
-    /// In production: a broken release starts ten times a second: a core is busy, the journal rotates everything else away.
+    /// In production: a broken release starts ten times a second. It keeps a processor busy, and its messages push
+    /// everything else out of the journal.
     ///
     /// ```ini
     /// [Service]
@@ -120,22 +121,20 @@ rules! {
     ///
     /// See systemd.service(5), `RestartSec=`.
     "restart-spins" Warning Service restart_spins(view, found) {
-        let Some(entry) = view
-            .unit
-            .get("Service", "Restart")
-            .filter(|entry| restarts(entry.value))
-        else {
-            return;
-        };
         let (interval, burst) = start_limit(view);
-        if (interval == 0.0 || burst == 0.0) && view.seconds("Service", "RestartSec", 0.1) < 0.2 {
-            found.at(entry, "no start limit, and less than 200 ms between restarts: a crash loop fills the journal and a core").set("Service", "RestartSec", "1s");
+        if let Some(entry) = restart(view)
+            && (interval == 0.0 || burst == 0.0)
+            && view.seconds("Service", "RestartSec", 0.1) < 0.2
+        {
+            let message = "no start limit, and less than 200 ms between restarts: a crash loop fills the journal and \
+                           keeps a processor busy";
+            found.at(entry, message).set("Service", "RestartSec", "1s");
         }
     }
 
-    /// RestartSec= is left at 100 ms
+    /// RestartSec= left at its default of 100 ms
     ///
-    /// The default is short: what the program needs is often not back yet, and five deaths in half a second hit the
+    /// The default is short. A dependency is often not back within 100 ms, and five crashes in half a second reach the
     /// default start limit.
     ///
     /// In production: `start-limit-hit` after an outage of one second.
@@ -147,24 +146,19 @@ rules! {
     ///
     /// See systemd.service(5), `RestartSec=`.
     "restart-sec-default" Info Service restart_sec_default(view, found) {
-        if let Some(entry) = view
-            .unit
-            .get("Service", "Restart")
-            .filter(|entry| restarts(entry.value))
-            && view.unit.get("Service", "RestartSec").is_none()
-        {
+        if let Some(entry) = restart(view).filter(|_| !view.unit.sets("Service", "RestartSec")) {
             found
-                .at(entry, "RestartSec= is left at 100 ms")
+                .at(entry, "RestartSec= is not set: systemd restarts the service after 100 ms")
                 .set("Service", "RestartSec", "1s");
         }
     }
 
-    /// RestartSec= is so long that an outage is noticed
+    /// RestartSec= so long that users notice the outage
     ///
-    /// After every crash nobody serves for this long.
+    /// After every crash the service is down for this long.
     ///
     /// In production: measured with `RestartSec=5s` and a reload that killed the program: 5.3 s without an answer. A
-    /// health watch shorter than this pause cannot see a crash loop.
+    /// health watch shorter than this pause cannot detect a crash loop.
     ///
     /// ```ini
     /// [Service]
@@ -178,23 +172,17 @@ rules! {
             && view.stays()
         {
             found
-                .at(
-                    entry,
-                    format!(
-                        "RestartSec={}: after every crash nobody serves for that long",
-                        entry.value
-                    ),
-                )
+                .at(entry, format!("RestartSec={}: after every crash the service is down for that long", entry.value))
                 .suggest("Service", "RestartSec", "1s");
         }
     }
 
     /// Restart= on a job that runs once
     ///
-    /// systemd refuses `always` and `on-success` for `Type=oneshot`. `on-failure` is allowed, and repeats a job that has
-    /// failed half-way; for a migration that is rarely right.
+    /// systemd refuses `always` and `on-success` for `Type=oneshot`. It accepts `on-failure` and then repeats a job
+    /// that failed halfway; for a migration that is rarely right.
     ///
-    /// In production: the unit cannot be started at all; or a half-done migration runs again and again.
+    /// In production: the unit cannot be started at all, or a half-finished migration runs again and again.
     ///
     /// ```ini
     /// [Service]
@@ -204,39 +192,28 @@ rules! {
     ///
     /// See systemd.service(5), `Restart=`.
     "restart-oneshot" Error(Start) Service restart_oneshot(view, found) {
-        if view.kind() != "oneshot" {
-            return;
-        }
-        let Some(entry) = view.unit.get("Service", "Restart") else {
+        let Some(entry) = view.unit.get("Service", "Restart").filter(|_| view.kind() == "oneshot") else {
             return;
         };
-        match entry.value {
-            "always" | "on-success" => {
-                found
-                    .at(
-                        entry,
-                        format!(
-                            "Restart={} with Type=oneshot: systemd refuses the unit",
-                            entry.value
-                        ),
-                    )
-                    .suggest("Service", "Restart", "no");
-            }
-            value if restarts(value) && view.is_migration() => {
-                found.at(entry, format!("Restart={value} on a migration: one that failed half-way is run again by itself"))
-                    .severity(Severity::Warning)
-                    .suggest("Service", "Restart", "no");
-            }
-            _ => {}
-        }
+        let value = entry.value;
+        let finding = if matches!(value, "always" | "on-success") {
+            found.at(entry, format!("Restart={value} with Type=oneshot: systemd refuses the unit"))
+        } else if restarts(value) && view.is_migration() {
+            found
+                .at(entry, format!("Restart={value} on a migration: systemd runs it again after it failed halfway"))
+                .severity(Severity::Warning)
+        } else {
+            return;
+        };
+        finding.suggest("Service", "Restart", "no");
     }
 
     /// StartLimit…= in the wrong section
     ///
-    /// The start limit belongs to `[Unit]`. In `[Service]` systemd ignores `StartLimitIntervalSec=`; the old names
+    /// The start limit belongs in `[Unit]`. systemd ignores `StartLimitIntervalSec=` in `[Service]`; only the old names
     /// still work there.
     ///
-    /// In production: you believe that there is no limit; there is one, and the fifth crash is the last.
+    /// In production: you think that there is no limit. There is one, and after the fifth crash the service stays down.
     ///
     /// ```ini
     /// [Unit]
@@ -245,39 +222,29 @@ rules! {
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`.
     "start-limit-section" Error(Start) Any start_limit_section(view, found) {
-        for entry in view
-            .unit
-            .entries()
-            .filter(|entry| entry.section != "Unit" && entry.key.starts_with("StartLimit"))
-        {
-            let works = crate::unit::keys::find(entry.section, entry.key).is_some();
-            let name = entry
-                .key
-                .replace("StartLimitInterval", "StartLimitIntervalSec")
-                .replace("SecSec", "Sec");
-            let what = if works {
-                "works here only for old units' sake"
-            } else {
-                "is ignored here"
+        let limits = view.unit.entries().filter(|entry| entry.key.starts_with("StartLimit"));
+        for entry in limits.filter(|entry| entry.section != "Unit") {
+            let works = keys::find(entry.section, entry.key).is_some();
+            let name = match entry.key {
+                "StartLimitInterval" => "StartLimitIntervalSec",
+                key => key,
             };
-            let finding = found.at(
-                entry,
-                format!("{}= belongs in [Unit] and {what}", entry.key),
-            );
-            finding.remove().set("Unit", &name, entry.value);
+            let effect = if works { "works here only for compatibility" } else { "has no effect here" };
+            let finding = found.at(entry, format!("{}= belongs in [Unit] and {effect}", entry.key));
+            finding.remove().set("Unit", name, entry.value);
             if works {
                 finding.severity(Severity::Info);
             }
         }
     }
 
-    /// A socket that dies with its service's start limit
+    /// A socket that fails when its service reaches the start limit
     ///
-    /// When a service behind a `.socket` hits its start limit, systemd fails the socket as well and closes the port.
+    /// When a service behind a `.socket` reaches its start limit, the socket fails too, and systemd closes the port.
     ///
-    /// In production: measured: a release that crashes at start, rolled back after 8 s: 2,878 of 4,800 requests failed, and
-    /// a restart after the rollback was refused. With `StartLimitIntervalSec=0`, `Restart=always` and a short
-    /// `RestartSec=`: none; they queued.
+    /// In production: measured with a release that crashed at startup and was rolled back after 8 s: 2,878 of 4,800
+    /// requests failed, and systemd refused a restart after the rollback. With `StartLimitIntervalSec=0`,
+    /// `Restart=always` and a short `RestartSec=`, none failed; they waited in the queue.
     ///
     /// ```ini
     /// [Unit]
@@ -289,42 +256,44 @@ rules! {
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`; systemd.socket(5), `TriggerLimitIntervalSec=`.
     "restart-socket" Error Service restart_socket(view, found) {
-        if !view.is_socket_activated()
-            || !view.stays()
-            || view
-                .socket()
-                .is_some_and(|socket| socket.yes("Socket", "Accept") == Some(true))
-        {
+        let accepts = view.socket().is_some_and(|socket| socket.yes("Socket", "Accept") == Some(true));
+        if !view.is_socket_activated() || !view.stays() || accepts {
             return;
         }
-        let (interval, burst) = start_limit(view);
-        let restart = view.unit.service("Restart");
-        let bad = if view.is_app() {
-            Severity::Error
-        } else {
-            Severity::Info
+        let severity = if view.is_app() { Severity::Error } else { Severity::Info };
+        let restart = match view.unit.service("Restart") {
+            "" => "no",
+            set => set,
         };
         if restart != "always" {
+            let message = format!(
+                "behind a socket with Restart={restart}: each queued connection starts the service again, until the \
+                 socket itself fails (trigger-limit-hit)"
+            );
             found
-                .missing("Service", format!("behind a socket with Restart={}: each queued connection starts it anew, until the socket itself fails (trigger-limit-hit)", if restart.is_empty() { "no" } else { restart }))
+                .missing("Service", message)
                 .set("Service", "Restart", "always")
                 .set("Service", "RestartSec", "500ms")
-                .severity(bad);
+                .severity(severity);
         }
+        let (interval, burst) = start_limit(view);
         if interval > 0.0 && burst > 0.0 {
-            found
-                .missing("Unit", format!("behind a socket, but {burst} starts within {interval} s are the limit: then the socket fails too and the port closes"))
-                .set("Unit", "StartLimitIntervalSec", "0")
-                .severity(bad);
+            let message = format!(
+                "behind a socket with a limit of {burst} starts within {interval} s: after that the socket fails too, \
+                 and its port is closed"
+            );
+            found.missing("Unit", message).set("Unit", "StartLimitIntervalSec", "0").severity(severity);
         }
     }
 
     /// A start limit that counts your deploys
     ///
-    /// Manual restarts count as starts. A small burst over a long interval refuses the second deploy, or the rollback.
+    /// Manual restarts count as starts. With a small burst over a long interval, systemd refuses the second deploy, or
+    /// the rollback.
     ///
-    /// In production: measured with 10 deploys in 10 s and the defaults: `start-limit-hit`; systemd had stopped the old
-    /// process by then, and the service was down. shipit resets the counter before each start; your fingers don't.
+    /// In production: measured with 10 deploys in 10 s and the default limit: `start-limit-hit`. By then systemd had
+    /// stopped the old process, and the service was down. shipit resets the counter before each start; `systemctl
+    /// restart` does not.
     ///
     /// ```ini
     /// [Unit]
@@ -335,9 +304,11 @@ rules! {
     "start-limit-deploys" Warning Service start_limit_deploys(view, found) {
         let (interval, burst) = start_limit(view);
         if view.stays() && interval > 10.0 && burst > 0.0 && burst / interval < 5.0 / 60.0 {
-            found
-                .missing("Unit", format!("{burst} starts in {interval} s, deploys and rollbacks included: a rollback soon after a deploy may be refused"))
-                .suggest("Unit", "StartLimitIntervalSec", "0");
+            let message = format!(
+                "at most {burst} starts in {interval} s, including deploys and rollbacks: systemd may refuse a rollback \
+                 soon after a deploy"
+            );
+            found.missing("Unit", message).suggest("Unit", "StartLimitIntervalSec", "0");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! `Type=notify` and `dbus`: who tells systemd that the service is ready, and who is heard.
+//! `Type=notify` and `Type=dbus`: whether the report that systemd waits for is sent, and accepted.
 
 use super::process_state::{Life, Since};
 use super::{Severity, View, rules};
 
-/// What stays in front of the program, so that this is a child: a shell, npm, sudo.
+/// A wrapper that stays the parent of the program: a shell, npm, sudo.
 fn wrapper(view: &View<'_>) -> Option<String> {
     const WRAPPERS: [&str; 6] = ["npm", "yarn", "pnpm", "npx", "sudo", "su"];
     let (command, _) = view.start()?;
@@ -23,7 +23,7 @@ fn child_reports(view: &View<'_>) -> bool {
 
 impl View<'_> {
     /// Whether a service that stays reports its readiness while its `Type=` does not wait for that.
-    pub(super) fn reports_in_vain(&self) -> bool {
+    pub(super) fn reports_unawaited(&self) -> bool {
         matches!(self.kind(), "simple" | "exec")
             && self.stays()
             && matches!(self.life(), Life::Runs | Life::Untold)
@@ -32,17 +32,18 @@ impl View<'_> {
 }
 
 rules! {
-    /// Type=notify, and nobody says READY=1
+    /// Type=notify, but the program never sends READY=1
     ///
-    /// systemd waits for the program to report by sd_notify. Without the report it is never ready.
+    /// systemd waits for the program to report its readiness with sd_notify. Without the report, the service never
+    /// becomes ready.
     ///
-    /// In production: measured with puma without its sd_notify gem: `activating`, killed every 90 s while it serves normally
-    /// in between.
+    /// In production: measured with puma without its sd_notify gem: the unit stays `activating` and is killed every 90
+    /// s, although it serves normally in between.
     ///
     /// ```ini
     /// [Service]
     /// Type=exec
-    /// # or keep notify, and send READY=1 to $NOTIFY_SOCKET when the port listens
+    /// # or keep notify, and send READY=1 to $NOTIFY_SOCKET once the port listens
     /// ```
     ///
     /// See systemd.service(5), `Type=`; sd_notify(3).
@@ -56,51 +57,47 @@ rules! {
         let kind = view.kind();
         let entry = view.unit.get("Service", "Type").unwrap_or(start);
         match view.life() {
-            // `type-notify-access` has it.
+            // `type-notify-access` reports it.
             Life::Unready(..) if child_reports(view) => {}
             Life::Unready(_, since) => {
-                let shown = match since {
-                    Since::Waits => "the main process runs, and no READY=1 has come",
-                    Since::TimedOut => "the start timed out while the main process ran: no READY=1 had come",
+                let state = match since {
+                    Since::Waits => "the main process is running, and no READY=1 has arrived",
+                    Since::TimedOut => "the start timed out with the main process running: no READY=1 had arrived",
                 };
                 let why = match view.reports() {
-                    Some(false) => "its file does not speak of NOTIFY_SOCKET at all",
-                    Some(true) => "it knows how to report, so it is too slow for TimeoutStartSec=, or a child reports (NotifyAccess=all)",
-                    None => "it does not report, or a child does and NotifyAccess= keeps it out",
+                    Some(true) => {
+                        "the program can report, so it is too slow for TimeoutStartSec=, or a child process reports \
+                         (NotifyAccess=all)"
+                    }
+                    Some(false) => "its file does not mention NOTIFY_SOCKET; use Type=exec",
+                    None => "it does not report, or a child process does and NotifyAccess= excludes it; use Type=exec",
                 };
-                let write = match view.reports() {
-                    Some(true) => "",
-                    _ => "; write Type=exec",
-                };
-                let finding = found.at(entry, format!("Type={kind}, and {shown}: {why}{write}"));
+                let finding = found.at(entry, format!("Type={kind}, and {state}: {why}"));
                 if view.reports() != Some(true) {
                     finding.suggest("Service", "Type", "exec");
                 }
             }
             Life::Untold if matches!(command.name(), "nginx" | "redis-cli" | "sleep") => {
                 found
-                    .at(
-                        entry,
-                        format!("Type={kind}, but {} sends no READY=1", command.name()),
-                    )
+                    .at(entry, format!("Type={kind}, but {} sends no READY=1", command.name()))
                     .suggest("Service", "Type", "exec");
             }
             _ => {}
         }
     }
 
-    /// READY=1 comes from a process that systemd does not listen to
+    /// READY=1 comes from a process whose reports systemd ignores
     ///
-    /// `NotifyAccess=main` (the default of notify, and what `none` is taken for there) takes reports from the main process
-    /// alone. Behind a shell, npm or another wrapper the program is a child.
+    /// `NotifyAccess=main` accepts reports only from the main process. It is the default of notify, where `none` means
+    /// the same. Behind a shell, npm or another wrapper, the program is a child process.
     ///
-    /// In production: the report is dropped, the start times out after 90 s, the service is killed. systemd 252 says so in the
-    /// journal (`reception only permitted for main PID`), 257 does not.
+    /// In production: systemd drops the report, the start times out after 90 s, and the service is killed. systemd 252
+    /// logs it in the journal (`reception only permitted for main PID`), 257 does not.
     ///
     /// ```ini
     /// [Service]
     /// ExecStart=/usr/bin/node /opt/acme/current/server.js
-    /// # or, when a wrapper must stay:
+    /// # or, if the wrapper must stay:
     /// NotifyAccess=all
     /// ```
     ///
@@ -114,23 +111,30 @@ rules! {
             return;
         };
         let life = view.life();
-        if let Some(name) = wrapper(view).filter(|_| life != Life::Runs) {
-            found.at(entry, format!("{name} stays in front of the program, so its READY=1 comes from a child and is dropped"))
-                .suggest("Service", "NotifyAccess", "all");
+        let finding = if let Some(name) = wrapper(view).filter(|_| life != Life::Runs) {
+            let message = format!("{name} stays the parent of the program, so systemd drops its READY=1");
+            found.at(entry, message)
         } else if matches!(life, Life::Unready(..)) && child_reports(view) {
-            let entry = view.unit.get("Service", "NotifyAccess").or_else(|| view.unit.get("Service", "Type")).unwrap_or(entry);
-            found.at(entry, format!("Type={kind}, {} processes run, the program knows how to report, and no READY=1 has come: a child sends it, and only the main process is heard; write NotifyAccess=all", view.processes()))
-                .suggest("Service", "NotifyAccess", "all");
-        }
+            let set = ["NotifyAccess", "Type"].iter().find_map(|key| view.unit.get("Service", key));
+            let message = format!(
+                "Type={kind}, the program can report and has {} processes, but no READY=1 has arrived: a child sends it, \
+                 and systemd accepts it only from the main process; use NotifyAccess=all",
+                view.processes()
+            );
+            found.at(set.unwrap_or(entry), message)
+        } else {
+            return;
+        };
+        finding.suggest("Service", "NotifyAccess", "all");
     }
 
-    /// The program reports its readiness, and nobody waits for it
+    /// The program reports its readiness, but systemd does not wait for it
     ///
-    /// It sends READY=1 when it can serve. `Type=simple` and `exec` do not give it `$NOTIFY_SOCKET`, unless `NotifyAccess=` is set,
-    /// and count it as started long before.
+    /// The program sends READY=1 when it can serve. `Type=simple` and `exec` do not set `$NOTIFY_SOCKET` unless
+    /// `NotifyAccess=` is set, and the service counts as started long before.
     ///
-    /// In production: `systemctl restart` returns, and what is started after it, before the port listens. It looks fine:
-    /// `active (running)`.
+    /// In production: `systemctl restart` returns, and dependent units start, before the port listens. The status looks
+    /// fine: `active (running)`.
     ///
     /// ```ini
     /// [Service]
@@ -139,27 +143,28 @@ rules! {
     ///
     /// See systemd.service(5), `Type=`; sd_notify(3).
     "type-notify-unused" Info Service notify_unused(view, found) {
-        if !view.reports_in_vain() {
+        if !view.reports_unawaited() {
             return;
         }
         let Some((command, start)) = view.start() else {
             return;
         };
         let entry = view.unit.get("Service", "Type").unwrap_or(start);
-        let sign = match view.show("StatusText") {
+        let reports = match view.show("StatusText") {
             Some(_) => "reports to systemd (StatusText= is set)".to_owned(),
-            None => format!("knows how to report its readiness ({} speaks of NOTIFY_SOCKET)", command.name()),
+            None => format!("can report its readiness ({} mentions NOTIFY_SOCKET)", command.name()),
         };
-        found
-            .at(entry, format!("the program {sign}, but with Type={} nobody waits for it; write Type=notify", view.kind()))
-            .suggest("Service", "Type", "notify");
+        let kind = view.kind();
+        let message = format!("the program {reports}, but with Type={kind} systemd does not wait for it; use Type=notify");
+        found.at(entry, message).suggest("Service", "Type", "notify");
     }
 
-    /// Type=notify-reload on a systemd that does not know it
+    /// Type=notify-reload on a systemd that does not support it
     ///
-    /// It came with systemd 253. Older ones warn in the journal, ignore the line and take `Type=simple`.
+    /// systemd 253 introduced it. Older versions log a warning, ignore the line and use `Type=simple`.
     ///
-    /// In production: measured on 252: start exits 0 whatever the program does, readiness and reload are not waited for.
+    /// In production: measured on 252: the start command exits with status 0 whatever the program does, and systemd
+    /// waits neither for readiness nor for a reload.
     ///
     /// ```ini
     /// [Service]
@@ -169,29 +174,28 @@ rules! {
     ///
     /// See systemd.service(5), `Type=`.
     "type-notify-reload" Error(Type) Service notify_reload(view, found) {
-        let Some(entry) = view
-            .unit
-            .get("Service", "Type")
-            .filter(|entry| entry.value == "notify-reload")
-        else {
+        let Some(entry) = view.unit.get("Service", "Type").filter(|entry| entry.value == "notify-reload") else {
             return;
         };
+        let needs = "Type=notify-reload needs systemd 253";
         match view.host().and_then(|host| host.systemd) {
             Some(version) if version < 253 => {
-                found.at(entry, format!("Type=notify-reload needs systemd 253; this host has {version} and takes Type=simple")).suggest("Service", "Type", "notify");
+                found
+                    .at(entry, format!("{needs}; this host has {version} and uses Type=simple"))
+                    .suggest("Service", "Type", "notify");
             }
             Some(_) => {}
             None => {
-                found.at(entry, "Type=notify-reload needs systemd 253; older hosts silently take Type=simple").severity(Severity::Info);
+                found.at(entry, format!("{needs}; older versions use Type=simple and only log a warning")).severity(Severity::Info);
             }
         }
     }
 
     /// Type=dbus without BusName=
     ///
-    /// systemd counts such a service as started when its name appears on the bus. Without a name it refuses the unit.
+    /// Such a service counts as started when its name appears on the bus. Without a name, systemd refuses the unit.
     ///
-    /// In production: `Unit has a bad unit file setting`; it cannot be started.
+    /// In production: the unit cannot be started: `Unit has a bad unit file setting`.
     ///
     /// ```ini
     /// [Service]
@@ -200,17 +204,11 @@ rules! {
     ///
     /// See systemd.service(5), `BusName=`.
     "type-dbus-name" Error(Type) Service dbus_name(view, found) {
-        if let Some(entry) = view
-            .unit
-            .get("Service", "Type")
-            .filter(|entry| entry.value == "dbus")
-            && view.unit.service("BusName").is_empty()
+        if let Some(entry) = view.unit.get("Service", "Type").filter(|entry| entry.value == "dbus")
+            && !view.unit.sets("Service", "BusName")
         {
             found
-                .at(
-                    entry,
-                    "Type=dbus without BusName=: systemd refuses the unit",
-                )
+                .at(entry, "Type=dbus without BusName=: systemd refuses the unit")
                 .suggest("Service", "Type", "exec");
         }
     }

@@ -1,9 +1,9 @@
-//! How a service gets its secrets, and who else does. No message ever holds a value.
+//! How a service gets its secrets, and who else can read them. No message ever contains a value.
 
 use super::{Cause, FileFact, Finding, On, Severity, rules};
 use crate::unit::quoting;
 
-/// Whether a variable's name says that its value is a secret.
+/// Whether the name of a variable suggests that its value is a secret.
 fn secret_name(name: &str) -> bool {
     const PARTS: [&str; 10] = [
         "SECRET",
@@ -18,14 +18,14 @@ fn secret_name(name: &str) -> bool {
         "PASSPHRASE",
     ];
     let upper = name.to_ascii_uppercase();
-    // A name that ends like this holds where the secret is, not the secret.
+    // A name that ends like this holds the place of the secret, not the secret.
     let place = ["_FILE", "_PATH", "_DIR", "_DIRECTORY"]
         .iter()
         .any(|end| upper.ends_with(end));
     !place && PARTS.iter().any(|part| upper.contains(part))
 }
 
-/// Whether a word gives a variable a secret, as `env`, a shell and `docker run -e` take it: `DB_PASSWORD=x`.
+/// Whether a word sets a variable to a secret, as for `env`, a shell or `docker run -e`: `DB_PASSWORD=x`.
 fn sets_secret(word: &str) -> bool {
     let word = word.trim_start_matches("--env=").trim_start_matches("-e");
     word.split_once('=').is_some_and(|(name, value)| {
@@ -35,7 +35,7 @@ fn sets_secret(word: &str) -> bool {
     })
 }
 
-/// Whether a value is an address with a password in it.
+/// Whether a value is a URL that contains a password.
 fn secret_address(value: &str) -> bool {
     let Some((_, rest)) = value.split_once("://") else {
         return false;
@@ -47,21 +47,19 @@ fn secret_address(value: &str) -> bool {
     })
 }
 
-/// Directories that only root writes, on a well-kept host.
+/// Directories that only root can write to, on a well-kept host.
 pub(super) fn of_the_system(path: &str) -> bool {
-    ["/etc/", "/usr/", "/run/", "/lib/"]
-        .iter()
-        .any(|dir| path.starts_with(dir))
-        || path.starts_with('%')
+    const DIRS: [&str; 5] = ["/etc/", "/usr/", "/run/", "/lib/", "%"];
+    DIRS.iter().any(|dir| path.starts_with(dir))
 }
 
-/// Who beside root may put another file there, in words.
+/// Who besides root can replace the file, in words.
 fn foreign(file: &FileFact) -> Option<String> {
     let owned = |(owner, mode): (&str, u32), what: &str| {
         if owner != "root" {
             Some(format!("{owner} owns {what}"))
         } else if mode & 0o022 != 0 {
-            Some(format!("others than root may write to {what}"))
+            Some(format!("users other than root can write to {what}"))
         } else {
             None
         }
@@ -77,9 +75,10 @@ fn foreign(file: &FileFact) -> Option<String> {
 rules! {
     /// A secret in Environment=
     ///
-    /// Every user of the host reads it by `systemctl show` or `systemctl cat`; the file lies in a repository or in backups.
+    /// Every user on the host can read it with `systemctl show` or `systemctl cat`. The unit file also ends up in
+    /// repositories and backups.
     ///
-    /// In production: the password is known to every account and every app on the host.
+    /// In production: every account and every app on the host can read the password.
     ///
     /// ```ini
     /// [Service]
@@ -92,19 +91,18 @@ rules! {
     "secret-in-environment" Warning Service secret_in_environment(view, found) {
         for (word, entry) in view.unit.words("Service", "Environment") {
             let (name, value) = word.split_once('=').unwrap_or((&word, ""));
-            if !value.is_empty() && !value.starts_with(['$', '%']) && secret_name(name)
-                || secret_address(value)
-            {
-                found.at(entry, format!("{name} looks like a secret, and every user of the host can read Environment="));
+            if !value.is_empty() && !value.starts_with(['$', '%']) && secret_name(name) || secret_address(value) {
+                let message = format!("{name} looks like a secret, and every user on the host can read Environment=");
+                found.at(entry, message);
             }
         }
     }
 
     /// A secret on a command line
     ///
-    /// Arguments are in `ps` and `/proc` for every user of the host, also after `${VAR}` was filled in.
+    /// Every user on the host can read the arguments in `ps` and `/proc`, including the values that replace `${VAR}`.
     ///
-    /// In production: the password is known to every account on the host.
+    /// In production: every account on the host can read the password.
     ///
     /// ```ini
     /// [Service]
@@ -119,22 +117,20 @@ rules! {
             while let Some(word) = words.next() {
                 let (name, value) = match word.split_once('=') {
                     Some((name, value)) => (name, Some(value)),
-                    None => (
-                        word,
-                        words.peek().copied().filter(|next| !next.starts_with('-')),
-                    ),
+                    None => (word, words.peek().copied().filter(|next| !next.starts_with('-'))),
                 };
-                let option = name.starts_with("--") || name.starts_with("-D") && word.contains('=');
-                let option = option
+                let option = (name.starts_with("--") || name.starts_with("-D") && word.contains('='))
                     && secret_name(&name.replace(['-', '.'], "_"))
-                    && value.is_some_and(|v| !v.is_empty() && !v.starts_with('/'));
-                let variable = word
-                    .split("${")
-                    .skip(1)
-                    .filter_map(|rest| rest.split('}').next())
-                    .any(secret_name);
-                if option || variable || secret_address(word) || word.split_whitespace().any(sets_secret) {
-                    found.at(entry, format!("{}= passes a secret as an argument ({}…): every user sees it in ps", entry.key, name.chars().take(24).collect::<String>()));
+                    && value.is_some_and(|value| !value.is_empty() && !value.starts_with('/'));
+                let variables = word.split("${").skip(1).filter_map(|rest| rest.split('}').next());
+                if option
+                    || variables.into_iter().any(secret_name)
+                    || secret_address(word)
+                    || word.split_whitespace().any(sets_secret)
+                {
+                    let name: String = name.chars().take(24).collect();
+                    let message = "passes a secret as an argument";
+                    found.at(entry, format!("{}= {message} ({name}…): every user can see it in ps", entry.key));
                     break;
                 }
             }
@@ -143,10 +139,10 @@ rules! {
 
     /// An environment file that may be missing
     ///
-    /// Without `-` before the path a missing file keeps the service from starting. Files in `/etc/default` are optional by
-    /// custom.
+    /// Without `-` before the path, the service does not start when the file is missing. Files in `/etc/default` are
+    /// optional by convention.
     ///
-    /// In production: somebody purges a package's configuration, and the service is down after the next boot.
+    /// In production: a package's configuration is purged, and after the next boot the service is down.
     ///
     /// ```ini
     /// [Service]
@@ -156,12 +152,15 @@ rules! {
     /// See systemd.exec(5), `EnvironmentFile=`.
     "environment-file-optional" Warning(Named) Service environment_file_optional(view, found) {
         for entry in view.unit.all("Service", "EnvironmentFile") {
-            let optional = entry.value.starts_with('-');
             let path = entry.value.trim_start_matches('-');
-            if !optional
-                && (path.starts_with("/etc/default/") || path.starts_with("/etc/sysconfig/"))
-            {
-                found.at(entry, format!("{path} is optional by custom, but without `-` its absence keeps the service down")).suggest("Service", "EnvironmentFile", format!("-{path}")).cause(Cause::EnvironmentFileMissing(path.to_owned()));
+            let optional = entry.value.starts_with('-');
+            let cause = Cause::EnvironmentFileMissing(path.to_owned());
+            if !optional && (path.starts_with("/etc/default/") || path.starts_with("/etc/sysconfig/")) {
+                let message = "is optional by convention, but without `-` the service does not start when it is missing";
+                found
+                    .at(entry, format!("{path} {message}"))
+                    .suggest("Service", "EnvironmentFile", format!("-{path}"))
+                    .cause(cause.clone());
             }
             let broken = match view.file(path) {
                 Some(file) if !file.exists && !optional => "is not on the host",
@@ -171,16 +170,17 @@ rules! {
             found
                 .at(entry, format!("{path} {broken}: the start fails"))
                 .severity(Severity::Error)
-                .cause(Cause::EnvironmentFileMissing(path.to_owned()));
+                .cause(cause);
         }
     }
 
-    /// An environment file where a less trusted user can change it
+    /// An environment file that a less trusted user can replace
     ///
-    /// PID 1 reads it as root. Whoever may replace it puts a symlink there, and root reads any file for him: the lines of
-    /// the form KEY=VALUE end up in the environment of a process that he controls. `shared/` of an app is such a place.
+    /// PID 1 reads the file as root. A user who can replace it can put a symlink in its place, and root then reads any
+    /// file: lines of the form KEY=VALUE end up in the environment of a process that this user controls. `shared/` of
+    /// an app is such a place.
     ///
-    /// In production: measured: a file that only root could read came out through a deploy user's symlink.
+    /// In production: measured: a symlink of the deploy user exposed a file that only root could read.
     ///
     /// ```ini
     /// # root owns /etc/acme and /etc/acme/env, mode 0600
@@ -201,17 +201,16 @@ rules! {
                 if path.starts_with("/run/") {
                     continue;
                 }
-                let proof = view.file(path).map(foreign);
-                let message = match proof {
-                    Some(None) => continue,
-                    Some(Some(who)) => format!("{path}: root reads it, and {who}: a symlink there leads root to any file"),
+                let file = view.file(path);
+                let risk = match file.map(foreign) {
+                    Some(Some(who)) => format!("{who}: a symlink there makes root read any file"),
                     None if path.starts_with('/') && !of_the_system(path) && view.is_app() => {
-                        format!("{path}: root reads it, and who deploys may replace it (by a symlink to any file); keep it under /etc")
+                        "the deploy user can replace it with a symlink to any file; keep it under /etc".to_owned()
                     }
-                    None => continue,
+                    Some(None) | None => continue,
                 };
-                let finding = found.at(*entry, message);
-                if view.file(path).is_some() {
+                let finding = found.at(*entry, format!("{path}: root reads it, and {risk}"));
+                if file.is_some() {
                     finding.severity(Severity::Error);
                 }
                 if key == "EnvironmentFile" && entries.len() == 1 && !of_the_system(path) {
@@ -221,11 +220,11 @@ rules! {
         }
     }
 
-    /// An environment file that everybody can read
+    /// An environment file that every user can read
     ///
-    /// It is there for secrets, and root reads it: nobody else needs to.
+    /// The file exists to hold secrets, and root reads it: no other user needs access.
     ///
-    /// In production: every account on the host has the database password.
+    /// In production: every account on the host can read the database password.
     ///
     /// ```ini
     /// # chmod 0600 /etc/acme/env; chown root: /etc/acme/env
@@ -237,27 +236,21 @@ rules! {
     "environment-file-mode" Warning Service environment_file_mode(view, found) {
         for entry in view.unit.all("Service", "EnvironmentFile") {
             let path = entry.value.trim_start_matches('-');
-            let open = view
-                .file(path)
-                .filter(|file| file.exists && file.mode & 0o004 != 0);
+            let open = view.file(path).filter(|file| file.exists && file.mode & 0o004 != 0);
             if let Some(file) = open.filter(|_| !path.starts_with("/etc/default/")) {
-                found.at(
-                    entry,
-                    format!(
-                        "{path} has mode {:04o}: everybody can read it (chmod 0600 {path})",
-                        file.mode
-                    ),
-                );
+                let message = format!("{path} has mode {:04o}: every user can read it (chmod 0600 {path})", file.mode);
+                found.at(entry, message);
             }
         }
     }
 
     /// A line in an environment file that only a shell understands
     ///
-    /// `shipit unit lint FILE.env` looks into the file. No shell reads it: `export`, `$VAR`, `$(command)` and backquotes are taken
-    /// as they stand, and a line that is not NAME=VALUE is ignored.
+    /// `shipit unit lint FILE.env` checks the file. No shell reads it: systemd keeps `export`, `$VAR`, `$(command)` and
+    /// backquotes as literal text, and ignores a line that is not NAME=VALUE.
     ///
-    /// In production: the program gets `$HOME/data` with the dollar sign, or nothing at all; systemd says so in the journal, once.
+    /// In production: the program gets `$HOME/data` with the dollar sign, or no value at all. systemd logs it once in
+    /// the journal.
     ///
     /// ```ini
     /// # instead of: export DATA=$HOME/data
@@ -266,13 +259,13 @@ rules! {
     ///
     /// See systemd.exec(5), `EnvironmentFile=`.
     "environment-file-syntax" Warning EnvironmentFile environment_file_syntax(_look, _found) {
-        // It is about another kind of file than units: `environment_file` judges these.
+        // `environment_file` checks these files: they are not units.
     }
 
-    /// Secrets would be better as credentials
+    /// Secrets that are safer as credentials
     ///
-    /// A credential is a file that only this service sees, in memory, gone when it stops. An environment variable goes to every
-    /// child, and into crash reports.
+    /// A credential is a file in memory that only this service can read and that disappears when it stops. Environment
+    /// variables are passed to every child process, and end up in crash reports.
     ///
     /// In production: a debug page or an error report prints the environment, with the password in it.
     ///
@@ -284,63 +277,61 @@ rules! {
     /// See systemd.exec(5), "Credentials".
     "secret-as-credential" Info Service secret_as_credential(view, found) {
         for entry in view.unit.all("Service", "EnvironmentFile") {
-            let name = entry
-                .value
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_ascii_lowercase();
-            if ["secret", "password", "credential", "token"]
-                .iter()
-                .any(|part| name.contains(part))
-            {
-                found.at(entry, "secrets in the environment go to every child process: LoadCredential= keeps them in a file of this service alone");
+            let name = entry.value.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+            if ["secret", "password", "credential", "token"].iter().any(|part| name.contains(part)) {
+                let message = "every child process gets the secrets in the environment; LoadCredential= keeps them in a \
+                               file that only this service can read";
+                found.at(entry, message);
             }
         }
     }
 }
 
-/// Judges the text of an `EnvironmentFile=`: no shell reads it, so `export`, `$VAR` and commands are taken as they
-/// stand. Messages name variables, never values. This is the rule `environment-file-syntax`; systemd.exec(5).
+/// Judges the text of an `EnvironmentFile=` by the rule `environment-file-syntax`. Messages name variables, never values.
 #[must_use]
 pub fn environment_file(path: &str, text: &str) -> Vec<Finding> {
     let Some(rule) = RULES.iter().find(|rule| rule.on == On::EnvironmentFile) else {
         return Vec::new();
     };
     let mut findings = Vec::new();
-    for (at, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with(['#', ';']) {
-            continue;
+    for (line, text) in (1..).zip(text.lines()) {
+        let text = text.trim();
+        if !text.is_empty()
+            && !text.starts_with(['#', ';'])
+            && let Some(message) = misread(text)
+        {
+            findings.push(Finding::new(rule, path, line, message));
         }
-        let message = match line.split_once('=') {
-            None => "a line without `=`: systemd ignores it".to_owned(),
-            Some((name, _)) if name.starts_with("export ") => {
-                "`export` is shell: systemd ignores the line".to_owned()
-            }
-            Some((name, _)) if name.contains(char::is_whitespace) => format!(
-                "a space before the `=`, or in the name: systemd ignores {}",
-                name.trim()
-            ),
-            Some((name, value)) => {
-                let single = value.trim_start().starts_with('\'');
-                let expands = ["$(", "${", "`"].iter().any(|mark| value.contains(mark))
-                    || value.match_indices('$').any(|(at, _)| {
-                        value[at + 1..].starts_with(|c: char| c.is_ascii_uppercase())
-                    });
-                if quoting::split(value).is_err() && !single {
-                    format!("{name}: a quote is never closed")
-                } else if expands && !single {
-                    format!(
-                        "{name}: nothing is expanded in this file; the program gets the dollar sign or the backquote itself"
-                    )
-                } else {
-                    continue;
-                }
-            }
-        };
-        let line = u32::try_from(at + 1).unwrap_or(u32::MAX);
-        findings.push(Finding::new(rule, path, line, message));
     }
     findings
+}
+
+/// What systemd does not take from a line of an environment file as a shell would.
+fn misread(line: &str) -> Option<String> {
+    let Some((name, value)) = line.split_once('=') else {
+        return Some("no `=` in this line: systemd ignores it".into());
+    };
+    if name.starts_with("export ") {
+        return Some("`export` is shell syntax: systemd ignores the line".into());
+    }
+    if name.contains(char::is_whitespace) {
+        let name = name.trim();
+        return Some(format!(
+            "a space before `=`, or in the name: systemd ignores {name}"
+        ));
+    }
+    let variable = |(at, _)| value[at + 1..].starts_with(|c: char| c.is_ascii_uppercase());
+    let expands = ["$(", "${", "`"].iter().any(|mark| value.contains(mark))
+        || value.match_indices('$').any(variable);
+    if value.trim_start().starts_with('\'') {
+        None
+    } else if quoting::split(value).is_err() {
+        Some(format!("{name}: a quote is never closed"))
+    } else {
+        expands.then(|| {
+            format!(
+                "{name}: systemd expands nothing in this file; the program gets the dollar sign or the backquote itself"
+            )
+        })
+    }
 }

@@ -2,10 +2,15 @@
 
 use super::runtime::{self, Runtime};
 use super::{Severity, rules};
-use crate::unit::merge::Unit;
+use crate::unit::merge::{Entry, Unit};
 use crate::unit::name::UnitName;
+use crate::unit::strategy::Strategy;
 
-pub(super) const LISTEN: [&str; 2] = ["ListenStream", "ListenSequentialPacket"];
+/// The addresses to which clients connect.
+pub(super) fn addresses(socket: &Unit) -> impl Iterator<Item = Entry<'_>> {
+    let addresses = socket.all("Socket", ["ListenStream", "ListenSequentialPacket"]);
+    addresses.into_iter()
+}
 
 /// The service that a socket starts.
 pub(super) fn service_of(socket: &Unit) -> Option<UnitName> {
@@ -26,9 +31,9 @@ fn port(address: &str) -> Option<u16> {
 rules! {
     /// Accept=yes: a process for every connection
     ///
-    /// systemd starts an instance of the template for each connection, and passes it that one.
+    /// systemd starts an instance of the template for each connection, and passes that connection to it.
     ///
-    /// In production: a web server answers one request per start; at a hundred a second the host only forks.
+    /// In production: a web server starts once for each request; at a hundred requests a second the host only forks.
     ///
     /// ```ini
     /// [Socket]
@@ -37,39 +42,33 @@ rules! {
     ///
     /// See systemd.socket(5), `Accept=`.
     "socket-accept" Warning(Start) Socket accept(view, found) {
-        let Some(entry) = view
-            .unit
-            .get("Socket", "Accept")
-            .filter(|_| view.unit.yes("Socket", "Accept") == Some(true))
-        else {
+        if view.unit.yes("Socket", "Accept") != Some(true) {
+            return;
+        }
+        let Some(entry) = view.unit.get("Socket", "Accept") else {
             return;
         };
         let template = format!("{}@.service", view.unit.name.stem());
-        let there = view.peers().any(|peer| peer.name.as_str() == template);
-        if view.context.peers_complete && !there {
-            found
-                .at(
-                    entry,
-                    format!("Accept=yes needs {template}, which is not there"),
-                )
-                .severity(Severity::Error)
-                .suggest("Socket", "Accept", "no");
+        let missing = view.context.peers_complete && !view.peers().any(|peer| peer.name.as_str() == template);
+        let finding = if missing {
+            found.at(entry, format!("Accept=yes needs {template}, which does not exist")).severity(Severity::Error)
         } else {
-            let finding = found.at(entry, "Accept=yes starts a process for every connection: not for a server that takes LISTEN_FDS");
-            finding.suggest("Socket", "Accept", "no");
-            if view.context.root.is_none() && view.context.strategy.is_none() {
-                finding.severity(Severity::Info); // ssh and its like are made for it
-            }
+            let message = "Accept=yes starts a process for every connection; a server that takes LISTEN_FDS needs Accept=no";
+            found.at(entry, message)
+        };
+        finding.suggest("Socket", "Accept", "no");
+        if !missing && view.context.root.is_none() && view.context.strategy.is_none() {
+            finding.severity(Severity::Info); // ssh and similar services are made for it
         }
     }
 
     /// A queue that is too short for a restart
     ///
-    /// While the service restarts, connections wait in the socket's queue: new connections a second times the seconds of
-    /// drain and start. What does not fit is dropped by the kernel and sent again after 1, 3 and 7 s.
+    /// While the service restarts, connections wait in the socket's queue: the new connections per second times the
+    /// seconds of drain and startup. The kernel drops those that do not fit, and clients retry after 1, 3 and 7 s.
     ///
-    /// In production: measured with a start of 5 s, 300 requests/s and `Backlog=128`: 1,506 of 9,000 timed out. With 4096:
-    /// none.
+    /// In production: measured with a startup of 5 s, 300 requests/s and `Backlog=128`: 1,506 of 9,000 requests timed
+    /// out. With 4096, none did.
     ///
     /// ```ini
     /// [Socket]
@@ -78,43 +77,33 @@ rules! {
     ///
     /// See systemd.socket(5), `Backlog=`; listen(2), net.core.somaxconn.
     "socket-backlog" Warning Socket backlog(view, found) {
-        if let Some(entry) = view.unit.get("Socket", "Backlog")
-            && entry
-                .value
-                .parse::<u64>()
-                .is_ok_and(|backlog| backlog < 1024)
-        {
+        let set = view.unit.get("Socket", "Backlog");
+        if let Some(entry) = set.filter(|entry| entry.value.parse::<u64>().is_ok_and(|backlog| backlog < 1024)) {
             found
-                .at(
-                    entry,
-                    format!(
-                        "Backlog={}: connections are dropped while the service restarts",
-                        entry.value
-                    ),
-                )
+                .at(entry, format!("Backlog={}: the kernel drops connections while the service restarts", entry.value))
                 .set("Socket", "Backlog", "4096");
         }
-        let wanted = view
-            .unit
-            .get("Socket", "Backlog")
-            .and_then(|entry| entry.value.parse().ok())
-            .unwrap_or(4096u32);
-        for entry in LISTEN.iter().flat_map(|key| view.unit.all("Socket", key)) {
-            let seen = view
-                .host()
-                .and_then(|host| host.backlogs.get(entry.value))
-                .filter(|seen| **seen < wanted.min(4096));
-            if let Some(seen) = seen {
-                found.at(entry, format!("the queue of {} is {seen}, not {wanted}: the program called listen() again (node does, with 511), or somaxconn is lower", entry.value));
+        let wanted = set.and_then(|entry| entry.value.parse().ok()).unwrap_or(4096u32);
+        for entry in addresses(view.unit) {
+            let length = view.host().and_then(|host| host.backlogs.get(entry.value));
+            if let Some(length) = length.filter(|length| **length < wanted.min(4096)) {
+                let message = format!(
+                    "the queue of {} has a length of {length}, not {wanted}: the program called listen() again (node does, \
+                     with 511), or somaxconn is lower",
+                    entry.value
+                );
+                found.at(entry, message);
             }
         }
     }
 
-    /// node lowers the queue to 511
+    /// node shortens the queue to 511
     ///
-    /// node calls listen() on the descriptor it was given, with its own default, and the kernel takes the last word.
+    /// node calls listen() again on the descriptor that it gets, with its own default, and the kernel uses the latest
+    /// value.
     ///
-    /// In production: measured: `ss -ltn` shows 511 whatever `Backlog=` says. At 300 requests/s that is a restart of 1.7 s.
+    /// In production: measured: `ss -ltn` shows 511, whatever `Backlog=` is. At 300 requests/s that covers a restart of
+    /// 1.7 s.
     ///
     /// ```ini
     /// # server.js: server.listen({ fd: 3, backlog: 4096 })
@@ -124,35 +113,28 @@ rules! {
     ///
     /// See listen(2); ss(8), Send-Q.
     "socket-backlog-node" Info Service backlog_node(view, found) {
-        if let (Runtime::Node, Some((command, entry)), true) =
-            (view.runtime(), view.start(), view.is_socket_activated())
-        {
-            let seen = view.host().is_some_and(|host| !host.backlogs.is_empty());
-            let says = command.words().any(|word| word.contains("backlog"))
-                || view
-                    .unit
-                    .words("Service", "Environment")
-                    .iter()
-                    .any(|(word, _)| word.contains("BACKLOG"));
-            if !seen && !says {
-                found.at(
-                    entry,
-                    "node sets the socket's queue to 511 unless listen() is told its backlog",
-                );
-            }
+        let Some((command, entry)) = view.start() else {
+            return;
+        };
+        let environment = view.unit.words("Service", "Environment");
+        let set = command.words().any(|word| word.contains("backlog"))
+            || environment.iter().any(|(word, _)| word.contains("BACKLOG"));
+        let measured = view.host().is_some_and(|host| !host.backlogs.is_empty());
+        if view.runtime() == Runtime::Node && view.is_socket_activated() && !measured && !set {
+            found.at(entry, "node sets the socket's queue to 511, unless the program passes a backlog to listen()");
         }
     }
 
-    /// A service that opens the port its socket holds
+    /// A service that binds the port of its own socket
     ///
-    /// With a `.socket` PID 1 listens, and the program must take the descriptor (LISTEN_FDS, from 3 on). A program that
-    /// binds the port itself finds it taken.
+    /// With a `.socket`, PID 1 listens, and the program must use the descriptor that it gets (LISTEN_FDS, from 3 on). A
+    /// program that binds the port itself finds it in use.
     ///
     /// In production: `Address already in use` in a loop, until the socket fails too.
     ///
     /// ```ini
     /// [Service]
-    /// # no --port: the program takes file descriptor 3
+    /// # no --port: the program uses file descriptor 3
     /// ExecStart=/usr/bin/node /opt/acme/current/server.js
     /// ```
     ///
@@ -163,35 +145,23 @@ rules! {
         };
         if view.host().and_then(|host| host.socket_taken) == Some(false) {
             found
-                .at(
-                    entry,
-                    "the running service does not hold the socket that systemd passes it",
-                )
+                .at(entry, "the running service does not hold the socket that systemd passes to it")
                 .severity(Severity::Error);
             return;
         }
         let Some(socket) = view.socket().filter(|_| !view.runtime().takes_sockets()) else {
             return;
         };
-        let listens: Vec<u16> = LISTEN
-            .iter()
-            .flat_map(|key| socket.all("Socket", key))
-            .filter_map(|e| port(e.value))
-            .collect();
-        if let Some(own) = runtime::port(command).filter(|own| listens.contains(own)) {
-            found.at(
-                entry,
-                format!(
-                    "it binds port {own}, which {} holds: Address already in use",
-                    socket.name
-                ),
-            );
+        let own = runtime::port(command);
+        if let Some(own) = own.filter(|own| addresses(socket).any(|entry| port(entry.value) == Some(*own))) {
+            let message = format!("the program binds port {own}, which {} holds: Address already in use", socket.name);
+            found.at(entry, message);
         }
     }
 
     /// StandardInput=socket
     ///
-    /// The inetd way: the listening socket itself becomes standard input. Servers expect it as descriptor 3.
+    /// With this inetd style the listening socket itself becomes the standard input. Servers expect it as descriptor 3.
     ///
     /// In production: the program reads its standard input and gets an error, or nothing.
     ///
@@ -202,22 +172,20 @@ rules! {
     ///
     /// See systemd.exec(5), `StandardInput=`; sd_listen_fds(3).
     "socket-stdin" Warning Service stdin(view, found) {
-        if let Some(entry) = view
-            .unit
-            .get("Service", "StandardInput")
-            .filter(|entry| entry.value == "socket")
+        if let Some(entry) = view.unit.get("Service", "StandardInput").filter(|entry| entry.value == "socket")
             && !view.unit.name.is_template()
             && view.unit.name.instance().is_empty()
         {
-            found.at(entry, "StandardInput=socket gives the program the listening socket as standard input: right only with Accept=yes").suggest("Service", "StandardInput", "null");
+            let message = "StandardInput=socket passes the listening socket as standard input: right only with Accept=yes";
+            found.at(entry, message).suggest("Service", "StandardInput", "null");
         }
     }
 
     /// A socket without its service
     ///
-    /// `acme.socket` starts `acme.service`, unless `Service=` says otherwise.
+    /// `acme.socket` starts `acme.service`, unless `Service=` names another one.
     ///
-    /// In production: systemd refuses the socket, or the first connection fails it.
+    /// In production: systemd refuses the socket, or the socket fails at the first connection.
     ///
     /// ```ini
     /// [Socket]
@@ -229,25 +197,20 @@ rules! {
         let Some(service) = service_of(view.unit).filter(|_| view.context.peers_complete) else {
             return;
         };
-        let there = view.peers().any(|peer| {
+        let own = view.unit.name.as_str();
+        let exists = view.peers().any(|peer| {
             peer.name == service
                 || service.template().as_ref() == Some(&peer.name)
-                || peer
-                    .words("Service", "Sockets")
-                    .iter()
-                    .any(|(word, _)| word == view.unit.name.as_str())
+                || peer.has("Service", "Sockets", own)
         });
-        if !there {
-            found.missing(
-                "Socket",
-                format!("the socket starts {service}, which does not exist"),
-            );
+        if !exists {
+            found.missing("Socket", format!("the socket starts {service}, which does not exist"));
         }
     }
 
     /// A service for two instances that does not name its socket
     ///
-    /// `acme@blue.service` looks for `acme@blue.socket`. To share one `acme.socket` it must say so.
+    /// By default `acme@blue.service` uses `acme@blue.socket`. Instances that share one `acme.socket` must name it.
     ///
     /// In production: the instance starts without a descriptor, and binds a default port or fails.
     ///
@@ -258,21 +221,14 @@ rules! {
     ///
     /// See systemd.service(5), `Sockets=`.
     "socket-unnamed" Error(Start) Service unnamed(view, found) {
-        let handover = view.context.strategy == Some(crate::unit::strategy::Strategy::Handover);
-        if handover
-            && view.unit.words("Service", "Sockets").is_empty()
-            && (view.unit.name.is_template() || !view.unit.name.instance().is_empty())
+        let name = &view.unit.name;
+        if view.context.strategy == Some(Strategy::Handover)
+            && !view.unit.sets("Service", "Sockets")
+            && (name.is_template() || !name.instance().is_empty())
         {
             found
-                .missing(
-                    "Service",
-                    "the strategy is handover, and the template names no Sockets=",
-                )
-                .suggest(
-                    "Service",
-                    "Sockets",
-                    format!("{}.socket", view.unit.name.prefix()),
-                );
+                .missing("Service", "the strategy is handover, and the template has no Sockets=")
+                .suggest("Service", "Sockets", format!("{}.socket", name.prefix()));
         }
     }
 }

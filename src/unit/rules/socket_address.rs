@@ -1,16 +1,18 @@
 //! What a `.socket` listens on, and whether it does.
 
-use super::socket::{LISTEN, service_of};
+use std::net::IpAddr;
+
+use super::socket::{addresses, service_of};
 use super::view::triggers;
 use super::{Cause, Depth, Severity, rules};
-use crate::unit::merge::Unit;
+use crate::unit::merge::{Entry, Unit};
 
 rules! {
-    /// The socket is not listening, or not at the next boot
+    /// The socket does not listen, or will not after a reboot
     ///
     /// A service behind a socket has no port of its own: the socket unit must be active and enabled.
     ///
-    /// In production: the port is closed, although the service runs.
+    /// In production: the port is closed although the service is running.
     ///
     /// ```ini
     /// # systemctl enable --now acme.socket
@@ -20,60 +22,51 @@ rules! {
     ///
     /// See systemd.socket(5); systemctl(1), `enable --now`.
     "socket-inactive" Error(Socket) Socket inactive(view, found) {
-        // A distribution leaves many to be enabled by whom they serve.
+        // Many sockets of a distribution wait for their users to enable them.
         let of_others = view.is_of_the_distribution();
         let refused = view.show("ConditionResult") == Some("no")
-            && view
-                .show("ConditionTimestampMonotonic")
-                .is_some_and(|at| at != "0");
+            && view.show("ConditionTimestampMonotonic").is_some_and(|at| at != "0");
+        let name = &view.unit.name;
         if let Some(state) = view.show("ActiveState").filter(|state| *state != "active" && !refused) {
-            let result = view
-                .show("Result")
-                .filter(|result| *result != "success")
-                .map_or(String::new(), |result| format!(" ({result})"));
+            let result = view.show("Result").filter(|result| *result != "success");
             let holder = view.host().and_then(|host| host.holders.first_key_value());
-            let trouble = holder.map_or("nobody listens".into(), |(address, other)| {
-                format!("{other} holds {address}")
-            });
-            let finding = found.missing("Socket", format!("the socket is {state}{result}: {trouble}; systemctl reset-failed {0} && systemctl start {0}", view.unit.name));
+            let message = format!(
+                "the socket is {state}{}: {}; systemctl reset-failed {name} && systemctl start {name}",
+                result.map_or(String::new(), |result| format!(" ({result})")),
+                holder.map_or("nothing listens".into(), |(address, other)| format!("{other} holds {address}")),
+            );
+            let finding = found.missing("Socket", message);
             finding.cause(holder.map_or(Cause::SocketInactive, |(_, other)| Cause::PortHeldBy(other.clone())));
-            // Its service took it down.
-            if view.show("Result").is_some_and(|result| result.ends_with("limit-hit")) {
+            // Its service caused that.
+            if result.is_some_and(|result| result.ends_with("limit-hit")) {
                 finding.depth(Depth::Fallout);
             }
             if of_others && state == "inactive" {
                 finding.severity(Severity::Info);
             }
         }
-        if let Some(state) = view
-            .show("UnitFileState")
-            .filter(|state| matches!(*state, "disabled" | "static") && !view.is_wanted())
-        {
-            let severity = match of_others {
-                true => Severity::Info,
-                false => Severity::Warning,
-            };
+        let at_boot = view.show("UnitFileState").filter(|_| !view.is_wanted());
+        if let Some(state) = at_boot.filter(|state| matches!(*state, "disabled" | "static")) {
             found
                 .missing(
                     "Install",
-                    format!(
-                        "the socket is {state}: it will not listen after a reboot; systemctl enable {}",
-                        view.unit.name
-                    ),
+                    format!("the socket is {state}: it will not listen after a reboot; systemctl enable {name}"),
                 )
-                .severity(severity)
+                .severity(if of_others { Severity::Info } else { Severity::Warning })
                 .cause(Cause::SocketInactive);
         }
     }
 
-    /// Another ListenStream= than the host has
+    /// ListenStream= differs from the one on the host
     ///
-    /// When systemd reloads a changed address it closes its copy of the old socket; the next start of the service gets none.
+    /// When systemd reloads a changed address, it closes its copy of the old socket. The next start of the service gets
+    /// no socket.
     ///
-    /// In production: measured: the socket stays `active`, node bound its own default port, and the old one was gone.
+    /// In production: measured: the socket unit stayed `active`, node bound its own default port, and the old port was
+    /// closed.
     ///
     /// ```ini
-    /// # announce it, then by hand: systemctl stop acme.service; systemctl daemon-reload; systemctl restart acme.socket
+    /// # announce it, then: systemctl stop acme.service; systemctl daemon-reload; systemctl restart acme.socket
     /// [Socket]
     /// ListenStream=8080
     /// ```
@@ -83,24 +76,24 @@ rules! {
         let Some(repository) = view.host().and_then(|host| host.repository.as_ref()) else {
             return;
         };
-        let addresses = |unit: &Unit| {
-            LISTEN
-                .iter()
-                .flat_map(|key| unit.all("Socket", key))
-                .map(|entry| entry.value.to_owned())
-                .collect::<Vec<_>>()
-        };
-        let (here, there) = (addresses(view.unit), addresses(repository));
+        let values = |unit| addresses(unit).map(|entry| entry.value.to_owned()).collect::<Vec<_>>();
+        let (here, there) = (values(view.unit), values(repository));
         if here != there {
-            found.missing("Socket", format!("the host listens on {}, the repository says {}: no deploy can change that without a gap", here.join(" "), there.join(" "))).cause(Cause::Differs);
+            let message = format!(
+                "the host listens on {}, but the repository has {}: no deploy can change this without downtime",
+                here.join(" "),
+                there.join(" ")
+            );
+            found.missing("Socket", message).cause(Cause::Differs);
         }
     }
 
-    /// It listens on an address that may not be there yet
+    /// The socket listens on an address that may not exist yet
     ///
-    /// Sockets are opened early at boot, before the network is up. One address needs `FreeBind=yes`.
+    /// systemd opens sockets early at boot, before the network is up. To listen on a specific address, a socket needs
+    /// `FreeBind=yes`.
     ///
-    /// In production: `Cannot assign requested address` at boot, the socket is failed, the port closed.
+    /// In production: `Cannot assign requested address` at boot. The socket fails, and the port stays closed.
     ///
     /// ```ini
     /// [Socket]
@@ -110,31 +103,24 @@ rules! {
     ///
     /// See systemd.socket(5), `FreeBind=`.
     "socket-address" Warning Socket address(view, found) {
-        for entry in LISTEN.iter().flat_map(|key| view.unit.all("Socket", key)) {
-            let host = entry
-                .value
-                .rsplit_once(':')
-                .map_or("", |(host, _)| host)
-                .trim_matches(['[', ']']);
-            let one = host
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified());
-            if one && view.unit.yes("Socket", "FreeBind") != Some(true) {
+        if view.unit.yes("Socket", "FreeBind") == Some(true) {
+            return;
+        }
+        for entry in addresses(view.unit) {
+            let host = entry.value.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+            if host.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback() && !ip.is_unspecified()) {
                 found
-                    .at(
-                        entry,
-                        format!("{host} may not be there when sockets are opened at boot"),
-                    )
+                    .at(entry, format!("{host} may not exist yet when systemd opens sockets at boot"))
                     .set("Socket", "FreeBind", "yes");
             }
         }
     }
 
-    /// A unix socket that every user may connect to
+    /// A unix socket that every user can connect to
     ///
     /// `SocketMode=` is 0666 unless set.
     ///
-    /// In production: every account on the host talks to the app past the proxy, its TLS and its logins.
+    /// In production: every account on the host can bypass the proxy, its TLS and its logins.
     ///
     /// ```ini
     /// [Socket]
@@ -144,23 +130,18 @@ rules! {
     ///
     /// See systemd.socket(5), `SocketMode=`.
     "socket-mode" Info Socket mode(view, found) {
-        let unix = LISTEN
-            .iter()
-            .flat_map(|key| view.unit.all("Socket", key))
-            .find(|entry| entry.value.starts_with(['/', '%']));
-        if let Some(entry) = unix.filter(|_| view.unit.get("Socket", "SocketMode").is_none()) {
+        if let Some(entry) = addresses(view.unit).find(|entry| entry.value.starts_with(['/', '%']))
+            && !view.unit.sets("Socket", "SocketMode")
+        {
             found
-                .at(
-                    entry,
-                    "SocketMode= is left at 0666: every user of the host may connect",
-                )
+                .at(entry, "SocketMode= is not set: with 0666 every user on the host can connect")
                 .suggest("Socket", "SocketMode", "0660");
         }
     }
 
-    /// A socket that listens nowhere, or where another one does
+    /// A socket without an address, or with the address of another socket
     ///
-    /// A `.socket` without any `Listen…=` has nothing to open; two on one address get in each other's way.
+    /// A `.socket` without any `Listen…=` has nothing to open. Two sockets with the same address conflict.
     ///
     /// In production: systemd refuses the unit: `lacks Listen setting`.
     ///
@@ -171,29 +152,18 @@ rules! {
     ///
     /// See systemd.socket(5), `ListenStream=`.
     "socket-nothing" Error(Start) Socket nothing(view, found) {
-        let any = view.unit.entries().any(|entry| {
+        let listens = view.unit.entries().any(|entry| {
             entry.section == "Socket" && entry.key.starts_with("Listen") && !entry.value.is_empty()
         });
-        if !any && !view.unit.is_masked() {
+        if !listens && !view.unit.is_masked() {
             found.missing("Socket", "no ListenStream=: systemd refuses the unit");
         }
-        if let Some(twin) = view.peers().find(|peer| {
-            peer.name.kind() == "socket"
-                && service_of(view.unit).is_some_and(|service| triggers(peer, &service))
-        }) {
-            let same = LISTEN.iter().any(|key| {
-                twin.all("Socket", key).iter().any(|a| {
-                    view.unit
-                        .all("Socket", key)
-                        .iter()
-                        .any(|b| a.value == b.value)
-                })
-            });
-            if same {
-                found.missing(
-                    "Socket",
-                    format!("{} listens on the same address", twin.name),
-                );
+        let service = service_of(view.unit);
+        let triggers = |peer: &Unit| service.as_ref().is_some_and(|service| triggers(peer, service));
+        if let Some(twin) = view.peers().find(|peer| peer.name.kind() == "socket" && triggers(peer)) {
+            let same = |a: Entry<'_>| addresses(view.unit).any(|b| (a.key, a.value) == (b.key, b.value));
+            if addresses(twin).any(same) {
+                found.missing("Socket", format!("{} listens on the same address", twin.name));
             }
         }
     }

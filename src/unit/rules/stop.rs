@@ -78,7 +78,7 @@ rules! {
     ///
     /// See systemd.service(5), `TimeoutStopSec=`.
     "stop-timeout-default" Info Service stop_timeout_default(view, found) {
-        let set = ["TimeoutStopSec", "TimeoutSec"].iter().any(|key| view.unit.get("Service", key).is_some());
+        let set = view.unit.sets("Service", ["TimeoutStopSec", "TimeoutSec"]);
         if view.stays() && view.is_app() && !set {
             let message = "TimeoutStopSec= is not set: a stop that hangs delays every deploy and rollback by 90 s";
             found.missing("Service", message).set("Service", "TimeoutStopSec", "30s");
@@ -185,7 +185,7 @@ rules! {
             (Runtime::Nginx | Runtime::PhpFpm, _)
                 if view.stays()
                     && matches!(signal, "" | "TERM" | "15")
-                    && view.unit.all("Service", "ExecStop").is_empty() =>
+                    && !view.unit.sets("Service", "ExecStop") =>
             {
                 let message = "SIGTERM stops this server quickly and cuts off requests; SIGQUIT lets them finish";
                 found.missing("Service", message).suggest("Service", "KillSignal", "SIGQUIT");

@@ -1,4 +1,4 @@
-//! Lines that systemd ignores with a warning in its own log, or refuses the unit for. Nobody reads that log.
+//! Lines that systemd ignores with only a warning in the journal, and lines for which it refuses the unit.
 
 use super::{Severity, rules};
 use crate::unit::keys::{self, Takes};
@@ -8,10 +8,10 @@ use crate::unit::value;
 rules! {
     /// A line that systemd cannot read
     ///
-    /// systemd skips what it does not understand and goes on, with one line in the journal. A broken section header
-    /// is worse: the whole file is refused.
+    /// systemd skips what it does not understand, logs one line in the journal and goes on. A broken section header is
+    /// worse: systemd refuses the whole file.
     ///
-    /// In production: the setting you wrote is not there, and `systemctl start` still says nothing.
+    /// In production: the setting that you wrote has no effect, and `systemctl start` does not report it.
     ///
     /// ```ini
     /// [Service]
@@ -31,10 +31,10 @@ rules! {
 
     /// A section that systemd does not know
     ///
-    /// Everything below an unknown header is ignored. Section names are case-sensitive: `[service]` is not `[Service]`.
-    /// Sections of your own begin with `X-`.
+    /// systemd ignores everything below an unknown header. Section names are case-sensitive: `[service]` is not
+    /// `[Service]`. The names of your own sections start with `X-`.
     ///
-    /// In production: none of its settings take effect; `systemd-analyze verify` warns but exits 0.
+    /// In production: none of the settings take effect. `systemd-analyze verify` warns, but exits with status 0.
     ///
     /// ```ini
     /// [Service]
@@ -44,23 +44,24 @@ rules! {
     "unknown-section" Error(Start) Any unknown_section(view, found) {
         for file in &view.unit.files {
             for line in &file.lines {
-                let Kind::Section(name) = &line.kind else {
-                    continue;
-                };
-                if !keys::is_section(name) && !name.starts_with("X-") {
-                    found.place(&file.path, line.first, format!("[{name}] is no section that systemd knows: everything below it is ignored"));
+                if let Kind::Section(name) = &line.kind
+                    && !keys::is_section(name)
+                    && !name.starts_with("X-")
+                {
+                    let message = format!("unknown section [{name}]: systemd ignores everything below it");
+                    found.place(&file.path, line.first, message);
                 }
             }
         }
     }
 
-    /// A key that systemd does not know, or not in this section
+    /// A key that systemd does not know in this section
     ///
-    /// systemd ignores it with a warning in the journal. Most often it is a slip of the pen, a key of another section,
-    /// or a key of a later systemd.
+    /// systemd ignores the line and logs a warning. Most often the key is misspelled, belongs to another section, or
+    /// needs a newer systemd.
     ///
-    /// In production: `ExecStart=` runs without the limit, the user or the sandbox that the line asked for, and
-    /// nothing looks wrong. `systemd-analyze verify` warns but exits 0.
+    /// In production: `ExecStart=` runs without the limit, the user or the sandbox of that line, and nothing looks
+    /// wrong. `systemd-analyze verify` warns, but exits with status 0.
     ///
     /// ```ini
     /// [Unit]
@@ -71,75 +72,50 @@ rules! {
     ///
     /// See systemd.directives(7): which key belongs where, and `systemctl --version`.
     "unknown-key" Error(Start) Any unknown_key(view, found) {
+        let unit_section = match view.unit.name.kind() {
+            "service" => "Service",
+            "socket" => "Socket",
+            "timer" => "Timer",
+            _ => "",
+        };
         for entry in view.unit.entries() {
             let (section, key) = (entry.section, entry.key);
             if !keys::is_section(section) || key.starts_with("X-") {
                 continue;
             }
-            if let Some(known) = keys::find(section, key) {
+            if let Some(keys::Key { since, .. }) = keys::find(section, key) {
                 let host = view.host().and_then(|host| host.systemd);
-                if let Some(version) = host.filter(|version| *version < known.since) {
-                    found.at(
-                        entry,
-                        format!(
-                            "{key}= is new in systemd {}; this host has {version} and ignores it",
-                            known.since
-                        ),
-                    );
+                if let Some(version) = host.filter(|version| *version < since) {
+                    let message = format!("{key}= needs systemd {since}; this host has {version} and ignores it");
+                    found.at(entry, message);
                 }
                 continue;
             }
-            let elsewhere = keys::sections_of(key);
-            let unit_section = match view.unit.name.kind() {
-                "service" => "Service",
-                "socket" => "Socket",
-                "timer" => "Timer",
-                _ => "",
-            };
-            let right = elsewhere
-                .iter()
-                .find(|s| **s == unit_section || matches!(**s, "Unit" | "Install"));
-            if let Some(right) = right {
-                let finding = found.at(
-                    entry,
-                    format!(
-                        "{key}= belongs in [{right}], not in [{section}]: here systemd ignores it"
-                    ),
-                );
-                finding.remove().set(right, key, entry.value);
-            } else if !elsewhere.is_empty() {
-                found.at(
-                    entry,
-                    format!(
-                        "{key}= belongs in [{}], which this unit cannot have: systemd ignores it",
-                        elsewhere.join("], [")
-                    ),
-                );
+            let known = keys::sections_of(key);
+            let fits = |section: &&&str| **section == unit_section || matches!(**section, "Unit" | "Install");
+            if let Some(right) = known.iter().find(fits) {
+                let message = format!("{key}= belongs in [{right}], not in [{section}]: here systemd ignores it");
+                found.at(entry, message).remove().set(right, key, entry.value);
+            } else if !known.is_empty() {
+                let sections = known.join("], [");
+                let message = format!("{key}= belongs in [{sections}], which this unit cannot have: systemd ignores it");
+                found.at(entry, message);
             } else {
-                let near = near(section, key)
-                    .map(|near| format!("; did you mean {near}=?"))
-                    .or_else(|| {
-                        let sections = [unit_section, "Unit", "Install"].into_iter();
-                        let mut others = sections.filter(|other| *other != section);
-                        others.find_map(|other| {
-                            near(other, key).map(|near| format!("; did you mean {near}= in [{other}]?"))
-                        })
-                    })
-                    .unwrap_or_default();
-                found.at(
-                    entry,
-                    format!("systemd knows no {key}= in [{section}] and ignores it{near}"),
-                );
+                let mut others = [unit_section, "Unit", "Install"].into_iter().filter(|other| *other != section);
+                let elsewhere = || others.find_map(|other| Some(format!("{}= in [{other}]", near(other, key)?)));
+                let hint = near(section, key).map(|near| format!("{near}=")).or_else(elsewhere);
+                let hint = hint.map_or(String::new(), |hint| format!("; did you mean {hint}?"));
+                found.at(entry, format!("unknown key {key}= in [{section}]: systemd ignores it{hint}"));
             }
         }
     }
 
-    /// A value that systemd cannot take
+    /// A value that systemd does not accept
     ///
-    /// A boolean that is no boolean, a span of time with an unknown unit, a number that is none, a word that is not on the
-    /// list: systemd ignores the line and the default stands.
+    /// A boolean, a time span or a number is invalid, or a word is not one of those allowed. systemd ignores the line,
+    /// and the default applies.
     ///
-    /// In production: `Restart=allways` is `Restart=no`. The service dies once and stays dead.
+    /// In production: `Restart=allways` means `Restart=no`. After its first crash, the service stays down.
     ///
     /// ```ini
     /// [Service]
@@ -150,52 +126,37 @@ rules! {
     /// See systemd.syntax(7), systemd.time(7), and the page of the setting.
     "bad-value" Error(Start) Any bad_value(view, found) {
         for entry in view.unit.entries() {
-            let (Some(known), text) = (keys::find(entry.section, entry.key), entry.value) else {
+            let (Some(known), key, text) = (keys::find(entry.section, entry.key), entry.key, entry.value) else {
                 continue;
             };
             if text.is_empty() || text.contains('%') && known.takes == Takes::Text {
                 continue;
             }
-            let kind = match known.takes {
-                Takes::Bool => value::boolean(text).is_none().then_some("yes or no"),
-                Takes::Span => value::span(text)
-                    .is_none()
-                    .then_some("a span of time such as 500ms, 90s or 2min"),
-                Takes::Number => text.parse::<u64>().is_err().then_some("a whole number"),
-                Takes::Mode => u32::from_str_radix(text, 8)
-                    .is_err()
-                    .then_some("an octal mode such as 0640"),
-                _ => None,
+            let (valid, kind) = match known.takes {
+                Takes::Bool => (value::boolean(text).is_some(), "yes or no"),
+                Takes::Span => (value::span(text).is_some(), "a time span such as 500ms, 90s or 2min"),
+                Takes::Number => (text.parse::<u64>().is_ok(), "a whole number"),
+                Takes::Mode => (u32::from_str_radix(text, 8).is_ok(), "an octal mode such as 0640"),
+                _ => (true, ""),
             };
-            if let Some(kind) = kind {
-                found.at(
-                    entry,
-                    format!(
-                        "{}={text} is not {kind}: systemd ignores the line",
-                        entry.key
-                    ),
-                );
+            if !valid {
+                found.at(entry, format!("{key}={text} is not {kind}: systemd ignores the line"));
             }
-            let words = words_of(entry.key).filter(|_| entry.section == "Service");
-            if let Some(words) = words.filter(|words| !words.contains(&text)) {
-                found.at(
-                    entry,
-                    format!(
-                        "{}={text}: systemd takes only {}, and ignores the line",
-                        entry.key,
-                        words.join(", ")
-                    ),
-                );
+            let words = words_of(key).filter(|words| entry.section == "Service" && !words.contains(&text));
+            if let Some(words) = words {
+                let words = words.join(", ");
+                found.at(entry, format!("{key}={text}: systemd accepts only {words}, and ignores the line"));
             }
         }
     }
 
     /// A key with an old name, or an old value
     ///
-    /// The setting was renamed. Old names still work today, with a warning, and some only on the old control group tree. So do
-    /// the output `syslog` of before the journal, and `PIDFile=` below /var/run, which is /run.
+    /// The setting was renamed. Old names still work today with a warning, but some only with cgroup v1. The value
+    /// `syslog` for the output dates from before the journal, and a `PIDFile=` below /var/run now belongs in /run; both
+    /// still work.
     ///
-    /// In production: `MemoryLimit=` does nothing on a host with unified control groups, which is every current one.
+    /// In production: `MemoryLimit=` does nothing on a host with cgroup v2, which is every current one.
     ///
     /// ```ini
     /// [Service]
@@ -205,34 +166,31 @@ rules! {
     /// See systemd.resource-control(5), "Deprecated options".
     "old-key" Warning Any old_key(view, found) {
         for entry in view.unit.entries() {
-            let value = match (entry.key, entry.value) {
-                ("StandardOutput" | "StandardError", "syslog") => "journal".to_owned(),
-                ("StandardOutput" | "StandardError", "syslog+console") => "journal+console".to_owned(),
-                ("PIDFile", path) if path.starts_with("/var/run/") => path["/var".len()..].to_owned(),
-                _ => entry.value.to_owned(),
+            let (section, key, value) = (entry.section, entry.key, entry.value);
+            let current = match (key, value) {
+                ("StandardOutput" | "StandardError", "syslog") => "journal",
+                ("StandardOutput" | "StandardError", "syslog+console") => "journal+console",
+                ("PIDFile", path) if path.starts_with("/var/run/") => &path["/var".len()..],
+                _ => value,
             };
-            if value != entry.value {
-                let message = format!("{}={} is the old way to write {value}", entry.key, entry.value);
-                let finding = found.at(entry, message).severity(Severity::Info);
-                finding.set(entry.section, entry.key, value);
+            if current != value {
+                found
+                    .at(entry, format!("{key}={value} is the old way to write {current}"))
+                    .severity(Severity::Info)
+                    .set(section, key, current);
                 continue;
             }
-            let Some((_, new)) = OLD.iter().find(|(old, _)| *old == entry.key) else {
+            let Some((_, new)) = OLD.iter().find(|(old, _)| *old == key) else {
                 continue;
             };
-            // `start-limit-section` says both at once.
-            let elsewhere = entry.key.starts_with("StartLimit") && entry.section != "Unit";
-            if elsewhere || keys::find(entry.section, entry.key).is_none() {
+            // `start-limit-section` reports both.
+            let elsewhere = key.starts_with("StartLimit") && section != "Unit";
+            if elsewhere || keys::find(section, key).is_none() {
                 continue;
             }
-            let finding = found.at(entry, format!("{}= is the old name of {new}=", entry.key));
-            if matches!(entry.key, "MemoryLimit" | "StartLimitInterval") {
-                let section = if new.starts_with("StartLimit") {
-                    "Unit"
-                } else {
-                    entry.section
-                };
-                finding.remove().set(section, new, entry.value);
+            let finding = found.at(entry, format!("{key}= is the old name of {new}="));
+            if matches!(key, "MemoryLimit" | "StartLimitInterval") {
+                finding.remove().set(section, new, value);
             } else {
                 finding.severity(Severity::Info);
             }
@@ -254,50 +212,30 @@ const OLD: [(&str, &str); 11] = [
     ("PropagateReloadFrom", "ReloadPropagatedFrom"),
 ];
 
-/// The words that a closed setting takes, in systemd 257.
-fn words_of(key: &str) -> Option<&'static [&'static str]> {
-    Some(match key {
-        "Type" => &[
-            "simple",
-            "exec",
-            "forking",
-            "oneshot",
-            "dbus",
-            "notify",
-            "notify-reload",
-            "idle",
-        ],
-        "Restart" => &[
-            "no",
-            "on-success",
-            "on-failure",
-            "on-abnormal",
-            "on-watchdog",
-            "on-abort",
-            "always",
-        ],
-        "KillMode" => &["control-group", "mixed", "process", "none"],
-        "NotifyAccess" => &["none", "main", "exec", "all"],
-        "OOMPolicy" => &["continue", "stop", "kill"],
-        "ExitType" => &["main", "cgroup"],
-        "RestartMode" => &["normal", "direct", "debug"],
-        "ProtectProc" => &["noaccess", "invisible", "ptraceable", "default"],
-        "ProcSubset" => &["all", "pid"],
+/// The values of a setting that accepts only certain words, in systemd 257.
+fn words_of(key: &str) -> Option<Vec<&'static str>> {
+    let words = match key {
+        "Type" => "simple exec forking oneshot dbus notify notify-reload idle",
+        "Restart" => "no on-success on-failure on-abnormal on-watchdog on-abort always",
+        "KillMode" => "control-group mixed process none",
+        "NotifyAccess" => "none main exec all",
+        "OOMPolicy" => "continue stop kill",
+        "ExitType" => "main cgroup",
+        "RestartMode" => "normal direct debug",
+        "ProtectProc" => "noaccess invisible ptraceable default",
+        "ProcSubset" => "all pid",
         _ => return None,
-    })
+    };
+    Some(words.split(' ').collect())
 }
 
-/// The known key of the section that is nearest to a wrong one: at most two letters away, or another case.
+/// The known key of the section that is nearest to a wrong one: at most two letters away, or with another case.
 fn near(section: &str, key: &str) -> Option<&'static str> {
     let lower = key.to_ascii_lowercase();
-    let scored = keys::keys_of(section).into_iter().map(|known| {
-        (
-            strsim::osa_distance(&lower, &known.to_ascii_lowercase()),
-            known,
-        )
-    });
-    scored
-        .min()
+    let distance = |known: &str| strsim::osa_distance(&lower, &known.to_ascii_lowercase());
+    let keys = keys::keys_of(section).into_iter();
+    let nearest = keys.map(|known| (distance(known), known)).min();
+    nearest
         .filter(|(distance, _)| *distance <= 2)
         .map(|(_, known)| known)
 }

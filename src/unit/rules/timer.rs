@@ -53,7 +53,7 @@ rules! {
     "timer-persistent" Warning Timer persistent(view, found) {
         let calendars = view.unit.all("Timer", "OnCalendar");
         if let Some(entry) = calendars.into_iter().find(|entry| !is_frequent(entry.value))
-            && view.unit.get("Timer", "Persistent").is_none()
+            && !view.unit.sets("Timer", "Persistent")
         {
             let message = format!("OnCalendar={} without Persistent=: a run missed during a reboot is lost", entry.value);
             found.at(entry, message).set("Timer", "Persistent", "yes");
@@ -77,7 +77,7 @@ rules! {
     "timer-delay" Info Timer delay(view, found) {
         let calendars = view.unit.all("Timer", "OnCalendar");
         if let Some(entry) = calendars.into_iter().find(|entry| is_round(entry.value))
-            && view.unit.get("Timer", "RandomizedDelaySec").is_none()
+            && !view.unit.sets("Timer", "RandomizedDelaySec")
         {
             found
                 .at(entry, format!("OnCalendar={} starts all such timers in the same second", entry.value))
@@ -109,7 +109,7 @@ rules! {
         }
         const FIRST: [&str; 6] =
             ["OnCalendar", "OnActiveSec", "OnBootSec", "OnStartupSec", "OnClockChange", "OnTimezoneChange"];
-        if FIRST.iter().any(|key| unit.get("Timer", key).is_some()) {
+        if unit.sets("Timer", FIRST) {
             return;
         }
         let repeats = ["OnUnitActiveSec", "OnUnitInactiveSec"];
@@ -208,8 +208,7 @@ rules! {
     ///
     /// See systemd.timer(5), `Unit=`; systemd.unit(5), `Requires=`.
     "timer-pulls-service" Warning Timer pulls_service(view, found) {
-        let keys = ["Requires", "BindsTo", "Wants"].into_iter();
-        for (word, entry) in keys.flat_map(|key| view.unit.words("Unit", key)) {
+        for (word, entry) in view.unit.words("Unit", ["Requires", "BindsTo", "Wants"]) {
             if UnitName::new(&word).is_some_and(|name| triggers(view.unit, &name)) {
                 let message = format!(
                     "{}={word} starts the service with the timer, so at every boot, instead of at the scheduled time",
@@ -260,7 +259,7 @@ rules! {
     ///
     /// See systemd.timer(5), `AccuracySec=`.
     "timer-accuracy" Warning Timer accuracy(view, found) {
-        if view.unit.get("Timer", "AccuracySec").is_some() {
+        if view.unit.sets("Timer", "AccuracySec") {
             return;
         }
         for key in ["OnActiveSec", "OnUnitActiveSec", "OnUnitInactiveSec"] {

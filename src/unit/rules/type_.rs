@@ -313,7 +313,7 @@ rules! {
     ///
     /// See systemd.service(5), `Type=`.
     "type-simple" Info Service simple(view, found) {
-        if view.kind() != "simple" || !view.stays() || view.start().is_none() || view.reports_in_vain() {
+        if view.kind() != "simple" || !view.stays() || view.start().is_none() || view.reports_unawaited() {
             return;
         }
         let message = "Type=simple: systemctl reports success before the program was started; exec waits for that, notify for its readiness";

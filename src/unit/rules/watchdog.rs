@@ -75,8 +75,8 @@ rules! {
     ///
     /// See systemd.service(5), `SuccessExitStatus=`.
     "exit-143" Warning Service exit_143(view, found) {
-        let allowed = view.unit.words("Service", "SuccessExitStatus");
-        if view.runtime() == Runtime::Java && view.stays() && !allowed.iter().any(|(word, _)| word == "143") {
+        let allowed = view.unit.has("Service", "SuccessExitStatus", "143");
+        if view.runtime() == Runtime::Java && view.stays() && !allowed {
             found
                 .missing("Service", "java exits with status 143 after SIGTERM, which systemd treats as a failure")
                 .add("Service", "SuccessExitStatus", "143");
