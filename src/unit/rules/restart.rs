@@ -95,8 +95,8 @@ rules! {
         let pause = view.seconds("Service", "RestartSec", 0.1);
         if interval > 0.0 && burst > 0.0 && burst * pause < interval {
             let message = format!(
-                "Restart={} gives up after {burst} starts within {interval} s (RestartSec= is {pause} s): a short outage \
-                 of a dependency takes the service down permanently",
+                "Restart={} gives up after {burst} starts within {interval} s (RestartSec= is {pause} s): a short \
+                 outage of a dependency takes the service down permanently",
                 entry.value
             );
             let finding = found.at(entry, message);
@@ -305,8 +305,8 @@ rules! {
         let (interval, burst) = start_limit(view);
         if view.stays() && interval > 10.0 && burst > 0.0 && burst / interval < 5.0 / 60.0 {
             let message = format!(
-                "at most {burst} starts in {interval} s, including deploys and rollbacks: systemd may refuse a rollback \
-                 soon after a deploy"
+                "at most {burst} starts in {interval} s, including deploys and rollbacks: systemd may refuse a \
+                 rollback soon after a deploy"
             );
             found.missing("Unit", message).suggest("Unit", "StartLimitIntervalSec", "0");
         }

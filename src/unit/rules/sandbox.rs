@@ -54,15 +54,15 @@ pub const DIRECTIVES: [Directive; 24] = directives! {
         breaks "the same programs as CapabilityBoundingSet=";
     RestrictAddressFamilies ["AF_UNIX AF_INET AF_INET6"]
         denies "open raw, packet and other unusual sockets",
-        breaks "what needs AF_NETLINK: os.networkInterfaces() in node, net.Interfaces() in Go, getifaddrs(3) in general";
+        breaks "what needs AF_NETLINK: node's os.networkInterfaces(), Go's net.Interfaces(), getifaddrs(3) in general";
     RestrictNamespaces ["yes"]
         denies "create namespaces, through which most kernel vulnerabilities are reached",
         breaks "chromium and puppeteer with their own sandbox, rootless containers, bubblewrap";
     SystemCallFilter ["@system-service", "~@privileged @resources"]
         denies "call the rarely used parts of the kernel",
-        breaks "programs that set their own priority (setpriority, sched_setaffinity), which get EPERM, and programs that call \
-                chown or setuid, which are in @privileged. gunicorn's workers call setuid even to keep their own user; one \
-                more line, SystemCallFilter=setuid, allows it";
+        breaks "programs that set their own priority (setpriority, sched_setaffinity), which get EPERM, and programs \
+                that call chown or setuid, which are in @privileged. gunicorn's workers call setuid even to keep their \
+                own user; one more line, SystemCallFilter=setuid, allows it";
     SystemCallErrorNumber ["EPERM"]
         says "A forbidden system call returns an error instead of killing the program.",
         breaks "nothing; without it, a forbidden call kills the program with SIGSYS";
@@ -92,15 +92,15 @@ pub const DIRECTIVES: [Directive; 24] = directives! {
         breaks "monitoring agents";
     ProcSubset ["pid"]
         denies "read the parts of /proc that are not about processes",
-        breaks "programs that read /proc/meminfo, /proc/cpuinfo, /proc/loadavg or /proc/sys: node's os.cpus(), the JVM, \
-                memory statistics in Go and Ruby";
+        breaks "programs that read /proc/meminfo, /proc/cpuinfo, /proc/loadavg or /proc/sys: node's os.cpus(), the \
+                JVM, memory statistics in Go and Ruby";
     LockPersonality ["yes"]
         denies "change the execution domain",
         breaks "some old emulators";
     MemoryDenyWriteExecute ["yes"]
         denies "write machine code into memory and run it",
-        breaks "every JIT (node, Java, .NET, PHP 8 with JIT, Erlang, LuaJIT, PyPy, Ruby with YJIT) and libffi closures (some \
-                Python and Ruby extensions)";
+        breaks "every JIT (node, Java, .NET, PHP 8 with JIT, Erlang, LuaJIT, PyPy, Ruby with YJIT) and libffi closures \
+                (some Python and Ruby extensions)";
     RestrictRealtime ["yes"]
         denies "monopolize a processor with real-time scheduling",
         breaks "audio and other low-latency programs";

@@ -117,8 +117,8 @@ rules! {
         } else if matches!(life, Life::Unready(..)) && child_reports(view) {
             let set = ["NotifyAccess", "Type"].iter().find_map(|key| view.unit.get("Service", key));
             let message = format!(
-                "Type={kind}, the program can report and has {} processes, but no READY=1 has arrived: a child sends it, \
-                 and systemd accepts it only from the main process; use NotifyAccess=all",
+                "Type={kind}, the program can report and has {} processes, but no READY=1 has arrived: a child sends \
+                 it, and systemd accepts it only from the main process; use NotifyAccess=all",
                 view.processes()
             );
             found.at(set.unwrap_or(entry), message)
@@ -155,8 +155,8 @@ rules! {
             None => format!("can report its readiness ({} mentions NOTIFY_SOCKET)", command.name()),
         };
         let kind = view.kind();
-        let message = format!("the program {reports}, but with Type={kind} systemd does not wait for it; use Type=notify");
-        found.at(entry, message).suggest("Service", "Type", "notify");
+        let waits = format!("with Type={kind} systemd does not wait for it");
+        found.at(entry, format!("the program {reports}, but {waits}; use Type=notify")).suggest("Service", "Type", "notify");
     }
 
     /// Type=notify-reload on a systemd that does not support it
@@ -186,7 +186,8 @@ rules! {
             }
             Some(_) => {}
             None => {
-                found.at(entry, format!("{needs}; older versions use Type=simple and only log a warning")).severity(Severity::Info);
+                let message = format!("{needs}; older versions use Type=simple and only log a warning");
+                found.at(entry, message).severity(Severity::Info);
             }
         }
     }

@@ -156,7 +156,7 @@ rules! {
             let optional = entry.value.starts_with('-');
             let cause = Cause::EnvironmentFileMissing(path.to_owned());
             if !optional && (path.starts_with("/etc/default/") || path.starts_with("/etc/sysconfig/")) {
-                let message = "is optional by convention, but without `-` the service does not start when it is missing";
+                let message = "is optional by convention, but without `-` the service does not start without it";
                 found
                     .at(entry, format!("{path} {message}"))
                     .suggest("Service", "EnvironmentFile", format!("-{path}"))
@@ -279,15 +279,16 @@ rules! {
         for entry in view.unit.all("Service", "EnvironmentFile") {
             let name = entry.value.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
             if ["secret", "password", "credential", "token"].iter().any(|part| name.contains(part)) {
-                let message = "every child process gets the secrets in the environment; LoadCredential= keeps them in a \
-                               file that only this service can read";
+                let message = "every child process gets the secrets in the environment; LoadCredential= keeps them in \
+                               a file that only this service can read";
                 found.at(entry, message);
             }
         }
     }
 }
 
-/// Judges the text of an `EnvironmentFile=` by the rule `environment-file-syntax`. Messages name variables, never values.
+/// Judges the text of an `EnvironmentFile=` by the rule `environment-file-syntax`. Messages name variables, never
+/// values.
 #[must_use]
 pub fn environment_file(path: &str, text: &str) -> Vec<Finding> {
     let Some(rule) = RULES.iter().find(|rule| rule.on == On::EnvironmentFile) else {

@@ -53,7 +53,7 @@ rules! {
         let finding = if missing {
             found.at(entry, format!("Accept=yes needs {template}, which does not exist")).severity(Severity::Error)
         } else {
-            let message = "Accept=yes starts a process for every connection; a server that takes LISTEN_FDS needs Accept=no";
+            let message = "Accept=yes starts a process for every connection; servers that take LISTEN_FDS need Accept=no";
             found.at(entry, message)
         };
         finding.suggest("Socket", "Accept", "no");
@@ -88,8 +88,8 @@ rules! {
             let length = view.host().and_then(|host| host.backlogs.get(entry.value));
             if let Some(length) = length.filter(|length| **length < wanted.min(4096)) {
                 let message = format!(
-                    "the queue of {} has a length of {length}, not {wanted}: the program called listen() again (node does, \
-                     with 511), or somaxconn is lower",
+                    "the queue of {} has a length of {length}, not {wanted}: the program called listen() again (node \
+                     does, with 511), or somaxconn is lower",
                     entry.value
                 );
                 found.at(entry, message);
@@ -176,7 +176,7 @@ rules! {
             && !view.unit.name.is_template()
             && view.unit.name.instance().is_empty()
         {
-            let message = "StandardInput=socket passes the listening socket as standard input: right only with Accept=yes";
+            let message = "StandardInput=socket makes the socket the standard input, which is right only with Accept=yes";
             found.at(entry, message).suggest("Service", "StandardInput", "null");
         }
     }

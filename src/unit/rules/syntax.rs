@@ -98,8 +98,8 @@ rules! {
                 found.at(entry, message).remove().set(right, key, entry.value);
             } else if !known.is_empty() {
                 let sections = known.join("], [");
-                let message = format!("{key}= belongs in [{sections}], which this unit cannot have: systemd ignores it");
-                found.at(entry, message);
+                let effect = "which this unit cannot have: systemd ignores it";
+                found.at(entry, format!("{key}= belongs in [{sections}], {effect}"));
             } else {
                 let mut others = [unit_section, "Unit", "Install"].into_iter().filter(|other| *other != section);
                 let elsewhere = || others.find_map(|other| Some(format!("{}= in [{other}]", near(other, key)?)));

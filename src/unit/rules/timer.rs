@@ -55,8 +55,8 @@ rules! {
         if let Some(entry) = calendars.into_iter().find(|entry| !is_frequent(entry.value))
             && !view.unit.sets("Timer", "Persistent")
         {
-            let message = format!("OnCalendar={} without Persistent=: a run missed during a reboot is lost", entry.value);
-            found.at(entry, message).set("Timer", "Persistent", "yes");
+            let message = "without Persistent=: a run missed during a reboot is lost";
+            found.at(entry, format!("OnCalendar={} {message}", entry.value)).set("Timer", "Persistent", "yes");
         }
     }
 
