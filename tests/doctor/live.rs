@@ -90,7 +90,7 @@ fn facts_are_found(suite: Suite) {
     says(
         &broken,
         "timer-never",
-        "acme-backup.timer: OnCalendar=*-02-30 never comes",
+        "acme-backup.timer: OnCalendar=*-02-30 never elapses",
     );
 
     // What the deploy user may not look into is unknown, not absent.

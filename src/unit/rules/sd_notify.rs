@@ -156,7 +156,9 @@ rules! {
         };
         let kind = view.kind();
         let waits = format!("with Type={kind} systemd does not wait for it");
-        found.at(entry, format!("the program {reports}, but {waits}; use Type=notify")).suggest("Service", "Type", "notify");
+        found
+            .at(entry, format!("the program {reports}, but {waits}; use Type=notify"))
+            .suggest("Service", "Type", "notify");
     }
 
     /// Type=notify-reload on a systemd that does not support it

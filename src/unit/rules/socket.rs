@@ -53,7 +53,7 @@ rules! {
         let finding = if missing {
             found.at(entry, format!("Accept=yes needs {template}, which does not exist")).severity(Severity::Error)
         } else {
-            let message = "Accept=yes starts a process for every connection; servers that take LISTEN_FDS need Accept=no";
+            let message = "Accept=yes starts a process for every connection; servers that take LISTEN_FDS need `no`";
             found.at(entry, message)
         };
         finding.suggest("Socket", "Accept", "no");
@@ -176,7 +176,7 @@ rules! {
             && !view.unit.name.is_template()
             && view.unit.name.instance().is_empty()
         {
-            let message = "StandardInput=socket makes the socket the standard input, which is right only with Accept=yes";
+            let message = "StandardInput=socket passes the listening socket as stdin: right only with Accept=yes";
             found.at(entry, message).suggest("Service", "StandardInput", "null");
         }
     }
