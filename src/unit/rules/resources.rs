@@ -218,7 +218,7 @@ rules! {
     /// The value is a percentage of one processor: 50% is half of one, 200% is two. It must be above zero and end in
     /// `%` (or ‰, ‱).
     ///
-    /// In production: systemd ignores 0% and a value without the sign. Below 10%, garbage collection takes seconds and
+    /// In production: systemd ignores 0% and a value without a sign. Below 10%, garbage collection takes seconds and
     /// health checks fail. A quota above what the host has limits nothing.
     ///
     /// ```ini

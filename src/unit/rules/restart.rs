@@ -157,8 +157,8 @@ rules! {
     ///
     /// After every crash the service is down for this long.
     ///
-    /// In production: measured with `RestartSec=5s` and a reload that killed the program: 5.3 s without an answer. A
-    /// health watch shorter than this pause cannot detect a crash loop.
+    /// In production: with `RestartSec=5s`, a reload that killed the program meant 5.3 s without an answer (measured).
+    /// A health watch shorter than this pause cannot detect a crash loop.
     ///
     /// ```ini
     /// [Service]
@@ -242,9 +242,9 @@ rules! {
     ///
     /// When a service behind a `.socket` reaches its start limit, the socket fails too, and systemd closes the port.
     ///
-    /// In production: measured with a release that crashed at startup and was rolled back after 8 s: 2,878 of 4,800
-    /// requests failed, and systemd refused a restart after the rollback. With `StartLimitIntervalSec=0`,
-    /// `Restart=always` and a short `RestartSec=`, none failed; they waited in the queue.
+    /// In production: a release that crashed at startup was rolled back after 8 s. 2,878 of 4,800 requests failed, and
+    /// systemd refused a restart after the rollback (measured). With `StartLimitIntervalSec=0`, `Restart=always` and a
+    /// short `RestartSec=`, none failed; they waited in the queue.
     ///
     /// ```ini
     /// [Unit]
@@ -291,8 +291,8 @@ rules! {
     /// Manual restarts count as starts. With a small burst over a long interval, systemd refuses the second deploy, or
     /// the rollback.
     ///
-    /// In production: measured with 10 deploys in 10 s and the default limit: `start-limit-hit`. By then systemd had
-    /// stopped the old process, and the service was down. shipit resets the counter before each start; `systemctl
+    /// In production: 10 deploys in 10 s with the default limit ended in `start-limit-hit` (measured). By then systemd
+    /// had stopped the old process, and the service was down. shipit resets the counter before each start; `systemctl
     /// restart` does not.
     ///
     /// ```ini

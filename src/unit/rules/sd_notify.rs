@@ -37,8 +37,8 @@ rules! {
     /// systemd waits for the program to report its readiness with sd_notify. Without the report, the service never
     /// becomes ready.
     ///
-    /// In production: measured with puma without its sd_notify gem: the unit stays `activating` and is killed every 90
-    /// s, although it serves normally in between.
+    /// In production: puma without its sd_notify gem stays `activating` and is killed every 90 s, although it serves
+    /// normally in between (measured).
     ///
     /// ```ini
     /// [Service]
@@ -61,8 +61,8 @@ rules! {
             Life::Unready(..) if child_reports(view) => {}
             Life::Unready(_, since) => {
                 let state = match since {
-                    Since::Waits => "the main process is running, and no READY=1 has arrived",
-                    Since::TimedOut => "the start timed out with the main process running: no READY=1 had arrived",
+                    Since::Waits => "has arrived while the main process is running",
+                    Since::TimedOut => "had arrived when the start timed out, with the main process running",
                 };
                 let why = match view.reports() {
                     Some(true) => {
@@ -72,7 +72,7 @@ rules! {
                     Some(false) => "its file does not mention NOTIFY_SOCKET; use Type=exec",
                     None => "it does not report, or a child process does and NotifyAccess= excludes it; use Type=exec",
                 };
-                let finding = found.at(entry, format!("Type={kind}, and {state}: {why}"));
+                let finding = found.at(entry, format!("Type={kind}, but no READY=1 {state}: {why}"));
                 if view.reports() != Some(true) {
                     finding.suggest("Service", "Type", "exec");
                 }
@@ -165,8 +165,8 @@ rules! {
     ///
     /// systemd 253 introduced it. Older versions log a warning, ignore the line and use `Type=simple`.
     ///
-    /// In production: measured on 252: the start command exits with status 0 whatever the program does, and systemd
-    /// waits neither for readiness nor for a reload.
+    /// In production: on 252 the start command exits with status 0 whatever the program does, and systemd waits neither
+    /// for readiness nor for a reload (measured).
     ///
     /// ```ini
     /// [Service]

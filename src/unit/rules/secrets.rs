@@ -156,7 +156,7 @@ rules! {
             let optional = entry.value.starts_with('-');
             let cause = Cause::EnvironmentFileMissing(path.to_owned());
             if !optional && (path.starts_with("/etc/default/") || path.starts_with("/etc/sysconfig/")) {
-                let message = "is optional by convention, but without `-` the service does not start without it";
+                let message = "is optional by convention, but without `-` before it a missing file prevents the start";
                 found
                     .at(entry, format!("{path} {message}"))
                     .suggest("Service", "EnvironmentFile", format!("-{path}"))
@@ -177,10 +177,10 @@ rules! {
     /// An environment file that a less trusted user can replace
     ///
     /// PID 1 reads the file as root. A user who can replace it can put a symlink in its place, and root then reads any
-    /// file: lines of the form KEY=VALUE end up in the environment of a process that this user controls. `shared/` of
-    /// an app is such a place.
+    /// file: lines of the form KEY=VALUE end up in the environment of a process that this user controls. An app's
+    /// `shared/` is such a place.
     ///
-    /// In production: measured: a symlink of the deploy user exposed a file that only root could read.
+    /// In production: a symlink of the deploy user exposed a file that only root could read (measured).
     ///
     /// ```ini
     /// # root owns /etc/acme and /etc/acme/env, mode 0600
@@ -203,7 +203,7 @@ rules! {
                 }
                 let file = view.file(path);
                 let risk = match file.map(foreign) {
-                    Some(Some(who)) => format!("{who}: a symlink there makes root read any file"),
+                    Some(Some(who)) => format!("{who}; a symlink there makes root read any file"),
                     None if path.starts_with('/') && !of_the_system(path) && view.is_app() => {
                         "the deploy user can replace it with a symlink to any file; keep it under /etc".to_owned()
                     }
@@ -222,7 +222,7 @@ rules! {
 
     /// An environment file that every user can read
     ///
-    /// The file exists to hold secrets, and root reads it: no other user needs access.
+    /// The file holds secrets, and root reads it: no other user needs access.
     ///
     /// In production: every account on the host can read the database password.
     ///

@@ -33,7 +33,8 @@ rules! {
     ///
     /// systemd starts an instance of the template for each connection, and passes that connection to it.
     ///
-    /// In production: a web server starts once for each request; at a hundred requests a second the host only forks.
+    /// In production: a web server starts once for each request; at a hundred requests per second the host does little
+    /// but fork.
     ///
     /// ```ini
     /// [Socket]
@@ -53,7 +54,7 @@ rules! {
         let finding = if missing {
             found.at(entry, format!("Accept=yes needs {template}, which does not exist")).severity(Severity::Error)
         } else {
-            let message = "Accept=yes starts a process for every connection; servers that take LISTEN_FDS need `no`";
+            let message = "Accept=yes starts a process for each connection; servers that take LISTEN_FDS need Accept=no";
             found.at(entry, message)
         };
         finding.suggest("Socket", "Accept", "no");
@@ -64,11 +65,11 @@ rules! {
 
     /// A queue that is too short for a restart
     ///
-    /// While the service restarts, connections wait in the socket's queue: the new connections per second times the
-    /// seconds of drain and startup. The kernel drops those that do not fit, and clients retry after 1, 3 and 7 s.
+    /// While the service restarts, connections wait in the socket's queue. It must hold the new connections per second
+    /// times the seconds of drain and startup. The kernel drops the rest, and clients retry after 1, 3 and 7 s.
     ///
-    /// In production: measured with a startup of 5 s, 300 requests/s and `Backlog=128`: 1,506 of 9,000 requests timed
-    /// out. With 4096, none did.
+    /// In production: with a startup of 5 s, 300 requests/s and `Backlog=128`, 1,506 of 9,000 requests timed out
+    /// (measured). With 4096, none did.
     ///
     /// ```ini
     /// [Socket]
@@ -102,8 +103,8 @@ rules! {
     /// node calls listen() again on the descriptor that it gets, with its own default, and the kernel uses the latest
     /// value.
     ///
-    /// In production: measured: `ss -ltn` shows 511, whatever `Backlog=` is. At 300 requests/s that covers a restart of
-    /// 1.7 s.
+    /// In production: `ss -ltn` shows 511, whatever `Backlog=` is (measured). At 300 requests/s that covers a restart
+    /// of 1.7 s.
     ///
     /// ```ini
     /// # server.js: server.listen({ fd: 3, backlog: 4096 })
@@ -161,7 +162,7 @@ rules! {
 
     /// StandardInput=socket
     ///
-    /// With this inetd style the listening socket itself becomes the standard input. Servers expect it as descriptor 3.
+    /// In this inetd style, the listening socket itself becomes standard input. Servers expect it as descriptor 3.
     ///
     /// In production: the program reads its standard input and gets an error, or nothing.
     ///

@@ -62,8 +62,8 @@ rules! {
     /// When systemd reloads a changed address, it closes its copy of the old socket. The next start of the service gets
     /// no socket.
     ///
-    /// In production: measured: the socket unit stayed `active`, node bound its own default port, and the old port was
-    /// closed.
+    /// In production: the socket unit stayed `active`, node bound its own default port, and the old port was closed
+    /// (measured).
     ///
     /// ```ini
     /// # announce it, then: systemctl stop acme.service; systemctl daemon-reload; systemctl restart acme.socket

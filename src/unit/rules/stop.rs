@@ -34,7 +34,7 @@ rules! {
     ///
     /// After `TimeoutStopSec=`, systemd sends SIGKILL. The app must need less time than that to drain.
     ///
-    /// In production: measured: a server that needs longer to drain loses its open requests at every deploy.
+    /// In production: a server that needs longer to drain loses its open requests at every deploy (measured).
     ///
     /// ```ini
     /// [Service]
@@ -69,7 +69,7 @@ rules! {
     ///
     /// systemd waits this long for a stop that hangs.
     ///
-    /// In production: measured: a release that ignored SIGTERM during startup delayed the rollback by 90 s.
+    /// In production: a release that ignored SIGTERM during startup delayed the rollback by 90 s (measured).
     ///
     /// ```ini
     /// [Service]
@@ -111,7 +111,7 @@ rules! {
     /// systemd signals and kills only the main process. That is right for ssh, whose sessions should survive a restart,
     /// and wrong for a server with workers.
     ///
-    /// In production: workers of the old release keep running and answering alongside the new one, with no time limit.
+    /// In production: workers of the old release keep answering alongside the new one, indefinitely.
     ///
     /// ```ini
     /// [Service]

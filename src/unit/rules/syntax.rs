@@ -60,8 +60,8 @@ rules! {
     /// systemd ignores the line and logs a warning. Most often the key is misspelled, belongs to another section, or
     /// needs a newer systemd.
     ///
-    /// In production: `ExecStart=` runs without the limit, the user or the sandbox of that line, and nothing looks
-    /// wrong. `systemd-analyze verify` warns, but exits with status 0.
+    /// In production: `ExecStart=` runs without the limit, the user or the sandbox that the line sets, and nothing
+    /// looks wrong. `systemd-analyze verify` warns, but exits with status 0.
     ///
     /// ```ini
     /// [Unit]
@@ -152,9 +152,8 @@ rules! {
 
     /// A key with an old name, or an old value
     ///
-    /// The setting was renamed. Old names still work today with a warning, but some only with cgroup v1. The value
-    /// `syslog` for the output dates from before the journal, and a `PIDFile=` below /var/run now belongs in /run; both
-    /// still work.
+    /// The setting was renamed. Old names still work today with a warning, but some only with cgroup v1. The output
+    /// `syslog` predates the journal, and `PIDFile=` below /var/run now belongs in /run; both still work.
     ///
     /// In production: `MemoryLimit=` does nothing on a host with cgroup v2, which is every current one.
     ///

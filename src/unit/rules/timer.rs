@@ -60,7 +60,7 @@ rules! {
         }
     }
 
-    /// A time that every host uses
+    /// A timer that elapses in the same second everywhere
     ///
     /// `daily` means midnight, for every timer on every host.
     ///
@@ -80,7 +80,7 @@ rules! {
             && !view.unit.sets("Timer", "RandomizedDelaySec")
         {
             found
-                .at(entry, format!("OnCalendar={} starts all such timers in the same second", entry.value))
+                .at(entry, format!("OnCalendar={} elapses in the same second on every host", entry.value))
                 .set("Timer", "RandomizedDelaySec", "30min");
         }
     }
@@ -197,7 +197,7 @@ rules! {
     /// The timer starts the service at the scheduled time. With `Requires=`, `BindsTo=` or `Wants=`, the service also
     /// starts whenever the timer itself starts.
     ///
-    /// In production: measured: the backup runs at every boot and at every `systemctl start` of the timer. With
+    /// In production: the backup runs at every boot and at every `systemctl start` of the timer (measured). With
     /// `Requires=`, stopping a hung job also stops the timer.
     ///
     /// ```ini

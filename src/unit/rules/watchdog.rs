@@ -8,7 +8,7 @@ rules! {
     ///
     /// The program must send WATCHDOG=1 in time, or systemd kills it. Programs that do this use `Type=notify`.
     ///
-    /// In production: a healthy service is killed with SIGABRT every `WatchdogSec=`.
+    /// In production: a healthy service is killed with SIGABRT after every `WatchdogSec=`.
     ///
     /// ```ini
     /// [Service]
@@ -65,8 +65,8 @@ rules! {
     ///
     /// After SIGTERM a Java virtual machine exits with status 143 (128 + 15). systemd treats that as a failure.
     ///
-    /// In production: every stop and every deploy leaves the unit `failed` and triggers `OnFailure=`, until the alerts
-    /// are ignored.
+    /// In production: every stop and every deploy leaves the unit `failed` and triggers `OnFailure=`, and you learn to
+    /// ignore the alerts.
     ///
     /// ```ini
     /// [Service]
