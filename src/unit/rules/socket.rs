@@ -54,7 +54,7 @@ rules! {
         let finding = if missing {
             found.at(entry, format!("Accept=yes needs {template}, which does not exist")).severity(Severity::Error)
         } else {
-            let message = "Accept=yes starts a process for each connection; servers that take LISTEN_FDS need Accept=no";
+            let message = "Accept=yes starts one process per connection; servers that take LISTEN_FDS need Accept=no";
             found.at(entry, message)
         };
         finding.suggest("Socket", "Accept", "no");
