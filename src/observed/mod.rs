@@ -280,7 +280,7 @@ fn current(rest: &str, before: &Current) -> Current {
             Current::Release(id) => Current::Gone(id.clone()),
             other => other.clone(),
         },
-        ("link", "unreadable") => Current::Odd("a link that cannot be read".into()),
+        ("link", "unreadable") => Current::Odd("a symlink that cannot be read".into()),
         ("link", to) => match to.trim_end_matches('/').strip_prefix("releases/") {
             // It becomes a word of the request: a space in it would be another word.
             Some(id)

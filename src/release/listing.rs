@@ -49,7 +49,7 @@ impl fmt::Display for Mismatch {
             }
             Self::Twice(path) => write!(f, "{} is listed twice", name(path)),
             Self::Unhashed(path) => write!(f, "{} could not be read", name(path)),
-            Self::Unlisted(path) => write!(f, "{} came while the listing was made", name(path)),
+            Self::Unlisted(path) => write!(f, "{} appeared while the listing was made", name(path)),
         }
     }
 }
@@ -299,11 +299,11 @@ mod tests {
         assert_eq!(says("f 644 0 a\0".into()), "a could not be read");
         assert_eq!(
             says(format!("f 644 0 b\0{hash}  ./a\0{hash}  ./b\0")),
-            "a came while the listing was made"
+            "a appeared while the listing was made"
         );
         assert_eq!(
             says(format!("f 644 0 a\0{hash}  ./a\0{hash}  ./b\0")),
-            "b came while the listing was made"
+            "b appeared while the listing was made"
         );
         assert_eq!(
             says("d 755 ../a\0".into()),

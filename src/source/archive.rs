@@ -62,7 +62,7 @@ pub(super) fn unpack(
             format!("{name} cannot be unpacked in {}", source_name(place)),
         )
         .why(error.to_string())
-        .next(Next::shell("export TMPDIR=/var/tmp").remark("or any directory of yours with room"))
+        .next(Next::shell("export TMPDIR=/var/tmp").remark("or any directory with enough space"))
     };
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or(0);
@@ -83,11 +83,13 @@ pub(super) fn unpack(
         return Err(stopped(&name));
     }
     if !unchanged(&file, &stamp).map_err(unread)? {
-        return Err(
-            Failure::new(Exit::Untouched, format!("{name} changed while it was read")).next(
-                Next::advice("let whatever writes it finish, then deploy again"),
-            ),
-        );
+        return Err(Failure::new(
+            Exit::Untouched,
+            format!("{name} changed while shipit read it"),
+        )
+        .next(Next::advice(
+            "wait until it is completely written, then deploy again",
+        )));
     }
     match ended {
         Ok(()) => problems.check(source)?,
@@ -97,7 +99,7 @@ pub(super) fn unpack(
         Err(Stop::Bomb(why)) => {
             return Err(Failure::new(
                 Exit::Untouched,
-                format!("{name} unpacks to more than shipit takes"),
+                format!("{name} unpacks to more than the limit"),
             )
             .why(why));
         }
@@ -111,18 +113,18 @@ fn damaged(name: &str, unreadable: Unreadable) -> Failure {
     let (what, why) = match unreadable {
         Unreadable::Cut(Some(member)) => (
             "is cut off",
-            format!("it ends within {}", text::shown(&member)),
+            format!("it ends inside {}", text::shown(&member)),
         ),
         Unreadable::Cut(None) => (
             "is cut off",
-            "it ends before the mark that every archive ends with".to_owned(),
+            "the end-of-archive marker is missing".to_owned(),
         ),
-        Unreadable::Damaged(why) => ("is no archive that can be unpacked", why),
+        Unreadable::Damaged(why) => ("is not a valid archive", why),
         Unreadable::Failed(error) => match error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<TooMuch>())
         {
-            Some(TooMuch(why)) => ("unpacks to more than shipit takes", why.clone()),
+            Some(TooMuch(why)) => ("unpacks to more than the limit", why.clone()),
             None => ("cannot be read", error.to_string()),
         },
     };
@@ -213,7 +215,7 @@ impl<R: Read> Read for Metered<'_, R> {
             .map_or(u64::MAX, |count| count.load(Ordering::Relaxed));
         if self.out > self.limits.ratio_from && self.out / self.limits.ratio > of {
             return too_much(format!(
-                "it grows more than {} times: it looks like a bomb",
+                "it expands more than {} times: it looks like a decompression bomb",
                 self.limits.ratio
             ));
         }
@@ -285,7 +287,7 @@ mod tests {
             assert!(
                 failure
                     .what
-                    .ends_with("app.tar unpacks to more than shipit takes"),
+                    .ends_with("app.tar unpacks to more than the limit"),
                 "{failure}"
             );
             failure.why

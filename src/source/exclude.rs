@@ -77,9 +77,7 @@ impl Exclude {
                 return Err(bad("it is empty"));
             }
             if glob.split('/').any(|part| matches!(part, "" | "." | "..")) {
-                return Err(bad(
-                    "it has an empty, `.` or `..` component, which no path here has",
-                ));
+                return Err(bad("a path never has an empty, `.` or `..` component"));
             }
             let compiled = GlobBuilder::new(glob)
                 .literal_separator(true)
@@ -191,9 +189,9 @@ mod tests {
             ("", "it is empty"),
             ("/", "it is empty"),
             ("!keep", "`!` does not bring anything back"),
-            ("../x", "no path here has"),
-            ("a//b", "no path here has"),
-            ("a/./b", "no path here has"),
+            ("../x", "a path never has"),
+            ("a//b", "a path never has"),
+            ("a/./b", "a path never has"),
             ("[a", "unclosed character class"),
             ("a\\", "dangling"),
         ] {

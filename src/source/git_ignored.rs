@@ -33,7 +33,7 @@ pub fn told(source: &Path, manifest: &Manifest) -> Option<String> {
         more => format!(" and {more} more"),
     };
     Some(format!(
-        "git ignores these, and they are shipped: {}{more}; `exclude:` keeps them at home",
+        "these files are shipped although git ignores them: {}{more}; to leave them out, list them under `exclude:`",
         named.join(", ")
     ))
 }
@@ -130,7 +130,7 @@ mod tests {
         assert!(git.unwrap().success());
         assert_eq!(
             told(".", &[]).unwrap(),
-            "git ignores these, and they are shipped: a.log, deep/x.js, made/ (2 files); `exclude:` keeps them at home"
+            "these files are shipped although git ignores them: a.log, deep/x.js, made/ (2 files); to leave them out, list them under `exclude:`"
         );
         let but = [
             "*.log".to_owned(),

@@ -78,10 +78,10 @@ impl fmt::Display for Refusal {
             }
             Self::Unreadable(error) => match error.kind() {
                 io::ErrorKind::PermissionDenied => write!(f, "cannot be read: permission denied"),
-                io::ErrorKind::NotFound => write!(f, "vanished while it was read"),
+                io::ErrorKind::NotFound => write!(f, "was removed while shipit read it"),
                 _ => write!(f, "cannot be read: {error}"),
             },
-            Self::Changed => write!(f, "changed while it was read"),
+            Self::Changed => write!(f, "changed while shipit read it"),
             Self::TooLong(bytes) => {
                 write!(
                     f,
@@ -89,7 +89,7 @@ impl fmt::Display for Refusal {
                     LONGEST_PATH
                 )
             }
-            Self::Reserved => write!(f, "is a name that shipit keeps for itself"),
+            Self::Reserved => write!(f, "is a reserved name"),
             Self::Absolute => write!(f, "is an absolute path"),
             Self::Climbs => write!(f, "is a path with `..` in it"),
             Self::Nul => write!(f, "is a path with a NUL in it"),
@@ -103,11 +103,11 @@ impl fmt::Display for Refusal {
             Self::HardLink(target) => {
                 write!(
                     f,
-                    "is a hard link to {}, which is no file before it in the archive",
+                    "is a hard link to {}, which is not a file earlier in the archive",
                     text::shown(target)
                 )
             }
-            Self::BadTarget => write!(f, "is a symlink whose target no file system takes"),
+            Self::BadTarget => write!(f, "is a symlink with an invalid target"),
             Self::Sparse => write!(
                 f,
                 "is stored as a sparse file: make the archive without `--sparse`"
@@ -119,7 +119,7 @@ impl fmt::Display for Refusal {
                     text::shown(&[*kind])
                 )
             }
-            Self::Ambiguous(what) => write!(f, "has {what}: programs would differ on what it is"),
+            Self::Ambiguous(what) => write!(f, "has {what}, which programs interpret differently"),
         }
     }
 }
@@ -172,7 +172,7 @@ impl Problems {
             failure = failure.why(format!("and {} more", self.0.len() - NAMED));
         }
         Err(failure.next(Next::advice(
-            "remove or replace them, or name them under `exclude:` in deploy.yml",
+            "remove or replace them, or list them under `exclude:` in deploy.yml",
         )))
     }
 }

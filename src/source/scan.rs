@@ -55,8 +55,7 @@ const THREADS: usize = 2;
 /// One as well when an interrupt comes, at once.
 pub fn scan(source: &Source<'_>, interrupts: &Interrupts) -> Result<Scanned, Failure> {
     let exclude = Exclude::new(source.exclude).map_err(|bad| {
-        Failure::new(Exit::Usage, "`exclude:` has a pattern that cannot be used")
-            .why(bad.to_string())
+        Failure::new(Exit::Usage, "`exclude:` contains an invalid pattern").why(bad.to_string())
     })?;
     let name = source_name(source.path);
     let began = chrono::Utc::now().timestamp();
@@ -117,7 +116,7 @@ fn read(
     if !found.iter().any(|found| found.node == Node::File) {
         return Err(Failure::new(
             Exit::Untouched,
-            format!("{} holds no file to ship", source_name(source)),
+            format!("{} contains no files to ship", source_name(source)),
         ));
     }
     let capable: Vec<&[u8]> = found

@@ -93,7 +93,7 @@ impl<R: Read> Members<R> {
             };
             let size = header
                 .entry_size()
-                .map_err(|_| damaged("a size that is no number"))?;
+                .map_err(|_| damaged("an invalid size"))?;
             match header.entry_type().as_byte() {
                 b'L' => extended.gnu_name = Some(self.gnu_name(size)?),
                 b'K' => extended.gnu_target = Some(self.gnu_name(size)?),
@@ -180,12 +180,11 @@ impl<R: Read> Members<R> {
         };
         // Some programs write a size there and no content after it, others both.
         if real > 0 && matches!(kind, Ok(Kind::Dir | Kind::Link(_) | Kind::HardLink(_))) {
-            refusal = refusal.or(Some(Refusal::Ambiguous("a size although it is no file")));
+            refusal = refusal.or(Some(Refusal::Ambiguous(
+                "a size, although it is not a file",
+            )));
         }
-        let mode = header
-            .mode()
-            .map_err(|_| damaged("a mode that is no number"))?
-            & 0o7777;
+        let mode = header.mode().map_err(|_| damaged("an invalid mode"))? & 0o7777;
         if header.entry_type().as_byte() == b'S' {
             self.skip_sparse_map(header)?;
         }
@@ -246,7 +245,7 @@ impl<R: Read> Members<R> {
         let expected = sum(&bytes[..148]) + 8 * u32::from(b' ') + sum(&bytes[156..]);
         if header.cksum().ok() != Some(expected) {
             return Err(damaged(
-                "a header whose checksum is wrong: it is no tar archive, or not whole",
+                "a header with a wrong checksum: it is not a tar archive, or it is damaged",
             ));
         }
         Ok(Some(header))
@@ -260,7 +259,7 @@ impl<R: Read> Members<R> {
             match read(&mut self.stream, &mut buffer)? {
                 0 => return Ok(()),
                 n if buffer[..n].iter().all(|&byte| byte == 0) => {}
-                _ => return Err(damaged("more after its end: two archives in one?")),
+                _ => return Err(damaged("data after its end: two archives in one file?")),
             }
         }
     }
@@ -294,7 +293,7 @@ impl<R: Read> Members<R> {
 /// Reads PAX records: `LENGTH KEY=VALUE\n`, the length that of the whole record. The last of a key counts, an
 /// empty value takes it back.
 fn pax(mut records: &[u8], extended: &mut Extended) -> Result<(), Unreadable> {
-    let bad = || damaged("a PAX header that is not well formed");
+    let bad = || damaged("a malformed PAX header");
     while !records.is_empty() {
         let space = records
             .iter()

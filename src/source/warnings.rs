@@ -49,11 +49,11 @@ pub(super) fn warnings(found: &[Found], capable: &[&[u8]], special: &[Vec<u8>]) 
     [
         ("setuid, setgid and sticky bits are not shipped", set_id),
         (
-            "writable by everyone here, by its owner alone on the host",
+            "world-writable here, writable only by the owner on the host",
             open,
         ),
         (
-            "readable by its owner alone here, by every user of the host there",
+            "readable only by the owner here, readable by every user on the host",
             private,
         ),
         ("Linux capabilities are not shipped", capable.to_vec()),
@@ -66,13 +66,10 @@ pub(super) fn warnings(found: &[Found], capable: &[&[u8]], special: &[Vec<u8>]) 
             alike(found, &|text| text.to_lowercase()),
         ),
         (
-            "names that look alike, and differ in how their accents are written (Unicode)",
+            "names that look the same but differ in Unicode normalization",
             alike(found, &|text| nfc.normalize(text).into_owned()),
         ),
-        (
-            "full of holes here, as long as their size on the host",
-            sparse,
-        ),
+        ("sparse here, stored at full size on the host", sparse),
     ]
     .into_iter()
     .filter(|(_, paths)| !paths.is_empty())

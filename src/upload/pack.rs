@@ -140,16 +140,16 @@ impl Pack {
     pub fn failure(&self) -> Option<Failure> {
         let failure = match self.ended.as_ref()?.as_ref().err()? {
             Broken::Changed(changed) => Failure::new(Exit::Untouched, changed.to_string())
-                .why("what it was is no longer there, and half of each is no release")
+                .why("a release must not mix old and new content")
                 .next(Next::advice(
-                    "let whatever writes to the source finish, then deploy again",
+                    "wait until nothing writes to the source, then deploy again",
                 )),
             Broken::Read(path, _, words) => Failure::new(
                 Exit::Untouched,
                 format!("{} cannot be read", text::shown(path)),
             )
             .why(words),
-            Broken::Gone => Failure::new(Exit::Untouched, "packing stopped without saying why"),
+            Broken::Gone => Failure::new(Exit::Untouched, "packing stopped unexpectedly"),
         };
         Some(failure)
     }

@@ -151,7 +151,7 @@ fn a_source_that_fails_abandons_the_command_and_not_the_connection() {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             self.0 += 1;
             if self.0 > 3 {
-                Err(io::Error::other("file changed while it was read"))
+                Err(io::Error::other("file changed while shipit read it"))
             } else {
                 Ok(buffer.len())
             }
@@ -162,7 +162,7 @@ fn a_source_that_fails_abandons_the_command_and_not_the_connection() {
     let (ended, _) = run(&mut ssh, "cat >/dev/null", Some(&mut Broken(0)));
     assert_eq!(
         ended,
-        Err(Lost::Source("file changed while it was read".into()))
+        Err(Lost::Source("file changed while shipit read it".into()))
     );
     assert_eq!(says(&mut ssh, "echo alive"), "alive\n");
 }

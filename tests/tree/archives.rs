@@ -164,8 +164,8 @@ fn what_an_archive_says_of_modes_is_told_as_for_a_directory() {
         scan_path(&path, &[]).unwrap().warnings,
         [
             "setuid, setgid and sticky bits are not shipped: open, suid",
-            "writable by everyone here, by its owner alone on the host: open",
-            "readable by its owner alone here, by every user of the host there: mine, none",
+            "world-writable here, writable only by the owner on the host: open",
+            "readable only by the owner here, readable by every user on the host: mine, none",
         ]
     );
 }
@@ -238,12 +238,12 @@ fn an_archive_that_is_cut_off_anywhere_is_refused() {
     assert!(
         refused(&whole[..mark - 100])
             .unwrap()
-            .contains("it ends within ")
+            .contains("it ends inside ")
     );
     assert!(
         refused(&whole[..mark])
             .unwrap()
-            .contains("it ends before the mark that every archive ends with")
+            .contains("the end-of-archive marker is missing")
     );
     let packed = gzip(&whole);
     assert_eq!(refused(&packed), None, "what it is decides, not its name");
@@ -254,7 +254,7 @@ fn an_archive_that_is_cut_off_anywhere_is_refused() {
     assert!(
         refused(&twice)
             .unwrap()
-            .contains("it has more after its end: two archives in one?")
+            .contains("it has data after its end: two archives in one file?")
     );
     assert!(
         refused(b"\x28\xb5\x2f\xfd not a tar at all")
@@ -264,7 +264,7 @@ fn an_archive_that_is_cut_off_anywhere_is_refused() {
     assert!(
         refused(&[b'x'; 2048])
             .unwrap()
-            .contains("it has a header whose checksum is wrong")
+            .contains("it has a header with a wrong checksum")
     );
 }
 
@@ -318,7 +318,7 @@ fn other_kinds_of_files_are_no_source() {
         .member(EntryType::Directory, "d", "", b"")
         .failure();
     assert!(
-        nothing.what.ends_with("app.tar holds no file to ship"),
+        nothing.what.ends_with("app.tar contains no files to ship"),
         "{nothing}"
     );
 }

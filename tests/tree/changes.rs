@@ -236,7 +236,7 @@ fn case_43_a_file_that_is_always_being_written_is_named() {
         false
     });
     let failure = scanned.unwrap_err();
-    assert_eq!(failure.why, ["database changed while it was read"]);
+    assert_eq!(failure.why, ["database changed while shipit read it"]);
 }
 
 #[test]

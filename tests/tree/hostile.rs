@@ -30,7 +30,7 @@ fn paths_that_lead_out_of_an_archive_are_refused_by_name() {
     assert_eq!(Raw::new().file(".//etc/x").refused().len(), 1);
     assert_eq!(
         Raw::new().file("a//b").refused(),
-        ["a//b has a name with an empty or `.` component: programs would differ on what it is"]
+        ["a//b has a name with an empty or `.` component, which programs interpret differently"]
     );
     let through = Raw::new()
         .member(Symlink, "d", "/etc", b"")
@@ -71,7 +71,7 @@ fn paths_that_lead_out_of_an_archive_are_refused_by_name() {
     assert!(long.refused()[0].ends_with("is a path of 4095 bytes: at most 4093 can be shipped"));
     assert_eq!(
         Raw::new().file(".shipit/x").refused(),
-        [".shipit is a name that shipit keeps for itself"]
+        [".shipit is a reserved name"]
     );
 }
 
@@ -106,7 +106,7 @@ fn members_that_two_programs_could_read_in_two_ways_are_refused() {
             .member(Regular, "a", "", b"content");
         assert_eq!(
             sizes.refused(),
-            ["a has two different sizes: programs would differ on what it is"]
+            ["a has two different sizes, which programs interpret differently"]
         );
     }
     let names = Raw::new()
@@ -114,12 +114,12 @@ fn members_that_two_programs_could_read_in_two_ways_are_refused() {
         .pax(XHeader, &[("path", "two")]);
     assert_eq!(
         names.file("a").refused(),
-        ["two has two different long names: programs would differ on what it is"]
+        ["two has two different long names, which programs interpret differently"]
     );
     let sized = Raw::new().file("a").member(Link, "b", "a", b"content");
     assert_eq!(
         sized.refused(),
-        ["b has a size although it is no file: programs would differ on what it is"]
+        ["b has a size, although it is not a file, which programs interpret differently"]
     );
     let global = Raw::new()
         .pax(XGlobalHeader, &[("comment", "0123abc")])
@@ -161,7 +161,7 @@ fn hard_links_to_what_is_not_in_the_archive_are_refused() {
         assert_eq!(
             why,
             [format!(
-                "b is a hard link to {target}, which is no file before it in the archive"
+                "b is a hard link to {target}, which is not a file earlier in the archive"
             )]
         );
     }
@@ -182,7 +182,7 @@ fn devices_and_other_odd_members_are_refused_by_name() {
             "block is a block device: only files, directories and symlinks are shipped",
             "char is a character device: only files, directories and symlinks are shipped",
             "fifo is a FIFO: only files, directories and symlinks are shipped",
-            "to-nothing is a symlink whose target no file system takes",
+            "to-nothing is a symlink with an invalid target",
             "volume is a member of the unknown type `M`",
         ]
     );
@@ -207,11 +207,11 @@ fn an_archive_that_is_mostly_air_is_refused_before_it_fills_the_disk() {
     assert!(
         failure
             .what
-            .ends_with("bomb.tar.gz unpacks to more than shipit takes"),
+            .ends_with("bomb.tar.gz unpacks to more than the limit"),
         "{failure}"
     );
     assert_eq!(
         failure.why,
-        ["it grows more than 500 times: it looks like a bomb"]
+        ["it expands more than 500 times: it looks like a decompression bomb"]
     );
 }

@@ -70,7 +70,7 @@ fn fifos_sockets_and_devices_are_refused_by_name_and_never_opened() {
     );
     assert_eq!(
         failure.next[0].to_string(),
-        "remove or replace them, or name them under `exclude:` in deploy.yml"
+        "remove or replace them, or list them under `exclude:` in deploy.yml"
     );
 }
 
@@ -124,9 +124,9 @@ fn a_tree_without_a_file_is_refused() {
             .what
             .replace(&tree.path().display().to_string(), "SOURCE")
     };
-    assert_eq!(says(&tree), "SOURCE holds no file to ship");
+    assert_eq!(says(&tree), "SOURCE contains no files to ship");
     tree.dir("only/directories").link("and", "links");
-    assert_eq!(says(&tree), "SOURCE holds no file to ship");
+    assert_eq!(says(&tree), "SOURCE contains no files to ship");
     tree.file("one", "");
     arrives(&tree.scan().unwrap());
 }
@@ -154,10 +154,7 @@ fn the_name_that_shipit_keeps_is_refused_at_the_top_only() {
         .file("releases/x", "")
         .file("current", "");
     tree.file(".manifest", "");
-    assert_eq!(
-        tree.refused(),
-        [".shipit is a name that shipit keeps for itself"]
-    );
+    assert_eq!(tree.refused(), [".shipit is a reserved name"]);
     fs::remove_dir_all(tree.at(".shipit")).unwrap();
     arrives(&tree.scan().unwrap());
 }
@@ -236,8 +233,8 @@ fn what_is_dropped_or_looks_private_is_told_once_each() {
         scanned.warnings,
         [
             "setuid, setgid and sticky bits are not shipped: sgid, sticky, suid",
-            "writable by everyone here, by its owner alone on the host: open, sticky",
-            "readable by its owner alone here, by every user of the host there: mine",
+            "world-writable here, writable only by the owner on the host: open, sticky",
+            "readable only by the owner here, readable by every user on the host: mine",
             "looks like a secret, and every release keeps a copy: .env, c/.env.local, c/ca.pem, c/id_rsa, c/tls.key",
             "names that differ only in case: Read\\x1bme, read\\x1bME, É, é",
         ]
@@ -258,8 +255,8 @@ fn case_33_and_42_holes_and_twins_are_told() {
     assert_eq!(
         scanned.warnings,
         [
-            "names that look alike, and differ in how their accents are written (Unicode): cafe\u{301}, caf\u{e9}",
-            "full of holes here, as long as their size on the host: hollow",
+            "names that look the same but differ in Unicode normalization: cafe\u{301}, caf\u{e9}",
+            "sparse here, stored at full size on the host: hollow",
         ]
     );
     arrives(&scanned);
