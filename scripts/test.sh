@@ -41,11 +41,11 @@ clippy() { cargo clippy --locked --all-targets -- -D warnings; }
 # The conductor travels as one script, so its parts are checked as one.
 scripts() {
   local script
-  for script in src/remote/{stage,switch,look,operate,root}/*.sh; do
+  for script in src/remote/{lib,stage,switch,look,operate,root}/*.sh; do
     shellcheck -s dash -S warning -e SC2317 "$script"
     dash -n "$script"
   done
-  cat src/remote/conductor/[0-9]*.sh >"$scratch/conductor.sh"
+  cat src/remote/lib/{arguments,process_release,unit_journal}.sh src/remote/conductor/[0-9]*.sh >"$scratch/conductor.sh"
   shellcheck -s dash -S warning -e SC2317 "$scratch/conductor.sh"
   dash -n "$scratch/conductor.sh"
   shellcheck -x -S warning scripts/*.sh .ci/run

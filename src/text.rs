@@ -1,5 +1,4 @@
-//! Text from elsewhere made safe to show, quantities as people read them, and the one form in which values travel
-//! between here and a host's scripts. Words only: no IO, no colour.
+//! Text from elsewhere made safe to show, and quantities as people read them. Words only: no IO, no color.
 
 use std::time::Duration;
 
@@ -99,50 +98,6 @@ pub fn bytes(n: u64) -> String {
         value /= 1000.0;
     }
     format!("{n} B")
-}
-
-/// A value for a line of the request: anything but `[A-Za-z0-9_./:@,+=~-]` becomes `\0ooo`, which the
-/// host's `printf %b` turns back. An empty value is `\0000`-free and written as `\c`, which prints nothing.
-#[must_use]
-pub fn encoded(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
-        return "\\c".into();
-    }
-    let mut out = String::new();
-    for &b in bytes {
-        if b.is_ascii_alphanumeric() || b"_./:@,+=~-".contains(&b) {
-            out.push(char::from(b));
-        } else {
-            out.push_str(&format!("\\0{b:03o}"));
-        }
-    }
-    out
-}
-
-/// The inverse of [`encoded`], for what the host says in the same form.
-#[must_use]
-pub fn decoded(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let octal = bytes
-            .get(at + 2..at + 5)
-            .and_then(|d| std::str::from_utf8(d).ok())
-            .and_then(|d| u8::from_str_radix(d, 8).ok());
-        if bytes[at..].starts_with(b"\\c") {
-            break;
-        } else if bytes[at..].starts_with(b"\\0")
-            && let Some(byte) = octal
-        {
-            out.push(byte);
-            at += 5;
-        } else {
-            out.push(bytes[at]);
-            at += 1;
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::host::ssh::{self, Reply};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
 use crate::plan::needs;
-use crate::remote::{self, ENV_HELPER, Script};
+use crate::remote::{self, ENV_HELPER, Script, exits};
 use crate::text;
 use crate::unit::environment::{self, LONGEST};
 
@@ -281,7 +281,7 @@ impl Place<'_> {
             .as_root("setup")
             .remark("again: it installs the helper");
         let failure = match code {
-            54 => Failure::new(
+            exits::NO_HELPER => Failure::new(
                 Exit::Untouched,
                 "the host has no helper for `shipit env` yet",
             )
@@ -290,8 +290,10 @@ impl Place<'_> {
                 self.seen.user
             ))
             .next(setup),
-            51 => Failure::new(Exit::Untouched, what).next(Next::shipit("env list")),
-            2 => Failure::new(
+            exits::ENV_CHANGED => {
+                Failure::new(Exit::Untouched, what).next(Next::shipit("env list"))
+            }
+            exits::NOT_UNDERSTOOD => Failure::new(
                 Exit::Untouched,
                 "the helper on the host is of another version",
             )

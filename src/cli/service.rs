@@ -14,8 +14,8 @@ use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::{Observed, Request};
 use crate::plan::needs;
-use crate::remote::Script;
-use crate::step::Turn;
+use crate::remote::{Script, exits};
+use crate::step::{self, Turn};
 use crate::{strategy, text};
 
 /// What is asked of systemd.
@@ -157,14 +157,16 @@ fn one(
     let (was, state, from) = (field("was "), field("state "), field("from "));
     match answer.code {
         0 => {}
-        30 => return Err(held(&Request::parse(&answer.out), "nothing changed")),
-        35 => {
-            return Err(unwell(35, &text, &answer.err, unit, &was, verb).next(
-                config
-                    .host
-                    .as_root("setup")
-                    .remark("the sudo rule gets the line"),
-            ));
+        exits::HELD => return Err(held(&Request::parse(&answer.out), "nothing changed")),
+        exits::SUDO_REFUSED => {
+            return Err(
+                unwell(exits::SUDO_REFUSED, &text, &answer.err, unit, &was, verb).next(
+                    config
+                        .host
+                        .as_root("setup")
+                        .remark("the sudo rule gets the line"),
+                ),
+            );
         }
         code => return Err(unwell(code, &text, &answer.err, unit, &was, verb)),
     }
@@ -208,11 +210,10 @@ fn script(config: &Config, seen: &Observed, service: &Service, verb: Verb) -> Sc
         needs::access(seen).to_owned(),
         verb.word().to_owned(),
         text::shown(stage::who().as_bytes()),
-        service.unit.as_str().to_owned(),
         socket.map_or("-", |socket| socket.as_str()).to_owned(),
     ];
-    args.extend(strategy::verdict(service, turn).arguments());
-    Script::drive(args)
+    args.extend(step::words(&strategy::verdict(service, turn).arguments()));
+    Script::service(args)
 }
 
 /// The journal of the lives that were seen goes to stderr, and the cause becomes the failure.
@@ -227,7 +228,7 @@ fn unwell(code: i32, text: &str, err: &[Vec<u8>], unit: &str, was: &str, verb: V
         }
     }
     let (exit, what) = match code {
-        34 => (
+        exits::SERVICE_UNHEALTHY => (
             Exit::Degraded,
             format!("{unit} is not well after the {}", verb.word()),
         ),
@@ -243,12 +244,12 @@ fn unwell(code: i32, text: &str, err: &[Vec<u8>], unit: &str, was: &str, verb: V
         failure.why = err.iter().map(|line| text::shown(line)).collect();
         failure = failure.why(format!("it left with {code}"));
     }
-    if code != 34 && !was.is_empty() {
+    if code != exits::SERVICE_UNHEALTHY && !was.is_empty() {
         failure = failure.host(format!("{unit} was {}", was.replace(' ', ", ")));
     }
     match code {
-        35 => failure,
-        34 => failure
+        exits::SUDO_REFUSED => failure,
+        exits::SERVICE_UNHEALTHY => failure
             .next(Next::shipit("logs --unit").arg(unit))
             .next(Next::shipit("status")),
         _ => failure.next(Next::shipit("status")),

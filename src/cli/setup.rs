@@ -13,7 +13,7 @@ use crate::interrupt::Interrupts;
 use crate::observed::{Observed, Root};
 use crate::plan::guard::{Guard, guard};
 use crate::plan::needs;
-use crate::remote::{self, Script};
+use crate::remote::{self, Script, exits};
 use crate::report::event::{Ended, Event, Outcome, Report};
 use crate::text;
 
@@ -338,19 +338,19 @@ impl<'a> Layout<'a> {
             .filter(|line| !line.trim_ascii().is_empty());
         failure.why = said.map(|line| text::shown(line)).collect();
         failure = match answer.code {
-            40 | 1 if seen.uid != Some(0) => failure
+            exits::NOT_ROOT | 1 if seen.uid != Some(0) => failure
                 .why("this login has neither root nor sudo; one of them is needed once, for three units and a sudo rule")
                 .why("an app whose units belong to `systemctl --user` cannot be deployed")
                 .next(config.host.as_root("setup")),
-            48 => {
+            exits::SWITCHING => {
                 let request = Observed::parse(&answer.out).request.unwrap_or_default();
                 failure = held(&request, "the app is still the former deploy user's");
                 failure.next = vec![Next::shipit("setup").remark("when it is over")];
                 failure
             }
-            42 => failure.next(config.host.as_root("setup").remark("when that is put right")),
-            41 => failure.why("visudo refused the rule; nothing of it was installed"),
-            43 => {
+            exits::OBSTRUCTED => failure.next(config.host.as_root("setup").remark("when that is put right")),
+            exits::SUDO_RULE_INVALID => failure.why("visudo refused the rule; nothing of it was installed"),
+            exits::NAME_TAKEN => {
                 failure.host = Some("nothing changed".into());
                 failure
                     .why("another environment, or another deploy.yml, has that name: its deploys would stop working")

@@ -19,7 +19,7 @@ use crate::plan::needs;
 use crate::remote::Script;
 use crate::report::event::Report;
 use crate::router::Routers;
-use crate::step::{Check, Command};
+use crate::step::{self, Check, Command};
 
 /// Seconds that one health request may take: a deploy gives it 2, a person wants to know whether it is slow or dead.
 const PATIENCE: &str = "5";
@@ -119,16 +119,9 @@ fn ask(
     };
     let check = &health.check;
     let release = seen.live().filter(|_| check.release).unwrap_or("-");
-    let [kind, target, status, contains, _] = Check::arguments(Some(check));
-    let script = Script::ask([
-        config.root.as_str(),
-        &kind,
-        &target,
-        &status,
-        &contains,
-        release,
-        PATIENCE,
-    ]);
+    let mut args = vec![config.root.to_string(), PATIENCE.into(), release.into()];
+    args.extend(step::words(&Check::arguments(Some(check))));
+    let script = Script::ask(args);
     let out = run(host, &[script], "asking for health")?;
     let said = String::from_utf8_lossy(&out);
     let mut words = said.trim_end().splitn(3, ' ');
@@ -184,7 +177,7 @@ fn explain(
                 let what = String::from_utf8_lossy(rest).into_owned();
                 live.into_iter().for_each(|all| all.push(what.clone()));
             }
-            (b"said", _) => said.entry(unit.clone()).or_default().push(rest),
+            (b"line", _) => said.entry(unit.clone()).or_default().push(rest),
             (b"event", Some(last)) => {
                 let text = String::from_utf8_lossy(rest);
                 let mut words = text.splitn(6, ' ');

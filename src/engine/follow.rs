@@ -9,6 +9,7 @@ use crate::host::{Host, Lost};
 use crate::interrupt::{Interrupts, Wish};
 use crate::remote::{self, Script, Told};
 use crate::report::event::{Event, Phase, Report, State};
+use crate::step::Kind;
 
 #[derive(Debug, Default)]
 pub struct Followed {
@@ -18,8 +19,8 @@ pub struct Followed {
     pub live_at: Option<Instant>,
     /// The journal of the lives that failed: systemd's JSON lines.
     pub journal: Vec<Vec<u8>>,
-    /// The step of the switch list that failed, by its name.
-    pub failed: Option<String>,
+    /// The step of the switch list that failed.
+    pub failed: Option<Kind>,
     pub heard: u64,
     /// Signs of life so far: every line, of whatever kind.
     signs: u64,
@@ -76,7 +77,7 @@ impl Followed {
                         ..
                     } = &event
                     {
-                        self.failed = name.split(' ').next().map(str::to_owned);
+                        self.failed = name.split(' ').next().and_then(Kind::of);
                     }
                     report.event(&event);
                 }

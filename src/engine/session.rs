@@ -11,9 +11,9 @@ use crate::observed::Observed;
 use crate::observed::installed::Seen as Installed;
 use crate::observed::status::Glance;
 use crate::plan::needs;
-use crate::remote::{self, Answer, Script, Told};
+use crate::remote::{self, Answer, Name, Script, Told};
 use crate::report::event::{Event, Phase, Report, State};
-use crate::step::Check;
+use crate::step::{self, Check};
 use crate::text;
 use crate::unit::merge::Unit;
 
@@ -66,10 +66,14 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
     for service in &config.services {
         let socket = service.socket.as_ref().map_or("-", |s| s.as_str());
         let check = service.health.as_ref().map(|health| &health.check);
-        args.extend([service.unit.as_str().to_owned(), socket.to_owned()]);
-        args.extend(Check::arguments(check));
+        let mut named = vec![
+            ("unit", service.unit.as_str().to_owned()),
+            ("socket", socket.to_owned()),
+        ];
+        named.extend(Check::arguments(check));
+        args.push(step::words(&named).join(" "));
     }
-    let scripts = [looking(config), Script::glance(args)];
+    let scripts = [looking(config), Script::status(args)];
     let answers = together(host, scripts)
         .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
     match answers.as_slice() {
@@ -162,9 +166,9 @@ pub fn watched(
                 step(report, phase, name(steps, i), state, Some(answer.took));
             }
             Told::Line { step, line, err } => {
-                let name = name(steps, step);
-                if name == "prepare" || err {
-                    let source = if name == "prepare" { "prepare" } else { "host" };
+                let prepare = steps.get(step).is_some_and(|s| s.name == Name::Prepare);
+                if prepare || err {
+                    let source = if prepare { "prepare" } else { "host" };
                     report.event(&Event::Log {
                         source,
                         line: line.to_vec(),
@@ -186,7 +190,7 @@ pub fn watched(
 }
 
 fn name(steps: &[Script], i: usize) -> &'static str {
-    steps.get(i).map_or("step", |s| s.name)
+    steps.get(i).map_or("step", |s| s.name.word())
 }
 
 fn step(

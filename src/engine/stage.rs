@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::{Meta, Observed};
 use crate::release::{Id, Manifest};
-use crate::remote::{Answer, Script};
+use crate::remote::{Answer, Name, Script, exits};
 use crate::report::event::{Phase, Report};
 use crate::source::Scanned;
 use crate::text;
@@ -119,23 +119,18 @@ pub fn stage(
             (None, _) => cut(&lost).into(),
         })?;
     let last = answers.last().cloned().unwrap_or_default();
-    let name = steps
-        .get(answers.len().saturating_sub(1))
-        .map_or("step", |s| s.name);
     if last.code != 0 || answers.len() != steps.len() {
-        return Err(refused(config, name, &last, &scanned.manifest).into());
+        let failed = steps.get(answers.len().saturating_sub(1)).map(|s| s.name);
+        return Err(refused(config, failed, &last, &scanned.manifest).into());
     }
     let published = String::from_utf8_lossy(&last.out).trim().to_owned();
     Id::parse(&published)
         .map(|id| id.to_string())
         .ok_or_else(|| {
-            Failure::new(
-                Exit::Untouched,
-                "the host published the release under a name that is none",
-            )
-            .why(text::shown(published.as_bytes()))
-            .host("nothing live changed")
-            .into()
+            Failure::new(Exit::Untouched, "the host returned an invalid release id")
+                .why(text::shown(published.as_bytes()))
+                .host("nothing live changed")
+                .into()
         })
 }
 
@@ -224,7 +219,7 @@ fn info(config: &Config) -> String {
     }
     facts
         .iter()
-        .map(|(key, value)| format!("{key}={}", text::encoded(value.as_bytes())))
+        .map(|(key, value)| format!("{key}={}", crate::step::encoded(value.as_bytes())))
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -270,15 +265,16 @@ pub fn who() -> String {
     format!("{}@{node}", user.unwrap_or_else(|| "somebody".into()))
 }
 
-fn refused(config: &Config, name: &str, answer: &Answer, sent: &Manifest) -> Failure {
-    let mut failure = Failure::new(Exit::Untouched, format!("`{name}` failed on the host"))
+fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manifest) -> Failure {
+    let step = failed.map_or("step", Name::word);
+    let mut failure = Failure::new(Exit::Untouched, format!("`{step}` failed on the host"))
         .host("nothing live changed");
     for line in answer.err.iter().rev().take(5).rev() {
         failure = failure.why(text::shown(line));
     }
     let root = config.root.as_str();
     match answer.code {
-        24 => {
+        exits::DIFFERS => {
             failure.what = "what arrived on the host is not what was sent".into();
             failure.why = match Manifest::parse_host(&answer.out) {
                 Ok(there) => differs(&sent.diff(&there), 5),
@@ -286,28 +282,27 @@ fn refused(config: &Config, name: &str, answer: &Answer, sent: &Manifest) -> Fai
             };
             failure.next(Next::shipit("deploy"))
         }
-        25 => failure
-            .why("something stands where a shared path is to be linked".to_owned())
+        exits::SHARED_BLOCKED => failure
+            .why("another file is in the place of a shared path")
             .next(Next::shipit("doctor")),
-        26 => {
+        exits::SHARED_MISSING => {
             failure.what = "a shared file is missing on the host".into();
             missing_shared(config, failure)
         }
-        20..=22 => failure
+        exits::RELEASES_LOCKED | exits::RELEASES_NOT_WRITABLE | exits::RELEASE_LOCKED => failure
             .why(format!(
                 "{root}/releases could not be opened for a new release"
             ))
             .next(Next::shipit("doctor")),
-        // sh(1): 127 is a command that was not found.
-        127 if name == "prepare" => failure
-            .why("it left with 127: the deploy user finds no such command on the host")
+        exits::COMMAND_NOT_FOUND if failed == Some(Name::Prepare) => failure
+            .why("exit status 127: the deploy user's PATH on the host has no such command")
             .next(Next::advice(
                 "install it on the host, as root; then: shipit deploy",
             )),
-        code if name == "prepare" => failure
-            .why(format!("it left with {code}"))
+        code if failed == Some(Name::Prepare) => failure
+            .why(format!("exit status {code}"))
             .next(Next::shipit("deploy -v").remark("again, with all that it says")),
-        code => failure.why(format!("it left with {code}")),
+        code => failure.why(format!("exit status {code}")),
     }
 }
 

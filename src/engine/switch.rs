@@ -10,10 +10,9 @@ use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::{Observed, Request};
 use crate::plan::{Plan, needs};
-use crate::remote::{self, CONDUCTOR, Script, conductor_digest};
+use crate::remote::{self, CONDUCTOR, Script, conductor_digest, exits};
 use crate::report::event::{Event, Outcome};
-use crate::step::Step;
-use crate::step::{Change, Command};
+use crate::step::{self, Change, Command, Kind};
 use crate::text;
 
 /// How a switch ended for this client.
@@ -39,9 +38,9 @@ pub fn switch(
 ) -> (Switched, Option<Box<dyn Host>>) {
     let root = run.config.root.as_str();
     if seen.conductor.as_deref() != Some(conductor_digest().as_str())
-        && let Err(failure) = install_conductor(host.as_mut(), root, seen)
+        && let Some(refused) = install_conductor(host.as_mut(), root)
     {
-        return (Switched::Failed(failure), Some(host));
+        return (refused, Some(host));
     }
     let id = match run_id() {
         Ok(id) => id,
@@ -122,7 +121,7 @@ fn hear_out(
                 return (Switched::Failed(withdrawn(run.config, why)), host);
             }
             // It is there by now, or a conductor has it by now.
-            Ok(answer) if answer.code == 32 => followed.stopped = None,
+            Ok(answer) if answer.code == exits::BEGUN => followed.stopped = None,
             Ok(_) => break,
             Err(_) => (followed.stopped, host) = (None, None),
         }
@@ -181,8 +180,8 @@ fn conclude(
 
 fn refused(code: i32, out: &[u8], err: &[Vec<u8>]) -> Switched {
     match code {
-        30 => Switched::Held(Request::parse(out)),
-        31 => Switched::Outdated(text::shown(out.trim_ascii())),
+        exits::HELD => Switched::Held(Request::parse(out)),
+        exits::OUTDATED => Switched::Outdated(text::shown(out.trim_ascii())),
         code => {
             let mut failure =
                 Failure::new(Exit::Untouched, "the request could not be put in place")
@@ -190,34 +189,43 @@ fn refused(code: i32, out: &[u8], err: &[Vec<u8>]) -> Switched {
             failure.why = err.iter().map(|line| text::shown(line)).collect();
             Switched::Failed(
                 failure
-                    .why(format!("it left with {code}"))
+                    .why(format!("exit status {code}"))
                     .next(Next::shipit("doctor")),
             )
         }
     }
 }
 
-fn install_conductor(host: &mut dyn Host, root: &str, seen: &Observed) -> Result<(), Failure> {
-    let script = Script::conductor([root, &conductor_digest()]);
-    let mut text = CONDUCTOR.as_bytes();
-    let answers =
-        remote::run(host, None, &[script], Some(&mut text), None, &mut |_| {}).map_err(|lost| {
-            session::lost_while(&lost, "sending the conductor", "nothing live changed")
-        })?;
-    let answer = answers.first();
-    // A full disk must not stop a rollback: the conductor that is there speaks the same protocol.
-    if seen.conductor.is_some() || answer.is_some_and(|answer| answer.code == 0) {
-        return Ok(());
+/// Gives the host the conductor of this version. Why that was not possible, if a switch cannot go on without it.
+fn install_conductor(host: &mut dyn Host, root: &str) -> Option<Switched> {
+    let protocol = step::PROTOCOL.to_string();
+    let script = Script::conductor([root, &conductor_digest(), &protocol]);
+    let mut stdin = CONDUCTOR.as_bytes();
+    let answers = remote::run(host, None, &[script], Some(&mut stdin), None, &mut |_| {});
+    let answer = match answers {
+        Ok(answers) => answers.into_iter().next().unwrap_or_default(),
+        Err(lost) => {
+            let doing = "sending the conductor";
+            let failure = session::lost_while(&lost, doing, "nothing live changed");
+            return Some(Switched::Failed(failure));
+        }
+    };
+    match answer.code {
+        0 => None,
+        exits::HELD => Some(Switched::Held(Request::parse(&answer.out))),
+        code => {
+            let what = "the conductor could not be installed on the host";
+            let mut failure = Failure::new(Exit::Untouched, what)
+                .host("nothing live changed")
+                .next(Next::shipit("doctor"));
+            failure.why = answer.err.iter().map(|line| text::shown(line)).collect();
+            if code == exits::CONDUCTOR_OUTDATED {
+                let why = "the one on the host is of another version, and does not carry out this version's requests";
+                failure = failure.why(why);
+            }
+            Some(Switched::Failed(failure))
+        }
     }
-    let what = "the conductor could not be put on the host";
-    let mut failure = Failure::new(Exit::Untouched, what).host("nothing live changed");
-    let said = answer.map(|answer| answer.err.as_slice());
-    failure.why = said
-        .unwrap_or_default()
-        .iter()
-        .map(|line| text::shown(line))
-        .collect();
-    Err(failure.next(Next::shipit("doctor")))
 }
 
 /// `YYYYMMDD-HHMMSS-xxxxxxxx`: unique by its random tail, readable by its head.
@@ -347,7 +355,7 @@ fn failure(config: &Config, next: &str, followed: &Followed, last: &LastWord) ->
 
 /// What to type after a switch that changed nothing live.
 fn way_on(failure: Failure, followed: &Followed, logs: Next) -> Failure {
-    if followed.failed.as_deref() != Some(Step::BASELINE) {
+    if followed.failed != Some(Kind::Baseline) {
         return failure.next(logs);
     }
     failure

@@ -18,10 +18,10 @@ pub fn split(text: &str) -> (&str, &str) {
     text.split_once(' ').unwrap_or((text, ""))
 }
 
-/// A value in the form in which requests and events carry it; see [`crate::text::encoded`].
+/// A value in the form in which requests and events carry it; see [`crate::step::encoded`].
 #[must_use]
 pub fn decoded(value: &str) -> String {
-    String::from_utf8_lossy(&crate::text::decoded(value)).into_owned()
+    String::from_utf8_lossy(&crate::step::decoded(value)).into_owned()
 }
 
 /// The bytes of a file that a script printed in base64; `None` when they did not arrive whole.

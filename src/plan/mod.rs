@@ -7,11 +7,13 @@ pub mod needs;
 pub mod releases;
 pub mod unit_files;
 
+use std::time::Duration;
+
 use crate::config::{Config, Service};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::ledger::State;
 use crate::observed::{Current, Observed};
-use crate::step::{Change, Check, Command, Step};
+use crate::step::{self, Change, Check, Command, Step, encoded};
 use crate::strategy;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,10 +218,10 @@ fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>
     else {
         return Ok(None);
     };
-    let step = Step::Migrate(
-        migrate.unit.as_str().to_owned(),
-        migrate.timeout.as_secs().max(1),
-    );
+    let step = Step::Migrate {
+        unit: migrate.unit.as_str().to_owned(),
+        timeout: migrate.timeout.max(Duration::from_secs(1)),
+    };
     match (seen.ledger.interrupted(), migration) {
         (_, Migration::Done) => return Ok(None),
         (Some(id), Migration::Ask) => {
@@ -274,8 +276,14 @@ fn baselines(config: &Config, seen: &Observed, goal: &Goal) -> Vec<Step> {
         let health = service.health.as_ref()?;
         let unit = service.unit.as_str().to_owned();
         // It has been serving for long: a few seconds forgive one bad answer, more only hold up the bad news.
-        let seconds = health.timeout.as_secs().clamp(1, 5);
-        Some(Step::Baseline(unit, seconds, health.check.clone()))
+        let timeout = health
+            .timeout
+            .clamp(Duration::from_secs(1), Duration::from_secs(5));
+        Some(Step::Baseline {
+            unit,
+            timeout,
+            check: health.check.clone(),
+        })
     };
     config.services.iter().filter_map(asked).collect()
 }
@@ -299,8 +307,7 @@ impl Plan {
     /// driven (`sudo`, `root`, `user`).
     #[must_use]
     pub fn request(&self, run: &str, by: &str, since: &str, access: &str) -> String {
-        use crate::text::encoded;
-        let mut out = String::from("shipit 1\n");
+        let mut out = format!("shipit {}\n", step::PROTOCOL);
         for (key, value) in [
             ("run", run),
             ("epoch", &(self.epoch + 1).to_string()),
@@ -334,7 +341,7 @@ impl Plan {
         self.switch
             .iter()
             .filter_map(|step| match step {
-                Step::Migrate(unit, _) => Some(unit.as_str()),
+                Step::Migrate { unit, .. } => Some(unit.as_str()),
                 Step::Await(verdict) => Some(verdict.unit.as_str()),
                 _ => None,
             })

@@ -95,7 +95,7 @@ pub fn run(
         }
     })?;
     if let Some(i) = reader.too_much {
-        let name = steps.get(i).map_or("a step", |step| step.name);
+        let name = steps.get(i).map_or("a step", |step| step.name.word());
         Err(Lost::Cut(format!(
             "`{name}` printed more than {}",
             crate::text::bytes(KEPT as u64)

@@ -6,8 +6,7 @@ use sha2::{Digest, Sha256};
 /// One script with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// The step's name, as a person sees it.
-    pub name: &'static str,
+    pub name: Name,
     text: &'static str,
     args: Vec<Vec<u8>>,
 }
@@ -31,88 +30,109 @@ pub enum Keep {
 }
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $($file:literal)+;)*) => {
+    ($($(#[$doc:meta])* $name:ident $value:ident = $($file:literal)+;)*) => {
+        /// Which script it is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Name {
+            $($value,)*
+        }
+
+        impl Name {
+            /// As a step of stage has it on screen.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$value => stringify!($name),)*
+                }
+            }
+        }
+
         impl Script {
             $($(#[$doc])*
             #[must_use]
             pub fn $name<A: AsRef<[u8]>>(args: impl IntoIterator<Item = A>) -> Self {
                 Self {
-                    name: stringify!($name),
+                    name: Name::$value,
                     text: concat!($(include_str!($file)),+),
                     args: args.into_iter().map(|a| a.as_ref().to_vec()).collect(),
                 }
             })*
         }
-        /// Every script's name and text, for `shipit scripts` and the tests.
+        /// Every script's name and text, for the tests.
         pub const ALL: &[(&str, &str)] = &[$((stringify!($name), concat!($(include_str!($file)),+))),*];
     };
 }
 
 scripts! {
     /// Looks at the host. Args: root, app, mode, units…, `--`, sudo lines….
-    observe = "look/observe.sh";
+    observe Observe = "lib/request_file.sh" "lib/unit_query.sh" "look/observe.sh";
     /// Opens the directory a release is received in. Args: root, id. Runs in the session's own shell.
-    hold = "stage/hold.sh";
+    hold Hold = "stage/hold.sh";
     /// Unpacks stdin. Args: root, id.
-    receive = "stage/receive.sh";
+    receive Receive = "stage/receive.sh";
     /// Compares the tree with its digest. Args: root, id, digest.
-    verify = "stage/verify.sh";
+    verify Verify = "stage/verify.sh";
     /// Links shared paths. Args: root, id, (kind, path)….
-    link = "stage/link.sh";
+    link Link = "stage/link.sh";
     /// Runs the app's prepare command. Args: root, id, command, previous.
-    prepare = "stage/prepare.sh";
+    prepare Prepare = "stage/prepare.sh";
     /// Gives the release its name. Args: root, id, info.
-    publish = "stage/publish.sh";
-    /// Puts the conductor in place. Args: root, sha256.
-    conductor = "switch/install_conductor.sh";
+    publish Publish = "stage/publish.sh";
+    /// Puts the conductor in place. Args: root, sha256, [`crate::step::PROTOCOL`].
+    conductor Conductor = "lib/request_file.sh" "switch/install_conductor.sh";
     /// Puts a request in place. Args: root, run, epoch, request.
-    request = "switch/request.sh";
+    request Request = "lib/request_file.sh" "switch/request.sh";
     /// Tells a run's events. Args: root, run, skip.
-    follow = "switch/follow.sh";
+    follow Follow = "lib/events.sh" "switch/follow.sh";
     /// Asks a run to go back. Args: root, run.
-    cancel = "switch/cancel.sh";
+    cancel Cancel = "switch/cancel.sh";
     /// Takes an unbegun request away. Args: root, run.
-    withdraw = "switch/withdraw.sh";
+    withdraw Withdraw = "lib/request_file.sh" "switch/withdraw.sh";
     /// Makes the host ready, as root. Args: see the file.
-    setup = "root/setup_former_user.sh" "root/setup.sh" "root/setup_install.sh";
+    setup Setup = "lib/request_file.sh" "root/setup_former_user.sh" "root/setup.sh" "root/setup_install.sh";
     /// Runs another script's text through sudo. Args: whether stdin begins with a password, text, args….
-    as_root = "root/as_root.sh";
+    as_root AsRoot = "root/as_root.sh";
     /// Tells the app's units and their files. Args: app, units….
-    installed = "look/installed.sh";
+    installed Installed = "lib/unit_query.sh" "look/installed.sh";
     /// Puts the app's units in place, as root. Args: root, (verb, unit)….
-    install_units = "root/install_units.sh";
+    install_units InstallUnits = "lib/request_file.sh" "lib/unit_query.sh" "root/install_units.sh";
     /// Prints a unit's journal as JSON lines. Args: access, unit, follow.
-    logs = "operate/logs.sh";
+    logs Logs = "operate/logs.sh";
     /// Prints the app's units as the host has them. Args: app, units….
-    units = "look/units.sh";
+    units Units = "lib/unit_query.sh" "look/units.sh";
     /// Prints who listens. No args.
-    listening = "look/listening.sh";
+    listening Listening = "look/listening.sh";
     /// Prints the state and the files of routers. Args: (kind, value)….
-    routers = "look/routers.sh";
-    /// Asks one health address once. Args: root, kind, target, status, contains, release, seconds.
-    ask = "conductor/1-marks.sh" "conductor/2-probe.sh" "look/ask.sh";
+    routers Routers = "look/routers.sh";
+    /// Sends one health request. Args: root, seconds, release, the words of its check….
+    ask Ask = "lib/arguments.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "look/ask.sh";
     /// Prints what may explain a failure. Args: root, access, run, units….
-    evidence = "switch/evidence.sh";
+    evidence Evidence = "lib/events.sh" "lib/unit_journal.sh" "switch/evidence.sh";
     /// Answers questions about what units name. Args: (kind, value)….
-    facts = "look/facts.sh";
+    facts Facts = "look/facts.sh";
     /// Prints the journal that stdin asks for as JSON lines. Args: access, app, [`JOURNAL_HELPER`], units….
-    journal = "operate/journal.sh";
-    /// Says which lives the runs saw. Args: root, run or `-`.
-    lives = "look/invocations.sh";
+    journal Journal = "operate/journal.sh";
+    /// Prints which invocations the runs saw. Args: root, run or `-`.
+    invocations Invocations = "lib/events.sh" "look/invocations.sh";
     /// Changes the app's environment as stdin says. Args: access, app, [`ENV_HELPER`], units….
-    env = "operate/env.sh";
+    env Env = "operate/env.sh";
     /// Runs one command in the live release. Args: root, command, its args….
-    run = "operate/run.sh";
-    /// Starts, stops, restarts or reloads one service. Args: see `drive.sh`.
-    drive = "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-process.sh" "operate/service.sh";
-    /// What `status` asks beside `observe`. Args: root, app, (unit, socket, the words of its check)….
-    glance = "conductor/1-marks.sh" "conductor/2-probe.sh" "look/status.sh";
+    run Run = "operate/run.sh";
+    /// Starts, stops, restarts or reloads one service. Args: see the file.
+    service Service = "lib/arguments.sh" "lib/process_release.sh" "lib/unit_journal.sh" "lib/request_file.sh" "conductor/1-marks.sh"
+        "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-process.sh" "operate/service.sh";
+    /// What `status` needs beside `observe`. Args: root, app, a line of words for each service….
+    status Status = "lib/arguments.sh" "lib/process_release.sh" "lib/events.sh" "conductor/1-marks.sh" "conductor/2-probe.sh"
+        "look/status.sh";
     /// Prints a release's manifest. Args: root, id.
-    manifest = "look/manifest.sh";
+    manifest Manifest = "look/manifest.sh";
 }
 
 /// The program that carries a switch out, as it stands on the host.
 pub const CONDUCTOR: &str = concat!(
+    include_str!("lib/arguments.sh"),
+    include_str!("lib/process_release.sh"),
+    include_str!("lib/unit_journal.sh"),
     include_str!("conductor/1-marks.sh"),
     include_str!("conductor/2-probe.sh"),
     include_str!("conductor/3-verdict.sh"),
@@ -148,7 +168,7 @@ impl Script {
     #[must_use]
     pub fn keep(&self) -> Keep {
         match self.name {
-            "prepare" | "follow" => Keep::Nothing,
+            Name::Prepare | Name::Follow => Keep::Nothing,
             _ => Keep::All,
         }
     }
@@ -199,7 +219,7 @@ fn quote(bytes: &[u8]) -> Vec<u8> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::text::{decoded, encoded};
+    use crate::step::{decoded, encoded};
     use std::process::Command;
 
     #[test]

@@ -1,8 +1,6 @@
 //! One health request as a value: what it asks, and which answer is a good one. A new kind of probe is a variant here, a
 //! key in `config/probe.rs` and a case of `probe` in `conductor/2-probe.sh`. Nothing is asked here.
 
-use crate::text::encoded;
-
 /// What a health request asks. The host asks, so `127.0.0.1` is the host itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
@@ -85,21 +83,20 @@ impl std::fmt::Display for Probe {
 }
 
 impl Check {
-    /// As scripts take it: kind, target, status, text, and whether the answer must name a release (`named` or `-`;
-    /// the host knows which). Without a check the kind is `none`, which always passes: systemd's facts alone decide.
+    /// What the host's `probe` reads, by name. `release` is `named` when the answer must contain the release's id (the
+    /// host knows which), else `-`. Without a check the kind is `none`, which always passes: systemd's facts alone
+    /// decide.
     #[must_use]
-    pub fn arguments(check: Option<&Self>) -> [String; 5] {
+    pub fn arguments(check: Option<&Self>) -> Vec<(&'static str, String)> {
         let (kind, target) = check.map_or(("none", String::new()), |check| check.probe.words());
-        let contains = check.and_then(|check| check.contains.as_deref());
-        [
-            kind.to_owned(),
-            encoded(target.as_bytes()),
-            check.map_or(0, |check| check.status).to_string(),
-            encoded(contains.unwrap_or_default().as_bytes()),
-            match check {
-                Some(Self { release: true, .. }) => "named".to_owned(),
-                _ => "-".to_owned(),
-            },
+        let contains = check.and_then(|check| check.contains.clone());
+        let release = check.is_some_and(|check| check.release);
+        vec![
+            ("kind", kind.to_owned()),
+            ("target", target),
+            ("status", check.map_or(0, |check| check.status).to_string()),
+            ("contains", contains.unwrap_or_default()),
+            ("release", if release { "named" } else { "-" }.to_owned()),
         ]
     }
 }

@@ -5,6 +5,8 @@ mod reload;
 mod restart;
 mod socket;
 
+use std::time::Duration;
+
 use crate::config::{Service, StrategyName};
 use crate::observed::Observed;
 use crate::step::{Step, Turn, Verdict};
@@ -69,14 +71,14 @@ pub fn verdict(service: &Service, turn: Turn) -> Verdict {
     let (successes, timeout) = service
         .health
         .as_ref()
-        .map_or((1, 1), |h| (h.successes, h.timeout.as_secs()));
+        .map_or((1, Duration::ZERO), |h| (h.successes, h.timeout));
     Verdict {
         unit: service.unit.as_str().to_owned(),
         turn,
-        start: service.start_timeout.as_secs().max(1),
+        start: service.start_timeout.max(Duration::from_secs(1)),
         successes,
-        timeout: timeout.max(1),
-        watch: service.watch.as_secs(),
+        timeout: timeout.max(Duration::from_secs(1)),
+        watch: service.watch,
         check: service.health.as_ref().map(|health| health.check.clone()),
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
             "{socket} does not start {unit}: give it `Service={unit}` under [Socket]"
         ));
     }
-    let turn = Step::Socket(unit, socket);
+    let turn = Step::Socket { unit, socket };
     Turnover {
         needs,
         advice: Vec::new(),

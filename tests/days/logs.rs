@@ -110,7 +110,7 @@ fn the_helper_shows_the_journal_of_no_other_unit_whoever_asks_it() {
             "journalctl -q -o cat _SYSTEMD_INVOCATION_ID={life}"
         ));
         assert_ne!(there.ok(), "");
-        assert_eq!(ask(&format!("life {life}\\nend\\n")).stdout, "");
+        assert_eq!(ask(&format!("invocation {life}\\nend\\n")).stdout, "");
         for refused in [
             "unit ssh.service\\nend\\n",
             "unit acme.service ssh.service\\nend\\n",
@@ -118,7 +118,7 @@ fn the_helper_shows_the_journal_of_no_other_unit_whoever_asks_it() {
             "lines 5 --unit=ssh.service\\nend\\n",
             "since now --unit=ssh.service\\n\\nend\\n",
             "priority info --all\\nend\\n",
-            "life x\\nend\\n",
+            "invocation x\\nend\\n",
             "--unit=ssh.service\\nend\\n",
             "unit acme.service\\n",
             "",

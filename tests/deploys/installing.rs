@@ -192,7 +192,7 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
         "deploy/units/acme-x.service",
         "[Unit]\nDescription=x\n# shipit: allow exec-none\n[Service]\nType=oneshot\n",
     );
-    refused("systemd calls acme-x.service bad-setting");
+    refused("systemd reports acme-x.service as bad-setting");
     assert_eq!(there(&host), sound, "the old files are not back");
     assert_eq!(host.unit("acme.service", "NeedDaemonReload"), "no");
     host.root("rm /usr/local/bin/systemd-analyze").ok();

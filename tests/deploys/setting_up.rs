@@ -114,8 +114,8 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
     .ok();
     desk.setup()
         .says("take acme from deploy")
-        .says("removed /etc/sudoers.d/shipit-acme: deploy may do nothing as root for acme any more")
-        .says("gave what deploy had in /opt/acme to deploydash");
+        .says("removed /etc/sudoers.d/shipit-acme: deploy can do nothing as root for acme any more")
+        .says("gave the files of deploy in /opt/acme to deploydash");
     assert_eq!(
         host.root("find /opt/acme -user deploy -o -group deploy -o -user root")
             .ok(),

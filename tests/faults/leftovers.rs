@@ -72,7 +72,7 @@ fn a_request_that_nobody_can_carry_out_is_put_aside_and_holds_nobody_up() {
     let desk = live(&host);
     for (n, deed) in [
         ": >.shipit/request",
-        "printf 'shipit 1\\nrun none\\nepoch 1\\nend\\n' >.shipit/request",
+        "printf 'shipit 2\\nrun none\\nepoch 1\\nend\\n' >.shipit/request",
         "mkdir -p .shipit/request/d",
         "mkfifo .shipit/request",
         "head -c 100 $(ls -d .shipit/runs/*/request | tail -n 1) >.shipit/request",
@@ -165,7 +165,7 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
         (
             "mv .shipit/runs r && touch .shipit/runs",
             "rm .shipit/runs && mv r .shipit/runs",
-            "/opt/acme/.shipit/runs is no directory",
+            "/opt/acme/.shipit/runs is not a directory",
         ),
         (
             "mv releases r && ln -s r releases",

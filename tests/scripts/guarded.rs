@@ -10,12 +10,12 @@ fn a_service_whose_name_ends_like_anothers_is_judged_by_its_own_life() {
         fs::write(world.dir.path().join("units/acme.service/stuck"), "").unwrap();
         let both = SWITCH
             .replace(
-                "switch restart acme.service\n",
-                "switch restart acme.service\nswitch restart my-acme.service\n",
+                "switch restart unit=acme.service\n",
+                "switch restart unit=acme.service\nswitch restart unit=my-acme.service\n",
             )
-            .replace("revert restart acme.service\n", "")
+            .replace("revert restart unit=acme.service\n", "")
             .replace(
-                "revert await acme.service restart 1 1 1 0 none \\c 0 \\c -\n",
+                "revert await unit=acme.service turn=restart start=1 successes=1 timeout=1 watch=0 kind=none target=\\c status=0 contains=\\c release=-\n",
                 "",
             );
         world.request("r1", &both);
@@ -36,8 +36,8 @@ fn a_reload_that_systemd_says_failed_is_no_success() {
         text = text.replace("${RELOAD:-success}", "exit-code");
         fs::write(world.dir.path().join("real/systemctl"), text).unwrap();
         let reload = SWITCH.replace("switch restart", "switch reload").replace(
-            "switch await acme.service restart",
-            "switch await acme.service reload",
+            "switch await unit=acme.service turn=restart",
+            "switch await unit=acme.service turn=reload",
         );
         world.request("r1", &reload);
         world.conductor(NO_FAULT);
@@ -76,7 +76,7 @@ fn a_migration_that_failed_is_not_started_again_for_its_release() {
     under_each_shell(|world| {
         world.unit("acme-migrate.service");
         fs::write(world.state("releases/new/migration"), "failed r0\n").unwrap();
-        let migrating = format!("switch migrate acme-migrate.service 5\n{SWITCH}");
+        let migrating = format!("switch migrate unit=acme-migrate.service timeout=5\n{SWITCH}");
         world.request("r1", &migrating);
         world.conductor(NO_FAULT);
         let events = world.read("runs/r1/events");
@@ -101,7 +101,7 @@ fn a_migration_that_failed_is_not_started_again_for_its_release() {
 fn what_is_live_or_was_is_not_removed_even_when_the_request_says_so() {
     under_each_shell(|world| {
         fs::create_dir(world.root().join("releases/third")).unwrap();
-        let all = SWITCH.replace("settle spare", "settle prune old new .. third");
+        let all = SWITCH.replace("settle spare", "settle prune releases=old,new,..,third");
         world.request("r1", &all);
         world.conductor(NO_FAULT);
         let left = |id: &str| world.root().join("releases").join(id).exists();
@@ -117,8 +117,17 @@ fn what_is_live_or_was_is_not_removed_even_when_the_request_says_so() {
 #[test]
 fn a_backslash_in_an_answer_is_a_backslash_and_hides_nothing() {
     under_each_shell(|world| {
-        let line = shipit::text::encoded(br"printf '%s\n' 'C:\config'; exit 1");
-        let out = world.script("ask", &["command", &line, "0", r"\c", "-", "60"], NO_FAULT);
+        let line = shipit::step::encoded(br"printf '%s\n' 'C:\config'; exit 1");
+        let target = format!("target={line}");
+        let check = [
+            "kind=command",
+            &target,
+            "status=0",
+            r"contains=\c",
+            "release=-",
+        ];
+        let args = [&["60", "-"][..], &check].concat();
+        let out = world.script("ask", &args, NO_FAULT);
         let said = said(&out);
         assert!(said.starts_with("bad "), "{said:?}");
         assert!(said.ends_with(": C:\\config\n"), "{said:?}");
@@ -202,7 +211,11 @@ fn two_clients_that_bring_a_conductor_at_once_do_not_write_into_each_others() {
         fs::write(world.state("conductor.new"), "half").unwrap();
         // sha256 of nothing.
         let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        let out = world.run(text, &[world.root().to_str().unwrap(), digest], NO_FAULT);
+        let out = world.run(
+            text,
+            &[world.root().to_str().unwrap(), digest, "2"],
+            NO_FAULT,
+        );
         assert!(out.status.success(), "{out:?}");
         assert_eq!(world.read("conductor.new"), "half");
         assert!(world.state("conductor").exists());
@@ -238,7 +251,9 @@ fn a_request_that_was_withdrawn_before_it_came_is_refused_when_it_comes() {
 
 /// A switch that asks the live release first, by a check that fails.
 fn asking() -> String {
-    format!("switch baseline acme.service 1 command false 0 \\c -\n{SWITCH}")
+    format!(
+        "switch baseline unit=acme.service timeout=1 kind=command target=false status=0 contains=\\c release=-\n{SWITCH}"
+    )
 }
 
 #[test]

@@ -273,16 +273,16 @@ impl World {
 
 fn request(run: &str, lists: &str) -> String {
     format!(
-        "shipit 1\nrun {run}\nepoch 2\ncommand deploy\nby me\nsince now\naccess root\nprevious old\nnext new\n\
+        "shipit 2\nrun {run}\nepoch 2\ncommand deploy\nby me\nsince now\naccess root\nprevious old\nnext new\n\
          unit acme.service\n{lists}end\n"
     )
 }
 
 /// A whole switch of one service.
-const SWITCH: &str = "switch flip new\nswitch restart acme.service\n\
-    switch await acme.service restart 1 1 1 0 none \\c 0 \\c -\nswitch confirm\n\
-    revert flip old\nrevert restart acme.service\n\
-    revert await acme.service restart 1 1 1 0 none \\c 0 \\c -\n\
+const SWITCH: &str = "switch flip to=new\nswitch restart unit=acme.service\n\
+    switch await unit=acme.service turn=restart start=1 successes=1 timeout=1 watch=0 kind=none target=\\c status=0 contains=\\c release=-\nswitch confirm\n\
+    revert flip to=old\nrevert restart unit=acme.service\n\
+    revert await unit=acme.service turn=restart start=1 successes=1 timeout=1 watch=0 kind=none target=\\c status=0 contains=\\c release=-\n\
     settle spare\n";
 
 fn said(out: &Output) -> String {

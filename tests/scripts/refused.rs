@@ -14,13 +14,14 @@ fn a_request_that_is_not_whole_is_put_aside_and_nothing_is_carried_out() {
     under_each_shell(|world| {
         let whole = request("r1", SWITCH);
         let cut = &whole[..whole.find("switch confirm").unwrap()];
-        let newer = whole.replace("shipit 1", "shipit 2");
+        let [older, newer] = ["shipit 1", "shipit 3"].map(|other| whole.replace("shipit 2", other));
         for text in [
             "",
             "garbage\n",
             "\0\0\0\0\n",
             "run ../../x\nend\n",
             cut,
+            older.as_str(),
             newer.as_str(),
         ] {
             let run = world.state("runs/r1");
@@ -141,7 +142,10 @@ fn leftovers_of_a_crash_stand_in_nobodys_way() {
         symlink("releases/old", world.state("next.tmp")).unwrap();
         symlink("releases/old", world.root().join("next")).unwrap();
         fs::remove_file(world.state("links/new")).unwrap();
-        world.request("r1", &SWITCH.replace("settle", "settle prune\nsettle"));
+        world.request(
+            "r1",
+            &SWITCH.replace("settle", "settle prune releases=\\c\nsettle"),
+        );
         world.conductor(NO_FAULT);
         assert_eq!(world.current(), "new");
         assert!(!world.root().join("next").exists());

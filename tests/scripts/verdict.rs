@@ -7,8 +7,8 @@ fn judged(world: &World, also: &str, watch: u32) -> String {
     let unit = world.dir.path().join("units/acme.service");
     fs::write(unit.join("also"), also).unwrap();
     let strict = SWITCH.replace(
-        "switch await acme.service restart 1 1 1 0",
-        &format!("switch await acme.service restart 1 1 1 {watch}"),
+        "switch await unit=acme.service turn=restart start=1 successes=1 timeout=1 watch=0",
+        &format!("switch await unit=acme.service turn=restart start=1 successes=1 timeout=1 watch={watch}"),
     );
     world.request("r1", &strict);
     world.conductor(NO_FAULT);

@@ -13,7 +13,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
 use crate::plan::needs;
-use crate::remote::{self, Heard, JOURNAL_HELPER, Script, Stream};
+use crate::remote::{self, Heard, JOURNAL_HELPER, Script, Stream, exits};
 use crate::text;
 
 /// The helper is not there, or may not be run.
@@ -43,7 +43,7 @@ pub(super) fn run(global: &Global, wish: &args::Logs) -> Result<Exit, Failure> {
             );
         }
         for life in lives {
-            asked.push_str(&format!("life {}\n", life.invocation));
+            asked.push_str(&format!("invocation {}\n", life.invocation));
         }
     }
     let code = reader.read(&asked, &mut |line| show(global, line))?;
@@ -257,11 +257,11 @@ impl Reader<'_> {
     /// The lives that one run saw, or (`-`) those of all runs.
     fn lives(&mut self, run: &str) -> Result<Vec<Life>, Failure> {
         let root = self.config.root.as_str();
-        let answer = session::one(self.host, Script::lives([root, run]))
+        let answer = session::one(self.host, Script::invocations([root, run]))
             .map_err(|lost| session::lost_while(&lost, "reading the runs", "nothing changed"))?;
         match answer.code {
             0 => {}
-            36 => {
+            exits::NO_RUN => {
                 return Err(Failure::new(
                     Exit::Usage,
                     format!("there is no run {}", text::shown(run.as_bytes())),
@@ -277,7 +277,10 @@ impl Reader<'_> {
         }
         let text = String::from_utf8_lossy(&answer.out).into_owned();
         let lives = text.lines().filter_map(|line| {
-            let mut words = line.strip_prefix("life ")?.split(' ').map(str::to_owned);
+            let mut words = line
+                .strip_prefix("invocation ")?
+                .split(' ')
+                .map(str::to_owned);
             let (run, found, invocation) = (words.next()?, words.next()?, words.next()?);
             let failed = found == "failed";
             (invocation.len() == 32).then_some(Life {

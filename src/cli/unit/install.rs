@@ -16,7 +16,7 @@ use crate::observed::Observed;
 use crate::observed::{self, Question};
 use crate::plan::unit_files::install::{Installation, installation};
 use crate::plan::unit_files::{self, PLACE};
-use crate::remote::{Answer, Script};
+use crate::remote::{Answer, Script, exits};
 use crate::report::event::Event;
 use crate::text::shown;
 use crate::unit::merge::Unit;
@@ -221,19 +221,19 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
         .host("the host has the units it had");
     failure.why = answer.err.iter().map(|line| shown(line)).collect();
     match answer.code {
-        1 | 40 if !is_root => failure
+        1 | exits::NOT_ROOT if !is_root => failure
             .why("this login has neither root nor sudo")
             .next(Next::shipit("unit install --as").arg(config.host.with_login("root"))),
-        41 => failure
+        exits::UNITS_CUT_OFF => failure
             .why("they did not arrive whole")
             .next(Next::shipit("unit install")),
-        47 => failure
+        exits::UNITS_FAILED => failure
             .why("a command failed on the host; the old files are back")
             .next(Next::shipit("unit install")),
-        43 => failure
+        exits::UNITS_CHANGED => failure
             .why("somebody else changes units on the host")
             .next(Next::shipit("unit diff")),
-        48 => {
+        exits::SWITCHING => {
             let why = "a switch could not go back to the units that it began with";
             match Observed::parse(&answer.out).request {
                 Some(request) => held(&request, "the host has the units it had").why(why),
@@ -243,10 +243,10 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
                 }
             }
         }
-        44 => failure
+        exits::UNITS_INVALID => failure
             .why("systemd-analyze verify, run on the host, refuses them")
             .next(Next::again("").remark("once that is mended")),
-        46 => {
+        exits::UNITS_NOT_STARTED => {
             failure.what = "the units are installed, and what was to follow was not done".into();
             failure.host = Some("the new files are in place; what ran still runs".into());
             failure.next(Next::shipit("doctor"))

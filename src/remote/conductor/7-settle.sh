@@ -1,15 +1,20 @@
-# The conductor after the confirmation: what can be tidied. Nothing here can fail a deploy.
+# The conductor after the confirmation: what can be removed. Nothing here can fail a deploy.
 # shellcheck shell=dash disable=SC2034,SC2154
 
-# prune ID…: removes these releases, but never one that is live, was live, is asked for, or in use.
+# prune: removes these releases, but never one that is live, was live, is requested, or in use.
 step_prune() {
-    local id live in_use removed=0
+    local releases id live in_use removed=0
+    arguments releases "$@" || return 1
     live=$(is_current) || return 1
-    in_use=$(readlink /proc/[0-9]*/cwd /proc/[0-9]*/exe 2>/dev/null | sort -u; echo .)
-    for id in "$@"; do
+    in_use=$(process_paths; echo .)
+    releases=$releases,
+    while [ -n "$releases" ]; do
+        id=${releases%%,*} releases=${releases#*,}
         case $id in "$live" | "$previous" | "$next" | '' | *[!0-9A-Za-z-]*) continue ;; esac
-        case $in_use in *"/releases/$id"[/\ ]* | *"/releases/$id
-"*) event note prune "$id is in use by a process: kept"; continue ;; esac
+        case $in_use in
+        *"/releases/$id"[/\ ]* | *"/releases/$id
+"*) event note prune "$id is in use by a process: kept"; continue ;;
+        esac
         [ ! -d "../releases/$id" ] || mv -T -- "../releases/$id" "../releases/.del-$id" || continue
         rm -rf -- "links/$id" "releases/$id"
         ledger gone "$id"
@@ -19,15 +24,18 @@ step_prune() {
         [ -e "$id" ] || continue
         chmod -R u+w -- "$id" 2>/dev/null
         rm -rf --one-file-system -- "$id" 2>/dev/null ||
-            event note prune "${id##*/.del-} could not be removed whole: files of another user?"
+            event note prune "${id##*/.del-} could not be removed completely: files of another user?"
     done
     event note prune "$removed removed"
     # Evidence of old runs: the newest 50 stay. Names sort by time only roughly; nothing but this depends on it.
     find runs -mindepth 1 -maxdepth 1 -type d ! -name "$run" | sort -r | tail -n +50 | xargs -r rm -rf --
 }
 
-# spare: room for the next run, taken now: with it a rollback works on a disk with no free block and inode.
-step_spare() {
+step_spare() { arguments '' "$@" && make_spare; }
+
+# Room for the next run, taken now: with it a rollback works on a disk with no free block and inode.
+make_spare() {
+    local file
     [ -s spare/request ] || [ ! -e spare/events ] || return 0
     rm -rf spare.tmp && mkdir spare.tmp || return 1
     # `true`, not `:`: a redirect that fails ends the whole shell when the builtin is a special one.
@@ -39,5 +47,9 @@ step_spare() {
     rm -rf spare && mv -T spare.tmp spare
 }
 
-# bad ID: it was rolled back from; `rollback` without a name does not come back to it.
-step_bad() { ledger bad "$1"; }
+# bad: the release was rolled back from; `rollback` without a name does not return to it.
+step_bad() {
+    local release
+    arguments release "$@" || return 1
+    ledger bad "$release"
+}

@@ -1,10 +1,22 @@
-# Asks one health address once, with the conductor's own words (conductor/1-words.sh and 2-measure.sh stand before
-# this). Prints `good CENTISECONDS` or `bad CENTISECONDS why`. Changes nothing.
-# args: root kind target status contains release seconds
-# shellcheck disable=SC2154 # now and said are the conductor's
+# Sends one health request, with the conductor's own probe (conductor/1-marks.sh and 2-probe.sh stand before this).
+# Prints `good CENTISECONDS` or `bad CENTISECONDS why`. Changes nothing.
+# args: root seconds release|- and the named arguments of a check
+# shellcheck disable=SC2034,SC2154 # the conductor's
 cd "$1/.shipit" 2>/dev/null || cd /
-shift
+seconds=$2 wanted=$3
+shift 3
+if ! arguments "$check_arguments" "$@"; then
+    printf 'bad 0 %s\n' "$cause"
+    exit 0
+fi
+release=$wanted
 now
 began=$now
 # Not echo: dash's takes a backslash of the answer for an escape, and `\c` for the end of the line.
-if probe "$@"; then now && echo "good $((now - began))"; else now && printf 'bad %s %s\n' "$((now - began))" "$said"; fi
+if probe "$seconds"; then
+    now
+    echo "good $((now - began))"
+else
+    now
+    printf 'bad %s %s\n' "$((now - began))" "$detail"
+fi

@@ -1,12 +1,12 @@
-# Answers questions about what units name, each on lines that begin with the question's number. Changes nothing.
-# What cannot be read is said as unreadable, never taken for absence.
+# Answers questions about the files, users and processes that units name, each on lines that begin with the question's
+# number. Changes nothing. What cannot be read is `unreadable`, never absent.
 # args: (kind value)…
 
-# file PATH: there OWNER GROUP MODE KIND, absent, or unreadable.
+# file PATH: `there OWNER GROUP MODE KIND`, absent, or unreadable.
 file() {
     if out=$(stat -L -c '%U %G %a %F' -- "$1" 2>/dev/null); then echo "there $out"; return; fi
     at=$(readlink -m -- "$1") || { echo unreadable; return; }
-    # Absent only if the nearest directory that is there may be searched.
+    # Absent only if the nearest existing directory may be searched.
     while [ "$at" != / ]; do
         at=${at%/*}
         at=${at:-/}
@@ -17,7 +17,7 @@ file() {
     echo unreadable
 }
 
-# known DATABASE NAME: whether an account is there; getent says 2 when it is not.
+# known DATABASE NAME: whether an account exists; getent exits with 2 when it does not.
 known() {
     getent "$1" "$2" >/dev/null 2>&1 </dev/null
     case $? in 0) echo yes ;; 2) echo no ;; *) echo unreadable ;; esac
@@ -26,8 +26,8 @@ known() {
 # calendar EXPRESSION: elapses, never or invalid.
 calendar() {
     command -v systemd-analyze >/dev/null || { echo unreadable; return; }
-    said=$(systemd-analyze calendar --iterations=1 -- "$1" 2>/dev/null </dev/null) || { echo invalid; return; }
-    case $said in *'elapse: never'*) echo never ;; *) echo elapses ;; esac
+    next=$(systemd-analyze calendar --iterations=1 -- "$1" 2>/dev/null </dev/null) || { echo invalid; return; }
+    case $next in *'elapse: never'*) echo never ;; *) echo elapses ;; esac
 }
 
 # processes CGROUP: sets pids; fails when they cannot be read.
@@ -59,9 +59,18 @@ while [ $# -ge 2 ]; do
     groups) id -Gn -- "$2" 2>/dev/null || echo unreadable ;;
     calendar) calendar "$2" ;;
     holds) holds "$2" ;;
-    tasks) if processes "$2"; then printf '%s\n' "$pids" | grep -c '[0-9]'; elif [ -e "$tree$2" ]; then echo unreadable; else echo 0; fi ;;
-    # What grep says of the word by its status; a directory or a device is not looked into.
-    reports) if [ -f "$2" ]; then grep -aqE 'NOTIFY_SOCKET|sd_notify' -- "$2" 2>/dev/null; echo "grep $?"; else echo 'no file'; fi ;;
+    tasks)
+        if processes "$2"; then printf '%s\n' "$pids" | grep -c '[0-9]'
+        elif [ -e "$tree$2" ]; then echo unreadable
+        else echo 0
+        fi ;;
+    # By grep's exit status; a directory or a device is not opened.
+    reports)
+        if [ -f "$2" ]; then
+            grep -aqE 'NOTIFY_SOCKET|sd_notify' -- "$2" 2>/dev/null
+            echo "grep $?"
+        else echo 'no file'
+        fi ;;
     verify)
         if command -v systemd-analyze >/dev/null; then
             echo asked

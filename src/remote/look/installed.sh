@@ -1,5 +1,5 @@
-# Says how the host has the app's units: what systemd made of them, and the files it read. Changes nothing.
-# Besides the units that are asked for it tells of all that are named after the app in /etc.
+# Prints how the host has the app's units: what systemd made of them, and the files it read. Changes nothing.
+# Besides the units of its arguments, all that are named after the app in /etc.
 # args: app units… -- users…
 # prints: uid N · user NAME · systemd N · guard FILE · listed (all named after the app follow) · account USER yes|no
 #         show UNIT KEY=VALUE · file UNIT own|dropin PATH text|link BASE64 · … absent|unreadable
@@ -17,11 +17,11 @@ done
 dir=/etc/systemd/system
 echo "uid $(id -u)"
 echo "user $(id -un)"
-echo "systemd $(systemctl --version | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p')"
+echo "systemd $(systemd_version)"
 
-# told UNIT ROLE PATH: one file with its text. Own is the place where the app's units are installed; a link there is
-# told as one, elsewhere it is followed, as systemd does.
-told() {
+# print_file UNIT ROLE PATH: one file with its text. Own is the place where the app's units are installed; a link there
+# is printed as one, elsewhere it is followed, as systemd does.
+print_file() {
     printf 'file %s %s %s ' "$1" "$2" "$3"
     if [ "$2" = own ] && [ -L "$3" ]; then
         echo "link $(readlink -- "$3" | base64 -w 0)"
@@ -41,23 +41,22 @@ done
 for path in "$app".* "$app"@* "$app"-*; do
     case $path in
     *[!A-Za-z0-9@._-]*) continue ;;
-    *.service | *.socket | *.timer | *.path | *.target) if [ -e "$path" ] || [ -L "$path" ]; then units="$units $path"; fi ;;
+    *.service | *.socket | *.timer | *.path | *.target)
+        if [ -e "$path" ] || [ -L "$path" ]; then units="$units $path"; fi ;;
     esac
 done
 echo listed
 
 set -f
-past=' '
+done=' '
 for unit in $units; do
-    case $past in *" $unit "*) continue ;; esac
-    past="$past$unit "
-    # systemd shows instances, not templates; any instance has the template's files.
-    case $unit in *@.*) ask=${unit%@*}@x.${unit##*.} ;; *) ask=$unit ;; esac
-    shown=$(systemctl show -p LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload -- "$ask") ||
-        echo "unreadable $unit"
+    case $done in *" $unit "*) continue ;; esac
+    done="$done$unit "
+    shown=$(systemctl show -p LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload \
+        -- "$(loadable "$unit")") || echo "unreadable $unit"
     printf '%s\n' "$shown" | sed "s/^/show $unit /"
-    told "$unit" own "$dir/$unit"
+    print_file "$unit" own "$dir/$unit"
     for from in $(printf '%s\n' "$shown" | sed -n 's/^DropInPaths=//p'); do
-        told "$unit" dropin "$from"
+        print_file "$unit" dropin "$from"
     done
 done

@@ -1,7 +1,7 @@
-# Says which lives of services the runs of switches saw, one a line: `life RUN failed INVOCATION` for those in the evidence of
-# a failure, `life RUN verdict INVOCATION` for those that were found well. Only reads.
+# Prints which invocations of services the runs of switches saw, one a line: `invocation RUN failed ID` for those in the
+# evidence of a failure, `invocation RUN verdict ID` for those that passed. Only reads.
 # args: root run|-
-# exits: 36 there is no such run (any more) · 37 it cannot be read
+# exits: 36 no such run on the host · 37 the run cannot be read
 cd "$1/.shipit/runs" || exit 37
 case $2 in
 -) set -- * ;;
@@ -10,9 +10,10 @@ case $2 in
 esac
 for run in "$@"; do
     [ -d "$run" ] || continue
-    sed -n "s/.* verdict .*invocation=\([0-9a-f]*\).*/life $run verdict \1/p" "$run/events" || exit 37
+    passed=$(verdicts "$run/events") || exit 37
+    [ -z "$passed" ] || printf '%s\n' "$passed" | sed "s/.* /invocation $run verdict /"
     [ -s "$run/journal" ] || continue
     [ -r "$run/journal" ] || exit 37
-    grep -aoE 'INVOCATION_ID" ?: ?"[0-9a-f]{32}' "$run/journal" | sed "s/.*\"/life $run failed /" | sort -u
+    grep -aoE 'INVOCATION_ID" ?: ?"[0-9a-f]{32}' "$run/journal" | sed "s/.*\"/invocation $run failed /" | sort -u
 done
 exit 0

@@ -1,7 +1,7 @@
-# Prints what stands in front of the app: the state of routers, their files, and where links lead. Changes nothing.
-# `router NAME LOAD ACTIVE ENABLED` begins a router; `runs CMDLINE` (of its process) or `starts EXEC` (of its unit), `file PATH
-# TEXT`, `directory PATH` and `unreadable PATH` belong to it; `link PATH TARGET` or `nothing PATH`; `asked` at the end. All words
-# but the router's in base64. A file that is not there is no line.
+# Prints the routers in front of the app: their state, their files, and where links lead. Changes nothing.
+# `router NAME LOAD ACTIVE ENABLED` begins a router; `runs CMDLINE` (of its process) or `starts EXEC` (of its unit),
+# `file PATH TEXT`, `directory PATH` and `unreadable PATH` belong to it; `link PATH TARGET` or `nothing PATH`; `asked`
+# at the end. All words but those of `router` are base64. A file that does not exist has no line.
 # args: (kind value)…: unit NAME, file PATTERN (as of glob(7)), link PATH
 set +f
 most=262144 # bytes of one file
@@ -14,17 +14,21 @@ unreadable() { echo "unreadable $(packed "$1")"; }
 
 # unit NAME
 unit() {
-    shown=$(systemctl show -p LoadState,ActiveState,UnitFileState,MainPID,ExecStart -- "$1.service" 2>/dev/null </dev/null) || shown=
+    shown=$(systemctl show -p LoadState,ActiveState,UnitFileState,MainPID,ExecStart -- "$1.service" \
+        2>/dev/null </dev/null) || shown=
     value() { printf '%s\n' "$shown" | sed -n "s/^$1=//p" | head -n 1; }
     echo "router $1 $(value LoadState) $(value ActiveState) $(value UnitFileState)"
     [ -n "$shown" ] || { unreadable "$1.service"; return; }
     pid=$(value MainPID)
-    if [ "${pid:-0}" != 0 ] && line=$(base64 -w 0 2>/dev/null <"/proc/$pid/cmdline") && [ -n "$line" ]; then echo "runs $line"
-    else echo "starts $(packed "$(value ExecStart)")"; fi
+    if [ "${pid:-0}" != 0 ] && line=$(base64 -w 0 2>/dev/null <"/proc/$pid/cmdline") && [ -n "$line" ]; then
+        echo "runs $line"
+    else
+        echo "starts $(packed "$(value ExecStart)")"
+    fi
 }
 
-# closed PATH: whether the nearest directory above that is there keeps us from knowing what is in it. `list` as second
-# word: it must also tell its names.
+# closed PATH list|look: whether the permissions of the nearest existing directory above hide whether PATH exists. With
+# `list` its names must be readable too.
 closed() {
     at=${1%/*}
     while [ -n "$at" ] && ! [ -d "$at" ]; do at=${at%/*}; done
@@ -37,7 +41,7 @@ closed() {
 # text PATH: the file.
 text() {
     [ -d "$1" ] && { echo "directory $(packed "$1")"; return; }
-    # A device or a pipe is not opened; what is too long is not cut short.
+    # A device or a pipe is not opened; a file that is too long is not cut.
     if [ -f "$1" ] && [ "$left" -gt 0 ] && size=$(wc -c 2>/dev/null <"$1") &&
         [ "$size" -le "$most" ] && [ "$size" -le "$room" ] &&
         out=$(head -c "$most" <"$1" 2>/dev/null | base64 -w 0) && { [ -n "$out" ] || [ "$size" -eq 0 ]; }; then
@@ -48,7 +52,7 @@ text() {
     fi
 }
 
-# files PATTERN: names that begin with a dot are not meant, as in glob(3).
+# files PATTERN: not names that begin with a dot, as in glob(3).
 files() {
     case $1 in *[*?[]*) ;; *) text "$1"; return ;; esac
     # Unquoted on purpose: names are filled in, and nothing is split.

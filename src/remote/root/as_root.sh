@@ -3,7 +3,7 @@
 asked=$1 text=$2
 shift 2
 if [ "$asked" = none ] || sudo -n true 2>/dev/null </dev/null; then
-    # Nobody takes a password that was typed and is not needed: what the script starts must not find it.
+    # A password that is not needed is read here: the programs that the script starts must not find it.
     [ "$asked" = none ] || IFS= read -r asked || :
     exec sudo -n /bin/sh -c "$text" shipit "$@"
 fi

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Changes /etc/APP/env, the environment of one app, as root. `shipit setup` installs it as /usr/local/lib/shipit/APP/env;
-# sudo lets the deploy user run it with exactly this app. All else comes on stdin: `1 VERB BY VERSION BYTES`, then so many
-# bytes: assignments (set, push) or names (unset), one a line. It never prints or logs a value.
+# Changes /etc/APP/env, the environment of one app, as root. `shipit setup` installs it as
+# /usr/local/lib/shipit/APP/env; sudo lets the deploy user run it with exactly this app. All else comes on stdin:
+# `1 VERB BY VERSION BYTES`, then so many bytes: assignments (set, push) or names (unset), one a line. It never prints
+# or logs a value.
 # args: app
-# exits: 2 not understood · 50 a line that systemd might read otherwise · 51 changed meanwhile · 52 the place is not safe · 53 cut off
+# exits: 2 not understood · 50 a line that systemd might read otherwise · 51 the environment was changed meanwhile
+#        52 others than root can change the file · 53 stdin was cut off
 set -eu
 umask 077
 LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -11,27 +13,33 @@ export LC_ALL PATH
 app=${1-}
 case $app in '' | -* | *[!a-z0-9-]*) exit 2 ;; esac
 [ $# = 1 ] || exit 2
-# shellcheck disable=SC2034 # env_change.sh goes on from here and uses them
+# shellcheck disable=SC2034 # env_helper_change.sh goes on from here and uses them
 IFS=' ' read -r form verb by expected bytes || exit 53
-case $form-$verb in 1-list | 1-set | 1-unset | 1-push) ;; *) echo 'another version of shipit wrote this helper' >&2; exit 2 ;; esac
+case $form-$verb in
+1-list | 1-set | 1-unset | 1-push) ;;
+*) echo 'another version of shipit installed this helper' >&2; exit 2 ;;
+esac
 case $bytes in '' | *[!0-9]* | ?????????*) exit 2 ;; esac
 case $by in '' | *[!A-Za-z0-9@._+-]*) by=somebody ;; esac
 
-# Where root writes, nobody else may: not the directory, not the file, and neither is a link.
+# Where root writes, no other user may: not to the directory, not to the file, and neither is a link.
 cd /etc/
 [ -d "$app" ] || [ "$verb" = list ] || mkdir -m 0755 "./$app"
 if [ -d "$app" ]; then
     cd -P "./$app"
     [ "$(pwd -P)" = "/etc/$app" ] || { echo "/etc/$app is a link" >&2; exit 52; }
-    case $(stat -c '%u %A' .) in 0\ d????-??-?*) ;; *) echo "/etc/$app can be changed by others than root" >&2; exit 52 ;; esac
+    case $(stat -c '%u %A' .) in
+    0\ d????-??-?*) ;;
+    *) echo "/etc/$app can be changed by others than root" >&2; exit 52 ;;
+    esac
     exec 9<.
-    flock -w 20 9 || { echo "/etc/$app/env is being changed by somebody else" >&2; exit 51; }
+    flock -w 20 9 || { echo "/etc/$app/env is being changed by another command" >&2; exit 51; }
     if [ -L env ] || { [ -e env ] && [ ! -f env ]; }; then echo "/etc/$app/env is not a plain file" >&2; exit 52; fi
-else cd /proc/self; fi # list, and nothing there: an empty place without `env`
-there=no version=-
-if [ -d "/etc/$app" ] && [ -f env ]; then there=yes version=$(stat -c '%i-%s-%z' env | tr ' ' _); fi
+else cd /proc/self; fi # list, and there is no directory: an empty one without `env`
+exists=no version=-
+if [ -d "/etc/$app" ] && [ -f env ]; then exists=yes version=$(stat -c '%i-%s-%z' env | tr ' ' _); fi
 
-# Whole lines that every reader of such files reads alike; the first other one is told by its number alone.
+# Whole lines that every reader of such files reads alike; of the first other one only the number is printed.
 value="([^\"'\\\`\$[:space:]]([^\"'\\\`\$]*[^\"'\\\`\$[:space:]])?)?|'[^']*'|\"([^\"\\\`\$]|\\\\[\"\\\`\$])*\""
 plain='^([#;].*[^\]|[#;]|[A-Za-z_][A-Za-z0-9_]*=('$value')[[:blank:]]*)?$'
 strict() {
@@ -42,6 +50,6 @@ strict() {
 names() { grep -aoE '^[A-Za-z_][A-Za-z0-9_]*=' "$1" | tr -d = || :; }
 if [ "$verb" = list ]; then
     echo "version $version"
-    [ "$there" = no ] || names env | sed 's/^/name /'
+    [ "$exists" = no ] || names env | sed 's/^/name /'
     exit 0
 fi

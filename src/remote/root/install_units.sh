@@ -1,17 +1,24 @@
 # Puts the app's units in place, as root: all of them or, when systemd refuses one, none. They come on stdin as data:
 # root opens no file that somebody else could have written, and goes through no link.
 # args: root, then pairs: user NAME, enable|start UNIT
-# stdin: anything · a line `shipit-units` · lines of `NAME BEFORE TEXT`, both in base64, `-` for no file · a line `end`
-# exits: 40 not root · 41 cut short · 42 something stands in the way · 43 changed meanwhile · 44 systemd-analyze refuses
-#        45 systemd refuses: the old files are back · 46 installed, the rest not · 47 a command failed · 48 a switch is under way
+# stdin: anything · a line `shipit-units` · lines `NAME BEFORE TEXT`, both in base64, `-` for no file · a line `end`
+# exits: 38 a unit file was changed meanwhile · 39 the unit files did not arrive whole · 40 not root
+#        42 a file, link or owner is in the way (printed) · 44 systemd-analyze refuses a unit
+#        45 systemd does not load a unit: the old files are back
+#        46 the files are installed, what was to follow failed · 47 a command failed: the old files are back
+#        48 a switch is in progress (printed), or its lock is taken
 set -eu
 root=$1 dir=/etc/systemd/system names='' placed=no line='' name=''
 [ "$(id -u)" = 0 ] || exit 40
 umask 022 && shift
 scratch=$(mktemp -d /run/shipit-units.XXXXXX)
-put() { # FILE NAME: its bytes are flushed before it has the name
-    cp -p --remove-destination -- "$1" "$dir/.$2.shipit" && sync "$dir/.$2.shipit" && mv -fT -- "$dir/.$2.shipit" "$dir/$2"
+
+# put FILE NAME: its bytes are flushed before it has the name.
+put() {
+    cp -p --remove-destination -- "$1" "$dir/.$2.shipit" && sync "$dir/.$2.shipit" &&
+        mv -fT -- "$dir/.$2.shipit" "$dir/$2"
 }
+
 leave() {
     code=$?
     if [ "$placed" = yes ]; then
@@ -28,50 +35,55 @@ leave() {
 trap leave EXIT
 trap 'exit 45' HUP INT TERM
 mkdir "$scratch/new" "$scratch/old"
-until [ "$line" = shipit-units ]; do IFS= read -r line || exit 41; done
+until [ "$line" = shipit-units ]; do IFS= read -r line || exit 39; done
 while read -r name before text && [ "$name" != end ]; do
-    case $name in *[!A-Za-z0-9@._-]* | [!A-Za-z0-9]* | shipit-*) echo "$name is no name for a unit of an app" >&2; exit 42 ;; esac
+    case $name in
+    *[!A-Za-z0-9@._-]* | [!A-Za-z0-9]* | shipit-*) echo "$name is not a valid name for an app's unit" >&2; exit 42 ;;
+    esac
     file=$dir/$name now=-
-    if [ -L "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then echo "$file is no plain file" >&2; exit 42; fi
+    if [ -L "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then echo "$file is not a plain file" >&2; exit 42; fi
     [ ! -e "$file" ] || now=$(base64 -w 0 <"$file")
-    [ "$now" = "$before" ] || { echo "$file is not as it was a moment ago" >&2; exit 43; }
+    [ "$now" = "$before" ] || { echo "$file has changed since it was compared" >&2; exit 38; }
     printf %s "$text" | base64 -d >"$scratch/new/$name"
     [ "$now" = - ] || cp -p -- "$file" "$scratch/old/$name"
     names="$names $name"
     case $name in *@.*) echo "${name%.*}" ;; *) echo "$name" ;; esac >>"$scratch/names"
 done
-[ "$name" = end ] || exit 41
+[ "$name" = end ] || exit 39
 if [ -n "$names" ]; then
     case $(systemd-analyze --help) in *--recursive-errors*) one=--recursive-errors=no ;; *) one='' ;; esac
-    if ! systemd-analyze verify --man=no $one "$scratch"/new/* >"$scratch/said" 2>&1; then
-        # A program below the app's root may come with the first release; what it says of other units is not ours.
-        grep -F -f "$scratch/names" "$scratch/said" | grep -vF ": Command $root/" >"$scratch/bad" || :
-        grep -qF ": Command $root/" "$scratch/said" || cp "$scratch/said" "$scratch/bad"
+    if ! systemd-analyze verify --man=no $one "$scratch"/new/* >"$scratch/output" 2>&1; then
+        # A program below the app's root may come with the first release; findings about other units are not ours.
+        grep -F -f "$scratch/names" "$scratch/output" | grep -vF ": Command $root/" >"$scratch/bad" || :
+        grep -qF ": Command $root/" "$scratch/output" || cp "$scratch/output" "$scratch/bad"
         [ ! -s "$scratch/bad" ] || { sed "s|$scratch/new/||" "$scratch/bad" >&2; exit 44; }
     fi
 fi
-# The lock that requests are made under. With a slash behind it only a directory is opened, never somebody's pipe, and
-# the holder's words are read as the user whose they are.
-if [ -d "$root/.shipit/runs" ]; then exec 9<"$root/.shipit/runs/" && flock -w 30 9 || exit 48; fi
+# The request is read as the user who owns it.
+if [ -d "$root/.shipit/runs" ]; then lock_requests "$root/.shipit/runs" || exit 48; fi
 [ ! -f "$root/.shipit/request" ] || { runuser -u "$(stat -c %U "$root/.shipit")" -- timeout 5 \
     sed 's/^/request /' "$root/.shipit/request" || :; exit 48; }
 placed=yes
 for name in $names; do put "$scratch/new/$name" "$name"; done
 systemctl daemon-reload || exit 45
 for name in $names; do
-    case $name in *@.*) ask=${name%@*}@x.${name##*.} ;; *) ask=$name ;; esac
-    state=$(systemctl show --property=LoadState --value -- "$ask")
-    [ "$state" = loaded ] || { echo "systemd calls $name $state" >&2; exit 45; }
+    state=$(systemctl show --property=LoadState --value -- "$(loadable "$name")")
+    [ "$state" = loaded ] || { echo "systemd reports $name as $state" >&2; exit 45; }
 done
 placed=no && exec 9<&-
 sync "$dir"
 for name in $names; do echo "wrote $dir/$name"; done
-echo 'systemd has read its units again'
+echo 'systemd has reloaded its units'
 while [ $# -gt 1 ]; do
     case $1 in
     user) useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$2" || exit 46 ;;
-    *) systemctl --quiet "$1" -- "$2" ||
-        { echo "systemctl $1 $2 failed"; journalctl --sync; journalctl -q -n 3 -o cat -u "$2"; exit 46; } >&2 ;;
+    *)
+        systemctl --quiet "$1" -- "$2" || {
+            echo "systemctl $1 $2 failed"
+            journalctl --sync
+            journalctl -q -n 3 -o cat -u "$2"
+            exit 46
+        } >&2 ;;
     esac
     sync -f "$dir" # the links of `enable`, a user's line
     echo "$1: $2"

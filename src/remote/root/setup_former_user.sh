@@ -1,10 +1,10 @@
-# The first part of setup.sh: an app that gets another deploy user. The former one loses its sudo rule first, then what it
-# owns below the app's root, and `.shipit` last of all: an attempt that dies is finished by the next one.
+# The first part of setup.sh: an app that gets another deploy user. The former one loses its sudo rule first, then the
+# files that it owns below the app's root, and `.shipit` last of all: the next attempt finishes one that dies.
 # shellcheck shell=sh disable=SC2154
-# exits: 42 it belongs to somebody else · 48 a switch is under way
+# exits: 42 a file, link or owner is in the way (printed) · 48 a switch is in progress (printed), or its lock is taken
 
-# Sets former (empty: nobody else deployed this app) by root's own record of it, the guard unit. Refuses a root that belongs
-# to anybody else, before anything is changed.
+# Sets former (empty: no other user deployed this app) by root's own record of it, the guard unit. Refuses a root that
+# belongs to any other user, before anything is changed.
 former_user() {
     local guard="/etc/systemd/system/shipit-$app.service" holder
     former=''
@@ -22,12 +22,12 @@ former_user() {
 }
 
 # Only in the app's root, entered and compared already.
-hand_over() {
+take_over() {
     local was group_was part
     was=$(stat -c %u .shipit) group_was=$(stat -c %g .shipit)
     [ "$was" != "$(id -u -- "$user")" ] || return 0
     systemctl stop "shipit-$app.path"
-    case $(systemctl is-active "shipit-$app.service")/$(LC_ALL=C stat -c %F .shipit/request 2>/dev/null) in
+    case $(systemctl is-active "shipit-$app.service")/$(request_kind .shipit/request) in
     active/* | *activating/* | */regular*)
         runuser -u "$former" -- timeout 5 sed 's/^/request /' .shipit/request || :
         systemctl start "shipit-$app.path"
@@ -36,21 +36,21 @@ hand_over() {
     esac
     if [ -e "/etc/sudoers.d/shipit-$app" ]; then
         rm -f -- "/etc/sudoers.d/shipit-$app"
-        echo "removed /etc/sudoers.d/shipit-$app: $former may do nothing as root for $app any more"
+        echo "removed /etc/sudoers.d/shipit-$app: $former can do nothing as root for $app any more"
     fi
-    # chown -R goes through no link, -h changes none's target, --from leaves what belongs to others: the app.
+    # chown -R follows no link, -h changes no target, --from leaves the files of others: the app's.
     for part in .[!.]* *; do
         [ -e "$part" ] || [ -L "$part" ] || continue
         case $part/$group in
         .shipit/*) continue ;;
         shared/*)
-            # What is in there stays with an app that runs as that user, and root's with root.
+            # The files in it stay with an app that runs as that user, and root's with root.
             if [ "$was" = 0 ] || [ "$group" = "$former" ]; then chown -h -- "$user" shared && continue; fi ;;
         esac
         chown -Rh --from="$was:$group_was" -- "$user:" "./$part"
         chown -Rh --from="$was" -- "$user" "./$part"
     done
     chown -Rh --from="$was" -- "$user:" .shipit
-    echo "gave what $former had in $root to $user"
-    [ "$was" = 0 ] || echo "$former may still log in: that is for you to end"
+    echo "gave the files of $former in $root to $user"
+    [ "$was" = 0 ] || echo "$former can still log in: end that yourself"
 }

@@ -1,11 +1,12 @@
-# The other half of setup.sh, in the same shell: what belongs to root is installed, and all is flushed. Each file is
+# The other half of setup.sh, in the same shell: root-owned files are installed, and all is flushed. Each file is
 # replaced whole, and only when it differs. Nothing here touches the app's root.
+# exits: 41 visudo refuses the sudo rule
 # shellcheck shell=sh disable=SC2154
 env_helper=${10-} journal_helper=${11-} changed=no
 umask 022
 
-# put FILE TEXT MODE: replaced whole, and only when it differs. Whose it is and what others may do with it counts as much
-# as its text, and a new file is safe from those who hold the old one open.
+# put FILE TEXT MODE: replaced whole, and only when it differs, in its text, its owner or its mode. Who holds the old
+# file open cannot write to the new one.
 put() {
     is=''
     if [ -L "$1" ]; then is='a link'; elif [ -e "$1" ]; then is=$(stat -c '%U:%G 0%a' -- "$1"); fi
@@ -17,7 +18,10 @@ put() {
     # A name without its bytes, after a power cut, would be an empty unit: masked.
     sync "$1.new"
     mv -fT -- "$1.new" "$1"
-    case $is in '' | "root:root $3") echo "wrote $1" ;; *) echo "wrote $1, which was $is: it is root:root $3 now" ;; esac
+    case $is in
+    '' | "root:root $3") echo "wrote $1" ;;
+    *) echo "wrote $1, which was $is: it is root:root $3 now" ;;
+    esac
     changed=yes
 }
 if [ -n "$sudo_rule" ]; then
@@ -39,7 +43,7 @@ else
     for gone in "/etc/sudoers.d/shipit-$app" "/usr/local/lib/shipit/$app"; do
         [ -e "$gone" ] || [ -L "$gone" ] || continue
         rm -rf -- "$gone"
-        echo "removed $gone: $user is root, and needs no leave"
+        echo "removed $gone: $user is root, and needs no permission"
         changed=yes
     done
 fi

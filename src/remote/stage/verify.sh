@@ -1,7 +1,7 @@
 # Compares the whole received tree (names, types, modes, sizes, links, contents) with the digest that the
 # client computed. The listing stays as the release's manifest; it is printed when it differs.
 # args: root id digest
-# exits: 24 the tree differs
+# exits: 24 the tree differs from its digest
 set -eu
 id=${held_id:-$2}
 cd "$1/releases/.in-$id"

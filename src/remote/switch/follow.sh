@@ -1,6 +1,5 @@
-# Tells the events of one run as they come, from event number SKIP on, until it has ended and its request
-# is gone. Only reads: the switch does not know or care whether anybody watches.
-# A run that the host has never heard of is said to be absent.
+# Prints the events of one run as they come, from event number SKIP on, until it has ended and its request
+# is gone. Only reads: the switch does not depend on who watches. A run that the host does not have is `absent`.
 # args: root run skip
 set -eu
 cd "$1/.shipit/runs"
@@ -20,17 +19,17 @@ while [ -z "$ended" ]; do
     fi
     part=$part$line
     idle=$((idle + 1))
-    # A run whose request is gone has said all it could (on a full disk that may be little).
+    # A run whose request is gone has written all it could (on a full disk that may be little).
     if ! [ ../../request -ef request ] && [ $((idle % 40)) = 39 ]; then
         # One that no conductor began was never placed: its script died on the way.
         [ -e attempt-1 ] || { echo absent; exit 0; }
-        # Lines that were heard and then lost in a power cut make SKIP too large: the last word is looked for.
-        grep -a '^[0-9]* ended ' events | tail -n 1 | sed 's/^/event /'
+        # Lines that were printed and then lost in a power cut make SKIP too large: the last event is searched for.
+        last_end events | sed 's/^/event /'
         echo 'gone'
         exit 0
     fi
     if [ $((idle % 100)) = 0 ]; then
-        # Five seconds without a conductor: the guard does not run, and somebody must be told.
+        # Five seconds without a conductor: the guard does not run, and the user must know.
         [ -e attempt-1 ] || { echo waiting; exit 0; }
         echo beat
     fi

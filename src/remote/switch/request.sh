@@ -1,21 +1,21 @@
 # Puts a switch request in place, with a call that fails if one is there: whoever wins holds the host.
-# A request made from an old view of the host (somebody else switched since) is refused as well.
+# A request made from an old view of the host (another switch came since) is refused as well.
 # args: root run epoch request
-# exits: 30 another request is there (printed) · 31 the host has changed since it was looked at · 33 it was withdrawn
+# exits: 30 another request holds the host (printed) · 31 the host has changed since it was observed (printed)
+#        33 the request was withdrawn
 set -eu
 cd "$1/.shipit"
-exec 9<runs
-flock -w 30 9
-# Whoever sent this has lost the line, and taken it back before it came.
+lock_requests runs
+# Its client has lost the connection, and withdrew it before it came.
 [ ! -e "runs/$2/withdrawn" ] || exit 33
-case $(LC_ALL=C stat -c %F request 2>/dev/null) in
-# Its holder may let go of it while we look.
-'' | regular*) if cat request 2>/dev/null || [ -e request ]; then exit 30; fi ;;
-*) # What is no plain file is nobody's request. The guard puts it aside, but sees no link to nowhere.
+if print_request; then exit 30; fi
+case $(request_kind request) in
+'' | regular*) ;;
+*) # The guard moves such a file aside too, but it does not see a link to nowhere.
     rm -rf -- request.unreadable
     mv -T -- request request.unreadable || : ;;
 esac
-# Read as observe.sh reads it. A ledger that cannot be read is no empty one: awk fails, and so does this.
+# Read as observe.sh reads it. A ledger that cannot be read is not an empty one: awk fails, and so does this.
 [ -e ledger ] || : >>ledger
 last=$(awk '$4 == "begin" { last = $0; e = $2 + 0; epoch = e > 0 && e < 2 ^ 53 ? e : 0 }
     END { printf "%.0f\n", epoch; print last }' ledger)

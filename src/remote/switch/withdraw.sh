@@ -1,12 +1,11 @@
-# Takes a request away that no conductor has begun (the guard does not run), or sees to it that one which is still
+# Takes a request away that no conductor has begun (the guard does not run), or makes sure that one which is still
 # on its way is refused when it comes. Afterwards nothing changed, and nothing will.
 # args: root run
-# exits: 32 it is there and has begun, or came while this looked
+# exits: 32 the conductor has begun the run
 set -eu
 cd "$1/.shipit"
-exec 8<runs 9<.
 # The lock of request.sh: a request is in place, or it finds the word below.
-flock -w 30 8
+lock_requests runs
 if [ ! -e "runs/$2" ]; then
     mkdir -- "runs/$2"
     : >"runs/$2/withdrawn"
@@ -14,10 +13,11 @@ if [ ! -e "runs/$2" ]; then
     exit 0
 fi
 [ ! -e "runs/$2/withdrawn" ] || exit 0
-flock -n 9 || exit 32
+exec 8<.
+flock -n 8 || exit 32
 [ ! -e "runs/$2/attempt-1" ] || exit 32
 if [ request -ef "runs/$2/request" ]; then
     rm -f -- request
-    # Else a power cut could bring it back, and the host would carry out what was taken back.
+    # Else a power cut could bring it back, and the host would carry out what was withdrawn.
     sync .
 fi

@@ -1,0 +1,14 @@
+# Questions to systemd that several scripts ask. Only reads.
+# shellcheck shell=dash
+
+# The version of systemd, as a number; empty when it cannot be read.
+systemd_version() { systemctl --version 2>/dev/null | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p'; }
+
+# loadable UNIT: the name to ask systemd about. It does not show templates; an instance that is not in use has the
+# template's files, and is unloaded at once.
+loadable() {
+    case $1 in
+    *@.*) echo "${1%%@*}@shipit.${1##*.}" ;;
+    *) echo "$1" ;;
+    esac
+}

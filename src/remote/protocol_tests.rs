@@ -1,0 +1,182 @@
+//! The two sides of the steps compared without a host: what Rust writes and what the conductor reads, in the shells that
+//! hosts have as sh.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::CONDUCTOR;
+use crate::step::{Check, Kind, PROTOCOL, Probe, Step, Turn, Verdict};
+
+const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
+
+/// In place of the conductor's main: carries one step out up to where it has read its arguments, and prints these.
+const READ_ONE: &str = r#"
+arguments() {
+    read_arguments "$@" || { printf 'refused: %s\n' "$cause"; exit; }
+    for test_name in $1; do eval "printf '%s=%s\n' $test_name \"\$$test_name\""; done
+    exit
+}
+IFS= read -r line
+set -f
+set -- $line
+set +f
+"step_$@"
+echo "read nothing"
+"#;
+
+/// The lines that a step's function prints of its arguments; `None` where there is no such shell.
+fn read(shell: &[&str], line: &str) -> Option<Vec<String>> {
+    let functions = CONDUCTOR.strip_suffix("main \"$@\"\nexit\n").unwrap();
+    let whole = functions.replace("\narguments() {", "\nread_arguments() {") + READ_ONE;
+    let mut child = Command::new(shell[0])
+        .args(&shell[1..])
+        .args(["-c", &whole, "shipit"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(line.as_bytes()).unwrap();
+    drop(stdin);
+    let out = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let mut lines: Vec<String> = out.lines().map(str::to_owned).collect();
+    lines.sort();
+    Some(lines)
+}
+
+fn check() -> Check {
+    Check {
+        probe: Probe::Unix {
+            socket: "/run/acme app.sock".into(),
+            path: "/health?a=b".into(),
+        },
+        status: 204,
+        contains: Some("it's \\ok %s $(id)".into()),
+        release: true,
+    }
+}
+
+/// One step of each kind; no two of its arguments have the same value.
+fn steps() -> Vec<Step> {
+    let unit = || "acme.service".to_owned();
+    let seconds = Duration::from_secs;
+    vec![
+        Step::Migrate {
+            unit: unit(),
+            timeout: seconds(301),
+        },
+        Step::Baseline {
+            unit: unit(),
+            timeout: seconds(5),
+            check: check(),
+        },
+        Step::Measure(check()),
+        Step::Flip(Some("20260101-000000".into())),
+        Step::Restart(unit()),
+        Step::Socket {
+            unit: unit(),
+            socket: "acme.socket".into(),
+        },
+        Step::Reload(unit()),
+        Step::Stop(unit()),
+        Step::Await(Box::new(Verdict {
+            unit: unit(),
+            turn: Turn::Reload,
+            start: seconds(31),
+            successes: 3,
+            timeout: seconds(61),
+            watch: seconds(7),
+            check: Some(check()),
+        })),
+        Step::Confirm,
+        Step::Bad("20260101-000000".into()),
+        Step::Prune(vec!["20250101-000000".into(), "20250202-000000-2".into()]),
+        Step::Spare,
+    ]
+}
+
+/// What each step is on the wire: the documentation of the protocol.
+const LINES: &str = r"
+migrate unit=acme.service timeout=301
+baseline unit=acme.service timeout=5 CHECK
+measure CHECK
+flip to=20260101-000000
+restart unit=acme.service
+socket unit=acme.service socket=acme.socket
+reload unit=acme.service
+stop unit=acme.service
+await unit=acme.service turn=reload start=31 successes=3 timeout=61 watch=7 CHECK
+confirm
+bad release=20260101-000000
+prune releases=20250101-000000,20250202-000000-2
+spare
+";
+const CHECK: &str = r"kind=unix target=/run/acme\0040app.sock\0040/health\0077a=b status=204 contains=it\0047s\0040\0134ok\0040\0045s\0040\0044\0050id\0051 release=named";
+
+#[test]
+fn every_step_travels_by_names_and_no_two_are_swapped() {
+    let lines: Vec<String> = steps().iter().map(Step::line).collect();
+    assert_eq!(
+        lines.join("\n"),
+        LINES.trim().replace("CHECK", CHECK),
+        "the protocol changed: give `PROTOCOL` a new number if an older conductor would read it differently"
+    );
+    let of_steps: Vec<Kind> = steps().iter().map(Step::kind).collect();
+    assert_eq!(of_steps, Kind::ALL, "a kind without an example here");
+}
+
+#[test]
+fn every_step_has_its_function_and_every_function_its_step() {
+    let functions: BTreeSet<&str> = CONDUCTOR
+        .lines()
+        .filter_map(|line| line.strip_prefix("step_")?.split_once("() {"))
+        .map(|(name, _)| name)
+        .filter(|name| *name != "name")
+        .collect();
+    let kinds: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
+    assert_eq!(functions, kinds);
+    assert!(CONDUCTOR.contains(&format!("\nprotocol={PROTOCOL}\n")));
+}
+
+#[test]
+fn the_conductor_reads_of_each_step_the_names_and_values_that_were_written() {
+    for step in steps() {
+        let named = step.arguments();
+        let mut written: Vec<String> = named.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        written.sort();
+        for shell in SHELLS {
+            if let Some(read) = read(shell, &format!("{}\n", step.line())) {
+                assert_eq!(read, written, "{shell:?}: {}", step.line());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_with_a_missing_a_repeated_or_an_unknown_argument_is_refused() {
+    for (line, cause) in [
+        ("socket unit=a.service", "missing arguments: socket"),
+        (
+            "restart unit=a unit=b",
+            "unknown or repeated argument: unit",
+        ),
+        ("confirm unit=a", "unknown or repeated argument: unit"),
+        ("restart unit=a evil$(id)=b", "not an argument: evil$(id)=b"),
+        ("restart acme.service", "not an argument: acme.service"),
+        // As requests of version 1 had it.
+        ("stop -", "not an argument: -"),
+    ] {
+        for shell in SHELLS {
+            if let Some(read) = read(shell, &format!("{line}\n")) {
+                assert_eq!(
+                    read.join("\n").trim_end(),
+                    format!("refused: {cause}"),
+                    "{shell:?}"
+                );
+            }
+        }
+    }
+}
