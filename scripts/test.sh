@@ -67,7 +67,7 @@ tests() {
     export "CARGO_TARGET_${triple}_RUNNER=sudo -n -E"
   fi
   if [ "${CI:-}" = true ]; then export SHIPIT_LAB=require; fi
-  local timed=(promise:: lab_instruments::) waiting=(ssh::line::) skip=() name
+  local timed=(promise:: lab_instruments::) waiting=(ssh::connection::) skip=() name
   for name in "${timed[@]}" "${waiting[@]}"; do skip+=(--skip "$name"); done
   cargo_test --lib --bins
   cargo_test --test it -- --test-threads="${SHIPIT_TEST_THREADS:-4}" "${skip[@]}" || alone

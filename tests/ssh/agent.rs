@@ -1,4 +1,4 @@
-//! Keys that an agent holds; too many keys; agents that do not answer.
+//! Keys that an agent holds; too many keys; agents that do not reply.
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ fn seven_wrong_keys_before_the_right_one_cost_a_second_connection_and_nothing_el
 }
 
 #[test]
-fn a_server_that_allows_fewer_tries_is_answered_with_more_connections() {
+fn a_server_that_allows_fewer_tries_gets_more_connections() {
     let Some(server) = sshd("MaxAuthTries 3") else {
         return;
     };
@@ -126,7 +126,7 @@ fn a_server_that_allows_fewer_tries_is_answered_with_more_connections() {
 }
 
 #[test]
-fn an_agent_that_never_answers_is_left_and_the_key_file_is_used() {
+fn an_agent_that_never_replies_is_abandoned_and_the_key_file_is_used() {
     let Some(server) = sshd("") else { return };
     let socket = server.path("mute");
     let _listener = UnixListener::bind(&socket).unwrap();
@@ -150,7 +150,7 @@ fn an_agent_that_never_answers_is_left_and_the_key_file_is_used() {
 }
 
 #[test]
-fn an_agent_that_is_gone_is_said_and_the_key_file_is_used() {
+fn a_missing_agent_is_reported_and_the_key_file_is_used() {
     let Some(server) = sshd("") else { return };
     let config = format!(
         "IdentityAgent /nonexistent/agent\nIdentityFile {}\n",

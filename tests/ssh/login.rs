@@ -1,4 +1,4 @@
-//! Key files of every format, certificates, passphrases; and what is said when nothing lets us in.
+//! Key files of every format, certificates, passphrases; and the error when every login is refused.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -90,7 +90,7 @@ fn every_format_of_a_key_logs_in_with_and_without_its_public_half() {
 }
 
 #[test]
-fn a_locked_key_says_what_to_do_where_nobody_can_be_asked() {
+fn an_encrypted_key_without_a_terminal_fails_with_advice() {
     let Some(server) = sshd("") else { return };
     server.key("locked", &["-t", "ed25519", "-N", "open sesame", "-a", "4"]);
     server.authorize("locked");
@@ -108,7 +108,7 @@ fn a_locked_key_says_what_to_do_where_nobody_can_be_asked() {
 }
 
 #[test]
-fn a_passphrase_is_asked_for_a_key_that_the_server_takes_and_three_times_at_most() {
+fn a_passphrase_is_asked_only_for_a_key_that_the_server_accepts_and_three_times_at_most() {
     let Some(server) = sshd("") else { return };
     server.key("locked", &["-t", "ed25519", "-N", "open sesame", "-a", "4"]);
     let mut person = knows("open sesame");
@@ -117,7 +117,11 @@ fn a_passphrase_is_asked_for_a_key_that_the_server_takes_and_three_times_at_most
             .0
             .is_err()
     );
-    assert_eq!(person.prompts.len(), 0, "the server does not take this key");
+    assert_eq!(
+        person.prompts.len(),
+        0,
+        "the server does not accept this key"
+    );
     server.authorize("locked");
     let mut person = knows("wrong");
     let Err(failure) = open_asking(&with_key(&server, "locked"), &mut person).0 else {
@@ -136,7 +140,7 @@ fn a_passphrase_is_asked_for_a_key_that_the_server_takes_and_three_times_at_most
 }
 
 #[test]
-fn files_that_cannot_be_used_are_named_with_their_fault_and_the_next_key_is_tried() {
+fn unusable_files_are_listed_with_the_reason_and_the_next_key_is_tried() {
     let Some(server) = sshd("") else { return };
     let open_key = server.key("open", &["-t", "ed25519", "-N", ""]);
     std::fs::set_permissions(&open_key, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -167,7 +171,7 @@ fn files_that_cannot_be_used_are_named_with_their_fault_and_the_next_key_is_trie
     assert_eq!(skipped.count(), 3, "{notices:?}");
 }
 
-/// A public key of a kind that lives on a security key; ssh-keygen makes one only with the hardware.
+/// The public half of a key on a security key; ssh-keygen makes one only with the hardware.
 fn fido_public() -> String {
     use base64::Engine;
     let kind = "sk-ssh-ed25519@openssh.com";
@@ -183,7 +187,7 @@ fn fido_public() -> String {
 }
 
 #[test]
-fn a_certificate_beside_the_key_logs_in_and_an_expired_one_does_not_stand_in_the_way() {
+fn a_certificate_beside_the_key_logs_in_and_an_expired_one_is_skipped() {
     let Some(first) = sshd("") else { return };
     let ca = first.key("ca", &["-t", "ed25519", "-N", ""]);
     let Some(server) = sshd(&format!("TrustedUserCAKeys {}.pub", ca.display())) else {
@@ -213,7 +217,7 @@ fn a_certificate_beside_the_key_logs_in_and_an_expired_one_does_not_stand_in_the
         "IdentityAgent none\nIdentityFile {at}/plain\nCertificateFile {at}/elsewhere\n"
     ));
     assert!(open(&login).is_ok());
-    // Expired: refused, then the plain key has its turn.
+    // Expired: refused, then the plain key is tried.
     server.key("old", &["-t", "ed25519", "-N", ""]);
     sign("old", "20200101:20200102");
     let text = refused(&with_key(&server, "old")).to_string();
@@ -223,7 +227,7 @@ fn a_certificate_beside_the_key_logs_in_and_an_expired_one_does_not_stand_in_the
 }
 
 #[test]
-fn what_was_tried_and_what_the_server_wrote_is_listed_when_nothing_lets_us_in() {
+fn a_refused_login_lists_what_was_tried_and_the_message_of_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let banner = dir.path().join("banner");
     std::fs::write(&banner, "Closed until Monday\u{1b}[2J\n").unwrap();
@@ -252,7 +256,7 @@ fn what_was_tried_and_what_the_server_wrote_is_listed_when_nothing_lets_us_in() 
     };
     let failure = refused(&stranger);
     assert!(failure.what.contains("nobody-of-this-name@127.0.0.1"));
-    // A user that is not there is made by root, whom the same address lets in.
+    // A missing user is created by root at the same address.
     let setup = format!("shipit setup --as root@127.0.0.1:{} ", server.port);
     assert!(
         failure

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use shipit::host::{Ended, Host, Lost};
+use shipit::host::{Ended, Exec, Heard, Host, Lost, Then};
 
 use super::server::{run, says, sshd};
 
@@ -73,6 +73,28 @@ fn a_command_that_closes_its_output_early_still_reads_and_still_gives_its_status
         sha256(std::fs::File::open(file).unwrap()),
         sha256(Pattern { at: 0, len })
     );
+}
+
+#[test]
+fn several_commands_keep_their_outputs_and_their_ends_apart() {
+    let Some(server) = sshd("") else { return };
+    let exec = |line| Exec { line, stdin: None };
+    let mut heard = vec![String::new(); 3];
+    let ended = server.connected().exec_all(
+        vec![
+            exec("echo a; exit 1"),
+            exec("echo b"),
+            exec("echo c; exit 3"),
+        ],
+        &mut |i, said| {
+            if let Heard::Out(bytes) = said {
+                heard[i] += std::str::from_utf8(bytes).unwrap();
+            }
+            Then::Listen
+        },
+    );
+    let ends = [1, 0, 3].map(Ended::Code).to_vec();
+    assert_eq!((ended, heard.concat()), (Ok(ends), "a\nb\nc\n".into()));
 }
 
 #[test]
@@ -168,7 +190,7 @@ fn a_source_that_fails_abandons_the_command_and_not_the_connection() {
 }
 
 #[test]
-fn a_session_that_dies_is_cut_and_never_a_status() {
+fn a_session_that_dies_is_a_lost_connection_and_never_a_status() {
     let Some(server) = sshd("") else { return };
     let mut ssh = server.connected();
     // The parent of the command's shell is the sshd that carries this connection.
@@ -184,7 +206,7 @@ fn a_session_that_dies_is_cut_and_never_a_status() {
 }
 
 #[test]
-fn a_server_with_room_for_one_or_two_channels_is_enough() {
+fn a_server_that_allows_one_or_two_channels_is_enough() {
     for limit in [1, 2] {
         let Some(server) = sshd(&format!("MaxSessions {limit}")) else {
             return;
@@ -197,7 +219,7 @@ fn a_server_with_room_for_one_or_two_channels_is_enough() {
 }
 
 #[test]
-fn a_server_that_allows_no_channel_is_said_to() {
+fn a_server_that_allows_no_channel_is_an_error() {
     let Some(server) = sshd("MaxSessions 0") else {
         return;
     };

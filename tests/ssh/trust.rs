@@ -1,4 +1,4 @@
-//! Which hosts are trusted: by known_hosts, by pin, by policy; and what is said when one is not.
+//! Which hosts are trusted: by known_hosts, by pin, by policy; and the error for one that is not.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,7 +8,7 @@ use shipit::host::ssh::{Ask, Login, Notice, Reply, Trust, Unattended};
 
 use super::server::{Sshd, me, open, open_asking, refused, sshd};
 
-/// The login with a known_hosts of these lines; `$H` is the server's place, `$K` its key, `$O` another one.
+/// The login with a known_hosts of these lines; `$H` is the server's name, `$K` its key, `$O` another one.
 fn knowing(server: &Sshd, lines: &str) -> Login {
     let place = format!("[127.0.0.1]:{}", server.port);
     let key = |name: &str| {
@@ -92,7 +92,7 @@ fn a_revoked_key_and_a_host_authority_are_refused_by_name() {
 }
 
 #[test]
-fn accept_new_records_one_line_says_so_and_is_strict_from_then_on() {
+fn accept_new_adds_one_line_with_a_notice_and_is_strict_from_then_on() {
     let Some(server) = sshd("") else { return };
     for (hash, start) in [("no", "[127.0.0.1]:"), ("yes", "|1|")] {
         let login = Login {
@@ -124,7 +124,7 @@ fn accept_new_records_one_line_says_so_and_is_strict_from_then_on() {
 }
 
 #[test]
-fn the_persons_own_policy_to_accept_new_hosts_counts() {
+fn the_users_own_policy_to_accept_new_hosts_counts() {
     let Some(server) = sshd("") else { return };
     let login = knowing(&server, "");
     server.write(
@@ -133,7 +133,7 @@ fn the_persons_own_policy_to_accept_new_hosts_counts() {
     );
     assert!(open(&login).is_ok());
     assert_eq!(server.read("known_hosts").lines().count(), 1);
-    // `no` is not taken over: a host is never trusted without a line.
+    // `no` does not count: a host is never trusted without a line.
     let login = knowing(&server, "$H $O");
     server.write(
         "ssh_config",
@@ -159,7 +159,7 @@ impl Ask for Answers {
 }
 
 #[test]
-fn a_person_is_asked_once_with_the_fingerprint() {
+fn the_user_is_asked_once_with_the_fingerprint() {
     let Some(server) = sshd("") else { return };
     for (reply, exit) in [
         (Reply::Given(false), Some(Exit::Unreachable)),
@@ -187,7 +187,7 @@ fn a_person_is_asked_once_with_the_fingerprint() {
 }
 
 #[test]
-fn a_pin_stands_for_known_hosts_and_may_be_of_any_of_the_hosts_keys() {
+fn a_pin_replaces_known_hosts_and_may_be_of_any_of_the_hosts_keys() {
     let Some(server) = sshd("") else { return };
     let second = server.key("second", &["-t", "ecdsa", "-N", ""]);
     let server_two = server.path("host");
@@ -253,7 +253,7 @@ fn a_server_with_a_host_certificate_is_known_by_its_plain_key() {
 }
 
 #[test]
-fn a_known_hosts_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+fn an_unreadable_known_hosts_is_not_taken_for_an_empty_one() {
     let Some(server) = sshd("") else { return };
     let login = Login {
         known_hosts: Some(server.dir.path().to_path_buf()),

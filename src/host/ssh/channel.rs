@@ -15,10 +15,10 @@ const AGAIN: ErrorCode = ErrorCode::Session(-37);
 /// Bytes of one read.
 const SLICE: usize = 64 * 1024;
 
-/// Bytes of stdin in one turn.
-const TURN: u64 = 16 * PIECE as u64;
+/// Bytes of stdin before everything else is checked again.
+const BATCH: u64 = 16 * PIECE as u64;
 
-/// Reads of each output in one turn.
+/// Reads of each output before everything else is checked again.
 const READS: usize = 32;
 
 /// The result of a call that must not block.
@@ -70,28 +70,17 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// The result of a turn.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// Something moved: take another turn before waiting.
-    Moved,
+/// How far a channel came. Of several, the greatest counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
     /// Nothing could move: wait for the server.
     Stuck,
+    /// Something moved: go on before waiting.
+    Moved,
     /// A packet is half sent: wait until the pump has room for the rest.
     Full,
     /// The server has closed the channel.
     Closed,
-}
-
-impl Turn {
-    /// The more urgent of two.
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Full, _) | (_, Self::Full) => Self::Full,
-            (Self::Moved, _) | (_, Self::Moved) => Self::Moved,
-            _ => Self::Stuck,
-        }
-    }
 }
 
 /// A call whose packet is half sent: libssh2 requires it again before any other.
@@ -155,38 +144,38 @@ impl Running {
     ///
     /// # Errors
     /// [`Trouble`]; the channel can no longer be used.
-    pub fn turn(
+    pub fn advance(
         &mut self,
         session: &Session,
         pump: &Pump,
         stdin: &mut Stdin<'_>,
         heard: &mut dyn FnMut(Heard<'_>) -> Then,
-    ) -> Result<Turn, Trouble> {
+    ) -> Result<Progress, Trouble> {
         if let Some(owed) = self.owed {
-            if !pump.roomy() {
-                return Ok(Turn::Full);
+            if !pump.has_room() {
+                return Ok(Progress::Full);
             }
-            let turn = match owed {
+            let progress = match owed {
                 Owed::Request => self.request(session, pump)?,
                 Owed::Out => self.read(session, 0, heard)?,
                 Owed::Err => self.read(session, ssh2::EXTENDED_DATA_STDERR, heard)?,
                 Owed::Write | Owed::Eof => self.feed(session, pump, stdin, heard)?,
             };
             if self.owed.is_some() {
-                return Ok(turn);
+                return Ok(progress);
             }
         }
-        let mut turn = Turn::Stuck;
+        let mut progress = Progress::Stuck;
         if !self.accepted {
-            turn = turn.and(self.request(session, pump)?);
+            progress = progress.max(self.request(session, pump)?);
             if !self.requested || self.owes() {
-                return Ok(turn);
+                return Ok(progress);
             }
         }
         for stream in [0, ssh2::EXTENDED_DATA_STDERR] {
-            turn = turn.and(self.read(session, stream, heard)?);
+            progress = progress.max(self.read(session, stream, heard)?);
             if self.owes() {
-                return Ok(turn);
+                return Ok(progress);
             }
         }
         if self.channel.eof() {
@@ -201,21 +190,21 @@ impl Running {
             }
             // Not `close`: that would take the streams from a command that closed its outputs early and still runs.
             match now(session, self.channel.wait_close())? {
-                Now::Done(()) => return Ok(Turn::Closed),
+                Now::Done(()) => return Ok(Progress::Closed),
                 Now::Later | Now::Half => {}
             }
         }
         // Not before the server has accepted the command: sshd grants no window until then, and an end of file that
         // overtakes the request (during a key exchange, for example) would be ignored.
         if !self.accepted {
-            return Ok(turn);
+            return Ok(progress);
         }
-        Ok(turn.and(self.feed(session, pump, stdin, heard)?))
+        Ok(progress.max(self.feed(session, pump, stdin, heard)?))
     }
 
-    fn request(&mut self, session: &Session, pump: &Pump) -> Result<Turn, Trouble> {
-        if !self.requested && !pump.roomy() {
-            return Ok(Turn::Full);
+    fn request(&mut self, session: &Session, pump: &Pump) -> Result<Progress, Trouble> {
+        if !self.requested && !pump.has_room() {
+            return Ok(Progress::Full);
         }
         let result = self.channel.exec(&self.line);
         let refused = result
@@ -231,16 +220,16 @@ impl Running {
                 self.accepted = true;
                 self.requested = true;
                 self.owed = None;
-                Ok(Turn::Moved)
+                Ok(Progress::Moved)
             }
             Now::Later => {
                 self.requested = true;
                 self.owed = None;
-                Ok(Turn::Stuck)
+                Ok(Progress::Stuck)
             }
             Now::Half => {
                 self.owed = Some(Owed::Request);
-                Ok(Turn::Full)
+                Ok(Progress::Full)
             }
         }
     }
@@ -250,13 +239,13 @@ impl Running {
         session: &Session,
         stream: i32,
         heard: &mut dyn FnMut(Heard<'_>) -> Then,
-    ) -> Result<Turn, Trouble> {
-        let mut turn = Turn::Stuck;
+    ) -> Result<Progress, Trouble> {
+        let mut progress = Progress::Stuck;
         for _ in 0..READS {
             match self.channel.stream(stream).read(&mut self.slice) {
                 Ok(0) => break,
                 Ok(n) => {
-                    turn = Turn::Moved;
+                    progress = Progress::Moved;
                     let bytes = &self.slice[..n];
                     let then = heard(if stream == 0 {
                         Heard::Out(bytes)
@@ -269,7 +258,7 @@ impl Running {
                     if half_sent(session) {
                         // libssh2 wanted to widen the window, and that packet is half sent.
                         self.owed = Some(if stream == 0 { Owed::Out } else { Owed::Err });
-                        return Ok(Turn::Full);
+                        return Ok(Progress::Full);
                     }
                     break;
                 }
@@ -277,7 +266,7 @@ impl Running {
             }
         }
         self.owed = None;
-        Ok(turn)
+        Ok(progress)
     }
 
     fn feed(
@@ -286,16 +275,16 @@ impl Running {
         pump: &Pump,
         stdin: &mut Stdin<'_>,
         heard: &mut dyn FnMut(Heard<'_>) -> Then,
-    ) -> Result<Turn, Trouble> {
-        let mut turn = Turn::Stuck;
+    ) -> Result<Progress, Trouble> {
+        let mut progress = Progress::Stuck;
         let before = stdin.sent;
-        while stdin.sent - before < TURN {
+        while stdin.sent - before < BATCH {
             let bytes = stdin.next().map_err(Trouble::Source)?;
             if bytes.is_empty() {
                 break;
             }
-            if !pump.roomy() {
-                turn = Turn::Full;
+            if !pump.has_room() {
+                progress = Progress::Full;
                 break;
             }
             match self.channel.write(bytes) {
@@ -303,13 +292,13 @@ impl Running {
                 Ok(0) => break,
                 Ok(n) => {
                     self.owed = None;
-                    turn = Turn::Moved;
+                    progress = Progress::Moved;
                     stdin.advance(n);
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     if half_sent(session) {
                         self.owed = Some(Owed::Write);
-                        turn = Turn::Full;
+                        progress = Progress::Full;
                     }
                     break;
                 }
@@ -320,25 +309,25 @@ impl Running {
             self.finished |= heard(Heard::Sent(stdin.sent)) == Then::Finish;
         }
         if stdin.ended() && !self.eof_sent && self.owed != Some(Owed::Write) {
-            turn = turn.and(self.end_of_file(session, pump)?);
+            progress = progress.max(self.end_of_file(session, pump)?);
         }
-        Ok(turn)
+        Ok(progress)
     }
 
-    fn end_of_file(&mut self, session: &Session, pump: &Pump) -> Result<Turn, Trouble> {
-        if !pump.roomy() {
-            return Ok(Turn::Full);
+    fn end_of_file(&mut self, session: &Session, pump: &Pump) -> Result<Progress, Trouble> {
+        if !pump.has_room() {
+            return Ok(Progress::Full);
         }
         match now(session, self.channel.send_eof())? {
             Now::Done(()) => {
                 self.eof_sent = true;
                 self.owed = None;
-                Ok(Turn::Moved)
+                Ok(Progress::Moved)
             }
-            Now::Later => Ok(Turn::Stuck),
+            Now::Later => Ok(Progress::Stuck),
             Now::Half => {
                 self.owed = Some(Owed::Eof);
-                Ok(Turn::Full)
+                Ok(Progress::Full)
             }
         }
     }

@@ -46,14 +46,8 @@ pub fn changed(to: &Resolved, blob: &[u8], lines: &[&Line]) -> Failure {
     let mut failure = unreachable(format!("the host key of {} has changed", name(to)))
         .why(format!("now {}", offered(blob)))
         .why("possible man-in-the-middle attack, or the host was reinstalled");
-    for line in lines.iter().take(5) {
-        failure = failure.why(format!(
-            "known: {} ({}:{})",
-            key_blob::describe(&line.blob),
-            line.file.display(),
-            line.number
-        ));
-    }
+    let known = |line: &&Line| format!("known: {} ({})", key_blob::describe(&line.blob), line.at());
+    failure.why.extend(lines.iter().take(5).map(known));
     let file = lines
         .first()
         .map(|line| format!(" -f {}", line.file.display()))
@@ -67,10 +61,9 @@ pub fn changed(to: &Resolved, blob: &[u8], lines: &[&Line]) -> Failure {
 pub fn revoked(to: &Resolved, line: &Line) -> Failure {
     unreachable(format!("the host key of {} is revoked", name(to)))
         .why(format!(
-            "{} is marked @revoked in {}:{}",
+            "{} is marked @revoked in {}",
             key_blob::fingerprint(&line.blob),
-            line.file.display(),
-            line.number
+            line.at()
         ))
         .next(Next::advice(
             "the host needs a new key; ask the person who revoked this one",
@@ -84,9 +77,8 @@ pub fn authority(to: &Resolved, blob: &[u8], line: &Line) -> Failure {
         name(to)
     ))
     .why(format!(
-        "{}:{} is a @cert-authority line, but the built-in ssh does not check host certificates",
-        line.file.display(),
-        line.number
+        "{} is a @cert-authority line, but the built-in ssh does not check host certificates",
+        line.at()
     ))
     .why(offered(blob))
     .next(
@@ -101,17 +93,13 @@ pub fn authority(to: &Resolved, blob: &[u8], line: &Line) -> Failure {
 pub fn unpinned(to: &Resolved, pin: &str, blobs: &[Vec<u8>]) -> Failure {
     let mut failure = unreachable(format!("{} does not have the pinned host key", name(to)))
         .why(format!("pinned: {}", shown(pin.as_bytes())));
-    for blob in blobs {
-        failure = failure.why(offered(blob));
-    }
+    failure.why.extend(blobs.iter().map(|blob| offered(blob)));
     failure.next(Next::advice("compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, then correct host_key:"))
 }
 
 pub fn unconnected(to: &Resolved, why: Vec<String>) -> Failure {
     let mut failure = unreachable(format!("cannot connect to {}", to.label()));
-    for line in why {
-        failure = failure.why(line);
-    }
+    failure.why = why;
     let failure = match &to.proxy {
         Proxy::Direct => failure,
         Proxy::Jump(list) => {
@@ -140,9 +128,7 @@ pub fn denied(
     if tried.is_empty() {
         failure = failure.why("no key to try: no agent, and none of the key files exists");
     }
-    for line in tried {
-        failure = failure.why(line.clone());
-    }
+    failure.why.extend_from_slice(tried);
     if !methods.is_empty() {
         let methods = shown(methods.replace(',', ", ").as_bytes());
         failure = failure.why(format!("the server accepts: {methods}"));
@@ -150,22 +136,15 @@ pub fn denied(
     if no_terminal {
         failure = failure.why("there is no terminal to ask for a passphrase or password");
     }
-    for line in banner
-        .unwrap_or_default()
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .take(5)
-    {
-        failure = failure.why(format!("server message: {}", shown(line.trim().as_bytes())));
-    }
+    let banner = banner.unwrap_or_default().lines().map(str::trim);
+    let banner = banner.filter(|line| !line.is_empty()).take(5);
+    let quoted = |line: &str| format!("server message: {}", shown(line.as_bytes()));
+    failure.why.extend(banner.map(quoted));
     let ssh = to.ssh_command();
     let place = ssh.trim_start_matches("ssh ");
-    let mut keys = to
-        .identity_files
-        .iter()
-        .map(|file| with_suffix(file, ".pub"));
+    let mut keys = to.identity_files.iter();
     let key = keys
-        .find(|file| file.is_file())
+        .find_map(|file| Some(with_suffix(file, ".pub")).filter(|file| file.is_file()))
         .map_or_else(|| "KEY.pub".into(), |file| file.display().to_string());
     let failure = failure
         .next(Next::shell(format!("{ssh} true")).remark("must work first"))

@@ -53,30 +53,18 @@ impl Connector<'_> {
                 .filter_map(|blob| key_blob::key_type(blob))
                 .collect();
             let algorithms = self.host_key.algorithms(&self.to, &tried);
-            let opened = (!algorithms.is_empty()).then(|| self.shake_hands(&algorithms));
-            let open = match (opened, &self.login.pin) {
-                (Some(Ok(open)), _) => open,
+            let open = match (self.shake_hands(&algorithms), &self.login.pin) {
+                (Ok(open), _) => open,
                 // A pin may be of another key of the host, so all of them are tried; now there are no more.
-                (None | Some(Err(_)), Some(pin)) if !offered.is_empty() => {
+                (Err(_), Some(pin)) if !offered.is_empty() => {
                     return Err(errors::unpinned(&self.to, pin, &offered));
                 }
-                (Some(Err(failure)), _) => return Err(failure),
-                (None, _) => {
-                    return Err(errors::unconnected(
-                        &self.to,
-                        vec![
-                            "HostKeyAlgorithms allows no host key algorithm that shipit supports"
-                                .into(),
-                        ],
-                    ));
-                }
+                (Err(failure), _) => return Err(failure),
             };
-            let Some(blob) = open.session.host_key().map(|(blob, _)| blob.to_vec()) else {
-                return Err(errors::unconnected(
-                    &self.to,
-                    vec!["the server sent no host key".into()],
-                ));
+            let Some((blob, _)) = open.session.host_key() else {
+                return Err(self.failed("the server sent no host key"));
             };
+            let blob = blob.to_vec();
             if self.passed.as_ref() == Some(&blob) {
                 return Ok(open);
             }
@@ -96,9 +84,13 @@ impl Connector<'_> {
 
     /// One connection, up to the end of the key exchange.
     fn shake_hands(&self, algorithms: &[&str]) -> Result<Connection, Failure> {
+        if algorithms.is_empty() {
+            return Err(
+                self.failed("HostKeyAlgorithms allows no host key algorithm that shipit supports")
+            );
+        }
         let mut pump = self.reach()?;
-        let session =
-            prepared(&pump, algorithms).map_err(|why| errors::unconnected(&self.to, vec![why]))?;
+        let session = prepared(&pump, algorithms).map_err(|why| self.failed(why))?;
         let shaken = with_deadline(self.interrupts, HANDSHAKE, {
             let mut session = session.clone();
             move || session.handshake()
@@ -137,8 +129,8 @@ impl Connector<'_> {
                     Ok(Err(why)) => return Err(errors::unconnected(to, why)),
                     Err(Stopped::Interrupted) => return Err(interrupted()),
                     Err(Stopped::Late) => {
-                        let why = format!("no connection within {} s", REACH.as_secs());
-                        return Err(errors::unconnected(to, vec![why]));
+                        let limit = REACH.as_secs();
+                        return Err(self.failed(format!("no connection within {limit} s")));
                     }
                 }
             }
@@ -156,7 +148,11 @@ impl Connector<'_> {
             }
         };
         far.and_then(|(child, socket)| Pump::start(socket, child))
-            .map_err(|e| errors::unconnected(to, vec![format!("cannot start the connection: {e}")]))
+            .map_err(|e| self.failed(format!("cannot start the connection: {e}")))
+    }
+
+    fn failed(&self, why: impl Into<String>) -> Failure {
+        errors::unconnected(&self.to, vec![why.into()])
     }
 }
 

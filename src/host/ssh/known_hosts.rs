@@ -33,6 +33,13 @@ pub struct Line {
     pub blob: Vec<u8>,
 }
 
+impl Line {
+    /// `FILE:NUMBER`
+    pub fn at(&self) -> String {
+        format!("{}:{}", self.file.display(), self.number)
+    }
+}
+
 /// The lines that name one host.
 #[derive(Clone, Debug, Default)]
 pub struct Known {

@@ -27,7 +27,7 @@ pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Fa
             let mut questions = Questions {
                 ask: attempts.ask,
                 label: attempts.connector.to.label(),
-                missed: None,
+                missed: Reply::Given(()),
             };
             let session = &attempts.connection.session;
             session.set_timeout(backstop(ANSWER));
@@ -36,14 +36,15 @@ pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Fa
                 .userauth_keyboard_interactive(&attempts.connector.to.user, &mut questions)
                 .is_ok();
             let missed = questions.missed;
-            if missed == Some(Missed::Cancelled) {
+            if missed == Reply::Cancelled {
                 return Err(interrupted());
             }
             if logged_in {
                 return Ok(true);
             }
-            attempts.no_terminal |= missed.is_some();
-            if missed.is_some() || attempts.connection.pump.closes_within(Duration::ZERO) {
+            attempts.no_terminal |= missed == Reply::NoTerminal;
+            if missed != Reply::Given(()) || attempts.connection.pump.closes_within(Duration::ZERO)
+            {
                 break;
             }
         }
@@ -81,51 +82,36 @@ pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Fa
     Ok(false)
 }
 
-/// Why a question has no answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missed {
-    Cancelled,
-    NoTerminal,
-}
-
 /// Passes the server's questions to the user.
 struct Questions<'a> {
     ask: &'a mut dyn Ask,
     label: String,
-    missed: Option<Missed>,
+    /// Why a question has no answer, if one has none.
+    missed: Reply<()>,
 }
 
 impl KeyboardInteractivePrompt for Questions<'_> {
     fn prompt(&mut self, _: &str, instructions: &str, prompts: &[Prompt<'_>]) -> Vec<String> {
         let mut answers = Vec::new();
         for prompt in prompts {
-            let lead = if instructions.trim().is_empty() {
-                String::new()
-            } else {
-                format!("{} ", shown(instructions.trim().as_bytes()))
-            };
-            let text = format!(
-                "{}: {lead}{} ",
-                self.label,
-                shown(prompt.text.trim().as_bytes())
-            );
-            // After Ctrl-C the next question is not asked.
-            let reply = match self.missed {
-                None => self.ask.secret(&text),
-                Some(_) => Reply::NoTerminal,
-            };
-            let answer = match reply {
-                Reply::Given(answer) => answer,
-                Reply::Cancelled => {
-                    self.missed = Some(Missed::Cancelled);
-                    String::new()
+            let mut text = format!("{}: ", self.label);
+            for part in [instructions.trim(), prompt.text.trim()] {
+                if !part.is_empty() {
+                    text += &format!("{} ", shown(part.as_bytes()));
                 }
-                Reply::NoTerminal => {
-                    self.missed = self.missed.or(Some(Missed::NoTerminal));
-                    String::new()
+            }
+            // After a question without an answer no other one is asked.
+            if self.missed == Reply::Given(()) {
+                match self.ask.secret(&text) {
+                    Reply::Given(answer) => {
+                        answers.push(answer);
+                        continue;
+                    }
+                    Reply::Cancelled => self.missed = Reply::Cancelled,
+                    Reply::NoTerminal => self.missed = Reply::NoTerminal,
                 }
-            };
-            answers.push(answer);
+            }
+            answers.push(String::new());
         }
         answers
     }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 
 use super::config::Family;
@@ -88,7 +89,7 @@ impl Pump {
 
     /// Whether a small packet can be sent whole now. libssh2 keeps some packets on its stack and cannot finish them
     /// later, so nothing is sent before this is true.
-    pub fn roomy(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         let mut fds = [PollFd::from_borrowed_fd(self.near.as_fd(), PollFlags::OUT)];
         matches!(poll(&mut fds, Some(&timespec(Duration::ZERO))), Ok(n) if n > 0)
     }
@@ -126,10 +127,8 @@ impl Pump {
 
     /// The last lines of the child's stderr.
     pub fn child_messages(&mut self) -> Vec<String> {
-        self.child
-            .as_mut()
-            .map(Proxied::messages)
-            .unwrap_or_default()
+        let child = self.child.as_mut();
+        child.map(Proxied::messages).unwrap_or_default()
     }
 }
 
@@ -157,28 +156,30 @@ impl Flow {
     fn empty(&self) -> bool {
         self.from == self.to
     }
-    /// Reads once; fails at the end of the stream, too.
-    fn fill(&mut self, fd: BorrowedFd<'_>) -> Result<usize, ()> {
-        match recv(fd, &mut self.bytes[..], RecvFlags::empty()) {
-            Ok((0, _)) => Err(()),
-            Ok((n, _)) => {
-                (self.from, self.to) = (0, n);
-                Ok(n)
-            }
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
-            Err(_) => Err(()),
+    /// Reads once, 0 bytes when there are none; fails at the end of the stream, too.
+    fn fill(&mut self, fd: BorrowedFd<'_>) -> Result<usize, Errno> {
+        let n = match recv(fd, &mut self.bytes[..], RecvFlags::empty()) {
+            Ok((0, _)) => return Err(Errno::PIPE),
+            read => later(read.map(|(n, _)| n))?,
+        };
+        if n > 0 {
+            (self.from, self.to) = (0, n);
         }
+        Ok(n)
     }
-    /// Writes once; `Ok(0)` when there is no room.
-    fn give(&mut self, fd: BorrowedFd<'_>) -> Result<usize, ()> {
-        match send(fd, &self.bytes[self.from..self.to], SendFlags::NOSIGNAL) {
-            Ok(n) => {
-                self.from += n;
-                Ok(n)
-            }
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
-            Err(_) => Err(()),
-        }
+    /// Writes once, 0 bytes when there is no room.
+    fn give(&mut self, fd: BorrowedFd<'_>) -> Result<usize, Errno> {
+        let bytes = &self.bytes[self.from..self.to];
+        let n = later(send(fd, bytes, SendFlags::NOSIGNAL))?;
+        self.from += n;
+        Ok(n)
+    }
+}
+
+fn later(moved: Result<usize, Errno>) -> Result<usize, Errno> {
+    match moved {
+        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+        moved => moved,
     }
 }
 
@@ -193,7 +194,7 @@ fn pump(near: &UnixStream, far: &OwnedFd, counters: &Counters) {
         ];
         match poll(&mut fds, None) {
             Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
+            Err(Errno::INTR) => continue,
             Err(_) => break false,
         }
         let ready =
@@ -209,7 +210,7 @@ fn pump(near: &UnixStream, far: &OwnedFd, counters: &Counters) {
                     counters.mark_alive();
                 }
                 Ok(_) => {}
-                Err(()) => break false,
+                Err(_) => break false,
             }
         }
         if !out.empty() {
@@ -222,7 +223,7 @@ fn pump(near: &UnixStream, far: &OwnedFd, counters: &Counters) {
                     }
                     full = !out.empty();
                 }
-                Err(()) => break false,
+                Err(_) => break false,
             }
         }
         if !back.empty() && back.give(near.as_fd()).is_err() {
@@ -244,16 +245,10 @@ fn pump(near: &UnixStream, far: &OwnedFd, counters: &Counters) {
 
 /// Read if the buffer for it is empty, write if the other one is not.
 fn wanted(read: &Flow, write: &Flow) -> PollFlags {
-    let read = if read.empty() {
-        PollFlags::IN
-    } else {
-        PollFlags::empty()
-    };
-    if write.empty() {
-        read
-    } else {
-        read | PollFlags::OUT
-    }
+    let mut flags = PollFlags::empty();
+    flags.set(PollFlags::IN, read.empty());
+    flags.set(PollFlags::OUT, !write.empty());
+    flags
 }
 
 /// Connects to the first address that accepts, each with the same limit.
@@ -281,9 +276,7 @@ pub fn tcp(host: &str, port: u16, family: Family, limit: Duration) -> Result<Own
         }
     }
     if failures.is_empty() {
-        failures.push(format!(
-            "{host} has no address of the configured AddressFamily"
-        ));
+        failures.push(format!("{host} has no address of this AddressFamily"));
     }
     Err(failures)
 }

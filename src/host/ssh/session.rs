@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use ssh2::{Channel, ErrorCode, Session};
 
-use super::channel::{Now, Running, Trouble, Turn, now};
+use super::channel::{Now, Progress, Running, Trouble, now};
 use super::deadline::timespec;
 use super::handshake::Connection;
 use super::liveness::{Liveness, Next};
@@ -111,8 +111,8 @@ impl Ssh {
                 self.wait(Until::Writable, TICK)?;
                 continue;
             }
-            let turn = match running.turn(&self.session, &self.pump, &mut stdin, heard) {
-                Ok(turn) => turn,
+            let progress = match running.advance(&self.session, &self.pump, &mut stdin, heard) {
+                Ok(progress) => progress,
                 // The server may have closed the spare channel meanwhile. Nothing has run and no stdin was read, so it is
                 // safe to try again, once.
                 Err(Trouble::Refused(_)) if !retried => {
@@ -133,7 +133,7 @@ impl Ssh {
                 ended.get_or_insert_with(Instant::now);
             }
             let held = ended.is_some_and(|at| at.elapsed() >= LINGER) && !running.owes();
-            if held || turn == Turn::Closed {
+            if held || progress == Progress::Closed {
                 let ended = running.ended().map_err(cut)?;
                 self.retired.push(running.into_channel());
                 if let Stopper::Running(other) = stopper {
@@ -157,9 +157,9 @@ impl Ssh {
                     continue;
                 }
             }
-            if turn != Turn::Moved {
-                let until = match turn {
-                    Turn::Full => Until::Writable,
+            if progress != Progress::Moved {
+                let until = match progress {
+                    Progress::Full => Until::Writable,
                     _ => Until::Readable,
                 };
                 self.wait(until, TICK)?;
@@ -207,7 +207,7 @@ impl Ssh {
 
     /// Continues to open the spare channel, if one is wanted.
     fn open_spare(&mut self) -> Result<(), Lost> {
-        if !matches!(self.spare, Spare::Wanted) || !self.pump.roomy() {
+        if !matches!(self.spare, Spare::Wanted) || !self.pump.has_room() {
             return Ok(());
         }
         loop {
@@ -235,13 +235,13 @@ impl Ssh {
             *stopper = Stopper::Running(Box::new(Running::new(channel, line)));
         }
         if let Stopper::Running(other) = stopper {
-            let over = match other.turn(
+            let over = match other.advance(
                 &self.session,
                 &self.pump,
                 &mut Stdin::new(None),
                 &mut |_| Then::Listen,
             ) {
-                Ok(turn) => turn == Turn::Closed,
+                Ok(progress) => progress == Progress::Closed,
                 Err(Trouble::Cut(why)) => return Err(Lost::Cut(self.with_child_messages(why))),
                 Err(Trouble::Refused(_) | Trouble::Source(_)) => true,
             };
@@ -256,7 +256,7 @@ impl Ssh {
     fn retire(&mut self) -> Result<(), Lost> {
         let mut at = 0;
         while at < self.retired.len() {
-            if !self.pump.roomy() {
+            if !self.pump.has_room() {
                 return Ok(());
             }
             match self.retired[at].close() {
@@ -301,7 +301,7 @@ impl Ssh {
     fn check_liveness(&mut self) -> Result<(), Lost> {
         match self.liveness.check(self.pump.alive()) {
             Next::GiveUp(seconds) => Err(Lost::Silent(seconds)),
-            Next::Ask if self.pump.roomy() => {
+            Next::Ask if self.pump.has_room() => {
                 self.liveness.asked();
                 self.session.keepalive_send().map_err(cut)?;
                 Ok(())
@@ -366,7 +366,7 @@ impl Host for Ssh {
 
 impl Drop for Ssh {
     fn drop(&mut self) {
-        if self.dead.is_none() && self.pump.roomy() {
+        if self.dead.is_none() && self.pump.has_room() {
             // For the server's log; the pump still sends it after our end is shut.
             let _ =
                 self.session

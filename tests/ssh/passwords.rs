@@ -1,4 +1,4 @@
-//! A person at the terminal: passwords and the server's own questions, against the PAM of a real host.
+//! A user at the terminal: passwords and the server's own questions, against the PAM of a real host.
 
 use shipit::failure::Exit;
 use shipit::host::ssh::{Ask, Login, Reply, Trust};
@@ -35,7 +35,7 @@ impl Ask for Person {
     }
 }
 
-/// A host whose sshd takes nothing but this, and a login without a key; its configuration lives with the second value.
+/// A host whose sshd accepts only this method, and a login without a key; the directory holds its configuration.
 fn host_that_takes(suite: Suite, how: &str) -> Option<(Host, Login, tempfile::TempDir)> {
     let host = lab::Builder::from(suite).boot_if_possible()?;
     host.root_reading("chpasswd", b"deploy:open sesame\n").ok();
@@ -71,7 +71,7 @@ fn logs_in_with_a_password(how: &str) {
     assert_eq!(says(&mut ssh, "id -un"), "deploy\n");
     assert_eq!(person.asked.len(), 2, "{:?}", person.asked);
     assert!(person.asked[0].contains("assword"), "{:?}", person.asked);
-    // It is said whose password is meant.
+    // The prompt names the account.
     assert!(
         person.asked[0].contains(&login.host) || person.asked[0].contains("deploy@"),
         "{:?}",
@@ -87,7 +87,7 @@ fn logs_in_with_a_password(how: &str) {
     assert_eq!(person.asked.len(), 3, "three tries, as in OpenSSH");
     assert!(!failure.to_string().contains("wors"), "{failure}");
 
-    // Where nobody can be asked it is said what the server wants.
+    // Without a terminal the error says so.
     let failure = refused(&login);
     assert_eq!(failure.exit, Exit::Unreachable, "{failure}");
     assert!(
@@ -95,7 +95,7 @@ fn logs_in_with_a_password(how: &str) {
         "{failure}"
     );
 
-    // Whoever leaves at the question is asked no more, and not told that nobody was there.
+    // After Ctrl-C no other question is asked, and the error does not claim that there is no terminal.
     let mut person = Person::with(&[]);
     let Err(failure) = open_asking(&login, &mut person).0 else {
         panic!("let in without an answer")
@@ -106,11 +106,11 @@ fn logs_in_with_a_password(how: &str) {
 }
 
 #[test]
-fn a_password_is_asked_for_and_a_wrong_one_may_be_mended() {
+fn a_password_is_asked_for_again_after_a_wrong_one() {
     logs_in_with_a_password("PasswordAuthentication yes\nKbdInteractiveAuthentication no");
 }
 
 #[test]
-fn the_questions_of_pam_are_handed_to_the_person() {
+fn the_questions_of_pam_are_passed_to_the_user() {
     logs_in_with_a_password("PasswordAuthentication no\nKbdInteractiveAuthentication yes");
 }

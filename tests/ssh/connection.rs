@@ -1,4 +1,4 @@
-//! Lines that are slow, freeze or break, and a person who interrupts.
+//! Connections that are slow, freeze or break, and Ctrl-C.
 
 use std::cell::Cell;
 use std::io::Read;
@@ -28,7 +28,7 @@ fn a_command_costs_one_round_trip_and_a_connection_six() {
     let trip = Duration::from_secs(1);
     let proxy = Proxy::to(server.port, trip);
     let login = through(&server, &proxy);
-    // The best of several, over a line so long that a busy machine does not add up to a round trip.
+    // The best of several, with a round trip so long that a busy machine does not add up to one.
     let best = |times: usize, work: &mut dyn FnMut()| {
         let took = (0..times).map(|_| {
             let began = Instant::now();
@@ -51,7 +51,7 @@ fn a_command_costs_one_round_trip_and_a_connection_six() {
 }
 
 #[test]
-fn a_line_that_freezes_while_a_command_is_silent_is_noticed() {
+fn a_connection_that_freezes_while_a_command_is_silent_is_noticed() {
     let Some(server) = sshd("") else { return };
     let proxy = Proxy::to(server.port, Duration::ZERO);
     let mut ssh = open(&through(&server, &proxy)).unwrap();
@@ -69,7 +69,7 @@ fn a_line_that_freezes_while_a_command_is_silent_is_noticed() {
 }
 
 #[test]
-fn a_line_that_freezes_under_an_upload_is_noticed() {
+fn a_connection_that_freezes_during_an_upload_is_noticed() {
     let Some(server) = sshd("") else { return };
     let proxy = Proxy::to(server.port, Duration::ZERO);
     let mut ssh = open(&through(&server, &proxy)).unwrap();
@@ -88,27 +88,27 @@ fn a_line_that_freezes_under_an_upload_is_noticed() {
         },
     );
     assert!(matches!(ended, Err(Lost::Silent(_))), "{ended:?}");
-    // What was under way when the line froze still moved for a moment.
+    // Bytes on their way still moved for a moment.
     let took = frozen.get().unwrap().elapsed();
     assert!(took < Duration::from_secs(25), "{took:?}");
 }
 
 #[test]
-fn a_command_that_is_silent_for_long_on_a_good_line_is_left_alone() {
+fn a_command_that_is_silent_for_long_is_not_taken_for_a_dead_connection() {
     let Some(server) = sshd("") else { return };
     let mut ssh = server.connected();
     assert_eq!(says(&mut ssh, "sleep 22; echo done"), "done\n");
 }
 
 #[test]
-fn a_caller_that_is_busy_for_long_does_not_take_the_line_for_dead() {
+fn a_caller_that_is_busy_for_long_does_not_take_the_connection_for_dead() {
     let Some(server) = sshd("") else { return };
     let mut ssh = server.connected();
     let mut slept = false;
     let ended = listen(&mut ssh, "echo a; sleep 22; echo b", None, &mut |heard| {
         if let (Heard::Out(_), false) = (heard, slept) {
             slept = true;
-            // As when a laptop's lid closes, or a build takes the machine.
+            // As when a laptop sleeps.
             std::thread::sleep(Duration::from_secs(20));
         }
     });
@@ -123,7 +123,7 @@ fn interruptible(server: &Sshd) -> (Ssh, shipit::interrupt::Button) {
 }
 
 #[test]
-fn the_first_interrupt_asks_the_command_to_stop_beside_it() {
+fn the_first_interrupt_runs_the_line_that_stops_the_command() {
     for limit in ["", "MaxSessions 2"] {
         let Some(server) = sshd(limit) else { return };
         let (mut ssh, button) = interruptible(&server);
@@ -146,13 +146,13 @@ fn the_first_interrupt_asks_the_command_to_stop_beside_it() {
             Then::Listen
         });
         assert_eq!((ended, told), (Ok(Ended::Code(5)), 1));
-        // What comes after it, to clean up, runs in peace.
+        // Commands that clean up afterwards are not interrupted.
         assert_eq!(says(&mut ssh, "echo clean"), "clean\n");
     }
 }
 
 #[test]
-fn the_second_interrupt_leaves_at_once() {
+fn the_second_interrupt_aborts_at_once() {
     let Some(server) = sshd("") else { return };
     let (mut ssh, button) = interruptible(&server);
     let exec = Exec {
@@ -183,7 +183,7 @@ fn the_second_interrupt_leaves_at_once() {
 #[test]
 fn an_interrupt_while_connecting_stops_it_and_nothing_has_happened() {
     let Some(server) = sshd("") else { return };
-    // A server that takes the connection and never says a word.
+    // A server that accepts the connection and never sends anything.
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let login = Login {
         port: Some(mute.local_addr().unwrap().port()),
@@ -205,7 +205,7 @@ fn an_interrupt_while_connecting_stops_it_and_nothing_has_happened() {
 }
 
 #[test]
-fn a_mute_server_a_closed_port_and_a_name_that_is_none_are_told_apart() {
+fn a_mute_server_a_closed_port_and_an_unknown_name_are_told_apart() {
     let Some(server) = sshd("") else { return };
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = |port: u16| Login {
