@@ -12,9 +12,9 @@ const SILENT: Duration = Duration::from_secs(18);
 /// The session checks more often than this, unless the process was stopped or the caller was busy.
 const AWAY: Duration = Duration::from_secs(3);
 
-/// What to do about the silence.
-pub enum Next {
-    Wait,
+/// How long the host has been silent, and what to do about it.
+pub enum Silence {
+    Short,
     /// Ask the host for a sign of life, and call [`Liveness::asked`].
     Ask,
     /// Give up: silent for this many seconds.
@@ -40,7 +40,7 @@ impl Liveness {
     }
 
     /// `alive`: the host's last sign of life.
-    pub fn check(&mut self, alive: Instant) -> Next {
+    pub fn check(&mut self, alive: Instant) -> Silence {
         let now = Instant::now();
         if now.duration_since(self.checked) > AWAY {
             // Nobody was there to listen or to ask: silence counts from now on.
@@ -49,11 +49,11 @@ impl Liveness {
         self.checked = now;
         let silent = now.saturating_duration_since(alive.max(self.listening));
         if silent >= SILENT {
-            Next::GiveUp(silent.as_secs())
+            Silence::GiveUp(silent.as_secs())
         } else if silent >= ASK && now.duration_since(self.asked) >= ASK {
-            Next::Ask
+            Silence::Ask
         } else {
-            Next::Wait
+            Silence::Short
         }
     }
 

@@ -10,7 +10,7 @@ use ssh2::{Channel, ErrorCode, Session};
 use super::channel::{Now, Progress, Running, Trouble, now};
 use super::deadline::timespec;
 use super::handshake::Connection;
-use super::liveness::{Liveness, Next};
+use super::liveness::{Liveness, Silence};
 use super::pump::Pump;
 use crate::host::stdin::Stdin;
 use crate::host::{Ended, Exec, Heard, Host, LINGER, Lost, Then};
@@ -300,13 +300,13 @@ impl Ssh {
     /// Asks a silent host for a sign of life; fails when it stays silent.
     fn check_liveness(&mut self) -> Result<(), Lost> {
         match self.liveness.check(self.pump.alive()) {
-            Next::GiveUp(seconds) => Err(Lost::Silent(seconds)),
-            Next::Ask if self.pump.has_room() => {
+            Silence::GiveUp(seconds) => Err(Lost::Silent(seconds)),
+            Silence::Ask if self.pump.has_room() => {
                 self.liveness.asked();
                 self.session.keepalive_send().map_err(cut)?;
                 Ok(())
             }
-            Next::Ask | Next::Wait => Ok(()),
+            Silence::Ask | Silence::Short => Ok(()),
         }
     }
 
