@@ -101,12 +101,7 @@ fn bad() -> Vec<Event> {
             Some("acme.service stopped running"),
         ),
         step(Phase::Revert, "flip 20260501-120000", State::Done, None),
-        step(
-            Phase::Settle,
-            "prune",
-            State::Skipped,
-            Some("nothing to do"),
-        ),
+        step(Phase::Settle, "prune", State::Done, Some("nothing to do")),
         log("journal", b"09:45:02 acme[12]: boom"),
         ended(Outcome::Reverted, Some(failure)),
     ]
@@ -154,17 +149,17 @@ fn a_failed_one_ends_with_a_card() {
         Loudness::Normal,
         false,
         &expect![[r#"
-          failed  await acme.service                   0.42s  acme.service stopped running
-            prepare: held back until it fails
-          ok      back: flip 20260501-120000           0.42s
-          skipped prune  nothing to do
-            journal: 09:45:02 acme[12]: boom
-        error: 20260503-094502 failed and was taken back
-          why   acme.service stopped running\x1b]0;title\x07
-          host  acme runs 20260501-120000, verified again
-          next  shipit logs
-        downtime: none seen; 70 probes, 0 failed, longest gap between good answers 80 ms
-    "#]],
+              failed  await acme.service                   0.42s  acme.service stopped running
+                prepare: held back until it fails
+              ok      back: flip 20260501-120000           0.42s
+              ok      prune                                0.42s  nothing to do
+                journal: 09:45:02 acme[12]: boom
+            error: 20260503-094502 failed and was taken back
+              why   acme.service stopped running\x1b]0;title\x07
+              host  acme runs 20260501-120000, verified again
+              next  shipit logs
+            downtime: none seen; 70 probes, 0 failed, longest gap between good answers 80 ms
+        "#]],
     );
 }
 
@@ -204,17 +199,17 @@ fn colour_is_ours_alone() {
         Loudness::Normal,
         true,
         &expect![[r#"
-          <ESC>[31mfailed<ESC>[0m  await acme.service                   0.42s  acme.service stopped running
-            prepare: held back until it fails
-          <ESC>[32mok<ESC>[0m      back: flip 20260501-120000           0.42s
-          skipped prune  nothing to do
-            journal: 09:45:02 acme[12]: boom
-        <ESC>[31;1merror:<ESC>[0m 20260503-094502 failed and was taken back
-          why   acme.service stopped running\x1b]0;title\x07
-          host  acme runs 20260501-120000, verified again
-          next  shipit logs
-        downtime: none seen; 70 probes, 0 failed, longest gap between good answers 80 ms
-    "#]],
+              <ESC>[31mfailed<ESC>[0m  await acme.service                   0.42s  acme.service stopped running
+                prepare: held back until it fails
+              <ESC>[32mok<ESC>[0m      back: flip 20260501-120000           0.42s
+              <ESC>[32mok<ESC>[0m      prune                                0.42s  nothing to do
+                journal: 09:45:02 acme[12]: boom
+            <ESC>[31;1merror:<ESC>[0m 20260503-094502 failed and was taken back
+              why   acme.service stopped running\x1b]0;title\x07
+              host  acme runs 20260501-120000, verified again
+              next  shipit logs
+            downtime: none seen; 70 probes, 0 failed, longest gap between good answers 80 ms
+        "#]],
     );
 }
 
@@ -246,7 +241,7 @@ fn programs_get_one_object_a_line() {
         {"event":"log","line":"held back until it fails","source":"prepare","v":1}
         {"event":"step","name":"await acme.service","note":"acme.service stopped running","phase":"switch","seconds":0.42,"state":"failed","v":1}
         {"event":"step","name":"flip 20260501-120000","note":null,"phase":"revert","seconds":0.42,"state":"done","v":1}
-        {"event":"step","name":"prune","note":"nothing to do","phase":"settle","seconds":0.42,"state":"skipped","v":1}
+        {"event":"step","name":"prune","note":"nothing to do","phase":"settle","seconds":0.42,"state":"done","v":1}
         {"event":"log","line":"09:45:02 acme[12]: boom","source":"journal","v":1}
         {"bytes_sent":24100,"cause":{"host":"acme runs 20260501-120000, verified again","next":["shipit logs"],"what":"20260503-094502 failed and was taken back","why":["acme.service stopped running\u001b]0;title\u0007"]},"downtime":{"failed":0,"longest_gap_ms":80,"probes":70},"event":"ended","exit":3,"live":"20260503-094502","live_seconds":0.9,"outcome":"reverted","previous":"20260501-120000","release":"20260503-094502","seconds":4.2,"v":1}
     "#]].assert_eq(&out);

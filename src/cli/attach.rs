@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::args::Global;
 use crate::engine::follow::{Followed, follow};
-use crate::engine::{Ending, Run, session, switch};
+use crate::engine::{Ending, Run, observe, session, switch};
 use crate::failure::{Exit, Failure, Next};
 use crate::report::event::{Event, Outcome};
 use crate::step::{Change, Command};
@@ -16,7 +16,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let interrupts = super::interrupts()?;
     let mut link = super::link(global, &config, &interrupts);
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
-    let seen = session::observe(host.as_mut(), &config)?;
+    let seen = observe::observe(host.as_mut(), &config)?;
     let mut run = Run {
         config: &config,
         link: &mut link,

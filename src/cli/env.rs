@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::{EnvCommand, Global};
 use super::service::{self, Verb};
 use crate::config::{Config, Service};
-use crate::engine::{session, stage};
+use crate::engine::{metadata, session};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::ssh::{self, Reply};
 use crate::host::{Host, Lost};
@@ -225,7 +225,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn ask(&mut self, verb: &str, version: &str, content: &[u8]) -> Result<Said, Failure> {
-        let by: String = stage::who().split_whitespace().collect();
+        let by: String = metadata::who().split_whitespace().collect();
         let mut sent = format!("1 {verb} {by} {version} {}\n", content.len()).into_bytes();
         sent.extend(content);
         let mut args = vec![

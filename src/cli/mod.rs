@@ -30,7 +30,7 @@ use std::time::Instant;
 use clap::{CommandFactory, Parser};
 
 use crate::config::{self, Config};
-use crate::engine::{Run, session};
+use crate::engine::{Run, observe, session};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::interrupt::Interrupts;
@@ -188,7 +188,7 @@ fn switching(
 fn look(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed), Failure> {
     let mut link = link(global, config, &interrupts()?);
     let mut host = session::Link::connect(&mut link, reporter(global).as_mut())?;
-    let seen = session::observe(host.as_mut(), config)?;
+    let seen = observe::observe(host.as_mut(), config)?;
     Ok((host, seen))
 }
 

@@ -8,13 +8,14 @@ use serde_json::json;
 
 use super::args::{self, Global};
 use crate::config::{Config, Service};
-use crate::engine::switch::{held, journal_line};
-use crate::engine::{session, stage};
+use crate::engine::held::held;
+use crate::engine::{metadata, session};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::{Observed, Request};
 use crate::plan::needs;
 use crate::remote::{Script, exits};
+use crate::report::journal::journal_line;
 use crate::step::{self, Turn};
 use crate::{strategy, text};
 
@@ -209,7 +210,7 @@ fn script(config: &Config, seen: &Observed, service: &Service, verb: Verb) -> Sc
         config.app.as_str().to_owned(),
         needs::access(seen).to_owned(),
         verb.word().to_owned(),
-        text::shown(stage::who().as_bytes()),
+        text::shown(metadata::who().as_bytes()),
         socket.map_or("-", |socket| socket.as_str()).to_owned(),
     ];
     args.extend(step::words(&strategy::verdict(service, turn).arguments()));

@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::args::{self, Global};
 use super::root;
 use crate::config::Config;
-use crate::engine::session;
-use crate::engine::switch::held;
+use crate::engine::held::held;
+use crate::engine::{observe, session};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::interrupt::Interrupts;
@@ -55,7 +55,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     let interrupts = super::interrupts()?;
     let mut link = root::link(global, &config, wish.login.as_deref(), &interrupts)?;
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
-    let seen = session::observe(host.as_mut(), &config)?;
+    let seen = observe::observe(host.as_mut(), &config)?;
     // Who logs in without `--as`: where deploy.yml names nobody, ssh's own configuration may.
     let daily = match &wish.login {
         Some(_) if config.host.user.is_none() => {

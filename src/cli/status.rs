@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::args::Global;
 use crate::config::Config;
-use crate::engine::session;
+use crate::engine::{observe, session};
 use crate::failure::{Exit, Failure, Next, Typed};
 use crate::observed::ledger::{Past, PastOutcome, State};
 use crate::observed::status::{Glance, point};
@@ -22,7 +22,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let mut link = super::link(global, &config, &super::interrupts()?);
     let mut host = session::Link::connect(&mut link, super::reporter(global).as_mut())?;
-    let (seen, glance) = session::glance(host.as_mut(), &config)?;
+    let (seen, glance) = observe::glance(host.as_mut(), &config)?;
     let view = View {
         config: &config,
         seen: &seen,

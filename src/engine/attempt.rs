@@ -4,9 +4,10 @@
 use std::time::{Duration, Instant};
 
 use super::follow::Followed;
+use super::held::held;
 use super::run_end::LastWord;
 use super::switch::{self, Switched};
-use super::{Ending, Run, local_command, outcome, session};
+use super::{Ending, Run, local_command, observe, outcome};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
@@ -101,7 +102,7 @@ pub(super) fn attempt(
         (Switched::Held(_) | Switched::Outdated(_), Some(session)) if wait => {
             Ok(Turn::Again(session))
         }
-        (Switched::Held(request), _) => Err(switch::held(&request, untouched(&plan.change))),
+        (Switched::Held(request), _) => Err(held(&request, untouched(&plan.change))),
         (Switched::Outdated(who), _) => Err(outdated(&plan.change, who)),
         (Switched::Failed(failure), _) => Err(failure),
     }
@@ -138,12 +139,12 @@ pub(super) fn free_host(
     let began = Instant::now();
     let mut told = String::new();
     loop {
-        let seen = session::observe_with_units(host, run.config, repository)?;
+        let seen = observe::observe_with_units(host, run.config, repository)?;
         let Some(request) = &seen.request else {
             return Ok(seen);
         };
         if !wait {
-            return Err(switch::held(request, "nothing was sent, nothing changed"));
+            return Err(held(request, "nothing was sent, nothing changed"));
         }
         if told != request.run {
             told.clone_from(&request.run);
@@ -154,7 +155,7 @@ pub(super) fn free_host(
             run.report.event(&Event::Warning { text });
         }
         if began.elapsed() > Duration::from_secs(3600) {
-            return Err(switch::held(request, "waited for an hour; nothing changed"));
+            return Err(held(request, "waited for an hour; nothing changed"));
         }
         let _ = run.interrupts.rest(Duration::from_millis(500));
         run.go_on("waiting")?;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::ask::{collect, run};
-use super::session::{Link, observe};
-use super::switch::journal_line;
+use super::observe::observe;
+use super::session::Link;
 use crate::config::{Config, Service};
 use crate::diagnosis::{Evidence, LastSwitch, Probed};
 use crate::failure::Failure;
@@ -18,6 +18,7 @@ use crate::observed::{Live, Seen};
 use crate::plan::needs;
 use crate::remote::Script;
 use crate::report::event::Report;
+use crate::report::journal::journal_line;
 use crate::router::Routers;
 use crate::step::{self, Check, Command};
 

@@ -2,14 +2,14 @@
 
 use super::attempt::{self, SoFar, Turn};
 use super::stage::Unstaged;
-use super::{Ending, Run, local_command, stage, units};
+use super::{Ending, Run, local_command, metadata, preview, stage, units};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
 use crate::observed::ledger::State;
 use crate::plan::{self, Baseline, Goal, Migration};
 use crate::report::event::{Event, Outcome, Phase};
-use crate::source::{Scanned, Source, git_ignored, scan};
+use crate::source::Scanned;
 use crate::step::Command;
 
 /// What a person asked for beyond the configuration.
@@ -30,7 +30,7 @@ pub struct Wish {
 }
 
 impl Wish {
-    fn goal(&self, release: String) -> Goal {
+    pub(super) fn goal(&self, release: String) -> Goal {
         Goal::Deploy {
             release,
             migration: self.migration,
@@ -158,18 +158,9 @@ fn prepare_here(run: &mut Run<'_>) -> Result<Scanned, Failure> {
 
 /// Reads the source, and says what a person should know about it.
 fn read_source(run: &mut Run<'_>) -> Result<Scanned, Failure> {
-    let source = Source {
-        path: &run.config.source,
-        exclude: &run.config.exclude,
-    };
-    let scanned = scan(&source, run.interrupts)?;
-    // What a build makes is mostly ignored by git, and meant to be shipped.
-    let ignored = match run.config.build {
-        None => git_ignored::told(&run.config.source, &scanned.manifest),
-        Some(_) => None,
-    };
-    for text in scanned.warnings.iter().chain(&ignored) {
-        run.report.event(&Event::Warning { text: text.clone() });
+    let (scanned, warnings) = preview::read_source(run.config, run.interrupts)?;
+    for text in warnings {
+        run.report.event(&Event::Warning { text });
     }
     run.go_on("reading the source")?;
     Ok(scanned)
@@ -187,7 +178,7 @@ fn unchanged(
     let same = seen
         .meta
         .get(live)
-        .is_some_and(|m| stage::same(run.config, m, scanned));
+        .is_some_and(|m| metadata::same(run.config, m, scanned));
     let sound = seen.ledger.state(live) == Some(State::Verified) && seen.degraded.is_none();
     if !same || !sound || wish.restart {
         return None;
@@ -212,7 +203,7 @@ fn on_host(
 ) -> Result<String, Unstaged> {
     let reusable = |id: &&String| {
         let meta = seen.meta.get(*id);
-        let same = meta.is_some_and(|m| stage::same(run.config, m, scanned));
+        let same = meta.is_some_and(|m| metadata::same(run.config, m, scanned));
         let live_again = wish.restart && seen.live() == Some(id.as_str());
         same && (live_again
             || (seen.ledger.state(id) == Some(State::Staged)

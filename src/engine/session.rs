@@ -1,21 +1,13 @@
-//! A host that can be reached again: observe it, run steps on it, tell what they do. Knows no order.
+//! A host that can be reached again: run scripts on it and report how they go. Knows no order.
 
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::config::Config;
-use crate::failure::{Exit, Failure, Next};
+use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
-use crate::observed::Observed;
-use crate::observed::installed::Seen as Installed;
-use crate::observed::status::Glance;
-use crate::plan::needs;
 use crate::remote::{self, Answer, Name, Script, Told};
 use crate::report::event::{Event, Phase, Report, State};
-use crate::step::{self, Check};
-use crate::text;
-use crate::unit::merge::Unit;
 
 /// A way to a host that can be taken more than once.
 pub trait Link {
@@ -24,93 +16,6 @@ pub trait Link {
     /// # Errors
     /// A [`Failure`] with [`Exit::Unreachable`].
     fn connect(&mut self, report: &mut dyn Report) -> Result<Box<dyn Host>, Failure>;
-}
-
-/// Looks at the host, with all that this configuration asks about.
-///
-/// # Errors
-/// When the line is lost or the script does not end well.
-pub fn observe(host: &mut dyn Host, config: &Config) -> Result<Observed, Failure> {
-    let answer = one(host, looking(config))
-        .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
-    Ok(Observed::parse(&answer.out))
-}
-
-/// The same, and in the same session the files of the app's units.
-///
-/// # Errors
-/// When the line is lost or a script does not end well.
-pub fn observe_with_units(
-    host: &mut dyn Host,
-    config: &Config,
-    repository: &[Unit],
-) -> Result<Observed, Failure> {
-    let scripts = [looking(config), super::units::script(config, repository)];
-    let answers = together(host, scripts)
-        .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
-    let mut answers = answers.into_iter();
-    let mut seen = Observed::parse(&answers.next().unwrap_or_default().out);
-    seen.installed = answers.next().map(|answer| Installed::parse(&answer.out));
-    Ok(seen)
-}
-
-/// The same, and in the same session what `status` asks beside it.
-///
-/// # Errors
-/// When the line is lost, or the second script says nothing.
-pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance), Failure> {
-    let mut args = vec![
-        config.root.as_str().to_owned(),
-        config.app.as_str().to_owned(),
-    ];
-    for service in &config.services {
-        let socket = service.socket.as_ref().map_or("-", |s| s.as_str());
-        let check = service.health.as_ref().map(|health| &health.check);
-        let mut named = vec![
-            ("unit", service.unit.as_str().to_owned()),
-            ("socket", socket.to_owned()),
-        ];
-        named.extend(Check::arguments(check));
-        args.push(step::words(&named).join(" "));
-    }
-    let scripts = [looking(config), Script::status(args)];
-    let answers = together(host, scripts)
-        .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
-    match answers.as_slice() {
-        [first, second] if second.code == 0 => {
-            Ok((Observed::parse(&first.out), Glance::parse(&second.out)))
-        }
-        _ => {
-            let mut failure = Failure::new(Exit::Untouched, "the host could not be looked at");
-            let last = answers.last().map(|a| a.err.as_slice()).unwrap_or_default();
-            failure.why = last.iter().map(|line| text::shown(line)).collect();
-            Err(failure.host("nothing changed").next(Next::shipit("doctor")))
-        }
-    }
-}
-
-/// Runs quiet scripts in one session. Those of an app with a dozen services are too much for one line: then each has
-/// a session of its own, for one more round trip.
-fn together(host: &mut dyn Host, scripts: [Script; 2]) -> Result<Vec<Answer>, Lost> {
-    if remote::fits(&scripts) {
-        return remote::run(host, None, &scripts, None, None, &mut |_| {});
-    }
-    scripts
-        .into_iter()
-        .map(|script| one(host, script))
-        .collect()
-}
-
-fn looking(config: &Config) -> Script {
-    let mut args: Vec<String> = vec![
-        config.root.as_str().into(),
-        config.app.as_str().into(),
-        "auto".into(),
-    ];
-    args.extend(needs::units(config).into_iter().map(String::from));
-    args.push("--".into());
-    args.extend(needs::sudo_lines(config));
-    Script::observe(args)
 }
 
 /// Runs one quiet script.

@@ -1,15 +1,11 @@
 //! The act that needs the client: upload, verify, link, prepare, publish. Nothing live changes here; a
 //! failure leaves the host as it was.
 
-use std::process::Command;
-
-use sha2::{Digest as _, Sha256};
-
-use super::session;
+use super::{metadata, session};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
-use crate::observed::{Meta, Observed};
+use crate::observed::Observed;
 use crate::release::{Id, Manifest};
 use crate::remote::{Answer, Name, Script, exits};
 use crate::report::event::{Phase, Report};
@@ -93,7 +89,7 @@ pub fn stage(
         Script::verify([root, &id, &digest]),
     ];
     if !config.shared.dirs.is_empty() || !config.shared.files.is_empty() {
-        steps.push(Script::link(link_args(config, &id)));
+        steps.push(Script::link(metadata::link_args(config, &id)));
     }
     if let Some(line) = &config.prepare {
         steps.push(Script::prepare([
@@ -103,7 +99,7 @@ pub fn stage(
             seen.live().unwrap_or(""),
         ]));
     }
-    steps.push(Script::publish([root, &id, &info(config)]));
+    steps.push(Script::publish([root, &id, &metadata::info(config)]));
     let mut stream = scanned.pack();
     let total = scanned.manifest.bytes();
     let consumed = stream.consumed();
@@ -167,104 +163,6 @@ fn shared_meets(config: &Config, manifest: &Manifest) -> Result<(), Failure> {
     Ok(())
 }
 
-fn link_args(config: &Config, id: &str) -> Vec<String> {
-    let mut args = vec![config.root.as_str().to_owned(), id.to_owned()];
-    for dir in &config.shared.dirs {
-        args.extend(["dir".into(), dir.as_str().into()]);
-    }
-    for file in &config.shared.files {
-        args.extend([
-            if file.optional { "optional" } else { "file" }.into(),
-            file.path.as_str().into(),
-        ]);
-    }
-    args
-}
-
-/// What is written down beside the release: who, from where, which revision.
-fn info(config: &Config) -> String {
-    let git = |args: &[&str]| {
-        let out = Command::new("git")
-            .arg("-C")
-            .arg(&config.dir)
-            .args(args)
-            .output()
-            .ok()?;
-        out.status
-            .success()
-            .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
-    };
-    let mut facts = vec![
-        ("by", who()),
-        ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("recipe", recipe_of(config)),
-    ];
-    // What the release was made for: a rollback tells when the host has other units by then.
-    let units = super::units::repository(config).unwrap_or_default();
-    if !units.is_empty() {
-        facts.push(("units", crate::plan::unit_files::fingerprints(&units)));
-    }
-    if let Some(revision) = git(&["rev-parse", "HEAD"]) {
-        facts.push(("revision", revision));
-        facts.push((
-            "dirty",
-            if git(&["status", "--porcelain"]).is_some_and(|s| s.is_empty()) {
-                "no"
-            } else {
-                "yes"
-            }
-            .into(),
-        ));
-        facts.extend(git(&["rev-parse", "--abbrev-ref", "HEAD"]).map(|b| ("branch", b)));
-    }
-    facts
-        .iter()
-        .map(|(key, value)| format!("{key}={}", crate::step::encoded(value.as_bytes())))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-/// True when a release on the host is what would be sent now: the same files, made ready in the same way.
-#[must_use]
-pub fn same(config: &Config, meta: &Meta, scanned: &Scanned) -> bool {
-    let recipe = meta.info.get("recipe").map(String::as_str);
-    meta.digest == scanned.manifest.digest().to_string() && recipe == Some(&recipe_of(config))
-}
-
-/// What makes a release ready beyond its files, as one number: `prepare` and the shared paths.
-fn recipe_of(config: &Config) -> String {
-    let mut hash = Sha256::new();
-    hash.update(config.prepare.as_deref().unwrap_or(""));
-    for word in link_args(config, "") {
-        hash.update([0]);
-        hash.update(word);
-    }
-    hash.finalize()
-        .iter()
-        .take(8)
-        .map(|b| format!("{b:02x}"))
-        .collect()
-}
-
-/// Who types, and where: for the ledger and for whoever finds the host held.
-#[must_use]
-pub fn who() -> String {
-    let user = [
-        "SHIPIT_BY",
-        "GITHUB_ACTOR",
-        "GITLAB_USER_LOGIN",
-        "USER",
-        "LOGNAME",
-    ]
-    .iter()
-    .find_map(|k| std::env::var(k).ok());
-    let node = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    format!("{}@{node}", user.unwrap_or_else(|| "somebody".into()))
-}
-
 fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manifest) -> Failure {
     let step = failed.map_or("step", Name::word);
     let mut failure = Failure::new(Exit::Untouched, format!("`{step}` failed on the host"))
@@ -287,7 +185,7 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
             .next(Next::shipit("doctor")),
         exits::SHARED_MISSING => {
             failure.what = "a shared file is missing on the host".into();
-            missing_shared(config, failure)
+            missing_shared(config, failure, answer)
         }
         exits::RELEASES_LOCKED | exits::RELEASES_NOT_WRITABLE | exits::RELEASE_LOCKED => failure
             .why(format!(
@@ -307,14 +205,15 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
 }
 
 /// A line for each shared file that has to be put there, as the host named them; their directories are made by now.
-fn missing_shared(config: &Config, mut failure: Failure) -> Failure {
+fn missing_shared(config: &Config, mut failure: Failure, answer: &Answer) -> Failure {
     let shared = format!("{}/shared/", config.root.as_str());
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./@%+=,-".contains(c);
-    let of_line = |line: &String| {
+    let of_line = |line: &Vec<u8>| {
+        let line = std::str::from_utf8(line).ok()?;
         let file = line.strip_prefix("missing ")?.strip_prefix(&shared)?;
         file.chars().all(plain).then(|| file.to_owned())
     };
-    let missing: Vec<String> = failure.why.iter().filter_map(of_line).collect();
+    let missing: Vec<String> = answer.err.iter().filter_map(of_line).collect();
     for file in &missing {
         let to = config.host.scp_to(&format!("{shared}{file}"));
         failure = failure

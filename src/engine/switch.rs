@@ -3,8 +3,8 @@
 
 use super::follow::{self, Followed, Stopped};
 use super::run_end::{End, LastWord};
-use super::session;
 use super::{Ending, Run};
+use super::{metadata, session};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
@@ -12,6 +12,7 @@ use crate::observed::{Observed, Request};
 use crate::plan::{Plan, needs};
 use crate::remote::{self, CONDUCTOR, Script, conductor_digest, exits};
 use crate::report::event::{Event, Outcome};
+use crate::report::journal::journal_line;
 use crate::step::{self, Change, Command, Kind};
 use crate::text;
 
@@ -47,7 +48,7 @@ pub fn switch(
         Err(failure) => return (Switched::Failed(failure), Some(host)),
     };
     let since = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let request = plan.request(&id, &super::stage::who(), &since, needs::access(seen));
+    let request = plan.request(&id, &metadata::who(), &since, needs::access(seen));
     let steps = [
         Script::request([root, &id, &plan.epoch.to_string(), &request]),
         Script::follow([root, &id, "0"]),
@@ -240,38 +241,6 @@ fn run_id() -> Result<String, Failure> {
     ))
 }
 
-/// Who holds the host, as a failure.
-#[must_use]
-pub fn held(request: &Request, host: &str) -> Failure {
-    let holder = if request.by.is_empty() {
-        "somebody".to_owned()
-    } else {
-        text::shown(request.by.as_bytes())
-    };
-    let mut failure = Failure::new(
-        Exit::Locked,
-        format!("another switch holds the host: {holder}"),
-    )
-    .host(host);
-    // What the request doesn't say is left out: somebody may have written it by hand.
-    let mut what = vec![];
-    if !request.command.is_empty() {
-        what.push(format!("{} to {}", request.command, request.next));
-    }
-    if !request.since.is_empty() {
-        what.push(format!("since {}", request.since));
-    }
-    if !what.is_empty() {
-        failure = failure.why(what.join(", "));
-    }
-    if !request.step.is_empty() {
-        failure = failure.why(format!("at {}", text::shown(request.step.as_bytes())));
-    }
-    failure
-        .next(Next::shipit("attach").remark("watch it"))
-        .next(Next::shipit("deploy --wait").remark("go after it"))
-}
-
 /// The outcome that a command has when its run ended so.
 #[must_use]
 pub fn outcome(command: Command, end: End) -> Outcome {
@@ -362,35 +331,4 @@ fn way_on(failure: Failure, followed: &Followed, logs: Next) -> Failure {
         .why("the check is wrong, or the live release is broken: going back to it could not be verified")
         .next(Next::shipit("deploy").remark("once `health` in deploy.yml is right"))
         .next(Next::shipit("deploy --despite-health").remark("if this release mends it, or brings what is asked for"))
-}
-
-/// One line of systemd's JSON journal as `unit[pid]: message`.
-#[must_use]
-pub fn journal_line(json: &[u8]) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(json).ok()?;
-    let text = |key: &str| match value.get(key) {
-        Some(serde_json::Value::String(s)) => s.clone(),
-        // systemd writes a message that is not UTF-8 as an array of bytes.
-        Some(serde_json::Value::Array(bytes)) => {
-            let bytes: Vec<u8> = bytes
-                .iter()
-                .filter_map(|b| u8::try_from(b.as_u64()?).ok())
-                .collect();
-            String::from_utf8_lossy(&bytes).into_owned()
-        }
-        _ => String::new(),
-    };
-    let who = if text("SYSLOG_IDENTIFIER").is_empty() {
-        text("_COMM")
-    } else {
-        text("SYSLOG_IDENTIFIER")
-    };
-    let at = text("__REALTIME_TIMESTAMP")
-        .parse::<i64>()
-        .ok()
-        .and_then(chrono::DateTime::from_timestamp_micros);
-    let at = at
-        .map(|t| t.format("%H:%M:%S ").to_string())
-        .unwrap_or_default();
-    Some(format!("{at}{who}[{}]: {}", text("_PID"), text("MESSAGE")))
 }

@@ -22,7 +22,6 @@ pub enum State {
     Started,
     Done,
     Failed,
-    Skipped,
 }
 
 /// The downtime that the host measured while it switched.

@@ -98,6 +98,5 @@ fn state_word(state: State) -> &'static str {
         State::Started => "started",
         State::Done => "done",
         State::Failed => "failed",
-        State::Skipped => "skipped",
     }
 }

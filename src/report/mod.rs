@@ -2,6 +2,7 @@
 //! Start reading at `event`; `sentence` writes each sentence once, `people` places it, `json` is for programs.
 
 pub mod event;
+pub mod journal;
 pub mod json;
 pub mod people;
 pub mod sentence;

@@ -133,12 +133,6 @@ impl People {
                     self.say(&format!("  {tick}      {label:<34} {took:>7}{note}"));
                 }
             }
-            State::Skipped => {
-                self.still();
-                if self.loudness != Loudness::Quiet {
-                    self.say(&format!("  skipped {label}{note}"));
-                }
-            }
             State::Failed => {
                 self.still();
                 let cross = self.paint("31", "failed");

@@ -8,12 +8,12 @@ use self::invocations::{DRAIN, Life, Span, owners, spans};
 use super::args::{self, Global, Priority};
 use crate::config::Config;
 use crate::engine::session;
-use crate::engine::switch::journal_line;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
 use crate::plan::needs;
 use crate::remote::{self, Heard, JOURNAL_HELPER, Script, Stream, exits};
+use crate::report::journal::journal_line;
 use crate::text;
 
 /// The helper is not there, or may not be run.

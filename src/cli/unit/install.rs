@@ -9,7 +9,7 @@ use super::super::args::{Global, Install};
 use super::super::root;
 use super::{diff, repository};
 use crate::config::Config;
-use crate::engine::switch::held;
+use crate::engine::held::held;
 use crate::engine::{self, session};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;

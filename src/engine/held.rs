@@ -1,0 +1,37 @@
+//! Another switch holds the host: who, since when, at which step, as a failure.
+
+use crate::failure::{Exit, Failure, Next};
+use crate::observed::Request;
+use crate::text;
+
+/// Who holds the host, as a failure.
+#[must_use]
+pub fn held(request: &Request, host: &str) -> Failure {
+    let holder = if request.by.is_empty() {
+        "somebody".to_owned()
+    } else {
+        text::shown(request.by.as_bytes())
+    };
+    let mut failure = Failure::new(
+        Exit::Locked,
+        format!("another switch holds the host: {holder}"),
+    )
+    .host(host);
+    // What the request doesn't say is left out: somebody may have written it by hand.
+    let mut what = vec![];
+    if !request.command.is_empty() {
+        what.push(format!("{} to {}", request.command, request.next));
+    }
+    if !request.since.is_empty() {
+        what.push(format!("since {}", request.since));
+    }
+    if !what.is_empty() {
+        failure = failure.why(what.join(", "));
+    }
+    if !request.step.is_empty() {
+        failure = failure.why(format!("at {}", text::shown(request.step.as_bytes())));
+    }
+    failure
+        .next(Next::shipit("attach").remark("watch it"))
+        .next(Next::shipit("deploy --wait").remark("go after it"))
+}

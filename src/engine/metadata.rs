@@ -1,0 +1,108 @@
+//! What is recorded beside a release: who sent it, from which revision, made ready in which way. Reaches no host.
+
+use std::process::Command;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::config::Config;
+use crate::observed::Meta;
+use crate::source::Scanned;
+use crate::step;
+
+pub(super) fn link_args(config: &Config, id: &str) -> Vec<String> {
+    let mut args = vec![config.root.as_str().to_owned(), id.to_owned()];
+    for dir in &config.shared.dirs {
+        args.extend(["dir".into(), dir.as_str().into()]);
+    }
+    for file in &config.shared.files {
+        args.extend([
+            if file.optional { "optional" } else { "file" }.into(),
+            file.path.as_str().into(),
+        ]);
+    }
+    args
+}
+
+/// What is written down beside the release: who, from where, which revision.
+pub(super) fn info(config: &Config) -> String {
+    let git = |args: &[&str]| {
+        let out = Command::new("git")
+            .arg("-C")
+            .arg(&config.dir)
+            .args(args)
+            .output()
+            .ok()?;
+        out.status
+            .success()
+            .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    };
+    let mut facts = vec![
+        ("by", who()),
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("recipe", recipe_of(config)),
+    ];
+    // What the release was made for: a rollback tells when the host has other units by then.
+    let units = super::units::repository(config).unwrap_or_default();
+    if !units.is_empty() {
+        facts.push(("units", crate::plan::unit_files::fingerprints(&units)));
+    }
+    if let Some(revision) = git(&["rev-parse", "HEAD"]) {
+        facts.push(("revision", revision));
+        facts.push((
+            "dirty",
+            if git(&["status", "--porcelain"]).is_some_and(|s| s.is_empty()) {
+                "no"
+            } else {
+                "yes"
+            }
+            .into(),
+        ));
+        facts.extend(git(&["rev-parse", "--abbrev-ref", "HEAD"]).map(|b| ("branch", b)));
+    }
+    facts
+        .iter()
+        .map(|(key, value)| format!("{key}={}", step::encoded(value.as_bytes())))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// True when a release on the host is what would be sent now: the same files, made ready in the same way.
+#[must_use]
+pub fn same(config: &Config, meta: &Meta, scanned: &Scanned) -> bool {
+    let recipe = meta.info.get("recipe").map(String::as_str);
+    meta.digest == scanned.manifest.digest().to_string() && recipe == Some(&recipe_of(config))
+}
+
+/// What makes a release ready beyond its files, as one number: `prepare` and the shared paths.
+fn recipe_of(config: &Config) -> String {
+    let mut hash = Sha256::new();
+    hash.update(config.prepare.as_deref().unwrap_or(""));
+    for word in link_args(config, "") {
+        hash.update([0]);
+        hash.update(word);
+    }
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}
+
+/// Who types, and where: for the ledger and for whoever finds the host held.
+#[must_use]
+pub fn who() -> String {
+    let user = [
+        "SHIPIT_BY",
+        "GITHUB_ACTOR",
+        "GITLAB_USER_LOGIN",
+        "USER",
+        "LOGNAME",
+    ]
+    .iter()
+    .find_map(|k| std::env::var(k).ok());
+    let node = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    format!("{}@{node}", user.unwrap_or_else(|| "somebody".into()))
+}
