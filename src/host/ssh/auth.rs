@@ -9,8 +9,8 @@ use super::agent::{self, Held};
 use super::config::AgentAt;
 use super::deadline::{Stopped, backstop, interrupted, with_deadline};
 use super::handshake::{Connection, Connector};
-use super::key::{self, Content, KeyFile, Locked};
-use super::{Ask, Notice, Reply, errors, key_blob};
+use super::key::{self, Content, KeyFile};
+use super::{Ask, Notice, Reply, key_blob};
 use crate::failure::Failure;
 use crate::text::shown;
 
@@ -127,7 +127,7 @@ impl<'a, 'b> Attempts<'a, 'b> {
             shown(held.comment.as_bytes())
         );
         if key_blob::is_fido(&held.blob) {
-            self.tried.push(format!("{name}: {}", errors::FIDO));
+            self.tried.push(format!("{name}: {}", key::FIDO));
             return Ok(false);
         }
         let (user, at, blob) = (
@@ -150,8 +150,8 @@ impl<'a, 'b> Attempts<'a, 'b> {
         };
         // By way of the agent, which offered the same key.
         let refused = key.blob.as_ref().is_some_and(|b| self.refused.contains(b));
-        let (text, locked) = match &key.content {
-            Content::Private { text, locked } => (text, *locked),
+        let (text, encrypted) = match &key.content {
+            Content::Private { text, encrypted } => (text, *encrypted),
             Content::Public => {
                 if !refused {
                     self.tried.push(format!(
@@ -172,14 +172,14 @@ impl<'a, 'b> Attempts<'a, 'b> {
         let mut passphrase = None;
         if let Some(certificate) = &key.certificate {
             let name = format!("{name} with its certificate");
-            if self.private(name, Some(certificate), text, locked, &mut passphrase)? {
+            if self.private(name, Some(certificate), text, encrypted, &mut passphrase)? {
                 return Ok(true);
             }
         }
         if refused {
             return Ok(false);
         }
-        self.private(name, key.blob.as_deref(), text, locked, &mut passphrase)
+        self.private(name, key.blob.as_deref(), text, encrypted, &mut passphrase)
     }
 
     /// Tries a private key under a public half. An encrypted one is first offered as it is: the user is asked for the
@@ -189,7 +189,7 @@ impl<'a, 'b> Attempts<'a, 'b> {
         name: String,
         public: Option<&[u8]>,
         text: &str,
-        locked: Locked,
+        encrypted: bool,
         passphrase: &mut Option<String>,
     ) -> Result<bool, Failure> {
         let half = public.and_then(key_blob::public_text);
@@ -200,9 +200,9 @@ impl<'a, 'b> Attempts<'a, 'b> {
                 session.userauth_pubkey_memory(&user, half.as_deref(), &text, passphrase.as_deref())
             }
         };
-        if locked == Locked::No || (half.is_some() && passphrase.is_none()) {
+        if !encrypted || (half.is_some() && passphrase.is_none()) {
             let outcome = self.attempt(ANSWER, offer(None))?;
-            if locked == Locked::No || !matches!(outcome, Outcome::Unused(_)) {
+            if !encrypted || !matches!(outcome, Outcome::Unused(_)) {
                 return Ok(self.judged(name, public, outcome));
             }
         }

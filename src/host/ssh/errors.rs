@@ -7,10 +7,6 @@ use super::known_hosts::{Line, entry_name};
 use crate::failure::{Exit, Failure, Next};
 use crate::text::shown;
 
-/// libssh2 cannot sign with such a key: it drops the counter that the signature carries.
-pub const FIDO: &str =
-    "the key is on a security key (FIDO): use a plain key, or the ssh program with --system-ssh";
-
 /// The state of the host is not known here: a lost connection is opened again in the middle of a switch, too.
 fn unreachable(what: String) -> Failure {
     Failure::new(Exit::Unreachable, what)

@@ -8,21 +8,19 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{errors, key_blob};
+use super::key_blob;
 
 /// The size limit of a key file, in bytes. A real one has less than 20 kB.
 const LARGEST: u64 = 1024 * 1024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Locked {
-    No,
-    Passphrase,
-}
+/// libssh2 cannot sign with such a key: it drops the counter that the signature carries.
+pub const FIDO: &str =
+    "the key is on a security key (FIDO): use a plain key, or the ssh program with --system-ssh";
 
 #[derive(Clone, Debug)]
 pub enum Content {
     /// A private key that libssh2 can use.
-    Private { text: String, locked: Locked },
+    Private { text: String, encrypted: bool },
     /// Only the public half exists: it selects a key in the agent.
     Public,
     /// It cannot be used, for this reason.
@@ -58,7 +56,7 @@ pub fn read(path: &Path, certificates: &[PathBuf]) -> Option<KeyFile> {
         return None;
     }
     let content = match &blob {
-        Some(blob) if key_blob::is_fido(blob) => Content::Unusable(errors::FIDO.to_owned()),
+        Some(blob) if key_blob::is_fido(blob) => Content::Unusable(FIDO.to_owned()),
         _ => content,
     };
     let certificate = std::iter::once(with_suffix(path, "-cert.pub"))
@@ -100,40 +98,29 @@ fn classify(text: String) -> (Content, Option<Vec<u8>>) {
     if let Some(blob) = key_blob::public_line(&text) {
         return (Content::Public, Some(blob));
     }
-    let Some(kind) = text
-        .lines()
-        .find_map(|l| l.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
-    else {
-        return (Content::Unusable("not a private key".to_owned()), None);
+    let mut lines = text.lines();
+    let kind = lines.find_map(|l| l.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"));
+    let (encrypted, blob) = match kind {
+        Some("OPENSSH PRIVATE KEY") => match openssh(&text) {
+            Some((encrypted, blob)) => (encrypted, Some(blob)),
+            None => return (Content::Unusable("damaged OpenSSH key".to_owned()), None),
+        },
+        Some("ENCRYPTED PRIVATE KEY") => (true, None),
+        Some("PRIVATE KEY") => (false, None),
+        Some("RSA PRIVATE KEY" | "EC PRIVATE KEY" | "DSA PRIVATE KEY") => {
+            (text.contains("Proc-Type: 4,ENCRYPTED"), None)
+        }
+        Some(other) => {
+            let why = format!("a {other:?}, not a private key");
+            return (Content::Unusable(why), None);
+        }
+        None => return (Content::Unusable("not a private key".to_owned()), None),
     };
-    let locked = match kind {
-        "OPENSSH PRIVATE KEY" => {
-            return match openssh(&text) {
-                Some((locked, blob)) => (Content::Private { text, locked }, Some(blob)),
-                None => (Content::Unusable("damaged OpenSSH key".to_owned()), None),
-            };
-        }
-        "ENCRYPTED PRIVATE KEY" => Locked::Passphrase,
-        "PRIVATE KEY" => Locked::No,
-        "RSA PRIVATE KEY" | "EC PRIVATE KEY" | "DSA PRIVATE KEY" => {
-            if text.contains("Proc-Type: 4,ENCRYPTED") {
-                Locked::Passphrase
-            } else {
-                Locked::No
-            }
-        }
-        other => {
-            return (
-                Content::Unusable(format!("a {other:?}, not a private key")),
-                None,
-            );
-        }
-    };
-    (Content::Private { text, locked }, None)
+    (Content::Private { text, encrypted }, blob)
 }
 
 /// Whether an OpenSSH key is encrypted, and its public half, which never is (PROTOCOL.key).
-fn openssh(text: &str) -> Option<(Locked, Vec<u8>)> {
+fn openssh(text: &str) -> Option<(bool, Vec<u8>)> {
     let body: String = text
         .lines()
         .skip_while(|line| !line.starts_with("-----BEGIN"))
@@ -146,31 +133,18 @@ fn openssh(text: &str) -> Option<(Locked, Vec<u8>)> {
     let cipher = key_blob::string(&mut rest)?;
     let _kdf = key_blob::string(&mut rest)?;
     let _options = key_blob::string(&mut rest)?;
-    let (_count, after) = rest.split_first_chunk::<4>()?;
-    rest = after;
+    let (_count, mut rest) = rest.split_first_chunk::<4>()?;
     let blob = key_blob::string(&mut rest)?.to_vec();
     let _private = key_blob::string(&mut rest)?;
     key_blob::key_type(&blob)?;
-    Some((
-        if cipher == b"none" {
-            Locked::No
-        } else {
-            Locked::Passphrase
-        },
-        blob,
-    ))
+    Some((cipher != b"none", blob))
 }
 
 /// Whether a certificate is for this key: after its type and nonce come the fields of the plain key (PROTOCOL.certkeys).
 pub fn certifies(certificate: &[u8], key: &[u8]) -> bool {
     let (mut certificate, mut key) = (certificate, key);
-    let (Some(of), Some(plain)) = (
-        key_blob::string(&mut certificate),
-        key_blob::string(&mut key),
-    ) else {
-        return false;
-    };
-    let Some(_nonce) = key_blob::string(&mut certificate) else {
+    let mut next = || key_blob::string(&mut certificate);
+    let (Some(of), Some(_nonce), Some(plain)) = (next(), next(), key_blob::string(&mut key)) else {
         return false;
     };
     of.strip_suffix(b"-cert-v01@openssh.com") == Some(plain) && certificate.starts_with(key)
@@ -201,29 +175,29 @@ mod tests {
     fn each_format_is_recognized_before_a_passphrase_is_asked_for() {
         let dir = tempfile::tempdir().unwrap();
         for (name, extra, locked, known) in [
-            ("ed", &["-t", "ed25519", "-N", ""][..], Locked::No, true),
+            ("ed", &["-t", "ed25519", "-N", ""][..], false, true),
             (
                 "ed-locked",
                 &["-t", "ed25519", "-N", "secret", "-a", "1"],
-                Locked::Passphrase,
+                true,
                 true,
             ),
             (
                 "pem",
                 &["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", ""],
-                Locked::No,
+                false,
                 false,
             ),
             (
                 "pem-locked",
                 &["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "secret"],
-                Locked::Passphrase,
+                true,
                 false,
             ),
             (
                 "p8-locked",
                 &["-t", "ecdsa", "-m", "PKCS8", "-N", "secret"],
-                Locked::Passphrase,
+                true,
                 false,
             ),
         ] {
@@ -236,7 +210,7 @@ mod tests {
             std::fs::remove_file(with_suffix(&path, ".pub")).unwrap();
             let key = read(&path, &[]).unwrap();
             assert!(
-                matches!(key.content, Content::Private { locked: l, .. } if l == locked),
+                matches!(key.content, Content::Private { encrypted, .. } if encrypted == locked),
                 "{name}"
             );
             assert_eq!(key.blob, known.then_some(expected), "{name}");

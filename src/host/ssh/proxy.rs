@@ -105,14 +105,12 @@ pub fn start(mut command: Command) -> io::Result<(Proxied, OwnedFd)> {
         let heard = Arc::clone(&heard);
         std::thread::spawn(move || listen(stderr, &heard, sender));
     }
-    Ok((
-        Proxied {
-            child,
-            heard,
-            finished,
-        },
-        ours.into(),
-    ))
+    let proxied = Proxied {
+        child,
+        heard,
+        finished,
+    };
+    Ok((proxied, ours.into()))
 }
 
 /// Keeps the end of the child's stderr; drops `_finished` at its end.
@@ -136,22 +134,11 @@ impl Proxied {
         self.end();
         // A grandchild that left the group may hold the pipe open forever: it is not waited for.
         let _ = self.finished.recv_timeout(Duration::from_millis(500));
-        let heard = self
-            .heard
-            .lock()
-            .map(|heard| heard.clone())
-            .unwrap_or_default();
-        let lines: Vec<&[u8]> = heard
-            .split(|b| *b == b'\n')
-            .filter(|line| !line.is_empty())
-            .collect();
-        lines
-            .iter()
-            .rev()
-            .take(5)
-            .rev()
-            .map(|line| shown(line.trim_ascii_end()))
-            .collect()
+        let heard = self.heard.lock();
+        let heard = heard.map(|heard| heard.clone()).unwrap_or_default();
+        let lines = heard.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        let lines: Vec<String> = lines.map(|line| shown(line.trim_ascii_end())).collect();
+        lines[lines.len().saturating_sub(5)..].to_vec()
     }
 
     fn end(&mut self) {
