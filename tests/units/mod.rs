@@ -8,4 +8,5 @@ mod judging; // every rule on its bad and its good unit
 mod oracle; // systemd itself, in its test mode, as the judge of what was parsed
 mod reading; // round trips, mutations, agreement with systemd
 mod running; // generated units on real hosts
+mod second_reader; // another program's reading of the same texts
 mod writing; // generated units

@@ -16,7 +16,7 @@ use shipit::unit::{command, keys, quoting, search, value};
 use super::oracle;
 
 /// Every unit file and drop-in installed on this machine.
-fn installed() -> Vec<PathBuf> {
+pub fn installed() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut dirs: Vec<PathBuf> = [
         "/usr/lib/systemd/system",
@@ -40,7 +40,7 @@ fn installed() -> Vec<PathBuf> {
     files
 }
 
-const HARD: &str = include_str!("hard.service");
+pub const HARD: &str = include_str!("hard.service");
 
 #[test]
 fn every_installed_unit_comes_back_byte_for_byte_and_has_no_wrong_line() {

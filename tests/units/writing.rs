@@ -20,7 +20,7 @@ const PROGRAMS: [Program; 5] = [
 ];
 
 /// Every program by every strategy that it can be used with, fully answered.
-fn all() -> Vec<Answers> {
+pub fn all() -> Vec<Answers> {
     let mut all = Vec::new();
     for program in PROGRAMS {
         for strategy in Strategy::ALL {
