@@ -11,7 +11,7 @@ use crate::plan::unit_files::install::accounts;
 use crate::remote::Script;
 use crate::report::event::{Event, Report};
 use crate::text;
-use crate::unit::folder;
+use crate::unit::directory;
 use crate::unit::merge::Unit;
 
 /// The units of the repository; none when nobody named their directory and it is not there.
@@ -25,7 +25,7 @@ pub fn repository(config: &Config) -> Result<Vec<Unit>, Failure> {
         Failure::new(Exit::Usage, "the units of this repository cannot be used")
             .why(text::shown(what.as_bytes()))
     };
-    match folder::read(dir, shown) {
+    match directory::read(dir, shown) {
         Ok(Some(units)) => Ok(units),
         Ok(None) if config.units.need == UnitsNeed::Usual => Ok(Vec::new()),
         Ok(None) => Err(wrong(format!(
@@ -33,7 +33,7 @@ pub fn repository(config: &Config) -> Result<Vec<Unit>, Failure> {
             shown.display()
         ))
         .next(Next::shipit("unit generate"))),
-        Err(trouble) => Err(wrong(trouble.to_string())),
+        Err(refused) => Err(wrong(refused.to_string())),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Command lines of `ExecStart=` and its kin: prefixes, program, arguments, several commands in one value.
-//! No shell reads them. Source: systemd.service(5), "Command lines"; the order of steps is systemd 252's.
+//! Command lines of `ExecStart=` and similar keys: prefixes, program, arguments, several commands in one value. systemd
+//! splits them, no shell. Source: systemd.service(5), "Command lines"; the order of steps is that of systemd 252.
 
 use super::quoting::{self, Unbalanced, Word};
 
@@ -18,9 +18,9 @@ pub const KEYS: [&str; 7] = [
 pub struct Command {
     /// The prefix characters as written, of `-@:+!`.
     pub prefix: String,
-    /// The program, without its prefix; specifiers and escapes as systemd resolves escapes, specifiers not.
+    /// The program without its prefix: escapes resolved, specifiers not expanded.
     pub program: String,
-    /// The name the program is given for itself, when `@` sets one.
+    /// `argv[0]`, when `@` sets it.
     pub zeroth: Option<String>,
     /// The arguments after `argv[0]`.
     pub arguments: Vec<Word>,
@@ -32,7 +32,7 @@ impl Command {
     pub fn ignores_failure(&self) -> bool {
         self.prefix.contains('-')
     }
-    /// Whether it runs with full privileges or without the change of user (`+`, `!`).
+    /// Whether it runs with full privileges, or without changing the user (`+`, `!`).
     #[must_use]
     pub fn is_privileged(&self) -> bool {
         self.prefix.contains(['+', '!'])
@@ -45,7 +45,7 @@ impl Command {
     pub fn words(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.arguments.iter().map(|word| word.text.as_str())
     }
-    /// The value of an option that stands as `--name value`, `--name=value`; for one-letter options also `-nvalue`.
+    /// The value of an option: `--name value` or `--name=value`; for one-letter options also `-nvalue`.
     #[must_use]
     pub fn option(&self, names: &[&str]) -> Option<&str> {
         let mut words = self.words();
@@ -65,7 +65,7 @@ impl Command {
         }
         None
     }
-    /// Whether one of these words stands among the arguments.
+    /// Whether one of these words is among the arguments.
     #[must_use]
     pub fn has(&self, words: &[&str]) -> bool {
         self.words().any(|word| words.contains(&word))
@@ -89,11 +89,11 @@ impl Command {
 /// Why systemd refuses a command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// A quote is never closed.
+    /// A quote is not closed.
     Unbalanced,
     /// A prefix with no program behind it.
     NoProgram,
-    /// The program has a `/` in it but does not start with one, or ends with one.
+    /// The program contains a `/` but does not start with one, or it ends with one.
     NotAbsolute,
 }
 
@@ -103,7 +103,7 @@ impl From<Unbalanced> for Refused {
     }
 }
 
-/// Cuts the prefix characters off a first word, by the rules of which may follow which.
+/// The length of the prefix of a first word.
 fn prefix(word: &str) -> usize {
     let mut taken = 0;
     let mut privilege = ""; // "+", "!" or "!!", which exclude each other
@@ -121,7 +121,7 @@ fn prefix(word: &str) -> usize {
     taken
 }
 
-/// Takes a lone `;`, or `\;`, off the front, as systemd looks for them before it unquotes.
+/// Removes a lone `;`, or `\;`, from the front; systemd does this before it unquotes.
 fn lone<'a>(rest: &'a str, mark: &str) -> Option<&'a str> {
     let after = rest.strip_prefix(mark)?;
     let gap = |c| matches!(c, ' ' | '\t' | '\n' | '\r');
@@ -131,7 +131,7 @@ fn lone<'a>(rest: &'a str, mark: &str) -> Option<&'a str> {
 /// All commands of one value; an empty value has none (and resets the list, which `merge` knows).
 ///
 /// # Errors
-/// [`Refused`]: systemd drops the assignment, and most often the unit.
+/// [`Refused`]: systemd ignores the assignment, and most often refuses the unit.
 pub fn parse(value: &str) -> Result<Vec<Command>, Refused> {
     let mut rest = value;
     let mut commands = Vec::new();
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_value_may_hold_several_commands() {
+    fn one_value_can_contain_several_commands() {
         let all = parse(r#"-/bin/echo / >/dev/null & \; ls ";" ; +/bin/ls 'a b' ;"#).unwrap();
         assert_eq!(all.len(), 2);
         assert_eq!(
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn prefixes_come_off_and_relative_paths_are_refused() {
+    fn prefixes_are_removed_and_relative_paths_are_refused() {
         assert_eq!(parse("@-!!/bin/sh arg0 x").unwrap()[0].prefix, "@-!!");
         assert_eq!(
             parse("@/bin/sh arg0 x").unwrap()[0]

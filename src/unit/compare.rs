@@ -1,5 +1,5 @@
-//! Two units against each other: what systemd would do otherwise, and the lines that differ. Pure; which of the two
-//! is right is not known here.
+//! Compares two units: the settings that differ in effect, and the lines that differ as text. Pure; never decides which
+//! of the two is right.
 
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ const AROUND: usize = 3;
 /// After this long the rest of two very different files is shown as removed and added as a whole.
 const SLOWEST: Duration = Duration::from_secs(2);
 
-/// What a unit says in effect: section, key and value of all that counts, ordered by section and key.
+/// The settings in effect: section, key and value, ordered by section and key.
 #[must_use]
-pub fn meaning(unit: &Unit) -> Vec<(String, String, String)> {
+pub fn settings(unit: &Unit) -> Vec<(String, String, String)> {
     let mut keys: Vec<(&str, &str)> = unit
         .entries()
         .map(|entry| (entry.section, entry.key))
@@ -31,15 +31,15 @@ pub fn meaning(unit: &Unit) -> Vec<(String, String, String)> {
     keys.into_iter().flat_map(values).collect()
 }
 
-/// The keys whose values in effect differ, sorted. Empty: the two do the same, whatever their comments say.
+/// The keys whose values in effect differ, sorted. Empty when the units differ in comments and order at most.
 #[must_use]
 pub fn differing(one: &Unit, other: &Unit) -> Vec<String> {
-    let (one, other) = (meaning(one), meaning(other));
+    let (one, other) = (settings(one), settings(other));
     let key = |(section, key, _): &(String, String, String)| (section.clone(), key.clone());
     let mut keys: Vec<(String, String)> = one.iter().chain(&other).map(key).collect();
     keys.sort_unstable();
     keys.dedup();
-    // Value by value and in order: ExecStartPre= twice, swapped, is another unit.
+    // In order: two ExecStartPre= swapped are a difference.
     keys.retain(|wanted| {
         let values = |lines: &[(String, String, String)]| {
             lines
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_places_and_sections_written_twice_are_no_difference() {
+    fn comments_order_and_repeated_sections_are_not_a_difference() {
         let one = unit("[Unit]\nDescription=a\n[Service]\nExecStart=/bin/a\nUser=x\n");
         let other = unit(
             "# why\n[Service]\nUser=y\nUser=x\n[Unit]\nDescription=a\n[Service]\nExecStart=/bin/a\n",
@@ -104,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn other_values_and_another_order_of_commands_are() {
+    fn values_and_the_order_of_commands_are_a_difference() {
         let one = unit("[Service]\nExecStartPre=/bin/a\nExecStartPre=/bin/b\nUser=x\nNice=1\n");
         let other = unit("[Service]\nExecStartPre=/bin/b\nExecStartPre=/bin/a\nUser=y\nNice=1\n");
         assert_eq!(differing(&one, &other), ["ExecStartPre", "User"]);
     }
 
     #[test]
-    fn the_lines_that_differ_are_those_of_diff_u() {
+    fn a_unified_diff_equals_that_of_diff_u() {
         let old: Vec<String> = (1..=30).map(|n| format!("line {n}")).collect();
         let mut new = old.clone();
         new[1] = "changed".into();
@@ -129,16 +129,16 @@ mod tests {
             let (a, b) = (dir.path().join("a"), dir.path().join("b"));
             std::fs::write(&a, text(&old)).unwrap();
             std::fs::write(&b, text(&new)).unwrap();
-            let Ok(said) = std::process::Command::new("diff")
+            let Ok(output) = std::process::Command::new("diff")
                 .arg("-u")
                 .arg(a)
                 .arg(b)
                 .output()
             else {
-                return; // no diff(1) here to agree with
+                return; // diff(1) is not installed
             };
-            let said = String::from_utf8(said.stdout).unwrap();
-            let theirs: Vec<&str> = said.lines().skip(2).collect();
+            let output = String::from_utf8(output.stdout).unwrap();
+            let theirs: Vec<&str> = output.lines().skip(2).collect();
             let ours = unified(text(&old).as_bytes(), text(&new).as_bytes());
             let ours: Vec<&str> = ours
                 .iter()

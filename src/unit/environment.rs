@@ -1,17 +1,17 @@
-//! The text of an `EnvironmentFile=` that can be read in one way only: systemd, dotenv libraries and people agree on each
-//! line. Parses and writes it. Values are never in a message. Judging files that are there already is `rules`' work.
+//! The text of an `EnvironmentFile=` that has one reading only: systemd and dotenv libraries agree on each line. Parses
+//! and writes it. Values are never in a message. Checking existing files is the work of `rules`.
 
 use std::fmt;
 
-/// The most that the host's helper takes, in bytes.
+/// The most that the host's helper accepts, in bytes.
 pub const LONGEST: usize = 65_536;
 
-/// What is wrong with a text: the line (from 1; 0 for the whole) and a sentence without any value in it.
+/// What is wrong with a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
-    /// The line, from 1; 0 when it is about the whole.
+    /// From 1; 0 for the text as a whole.
     pub line: usize,
-    /// What is wrong, and what to write instead.
+    /// What is wrong and what to write instead, without the value.
     pub text: String,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// Whether systemd takes this for a variable's name: letters, digits and `_`, no digit first (systemd.exec(5)).
+/// Whether systemd accepts this as the name of a variable: letters, digits and `_`, no digit first (systemd.exec(5)).
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     !name.is_empty()
@@ -32,22 +32,22 @@ pub fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// One assignment as a line, quoted so that systemd gives exactly this value to the program.
+/// One assignment as a line, quoted so that systemd passes exactly this value to the program.
 ///
 /// # Errors
-/// A sentence, when no line can hold the value: line breaks, other control characters, no UTF-8.
+/// A sentence, when the value does not fit into a line: line breaks, other control characters, not UTF-8.
 pub fn line(name: &str, value: &[u8]) -> Result<String, String> {
     let Ok(value) = std::str::from_utf8(value) else {
-        return Err("the value is not UTF-8: systemd would not take the file".into());
+        return Err("the value is not UTF-8: systemd would refuse the file".into());
     };
     if value.contains(['\n', '\r']) {
         return Err(
-            "the value has more than one line; keep such a secret in a file of its own (LoadCredential=), or in base64"
+            "the value has more than one line; keep it in a separate file (LoadCredential=), or encode it as base64"
                 .into(),
         );
     }
     if value.chars().any(|c| c.is_control() && c != '\t') {
-        return Err("the value has control characters: systemd would drop it".into());
+        return Err("the value contains control characters: systemd would drop it".into());
     }
     let mut line = format!("{name}=\"");
     for c in value.chars() {
@@ -63,7 +63,7 @@ pub fn line(name: &str, value: &[u8]) -> Result<String, String> {
 /// The names that a text assigns, in its order.
 ///
 /// # Errors
-/// Every line that some reader would read in another way.
+/// Every line that some reader would read differently.
 pub fn names(text: &[u8]) -> Result<Vec<String>, Vec<Wrong>> {
     let whole = |text: &str| {
         vec![Wrong {
@@ -79,13 +79,15 @@ pub fn names(text: &[u8]) -> Result<Vec<String>, Vec<Wrong>> {
     };
     if text.starts_with('\u{feff}') {
         return Err(whole(
-            "it begins with a byte order mark: save it without one",
+            "the file begins with a byte order mark: save it without one",
         ));
     }
     let (mut names, mut wrong) = (Vec::<String>::new(), Vec::new());
     for (index, line) in text.split('\n').enumerate() {
         let result = assignment(line).and_then(|name| match name {
-            Some(name) if names.iter().any(|n| n == name) => Err(format!("{name} is there twice")),
+            Some(name) if names.iter().any(|n| n == name) => {
+                Err(format!("{name} is assigned twice"))
+            }
             name => Ok(name),
         });
         match result {
@@ -105,30 +107,30 @@ pub fn names(text: &[u8]) -> Result<Vec<String>, Vec<Wrong>> {
 
 /// The name that a line assigns; none for a comment or an empty line.
 fn assignment(line: &str) -> Result<Option<&str>, String> {
-    let say = |text: &str| Err(text.to_owned());
+    let wrong = |text: &str| Err(text.to_owned());
     if line.ends_with('\r') {
-        return say("it ends with a carriage return: save the file with Unix line ends");
+        return wrong("the line ends with a carriage return: save the file with Unix line endings");
     }
     if line.chars().any(|c| c.is_control() && c != '\t') {
-        return say("a control character");
+        return wrong("the line contains a control character");
     }
     if line.starts_with(['#', ';']) && line.ends_with('\\') {
-        return say(
-            "a comment that ends with a backslash: older systemd reads on in the next line",
+        return wrong(
+            "a comment that ends with a backslash: older versions of systemd continue it on the next line",
         );
     }
     if line.is_empty() || line.starts_with(['#', ';']) {
         return Ok(None);
     }
     if line.starts_with("export ") {
-        return say("`export` is shell; write NAME=value alone");
+        return wrong("`export` is shell syntax; write only NAME=value");
     }
     let Some((name, value)) = line.split_once('=') else {
-        return say("no `=`: systemd would skip the line");
+        return wrong("no `=`: systemd would skip the line");
     };
     if !is_name(name) {
-        return say(
-            "what stands before the `=` is no name: letters, digits and _ alone, no spaces",
+        return wrong(
+            "the text before `=` is not a valid name: only letters, digits and _, no spaces",
         );
     }
     unambiguous(value).map_err(|text| format!("{name}: {text}"))?;
@@ -141,8 +143,8 @@ fn unambiguous(value: &str) -> Result<(), &'static str> {
     if let Some(rest) = value.strip_prefix('\'') {
         return match rest.split_once('\'') {
             Some((_, "")) => Ok(()),
-            Some(_) => Err("something follows the closing quote"),
-            None => Err("a quote is never closed (a value cannot go on in the next line)"),
+            Some(_) => Err("text after the closing quote"),
+            None => Err("a quote is not closed (a value cannot continue on the next line)"),
         };
     }
     let quoted = value.strip_prefix('"');
@@ -153,37 +155,37 @@ fn unambiguous(value: &str) -> Result<(), &'static str> {
                 return if rest.as_str().is_empty() {
                     Ok(())
                 } else {
-                    Err("something follows the closing quote")
+                    Err("text after the closing quote")
                 };
             }
             '\\' if quoted.is_none() => {
-                return Err("systemd takes the backslash away; put the value in single quotes");
+                return Err("systemd removes the backslash; put the value in single quotes");
             }
             '\\' if rest.next().is_none_or(|c| !"\"\\`$".contains(c)) => {
                 return Err(
-                    "in double quotes a backslash may only stand before \" \\ ` and $; use single quotes",
+                    "in double quotes a backslash is only allowed before \" \\ ` and $; use single quotes",
                 );
             }
             '\\' => {}
             '$' | '`' => {
                 return Err(
-                    "nothing is expanded here, but others would; put the value in single quotes",
+                    "systemd does not expand $ and `, other readers do; put the value in single quotes",
                 );
             }
             '"' | '\'' if quoted.is_none() => {
-                return Err("a quote inside a bare value; quote the whole value");
+                return Err("a quote inside an unquoted value; quote the whole value");
             }
             _ => {}
         }
     }
     if quoted.is_some() {
-        return Err("a quote is never closed (a value cannot go on in the next line)");
+        return Err("a quote is not closed (a value cannot continue on the next line)");
     }
     if value.starts_with([' ', '\t']) {
-        return Err("a space behind the `=`; quote the value if it is part of it");
+        return Err("a space after the `=`; quote the value if the space belongs to it");
     }
     if value.contains(" #") || value.contains("\t#") {
-        return Err("a comment cannot follow a value: systemd would make it part of it");
+        return Err("a comment cannot follow a value: systemd reads it as part of the value");
     }
     Ok(())
 }
@@ -194,14 +196,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_that_everybody_reads_alike_are_taken() {
+    fn lines_with_one_reading_are_accepted() {
         let text = b"# a comment\n;\n\nA=1\nB=\nC=hello world \nD='a $B \\ \" c'\nE=\"a \\$B \\\\ \\\" # x\"\t\n_F1=#fff\nG=a=b\n";
         assert_eq!(names(text).unwrap(), ["A", "B", "C", "D", "E", "_F1", "G"]);
         assert_eq!(names(b"").unwrap(), [""; 0]);
     }
 
     #[test]
-    fn what_some_reader_reads_in_another_way_is_refused_with_its_line_and_without_its_value() {
+    fn ambiguous_lines_are_refused_with_their_number_and_without_their_value() {
         for bad in [
             "export A=sesame",
             "A =sesame",
@@ -229,15 +231,15 @@ mod tests {
             let wrong = names(format!("OK=1\n{bad}\n").as_bytes()).unwrap_err();
             assert_eq!(wrong.len(), 1, "{bad}");
             assert_eq!(wrong[0].line, bad.lines().count() + 1, "{bad}");
-            let said = wrong[0].to_string();
-            assert!(!said.contains("sesame"), "{bad}: {said}");
+            let message = wrong[0].to_string();
+            assert!(!message.contains("sesame"), "{bad}: {message}");
         }
         assert_eq!(names(b"A=\xff").unwrap_err()[0].line, 0);
         assert!(names(&[b'#'; LONGEST + 1]).is_err());
     }
 
     #[test]
-    fn a_written_line_is_one_that_is_read() {
+    fn a_written_line_is_accepted_when_read() {
         let nasty = "a\"b\\c`d$e'f #g\t=h ü ";
         let written = line("A", nasty.as_bytes()).unwrap();
         assert_eq!(written, "A=\"a\\\"b\\\\c\\`d\\$e'f #g\t=h ü \"");

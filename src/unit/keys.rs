@@ -1,5 +1,5 @@
-//! The keys that systemd knows, where they belong, since when, and how repeated ones add up.
-//! The list itself is data: `keys.txt`, from systemd's own dump.
+//! The keys that systemd knows: their sections, since which version, and how repeated assignments combine. The list is
+//! data: `keys.txt`, from systemd's own dump. Whether a value is good is never decided here.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -25,16 +25,16 @@ pub enum Takes {
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
     pub takes: Takes,
-    /// The systemd release that brought it; 0 for those that 252 knew.
+    /// The systemd version that introduced it; 0 for those that 252 knows.
     pub since: u32,
 }
 
-/// How several assignments of one key add up.
+/// How several assignments of one key combine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adds {
-    /// The last one counts; an empty one is the default again.
+    /// The last one counts; an empty one restores the default.
     Last,
-    /// All count; an empty one forgets those before.
+    /// All count; an empty one discards those before it.
     List,
     /// All count; an empty one changes nothing (dependencies).
     Always,
@@ -86,7 +86,7 @@ fn all() -> &'static HashMap<(&'static str, &'static str), Key> {
     })
 }
 
-/// What is known of a key in a section; `None`: systemd ignores it there.
+/// `None`: systemd ignores the key in this section.
 #[must_use]
 pub fn find(section: &str, key: &str) -> Option<Key> {
     all().get(&(section, key)).copied()
@@ -112,7 +112,7 @@ pub fn is_section(section: &str) -> bool {
     )
 }
 
-/// The sections in which a key means something, sorted.
+/// The sections in which systemd knows a key, sorted.
 #[must_use]
 pub fn sections_of(key: &str) -> Vec<&'static str> {
     let mut sections: Vec<_> = all()
@@ -124,7 +124,7 @@ pub fn sections_of(key: &str) -> Vec<&'static str> {
     sections
 }
 
-/// The keys of a section, sorted.
+/// Sorted.
 #[must_use]
 pub fn keys_of(section: &str) -> Vec<&'static str> {
     let mut keys: Vec<_> = all()
@@ -136,8 +136,8 @@ pub fn keys_of(section: &str) -> Vec<&'static str> {
     keys
 }
 
-/// Keys whose assignments add up and are forgotten at an empty one. Those of kind command, and every
-/// `Condition…=`, `Assert…=` and `Listen…=` add up too. Source: the man page of each.
+/// Keys of kind [`Adds::List`], beside those that take commands or words, and every `Condition…=`, `Assert…=` and
+/// `Listen…=`. Source: the man page of each.
 const LISTS: &str = " Documentation Environment EnvironmentFile PassEnvironment UnsetEnvironment SupplementaryGroups \
     ReadWritePaths ReadOnlyPaths InaccessiblePaths ExecPaths NoExecPaths BindPaths BindReadOnlyPaths \
     TemporaryFileSystem CapabilityBoundingSet AmbientCapabilities SystemCallFilter SystemCallArchitectures \
@@ -150,7 +150,6 @@ const LISTS: &str = " Documentation Environment EnvironmentFile PassEnvironment 
     StandardInputText StandardInputData Sockets BPFProgram IPIngressFilterPath IPEgressFilterPath CPUAffinity \
     RequiresMountsFor WantsMountsFor SystemCallLog ";
 
-/// How several assignments of `key` add up.
 #[must_use]
 pub fn adds(section: &str, key: &str) -> Adds {
     match find(section, key).map(|key| key.takes) {

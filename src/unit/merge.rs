@@ -1,5 +1,5 @@
-//! A unit as systemd sees it: its file and its drop-ins, merged in order. Every value keeps its place.
-//! Reading files from a disk is `search`; what the values should be is `rules`.
+//! A unit as systemd merges it: its file, then its drop-ins in order. Every value keeps its place. Reading files from a
+//! disk is the work of `search`; what the values should be is the work of `rules`.
 
 use super::command::{self, Command};
 use super::keys::{self, Adds};
@@ -8,7 +8,6 @@ use super::parse::File;
 use super::quoting;
 use super::value::{self, Span};
 
-/// A unit: its name and its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
     pub name: UnitName,
@@ -16,13 +15,13 @@ pub struct Unit {
     pub files: Vec<File>,
 }
 
-/// One assignment and where it stands.
+/// One assignment and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     pub file: &'a str,
     /// 0 for the unit's own file, 1 and up for drop-ins.
     pub depth: usize,
-    /// The line, from 1.
+    /// From 1.
     pub line: u32,
     pub section: &'a str,
     pub key: &'a str,
@@ -30,7 +29,7 @@ pub struct Entry<'a> {
     pub value: &'a str,
 }
 
-/// One key, or several: their values are taken one key after the other.
+/// One key, or several in order.
 pub trait Keys {
     fn keys(&self) -> &[&str];
 }
@@ -54,7 +53,7 @@ impl<const N: usize> Keys for [&str; N] {
 }
 
 impl Unit {
-    /// A unit with one file, named by the file's last component. `None` when that is no unit's name.
+    /// A unit with one file. `None` when the last component of its path is not the name of a unit.
     #[must_use]
     pub fn of_file(file: File) -> Option<Self> {
         Some(Self {
@@ -63,13 +62,13 @@ impl Unit {
         })
     }
 
-    /// Reads one text as a unit. `None` when `path` does not end in a unit's name.
+    /// Like [`Unit::of_file`], from a text.
     #[must_use]
     pub fn parse(path: &str, text: &[u8]) -> Option<Self> {
         Self::of_file(File::parse(path, text))
     }
 
-    /// Whether it does nothing at all: an empty file masks a unit.
+    /// Whether its own file is empty, which masks the unit.
     #[must_use]
     pub fn is_masked(&self) -> bool {
         self.files
@@ -77,7 +76,7 @@ impl Unit {
             .is_none_or(|file| file.bytes().is_empty())
     }
 
-    /// Every assignment of every file, in order, also those that were overridden.
+    /// Every assignment of every file in order, including overridden ones.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.files.iter().enumerate().flat_map(|(depth, file)| {
             file.assignments()
@@ -92,7 +91,7 @@ impl Unit {
         })
     }
 
-    /// Every assignment of one key, also overridden ones and resets.
+    /// Every assignment of one key, including overridden ones and resets.
     #[must_use]
     pub fn written(&self, section: &str, key: &str) -> Vec<Entry<'_>> {
         self.entries()
@@ -100,8 +99,8 @@ impl Unit {
             .collect()
     }
 
-    /// The assignments of keys that count: one at most for a plain setting, all since the last reset for a
-    /// list, all for dependencies. Empty assignments are never among them.
+    /// The assignments of keys in effect: at most one for a plain setting, all since the last reset for a list, all for
+    /// dependencies. Never an empty one.
     #[must_use]
     pub fn all(&self, section: &str, keys: impl Keys) -> Vec<Entry<'_>> {
         let keys = keys.keys().iter();
@@ -129,7 +128,7 @@ impl Unit {
         entries
     }
 
-    /// The assignment of a plain setting that counts; for lists the last one.
+    /// The assignment of a plain setting in effect; for lists the last one.
     #[must_use]
     pub fn get(&self, section: &str, key: &str) -> Option<Entry<'_>> {
         self.all_of(section, key).pop()
@@ -141,21 +140,22 @@ impl Unit {
         self.get("Service", key).map_or("", |entry| entry.value)
     }
 
-    /// A boolean that is set and valid.
+    /// A boolean that is set to a valid value.
     #[must_use]
     pub fn yes(&self, section: &str, key: &str) -> Option<bool> {
         self.get(section, key)
             .and_then(|entry| value::boolean(entry.value))
     }
 
-    /// A span that is set and valid.
+    /// A span of time that is set to a valid value.
     #[must_use]
     pub fn span(&self, section: &str, key: &str) -> Option<Span> {
         self.get(section, key)
             .and_then(|entry| value::span(entry.value))
     }
 
-    /// A span in `[Service]`; for a `Timeout…Sec=` a zero means for ever, and `TimeoutSec=` sets both. systemd.service(5).
+    /// A span of time in `[Service]`. In `TimeoutStartSec=` and `TimeoutStopSec=` zero means forever, and `TimeoutSec=` sets
+    /// both: systemd.service(5).
     #[must_use]
     pub fn timeout(&self, key: &str) -> Option<Span> {
         if !matches!(key, "TimeoutStartSec" | "TimeoutStopSec") {
@@ -184,8 +184,8 @@ impl Unit {
         words.iter().any(|(known, _)| known == word)
     }
 
-    /// The words of all assignments of keys that count, each with its place: unit names, paths, variables.
-    /// A value with an open quote has none, as for systemd.
+    /// The words of all assignments of keys in effect: unit names, paths, variables. A value with an unclosed quote has
+    /// none, as in systemd.
     #[must_use]
     pub fn words(&self, section: &str, keys: impl Keys) -> Vec<(String, Entry<'_>)> {
         let split = |entry: Entry<'_>| quoting::split(entry.value).unwrap_or_default();
@@ -195,7 +195,7 @@ impl Unit {
             .collect()
     }
 
-    /// The commands of `Exec…=` keys that count, each with its place. Those that systemd refuses are left out.
+    /// The commands of `Exec…=` keys in effect, without those that systemd refuses.
     #[must_use]
     pub fn commands(&self, keys: impl Keys) -> Vec<(Command, Entry<'_>)> {
         self.all("Service", keys)
@@ -209,13 +209,13 @@ impl Unit {
             .collect()
     }
 
-    /// The commands of every `Exec…=` key that count, each with its place.
+    /// The commands of every `Exec…=` key in effect.
     #[must_use]
     pub fn every_command(&self) -> Vec<(Command, Entry<'_>)> {
         self.commands(command::KEYS)
     }
 
-    /// Whether a section header stands in one of the files.
+    /// Whether one of the files has this section.
     #[must_use]
     pub fn has_section(&self, section: &str) -> bool {
         self.files
@@ -224,8 +224,8 @@ impl Unit {
             .any(|line| matches!(&line.kind, super::parse::Kind::Section(name) if name == section))
     }
 
-    /// Where a section begins (file, line): the place to name when a key is missing. Line 1 of the unit's own
-    /// file when the section is missing too.
+    /// The file and line where a section begins: the place to report a missing key. Line 1 of the unit's own file when the
+    /// section is missing too.
     #[must_use]
     pub fn place(&self, section: &str) -> (&str, u32) {
         let header = |file: &File| {

@@ -1,5 +1,5 @@
-//! Unit names: prefix, instance, type, templates, escaping, and where systemd looks for a unit's drop-ins.
-//! Source: systemd.unit(5), "String escaping" and "Unit file load path".
+//! Unit names: prefix, instance, type, templates, escaping, and where systemd searches for a unit's drop-ins. Never reads
+//! a directory. Source: systemd.unit(5), "String escaping" and "Unit file load path".
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ pub struct UnitName {
 }
 
 impl UnitName {
-    /// Takes a name if systemd would.
+    /// `None` when systemd would not accept the name.
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let dot = name.rfind('.')?;
@@ -45,7 +45,7 @@ impl UnitName {
         })
     }
 
-    /// The name of the unit that a path is the file of: its last component.
+    /// The last component of a path.
     #[must_use]
     pub fn of_path(path: &str) -> Option<Self> {
         Self::new(path.rsplit('/').next().unwrap_or(path))
@@ -63,13 +63,13 @@ impl UnitName {
         &self.full[..self.dot]
     }
 
-    /// What stands before the `@`, or the stem: `acme`.
+    /// The part before the `@`, or the stem: `acme`.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.full[..self.at.unwrap_or(self.dot)]
     }
 
-    /// What stands between `@` and the type; empty for templates and plain units.
+    /// The part between `@` and the type; empty for templates and plain units.
     #[must_use]
     pub fn instance(&self) -> &str {
         self.at.map_or("", |at| &self.full[at + 1..self.dot])
@@ -87,14 +87,14 @@ impl UnitName {
         self.at.is_some_and(|at| at + 1 == self.dot)
     }
 
-    /// The template that an instance is made from; `None` for anything but an instance.
+    /// The template of an instance; `None` for every other unit.
     #[must_use]
     pub fn template(&self) -> Option<Self> {
         let at = self.at.filter(|_| !self.is_template())?;
         Self::new(&format!("{}@.{}", &self.full[..at], self.kind()))
     }
 
-    /// This template's instance; `None` when this is no template or the instance would not be valid.
+    /// An instance of this template; `None` when this is not a template or the instance is not valid.
     #[must_use]
     pub fn instantiate(&self, instance: &str) -> Option<Self> {
         self.is_template()
@@ -107,9 +107,9 @@ impl UnitName {
         Self::new(&format!("{}.{kind}", self.stem()))
     }
 
-    /// The names whose `.d` directories are searched for this unit, the strongest first: the unit, its template,
-    /// both cut at each dash. The type-wide `service.d` is not among them. The order was measured on systemd 252;
-    /// the man page leaves that of instances open.
+    /// The names whose `.d` directories systemd searches for this unit, highest priority first: the unit, its template, both
+    /// cut at each dash. Without the type-wide `service.d`. The order was measured on systemd 252; the man page does not
+    /// define that of instances.
     #[must_use]
     pub fn dropin_names(&self) -> Vec<String> {
         let cuts = |prefix: &str| {
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_falls_into_its_parts() {
+    fn a_name_has_prefix_instance_and_type() {
         let name = UnitName::new("acme-web@blue-1.service").unwrap();
         assert_eq!(
             (name.prefix(), name.instance(), name.kind()),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn drop_ins_are_looked_for_under_every_dash() {
+    fn drop_ins_are_searched_at_every_dash() {
         assert_eq!(
             UnitName::new("foo-bar-baz.service").unwrap().dropin_names(),
             ["foo-bar-baz.service", "foo-bar-.service", "foo-.service"]
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn escaping_is_what_systemd_escape_prints() {
+    fn escaping_equals_that_of_systemd_escape() {
         assert_eq!(escape("a-b/c d.é"), "a\\x2db-c\\x20d.\\xc3\\xa9");
         assert_eq!(unescape("a\\x2db-c").as_deref(), Some("a-b/c"));
         assert_eq!(unescape("a\\x+1"), None);

@@ -1,34 +1,34 @@
-//! One unit file as systemd reads it, without losing a byte: lines, sections, assignments, comments, places.
-//! What the values mean is not known here; merging files is `merge`, words inside a value are `words`.
+//! One unit file as systemd reads it, byte for byte: lines, sections, assignments, comments, places. Never interprets a
+//! value: words are the work of `quoting`, merged files that of `merge`.
 //!
-//! The reading follows systemd.syntax(7) and what systemd 252 does where the page is silent: a line ends at
-//! LF, CR or NUL in any combination; a comment inside a continued line is skipped and does not end it; an
-//! empty line does end it; a line that is not UTF-8 is ignored; a broken section header refuses the file.
+//! Follows systemd.syntax(7), and systemd 252 where the page does not say: a line ends at LF, CR or NUL in any
+//! combination; a comment inside a continued line is skipped and does not end it; an empty line does end it; a line that
+//! is not UTF-8 is ignored; for a broken section header systemd refuses the file.
 
 use std::fmt;
 
-/// A line (or, for a value, all its continued lines) longer than this refuses the file, as in systemd.
+/// systemd refuses a file with a longer line; continued lines count as one.
 pub const LONGEST_LINE: usize = 1024 * 1024;
 
 /// A unit file, or a drop-in: its lines in order. [`File::bytes`] gives back exactly what was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// The path as the person knows it; shown in findings.
+    /// As the user named it; printed in findings.
     pub path: String,
     pub lines: Vec<Line>,
 }
 
-/// One logical line: the bytes as they stand in the file, and what they mean.
+/// One logical line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The bytes, line ends included, of all physical lines that belong to it.
+    /// The bytes of its physical lines, with their line ends.
     pub raw: Vec<u8>,
-    /// Number of its first physical line, from 1.
+    /// Its first physical line, from 1.
     pub first: u32,
-    /// Number of its last physical line.
+    /// Its last physical line.
     pub last: u32,
     pub kind: Kind,
-    /// Comments between its continued lines: line number, and text without the mark.
+    /// Comments between its continued lines: line number, and text without the `#` or `;`.
     pub inside: Vec<(u32, String)>,
 }
 
@@ -36,25 +36,25 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     Blank,
-    /// A comment; its text without the mark.
+    /// The text without the `#` or `;`.
     Comment(String),
     /// `[Name]`.
     Section(String),
-    /// `key=value` in the section above; both trimmed, continuation backslashes made into spaces.
+    /// `key=value`, both trimmed; a backslash at the end of a continued line is a space.
     Assignment {
-        /// The key; never empty.
+        /// Never empty.
         key: String,
-        /// The value; empty for a reset.
+        /// Empty for a reset.
         value: String,
     },
-    /// Something that systemd ignores with a warning, or refuses the file for.
+    /// systemd ignores the line with a warning, or refuses the file.
     Wrong(Wrong),
 }
 
 /// What is wrong with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// No `=` in it; ignored.
+    /// No `=`; ignored.
     NoEquals,
     /// Nothing before the `=`; ignored.
     NoKey,
@@ -62,9 +62,9 @@ pub enum Wrong {
     NoSection,
     /// Not UTF-8; ignored.
     NotUtf8,
-    /// A section header without `]`, or with control characters, quotes or backslashes in it: the whole file is refused.
+    /// A section header without `]`, or with control characters, quotes or backslashes; the file is refused.
     Header,
-    /// Longer than [`LONGEST_LINE`]: the whole file is refused.
+    /// Longer than [`LONGEST_LINE`]; the file is refused.
     TooLong,
 }
 
@@ -79,12 +79,12 @@ impl Wrong {
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Wrong::NoEquals => "no '=' on this line: systemd ignores it",
-            Wrong::NoKey => "nothing before the '=': systemd ignores the line",
+            Wrong::NoEquals => "the line has no `=`: systemd ignores it",
+            Wrong::NoKey => "no key before the `=`: systemd ignores the line",
             Wrong::NoSection => "an assignment before any [Section]: systemd ignores it",
-            Wrong::NotUtf8 => "this line is not UTF-8: systemd ignores it",
+            Wrong::NotUtf8 => "the line is not UTF-8: systemd ignores it",
             Wrong::Header => "a broken section header: systemd refuses the whole file",
-            Wrong::TooLong => "a line over 1 MiB: systemd refuses the whole file",
+            Wrong::TooLong => "the line is longer than 1 MiB: systemd refuses the whole file",
         })
     }
 }
@@ -95,7 +95,7 @@ struct Physical<'a> {
     raw: &'a [u8],
 }
 
-/// Cuts bytes into physical lines. A line end is LF, CR, NUL, or a run in which each occurs once; NUL ends the run.
+/// Splits bytes into physical lines. A line end is LF, CR, NUL, or a run in which each occurs once; NUL ends the run.
 fn physical(mut bytes: &[u8]) -> Vec<Physical<'_>> {
     let mut lines = Vec::new();
     while !bytes.is_empty() {
@@ -104,15 +104,15 @@ fn physical(mut bytes: &[u8]) -> Vec<Physical<'_>> {
             .position(|b| matches!(b, b'\n' | b'\r' | 0))
             .unwrap_or(bytes.len());
         let mut end = content;
-        let mut seen = [false; 3];
+        let mut used = [false; 3];
         while let Some(mark) = bytes
             .get(end)
             .and_then(|b| b"\n\r\0".iter().position(|m| m == b))
         {
-            if seen[mark] || seen[2] {
+            if used[mark] || used[2] {
                 break;
             }
-            seen[mark] = true;
+            used[mark] = true;
             end += 1;
         }
         lines.push(Physical {
@@ -143,19 +143,19 @@ fn comment(bytes: &[u8]) -> Option<String> {
         .then(|| String::from_utf8_lossy(&trimmed[1..]).into_owned())
 }
 
-/// Whether a backslash stands at the end that no other backslash escapes.
+/// Whether it ends in a backslash that no other backslash escapes.
 fn continues(bytes: &[u8]) -> bool {
     bytes.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1
 }
 
-/// Whether systemd takes a name as a section's: printable, no quotes, no backslash.
-fn safe(name: &str) -> bool {
+/// Whether systemd accepts the name of a section: printable, no quotes, no backslash.
+fn is_section_name(name: &str) -> bool {
     !name
         .chars()
         .any(|c| c.is_ascii_control() || matches!(c, '"' | '\'' | '\\'))
 }
 
-fn meaning(bytes: &[u8], in_section: bool) -> Kind {
+fn kind(bytes: &[u8], in_section: bool) -> Kind {
     let trimmed = trim(bytes);
     if trimmed.is_empty() {
         return Kind::Blank;
@@ -165,7 +165,7 @@ fn meaning(bytes: &[u8], in_section: bool) -> Kind {
     };
     if let Some(rest) = text.strip_prefix('[') {
         return match rest.strip_suffix(']') {
-            Some(name) if safe(name) => Kind::Section(name.to_owned()),
+            Some(name) if is_section_name(name) => Kind::Section(name.to_owned()),
             _ => Kind::Wrong(Wrong::Header),
         };
     }
@@ -184,7 +184,7 @@ fn meaning(bytes: &[u8], in_section: bool) -> Kind {
 }
 
 impl File {
-    /// Reads a file. Never fails: what systemd would ignore or refuse stands in the lines as [`Kind::Wrong`].
+    /// Never fails: a line that systemd ignores, or refuses the file for, is [`Kind::Wrong`].
     #[must_use]
     pub fn parse(path: impl Into<String>, bytes: &[u8]) -> Self {
         let mut lines: Vec<Line> = Vec::new();
@@ -195,7 +195,7 @@ impl File {
                 line.kind = if joined.len() > LONGEST_LINE {
                     Kind::Wrong(Wrong::TooLong)
                 } else {
-                    meaning(joined, in_section)
+                    kind(joined, in_section)
                 };
             }
             in_section |= matches!(line.kind, Kind::Section(_));
@@ -252,7 +252,7 @@ impl File {
         }
     }
 
-    /// The bytes of the file: exactly those that were read, unless lines were changed since.
+    /// Exactly the bytes that were read, unless lines were changed since.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         self.lines
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_continued_line_swallows_comments_and_ends_at_an_empty_line() {
+    fn a_continued_line_skips_comments_and_ends_at_an_empty_line() {
         let got = values(
             "[C]\nKey=value 3\\\n# ignored\\\n  ; this too\n   continued\nNext=a\\\n\nLast=b\\\\\nMore=c",
         );
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_systemd_ignores_or_refuses_is_named_at_its_line() {
+    fn lines_that_systemd_ignores_or_refuses_are_reported_with_their_number() {
         let file = File::parse("x", b"A=1\n[S]\njunk\n=v\nB=\xff\n[T\nC=1\n");
         let wrong: Vec<_> = file
             .lines

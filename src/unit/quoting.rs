@@ -1,12 +1,12 @@
-//! Words inside a value: splitting, quotes and C escapes as systemd does them for `ExecStart=`, `Environment=`
-//! and lists. No shell rules apply here. Source: systemd.syntax(7), "Quoting"; systemd.service(5), "Command lines".
+//! The words of a value: splitting, quotes and C escapes as in systemd, for `ExecStart=`, `Environment=` and lists. Shell
+//! rules never apply. Source: systemd.syntax(7), "Quoting"; systemd.service(5), "Command lines".
 
 /// One word of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// The word without quotes and with escapes resolved. Bytes that are not UTF-8 become U+FFFD.
+    /// Without quotes, with escapes resolved. Bytes that are not UTF-8 become U+FFFD.
     pub text: String,
-    /// The word as it stands in the file.
+    /// As written in the file.
     pub raw: String,
 }
 
@@ -18,8 +18,7 @@ fn separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Resolves the escape after a backslash: the bytes it stands for, and how many bytes it took.
-/// `None` when systemd knows no such escape.
+/// Resolves the escape after a backslash: the bytes it stands for, and its length. `None` when systemd has no such escape.
 fn escape(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     let simple = |byte| Some((vec![byte], 1));
     let number = |from: usize, len: usize, radix: u32| {
@@ -52,11 +51,10 @@ fn escape(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// Takes the first word off `rest`. `Ok(None)` when only separators are left. An escape that systemd does not
-/// know stays as it is written.
+/// Removes the first word from `rest`. `Ok(None)` when only separators are left. Unknown escapes are kept as written.
 ///
 /// # Errors
-/// [`Unbalanced`] when a quote is never closed, or a backslash ends the value.
+/// [`Unbalanced`] when a quote is not closed, or a backslash ends the value.
 pub fn first(rest: &mut &str) -> Result<Option<Word>, Unbalanced> {
     let bytes = rest.as_bytes();
     let start = bytes
@@ -96,8 +94,8 @@ pub fn first(rest: &mut &str) -> Result<Option<Word>, Unbalanced> {
     if quote.is_some() {
         return Err(Unbalanced);
     }
-    // `at` stands on a separator or at the end; both are character boundaries, except after an unknown escape of
-    // a longer character, whose other bytes follow and are taken by the loop.
+    // `at` is at a separator or at the end. Both are character boundaries: after an unknown escape of a longer
+    // character the loop consumes its other bytes.
     let word = Word {
         text: String::from_utf8_lossy(&text).into_owned(),
         raw: String::from_utf8_lossy(&bytes[start..at]).into_owned(),
@@ -109,7 +107,7 @@ pub fn first(rest: &mut &str) -> Result<Option<Word>, Unbalanced> {
 /// All words of a value.
 ///
 /// # Errors
-/// [`Unbalanced`] when a quote is never closed.
+/// [`Unbalanced`] when a quote is not closed.
 pub fn split(value: &str) -> Result<Vec<Word>, Unbalanced> {
     let mut rest = value;
     let mut words = Vec::new();
@@ -129,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_hold_a_word_together_wherever_they_stand() {
+    fn quotes_join_a_word_at_any_position() {
         assert_eq!(
             texts(r#"a "b c" 'd "e' f"g h"i"#),
             ["a", "b c", "d \"e", "fg hi"]
@@ -138,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_resolved_inside_and_outside_of_quotes_and_unknown_ones_kept() {
+    fn escapes_are_resolved_inside_and_outside_of_quotes_and_unknown_ones_are_kept() {
         assert_eq!(
             texts(r#"\x41\s\102 "\u00e4\t" '\'' \q \x00 \U0001F600"#),
             ["A B", "ä\t", "'", "\\q", "\\x00", "😀"]
@@ -147,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_never_closes_is_an_error() {
+    fn an_unclosed_quote_is_an_error() {
         assert_eq!(split("a 'b"), Err(Unbalanced));
         assert_eq!(split("a\\"), Err(Unbalanced));
     }

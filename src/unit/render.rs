@@ -1,4 +1,4 @@
-//! Findings as a person, a program or a code review reads them. Text from units is made harmless here.
+//! Findings as text, JSON and annotations of a code review. Text from units is escaped here; nothing is printed.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::rules::{Edit, Finding, Severity};
 
-/// Foreign text on one line: control characters and what could reorder a line are written as escapes.
+/// Foreign text on one line: control characters, and characters that can reorder a line, become escapes.
 fn safe(text: &str) -> String {
     let odd = |c: char| {
         c.is_control()
@@ -23,7 +23,7 @@ fn safe(text: &str) -> String {
         .collect()
 }
 
-/// The lines to write, as they stand in a unit.
+/// The lines of the fix, as in a unit.
 #[must_use]
 pub fn lines(finding: &Finding) -> Vec<String> {
     let mut out = Vec::new();
@@ -42,13 +42,13 @@ pub fn lines(finding: &Finding) -> Vec<String> {
                 }
                 out.push(format!("{key}={value}"));
             }
-            Edit::Remove { .. } => out.push("(take this line out)".into()),
+            Edit::Remove { .. } => out.push("(remove this line)".into()),
         }
     }
     out
 }
 
-/// One finding a paragraph: place, severity, rule, sentence, the lines to write.
+/// One paragraph for each finding: place, severity, message, rule, the lines of the fix.
 #[must_use]
 pub fn text(findings: &[Finding]) -> String {
     let mut out = String::new();
@@ -74,7 +74,7 @@ pub fn text(findings: &[Finding]) -> String {
     out
 }
 
-/// How many there are of each kind: `2 errors, 1 warning`.
+/// `2 errors, 1 warning`
 #[must_use]
 pub fn summary(findings: &[Finding]) -> String {
     let count = |severity, one: &str| {
@@ -96,7 +96,7 @@ pub fn summary(findings: &[Finding]) -> String {
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() {
-        "nothing found".into()
+        "no findings".into()
     } else {
         parts.join(", ")
     }
@@ -130,7 +130,7 @@ fn object(finding: &Finding) -> Json<'_> {
     }
 }
 
-/// One JSON object a line: `{"v":1,"event":"finding",…}`.
+/// One JSON object for each line: `{"v":1,"event":"finding",…}`.
 #[must_use]
 pub fn json(findings: &[Finding]) -> String {
     let encoded = findings
@@ -139,7 +139,7 @@ pub fn json(findings: &[Finding]) -> String {
     encoded.map(|line| line + "\n").collect()
 }
 
-/// GitHub's workflow commands: each finding becomes an annotation at its line.
+/// GitHub's workflow commands: each finding is an annotation at its line.
 #[must_use]
 pub fn github(findings: &[Finding]) -> String {
     let data = |text: &str| {

@@ -1,5 +1,5 @@
-//! Writes what findings ask for: into a unit's own file, keeping everything else byte for byte, or as a drop-in
-//! where the file belongs to somebody else. Pure; nobody's disk is touched.
+//! Applies the fixes of findings: in the unit's own files, where every other byte stays, or as a drop-in for a unit of a
+//! package. Pure; never touches a disk.
 
 use super::keys::{self, Adds};
 use super::merge::Unit;
@@ -26,7 +26,7 @@ fn assignment(key: &str, value: &str) -> Line {
     )
 }
 
-/// The range of lines of a section: from behind its (last) header to the next header, trailing blanks left out.
+/// The index after the last line of a section (of its last header), without trailing blanks and comments.
 fn section_end(file: &File, section: &str) -> Option<usize> {
     let header = file
         .lines
@@ -36,7 +36,7 @@ fn section_end(file: &File, section: &str) -> Option<usize> {
         .iter()
         .position(|line| matches!(line.kind, Kind::Section(_)));
     let end = next.map_or(file.lines.len(), |n| header + 1 + n);
-    // Comments and blanks before the next header belong to that header.
+    // Comments and blanks before the next header belong to the next section.
     let last = file.lines[..end]
         .iter()
         .rposition(|line| !matches!(line.kind, Kind::Blank | Kind::Comment(_)));
@@ -132,7 +132,7 @@ fn apply(unit: &mut Unit, edit: &Edit) {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// Those that cannot stop a unit that works today.
+    /// Fixes that cannot stop a unit that works today.
     Safe,
     All,
 }
@@ -148,14 +148,14 @@ fn chosen(findings: &[Finding], which: Which) -> impl Iterator<Item = &Edit> {
 #[must_use]
 pub fn repair(unit: &Unit, findings: &[Finding], which: Which) -> Unit {
     let mut unit = unit.clone();
-    // Lines are found by their numbers, which removing and replacing keep; added lines have none.
+    // Lines are found by their numbers. Removing and replacing keep the numbers of others; added lines have none.
     for edit in chosen(findings, which) {
         apply(&mut unit, edit);
     }
     unit
 }
 
-/// The fixes as a drop-in for `/etc/systemd/system/UNIT.d/`, or nothing when none applies.
+/// The fixes as a drop-in for `/etc/systemd/system/UNIT.d/`; `None` when no fix applies.
 #[must_use]
 pub fn drop_in(unit: &Unit, findings: &[Finding], which: Which) -> Option<String> {
     let mut sections: Vec<(String, Vec<String>)> = Vec::new();
@@ -215,7 +215,7 @@ pub fn drop_in(unit: &Unit, findings: &[Finding], which: Which) -> Option<String
                         .into_iter()
                         .filter(|other| *other != entry)
                         .collect(),
-                    Adds::Always => continue, // a drop-in cannot take a dependency away
+                    Adds::Always => continue, // a drop-in cannot remove a dependency
                 };
                 let reset = format!("{}=", entry.key);
                 put(
@@ -243,7 +243,7 @@ mod tests {
     const UNIT: &str = "# mine\n[Unit]\nAfter=network-online.target\n\n[Service]\n# the app\nType=exec\nExecStart=/opt/a/current/x\nRestart=always \nMemoryMax=500M";
 
     #[test]
-    fn safe_fixes_change_their_lines_and_no_others() {
+    fn safe_fixes_change_only_their_lines() {
         let unit = Unit::parse("a.service", UNIT.as_bytes()).unwrap();
         let fixed = repair(&unit, &lint(&unit, &Context::default()), Which::Safe);
         let text = String::from_utf8(fixed.files[0].bytes()).unwrap();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drop_in_says_the_same_without_touching_the_file() {
+    fn a_drop_in_fixes_the_same_findings() {
         let mut unit = Unit::parse("a.service", UNIT.as_bytes()).unwrap();
         let text = drop_in(&unit, &lint(&unit, &Context::default()), Which::Safe).unwrap();
         unit.files

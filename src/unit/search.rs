@@ -1,4 +1,4 @@
-//! Where a unit's files are found, and in which order drop-ins are applied. Reads directories; decides nothing else.
+//! Where systemd finds a unit's files, and the order of its drop-ins. Reads directories and files; never interprets them.
 //! Source: systemd.unit(5), "Unit file load path", and the drop-in paragraphs of its description.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use super::merge::Unit;
 use super::name::UnitName;
 use super::parse::File;
 
-/// The directories of the system manager, the strongest first.
+/// The directories of the system manager, highest priority first.
 pub const SYSTEM: [&str; 8] = [
     "/etc/systemd/system.control",
     "/run/systemd/transient",
@@ -21,9 +21,8 @@ pub const SYSTEM: [&str; 8] = [
     "/run/systemd/generator.late",
 ];
 
-/// The drop-ins that apply to a unit, in order, from the listing of each directory. `list` gives the file names in
-/// a directory, or nothing when it is not there. A name that stands in several directories is taken from the first;
-/// those of the type-wide directory (`service.d`) give way to all others.
+/// The drop-ins that apply to a unit, in order. `list` returns the file names in a directory, none when it does not exist.
+/// Of several files with one name the first counts; those of the type-wide directory (`service.d`) come last.
 pub fn order(
     name: &UnitName,
     search: &[String],
@@ -64,11 +63,10 @@ fn names_in(dir: &Path) -> io::Result<Vec<String>> {
     }
 }
 
-/// Loads a unit from the file system with its drop-ins. For an instance without a file of its own the template's
-/// is taken. `Ok(None)`: no directory has it.
+/// Loads a unit with its drop-ins. An instance without its own file uses that of its template. `Ok(None)`: not found.
 ///
 /// # Errors
-/// When a file or directory that is there cannot be read.
+/// When a file or directory that exists cannot be read.
 pub fn load(name: &UnitName, search: &[PathBuf]) -> io::Result<Option<Unit>> {
     let template = name.template();
     let candidates = [Some(name), template.as_ref()];
@@ -119,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_names_give_way_to_stronger_places_and_the_rest_is_sorted_by_name() {
+    fn of_equal_names_the_first_directory_counts_and_drop_ins_are_sorted_by_name() {
         let name = UnitName::new("foo-bar@1.service").unwrap();
         let dirs = ["/etc", "/lib"].map(String::from);
         let disk = [

@@ -1,9 +1,9 @@
-//! Specifiers (`%i`, `%n`, `%h`, …) and what they stand for. Kept as written by the parser; expanded only here,
-//! from what the caller knows. Source: systemd.unit(5), "Specifiers".
+//! Specifiers (`%i`, `%n`, `%h`, …) and their values. The parser keeps them as written; they are expanded only here, from
+//! what the caller passes. Never asks a host. Source: systemd.unit(5), "Specifiers".
 
 use super::name::{UnitName, unescape};
 
-/// What a specifier's value depends on, beside the unit's name. [`Place::system`] is the system manager.
+/// What specifiers depend on beside the unit's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// `%t`: `/run`, or the user's runtime directory.
@@ -16,22 +16,22 @@ pub struct Place {
     pub logs: String,
     /// `%E`: `/etc`.
     pub configuration: String,
-    /// `%h`: the home of the manager's user, never of `User=`.
+    /// `%h`: the home of the manager's user, not of `User=`.
     pub home: String,
     /// `%u` and `%g`: the manager's user and group.
     pub user: String,
     /// `%U` and `%G`.
     pub uid: u32,
-    /// `%s`: the manager's user's shell.
+    /// `%s`: the shell of the manager's user.
     pub shell: String,
-    /// `%H`; unknown off the host.
+    /// `%H`; known on the host only.
     pub host: Option<String>,
     /// `%y`: the path of the unit's own file, when known.
     pub fragment: Option<String>,
 }
 
 impl Place {
-    /// The system manager, with nothing known of the host.
+    /// The system manager of an unknown host.
     #[must_use]
     pub fn system() -> Self {
         Self {
@@ -50,18 +50,18 @@ impl Place {
     }
 }
 
-/// Why a text could not be expanded. systemd then ignores the assignment.
+/// Why a text cannot be expanded. systemd then ignores the assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unexpanded {
     /// Known to systemd, but its value is not known here (boot id, machine id, host name, …).
     NotKnownHere(char),
-    /// No such specifier: systemd keeps `%` and the letter as they are, and so should a reader.
+    /// Not a specifier: systemd keeps `%` and the letter as they are.
     NoSuch(char),
-    /// The instance or prefix holds a broken escape.
+    /// The instance or prefix has a broken escape.
     BrokenEscape(char),
 }
 
-/// The specifiers whose values only the host knows.
+/// The specifiers whose values depend on the host.
 const OF_THE_HOST: &str = "aAbBdHlmMoqvwWyY";
 
 /// Expands every specifier in `text` for the unit `name`.
@@ -133,7 +133,7 @@ fn value(letter: char, name: &UnitName, place: &Place) -> Result<String, Unexpan
     }
 }
 
-/// The letters of all specifiers in `text`, in order; `%%` is not one.
+/// The letters of all specifiers in `text`, in order, without `%%`.
 #[must_use]
 pub fn used(text: &str) -> Vec<char> {
     let mut letters = Vec::new();
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn specifiers_stand_for_the_parts_of_the_name_and_the_place() {
+    fn specifiers_expand_to_parts_of_the_name_and_the_place() {
         let name = UnitName::new("acme-web@a\\x2db-c.service").unwrap();
         let place = Place {
             fragment: Some("/etc/systemd/system/acme-web@.service".into()),

@@ -1,4 +1,4 @@
-//! Values as systemd reads them: booleans, spans of time, sizes. Words are `words`, command lines `command`.
+//! Values as systemd reads them: booleans, spans of time, sizes. Never words (`quoting`) or command lines (`command`).
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub enum Span {
 }
 
 impl Span {
-    /// The span in seconds; `f64::INFINITY` for ever.
+    /// `f64::INFINITY` for an infinite span.
     #[must_use]
     pub fn seconds(self) -> f64 {
         match self {
@@ -27,7 +27,6 @@ impl Span {
             Span::Infinite => f64::INFINITY,
         }
     }
-    /// Whether it is exactly nothing.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self == Span::Finite(Duration::ZERO)
@@ -81,14 +80,14 @@ pub fn span(text: &str) -> Option<Span> {
 /// A size or limit: `512M`, `1.5G`, `infinity`, `30%`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Size {
-    /// So many bytes (or things).
+    /// Bytes, or a number of things such as tasks.
     Bytes(u64),
-    /// A part of what the machine has, in per cent.
+    /// Of what the host has.
     Percent(f64),
     Infinite,
 }
 
-/// A size with a suffix to the base 1024. `None`: systemd would ignore it. Source: systemd.resource-control(5).
+/// Suffixes count in 1024. `None`: systemd would ignore it. Source: systemd.resource-control(5).
 #[must_use]
 pub fn size(text: &str) -> Option<Size> {
     if text == "infinity" {
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_add_up_their_units_and_a_bare_number_is_seconds() {
+    fn the_units_of_a_span_are_added_and_a_bare_number_is_seconds() {
         let ms = |n| Some(Span::Finite(Duration::from_millis(n)));
         assert_eq!(span("90"), ms(90_000));
         assert_eq!(span("2min 200ms"), ms(120_200));
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_count_in_1024() {
+    fn suffixes_of_sizes_count_in_1024() {
         assert_eq!(size("512M"), Some(Size::Bytes(512 << 20)));
         assert_eq!(size("1.5K"), Some(Size::Bytes(1536)));
         assert_eq!(size("30%"), Some(Size::Percent(30.0)));

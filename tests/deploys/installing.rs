@@ -300,7 +300,7 @@ fn only_units_of_this_app_are_installed() {
     std::os::unix::fs::symlink("/etc/shadow", desk.path("deploy/units/acme-s.service")).unwrap();
     desk.shipit(&install)
         .leaves(2)
-        .says("is not a plain file")
+        .says("is not a regular file")
         .never_says("root:");
     std::fs::remove_file(desk.path("deploy/units/acme-s.service")).unwrap();
     // Somebody who logs in as another user and has sudo; first on a host where nothing can be written.

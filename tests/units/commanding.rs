@@ -230,7 +230,7 @@ fn generate_writes_units_that_lint_has_nothing_against_and_never_overwrites() {
         dir.path(),
         &["unit", "lint", "--fail-on", "info", "deploy/units"],
     );
-    assert_eq!(out(&lint), "nothing found in 3 units\n");
+    assert_eq!(out(&lint), "no findings in 3 units\n");
     assert_eq!(lint.status.code(), Some(0));
     assert_eq!(shipit(dir.path(), &generate).status.code(), Some(0)); // the same again is nothing new
     let socket = dir.path().join("deploy/units/acme.socket");

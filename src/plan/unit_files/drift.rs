@@ -10,7 +10,7 @@ use crate::config::{Config, UnitsDrift};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
 use crate::observed::installed::{Content, Seen};
-use crate::unit::compare::meaning;
+use crate::unit::compare::settings;
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
 use crate::unit::parse::File;
@@ -168,7 +168,7 @@ pub fn fingerprints(units: &[Unit]) -> String {
 
 fn fingerprint(unit: &Unit) -> String {
     let mut hash = Sha256::new();
-    for (section, key, value) in meaning(unit) {
+    for (section, key, value) in settings(unit) {
         for word in [section, key, value] {
             hash.update(word);
             hash.update([0]);

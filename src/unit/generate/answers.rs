@@ -1,5 +1,5 @@
-//! What a person is asked before units are written: values, their defaults, and what is refused.
-//! Every text ends up in a unit file, so each is checked here; the writers trust them.
+//! What units are generated from: values, their defaults, their checks. Every text ends up in a unit file, so each is
+//! checked here; the writers of this directory never check.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::unit::command;
 use crate::unit::strategy::Strategy;
 use crate::unit::value;
 
-/// What kind of program serves.
+/// What serves requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     Node,
@@ -24,46 +24,44 @@ pub enum Program {
 pub enum Ready {
     /// The program sends READY=1.
     Notify,
-    /// When the program file was started; the health check tells the rest.
+    /// systemd started the program file; the health check finds out more.
     Exec,
 }
 
 /// A job that a timer starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// Its name: the unit is `APP-NAME.service`.
+    /// The unit is `APP-NAME.service`.
     pub name: String,
-    /// Its command line, as in `ExecStart=`.
+    /// As in `ExecStart=`.
     pub command: String,
-    /// When, as in `OnCalendar=`.
+    /// As in `OnCalendar=`.
     pub calendar: String,
 }
 
-/// Everything that is asked. [`Answers::new`] has the defaults.
+/// [`Answers::new`] has the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answers {
-    /// The app's name: a-z, 0-9 and dashes.
+    /// The app's name.
     pub app: String,
-    /// Its root: `/opt/acme`.
+    /// The app's root: `/opt/acme`.
     pub root: String,
     pub program: Program,
-    /// The command line, as in `ExecStart=`, through `ROOT/current`; the program's usual one where not given.
+    /// As in `ExecStart=`, with paths through `ROOT/current`; by default the usual one of the program.
     pub command: Option<String>,
-    /// The TCP port; `None` for a worker that listens nowhere.
+    /// The TCP port; `None` for a worker that does not listen.
     pub port: Option<u16>,
-    /// How a release is turned over.
     pub strategy: Strategy,
-    /// How systemd learns that it is ready.
     pub ready: Ready,
-    /// The user that it runs as.
+    /// The user it runs as.
     pub user: String,
-    /// How long it may finish requests after SIGTERM.
+    /// How long it can take to finish requests after SIGTERM.
     pub drain: Duration,
-    /// The most memory it may take, in MiB.
+    /// The most memory it can use, in MiB.
     pub memory: u64,
-    /// Units that it needs: `postgresql.service`.
+    /// Units it needs: `postgresql.service`.
     pub needs: Vec<String>,
-    /// The command line that migrates, through `ROOT/next`.
+    /// The command line of the migration, with paths through `ROOT/next`.
     pub migrate: Option<String>,
     pub jobs: Vec<Job>,
 }
@@ -82,7 +80,7 @@ impl fmt::Display for Refused {
 }
 
 impl Answers {
-    /// The answers for an app of which nothing but the name is known.
+    /// The defaults for an app.
     #[must_use]
     pub fn new(app: &str, program: Program) -> Self {
         Self {
@@ -105,13 +103,13 @@ impl Answers {
         }
     }
 
-    /// Whether there are two instances or more, from a template.
+    /// Whether the service is a template for several instances.
     #[must_use]
     pub fn is_template(&self) -> bool {
         self.strategy.needs_instances()
     }
 
-    /// The directory of the release that runs: `ROOT/current`, or the instance's slot.
+    /// The directory of the running release: `ROOT/current`, or the slot of the instance.
     #[must_use]
     pub fn live(&self) -> String {
         if self.is_template() {
@@ -121,22 +119,21 @@ impl Answers {
         }
     }
 
-    /// Checks every answer.
-    ///
     /// # Errors
-    /// [`Refused`], for the first that cannot go into a unit.
+    /// [`Refused`], for the first answer that cannot go into a unit.
     pub fn check(&self) -> Result<(), Refused> {
         let refuse = |answer, why: String| Err(Refused { answer, why });
         if !is_name(&self.app) {
             return refuse(
                 "app",
-                "a-z, 0-9 and dashes, beginning with a letter, at most 32".into(),
+                "expected a-z, 0-9 and dashes, starting with a letter, at most 32 characters"
+                    .into(),
             );
         }
         if !is_name(&self.user) || self.user == "root" {
             return refuse(
                 "user",
-                "a user of its own: a-z, 0-9 and dashes, not root".into(),
+                "expected a dedicated user: a-z, 0-9 and dashes, not root".into(),
             );
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.');
@@ -149,18 +146,21 @@ impl Answers {
         {
             return refuse(
                 "root",
-                "an absolute path of letters, digits, dots and dashes".into(),
+                "expected an absolute path of letters, digits, dots and dashes".into(),
             );
         }
         if self.port == Some(0) || self.port.is_none() && self.strategy.needs_socket() {
-            return refuse("port", "a port from 1 to 65535; a socket needs one".into());
+            return refuse(
+                "port",
+                "expected a port from 1 to 65535; a .socket unit needs one".into(),
+            );
         }
         if self.memory < 64 {
-            return refuse("memory", "at least 64 MiB".into());
+            return refuse("memory", "expected at least 64 MiB".into());
         }
         if self.command.is_none() && matches!(self.program, Program::Binary) && self.port.is_none()
         {
-            return refuse("command", "a worker needs its command line".into());
+            return refuse("command", "required for a worker".into());
         }
         let jobs = self.jobs.iter().map(|job| ("job", &job.command));
         let commands = self
@@ -181,7 +181,7 @@ impl Answers {
                 return refuse(
                     "job",
                     format!(
-                        "{}: a name of a-z, 0-9 and dashes, and a time such as daily or *-*-* 03:30",
+                        "{}: expected a name of a-z, 0-9 and dashes, and a time such as daily or *-*-* 03:30",
                         job.name.escape_debug()
                     ),
                 );
@@ -191,7 +191,7 @@ impl Answers {
             if crate::unit::name::UnitName::new(need).is_none() {
                 return refuse(
                     "needs",
-                    format!("{} is no unit's name", need.escape_debug()),
+                    format!("{} is not a valid unit name", need.escape_debug()),
                 );
             }
         }
@@ -210,12 +210,12 @@ fn is_name(name: &str) -> bool {
 
 fn is_command(line: &str) -> Result<(), String> {
     if line.chars().any(char::is_control) || line.ends_with('\\') {
-        return Err("one line, without control characters".into());
+        return Err("expected one line without control characters".into());
     }
     match command::parse(line).as_deref() {
         Ok([one]) if one.program.starts_with('/') => Ok(()),
         Ok(_) => Err(format!(
-            "{}: one command, with the program's full path",
+            "{}: expected one command with the full path of the program",
             line.escape_debug()
         )),
         Err(_) => Err(format!("{}: systemd would refuse it", line.escape_debug())),

@@ -1,13 +1,15 @@
-//! Jobs that end: the migration, which the deploy starts, and what timers start.
+//! Jobs that end: the migration, which a deploy starts, and those of timers. Never a service that stays.
 
 use super::text::Text;
 use super::{Answers, Job, Written, sandbox};
 
-/// What the migration and the timers' jobs have in common.
+/// The settings that the migration and the jobs of timers share.
 fn oneshot(text: &mut Text, answers: &Answers, directory: &str, command: &str, limit: &str) {
-    text.note("The start is over when the command is, and fails when it fails.");
+    text.note(
+        "systemctl start returns when the command has ended, and fails if the command fails.",
+    );
     text.set("Type", "oneshot")
-        .note("Without this it might hang for ever.")
+        .note("Without a limit it could hang forever.")
         .set("TimeoutStartSec", limit);
     text.set("User", &answers.user)
         .set("Group", &answers.user)
@@ -31,10 +33,10 @@ pub(super) fn migrate(answers: &Answers, command: &str) -> Written {
     head(
         &mut text,
         answers,
-        &format!("{app}: bring the database to the next release"),
+        &format!("{app}: migrate the database for the next release"),
     );
     text.section("Service");
-    text.note("next is the release that is about to go live. No [Install] and no order with the app: only a deploy starts it.");
+    text.note("`next` links to the release that is about to go live. No [Install] and no ordering with the app: only a deploy starts this.");
     oneshot(
         &mut text,
         answers,
@@ -42,19 +44,18 @@ pub(super) fn migrate(answers: &Answers, command: &str) -> Written {
         command,
         "10min",
     );
-    text.note("Keeps the outcome to be read; the deploy stops it before the next run.")
+    text.note("Keeps the result readable after the command has ended; a deploy stops the unit before the next run.")
         .set("RemainAfterExit", "yes");
     sandbox::write(&mut text, answers);
     text.written()
 }
 
-/// The service of a job.
 pub(super) fn service(answers: &Answers, job: &Job) -> Written {
     let app = &answers.app;
     let mut text = Text::new(&format!("{app}-{}.service", job.name));
     head(&mut text, answers, &format!("{app}: {}", job.name));
     text.section("Service").note(&format!(
-        "{app}-{}.timer starts it; it needs no [Install].",
+        "Started by {app}-{}.timer, so it has no [Install].",
         job.name
     ));
     oneshot(
@@ -64,24 +65,23 @@ pub(super) fn service(answers: &Answers, job: &Job) -> Written {
         &job.command,
         "1h",
     );
-    text.note("Last in line for the processor and the disk: the app comes first.");
+    text.note("The app gets the processor and the disk first.");
     text.set("Nice", "15").set("IOSchedulingClass", "idle");
     sandbox::write(&mut text, answers);
     text.written()
 }
 
-/// The timer of a job.
 pub(super) fn timer(answers: &Answers, job: &Job) -> Written {
     let app = &answers.app;
     let mut text = Text::new(&format!("{app}-{}.timer", job.name));
     text.section("Unit")
-        .set("Description", format!("{app}: {}, by the clock", job.name));
+        .set("Description", format!("{app}: timer for {}", job.name));
     text.section("Timer")
-        .note("`systemd-analyze calendar` shows the next times.")
+        .note("`systemd-analyze calendar` prints the next times.")
         .set("OnCalendar", &job.calendar);
-    text.note("Not at the same second as everybody else's.")
+    text.note("Spreads the load: not every timer starts in the same second.")
         .set("RandomizedDelaySec", "15min");
-    text.note("A time that falls into a reboot is made up for.")
+    text.note("Runs after boot if the host was down at the scheduled time.")
         .set("Persistent", "yes");
     text.section("Install").set("WantedBy", "timers.target");
     text.written()

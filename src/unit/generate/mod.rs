@@ -1,8 +1,8 @@
-//! Writes production-grade units from a few answers: commented, sandboxed, and free of findings by every rule.
-//! Pure; who writes them to a disk is the command line. Start reading at [`units`].
+//! Generates production-grade units from a few answers: commented, sandboxed, and without findings by any rule. Pure; the
+//! command line writes the files. Start reading at [`units`].
 
-mod answers; // what is asked
-mod job; // migrate, timers and what they start
+mod answers; // what units are generated from
+mod job; // the migration, timers and their services
 mod sandbox; // the directives for a program, as lines
 mod service; // the service, plain or as a template
 mod text; // a unit under construction
@@ -12,10 +12,10 @@ pub use answers::{Answers, Job, Program, Ready, Refused};
 use super::strategy::Strategy;
 use text::Text;
 
-/// A unit file that was written.
+/// The text of a unit file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Its name: `acme.service`.
+    /// `acme.service`
     pub name: String,
     pub text: String,
 }
@@ -43,22 +43,23 @@ pub fn units(answers: &Answers) -> Result<Vec<Written>, Refused> {
     Ok(units)
 }
 
-/// The `.socket` that holds the port while the service changes.
 fn socket(answers: &Answers) -> Written {
     let app = &answers.app;
     let mut text = Text::new(&format!("{app}.socket"));
     text.section("Unit").set(
         "Description",
-        format!("{app}: the port, held while the service restarts"),
+        format!("{app}: holds the port while the service restarts"),
     );
     text.section("Socket");
-    text.note("PID 1 listens, and hands the socket over: connections wait in the queue instead of being refused.");
-    text.note("Changing the address later cuts it: no deploy touches this file.");
+    text.note("systemd listens and passes the socket to the service: during a restart connections wait in the queue and are not refused.");
+    text.note(
+        "A deploy never changes this unit: closing the socket would drop waiting connections.",
+    );
     text.set("ListenStream", answers.port.unwrap_or_default().to_string());
-    text.note("New connections a second, times the seconds of drain and start, must fit in here.");
+    text.note("Must hold the new connections that arrive during a restart: connections per second, times the seconds of stop and start.");
     text.set("Backlog", "4096").set("NoDelay", "yes");
     if answers.strategy == Strategy::Handover {
-        text.note("The instance that is started for the first connection after a boot.");
+        text.note("The instance that systemd starts for the first connection after boot.");
         text.set("Service", format!("{app}@blue.service"));
     }
     text.section("Install").set("WantedBy", "sockets.target");

@@ -1,10 +1,10 @@
-//! The sandbox of a generated unit: every directive that its program can live with.
+//! The sandbox of a generated unit: every directive that the program works with. What a directive does is known by `rules`.
 
 use super::text::Text;
 use super::{Answers, Program};
 use crate::unit::rules::{DIRECTIVES, Runtime};
 
-/// The runtime whose limits count for a program.
+/// The runtime whose limits apply to a program.
 fn runtime(program: Program) -> Runtime {
     match program {
         Program::Node => Runtime::Node,
@@ -14,22 +14,21 @@ fn runtime(program: Program) -> Runtime {
     }
 }
 
-/// Writes the sandbox: first what the app may write, then what it cannot do.
 pub(super) fn write(text: &mut Text, answers: &Answers) {
     let in_home = answers.root.starts_with("/home/") || answers.root.starts_with("/root/");
     text.gap()
-        .note("The app reads its releases and writes only here.");
+        .note("The app can write here only; releases are read-only.");
     text.set("ReadWritePaths", format!("-{}/shared", answers.root));
     if answers.is_template() && !answers.strategy.needs_socket() {
         text.note(&format!(
-            "The router connects as a member of the app's group: adduser www-data {}",
+            "The router needs write access to the sockets as a member of the app's group: adduser www-data {}",
             answers.user
         ));
         text.set("UMask", "0007");
     } else {
         text.set("UMask", "0027");
     }
-    text.gap().note("What a web app never needs and an intruder does. `shipit unit explain NAME` tells what each breaks.");
+    text.gap().note("Not needed by a web app, but useful to an attacker. `shipit unit explain NAME` prints what each setting can break.");
     for directive in DIRECTIVES
         .iter()
         .filter(|directive| directive.suits(runtime(answers.program)))
@@ -37,7 +36,7 @@ pub(super) fn write(text: &mut Text, answers: &Answers) {
         match directive.key {
             "ProtectHome" if in_home => text.set("ProtectHome", "read-only"),
             "RestrictAddressFamilies" if answers.program == Program::Node => text
-                .note("node's os.networkInterfaces() needs AF_NETLINK.")
+                .note("os.networkInterfaces() of Node.js needs AF_NETLINK.")
                 .set(directive.key, format!("{} AF_NETLINK", directive.values[0])),
             key => directive
                 .values_for(runtime(answers.program))

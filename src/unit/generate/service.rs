@@ -1,4 +1,4 @@
-//! The service that serves: plain, or as a template for two instances.
+//! The app's own service: a plain unit, or a template for several instances. Jobs that end are in `job`.
 
 use super::text::Text;
 use super::{Answers, Program, Ready, Written, sandbox};
@@ -13,38 +13,38 @@ pub(super) fn service(answers: &Answers) -> Written {
     text.section("Service");
     match answers.ready {
         Ready::Notify => {
-            text.note("Started means: the program has said READY=1.")
+            text.note("The service counts as started when the program sends READY=1.")
                 .set("Type", "notify");
             if let Some(who) = child_that_reports(answers.program) {
-                text.note(&format!("{who} says it, not the main process."))
+                text.note(&format!("{who} sends it, not the main process."))
                     .set("NotifyAccess", "all");
             }
             &mut text
         }
         Ready::Exec => text
             .note(
-                "Started means: the program file runs. It is ready when the health check says so.",
+                "The service counts as started when the program file runs. The health check decides when it is ready.",
             )
             .set("Type", "exec"),
     };
     text.set("User", &answers.user).set("Group", &answers.user);
     if template {
         text.note(&format!(
-            "Each instance runs from its slot: {}/slots/blue is a link to a release.",
+            "Each instance runs from its slot: {}/slots/blue is a symlink to a release.",
             answers.root
         ));
     } else {
-        text.note("current is a link to the live release; a deploy points it elsewhere.");
+        text.note("`current` is a symlink to the live release; a deploy changes its target.");
     }
     text.set("WorkingDirectory", answers.live());
     text.note(&format!(
-        "Secrets and settings: root's, mode 0600. Not under {}: PID 1 reads it as root.",
+        "Secrets and settings: root-owned, mode 0600. Not below {}, because systemd reads the file as root.",
         answers.root
     ));
     text.set("EnvironmentFile", format!("-/etc/{app}/env"));
     environment(&mut text, answers);
     if answers.strategy.needs_socket() && template {
-        text.note("Both instances take the same listening socket (file descriptor 3).")
+        text.note("All instances use the same listening socket (file descriptor 3).")
             .set("Sockets", format!("{app}.socket"));
     }
     text.set("ExecStart", command(answers));
@@ -52,19 +52,19 @@ pub(super) fn service(answers: &Answers) -> Written {
         reload(&mut text, answers.program);
     }
     text.gap()
-        .note("Started again after every death, without a limit but with a pause.");
+        .note("Restarted after every exit, without a limit, after a pause.");
     text.set("Restart", "always")
         .set("RestartSec", "500ms")
         .set("TimeoutStartSec", "60s");
     text.note(
-        "SIGTERM to the main process; after the drain and 5 s more, SIGKILL to all that is left.",
+        "SIGTERM to the main process; 5 s after the time to finish requests, SIGKILL to all remaining processes.",
     );
     text.set("KillMode", "mixed").set(
         "TimeoutStopSec",
         format!("{}s", answers.drain.as_secs() + 5),
     );
     text.gap()
-        .note("The host survives a leak: slower from the first line on, killed at the second.");
+        .note("Protects the host from a memory leak: throttled above the first limit, killed at the second.");
     text.set("MemoryHigh", format!("{}M", answers.memory * 4 / 5))
         .set("MemoryMax", format!("{}M", answers.memory));
     text.set("TasksMax", "512").set("LimitNOFILE", "65536");
@@ -78,26 +78,28 @@ pub(super) fn service(answers: &Answers) -> Written {
     text.written()
 }
 
-/// How the running process comes to serve what `current` names now.
+/// How the running process starts to serve the release that `current` links to.
 fn reload(text: &mut Text, program: Program) {
     let signal = match program {
         Program::Static => {
-            text.note("Each file is read through current: nothing is left to load after a deploy.")
-                .set("ExecReload", "/bin/true");
+            text.note(
+                "Each file is opened through `current`: there is nothing to reload after a deploy.",
+            )
+            .set("ExecReload", "/bin/true");
             return;
         }
         Program::Puma => "USR1",
         Program::Node | Program::Gunicorn | Program::Binary => "HUP",
     };
-    text.note("Only for programs that handle the signal: others die of it.")
+    text.note("The program must handle this signal, which kills every other program.")
         .set("ExecReload", format!("/bin/kill -{signal} $MAINPID"));
 }
 
-/// Who sends READY=1 where the main process does not: the default `NotifyAccess=main` would drop it.
+/// Who sends READY=1 where the main process does not; the default `NotifyAccess=main` would ignore it.
 fn child_that_reports(program: Program) -> Option<&'static str> {
     match program {
-        Program::Node => Some("systemd-notify, which node starts,"),
-        Program::Gunicorn | Program::Puma => Some("A worker that has loaded the app"),
+        Program::Node => Some("systemd-notify, started by node,"),
+        Program::Gunicorn | Program::Puma => Some("A worker process that has loaded the app"),
         Program::Binary | Program::Static => None,
     }
 }
@@ -117,33 +119,35 @@ fn head(text: &mut Text, answers: &Answers) {
     text.set("Wants", needs.join(" "))
         .set("After", needs.join(" "));
     if answers.strategy.needs_socket() {
-        text.note("The socket holds the port; without it there is none.");
+        text.note("The .socket unit holds the port; without it the service has no socket.");
         text.set("Requires", format!("{app}.socket"))
             .set("After", format!("{app}.socket"));
     }
-    text.note("No limit: a short outage of something it needs must not take it down for good, nor its socket.");
+    text.note("No start limit: a short outage of a dependency must not stop the service, or its socket, for good.");
     text.set("StartLimitIntervalSec", "0");
 }
 
-/// The settings that tell the program where to listen.
+/// The environment, with the address to listen on.
 fn environment(text: &mut Text, answers: &Answers) {
     match answers.program {
         Program::Node => _ = text.set("Environment", "NODE_ENV=production"),
         Program::Puma => _ = text.set("Environment", "RACK_ENV=production RAILS_ENV=production"),
         Program::Static => {
             _ = text
-                .note("caddy keeps its own files here.")
+                .note("The directories of caddy's own files.")
                 .set("Environment", "XDG_DATA_HOME=%S/%p XDG_CONFIG_HOME=%S/%p")
         }
         Program::Gunicorn | Program::Binary => {}
     }
     if answers.strategy.needs_socket() {
         if answers.program == Program::Node {
-            text.note("node shortens the queue to 511 unless told: server.listen({ fd: 3, backlog: +process.env.BACKLOG })");
+            text.note("node shortens the queue to 511 unless the app passes it: server.listen({ fd: 3, backlog: +process.env.BACKLOG })");
             text.set("Environment", "BACKLOG=4096");
         }
     } else if answers.is_template() {
-        text.note("Where this instance listens; the router has one such path in live.sock.");
+        text.note(
+            "Where this instance listens; live.sock points the router to one of these paths.",
+        );
         text.set(
             "Environment",
             format!("SOCKET=/run/{}/%i.sock", answers.app),
@@ -156,7 +160,7 @@ fn environment(text: &mut Text, answers: &Answers) {
     }
 }
 
-/// The command line: the one that was given, or the program's usual one.
+/// The given command line, or the usual one of the program.
 fn command(answers: &Answers) -> String {
     let live = answers.live();
     if let Some(command) = &answers.command {
@@ -183,13 +187,13 @@ fn command(answers: &Answers) -> String {
         }
         Program::Puma => {
             let bind = match (socket, answers.is_template()) {
-                // A --bind would have to be spelled as the kernel spells the socket's address; else puma
-                // tries to open the port a second time.
+                // A --bind would have to match the kernel's spelling of the address; otherwise puma opens the port
+                // a second time.
                 (true, _) => "--bind-to-activated-sockets=only".to_owned(),
                 (false, true) => format!("--bind unix://{unix}"),
                 (false, false) => format!("--bind tcp://0.0.0.0:{port}"),
             };
-            // One by one on USR1, each from what current names then; a single process would restart as a whole.
+            // On USR1 the workers restart one by one, each from `current`; a single process would restart as a whole.
             let workers = if answers.strategy == Strategy::Reload {
                 " --workers 2"
             } else {
@@ -210,12 +214,12 @@ fn command(answers: &Answers) -> String {
 
 fn directories(text: &mut Text, answers: &Answers) {
     text.gap().note(&format!(
-        "/run/{0}: for sockets and other files that need not survive a boot.",
+        "/run/{0}: for sockets and other files that do not survive a reboot.",
         answers.app
     ));
     text.set("RuntimeDirectory", &answers.app);
     if answers.is_template() {
-        text.note("The other instance's socket is in there too.")
+        text.note("It also contains the socket of the other instance.")
             .set("RuntimeDirectoryPreserve", "yes");
     }
     if answers.program == Program::Static {

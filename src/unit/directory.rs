@@ -1,5 +1,5 @@
-//! The units of one directory, as a repository keeps them: plain files with a unit's name, nothing else. Reads; judges
-//! only what could not be put on a host as it stands.
+//! The units of one directory of a repository: regular files with the name of a unit. Refuses what cannot be installed on
+//! a host as it is; checking the units is the work of `rules`.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
@@ -8,56 +8,56 @@ use super::merge::Unit;
 use super::name::UnitName;
 use super::parse::File;
 
-/// The largest unit file that is taken, in bytes.
+/// The largest unit file that is accepted, in bytes.
 pub const LARGEST: u64 = 256 * 1024;
 
 /// Why a directory of units cannot be used.
 #[derive(Debug)]
-pub enum Trouble {
-    /// It, or a file in it, cannot be read.
+pub enum Refused {
+    /// The directory, or a file in it, cannot be read.
     Unreadable(PathBuf, io::Error),
-    /// A link, a directory or a device has a unit's name.
-    NoFile(PathBuf),
+    /// A symlink, a directory or a device has the name of a unit.
+    NotAFile(PathBuf),
     /// Larger than [`LARGEST`].
     TooLarge(PathBuf),
     DropIns(PathBuf),
-    /// Empty: systemd takes an empty file for a masked unit.
+    /// systemd treats a unit with an empty file as masked.
     Empty(PathBuf),
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, why) = match self {
-            Trouble::Unreadable(path, e) => (path, format!("could not be read: {e}")),
-            Trouble::NoFile(path) => (path, "is not a plain file".into()),
-            Trouble::TooLarge(path) => (path, format!("is larger than {} KiB", LARGEST / 1024)),
-            Trouble::DropIns(path) => (
+            Refused::Unreadable(path, e) => (path, format!("cannot be read: {e}")),
+            Refused::NotAFile(path) => (path, "is not a regular file".into()),
+            Refused::TooLarge(path) => (path, format!("is larger than {} KiB", LARGEST / 1024)),
+            Refused::DropIns(path) => (
                 path,
-                "has drop-ins: write their lines into the unit itself".into(),
+                "has drop-ins: move their lines into the unit itself".into(),
             ),
-            Trouble::Empty(path) => (
+            Refused::Empty(path) => (
                 path,
-                "is empty: systemd would take the unit for masked".into(),
+                "is empty: systemd treats a unit with an empty file as masked".into(),
             ),
         };
         write!(f, "{} {why}", path.display())
     }
 }
 
-/// The units in `dir`, sorted by name; `None` when there is no such directory. Paths begin with `shown` instead of
-/// `dir`. Files without a unit's name (a README) are passed over.
+/// The units in `dir`, sorted by name; `None` when the directory does not exist. Paths begin with `shown` instead of
+/// `dir`. Files with other names (a README) are skipped.
 ///
 /// # Errors
-/// [`Trouble`], for the first entry with a unit's name that is no plain, readable file.
-pub fn read(dir: &Path, shown: &Path) -> Result<Option<Vec<Unit>>, Trouble> {
+/// [`Refused`], for the first entry with the name of a unit that is not a readable regular file.
+pub fn read(dir: &Path, shown: &Path) -> Result<Option<Vec<Unit>>, Refused> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Trouble::Unreadable(shown.to_owned(), e)),
+        Err(e) => return Err(Refused::Unreadable(shown.to_owned(), e)),
     };
     let mut units = Vec::new();
     for entry in entries {
-        let wrong = |e| Trouble::Unreadable(shown.to_owned(), e);
+        let wrong = |e| Refused::Unreadable(shown.to_owned(), e);
         let entry = entry.map_err(wrong)?;
         let file = entry.file_name().to_string_lossy().into_owned();
         let path = shown.join(&file);
@@ -66,21 +66,21 @@ pub fn read(dir: &Path, shown: &Path) -> Result<Option<Vec<Unit>>, Trouble> {
             .strip_suffix(".d")
             .is_some_and(|unit| kind.is_dir() && UnitName::new(unit).is_some())
         {
-            return Err(Trouble::DropIns(path));
+            return Err(Refused::DropIns(path));
         }
         let Some(name) = UnitName::new(&file) else {
             continue;
         };
         if !kind.is_file() {
-            return Err(Trouble::NoFile(path));
+            return Err(Refused::NotAFile(path));
         }
-        let unreadable = |e| Trouble::Unreadable(path.clone(), e);
+        let unreadable = |e| Refused::Unreadable(path.clone(), e);
         if entry.metadata().map_err(unreadable)?.len() > LARGEST {
-            return Err(Trouble::TooLarge(path));
+            return Err(Refused::TooLarge(path));
         }
         let bytes = fs::read(entry.path()).map_err(unreadable)?;
         if bytes.is_empty() {
-            return Err(Trouble::Empty(path));
+            return Err(Refused::Empty(path));
         }
         units.push(Unit {
             name,
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_files_with_the_name_of_a_unit_are_units() {
+    fn only_regular_files_with_the_name_of_a_unit_are_units() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         assert!(read(&at("none"), Path::new("u")).unwrap().is_none());
@@ -108,11 +108,11 @@ mod tests {
         let names: Vec<_> = units.iter().map(|u| u.files[0].path.clone()).collect();
         assert_eq!(names, ["u/a.service", "u/b.socket"]);
         let refused = |what: &str| {
-            let said = read(dir.path(), Path::new("u")).unwrap_err().to_string();
-            assert!(said.contains(what), "{said}");
+            let message = read(dir.path(), Path::new("u")).unwrap_err().to_string();
+            assert!(message.contains(what), "{message}");
         };
         std::os::unix::fs::symlink("/etc/shadow", at("c.service")).unwrap();
-        refused("u/c.service is not a plain file");
+        refused("u/c.service is not a regular file");
         fs::remove_file(at("c.service")).unwrap();
         fs::create_dir(at("a.service.d")).unwrap();
         refused("drop-ins");
