@@ -173,10 +173,13 @@ fn nothing_is_asked_without_a_terminal_and_nothing_is_overwritten() {
 #[test]
 fn where_nothing_tells_what_serves_units_are_refused_before_anything_is_written() {
     for (files, why) in [
-        (&[("notes.txt", "")][..], "does not tell what serves"),
+        (
+            &[("notes.txt", "")][..],
+            "no file in this directory shows which program to run",
+        ),
         (
             &[("composer.json", "{}")][..],
-            "php8.2-fpm.service, which the distribution brings",
+            "php8.2-fpm.service, which the distribution provides",
         ),
     ] {
         let dir = project(files);

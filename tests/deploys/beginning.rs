@@ -38,7 +38,7 @@ fn from_a_project_to_a_live_app(suite: Suite) {
         .says("wrote deploy/units/acme.service");
     desk.shipit(&["unit", "install", "--yes", "--now", "--as", &root])
         .leaves(0)
-        .says("make the user acme")
+        .says("create the user acme")
         .says("user: acme")
         .says("next: shipit setup --as root@");
     desk.shipit(&["setup", "--yes", "--as", &root]).leaves(0);

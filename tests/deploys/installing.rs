@@ -164,7 +164,7 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     let install = ["unit", "install", "--yes", "--as", root.as_str()];
     desk.shipit(&["unit", "install", "--yes"])
         .leaves(1)
-        .says("this login has neither root nor sudo")
+        .says("this login is not root and cannot use sudo")
         .says("next  shipit unit install --as root@");
     desk.shipit(&[&install[..], &["--now", "--quiet"]].concat())
         .leaves(0);
@@ -312,8 +312,8 @@ fn only_units_of_this_app_are_installed() {
     .ok();
     desk.shipit(&["unit", "install", "--yes", "--as", &admin])
         .leaves(1)
-        .says("a command failed on the host; the old files are back")
-        .never_says("neither root nor sudo");
+        .says("a command failed on the host; the old files are restored")
+        .never_says("cannot use sudo");
     host.root(&format!("umount {units}")).ok();
     assert_eq!(there(&host), before);
     desk.shipit(&["unit", "install", "--yes", "--as", &admin])
@@ -349,7 +349,7 @@ fn units_are_not_changed_under_a_switch() {
         .leaves(5)
         .says("another switch holds the host: bob@desk")
         .says("deploy to v9")
-        .says("the host has the units it had")
+        .says("the units on the host are unchanged")
         .says("shipit attach");
     assert_eq!(there(&host), before);
     // What the deploy user leaves there instead holds root up no longer than it takes to look.

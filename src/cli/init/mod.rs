@@ -1,5 +1,5 @@
-//! `shipit init`: looks at this directory and writes deploy.yml, and systemd units where they are wanted. Never
-//! overwrites. What the directory is, is `project`'s to say; how the file reads is `proposal`'s.
+//! `shipit init`: writes deploy.yml for this directory, and systemd units if requested. Never overwrites a file. The kind
+//! of project comes from `project`, the text of deploy.yml from `proposal`.
 
 mod proposal;
 
@@ -7,25 +7,24 @@ use std::io::Write;
 use std::path::Path;
 
 use super::args::{self, Global};
-use super::project::{self, Project, Seen, Serves};
+use super::project::{self, Directory, Project, Serves};
 use super::unit::generate;
 use crate::config::{self, AppName, Config, FILE_NAME, Target};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::ssh::{self, Reply};
 use crate::text::shown;
 
-pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure> {
     let path = global.config.clone().unwrap_or_else(|| FILE_NAME.into());
-    let (app, host) = names(wish)?;
+    let (app, host) = names(options)?;
     let dir = path
         .parent()
         .filter(|dir| !dir.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let seen = Seen::read(dir).map_err(|e| {
-        Failure::new(Exit::Usage, "this directory could not be looked at").why(e.to_string())
-    })?;
-    let project = project::recognise(&seen, app.as_str());
-    if wish.units
+    let files = Directory::read(dir)
+        .map_err(|e| Failure::new(Exit::Usage, "cannot read this directory").why(e.to_string()))?;
+    let project = project::detect(&files, app.as_str());
+    if options.units
         && project
             .as_ref()
             .is_none_or(|project| project.program.is_none())
@@ -33,29 +32,29 @@ pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
         return Err(no_units(&app, project.as_ref()));
     }
     let text = proposal::text(&app, &host, project.as_ref());
-    if wish.print {
+    if options.print {
         super::results(&text);
         return Ok(Exit::Done);
     }
     write(&path, &text)?;
-    let mut said = match &project {
-        Some(project) => format!("this is {}\n", shown(project.what.as_bytes())),
+    let mut out = match &project {
+        Some(project) => format!("detected {}\n", shown(project.what.as_bytes())),
         None => {
-            "no file here tells what kind of project this is: the proposal is the smallest one\n"
+            "no known kind of project in this directory: deploy.yml has only what is required\n"
                 .into()
         }
     };
-    said.push_str(&format!(
+    out.push_str(&format!(
         "wrote {}\n",
         shown(path.as_os_str().as_encoded_bytes())
     ));
     for note in project.iter().flat_map(|project| &project.notes) {
-        said.push_str(&format!("look at this: {}\n", shown(note.as_bytes())));
+        out.push_str(&format!("note: {}\n", shown(note.as_bytes())));
     }
     let login = Target::parse(&host)
         .map_or_else(|_| "root@HOST".into(), |target| target.with_login("root"));
-    let units = if wanted(wish, project.as_ref())? {
-        units(&config::load(&path, None)?, &mut said)?
+    let units = if wanted(options, project.as_ref())? {
+        units(&config::load(&path, None)?, &mut out)?
     } else {
         Units::Yours
     };
@@ -68,22 +67,21 @@ pub(super) fn run(global: &Global, wish: &args::Init) -> Result<Exit, Failure> {
         Units::Yours => setup,
     };
     let next = super::typed(global).line(&next);
-    said.push_str(&format!("look it over, then: {next}\n"));
-    super::results(&said);
+    out.push_str(&format!("review it, then run: {next}\n"));
+    super::results(&out);
     Ok(Exit::Done)
 }
 
-/// Units were asked for, and which is not known.
 fn no_units(app: &AppName, project: Option<&Project>) -> Failure {
-    let failure = Failure::new(Exit::Usage, "which units to write is not known");
+    let failure = Failure::new(Exit::Usage, "cannot detect which units to write");
     match project.and_then(|project| project.unit) {
         Some(unit) => failure
             .why(format!(
-                "what serves here is {unit}, which the distribution brings"
+                "this app runs in {unit}, which the distribution provides"
             ))
             .next(Next::offline("init")),
         None => failure
-            .why("this directory does not tell what serves")
+            .why("no file in this directory shows which program to run")
             .next(Next::offline("init").then(
             "&&",
             Next::shipit(format!(
@@ -96,16 +94,16 @@ fn no_units(app: &AppName, project: Option<&Project>) -> Failure {
 /// Who wrote the units of the app.
 enum Units {
     Written,
-    /// Whoever put them on the host, or will.
+    /// The user installs them, or has done so.
     Yours,
 }
 
-/// The app's name and the host, as they were given, or as this directory is called.
-fn names(wish: &args::Init) -> Result<(AppName, String), Failure> {
-    let here = Path::new(".").canonicalize().map_err(|e| {
-        Failure::new(Exit::Usage, "this directory could not be looked at").why(e.to_string())
-    })?;
-    let name = wish.app.clone().unwrap_or_else(|| {
+/// The app's name and the host: from the options, or from the name of this directory and an example.
+fn names(options: &args::Init) -> Result<(AppName, String), Failure> {
+    let here = Path::new(".")
+        .canonicalize()
+        .map_err(|e| Failure::new(Exit::Usage, "cannot read this directory").why(e.to_string()))?;
+    let name = options.app.clone().unwrap_or_else(|| {
         here.file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default()
@@ -121,7 +119,7 @@ fn names(wish: &args::Init) -> Result<(AppName, String), Failure> {
         Failure::new(Exit::Usage, format!("{what}: {}", wrong.0))
     };
     let app = AppName::parse(app).map_err(|w| wrong("--app", w))?;
-    let host = wish
+    let host = options
         .host
         .clone()
         .unwrap_or_else(|| "deploy@app.example.com".into());
@@ -132,7 +130,7 @@ fn names(wish: &args::Init) -> Result<(AppName, String), Failure> {
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let wrong = |e: std::io::Error| {
         let path = shown(path.as_os_str().as_encoded_bytes());
-        Failure::new(Exit::Usage, format!("{path} could not be written")).why(e.to_string())
+        Failure::new(Exit::Usage, format!("cannot write {path}")).why(e.to_string())
     };
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -141,30 +139,29 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|e| {
             wrong(e)
                 .next(Next::offline("init --print"))
-                .next(Next::shipit("unit generate").remark("for the units alone"))
+                .next(Next::shipit("unit generate").remark("for the units only"))
         })?;
     file.write_all(text.as_bytes()).map_err(wrong)
 }
 
-/// Whether units are written: as it was said, or asked where somebody can answer.
-fn wanted(wish: &args::Init, project: Option<&Project>) -> Result<bool, Failure> {
-    if wish.units {
+/// Whether to write units: by the option, or by the answer on a terminal.
+fn wanted(options: &args::Init, project: Option<&Project>) -> Result<bool, Failure> {
+    if options.units {
         return Ok(true);
     }
     let writable = project.is_some_and(|p| p.program.is_some() && p.serves == Serves::Process);
-    // Asked of nobody where there is no terminal: the answer is no.
     if !writable {
         return Ok(false);
     }
-    let question = "Write systemd units for it too, to deploy/units?";
+    let question = "Also write systemd units to deploy/units?";
+    // Without a terminal the answer is no.
     let reply = ssh::terminal(&super::interrupts()?).yes(question);
     Ok(reply == Reply::Given(true))
 }
 
-/// Writes the units beside the new deploy.yml.
-fn units(config: &Config, said: &mut String) -> Result<Units, Failure> {
+fn units(config: &Config, out: &mut String) -> Result<Units, Failure> {
     let units = generate::proposed(config)
-        .map_err(|failure| failure.host(format!("{FILE_NAME} is written; the units are not")))?;
+        .map_err(|failure| failure.host(format!("{FILE_NAME} was written; the units were not")))?;
     generate::write(&config.units.dir, &units)?;
     let dir = config
         .units
@@ -172,7 +169,7 @@ fn units(config: &Config, said: &mut String) -> Result<Units, Failure> {
         .strip_prefix(&config.dir)
         .unwrap_or(&config.units.dir);
     for unit in &units {
-        said.push_str(&format!("wrote {}\n", dir.join(&unit.name).display()));
+        out.push_str(&format!("wrote {}\n", dir.join(&unit.name).display()));
     }
     Ok(Units::Written)
 }

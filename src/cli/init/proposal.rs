@@ -1,9 +1,9 @@
-//! The deploy.yml that `init` writes: a short one, with what was recognised. Every other key is in the example. Pure.
+//! The text of the deploy.yml that `init` writes: short, with what was detected. Every other key is in the example. Pure.
 
-use super::super::project::{Project, Serves};
+use crate::cli::project::{Project, Serves};
 use crate::config::{AppName, scalar};
 
-/// The file. Of an unknown directory it is the smallest one that says all that is needed.
+/// For an unknown directory, only what is required.
 pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>) -> String {
     let app = app.as_str();
     let mut out = match project {
@@ -36,7 +36,7 @@ pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>) -> Stri
     }
     if let Some(prepare) = project.and_then(|project| project.prepare.as_deref()) {
         out.push_str(&format!(
-            "# On the host, inside the new release:\nprepare: {}\n",
+            "# Runs on the host, in the directory of the new release:\nprepare: {}\n",
             scalar(prepare)
         ));
     }
@@ -45,7 +45,7 @@ pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>) -> Stri
     }
     if project.is_some_and(|project| project.serves == Serves::Files) {
         out.push_str(
-            "# The web server opens each file anew: there is nothing to restart.\nservices: []\n",
+            "# The web server opens the files for each request: there is nothing to restart.\nservices: []\n",
         );
         return out;
     }

@@ -1,15 +1,15 @@
-//! Programs that are built here and shipped as they are: Go, Rust, Elixir releases.
+//! Programs that are built locally and shipped as they are: Go, Rust, Elixir releases. Never builds them itself.
 
-use super::{Project, Seen};
+use super::{Directory, Project};
 use crate::unit::generate::Program;
 
-pub(super) fn recognise(seen: &Seen, app: &str) -> Option<Project> {
-    if seen.has("go.mod") {
-        Some(go(seen, app))
-    } else if seen.has("Cargo.toml") {
-        Some(rust(seen, app))
-    } else if seen.has("mix.exs") {
-        Some(elixir(seen))
+pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
+    if dir.has("go.mod") {
+        Some(go(dir, app))
+    } else if dir.has("Cargo.toml") {
+        Some(rust(dir, app))
+    } else if dir.has("mix.exs") {
+        Some(elixir(dir))
     } else {
         None
     }
@@ -22,42 +22,42 @@ fn binary(what: &str) -> Project {
     project
 }
 
-fn go(seen: &Seen, app: &str) -> Project {
+fn go(dir: &Directory, app: &str) -> Project {
     let mut project = binary("Go (go.mod)");
-    // Without cgo it needs nothing of the host's libraries.
-    project.build = Some(if seen.has("main.go") || !seen.has("cmd") {
+    // Without cgo the program needs no libraries of the host.
+    project.build = Some(if dir.has("main.go") || !dir.has("cmd") {
         format!("CGO_ENABLED=0 go build -o build/{app} .")
     } else {
         project.notes.push(format!(
-            "if no directory below cmd/ is called {app}, change ExecStart="
+            "ExecStart= runs {app}: change it if cmd/ has no directory of this name"
         ));
         "mkdir -p build && CGO_ENABLED=0 go build -o build/ ./cmd/...".into()
     });
-    if seen.text("go.mod").contains("github.com/coreos/go-systemd") {
-        project.socket("go-systemd takes the socket from systemd");
+    if dir.text("go.mod").contains("github.com/coreos/go-systemd") {
+        project.socket("go-systemd accepts the socket from systemd");
     }
     project
 }
 
-fn rust(seen: &Seen, app: &str) -> Project {
+fn rust(dir: &Directory, app: &str) -> Project {
     let mut project = binary("Rust (Cargo.toml)");
-    let name = package(seen.text("Cargo.toml"));
+    let name = package(dir.text("Cargo.toml"));
     let built = name.unwrap_or(app);
     project.build = Some(format!(
         "cargo build --release --locked && mkdir -p build && cp target/release/{built} build/{app}"
     ));
     if name.is_none() {
         project.notes.push(format!(
-            "Cargo.toml has no [package]: say in `build` which program becomes build/{app}"
+            "Cargo.toml has no [package]: change `build` so that it copies the program to build/{app}"
         ));
     }
-    if seen.needs(&["Cargo.toml"], "listenfd") {
-        project.socket("listenfd takes the socket from systemd");
+    if dir.depends(&["Cargo.toml"], "listenfd") {
+        project.socket("listenfd accepts the socket from systemd");
     }
     project
 }
 
-/// The name of the package: `name` of `[package]`, where it can stand in a command line as it is.
+/// `name` of `[package]`, if it needs no quoting in a command line.
 fn package(manifest: &str) -> Option<&str> {
     let section = manifest.split("[package]").nth(1)?;
     let section = section.split("\n[").next()?;
@@ -69,8 +69,8 @@ fn package(manifest: &str) -> Option<&str> {
     (!name.is_empty() && !name.starts_with('-') && name.chars().all(plain)).then_some(name)
 }
 
-fn elixir(seen: &Seen) -> Project {
-    let phoenix = seen.needs(&["mix.exs"], "phoenix");
+fn elixir(dir: &Directory) -> Project {
+    let phoenix = dir.depends(&["mix.exs"], "phoenix");
     let mut project = binary(if phoenix {
         "Phoenix (mix.exs)"
     } else {
@@ -80,9 +80,9 @@ fn elixir(seen: &Seen) -> Project {
     project.build = Some(format!(
         "export MIX_ENV=prod && mix deps.get --only prod && {assets}mix release --overwrite --path build"
     ));
-    let name = application(seen.text("mix.exs")).unwrap_or("app");
+    let name = application(dir.text("mix.exs")).unwrap_or("app");
     project.command = Some(format!("{{root}}/current/bin/{name} start"));
-    if seen.needs(&["mix.exs"], "ecto_sql") {
+    if dir.depends(&["mix.exs"], "ecto_sql") {
         let module: String = name
             .split('_')
             .map(|part| part[..1].to_uppercase() + &part[1..])
@@ -91,11 +91,11 @@ fn elixir(seen: &Seen) -> Project {
             "{{root}}/next/bin/{name} eval {module}.Release.migrate"
         ));
         project.notes.push(format!(
-            "the migration calls {module}.Release.migrate: mix phx.gen.release writes it"
+            "the migration calls {module}.Release.migrate, which `mix phx.gen.release` generates"
         ));
     }
     project.notes.push(
-        "a release of Elixir runs on the system it was built for: build on the host's distribution"
+        "an Elixir release runs only on the distribution it was built on: build on that of the host"
             .into(),
     );
     project

@@ -1,6 +1,5 @@
-//! What a directory is, from the files in it: how to build it, make it ready, migrate it, serve it. Pure: which files are
-//! there, and the texts of a few, were read before ([`Seen::read`] alone touches the disk). Nothing here is sure: it is
-//! proposed, and a person looks it over.
+//! Detects the kind of project in a directory from its files: how to build, prepare, migrate and run it. The result is a
+//! proposal that the user reviews. Only [`Directory::read`] touches the disk; nothing is written or run here.
 
 mod compiled;
 mod node;
@@ -13,10 +12,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use crate::config::StrategyName;
 use crate::unit::generate::Program;
+use crate::unit::strategy::Strategy;
 
-/// The files that tell something by their text.
+/// Files whose text is read.
 const TEXTS: [&str; 12] = [
     "package.json",
     "Gemfile",
@@ -31,7 +30,7 @@ const TEXTS: [&str; 12] = [
     "composer.json",
     "mix.exs",
 ];
-/// The files that tell something by being there.
+/// Files that only have to exist.
 const NAMES: [&str; 19] = [
     "package-lock.json",
     "yarn.lock",
@@ -53,39 +52,37 @@ const NAMES: [&str; 19] = [
     "index.html",
     "public/index.html",
 ];
-/// The most of a file that is read, in bytes: enough for any list of dependencies.
+/// How much of a file is read, in bytes: enough for any list of dependencies.
 const MOST: usize = 1 << 20;
 
-/// What is in a directory, as far as it tells something.
+/// The relevant files of a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
-    /// Path to text; empty for files that only have to be there.
+pub(super) struct Directory {
+    /// Path to text; empty for files that only have to exist.
     files: BTreeMap<String, String>,
 }
 
-impl Seen {
-    /// Looks into a directory.
-    ///
+impl Directory {
     /// # Errors
-    /// When a file that is there cannot be read: it is never taken for absent.
-    pub(super) fn read(dir: &Path) -> io::Result<Self> {
-        let mut seen = Self::default();
+    /// When a file that exists cannot be read: it is never treated as missing.
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        let mut found = Self::default();
         for name in NAMES {
-            if dir.join(name).try_exists()? {
-                seen.files.insert(name.into(), String::new());
+            if path.join(name).try_exists()? {
+                found.files.insert(name.into(), String::new());
             }
         }
         for name in TEXTS {
-            match std::fs::read(dir.join(name)) {
+            match std::fs::read(path.join(name)) {
                 Ok(bytes) => {
                     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MOST)]);
-                    seen.files.insert(name.into(), text.into_owned());
+                    found.files.insert(name.into(), text.into_owned());
                 }
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => return Err(io::Error::new(e.kind(), format!("{name}: {e}"))),
             }
         }
-        Ok(seen)
+        Ok(found)
     }
 
     fn has(&self, name: &str) -> bool {
@@ -96,8 +93,8 @@ impl Seen {
         self.files.get(name).map_or("", String::as_str)
     }
 
-    /// Whether one of these lists of dependencies names a package: as a word of its own, in any of their notations.
-    fn needs(&self, lists: &[&str], package: &str) -> bool {
+    /// Whether one of these lists of dependencies contains a package as a separate word.
+    fn depends(&self, lists: &[&str], package: &str) -> bool {
         let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
         lists
             .iter()
@@ -111,36 +108,35 @@ impl Seen {
     }
 }
 
-/// What is proposed for a directory. In command lines `{root}` stands for the app's root on the host.
+/// A proposal for a directory. In command lines `{root}` is the app's root on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Project {
-    /// What it is, in a few words, and by which file it was recognised.
+    /// The kind of project, and the file it was detected by.
     pub(super) what: String,
     pub(super) source: String,
     pub(super) build: Option<String>,
     pub(super) prepare: Option<String>,
     pub(super) exclude: Vec<&'static str>,
     pub(super) shared: Vec<&'static str>,
-    /// How it is turned over, and why so.
-    pub(super) strategy: StrategyName,
+    pub(super) strategy: Strategy,
+    /// Why this strategy.
     pub(super) because: &'static str,
-    /// The unit that serves, where it is not the app's own: one of the distribution.
+    /// The unit that runs the app, if it is one of the distribution.
     pub(super) unit: Option<&'static str>,
-    /// Whether anything has to be turned over at all.
     pub(super) serves: Serves,
-    /// For `unit generate`: what serves, its command line where the usual one will not do, and the migration's.
+    /// For `unit generate`: the program, its command line if it is not the usual one, and that of the migration.
     pub(super) program: Option<Program>,
     pub(super) command: Option<String>,
     pub(super) migrate: Option<String>,
-    /// What a person should look at.
+    /// What the user should check.
     pub(super) notes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Serves {
-    /// A process that has to learn of a new release.
+    /// A process, which has to load the new release.
     Process,
-    /// A web server that opens each file anew: the flip is all.
+    /// Files, which a web server opens for each request: the flip is enough.
     Files,
 }
 
@@ -153,8 +149,8 @@ impl Project {
             prepare: None,
             exclude: Vec::new(),
             shared: Vec::new(),
-            strategy: StrategyName::Restart,
-            because: "nobody answers for a moment; `socket` if the program can take a listening socket from systemd",
+            strategy: Strategy::Restart,
+            because: "does not answer during the restart; use `socket` if the program accepts a listening socket from systemd",
             unit: None,
             serves: Serves::Process,
             program: None,
@@ -166,20 +162,20 @@ impl Project {
 
     /// The strategy `socket`, with the reason.
     fn socket(&mut self, because: &'static str) {
-        self.strategy = StrategyName::Socket;
+        self.strategy = Strategy::Socket;
         self.because = because;
     }
 }
 
-/// What the directory is; `None` when no file tells. Of several kinds the one that serves is taken: a Rails app with a
+/// `None` for an unknown kind of project. Of several kinds the one that serves requests counts: a Rails app with a
 /// package.json is a Rails app.
-pub(super) fn recognise(seen: &Seen, app: &str) -> Option<Project> {
-    ruby::recognise(seen)
-        .or_else(|| python::recognise(seen))
-        .or_else(|| php::recognise(seen))
-        .or_else(|| compiled::recognise(seen, app))
-        .or_else(|| node::recognise(seen))
-        .or_else(|| pages::recognise(seen))
+pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
+    ruby::detect(dir)
+        .or_else(|| python::detect(dir))
+        .or_else(|| php::detect(dir))
+        .or_else(|| compiled::detect(dir, app))
+        .or_else(|| node::detect(dir))
+        .or_else(|| pages::detect(dir))
 }
 
 #[cfg(test)]

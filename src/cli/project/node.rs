@@ -1,32 +1,32 @@
-//! Node.js: a package.json. Which package manager, which build, which file serves.
+//! Node.js, by its package.json: package manager, build, the file to run. Never runs a package manager.
 
 use serde_json::Value;
 
-use super::{Project, Seen};
+use super::{Directory, Project};
 use crate::unit::generate::Program;
 
-pub(super) fn recognise(seen: &Seen) -> Option<Project> {
-    if !seen.has("package.json") {
+pub(super) fn detect(dir: &Directory) -> Option<Project> {
+    if !dir.has("package.json") {
         return None;
     }
     let mut project = Project::new("Node.js (package.json)");
-    let package = Package::read(seen, &mut project.notes);
-    let manager = Manager::of(seen);
+    let package = Package::read(dir, &mut project.notes);
+    let manager = Manager::of(dir);
     if !["pnpm-lock.yaml", "yarn.lock", "package-lock.json"]
         .iter()
-        .any(|lock| seen.has(lock))
+        .any(|lock| dir.has(lock))
     {
         project
             .notes
-            .push("there is no lock file, and `npm ci` wants one: npm install writes it".into());
+            .push("no lock file found, which `npm ci` needs: `npm install` creates it".into());
     }
     if package.script("build").is_some() {
-        // Built here: the host needs neither the tools nor the memory.
+        // Built locally: the host needs neither the tools nor the memory.
         project.build = Some(format!("{} && {} build", manager.all, manager.run));
     }
     project.prepare = Some(manager.lean.into());
     project.exclude = vec!["node_modules/"];
-    project.migrate = migration(seen, &package, &mut project.notes);
+    project.migrate = migration(dir, &package, &mut project.notes);
     project.program = Some(Program::Node);
     if package.depends("next") {
         project.what = "Next.js (package.json)".into();
@@ -36,11 +36,11 @@ pub(super) fn recognise(seen: &Seen) -> Option<Project> {
         project.exclude.push("/.next/cache/");
         return Some(project);
     }
-    match package.serves(seen) {
+    match package.main_file(dir) {
         Some(file) => project.command = Some(format!("/usr/bin/node {{root}}/current/{file}")),
-        None if !seen.has("server.js") => project
+        None if !dir.has("server.js") => project
             .notes
-            .push("no file that serves was found: change ExecStart= (server.js is assumed)".into()),
+            .push("cannot detect the file to run: change ExecStart= (server.js is assumed)".into()),
         None => {}
     }
     Some(project)
@@ -49,10 +49,10 @@ pub(super) fn recognise(seen: &Seen) -> Option<Project> {
 struct Package(Value);
 
 impl Package {
-    fn read(seen: &Seen, notes: &mut Vec<String>) -> Self {
+    fn read(dir: &Directory, notes: &mut Vec<String>) -> Self {
         Self(
-            serde_json::from_str(seen.text("package.json")).unwrap_or_else(|_| {
-                notes.push("package.json is no JSON: nothing in it was looked at".into());
+            serde_json::from_str(dir.text("package.json")).unwrap_or_else(|_| {
+                notes.push("package.json is not valid JSON and was ignored".into());
                 Value::Null
             }),
         )
@@ -70,8 +70,8 @@ impl Package {
         self.0["devDependencies"][name].is_string()
     }
 
-    /// The file that serves, where it is named and can stand in a unit.
-    fn serves(&self, seen: &Seen) -> Option<&str> {
+    /// The file to run, if it is named and needs no quoting in a unit.
+    fn main_file(&self, dir: &Directory) -> Option<&str> {
         let started = self.script("start").and_then(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
@@ -79,7 +79,7 @@ impl Package {
                 _ => None,
             }
         });
-        let main = || self.0["main"].as_str().filter(|_| !seen.has("server.js"));
+        let main = || self.0["main"].as_str().filter(|_| !dir.has("server.js"));
         started
             .or_else(main)
             .map(|file| file.trim_start_matches("./"))
@@ -87,8 +87,9 @@ impl Package {
     }
 }
 
-/// The lines of a package manager.
+/// The command lines of a package manager.
 struct Manager {
+    /// Installs everything.
     all: &'static str,
     /// Installs what the app needs to run.
     lean: &'static str,
@@ -97,21 +98,21 @@ struct Manager {
 }
 
 impl Manager {
-    /// The one whose lock file is there.
-    fn of(seen: &Seen) -> Self {
-        let (all, lean, run) = if seen.has("pnpm-lock.yaml") {
+    /// By the lock file.
+    fn of(dir: &Directory) -> Self {
+        let (all, lean, run) = if dir.has("pnpm-lock.yaml") {
             (
                 "pnpm install --frozen-lockfile",
                 "pnpm install --frozen-lockfile --prod",
                 "pnpm run",
             )
-        } else if seen.has("yarn.lock") && seen.has(".yarnrc.yml") {
+        } else if dir.has("yarn.lock") && dir.has(".yarnrc.yml") {
             (
                 "yarn install --immutable",
                 "yarn workspaces focus --production",
                 "yarn run",
             )
-        } else if seen.has("yarn.lock") {
+        } else if dir.has("yarn.lock") {
             (
                 "yarn install --frozen-lockfile",
                 "yarn install --frozen-lockfile --production",
@@ -125,12 +126,12 @@ impl Manager {
 }
 
 /// The command that migrates the database.
-fn migration(seen: &Seen, package: &Package, notes: &mut Vec<String>) -> Option<String> {
+fn migration(dir: &Directory, package: &Package, notes: &mut Vec<String>) -> Option<String> {
     let depends = package.depends("prisma");
-    if seen.has("prisma/schema.prisma") && (depends || package.develops("prisma")) {
+    if dir.has("prisma/schema.prisma") && (depends || package.develops("prisma")) {
         if !depends {
             notes.push(
-                "prisma is among devDependencies, which the host does not get: move it to dependencies".into(),
+                "prisma is in devDependencies, which are not installed on the host: move it to dependencies".into(),
             );
         }
         return Some(
@@ -143,7 +144,7 @@ fn migration(seen: &Seen, package: &Package, notes: &mut Vec<String>) -> Option<
         .map(|name| format!("/usr/bin/npm --prefix {{root}}/next run {name}"))
 }
 
-/// A path that can stand in a unit as it is.
+/// A path that needs no quoting in a unit.
 fn is_plain(file: &str) -> bool {
     !file.is_empty()
         && !file.starts_with(['/', '-'])

@@ -1,12 +1,12 @@
-//! Pages that are there already: an index.html, and nothing that would build it.
+//! Static pages: an index.html. Pages that a program generates are recognized by the program, never here.
 
-use super::{Project, Seen, Serves};
+use super::{Directory, Project, Serves};
 use crate::unit::generate::Program;
 
-pub(super) fn recognise(seen: &Seen) -> Option<Project> {
+pub(super) fn detect(dir: &Directory) -> Option<Project> {
     let (file, source) = [("index.html", "."), ("public/index.html", "public")]
         .into_iter()
-        .find(|(file, _)| seen.has(file))?;
+        .find(|(file, _)| dir.has(file))?;
     let mut project = Project::new(format!("pages ({file})"));
     project.source = source.into();
     project.serves = Serves::Files;

@@ -1,14 +1,14 @@
-//! PHP: a composer.json, or an index.php. It is served by php-fpm, which belongs to the distribution.
+//! PHP, by composer.json or index.php. Runs in php-fpm, whose unit belongs to the distribution and is never written here.
 
-use super::{Project, Seen};
-use crate::config::StrategyName;
+use super::{Directory, Project};
+use crate::unit::strategy::Strategy;
 
-pub(super) fn recognise(seen: &Seen) -> Option<Project> {
-    let composer = seen.has("composer.json");
-    if !composer && !seen.has("public/index.php") {
+pub(super) fn detect(dir: &Directory) -> Option<Project> {
+    let composer = dir.has("composer.json");
+    if !composer && !dir.has("public/index.php") {
         return None;
     }
-    let laravel = seen.has("artisan");
+    let laravel = dir.has("artisan");
     let mut project = Project::new(if laravel {
         "Laravel (composer.json)"
     } else if composer {
@@ -33,13 +33,13 @@ pub(super) fn recognise(seen: &Seen) -> Option<Project> {
         project.migrate = Some("/usr/bin/php {root}/next/artisan migrate --force".into());
     }
     project.unit = Some("php8.2-fpm.service");
-    project.strategy = StrategyName::Reload;
-    project.because = "php-fpm finishes requests and drops what it has cached of the old release";
+    project.strategy = Strategy::Reload;
+    project.because = "php-fpm finishes running requests and clears its cache of the old release";
     project
         .notes
-        .push("the version in php8.2-fpm.service is that of your host".into());
+        .push("change the version in php8.2-fpm.service to that of your host".into());
     project.notes.push(
-        "in nginx, `fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name`: else opcache keeps the old files".into(),
+        "in nginx, set `fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name`: otherwise opcache keeps the old files".into(),
     );
     Some(project)
 }

@@ -1,17 +1,18 @@
-//! Python: requirements.txt, pyproject.toml or a Pipfile. Django, Flask, FastAPI, or anything with a WSGI or ASGI app.
+//! Python, by requirements.txt, pyproject.toml or a Pipfile: Django, Flask, FastAPI, or any WSGI or ASGI app. Never runs
+//! an interpreter.
 
-use super::{Project, Seen};
+use super::{Directory, Project};
 use crate::unit::generate::Program;
 
 const LISTS: &[&str] = &["requirements.txt", "pyproject.toml", "Pipfile"];
-/// The interpreter of the release's own environment. Its scripts (`bin/gunicorn`) name the directory that they were
-/// installed in, which the release leaves when it is published: modules are run by the interpreter.
+/// The interpreter of the release's own virtual environment. Scripts such as `bin/gunicorn` contain the path they were
+/// installed to, which changes when the release is published, so modules are run with the interpreter.
 const PYTHON: &str = "{root}/current/.venv/bin/python";
 
-pub(super) fn recognise(seen: &Seen) -> Option<Project> {
-    let list = LISTS.iter().find(|list| seen.has(list))?;
-    let django = seen.has("manage.py") && seen.needs(LISTS, "django");
-    let asgi = seen.needs(LISTS, "uvicorn") || seen.needs(LISTS, "fastapi");
+pub(super) fn detect(dir: &Directory) -> Option<Project> {
+    let list = LISTS.iter().find(|list| dir.has(list))?;
+    let django = dir.has("manage.py") && dir.depends(LISTS, "django");
+    let asgi = dir.depends(LISTS, "uvicorn") || dir.depends(LISTS, "fastapi");
     let kind = match (django, asgi) {
         (true, _) => "Django",
         (false, true) => "Python, ASGI",
@@ -32,16 +33,16 @@ pub(super) fn recognise(seen: &Seen) -> Option<Project> {
     let next = PYTHON.replace("/current/", "/next/");
     if django {
         project.migrate = Some(format!("{next} {{root}}/next/manage.py migrate --noinput"));
-    } else if seen.has("alembic.ini") {
+    } else if dir.has("alembic.ini") {
         project.migrate = Some(format!("{next} -m alembic upgrade head"));
     }
-    if asgi && !seen.needs(LISTS, "gunicorn") {
+    if asgi && !dir.depends(LISTS, "gunicorn") {
         project.program = Some(Program::Binary);
         project.command = Some(format!(
             "{PYTHON} -m uvicorn --fd 3 {}",
-            module(seen, "main")
+            module(dir, "main")
         ));
-        project.socket("uvicorn takes the socket from systemd (--fd 3)");
+        project.socket("uvicorn accepts the socket from systemd (--fd 3)");
         return Some(project);
     }
     project.program = Some(Program::Gunicorn);
@@ -53,28 +54,28 @@ pub(super) fn recognise(seen: &Seen) -> Option<Project> {
     project.command = Some(format!(
         "{PYTHON} -m gunicorn --chdir {{root}}/current --workers 2{workers} --worker-tmp-dir /dev/shm --graceful-timeout 25 {}",
         if django {
-            settings(seen)
+            settings(dir)
         } else {
-            module(seen, "app")
+            module(dir, "app")
         }
     ));
-    project.socket("gunicorn takes the socket from systemd");
-    if !seen.needs(LISTS, "gunicorn") {
+    project.socket("gunicorn accepts the socket from systemd");
+    if !dir.depends(LISTS, "gunicorn") {
         project.notes.push(format!(
             "gunicorn is not in {list}: add it, or change ExecStart= and the strategy"
         ));
     }
     if django {
         project.notes.push(
-            "`collectstatic` needs STATIC_ROOT; take it out of `prepare` if there is none".into(),
+            "`collectstatic` needs STATIC_ROOT: remove it from `prepare` if you have none".into(),
         );
     }
     Some(project)
 }
 
-/// Django's WSGI module: it lies beside the settings that manage.py names.
-fn settings(seen: &Seen) -> String {
-    let quoted = seen
+/// Django's WSGI module, beside the settings that manage.py names.
+fn settings(dir: &Directory) -> String {
+    let quoted = dir
         .text("manage.py")
         .split_once("DJANGO_SETTINGS_MODULE")
         .and_then(|(_, rest)| rest.split(['"', '\'']).nth(2));
@@ -86,9 +87,9 @@ fn settings(seen: &Seen) -> String {
     format!("{}.wsgi:application", package.unwrap_or("config"))
 }
 
-/// The module with the application object: the file that is there, else the usual one.
-fn module(seen: &Seen, usual: &str) -> String {
+/// The module with the application object: by the file that exists, or the usual one.
+fn module(dir: &Directory, usual: &str) -> String {
     let files = [("wsgi.py", "wsgi"), ("app.py", "app"), ("main.py", "main")];
-    let there = files.iter().find(|(file, _)| seen.has(file));
-    format!("{}:app", there.map_or(usual, |(_, module)| module))
+    let found = files.iter().find(|(file, _)| dir.has(file));
+    format!("{}:app", found.map_or(usual, |(_, module)| module))
 }

@@ -1,11 +1,10 @@
-//! What is proposed for directories as people have them, and that it holds: each deploy.yml loads, each unit passes the
-//! rules.
+//! Proposals for typical directories. Whether deploy.yml loads and units pass the rules is tested with the program.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
 
-fn seen(files: &[(&str, &str)]) -> Seen {
-    Seen {
+fn directory(files: &[(&str, &str)]) -> Directory {
+    Directory {
         files: files
             .iter()
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
@@ -14,7 +13,7 @@ fn seen(files: &[(&str, &str)]) -> Seen {
 }
 
 fn project(files: &[(&str, &str)]) -> Project {
-    recognise(&seen(files), "acme").unwrap()
+    detect(&directory(files), "acme").unwrap()
 }
 
 #[test]
@@ -28,7 +27,7 @@ fn a_rails_app_with_a_package_json_is_a_rails_app() {
         ("bin/rails", ""),
     ]);
     assert_eq!(rails.what, "Rails (Gemfile)");
-    assert_eq!(rails.strategy, StrategyName::Socket);
+    assert_eq!(rails.strategy, Strategy::Socket);
     assert_eq!(
         rails.migrate.as_deref(),
         Some("/usr/bin/bundle exec rails db:migrate")
@@ -72,7 +71,7 @@ fn django_is_run_and_migrated_by_the_interpreter_of_the_release() {
 }
 
 #[test]
-fn a_package_json_tells_the_manager_the_build_and_the_file_that_serves() {
+fn a_package_json_decides_package_manager_build_and_main_file() {
     let node = project(&[
         (
             "package.json",
@@ -98,15 +97,15 @@ fn a_package_json_tells_the_manager_the_build_and_the_file_that_serves() {
             .unwrap()
             .ends_with("/prisma/build/index.js migrate deploy")
     );
-    assert_eq!(node.strategy, StrategyName::Restart);
+    assert_eq!(node.strategy, Strategy::Restart);
     let hostile = project(&[("package.json", r#"{"main":"../x;$(rm)\n"}"#)]);
     assert_eq!(hostile.command, None);
     let broken = project(&[("package.json", "{")]);
-    assert!(broken.notes[0].contains("is no JSON"));
+    assert!(broken.notes[0].contains("is not valid JSON"));
 }
 
 #[test]
-fn what_is_compiled_is_built_here_and_shipped_as_it_is() {
+fn compiled_programs_are_built_locally() {
     let go = project(&[
         (
             "go.mod",
@@ -116,7 +115,7 @@ fn what_is_compiled_is_built_here_and_shipped_as_it_is() {
     ]);
     assert_eq!(
         (go.source.as_str(), go.strategy),
-        ("build", StrategyName::Socket)
+        ("build", Strategy::Socket)
     );
     assert_eq!(
         go.build.as_deref(),
@@ -131,7 +130,7 @@ fn what_is_compiled_is_built_here_and_shipped_as_it_is() {
             .unwrap()
             .ends_with("cp target/release/web-server build/acme")
     );
-    assert_eq!(rust.strategy, StrategyName::Socket);
+    assert_eq!(rust.strategy, Strategy::Socket);
     let hostile = project(&[("Cargo.toml", "[package]\nname = \"$(rm -rf /)\"\n")]);
     assert!(
         hostile
@@ -150,7 +149,7 @@ fn what_is_compiled_is_built_here_and_shipped_as_it_is() {
 }
 
 #[test]
-fn pages_have_nothing_to_restart_and_php_reloads_what_the_distribution_runs() {
+fn static_pages_need_no_restart_and_php_reloads_the_unit_of_the_distribution() {
     let pages = project(&[("public/index.html", "")]);
     assert_eq!(
         (pages.source.as_str(), pages.serves),
@@ -159,7 +158,7 @@ fn pages_have_nothing_to_restart_and_php_reloads_what_the_distribution_runs() {
     let php = project(&[("composer.json", "{}"), ("artisan", "")]);
     assert_eq!(
         (php.unit, php.strategy),
-        (Some("php8.2-fpm.service"), StrategyName::Reload)
+        (Some("php8.2-fpm.service"), Strategy::Reload)
     );
-    assert_eq!(recognise(&seen(&[]), "acme"), None);
+    assert_eq!(detect(&directory(&[]), "acme"), None);
 }

@@ -1,9 +1,10 @@
-//! `shipit unit diff`: the host's units against the repository's, unit by unit. Changes nothing, needs no root.
+//! `shipit unit diff`: compares the host's units with the repository's. Changes nothing, never needs root.
 
 use serde::Serialize;
 
-use super::super::args::Global;
 use super::repository;
+use crate::cli;
+use crate::cli::args::Global;
 use crate::config::Config;
 use crate::engine::{self, session};
 use crate::failure::{Exit, Failure, Typed};
@@ -11,30 +12,25 @@ use crate::plan::unit_files::{self, Difference, PLACE, Standing};
 use crate::text::{in_json, shown};
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
-    let config = super::super::configuration(global)?;
+    let config = cli::configuration(global)?;
     let repository = repository::of(&config)?;
     unit_files::all_own(&config, &repository)?;
-    let mut link = super::super::link(global, &config, &super::super::interrupts()?);
-    let mut report = super::super::reporter(global);
+    let mut link = cli::link(global, &config, &cli::interrupts()?);
+    let mut report = cli::reporter(global);
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let seen = engine::units::look(host.as_mut(), &config, &repository)?;
     let standings = unit_files::compare(&repository, &seen);
     let strays = unit_files::strays(&config, &repository, &seen);
     if global.json {
-        super::super::results(&json(&standings, &strays));
+        cli::results(&json(&standings, &strays));
     } else {
-        super::super::results(&text(
-            &super::super::typed(global),
-            &config,
-            &standings,
-            &strays,
-        ));
+        cli::results(&text(&cli::typed(global), &config, &standings, &strays));
     }
     let same = standings.iter().all(|unit| unit.differences.is_empty());
     Ok(if same { Exit::Done } else { Exit::Untouched })
 }
 
-/// The lines that differ in one unit, with their two names above, made harmless.
+/// The diff of one unit below the two names, escaped.
 pub(super) fn lines(unit: &Standing) -> String {
     let lines = unit.diff();
     if lines.is_empty() {
@@ -66,7 +62,7 @@ fn text(typed: &Typed, config: &Config, standings: &[Standing], strays: &[String
     }
     for name in strays {
         out.push_str(&format!(
-            "{} is on the host alone; shipit leaves it there\n",
+            "{} exists on the host only; shipit does not remove it\n",
             shown(name.as_bytes())
         ));
     }
@@ -92,29 +88,29 @@ fn text(typed: &Typed, config: &Config, standings: &[Standing], strays: &[String
 }
 
 #[derive(Serialize)]
-struct Object<'a> {
+struct JsonUnit<'a> {
     v: u8,
     unit: &'a str,
     path: &'a str,
-    differences: Vec<Said>,
+    differences: Vec<JsonDifference>,
     diff: String,
 }
 
 #[derive(Serialize)]
-struct Said {
+struct JsonDifference {
     what: &'static str,
     says: String,
 }
 
 fn json(standings: &[Standing], strays: &[String]) -> String {
-    let units = standings.iter().map(|unit| Object {
+    let units = standings.iter().map(|unit| JsonUnit {
         v: 1,
         unit: unit.name.as_str(),
         path: &unit.path,
         differences: unit
             .differences
             .iter()
-            .map(|d| Said {
+            .map(|d| JsonDifference {
                 what: d.word(),
                 says: d.words(),
             })
@@ -125,19 +121,19 @@ fn json(standings: &[Standing], strays: &[String]) -> String {
             .map(|line| String::from_utf8_lossy(line).into_owned() + "\n")
             .collect(),
     });
-    let strays = strays.iter().map(|unit| Object {
+    let strays = strays.iter().map(|unit| JsonUnit {
         v: 1,
         unit,
         path: "",
-        differences: vec![Said {
+        differences: vec![JsonDifference {
             what: "host_alone",
-            says: "is on the host alone".into(),
+            says: "exists on the host only".into(),
         }],
         diff: String::new(),
     });
     units
         .chain(strays)
-        .filter_map(|object| serde_json::to_string(&object).ok())
+        .filter_map(|unit| serde_json::to_string(&unit).ok())
         .map(|line| in_json(&line) + "\n")
         .collect()
 }

@@ -1,62 +1,67 @@
-//! `shipit unit generate`: what was asked for, deploy.yml and this directory become answers; units come out.
+//! `shipit unit generate`: turns options, deploy.yml and this directory into answers, and writes the units. Never
+//! overwrites a file; the text of units comes from `unit::generate`.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::args::{Generate, Global, ProgramName};
-use super::super::project::{self, Seen};
-use crate::config::{Config, StrategyName};
+use crate::cli;
+use crate::cli::args::{Generate, Global, ProgramName};
+use crate::cli::project::{self, Directory};
+use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::observed;
 use crate::unit::generate::{self, Answers, Job, Program, Ready, Written};
+use crate::unit::strategy::Strategy;
 
-pub(super) fn run(global: &Global, wish: &Generate) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, options: &Generate) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let answers = answers(wish, config.as_ref())?;
+    let answers = answers(options, config.as_ref())?;
     let units = generate::units(&answers)
         .map_err(|refused| Failure::new(Exit::Usage, format!("--{refused}")))?;
-    if wish.print {
+    if options.print {
         let texts: Vec<String> = units.into_iter().map(|unit| unit.text).collect();
-        super::super::results(&texts.join("\n"));
+        cli::results(&texts.join("\n"));
         return Ok(Exit::Done);
     }
-    write(&wish.out, &units)?;
+    write(&options.out, &units)?;
     let names: Vec<String> = units
         .iter()
-        .map(|unit| format!("wrote {}\n", wish.out.join(&unit.name).display()))
+        .map(|unit| format!("wrote {}\n", options.out.join(&unit.name).display()))
         .collect();
-    super::super::results(&format!(
+    cli::results(&format!(
         "{}next: shipit unit lint {}\n",
         names.concat(),
-        wish.out.display()
+        options.out.display()
     ));
     Ok(Exit::Done)
 }
 
-fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure> {
-    let app = wish
+fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failure> {
+    let app = options
         .app
         .clone()
         .or_else(|| config.map(|config| config.app.as_str().to_owned()))
         .ok_or_else(|| {
-            Failure::new(Exit::Usage, "no --app, and no deploy.yml that names it")
-                .next(Next::shipit("unit generate --app acme"))
+            Failure::new(
+                Exit::Usage,
+                "no name for the app: no --app, and no deploy.yml",
+            )
+            .next(Next::shipit("unit generate --app acme"))
         })?;
     let dir = config.map_or(Path::new("."), |config| config.dir.as_path());
-    let seen = Seen::read(dir).map_err(|e| {
-        Failure::new(Exit::Usage, "this directory could not be looked at").why(e.to_string())
-    })?;
-    let project = project::recognise(&seen, &app);
-    let recognised = project.as_ref().and_then(|project| project.program);
-    let program = wish.program.map(program).or(recognised).ok_or_else(|| {
-        Failure::new(Exit::Usage, "this directory does not tell what serves").next(Next::shipit(
+    let files = Directory::read(dir)
+        .map_err(|e| Failure::new(Exit::Usage, "cannot read this directory").why(e.to_string()))?;
+    let project = project::detect(&files, &app);
+    let detected = project.as_ref().and_then(|project| project.program);
+    let program = options.program.map(program).or(detected).ok_or_else(|| {
+        Failure::new(Exit::Usage, "cannot detect the program in this directory").next(Next::shipit(
             format!("unit generate --app {app} --program binary"),
         ))
     })?;
     let mut answers = Answers::new(&app, program);
-    if let Some(root) = wish
+    if let Some(root) = options
         .root
         .clone()
         .or_else(|| config.map(|config| config.root.as_str().to_owned()))
@@ -66,44 +71,44 @@ fn answers(wish: &Generate, config: Option<&Config>) -> Result<Answers, Failure>
     if let Some(service) = config.and_then(|config| config.services.first()) {
         answers.strategy = observed::strategy(service.strategy);
     }
-    if let Some(strategy) = wish.strategy {
+    if let Some(strategy) = options.strategy {
         answers.strategy = strategy;
     }
-    answers.port = if wish.worker {
+    answers.port = if options.worker {
         None
     } else {
-        wish.port.or(answers.port)
+        options.port.or(answers.port)
     };
-    if wish.notify {
+    if options.notify {
         answers.ready = Ready::Notify;
     }
-    answers.command.clone_from(&wish.command);
-    answers.migrate.clone_from(&wish.migrate);
-    if let Some(project) = project.filter(|_| recognised == Some(program)) {
+    answers.command.clone_from(&options.command);
+    answers.migrate.clone_from(&options.migrate);
+    if let Some(project) = project.filter(|_| detected == Some(program)) {
         let line = |line: String| line.replace("{root}", &answers.root);
         let command = answers.command.or(project.command.map(line));
-        // A command line that takes a socket is of no use where none is passed.
-        let fits = answers.strategy.needs_socket() || project.strategy != StrategyName::Socket;
-        answers.command = command.filter(|_| fits || wish.command.is_some());
+        // A command line that expects a socket fails where none is passed.
+        let fits = answers.strategy.needs_socket() || project.strategy != Strategy::Socket;
+        answers.command = command.filter(|_| fits || options.command.is_some());
         if config.is_some_and(|config| config.migrate.is_some()) {
             answers.migrate = answers.migrate.or(project.migrate.map(line));
         }
     }
-    answers.needs.clone_from(&wish.needs);
-    if let Some(user) = &wish.user {
+    answers.needs.clone_from(&options.needs);
+    if let Some(user) = &options.user {
         answers.user.clone_from(user);
     }
-    answers.drain = wish
+    answers.drain = options
         .drain
         .map_or(answers.drain, |seconds| Duration::from_secs(seconds.into()));
-    answers.memory = wish.memory.map_or(answers.memory, u64::from);
-    if let Some(command) = &wish.backup {
+    answers.memory = options.memory.map_or(answers.memory, u64::from);
+    if let Some(command) = &options.backup {
         answers.jobs.extend(backups(command, &answers.root));
     }
     Ok(answers)
 }
 
-/// A backup every night, and what removes those that are older than two weeks.
+/// A nightly backup, and a job that removes backups older than two weeks.
 fn backups(command: &str, root: &str) -> [Job; 2] {
     [
         Job {
@@ -129,24 +134,20 @@ fn program(name: ProgramName) -> Program {
     }
 }
 
-/// The units for a directory of which nothing is known but its deploy.yml and its files.
+/// The units for a directory, from its deploy.yml and its files alone.
 pub(in crate::cli) fn proposed(config: &Config) -> Result<Vec<Written>, Failure> {
     let answers = answers(&Generate::default(), Some(config))?;
     generate::units(&answers).map_err(|refused| Failure::new(Exit::Usage, refused.to_string()))
 }
 
-/// Writes the units. What is there and differs is never overwritten, and then nothing is written at all.
+/// Writes all units, or none when one of the files exists with another text.
 pub(in crate::cli) fn write(dir: &Path, units: &[Written]) -> Result<(), Failure> {
     let wrong = |path: &Path, e: &std::io::Error| {
-        Failure::new(
-            Exit::Usage,
-            format!("{} could not be written", path.display()),
-        )
-        .why(e.to_string())
+        Failure::new(Exit::Usage, format!("cannot write {}", path.display())).why(e.to_string())
     };
     let mut refused = Failure::new(
         Exit::Usage,
-        "these files are there and differ: nothing was written",
+        "these files exist and differ; nothing was written",
     );
     for unit in units {
         let path = dir.join(&unit.name);
@@ -160,7 +161,9 @@ pub(in crate::cli) fn write(dir: &Path, units: &[Written]) -> Result<(), Failure
         }
     }
     if !refused.why.is_empty() {
-        return Err(refused.next(Next::advice("the same command with --print shows them")));
+        return Err(refused.next(Next::advice(
+            "the same command with --print prints the new texts",
+        )));
     }
     fs::create_dir_all(dir).map_err(|e| wrong(dir, &e))?;
     for unit in units {
@@ -171,7 +174,7 @@ pub(in crate::cli) fn write(dir: &Path, units: &[Written]) -> Result<(), Failure
             .open(&path);
         match file.and_then(|mut file| file.write_all(unit.text.as_bytes())) {
             Ok(()) => {}
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {} // the same text, as was seen above
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {} // with the same text, as checked above
             Err(e) => return Err(wrong(&path, &e)),
         }
     }

@@ -1,13 +1,14 @@
-//! `shipit unit install`: puts the repository's units on the host, as root. Shows first what root will do, refuses what
-//! would hurt, and says what running units need to take it up. Starts and restarts nothing.
+//! `shipit unit install`: installs the repository's units on the host, as root. Prints first what root will do, refuses
+//! units with errors, and prints what running units need to use the new files. Never starts or restarts a running unit.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::super::args::{Global, Install};
-use super::super::root;
 use super::{diff, repository};
+use crate::cli;
+use crate::cli::args::{Global, Install};
+use crate::cli::root;
 use crate::config::Config;
 use crate::engine::held::held;
 use crate::engine::{self, session};
@@ -22,14 +23,14 @@ use crate::text::shown;
 use crate::unit::merge::Unit;
 use crate::unit::rules::{self, Severity};
 
-pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
-    let config = super::super::configuration(global)?;
+pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
+    let config = cli::configuration(global)?;
     let repository = repository::of(&config)?;
     unit_files::all_own(&config, &repository)?;
-    judged(&config, &repository)?;
-    let interrupts = super::super::interrupts()?;
-    let mut link = root::link(global, &config, wish.login.as_deref(), &interrupts)?;
-    let mut report = super::super::reporter(global);
+    check(&config, &repository)?;
+    let interrupts = cli::interrupts()?;
+    let mut link = root::link(global, &config, options.login.as_deref(), &interrupts)?;
+    let mut report = cli::reporter(global);
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let seen = engine::units::look(host.as_mut(), &config, &repository)?;
     let installation = installation(&config, &repository, &seen)?;
@@ -37,27 +38,27 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
         report.event(&Event::Warning { text: text.clone() });
     }
     if installation.is_nothing() {
-        tell(
+        print(
             global,
             &installation,
             "nothing to do: the host has these units\n",
         );
         return Ok(Exit::Done);
     }
-    if !global.json && (!global.quiet || wish.print) {
-        super::super::results(&preview(&installation, wish));
+    if !global.json && (!global.quiet || options.print) {
+        cli::results(&preview(&installation, options));
     }
-    if wish.print {
+    if options.print {
         if global.json {
-            tell(global, &installation, "");
+            print(global, &installation, "");
         }
         return Ok(Exit::Done);
     }
-    if !wish.yes {
+    if !options.yes {
         root::agreed(&interrupts)?;
     }
     let mut args = vec![config.root.as_str()];
-    for (verb, names) in verbs(&installation, wish) {
+    for (verb, names) in verbs(&installation, options) {
         args.extend(names.iter().flat_map(|name| [verb, name.as_str()]));
     }
     let services = services(&installation);
@@ -76,43 +77,43 @@ pub(super) fn run(global: &Global, wish: &Install) -> Result<Exit, Failure> {
     if answer.code != 0 {
         return Err(failure(&config, &answer, seen.uid == Some(0)));
     }
-    // They are installed, whatever becomes of the line now: a score that cannot be asked for is left out.
+    // The units are installed even if the connection breaks now: then the scores are left out.
     let after = engine::ask::ask(host.as_mut(), &services)
         .map_or_else(|_| BTreeMap::new(), |answers| answers.exposure);
-    // Without the guard no deploy would be carried out.
+    // Without the guard no deploy can run.
     let app = config.app.as_str();
     let next = if seen.apps.iter().any(|guarded| guarded == app) {
         Next::shipit("deploy")
     } else {
         config.host.as_root("setup")
     };
-    let mut said = scores(&before, &after);
-    said.push_str(&remains(&installation, wish));
-    said.push_str(&format!(
+    let mut out = scores(&before, &after);
+    out.push_str(&remains(&installation, options));
+    out.push_str(&format!(
         "the units of {app} are installed; next: {}\n",
-        super::super::typed(global).line(&next)
+        cli::typed(global).line(&next)
     ));
-    tell(global, &installation, &said);
+    print(global, &installation, &out);
     Ok(Exit::Done)
 }
 
-/// What is left to do before the installed units are what runs.
-fn remains(installation: &Installation, wish: &Install) -> String {
-    let mut said = String::new();
-    if !wish.now {
+/// What the user still has to do so that the installed units are the running ones.
+fn remains(installation: &Installation, options: &Install) -> String {
+    let mut out = String::new();
+    if !options.now {
         for name in &installation.start {
-            said.push_str(&format!(
+            out.push_str(&format!(
                 "{name} is new and not started: systemctl start {name}\n"
             ));
         }
     }
     for sentence in &installation.after {
-        said.push_str(&format!("{sentence}\n"));
+        out.push_str(&format!("{sentence}\n"));
     }
-    said
+    out
 }
 
-/// What the services that change are asked, before and after: how exposed they are.
+/// Asks for the exposure of the services that change.
 fn services(installation: &Installation) -> Vec<Question> {
     let services = installation.write.iter().map(|file| &file.name);
     services
@@ -121,7 +122,7 @@ fn services(installation: &Installation) -> Vec<Question> {
         .collect()
 }
 
-/// What `systemd-analyze security` says now, beside what it said before.
+/// The scores of `systemd-analyze security`, before and after.
 fn scores(before: &BTreeMap<String, f32>, after: &BTreeMap<String, f32>) -> String {
     let line = |(unit, now): (&String, &f32)| {
         let was = before.get(unit);
@@ -134,8 +135,9 @@ fn scores(before: &BTreeMap<String, f32>, after: &BTreeMap<String, f32>) -> Stri
     after.iter().map(line).collect()
 }
 
-/// shipit's own rules, before anything is looked at on a host: errors end it.
-fn judged(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
+/// # Errors
+/// The findings of shipit's own rules that are errors.
+fn check(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
     let mut errors = repository
         .iter()
         .flat_map(|unit| rules::lint(unit, &observed::context(unit, repository, Some(config))))
@@ -144,7 +146,7 @@ fn judged(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
     if errors.peek().is_none() {
         return Ok(());
     }
-    let mut failure = Failure::new(Exit::Untouched, "these units would not work");
+    let mut failure = Failure::new(Exit::Untouched, "these units have errors");
     for error in errors {
         failure = failure.why(format!(
             "{}:{}: {} [{}]",
@@ -164,8 +166,7 @@ fn judged(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
         .next(Next::shipit("unit lint").arg(dir)))
 }
 
-/// What root will do, as a person reads it before.
-fn preview(installation: &Installation, wish: &Install) -> String {
+fn preview(installation: &Installation, options: &Install) -> String {
     let mut out = String::from("As root, shipit will:\n");
     for unit in &installation.write {
         let verb = if unit.there.is_some() {
@@ -177,10 +178,12 @@ fn preview(installation: &Installation, wish: &Install) -> String {
         out.push_str(&diff::lines(unit));
     }
     out.push_str("  systemctl daemon-reload\n");
-    for (verb, names) in verbs(installation, wish) {
+    for (verb, names) in verbs(installation, options) {
         for name in names {
             out.push_str(&match verb {
-                "user" => format!("  make the user {name} (system, no home, no login)\n"),
+                "user" => {
+                    format!("  create the user {name} (system user, no home directory, no login)\n")
+                }
                 _ => format!("  systemctl {verb} {name}\n"),
             });
         }
@@ -188,21 +191,24 @@ fn preview(installation: &Installation, wish: &Install) -> String {
     out
 }
 
-/// What is done once the files are in place.
-fn verbs<'a>(installation: &'a Installation, wish: &Install) -> Vec<(&'static str, &'a [String])> {
+/// What is done after the files are in place.
+fn verbs<'a>(
+    installation: &'a Installation,
+    options: &Install,
+) -> Vec<(&'static str, &'a [String])> {
     let mut verbs = vec![
         ("user", installation.users.as_slice()),
         ("enable", &installation.enable),
     ];
-    if wish.now {
+    if options.now {
         verbs.push(("start", &installation.start));
     }
     verbs
 }
 
-fn tell(global: &Global, installation: &Installation, words: &str) {
+fn print(global: &Global, installation: &Installation, text: &str) {
     if !global.json {
-        return super::super::results(words);
+        return cli::results(text);
     }
     let names: Vec<&str> = installation
         .write
@@ -213,46 +219,47 @@ fn tell(global: &Global, installation: &Installation, words: &str) {
         "v": 1, "write": names, "users": installation.users, "enable": installation.enable, "start": installation.start,
         "reload": !installation.is_nothing(), "notes": installation.notes, "after": installation.after,
     });
-    super::super::results(&super::super::object(&object));
+    cli::results(&cli::object(&object));
 }
 
 fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
     let mut failure = Failure::new(Exit::Untouched, "the units were not installed")
-        .host("the host has the units it had");
+        .host("the units on the host are unchanged");
     failure.why = answer.err.iter().map(|line| shown(line)).collect();
     match answer.code {
         1 | exits::NOT_ROOT if !is_root => failure
-            .why("this login has neither root nor sudo")
+            .why("this login is not root and cannot use sudo")
             .next(Next::shipit("unit install --as").arg(config.host.with_login("root"))),
         exits::UNITS_CUT_OFF => failure
-            .why("they did not arrive whole")
+            .why("the upload was incomplete")
             .next(Next::shipit("unit install")),
         exits::UNITS_FAILED => failure
-            .why("a command failed on the host; the old files are back")
+            .why("a command failed on the host; the old files are restored")
             .next(Next::shipit("unit install")),
         exits::UNITS_CHANGED => failure
-            .why("somebody else changes units on the host")
+            .why("the units on the host were changed in the meantime")
             .next(Next::shipit("unit diff")),
         exits::SWITCHING => {
-            let why = "a switch could not go back to the units that it began with";
+            let why = "a running switch must be able to revert with the units it started with";
             match Observed::parse(&answer.out).request {
-                Some(request) => held(&request, "the host has the units it had").why(why),
+                Some(request) => held(&request, "the units on the host are unchanged").why(why),
                 None => {
                     failure.exit = Exit::Locked;
-                    failure.why("the host is busy with a request").why(why)
+                    failure.why("the host is held by a request").why(why)
                 }
             }
         }
         exits::UNITS_INVALID => failure
-            .why("systemd-analyze verify, run on the host, refuses them")
-            .next(Next::again("").remark("once that is mended")),
+            .why("systemd-analyze verify on the host refuses them")
+            .next(Next::again("").remark("after the units are fixed")),
         exits::UNITS_NOT_STARTED => {
-            failure.what = "the units are installed, and what was to follow was not done".into();
-            failure.host = Some("the new files are in place; what ran still runs".into());
+            failure.what = "the units are installed, but the steps after that failed".into();
+            failure.host =
+                Some("the new files are in place; running processes are unchanged".into());
             failure.next(Next::shipit("doctor"))
         }
         code => failure
-            .why(format!("it left with {code}"))
+            .why(format!("exit status {code}"))
             .next(Next::shipit("unit diff")),
     }
 }

@@ -1,11 +1,13 @@
-//! `shipit unit lint`: reads units with their drop-ins, judges them together, and writes the fixes that were asked for.
+//! `shipit unit lint`: reads units with their drop-ins, checks them together, and applies the requested fixes. What is
+//! wrong with a unit is decided by `unit::rules`.
 
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::super::args::{FailOn, Format, Global, Lint};
+use crate::cli;
+use crate::cli::args::{FailOn, Format, Global, Lint};
 use crate::engine;
 use crate::engine::session::Link;
 use crate::failure::{Exit, Failure, Next};
@@ -18,14 +20,14 @@ use crate::unit::repair::{self, Which};
 use crate::unit::rules::{self, Finding, Severity};
 use crate::unit::search;
 
-pub(super) fn run(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
-    if wish.host {
-        return on_host(global, wish);
+pub(super) fn run(global: &Global, options: &Lint) -> Result<Exit, Failure> {
+    if options.host {
+        return on_host(global, options);
     }
     let config = super::configuration(global)?;
     let mut units = Vec::new();
     let mut findings = Vec::new();
-    for path in files(&wish.files)? {
+    for path in files(&options.files)? {
         if is_environment(&path) {
             let text = fs::read(&path).map_err(|e| unreadable(&path, &e))?;
             findings.extend(rules::environment_file(
@@ -39,28 +41,28 @@ pub(super) fn run(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
     let peers = units.clone();
     for each in &mut units {
         let mut found = rules::lint(each, &observed::context(each, &peers, config.as_ref()));
-        if wish.drop_in {
+        if options.drop_in {
             drop_in(each, &found);
             continue;
         }
-        if wish.fix {
+        if options.fix {
             let fixed = repair::repair(each, &found, Which::Safe);
             write(each, &fixed)?;
-            // Read again, so that places are those of the files as they are now.
+            // Parsed again, so that line numbers are those of the new text.
             *each = reread(&fixed);
             found = rules::lint(each, &observed::context(each, &peers, config.as_ref()));
         }
         findings.extend(found);
     }
-    if wish.drop_in {
+    if options.drop_in {
         return Ok(Exit::Done);
     }
-    Ok(tell(global, wish, &findings, units.len()))
+    Ok(report(global, options, &findings, units.len()))
 }
 
-/// Prints the findings; the exit code says whether one reaches the limit.
-fn tell(global: &Global, wish: &Lint, findings: &[Finding], units: usize) -> Exit {
-    let text = match (global.json, wish.format) {
+/// Prints the findings; the exit code depends on `--fail-on`.
+fn report(global: &Global, options: &Lint, findings: &[Finding], units: usize) -> Exit {
+    let text = match (global.json, options.format) {
         (true, _) => render::json(findings),
         (_, Format::Github) => render::github(findings),
         (_, Format::Text) => format!(
@@ -70,8 +72,8 @@ fn tell(global: &Global, wish: &Lint, findings: &[Finding], units: usize) -> Exi
             counted(units)
         ),
     };
-    super::super::results(&text);
-    let limit = match wish.fail_on {
+    cli::results(&text);
+    let limit = match options.fail_on {
         FailOn::Error => Severity::Error,
         FailOn::Warning => Severity::Warning,
         FailOn::Info => Severity::Info,
@@ -83,28 +85,28 @@ fn tell(global: &Global, wish: &Lint, findings: &[Finding], units: usize) -> Exi
     }
 }
 
-/// Judges the host's own units by what is so there. The files named, if any, are what the repository has.
-fn on_host(global: &Global, wish: &Lint) -> Result<Exit, Failure> {
-    let config = super::super::configuration(global)?;
+/// Checks the units installed on the host with facts from there. Named files stand for those of the repository.
+fn on_host(global: &Global, options: &Lint) -> Result<Exit, Failure> {
+    let config = cli::configuration(global)?;
     let mut repository = Vec::new();
-    for path in files(&wish.files)?
+    for path in files(&options.files)?
         .iter()
         .filter(|path| !is_environment(path))
     {
         repository.push(unit(path)?);
     }
-    if wish.files.is_empty() {
+    if options.files.is_empty() {
         repository = engine::units::repository(&config)?;
     }
-    let mut link = super::super::link(global, &config, &super::super::interrupts()?);
-    let mut host = Link::connect(&mut link, super::super::reporter(global).as_mut())?;
+    let mut link = cli::link(global, &config, &cli::interrupts()?);
+    let mut host = Link::connect(&mut link, cli::reporter(global).as_mut())?;
     let live = engine::ask::collect(host.as_mut(), &config, &repository)?;
-    let judged = live.judge(&config).into_iter();
-    let findings: Vec<Finding> = judged.flat_map(|(_, _, found)| found).collect();
+    let checked = live.judge(&config).into_iter();
+    let findings: Vec<Finding> = checked.flat_map(|(_, _, found)| found).collect();
     for what in &live.unreadable {
-        super::super::aside(&format!("could not be read: {what}"));
+        cli::aside(&format!("could not be read: {what}"));
     }
-    Ok(tell(global, wish, &findings, live.units.len()))
+    Ok(report(global, options, &findings, live.units.len()))
 }
 
 fn counted(units: usize) -> String {
@@ -116,8 +118,7 @@ fn counted(units: usize) -> String {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Usage, format!("{} could not be read", path.display()))
-        .why(error.to_string())
+    Failure::new(Exit::Usage, format!("cannot read {}", path.display())).why(error.to_string())
 }
 
 fn is_environment(path: &Path) -> bool {
@@ -125,7 +126,7 @@ fn is_environment(path: &Path) -> bool {
     name == "env" || name.ends_with(".env")
 }
 
-/// The files to look at: those named, and every unit in the directories named.
+/// The named files, and every unit in the named directories.
 fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in named {
@@ -145,7 +146,7 @@ fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         if inside.is_empty() {
             return Err(Failure::new(
                 Exit::Usage,
-                format!("there is no unit in {}", path.display()),
+                format!("no unit files in {}", path.display()),
             ));
         }
         inside.sort();
@@ -154,12 +155,12 @@ fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// Loads a unit with the drop-ins beside it.
+/// A unit with the drop-ins beside it.
 fn unit(path: &Path) -> Result<Unit, Failure> {
     let text = path.to_string_lossy();
     let Some(name) = UnitName::of_path(&text) else {
-        return Err(Failure::new(Exit::Usage, format!("{} is no unit's name", path.display()))
-            .why("a unit ends in .service, .socket, .timer, .path, .target or the like; a drop-in is read with the unit beside it"));
+        return Err(Failure::new(Exit::Usage, format!("{} is not the name of a unit", path.display()))
+            .why("names of units end in .service, .socket, .timer, .path, .target or similar; a drop-in is checked with the unit beside it"));
     };
     let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
     let dir = path
@@ -181,10 +182,10 @@ fn unit(path: &Path) -> Result<Unit, Failure> {
     Ok(Unit { name, files })
 }
 
-/// Prints the drop-in that would put the safe findings right, and where it belongs.
+/// Prints the safe fixes as a drop-in, with its path.
 fn drop_in(unit: &Unit, findings: &[Finding]) {
     if let Some(text) = repair::drop_in(unit, findings, Which::Safe) {
-        super::super::results(&format!(
+        cli::results(&format!(
             "# /etc/systemd/system/{}.d/50-shipit.conf\n{text}\n",
             unit.name
         ));
@@ -202,7 +203,7 @@ fn reread(unit: &Unit) -> Unit {
     }
 }
 
-/// Writes the files that changed, each by one rename, with the mode it had.
+/// Writes the changed files, each by one rename, with its mode.
 fn write(before: &Unit, after: &Unit) -> Result<(), Failure> {
     for (old, new) in before
         .files
@@ -219,17 +220,13 @@ fn write(before: &Unit, after: &Unit) -> Result<(), Failure> {
                 Exit::Usage,
                 format!("{} belongs to a package", path.display()),
             )
-            .why("the next update would take the change away")
+            .why("the next update of the package would undo the change")
             .next(Next::shipit("unit lint --drop-in").arg(path)));
         }
-        // Where a link leads is what changes, not the link.
+        // A symlink stays; its target changes.
         let target = fs::canonicalize(path).map_err(|e| unreadable(path, &e))?;
         let wrong = |e: std::io::Error| {
-            Failure::new(
-                Exit::Usage,
-                format!("{} could not be written", path.display()),
-            )
-            .why(e.to_string())
+            Failure::new(Exit::Usage, format!("cannot write {}", path.display())).why(e.to_string())
         };
         let mode = fs::metadata(&target).map_err(wrong)?.permissions().mode();
         let beside = target.with_extension("shipit-new");

@@ -1,5 +1,5 @@
-//! `shipit unit`: units checked, explained and written. Needs no host, but for `lint --host`; with a
-//! deploy.yml in reach it knows more.
+//! `shipit unit`: checks, explains, compares, installs and writes units, with what a deploy.yml adds where there is one.
+//! Rules and texts of units are never here: those are in `unit`.
 
 mod diff;
 pub(super) mod generate;
@@ -17,8 +17,8 @@ use crate::unit::rules;
 pub(super) fn run(global: &Global, command: &UnitCommand) -> Result<Exit, Failure> {
     match command {
         UnitCommand::Diff => diff::run(global),
-        UnitCommand::Install(wish) => install::run(global, wish),
-        UnitCommand::Lint(wish) => lint::run(global, wish),
+        UnitCommand::Install(options) => install::run(global, options),
+        UnitCommand::Lint(options) => lint::run(global, options),
         UnitCommand::Explain { rule: Some(rule) } => explain(rule),
         UnitCommand::Explain { rule: None } => {
             let list = rules::all()
@@ -26,7 +26,7 @@ pub(super) fn run(global: &Global, command: &UnitCommand) -> Result<Exit, Failur
             super::results(&list.collect::<String>());
             Ok(Exit::Done)
         }
-        UnitCommand::Generate(wish) => generate::run(global, wish),
+        UnitCommand::Generate(options) => generate::run(global, options),
     }
 }
 
@@ -40,28 +40,22 @@ fn explain(name: &str) -> Result<Exit, Failure> {
         .map(|rule| rule.name)
         .chain(directives)
         .min_by_key(|known| strsim::osa_distance(known, name));
-    Err(
-        Failure::new(Exit::Usage, format!("there is no rule {name}"))
-            .next(Next::offline("unit explain").arg(near.unwrap_or_default()))
-            .next(Next::offline("unit explain")),
-    )
+    Err(Failure::new(Exit::Usage, format!("unknown rule: {name}"))
+        .next(Next::offline("unit explain").arg(near.unwrap_or_default()))
+        .next(Next::offline("unit explain")))
 }
 
-/// The configuration, where there is one: a file that was named must be there, and one that is there must be right.
+/// The configuration, if there is one. A named file must exist, and an existing one must be valid.
 fn configuration(global: &Global) -> Result<Option<Config>, Failure> {
-    let there = global.config.is_some()
-        || in_reach().map_err(|e| {
-            Failure::new(
-                Exit::Usage,
-                "it is not known whether a deploy.yml is in reach",
-            )
-            .why(e.to_string())
+    let exists = global.config.is_some()
+        || exists_here_or_above().map_err(|e| {
+            Failure::new(Exit::Usage, "cannot search for a deploy.yml").why(e.to_string())
         })?;
-    there.then(|| super::configuration(global)).transpose()
+    exists.then(|| super::configuration(global)).transpose()
 }
 
-/// Whether a deploy.yml lies here or above, as far as the repository goes.
-fn in_reach() -> io::Result<bool> {
+/// Whether a deploy.yml exists here or above, up to the root of the repository.
+fn exists_here_or_above() -> io::Result<bool> {
     for dir in std::path::absolute(".")?.ancestors() {
         if dir.join(config::FILE_NAME).try_exists()? {
             return Ok(true);

@@ -1,4 +1,4 @@
-//! The units of the repository that deploy.yml belongs to: what `diff` and `install` begin with.
+//! The units of the repository that deploy.yml belongs to, for `diff` and `install`. Never those of a host.
 
 use crate::config::Config;
 use crate::engine::units;
@@ -6,7 +6,8 @@ use crate::failure::{Exit, Failure, Next};
 use crate::text::shown;
 use crate::unit::merge::Unit;
 
-/// The units of the repository; there must be some.
+/// # Errors
+/// When the repository has no units.
 pub(super) fn of(config: &Config) -> Result<Vec<Unit>, Failure> {
     let units = units::repository(config)?;
     if !units.is_empty() {
@@ -14,8 +15,8 @@ pub(super) fn of(config: &Config) -> Result<Vec<Unit>, Failure> {
     }
     let dir = config.units.dir.as_os_str().as_encoded_bytes();
     Err(
-        Failure::new(Exit::Usage, format!("there are no units in {}", shown(dir)))
+        Failure::new(Exit::Usage, format!("no unit files in {}", shown(dir)))
             .next(Next::shipit("unit generate"))
-            .next(Next::advice("units: DIRECTORY").remark("in deploy.yml, if they lie elsewhere")),
+            .next(Next::advice("units: DIRECTORY").remark("in deploy.yml, if they are elsewhere")),
     )
 }
