@@ -175,7 +175,10 @@ mod tests {
         );
         let diagnosis = diagnose(&config(), &evidence);
         let told = errors(&diagnosis);
-        assert!(told[0].contains("User=ghost: not on the host"), "{told:#?}");
+        assert!(
+            told[0].contains("User=ghost: does not exist on the host"),
+            "{told:#?}"
+        );
         assert!(told[1].contains("217, USER"), "{told:#?}");
         assert_eq!(
             (diagnosis.exit, diagnosis.deploy),

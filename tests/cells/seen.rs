@@ -61,7 +61,7 @@ fn both_are_named(finding: &Value, rule: &str) -> bool {
     let message = finding["message"].as_str().unwrap();
     let both = [
         "goes to the background",
-        "one job",
+        "it is a job",
         "Type=forking",
         "Type=oneshot",
     ];

@@ -68,7 +68,7 @@ const FORKS: Verdict = Some((
     "goes to the background",
     "Type=forking",
 ));
-const ENDS: Verdict = Some(("type-simple-ends", "does one job", "Type=oneshot"));
+const ENDS: Verdict = Some(("type-simple-ends", "it is a job", "Type=oneshot"));
 const UNUSED: Verdict = Some(("type-notify-unused", "does not wait", "Type=notify"));
 
 fn cell(
@@ -152,7 +152,7 @@ pub fn cells() -> Vec<Cell> {
             "Type=forking",
             "ends",
             &forking_ends,
-            Some(("type-forking-ends", "does one job", "Type=oneshot")),
+            Some(("type-forking-ends", "it is a job", "Type=oneshot")),
         ),
         cell(
             "forking-notifies",
@@ -265,7 +265,7 @@ pub fn extras() -> Vec<Cell> {
             "Type=forking\nPIDFile=RUN/pid",
             "ends",
             &[(Over, "failed, Result=protocol, no main process")],
-            Some(("type-forking-ends", "does one job", "Type=oneshot")),
+            Some(("type-forking-ends", "it is a job", "Type=oneshot")),
         ),
         cell(
             "notify-child",

@@ -109,7 +109,7 @@ fn a_user_that_is_not_on_the_host() {
     drop_in(&host, "[Service]\nUser=ghost\n");
     let said = doctor(&desk);
     said.first(
-        "User=ghost: not on the host",
+        "User=ghost: does not exist on the host",
         "useradd --system --shell /usr/sbin/nologin ghost",
     );
     said.below("217, USER");
@@ -136,7 +136,7 @@ fn a_program_that_is_not_there() {
     );
     let said = doctor(&desk);
     said.first(
-        "/opt/acme/current/bin/acme is not on the host",
+        "/opt/acme/current/bin/acme does not exist on the host",
         "shipit deploy",
     );
     said.below("203, EXEC");
@@ -244,10 +244,7 @@ fn a_socket_without_its_service() {
     let host = lab::host!(Suite::Trixie);
     let desk = well(&host, Service::Socket, &acme("socket"));
     host.root("systemctl stop acme.service && rm /etc/systemd/system/acme.service && systemctl daemon-reload").ok();
-    doctor(&desk).first(
-        "acme.service: systemd has no such unit",
-        "shipit unit generate",
-    );
+    doctor(&desk).first("acme.service: unit not found", "shipit unit generate");
 }
 
 #[test]
@@ -308,10 +305,7 @@ fn units_that_the_repository_has_otherwise_are_told_but_break_nothing() {
         "acme.service: differs from the repository in Nice",
         "shipit unit diff",
     );
-    told(
-        "acme-backup.timer: systemd has no such unit",
-        "shipit unit install",
-    );
+    told("acme-backup.timer: unit not found", "shipit unit install");
 }
 
 #[test]
@@ -338,14 +332,14 @@ fn a_directory_that_is_not_there_and_a_script_that_the_release_has_not() {
     drop_in(&host, "[Service]\nRestart=no\nWorkingDirectory=/srv/acme\n");
     let said = doctor(&desk);
     said.first(
-        "WorkingDirectory=/srv/acme is not on the host",
+        "WorkingDirectory=/srv/acme does not exist on the host",
         "unit explain directory-missing",
     );
     said.below("200, CHDIR");
     let script = "ExecStart=\nExecStart=/usr/bin/python3 /opt/acme/current/serve.py";
     drop_in(&host, &format!("[Service]\nRestart=no\n{script}\n"));
     doctor(&desk).first(
-        "/opt/acme/current/serve.py, which python3 is to run, is not on the host",
+        "/opt/acme/current/serve.py, which python3 is to run, does not exist on the host",
         "unit explain exec-script-missing",
     );
 }
@@ -376,19 +370,16 @@ fn what_keeps_a_start_from_beginning() {
     assert_eq!((place(&said), said.errors()), (Some(2), 1), "{}", said.ran);
     let said = broken("[Unit]\nRequires=nosuch.service\nAfter=nosuch.service\n");
     said.first(
-        "Requires=nosuch.service: it cannot be started without it",
+        "Requires=nosuch.service: the unit cannot start without it",
         "or is removed from",
     );
     assert_eq!(place(&said), Some(2));
     let said = broken("[Service]\nExecStartPre=/bin/false\n");
-    said.first(
-        "not the main process failed but a command of ExecStartPre=",
-        "reset-failed",
-    );
+    said.first("a command of ExecStartPre= failed", "reset-failed");
     host.write_file("/usr/local/bin/script", b"#!/usr/bin/nosuch\n");
     host.root("chmod 755 /usr/local/bin/script").ok();
     let said = broken("[Service]\nType=exec\nExecStart=\nExecStart=/usr/local/bin/script\n");
-    said.first("the program is there, but cannot be run", "reset-failed");
+    said.first("the program exists but cannot be executed", "reset-failed");
     host.root("rm -r /etc/systemd/system/acme.service.d && systemctl daemon-reload && systemctl reset-failed acme.service && systemctl start acme.service").ok();
     assert_eq!(doctor(&desk).errors(), 0);
 }

@@ -85,7 +85,7 @@ fn facts_are_found(suite: Suite) {
     says(
         &broken,
         "exec-missing",
-        "/opt/acme/bin/check is not on the host",
+        "/opt/acme/bin/check does not exist on the host",
     );
     says(
         &broken,

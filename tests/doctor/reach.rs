@@ -131,7 +131,7 @@ fn what_cannot_be_looked_at_is_said_and_never_taken_for_absent() {
     said.ran
         .says("could not be looked at as deploy: who listens (ss), the user app")
         .says("systemd-analyze verify acme.service")
-        .never_says("not on the host")
+        .never_says("does not exist on the host")
         .never_says("nobody listens");
     // Even then the answer is asked for, and a wrong one is an error.
     desk.write(&acme("socket").health("contains", "nonsense"));
@@ -195,7 +195,7 @@ fn a_host_that_is_half_made_is_told_what_is_missing() {
         "this host was not set up for acme",
         "shipit setup --as root@",
     );
-    said.below("acme.service: systemd has no such unit");
+    said.below("acme.service: unit not found");
     ACME.install_units(&host, Service::Socket);
     desk.setup();
     desk.shipit(&["doctor"])

@@ -78,7 +78,7 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
     let said = doctor(&desk);
     let first = said.findings()[0].to_string();
     assert!(
-        first.contains("server.py") && first.contains("is not on the host"),
+        first.contains("server.py") && first.contains("does not exist on the host"),
         "the cause is not first: {first}\n{}",
         said.ran
     );

@@ -18,9 +18,10 @@ fn is_piped(script: &str) -> bool {
 rules! {
     /// A path into one release
     ///
-    /// A unit that names `releases/20260503-094502` starts that release for ever, whatever is deployed.
+    /// A unit that names `releases/20260503-094502` starts that release forever, whatever is deployed later.
     ///
-    /// In production: every deploy reports success and the old code answers; once the release is pruned, nothing starts.
+    /// In production: every deploy reports success, but the old code keeps running. Once that release is pruned, the
+    /// service no longer starts.
     ///
     /// ```ini
     /// [Service]
@@ -33,7 +34,8 @@ rules! {
         let keys = ["ExecStart", "ExecReload", "ExecStartPre", "WorkingDirectory", "RootDirectory"];
         for entry in view.unit.all("Service", keys) {
             if into_a_release(entry.value) {
-                let message = format!("{}= names one release: a deploy changes nothing; go through current", entry.key);
+                let key = entry.key;
+                let message = format!("{key}= names one release: a deploy changes nothing; use a path through current");
                 found.at(entry, message);
             }
         }
@@ -41,9 +43,10 @@ rules! {
 
     /// The app's program is not started through current
     ///
-    /// A deploy points `current` at the new release. What is started from elsewhere does not change.
+    /// A deploy points `current` at the new release. A program that is started from another path does not change.
     ///
-    /// In production: the deploy succeeds, the old program runs on. shipit's check of the running process refuses it.
+    /// In production: the old program keeps running after a deploy, and shipit's check of the running process rejects
+    /// it.
     ///
     /// ```ini
     /// [Service]
@@ -71,19 +74,20 @@ rules! {
             found
                 .at(
                     entry,
-                    format!("nothing in it goes through {root}/current: a deploy changes nothing"),
+                    format!("no path goes through {root}/current: a deploy changes nothing"),
                 )
                 .suggest("Service", "WorkingDirectory", format!("{root}/current"));
         }
     }
 
-    /// WorkingDirectory= is looked up once
+    /// WorkingDirectory= is resolved only at start
     ///
-    /// systemd resolves `current` when it starts the process. The kernel then keeps the directory of that release; a reload
-    /// in place stays there.
+    /// systemd resolves `current` when it starts the process. The kernel then keeps the directory of that release, and
+    /// an in-place reload stays there.
     ///
-    /// In production: measured with gunicorn and HUP: ten deploys, `reload` exits 0, all green, and the first release
-    /// answers for ever. With `--chdir` through `current` it followed; with `--preload` on top it did not.
+    /// In production: measured with gunicorn and SIGHUP: after ten successful deploys with `reload`, the first release
+    /// still answered. With `--chdir` through `current` each reload used the new release; with `--preload` added, it
+    /// did not.
     ///
     /// ```ini
     /// [Service]
@@ -100,20 +104,24 @@ rules! {
         if command.has(&["--preload"]) {
             found.at(
                 entry,
-                "--preload: a reload keeps the code of the release that the master loaded",
+                "--preload: after a reload, the master still serves the code that it loaded at start",
             );
         }
         let names_current = command.words().any(|word| word.contains("/current"));
         if view.runtime() == Runtime::Gunicorn && !names_current {
-            found.at(entry, "a reload stays in the release that was current at start: name current in --chdir").suggest("Service", "ExecStart", format!("{} --chdir {}/current", entry.value, view.context.root.as_deref().unwrap_or("/opt/acme")));
+            let root = view.context.root.as_deref().unwrap_or("/opt/acme");
+            let fixed = format!("{} --chdir {root}/current", entry.value);
+            let message = "a reload stays in the release that was current at start: set --chdir to current";
+            found.at(entry, message).suggest("Service", "ExecStart", fixed);
         }
     }
 
     /// Strategy reload without ExecReload=
     ///
-    /// `systemctl reload` needs something to run, or `Type=notify-reload`.
+    /// `systemctl reload` needs a command to run, or `Type=notify-reload`.
     ///
-    /// In production: `reload` exits 3; `reload-or-restart` silently restarts, and requests fail.
+    /// In production: `reload` exits with status 3. `reload-or-restart` silently restarts the service, and requests
+    /// fail.
     ///
     /// ```ini
     /// [Service]
@@ -127,18 +135,18 @@ rules! {
             found
                 .missing(
                     "Service",
-                    "the strategy is reload, and the unit has no ExecReload=",
+                    "the strategy is reload, but the unit has no ExecReload=",
                 )
                 .suggest("Service", "ExecReload", "/bin/kill -HUP $MAINPID");
         }
     }
 
-    /// A reload signal that nobody handles kills the service
+    /// A reload signal without a handler kills the service
     ///
-    /// SIGHUP, SIGUSR1 and SIGUSR2 end a process that has no handler for them.
+    /// SIGHUP, SIGUSR1 and SIGUSR2 terminate a process that has no handler for them.
     ///
-    /// In production: measured with node: the first `reload` exits 0 and kills it; with `RestartSec=5s` 5.3 s of outage;
-    /// 1,600 of 6,000 requests failed in three deploys.
+    /// In production: measured with node: the first `reload` exits 0 and kills the process. With `RestartSec=5s` the
+    /// outage lasts 5.3 s; 1,600 of 6,000 requests failed in three deploys.
     ///
     /// ```ini
     /// [Service]
@@ -166,7 +174,8 @@ rules! {
             };
             match view.host().and_then(|host| host.caught_signals) {
                 Some(caught) if caught & (1 << (number - 1)) == 0 => {
-                    found.at(entry, format!("the running process has no handler for SIG{name}: a reload kills it")).severity(Severity::Error).remove();
+                    let message = format!("the running process has no handler for SIG{name}: a reload kills it");
+                    found.at(entry, message).severity(Severity::Error).remove();
                 }
                 Some(_) => {}
                 None if view.runtime().dies_of_hangup() => {
@@ -180,13 +189,13 @@ rules! {
         }
     }
 
-    /// A shell, npm or another wrapper stays in front of the program
+    /// A shell, npm or another wrapper is the main process instead of the program
     ///
-    /// systemd signals and watches the main process. A shell that does not `exec`, or npm, is that process, and the program
-    /// is its child.
+    /// systemd signals and watches the main process. When npm, or a shell that does not `exec`, is the main process,
+    /// the program is only its child.
     ///
-    /// In production: SIGTERM ends the wrapper at once, the program may be cut; READY=1 comes from the wrong process; the
-    /// exit code is the wrapper's.
+    /// In production: SIGTERM ends the wrapper at once, and the program may be cut off. READY=1 comes from the wrong
+    /// process, and the exit status is the wrapper's.
     ///
     /// ```ini
     /// [Service]
@@ -203,7 +212,7 @@ rules! {
             found.at(
                 entry,
                 format!(
-                    "{} stays in front of the program: signals and exit codes are its own",
+                    "{} is the main process, not the program: it gets the signals, and its exit status counts",
                     command.name()
                 ),
             );
@@ -213,9 +222,9 @@ rules! {
         {
             let simple = !script.contains(['|', '&', ';', '\n']);
             let message = if is_piped(script) {
-                "the shell stays in front of the program, for its pipe: let the journal keep the output, and write exec before the program"
+                "the pipe keeps the shell as the main process: log to the journal, and write exec before the program"
             } else {
-                "the shell may stay in front of the program: write exec before it"
+                "the shell may be the main process, not the program: write exec before the program"
             };
             let finding = found.at(entry, message);
             if simple {
@@ -235,7 +244,7 @@ rules! {
             found.at(
                 entry,
                 format!(
-                    "{} does what systemd does already, and hides the program from it",
+                    "{} does what systemd already does, and hides the program from it",
                     command.name()
                 ),
             );
@@ -244,9 +253,10 @@ rules! {
 
     /// sudo, su or runuser in a unit
     ///
-    /// systemd changes the user itself, without a session, a PAM stack or a process in between.
+    /// systemd changes the user itself, without a session, a PAM stack or an extra process.
     ///
-    /// In production: a second process in front; `NoNewPrivileges=yes` breaks it; with `requiretty` it does not start.
+    /// In production: an extra process is the main process. sudo fails with `NoNewPrivileges=yes`, and with
+    /// `requiretty` it does not start at all.
     ///
     /// ```ini
     /// [Service]
@@ -264,7 +274,7 @@ rules! {
                 found.at(
                     entry,
                     format!(
-                        "{} in {}=: let systemd change the user (User=)",
+                        "{} in {}=: use User= instead",
                         command.name(),
                         entry.key
                     ),
@@ -273,12 +283,12 @@ rules! {
         }
     }
 
-    /// A command with root's rights from a place that others write
+    /// A command that runs as root and uses files that others can write
     ///
-    /// `+` and `!` run a command as root whatever `User=` says. In the app's directory that file belongs to whoever
-    /// deploys.
+    /// `+` and `!` run a command as root, regardless of `User=`. Files in the app's directory belong to the deploy
+    /// user.
     ///
-    /// In production: who may deploy is root.
+    /// In production: whoever can deploy can become root.
     ///
     /// ```ini
     /// [Service]
@@ -301,7 +311,11 @@ rules! {
                 .as_deref()
                 .is_some_and(|root| command.words().any(|word| word.contains(root)));
             if command.is_privileged() && (!in_system || reads_root) {
-                found.at(entry, format!("{} runs as root from a place that is not the system's: who can write there is root", command.program));
+                let message = format!(
+                    "{} runs as root with files outside the system directories: whoever can write them can become root",
+                    command.program
+                );
+                found.at(entry, message);
             }
         }
     }

@@ -1,9 +1,9 @@
-//! The running host against the text: what was loaded, what was changed since, what overrides what.
+//! The running host against the text: what systemd loaded, what changed since, what a drop-in overrides.
 
 use super::{Cause, Severity, View, rules};
 use crate::unit::compare;
 
-/// The settings whose undoing by a drop-in deserves a word.
+/// Settings that a drop-in should not override silently.
 const GUARDED: [&str; 12] = [
     "User",
     "DynamicUser",
@@ -20,9 +20,9 @@ const GUARDED: [&str; 12] = [
 ];
 
 rules! {
-    /// The file was changed, and systemd still uses the old one
+    /// The file changed, but systemd still uses the old version
     ///
-    /// systemd reads units when told to. A changed file or a new drop-in counts from the next `daemon-reload` on.
+    /// A changed file or a new drop-in takes effect only after the next `daemon-reload`.
     ///
     /// In production: measured: `systemctl restart` warns, exits 0, and starts the old unit.
     ///
@@ -36,16 +36,16 @@ rules! {
         if view.show("NeedDaemonReload") == Some("yes") {
             found.missing(
                 "Unit",
-                "changed on disk since systemd read it: systemctl daemon-reload",
+                "changed on disk since systemd read it: run systemctl daemon-reload",
             ).cause(Cause::Stale);
         }
     }
 
-    /// The host's unit is not the repository's
+    /// The unit on the host differs from the repository
     ///
-    /// Somebody changed one of the two.
+    /// One of the two was changed.
     ///
-    /// In production: what you test is not what runs; the next install takes the change on the host away.
+    /// In production: what you test is not what runs, and the next install overwrites the change on the host.
     ///
     /// ```ini
     /// # shipit unit diff; shipit unit install
@@ -58,7 +58,7 @@ rules! {
             return;
         };
         let keys = compare::differing(view.unit, repository);
-        // One that the host does not have differs in everything: `drift-load` says it.
+        // A unit that is not on the host differs in everything: `drift-load` reports it.
         if !keys.is_empty() && !view.unit.files.is_empty() {
             found.missing(
                 "Unit",
@@ -67,14 +67,16 @@ rules! {
         }
     }
 
-    /// A drop-in takes back what the unit says
+    /// A drop-in overrides an important setting of the unit
     ///
-    /// Drop-ins are read after the unit and win. They are easily forgotten, and survive every install.
+    /// systemd reads drop-ins after the unit, so their values win. They are easily forgotten, and an install does not
+    /// remove them.
     ///
-    /// In production: the unit in the repository is hardened and restarts; the one that runs is root and does not.
+    /// In production: the unit in the repository is hardened and restarts after a crash; the one that runs is root and
+    /// does not restart.
     ///
     /// ```ini
-    /// # systemctl cat acme.service shows all of it; systemctl revert acme.service takes drop-ins away
+    /// # systemctl cat acme.service shows all files; systemctl revert acme.service removes the drop-ins
     /// [Service]
     /// ```
     ///
@@ -95,7 +97,7 @@ rules! {
                 found.at(
                     *over,
                     format!(
-                        "{key}={} here takes back {key}={} of {}:{}",
+                        "{key}={} here overrides {key}={} in {}:{}",
                         over.value, own.value, own.file, own.line
                     ),
                 );
@@ -103,11 +105,11 @@ rules! {
         }
     }
 
-    /// systemd refuses the unit, or does not have it
+    /// systemd refuses the unit or cannot find it
     ///
-    /// `LoadState` says how reading went: `bad-setting`, `error`, `not-found`, `masked`.
+    /// `LoadState` shows whether systemd could read the unit: `bad-setting`, `error`, `not-found` or `masked`.
     ///
-    /// In production: it cannot be started. A masked unit is a link to /dev/null, made by `systemctl mask`.
+    /// In production: the unit cannot be started. A masked unit is a symlink to /dev/null, created by `systemctl mask`.
     ///
     /// ```ini
     /// # systemctl unmask acme.service; journalctl -b -u init.scope; systemd-analyze verify FILE
@@ -119,25 +121,25 @@ rules! {
         let name = &view.unit.name;
         let (message, cause) = match view.show("LoadState") {
             Some("masked") => {
-                (format!("masked: it cannot be started; systemctl unmask {name}"), Cause::Masked)
+                (format!("masked: it cannot be started; run systemctl unmask {name}"), Cause::Masked)
             }
             Some("not-found") => (
-                "systemd has no such unit: not installed, or no daemon-reload since".into(),
+                "unit not found: it is not installed, or was installed without a daemon-reload".into(),
                 Cause::NotFound,
             ),
             Some(state @ ("bad-setting" | "error")) => {
-                (format!("systemd refuses it ({state}): systemd-analyze verify {name}"), Cause::Refused)
+                (format!("systemd refuses it ({state}): run systemd-analyze verify {name}"), Cause::Refused)
             }
             _ => return,
         };
         found.missing("Unit", message).cause(cause);
     }
 
-    /// It will not start at the next boot
+    /// The unit does not start at boot
     ///
-    /// `disabled`: it has an `[Install]` section that nobody made use of.
+    /// `disabled` means that the unit has an `[Install]` section but is not enabled.
     ///
-    /// In production: the host reboots, and the app is not there.
+    /// In production: the host reboots, and the app does not start.
     ///
     /// ```ini
     /// # systemctl enable acme.service
@@ -158,23 +160,24 @@ rules! {
             let finding = found.missing(
                 "Install",
                 format!(
-                    "not enabled: gone after the next boot; systemctl enable {}",
+                    "not enabled: it does not start at the next boot; run systemctl enable {}",
                     view.unit.name
                 ),
             );
             finding.cause(Cause::NotEnabled);
-            // A distribution leaves many for a person to choose.
+            // A distribution leaves many disabled for the administrator to choose.
             if view.is_of_the_distribution() && view.context.strategy.is_none() {
                 finding.severity(Severity::Info);
             }
         }
     }
 
-    /// It is failed, or dies and starts again
+    /// The unit failed, or ends and restarts again and again
     ///
-    /// `Result` says how it ended, `NRestarts` how often systemd started it again by itself.
+    /// `Result` shows how it ended, `NRestarts` how often systemd restarted it automatically.
     ///
-    /// In production: `is-active` says active for half of the time of a crash loop; this says it all the time.
+    /// In production: during a crash loop `is-active` prints "active" half of the time; this rule always reports the
+    /// loop.
     ///
     /// ```ini
     /// # journalctl -u acme.service -n 50; systemctl reset-failed acme.service
@@ -185,61 +188,56 @@ rules! {
     "drift-failed" Error(State) Any failed(view, found) {
         let name = &view.unit.name;
         let result = view.show("Result").unwrap_or("unknown");
+        let status = exit_status(view, result);
         if view.show("ActiveState") == Some("failed") {
             // A crash loop that ran into the limit keeps the Result of its last crash.
             let restarts = view.show("NRestarts").filter(|count| *count != "0");
             let looped = !matches!(view.unit.service("Restart"), "" | "no");
+            let reset = format!("fix the cause, then run systemctl reset-failed {name}");
+            let journal = format!("see journalctl -u {name} -n 50");
             if let Some(count) = restarts.filter(|_| looped && !result.ends_with("limit-hit")) {
-                found.missing("Unit", format!("failed ({result}{}): systemd started it again {count} times and gave up at the start limit; find out why, then systemctl reset-failed {name}", exit_code(view, result))).cause(Cause::Failed);
+                let message = format!(
+                    "failed ({result}{status}): systemd restarted it {count} times and gave up at the start limit; \
+                     {reset}"
+                );
+                found.missing("Unit", message).cause(Cause::Failed);
                 return;
             }
             let hint = match result {
-                "start-limit-hit" => format!(
-                    "it crashed too often; find out why, then systemctl reset-failed {name}"
-                ),
-                "service-start-limit-hit" => format!(
-                    "its service crashed too often and took the socket with it; systemctl reset-failed {name}"
-                ),
-                "exit-code" => format!(
-                    "its exit code{}; journalctl -u {name} -n 50",
-                    exit_code(view, result)
-                ),
-                "timeout" => "it was not ready, or not gone, in time".into(),
-                "oom-kill" => "the kernel killed it for memory".into(),
-                "watchdog" => "it did not report in time and was killed".into(),
-                _ => format!("journalctl -u {name} -n 50"),
+                "start-limit-hit" => format!("systemd started it too often; {reset}"),
+                "service-start-limit-hit" => {
+                    format!("its service was started too often, so systemd closed the socket; {reset}")
+                }
+                "exit-code" => match status.strip_prefix(": ") {
+                    Some(status) => format!("{status}; {journal}"),
+                    None => format!("exit status{status}; {journal}"),
+                },
+                "timeout" => "it did not start or stop in time".into(),
+                "oom-kill" => "the kernel killed it because memory ran out".into(),
+                "watchdog" => "it missed its watchdog deadline, and systemd killed it".into(),
+                _ => journal,
             };
             found.missing("Unit", format!("failed ({result}): {hint}")).cause(Cause::Failed);
         }
+        let count = view.show("NRestarts");
         if view.show("SubState") == Some("auto-restart") {
-            found.missing(
-                "Unit",
-                format!(
-                    "it died ({result}{}) and waits for its next restart; there were {}",
-                    exit_code(view, result),
-                    view.show("NRestarts").unwrap_or("?")
-                ),
-            ).cause(Cause::Failed);
-        } else if let Some(count) = view
-            .show("NRestarts")
-            .and_then(|n| n.parse::<u32>().ok())
-            .filter(|n| *n >= 3)
-        {
+            let count = count.unwrap_or("?");
+            let ended = format!("it ended ({result}{status}) and waits for its next restart");
+            let message = format!("{ended}; restarts so far: {count}");
+            found.missing("Unit", message).cause(Cause::Failed);
+        } else if let Some(count) = count.and_then(|n| n.parse::<u32>().ok()).filter(|n| *n >= 3) {
             found
-                .missing(
-                    "Unit",
-                    format!("systemd has restarted it {count} times by itself"),
-                )
+                .missing("Unit", format!("systemd restarted it {count} times automatically"))
                 .severity(Severity::Warning)
                 .cause(Cause::Failed);
         }
     }
 
-    /// systemd-analyze verify has something to say
+    /// systemd-analyze verify prints a warning
     ///
-    /// The systemd of that host reads the unit and warns. It exits 0 for most of it.
+    /// The systemd of that host reads the unit and prints warnings. In most cases it still exits 0.
     ///
-    /// In production: an ignored line is a setting you believe in and do not have.
+    /// In production: systemd ignores a line, so a setting that you rely on has no effect.
     ///
     /// ```ini
     /// # systemd-analyze verify /etc/systemd/system/acme.service
@@ -258,7 +256,7 @@ rules! {
             let mut needed = view.unit.words("Unit", ["Requires", "BindsTo", "Requisite"]).into_iter();
             let refused = line.contains(&format!("{}/start:", view.unit.name));
             if let Some((word, entry)) = needed.find(|(word, _)| refused && line.contains(word.as_str())) {
-                let message = format!("{}={word}: it cannot be started without it ({line})", entry.key);
+                let message = format!("{}={word}: the unit cannot start without it ({line})", entry.key);
                 found.at(entry, message).severity(Severity::Error).cause(Cause::RequiredUnitMissing);
                 continue;
             }
@@ -270,13 +268,13 @@ rules! {
             found.place(
                 file,
                 number.unwrap_or(1),
-                format!("this host's systemd says: {line}"),
+                format!("systemd-analyze verify: {line}"),
             );
         }
     }
 }
 
-/// Whether a drop-in's value takes a protection away rather than setting it otherwise.
+/// Whether a drop-in's value removes a protection instead of changing it.
 fn undoes(key: &str, value: &str) -> bool {
     match key {
         "User" => matches!(value, "" | "root" | "0"),
@@ -288,31 +286,30 @@ fn undoes(key: &str, value: &str) -> bool {
     }
 }
 
-/// An exit code in words: those that systemd gives a process that it could not make ready (systemd.exec(5)), and the
-/// shell's and the loader's.
-fn exit_code(view: &View<'_>, result: &str) -> String {
-    let Some(code) = view
-        .show("ExecMainStatus")
-        .filter(|_| result == "exit-code")
-    else {
+/// An exit status and its meaning: systemd's own for a process that it could not start (systemd.exec(5)), and those
+/// of shells and the loader. Follows a `Result`; begins with a space or with `: `.
+fn exit_status(view: &View<'_>, result: &str) -> String {
+    let status = view.show("ExecMainStatus");
+    let Some(status) = status.filter(|_| result == "exit-code") else {
         return String::new();
     };
-    let meaning = match code {
-        // The commands around the main process are none of it; nor is what a forking service begins with.
+    let meaning = match status {
+        // systemd shows no status of commands around the main process, nor of the first process of a forking service.
         "0" => {
             return format!(
-                ": not the main process failed but a command of {}",
+                ": a command of {} failed, not the main process",
                 around(view)
             );
         }
-        "126" => ": a shell found a program that it may not run",
-        "127" => ": a shell did not find a program, or the program a shared library",
-        "200" => ", CHDIR: its working directory cannot be entered",
+        "126" => ": a shell could not execute a program",
+        "127" => ": a shell did not find a program, or a shared library is missing",
+        "200" => ", CHDIR: the working directory cannot be entered",
         "202" | "209" => ": its output or input cannot be set up",
         "203" if runnable(view) => {
-            ", EXEC: the program is there, but cannot be run: it is for another processor, has no right `#!` line, names an interpreter that is not there, or the app's user may not reach or run it"
+            ", EXEC: the program exists but cannot be executed: it is for another processor, its `#!` line is wrong \
+             or names a missing interpreter, or the app's user cannot access it"
         }
-        "203" => ", EXEC: the program is missing or cannot be run",
+        "203" => ", EXEC: the program is missing or cannot be executed",
         "208" => ": its input cannot be set up",
         "216" => ", GROUP: the group is missing",
         "217" => ", USER: the user is missing",
@@ -324,7 +321,7 @@ fn exit_code(view: &View<'_>, result: &str) -> String {
         "243" => ", CREDENTIALS: a credential cannot be read",
         _ => "",
     };
-    format!(" {code}{meaning}")
+    format!(" {status}{meaning}")
 }
 
 /// The settings whose commands are not the main process, as far as the unit has them.

@@ -1,4 +1,4 @@
-//! Command lines: systemd reads them, not a shell.
+//! Command lines: systemd reads them, not a shell. What the programs do is `program` and `command_line`.
 
 use super::{Severity, rules};
 use crate::unit::command::{self, Refused};
@@ -8,7 +8,8 @@ use crate::unit::quoting;
 fn shell_only(raw: &str) -> bool {
     const WHOLE: [&str; 6] = ["|", "||", "&&", "&", "|&", "!"];
     let redirect = raw.trim_start_matches(|c: char| c.is_ascii_digit() || c == '&');
-    let closed = raw.ends_with('>') && raw.starts_with('<') && raw.len() > 2; // `<something>` is a placeholder, not a redirection
+    // `<something>` is a placeholder, not a redirection.
+    let closed = raw.ends_with('>') && raw.starts_with('<') && raw.len() > 2;
     WHOLE.contains(&raw)
         || redirect.starts_with(['>', '<']) && !closed
         || raw.starts_with("$(")
@@ -17,18 +18,19 @@ fn shell_only(raw: &str) -> bool {
 }
 
 rules! {
-    /// Shell syntax where no shell reads it
+    /// Shell syntax in a command line that no shell reads
     ///
-    /// systemd starts the program itself. Pipes, `&&`, redirections, `$(…)`, `~` and `*` reach it as plain arguments.
+    /// systemd starts the program itself. It passes pipes, `&&`, redirections, `$(…)`, `~` and `*` to the program as
+    /// plain arguments.
     ///
-    /// In production: `server > /var/log/x` starts the server with two strange arguments; most programs refuse them, some
+    /// In production: `server > /var/log/x` starts the server with two extra arguments. Most programs refuse them; some
     /// ignore them, and no log is written.
     ///
     /// ```ini
     /// [Service]
     /// ExecStart=/opt/acme/current/server
     /// StandardOutput=journal
-    /// # or, when a shell is really wanted:
+    /// # or, if a shell is really needed:
     /// ExecStart=/bin/sh -c 'exec /opt/acme/current/server | /usr/bin/tee /run/acme/log'
     /// ```
     ///
@@ -39,7 +41,7 @@ rules! {
                 found.at(
                     entry,
                     format!(
-                        "`{}` is shell syntax, and no shell reads {}=: {} gets it as an argument",
+                        "`{}` is shell syntax, but no shell reads {}=: {} receives it as an argument",
                         word.raw,
                         entry.key,
                         command.name()
@@ -54,19 +56,19 @@ rules! {
                 found
                     .at(
                         entry,
-                        format!("`{}` is not expanded: only a shell knows ~ and *", word.raw),
+                        format!("`{}` is not expanded: only a shell expands ~ and *", word.raw),
                     )
                     .severity(Severity::Warning);
             }
         }
     }
 
-    /// $VAR inside a word is not expanded, and ${VAR:-x} never is
+    /// $VAR inside a word and ${VAR:-x} are not expanded
     ///
-    /// systemd replaces `${VAR}` anywhere, and `$VAR` only where it is a word of its own (and then splits it at
-    /// spaces). There are no defaults and no commands in it.
+    /// systemd replaces `${VAR}` anywhere, but `$VAR` only where it is a word of its own, which is then split at
+    /// spaces. Defaults and commands are not supported.
     ///
-    /// In production: the program is started with `--port=$PORT`, literally.
+    /// In production: the program receives the literal argument `--port=$PORT`.
     ///
     /// ```ini
     /// [Service]
@@ -95,13 +97,13 @@ rules! {
                     found.at(
                         entry,
                         format!(
-                            "`{text}`: systemd knows ${{VAR}} and nothing more inside the braces"
+                            "`{text}`: systemd supports only a variable name between the braces"
                         ),
                     );
                 } else if inside {
                     found.at(
                         entry,
-                        format!("`{text}`: $VAR inside a word stays as it is; write ${{VAR}}"),
+                        format!("`{text}`: $VAR inside a word is not expanded; write ${{VAR}}"),
                     );
                 }
             }
@@ -110,9 +112,9 @@ rules! {
 
     /// The program is a variable
     ///
-    /// The first word of a command may not be a variable; systemd looks for a file of that name.
+    /// The first word of a command must not be a variable: systemd looks for a file with that literal name.
     ///
-    /// In production: the unit does not start: `203/EXEC`, or it is refused when loaded.
+    /// In production: the unit does not start (`203/EXEC`), or systemd refuses to load it.
     ///
     /// ```ini
     /// [Service]
@@ -132,7 +134,7 @@ rules! {
             }) {
                 found.at(
                     entry,
-                    format!("`{}`: the program may not be a variable", word.text),
+                    format!("`{}`: the program must not be a variable", word.text),
                 );
             }
         }
@@ -140,9 +142,9 @@ rules! {
 
     /// A command line that systemd refuses
     ///
-    /// The program must be an absolute path or a bare name, quotes must be closed.
+    /// The program must be an absolute path or a bare name, and quotes must be closed.
     ///
-    /// In production: the whole unit is refused: `bad-setting`, it cannot be started.
+    /// In production: systemd refuses the whole unit (`bad-setting`), so it cannot be started.
     ///
     /// ```ini
     /// [Service]
@@ -157,10 +159,10 @@ rules! {
                 .trim_start_matches(['-', '@', ':', '+', '!'])
                 .starts_with('$');
             let message = match command::parse(entry.value) {
-                Err(Refused::Unbalanced) => "a quote is never closed: systemd refuses the unit",
-                Err(Refused::NoProgram) => "no program behind the prefix: systemd refuses the unit",
+                Err(Refused::Unbalanced) => "a quote is not closed: systemd refuses the unit",
+                Err(Refused::NoProgram) => "no program after the prefix: systemd refuses the unit",
                 Err(Refused::NotAbsolute) if !variable => {
-                    "the program is a relative path: systemd refuses the unit; it does not look from WorkingDirectory="
+                    "the program is a relative path: systemd refuses the unit, and ignores WorkingDirectory= here"
                 }
                 _ => continue,
             };
@@ -168,12 +170,12 @@ rules! {
         }
     }
 
-    /// A program without its path
+    /// A program without a path
     ///
-    /// A bare name is looked for in a fixed list of directories, never in the PATH of a login shell, and not where nvm,
-    /// rbenv or a virtualenv put it.
+    /// systemd looks up a bare name in a fixed list of directories. It ignores the PATH of a login shell and the
+    /// directories of nvm, rbenv or a virtualenv.
     ///
-    /// In production: another version of node than you tested with, or `203/EXEC`.
+    /// In production: the service runs another version of node than the one you tested, or fails with `203/EXEC`.
     ///
     /// ```ini
     /// [Service]
@@ -187,7 +189,7 @@ rules! {
                 found.at(
                     entry,
                     format!(
-                        "{} without its path: systemd looks only in its own fixed directories",
+                        "{} without a path: systemd searches only a fixed list of directories",
                         command.program
                     ),
                 );

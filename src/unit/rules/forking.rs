@@ -1,4 +1,4 @@
-//! `Type=forking` and `PIDFile=`: programs that are expected to go to the background, and do or don't.
+//! `Type=forking` and `PIDFile=`: programs that should go to the background, and do or do not.
 
 use super::process_state::{First, Left, Life, Since};
 use super::rules;
@@ -6,11 +6,12 @@ use super::rules;
 rules! {
     /// Type=forking with a program that stays in the foreground
     ///
-    /// systemd waits for the first process to exit before it believes that the service runs. A program that stays never
-    /// lets it.
+    /// systemd waits for the first process to exit before it considers the service started. A program that stays in the
+    /// foreground does not exit.
     ///
-    /// In production: `activating (start)` with `MainPID=0` until `TimeoutStartSec=` (90 s), then it is killed and, with
-    /// `Restart=`, started again, for ever. It serves in between, which hides it.
+    /// In production: the unit stays `activating (start)` with `MainPID=0` until `TimeoutStartSec=` (90 s). Then
+    /// systemd kills it and, with `Restart=`, starts it again, forever. It serves requests in between, which hides the
+    /// mistake.
     ///
     /// ```ini
     /// [Service]
@@ -30,11 +31,14 @@ rules! {
         let life = view.life();
         if let Life::Unready(First::Stays, since) = life {
             let shown = match since {
-                Since::Waits => "it is activating with MainPID=0",
-                Since::TimedOut => "its start timed out: the first process was still there and was killed",
+                Since::Waits => "the unit is activating with MainPID=0",
+                Since::TimedOut => "the start timed out, and systemd killed the first process",
             };
             found
-                .at(entry, format!("Type=forking, and {shown}: the program stays in the foreground; write Type={better}"))
+                .at(
+                    entry,
+                    format!("Type=forking, but {shown}: the program stays in the foreground; write Type={better}"),
+                )
                 .suggest("Service", "Type", better);
             return;
         }
@@ -56,10 +60,11 @@ rules! {
 
     /// Type=forking with a job that ends
     ///
-    /// systemd waits for the first process to exit, and then looks for the daemon that it left. A job leaves none.
+    /// systemd waits for the first process to exit, and then looks for the daemon that it left behind. A job leaves
+    /// none.
     ///
-    /// In production: measured: `systemctl start` exits 0, the unit is `inactive (dead)` with `Result=success` and
-    /// `ExecMainPID=0`; with `PIDFile=` it is `failed (protocol)`; with `Restart=always` the job runs again and again.
+    /// In production: measured: `systemctl start` exits 0, and the unit is `inactive (dead)` with `Result=success` and
+    /// `ExecMainPID=0`. With `PIDFile=` it is `failed (protocol)`; with `Restart=always` the job runs again and again.
     ///
     /// ```ini
     /// [Service]
@@ -75,7 +80,11 @@ rules! {
             return;
         };
         let entry = view.unit.get("Service", "Type").unwrap_or(start);
-        let finding = found.at(entry, "Type=forking, and the program ended with success without leaving a daemon behind: it does one job; write Type=oneshot");
+        let finding = found.at(
+            entry,
+            "Type=forking, but the program ended successfully and left no daemon behind: it is a job; \
+             write Type=oneshot",
+        );
         finding.suggest("Service", "Type", "oneshot");
         if matches!(view.unit.service("Restart"), "always" | "on-success") {
             finding.suggest("Service", "Restart", "no");
@@ -84,10 +93,11 @@ rules! {
 
     /// Type=forking without PIDFile=
     ///
-    /// After the fork systemd has to guess which process is the main one. With more than one left it may guess wrong.
+    /// After the fork, systemd has to guess which process is the main one. If more than one is left, the guess may be
+    /// wrong.
     ///
-    /// In production: `systemctl reload` signals a worker, a crash of the real main process goes unseen, `Restart=` does
-    /// nothing.
+    /// In production: `systemctl reload` signals a worker, a crash of the real main process goes unnoticed, and
+    /// `Restart=` does nothing.
     ///
     /// ```ini
     /// [Service]
@@ -103,7 +113,7 @@ rules! {
         {
             let entry = view.unit.get("Service", "Type");
             let message =
-                "Type=forking without PIDFile=: systemd guesses which process is the main one";
+                "Type=forking without PIDFile=: systemd has to guess the main process";
             match entry {
                 Some(entry) => found.at(entry, message),
                 None => found.missing("Service", message),
@@ -111,19 +121,20 @@ rules! {
         }
     }
 
-    /// PIDFile= that the daemon does not write, or not with its own number
+    /// PIDFile= that the daemon does not write, or fills with another PID
     ///
-    /// After the fork systemd waits until the file is there and names a process of this service. It refuses another
-    /// service's process, and, when the file belongs to an ordinary user, every process outside of the service.
+    /// After the fork, systemd waits until the file exists and names a process of this service. It rejects a process of
+    /// another service and, if the file belongs to an ordinary user, every process outside this service.
     ///
-    /// In production: measured: the first process is gone, the daemon serves, and the unit is `activating (start)` with
-    /// `MainPID=0` and `ControlPID=0` until `TimeoutStartSec=`; then the daemon is killed, `Result=timeout`.
+    /// In production: measured: the first process exits and the daemon serves requests, but the unit stays `activating
+    /// (start)` with `MainPID=0` and `ControlPID=0` until `TimeoutStartSec=`. Then systemd kills the daemon, with
+    /// `Result=timeout`.
     ///
     /// ```ini
     /// [Service]
     /// PIDFile=/run/acme/acme.pid
     /// RuntimeDirectory=acme
-    /// # and the same path in the program's own configuration
+    /// # set the same path in the program's own configuration
     /// ```
     ///
     /// See systemd.service(5), `PIDFile=`.
@@ -136,30 +147,32 @@ rules! {
         };
         let shown = match since {
             Since::Waits => "systemd waits for it (activating, MainPID=0)",
-            Since::TimedOut => "systemd waited for it until the start timed out, and killed the daemon",
+            Since::TimedOut => "systemd waited for it until the start timed out, then killed the daemon",
         };
         let path = entry.value;
-        // systemd takes the file away when it stops the service.
+        // systemd removes the file when it stops the service.
         let there = view.file(path).map(|file| file.exists).filter(|_| since == Since::Waits);
         let why = match there {
-            Some(true) => format!("{path} is there, but does not name a process of this service"),
-            Some(false) => format!("nobody writes {path}"),
+            Some(true) => format!("{path} exists, but does not name a process of this service"),
+            Some(false) => format!("{path} is never written"),
             None => format!("{path} is not written, or does not name a process of this service"),
         };
-        found.at(entry, format!("{why}: {shown}; give the program the same path, or take PIDFile= out"));
+        let message = format!("{why}: {shown}; set the same path in the program's configuration, or remove PIDFile=");
+        found.at(entry, message);
     }
 
     /// PIDFile= with a program that does not fork
     ///
-    /// Only `Type=forking` needs it. Elsewhere a stale file, or one written by a second master (gunicorn's USR2), makes
-    /// systemd follow the wrong process.
+    /// Only `Type=forking` needs it. With other types, a stale file, or one written by a second master (gunicorn's
+    /// USR2), makes systemd follow the wrong process.
     ///
-    /// In production: measured with gunicorn USR2 under `Type=simple`: systemd sees the old master exit and kills the new one.
+    /// In production: measured with gunicorn's USR2 and `Type=simple`: systemd sees the old master exit, and kills the
+    /// new one.
     ///
     /// ```ini
     /// [Service]
     /// Type=exec
-    /// # no PIDFile=
+    /// # without PIDFile=
     /// ```
     ///
     /// See systemd.service(5), `PIDFile=`.
@@ -168,7 +181,10 @@ rules! {
             && !matches!(view.kind(), "forking" | "oneshot")
         {
             let kind = view.kind();
-            found.at(entry, format!("PIDFile= with Type={kind}: nothing needs it, and a wrong one misleads systemd"));
+            found.at(
+                entry,
+                format!("PIDFile= with Type={kind}: it is not needed, and a wrong PID misleads systemd"),
+            );
         }
     }
 }

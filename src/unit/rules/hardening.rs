@@ -1,9 +1,9 @@
-//! Sandboxing: what is missing, and what is there and breaks the program.
+//! Sandboxing: directives that are missing, and directives that break the program.
 
 use super::{Cause, DIRECTIVES, Severity, rules, runtime};
 use crate::unit::command::Command;
 
-/// Whether a mount of the sandbox makes `path` writable again: it or a directory above it is named.
+/// Whether a sandbox setting makes `path` writable again, or a directory above it.
 fn writable(view: &super::View<'_>, path: &str) -> bool {
     let covers =
         |dir: &str| path == dir || path.starts_with(&format!("{}/", dir.trim_end_matches('/')));
@@ -36,7 +36,7 @@ fn paths(command: &Command) -> impl Iterator<Item = &str> {
         .filter(|word| word.starts_with('/'))
 }
 
-/// What the service uses below a home directory, which `ProtectHome=yes` hides.
+/// A path that the service uses below a home directory, which `ProtectHome=yes` hides.
 fn in_a_home(view: &super::View<'_>) -> Option<String> {
     let hidden = |path: &&str| {
         let homes = ["/home/", "/root/", "/run/user/"];
@@ -52,7 +52,7 @@ fn in_a_home(view: &super::View<'_>) -> Option<String> {
     named.or_else(|| Some(directory).filter(hidden).map(str::to_owned))
 }
 
-/// A socket in /tmp that the command line names, for others to find.
+/// A socket in /tmp that the command line names; other processes have to find it.
 fn socket_in_tmp(view: &super::View<'_>) -> Option<String> {
     let temporary = |path: &&str| {
         (path.starts_with("/tmp/") || path.starts_with("/var/tmp/")) && path.ends_with(".sock")
@@ -62,13 +62,13 @@ fn socket_in_tmp(view: &super::View<'_>) -> Option<String> {
 }
 
 rules! {
-    /// Sandboxing that costs nothing is missing
+    /// Sandboxing directives that suit every service are missing
     ///
-    /// Each line takes away something that a server does not need and an intruder does. `shipit unit explain
-    /// NoNewPrivileges` (or any other directive) tells what it breaks, for whom.
+    /// Each line removes access that a server does not need but an intruder does. `shipit unit explain NoNewPrivileges`
+    /// (or any other directive) explains what it breaks, and for which programs.
     ///
-    /// In production: a hole in a library is a shell on the host instead of a crash. `systemd-analyze security UNIT`
-    /// gives 9.2 of 10 for a plain unit; the units that shipit writes are below 2.
+    /// In production: a vulnerability in a library gives an intruder a shell on the host instead of a crash.
+    /// `systemd-analyze security UNIT` rates a plain unit 9.2 of 10; the units that shipit generates are below 2.
     ///
     /// ```ini
     /// [Service]
@@ -90,7 +90,7 @@ rules! {
             .filter(|directive| {
                 directive.suits_all() && view.unit.written("Service", directive.key).is_empty()
             })
-            // Which rights it needs of those it has is not known here.
+            // It is not known here which of its capabilities the program needs.
             .filter(|directive| !(capable && directive.key.ends_with("Capabilities")))
             .filter(|directive| !(view.is_root() && directive.key == "CapabilityBoundingSet"))
             .filter(|directive| !(directive.key == "PrivateTmp" && socket_in_tmp(view).is_some()))
@@ -109,7 +109,7 @@ rules! {
             .map_or(String::new(), |score| {
                 format!(" (exposure {score:.1} of 10)")
             });
-        let finding = found.missing("Service", format!("no {names}{score}"));
+        let finding = found.missing("Service", format!("missing: {names}{score}"));
         for directive in missing {
             let mut values = directive.values_for(view.runtime());
             let first = values.next().unwrap_or_default();
@@ -119,7 +119,7 @@ rules! {
                 _ => first,
             };
             finding.suggest("Service", directive.key, value);
-            // A program with rights of root uses some of the calls that need them.
+            // A program with root privileges uses some of the calls that need them.
             for value in values.filter(|value| !(capable && value.starts_with("~@privileged"))) {
                 finding.add("Service", directive.key, value);
             }
@@ -132,12 +132,13 @@ rules! {
         }
     }
 
-    /// MemoryDenyWriteExecute= kills programs that compile as they run
+    /// MemoryDenyWriteExecute= breaks programs that compile at run time
     ///
-    /// node, Java, .NET, PHP with its JIT, Erlang and others write machine code into memory and run it. This forbids it.
+    /// node, Java, .NET, PHP with its JIT, Erlang and others write machine code into memory and run it. This directive
+    /// forbids it.
     ///
-    /// In production: it dies at start, with SIGSEGV or `Fatal process out of memory`; or the JIT falls silent and it is
-    /// five times slower.
+    /// In production: the program dies at start, with SIGSEGV or `Fatal process out of memory`; or its JIT is silently
+    /// disabled, and it runs five times slower.
     ///
     /// ```ini
     /// [Service]
@@ -150,15 +151,21 @@ rules! {
             && view.unit.yes("Service", entry.key) == Some(true)
             && view.runtime().compiles_at_run_time()
         {
-            found.at(entry, format!("{:?} compiles as it runs: with MemoryDenyWriteExecute=yes it does not start", view.runtime())).set("Service", "MemoryDenyWriteExecute", "no");
+            let message = format!(
+                "{:?} compiles at run time: with MemoryDenyWriteExecute=yes it does not start",
+                view.runtime()
+            );
+            found.at(entry, message).set("Service", "MemoryDenyWriteExecute", "no");
         }
     }
 
-    /// ProtectSystem=strict, and the app cannot write its own files
+    /// ProtectSystem=strict makes the app's own files read-only
     ///
-    /// With `strict` everything is read-only, except what `ReadWritePaths=`, `StateDirectory=` and their kin name.
+    /// With `strict`, everything is read-only except the paths in `ReadWritePaths=`, `StateDirectory=` and similar
+    /// settings.
     ///
-    /// In production: uploads, logs and sqlite files fail with `Read-only file system`; health may be green all the same.
+    /// In production: uploads, logs and SQLite files fail with `Read-only file system`; the health check may still
+    /// pass.
     ///
     /// ```ini
     /// [Service]
@@ -184,9 +191,9 @@ rules! {
 
     /// ProtectHome= hides the app itself
     ///
-    /// With `yes` the directories /home, /root and /run/user are empty for the service; with `tmpfs` too.
+    /// With `yes` or `tmpfs`, the directories /home, /root and /run/user are empty for the service.
     ///
-    /// In production: `203/EXEC` or `200/CHDIR`: a file that is there, and is not.
+    /// In production: the start fails with `203/EXEC` or `200/CHDIR`, although the file exists.
     ///
     /// ```ini
     /// [Service]
@@ -216,9 +223,9 @@ rules! {
 
     /// A socket in /tmp that only the service sees
     ///
-    /// With `PrivateTmp=yes` the service has a /tmp of its own.
+    /// With `PrivateTmp=yes`, the service has its own /tmp.
     ///
-    /// In production: nginx says `connect() to unix:/tmp/acme.sock failed (2: No such file or directory)`.
+    /// In production: nginx reports `connect() to unix:/tmp/acme.sock failed (2: No such file or directory)`.
     ///
     /// ```ini
     /// [Service]
@@ -231,19 +238,26 @@ rules! {
         let Some((_, entry)) = view.start() else {
             return;
         };
-        if let Some(path) = socket_in_tmp(view).filter(|_| view.unit.yes("Service", "PrivateTmp") == Some(true)) {
-            found.at(entry, format!("{path} is in a /tmp that only this service sees (PrivateTmp=yes): use RuntimeDirectory="))
-                .suggest("Service", "RuntimeDirectory", view.unit.name.prefix())
-                .suggest("Service", "ExecStart", entry.value.replace(&path, &path.replace("/var/tmp/", "/tmp/").replace("/tmp/", &format!("/run/{}/", view.unit.name.prefix()))));
+        let private = view.unit.yes("Service", "PrivateTmp") == Some(true);
+        if let Some(path) = socket_in_tmp(view).filter(|_| private) {
+            let name = view.unit.name.prefix();
+            let run = format!("/run/{name}/");
+            let moved = path.replace("/var/tmp/", "/tmp/").replace("/tmp/", &run);
+            let message =
+                format!("{path} is in a /tmp that only this service sees (PrivateTmp=yes): use RuntimeDirectory=");
+            found
+                .at(entry, message)
+                .suggest("Service", "RuntimeDirectory", name)
+                .suggest("Service", "ExecStart", entry.value.replace(&path, &moved));
         }
     }
 
-    /// The network it needs is taken away
+    /// The sandbox blocks the network that the program needs
     ///
-    /// `PrivateNetwork=yes` leaves only a loopback of its own; `RestrictAddressFamilies=` without AF_INET forbids TCP, and
-    /// without AF_UNIX the report READY=1.
+    /// `PrivateNetwork=yes` leaves only a private loopback interface. `RestrictAddressFamilies=` without AF_INET
+    /// forbids TCP; without AF_UNIX the program cannot report READY=1.
     ///
-    /// In production: it listens where nobody can reach it, or `Type=notify` times out after 90 s.
+    /// In production: the program listens where no client can reach it, or `Type=notify` times out after 90 s.
     ///
     /// ```ini
     /// [Service]
@@ -263,7 +277,7 @@ rules! {
             found
                 .at(
                     entry,
-                    format!("PrivateNetwork=yes: nobody outside can reach port {port}"),
+                    format!("PrivateNetwork=yes: clients outside the service cannot reach port {port}"),
                 )
                 .suggest("Service", "PrivateNetwork", "no");
         }
@@ -301,11 +315,12 @@ rules! {
         }
     }
 
-    /// A port below 1024 without the right to bind it
+    /// A port below 1024 without the capability to bind it
     ///
-    /// Only root, or CAP_NET_BIND_SERVICE, may bind it. A `.socket` binds it in PID 1 and needs neither.
+    /// Only root, or a process with CAP_NET_BIND_SERVICE, may bind it. With a `.socket`, PID 1 binds the port, and the
+    /// service needs neither.
     ///
-    /// In production: `Permission denied` at start; works when tried as root.
+    /// In production: `Permission denied` at start; it works when tested as root.
     ///
     /// ```ini
     /// # acme.socket
@@ -325,17 +340,19 @@ rules! {
             && !may
             && !view.is_socket_activated()
         {
-            found.at(entry, format!("{user} may not bind port {port}: let a .socket listen, or give CAP_NET_BIND_SERVICE"))
-                    .suggest("Service", "AmbientCapabilities", "CAP_NET_BIND_SERVICE");
+            let message = format!("{user} cannot bind port {port}: use a .socket, or grant CAP_NET_BIND_SERVICE");
+            found
+                .at(entry, message)
+                .suggest("Service", "AmbientCapabilities", "CAP_NET_BIND_SERVICE");
         }
     }
 
-    /// A system call filter that kills
+    /// A system call filter that kills the program
     ///
-    /// Without `SystemCallErrorNumber=` a forbidden call ends the program with SIGSYS, often in a rarely used corner of a
-    /// library.
+    /// Without `SystemCallErrorNumber=`, a forbidden call ends the program with SIGSYS, often in a rarely used part of
+    /// a library.
     ///
-    /// In production: it dies once a week, with `code=killed, signal=SYS`.
+    /// In production: the program dies once a week, with `code=killed, signal=SYS`.
     ///
     /// ```ini
     /// [Service]
@@ -357,9 +374,9 @@ rules! {
 
     /// The measured exposure is high
     ///
-    /// `systemd-analyze security` adds up what the service could do that it need not: 0 is nothing, 10 everything.
+    /// `systemd-analyze security` adds up the privileges that the service could do without: 0 means none, 10 means all.
     ///
-    /// In production: the number is no proof of anything, but above 5 most of the doors are open.
+    /// In production: the number proves nothing, but above 5 an intruder has access to most of the host.
     ///
     /// ```ini
     /// [Service]
@@ -376,7 +393,7 @@ rules! {
         {
             let finding = found.missing(
                 "Service",
-                format!("systemd-analyze security gives it {score:.1} of 10"),
+                format!("systemd-analyze security rates it {score:.1} of 10"),
             );
             finding.cause(Cause::Exposure);
             if view.is_app() && score > 8.0 {

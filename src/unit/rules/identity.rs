@@ -4,12 +4,12 @@ use super::secrets::of_the_system;
 use super::{Cause, Severity, rules};
 
 rules! {
-    /// It runs as root
+    /// The service runs as root
     ///
-    /// Without `User=` or `DynamicUser=` a service is root. With an app in a directory that somebody deploys to, that
-    /// somebody is root too.
+    /// Without `User=` or `DynamicUser=` a service runs as root. If the app is in a directory that a deploy user can
+    /// write, the deploy user can become root too.
     ///
-    /// In production: one hole in the app, or one deploy key, is the whole host.
+    /// In production: one vulnerability in the app, or one stolen deploy key, gives root access to the host.
     ///
     /// ```ini
     /// [Service]
@@ -23,7 +23,7 @@ rules! {
             return;
         }
         let message = if view.is_app() {
-            "it runs as root: a hole in the app, or who may deploy it, is root"
+            "it runs as root: an intruder in the app, or whoever can deploy it, becomes root"
         } else {
             "it runs as root"
         };
@@ -43,11 +43,11 @@ rules! {
         }
     }
 
-    /// The user or group is not on the host
+    /// The user or group does not exist on the host
     ///
-    /// systemd looks the name up when it starts the process.
+    /// systemd looks up the name when it starts the process.
     ///
-    /// In production: `217/USER` or `216/GROUP`; with `Type=simple` `systemctl start` exits 0.
+    /// In production: the start fails with `217/USER` or `216/GROUP`; with `Type=simple`, `systemctl start` exits 0.
     ///
     /// ```ini
     /// # once, as root: useradd --system --home-dir /opt/acme --shell /usr/sbin/nologin acme
@@ -68,7 +68,7 @@ rules! {
                 if known.get(&name) == Some(&false)
                     && view.unit.yes("Service", "DynamicUser") != Some(true)
                 {
-                    let message = format!("{key}={name}: not on the host; the start fails with {code}");
+                    let message = format!("{key}={name}: does not exist on the host; the start fails with {code}");
                     found.at(entry, message).cause(match key {
                         "User" => Cause::UserMissing(name),
                         _ => Cause::GroupMissing(name),
@@ -78,11 +78,12 @@ rules! {
         }
     }
 
-    /// User=nobody is everybody
+    /// User=nobody is shared with other services
     ///
-    /// Several services share `nobody`. Each can signal and read the others, and whatever files were left to it.
+    /// Several services run as `nobody`. Each of them can signal the others, read their data, and use every file that
+    /// belongs to `nobody`.
     ///
-    /// In production: one hole, several services.
+    /// In production: one vulnerability exposes several services.
     ///
     /// ```ini
     /// [Service]
@@ -99,17 +100,17 @@ rules! {
             found
                 .at(
                     entry,
-                    "nobody is shared with other services: give it a user of its own",
+                    "nobody is shared with other services: use a dedicated user",
                 )
                 .suggest("Service", "User", view.unit.name.prefix());
         }
     }
 
-    /// The app runs as the user who deploys it
+    /// The app runs as the deploy user
     ///
-    /// Then a hole in the app may rewrite the releases, the deploy key's file and shipit's own records.
+    /// An intruder in the app can then rewrite the releases, the file with the deploy key, and shipit's own records.
     ///
-    /// In production: an intruder stays through every deploy and rollback.
+    /// In production: the intruder survives every deploy and rollback.
     ///
     /// ```ini
     /// [Service]
@@ -126,7 +127,7 @@ rules! {
                 .at(
                     entry,
                     format!(
-                        "{} also deploys: a hole in the app can rewrite every release",
+                        "{} is also the deploy user: an intruder in the app can rewrite every release",
                         entry.value
                     ),
                 )
@@ -134,11 +135,11 @@ rules! {
         }
     }
 
-    /// A group that is as good as root
+    /// A group whose members can become root
     ///
-    /// Members of docker, lxd, disk, sudo, wheel or shadow become root with one command.
+    /// Members of docker, lxd, disk, sudo, wheel or shadow can become root with one command.
     ///
-    /// In production: a hole in the app is the whole host.
+    /// In production: a vulnerability in the app gives root access to the host.
     ///
     /// ```ini
     /// [Service]
@@ -157,12 +158,13 @@ rules! {
         }
     }
 
-    /// A log file that root opens where others write
+    /// A log file that root opens where others can write
     ///
-    /// PID 1 opens the file as root, whatever `User=` says, and follows links. Whoever may replace it puts a symlink
-    /// there; then the program's output goes into any file of the host, or any file comes in as its input.
+    /// PID 1 opens the file as root, whatever `User=` says, and follows symlinks. Whoever can replace the file can put
+    /// a symlink there. The program's output then goes into any file on the host, or its input comes from any file.
     ///
-    /// In production: measured: a deploy user's symlink in `shared/` wrote what he liked into `/etc/cron.d`; he is root.
+    /// In production: measured: a deploy user's symlink in `shared/` wrote arbitrary lines into `/etc/cron.d`, which
+    /// gives root access.
     ///
     /// ```ini
     /// [Service]
@@ -178,10 +180,14 @@ rules! {
                     .iter()
                     .find_map(|form| entry.value.strip_prefix(form));
                 let Some(path) = path.filter(|path| path.starts_with('/')) else { continue };
-                // What lies directly in /var/log is root's; what lies deeper may be the app's.
+                // /var/log itself is root-owned; a directory in it may belong to the app.
                 let in_log = path.strip_prefix("/var/log/").is_some_and(|rest| !rest.contains('/'));
                 if !in_log && !of_the_system(path) && !path.starts_with("/dev/") && view.is_app() {
-                    found.at(entry, format!("{path}: root opens it, and who may replace it (by a symlink to any file) is root; let the journal keep it"));
+                    let message = format!(
+                        "{path}: root opens it, and whoever can replace it (with a symlink to any file) becomes root; \
+                         log to the journal"
+                    );
+                    found.at(entry, message);
                 }
             }
         }

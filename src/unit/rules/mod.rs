@@ -127,7 +127,8 @@ macro_rules! rules {
     (@depth $depth:ident) => { crate::unit::rules::Depth::$depth };
     ($(
         $(#[doc = $doc:literal])+
-        $name:literal $severity:ident $(($depth:ident))? $on:ident $function:ident($view:ident, $found:ident) $body:block
+        $name:literal $severity:ident $(($depth:ident))? $on:ident
+        $function:ident($view:ident, $found:ident) $body:block
     )+) => {
         $(
             $(#[doc = $doc])+

@@ -6,7 +6,7 @@ use super::{Severity, rules};
 use crate::unit::merge::Entry;
 use crate::unit::specifier;
 
-/// Targets that are pulled in anyway, or are only points in time: `After=` alone is right for them.
+/// Targets that are started anyway, or are only points in time: `After=` alone is right for them.
 const ALONE: [&str; 22] = [
     "network.target",
     "network-pre.target",
@@ -41,10 +41,10 @@ fn names(words: Vec<(String, Entry<'_>)>) -> BTreeSet<String> {
 rules! {
     /// After=network-online.target without Wants=
     ///
-    /// `After=` only orders what is started anyway. Nothing starts network-online.target unless somebody wants it.
+    /// `After=` only orders units that are started anyway. Nothing starts network-online.target unless a unit wants it.
     ///
-    /// In production: on a host where nothing else wants it the service starts before the network, cannot reach its
-    /// database, and fails at every other boot.
+    /// In production: on a host where no other unit wants it, the service starts before the network is up, cannot reach
+    /// its database, and fails at every other boot.
     ///
     /// ```ini
     /// [Unit]
@@ -59,22 +59,22 @@ rules! {
         if let Some((_, entry)) = after.find(|(word, _)| word == ONLINE && !wanted) {
             let finding = found.at(
                 entry,
-                "After=network-online.target orders, but nothing starts that target",
+                "After=network-online.target only sets the order; nothing starts that target",
             );
             finding.add("Unit", "Wants", ONLINE);
-            // A job that a timer or a person starts: long after the boot the network is there.
+            // A job that a timer or a user starts: the network is up long before.
             if view.kind() == "oneshot" && !view.unit.has_section("Install") {
                 finding.severity(Severity::Info);
             }
         }
     }
 
-    /// It binds one address, but does not wait for it
+    /// The program binds one address but does not wait for it
     ///
-    /// `network.target` says that the network is being set up, not that addresses are there. A program that binds one
-    /// address needs it at once.
+    /// `network.target` means that the network is being set up, not that addresses exist. A program that binds one
+    /// address needs it at start.
     ///
-    /// In production: `Cannot assign requested address` at boot; works when started by hand.
+    /// In production: `Cannot assign requested address` at boot; it works when started by hand.
     ///
     /// ```ini
     /// [Unit]
@@ -103,19 +103,19 @@ rules! {
             found
                 .at(
                     entry,
-                    format!("it binds {host}, which may not be there yet at boot"),
+                    format!("the program binds {host}, which may not exist yet at boot"),
                 )
                 .add("Unit", "Wants", ONLINE)
                 .add("Unit", "After", ONLINE);
         }
     }
 
-    /// After= something that nothing starts
+    /// After= a unit that nothing starts
     ///
-    /// `After=` is order alone. To have the other unit started as well, say `Wants=` (or `Requires=`, which also stops
-    /// this one with it).
+    /// `After=` only sets the order. To start the other unit as well, add `Wants=` (or `Requires=`, which also stops
+    /// this unit with the other).
     ///
-    /// In production: the database is not enabled on the new host, nobody starts it, and the app fails.
+    /// In production: the database is not enabled on the new host, nothing starts it, and the app fails.
     ///
     /// ```ini
     /// [Unit]
@@ -141,7 +141,7 @@ rules! {
                 || word.ends_with(".mount");
             if !alone && !own_socket && !pulled.contains(&word) {
                 found
-                    .at(entry, format!("After={word} orders, but does not start it"))
+                    .at(entry, format!("After={word} only sets the order; it does not start {word}"))
                     .add("Unit", "Wants", word.clone());
             }
         }
@@ -149,9 +149,9 @@ rules! {
 
     /// Requires= without After=
     ///
-    /// Without an order both are started at the same moment.
+    /// Without an order, systemd starts both units at the same time.
     ///
-    /// In production: the app is there before its database, most of the time; a race that shows at boot.
+    /// In production: the app usually starts before its database, a race that shows at boot.
     ///
     /// ```ini
     /// [Unit]
@@ -169,7 +169,7 @@ rules! {
                     .at(
                         entry,
                         format!(
-                            "{}={word} without After={word}: both start at once",
+                            "{}={word} without After={word}: both start at the same time",
                             entry.key
                         ),
                     )
@@ -178,11 +178,11 @@ rules! {
         }
     }
 
-    /// It does not come back after a reboot
+    /// The unit does not start after a reboot
     ///
-    /// `systemctl enable` needs an `[Install]` section to know what should start the unit.
+    /// `systemctl enable` needs an `[Install]` section that names the unit that should start this one.
     ///
-    /// In production: the host reboots at night for its kernel, and the app is not there in the morning.
+    /// In production: the host reboots at night for a kernel update, and the app is down in the morning.
     ///
     /// ```ini
     /// [Install]
@@ -215,20 +215,20 @@ rules! {
         }
         let finding = found.missing(
             "Install",
-            "no [Install]: it cannot be enabled, and does not come back after a reboot",
+            "no [Install] section: it cannot be enabled, and does not start after a reboot",
         );
         finding.set("Install", "WantedBy", target);
         if view.is_of_the_distribution() || kind == "service" && !view.is_app() {
-            finding.severity(Severity::Info); // started by links that its package brings
+            finding.severity(Severity::Info); // its package enables it
         }
     }
 
-    /// A template that cannot be enabled as it stands, or ignores its instance
+    /// A template that ignores its instance, or %i outside a template
     ///
-    /// `acme@.service` is started as `acme@blue.service`; `%i` in it becomes `blue`. A template that never uses `%i`
-    /// starts the same thing under several names.
+    /// `acme@.service` is started as `acme@blue.service`, and `%i` in it becomes `blue`. A template that never uses
+    /// `%i` starts the same thing under several names.
     ///
-    /// In production: two instances want the same port, and the second fails.
+    /// In production: two instances need the same port, and the second one fails.
     ///
     /// ```ini
     /// [Service]
@@ -253,11 +253,11 @@ rules! {
                 .any(|letter| "nN".contains(*letter))
         };
         if view.unit.name.is_template() {
-            if !entries().any(|entry| uses(&entry) || named(&entry)) && !view.is_socket_activated() && !view.is_per_connection()
-            {
+            let used = entries().any(|entry| uses(&entry) || named(&entry));
+            if !used && !view.is_socket_activated() && !view.is_per_connection() {
                 found.missing(
                     "Service",
-                    "a template that nowhere uses %i: all its instances are the same",
+                    "the template does not use %i: all its instances are the same",
                 );
             }
         } else if view.unit.name.instance().is_empty() {
@@ -266,21 +266,22 @@ rules! {
                     .iter()
                     .any(|letter| "iI".contains(*letter))
             }) {
-                found.at(entry, "%i is empty here: this unit is no template (its name would end in @.service)").severity(Severity::Error);
+                let message = "%i is empty here: this unit is not a template, whose name ends in @.service";
+                found.at(entry, message).severity(Severity::Error);
             }
         }
     }
 
-    /// A migration that starts by itself
+    /// A migration that a deploy does not start
     ///
-    /// With `[Install]`, or `Requires=` and `Wants=` from the app, the migration runs at every boot or start, not once
-    /// for a release.
+    /// With `[Install]`, or with `Requires=` or `Wants=` in the app's unit, the migration runs at every boot or start,
+    /// not once for a release.
     ///
-    /// In production: a crash at night runs the migration again; a rollback runs the old one on the new schema. An
-    /// `After=` on the app can also lock the two against each other.
+    /// In production: after a crash at night the migration runs again, and a rollback runs the old migration on the new
+    /// schema. An `After=` on the app can also make the two wait for each other forever.
     ///
     /// ```ini
-    /// # acme-migrate.service: no [Install], no Before=, no After=acme.service
+    /// # acme-migrate.service, without [Install], Before=acme.service and After=acme.service
     /// [Service]
     /// Type=oneshot
     /// ```
@@ -292,7 +293,7 @@ rules! {
                 found
                     .at(
                         entry,
-                        "a migration with [Install] runs at every boot: the deploy starts it, once",
+                        "a migration with [Install] runs at every boot: only a deploy should start it",
                     )
                     .remove();
             }
@@ -305,7 +306,11 @@ rules! {
                     .next()
                     .unwrap_or_default();
                 if word.ends_with(".service") && word.starts_with(prefix) && !prefix.is_empty() {
-                    found.at(entry, format!("{}={word} on a migration: a restart of {word} waits for it, or it for the restart", entry.key)).remove();
+                    let message = format!(
+                        "{}={word} on a migration: one waits for the other when {word} restarts",
+                        entry.key
+                    );
+                    found.at(entry, message).remove();
                 }
             }
         } else {
@@ -323,11 +328,12 @@ rules! {
         }
     }
 
-    /// A job that may run for ever
+    /// A job without a time limit
     ///
-    /// For `Type=oneshot` `TimeoutStartSec=` is infinite unless set.
+    /// With `Type=oneshot`, the default of `TimeoutStartSec=` is infinite.
     ///
-    /// In production: a migration waits for a lock in the database, and the deploy with it, until somebody notices.
+    /// In production: a migration waits for a lock in the database, and the deploy waits for the migration, until
+    /// someone notices.
     ///
     /// ```ini
     /// [Service]
@@ -345,7 +351,7 @@ rules! {
         if !set && (view.is_migration() || view.is_timed() || view.is_app()) {
             let finding = found.missing(
                 "Service",
-                "Type=oneshot without TimeoutStartSec=: it may hang for ever",
+                "Type=oneshot without TimeoutStartSec=: it may hang forever",
             );
             finding.suggest("Service", "TimeoutStartSec", "10min");
             if !view.is_migration() {

@@ -6,7 +6,8 @@ use crate::unit::command::Command;
 rules! {
     /// More than one ExecStart=
     ///
-    /// Only `Type=oneshot` may have several. A drop-in that sets `ExecStart=` adds one, unless it empties the list first.
+    /// Only `Type=oneshot` may have several. A drop-in that sets `ExecStart=` adds one, unless it empties the list
+    /// first.
     ///
     /// In production: systemd refuses the unit: `has more than one ExecStart= setting`.
     ///
@@ -40,7 +41,7 @@ rules! {
     ///
     /// A service must have something to start (or, as a oneshot with `RemainAfterExit=yes`, something to stop).
     ///
-    /// In production: systemd refuses the unit: `Service has no ExecStart=, ExecStop=, or SuccessAction=`.
+    /// In production: systemd refuses the unit: `Service has no ExecStart=, ExecStop=, or SuccessAction`.
     ///
     /// ```ini
     /// [Service]
@@ -59,11 +60,11 @@ rules! {
         }
     }
 
-    /// The program is not on the host
+    /// The program does not exist on the host or cannot be executed
     ///
-    /// systemd finds out when it starts it.
+    /// systemd notices only when it starts the program.
     ///
-    /// In production: `203/EXEC`, and with `Type=simple` `systemctl start` says nothing.
+    /// In production: the start fails with `203/EXEC`; with `Type=simple`, `systemctl start` prints no error.
     ///
     /// ```ini
     /// [Service]
@@ -80,7 +81,7 @@ rules! {
                 continue;
             };
             let trouble = if !file.exists {
-                "is not on the host".into()
+                "does not exist on the host".into()
             } else if file.directory {
                 "is a directory".into()
             } else if file.mode & 0o111 == 0 {
@@ -93,11 +94,11 @@ rules! {
         }
     }
 
-    /// A file that the program is told to run is not on the host
+    /// The file that the program is to run does not exist on the host
     ///
-    /// An interpreter is there, and the script, module or archive that its command line names is not.
+    /// The interpreter exists, but the script, module or archive on its command line does not.
     ///
-    /// In production: the interpreter ends with an exit code of its own (1, 2, 127), and only the journal says why.
+    /// In production: the interpreter exits with a status of its own (1, 2, 127), and only the journal shows why.
     ///
     /// ```ini
     /// [Service]
@@ -121,18 +122,20 @@ rules! {
             if let Some(script) = command.words().filter(is_script).find(gone) {
                 found.at(
                     entry,
-                    format!("{script}, which {} is to run, is not on the host", command.name()),
+                    format!("{script}, which {} is to run, does not exist on the host", command.name()),
                 );
             }
         }
     }
 
-    /// A directory that the unit needs is not on the host
+    /// A directory that the unit needs does not exist on the host
     ///
-    /// systemd enters `WorkingDirectory=` and mounts the paths of the sandbox before it starts the program. Those that it
-    /// makes itself (`StateDirectory=` and its kin) are always there; a `-` in front lets one be missing.
+    /// systemd enters `WorkingDirectory=` and mounts the paths of the sandbox before it starts the program. Directories
+    /// that systemd creates itself (`StateDirectory=` and similar) always exist; a path that begins with `-` may be
+    /// missing.
     ///
-    /// In production: `200/CHDIR` or `226/NAMESPACE`, in a restart loop, and the program has never run.
+    /// In production: the start fails with `200/CHDIR` or `226/NAMESPACE`, in a restart loop, and the program never
+    /// runs.
     ///
     /// ```ini
     /// [Service]
@@ -149,7 +152,7 @@ rules! {
             ("InaccessiblePaths", "226/NAMESPACE"),
         ];
         if view.unit.sets("Service", ["RootDirectory", "RootImage"]) {
-            return; // paths are not the host's
+            return; // paths are inside that root
         }
         for (key, code) in KEYS {
             for (word, entry) in view.unit.words("Service", key) {
@@ -159,10 +162,12 @@ rules! {
                 }
                 match view.file(path) {
                     Some(file) if !file.exists => {
-                        _ = found.at(entry, format!("{key}={path} is not on the host: the start fails with {code}"));
+                        let message = format!("{key}={path} does not exist on the host: the start fails with {code}");
+                        _ = found.at(entry, message);
                     }
                     Some(file) if key == "WorkingDirectory" && !file.directory => {
-                        _ = found.at(entry, format!("{key}={path} is no directory: the start fails with {code}"));
+                        let message = format!("{key}={path} is not a directory: the start fails with {code}");
+                        _ = found.at(entry, message);
                     }
                     _ => {}
                 }
@@ -170,11 +175,11 @@ rules! {
         }
     }
 
-    /// A failure that nobody sees
+    /// A failure that is ignored
     ///
-    /// A `-` before the program makes systemd take every exit code for success; `|| true` in a shell does the same.
+    /// With a `-` before the program, systemd counts every exit status as success; `|| true` in a shell does the same.
     ///
-    /// In production: the migration, the build or the directory that did not come about is found out later, by a customer.
+    /// In production: a migration, a build or a new directory failed, and a customer is the first to notice.
     ///
     /// ```ini
     /// [Service]
@@ -191,7 +196,10 @@ rules! {
                     || s.ends_with("; true")
             });
             if entry.key == "ExecStart" && command.ignores_failure() && view.stays() {
-                let finding = found.at(entry, "`-` before ExecStart=: every crash counts as success, and Restart=on-failure never fires");
+                let finding = found.at(
+                    entry,
+                    "`-` in ExecStart=: every crash counts as success, so Restart=on-failure never restarts it",
+                );
                 if view.unit.service("Restart") == "always" || !view.is_app() {
                     finding.severity(Severity::Info);
                 }
@@ -199,7 +207,7 @@ rules! {
                 let finding = found.at(
                     entry,
                     format!(
-                        "a failure of {} is hidden: the service starts without it",
+                        "a failure of {} is ignored: the service starts anyway",
                         command.name()
                     ),
                 );
@@ -210,13 +218,13 @@ rules! {
         }
     }
 
-    /// Work that belongs to the deploy, done at every start
+    /// Work that belongs in the deploy, done at every start
     ///
-    /// `ExecStartPre=` runs before each start, also after a crash and at boot, counts against `TimeoutStartSec=`, and with
-    /// the app's rights.
+    /// `ExecStartPre=` runs before each start, including after a crash and at boot. It has the app's permissions and
+    /// counts towards `TimeoutStartSec=`.
     ///
-    /// In production: a crash at night runs the migration, or fetches packages from the net, before it is up again; a slow
-    /// registry keeps the service down.
+    /// In production: after a crash at night the service first runs the migration or downloads packages; a slow
+    /// registry keeps it down.
     ///
     /// ```ini
     /// # deploy.yml
@@ -228,7 +236,8 @@ rules! {
     "exec-start-pre-work" Warning Service start_pre_work(view, found) {
         for (command, entry) in view.unit.commands("ExecStartPre") {
             if is_work(&command) {
-                let message = format!("{} runs before every start, also after a crash: do it once, in the deploy", command.name());
+                let name = command.name();
+                let message = format!("{name} runs before every start, even after a crash: run it once, in the deploy");
                 found.at(entry, message);
             }
         }
@@ -258,7 +267,7 @@ fn is_work(command: &Command) -> bool {
     WORK.iter().any(|work| line.contains(work))
 }
 
-/// Whether systemd makes a directory itself at every start: below `StateDirectory=` and its kin.
+/// Whether systemd creates a directory itself at every start: below `StateDirectory=` and similar.
 fn is_made(view: &View<'_>, path: &str) -> bool {
     const MADE: [(&str, &str); 4] = [
         ("RuntimeDirectory", "/run/"),

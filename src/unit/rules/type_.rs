@@ -1,5 +1,5 @@
-//! `Type=`: what systemd waits for at start, and what the program really does. From the text where it can be guessed,
-//! from the running host where it shows: what is seen beats every guess. `Type=forking` is in `forking`.
+//! `Type=`: what systemd waits for at start, and what the program really does. Guessed from the text; where the
+//! running host shows it, that counts instead. `Type=forking` is in `forking`.
 
 use super::process_state::{First, Left, Life, Since};
 use super::runtime::Runtime;
@@ -7,7 +7,7 @@ use super::{Severity, rules};
 use crate::unit::command::Command;
 use crate::unit::rules::View;
 
-/// Short options that send a program to the background; in others the same letter means something else.
+/// Short options that send these programs to the background; in others the same letter means something else.
 const DETACHING: [(&str, &str); 9] = [
     ("celery", "--detach"),
     ("haproxy", "-D"),
@@ -20,13 +20,13 @@ const DETACHING: [(&str, &str); 9] = [
     ("unicorn_rails", "-D"),
 ];
 
-/// Whether a command starts this program, itself or through `bundle exec`, an interpreter and their kin.
+/// Whether a command starts this program, directly or through `bundle exec`, an interpreter and similar.
 fn runs(command: &Command, program: &str) -> bool {
     let is = |word: &str| word.rsplit('/').next() == Some(program);
     is(&command.program) || command.words().any(is)
 }
 
-/// The option that sends this program to the background, as far as it is known.
+/// The option that sends this program to the background, where it is known.
 fn daemonizes<'a>(view: &View<'_>, command: &'a Command) -> Option<&'a str> {
     if command.has(&["--no-detach", "--foreground", "--nodaemon", "-F"]) {
         return None;
@@ -38,7 +38,7 @@ fn daemonizes<'a>(view: &View<'_>, command: &'a Command) -> Option<&'a str> {
             (!command.words().any(|w| w.contains("daemon off"))).then_some("without `daemon off;`")
         }
         _ if command.name() == "apachectl" => command.words().find(|w| *w == "start"),
-        // Laravel's workers stay; their --daemon is an old word for keeping the framework loaded.
+        // Laravel's workers stay in the foreground; their --daemon is an old option that keeps the framework loaded.
         _ if command.has(&["queue:work"]) => None,
         _ => command.words().find(|w| {
             matches!(
@@ -51,7 +51,7 @@ fn daemonizes<'a>(view: &View<'_>, command: &'a Command) -> Option<&'a str> {
     }
 }
 
-/// What a program that reports did wrong beside ending.
+/// When a program that should have reported READY=1 ended.
 fn too_early(kind: &str) -> &'static str {
     match kind {
         "notify" | "notify-reload" => " before READY=1",
@@ -59,7 +59,7 @@ fn too_early(kind: &str) -> &'static str {
     }
 }
 
-/// Whether the command line is known to do one job and to end.
+/// Whether the command line is known to run a job and exit.
 fn is_job(view: &View<'_>, command: &Command) -> bool {
     const JOBS: [&str; 12] = [
         "pg_dump",
@@ -81,19 +81,23 @@ fn is_job(view: &View<'_>, command: &Command) -> bool {
         || view.is_migration()
 }
 
+const FOREGROUND: &str =
+    "write Type=forking or, better, start it with the option that keeps it in the foreground";
+
 rules! {
     /// Type=simple, exec or notify with a program that goes to the background
     ///
-    /// systemd takes the process it starts as the main one. A program that forks and exits ends it, and systemd then
-    /// kills what is left, the daemon included.
+    /// systemd treats the process that it starts as the main one. If that process forks and exits, systemd kills what
+    /// is left, including the daemon.
     ///
-    /// In production: `systemctl start` exits 0, the unit is `inactive (dead)` with `Result=success`, nothing listens. With
-    /// `Type=notify` the start fails at once with `Result=protocol`. With `Restart=always` it is started and killed in a loop.
+    /// In production: `systemctl start` exits 0, the unit is `inactive (dead)` with `Result=success`, and nothing
+    /// listens. With `Type=notify` the start fails at once with `Result=protocol`. With `Restart=always` systemd starts
+    /// and kills it in a loop.
     ///
     /// ```ini
     /// [Service]
     /// Type=exec
-    /// # and start the program without its --daemon option; or, if it has no other way:
+    /// # and start the program without its --daemon option; or, if it cannot stay in the foreground:
     /// Type=forking
     /// PIDFile=/run/acme/acme.pid
     /// ```
@@ -112,20 +116,31 @@ rules! {
         match (view.life(), flag) {
             (Life::Runs, _) => {}
             (Life::Ended(Left::Daemon), _) if view.show("SubState") == Some("exited") => {
-                found.at(entry, format!("Type={kind}, and the main process has ended while others of the service run on: it goes to the background; write Type=forking"))
-                    .suggest("Service", "Type", "forking");
+                let message = format!(
+                    "Type={kind}, but the main process ended while other processes of the service still run: \
+                     it goes to the background; write Type=forking"
+                );
+                found.at(entry, message).suggest("Service", "Type", "forking");
             }
             (Life::Ended(Left::Daemon), _) => {
-                found.at(entry, format!("Type={kind}, and the main process ended with success and left another behind, which systemd killed: it goes to the background; write Type=forking, or better start it with the option that keeps it in the foreground"))
-                    .suggest("Service", "Type", "forking");
+                let message = format!(
+                    "Type={kind}, but the main process ended successfully and left another behind, \
+                     which systemd killed: it goes to the background; {FOREGROUND}"
+                );
+                found.at(entry, message).suggest("Service", "Type", "forking");
             }
             (Life::Ended(Left::PerhapsDaemon), None) if !is_job(view, command) => {
-                found.at(entry, format!("Type={kind}, and the main process ends with success{}: it goes to the background (write Type=forking, or better start it with the option that keeps it in the foreground), or it does one job (write Type=oneshot)", too_early(kind)))
-                    .suggest("Service", "Type", "forking");
+                let message = format!(
+                    "Type={kind}, but the main process ends successfully{}: it goes to the background ({FOREGROUND}), \
+                     or it is a job (write Type=oneshot)",
+                    too_early(kind)
+                );
+                found.at(entry, message).suggest("Service", "Type", "forking");
             }
             (_, Some(flag)) => {
                 let message = format!(
-                    "Type={kind}, but {} goes to the background ({flag}): systemd sees its main process exit and kills the rest",
+                    "Type={kind}, but {} goes to the background ({flag}): \
+                     its main process exits, and systemd kills the rest",
                     command.name()
                 );
                 found.at(start, message).suggest("Service", "Type", "forking");
@@ -134,12 +149,12 @@ rules! {
         }
     }
 
-    /// Type=oneshot with a program that stays
+    /// Type=oneshot with a program that keeps running
     ///
-    /// oneshot means: starting is done when the program has exited. A server never exits.
+    /// With `oneshot`, the start is complete when the program has exited. A server never exits.
     ///
-    /// In production: `systemctl start` hangs; the unit is `activating (start)` with a MainPID, by default for ever, because
-    /// `TimeoutStartSec=` is infinite for oneshot. Units ordered after it never start.
+    /// In production: `systemctl start` hangs, and the unit is `activating (start)` with a MainPID, by default forever,
+    /// because `TimeoutStartSec=` is infinite for oneshot. Units ordered after it never start.
     ///
     /// ```ini
     /// [Service]
@@ -159,12 +174,18 @@ rules! {
         match view.life() {
             Life::Unready(First::Stays, Since::TimedOut) => {
                 let doubt = if view.is_expected_to_stay() { "" } else { ", or a job that needs more time" };
-                found.at(entry, format!("Type=oneshot, and the main process was still running when the start timed out: it is a daemon (write Type={better}){doubt}"))
-                    .suggest("Service", "Type", better);
+                let message = format!(
+                    "Type=oneshot, but the main process was still running when the start timed out: \
+                     it is a daemon (write Type={better}){doubt}"
+                );
+                found.at(entry, message).suggest("Service", "Type", better);
             }
             Life::Unready(..) if view.is_expected_to_stay() || view.has_started_for(60) => {
-                found.at(entry, format!("Type=oneshot, and it is activating all the time while its main process runs: it is a daemon (write Type={better}), or a job that hangs"))
-                    .suggest("Service", "Type", better);
+                let message = format!(
+                    "Type=oneshot, but the unit stays activating while its main process runs: \
+                     it is a daemon (write Type={better}), or a job that hangs"
+                );
+                found.at(entry, message).suggest("Service", "Type", better);
             }
             Life::Untold => {
                 let server = matches!(view.runtime(), Runtime::Puma | Runtime::Gunicorn)
@@ -172,7 +193,7 @@ rules! {
                     || command.has(&["runserver", "daemon off;"]);
                 if server || view.unit.sets("Service", "WatchdogSec") {
                     let message = format!(
-                        "Type=oneshot, but {} stays: the start never ends",
+                        "Type=oneshot, but {} keeps running: the start never completes",
                         command.name()
                     );
                     found.at(entry, message).suggest("Service", "Type", better);
@@ -184,17 +205,17 @@ rules! {
 
     /// Type=oneshot with a program that goes to the background
     ///
-    /// oneshot means: when the program has exited, the work is done. systemd then kills what is left, the daemon included;
-    /// with `RemainAfterExit=yes` it leaves it alone, and never looks at it again.
+    /// With `oneshot`, the work is done when the program has exited. systemd then kills what is left, including the
+    /// daemon. With `RemainAfterExit=yes` systemd leaves the daemon running but does not watch it.
     ///
-    /// In production: measured: `systemctl start` exits 0, the unit is `inactive (dead)` with `Result=success`, nothing listens.
-    /// With `RemainAfterExit=yes` it is `active (exited)` for ever, also after the daemon has crashed.
+    /// In production: measured: `systemctl start` exits 0, the unit is `inactive (dead)` with `Result=success`, and
+    /// nothing listens. With `RemainAfterExit=yes` it is `active (exited)` forever, even after the daemon has crashed.
     ///
     /// ```ini
     /// [Service]
     /// Type=forking
     /// PIDFile=/run/acme/acme.pid
-    /// # or better Type=exec, and the option that keeps the program in the foreground
+    /// # or, better: Type=exec, and the option that keeps the program in the foreground
     /// ```
     ///
     /// See systemd.service(5), `Type=` and `RemainAfterExit=`.
@@ -209,17 +230,27 @@ rules! {
         let remains = view.unit.yes("Service", "RemainAfterExit") == Some(true);
         let message = match (view.life(), daemonizes(view, command)) {
             (Life::Ended(Left::Daemon), _) if view.processes() > 0 && remains => {
-                "Type=oneshot with RemainAfterExit=yes, and a daemon runs on that systemd does not watch: a crash goes unseen; write Type=forking, without RemainAfterExit=".to_owned()
+                "Type=oneshot with RemainAfterExit=yes, but a daemon still runs that systemd does not watch: \
+                 a crash goes unnoticed; write Type=forking, without RemainAfterExit="
+                    .to_owned()
             }
             (Life::Ended(Left::Daemon), _) if view.processes() > 0 => {
-                "Type=oneshot, and what it left behind runs on, unwatched: it goes to the background; write Type=forking".to_owned()
+                "Type=oneshot, but a process that it left behind still runs, and systemd does not watch it: \
+                 it goes to the background; write Type=forking"
+                    .to_owned()
             }
-            // A job may leave a child that systemd cleans up; who expects a service to stay means a daemon.
+            // A job may leave a child that systemd cleans up; a service that should keep running is a daemon.
             (Life::Ended(_), _) if view.is_expected_to_stay() && !remains => {
-                "Type=oneshot, listed as a service that stays, and it has ended: it goes to the background, and systemd killed what it left (write Type=forking, or better Type=exec and the option that keeps it in the foreground); if it is a job it is no service of deploy.yml".to_owned()
+                "Type=oneshot, but deploy.yml lists it as a service, and it has ended: it goes to the background, \
+                 and systemd killed the rest (write Type=forking or, better, Type=exec with the option that keeps it \
+                 in the foreground); if it is a job, remove it from the services of deploy.yml"
+                    .to_owned()
             }
             (Life::Untold, Some(flag)) if view.runtime() != Runtime::Other => {
-                format!("Type=oneshot, but {} goes to the background ({flag}): systemd kills it as soon as it is up", command.name())
+                format!(
+                    "Type=oneshot, but {} goes to the background ({flag}): systemd kills it as soon as it has started",
+                    command.name()
+                )
             }
             _ => return,
         };
@@ -230,14 +261,14 @@ rules! {
         }
     }
 
-    /// A job that ends, declared as a service that stays
+    /// A job declared as a service that keeps running
     ///
-    /// With `Type=simple` or `exec` the start is over before the job has ended; who waits for it waits for nothing, and its
-    /// exit code is lost. With `Type=notify` the start fails.
+    /// With `Type=simple` or `exec`, the start is complete before the job has ended: waiting for the start does not
+    /// wait for the job, and its exit status is lost. With `Type=notify` the start fails.
     ///
-    /// In production: `systemctl start acme-migrate` exits 0 at once; the deploy goes on while the migration still runs, or
-    /// has failed. Measured: afterwards `inactive (dead)`, `Result=success`; with `Restart=always` it runs again and again; with
-    /// `Type=notify` `failed (protocol)`.
+    /// In production: `systemctl start acme-migrate` exits 0 at once, and the deploy continues while the migration
+    /// still runs, or has failed. Measured: the unit is then `inactive (dead)` with `Result=success`. With
+    /// `Restart=always` the job runs again and again; with `Type=notify` the unit is `failed (protocol)`.
     ///
     /// ```ini
     /// [Service]
@@ -255,7 +286,7 @@ rules! {
             return;
         };
         let entry = view.unit.get("Service", "Type").unwrap_or(start);
-        // What a socket or a timer starts may end when it has nothing to do.
+        // A service that a socket or a timer starts may end when it has nothing to do.
         let comes_back = view.is_socket_activated() || view.is_timed();
         let job = is_job(view, command);
         let remains = view.unit.yes("Service", "RemainAfterExit") == Some(true);
@@ -268,43 +299,57 @@ rules! {
         if let Some(left) = ended {
             let ran = view.ran().as_secs();
             if ran >= 60 && !job {
-                found.at(entry, format!("the program ended by itself, with success, after {ran} s: if that was its job write Type=oneshot; if it is to stay write Restart=always"));
+                let message = format!(
+                    "the program ended successfully after {ran} s: if it is a job, write Type=oneshot; \
+                     if it should keep running, write Restart=always"
+                );
+                found.at(entry, message);
                 return;
             }
             let why = match left {
-                Left::Nothing => format!("the program ended with success after {ran} s, leaving nothing behind: it does one job; write Type=oneshot"),
-                _ => format!("the program ended with success{}: it does one job (write Type=oneshot), or it goes to the background (write Type=forking, or better start it with the option that keeps it in the foreground)", too_early(kind)),
+                Left::Nothing => format!(
+                    "the program ended successfully after {ran} s and left nothing behind: \
+                     it is a job; write Type=oneshot"
+                ),
+                _ => format!(
+                    "the program ended successfully{}: it is a job (write Type=oneshot), \
+                     or it goes to the background ({FOREGROUND})",
+                    too_early(kind)
+                ),
             };
-            let finding = found.at(entry, format!("Type={kind}, and {why}"));
+            let finding = found.at(entry, format!("Type={kind}, but {why}"));
             finding.severity(Severity::Error).suggest("Service", "Type", "oneshot");
             if matches!(view.unit.service("Restart"), "always" | "on-success") {
                 finding.suggest("Service", "Restart", "no");
             }
         } else if matches!(kind, "notify" | "notify-reload") {
-            // A program that reports its readiness is taken for no job, whatever its words are.
+            // A program that reports its readiness is not a job, whatever its command line looks like.
         } else if job {
             found
                 .at(
                     entry,
                     format!(
-                        "{} does a job and ends, but Type={kind} counts it as started at once",
+                        "{} runs a job and exits, but Type={kind} counts it as started at once",
                         command.name()
                     ),
                 )
                 .suggest("Service", "Type", "oneshot");
         } else if remains {
-            found.at(entry, format!("RemainAfterExit=yes with Type={kind}: for a job that ends write Type=oneshot; a service that stays needs neither"))
-                .suggest("Service", "Type", "oneshot");
+            let message = format!(
+                "RemainAfterExit=yes with Type={kind}: for a job, write Type=oneshot; \
+                 a service that keeps running needs neither"
+            );
+            found.at(entry, message).suggest("Service", "Type", "oneshot");
         }
     }
 
-    /// Type=simple: started means only forked
+    /// Type=simple reports success before the program runs
     ///
-    /// With `simple` (the default) systemd reports success before the program file was even opened. `exec` waits for
-    /// execve, `notify` for the program's own word.
+    /// With `simple` (the default), systemd reports success before it has even opened the program file. `exec` waits
+    /// for execve, `notify` for a message from the program.
     ///
-    /// In production: measured: `systemctl restart` exits 0 when the binary is missing, the user does not exist or the
-    /// program dies at once. Only the health check tells.
+    /// In production: measured: `systemctl restart` exits 0 even if the binary is missing, the user does not exist or
+    /// the program dies at once. Only the health check detects it.
     ///
     /// ```ini
     /// [Service]
@@ -313,10 +358,11 @@ rules! {
     ///
     /// See systemd.service(5), `Type=`.
     "type-simple" Info Service simple(view, found) {
-        if view.kind() != "simple" || !view.stays() || view.start().is_none() || view.reports_unawaited() {
+        if view.kind() != "simple" || !view.stays() || view.reports_unawaited() {
             return;
         }
-        let message = "Type=simple: systemctl reports success before the program was started; exec waits for that, notify for its readiness";
+        let message = "Type=simple: systemctl reports success before the program starts; \
+                       exec waits for the start, notify until the program is ready";
         match view.unit.get("Service", "Type") {
             Some(entry) => found.at(entry, message),
             None => found.missing("Service", message),
