@@ -85,9 +85,9 @@ rules! {
     /// systemd resolves `current` when it starts the process. The kernel then keeps the directory of that release, and
     /// an in-place reload stays there.
     ///
-    /// In production: measured with gunicorn and SIGHUP: after ten successful deploys with `reload`, the first release
-    /// still answered. With `--chdir` through `current` each reload used the new release; with `--preload` added, it
-    /// did not.
+    /// In production: with gunicorn and SIGHUP, the first release still answered after ten successful deploys with
+    /// `reload`. With `--chdir` through `current` each reload used the new release; with `--preload` added, it did not
+    /// (measured).
     ///
     /// ```ini
     /// [Service]
@@ -145,8 +145,8 @@ rules! {
     ///
     /// SIGHUP, SIGUSR1 and SIGUSR2 terminate a process that has no handler for them.
     ///
-    /// In production: measured with node: the first `reload` exits 0 and kills the process. With `RestartSec=5s` the
-    /// outage lasts 5.3 s; 1,600 of 6,000 requests failed in three deploys.
+    /// In production: with node, the first `reload` exits 0 and kills the process. With `RestartSec=5s` the outage
+    /// lasted 5.3 s; 1,600 of 6,000 requests failed in three deploys (measured).
     ///
     /// ```ini
     /// [Service]

@@ -24,7 +24,7 @@ rules! {
     ///
     /// A changed file or a new drop-in takes effect only after the next `daemon-reload`.
     ///
-    /// In production: measured: `systemctl restart` warns, exits 0, and starts the old unit.
+    /// In production: `systemctl restart` prints a warning, exits 0, and starts the old unit (measured).
     ///
     /// ```ini
     /// # systemctl daemon-reload

@@ -63,8 +63,9 @@ rules! {
     /// systemd waits for the first process to exit, and then looks for the daemon that it left behind. A job leaves
     /// none.
     ///
-    /// In production: measured: `systemctl start` exits 0, and the unit is `inactive (dead)` with `Result=success` and
-    /// `ExecMainPID=0`. With `PIDFile=` it is `failed (protocol)`; with `Restart=always` the job runs again and again.
+    /// In production: `systemctl start` exits 0, and the unit is `inactive (dead)` with `Result=success` and
+    /// `ExecMainPID=0`. With `PIDFile=` it is `failed (protocol)`; with `Restart=always` the job runs again and again
+    /// (measured).
     ///
     /// ```ini
     /// [Service]
@@ -126,9 +127,9 @@ rules! {
     /// After the fork, systemd waits until the file exists and names a process of this service. It rejects a process of
     /// another service and, if the file belongs to an ordinary user, every process outside this service.
     ///
-    /// In production: measured: the first process exits and the daemon serves requests, but the unit stays `activating
-    /// (start)` with `MainPID=0` and `ControlPID=0` until `TimeoutStartSec=`. Then systemd kills the daemon, with
-    /// `Result=timeout`.
+    /// In production: the first process exits and the daemon serves requests, but the unit stays `activating (start)`
+    /// with `MainPID=0` and `ControlPID=0` until `TimeoutStartSec=`. Then systemd kills the daemon, with
+    /// `Result=timeout` (measured).
     ///
     /// ```ini
     /// [Service]
@@ -166,8 +167,8 @@ rules! {
     /// Only `Type=forking` needs it. With other types, a stale file, or one written by a second master (gunicorn's
     /// USR2), makes systemd follow the wrong process.
     ///
-    /// In production: measured with gunicorn's USR2 and `Type=simple`: systemd sees the old master exit, and kills the
-    /// new one.
+    /// In production: with gunicorn's USR2 and `Type=simple`, systemd sees the old master exit and kills the new one
+    /// (measured).
     ///
     /// ```ini
     /// [Service]

@@ -160,11 +160,11 @@ rules! {
 
     /// A log file that root opens where others can write
     ///
-    /// PID 1 opens the file as root, whatever `User=` says, and follows symlinks. Whoever can replace the file can put
-    /// a symlink there. The program's output then goes into any file on the host, or its input comes from any file.
+    /// PID 1 opens the file as root, whatever `User=` is, and follows symlinks. Whoever can replace the file can put a
+    /// symlink there. The program's output then goes into any file on the host, or its input comes from any file.
     ///
-    /// In production: measured: a deploy user's symlink in `shared/` wrote arbitrary lines into `/etc/cron.d`, which
-    /// gives root access.
+    /// In production: a deploy user's symlink in `shared/` wrote arbitrary lines into `/etc/cron.d`, which gives root
+    /// access (measured).
     ///
     /// ```ini
     /// [Service]

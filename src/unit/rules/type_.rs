@@ -208,8 +208,9 @@ rules! {
     /// With `oneshot`, the work is done when the program has exited. systemd then kills what is left, including the
     /// daemon. With `RemainAfterExit=yes` systemd leaves the daemon running but does not watch it.
     ///
-    /// In production: measured: `systemctl start` exits 0, the unit is `inactive (dead)` with `Result=success`, and
-    /// nothing listens. With `RemainAfterExit=yes` it is `active (exited)` forever, even after the daemon has crashed.
+    /// In production: `systemctl start` exits 0, the unit is `inactive (dead)` with `Result=success`, and nothing
+    /// listens. With `RemainAfterExit=yes` it is `active (exited)` forever, even after the daemon has crashed
+    /// (measured).
     ///
     /// ```ini
     /// [Service]
@@ -267,8 +268,8 @@ rules! {
     /// wait for the job, and its exit status is lost. With `Type=notify` the start fails.
     ///
     /// In production: `systemctl start acme-migrate` exits 0 at once, and the deploy continues while the migration
-    /// still runs, or has failed. Measured: the unit is then `inactive (dead)` with `Result=success`. With
-    /// `Restart=always` the job runs again and again; with `Type=notify` the unit is `failed (protocol)`.
+    /// still runs, or has failed. The unit is then `inactive (dead)` with `Result=success`. With `Restart=always` the
+    /// job runs again and again; with `Type=notify` the unit is `failed (protocol)` (measured).
     ///
     /// ```ini
     /// [Service]
@@ -348,8 +349,8 @@ rules! {
     /// With `simple` (the default), systemd reports success before it has even opened the program file. `exec` waits
     /// for execve, `notify` for a message from the program.
     ///
-    /// In production: measured: `systemctl restart` exits 0 even if the binary is missing, the user does not exist or
-    /// the program dies at once. Only the health check detects it.
+    /// In production: `systemctl restart` exits 0 even if the binary is missing, the user does not exist or the program
+    /// dies at once (measured). Only the health check detects it.
     ///
     /// ```ini
     /// [Service]
