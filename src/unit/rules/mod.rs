@@ -97,7 +97,7 @@ impl Rule {
         text.trim_start_matches("In production:").trim().to_owned()
     }
 
-    /// Its text as `shipit unit explain` prints it: fenced lines are indented, marks of the markup are gone.
+    /// Its text as `shipit unit explain` prints it: fenced lines are indented.
     #[must_use]
     pub fn explanation(&self) -> String {
         let mut out = format!("{} ({})\n\n", self.name, self.severity);
@@ -108,12 +108,8 @@ impl Rule {
                 fenced = !fenced;
                 continue;
             }
-            let line = if fenced {
-                format!("    {line}")
-            } else {
-                line.replace('`', "")
-            };
-            out.push_str(line.trim_end());
+            let indent = if fenced { "    " } else { "" };
+            out.push_str(format!("{indent}{line}").trim_end());
             out.push('\n');
         }
         out

@@ -194,7 +194,7 @@ rules! {
 
     /// LimitNPROC= counts the user's processes, not the service's
     ///
-    /// The limit applies to all processes of the user, in all its services and sessions together.
+    /// The limit applies to all processes of the user, across all its services and sessions.
     ///
     /// In production: two services run as the same user, and the second cannot fork because of the first.
     ///
@@ -218,7 +218,7 @@ rules! {
     /// The value is a percentage of one processor: 50% is half of one, 200% is two. It must be above zero and end in
     /// `%` (or ‰, ‱).
     ///
-    /// In production: systemd ignores 0% and a value without a sign. Below 10%, garbage collection takes seconds and
+    /// In production: systemd ignores `0%` and values without `%`. Below 10%, garbage collection takes seconds and
     /// health checks fail. A quota above what the host has limits nothing.
     ///
     /// ```ini

@@ -157,7 +157,7 @@ rules! {
     ///
     /// After every crash the service is down for this long.
     ///
-    /// In production: with `RestartSec=5s`, a reload that killed the program meant 5.3 s without an answer (measured).
+    /// In production: with `RestartSec=5s`, a reload that killed the program caused 5.3 s without an answer (measured).
     /// A health watch shorter than this pause cannot detect a crash loop.
     ///
     /// ```ini
@@ -244,7 +244,7 @@ rules! {
     ///
     /// In production: a release that crashed at startup was rolled back after 8 s. 2,878 of 4,800 requests failed, and
     /// systemd refused a restart after the rollback (measured). With `StartLimitIntervalSec=0`, `Restart=always` and a
-    /// short `RestartSec=`, none failed; they waited in the queue.
+    /// short `RestartSec=`, none failed: they waited in the queue.
     ///
     /// ```ini
     /// [Unit]

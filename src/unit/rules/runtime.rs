@@ -54,39 +54,29 @@ impl Runtime {
 }
 
 /// Programs that start the program that serves.
-const WRAPPERS: [&str; 13] = [
-    "env", "bundle", "poetry", "pipenv", "uv", "nice", "ionice", "sudo", "runuser", "npx", "exec",
-    "run", "setpriv",
-];
+const WRAPPERS: &str = "env bundle poetry pipenv uv nice ionice sudo runuser npx exec run setpriv";
 
 /// The names of programs, without a version at their end.
-const PROGRAMS: [(Runtime, &[&str]); 11] = [
-    (Gunicorn, &["gunicorn"]),
+const PROGRAMS: [(Runtime, &str); 11] = [
+    (Gunicorn, "gunicorn"),
     (
         Python,
-        &[
-            "python",
-            "pypy",
-            "uvicorn",
-            "hypercorn",
-            "daphne",
-            "celery",
-            "waitress-serve",
-        ],
+        "python pypy uvicorn hypercorn daphne celery waitress-serve",
     ),
-    (Puma, &["puma"]),
-    (Ruby, &["ruby", "rails", "sidekiq", "unicorn", "rackup"]),
-    (
-        Node,
-        &["node", "nodejs", "deno", "bun", "npm", "yarn", "pnpm"],
-    ),
-    (Java, &["java"]),
-    (Beam, &["beam.smp", "erl", "elixir", "mix", "iex"]),
-    (Dotnet, &["dotnet"]),
-    (Php, &["php"]),
-    (PhpFpm, &["php-fpm"]),
-    (Nginx, &["nginx"]),
+    (Puma, "puma"),
+    (Ruby, "ruby rails sidekiq unicorn rackup"),
+    (Node, "node nodejs deno bun npm yarn pnpm"),
+    (Java, "java"),
+    (Beam, "beam.smp erl elixir mix iex"),
+    (Dotnet, "dotnet"),
+    (Php, "php"),
+    (PhpFpm, "php-fpm"),
+    (Nginx, "nginx"),
 ];
+
+fn lists(names: &str, name: &str) -> bool {
+    names.split(' ').any(|known| known == name)
+}
 
 /// Skips wrappers (`env`, `bundle exec`, `python -m`, `sh -c 'exec …'`) to find the program that serves.
 #[must_use]
@@ -98,7 +88,7 @@ pub fn of(command: &Command) -> Runtime {
     }
     let mut name = command.name();
     let mut words = command.words();
-    while WRAPPERS.contains(&name) || name.contains('=') || name.starts_with('-') {
+    while lists(WRAPPERS, name) || name.contains('=') || name.starts_with('-') {
         match words.next() {
             Some(next) => name = next.rsplit('/').next().unwrap_or(next),
             None => return Other,
@@ -113,7 +103,7 @@ pub fn of(command: &Command) -> Runtime {
         "python" | "pypy" if names("gunicorn") => Gunicorn,
         "ruby" if names("puma") => Puma,
         _ => {
-            let known = PROGRAMS.iter().find(|(_, names)| names.contains(&name));
+            let known = PROGRAMS.iter().find(|(_, names)| lists(names, name));
             known.map_or(Other, |(runtime, _)| *runtime)
         }
     }
@@ -127,12 +117,8 @@ pub fn port(command: &Command) -> Option<u16> {
         return None;
     }
     let address = command.option(&["--bind", "-b", "--listen", "--port", "--http-port", "-p"])?;
-    address
-        .rsplit(':')
-        .next()?
-        .trim_end_matches('/')
-        .parse()
-        .ok()
+    let port = address.rsplit(':').next()?;
+    port.trim_end_matches('/').parse().ok()
 }
 
 /// The heap size of a virtual machine on a command line or in one of these environment values, in bytes: `-Xmx512m`,

@@ -88,11 +88,11 @@ rules! {
 
     /// READY=1 comes from a process whose reports systemd ignores
     ///
-    /// `NotifyAccess=main` accepts reports only from the main process. It is the default of notify, where `none` means
-    /// the same. Behind a shell, npm or another wrapper, the program is a child process.
+    /// `NotifyAccess=main` accepts reports only from the main process. It is the default with `Type=notify`, where
+    /// `none` means the same. Behind a shell, npm or another wrapper, the program is a child process.
     ///
     /// In production: systemd drops the report, the start times out after 90 s, and the service is killed. systemd 252
-    /// logs it in the journal (`reception only permitted for main PID`), 257 does not.
+    /// logs this in the journal (`reception only permitted for main PID`); 257 does not.
     ///
     /// ```ini
     /// [Service]
@@ -131,7 +131,7 @@ rules! {
     /// The program reports its readiness, but systemd does not wait for it
     ///
     /// The program sends READY=1 when it can serve. `Type=simple` and `exec` do not set `$NOTIFY_SOCKET` unless
-    /// `NotifyAccess=` is set, and the service counts as started long before.
+    /// `NotifyAccess=` is set, and the service counts as started long before that.
     ///
     /// In production: `systemctl restart` returns, and dependent units start, before the port listens. The status looks
     /// fine: `active (running)`.
@@ -165,8 +165,8 @@ rules! {
     ///
     /// systemd 253 introduced it. Older versions log a warning, ignore the line and use `Type=simple`.
     ///
-    /// In production: on 252 the start command exits with status 0 whatever the program does, and systemd waits neither
-    /// for readiness nor for a reload (measured).
+    /// In production: on systemd 252 the start command exits with status 0 whatever the program does, and systemd does
+    /// not wait for readiness or for a reload (measured).
     ///
     /// ```ini
     /// [Service]

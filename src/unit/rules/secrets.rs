@@ -5,24 +5,14 @@ use crate::unit::quoting;
 
 /// Whether the name of a variable suggests that its value is a secret.
 fn secret_name(name: &str) -> bool {
-    const PARTS: [&str; 10] = [
-        "SECRET",
-        "PASSWORD",
-        "PASSWD",
-        "TOKEN",
-        "API_KEY",
-        "APIKEY",
-        "PRIVATE_KEY",
-        "ACCESS_KEY",
-        "CREDENTIAL",
-        "PASSPHRASE",
-    ];
+    const PARTS: &str =
+        "SECRET PASSWORD PASSWD TOKEN API_KEY APIKEY PRIVATE_KEY ACCESS_KEY CREDENTIAL PASSPHRASE";
     let upper = name.to_ascii_uppercase();
     // A name that ends like this holds the place of the secret, not the secret.
     let place = ["_FILE", "_PATH", "_DIR", "_DIRECTORY"]
         .iter()
         .any(|end| upper.ends_with(end));
-    !place && PARTS.iter().any(|part| upper.contains(part))
+    !place && PARTS.split(' ').any(|part| upper.contains(part))
 }
 
 /// Whether a word sets a variable to a secret, as for `env`, a shell or `docker run -e`: `DB_PASSWORD=x`.
@@ -139,7 +129,7 @@ rules! {
 
     /// An environment file that may be missing
     ///
-    /// Without `-` before the path, the service does not start when the file is missing. Files in `/etc/default` are
+    /// Without a `-` before the path, a missing file keeps the service from starting. Files in `/etc/default` are
     /// optional by convention.
     ///
     /// In production: a package's configuration is purged, and after the next boot the service is down.
@@ -180,7 +170,7 @@ rules! {
     /// file: lines of the form KEY=VALUE end up in the environment of a process that this user controls. An app's
     /// `shared/` is such a place.
     ///
-    /// In production: a symlink of the deploy user exposed a file that only root could read (measured).
+    /// In production: a symlink that the deploy user created exposed a file that only root could read (measured).
     ///
     /// ```ini
     /// # root owns /etc/acme and /etc/acme/env, mode 0600
@@ -246,8 +236,8 @@ rules! {
 
     /// A line in an environment file that only a shell understands
     ///
-    /// `shipit unit lint FILE.env` checks the file. No shell reads it: systemd keeps `export`, `$VAR`, `$(command)` and
-    /// backquotes as literal text, and ignores a line that is not NAME=VALUE.
+    /// `shipit unit lint FILE.env` checks such a file. No shell reads it: systemd keeps `export`, `$VAR`, `$(command)`
+    /// and backquotes as literal text, and ignores a line that is not NAME=VALUE.
     ///
     /// In production: the program gets `$HOME/data` with the dollar sign, or no value at all. systemd logs it once in
     /// the journal.

@@ -128,8 +128,8 @@ rules! {
 
     /// A service that binds the port of its own socket
     ///
-    /// With a `.socket`, PID 1 listens, and the program must use the descriptor that it gets (LISTEN_FDS, from 3 on). A
-    /// program that binds the port itself finds it in use.
+    /// With a `.socket`, PID 1 listens, and the program must use the descriptor that it gets (LISTEN_FDS, starting with
+    /// 3). A program that binds the port itself finds it in use.
     ///
     /// In production: `Address already in use` in a loop, until the socket fails too.
     ///

@@ -32,7 +32,7 @@ rules! {
 
     /// The service is killed before it finishes its requests
     ///
-    /// After `TimeoutStopSec=`, systemd sends SIGKILL. The app must need less time than that to drain.
+    /// After `TimeoutStopSec=`, systemd sends SIGKILL. The app must drain in less time than that.
     ///
     /// In production: a server that needs longer to drain loses its open requests at every deploy (measured).
     ///

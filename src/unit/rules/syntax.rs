@@ -60,7 +60,7 @@ rules! {
     /// systemd ignores the line and logs a warning. Most often the key is misspelled, belongs to another section, or
     /// needs a newer systemd.
     ///
-    /// In production: `ExecStart=` runs without the limit, the user or the sandbox that the line sets, and nothing
+    /// In production: the program runs without the limit, the user or the sandbox that the line should set, and nothing
     /// looks wrong. `systemd-analyze verify` warns, but exits with status 0.
     ///
     /// ```ini
@@ -112,8 +112,8 @@ rules! {
 
     /// A value that systemd does not accept
     ///
-    /// A boolean, a time span or a number is invalid, or a word is not one of those allowed. systemd ignores the line,
-    /// and the default applies.
+    /// The value is not a valid boolean, time span or number, or it is not one of the allowed words. systemd ignores
+    /// the line, and the default applies.
     ///
     /// In production: `Restart=allways` means `Restart=no`. After its first crash, the service stays down.
     ///
@@ -152,7 +152,7 @@ rules! {
 
     /// A key with an old name, or an old value
     ///
-    /// The setting was renamed. Old names still work today with a warning, but some only with cgroup v1. The output
+    /// The setting was renamed. Old names still work today, with a warning; some work only with cgroup v1. The output
     /// `syslog` predates the journal, and `PIDFile=` below /var/run now belongs in /run; both still work.
     ///
     /// In production: `MemoryLimit=` does nothing on a host with cgroup v2, which is every current one.

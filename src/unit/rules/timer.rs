@@ -16,17 +16,10 @@ fn is_frequent(calendar: &str) -> bool {
 
 /// Whether an expression is a time that many others choose too.
 fn is_round(calendar: &str) -> bool {
-    const NAMES: [&str; 8] = [
-        "daily",
-        "weekly",
-        "monthly",
-        "quarterly",
-        "semiannually",
-        "annually",
-        "yearly",
-        "hourly",
-    ];
-    NAMES.contains(&calendar) || calendar.contains(" 00:00") || calendar.contains("*-*-* 0:0")
+    const NAMES: &str = "daily weekly monthly quarterly semiannually annually yearly hourly";
+    NAMES.split(' ').any(|name| name == calendar)
+        || calendar.contains(" 00:00")
+        || calendar.contains("*-*-* 0:0")
 }
 
 /// The timer among the peers that starts this service.
@@ -38,10 +31,10 @@ fn timer_of<'a>(view: &View<'a>) -> Option<&'a Unit> {
 rules! {
     /// A missed run is lost
     ///
-    /// A host that is off or rebooting at that minute skips the run. With `Persistent=yes`, systemd stores the time of
-    /// the last run on disk and catches up.
+    /// A host that is off or rebooting at the scheduled time skips the run. With `Persistent=yes`, systemd stores the
+    /// time of the last run on disk and catches up.
     ///
-    /// In production: the nightly reboot coincides with the nightly backup, which has not run for weeks.
+    /// In production: the nightly reboot coincides with the nightly backup, so the backup has not run for weeks.
     ///
     /// ```ini
     /// [Timer]
@@ -64,7 +57,7 @@ rules! {
     ///
     /// `daily` means midnight, for every timer on every host.
     ///
-    /// In production: at 00:00:00 all hosts contact the same backup server, and all jobs of this host compete for its
+    /// In production: at 00:00:00 all hosts contact the same backup server, and all jobs on each host compete for its
     /// disk.
     ///
     /// ```ini

@@ -8,7 +8,7 @@ rules! {
     ///
     /// The program must send WATCHDOG=1 in time, or systemd kills it. Programs that do this use `Type=notify`.
     ///
-    /// In production: a healthy service is killed with SIGABRT after every `WatchdogSec=`.
+    /// In production: systemd kills a healthy service with SIGABRT each time `WatchdogSec=` expires.
     ///
     /// ```ini
     /// [Service]
