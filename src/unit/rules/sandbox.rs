@@ -35,31 +35,31 @@ pub const DIRECTIVES: [Directive; 24] = directives! {
         denies "gain privileges through setuid programs",
         breaks "sudo, su, and ping (without ping_group_range) when the service runs them";
     ProtectSystem ["strict"]
-        denies "write anywhere except in /dev, /proc, /sys and what ReadWritePaths= and StateDirectory= name",
+        denies "write outside /dev, /proc, /sys and the directories of ReadWritePaths= and StateDirectory=",
         breaks "programs that write next to their code or to /var/log, unless ReadWritePaths= names that directory";
     ProtectHome ["yes"]
-        denies "see /home, /root and /run/user",
+        denies "see /home, /root or /run/user",
         breaks "code and virtualenvs under /home, ~/.npm and ~/.cache (put the app under /opt)";
     PrivateTmp ["yes"]
-        denies "share /tmp and /var/tmp with other services",
+        says "The service has its own /tmp and /var/tmp: services cannot see each other's temporary files.",
         breaks "sockets and files in /tmp that several services use, such as MySQL's socket";
     PrivateDevices ["yes"]
-        denies "access disks, physical memory and other hardware",
+        denies "access disks, physical memory or other hardware",
         breaks "GPUs, serial ports, FUSE";
     CapabilityBoundingSet [""]
-        denies "use any of root's capabilities, under any circumstances",
+        denies "use any of root's capabilities, even as root",
         breaks "apps that bind a port below 1024 themselves (use a .socket, or keep CAP_NET_BIND_SERVICE)";
     AmbientCapabilities [""]
         says "The service starts without any of root's capabilities.",
         breaks "the same programs as CapabilityBoundingSet=";
     RestrictAddressFamilies ["AF_UNIX AF_INET AF_INET6"]
-        denies "open raw, packet and other unusual sockets",
+        denies "open raw, packet or other unusual sockets",
         breaks "what needs AF_NETLINK: node's os.networkInterfaces(), Go's net.Interfaces(), getifaddrs(3) in general";
     RestrictNamespaces ["yes"]
         denies "create namespaces, through which most kernel vulnerabilities are reached",
         breaks "chromium and puppeteer with their own sandbox, rootless containers, bubblewrap";
     SystemCallFilter ["@system-service", "~@privileged @resources"]
-        denies "call the rarely used parts of the kernel",
+        denies "call rarely used parts of the kernel",
         breaks "programs that set their own priority (setpriority, sched_setaffinity), which get EPERM, and programs \
                 that call chown or setuid, which are in @privileged. gunicorn's workers call setuid even to keep their \
                 own user; one more line, SystemCallFilter=setuid, allows it";
@@ -70,7 +70,7 @@ pub const DIRECTIVES: [Directive; 24] = directives! {
         denies "use 32-bit system calls",
         breaks "32-bit programs";
     ProtectKernelTunables ["yes"]
-        denies "write to /proc/sys and /sys",
+        denies "write to /proc/sys or /sys",
         breaks "programs that set sysctls";
     ProtectKernelModules ["yes"]
         denies "load kernel modules",
