@@ -1,5 +1,5 @@
 //! Who logs in: the deploy user with exactly the sudo lines that setup wrote, root, and login shells that are
-//! no POSIX shells; on both systemds.
+//! not POSIX shells; on both systemds.
 
 use super::desk::{Desk, acme, assert_live, current};
 use crate::apps::{ACME, Kind, Service};
@@ -7,7 +7,7 @@ use crate::lab::{self, Host, Suite};
 
 const MIGRATE: &str = "migrate: acme-migrate.service";
 
-/// There and back, broken once on the way, with all that people look at.
+/// Deploys, one of them broken, a rollback, and the commands that users run in between.
 fn there_and_back(host: &Host, login: &'static str) {
     let yml = acme("socket").login(login).with(MIGRATE);
     ACME.install_units(host, Service::Socket);
@@ -81,7 +81,7 @@ fn the_login_shell_does_not_matter() {
 }
 
 #[test]
-fn a_host_that_is_not_set_up_is_refused_with_all_that_is_missing() {
+fn a_host_that_is_not_set_up_is_refused_with_everything_that_is_missing() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::at(&host, "ann");
     desk.write(&acme("socket"));
@@ -111,7 +111,7 @@ fn a_host_that_is_not_set_up_is_refused_with_all_that_is_missing() {
         .leaves(1)
         .says("there is no acme.socket on the host");
     ACME.install_units(&host, Service::Socket);
-    // The group of the app's user was not known before its unit was there.
+    // The group of the app's user was unknown before its unit existed.
     desk.setup();
     desk.deploy(Kind::Graceful, "v1");
 }

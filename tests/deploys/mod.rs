@@ -13,7 +13,7 @@ mod hooks; // commands that run here around a switch
 mod installing; // units on their way from the repository to the host, and what stands in it
 mod logins; // the deploy user, root, login shells, and a host that is not ready
 mod looking; // plan, status, releases, logs, doctor: they change nothing
-mod lost_line; // a line that falls silent: noticed in time, told as it is, and the host goes on alone
+mod lost_connection; // a connection that goes silent: noticed in time, reported as it is; the host finishes alone
 mod old_releases; // what is removed, what stays, what is not ours
 mod same_again; // unchanged, staged, migrated: what was done is not done again
 mod setting_up; // what setup asks before root does anything
@@ -21,4 +21,4 @@ mod several_clients; // one proceeds, the others are told or wait
 mod several_services; // all or none
 mod shared; // what lives across releases
 mod terminal; // a person at a real terminal: what is on the screen, what is typed
-mod ways_in; // a pinned host key, and the ssh program instead of our own
+mod transports; // a pinned host key; the ssh program instead of the built-in ssh

@@ -1,4 +1,4 @@
-//! Other ways in: a host key that is pinned in deploy.yml, and the ssh program in place of our own ssh.
+//! A host key that is pinned in deploy.yml, and the ssh program instead of the built-in ssh.
 
 use super::desk::{Desk, acme, assert_live};
 use crate::apps::{Kind, Service};
@@ -11,7 +11,7 @@ fn fingerprint(host: &Host, kind: &str) -> String {
 }
 
 #[test]
-fn a_pinned_host_key_is_the_only_one_that_will_do() {
+fn a_pinned_host_key_is_the_only_one_accepted() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
     for kind in ["ed25519", "ecdsa"] {
@@ -20,21 +20,21 @@ fn a_pinned_host_key_is_the_only_one_that_will_do() {
         let release = desk.deploy(Kind::Graceful, kind);
         assert_live(&host, &release, kind);
     }
-    // The key is in known_hosts; the pin is what counts.
+    // The key is in known_hosts; only the pin counts.
     let other = format!("host_key: \"SHA256:{}\"", "A".repeat(43));
     desk.write(&acme("socket").with(&other));
     desk.json(&["deploy"])
         .leaves(6)
         .says("does not have the pinned host key")
         .says(&fingerprint(&host, "ed25519"));
-    // The ssh program knows of no pin: better nothing than a host that was not meant.
+    // The ssh program cannot check a pin, so it is refused.
     desk.json(&["deploy", "--system-ssh"])
         .leaves(2)
         .says("cannot be checked with --system-ssh");
 }
 
 #[test]
-fn the_ssh_program_carries_all_that_our_own_ssh_does() {
+fn the_ssh_program_carries_everything_that_the_built_in_ssh_does() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
     let go = |args: &[&str]| {

@@ -1,5 +1,5 @@
-//! A line that falls silent without a word, as after a suspend or a lost route: how soon it is noticed, what is
-//! said, what the host does meanwhile, and how the end is heard afterwards.
+//! A connection that goes silent, as after a suspend or a lost route: how soon it is noticed, what is reported, what the
+//! host does meanwhile, and how a client gets the outcome afterwards.
 
 use std::io::Read;
 use std::process::{Child, Stdio};
@@ -12,10 +12,10 @@ use crate::lab::{self, DelayProxy, Host, Suite, Way};
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// A dead line is noticed within 20 s; what is more than that is a busy machine's.
+/// A dead connection is noticed within 20 s; the rest is for a busy machine.
 const NOTICED: Duration = Duration::from_secs(25);
 
-/// Two people: ann comes through the proxy, bob directly.
+/// Two users: ann comes through the proxy, bob directly.
 fn two_ways(host: &Host, yml: &Yml) -> (Desk, Desk, DelayProxy) {
     let bob = Desk::live(host, Service::Socket, yml);
     let proxy = DelayProxy::to(host.web(host.ssh_port()), Duration::ZERO);
@@ -25,7 +25,7 @@ fn two_ways(host: &Host, yml: &Yml) -> (Desk, Desk, DelayProxy) {
     (ann, bob, proxy)
 }
 
-/// Bytes that no compressor makes smaller, different each time.
+/// Bytes that do not compress, different each time.
 fn noise(desk: &Desk, megabytes: u64) {
     let mut source = std::fs::File::open("/dev/urandom")
         .unwrap()
@@ -42,7 +42,7 @@ fn start(desk: &Desk) -> Child {
 
 fn wait_for_step(host: &Host, step: &str) {
     host.wait_for(step, SOON, |host| {
-        // Only the run under way has its request in place.
+        // Only the current run has its request in place.
         let begun = "cd /opt/acme/.shipit && for run in runs/*; do \
              [ request -ef $run/request ] && exec cat $run/events; done";
         let events = host.root(begun).stdout;
@@ -51,7 +51,7 @@ fn wait_for_step(host: &Host, step: &str) {
 }
 
 #[test]
-fn a_line_that_dies_during_the_upload_is_noticed_and_costs_nothing() {
+fn a_connection_that_dies_during_the_upload_is_noticed_and_changes_nothing() {
     let host = lab::host!(Suite::Bookworm);
     let (ann, _, proxy) = two_ways(&host, &acme("socket"));
     let before = current(&host);
@@ -80,7 +80,7 @@ fn a_line_that_dies_during_the_upload_is_noticed_and_costs_nothing() {
 }
 
 #[test]
-fn a_line_that_dies_during_the_switch_and_comes_back_is_taken_up_where_it_broke() {
+fn a_connection_that_dies_during_the_switch_is_opened_again_and_continues_where_it_broke() {
     let host = lab::host!(Suite::Trixie);
     let (ann, bob, proxy) = two_ways(&host, &acme("socket").health("watch", "8s"));
     ann.tree(Kind::Graceful, "v2");
@@ -88,7 +88,7 @@ fn a_line_that_dies_during_the_switch_and_comes_back_is_taken_up_where_it_broke(
     wait_for_step(&host, "await");
     proxy.freeze();
     let frozen = Instant::now();
-    // The host does not care who watches; somebody else hears the same switch to its end.
+    // Any client can follow the same switch to its end.
     let watched = bob.json(&["attach"]).leaves(0);
     assert_eq!(watched.outcome(), "deployed");
     // The second connection is the first sign that the silence was noticed.
@@ -110,7 +110,7 @@ fn a_line_that_dies_during_the_switch_and_comes_back_is_taken_up_where_it_broke(
 }
 
 #[test]
-fn a_line_that_stays_dead_during_the_switch_leaves_with_unknown_and_the_host_finishes_alone() {
+fn a_connection_that_stays_dead_during_the_switch_ends_as_unknown_and_the_host_finishes_alone() {
     let host = lab::host!(Suite::Bookworm);
     let (ann, bob, proxy) = two_ways(&host, &acme("socket").health("watch", "3s"));
     ann.tree(Kind::Graceful, "v2");
