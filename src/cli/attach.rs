@@ -57,7 +57,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
             .filter(|id| *id != request.next),
         next: request.next,
     };
-    match followed.last_word.take() {
+    match followed.end.take() {
         Some(last) => Ok(switch::tell(&mut run, &change, &followed, &last, 0)),
         None => Err(Failure::new(Exit::Unknown, "the end was not heard")
             .host("the host goes on by itself")

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::follow::Followed;
 use super::held::held;
-use super::run_end::LastWord;
 use super::switch::{self, Switched};
 use super::{Ending, Run, local_command, observe, outcome};
 use crate::failure::{Exit, Failure, Next};
@@ -13,7 +12,7 @@ use crate::host::Host;
 use crate::observed::Observed;
 use crate::plan::Plan;
 use crate::report::event::{Event, Outcome, Phase};
-use crate::step::{Change, Command};
+use crate::step::{Change, Command, RunEnd};
 use crate::unit::merge::Unit;
 
 /// What a run knows of itself while it may still fail: for its hook and its last event.
@@ -167,7 +166,7 @@ fn finish(
     run: &mut Run<'_>,
     change: &Change,
     followed: &Followed,
-    last: &LastWord,
+    last: &RunEnd,
     sent: u64,
 ) -> Exit {
     let outcome = switch::outcome(change.command, last.end);

@@ -20,7 +20,7 @@ use crate::remote::Script;
 use crate::report::event::Report;
 use crate::report::journal::journal_line;
 use crate::router::Routers;
-use crate::step::{self, Check, Command};
+use crate::step::{self, Check, Command, RunEvent};
 
 /// Seconds that one health request may take: a deploy gives it 2, a person wants to know whether it is slow or dead.
 const PATIENCE: &str = "5";
@@ -180,11 +180,10 @@ fn explain(
             }
             (b"line", _) => said.entry(unit.clone()).or_default().push(rest),
             (b"event", Some(last)) => {
-                let text = String::from_utf8_lossy(rest);
-                let mut words = text.splitn(6, ' ');
-                if words.nth(1) == Some("ended") {
-                    let cause = words.nth(3).unwrap_or_default();
-                    last.cause = cause.trim_start_matches('-').to_owned();
+                if let Some(RunEvent::Ended(Some(end))) =
+                    RunEvent::parse(&String::from_utf8_lossy(rest))
+                {
+                    last.cause = end.cause;
                 }
             }
             (b"journal", Some(last)) => last.journal.extend(journal_line(rest)),

@@ -3,18 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use super::run_end::LastWord;
 use super::session::{self, Link};
 use crate::host::{Host, Lost};
 use crate::interrupt::{Interrupts, Wish};
 use crate::remote::{self, Script, Told};
 use crate::report::event::{Event, Phase, Report, State};
-use crate::step::Kind;
+use crate::step::{Kind, Progress, RunEnd, RunEvent};
 
 #[derive(Debug, Default)]
 pub struct Followed {
-    /// The host's last word; `None` when it could not be heard.
-    pub last_word: Option<LastWord>,
+    /// How the run ended; `None` when its last event was not received.
+    pub end: Option<RunEnd>,
     /// When the new release first served every service, as seen from here.
     pub live_at: Option<Instant>,
     /// The journal of the lives that failed: systemd's JSON lines.
@@ -60,77 +59,48 @@ impl Followed {
         }
     }
 
-    fn event(&mut self, rest: &str, report: &mut dyn Report) {
-        let mut words = rest.splitn(3, ' ');
-        let (_at, kind, rest) = (
-            words.next(),
-            words.next().unwrap_or(""),
-            words.next().unwrap_or(""),
-        );
-        match kind {
-            "step" => {
-                if let Some(event) = step(rest) {
-                    if let Event::Step {
-                        phase: Phase::Switch,
-                        state: State::Failed,
-                        name,
-                        ..
-                    } = &event
-                    {
-                        self.failed = name.split(' ').next().and_then(Kind::of);
-                    }
-                    report.event(&event);
+    fn event(&mut self, line: &str, report: &mut dyn Report) {
+        match RunEvent::parse(line) {
+            Some(RunEvent::Step {
+                list,
+                kind,
+                name,
+                progress,
+                centiseconds,
+                cause,
+            }) => {
+                let phase = match list.as_str() {
+                    "revert" => Phase::Revert,
+                    "settle" => Phase::Settle,
+                    _ => Phase::Switch,
+                };
+                if (phase, progress) == (Phase::Switch, Progress::Failed) {
+                    self.failed = kind;
                 }
+                let state = match progress {
+                    Progress::Started => State::Started,
+                    Progress::Done => State::Done,
+                    Progress::Failed => State::Failed,
+                };
+                report.event(&Event::Step {
+                    phase,
+                    name,
+                    state,
+                    took: centiseconds.map(|cs| Duration::from_millis(cs * 10)),
+                    note: cause,
+                });
             }
-            "live" => self.live_at = Some(Instant::now()),
-            "note" => report.event(&Event::Log {
+            Some(RunEvent::Live) => self.live_at = Some(Instant::now()),
+            Some(RunEvent::Note(text)) => report.event(&Event::Log {
                 source: "host",
-                line: rest.as_bytes().to_vec(),
+                line: text.into_bytes(),
             }),
-            "ended" => match LastWord::parse(rest) {
-                Some(heard) => self.last_word = Some(heard),
-                // Torn: the host could not write more of it.
-                None => self.stopped = Some(Stopped::Gone),
-            },
-            _ => {}
+            Some(RunEvent::Ended(Some(end))) => self.end = Some(end),
+            // Torn: the host could not write more of it.
+            Some(RunEvent::Ended(None)) => self.stopped = Some(Stopped::Gone),
+            None => {}
         }
     }
-}
-
-/// `LIST NAME[ UNIT] STATE [CENTISECONDS [CAUSE]]`
-fn step(rest: &str) -> Option<Event> {
-    let (list, rest) = rest.split_once(' ')?;
-    let phase = match list {
-        "revert" => Phase::Revert,
-        "settle" => Phase::Settle,
-        _ => Phase::Switch,
-    };
-    let words: Vec<&str> = rest.split(' ').collect();
-    let at = words
-        .iter()
-        .position(|w| matches!(*w, "started" | "done" | "failed"))?;
-    let state = match words[at] {
-        "started" => State::Started,
-        "done" => State::Done,
-        _ => State::Failed,
-    };
-    let took = words
-        .get(at + 1)
-        .and_then(|w| w.parse::<u64>().ok())
-        .map(|cs| Duration::from_millis(cs * 10));
-    let note = (words.len() > at + 2).then(|| words[at + 2..].join(" "));
-    let mut name = words[..at].join(" ");
-    // What a probe's step carries is data, not a name.
-    if words[0] == "measure" {
-        name = "measure".into();
-    }
-    Some(Event::Step {
-        phase,
-        name,
-        state,
-        took,
-        note,
-    })
 }
 
 /// Follows a run to its end, reconnecting where the line breaks, each time for as long as a host may reasonably
@@ -146,7 +116,7 @@ pub fn follow(
 ) -> (Followed, Option<Box<dyn Host>>) {
     let mut patience = Patience::new();
     let known = interrupts.known();
-    while followed.last_word.is_none() && followed.stopped.is_none() {
+    while followed.end.is_none() && followed.stopped.is_none() {
         let mut session = match host.take() {
             Some(session) => session,
             None => match link.connect(report) {
@@ -168,7 +138,7 @@ pub fn follow(
         match listened {
             Ok(()) => {
                 host = Some(session);
-                let ended = followed.last_word.is_some() || followed.stopped.is_some();
+                let ended = followed.end.is_some() || followed.stopped.is_some();
                 if !ended && !patience.wait(interrupts, &mut followed) {
                     break;
                 }
@@ -251,9 +221,9 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::engine::run_end::End;
     use crate::failure::Failure;
     use crate::host::{Ended, Exec, Heard, Then};
+    use crate::step::End;
 
     struct Told(Vec<String>);
     impl Report for Told {
@@ -327,21 +297,19 @@ mod tests {
             followed
         };
         let began = Instant::now();
-        let heard = listen(at, "one")
-            .last_word
-            .expect("it was heard to the end");
+        let heard = listen(at, "one").end.expect("it was heard to the end");
         assert_eq!(heard.end, End::Confirmed);
         assert!(began.elapsed() > AWAY, "the line was too good to show it");
 
         let absent = listen(at, "no-such-run");
         assert_eq!(absent.stopped, Some(Stopped::Absent));
         let mute = listen("/no/such/root", "one");
-        assert!(mute.last_word.is_none() && mute.stopped.is_none());
+        assert!(mute.end.is_none() && mute.stopped.is_none());
         assert!(link.0 >= 13);
     }
 
     #[test]
-    fn the_hosts_lines_become_events_and_a_last_word() {
+    fn the_hosts_lines_become_events_and_a_end() {
         let (mut followed, mut told) = (Followed::default(), Told(Vec::new()));
         for line in [
             "event 100 step switch flip 20260101-000000 started",
@@ -353,10 +321,10 @@ mod tests {
         }
         assert!(told.0[1].contains("took: Some(100ms)"), "{}", told.0[1]);
         assert!(told.0[2].contains("restarted 2 times") && told.0[2].contains("Failed"));
-        let heard = followed.last_word.unwrap();
+        let heard = followed.end.unwrap();
         assert_eq!(heard.end, End::Reverted);
         assert_eq!(heard.live.as_deref(), Some("20251231-000000"));
-        assert_eq!(heard.downtime.unwrap().longest_gap_ms, 210);
+        assert_eq!(heard.probes, Some([40, 3, 210]));
         assert_eq!(heard.cause, "acme.service crashed");
     }
 }

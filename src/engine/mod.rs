@@ -13,7 +13,6 @@ pub mod metadata;
 pub mod observe;
 pub mod preview;
 pub mod rollback;
-pub mod run_end;
 pub mod session;
 pub mod stage;
 pub mod switch;

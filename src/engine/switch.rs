@@ -2,7 +2,6 @@
 //! is in place nothing here is needed any more.
 
 use super::follow::{self, Followed, Stopped};
-use super::run_end::{End, LastWord};
 use super::{Ending, Run};
 use super::{metadata, session};
 use crate::config::Config;
@@ -11,14 +10,14 @@ use crate::host::Host;
 use crate::observed::{Observed, Request};
 use crate::plan::{Plan, needs};
 use crate::remote::{self, CONDUCTOR, Script, conductor_digest, exits};
-use crate::report::event::{Event, Outcome};
+use crate::report::event::{Downtime, Event, Outcome};
 use crate::report::journal::journal_line;
-use crate::step::{self, Change, Command, Kind};
+use crate::step::{self, Change, Command, End, Kind, RunEnd};
 use crate::text;
 
 /// How a switch ended for this client.
 pub enum Switched {
-    Ended(Box<Followed>, LastWord),
+    Ended(Box<Followed>, RunEnd),
     /// Another request was there first.
     Held(Request),
     /// Somebody else switched since the host was looked at.
@@ -157,7 +156,7 @@ fn conclude(
     mut followed: Followed,
     host: Option<Box<dyn Host>>,
 ) -> (Switched, Option<Box<dyn Host>>) {
-    if let Some(last) = followed.last_word.take() {
+    if let Some(last) = followed.end.take() {
         return (Switched::Ended(Box::new(followed), last), host);
     }
     let why = match followed.stopped {
@@ -221,7 +220,7 @@ fn install_conductor(host: &mut dyn Host, root: &str) -> Option<Switched> {
                 .next(Next::shipit("doctor"));
             failure.why = answer.err.iter().map(|line| text::shown(line)).collect();
             if code == exits::CONDUCTOR_OUTDATED {
-                let why = "the one on the host is of another version, and does not carry out this version's requests";
+                let why = "the host has no conductor of this version, and it could not be written";
                 failure = failure.why(why);
             }
             Some(Switched::Failed(failure))
@@ -259,7 +258,7 @@ pub fn tell(
     run: &mut Run<'_>,
     change: &Change,
     followed: &Followed,
-    last: &LastWord,
+    last: &RunEnd,
     sent: u64,
 ) -> Exit {
     let ending = Ending {
@@ -267,7 +266,11 @@ pub fn tell(
         previous: change.previous.clone(),
         live: last.live.clone(),
         live_after: followed.live_at.map(|at| at.duration_since(run.began)),
-        downtime: last.downtime.clone(),
+        downtime: last.probes.map(|[probes, failed, gap]| Downtime {
+            probes,
+            failed,
+            longest_gap_ms: gap,
+        }),
         // After a first deploy there is nothing to go back to.
         next: vec![match (change.command, &change.previous) {
             (Command::Deploy, Some(_)) => Next::shipit("rollback").remark("goes back"),
@@ -289,7 +292,7 @@ pub fn tell(
 }
 
 /// What a person is told of a run that was not confirmed.
-fn failure(config: &Config, next: &str, followed: &Followed, last: &LastWord) -> Option<Failure> {
+fn failure(config: &Config, next: &str, followed: &Followed, last: &RunEnd) -> Option<Failure> {
     let app = config.app.as_str();
     let logs = Next::shipit("logs").remark(format!("the whole journal of {app}"));
     let now = last.live.as_deref().map_or_else(

@@ -40,7 +40,7 @@ exits! {
     SHARED_MISSING = 26 "a shared file is missing" "link";
 
     CONDUCTOR_CUT_OFF = 27 "the conductor did not arrive whole" "install_conductor";
-    CONDUCTOR_OUTDATED = 29 "the conductor could not be replaced, and it is of another version" "install_conductor";
+    CONDUCTOR_OUTDATED = 29 "no conductor of this version, and it could not be written" "install_conductor";
     HELD = 30 "another request holds the host (printed)" "install_conductor" "request" "service";
     OUTDATED = 31 "the host has changed since it was observed (printed)" "request";
     BEGUN = 32 "the conductor has begun the run" "withdraw";

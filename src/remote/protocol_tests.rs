@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::CONDUCTOR;
-use crate::step::{Check, Kind, PROTOCOL, Probe, Step, Turn, Verdict};
+use crate::step::{Check, EVENTS, Kind, PROTOCOL, Probe, RunEvent, Step, Turn, Verdict};
 
 const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
 
@@ -179,4 +179,43 @@ fn a_step_with_a_missing_a_repeated_or_an_unknown_argument_is_refused() {
             }
         }
     }
+}
+
+#[test]
+fn every_event_that_is_written_is_in_the_table_and_is_read() {
+    let written: BTreeSet<&str> = CONDUCTOR
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(|line| line.split("event ").skip(1))
+        .filter_map(|rest| rest.split([' ', ';']).next())
+        .collect();
+    let table: BTreeSet<&str> = EVENTS.iter().map(|event| event.word).collect();
+    assert_eq!(written, table);
+    let readers = include_str!("lib/events.sh");
+    for event in EVENTS {
+        let line = format!("1 {} switch flip started", event.word);
+        let in_rust = RunEvent::parse(&line).is_some();
+        assert!(
+            in_rust || event.script.is_some(),
+            "nothing reads {}",
+            event.word
+        );
+        let named = format!(" {} ", event.word);
+        let in_sh = |function: &str| {
+            let line = readers
+                .lines()
+                .find(|line| line.starts_with(&format!("{function}() ")));
+            line.is_some_and(|line| line.contains(&named))
+        };
+        if let Some(function) = event.script {
+            assert!(in_sh(function), "{function} does not read {}", event.word);
+        }
+    }
+    // And the reverse: what the scripts read is written.
+    let functions = readers.lines().filter_map(|line| line.split_once("() {"));
+    let known: BTreeSet<&str> = EVENTS.iter().filter_map(|event| event.script).collect();
+    assert_eq!(
+        functions.map(|(name, _)| name).collect::<BTreeSet<_>>(),
+        known
+    );
 }

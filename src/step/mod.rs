@@ -4,6 +4,7 @@
 mod change;
 mod check;
 mod encoding;
+mod events;
 mod wire;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub use change::{Change, Command};
 pub use check::{Address, Check, Probe};
 pub use encoding::{decoded, encoded};
+pub use events::{Described, End, KINDS as EVENTS, Progress, RunEnd, RunEvent};
 pub use wire::{Kind, PROTOCOL, words};
 
 /// How a unit's process changes hands.

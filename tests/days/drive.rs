@@ -54,7 +54,7 @@ fn a_service_behind_a_socket_is_driven_by_the_deploy_user_and_a_restart_loses_no
         assert_eq!(host.read_file("/opt/acme/.shipit/ledger"), ledger);
         let noted = noted(&host);
         for verb in ["restart", "stop", "start"] {
-            let line = format!("(as deploy) asks for: {verb} acme.service");
+            let line = format!("(as deploy) requests: {verb} acme.service");
             assert!(noted.contains(&line), "{noted}");
         }
         assert!(noted.contains("acme: ann@"), "{noted}");

@@ -223,7 +223,7 @@ fn a_prepare_command_that_fails_stops_the_deploy_and_leaves_no_release() {
     desk.tree(Kind::Graceful, "v2");
     let before = host.root("ls -A /opt/acme/releases").ok();
     let began = Instant::now();
-    refused(&host, &desk, "no ready file").says("it left with 9");
+    refused(&host, &desk, "no ready file").says("exit status 9");
     assert_eq!(
         desk.shipit(&["releases"]).leaves(0).stdout.lines().count(),
         1,

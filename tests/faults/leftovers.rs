@@ -185,7 +185,7 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
         (
             "rm .shipit/conductor && mkdir .shipit/conductor",
             "rmdir .shipit/conductor",
-            "the conductor could not be put on the host",
+            "the conductor could not be installed on the host",
         ),
     ] {
         leave(&host, deed);
