@@ -15,7 +15,7 @@ use crate::host::ssh::{self, Reply};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
 use crate::plan::needs;
-use crate::remote::{self, ENV_HELPER, Script, exits};
+use crate::remote::{Batch, ENV_HELPER, Script, exits};
 use crate::text;
 use crate::unit::environment::{self, LONGEST};
 
@@ -235,15 +235,14 @@ impl Place<'_> {
         ];
         args.extend(self.config.services.iter().map(|s| s.unit.as_str()));
         let mut stdin = sent.as_slice();
-        let answers = remote::run(
-            self.host,
-            None,
-            &[Script::env(args)],
-            Some(&mut stdin),
-            None,
-            &mut |_| {},
-        )
-        .map_err(|lost| lost_while(verb, &lost))?;
+        let script = Script::env(args);
+        let batch = Batch {
+            stdin: Some(&mut stdin),
+            ..Batch::new(std::slice::from_ref(&script))
+        };
+        let answers = batch
+            .quiet(self.host)
+            .map_err(|lost| lost_while(verb, &lost))?;
         let answer = answers.into_iter().next().unwrap_or_default();
         if answer.code != 0 {
             return Err(self.refused(verb, answer.code, &answer.err));

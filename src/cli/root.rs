@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::host::ssh::{self, Reply};
 use crate::interrupt::Interrupts;
-use crate::remote::{self, Answer, Password, Script, Told};
+use crate::remote::{Answer, Batch, Password, Script, Told};
 use crate::report::event::{Event, Report};
 use crate::text;
 
@@ -89,17 +89,22 @@ pub(super) fn run(
         }
     }
     let mut stdin = password.as_slice().chain(payload);
-    let answers = remote::run(host, None, &[script], Some(&mut stdin), None, &mut |told| {
-        // Who holds the host is told by the failure.
-        if let Told::Line { line, .. } = told
-            && !line.starts_with(b"request ")
-        {
-            report.event(&Event::Log {
-                source: "host",
-                line: line.to_vec(),
-            });
-        }
-    })
-    .map_err(|lost| session::lost_while(&lost, doing, "it can be run again"))?;
+    let batch = Batch {
+        stdin: Some(&mut stdin),
+        ..Batch::new(std::slice::from_ref(&script))
+    };
+    let answers = batch
+        .run(host, &mut |told| {
+            // Who holds the host is told by the failure.
+            if let Told::Line { line, .. } = told
+                && !line.starts_with(b"request ")
+            {
+                report.event(&Event::Log {
+                    source: "host",
+                    line: line.to_vec(),
+                });
+            }
+        })
+        .map_err(|lost| session::lost_while(&lost, doing, "it can be run again"))?;
     Ok(answers.into_iter().next().unwrap_or_default())
 }

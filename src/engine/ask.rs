@@ -5,7 +5,7 @@ use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::observed::{Answers, Live, Question, Seen, questions};
 use crate::plan::{guard, needs};
-use crate::remote::{self, Script};
+use crate::remote::{Batch, Script};
 use crate::unit::merge::Unit;
 
 use super::session::lost_while;
@@ -85,7 +85,8 @@ pub fn ask(host: &mut dyn Host, questions: &[Question]) -> Result<Answers, Failu
 /// # Errors
 /// When the line is lost, or a script does not end well.
 pub fn run(host: &mut dyn Host, scripts: &[Script], doing: &str) -> Result<Vec<u8>, Failure> {
-    let answers = remote::run(host, None, scripts, None, None, &mut |_| {})
+    let answers = Batch::new(scripts)
+        .quiet(host)
         .map_err(|lost| lost_while(&lost, doing, "nothing changed"))?;
     if let Some(failed) = answers.iter().find(|answer| answer.code != 0) {
         let mut failure = Failure::new(Exit::Untouched, format!("{doing} failed on the host"));

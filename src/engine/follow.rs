@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::session::{self, Link};
 use crate::host::{Host, Lost};
 use crate::interrupt::{Interrupts, Wish};
-use crate::remote::{self, Script, Told};
+use crate::remote::{Batch, Script, Told};
 use crate::report::event::{Event, Phase, Report, State};
 use crate::step::{Kind, Progress, RunEnd, RunEvent};
 
@@ -167,9 +167,11 @@ fn listen(
 ) -> Result<(), Lost> {
     let script = Script::follow([root, run, &followed.heard.to_string()]);
     let stop = Script::cancel([root, run]);
-    remote::run(host, None, &[script], None, Some(&stop), &mut |told| {
-        hear(told, 0, followed, report)
-    })?;
+    let batch = Batch {
+        stop: Some(&stop),
+        ..Batch::new(std::slice::from_ref(&script))
+    };
+    batch.run(host, &mut |told| hear(told, 0, followed, report))?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::observed::Observed;
 use crate::observed::installed::Seen as Installed;
 use crate::observed::status::Glance;
 use crate::plan::needs;
-use crate::remote::{self, Answer, Script};
+use crate::remote::{self, Answer, Batch, Script};
 use crate::step::{self, Check};
 use crate::text;
 use crate::unit::merge::Unit;
@@ -82,7 +82,7 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
 /// a session of its own, for one more round trip.
 fn together(host: &mut dyn Host, scripts: [Script; 2]) -> Result<Vec<Answer>, Lost> {
     if remote::fits(&scripts) {
-        return remote::run(host, None, &scripts, None, None, &mut |_| {});
+        return Batch::new(&scripts).quiet(host);
     }
     scripts
         .into_iter()

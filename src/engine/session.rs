@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
-use crate::remote::{self, Answer, Name, Script, Told};
+use crate::remote::{Answer, Batch, Name, Script, Told};
 use crate::report::event::{Event, Phase, Report, State};
 
 /// A way to a host that can be taken more than once.
@@ -23,7 +23,7 @@ pub trait Link {
 /// # Errors
 /// [`Lost`] as the host says it.
 pub fn one(host: &mut dyn Host, script: Script) -> Result<Answer, Lost> {
-    let mut answers = remote::run(host, None, &[script], None, None, &mut |_| {})?;
+    let mut answers = Batch::new(&[script]).quiet(host)?;
     answers
         .pop()
         .ok_or_else(|| Lost::Cut("the host said nothing".into()))
@@ -54,44 +54,43 @@ pub fn watched(
         consumed,
         total,
     } = upload;
-    remote::run(
-        host,
-        hold,
+    let batch = Batch {
         steps,
-        Some(stream),
-        None,
-        &mut |told| match told {
-            Told::Began(i) => step(report, phase, name(steps, i), State::Started, None),
-            Told::Ended(i, answer) => {
-                let state = if answer.code == 0 {
-                    State::Done
-                } else {
-                    State::Failed
-                };
-                step(report, phase, name(steps, i), state, Some(answer.took));
-            }
-            Told::Line { step, line, err } => {
-                let prepare = steps.get(step).is_some_and(|s| s.name == Name::Prepare);
-                if prepare || err {
-                    let source = if prepare { "prepare" } else { "host" };
-                    report.event(&Event::Log {
-                        source,
-                        line: line.to_vec(),
-                    });
-                }
-            }
-            // What is sent is compressed; what a person waits for is how much of the release is through.
-            Told::Sent(_) => report.event(&Event::Progress {
-                sent: consumed.load(Ordering::Relaxed),
-                total,
-            }),
-            Told::Interrupted => {
-                report.event(&Event::Warning {
-                    text: "stopping; press Ctrl-C again to leave at once".into(),
+        hold,
+        stdin: Some(stream),
+        stop: None,
+    };
+    batch.run(host, &mut |told| match told {
+        Told::Began(i) => step(report, phase, name(steps, i), State::Started, None),
+        Told::Ended(i, answer) => {
+            let state = if answer.code == 0 {
+                State::Done
+            } else {
+                State::Failed
+            };
+            step(report, phase, name(steps, i), state, Some(answer.took));
+        }
+        Told::Line { step, line, err } => {
+            let prepare = steps.get(step).is_some_and(|s| s.name == Name::Prepare);
+            if prepare || err {
+                let source = if prepare { "prepare" } else { "host" };
+                report.event(&Event::Log {
+                    source,
+                    line: line.to_vec(),
                 });
             }
-        },
-    )
+        }
+        // What is sent is compressed; what a person waits for is how much of the release is through.
+        Told::Sent(_) => report.event(&Event::Progress {
+            sent: consumed.load(Ordering::Relaxed),
+            total,
+        }),
+        Told::Interrupted => {
+            report.event(&Event::Warning {
+                text: "stopping; press Ctrl-C again to leave at once".into(),
+            });
+        }
+    })
 }
 
 fn name(steps: &[Script], i: usize) -> &'static str {

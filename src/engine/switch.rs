@@ -9,7 +9,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::{Observed, Request};
 use crate::plan::{Plan, needs};
-use crate::remote::{self, CONDUCTOR, Script, conductor_digest, exits};
+use crate::remote::{Batch, CONDUCTOR, Script, conductor_digest, exits};
 use crate::report::event::{Downtime, Event, Outcome};
 use crate::report::journal::journal_line;
 use crate::step::{self, Change, Command, End, Kind, RunEnd};
@@ -55,16 +55,13 @@ pub fn switch(
     let stop = Script::cancel([root, &id]);
     let mut followed = Followed::default();
     let report = &mut *run.report;
-    let answers = remote::run(
-        host.as_mut(),
-        None,
-        &steps,
-        None,
-        Some(&stop),
-        &mut |told| {
-            follow::hear(told, 1, &mut followed, report);
-        },
-    );
+    let batch = Batch {
+        stop: Some(&stop),
+        ..Batch::new(&steps)
+    };
+    let answers = batch.run(host.as_mut(), &mut |told| {
+        follow::hear(told, 1, &mut followed, report);
+    });
     let host = match answers {
         Ok(answers) => match answers.first() {
             Some(first) if first.code == 0 => Some(host),
@@ -201,7 +198,11 @@ fn install_conductor(host: &mut dyn Host, root: &str) -> Option<Switched> {
     let protocol = step::PROTOCOL.to_string();
     let script = Script::conductor([root, &conductor_digest(), &protocol]);
     let mut stdin = CONDUCTOR.as_bytes();
-    let answers = remote::run(host, None, &[script], Some(&mut stdin), None, &mut |_| {});
+    let batch = Batch {
+        stdin: Some(&mut stdin),
+        ..Batch::new(std::slice::from_ref(&script))
+    };
+    let answers = batch.quiet(host);
     let answer = match answers {
         Ok(answers) => answers.into_iter().next().unwrap_or_default(),
         Err(lost) => {

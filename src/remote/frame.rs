@@ -47,69 +47,100 @@ pub enum Told<'a> {
     Interrupted,
 }
 
-/// Runs `steps` in order in one session; the first that fails ends it. `hold` runs before them in the
-/// session's own shell, so that a lock it takes lasts for all of them. Only the first step reads `stdin`.
-/// `stop` is a script that asks what runs to stop; by default the session's process group gets SIGTERM.
-///
-/// # Errors
-/// [`Lost`] when the line went away, or the session ended without its tokens.
-pub fn run(
-    host: &mut dyn Host,
-    hold: Option<&Script>,
-    steps: &[Script],
-    stdin: Option<&mut dyn Read>,
-    stop: Option<&Script>,
-    told: &mut dyn FnMut(Told<'_>),
-) -> Result<Vec<Answer>, Lost> {
-    let nonce = nonce()?;
-    let line = exec_line(&nonce, hold, steps, stdin.is_some())?;
-    let mut stop_line = match stop {
-        Some(script) => Some(exec_line(
-            &nonce,
-            None,
-            std::slice::from_ref(script),
-            false,
-        )?),
-        None => None,
-    };
-    let stdin = stdin.map(|read| &mut *read as &mut dyn Read);
-    let mut interrupted = false;
-    let keeps = steps.iter().map(Script::keep).collect();
-    let mut reader = Frame::new(nonce, keeps);
-    let ended = host.exec(Exec { line: &line, stdin }, &mut |heard| {
-        match heard {
-            Heard::Out(bytes) => reader.out(bytes, told),
-            Heard::Err(bytes) => reader.err(bytes, told),
-            Heard::Sent(n) => told(Told::Sent(n)),
-            Heard::Interrupted => {
-                interrupted = true;
-                told(Told::Interrupted);
-                let line = stop_line.take();
-                return line.map_or_else(|| terminate(reader.session), Then::Run);
+/// Scripts that run one after the other in one session; the first that fails ends it.
+#[derive(Default)]
+pub struct Batch<'a> {
+    pub steps: &'a [Script],
+    /// Runs before them in the session's own shell, so that a lock it takes lasts for all of them.
+    pub hold: Option<&'a Script>,
+    /// Read by the first step.
+    pub stdin: Option<&'a mut dyn Read>,
+    /// Asks the host to stop what runs; by default the session's process group gets SIGTERM.
+    pub stop: Option<&'a Script>,
+}
+
+impl<'a> Batch<'a> {
+    #[must_use]
+    pub fn new(steps: &'a [Script]) -> Self {
+        Self {
+            steps,
+            ..Self::default()
+        }
+    }
+
+    /// Runs it; only the answers matter.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`].
+    pub fn quiet(self, host: &mut dyn Host) -> Result<Vec<Answer>, Lost> {
+        self.run(host, &mut |_| {})
+    }
+
+    /// Runs it, and hands on what happens meanwhile.
+    ///
+    /// # Errors
+    /// [`Lost`] when the connection was lost, or the session ended without its tokens.
+    pub fn run(
+        self,
+        host: &mut dyn Host,
+        told: &mut dyn FnMut(Told<'_>),
+    ) -> Result<Vec<Answer>, Lost> {
+        let Batch {
+            steps,
+            hold,
+            stdin,
+            stop,
+        } = self;
+        let nonce = nonce()?;
+        let line = exec_line(&nonce, hold, steps, stdin.is_some())?;
+        let mut stop_line = match stop {
+            Some(script) => Some(exec_line(
+                &nonce,
+                None,
+                std::slice::from_ref(script),
+                false,
+            )?),
+            None => None,
+        };
+        let stdin = stdin.map(|read| &mut *read as &mut dyn Read);
+        let mut interrupted = false;
+        let keeps = steps.iter().map(Script::keep).collect();
+        let mut reader = Frame::new(nonce, keeps);
+        let ended = host.exec(Exec { line: &line, stdin }, &mut |heard| {
+            match heard {
+                Heard::Out(bytes) => reader.out(bytes, told),
+                Heard::Err(bytes) => reader.err(bytes, told),
+                Heard::Sent(n) => told(Told::Sent(n)),
+                Heard::Interrupted => {
+                    interrupted = true;
+                    told(Told::Interrupted);
+                    let line = stop_line.take();
+                    return line.map_or_else(|| terminate(reader.session), Then::Run);
+                }
             }
-        }
-        if reader.over {
-            Then::Finish
+            if reader.over {
+                Then::Finish
+            } else {
+                Then::Listen
+            }
+        })?;
+        if let Some(i) = reader.too_much {
+            let name = steps.get(i).map_or("a step", |step| step.name.word());
+            Err(Lost::Cut(format!(
+                "`{name}` printed more than {}",
+                crate::text::bytes(KEPT as u64)
+            )))
+        } else if reader.over {
+            Ok(reader.end())
+        } else if interrupted && stop.is_none() {
+            // The session got the SIGTERM that was asked for.
+            Err(Lost::Left)
         } else {
-            Then::Listen
+            Err(Lost::Cut(format!(
+                "the session ended without its end token ({ended:?}): {}",
+                reader.last_words()
+            )))
         }
-    })?;
-    if let Some(i) = reader.too_much {
-        let name = steps.get(i).map_or("a step", |step| step.name.word());
-        Err(Lost::Cut(format!(
-            "`{name}` printed more than {}",
-            crate::text::bytes(KEPT as u64)
-        )))
-    } else if reader.over {
-        Ok(reader.end())
-    } else if interrupted && stop.is_none() {
-        // The session got the SIGTERM that was asked for.
-        Err(Lost::Left)
-    } else {
-        Err(Lost::Cut(format!(
-            "the session ended without its end token ({ended:?}): {}",
-            reader.last_words()
-        )))
     }
 }
 

@@ -29,25 +29,8 @@ impl Host for LateStderr {
 fn what_fits_is_sent_and_what_does_not_is_refused_before_anything_runs() {
     let long = |n: usize| [Script::manifest(["/x".repeat(n), "id".into()])];
     assert!(fits(&long(10_000)) && !fits(&long(13_000)));
-    assert!(
-        run(
-            &mut LateStderr,
-            None,
-            &long(13_000),
-            None,
-            None,
-            &mut |_| {}
-        )
-        .is_err()
-    );
-    let answers = run(
-        &mut LateStderr,
-        None,
-        &long(10_000),
-        None,
-        None,
-        &mut |_| {},
-    );
+    assert!(Batch::new(&long(13_000)).quiet(&mut LateStderr).is_err());
+    let answers = Batch::new(&long(10_000)).quiet(&mut LateStderr);
     assert!(answers.is_ok(), "{answers:?}");
 }
 
@@ -77,7 +60,7 @@ fn what_a_failed_step_said_on_stderr_is_its_own_however_late_it_comes() {
         Script::follow(["/nowhere", "run", "0"]),
         Script::manifest(["/nowhere", "id"]),
     ];
-    let answers = run(&mut LateStderr, None, &steps, None, None, &mut |_| {}).unwrap();
+    let answers = Batch::new(&steps).quiet(&mut LateStderr).unwrap();
     assert_eq!(answers.len(), 1, "the first failure ends the batch");
     let said = String::from_utf8_lossy(&answers[0].err.concat()).into_owned();
     assert!(
