@@ -115,25 +115,21 @@ pub fn is_section(section: &str) -> bool {
 /// The sections in which systemd knows a key, sorted.
 #[must_use]
 pub fn sections_of(key: &str) -> Vec<&'static str> {
-    let mut sections: Vec<_> = all()
-        .keys()
-        .filter(|(_, name)| *name == key)
-        .map(|(section, _)| *section)
-        .collect();
-    sections.sort_unstable();
-    sections
+    sorted(|(section, name)| (name == key).then_some(section))
 }
 
 /// Sorted.
 #[must_use]
 pub fn keys_of(section: &str) -> Vec<&'static str> {
-    let mut keys: Vec<_> = all()
-        .keys()
-        .filter(|(known, _)| *known == section)
-        .map(|(_, key)| *key)
-        .collect();
-    keys.sort_unstable();
-    keys
+    sorted(|(known, key)| (known == section).then_some(key))
+}
+
+fn sorted(
+    pick: impl Fn((&'static str, &'static str)) -> Option<&'static str>,
+) -> Vec<&'static str> {
+    let mut names: Vec<_> = all().keys().filter_map(|key| pick(*key)).collect();
+    names.sort_unstable();
+    names
 }
 
 /// Keys of kind [`Adds::List`], beside those that take commands or words, and every `Condition…=`, `Assert…=` and

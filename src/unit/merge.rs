@@ -218,31 +218,28 @@ impl Unit {
     /// Whether one of the files has this section.
     #[must_use]
     pub fn has_section(&self, section: &str) -> bool {
-        self.files
-            .iter()
-            .flat_map(|file| &file.lines)
-            .any(|line| matches!(&line.kind, super::parse::Kind::Section(name) if name == section))
+        self.header(section).is_some()
     }
 
     /// The file and line where a section begins: the place to report a missing key. Line 1 of the unit's own file when the
     /// section is missing too.
     #[must_use]
     pub fn place(&self, section: &str) -> (&str, u32) {
-        let header = |file: &File| {
-            let kind = |line: &&super::parse::Line| matches!(&line.kind, super::parse::Kind::Section(name) if name == section);
-            file.lines.iter().find(kind).map(|line| line.first)
+        let own = || {
+            self.files
+                .first()
+                .map_or(self.name.as_str(), |file| &file.path)
         };
-        self.files
-            .iter()
-            .find_map(|file| header(file).map(|line| (file.path.as_str(), line)))
-            .unwrap_or_else(|| {
-                (
-                    self.files
-                        .first()
-                        .map_or(self.name.as_str(), |file| &file.path),
-                    1,
-                )
-            })
+        self.header(section).unwrap_or_else(|| (own(), 1))
+    }
+
+    fn header(&self, section: &str) -> Option<(&str, u32)> {
+        let mut files = self.files.iter();
+        files.find_map(|file| {
+            let mut lines = file.lines.iter();
+            let header = lines.find(|line| line.is_header(section))?;
+            Some((file.path.as_str(), header.first))
+        })
     }
 }
 

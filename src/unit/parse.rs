@@ -32,6 +32,13 @@ pub struct Line {
     pub inside: Vec<(u32, String)>,
 }
 
+impl Line {
+    #[must_use]
+    pub fn is_header(&self, section: &str) -> bool {
+        matches!(&self.kind, Kind::Section(name) if name == section)
+    }
+}
+
 /// What a logical line means to systemd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -17,53 +17,46 @@ fn line(raw: String, kind: Kind) -> Line {
 }
 
 fn assignment(key: &str, value: &str) -> Line {
-    line(
-        format!("{key}={value}\n"),
-        Kind::Assignment {
-            key: key.into(),
-            value: value.into(),
-        },
-    )
+    let raw = format!("{key}={value}\n");
+    let (key, value) = (key.into(), value.into());
+    line(raw, Kind::Assignment { key, value })
 }
 
-/// The index after the last line of a section (of its last header), without trailing blanks and comments.
+/// The index after the last line of a section (of its last header), without trailing blanks and comments: those belong
+/// to the next section.
 fn section_end(file: &File, section: &str) -> Option<usize> {
     let header = file
         .lines
         .iter()
-        .rposition(|line| matches!(&line.kind, Kind::Section(name) if name == section))?;
-    let next = file.lines[header + 1..]
+        .rposition(|line| line.is_header(section))?;
+    let rest = file.lines[header + 1..].iter();
+    let own = rest.take_while(|line| !matches!(line.kind, Kind::Section(_)));
+    let kinds: Vec<&Kind> = own.map(|line| &line.kind).collect();
+    let last = kinds
         .iter()
-        .position(|line| matches!(line.kind, Kind::Section(_)));
-    let end = next.map_or(file.lines.len(), |n| header + 1 + n);
-    // Comments and blanks before the next header belong to the next section.
-    let last = file.lines[..end]
-        .iter()
-        .rposition(|line| !matches!(line.kind, Kind::Blank | Kind::Comment(_)));
-    Some(last.map_or(header, |last| last.max(header)) + 1)
+        .rposition(|kind| !matches!(kind, Kind::Blank | Kind::Comment(_)));
+    Some(header + 1 + last.map_or(0, |last| last + 1))
+}
+
+fn end_line(lines: &mut [Line]) {
+    if let Some(last) = lines.last_mut()
+        && !last.raw.ends_with(b"\n")
+    {
+        last.raw.push(b'\n');
+    }
 }
 
 fn add(file: &mut File, section: &str, key: &str, value: &str) {
-    let end_of_line = |file: &mut File, at: usize| {
-        if let Some(before) = at.checked_sub(1).and_then(|at| file.lines.get_mut(at))
-            && !before.raw.ends_with(b"\n")
-        {
-            before.raw.push(b'\n');
-        }
-    };
     let at = section_end(file, section).unwrap_or_else(|| {
-        let end = file.lines.len();
-        end_of_line(file, end);
-        if end > 0 {
+        end_line(&mut file.lines);
+        if !file.lines.is_empty() {
             file.lines.push(line("\n".into(), Kind::Blank));
         }
-        file.lines.push(line(
-            format!("[{section}]\n"),
-            Kind::Section(section.into()),
-        ));
+        let header = format!("[{section}]\n");
+        file.lines.push(line(header, Kind::Section(section.into())));
         file.lines.len()
     });
-    end_of_line(file, at);
+    end_line(&mut file.lines[..at]);
     file.lines.insert(at, assignment(key, value));
 }
 
@@ -82,51 +75,36 @@ fn last(file: &File, section: &str, key: &str) -> Option<usize> {
 }
 
 fn apply(unit: &mut Unit, edit: &Edit) {
-    match edit {
+    let (section, key, value, keep) = match edit {
         Edit::Write {
             section,
             key,
             value,
-            keep: true,
-        } => {
-            let key = key.as_str();
-            let entries = unit.all(section, key);
-            let there =
-                unit.has(section, key, value) || entries.iter().any(|entry| entry.value == value);
-            if let (false, Some(file)) = (there, unit.files.first_mut()) {
-                add(file, section, key, value);
-            }
-        }
-        Edit::Write {
-            section,
-            key,
-            value,
-            keep: false,
-        } => {
-            let holder = unit
-                .files
-                .iter()
-                .rposition(|file| last(file, section, key).is_some())
-                .unwrap_or(0);
-            let Some(file) = unit.files.get_mut(holder) else {
-                return;
-            };
-            match last(file, section, key) {
-                Some(at) => {
-                    file.lines[at] = Line {
-                        first: file.lines[at].first,
-                        last: file.lines[at].last,
-                        ..assignment(key, value)
-                    }
-                }
-                None => add(file, section, key, value),
-            }
-        }
+            keep,
+        } => (section, key, value, *keep),
         Edit::Remove { file, line } => {
             if let Some(file) = unit.files.iter_mut().find(|known| known.path == *file) {
                 file.lines.retain(|known| known.first != *line);
             }
+            return;
         }
+    };
+    let mut entries = unit.all(section, key.as_str()).into_iter();
+    if keep && (unit.has(section, key.as_str(), value) || entries.any(|entry| entry.value == value))
+    {
+        return;
+    }
+    let places = unit.files.iter().enumerate();
+    let places = places.filter_map(|(number, file)| Some((number, last(file, section, key)?)));
+    if let Some((number, at)) = places.last().filter(|_| !keep) {
+        let line = &mut unit.files[number].lines[at];
+        *line = Line {
+            first: line.first,
+            last: line.last,
+            ..assignment(key, value)
+        };
+    } else if let Some(file) = unit.files.first_mut() {
+        add(file, section, key, value);
     }
 }
 
@@ -159,50 +137,26 @@ pub fn repair(unit: &Unit, findings: &[Finding], which: Which) -> Unit {
 #[must_use]
 pub fn drop_in(unit: &Unit, findings: &[Finding], which: Which) -> Option<String> {
     let mut sections: Vec<(String, Vec<String>)> = Vec::new();
-    let mut put = |section: &str, lines: Vec<String>| {
-        let at = sections
-            .iter()
-            .position(|(name, _)| name == section)
-            .unwrap_or_else(|| {
-                sections.push((section.to_owned(), Vec::new()));
-                sections.len() - 1
-            });
-        for line in lines {
-            if !sections[at].1.contains(&line) || line.ends_with('=') {
-                sections[at].1.push(line);
-            }
-        }
-    };
     for edit in chosen(findings, which) {
-        match edit {
+        let (section, lines) = match edit {
             Edit::Write {
                 section,
                 key,
                 value,
-                keep: true,
-            } => put(section, vec![format!("{key}={value}")]),
-            Edit::Write {
-                section,
-                key,
-                value,
-                keep: false,
+                keep,
             } => {
-                let list =
-                    keys::adds(section, key) == Adds::List && unit.sets(section, key.as_str());
-                let reset = list.then(|| format!("{key}="));
-                put(
-                    section,
-                    reset
-                        .into_iter()
-                        .chain([format!("{key}={value}")])
-                        .collect(),
-                );
+                let is_list = keys::adds(section, key) == Adds::List;
+                let reset = !keep && is_list && unit.sets(section, key.as_str());
+                let reset = reset.then(|| format!("{key}="));
+                let lines: Vec<String> = reset
+                    .into_iter()
+                    .chain([format!("{key}={value}")])
+                    .collect();
+                (section.as_str(), lines)
             }
             Edit::Remove { file, line } => {
-                let Some(entry) = unit
-                    .entries()
-                    .find(|entry| entry.file == file && entry.line == *line)
-                else {
+                let mut entries = unit.entries();
+                let Some(entry) = entries.find(|e| e.file == file && e.line == *line) else {
                     continue;
                 };
                 if keys::find(entry.section, entry.key).is_none() {
@@ -210,20 +164,23 @@ pub fn drop_in(unit: &Unit, findings: &[Finding], which: Which) -> Option<String
                 }
                 let kept = match keys::adds(entry.section, entry.key) {
                     Adds::Last => Vec::new(),
-                    Adds::List => unit
-                        .all(entry.section, entry.key)
-                        .into_iter()
-                        .filter(|other| *other != entry)
-                        .collect(),
+                    Adds::List => unit.all(entry.section, entry.key),
                     Adds::Always => continue, // a drop-in cannot remove a dependency
                 };
-                let reset = format!("{}=", entry.key);
-                put(
-                    entry.section,
-                    std::iter::once(reset)
-                        .chain(kept.iter().map(|e| format!("{}={}", e.key, e.value)))
-                        .collect(),
-                );
+                let kept = kept.iter().filter(|other| **other != entry);
+                let kept = kept.map(|other| format!("{}={}", other.key, other.value));
+                let lines = std::iter::once(format!("{}=", entry.key)).chain(kept);
+                (entry.section, lines.collect())
+            }
+        };
+        let known = sections.iter().position(|(name, _)| name == section);
+        let at = known.unwrap_or_else(|| {
+            sections.push((section.to_owned(), Vec::new()));
+            sections.len() - 1
+        });
+        for line in lines {
+            if !sections[at].1.contains(&line) || line.ends_with('=') {
+                sections[at].1.push(line);
             }
         }
     }

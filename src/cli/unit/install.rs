@@ -32,8 +32,8 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
     let mut link = root::link(global, &config, options.login.as_deref(), &interrupts)?;
     let mut report = cli::reporter(global);
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
-    let seen = engine::units::look(host.as_mut(), &config, &repository)?;
-    let installation = installation(&config, &repository, &seen)?;
+    let installed = engine::units::look(host.as_mut(), &config, &repository)?;
+    let installation = installation(&config, &repository, &installed)?;
     for text in &installation.notes {
         report.event(&Event::Warning { text: text.clone() });
     }
@@ -64,7 +64,7 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
     let services = services(&installation);
     let before = engine::ask::ask(host.as_mut(), &services)?.exposure;
     let script = Script::install_units(args);
-    let login = (seen.uid, seen.user.as_str());
+    let login = (installed.uid, installed.user.as_str());
     let answer = root::run(
         host.as_mut(),
         script,
@@ -75,14 +75,14 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
         report.as_mut(),
     )?;
     if answer.code != 0 {
-        return Err(failure(&config, &answer, seen.uid == Some(0)));
+        return Err(failure(&config, &answer, installed.uid == Some(0)));
     }
     // The units are installed even if the connection breaks now: then the scores are left out.
     let after = engine::ask::ask(host.as_mut(), &services)
         .map_or_else(|_| BTreeMap::new(), |answers| answers.exposure);
     // Without the guard no deploy can run.
     let app = config.app.as_str();
-    let next = if seen.apps.iter().any(|guarded| guarded == app) {
+    let next = if installed.apps.iter().any(|guarded| guarded == app) {
         Next::shipit("deploy")
     } else {
         config.host.as_root("setup")
