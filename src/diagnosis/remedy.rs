@@ -1,4 +1,4 @@
-//! The lines to type for what a rule found on a host. What a rule would have written into the unit is the rule's own.
+//! The lines to type for what a rule found on a host. Lines for the unit itself come from the rule's fix.
 
 use crate::config::Config;
 use crate::failure::Next;
@@ -52,7 +52,7 @@ pub(super) fn lines(config: &Config, unit: &str, finding: &Finding, repository: 
         ],
         Cause::RequiredUnitMissing => vec![
             Next::shell(format!("sudo systemctl start {unit}")).remark(format!(
-                "once that unit exists on the host, or is removed from {file}"
+                "once the required unit exists, or is removed from {file}"
             )),
         ],
         Cause::TimerInactive => shell(format!("sudo systemctl enable --now {unit}")),

@@ -1,5 +1,5 @@
-//! The app's units: what every rule says of them with the host's own facts, and services that do not run. Which of it
-//! explains a service that is not well comes before what only will hurt one day.
+//! The app's units: the findings of all rules with the host's facts, and services that do not run. What can explain why
+//! a service does not run comes before what only causes trouble later.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ pub(super) fn findings(
     for (unit, facts, judged) in live.judge(config) {
         let name = unit.name.as_str();
         for finding in judged {
-            // doctor says it of all units in one line.
+            // doctor prints it for all units in one line.
             if finding.cause == Some(Cause::Exposure) && finding.severity == Severity::Info {
                 continue;
             }
             let rule = rules::all().find(|rule| rule.name == finding.rule);
-            // What nothing names but the repository can wait; a deploy does without it.
+            // A unit that only the repository names can wait; a deploy does not need it.
             let later = finding.depth == rules::Depth::Loaded && !wanted.contains(&name);
             let mut one = Finding::new(
                 if later {
@@ -73,14 +73,14 @@ fn depth(unit: &Unit, facts: &Facts, finding: &rules::Finding) -> Depth {
         rules::Depth::Socket => Depth::Socket,
         rules::Depth::State => Depth::State,
         rules::Depth::Fallout => Depth::Fallout,
-        rules::Depth::Start if !is_well(unit, facts) => Depth::Text,
-        rules::Depth::Type if !is_well(unit, facts) && !crashed => Depth::Text,
+        rules::Depth::Start if !is_healthy(unit, facts) => Depth::Text,
+        rules::Depth::Type if !is_healthy(unit, facts) && !crashed => Depth::Text,
         rules::Depth::Start | rules::Depth::Type | rules::Depth::Later => Depth::Later,
     }
 }
 
-/// Whether systemd is content with it. A job that ended, or waits for its time, is well.
-fn is_well(unit: &Unit, facts: &Facts) -> bool {
+/// Whether systemd reports no failure. A job that ended, or waits for its time, is healthy.
+fn is_healthy(unit: &Unit, facts: &Facts) -> bool {
     match facts.properties.active_state() {
         "active" | "reloading" => true,
         "inactive" => {
@@ -104,13 +104,14 @@ fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) ->
         if properties.is_active() {
             return None;
         }
-        let what = format!("{name} has nothing to run yet: no release is live");
+        let what = format!("{name} cannot run yet: no release is live");
         Finding::info(Area::Unit, Depth::Later, what).next(Next::shipit("deploy"))
     } else {
         match properties.active_state() {
             "inactive" if listened_for(facts, live) => {
                 let what = format!("{name} waits for its first connection");
-                let why = "its socket listens, and systemd starts it then";
+                let why =
+                    "its socket listens, and systemd starts the service at the first connection";
                 Finding::info(Area::Unit, Depth::Later, what).why(why)
             }
             "inactive" => refused(unit, facts).unwrap_or_else(|| {
@@ -122,7 +123,7 @@ fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) ->
             _ => return None,
         }
     };
-    // What was not begun has written nothing: the journal is of an earlier life.
+    // A start that was refused wrote nothing: the journal is from an earlier one.
     if finding.severity == Severity::Error && finding.place.is_none() {
         finding.log = evidence.journals.get(name).cloned().unwrap_or_default();
     }
@@ -153,44 +154,47 @@ fn refused(unit: &Unit, facts: &Facts) -> Option<Finding> {
         .iter()
         .map(|entry| format!("{}={}", entry.key, entry.value))
         .collect();
-    let first = entries.first()?; // none: the line is out, and nobody has tried since
+    let first = entries.first()?; // none: the line was removed, and the unit has not been started since
     let name = unit.name.as_str();
     let what = format!("{name} was not started: {} is not met", lines.join(" or "));
     let why = match kind {
-        "Condition" => "systemctl start does nothing then, and exits 0",
-        _ => "systemctl start fails then",
+        "Condition" => "systemctl start then does nothing, and exits 0",
+        _ => "systemctl start then fails",
     };
     let mut finding = Finding::error(Area::Unit, Depth::State, what).why(why);
     finding.place = Some((first.file.to_owned(), first.line));
     let next = Next::shell(format!("sudo systemctl start {name}"));
-    Some(finding.next(next.remark("once it is met, or its line is out")))
+    Some(finding.next(next.remark("once it is met, or its line is removed")))
 }
 
-/// A service that nobody starts; `ended` is when it last came to rest, 0 or nothing if systemd knows of no such time.
+/// A service that is not started; `ended` is when it last became inactive: 0 or empty if systemd has no such time.
 fn stopped(name: &str, ended: &str) -> Finding {
     let finding = Finding::error(Area::Unit, Depth::State, format!("{name} does not run"));
     if ended.is_empty() || ended == "0" {
+        let why = "it has not been started since the host booted; or it ended, and systemd unloaded it at once \
+                   because it is not enabled";
+        let enable = Next::shell(format!("sudo systemctl enable --now {name}"));
         finding
-            .why("nobody started it since the host booted; or it has ended, and was forgotten at once, as units are that are not enabled")
-            .next(Next::shell(format!("sudo systemctl enable --now {name}")).remark("then shipit doctor again: it tells why, if it ends"))
+            .why(why)
+            .next(enable.remark("then shipit doctor again, which prints the reason if it ends"))
     } else {
         finding
-            .why("it has ended, or was stopped, and nobody has started it since")
+            .why("it ended or was stopped, and has not been started since")
             .next(Next::shell(format!("sudo systemctl start {name}")))
     }
 }
 
-/// A service that has been starting for a time: an error when a deploy would have given up by now.
+/// A service that is starting: an error when a deploy would have given up by now.
 fn starting(service: &Service, time: Duration) -> Finding {
     let (name, allowed) = (service.unit.as_str(), service.start_timeout);
     let (seconds, wait) = (time.as_secs(), allowed.as_secs());
     if time <= allowed {
-        let what = format!("{name} is starting, for {seconds} s so far");
+        let what = format!("{name} has been starting for {seconds} s");
         return Finding::info(Area::Unit, Depth::State, what);
     }
     let what =
         format!("{name} has been starting for {seconds} s, and a deploy waits {wait} s for it");
     Finding::error(Area::Unit, Depth::State, what)
-        .why("systemd waits for what Type= promises: an exit, a fork, or READY=1")
+        .why("systemd waits for what Type= requires: an exit, a fork, or READY=1")
         .next(Next::shipit("logs --unit").arg(name))
 }

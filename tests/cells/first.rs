@@ -133,7 +133,7 @@ fn forgotten(host: &Host, made: &[Made<'_>], well: &str) {
     let first = &said["findings"][0];
     let text = |key: &str| first[key].to_string();
     assert!(text("what").contains("does not run"), "{ran}");
-    assert!(text("why").contains("forgotten"), "{ran}");
+    assert!(text("why").contains("unloaded it"), "{ran}");
     assert!(text("next").contains("enable --now"), "{ran}");
     assert!(text("log").contains("Deactivated successfully"), "{ran}");
 }

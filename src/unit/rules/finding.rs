@@ -1,18 +1,17 @@
-//! What a rule reports: a place, a sentence, and the lines that put it right. Output formats are `render`'s.
+//! What a rule reports: a place, a sentence, its cause and its fix. Never formats output: that is `render`.
 
 use std::fmt;
 
 use super::Rule;
 use crate::unit::merge::{Entry, Unit};
 
-/// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Could be better.
     Info,
-    /// Will hurt one day.
+    /// Causes an outage one day.
     Warning,
-    /// Does not work, or is a hole.
+    /// Does not work, or is a vulnerability.
     Error,
 }
 
@@ -208,7 +207,7 @@ impl Finding {
     }
 }
 
-/// Takes the findings of one rule on one unit.
+/// Collects the findings of one rule for one unit.
 pub struct Found<'a> {
     rule: &'static Rule,
     unit: &'a Unit,
@@ -241,7 +240,7 @@ impl<'a> Found<'a> {
         self.place(entry.file, entry.line, message)
     }
 
-    /// Reports something that is missing from a section, or a fact about the unit as a whole.
+    /// Reports something that a section lacks, or a fact about the whole unit.
     pub fn missing(&mut self, section: &str, message: impl Into<String>) -> &mut Finding {
         let (file, line) = self.unit.place(section);
         let file = file.to_owned();

@@ -1,6 +1,6 @@
 //! `Type=forking` and `PIDFile=`: programs that should go to the background, and do or do not.
 
-use super::process_state::{First, Left, Life, Since};
+use super::process_state::{First, LastStart, Left, Since};
 use super::rules;
 
 rules! {
@@ -28,8 +28,8 @@ rules! {
         };
         let entry = view.unit.get("Service", "Type").unwrap_or(start);
         let better = view.kind_that_stays();
-        let life = view.life();
-        if let Life::Unready(First::Stays, since) = life {
+        let life = view.last_start();
+        if let LastStart::Unready(First::Stays, since) = life {
             let shown = match since {
                 Since::Waits => "the unit is activating with MainPID=0",
                 Since::TimedOut => "the start timed out, and systemd killed the first process",
@@ -45,7 +45,7 @@ rules! {
         let daemonizes = command
             .words()
             .any(|w| matches!(w, "-D" | "-d" | "--daemon" | "--daemonize" | "start"));
-        let guess = life == Life::Untold
+        let guess = life == LastStart::Unknown
             && view.runtime().stays_in_foreground()
             && !daemonizes
             && command.shell_script().is_none();
@@ -74,7 +74,7 @@ rules! {
     ///
     /// See systemd.service(5), `Type=`.
     "type-forking-ends" Error(Ended) Service forking_ends(view, found) {
-        if view.kind() != "forking" || view.life() != Life::Ended(Left::Nothing) {
+        if view.kind() != "forking" || view.last_start() != LastStart::Ended(Left::Nothing) {
             return;
         }
         let Some((_, start)) = view.start() else {
@@ -143,7 +143,7 @@ rules! {
         let Some(entry) = view.unit.get("Service", "PIDFile") else {
             return;
         };
-        let Life::Unready(First::Gone, since) = view.life() else {
+        let LastStart::Unready(First::Gone, since) = view.last_start() else {
             return;
         };
         let shown = match since {

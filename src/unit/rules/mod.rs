@@ -1,5 +1,5 @@
-//! What is wrong with a unit before it hurts: one function a rule, and its doc comment is what
-//! `shipit unit explain` prints. Rules are pure: text, and facts when a host was asked. Start reading at [`lint`].
+//! What is wrong with a unit: each rule is one function, and its doc comment is what `shipit unit explain` prints.
+//! Rules are pure: text in, and facts when a host was asked. Never reaches a host. Start reading at [`lint`].
 
 mod command_line; // how the program is started: wrappers, releases, reload
 mod drift; // the running host against the text
@@ -37,7 +37,7 @@ pub use view::{Context, View};
 use super::merge::Unit;
 use super::parse::Kind;
 
-/// The types of units that a rule looks at.
+/// The types of units that a rule checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
     /// `.service`
@@ -48,7 +48,7 @@ pub enum On {
     Timer,
     /// Every unit.
     Any,
-    /// No unit: the files that `EnvironmentFile=` names, which [`environment_file`] judges.
+    /// No unit, but the files in `EnvironmentFile=`, which [`environment_file`] checks.
     EnvironmentFile,
 }
 
@@ -64,30 +64,27 @@ impl On {
     }
 }
 
-/// One rule.
 #[derive(Clone, Copy)]
 pub struct Rule {
-    /// Its name, as in findings: `type-forking-pidfile`.
+    /// `type-forking-pidfile`
     pub name: &'static str,
     /// Unless the rule overrides it for a case.
     pub severity: Severity,
     /// Counts for errors; a rule may override it for a case.
     pub depth: Depth,
-    /// Which units it looks at.
     pub on: On,
-    /// What, why, what happens in production, the lines to write, the man page: its doc comment.
+    /// Its doc comment: title, reason, what happens in production, the lines to write, the man page.
     doc: &'static str,
     check: fn(&View<'_>, &mut Found<'_>),
 }
 
 impl Rule {
-    /// The first line of its text.
     #[must_use]
     pub fn title(&self) -> &'static str {
         self.doc.lines().next().unwrap_or_default().trim()
     }
 
-    /// What happens in production: that paragraph of its text, on one line.
+    /// The paragraph "In production:" of its text, on one line.
     #[must_use]
     pub fn in_production(&self) -> String {
         let lines = self.doc.lines().map(str::trim);
@@ -97,7 +94,7 @@ impl Rule {
         text.trim_start_matches("In production:").trim().to_owned()
     }
 
-    /// Its text as `shipit unit explain` prints it: fenced lines are indented.
+    /// Its text as `shipit unit explain` prints it: code blocks are indented.
     #[must_use]
     pub fn explanation(&self) -> String {
         let mut out = format!("{} ({})\n\n", self.name, self.severity);
@@ -176,7 +173,7 @@ pub fn explain(name: &str) -> Option<String> {
     rule.or_else(|| directive(name).map(Directive::explanation))
 }
 
-/// Judges one unit by every rule. Findings come in the order of places, the worst first within one.
+/// Checks one unit with every rule. Findings are ordered by place, the worst first at each.
 ///
 /// A comment `# shipit: allow RULE` anywhere in the unit's files silences that rule for the unit.
 #[must_use]

@@ -1,46 +1,47 @@
-//! What became of a service's processes since its last start, told from `systemctl show`: whether the promise of its
-//! `Type=` was kept. Reads facts; judges nothing. What is relied on here was measured on systemd 252 and 257, and is
-//! in the table of docs/units.md.
+//! What became of a service's processes since its last start, read from `systemctl show`: whether they did what its
+//! `Type=` promises. Reads facts; judges nothing. All of it was measured on systemd 252 and 257; docs/units.md has the
+//! table.
 
 use std::time::Duration;
 
 use super::view::View;
 
-/// A start that takes this long deserves a question; a slow program is not accused before.
+/// A start is not suspicious before: the program may be slow.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// From the exit of the main process until systemd calls the unit dead, in microseconds. Measured on a busy machine:
-/// 120 to 300 for most that left nothing behind, 8,000 at most; 800 and more where a daemon had to die. A hint, no proof.
+/// From the exit of the main process until systemd calls the unit dead, in microseconds. Measured on a busy host: 120
+/// to 300 for most that left nothing behind, 8,000 at most; 800 and more where systemd had to kill a daemon. It is a
+/// hint, not a proof.
 const DYING: u64 = 800;
 
-/// What became of the last start.
+/// How the last start went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// Nothing can be told: not asked, never started, forgotten, crashed, stopped by somebody, or just starting.
-    Untold,
-    /// It counts as started and its main process runs.
+pub enum LastStart {
+    /// systemd was not asked, or it never started, was unloaded, crashed, was stopped, or has just begun to start.
+    Unknown,
+    /// It counts as started, and its main process runs.
     Runs,
-    /// systemd waits for what `Type=` promises, for long already; or has waited in vain.
+    /// systemd has been waiting for a while for what `Type=` promises, or waited until the timeout.
     Unready(First, Since),
-    /// The main process has ended with success, and nobody had asked it to.
+    /// The main process ended successfully on its own.
     Ended(Left),
 }
 
-/// What became of the first process of a start that never was complete.
+/// What became of the first process of an incomplete start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First {
-    /// It stays.
+    /// It still runs, or systemd killed it.
     Stays,
-    /// It has exited with success.
+    /// It exited successfully.
     Gone,
 }
 
-/// How a start shows that is not complete.
+/// Whether an incomplete start goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// It still waits: `activating (start)`.
+    /// `activating (start)`
     Waits,
-    /// It has run into its `TimeoutStartSec=`.
+    /// `TimeoutStartSec=` has passed.
     TimedOut,
 }
 
@@ -49,16 +50,16 @@ pub enum Since {
 pub enum Left {
     /// Nothing: it was a job.
     Nothing,
-    /// Another process, which systemd killed, or which is still there: a daemon.
+    /// Another process, which systemd killed or which still runs: a daemon.
     Daemon,
-    /// It can no longer be told; a process seems to have been left.
+    /// systemd no longer shows it; probably another process.
     PerhapsDaemon,
-    /// It can no longer be told; nothing seems to have been left.
+    /// systemd no longer shows it; probably nothing.
     PerhapsNothing,
 }
 
 impl View<'_> {
-    /// A count or a time in microseconds; 0 when it was not asked, or is not set.
+    /// A count, or a time in microseconds; 0 when it was not asked for or is not set.
     fn number(&self, key: &str) -> u64 {
         self.show(key)
             .and_then(|value| value.parse().ok())
@@ -71,18 +72,17 @@ impl View<'_> {
         counted.unwrap_or_else(|| self.number("TasksCurrent"))
     }
 
-    /// Whether it is listed as a service of the app: somebody counts on its being there.
+    /// Whether deploy.yml lists it as a service, so that it should keep running.
     pub(super) fn is_expected_to_stay(&self) -> bool {
         self.context.strategy.is_some() && !self.is_migration()
     }
 
-    /// Whether it has been starting for that many seconds.
     pub(super) fn has_started_for(&self, seconds: u64) -> bool {
         let waited = self.host().and_then(|host| host.activating_for);
         waited.is_some_and(|waited| waited.as_secs() >= seconds)
     }
 
-    /// How long the main process of its last life ran; zero where that is not known.
+    /// How long its last main process ran; zero when unknown.
     pub(super) fn ran(&self) -> Duration {
         let started = self.number("ExecMainStartTimestampMonotonic");
         let exited = self.number("ExecMainExitTimestampMonotonic");
@@ -109,25 +109,26 @@ impl View<'_> {
         self.show("Type").unwrap_or_else(|| self.kind())
     }
 
-    /// What became of its last start.
     #[must_use]
-    pub fn life(&self) -> Life {
-        // What is seen is what the old text did; the new one may be right.
+    pub fn last_start(&self) -> LastStart {
+        // The processes follow the old text; the new one may be right.
         if self.show("NeedDaemonReload") == Some("yes") && self.running_kind() != self.kind() {
-            return Life::Untold;
+            return LastStart::Unknown;
         }
         let restarts = self
             .show("SubState")
             .is_some_and(|sub| sub.starts_with("auto-restart"));
         match self.show("ActiveState") {
-            Some("active" | "reloading" | "refreshing") if self.number("MainPID") > 0 => Life::Runs,
+            Some("active" | "reloading" | "refreshing") if self.number("MainPID") > 0 => {
+                LastStart::Runs
+            }
             Some("active") if self.show("SubState") == Some("exited") => {
-                Life::Ended(self.left_by_exited())
+                LastStart::Ended(self.left_by_exited())
             }
             Some("activating") if restarts => self.over(),
             Some("activating") if self.show("SubState") == Some("start") => self.starting(),
             Some("inactive" | "failed") => self.over(),
-            _ => Life::Untold,
+            _ => LastStart::Unknown,
         }
     }
 
@@ -138,47 +139,47 @@ impl View<'_> {
         }
     }
 
-    fn starting(&self) -> Life {
+    fn starting(&self) -> LastStart {
         let waited = self.host().and_then(|host| host.activating_for);
         let never_complete = self.number("ActiveEnterTimestampMonotonic") == 0;
         let again = self.number("NRestarts") > 0 && never_complete;
         if !again && waited.is_none_or(|waited| waited < PATIENCE) {
-            return Life::Untold;
+            return LastStart::Unknown;
         }
         let process = match self.running_kind() {
             "forking" => self.show("ControlPID").unwrap_or("1"),
             _ => self.show("MainPID").unwrap_or("0"),
         };
         match (process, self.running_kind()) {
-            ("0", "forking") => Life::Unready(First::Gone, Since::Waits),
-            ("0", _) => Life::Untold,
-            _ => Life::Unready(First::Stays, Since::Waits),
+            ("0", "forking") => LastStart::Unready(First::Gone, Since::Waits),
+            ("0", _) => LastStart::Unknown,
+            _ => LastStart::Unready(First::Stays, Since::Waits),
         }
     }
 
-    /// Dead, failed, or between two lives.
-    fn over(&self) -> Life {
+    /// Dead, failed, or between two starts.
+    fn over(&self) -> LastStart {
         let forking = self.running_kind() == "forking";
-        // The end of the line of `ExecStart=` says what became of the process that was started.
+        // The end of the line of `ExecStart=` shows how the process that it started ended.
         let command = self.show("ExecStart").unwrap_or_default();
         let command_ended = command.contains("code=exited ; status=0");
         let complete = self.was_complete();
         match self.show("Result") {
-            Some("timeout") if complete => Life::Untold, // it was the stop that took too long
+            Some("timeout") if complete => LastStart::Unknown, // the stop took too long
             Some("timeout") if forking && command_ended => {
-                Life::Unready(First::Gone, Since::TimedOut)
+                LastStart::Unready(First::Gone, Since::TimedOut)
             }
-            Some("timeout") => Life::Unready(First::Stays, Since::TimedOut),
+            Some("timeout") => LastStart::Unready(First::Stays, Since::TimedOut),
             Some("protocol" | "success" | "start-limit-hit") if forking => {
                 let ended = command_ended && self.number("ExecMainPID") == 0 && !complete;
                 if ended {
-                    Life::Ended(Left::Nothing)
+                    LastStart::Ended(Left::Nothing)
                 } else {
-                    Life::Untold
+                    LastStart::Unknown
                 }
             }
             Some("protocol" | "success" | "start-limit-hit") => self.ended(),
-            _ => Life::Untold,
+            _ => LastStart::Unknown,
         }
     }
 
@@ -192,25 +193,25 @@ impl View<'_> {
         entered > 0 && entered >= started
     }
 
-    fn ended(&self) -> Life {
+    fn ended(&self) -> LastStart {
         let exited = self.number("ExecMainExitTimestampMonotonic");
-        // CLD_EXITED of waitid(2), and 0: it ended by itself, with success.
-        let well =
+        // CLD_EXITED of waitid(2), and 0: it exited successfully.
+        let success =
             self.show("ExecMainCode") == Some("1") && self.show("ExecMainStatus") == Some("0");
         let left_active = self.number("ActiveExitTimestampMonotonic");
         let complete = self.was_complete();
-        if exited == 0 || !well || complete && left_active < exited {
-            return Life::Untold; // never ran, crashed, or left because it was asked to stop
+        if exited == 0 || !success || complete && left_active < exited {
+            return LastStart::Unknown; // never ran, crashed, or was stopped
         }
         let dead = self.number("InactiveEnterTimestampMonotonic");
         let again = self.number("InactiveExitTimestampMonotonic");
         let gave_up = again > exited && dead > again; // `dead` is then the moment of the start limit
         let stops = self.unit.sets("Service", ["ExecStop", "ExecStopPost"]);
         let end = if gave_up { again } else { dead };
-        Life::Ended(if self.processes() > 0 {
+        LastStart::Ended(if self.processes() > 0 {
             Left::Daemon
         } else if complete && !stops && !gave_up && dead == left_active {
-            Left::Nothing // it went from active to dead in one step: nobody had to be waited for
+            Left::Nothing // from active to dead in one step: systemd waited for nothing
         } else if complete && !stops && !gave_up {
             Left::Daemon
         } else if end.saturating_sub(exited) > DYING {

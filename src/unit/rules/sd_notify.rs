@@ -1,6 +1,6 @@
 //! `Type=notify` and `Type=dbus`: whether the report that systemd waits for is sent, and accepted.
 
-use super::process_state::{Life, Since};
+use super::process_state::{LastStart, Since};
 use super::{Severity, View, rules};
 
 /// A wrapper that stays the parent of the program: a shell, npm, sudo.
@@ -26,7 +26,7 @@ impl View<'_> {
     pub(super) fn reports_unawaited(&self) -> bool {
         matches!(self.kind(), "simple" | "exec")
             && self.stays()
-            && matches!(self.life(), Life::Runs | Life::Untold)
+            && matches!(self.last_start(), LastStart::Runs | LastStart::Unknown)
             && (self.show("StatusText").is_some() || self.reports() == Some(true))
     }
 }
@@ -56,10 +56,10 @@ rules! {
         };
         let kind = view.kind();
         let entry = view.unit.get("Service", "Type").unwrap_or(start);
-        match view.life() {
+        match view.last_start() {
             // `type-notify-access` reports it.
-            Life::Unready(..) if child_reports(view) => {}
-            Life::Unready(_, since) => {
+            LastStart::Unready(..) if child_reports(view) => {}
+            LastStart::Unready(_, since) => {
                 let state = match since {
                     Since::Waits => "has arrived while the main process is running",
                     Since::TimedOut => "had arrived when the start timed out, with the main process running",
@@ -77,7 +77,7 @@ rules! {
                     finding.suggest("Service", "Type", "exec");
                 }
             }
-            Life::Untold if matches!(command.name(), "nginx" | "redis-cli" | "sleep") => {
+            LastStart::Unknown if matches!(command.name(), "nginx" | "redis-cli" | "sleep") => {
                 found
                     .at(entry, format!("Type={kind}, but {} sends no READY=1", command.name()))
                     .suggest("Service", "Type", "exec");
@@ -110,11 +110,11 @@ rules! {
         let Some((_, entry)) = view.start() else {
             return;
         };
-        let life = view.life();
-        let finding = if let Some(name) = wrapper(view).filter(|_| life != Life::Runs) {
+        let life = view.last_start();
+        let finding = if let Some(name) = wrapper(view).filter(|_| life != LastStart::Runs) {
             let message = format!("{name} stays the parent of the program, so systemd drops its READY=1");
             found.at(entry, message)
-        } else if matches!(life, Life::Unready(..)) && child_reports(view) {
+        } else if matches!(life, LastStart::Unready(..)) && child_reports(view) {
             let set = ["NotifyAccess", "Type"].iter().find_map(|key| view.unit.get("Service", key));
             let message = format!(
                 "Type={kind}, the program can report and has {} processes, but no READY=1 has arrived: a child sends \

@@ -1,7 +1,7 @@
 //! `Type=`: what systemd waits for at start, and what the program really does. Guessed from the text; where the
 //! running host shows it, that counts instead. `Type=forking` is in `forking`.
 
-use super::process_state::{First, Left, Life, Since};
+use super::process_state::{First, LastStart, Left, Since};
 use super::runtime::Runtime;
 use super::{Severity, rules};
 use crate::unit::command::Command;
@@ -113,23 +113,23 @@ rules! {
         }
         let entry = view.unit.get("Service", "Type").unwrap_or(start);
         let flag = daemonizes(view, command);
-        match (view.life(), flag) {
-            (Life::Runs, _) => {}
-            (Life::Ended(Left::Daemon), _) if view.show("SubState") == Some("exited") => {
+        match (view.last_start(), flag) {
+            (LastStart::Runs, _) => {}
+            (LastStart::Ended(Left::Daemon), _) if view.show("SubState") == Some("exited") => {
                 let message = format!(
                     "Type={kind}, but the main process ended while other processes of the service still run: \
                      it goes to the background; write Type=forking"
                 );
                 found.at(entry, message).suggest("Service", "Type", "forking");
             }
-            (Life::Ended(Left::Daemon), _) => {
+            (LastStart::Ended(Left::Daemon), _) => {
                 let message = format!(
                     "Type={kind}, but the main process ended successfully and left another behind, \
                      which systemd killed: it goes to the background; {FOREGROUND}"
                 );
                 found.at(entry, message).suggest("Service", "Type", "forking");
             }
-            (Life::Ended(Left::PerhapsDaemon), None) if !is_job(view, command) => {
+            (LastStart::Ended(Left::PerhapsDaemon), None) if !is_job(view, command) => {
                 let message = format!(
                     "Type={kind}, but the main process ends successfully{}: it goes to the background ({FOREGROUND}), \
                      or it is a job (write Type=oneshot)",
@@ -171,8 +171,8 @@ rules! {
         };
         let entry = view.unit.get("Service", "Type").unwrap_or(start);
         let better = view.kind_that_stays();
-        match view.life() {
-            Life::Unready(First::Stays, Since::TimedOut) => {
+        match view.last_start() {
+            LastStart::Unready(First::Stays, Since::TimedOut) => {
                 let doubt = if view.is_expected_to_stay() { "" } else { ", or a job that needs more time" };
                 let message = format!(
                     "Type=oneshot, but the main process was still running when the start timed out: \
@@ -180,14 +180,14 @@ rules! {
                 );
                 found.at(entry, message).suggest("Service", "Type", better);
             }
-            Life::Unready(..) if view.is_expected_to_stay() || view.has_started_for(60) => {
+            LastStart::Unready(..) if view.is_expected_to_stay() || view.has_started_for(60) => {
                 let message = format!(
                     "Type=oneshot, but the unit stays activating while its main process runs: \
                      it is a daemon (write Type={better}), or a job that hangs"
                 );
                 found.at(entry, message).suggest("Service", "Type", better);
             }
-            Life::Untold => {
+            LastStart::Unknown => {
                 let server = matches!(view.runtime(), Runtime::Puma | Runtime::Gunicorn)
                     && !command.has(&["--check-config"])
                     || command.has(&["runserver", "daemon off;"]);
@@ -229,25 +229,25 @@ rules! {
         };
         let entry = view.unit.get("Service", "Type").unwrap_or(start);
         let remains = view.unit.yes("Service", "RemainAfterExit") == Some(true);
-        let message = match (view.life(), daemonizes(view, command)) {
-            (Life::Ended(Left::Daemon), _) if view.processes() > 0 && remains => {
+        let message = match (view.last_start(), daemonizes(view, command)) {
+            (LastStart::Ended(Left::Daemon), _) if view.processes() > 0 && remains => {
                 "Type=oneshot with RemainAfterExit=yes, but a daemon still runs that systemd does not watch: \
                  a crash goes unnoticed; write Type=forking, without RemainAfterExit="
                     .to_owned()
             }
-            (Life::Ended(Left::Daemon), _) if view.processes() > 0 => {
+            (LastStart::Ended(Left::Daemon), _) if view.processes() > 0 => {
                 "Type=oneshot, but a process that it left behind still runs, and systemd does not watch it: \
                  it goes to the background; write Type=forking"
                     .to_owned()
             }
             // A job may leave a child that systemd cleans up; a service that should keep running is a daemon.
-            (Life::Ended(_), _) if view.is_expected_to_stay() && !remains => {
+            (LastStart::Ended(_), _) if view.is_expected_to_stay() && !remains => {
                 "Type=oneshot, but deploy.yml lists it as a service, and it has ended: it goes to the background, \
                  and systemd killed the rest (write Type=forking or, better, Type=exec with the option that keeps it \
                  in the foreground); if it is a job, remove it from the services of deploy.yml"
                     .to_owned()
             }
-            (Life::Untold, Some(flag)) if view.runtime() != Runtime::Other => {
+            (LastStart::Unknown, Some(flag)) if view.runtime() != Runtime::Other => {
                 format!(
                     "Type=oneshot, but {} goes to the background ({flag}): systemd kills it as soon as it has started",
                     command.name()
@@ -291,10 +291,10 @@ rules! {
         let comes_back = view.is_socket_activated() || view.is_timed();
         let job = is_job(view, command);
         let remains = view.unit.yes("Service", "RemainAfterExit") == Some(true);
-        let ended = match view.life() {
+        let ended = match view.last_start() {
             _ if comes_back || remains => None,
-            Life::Ended(left @ (Left::Nothing | Left::PerhapsNothing)) => Some(left),
-            Life::Ended(left) if job => Some(left),
+            LastStart::Ended(left @ (Left::Nothing | Left::PerhapsNothing)) => Some(left),
+            LastStart::Ended(left) if job => Some(left),
             _ => None,
         };
         if let Some(left) = ended {

@@ -1,5 +1,5 @@
-//! A unit together with what is known around it: the units beside it, the app it belongs to, the running host.
-//! Answers questions that several rules ask; judges nothing.
+//! A unit together with its context: the units beside it, the app it belongs to, the running host. Answers questions
+//! that several rules ask; judges nothing.
 
 use std::time::Duration;
 
@@ -11,38 +11,31 @@ use crate::unit::name::UnitName;
 use crate::unit::strategy::Strategy;
 use crate::unit::value::Span;
 
-/// What is known beside the unit's own text.
+/// What is known besides the unit's own text.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    /// The units that are looked at together with this one (itself too, if convenient).
+    /// The units that are checked together with this one; may contain it.
     pub peers: Vec<Unit>,
     /// Whether `peers` are all the app's units, so that a missing one can be reported.
     pub peers_complete: bool,
     /// The app's root, `/opt/acme`.
     pub root: Option<String>,
-    /// The strategy of this service.
     pub strategy: Option<Strategy>,
     /// How long the app may take to finish its requests after SIGTERM.
     pub drain: Option<Duration>,
-    /// The unit that migrates.
     pub migrate: Option<UnitName>,
-    /// The account that deploys.
     pub deploy_user: Option<String>,
-    /// The running host.
+    /// When a host was asked.
     pub host: Option<Facts>,
 }
 
-/// A unit and its context, with the answers that rules ask for.
 pub struct View<'a> {
-    /// The unit.
     pub unit: &'a Unit,
-    /// What is known around it.
     pub context: &'a Context,
     start: Option<(Command, Entry<'a>)>,
 }
 
 impl<'a> View<'a> {
-    /// Looks at a unit.
     #[must_use]
     pub fn new(unit: &'a Unit, context: &'a Context) -> Self {
         Self {
@@ -60,7 +53,7 @@ impl<'a> View<'a> {
             .map(|(command, entry)| (command, *entry))
     }
 
-    /// The program that serves, as far as the command line shows it.
+    /// As far as the command line shows it.
     #[must_use]
     pub fn runtime(&self) -> Runtime {
         self.start
@@ -79,7 +72,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether it is meant to stay: not oneshot, not driven by a timer, not a migration, not one for each connection.
+    /// Whether it should keep running: it is not oneshot, a timer's, a migration, or one for each connection.
     #[must_use]
     pub fn stays(&self) -> bool {
         self.kind() != "oneshot"
@@ -89,7 +82,7 @@ impl<'a> View<'a> {
             && !self.is_per_connection()
     }
 
-    /// Whether systemd makes an instance for each connection: a template that takes it as its standard input, or is
+    /// Whether systemd starts an instance for each connection: a template that takes it as its standard input, or is
     /// beside a `.socket` with `Accept=yes`. systemd.socket(5).
     #[must_use]
     pub fn is_per_connection(&self) -> bool {
@@ -104,7 +97,6 @@ impl<'a> View<'a> {
                     .any(|peer| peer.name.kind() == "socket" && own(peer)))
     }
 
-    /// The host's facts, when it was asked.
     #[must_use]
     pub fn host(&self) -> Option<&'a Facts> {
         self.context.host.as_ref()
@@ -119,13 +111,12 @@ impl<'a> View<'a> {
             .filter(|value| !value.is_empty())
     }
 
-    /// The host's facts on a file.
     #[must_use]
     pub fn file(&self, path: &str) -> Option<&'a FileFact> {
         self.host()?.files.get(path)
     }
 
-    /// The other units that are looked at together with this one.
+    /// The other units that are checked together with this one.
     pub fn peers(&self) -> impl Iterator<Item = &'a Unit> + use<'a> {
         let name = &self.unit.name;
         self.context
@@ -134,7 +125,7 @@ impl<'a> View<'a> {
             .filter(move |peer| peer.name != *name)
     }
 
-    /// The units of one type among the peers that start this service.
+    /// The peers of one type that start this service.
     fn triggered_by(&self, kind: &'static str) -> impl Iterator<Item = &'a Unit> + use<'a> {
         let name = &self.unit.name;
         self.peers()
@@ -150,7 +141,7 @@ impl<'a> View<'a> {
         by_name.or_else(|| self.triggered_by("socket").next())
     }
 
-    /// Whether a `.socket` holds its port, by the peers, the strategy or the host.
+    /// Whether a `.socket` holds its port, according to the peers, the strategy or the host.
     #[must_use]
     pub fn is_socket_activated(&self) -> bool {
         self.socket().is_some()
@@ -173,14 +164,13 @@ impl<'a> View<'a> {
                 .is_some_and(|by| by.contains(".timer") || by.contains(".path"))
     }
 
-    /// Whether it runs as root.
     #[must_use]
     pub fn is_root(&self) -> bool {
         matches!(self.unit.service("User"), "" | "root" | "0")
             && self.unit.yes("Service", "DynamicUser") != Some(true)
     }
 
-    /// Whether it migrates a database: told by the context, or its name says so.
+    /// Whether it migrates a database, according to the context or to its name.
     #[must_use]
     pub fn is_migration(&self) -> bool {
         match &self.context.migrate {
@@ -198,7 +188,7 @@ impl<'a> View<'a> {
             .unwrap_or(self.unit.name.prefix())
     }
 
-    /// Whether another unit of the host pulls it in, so that it starts with that.
+    /// Whether another unit of the host starts it.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         ["WantedBy", "RequiredBy", "UpheldBy", "RequisiteOf"]
@@ -206,7 +196,7 @@ impl<'a> View<'a> {
             .any(|key| self.show(key).is_some())
     }
 
-    /// Whether it runs what somebody deploys rather than what the distribution brings.
+    /// Whether it runs deployed code, not a program of the distribution.
     #[must_use]
     pub fn is_app(&self) -> bool {
         if self.context.strategy.is_some() {
@@ -239,7 +229,7 @@ impl<'a> View<'a> {
                 .is_some_and(|script| script.split_whitespace().any(place))
     }
 
-    /// Whether the file lies where packages put theirs.
+    /// Whether its file is where packages install theirs.
     #[must_use]
     pub fn is_of_the_distribution(&self) -> bool {
         let file = self.unit.files.first();
@@ -247,7 +237,7 @@ impl<'a> View<'a> {
         path.starts_with("/usr/lib/systemd/") || path.starts_with("/lib/systemd/")
     }
 
-    /// A span in seconds (infinite for ever), or `default` where nothing valid is set.
+    /// A span in seconds (infinite for `infinity`), or `default` where nothing valid is set.
     #[must_use]
     pub fn seconds(&self, section: &str, key: &str, default: f64) -> f64 {
         let set = if section == "Service" {
