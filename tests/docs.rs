@@ -12,7 +12,7 @@ use serde_json::Value;
 use shipit::cli::args::Args;
 use shipit::config::{self, Config};
 use shipit::failure::{Exit, Failure};
-use shipit::plan::needs;
+use shipit::plan::units::{When, sudo_lines};
 use shipit::remote::{CONDUCTOR, script};
 use shipit::report::event::{Downtime, Ended, Event, Outcome, Phase, Report, State};
 use shipit::report::json::Json;
@@ -188,8 +188,9 @@ fn the_sudo_rule_is_explained_line_by_line() {
              services: [{{unit: hello.service, strategy: {strategy}}}]\n"
         );
         let config = load(&yml).unwrap();
-        lines.extend(needs::sudo_lines(&config));
-        lines.extend(needs::day_lines(&config));
+        for when in [When::Deploy, When::DayToDay] {
+            lines.extend(sudo_lines(&config, when));
+        }
     }
     // The journal of the migration is the same line with another unit.
     lines.retain(|line| !line.contains("--unit=acme-migrate"));

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::args::{EnvCommand, Global};
 use super::service::{self, Verb};
-use crate::config::{Config, Service};
+use crate::config::{Config, Instance};
 use crate::engine::{metadata, session};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::ssh::{self, Reply};
@@ -58,10 +58,9 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
             }
         }
     }
-    let readers: Vec<&Service> = config
-        .services
-        .iter()
-        .filter(|s| said.readers.iter().any(|unit| unit == s.unit.as_str()))
+    let readers: Vec<Instance<'_>> = config
+        .instances()
+        .filter(|one| said.readers.iter().any(|unit| unit == one.unit))
         .collect();
     if restart && !said.changes.is_empty() {
         service::services_turn(
@@ -233,7 +232,7 @@ impl Place<'_> {
             self.config.app.as_str(),
             ENV_HELPER,
         ];
-        args.extend(self.config.services.iter().map(|s| s.unit.as_str()));
+        args.extend(self.config.instances().map(|one| one.unit));
         let mut stdin = sent.as_slice();
         let script = Script::env(args);
         let batch = Batch {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::args::{self, Global};
-use crate::config::{Config, Service};
+use crate::config::{Config, Instance};
 use crate::engine::held::held;
 use crate::engine::{metadata, session};
 use crate::failure::{Exit, Failure, Next};
@@ -52,45 +52,41 @@ impl Verb {
 
 pub(super) fn run(global: &Global, wish: &args::Drive, verb: Verb) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let services = chosen(&config, wish.unit.as_deref())?;
+    let units = chosen(&config, wish.unit.as_deref())?;
     let (mut host, seen) = super::look(global, &config)?;
-    services_turn(global, host.as_mut(), &config, &seen, &services, verb)?;
+    services_turn(global, host.as_mut(), &config, &seen, &units, verb)?;
     Ok(Exit::Done)
 }
 
-/// The services that are meant: the one that is named, or all.
+/// The units that are meant: those of the service that is named, or all.
 pub(super) fn chosen<'a>(
     config: &'a Config,
     unit: Option<&str>,
-) -> Result<Vec<&'a Service>, Failure> {
+) -> Result<Vec<Instance<'a>>, Failure> {
+    let all: Vec<Instance<'_>> = config.instances().collect();
     let Some(unit) = unit else {
-        if config.services.is_empty() {
+        if all.is_empty() {
             return Err(Failure::new(
                 Exit::Usage,
                 format!("{} has no services", config.app.as_str()),
             ));
         }
-        return Ok(config.services.iter().collect());
+        return Ok(all);
     };
-    let wanted = [unit.to_owned(), format!("{unit}.service")];
-    let known = config.services.iter();
-    match known
-        .clone()
-        .find(|s| wanted.contains(&s.unit.as_str().to_owned()))
-    {
-        Some(service) => Ok(vec![service]),
-        None => {
-            let mut failure = Failure::new(
-                Exit::Usage,
-                format!(
-                    "{} is not a service of this app",
-                    text::shown(unit.as_bytes())
-                ),
-            );
-            failure.why = known.map(|s| format!("{} is", s.unit.as_str())).collect();
-            Err(failure)
-        }
+    let typed = [unit.to_owned(), format!("{unit}.service")];
+    let meant = |name: &str| typed.iter().any(|typed| typed == name);
+    let chosen: Vec<_> = all
+        .iter()
+        .copied()
+        .filter(|one| meant(one.unit) || meant(one.service.name()))
+        .collect();
+    if !chosen.is_empty() {
+        return Ok(chosen);
     }
+    let unit = text::shown(unit.as_bytes());
+    let mut failure = Failure::new(Exit::Usage, format!("{unit} is not a service of this app"));
+    failure.why = all.iter().map(|one| format!("{} is", one.unit)).collect();
+    Err(failure)
 }
 
 /// Turns each in order; the first that is not well ends it.
@@ -99,28 +95,22 @@ pub(super) fn services_turn(
     host: &mut dyn Host,
     config: &Config,
     seen: &Observed,
-    services: &[&Service],
+    units: &[Instance<'_>],
     verb: Verb,
 ) -> Result<(), Failure> {
-    for service in services {
-        if !seen.unit(service.unit.as_str()).is_loaded() {
-            return Err(Failure::new(
-                Exit::Untouched,
-                format!(
-                    "{} is {} on the host",
-                    service.unit.as_str(),
-                    match seen.unit(service.unit.as_str()).text("LoadState") {
-                        "" => "not readable",
-                        other => other,
-                    }
-                ),
-            )
+    for &Instance { unit, .. } in units {
+        let state = match seen.unit(unit).text("LoadState") {
+            "loaded" => continue,
+            "" => "not readable",
+            other => other,
+        };
+        let what = format!("{unit} is {state} on the host");
+        return Err(Failure::new(Exit::Untouched, what)
             .host("nothing changed")
             .next(Next::shipit("doctor")));
-        }
     }
-    for service in services {
-        one(global, host, config, seen, service, verb)?;
+    for instance in units {
+        one(global, host, config, seen, instance, verb)?;
     }
     Ok(())
 }
@@ -130,12 +120,12 @@ fn one(
     host: &mut dyn Host,
     config: &Config,
     seen: &Observed,
-    service: &Service,
+    instance: &Instance<'_>,
     verb: Verb,
 ) -> Result<(), Failure> {
     let began = Instant::now();
-    let unit = service.unit.as_str();
-    let answer = session::one(host, script(config, seen, service, verb)).map_err(|lost| {
+    let unit = instance.unit;
+    let answer = session::one(host, script(config, seen, instance, verb)).map_err(|lost| {
         let state = format!("systemd carries on by itself: {unit} may be under way");
         match lost {
             Lost::Left => Failure::new(Exit::Untouched, format!("no longer waiting for {unit}"))
@@ -185,7 +175,7 @@ fn one(
         ));
     } else {
         let release = release.map(|id| format!(", runs {id}")).unwrap_or_default();
-        let socket = match (&service.socket, verb) {
+        let socket = match (&instance.service.socket, verb) {
             (Some(socket), Verb::Stop) => {
                 format!(", and {}: connections are refused", socket.as_str())
             }
@@ -199,21 +189,22 @@ fn one(
     Ok(())
 }
 
-fn script(config: &Config, seen: &Observed, service: &Service, verb: Verb) -> Script {
+fn script(config: &Config, seen: &Observed, instance: &Instance<'_>, verb: Verb) -> Script {
     let turn = match verb {
         Verb::Reload => Turn::Reload,
         Verb::Restart | Verb::Stop | Verb::Start => Turn::Restart,
     };
-    let socket = service.socket.as_ref();
+    let socket = instance.service.socket.as_ref();
     let mut args = vec![
         config.root.as_str().to_owned(),
         config.app.as_str().to_owned(),
         needs::access(seen).to_owned(),
         verb.word().to_owned(),
         text::shown(metadata::who().as_bytes()),
+        instance.unit.to_owned(),
         socket.map_or("-", |socket| socket.as_str()).to_owned(),
     ];
-    args.extend(step::words(&strategy::verdict(service, turn).arguments()));
+    args.extend(step::words(&strategy::verdict(instance, turn).arguments()));
     Script::service(args)
 }
 

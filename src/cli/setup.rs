@@ -119,7 +119,7 @@ fn ended(began: Instant, live: Option<String>, host: &dyn Host) -> Ended {
 /// repository, or are to be written.
 fn next(config: &Config, seen: &Observed) -> Next {
     let install = config.host.as_root("unit install");
-    let services = config.services.iter().map(|service| service.unit.as_str());
+    let services = config.instances().map(|one| one.unit);
     let absent: Vec<&str> = services
         .filter(|unit| seen.unit(unit).is_not_found())
         .collect();
@@ -171,9 +171,8 @@ fn is_one_user(name: &str) -> bool {
 /// The group that writes to shared/: that of the app's service user.
 fn group(config: &Config, seen: &Observed, user: &str) -> String {
     let of_app = config
-        .services
-        .iter()
-        .map(|s| seen.unit(s.unit.as_str()).text("User"))
+        .instances()
+        .map(|one| seen.unit(one.unit).text("User"))
         .find(|u| !u.is_empty());
     of_app.unwrap_or(user).to_owned()
 }

@@ -10,7 +10,7 @@ use crate::failure::{Exit, Failure, Next, Typed};
 use crate::observed::ledger::{Past, PastOutcome, State};
 use crate::observed::status::{Glance, point};
 use crate::observed::{Current, Observed};
-use crate::plan::needs;
+use crate::plan::units::{Purpose, units};
 use crate::step::Command;
 use crate::text;
 use crate::unit::properties::Properties;
@@ -68,7 +68,7 @@ impl View<'_> {
     }
 
     fn is_service(&self, unit: &str) -> bool {
-        self.config.services.iter().any(|s| s.unit.as_str() == unit)
+        self.config.service_of(unit).is_some()
     }
 
     fn pasts(&self) -> Vec<Past> {
@@ -92,7 +92,10 @@ impl View<'_> {
                 "listens": self.glance.listens.get(unit),
                 "healthy": health.map(Result::is_ok), "health": health.and_then(|h| h.as_ref().err())})
         };
-        let units: Vec<Value> = needs::units(self.config).into_iter().map(unit).collect();
+        let units: Vec<Value> = units(self.config, Purpose::Observe)
+            .into_iter()
+            .map(unit)
+            .collect();
         let timer = |(name, p): (&String, &Properties)| {
             let of = |key: &str| p.text(key);
             json!({"timer": name, "active": of("ActiveState"), "starts": of("Unit"), "last": p.get("LastTriggerUSec").and_then(point),
@@ -113,7 +116,7 @@ impl View<'_> {
     fn text(&self, typed: &Typed) -> String {
         let next = |next: Next| format!("next: {}", typed.line(&next));
         let mut lines = vec![self.live()];
-        for unit in needs::units(self.config) {
+        for unit in units(self.config, Purpose::Observe) {
             lines.extend(self.unit(unit, typed));
         }
         let guard = format!("shipit-{}.path", self.app());
@@ -156,12 +159,7 @@ impl View<'_> {
             ));
         } else if self.seen.live().is_none() {
             lines.push(next(Next::shipit("deploy")));
-        } else if self
-            .config
-            .services
-            .iter()
-            .any(|s| self.unwell(s.unit.as_str()))
-        {
+        } else if self.config.instances().any(|one| self.unwell(one.unit)) {
             lines.push(next(Next::shipit("doctor").remark("tells why")));
         }
         lines

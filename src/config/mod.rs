@@ -3,12 +3,13 @@
 //!
 //! Read in this order: `file` (finds and reads the bytes), `tree` (bytes to a tree with places; refuses what
 //! makes YAML surprising), `keys` (every key there is), `reader` (one typed value of the tree), `top`,
-//! `service` and `units` (all keys to a [`Config`]), `environments` (what `-e` lays over the top), `validate` (one
+//! `service` and `units` (all keys to a [`Config`]), `instance` (the units of a service), `environments` (what `-e` lays over the top), `validate` (one
 //! file with all its environments, every problem collected), `names`, `paths`, `target` and `probe` (values with
 //! rules).
 
 mod environments;
 mod file;
+mod instance;
 mod keys;
 pub mod names;
 mod paths;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use file::find;
+pub use instance::{Instance, Service};
 pub use names::{AppName, EnvironmentName, UnitName};
 pub use paths::{RelPath, RemotePath};
 pub use target::Target;
@@ -35,6 +37,7 @@ pub use units::{Units, UnitsDrift, UnitsNeed};
 use crate::failure::{Exit, Failure, Next};
 pub use crate::step::{Check, Probe};
 use crate::text;
+pub use crate::unit::strategy::Strategy;
 
 /// The documented example: every key with why one would set it. What `shipit init` starts from.
 pub const EXAMPLE: &str = include_str!("../../deploy.example.yml");
@@ -118,53 +121,6 @@ pub struct Migrate {
     pub unit: UnitName,
     /// How long it may take: 10 minutes when not written.
     pub timeout: Duration,
-}
-
-/// One systemd service and how it goes from the old release to the new one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
-    /// The unit; a `.service`.
-    pub unit: UnitName,
-    pub strategy: StrategyName,
-    /// The socket unit that holds the port: given for `socket` and `handover` alone, where it is the unit of
-    /// the same stem when not written.
-    pub socket: Option<UnitName>,
-    /// What is asked before a release counts as verified; systemd's own facts are looked at in any case.
-    pub health: Option<Health>,
-    /// How long systemd may take to bring it up: 30 s when not written.
-    pub start_timeout: Duration,
-    /// How long it must stay well after it was well for the first time: `health.watch`, 3 s when not written.
-    pub watch: Duration,
-}
-
-/// The strategies that a deploy carries out, named as in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StrategyName {
-    Restart,
-    Reload,
-    /// Flip, restart while the socket unit holds the port.
-    Socket,
-}
-
-impl StrategyName {
-    /// All of them, in the order in which they are listed to a person.
-    pub const ALL: [Self; 3] = [Self::Restart, Self::Reload, Self::Socket];
-
-    /// The name in the file.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Restart => "restart",
-            Self::Reload => "reload",
-            Self::Socket => "socket",
-        }
-    }
-}
-
-impl std::fmt::Display for StrategyName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// What is asked, from the host, until a release counts as healthy.

@@ -7,7 +7,7 @@ use super::names::{UnitName, Wrong, quoted};
 use super::probe::{Answer, Asks, PROBES};
 use super::reader::{HOUR, Map, Problems, SECOND, Value, nearest, optional};
 use super::tree::{Mark, Node};
-use super::{Check, Health, Migrate, Probe, Service, StrategyName};
+use super::{Check, Health, Migrate, Probe, Service, Strategy};
 
 /// Reads `services`, which must be there, be it empty.
 pub(super) fn services(
@@ -16,25 +16,21 @@ pub(super) fn services(
     problems: &mut Problems,
 ) -> Option<Vec<Service>> {
     let value = map.get("services")?;
-    let mut seen: Vec<UnitName> = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
     value.list(problems, |value, problems| {
         let (service, at) = service(value.node, problems)?;
-        if seen.contains(&service.unit) {
-            problems.note(
-                at,
-                format!("{} is there twice", quoted(service.unit.as_str())),
-            );
+        for unit in service.units() {
+            if seen.iter().any(|other| other == unit) {
+                problems.note(at, format!("{} is there twice", quoted(unit)));
+            }
+            if migrate.is_some_and(|migrate| migrate.unit.as_str() == unit) {
+                problems.note(
+                    at,
+                    format!("{} is the migration; it is no service", quoted(unit)),
+                );
+            }
+            seen.push(unit.to_owned());
         }
-        if migrate.is_some_and(|migrate| migrate.unit == service.unit) {
-            problems.note(
-                at,
-                format!(
-                    "{} is the migration; it is no service",
-                    quoted(service.unit.as_str())
-                ),
-            );
-        }
-        seen.push(service.unit.clone());
         Some(service)
     })
 }
@@ -51,7 +47,7 @@ fn service(node: &Node, problems: &mut Problems) -> Option<(Service, Mark)> {
     let start_timeout = map.get("start_timeout").map_or(Some(30 * SECOND), |value| {
         value.duration(SECOND..=HOUR, problems)
     });
-    let holds_socket = strategy == Some(StrategyName::Socket);
+    let holds_socket = strategy.is_some_and(Strategy::needs_socket);
     let socket = match map.get("socket") {
         Some(value) if strategy.is_some() && !holds_socket => {
             value.is_wrong(
@@ -71,30 +67,31 @@ fn service(node: &Node, problems: &mut Problems) -> Option<(Service, Mark)> {
         None => (None, 3 * SECOND),
     };
     let service = Service {
-        unit: unit?,
+        units: vec![(unit.clone()?, health?)],
+        name: unit?,
         strategy: strategy?,
         socket: socket?,
-        health: health?,
         start_timeout: start_timeout?,
         watch,
     };
     Some((service, at))
 }
 
-/// What units are written and checked for already, and no deploy carries out yet.
-const LATER: [&str; 4] = ["handover", "blue-green", "rolling", "canary"];
-
-fn strategy(value: Value<'_>, problems: &mut Problems) -> Option<StrategyName> {
+fn strategy(value: Value<'_>, problems: &mut Problems) -> Option<Strategy> {
     let text = value.text(problems)?;
-    let names = StrategyName::ALL.map(StrategyName::as_str);
-    if let Some(known) = names.iter().position(|name| *name == text) {
-        return Some(StrategyName::ALL[known]);
+    let known = Strategy::named(text);
+    if let Some(strategy) = known.filter(|strategy| strategy.works_today()) {
+        return Some(strategy);
     }
-    let list = names.join(", ");
-    let wrong = if LATER.contains(&text) {
+    let names = || {
+        let today = Strategy::ALL.into_iter().filter(|s| s.works_today());
+        today.map(Strategy::as_str)
+    };
+    let list = names().collect::<Vec<_>>().join(", ");
+    let wrong = if known.is_some() {
         format!("the strategy `{text}` comes in a later version; this one offers: {list}")
     } else {
-        let hint = nearest(text, names.into_iter()).map_or(String::new(), |near| {
+        let hint = nearest(text, names()).map_or(String::new(), |near| {
             format!("did you mean {}? ", quoted(near))
         });
         format!("no strategy {}; {hint}There are: {list}", quoted(text))

@@ -26,8 +26,8 @@ pub(super) fn findings(config: &Config, live: &Live) -> Vec<Finding> {
             }
             continue;
         }
-        for service in &config.services {
-            let Some((unit, facts)) = live.unit(service.unit.as_str()) else {
+        for one in config.instances() {
+            let Some((unit, facts)) = live.unit(one.unit) else {
                 continue;
             };
             let user = unit.service("User");

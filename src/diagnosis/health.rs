@@ -1,7 +1,7 @@
 //! Who listens where health is asked, and what was answered. Only services that run are asked.
 
 use super::{Area, Depth, Evidence, Finding};
-use crate::config::{Config, Health, Service};
+use crate::config::{Config, Health};
 use crate::failure::Next;
 use crate::observed::{Family, Listening, Live, Owner};
 use crate::step::Address;
@@ -18,15 +18,14 @@ pub enum Probed {
 
 pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec<Finding> {
     let mut found = Vec::new();
-    for service in &config.services {
-        let name = service.unit.as_str();
-        let Some(health) = &service.health else {
+    for one in config.instances() {
+        let (name, Some(health)) = (one.unit, one.health) else {
             continue;
         };
         match evidence.probes.get(name) {
             Some(Probed::Badly(said)) => {
                 let listening = evidence.listening.as_ref().or(live.listening.as_ref());
-                let mut finding = badly(service, health, said, live, listening).of(name);
+                let mut finding = badly(name, health, said, live, listening).of(name);
                 finding.log = evidence.journals.get(name).cloned().unwrap_or_default();
                 found.push(finding);
             }
@@ -89,13 +88,12 @@ pub(super) fn address(health: &Health) -> Option<(Family, String, u16)> {
 }
 
 fn badly(
-    service: &Service,
+    name: &str,
     health: &Health,
     said: &str,
     live: &Live,
     listening: Option<&Vec<Listening>>,
 ) -> Finding {
-    let name = service.unit.as_str();
     let logs = Next::shipit("logs --unit").arg(name);
     let plain = |why: &str| {
         Finding::error(

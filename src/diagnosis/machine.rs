@@ -8,6 +8,7 @@ use crate::observed::ledger::PastOutcome;
 use crate::observed::{Observed, Root};
 use crate::plan::guard;
 use crate::plan::needs::{self, Fix};
+use crate::plan::units::env_helper;
 use crate::text;
 
 /// The last switch, when it failed.
@@ -149,7 +150,7 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
 
 /// A host that was made ready before the day-to-day commands had helpers there: deploys go on.
 fn outdated(config: &Config, seen: &Observed, live: Option<&Live>) -> Option<Finding> {
-    let helper = live?.answers.file(&needs::env_helper(config))?;
+    let helper = live?.answers.file(&env_helper(config))?;
     // Root needs none.
     (!helper.exists && seen.root == Root::Ready && seen.uid != Some(0)).then(|| {
         Finding::warning(

@@ -1,7 +1,7 @@
 //! What each service can use today, and what is missing for more; and whether a deploy could be carried out.
 
 use super::{Area, Depth, Evidence, Finding};
-use crate::config::{Config, Service, StrategyName};
+use crate::config::{Config, Service, Strategy};
 use crate::failure::Next;
 use crate::observed::Observed;
 use crate::plan::needs;
@@ -35,9 +35,9 @@ impl Deploy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usable {
     pub unit: String,
-    pub configured: StrategyName,
+    pub configured: Strategy,
     /// Each strategy that this version offers, from the plainest to the best, and what the units lack for it.
-    pub strategies: Vec<(StrategyName, Vec<String>)>,
+    pub strategies: Vec<(Strategy, Vec<String>)>,
     /// What to know about the configured one.
     pub advice: Vec<String>,
 }
@@ -59,15 +59,16 @@ pub(super) fn usable(config: &Config, evidence: &Evidence) -> Vec<Usable> {
         return Vec::new();
     };
     let of = |service: &Service| {
-        let lacks = |name: StrategyName| {
+        let lacks = |name: Strategy| {
             let mut as_if = service.clone();
             as_if.strategy = name;
             (name, strategy::turnover(&as_if, &seen).needs)
         };
+        let today = Strategy::ALL.into_iter().filter(|s| s.works_today());
         Usable {
-            unit: service.unit.as_str().to_owned(),
+            unit: service.name().to_owned(),
             configured: service.strategy,
-            strategies: StrategyName::ALL.map(lacks).to_vec(),
+            strategies: today.map(lacks).collect(),
             advice: strategy::turnover(service, &seen).advice,
         }
     };

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use super::{Area, Depth, Evidence, Finding, remedy};
-use crate::config::{Config, Service};
+use crate::config::{Config, Instance};
 use crate::failure::Next;
 use crate::observed::Live;
 use crate::observed::{Current, Observed};
-use crate::plan::needs;
+use crate::plan::units::{Purpose, units};
 use crate::unit::merge::Unit;
 use crate::unit::rules::{self, Cause, Facts, Severity};
 
@@ -19,7 +19,7 @@ pub(super) fn findings(
     evidence: &Evidence,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
-    let wanted = needs::units(config);
+    let wanted = units(config, Purpose::Observe);
     for (unit, facts, judged) in live.judge(config) {
         let name = unit.name.as_str();
         for finding in judged {
@@ -51,8 +51,8 @@ pub(super) fn findings(
             found.push(one);
         }
     }
-    for service in &config.services {
-        found.extend(idle(service, seen, live, evidence));
+    for one in config.instances() {
+        found.extend(idle(one, seen, live, evidence));
     }
     found
 }
@@ -93,8 +93,8 @@ fn is_healthy(unit: &Unit, facts: &Facts) -> bool {
 }
 
 /// A service that is loaded and does not run, without having failed.
-fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) -> Option<Finding> {
-    let name = service.unit.as_str();
+fn idle(one: Instance<'_>, seen: &Observed, live: &Live, evidence: &Evidence) -> Option<Finding> {
+    let name = one.unit;
     let (unit, facts) = live.unit(name)?;
     let properties = &facts.properties;
     if !properties.is_loaded() {
@@ -118,7 +118,7 @@ fn idle(service: &Service, seen: &Observed, live: &Live, evidence: &Evidence) ->
                 stopped(name, properties.text("InactiveEnterTimestampMonotonic"))
             }),
             "activating" if properties.text("SubState") != "auto-restart" => {
-                starting(service, facts.activating_for?)
+                starting(one, facts.activating_for?)
             }
             _ => return None,
         }
@@ -184,9 +184,9 @@ fn stopped(name: &str, ended: &str) -> Finding {
     }
 }
 
-/// A service that is starting: an error when a deploy would have given up by now.
-fn starting(service: &Service, time: Duration) -> Finding {
-    let (name, allowed) = (service.unit.as_str(), service.start_timeout);
+/// A unit that is starting: an error when a deploy would have given up by now.
+fn starting(one: Instance<'_>, time: Duration) -> Finding {
+    let (name, allowed) = (one.unit, one.service.start_timeout);
     let (seconds, wait) = (time.as_secs(), allowed.as_secs());
     if time <= allowed {
         let what = format!("{name} has been starting for {seconds} s");

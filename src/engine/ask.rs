@@ -4,7 +4,8 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::observed::{Answers, Live, Question, Seen, questions};
-use crate::plan::{guard, needs};
+use crate::plan::guard;
+use crate::plan::units::{Purpose, units};
 use crate::remote::{Batch, Script};
 use crate::unit::merge::Unit;
 
@@ -22,12 +23,17 @@ const SPACES: [&str; 4] = ["/var/log", "/var/lib", "/tmp", "/run"];
 /// # Errors
 /// When the line is lost, or a script does not end well.
 pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Result<Live, Failure> {
-    let mut wanted = needs::units(config);
+    let mut wanted = units(config, Purpose::Observe);
     wanted.extend(repository.iter().map(|unit| unit.name.as_str()));
     let mut args = vec![config.app.to_string()];
     args.extend(wanted.iter().map(|unit| (*unit).to_owned()));
     // A service without its socket may want one: that it is not there must be known.
-    args.extend(config.services.iter().map(|s| s.unit.socket().to_string()));
+    args.extend(
+        config
+            .services
+            .iter()
+            .map(|s| s.paired_socket().to_string()),
+    );
     let steps = [Script::units(args), Script::listening([""; 0])];
     let seen = Seen::parse(&run(host, &steps, "looking at the units")?);
     let mut asked = questions(&seen);

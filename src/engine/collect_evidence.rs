@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::ask::{collect, run};
 use super::observe::observe;
 use super::session::Link;
-use crate::config::{Config, Service};
+use crate::config::{Config, Instance};
 use crate::diagnosis::{Evidence, LastSwitch, Probed};
 use crate::failure::Failure;
 use crate::host::Host;
@@ -16,6 +16,7 @@ use crate::observed::Observed;
 use crate::observed::ledger::PastOutcome;
 use crate::observed::{Live, Seen};
 use crate::plan::needs;
+use crate::plan::units::{Purpose, units};
 use crate::remote::Script;
 use crate::report::event::Report;
 use crate::report::journal::journal_line;
@@ -53,9 +54,9 @@ fn look(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> Result
     let known = repository.as_deref().unwrap_or_default();
     let live = evidence.live.insert(collect(host, config, known)?).clone();
     evidence.repository = repository.err();
-    for service in &config.services {
-        if let Some(probed) = ask(host, config, service, &seen, &live)? {
-            evidence.probes.insert(service.unit.to_string(), probed);
+    for one in config.instances() {
+        if let Some(probed) = ask(host, config, one, &seen, &live)? {
+            evidence.probes.insert(one.unit.to_owned(), probed);
         }
     }
     if evidence
@@ -109,13 +110,13 @@ fn skew(time: i64, before: i64, after: i64) -> i64 {
 fn ask(
     host: &mut dyn Host,
     config: &Config,
-    service: &Service,
+    one: Instance<'_>,
     seen: &Observed,
     live: &Live,
 ) -> Result<Option<Probed>, Failure> {
-    let properties = live.properties(service.unit.as_str());
+    let properties = live.properties(one.unit);
     let runs = properties.is_active() && properties.get("MainPID") != Some("0");
-    let Some(health) = service.health.as_ref().filter(|_| runs) else {
+    let Some(health) = one.health.filter(|_| runs) else {
         return Ok(None);
     };
     let check = &health.check;
@@ -148,7 +149,7 @@ fn explain(
     evidence: &mut Evidence,
 ) -> Result<(), Failure> {
     let last = failed(seen);
-    let known = needs::journal_units(config).into_iter();
+    let known = units(config, Purpose::Journal).into_iter();
     let unwell: Vec<&str> = known
         .filter(|unit| {
             matches!(

@@ -9,7 +9,7 @@ use crate::host::{Host, Lost};
 use crate::observed::Observed;
 use crate::observed::installed::Seen as Installed;
 use crate::observed::status::Glance;
-use crate::plan::needs;
+use crate::plan::units::{Purpose, When, sudo_lines};
 use crate::remote::{self, Answer, Batch, Script};
 use crate::step::{self, Check};
 use crate::text;
@@ -52,14 +52,11 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
         config.root.as_str().to_owned(),
         config.app.as_str().to_owned(),
     ];
-    for service in &config.services {
-        let socket = service.socket.as_ref().map_or("-", |s| s.as_str());
-        let check = service.health.as_ref().map(|health| &health.check);
-        let mut named = vec![
-            ("unit", service.unit.as_str().to_owned()),
-            ("socket", socket.to_owned()),
-        ];
-        named.extend(Check::arguments(check));
+    for one in config.instances() {
+        let socket = one.service.socket.as_ref();
+        let socket = socket.map_or("-", |socket| socket.as_str());
+        let mut named = vec![("unit", one.unit.to_owned()), ("socket", socket.to_owned())];
+        named.extend(Check::arguments(one.health.map(|health| &health.check)));
         args.push(step::words(&named).join(" "));
     }
     let scripts = [looking(config), Script::status(args)];
@@ -96,8 +93,9 @@ fn looking(config: &Config) -> Script {
         config.app.as_str().into(),
         "auto".into(),
     ];
-    args.extend(needs::units(config).into_iter().map(String::from));
+    let wanted = crate::plan::units::units(config, Purpose::Observe);
+    args.extend(wanted.into_iter().map(String::from));
     args.push("--".into());
-    args.extend(needs::sudo_lines(config));
+    args.extend(sudo_lines(config, When::Deploy));
     Script::observe(args)
 }

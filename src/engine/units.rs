@@ -5,9 +5,9 @@ use crate::config::{Config, UnitsDrift, UnitsNeed};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::installed::Seen;
-use crate::plan::needs;
 use crate::plan::unit_files::all_own;
 use crate::plan::unit_files::install::accounts;
+use crate::plan::units::{Purpose, units};
 use crate::remote::Script;
 use crate::report::event::{Event, Report};
 use crate::text;
@@ -65,7 +65,11 @@ pub fn of_deploy(config: &Config, report: &mut dyn Report) -> Result<Vec<Unit>, 
 pub fn script(config: &Config, repository: &[Unit]) -> Script {
     let mut args = vec![config.app.as_str().to_owned()];
     args.extend(repository.iter().map(|unit| unit.name.as_str().to_owned()));
-    args.extend(needs::units(config).into_iter().map(str::to_owned));
+    args.extend(
+        units(config, Purpose::Observe)
+            .into_iter()
+            .map(str::to_owned),
+    );
     args.push("--".into());
     args.extend(accounts(repository));
     Script::installed(args)

@@ -16,7 +16,7 @@ pub use answers::Answers;
 pub use listening::{Family, Listening, Owner, in_the_way, same_address};
 pub use live::Live;
 pub use questions::{Question, questions};
-pub use rule_context::{context, strategy};
+pub use rule_context::context;
 pub use units::{Seen, SeenUnit};
 
 use std::collections::BTreeMap;

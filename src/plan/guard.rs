@@ -1,7 +1,7 @@
 //! What `setup` installs, as text: the guard units and the sudo rule. Pure; checked by snapshots and, on
 //! the host, by `visudo -cf`.
 
-use super::needs;
+use super::units::{When, sudo_lines};
 use crate::config::Config;
 
 /// The files that make a host carry switches out by itself.
@@ -23,7 +23,7 @@ pub fn guard(config: &Config, user: &str) -> Guard {
     let (app, root) = (config.app.as_str(), config.root.as_str());
     // Not their sockets: a root on a remote mount would close a cycle around basic.target again. A connection that
     // wakes a service early waits for this unit all the same.
-    let services: Vec<&str> = config.services.iter().map(|s| s.unit.as_str()).collect();
+    let services: Vec<&str> = config.instances().map(|one| one.unit).collect();
     let services = services.join(" ");
     let boot = format!("shipit-{app}-boot.service");
     Guard {
@@ -82,7 +82,9 @@ fn sudo_rule(config: &Config, user: &str) -> String {
         "SHIPIT_{}",
         config.app.as_str().to_uppercase().replace('-', "_")
     );
-    let lines = [needs::sudo_lines(config), needs::day_lines(config)].concat();
+    let lines = [When::Deploy, When::DayToDay]
+        .map(|when| sudo_lines(config, when))
+        .concat();
     // In sudoers `=`, `:` and `,` in arguments are escaped (sudoers(5), "Other special characters").
     let lines: Vec<String> = lines
         .iter()

@@ -6,10 +6,11 @@ pub mod guard;
 pub mod needs;
 pub mod releases;
 pub mod unit_files;
+pub mod units;
 
 use std::time::Duration;
 
-use crate::config::{Config, Service};
+use crate::config::{Config, Instance};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::ledger::State;
 use crate::observed::{Current, Observed};
@@ -103,12 +104,14 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         let turnover = strategy::turnover(service, seen);
         lacks.extend(turnover.needs);
         advice.extend(turnover.advice);
-        if seen.unit(service.unit.as_str()).needs_daemon_reload() {
-            warnings.push(format!(
-                "{}: its file changed since systemd read it; `sudo systemctl daemon-reload`",
-                service.unit.as_str()
-            ));
-        }
+        let stale = service
+            .units()
+            .filter(|unit| seen.unit(unit).needs_daemon_reload());
+        warnings.extend(stale.map(|unit| {
+            format!(
+                "{unit}: its file changed since systemd read it; `sudo systemctl daemon-reload`"
+            )
+        }));
         split(turnover.switch, &mut turns, &mut awaits);
         split(turnover.revert, &mut back, &mut back_awaits);
     }
@@ -132,9 +135,8 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
     } else {
         revert.extend(
             config
-                .services
-                .iter()
-                .map(|s| Step::Stop(s.unit.as_str().to_owned())),
+                .instances()
+                .map(|one| Step::Stop(one.unit.to_owned())),
         );
         warnings.push("first deploy: there is no release to go back to; a failure takes `current` away and stops the services".into());
     }
@@ -272,9 +274,9 @@ fn baselines(config: &Config, seen: &Observed, goal: &Goal) -> Vec<Step> {
     if !sound || live == release {
         return Vec::new();
     }
-    let asked = |service: &Service| {
-        let health = service.health.as_ref()?;
-        let unit = service.unit.as_str().to_owned();
+    let asked = |one: Instance<'_>| {
+        let health = one.health?;
+        let unit = one.unit.to_owned();
         // It has been serving for long: a few seconds forgive one bad answer, more only hold up the bad news.
         let timeout = health
             .timeout
@@ -285,13 +287,13 @@ fn baselines(config: &Config, seen: &Observed, goal: &Goal) -> Vec<Step> {
             check: health.check.clone(),
         })
     };
-    config.services.iter().filter_map(asked).collect()
+    config.instances().filter_map(asked).collect()
 }
 
 /// One prober for each health that is asked over a connection.
 fn measures(config: &Config) -> Vec<Step> {
     let mut checks: Vec<Check> = Vec::new();
-    for health in config.services.iter().filter_map(|s| s.health.as_ref()) {
+    for health in config.instances().filter_map(|one| one.health) {
         let mut check = health.check.clone();
         // While the release changes, the old one's answers are good answers too.
         check.release = false;

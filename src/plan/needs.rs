@@ -1,7 +1,7 @@
 //! What a host must have before anything is changed on it: all that is missing is named at once, each with
 //! the line that mends it.
 
-use crate::config::{Config, StrategyName};
+use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::{Current, Observed, Root, Unreadable};
 use crate::strategy;
@@ -13,96 +13,6 @@ pub const SYSTEMD: u32 = 247;
 #[must_use]
 pub fn access(seen: &Observed) -> &'static str {
     if seen.uid == Some(0) { "root" } else { "sudo" }
-}
-
-/// The command lines that the deploy user must be able to run as root: word for word those of the sudo rule.
-#[must_use]
-pub fn sudo_lines(config: &Config) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut add = |words: &str| lines.push(words.to_owned());
-    for service in &config.services {
-        let unit = service.unit.as_str();
-        for verb in ["--no-block restart", "reset-failed", "kill -s KILL", "stop"] {
-            add(&format!("/usr/bin/systemctl {verb} {unit}"));
-        }
-        if service.strategy == StrategyName::Reload {
-            add(&format!("/usr/bin/systemctl --no-block reload {unit}"));
-        }
-        if let Some(socket) = &service.socket {
-            add(&format!(
-                "/usr/bin/systemctl reset-failed {}",
-                socket.as_str()
-            ));
-            add(&format!("/usr/bin/systemctl start {}", socket.as_str()));
-        }
-    }
-    if let Some(migrate) = &config.migrate {
-        add(&format!(
-            "/usr/bin/systemctl --no-block start {}",
-            migrate.unit.as_str()
-        ));
-        add(&format!(
-            "/usr/bin/systemctl stop {}",
-            migrate.unit.as_str()
-        ));
-    }
-    for unit in journal_units(config) {
-        add(&format!(
-            "/usr/bin/journalctl --unit={unit} --lines=1000 --output=json --no-pager"
-        ));
-        add(&format!(
-            "/usr/bin/journalctl --unit={unit} --lines=100 --output=json --no-pager --follow"
-        ));
-    }
-    lines
-}
-
-/// The command lines of the day-to-day commands, beside those of a deploy: a deploy does not ask for them, so a host that was
-/// set up before they were there goes on taking deploys.
-#[must_use]
-pub fn day_lines(config: &Config) -> Vec<String> {
-    let mut lines = Vec::new();
-    for service in &config.services {
-        let unit = service.unit.as_str();
-        lines.push(format!("/usr/bin/systemctl --no-block start {unit}"));
-        if service.strategy != StrategyName::Reload {
-            lines.push(format!("/usr/bin/systemctl --no-block reload {unit}"));
-        }
-        if let Some(socket) = &service.socket {
-            lines.push(format!("/usr/bin/systemctl stop {}", socket.as_str()));
-        }
-    }
-    let (app, units) = (config.app.as_str(), journal_units(config).join(" "));
-    lines.push(format!("{} {app}", env_helper(config)));
-    if !units.is_empty() {
-        lines.push(format!("/usr/local/lib/shipit/{app}/journal {units}"));
-    }
-    lines
-}
-
-/// The program by which the deploy user changes the app's environment; `setup` installs it, root's.
-#[must_use]
-pub fn env_helper(config: &Config) -> String {
-    format!("/usr/local/lib/shipit/{}/env", config.app.as_str())
-}
-
-/// The units whose journal is shown.
-#[must_use]
-pub fn journal_units(config: &Config) -> Vec<&str> {
-    let services = config.services.iter().map(|s| s.unit.as_str());
-    services
-        .chain(config.migrate.as_ref().map(|m| m.unit.as_str()))
-        .collect()
-}
-
-/// Every unit that is looked at.
-#[must_use]
-pub fn units(config: &Config) -> Vec<&str> {
-    let sockets = config
-        .services
-        .iter()
-        .filter_map(|s| s.socket.as_ref().map(|u| u.as_str()));
-    journal_units(config).into_iter().chain(sockets).collect()
 }
 
 /// One thing that the host lacks.
@@ -132,10 +42,9 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
     let mut lacks = Vec::new();
     let mut lack = |what: String, fix| lacks.push(Lack { what, fix });
     let wants_curl = config
-        .services
-        .iter()
-        .filter_map(|s| s.health.as_ref())
-        .any(|h| h.check.probe.is_http());
+        .instances()
+        .filter_map(|one| one.health)
+        .any(|health| health.check.probe.is_http());
     for tool in &seen.missing {
         if tool != "curl" || wants_curl {
             lack(

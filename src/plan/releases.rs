@@ -186,8 +186,8 @@ pub fn unused(seen: &Observed, gone: &[String]) -> Option<String> {
 /// True when a service's process may still run from this release: it was live when the process started.
 /// A process of another user cannot be looked into from here, and a reload keeps the process.
 fn in_use(config: &Config, seen: &Observed, id: &str) -> bool {
-    config.services.iter().any(|service| {
-        let since = seen.unit(service.unit.as_str()).main_process_started();
+    config.instances().any(|one| {
+        let since = seen.unit(one.unit).main_process_started();
         let Some(since) = moment(since) else {
             return false;
         };

@@ -7,7 +7,7 @@ mod socket;
 
 use std::time::Duration;
 
-use crate::config::{Service, StrategyName};
+use crate::config::{Instance, Service, Strategy};
 use crate::observed::Observed;
 use crate::step::{Step, Turn, Verdict};
 use crate::unit::properties::LoadState;
@@ -29,14 +29,32 @@ pub struct Turnover {
 #[must_use]
 pub fn turnover(service: &Service, seen: &Observed) -> Turnover {
     let mut turnover = match service.strategy {
-        StrategyName::Restart => restart::turnover(service, seen),
-        StrategyName::Reload => reload::turnover(service, seen),
-        StrategyName::Socket => socket::turnover(service, seen),
+        Strategy::Restart => restart::turnover(service, seen),
+        Strategy::Reload => reload::turnover(service, seen),
+        Strategy::Socket => socket::turnover(service, seen),
+        Strategy::Handover | Strategy::BlueGreen | Strategy::Rolling | Strategy::Canary => {
+            later(service)
+        }
     };
-    let mut needs = unit_needs(service.unit.as_str(), seen);
+    let units = service.units().flat_map(|unit| unit_needs(unit, seen));
+    let mut needs: Vec<String> = units.collect();
     needs.append(&mut turnover.needs);
     turnover.needs = needs;
     turnover
+}
+
+/// A strategy that `config` refuses so far.
+fn later(service: &Service) -> Turnover {
+    Turnover {
+        needs: vec![format!(
+            "{}: the strategy `{}` comes in a later version",
+            service.name(),
+            service.strategy
+        )],
+        advice: Vec::new(),
+        switch: Vec::new(),
+        revert: Vec::new(),
+    }
 }
 
 /// That the host does not have a unit, and what to do.
@@ -60,25 +78,28 @@ fn unit_needs(unit: &str, seen: &Observed) -> Vec<String> {
     }
 }
 
-/// The step that waits for a service's verdict.
-fn awaited(service: &Service, turn: Turn) -> Step {
-    Step::Await(Box::new(verdict(service, turn)))
+/// What a service's units do on either side of the flip: each changes hands by `step`, and then waits for its verdict.
+fn turned(service: &Service, turn: Turn, step: impl Fn(String) -> Step) -> Vec<Step> {
+    let steps = |one: Instance<'_>| {
+        let verdict = Step::Await(Box::new(verdict(&one, turn)));
+        [step(one.unit.to_owned()), verdict]
+    };
+    service.instances().flat_map(steps).collect()
 }
 
-/// The verdict that a service's health asks for.
+/// The verdict that a unit's health asks for.
 #[must_use]
-pub fn verdict(service: &Service, turn: Turn) -> Verdict {
-    let (successes, timeout) = service
+pub fn verdict(one: &Instance<'_>, turn: Turn) -> Verdict {
+    let (successes, timeout) = one
         .health
-        .as_ref()
         .map_or((1, Duration::ZERO), |h| (h.successes, h.timeout));
     Verdict {
-        unit: service.unit.as_str().to_owned(),
+        unit: one.unit.to_owned(),
         turn,
-        start: service.start_timeout.max(Duration::from_secs(1)),
+        start: one.service.start_timeout.max(Duration::from_secs(1)),
         successes,
         timeout: timeout.max(Duration::from_secs(1)),
-        watch: service.watch,
-        check: service.health.as_ref().map(|health| health.check.clone()),
+        watch: one.service.watch,
+        check: one.health.map(|health| health.check.clone()),
     }
 }

@@ -45,7 +45,7 @@ fn case_23_a_health_check_asks_the_app_and_nobody_else() {
         "http://localhost",
     ] {
         let config = taken(&health(&format!("url: \"{url}\"")));
-        let health = config.services[0].health.as_ref().expect("a health check");
+        let health = config.services[0].health().expect("a health check");
         assert_eq!(health.check.probe, Probe::Http { url: url.into() });
     }
 }
@@ -82,7 +82,7 @@ fn a_health_check_asks_in_exactly_one_way() {
         "unix: {socket: /run/a.sock, path: /h}, watch: 0s, timeout: 1m, successes: 1",
     ));
     assert_eq!(config.services[0].watch, Duration::ZERO);
-    let health = config.services[0].health.as_ref().expect("a health check");
+    let health = config.services[0].health().expect("a health check");
     assert_eq!(
         health.check.probe,
         Probe::Unix {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shipit::config::{self, Probe, StrategyName};
+use shipit::config::{self, Probe, Strategy};
 use shipit::unit::environment;
 
 use super::{SMALL, load_in, refused, refused_with, taken, with};
@@ -18,7 +18,7 @@ fn a_small_file_gets_every_default() {
         (service.start_timeout, service.watch),
         (Duration::from_secs(30), Duration::from_secs(3))
     );
-    assert_eq!((&service.socket, &service.health), (&None, &None));
+    assert_eq!((&service.socket, service.health()), (&None, None));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
@@ -26,12 +26,12 @@ fn a_small_file_gets_every_default() {
 fn the_example_means_what_its_comments_say() {
     let config = taken(config::EXAMPLE);
     let service = &config.services[0];
-    assert_eq!(service.strategy, StrategyName::Socket);
+    assert_eq!(service.strategy, Strategy::Socket);
     assert_eq!(
         service.socket.as_ref().map(AsRef::as_ref),
         Some("acme.socket")
     );
-    let health = service.health.as_ref().expect("a health check");
+    let health = service.health().expect("a health check");
     assert_eq!(
         health.check.probe,
         Probe::Http {

@@ -12,6 +12,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
 use crate::plan::needs;
+use crate::plan::units::{Purpose, units};
 use crate::remote::{self, Heard, JOURNAL_HELPER, Script, Stream, exits};
 use crate::report::journal::journal_line;
 use crate::text;
@@ -21,7 +22,7 @@ const NO_HELPER: i32 = 54;
 
 pub(super) fn run(global: &Global, wish: &args::Logs) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let known = needs::journal_units(&config);
+    let known = units(&config, Purpose::Journal);
     let units = chosen(&known, &wish.unit)?;
     let asked = asked(wish, &units)?;
     let (mut host, seen) = super::look(global, &config)?;
@@ -199,7 +200,7 @@ impl Reader<'_> {
             self.config.app.as_str(),
             JOURNAL_HELPER,
         ];
-        args.extend(needs::journal_units(self.config));
+        args.extend(units(self.config, Purpose::Journal));
         self.stream(&Script::journal(args), &format!("{asked}end\n"), told)
     }
 

@@ -11,7 +11,6 @@ use crate::cli::args::{Generate, Global, ProgramName};
 use crate::cli::project::{self, Directory};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
-use crate::observed;
 use crate::unit::generate::{self, Answers, Job, Program, Ready, Written};
 use crate::unit::strategy::Strategy;
 
@@ -69,7 +68,7 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         answers.root = root;
     }
     if let Some(service) = config.and_then(|config| config.services.first()) {
-        answers.strategy = observed::strategy(service.strategy);
+        answers.strategy = service.strategy;
     }
     if let Some(strategy) = options.strategy {
         answers.strategy = strategy;

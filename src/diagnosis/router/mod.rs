@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Area, Depth, Evidence, Finding, health};
-use crate::config::{Config, Service};
+use crate::config::{Config, Instance};
 use crate::failure::Next;
 use crate::observed::{Listening, Live, Owner};
 use crate::router::{Address, Forward, Kind, Place, Router, Routers};
@@ -21,9 +21,9 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
         return Vec::new();
     };
     let listening = evidence.listening.as_ref().or(live.listening.as_ref());
-    let services = config.services.iter().map(|service| App {
-        unit: service.unit.as_str(),
-        at: addresses(service, live, listening),
+    let services = config.instances().map(|one| App {
+        unit: one.unit,
+        at: addresses(one, live, listening),
     });
     let apps: Vec<App> = services.filter(|app| !app.at.is_empty()).collect();
     let leads = |router: &&Router| apps.iter().any(|app| led(app, router, routers).is_some());
@@ -128,8 +128,8 @@ fn placed(mut finding: Finding, forward: &Forward) -> Finding {
 
 /// Where a service listens, where its sockets are to be, and where it is asked for its health; but not the router's own
 /// door, through which health may be asked too.
-fn addresses(service: &Service, live: &Live, listening: Option<&Vec<Listening>>) -> Vec<Address> {
-    let name = service.unit.as_str();
+fn addresses(one: Instance<'_>, live: &Live, listening: Option<&Vec<Listening>>) -> Vec<Address> {
+    let name = one.unit;
     let all = listening.map_or(&[][..], Vec::as_slice);
     let mut at: Vec<Address> = health::owned(name, live, all)
         .into_iter()
@@ -148,8 +148,7 @@ fn addresses(service: &Service, live: &Live, listening: Option<&Vec<Listening>>)
                 text => Address::tcp(text, None),
             }),
     );
-    let health = service.health.as_ref();
-    if let Some((_, host, port)) = health.and_then(health::address) {
+    if let Some((_, host, port)) = one.health.and_then(health::address) {
         let asked = if port == 0 {
             Address::Unix(host)
         } else {

@@ -28,10 +28,7 @@ pub fn drift(
     let there = seen.installed.as_ref().unwrap_or(&unread);
     let mut said = Vec::new();
     for unit in compare(repository, there) {
-        let deployed = config
-            .services
-            .iter()
-            .any(|service| service.unit.as_str() == unit.name.as_str());
+        let deployed = config.service_of(unit.name.as_str()).is_some();
         for difference in unit.differences.iter().filter(|d| d.counts()) {
             // The plan says it already, of the services it turns over.
             let told = *difference == Difference::Stale && deployed;

@@ -2,9 +2,10 @@
 //! what running units need to take it up. Pure; `install_units.sh` does it.
 
 use super::{Difference, PLACE, Standing, all_own, compare, named};
-use crate::config::{Config, StrategyName};
+use crate::config::{Config, Strategy};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::installed::{Content, Installed, Seen};
+use crate::plan::units::{Purpose, units};
 use crate::text;
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
@@ -232,7 +233,7 @@ fn enabled_as(config: &Config, unit: &Unit) -> Vec<String> {
     if !unit.name.is_template() || !unit.all("Install", "DefaultInstance").is_empty() {
         return vec![unit.name.as_str().to_owned()];
     }
-    crate::plan::needs::units(config)
+    units(config, Purpose::Observe)
         .into_iter()
         .filter(|name| {
             UnitName::new(name)
@@ -280,16 +281,8 @@ fn after(
              systemctl restart {name}"
         ),
         "service" => {
-            let deployed = config
-                .services
-                .iter()
-                .find(|service| service.unit.as_str() == name.as_str());
-            let restarted = deployed.is_some_and(|service| {
-                matches!(
-                    service.strategy,
-                    StrategyName::Restart | StrategyName::Socket
-                )
-            });
+            let deployed = config.service_of(name.as_str());
+            let restarted = deployed.is_some_and(|service| service.strategy != Strategy::Reload);
             if restarted {
                 format!(
                     "{name} runs with the old settings until the next deploy, or now: shipit deploy --restart"

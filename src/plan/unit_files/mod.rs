@@ -9,6 +9,7 @@ pub use drift::{drift, drift_since, drift_since_told, fingerprints};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::installed::{Content, Installed, Seen};
+use crate::plan::units::{Purpose, units};
 use crate::text;
 use crate::unit::compare;
 use crate::unit::merge::Unit;
@@ -250,7 +251,7 @@ pub fn own(config: &Config, name: &UnitName) -> Result<(), &'static str> {
 
 /// Whether deploy.yml names the unit, or an instance of it.
 fn named(config: &Config, name: &UnitName) -> bool {
-    super::needs::units(config).into_iter().any(|unit| {
+    units(config, Purpose::Observe).into_iter().any(|unit| {
         let unit = UnitName::new(unit);
         let template = unit.as_ref().and_then(UnitName::template);
         unit.as_ref() == Some(name) || template.as_ref() == Some(name)

@@ -1,0 +1,116 @@
+//! The units that deploy.yml names, and what each is needed for: what a command looks at, whose journal is read, and
+//! what the deploy user may do with them as root. Every such list is made here. Pure.
+
+use crate::config::{Config, Service};
+use crate::unit::strategy::Strategy;
+
+/// What a unit is to the app.
+#[derive(Clone, Copy)]
+enum Role<'a> {
+    /// One of a service's units.
+    Service(&'a Service),
+    /// It holds a service's port.
+    Socket,
+    Migration,
+}
+
+/// What a list of units is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Everything that is looked at: services, migration, sockets.
+    Observe,
+    /// Whose journal is read: services and migration.
+    Journal,
+}
+
+/// When the deploy user needs a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// In a deploy, which asks the host for them first.
+    Deploy,
+    /// Day to day. A deploy does not ask for these, so a host that was set up before they existed goes on taking
+    /// deploys.
+    DayToDay,
+}
+
+/// Every unit with its role: each service's units and then its socket; the migration.
+fn named(config: &Config) -> Vec<(&str, Role<'_>)> {
+    let mut named = Vec::new();
+    for service in &config.services {
+        named.extend(service.units().map(|unit| (unit, Role::Service(service))));
+        let socket = service.socket.as_ref();
+        named.extend(socket.map(|socket| (socket.as_str(), Role::Socket)));
+    }
+    let migrate = config.migrate.as_ref();
+    named.extend(migrate.map(|migrate| (migrate.unit.as_str(), Role::Migration)));
+    named
+}
+
+/// The units for one purpose; sockets come last.
+#[must_use]
+pub fn units(config: &Config, purpose: Purpose) -> Vec<&str> {
+    let (sockets, mut units): (Vec<_>, Vec<_>) = named(config)
+        .into_iter()
+        .partition(|(_, role)| matches!(role, Role::Socket));
+    if purpose == Purpose::Observe {
+        units.extend(sockets);
+    }
+    units.into_iter().map(|(unit, _)| unit).collect()
+}
+
+/// The command lines that the deploy user must be able to run as root: word for word those of the sudo rule.
+#[must_use]
+pub fn sudo_lines(config: &Config, when: When) -> Vec<String> {
+    let app = config.app.as_str();
+    let mut lines: Vec<String> = named(config)
+        .into_iter()
+        .flat_map(|(unit, role)| {
+            let verbs = verbs(role, when);
+            verbs
+                .into_iter()
+                .map(move |verb| format!("/usr/bin/systemctl {verb} {unit}"))
+        })
+        .collect();
+    let journals = units(config, Purpose::Journal);
+    match when {
+        When::Deploy => lines.extend(journals.into_iter().flat_map(|unit| {
+            let journal = format!("/usr/bin/journalctl --unit={unit}");
+            [
+                format!("{journal} --lines=1000 --output=json --no-pager"),
+                format!("{journal} --lines=100 --output=json --no-pager --follow"),
+            ]
+        })),
+        When::DayToDay => {
+            lines.push(format!("{} {app}", env_helper(config)));
+            if !journals.is_empty() {
+                let units = journals.join(" ");
+                lines.push(format!("/usr/local/lib/shipit/{app}/journal {units}"));
+            }
+        }
+    }
+    lines
+}
+
+/// What systemctl is asked to do with a unit.
+fn verbs(role: Role<'_>, when: When) -> Vec<&'static str> {
+    let reloads = matches!(role, Role::Service(service) if service.strategy == Strategy::Reload);
+    let reload = |asked: bool| asked.then_some("--no-block reload");
+    let (verbs, more): (&[_], _) = match (role, when) {
+        (Role::Service(_), When::Deploy) => (
+            &["--no-block restart", "reset-failed", "kill -s KILL", "stop"],
+            reload(reloads),
+        ),
+        (Role::Service(_), When::DayToDay) => (&["--no-block start"], reload(!reloads)),
+        (Role::Socket, When::Deploy) => (&["reset-failed", "start"], None),
+        (Role::Socket, When::DayToDay) => (&["stop"], None),
+        (Role::Migration, When::Deploy) => (&["--no-block start", "stop"], None),
+        (Role::Migration, When::DayToDay) => (&[], None),
+    };
+    verbs.iter().copied().chain(more).collect()
+}
+
+/// The program by which the deploy user changes the app's environment; `setup` installs it, owned by root.
+#[must_use]
+pub fn env_helper(config: &Config) -> String {
+    format!("/usr/local/lib/shipit/{}/env", config.app.as_str())
+}
