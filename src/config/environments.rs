@@ -1,9 +1,12 @@
 //! The `environments` of a file: which there are, and what the file says with one of them laid over its top.
 
-use super::keys::TOP;
+use super::keys::Key;
 use super::names::{EnvironmentName, Wrong, quoted};
-use super::reader::{Map, Problems, nearest};
+use super::reader::{Map, Problems, Value, nearest};
+use super::top::TOP;
 use super::tree::{Entry, Kind, Mark, Node};
+
+const KEY: &str = "environments";
 
 /// One of `environments`.
 pub(super) struct Environment<'a> {
@@ -22,14 +25,19 @@ pub(super) fn list(environments: &[Environment<'_>]) -> String {
 }
 
 /// The environments whose names and shape are right.
-pub(super) fn read<'a>(root: &'a Node, problems: &mut Problems) -> Vec<Environment<'a>> {
-    let value = Map::read(root, "deploy.yml", TOP, &mut Problems::default())
-        .and_then(|map| map.get("environments"));
-    let Some(value) = value else {
+pub(super) fn read<'a>(root: &'a Node, problems: &Problems) -> Vec<Environment<'a>> {
+    let Some(node) = key_of(root, KEY) else {
         return Vec::new();
     };
-    let Kind::Map(entries) = &value.node.kind else {
-        value.wants("a map of names to keys", problems);
+    let Kind::Map(entries) = &node.kind else {
+        if let Some(key) = TOP.iter().find(|key| key.name == KEY) {
+            let value = Value {
+                key,
+                node,
+                problems,
+            };
+            value.wants("a map of names to keys");
+        }
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -47,11 +55,14 @@ pub(super) fn read<'a>(root: &'a Node, problems: &mut Problems) -> Vec<Environme
             }
         };
         // What it lacks is looked for once it lies over the top.
-        let mut own = Problems::default();
-        let map = Map::read(node, &format!("environment `{name}`"), TOP, &mut own);
-        problems.wrong.append(&mut own.wrong);
+        let own = Problems::default();
+        let map = Map::read(node, &format!("environment `{name}`"), TOP, &own);
+        problems
+            .wrong
+            .borrow_mut()
+            .append(&mut own.wrong.borrow_mut());
         let Some(map) = map else { continue };
-        if let Some(inner) = map.get("environments") {
+        if let Some(inner) = map.get(KEY) {
             problems.note(
                 inner.node.at,
                 "environments inside an environment; there is one level of them",
@@ -67,7 +78,7 @@ pub(super) fn read<'a>(root: &'a Node, problems: &mut Problems) -> Vec<Environme
 pub(super) fn known(
     wanted: &str,
     environments: &[Environment<'_>],
-    problems: &mut Problems,
+    problems: &Problems,
 ) -> Option<EnvironmentName> {
     let found = environments
         .iter()
@@ -104,7 +115,7 @@ pub(super) fn merge(root: &Node, environment: &Node) -> Node {
     };
     let mut merged: Vec<Entry> = base
         .iter()
-        .filter(|entry| entry.key != "environments")
+        .filter(|entry| entry.key != KEY)
         .cloned()
         .collect();
     for entry in over {
@@ -134,14 +145,20 @@ pub(super) fn merge(root: &Node, environment: &Node) -> Node {
 
 /// Whether an environment has a key that the top needs and lacks.
 pub(super) fn complete(root: &Node, environments: &[Environment<'_>]) -> bool {
-    let has = |node: &Node, name: &str| match &node.kind {
-        Kind::Map(entries) => entries.iter().any(|entry| entry.key == name),
-        _ => false,
-    };
-    ["app", "host", "source", "services"].iter().any(|name| {
-        !has(root, name)
-            && environments
-                .iter()
-                .any(|environment| has(environment.node, name))
+    let lacks = |key: &&Key| key.must && key_of(root, key.name).is_none();
+    let mut lacking = TOP.iter().filter(lacks);
+    lacking.any(|key| {
+        environments
+            .iter()
+            .any(|environment| key_of(environment.node, key.name).is_some())
     })
+}
+
+/// What a map has for a key.
+fn key_of<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
+    let Kind::Map(entries) = &node.kind else {
+        return None;
+    };
+    let entry = entries.iter().find(|entry| entry.key == name)?;
+    Some(&entry.value)
 }

@@ -1,140 +1,83 @@
-//! Every key that `deploy.yml` may have, each with an example that can be pasted. `reader` knows no other
-//! keys, and a test holds `deploy.example.yml` against this list.
+//! What a table of keys is. Each kind of map in `deploy.yml` has one table, which is both the list of its keys (`reader`
+//! knows no others) and how each becomes a value. A test holds `deploy.example.yml` against all tables.
 
 pub(super) struct Key {
     pub name: &'static str,
+    /// With its key, as it can be pasted.
     pub example: &'static str,
-    /// Whether its map is nothing without it.
-    pub need: Need,
-}
-
-/// Whether a key may be left out.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
-    May,
-    /// It may not (at the top: not in the top and the chosen environment together).
-    Must,
+    /// Whether its map is nothing without it (at the top: the top and the chosen environment together).
+    pub must: bool,
 }
 
 /// The keys of one kind of map.
 pub(super) type Keys = &'static [Key];
 
-const fn key(name: &'static str, example: &'static str) -> Key {
-    Key {
-        name,
-        example,
-        need: Need::May,
-    }
+/// Makes the list of keys and the function that reads them, from lines of one of these forms:
+///
+/// - `must KEY: "example" => how`: what `how` makes of the value.
+/// - `may KEY: "example" => how`: the same, or `None` when the file does not have the key.
+/// - `or(default) KEY: "example" => how`: the same, or the default.
+/// - `own KEY: "example" => value`: an `Option` made from the whole map, and from the keys above it.
+///
+/// Every key is read before one that is wrong ends it, so that all problems are noted.
+macro_rules! keys {
+    (
+        $(#[$doc:meta])*
+        $keys:ident, fn $read:ident($map:ident $(, $arg:ident: $type:ty)*) -> $out:ty {
+            $($form:ident $(($default:expr))? $key:ident: $example:literal => $how:expr,)*
+        }
+        $result:expr
+    ) => {
+        $(#[$doc])*
+        pub(super) const $keys: crate::config::keys::Keys = &[$(crate::config::keys::Key {
+            name: stringify!($key),
+            example: concat!(stringify!($key), ": ", $example),
+            must: keys!(@must $form),
+        }),*];
+
+        fn $read($map: &crate::config::reader::Map<'_> $(, $arg: $type)*) -> Option<$out> {
+            $(let $key = keys!(@$form $map, $key, $how $(, $default)?);)*
+            $(#[allow(unused_variables)] let $key = $key?;)*
+            Some($result)
+        }
+    };
+    (@must must) => { true };
+    (@must $form:ident) => { false };
+    (@must $map:ident, $key:ident, $how:expr) => { $map.get(stringify!($key)).and_then($how) };
+    (@may $map:ident, $key:ident, $how:expr) => {
+        $map.get(stringify!($key)).map_or(Some(None), |value| Some(value).and_then($how).map(Some))
+    };
+    (@or $map:ident, $key:ident, $how:expr, $default:expr) => {
+        $map.get(stringify!($key)).map_or_else(|| Some($default), $how)
+    };
+    (@own $map:ident, $key:ident, $how:expr) => { $how };
 }
-
-const fn must(name: &'static str, example: &'static str) -> Key {
-    Key {
-        name,
-        example,
-        need: Need::Must,
-    }
-}
-
-/// At the top, and in each environment except `environments` itself.
-pub(super) const TOP: Keys = &[
-    must("app", "app: acme"),
-    must("host", "host: deploy@app.example.com"),
-    key(
-        "host_key",
-        "host_key: SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8",
-    ),
-    key("root", "root: /opt/acme"),
-    must("source", "source: build"),
-    key("build", "build: make release"),
-    key("exclude", "exclude: [\"*.map\"]"),
-    key("shared", "shared: {dirs: [logs], files: [env]}"),
-    key("prepare", "prepare: npm ci --omit=dev"),
-    key("migrate", "migrate: acme-migrate.service"),
-    must(
-        "services",
-        "services: [{unit: acme.service, strategy: restart}]",
-    ),
-    key("units", "units: deploy/units"),
-    key("units_drift", "units_drift: refuse"),
-    key("keep_releases", "keep_releases: 5"),
-    key("hooks", "hooks: {before_switch: ./smoke.sh}"),
-    key(
-        "environments",
-        "environments: {staging: {host: deploy@staging.example.com}}",
-    ),
-];
-
-/// Below `shared`.
-pub(super) const SHARED: Keys = &[
-    key("dirs", "dirs: [logs]"),
-    key("files", "files: [env, \"local.conf?\"]"),
-];
-
-/// Below `migrate`, in its long form.
-pub(super) const MIGRATE: Keys = &[
-    must("unit", "unit: acme-migrate.service"),
-    key("timeout", "timeout: 10m"),
-];
-
-/// In each of `services`.
-pub(super) const SERVICE: Keys = &[
-    must("unit", "unit: acme.service"),
-    must("strategy", "strategy: restart"),
-    key("socket", "socket: acme.socket"),
-    key("start_timeout", "start_timeout: 30s"),
-    key("health", "health: {url: \"http://127.0.0.1:8080/healthz\"}"),
-];
-
-/// Below `health`.
-pub(super) const HEALTH: Keys = &[
-    key("url", "url: http://127.0.0.1:8080/healthz"),
-    key(
-        "unix",
-        "unix: {socket: /run/acme/http.sock, path: /healthz}",
-    ),
-    key("tcp", "tcp: 127.0.0.1:5432"),
-    key("command", "command: ./bin/check"),
-    key("status", "status: 200"),
-    key("contains", "contains: ok"),
-    key("release", "release: true"),
-    key("timeout", "timeout: 30s"),
-    key("successes", "successes: 3"),
-    key("watch", "watch: 3s"),
-];
-
-/// Below `health.unix`.
-pub(super) const UNIX: Keys = &[
-    must("socket", "socket: /run/acme/http.sock"),
-    must("path", "path: /healthz"),
-];
-
-/// Below `hooks`.
-pub(super) const HOOKS: Keys = &[
-    key("before_switch", "before_switch: ./smoke.sh"),
-    key("after_switch", "after_switch: ./notify.sh"),
-    key("on_failure", "on_failure: ./page.sh"),
-];
-
-#[cfg(test)]
-pub(super) const ALL: [Keys; 7] = [TOP, SHARED, MIGRATE, SERVICE, HEALTH, UNIX, HOOKS];
+pub(super) use keys;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::{probe, service, top};
+    use super::Keys;
+
+    const ALL: [Keys; 7] = [
+        top::TOP,
+        top::SHARED,
+        top::MIGRATE,
+        top::HOOKS,
+        service::SERVICE,
+        service::HEALTH,
+        probe::UNIX,
+    ];
 
     #[test]
     fn the_example_shows_and_explains_every_key() {
         for key in ALL.into_iter().flatten() {
             let written = format!("{}:", key.name);
-            let line = crate::config::EXAMPLE.lines().position(|line| {
+            let shown = crate::config::EXAMPLE.lines().any(|line| {
                 let line = line.trim_start_matches([' ', '#', '-']);
                 line.starts_with(&written)
             });
-            assert!(
-                line.is_some(),
-                "deploy.example.yml does not have `{}`",
-                key.name
-            );
+            assert!(shown, "deploy.example.yml does not have `{}`", key.name);
         }
     }
 }

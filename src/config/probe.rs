@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::keys::UNIX;
+use super::keys::keys;
 use super::names::{Wrong, quoted};
-use super::reader::{Map, Problems, Value};
+use super::reader::Value;
 use super::target::Target;
 use crate::step::Probe;
 
@@ -18,7 +18,7 @@ const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata.goog"];
 pub(super) struct Asks {
     /// Its key under `health`.
     pub key: &'static str,
-    pub read: fn(Value<'_>, &mut Problems) -> Option<Probe>,
+    pub read: fn(Value<'_>) -> Option<Probe>,
     /// What can be asked of its answer.
     pub answer: Answer,
 }
@@ -37,29 +37,37 @@ pub(super) enum Answer {
 pub(super) const PROBES: [Asks; 4] = [
     Asks {
         key: "url",
-        read: |value, problems| value.name(http, problems),
+        read: |value| value.name(http),
         answer: Answer::Http,
     },
     Asks {
         key: "unix",
-        read: unix,
+        read: |value| unix(&value.map(UNIX)?),
         answer: Answer::Http,
     },
     Asks {
         key: "tcp",
-        read: |value, problems| value.name(tcp, problems),
+        read: |value| value.name(tcp),
         answer: Answer::None,
     },
     Asks {
         key: "command",
-        read: |value, problems| {
-            Some(Probe::Command {
-                line: value.command(problems)?,
-            })
+        read: |value| {
+            let line = value.command()?;
+            Some(Probe::Command { line })
         },
         answer: Answer::Text,
     },
 ];
+
+keys! {
+    /// Below `health.unix`.
+    UNIX, fn unix(map) -> Probe {
+        must socket: "/run/acme/http.sock" => |v| v.name(socket_path),
+        must path: "/healthz" => |v| v.name(url_path),
+    }
+    Probe::Unix { socket, path }
+}
 
 /// Reads `url`.
 fn http(text: &str) -> Result<Probe, Wrong> {
@@ -135,20 +143,8 @@ fn tcp(text: &str) -> Result<Probe, Wrong> {
     })
 }
 
-fn unix(value: Value<'_>, problems: &mut Problems) -> Option<Probe> {
-    let map = Map::read(value.node, "`unix`", UNIX, problems)?;
-    let socket = map
-        .get("socket")
-        .and_then(|value| value.name(socket, problems));
-    let path = map.get("path").and_then(|value| value.name(path, problems));
-    Some(Probe::Unix {
-        socket: socket?,
-        path: path?,
-    })
-}
-
 /// Checks `unix.socket`: an absolute path that fits a socket address (unix(7): 108 bytes with the NUL).
-fn socket(text: &str) -> Result<String, Wrong> {
+fn socket_path(text: &str) -> Result<String, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
     if !text.starts_with('/') {
         return wrong("is not an absolute path, like `/run/acme/http.sock`");
@@ -173,7 +169,7 @@ fn socket(text: &str) -> Result<String, Wrong> {
 }
 
 /// Checks `unix.path`.
-fn path(text: &str) -> Result<String, Wrong> {
+fn url_path(text: &str) -> Result<String, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
     if !text.starts_with('/') {
         return wrong("does not begin with `/`, like `/healthz`");

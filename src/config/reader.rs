@@ -1,38 +1,40 @@
 //! One typed value of the tree. Each reading notes its problem, with its place and an example, and goes on:
 //! a person sees all problems of a file at once. What the values mean together is for `validate`.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use super::keys::{Key, Keys, Need};
+use super::keys::{Key, Keys};
 use super::names::{Wrong, quoted};
 use super::tree::{Entry, Kind, Mark, Node, Problem};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// The problems found so far.
 #[derive(Default)]
 pub(super) struct Problems {
     /// Found in what is written.
-    pub wrong: Vec<Problem>,
+    pub wrong: RefCell<Vec<Problem>>,
     /// Keys that should be there. Apart, because a file whose hosts are all in `environments` lacks nothing.
-    pub missing: Vec<Problem>,
+    pub missing: RefCell<Vec<Problem>>,
 }
 
 impl Problems {
-    pub fn note(&mut self, at: Mark, text: impl Into<String>) {
-        self.wrong.push(Problem {
-            at,
-            text: text.into(),
-        });
+    pub fn note(&self, at: Mark, text: impl Into<String>) {
+        let text = text.into();
+        self.wrong.borrow_mut().push(Problem { at, text });
     }
 }
 
 /// A map whose keys are known.
+#[derive(Clone, Copy)]
 pub(super) struct Map<'a> {
+    /// Where it begins.
+    pub at: Mark,
     entries: &'a [Entry],
     keys: Keys,
+    pub problems: &'a Problems,
 }
 
 /// A value together with its key, for messages.
@@ -40,40 +42,38 @@ pub(super) struct Map<'a> {
 pub(super) struct Value<'a> {
     pub key: &'static Key,
     pub node: &'a Node,
+    pub problems: &'a Problems,
 }
 
 impl<'a> Map<'a> {
     /// Takes a node as a map with these keys; notes each unknown key with the nearest known one, and each
     /// missing one that the map needs.
-    pub fn read(node: &'a Node, name: &str, keys: Keys, problems: &mut Problems) -> Option<Self> {
+    pub fn read(node: &'a Node, name: &str, keys: Keys, problems: &'a Problems) -> Option<Self> {
+        let names: Vec<_> = keys.iter().map(|key| key.name).collect();
         let Kind::Map(entries) = &node.kind else {
-            let list: Vec<_> = keys.iter().map(|key| key.name).collect();
-            problems.note(
-                node.at,
-                format!(
-                    "{name} wants keys ({}), not {}",
-                    list.join(", "),
-                    found(node)
-                ),
-            );
+            let (list, found) = (names.join(", "), found(node));
+            problems.note(node.at, format!("{name} wants keys ({list}), not {found}"));
             return None;
         };
-        for entry in entries {
-            if !keys.iter().any(|key| key.name == entry.key) {
-                problems.note(entry.at, unknown(&entry.key, name, keys));
-            }
+        for entry in entries
+            .iter()
+            .filter(|entry| !names.contains(&entry.key.as_str()))
+        {
+            problems.note(entry.at, unknown(&entry.key, name, &names));
         }
-        for key in keys.iter().filter(|key| key.need == Need::Must) {
-            if !entries.iter().any(|entry| entry.key == key.name) {
-                let text = format!(
-                    "no {}; for example {}",
-                    quoted(key.name),
-                    quoted(key.example)
-                );
-                problems.missing.push(Problem { at: node.at, text });
-            }
+        let has = |key: &&Key| entries.iter().any(|entry| entry.key == key.name);
+        for key in keys.iter().filter(|key| key.must && !has(key)) {
+            let (name, example) = (quoted(key.name), quoted(key.example));
+            let text = format!("no {name}; for example {example}");
+            let mut missing = problems.missing.borrow_mut();
+            missing.push(Problem { at: node.at, text });
         }
-        Some(Self { entries, keys })
+        Some(Self {
+            at: node.at,
+            entries,
+            keys,
+            problems,
+        })
     }
 
     /// The value of a key, when the file has it.
@@ -83,27 +83,18 @@ impl<'a> Map<'a> {
         Some(Value {
             key,
             node: &entry.value,
+            problems: self.problems,
         })
     }
 }
 
 /// The sentence on an unknown key.
-pub(super) fn unknown(key: &str, place: &str, keys: Keys) -> String {
-    let names = || keys.iter().map(|key| key.name);
-    match nearest(key, names()) {
-        Some(near) => format!(
-            "unknown key {}; did you mean {}?",
-            quoted(key),
-            quoted(near)
-        ),
-        None => {
-            let list: Vec<_> = names().collect();
-            format!(
-                "unknown key {}; {place} takes {}",
-                quoted(key),
-                list.join(", ")
-            )
-        }
+fn unknown(key: &str, place: &str, names: &[&str]) -> String {
+    let near = nearest(key, names.iter().copied());
+    let key = quoted(key);
+    match near {
+        Some(near) => format!("unknown key {key}; did you mean {}?", quoted(near)),
+        None => format!("unknown key {key}; {place} takes {}", names.join(", ")),
     }
 }
 
@@ -129,18 +120,6 @@ pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> O
         .map(|(_, _, candidate)| candidate)
 }
 
-/// A key that may be left out: `Some(None)` when it is, `None` when it is wrong.
-pub(super) fn optional<'a, T>(
-    value: Option<Value<'a>>,
-    problems: &mut Problems,
-    read: impl Fn(Value<'a>, &mut Problems) -> Option<T>,
-) -> Option<Option<T>> {
-    match value {
-        None => Some(None),
-        Some(value) => read(value, problems).map(Some),
-    }
-}
-
 /// What stands there, as it is named in a message.
 fn found(node: &Node) -> String {
     match &node.kind {
@@ -162,9 +141,13 @@ pub(super) fn is_null(node: &Node) -> bool {
 
 impl<'a> Value<'a> {
     /// Notes that this value is not what its key wants.
-    pub fn wants(&self, what: &str, problems: &mut Problems) {
-        let Key { name, example, .. } = self.key;
-        let hint = if is_null(self.node) && self.key.need == Need::May {
+    pub fn wants(&self, what: &str) {
+        let Key {
+            name,
+            example,
+            must,
+        } = self.key;
+        let hint = if is_null(self.node) && !must {
             ", or leave the key out"
         } else {
             ""
@@ -175,47 +158,38 @@ impl<'a> Value<'a> {
             found(self.node),
             quoted(example)
         );
-        problems.note(self.node.at, text);
+        self.problems.note(self.node.at, text);
     }
 
     /// Notes what is wrong with this value; `why` quotes it.
-    pub fn is_wrong(&self, why: &str, problems: &mut Problems) {
-        problems.note(self.node.at, format!("`{}`: {why}", self.key.name));
+    pub fn is_wrong(&self, why: &str) {
+        self.problems
+            .note(self.node.at, format!("`{}`: {why}", self.key.name));
     }
 
     /// A text, exactly as it is written: `1.10` stays `1.10`, `no` stays `no`. Never empty.
-    pub fn text(&self, problems: &mut Problems) -> Option<&'a str> {
+    pub fn text(&self) -> Option<&'a str> {
         match &self.node.kind {
             Kind::Text { text, .. } if !is_null(self.node) && !text.trim().is_empty() => Some(text),
             _ => {
-                self.wants("a text", problems);
+                self.wants("a text");
                 None
             }
         }
     }
 
     /// A text that a checked name takes.
-    pub fn name<T>(
-        &self,
-        parse: impl Fn(&str) -> Result<T, Wrong>,
-        problems: &mut Problems,
-    ) -> Option<T> {
-        let text = self.text(problems)?;
-        match parse(text) {
-            Ok(name) => Some(name),
-            Err(Wrong(why)) => {
-                self.is_wrong(&why, problems);
-                None
-            }
-        }
+    pub fn name<T>(&self, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
+        self.checked(parse(self.text()?))
+    }
+
+    /// What came of this value; notes why when nothing did.
+    pub fn checked<T>(&self, read: Result<T, Wrong>) -> Option<T> {
+        read.map_err(|Wrong(why)| self.is_wrong(&why)).ok()
     }
 
     /// A decimal whole number in a range, without quotes, sign, leading zeros.
-    pub fn number(
-        &self,
-        range: std::ops::RangeInclusive<u32>,
-        problems: &mut Problems,
-    ) -> Option<u32> {
+    pub fn number(&self, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
         let number = match &self.node.kind {
             Kind::Text { text, plain: true } => {
                 text.parse::<u32>().ok().filter(|n| n.to_string() == *text)
@@ -224,32 +198,29 @@ impl<'a> Value<'a> {
         };
         let number = number.filter(|n| range.contains(n));
         if number.is_none() {
-            self.wants(
-                &format!("a whole number from {} to {}", range.start(), range.end()),
-                problems,
-            );
+            self.wants(&format!(
+                "a whole number from {} to {}",
+                range.start(),
+                range.end()
+            ));
         }
         number
     }
 
     /// `true` or `false`. `yes`, `on` and `1` mean different things to different readers of YAML.
-    pub fn boolean(&self, problems: &mut Problems) -> Option<bool> {
+    pub fn boolean(&self) -> Option<bool> {
         match &self.node.kind {
             Kind::Text { text, plain: true } if text == "true" => Some(true),
             Kind::Text { text, plain: true } if text == "false" => Some(false),
             _ => {
-                self.wants("`true` or `false`", problems);
+                self.wants("`true` or `false`");
                 None
             }
         }
     }
 
     /// A time with its unit: `500ms`, `30s`, `10m`, `1h`.
-    pub fn duration(
-        &self,
-        range: std::ops::RangeInclusive<Duration>,
-        problems: &mut Problems,
-    ) -> Option<Duration> {
+    pub fn duration(&self, range: std::ops::RangeInclusive<Duration>) -> Option<Duration> {
         let read = match &self.node.kind {
             Kind::Text { text, .. } => duration(text),
             _ => None,
@@ -257,48 +228,37 @@ impl<'a> Value<'a> {
         let read = read.filter(|duration| range.contains(duration));
         if read.is_none() {
             let (least, most) = (written(*range.start()), written(*range.end()));
-            self.wants(
-                &format!("a time with its unit (ms, s, m, h), from {least} to {most}"),
-                problems,
-            );
+            self.wants(&format!(
+                "a time with its unit (ms, s, m, h), from {least} to {most}"
+            ));
         }
         read
     }
 
     /// A command line for `sh -c`.
-    pub fn command(&self, problems: &mut Problems) -> Option<String> {
-        let text = self.text(problems)?;
+    pub fn command(&self) -> Option<String> {
+        let text = self.text()?;
         if text.len() > 8000 {
-            self.is_wrong("longer than 8000 bytes; put it in a script", problems);
+            self.is_wrong("longer than 8000 bytes; put it in a script");
             return None;
         }
         Some(text.to_owned())
     }
 
     /// Each item of a list, read by `item`.
-    pub fn list<T>(
-        &self,
-        problems: &mut Problems,
-        mut item: impl FnMut(Value<'a>, &mut Problems) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    pub fn list<T>(&self, item: impl FnMut(Self) -> Option<T>) -> Option<Vec<T>> {
         let Kind::List(nodes) = &self.node.kind else {
-            self.wants("a list", problems);
+            self.wants("a list");
             return None;
         };
-        let before = nodes.len();
-        let read: Vec<T> = nodes
-            .iter()
-            .filter_map(|node| {
-                item(
-                    Value {
-                        key: self.key,
-                        node,
-                    },
-                    problems,
-                )
-            })
-            .collect();
-        (read.len() == before).then_some(read)
+        let values = nodes.iter().map(|node| Self { node, ..*self });
+        let read: Vec<Option<T>> = values.map(item).collect();
+        read.into_iter().collect()
+    }
+
+    /// A map with these keys.
+    pub fn map(&self, keys: Keys) -> Option<Map<'a>> {
+        Map::read(self.node, &quoted(self.key.name), keys, self.problems)
     }
 }
 

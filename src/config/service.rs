@@ -2,32 +2,27 @@
 
 use std::time::Duration;
 
-use super::keys::{HEALTH, SERVICE};
+use super::keys::keys;
 use super::names::{UnitName, Wrong, quoted};
 use super::probe::{Answer, Asks, PROBES};
-use super::reader::{HOUR, Map, Problems, SECOND, Value, nearest, optional};
-use super::tree::{Mark, Node};
+use super::reader::{HOUR, Map, SECOND, Value, nearest};
 use super::{Check, Health, Migrate, Probe, Service, Strategy};
 
 /// Reads `services`, which must be there, be it empty.
-pub(super) fn services(
-    map: &Map<'_>,
-    migrate: Option<&Migrate>,
-    problems: &mut Problems,
-) -> Option<Vec<Service>> {
-    let value = map.get("services")?;
+pub(super) fn services(value: Value<'_>, migrate: Option<&Migrate>) -> Option<Vec<Service>> {
     let mut seen: Vec<String> = Vec::new();
-    value.list(problems, |value, problems| {
-        let (service, at) = service(value.node, problems)?;
+    value.list(|value| {
+        let map = Map::read(value.node, "a service", SERVICE, value.problems)?;
+        let at = map.get("unit").map_or(value.node.at, |unit| unit.node.at);
+        let service = service(&map)?;
         for unit in service.units() {
             if seen.iter().any(|other| other == unit) {
-                problems.note(at, format!("{} is there twice", quoted(unit)));
+                let text = format!("{} is there twice", quoted(unit));
+                map.problems.note(at, text);
             }
             if migrate.is_some_and(|migrate| migrate.unit.as_str() == unit) {
-                problems.note(
-                    at,
-                    format!("{} is the migration; it is no service", quoted(unit)),
-                );
+                let text = format!("{} is the migration; it is no service", quoted(unit));
+                map.problems.note(at, text);
             }
             seen.push(unit.to_owned());
         }
@@ -35,50 +30,43 @@ pub(super) fn services(
     })
 }
 
-/// A service and the place of its name.
-fn service(node: &Node, problems: &mut Problems) -> Option<(Service, Mark)> {
-    let map = Map::read(node, "a service", SERVICE, problems)?;
-    let unit = map.get("unit");
-    let at = unit.map_or(node.at, |value| value.node.at);
-    let unit = unit.and_then(|value| value.name(service_unit, problems));
-    let strategy = map
-        .get("strategy")
-        .and_then(|value| strategy(value, problems));
-    let start_timeout = map.get("start_timeout").map_or(Some(30 * SECOND), |value| {
-        value.duration(SECOND..=HOUR, problems)
-    });
-    let holds_socket = strategy.is_some_and(Strategy::needs_socket);
-    let socket = match map.get("socket") {
-        Some(value) if strategy.is_some() && !holds_socket => {
+keys! {
+    /// In each of `services`.
+    SERVICE, fn service(map) -> Service {
+        must unit: "acme.service" => |v| v.name(service_unit),
+        must strategy: "restart" => known_strategy,
+        own socket: "acme.socket" => holder(map, unit.as_ref(), strategy),
+        or(30 * SECOND) start_timeout: "30s" => |v| v.duration(SECOND..=HOUR),
+        may health: "{url: \"http://127.0.0.1:8080/healthz\"}" => |v| checked_health(&v.map(HEALTH)?),
+    }
+    {
+        let (health, watch) = health.map_or((None, 3 * SECOND), |(health, watch)| (Some(health), watch));
+        Service { units: vec![(unit.clone(), health)], name: unit, strategy, socket, start_timeout, watch }
+    }
+}
+
+/// The socket unit that holds the port, for the strategies that need one.
+fn holder(
+    map: &Map<'_>,
+    unit: Option<&UnitName>,
+    strategy: Option<Strategy>,
+) -> Option<Option<UnitName>> {
+    let needed = strategy.map(Strategy::needs_socket);
+    match map.get("socket") {
+        Some(value) if needed == Some(false) => {
             value.is_wrong(
                 "only `strategy: socket` has a use for it; a deploy never touches a socket unit",
-                problems,
             );
             None
         }
-        Some(value) => value.name(socket_unit, problems).map(Some),
-        None if holds_socket => unit.as_ref().map(|unit| Some(unit.socket())),
+        Some(value) => value.name(socket_unit).map(Some),
+        None if needed == Some(true) => unit.map(|unit| Some(unit.socket())),
         None => Some(None),
-    };
-    let checked = optional(map.get("health"), problems, health);
-    let (health, watch) = match checked {
-        Some(Some((health, watch))) => (Some(Some(health)), watch),
-        Some(None) => (Some(None), 3 * SECOND),
-        None => (None, 3 * SECOND),
-    };
-    let service = Service {
-        units: vec![(unit.clone()?, health?)],
-        name: unit?,
-        strategy: strategy?,
-        socket: socket?,
-        start_timeout: start_timeout?,
-        watch,
-    };
-    Some((service, at))
+    }
 }
 
-fn strategy(value: Value<'_>, problems: &mut Problems) -> Option<Strategy> {
-    let text = value.text(problems)?;
+fn known_strategy(value: Value<'_>) -> Option<Strategy> {
+    let text = value.text()?;
     let known = Strategy::named(text);
     if let Some(strategy) = known.filter(|strategy| strategy.works_today()) {
         return Some(strategy);
@@ -96,13 +84,48 @@ fn strategy(value: Value<'_>, problems: &mut Problems) -> Option<Strategy> {
         });
         format!("no strategy {}; {hint}There are: {list}", quoted(text))
     };
-    value.is_wrong(&wrong, problems);
+    value.is_wrong(&wrong);
     None
 }
 
-/// A health check, and how long it must stay well.
-fn health(value: Value<'_>, problems: &mut Problems) -> Option<(Health, Duration)> {
-    let map = Map::read(value.node, "`health`", HEALTH, problems)?;
+keys! {
+    /// Below `health`. The first four are read by [`asked`].
+    HEALTH, fn health(map, probe: Option<Probe>) -> (Health, Duration) {
+        own url: "http://127.0.0.1:8080/healthz" => Some(()),
+        own unix: "{socket: /run/acme/http.sock, path: /healthz}" => Some(()),
+        own tcp: "127.0.0.1:5432" => Some(()),
+        own command: "./bin/check" => Some(()),
+        or(200) status: "200" => |v| v.number(100..=599),
+        may contains: "ok" => expected,
+        or(false) release: "true" => |v| v.boolean(),
+        or(30 * SECOND) timeout: "30s" => |v| v.duration(SECOND..=HOUR),
+        or(3) successes: "3" => |v| v.number(1..=100),
+        or(3 * SECOND) watch: "3s" => |v| v.duration(Duration::ZERO..=HOUR),
+    }
+    {
+        let status = u16::try_from(status).ok()?;
+        let check = Check { probe: probe?, status, contains, release };
+        (Health { check, timeout, successes }, watch)
+    }
+}
+
+/// A health check, and how long it must stay healthy.
+fn checked_health(map: &Map<'_>) -> Option<(Health, Duration)> {
+    health(map, asked(map))
+}
+
+/// A text that an answer must contain.
+fn expected(value: Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    if text.len() > 1000 {
+        value.is_wrong("longer than 1000 bytes");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// What is asked: one thing, of which nothing is expected that it cannot answer.
+fn asked(map: &Map<'_>) -> Option<Probe> {
     let given: Vec<&Asks> = PROBES
         .iter()
         .filter(|asks| map.get(asks.key).is_some())
@@ -115,19 +138,15 @@ fn health(value: Value<'_>, problems: &mut Problems) -> Option<(Health, Duration
             format!("{} at once", names(&given).join(" and "))
         };
         let all = names(&PROBES.iter().collect::<Vec<_>>()).join(", ");
-        problems.note(
-            value.node.at,
-            format!("`health` has {many}; give one of {all}"),
-        );
+        map.problems
+            .note(map.at, format!("`health` has {many}; give one of {all}"));
     }
-    let probes: Vec<Option<Probe>> = given
-        .iter()
-        .filter_map(|asks| Some((asks.read)(map.get(asks.key)?, problems)))
-        .collect();
+    let read = |asks: &Asks| (asks.read)(map.get(asks.key)?);
+    let probes: Vec<_> = given.iter().map(|asks| read(asks)).collect();
     if let Some(status) = map.get("status")
         && given.iter().any(|asks| asks.answer != Answer::Http)
     {
-        status.is_wrong("only an HTTP answer (`url`, `unix`) has a status", problems);
+        status.is_wrong("only an HTTP answer (`url`, `unix`) has a status");
     }
     for key in ["contains", "release"] {
         if let Some(value) = map.get(key)
@@ -138,48 +157,11 @@ fn health(value: Value<'_>, problems: &mut Problems) -> Option<(Health, Duration
                 },
             ] = given[..]
         {
-            value.is_wrong(
-                "a TCP check only connects: there is no answer to look at",
-                problems,
-            );
+            value.is_wrong("a TCP check only connects: there is no answer to look at");
         }
     }
-    let status = map
-        .get("status")
-        .map_or(Some(200), |value| value.number(100..=599, problems));
-    let contains = optional(map.get("contains"), problems, |value, problems| {
-        let text = value.text(problems)?;
-        if text.len() > 1000 {
-            value.is_wrong("longer than 1000 bytes", problems);
-            return None;
-        }
-        Some(text.to_owned())
-    });
-    let release = map
-        .get("release")
-        .map_or(Some(false), |value| value.boolean(problems));
-    let timeout = map.get("timeout").map_or(Some(30 * SECOND), |value| {
-        value.duration(SECOND..=HOUR, problems)
-    });
-    let successes = map
-        .get("successes")
-        .map_or(Some(3), |value| value.number(1..=100, problems));
-    let watch = map.get("watch").map_or(Some(3 * SECOND), |value| {
-        value.duration(Duration::ZERO..=HOUR, problems)
-    });
-
     let [probe] = probes.try_into().ok()?;
-    let health = Health {
-        check: Check {
-            probe: probe?,
-            status: u16::try_from(status?).ok()?,
-            contains: contains?,
-            release: release?,
-        },
-        timeout: timeout?,
-        successes: successes?,
-    };
-    Some((health, watch?))
+    probe
 }
 
 fn socket_unit(text: &str) -> Result<UnitName, Wrong> {

@@ -1,82 +1,100 @@
 //! The keys at the top, each read once, into a [`Config`]. `service` reads what is below `services`.
 
+use std::cell::RefCell;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
-use super::keys::{HOOKS, MIGRATE, SHARED, TOP};
+use super::keys::keys;
 use super::names::{AppName, EnvironmentName, Wrong, quoted};
 use super::paths::{RelPath, RemotePath};
-use super::reader::{HOUR, MINUTE, Map, Problems, SECOND, Value, optional};
+use super::reader::{HOUR, Map, Problems, SECOND, Value};
 use super::service::{service_unit, services};
 use super::tree::{Kind, Mark, Node};
-use super::units::units;
+use super::units::{self, Units, UnitsDrift};
 use super::{Config, Hooks, Migrate, Shared, SharedFile, Target};
+
+keys! {
+    /// At the top, and in each environment except `environments` itself.
+    TOP, fn config(map, dir: &Path, environment: Option<&EnvironmentName>) -> Config {
+        must app: "acme" => |v| v.name(AppName::parse),
+        must host: "deploy@app.example.com" => |v| v.name(Target::parse),
+        may host_key: "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8" => |v| v.name(fingerprint),
+        own root: "/opt/acme" => match map.get("root") {
+            Some(value) => value.name(RemotePath::parse),
+            None => app.as_ref().and_then(|app| RemotePath::parse(&format!("/opt/{app}")).ok()),
+        },
+        must source: "build" => |v| v.name(|text| source_path(dir, text)),
+        may build: "make release" => |v| v.command(),
+        or(Vec::new()) exclude: "[\"*.map\"]" => |v| v.list(glob),
+        or(Shared::default()) shared: "{dirs: [logs], files: [env]}" => |v| {
+            shared_paths(&v.map(SHARED)?, &RefCell::default())
+        },
+        may prepare: "npm ci --omit=dev" => |v| v.command(),
+        may migrate: "acme-migrate.service" => migration,
+        must services: "[{unit: acme.service, strategy: restart}]" => |v| {
+            services(v, migrate.as_ref().and_then(Option::as_ref))
+        },
+        may units: "deploy/units" => |v| v.name(|text| units::folder(dir, text)),
+        or(UnitsDrift::Warn) units_drift: "refuse" => units::drift,
+        or(5) keep_releases: "5" => |v| v.number(1..=1000),
+        or(Hooks::default()) hooks: "{before_switch: ./smoke.sh}" => |v| commands(&v.map(HOOKS)?),
+        own environments: "{staging: {host: deploy@staging.example.com}}" => Some(()),
+    }
+    Config {
+        units: Units::new(dir, units, units_drift),
+        app, host, root, source, build, exclude, shared, prepare, migrate, services, keep_releases, hooks, host_key,
+        dir: dir.to_path_buf(),
+        environment: environment.cloned(),
+        warnings: Vec::new(),
+    }
+}
+
+/// The places of the shared paths so far.
+type Places = RefCell<Vec<(RelPath, Mark)>>;
+
+keys! {
+    /// Below `shared`.
+    SHARED, fn shared_paths(map, places: &Places) -> Shared {
+        or(Vec::new()) dirs: "[logs]" => |v| v.list(|v| shared_dir(v, places)),
+        or(Vec::new()) files: "[env, \"local.conf?\"]" => |v| v.list(|v| shared_file(v, places)),
+    }
+    Shared { dirs, files }
+}
+
+keys! {
+    /// Below `migrate`, in its long form.
+    MIGRATE, fn long_migration(map) -> Migrate {
+        must unit: "acme-migrate.service" => |v| v.name(service_unit),
+        or(MIGRATION) timeout: "10m" => |v| v.duration(SECOND..=24 * HOUR),
+    }
+    Migrate { unit, timeout }
+}
+
+keys! {
+    /// Below `hooks`.
+    HOOKS, fn commands(map) -> Hooks {
+        may before_switch: "./smoke.sh" => |v| v.command(),
+        may after_switch: "./notify.sh" => |v| v.command(),
+        may on_failure: "./page.sh" => |v| v.command(),
+    }
+    Hooks { before_switch, after_switch, on_failure }
+}
+
+/// How long a migration may take by default.
+const MIGRATION: Duration = Duration::from_secs(600);
 
 /// Reads every key. `None` when one of them is missing or wrong.
 pub(super) fn read(
     root: &Node,
     dir: &Path,
     environment: Option<&EnvironmentName>,
-    problems: &mut Problems,
+    problems: &Problems,
 ) -> Option<Config> {
-    let map = Map::read(root, "deploy.yml", TOP, problems)?;
-    let app = map
-        .get("app")
-        .and_then(|value| value.name(AppName::parse, problems));
-    let host = map
-        .get("host")
-        .and_then(|value| value.name(Target::parse, problems));
-    let host_key = optional(map.get("host_key"), problems, |value, problems| {
-        value.name(fingerprint, problems)
-    });
-    let root = match map.get("root") {
-        Some(value) => value.name(RemotePath::parse, problems),
-        None => app
-            .as_ref()
-            .and_then(|app| RemotePath::parse(&format!("/opt/{app}")).ok()),
-    };
-    let source = map
-        .get("source")
-        .and_then(|value| value.name(|text| source(dir, text), problems));
-    let build = optional(map.get("build"), problems, |value, problems| {
-        value.command(problems)
-    });
-    let exclude = map
-        .get("exclude")
-        .map_or(Some(Vec::new()), |value| value.list(problems, glob));
-    let shared = map
-        .get("shared")
-        .map_or_else(|| Some(Shared::default()), |value| shared(value, problems));
-    let prepare = optional(map.get("prepare"), problems, |value, problems| {
-        value.command(problems)
-    });
-    let migrate = optional(map.get("migrate"), problems, migrate);
-    let services = services(&map, migrate.as_ref().and_then(Option::as_ref), problems);
-    let units = units(&map, dir, problems);
-    let keep_releases = map
-        .get("keep_releases")
-        .map_or(Some(5), |value| value.number(1..=1000, problems));
-    let hooks = map
-        .get("hooks")
-        .map_or_else(|| Some(Hooks::default()), |value| hooks(value, problems));
-    Some(Config {
-        app: app?,
-        host: host?,
-        root: root?,
-        source: source?,
-        build: build?,
-        exclude: exclude?,
-        shared: shared?,
-        prepare: prepare?,
-        migrate: migrate?,
-        services: services?,
-        units: units?,
-        keep_releases: keep_releases?,
-        hooks: hooks?,
-        host_key: host_key?,
-        dir: dir.to_path_buf(),
-        environment: environment.cloned(),
-        warnings: Vec::new(),
-    })
+    config(
+        &Map::read(root, "deploy.yml", TOP, problems)?,
+        dir,
+        environment,
+    )
 }
 
 /// An OpenSSH fingerprint: SHA-256 in base64 without padding, as `ssh-keygen -l` prints it.
@@ -97,7 +115,7 @@ fn fingerprint(text: &str) -> Result<String, Wrong> {
 }
 
 /// The source as an absolute path, `.` taken out, `..` kept (a link may stand before it).
-fn source(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
+fn source_path(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
     if text.starts_with('~') {
         return Err(Wrong(format!(
             "{} begins with `~`; write it relative to deploy.yml, or whole",
@@ -120,8 +138,8 @@ fn source(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
 
 /// A pattern of `exclude`, as `release` will match it: refused here, where it has a place, when it could never
 /// match or means something else than it seems to.
-fn glob(value: Value<'_>, problems: &mut Problems) -> Option<String> {
-    let text = value.text(problems)?;
+fn glob(value: Value<'_>) -> Option<String> {
+    let text = value.text()?;
     let path = text.strip_prefix("./").unwrap_or(text);
     let path = path.strip_suffix('/').unwrap_or(path);
     let path = path.strip_prefix('/').unwrap_or(path);
@@ -134,112 +152,57 @@ fn glob(value: Value<'_>, problems: &mut Problems) -> Option<String> {
     } else {
         return Some(text.to_owned());
     };
-    value.is_wrong(&format!("{} {why}", quoted(text)), problems);
+    value.is_wrong(&format!("{} {why}", quoted(text)));
     None
 }
 
-fn shared(value: Value<'_>, problems: &mut Problems) -> Option<Shared> {
-    let map = Map::read(value.node, "`shared`", SHARED, problems)?;
-    let mut places: Vec<(RelPath, Mark)> = Vec::new();
-    let mut path = |value: Value<'_>, text: &str, problems: &mut Problems| {
-        let path = match RelPath::parse(text) {
-            Ok(path) => path,
-            Err(Wrong(why)) => {
-                value.is_wrong(&why, problems);
-                return None;
-            }
-        };
-        let other = places
-            .iter()
-            .find(|(other, _)| other.meets(path.as_str().as_bytes()));
-        if let Some((other, at)) = other {
-            let how = if *other == path {
-                "is shared twice"
-            } else {
-                "and another shared path lie in one another"
-            };
-            value.is_wrong(
-                &format!(
-                    "{} {how}; the other is {} at {at}",
-                    quoted(path.as_str()),
-                    quoted(other.as_str())
-                ),
-                problems,
-            );
-            return None;
-        }
-        places.push((path.clone(), value.node.at));
-        Some(path)
-    };
-    let dirs = map.get("dirs").map_or(Some(Vec::new()), |value| {
-        value.list(problems, |value, problems| {
-            let text = value.text(problems)?;
-            if text.ends_with('?') {
-                value.is_wrong(
-                    &format!(
-                        "{} ends in `?`, which is for files; directories are made when missing",
-                        quoted(text)
-                    ),
-                    problems,
-                );
-                return None;
-            }
-            path(value, text, problems)
-        })
-    });
-    let files = map.get("files").map_or(Some(Vec::new()), |value| {
-        value.list(problems, |value, problems| {
-            let text = value.text(problems)?;
-            let (text, optional) = text
-                .strip_suffix('?')
-                .map_or((text, false), |text| (text, true));
-            Some(SharedFile {
-                path: path(value, text, problems)?,
-                optional,
-            })
-        })
-    });
-    Some(Shared {
-        dirs: dirs?,
-        files: files?,
+fn shared_dir(value: Value<'_>, places: &Places) -> Option<RelPath> {
+    let text = value.text()?;
+    if text.ends_with('?') {
+        value.is_wrong(&format!(
+            "{} ends in `?`, which is for files; directories are made when missing",
+            quoted(text)
+        ));
+        return None;
+    }
+    shared_path(value, text, places)
+}
+
+fn shared_file(value: Value<'_>, places: &Places) -> Option<SharedFile> {
+    let text = value.text()?;
+    let required = text.strip_suffix('?');
+    Some(SharedFile {
+        path: shared_path(value, required.unwrap_or(text), places)?,
+        optional: required.is_some(),
     })
 }
 
-fn migrate(value: Value<'_>, problems: &mut Problems) -> Option<Migrate> {
-    let usual = 10 * MINUTE;
+/// A shared path that meets no other.
+fn shared_path(value: Value<'_>, text: &str, places: &Places) -> Option<RelPath> {
+    let path = value.checked(RelPath::parse(text))?;
+    let mut places = places.borrow_mut();
+    let meets = |(other, _): &&(RelPath, Mark)| other.meets(path.as_str().as_bytes());
+    if let Some((other, at)) = places.iter().find(meets) {
+        let how = if *other == path {
+            "is shared twice"
+        } else {
+            "and another shared path lie in one another"
+        };
+        let (path, other) = (quoted(path.as_str()), quoted(other.as_str()));
+        value.is_wrong(&format!("{path} {how}; the other is {other} at {at}"));
+        return None;
+    }
+    places.push((path.clone(), value.node.at));
+    Some(path)
+}
+
+/// A unit's name, or a map of its keys.
+fn migration(value: Value<'_>) -> Option<Migrate> {
     if matches!(value.node.kind, Kind::Text { .. }) {
         return Some(Migrate {
-            unit: value.name(service_unit, problems)?,
-            timeout: usual,
+            unit: value.name(service_unit)?,
+            timeout: MIGRATION,
         });
     }
-    let map = Map::read(value.node, "`migrate`", MIGRATE, problems)?;
-    let unit = map
-        .get("unit")
-        .and_then(|value| value.name(service_unit, problems));
-    let timeout = map.get("timeout").map_or(Some(usual), |value| {
-        value.duration(SECOND..=24 * HOUR, problems)
-    });
-    Some(Migrate {
-        unit: unit?,
-        timeout: timeout?,
-    })
-}
-
-fn hooks(value: Value<'_>, problems: &mut Problems) -> Option<Hooks> {
-    let map = Map::read(value.node, "`hooks`", HOOKS, problems)?;
-    let before_switch = optional(map.get("before_switch"), problems, |value, problems| {
-        value.command(problems)
-    });
-    let after_switch = optional(map.get("after_switch"), problems, |value, problems| {
-        value.command(problems)
-    });
-    let on_failure = optional(map.get("on_failure"), problems, |value, problems| {
-        value.command(problems)
-    });
-    Some(Hooks {
-        before_switch: before_switch?,
-        after_switch: after_switch?,
-        on_failure: on_failure?,
-    })
+    long_migration(&value.map(MIGRATE)?)
 }

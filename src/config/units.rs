@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::names::{Wrong, quoted};
-use super::reader::{Map, Problems, Value};
+use super::reader::Value;
 
 /// The directory of unit files when none is written.
 const USUAL: &str = "deploy/units";
@@ -53,26 +53,23 @@ impl UnitsDrift {
     }
 }
 
-pub(super) fn units(map: &Map<'_>, dir: &Path, problems: &mut Problems) -> Option<Units> {
-    let (folder, need) = match map.get("units") {
-        Some(value) => (
-            value.name(|text| folder(dir, text), problems),
-            UnitsNeed::Written,
-        ),
-        None => (Some(dir.join(USUAL)), UnitsNeed::Usual),
-    };
-    let drift = map
-        .get("units_drift")
-        .map_or(Some(UnitsDrift::Warn), |value| drift(value, problems));
-    Some(Units {
-        dir: folder?,
-        need,
-        drift: drift?,
-    })
+impl Units {
+    /// `units` and `units_drift` together.
+    pub(super) fn new(dir: &Path, written: Option<PathBuf>, drift: UnitsDrift) -> Self {
+        let need = match written {
+            Some(_) => UnitsNeed::Written,
+            None => UnitsNeed::Usual,
+        };
+        Self {
+            dir: written.unwrap_or_else(|| dir.join(USUAL)),
+            need,
+            drift,
+        }
+    }
 }
 
 /// A directory of the repository: below deploy.yml's own, never outside.
-fn folder(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
+pub(super) fn folder(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
     let parts: Vec<Component<'_>> = Path::new(text).components().collect();
     let below = parts
         .iter()
@@ -92,20 +89,12 @@ fn folder(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
     Ok(dir.join(parts.collect::<PathBuf>()))
 }
 
-fn drift(value: Value<'_>, problems: &mut Problems) -> Option<UnitsDrift> {
-    value.name(
-        |text| {
-            UnitsDrift::ALL
-                .into_iter()
-                .find(|known| known.as_str() == text)
-                .ok_or_else(|| {
-                    Wrong(format!(
-                        "{} is not one of {}",
-                        quoted(text),
-                        UnitsDrift::ALL.map(UnitsDrift::as_str).join(", ")
-                    ))
-                })
-        },
-        problems,
-    )
+pub(super) fn drift(value: Value<'_>) -> Option<UnitsDrift> {
+    value.name(|text| {
+        let known = UnitsDrift::ALL
+            .into_iter()
+            .find(|known| known.as_str() == text);
+        let all = UnitsDrift::ALL.map(UnitsDrift::as_str).join(", ");
+        known.ok_or_else(|| Wrong(format!("{} is not one of {all}", quoted(text))))
+    })
 }

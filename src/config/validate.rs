@@ -20,45 +20,42 @@ pub(super) fn config(
     dir: &Path,
     wanted: Option<&str>,
 ) -> Result<Config, Vec<Problem>> {
-    let mut problems = Problems::default();
+    let problems = Problems::default();
     let mut chosen = None;
-    let environments = environments::read(root, &mut problems);
+    let environments = environments::read(root, &problems);
     let wanted_name = match wanted {
-        Some(wanted) => known(wanted, &environments, &mut problems),
+        Some(wanted) => known(wanted, &environments, &problems),
         None => None,
     };
 
     // The values at the top alone: they are the config when no environment is asked for. With environments in
     // the file they may lack something, as long as nobody asks for them.
-    let mut base = Problems::default();
-    let config = top::read(root, dir, None, &mut base);
-    problems.wrong.append(&mut base.wrong);
+    let base = Problems::default();
+    let config = top::read(root, dir, None, &base);
+    problems.wrong.borrow_mut().extend(base.wrong.into_inner());
+    let missing = base.missing.into_inner();
     if wanted.is_none() {
         chosen = config;
-        problems.missing.append(&mut base.missing);
+        problems.missing.borrow_mut().extend(missing);
         if environments::complete(root, &environments) {
-            let text = format!(
-                "some keys are in `environments` alone; choose one with -e: {}",
-                list(&environments)
-            );
-            problems.missing.push(Problem {
-                at: Mark::START,
-                text,
-            });
+            let list = list(&environments);
+            let text = format!("some keys are in `environments` alone; choose one with -e: {list}");
+            let at = Mark::START;
+            problems.missing.borrow_mut().push(Problem { at, text });
         }
     } else if environments.is_empty() {
-        problems.missing.append(&mut base.missing);
+        problems.missing.borrow_mut().extend(missing);
     }
     for environment in &environments {
         let merged = merge(root, environment.node);
-        let config = top::read(&merged, dir, Some(&environment.name), &mut problems);
+        let config = top::read(&merged, dir, Some(&environment.name), &problems);
         if wanted_name.as_ref() == Some(&environment.name) {
             chosen = config;
         }
     }
 
-    let mut all = problems.wrong;
-    all.append(&mut problems.missing);
+    let mut all = problems.wrong.into_inner();
+    all.extend(problems.missing.into_inner());
     all.sort_by_key(|problem| problem.at);
     let mut told = BTreeSet::new();
     all.retain(|problem| told.insert((problem.at, problem.text.clone())));
