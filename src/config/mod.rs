@@ -15,6 +15,7 @@ pub mod names;
 mod paths;
 mod probe;
 mod reader;
+mod scalar;
 #[cfg(test)]
 mod second_reader;
 mod service;
@@ -31,6 +32,7 @@ pub use file::find;
 pub use instance::{Instance, Service};
 pub use names::{AppName, EnvironmentName, UnitName};
 pub use paths::{RelPath, RemotePath};
+pub use scalar::scalar;
 pub use target::Target;
 pub use units::{Units, UnitsDrift, UnitsNeed};
 
@@ -161,14 +163,6 @@ pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
         }
         Err(problems) => Err(failure(&name, &problems)),
     }
-}
-
-/// A scalar as it is written into a `deploy.yml`, quoted where YAML asks for it, so that it reads back as
-/// exactly this text.
-#[must_use]
-pub fn scalar(text: &str) -> String {
-    serde_yaml::to_string(text)
-        .map_or_else(|_| format!("{text:?}"), |line| line.trim_end().to_owned())
 }
 
 /// All problems as one failure.

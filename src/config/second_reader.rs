@@ -124,6 +124,50 @@ fn what_we_take_means_the_same_to_libyaml() {
 }
 
 #[test]
+fn what_we_write_means_the_same_to_libyaml() {
+    for text in [
+        "npm ci && npm run build",
+        "./build.sh",
+        ".",
+        ".5",
+        ".inf",
+        "/srv/it's",
+        "a\nb\t\u{200b}\"\\",
+        "no",
+        "Null",
+        "010",
+        "1e3",
+        "-",
+        "---",
+        "~",
+        "a: b",
+        "a:",
+        "a #b",
+        "a#b",
+        "[a]",
+        "größe",
+        "2026-11-29",
+        "0x1F",
+        "",
+        " ",
+        "a ",
+        "`a`",
+        "$X | y",
+        "a, b",
+    ] {
+        let line = format!("a: {}\n", super::scalar(text));
+        let bare = serde_yaml::from_str::<Bare>(&line);
+        let Ok(Bare::Map(map)) = bare else {
+            panic!("{line}: {bare:?}");
+        };
+        let [(_, Bare::Text(read))] = map.as_slice() else {
+            panic!("{line}: {map:?}");
+        };
+        assert_eq!(read, text, "{line}");
+    }
+}
+
+#[test]
 fn lines_put_together_at_random_mean_the_same_to_libyaml() {
     const LINES: [&str; 19] = [
         "a: b",

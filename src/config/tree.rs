@@ -243,7 +243,7 @@ impl Growing {
     }
 
     fn scalar(&mut self, text: String, style: ScalarStyle, at: Mark) -> Option<Problem> {
-        if let Some(c) = text.chars().find(|&c| unseen(c)) {
+        if let Some(c) = text.chars().find(|&c| is_invisible(c)) {
             let hint = match c {
                 '\n' => {
                     "; keep it on one line, and what is longer in a script (`>-` folds lines into one)"
@@ -330,7 +330,7 @@ impl Growing {
 }
 
 /// Characters that a person reading the file does not see as they are: no value has a use for them.
-fn unseen(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
