@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All checks and all tests. On a Debian with Rust and gcc it installs what else it needs, as root or by sudo.
 #   scripts/test.sh              everything; stops at the first stage that fails
-#   scripts/test.sh STAGE...     only these: fmt clippy scripts doc test
+#   scripts/test.sh STAGE...     only these: fmt clippy deny scripts doc test
 # Tests on lab hosts need root, taken by sudo where we are somebody else. Where no host can boot (or no sshd is)
 # they are left out, and the last lines say how many; with CI=true or SHIPIT_LAB=require that is a failure.
 # SHIPIT_TEST_THREADS: tests at once, 4 by default, since most of them wait for hosts. Those that measure time come
@@ -36,6 +36,17 @@ rust() {
 fmt() { cargo fmt --check; }
 
 clippy() { cargo clippy --locked --all-targets -- -D warnings; }
+
+# Licenses, banned crates and sources of everything that is linked in (deny.toml). A machine without cargo-deny goes on
+# without it, and the last line says so.
+deny() {
+  if cargo deny --version >/dev/null 2>&1; then
+    cargo deny --locked check licenses bans sources
+  else
+    say "SKIPPED: cargo-deny is not installed; licenses, bans and sources of crates are NOT checked (deny.toml)"
+    touch "$scratch/undenied"
+  fi
+}
 
 # The host's scripts are POSIX sh with constant texts and called by name (hence no SC2317, "never called").
 # The conductor travels as one script, so its parts are checked as one.
@@ -117,11 +128,11 @@ ended() {
 current=
 scratch=$(mktemp -d)
 trap ended EXIT
-[ $# -gt 0 ] || set -- fmt clippy scripts doc test
+[ $# -gt 0 ] || set -- fmt clippy deny scripts doc test
 for name in "$@"; do
   case $name in
-    fmt | clippy | scripts | doc | test) ;;
-    *) die "no such stage: $name (fmt clippy scripts doc test)" ;;
+    fmt | clippy | deny | scripts | doc | test) ;;
+    *) die "no such stage: $name (fmt clippy deny scripts doc test)" ;;
   esac
 done
 needs
@@ -133,4 +144,5 @@ left_out=$(grep -c '^LEFT OUT' "$scratch/stderr" 2>/dev/null) || left_out=0
 but=
 [ "$left_out" -eq 0 ] || but=", BUT $left_out tests were left out, see LEFT OUT above"
 [ ! -e "$scratch/shaky" ] || but="$but, BUT at the second try only: $(paste -sd ' ' "$scratch/shaky")"
+[ ! -e "$scratch/undenied" ] || but="$but, BUT deny.toml was not checked: cargo-deny is not installed"
 say "all passed in $SECONDS s$but"
