@@ -1,4 +1,4 @@
-//! The `environments` of a file: which there are, and what the file says with one of them laid over its top.
+//! The `environments` of a file, and the file with one of them merged over its top level.
 
 use super::keys::Key;
 use super::names::{EnvironmentName, Wrong, quoted};
@@ -11,11 +11,9 @@ const KEY: &str = "environments";
 /// One of `environments`.
 pub(super) struct Environment<'a> {
     pub name: EnvironmentName,
-    /// The keys that it overrides.
     pub node: &'a Node,
 }
 
-/// Their names, for a message.
 pub(super) fn list(environments: &[Environment<'_>]) -> String {
     environments
         .iter()
@@ -36,7 +34,7 @@ pub(super) fn read<'a>(root: &'a Node, problems: &Problems) -> Vec<Environment<'
                 node,
                 problems,
             };
-            value.wants("a map of names to keys");
+            value.must_be("a map of names to keys");
         }
         return Vec::new();
     };
@@ -54,7 +52,7 @@ pub(super) fn read<'a>(root: &'a Node, problems: &Problems) -> Vec<Environment<'
                 continue;
             }
         };
-        // What it lacks is looked for once it lies over the top.
+        // Missing keys are checked once it is merged over the top level.
         let own = Problems::default();
         let map = Map::read(node, &format!("environment `{name}`"), TOP, &own);
         problems
@@ -65,7 +63,7 @@ pub(super) fn read<'a>(root: &'a Node, problems: &Problems) -> Vec<Environment<'
         if let Some(inner) = map.get(KEY) {
             problems.note(
                 inner.node.at,
-                "environments inside an environment; there is one level of them",
+                "`environments` inside an environment; only one level is possible",
             );
             continue;
         }
@@ -74,7 +72,6 @@ pub(super) fn read<'a>(root: &'a Node, problems: &Problems) -> Vec<Environment<'
     found
 }
 
-/// The environment of this name.
 pub(super) fn known(
     wanted: &str,
     environments: &[Environment<'_>],
@@ -90,13 +87,13 @@ pub(super) fn known(
                 .map(|environment| environment.name.as_str())
         };
         let hint = match (environments.is_empty(), nearest(wanted, names())) {
-            (true, _) => "it has no `environments`".to_owned(),
+            (true, _) => "the file has no `environments`".to_owned(),
             (false, Some(near)) => format!(
-                "did you mean {}? There are: {}",
+                "did you mean {}? Available: {}",
                 quoted(near),
                 list(environments)
             ),
-            (false, None) => format!("there are: {}", list(environments)),
+            (false, None) => format!("available: {}", list(environments)),
         };
         problems.note(
             Mark::START,
@@ -106,9 +103,8 @@ pub(super) fn known(
     found.map(|environment| environment.name.clone())
 }
 
-/// The top with an environment laid over it. A key of the environment takes the place of the same key at the
-/// top, as a whole; only `shared` and `hooks`, which are nothing but maps of independent keys, are merged key
-/// by key.
+/// The top level with an environment merged over it. A key of the environment replaces the same key of the top level as
+/// a whole; only `shared` and `hooks`, which are maps of independent keys, are merged key by key.
 pub(super) fn merge(root: &Node, environment: &Node) -> Node {
     let (Kind::Map(base), Kind::Map(over)) = (&root.kind, &environment.kind) else {
         return root.clone();
@@ -143,7 +139,7 @@ pub(super) fn merge(root: &Node, environment: &Node) -> Node {
     }
 }
 
-/// Whether an environment has a key that the top needs and lacks.
+/// Whether an environment has a required key that the top level lacks.
 pub(super) fn complete(root: &Node, environments: &[Environment<'_>]) -> bool {
     let lacks = |key: &&Key| key.must && key_of(root, key.name).is_none();
     let mut lacking = TOP.iter().filter(lacks);

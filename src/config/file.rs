@@ -1,5 +1,5 @@
-//! Finds `deploy.yml` and reads its bytes, without ever hanging on what is not a plain file. Knows nothing
-//! of what is in it.
+//! Finds `deploy.yml` and reads its bytes, without ever hanging on a file that is not regular. Knows nothing of its
+//! content.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -12,36 +12,35 @@ use super::FILE_NAME;
 use crate::failure::{Exit, Failure, Next};
 use crate::text;
 
-/// No deploy.yml that a person wrote comes near it.
+/// No handwritten deploy.yml comes near it.
 const LARGEST: u64 = 1024 * 1024;
 
 pub(super) struct Opened {
     pub text: String,
-    /// The directory of the file, absolute. Links in it are kept as the person sees them.
+    /// The directory of the file, absolute. Symlinks in it are not resolved.
     pub dir: PathBuf,
-    /// What is odd about the file, if anything.
     pub warnings: Vec<String>,
 }
 
 /// Looks for `deploy.yml` in `start`, then in its parents, up to the directory that has a `.git` or to `/`.
 ///
 /// # Errors
-/// A [`Failure`] with [`Exit::Usage`] when there is none, or when a directory on the way cannot be looked at:
-/// a file that cannot be seen is not a file that is not there.
+/// A [`Failure`] with [`Exit::Usage`] when no file is found, or when a directory on the way cannot be read: that is
+/// never taken for absence.
 pub fn find(start: &Path) -> Result<PathBuf, Failure> {
     let start =
         std::path::absolute(start).map_err(|error| unreadable(start, &error.to_string()))?;
     let mut misspelt = None;
     for dir in start.ancestors() {
         let file = dir.join(FILE_NAME);
-        if is_there(&file)? {
+        if exists(&file)? {
             return Ok(file);
         }
         let other = dir.join("deploy.yaml");
-        if misspelt.is_none() && is_there(&other)? {
+        if misspelt.is_none() && exists(&other)? {
             misspelt = Some(other);
         }
-        if is_there(&dir.join(".git"))? {
+        if exists(&dir.join(".git"))? {
             break;
         }
     }
@@ -53,16 +52,14 @@ pub fn find(start: &Path) -> Result<PathBuf, Failure> {
     Err(match misspelt {
         Some(other) => {
             let other = text::shown(other.as_os_str().as_encoded_bytes());
-            failure.why(format!(
-                "{other} is there; shipit's file is called {FILE_NAME}"
-            ))
+            failure.why(format!("{other} exists, but shipit reads {FILE_NAME}"))
         }
         None => failure.next(Next::offline("init").remark("or cd to the project that has one")),
     })
 }
 
-/// Whether something has this name, be it a broken link.
-fn is_there(path: &Path) -> Result<bool, Failure> {
+/// Whether something has this name, even a broken symlink.
+fn exists(path: &Path) -> Result<bool, Failure> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -73,19 +70,17 @@ fn is_there(path: &Path) -> Result<bool, Failure> {
 /// Reads a regular file of at most 1 MiB.
 ///
 /// # Errors
-/// A [`Failure`] with [`Exit::Usage`] that says what stands there instead.
+/// A [`Failure`] with [`Exit::Usage`] that names what is there instead.
 pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
     let absolute =
         std::path::absolute(path).map_err(|error| unreadable(path, &error.to_string()))?;
     let look = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            unreadable(path, "there is no such file").next(Next::offline("init"))
-        }
+        io::ErrorKind::NotFound => unreadable(path, "file not found").next(Next::offline("init")),
         _ => unreadable(path, &error.to_string()),
     };
-    // Looked at before it is opened, because opening a device can do something.
+    // Checked before it is opened: opening a device can have effects.
     regular(path, &fs::metadata(path).map_err(look)?)?;
-    // O_NONBLOCK: a FIFO put there in between does not hang us. It means nothing for a regular file.
+    // O_NONBLOCK: a FIFO that replaces the file meanwhile does not block. It has no effect on a regular file.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = OpenOptions::new()
@@ -164,7 +159,7 @@ fn unreadable(path: &Path, why: &str) -> Failure {
 
 struct Reader {
     uid: u32,
-    /// Who called sudo, if anybody did: their files are not foreign to root then.
+    /// Who called sudo: their files are trusted then.
     behind_sudo: Option<u32>,
 }
 
@@ -180,19 +175,19 @@ impl Reader {
     }
 }
 
-/// The warning when somebody else can change what `build` and the hooks run as us.
+/// The warning when another user can change what `build` and the hooks run as us.
 fn foreign(path: &Path, owner: u32, mode: u32, reader: &Reader) -> Option<String> {
     const ROOT: u32 = 0;
     const STICKY: u32 = 0o1000;
     let name = text::shown(path.as_os_str().as_encoded_bytes());
     if ![reader.uid, ROOT].contains(&owner) && reader.behind_sudo != Some(owner) {
         return Some(format!(
-            "{name} belongs to another user (uid {owner}), who decides what its build and hooks run as you"
+            "{name} belongs to another user (uid {owner}), who controls what its build and hooks run as you"
         ));
     }
     if mode & 0o002 != 0 && mode & STICKY == 0 {
         return Some(format!(
-            "everybody may write to {name}, and so decide what its build and hooks run as you"
+            "{name} is world-writable: every user controls what its build and hooks run as you"
         ));
     }
     None
@@ -203,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_file_that_others_control_is_warned_of() {
+    fn a_file_that_others_control_gives_a_warning() {
         let path = Path::new("/srv/x/deploy.yml");
         let me = Reader {
             uid: 1000,
@@ -217,7 +212,7 @@ mod tests {
         );
         assert!(
             foreign(path, 1000, 0o100_666, &me)
-                .is_some_and(|words| words.contains("everybody may write"))
+                .is_some_and(|words| words.contains("is world-writable"))
         );
         let root = Reader {
             uid: 0,

@@ -1,11 +1,11 @@
 //! `deploy.yml` becomes a [`Config`], and a [`Config`] cannot be wrong: its names are checked types, its
 //! numbers are in range, its paths are safe to hand to a host. Nothing here looks at a host or at `source`.
 //!
-//! Read in this order: `file` (finds and reads the bytes), `tree` (bytes to a tree with places; refuses what
-//! makes YAML surprising), `keys` (every key there is), `reader` (one typed value of the tree), `top`,
-//! `service` and `units` (all keys to a [`Config`]), `instance` (the units of a service), `environments` (what `-e` lays over the top), `validate` (one
-//! file with all its environments, every problem collected), `names`, `paths`, `target` and `probe` (values with
-//! rules).
+//! Read in this order: `file` (finds and reads the bytes), `tree` (bytes to a tree with places; refuses what makes YAML
+//! surprising), `keys` (what a table of keys is), `reader` (one typed value of the tree), `top` and `service` (the tables:
+//! every key, and the value it becomes), `instance` (the units of a service), `environments` (what `-e` merges over the
+//! top level), `validate` (one file with all its environments, every problem collected), `names`, `paths`, `target`,
+//! `probe` and `units` (values with rules), `scalar` (the way back: text into a file).
 
 mod environments;
 mod file;
@@ -41,44 +41,44 @@ pub use crate::step::{Check, Probe};
 use crate::text;
 pub use crate::unit::strategy::Strategy;
 
-/// The documented example: every key with why one would set it. What `shipit init` starts from.
+/// The documented example: every key and why to set it. `shipit init` starts from it.
 pub const EXAMPLE: &str = include_str!("../../deploy.example.yml");
 
-/// The file's name when none is given with `-c`.
+/// The name of the file when `-c` gives none.
 pub const FILE_NAME: &str = "deploy.yml";
 
-/// What is to be deployed, where and how.
+/// What to deploy, where and how.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub app: AppName,
     pub host: Target,
-    /// The app's directory on the host; `/opt/<app>` when not written.
+    /// The app's directory on the host; `/opt/<app>` by default.
     pub root: RemotePath,
     /// A directory or a `.tar.gz`; absolute. It need not exist before `build` ran.
     pub source: PathBuf,
     /// A command line for `sh -c`, run here in [`Self::dir`] first.
     pub build: Option<String>,
-    /// Globs of what is not shipped; each one compiles.
+    /// Globs of what is not shipped; each compiles.
     pub exclude: Vec<String>,
     pub shared: Shared,
     /// A command line for `sh -c` on the host, in the new release, before anything live changes.
     pub prepare: Option<String>,
     pub migrate: Option<Migrate>,
-    /// What is turned over, in this order. Empty: the files are switched and nothing else (static sites).
+    /// In the order in which they are turned over. Empty: only the files are switched (static sites).
     pub services: Vec<Service>,
     /// The services' unit files in the repository.
     pub units: Units,
-    /// How many verified releases stay on the host: 1 to 1000, 5 when not written.
+    /// How many verified releases stay on the host: 1 to 1000, 5 by default.
     pub keep_releases: u32,
     /// Commands that run here around a switch.
     pub hooks: Hooks,
-    /// The host key's fingerprint (`SHA256:` and 43 base64 characters) that alone is accepted.
+    /// The fingerprint of the only host key that is accepted: `SHA256:` and 43 base64 characters.
     pub host_key: Option<String>,
     /// The directory of the file, absolute: where `build` and hooks run.
     pub dir: PathBuf,
-    /// The environment that was chosen with `-e`.
+    /// The environment chosen with `-e`.
     pub environment: Option<EnvironmentName>,
-    /// What a person should know although nothing is wrong.
+    /// What the user should know although nothing is wrong.
     pub warnings: Vec<String>,
 }
 
@@ -86,9 +86,9 @@ pub struct Config {
 /// is equal to another or lies in another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shared {
-    /// Made by the first deploy when they are missing.
+    /// Created by the first deploy when they are missing.
     pub dirs: Vec<RelPath>,
-    /// Must be there already, unless optional.
+    /// Must exist, unless optional.
     pub files: Vec<SharedFile>,
 }
 
@@ -99,20 +99,19 @@ impl Shared {
             .chain(self.files.iter().map(|file| &file.path))
     }
 
-    /// The shared path that a packed file would collide with: the same path, one inside it, or a file where
-    /// the way to it should be. Directories on the way to a shared path are no collision; do not ask for them.
+    /// The shared path that a packed file would collide with: the same path, one inside it, or a file in place of a
+    /// parent directory. Parent directories of a shared path do not collide; do not ask for them.
     #[must_use]
     pub fn collision(&self, packed: &[u8]) -> Option<&RelPath> {
         self.paths().find(|path| path.meets(packed))
     }
 }
 
-/// One shared file. Written `env`, or `env?` when a release runs without it as well.
+/// One shared file. Written `env`, or `env?` when a release also runs without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedFile {
-    /// Where, below the release and below `shared`.
     pub path: RelPath,
-    /// Whether a deploy goes on when the host does not have it.
+    /// Whether a deploy continues when the host does not have it.
     pub optional: bool,
 }
 
@@ -121,7 +120,7 @@ pub struct SharedFile {
 pub struct Migrate {
     /// The unit; a `.service`.
     pub unit: UnitName,
-    /// How long it may take: 10 minutes when not written.
+    /// How long it may take: 10 minutes by default.
     pub timeout: Duration,
 }
 
@@ -129,9 +128,9 @@ pub struct Migrate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     pub check: Check,
-    /// How long until the first good answer: 30 s when not written.
+    /// How long until the first good answer: 30 s by default.
     pub timeout: Duration,
-    /// How many good answers in a row: 1 to 100, 3 when not written.
+    /// How many good answers in a row: 1 to 100, 3 by default.
     pub successes: u32,
 }
 
@@ -142,7 +141,7 @@ pub struct Hooks {
     pub before_switch: Option<String>,
     /// After the switch; its failure is a warning.
     pub after_switch: Option<String>,
-    /// After a deploy or rollback that did not end well.
+    /// After a deploy or rollback that failed.
     pub on_failure: Option<String>,
 }
 
@@ -165,7 +164,6 @@ pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
     }
 }
 
-/// All problems as one failure.
 fn failure(name: &str, problems: &[tree::Problem]) -> Failure {
     const MOST: usize = 20;
     let what = match problems.len() {
@@ -187,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_is_a_whole_config() {
+    fn the_example_loads() {
         let config = load(Path::new("deploy.example.yml"), None);
         let config = config
             .map_err(|failure| failure.to_string())

@@ -1,12 +1,12 @@
-//! Names that cannot be wrong: each is made by one constructor that checks it. They land in unit files,
-//! sudo rules, paths and scripts, so each admits only what all of those take literally.
-//! Paths are in `paths`. Nothing here knows where in a file a name stood; `reader` adds that.
+//! Names that cannot be wrong: each is made by one constructor that checks it. They end up in unit files, sudo rules,
+//! paths and scripts, so each allows only what all of those take literally. Paths are in `paths`. Nothing here knows
+//! where in a file a name stood; `reader` adds that.
 
 use std::fmt;
 
 use crate::text;
 
-/// Why a text is not such a name: a part of a sentence that quotes it, for a person.
+/// Why a text is not such a name: the end of a sentence that quotes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong(pub String);
 
@@ -18,7 +18,7 @@ impl fmt::Display for Wrong {
 
 impl std::error::Error for Wrong {}
 
-/// A foreign text as it is quoted in a message: in backticks, escaped, at most 60 characters of it.
+/// A foreign text as it is quoted in a message: in backquotes, escaped, at most 60 characters of it.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     const MOST: usize = 60;
@@ -36,8 +36,6 @@ macro_rules! checked_name {
         pub struct $name(String);
 
         impl $name {
-            /// Checks a text and keeps it exactly as it is.
-            ///
             /// # Errors
             /// [`Wrong`] with the rule that it breaks.
             pub fn parse(text: &str) -> Result<Self, Wrong> {
@@ -46,7 +44,6 @@ macro_rules! checked_name {
                     Err(why) => Err(Wrong(format!("{} {why}", quoted(text)))),
                 }
             }
-            /// The name as it was written.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -110,14 +107,14 @@ impl UnitName {
     }
 }
 
-/// What a rule says of a text.
+/// The result of a rule.
 pub(super) type Check = Result<(), String>;
 
 pub(super) fn say(why: &str) -> Check {
     Err(why.to_owned())
 }
 
-/// The first character of `text` that `allowed` does not admit, as it is named in a message.
+/// The first character of `text` that is not allowed, as it is named in a message.
 pub(super) fn stranger(text: &str, allowed: impl Fn(char) -> bool) -> Option<String> {
     text.chars().find(|&c| !allowed(c)).map(|c| match c {
         ' ' => "a space".to_owned(),
@@ -132,21 +129,21 @@ fn check_app(text: &str) -> Check {
     }
     if let Some(c) = stranger(text, legal) {
         return Err(format!(
-            "has {c} in it; an app's name is made of a-z, 0-9 and `-`"
+            "contains {c}; an app name consists of a-z, 0-9 and `-`"
         ));
     }
     if text.starts_with('-') {
-        return say("begins with `-`; an app's name begins with a letter or a digit");
+        return say("begins with `-`; an app name begins with a letter or a digit");
     }
     if text.len() > 31 {
         return Err(format!(
-            "has {} characters; an app's name has at most 31",
+            "has {} characters; an app name has at most 31",
             text.len()
         ));
     }
     // shipit-<app>-boot.service is the boot unit of <app>.
     if text.ends_with("-boot") {
-        return say("ends in `-boot`; shipit names its own boot units so");
+        return say("ends in `-boot`; shipit uses that ending for its own boot units");
     }
     Ok(())
 }
@@ -155,7 +152,7 @@ fn check_environment(text: &str) -> Check {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if text.is_empty() || text.len() > 31 || text.starts_with('-') || !text.chars().all(legal) {
         return say(
-            "is not an environment's name: 1 to 31 of a-z, 0-9, `-` and `_`, not beginning with `-`",
+            "is not an environment name: 1 to 31 characters of a-z, 0-9, `-` and `_`, not beginning with `-`",
         );
     }
     Ok(())
@@ -170,11 +167,11 @@ fn check_unit(text: &str) -> Check {
     }
     if let Some(c) = stranger(text, |c| c.is_ascii_alphanumeric() || "_.-@".contains(c)) {
         return Err(format!(
-            "has {c} in it; a unit's name is made of letters, digits, `_`, `.`, `-` and `@`"
+            "contains {c}; a unit name consists of letters, digits, `_`, `.`, `-` and `@`"
         ));
     }
     if text.starts_with(['-', '.', '@']) {
-        return say("begins with a character that a unit's name does not begin with");
+        return say("begins with a character that a unit name cannot begin with");
     }
     if text.len() > 255 {
         return Err(format!(
@@ -199,15 +196,15 @@ fn check_unit(text: &str) -> Check {
             ));
         }
         if instance.contains('@') {
-            return say("has two `@` in it");
+            return say("contains two `@`");
         }
     }
     if stem.starts_with("shipit-") {
-        return say("is a name that shipit keeps for its own units");
+        return say("is reserved for shipit's own units");
     }
     let of_the_host = ["dbus", "dbus-broker", "ssh", "sshd"];
     if stem.starts_with("systemd-") || of_the_host.contains(&stem) {
-        return say("belongs to the host; a deploy never turns it over");
+        return say("belongs to the host; a deploy never restarts or reloads it");
     }
     Ok(())
 }

@@ -92,7 +92,7 @@ fn check_root(text: &str) -> Check {
         return Err(format!("has {} bytes; a root has at most 200", text.len()));
     }
     if text.bytes().all(|byte| byte == b'/') {
-        return say("is the whole host; take a directory of its own, like `/opt/acme`");
+        return say("is the whole host; use a directory of its own, like `/opt/acme`");
     }
     if text.ends_with('/') {
         return Err(format!(
@@ -102,19 +102,19 @@ fn check_root(text: &str) -> Check {
     }
     if let Some(c) = stranger(text, |c| c.is_ascii_alphanumeric() || "/._-+@".contains(c)) {
         return Err(format!(
-            "has {c} in it; a root is made of letters, digits and `/ . _ - + @`"
+            "contains {c}; a root consists of letters, digits and `/ . _ - + @`"
         ));
     }
     if text[1..].split('/').any(str::is_empty) {
-        return say("has `//` in it");
+        return say("contains `//`");
     }
     if text.split('/').any(|part| part == "." || part == "..") {
-        return say("has `.` or `..` as a part; write the path straight");
+        return say("contains a `.` or `..` component; write the path without it");
     }
     let top = text[1..].split('/').next().unwrap_or_default();
     if INSIDE.contains(&top) {
         return Err(format!(
-            "is in the host's own `/{top}`; take a directory of its own, like `/opt/acme`"
+            "is in the host's own `/{top}`; use a directory of its own, like `/opt/acme`"
         ));
     }
     let emptied = |dir: &str| {
@@ -124,11 +124,13 @@ fn check_root(text: &str) -> Check {
                 .is_some_and(|rest| rest.starts_with('/'))
     };
     if emptied("/var/tmp") || emptied("/var/run") {
-        return say("is in a directory that the host empties by itself; take one like `/opt/acme`");
+        return say(
+            "is in a directory that the host empties automatically; use one like `/opt/acme`",
+        );
     }
     if ITSELF.contains(&text) {
         return Err(format!(
-            "is shared by everything on the host; take a directory below it, like `{text}/acme`"
+            "is shared by everything on the host; use a directory below it, like `{text}/acme`"
         ));
     }
     if text
@@ -136,7 +138,7 @@ fn check_root(text: &str) -> Check {
         .is_some_and(|rest| !rest.contains('/'))
     {
         return Err(format!(
-            "is somebody's home directory; take a directory below it, like `{text}/acme`"
+            "is a user's home directory; use a directory below it, like `{text}/acme`"
         ));
     }
     Ok(())
@@ -159,18 +161,20 @@ fn check_relative(text: &str) -> Check {
         return say("begins with `~`; a shared path is below the release, like `logs`");
     }
     if text.chars().any(char::is_control) {
-        return say("has a control character in it");
+        return say("contains a control character");
     }
     if text.len() > 1024 || text.split('/').any(|part| part.len() > 255) {
         return say("is too long; a path has at most 1024 bytes, a name in it 255");
     }
     for part in text.split('/') {
         match part {
-            "" => return say("has `//` in it"),
+            "" => return say("contains `//`"),
             "." | ".." => {
-                return say("has `.` or `..` as a part; a shared path stays below the release");
+                return say(
+                    "contains a `.` or `..` component; a shared path stays below the release",
+                );
             }
-            ".shipit" => return say("is shipit's own; take another name"),
+            ".shipit" => return say("is reserved for shipit; use another name"),
             _ => {}
         }
     }

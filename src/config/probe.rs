@@ -1,5 +1,5 @@
-//! Whom a health check asks: an HTTP address, a unix socket, a TCP port or a command. Only the writing is
-//! checked; the asking is done on the host.
+//! What a health check asks: an HTTP address, a unix socket, a TCP port or a command. Only the syntax is checked here;
+//! the host does the asking.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use super::reader::Value;
 use super::target::Target;
 use crate::step::Probe;
 
-/// Addresses of clouds' instance data: whoever may ask them holds the machine's keys, and they answer 200.
+/// Addresses of cloud instance metadata: they answer 200, and hand out the machine's credentials.
 const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata.goog"];
 
 /// A way to ask, as `health` has it.
@@ -35,30 +35,18 @@ pub(super) enum Answer {
 
 /// All ways to ask, in the order in which they are listed.
 pub(super) const PROBES: [Asks; 4] = [
-    Asks {
-        key: "url",
-        read: |value| value.name(http),
-        answer: Answer::Http,
-    },
-    Asks {
-        key: "unix",
-        read: |value| unix(&value.map(UNIX)?),
-        answer: Answer::Http,
-    },
-    Asks {
-        key: "tcp",
-        read: |value| value.name(tcp),
-        answer: Answer::None,
-    },
-    Asks {
-        key: "command",
-        read: |value| {
-            let line = value.command()?;
-            Some(Probe::Command { line })
-        },
-        answer: Answer::Text,
-    },
+    asks("url", Answer::Http, |v| v.name(http)),
+    asks("unix", Answer::Http, |v| unix(&v.map(UNIX)?)),
+    asks("tcp", Answer::None, |v| v.name(tcp)),
+    asks("command", Answer::Text, |v| {
+        let line = v.command()?;
+        Some(Probe::Command { line })
+    }),
 ];
+
+const fn asks(key: &'static str, answer: Answer, read: fn(Value<'_>) -> Option<Probe>) -> Asks {
+    Asks { key, read, answer }
+}
 
 keys! {
     /// Below `health.unix`.
@@ -94,17 +82,17 @@ fn http(text: &str) -> Result<Probe, Wrong> {
         return wrong("has no `//` after its scheme");
     };
     if authority.contains('@') || !url.username().is_empty() || url.password().is_some() {
-        return wrong("has a login in it; a health check carries no secrets");
+        return wrong("contains a login; a health check carries no secrets");
     }
     if url.fragment().is_some() {
-        return wrong("has a `#` in it, which is never sent");
+        return wrong("contains a `#`, which is never sent");
     }
     if text.len() > authority.len()
         && text
             .split_once(authority)
             .is_some_and(|(_, path)| path.contains(['[', ']']))
     {
-        return wrong("has a bracket in its path; write it percent-encoded");
+        return wrong("contains a bracket in its path; write it percent-encoded");
     }
     let forbidden = match url.host() {
         Some(Host::Ipv4(address)) => is_instance_data(address.into()),
@@ -126,7 +114,7 @@ fn http(text: &str) -> Result<Probe, Wrong> {
 fn tcp(text: &str) -> Result<Probe, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
     if text.contains('@') {
-        return wrong("has a login in it; write it like `127.0.0.1:5432`");
+        return wrong("contains a login; write it like `127.0.0.1:5432`");
     }
     let target = Target::parse(text)?;
     let Some(port) = target.port else {
@@ -150,7 +138,7 @@ fn socket_path(text: &str) -> Result<String, Wrong> {
         return wrong("is not an absolute path, like `/run/acme/http.sock`");
     }
     if text.len() > 107 {
-        return wrong("is longer than a socket's address can be (107 bytes)");
+        return wrong("is longer than a socket address can be (107 bytes)");
     }
     if !text
         .chars()
@@ -163,7 +151,7 @@ fn socket_path(text: &str) -> Result<String, Wrong> {
             .split('/')
             .any(|part| matches!(part, "" | "." | ".."))
     {
-        return wrong("has `//`, `.`, `..` or a `/` at its end; write the path straight");
+        return wrong("contains `//`, `.`, `..` or a trailing `/`; write the path without them");
     }
     Ok(text.to_owned())
 }
@@ -175,7 +163,7 @@ fn url_path(text: &str) -> Result<String, Wrong> {
         return wrong("does not begin with `/`, like `/healthz`");
     }
     if text.len() > 2000 || !plain(text) || text.contains(['[', ']', '#']) {
-        return wrong("is not the path of a URL; write odd characters percent-encoded");
+        return wrong("is not the path of a URL; write special characters percent-encoded");
     }
     Ok(text.to_owned())
 }

@@ -1,5 +1,5 @@
 //! One typed value of the tree. Each reading notes its problem, with its place and an example, and goes on:
-//! a person sees all problems of a file at once. What the values mean together is for `validate`.
+//! a user sees all problems of a file at once. What the values mean together is for `validate`.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -22,8 +22,7 @@ pub(super) struct Problems {
 
 impl Problems {
     pub fn note(&self, at: Mark, text: impl Into<String>) {
-        let text = text.into();
-        self.wrong.borrow_mut().push(Problem { at, text });
+        self.wrong.borrow_mut().push(Problem::new(at, text));
     }
 }
 
@@ -46,13 +45,16 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Map<'a> {
-    /// Takes a node as a map with these keys; notes each unknown key with the nearest known one, and each
-    /// missing one that the map needs.
+    /// Takes a node as a map with these keys. Notes each unknown key with the nearest known one, and each required key
+    /// that is missing.
     pub fn read(node: &'a Node, name: &str, keys: Keys, problems: &'a Problems) -> Option<Self> {
         let names: Vec<_> = keys.iter().map(|key| key.name).collect();
         let Kind::Map(entries) = &node.kind else {
             let (list, found) = (names.join(", "), found(node));
-            problems.note(node.at, format!("{name} wants keys ({list}), not {found}"));
+            problems.note(
+                node.at,
+                format!("{name} must be a map with keys ({list}), not {found}"),
+            );
             return None;
         };
         for entry in entries
@@ -64,9 +66,9 @@ impl<'a> Map<'a> {
         let has = |key: &&Key| entries.iter().any(|entry| entry.key == key.name);
         for key in keys.iter().filter(|key| key.must && !has(key)) {
             let (name, example) = (quoted(key.name), quoted(key.example));
-            let text = format!("no {name}; for example {example}");
+            let text = format!("{name} is missing; for example {example}");
             let mut missing = problems.missing.borrow_mut();
-            missing.push(Problem { at: node.at, text });
+            missing.push(Problem::new(node.at, text));
         }
         Some(Self {
             at: node.at,
@@ -120,7 +122,7 @@ pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> O
         .map(|(_, _, candidate)| candidate)
 }
 
-/// What stands there, as it is named in a message.
+/// A value as it is named in a message.
 fn found(node: &Node) -> String {
     match &node.kind {
         Kind::Text { .. } if is_null(node) => "nothing".to_owned(),
@@ -131,7 +133,7 @@ fn found(node: &Node) -> String {
     }
 }
 
-/// Nothing, in one of the ways YAML's core schema has for it (YAML 1.2.2, 10.3.2).
+/// Null, in one of the forms of YAML's core schema (YAML 1.2.2, 10.3.2).
 pub(super) fn is_null(node: &Node) -> bool {
     let Kind::Text { text, plain: true } = &node.kind else {
         return false;
@@ -140,20 +142,20 @@ pub(super) fn is_null(node: &Node) -> bool {
 }
 
 impl<'a> Value<'a> {
-    /// Notes that this value is not what its key wants.
-    pub fn wants(&self, what: &str) {
+    /// Notes what this value must be instead.
+    pub fn must_be(&self, what: &str) {
         let Key {
             name,
             example,
             must,
         } = self.key;
         let hint = if is_null(self.node) && !must {
-            ", or leave the key out"
+            ", or omit the key"
         } else {
             ""
         };
         let text = format!(
-            "{} wants {what}, not {}; for example {}{hint}",
+            "{} must be {what}, not {}; for example {}{hint}",
             quoted(name),
             found(self.node),
             quoted(example)
@@ -167,23 +169,23 @@ impl<'a> Value<'a> {
             .note(self.node.at, format!("`{}`: {why}", self.key.name));
     }
 
-    /// A text, exactly as it is written: `1.10` stays `1.10`, `no` stays `no`. Never empty.
+    /// Text, exactly as written: `1.10` stays `1.10`, `no` stays `no`. Never empty.
     pub fn text(&self) -> Option<&'a str> {
         match &self.node.kind {
             Kind::Text { text, .. } if !is_null(self.node) && !text.trim().is_empty() => Some(text),
             _ => {
-                self.wants("a text");
+                self.must_be("text");
                 None
             }
         }
     }
 
-    /// A text that a checked name takes.
+    /// Text that parses as a checked name.
     pub fn name<T>(&self, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
         self.checked(parse(self.text()?))
     }
 
-    /// What came of this value; notes why when nothing did.
+    /// What was read; notes why when it failed.
     pub fn checked<T>(&self, read: Result<T, Wrong>) -> Option<T> {
         read.map_err(|Wrong(why)| self.is_wrong(&why)).ok()
     }
@@ -198,7 +200,7 @@ impl<'a> Value<'a> {
         };
         let number = number.filter(|n| range.contains(n));
         if number.is_none() {
-            self.wants(&format!(
+            self.must_be(&format!(
                 "a whole number from {} to {}",
                 range.start(),
                 range.end()
@@ -213,7 +215,7 @@ impl<'a> Value<'a> {
             Kind::Text { text, plain: true } if text == "true" => Some(true),
             Kind::Text { text, plain: true } if text == "false" => Some(false),
             _ => {
-                self.wants("`true` or `false`");
+                self.must_be("`true` or `false`");
                 None
             }
         }
@@ -228,8 +230,8 @@ impl<'a> Value<'a> {
         let read = read.filter(|duration| range.contains(duration));
         if read.is_none() {
             let (least, most) = (written(*range.start()), written(*range.end()));
-            self.wants(&format!(
-                "a time with its unit (ms, s, m, h), from {least} to {most}"
+            self.must_be(&format!(
+                "a duration with a unit (ms, s, m, h), from {least} to {most}"
             ));
         }
         read
@@ -248,7 +250,7 @@ impl<'a> Value<'a> {
     /// Each item of a list, read by `item`.
     pub fn list<T>(&self, item: impl FnMut(Self) -> Option<T>) -> Option<Vec<T>> {
         let Kind::List(nodes) = &self.node.kind else {
-            self.wants("a list");
+            self.must_be("a list");
             return None;
         };
         let values = nodes.iter().map(|node| Self { node, ..*self });
@@ -279,7 +281,7 @@ fn duration(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(number.checked_mul(milliseconds)?))
 }
 
-/// A bound as one would write it.
+/// A bound, as it would be written in the file.
 fn written(duration: Duration) -> String {
     let (ms, s) = (duration.as_millis(), duration.as_secs());
     match () {

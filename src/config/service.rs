@@ -17,11 +17,14 @@ pub(super) fn services(value: Value<'_>, migrate: Option<&Migrate>) -> Option<Ve
         let service = service(&map)?;
         for unit in service.units() {
             if seen.iter().any(|other| other == unit) {
-                let text = format!("{} is there twice", quoted(unit));
+                let text = format!("{} is listed twice", quoted(unit));
                 map.problems.note(at, text);
             }
             if migrate.is_some_and(|migrate| migrate.unit.as_str() == unit) {
-                let text = format!("{} is the migration; it is no service", quoted(unit));
+                let text = format!(
+                    "{} is the migration; it cannot be a service too",
+                    quoted(unit)
+                );
                 map.problems.note(at, text);
             }
             seen.push(unit.to_owned());
@@ -54,9 +57,7 @@ fn holder(
     let needed = strategy.map(Strategy::needs_socket);
     match map.get("socket") {
         Some(value) if needed == Some(false) => {
-            value.is_wrong(
-                "only `strategy: socket` has a use for it; a deploy never touches a socket unit",
-            );
+            value.is_wrong("only `strategy: socket` uses it; a deploy never touches a socket unit");
             None
         }
         Some(value) => value.name(socket_unit).map(Some),
@@ -77,12 +78,12 @@ fn known_strategy(value: Value<'_>) -> Option<Strategy> {
     };
     let list = names().collect::<Vec<_>>().join(", ");
     let wrong = if known.is_some() {
-        format!("the strategy `{text}` comes in a later version; this one offers: {list}")
+        format!("the strategy `{text}` is not available yet; available: {list}")
     } else {
         let hint = nearest(text, names()).map_or(String::new(), |near| {
             format!("did you mean {}? ", quoted(near))
         });
-        format!("no strategy {}; {hint}There are: {list}", quoted(text))
+        format!("unknown strategy {}; {hint}Available: {list}", quoted(text))
     };
     value.is_wrong(&wrong);
     None
@@ -133,7 +134,7 @@ fn asked(map: &Map<'_>) -> Option<Probe> {
     if given.len() != 1 {
         let names = |all: &[&Asks]| all.iter().map(|asks| asks.key).collect::<Vec<_>>();
         let many = if given.is_empty() {
-            "nothing to ask".to_owned()
+            "no probe".to_owned()
         } else {
             format!("{} at once", names(&given).join(" and "))
         };
@@ -157,7 +158,7 @@ fn asked(map: &Map<'_>) -> Option<Probe> {
                 },
             ] = given[..]
         {
-            value.is_wrong("a TCP check only connects: there is no answer to look at");
+            value.is_wrong("a TCP check only connects: there is no answer to inspect");
         }
     }
     let [probe] = probes.try_into().ok()?;

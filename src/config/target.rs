@@ -1,5 +1,5 @@
-//! Where a deploy goes: `user@host[:port]` as a person writes it, or a name from their ssh config.
-//! Only the writing is checked here; what the name means is for `host::ssh` to find out.
+//! Where a deploy goes: `user@host[:port]`, or a name from the user's ssh config. Only the syntax is checked here;
+//! `host::ssh` finds out what the name means.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -8,20 +8,18 @@ use std::str::FromStr;
 use super::names::{Wrong, quoted};
 use crate::failure::Next;
 
-/// A host as it was written. What is not written is for the ssh config to say.
+/// A host as written. The ssh config decides the parts that are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The login, when it was written.
     pub user: Option<String>,
     /// A host name, an alias from the ssh config, an IPv4 address, or an IPv6 address without brackets and
     /// with its zone (`fe80::1%eth0`). Never begins with `-`.
     pub host: String,
-    /// The port, when it was written.
     pub port: Option<u16>,
 }
 
 impl Target {
-    /// The same machine with another login, as `--as` takes it: `root@app.example.com:2222`.
+    /// The same host with another login, as `--as` takes it: `root@app.example.com:2222`.
     #[must_use]
     pub fn with_login(&self, user: &str) -> String {
         let user = Some(user.to_owned());
@@ -32,34 +30,28 @@ impl Target {
         .to_string()
     }
 
-    /// The words after `ssh` that lead there: `-p 2222 deploy@app.example.com`.
+    /// The arguments of `ssh` that lead there: `-p 2222 deploy@app.example.com`.
     #[must_use]
     pub fn ssh_to(&self) -> String {
-        let port = self.port.map(|port| format!("-p {port} "));
-        let user = self.user.as_ref().map(|user| format!("{user}@"));
-        format!(
-            "{}{}{}",
-            port.unwrap_or_default(),
-            user.unwrap_or_default(),
-            self.host
-        )
+        format!("{}{}", self.login("-p"), self.host)
     }
 
     /// The same for scp and a path there: `-P 2222 deploy@app.example.com:/opt/acme/shared/env`.
     #[must_use]
     pub fn scp_to(&self, path: &str) -> String {
-        let port = self.port.map(|port| format!("-P {port} "));
-        let user = self.user.as_ref().map(|user| format!("{user}@"));
-        let host = if is_v6(&self.host) {
-            format!("[{}]", self.host)
+        let (login, host) = (self.login("-P"), &self.host);
+        if is_v6(host) {
+            format!("{login}[{host}]:{path}")
         } else {
-            self.host.clone()
-        };
-        format!(
-            "{}{}{host}:{path}",
-            port.unwrap_or_default(),
-            user.unwrap_or_default()
-        )
+            format!("{login}{host}:{path}")
+        }
+    }
+
+    /// What stands before the host's name: the option for the port, the user.
+    fn login(&self, option: &str) -> String {
+        let port = self.port.map(|port| format!("{option} {port} "));
+        let user = self.user.as_ref().map(|user| format!("{user}@"));
+        port.unwrap_or_default() + &user.unwrap_or_default()
     }
 
     /// A command of shipit that needs root on the host: `shipit setup --as root@app.example.com`.
@@ -95,7 +87,7 @@ fn split(text: &str) -> Result<Target, String> {
         None => (None, text),
     };
     if rest.contains('@') {
-        return fail("has two `@` in it; a host is written like `deploy@app.example.com`");
+        return fail("contains two `@`; a host is written like `deploy@app.example.com`");
     }
     if let Some(user) = user {
         check_user(user)?;
@@ -225,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn user_host_and_port_are_told_apart() {
+    fn user_host_and_port_are_distinguished() {
         assert_eq!(
             parts("deploy@app.example.com"),
             (Some("deploy".into()), "app.example.com".into(), None)

@@ -118,7 +118,7 @@ fn fingerprint(text: &str) -> Result<String, Wrong> {
 fn source_path(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
     if text.starts_with('~') {
         return Err(Wrong(format!(
-            "{} begins with `~`; write it relative to deploy.yml, or whole",
+            "{} begins with `~`; write a path relative to deploy.yml, or an absolute one",
             quoted(text)
         )));
     }
@@ -129,7 +129,7 @@ fn source_path(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
         .collect();
     if source.parent().is_none() {
         return Err(Wrong(format!(
-            "{} is the whole machine; name the directory that is to be shipped",
+            "{} is the root directory of this machine; name the directory to ship",
             quoted(text)
         )));
     }
@@ -144,9 +144,9 @@ fn glob(value: Value<'_>) -> Option<String> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let path = path.strip_prefix('/').unwrap_or(path);
     let why = if text.starts_with('!') {
-        "would take an exclusion back, which is not offered (a name that begins with `!` is written `\\!`)".to_owned()
+        "would undo an exclusion, which is not supported (a name that begins with `!` is written `\\!`)".to_owned()
     } else if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        "has an empty, `.` or `..` part, which no path below `source` has".to_owned()
+        "has an empty, `.` or `..` component, which no path below `source` has".to_owned()
     } else if let Err(error) = globset::Glob::new(path) {
         format!("is not a glob: {}", error.kind())
     } else {
@@ -186,7 +186,7 @@ fn shared_path(value: Value<'_>, text: &str, places: &Places) -> Option<RelPath>
         let how = if *other == path {
             "is shared twice"
         } else {
-            "and another shared path lie in one another"
+            "and another shared path overlap"
         };
         let (path, other) = (quoted(path.as_str()), quoted(other.as_str()));
         value.is_wrong(&format!("{path} {how}; the other is {other} at {at}"));

@@ -17,7 +17,6 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// The beginning of the file.
     pub const START: Self = Self { line: 1, column: 1 };
 }
 
@@ -31,18 +30,22 @@ impl fmt::Display for Mark {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub at: Mark,
-    /// What, and what to write instead.
     pub text: String,
 }
 
-/// A part of the file.
+impl Problem {
+    pub fn new(at: Mark, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { at, text }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Node {
     pub at: Mark,
     pub kind: Kind,
 }
 
-/// What a part of the file is.
 #[derive(Clone, Debug)]
 pub enum Kind {
     /// A scalar, as it was written.
@@ -64,7 +67,7 @@ pub struct Entry {
     pub value: Node,
 }
 
-/// Deeper than any key of `deploy.yml` lies (6), and far from what recursion minds.
+/// Deeper than any key of `deploy.yml` (6), and far from what recursion cannot take.
 const DEEPEST: usize = 16;
 
 /// Reads one document.
@@ -75,19 +78,19 @@ const DEEPEST: usize = 16;
 pub fn parse(text: &str) -> Result<Node, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some(at) = tab_in_indentation(text) {
-        return Err(vec![Problem {
+        return Err(vec![Problem::new(
             at,
-            text: "a tab in the indentation; YAML wants spaces".to_owned(),
-        }]);
+            "a tab in the indentation; use spaces",
+        )]);
     }
     let mut growing = Growing::default();
     for event in Parser::new_from_str(text) {
         let stop = match event {
             Ok((event, span)) => growing.take(event, mark(span.start)),
-            Err(error) => Some(Problem {
-                at: mark(*error.marker()),
-                text: syntax(error.info()),
-            }),
+            Err(error) => Some(Problem::new(
+                mark(*error.marker()),
+                format!("invalid YAML: {}", error.info()),
+            )),
         };
         if let Some(problem) = stop {
             growing.problems.push(problem);
@@ -108,11 +111,6 @@ fn mark(marker: Marker) -> Mark {
     }
 }
 
-/// The parser's words on a syntax error, with what helps most.
-fn syntax(info: &str) -> String {
-    format!("not readable as YAML: {info}")
-}
-
 /// The first tab among the characters a line begins with, unless the line has nothing else or is a comment.
 fn tab_in_indentation(text: &str) -> Option<Mark> {
     for (index, line) in text.lines().enumerate() {
@@ -131,7 +129,7 @@ fn tab_in_indentation(text: &str) -> Option<Mark> {
     None
 }
 
-/// A collection that is not complete yet.
+/// A collection that is still being read.
 enum Open {
     List {
         at: Mark,
@@ -156,12 +154,7 @@ struct Growing {
 impl Growing {
     /// Takes one event. A problem that is returned ends the reading; the others are only noted.
     fn take(&mut self, event: Event<'_>, at: Mark) -> Option<Problem> {
-        let stop = |text: &str| {
-            Some(Problem {
-                at,
-                text: text.to_owned(),
-            })
-        };
+        let stop = |text: &str| Some(Problem::new(at, text));
         let (anchor, tag) = match &event {
             Event::Scalar(_, _, anchor, tag)
             | Event::SequenceStart(anchor, tag)
@@ -223,16 +216,16 @@ impl Growing {
 
     fn open(&mut self, collection: Open, at: Mark) -> Option<Problem> {
         if self.awaits_key() {
-            return Some(Problem {
+            return Some(Problem::new(
                 at,
-                text: "a list or a map as a key; a key is a word".to_owned(),
-            });
+                "a list or a map as a key; a key is a word",
+            ));
         }
         if self.open.len() == DEEPEST {
-            return Some(Problem {
+            return Some(Problem::new(
                 at,
-                text: format!("nested more than {DEEPEST} deep"),
-            });
+                format!("nested more than {DEEPEST} levels deep"),
+            ));
         }
         self.open.push(collection);
         None
@@ -245,9 +238,7 @@ impl Growing {
     fn scalar(&mut self, text: String, style: ScalarStyle, at: Mark) -> Option<Problem> {
         if let Some(c) = text.chars().find(|&c| is_invisible(c)) {
             let hint = match c {
-                '\n' => {
-                    "; keep it on one line, and what is longer in a script (`>-` folds lines into one)"
-                }
+                '\n' => "; keep it on one line, or move it to a script (`>-` folds lines into one)",
                 _ => "",
             };
             let name = match c {
@@ -257,10 +248,10 @@ impl Growing {
                 c if c.is_control() => format!("the control character U+{:04X}", c as u32),
                 c => format!("the invisible character U+{:04X}", c as u32),
             };
-            self.problems.push(Problem {
+            self.problems.push(Problem::new(
                 at,
-                text: format!("{name} in {}{hint}", quoted(&text)),
-            });
+                format!("{name} in {}{hint}", quoted(&text)),
+            ));
         }
         if let Some(Open::Map {
             seen,
@@ -269,22 +260,17 @@ impl Growing {
         }) = self.open.last_mut()
         {
             if text == "<<" {
-                return Some(Problem {
+                return Some(Problem::new(
                     at,
-                    text: "a merge key (`<<`); write the values out where they are used".to_owned(),
-                });
+                    "a merge key (`<<`); write the values out where they are used",
+                ));
             }
             if text.is_empty() {
-                return Some(Problem {
-                    at,
-                    text: "a value without a key".to_owned(),
-                });
+                return Some(Problem::new(at, "a value without a key"));
             }
             if !seen.insert(text.clone()) {
-                self.problems.push(Problem {
-                    at,
-                    text: format!("{} is there twice", quoted(&text)),
-                });
+                self.problems
+                    .push(Problem::new(at, format!("{} appears twice", quoted(&text))));
             }
             *key = Some((text, at));
         } else {
@@ -312,7 +298,7 @@ impl Growing {
         }
     }
 
-    /// The document; a file with nothing in it is an empty map, so that what is missing is said by name.
+    /// The document. An empty file is an empty map, so that each missing key is named.
     fn finish(self) -> Node {
         let empty = Node {
             at: Mark::START,
@@ -329,7 +315,7 @@ impl Growing {
     }
 }
 
-/// Characters that a person reading the file does not see as they are: no value has a use for them.
+/// Characters that cannot be seen in the file: no value needs them.
 pub(super) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

@@ -1,5 +1,5 @@
-//! `units` and `units_drift`: where the repository keeps the app's unit files, and what a deploy says when the host
-//! has other ones. Nothing here looks whether they are there.
+//! `units` and `units_drift`: where the repository keeps the app's unit files, and what a deploy does when the host's
+//! differ. Nothing here checks whether they exist.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -13,18 +13,16 @@ const USUAL: &str = "deploy/units";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Units {
     pub dir: PathBuf,
-    /// Whether it must be there.
     pub need: UnitsNeed,
-    /// What a deploy says when the host's units are other ones.
     pub drift: UnitsDrift,
 }
 
-/// Whether the directory of units must be there.
+/// Whether the directory of units must exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnitsNeed {
-    /// `deploy.yml` names it: it must.
+    /// `deploy.yml` names it: it must exist.
     Written,
-    /// Nobody named it: without it, the app's units are no business of shipit.
+    /// The default: without it, shipit leaves the app's units alone.
     Usual,
 }
 
@@ -33,16 +31,15 @@ pub enum UnitsNeed {
 pub enum UnitsDrift {
     /// Stops before anything is sent.
     Refuse,
-    /// Says so and goes on.
+    /// Warns and continues.
     Warn,
     Ignore,
 }
 
 impl UnitsDrift {
-    /// All of them, in the order in which they are listed to a person.
+    /// In the order in which they are listed.
     pub const ALL: [Self; 3] = [Self::Refuse, Self::Warn, Self::Ignore];
 
-    /// The word in the file.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,7 +76,7 @@ pub(super) fn folder(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
         .any(|part| matches!(part, Component::Normal(_)));
     if !below || !named || text.starts_with('~') {
         return Err(Wrong(format!(
-            "{} is not a directory below deploy.yml, like `deploy/units`",
+            "{} is not a directory below that of deploy.yml, like `deploy/units`",
             quoted(text)
         )));
     }

@@ -39,9 +39,9 @@ pub(super) fn config(
         problems.missing.borrow_mut().extend(missing);
         if environments::complete(root, &environments) {
             let list = list(&environments);
-            let text = format!("some keys are in `environments` alone; choose one with -e: {list}");
-            let at = Mark::START;
-            problems.missing.borrow_mut().push(Problem { at, text });
+            let text = format!("some keys are only in `environments`; choose one with -e: {list}");
+            let problem = Problem::new(Mark::START, text);
+            problems.missing.borrow_mut().push(problem);
         }
     } else if environments.is_empty() {
         problems.missing.borrow_mut().extend(missing);

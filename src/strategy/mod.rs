@@ -47,7 +47,7 @@ pub fn turnover(service: &Service, seen: &Observed) -> Turnover {
 fn later(service: &Service) -> Turnover {
     Turnover {
         needs: vec![format!(
-            "{}: the strategy `{}` comes in a later version",
+            "{}: the strategy `{}` is not available yet",
             service.name(),
             service.strategy
         )],

@@ -13,10 +13,10 @@ fn all_problems_are_said_at_once_each_with_its_place() {
     expect![[r#"
         error: deploy.yml has 5 problems
           why   deploy.yml:4:1: unknown key `kepe_releases`; did you mean `keep_releases`?
-          why   deploy.yml:7:15: `strategy`: no strategy `restrt`; did you mean `restart`? There are: restart, reload, socket
+          why   deploy.yml:7:15: `strategy`: unknown strategy `restrt`; did you mean `restart`? Available: restart, reload, socket
           why   deploy.yml:8:11: `unit`: `web` has no `.service` or `.socket` at its end; write `web.service`
-          why   deploy.yml:10:49: `timeout` wants a time with its unit (ms, s, m, h), from 1s to 1h, not `30`; for example `timeout: 30s`
-          why   deploy.yml:11:10: `prepare` wants a text, not nothing; for example `prepare: npm ci --omit=dev`, or leave the key out
+          why   deploy.yml:10:49: `timeout` must be a duration with a unit (ms, s, m, h), from 1s to 1h, not `30`; for example `timeout: 30s`
+          why   deploy.yml:11:10: `prepare` must be text, not nothing; for example `prepare: npm ci --omit=dev`, or omit the key
           next  shipit init --print    # an example to compare with"#]]
     .assert_eq(&failure.to_string());
 }
@@ -52,39 +52,41 @@ fn case_2_a_wrong_type_is_answered_with_an_example() {
     refused(
         &with("keep_releases", "five"),
         &[
-            "7:16: `keep_releases` wants a whole number from 1 to 1000, not `five`; for example `keep_releases: 5`",
+            "7:16: `keep_releases` must be a whole number from 1 to 1000, not `five`; for example `keep_releases: 5`",
         ],
     );
     refused(
         &with("services", "acme.service"),
         &[
-            "4:11: `services` wants a list, not `acme.service`; for example `services: [{unit: acme.service, strategy: restart}]`",
+            "4:11: `services` must be a list, not `acme.service`; for example `services: [{unit: acme.service, strategy: restart}]`",
         ],
     );
     refused(
         &with("services", "[acme.service]"),
         &[
-            "4:12: a service wants keys (unit, strategy, socket, start_timeout, health), not `acme.service`",
+            "4:12: a service must be a map with keys (unit, strategy, socket, start_timeout, health), not `acme.service`",
         ],
     );
     refused(
         &with("build", "[make, all]"),
-        &["7:8: `build` wants a text, not a list; for example `build: make release`"],
+        &["7:8: `build` must be text, not a list; for example `build: make release`"],
     );
     refused(
         &with("hooks", "./x.sh"),
-        &["7:8: `hooks` wants keys (before_switch, after_switch, on_failure), not `./x.sh`"],
+        &[
+            "7:8: `hooks` must be a map with keys (before_switch, after_switch, on_failure), not `./x.sh`",
+        ],
     );
     refused(
         "[app, acme]\n",
         &[
-            "1:1: deploy.yml wants keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not a list",
+            "1:1: deploy.yml must be a map with keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not a list",
         ],
     );
     refused(
         "acme\n",
         &[
-            "1:1: deploy.yml wants keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not `acme`",
+            "1:1: deploy.yml must be a map with keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not `acme`",
         ],
     );
 }
@@ -123,7 +125,7 @@ fn units_lie_below_the_file_and_have_a_usual_place() {
         refused_with(
             &with("units", outside),
             &format!(
-                "7:8: `units`: `{outside}` is not a directory below deploy.yml, like `deploy/units`"
+                "7:8: `units`: `{outside}` is not a directory below that of deploy.yml, like `deploy/units`"
             ),
         );
     }

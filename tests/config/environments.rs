@@ -33,17 +33,17 @@ fn an_environment_lies_over_the_top() {
     assert_eq!(
         unknown("stagign"),
         [
-            "deploy.yml:1:1: no environment `stagign`; did you mean `staging`? There are: staging, production"
+            "deploy.yml:1:1: no environment `stagign`; did you mean `staging`? Available: staging, production"
         ]
     );
     assert_eq!(
         unknown("qa"),
-        ["deploy.yml:1:1: no environment `qa`; there are: staging, production"]
+        ["deploy.yml:1:1: no environment `qa`; available: staging, production"]
     );
     let none = load_in(Some("qa"), SMALL.as_bytes()).expect_err("none").why;
     assert_eq!(
         none,
-        ["deploy.yml:1:1: no environment `qa`; it has no `environments`"]
+        ["deploy.yml:1:1: no environment `qa`; the file has no `environments`"]
     );
 }
 
@@ -60,15 +60,15 @@ fn what_stands_in_every_environment_need_not_stand_at_the_top() {
     refused(
         &text,
         &[
-            "1:1: no `host`; for example `host: deploy@app.example.com`",
-            "1:1: some keys are in `environments` alone; choose one with -e: a, b",
+            "1:1: `host` is missing; for example `host: deploy@app.example.com`",
+            "1:1: some keys are only in `environments`; choose one with -e: a, b",
         ],
     );
     let half = text.replace("{host: b.example.com}", "{keep_releases: 3}");
     let failure = load_in(Some("a"), half.as_bytes()).expect_err("b lacks a host");
     assert_eq!(
         failure.why,
-        ["deploy.yml:8:6: no `host`; for example `host: deploy@app.example.com`"]
+        ["deploy.yml:8:6: `host` is missing; for example `host: deploy@app.example.com`"]
     );
 }
 
@@ -81,11 +81,11 @@ fn an_environment_that_is_not_asked_for_is_checked_as_well() {
     refused(
         &text,
         &[
-            "7:32: `root`: `/etc` is in the host's own `/etc`; take a directory of its own, like `/opt/acme`",
-            "7:53: `keep_releases` wants a whole number from 1 to 1000, not `0`; for example `keep_releases: 5`",
-            "7:78: environments inside an environment; there is one level of them",
-            "7:83: `A b` is not an environment's name: 1 to 31 of a-z, 0-9, `-` and `_`, not beginning with `-`",
-            "7:97: environment `c` wants keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not `5`",
+            "7:32: `root`: `/etc` is in the host's own `/etc`; use a directory of its own, like `/opt/acme`",
+            "7:53: `keep_releases` must be a whole number from 1 to 1000, not `0`; for example `keep_releases: 5`",
+            "7:78: `environments` inside an environment; only one level is possible",
+            "7:83: `A b` is not an environment name: 1 to 31 characters of a-z, 0-9, `-` and `_`, not beginning with `-`",
+            "7:97: environment `c` must be a map with keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not `5`",
         ],
     );
 }

@@ -24,9 +24,9 @@ fn case_23_a_health_check_asks_the_app_and_nobody_else() {
         ("http://[::ffff:169.254.169.254]/", "instance data"),
         ("http://[fe80::1]/", "instance data"),
         ("http://metadata.google.internal/", "instance data"),
-        ("http://user:secret@127.0.0.1/", "has a login in it"),
-        ("http://user@127.0.0.1/", "has a login in it"),
-        ("http://@127.0.0.1/", "has a login in it"),
+        ("http://user:secret@127.0.0.1/", "contains a login"),
+        ("http://user@127.0.0.1/", "contains a login"),
+        ("http://@127.0.0.1/", "contains a login"),
         ("http:127.0.0.1", "has no `//`"),
         ("http://", "is not a URL"),
         ("127.0.0.1:8080/healthz", "is not a URL"),
@@ -52,7 +52,7 @@ fn case_23_a_health_check_asks_the_app_and_nobody_else() {
 
 #[test]
 fn a_health_check_asks_in_exactly_one_way() {
-    refused_with(&health("status: 200"), "`health` has nothing to ask");
+    refused_with(&health("status: 200"), "`health` has no probe");
     refused_with(
         &health("url: http://a/, tcp: 'a:1'"),
         "`health` has url and tcp at once",
@@ -62,14 +62,14 @@ fn a_health_check_asks_in_exactly_one_way() {
     refused_with(&health("tcp: 'a:1', status: 200"), "only an HTTP answer");
     refused_with(
         &health("tcp: 'a:1', contains: x"),
-        "there is no answer to look at",
+        "there is no answer to inspect",
     );
     refused_with(&health("command: ./x, status: 200"), "only an HTTP answer");
     refused_with(
         &health("unix: {socket: run/x, path: /}"),
         "is not an absolute path",
     );
-    refused_with(&health("unix: {socket: /run/x}"), "no `path`");
+    refused_with(&health("unix: {socket: /run/x}"), "`path` is missing");
     refused_with(
         &health("unix: {socket: /run/x, path: 'a'}"),
         "does not begin with `/`",

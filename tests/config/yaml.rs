@@ -10,11 +10,11 @@ use super::{SMALL, load, problems, refused, refused_with, taken, with, within};
 fn case_3_a_tab_is_called_a_tab() {
     refused(
         &SMALL.replace("    strategy", "\tstrategy"),
-        &["6:1: a tab in the indentation; YAML wants spaces"],
+        &["6:1: a tab in the indentation; use spaces"],
     );
     refused(
         &SMALL.replace("    strategy", "    \tstrategy"),
-        &["6:5: a tab in the indentation; YAML wants spaces"],
+        &["6:5: a tab in the indentation; use spaces"],
     );
 }
 
@@ -22,20 +22,20 @@ fn case_3_a_tab_is_called_a_tab() {
 fn case_4_and_5_a_duplicate_key_is_refused_at_any_depth() {
     refused(
         &format!("{SMALL}app: other\n"),
-        &["7:1: `app` is there twice"],
+        &["7:1: `app` appears twice"],
     );
     refused(
         &with("hooks", "{on_failure: a, on_failure: b}"),
-        &["7:24: `on_failure` is there twice"],
+        &["7:24: `on_failure` appears twice"],
     );
     refused(
         &with("hooks", "{on_failure: a, \"on_failure\": b}"),
-        &["7:24: `on_failure` is there twice"],
+        &["7:24: `on_failure` appears twice"],
     );
     let nested = "\n  staging: {host: a}\n  staging: {host: b}";
     refused(
         &with("environments", nested),
-        &["9:3: `staging` is there twice"],
+        &["9:3: `staging` appears twice"],
     );
 }
 
@@ -61,7 +61,7 @@ fn case_7_deep_nesting_is_refused_at_once() {
         // The parser looks ahead inside brackets and has a limit of its own.
         ("[", "recursion limit exceeded"),
         ("{a: ", ""),
-        ("- ", "nested more than 16 deep"),
+        ("- ", "nested more than 16 levels deep"),
         ("? ", "as a key"),
         ("[? ", "recursion limit exceeded"),
         ("a: [{", ""),
@@ -77,7 +77,7 @@ fn case_7_deep_nesting_is_refused_at_once() {
     let stairs: String = (0..1000)
         .map(|depth| format!("{}a:\n", " ".repeat(depth)))
         .collect();
-    refused_with(&stairs, "nested more than 16 deep");
+    refused_with(&stairs, "nested more than 16 levels deep");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn case_8_aliases_and_merge_keys_are_refused() {
     );
     refused(
         &with("exclude", "[*a]"),
-        &["7:11: not readable as YAML: while parsing node, found unknown anchor"],
+        &["7:11: invalid YAML: while parsing node, found unknown anchor"],
     );
     refused(
         &with("hooks", "{<<: {on_failure: a}}"),
@@ -117,10 +117,10 @@ fn case_10_an_empty_file_lacks_what_is_needed() {
         assert_eq!(
             problems(text),
             [
-                "1:1: no `app`; for example `app: acme`",
-                "1:1: no `host`; for example `host: deploy@app.example.com`",
-                "1:1: no `source`; for example `source: build`",
-                "1:1: no `services`; for example `services: [{unit: acme.service, strategy: restart}]`",
+                "1:1: `app` is missing; for example `app: acme`",
+                "1:1: `host` is missing; for example `host: deploy@app.example.com`",
+                "1:1: `source` is missing; for example `source: build`",
+                "1:1: `services` is missing; for example `services: [{unit: acme.service, strategy: restart}]`",
             ]
         );
     }
@@ -143,13 +143,13 @@ fn case_12_what_cannot_be_seen_is_refused() {
     refused(
         &with("build", r#""a\nb""#),
         &[
-            r#"7:8: a line break in `a\x0ab`; keep it on one line, and what is longer in a script (`>-` folds lines into one)"#,
+            r#"7:8: a line break in `a\x0ab`; keep it on one line, or move it to a script (`>-` folds lines into one)"#,
         ],
     );
     refused(
         &with("build", "|\n  make\n  make install\n"),
         &[
-            r#"8:3: a line break in `make\x0amake install\x0a`; keep it on one line, and what is longer in a script (`>-` folds lines into one)"#,
+            r#"8:3: a line break in `make\x0amake install\x0a`; keep it on one line, or move it to a script (`>-` folds lines into one)"#,
         ],
     );
     refused(
@@ -203,18 +203,18 @@ fn case_13_nothing_is_coerced() {
     }
     refused(
         &with("app", "NO"),
-        &["6:6: `app`: `NO` has `N` in it; an app's name is made of a-z, 0-9 and `-`"],
+        &["6:6: `app`: `NO` contains `N`; an app name consists of a-z, 0-9 and `-`"],
     );
     refused(
         &with("keep_releases", "010"),
         &[
-            "7:16: `keep_releases` wants a whole number from 1 to 1000, not `010`; for example `keep_releases: 5`",
+            "7:16: `keep_releases` must be a whole number from 1 to 1000, not `010`; for example `keep_releases: 5`",
         ],
     );
     refused(
         &with("keep_releases", "\"5\""),
         &[
-            "7:16: `keep_releases` wants a whole number from 1 to 1000, not `5` in quotes; for example `keep_releases: 5`",
+            "7:16: `keep_releases` must be a whole number from 1 to 1000, not `5` in quotes; for example `keep_releases: 5`",
         ],
     );
     for number in ["5.0", "0x5", "+5", "1_000", "5e0"] {
@@ -233,18 +233,18 @@ fn case_13_nothing_is_coerced() {
     };
     refused_with(
         &health("yes"),
-        "`release` wants `true` or `false`, not `yes`",
+        "`release` must be `true` or `false`, not `yes`",
     );
 }
 
 #[test]
 fn case_14_nothing_is_not_a_text() {
     for nothing in ["~", "", "null", "Null", "NULL", "''", "\"  \""] {
-        refused_with(&with("app", nothing), "`app` wants a text, not");
+        refused_with(&with("app", nothing), "`app` must be text, not");
     }
     refused(
         &with("app", "~"),
-        &["6:6: `app` wants a text, not nothing; for example `app: acme`"],
+        &["6:6: `app` must be text, not nothing; for example `app: acme`"],
     );
     assert_eq!(
         taken(&with("build", "\"null\"")).build.as_deref(),
@@ -266,7 +266,7 @@ fn case_15_tags_are_refused() {
         &with("build", "! x"),
         &["7:8: a tag (`!…`); write the plain value"],
     );
-    refused_with(&with("build", "!e!x y"), "not readable as YAML");
+    refused_with(&with("build", "!e!x y"), "invalid YAML");
 }
 
 #[test]
