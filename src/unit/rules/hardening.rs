@@ -8,10 +8,8 @@ fn writable(view: &super::View<'_>, path: &str) -> bool {
     let covers =
         |dir: &str| path == dir || path.starts_with(&format!("{}/", dir.trim_end_matches('/')));
     let named = |key: &str| {
-        view.unit
-            .words("Service", key)
-            .into_iter()
-            .map(|(word, _)| word.trim_start_matches(['-', '+']).to_owned())
+        let words = view.unit.words("Service", key).into_iter();
+        words.map(|(word, _)| word.trim_start_matches(['-', '+']).to_owned())
     };
     let of_state = |key: &str, base: &str| {
         named(key)
@@ -42,13 +40,10 @@ fn in_a_home(view: &super::View<'_>) -> Option<String> {
         let homes = ["/home/", "/root/", "/run/user/"];
         homes.iter().any(|dir| path.starts_with(dir))
     };
-    let named = view
-        .start()
-        .and_then(|(command, _)| paths(command).find(hidden).map(str::to_owned));
-    let directory = view
-        .unit
-        .service("WorkingDirectory")
-        .trim_start_matches('-');
+    let start = view.start();
+    let named = start.and_then(|(command, _)| paths(command).find(hidden).map(str::to_owned));
+    let directory = view.unit.service("WorkingDirectory");
+    let directory = directory.trim_start_matches('-');
     named.or_else(|| Some(directory).filter(hidden).map(str::to_owned))
 }
 
