@@ -276,37 +276,21 @@ rules! {
                 )
                 .suggest("Service", "PrivateNetwork", "no");
         }
-        let families = view.unit.words("Service", "RestrictAddressFamilies");
+        const KEY: &str = "RestrictAddressFamilies";
+        const ALL: &str = "AF_UNIX AF_INET AF_INET6";
+        let families = view.unit.words("Service", KEY);
         let Some((_, entry)) = families.first().filter(|(word, _)| !word.starts_with('~')) else {
             return;
         };
         let has = |family: &str| families.iter().any(|(word, _)| word == family);
-        let none = families.iter().any(|(word, _)| word == "none");
         if matches!(view.kind(), "notify" | "notify-reload") && !has("AF_UNIX") {
-            found
-                .at(
-                    *entry,
-                    "without AF_UNIX the program cannot report READY=1 (Type=notify)",
-                )
-                .suggest(
-                    "Service",
-                    "RestrictAddressFamilies",
-                    "AF_UNIX AF_INET AF_INET6",
-                );
+            let message = "without AF_UNIX the program cannot report READY=1 (Type=notify)";
+            found.at(*entry, message).suggest("Service", KEY, ALL);
         }
-        if let Some(port) =
-            port.filter(|_| (none || !has("AF_INET")) && !view.is_socket_activated())
-        {
-            found
-                .at(
-                    *entry,
-                    format!("without AF_INET it cannot listen on port {port}"),
-                )
-                .suggest(
-                    "Service",
-                    "RestrictAddressFamilies",
-                    "AF_UNIX AF_INET AF_INET6",
-                );
+        let blocked = (has("none") || !has("AF_INET")) && !view.is_socket_activated();
+        if let Some(port) = port.filter(|_| blocked) {
+            let message = format!("without AF_INET it cannot listen on port {port}");
+            found.at(*entry, message).suggest("Service", KEY, ALL);
         }
     }
 
