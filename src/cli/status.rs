@@ -136,7 +136,7 @@ impl View<'_> {
             lines.extend(pasts.iter().map(|past| self.past(past)));
         }
         for what in self.unreadable() {
-            lines.push(format!("could not be read: {what}"));
+            lines.push(format!("cannot read: {what}"));
         }
         if let Some(kind) = &self.seen.odd_request {
             lines.push(format!(

@@ -19,9 +19,16 @@ pub(super) fn findings(config: &Config, live: &Live) -> Vec<Finding> {
         if !fact.exists {
             if !shared.optional {
                 found.push(
-                    Finding::error(Area::Host, Depth::Named, format!("{path} is not on the host"))
-                        .why("deploy.yml names it under shared.files, and a deploy is refused without it")
-                        .next(Next::advice(format!("put it there, or write `{}?` under shared.files if it may be missing", shared.path.as_str()))),
+                    Finding::error(
+                        Area::Host,
+                        Depth::Named,
+                        format!("{path} does not exist on the host"),
+                    )
+                    .why("deploy.yml lists it under shared.files; deploys are refused without it")
+                    .next(Next::advice(format!(
+                        "create it, or write `{}?` under shared.files if it may be missing",
+                        shared.path.as_str()
+                    ))),
                 );
             }
             continue;
@@ -98,7 +105,7 @@ fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts) -> Findin
         ),
     )
     .of(unit.name.as_str())
-    .why("every release has a link to it, and a program that needs it dies at start")
+    .why("every release has a symlink to it; a program that needs it fails at start")
     .next(
         Next::shell(format!(
             "sudo chgrp {user} {path} && sudo chmod 0640 {path}"

@@ -39,7 +39,7 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
                     ),
                 )
                 .of(name)
-                .why("a deploy gives each request 2 s; on a busy day this one fails"),
+                .why("a deploy allows 2 s per request; under load this one would fail"),
             ),
             Some(Probed::Well(_)) => {}
             None => found.extend(taken(name, health, evidence, live)),
@@ -72,7 +72,7 @@ fn taken(name: &str, health: &Health, evidence: &Evidence, live: &Live) -> Optio
         format!("{name} cannot listen at {host}:{port}: {other} holds it"),
     )
     .of(name)
-    .why("only one can bind an address; with a .socket unit the program must take the descriptor instead")
+    .why("only one process can bind an address; behind a .socket unit, the program must use the passed descriptor")
     .next(Next::shell(format!("sudo ss -ltnp 'sport = :{port}'")))
     .next(Next::shell(format!("systemctl status {other}")));
     finding.log.push(line.clone());
@@ -99,13 +99,13 @@ fn badly(
         Finding::error(
             Area::Health,
             Depth::Answer,
-            format!("{name} runs, but is not well: {said}"),
+            format!("{name} runs, but is unhealthy: {said}"),
         )
         .why(why)
         .next(logs.clone())
     };
     let (Some((family, host, port)), Some(all)) = (address(health), listening) else {
-        return plain("a release that answers like this is taken back");
+        return plain("a release that answers like this is reverted");
     };
     let there = |one: &&Listening| match family {
         Family::Unix => one.family == Family::Unix && one.address == host,
@@ -125,26 +125,26 @@ fn badly(
                 Depth::Answer,
                 format!("{asked} is held by {other}, not by {name}: {said}"),
             )
-            .why("the app could not take its port, or health asks somebody else")
+            .why("the app could not bind its port, or the health check asks another service")
             .next(Next::shell(format!("sudo ss -ltnp 'sport = :{port}'")))
             .next(logs)
         }
         Owner::Systemd if one.waiting > 0 => Finding::error(
             Area::Health,
             Depth::Socket,
-            format!("{name} runs, but does not take connections from the socket that systemd holds at {asked}: {} wait in its queue", one.waiting),
+            format!("{name} runs, but does not accept connections from systemd's socket at {asked}: {} are waiting", one.waiting),
         )
-        .why("the program must accept on the descriptor that it is given (LISTEN_FDS, from 3 on), not open the port itself")
+        .why("the program must accept on the passed descriptor (LISTEN_FDS, from 3 on) instead of opening the port itself")
         .next(Next::offline("unit explain socket-not-taken"))
         .next(logs),
         _ if one.waiting > 0 => Finding::error(
             Area::Health,
             Depth::Answer,
-            format!("{name} listens at {asked} and does not answer: {} connections wait ({said})", one.waiting),
+            format!("{name} listens on {asked} but does not answer: {} connections are waiting ({said})", one.waiting),
         )
         .why("it hangs, or all its workers are busy")
         .next(logs),
-        _ => plain("it listens, and a release that answers like this is taken back"),
+        _ => plain("it listens, and a release that answers like this is reverted"),
     }
 }
 
@@ -152,10 +152,10 @@ fn badly(
 fn nobody(name: &str, asked: &str, family: Family, live: &Live, all: &[Listening]) -> Finding {
     let own = owned(name, live, all);
     if own.is_empty() {
-        let what = format!("{name} runs, but nobody listens at {asked}");
+        let what = format!("{name} runs, but nothing listens on {asked}");
         return Finding::error(Area::Health, Depth::Answer, what)
-            .why("the program listens later, elsewhere, or never: systemd cannot tell, it only sees a process")
-            .next(Next::shell("sudo ss -ltnp").remark("who listens where"));
+            .why("the program listens later, elsewhere or never; systemd only sees that its process runs")
+            .next(Next::shell("sudo ss -ltnp").remark("shows what listens where"));
     }
     let places: Vec<&str> = own.iter().map(|one| one.address.as_str()).collect();
     let key = if family == Family::Unix {
@@ -166,9 +166,9 @@ fn nobody(name: &str, asked: &str, family: Family, live: &Live, all: &[Listening
     Finding::error(
         Area::Health,
         Depth::Answer,
-        format!("health asks {asked}, where nobody listens; {name} listens at {}", places.join(" and ")),
+        format!("the health check asks {asked}, where nothing listens; {name} listens on {}", places.join(" and ")),
     )
-    .why("the service may be well; the address in deploy.yml or the app's own setting is wrong, and every deploy is taken back")
+    .why("the service may be healthy, but either the address in deploy.yml or the app's own setting is wrong; every deploy is reverted")
     .next(Next::advice(format!("set `{key}` under health of {name} in deploy.yml to where it listens")))
 }
 

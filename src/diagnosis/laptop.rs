@@ -11,7 +11,7 @@ pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
         .iter()
         .map(|text| {
             Finding::warning(Area::Laptop, Depth::Laptop, text)
-                .why("deploy.yml is read, and this is probably not what was meant")
+                .why("deploy.yml is valid, but this is probably a mistake")
         })
         .collect();
     if let Some(login) = &evidence.login {
@@ -49,10 +49,10 @@ fn login_findings(login: &LoginPreview, lost: bool) -> Vec<Finding> {
         let files: Vec<String> = keys.map(|(path, _)| path.display().to_string()).collect();
         found.push(
             told(format!(
-                "there is no ssh key here: no agent holds one, and none of {} is there",
+                "no ssh key found: the agent holds none, and none of {} exists",
                 files.join(", ")
             ))
-            .why("without a key only a password is left, which nobody types in CI")
+            .why("without a key, only a password remains, and CI cannot type one")
             .next(Next::shell(format!(
                 "ssh-keygen -t ed25519 && ssh-copy-id {}",
                 login.destination
@@ -62,10 +62,10 @@ fn login_findings(login: &LoginPreview, lost: bool) -> Vec<Finding> {
     if !login.known {
         found.push(
             told(format!(
-                "the host key of {} is not known here",
+                "the host key of {} is unknown",
                 login.destination
             ))
-            .why("an unknown host may be anybody; shipit refuses it unless told to trust it once")
+            .why("an unknown host key can belong to anyone; shipit refuses it unless you accept it once")
             .next(Next::shipit("doctor --accept-new").remark("after comparing the fingerprint")),
         );
     }

@@ -52,7 +52,7 @@ pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) ->
         let apart = text::lapse(skew.saturating_abs());
         found.push(
             Finding::warning(Area::Host, Depth::Host, format!("the host's clock is {apart} {way} this machine's"))
-                .why("journal and ledger are read by it, and certificates, tokens and one-time codes fail when it is wrong")
+                .why("the journal and the ledger use it; certificates, tokens and one-time codes fail when it is wrong")
                 .next(Next::shell("timedatectl").remark("there and here; sudo timedatectl set-ntp true")),
         );
     }
@@ -69,13 +69,9 @@ pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) ->
             Finding::info(
                 Area::Host,
                 Depth::Later,
-                format!(
-                    "could not be looked at as {}: {}",
-                    seen.user,
-                    unreadable.join(", ")
-                ),
+                format!("cannot be read as {}: {}", seen.user, unreadable.join(", ")),
             )
-            .why("nothing is said about what could not be looked at"),
+            .why("nothing is reported about what cannot be read"),
         );
     }
     found
@@ -89,8 +85,8 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
     let of = |fix: Fix| lacks.iter().filter(move |lack| lack.fix == fix);
     let mut found = Vec::new();
     for lack in &lacks {
-        let finding = Finding::error(Area::Host, Depth::Host, &lack.what)
-            .why("the scripts that deploy need it");
+        let finding =
+            Finding::error(Area::Host, Depth::Host, &lack.what).why("the deploy scripts need it");
         found.push(match &lack.fix {
             Fix::Install(tool) => finding.next(Next::shell(format!(
                 "sudo apt-get install {}",
@@ -106,7 +102,7 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
             Finding::error(
                 Area::Host,
                 Depth::Host,
-                format!("this host was not set up for {app}"),
+                format!("this host is not set up for {app}"),
             )
             .why(whats.join("; "))
             .next(setup.clone()),
@@ -115,23 +111,23 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
     }
     found.extend(of(Fix::Setup).map(|lack| {
         Finding::error(Area::Host, Depth::Host, &lack.what)
-            .why("a deploy is refused until it is there; setup may be run again at any time")
+            .why("deploys are refused until then; setup can be run again at any time")
             .next(setup.clone())
     }));
     let rule: Vec<needs::Lack> = of(Fix::Rule).cloned().collect();
     if let Some(refused) = needs::refused_lines(&rule) {
         found.push(
             Finding::error(Area::Host, Depth::Host, refused)
-                .why("the conductor drives the units by exactly these lines; the sudo rule is older than deploy.yml, or not read")
+                .why("the conductor runs exactly these lines; the sudo rule is older than deploy.yml, or sudo does not read it")
                 .next(setup.clone())
-                .next(Next::shell("sudo -l").remark(format!("as {} on the host: what it may run", seen.user))),
+                .next(Next::shell("sudo -l").remark(format!("as {} on the host: lists what it may run", seen.user))),
         );
     }
     let boot = format!("shipit-{app}-boot.service");
     if seen.could_read(&boot) && seen.unit(&boot).unit_file_state() != Some("enabled") {
         found.push(
             Finding::error(Area::Host, Depth::Host, format!("{boot} is not enabled"))
-                .why("after a power cut in a switch the app could start from a release that nobody confirmed")
+                .why("after a power cut during a switch, the app could start from an unconfirmed release")
                 .next(setup.clone()),
         );
     }
@@ -140,9 +136,9 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
             Finding::info(
                 Area::Host,
                 Depth::Later,
-                "no room is kept for a rollback on a full disk yet",
+                "no disk space is reserved for a rollback yet",
             )
-            .why("the next deploy keeps some"),
+            .why("the next deploy reserves it"),
         );
     }
     found
@@ -158,7 +154,7 @@ fn outdated(config: &Config, seen: &Observed, live: Option<&Live>) -> Option<Fin
             Depth::Later,
             "this host was set up by an older shipit",
         )
-        .why("deploys go on, but `env`, `start`, `stop`, `reload` and the filters of `logs` find nothing there to use")
+        .why("deploys work, but `env`, `start`, `stop`, `reload` and the filters of `logs` need a newer setup")
         .next(config.host.as_root("setup"))
     })
 }
@@ -175,11 +171,11 @@ fn open_to_others(config: &Config, live: Option<&Live>) -> Vec<Finding> {
         let what = if own {
             format!("{path} belongs to {}, mode {:04o}", file.owner, file.mode)
         } else if file.above.iter().any(above) {
-            format!("a directory above {path} can be changed by others than root")
+            format!("a directory above {path} can be changed by users other than root")
         } else {
             return None;
         };
-        let why = "root runs it or obeys it: who can change it is root";
+        let why = "root runs or reads it: whoever can change it can become root";
         let finding = Finding::error(Area::Host, Depth::Host, what).why(why);
         Some(finding.next(Next::shipit("setup --as root@HOST")))
     });
@@ -202,9 +198,17 @@ fn package(tool: &str) -> &str {
 fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
     let root = config.root.as_str();
     let full = |path: &str, what: String| {
-        Finding::error(Area::Host, Depth::Room, format!("{path}: the disk is full: {what}"))
-            .why("whatever writes there fails, each in its own way: deploys, logs, databases, starts of services")
-            .next(if path == root { Next::shipit("prune --keep 1") } else { Next::shell(format!("df -h {path}; sudo du -xh {path} | sort -h | tail")) })
+        Finding::error(
+            Area::Host,
+            Depth::Room,
+            format!("{path}: the disk is full: {what}"),
+        )
+        .why("everything that writes there fails: deploys, logs, databases, starting services")
+        .next(if path == root {
+            Next::shipit("prune --keep 1")
+        } else {
+            Next::shell(format!("df -h {path}; sudo du -xh {path} | sort -h | tail"))
+        })
     };
     let mut found = Vec::new();
     if let Some(inodes) = seen.free_inodes.filter(|inodes| *inodes < FULL.1) {
@@ -234,7 +238,7 @@ fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
                     Depth::Room,
                     format!("{path}: {left} of {} are free", text::bytes(total * 1024)),
                 )
-                .why("a full disk stops deploys and services, each in its own way")
+                .why("a full disk breaks deploys and services")
                 .next(Next::shell(format!("df -h {path}"))),
             );
         }
@@ -247,7 +251,7 @@ fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
     found
 }
 
-/// A switch under way, one that could not go back, one that failed.
+/// A switch under way, one that could not revert, one that failed.
 fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(kind) = &seen.odd_request {
@@ -256,9 +260,9 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
             Finding::warning(
                 Area::Switch,
                 Depth::Switch,
-                format!("{path} is a {kind}, and no request"),
+                format!("{path} is a {kind}, not a request"),
             )
-            .why("nobody holds the host by it; the guard puts aside what it sees, and the next deploy the rest")
+            .why("it does not lock the host; the guard or the next deploy moves it aside")
             .next(Next::shell(format!("rm -r {path}")).remark("on the host")),
         );
     }
@@ -272,7 +276,7 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
                     request.command, request.next, request.by, request.since
                 ),
             )
-            .why("what is seen now may be over in a moment")
+            .why("the findings may change in a moment")
             .next(Next::shipit("attach")),
         );
     }
@@ -285,9 +289,9 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
         let mut finding = Finding::error(
             Area::Switch,
             Depth::Fallout,
-            format!("run {run} could not go back, and the host is degraded: {live}{}", caused(last)),
+            format!("run {run} could not revert, and the host is degraded: {live}{}", caused(last)),
         )
-        .why("the way back failed too, and the host has stopped trying; the next switch that ends well clears it")
+        .why("the revert failed too, and the host stopped trying; the next successful switch clears this state")
         .next(Next::shipit("status"))
         .next(Next::shipit("logs"))
         .next(Next::shipit("rollback RELEASE").remark("or shipit deploy"));
@@ -301,7 +305,7 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
         let app = config.app.as_str();
         let (became, state) = match last.outcome {
             PastOutcome::Failed => ("was not switched to", "nothing live changed"),
-            _ => ("was taken back", "it runs what it ran before"),
+            _ => ("was reverted", "it runs the previous release"),
         };
         let what = format!(
             "the last switch failed ({}): {} {became}{}",
@@ -311,7 +315,7 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
         );
         let mut finding = Finding::warning(Area::Switch, Depth::Switch, what)
             .why(format!(
-                "{app}: {state}; the next deploy of the same release would fail alike"
+                "{app}: {state}; the next deploy of the same release would fail the same way"
             ))
             .next(Next::shipit("logs"));
         finding.log.clone_from(&last.journal);

@@ -253,7 +253,7 @@ mod tests {
         says(
             "degraded r7\n",
             Error,
-            "run r7 could not go back",
+            "run r7 could not revert",
             Deploy::Possible,
         );
         says(
@@ -265,7 +265,7 @@ mod tests {
         says(
             "root bare\n",
             Error,
-            "was not set up for acme",
+            "is not set up for acme",
             Deploy::Refused,
         );
         says("missing flock\n", Error, "no `flock`", Deploy::Refused);

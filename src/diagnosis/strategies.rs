@@ -111,7 +111,7 @@ pub(super) fn findings(strategies: &[Usable], found: &[Finding]) -> Vec<Finding>
                     Finding::error(Area::Strategy, Depth::Strategy, lack)
                         .of(&one.unit)
                         .why(format!(
-                            "`{}` cannot be carried out, and a deploy is refused",
+                            "`{}` does not work with these units, so deploys are refused",
                             one.configured
                         ))
                         .next(Next::shipit("plan").remark("once it is mended")),
@@ -121,7 +121,7 @@ pub(super) fn findings(strategies: &[Usable], found: &[Finding]) -> Vec<Finding>
         more.extend(one.advice.iter().map(|advice| {
             Finding::warning(Area::Strategy, Depth::Strategy, advice)
                 .of(&one.unit)
-                .why(format!("it is what `strategy: {}` means", one.configured))
+                .why(format!("`strategy: {}` requires it", one.configured))
         }));
     }
     more

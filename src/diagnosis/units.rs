@@ -156,7 +156,7 @@ fn refused(unit: &Unit, facts: &Facts) -> Option<Finding> {
         .collect();
     let first = entries.first()?; // none: the line was removed, and the unit has not been started since
     let name = unit.name.as_str();
-    let what = format!("{name} was not started: {} is not met", lines.join(" or "));
+    let what = format!("{name} was not started: {} was not met", lines.join(" or "));
     let why = match kind {
         "Condition" => "systemctl start then does nothing, and exits 0",
         _ => "systemctl start then fails",
@@ -193,7 +193,7 @@ fn starting(one: Instance<'_>, time: Duration) -> Finding {
         return Finding::info(Area::Unit, Depth::State, what);
     }
     let what =
-        format!("{name} has been starting for {seconds} s, and a deploy waits {wait} s for it");
+        format!("{name} has been starting for {seconds} s, and a deploy waits only {wait} s");
     Finding::error(Area::Unit, Depth::State, what)
         .why("systemd waits for what Type= requires: an exit, a fork, or READY=1")
         .next(Next::shipit("logs --unit").arg(name))

@@ -256,7 +256,7 @@ impl Observed {
         self.units.get(name).unwrap_or(Properties::UNKNOWN)
     }
 
-    /// Whether a run could not go back and nobody is at work on it now: a person is needed.
+    /// Whether a run could not revert and nobody is at work on it now: a person is needed.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         self.degraded.is_some() && self.request.is_none()

@@ -13,12 +13,9 @@ pub fn explain(plan: &Plan) -> String {
         plan.change.next
     ));
     for (title, steps) in [
-        ("switch, carried out by the host alone", &plan.switch),
-        (
-            "revert, if any of it fails after the flip began",
-            &plan.revert,
-        ),
-        ("settle, after the confirmation", &plan.settle),
+        ("switch (the host runs it alone)", &plan.switch),
+        ("revert (if a step fails once the flip began)", &plan.revert),
+        ("settle (after the confirmation)", &plan.settle),
     ] {
         out.push_str(&format!("\n{title}\n"));
         for step in steps {

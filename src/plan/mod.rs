@@ -109,7 +109,7 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
             .filter(|unit| seen.unit(unit).needs_daemon_reload());
         warnings.extend(stale.map(|unit| {
             format!(
-                "{unit}: its file changed since systemd read it; `sudo systemctl daemon-reload`"
+                "{unit}: its file changed after systemd loaded it; `sudo systemctl daemon-reload`"
             )
         }));
         split(turnover.switch, &mut turns, &mut awaits);
@@ -138,14 +138,14 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
                 .instances()
                 .map(|one| Step::Stop(one.unit.to_owned())),
         );
-        warnings.push("first deploy: there is no release to go back to; a failure takes `current` away and stops the services".into());
+        warnings.push("first deploy: there is no release to go back to; if it fails, `current` is removed and the services are stopped".into());
     }
     if let Goal::Rollback { .. } = goal {
         warnings.extend(unit_files::drift_since_told(config, seen, &next));
         let since = releases::migrated_since(seen, &next);
         if !since.is_empty() {
             warnings.push(format!(
-                "the database was migrated by {} since {next}; a rollback does not undo that",
+                "the database was migrated by {} after {next}; a rollback does not undo migrations",
                 since.join(", ")
             ));
         }
@@ -229,26 +229,26 @@ fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>
         (Some(id), Migration::Ask) => {
             return Err(Failure::new(
                 Exit::Untouched,
-                format!("the migration of {id} was interrupted; nobody knows how far it came"),
+                format!("the migration of {id} was interrupted; how far it got is unknown"),
             )
             .why(format!(
-                "look at the database and at `journalctl -u {}`, then say which it is",
+                "check the database and `journalctl -u {}`, then choose one",
                 migrate.unit.as_str()
             ))
             .host("nothing live changed")
-            .next(Next::shipit("deploy --migration done").remark("it had finished"))
-            .next(Next::shipit("deploy --migration again").remark("it is safe to run again")));
+            .next(Next::shipit("deploy --migration done").remark("if it had finished"))
+            .next(Next::shipit("deploy --migration again").remark("if it is safe to run again")));
         }
         _ => {}
     }
     match seen.meta.get(release).and_then(|m| m.migration.as_deref()) {
         Some("failed" | "interrupted" | "started") => Err(Failure::new(
             Exit::Untouched,
-            format!("the migration of {release} has run and did not succeed"),
+            format!("the migration of {release} ran and failed"),
         )
-        .why("a migration never runs twice for one release")
+        .why("a migration runs only once per release")
         .host("nothing live changed")
-        .next(Next::shipit("deploy").remark("stages a new release, which migrates anew"))),
+        .next(Next::shipit("deploy").remark("stages a new release, which migrates again"))),
         _ => match needs::migration(config, seen) {
             Some(lack) => Err(needs::units_lack(config, vec![lack])),
             None => Ok(Some(step)),

@@ -54,22 +54,19 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
         }
     }
     match seen.systemd {
-        None => lack(
-            "systemd could not be asked for its version".into(),
-            Fix::Manual,
-        ),
+        None => lack("cannot read the version of systemd".into(), Fix::Manual),
         Some(version) if version < SYSTEMD => lack(
-            format!("systemd {version} is too old; {SYSTEMD} is needed"),
+            format!("systemd {version} is too old: {SYSTEMD} or later is required"),
             Fix::Manual,
         ),
         Some(_) => {}
     }
     let root = config.root.as_str();
     match seen.root {
-        Root::Absent => lack(format!("{root} is not there"), Fix::Setup),
-        Root::Bare => lack(format!("{root} has no shipit layout yet"), Fix::Setup),
+        Root::Absent => lack(format!("{root} does not exist"), Fix::Setup),
+        Root::Bare => lack(format!("{root} is not set up for shipit"), Fix::Setup),
         Root::Unreadable => lack(
-            format!("{root} cannot be entered by {}", seen.user),
+            format!("{root} is not accessible to {}", seen.user),
             Fix::Setup,
         ),
         Root::Foreign => lack(
@@ -77,7 +74,7 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
             Fix::Setup,
         ),
         Root::Unwritable => lack(
-            format!("{root} cannot be written by {}", seen.user),
+            format!("{root} is not writable by {}", seen.user),
             Fix::Setup,
         ),
         Root::Ready => {}
@@ -85,14 +82,14 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
     let guard = format!("shipit-{app}.path");
     if seen.could_read(&guard) && !seen.unit(&guard).is_active() {
         lack(
-            format!("the guard {guard} is not active: nothing would carry the switch out"),
+            format!("the guard {guard} is not active: nothing would run the switch"),
             Fix::Setup,
         );
     }
     for what in &seen.astray {
         lack(
             format!(
-                "{root}/{what}: names are moved within {root}, so it must be a directory there"
+                "{root}/{what}: it must be a directory inside {root}, because releases are renamed within {root}"
             ),
             Fix::Manual,
         );
@@ -107,10 +104,10 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
     }
     for what in &seen.unreadable {
         let hint = match what {
-            Unreadable::Unit(_) => " (systemctl does not reach systemd: is dbus.service up?)",
+            Unreadable::Unit(_) => " (systemctl cannot reach systemd: is dbus.service running?)",
             Unreadable::Other(_) => "",
         };
-        lack(format!("could not be read: {what}{hint}"), Fix::Manual);
+        lack(format!("cannot read: {what}{hint}"), Fix::Manual);
     }
     lacks
 }
@@ -170,13 +167,13 @@ fn odd_current(config: &Config, what: &str) -> Failure {
         Exit::Untouched,
         format!("{}/current is {what}", config.root.as_str()),
     )
-    .why("shipit only ever replaces a link to one of its own releases")
+    .why("shipit only replaces a symlink to one of its own releases")
     .host("nothing changed")
     .next(
         config
             .host
             .as_root("setup")
-            .remark("adopts a link to a release made by another tool"),
+            .remark("adopts a symlink to a release made by another tool"),
     )
 }
 
@@ -186,9 +183,9 @@ fn gone_current(config: &Config, seen: &Observed, id: &str) -> Failure {
     let root = config.root.as_str();
     let failure = Failure::new(
         Exit::Untouched,
-        format!("{root}/current is a link to release {id}, which is not there"),
+        format!("{root}/current is a symlink to release {id}, which does not exist"),
     )
-    .why("somebody removed it; what still runs would not start again")
+    .why("it was removed by hand; the running services could not start again")
     .host("nothing changed");
     match super::releases::verified(seen).first() {
         Some(newest) => failure
@@ -197,12 +194,12 @@ fn gone_current(config: &Config, seen: &Observed, id: &str) -> Failure {
                     "ssh {} ln -sfnT releases/{newest} {root}/current",
                     config.host.ssh_to()
                 ))
-                .remark("the newest good one there"),
+                .remark("the newest verified release"),
             )
             .next(Next::shipit("deploy --restart")),
         None => {
             let remove = format!("ssh {} rm {root}/current", config.host.ssh_to());
-            let deploy = Next::shipit("deploy").remark("as the first one");
+            let deploy = Next::shipit("deploy").remark("as a first deploy");
             failure.next(Next::shell(remove).then(";", deploy))
         }
     }
@@ -218,13 +215,13 @@ pub fn migration(config: &Config, seen: &Observed) -> Option<String> {
 /// The units cannot carry the strategy.
 #[must_use]
 pub fn units_lack(config: &Config, lacks: Vec<String>) -> Failure {
-    let mut failure = Failure::new(Exit::Untouched, "the host's units cannot carry this deploy")
+    let mut failure = Failure::new(Exit::Untouched, "the host's units do not allow this deploy")
         .host("nothing changed")
         .next(
             config
                 .host
                 .as_root("unit install")
-                .remark("if this repository has what is missing"),
+                .remark("if this repository has the missing units"),
         )
         .next(Next::shipit("doctor"));
     failure.why = lacks;

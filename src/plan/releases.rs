@@ -76,13 +76,15 @@ pub fn rollback_target(
                     .collect(),
             };
             match matches.as_slice() {
-                [] => Err(refuse(format!("there is no release {named} on the host"))),
+                [] => Err(refuse(format!(
+                    "release {named} does not exist on the host"
+                ))),
                 [id] if seen.ledger.state(id).is_none() => {
-                    Err(refuse(format!("{id} is not a release that shipit knows")))
+                    Err(refuse(format!("{id} is not a release known to shipit")))
                 }
                 [id] => Ok((*id).clone()),
                 many => Err(refuse(format!(
-                    "{named} is the beginning of {} releases: {}",
+                    "{named} matches {} releases: {}",
                     many.len(),
                     many.iter()
                         .map(|s| s.as_str())
@@ -177,7 +179,7 @@ pub fn unused(seen: &Observed, gone: &[String]) -> Option<String> {
         .collect();
     (!staged.is_empty()).then(|| {
         format!(
-            "newer ones are staged: what was staged and never live is removed: {}",
+            "removing staged releases that were never live: {}",
             staged.join(", ")
         )
     })

@@ -341,7 +341,7 @@ impl Routers {
                     || one.unreadable.contains(file)
             };
             if let Some(gone) = one.files.iter().find(|file| one.told && !read(file)) {
-                one.unknown = Some(format!("{gone}, which it is started with, is not there"));
+                one.unknown = Some(format!("{gone}, its configuration file, does not exist"));
             }
             let names = &one.names;
             one.forwards

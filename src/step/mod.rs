@@ -100,7 +100,7 @@ impl fmt::Display for Step {
             ),
             Self::Measure(check) => write!(f, "measure   {} every 50 ms", check.probe),
             Self::Flip(Some(id)) => write!(f, "flip      current -> releases/{id}"),
-            Self::Flip(None) => write!(f, "flip      take `current` away: there was none before"),
+            Self::Flip(None) => write!(f, "flip      remove `current`: there was none before"),
             Self::Restart(unit) => write!(f, "restart   {unit}"),
             Self::Socket { unit, socket } => {
                 write!(f, "socket    restart {unit} while {socket} holds the port")
@@ -123,13 +123,13 @@ impl fmt::Display for Step {
                         v.timeout.as_secs()
                     )?;
                 }
-                write!(f, ", flat for {}s", v.watch.as_secs())
+                write!(f, ", stable for {}s", v.watch.as_secs())
             }
-            Self::Confirm => write!(f, "confirm   from here there is no automatic way back"),
-            Self::Bad(id) => write!(f, "bad       remember that {id} was rolled back from"),
+            Self::Confirm => write!(f, "confirm   no automatic revert after this"),
+            Self::Bad(id) => write!(f, "bad       record that {id} was rolled back from"),
             Self::Prune(ids) if ids.is_empty() => write!(f, "prune     nothing"),
             Self::Prune(ids) => write!(f, "prune     {}", ids.join(" ")),
-            Self::Spare => write!(f, "spare     keep room for the next rollback"),
+            Self::Spare => write!(f, "spare     reserve disk space for the next rollback"),
         }
     }
 }

@@ -61,7 +61,7 @@ fn later(service: &Service) -> Turnover {
 #[must_use]
 pub fn not_found(unit: &str) -> String {
     format!(
-        "there is no {unit} on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`"
+        "{unit} does not exist on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`"
     )
 }
 
@@ -71,9 +71,9 @@ fn unit_needs(unit: &str, seen: &Observed) -> Vec<String> {
         LoadState::Loaded => Vec::new(),
         LoadState::Masked => vec![format!("{unit} is masked: `sudo systemctl unmask {unit}`")],
         LoadState::NotFound => vec![not_found(unit)],
-        LoadState::Unknown => vec![format!("{unit} could not be looked at")],
+        LoadState::Unknown => vec![format!("{unit} cannot be read")],
         LoadState::Other(other) => vec![format!(
-            "{unit} is {other}: `systemctl status {unit}` says why"
+            "{unit} is {other}: `systemctl status {unit}` shows why"
         )],
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
         .is_some_and(|h| h.check.release || h.check.contains.is_some())
     {
         advice.push(format!(
-            "{}: after a reload only the answer proves which release serves: let the health answer name the release and set `release: true` under `health`",
+            "{}: after a reload, only the health response can prove which release answers: include the release id in it and set `release: true` under `health`",
             service.name()
         ));
     }

@@ -11,7 +11,7 @@ pub(super) fn turnover(service: &Service, _seen: &Observed) -> Turnover {
     Turnover {
         needs: Vec::new(),
         advice: vec![format!(
-            "{unit}: `restart` is not zero-downtime: nobody listens while the process changes"
+            "{unit}: `restart` is not zero-downtime: nothing listens while the process restarts"
         )],
         switch: steps.clone(),
         revert: steps,

@@ -78,10 +78,10 @@ fn a_deploy_warns_refuses_or_does_not_look() {
     desk.shipit(&["deploy", "--release", &one])
         .leaves(1)
         .says(&format!(
-            "acme.service on the host is not the one that {one} was made for"
+            "acme.service on the host differs from the one in {one}"
         ));
     desk.shipit(&["rollback"]).leaves(0).says(&format!(
-        "warning: acme.service on the host is not the one that {one} was made for"
+        "warning: acme.service on the host differs from the one in {one}"
     ));
 
     desk.write(&with("warn"));
@@ -137,7 +137,7 @@ fn a_rollback_tells_of_units_that_were_installed_since() {
     desk.shipit(&["rollback", &one])
         .leaves(0)
         .says(&format!(
-            "acme.service on the host is not the one that {one} was made for"
+            "acme.service on the host differs from the one in {one}"
         ))
         .never_says("acme.socket on the host");
     assert_eq!(current(&host), one);
@@ -148,5 +148,5 @@ fn a_rollback_tells_of_units_that_were_installed_since() {
         .ok();
     desk.shipit(&["rollback", &two])
         .leaves(0)
-        .says("acme-migrate.service is not on the host, and");
+        .says("expects acme-migrate.service, which does not exist on the host");
 }

@@ -81,7 +81,7 @@ fn rollback_takes_a_name_or_a_beginning_of_one_and_refuses_what_is_ambiguous_or_
 
     desk.shipit(&["rollback", "20"])
         .leaves(1)
-        .says("20 is the beginning of 3 releases");
+        .says("20 matches 3 releases");
     desk.shipit(&["rollback", &ids[0]])
         .leaves(1)
         .says(&format!("there is no release {} on the host", ids[0]));

@@ -109,7 +109,7 @@ fn installed_and_taken_up(suite: Suite) {
     change(&desk, "acme.service", "[Service]", "# by hand\n[Service]");
     desk.shipit(&["unit", "diff"])
         .leaves(1)
-        .says("acme.service differs in comments and layout alone")
+        .says("acme.service differs only in comments and layout")
         .says("+# by hand");
     desk.shipit(&install)
         .leaves(0)
@@ -239,8 +239,8 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     .ok();
     desk.shipit(&["unit", "diff"])
         .leaves(1)
-        .says("acme-backup.timer is a link on the host, to /srv/timer");
-    refused("is a link on the host, to /srv/timer");
+        .says("acme-backup.timer is a symlink on the host, to /srv/timer");
+    refused("is a symlink on the host, to /srv/timer");
     assert_eq!(host.read_file("/srv/timer"), "kept\n");
     host.root(&format!("rm {timer}; cp /lib/systemd/system/fstrim.timer /usr/lib/systemd/system/acme-backup.timer; systemctl daemon-reload")).ok();
     refused("is taken from /usr/lib/systemd/system/acme-backup.timer");
@@ -249,11 +249,11 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
         .ok();
     host.root("mkdir /etc/systemd/system/acme.service.d && printf '[Service]\\nUser=root\\n' >/etc/systemd/system/acme.service.d/o.conf && systemctl daemon-reload").ok();
     desk.shipit(&["unit", "diff"]).leaves(1).says(
-        "acme.service is changed on the host by /etc/systemd/system/acme.service.d/o.conf in User",
+        "acme.service is overridden on the host by /etc/systemd/system/acme.service.d/o.conf in User",
     );
     desk.shipit(&install)
         .leaves(0)
-        .says("it stays, and wins: rm /etc/systemd/system/acme.service.d/o.conf");
+        .says("it stays and takes precedence: rm /etc/systemd/system/acme.service.d/o.conf");
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn only_units_of_this_app_are_installed() {
         ),
         (
             "shipit-acme.service",
-            "is named like shipit's own guard units",
+            "has the name of one of shipit's guard units",
         ),
         ("acme@1.service", "is an instance: write its template"),
         ("acme-x.mount", "is of a type that shipit does not install"),

@@ -78,7 +78,7 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
         .says("/usr/local/lib/shipit/acme/env belongs to deploy, mode 0755")
         .says("/usr/local/lib/shipit/acme/journal belongs to root, mode 0777")
         .says("/etc/systemd/system/shipit-acme.service belongs to root, mode 0666")
-        .says("who can change it is root");
+        .says("whoever can change it can become root");
     desk.setup()
         .says("/usr/local/lib/shipit/acme was deploy:deploy 0755: it is root:root 0755 now")
         .says("acme/env, which was deploy:deploy 0755: it is root:root 0755 now")

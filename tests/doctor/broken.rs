@@ -97,7 +97,7 @@ fn a_service_that_does_not_listen() {
         "[Service]\nType=exec\nExecStart=\nExecStart=/bin/sleep infinity\n",
     );
     doctor(&desk).first(
-        "acme.service runs, but nobody listens at 127.0.0.1:8080",
+        "acme.service runs, but nothing listens on 127.0.0.1:8080",
         "ss -ltnp",
     );
 }
@@ -190,7 +190,7 @@ fn a_health_address_with_the_wrong_port() {
         let desk = well(&host, service, &acme(strategy));
         desk.write(&acme(strategy).health("url", "\"http://127.0.0.1:8081/healthz\""));
         doctor(&desk).first(
-            "health asks 127.0.0.1:8081, where nobody listens; acme.service listens at",
+            "the health check asks 127.0.0.1:8081, where nothing listens; acme.service listens on",
             "set `url` under health of acme.service in deploy.yml",
         );
         host.root("systemctl stop acme.service acme.socket; rm -rf /opt/acme /etc/systemd/system/acme.*; systemctl daemon-reload").ok();
@@ -256,7 +256,7 @@ fn a_service_that_does_not_take_its_socket() {
         "[Service]\nType=exec\nExecStart=\nExecStart=/bin/sleep infinity\n",
     );
     doctor(&desk).first(
-        "acme.service runs, but does not take connections from the socket that systemd holds",
+        "acme.service runs, but does not accept connections from systemd's socket",
         "shipit unit explain socket-not-taken",
     );
 }

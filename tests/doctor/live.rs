@@ -99,7 +99,7 @@ fn facts_are_found(suite: Suite) {
     assert!(
         !found(&closed, "environment-file-optional")
             .iter()
-            .any(|one| one.contains("is not on the host")),
+            .any(|one| one.contains("does not exist on the host")),
         "{closed}"
     );
     closed.says("could not be read: /etc/acme/nothing");

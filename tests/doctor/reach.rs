@@ -129,10 +129,10 @@ fn what_cannot_be_looked_at_is_said_and_never_taken_for_absent() {
         said.ran
     );
     said.ran
-        .says("could not be looked at as deploy: who listens (ss), the user app")
+        .says("cannot be read as deploy: who listens (ss), the user app")
         .says("systemd-analyze verify acme.service")
         .never_says("does not exist on the host")
-        .never_says("nobody listens");
+        .never_says("nothing listens");
     // Even then the answer is asked for, and a wrong one is an error.
     desk.write(&acme("socket").health("contains", "nonsense"));
     doctor(&desk).first("answered without the text asked for", "shipit logs");
@@ -174,7 +174,7 @@ fn a_switch_that_failed_is_told_with_its_journal_until_one_goes_well() {
     assert!(
         last["what"]
             .to_string()
-            .contains(&format!("{failed} was taken back: ")),
+            .contains(&format!("{failed} was reverted: ")),
         "{last:#}"
     );
     assert!(
@@ -192,7 +192,7 @@ fn a_host_that_is_half_made_is_told_what_is_missing() {
     desk.write(&acme("socket"));
     let said = doctor(&desk);
     said.first(
-        "this host was not set up for acme",
+        "this host is not set up for acme",
         "shipit setup --as root@",
     );
     said.below("acme.service: unit not found");

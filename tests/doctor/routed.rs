@@ -89,13 +89,13 @@ fn nginx_in_front_of_the_app() {
     assert_eq!(status(&host, 8088), "200");
     let said = doctor(&desk);
     let at = format!("{SITE}:4");
-    only(&said, "info", "nginx leads to acme.service at", &at);
+    only(&said, "info", "nginx forwards to acme.service at", &at);
     assert_eq!((said.errors(), said.ran.code()), (0, Some(0)));
 
     nginx(&host, "server 127.0.0.1:8081;");
     assert_eq!(status(&host, 8088), "502");
     let said = doctor(&desk);
-    let miss = "nginx forwards to 127.0.0.1:8081, where nobody listens; acme.service is at";
+    let miss = "nginx forwards to 127.0.0.1:8081, where nothing listens; acme.service listens on";
     only(&said, "warning", miss, &at);
     desk.shipit(&["doctor"])
         .leaves(0)
@@ -106,8 +106,7 @@ fn nginx_in_front_of_the_app() {
     host.root(&format!("chmod 0600 {SITE} && echo 'server {{ listen 8089; location / {{ proxy_pass http://127.0.0.1:8081; }} }}' >/etc/nginx/sites-enabled/more")).ok();
     let said = doctor(&desk);
     assert_eq!(routers(&said), [""; 0], "{}", said.ran);
-    said.ran
-        .says(&format!("could not be looked at as deploy: {SITE}"));
+    said.ran.says(&format!("cannot be read as deploy: {SITE}"));
     host.root(&format!(
         "chmod 0644 {SITE} && rm /etc/nginx/sites-enabled/more"
     ))
@@ -134,12 +133,17 @@ fn nginx_in_front_of_the_app() {
         &host,
         "server 127.0.0.1:8080 max_fails=0; server 127.0.0.1:8081 max_fails=0;",
     );
-    only(&doctor(&desk), "info", "nginx leads to acme.service", &at);
+    only(
+        &doctor(&desk),
+        "info",
+        "nginx forwards to acme.service",
+        &at,
+    );
 
     host.root("systemctl stop nginx.service").ok();
     let said = doctor(&desk);
     said.first(
-        "nginx.service is inactive: it leads to acme.service",
+        "nginx.service is inactive: it forwards to acme.service",
         "sudo nginx -t && sudo systemctl start nginx.service",
     );
     desk.shipit(&["doctor"]).leaves(1);
@@ -149,7 +153,7 @@ fn nginx_in_front_of_the_app() {
         host.unit("nginx.service", "ActiveState") == "failed"
     });
     doctor(&desk).first(
-        "nginx.service is failed: it leads to acme.service",
+        "nginx.service is failed: it forwards to acme.service",
         "sudo nginx -t && sudo systemctl reset-failed nginx.service && sudo systemctl start nginx.service",
     );
     // The line is typed as it stands, and that was it.
@@ -176,12 +180,12 @@ fn haproxy_in_front_of_the_app() {
     only(
         &doctor(&desk),
         "info",
-        "haproxy leads to acme.service",
+        "haproxy forwards to acme.service",
         place,
     );
     haproxy(8081);
     assert_eq!(status(&host, 8088), "503");
-    let miss = "haproxy forwards to 127.0.0.1:8081, where nobody listens";
+    let miss = "haproxy forwards to 127.0.0.1:8081, where nothing listens";
     only(&doctor(&desk), "warning", miss, place);
 
     // A directory of files, by a variable that only the process shows.
@@ -192,12 +196,11 @@ fn haproxy_in_front_of_the_app() {
         "[Service]\nEnvironment=CONFIG=/srv/ha\n",
     );
     assert_eq!(status(&host, 8088), "200");
-    let leads = "haproxy leads to acme.service";
+    let leads = "haproxy forwards to acme.service";
     only(&doctor(&desk), "info", leads, "/srv/ha/a.cfg:10");
     // One that was started with what is gone now.
     host.root("mv /srv/ha /srv/gone").ok();
-    let unknown =
-        "its configuration was not looked at: /srv/ha, which it is started with, is not there";
+    let unknown = "its configuration was not read: /srv/ha, its configuration file, does not exist";
     only(&doctor(&desk), "info", unknown, "-:null");
 }
 
@@ -217,13 +220,13 @@ fn nginx_that_was_started_with_another_file() {
     let start = "[Service]\nExecStart=\nExecStart=/usr/sbin/nginx -c /srv/web/n.conf -g 'daemon on; master_process on;'\n";
     drop_in(&host, "nginx.service", start);
     assert_eq!(status(&host, 8088), "200");
-    let (leads, place) = ("nginx leads to acme.service", "/srv/web/more/acme:3");
+    let (leads, place) = ("nginx forwards to acme.service", "/srv/web/more/acme:3");
     only(&doctor(&desk), "info", leads, place);
     // Its unit says the same of one that does not run.
     host.root("systemctl enable nginx.service && systemctl stop nginx.service")
         .ok();
     doctor(&desk).first(
-        "nginx.service is inactive: it leads to acme.service",
+        "nginx.service is inactive: it forwards to acme.service",
         "sudo nginx -t -c /srv/web/n.conf && sudo systemctl start nginx.service",
     );
 }
@@ -243,10 +246,15 @@ fn caddy_in_front_of_the_app() {
     caddy(8080);
     let place = "/etc/caddy/sites/acme:1";
     assert_eq!(status(&host, 8088), "200");
-    only(&doctor(&desk), "info", "caddy leads to acme.service", place);
+    only(
+        &doctor(&desk),
+        "info",
+        "caddy forwards to acme.service",
+        place,
+    );
     caddy(8081);
     assert_eq!(status(&host, 8088), "502");
-    let miss = "caddy forwards to localhost:8081, where nobody listens";
+    let miss = "caddy forwards to localhost:8081, where nothing listens";
     only(&doctor(&desk), "warning", miss, place);
 
     // In JSON.
@@ -264,7 +272,7 @@ fn caddy_in_front_of_the_app() {
     let said = doctor(&desk);
     let all = routers(&said);
     assert!(
-        matches!(&all[..], [one] if one.contains("caddy leads to acme.service") && one.contains("/srv/web/caddy.json:")),
+        matches!(&all[..], [one] if one.contains("caddy forwards to acme.service") && one.contains("/srv/web/caddy.json:")),
         "{all:#?}"
     );
     // What only its API knows is not read, and that is said.
@@ -272,7 +280,6 @@ fn caddy_in_front_of_the_app() {
     host.wait_for("caddy", Duration::from_secs(60), |host| {
         status(host, 8088) == "200"
     });
-    let unknown =
-        "caddy: its configuration was not looked at: it takes up what its API was told last";
+    let unknown = "caddy: its configuration was not read: it takes up what its API was told last";
     only(&doctor(&desk), "info", unknown, "-:null");
 }

@@ -1,4 +1,4 @@
-//! doctor of a host that is not at rest: a switch under way, one that was interrupted, one that could not go back; and of
+//! doctor of a host that is not at rest: a switch under way, one that was interrupted, one that could not revert; and of
 //! a clock that is off. Each is made on a real host and looked at as a person would.
 
 use std::process::Stdio;
@@ -59,7 +59,7 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
     let what = last["what"].to_string();
     assert!(
         what.contains(&format!(
-            "{next} was taken back: the switch was interrupted on the host"
+            "{next} was reverted: the switch was interrupted on the host"
         )),
         "{last:#}"
     );
@@ -82,7 +82,7 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
         "the cause is not first: {first}\n{}",
         said.ran
     );
-    let degraded = finding(&said, "could not go back, and the host is degraded");
+    let degraded = finding(&said, "could not revert, and the host is degraded");
     let what = degraded["what"].to_string();
     assert!(
         what.contains(&format!("current is {before}, not verified")),

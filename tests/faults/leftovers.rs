@@ -114,7 +114,7 @@ fn a_request_that_nobody_can_carry_out_is_put_aside_and_holds_nobody_up() {
         ));
     }
     desk.shipit(&["doctor"])
-        .says("/opt/acme/.shipit/request is a fifo, and no request");
+        .says("/opt/acme/.shipit/request is a fifo, not a request");
     desk.shipit(&["restart"]).leaves(0);
     leave(&host, "rm .shipit/request; ln -s nowhere .shipit/request");
     host.root("systemctl start shipit-acme.path").ok();
@@ -160,7 +160,7 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
         (
             "mv .shipit/runs r",
             "mv r .shipit/runs",
-            "has no shipit layout yet",
+            "is not set up for shipit",
         ),
         (
             "mv .shipit/runs r && touch .shipit/runs",
@@ -200,7 +200,7 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
     host.root("chown root: /opt/acme/.shipit").ok();
     desk.json(&["deploy"])
         .leaves(1)
-        .says("cannot be written by deploy")
+        .says("is not writable by deploy")
         .says("shipit setup");
     let login = format!("root@{}", host.address());
     desk.shipit(&["setup", "--yes", "--as", &login])
@@ -233,7 +233,7 @@ fn a_release_that_was_deleted_by_hand_is_missed_and_never_offered() {
     leave(&host, &format!("rm -rf releases/{v4}"));
     for command in ["deploy", "rollback"] {
         desk.json(&[command]).leaves(1).says(&format!(
-            "current is a link to release {v4}, which is not there"
+            "current is a symlink to release {v4}, which does not exist"
         ));
     }
     let said = desk.shipit(&["doctor"]).leaves(1).stdout;

@@ -55,23 +55,23 @@ fn a_deploy_turns_first_and_judges_after() {
         &expect![[r#"
             deploy c -> d
 
-            switch, carried out by the host alone
+            switch (the host runs it alone)
               baseline  acme.service: http://127.0.0.1:8080/ healthy within 5s before anything changes, if it runs
               migrate   acme-migrate.service, at most 600s, run from `next`
               measure   http://127.0.0.1:8080/ every 50 ms
               flip      current -> releases/d
               socket    restart acme.service while acme.socket holds the port
-              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
-              confirm   from here there is no automatic way back
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
+              confirm   no automatic revert after this
 
-            revert, if any of it fails after the flip began
+            revert (if a step fails once the flip began)
               flip      current -> releases/c
               socket    restart acme.service while acme.socket holds the port
-              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
 
-            settle, after the confirmation
+            settle (after the confirmation)
               prune     a b
-              spare     keep room for the next rollback
+              spare     reserve disk space for the next rollback
         "#]],
     );
 }
@@ -85,20 +85,20 @@ fn a_first_deploy_has_a_way_back_to_nothing() {
         &expect![[r#"
             deploy (nothing) -> a
 
-            switch, carried out by the host alone
+            switch (the host runs it alone)
               flip      current -> releases/a
               socket    restart acme.service while acme.socket holds the port
-              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
-              confirm   from here there is no automatic way back
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
+              confirm   no automatic revert after this
 
-            revert, if any of it fails after the flip began
-              flip      take `current` away: there was none before
+            revert (if a step fails once the flip began)
+              flip      remove `current`: there was none before
               stop      acme.service
 
-            settle, after the confirmation
-              spare     keep room for the next rollback
+            settle (after the confirmation)
+              spare     reserve disk space for the next rollback
 
-            warning: first deploy: there is no release to go back to; a failure takes `current` away and stops the services
+            warning: first deploy: there is no release to go back to; if it fails, `current` is removed and the services are stopped
         "#]],
     );
 }
@@ -112,21 +112,21 @@ fn a_rollback_goes_to_the_newest_verified_one_before_and_remembers_what_it_left(
         &expect![[r#"
             rollback c -> b
 
-            switch, carried out by the host alone
+            switch (the host runs it alone)
               measure   http://127.0.0.1:8080/ every 50 ms
               flip      current -> releases/b
               socket    restart acme.service while acme.socket holds the port
-              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
-              confirm   from here there is no automatic way back
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
+              confirm   no automatic revert after this
 
-            revert, if any of it fails after the flip began
+            revert (if a step fails once the flip began)
               flip      current -> releases/c
               socket    restart acme.service while acme.socket holds the port
-              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
 
-            settle, after the confirmation
-              bad       remember that c was rolled back from
-              spare     keep room for the next rollback
+            settle (after the confirmation)
+              bad       record that c was rolled back from
+              spare     reserve disk space for the next rollback
         "#]],
     );
 }
@@ -141,23 +141,23 @@ fn a_rollback_across_a_migration_says_so() {
         &expect![[r#"
             rollback c -> b
 
-            switch, carried out by the host alone
+            switch (the host runs it alone)
               measure   http://127.0.0.1:8080/ every 50 ms
               flip      current -> releases/b
               socket    restart acme.service while acme.socket holds the port
-              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
-              confirm   from here there is no automatic way back
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
+              confirm   no automatic revert after this
 
-            revert, if any of it fails after the flip began
+            revert (if a step fails once the flip began)
               flip      current -> releases/c
               socket    restart acme.service while acme.socket holds the port
-              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
 
-            settle, after the confirmation
-              bad       remember that c was rolled back from
-              spare     keep room for the next rollback
+            settle (after the confirmation)
+              bad       record that c was rolled back from
+              spare     reserve disk space for the next rollback
 
-            warning: the database was migrated by c since b; a rollback does not undo that
+            warning: the database was migrated by c after b; a rollback does not undo migrations
         "#]],
     );
 }
@@ -174,21 +174,21 @@ fn a_second_rollback_goes_further_back() {
         &expect![[r#"
             rollback b -> a
 
-            switch, carried out by the host alone
+            switch (the host runs it alone)
               measure   http://127.0.0.1:8080/ every 50 ms
               flip      current -> releases/a
               socket    restart acme.service while acme.socket holds the port
-              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
-              confirm   from here there is no automatic way back
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
+              confirm   no automatic revert after this
 
-            revert, if any of it fails after the flip began
+            revert (if a step fails once the flip began)
               flip      current -> releases/b
               socket    restart acme.service while acme.socket holds the port
-              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, flat for 3s
+              await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
 
-            settle, after the confirmation
-              bad       remember that b was rolled back from
-              spare     keep room for the next rollback
+            settle (after the confirmation)
+              bad       record that b was rolled back from
+              spare     reserve disk space for the next rollback
         "#]],
     );
 }
@@ -220,9 +220,9 @@ fn all_that_a_host_lacks_is_named_at_once() {
             error: the host is not ready for acme
               why   the host has no `flock`
               why   the host has no `curl`
-              why   systemd 240 is too old; 247 is needed
-              why   /opt/acme is not there
-              why   the guard shipit-acme.path is not active: nothing would carry the switch out
+              why   systemd 240 is too old: 247 or later is required
+              why   /opt/acme does not exist
+              why   the guard shipit-acme.path is not active: nothing would run the switch
               why   deploy may not run `sudo /usr/bin/systemctl stop acme.service`
               host  nothing changed
               next  shipit setup --as root@example.org"#]],
@@ -237,10 +237,10 @@ fn a_strategy_that_the_units_cannot_carry_is_refused_with_the_line_to_add() {
         &seen,
         &deploy("d"),
         &expect![[r#"
-            error: the host's units cannot carry this deploy
+            error: the host's units do not allow this deploy
               why   acme.socket is not listening: `sudo systemctl enable --now acme.socket`
               host  nothing changed
-              next  shipit unit install --as root@example.org    # if this repository has what is missing
+              next  shipit unit install --as root@example.org    # if this repository has the missing units
               next  shipit doctor"#]],
     );
     let reload = SERVICE.replace("socket", "reload");
@@ -249,10 +249,10 @@ fn a_strategy_that_the_units_cannot_carry_is_refused_with_the_line_to_add() {
         &facts(THREE),
         &deploy("d"),
         &expect![[r#"
-            error: the host's units cannot carry this deploy
+            error: the host's units do not allow this deploy
               why   acme.service cannot reload: add `ExecReload=/bin/kill -HUP $MAINPID` under [Service] (and a handler in the app), then `sudo systemctl daemon-reload`
               host  nothing changed
-              next  shipit unit install --as root@example.org    # if this repository has what is missing
+              next  shipit unit install --as root@example.org    # if this repository has the missing units
               next  shipit doctor"#]],
     );
 }
@@ -267,11 +267,11 @@ fn an_interrupted_migration_is_a_question() {
         &seen,
         &deploy("e"),
         &expect![[r#"
-            error: the migration of d was interrupted; nobody knows how far it came
-              why   look at the database and at `journalctl -u acme-migrate.service`, then say which it is
+            error: the migration of d was interrupted; how far it got is unknown
+              why   check the database and `journalctl -u acme-migrate.service`, then choose one
               host  nothing live changed
-              next  shipit deploy --migration done     # it had finished
-              next  shipit deploy --migration again    # it is safe to run again"#]],
+              next  shipit deploy --migration done     # if it had finished
+              next  shipit deploy --migration again    # if it is safe to run again"#]],
     );
 }
 
@@ -285,10 +285,10 @@ fn a_migration_that_the_host_does_not_have_is_refused_before_anything_is_sent() 
         &seen,
         &deploy("e"),
         &expect![[r#"
-            error: the host's units cannot carry this deploy
-              why   there is no acme-migrate.service on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`
+            error: the host's units do not allow this deploy
+              why   acme-migrate.service does not exist on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`
               host  nothing changed
-              next  shipit unit install --as root@example.org    # if this repository has what is missing
+              next  shipit unit install --as root@example.org    # if this repository has the missing units
               next  shipit doctor"#]],
     );
 }
@@ -301,9 +301,9 @@ fn a_current_that_is_not_ours_is_shown_and_never_touched() {
         &deploy("a"),
         &expect![[r#"
             error: /opt/acme/current is a directory
-              why   shipit only ever replaces a link to one of its own releases
+              why   shipit only replaces a symlink to one of its own releases
               host  nothing changed
-              next  shipit setup --as root@example.org    # adopts a link to a release made by another tool"#]],
+              next  shipit setup --as root@example.org    # adopts a symlink to a release made by another tool"#]],
     );
 }
 
@@ -320,7 +320,7 @@ fn a_whole_name_that_is_gone_is_not_the_beginning_of_its_neighbour() {
             to: Some("20260503-094502".into()),
         },
         &expect![[r#"
-            error: there is no release 20260503-094502 on the host
+            error: release 20260503-094502 does not exist on the host
               why   verified releases on the host: 20260503-094502-2
               host  acme runs 20260503-094503; nothing changed
               next  shipit releases"#]],

@@ -31,7 +31,7 @@ fn the_live_release_is_asked_first_only_while_its_word_counts() {
     assert!(asked("", &deploy("d")));
     // It is the one that is to be restarted: it may be down for that very reason.
     assert!(!asked("", &deploy("c")));
-    // Nobody has confirmed it, or the host could not go back to it whole.
+    // Nobody has confirmed it, or the host could not revert to it whole.
     assert!(!asked("ledger t 4 r failed c\n", &deploy("d")));
     assert!(!asked("degraded r\n", &deploy("d")));
     let waived = Goal::Deploy {
@@ -73,7 +73,7 @@ fn a_migration_that_did_not_succeed_never_runs_again_for_its_release() {
     for state in ["failed", "interrupted", "started"] {
         let failure = again(state).unwrap_err();
         assert!(
-            failure.what.contains("did not succeed"),
+            failure.what.contains("ran and failed"),
             "{state}: {failure}"
         );
     }

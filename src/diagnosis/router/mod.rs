@@ -40,16 +40,16 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
             .as_ref()
             .filter(|_| runs(router) || meant(router))
         {
-            let what = format!("{name}: its configuration was not looked at: {why}");
-            found.push(Finding::info(Area::Router, Depth::Later, what).why(
-                "nothing is said of where it forwards to, and nothing is said to be missing there",
-            ));
+            let what = format!("{name}: its configuration was not read: {why}");
+            found.push(
+                Finding::info(Area::Router, Depth::Later, what)
+                    .why("where it forwards to is unknown; nothing is reported as missing"),
+            );
         }
         if let Some(place) = router.unclear.first().filter(|_| runs(router)) {
-            let what =
-                format!("{name}: it cannot be told from its files everywhere where it forwards to");
+            let what = format!("{name}: its files do not show everywhere it forwards to");
             let mut finding = Finding::info(Area::Router, Depth::Later, what)
-                .why("a variable, or text that this program does not read; nothing is said to be missing there");
+                .why("they use variables or syntax that shipit does not read; nothing is reported as missing");
             finding.place = Some(place.clone());
             found.push(finding);
         }
@@ -61,7 +61,7 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
                 continue;
             };
             found.push(if runs(router) {
-                let what = format!("{name} leads to {} at {at}", app.unit);
+                let what = format!("{name} forwards to {} at {at}", app.unit);
                 placed(Finding::info(Area::Router, Depth::Later, what), forward)
             } else {
                 stopped(router, app, forward, served)
@@ -101,9 +101,9 @@ fn strangers(apps: &[App], live: &Live, listening: Option<&Vec<Listening>>) -> V
     }
     let told = |(unit, ports): (&str, Vec<String>)| {
         let ports = ports.join(" and ");
-        let what = format!("{unit} listens at port {ports}: its configuration was not looked at");
+        let what = format!("{unit} listens on port {ports}: its configuration was not read");
         Finding::info(Area::Router, Depth::Later, what).why(
-            "shipit reads nginx, haproxy and caddy; whether this one leads to the app is not known",
+            "shipit reads nginx, HAProxy and Caddy; whether this one forwards to the app is unknown",
         )
     };
     units.into_iter().map(told).collect()
@@ -195,7 +195,7 @@ fn goes(from: &Address, to: &Address, routers: &Routers) -> bool {
 fn stopped(router: &Router, app: &App, forward: &Forward, served: bool) -> Finding {
     let name = router.kind.name();
     let unit = format!("{name}.service");
-    let what = format!("{unit} is {}: it leads to {}", router.active, app.unit);
+    let what = format!("{unit} is {}: it forwards to {}", router.active, app.unit);
     let failed = router.active == "failed";
     let severity = match (meant(router), served) {
         (true, false) => Severity::Error,
@@ -223,7 +223,7 @@ fn stopped(router: &Router, app: &App, forward: &Forward, served: bool) -> Findi
         String::new()
     };
     let finding = finding
-        .why("nobody who comes through it reaches the app, however well that is")
+        .why("requests through it do not reach the app, even if the app is healthy")
         .next(Next::shell(format!(
             "{check} && {reset}sudo systemctl start {unit}"
         )));
@@ -268,26 +268,26 @@ fn astray(
     });
     if let Some(miss) = miss {
         let what = format!(
-            "{name} forwards to {}, where nobody listens; {} is at {at}, and nothing in {name}'s files leads there",
+            "{name} forwards to {}, where nothing listens; {} listens on {at}, and nothing in {name}'s files forwards there",
             miss.address, app.unit
         );
         let finding = Finding::warning(Area::Router, Depth::Answer, what)
-            .why("who comes through it gets 502 or 503, while the app may be well")
+            .why("requests through it get 502 or 503, even if the app is healthy")
             .next(edit(router.kind, &miss.place, app.at.first()?));
         return Some(placed(finding, miss));
     }
     let what = format!(
-        "{name} runs, and nothing in its files leads to {} ({at})",
+        "{name} runs, but nothing in its files forwards to {} ({at})",
         app.unit
     );
     // What listens for other machines need not be behind this router.
     let hidden = apps.iter().flat_map(|app| &app.at).all(Address::is_local);
     let finding = if hidden {
         Finding::warning(Area::Router, Depth::Later, what)
-            .why("it forwards elsewhere, and from other machines the app cannot be reached; if nobody there needs it, this is as it should be")
+            .why("it forwards elsewhere, and other machines cannot reach the app; that is fine if none of them needs to")
     } else {
         Finding::info(Area::Router, Depth::Later, what)
-            .why("it forwards elsewhere; the app can be reached without it")
+            .why("it forwards elsewhere; clients can reach the app directly")
     };
     Some(placed(finding, first))
 }
@@ -353,7 +353,7 @@ fn forgetful(router: &Router, apps: &[App], routers: &Routers) -> Vec<Finding> {
             servers.len()
         );
         let finding = Finding::warning(Area::Router, Depth::Later, what)
-            .why("after one failure nginx leaves a server alone for 10 s; two that were restarted one after the other were both left alone: 502 for 10 s, half of all requests as measured, and none with max_fails=0")
+            .why("after one failure nginx avoids a server for 10 s; when two servers restart one after the other, it avoids both and answers 502 for 10 s (measured: half of all requests; none with max_fails=0)")
             .next(Next::advice(format!("in {}:{} write: server {} max_fails=0;", first.place.0, first.place.1, first.written)).remark("on each server, then: sudo systemctl reload nginx.service"));
         found.push(placed(finding, first));
     }

@@ -68,14 +68,14 @@ fn a_router_that_leads_to_the_app_is_told_with_its_place() {
     only(
         &found,
         Info,
-        "nginx leads to acme.service at 127.0.0.1:8080",
+        "nginx forwards to acme.service at 127.0.0.1:8080",
     );
     assert_eq!(found[0].place, Some(("/etc/nginx/nginx.conf".into(), 2)));
     // An app that is down is still where the router leads.
     only(
         &told("", &[&nginx(RUNS, "proxy_pass http://127.0.0.1:8080;")]),
         Info,
-        "leads to",
+        "forwards to acme.service at",
     );
 }
 
@@ -89,7 +89,7 @@ fn an_address_where_nobody_listens_is_the_near_miss() {
     only(
         &found,
         Warning,
-        "nginx forwards to 127.0.0.1:8081, where nobody listens; acme.service is at 127.0.0.1:8080",
+        "nginx forwards to 127.0.0.1:8081, where nothing listens; acme.service listens on 127.0.0.1:8080",
     );
     assert_eq!(
         (found[0].depth, found[0].place.as_ref().unwrap().1),
@@ -100,13 +100,13 @@ fn an_address_where_nobody_listens_is_the_near_miss() {
     only(
         &told(&other, &[&wrong]),
         Warning,
-        "nothing in its files leads to acme.service",
+        "nothing in its files forwards to acme.service",
     );
     let open = format!("{other}tcp 0 1 0.0.0.0:9090 *:* cgroup:/system.slice/acme.service\n");
     only(
         &told(&open, &[&wrong]),
         Info,
-        "nothing in its files leads to acme.service",
+        "nothing in its files forwards to acme.service",
     );
     assert_eq!(
         told(
@@ -129,7 +129,11 @@ fn what_cannot_be_known_is_not_missing() {
         RUNS,
         "proxy_pass http://127.0.0.1:8081; proxy_pass http://$up;",
     );
-    only(&told(ACME, &[&variable]), Info, "it cannot be told");
+    only(
+        &told(ACME, &[&variable]),
+        Info,
+        "its files do not show everywhere",
+    );
     assert_eq!(
         told(
             ACME,
@@ -143,7 +147,7 @@ fn what_cannot_be_known_is_not_missing() {
     only(
         &told(ACME, &[&socket, &gone]),
         Warning,
-        "/run/acme/live.sock, where nobody listens",
+        "/run/acme/live.sock, where nothing listens",
     );
     let behind =
         format!("{ACME}unix 0 1 /run/acme/blue.sock 7 * 0 <-> cgroup:/system.slice/acme.service\n");
@@ -155,7 +159,7 @@ fn what_cannot_be_known_is_not_missing() {
     only(
         &told(&behind, &[&socket, &link]),
         Info,
-        "nginx leads to acme.service at /run/acme/blue.sock",
+        "nginx forwards to acme.service at /run/acme/blue.sock",
     );
 }
 
@@ -166,7 +170,7 @@ fn a_router_that_does_not_run_is_as_bad_as_it_was_meant_to() {
     only(
         &of("loaded failed enabled"),
         Error,
-        "nginx.service is failed: it leads to acme.service",
+        "nginx.service is failed: it forwards to acme.service",
     );
     only(
         &of("loaded inactive enabled"),
@@ -234,7 +238,7 @@ fn health_that_is_asked_through_the_router_is_not_the_apps_own_address() {
     only(
         &told(&format!("{door}{own}"), &[&to(3000)]),
         Info,
-        "leads to acme.service at 127.0.0.1:3000",
+        "forwards to acme.service at 127.0.0.1:3000",
     );
     only(
         &told(&format!("{door}{own}"), &[&to(3001)]),
@@ -270,7 +274,7 @@ fn what_was_not_looked_at_is_said() {
     only(
         &told(ACME, &[&started]),
         Info,
-        "caddy: its configuration was not looked at: its command line names no file",
+        "caddy: its configuration was not read: its command line names no file",
     );
     // Who listens where clients come in, and is neither a router that is read nor the app.
     let web = "tcp 0 1 *:443 *:* cgroup:/system.slice/traefik.service\ntcp 0 1 0.0.0.0:80 *:* cgroup:/system.slice/traefik.service\n\
@@ -279,7 +283,7 @@ fn what_was_not_looked_at_is_said() {
     only(
         &found,
         Info,
-        "traefik.service listens at port 443 and 80: its configuration was not looked at",
+        "traefik.service listens on port 443 and 80: its configuration was not read",
     );
     let own = "tcp 0 1 *:80 *:* cgroup:/system.slice/acme.service\n\
                tcp 0 1 *:443 *:* cgroup:/system.slice/nginx.service\n";

@@ -40,7 +40,7 @@ pub fn drift(
     decide(
         config,
         said,
-        "the host's units are not those of this repository",
+        "the host's units differ from this repository's",
     )
 }
 
@@ -57,7 +57,7 @@ pub fn drift_since(
     decide(
         config,
         said,
-        &format!("the host's units are not those that {release} was made for"),
+        &format!("the host's units differ from those of release {release}"),
     )
 }
 
@@ -76,7 +76,7 @@ pub fn drift_since_told(config: &Config, seen: &Observed, release: &str) -> Vec<
         .filter(|revision| revision.chars().all(|c| c.is_ascii_hexdigit()));
     if let Some(revision) = revision {
         said.push(format!(
-            "a rollback leaves units as they are; its own: git checkout {revision} -- {} && {}",
+            "a rollback does not change units; to install its own: git checkout {revision} -- {} && {}",
             shown_dir(config),
             config.host.as_root("unit install")
         ));
@@ -134,18 +134,17 @@ fn since(config: &Config, seen: &Observed, release: &str) -> Vec<String> {
                     name: UnitName::new(name)?,
                     files: vec![File::parse(PLACE, text)],
                 };
-                (fingerprint(&now) != then).then(|| {
-                    format!("{name} on the host is not the one that {release} was made for")
-                })
+                (fingerprint(&now) != then)
+                    .then(|| format!("{name} on the host differs from the one in {release}"))
             }
             Some(Content::Absent) => Some(format!(
-                "{name} is not on the host, and {release} was made for it"
+                "{release} expects {name}, which does not exist on the host"
             )),
             Some(Content::Link(_)) => Some(format!(
-                "{name} is a link on the host; {release} was made for a file"
+                "{name} is a symlink on the host; {release} expects a file"
             )),
             Some(Content::Unreadable) | None => Some(format!(
-                "{name} could not be read on the host; {release} was made for it"
+                "{release} expects {name}, which cannot be read on the host"
             )),
         }
     };

@@ -75,10 +75,7 @@ pub fn installation(
 ) -> Result<Installation, Failure> {
     all_own(config, repository)?;
     let mut done = Installation::default();
-    let mut refused = Failure::new(
-        Exit::Untouched,
-        "these units cannot be installed as they are",
-    );
+    let mut refused = Failure::new(Exit::Untouched, "these units cannot be installed");
     for (unit, standing) in repository.iter().zip(compare(repository, seen)) {
         let name = &unit.name;
         if let Some(app) = other_app(config, name, seen) {
@@ -110,7 +107,7 @@ pub fn installation(
             refused = refused
                 .next(
                     Next::shell(format!("systemctl stop {name}"))
-                        .remark("on the host, at a time you choose: nobody is answered until"),
+                        .remark("on the host, at a time you choose: requests fail until"),
                 )
                 .next(config.host.as_root("unit install"))
                 .next(Next::shell(format!("systemctl start {name}")).remark("on the host"));
@@ -171,9 +168,12 @@ pub(super) fn other_app<'a>(config: &Config, name: &UnitName, seen: &'a Seen) ->
 fn note(name: &UnitName, difference: &Difference) -> String {
     let rest = match difference {
         Difference::DropIn { path, .. } => {
-            format!("; it stays, and wins: rm {}", text::shown(path.as_bytes()))
+            format!(
+                "; it stays and takes precedence: rm {}",
+                text::shown(path.as_bytes())
+            )
         }
-        Difference::Disabled => format!("; it stays so: systemctl enable {name}"),
+        Difference::Disabled => format!("; it stays disabled: systemctl enable {name}"),
         _ => String::new(),
     };
     format!("{name} {}{rest}", difference.words())
@@ -183,11 +183,11 @@ fn note(name: &UnitName, difference: &Difference) -> String {
 fn way_out(name: &UnitName, difference: &Difference) -> Next {
     match difference {
         Difference::Masked => Next::shell(format!("systemctl unmask {name}"))
-            .remark("on the host, if it is to run again"),
+            .remark("on the host, if it should run again"),
         Difference::Link(_) => Next::shell(format!("rm {PLACE}/{name}"))
-            .remark("on the host, if the link is not needed"),
+            .remark("on the host, if the symlink is not needed"),
         Difference::Elsewhere(_) => Next::advice(
-            "give the unit another name, or change that one by a drop-in: systemctl edit",
+            "give the unit another name, or override the existing one with a drop-in: systemctl edit",
         ),
         _ => Next::shell(format!("ls -l {PLACE}/{name}")).remark("on the host, as root"),
     }
@@ -269,7 +269,7 @@ fn after(
     }
     if name.is_template() {
         return Some(format!(
-            "instances of {name} that run have the old settings until they are started anew"
+            "running instances of {name} keep the old settings until they restart"
         ));
     }
     if !runs {

@@ -26,7 +26,7 @@ pub enum Difference {
     Missing,
     /// The file has other settings: these keys.
     Settings(Vec<String>),
-    /// The file differs in comments and layout alone.
+    /// The file differs only in comments and layout.
     Comments,
     /// A drop-in of the host changes these keys.
     DropIn {
@@ -61,23 +61,23 @@ impl Difference {
     pub fn words(&self) -> String {
         let shown = |text: &str| text::shown(text.as_bytes());
         match self {
-            Self::Missing => "is not on the host".into(),
+            Self::Missing => "does not exist on the host".into(),
             Self::Settings(keys) => format!("differs in {}", shown(&keys.join(", "))),
-            Self::Comments => "differs in comments and layout alone".into(),
+            Self::Comments => "differs only in comments and layout".into(),
             Self::DropIn { path, keys } => format!(
-                "is changed on the host by {} in {}",
+                "is overridden on the host by {} in {}",
                 shown(path),
                 shown(&keys.join(", "))
             ),
-            Self::Link(to) => format!("is a link on the host, to {}", shown(to)),
+            Self::Link(to) => format!("is a symlink on the host, to {}", shown(to)),
             Self::Masked => "is masked on the host: it cannot be started".into(),
-            Self::Elsewhere(path) => format!("is taken from {} on the host", shown(path)),
+            Self::Elsewhere(path) => format!("is loaded from {} on the host", shown(path)),
             Self::Stale => {
-                "changed on the host since systemd read it: systemctl daemon-reload".into()
+                "changed on the host after systemd loaded it: systemctl daemon-reload".into()
             }
             Self::Refused(state) => format!("is refused by systemd ({})", shown(state)),
             Self::Disabled => "is not enabled: it does not start at boot".into(),
-            Self::Unreadable(what) => format!("could not be read on the host: {}", shown(what)),
+            Self::Unreadable(what) => format!("cannot be read on the host: {}", shown(what)),
         }
     }
 
@@ -140,7 +140,7 @@ pub fn compare(repository: &[Unit], seen: &Seen) -> Vec<Standing> {
                     _ => None,
                 }),
                 differences: installed.map_or_else(
-                    || vec![Difference::Unreadable("nothing was said of it".into())],
+                    || vec![Difference::Unreadable("the host did not report it".into())],
                     |there| differences(unit, there),
                 ),
             }
@@ -224,10 +224,10 @@ fn drop_ins(file: &Unit, there: &Installed) -> Vec<Difference> {
 pub fn own(config: &Config, name: &UnitName) -> Result<(), &'static str> {
     let odd = |c: char| !(c.is_ascii_alphanumeric() || "@._-".contains(c));
     if name.as_str().chars().any(odd) {
-        return Err("has a character that shipit does not take in a unit's name");
+        return Err("contains a character that shipit does not accept in unit names");
     }
     if name.as_str().starts_with("shipit-") {
-        return Err("is named like shipit's own guard units, which `shipit setup` writes");
+        return Err("has the name of one of shipit's guard units, which `shipit setup` writes");
     }
     if name.template().is_some() {
         return Err("is an instance: write its template");
@@ -282,7 +282,7 @@ pub fn strays(config: &Config, repository: &[Unit], seen: &Seen) -> Vec<String> 
 /// # Errors
 /// A [`Failure`] that names each.
 pub fn all_own(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
-    let mut failure = Failure::new(Exit::Usage, "not every unit here is this app's to install");
+    let mut failure = Failure::new(Exit::Usage, "some units here do not belong to this app");
     for unit in repository {
         if let Err(why) = own(config, &unit.name) {
             let path = unit.files.first().map_or("", |file| &file.path);
