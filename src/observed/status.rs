@@ -1,5 +1,5 @@
 //! What `status` asks beside what every command looks at: health now, which release a process runs from, sockets, timers,
-//! who deployed. Parsed from what `glance.sh` prints; pure.
+//! who deployed. Parsed from what `status.sh` prints; pure.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub struct Glance {
 }
 
 impl Glance {
-    /// Takes in what `glance.sh` printed.
+    /// Takes in what `status.sh` printed.
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
         let mut glance = Self::default();

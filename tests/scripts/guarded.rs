@@ -294,3 +294,24 @@ fn a_crash_loop_that_goes_on_until_the_restart_is_no_crash_of_the_new_release() 
         assert_eq!(world.current(), "new", "{events}");
     });
 }
+
+/// PID 1 starts a conductor that was killed again: it must be the one that began.
+#[test]
+fn the_conductor_is_not_replaced_while_a_request_holds_the_host() {
+    use shipit::remote::exits;
+    const OLD: &str = "# an older one\nprotocol=2\n";
+    under_each_shell(|world| {
+        fs::write(world.state("conductor"), OLD).unwrap();
+        world.request("r1", SWITCH);
+        let torn = "0".repeat(64);
+        let install = |protocol: &str| world.script("conductor", &[&torn, protocol], NO_FAULT);
+        let out = install("2");
+        assert_eq!(out.status.code(), Some(exits::HELD), "{out:?}");
+        assert!(said(&out).contains("run r1\n"), "{out:?}");
+        world.conductor(NO_FAULT);
+        // One that does not arrive whole leaves the old one, which only carries out requests of its own version.
+        assert_eq!(install("2").status.code(), Some(0));
+        assert_eq!(install("3").status.code(), Some(exits::CONDUCTOR_CUT_OFF));
+        assert_eq!(world.read("conductor"), OLD);
+    });
+}
