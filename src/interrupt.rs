@@ -180,7 +180,7 @@ pub struct Button(Arc<UnixStream>);
 impl Button {
     pub fn press(&self) {
         use std::io::Write;
-        // It fails when nobody listens anymore; then there is nothing to interrupt.
+        // It fails when nothing listens anymore; then there is nothing to interrupt.
         let _ = (&*self.0).write(&[0]);
     }
 }

@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(60);
 /// At once, on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(15);
 
-/// A directory whose build is that line, and whose host is a port that nobody listens on.
+/// A directory whose build is that line, and whose host is a port that nothing listens on.
 fn desk(build: &str) -> TempDir {
     let dir = tempfile::Builder::new().prefix("desk-").tempdir().unwrap();
     fs::create_dir(dir.path().join("source")).unwrap();
@@ -152,7 +152,7 @@ fn a_build_that_floods_can_be_stopped_and_a_line_without_an_end_is_cut() {
     };
     let whole = desk("head -c 300000 /dev/zero | tr '\\0' x; echo; echo end");
     let (lines, code) = end(deploy(&whole));
-    assert_eq!(code, Some(6), "nobody listens there");
+    assert_eq!(code, Some(6), "nothing listens there");
     let lengths = lines_of(&lines);
     assert!(
         lengths.len() > 3 && *lengths.last().unwrap() == 3,
@@ -179,7 +179,7 @@ fn what_a_build_leaves_running_is_not_waited_for() {
     let still = test_kill_process(left).is_ok();
     kill_process(left, Signal::KILL).unwrap();
     assert!(still && began.elapsed() < SOON, "{:?}", began.elapsed());
-    assert_eq!(code, Some(6), "nobody listens there");
+    assert_eq!(code, Some(6), "nothing listens there");
     assert!(lines.iter().any(|line| line["line"] == "built"));
 }
 

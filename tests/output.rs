@@ -87,7 +87,7 @@ fn good() -> Vec<Event> {
 }
 
 fn bad() -> Vec<Event> {
-    let failure = Failure::new(Exit::Reverted, "20260503-094502 failed and was taken back")
+    let failure = Failure::new(Exit::Reverted, "20260503-094502 failed and was reverted")
         .why("acme.service stopped running\x1b]0;title\x07")
         .host("acme runs 20260501-120000, verified again")
         .next(Next::shipit("logs"));
@@ -154,7 +154,7 @@ fn a_failed_one_ends_with_a_card() {
               ok      back: flip 20260501-120000           0.42s
               ok      prune                                0.42s  nothing to do
                 journal: 09:45:02 acme[12]: boom
-            error: 20260503-094502 failed and was taken back
+            error: 20260503-094502 failed and was reverted
               why   acme.service stopped running\x1b]0;title\x07
               host  acme runs 20260501-120000, verified again
               next  shipit logs
@@ -183,7 +183,7 @@ fn quiet_says_only_what_went_wrong_and_the_end() {
         &expect![[r#"
           failed  await acme.service                   0.42s  acme.service stopped running
             prepare: held back until it fails
-        error: 20260503-094502 failed and was taken back
+        error: 20260503-094502 failed and was reverted
           why   acme.service stopped running\x1b]0;title\x07
           host  acme runs 20260501-120000, verified again
           next  shipit logs
@@ -204,7 +204,7 @@ fn colour_is_ours_alone() {
               <ESC>[32mok<ESC>[0m      back: flip 20260501-120000           0.42s
               <ESC>[32mok<ESC>[0m      prune                                0.42s  nothing to do
                 journal: 09:45:02 acme[12]: boom
-            <ESC>[31;1merror:<ESC>[0m 20260503-094502 failed and was taken back
+            <ESC>[31;1merror:<ESC>[0m 20260503-094502 failed and was reverted
               why   acme.service stopped running\x1b]0;title\x07
               host  acme runs 20260501-120000, verified again
               next  shipit logs
@@ -243,7 +243,7 @@ fn programs_get_one_object_a_line() {
         {"event":"step","name":"flip 20260501-120000","note":null,"phase":"revert","seconds":0.42,"state":"done","v":1}
         {"event":"step","name":"prune","note":"nothing to do","phase":"settle","seconds":0.42,"state":"done","v":1}
         {"event":"log","line":"09:45:02 acme[12]: boom","source":"journal","v":1}
-        {"bytes_sent":24100,"cause":{"host":"acme runs 20260501-120000, verified again","next":["shipit logs"],"what":"20260503-094502 failed and was taken back","why":["acme.service stopped running\u001b]0;title\u0007"]},"downtime":{"failed":0,"longest_gap_ms":80,"probes":70},"event":"ended","exit":3,"live":"20260503-094502","live_seconds":0.9,"outcome":"reverted","previous":"20260501-120000","release":"20260503-094502","seconds":4.2,"v":1}
+        {"bytes_sent":24100,"cause":{"host":"acme runs 20260501-120000, verified again","next":["shipit logs"],"what":"20260503-094502 failed and was reverted","why":["acme.service stopped running\u001b]0;title\u0007"]},"downtime":{"failed":0,"longest_gap_ms":80,"probes":70},"event":"ended","exit":3,"live":"20260503-094502","live_seconds":0.9,"outcome":"reverted","previous":"20260501-120000","release":"20260503-094502","seconds":4.2,"v":1}
     "#]].assert_eq(&out);
 }
 

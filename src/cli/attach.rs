@@ -60,7 +60,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     match followed.end.take() {
         Some(last) => Ok(switch::tell(&mut run, &change, &followed, &last, 0)),
         None => Err(Failure::new(Exit::Unknown, "the end was not heard")
-            .host("the host goes on by itself")
+            .host("the host continues by itself")
             .next(Next::shipit("status"))),
     }
 }

@@ -136,10 +136,10 @@ fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagn
     let verdict = match diagnosis.deploy {
         // Nothing refuses it, but what is wrong above may well make it fail.
         Deploy::Possible if count(Severity::Error) > 0 => {
-            "a deploy would begin, and what is wrong above may take it back"
+            "a deploy can start, but the errors above may cause a revert"
         }
         Deploy::Possible => "a deploy can be carried out",
-        Deploy::Later => "a deploy can be carried out when the switch under way is over",
+        Deploy::Later => "a deploy can be carried out when the switch in progress ends",
         Deploy::Refused => "a deploy would be refused",
         Deploy::Unknown => "it is not known whether a deploy could be carried out",
     };
@@ -154,7 +154,7 @@ fn header(config: &Config, evidence: &Evidence) -> String {
     let live = match &seen.current {
         Current::Release(id) => format!("runs {id}"),
         Current::Absent => "no release is live".into(),
-        Current::Gone(id) => format!("current names {id}, which is not there"),
+        Current::Gone(id) => format!("current points to {id}, which does not exist"),
         Current::Odd(what) => format!("current is {what}"),
     };
     let systemd = seen.systemd.map_or("systemd unknown".into(), |version| {
@@ -198,8 +198,8 @@ fn counted(errors: usize, warnings: usize, infos: usize, all: bool) -> String {
     };
     let more = match infos {
         0 => String::new(),
-        n if all => format!(", {n} to know"),
-        n => format!(", {n} more to know (-v shows them)"),
+        n if all => format!(", {n} notes"),
+        n => format!(", {n} notes hidden (use -v)"),
     };
     format!(
         "{}, {}{more}",

@@ -103,7 +103,7 @@ fn name(given: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(usage(format!(
-        "{} is no name of a variable",
+        "{} is not a valid variable name",
         text::shown(given.as_bytes())
     ))
     .why("letters, digits and _ alone, no digit first"))
@@ -284,7 +284,7 @@ impl Place<'_> {
                 "the host has no helper for `shipit env` yet",
             )
             .why(format!(
-                "{file} is root's; setup installs what lets {} change it",
+                "{file} is root-owned; setup installs the helper that lets {} change it",
                 self.seen.user
             ))
             .next(setup),
@@ -301,7 +301,7 @@ impl Place<'_> {
         let mut failure = failure.host("nothing changed");
         failure.why.extend(err.iter().map(|line| text::shown(line)));
         if failure.why.is_empty() {
-            failure = failure.why(format!("the helper left with {code}"));
+            failure = failure.why(format!("the helper exited with status {code}"));
         }
         failure
     }

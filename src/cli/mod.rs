@@ -150,7 +150,7 @@ fn configuration(global: &Global) -> Result<Config, Failure> {
 
 fn interrupts() -> Result<Interrupts, Failure> {
     Interrupts::listen().map_err(|e| {
-        Failure::new(Exit::Untouched, "signals could not be listened to").why(e.to_string())
+        Failure::new(Exit::Untouched, "cannot install signal handlers").why(e.to_string())
     })
 }
 

@@ -76,13 +76,13 @@ mod tests {
         let setup = typed(&["shipit", "setup", "--as", "root@h"]);
         assert_eq!(
             setup.lines(&[
-                Next::again("--print").remark("look at it"),
-                Next::again("--yes").remark("do it"),
+                Next::again("--print").remark("show it"),
+                Next::again("--yes").remark("confirm it"),
                 Next::shipit("status"),
             ]),
             [
-                "shipit setup --as root@h --print    # look at it",
-                "shipit setup --as root@h --yes      # do it",
+                "shipit setup --as root@h --print    # show it",
+                "shipit setup --as root@h --yes      # confirm it",
                 "shipit status",
             ]
         );

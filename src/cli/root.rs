@@ -38,13 +38,12 @@ pub(super) fn link(
 /// When the answer is no or Ctrl-C, and where nobody can answer: then `--yes` has to be said.
 pub(super) fn agreed(interrupts: &Interrupts) -> Result<(), Failure> {
     if !somebody() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "there is no terminal here, so nobody can be asked whether root may do this",
-        )
-        .host("nothing changed")
-        .next(Next::again("--print").remark("look at it"))
-        .next(Next::again("--yes").remark("do it")));
+        return Err(
+            Failure::new(Exit::Usage, "there is no terminal to ask for confirmation")
+                .host("nothing changed")
+                .next(Next::again("--print").remark("show it"))
+                .next(Next::again("--yes").remark("confirm it")),
+        );
     }
     match ssh::terminal(interrupts).yes("Do this as root on the host?") {
         Reply::Given(true) => Ok(()),
@@ -58,7 +57,7 @@ fn somebody() -> bool {
 }
 
 fn left() -> Failure {
-    Failure::new(Exit::Untouched, "nobody agreed that root does this").host("nothing changed")
+    Failure::new(Exit::Untouched, "canceled: not confirmed").host("nothing changed")
 }
 
 /// Runs one script as root: directly for root, through sudo for anybody else. `payload` is its stdin; before it goes

@@ -75,7 +75,7 @@ pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
             Exit::Untouched,
             format!("{name} was stopped on request"),
         )
-        .host("it got SIGTERM; what it had done stays done")),
+        .host("it got SIGTERM; its changes so far remain")),
         Err(Lost::Source(why)) => {
             Err(Failure::new(Exit::Usage, format!("{name} was not run")).why(why))
         }
@@ -83,7 +83,7 @@ pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
             let mut failure = session::lost_while(
                 &lost,
                 &format!("running {name}"),
-                "the command may go on there, or have ended",
+                "the command may still run on the host, or may have ended",
             );
             failure.exit = Exit::Unknown;
             Err(failure.next(
@@ -113,10 +113,10 @@ fn given() -> io::Result<File> {
 /// How a command ended, in words. Shells say 128 and the signal.
 fn how(code: i32) -> String {
     match code {
-        126 => "left with 126: it could not be executed".into(),
-        127 => "left with 127: there is no such command on the host".into(),
-        129..=192 => format!("left with {code}: signal {} ended it", code - 128),
-        _ => format!("left with {code}"),
+        126 => "exited with status 126: it could not be executed".into(),
+        127 => "exited with status 127: there is no such command on the host".into(),
+        129..=192 => format!("exited with status {code}: killed by signal {}", code - 128),
+        _ => format!("exited with status {code}"),
     }
 }
 

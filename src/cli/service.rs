@@ -126,7 +126,7 @@ fn one(
     let began = Instant::now();
     let unit = instance.unit;
     let answer = session::one(host, script(config, seen, instance, verb)).map_err(|lost| {
-        let state = format!("systemd carries on by itself: {unit} may be under way");
+        let state = format!("systemd continues: {unit} may still be starting or stopping");
         match lost {
             Lost::Left => Failure::new(Exit::Untouched, format!("no longer waiting for {unit}"))
                 .why("stopped on request")
@@ -222,7 +222,7 @@ fn unwell(code: i32, text: &str, err: &[Vec<u8>], unit: &str, was: &str, verb: V
     let (exit, what) = match code {
         exits::SERVICE_UNHEALTHY => (
             Exit::Degraded,
-            format!("{unit} is not well after the {}", verb.word()),
+            format!("{unit} is unhealthy after the {}", verb.word()),
         ),
         _ => (
             Exit::Untouched,
@@ -234,7 +234,7 @@ fn unwell(code: i32, text: &str, err: &[Vec<u8>], unit: &str, was: &str, verb: V
     failure.why = causes.map(|line| text::shown(line.as_bytes())).collect();
     if failure.why.is_empty() {
         failure.why = err.iter().map(|line| text::shown(line)).collect();
-        failure = failure.why(format!("it left with {code}"));
+        failure = failure.why(format!("exit status {code}"));
     }
     if code != exits::SERVICE_UNHEALTHY && !was.is_empty() {
         failure = failure.host(format!("{unit} was {}", was.replace(' ', ", ")));

@@ -21,7 +21,7 @@ use crate::text;
 const HELPERS: [(&str, &str, &str); 2] = [
     (
         "env",
-        "for `shipit env`: changes the app's environment file, which is root's",
+        "for `shipit env`: changes the app's root-owned environment file",
         remote::ENV_HELPER,
     ),
     (
@@ -242,13 +242,13 @@ impl<'a> Layout<'a> {
         let (app, root) = (config.app.as_str(), config.root.as_str());
         let group = text::shown(group.as_bytes());
         let mut out = format!(
-            "As root, shipit will:\n  make the user {user}, if it is not there, for the same keys as the login that does this\n  \
+            "As root, shipit will:\n  create the user {user}, if it does not exist, with the keys of this login\n  \
              make {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
         );
         if let Some(former) = seen.and_then(|seen| former(config, seen, user)) {
             let former = text::shown(former.as_bytes());
             out.push_str(&format!(
-                "  take {app} from {former}: its sudo rule goes, and what it has in {root} becomes {user}'s\n"
+                "  hand {app} over from {former}: remove its sudo rule, give its files in {root} to {user}\n"
             ));
         }
         if seen.is_some_and(|seen| seen.root == Root::Bare) {
@@ -270,7 +270,7 @@ impl<'a> Layout<'a> {
             ),
             (
                 format!("{units}{app}-boot.service"),
-                "at boot: takes back a switch that a power cut interrupted",
+                "at boot: reverts a switch that a power cut interrupted",
                 &guard.boot_unit,
             ),
         ];
@@ -355,7 +355,7 @@ impl<'a> Layout<'a> {
                     .why("another environment, or another deploy.yml, has that name: its deploys would stop working")
                     .next(Next::advice(format!("write `app: {}-2`, or any other name, in deploy.yml or below its environment", config.app.as_str())))
             }
-            code => failure.why(format!("it left with {code}")),
+            code => failure.why(format!("exit status {code}")),
         };
         Err(failure)
     }

@@ -140,19 +140,19 @@ impl View<'_> {
         }
         if let Some(kind) = &self.seen.odd_request {
             lines.push(format!(
-                "in the place of a request is a {kind}: the next deploy puts it aside"
+                "`.shipit/request` is a {kind}, not a request: the next deploy moves it aside"
             ));
         }
         if let Some(request) = &self.seen.request {
             lines.push(format!(
-                "switch under way: {} to {} by {}, since {}",
+                "switch in progress: {} to {} by {}, since {}",
                 request.command, request.next, request.by, request.since
             ));
             lines.push(format!("  at {}", request.step));
             lines.push(next(Next::shipit("attach")));
         } else if let Some(run) = &self.seen.degraded {
             lines.push(format!(
-                "degraded since run {run}: going back failed, a person is needed"
+                "degraded since run {run}: going back failed, the host needs manual repair"
             ));
             lines.push(next(
                 Next::shipit("logs").remark("then: shipit rollback RELEASE, or shipit deploy"),
@@ -176,7 +176,10 @@ impl View<'_> {
                 format!("{} runs {id} ({state})", self.app())
             }
             Current::Absent => format!("{}: no release is live", self.app()),
-            Current::Gone(id) => format!("{}: current names {id}, which is not there", self.app()),
+            Current::Gone(id) => format!(
+                "{}: current points to {id}, which does not exist",
+                self.app()
+            ),
             Current::Odd(what) => format!("{}: current is {what}", self.app()),
         }
     }
@@ -287,14 +290,14 @@ impl View<'_> {
             .as_ref()
             .is_some_and(|r| r.run == past.run);
         let what = match (past.command, past.outcome) {
-            (_, PastOutcome::Open) if under_way => "under way",
+            (_, PastOutcome::Open) if under_way => "in progress",
             (_, PastOutcome::Open) => "end not written down",
             (Command::Prune, PastOutcome::Done) => "old releases removed",
             (Command::Rollback, PastOutcome::Done) => "rolled back to",
             (Command::Deploy, PastOutcome::Done) => "deployed",
             (_, PastOutcome::Failed) => "failed, nothing changed",
-            (_, PastOutcome::Reverted) => "failed, taken back",
-            (_, PastOutcome::Degraded) => "failed, not taken back",
+            (_, PastOutcome::Reverted) => "failed, reverted",
+            (_, PastOutcome::Degraded) => "failed, not reverted",
         };
         let at = chrono::DateTime::parse_from_rfc3339(&past.at).ok();
         let ago = self.ago(at.map(|at| at.timestamp()));

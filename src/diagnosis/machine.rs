@@ -272,7 +272,7 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
                 Area::Switch,
                 Depth::Link,
                 format!(
-                    "a switch is under way: {} to {} by {}, since {}",
+                    "a switch is in progress: {} to {} by {}, since {}",
                     request.command, request.next, request.by, request.since
                 ),
             )

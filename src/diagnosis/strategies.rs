@@ -114,7 +114,7 @@ pub(super) fn findings(strategies: &[Usable], found: &[Finding]) -> Vec<Finding>
                             "`{}` does not work with these units, so deploys are refused",
                             one.configured
                         ))
-                        .next(Next::shipit("plan").remark("once it is mended")),
+                        .next(Next::shipit("plan").remark("once it is fixed")),
                 );
             }
         }

@@ -35,7 +35,7 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
             .map(|s| s.paired_socket().to_string()),
     );
     let steps = [Script::units(args), Script::listening([""; 0])];
-    let seen = Seen::parse(&run(host, &steps, "looking at the units")?);
+    let seen = Seen::parse(&run(host, &steps, "reading the units")?);
     let mut asked = questions(&seen);
     let root = config.root.as_str();
     asked.push(Question::File(root.to_owned()));

@@ -116,7 +116,7 @@ fn untouched(change: &Change) -> &'static str {
 }
 
 fn outdated(change: &Change, who: String) -> Failure {
-    let failure = Failure::new(Exit::Locked, "somebody else switched at the same moment")
+    let failure = Failure::new(Exit::Locked, "another switch began at the same moment")
         .why(who)
         .host(untouched(change));
     if change.command == Command::Deploy {

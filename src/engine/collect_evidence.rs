@@ -67,7 +67,7 @@ fn look(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> Result
         let out = run(
             host,
             &[Script::listening([""; 0])],
-            "looking at who listens",
+            "reading the listening sockets",
         )?;
         evidence.listening = Seen::parse(&out).listening;
     }
@@ -83,7 +83,11 @@ fn look(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> Result
 fn in_front(host: &mut dyn Host) -> Result<Routers, Failure> {
     let (mut routers, mut args) = Routers::begin();
     while !args.is_empty() {
-        let out = run(host, &[Script::routers(&args)], "looking at routers")?;
+        let out = run(
+            host,
+            &[Script::routers(&args)],
+            "reading the routers' files",
+        )?;
         args = routers.take(&out);
     }
     Ok(routers)

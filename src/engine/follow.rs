@@ -147,7 +147,7 @@ pub fn follow(
             Err(lost) => {
                 let text = session::lost_while(&lost, "following the switch", "").what;
                 report.event(&Event::Warning {
-                    text: format!("{text}; the host goes on by itself, reconnecting"),
+                    text: format!("{text}; the host continues by itself, reconnecting"),
                 });
                 if !patience.wait(interrupts, &mut followed) {
                     break;
@@ -180,7 +180,7 @@ pub fn hear(told: Told<'_>, which: usize, followed: &mut Followed, report: &mut 
     match told {
         Told::Line { step, line, err: false } if step == which => followed.take(line, report),
         Told::Interrupted => report.event(&Event::Warning {
-            text: "asked the host to go back; press Ctrl-C again to leave (the host goes on by itself)".into(),
+            text: "asked the host to go back; press Ctrl-C again to leave (the host continues by itself)".into(),
         }),
         _ => {}
     }

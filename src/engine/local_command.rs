@@ -102,11 +102,11 @@ fn carry_out(
     let (mut child, out) =
         start(run, line, facts).map_err(|e| failed(format!("it could not be started: {e}")))?;
     let left = listen(&mut child, out, name, run.interrupts, run.report)
-        .map_err(|e| failed(format!("it could not be listened to: {e}")))?;
+        .map_err(|e| failed(format!("cannot read its output: {e}")))?;
     match left {
         Left::Ended(status) if status.success() => Ok(()),
         Left::Ended(status) => Err(failed(match status.code() {
-            Some(code) => format!("it left with {code}"),
+            Some(code) => format!("exit status {code}"),
             None => "it was killed by a signal".into(),
         })),
         Left::Stopped => Err(

@@ -21,7 +21,7 @@ use crate::unit::merge::Unit;
 /// When the line is lost or the script does not end well.
 pub fn observe(host: &mut dyn Host, config: &Config) -> Result<Observed, Failure> {
     let answer = one(host, looking(config))
-        .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
+        .map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
     Ok(Observed::parse(&answer.out))
 }
 
@@ -36,7 +36,7 @@ pub fn observe_with_units(
 ) -> Result<Observed, Failure> {
     let scripts = [looking(config), units::script(config, repository)];
     let answers = together(host, scripts)
-        .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
+        .map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
     let mut answers = answers.into_iter();
     let mut seen = Observed::parse(&answers.next().unwrap_or_default().out);
     seen.installed = answers.next().map(|answer| Installed::parse(&answer.out));
@@ -61,13 +61,13 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
     }
     let scripts = [looking(config), Script::status(args)];
     let answers = together(host, scripts)
-        .map_err(|lost| lost_while(&lost, "looking at the host", "nothing changed"))?;
+        .map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
     match answers.as_slice() {
         [first, second] if second.code == 0 => {
             Ok((Observed::parse(&first.out), Glance::parse(&second.out)))
         }
         _ => {
-            let mut failure = Failure::new(Exit::Untouched, "the host could not be looked at");
+            let mut failure = Failure::new(Exit::Untouched, "cannot read the host's state");
             let last = answers.last().map(|a| a.err.as_slice()).unwrap_or_default();
             failure.why = last.iter().map(|line| text::shown(line)).collect();
             Err(failure.host("nothing changed").next(Next::shipit("doctor")))

@@ -81,7 +81,7 @@ pub fn switch(
         Err(lost) => {
             let text = session::lost_while(&lost, "following the switch", "").what;
             run.report.event(&Event::Warning {
-                text: format!("{text}; the host goes on by itself, reconnecting"),
+                text: format!("{text}; the host continues by itself, reconnecting"),
             });
             None
         }
@@ -303,7 +303,7 @@ fn failure(config: &Config, next: &str, followed: &Followed, last: &RunEnd) -> O
     let failed = |exit: Exit, what: String| Failure::new(exit, what).why(last.cause.clone());
     Some(match last.end {
         End::Confirmed => return None,
-        End::Reverted => failed(Exit::Reverted, format!("{next} failed and was taken back"))
+        End::Reverted => failed(Exit::Reverted, format!("{next} failed and was reverted"))
             .host(if last.live.is_some() {
                 format!("{now}, verified again")
             } else {
@@ -317,7 +317,7 @@ fn failure(config: &Config, next: &str, followed: &Followed, last: &RunEnd) -> O
         }
         End::Degraded => failed(
             Exit::Degraded,
-            "the host needs a person: going back failed as well".into(),
+            "going back failed too: the host needs manual repair".into(),
         )
         .host(format!("{now}, not verified"))
         .next(Next::shipit("status"))
@@ -334,5 +334,5 @@ fn way_on(failure: Failure, followed: &Followed, logs: Next) -> Failure {
     failure
         .why("the check is wrong, or the live release is broken: going back to it could not be verified")
         .next(Next::shipit("deploy").remark("once `health` in deploy.yml is right"))
-        .next(Next::shipit("deploy --despite-health").remark("if this release mends it, or brings what is asked for"))
+        .next(Next::shipit("deploy --despite-health").remark("if this release fixes it, or adds what the check asks for"))
 }

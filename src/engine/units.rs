@@ -29,7 +29,7 @@ pub fn repository(config: &Config) -> Result<Vec<Unit>, Failure> {
         Ok(Some(units)) => Ok(units),
         Ok(None) if config.units.need == UnitsNeed::Usual => Ok(Vec::new()),
         Ok(None) => Err(wrong(format!(
-            "`units` names {}, which is not there",
+            "`units` names {}, which does not exist",
             shown.display()
         ))
         .next(Next::shipit("unit generate"))),
@@ -81,7 +81,7 @@ pub fn script(config: &Config, repository: &[Unit]) -> Script {
 /// When the line is lost or the script does not end well.
 pub fn look(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Result<Seen, Failure> {
     let answer = session::one(host, script(config, repository)).map_err(|lost| {
-        session::lost_while(&lost, "looking at the host's units", "nothing changed")
+        session::lost_while(&lost, "reading the host's units", "nothing changed")
     })?;
     Ok(Seen::parse(&answer.out))
 }

@@ -43,8 +43,8 @@ pub fn guard(config: &Config, user: &str) -> Guard {
         ),
         boot_unit: format!(
             "# Written by shipit setup. After a power cut in the middle of a switch: `current` goes back before\n\
-             # the app starts, so that it never starts from a release that nobody confirmed.\n\
-             [Unit]\nDescription=shipit: takes back a switch of {app} that a power cut interrupted\n\
+             # the app starts, so that it never starts from a release that was not confirmed.\n\
+             [Unit]\nDescription=shipit: reverts a switch of {app} that a power cut interrupted\n\
              ConditionPathExists={root}/.shipit/request\nRequiresMountsFor={root}\n\
              # Sockets come before basic.target, so this may not wait for it, as it would by default: systemd\n\
              # breaks such a cycle by leaving one of its units out of the boot.\n\

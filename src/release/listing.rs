@@ -40,7 +40,7 @@ impl fmt::Display for Mismatch {
         let name = |path: &[u8]| text::shown(path);
         match self {
             Self::Cut => write!(f, "the listing ends in the middle of a line"),
-            Self::Line(line) => write!(f, "`{}` is no line of a listing", name(line)),
+            Self::Line(line) => write!(f, "`{}` is not a line of a listing", name(line)),
             Self::Special(path) => {
                 write!(f, "{} is neither file, directory nor symlink", name(path))
             }
@@ -307,21 +307,21 @@ mod tests {
         );
         assert_eq!(
             says("d 755 ../a\0".into()),
-            "`d 755 ../a` is no line of a listing"
+            "`d 755 ../a` is not a line of a listing"
         );
         assert_eq!(
             says("d 755 /a\0".into()),
-            "`d 755 /a` is no line of a listing"
+            "`d 755 /a` is not a line of a listing"
         );
         assert_eq!(
             says("f 644 x a\0".into()),
-            "`f 644 x a` is no line of a listing"
+            "`f 644 x a` is not a line of a listing"
         );
-        assert_eq!(says("l a\0".into()), "`l a` is no line of a listing");
+        assert_eq!(says("l a\0".into()), "`l a` is not a line of a listing");
         assert_eq!(
             says("d 755 a".into()),
             "the listing ends in the middle of a line"
         );
-        assert_eq!(says("\0".into()), "`` is no line of a listing");
+        assert_eq!(says("\0".into()), "`` is not a line of a listing");
     }
 }

@@ -59,7 +59,7 @@ pub fn ended(ended: &Ended, typed: &Typed) -> Vec<String> {
         }
         Outcome::Unchanged if ended.previous.is_none() => {
             let live = ended.live.as_deref().unwrap_or("no release");
-            lines.push(format!("no switch is under way; {live} is live"));
+            lines.push(format!("no switch is in progress; {live} is live"));
         }
         Outcome::Unchanged => lines.push(format!(
             "unchanged: {release} is live and has the same content"

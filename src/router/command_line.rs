@@ -115,10 +115,10 @@ fn caddy(words: &[&str]) -> Start {
         })
     };
     if words.contains(&"--resume") {
-        return Start::Unknown("it takes up what its API was told last");
+        return Start::Unknown("it loads the last configuration that its API received");
     }
     let Some(file) = value(["--config", "-c"]) else {
-        return Start::Unknown("its command line names no file, and its API may tell it one");
+        return Start::Unknown("its command line names no file, and its API may name one");
     };
     let base = file.rsplit('/').next().unwrap_or(file).to_ascii_lowercase();
     let own = base.starts_with("caddyfile") || base.ends_with(".caddyfile");

@@ -109,7 +109,7 @@ pub struct Router {
     pub unclear: Vec<Place>,
     /// What of it could not be read.
     pub unreadable: Vec<String>,
-    /// Why its configuration was not looked at at all.
+    /// Why its configuration was not checked at all.
     pub unknown: Option<String>,
     /// The files that it begins with.
     pub files: Vec<String>,

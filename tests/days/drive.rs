@@ -84,7 +84,7 @@ fn a_restart_that_ends_badly_shows_the_journal_of_that_life_and_start_mends_it()
     for _ in 0..3 {
         desk.shipit(&["restart"])
             .leaves(4)
-            .says("acme.service is not well after the restart")
+            .says("acme.service is unhealthy after the restart")
             .says("journal: ")
             .says("cannot open the database")
             .never_says("Deactivated successfully")

@@ -85,7 +85,7 @@ fn how_a_command_ended_is_told_and_ctrl_c_ends_it() {
     desk.deploy(crate::apps::Kind::Graceful, "v1");
     desk.shipit(&["run", "--", "sh", "-c", "exit 3"])
         .leaves(1)
-        .says("error: sh left with 3");
+        .says("error: sh exited with status 3");
     desk.shipit(&["run", "--", "no-such-command"])
         .leaves(1)
         .says("there is no such command on the host");

@@ -38,7 +38,7 @@ fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
             .says("listens on 0.0.0.0:8080 (Stream)")
             .says("acme-backup.timer: active, next run in ")
             .says("nightly.timer: active, next run in ")
-            .says("failed, taken back, by ann@")
+            .says("failed, reverted, by ann@")
             .says("deployed, by ann@")
             .never_says("acmeother")
             // systemd 252 may count the last crash of the bad release to the life that followed it.

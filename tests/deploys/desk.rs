@@ -383,7 +383,7 @@ pub fn assert_live(host: &Host, release: &str, version: &str) {
     assert_rest(host);
 }
 
-/// Insists that no switch is under way and nothing of one is left.
+/// Insists that no switch is in progress and nothing of one is left.
 #[track_caller]
 pub fn assert_rest(host: &Host) {
     let left = host.root(

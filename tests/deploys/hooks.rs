@@ -98,7 +98,7 @@ fn a_release_that_is_taken_back_pages_and_an_after_hook_that_fails_only_warns() 
     desk.file("veto-after", "");
     desk.tree(Kind::Graceful, "v3");
     let ran = desk.shipit(&["deploy"]).leaves(0);
-    ran.says("hook `after_switch` failed: it left with 1");
+    ran.says("hook `after_switch` failed: exit status 1");
     assert_eq!(told(&desk).len(), 2);
     assert_ne!(current(&host), v1);
 }

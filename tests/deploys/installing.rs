@@ -136,7 +136,7 @@ fn installed_and_taken_up(suite: Suite) {
         .says("acme.service: exposure ")
         .says(" of 10, before ")
         .says("acme.service runs with the old settings until the next deploy")
-        .says("acme.socket listens with the old settings until it is started anew");
+        .says("acme.socket listens with the old settings until it restarts");
     // A new address does not cost the old one: the port was never closed.
     let release = desk.deploy(Kind::Graceful, "v2");
     assert_live(&host, &release, "v2");

@@ -89,7 +89,7 @@ fn a_host_that_is_not_set_up_is_refused_with_everything_that_is_missing() {
     desk.shipit(&["deploy"])
         .leaves(1)
         .says("the host is not ready for acme")
-        .says("/opt/acme is not there")
+        .says("/opt/acme does not exist")
         .says("the guard shipit-acme.path is not active")
         .says("deploy may not run `sudo ")
         .says("more lines")

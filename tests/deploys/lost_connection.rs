@@ -99,7 +99,7 @@ fn a_connection_that_dies_during_the_switch_is_opened_again_and_continues_where_
     assert_eq!(ran.outcome(), "deployed");
     assert_eq!(ran.release(), watched.release());
     ran.clone().says(
-        "the host fell silent while following the switch; the host goes on by itself, reconnecting",
+        "the host fell silent while following the switch; the host continues by itself, reconnecting",
     );
     let steps = ran.steps();
     for step in ["switch await acme.service", "switch confirm"] {
@@ -134,7 +134,7 @@ fn a_connection_that_stays_dead_during_the_switch_ends_as_unknown_and_the_host_f
         .says("shipit attach");
     bob.shipit(&["attach"])
         .leaves(0)
-        .says(&format!("no switch is under way; {live} is live"));
+        .says(&format!("no switch is in progress; {live} is live"));
     proxy.thaw();
     ann.json(&["deploy"]).leaves(0).says("unchanged");
 }

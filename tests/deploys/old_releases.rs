@@ -101,7 +101,7 @@ fn a_current_that_is_not_ours_is_refused_and_left_as_it_is() {
         ("ln -s /srv current", "/opt/acme/current is a link to /srv"),
         (
             "ln -s releases/gone current",
-            "is a link to release gone, which is not there",
+            "is a link to release gone, which does not exist",
         ),
         ("touch current", "/opt/acme/current is a file"),
     ] {

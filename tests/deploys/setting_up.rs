@@ -25,17 +25,16 @@ fn root_does_nothing_that_nobody_said_yes_to() {
     let setup = ["setup", "--as", root.as_str()];
     desk.shipit(&setup)
         .leaves(2)
-        .says("nobody can be asked")
+        .says("there is no terminal to ask for confirmation")
         .says("nothing changed")
-        .says(&format!("setup --as {root} --yes    # do it"));
+        .says(&format!("setup --as {root} --yes    # confirm it"));
     untouched(&host);
     const QUESTION: &str = "Do this as root on the host? (yes/no)";
     for answer in ["no\n", "\n", "\x03", "\x04"] {
         let (shown, code) = at_a_terminal(&desk, &setup, &[(QUESTION, answer)]);
         assert_eq!(code, Some(1), "{answer:?}: {shown}");
         assert!(
-            shown.contains("nobody agreed that root does this")
-                && shown.contains("nothing changed"),
+            shown.contains("canceled: not confirmed") && shown.contains("nothing changed"),
             "{answer:?}: {shown}"
         );
         untouched(&host);

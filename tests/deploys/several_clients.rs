@@ -136,7 +136,7 @@ fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
         .shipit(&["status"])
         .leaves(0)
         .says(&format!("acme runs {before}"))
-        .says("switch under way: deploy to ")
+        .says("switch in progress: deploy to ")
         .says("shipit attach");
     let mut attached = other
         .command(&["attach", "--json"])
@@ -193,7 +193,9 @@ fn a_current_that_somebody_changes_during_the_switch_is_left_alone() {
     .ok();
     Ran::new("deploy", &child.wait_with_output().unwrap())
         .leaves(1)
-        .says(&format!("current is {v1}, not {v2}: somebody changed it"));
+        .says(&format!(
+            "current is {v1}, not {v2}: another process changed it"
+        ));
     assert_eq!(current(&host), v1, "a person's change stays");
     assert_eq!(host.unit("acme.service", "InvocationID"), life);
     assert_rest(&host);

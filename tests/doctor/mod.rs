@@ -4,4 +4,4 @@ mod broken; // hosts broken on purpose, one cause each: it is named first
 mod live; // facts of a running host, as `unit lint --host` tells them
 mod reach; // doctor of hosts that are well, half made, or out of reach
 mod routed; // doctor of routers in front of the app
-mod switches; // doctor while a switch is under way, after one that could not revert; a clock that is off
+mod switches; // doctor while a switch is in progress, after one that could not revert; a clock that is off

@@ -280,6 +280,6 @@ fn caddy_in_front_of_the_app() {
     host.wait_for("caddy", Duration::from_secs(60), |host| {
         status(host, 8088) == "200"
     });
-    let unknown = "caddy: its configuration was not read: it takes up what its API was told last";
+    let unknown = "caddy: its configuration was not read: it loads the last configuration that its API received";
     only(&doctor(&desk), "info", unknown, "-:null");
 }

@@ -36,7 +36,7 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
     let next = current(&host);
     assert_ne!(next, before);
     let said = doctor(&desk);
-    let held = finding(&said, "a switch is under way");
+    let held = finding(&said, "a switch is in progress");
     assert!(
         held["what"]
             .to_string()
@@ -48,7 +48,7 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
     assert_eq!(held["severity"], "warning");
     assert_eq!(said.object["deploy"], "later");
     desk.shipit(&["doctor"])
-        .says("a deploy can be carried out when the switch under way is over");
+        .says("a deploy can be carried out when the switch in progress ends");
 
     // It is killed there: PID 1 starts it again, and it goes back.
     host.root("systemctl kill -s KILL shipit-acme.service").ok();

@@ -110,7 +110,7 @@ fn a_request_that_nobody_can_carry_out_is_put_aside_and_holds_nobody_up() {
         host.root("systemctl stop shipit-acme.path").ok();
         leave(&host, deed);
         desk.shipit(&["status"]).leaves(0).says(&format!(
-            "in the place of a request is a {kind}: the next deploy puts it aside"
+            "`.shipit/request` is a {kind}, not a request: the next deploy moves it aside"
         ));
     }
     desk.shipit(&["doctor"])

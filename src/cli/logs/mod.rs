@@ -40,7 +40,8 @@ pub(super) fn run(global: &Global, wish: &args::Logs) -> Result<Exit, Failure> {
         let lives = reader.lives(run)?;
         if lives.is_empty() {
             return Err(
-                untouched(format!("run {run} saw no life of a service")).next(Next::shipit("logs"))
+                untouched(format!("no service process belongs to run {run}"))
+                    .next(Next::shipit("logs")),
             );
         }
         for life in lives {
@@ -242,7 +243,7 @@ impl Reader<'_> {
                 let mut failure = untouched("the journal could not be read");
                 let lines = err.split(|b| *b == b'\n').filter(|line| !line.is_empty());
                 failure.why = lines.map(text::shown).collect();
-                failure = failure.why(format!("it left with {code}"));
+                failure = failure.why(format!("exit status {code}"));
                 Err(failure
                     .next(Next::shipit("doctor").remark("is the sudo rule there?"))
                     .next(Next::shipit("logs --help")))

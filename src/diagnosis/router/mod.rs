@@ -235,7 +235,7 @@ fn stopped(router: &Router, app: &App, forward: &Forward, served: bool) -> Findi
     placed(finding, forward)
 }
 
-/// A router that runs and forwards, but not to the app: the near miss is an address of this host where nobody listens.
+/// A router that runs and forwards, but not to the app: the near miss is an address of this host where nothing listens.
 fn astray(
     router: &Router,
     apps: &[App],

@@ -277,7 +277,7 @@ fn after(
     }
     Some(match name.kind() {
         "socket" => format!(
-            "{name} listens with the old settings until it is started anew, which cuts what waits: \
+            "{name} listens with the old settings until it restarts, which cuts waiting connections: \
              systemctl restart {name}"
         ),
         "service" => {

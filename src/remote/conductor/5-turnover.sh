@@ -17,7 +17,7 @@ flip_to() {
     [ "$1" = - ] || [ -d "../releases/$1" ] || { cause="release $1 does not exist"; return 1; }
     if [ "$phase" = switch ]; then
         [ "$is" = "$previous" ] || [ "$is" = "$1" ] || {
-            cause="current is $is, not $previous: somebody changed it"
+            cause="current is $is, not $previous: another process changed it"
             return 1
         }
         mark begun || { cause='the mark could not be written'; return 1; }
