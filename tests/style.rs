@@ -1,4 +1,4 @@
-//! Words that docs/STYLE.md rules out stay out of everything a user reads: documents and help. What a
+//! Words that docs/STYLE.md rules out stay out of everything a user reads: documents, help, rules and messages. What a
 //! text says is never judged here.
 
 use std::fs;
@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use shipit::cli::args::Args;
+use shipit::unit::rules;
 
 /// What is not written, and what is written instead.
 const BANNED: &[(&str, &str)] = &[
@@ -190,5 +191,116 @@ fn every_help_text_is_free_of_private_words() {
     root.build();
     let mut all = Vec::new();
     help_of(&mut root, "shipit", &mut all);
+    none(&all);
+}
+
+#[test]
+fn what_the_rules_explain_is_free_of_private_words() {
+    let all: Vec<String> = rules::all()
+        .flat_map(|rule| broken(rule.name, &rule.explanation()))
+        .collect();
+    none(&all);
+}
+
+/// The string literals of a Rust file outside of its tests and comments, each with its line.
+fn literals(text: &str) -> Vec<(usize, String)> {
+    let chars: Vec<char> = text.chars().collect();
+    let starts = |at: usize, word: &str| {
+        let mut own = chars[at..].iter();
+        word.chars().all(|c| own.next() == Some(&c))
+    };
+    let (mut found, mut at, mut line) = (Vec::new(), 0, 1);
+    // The depth of braces, and at which depth a test module began.
+    let (mut depth, mut tests, mut pending) = (0, None::<usize>, false);
+    while at < chars.len() {
+        let raw = chars[at] == 'r' && (starts(at, "r\"") || starts(at, "r#\""));
+        if starts(at, "//") {
+            while at < chars.len() && chars[at] != '\n' {
+                at += 1;
+            }
+            continue;
+        } else if raw || chars[at] == '"' {
+            let hashes = usize::from(starts(at, "r#"));
+            at += 1 + usize::from(raw) + hashes;
+            let (mut literal, first) = (String::new(), line);
+            while at < chars.len() {
+                let ends = chars[at] == '"' && (hashes == 0 || chars.get(at + 1) == Some(&'#'));
+                if ends {
+                    break;
+                }
+                line += usize::from(chars[at] == '\n');
+                if !raw && chars[at] == '\\' {
+                    at += 1;
+                    line += usize::from(chars[at] == '\n');
+                    // `\n` and a line that goes on are a space to a reader.
+                    literal.push(' ');
+                } else {
+                    literal.push(chars[at]);
+                }
+                at += 1;
+            }
+            at += hashes;
+            if tests.is_none() {
+                found.push((first, literal));
+            }
+        } else if chars[at] == '\'' && (chars.get(at + 2) == Some(&'\'') || starts(at, "'\\")) {
+            // A character, not a lifetime.
+            at += if starts(at, "'\\") { 3 } else { 2 };
+        } else if starts(at, "#[cfg(test)]") {
+            pending = true;
+        } else if chars[at] == '{' {
+            if pending && tests.is_none() {
+                tests = Some(depth);
+            }
+            pending = false;
+            depth += 1;
+        } else if chars[at] == '}' {
+            depth = depth.saturating_sub(1);
+            if tests == Some(depth) {
+                tests = None;
+            }
+        } else if chars[at] == ';' {
+            pending = false;
+        }
+        line += usize::from(chars.get(at) == Some(&'\n'));
+        at += 1;
+    }
+    found
+}
+
+#[test]
+fn literals_are_found_outside_of_tests_and_comments() {
+    let text = "fn f<'a>() { g('\"', \"one two\\n \\\"three\\\"\", '\\'') } // \"no\"\n\
+                const R: &str = r#\"raw \"x\" text\"#;\n#[cfg(test)]\nmod tests { fn t() { \"no\"; } }\nx(\"last\")";
+    let found: Vec<_> = literals(text);
+    assert_eq!(found[0], (1, "one two   three ".to_owned()));
+    assert_eq!(found[1], (2, "raw \"x\" text".to_owned()));
+    assert_eq!(found[2], (5, "last".to_owned()));
+    assert_eq!(found.len(), 3);
+}
+
+#[test]
+fn messages_are_free_of_private_words() {
+    let mut folders = vec![Path::new("src").to_owned()];
+    let (mut all, mut seen) = (Vec::new(), 0);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs")
+            {
+                for (line, text) in literals(&fs::read_to_string(&path).unwrap()) {
+                    // Shorter ones are keys and names.
+                    if text.len() > 12 && text.contains(' ') {
+                        seen += 1;
+                        all.extend(broken(&format!("{}:{line}", path.display()), &text));
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen > 1000, "{seen}");
+    all.sort();
     none(&all);
 }
