@@ -7,15 +7,12 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::{EnvCommand, Global};
-use super::service::{self, Verb};
+use super::service;
 use crate::config::{Config, Instance};
-use crate::engine::{metadata, session};
+use crate::engine::environment::{Answered, Environment, file};
+use crate::engine::service_action::Verb;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::ssh::{self, Reply};
-use crate::host::{Host, Lost};
-use crate::observed::Observed;
-use crate::plan::needs;
-use crate::remote::{Batch, ENV_HELPER, Script, exits};
 use crate::text;
 use crate::unit::environment::{self, LONGEST};
 
@@ -29,7 +26,7 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
         EnvCommand::Push { file, restart } => ("push", pushed(file.as_deref())?, *restart),
     };
     let (mut host, seen) = super::look(global, &config)?;
-    let mut place = Place {
+    let mut place = Environment {
         host: host.as_mut(),
         config: &config,
         seen: &seen,
@@ -80,11 +77,6 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
 enum Runs {
     Release,
     Nothing,
-}
-
-/// The file on the host.
-fn file(config: &Config) -> String {
-    format!("/etc/{}/env", config.app.as_str())
 }
 
 fn usage(what: impl Into<String>) -> Failure {
@@ -194,120 +186,7 @@ fn all_of(source: &mut dyn Read, shown: &str) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-#[derive(Debug, Default)]
-struct Said {
-    version: String,
-    names: Vec<String>,
-    /// `added`, `changed` or `removed`, and the name.
-    changes: Vec<(String, String)>,
-    /// The units that read the file.
-    readers: Vec<String>,
-}
-
-/// The line was lost. Who only asked for the names knows that nothing changed.
-fn lost_while(verb: &str, lost: &Lost) -> Failure {
-    if verb == "list" {
-        return session::lost_while(lost, "reading the environment", "nothing changed");
-    }
-    let state = "it is changed, or it is not: never half";
-    let mut failure = session::lost_while(lost, "changing the environment", state);
-    failure.exit = Exit::Unknown;
-    failure.next(Next::shipit("env list"))
-}
-
-/// The environment of one app on one host.
-struct Place<'a> {
-    host: &'a mut dyn Host,
-    config: &'a Config,
-    seen: &'a Observed,
-}
-
-impl Place<'_> {
-    fn ask(&mut self, verb: &str, version: &str, content: &[u8]) -> Result<Said, Failure> {
-        let by: String = metadata::who().split_whitespace().collect();
-        let mut sent = format!("1 {verb} {by} {version} {}\n", content.len()).into_bytes();
-        sent.extend(content);
-        let mut args = vec![
-            needs::access(self.seen),
-            self.config.app.as_str(),
-            ENV_HELPER,
-        ];
-        args.extend(self.config.instances().map(|one| one.unit));
-        let mut stdin = sent.as_slice();
-        let script = Script::env(args);
-        let batch = Batch {
-            stdin: Some(&mut stdin),
-            ..Batch::new(std::slice::from_ref(&script))
-        };
-        let answers = batch
-            .quiet(self.host)
-            .map_err(|lost| lost_while(verb, &lost))?;
-        let answer = answers.into_iter().next().unwrap_or_default();
-        if answer.code != 0 {
-            return Err(self.refused(verb, answer.code, &answer.err));
-        }
-        let mut said = Said::default();
-        let read = format!("{} (", file(self.config));
-        for line in String::from_utf8_lossy(&answer.out).lines() {
-            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-            match word {
-                "version" => said.version = rest.into(),
-                "name" => said.names.push(rest.into()),
-                "added" | "changed" | "removed" => said.changes.push((word.into(), rest.into())),
-                "reads" => {
-                    if let Some((unit, path)) = rest.split_once(' ')
-                        && path.starts_with(&read)
-                    {
-                        said.readers.push(unit.into());
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(said)
-    }
-
-    fn refused(&self, verb: &str, code: i32, err: &[Vec<u8>]) -> Failure {
-        let file = file(self.config);
-        let what = match verb {
-            "list" => format!("{file} could not be read"),
-            _ => format!("{file} was not changed"),
-        };
-        let setup = self
-            .config
-            .host
-            .as_root("setup")
-            .remark("again: it installs the helper");
-        let failure = match code {
-            exits::NO_HELPER => Failure::new(
-                Exit::Untouched,
-                "the host has no helper for `shipit env` yet",
-            )
-            .why(format!(
-                "{file} is root-owned; setup installs the helper that lets {} change it",
-                self.seen.user
-            ))
-            .next(setup),
-            exits::ENV_CHANGED => {
-                Failure::new(Exit::Untouched, what).next(Next::shipit("env list"))
-            }
-            exits::NOT_UNDERSTOOD => Failure::new(
-                Exit::Untouched,
-                "the helper on the host is of another version",
-            )
-            .next(setup),
-            _ => Failure::new(Exit::Untouched, what),
-        };
-        let mut failure = failure.host("nothing changed");
-        failure.why.extend(err.iter().map(|line| text::shown(line)));
-        if failure.why.is_empty() {
-            failure = failure.why(format!("the helper exited with status {code}"));
-        }
-        failure
-    }
-}
-
-fn list(global: &Global, config: &Config, said: &Said) {
+fn list(global: &Global, config: &Config, said: &Answered) {
     if global.json {
         let names = &said.names;
         super::results(&super::object(
@@ -324,7 +203,7 @@ fn list(global: &Global, config: &Config, said: &Said) {
     unread(global, config, said);
 }
 
-fn changed(global: &Global, config: &Config, said: &Said, runs: Runs, restart: bool) {
+fn changed(global: &Global, config: &Config, said: &Answered, runs: Runs, restart: bool) {
     let of = |word: &str| -> Vec<&str> {
         let all = said.changes.iter().filter(|(what, _)| what == word);
         all.map(|(_, name)| name.as_str()).collect()
@@ -356,7 +235,7 @@ fn changed(global: &Global, config: &Config, said: &Said, runs: Runs, restart: b
 }
 
 /// A file that nobody reads sets nothing.
-fn unread(global: &Global, config: &Config, said: &Said) {
+fn unread(global: &Global, config: &Config, said: &Answered) {
     if said.readers.is_empty() && !global.quiet {
         super::results(&format!(
             "no service of {} reads it; under [Service] write: EnvironmentFile=-{}\n",

@@ -30,6 +30,7 @@ use std::time::Instant;
 use clap::{CommandFactory, Parser};
 
 use crate::config::{self, Config};
+use crate::engine::service_action::Verb;
 use crate::engine::{Run, observe, session};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
@@ -83,10 +84,10 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Command::Logs(wish) => logs::run(global, wish),
         Command::Env(command) => env::run(global, command),
         Command::Run(wish) => run::run(global, wish),
-        Command::Restart(wish) => service::run(global, wish, service::Verb::Restart),
-        Command::Stop(wish) => service::run(global, wish, service::Verb::Stop),
-        Command::Start(wish) => service::run(global, wish, service::Verb::Start),
-        Command::Reload(wish) => service::run(global, wish, service::Verb::Reload),
+        Command::Restart(wish) => service::run(global, wish, Verb::Restart),
+        Command::Stop(wish) => service::run(global, wish, Verb::Stop),
+        Command::Start(wish) => service::run(global, wish, Verb::Start),
+        Command::Reload(wish) => service::run(global, wish, Verb::Reload),
         Command::Attach => attach::run(global),
         Command::Prune(wish) => prune::run(global, wish),
         Command::Unit(command) => unit::run(global, command),

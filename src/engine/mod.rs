@@ -2,18 +2,24 @@
 //! order (that is `plan`) and writes no sentence about success (that is `report`).
 //! Start reading at [`deploy`](deploy::deploy).
 
+pub mod as_root;
 pub mod ask;
 mod attempt;
 pub mod collect_evidence;
 pub mod deploy;
+pub mod environment;
 pub mod follow;
 pub mod held;
+pub mod install_units;
+pub mod journal;
 pub mod local_command;
 pub mod metadata;
 pub mod observe;
 pub mod preview;
 pub mod rollback;
+pub mod service_action;
 pub mod session;
+pub mod setup;
 pub mod stage;
 pub mod switch;
 pub mod units;

@@ -10,14 +10,12 @@ use crate::cli;
 use crate::cli::args::{Global, Install};
 use crate::cli::root;
 use crate::config::Config;
-use crate::engine::held::held;
+use crate::engine::install_units::install_units;
 use crate::engine::{self, session};
 use crate::failure::{Exit, Failure, Next};
-use crate::observed::Observed;
 use crate::observed::{self, Question};
 use crate::plan::unit_files::install::{Installation, installation};
 use crate::plan::unit_files::{self, PLACE};
-use crate::remote::{Answer, Script, exits};
 use crate::report::event::Event;
 use crate::text::shown;
 use crate::unit::merge::Unit;
@@ -57,26 +55,17 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
     if !options.yes {
         root::agreed(&interrupts)?;
     }
-    let mut args = vec![config.root.as_str()];
-    for (verb, names) in verbs(&installation, options) {
-        args.extend(names.iter().flat_map(|name| [verb, name.as_str()]));
-    }
     let services = services(&installation);
     let before = engine::ask::ask(host.as_mut(), &services)?.exposure;
-    let script = Script::install_units(args);
-    let login = (installed.uid, installed.user.as_str());
-    let answer = root::run(
+    install_units(
         host.as_mut(),
-        script,
-        &installation.payload(),
-        login,
-        "installing units",
+        &config,
+        &installation,
+        &verbs(&installation, options),
+        (installed.uid, &installed.user),
         &interrupts,
         report.as_mut(),
     )?;
-    if answer.code != 0 {
-        return Err(failure(&config, &answer, installed.uid == Some(0)));
-    }
     // The units are installed even if the connection breaks now: then the scores are left out.
     let after = engine::ask::ask(host.as_mut(), &services)
         .map_or_else(|_| BTreeMap::new(), |answers| answers.exposure);
@@ -220,46 +209,4 @@ fn print(global: &Global, installation: &Installation, text: &str) {
         "reload": !installation.is_nothing(), "notes": installation.notes, "after": installation.after,
     });
     cli::results(&cli::object(&object));
-}
-
-fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
-    let mut failure = Failure::new(Exit::Untouched, "the units were not installed")
-        .host("the units on the host are unchanged");
-    failure.why = answer.err.iter().map(|line| shown(line)).collect();
-    match answer.code {
-        1 | exits::NOT_ROOT if !is_root => failure
-            .why("this login is not root and cannot use sudo")
-            .next(Next::shipit("unit install --as").arg(config.host.with_login("root"))),
-        exits::UNITS_CUT_OFF => failure
-            .why("the upload was incomplete")
-            .next(Next::shipit("unit install")),
-        exits::UNITS_FAILED => failure
-            .why("a command failed on the host; the old files are restored")
-            .next(Next::shipit("unit install")),
-        exits::UNITS_CHANGED => failure
-            .why("the units on the host were changed in the meantime")
-            .next(Next::shipit("unit diff")),
-        exits::SWITCHING => {
-            let why = "a running switch must be able to revert with the units it started with";
-            match Observed::parse(&answer.out).request {
-                Some(request) => held(&request, "the units on the host are unchanged").why(why),
-                None => {
-                    failure.exit = Exit::Locked;
-                    failure.why("the host is held by a request").why(why)
-                }
-            }
-        }
-        exits::UNITS_INVALID => failure
-            .why("systemd-analyze verify on the host refuses them")
-            .next(Next::again("").remark("after the units are fixed")),
-        exits::UNITS_NOT_STARTED => {
-            failure.what = "the units are installed, but the steps after that failed".into();
-            failure.host =
-                Some("the new files are in place; running processes are unchanged".into());
-            failure.next(Next::shipit("doctor"))
-        }
-        code => failure
-            .why(format!("exit status {code}"))
-            .next(Next::shipit("unit diff")),
-    }
 }

@@ -11,7 +11,7 @@ pub(super) const DRAIN: i64 = 90;
 
 /// A life of a service that a run saw.
 #[derive(Debug)]
-pub(super) struct Life {
+pub struct Life {
     pub run: String,
     /// In the evidence of a failure; else it was found well.
     pub failed: bool,

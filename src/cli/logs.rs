@@ -1,0 +1,195 @@
+//! `shipit logs`: the journal of the app's units: all, some, those of a release, of one run. Changes nothing.
+
+use super::args::{self, Global, Priority};
+use crate::engine::journal::Reader;
+use crate::failure::{Exit, Failure, Next};
+use crate::plan::needs;
+use crate::plan::units::{Purpose, units};
+use crate::remote::{Script, exits};
+use crate::report::journal::journal_line;
+use crate::text;
+
+pub(super) fn run(global: &Global, wish: &args::Logs) -> Result<Exit, Failure> {
+    let config = super::configuration(global)?;
+    let known = units(&config, Purpose::Journal);
+    let units = chosen(&known, &wish.unit)?;
+    let asked = asked(wish, &units)?;
+    let (mut host, seen) = super::look(global, &config)?;
+    let mut reader = Reader {
+        config: &config,
+        seen: &seen,
+        host: host.as_mut(),
+    };
+    if let Some(release) = &wish.release {
+        reader.of_release(&asked, release, wish.lines, &mut |line| show(global, line))?;
+        return Ok(Exit::Done);
+    }
+    let mut asked = asked;
+    if let Some(run) = &wish.run {
+        let lives = reader.lives(run)?;
+        if lives.is_empty() {
+            return Err(
+                untouched(format!("no service process belongs to run {run}"))
+                    .next(Next::shipit("logs")),
+            );
+        }
+        for life in lives {
+            asked.push_str(&format!("invocation {}\n", life.invocation));
+        }
+    }
+    let code = reader.read(&asked, &mut |line| show(global, line))?;
+    // What every host can do: the sudo rule has had these lines from the beginning.
+    let plain = wish.run.is_none()
+        && wish.since.is_none()
+        && wish.until.is_none()
+        && wish.priority.is_none()
+        && wish.grep.is_none()
+        && wish.lines.is_none();
+    match code {
+        exits::NO_HELPER if plain => {
+            let first = if wish.follow { 1 } else { units.len() };
+            for unit in &units[..first.min(units.len())] {
+                let follow = if wish.follow { "yes" } else { "no" };
+                let script = Script::logs([needs::access(&seen), unit, follow]);
+                reader.stream(&script, "", &mut |line| show(global, line))?;
+            }
+            Ok(Exit::Done)
+        }
+        exits::NO_HELPER => Err(untouched("this host can only show the whole journal yet")
+            .why("setup installs a helper that reads it as asked")
+            .next(config.host.as_root("setup").remark("again"))
+            .next(Next::shipit("logs"))),
+        _ => Ok(Exit::Done),
+    }
+}
+
+fn untouched(what: impl Into<String>) -> Failure {
+    Failure::new(Exit::Untouched, what)
+}
+
+/// The units that are meant, all of them the app's.
+fn chosen<'a>(known: &[&'a str], wanted: &[String]) -> Result<Vec<&'a str>, Failure> {
+    if known.is_empty() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "the app has no units, and so no journal",
+        ));
+    }
+    if wanted.is_empty() {
+        return Ok(known.to_vec());
+    }
+    let one = |unit: &String| {
+        let found = known
+            .iter()
+            .find(|k| *k == unit || **k == format!("{unit}.service"));
+        found.copied().ok_or_else(|| {
+            Failure::new(
+                Exit::Usage,
+                format!("{} is not a unit of this app", text::shown(unit.as_bytes())),
+            )
+            .next(Next::shipit("logs --unit").arg(known[0]))
+        })
+    };
+    wanted.iter().map(one).collect()
+}
+
+/// What was typed, as the helper reads it: a word and its value on each line.
+fn asked(wish: &args::Logs, units: &[&str]) -> Result<String, Failure> {
+    let mut out = String::new();
+    let mut add = |key: &str, value: &str| {
+        if value.is_empty() || value.contains(|c: char| c.is_control()) {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!(
+                    "--{key} {} cannot be asked for",
+                    text::shown(value.as_bytes())
+                ),
+            ));
+        }
+        out.push_str(&format!("{key} {value}\n"));
+        Ok(())
+    };
+    for unit in units {
+        add("unit", unit)?;
+    }
+    let lines = wish.lines.unwrap_or(if wish.follow { 100 } else { 1000 });
+    add("lines", &lines.to_string())?;
+    for (key, given) in [("since", &wish.since), ("until", &wish.until)] {
+        if let Some(time) = given {
+            add(key, &point(time))?;
+        }
+    }
+    if let Some(priority) = wish.priority {
+        add("priority", word(priority))?;
+    }
+    if let Some(pattern) = &wish.grep {
+        add("grep", pattern)?;
+    }
+    if wish.follow {
+        out.push_str("follow\n");
+    }
+    Ok(out)
+}
+
+/// `2h` is two hours ago: journalctl wants a minus there (systemd.time(7)).
+fn point(time: &str) -> String {
+    let span = time.starts_with(|c: char| c.is_ascii_digit())
+        && time.contains(|c: char| c.is_ascii_alphabetic())
+        && time.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ')
+        && !time.ends_with("ago");
+    if span {
+        format!("-{time}")
+    } else {
+        time.to_owned()
+    }
+}
+
+fn word(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Emerg => "emerg",
+        Priority::Alert => "alert",
+        Priority::Crit => "crit",
+        Priority::Err => "err",
+        Priority::Warning => "warning",
+        Priority::Notice => "notice",
+        Priority::Info => "info",
+        Priority::Debug => "debug",
+    }
+}
+
+fn show(global: &Global, line: &[u8]) {
+    if global.json {
+        // systemd's own objects, as they are; what is none is not passed off as one.
+        let text = String::from_utf8_lossy(line);
+        let is_object = !text.contains(|c: char| c.is_ascii_control())
+            && matches!(
+                serde_json::from_str(&text),
+                Ok(serde_json::Value::Object(_))
+            );
+        if is_object {
+            super::results(&(text::in_json(&text) + "\n"));
+        }
+    } else if let Some(text) = journal_line(line) {
+        super::results(&format!("{}\n", text::shown(text.as_bytes())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_a_time_ago_and_a_point_in_time_is_not() {
+        for (typed, sent) in [
+            ("2h", "-2h"),
+            ("30 min", "-30 min"),
+            ("2 hours ago", "2 hours ago"),
+            ("today", "today"),
+            ("2026-11-21 05:00", "2026-11-21 05:00"),
+            ("@5", "@5"),
+            ("-5min", "-5min"),
+        ] {
+            assert_eq!(point(typed), sent);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The app's environment file on the host, read and changed through the helper that runs as root. Values travel on the
+//! session's stdin and never come back.
+
+use super::{metadata, session};
+use crate::config::Config;
+use crate::failure::{Exit, Failure, Next};
+use crate::host::{Host, Lost};
+use crate::observed::Observed;
+use crate::plan::needs;
+use crate::remote::{Batch, ENV_HELPER, Script, exits};
+use crate::text;
+
+/// The file on the host.
+#[must_use]
+pub fn file(config: &Config) -> String {
+    format!("/etc/{}/env", config.app.as_str())
+}
+
+#[derive(Debug, Default)]
+/// What the helper answered.
+pub struct Answered {
+    pub version: String,
+    pub names: Vec<String>,
+    /// `added`, `changed` or `removed`, and the name.
+    pub changes: Vec<(String, String)>,
+    /// The units that read the file.
+    pub readers: Vec<String>,
+}
+
+/// The line was lost. Who only asked for the names knows that nothing changed.
+fn lost_while(verb: &str, lost: &Lost) -> Failure {
+    if verb == "list" {
+        return session::lost_while(lost, "reading the environment", "nothing changed");
+    }
+    let state = "it is changed, or it is not: never half";
+    let mut failure = session::lost_while(lost, "changing the environment", state);
+    failure.exit = Exit::Unknown;
+    failure.next(Next::shipit("env list"))
+}
+
+/// The environment of one app on one host.
+pub struct Environment<'a> {
+    pub host: &'a mut dyn Host,
+    pub config: &'a Config,
+    pub seen: &'a Observed,
+}
+
+impl Environment<'_> {
+    /// `list`, `set`, `unset` or `push`; refused when the file is no longer of this `version`.
+    ///
+    /// # Errors
+    /// When the connection is lost, or the helper is missing or refuses.
+    pub fn ask(&mut self, verb: &str, version: &str, content: &[u8]) -> Result<Answered, Failure> {
+        let by: String = metadata::who().split_whitespace().collect();
+        let mut sent = format!("1 {verb} {by} {version} {}\n", content.len()).into_bytes();
+        sent.extend(content);
+        let mut args = vec![
+            needs::access(self.seen),
+            self.config.app.as_str(),
+            ENV_HELPER,
+        ];
+        args.extend(self.config.instances().map(|one| one.unit));
+        let mut stdin = sent.as_slice();
+        let script = Script::env(args);
+        let batch = Batch {
+            stdin: Some(&mut stdin),
+            ..Batch::new(std::slice::from_ref(&script))
+        };
+        let answers = batch
+            .quiet(self.host)
+            .map_err(|lost| lost_while(verb, &lost))?;
+        let answer = answers.into_iter().next().unwrap_or_default();
+        if answer.code != 0 {
+            return Err(self.refused(verb, answer.code, &answer.err));
+        }
+        let mut said = Answered::default();
+        let read = format!("{} (", file(self.config));
+        for line in String::from_utf8_lossy(&answer.out).lines() {
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            match word {
+                "version" => said.version = rest.into(),
+                "name" => said.names.push(rest.into()),
+                "added" | "changed" | "removed" => said.changes.push((word.into(), rest.into())),
+                "reads" => {
+                    if let Some((unit, path)) = rest.split_once(' ')
+                        && path.starts_with(&read)
+                    {
+                        said.readers.push(unit.into());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(said)
+    }
+
+    fn refused(&self, verb: &str, code: i32, err: &[Vec<u8>]) -> Failure {
+        let file = file(self.config);
+        let what = match verb {
+            "list" => format!("{file} could not be read"),
+            _ => format!("{file} was not changed"),
+        };
+        let setup = self
+            .config
+            .host
+            .as_root("setup")
+            .remark("again: it installs the helper");
+        let failure = match code {
+            exits::NO_HELPER => Failure::new(
+                Exit::Untouched,
+                "the host has no helper for `shipit env` yet",
+            )
+            .why(format!(
+                "{file} is root-owned; setup installs the helper that lets {} change it",
+                self.seen.user
+            ))
+            .next(setup),
+            exits::ENV_CHANGED => {
+                Failure::new(Exit::Untouched, what).next(Next::shipit("env list"))
+            }
+            exits::NOT_UNDERSTOOD => Failure::new(
+                Exit::Untouched,
+                "the helper on the host is of another version",
+            )
+            .next(setup),
+            _ => Failure::new(Exit::Untouched, what),
+        };
+        let mut failure = failure.host("nothing changed");
+        failure.why.extend(err.iter().map(|line| text::shown(line)));
+        if failure.why.is_empty() {
+            failure = failure.why(format!("the helper exited with status {code}"));
+        }
+        failure
+    }
+}

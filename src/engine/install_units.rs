@@ -1,0 +1,82 @@
+//! Puts the repository's units on the host, as root. What is written and why is `plan::unit_files::install`'s.
+
+use super::as_root;
+use super::held::held;
+use crate::config::Config;
+use crate::failure::{Exit, Failure, Next};
+use crate::host::Host;
+use crate::interrupt::Interrupts;
+use crate::observed::Observed;
+use crate::plan::unit_files::install::Installation;
+use crate::remote::{Answer, Script, exits};
+use crate::report::event::Report;
+use crate::text::shown;
+
+/// Installs; `verbs` are what follows, each with its names: `user`, `enable`, `start`. `login`: who is logged in.
+///
+/// # Errors
+/// With the state that the host is in.
+pub fn install_units(
+    host: &mut dyn Host,
+    config: &Config,
+    installation: &Installation,
+    verbs: &[(&'static str, &[String])],
+    login: (Option<u32>, &str),
+    interrupts: &Interrupts,
+    report: &mut dyn Report,
+) -> Result<(), Failure> {
+    let mut args = vec![config.root.as_str()];
+    for (verb, names) in verbs {
+        args.extend(names.iter().flat_map(|name| [*verb, name.as_str()]));
+    }
+    let script = Script::install_units(args);
+    let payload = installation.payload();
+    let doing = "installing units";
+    let answer = as_root::run(host, script, &payload, login, doing, interrupts, report)?;
+    if answer.code == 0 {
+        return Ok(());
+    }
+    Err(failure(config, &answer, login.0 == Some(0)))
+}
+
+fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
+    let mut failure = Failure::new(Exit::Untouched, "the units were not installed")
+        .host("the units on the host are unchanged");
+    failure.why = answer.err.iter().map(|line| shown(line)).collect();
+    match answer.code {
+        1 | exits::NOT_ROOT if !is_root => failure
+            .why("this login is not root and cannot use sudo")
+            .next(Next::shipit("unit install --as").arg(config.host.with_login("root"))),
+        exits::UNITS_CUT_OFF => failure
+            .why("the upload was incomplete")
+            .next(Next::shipit("unit install")),
+        exits::UNITS_FAILED => failure
+            .why("a command failed on the host; the old files are restored")
+            .next(Next::shipit("unit install")),
+        exits::UNITS_CHANGED => failure
+            .why("the units on the host were changed in the meantime")
+            .next(Next::shipit("unit diff")),
+        exits::SWITCHING => {
+            let why = "a running switch must be able to revert with the units it started with";
+            match Observed::parse(&answer.out).request {
+                Some(request) => held(&request, "the units on the host are unchanged").why(why),
+                None => {
+                    failure.exit = Exit::Locked;
+                    failure.why("the host is held by a request").why(why)
+                }
+            }
+        }
+        exits::UNITS_INVALID => failure
+            .why("systemd-analyze verify on the host refuses them")
+            .next(Next::again("").remark("after the units are fixed")),
+        exits::UNITS_NOT_STARTED => {
+            failure.what = "the units are installed, but the steps after that failed".into();
+            failure.host =
+                Some("the new files are in place; running processes are unchanged".into());
+            failure.next(Next::shipit("doctor"))
+        }
+        code => failure
+            .why(format!("exit status {code}"))
+            .next(Next::shipit("unit diff")),
+    }
+}
