@@ -1,43 +1,17 @@
 //! `deploy`, from the build to the last word: local work, look, plan, stage, hook, switch, hooks.
 
 use super::attempt::{self, SoFar, Turn};
+use super::preview::{self, DeployOptions, Draft};
 use super::stage::Unstaged;
-use super::{Ending, Run, local_command, metadata, preview, stage, units};
+use super::{Ending, Run, local_command, metadata, stage};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
 use crate::observed::ledger::State;
-use crate::plan::{self, Baseline, Goal, Migration};
+use crate::plan;
 use crate::report::event::{Event, Outcome, Phase};
 use crate::source::Scanned;
 use crate::step::Command;
-
-/// What a person asked for beyond the configuration.
-#[derive(Clone, Debug, Default)]
-pub struct Wish {
-    /// Only stage; nothing live changes.
-    pub stage_only: bool,
-    /// A release that is on the host already.
-    pub release: Option<String>,
-    /// Wait for another switch to end.
-    pub wait: bool,
-    /// Switch even when the live release has the same content.
-    pub restart: bool,
-    /// What became of an interrupted migration.
-    pub migration: Migration,
-    /// Whether the live release must pass the health check before anything changes.
-    pub baseline: Baseline,
-}
-
-impl Wish {
-    pub(super) fn goal(&self, release: String) -> Goal {
-        Goal::Deploy {
-            release,
-            migration: self.migration,
-            baseline: self.baseline,
-        }
-    }
-}
 
 /// Where the release comes from.
 enum Origin {
@@ -55,52 +29,44 @@ enum Reading {
 }
 
 /// Deploys. The exit code; everything else was told.
-pub fn deploy(run: &mut Run<'_>, wish: &Wish) -> Exit {
+pub fn deploy(run: &mut Run<'_>, options: &DeployOptions) -> Exit {
     let mut so_far = SoFar {
-        release: wish.release.clone(),
+        release: options.release.clone(),
         ..SoFar::default()
     };
-    match go(run, wish, &mut so_far) {
+    match go(run, options, &mut so_far) {
         Ok(exit) => exit,
         Err(failure) => so_far.fail(run, Command::Deploy, failure),
     }
 }
 
-fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failure> {
-    let (mut origin, repository) = match &wish.release {
-        Some(named) => (Origin::Host(named.clone()), Vec::new()),
-        None => (
-            Origin::Here(prepare_here(run)?, None),
-            units::of_deploy(run.config, run.report)?,
-        ),
+fn go(run: &mut Run<'_>, options: &DeployOptions, so_far: &mut SoFar) -> Result<Exit, Failure> {
+    let mut origin = match &options.release {
+        Some(named) => Origin::Host(named.clone()),
+        None => Origin::Here(prepare_here(run)?, None),
     };
+    let draft = Draft::new(run.config, options, run.report)?;
     let mut host = run.link.connect(run.report)?;
-    let mut seen = attempt::free_host(run, host.as_mut(), &repository, wish.wait)?;
-    let drift = match &origin {
-        // Named: what counts is what it was made for, not what this working tree has.
-        Origin::Host(named) => {
-            let id = plan::releases::rollback_target(run.config, &seen, Some(named))?;
-            plan::unit_files::drift_since(run.config, &seen, &id)?
-        }
-        Origin::Here(..) => plan::unit_files::drift(run.config, &repository, &seen)?,
-    };
-    for text in drift {
+    let mut observed = attempt::free_host(run, host.as_mut(), &draft.repository, options.wait)?;
+    for text in draft.drift(&observed)? {
         run.report.event(&Event::Warning { text });
     }
     let mut reading = Reading::First;
     loop {
         so_far.sent = host.traffic().0;
-        so_far.previous = seen.live().map(str::to_owned);
+        so_far.previous = observed.live().map(str::to_owned);
         let release = match &mut origin {
-            Origin::Host(named) => plan::releases::rollback_target(run.config, &seen, Some(named))?,
+            Origin::Host(named) => {
+                plan::releases::rollback_target(run.config, &observed, Some(named))?
+            }
             Origin::Here(scanned, staged) => {
-                if let Some(exit) = unchanged(run, wish, &seen, scanned, so_far.sent) {
+                if let Some(exit) = unchanged(run, options, &observed, scanned, so_far.sent) {
                     return Ok(exit);
                 }
                 // While this client waited for its turn, somebody else's prune may have taken what it had staged.
-                match staged.take().filter(|id| seen.releases.contains(id)) {
+                match staged.take().filter(|id| observed.releases.contains(id)) {
                     Some(id) => staged.insert(id).clone(),
-                    None => match on_host(run, host.as_mut(), &seen, scanned, wish) {
+                    None => match on_host(run, host.as_mut(), &observed, scanned, &draft) {
                         Ok(id) => {
                             so_far.sent = host.traffic().0;
                             staged.insert(id).clone()
@@ -120,22 +86,21 @@ fn go(run: &mut Run<'_>, wish: &Wish, so_far: &mut SoFar) -> Result<Exit, Failur
             }
         };
         so_far.release = Some(release.clone());
-        if wish.stage_only {
+        if options.stage_only {
             let ending = Ending {
-                live: seen.live().map(Into::into),
+                live: observed.live().map(Into::into),
                 next: vec![Next::shipit("deploy --release").arg(&release)],
                 release: Some(release),
                 ..Ending::default()
             };
             return Ok(run.end(Outcome::Staged, ending, None, so_far.sent));
         }
-        let goal = wish.goal(release);
-        let plan = plan::plan(run.config, &seen, &goal)?;
-        match attempt::attempt(run, host, &seen, &plan, wish.wait, so_far)? {
+        let plan = draft.plan(&observed, release)?;
+        match attempt::attempt(run, host, &observed, &plan, options.wait, so_far)? {
             Turn::Ended(exit) => return Ok(exit),
             Turn::Again(session) => {
                 host = session;
-                seen = attempt::free_host(run, host.as_mut(), &repository, true)?;
+                observed = attempt::free_host(run, host.as_mut(), &draft.repository, true)?;
             }
         }
     }
@@ -169,18 +134,18 @@ fn read_source(run: &mut Run<'_>) -> Result<Scanned, Failure> {
 /// The live release has this very content: nothing to do, unless a restart was asked for.
 fn unchanged(
     run: &mut Run<'_>,
-    wish: &Wish,
-    seen: &Observed,
+    options: &DeployOptions,
+    observed: &Observed,
     scanned: &Scanned,
     sent: u64,
 ) -> Option<Exit> {
-    let live = seen.live()?;
-    let same = seen
+    let live = observed.live()?;
+    let same = observed
         .meta
         .get(live)
         .is_some_and(|m| metadata::same(run.config, m, scanned));
-    let sound = seen.ledger.state(live) == Some(State::Verified) && seen.degraded.is_none();
-    if !same || !sound || wish.restart {
+    let sound = observed.ledger.state(live) == Some(State::Verified) && observed.degraded.is_none();
+    if !same || !sound || options.restart {
         return None;
     }
     let ending = Ending {
@@ -197,19 +162,19 @@ fn unchanged(
 fn on_host(
     run: &mut Run<'_>,
     host: &mut dyn Host,
-    seen: &Observed,
+    observed: &Observed,
     scanned: &Scanned,
-    wish: &Wish,
+    draft: &Draft<'_>,
 ) -> Result<String, Unstaged> {
     let reusable = |id: &&String| {
-        let meta = seen.meta.get(*id);
+        let meta = observed.meta.get(*id);
         let same = meta.is_some_and(|m| metadata::same(run.config, m, scanned));
-        let live_again = wish.restart && seen.live() == Some(id.as_str());
+        let live_again = draft.options.restart && observed.live() == Some(id.as_str());
         same && (live_again
-            || (seen.ledger.state(id) == Some(State::Staged)
+            || (observed.ledger.state(id) == Some(State::Staged)
                 && meta.is_some_and(|m| m.migration.is_none())))
     };
-    if let Some(id) = seen.releases.iter().rev().find(reusable) {
+    if let Some(id) = observed.releases.iter().rev().find(reusable) {
         run.report.event(&Event::Log {
             source: "host",
             line: format!("{id} is on the host already: nothing to send").into_bytes(),
@@ -217,7 +182,7 @@ fn on_host(
         return Ok(id.clone());
     }
     // A dry plan first: what would be refused after the upload is refused before it.
-    plan::plan(run.config, seen, &wish.goal("new".into()))?;
-    stage::room(&scanned.manifest, seen)?;
-    stage::stage(host, run.config, seen, scanned, run.report)
+    draft.plan(observed, "new".into())?;
+    stage::room(&scanned.manifest, observed)?;
+    stage::stage(host, run.config, observed, scanned, run.report)
 }
