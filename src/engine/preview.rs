@@ -166,3 +166,7 @@ fn free(mut id: Id, observed: &Observed) -> Id {
     }
     id
 }
+
+#[cfg(test)]
+#[path = "preview_tests.rs"]
+mod tests;
