@@ -4,47 +4,37 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek, Write};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{Mode, OFlags};
 
 use serde_json::json;
 
 use super::args::{self, Global};
-use crate::engine::session;
-use crate::failure::{Exit, Failure, Next};
-use crate::host::Lost;
-use crate::remote::{self, Heard, Script, Stream};
+use crate::engine::run_command::{self, CommandEnd};
+use crate::failure::{Exit, Failure};
+use crate::remote::{Heard, Stream};
 use crate::report::event::{Event, Report};
 use crate::text;
 
 /// The longest line that is waited for, in bytes: what is longer is shown in pieces.
 const LONGEST: usize = 65_536;
 
-pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, typed: &args::Run) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     // Before signals are counted: Ctrl-C ends a wait for somebody who types.
-    let mut input = wish.stdin.then(given).transpose().map_err(|e| {
+    let mut input = typed.stdin.then(given).transpose().map_err(|e| {
         Failure::new(Exit::Usage, "stdin could not be read")
             .why(e.to_string())
             .host("nothing was run")
     })?;
-    let (mut host, seen) = super::look(global, &config)?;
-    let Some(release) = seen.live() else {
-        return Err(Failure::new(
-            Exit::Untouched,
-            "no release is live: there is nothing to run it in",
-        )
-        .host("nothing was run")
-        .next(Next::shipit("status")));
-    };
-    let mut words = vec![config.root.as_str().as_bytes().to_vec()];
-    words.extend(wish.command.iter().map(|w| w.as_bytes().to_vec()));
+    let (mut host, observed) = super::look(global, &config)?;
     let mut out = Output::new(global, Stream::Out);
     let mut err = Output::new(global, Stream::Err);
-    let ended = remote::stream(
+    let ended = run_command::run_command(
         host.as_mut(),
-        &Script::run(words),
+        &config,
+        &observed,
+        &typed.command,
         input.as_mut().map(|file| file as &mut dyn Read),
         &mut |heard| match heard {
             Heard::Bytes(Stream::Out, bytes) => out.take(bytes),
@@ -54,44 +44,20 @@ pub(super) fn run(global: &Global, wish: &args::Run) -> Result<Exit, Failure> {
     );
     out.end();
     err.end();
-    let name = wish.command.first().map_or(&b""[..], |w| w.as_bytes());
-    let name = text::shown(name);
-    match ended {
-        Ok(code) => {
-            if global.json {
-                super::results(&super::object(
-                    &json!({"v": 1, "release": release, "code": code}),
-                ));
-            } else if code != 0 {
-                let _ = writeln!(io::stderr(), "error: {name} {}", how(code));
-            }
-            Ok(if code == 0 {
-                Exit::Done
-            } else {
-                Exit::Untouched
-            })
-        }
-        Err(Lost::Left) => Err(Failure::new(
-            Exit::Untouched,
-            format!("{name} was stopped on request"),
-        )
-        .host("it got SIGTERM; its changes so far remain")),
-        Err(Lost::Source(why)) => {
-            Err(Failure::new(Exit::Usage, format!("{name} was not run")).why(why))
-        }
-        Err(lost) => {
-            let mut failure = session::lost_while(
-                &lost,
-                &format!("running {name}"),
-                "the command may still run on the host, or may have ended",
-            );
-            failure.exit = Exit::Unknown;
-            Err(failure.next(
-                Next::shipit("status")
-                    .remark("what the app does now; look there before you run it again"),
-            ))
-        }
+    let CommandEnd { release, code } = ended?;
+    if global.json {
+        super::results(&super::object(
+            &json!({"v": 1, "release": release, "code": code}),
+        ));
+    } else if code != 0 {
+        let name = run_command::name(&typed.command);
+        let _ = writeln!(io::stderr(), "error: {name} {}", how(code));
     }
+    Ok(if code == 0 {
+        Exit::Done
+    } else {
+        Exit::Untouched
+    })
 }
 
 /// All of stdin, as a file: the link is not left alone while somebody takes time to write. What is no file yet becomes one

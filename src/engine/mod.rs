@@ -17,6 +17,7 @@ pub mod metadata;
 pub mod observe;
 pub mod preview;
 pub mod rollback;
+pub mod run_command;
 pub mod service_action;
 pub mod session;
 pub mod setup;
