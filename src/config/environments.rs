@@ -1,8 +1,7 @@
 //! The `environments` of a file, and the file with one of them merged over its top level.
 
-use super::keys::Key;
 use super::names::{EnvironmentName, Wrong, quoted};
-use super::reader::{Map, Problems, Value, nearest};
+use super::reader::{Key, Map, Problems, Value, nearest};
 use super::top::TOP;
 use super::tree::{Entry, Kind, Mark, Node};
 

@@ -1,17 +1,6 @@
 //! What a table of keys is. Each kind of map in `deploy.yml` has one table, which is both the list of its keys (`reader`
 //! knows no others) and how each becomes a value. A test holds `deploy.example.yml` against all tables.
 
-pub(super) struct Key {
-    pub name: &'static str,
-    /// With its key, as it can be pasted.
-    pub example: &'static str,
-    /// Whether its map is nothing without it (at the top: the top and the chosen environment together).
-    pub must: bool,
-}
-
-/// The keys of one kind of map.
-pub(super) type Keys = &'static [Key];
-
 /// Makes the list of keys and the function that reads them, from lines of one of these forms:
 ///
 /// - `must KEY: "example" => how`: what `how` makes of the value.
@@ -29,7 +18,7 @@ macro_rules! keys {
         $result:expr
     ) => {
         $(#[$doc])*
-        pub(super) const $keys: crate::config::keys::Keys = &[$(crate::config::keys::Key {
+        pub(super) const $keys: crate::config::reader::Keys = &[$(crate::config::reader::Key {
             name: stringify!($key),
             example: concat!(stringify!($key), ": ", $example),
             must: keys!(@must $form),
@@ -57,7 +46,7 @@ pub(super) use keys;
 #[cfg(test)]
 mod tests {
     use super::super::{probe, service, top};
-    use super::Keys;
+    use crate::config::reader::Keys;
 
     const ALL: [Keys; 7] = [
         top::TOP,

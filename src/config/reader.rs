@@ -4,9 +4,19 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use super::keys::{Key, Keys};
 use super::names::{Wrong, quoted};
 use super::tree::{Entry, Kind, Mark, Node, Problem};
+
+pub(super) struct Key {
+    pub name: &'static str,
+    /// With its key, as it can be pasted.
+    pub example: &'static str,
+    /// Whether its map is nothing without it (at the top: the top and the chosen environment together).
+    pub must: bool,
+}
+
+/// The keys of one kind of map.
+pub(super) type Keys = &'static [Key];
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);

@@ -169,7 +169,7 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
         .leaves(1)
         .says("/opt/acme belongs to another deploy user than root");
     desk.setup()
-        .says("removed /etc/sudoers.d/shipit-acme: deploydash may do nothing")
+        .says("removed /etc/sudoers.d/shipit-acme: deploydash can do nothing as root")
         .says("removed /usr/local/lib/shipit/acme: root is root");
     assert_eq!(host.root("find /opt/acme -user deploydash").ok(), "");
     desk.json(&["rollback"]).leaves(0);

@@ -169,7 +169,7 @@ fn a_migration_that_systemd_never_started_is_no_success() {
     desk.tree(Kind::Graceful, "v3");
     desk.json(&["deploy"])
         .leaves(1)
-        .says("the journal does not say whether it ran");
+        .says("the journal does not show whether it ran");
     assert_live(&host, &v2, "v2");
     desk.json(&["deploy"]).leaves(1).says("--migration done");
     desk.json(&["deploy", "--migration", "done"]).leaves(0);

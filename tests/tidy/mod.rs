@@ -1,7 +1,8 @@
 //! The rules of the house that no compiler knows: which layer may know which, how long a file may be, what a file
 //! opens with. Each failure names file and line.
 
-mod floors; // which room may use which, and that no files import each other in a ring
+mod floors;
+mod guide; // where to change what // which room may use which, and that no files import each other in a ring
 
 use std::fs;
 use std::path::{Path, PathBuf};
