@@ -96,11 +96,11 @@ impl Interrupts {
     /// What the user wants, if interrupts came after the `known` ones (see [`Self::known`]). The second one of all
     /// aborts, however long ago the first one was.
     #[must_use]
-    pub fn since(&self, known: usize) -> Wish {
+    pub fn since(&self, known: usize) -> UserRequest {
         match self.count() {
-            count if count <= known => Wish::Nothing,
-            1 => Wish::Stop,
-            _ => Wish::Leave,
+            count if count <= known => UserRequest::Nothing,
+            1 => UserRequest::Stop,
+            _ => UserRequest::Abort,
         }
     }
 
@@ -148,12 +148,12 @@ impl Interrupts {
 
 /// What the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum UserRequest {
     Nothing,
     /// Stop the work in an orderly way.
     Stop,
     /// Abort at once.
-    Leave,
+    Abort,
 }
 
 /// Ends the program when a second signal is not counted.
@@ -205,13 +205,13 @@ mod tests {
     fn the_first_stops_and_the_second_aborts_however_long_ago_the_first_was() {
         let (interrupts, button) = Interrupts::by_hand().unwrap();
         let begun = interrupts.known();
-        assert_eq!(interrupts.since(begun), Wish::Nothing);
+        assert_eq!(interrupts.since(begun), UserRequest::Nothing);
         button.press();
-        assert_eq!(interrupts.since(begun), Wish::Stop);
+        assert_eq!(interrupts.since(begun), UserRequest::Stop);
         let later = interrupts.known();
-        assert_eq!(interrupts.since(later), Wish::Nothing);
+        assert_eq!(interrupts.since(later), UserRequest::Nothing);
         button.press();
-        assert_eq!(interrupts.since(later), Wish::Leave);
-        assert_eq!(interrupts.since(begun), Wish::Leave);
+        assert_eq!(interrupts.since(later), UserRequest::Abort);
+        assert_eq!(interrupts.since(begun), UserRequest::Abort);
     }
 }

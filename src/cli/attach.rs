@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::args::Global;
 use crate::engine::follow::{Followed, follow};
-use crate::engine::{Ending, Run, observe, session, switch};
+use crate::engine::{Run, Summary, observe, session, switch};
 use crate::failure::{Exit, Failure, Next};
 use crate::report::event::{Event, Outcome};
 use crate::step::{Change, Command};
@@ -26,13 +26,13 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     };
     let Some(request) = seen.request.clone() else {
         let live = seen.live().map(str::to_owned);
-        let ending = Ending {
+        let summary = Summary {
             live: live.clone(),
             release: live,
             next: vec![Next::shipit("status")],
-            ..Ending::default()
+            ..Summary::default()
         };
-        return Ok(run.end(Outcome::Unchanged, ending, None, 0));
+        return Ok(run.end(Outcome::Unchanged, summary, None, 0));
     };
     run.report.event(&Event::Started {
         command: "attach",

@@ -6,16 +6,16 @@ use crate::engine::preview::DeployOptions;
 use crate::failure::{Exit, Failure};
 use crate::plan::Baseline;
 
-pub(super) fn run(global: &Global, typed: &args::Deploy) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &args::Deploy) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    super::switching(global, &config, "deploy", typed.release.as_ref(), |run| {
+    super::switching(global, &config, "deploy", args.release.as_ref(), |run| {
         let options = DeployOptions {
-            stage_only: typed.stage_only,
-            release: typed.release.clone(),
-            wait: typed.wait,
-            restart: typed.restart,
-            migration: typed.migration,
-            baseline: if typed.despite_health {
+            stage_only: args.stage_only,
+            release: args.release.clone(),
+            wait: args.wait,
+            restart: args.restart,
+            migration: args.migration,
+            baseline: if args.despite_health {
                 Baseline::Waived
             } else {
                 Baseline::Required

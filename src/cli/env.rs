@@ -25,7 +25,7 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
         EnvCommand::Unset { names, restart } => ("unset", removed(names)?, *restart),
         EnvCommand::Push { file, restart } => ("push", pushed(file.as_deref())?, *restart),
     };
-    let (mut host, seen) = super::look(global, &config)?;
+    let (mut host, seen) = super::observe(global, &config)?;
     let mut place = Environment {
         host: host.as_mut(),
         config: &config,

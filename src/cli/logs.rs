@@ -9,23 +9,23 @@ use crate::remote::{Script, exits};
 use crate::report::journal::journal_line;
 use crate::text;
 
-pub(super) fn run(global: &Global, wish: &args::Logs) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let known = units(&config, Purpose::Journal);
-    let units = chosen(&known, &wish.unit)?;
-    let asked = asked(wish, &units)?;
-    let (mut host, seen) = super::look(global, &config)?;
+    let units = chosen(&known, &args.unit)?;
+    let asked = asked(args, &units)?;
+    let (mut host, seen) = super::observe(global, &config)?;
     let mut reader = Reader {
         config: &config,
         seen: &seen,
         host: host.as_mut(),
     };
-    if let Some(release) = &wish.release {
-        reader.of_release(&asked, release, wish.lines, &mut |line| show(global, line))?;
+    if let Some(release) = &args.release {
+        reader.of_release(&asked, release, args.lines, &mut |line| show(global, line))?;
         return Ok(Exit::Done);
     }
     let mut asked = asked;
-    if let Some(run) = &wish.run {
+    if let Some(run) = &args.run {
         let lives = reader.lives(run)?;
         if lives.is_empty() {
             return Err(
@@ -39,17 +39,17 @@ pub(super) fn run(global: &Global, wish: &args::Logs) -> Result<Exit, Failure> {
     }
     let code = reader.read(&asked, &mut |line| show(global, line))?;
     // What every host can do: the sudo rule has had these lines from the beginning.
-    let plain = wish.run.is_none()
-        && wish.since.is_none()
-        && wish.until.is_none()
-        && wish.priority.is_none()
-        && wish.grep.is_none()
-        && wish.lines.is_none();
+    let plain = args.run.is_none()
+        && args.since.is_none()
+        && args.until.is_none()
+        && args.priority.is_none()
+        && args.grep.is_none()
+        && args.lines.is_none();
     match code {
         exits::NO_HELPER if plain => {
-            let first = if wish.follow { 1 } else { units.len() };
+            let first = if args.follow { 1 } else { units.len() };
             for unit in &units[..first.min(units.len())] {
-                let follow = if wish.follow { "yes" } else { "no" };
+                let follow = if args.follow { "yes" } else { "no" };
                 let script = Script::logs([needs::access(&seen), unit, follow]);
                 reader.stream(&script, "", &mut |line| show(global, line))?;
             }
@@ -94,7 +94,7 @@ fn chosen<'a>(known: &[&'a str], wanted: &[String]) -> Result<Vec<&'a str>, Fail
 }
 
 /// What was typed, as the helper reads it: a word and its value on each line.
-fn asked(wish: &args::Logs, units: &[&str]) -> Result<String, Failure> {
+fn asked(args: &args::Logs, units: &[&str]) -> Result<String, Failure> {
     let mut out = String::new();
     let mut add = |key: &str, value: &str| {
         if value.is_empty() || value.contains(|c: char| c.is_control()) {
@@ -112,20 +112,20 @@ fn asked(wish: &args::Logs, units: &[&str]) -> Result<String, Failure> {
     for unit in units {
         add("unit", unit)?;
     }
-    let lines = wish.lines.unwrap_or(if wish.follow { 100 } else { 1000 });
+    let lines = args.lines.unwrap_or(if args.follow { 100 } else { 1000 });
     add("lines", &lines.to_string())?;
-    for (key, given) in [("since", &wish.since), ("until", &wish.until)] {
+    for (key, given) in [("since", &args.since), ("until", &args.until)] {
         if let Some(time) = given {
             add(key, &point(time))?;
         }
     }
-    if let Some(priority) = wish.priority {
+    if let Some(priority) = args.priority {
         add("priority", word(priority))?;
     }
-    if let Some(pattern) = &wish.grep {
+    if let Some(pattern) = &args.grep {
         add("grep", pattern)?;
     }
-    if wish.follow {
+    if args.follow {
         out.push_str("follow\n");
     }
     Ok(out)

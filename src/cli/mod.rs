@@ -73,23 +73,23 @@ pub fn main() -> u8 {
 fn dispatch(args: &Args) -> Result<Exit, Failure> {
     let global = &args.global;
     match &args.command {
-        Command::Init(wish) => init::run(global, wish),
-        Command::Setup(wish) => setup::run(global, wish),
+        Command::Init(args) => init::run(global, args),
+        Command::Setup(args) => setup::run(global, args),
         Command::Doctor => doctor::run(global),
         Command::Plan => plan::run(global),
-        Command::Deploy(wish) => deploy::run(global, wish),
-        Command::Rollback(wish) => rollback::run(global, wish),
+        Command::Deploy(args) => deploy::run(global, args),
+        Command::Rollback(args) => rollback::run(global, args),
         Command::Releases => releases::run(global),
         Command::Status => status::run(global),
-        Command::Logs(wish) => logs::run(global, wish),
+        Command::Logs(args) => logs::run(global, args),
         Command::Env(command) => env::run(global, command),
-        Command::Run(wish) => run::run(global, wish),
-        Command::Restart(wish) => service::run(global, wish, Verb::Restart),
-        Command::Stop(wish) => service::run(global, wish, Verb::Stop),
-        Command::Start(wish) => service::run(global, wish, Verb::Start),
-        Command::Reload(wish) => service::run(global, wish, Verb::Reload),
+        Command::Run(args) => run::run(global, args),
+        Command::Restart(args) => service::run(global, args, Verb::Restart),
+        Command::Stop(args) => service::run(global, args, Verb::Stop),
+        Command::Start(args) => service::run(global, args, Verb::Start),
+        Command::Reload(args) => service::run(global, args, Verb::Reload),
         Command::Attach => attach::run(global),
-        Command::Prune(wish) => prune::run(global, wish),
+        Command::Prune(args) => prune::run(global, args),
         Command::Unit(command) => unit::run(global, command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -186,7 +186,7 @@ fn switching(
 }
 
 /// Connects and looks: what most commands begin with.
-fn look(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed), Failure> {
+fn observe(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed), Failure> {
     let mut link = link(global, config, &interrupts()?);
     let mut host = session::Link::connect(&mut link, reporter(global).as_mut())?;
     let seen = observe::observe(host.as_mut(), config)?;
@@ -194,7 +194,7 @@ fn look(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed), F
 }
 
 /// One line on stderr, beside the results.
-fn aside(text: &str) {
+fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", text::shown(text.as_bytes()));
 }
 

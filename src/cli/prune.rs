@@ -4,9 +4,9 @@ use super::args::{self, Global};
 use crate::engine;
 use crate::failure::{Exit, Failure};
 
-pub(super) fn run(global: &Global, wish: &args::Prune) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &args::Prune) -> Result<Exit, Failure> {
     let mut config = super::configuration(global)?;
-    if let Some(keep) = wish.keep {
+    if let Some(keep) = args.keep {
         config.keep_releases = keep;
     }
     super::switching(global, &config, "prune", None, engine::rollback::prune)

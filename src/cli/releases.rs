@@ -8,7 +8,7 @@ use crate::text;
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let (_, seen) = super::look(global, &config)?;
+    let (_, seen) = super::observe(global, &config)?;
     let order = seen.ledger.order();
     let mut ids: Vec<&String> = seen.releases.iter().collect();
     ids.sort_by_key(|id| std::cmp::Reverse(order.iter().position(|o| o == id)));

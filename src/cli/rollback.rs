@@ -4,9 +4,9 @@ use super::args::{self, Global};
 use crate::engine;
 use crate::failure::{Exit, Failure};
 
-pub(super) fn run(global: &Global, wish: &args::Rollback) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &args::Rollback) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    super::switching(global, &config, "rollback", wish.release.as_ref(), |run| {
-        engine::rollback::rollback(run, wish.release.as_deref(), wish.wait)
+    super::switching(global, &config, "rollback", args.release.as_ref(), |run| {
+        engine::rollback::rollback(run, args.release.as_deref(), args.wait)
     })
 }

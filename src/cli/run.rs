@@ -19,22 +19,22 @@ use crate::text;
 /// The longest line that is waited for, in bytes: what is longer is shown in pieces.
 const LONGEST: usize = 65_536;
 
-pub(super) fn run(global: &Global, typed: &args::Run) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &args::Run) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     // Before signals are counted: Ctrl-C ends a wait for somebody who types.
-    let mut input = typed.stdin.then(given).transpose().map_err(|e| {
+    let mut input = args.stdin.then(given).transpose().map_err(|e| {
         Failure::new(Exit::Usage, "stdin could not be read")
             .why(e.to_string())
             .host("nothing was run")
     })?;
-    let (mut host, observed) = super::look(global, &config)?;
+    let (mut host, observed) = super::observe(global, &config)?;
     let mut out = Output::new(global, Stream::Out);
     let mut err = Output::new(global, Stream::Err);
     let ended = run_command::run_command(
         host.as_mut(),
         &config,
         &observed,
-        &typed.command,
+        &args.command,
         input.as_mut().map(|file| file as &mut dyn Read),
         &mut |heard| match heard {
             Heard::Bytes(Stream::Out, bytes) => out.take(bytes),
@@ -50,7 +50,7 @@ pub(super) fn run(global: &Global, typed: &args::Run) -> Result<Exit, Failure> {
             &json!({"v": 1, "release": release, "code": code}),
         ));
     } else if code != 0 {
-        let name = run_command::name(&typed.command);
+        let name = run_command::name(&args.command);
         let _ = writeln!(io::stderr(), "error: {name} {}", how(code));
     }
     Ok(if code == 0 {

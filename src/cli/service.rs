@@ -13,10 +13,10 @@ use crate::host::Host;
 use crate::observed::Observed;
 use crate::text;
 
-pub(super) fn run(global: &Global, wish: &args::Drive, verb: Verb) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &args::Drive, verb: Verb) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let units = chosen(&config, wish.unit.as_deref())?;
-    let (mut host, seen) = super::look(global, &config)?;
+    let units = chosen(&config, args.unit.as_deref())?;
+    let (mut host, seen) = super::observe(global, &config)?;
     services_turn(global, host.as_mut(), &config, &seen, &units, verb)?;
     Ok(Exit::Done)
 }
@@ -89,7 +89,7 @@ fn one(
     let began = Instant::now();
     let unit = instance.unit;
     let acted = act(host, config, seen, instance, verb, &mut |line| {
-        super::aside(&format!("    journal: {line}"));
+        super::note(&format!("    journal: {line}"));
     })?;
     let done = if !acted.changed {
         "was running already"

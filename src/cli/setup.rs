@@ -28,11 +28,11 @@ const HELPERS: [(&str, &str, &str); 2] = [
     ),
 ];
 
-pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> {
     let began = Instant::now();
     let global = &Global {
         // What it prints is text.
-        json: global.json && !wish.print,
+        json: global.json && !args.print,
         ..global.clone()
     };
     let config = super::configuration(global)?;
@@ -43,7 +43,7 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         host: config.host.to_string(),
         release: None,
     });
-    if wish.print && wish.login.is_none() && config.host.user.is_some() {
+    if args.print && args.login.is_none() && config.host.user.is_some() {
         // Nothing of the host is needed to print what would be written.
         let user = deploy_user(&config, "")?;
         let layout = Layout::new(&config, user, "the app's group".into());
@@ -51,11 +51,11 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
         return Ok(Exit::Done);
     }
     let interrupts = super::interrupts()?;
-    let mut link = root::link(global, &config, wish.login.as_deref(), &interrupts)?;
+    let mut link = root::link(global, &config, args.login.as_deref(), &interrupts)?;
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let seen = observe::observe(host.as_mut(), &config)?;
     // Who logs in without `--as`: where deploy.yml names nobody, ssh's own configuration may.
-    let daily = match &wish.login {
+    let daily = match &args.login {
         Some(_) if config.host.user.is_none() => {
             let way = super::link(global, &config, &interrupts).preview()?;
             let user = way.destination.rsplit_once('@');
@@ -68,17 +68,17 @@ pub(super) fn run(global: &Global, wish: &args::Setup) -> Result<Exit, Failure> 
     let layout = Layout::new(&config, user, group);
     lacking(&seen)?;
     if !global.quiet && !global.json {
-        let detail = if wish.print || global.verbose {
+        let detail = if args.print || global.verbose {
             Detail::Whole
         } else {
             Detail::Names
         };
         show(&layout, Some(&seen), detail);
     }
-    if wish.print {
+    if args.print {
         return Ok(Exit::Done);
     }
-    if !wish.yes {
+    if !args.yes {
         root::agreed(&interrupts)?;
     }
     layout.put(host.as_mut(), &seen, &interrupts, report.as_mut())?;

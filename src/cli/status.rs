@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::engine::{observe, session};
 use crate::failure::{Exit, Failure, Next, Typed};
 use crate::observed::ledger::{Past, PastOutcome, State};
-use crate::observed::status::{Glance, point};
+use crate::observed::status::{StatusReport, point};
 use crate::observed::{Current, Observed};
 use crate::plan::units::{Purpose, units};
 use crate::step::Command;
@@ -22,11 +22,11 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let mut link = super::link(global, &config, &super::interrupts()?);
     let mut host = session::Link::connect(&mut link, super::reporter(global).as_mut())?;
-    let (seen, glance) = observe::glance(host.as_mut(), &config)?;
+    let (seen, status) = observe::observe_with_status(host.as_mut(), &config)?;
     let view = View {
         config: &config,
         seen: &seen,
-        glance: &glance,
+        status: &status,
     };
     super::results(&if global.json {
         super::object(&view.object())
@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
 struct View<'a> {
     config: &'a Config,
     seen: &'a Observed,
-    glance: &'a Glance,
+    status: &'a StatusReport,
 }
 
 impl View<'_> {
@@ -77,19 +77,19 @@ impl View<'_> {
 
     fn unreadable(&self) -> Vec<String> {
         let seen = self.seen.unreadable.iter().map(ToString::to_string);
-        seen.chain(self.glance.unreadable.iter().cloned()).collect()
+        seen.chain(self.status.unreadable.iter().cloned()).collect()
     }
 
     fn object(&self) -> Value {
         let seen = self.seen;
         let unit = |unit: &str| {
             let p = |name| seen.unit(unit).text(name);
-            let health = self.glance.health.get(unit);
+            let health = self.status.health.get(unit);
             json!({"unit": unit, "active": p("ActiveState"), "sub": p("SubState"), "result": p("Result"),
                 "since": p("ActiveEnterTimestamp"), "seconds": self.since(unit), "restarts": p("NRestarts"),
                 "memory": self.number(unit, "MemoryCurrent"), "tasks": self.number(unit, "TasksCurrent"),
-                "release": self.is_service(unit).then(|| self.glance.release(seen, unit)).flatten(),
-                "listens": self.glance.listens.get(unit),
+                "release": self.is_service(unit).then(|| self.status.release(seen, unit)).flatten(),
+                "listens": self.status.listens.get(unit),
                 "healthy": health.map(Result::is_ok), "health": health.and_then(|h| h.as_ref().err())})
         };
         let units: Vec<Value> = units(self.config, Purpose::Observe)
@@ -99,12 +99,12 @@ impl View<'_> {
         let timer = |(name, p): (&String, &Properties)| {
             let of = |key: &str| p.text(key);
             json!({"timer": name, "active": of("ActiveState"), "starts": of("Unit"), "last": p.get("LastTriggerUSec").and_then(point),
-                "next": self.glance.next(seen, name), "result": of("Result")})
+                "next": self.status.next(seen, name), "result": of("Result")})
         };
-        let timers: Vec<Value> = self.glance.timers.iter().map(timer).collect();
+        let timers: Vec<Value> = self.status.timers.iter().map(timer).collect();
         let past = |past: Past| {
             json!({"run": past.run, "at": past.at, "command": past.command.word(), "release": past.release,
-                "outcome": past.outcome.word(), "by": self.glance.by.get(&past.run)})
+                "outcome": past.outcome.word(), "by": self.status.by.get(&past.run)})
         };
         let deploys: Vec<Value> = self.pasts().into_iter().map(past).collect();
         let request = seen.request.as_ref().map(|r| json!({"run": r.run, "by": r.by, "command": r.command, "release": r.next, "since": r.since, "step": r.step}));
@@ -129,7 +129,7 @@ impl View<'_> {
                 state
             }
         ));
-        lines.extend(self.glance.timers.keys().map(|timer| self.timer(timer)));
+        lines.extend(self.status.timers.keys().map(|timer| self.timer(timer)));
         let pasts = self.pasts();
         if !pasts.is_empty() {
             lines.push("last deploys".into());
@@ -212,7 +212,7 @@ impl View<'_> {
             "1" => line.push_str(", restarted once by systemd"),
             n => line.push_str(&format!(", restarted {n} times by systemd")),
         }
-        if let Some(addresses) = self.glance.listens.get(unit) {
+        if let Some(addresses) = self.status.listens.get(unit) {
             line.push_str(&format!(", listens on {}", addresses.join(", ")));
         }
         let mut lines = vec![line];
@@ -226,7 +226,7 @@ impl View<'_> {
     fn running(&self, unit: &str, typed: &Typed) -> Vec<String> {
         let mut lines = Vec::new();
         if self.seen.unit(unit).is_active() {
-            match self.glance.release(self.seen, unit) {
+            match self.status.release(self.seen, unit) {
                 Some(id) if self.seen.live() != Some(id.as_str()) => lines.push(format!(
                     "    runs from {id}, which is not live: {}",
                     typed.line(&Next::shipit("restart").arg(unit))
@@ -237,7 +237,7 @@ impl View<'_> {
                 }
             }
         }
-        match self.glance.health.get(unit) {
+        match self.status.health.get(unit) {
             Some(Ok(())) => lines.push("    healthy: asked just now, from the host".into()),
             Some(Err(why)) => lines.push(format!("    not healthy: {why}")),
             None => {}
@@ -252,17 +252,17 @@ impl View<'_> {
         match state(unit) {
             "failed" => true,
             "inactive" => !wakers.any(|waker| state(waker) == "active"),
-            _ => matches!(self.glance.health.get(unit), Some(Err(_))),
+            _ => matches!(self.status.health.get(unit), Some(Err(_))),
         }
     }
 
     fn timer(&self, timer: &str) -> String {
         let of = |key: &str| {
-            let timer = self.glance.timers.get(timer);
+            let timer = self.status.timers.get(timer);
             timer.unwrap_or(Properties::UNKNOWN).text(key)
         };
         let mut line = format!("  {timer}: {}", of("ActiveState"));
-        let next = self.glance.next(self.seen, timer);
+        let next = self.status.next(self.seen, timer);
         match next.and_then(|at| Some(at - self.seen.time?)) {
             Some(left) => line.push_str(&format!(", next run in {}", text::lapse(left))),
             None => line.push_str(", no next run"),
@@ -305,7 +305,7 @@ impl View<'_> {
             || past.at.clone(),
             |ago| format!("{} ago", text::lapse(ago)),
         );
-        let by = self.glance.by.get(&past.run);
+        let by = self.status.by.get(&past.run);
         let by = by.map(|by| format!(", by {by}")).unwrap_or_default();
         format!("  {ago:>10}: {} {what}{by} ({})", past.release, past.run)
     }

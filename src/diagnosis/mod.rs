@@ -121,7 +121,7 @@ impl Diagnosis {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::observed::{Answers, Seen, questions};
+    use crate::observed::{Answers, HostUnits, questions};
 
     const YML: &str = "app: acme\nhost: deploy@example.org\nsource: .\nservices:\n  - unit: acme.service\n    strategy: restart\n    \
                        health: {url: 'http://127.0.0.1:8080/'}\n";
@@ -141,7 +141,7 @@ mod tests {
         use base64::Engine as _;
         let text = "[Service]\nUser=ghost\nExecStart=/opt/acme/current/run\n[Install]\nWantedBy=multi-user.target\n";
         let text = base64::engine::general_purpose::STANDARD.encode(text);
-        let seen = Seen::parse(
+        let seen = HostUnits::parse(
             format!("unit acme.service\nshow LoadState=loaded\n{show}\nfile {text} /etc/acme.service\nlistening asked\n").as_bytes(),
         );
         let asked = questions(&seen);
@@ -338,7 +338,7 @@ mod tests {
                 text.push_str(words[next(words.len())]);
                 text.push_str([" ", "", "\n"][next(3)]);
             }
-            let seen = Seen::parse(text.as_bytes());
+            let seen = HostUnits::parse(text.as_bytes());
             let asked = questions(&seen);
             let said: String = (0..asked.len())
                 .map(|n| format!("{n} {}\n", words[next(words.len())]))

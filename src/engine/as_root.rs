@@ -8,7 +8,7 @@ use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::host::ssh::{self, Reply};
 use crate::interrupt::Interrupts;
-use crate::remote::{Answer, Batch, Password, Script, Told};
+use crate::remote::{Answer, Batch, BatchEvent, Password, Script};
 use crate::report::event::{Event, Report};
 use crate::text;
 
@@ -56,7 +56,7 @@ pub fn run(
     let answers = batch
         .run(host, &mut |told| {
             // Who holds the host is told by the failure.
-            if let Told::Line { line, .. } = told
+            if let BatchEvent::Line { line, .. } = told
                 && !line.starts_with(b"request ")
             {
                 report.event(&Event::Log {

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
-use crate::observed::{Answers, Live, Question, Seen, questions};
+use crate::observed::{Answers, HostUnits, Live, Question, questions};
 use crate::plan::guard;
 use crate::plan::units::{Purpose, units};
 use crate::remote::{Batch, Script};
@@ -35,7 +35,7 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
             .map(|s| s.paired_socket().to_string()),
     );
     let steps = [Script::units(args), Script::listening([""; 0])];
-    let seen = Seen::parse(&run(host, &steps, "reading the units")?);
+    let seen = HostUnits::parse(&run(host, &steps, "reading the units")?);
     let mut asked = questions(&seen);
     let root = config.root.as_str();
     asked.push(Question::File(root.to_owned()));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::follow::Followed;
 use super::held::held;
 use super::switch::{self, Switched};
-use super::{Ending, Run, local_command, observe, outcome};
+use super::{Run, Summary, local_command, observe, outcome};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
@@ -17,7 +17,7 @@ use crate::unit::merge::Unit;
 
 /// What a run knows of itself while it may still fail: for its hook and its last event.
 #[derive(Debug, Default)]
-pub(super) struct SoFar {
+pub(super) struct Progress {
     /// Bytes that this client sent.
     pub(super) sent: u64,
     /// The release that is to go live.
@@ -26,7 +26,7 @@ pub(super) struct SoFar {
     pub(super) previous: Option<String>,
 }
 
-impl SoFar {
+impl Progress {
     /// Ends a run that failed before the host took over, with its hook.
     pub(super) fn fail(self, run: &mut Run<'_>, command: Command, failure: Failure) -> Exit {
         let outcome = outcome(failure.exit);
@@ -37,21 +37,21 @@ impl SoFar {
             outcome: Some(outcome),
         };
         hook_after(run, &facts);
-        let ending = Ending {
+        let summary = Summary {
             live: self
                 .previous
                 .clone()
                 .filter(|_| failure.exit == Exit::Untouched),
             release: self.release,
             previous: self.previous,
-            ..Ending::default()
+            ..Summary::default()
         };
-        run.end(outcome, ending, Some(failure), self.sent)
+        run.end(outcome, summary, Some(failure), self.sent)
     }
 }
 
 /// How one try at a switch ended.
-pub(super) enum Turn {
+pub(super) enum Attempt {
     /// The host said how it ended, and it was told.
     Ended(Exit),
     /// Another switch was first, and this one waits: look again, over this session.
@@ -68,8 +68,8 @@ pub(super) fn attempt(
     seen: &Observed,
     plan: &Plan,
     wait: bool,
-    so_far: &mut SoFar,
-) -> Result<Turn, Failure> {
+    progress: &mut Progress,
+) -> Result<Attempt, Failure> {
     for text in &plan.warnings {
         run.report.event(&Event::Warning { text: text.clone() });
     }
@@ -88,18 +88,18 @@ pub(super) fn attempt(
     }
     let (switched, session) = switch::switch(run, host, seen, plan);
     if let Some(session) = &session {
-        so_far.sent = session.traffic().0;
+        progress.sent = session.traffic().0;
     }
     match (switched, session) {
-        (Switched::Ended(followed, last), _) => Ok(Turn::Ended(finish(
+        (Switched::Ended(followed, last), _) => Ok(Attempt::Ended(finish(
             run,
             &plan.change,
             &followed,
             &last,
-            so_far.sent,
+            progress.sent,
         ))),
         (Switched::Held(_) | Switched::Outdated(_), Some(session)) if wait => {
-            Ok(Turn::Again(session))
+            Ok(Attempt::Again(session))
         }
         (Switched::Held(request), _) => Err(held(&request, untouched(&plan.change))),
         (Switched::Outdated(who), _) => Err(outdated(&plan.change, who)),

@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::host::ssh::LoginPreview;
 use crate::observed::Observed;
 use crate::observed::ledger::PastOutcome;
-use crate::observed::{Live, Seen};
+use crate::observed::{HostUnits, Live};
 use crate::plan::needs;
 use crate::plan::units::{Purpose, units};
 use crate::remote::Script;
@@ -69,7 +69,7 @@ fn look(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> Result
             &[Script::listening([""; 0])],
             "reading the listening sockets",
         )?;
-        evidence.listening = Seen::parse(&out).listening;
+        evidence.listening = HostUnits::parse(&out).listening;
     }
     let routers = in_front(host)?;
     if let Some(live) = &mut evidence.live {

@@ -1,9 +1,9 @@
 //! `deploy`, from the build to the last word: local work, look, plan, stage, hook, switch, hooks.
 
-use super::attempt::{self, SoFar, Turn};
+use super::attempt::{self, Attempt, Progress};
 use super::preview::{self, DeployOptions, Draft};
 use super::stage::Unstaged;
-use super::{Ending, Run, local_command, metadata, stage};
+use super::{Run, Summary, local_command, metadata, stage};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
@@ -30,17 +30,21 @@ enum Reading {
 
 /// Deploys. The exit code; everything else was told.
 pub fn deploy(run: &mut Run<'_>, options: &DeployOptions) -> Exit {
-    let mut so_far = SoFar {
+    let mut progress = Progress {
         release: options.release.clone(),
-        ..SoFar::default()
+        ..Progress::default()
     };
-    match go(run, options, &mut so_far) {
+    match go(run, options, &mut progress) {
         Ok(exit) => exit,
-        Err(failure) => so_far.fail(run, Command::Deploy, failure),
+        Err(failure) => progress.fail(run, Command::Deploy, failure),
     }
 }
 
-fn go(run: &mut Run<'_>, options: &DeployOptions, so_far: &mut SoFar) -> Result<Exit, Failure> {
+fn go(
+    run: &mut Run<'_>,
+    options: &DeployOptions,
+    progress: &mut Progress,
+) -> Result<Exit, Failure> {
     let mut origin = match &options.release {
         Some(named) => Origin::Host(named.clone()),
         None => Origin::Here(prepare_here(run)?, None),
@@ -53,14 +57,14 @@ fn go(run: &mut Run<'_>, options: &DeployOptions, so_far: &mut SoFar) -> Result<
     }
     let mut reading = Reading::First;
     loop {
-        so_far.sent = host.traffic().0;
-        so_far.previous = observed.live().map(str::to_owned);
+        progress.sent = host.traffic().0;
+        progress.previous = observed.live().map(str::to_owned);
         let release = match &mut origin {
             Origin::Host(named) => {
                 plan::releases::rollback_target(run.config, &observed, Some(named))?
             }
             Origin::Here(scanned, staged) => {
-                if let Some(exit) = unchanged(run, options, &observed, scanned, so_far.sent) {
+                if let Some(exit) = unchanged(run, options, &observed, scanned, progress.sent) {
                     return Ok(exit);
                 }
                 // While this client waited for its turn, somebody else's prune may have taken what it had staged.
@@ -68,7 +72,7 @@ fn go(run: &mut Run<'_>, options: &DeployOptions, so_far: &mut SoFar) -> Result<
                     Some(id) => staged.insert(id).clone(),
                     None => match on_host(run, host.as_mut(), &observed, scanned, &draft) {
                         Ok(id) => {
-                            so_far.sent = host.traffic().0;
+                            progress.sent = host.traffic().0;
                             staged.insert(id).clone()
                         }
                         Err(Unstaged::Changed(failure)) if reading == Reading::First => {
@@ -85,20 +89,20 @@ fn go(run: &mut Run<'_>, options: &DeployOptions, so_far: &mut SoFar) -> Result<
                 }
             }
         };
-        so_far.release = Some(release.clone());
+        progress.release = Some(release.clone());
         if options.stage_only {
-            let ending = Ending {
+            let summary = Summary {
                 live: observed.live().map(Into::into),
                 next: vec![Next::shipit("deploy --release").arg(&release)],
                 release: Some(release),
-                ..Ending::default()
+                ..Summary::default()
             };
-            return Ok(run.end(Outcome::Staged, ending, None, so_far.sent));
+            return Ok(run.end(Outcome::Staged, summary, None, progress.sent));
         }
         let plan = draft.plan(&observed, release)?;
-        match attempt::attempt(run, host, &observed, &plan, options.wait, so_far)? {
-            Turn::Ended(exit) => return Ok(exit),
-            Turn::Again(session) => {
+        match attempt::attempt(run, host, &observed, &plan, options.wait, progress)? {
+            Attempt::Ended(exit) => return Ok(exit),
+            Attempt::Again(session) => {
                 host = session;
                 observed = attempt::free_host(run, host.as_mut(), &draft.repository, true)?;
             }
@@ -148,14 +152,14 @@ fn unchanged(
     if !same || !sound || options.restart {
         return None;
     }
-    let ending = Ending {
+    let summary = Summary {
         release: Some(live.into()),
         previous: Some(live.into()),
         live: Some(live.into()),
         next: vec![Next::shipit("deploy --restart").remark("to restart it all the same")],
-        ..Ending::default()
+        ..Summary::default()
     };
-    Some(run.end(Outcome::Unchanged, ending, None, sent))
+    Some(run.end(Outcome::Unchanged, summary, None, sent))
 }
 
 /// The release's id on the host: one that is there already with the same content, or a fresh upload.

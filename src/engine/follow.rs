@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::session::{self, Link};
 use crate::host::{Host, Lost};
-use crate::interrupt::{Interrupts, Wish};
-use crate::remote::{Batch, Script, Told};
+use crate::interrupt::{Interrupts, UserRequest};
+use crate::remote::{Batch, BatchEvent, Script};
 use crate::report::event::{Event, Phase, Report, State};
 use crate::step::{Kind, Progress, RunEnd, RunEvent};
 
@@ -36,7 +36,7 @@ pub enum Stopped {
     Unbegun,
     /// The request is gone without a last word.
     Gone,
-    Left,
+    Interrupted,
 }
 
 impl Followed {
@@ -121,8 +121,8 @@ pub fn follow(
             Some(session) => session,
             None => match link.connect(report) {
                 Ok(session) => session,
-                Err(_) if interrupts.since(known) != Wish::Nothing => {
-                    followed.stopped = Some(Stopped::Left);
+                Err(_) if interrupts.since(known) != UserRequest::Nothing => {
+                    followed.stopped = Some(Stopped::Interrupted);
                     break;
                 }
                 Err(_) if patience.wait(interrupts, &mut followed) => continue,
@@ -143,7 +143,7 @@ pub fn follow(
                     break;
                 }
             }
-            Err(Lost::Left) => followed.stopped = Some(Stopped::Left),
+            Err(Lost::Interrupted) => followed.stopped = Some(Stopped::Interrupted),
             Err(lost) => {
                 let text = session::lost_while(&lost, "following the switch", "").what;
                 report.event(&Event::Warning {
@@ -176,10 +176,10 @@ fn listen(
 }
 
 /// Takes what step number `which` of a batch says as lines of `follow.sh`.
-pub fn hear(told: Told<'_>, which: usize, followed: &mut Followed, report: &mut dyn Report) {
+pub fn hear(told: BatchEvent<'_>, which: usize, followed: &mut Followed, report: &mut dyn Report) {
     match told {
-        Told::Line { step, line, err: false } if step == which => followed.take(line, report),
-        Told::Interrupted => report.event(&Event::Warning {
+        BatchEvent::Line { step, line, err: false } if step == which => followed.take(line, report),
+        BatchEvent::Interrupted => report.event(&Event::Warning {
             text: "asked the host to go back; press Ctrl-C again to leave (the host continues by itself)".into(),
         }),
         _ => {}
@@ -209,7 +209,7 @@ impl Patience {
             return false;
         }
         if interrupts.rest(self.pause) {
-            followed.stopped = Some(Stopped::Left);
+            followed.stopped = Some(Stopped::Interrupted);
         }
         self.pause = (self.pause * 2).min(Duration::from_secs(4));
         true
@@ -227,8 +227,8 @@ mod tests {
     use crate::host::{Ended, Exec, Heard, Then};
     use crate::step::End;
 
-    struct Told(Vec<String>);
-    impl Report for Told {
+    struct Recorder(Vec<String>);
+    impl Report for Recorder {
         fn event(&mut self, event: &Event) {
             self.0.push(format!("{event:?}"));
         }
@@ -294,7 +294,7 @@ mod tests {
                 name,
                 Followed::default(),
                 &never,
-                &mut Told(Vec::new()),
+                &mut Recorder(Vec::new()),
             );
             followed
         };
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn the_hosts_lines_become_events_and_a_end() {
-        let (mut followed, mut told) = (Followed::default(), Told(Vec::new()));
+        let (mut followed, mut told) = (Followed::default(), Recorder(Vec::new()));
         for line in [
             "event 100 step switch flip 20260101-000000 started",
             "event 110 step switch flip 20260101-000000 done 10",

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Run;
 use crate::failure::{Exit, Failure};
-use crate::interrupt::{Interrupts, Wish};
+use crate::interrupt::{Interrupts, UserRequest};
 use crate::report::event::{Event, Outcome, Phase, Report, State};
 use crate::report::sentence;
 use crate::step::Command;
@@ -80,7 +80,7 @@ pub fn run(
 }
 
 /// How a command ended here.
-enum Left {
+enum CommandResult {
     Ended(ExitStatus),
     /// After it was asked to stop.
     Stopped,
@@ -104,17 +104,18 @@ fn carry_out(
     let left = listen(&mut child, out, name, run.interrupts, run.report)
         .map_err(|e| failed(format!("cannot read its output: {e}")))?;
     match left {
-        Left::Ended(status) if status.success() => Ok(()),
-        Left::Ended(status) => Err(failed(match status.code() {
+        CommandResult::Ended(status) if status.success() => Ok(()),
+        CommandResult::Ended(status) => Err(failed(match status.code() {
             Some(code) => format!("exit status {code}"),
             None => "it was killed by a signal".into(),
         })),
-        Left::Stopped => Err(
-            Failure::new(Exit::Untouched, format!("`{name}` was stopped"))
-                .why(ran)
-                .why("stopped on request")
-                .host("nothing live changed"),
-        ),
+        CommandResult::Stopped => Err(Failure::new(
+            Exit::Untouched,
+            format!("`{name}` was stopped"),
+        )
+        .why(ran)
+        .why("stopped on request")
+        .host("nothing live changed")),
     }
 }
 
@@ -157,7 +158,7 @@ fn listen(
     name: &'static str,
     interrupts: &Interrupts,
     report: &mut dyn Report,
-) -> io::Result<Left> {
+) -> io::Result<CommandResult> {
     let known = interrupts.known();
     let mut asked: Option<Instant> = None;
     let mut told = false;
@@ -182,11 +183,11 @@ fn listen(
         if let Some(status) = ended {
             lines.end(|line| tell(report, name, line));
             // A Ctrl-C at the terminal reaches both of us: it may have died of it before we looked.
-            let stopped = interrupts.since(known) != Wish::Nothing && !status.success();
+            let stopped = interrupts.since(known) != UserRequest::Nothing && !status.success();
             return Ok(if stopped {
-                Left::Stopped
+                CommandResult::Stopped
             } else {
-                Left::Ended(status)
+                CommandResult::Ended(status)
             });
         }
         let mut fds = vec![PollFd::from_borrowed_fd(interrupts.wake(), PollFlags::IN)];
@@ -198,13 +199,13 @@ fn listen(
             Err(e) => return Err(e.into()),
         }
         match interrupts.since(known) {
-            Wish::Nothing => {}
-            Wish::Stop => asked = asked.or_else(|| Some(Instant::now())),
-            Wish::Leave => {
+            UserRequest::Nothing => {}
+            UserRequest::Stop => asked = asked.or_else(|| Some(Instant::now())),
+            UserRequest::Abort => {
                 // It may have ended just now.
                 let _ = child.kill();
                 child.wait()?;
-                return Ok(Left::Stopped);
+                return Ok(CommandResult::Stopped);
             }
         }
         if !told && asked.is_some_and(|at| at.elapsed() >= GRACE) {

@@ -45,7 +45,7 @@ pub struct Run<'a> {
 
 /// How a run ended, before it is told.
 #[derive(Debug, Default)]
-pub struct Ending {
+pub struct Summary {
     /// The release it was about.
     pub release: Option<String>,
     /// The one that was live before.
@@ -77,7 +77,7 @@ impl Run<'_> {
     pub fn end(
         &mut self,
         outcome: Outcome,
-        ending: Ending,
+        summary: Summary,
         failure: Option<Failure>,
         bytes_sent: u64,
     ) -> Exit {
@@ -85,15 +85,15 @@ impl Run<'_> {
         self.report.event(&Event::Ended(Box::new(Ended {
             outcome,
             exit,
-            release: ending.release,
-            previous: ending.previous,
-            live: ending.live,
+            release: summary.release,
+            previous: summary.previous,
+            live: summary.live,
             took: self.began.elapsed(),
-            live_after: ending.live_after,
+            live_after: summary.live_after,
             bytes_sent,
-            downtime: ending.downtime,
+            downtime: summary.downtime,
             failure,
-            next: ending.next,
+            next: summary.next,
         })));
         exit
     }

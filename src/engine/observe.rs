@@ -7,8 +7,8 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
-use crate::observed::installed::Seen as Installed;
-use crate::observed::status::Glance;
+use crate::observed::installed::InstalledUnits;
+use crate::observed::status::StatusReport;
 use crate::plan::units::{Purpose, When, sudo_lines};
 use crate::remote::{self, Answer, Batch, Script};
 use crate::step::{self, Check};
@@ -39,7 +39,9 @@ pub fn observe_with_units(
         .map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
     let mut answers = answers.into_iter();
     let mut seen = Observed::parse(&answers.next().unwrap_or_default().out);
-    seen.installed = answers.next().map(|answer| Installed::parse(&answer.out));
+    seen.installed = answers
+        .next()
+        .map(|answer| InstalledUnits::parse(&answer.out));
     Ok(seen)
 }
 
@@ -47,7 +49,10 @@ pub fn observe_with_units(
 ///
 /// # Errors
 /// When the line is lost, or the second script says nothing.
-pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance), Failure> {
+pub fn observe_with_status(
+    host: &mut dyn Host,
+    config: &Config,
+) -> Result<(Observed, StatusReport), Failure> {
     let mut args = vec![
         config.root.as_str().to_owned(),
         config.app.as_str().to_owned(),
@@ -63,9 +68,10 @@ pub fn glance(host: &mut dyn Host, config: &Config) -> Result<(Observed, Glance)
     let answers = together(host, scripts)
         .map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
     match answers.as_slice() {
-        [first, second] if second.code == 0 => {
-            Ok((Observed::parse(&first.out), Glance::parse(&second.out)))
-        }
+        [first, second] if second.code == 0 => Ok((
+            Observed::parse(&first.out),
+            StatusReport::parse(&second.out),
+        )),
         _ => {
             let mut failure = Failure::new(Exit::Untouched, "cannot read the host's state");
             let last = answers.last().map(|a| a.err.as_slice()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `rollback` and `prune`: switches that need no upload and no working tree.
 
 use super::Run;
-use super::attempt::{self, SoFar, Turn};
+use super::attempt::{self, Attempt, Progress};
 use crate::failure::{Exit, Failure};
 use crate::plan::{self, Goal};
 use crate::step::Command;
@@ -11,35 +11,40 @@ pub fn rollback(run: &mut Run<'_>, to: Option<&str>, wait: bool) -> Exit {
     let goal = Goal::Rollback {
         to: to.map(str::to_owned),
     };
-    let mut so_far = SoFar {
+    let mut progress = Progress {
         release: to.map(str::to_owned),
-        ..SoFar::default()
+        ..Progress::default()
     };
-    match go(run, &goal, wait, &mut so_far) {
+    match go(run, &goal, wait, &mut progress) {
         Ok(exit) => exit,
-        Err(failure) => so_far.fail(run, Command::Rollback, failure),
+        Err(failure) => progress.fail(run, Command::Rollback, failure),
     }
 }
 
 /// Removes old releases, holding the host like any other switch.
 pub fn prune(run: &mut Run<'_>) -> Exit {
-    let mut so_far = SoFar::default();
-    match go(run, &Goal::Prune, false, &mut so_far) {
+    let mut progress = Progress::default();
+    match go(run, &Goal::Prune, false, &mut progress) {
         Ok(exit) => exit,
-        Err(failure) => so_far.fail(run, Command::Prune, failure),
+        Err(failure) => progress.fail(run, Command::Prune, failure),
     }
 }
 
-fn go(run: &mut Run<'_>, goal: &Goal, wait: bool, so_far: &mut SoFar) -> Result<Exit, Failure> {
+fn go(
+    run: &mut Run<'_>,
+    goal: &Goal,
+    wait: bool,
+    progress: &mut Progress,
+) -> Result<Exit, Failure> {
     let mut host = run.link.connect(run.report)?;
     loop {
         let seen = attempt::free_host(run, host.as_mut(), &[], wait)?;
-        so_far.previous = seen.live().map(str::to_owned);
+        progress.previous = seen.live().map(str::to_owned);
         let plan = plan::plan(run.config, &seen, goal)?;
-        so_far.release = Some(plan.change.next.clone());
-        match attempt::attempt(run, host, &seen, &plan, wait, so_far)? {
-            Turn::Ended(exit) => return Ok(exit),
-            Turn::Again(session) => host = session,
+        progress.release = Some(plan.change.next.clone());
+        match attempt::attempt(run, host, &seen, &plan, wait, progress)? {
+            Attempt::Ended(exit) => return Ok(exit),
+            Attempt::Again(session) => host = session,
         }
     }
 }

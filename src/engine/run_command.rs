@@ -49,7 +49,7 @@ pub fn run_command(
             release: release.to_owned(),
             code,
         }),
-        Err(Lost::Left) => Err(Failure::new(
+        Err(Lost::Interrupted) => Err(Failure::new(
             Exit::Untouched,
             format!("{name} was stopped on request"),
         )

@@ -72,10 +72,12 @@ pub fn act(
     let answer = session::one(host, script(config, seen, instance, verb)).map_err(|lost| {
         let state = format!("systemd continues: {unit} may still be starting or stopping");
         match lost {
-            Lost::Left => Failure::new(Exit::Untouched, format!("no longer waiting for {unit}"))
-                .why("stopped on request")
-                .host(state)
-                .next(Next::shipit("status")),
+            Lost::Interrupted => {
+                Failure::new(Exit::Untouched, format!("no longer waiting for {unit}"))
+                    .why("stopped on request")
+                    .host(state)
+                    .next(Next::shipit("status"))
+            }
             lost => {
                 let mut failure =
                     session::lost_while(&lost, &format!("waiting for {unit}"), &state);

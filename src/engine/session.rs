@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
-use crate::remote::{Answer, Batch, Name, Script, Told};
+use crate::remote::{Answer, Batch, BatchEvent, Name, Script};
 use crate::report::event::{Event, Phase, Report, State};
 
 /// A way to a host that can be taken more than once.
@@ -61,8 +61,8 @@ pub fn watched(
         stop: None,
     };
     batch.run(host, &mut |told| match told {
-        Told::Began(i) => step(report, phase, name(steps, i), State::Started, None),
-        Told::Ended(i, answer) => {
+        BatchEvent::Began(i) => step(report, phase, name(steps, i), State::Started, None),
+        BatchEvent::Ended(i, answer) => {
             let state = if answer.code == 0 {
                 State::Done
             } else {
@@ -70,7 +70,7 @@ pub fn watched(
             };
             step(report, phase, name(steps, i), state, Some(answer.took));
         }
-        Told::Line { step, line, err } => {
+        BatchEvent::Line { step, line, err } => {
             let prepare = steps.get(step).is_some_and(|s| s.name == Name::Prepare);
             if prepare || err {
                 let source = if prepare { "prepare" } else { "host" };
@@ -81,11 +81,11 @@ pub fn watched(
             }
         }
         // What is sent is compressed; what a person waits for is how much of the release is through.
-        Told::Sent(_) => report.event(&Event::Progress {
+        BatchEvent::Sent(_) => report.event(&Event::Progress {
             sent: consumed.load(Ordering::Relaxed),
             total,
         }),
-        Told::Interrupted => {
+        BatchEvent::Interrupted => {
             report.event(&Event::Warning {
                 text: "stopping; press Ctrl-C again to leave at once".into(),
             });
@@ -125,7 +125,7 @@ pub fn lost_while(lost: &Lost, doing: &str, host: &str) -> Failure {
             format!("the host fell silent while {doing}"),
             format!("nothing was heard for {seconds}s"),
         ),
-        Lost::Left => (
+        Lost::Interrupted => (
             format!("stopped while {doing}"),
             "stopped on request".into(),
         ),

@@ -2,7 +2,7 @@
 //! is in place nothing here is needed any more.
 
 use super::follow::{self, Followed, Stopped};
-use super::{Ending, Run};
+use super::{Run, Summary};
 use super::{metadata, session};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
@@ -68,8 +68,8 @@ pub fn switch(
             Some(first) => return (refused(first.code, &first.out, &first.err), Some(host)),
             None => None,
         },
-        Err(crate::host::Lost::Left) => {
-            followed.stopped = Some(Stopped::Left);
+        Err(crate::host::Lost::Interrupted) => {
+            followed.stopped = Some(Stopped::Interrupted);
             None
         }
         // Nothing of it has left this machine: it is too long for one command line, say.
@@ -160,7 +160,7 @@ fn conclude(
         Some(Stopped::Gone) => {
             "the run is over, but the host could not write down how it ended (a full disk?)"
         }
-        Some(Stopped::Left) => "left on request while the host was switching",
+        Some(Stopped::Interrupted) => "left on request while the host was switching",
         _ => "the host cannot be heard",
     };
     (
@@ -262,7 +262,7 @@ pub fn tell(
     last: &RunEnd,
     sent: u64,
 ) -> Exit {
-    let ending = Ending {
+    let summary = Summary {
         release: Some(change.next.clone()),
         previous: change.previous.clone(),
         live: last.live.clone(),
@@ -289,7 +289,7 @@ pub fn tell(
     }
     let outcome = outcome(change.command, last.end);
     let failure = failure(run.config, &change.next, followed, last);
-    run.end(outcome, ending, failure, sent)
+    run.end(outcome, summary, failure, sent)
 }
 
 /// What a person is told of a run that was not confirmed.

@@ -4,7 +4,7 @@ use super::session;
 use crate::config::{Config, UnitsDrift, UnitsNeed};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
-use crate::observed::installed::Seen;
+use crate::observed::installed::InstalledUnits;
 use crate::plan::unit_files::all_own;
 use crate::plan::unit_files::install::accounts;
 use crate::plan::units::{Purpose, units};
@@ -79,9 +79,13 @@ pub fn script(config: &Config, repository: &[Unit]) -> Script {
 ///
 /// # Errors
 /// When the line is lost or the script does not end well.
-pub fn look(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Result<Seen, Failure> {
+pub fn look(
+    host: &mut dyn Host,
+    config: &Config,
+    repository: &[Unit],
+) -> Result<InstalledUnits, Failure> {
     let answer = session::one(host, script(config, repository)).map_err(|lost| {
         session::lost_while(&lost, "reading the host's units", "nothing changed")
     })?;
-    Ok(Seen::parse(&answer.out))
+    Ok(InstalledUnits::parse(&answer.out))
 }

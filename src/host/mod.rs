@@ -62,7 +62,7 @@ pub enum Lost {
     /// Nothing arrived for this many seconds although the host was asked for a reply.
     Silent(u64),
     /// The user pressed Ctrl-C twice.
-    Left,
+    Interrupted,
     /// Reading the local source of stdin failed (the file changed, the disk failed): the command was abandoned.
     Source(String),
 }

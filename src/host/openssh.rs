@@ -15,7 +15,7 @@ use super::ssh::{Login, Trust};
 use super::stdin::Stdin;
 use super::{Ended, Exec, Heard, Host, LINGER, Lost, Then};
 use crate::failure::{Exit, Failure, Next};
-use crate::interrupt::{Interrupts, Wish};
+use crate::interrupt::{Interrupts, UserRequest};
 use crate::text;
 
 /// A host reached through the ssh program.
@@ -163,14 +163,14 @@ impl Host for OpenSsh {
                 self.traffic.0 += exchange.write(heard)?;
             }
             match self.interrupts.since(known) {
-                Wish::Leave => return Err(Lost::Left),
-                Wish::Stop if !interrupted => {
+                UserRequest::Abort => return Err(Lost::Interrupted),
+                UserRequest::Stop if !interrupted => {
                     interrupted = true;
                     if let Then::Run(line) = heard(Heard::Interrupted) {
                         stopper = self.spawn(&line).ok();
                     }
                 }
-                Wish::Stop | Wish::Nothing => {}
+                UserRequest::Stop | UserRequest::Nothing => {}
             }
         }
         exchange.input = None;

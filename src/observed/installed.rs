@@ -20,7 +20,7 @@ pub enum Content {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Installed {
+pub struct InstalledUnit {
     /// As `systemctl show` reports it; a template as one of its instances.
     pub properties: Properties,
     /// Its file in `/etc/systemd/system`.
@@ -31,7 +31,7 @@ pub struct Installed {
 
 /// A host's units, seen once.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Seen {
+pub struct InstalledUnits {
     /// The number of the user that looked.
     pub uid: Option<u32>,
     pub user: String,
@@ -42,10 +42,10 @@ pub struct Seen {
     pub listed: bool,
     /// Whether the users that were asked for are there.
     pub accounts: BTreeMap<String, bool>,
-    pub units: BTreeMap<String, Installed>,
+    pub units: BTreeMap<String, InstalledUnit>,
 }
 
-impl Seen {
+impl InstalledUnits {
     /// Takes in what `installed.sh` printed.
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_was_not_said_of_a_file_is_unreadable_and_never_absent() {
-        let seen = Seen::parse(
+        let seen = InstalledUnits::parse(
             b"uid 1001\nuser deploy\nguard shipit-acme.path\nshow a.service LoadState=loaded\n\
               file a.service own /etc/systemd/system/a.service text W1VuaXRdCg==\n\
               file a.service dropin /etc/x.conf absent\nfile b.service own /x \nfile c.service own /x text *\n\

@@ -1,9 +1,9 @@
 //! What a running host says of the app's units, from the scripts' words to the [`Facts`] that rules judge by. Pure:
-//! first [`Seen`] (what `units.sh` printed), then the [`Question`]s that follow from it, then their [`Answers`].
+//! first [`HostUnits`] (what `units.sh` printed), then the [`Question`]s that follow from it, then their [`Answers`].
 //! Never reaches a host; judging is the rules'.
 
 use super::{
-    Answers, Listening, Owner, Seen, SeenUnit, context, in_the_way, questions, same_address,
+    Answers, HostUnit, HostUnits, Listening, Owner, context, in_the_way, questions, same_address,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,8 +32,8 @@ impl Live {
     /// Puts what was seen and what was answered together, for the app with this root. Units that are not there and
     /// not `wanted` are no more than absent.
     #[must_use]
-    pub fn new(seen: Seen, answers: Answers, root: &str, wanted: &[&str]) -> Self {
-        let idle = |unit: &&SeenUnit| {
+    pub fn new(seen: HostUnits, answers: Answers, root: &str, wanted: &[&str]) -> Self {
+        let idle = |unit: &&HostUnit| {
             !wanted.contains(&unit.unit.name.as_str()) && unit.properties.is_not_found()
         };
         let absent = seen.units.iter().filter(idle);
@@ -99,7 +99,7 @@ impl Live {
 }
 
 /// The facts of one unit.
-fn facts(unit: &SeenUnit, seen: &Seen, answers: &Answers) -> Facts {
+fn facts(unit: &HostUnit, seen: &HostUnits, answers: &Answers) -> Facts {
     let sockets = sockets(unit, seen);
     let mut backlogs = BTreeMap::new();
     let mut inodes = Vec::new();
@@ -155,7 +155,7 @@ fn activating_for(properties: &Properties, uptime: Option<f64>) -> Option<Durati
 }
 
 /// The socket units that a unit is, or is started by; those with `Accept=yes` pass no listening socket.
-fn sockets<'a>(unit: &SeenUnit, seen: &'a Seen) -> Vec<&'a SeenUnit> {
+fn sockets<'a>(unit: &HostUnit, seen: &'a HostUnits) -> Vec<&'a HostUnit> {
     let own = unit.unit.name.as_str();
     seen.units
         .iter()
@@ -173,7 +173,7 @@ fn sockets<'a>(unit: &SeenUnit, seen: &'a Seen) -> Vec<&'a SeenUnit> {
 }
 
 /// Who listens where a socket unit that is at rest would, by address: the unit, where the host said it.
-fn holders(unit: &SeenUnit, seen: &Seen) -> BTreeMap<String, String> {
+fn holders(unit: &HostUnit, seen: &HostUnits) -> BTreeMap<String, String> {
     let mut holders = BTreeMap::new();
     if unit.unit.name.kind() == "socket" && unit.properties.is_stopped() {
         for address in addresses(&unit.unit) {
@@ -204,9 +204,9 @@ mod tests {
     use super::*;
     use base64::Engine as _;
 
-    fn host(service: &str, socket: &str, show: &str) -> Seen {
+    fn host(service: &str, socket: &str, show: &str) -> HostUnits {
         let packed = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-        Seen::parse(
+        HostUnits::parse(
             format!(
                 "systemd 252\nprocessors 2\nuptime 100.5\nunit a.service\n{show}\nfile {} /etc/systemd/system/a.service\n\
                  unit a.socket\nshow ActiveState=active\nfile {} /etc/systemd/system/a.socket\n\

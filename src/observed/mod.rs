@@ -17,7 +17,7 @@ pub use listening::{Family, Listening, Owner, in_the_way, same_address};
 pub use live::Live;
 pub use questions::{Question, questions};
 pub use rule_context::context;
-pub use units::{Seen, SeenUnit};
+pub use units::{HostUnit, HostUnits};
 
 use std::collections::BTreeMap;
 
@@ -143,7 +143,7 @@ pub struct Observed {
     pub may: BTreeMap<String, bool>,
     pub unreadable: Vec<Unreadable>,
     /// The app's units with their files, where they were asked for.
-    pub installed: Option<installed::Seen>,
+    pub installed: Option<installed::InstalledUnits>,
 }
 
 /// What could not be read.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::units::Seen;
+use super::units::HostUnits;
 use crate::unit::merge::Unit;
 use crate::unit::specifier::{self, Place};
 
@@ -81,7 +81,7 @@ impl Question {
 
 /// What to ask about these units; each question once.
 #[must_use]
-pub fn questions(seen: &Seen) -> Vec<Question> {
+pub fn questions(seen: &HostUnits) -> Vec<Question> {
     let mut all = BTreeSet::new();
     for one in &seen.units {
         let name = one.unit.name.as_str().to_owned();

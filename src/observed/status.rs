@@ -9,7 +9,7 @@ use crate::unit::properties::Properties;
 
 /// A second look at a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Glance {
+pub struct StatusReport {
     /// Seconds since the host was booted.
     pub uptime: Option<i64>,
     /// Health by unit: `Ok`, or what was wrong with the answer.
@@ -27,15 +27,15 @@ pub struct Glance {
     pub unreadable: Vec<String>,
 }
 
-impl Glance {
+impl StatusReport {
     /// Takes in what `status.sh` printed.
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
-        let mut glance = Self::default();
+        let mut status = Self::default();
         for (word, rest) in lines(out) {
-            glance.take(&word, &rest);
+            status.take(&word, &rest);
         }
-        glance
+        status
     }
 
     fn take(&mut self, word: &str, rest: &str) {
@@ -150,9 +150,9 @@ mod tests {
 
     const LEDGER: &str = "current link releases/b\nledger 2026-11-21T05:00:00Z 1 r1 live a\nledger 2026-11-21T06:00:00Z 2 r2 live b\n";
 
-    fn release(facts: &str, glance: &str) -> Option<String> {
+    fn release(facts: &str, status: &str) -> Option<String> {
         let seen = Observed::parse(format!("{LEDGER}{facts}").as_bytes());
-        Glance::parse(glance.as_bytes()).release(&seen, "a.service")
+        StatusReport::parse(status.as_bytes()).release(&seen, "a.service")
     }
 
     #[test]
@@ -181,15 +181,15 @@ mod tests {
     #[test]
     fn the_next_run_of_a_timer_is_the_nearer_of_its_clocks() {
         let seen = Observed::parse(b"time 1000000\n");
-        let glance = |wall: &str, boot: &str| {
+        let status = |wall: &str, boot: &str| {
             let text = format!(
                 "uptime 100\ntimer t NextElapseUSecRealtime={wall}\ntimer t NextElapseUSecMonotonic={boot}\n"
             );
-            Glance::parse(text.as_bytes()).next(&seen, "t")
+            StatusReport::parse(text.as_bytes()).next(&seen, "t")
         };
-        assert_eq!(glance("Thu 1970-01-01 00:00:10 UTC", ""), Some(10));
-        assert_eq!(glance("", "1min 50.2s"), Some(1_000_010));
-        assert_eq!(glance("n/a", "infinity"), None);
+        assert_eq!(status("Thu 1970-01-01 00:00:10 UTC", ""), Some(10));
+        assert_eq!(status("", "1min 50.2s"), Some(1_000_010));
+        assert_eq!(status("n/a", "infinity"), None);
         assert_eq!(
             span("1month 1d 2h 3min 4.5s 6ms"),
             Some(2_629_800 + 86_400 + 7_384)

@@ -9,7 +9,7 @@ use crate::unit::properties::Properties;
 
 /// One unit of the host.
 #[derive(Clone, Debug)]
-pub struct SeenUnit {
+pub struct HostUnit {
     /// The files that systemd has loaded it from, as they are on disk now. Without a file, systemd has none.
     pub unit: Unit,
     /// What systemd has loaded, which may be older than the files.
@@ -18,9 +18,9 @@ pub struct SeenUnit {
 
 /// What `units.sh` saw.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct HostUnits {
     /// The units, in the order in which they were found.
-    pub units: Vec<SeenUnit>,
+    pub units: Vec<HostUnit>,
     pub systemd: Option<u32>,
     pub processors: Option<u32>,
     pub uptime: Option<f64>,
@@ -30,7 +30,7 @@ pub struct Seen {
     pub unreadable: Vec<String>,
 }
 
-impl Seen {
+impl HostUnits {
     /// Takes in what the script printed. A line that is not one of its own is dropped.
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
@@ -42,7 +42,7 @@ impl Seen {
                 "systemd" => seen.systemd = rest.parse().ok(),
                 "processors" => seen.processors = rest.parse().ok(),
                 "uptime" => seen.uptime = rest.parse().ok(),
-                "unit" => seen.units.extend(UnitName::new(&rest).map(|name| SeenUnit {
+                "unit" => seen.units.extend(UnitName::new(&rest).map(|name| HostUnit {
                     unit: Unit {
                         name,
                         files: Vec::new(),
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_unit_is_its_files_in_order_and_what_systemd_loaded() {
-        let seen = Seen::parse(
+        let seen = HostUnits::parse(
             b"unit a.service\nshow LoadState=loaded\nshow Environment=A=1 B=2\nfile W1NlcnZpY2VdCk5pY2U9MQo= /etc/a.service\n\
               file W1NlcnZpY2VdCk5pY2U9Mgo= /etc/a.service.d/x y.conf\nunreadable file /etc/secret.conf\n\
               unit b.service\nshow LoadState=masked\nfile  /etc/b.service\nunit ../c\nshow A=b\n",

@@ -30,7 +30,7 @@ pub struct Answer {
 }
 
 /// What happens while a batch runs.
-pub enum Told<'a> {
+pub enum BatchEvent<'a> {
     Began(usize),
     /// A line of its output; not the frame's own.
     Line {
@@ -83,7 +83,7 @@ impl<'a> Batch<'a> {
     pub fn run(
         self,
         host: &mut dyn Host,
-        told: &mut dyn FnMut(Told<'_>),
+        told: &mut dyn FnMut(BatchEvent<'_>),
     ) -> Result<Vec<Answer>, Lost> {
         let Batch {
             steps,
@@ -110,10 +110,10 @@ impl<'a> Batch<'a> {
             match heard {
                 Heard::Out(bytes) => reader.out(bytes, told),
                 Heard::Err(bytes) => reader.err(bytes, told),
-                Heard::Sent(n) => told(Told::Sent(n)),
+                Heard::Sent(n) => told(BatchEvent::Sent(n)),
                 Heard::Interrupted => {
                     interrupted = true;
-                    told(Told::Interrupted);
+                    told(BatchEvent::Interrupted);
                     let line = stop_line.take();
                     return line.map_or_else(|| terminate(reader.session), Then::Run);
                 }
@@ -134,7 +134,7 @@ impl<'a> Batch<'a> {
             Ok(reader.end())
         } else if interrupted && stop.is_none() {
             // The session got the SIGTERM that was asked for.
-            Err(Lost::Left)
+            Err(Lost::Interrupted)
         } else {
             Err(Lost::Cut(format!(
                 "the session ended without its end token ({ended:?}): {}",
@@ -253,7 +253,7 @@ impl Frame {
         }
     }
 
-    fn out(&mut self, bytes: &[u8], told: &mut dyn FnMut(Told<'_>)) {
+    fn out(&mut self, bytes: &[u8], told: &mut dyn FnMut(BatchEvent<'_>)) {
         for &b in bytes {
             self.out.push(b);
             // A line without an end is cut, so that no host can fill our memory with one.
@@ -264,7 +264,7 @@ impl Frame {
         }
     }
 
-    fn line(&mut self, line: &[u8], told: &mut dyn FnMut(Told<'_>)) {
+    fn line(&mut self, line: &[u8], told: &mut dyn FnMut(BatchEvent<'_>)) {
         let token = line
             .strip_prefix(self.nonce.as_bytes())
             .and_then(|rest| std::str::from_utf8(rest).ok());
@@ -276,7 +276,7 @@ impl Frame {
                 (Some("begin"), Some(i), None) => {
                     let i = i.parse().unwrap_or(self.keeps.len());
                     self.current = Some((i, Instant::now(), Vec::new()));
-                    told(Told::Began(i));
+                    told(BatchEvent::Began(i));
                 }
                 (Some("end"), Some(_), Some(code)) => {
                     if let Some((i, began, mut out)) = self.current.take() {
@@ -290,7 +290,7 @@ impl Frame {
                             err: std::mem::take(&mut self.errs),
                             took: began.elapsed(),
                         };
-                        told(Told::Ended(i, &answer));
+                        told(BatchEvent::Ended(i, &answer));
                         self.answers.push(answer);
                     }
                 }
@@ -313,7 +313,7 @@ impl Frame {
                 (!line.is_empty()).then_some(line),
             ];
             for line in lines.into_iter().flatten() {
-                told(Told::Line {
+                told(BatchEvent::Line {
                     step: *i,
                     line,
                     err: false,
@@ -322,7 +322,7 @@ impl Frame {
         }
     }
 
-    fn err(&mut self, bytes: &[u8], told: &mut dyn FnMut(Told<'_>)) {
+    fn err(&mut self, bytes: &[u8], told: &mut dyn FnMut(BatchEvent<'_>)) {
         for &b in bytes {
             if b != b'\n' {
                 if self.err.len() < 65_536 {
@@ -332,7 +332,7 @@ impl Frame {
             }
             let line = std::mem::take(&mut self.err);
             if let Some((i, _, _)) = &self.current {
-                told(Told::Line {
+                told(BatchEvent::Line {
                     step: *i,
                     line: &line,
                     err: true,

@@ -40,7 +40,8 @@ fn what_prepare_prints_is_told_and_not_kept_and_what_is_read_as_a_whole_never_a_
     let fed = |keep: Keep, lines: usize| {
         let mut frame = Frame::new("@".into(), vec![keep]);
         let mut told = 0;
-        let mut count = |heard: Told<'_>| told += usize::from(matches!(heard, Told::Line { .. }));
+        let mut count =
+            |heard: BatchEvent<'_>| told += usize::from(matches!(heard, BatchEvent::Line { .. }));
         frame.out(b"@ begin 0\n", &mut count);
         for _ in 0..lines {
             frame.out(&long, &mut count);

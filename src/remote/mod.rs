@@ -7,7 +7,7 @@ pub mod frame;
 pub mod script;
 pub mod stream;
 
-pub use frame::{Answer, Batch, Told, fits};
+pub use frame::{Answer, Batch, BatchEvent, fits};
 pub use script::{CONDUCTOR, ENV_HELPER, JOURNAL_HELPER, Name, Password, Script, conductor_digest};
 pub use stream::{Heard, Stream, stream};
 

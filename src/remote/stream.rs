@@ -26,7 +26,7 @@ pub enum Heard<'a> {
 /// number of the signal that ended it).
 ///
 /// # Errors
-/// [`Lost::Left`] when a person stopped it before it had ended by itself; else as the host says it.
+/// [`Lost::Interrupted`] when a person stopped it before it had ended by itself; else as the host says it.
 pub fn stream(
     host: &mut dyn Host,
     script: &Script,
@@ -81,7 +81,7 @@ pub fn stream(
     err.rest(&mut |b| heard(Heard::Bytes(Stream::Err, b)));
     match out.status() {
         Some(status) => Ok(status),
-        None if interrupted => Err(Lost::Left),
+        None if interrupted => Err(Lost::Interrupted),
         None => Err(Lost::Cut(format!(
             "the session ended without its end token ({ended:?})"
         ))),

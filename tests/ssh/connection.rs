@@ -171,7 +171,7 @@ fn the_second_interrupt_aborts_at_once() {
             Then::Listen
         }
     });
-    assert_eq!(ended, Err(Lost::Left));
+    assert_eq!(ended, Err(Lost::Interrupted));
     drop(ssh);
     assert!(
         began.elapsed() < Duration::from_secs(5),

@@ -104,7 +104,7 @@ fn on_host(global: &Global, options: &Lint) -> Result<Exit, Failure> {
     let checked = live.judge(&config).into_iter();
     let findings: Vec<Finding> = checked.flat_map(|(_, _, found)| found).collect();
     for what in &live.unreadable {
-        cli::aside(&format!("cannot read: {what}"));
+        cli::note(&format!("cannot read: {what}"));
     }
     Ok(report(global, options, &findings, live.units.len()))
 }

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 
 use super::*;
-use crate::observed::{Answers, Seen};
+use crate::observed::{Answers, HostUnits};
 use Severity::{Error, Info, Warning};
 
 const YML: &str = "app: acme\nhost: deploy@example.org\nsource: .\nservices:\n  - unit: acme.service\n    strategy: restart\n    \
@@ -24,7 +24,7 @@ fn told(tcp: &str, routers: &[&str]) -> Vec<Finding> {
     let config = crate::config::load(&file, None).unwrap();
     let seen = format!("unit acme.service\nshow LoadState=loaded\n{tcp}listening asked\n");
     let live = Live::new(
-        Seen::parse(seen.as_bytes()),
+        HostUnits::parse(seen.as_bytes()),
         Answers::default(),
         "/opt/acme",
         &["acme.service"],

@@ -75,7 +75,7 @@ impl Reader<'_> {
             // With a pattern that nothing matches, journalctl leaves with 1 and says nothing.
             Ok(1) if err.is_empty() && !said => Ok(0),
             Ok(code @ (0 | exits::NO_HELPER)) => Ok(code),
-            Err(Lost::Left) => Ok(0),
+            Err(Lost::Interrupted) => Ok(0),
             Ok(code) => {
                 let mut failure = Failure::new(Exit::Untouched, "the journal could not be read");
                 let lines = err.split(|b| *b == b'\n').filter(|line| !line.is_empty());

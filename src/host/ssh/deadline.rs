@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::failure::{Exit, Failure};
-use crate::interrupt::{Interrupts, Wish};
+use crate::interrupt::{Interrupts, UserRequest};
 
 /// Why there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub fn with_deadline<T: Send + 'static>(
             let _ = ours.read(&mut [0u8; 1]);
             return result.try_recv().map_err(|_| Stopped::Late);
         }
-        if interrupts.since(known) != Wish::Nothing {
+        if interrupts.since(known) != UserRequest::Nothing {
             return Err(Stopped::Interrupted);
         }
         if matches!(polled, Ok(0)) && left.is_zero() {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
-use crate::interrupt::{Interrupts, Wish};
+use crate::interrupt::{Interrupts, UserRequest};
 
 /// The reply to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Terminal {
             ];
             let polled = poll(&mut fds, None);
             let answered = !fds[0].revents().is_empty();
-            if self.0.since(known) != Wish::Nothing {
+            if self.0.since(known) != UserRequest::Nothing {
                 return false;
             }
             match polled {

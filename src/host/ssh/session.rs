@@ -14,7 +14,7 @@ use super::liveness::{Liveness, Silence};
 use super::pump::Pump;
 use crate::host::stdin::Stdin;
 use crate::host::{Ended, Exec, Heard, Host, LINGER, Lost, Then};
-use crate::interrupt::{Interrupts, Wish};
+use crate::interrupt::{Interrupts, UserRequest};
 
 /// The longest command line, in bytes: libssh2 stalls its channel from 40,000 on; 34,000 pass (measured).
 const LONGEST: usize = 33_000;
@@ -291,9 +291,9 @@ impl Ssh {
     /// Whether an interrupt came since the command began; a second one ends the connection.
     fn interrupted(&self) -> Result<bool, Lost> {
         match self.interrupts.since(self.known) {
-            Wish::Nothing => Ok(false),
-            Wish::Stop => Ok(true),
-            Wish::Leave => Err(Lost::Left),
+            UserRequest::Nothing => Ok(false),
+            UserRequest::Stop => Ok(true),
+            UserRequest::Abort => Err(Lost::Interrupted),
         }
     }
 
@@ -349,7 +349,7 @@ impl Host for Ssh {
                     Lost::Silent(seconds) => {
                         format!("the connection was closed after {seconds} s of silence")
                     }
-                    Lost::Left | Lost::Source(_) => {
+                    Lost::Interrupted | Lost::Source(_) => {
                         "the connection was closed on request".to_owned()
                     }
                 });

@@ -9,7 +9,7 @@ use super::{Difference, PLACE, compare};
 use crate::config::{Config, UnitsDrift};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
-use crate::observed::installed::{Content, Seen};
+use crate::observed::installed::{Content, InstalledUnits};
 use crate::unit::compare::settings;
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
@@ -24,7 +24,7 @@ pub fn drift(
     repository: &[Unit],
     seen: &Observed,
 ) -> Result<Vec<String>, Failure> {
-    let unread = Seen::default();
+    let unread = InstalledUnits::default();
     let there = seen.installed.as_ref().unwrap_or(&unread);
     let mut said = Vec::new();
     for unit in compare(repository, there) {
@@ -116,7 +116,7 @@ fn since(config: &Config, seen: &Observed, release: &str) -> Vec<String> {
     else {
         return Vec::new();
     };
-    let unread = Seen::default();
+    let unread = InstalledUnits::default();
     let there = seen.installed.as_ref().unwrap_or(&unread);
     let recorded: BTreeMap<&str, &str> = recorded
         .split(' ')

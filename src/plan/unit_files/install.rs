@@ -4,7 +4,7 @@
 use super::{Difference, PLACE, Standing, all_own, compare, named};
 use crate::config::{Config, Strategy};
 use crate::failure::{Exit, Failure, Next};
-use crate::observed::installed::{Content, Installed, Seen};
+use crate::observed::installed::{Content, InstalledUnit, InstalledUnits};
 use crate::plan::units::{Purpose, units};
 use crate::text;
 use crate::unit::merge::Unit;
@@ -71,7 +71,7 @@ impl Installation {
 pub fn installation(
     config: &Config,
     repository: &[Unit],
-    seen: &Seen,
+    seen: &InstalledUnits,
 ) -> Result<Installation, Failure> {
     all_own(config, repository)?;
     let mut done = Installation::default();
@@ -155,7 +155,11 @@ pub fn accounts(repository: &[Unit]) -> Vec<String> {
 }
 
 /// The other app of this host whose name the unit begins with: `acme-web.service` is not acme's where acme-web is.
-pub(super) fn other_app<'a>(config: &Config, name: &UnitName, seen: &'a Seen) -> Option<&'a str> {
+pub(super) fn other_app<'a>(
+    config: &Config,
+    name: &UnitName,
+    seen: &'a InstalledUnits,
+) -> Option<&'a str> {
     let own = config.app.as_str();
     let is_theirs = |app: &&String| {
         app.starts_with(&format!("{own}-"))
@@ -195,7 +199,7 @@ fn way_out(name: &UnitName, difference: &Difference) -> Next {
 
 /// A listening socket that would lose an address. Measured on systemd 252: at `daemon-reload` PID 1 closes it, says
 /// nothing, and goes on to call the unit active; the next start of the service gets no socket.
-fn port_cut(unit: &Unit, there: &Installed) -> Option<String> {
+fn port_cut(unit: &Unit, there: &InstalledUnit) -> Option<String> {
     let Content::Text(text) = &there.own else {
         return None;
     };
@@ -249,7 +253,7 @@ fn enabled_as(config: &Config, unit: &Unit) -> Vec<String> {
 fn after(
     config: &Config,
     unit: &Unit,
-    there: Option<&Installed>,
+    there: Option<&InstalledUnit>,
     standing: &Standing,
 ) -> Option<String> {
     let name = &unit.name;

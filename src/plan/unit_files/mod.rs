@@ -8,7 +8,7 @@ pub use drift::{drift, drift_since, drift_since_told, fingerprints};
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
-use crate::observed::installed::{Content, Installed, Seen};
+use crate::observed::installed::{Content, InstalledUnit, InstalledUnits};
 use crate::plan::units::{Purpose, units};
 use crate::text;
 use crate::unit::compare;
@@ -122,7 +122,7 @@ impl Standing {
 
 /// Each unit of the repository against the host's.
 #[must_use]
-pub fn compare(repository: &[Unit], seen: &Seen) -> Vec<Standing> {
+pub fn compare(repository: &[Unit], seen: &InstalledUnits) -> Vec<Standing> {
     repository
         .iter()
         .map(|unit| {
@@ -148,7 +148,7 @@ pub fn compare(repository: &[Unit], seen: &Seen) -> Vec<Standing> {
         .collect()
 }
 
-fn differences(unit: &Unit, there: &Installed) -> Vec<Difference> {
+fn differences(unit: &Unit, there: &InstalledUnit) -> Vec<Difference> {
     let own = format!("{PLACE}/{}", unit.name);
     let Some(state) = there.properties.get("LoadState") else {
         return vec![Difference::Unreadable("systemctl show".into())];
@@ -195,7 +195,7 @@ fn differences(unit: &Unit, there: &Installed) -> Vec<Difference> {
 }
 
 /// What each drop-in of the host changes. Those of the distribution (`/usr/lib/…/service.d`) are its own affair.
-fn drop_ins(file: &Unit, there: &Installed) -> Vec<Difference> {
+fn drop_ins(file: &Unit, there: &InstalledUnit) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut merged = file.clone();
     for (path, content) in &there.drop_ins {
@@ -260,7 +260,7 @@ fn named(config: &Config, name: &UnitName) -> bool {
 
 /// The app's units that are on the host alone.
 #[must_use]
-pub fn strays(config: &Config, repository: &[Unit], seen: &Seen) -> Vec<String> {
+pub fn strays(config: &Config, repository: &[Unit], seen: &InstalledUnits) -> Vec<String> {
     let is_stray = |name: &&String| {
         UnitName::new(name).is_some_and(|name| {
             own(config, &name).is_ok()
@@ -309,7 +309,7 @@ mod tests {
     /// How a host with this text stands to a repository with [`TEXT`].
     fn found(name: &str, there: &str, more: &str) -> Vec<Difference> {
         let text = base64::engine::general_purpose::STANDARD.encode(there);
-        let seen = Seen::parse(
+        let seen = InstalledUnits::parse(
             format!(
                 "show {name} LoadState=loaded\nshow {name} FragmentPath={PLACE}/{name}\n\
                  file {name} own {PLACE}/{name} text {text}\n{more}"
@@ -379,9 +379,12 @@ mod tests {
             "file a.service own /x absent\n",
             "show a.service LoadState=loaded\n",
         ] {
-            let differences = compare(std::slice::from_ref(&unit), &Seen::parse(out.as_bytes()))
-                .remove(0)
-                .differences;
+            let differences = compare(
+                std::slice::from_ref(&unit),
+                &InstalledUnits::parse(out.as_bytes()),
+            )
+            .remove(0)
+            .differences;
             assert!(
                 matches!(differences[..], [Difference::Unreadable(_)]),
                 "{out:?}: {differences:?}"
