@@ -91,7 +91,7 @@ fn how_a_command_ended_is_told_and_ctrl_c_ends_it() {
         .says("there is no such command on the host");
     desk.shipit(&["run", "--", "sh", "-c", "kill -9 $$"])
         .leaves(1)
-        .says("signal 9 ended it");
+        .says("killed by signal 9");
     desk.shipit(&["run"]).leaves(2);
     // `--json` behind `--` is the command's; before it, it is ours.
     let theirs = [

@@ -106,7 +106,7 @@ fn a_process_that_is_older_than_the_last_flip_is_not_said_to_run_the_live_releas
         .ok();
     desk.shipit(&["status"])
         .leaves(0)
-        .never_says("could not be read: the timers")
+        .never_says("cannot read: the timers")
         .says(&format!("acme runs {v1}"))
         .says(&format!(
             "    runs from {v2}, which is not live: shipit restart acme.service"
@@ -121,7 +121,7 @@ fn what_cannot_be_read_is_said() {
         .ok();
     desk.shipit(&["status"])
         .leaves(0)
-        .says("could not be read: ledger");
+        .says("cannot read: ledger");
     let json = desk.json(&["status"]).leaves(0);
     let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(told["unreadable"][0], "ledger", "{told}");

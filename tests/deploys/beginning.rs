@@ -34,7 +34,7 @@ fn from_a_project_to_a_live_app(suite: Suite) {
     let (login, root) = (format!("deploy@{address}"), format!("root@{address}"));
     desk.shipit(&["init", "--app", "acme", "--host", &login, "--units"])
         .leaves(0)
-        .says("this is Rust (Cargo.toml)")
+        .says("detected Rust (Cargo.toml)")
         .says("wrote deploy/units/acme.service");
     desk.shipit(&["unit", "install", "--yes", "--now", "--as", &root])
         .leaves(0)

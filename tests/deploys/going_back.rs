@@ -84,10 +84,10 @@ fn rollback_takes_a_name_or_a_beginning_of_one_and_refuses_what_is_ambiguous_or_
         .says("20 matches 3 releases");
     desk.shipit(&["rollback", &ids[0]])
         .leaves(1)
-        .says(&format!("there is no release {} on the host", ids[0]));
+        .says(&format!("release {} does not exist on the host", ids[0]));
     desk.shipit(&["rollback", "../../etc"])
         .leaves(1)
-        .says("there is no release ../../etc on the host");
+        .says("release ../../etc does not exist on the host");
     assert_live(&host, &ids[1], "v2");
 
     // The shortest beginning that only one release has.

@@ -101,7 +101,7 @@ fn staged_now_and_live_later_without_sending_again() {
 
     desk.shipit(&["deploy", "--release", "20200101-000000"])
         .leaves(1)
-        .says("there is no release 20200101-000000 on the host");
+        .says("release 20200101-000000 does not exist on the host");
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn facts_are_found(suite: Suite) {
             .any(|one| one.contains("does not exist on the host")),
         "{closed}"
     );
-    closed.says("could not be read: /etc/acme/nothing");
+    closed.says("cannot read: /etc/acme/nothing");
 
     // With the repository's units beside them, what differs is named; what does not, is not.
     desk.file(

@@ -228,8 +228,7 @@ fn a_host_that_cannot_be_reached_leaves_6_and_a_file_that_is_wrong_2() {
         .find(|finding| finding["area"] == "link")
         .unwrap();
     assert_eq!(link["severity"], "error", "{link:#}");
-    said.ran
-        .says("the host key of deploy@127.0.0.1 is not known here");
+    said.ran.says("the host key of deploy@127.0.0.1 is unknown");
     assert_eq!(said.object["deploy"], "unknown");
     desk.shipit(&["doctor"])
         .says("not reached")

@@ -150,12 +150,12 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
         (
             "chmod 000 .shipit/ledger",
             "chmod 644 .shipit/ledger",
-            "could not be read: ledger",
+            "cannot read: ledger",
         ),
         (
             "mv .shipit/ledger l && mkdir .shipit/ledger",
             "rmdir .shipit/ledger && mv l .shipit/ledger",
-            "could not be read: ledger",
+            "cannot read: ledger",
         ),
         (
             "mv .shipit/runs r",
@@ -180,7 +180,7 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
         (
             "chmod 000 .shipit",
             "chmod 700 .shipit",
-            "could not be read: .shipit",
+            "cannot read: .shipit",
         ),
         (
             "rm .shipit/conductor && mkdir .shipit/conductor",
@@ -222,7 +222,7 @@ fn a_release_that_was_deleted_by_hand_is_missed_and_never_offered() {
     leave(&host, &format!("rm -rf releases/{v2}"));
     desk.json(&["rollback", &v2])
         .leaves(1)
-        .says(&format!("there is no release {v2} on the host"));
+        .says(&format!("release {v2} does not exist on the host"));
     desk.json(&["deploy", "--release", &v2]).leaves(1);
     assert_live(&host, &v3, "v3");
     desk.json(&["rollback"]).leaves(0);
