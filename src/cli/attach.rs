@@ -16,7 +16,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let interrupts = super::interrupts()?;
     let mut link = super::link(global, &config, &interrupts);
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
-    let seen = observe::observe(host.as_mut(), &config)?;
+    let observed = observe::observe(host.as_mut(), &config)?;
     let mut run = Run {
         config: &config,
         link: &mut link,
@@ -24,8 +24,8 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         began,
         interrupts: &interrupts,
     };
-    let Some(request) = seen.request.clone() else {
-        let live = seen.live().map(str::to_owned);
+    let Some(request) = observed.request.clone() else {
+        let live = observed.live().map(str::to_owned);
         let summary = Summary {
             live: live.clone(),
             release: live,
@@ -51,7 +51,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     );
     let change = Change {
         command: Command::of(&request.command),
-        previous: seen
+        previous: observed
             .live()
             .map(str::to_owned)
             .filter(|id| *id != request.next),

@@ -148,23 +148,25 @@ fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagn
 }
 
 fn header(config: &Config, evidence: &Evidence) -> String {
-    let Some(seen) = &evidence.seen else {
+    let Some(observed) = &evidence.observed else {
         return format!("{} on {}: not reached\n", config.app.as_str(), config.host);
     };
-    let live = match &seen.current {
+    let live = match &observed.current {
         Current::Release(id) => format!("runs {id}"),
         Current::Absent => "no release is live".into(),
         Current::Gone(id) => format!("current points to {id}, which does not exist"),
         Current::Odd(what) => format!("current is {what}"),
     };
-    let systemd = seen.systemd.map_or("systemd unknown".into(), |version| {
-        format!("systemd {version}")
-    });
+    let systemd = observed
+        .systemd
+        .map_or("systemd unknown".into(), |version| {
+            format!("systemd {version}")
+        });
     let line = format!(
         "{} on {} as {}: {live}, {systemd}, {}",
         config.app.as_str(),
         config.host,
-        seen.user,
+        observed.user,
         config.root.as_str()
     );
     format!("{}\n", shown(line.as_bytes()))

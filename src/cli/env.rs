@@ -25,11 +25,11 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
         EnvCommand::Unset { names, restart } => ("unset", removed(names)?, *restart),
         EnvCommand::Push { file, restart } => ("push", pushed(file.as_deref())?, *restart),
     };
-    let (mut host, seen) = super::observe(global, &config)?;
+    let (mut host, observed) = super::observe(global, &config)?;
     let mut place = Environment {
         host: host.as_mut(),
         config: &config,
-        seen: &seen,
+        observed: &observed,
     };
     let before = match verb {
         "list" | "push" => Some(place.ask("list", "any", &[])?),
@@ -41,7 +41,7 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
     }
     let version = before.map_or("any".to_owned(), |said| said.version);
     let said = place.ask(verb, &version, &content)?;
-    let runs = match seen.live() {
+    let runs = match observed.live() {
         Some(_) => Runs::Release,
         None => Runs::Nothing,
     };
@@ -64,7 +64,7 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
             global,
             host.as_mut(),
             &config,
-            &seen,
+            &observed,
             &readers,
             Verb::Restart,
         )?;

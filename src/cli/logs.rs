@@ -14,10 +14,10 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
     let known = units(&config, Purpose::Journal);
     let units = chosen(&known, &args.unit)?;
     let asked = asked(args, &units)?;
-    let (mut host, seen) = super::observe(global, &config)?;
+    let (mut host, observed) = super::observe(global, &config)?;
     let mut reader = Reader {
         config: &config,
-        seen: &seen,
+        observed: &observed,
         host: host.as_mut(),
     };
     if let Some(release) = &args.release {
@@ -50,7 +50,7 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
             let first = if args.follow { 1 } else { units.len() };
             for unit in &units[..first.min(units.len())] {
                 let follow = if args.follow { "yes" } else { "no" };
-                let script = Script::logs([needs::access(&seen), unit, follow]);
+                let script = Script::logs([needs::access(&observed), unit, follow]);
                 reader.stream(&script, "", &mut |line| show(global, line))?;
             }
             Ok(Exit::Done)

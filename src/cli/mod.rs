@@ -189,8 +189,8 @@ fn switching(
 fn observe(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed), Failure> {
     let mut link = link(global, config, &interrupts()?);
     let mut host = session::Link::connect(&mut link, reporter(global).as_mut())?;
-    let seen = observe::observe(host.as_mut(), config)?;
-    Ok((host, seen))
+    let observed = observe::observe(host.as_mut(), config)?;
+    Ok((host, observed))
 }
 
 /// One line on stderr, beside the results.

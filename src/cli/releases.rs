@@ -8,24 +8,24 @@ use crate::text;
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let (_, seen) = super::observe(global, &config)?;
-    let order = seen.ledger.order();
-    let mut ids: Vec<&String> = seen.releases.iter().collect();
+    let (_, observed) = super::observe(global, &config)?;
+    let order = observed.ledger.order();
+    let mut ids: Vec<&String> = observed.releases.iter().collect();
     ids.sort_by_key(|id| std::cmp::Reverse(order.iter().position(|o| o == id)));
     let mut out = String::new();
     for id in ids {
-        let live = seen.live() == Some(id.as_str());
-        let state = seen
+        let live = observed.live() == Some(id.as_str());
+        let state = observed
             .ledger
             .state(id)
             .map_or("unknown", crate::observed::ledger::State::word);
-        let info = seen.meta.get(id).map(|m| &m.info);
+        let info = observed.meta.get(id).map(|m| &m.info);
         let fact = |key: &str| {
             info.and_then(|i| i.get(key))
                 .map(String::as_str)
                 .unwrap_or("")
         };
-        let when = seen.ledger.verified_at(id).unwrap_or("");
+        let when = observed.ledger.verified_at(id).unwrap_or("");
         if global.json {
             let line = json!({"v": 1, "release": id, "state": state, "live": live, "verified_at": when, "by": fact("by"),
                 "revision": fact("revision"), "branch": fact("branch"), "dirty": fact("dirty") == "yes"});
@@ -43,7 +43,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         out.push_str(text::shown(line.trim_end().as_bytes()).as_str());
         out.push('\n');
     }
-    if seen.releases.is_empty() && !global.json {
+    if observed.releases.is_empty() && !global.json {
         let next = super::typed(global).line(&Next::shipit("deploy"));
         let app = config.app.as_str();
         out = format!("{app} has no release on the host yet\nnext: {next}\n");

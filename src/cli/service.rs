@@ -16,8 +16,8 @@ use crate::text;
 pub(super) fn run(global: &Global, args: &args::Drive, verb: Verb) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let units = chosen(&config, args.unit.as_deref())?;
-    let (mut host, seen) = super::observe(global, &config)?;
-    services_turn(global, host.as_mut(), &config, &seen, &units, verb)?;
+    let (mut host, observed) = super::observe(global, &config)?;
+    services_turn(global, host.as_mut(), &config, &observed, &units, verb)?;
     Ok(Exit::Done)
 }
 
@@ -57,12 +57,12 @@ pub(super) fn services_turn(
     global: &Global,
     host: &mut dyn Host,
     config: &Config,
-    seen: &Observed,
+    observed: &Observed,
     units: &[Instance<'_>],
     verb: Verb,
 ) -> Result<(), Failure> {
     for &Instance { unit, .. } in units {
-        let state = match seen.unit(unit).text("LoadState") {
+        let state = match observed.unit(unit).text("LoadState") {
             "loaded" => continue,
             "" => "not readable",
             other => other,
@@ -73,7 +73,7 @@ pub(super) fn services_turn(
             .next(Next::shipit("doctor")));
     }
     for instance in units {
-        one(global, host, config, seen, instance, verb)?;
+        one(global, host, config, observed, instance, verb)?;
     }
     Ok(())
 }
@@ -82,13 +82,13 @@ fn one(
     global: &Global,
     host: &mut dyn Host,
     config: &Config,
-    seen: &Observed,
+    observed: &Observed,
     instance: &Instance<'_>,
     verb: Verb,
 ) -> Result<(), Failure> {
     let began = Instant::now();
     let unit = instance.unit;
-    let acted = act(host, config, seen, instance, verb, &mut |line| {
+    let acted = act(host, config, observed, instance, verb, &mut |line| {
         super::note(&format!("    journal: {line}"));
     })?;
     let done = if !acted.changed {

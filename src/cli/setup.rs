@@ -53,7 +53,7 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
     let interrupts = super::interrupts()?;
     let mut link = root::link(global, &config, args.login.as_deref(), &interrupts)?;
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
-    let seen = observe::observe(host.as_mut(), &config)?;
+    let observed = observe::observe(host.as_mut(), &config)?;
     // Who logs in without `--as`: where deploy.yml names nobody, ssh's own configuration may.
     let daily = match &args.login {
         Some(_) if config.host.user.is_none() => {
@@ -61,19 +61,19 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
             let user = way.destination.rsplit_once('@');
             user.map_or_else(String::new, |(user, _)| user.to_owned())
         }
-        _ => seen.user.clone(),
+        _ => observed.user.clone(),
     };
     let user = deploy_user(&config, &daily)?;
-    let group = group(&config, &seen, &user);
+    let group = group(&config, &observed, &user);
     let layout = Layout::new(&config, user, group);
-    lacking(&seen)?;
+    lacking(&observed)?;
     if !global.quiet && !global.json {
         let detail = if args.print || global.verbose {
             Detail::Whole
         } else {
             Detail::Names
         };
-        show(&layout, Some(&seen), detail);
+        show(&layout, Some(&observed), detail);
     }
     if args.print {
         return Ok(Exit::Done);
@@ -81,9 +81,9 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
     if !args.yes {
         root::agreed(&interrupts)?;
     }
-    layout.put(host.as_mut(), &seen, &interrupts, report.as_mut())?;
+    layout.put(host.as_mut(), &observed, &interrupts, report.as_mut())?;
     if global.json {
-        let live = seen.live().map(str::to_owned);
+        let live = observed.live().map(str::to_owned);
         report.event(&Event::Ended(Box::new(ended(began, live, host.as_ref()))));
         return Ok(Exit::Done);
     }
@@ -91,7 +91,7 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
         "{} is ready for {}; next: {}\n",
         config.host,
         config.app.as_str(),
-        super::typed(global).line(&next(&config, &seen))
+        super::typed(global).line(&next(&config, &observed))
     ));
     Ok(Exit::Done)
 }
@@ -115,11 +115,11 @@ fn ended(began: Instant, live: Option<String>, host: &dyn Host) -> Ended {
 
 /// What to type after this: a deploy, or first the units that systemd on the host does not have. They wait in the
 /// repository, or are to be written.
-fn next(config: &Config, seen: &Observed) -> Next {
+fn next(config: &Config, observed: &Observed) -> Next {
     let install = config.host.as_root("unit install");
     let services = config.instances().map(|one| one.unit);
     let absent: Vec<&str> = services
-        .filter(|unit| seen.unit(unit).is_not_found())
+        .filter(|unit| observed.unit(unit).is_not_found())
         .collect();
     let waits = |unit: &&str| {
         let (name, kind) = unit.rsplit_once('.').unwrap_or((unit, "service"));
@@ -155,7 +155,7 @@ fn write(out: &mut String, path: &str, text: &str) {
 }
 
 /// Prints what root will do.
-fn show(layout: &Layout<'_>, seen: Option<&Observed>, detail: Detail) {
+fn show(layout: &Layout<'_>, observed: Option<&Observed>, detail: Detail) {
     let Layout {
         config,
         user,
@@ -168,13 +168,13 @@ fn show(layout: &Layout<'_>, seen: Option<&Observed>, detail: Detail) {
         "As root, shipit will:\n  create the user {user}, if it does not exist, with the keys of this login\n  \
          make {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
     );
-    if let Some(former) = seen.and_then(|seen| former(config, seen, user)) {
+    if let Some(former) = observed.and_then(|observed| former(config, observed, user)) {
         let former = text::shown(former.as_bytes());
         out.push_str(&format!(
             "  hand {app} over from {former}: remove its sudo rule, give its files in {root} to {user}\n"
         ));
     }
-    if seen.is_some_and(|seen| seen.root == Root::Bare) {
+    if observed.is_some_and(|observed| observed.root == Root::Bare) {
         out.push_str(&format!(
             "  take over the releases that another tool left in {root}, and make current a relative link\n"
         ));

@@ -22,10 +22,10 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let mut link = super::link(global, &config, &super::interrupts()?);
     let mut host = session::Link::connect(&mut link, super::reporter(global).as_mut())?;
-    let (seen, status) = observe::observe_with_status(host.as_mut(), &config)?;
+    let (observed, status) = observe::observe_with_status(host.as_mut(), &config)?;
     let view = View {
         config: &config,
-        seen: &seen,
+        observed: &observed,
         status: &status,
     };
     super::results(&if global.json {
@@ -33,7 +33,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     } else {
         view.text(&super::typed(global))
     });
-    Ok(if seen.is_degraded() {
+    Ok(if observed.is_degraded() {
         Exit::Degraded
     } else {
         Exit::Done
@@ -43,7 +43,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
 /// One host at one moment.
 struct View<'a> {
     config: &'a Config,
-    seen: &'a Observed,
+    observed: &'a Observed,
     status: &'a StatusReport,
 }
 
@@ -54,17 +54,17 @@ impl View<'_> {
 
     /// Seconds since a point in time, by the host's clock.
     fn ago(&self, at: Option<i64>) -> Option<i64> {
-        Some(self.seen.time? - at?)
+        Some(self.observed.time? - at?)
     }
 
     fn number(&self, unit: &str, name: &str) -> Option<u64> {
         // What is not measured is `[not set]`, or the largest number there is.
-        let number = self.seen.unit(unit).text(name).parse::<u64>().ok();
+        let number = self.observed.unit(unit).text(name).parse::<u64>().ok();
         number.filter(|n| *n < u64::MAX / 2)
     }
 
     fn since(&self, unit: &str) -> Option<i64> {
-        self.ago(point(self.seen.unit(unit).text("ActiveEnterTimestamp")))
+        self.ago(point(self.observed.unit(unit).text("ActiveEnterTimestamp")))
     }
 
     fn is_service(&self, unit: &str) -> bool {
@@ -72,23 +72,25 @@ impl View<'_> {
     }
 
     fn pasts(&self) -> Vec<Past> {
-        self.seen.ledger.pasts().take(PASTS).collect()
+        self.observed.ledger.pasts().take(PASTS).collect()
     }
 
     fn unreadable(&self) -> Vec<String> {
-        let seen = self.seen.unreadable.iter().map(ToString::to_string);
-        seen.chain(self.status.unreadable.iter().cloned()).collect()
+        let observed = self.observed.unreadable.iter().map(ToString::to_string);
+        observed
+            .chain(self.status.unreadable.iter().cloned())
+            .collect()
     }
 
     fn object(&self) -> Value {
-        let seen = self.seen;
+        let observed = self.observed;
         let unit = |unit: &str| {
-            let p = |name| seen.unit(unit).text(name);
+            let p = |name| observed.unit(unit).text(name);
             let health = self.status.health.get(unit);
             json!({"unit": unit, "active": p("ActiveState"), "sub": p("SubState"), "result": p("Result"),
                 "since": p("ActiveEnterTimestamp"), "seconds": self.since(unit), "restarts": p("NRestarts"),
                 "memory": self.number(unit, "MemoryCurrent"), "tasks": self.number(unit, "TasksCurrent"),
-                "release": self.is_service(unit).then(|| self.status.release(seen, unit)).flatten(),
+                "release": self.is_service(unit).then(|| self.status.release(observed, unit)).flatten(),
                 "listens": self.status.listens.get(unit),
                 "healthy": health.map(Result::is_ok), "health": health.and_then(|h| h.as_ref().err())})
         };
@@ -99,7 +101,7 @@ impl View<'_> {
         let timer = |(name, p): (&String, &Properties)| {
             let of = |key: &str| p.text(key);
             json!({"timer": name, "active": of("ActiveState"), "starts": of("Unit"), "last": p.get("LastTriggerUSec").and_then(point),
-                "next": self.status.next(seen, name), "result": of("Result")})
+                "next": self.status.next(observed, name), "result": of("Result")})
         };
         let timers: Vec<Value> = self.status.timers.iter().map(timer).collect();
         let past = |past: Past| {
@@ -107,10 +109,10 @@ impl View<'_> {
                 "outcome": past.outcome.word(), "by": self.status.by.get(&past.run)})
         };
         let deploys: Vec<Value> = self.pasts().into_iter().map(past).collect();
-        let request = seen.request.as_ref().map(|r| json!({"run": r.run, "by": r.by, "command": r.command, "release": r.next, "since": r.since, "step": r.step}));
-        let state = seen.live().and_then(|id| seen.ledger.state(id));
-        json!({"v": 1, "app": self.app(), "live": seen.live(), "state": state.map(State::word), "switch": request,
-            "degraded": seen.degraded, "units": units, "timers": timers, "deploys": deploys, "unreadable": self.unreadable()})
+        let request = observed.request.as_ref().map(|r| json!({"run": r.run, "by": r.by, "command": r.command, "release": r.next, "since": r.since, "step": r.step}));
+        let state = observed.live().and_then(|id| observed.ledger.state(id));
+        json!({"v": 1, "app": self.app(), "live": observed.live(), "state": state.map(State::word), "switch": request,
+            "degraded": observed.degraded, "units": units, "timers": timers, "deploys": deploys, "unreadable": self.unreadable()})
     }
 
     fn text(&self, typed: &Typed) -> String {
@@ -120,7 +122,7 @@ impl View<'_> {
             lines.extend(self.unit(unit, typed));
         }
         let guard = format!("shipit-{}.path", self.app());
-        let state = self.seen.unit(&guard).active_state();
+        let state = self.observed.unit(&guard).active_state();
         lines.push(format!(
             "  {guard}: {}",
             if state.is_empty() {
@@ -138,26 +140,26 @@ impl View<'_> {
         for what in self.unreadable() {
             lines.push(format!("cannot read: {what}"));
         }
-        if let Some(kind) = &self.seen.odd_request {
+        if let Some(kind) = &self.observed.odd_request {
             lines.push(format!(
                 "`.shipit/request` is a {kind}, not a request: the next deploy moves it aside"
             ));
         }
-        if let Some(request) = &self.seen.request {
+        if let Some(request) = &self.observed.request {
             lines.push(format!(
                 "switch in progress: {} to {} by {}, since {}",
                 request.command, request.next, request.by, request.since
             ));
             lines.push(format!("  at {}", request.step));
             lines.push(next(Next::shipit("attach")));
-        } else if let Some(run) = &self.seen.degraded {
+        } else if let Some(run) = &self.observed.degraded {
             lines.push(format!(
                 "degraded since run {run}: going back failed, the host needs manual repair"
             ));
             lines.push(next(
                 Next::shipit("logs").remark("then: shipit rollback RELEASE, or shipit deploy"),
             ));
-        } else if self.seen.live().is_none() {
+        } else if self.observed.live().is_none() {
             lines.push(next(Next::shipit("deploy")));
         } else if self.config.instances().any(|one| self.unwell(one.unit)) {
             lines.push(next(Next::shipit("doctor").remark("tells why")));
@@ -169,9 +171,9 @@ impl View<'_> {
     }
 
     fn live(&self) -> String {
-        match &self.seen.current {
+        match &self.observed.current {
             Current::Release(id) => {
-                let state = self.seen.ledger.state(id);
+                let state = self.observed.ledger.state(id);
                 let state = state.map_or("unknown to the ledger", State::word);
                 format!("{} runs {id} ({state})", self.app())
             }
@@ -185,7 +187,7 @@ impl View<'_> {
     }
 
     fn unit(&self, unit: &str, typed: &Typed) -> Vec<String> {
-        let p = |name| self.seen.unit(unit).text(name);
+        let p = |name| self.observed.unit(unit).text(name);
         let mut line = match p("ActiveState") {
             "" => format!("  {unit}: not readable"),
             _ if p("LoadState") != "loaded" => format!("  {unit}: {}", p("LoadState")),
@@ -225,9 +227,9 @@ impl View<'_> {
     /// What a service's process runs from, and whether it is well.
     fn running(&self, unit: &str, typed: &Typed) -> Vec<String> {
         let mut lines = Vec::new();
-        if self.seen.unit(unit).is_active() {
-            match self.status.release(self.seen, unit) {
-                Some(id) if self.seen.live() != Some(id.as_str()) => lines.push(format!(
+        if self.observed.unit(unit).is_active() {
+            match self.status.release(self.observed, unit) {
+                Some(id) if self.observed.live() != Some(id.as_str()) => lines.push(format!(
                     "    runs from {id}, which is not live: {}",
                     typed.line(&Next::shipit("restart").arg(unit))
                 )),
@@ -247,8 +249,8 @@ impl View<'_> {
 
     /// Whether a service does not do its work: it failed, answers badly, or rests although no connection would wake it.
     fn unwell(&self, unit: &str) -> bool {
-        let state = |unit: &str| self.seen.unit(unit).active_state();
-        let mut wakers = self.seen.unit(unit).triggered_by();
+        let state = |unit: &str| self.observed.unit(unit).active_state();
+        let mut wakers = self.observed.unit(unit).triggered_by();
         match state(unit) {
             "failed" => true,
             "inactive" => !wakers.any(|waker| state(waker) == "active"),
@@ -262,8 +264,8 @@ impl View<'_> {
             timer.unwrap_or(Properties::UNKNOWN).text(key)
         };
         let mut line = format!("  {timer}: {}", of("ActiveState"));
-        let next = self.status.next(self.seen, timer);
-        match next.and_then(|at| Some(at - self.seen.time?)) {
+        let next = self.status.next(self.observed, timer);
+        match next.and_then(|at| Some(at - self.observed.time?)) {
             Some(left) => line.push_str(&format!(", next run in {}", text::lapse(left))),
             None => line.push_str(", no next run"),
         }
@@ -285,7 +287,7 @@ impl View<'_> {
 
     fn past(&self, past: &Past) -> String {
         let under_way = self
-            .seen
+            .observed
             .request
             .as_ref()
             .is_some_and(|r| r.run == past.run);

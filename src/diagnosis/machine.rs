@@ -33,13 +33,13 @@ const FULL: (u64, u64) = (4096, 64);
 /// Below this part of the whole, and this much (KiB), it soon will be.
 const SOON: (u64, u64) = (20, 1 << 20);
 
-pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) -> Vec<Finding> {
-    let mut found = lacks(config, seen);
-    found.extend(outdated(config, seen, evidence.live.as_ref()));
+pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence) -> Vec<Finding> {
+    let mut found = lacks(config, observed);
+    found.extend(outdated(config, observed, evidence.live.as_ref()));
     found.extend(open_to_others(config, evidence.live.as_ref()));
-    found.extend(room(config, seen, evidence.live.as_ref()));
-    found.extend(switches(config, seen, evidence.last.as_ref()));
-    if let Some(failure) = needs::current(config, seen) {
+    found.extend(room(config, observed, evidence.live.as_ref()));
+    found.extend(switches(config, observed, evidence.last.as_ref()));
+    if let Some(failure) = needs::current(config, observed) {
         let mut finding = Finding::error(Area::Host, Depth::Host, failure.what).why(format!(
             "{}: every deploy is refused",
             failure.why.join("; ")
@@ -69,7 +69,11 @@ pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) ->
             Finding::info(
                 Area::Host,
                 Depth::Later,
-                format!("cannot be read as {}: {}", seen.user, unreadable.join(", ")),
+                format!(
+                    "cannot be read as {}: {}",
+                    observed.user,
+                    unreadable.join(", ")
+                ),
             )
             .why("nothing is reported about what cannot be read"),
         );
@@ -78,10 +82,10 @@ pub(super) fn findings(config: &Config, seen: &Observed, evidence: &Evidence) ->
 }
 
 /// What `needs` misses. Before `setup` ran all of it has one cause.
-fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
+fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
     let app = config.app.as_str();
     let setup = config.host.as_root("setup");
-    let lacks = needs::lacks(config, seen);
+    let lacks = needs::lacks(config, observed);
     let of = |fix: Fix| lacks.iter().filter(move |lack| lack.fix == fix);
     let mut found = Vec::new();
     for lack in &lacks {
@@ -96,7 +100,7 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
             Fix::Setup | Fix::Rule => continue,
         });
     }
-    if matches!(seen.root, Root::Absent | Root::Bare) {
+    if matches!(observed.root, Root::Absent | Root::Bare) {
         let whats: Vec<&str> = of(Fix::Setup).map(|lack| lack.what.as_str()).collect();
         found.push(
             Finding::error(
@@ -120,18 +124,18 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
             Finding::error(Area::Host, Depth::Host, refused)
                 .why("the conductor runs exactly these lines; the sudo rule is older than deploy.yml, or sudo does not read it")
                 .next(setup.clone())
-                .next(Next::shell("sudo -l").remark(format!("as {} on the host: lists what it may run", seen.user))),
+                .next(Next::shell("sudo -l").remark(format!("as {} on the host: lists what it may run", observed.user))),
         );
     }
     let boot = format!("shipit-{app}-boot.service");
-    if seen.could_read(&boot) && seen.unit(&boot).unit_file_state() != Some("enabled") {
+    if observed.could_read(&boot) && observed.unit(&boot).unit_file_state() != Some("enabled") {
         found.push(
             Finding::error(Area::Host, Depth::Host, format!("{boot} is not enabled"))
                 .why("after a power cut during a switch, the app could start from an unconfirmed release")
                 .next(setup.clone()),
         );
     }
-    if !seen.spare && seen.live().is_some() {
+    if !observed.spare && observed.live().is_some() {
         found.push(
             Finding::info(
                 Area::Host,
@@ -145,10 +149,10 @@ fn lacks(config: &Config, seen: &Observed) -> Vec<Finding> {
 }
 
 /// A host that was made ready before the day-to-day commands had helpers there: deploys go on.
-fn outdated(config: &Config, seen: &Observed, live: Option<&Live>) -> Option<Finding> {
+fn outdated(config: &Config, observed: &Observed, live: Option<&Live>) -> Option<Finding> {
     let helper = live?.answers.file(&env_helper(config))?;
     // Root needs none.
-    (!helper.exists && seen.root == Root::Ready && seen.uid != Some(0)).then(|| {
+    (!helper.exists && observed.root == Root::Ready && observed.uid != Some(0)).then(|| {
         Finding::warning(
             Area::Host,
             Depth::Later,
@@ -195,7 +199,7 @@ fn package(tool: &str) -> &str {
 }
 
 /// Full disks, the app's first: what is full there stops deploys, what is full elsewhere stops services.
-fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
+fn room(config: &Config, observed: &Observed, live: Option<&Live>) -> Vec<Finding> {
     let root = config.root.as_str();
     let full = |path: &str, what: String| {
         Finding::error(
@@ -211,14 +215,14 @@ fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
         })
     };
     let mut found = Vec::new();
-    if let Some(inodes) = seen.free_inodes.filter(|inodes| *inodes < FULL.1) {
+    if let Some(inodes) = observed.free_inodes.filter(|inodes| *inodes < FULL.1) {
         found.push(full(root, format!("{inodes} inodes are free")));
     }
     let spaces = live.map(|live| &live.answers.space);
     let mut told = Vec::new();
     for (path, &(free, total)) in spaces.into_iter().flatten() {
         let free = if path == root {
-            seen.free_kb.unwrap_or(free)
+            observed.free_kb.unwrap_or(free)
         } else {
             free
         };
@@ -243,7 +247,7 @@ fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
             );
         }
     }
-    if let (Some(free), true) = (seen.free_kb, found.is_empty())
+    if let (Some(free), true) = (observed.free_kb, found.is_empty())
         && free < FULL.0
     {
         found.push(full(root, format!("{} are free", text::bytes(free * 1024))));
@@ -252,9 +256,9 @@ fn room(config: &Config, seen: &Observed, live: Option<&Live>) -> Vec<Finding> {
 }
 
 /// A switch under way, one that could not revert, one that failed.
-fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<Finding> {
+fn switches(config: &Config, observed: &Observed, last: Option<&LastSwitch>) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let Some(kind) = &seen.odd_request {
+    if let Some(kind) = &observed.odd_request {
         let path = format!("{}/.shipit/request", config.root.as_str());
         found.push(
             Finding::warning(
@@ -266,7 +270,7 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
             .next(Next::shell(format!("rm -r {path}")).remark("on the host")),
         );
     }
-    if let Some(request) = &seen.request {
+    if let Some(request) = &observed.request {
         found.push(
             Finding::warning(
                 Area::Switch,
@@ -281,9 +285,13 @@ fn switches(config: &Config, seen: &Observed, last: Option<&LastSwitch>) -> Vec<
         );
     }
     let last_run = last.map(|last| last.run.as_str());
-    if let Some(run) = seen.degraded.as_deref().filter(|_| seen.is_degraded()) {
+    if let Some(run) = observed
+        .degraded
+        .as_deref()
+        .filter(|_| observed.is_degraded())
+    {
         let last = last.filter(|_| last_run == Some(run));
-        let live = seen.live().map_or("no release is live".into(), |id| {
+        let live = observed.live().map_or("no release is live".into(), |id| {
             format!("current is {id}, not verified")
         });
         let mut finding = Finding::error(

@@ -33,7 +33,7 @@ pub struct Evidence {
     pub login: Option<LoginPreview>,
     /// Why the host was not reached, or was lost while it was looked at.
     pub link: Option<Failure>,
-    pub seen: Option<Observed>,
+    pub observed: Option<Observed>,
     /// Why the units of the repository could not be used.
     pub repository: Option<Failure>,
     pub live: Option<Live>,
@@ -69,10 +69,10 @@ pub struct Diagnosis {
 #[must_use]
 pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
     let mut findings = laptop::findings(config, evidence);
-    if let Some(seen) = &evidence.seen {
-        findings.extend(machine::findings(config, seen, evidence));
+    if let Some(observed) = &evidence.observed {
+        findings.extend(machine::findings(config, observed, evidence));
         if let Some(live) = &evidence.live {
-            findings.extend(units::findings(config, seen, live, evidence));
+            findings.extend(units::findings(config, observed, live, evidence));
             findings.extend(files::findings(config, live));
             findings.extend(health::findings(config, live, evidence));
             findings.extend(router::findings(config, live, evidence));
@@ -86,7 +86,13 @@ pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
     let exit = match &evidence.link {
         Some(failure) => failure.exit,
         // As `status` leaves: the one state that must not be taken for a mere finding.
-        None if evidence.seen.as_ref().is_some_and(Observed::is_degraded) => Exit::Degraded,
+        None if evidence
+            .observed
+            .as_ref()
+            .is_some_and(Observed::is_degraded) =>
+        {
+            Exit::Degraded
+        }
         None if broken => Exit::Untouched,
         None => Exit::Done,
     };
@@ -141,10 +147,10 @@ mod tests {
         use base64::Engine as _;
         let text = "[Service]\nUser=ghost\nExecStart=/opt/acme/current/run\n[Install]\nWantedBy=multi-user.target\n";
         let text = base64::engine::general_purpose::STANDARD.encode(text);
-        let seen = HostUnits::parse(
+        let host_units = HostUnits::parse(
             format!("unit acme.service\nshow LoadState=loaded\n{show}\nfile {text} /etc/acme.service\nlistening asked\n").as_bytes(),
         );
-        let asked = questions(&seen);
+        let asked = questions(&host_units);
         let said = asked.iter().enumerate().map(|(number, question)| {
             format!(
                 "{number} {}\n",
@@ -153,8 +159,13 @@ mod tests {
         });
         let answers = Answers::parse(&asked, said.collect::<String>().as_bytes());
         Evidence {
-            seen: Some(Observed::parse(SEEN.as_bytes())),
-            live: Some(Live::new(seen, answers, "/opt/acme", &["acme.service"])),
+            observed: Some(Observed::parse(SEEN.as_bytes())),
+            live: Some(Live::new(
+                host_units,
+                answers,
+                "/opt/acme",
+                &["acme.service"],
+            )),
             ..Evidence::default()
         }
     }
@@ -185,8 +196,8 @@ mod tests {
             (Exit::Untouched, Deploy::Possible)
         );
         // A full disk comes before everything on the host.
-        if let Some(seen) = &mut evidence.seen {
-            seen.free_kb = Some(0);
+        if let Some(observed) = &mut evidence.observed {
+            observed.free_kb = Some(0);
         }
         let told = diagnose(&config(), &evidence);
         assert!(errors(&told)[0].contains("the disk is full"));
@@ -234,7 +245,7 @@ mod tests {
     fn the_state_of_the_host_itself_is_told() {
         let told = |more: &str| {
             let mut evidence = evidence("show ActiveState=active", |_| None);
-            evidence.seen = Some(Observed::parse(format!("{SEEN}{more}").as_bytes()));
+            evidence.observed = Some(Observed::parse(format!("{SEEN}{more}").as_bytes()));
             let diagnosis = diagnose(&config(), &evidence);
             let whats = diagnosis
                 .findings
@@ -338,15 +349,20 @@ mod tests {
                 text.push_str(words[next(words.len())]);
                 text.push_str([" ", "", "\n"][next(3)]);
             }
-            let seen = HostUnits::parse(text.as_bytes());
-            let asked = questions(&seen);
+            let host_units = HostUnits::parse(text.as_bytes());
+            let asked = questions(&host_units);
             let said: String = (0..asked.len())
                 .map(|n| format!("{n} {}\n", words[next(words.len())]))
                 .collect();
             let answers = Answers::parse(&asked, said.as_bytes());
             let evidence = Evidence {
-                seen: Some(Observed::parse(text.as_bytes())),
-                live: Some(Live::new(seen, answers, "/opt/acme", &["acme.service"])),
+                observed: Some(Observed::parse(text.as_bytes())),
+                live: Some(Live::new(
+                    host_units,
+                    answers,
+                    "/opt/acme",
+                    &["acme.service"],
+                )),
                 ..Evidence::default()
             };
             let _ = diagnose(&config_once(), &evidence);

@@ -55,21 +55,21 @@ impl Usable {
 }
 
 pub(super) fn usable(config: &Config, evidence: &Evidence) -> Vec<Usable> {
-    let Some(seen) = known(evidence) else {
+    let Some(observed) = known(evidence) else {
         return Vec::new();
     };
     let of = |service: &Service| {
         let lacks = |name: Strategy| {
             let mut as_if = service.clone();
             as_if.strategy = name;
-            (name, strategy::turnover(&as_if, &seen).needs)
+            (name, strategy::turnover(&as_if, &observed).needs)
         };
         let today = Strategy::ALL.into_iter().filter(|s| s.works_today());
         Usable {
             unit: service.name().to_owned(),
             configured: service.strategy,
             strategies: today.map(lacks).collect(),
-            advice: strategy::turnover(service, &seen).advice,
+            advice: strategy::turnover(service, &observed).advice,
         }
     };
     config.services.iter().map(of).collect()
@@ -77,22 +77,22 @@ pub(super) fn usable(config: &Config, evidence: &Evidence) -> Vec<Usable> {
 
 /// The host as observed, with the units that only the second look found.
 fn known(evidence: &Evidence) -> Option<Observed> {
-    let mut seen = evidence.seen.clone()?;
+    let mut observed = evidence.observed.clone()?;
     if let Some(live) = &evidence.live {
         for (unit, facts) in &live.units {
-            let known = seen.units.entry(unit.name.to_string()).or_default();
+            let known = observed.units.entry(unit.name.to_string()).or_default();
             if known.is_empty() {
                 known.extend(facts.properties.clone());
             }
         }
         for unit in &live.absent {
-            let known = seen.units.entry(unit.clone()).or_default();
+            let known = observed.units.entry(unit.clone()).or_default();
             if known.get("LoadState").is_none() {
                 known.take("LoadState=not-found");
             }
         }
     }
-    Some(seen)
+    Some(observed)
 }
 
 /// What the configured strategies lack, unless an error about the same unit has said it already; and their advice.
@@ -128,14 +128,14 @@ pub(super) fn findings(strategies: &[Usable], found: &[Finding]) -> Vec<Finding>
 }
 
 pub(super) fn deploy(config: &Config, evidence: &Evidence, strategies: &[Usable]) -> Deploy {
-    let Some(seen) = &evidence.seen else {
+    let Some(observed) = &evidence.observed else {
         return Deploy::Unknown;
     };
-    let refused = !needs::lacks(config, seen).is_empty()
-        || needs::current(config, seen).is_some()
-        || needs::migration(config, seen).is_some()
+    let refused = !needs::lacks(config, observed).is_empty()
+        || needs::current(config, observed).is_some()
+        || needs::migration(config, observed).is_some()
         || strategies.iter().any(|one| !one.lacks().is_empty());
-    match (refused, &seen.request) {
+    match (refused, &observed.request) {
         (true, _) => Deploy::Refused,
         (_, Some(_)) => Deploy::Later,
         _ => Deploy::Possible,

@@ -14,7 +14,7 @@ use crate::unit::rules::{self, Cause, Facts, Severity};
 
 pub(super) fn findings(
     config: &Config,
-    seen: &Observed,
+    observed: &Observed,
     live: &Live,
     evidence: &Evidence,
 ) -> Vec<Finding> {
@@ -52,7 +52,7 @@ pub(super) fn findings(
         }
     }
     for one in config.instances() {
-        found.extend(idle(one, seen, live, evidence));
+        found.extend(idle(one, observed, live, evidence));
     }
     found
 }
@@ -93,14 +93,19 @@ fn is_healthy(unit: &Unit, facts: &Facts) -> bool {
 }
 
 /// A service that is loaded and does not run, without having failed.
-fn idle(one: Instance<'_>, seen: &Observed, live: &Live, evidence: &Evidence) -> Option<Finding> {
+fn idle(
+    one: Instance<'_>,
+    observed: &Observed,
+    live: &Live,
+    evidence: &Evidence,
+) -> Option<Finding> {
     let name = one.unit;
     let (unit, facts) = live.unit(name)?;
     let properties = &facts.properties;
     if !properties.is_loaded() {
         return None;
     }
-    let mut finding = if seen.current == Current::Absent {
+    let mut finding = if observed.current == Current::Absent {
         if properties.is_active() {
             return None;
         }

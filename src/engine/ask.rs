@@ -35,8 +35,8 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
             .map(|s| s.paired_socket().to_string()),
     );
     let steps = [Script::units(args), Script::listening([""; 0])];
-    let seen = HostUnits::parse(&run(host, &steps, "reading the units")?);
-    let mut asked = questions(&seen);
+    let host_units = HostUnits::parse(&run(host, &steps, "reading the units")?);
+    let mut asked = questions(&host_units);
     let root = config.root.as_str();
     asked.push(Question::File(root.to_owned()));
     asked.push(Question::File(format!("{root}/current")));
@@ -51,7 +51,7 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
         )));
     }
     let answers = ask(host, &asked)?;
-    let mut live = Live::new(seen, answers, root, &wanted);
+    let mut live = Live::new(host_units, answers, root, &wanted);
     // The rule is nobody's to read but root's; what it allows was asked of sudo.
     live.unreadable.retain(|what| !roots.contains(what));
     for (unit, facts) in &mut live.units {

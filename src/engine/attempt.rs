@@ -65,7 +65,7 @@ pub(super) enum Attempt {
 pub(super) fn attempt(
     run: &mut Run<'_>,
     host: Box<dyn Host>,
-    seen: &Observed,
+    observed: &Observed,
     plan: &Plan,
     wait: bool,
     progress: &mut Progress,
@@ -86,7 +86,7 @@ pub(super) fn attempt(
         local_command::run(run, "before_switch", line, Phase::Stage, &facts)?;
         run.go_on("running before_switch")?;
     }
-    let (switched, session) = switch::switch(run, host, seen, plan);
+    let (switched, session) = switch::switch(run, host, observed, plan);
     if let Some(session) = &session {
         progress.sent = session.traffic().0;
     }
@@ -138,9 +138,9 @@ pub(super) fn free_host(
     let began = Instant::now();
     let mut told = String::new();
     loop {
-        let seen = observe::observe_with_units(host, run.config, repository)?;
-        let Some(request) = &seen.request else {
-            return Ok(seen);
+        let observed = observe::observe_with_units(host, run.config, repository)?;
+        let Some(request) = &observed.request else {
+            return Ok(observed);
         };
         if !wait {
             return Err(held(request, "nothing was sent, nothing changed"));

@@ -48,14 +48,14 @@ pub fn examine(
 
 fn look(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> Result<(), Failure> {
     let before = now();
-    let seen = evidence.seen.insert(observe(host, config)?).clone();
-    evidence.skew = seen.time.map(|time| skew(time, before, now()));
+    let observed = evidence.observed.insert(observe(host, config)?).clone();
+    evidence.skew = observed.time.map(|time| skew(time, before, now()));
     let repository = super::units::repository(config);
     let known = repository.as_deref().unwrap_or_default();
     let live = evidence.live.insert(collect(host, config, known)?).clone();
     evidence.repository = repository.err();
     for one in config.instances() {
-        if let Some(probed) = ask(host, config, one, &seen, &live)? {
+        if let Some(probed) = ask(host, config, one, &observed, &live)? {
             evidence.probes.insert(one.unit.to_owned(), probed);
         }
     }
@@ -76,7 +76,7 @@ fn look(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> Result
         live.unreadable.extend(routers.unreadable());
     }
     evidence.routers = Some(routers);
-    explain(host, config, &seen, &live, evidence)
+    explain(host, config, &observed, &live, evidence)
 }
 
 /// The routers, their files, and the files that these include, in as many rounds as it takes.
@@ -115,7 +115,7 @@ fn ask(
     host: &mut dyn Host,
     config: &Config,
     one: Instance<'_>,
-    seen: &Observed,
+    observed: &Observed,
     live: &Live,
 ) -> Result<Option<Probed>, Failure> {
     let properties = live.properties(one.unit);
@@ -124,7 +124,7 @@ fn ask(
         return Ok(None);
     };
     let check = &health.check;
-    let release = seen.live().filter(|_| check.release).unwrap_or("-");
+    let release = observed.live().filter(|_| check.release).unwrap_or("-");
     let mut args = vec![config.root.to_string(), PATIENCE.into(), release.into()];
     args.extend(step::words(&Check::arguments(Some(check))));
     let script = Script::ask(args);
@@ -148,11 +148,11 @@ fn ask(
 fn explain(
     host: &mut dyn Host,
     config: &Config,
-    seen: &Observed,
+    observed: &Observed,
     live: &Live,
     evidence: &mut Evidence,
 ) -> Result<(), Failure> {
-    let last = failed(seen);
+    let last = failed(observed);
     let known = units(config, Purpose::Journal).into_iter();
     let unwell: Vec<&str> = known
         .filter(|unit| {
@@ -166,7 +166,7 @@ fn explain(
         return Ok(());
     }
     let run_id = last.as_ref().map_or("-", |last| last.run.as_str());
-    let mut args = vec![config.root.as_str(), needs::access(seen), run_id];
+    let mut args = vec![config.root.as_str(), needs::access(observed), run_id];
     args.extend(unwell);
     let out = run(host, &[Script::evidence(args)], "reading journals")?;
     let mut last = last;
@@ -223,9 +223,9 @@ fn excerpt(lines: &[&[u8]]) -> Vec<String> {
 }
 
 /// The last switch, if it failed and none has gone well since. One that is under way has not ended.
-fn failed(seen: &Observed) -> Option<LastSwitch> {
-    let degraded = |run: &str| seen.is_degraded() && seen.degraded.as_deref() == Some(run);
-    let last = seen.ledger.pasts().find_map(|past| {
+fn failed(observed: &Observed) -> Option<LastSwitch> {
+    let degraded = |run: &str| observed.is_degraded() && observed.degraded.as_deref() == Some(run);
+    let last = observed.ledger.pasts().find_map(|past| {
         let outcome = match past.outcome {
             // One that was killed again and again could not write its end down.
             PastOutcome::Open if degraded(&past.run) => PastOutcome::Degraded,
@@ -270,23 +270,26 @@ mod tests {
 
     #[test]
     fn only_a_failure_that_nothing_good_followed_is_told() {
-        let seen = |lines: &str| Observed::parse(lines.as_bytes());
+        let observed = |lines: &str| Observed::parse(lines.as_bytes());
         let bad = "ledger t 1 r1 begin a\nledger t 1 r1 failed a\nledger t 1 r1 reverted a\n";
-        assert_eq!(failed(&seen(bad)).map(|last| last.run), Some("r1".into()));
+        assert_eq!(
+            failed(&observed(bad)).map(|last| last.run),
+            Some("r1".into())
+        );
         // A switch under way and a prune say nothing of it yet; one that failed before the flip is a failure too.
         let later = format!("{bad}ledger t 2 r2 begin a command=prune\nledger t 3 r3 begin b\n");
         assert_eq!(
-            failed(&seen(&later)).map(|last| last.run),
+            failed(&observed(&later)).map(|last| last.run),
             Some("r1".into())
         );
         let early = format!("{later}ledger t 3 r3 unswitched b\n");
-        let told = failed(&seen(&early)).map(|last| (last.run, last.outcome));
+        let told = failed(&observed(&early)).map(|last| (last.run, last.outcome));
         assert_eq!(told, Some(("r3".into(), PastOutcome::Failed)));
         let killed = format!("{later}degraded r3\n");
-        let told = failed(&seen(&killed)).map(|last| (last.run, last.outcome));
+        let told = failed(&observed(&killed)).map(|last| (last.run, last.outcome));
         assert_eq!(told, Some(("r3".into(), PastOutcome::Degraded)));
         let mended = format!("{bad}ledger t 2 r2 begin b\nledger t 2 r2 verified b\n");
-        assert_eq!(failed(&seen(&mended)), None);
-        assert_eq!(failed(&seen("ledger t 0 - adopted a\n")), None);
+        assert_eq!(failed(&observed(&mended)), None);
+        assert_eq!(failed(&observed("ledger t 0 - adopted a\n")), None);
     }
 }

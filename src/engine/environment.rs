@@ -42,7 +42,7 @@ fn lost_while(verb: &str, lost: &Lost) -> Failure {
 pub struct Environment<'a> {
     pub host: &'a mut dyn Host,
     pub config: &'a Config,
-    pub seen: &'a Observed,
+    pub observed: &'a Observed,
 }
 
 impl Environment<'_> {
@@ -55,7 +55,7 @@ impl Environment<'_> {
         let mut sent = format!("1 {verb} {by} {version} {}\n", content.len()).into_bytes();
         sent.extend(content);
         let mut args = vec![
-            needs::access(self.seen),
+            needs::access(self.observed),
             self.config.app.as_str(),
             ENV_HELPER,
         ];
@@ -112,7 +112,7 @@ impl Environment<'_> {
             )
             .why(format!(
                 "{file} is root-owned; setup installs the helper that lets {} change it",
-                self.seen.user
+                self.observed.user
             ))
             .next(setup),
             exits::ENV_CHANGED => {

@@ -38,11 +38,11 @@ pub fn observe_with_units(
     let answers = together(host, scripts)
         .map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
     let mut answers = answers.into_iter();
-    let mut seen = Observed::parse(&answers.next().unwrap_or_default().out);
-    seen.installed = answers
+    let mut observed = Observed::parse(&answers.next().unwrap_or_default().out);
+    observed.installed = answers
         .next()
         .map(|answer| InstalledUnits::parse(&answer.out));
-    Ok(seen)
+    Ok(observed)
 }
 
 /// The same, and in the same session what `status` asks beside it.

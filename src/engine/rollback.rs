@@ -38,11 +38,11 @@ fn go(
 ) -> Result<Exit, Failure> {
     let mut host = run.link.connect(run.report)?;
     loop {
-        let seen = attempt::free_host(run, host.as_mut(), &[], wait)?;
-        progress.previous = seen.live().map(str::to_owned);
-        let plan = plan::plan(run.config, &seen, goal)?;
+        let observed = attempt::free_host(run, host.as_mut(), &[], wait)?;
+        progress.previous = observed.live().map(str::to_owned);
+        let plan = plan::plan(run.config, &observed, goal)?;
         progress.release = Some(plan.change.next.clone());
-        match attempt::attempt(run, host, &seen, &plan, wait, progress)? {
+        match attempt::attempt(run, host, &observed, &plan, wait, progress)? {
             Attempt::Ended(exit) => return Ok(exit),
             Attempt::Again(session) => host = session,
         }

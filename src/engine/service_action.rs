@@ -63,13 +63,13 @@ pub struct Acted {
 pub fn act(
     host: &mut dyn Host,
     config: &Config,
-    seen: &Observed,
+    observed: &Observed,
     instance: &Instance<'_>,
     verb: Verb,
     journal: &mut dyn FnMut(&str),
 ) -> Result<Acted, Failure> {
     let unit = instance.unit;
-    let answer = session::one(host, script(config, seen, instance, verb)).map_err(|lost| {
+    let answer = session::one(host, script(config, observed, instance, verb)).map_err(|lost| {
         let state = format!("systemd continues: {unit} may still be starting or stopping");
         match lost {
             Lost::Interrupted => {
@@ -116,12 +116,12 @@ pub fn act(
     }
     Ok(Acted {
         changed: verb != Verb::Start || was != state,
-        release: seen.releases.contains(&from).then_some(from),
+        release: observed.releases.contains(&from).then_some(from),
         state,
     })
 }
 
-fn script(config: &Config, seen: &Observed, instance: &Instance<'_>, verb: Verb) -> Script {
+fn script(config: &Config, observed: &Observed, instance: &Instance<'_>, verb: Verb) -> Script {
     let turn = match verb {
         Verb::Reload => Turn::Reload,
         Verb::Restart | Verb::Stop | Verb::Start => Turn::Restart,
@@ -130,7 +130,7 @@ fn script(config: &Config, seen: &Observed, instance: &Instance<'_>, verb: Verb)
     let mut args = vec![
         config.root.as_str().to_owned(),
         config.app.as_str().to_owned(),
-        needs::access(seen).to_owned(),
+        needs::access(observed).to_owned(),
         verb.word().to_owned(),
         text::shown(metadata::who().as_bytes()),
         socket.map_or("-", |socket| socket.as_str()).to_owned(),

@@ -41,7 +41,7 @@ impl<'a> Layout<'a> {
     pub fn put(
         &self,
         host: &mut dyn Host,
-        seen: &Observed,
+        observed: &Observed,
         interrupts: &Interrupts,
         report: &mut dyn Report,
     ) -> Result<(), Failure> {
@@ -64,7 +64,7 @@ impl<'a> Layout<'a> {
             remote::ENV_HELPER.trim_end(),
             remote::JOURNAL_HELPER.trim_end(),
         ];
-        let login = (seen.uid, seen.user.as_str());
+        let login = (observed.uid, observed.user.as_str());
         let script = Script::setup(args);
         let doing = "setting the host up";
         let answer = as_root::run(host, script, b"", login, doing, interrupts, report)?;
@@ -79,7 +79,7 @@ impl<'a> Layout<'a> {
             .filter(|line| !line.trim_ascii().is_empty());
         failure.why = said.map(|line| text::shown(line)).collect();
         failure = match answer.code {
-            exits::NOT_ROOT | 1 if seen.uid != Some(0) => failure
+            exits::NOT_ROOT | 1 if observed.uid != Some(0) => failure
                 .why("this login has neither root nor sudo; one of them is needed once, for three units and a sudo rule")
                 .why("an app whose units belong to `systemctl --user` cannot be deployed")
                 .next(config.host.as_root("setup")),
@@ -107,11 +107,11 @@ impl<'a> Layout<'a> {
 ///
 /// # Errors
 /// For a name that means more than one user where it is written down, above all in a sudo rule.
-pub fn deploy_user(config: &Config, seen: &str) -> Result<String, Failure> {
+pub fn deploy_user(config: &Config, observed_user: &str) -> Result<String, Failure> {
     let user = match &config.host.user {
         Some(user) => user.as_str(),
-        None if seen.is_empty() => "deploy",
-        None => seen,
+        None if observed_user.is_empty() => "deploy",
+        None => observed_user,
     };
     if is_one_user(user) {
         return Ok(user.to_owned());
@@ -133,28 +133,28 @@ fn is_one_user(name: &str) -> bool {
 }
 
 /// The group that writes to shared/: that of the app's service user.
-pub fn group(config: &Config, seen: &Observed, user: &str) -> String {
+pub fn group(config: &Config, observed: &Observed, user: &str) -> String {
     let of_app = config
         .instances()
-        .map(|one| seen.unit(one.unit).text("User"))
+        .map(|one| observed.unit(one.unit).text("User"))
         .find(|u| !u.is_empty());
     of_app.unwrap_or(user).to_owned()
 }
 
 /// Who deployed the app until now, where that is another user: the one that the guard runs as.
-pub fn former<'a>(config: &Config, seen: &'a Observed, user: &str) -> Option<&'a str> {
+pub fn former<'a>(config: &Config, observed: &'a Observed, user: &str) -> Option<&'a str> {
     let guard = format!("shipit-{}.service", config.app.as_str());
-    let former = seen.unit(&guard).text("User");
+    let former = observed.unit(&guard).text("User");
     (!former.is_empty() && former != user).then_some(former)
 }
 
-pub fn lacking(seen: &Observed) -> Result<(), Failure> {
-    let mut lacks: Vec<String> = seen
+pub fn lacking(observed: &Observed) -> Result<(), Failure> {
+    let mut lacks: Vec<String> = observed
         .missing
         .iter()
         .map(|tool| format!("the host has no `{tool}`"))
         .collect();
-    if seen.systemd.is_none_or(|v| v < needs::SYSTEMD) {
+    if observed.systemd.is_none_or(|v| v < needs::SYSTEMD) {
         lacks.push(format!("systemd {} or newer is needed", needs::SYSTEMD));
     }
     if lacks.is_empty() {

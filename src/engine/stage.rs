@@ -19,7 +19,7 @@ const RESERVE_KB: u64 = 64 * 1024;
 ///
 /// # Errors
 /// A [`Failure`] that names what is needed and what there is.
-pub fn room(manifest: &Manifest, seen: &Observed) -> Result<(), Failure> {
+pub fn room(manifest: &Manifest, observed: &Observed) -> Result<(), Failure> {
     let need_kb = manifest.bytes() / 1024 * 11 / 10
         + manifest.inodes() * 4
         + RESERVE_KB.min(manifest.bytes() / 1024 + 1024);
@@ -32,7 +32,7 @@ pub fn room(manifest: &Manifest, seen: &Observed) -> Result<(), Failure> {
         .host("nothing was sent, nothing changed; a rollback still works")
         .next(Next::shipit("prune"))
     };
-    let Some(free_kb) = seen.free_kb else {
+    let Some(free_kb) = observed.free_kb else {
         return Err(no_room(
             "its free space could not be read",
             text::bytes(need_kb * 1024),
@@ -47,7 +47,7 @@ pub fn room(manifest: &Manifest, seen: &Observed) -> Result<(), Failure> {
         ));
     }
     let need = manifest.inodes() + 64;
-    match seen.free_inodes {
+    match observed.free_inodes {
         // Some file systems have no fixed number and say 0 of 0; df prints `-` then, which reads as None.
         Some(free) if free < need => Err(no_room("inodes", need.to_string(), free.to_string())),
         _ => Ok(()),
@@ -75,7 +75,7 @@ impl From<Failure> for Unstaged {
 pub fn stage(
     host: &mut dyn Host,
     config: &Config,
-    seen: &Observed,
+    observed: &Observed,
     scanned: &Scanned,
     report: &mut dyn Report,
 ) -> Result<String, Unstaged> {
@@ -96,7 +96,7 @@ pub fn stage(
             root,
             &id,
             line,
-            seen.live().unwrap_or(""),
+            observed.live().unwrap_or(""),
         ]));
     }
     steps.push(Script::publish([root, &id, &metadata::info(config)]));

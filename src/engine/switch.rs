@@ -33,11 +33,11 @@ const WITHDRAWALS: usize = 5;
 pub fn switch(
     run: &mut Run<'_>,
     mut host: Box<dyn Host>,
-    seen: &Observed,
+    observed: &Observed,
     plan: &Plan,
 ) -> (Switched, Option<Box<dyn Host>>) {
     let root = run.config.root.as_str();
-    if seen.conductor.as_deref() != Some(conductor_digest().as_str())
+    if observed.conductor.as_deref() != Some(conductor_digest().as_str())
         && let Some(refused) = install_conductor(host.as_mut(), root)
     {
         return (refused, Some(host));
@@ -47,7 +47,7 @@ pub fn switch(
         Err(failure) => return (Switched::Failed(failure), Some(host)),
     };
     let since = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let request = plan.request(&id, &metadata::who(), &since, needs::access(seen));
+    let request = plan.request(&id, &metadata::who(), &since, needs::access(observed));
     let steps = [
         Script::request([root, &id, &plan.epoch.to_string(), &request]),
         Script::follow([root, &id, "0"]),

@@ -49,34 +49,34 @@ impl InstalledUnits {
     /// Takes in what `installed.sh` printed.
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
-        let mut seen = Self::default();
+        let mut installed = Self::default();
         for (word, rest) in lines(out) {
             match word.as_str() {
-                "uid" => seen.uid = rest.parse().ok(),
-                "user" => seen.user = rest,
-                "systemd" => seen.systemd = rest.parse().ok(),
+                "uid" => installed.uid = rest.parse().ok(),
+                "user" => installed.user = rest,
+                "systemd" => installed.systemd = rest.parse().ok(),
                 "guard" => {
                     let app = rest
                         .strip_prefix("shipit-")
                         .and_then(|rest| rest.strip_suffix(".path"));
-                    seen.apps.extend(app.map(str::to_owned));
+                    installed.apps.extend(app.map(str::to_owned));
                 }
                 "show" => {
                     let (unit, property) = lines::split(&rest);
-                    let unit = seen.units.entry(unit.into()).or_default();
+                    let unit = installed.units.entry(unit.into()).or_default();
                     unit.properties.take(property);
                 }
                 "account" => {
                     if let Some((user, there)) = rest.split_once(' ') {
-                        seen.accounts.insert(user.into(), there == "yes");
+                        installed.accounts.insert(user.into(), there == "yes");
                     }
                 }
-                "listed" => seen.listed = true,
-                "file" => seen.file(&rest),
+                "listed" => installed.listed = true,
+                "file" => installed.file(&rest),
                 _ => {}
             }
         }
-        seen
+        installed
     }
 
     fn file(&mut self, rest: &str) {
@@ -109,23 +109,23 @@ mod tests {
 
     #[test]
     fn what_was_not_said_of_a_file_is_unreadable_and_never_absent() {
-        let seen = InstalledUnits::parse(
+        let installed = InstalledUnits::parse(
             b"uid 1001\nuser deploy\nguard shipit-acme.path\nshow a.service LoadState=loaded\n\
               file a.service own /etc/systemd/system/a.service text W1VuaXRdCg==\n\
               file a.service dropin /etc/x.conf absent\nfile b.service own /x \nfile c.service own /x text *\n\
               file d.service own /x link L2Rldi9udWxsCg==\nshow e.service LoadState=loaded\n",
         );
-        assert_eq!(seen.apps, ["acme"]);
+        assert_eq!(installed.apps, ["acme"]);
         assert_eq!(
-            seen.units["a.service"].own,
+            installed.units["a.service"].own,
             Content::Text(b"[Unit]\n".to_vec())
         );
-        assert_eq!(seen.units["a.service"].drop_ins[0].1, Content::Absent);
+        assert_eq!(installed.units["a.service"].drop_ins[0].1, Content::Absent);
         for unit in ["b.service", "c.service", "e.service"] {
-            assert_eq!(seen.units[unit].own, Content::Unreadable, "{unit}");
+            assert_eq!(installed.units[unit].own, Content::Unreadable, "{unit}");
         }
         assert_eq!(
-            seen.units["d.service"].own,
+            installed.units["d.service"].own,
             Content::Link("/dev/null".into())
         );
     }

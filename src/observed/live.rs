@@ -32,17 +32,17 @@ impl Live {
     /// Puts what was seen and what was answered together, for the app with this root. Units that are not there and
     /// not `wanted` are no more than absent.
     #[must_use]
-    pub fn new(seen: HostUnits, answers: Answers, root: &str, wanted: &[&str]) -> Self {
+    pub fn new(host_units: HostUnits, answers: Answers, root: &str, wanted: &[&str]) -> Self {
         let idle = |unit: &&HostUnit| {
             !wanted.contains(&unit.unit.name.as_str()) && unit.properties.is_not_found()
         };
-        let absent = seen.units.iter().filter(idle);
+        let absent = host_units.units.iter().filter(idle);
         let absent = absent.map(|unit| unit.unit.name.to_string()).collect();
-        let mut units: Vec<(Unit, Facts)> = seen
+        let mut units: Vec<(Unit, Facts)> = host_units
             .units
             .iter()
             .filter(|unit| !idle(unit))
-            .map(|unit| (unit.unit.clone(), facts(unit, &seen, &answers)))
+            .map(|unit| (unit.unit.clone(), facts(unit, &host_units, &answers)))
             .collect();
         // `next` is there during a switch, `current` from the first one on: that they are not there at other times is
         // no fact about a unit.
@@ -57,12 +57,12 @@ impl Live {
                 facts.verify.retain(|line| !line.contains(dir.as_str()));
             }
         }
-        let mut unreadable = seen.unreadable;
+        let mut unreadable = host_units.unreadable;
         unreadable.extend(answers.unreadable.iter().cloned());
         Self {
             units,
             absent,
-            listening: seen.listening,
+            listening: host_units.listening,
             answers,
             unreadable,
         }
@@ -99,8 +99,8 @@ impl Live {
 }
 
 /// The facts of one unit.
-fn facts(unit: &HostUnit, seen: &HostUnits, answers: &Answers) -> Facts {
-    let sockets = sockets(unit, seen);
+fn facts(unit: &HostUnit, host_units: &HostUnits, answers: &Answers) -> Facts {
+    let sockets = sockets(unit, host_units);
     let mut backlogs = BTreeMap::new();
     let mut inodes = Vec::new();
     // What listens at the address of a socket that does not is somebody else's.
@@ -108,7 +108,7 @@ fn facts(unit: &HostUnit, seen: &HostUnits, answers: &Answers) -> Facts {
         .iter()
         .filter(|socket| !socket.properties.is_stopped());
     for address in ours.flat_map(|socket| addresses(&socket.unit)) {
-        let listening = seen.listening.iter().flatten();
+        let listening = host_units.listening.iter().flatten();
         for one in listening.filter(|one| same_address(&address, one)) {
             backlogs.entry(address.clone()).or_insert(one.backlog);
             inodes.extend(one.inode);
@@ -123,7 +123,7 @@ fn facts(unit: &HostUnit, seen: &HostUnits, answers: &Answers) -> Facts {
         .into_iter()
         .filter_map(|(written, path)| Some((written, answers.file(&path)?)));
     Facts {
-        systemd: seen.systemd,
+        systemd: host_units.systemd,
         files: files.collect(),
         named: answers.named.clone(),
         verify: answers
@@ -132,12 +132,12 @@ fn facts(unit: &HostUnit, seen: &HostUnits, answers: &Answers) -> Facts {
             .cloned()
             .unwrap_or_default(),
         exposure: answers.exposure.get(unit.unit.name.as_str()).copied(),
-        processors: seen.processors,
+        processors: host_units.processors,
         backlogs,
-        holders: holders(unit, seen),
+        holders: holders(unit, host_units),
         socket_taken: held.map(|held| inodes.iter().any(|inode| held.contains(inode))),
         caught_signals: answers.signals.get(unit.unit.name.as_str()).copied(),
-        activating_for: activating_for(&unit.properties, seen.uptime),
+        activating_for: activating_for(&unit.properties, host_units.uptime),
         processes: answers.tasks.get(unit.unit.name.as_str()).copied(),
         reports: answers.reports.get(unit.unit.name.as_str()).copied(),
         repository: None,
@@ -155,9 +155,10 @@ fn activating_for(properties: &Properties, uptime: Option<f64>) -> Option<Durati
 }
 
 /// The socket units that a unit is, or is started by; those with `Accept=yes` pass no listening socket.
-fn sockets<'a>(unit: &HostUnit, seen: &'a HostUnits) -> Vec<&'a HostUnit> {
+fn sockets<'a>(unit: &HostUnit, host_units: &'a HostUnits) -> Vec<&'a HostUnit> {
     let own = unit.unit.name.as_str();
-    seen.units
+    host_units
+        .units
         .iter()
         .filter(|other| {
             let name = other.unit.name.as_str();
@@ -173,11 +174,11 @@ fn sockets<'a>(unit: &HostUnit, seen: &'a HostUnits) -> Vec<&'a HostUnit> {
 }
 
 /// Who listens where a socket unit that is at rest would, by address: the unit, where the host said it.
-fn holders(unit: &HostUnit, seen: &HostUnits) -> BTreeMap<String, String> {
+fn holders(unit: &HostUnit, host_units: &HostUnits) -> BTreeMap<String, String> {
     let mut holders = BTreeMap::new();
     if unit.unit.name.kind() == "socket" && unit.properties.is_stopped() {
         for address in addresses(&unit.unit) {
-            let mut listening = seen.listening.iter().flatten();
+            let mut listening = host_units.listening.iter().flatten();
             let other = listening.find_map(|one| match &one.owner {
                 Owner::Unit(other) if in_the_way(&address, one) => Some(other.clone()),
                 Owner::Systemd if in_the_way(&address, one) => Some("another socket unit".into()),
@@ -220,12 +221,12 @@ mod tests {
 
     #[test]
     fn the_words_of_the_host_become_the_facts_of_each_unit() {
-        let seen = host(
+        let host_units = host(
             "[Service]\nUser=acme\nEnvironmentFile=-/etc/%N/env\nExecStart=/opt/a/run\n",
             "[Socket]\nListenStream=8080\n",
             "show ActiveState=active\nshow MainPID=9\nshow ControlGroup=/system.slice/a.service\nshow TriggeredBy=a.socket",
         );
-        let asked = questions(&seen);
+        let asked = questions(&host_units);
         let number = |wanted: &Question| asked.iter().position(|one| one == wanted).unwrap();
         let env = number(&Question::File("/etc/a/env".into()));
         let etc = number(&Question::File("/etc/a".into()));
@@ -245,7 +246,12 @@ mod tests {
              {user} no\n{held} sockets 5 6\n{tasks} 3\n{reports} grep 0\nasked {}\n",
             asked.len()
         );
-        let live = Live::new(seen, Answers::parse(&asked, said.as_bytes()), "/opt/a", &[]);
+        let live = Live::new(
+            host_units,
+            Answers::parse(&asked, said.as_bytes()),
+            "/opt/a",
+            &[],
+        );
         let (_, facts) = live.unit("a.service").unwrap();
         let file = &facts.files["/etc/%N/env"];
         assert_eq!(
@@ -271,12 +277,12 @@ mod tests {
 
     #[test]
     fn activation_is_timed_by_the_hosts_own_clock() {
-        let seen = host(
+        let host_units = host(
             "[Service]\nExecStart=/bin/a\n",
             "[Socket]\nListenStream=1\n",
             "show ActiveState=activating\nshow InactiveExitTimestampMonotonic=40500000",
         );
-        let live = Live::new(seen, Answers::default(), "/opt/a", &[]);
+        let live = Live::new(host_units, Answers::default(), "/opt/a", &[]);
         assert_eq!(
             live.unit("a.service").unwrap().1.activating_for,
             Some(Duration::from_secs(60))

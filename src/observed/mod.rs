@@ -174,11 +174,11 @@ impl Observed {
     /// Takes in what `observe.sh` printed.
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
-        let mut seen = Self::default();
+        let mut observed = Self::default();
         for (word, rest) in lines(out) {
-            seen.take(&word, &rest);
+            observed.take(&word, &rest);
         }
-        seen
+        observed
     }
 
     fn take(&mut self, word: &str, rest: &str) {
@@ -305,24 +305,24 @@ mod tests {
 
     #[test]
     fn facts_become_what_they_say_and_nothing_else() {
-        let seen = Observed::parse(
+        let observed = Observed::parse(
             b"root ready\ncurrent link releases/20260101-000000\nfree_kb 100\nrelease 20260101-000000\nrelease .in-x\n\
               digest 20260101-000000 abc\nmigration 20260101-000000 ok run\nunit a.service LoadState=loaded\n\
               request run r1\nrequest by me\\0040@here\nrequest_step 12 step switch flip started\nmay /bin/x y\n",
         );
-        assert_eq!(seen.live(), Some("20260101-000000"));
-        assert_eq!(seen.releases, ["20260101-000000"]);
+        assert_eq!(observed.live(), Some("20260101-000000"));
+        assert_eq!(observed.releases, ["20260101-000000"]);
         assert_eq!(
-            seen.meta["20260101-000000"].migration.as_deref(),
+            observed.meta["20260101-000000"].migration.as_deref(),
             Some("ok")
         );
-        assert_eq!(seen.unit("a.service").text("LoadState"), "loaded");
-        let request = seen.request.unwrap_or_default();
+        assert_eq!(observed.unit("a.service").text("LoadState"), "loaded");
+        let request = observed.request.unwrap_or_default();
         assert_eq!(
             (request.by.as_str(), request.step.as_str()),
             ("me @here", "step switch flip started")
         );
-        assert!(seen.may["/bin/x y"]);
+        assert!(observed.may["/bin/x y"]);
     }
 
     #[test]
@@ -338,10 +338,10 @@ mod tests {
             "link releases/",
             "link releases/-rf",
         ] {
-            let seen = Observed::parse(format!("current {odd}\n").as_bytes());
-            assert!(matches!(seen.current, Current::Odd(_)), "{odd}");
+            let observed = Observed::parse(format!("current {odd}\n").as_bytes());
+            assert!(matches!(observed.current, Current::Odd(_)), "{odd}");
         }
-        let seen = Observed::parse(b"current link releases/a\ncurrent dangling\n");
-        assert_eq!(seen.current, Current::Gone("a".into()));
+        let observed = Observed::parse(b"current link releases/a\ncurrent dangling\n");
+        assert_eq!(observed.current, Current::Gone("a".into()));
     }
 }

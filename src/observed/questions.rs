@@ -81,9 +81,9 @@ impl Question {
 
 /// What to ask about these units; each question once.
 #[must_use]
-pub fn questions(seen: &HostUnits) -> Vec<Question> {
+pub fn questions(host_units: &HostUnits) -> Vec<Question> {
     let mut all = BTreeSet::new();
-    for one in &seen.units {
+    for one in &host_units.units {
         let name = one.unit.name.as_str().to_owned();
         for (_, path) in paths(&one.unit) {
             all.extend(Question::about(&path));

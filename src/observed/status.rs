@@ -71,12 +71,12 @@ impl StatusReport {
     /// The release that a unit's process runs from, as far as it can be known: seen in /proc; or it is the very life that a
     /// switch found well; or it began after the last flip. Else nobody can say.
     #[must_use]
-    pub fn release(&self, seen: &Observed, unit: &str) -> Option<String> {
+    pub fn release(&self, observed: &Observed, unit: &str) -> Option<String> {
         if let Some(id) = self.from.get(unit) {
             return Some(id.clone());
         }
-        let life = seen.unit(unit).text("InvocationID");
-        let flips = || seen.ledger.entries.iter().filter(|e| e.event == "live");
+        let life = observed.unit(unit).text("InvocationID");
+        let flips = || observed.ledger.entries.iter().filter(|e| e.event == "live");
         let found = self
             .verdicts
             .iter()
@@ -86,23 +86,23 @@ impl StatusReport {
         {
             return Some(flip.release.clone());
         }
-        let (Current::Release(id), Some(flip)) = (&seen.current, flips().next_back()) else {
+        let (Current::Release(id), Some(flip)) = (&observed.current, flips().next_back()) else {
             return None;
         };
         let flipped = chrono::DateTime::parse_from_rfc3339(&flip.at).ok()?;
-        let began = point(seen.unit(unit).main_process_started())?;
+        let began = point(observed.unit(unit).main_process_started())?;
         (flip.release == *id && began > flipped.timestamp()).then(|| id.clone())
     }
 
     /// When a timer fires next, in seconds since the epoch; `None` when it does not, or when it cannot be told.
     #[must_use]
-    pub fn next(&self, seen: &Observed, timer: &str) -> Option<i64> {
+    pub fn next(&self, observed: &Observed, timer: &str) -> Option<i64> {
         let of = |key: &str| self.timers.get(timer)?.get(key);
         let wall = of("NextElapseUSecRealtime").and_then(point);
         let since_boot = of("NextElapseUSecMonotonic")
             .and_then(span)
             .filter(|s| *s > 0);
-        let since_boot = match (since_boot, seen.time, self.uptime) {
+        let since_boot = match (since_boot, observed.time, self.uptime) {
             (Some(at), Some(now), Some(uptime)) => Some(now - uptime + at),
             _ => None,
         };
@@ -151,8 +151,8 @@ mod tests {
     const LEDGER: &str = "current link releases/b\nledger 2026-11-21T05:00:00Z 1 r1 live a\nledger 2026-11-21T06:00:00Z 2 r2 live b\n";
 
     fn release(facts: &str, status: &str) -> Option<String> {
-        let seen = Observed::parse(format!("{LEDGER}{facts}").as_bytes());
-        StatusReport::parse(status.as_bytes()).release(&seen, "a.service")
+        let observed = Observed::parse(format!("{LEDGER}{facts}").as_bytes());
+        StatusReport::parse(status.as_bytes()).release(&observed, "a.service")
     }
 
     #[test]
@@ -180,12 +180,12 @@ mod tests {
 
     #[test]
     fn the_next_run_of_a_timer_is_the_nearer_of_its_clocks() {
-        let seen = Observed::parse(b"time 1000000\n");
+        let observed = Observed::parse(b"time 1000000\n");
         let status = |wall: &str, boot: &str| {
             let text = format!(
                 "uptime 100\ntimer t NextElapseUSecRealtime={wall}\ntimer t NextElapseUSecMonotonic={boot}\n"
             );
-            StatusReport::parse(text.as_bytes()).next(&seen, "t")
+            StatusReport::parse(text.as_bytes()).next(&observed, "t")
         };
         assert_eq!(status("Thu 1970-01-01 00:00:10 UTC", ""), Some(10));
         assert_eq!(status("", "1min 50.2s"), Some(1_000_010));

@@ -34,36 +34,38 @@ impl HostUnits {
     /// Takes in what the script printed. A line that is not one of its own is dropped.
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
-        let mut seen = Self::default();
+        let mut host_units = Self::default();
         let mut listening = Vec::new();
         let mut asked = false;
         for (word, rest) in lines(out) {
             match word.as_str() {
-                "systemd" => seen.systemd = rest.parse().ok(),
-                "processors" => seen.processors = rest.parse().ok(),
-                "uptime" => seen.uptime = rest.parse().ok(),
-                "unit" => seen.units.extend(UnitName::new(&rest).map(|name| HostUnit {
-                    unit: Unit {
-                        name,
-                        files: Vec::new(),
-                    },
-                    properties: Properties::default(),
-                })),
+                "systemd" => host_units.systemd = rest.parse().ok(),
+                "processors" => host_units.processors = rest.parse().ok(),
+                "uptime" => host_units.uptime = rest.parse().ok(),
+                "unit" => host_units
+                    .units
+                    .extend(UnitName::new(&rest).map(|name| HostUnit {
+                        unit: Unit {
+                            name,
+                            files: Vec::new(),
+                        },
+                        properties: Properties::default(),
+                    })),
                 "show" => {
-                    if let Some(unit) = seen.units.last_mut() {
+                    if let Some(unit) = host_units.units.last_mut() {
                         unit.properties.take(&rest);
                     }
                 }
-                "file" => seen.take_file(&rest),
+                "file" => host_units.take_file(&rest),
                 "tcp" => listening.extend(Listening::parse(Family::Tcp, &rest)),
                 "unix" => listening.extend(Listening::parse(Family::Unix, &rest)),
                 "listening" => asked = true,
-                "unreadable" => seen.unreadable.push(rest),
+                "unreadable" => host_units.unreadable.push(rest),
                 _ => {}
             }
         }
-        seen.listening = asked.then_some(listening);
-        seen
+        host_units.listening = asked.then_some(listening);
+        host_units
     }
 
     fn take_file(&mut self, rest: &str) {
@@ -87,19 +89,19 @@ mod tests {
 
     #[test]
     fn a_unit_is_its_files_in_order_and_what_systemd_loaded() {
-        let seen = HostUnits::parse(
+        let host_units = HostUnits::parse(
             b"unit a.service\nshow LoadState=loaded\nshow Environment=A=1 B=2\nfile W1NlcnZpY2VdCk5pY2U9MQo= /etc/a.service\n\
               file W1NlcnZpY2VdCk5pY2U9Mgo= /etc/a.service.d/x y.conf\nunreadable file /etc/secret.conf\n\
               unit b.service\nshow LoadState=masked\nfile  /etc/b.service\nunit ../c\nshow A=b\n",
         );
-        let [a, b] = &seen.units[..] else {
-            panic!("{seen:?}")
+        let [a, b] = &host_units.units[..] else {
+            panic!("{host_units:?}")
         };
         assert_eq!(a.unit.service("Nice"), "2");
         assert_eq!(a.unit.files[1].path, "/etc/a.service.d/x y.conf");
         assert_eq!(a.properties.get("Environment"), Some("A=1 B=2"));
         assert!(b.unit.is_masked());
-        assert_eq!(seen.unreadable, ["file /etc/secret.conf"]);
-        assert!(seen.listening.is_none(), "not asked is not nobody");
+        assert_eq!(host_units.unreadable, ["file /etc/secret.conf"]);
+        assert!(host_units.listening.is_none(), "not asked is not nobody");
     }
 }

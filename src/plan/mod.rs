@@ -78,22 +78,22 @@ pub struct Plan {
 ///
 /// # Errors
 /// A [`Failure`] that names all that is missing at once. Nothing was changed.
-pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failure> {
-    needs::host(config, seen)?;
-    if let Some(failure) = needs::current(config, seen) {
+pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, Failure> {
+    needs::host(config, observed)?;
+    if let Some(failure) = needs::current(config, observed) {
         return Err(failure);
     }
-    let previous = match &seen.current {
+    let previous = match &observed.current {
         Current::Absent => None,
         Current::Release(id) => Some(id.clone()),
         Current::Gone(_) | Current::Odd(_) => None,
     };
     let (command, next) = match goal {
-        Goal::Prune => return Ok(only_prune(config, seen, previous)),
+        Goal::Prune => return Ok(only_prune(config, observed, previous)),
         Goal::Deploy { release, .. } => (Command::Deploy, release.clone()),
         Goal::Rollback { to } => (
             Command::Rollback,
-            releases::rollback_target(config, seen, to.as_deref())?,
+            releases::rollback_target(config, observed, to.as_deref())?,
         ),
     };
     let mut warnings = config.warnings.clone();
@@ -101,12 +101,12 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
     let (mut turns, mut awaits, mut back, mut back_awaits, mut lacks) =
         (vec![], vec![], vec![], vec![], vec![]);
     for service in &config.services {
-        let turnover = strategy::turnover(service, seen);
+        let turnover = strategy::turnover(service, observed);
         lacks.extend(turnover.needs);
         advice.extend(turnover.advice);
         let stale = service
             .units()
-            .filter(|unit| seen.unit(unit).needs_daemon_reload());
+            .filter(|unit| observed.unit(unit).needs_daemon_reload());
         warnings.extend(stale.map(|unit| {
             format!(
                 "{unit}: its file changed after systemd loaded it; `sudo systemctl daemon-reload`"
@@ -119,8 +119,8 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         return Err(needs::units_lack(config, lacks));
     }
     let mut switch = Vec::new();
-    switch.extend(baselines(config, seen, goal));
-    switch.extend(migrate(config, seen, goal)?);
+    switch.extend(baselines(config, observed, goal));
+    switch.extend(migrate(config, observed, goal)?);
     if previous.is_some() {
         switch.extend(measures(config));
     }
@@ -141,8 +141,8 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
         warnings.push("first deploy: there is no release to go back to; if it fails, `current` is removed and the services are stopped".into());
     }
     if let Goal::Rollback { .. } = goal {
-        warnings.extend(unit_files::drift_since_told(config, seen, &next));
-        let since = releases::migrated_since(seen, &next);
+        warnings.extend(unit_files::drift_since_told(config, observed, &next));
+        let since = releases::migrated_since(observed, &next);
         if !since.is_empty() {
             warnings.push(format!(
                 "the database was migrated by {} after {next}; a rollback does not undo migrations",
@@ -152,12 +152,12 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
     }
     let mut settle = Vec::new();
     if let (Goal::Rollback { .. }, Some(left)) = (goal, &previous)
-        && releases::older(seen, &next, left)
+        && releases::older(observed, &next, left)
     {
         settle.push(Step::Bad(left.clone()));
     }
-    let prune = releases::to_prune(config, seen, &next);
-    warnings.extend(releases::unused(seen, &prune));
+    let prune = releases::to_prune(config, observed, &next);
+    warnings.extend(releases::unused(observed, &prune));
     if !prune.is_empty() {
         settle.push(Step::Prune(prune));
     }
@@ -168,7 +168,7 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
             previous,
             next,
         },
-        epoch: seen.ledger.epoch(),
+        epoch: observed.ledger.epoch(),
         switch,
         revert,
         settle,
@@ -178,10 +178,10 @@ pub fn plan(config: &Config, seen: &Observed, goal: &Goal) -> Result<Plan, Failu
 }
 
 /// A plan without a switch: it holds the host while it removes what is old.
-fn only_prune(config: &Config, seen: &Observed, live: Option<String>) -> Plan {
+fn only_prune(config: &Config, observed: &Observed, live: Option<String>) -> Plan {
     let next = live.clone().unwrap_or_else(|| "-".into());
-    let prune = releases::to_prune(config, seen, &next);
-    let warnings = releases::unused(seen, &prune).into_iter().collect();
+    let prune = releases::to_prune(config, observed, &next);
+    let warnings = releases::unused(observed, &prune).into_iter().collect();
     let settle = vec![Step::Prune(prune), Step::Spare];
     Plan {
         change: Change {
@@ -189,7 +189,7 @@ fn only_prune(config: &Config, seen: &Observed, live: Option<String>) -> Plan {
             previous: live,
             next,
         },
-        epoch: seen.ledger.epoch(),
+        epoch: observed.ledger.epoch(),
         switch: vec![],
         revert: vec![],
         settle,
@@ -210,7 +210,7 @@ fn split(steps: Vec<Step>, turns: &mut Vec<Step>, awaits: &mut Vec<Step>) {
 }
 
 /// A deploy migrates once; a rollback never does.
-fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>, Failure> {
+fn migrate(config: &Config, observed: &Observed, goal: &Goal) -> Result<Option<Step>, Failure> {
     let (
         Some(migrate),
         Goal::Deploy {
@@ -224,7 +224,7 @@ fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>
         unit: migrate.unit.as_str().to_owned(),
         timeout: migrate.timeout.max(Duration::from_secs(1)),
     };
-    match (seen.ledger.interrupted(), migration) {
+    match (observed.ledger.interrupted(), migration) {
         (_, Migration::Done) => return Ok(None),
         (Some(id), Migration::Ask) => {
             return Err(Failure::new(
@@ -241,7 +241,11 @@ fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>
         }
         _ => {}
     }
-    match seen.meta.get(release).and_then(|m| m.migration.as_deref()) {
+    match observed
+        .meta
+        .get(release)
+        .and_then(|m| m.migration.as_deref())
+    {
         Some("failed" | "interrupted" | "started") => Err(Failure::new(
             Exit::Untouched,
             format!("the migration of {release} ran and failed"),
@@ -249,7 +253,7 @@ fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>
         .why("a migration runs only once per release")
         .host("nothing live changed")
         .next(Next::shipit("deploy").remark("stages a new release, which migrates again"))),
-        _ => match needs::migration(config, seen) {
+        _ => match needs::migration(config, observed) {
             Some(lack) => Err(needs::units_lack(config, vec![lack])),
             None => Ok(Some(step)),
         },
@@ -258,7 +262,7 @@ fn migrate(config: &Config, seen: &Observed, goal: &Goal) -> Result<Option<Step>
 
 /// What the live release is asked first, as long as its word counts: it is verified, and not the one that is
 /// to be restarted. A rollback asks nothing, for it leaves what is broken.
-fn baselines(config: &Config, seen: &Observed, goal: &Goal) -> Vec<Step> {
+fn baselines(config: &Config, observed: &Observed, goal: &Goal) -> Vec<Step> {
     let (
         Goal::Deploy {
             release,
@@ -266,11 +270,11 @@ fn baselines(config: &Config, seen: &Observed, goal: &Goal) -> Vec<Step> {
             ..
         },
         Some(live),
-    ) = (goal, seen.live())
+    ) = (goal, observed.live())
     else {
         return Vec::new();
     };
-    let sound = seen.ledger.state(live) == Some(State::Verified) && seen.degraded.is_none();
+    let sound = observed.ledger.state(live) == Some(State::Verified) && observed.degraded.is_none();
     if !sound || live == release {
         return Vec::new();
     }

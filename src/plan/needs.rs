@@ -11,8 +11,12 @@ pub const SYSTEMD: u32 = 247;
 
 /// How units are driven on this host.
 #[must_use]
-pub fn access(seen: &Observed) -> &'static str {
-    if seen.uid == Some(0) { "root" } else { "sudo" }
+pub fn access(observed: &Observed) -> &'static str {
+    if observed.uid == Some(0) {
+        "root"
+    } else {
+        "sudo"
+    }
 }
 
 /// One thing that the host lacks.
@@ -37,7 +41,7 @@ pub enum Fix {
 
 /// Tools, systemd, layout, guard and privileges: all that is missing.
 #[must_use]
-pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
+pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
     let app = config.app.as_str();
     let mut lacks = Vec::new();
     let mut lack = |what: String, fix| lacks.push(Lack { what, fix });
@@ -45,7 +49,7 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
         .instances()
         .filter_map(|one| one.health)
         .any(|health| health.check.probe.is_http());
-    for tool in &seen.missing {
+    for tool in &observed.missing {
         if tool != "curl" || wants_curl {
             lack(
                 format!("the host has no `{tool}`"),
@@ -53,7 +57,7 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
             );
         }
     }
-    match seen.systemd {
+    match observed.systemd {
         None => lack("cannot read the version of systemd".into(), Fix::Manual),
         Some(version) if version < SYSTEMD => lack(
             format!("systemd {version} is too old: {SYSTEMD} or later is required"),
@@ -62,31 +66,34 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
         Some(_) => {}
     }
     let root = config.root.as_str();
-    match seen.root {
+    match observed.root {
         Root::Absent => lack(format!("{root} does not exist"), Fix::Setup),
         Root::Bare => lack(format!("{root} is not set up for shipit"), Fix::Setup),
         Root::Unreadable => lack(
-            format!("{root} is not accessible to {}", seen.user),
+            format!("{root} is not accessible to {}", observed.user),
             Fix::Setup,
         ),
         Root::Foreign => lack(
-            format!("{root} belongs to another deploy user than {}", seen.user),
+            format!(
+                "{root} belongs to another deploy user than {}",
+                observed.user
+            ),
             Fix::Setup,
         ),
         Root::Unwritable => lack(
-            format!("{root} is not writable by {}", seen.user),
+            format!("{root} is not writable by {}", observed.user),
             Fix::Setup,
         ),
         Root::Ready => {}
     }
     let guard = format!("shipit-{app}.path");
-    if seen.could_read(&guard) && !seen.unit(&guard).is_active() {
+    if observed.could_read(&guard) && !observed.unit(&guard).is_active() {
         lack(
             format!("the guard {guard} is not active: nothing would run the switch"),
             Fix::Setup,
         );
     }
-    for what in &seen.astray {
+    for what in &observed.astray {
         lack(
             format!(
                 "{root}/{what}: it must be a directory inside {root}, because releases are renamed within {root}"
@@ -94,15 +101,15 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
             Fix::Manual,
         );
     }
-    for (line, may) in &seen.may {
+    for (line, may) in &observed.may {
         if !may {
             lack(
-                format!("{} may not run `sudo {line}`", seen.user),
+                format!("{} may not run `sudo {line}`", observed.user),
                 Fix::Rule,
             );
         }
     }
-    for what in &seen.unreadable {
+    for what in &observed.unreadable {
         let hint = match what {
             Unreadable::Unit(_) => " (systemctl cannot reach systemd: is dbus.service running?)",
             Unreadable::Other(_) => "",
@@ -116,8 +123,8 @@ pub fn lacks(config: &Config, seen: &Observed) -> Vec<Lack> {
 ///
 /// # Errors
 /// A [`Failure`] that lists what is missing.
-pub fn host(config: &Config, seen: &Observed) -> Result<(), Failure> {
-    let lacks = lacks(config, seen);
+pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
+    let lacks = lacks(config, observed);
     if lacks.is_empty() {
         return Ok(());
     }
@@ -153,9 +160,9 @@ pub fn refused_lines(rule: &[Lack]) -> Option<String> {
 
 /// Why `current` stands in the way of every switch, if it does.
 #[must_use]
-pub fn current(config: &Config, seen: &Observed) -> Option<Failure> {
-    match &seen.current {
-        Current::Gone(id) => Some(gone_current(config, seen, id)),
+pub fn current(config: &Config, observed: &Observed) -> Option<Failure> {
+    match &observed.current {
+        Current::Gone(id) => Some(gone_current(config, observed, id)),
         Current::Odd(what) => Some(odd_current(config, what)),
         Current::Absent | Current::Release(_) => None,
     }
@@ -179,7 +186,7 @@ fn odd_current(config: &Config, what: &str) -> Failure {
 
 /// `current` names a release that is not there any more. What still runs cannot be gone back to, so a person
 /// says which release counts as live before anything else happens.
-fn gone_current(config: &Config, seen: &Observed, id: &str) -> Failure {
+fn gone_current(config: &Config, observed: &Observed, id: &str) -> Failure {
     let root = config.root.as_str();
     let failure = Failure::new(
         Exit::Untouched,
@@ -187,7 +194,7 @@ fn gone_current(config: &Config, seen: &Observed, id: &str) -> Failure {
     )
     .why("it was removed by hand; the running services could not start again")
     .host("nothing changed");
-    match super::releases::verified(seen).first() {
+    match super::releases::verified(observed).first() {
         Some(newest) => failure
             .next(
                 Next::shell(format!(
@@ -207,9 +214,9 @@ fn gone_current(config: &Config, seen: &Observed, id: &str) -> Failure {
 
 /// What the host lacks of the migration: a deploy would find out when everything has been sent.
 #[must_use]
-pub fn migration(config: &Config, seen: &Observed) -> Option<String> {
+pub fn migration(config: &Config, observed: &Observed) -> Option<String> {
     let unit = config.migrate.as_ref()?.unit.as_str();
-    (seen.unit(unit).is_not_found()).then(|| strategy::not_found(unit))
+    (observed.unit(unit).is_not_found()).then(|| strategy::not_found(unit))
 }
 
 /// The units cannot carry the strategy.

@@ -8,8 +8,9 @@ use crate::observed::ledger::State;
 use crate::release::Id;
 
 /// The place of a release in the order in which releases came; one the ledger does not know is oldest.
-fn rank(seen: &Observed, id: &str) -> usize {
-    seen.ledger
+fn rank(observed: &Observed, id: &str) -> usize {
+    observed
+        .ledger
         .order()
         .iter()
         .position(|r| *r == id)
@@ -18,20 +19,20 @@ fn rank(seen: &Observed, id: &str) -> usize {
 
 /// True when `a` came before `b`.
 #[must_use]
-pub fn older(seen: &Observed, a: &str, b: &str) -> bool {
-    rank(seen, a) < rank(seen, b)
+pub fn older(observed: &Observed, a: &str, b: &str) -> bool {
+    rank(observed, a) < rank(observed, b)
 }
 
 /// Verified releases that are still there, newest first.
 #[must_use]
-pub fn verified(seen: &Observed) -> Vec<&str> {
-    let mut ids: Vec<&str> = seen
+pub fn verified(observed: &Observed) -> Vec<&str> {
+    let mut ids: Vec<&str> = observed
         .releases
         .iter()
         .map(String::as_str)
-        .filter(|id| seen.ledger.state(id) == Some(State::Verified))
+        .filter(|id| observed.ledger.state(id) == Some(State::Verified))
         .collect();
-    ids.sort_by_key(|id| std::cmp::Reverse(rank(seen, id)));
+    ids.sort_by_key(|id| std::cmp::Reverse(rank(observed, id)));
     ids
 }
 
@@ -42,16 +43,16 @@ pub fn verified(seen: &Observed) -> Vec<&str> {
 /// When there is none, with the list of those that can be named.
 pub fn rollback_target(
     config: &Config,
-    seen: &Observed,
+    observed: &Observed,
     named: Option<&str>,
 ) -> Result<String, Failure> {
-    let live = seen.live();
+    let live = observed.live();
     let refuse = |what: String| {
         let mut failure = Failure::new(Exit::Untouched, what).host(match live {
             Some(id) => format!("{} runs {id}; nothing changed", config.app.as_str()),
             None => "no release is live; nothing changed".into(),
         });
-        let offered: Vec<&str> = verified(seen)
+        let offered: Vec<&str> = verified(observed)
             .into_iter()
             .filter(|id| Some(*id) != live)
             .collect();
@@ -65,11 +66,11 @@ pub fn rollback_target(
     };
     match named {
         Some(named) => {
-            let matches: Vec<&String> = match seen.releases.iter().find(|id| *id == named) {
+            let matches: Vec<&String> = match observed.releases.iter().find(|id| *id == named) {
                 Some(whole) => vec![whole],
                 // A whole name that is gone is not the beginning of its neighbour of the same second.
                 None if Id::parse(named).is_some() => Vec::new(),
-                None => seen
+                None => observed
                     .releases
                     .iter()
                     .filter(|id| id.starts_with(named))
@@ -79,7 +80,7 @@ pub fn rollback_target(
                 [] => Err(refuse(format!(
                     "release {named} does not exist on the host"
                 ))),
-                [id] if seen.ledger.state(id).is_none() => {
+                [id] if observed.ledger.state(id).is_none() => {
                     Err(refuse(format!("{id} is not a release known to shipit")))
                 }
                 [id] => Ok((*id).clone()),
@@ -99,9 +100,9 @@ pub fn rollback_target(
                     "there is nothing to roll back: no release is live".into(),
                 ));
             };
-            verified(seen)
+            verified(observed)
                 .into_iter()
-                .find(|id| older(seen, id, live))
+                .find(|id| older(observed, id, live))
                 .map(str::to_owned)
                 .ok_or_else(|| {
                     refuse(format!(
@@ -114,16 +115,18 @@ pub fn rollback_target(
 
 /// Releases after `id` whose migration succeeded.
 #[must_use]
-pub fn migrated_since<'a>(seen: &'a Observed, id: &str) -> Vec<&'a str> {
+pub fn migrated_since<'a>(observed: &'a Observed, id: &str) -> Vec<&'a str> {
     let ran = |other: &&str| {
-        seen.meta
+        observed
+            .meta
             .get(*other)
             .is_some_and(|meta| meta.migration.as_deref() == Some("ok"))
     };
-    seen.ledger
+    observed
+        .ledger
         .order()
         .into_iter()
-        .filter(|other| older(seen, id, other))
+        .filter(|other| older(observed, id, other))
         .filter(ran)
         .collect()
 }
@@ -132,22 +135,22 @@ pub fn migrated_since<'a>(seen: &'a Observed, id: &str) -> Vec<&'a str> {
 /// `next` among them, and always with one to roll back to), beyond as many staged ones (somebody may have asked for
 /// each of them), and all failed or bad ones but the newest. Never the live one or `next`, nor anything the ledger does not know. The host checks again, with what is in use there.
 #[must_use]
-pub fn to_prune(config: &Config, seen: &Observed, next: &str) -> Vec<String> {
-    let live = seen.live();
+pub fn to_prune(config: &Config, observed: &Observed, next: &str) -> Vec<String> {
+    let live = observed.live();
     let mut kept = 1;
     let (mut failed, mut staged) = (0, 0);
-    let mut ids: Vec<&String> = seen
+    let mut ids: Vec<&String> = observed
         .releases
         .iter()
-        .filter(|id| seen.ledger.state(id).is_some())
+        .filter(|id| observed.ledger.state(id).is_some())
         .collect();
-    ids.sort_by_key(|id| std::cmp::Reverse(rank(seen, id)));
+    ids.sort_by_key(|id| std::cmp::Reverse(rank(observed, id)));
     let mut gone = Vec::new();
     for id in ids {
         if id == next {
             continue;
         }
-        let keep = match seen.ledger.state(id) {
+        let keep = match observed.ledger.state(id) {
             Some(State::Verified) => {
                 kept += 1;
                 kept <= (config.keep_releases as usize).max(2)
@@ -161,7 +164,7 @@ pub fn to_prune(config: &Config, seen: &Observed, next: &str) -> Vec<String> {
                 failed <= 1
             }
         };
-        if !keep && Some(id.as_str()) != live && !in_use(config, seen, id) {
+        if !keep && Some(id.as_str()) != live && !in_use(config, observed, id) {
             gone.push(id.clone());
         }
     }
@@ -171,11 +174,11 @@ pub fn to_prune(config: &Config, seen: &Observed, next: &str) -> Vec<String> {
 
 /// The warning that releases go which were staged and never live: nobody misses them without a word.
 #[must_use]
-pub fn unused(seen: &Observed, gone: &[String]) -> Option<String> {
+pub fn unused(observed: &Observed, gone: &[String]) -> Option<String> {
     let staged: Vec<&str> = gone
         .iter()
         .map(String::as_str)
-        .filter(|id| seen.ledger.state(id) == Some(State::Staged))
+        .filter(|id| observed.ledger.state(id) == Some(State::Staged))
         .collect();
     (!staged.is_empty()).then(|| {
         format!(
@@ -187,13 +190,13 @@ pub fn unused(seen: &Observed, gone: &[String]) -> Option<String> {
 
 /// True when a service's process may still run from this release: it was live when the process started.
 /// A process of another user cannot be looked into from here, and a reload keeps the process.
-fn in_use(config: &Config, seen: &Observed, id: &str) -> bool {
+fn in_use(config: &Config, observed: &Observed, id: &str) -> bool {
     config.instances().any(|one| {
-        let since = seen.unit(one.unit).main_process_started();
+        let since = observed.unit(one.unit).main_process_started();
         let Some(since) = moment(since) else {
             return false;
         };
-        let live_then = seen
+        let live_then = observed
             .ledger
             .entries
             .iter()

@@ -27,16 +27,16 @@ pub struct Turnover {
 
 /// The turnover of one service, checked against the host's units.
 #[must_use]
-pub fn turnover(service: &Service, seen: &Observed) -> Turnover {
+pub fn turnover(service: &Service, observed: &Observed) -> Turnover {
     let mut turnover = match service.strategy {
-        Strategy::Restart => restart::turnover(service, seen),
-        Strategy::Reload => reload::turnover(service, seen),
-        Strategy::Socket => socket::turnover(service, seen),
+        Strategy::Restart => restart::turnover(service, observed),
+        Strategy::Reload => reload::turnover(service, observed),
+        Strategy::Socket => socket::turnover(service, observed),
         Strategy::Handover | Strategy::BlueGreen | Strategy::Rolling | Strategy::Canary => {
             later(service)
         }
     };
-    let units = service.units().flat_map(|unit| unit_needs(unit, seen));
+    let units = service.units().flat_map(|unit| unit_needs(unit, observed));
     let mut needs: Vec<String> = units.collect();
     needs.append(&mut turnover.needs);
     turnover.needs = needs;
@@ -66,8 +66,8 @@ pub fn not_found(unit: &str) -> String {
 }
 
 /// What any unit must be to be driven at all.
-fn unit_needs(unit: &str, seen: &Observed) -> Vec<String> {
-    match seen.unit(unit).load_state() {
+fn unit_needs(unit: &str, observed: &Observed) -> Vec<String> {
+    match observed.unit(unit).load_state() {
         LoadState::Loaded => Vec::new(),
         LoadState::Masked => vec![format!("{unit} is masked: `sudo systemctl unmask {unit}`")],
         LoadState::NotFound => vec![not_found(unit)],

@@ -6,12 +6,12 @@ use crate::config::Service;
 use crate::observed::Observed;
 use crate::step::{Step, Turn};
 
-pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
+pub(super) fn turnover(service: &Service, observed: &Observed) -> Turnover {
     let mut needs = Vec::new();
     let mut advice = Vec::new();
     for unit in service.units() {
         // systemd knows it from the unit's text, also of one that does not run.
-        let properties = seen.unit(unit);
+        let properties = observed.unit(unit);
         if properties.is_loaded() && properties.text("CanReload") == "no" {
             needs.push(format!(
                 "{unit} cannot reload: add `ExecReload=/bin/kill -HUP $MAINPID` under [Service] (and a handler in the app), then `sudo systemctl daemon-reload`"

@@ -6,17 +6,17 @@ use crate::config::Service;
 use crate::observed::Observed;
 use crate::step::{Step, Turn};
 
-pub(super) fn turnover(service: &Service, seen: &Observed) -> Turnover {
+pub(super) fn turnover(service: &Service, observed: &Observed) -> Turnover {
     let own = service.socket.clone();
     let socket = own.unwrap_or_else(|| service.paired_socket()).to_string();
-    let mut needs = unit_needs(&socket, seen);
-    if needs.is_empty() && !matches!(seen.unit(&socket).active_state(), "active" | "") {
+    let mut needs = unit_needs(&socket, observed);
+    if needs.is_empty() && !matches!(observed.unit(&socket).active_state(), "active" | "") {
         needs.push(format!(
             "{socket} is not listening: `sudo systemctl enable --now {socket}`"
         ));
     }
     if needs.is_empty() {
-        let started = |unit: &str| seen.unit(unit).triggered_by().any(|by| by == socket);
+        let started = |unit: &str| observed.unit(unit).triggered_by().any(|by| by == socket);
         let idle = service.units().filter(|unit| !started(unit));
         needs.extend(idle.map(|unit| {
             format!("{socket} does not start {unit}: give it `Service={unit}` under [Socket]")

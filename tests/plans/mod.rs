@@ -26,12 +26,12 @@ const THREE: &str = "current link releases/c\nrelease a\nrelease b\nrelease c\n\
     ledger t 1 r staged a\nledger t 1 r verified a\nledger t 2 r staged b\nledger t 2 r verified b\n\
     ledger t 3 r staged c\nledger t 3 r begin c\nledger t 3 r verified c\n";
 
-fn check(yml: &str, seen: &Observed, goal: &Goal, expected: &Expect) {
+fn check(yml: &str, observed: &Observed, goal: &Goal, expected: &Expect) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("deploy.yml");
     std::fs::write(&file, yml).unwrap();
     let config = config::load(&file, None).unwrap();
-    let said = match plan(&config, seen, goal) {
+    let said = match plan(&config, observed, goal) {
         Ok(plan) => explain(&plan),
         Err(failure) => failure.to_string(),
     };
@@ -133,10 +133,10 @@ fn a_rollback_goes_to_the_newest_verified_one_before_and_remembers_what_it_left(
 
 #[test]
 fn a_rollback_across_a_migration_says_so() {
-    let seen = facts(&format!("{THREE}migration c ok r\n"));
+    let observed = facts(&format!("{THREE}migration c ok r\n"));
     check(
         &format!("{BASE}{SERVICE}"),
-        &seen,
+        &observed,
         &Goal::Rollback { to: None },
         &expect![[r#"
             rollback c -> b
@@ -164,12 +164,12 @@ fn a_rollback_across_a_migration_says_so() {
 
 #[test]
 fn a_second_rollback_goes_further_back() {
-    let seen = facts(&format!(
+    let observed = facts(&format!(
         "{THREE}current link releases/b\nledger t 4 r bad c\nledger t 4 r verified b\n"
     ));
     check(
         &format!("{BASE}{SERVICE}"),
-        &seen,
+        &observed,
         &Goal::Rollback { to: None },
         &expect![[r#"
             rollback b -> a
@@ -195,12 +195,12 @@ fn a_second_rollback_goes_further_back() {
 
 #[test]
 fn a_rollback_without_an_older_verified_release_lists_what_there_is() {
-    let seen = facts(
+    let observed = facts(
         "current link releases/a\nrelease a\nledger t 1 r verified a\nrelease b\nledger t 1 r failed b\n",
     );
     check(
         &format!("{BASE}{SERVICE}"),
-        &seen,
+        &observed,
         &Goal::Rollback { to: None },
         &expect![[r#"
             error: there is no verified release older than a to go back to
@@ -211,10 +211,10 @@ fn a_rollback_without_an_older_verified_release_lists_what_there_is() {
 
 #[test]
 fn all_that_a_host_lacks_is_named_at_once() {
-    let seen = Observed::parse(b"missing flock\nmissing curl\nsystemd 240\nuser deploy\nuid 1\nroot absent\nmaynot /usr/bin/systemctl stop acme.service\n");
+    let observed = Observed::parse(b"missing flock\nmissing curl\nsystemd 240\nuser deploy\nuid 1\nroot absent\nmaynot /usr/bin/systemctl stop acme.service\n");
     check(
         &format!("{BASE}{SERVICE}"),
-        &seen,
+        &observed,
         &deploy("a"),
         &expect![[r#"
             error: the host is not ready for acme
@@ -231,10 +231,10 @@ fn all_that_a_host_lacks_is_named_at_once() {
 
 #[test]
 fn a_strategy_that_the_units_cannot_carry_is_refused_with_the_line_to_add() {
-    let seen = facts("current link releases/c\nunit acme.socket ActiveState=inactive\n");
+    let observed = facts("current link releases/c\nunit acme.socket ActiveState=inactive\n");
     check(
         &format!("{BASE}{SERVICE}"),
-        &seen,
+        &observed,
         &deploy("d"),
         &expect![[r#"
             error: the host's units do not allow this deploy
@@ -259,12 +259,12 @@ fn a_strategy_that_the_units_cannot_carry_is_refused_with_the_line_to_add() {
 
 #[test]
 fn an_interrupted_migration_is_a_question() {
-    let seen = facts(&format!(
+    let observed = facts(&format!(
         "{THREE}ledger t 4 r staged d\nledger t 4 r migrating d\nledger t 4 r interrupted d\n"
     ));
     check(
         &format!("{BASE}migrate: acme-migrate.service\n{SERVICE}"),
-        &seen,
+        &observed,
         &deploy("e"),
         &expect![[r#"
             error: the migration of d was interrupted; how far it got is unknown
@@ -277,12 +277,12 @@ fn an_interrupted_migration_is_a_question() {
 
 #[test]
 fn a_migration_that_the_host_does_not_have_is_refused_before_anything_is_sent() {
-    let seen = facts(&format!(
+    let observed = facts(&format!(
         "{THREE}unit acme-migrate.service LoadState=not-found\n"
     ));
     check(
         &format!("{BASE}migrate: acme-migrate.service\n{SERVICE}"),
-        &seen,
+        &observed,
         &deploy("e"),
         &expect![[r#"
             error: the host's units do not allow this deploy
@@ -309,13 +309,13 @@ fn a_current_that_is_not_ours_is_shown_and_never_touched() {
 
 #[test]
 fn a_whole_name_that_is_gone_is_not_the_beginning_of_its_neighbour() {
-    let seen = facts(
+    let observed = facts(
         "current link releases/20260503-094503\nrelease 20260503-094502-2\nrelease 20260503-094503\n\
          ledger t 1 r verified 20260503-094502-2\nledger t 2 r verified 20260503-094503\n",
     );
     check(
         &format!("{BASE}{SERVICE}"),
-        &seen,
+        &observed,
         &Goal::Rollback {
             to: Some("20260503-094502".into()),
         },
@@ -344,8 +344,8 @@ fn staged_releases_stay_as_long_as_verified_ones_and_do_not_go_without_a_word() 
     let config = config::load(&file, None).unwrap();
     let staged = "release d\nrelease e\nledger t 4 r staged d\nledger t 5 r staged e\n";
     let planned = |more: &str, goal: &Goal| {
-        let seen = facts(&format!("{THREE}{staged}{more}"));
-        plan(&config, &seen, goal).unwrap()
+        let observed = facts(&format!("{THREE}{staged}{more}"));
+        plan(&config, &observed, goal).unwrap()
     };
     let told = |plan: &Plan| plan.warnings.iter().any(|text| text.contains("never live"));
     let two = planned("", &Goal::Prune);

@@ -22,9 +22,9 @@ fn told(tcp: &str, routers: &[&str]) -> Vec<Finding> {
     let file = dir.path().join("deploy.yml");
     std::fs::write(&file, YML).unwrap();
     let config = crate::config::load(&file, None).unwrap();
-    let seen = format!("unit acme.service\nshow LoadState=loaded\n{tcp}listening asked\n");
+    let host_units = format!("unit acme.service\nshow LoadState=loaded\n{tcp}listening asked\n");
     let live = Live::new(
-        HostUnits::parse(seen.as_bytes()),
+        HostUnits::parse(host_units.as_bytes()),
         Answers::default(),
         "/opt/acme",
         &["acme.service"],

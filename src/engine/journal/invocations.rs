@@ -47,10 +47,10 @@ pub(super) fn owners<'a>(
 }
 
 /// When a release was live, in seconds since the epoch by the host's clock; no end: it still is.
-pub(super) fn spans(seen: &Observed, release: &str) -> Vec<(i64, Option<i64>)> {
+pub(super) fn spans(observed: &Observed, release: &str) -> Vec<(i64, Option<i64>)> {
     let mut spans: Vec<(i64, Option<i64>)> = Vec::new();
     let mut live = false;
-    for entry in seen.ledger.entries.iter().filter(|e| e.event == "live") {
+    for entry in observed.ledger.entries.iter().filter(|e| e.event == "live") {
         let Ok(at) = chrono::DateTime::parse_from_rfc3339(&entry.at) else {
             continue;
         };
@@ -121,13 +121,13 @@ mod tests {
 
     #[test]
     fn a_release_was_live_from_its_flip_to_the_next_one() {
-        let seen = Observed::parse(
+        let observed = Observed::parse(
             b"ledger 1970-01-01T00:00:10Z 1 r1 live a\nledger 1970-01-01T00:00:20Z 2 r2 live b\n\
               ledger 1970-01-01T00:00:30Z 2 r2 live a\nledger 1970-01-01T00:00:31Z 3 r3 live a\n",
         );
-        assert_eq!(spans(&seen, "a"), [(10, Some(20)), (30, None)]);
-        assert_eq!(spans(&seen, "b"), [(20, Some(30))]);
-        assert_eq!(spans(&seen, "c"), []);
+        assert_eq!(spans(&observed, "a"), [(10, Some(20)), (30, None)]);
+        assert_eq!(spans(&observed, "b"), [(20, Some(30))]);
+        assert_eq!(spans(&observed, "c"), []);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::text;
 /// The journal of one host.
 pub struct Reader<'a> {
     pub config: &'a Config,
-    pub seen: &'a Observed,
+    pub observed: &'a Observed,
     pub host: &'a mut dyn Host,
 }
 
@@ -30,7 +30,7 @@ impl Reader<'_> {
     /// When the connection is lost, or the journal cannot be read.
     pub fn read(&mut self, asked: &str, told: &mut dyn FnMut(&[u8])) -> Result<i32, Failure> {
         let mut args = vec![
-            needs::access(self.seen),
+            needs::access(self.observed),
             self.config.app.as_str(),
             JOURNAL_HELPER,
         ];
@@ -145,7 +145,7 @@ impl Reader<'_> {
         lines: Option<u32>,
         show: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Failure> {
-        let spans = spans(self.seen, release);
+        let spans = spans(self.observed, release);
         if spans.is_empty() {
             return Err(Failure::new(
                 Exit::Usage,
@@ -157,7 +157,7 @@ impl Reader<'_> {
             .next(Next::shipit("releases")));
         }
         let lives = self.lives("-")?;
-        let owners = owners(&self.seen.ledger, &lives);
+        let owners = owners(&self.observed.ledger, &lives);
         let most = lines.unwrap_or(1000) as usize;
         let mut kept: VecDeque<Vec<u8>> = VecDeque::new();
         for (since, until) in spans {

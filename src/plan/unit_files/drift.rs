@@ -22,10 +22,10 @@ use crate::unit::parse::File;
 pub fn drift(
     config: &Config,
     repository: &[Unit],
-    seen: &Observed,
+    observed: &Observed,
 ) -> Result<Vec<String>, Failure> {
     let unread = InstalledUnits::default();
-    let there = seen.installed.as_ref().unwrap_or(&unread);
+    let there = observed.installed.as_ref().unwrap_or(&unread);
     let mut said = Vec::new();
     for unit in compare(repository, there) {
         let deployed = config.service_of(unit.name.as_str()).is_some();
@@ -50,10 +50,10 @@ pub fn drift(
 /// As [`drift`].
 pub fn drift_since(
     config: &Config,
-    seen: &Observed,
+    observed: &Observed,
     release: &str,
 ) -> Result<Vec<String>, Failure> {
-    let said = since(config, seen, release);
+    let said = since(config, observed, release);
     decide(
         config,
         said,
@@ -63,12 +63,12 @@ pub fn drift_since(
 
 /// The same for a rollback, which is never refused: going back matters more.
 #[must_use]
-pub fn drift_since_told(config: &Config, seen: &Observed, release: &str) -> Vec<String> {
-    let mut said = since(config, seen, release);
+pub fn drift_since_told(config: &Config, observed: &Observed, release: &str) -> Vec<String> {
+    let mut said = since(config, observed, release);
     if config.units.drift == UnitsDrift::Ignore || said.is_empty() {
         return Vec::new();
     }
-    let revision = seen
+    let revision = observed
         .meta
         .get(release)
         .and_then(|meta| meta.info.get("revision"))
@@ -108,8 +108,8 @@ fn decide(config: &Config, said: Vec<String>, what: &str) -> Result<Vec<String>,
 }
 
 /// The units that a release was made for and the host does not have like that.
-fn since(config: &Config, seen: &Observed, release: &str) -> Vec<String> {
-    let Some(recorded) = seen
+fn since(config: &Config, observed: &Observed, release: &str) -> Vec<String> {
+    let Some(recorded) = observed
         .meta
         .get(release)
         .and_then(|meta| meta.info.get("units"))
@@ -117,7 +117,7 @@ fn since(config: &Config, seen: &Observed, release: &str) -> Vec<String> {
         return Vec::new();
     };
     let unread = InstalledUnits::default();
-    let there = seen.installed.as_ref().unwrap_or(&unread);
+    let there = observed.installed.as_ref().unwrap_or(&unread);
     let recorded: BTreeMap<&str, &str> = recorded
         .split(' ')
         .filter_map(|pair| pair.split_once('='))

@@ -71,14 +71,14 @@ impl Installation {
 pub fn installation(
     config: &Config,
     repository: &[Unit],
-    seen: &InstalledUnits,
+    installed: &InstalledUnits,
 ) -> Result<Installation, Failure> {
     all_own(config, repository)?;
     let mut done = Installation::default();
     let mut refused = Failure::new(Exit::Untouched, "these units cannot be installed");
-    for (unit, standing) in repository.iter().zip(compare(repository, seen)) {
+    for (unit, standing) in repository.iter().zip(compare(repository, installed)) {
         let name = &unit.name;
-        if let Some(app) = other_app(config, name, seen) {
+        if let Some(app) = other_app(config, name, installed) {
             refused = refused.why(format!(
                 "{name} is named after {app}, another app on this host"
             ));
@@ -101,7 +101,7 @@ pub fn installation(
                 }
             }
         }
-        let there = seen.units.get(name.as_str());
+        let there = installed.units.get(name.as_str());
         if let Some(why) = there.and_then(|there| port_cut(unit, there)) {
             refused = refused.why(why);
             refused = refused
@@ -123,7 +123,7 @@ pub fn installation(
             done.write.push(standing);
         }
     }
-    let missing = |user: &String| seen.accounts.get(user) == Some(&false);
+    let missing = |user: &String| installed.accounts.get(user) == Some(&false);
     done.users = accounts(repository).into_iter().filter(missing).collect();
     if refused.why.is_empty() {
         return Ok(done);
@@ -158,14 +158,14 @@ pub fn accounts(repository: &[Unit]) -> Vec<String> {
 pub(super) fn other_app<'a>(
     config: &Config,
     name: &UnitName,
-    seen: &'a InstalledUnits,
+    installed: &'a InstalledUnits,
 ) -> Option<&'a str> {
     let own = config.app.as_str();
     let is_theirs = |app: &&String| {
         app.starts_with(&format!("{own}-"))
             && (name.prefix() == app.as_str() || name.prefix().starts_with(&format!("{app}-")))
     };
-    let other = seen.apps.iter().find(is_theirs)?;
+    let other = installed.apps.iter().find(is_theirs)?;
     (!named(config, name)).then_some(other.as_str())
 }
 

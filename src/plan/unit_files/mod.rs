@@ -1,5 +1,5 @@
 //! The app's unit files: those of the repository against those of the host. Pure: files were read before, nothing is
-//! written here. What `installed.sh` printed is `seen`; what an install would do is `install`.
+//! written here. What `installed.sh` printed is `installed`; what an install would do is `install`.
 
 mod drift;
 pub mod install;
@@ -122,11 +122,11 @@ impl Standing {
 
 /// Each unit of the repository against the host's.
 #[must_use]
-pub fn compare(repository: &[Unit], seen: &InstalledUnits) -> Vec<Standing> {
+pub fn compare(repository: &[Unit], installed: &InstalledUnits) -> Vec<Standing> {
     repository
         .iter()
         .map(|unit| {
-            let installed = seen.units.get(unit.name.as_str());
+            let installed = installed.units.get(unit.name.as_str());
             Standing {
                 name: unit.name.clone(),
                 path: unit
@@ -260,15 +260,16 @@ fn named(config: &Config, name: &UnitName) -> bool {
 
 /// The app's units that are on the host alone.
 #[must_use]
-pub fn strays(config: &Config, repository: &[Unit], seen: &InstalledUnits) -> Vec<String> {
+pub fn strays(config: &Config, repository: &[Unit], installed: &InstalledUnits) -> Vec<String> {
     let is_stray = |name: &&String| {
         UnitName::new(name).is_some_and(|name| {
             own(config, &name).is_ok()
-                && install::other_app(config, &name, seen).is_none()
+                && install::other_app(config, &name, installed).is_none()
                 && repository.iter().all(|unit| unit.name != name)
         })
     };
-    seen.units
+    installed
+        .units
         .iter()
         .filter(|(_, there)| matches!(there.own, Content::Text(_) | Content::Link(_)))
         .map(|(name, _)| name)
@@ -309,7 +310,7 @@ mod tests {
     /// How a host with this text stands to a repository with [`TEXT`].
     fn found(name: &str, there: &str, more: &str) -> Vec<Difference> {
         let text = base64::engine::general_purpose::STANDARD.encode(there);
-        let seen = InstalledUnits::parse(
+        let installed = InstalledUnits::parse(
             format!(
                 "show {name} LoadState=loaded\nshow {name} FragmentPath={PLACE}/{name}\n\
                  file {name} own {PLACE}/{name} text {text}\n{more}"
@@ -317,7 +318,7 @@ mod tests {
             .as_bytes(),
         );
         let unit = Unit::parse(&format!("deploy/units/{name}"), TEXT.as_bytes()).unwrap();
-        compare(&[unit], &seen).remove(0).differences
+        compare(&[unit], &installed).remove(0).differences
     }
 
     #[test]
