@@ -136,7 +136,7 @@ fn a_good_deploy_is_a_line_a_step_and_ends_with_what_is_live() {
           ok      flip 20260503-094502                 0.42s
           warning: a warning
         deployed 20260503-094502: live and verified in 4.20s (live after 0.90s), 24.1 kB sent
-        downtime: none seen; 70 probes, 0 failed, longest gap between good answers 80 ms
+        downtime: none observed; 70 probes, 0 failed, longest gap between successful responses 80 ms
         next: shipit rollback
     "#]],
     );
@@ -158,7 +158,7 @@ fn a_failed_one_ends_with_a_card() {
               why   acme.service stopped running\x1b]0;title\x07
               host  acme runs 20260501-120000, verified again
               next  shipit logs
-            downtime: none seen; 70 probes, 0 failed, longest gap between good answers 80 ms
+            downtime: none observed; 70 probes, 0 failed, longest gap between successful responses 80 ms
         "#]],
     );
 }
@@ -172,7 +172,7 @@ fn quiet_says_only_what_went_wrong_and_the_end() {
         &expect![[r#"
           warning: a warning
         deployed 20260503-094502: live and verified in 4.20s (live after 0.90s), 24.1 kB sent
-        downtime: none seen; 70 probes, 0 failed, longest gap between good answers 80 ms
+        downtime: none observed; 70 probes, 0 failed, longest gap between successful responses 80 ms
         next: shipit rollback
     "#]],
     );
@@ -187,7 +187,7 @@ fn quiet_says_only_what_went_wrong_and_the_end() {
           why   acme.service stopped running\x1b]0;title\x07
           host  acme runs 20260501-120000, verified again
           next  shipit logs
-        downtime: none seen; 70 probes, 0 failed, longest gap between good answers 80 ms
+        downtime: none observed; 70 probes, 0 failed, longest gap between successful responses 80 ms
     "#]],
     );
 }
@@ -208,7 +208,7 @@ fn colour_is_ours_alone() {
               why   acme.service stopped running\x1b]0;title\x07
               host  acme runs 20260501-120000, verified again
               next  shipit logs
-            downtime: none seen; 70 probes, 0 failed, longest gap between good answers 80 ms
+            downtime: none observed; 70 probes, 0 failed, longest gap between successful responses 80 ms
         "#]],
     );
 }

@@ -22,7 +22,7 @@ class Counts:
         how = ", ".join(f"{count} {kind}" for kind, count in self.failed.most_common())
         who = ", ".join(f"{body} {count}" for body, count in sorted(self.answers.items()))
         failed = f"{sum(self.failed.values())} failed" + (f" ({how})" if how else "")
-        return f"{asked} requests, {failed}, slowest answer {self.slowest * 1000:.0f} ms [{who}]"
+        return f"{asked} requests, {failed}, slowest response {self.slowest * 1000:.0f} ms [{who}]"
 
 
 async def answer(url):

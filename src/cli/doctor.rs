@@ -138,10 +138,10 @@ fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagn
         Deploy::Possible if count(Severity::Error) > 0 => {
             "a deploy can start, but the errors above may cause a revert"
         }
-        Deploy::Possible => "a deploy can be carried out",
-        Deploy::Later => "a deploy can be carried out when the switch in progress ends",
+        Deploy::Possible => "a deploy can start",
+        Deploy::Later => "a deploy can start when the switch in progress ends",
         Deploy::Refused => "a deploy would be refused",
-        Deploy::Unknown => "it is not known whether a deploy could be carried out",
+        Deploy::Unknown => "shipit cannot tell whether a deploy would start",
     };
     let _ = writeln!(out, "{verdict}");
     out

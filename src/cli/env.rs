@@ -87,7 +87,7 @@ fn name(given: &str) -> Result<(), Failure> {
     // The text behind the `=` may be a secret: it is not said again.
     if let Some((name, _)) = given.split_once('=') {
         let name = text::shown(name.as_bytes());
-        return Err(usage("a value does not belong into the command line")
+        return Err(usage("a value does not belong on the command line")
             .why("it is in your shell's history now, and every user of this machine could see it in ps")
             .next(Next::shipit("env set").arg(name).remark("asks for the value, or reads it from stdin")));
     }
@@ -118,7 +118,7 @@ fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
         value
     };
     if value.is_empty() {
-        return Err(usage(format!("no value came for {given}"))
+        return Err(usage(format!("received no value for {given}"))
             .why("an empty value can only be pushed")
             .next(
                 Next::shipit("env set")
@@ -127,7 +127,7 @@ fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
             ));
     }
     let line = environment::line(given, &value)
-        .map_err(|why| usage(format!("the value of {given} cannot be kept")).why(why))?;
+        .map_err(|why| usage(format!("the value of {given} cannot be stored")).why(why))?;
     Ok((line + "\n").into_bytes())
 }
 

@@ -56,7 +56,7 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         exits::NO_HELPER => Err(untouched("this host can only show the whole journal yet")
-            .why("setup installs a helper that reads it as asked")
+            .why("setup installs a helper that filters it")
             .next(config.host.as_root("setup").remark("again"))
             .next(Next::shipit("logs"))),
         _ => Ok(Exit::Done),
@@ -101,7 +101,7 @@ fn asked(args: &args::Logs, units: &[&str]) -> Result<String, Failure> {
             return Err(Failure::new(
                 Exit::Usage,
                 format!(
-                    "--{key} {} cannot be asked for",
+                    "--{key} {} is not a valid filter",
                     text::shown(value.as_bytes())
                 ),
             ));

@@ -154,7 +154,7 @@ impl View<'_> {
             lines.push(next(Next::shipit("attach")));
         } else if let Some(run) = &self.observed.degraded {
             lines.push(format!(
-                "degraded since run {run}: going back failed, the host needs manual repair"
+                "degraded since run {run}: the revert failed, and the host needs manual repair"
             ));
             lines.push(next(
                 Next::shipit("logs").remark("then: shipit rollback RELEASE, or shipit deploy"),
@@ -234,9 +234,7 @@ impl View<'_> {
                     typed.line(&Next::shipit("restart").arg(unit))
                 )),
                 Some(id) => lines.push(format!("    runs from {id}")),
-                None => {
-                    lines.push("    which release it runs from cannot be read by this user".into())
-                }
+                None => lines.push("    this user cannot read which release it runs from".into()),
             }
         }
         match self.status.health.get(unit) {

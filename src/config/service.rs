@@ -147,7 +147,7 @@ fn asked(map: &Map<'_>) -> Option<Probe> {
     if let Some(status) = map.get("status")
         && given.iter().any(|asks| asks.answer != Answer::Http)
     {
-        status.is_wrong("only an HTTP answer (`url`, `unix`) has a status");
+        status.is_wrong("only an HTTP response (`url`, `unix`) has a status");
     }
     for key in ["contains", "release"] {
         if let Some(value) = map.get(key)
@@ -158,7 +158,7 @@ fn asked(map: &Map<'_>) -> Option<Probe> {
                 },
             ] = given[..]
         {
-            value.is_wrong("a TCP check only connects: there is no answer to inspect");
+            value.is_wrong("a TCP check only connects: there is no response to inspect");
         }
     }
     let [probe] = probes.try_into().ok()?;

@@ -156,7 +156,7 @@ fn outdated(config: &Config, observed: &Observed, live: Option<&Live>) -> Option
         Finding::warning(
             Area::Host,
             Depth::Later,
-            "this host was set up by an older shipit",
+            "this host was set up by an older version of shipit",
         )
         .why("deploys work, but `env`, `start`, `stop`, `reload` and the filters of `logs` need a newer setup")
         .next(config.host.as_root("setup"))
@@ -292,7 +292,7 @@ fn switches(config: &Config, observed: &Observed, last: Option<&LastSwitch>) -> 
     {
         let last = last.filter(|_| last_run == Some(run));
         let live = observed.live().map_or("no release is live".into(), |id| {
-            format!("current is {id}, not verified")
+            format!("current points to {id}, which is not verified")
         });
         let mut finding = Finding::error(
             Area::Switch,

@@ -109,9 +109,9 @@ pub(super) fn attempt(
 
 fn untouched(change: &Change) -> &'static str {
     if change.command == Command::Deploy {
-        "your release is staged; nothing live was changed by you"
+        "your release is staged; this command changed nothing live"
     } else {
-        "nothing was changed by you"
+        "this command changed nothing"
     }
 }
 

@@ -140,7 +140,7 @@ fn ask(
         (Some("bad"), _) => Some(Probed::Badly(
             words.next().unwrap_or("no answer").to_owned(),
         )),
-        _ => Some(Probed::Badly("it could not be asked".into())),
+        _ => Some(Probed::Badly("the check could not be run".into())),
     })
 }
 

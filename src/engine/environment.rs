@@ -104,7 +104,7 @@ impl Environment<'_> {
             .config
             .host
             .as_root("setup")
-            .remark("again: it installs the helper");
+            .remark("run it again to install the helper");
         let failure = match code {
             exits::NO_HELPER => Failure::new(
                 Exit::Untouched,

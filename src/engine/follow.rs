@@ -180,7 +180,7 @@ pub fn hear(told: BatchEvent<'_>, which: usize, followed: &mut Followed, report:
     match told {
         BatchEvent::Line { step, line, err: false } if step == which => followed.take(line, report),
         BatchEvent::Interrupted => report.event(&Event::Warning {
-            text: "asked the host to go back; press Ctrl-C again to leave (the host continues by itself)".into(),
+            text: "asked the host to go back; press Ctrl-C again to exit (the host continues by itself)".into(),
         }),
         _ => {}
     }

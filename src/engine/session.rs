@@ -87,7 +87,7 @@ pub fn watched(
         }),
         BatchEvent::Interrupted => {
             report.event(&Event::Warning {
-                text: "stopping; press Ctrl-C again to leave at once".into(),
+                text: "stopping; press Ctrl-C again to exit immediately".into(),
             });
         }
     })

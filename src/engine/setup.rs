@@ -89,7 +89,7 @@ impl<'a> Layout<'a> {
                 failure.next = vec![Next::shipit("setup").remark("when it is over")];
                 failure
             }
-            exits::OBSTRUCTED => failure.next(config.host.as_root("setup").remark("when that is put right")),
+            exits::OBSTRUCTED => failure.next(config.host.as_root("setup").remark("after you fix that")),
             exits::SUDO_RULE_INVALID => failure.why("visudo refused the rule; nothing of it was installed"),
             exits::NAME_TAKEN => {
                 failure.host = Some("nothing changed".into());

@@ -173,7 +173,7 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
     let root = config.root.as_str();
     match answer.code {
         exits::DIFFERS => {
-            failure.what = "what arrived on the host is not what was sent".into();
+            failure.what = "the host received different data than shipit sent".into();
             failure.why = match Manifest::parse_host(&answer.out) {
                 Ok(there) => differs(&sent.diff(&there), 5),
                 Err(mismatch) => vec![format!("on the host, {mismatch}")],

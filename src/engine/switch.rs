@@ -137,7 +137,7 @@ fn withdrawn(config: &Config, why: Stopped) -> Failure {
     let guard = format!("shipit-{}.path", config.app.as_str());
     Failure::new(
         Exit::Untouched,
-        "the host did not take the request up within 5s",
+        "the host did not start on the request within 5s",
     )
     .why(format!("the guard {guard} is not watching"))
     .host("the request was withdrawn; nothing live changed")
@@ -160,8 +160,8 @@ fn conclude(
         Some(Stopped::Gone) => {
             "the run is over, but the host could not write down how it ended (a full disk?)"
         }
-        Some(Stopped::Interrupted) => "left on request while the host was switching",
-        _ => "the host cannot be heard",
+        Some(Stopped::Interrupted) => "shipit was interrupted while the host was switching",
+        _ => "the host does not respond",
     };
     (
         Switched::Failed(
@@ -317,7 +317,7 @@ fn failure(config: &Config, next: &str, followed: &Followed, last: &RunEnd) -> O
         }
         End::Degraded => failed(
             Exit::Degraded,
-            "going back failed too: the host needs manual repair".into(),
+            "the revert failed too: the host needs manual repair".into(),
         )
         .host(format!("{now}, not verified"))
         .next(Next::shipit("status"))

@@ -18,7 +18,7 @@ use crate::unit::rules::{self, Facts, Finding};
 pub struct Live {
     /// The units with their facts, in the order in which they were found: configured ones first.
     pub units: Vec<(Unit, Facts)>,
-    /// Who listens on the host; `None` when it could not be asked.
+    /// Who listens on the host; `None` when the check could not be run.
     pub listening: Option<Vec<Listening>>,
     /// Units that would be of use and that systemd does not have.
     pub absent: Vec<String>,

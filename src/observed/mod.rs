@@ -292,7 +292,10 @@ fn current(rest: &str, before: &Current) -> Current {
             {
                 Current::Release(id.into())
             }
-            _ => Current::Odd(format!("a link to {}", crate::text::shown(to.as_bytes()))),
+            _ => Current::Odd(format!(
+                "a symlink to {}",
+                crate::text::shown(to.as_bytes())
+            )),
         },
         ("directory", _) => Current::Odd("a directory".into()),
         _ => Current::Odd("a file".into()),

@@ -28,7 +28,7 @@ pub fn guard(config: &Config, user: &str) -> Guard {
     let boot = format!("shipit-{app}-boot.service");
     Guard {
         path_unit: format!(
-            "# Written by shipit setup. Starts the conductor whenever a request is there, also after it was killed.\n\
+            "# Written by shipit setup. Starts the conductor while a request exists, also after it was killed.\n\
              [Unit]\nDescription=shipit: watches for switch requests of {app}\nStartLimitIntervalSec=0\n\n\
              [Path]\nPathExists={root}/.shipit/request\nUnit=shipit-{app}.service\n\n\
              [Install]\nWantedBy=paths.target"
@@ -98,7 +98,7 @@ fn sudo_rule(config: &Config, user: &str) -> String {
     format!(
         "# Written by shipit setup: what the deploy user may do as root, word for word.\n\
          Cmnd_Alias {alias} = {}\n\
-         # Nothing of the caller's environment, whatever else this host lets through.\n\
+         # No variable from the caller's environment, not even those that the host's own rules keep.\n\
          Defaults!{alias} env_reset, !env_keep, !env_check, !setenv, !requiretty\n\
          Defaults!{alias} secure_path=\"/usr/sbin:/usr/bin:/sbin:/bin\"\n\
          {user} ALL=(root) NOPASSWD: {alias}",

@@ -41,12 +41,12 @@ pub enum Migration {
     Ask,
     /// It is safe to run again: run it from the new release
     Again,
-    /// It had finished: do not run it
+    /// It finished: do not run it again
     Done,
 }
 
 /// What is asked of the live release before a deploy changes anything: a check that not even that one passes
-/// could not verify the way back either.
+/// could not verify a revert either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Baseline {
     /// It passes the health check, or the deploy ends there.

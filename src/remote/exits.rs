@@ -28,11 +28,11 @@ exits! {
     NOT_UNDERSTOOD = 2 "not understood" "env_helper" "journal_helper";
     ENV_REFUSED = 50 "a line that systemd might read otherwise" "env_helper" "env_helper_change";
     ENV_CHANGED = 51 "the environment was changed meanwhile" "env_helper" "env_helper_change";
-    ENV_UNSAFE = 52 "others than root can change the file" "env_helper";
+    ENV_UNSAFE = 52 "users other than root can change the file" "env_helper";
     CUT_OFF = 53 "stdin was cut off" "env_helper" "env_helper_change" "journal_helper";
 
     RELEASES_LOCKED = 20 "releases could not be locked" "hold";
-    RELEASES_NOT_WRITABLE = 21 "the directory of the release could not be made" "hold";
+    RELEASES_NOT_WRITABLE = 21 "the directory of the release could not be created" "hold";
     RELEASE_LOCKED = 22 "the directory of the release could not be locked" "hold";
     NOT_UNPACKED = 23 "tar failed" "receive";
     DIFFERS = 24 "the tree differs from its digest" "verify";
@@ -56,15 +56,15 @@ exits! {
 
     NOT_ROOT = 40 "not root" "install_units" "setup";
     SUDO_RULE_INVALID = 41 "visudo refuses the sudo rule" "setup_install";
-    OBSTRUCTED = 42 "a file, link or owner is in the way (printed)" "install_units" "setup" "setup_former_user";
+    OBSTRUCTED = 42 "a file, symlink or owner is in the way (printed)" "install_units" "setup" "setup_former_user";
     NAME_TAKEN = 43 "another app has this name" "setup";
     SWITCHING = 48 "a switch is in progress (printed), or its lock is taken" "install_units" "setup_former_user";
     UNITS_CHANGED = 38 "a unit file was changed meanwhile" "install_units";
     UNITS_CUT_OFF = 39 "the unit files did not arrive whole" "install_units";
     UNITS_INVALID = 44 "systemd-analyze refuses a unit" "install_units";
-    UNITS_NOT_LOADED = 45 "systemd does not load a unit: the old files are back" "install_units";
+    UNITS_NOT_LOADED = 45 "systemd does not load a unit: the old files are restored" "install_units";
     UNITS_NOT_STARTED = 46 "the files are installed, what was to follow failed" "install_units";
-    UNITS_FAILED = 47 "a command failed: the old files are back" "install_units";
+    UNITS_FAILED = 47 "a command failed: the old files are restored" "install_units";
 }
 
 /// sh(1): a command that was not found. No script exits with it by itself.

@@ -86,11 +86,12 @@ pub fn downtime(measured: &Downtime) -> String {
     } = measured;
     if *failed == 0 {
         format!(
-            "downtime: none seen; {probes} probes, 0 failed, longest gap between good answers {longest_gap_ms} ms"
+            "downtime: none observed; {probes} probes, 0 failed, \
+             longest gap between successful responses {longest_gap_ms} ms"
         )
     } else {
         format!(
-            "downtime: {failed} of {probes} probes failed, longest gap between good answers {longest_gap_ms} ms"
+            "downtime: {failed} of {probes} probes failed, longest gap between successful responses {longest_gap_ms} ms"
         )
     }
 }

@@ -66,7 +66,7 @@ impl Exclude {
             };
             if written.starts_with('!') {
                 return Err(bad(
-                    "`!` does not bring anything back here; write `\\!` for a name that begins with it",
+                    "`!` does not include anything again here; write `\\!` for a name that begins with it",
                 ));
             }
             let whole = written.strip_prefix("./").unwrap_or(written);
@@ -188,7 +188,7 @@ mod tests {
         for (pattern, why) in [
             ("", "it is empty"),
             ("/", "it is empty"),
-            ("!keep", "`!` does not bring anything back"),
+            ("!keep", "`!` does not include anything again"),
             ("../x", "a path never has"),
             ("a//b", "a path never has"),
             ("a/./b", "a path never has"),

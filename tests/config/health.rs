@@ -59,12 +59,15 @@ fn a_health_check_asks_in_exactly_one_way() {
     );
     refused_with(&health("tcp: 127.0.0.1"), "has no port");
     refused_with(&health("tcp: '169.254.169.254:80'"), "instance data");
-    refused_with(&health("tcp: 'a:1', status: 200"), "only an HTTP answer");
+    refused_with(&health("tcp: 'a:1', status: 200"), "only an HTTP response");
     refused_with(
         &health("tcp: 'a:1', contains: x"),
-        "there is no answer to inspect",
+        "there is no response to inspect",
     );
-    refused_with(&health("command: ./x, status: 200"), "only an HTTP answer");
+    refused_with(
+        &health("command: ./x, status: 200"),
+        "only an HTTP response",
+    );
     refused_with(
         &health("unix: {socket: run/x, path: /}"),
         "is not an absolute path",

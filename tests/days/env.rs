@@ -185,7 +185,7 @@ fn a_push_replaces_the_whole_and_lines_with_two_readings_are_refused() {
     }
     fed(&desk, &["env", "set", "A"], b"")
         .leaves(2)
-        .says("no value came");
+        .says("received no value");
     fed(&desk, &["env", "set", "A"], b"two\nlines\n")
         .leaves(2)
         .says("more than one line");
@@ -330,12 +330,12 @@ fn the_helper_leads_root_nowhere_and_takes_nothing_by_half() {
         .ok();
         fed(&desk, &["env", "set", "A"], b"1")
             .leaves(1)
-            .says("/etc/acme can be changed by others than root");
+            .says("/etc/acme can be changed by users other than root");
         host.root("chown root /etc/acme && chmod 0777 /etc/acme")
             .ok();
         fed(&desk, &["env", "set", "A"], b"1")
             .leaves(1)
-            .says("can be changed by others");
+            .says("can be changed by users other than root");
         host.root("chmod 0755 /etc/acme").ok();
         // What root wrote in another style is not edited line by line.
         host.root(&format!("printf 'A=\"x\\nKEPT=2\"\\n' >{FILE}"))

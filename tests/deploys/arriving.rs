@@ -40,7 +40,7 @@ fn a_tree_that_arrives_changed_is_refused_with_the_paths_and_nothing_is_listed()
         let ran = desk
             .shipit(&["deploy"])
             .leaves(1)
-            .says("what arrived on the host is not what was sent")
+            .says("the host received different data than shipit sent")
             .says(path);
         assert!(!ran.stderr.contains("publish"), "{damage}: {ran}");
         assert_live(&host, &before, "v1");

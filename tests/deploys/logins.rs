@@ -17,7 +17,7 @@ fn there_and_back(host: &Host, login: &'static str) {
     desk.setup().says("nothing to change");
     desk.shipit(&["doctor"])
         .leaves(0)
-        .says("a deploy can be carried out");
+        .says("a deploy can start");
     let v1 = desk.deploy(Kind::Graceful, "v1");
     desk.tree(Kind::CrashAtStart, "v2");
     let ran = desk.json(&["deploy"]).leaves(3);

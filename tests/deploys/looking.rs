@@ -74,7 +74,7 @@ fn looking_says_what_is_and_changes_nothing() {
     desk.shipit(&["doctor"])
         .leaves(0)
         .says("systemd 257")
-        .says("a deploy can be carried out");
+        .says("a deploy can start");
     desk.json(&["attach"]).leaves(0);
     desk.shipit(&["setup", "--print"])
         .leaves(0)

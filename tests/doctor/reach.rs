@@ -40,7 +40,7 @@ fn a_host_that_is_well_is_told_what_it_can_do_and_stays_as_it_is() {
         .says("socket (deploy.yml)    can be used")
         .says("reload                 needs: acme.service cannot reload")
         .says("0 errors")
-        .says("a deploy can be carried out");
+        .says("a deploy can start");
     assert_eq!(host.root(tree).ok(), before, "looking changed something");
     assert_eq!(host.unit("acme.service", "InvocationID"), life);
     assert_rest(&host);
@@ -57,7 +57,7 @@ fn a_host_that_is_well_is_told_what_it_can_do_and_stays_as_it_is() {
     let said = doctor(&desk);
     said.ran
         .leaves(0)
-        .says("this host was set up by an older shipit");
+        .says("this host was set up by an older version of shipit");
 }
 
 /// Types the lines that doctor gives for its findings, once each, as root.
@@ -201,7 +201,7 @@ fn a_host_that_is_half_made_is_told_what_is_missing() {
     desk.shipit(&["doctor"])
         .leaves(0)
         .says("no release is live")
-        .says("a deploy can be carried out");
+        .says("a deploy can start");
     host.root("rm /etc/sudoers.d/shipit-acme").ok();
     doctor(&desk).first("deploy may not run `sudo ", "shipit setup");
     desk.setup();
@@ -232,7 +232,7 @@ fn a_host_that_cannot_be_reached_leaves_6_and_a_file_that_is_wrong_2() {
     assert_eq!(said.object["deploy"], "unknown");
     desk.shipit(&["doctor"])
         .says("not reached")
-        .says("it is not known whether a deploy could be carried out");
+        .says("shipit cannot tell whether a deploy would start");
 
     desk.file("deploy.yml", "app: acme\nhots: x\n");
     let said = doctor(&desk);

@@ -48,7 +48,7 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
     assert_eq!(held["severity"], "warning");
     assert_eq!(said.object["deploy"], "later");
     desk.shipit(&["doctor"])
-        .says("a deploy can be carried out when the switch in progress ends");
+        .says("a deploy can start when the switch in progress ends");
 
     // It is killed there: PID 1 starts it again, and it goes back.
     host.root("systemctl kill -s KILL shipit-acme.service").ok();
@@ -85,11 +85,13 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
     let degraded = finding(&said, "could not revert, and the host is degraded");
     let what = degraded["what"].to_string();
     assert!(
-        what.contains(&format!("current is {before}, not verified")),
+        what.contains(&format!(
+            "current points to {before}, which is not verified"
+        )),
         "{what}"
     );
     assert!(
-        what.contains("going back failed too: acme.service"),
+        what.contains("the revert failed too: acme.service"),
         "{what}\n{run}"
     );
     assert!(

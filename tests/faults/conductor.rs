@@ -93,7 +93,7 @@ fn a_conductor_that_cannot_run_does_not_spin_and_the_request_is_withdrawn() {
     desk.tree(Kind::Graceful, "v2");
     desk.json(&["deploy"])
         .leaves(1)
-        .says("did not take the request up");
+        .says("did not start on the request");
     let starts =
         host.root("journalctl -u shipit-acme.service -o cat | grep -c 'Main process exited'");
     let starts: u32 = starts.stdout.trim().parse().unwrap();

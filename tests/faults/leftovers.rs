@@ -206,7 +206,7 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
     desk.shipit(&["setup", "--yes", "--as", &login])
         .leaves(1)
         .says("/opt/acme/.shipit belongs to root, another user")
-        .says("# when that is put right");
+        .says("# after you fix that");
     host.root("chown deploy: /opt/acme/.shipit").ok();
     let good = desk.deploy(Kind::Graceful, "v3");
     assert_live(&host, &good, "v3");

@@ -100,7 +100,7 @@ pub enum Command {
     Doctor,
     /// Show what deploy would do
     #[command(
-        long_about = "Example:\n  shipit plan\n\nShows the files that a deploy adds, changes and removes, the bytes it sends, every step of the switch and of the way back, and the releases it prunes. Changes nothing."
+        long_about = "Example:\n  shipit plan\n\nShows the files that a deploy adds, changes and removes, the bytes it sends, every step of the switch and of a revert, and the releases it prunes. Changes nothing."
     )]
     Plan,
     /// Deploy a new release

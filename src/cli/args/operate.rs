@@ -84,7 +84,7 @@ pub enum EnvCommand {
     /// Replace all variables with those of a file or of stdin
     #[command(
         long_about = "Example:\n  shipit env push production.env\n\nReplaces all variables with those of a file, or of stdin, in the syntax of systemd's EnvironmentFile=. Refuses lines that systemd \
-        reads differently than they look, and refuses if another user changed the environment in the meantime."
+        reads differently from how they look, and refuses if another user changed the environment in the meantime."
     )]
     Push {
         /// File with the variables [default: stdin]

@@ -39,7 +39,7 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
         print(
             global,
             &installation,
-            "nothing to do: the host has these units\n",
+            "nothing to do: the host already has these units\n",
         );
         return Ok(Exit::Done);
     }

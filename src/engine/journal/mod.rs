@@ -183,7 +183,7 @@ impl Reader<'_> {
                     self.config
                         .host
                         .as_root("setup")
-                        .remark("again: it installs a helper for that"),
+                        .remark("run it again to install a helper for that"),
                 )
                 .next(Next::shipit("logs")));
             }

@@ -35,9 +35,8 @@ impl HostKeyCheck {
         }
         let known = known_hosts::read(&to.known_hosts_files(), to.known_as(), to.known_port())
             .map_err(|(file, e)| {
-                Failure::new(Exit::Unreachable, format!("cannot read {}", file.display())).why(
-                    format!("{e}; the file may say that this host's key is revoked"),
-                )
+                Failure::new(Exit::Unreachable, format!("cannot read {}", file.display()))
+                    .why(format!("{e}; the file may mark this host's key as revoked"))
             })?;
         Ok(Self { known })
     }

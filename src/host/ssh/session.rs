@@ -345,7 +345,7 @@ impl Host for Ssh {
             Ok(_) | Err(Lost::Source(_)) => {}
             Err(lost) => {
                 self.dead = Some(match lost {
-                    Lost::Cut(why) => format!("the connection is lost: {why}"),
+                    Lost::Cut(why) => format!("the connection was lost: {why}"),
                     Lost::Silent(seconds) => {
                         format!("the connection was closed after {seconds} s of silence")
                     }

@@ -76,7 +76,7 @@ pub fn drift_since_told(config: &Config, observed: &Observed, release: &str) -> 
         .filter(|revision| revision.chars().all(|c| c.is_ascii_hexdigit()));
     if let Some(revision) = revision {
         said.push(format!(
-            "a rollback does not change units; to install its own: git checkout {revision} -- {} && {}",
+            "a rollback does not change units; to install those of that release: git checkout {revision} -- {} && {}",
             shown_dir(config),
             config.host.as_root("unit install")
         ));

@@ -224,7 +224,7 @@ fn port_cut(unit: &Unit, there: &InstalledUnit) -> Option<String> {
         .collect();
     (!lost.is_empty()).then(|| {
         format!(
-            "{} listens, and would lose {}: systemd closes the port when it reads the change, says nothing, and \
+            "{} listens, and would lose {}: systemd silently closes the port when it reads the change and \
              starts the service without it",
             unit.name,
             text::shown(lost.join(", ").as_bytes())
@@ -281,7 +281,7 @@ fn after(
     }
     Some(match name.kind() {
         "socket" => format!(
-            "{name} listens with the old settings until it restarts, which cuts waiting connections: \
+            "{name} listens with the old settings until it restarts, which drops waiting connections: \
              systemctl restart {name}"
         ),
         "service" => {

@@ -3,7 +3,7 @@
 # shellcheck shell=dash disable=SC2034,SC2154
 
 # baseline: the live release must pass the check that the new one will be judged by; a check that nothing passes could
-# not verify the way back either. A service that does not run, or dies meanwhile, proves nothing: this deploy may be the
+# not verify a revert either. A service that does not run, or dies meanwhile, proves nothing: this deploy may be the
 # fix.
 step_baseline() {
     local unit timeout kind target status contains release end

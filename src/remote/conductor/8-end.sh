@@ -21,7 +21,7 @@ revert() {
     done
     ledger degraded "$next"
     ln -f -- "$R/request" degraded
-    finish degraded "$why; going back failed too: $cause"
+    finish degraded "$why; the revert failed too: $cause"
 }
 
 # finish OUTCOME CAUSE: the evidence, the last event, and last of all the request.

@@ -5,7 +5,7 @@
 # or logs a value.
 # args: app
 # exits: 2 not understood · 50 a line that systemd might read otherwise · 51 the environment was changed meanwhile
-#        52 others than root can change the file · 53 stdin was cut off
+#        52 users other than root can change the file · 53 stdin was cut off
 set -eu
 umask 077
 LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -30,7 +30,7 @@ if [ -d "$app" ]; then
     [ "$(pwd -P)" = "/etc/$app" ] || { echo "/etc/$app is a link" >&2; exit 52; }
     case $(stat -c '%u %A' .) in
     0\ d????-??-?*) ;;
-    *) echo "/etc/$app can be changed by others than root" >&2; exit 52 ;;
+    *) echo "/etc/$app can be changed by users other than root" >&2; exit 52 ;;
     esac
     exec 9<.
     flock -w 20 9 || { echo "/etc/$app/env is being changed by another command" >&2; exit 51; }

@@ -3,9 +3,9 @@
 # args: root, then pairs: user NAME, enable|start UNIT
 # stdin: anything · a line `shipit-units` · lines `NAME BEFORE TEXT`, both in base64, `-` for no file · a line `end`
 # exits: 38 a unit file was changed meanwhile · 39 the unit files did not arrive whole · 40 not root
-#        42 a file, link or owner is in the way (printed) · 44 systemd-analyze refuses a unit
-#        45 systemd does not load a unit: the old files are back
-#        46 the files are installed, what was to follow failed · 47 a command failed: the old files are back
+#        42 a file, symlink or owner is in the way (printed) · 44 systemd-analyze refuses a unit
+#        45 systemd does not load a unit: the old files are restored
+#        46 the files are installed, what was to follow failed · 47 a command failed: the old files are restored
 #        48 a switch is in progress (printed), or its lock is taken
 set -eu
 root=$1 dir=/etc/systemd/system names='' placed=no line='' name=''
@@ -27,7 +27,7 @@ leave() {
             if [ -e "$scratch/old/$name" ]; then put "$scratch/old/$name" "$name" || :; else rm -f -- "$dir/$name"; fi
         done
         { sync -f "$dir"; systemctl daemon-reload; } || :
-        echo 'the old files are back' >&2
+        echo 'the old files are restored' >&2
     fi
     rm -rf -- "$scratch"
     [ "$code" != 1 ] || exit 47

@@ -3,7 +3,7 @@
 # This part: the user and the layout. Above it is setup_former_user.sh; what root installs follows, setup_install.sh.
 # args: root app user group path-unit service-unit boot-unit sudo-rule('' for none) copy-keys(yes|no)
 #       env-helper journal-helper
-# exits: 40 not root · 42 a file, link or owner is in the way (printed) · 43 another app has this name
+# exits: 40 not root · 42 a file, symlink or owner is in the way (printed) · 43 another app has this name
 set -eu
 # shellcheck disable=SC2034 # setup_install.sh goes on from here and uses them
 root=$1 app=$2 user=$3 group=$4 path_unit=$5 service_unit=$6 boot_unit=$7 sudo_rule=$8 copy_keys=$9

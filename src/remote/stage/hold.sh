@@ -3,7 +3,7 @@
 # Two clients may come in the same second: whoever finds the name taken gets -2, -3, …, and what follows in
 # this session reads it from `held_id`.
 # args: root id
-# exits: 20 releases could not be locked · 21 the directory of the release could not be made
+# exits: 20 releases could not be locked · 21 the directory of the release could not be created
 #        22 the directory of the release could not be locked
 cd "$1/releases" && exec 5<. && flock -w 30 5 || exit 20
 for left in .in-*; do

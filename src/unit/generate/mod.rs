@@ -56,7 +56,7 @@ fn socket(answers: &Answers) -> Written {
         "A deploy never changes this unit: closing the socket would drop waiting connections.",
     );
     text.set("ListenStream", answers.port.unwrap_or_default().to_string());
-    text.note("Must hold the new connections that arrive during a restart: connections per second, times the seconds of stop and start.");
+    text.note("Must hold the new connections that arrive during a restart: connections per second, times the seconds that a restart takes.");
     text.set("Backlog", "4096").set("NoDelay", "yes");
     if answers.strategy == Strategy::Handover {
         text.note("The instance that systemd starts for the first connection after boot.");

@@ -91,7 +91,7 @@ fn reload(text: &mut Text, program: Program) {
         Program::Puma => "USR1",
         Program::Node | Program::Gunicorn | Program::Binary => "HUP",
     };
-    text.note("The program must handle this signal, which kills every other program.")
+    text.note("The program must handle this signal: it kills a program that does not.")
         .set("ExecReload", format!("/bin/kill -{signal} $MAINPID"));
 }
 

@@ -172,7 +172,7 @@ rules! {
         }
     }
 
-    /// The unit failed, or ends and restarts again and again
+    /// The unit failed or keeps restarting
     ///
     /// `Result` shows how it ended, `NRestarts` how often systemd restarted it automatically.
     ///

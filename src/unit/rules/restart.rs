@@ -157,7 +157,7 @@ rules! {
     ///
     /// After every crash the service is down for this long.
     ///
-    /// In production: with `RestartSec=5s`, a reload that killed the program caused 5.3 s without an answer (measured).
+    /// In production: with `RestartSec=5s`, a reload that killed the program caused 5.3 s without a reply (measured).
     /// A health watch shorter than this pause cannot detect a crash loop.
     ///
     /// ```ini

@@ -321,7 +321,8 @@ fn misread(line: &str) -> Option<String> {
     } else {
         expands.then(|| {
             format!(
-                "{name}: systemd expands nothing in this file; the program gets the dollar sign or the backquote itself"
+                "{name}: systemd expands nothing in this file; the program receives the dollar sign or the backquote \
+                 literally"
             )
         })
     }
