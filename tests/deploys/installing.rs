@@ -70,7 +70,7 @@ fn installed_and_taken_up(suite: Suite) {
 
     desk.shipit(&["unit", "diff"])
         .leaves(1)
-        .says("acme.service is not on the host")
+        .says("acme.service does not exist on the host")
         .says("next: shipit unit install --as root@");
     let before = there(&host);
     desk.shipit(&["unit", "install", "--print"])
@@ -243,7 +243,7 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     refused("is a symlink on the host, to /srv/timer");
     assert_eq!(host.read_file("/srv/timer"), "kept\n");
     host.root(&format!("rm {timer}; cp /lib/systemd/system/fstrim.timer /usr/lib/systemd/system/acme-backup.timer; systemctl daemon-reload")).ok();
-    refused("is taken from /usr/lib/systemd/system/acme-backup.timer");
+    refused("is loaded from /usr/lib/systemd/system/acme-backup.timer");
     assert_eq!(there(&host).lines().count() + 1, before.lines().count());
     host.root("rm /usr/lib/systemd/system/acme-backup.timer; systemctl daemon-reload")
         .ok();
@@ -385,7 +385,7 @@ fn who_holds_the_port_is_named_when_a_socket_is_to_be_started() {
         .says("next  shipit doctor");
     desk.shipit(&["doctor"])
         .leaves(1)
-        .says("acme.socket is failed (resources): squatter.service holds 8080")
+        .says("acme.socket: the socket is failed (resources): squatter.service holds 8080")
         .says("sudo ss -ltnp")
         .never_says("the queue of 8080")
         .never_says("shipit logs --unit acme.socket");

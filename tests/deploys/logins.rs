@@ -103,13 +103,13 @@ fn a_host_that_is_not_set_up_is_refused_with_everything_that_is_missing() {
     desk.setup();
     desk.shipit(&["deploy"])
         .leaves(1)
-        .says("there is no acme.service on the host");
+        .says("acme.service does not exist on the host");
     assert_eq!(current(&host), "");
 
     ACME.install_units(&host, Service::Notify);
     desk.shipit(&["deploy"])
         .leaves(1)
-        .says("there is no acme.socket on the host");
+        .says("acme.socket does not exist on the host");
     ACME.install_units(&host, Service::Socket);
     // The group of the app's user was unknown before its unit existed.
     desk.setup();

@@ -233,7 +233,7 @@ fn an_environment_file_that_is_missing() {
     );
     let said = doctor(&desk);
     said.first(
-        "/etc/acme/env is not on the host: the start fails",
+        "/etc/acme/env does not exist on the host: the start fails",
         "shipit env set NAME",
     );
     said.below("failed (resources)");

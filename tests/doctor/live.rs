@@ -80,7 +80,7 @@ fn facts_are_found(suite: Suite) {
     says(
         &broken,
         "environment-file-optional",
-        "/etc/acme/nothing is not on the host",
+        "/etc/acme/nothing does not exist on the host",
     );
     says(
         &broken,

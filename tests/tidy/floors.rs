@@ -1,6 +1,6 @@
 //! Which room of `src` may use which, and that no files import each other in a ring.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -126,4 +126,145 @@ fn every_room_uses_only_lower_floors() {
             "docs/ARCHITECTURE.md lacks the floor {row:?}"
         );
     }
+}
+
+/// The file of a module path such as `source::walk`, when there is one: the longest that matches.
+fn module<'a>(path: &[String], all: &'a BTreeSet<String>) -> Option<&'a String> {
+    (1..=path.len()).rev().find_map(|length| {
+        let base = format!("src/{}", path[..length].join("/"));
+        all.get(&format!("{base}.rs"))
+            .or_else(|| all.get(&format!("{base}/mod.rs")))
+    })
+}
+
+/// The files that a file imports by `use super::…` or `use crate::…`, tests apart. Its own `mod.rs` files are left out: a
+/// room's front door knows its rooms, and they may know its types.
+fn imports(file: &str, text: &str, all: &BTreeSet<String>) -> BTreeSet<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    let mut own: Vec<String> = file
+        .strip_prefix("src/")
+        .unwrap()
+        .split('/')
+        .map(str::to_owned)
+        .collect();
+    let name = own.pop().unwrap();
+    if name != "mod.rs" {
+        own.push(name.trim_end_matches(".rs").to_owned());
+    }
+    let mut found = BTreeSet::new();
+    for prefix in ["super::", "crate::"] {
+        for (at, _) in code.match_indices(prefix) {
+            if code[..at].ends_with("super::")
+                || code[..at]
+                    .lines()
+                    .last()
+                    .is_some_and(|line| line.contains("//"))
+            {
+                continue;
+            }
+            let mut base = if prefix == "crate::" {
+                Vec::new()
+            } else {
+                own[..own.len() - 1].to_vec()
+            };
+            let mut rest = &code[at + prefix.len()..];
+            while let Some(up) = rest.strip_prefix("super::") {
+                base.pop();
+                rest = up;
+            }
+            let path = rest
+                .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+                .next()
+                .unwrap();
+            let path = path
+                .split("::")
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned);
+            let heads = [base.clone(), path.collect()].concat();
+            // A list: `super::{a, b::C}`. Names of items find no file of their own, and count for what is before the brace.
+            let list = rest
+                .split(';')
+                .next()
+                .unwrap()
+                .split_once('{')
+                .filter(|(head, _)| head.len() <= 40 && !head.contains(char::is_whitespace));
+            let names = list
+                .map(|(_, list)| {
+                    list.split(['{', '}', ','])
+                        .map(str::trim)
+                        .collect::<Vec<_>>()
+                })
+                .unwrap_or_default();
+            let listed = names.iter().map(|name| {
+                let name = name.split("::").next().unwrap().to_owned();
+                [heads.clone(), vec![name]].concat()
+            });
+            found.extend(
+                listed
+                    .chain([heads.clone()])
+                    .filter_map(|path| module(&path, all))
+                    .cloned(),
+            );
+        }
+    }
+    found.remove(file);
+    let doors = (0..own.len()).map(|length| format!("src/{}/mod.rs", own[..length].join("/")));
+    for door in doors {
+        found.remove(&door);
+    }
+    found.remove("src/lib.rs");
+    found
+}
+
+#[test]
+fn no_files_import_each_other_in_a_ring() {
+    let sources = files("src", ".rs");
+    let all: BTreeSet<String> = sources.iter().map(|(file, _)| file.clone()).collect();
+    let mut left: BTreeMap<String, BTreeSet<String>> = sources
+        .iter()
+        .map(|(file, text)| (file.clone(), imports(file, text, &all)))
+        .collect();
+    // A room's front door imports its rooms to hand them on: no ring goes through it and back inside.
+    for (file, imported) in &mut left {
+        if let Some(room) = file.strip_suffix("mod.rs") {
+            imported.retain(|other| !other.starts_with(room));
+        }
+    }
+    assert!(
+        left.values().map(BTreeSet::len).sum::<usize>() > 500,
+        "the imports are not read any more"
+    );
+    // What imports nothing that is left is in no ring.
+    loop {
+        let free: Vec<String> = left
+            .iter()
+            .filter(|(_, to)| to.iter().all(|other| !left.contains_key(other)))
+            .map(|(file, _)| file.clone())
+            .collect();
+        if free.is_empty() {
+            break;
+        }
+        left.retain(|file, _| !free.contains(file));
+    }
+    // And what nothing that is left imports leads to one at most.
+    loop {
+        let wanted: BTreeSet<String> = left.values().flatten().cloned().collect();
+        let before = left.len();
+        left.retain(|file, _| wanted.contains(file));
+        if left.len() == before {
+            break;
+        }
+    }
+    let broken: Vec<String> = left
+        .iter()
+        .map(|(file, to)| {
+            format!(
+                "{file} -> {:?}",
+                to.iter()
+                    .filter(|other| left.contains_key(*other))
+                    .collect::<Vec<_>>()
+            )
+        })
+        .collect();
+    none(&broken);
 }

@@ -153,7 +153,7 @@ rules! {
                     .cause(cause.clone());
             }
             let broken = match view.file(path) {
-                Some(file) if !file.exists && !optional => "is not on the host",
+                Some(file) if !file.exists && !optional => "does not exist on the host",
                 Some(file) if file.directory => "is a directory",
                 _ => continue,
             };
