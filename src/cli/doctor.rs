@@ -87,9 +87,9 @@ fn finding(one: &Finding, typed: &Typed) -> Value {
 
 fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagnosis) -> String {
     let mut out = header(config, evidence);
-    let told = |finding: &&Finding| global.verbose || finding.severity > Severity::Info;
+    let is_shown = |finding: &&Finding| global.verbose || finding.severity > Severity::Info;
     let typed = super::typed(global);
-    for one in diagnosis.findings.iter().filter(told) {
+    for one in diagnosis.findings.iter().filter(is_shown) {
         paragraph(one, &typed, &mut out);
     }
     for one in &diagnosis.strategies {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::args::{self, Global};
 use crate::engine::run_command::{self, CommandEnd};
 use crate::failure::{Exit, Failure};
-use crate::remote::{Heard, Stream};
+use crate::remote::{Stream, StreamEvent};
 use crate::report::event::{Event, Report};
 use crate::text;
 
@@ -36,10 +36,10 @@ pub(super) fn run(global: &Global, args: &args::Run) -> Result<Exit, Failure> {
         &observed,
         &args.command,
         input.as_mut().map(|file| file as &mut dyn Read),
-        &mut |heard| match heard {
-            Heard::Bytes(Stream::Out, bytes) => out.take(bytes),
-            Heard::Bytes(Stream::Err, bytes) => err.take(bytes),
-            Heard::Interrupted => {}
+        &mut |event| match event {
+            StreamEvent::Bytes(Stream::Out, bytes) => out.take(bytes),
+            StreamEvent::Bytes(Stream::Err, bytes) => err.take(bytes),
+            StreamEvent::Interrupted => {}
         },
     );
     out.end();

@@ -54,9 +54,9 @@ pub fn run(
         ..Batch::new(std::slice::from_ref(&script))
     };
     let answers = batch
-        .run(host, &mut |told| {
+        .run(host, &mut |event| {
             // Who holds the host is told by the failure.
-            if let BatchEvent::Line { line, .. } = told
+            if let BatchEvent::Line { line, .. } = event
                 && !line.starts_with(b"request ")
             {
                 report.event(&Event::Log {

@@ -136,7 +136,7 @@ pub(super) fn free_host(
     wait: bool,
 ) -> Result<Observed, Failure> {
     let began = Instant::now();
-    let mut told = String::new();
+    let mut announced = String::new();
     loop {
         let observed = observe::observe_with_units(host, run.config, repository)?;
         let Some(request) = &observed.request else {
@@ -145,8 +145,8 @@ pub(super) fn free_host(
         if !wait {
             return Err(held(request, "nothing was sent, nothing changed"));
         }
-        if told != request.run {
-            told.clone_from(&request.run);
+        if announced != request.run {
+            announced.clone_from(&request.run);
             let text = format!(
                 "waiting for {} ({} to {})",
                 request.by, request.command, request.next

@@ -41,12 +41,12 @@ pub fn examine(
     };
     let looked = link
         .connect(report)
-        .and_then(|mut host| look(host.as_mut(), config, &mut evidence));
+        .and_then(|mut host| read_host(host.as_mut(), config, &mut evidence));
     evidence.link = looked.err();
     evidence
 }
 
-fn look(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> Result<(), Failure> {
+fn read_host(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> Result<(), Failure> {
     let before = now();
     let observed = evidence.observed.insert(observe(host, config)?).clone();
     evidence.skew = observed.time.map(|time| skew(time, before, now()));
@@ -283,11 +283,11 @@ mod tests {
             Some("r1".into())
         );
         let early = format!("{later}ledger t 3 r3 unswitched b\n");
-        let told = failed(&observed(&early)).map(|last| (last.run, last.outcome));
-        assert_eq!(told, Some(("r3".into(), PastOutcome::Failed)));
+        let last = failed(&observed(&early)).map(|last| (last.run, last.outcome));
+        assert_eq!(last, Some(("r3".into(), PastOutcome::Failed)));
         let killed = format!("{later}degraded r3\n");
-        let told = failed(&observed(&killed)).map(|last| (last.run, last.outcome));
-        assert_eq!(told, Some(("r3".into(), PastOutcome::Degraded)));
+        let last = failed(&observed(&killed)).map(|last| (last.run, last.outcome));
+        assert_eq!(last, Some(("r3".into(), PastOutcome::Degraded)));
         let mended = format!("{bad}ledger t 2 r2 begin b\nledger t 2 r2 verified b\n");
         assert_eq!(failed(&observed(&mended)), None);
         assert_eq!(failed(&observed("ledger t 0 - adopted a\n")), None);

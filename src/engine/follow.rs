@@ -20,7 +20,7 @@ pub struct Followed {
     pub journal: Vec<Vec<u8>>,
     /// The step of the switch list that failed.
     pub failed: Option<Kind>,
-    pub heard: u64,
+    pub events: u64,
     /// Signs of life so far: every line, of whatever kind.
     signs: u64,
     /// Why following ended without a last word, if it did.
@@ -47,7 +47,7 @@ impl Followed {
         let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
         match word {
             "event" => {
-                self.heard += 1;
+                self.events += 1;
                 self.stopped = None;
                 self.event(rest, report);
             }
@@ -165,19 +165,24 @@ fn listen(
     followed: &mut Followed,
     report: &mut dyn Report,
 ) -> Result<(), Lost> {
-    let script = Script::follow([root, run, &followed.heard.to_string()]);
+    let script = Script::follow([root, run, &followed.events.to_string()]);
     let stop = Script::cancel([root, run]);
     let batch = Batch {
         stop: Some(&stop),
         ..Batch::new(std::slice::from_ref(&script))
     };
-    batch.run(host, &mut |told| hear(told, 0, followed, report))?;
+    batch.run(host, &mut |event| take_event(event, 0, followed, report))?;
     Ok(())
 }
 
 /// Takes what step number `which` of a batch says as lines of `follow.sh`.
-pub fn hear(told: BatchEvent<'_>, which: usize, followed: &mut Followed, report: &mut dyn Report) {
-    match told {
+pub fn take_event(
+    event: BatchEvent<'_>,
+    which: usize,
+    followed: &mut Followed,
+    report: &mut dyn Report,
+) {
+    match event {
         BatchEvent::Line { step, line, err: false } if step == which => followed.take(line, report),
         BatchEvent::Interrupted => report.event(&Event::Warning {
             text: "asked the host to go back; press Ctrl-C again to exit (the host continues by itself)".into(),
@@ -224,7 +229,7 @@ mod tests {
 
     use super::*;
     use crate::failure::Failure;
-    use crate::host::{Ended, Exec, Heard, Then};
+    use crate::host::{Ended, Exec, ExecEvent, Then};
     use crate::step::End;
 
     struct Recorder(Vec<String>);
@@ -240,7 +245,7 @@ mod tests {
         fn exec(
             &mut self,
             exec: Exec<'_>,
-            heard: &mut dyn FnMut(Heard<'_>) -> Then,
+            on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
         ) -> Result<Ended, Lost> {
             let mut child = Command::new("sh")
                 .args(["-c", exec.line])
@@ -249,7 +254,7 @@ mod tests {
                 .unwrap();
             for line in BufReader::new(child.stdout.take().unwrap()).split(b'\n') {
                 let line = [line.unwrap(), b"\n".to_vec()].concat();
-                heard(Heard::Out(&line));
+                on_event(ExecEvent::Out(&line));
                 if line.starts_with(b"event") {
                     child.kill().unwrap();
                     child.wait().unwrap();
@@ -299,8 +304,8 @@ mod tests {
             followed
         };
         let began = Instant::now();
-        let heard = listen(at, "one").end.expect("it was heard to the end");
-        assert_eq!(heard.end, End::Confirmed);
+        let end = listen(at, "one").end.expect("it was heard to the end");
+        assert_eq!(end.end, End::Confirmed);
         assert!(began.elapsed() > AWAY, "the line was too good to show it");
 
         let absent = listen(at, "no-such-run");
@@ -312,21 +317,25 @@ mod tests {
 
     #[test]
     fn the_hosts_lines_become_events_and_a_end() {
-        let (mut followed, mut told) = (Followed::default(), Recorder(Vec::new()));
+        let (mut followed, mut recorder) = (Followed::default(), Recorder(Vec::new()));
         for line in [
             "event 100 step switch flip 20260101-000000 started",
             "event 110 step switch flip 20260101-000000 done 10",
             "event 120 step switch await acme.service failed 300 acme.service crashed and was restarted 2 times",
             "event 130 ended reverted 20251231-000000 40,3,210 acme.service crashed",
         ] {
-            followed.take(line.as_bytes(), &mut told);
+            followed.take(line.as_bytes(), &mut recorder);
         }
-        assert!(told.0[1].contains("took: Some(100ms)"), "{}", told.0[1]);
-        assert!(told.0[2].contains("restarted 2 times") && told.0[2].contains("Failed"));
-        let heard = followed.end.unwrap();
-        assert_eq!(heard.end, End::Reverted);
-        assert_eq!(heard.live.as_deref(), Some("20251231-000000"));
-        assert_eq!(heard.probes, Some([40, 3, 210]));
-        assert_eq!(heard.cause, "acme.service crashed");
+        assert!(
+            recorder.0[1].contains("took: Some(100ms)"),
+            "{}",
+            recorder.0[1]
+        );
+        assert!(recorder.0[2].contains("restarted 2 times") && recorder.0[2].contains("Failed"));
+        let end = followed.end.unwrap();
+        assert_eq!(end.end, End::Reverted);
+        assert_eq!(end.live.as_deref(), Some("20251231-000000"));
+        assert_eq!(end.probes, Some([40, 3, 210]));
+        assert_eq!(end.cause, "acme.service crashed");
     }
 }

@@ -161,7 +161,7 @@ fn listen(
 ) -> io::Result<CommandResult> {
     let known = interrupts.known();
     let mut asked: Option<Instant> = None;
-    let mut told = false;
+    let mut warned = false;
     let mut lines = Lines::default();
     let mut chunk = [0; 8192];
     loop {
@@ -208,8 +208,8 @@ fn listen(
                 return Ok(CommandResult::Stopped);
             }
         }
-        if !told && asked.is_some_and(|at| at.elapsed() >= GRACE) {
-            told = true;
+        if !warned && asked.is_some_and(|at| at.elapsed() >= GRACE) {
+            warned = true;
             let _ = kill_process(Pid::from_child(child), Signal::TERM);
         }
     }

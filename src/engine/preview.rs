@@ -138,7 +138,7 @@ pub(super) fn read_source(
     let scanned = scan(&source, interrupts)?;
     // Git ignores most of what a build makes, and it is meant to be shipped.
     let ignored = match config.build {
-        None => git_ignored::told(&config.source, &scanned.manifest),
+        None => git_ignored::warning(&config.source, &scanned.manifest),
         Some(_) => None,
     };
     let warnings = scanned.warnings.iter().cloned().chain(ignored).collect();

@@ -9,7 +9,7 @@ use super::*;
 use crate::config;
 use crate::engine::Run;
 use crate::engine::deploy::deploy;
-use crate::host::{Ended, Exec, Heard, Lost, Then};
+use crate::host::{Ended, Exec, ExecEvent, Lost, Then};
 use crate::report::event::Event;
 
 const OBSERVED: &str = "systemd 252\nuid 1000\nuser deploy\nroot ready\nfree_kb 9000000\nfree_inodes 900000\n\
@@ -24,7 +24,7 @@ impl Host for Observable {
     fn exec(
         &mut self,
         exec: Exec<'_>,
-        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
     ) -> Result<Ended, Lost> {
         let packed = exec.line.split(' ').find(|word| word.len() > 100).unwrap();
         let text = base64::engine::general_purpose::STANDARD.decode(packed);
@@ -36,7 +36,7 @@ impl Host for Observable {
         let answers = format!(
             "{nonce} begin 0\n{OBSERVED}\n{nonce} end 0 0\n{nonce} begin 1\n{INSTALLED}\n{nonce} end 1 0\n{nonce} over\n"
         );
-        heard(Heard::Out(answers.as_bytes()));
+        on_event(ExecEvent::Out(answers.as_bytes()));
         Ok(Ended::Code(0))
     }
     fn traffic(&self) -> (u64, u64) {

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
-use crate::remote::{self, Heard, Script};
+use crate::remote::{self, Script, StreamEvent};
 use crate::text;
 
 /// The end of a command that ran.
@@ -31,7 +31,7 @@ pub fn run_command(
     observed: &Observed,
     command: &[OsString],
     stdin: Option<&mut dyn Read>,
-    heard: &mut dyn FnMut(Heard<'_>),
+    on_event: &mut dyn FnMut(StreamEvent<'_>),
 ) -> Result<CommandEnd, Failure> {
     let Some(release) = observed.live() else {
         return Err(Failure::new(
@@ -44,7 +44,7 @@ pub fn run_command(
     let mut words = vec![config.root.as_str().as_bytes().to_vec()];
     words.extend(command.iter().map(|word| word.as_bytes().to_vec()));
     let name = name(command);
-    match remote::stream(host, &Script::run(words), stdin, heard) {
+    match remote::stream(host, &Script::run(words), stdin, on_event) {
         Ok(code) => Ok(CommandEnd {
             release: release.to_owned(),
             code,

@@ -60,7 +60,7 @@ pub fn watched(
         stdin: Some(stream),
         stop: None,
     };
-    batch.run(host, &mut |told| match told {
+    batch.run(host, &mut |event| match event {
         BatchEvent::Began(i) => step(report, phase, name(steps, i), State::Started, None),
         BatchEvent::Ended(i, answer) => {
             let state = if answer.code == 0 {

@@ -59,8 +59,8 @@ pub fn switch(
         stop: Some(&stop),
         ..Batch::new(&steps)
     };
-    let answers = batch.run(host.as_mut(), &mut |told| {
-        follow::hear(told, 1, &mut followed, report);
+    let answers = batch.run(host.as_mut(), &mut |event| {
+        follow::take_event(event, 1, &mut followed, report);
     });
     let host = match answers {
         Ok(answers) => match answers.first() {

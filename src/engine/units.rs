@@ -79,7 +79,7 @@ pub fn script(config: &Config, repository: &[Unit]) -> Script {
 ///
 /// # Errors
 /// When the line is lost or the script does not end well.
-pub fn look(
+pub fn observe(
     host: &mut dyn Host,
     config: &Config,
     repository: &[Unit],

@@ -21,7 +21,7 @@ pub const LINGER: Duration = Duration::from_secs(1);
 
 /// What arrives while a command runs.
 #[derive(Debug)]
-pub enum Heard<'a> {
+pub enum ExecEvent<'a> {
     /// Bytes from its standard output, as they came.
     Out(&'a [u8]),
     /// Bytes from its standard error, as they came.
@@ -40,7 +40,7 @@ pub enum Then {
     /// Everything that matters has arrived. Processes that the command left behind may hold its outputs open forever,
     /// so the channel is closed [`LINGER`] later, at the latest.
     Finish,
-    /// In reply to [`Heard::Interrupted`]: run this command line at the same time, to make the command stop.
+    /// In reply to [`ExecEvent::Interrupted`]: run this command line at the same time, to make the command stop.
     Run(String),
 }
 
@@ -76,7 +76,7 @@ pub trait Host {
     fn exec(
         &mut self,
         exec: Exec<'_>,
-        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
     ) -> Result<Ended, Lost>;
 
     /// Runs several commands that do not depend on each other, at the same time where the transport can; this default
@@ -87,11 +87,11 @@ pub trait Host {
     fn exec_all(
         &mut self,
         execs: Vec<Exec<'_>>,
-        heard: &mut dyn FnMut(usize, Heard<'_>) -> Then,
+        on_event: &mut dyn FnMut(usize, ExecEvent<'_>) -> Then,
     ) -> Result<Vec<Ended>, Lost> {
         let numbered = execs.into_iter().enumerate();
         numbered
-            .map(|(i, exec)| self.exec(exec, &mut |h| heard(i, h)))
+            .map(|(i, exec)| self.exec(exec, &mut |event| on_event(i, event)))
             .collect()
     }
 

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::ssh::{Login, Trust};
 use super::stdin::Stdin;
-use super::{Ended, Exec, Heard, Host, LINGER, Lost, Then};
+use super::{Ended, Exec, ExecEvent, Host, LINGER, Lost, Then};
 use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::{Interrupts, UserRequest};
 use crate::text;
@@ -62,8 +62,8 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure>
         line: "exit 0",
         stdin: None,
     };
-    let ended = ssh.exec(exec, &mut |heard| {
-        if let Heard::Err(bytes) = heard {
+    let ended = ssh.exec(exec, &mut |event| {
+        if let ExecEvent::Err(bytes) = event {
             printed.extend(bytes);
         }
         Then::Listen
@@ -143,7 +143,7 @@ impl Host for OpenSsh {
     fn exec(
         &mut self,
         exec: Exec<'_>,
-        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
     ) -> Result<Ended, Lost> {
         let known = self.interrupts.known();
         let child = self.spawn(exec.line).map_err(cut)?;
@@ -157,16 +157,16 @@ impl Host for OpenSsh {
             }
             let [out, err, input] = exchange.wait(self.interrupts.wake());
             for (i, _) in [out, err].iter().enumerate().filter(|(_, ready)| **ready) {
-                self.traffic.1 += exchange.read(i, heard)?;
+                self.traffic.1 += exchange.read(i, on_event)?;
             }
             if input {
-                self.traffic.0 += exchange.write(heard)?;
+                self.traffic.0 += exchange.write(on_event)?;
             }
             match self.interrupts.since(known) {
                 UserRequest::Abort => return Err(Lost::Interrupted),
                 UserRequest::Stop if !interrupted => {
                     interrupted = true;
-                    if let Then::Run(line) = heard(Heard::Interrupted) {
+                    if let Then::Run(line) = on_event(ExecEvent::Interrupted) {
                         stopper = self.spawn(&line).ok();
                     }
                 }
@@ -271,7 +271,11 @@ impl<'a> Exchange<'a> {
     }
 
     /// Reads one of the outputs once; gives the number of bytes.
-    fn read(&mut self, i: usize, heard: &mut dyn FnMut(Heard<'_>) -> Then) -> Result<u64, Lost> {
+    fn read(
+        &mut self,
+        i: usize,
+        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
+    ) -> Result<u64, Lost> {
         let mut bytes = [0u8; 65_536];
         let Some(fd) = &self.outputs[i] else {
             return Ok(0);
@@ -280,10 +284,10 @@ impl<'a> Exchange<'a> {
             Ok(0) => self.outputs[i] = None,
             Ok(n) => {
                 let bytes = &bytes[..n];
-                let then = heard(if i == 0 {
-                    Heard::Out(bytes)
+                let then = on_event(if i == 0 {
+                    ExecEvent::Out(bytes)
                 } else {
-                    Heard::Err(bytes)
+                    ExecEvent::Err(bytes)
                 });
                 if then == Then::Finish {
                     self.finished.get_or_insert_with(Instant::now);
@@ -297,7 +301,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Writes to stdin what the pipe takes; gives the number of bytes.
-    fn write(&mut self, heard: &mut dyn FnMut(Heard<'_>) -> Then) -> Result<u64, Lost> {
+    fn write(&mut self, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<u64, Lost> {
         let Some(input) = &mut self.input else {
             return Ok(0);
         };
@@ -309,7 +313,7 @@ impl<'a> Exchange<'a> {
         match input.write(bytes) {
             Ok(n) => {
                 self.stdin.advance(n);
-                heard(Heard::Sent(self.stdin.sent));
+                on_event(ExecEvent::Sent(self.stdin.sent));
                 return Ok(n as u64);
             }
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}

@@ -269,7 +269,7 @@ mod tests {
         ] {
             l.push(&format!("2026-01-01T00:00:00Z {line}"));
         }
-        let told: Vec<String> = l
+        let printed: Vec<String> = l
             .pasts()
             .map(|p| {
                 format!(
@@ -282,7 +282,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            told,
+            printed,
             [
                 "r5 rollback d open",
                 "r4 deploy c failed",

@@ -141,7 +141,7 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
         warnings.push("first deploy: there is no release to go back to; if it fails, `current` is removed and the services are stopped".into());
     }
     if let Goal::Rollback { .. } = goal {
-        warnings.extend(unit_files::drift_since_told(config, observed, &next));
+        warnings.extend(unit_files::drift_warnings_since(config, observed, &next));
         let since = releases::migrated_since(observed, &next);
         if !since.is_empty() {
             warnings.push(format!(

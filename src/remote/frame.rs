@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 
 use super::script::{Keep, Script};
-use crate::host::{Exec, Heard, Host, Lost, Then};
+use crate::host::{Exec, ExecEvent, Host, Lost, Then};
 
 /// The longest exec line that libssh2 can send (measured: 34,000 bytes pass, 36,000 do not).
 const LONGEST: usize = 33_500;
@@ -83,7 +83,7 @@ impl<'a> Batch<'a> {
     pub fn run(
         self,
         host: &mut dyn Host,
-        told: &mut dyn FnMut(BatchEvent<'_>),
+        on_event: &mut dyn FnMut(BatchEvent<'_>),
     ) -> Result<Vec<Answer>, Lost> {
         let Batch {
             steps,
@@ -106,14 +106,14 @@ impl<'a> Batch<'a> {
         let mut interrupted = false;
         let keeps = steps.iter().map(Script::keep).collect();
         let mut reader = Frame::new(nonce, keeps);
-        let ended = host.exec(Exec { line: &line, stdin }, &mut |heard| {
-            match heard {
-                Heard::Out(bytes) => reader.out(bytes, told),
-                Heard::Err(bytes) => reader.err(bytes, told),
-                Heard::Sent(n) => told(BatchEvent::Sent(n)),
-                Heard::Interrupted => {
+        let ended = host.exec(Exec { line: &line, stdin }, &mut |event| {
+            match event {
+                ExecEvent::Out(bytes) => reader.out(bytes, on_event),
+                ExecEvent::Err(bytes) => reader.err(bytes, on_event),
+                ExecEvent::Sent(n) => on_event(BatchEvent::Sent(n)),
+                ExecEvent::Interrupted => {
                     interrupted = true;
-                    told(BatchEvent::Interrupted);
+                    on_event(BatchEvent::Interrupted);
                     let line = stop_line.take();
                     return line.map_or_else(|| terminate(reader.session), Then::Run);
                 }
@@ -253,18 +253,18 @@ impl Frame {
         }
     }
 
-    fn out(&mut self, bytes: &[u8], told: &mut dyn FnMut(BatchEvent<'_>)) {
+    fn out(&mut self, bytes: &[u8], on_event: &mut dyn FnMut(BatchEvent<'_>)) {
         for &b in bytes {
             self.out.push(b);
             // A line without an end is cut, so that no host can fill our memory with one.
             if b == b'\n' || self.out.len() == LINE {
                 let line = std::mem::take(&mut self.out);
-                self.line(&line, told);
+                self.line(&line, on_event);
             }
         }
     }
 
-    fn line(&mut self, line: &[u8], told: &mut dyn FnMut(BatchEvent<'_>)) {
+    fn line(&mut self, line: &[u8], on_event: &mut dyn FnMut(BatchEvent<'_>)) {
         let token = line
             .strip_prefix(self.nonce.as_bytes())
             .and_then(|rest| std::str::from_utf8(rest).ok());
@@ -276,7 +276,7 @@ impl Frame {
                 (Some("begin"), Some(i), None) => {
                     let i = i.parse().unwrap_or(self.keeps.len());
                     self.current = Some((i, Instant::now(), Vec::new()));
-                    told(BatchEvent::Began(i));
+                    on_event(BatchEvent::Began(i));
                 }
                 (Some("end"), Some(_), Some(code)) => {
                     if let Some((i, began, mut out)) = self.current.take() {
@@ -290,7 +290,7 @@ impl Frame {
                             err: std::mem::take(&mut self.errs),
                             took: began.elapsed(),
                         };
-                        told(BatchEvent::Ended(i, &answer));
+                        on_event(BatchEvent::Ended(i, &answer));
                         self.answers.push(answer);
                     }
                 }
@@ -313,7 +313,7 @@ impl Frame {
                 (!line.is_empty()).then_some(line),
             ];
             for line in lines.into_iter().flatten() {
-                told(BatchEvent::Line {
+                on_event(BatchEvent::Line {
                     step: *i,
                     line,
                     err: false,
@@ -322,7 +322,7 @@ impl Frame {
         }
     }
 
-    fn err(&mut self, bytes: &[u8], told: &mut dyn FnMut(BatchEvent<'_>)) {
+    fn err(&mut self, bytes: &[u8], on_event: &mut dyn FnMut(BatchEvent<'_>)) {
         for &b in bytes {
             if b != b'\n' {
                 if self.err.len() < 65_536 {
@@ -332,7 +332,7 @@ impl Frame {
             }
             let line = std::mem::take(&mut self.err);
             if let Some((i, _, _)) = &self.current {
-                told(BatchEvent::Line {
+                on_event(BatchEvent::Line {
                     step: *i,
                     line: &line,
                     err: true,

@@ -10,14 +10,14 @@ impl Host for LateStderr {
     fn exec(
         &mut self,
         exec: Exec<'_>,
-        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
     ) -> Result<Ended, Lost> {
         let output = std::process::Command::new("sh")
             .args(["-c", exec.line])
             .output()
             .unwrap();
-        heard(Heard::Out(&output.stdout));
-        heard(Heard::Err(&output.stderr));
+        on_event(ExecEvent::Out(&output.stdout));
+        on_event(ExecEvent::Err(&output.stderr));
         Ok(Ended::Code(0))
     }
     fn traffic(&self) -> (u64, u64) {
@@ -39,20 +39,20 @@ fn what_prepare_prints_is_told_and_not_kept_and_what_is_read_as_a_whole_never_a_
     let long = [b"x".repeat(LINE - 1), b"\n".to_vec()].concat();
     let fed = |keep: Keep, lines: usize| {
         let mut frame = Frame::new("@".into(), vec![keep]);
-        let mut told = 0;
+        let mut events = 0;
         let mut count =
-            |heard: BatchEvent<'_>| told += usize::from(matches!(heard, BatchEvent::Line { .. }));
+            |event: BatchEvent<'_>| events += usize::from(matches!(event, BatchEvent::Line { .. }));
         frame.out(b"@ begin 0\n", &mut count);
         for _ in 0..lines {
             frame.out(&long, &mut count);
         }
         frame.out(b"\n@ end 0 0\n@ over\n", &mut count);
-        (told, frame.answers[0].out.len(), frame.too_much)
+        (events, frame.answers[0].out.len(), frame.too_much)
     };
     assert_eq!(fed(Keep::Nothing, 3), (3, 0, None));
     assert_eq!(fed(Keep::All, 3), (3, 3 * LINE, None));
-    let (told, kept, too_much) = fed(Keep::All, 5);
-    assert!((told, too_much) == (5, Some(0)) && kept <= KEPT, "{kept}");
+    let (events, kept, too_much) = fed(Keep::All, 5);
+    assert!((events, too_much) == (5, Some(0)) && kept <= KEPT, "{kept}");
 }
 
 #[test]

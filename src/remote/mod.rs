@@ -9,7 +9,7 @@ pub mod stream;
 
 pub use frame::{Answer, Batch, BatchEvent, fits};
 pub use script::{CONDUCTOR, ENV_HELPER, JOURNAL_HELPER, Name, Password, Script, conductor_digest};
-pub use stream::{Heard, Stream, stream};
+pub use stream::{Stream, StreamEvent, stream};
 
 #[cfg(test)]
 mod protocol_tests;

@@ -15,7 +15,7 @@ pub enum Stream {
 }
 
 /// What is heard of a command.
-pub enum Heard<'a> {
+pub enum StreamEvent<'a> {
     /// The next bytes of one of its outputs.
     Bytes(Stream, &'a [u8]),
     /// The person asked to stop; the command gets SIGTERM.
@@ -31,7 +31,7 @@ pub fn stream(
     host: &mut dyn Host,
     script: &Script,
     stdin: Option<&mut dyn Read>,
-    heard: &mut dyn FnMut(Heard<'_>),
+    on_event: &mut dyn FnMut(StreamEvent<'_>),
 ) -> Result<i32, Lost> {
     let nonce = frame::nonce()?;
     let mut text = format!("n={nonce}\nprintf '%s pid %s\\n' \"$n\" $$\n(\nunset n\n").into_bytes();
@@ -50,35 +50,35 @@ pub fn stream(
     let mut before = Vec::new();
     let mut interrupted = false;
     let stdin = stdin.map(|read| &mut *read as &mut dyn Read);
-    let ended = host.exec(Exec { line: &line, stdin }, &mut |said| {
-        match said {
-            host::Heard::Out(bytes) if begun => {
-                out.take(bytes, &mut |b| heard(Heard::Bytes(Stream::Out, b)));
+    let ended = host.exec(Exec { line: &line, stdin }, &mut |event| {
+        match event {
+            host::ExecEvent::Out(bytes) if begun => {
+                out.take(bytes, &mut |b| on_event(StreamEvent::Bytes(Stream::Out, b)));
             }
             // What a login shell says of itself comes first, and is not the command's.
-            host::Heard::Out(bytes) => {
+            host::ExecEvent::Out(bytes) => {
                 before.extend_from_slice(bytes);
                 if let Some((pid, rest)) = first_line(&before, &nonce) {
                     session = pid;
                     begun = true;
-                    out.take(rest, &mut |b| heard(Heard::Bytes(Stream::Out, b)));
+                    out.take(rest, &mut |b| on_event(StreamEvent::Bytes(Stream::Out, b)));
                     before = Vec::new();
                 }
             }
-            host::Heard::Err(bytes) => {
-                err.take(bytes, &mut |b| heard(Heard::Bytes(Stream::Err, b)))
+            host::ExecEvent::Err(bytes) => {
+                err.take(bytes, &mut |b| on_event(StreamEvent::Bytes(Stream::Err, b)))
             }
-            host::Heard::Sent(_) => {}
-            host::Heard::Interrupted => {
+            host::ExecEvent::Sent(_) => {}
+            host::ExecEvent::Interrupted => {
                 interrupted = true;
-                heard(Heard::Interrupted);
+                on_event(StreamEvent::Interrupted);
                 return frame::terminate(session);
             }
         }
         Then::Listen
     })?;
-    out.rest(&mut |b| heard(Heard::Bytes(Stream::Out, b)));
-    err.rest(&mut |b| heard(Heard::Bytes(Stream::Err, b)));
+    out.rest(&mut |b| on_event(StreamEvent::Bytes(Stream::Out, b)));
+    err.rest(&mut |b| on_event(StreamEvent::Bytes(Stream::Err, b)));
     match out.status() {
         Some(status) => Ok(status),
         None if interrupted => Err(Lost::Interrupted),

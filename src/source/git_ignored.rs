@@ -13,7 +13,7 @@ const NAMED: usize = 5;
 /// The sentence about what of a release git ignores; none where that is nothing, where the source is in no git
 /// repository, or where git ignores the source as a whole: then it is what a build made.
 #[must_use]
-pub fn told(source: &Path, manifest: &Manifest) -> Option<String> {
+pub fn warning(source: &Path, manifest: &Manifest) -> Option<String> {
     let ignored = ignored(source)?;
     let shipped = shipped(&ignored, manifest);
     if shipped.is_empty() {
@@ -102,7 +102,7 @@ mod tests {
                 exclude,
             };
             let scanned = scan(&source, &Interrupts::never().unwrap()).unwrap();
-            told(&path, &scanned.manifest)
+            warning(&path, &scanned.manifest)
         };
         for (path, text) in [
             (

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use shipit::failure::Exit;
 use shipit::host::ssh::{Login, Ssh, Unattended, connect};
-use shipit::host::{Ended, Exec, Heard, Host, Lost, Then};
+use shipit::host::{Ended, Exec, ExecEvent, Host, Lost, Then};
 use shipit::interrupt::Interrupts;
 
 use super::proxy::Proxy;
@@ -57,7 +57,7 @@ fn a_connection_that_freezes_while_a_command_is_silent_is_noticed() {
     let mut ssh = open(&through(&server, &proxy)).unwrap();
     let frozen = Cell::new(None);
     let ended = listen(&mut ssh, "echo begun; sleep 300", None, &mut |heard| {
-        if let Heard::Out(_) = heard {
+        if let ExecEvent::Out(_) = heard {
             proxy.freeze();
             frozen.set(Some(Instant::now()));
         }
@@ -79,7 +79,7 @@ fn a_connection_that_freezes_during_an_upload_is_noticed() {
         "cat >/dev/null",
         Some(&mut std::io::repeat(7).take(1 << 40)),
         &mut |heard| {
-            if let (Heard::Sent(sent), None) = (&heard, frozen.get())
+            if let (ExecEvent::Sent(sent), None) = (&heard, frozen.get())
                 && *sent > 10_000_000
             {
                 proxy.freeze();
@@ -106,7 +106,7 @@ fn a_caller_that_is_busy_for_long_does_not_take_the_connection_for_dead() {
     let mut ssh = server.connected();
     let mut slept = false;
     let ended = listen(&mut ssh, "echo a; sleep 22; echo b", None, &mut |heard| {
-        if let (Heard::Out(_), false) = (heard, slept) {
+        if let (ExecEvent::Out(_), false) = (heard, slept) {
             slept = true;
             // As when a laptop sleeps.
             std::thread::sleep(Duration::from_secs(20));
@@ -136,8 +136,8 @@ fn the_first_interrupt_runs_the_line_that_stops_the_command() {
         };
         let ended = ssh.exec(exec, &mut |heard| {
             match heard {
-                Heard::Out(_) => button.press(),
-                Heard::Interrupted => {
+                ExecEvent::Out(_) => button.press(),
+                ExecEvent::Interrupted => {
                     told += 1;
                     return Then::Run(format!("touch {flag}"));
                 }
@@ -161,8 +161,8 @@ fn the_second_interrupt_aborts_at_once() {
     };
     let began = Instant::now();
     let ended = ssh.exec(exec, &mut |heard| {
-        let asked = matches!(heard, Heard::Interrupted);
-        if asked || matches!(heard, Heard::Out(_)) {
+        let asked = matches!(heard, ExecEvent::Interrupted);
+        if asked || matches!(heard, ExecEvent::Out(_)) {
             button.press();
         }
         if asked {

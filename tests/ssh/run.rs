@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use shipit::host::{Ended, Exec, Heard, Host, Lost, Then};
+use shipit::host::{Ended, Exec, ExecEvent, Host, Lost, Then};
 
 use super::server::{run, says, sshd};
 
@@ -87,7 +87,7 @@ fn several_commands_keep_their_outputs_and_their_ends_apart() {
             exec("echo c; exit 3"),
         ],
         &mut |i, said| {
-            if let Heard::Out(bytes) = said {
+            if let ExecEvent::Out(bytes) = said {
                 heard[i] += std::str::from_utf8(bytes).unwrap();
             }
             Then::Listen

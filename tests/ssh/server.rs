@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use shipit::failure::Failure;
 use shipit::host::ssh::{Ask, Login, Notice, Ssh, Trust, Unattended, connect};
-use shipit::host::{Ended, Exec, Heard, Host, Lost, Then};
+use shipit::host::{Ended, Exec, ExecEvent, Host, Lost, Then};
 use shipit::interrupt::Interrupts;
 
 use crate::lab;
@@ -228,10 +228,10 @@ pub fn listen<'a>(
     ssh: &mut Ssh,
     line: &'a str,
     stdin: Option<&'a mut dyn Read>,
-    heard: &mut dyn FnMut(Heard<'_>),
+    on_event: &mut dyn FnMut(ExecEvent<'_>),
 ) -> Result<Ended, Lost> {
-    ssh.exec(Exec { line, stdin }, &mut |h| {
-        heard(h);
+    ssh.exec(Exec { line, stdin }, &mut |event| {
+        on_event(event);
         Then::Listen
     })
 }
@@ -244,10 +244,10 @@ pub fn run<'a>(
 ) -> (Result<Ended, Lost>, Gave) {
     let mut gave = Gave::default();
     let result = listen(ssh, line, stdin, &mut |heard| match heard {
-        Heard::Out(bytes) => gave.out.extend_from_slice(bytes),
-        Heard::Err(bytes) => gave.err.extend_from_slice(bytes),
-        Heard::Sent(sent) => gave.sent = sent,
-        Heard::Interrupted => {}
+        ExecEvent::Out(bytes) => gave.out.extend_from_slice(bytes),
+        ExecEvent::Err(bytes) => gave.err.extend_from_slice(bytes),
+        ExecEvent::Sent(sent) => gave.sent = sent,
+        ExecEvent::Interrupted => {}
     });
     (result, gave)
 }

@@ -18,7 +18,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let mut link = cli::link(global, &config, &cli::interrupts()?);
     let mut report = cli::reporter(global);
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
-    let installed = engine::units::look(host.as_mut(), &config, &repository)?;
+    let installed = engine::units::observe(host.as_mut(), &config, &repository)?;
     let standings = unit_files::compare(&repository, &installed);
     let strays = unit_files::strays(&config, &repository, &installed);
     if global.json {

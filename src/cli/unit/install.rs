@@ -30,7 +30,7 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
     let mut link = root::link(global, &config, options.login.as_deref(), &interrupts)?;
     let mut report = cli::reporter(global);
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
-    let installed = engine::units::look(host.as_mut(), &config, &repository)?;
+    let installed = engine::units::observe(host.as_mut(), &config, &repository)?;
     let installation = installation(&config, &repository, &installed)?;
     for text in &installation.notes {
         report.event(&Event::Warning { text: text.clone() });

@@ -13,7 +13,7 @@ use crate::host::{Host, Lost};
 use crate::observed::Observed;
 use crate::plan::needs;
 use crate::plan::units::{Purpose, units};
-use crate::remote::{self, Heard, JOURNAL_HELPER, Script, Stream, exits};
+use crate::remote::{self, JOURNAL_HELPER, Script, Stream, StreamEvent, exits};
 use crate::text;
 
 /// The journal of one host.
@@ -28,14 +28,14 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// When the connection is lost, or the journal cannot be read.
-    pub fn read(&mut self, asked: &str, told: &mut dyn FnMut(&[u8])) -> Result<i32, Failure> {
+    pub fn read(&mut self, asked: &str, on_line: &mut dyn FnMut(&[u8])) -> Result<i32, Failure> {
         let mut args = vec![
             needs::access(self.observed),
             self.config.app.as_str(),
             JOURNAL_HELPER,
         ];
         args.extend(units(self.config, Purpose::Journal));
-        self.stream(&Script::journal(args), &format!("{asked}end\n"), told)
+        self.stream(&Script::journal(args), &format!("{asked}end\n"), on_line)
     }
 
     /// Runs a script, and hands each line of its stdout on.
@@ -46,7 +46,7 @@ impl Reader<'_> {
         &mut self,
         script: &Script,
         stdin: &str,
-        told: &mut dyn FnMut(&[u8]),
+        on_line: &mut dyn FnMut(&[u8]),
     ) -> Result<i32, Failure> {
         let (mut line, mut err, mut said) = (Vec::new(), Vec::new(), false);
         let mut stdin = stdin.as_bytes();
@@ -54,21 +54,21 @@ impl Reader<'_> {
             self.host,
             script,
             Some(&mut stdin),
-            &mut |heard| match heard {
-                Heard::Bytes(Stream::Out, bytes) => {
+            &mut |event| match event {
+                StreamEvent::Bytes(Stream::Out, bytes) => {
                     for &b in bytes {
                         if b == b'\n' {
                             said = true;
-                            told(&std::mem::take(&mut line));
+                            on_line(&std::mem::take(&mut line));
                         } else {
                             line.push(b);
                         }
                     }
                 }
-                Heard::Bytes(Stream::Err, bytes) if err.len() < 65_536 => {
+                StreamEvent::Bytes(Stream::Err, bytes) if err.len() < 65_536 => {
                     err.extend_from_slice(bytes)
                 }
-                Heard::Bytes(..) | Heard::Interrupted => {}
+                StreamEvent::Bytes(..) | StreamEvent::Interrupted => {}
             },
         );
         match ended {

@@ -7,7 +7,7 @@ use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 
 use super::pump::Pump;
 use crate::host::stdin::{PIECE, Stdin};
-use crate::host::{Ended, Heard, Then};
+use crate::host::{Ended, ExecEvent, Then};
 
 /// The call would block (LIBSSH2_ERROR_EAGAIN).
 const AGAIN: ErrorCode = ErrorCode::Session(-37);
@@ -149,7 +149,7 @@ impl Running {
         session: &Session,
         pump: &Pump,
         stdin: &mut Stdin<'_>,
-        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
     ) -> Result<Progress, Trouble> {
         if let Some(owed) = self.owed {
             if !pump.has_room() {
@@ -157,9 +157,9 @@ impl Running {
             }
             let progress = match owed {
                 Owed::Request => self.request(session, pump)?,
-                Owed::Out => self.read(session, 0, heard)?,
-                Owed::Err => self.read(session, ssh2::EXTENDED_DATA_STDERR, heard)?,
-                Owed::Write | Owed::Eof => self.feed(session, pump, stdin, heard)?,
+                Owed::Out => self.read(session, 0, on_event)?,
+                Owed::Err => self.read(session, ssh2::EXTENDED_DATA_STDERR, on_event)?,
+                Owed::Write | Owed::Eof => self.feed(session, pump, stdin, on_event)?,
             };
             if self.owed.is_some() {
                 return Ok(progress);
@@ -173,7 +173,7 @@ impl Running {
             }
         }
         for stream in [0, ssh2::EXTENDED_DATA_STDERR] {
-            progress = progress.max(self.read(session, stream, heard)?);
+            progress = progress.max(self.read(session, stream, on_event)?);
             if self.owes() {
                 return Ok(progress);
             }
@@ -199,7 +199,7 @@ impl Running {
         if !self.accepted {
             return Ok(progress);
         }
-        Ok(progress.max(self.feed(session, pump, stdin, heard)?))
+        Ok(progress.max(self.feed(session, pump, stdin, on_event)?))
     }
 
     fn request(&mut self, session: &Session, pump: &Pump) -> Result<Progress, Trouble> {
@@ -238,7 +238,7 @@ impl Running {
         &mut self,
         session: &Session,
         stream: i32,
-        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
     ) -> Result<Progress, Trouble> {
         let mut progress = Progress::Stuck;
         for _ in 0..READS {
@@ -247,10 +247,10 @@ impl Running {
                 Ok(n) => {
                     progress = Progress::Moved;
                     let bytes = &self.slice[..n];
-                    let then = heard(if stream == 0 {
-                        Heard::Out(bytes)
+                    let then = on_event(if stream == 0 {
+                        ExecEvent::Out(bytes)
                     } else {
-                        Heard::Err(bytes)
+                        ExecEvent::Err(bytes)
                     });
                     self.finished |= then == Then::Finish;
                 }
@@ -274,7 +274,7 @@ impl Running {
         session: &Session,
         pump: &Pump,
         stdin: &mut Stdin<'_>,
-        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
     ) -> Result<Progress, Trouble> {
         let mut progress = Progress::Stuck;
         let before = stdin.sent;
@@ -306,7 +306,7 @@ impl Running {
             }
         }
         if stdin.sent > before {
-            self.finished |= heard(Heard::Sent(stdin.sent)) == Then::Finish;
+            self.finished |= on_event(ExecEvent::Sent(stdin.sent)) == Then::Finish;
         }
         if stdin.ended() && !self.eof_sent && self.owed != Some(Owed::Write) {
             progress = progress.max(self.end_of_file(session, pump)?);

@@ -20,7 +20,7 @@ const KEPT: usize = 4096;
 /// The child. It is killed with its group, and waited for, when this is dropped.
 pub struct Proxied {
     child: Child,
-    heard: Arc<Mutex<Vec<u8>>>,
+    printed: Arc<Mutex<Vec<u8>>>,
     /// Disconnected once all of the child's stderr was read.
     finished: Receiver<()>,
 }
@@ -99,31 +99,31 @@ pub fn start(mut command: Command) -> io::Result<(Proxied, OwnedFd)> {
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()?;
-    let heard = Arc::new(Mutex::new(Vec::new()));
+    let printed = Arc::new(Mutex::new(Vec::new()));
     let (sender, finished) = channel();
     if let Some(stderr) = child.stderr.take() {
-        let heard = Arc::clone(&heard);
-        std::thread::spawn(move || listen(stderr, &heard, sender));
+        let printed = Arc::clone(&printed);
+        std::thread::spawn(move || listen(stderr, &printed, sender));
     }
     let proxied = Proxied {
         child,
-        heard,
+        printed,
         finished,
     };
     Ok((proxied, ours.into()))
 }
 
 /// Keeps the end of the child's stderr; drops `_finished` at its end.
-fn listen(mut stderr: impl Read, heard: &Mutex<Vec<u8>>, _finished: Sender<()>) {
+fn listen(mut stderr: impl Read, printed: &Mutex<Vec<u8>>, _finished: Sender<()>) {
     let mut bytes = [0u8; 1024];
     while let Ok(n) = stderr.read(&mut bytes) {
         if n == 0 {
             return;
         }
-        if let Ok(mut heard) = heard.lock() {
-            heard.extend_from_slice(&bytes[..n]);
-            let over = heard.len().saturating_sub(KEPT);
-            heard.drain(..over);
+        if let Ok(mut printed) = printed.lock() {
+            printed.extend_from_slice(&bytes[..n]);
+            let over = printed.len().saturating_sub(KEPT);
+            printed.drain(..over);
         }
     }
 }
@@ -134,9 +134,11 @@ impl Proxied {
         self.end();
         // A grandchild that left the group may hold the pipe open forever: it is not waited for.
         let _ = self.finished.recv_timeout(Duration::from_millis(500));
-        let heard = self.heard.lock();
-        let heard = heard.map(|heard| heard.clone()).unwrap_or_default();
-        let lines = heard.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        let printed = self.printed.lock();
+        let printed = printed.map(|printed| printed.clone()).unwrap_or_default();
+        let lines = printed
+            .split(|b| *b == b'\n')
+            .filter(|line| !line.is_empty());
         let lines: Vec<String> = lines.map(|line| shown(line.trim_ascii_end())).collect();
         lines[lines.len().saturating_sub(5)..].to_vec()
     }

@@ -13,7 +13,7 @@ use super::handshake::Connection;
 use super::liveness::{Liveness, Silence};
 use super::pump::Pump;
 use crate::host::stdin::Stdin;
-use crate::host::{Ended, Exec, Heard, Host, LINGER, Lost, Then};
+use crate::host::{Ended, Exec, ExecEvent, Host, LINGER, Lost, Then};
 use crate::interrupt::{Interrupts, UserRequest};
 
 /// The longest command line, in bytes: libssh2 stalls its channel from 40,000 on; 34,000 pass (measured).
@@ -94,7 +94,7 @@ impl Ssh {
     fn run(
         &mut self,
         exec: Exec<'_>,
-        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
     ) -> Result<Ended, Lost> {
         let line = exec.line;
         let mut stdin = Stdin::new(exec.stdin);
@@ -111,7 +111,7 @@ impl Ssh {
                 self.wait(Until::Writable, TICK)?;
                 continue;
             }
-            let progress = match running.advance(&self.session, &self.pump, &mut stdin, heard) {
+            let progress = match running.advance(&self.session, &self.pump, &mut stdin, on_event) {
                 Ok(progress) => progress,
                 // The server may have closed the spare channel meanwhile. Nothing has run and no stdin was read, so it is
                 // safe to try again, once.
@@ -152,7 +152,7 @@ impl Ssh {
             }
             if self.interrupted()? && !interrupted {
                 interrupted = true;
-                if let Then::Run(line) = heard(Heard::Interrupted) {
+                if let Then::Run(line) = on_event(ExecEvent::Interrupted) {
                     stopper = Stopper::Wanted(line);
                     continue;
                 }
@@ -329,7 +329,7 @@ impl Host for Ssh {
     fn exec(
         &mut self,
         exec: Exec<'_>,
-        heard: &mut dyn FnMut(Heard<'_>) -> Then,
+        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
     ) -> Result<Ended, Lost> {
         if let Some(why) = &self.dead {
             return Err(Lost::Cut(why.clone()));
@@ -340,7 +340,7 @@ impl Host for Ssh {
                 "a command line of {size} bytes is too long: {LONGEST} at most"
             )));
         }
-        let result = self.run(exec, heard);
+        let result = self.run(exec, on_event);
         match &result {
             Ok(_) | Err(Lost::Source(_)) => {}
             Err(lost) => {

@@ -31,8 +31,8 @@ pub fn drift(
         let deployed = config.service_of(unit.name.as_str()).is_some();
         for difference in unit.differences.iter().filter(|d| d.counts()) {
             // The plan says it already, of the services it turns over.
-            let told = *difference == Difference::Stale && deployed;
-            if !told || config.units.drift == UnitsDrift::Refuse {
+            let in_plan = *difference == Difference::Stale && deployed;
+            if !in_plan || config.units.drift == UnitsDrift::Refuse {
                 said.push(format!("{} {}", unit.name, difference.words()));
             }
         }
@@ -63,7 +63,7 @@ pub fn drift_since(
 
 /// The same for a rollback, which is never refused: going back matters more.
 #[must_use]
-pub fn drift_since_told(config: &Config, observed: &Observed, release: &str) -> Vec<String> {
+pub fn drift_warnings_since(config: &Config, observed: &Observed, release: &str) -> Vec<String> {
     let mut said = since(config, observed, release);
     if config.units.drift == UnitsDrift::Ignore || said.is_empty() {
         return Vec::new();

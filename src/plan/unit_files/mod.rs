@@ -4,7 +4,7 @@
 mod drift;
 pub mod install;
 
-pub use drift::{drift, drift_since, drift_since_told, fingerprints};
+pub use drift::{drift, drift_since, drift_warnings_since, fingerprints};
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
