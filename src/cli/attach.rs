@@ -59,8 +59,10 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     };
     match followed.end.take() {
         Some(last) => Ok(switch::tell(&mut run, &change, &followed, &last, 0)),
-        None => Err(Failure::new(Exit::Unknown, "the end was not heard")
-            .host("the host continues by itself")
-            .next(Next::shipit("status"))),
+        None => Err(
+            Failure::new(Exit::Unknown, "the result of the switch did not arrive")
+                .host("the host continues by itself")
+                .next(Next::shipit("status")),
+        ),
     }
 }

@@ -98,7 +98,7 @@ fn name(given: &str) -> Result<(), Failure> {
         "{} is not a valid variable name",
         text::shown(given.as_bytes())
     ))
-    .why("letters, digits and _ alone, no digit first"))
+    .why("only letters, digits and _, and no digit at the start"))
 }
 
 fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
@@ -119,7 +119,7 @@ fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
     };
     if value.is_empty() {
         return Err(usage(format!("received no value for {given}"))
-            .why("an empty value can only be pushed")
+            .why("only `env push` accepts an empty value")
             .next(
                 Next::shipit("env set")
                     .arg(given)
@@ -224,8 +224,9 @@ fn changed(global: &Global, config: &Config, said: &Answered, runs: Runs, restar
         unread(global, config, said);
         if !said.readers.is_empty() && !restart {
             let next = match runs {
-                Runs::Release => Next::shipit("restart")
-                    .remark("running processes keep what they were started with"),
+                Runs::Release => {
+                    Next::shipit("restart").remark("running processes keep their old values")
+                }
                 Runs::Nothing => Next::shipit("deploy").remark("no release is live yet"),
             };
             let next = super::typed(global).line(&next);

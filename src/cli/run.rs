@@ -80,7 +80,7 @@ fn given() -> io::Result<File> {
 fn how(code: i32) -> String {
     match code {
         126 => "exited with status 126: it could not be executed".into(),
-        127 => "exited with status 127: there is no such command on the host".into(),
+        127 => "exited with status 127: the command was not found on the host".into(),
         129..=192 => format!("exited with status {code}: killed by signal {}", code - 128),
         _ => format!("exited with status {code}"),
     }

@@ -176,7 +176,7 @@ fn show(layout: &Layout<'_>, observed: Option<&Observed>, detail: Detail) {
     }
     if observed.is_some_and(|observed| observed.root == Root::Bare) {
         out.push_str(&format!(
-            "  take over the releases that another tool left in {root}, and make current a relative link\n"
+            "  take over the releases that another tool left in {root}, and make current a relative symlink\n"
         ));
     }
     let units = "/etc/systemd/system/shipit-";
@@ -216,7 +216,7 @@ fn show(layout: &Layout<'_>, observed: Option<&Observed>, detail: Detail) {
         write(&mut out, &path, &guard.sudo_rule);
     }
     if detail == Detail::Names {
-        out.push_str("  (with -v, or --print, every line of these files is shown)\n");
+        out.push_str("  (-v or --print shows every line of these files)\n");
     }
     super::results(&out);
 }

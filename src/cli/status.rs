@@ -174,7 +174,7 @@ impl View<'_> {
         match &self.observed.current {
             Current::Release(id) => {
                 let state = self.observed.ledger.state(id);
-                let state = state.map_or("unknown to the ledger", State::word);
+                let state = state.map_or("not in the ledger", State::word);
                 format!("{} runs {id} ({state})", self.app())
             }
             Current::Absent => format!("{}: no release is live", self.app()),
@@ -238,7 +238,7 @@ impl View<'_> {
             }
         }
         match self.status.health.get(unit) {
-            Some(Ok(())) => lines.push("    healthy: asked just now, from the host".into()),
+            Some(Ok(())) => lines.push("    healthy: checked just now, from the host".into()),
             Some(Err(why)) => lines.push(format!("    not healthy: {why}")),
             None => {}
         }

@@ -160,7 +160,7 @@ fn shared_dir(value: Value<'_>, places: &Places) -> Option<RelPath> {
     let text = value.text()?;
     if text.ends_with('?') {
         value.is_wrong(&format!(
-            "{} ends in `?`, which is for files; directories are made when missing",
+            "{} ends in `?`, which is for files; shipit creates missing directories",
             quoted(text)
         ));
         return None;

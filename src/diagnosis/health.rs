@@ -39,7 +39,7 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
                     ),
                 )
                 .of(name)
-                .why("a deploy allows 2 s per request; under load this one would fail"),
+                .why("a deploy allows 2 s per request; under load, this check would fail"),
             ),
             Some(Probed::Well(_)) => {}
             None => found.extend(taken(name, health, evidence, live)),

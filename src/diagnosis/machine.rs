@@ -75,7 +75,7 @@ pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence
                     unreadable.join(", ")
                 ),
             )
-            .why("nothing is reported about what cannot be read"),
+            .why("so doctor did not check these"),
         );
     }
     found
@@ -158,7 +158,7 @@ fn outdated(config: &Config, observed: &Observed, live: Option<&Live>) -> Option
             Depth::Later,
             "this host was set up by an older version of shipit",
         )
-        .why("deploys work, but `env`, `start`, `stop`, `reload` and the filters of `logs` need a newer setup")
+        .why("deploys work, but `env`, `start`, `stop`, `reload` and the filters of `logs` need the helpers that `setup` installs")
         .next(config.host.as_root("setup"))
     })
 }
@@ -312,7 +312,7 @@ fn switches(config: &Config, observed: &Observed, last: Option<&LastSwitch>) -> 
     if let Some(last) = last {
         let app = config.app.as_str();
         let (became, state) = match last.outcome {
-            PastOutcome::Failed => ("was not switched to", "nothing live changed"),
+            PastOutcome::Failed => ("did not go live", "nothing live changed"),
             _ => ("was reverted", "it runs the previous release"),
         };
         let what = format!(

@@ -59,7 +59,7 @@ pub(super) fn lines(config: &Config, unit: &str, finding: &Finding, repository: 
         Cause::SocketInactive => vec![start],
         Cause::PortHeldBy(_) => vec![
             Next::shell("sudo ss -ltnp")
-                .remark("shows what listens where: stop it, or change one of the two addresses"),
+                .remark("shows which process listens on the address: stop it, or change one of the two addresses"),
             start.remark("then"),
         ],
         Cause::UserMissing(user) => vec![

@@ -169,7 +169,7 @@ fn refused(unit: &Unit, facts: &Facts) -> Option<Finding> {
     let mut finding = Finding::error(Area::Unit, Depth::State, what).why(why);
     finding.place = Some((first.file.to_owned(), first.line));
     let next = Next::shell(format!("sudo systemctl start {name}"));
-    Some(finding.next(next.remark("once it is met, or its line is removed")))
+    Some(finding.next(next.remark("once the condition is met, or its line is removed")))
 }
 
 /// A service that is not started; `ended` is when it last became inactive: 0 or empty if systemd has no such time.

@@ -120,7 +120,7 @@ impl Environment<'_> {
             }
             exits::NOT_UNDERSTOOD => Failure::new(
                 Exit::Untouched,
-                "the helper on the host is of another version",
+                "the helper on the host has a different version",
             )
             .next(setup),
             _ => Failure::new(Exit::Untouched, what),

@@ -62,7 +62,7 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
                 Some(request) => held(&request, "the units on the host are unchanged").why(why),
                 None => {
                     failure.exit = Exit::Locked;
-                    failure.why("the host is held by a request").why(why)
+                    failure.why("a request holds the host").why(why)
                 }
             }
         }

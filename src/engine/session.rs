@@ -26,7 +26,7 @@ pub fn one(host: &mut dyn Host, script: Script) -> Result<Answer, Lost> {
     let mut answers = Batch::new(&[script]).quiet(host)?;
     answers
         .pop()
-        .ok_or_else(|| Lost::Cut("the host said nothing".into()))
+        .ok_or_else(|| Lost::Cut("the host sent no answer".into()))
 }
 
 /// What the first step reads, and how far it is.
@@ -122,8 +122,8 @@ pub fn lost_while(lost: &Lost, doing: &str, host: &str) -> Failure {
             why.clone(),
         ),
         Lost::Silent(seconds) => (
-            format!("the host fell silent while {doing}"),
-            format!("nothing was heard for {seconds}s"),
+            format!("the host stopped responding while {doing}"),
+            format!("nothing arrived for {seconds}s"),
         ),
         Lost::Interrupted => (
             format!("stopped while {doing}"),

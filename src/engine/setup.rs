@@ -80,13 +80,13 @@ impl<'a> Layout<'a> {
         failure.why = said.map(|line| text::shown(line)).collect();
         failure = match answer.code {
             exits::NOT_ROOT | 1 if observed.uid != Some(0) => failure
-                .why("this login has neither root nor sudo; one of them is needed once, for three units and a sudo rule")
+                .why("this login is not root and cannot use sudo; setup needs root once, for three units and a sudo rule")
                 .why("an app whose units belong to `systemctl --user` cannot be deployed")
                 .next(config.host.as_root("setup")),
             exits::SWITCHING => {
                 let request = Observed::parse(&answer.out).request.unwrap_or_default();
                 failure = held(&request, "the app is still the former deploy user's");
-                failure.next = vec![Next::shipit("setup").remark("when it is over")];
+                failure.next = vec![Next::shipit("setup").remark("after the switch")];
                 failure
             }
             exits::OBSTRUCTED => failure.next(config.host.as_root("setup").remark("after you fix that")),

@@ -134,7 +134,7 @@ fn cut(lost: &Lost) -> Failure {
     session::lost_while(
         lost,
         "sending the release",
-        "nothing live changed; what was sent is collected by the next deploy",
+        "nothing live changed; the next deploy removes what was sent",
     )
     .next(Next::shipit("deploy"))
 }

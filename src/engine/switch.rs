@@ -130,8 +130,8 @@ fn hear_out(
 fn withdrawn(config: &Config, why: Stopped) -> Failure {
     if why == Stopped::Absent {
         return Failure::new(Exit::Untouched, "the request did not reach the host")
-            .why("the connection was lost before it was in place")
-            .host("nothing live changed, and it cannot arrive any more")
+            .why("the connection was lost before the request was in place")
+            .host("nothing live changed, and the request can no longer arrive")
             .next(Next::shipit("releases"));
     }
     let guard = format!("shipit-{}.path", config.app.as_str());
@@ -139,7 +139,7 @@ fn withdrawn(config: &Config, why: Stopped) -> Failure {
         Exit::Untouched,
         "the host did not start on the request within 5s",
     )
-    .why(format!("the guard {guard} is not watching"))
+    .why(format!("the guard {guard} is not active"))
     .host("the request was withdrawn; nothing live changed")
     .next(Next::shell(format!(
         "ssh {} systemctl status {guard} shipit-{}.service",
@@ -158,7 +158,7 @@ fn conclude(
     }
     let why = match followed.stopped {
         Some(Stopped::Gone) => {
-            "the run is over, but the host could not write down how it ended (a full disk?)"
+            "the run ended, but the host could not record the result (is the disk full?)"
         }
         Some(Stopped::Interrupted) => "shipit was interrupted while the host was switching",
         _ => "the host does not respond",
@@ -221,7 +221,8 @@ fn install_conductor(host: &mut dyn Host, root: &str) -> Option<Switched> {
                 .next(Next::shipit("doctor"));
             failure.why = answer.err.iter().map(|line| text::shown(line)).collect();
             if code == exits::CONDUCTOR_OUTDATED {
-                let why = "the host has no conductor of this version, and it could not be written";
+                let why =
+                    "the conductor of this version is not on the host and could not be written";
                 failure = failure.why(why);
             }
             Some(Switched::Failed(failure))

@@ -234,7 +234,7 @@ impl<'a> Exchange<'a> {
         let (Some(input), Some(out), Some(err)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
-            return Err(Lost::Cut("ssh has no pipes".into()));
+            return Err(Lost::Cut("the pipes to ssh are missing".into()));
         };
         let input = stdin.is_some().then(|| File::from(OwnedFd::from(input)));
         if let Some(input) = &input {

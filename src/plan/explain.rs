@@ -13,8 +13,11 @@ pub fn explain(plan: &Plan) -> String {
         plan.change.next
     ));
     for (title, steps) in [
-        ("switch (the host runs it alone)", &plan.switch),
-        ("revert (if a step fails once the flip began)", &plan.revert),
+        ("switch (the host runs it by itself)", &plan.switch),
+        (
+            "revert (if a step fails after the flip began)",
+            &plan.revert,
+        ),
         ("settle (after the confirmation)", &plan.settle),
     ] {
         out.push_str(&format!("\n{title}\n"));

@@ -28,7 +28,7 @@ pub fn guard(config: &Config, user: &str) -> Guard {
     let boot = format!("shipit-{app}-boot.service");
     Guard {
         path_unit: format!(
-            "# Written by shipit setup. Starts the conductor while a request exists, also after it was killed.\n\
+            "# Written by shipit setup. Starts the conductor while a request exists, even if the conductor was killed.\n\
              [Unit]\nDescription=shipit: watches for switch requests of {app}\nStartLimitIntervalSec=0\n\n\
              [Path]\nPathExists={root}/.shipit/request\nUnit=shipit-{app}.service\n\n\
              [Install]\nWantedBy=paths.target"

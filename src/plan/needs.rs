@@ -75,7 +75,7 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
         ),
         Root::Foreign => lack(
             format!(
-                "{root} belongs to another deploy user than {}",
+                "{root} belongs to a deploy user other than {}",
                 observed.user
             ),
             Fix::Setup,

@@ -27,7 +27,7 @@ exits! {
     // Helpers that `setup` left on the host may be older than this program: their numbers stay.
     NOT_UNDERSTOOD = 2 "not understood" "env_helper" "journal_helper";
     ENV_REFUSED = 50 "a line that systemd might read otherwise" "env_helper" "env_helper_change";
-    ENV_CHANGED = 51 "the environment was changed meanwhile" "env_helper" "env_helper_change";
+    ENV_CHANGED = 51 "the environment was changed in the meantime" "env_helper" "env_helper_change";
     ENV_UNSAFE = 52 "users other than root can change the file" "env_helper";
     CUT_OFF = 53 "stdin was cut off" "env_helper" "env_helper_change" "journal_helper";
 
@@ -39,8 +39,8 @@ exits! {
     SHARED_BLOCKED = 25 "another file is in the place of a shared path" "link";
     SHARED_MISSING = 26 "a shared file is missing" "link";
 
-    CONDUCTOR_CUT_OFF = 27 "the conductor did not arrive whole" "install_conductor";
-    CONDUCTOR_OUTDATED = 29 "no conductor of this version, and it could not be written" "install_conductor";
+    CONDUCTOR_CUT_OFF = 27 "the conductor arrived incomplete" "install_conductor";
+    CONDUCTOR_OUTDATED = 29 "the conductor of this version could not be written" "install_conductor";
     HELD = 30 "another request holds the host (printed)" "install_conductor" "request" "service";
     OUTDATED = 31 "the host has changed since it was observed (printed)" "request";
     BEGUN = 32 "the conductor has begun the run" "withdraw";
@@ -59,11 +59,11 @@ exits! {
     OBSTRUCTED = 42 "a file, symlink or owner is in the way (printed)" "install_units" "setup" "setup_former_user";
     NAME_TAKEN = 43 "another app has this name" "setup";
     SWITCHING = 48 "a switch is in progress (printed), or its lock is taken" "install_units" "setup_former_user";
-    UNITS_CHANGED = 38 "a unit file was changed meanwhile" "install_units";
-    UNITS_CUT_OFF = 39 "the unit files did not arrive whole" "install_units";
+    UNITS_CHANGED = 38 "a unit file was changed in the meantime" "install_units";
+    UNITS_CUT_OFF = 39 "the unit files arrived incomplete" "install_units";
     UNITS_INVALID = 44 "systemd-analyze refuses a unit" "install_units";
     UNITS_NOT_LOADED = 45 "systemd does not load a unit: the old files are restored" "install_units";
-    UNITS_NOT_STARTED = 46 "the files are installed, what was to follow failed" "install_units";
+    UNITS_NOT_STARTED = 46 "the files are installed, but a later step failed" "install_units";
     UNITS_FAILED = 47 "a command failed: the old files are restored" "install_units";
 }
 

@@ -118,16 +118,16 @@ fn caddy(words: &[&str]) -> Start {
         return Start::Unknown("it loads the last configuration that its API received");
     }
     let Some(file) = value(["--config", "-c"]) else {
-        return Start::Unknown("its command line names no file, and its API may name one");
+        return Start::Unknown(
+            "its command line names no file; it may have received one through its API",
+        );
     };
     let base = file.rsplit('/').next().unwrap_or(file).to_ascii_lowercase();
     let own = base.starts_with("caddyfile") || base.ends_with(".caddyfile");
     match value(["--adapter", "-a"]) {
         _ if !file.starts_with('/') => Start::Unknown(RELATIVE),
         Some("caddyfile") => Start::Files(vec![file.to_owned()], Form::Own),
-        Some(_) => Start::Unknown(
-            "its configuration goes through an adapter that this program does not know",
-        ),
+        Some(_) => Start::Unknown("its configuration uses an adapter that shipit cannot read"),
         None if own && !base.ends_with(".json") => Start::Files(vec![file.to_owned()], Form::Own),
         None => Start::Files(vec![file.to_owned()], Form::Json),
     }

@@ -147,6 +147,6 @@ fn look(dir: BorrowedFd<'_>, name: &[u8], exclude: &Exclude, path: &[u8]) -> io:
         FileType::Socket => Seen::Refused(Refusal::Special("socket")),
         FileType::BlockDevice => Seen::Refused(Refusal::Special("block device")),
         FileType::CharacterDevice => Seen::Refused(Refusal::Special("character device")),
-        FileType::Unknown => Seen::Refused(Refusal::Special("node of an unknown type")),
+        FileType::Unknown => Seen::Refused(Refusal::Special("special file of an unknown type")),
     })
 }

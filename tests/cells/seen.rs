@@ -60,7 +60,7 @@ fn both_are_named(finding: &Value, rule: &str) -> bool {
     let either = ["type-simple-forks", "type-simple-ends"];
     let message = finding["message"].as_str().unwrap();
     let both = [
-        "goes to the background",
+        "goes into the background",
         "it is a job",
         "Type=forking",
         "Type=oneshot",

@@ -65,7 +65,7 @@ const FORKING_GAVE_UP: &str = "failed, Result=start-limit-hit, no main process";
 
 const FORKS: Verdict = Some((
     "type-simple-forks",
-    "goes to the background",
+    "goes into the background",
     "Type=forking",
 ));
 const ENDS: Verdict = Some(("type-simple-ends", "it is a job", "Type=oneshot"));
@@ -176,7 +176,7 @@ pub fn cells() -> Vec<Cell> {
             &[(Over, ENDED)],
             Some((
                 "type-oneshot-forks",
-                "goes to the background",
+                "goes into the background",
                 "Type=forking",
             )),
         ),
@@ -213,7 +213,7 @@ pub fn cells() -> Vec<Cell> {
     ]
 }
 
-/// Runs for a second, goes to the background, is killed, and is started again after another.
+/// Runs for a second, goes into the background, is killed, and is started again after another.
 pub fn flapping() -> Cell {
     let shows = [(Face::Flaps, ENDED_AGAIN)];
     cell("exec-flaps", "Type=exec", "lingers", &shows, FORKS)

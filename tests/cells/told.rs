@@ -6,7 +6,7 @@ fn does(cell: &Cell) -> String {
     let (deed, file) = cell.does.split_once(' ').unwrap_or((cell.does, ""));
     let deed = match deed {
         "stays" => "stays in the foreground",
-        "daemonizes" => "goes to the background",
+        "daemonizes" => "goes into the background",
         "ends" => "exits when its job is done",
         "notifies" => "stays, sends READY=1",
         "child-notifies" => "stays, a child sends READY=1",

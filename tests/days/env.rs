@@ -260,7 +260,7 @@ fn of_several_people_who_change_it_at_once_nobody_is_lost() {
     fed(&desk, &["env", "set", "LATE"], b"x").leaves(0);
     let stale = ask(&format!("1 push ann {version} 4\\nA=1\\n"));
     assert!(
-        !stale.success() && stale.stderr.contains("changed meanwhile"),
+        !stale.success() && stale.stderr.contains("changed in the meantime"),
         "{stale}"
     );
     desk.shipit(&["env", "list"])

@@ -88,7 +88,7 @@ fn how_a_command_ended_is_told_and_ctrl_c_ends_it() {
         .says("error: sh exited with status 3");
     desk.shipit(&["run", "--", "no-such-command"])
         .leaves(1)
-        .says("there is no such command on the host");
+        .says("the command was not found on the host");
     desk.shipit(&["run", "--", "sh", "-c", "kill -9 $$"])
         .leaves(1)
         .says("killed by signal 9");

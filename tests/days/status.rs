@@ -33,7 +33,7 @@ fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
             .says(&format!("acme runs {v1} (verified)"))
             .says("acme.service: active (running) for ")
             .says(&format!("    runs from {v1}\n"))
-            .says("    healthy: asked just now, from the host")
+            .says("    healthy: checked just now, from the host")
             .says("acme.socket: active (running) for ")
             .says("listens on 0.0.0.0:8080 (Stream)")
             .says("acme-backup.timer: active, next run in ")

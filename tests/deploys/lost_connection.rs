@@ -64,9 +64,9 @@ fn a_connection_that_dies_during_the_upload_is_noticed_and_changes_nothing() {
     let ran = Ran::new("deploy", &child.wait_with_output().unwrap()).leaves(1);
     assert!(frozen.elapsed() < NOTICED, "{:?}", frozen.elapsed());
     ran.clone()
-        .says("the host fell silent while sending the release")
-        .says("nothing was heard for ")
-        .says("nothing live changed; what was sent is collected by the next deploy");
+        .says("the host stopped responding while sending the release")
+        .says("nothing arrived for ")
+        .says("nothing live changed; the next deploy removes what was sent");
     assert_eq!(ran.ended()["live"], before.as_str(), "{ran}");
     assert_live(&host, &before, "v1");
     let listed = host.root("ls /opt/acme/releases").ok();
@@ -99,7 +99,7 @@ fn a_connection_that_dies_during_the_switch_is_opened_again_and_continues_where_
     assert_eq!(ran.outcome(), "deployed");
     assert_eq!(ran.release(), watched.release());
     ran.clone().says(
-        "the host fell silent while following the switch; the host continues by itself, reconnecting",
+        "the host stopped responding while following the switch; the host continues by itself, reconnecting",
     );
     let steps = ran.steps();
     for step in ["switch await acme.service", "switch confirm"] {

@@ -13,7 +13,7 @@ mod hooks; // commands that run here around a switch
 mod installing; // units on their way from the repository to the host, and what stands in it
 mod logins; // the deploy user, root, login shells, and a host that is not ready
 mod looking; // plan, status, releases, logs, doctor: they change nothing
-mod lost_connection; // a connection that goes silent: noticed in time, reported as it is; the host finishes alone
+mod lost_connection; // a connection that goes silent: noticed in time, reported as it is; the host finishes by itself
 mod old_releases; // what is removed, what stays, what is not ours
 mod same_again; // unchanged, staged, migrated: what was done is not done again
 mod setting_up; // what setup asks before root does anything

@@ -98,7 +98,10 @@ fn a_current_that_is_not_ours_is_refused_and_left_as_it_is() {
     desk.tree(Kind::Graceful, "v1");
     for (make, words) in [
         ("mkdir current", "/opt/acme/current is a directory"),
-        ("ln -s /srv current", "/opt/acme/current is a link to /srv"),
+        (
+            "ln -s /srv current",
+            "/opt/acme/current is a symlink to /srv",
+        ),
         (
             "ln -s releases/gone current",
             "is a link to release gone, which does not exist",

@@ -106,7 +106,7 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
         .leaves(5)
         .says("another switch holds the host: bob@desk")
         .says("deploy to 20260101-000000")
-        .says("    # when it is over");
+        .says("    # after the switch");
     host.root(
         "systemctl stop shipit-acme.path shipit-acme.service; rm -f /opt/acme/.shipit/request*",
     )
@@ -167,7 +167,7 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
     desk.write(&acme("socket").login("root"));
     desk.shipit(&["doctor"])
         .leaves(1)
-        .says("/opt/acme belongs to another deploy user than root");
+        .says("/opt/acme belongs to a deploy user other than root");
     desk.setup()
         .says("removed /etc/sudoers.d/shipit-acme: deploydash can do nothing as root")
         .says("removed /usr/local/lib/shipit/acme: root is root");

@@ -339,7 +339,7 @@ fn a_directory_that_is_not_there_and_a_script_that_the_release_has_not() {
     let script = "ExecStart=\nExecStart=/usr/bin/python3 /opt/acme/current/serve.py";
     drop_in(&host, &format!("[Service]\nRestart=no\n{script}\n"));
     doctor(&desk).first(
-        "/opt/acme/current/serve.py, which python3 is to run, does not exist on the host",
+        "/opt/acme/current/serve.py, which python3 should run, does not exist on the host",
         "unit explain exec-script-missing",
     );
 }

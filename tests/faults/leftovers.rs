@@ -170,12 +170,12 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
         (
             "mv releases r && ln -s r releases",
             "rm releases && mv r releases",
-            "/opt/acme/releases is a link",
+            "/opt/acme/releases is a symlink",
         ),
         (
             "mv .shipit s && ln -s s .shipit",
             "rm .shipit && mv s .shipit",
-            "/opt/acme/.shipit is a link",
+            "/opt/acme/.shipit is a symlink",
         ),
         (
             "chmod 000 .shipit",

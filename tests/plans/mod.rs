@@ -55,7 +55,7 @@ fn a_deploy_turns_first_and_judges_after() {
         &expect![[r#"
             deploy c -> d
 
-            switch (the host runs it alone)
+            switch (the host runs it by itself)
               baseline  acme.service: http://127.0.0.1:8080/ healthy within 5s before anything changes, if it runs
               migrate   acme-migrate.service, at most 600s, run from `next`
               measure   http://127.0.0.1:8080/ every 50 ms
@@ -64,7 +64,7 @@ fn a_deploy_turns_first_and_judges_after() {
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
               confirm   no automatic revert after this
 
-            revert (if a step fails once the flip began)
+            revert (if a step fails after the flip began)
               flip      current -> releases/c
               socket    restart acme.service while acme.socket holds the port
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
@@ -85,13 +85,13 @@ fn a_first_deploy_has_a_way_back_to_nothing() {
         &expect![[r#"
             deploy (nothing) -> a
 
-            switch (the host runs it alone)
+            switch (the host runs it by itself)
               flip      current -> releases/a
               socket    restart acme.service while acme.socket holds the port
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
               confirm   no automatic revert after this
 
-            revert (if a step fails once the flip began)
+            revert (if a step fails after the flip began)
               flip      remove `current`: there was none before
               stop      acme.service
 
@@ -112,14 +112,14 @@ fn a_rollback_goes_to_the_newest_verified_one_before_and_remembers_what_it_left(
         &expect![[r#"
             rollback c -> b
 
-            switch (the host runs it alone)
+            switch (the host runs it by itself)
               measure   http://127.0.0.1:8080/ every 50 ms
               flip      current -> releases/b
               socket    restart acme.service while acme.socket holds the port
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
               confirm   no automatic revert after this
 
-            revert (if a step fails once the flip began)
+            revert (if a step fails after the flip began)
               flip      current -> releases/c
               socket    restart acme.service while acme.socket holds the port
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
@@ -141,14 +141,14 @@ fn a_rollback_across_a_migration_says_so() {
         &expect![[r#"
             rollback c -> b
 
-            switch (the host runs it alone)
+            switch (the host runs it by itself)
               measure   http://127.0.0.1:8080/ every 50 ms
               flip      current -> releases/b
               socket    restart acme.service while acme.socket holds the port
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
               confirm   no automatic revert after this
 
-            revert (if a step fails once the flip began)
+            revert (if a step fails after the flip began)
               flip      current -> releases/c
               socket    restart acme.service while acme.socket holds the port
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
@@ -174,14 +174,14 @@ fn a_second_rollback_goes_further_back() {
         &expect![[r#"
             rollback b -> a
 
-            switch (the host runs it alone)
+            switch (the host runs it by itself)
               measure   http://127.0.0.1:8080/ every 50 ms
               flip      current -> releases/a
               socket    restart acme.service while acme.socket holds the port
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
               confirm   no automatic revert after this
 
-            revert (if a step fails once the flip began)
+            revert (if a step fails after the flip began)
               flip      current -> releases/b
               socket    restart acme.service while acme.socket holds the port
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s

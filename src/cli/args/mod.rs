@@ -168,7 +168,7 @@ pub enum Command {
     Reload(Drive),
     /// Follow the switch in progress
     #[command(
-        long_about = "Example:\n  shipit attach\n\nFollows the switch in progress, from its first event. If this client ends, the switch goes on. Ctrl-C asks the host to go back, as during `shipit deploy`; \
+        long_about = "Example:\n  shipit attach\n\nFollows the switch in progress, from its first event. If this client ends, the switch continues. Ctrl-C asks the host to go back, as during `shipit deploy`; \
         a second Ctrl-C only ends the client."
     )]
     Attach,

@@ -43,7 +43,7 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
             let what = format!("{name}: its configuration was not read: {why}");
             found.push(
                 Finding::info(Area::Router, Depth::Later, what)
-                    .why("where it forwards to is unknown; nothing is reported as missing"),
+                    .why("it is unknown where it forwards to, so nothing is reported as missing"),
             );
         }
         if let Some(place) = router.unclear.first().filter(|_| runs(router)) {
@@ -103,7 +103,7 @@ fn strangers(apps: &[App], live: &Live, listening: Option<&Vec<Listening>>) -> V
         let ports = ports.join(" and ");
         let what = format!("{unit} listens on port {ports}: its configuration was not read");
         Finding::info(Area::Router, Depth::Later, what).why(
-            "shipit reads nginx, HAProxy and Caddy; whether this one forwards to the app is unknown",
+            "shipit reads only nginx, HAProxy and Caddy; whether this router forwards to the app is unknown",
         )
     };
     units.into_iter().map(told).collect()

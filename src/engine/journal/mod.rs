@@ -82,7 +82,7 @@ impl Reader<'_> {
                 failure.why = lines.map(text::shown).collect();
                 failure = failure.why(format!("exit status {code}"));
                 Err(failure
-                    .next(Next::shipit("doctor").remark("is the sudo rule there?"))
+                    .next(Next::shipit("doctor").remark("is the sudo rule installed?"))
                     .next(Next::shipit("logs --help")))
             }
             Err(lost) => Err(session::lost_while(

@@ -289,12 +289,14 @@ fn after(
             let restarted = deployed.is_some_and(|service| service.strategy != Strategy::Reload);
             if restarted {
                 format!(
-                    "{name} runs with the old settings until the next deploy, or now: shipit deploy --restart"
+                    "{name} runs with the old settings until the next deploy; to restart it now: shipit deploy --restart"
                 )
             } else {
-                format!("{name} runs with the old settings until: systemctl restart {name}")
+                format!(
+                    "{name} runs with the old settings until you restart it: systemctl restart {name}"
+                )
             }
         }
-        _ => format!("{name} has the old settings until: systemctl restart {name}"),
+        _ => format!("{name} has the old settings until you restart it: systemctl restart {name}"),
     })
 }

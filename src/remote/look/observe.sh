@@ -36,7 +36,7 @@ cd "$root" 2>/dev/null || { echo 'root unreadable'; exit 0; }
 if [ "$(id -u)" = 0 ] && [ -d .shipit ] && [ "$(stat -c %u .shipit)" != 0 ]; then echo 'root foreign' && exit 0; fi
 # Names are moved between these: each must be a directory, here and not elsewhere.
 for part in releases .shipit .shipit/runs .shipit/links .shipit/releases; do
-    if [ -L "$part" ]; then echo "astray $part is a link"
+    if [ -L "$part" ]; then echo "astray $part is a symlink"
     elif [ -e "$part" ] && [ ! -d "$part" ]; then echo "astray $part is not a directory"; fi
 done
 if [ ! -d .shipit ] || [ ! -d releases ] || { [ -x .shipit ] && [ ! -d .shipit/runs ]; }; then echo 'root bare'

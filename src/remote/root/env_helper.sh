@@ -4,7 +4,7 @@
 # `1 VERB BY VERSION BYTES`, then so many bytes: assignments (set, push) or names (unset), one a line. It never prints
 # or logs a value.
 # args: app
-# exits: 2 not understood · 50 a line that systemd might read otherwise · 51 the environment was changed meanwhile
+# exits: 2 not understood · 50 a line that systemd might read otherwise · 51 the environment was changed in the meantime
 #        52 users other than root can change the file · 53 stdin was cut off
 set -eu
 umask 077
@@ -27,7 +27,7 @@ cd /etc/
 [ -d "$app" ] || [ "$verb" = list ] || mkdir -m 0755 "./$app"
 if [ -d "$app" ]; then
     cd -P "./$app"
-    [ "$(pwd -P)" = "/etc/$app" ] || { echo "/etc/$app is a link" >&2; exit 52; }
+    [ "$(pwd -P)" = "/etc/$app" ] || { echo "/etc/$app is a symlink" >&2; exit 52; }
     case $(stat -c '%u %A' .) in
     0\ d????-??-?*) ;;
     *) echo "/etc/$app can be changed by users other than root" >&2; exit 52 ;;

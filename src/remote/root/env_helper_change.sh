@@ -1,13 +1,15 @@
 # The second half of env_helper.sh, in the same file on the host: the change itself, in the directory that was found
 # safe. The input is checked line by line, merged with the file, and replaces it in one rename.
-# exits: 50 a line that systemd might read otherwise · 51 the environment was changed meanwhile · 53 stdin was cut off
+# exits: 50 a line that systemd might read otherwise · 51 the environment was changed in the meantime
+#        53 stdin was cut off
 # shellcheck shell=sh disable=SC2154
 [ "$bytes" -le 65536 ] || { echo 'more than 64 KiB' >&2; exit 50; }
-[ "$expected" = any ] || [ "$expected" = "$version" ] || { echo "/etc/$app/env was changed meanwhile" >&2; exit 51; }
+[ "$expected" = any ] || [ "$expected" = "$version" ] ||
+    { echo "/etc/$app/env was changed in the meantime" >&2; exit 51; }
 rm -f .env.in .env.new .env.unit
 if [ "$exists" = yes ]; then cp env .env.old; else : >.env.old; fi
 head -c 65537 >.env.in
-[ "$(wc -c <.env.in)" = "$bytes" ] || { rm -f .env.in .env.old; echo 'the input did not arrive whole' >&2; exit 53; }
+[ "$(wc -c <.env.in)" = "$bytes" ] || { rm -f .env.in .env.old; echo 'the input arrived incomplete' >&2; exit 53; }
 trap 'rm -f .env.in .env.new .env.old .env.unit' EXIT
 if [ "$verb" = unset ]; then sed 's/$/=/' .env.in >.env.new && mv .env.new .env.in; fi
 strict .env.in 'the input'

@@ -2,10 +2,10 @@
 # root opens no file that somebody else could have written, and goes through no link.
 # args: root, then pairs: user NAME, enable|start UNIT
 # stdin: anything · a line `shipit-units` · lines `NAME BEFORE TEXT`, both in base64, `-` for no file · a line `end`
-# exits: 38 a unit file was changed meanwhile · 39 the unit files did not arrive whole · 40 not root
+# exits: 38 a unit file was changed in the meantime · 39 the unit files arrived incomplete · 40 not root
 #        42 a file, symlink or owner is in the way (printed) · 44 systemd-analyze refuses a unit
 #        45 systemd does not load a unit: the old files are restored
-#        46 the files are installed, what was to follow failed · 47 a command failed: the old files are restored
+#        46 the files are installed, but a later step failed · 47 a command failed: the old files are restored
 #        48 a switch is in progress (printed), or its lock is taken
 set -eu
 root=$1 dir=/etc/systemd/system names='' placed=no line='' name=''

@@ -36,13 +36,13 @@ fi
 [ -d "$root" ] || { (umask 022 && mkdir -p -- "$root") && echo "made $root"; }
 # chown changes the directory this stands in: a link on the way to it could lead to /etc.
 cd -P -- "$root"
-[ "$(pwd -P)" = "$root" ] || { echo "$root leads through a link to $(pwd -P): write that as root" >&2; exit 42; }
+[ "$(pwd -P)" = "$root" ] || { echo "$root leads through a symlink to $(pwd -P): write that as root" >&2; exit 42; }
 [ ! -d .shipit ] || take_over
 [ "$(stat -c %U .)" = "$user" ] || { chown -- "$user:" . && echo "gave $root to $user"; }
 runuser -u "$user" -- sh -eu -c '
     umask 022; cd "$1"
     for part in releases shared .shipit; do
-        [ ! -L "$part" ] || { echo "$1/$part is a link" >&2; exit 42; }
+        [ ! -L "$part" ] || { echo "$1/$part is a symlink" >&2; exit 42; }
         [ -d "$part" ] || { mkdir "$part" && echo "made $1/$part"; }
     done
     [ -O .shipit ] || { echo "$1/.shipit belongs to another user: shipit never takes it over" >&2; exit 42; }

@@ -1,7 +1,7 @@
 # Puts the conductor in place, whole or not at all. It comes on stdin; it runs as the deploy user. Never while a request
 # is there: a conductor that was killed is started again, and must be the one that began.
 # args: root sha256 protocol
-# exits: 27 the conductor did not arrive whole · 29 no conductor of this version, and it could not be written
+# exits: 27 the conductor arrived incomplete · 29 the conductor of this version could not be written
 #        30 another request holds the host (printed)
 set -eu
 cd "$1/.shipit"

@@ -94,7 +94,7 @@ rules! {
         }
     }
 
-    /// The file that the program is to run does not exist on the host
+    /// The file that the program should run does not exist on the host
     ///
     /// The interpreter exists, but the script, module or archive on its command line does not.
     ///
@@ -122,7 +122,7 @@ rules! {
             if let Some(script) = command.words().filter(is_script).find(gone) {
                 found.at(
                     entry,
-                    format!("{script}, which {} is to run, does not exist on the host", command.name()),
+                    format!("{script}, which {} should run, does not exist on the host", command.name()),
                 );
             }
         }

@@ -8,7 +8,7 @@ use crate::unit::value;
 rules! {
     /// A line that systemd cannot read
     ///
-    /// systemd skips what it does not understand, logs one line in the journal and goes on. A broken section header is
+    /// systemd skips a line that it cannot read, logs one line in the journal and continues. A broken section header is
     /// worse: systemd refuses the whole file.
     ///
     /// In production: the setting that you wrote has no effect, and `systemctl start` does not report it.
@@ -29,7 +29,7 @@ rules! {
         }
     }
 
-    /// A section that systemd does not know
+    /// An unknown section
     ///
     /// systemd ignores everything below an unknown header. Section names are case-sensitive: `[service]` is not
     /// `[Service]`. The names of your own sections start with `X-`.
@@ -55,7 +55,7 @@ rules! {
         }
     }
 
-    /// A key that systemd does not know in this section
+    /// An unknown key in this section
     ///
     /// systemd ignores the line and logs a warning. Most often the key is misspelled, belongs to another section, or
     /// needs a newer systemd.

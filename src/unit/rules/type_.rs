@@ -85,7 +85,7 @@ const FOREGROUND: &str =
     "write Type=forking or, better, start it with the option that keeps it in the foreground";
 
 rules! {
-    /// Type=simple, exec or notify with a program that goes to the background
+    /// Type=simple, exec or notify with a program that goes into the background
     ///
     /// systemd treats the process that it starts as the main one. If that process forks and exits, systemd kills what
     /// is left, including the daemon.
@@ -118,20 +118,20 @@ rules! {
             (LastStart::Ended(Left::Daemon), _) if view.show("SubState") == Some("exited") => {
                 let message = format!(
                     "Type={kind}, but the main process ended while other processes of the service still run: \
-                     it goes to the background; write Type=forking"
+                     it goes into the background; write Type=forking"
                 );
                 found.at(entry, message).suggest("Service", "Type", "forking");
             }
             (LastStart::Ended(Left::Daemon), _) => {
                 let message = format!(
                     "Type={kind}, but the main process ended successfully and left another behind, \
-                     which systemd killed: it goes to the background; {FOREGROUND}"
+                     which systemd killed: it goes into the background; {FOREGROUND}"
                 );
                 found.at(entry, message).suggest("Service", "Type", "forking");
             }
             (LastStart::Ended(Left::PerhapsDaemon), None) if !is_job(view, command) => {
                 let message = format!(
-                    "Type={kind}, but the main process ends successfully{}: it goes to the background ({FOREGROUND}), \
+                    "Type={kind}, but the main process ends successfully{}: it goes into the background ({FOREGROUND}), \
                      or it is a job (write Type=oneshot)",
                     too_early(kind)
                 );
@@ -139,7 +139,7 @@ rules! {
             }
             (_, Some(flag)) => {
                 let message = format!(
-                    "Type={kind}, but {} goes to the background ({flag}): \
+                    "Type={kind}, but {} goes into the background ({flag}): \
                      its main process exits, and systemd kills the rest",
                     command.name()
                 );
@@ -203,7 +203,7 @@ rules! {
         }
     }
 
-    /// Type=oneshot with a program that goes to the background
+    /// Type=oneshot with a program that goes into the background
     ///
     /// With `oneshot`, the work is done when the program has exited. systemd then kills what is left, including the
     /// daemon. With `RemainAfterExit=yes` systemd leaves the daemon running but does not watch it.
@@ -237,19 +237,19 @@ rules! {
             }
             (LastStart::Ended(Left::Daemon), _) if view.processes() > 0 => {
                 "Type=oneshot, but a process that it left behind still runs, and systemd does not watch it: \
-                 it goes to the background; write Type=forking"
+                 it goes into the background; write Type=forking"
                     .to_owned()
             }
             // A job may leave a child that systemd cleans up; a service that should keep running is a daemon.
             (LastStart::Ended(_), _) if view.is_expected_to_stay() && !remains => {
-                "Type=oneshot, but deploy.yml lists it as a service, and it has ended: it goes to the background, \
+                "Type=oneshot, but deploy.yml lists it as a service, and it has ended: it goes into the background, \
                  and systemd killed the rest (write Type=forking or, better, Type=exec with the option that keeps it \
                  in the foreground); if it is a job, remove it from the services of deploy.yml"
                     .to_owned()
             }
             (LastStart::Unknown, Some(flag)) if view.runtime() != Runtime::Other => {
                 format!(
-                    "Type=oneshot, but {} goes to the background ({flag}): systemd kills it as soon as it has started",
+                    "Type=oneshot, but {} goes into the background ({flag}): systemd kills it as soon as it has started",
                     command.name()
                 )
             }
@@ -314,7 +314,7 @@ rules! {
                 ),
                 _ => format!(
                     "the program ended successfully{}: it is a job (write Type=oneshot), \
-                     or it goes to the background ({FOREGROUND})",
+                     or it goes into the background ({FOREGROUND})",
                     too_early(kind)
                 ),
             };
