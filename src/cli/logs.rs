@@ -55,10 +55,12 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
             }
             Ok(Exit::Done)
         }
-        exits::NO_HELPER => Err(untouched("this host can only show the whole journal yet")
-            .why("setup installs a helper that filters it")
-            .next(config.host.as_root("setup").remark("again"))
-            .next(Next::shipit("logs"))),
+        exits::NO_HELPER => Err(
+            untouched("so far, this host can only show the whole journal")
+                .why("setup installs a helper that filters it")
+                .next(config.host.as_root("setup").remark("again"))
+                .next(Next::shipit("logs")),
+        ),
         _ => Ok(Exit::Done),
     }
 }

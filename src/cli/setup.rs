@@ -183,7 +183,7 @@ fn show(layout: &Layout<'_>, observed: Option<&Observed>, detail: Detail) {
     let mut files = vec![
         (
             format!("{units}{app}.path"),
-            "starts the next one whenever a switch is asked for",
+            "starts the next one whenever a switch is requested",
             guard.path_unit.as_str(),
         ),
         (

@@ -270,14 +270,17 @@ impl View<'_> {
         match self.ago(point(of("LastTriggerUSec"))) {
             None => line.push_str(", none so far"),
             Some(ago) if of("MainPID") != "0" => {
-                line.push_str(&format!(", runs since {}", text::lapse(ago)));
+                line.push_str(&format!(", running since {}", text::lapse(ago)));
             }
             Some(ago) => {
                 let result = match of("Result") {
-                    "success" => "well".to_owned(),
-                    other => format!("badly ({other}): see journalctl -u {} there", of("Unit")),
+                    "success" => "it succeeded".to_owned(),
+                    other => format!(
+                        "it failed ({other}): see journalctl -u {} on the host",
+                        of("Unit")
+                    ),
                 };
-                line.push_str(&format!(", last {} ago, ended {result}", text::lapse(ago)));
+                line.push_str(&format!(", last run {} ago: {result}", text::lapse(ago)));
             }
         }
         line
@@ -291,7 +294,7 @@ impl View<'_> {
             .is_some_and(|r| r.run == past.run);
         let what = match (past.command, past.outcome) {
             (_, PastOutcome::Open) if under_way => "in progress",
-            (_, PastOutcome::Open) => "end not written down",
+            (_, PastOutcome::Open) => "end not recorded",
             (Command::Prune, PastOutcome::Done) => "old releases removed",
             (Command::Rollback, PastOutcome::Done) => "rolled back to",
             (Command::Deploy, PastOutcome::Done) => "deployed",

@@ -184,7 +184,7 @@ fn check_unit(text: &str) -> Check {
         .filter(|(_, suffix)| matches!(*suffix, "service" | "socket"))
     else {
         return Err(format!(
-            "has no `.service` or `.socket` at its end; write {}",
+            "does not end in `.service` or `.socket`; write {}",
             quoted(&format!("{text}.service"))
         ));
     };

@@ -160,7 +160,7 @@ fn check_host(host: &str) -> Result<(), String> {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     {
-        return Err("has a host that is not made of letters, digits and `. _ -`".to_owned());
+        return Err("has a host with characters other than letters, digits and `. _ -`".to_owned());
     }
     Ok(())
 }

@@ -76,7 +76,7 @@ pub(super) fn folder(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
         .any(|part| matches!(part, Component::Normal(_)));
     if !below || !named || text.starts_with('~') {
         return Err(Wrong(format!(
-            "{} is not a directory below that of deploy.yml, like `deploy/units`",
+            "{} is not a directory below the one of deploy.yml, like `deploy/units`",
             quoted(text)
         )));
     }

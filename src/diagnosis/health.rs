@@ -134,7 +134,7 @@ fn badly(
             Depth::Socket,
             format!("{name} runs, but does not accept connections from systemd's socket at {asked}: {} are waiting", one.waiting),
         )
-        .why("the program must accept on the passed descriptor (LISTEN_FDS, from 3 on) instead of opening the port itself")
+        .why("the program must use the descriptor that it gets (LISTEN_FDS, from 3 up) instead of opening the port")
         .next(Next::offline("unit explain socket-not-taken"))
         .next(logs),
         _ if one.waiting > 0 => Finding::error(

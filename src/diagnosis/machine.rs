@@ -53,7 +53,7 @@ pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence
         found.push(
             Finding::warning(Area::Host, Depth::Host, format!("the host's clock is {apart} {way} this machine's"))
                 .why("the journal and the ledger use it; certificates, tokens and one-time codes fail when it is wrong")
-                .next(Next::shell("timedatectl").remark("there and here; sudo timedatectl set-ntp true")),
+                .next(Next::shell("timedatectl").remark("on both; sudo timedatectl set-ntp true sets the clock")),
         );
     }
     let mut unreadable: Vec<&str> = Vec::new();
@@ -115,7 +115,7 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
     }
     found.extend(of(Fix::Setup).map(|lack| {
         Finding::error(Area::Host, Depth::Host, &lack.what)
-            .why("deploys are refused until then; setup can be run again at any time")
+            .why("deploys are refused until then; you can run setup again at any time")
             .next(setup.clone())
     }));
     let rule: Vec<needs::Lack> = of(Fix::Rule).cloned().collect();
@@ -175,7 +175,7 @@ fn open_to_others(config: &Config, live: Option<&Live>) -> Vec<Finding> {
         let what = if own {
             format!("{path} belongs to {}, mode {:04o}", file.owner, file.mode)
         } else if file.above.iter().any(above) {
-            format!("a directory above {path} can be changed by users other than root")
+            format!("users other than root can change a directory above {path}")
         } else {
             return None;
         };

@@ -174,7 +174,7 @@ fn refused(unit: &Unit, facts: &Facts) -> Option<Finding> {
 
 /// A service that is not started; `ended` is when it last became inactive: 0 or empty if systemd has no such time.
 fn stopped(name: &str, ended: &str) -> Finding {
-    let finding = Finding::error(Area::Unit, Depth::State, format!("{name} does not run"));
+    let finding = Finding::error(Area::Unit, Depth::State, format!("{name} is not running"));
     if ended.is_empty() || ended == "0" {
         let why = "it has not been started since the host booted; or it ended, and systemd unloaded it at once \
                    because it is not enabled";

@@ -156,7 +156,7 @@ fn unchanged(
         release: Some(live.into()),
         previous: Some(live.into()),
         live: Some(live.into()),
-        next: vec![Next::shipit("deploy --restart").remark("to restart it all the same")],
+        next: vec![Next::shipit("deploy --restart").remark("to restart it anyway")],
         ..Summary::default()
     };
     Some(run.end(Outcome::Unchanged, summary, None, sent))

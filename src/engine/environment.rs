@@ -32,7 +32,7 @@ fn lost_while(verb: &str, lost: &Lost) -> Failure {
     if verb == "list" {
         return session::lost_while(lost, "reading the environment", "nothing changed");
     }
-    let state = "it is changed, or it is not: never half";
+    let state = "either all of the change was made or none of it";
     let mut failure = session::lost_while(lost, "changing the environment", state);
     failure.exit = Exit::Unknown;
     failure.next(Next::shipit("env list"))

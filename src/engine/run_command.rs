@@ -66,7 +66,7 @@ pub fn run_command(
             failure.exit = Exit::Unknown;
             Err(failure.next(
                 Next::shipit("status")
-                    .remark("what the app does now; look there before you run it again"),
+                    .remark("what the app does now; check this before you run the command again"),
             ))
         }
     }

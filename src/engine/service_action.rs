@@ -109,7 +109,7 @@ pub fn act(
                 config
                     .host
                     .as_root("setup")
-                    .remark("the sudo rule gets the line"),
+                    .remark("adds the line to the sudo rule"),
             ));
         }
         code => return Err(unwell(code, &text, &answer.err, unit, &was, verb, journal)),

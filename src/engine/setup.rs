@@ -72,7 +72,7 @@ impl<'a> Layout<'a> {
             return Ok(());
         }
         let mut failure = Failure::new(Exit::Untouched, "setup failed on the host")
-            .host("setup can be run again");
+            .host("you can run setup again");
         let said = answer
             .err
             .iter()
@@ -85,12 +85,12 @@ impl<'a> Layout<'a> {
                 .next(config.host.as_root("setup")),
             exits::SWITCHING => {
                 let request = Observed::parse(&answer.out).request.unwrap_or_default();
-                failure = held(&request, "the app is still the former deploy user's");
+                failure = held(&request, "the app still belongs to the former deploy user");
                 failure.next = vec![Next::shipit("setup").remark("after the switch")];
                 failure
             }
             exits::OBSTRUCTED => failure.next(config.host.as_root("setup").remark("after you fix that")),
-            exits::SUDO_RULE_INVALID => failure.why("visudo refused the rule; nothing of it was installed"),
+            exits::SUDO_RULE_INVALID => failure.why("visudo rejected the rule; the rule was not installed"),
             exits::NAME_TAKEN => {
                 failure.host = Some("nothing changed".into());
                 failure

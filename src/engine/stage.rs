@@ -153,7 +153,7 @@ fn shared_meets(config: &Config, manifest: &Manifest) -> Result<(), Failure> {
                     text::shown(&entry.path)
                 ),
             )
-            .why("the link to shared/ would hide what was sent")
+            .why("the symlink to shared/ would hide it")
             .host("nothing was sent, nothing changed")
             .next(Next::advice(format!(
                 "add `{path}` to `exclude`, or take it out of `shared`"
@@ -181,7 +181,7 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
             failure.next(Next::shipit("deploy"))
         }
         exits::SHARED_BLOCKED => failure
-            .why("another file is in the place of a shared path")
+            .why("another file is in place of a shared path")
             .next(Next::shipit("doctor")),
         exits::SHARED_MISSING => {
             failure.what = "a shared file is missing on the host".into();
@@ -199,7 +199,7 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
             )),
         code if failed == Some(Name::Prepare) => failure
             .why(format!("exit status {code}"))
-            .next(Next::shipit("deploy -v").remark("again, with all that it says")),
+            .next(Next::shipit("deploy -v").remark("again, with its full output")),
         code => failure.why(format!("exit status {code}")),
     }
 }

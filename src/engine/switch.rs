@@ -165,7 +165,7 @@ fn conclude(
     };
     (
         Switched::Failed(
-            Failure::new(Exit::Unknown, "the outcome is not known here")
+            Failure::new(Exit::Unknown, "the outcome is unknown")
                 .why(why)
                 .host("the host finishes the switch or undoes it by itself")
                 .next(Next::shipit("status"))

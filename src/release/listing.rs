@@ -40,7 +40,7 @@ impl fmt::Display for Mismatch {
         let name = |path: &[u8]| text::shown(path);
         match self {
             Self::Cut => write!(f, "the listing ends in the middle of a line"),
-            Self::Line(line) => write!(f, "`{}` is not a line of a listing", name(line)),
+            Self::Line(line) => write!(f, "`{}` is not a valid line of a listing", name(line)),
             Self::Special(path) => {
                 write!(f, "{} is neither file, directory nor symlink", name(path))
             }
@@ -49,7 +49,9 @@ impl fmt::Display for Mismatch {
             }
             Self::Twice(path) => write!(f, "{} is listed twice", name(path)),
             Self::Unhashed(path) => write!(f, "{} could not be read", name(path)),
-            Self::Unlisted(path) => write!(f, "{} appeared while the listing was made", name(path)),
+            Self::Unlisted(path) => {
+                write!(f, "{} appeared while the files were listed", name(path))
+            }
         }
     }
 }
@@ -299,29 +301,32 @@ mod tests {
         assert_eq!(says("f 644 0 a\0".into()), "a could not be read");
         assert_eq!(
             says(format!("f 644 0 b\0{hash}  ./a\0{hash}  ./b\0")),
-            "a appeared while the listing was made"
+            "a appeared while the files were listed"
         );
         assert_eq!(
             says(format!("f 644 0 a\0{hash}  ./a\0{hash}  ./b\0")),
-            "b appeared while the listing was made"
+            "b appeared while the files were listed"
         );
         assert_eq!(
             says("d 755 ../a\0".into()),
-            "`d 755 ../a` is not a line of a listing"
+            "`d 755 ../a` is not a valid line of a listing"
         );
         assert_eq!(
             says("d 755 /a\0".into()),
-            "`d 755 /a` is not a line of a listing"
+            "`d 755 /a` is not a valid line of a listing"
         );
         assert_eq!(
             says("f 644 x a\0".into()),
-            "`f 644 x a` is not a line of a listing"
+            "`f 644 x a` is not a valid line of a listing"
         );
-        assert_eq!(says("l a\0".into()), "`l a` is not a line of a listing");
+        assert_eq!(
+            says("l a\0".into()),
+            "`l a` is not a valid line of a listing"
+        );
         assert_eq!(
             says("d 755 a".into()),
             "the listing ends in the middle of a line"
         );
-        assert_eq!(says("\0".into()), "`` is not a line of a listing");
+        assert_eq!(says("\0".into()), "`` is not a valid line of a listing");
     }
 }

@@ -26,7 +26,7 @@ macro_rules! exits {
 exits! {
     // Helpers that `setup` left on the host may be older than this program: their numbers stay.
     NOT_UNDERSTOOD = 2 "not understood" "env_helper" "journal_helper";
-    ENV_REFUSED = 50 "a line that systemd might read otherwise" "env_helper" "env_helper_change";
+    ENV_REFUSED = 50 "a line that systemd might read differently" "env_helper" "env_helper_change";
     ENV_CHANGED = 51 "the environment was changed in the meantime" "env_helper" "env_helper_change";
     ENV_UNSAFE = 52 "users other than root can change the file" "env_helper";
     CUT_OFF = 53 "stdin was cut off" "env_helper" "env_helper_change" "journal_helper";
@@ -36,7 +36,7 @@ exits! {
     RELEASE_LOCKED = 22 "the directory of the release could not be locked" "hold";
     NOT_UNPACKED = 23 "tar failed" "receive";
     DIFFERS = 24 "the tree differs from its digest" "verify";
-    SHARED_BLOCKED = 25 "another file is in the place of a shared path" "link";
+    SHARED_BLOCKED = 25 "another file is in place of a shared path" "link";
     SHARED_MISSING = 26 "a shared file is missing" "link";
 
     CONDUCTOR_CUT_OFF = 27 "the conductor arrived incomplete" "install_conductor";
@@ -52,13 +52,13 @@ exits! {
     NO_RUN = 36 "no such run on the host" "invocations";
     RUN_UNREADABLE = 37 "the run cannot be read" "invocations";
     NO_HELPER = 54 "the helper is missing, or may not be run" "env" "journal";
-    CURRENT_UNREADABLE = 126 "the live release cannot be entered" "run";
+    CURRENT_UNREADABLE = 126 "cannot change to the directory of the live release" "run";
 
     NOT_ROOT = 40 "not root" "install_units" "setup";
     SUDO_RULE_INVALID = 41 "visudo refuses the sudo rule" "setup_install";
     OBSTRUCTED = 42 "a file, symlink or owner is in the way (printed)" "install_units" "setup" "setup_former_user";
     NAME_TAKEN = 43 "another app has this name" "setup";
-    SWITCHING = 48 "a switch is in progress (printed), or its lock is taken" "install_units" "setup_former_user";
+    SWITCHING = 48 "a switch is in progress (printed), or its lock is held" "install_units" "setup_former_user";
     UNITS_CHANGED = 38 "a unit file was changed in the meantime" "install_units";
     UNITS_CUT_OFF = 39 "the unit files arrived incomplete" "install_units";
     UNITS_INVALID = 44 "systemd-analyze refuses a unit" "install_units";

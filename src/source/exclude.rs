@@ -42,7 +42,7 @@ impl fmt::Display for BadPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is no usable pattern: {}",
+            "`{}` is not a valid pattern: {}",
             text::shown(self.pattern.as_bytes()),
             self.why
         )

@@ -132,7 +132,7 @@ fn forgotten(host: &Host, made: &[Made<'_>], well: &str) {
     let said: Value = serde_json::from_str(ran.stdout.trim()).unwrap();
     let first = &said["findings"][0];
     let text = |key: &str| first[key].to_string();
-    assert!(text("what").contains("does not run"), "{ran}");
+    assert!(text("what").contains("is not running"), "{ran}");
     assert!(text("why").contains("unloaded it"), "{ran}");
     assert!(text("next").contains("enable --now"), "{ran}");
     assert!(text("log").contains("Deactivated successfully"), "{ran}");

@@ -14,7 +14,7 @@ fn all_problems_are_said_at_once_each_with_its_place() {
         error: deploy.yml has 5 problems
           why   deploy.yml:4:1: unknown key `kepe_releases`; did you mean `keep_releases`?
           why   deploy.yml:7:15: `strategy`: unknown strategy `restrt`; did you mean `restart`? Available: restart, reload, socket
-          why   deploy.yml:8:11: `unit`: `web` has no `.service` or `.socket` at its end; write `web.service`
+          why   deploy.yml:8:11: `unit`: `web` does not end in `.service` or `.socket`; write `web.service`
           why   deploy.yml:10:49: `timeout` must be a duration with a unit (ms, s, m, h), from 1s to 1h, not `30`; for example `timeout: 30s`
           why   deploy.yml:11:10: `prepare` must be text, not nothing; for example `prepare: npm ci --omit=dev`, or omit the key
           next  shipit init --print    # an example to compare with"#]]
@@ -125,7 +125,7 @@ fn units_lie_below_the_file_and_have_a_usual_place() {
         refused_with(
             &with("units", outside),
             &format!(
-                "7:8: `units`: `{outside}` is not a directory below that of deploy.yml, like `deploy/units`"
+                "7:8: `units`: `{outside}` is not a directory below the one of deploy.yml, like `deploy/units`"
             ),
         );
     }

@@ -151,7 +151,7 @@ fn case_18_a_unit_is_one_exact_name() {
         ("app*", "is a pattern"),
         ("app@[12].service", "is a pattern"),
         ("acme", "write `acme.service`"),
-        ("acme.timer", "has no `.service` or `.socket` at its end"),
+        ("acme.timer", "does not end in `.service` or `.socket`"),
         (".service", "begins with a character"),
         ("-x.service", "begins with a character"),
         ("@1.service", "begins with a character"),
@@ -279,7 +279,9 @@ fn case_22_a_host_is_never_an_option_or_a_command() {
     );
     refused(
         &with("host", "\"a`id`b\""),
-        &["6:7: `host`: `a`id`b` has a host that is not made of letters, digits and `. _ -`"],
+        &[
+            "6:7: `host`: `a`id`b` has a host with characters other than letters, digits and `. _ -`",
+        ],
     );
     refused(
         &with("host", "user@host@x"),

@@ -84,7 +84,7 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
         .says("acme/journal, which was root:root 0777")
         .says("sudoers.d/shipit-acme, which was deploy:deploy 0440")
         .says("shipit-acme.service, which was root:root 0666")
-        .says("shipit-acme.path, which was a link");
+        .says("shipit-acme.path, which was a symlink");
     let open = "find /etc/systemd/system/shipit-* /etc/sudoers.d/shipit-* /usr/local/lib/shipit ! -user root -o -perm /022 -o -type l";
     assert_eq!(host.root(open).ok(), "");
     let root = format!("root@{}", host.address());

@@ -76,7 +76,7 @@ fn a_pattern_that_cannot_be_used_is_a_mistake_in_the_configuration() {
     let failure = tree.scan_without(&["ok", "!keep"]).unwrap_err();
     assert_eq!(failure.exit, Exit::Usage);
     assert!(
-        failure.why[0].starts_with("`!keep` is no usable pattern: "),
+        failure.why[0].starts_with("`!keep` is not a valid pattern: "),
         "{failure}"
     );
 }

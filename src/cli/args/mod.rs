@@ -105,7 +105,7 @@ pub enum Command {
     Plan,
     /// Deploy a new release
     #[command(
-        long_about = "Example:\n  shipit deploy\n  shipit deploy -e staging --wait --json\n\nBuilds here, uploads the release, and lets the host switch to it. \
+        long_about = "Example:\n  shipit deploy\n  shipit deploy -e staging --wait --json\n\nBuilds on this machine, uploads the release, and requests the switch, which the host performs. \
         If the release is not healthy, the host goes back to the previous one by itself."
     )]
     Deploy(Deploy),

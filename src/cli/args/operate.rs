@@ -61,7 +61,7 @@ pub enum EnvCommand {
     List,
     /// Set one variable; the value comes from stdin or a prompt
     #[command(
-        long_about = "Example:\n  shipit env set DATABASE_URL --restart\n  pass show acme/db | shipit env set DATABASE_URL\n\nReads the value from stdin (and drops one trailing line end), or asks for it on the terminal without echo. \
+        long_about = "Example:\n  shipit env set DATABASE_URL --restart\n  pass show acme/db | shipit env set DATABASE_URL\n\nReads the value from stdin (and drops one trailing newline), or asks for it on the terminal without echo. \
         Never put a value on the command line: the shell history, ps and logs would show it."
     )]
     Set {

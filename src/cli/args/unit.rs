@@ -28,7 +28,7 @@ pub enum UnitCommand {
     /// Compare the host's units with the repository's
     #[command(
         long_about = "Example:\n  shipit unit diff\n\nCompares each unit of the repository (deploy/units, or `units` in deploy.yml) with the host's: its file, its drop-ins, \
-        whether systemd has loaded it, and whether it is masked or not enabled. Changes nothing and needs no root. Exits 1 if something differs."
+        whether systemd has loaded it, and whether it is masked or not enabled. Changes nothing and does not need root. Exits 1 if something differs."
     )]
     Diff,
     /// Install the repository's units on the host
@@ -147,7 +147,7 @@ pub struct Generate {
     /// Command line of the migration, with the path through ROOT/next
     #[arg(long, value_name = "LINE")]
     pub migrate: Option<String>,
-    /// Command line that backs up into ROOT/shared/backups; old backups are removed
+    /// Command line that writes a backup to ROOT/shared/backups; a second timer removes old ones
     #[arg(long, value_name = "LINE")]
     pub backup: Option<String>,
     /// Directory to write the units to

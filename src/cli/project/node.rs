@@ -18,7 +18,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     {
         project
             .notes
-            .push("no lock file found, which `npm ci` needs: `npm install` creates it".into());
+            .push("no lock file found; `npm ci` needs one, and `npm install` creates it".into());
     }
     if package.script("build").is_some() {
         // Built locally: the host needs neither the tools nor the memory.

@@ -109,7 +109,7 @@ impl Reader<'_> {
                     format!("there is no run {}", text::shown(run.as_bytes())),
                 )
                 .why("the newest 50 are kept")
-                .next(Next::shipit("status").remark("names the last ones")));
+                .next(Next::shipit("status").remark("lists the latest ones")));
             }
             _ => {
                 let mut failure = Failure::new(Exit::Untouched, "the runs could not be read");
@@ -177,7 +177,7 @@ impl Reader<'_> {
             if code == exits::NO_HELPER {
                 return Err(Failure::new(
                     Exit::Untouched,
-                    "this host can only show the whole journal yet",
+                    "so far, this host can only show the whole journal",
                 )
                 .next(
                     self.config

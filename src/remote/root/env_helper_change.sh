@@ -1,6 +1,6 @@
 # The second half of env_helper.sh, in the same file on the host: the change itself, in the directory that was found
 # safe. The input is checked line by line, merged with the file, and replaces it in one rename.
-# exits: 50 a line that systemd might read otherwise · 51 the environment was changed in the meantime
+# exits: 50 a line that systemd might read differently · 51 the environment was changed in the meantime
 #        53 stdin was cut off
 # shellcheck shell=sh disable=SC2154
 [ "$bytes" -le 65536 ] || { echo 'more than 64 KiB' >&2; exit 50; }

@@ -6,7 +6,7 @@
 #        42 a file, symlink or owner is in the way (printed) · 44 systemd-analyze refuses a unit
 #        45 systemd does not load a unit: the old files are restored
 #        46 the files are installed, but a later step failed · 47 a command failed: the old files are restored
-#        48 a switch is in progress (printed), or its lock is taken
+#        48 a switch is in progress (printed), or its lock is held
 set -eu
 root=$1 dir=/etc/systemd/system names='' placed=no line='' name=''
 [ "$(id -u)" = 0 ] || exit 40

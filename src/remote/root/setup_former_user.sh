@@ -2,7 +2,7 @@
 # files that it owns below the app's root, and `.shipit` last of all: the next attempt finishes one that dies.
 # shellcheck shell=sh disable=SC2154
 # exits: 42 a file, symlink or owner is in the way (printed)
-#        48 a switch is in progress (printed), or its lock is taken
+#        48 a switch is in progress (printed), or its lock is held
 
 # Sets former (empty: no other user deployed this app) by root's own record of it, the guard unit. Refuses a root that
 # belongs to any other user, before anything is changed.

@@ -9,7 +9,7 @@ umask 022
 # file open cannot write to the new one.
 put() {
     is=''
-    if [ -L "$1" ]; then is='a link'; elif [ -e "$1" ]; then is=$(stat -c '%U:%G 0%a' -- "$1"); fi
+    if [ -L "$1" ]; then is='a symlink'; elif [ -e "$1" ]; then is=$(stat -c '%U:%G 0%a' -- "$1"); fi
     if [ "$is" = "root:root $3" ] && [ "$(cat -- "$1")" = "$2" ]; then return 0; fi
     rm -f -- "$1.new"
     printf '%s\n' "$2" >"$1.new"

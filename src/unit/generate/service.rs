@@ -57,7 +57,7 @@ pub(super) fn service(answers: &Answers) -> Written {
         .set("RestartSec", "500ms")
         .set("TimeoutStartSec", "60s");
     text.note(
-        "SIGTERM to the main process; 5 s after the time to finish requests, SIGKILL to all remaining processes.",
+        "SIGTERM to the main process; SIGKILL to all remaining processes 5 s after the time for finishing requests.",
     );
     text.set("KillMode", "mixed").set(
         "TimeoutStopSec",

@@ -312,7 +312,8 @@ rules! {
                 .is_some_and(|root| command.words().any(|word| word.contains(root)));
             if command.is_privileged() && (!in_system || reads_root) {
                 let message = format!(
-                    "{} runs as root with files outside the system directories: whoever can write them can become root",
+                    "{} runs as root and uses files outside the system directories: \
+                     whoever can write to them can become root",
                     command.program
                 );
                 found.at(entry, message);

@@ -65,8 +65,9 @@ rules! {
 
     /// A queue that is too short for a restart
     ///
-    /// While the service restarts, connections wait in the socket's queue. It must hold the new connections per second
-    /// times the seconds of drain and startup. The kernel drops the rest, and clients retry after 1, 3 and 7 s.
+    /// While the service restarts, connections wait in the socket's queue. It must have room for the new connections per
+    /// second times the seconds that drain and startup take. The kernel drops the rest, and clients retry after 1, 3
+    /// and 7 s.
     ///
     /// In production: with a startup of 5 s, 300 requests/s and `Backlog=128`, 1,506 of 9,000 requests timed out
     /// (measured). With 4096, none did.

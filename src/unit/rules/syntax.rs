@@ -123,7 +123,7 @@ rules! {
     /// RestartSec=1s
     /// ```
     ///
-    /// See systemd.syntax(7), systemd.time(7), and the page of the setting.
+    /// See systemd.syntax(7), systemd.time(7), and the man page of the setting.
     "bad-value" Error(Start) Any bad_value(view, found) {
         for entry in view.unit.entries() {
             let (Some(known), key, text) = (keys::find(entry.section, entry.key), entry.key, entry.value) else {

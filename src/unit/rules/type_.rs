@@ -117,7 +117,7 @@ rules! {
             (LastStart::Runs, _) => {}
             (LastStart::Ended(Left::Daemon), _) if view.show("SubState") == Some("exited") => {
                 let message = format!(
-                    "Type={kind}, but the main process ended while other processes of the service still run: \
+                    "Type={kind}, but the main process ended while other processes of the service are still running: \
                      it goes into the background; write Type=forking"
                 );
                 found.at(entry, message).suggest("Service", "Type", "forking");
@@ -231,12 +231,12 @@ rules! {
         let remains = view.unit.yes("Service", "RemainAfterExit") == Some(true);
         let message = match (view.last_start(), daemonizes(view, command)) {
             (LastStart::Ended(Left::Daemon), _) if view.processes() > 0 && remains => {
-                "Type=oneshot with RemainAfterExit=yes, but a daemon still runs that systemd does not watch: \
-                 a crash goes unnoticed; write Type=forking, without RemainAfterExit="
+                "Type=oneshot with RemainAfterExit=yes, but a daemon that systemd does not watch is still \
+                 running: a crash goes unnoticed; write Type=forking, without RemainAfterExit="
                     .to_owned()
             }
             (LastStart::Ended(Left::Daemon), _) if view.processes() > 0 => {
-                "Type=oneshot, but a process that it left behind still runs, and systemd does not watch it: \
+                "Type=oneshot, but a process that it left behind is still running, and systemd does not watch it: \
                  it goes into the background; write Type=forking"
                     .to_owned()
             }
