@@ -21,10 +21,21 @@ pub struct Followed {
     /// The step of the switch list that failed.
     pub failed: Option<Kind>,
     pub events: u64,
+    away: Away,
     /// Signs of life so far: every line, of whatever kind.
     signs: u64,
     /// Why following ended without a last word, if it did.
     pub stopped: Option<Stopped>,
+}
+
+/// How long a host that does not answer is waited for: a reboot fits in.
+#[derive(Clone, Copy, Debug)]
+struct Away(Duration);
+
+impl Default for Away {
+    fn default() -> Self {
+        Self(Duration::from_secs(90))
+    }
 }
 
 /// Why following ended without the host's last word.
@@ -114,7 +125,7 @@ pub fn follow(
     interrupts: &Interrupts,
     report: &mut dyn Report,
 ) -> (Followed, Option<Box<dyn Host>>) {
-    let mut patience = Patience::new();
+    let mut patience = Patience::new(followed.away);
     let known = interrupts.known();
     while followed.end.is_none() && followed.stopped.is_none() {
         let mut session = match host.take() {
@@ -133,7 +144,7 @@ pub fn follow(
         let listened = listen(session.as_mut(), root, run, &mut followed, report);
         if followed.signs > signs {
             // It was there just now: it may be away as long again.
-            patience = Patience::new();
+            patience = Patience::new(followed.away);
         }
         match listened {
             Ok(()) => {
@@ -191,9 +202,6 @@ pub fn take_event(
     }
 }
 
-/// How long a host is waited for since it was last heard: a reboot fits in.
-const AWAY: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 90 });
-
 /// What is left of that time, and the pauses in it.
 struct Patience {
     until: Instant,
@@ -201,9 +209,9 @@ struct Patience {
 }
 
 impl Patience {
-    fn new() -> Self {
+    fn new(away: Away) -> Self {
         Self {
-            until: Instant::now() + AWAY,
+            until: Instant::now() + away.0,
             pause: Duration::from_millis(250),
         }
     }
@@ -291,13 +299,17 @@ mod tests {
         let at = root.path().to_str().unwrap();
         let never = Interrupts::never().unwrap();
         let mut link = Often(0);
+        let away = Away(Duration::from_secs(2));
         let mut listen = |at: &str, name: &str| {
             let (followed, _) = follow(
                 &mut link,
                 None,
                 at,
                 name,
-                Followed::default(),
+                Followed {
+                    away,
+                    ..Followed::default()
+                },
                 &never,
                 &mut Recorder(Vec::new()),
             );
@@ -306,7 +318,7 @@ mod tests {
         let began = Instant::now();
         let end = listen(at, "one").end.expect("it was heard to the end");
         assert_eq!(end.end, End::Confirmed);
-        assert!(began.elapsed() > AWAY, "the line was too good to show it");
+        assert!(began.elapsed() > away.0, "the line was too good to show it");
 
         let absent = listen(at, "no-such-run");
         assert_eq!(absent.stopped, Some(Stopped::Absent));

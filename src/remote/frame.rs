@@ -12,7 +12,7 @@ use crate::host::{Exec, ExecEvent, Host, Lost, Then};
 /// The longest exec line that libssh2 can send (measured: 34,000 bytes pass, 36,000 do not).
 const LONGEST: usize = 33_500;
 /// The most that one step may print, in bytes, where its output is read as a whole: the manifest of a million files.
-const KEPT: usize = if cfg!(test) { 4 << 20 } else { 128 << 20 };
+const KEPT: usize = 128 << 20;
 
 /// The longest line that is waited for, in bytes.
 const LINE: usize = 1 << 20;
@@ -128,7 +128,7 @@ impl<'a> Batch<'a> {
             let name = steps.get(i).map_or("a step", |step| step.name.word());
             Err(Lost::Cut(format!(
                 "`{name}` printed more than {}",
-                crate::text::bytes(KEPT as u64)
+                crate::text::bytes(reader.limit as u64)
             )))
         } else if reader.over {
             Ok(reader.end())
@@ -232,6 +232,8 @@ struct Frame {
     /// An empty line that may be the one that sets a token apart.
     blank: bool,
     over: bool,
+    /// The most that is kept of one step, in bytes.
+    limit: usize,
     /// A step whose output was to be kept, and is too long for it.
     too_much: Option<usize>,
 }
@@ -249,6 +251,7 @@ impl Frame {
             current: None,
             blank: false,
             over: false,
+            limit: KEPT,
             too_much: None,
         }
     }
@@ -303,7 +306,7 @@ impl Frame {
             match self.keeps.get(*i) {
                 Some(Keep::Nothing) => {}
                 // A part must not be taken for the whole.
-                _ if out.len() + line.len() > KEPT => self.too_much = Some(*i),
+                _ if out.len() + line.len() > self.limit => self.too_much = Some(*i),
                 _ => out.extend(line),
             }
             let line = line.strip_suffix(b"\n").unwrap_or(line);
