@@ -95,8 +95,8 @@ fn apply(unit: &mut Unit, edit: &Edit) {
         return;
     }
     let places = unit.files.iter().enumerate();
-    let places = places.filter_map(|(number, file)| Some((number, last(file, section, key)?)));
-    if let Some((number, at)) = places.last().filter(|_| !keep) {
+    let mut places = places.filter_map(|(number, file)| Some((number, last(file, section, key)?)));
+    if let Some((number, at)) = places.next_back().filter(|_| !keep) {
         let line = &mut unit.files[number].lines[at];
         *line = Line {
             first: line.first,
