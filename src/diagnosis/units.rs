@@ -176,7 +176,7 @@ fn refused(unit: &Unit, facts: &Facts) -> Option<Finding> {
 fn stopped(name: &str, ended: &str) -> Finding {
     let finding = Finding::error(Area::Unit, Depth::State, format!("{name} is not running"));
     if ended.is_empty() || ended == "0" {
-        let why = "it has not been started since the host booted; or it ended, and systemd unloaded it at once \
+        let why = "it has not been started since the host booted; or it ended, and systemd unloaded it immediately \
                    because it is not enabled";
         let enable = Next::shell(format!("sudo systemctl enable --now {name}"));
         finding

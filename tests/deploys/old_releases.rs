@@ -104,7 +104,7 @@ fn a_current_that_is_not_ours_is_refused_and_left_as_it_is() {
         ),
         (
             "ln -s releases/gone current",
-            "is a link to release gone, which does not exist",
+            "is a symlink to release gone, which does not exist",
         ),
         ("touch current", "/opt/acme/current is a file"),
     ] {

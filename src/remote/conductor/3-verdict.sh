@@ -80,7 +80,7 @@ settled() {
         return 1 ;;
     inactive/0)
         if [ "$p_InvocationID" != "$was" ] && [ -n "$p_InvocationID" ]; then
-            hopeless="ended at once with result $p_Result: it left no process (wrong Type=?)"
+            hopeless="ended immediately with result $p_Result: it left no process (wrong Type=?)"
         fi
         return 1 ;;
     *) return 1 ;;

@@ -36,7 +36,7 @@ pub(super) fn migrate(answers: &Answers, command: &str) -> Written {
         &format!("{app}: migrate the database for the next release"),
     );
     text.section("Service");
-    text.note("`next` links to the release that is about to go live. No [Install] and no ordering with the app: only a deploy starts this.");
+    text.note("`next` is a symlink to the release that is about to go live. No [Install] and no ordering with the app: only a deploy starts this.");
     oneshot(
         &mut text,
         answers,

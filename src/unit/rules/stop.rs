@@ -215,7 +215,7 @@ rules! {
                 || ["kill -9", "kill -KILL"].iter().any(|kill| text.contains(kill));
             let broad = ["pkill", "killall"].iter().any(|kill| command.name() == *kill || text.contains(kill));
             let message = if hard {
-                "ExecStop= kills at once, so no request can finish; systemd itself sends SIGTERM"
+                "ExecStop= kills immediately, so no request can finish; systemd itself sends SIGTERM"
             } else if broad {
                 "ExecStop= kills by name, also in other units; systemd itself stops only this one"
             } else {

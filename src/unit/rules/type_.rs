@@ -330,7 +330,7 @@ rules! {
                 .at(
                     entry,
                     format!(
-                        "{} runs a job and exits, but Type={kind} counts it as started at once",
+                        "{} runs a job and exits, but Type={kind} counts it as started immediately",
                         command.name()
                     ),
                 )
