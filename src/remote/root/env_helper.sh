@@ -4,8 +4,9 @@
 # `1 VERB BY VERSION BYTES`, then so many bytes: assignments (set, push) or names (unset), one a line. It never prints
 # or logs a value.
 # args: app
-# exits: 2 not understood · 50 a line that systemd might read differently · 51 the environment was changed in the meantime
-#        52 users other than root can change the file · 53 stdin was cut off
+# exits: 2 not understood · 50 a line that systemd might read differently
+#        51 the environment was changed in the meantime · 52 users other than root can change the file
+#        53 stdin was cut off
 set -eu
 umask 077
 LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
