@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::follow::Followed;
 use super::held::held;
+use super::local_command::HookContext;
 use super::switch::{self, Switched};
 use super::{Run, Summary, local_command, observe, outcome};
 use crate::failure::{Exit, Failure, Next};
@@ -30,13 +31,13 @@ impl Progress {
     /// Ends a run that failed before the host took over, with its hook.
     pub(super) fn fail(self, run: &mut Run<'_>, command: Command, failure: Failure) -> Exit {
         let outcome = outcome(failure.exit);
-        let facts = local_command::Facts {
+        let context = HookContext {
             release: self.release.as_deref(),
             previous: self.previous.as_deref(),
             command,
             outcome: Some(outcome),
         };
-        hook_after(run, &facts);
+        hook_after(run, &context);
         let summary = Summary {
             live: self
                 .previous
@@ -77,13 +78,8 @@ pub(super) fn attempt(
     if let Some(line) = run.config.hooks.before_switch.as_deref()
         && plan.change.command != Command::Prune
     {
-        let facts = local_command::Facts {
-            release: Some(&plan.change.next),
-            previous: plan.change.previous.as_deref(),
-            command: plan.change.command,
-            outcome: None,
-        };
-        local_command::run(run, "before_switch", line, Phase::Stage, &facts)?;
+        let context = HookContext::of(&plan.change, None);
+        local_command::run(run, "before_switch", line, Phase::Stage, &context)?;
         run.go_on("running before_switch")?;
     }
     let (switched, session) = switch::switch(run, host, observed, plan);
@@ -170,23 +166,17 @@ fn finish(
     sent: u64,
 ) -> Exit {
     let outcome = switch::outcome(change.command, last.end);
-    let facts = local_command::Facts {
-        release: Some(&change.next),
-        previous: change.previous.as_deref(),
-        command: change.command,
-        outcome: Some(outcome),
-    };
-    hook_after(run, &facts);
+    hook_after(run, &HookContext::of(change, Some(outcome)));
     switch::tell(run, change, followed, last, sent)
 }
 
 /// Runs the hook after the end. A prune has none: nothing went live, and nothing went back.
-fn hook_after(run: &mut Run<'_>, facts: &local_command::Facts<'_>) {
+fn hook_after(run: &mut Run<'_>, context: &HookContext<'_>) {
     let hooks = &run.config.hooks;
-    let (name, line) = match facts.outcome {
-        _ if facts.command == Command::Prune => return,
+    let (name, line) = match context.outcome {
+        _ if context.command == Command::Prune => return,
         Some(Outcome::Deployed | Outcome::RolledBack) => ("after_switch", &hooks.after_switch),
         _ => ("on_failure", &hooks.on_failure),
     };
-    local_command::hook_after(run, name, line.as_deref(), facts);
+    local_command::hook_after(run, name, line.as_deref(), context);
 }

@@ -113,13 +113,13 @@ fn go(
 /// Build and scan: all that needs no host.
 fn prepare_here(run: &mut Run<'_>) -> Result<Scanned, Failure> {
     if let Some(line) = run.config.build.as_deref() {
-        let facts = local_command::Facts {
+        let context = local_command::HookContext {
             release: None,
             previous: None,
             command: Command::Deploy,
             outcome: None,
         };
-        local_command::run(run, "build", line, Phase::Stage, &facts)?;
+        local_command::run(run, "build", line, Phase::Stage, &context)?;
         run.go_on("building")?;
     }
     read_source(run)

@@ -11,9 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::Run;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, UserRequest};
-use crate::report::event::{Event, Outcome, Phase, Report, State};
+use crate::report::event::{Event, Outcome, Phase, Report};
 use crate::report::sentence;
-use crate::step::Command;
+use crate::step::{Change, Command};
 use crate::text;
 
 /// A command that was interrupted has this long before it gets a SIGTERM: at a terminal Ctrl-C has reached it too,
@@ -34,7 +34,7 @@ const LONGEST: usize = 64 * 1024;
 
 /// What a hook is told.
 #[derive(Clone, Debug)]
-pub struct Facts<'a> {
+pub struct HookContext<'a> {
     /// The release that is to go live, once it has a name.
     pub release: Option<&'a str>,
     /// The one that was live.
@@ -42,6 +42,18 @@ pub struct Facts<'a> {
     pub command: Command,
     /// How it ended, once it has.
     pub outcome: Option<Outcome>,
+}
+
+impl<'a> HookContext<'a> {
+    #[must_use]
+    pub fn of(change: &'a Change, outcome: Option<Outcome>) -> Self {
+        Self {
+            release: Some(&change.next),
+            previous: change.previous.as_deref(),
+            command: change.command,
+            outcome,
+        }
+    }
 }
 
 /// Runs a command line here; its output becomes log lines.
@@ -53,29 +65,13 @@ pub fn run(
     name: &'static str,
     line: &str,
     phase: Phase,
-    facts: &Facts<'_>,
+    context: &HookContext<'_>,
 ) -> Result<(), Failure> {
     let began = Instant::now();
-    run.report.event(&Event::Step {
-        phase,
-        name: name.into(),
-        state: State::Started,
-        took: None,
-        note: None,
-    });
-    let result = carry_out(run, name, line, facts);
-    let state = if result.is_ok() {
-        State::Done
-    } else {
-        State::Failed
-    };
-    run.report.event(&Event::Step {
-        phase,
-        name: name.into(),
-        state,
-        took: Some(began.elapsed()),
-        note: None,
-    });
+    run.report.event(&Event::step_started(phase, name));
+    let result = carry_out(run, name, line, context);
+    let ended = Event::step_ended(phase, name, result.is_ok(), began.elapsed());
+    run.report.event(&ended);
     result
 }
 
@@ -90,7 +86,7 @@ fn carry_out(
     run: &mut Run<'_>,
     name: &'static str,
     line: &str,
-    facts: &Facts<'_>,
+    context: &HookContext<'_>,
 ) -> Result<(), Failure> {
     let ran = format!("ran here: {}", text::shown(line.as_bytes()));
     let failed = |why: String| {
@@ -100,7 +96,7 @@ fn carry_out(
             .host("nothing live changed")
     };
     let (mut child, out) =
-        start(run, line, facts).map_err(|e| failed(format!("it could not be started: {e}")))?;
+        start(run, line, context).map_err(|e| failed(format!("it could not be started: {e}")))?;
     let left = listen(&mut child, out, name, run.interrupts, run.report)
         .map_err(|e| failed(format!("cannot read its output: {e}")))?;
     match left {
@@ -121,7 +117,7 @@ fn carry_out(
 
 /// Starts the command line. It stays in our process group, so that a Ctrl-C at the terminal reaches it too, and so
 /// that it may ask there.
-fn start(run: &Run<'_>, line: &str, facts: &Facts<'_>) -> io::Result<(Child, PipeReader)> {
+fn start(run: &Run<'_>, line: &str, context: &HookContext<'_>) -> io::Result<(Child, PipeReader)> {
     let config = run.config;
     // One pipe for both streams keeps their order.
     let (out, into) = io::pipe()?;
@@ -132,12 +128,12 @@ fn start(run: &Run<'_>, line: &str, facts: &Facts<'_>) -> io::Result<(Child, Pip
         .env("SHIPIT_APP", config.app.as_str())
         .env("SHIPIT_HOST", config.host.to_string())
         .env("SHIPIT_ROOT", config.root.as_str())
-        .env("SHIPIT_COMMAND", facts.command.word())
-        .env("SHIPIT_RELEASE", facts.release.unwrap_or(""))
-        .env("SHIPIT_PREVIOUS", facts.previous.unwrap_or(""))
+        .env("SHIPIT_COMMAND", context.command.word())
+        .env("SHIPIT_RELEASE", context.release.unwrap_or(""))
+        .env("SHIPIT_PREVIOUS", context.previous.unwrap_or(""))
         .env(
             "SHIPIT_OUTCOME",
-            facts.outcome.map_or("", sentence::outcome),
+            context.outcome.map_or("", sentence::outcome),
         )
         .env(
             "SHIPIT_ENVIRONMENT",
@@ -244,9 +240,14 @@ impl Lines {
 }
 
 /// Runs a hook if there is one; a failure becomes a warning (the act it follows has happened already).
-pub fn hook_after(run: &mut Run<'_>, name: &'static str, line: Option<&str>, facts: &Facts<'_>) {
+pub fn hook_after(
+    run: &mut Run<'_>,
+    name: &'static str,
+    line: Option<&str>,
+    context: &HookContext<'_>,
+) {
     let Some(line) = line else { return };
-    if let Err(failure) = self::run(run, name, line, Phase::Settle, facts) {
+    if let Err(failure) = self::run(run, name, line, Phase::Settle, context) {
         let why = failure.why.last().cloned().unwrap_or_default();
         run.report.event(&Event::Warning {
             text: format!("hook `{name}` failed: {why}"),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Lost};
 use crate::remote::{Answer, Batch, BatchEvent, Name, Script};
-use crate::report::event::{Event, Phase, Report, State};
+use crate::report::event::{Event, Phase, Report};
 
 /// A way to a host that can be taken more than once.
 pub trait Link {
@@ -61,14 +61,15 @@ pub fn watched(
         stop: None,
     };
     batch.run(host, &mut |event| match event {
-        BatchEvent::Began(i) => step(report, phase, name(steps, i), State::Started, None),
+        BatchEvent::Began(i) => report.event(&Event::step_started(phase, name(steps, i))),
         BatchEvent::Ended(i, answer) => {
-            let state = if answer.code == 0 {
-                State::Done
-            } else {
-                State::Failed
-            };
-            step(report, phase, name(steps, i), state, Some(answer.took));
+            let succeeded = answer.code == 0;
+            report.event(&Event::step_ended(
+                phase,
+                name(steps, i),
+                succeeded,
+                answer.took,
+            ));
         }
         BatchEvent::Line { step, line, err } => {
             let prepare = steps.get(step).is_some_and(|s| s.name == Name::Prepare);
@@ -95,22 +96,6 @@ pub fn watched(
 
 fn name(steps: &[Script], i: usize) -> &'static str {
     steps.get(i).map_or("step", |s| s.name.word())
-}
-
-fn step(
-    report: &mut dyn Report,
-    phase: Phase,
-    name: &str,
-    state: State,
-    took: Option<std::time::Duration>,
-) {
-    report.event(&Event::Step {
-        phase,
-        name: name.into(),
-        state,
-        took,
-        note: None,
-    });
 }
 
 /// A lost line as a failure, with the state that the host is in.

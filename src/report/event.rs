@@ -124,6 +124,35 @@ pub enum Event {
     Ended(Box<Ended>),
 }
 
+impl Event {
+    #[must_use]
+    pub fn step_started(phase: Phase, name: &str) -> Self {
+        Self::Step {
+            phase,
+            name: name.into(),
+            state: State::Started,
+            took: None,
+            note: None,
+        }
+    }
+
+    #[must_use]
+    pub fn step_ended(phase: Phase, name: &str, succeeded: bool, took: Duration) -> Self {
+        let state = if succeeded {
+            State::Done
+        } else {
+            State::Failed
+        };
+        Self::Step {
+            phase,
+            name: name.into(),
+            state,
+            took: Some(took),
+            note: None,
+        }
+    }
+}
+
 /// Takes events. The only way from the engine to a person.
 pub trait Report {
     /// Called for each event, in order.
