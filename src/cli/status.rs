@@ -162,7 +162,7 @@ impl View<'_> {
         } else if self.observed.live().is_none() {
             lines.push(next(Next::shipit("deploy")));
         } else if self.config.instances().any(|one| self.unwell(one.unit)) {
-            lines.push(next(Next::shipit("doctor").remark("tells why")));
+            lines.push(next(Next::shipit("doctor").remark("prints the reason")));
         }
         lines
             .iter()

@@ -92,7 +92,9 @@ fn check_root(text: &str) -> Check {
         return Err(format!("has {} bytes; a root has at most 200", text.len()));
     }
     if text.bytes().all(|byte| byte == b'/') {
-        return say("is the whole host; use a directory of its own, like `/opt/acme`");
+        return say(
+            "is the root directory of the host; use a directory of its own, like `/opt/acme`",
+        );
     }
     if text.ends_with('/') {
         return Err(format!(

@@ -114,7 +114,7 @@ fn idle(
     } else {
         match properties.active_state() {
             "inactive" if listened_for(facts, live) => {
-                let what = format!("{name} waits for its first connection");
+                let what = format!("{name} is waiting for its first connection");
                 let why =
                     "its socket listens, and systemd starts the service at the first connection";
                 Finding::info(Area::Unit, Depth::Later, what).why(why)

@@ -118,7 +118,7 @@ pub fn deploy_user(config: &Config, observed_user: &str) -> Result<String, Failu
     }
     let what = format!("the deploy user cannot be called `{user}`");
     Err(Failure::new(Exit::Usage, what)
-        .why("sudo would take it for an alias, a group or everybody; a login is like `deploy`")
+        .why("sudo would read it as an alias, a group or all users; a login is like `deploy`")
         .host("nothing changed"))
 }
 

@@ -80,8 +80,8 @@ fn the_example_means_what_its_comments_say() {
 fn case_16_a_dangerous_root_is_refused() {
     let long = format!("/{}", "x".repeat(5000));
     for (root, words) in [
-        ("/", "is the whole host"),
-        ("//", "is the whole host"),
+        ("/", "is the root directory of the host"),
+        ("//", "is the root directory of the host"),
         ("/etc", "is in the host's own `/etc`"),
         ("/etc/acme", "is in the host's own `/etc`"),
         ("/usr/local/acme", "is in the host's own `/usr`"),

@@ -74,7 +74,7 @@ fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
         desk.shipit(&["status"])
             .leaves(0)
             .says("restarted once by systemd")
-            .never_says("# tells why")
+            .never_says("# prints the reason")
             .says(&format!("    runs from {v1}\n"));
         host.root("systemctl start --no-block acme-backup.service")
             .ok();
@@ -84,12 +84,12 @@ fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
         desk.shipit(&["status"])
             .leaves(0)
             .says("    not healthy: http://127.0.0.1:8080/healthz answered 500, not 200")
-            .says("    # tells why");
+            .says("    # prints the reason");
         desk.shipit(&["stop"]).leaves(0);
         desk.shipit(&["status"])
             .leaves(0)
             .says("acme.service: inactive (dead)")
-            .says("    # tells why")
+            .says("    # prints the reason")
             .says("    not healthy: no answer from http://127.0.0.1:8080/healthz within 2s")
             .never_says("runs from");
     }

@@ -50,7 +50,7 @@ fn a_host_that_is_well_is_told_what_it_can_do_and_stays_as_it_is() {
     doctor(&desk)
         .ran
         .leaves(0)
-        .says("acme.service waits for its first connection");
+        .says("acme.service is waiting for its first connection");
     assert_eq!(host.unit("acme.service", "ActiveState"), "inactive");
 
     host.root("rm -r /usr/local/lib/shipit").ok();
