@@ -185,10 +185,14 @@ fn switching(
     }))
 }
 
-/// Connects and looks: what most commands begin with.
-fn observe(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed), Failure> {
+fn connect(global: &Global, config: &Config) -> Result<Box<dyn Host>, Failure> {
     let mut link = link(global, config, &interrupts()?);
-    let mut host = session::Link::connect(&mut link, reporter(global).as_mut())?;
+    session::Link::connect(&mut link, reporter(global).as_mut())
+}
+
+/// Connects and reads the host's state: what most commands begin with.
+fn observe(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed), Failure> {
+    let mut host = connect(global, config)?;
     let observed = observe::observe(host.as_mut(), config)?;
     Ok((host, observed))
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::args::Global;
 use crate::config::Config;
-use crate::engine::{observe, session};
+use crate::engine::observe;
 use crate::failure::{Exit, Failure, Next, Typed};
 use crate::observed::ledger::{Past, PastOutcome, State};
 use crate::observed::status::{StatusReport, point};
@@ -20,8 +20,7 @@ const PASTS: usize = 5;
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let mut link = super::link(global, &config, &super::interrupts()?);
-    let mut host = session::Link::connect(&mut link, super::reporter(global).as_mut())?;
+    let mut host = super::connect(global, &config)?;
     let (observed, status) = observe::observe_with_status(host.as_mut(), &config)?;
     let view = View {
         config: &config,

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use crate::cli;
 use crate::cli::args::{FailOn, Format, Global, Lint};
 use crate::engine;
-use crate::engine::session::Link;
 use crate::failure::{Exit, Failure, Next};
 use crate::observed;
 use crate::unit::merge::Unit;
@@ -98,8 +97,7 @@ fn on_host(global: &Global, options: &Lint) -> Result<Exit, Failure> {
     if options.files.is_empty() {
         repository = engine::units::repository(&config)?;
     }
-    let mut link = cli::link(global, &config, &cli::interrupts()?);
-    let mut host = Link::connect(&mut link, cli::reporter(global).as_mut())?;
+    let mut host = cli::connect(global, &config)?;
     let live = engine::ask::collect(host.as_mut(), &config, &repository)?;
     let checked = live.judge(&config).into_iter();
     let findings: Vec<Finding> = checked.flat_map(|(_, _, found)| found).collect();
