@@ -364,7 +364,7 @@ fn what_keeps_a_start_from_beginning() {
     let place = |said: &Said| said.findings()[0]["line"].as_u64();
     let said = broken("[Unit]\nConditionPathExists=/srv/nothere\n");
     said.first(
-        "ConditionPathExists=/srv/nothere is not met",
+        "ConditionPathExists=/srv/nothere was not met",
         "systemctl start acme.service",
     );
     assert_eq!((place(&said), said.errors()), (Some(2), 1), "{}", said.ran);

@@ -99,7 +99,7 @@ fn of_units_that_shipit_wrote_there_is_nothing_to_say_once_they_run() {
     desk.setup();
     let said = doctor(&desk);
     said.first(
-        "acme.socket is inactive",
+        "acme.socket: the socket is inactive",
         "systemctl enable --now acme.socket",
     );
     said.below("acme-backup.timer: the timer is inactive");
