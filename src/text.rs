@@ -106,10 +106,7 @@ mod tests {
 
     #[test]
     fn an_escape_sequence_never_reaches_the_terminal() {
-        assert_eq!(
-            shown(b"a\x1b[2Jb\x07\xff\tc\xc2\x9b"),
-            "a\\x1b[2Jb\\x07\\xff c\\u{9b}"
-        );
+        assert_eq!(shown(b"a\x1b[2Jb\x07\xff\tc\xc2\x9b"), "a\\x1b[2Jb\\x07\\xff c\\u{9b}");
         assert_eq!(shown("naïve \u{202e}x".as_bytes()), "naïve \\u{202e}x");
         assert!(shown(&[b'x'; 10_000]).len() < LONGEST + 8);
     }

@@ -111,10 +111,7 @@ fn every_command_is_in_the_readme_and_its_help_begins_with_an_example() {
         assert!(readme.contains(&format!("| `shipit {name}` |")), "{name}");
         let help = command.get_long_about().map(ToString::to_string);
         let begins = format!("Example:\n  shipit {name}");
-        assert!(
-            help.is_some_and(|text| text.starts_with(&begins)),
-            "the help of {name}"
-        );
+        assert!(help.is_some_and(|text| text.starts_with(&begins)), "the help of {name}");
     }
     let about = Args::command().get_long_about().unwrap().to_string();
     assert!(about.starts_with("Example:"));
@@ -167,9 +164,7 @@ fn a_strategy_is_said_to_work_when_it_does_and_else_not_yet() {
             .lines()
             .find(|line| line.starts_with(&format!("| `{name}` |")))
             .unwrap_or_else(|| panic!("no row for {name}"));
-        let yml = format!(
-            "app: a\nhost: d@h\nsource: s\nservices: [{{unit: a.service, strategy: {name}}}]\n"
-        );
+        let yml = format!("app: a\nhost: d@h\nsource: s\nservices: [{{unit: a.service, strategy: {name}}}]\n");
         let works = load(&yml).is_ok();
         assert_eq!(works, row.ends_with("| works |"), "{name}: {row}");
         assert_eq!(!works, row.ends_with("| not yet |"), "{name}: {row}");
@@ -205,14 +200,8 @@ fn the_sudo_rule_is_explained_line_by_line() {
 fn hooks_are_told_what_the_page_says() {
     let page = read("docs/hooks.md");
     let source = read("src/engine/local_command.rs");
-    let told: BTreeSet<&str> = source
-        .split('"')
-        .filter(|word| word.starts_with("SHIPIT_"))
-        .collect();
-    let listed: BTreeSet<&str> = page
-        .split('`')
-        .filter(|word| word.starts_with("SHIPIT_"))
-        .collect();
+    let told: BTreeSet<&str> = source.split('"').filter(|word| word.starts_with("SHIPIT_")).collect();
+    let listed: BTreeSet<&str> = page.split('`').filter(|word| word.starts_with("SHIPIT_")).collect();
     assert_eq!(told, listed);
 }
 
@@ -227,10 +216,7 @@ fn every_word_of_the_ledger_is_explained() {
             let Some((_, rest)) = line.split_once(mark) else {
                 continue;
             };
-            let word: String = rest
-                .chars()
-                .take_while(char::is_ascii_lowercase)
-                .collect::<String>();
+            let word: String = rest.chars().take_while(char::is_ascii_lowercase).collect::<String>();
             let ends = rest[word.len()..].starts_with([' ', '$']);
             if ends && rest[word.len()..].contains('$') && !line.trim_start().starts_with('#') {
                 words.insert(word);
@@ -238,10 +224,7 @@ fn every_word_of_the_ledger_is_explained() {
         }
     }
     words.remove("");
-    assert!(
-        words.contains("begin") && words.contains("adopted"),
-        "{words:?}"
-    );
+    assert!(words.contains("begin") && words.contains("adopted"), "{words:?}");
     for word in words {
         assert!(page.contains(&format!("`{word}`")), "{word}");
     }
@@ -333,10 +316,7 @@ fn the_json_that_is_shown_is_the_json_that_is_written() {
         for field in fields(&value) {
             let name = field.rsplit('.').next().unwrap();
             let known = ["v", "at", "event"].contains(&name);
-            assert!(
-                known || text.contains(&format!("`{name}`")),
-                "{event}.{field}"
-            );
+            assert!(known || text.contains(&format!("`{name}`")), "{event}.{field}");
         }
         shapes.insert(event, fields(&value));
     }
@@ -349,10 +329,7 @@ fn the_json_that_is_shown_is_the_json_that_is_written() {
         };
         let shape = &shapes[event];
         // A null stands for the whole inner object.
-        let inner = |name: &&String| {
-            name.split_once('.')
-                .is_none_or(|(outer, _)| !sample[outer].is_null())
-        };
+        let inner = |name: &&String| name.split_once('.').is_none_or(|(outer, _)| !sample[outer].is_null());
         let expected: BTreeSet<String> = shape.iter().filter(inner).cloned().collect();
         assert_eq!(fields(&sample), expected, "{line}");
         shown.insert(event.to_owned());

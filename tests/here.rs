@@ -75,9 +75,7 @@ fn press(child: &Child, signal: Signal) {
 fn end(child: Child) -> (Vec<Value>, Option<i32>) {
     let output = child.wait_with_output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
-    let lines = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap());
+    let lines = lines.lines().map(|line| serde_json::from_str(line).unwrap());
     (lines.collect(), output.status.code())
 }
 
@@ -107,10 +105,7 @@ fn a_signal_that_comes_before_anybody_listens_to_the_build_stops_it_too() {
     let (lines, code) = end(deploy(&desk));
     assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
     assert_eq!(code, Some(1));
-    assert_eq!(
-        lines.last().unwrap()["cause"]["what"],
-        "`build` was stopped"
-    );
+    assert_eq!(lines.last().unwrap()["cause"]["what"], "`build` was stopped");
 }
 
 #[test]
@@ -147,17 +142,13 @@ fn a_build_that_mends_itself_after_an_interrupt_is_still_no_reason_to_go_on() {
 fn a_build_that_floods_can_be_stopped_and_a_line_without_an_end_is_cut() {
     let lines_of = |lines: &[Value]| -> Vec<usize> {
         let logs = lines.iter().filter(|line| line["source"] == "build");
-        logs.map(|line| line["line"].as_str().unwrap().len())
-            .collect()
+        logs.map(|line| line["line"].as_str().unwrap().len()).collect()
     };
     let whole = desk("head -c 300000 /dev/zero | tr '\\0' x; echo; echo end");
     let (lines, code) = end(deploy(&whole));
     assert_eq!(code, Some(6), "nothing listens there");
     let lengths = lines_of(&lines);
-    assert!(
-        lengths.len() > 3 && *lengths.last().unwrap() == 3,
-        "{lengths:?}"
-    );
+    assert!(lengths.len() > 3 && *lengths.last().unwrap() == 3, "{lengths:?}");
 
     let flood = desk("echo $$ > pid; exec yes");
     let mut child = deploy(&flood);
@@ -229,10 +220,7 @@ fn a_source_that_takes_long_to_read_is_left_at_the_first_interrupt() {
     assert_eq!(code, Some(1));
     let cause = &lines.last().unwrap()["cause"];
     let what = cause["what"].as_str().unwrap();
-    assert!(
-        what.starts_with("stopped on request while reading "),
-        "{what}"
-    );
+    assert!(what.starts_with("stopped on request while reading "), "{what}");
     assert_eq!(cause["host"], "nothing was sent, nothing changed");
 }
 

@@ -16,38 +16,21 @@ type Kind = (
 const KINDS: [Kind; 9] = [
     (
         "rails",
-        &[
-            ("Gemfile", "gem 'rails'\ngem 'puma'\n"),
-            ("package.json", "{}"),
-        ],
-        &[
-            "migrate: acme-migrate.service",
-            "strategy: socket",
-            "bundle install",
-        ],
+        &[("Gemfile", "gem 'rails'\ngem 'puma'\n"), ("package.json", "{}")],
+        &["migrate: acme-migrate.service", "strategy: socket", "bundle install"],
     ),
     (
         "django",
         &[
             ("requirements.txt", "django\ngunicorn\n"),
-            (
-                "manage.py",
-                "setdefault(\"DJANGO_SETTINGS_MODULE\", \"shop.settings\")",
-            ),
+            ("manage.py", "setdefault(\"DJANGO_SETTINGS_MODULE\", \"shop.settings\")"),
         ],
-        &[
-            "migrate: acme-migrate.service",
-            "strategy: socket",
-            "collectstatic",
-        ],
+        &["migrate: acme-migrate.service", "strategy: socket", "collectstatic"],
     ),
     (
         "fastapi",
         &[
-            (
-                "pyproject.toml",
-                "dependencies = [\"fastapi\", \"uvicorn\"]\n",
-            ),
+            ("pyproject.toml", "dependencies = [\"fastapi\", \"uvicorn\"]\n"),
             ("main.py", ""),
         ],
         &["strategy: socket", "pip install ."],
@@ -61,11 +44,7 @@ const KINDS: [Kind; 9] = [
             ),
             ("package-lock.json", "{}"),
         ],
-        &[
-            "strategy: restart",
-            "npm ci && npm run build",
-            "npm ci --omit=dev",
-        ],
+        &["strategy: restart", "npm ci && npm run build", "npm ci --omit=dev"],
     ),
     (
         "go",
@@ -79,10 +58,7 @@ const KINDS: [Kind; 9] = [
     ),
     (
         "elixir",
-        &[(
-            "mix.exs",
-            "app: :shop,\n{:phoenix, \"1\"}, {:ecto_sql, \"3\"}",
-        )],
+        &[("mix.exs", "app: :shop,\n{:phoenix, \"1\"}, {:ecto_sql, \"3\"}")],
         &["mix release", "migrate: acme-migrate.service"],
     ),
     ("pages", &[("index.html", "x")], &["services: []"]),
@@ -121,11 +97,7 @@ fn what_is_written_for_each_kind_of_project_is_taken_as_it_is() {
             &["init", "--app", "acme", "--units"]
         };
         let ran = shipit(dir.path(), args);
-        assert!(
-            ran.status.success(),
-            "{kind}: {}",
-            String::from_utf8_lossy(&ran.stderr)
-        );
+        assert!(ran.status.success(), "{kind}: {}", String::from_utf8_lossy(&ran.stderr));
         let path = dir.path().join("deploy.yml");
         let text = std::fs::read_to_string(&path).unwrap();
         for word in words {
@@ -136,17 +108,11 @@ fn what_is_written_for_each_kind_of_project_is_taken_as_it_is() {
         if kind == "laravel" {
             continue;
         }
-        let lint = shipit(
-            dir.path(),
-            &["unit", "lint", "--fail-on", "info", "deploy/units"],
-        );
+        let lint = shipit(dir.path(), &["unit", "lint", "--fail-on", "info", "deploy/units"]);
         let said = String::from_utf8_lossy(&lint.stdout);
         assert!(lint.status.success(), "{kind}: {said}");
         // The same again, asked in the other way: nothing differs.
-        assert!(
-            shipit(dir.path(), &["unit", "generate"]).status.success(),
-            "{kind}"
-        );
+        assert!(shipit(dir.path(), &["unit", "generate"]).status.success(), "{kind}");
     }
 }
 
@@ -156,17 +122,11 @@ fn nothing_is_asked_without_a_terminal_and_nothing_is_overwritten() {
     let printed = shipit(dir.path(), &["init", "--print"]);
     assert!(printed.status.success() && !dir.path().join("deploy.yml").exists());
     assert!(shipit(dir.path(), &["init"]).status.success());
-    assert!(
-        !dir.path().join("deploy").exists(),
-        "units were not asked for"
-    );
+    assert!(!dir.path().join("deploy").exists(), "units were not asked for");
     let before = std::fs::read(dir.path().join("deploy.yml")).unwrap();
     let again = shipit(dir.path(), &["init", "--units"]);
     assert_eq!(again.status.code(), Some(2));
-    assert_eq!(
-        std::fs::read(dir.path().join("deploy.yml")).unwrap(),
-        before
-    );
+    assert_eq!(std::fs::read(dir.path().join("deploy.yml")).unwrap(), before);
     assert!(!dir.path().join("deploy").exists());
 }
 

@@ -10,20 +10,14 @@ use crate::lab::{self, Host, Load, Miss, Suite};
 const SOON: Duration = Duration::from_secs(20);
 
 fn get(host: &Host, path: &str) -> String {
-    host.root(&format!(
-        "curl -sS --max-time 5 http://127.0.0.1:{}{path}",
-        ACME.port
-    ))
-    .ok()
+    host.root(&format!("curl -sS --max-time 5 http://127.0.0.1:{}{path}", ACME.port))
+        .ok()
 }
 
 /// New connections and kept ones at once, while `turn` takes the app from release to release; no request may fail.
 fn nothing_fails(host: &Host, turn: impl Fn(&Host)) {
     let fresh = Load::on(host.web(ACME.port)).rate(200).start();
-    let kept = Load::on(host.web(ACME.port))
-        .rate(100)
-        .keep_alive(10)
-        .start();
+    let kept = Load::on(host.web(ACME.port)).rate(100).keep_alive(10).start();
     for version in ["v2", "v3", "v4", "v5"] {
         ACME.publish(host, apps::release(Kind::Graceful, version).path(), version);
         turn(host);
@@ -110,18 +104,14 @@ fn a_draining_server_tells_its_clients_to_come_back_on_a_new_connection() {
     assert!(ask("/").contains("Connection: keep-alive"));
     host.root("systemctl stop --no-block acme").ok();
     let last = ask("/slow");
-    assert!(
-        last.contains("Connection: close") && last.ends_with("v1\n"),
-        "{last}"
-    );
+    assert!(last.contains("Connection: close") && last.ends_with("v1\n"), "{last}");
 }
 
 #[test]
 fn broken_releases_are_broken_in_their_own_way() {
     let host = lab::host!(Suite::Bookworm);
     ACME.bring_up(&host, Service::Notify, Kind::Graceful, "v1");
-    host.root("mkdir -p /etc/systemd/system/acme.service.d")
-        .ok();
+    host.root("mkdir -p /etc/systemd/system/acme.service.d").ok();
     host.write_file(
         "/etc/systemd/system/acme.service.d/patience.conf",
         b"[Unit]\nStartLimitIntervalSec=0\n[Service]\nTimeoutStartSec=2s\nTimeoutStopSec=1s\n",
@@ -137,34 +127,20 @@ fn broken_releases_are_broken_in_their_own_way() {
     host.wait_for("a restart loop", SOON, |host| {
         host.unit("acme", "NRestarts").parse::<u32>().unwrap() >= 2
     });
-    assert!(
-        host.journal(Some("acme"))
-            .contains("cannot open the database")
-    );
+    assert!(host.journal(Some("acme")).contains("cannot open the database"));
 
     assert!(!switch(Kind::NoProgram).success());
-    assert!(
-        !switch(Kind::NeverReady).success(),
-        "the start must time out"
-    );
-    assert!(
-        host.journal(Some("acme")).contains("timed out")
-            || host.journal(Some("acme")).contains("timeout")
-    );
+    assert!(!switch(Kind::NeverReady).success(), "the start must time out");
+    assert!(host.journal(Some("acme")).contains("timed out") || host.journal(Some("acme")).contains("timeout"));
 
     switch(Kind::CrashAfter2s).ok();
     let first = host.unit("acme", "InvocationID");
     assert_eq!(get(&host, "/"), "CrashAfter2s");
-    host.wait_for("its end", SOON, |host| {
-        host.unit("acme", "InvocationID") != first
-    });
+    host.wait_for("its end", SOON, |host| host.unit("acme", "InvocationID") != first);
 
     switch(Kind::Unhealthy).ok();
     let counts = Load::on(host.web(ACME.port)).run_for(Duration::from_millis(300));
-    assert_eq!(
-        counts.missed.keys().collect::<Vec<_>>(),
-        [&Miss::Status(500)]
-    );
+    assert_eq!(counts.missed.keys().collect::<Vec<_>>(), [&Miss::Status(500)]);
 
     switch(Kind::Hanging).ok();
     let counts = Load::on(host.web(ACME.port))
@@ -196,8 +172,7 @@ fn two_apps_live_beside_each_other_and_migrations_are_counted() {
     ] {
         let tree = apps::release_migrating(Kind::Graceful, version, migrate);
         ACME.publish(&host, tree.path(), version);
-        host.root("cd /opt/acme && ln -sfn \"$(readlink current)\" next")
-            .ok();
+        host.root("cd /opt/acme && ln -sfn \"$(readlink current)\" next").ok();
         let ended = host.root("systemctl start acme-migrate.service");
         assert_eq!(ended.success(), migrate == Migrate::Succeeds);
         assert_eq!(host.unit("acme-migrate.service", "Result"), result);

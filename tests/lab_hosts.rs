@@ -36,14 +36,7 @@ fn two_hosts_boot_at_once_and_everybody_logs_in() {
             "systemd 257"
         };
         assert!(host.root("systemctl --version").ok().starts_with(version));
-        for user in [
-            "root",
-            "admin",
-            "deploy",
-            "deploydash",
-            "deployfish",
-            "deploytcsh",
-        ] {
+        for user in ["root", "admin", "deploy", "deploydash", "deployfish", "deploytcsh"] {
             assert_eq!(host.ssh(user, "whoami").ok(), user);
         }
         assert_eq!(host.ssh("admin", "sudo -n id -u").ok(), "0");
@@ -52,13 +45,9 @@ fn two_hosts_boot_at_once_and_everybody_logs_in() {
             "deploy may sudo nothing"
         );
         assert_eq!(host.ssh("deploytcsh", "ps -o comm= -p $$").ok(), "tcsh");
+        assert_eq!(host.ssh("deployfish", "status fish-path").ok(), "/usr/bin/fish");
         assert_eq!(
-            host.ssh("deployfish", "status fish-path").ok(),
-            "/usr/bin/fish"
-        );
-        assert_eq!(
-            host.ssh("deploy", "systemctl --user is-active default.target")
-                .ok(),
+            host.ssh("deploy", "systemctl --user is-active default.target").ok(),
             "active"
         );
         host.wait_for("a whole boot", SOON, |host| {
@@ -72,22 +61,16 @@ fn a_power_cut_is_silent_and_keeps_what_was_written() {
     let host = lab::host!(Suite::Bookworm);
     host.write_file("/opt/kept", b"kept");
     let boots = host.root("journalctl --list-boots -o json").ok();
-    host.root("systemd-run --quiet --unit=worker sleep infinity")
-        .ok();
+    host.root("systemd-run --quiet --unit=worker sleep infinity").ok();
     let mut line = TcpStream::connect(host.web(host.ssh_port())).unwrap();
     let mut greeting = [0; 4];
     line.read_exact(&mut greeting).unwrap();
-    line.set_read_timeout(Some(Duration::from_millis(300)))
-        .unwrap();
+    line.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     while line.read(&mut [0; 512]).is_ok_and(|read| read > 0) {}
 
     host.power_cut();
     let heard = line.read(&mut [0; 512]).map_err(|error| error.kind());
-    assert_eq!(
-        heard,
-        Err(ErrorKind::WouldBlock),
-        "nobody says goodbye in a power cut"
-    );
+    assert_eq!(heard, Err(ErrorKind::WouldBlock), "nobody says goodbye in a power cut");
     assert!(!host.root("true").success(), "nothing runs there");
 
     host.boot_again();
@@ -99,9 +82,7 @@ fn a_power_cut_is_silent_and_keeps_what_was_written() {
     );
     assert_ne!(host.root("journalctl --list-boots -o json").ok(), boots);
     assert!(
-        host.root("journalctl -u worker.service")
-            .ok()
-            .contains("Started"),
+        host.root("journalctl -u worker.service").ok().contains("Started"),
         "the journal reaches over the cut"
     );
 }
@@ -165,8 +146,7 @@ fn a_host_reboots_itself() {
 fn a_pulled_cable_is_silence_not_an_error() {
     let host = lab::host!(Suite::Bookworm);
     let mut line = TcpStream::connect(host.web(host.ssh_port())).unwrap();
-    line.set_read_timeout(Some(Duration::from_millis(500)))
-        .unwrap();
+    line.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     host.cut_link();
     while line.read(&mut [0; 512]).is_ok_and(|read| read > 0) {}
     line.write_all(b"SSH-2.0-nobody\r\n").unwrap();
@@ -185,11 +165,7 @@ fn a_disk_fills_up_and_is_freed() {
     let host = lab::host!(Suite::Bookworm.with_small_disk("40M"));
     host.root("chmod 1777 /opt && echo here > /opt/here").ok();
     host.fill_disk_blocks();
-    assert!(
-        host.ssh("deploy", "echo x > /opt/new")
-            .stderr
-            .contains("No space left")
-    );
+    assert!(host.ssh("deploy", "echo x > /opt/new").stderr.contains("No space left"));
     assert!(
         host.root("cp /etc/hostname /opt/as-root")
             .stderr
@@ -199,15 +175,8 @@ fn a_disk_fills_up_and_is_freed() {
     host.free_disk();
     host.ssh("deploy", "echo x > /opt/new").ok();
     host.fill_disk_inodes();
-    assert!(
-        host.ssh("deploy", "touch /opt/newer")
-            .stderr
-            .contains("No space left")
-    );
-    assert_eq!(
-        host.root("df --output=iavail /opt | tail -n 1").ok().trim(),
-        "0"
-    );
+    assert!(host.ssh("deploy", "touch /opt/newer").stderr.contains("No space left"));
+    assert_eq!(host.root("df --output=iavail /opt | tail -n 1").ok().trim(), "0");
     host.ssh("deploy", "echo more >> /opt/new").ok();
     host.power_cut();
     host.boot_again();
@@ -228,10 +197,7 @@ fn traces(dir: &Path) -> Vec<PathBuf> {
         format!("/run/netns/{name}").into(),
         format!("/sys/class/net/ve-{name}").into(),
     ];
-    traces.extend(
-        ["", "unified/", "systemd/"]
-            .map(|tree| format!("/sys/fs/cgroup/{tree}shipit-lab/{name}").into()),
-    );
+    traces.extend(["", "unified/", "systemd/"].map(|tree| format!("/sys/fs/cgroup/{tree}shipit-lab/{name}").into()));
     traces.retain(|path| path.symlink_metadata().is_ok());
     traces
 }
@@ -248,11 +214,7 @@ fn mounts(dir: &Path) -> usize {
 fn a_host_is_gone_with_its_value() {
     let host = lab::host!(Suite::Bookworm.with_small_disk("10M"));
     let dir = host.dir().to_owned();
-    assert!(
-        traces(&dir).len() >= 4 && mounts(&dir) >= 2,
-        "{:?}",
-        traces(&dir)
-    );
+    assert!(traces(&dir).len() >= 4 && mounts(&dir) >= 2, "{:?}", traces(&dir));
     drop(host);
     assert_eq!((traces(&dir), mounts(&dir)), (Vec::new(), 0));
 }
@@ -267,11 +229,7 @@ fn a_host_whose_owner_is_killed_is_swept_and_the_others_stay() {
         .output()
         .unwrap();
     let dir = PathBuf::from(String::from_utf8(up.stdout).unwrap().trim());
-    assert!(
-        traces(&dir).len() >= 4,
-        "{}",
-        String::from_utf8_lossy(&up.stderr)
-    );
+    assert!(traces(&dir).len() >= 4, "{}", String::from_utf8_lossy(&up.stderr));
     let mut watch = Command::new(&script)
         .args(["watch", &owner.id().to_string()])
         .stderr(Stdio::null())
@@ -279,13 +237,7 @@ fn a_host_whose_owner_is_killed_is_swept_and_the_others_stay() {
         .unwrap();
 
     // A sweep while the owner lives takes nothing.
-    assert!(
-        Command::new(&script)
-            .arg("sweep")
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new(&script).arg("sweep").status().unwrap().success());
     assert!(traces(&dir).len() >= 4);
 
     owner.kill().unwrap();
@@ -316,9 +268,7 @@ fn a_host_whose_owner_dies_while_it_boots_does_not_stay() {
             .unwrap()
             .flatten()
             .map(|entry| entry.path());
-        hosts.find(|dir| {
-            fs::read_to_string(dir.join("owner")).is_ok_and(|owner| owner.starts_with(&owned))
-        })
+        hosts.find(|dir| fs::read_to_string(dir.join("owner")).is_ok_and(|owner| owner.starts_with(&owned)))
     };
     let until = Instant::now() + SOON;
     while found().is_none() {
@@ -327,17 +277,8 @@ fn a_host_whose_owner_dies_while_it_boots_does_not_stay() {
     owner.kill().unwrap();
     owner.wait().unwrap();
     let ended = up.wait_with_output().unwrap();
-    assert!(
-        !ended.status.success(),
-        "a host without an owner was left running"
-    );
+    assert!(!ended.status.success(), "a host without an owner was left running");
     // What had no name yet is taken by whoever sweeps next.
-    assert!(
-        Command::new(&script)
-            .arg("sweep")
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new(&script).arg("sweep").status().unwrap().success());
     assert_eq!(found(), None);
 }

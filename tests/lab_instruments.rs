@@ -83,8 +83,7 @@ fn a_frozen_line_holds_back_and_a_cut_one_is_reset() {
     say(&mut line, b"hello");
     proxy.freeze();
     line.write_all(b"held").unwrap();
-    line.set_read_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
+    line.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     assert_eq!(
         line.read(&mut [0; 4]).map_err(|error| error.kind()),
         Err(ErrorKind::WouldBlock)
@@ -113,17 +112,14 @@ fn a_line_breaks_at_the_byte_that_was_asked_for() {
     proxy.cut_after(Way::Up, 100_000);
     let mut line = TcpStream::connect(proxy.address()).unwrap();
     drop(line.write_all(&vec![b'x'; 300_000]));
-    let heard = line
-        .read_to_end(&mut Vec::new())
-        .map_err(|error| error.kind());
+    let heard = line.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
     assert_eq!(heard, Err(ErrorKind::ConnectionReset));
     assert_eq!(proxy.carried(Way::Up), 100_000);
 
     let proxy = DelayProxy::to(echo(), Duration::ZERO);
     proxy.freeze_after(Way::Down, 70_000);
     let mut line = TcpStream::connect(proxy.address()).unwrap();
-    line.set_read_timeout(Some(Duration::from_millis(300)))
-        .unwrap();
+    line.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     line.write_all(&vec![b'x'; 100_000]).unwrap();
     let mut heard = Vec::new();
     let end = line.read_to_end(&mut heard).map_err(|error| error.kind());
@@ -163,10 +159,7 @@ fn every_way_to_fail_has_its_count() {
         "",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nv2",
     ]);
-    let load = Load::on(to)
-        .rate(20)
-        .timeout(Duration::from_millis(300))
-        .start();
+    let load = Load::on(to).rate(20).timeout(Duration::from_millis(300)).start();
     load.wait_until("two requests without an answer", SOON, |counts| {
         counts.missed.get(&Miss::Timeout) >= Some(&2)
     });
@@ -184,13 +177,8 @@ fn every_way_to_fail_has_its_count() {
 
 #[test]
 fn a_port_that_nobody_listens_on_and_a_reset_are_two_things() {
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let counts = Load::on(closed)
-        .rate(50)
-        .run_for(Duration::from_millis(200));
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let counts = Load::on(closed).rate(50).run_for(Duration::from_millis(200));
     assert_eq!(counts.missed.keys().collect::<Vec<_>>(), [&Miss::Refused]);
     assert!(
         (8..=12).contains(&counts.total()),
@@ -213,20 +201,13 @@ fn a_restart_is_seen_as_what_it_is() {
     assert_eq!(load.counts().failures(), 0);
     host.root("systemctl stop acme").ok();
     let stopped = Instant::now();
-    load.wait_until("refusals", SOON, |counts| {
-        counts.missed.get(&Miss::Refused) > Some(&20)
-    });
+    load.wait_until("refusals", SOON, |counts| counts.missed.get(&Miss::Refused) > Some(&20));
     host.root("systemctl start acme").ok();
     let down = stopped.elapsed();
     let before = load.counts().ok;
-    load.wait_until("a steady flow again", SOON, |counts| {
-        counts.ok > before + 50
-    });
+    load.wait_until("a steady flow again", SOON, |counts| counts.ok > before + 50);
     let counts = load.stop();
     // No tighter than the machine: stop and start themselves take their time.
-    assert!(
-        counts.longest_gap > Duration::from_millis(100)
-            && counts.longest_gap < down + Duration::from_millis(500)
-    );
+    assert!(counts.longest_gap > Duration::from_millis(100) && counts.longest_gap < down + Duration::from_millis(500));
     assert_eq!(counts.from("v1"), counts.ok);
 }

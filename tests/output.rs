@@ -74,10 +74,7 @@ fn good() -> Vec<Event> {
         step(Phase::Stage, "build", State::Started, None),
         log("build", b"compiling \x1b[31mred\x1b[0m"),
         step(Phase::Stage, "build", State::Done, None),
-        Event::Progress {
-            sent: 10,
-            total: 100,
-        },
+        Event::Progress { sent: 10, total: 100 },
         step(Phase::Switch, "flip 20260503-094502", State::Done, None),
         Event::Warning {
             text: "a warning".into(),
@@ -109,13 +106,7 @@ fn bad() -> Vec<Event> {
 
 fn people(events: &[Event], loudness: Loudness, colour: bool, expected: &Expect) {
     let screen = Screen::default();
-    let mut people = People::new(
-        Box::new(screen.clone()),
-        loudness,
-        colour,
-        false,
-        Typed::default(),
-    );
+    let mut people = People::new(Box::new(screen.clone()), loudness, colour, false, Typed::default());
     for event in events {
         people.event(event);
     }
@@ -250,8 +241,8 @@ fn programs_get_one_object_a_line() {
 #[test]
 fn every_outcome_has_a_last_line() {
     use Outcome::{
-        Degraded, Deployed, Failed, Locked, Pruned, Ready, Reverted, RolledBack, Staged, Unchanged,
-        Unknown, Unreachable,
+        Degraded, Deployed, Failed, Locked, Pruned, Ready, Reverted, RolledBack, Staged, Unchanged, Unknown,
+        Unreachable,
     };
     for outcome in [
         Deployed,

@@ -20,18 +20,14 @@ fn nothing_fails(host: &Host, desk: &Desk, rounds: usize) {
     for round in 0..rounds {
         let version = format!("round-{round}");
         let release = desk.deploy(Kind::Graceful, &version);
-        fresh.wait_until(&version, Duration::from_secs(5), |counts| {
-            counts.from(&version) > 0
-        });
+        fresh.wait_until(&version, Duration::from_secs(5), |counts| counts.from(&version) > 0);
         assert_live(host, &release, &version);
         let ran = desk.json(&["rollback"]).leaves(0);
         assert_live(host, &ran.release(), "v1");
         let before = fresh.counts().from("v1");
-        fresh.wait_until(
-            "the first release again",
-            Duration::from_secs(5),
-            |counts| counts.from("v1") > before,
-        );
+        fresh.wait_until("the first release again", Duration::from_secs(5), |counts| {
+            counts.from("v1") > before
+        });
     }
     let took = began.elapsed();
     for (which, counts) in [("new", fresh.stop()), ("kept", kept.stop())] {
@@ -66,11 +62,7 @@ fn no_request_fails_over_deploys_and_rollbacks_by_reload() {
     let desk = Desk::live(&host, Service::Reload, &yml);
     let process = host.unit("acme.service", "MainPID");
     nothing_fails(&host, &desk, rounds(5));
-    assert_eq!(
-        host.unit("acme.service", "MainPID"),
-        process,
-        "the process stayed"
-    );
+    assert_eq!(host.unit("acme.service", "MainPID"), process, "the process stayed");
 }
 
 #[test]
@@ -84,9 +76,7 @@ fn a_restart_says_how_long_nobody_answered() {
         let load = Load::on(host.web(8080)).rate(200).start();
         load.wait_until("an answer", Duration::from_secs(5), |counts| counts.ok > 20);
         let ran = desk.json(&["deploy"]).leaves(0);
-        load.wait_until(&version, Duration::from_secs(5), |counts| {
-            counts.from(&version) > 20
-        });
+        load.wait_until(&version, Duration::from_secs(5), |counts| counts.from(&version) > 20);
         let counts = load.stop();
         let downtime = &ran.ended()["downtime"];
         let said = downtime["longest_gap_ms"].as_u64().unwrap();

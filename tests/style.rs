@@ -97,14 +97,10 @@ fn broken(name: &str, text: &str) -> Vec<String> {
         let phrase: Vec<char> = phrase.chars().collect();
         for (at, window) in flat.windows(phrase.len()).enumerate() {
             let edge = |c: Option<&char>| c.is_none_or(|c| !of_a_word(*c));
-            let whole = edge(at.checked_sub(1).and_then(|i| flat.get(i)))
-                && edge(flat.get(at + phrase.len()));
+            let whole = edge(at.checked_sub(1).and_then(|i| flat.get(i))) && edge(flat.get(at + phrase.len()));
             if window == phrase && whole {
                 let phrase: String = phrase.iter().collect();
-                found.push(format!(
-                    "{name}:{}: `{phrase}` (write: {instead})",
-                    lines[at]
-                ));
+                found.push(format!("{name}:{}: `{phrase}` (write: {instead})", lines[at]));
             }
         }
     }
@@ -113,11 +109,7 @@ fn broken(name: &str, text: &str) -> Vec<String> {
 
 #[track_caller]
 fn none(found: &[String]) {
-    assert!(
-        found.is_empty(),
-        "see docs/STYLE.md\n{}\n",
-        found.join("\n")
-    );
+    assert!(found.is_empty(), "see docs/STYLE.md\n{}\n", found.join("\n"));
 }
 
 #[test]
@@ -148,8 +140,7 @@ fn documents_are_free_of_private_words() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             // The guide names what it rules out.
-            let wanted = path.extension().is_some_and(|ext| ext == "md")
-                && path != Path::new("docs/STYLE.md");
+            let wanted = path.extension().is_some_and(|ext| ext == "md") && path != Path::new("docs/STYLE.md");
             if wanted {
                 paths.push(path.display().to_string());
             }
@@ -166,10 +157,7 @@ fn documents_are_free_of_private_words() {
             .collect::<Vec<_>>()
             .join("\n")
     };
-    let all: Vec<String> = paths
-        .iter()
-        .flat_map(|path| broken(path, &text(path)))
-        .collect();
+    let all: Vec<String> = paths.iter().flat_map(|path| broken(path, &text(path))).collect();
     none(&all);
 }
 
@@ -288,8 +276,7 @@ fn messages_are_free_of_private_words() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs")
-            {
+            } else if path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs") {
                 for (line, text) in literals(&fs::read_to_string(&path).unwrap()) {
                     // Shorter ones are keys and names.
                     if text.len() > 12 && text.contains(' ') {

@@ -51,18 +51,13 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     );
     let change = Change {
         command: Command::of(&request.command),
-        previous: observed
-            .live()
-            .map(str::to_owned)
-            .filter(|id| *id != request.next),
+        previous: observed.live().map(str::to_owned).filter(|id| *id != request.next),
         next: request.next,
     };
     match followed.end.take() {
         Some(last) => Ok(switch::tell(&mut run, &change, &followed, &last, 0)),
-        None => Err(
-            Failure::new(Exit::Unknown, "the result of the switch did not arrive")
-                .host("the host continues by itself")
-                .next(Next::shipit("status")),
-        ),
+        None => Err(Failure::new(Exit::Unknown, "the result of the switch did not arrive")
+            .host("the host continues by itself")
+            .next(Next::shipit("status"))),
     }
 }

@@ -63,10 +63,7 @@ impl SshLink {
 impl Link for SshLink {
     fn connect(&mut self, report: &mut dyn Report) -> Result<Box<dyn Host>, Failure> {
         if self.system {
-            return Ok(Box::new(openssh::connect(
-                self.login.clone(),
-                self.interrupts.clone(),
-            )?));
+            return Ok(Box::new(openssh::connect(self.login.clone(), self.interrupts.clone())?));
         }
         let mut ask = ssh::terminal(&self.interrupts);
         let mut notice = |notice: Notice| {

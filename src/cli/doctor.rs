@@ -38,12 +38,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     Ok(diagnosis.exit)
 }
 
-fn object(
-    global: &Global,
-    config: Option<&Config>,
-    diagnosis: &Diagnosis,
-    skew: Option<i64>,
-) -> String {
+fn object(global: &Global, config: Option<&Config>, diagnosis: &Diagnosis, skew: Option<i64>) -> String {
     let strategies: serde_json::Map<String, Value> = diagnosis
         .strategies
         .iter()
@@ -51,27 +46,19 @@ fn object(
             let usable = one.strategies.iter().filter(|(_, lacks)| lacks.is_empty());
             let usable: Vec<&str> = usable.map(|(name, _)| name.as_str()).collect();
             let missing = one.strategies.iter().filter(|(_, lacks)| !lacks.is_empty());
-            let missing: serde_json::Map<String, Value> =
-                missing.map(|(name, lacks)| (name.as_str().to_owned(), json!(lacks))).collect();
+            let missing: serde_json::Map<String, Value> = missing
+                .map(|(name, lacks)| (name.as_str().to_owned(), json!(lacks)))
+                .collect();
             let verdict = json!({"configured": one.configured.as_str(), "usable": usable, "missing": missing});
             (one.unit.clone(), verdict)
         })
         .collect();
     let typed = super::typed(global);
-    let findings: Vec<Value> = diagnosis
-        .findings
-        .iter()
-        .map(|one| finding(one, &typed))
-        .collect();
+    let findings: Vec<Value> = diagnosis.findings.iter().map(|one| finding(one, &typed)).collect();
     // What 32 bits cannot hold exactly would be printed with all its digits.
     let exposure = diagnosis.exposure.iter();
     let exposure: serde_json::Map<String, Value> = exposure
-        .map(|(unit, score)| {
-            (
-                unit.clone(),
-                json!((f64::from(*score) * 10.0).round() / 10.0),
-            )
-        })
+        .map(|(unit, score)| (unit.clone(), json!((f64::from(*score) * 10.0).round() / 10.0)))
         .collect();
     let line = json!({"v": 1, "app": config.map(|config| config.app.as_str()), "host": config.map(|config| config.host.to_string()),
         "exit": diagnosis.exit.code(), "deploy": diagnosis.deploy.word(), "findings": findings, "strategies": strategies,
@@ -95,11 +82,7 @@ fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagn
     for one in &diagnosis.strategies {
         let _ = writeln!(out, "\n{}", shown(one.unit.as_bytes()));
         for (name, lacks) in &one.strategies {
-            let own = if *name == one.configured {
-                " (deploy.yml)"
-            } else {
-                ""
-            };
+            let own = if *name == one.configured { " (deploy.yml)" } else { "" };
             let verdict = if lacks.is_empty() {
                 "can be used".to_owned()
             } else {
@@ -116,13 +99,7 @@ fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagn
             );
         }
     }
-    let count = |severity| {
-        diagnosis
-            .findings
-            .iter()
-            .filter(|f| f.severity == severity)
-            .count()
-    };
+    let count = |severity| diagnosis.findings.iter().filter(|f| f.severity == severity).count();
     let _ = writeln!(
         out,
         "\n{}",
@@ -135,9 +112,7 @@ fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagn
     );
     let verdict = match diagnosis.deploy {
         // Nothing refuses it, but what is wrong above may well make it fail.
-        Deploy::Possible if count(Severity::Error) > 0 => {
-            "a deploy can start, but the errors above may cause a revert"
-        }
+        Deploy::Possible if count(Severity::Error) > 0 => "a deploy can start, but the errors above may cause a revert",
         Deploy::Possible => "a deploy can start",
         Deploy::Later => "a deploy can start when the switch in progress ends",
         Deploy::Refused => "a deploy would be refused",
@@ -159,9 +134,7 @@ fn header(config: &Config, evidence: &Evidence) -> String {
     };
     let systemd = observed
         .systemd
-        .map_or("systemd unknown".into(), |version| {
-            format!("systemd {version}")
-        });
+        .map_or("systemd unknown".into(), |version| format!("systemd {version}"));
     let line = format!(
         "{} on {} as {}: {live}, {systemd}, {}",
         config.app.as_str(),
@@ -203,9 +176,5 @@ fn counted(errors: usize, warnings: usize, infos: usize, all: bool) -> String {
         n if all => format!(", {n} notes"),
         n => format!(", {n} notes hidden (use -v)"),
     };
-    format!(
-        "{}, {}{more}",
-        many(errors, "error"),
-        many(warnings, "warning")
-    )
+    format!("{}, {}{more}", many(errors, "error"), many(warnings, "warning"))
 }

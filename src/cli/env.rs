@@ -60,14 +60,7 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
         .filter(|one| said.readers.iter().any(|unit| unit == one.unit))
         .collect();
     if restart && !said.changes.is_empty() {
-        service::services_turn(
-            global,
-            host.as_mut(),
-            &config,
-            &observed,
-            &readers,
-            Verb::Restart,
-        )?;
+        service::services_turn(global, host.as_mut(), &config, &observed, &readers, Verb::Restart)?;
     }
     Ok(Exit::Done)
 }
@@ -89,7 +82,11 @@ fn name(given: &str) -> Result<(), Failure> {
         let name = text::shown(name.as_bytes());
         return Err(usage("a value does not belong on the command line")
             .why("it is in your shell's history now, and every user of this machine could see it in ps")
-            .next(Next::shipit("env set").arg(name).remark("asks for the value, or reads it from stdin")));
+            .next(
+                Next::shipit("env set")
+                    .arg(name)
+                    .remark("asks for the value, or reads it from stdin"),
+            ));
     }
     if environment::is_name(given) {
         return Ok(());
@@ -120,11 +117,7 @@ fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
     if value.is_empty() {
         return Err(usage(format!("received no value for {given}"))
             .why("only `env push` accepts an empty value")
-            .next(
-                Next::shipit("env set")
-                    .arg(given)
-                    .remark("asks for it on a terminal"),
-            ));
+            .next(Next::shipit("env set").arg(given).remark("asks for it on a terminal")));
     }
     let line = environment::line(given, &value)
         .map_err(|why| usage(format!("the value of {given} cannot be stored")).why(why))?;
@@ -142,17 +135,14 @@ fn pushed(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let (mut text, shown) = match path {
         Some(path) => {
             let shown = text::shown(path.as_os_str().as_encoded_bytes());
-            let opened = std::fs::File::open(path)
-                .map_err(|e| usage(format!("{shown} cannot be read")).why(e.to_string()))?;
+            let opened =
+                std::fs::File::open(path).map_err(|e| usage(format!("{shown} cannot be read")).why(e.to_string()))?;
             (all_of(&mut { opened }, &shown)?, shown)
         }
         None if std::io::stdin().is_terminal() => {
             return Err(usage("which file?").next(Next::shipit("env push FILE")));
         }
-        None => (
-            all_of(&mut std::io::stdin().lock(), "stdin")?,
-            "stdin".to_owned(),
-        ),
+        None => (all_of(&mut std::io::stdin().lock(), "stdin")?, "stdin".to_owned()),
     };
     match environment::names(&text) {
         Ok(names) if names.is_empty() => {
@@ -167,10 +157,8 @@ fn pushed(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
         Err(wrong) => {
             let mut failure = usage(format!("{shown} was not pushed"));
             failure.why = wrong.iter().take(20).map(ToString::to_string).collect();
-            Err(failure.next(
-                Next::offline("unit explain environment-file-place")
-                    .remark("how systemd reads such files"),
-            ))
+            Err(failure
+                .next(Next::offline("unit explain environment-file-place").remark("how systemd reads such files")))
         }
     }
 }
@@ -224,9 +212,7 @@ fn changed(global: &Global, config: &Config, said: &Answered, runs: Runs, restar
         unread(global, config, said);
         if !said.readers.is_empty() && !restart {
             let next = match runs {
-                Runs::Release => {
-                    Next::shipit("restart").remark("running processes keep their old values")
-                }
+                Runs::Release => Next::shipit("restart").remark("running processes keep their old values"),
                 Runs::Nothing => Next::shipit("deploy").remark("no release is live yet"),
             };
             let next = super::typed(global).line(&next);

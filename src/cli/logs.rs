@@ -28,10 +28,7 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
     if let Some(run) = &args.run {
         let lives = reader.lives(run)?;
         if lives.is_empty() {
-            return Err(
-                untouched(format!("no service process belongs to run {run}"))
-                    .next(Next::shipit("logs")),
-            );
+            return Err(untouched(format!("no service process belongs to run {run}")).next(Next::shipit("logs")));
         }
         for life in lives {
             asked.push_str(&format!("invocation {}\n", life.invocation));
@@ -55,12 +52,10 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
             }
             Ok(Exit::Done)
         }
-        exits::NO_HELPER => Err(
-            untouched("so far, this host can only show the whole journal")
-                .why("setup installs a helper that filters it")
-                .next(config.host.as_root("setup").remark("again"))
-                .next(Next::shipit("logs")),
-        ),
+        exits::NO_HELPER => Err(untouched("so far, this host can only show the whole journal")
+            .why("setup installs a helper that filters it")
+            .next(config.host.as_root("setup").remark("again"))
+            .next(Next::shipit("logs"))),
         _ => Ok(Exit::Done),
     }
 }
@@ -72,18 +67,13 @@ fn untouched(what: impl Into<String>) -> Failure {
 /// The units that are meant, all of them the app's.
 fn chosen<'a>(known: &[&'a str], wanted: &[String]) -> Result<Vec<&'a str>, Failure> {
     if known.is_empty() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "the app has no units, and so no journal",
-        ));
+        return Err(Failure::new(Exit::Usage, "the app has no units, and so no journal"));
     }
     if wanted.is_empty() {
         return Ok(known.to_vec());
     }
     let one = |unit: &String| {
-        let found = known
-            .iter()
-            .find(|k| *k == unit || **k == format!("{unit}.service"));
+        let found = known.iter().find(|k| *k == unit || **k == format!("{unit}.service"));
         found.copied().ok_or_else(|| {
             Failure::new(
                 Exit::Usage,
@@ -102,10 +92,7 @@ fn asked(args: &args::Logs, units: &[&str]) -> Result<String, Failure> {
         if value.is_empty() || value.contains(|c: char| c.is_control()) {
             return Err(Failure::new(
                 Exit::Usage,
-                format!(
-                    "--{key} {} is not a valid filter",
-                    text::shown(value.as_bytes())
-                ),
+                format!("--{key} {} is not a valid filter", text::shown(value.as_bytes())),
             ));
         }
         out.push_str(&format!("{key} {value}\n"));
@@ -139,11 +126,7 @@ fn point(time: &str) -> String {
         && time.contains(|c: char| c.is_ascii_alphabetic())
         && time.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ')
         && !time.ends_with("ago");
-    if span {
-        format!("-{time}")
-    } else {
-        time.to_owned()
-    }
+    if span { format!("-{time}") } else { time.to_owned() }
 }
 
 fn word(priority: Priority) -> &'static str {
@@ -164,10 +147,7 @@ fn show(global: &Global, line: &[u8]) {
         // systemd's own objects, as they are; what is none is not passed off as one.
         let text = String::from_utf8_lossy(line);
         let is_object = !text.contains(|c: char| c.is_ascii_control())
-            && matches!(
-                serde_json::from_str(&text),
-                Ok(serde_json::Value::Object(_))
-            );
+            && matches!(serde_json::from_str(&text), Ok(serde_json::Value::Object(_)));
         if is_object {
             super::results(&(text::in_json(&text) + "\n"));
         }

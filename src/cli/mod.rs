@@ -100,9 +100,8 @@ fn dispatch(args: &Args) -> Result<Exit, Failure> {
         Command::Man => {
             let page = clap_mangen::Man::new(Args::command());
             let mut text = Vec::new();
-            page.render(&mut text).map_err(|e| {
-                Failure::new(Exit::Untouched, "the page could not be written").why(e.to_string())
-            })?;
+            page.render(&mut text)
+                .map_err(|e| Failure::new(Exit::Untouched, "the page could not be written").why(e.to_string()))?;
             results(&String::from_utf8_lossy(&text));
             Ok(Exit::Done)
         }
@@ -150,9 +149,7 @@ fn configuration(global: &Global) -> Result<Config, Failure> {
 }
 
 fn interrupts() -> Result<Interrupts, Failure> {
-    Interrupts::listen().map_err(|e| {
-        Failure::new(Exit::Untouched, "cannot install signal handlers").why(e.to_string())
-    })
+    Interrupts::listen().map_err(|e| Failure::new(Exit::Untouched, "cannot install signal handlers").why(e.to_string()))
 }
 
 fn link(global: &Global, config: &Config, interrupts: &Interrupts) -> SshLink {

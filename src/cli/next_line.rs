@@ -7,9 +7,7 @@ use super::args::Global;
 use crate::failure::Typed;
 
 pub(super) fn typed(global: &Global) -> Typed {
-    let file = |path: &'_ Option<std::path::PathBuf>| {
-        path.as_ref().map(|path| path.as_os_str().to_owned())
-    };
+    let file = |path: &'_ Option<std::path::PathBuf>| path.as_ref().map(|path| path.as_os_str().to_owned());
     let mut reach = vec![
         ("-c", file(&global.config)),
         ("-e", global.environment.clone().map(Into::into)),
@@ -18,10 +16,7 @@ pub(super) fn typed(global: &Global) -> Typed {
         ("-F", file(&global.ssh_config)),
     ];
     reach.retain(|(_, value)| value.is_some());
-    let mut reach: Vec<(&str, Option<&OsStr>)> = reach
-        .iter()
-        .map(|(name, value)| (*name, value.as_deref()))
-        .collect();
+    let mut reach: Vec<(&str, Option<&OsStr>)> = reach.iter().map(|(name, value)| (*name, value.as_deref())).collect();
     if global.system_ssh {
         reach.push(("--system-ssh", None));
     }
@@ -62,10 +57,7 @@ mod tests {
                 Next::offline("unit explain drift-load"),
                 "shipit unit explain drift-load",
             ),
-            (
-                Next::advice("ask whoever revoked it"),
-                "ask whoever revoked it",
-            ),
+            (Next::advice("ask whoever revoked it"), "ask whoever revoked it"),
         ] {
             assert_eq!(typed.line(&line), said);
         }
@@ -99,10 +91,7 @@ mod tests {
         let wrong = Failure::new(Exit::Usage, "`port` is a number");
         assert!(wrong.next_lines(&typed).is_empty());
         let bare = Failure::new(Exit::Untouched, "`build` failed");
-        assert_eq!(
-            bare.next_lines(&typed),
-            ["shipit deploy -e staging    # again"]
-        );
+        assert_eq!(bare.next_lines(&typed), ["shipit deploy -e staging    # again"]);
         let told = bare.next(Next::shipit("logs"));
         assert_eq!(told.next_lines(&typed), ["shipit logs -e staging"]);
     }

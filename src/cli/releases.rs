@@ -20,11 +20,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
             .state(id)
             .map_or("unknown", crate::observed::ledger::State::word);
         let info = observed.meta.get(id).map(|m| &m.info);
-        let fact = |key: &str| {
-            info.and_then(|i| i.get(key))
-                .map(String::as_str)
-                .unwrap_or("")
-        };
+        let fact = |key: &str| info.and_then(|i| i.get(key)).map(String::as_str).unwrap_or("");
         let when = observed.ledger.verified_at(id).unwrap_or("");
         if global.json {
             let line = json!({"v": 1, "release": id, "state": state, "live": live, "verified_at": when, "by": fact("by"),

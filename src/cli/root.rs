@@ -20,8 +20,8 @@ pub(super) fn link(
     let (user, host) = login
         .split_once('@')
         .map_or((None, login), |(user, host)| (Some(user.to_owned()), host));
-    let target = Target::parse(host)
-        .map_err(|wrong| Failure::new(Exit::Usage, format!("--as {login}: {}", wrong.0)))?;
+    let target =
+        Target::parse(host).map_err(|wrong| Failure::new(Exit::Usage, format!("--as {login}: {}", wrong.0)))?;
     Ok(link.with(user.or(target.user), target.host, target.port))
 }
 

@@ -46,18 +46,12 @@ pub(super) fn run(global: &Global, args: &args::Run) -> Result<Exit, Failure> {
     err.end();
     let CommandEnd { release, code } = ended?;
     if global.json {
-        super::results(&super::object(
-            &json!({"v": 1, "release": release, "code": code}),
-        ));
+        super::results(&super::object(&json!({"v": 1, "release": release, "code": code})));
     } else if code != 0 {
         let name = run_command::name(&args.command);
         let _ = writeln!(io::stderr(), "error: {name} {}", how(code));
     }
-    Ok(if code == 0 {
-        Exit::Done
-    } else {
-        Exit::Untouched
-    })
+    Ok(if code == 0 { Exit::Done } else { Exit::Untouched })
 }
 
 /// All of stdin, as a file: the link is not left alone while somebody takes time to write. What is no file yet becomes one
@@ -133,11 +127,7 @@ impl Output {
         let line = std::mem::take(&mut self.line);
         match &mut self.report {
             Some(report) => report.event(&Event::Log {
-                source: if self.stream == Stream::Out {
-                    "stdout"
-                } else {
-                    "stderr"
-                },
+                source: if self.stream == Stream::Out { "stdout" } else { "stderr" },
                 line,
             }),
             None => {

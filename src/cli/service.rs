@@ -22,10 +22,7 @@ pub(super) fn run(global: &Global, args: &args::Drive, verb: Verb) -> Result<Exi
 }
 
 /// The units that are meant: those of the service that is named, or all.
-pub(super) fn chosen<'a>(
-    config: &'a Config,
-    unit: Option<&str>,
-) -> Result<Vec<Instance<'a>>, Failure> {
+pub(super) fn chosen<'a>(config: &'a Config, unit: Option<&str>) -> Result<Vec<Instance<'a>>, Failure> {
     let all: Vec<Instance<'_>> = config.instances().collect();
     let Some(unit) = unit else {
         if all.is_empty() {
@@ -102,10 +99,7 @@ fn one(
                 "release": acted.release, "seconds": began.elapsed().as_secs_f64()}),
         ));
     } else {
-        let release = acted
-            .release
-            .map(|id| format!(", runs {id}"))
-            .unwrap_or_default();
+        let release = acted.release.map(|id| format!(", runs {id}")).unwrap_or_default();
         let socket = match (&instance.service.socket, verb) {
             (Some(socket), Verb::Stop) => {
                 format!(", and {}: connections are refused", socket.as_str())

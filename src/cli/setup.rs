@@ -118,9 +118,7 @@ fn ended(began: Instant, live: Option<String>, host: &dyn Host) -> Ended {
 fn next(config: &Config, observed: &Observed) -> Next {
     let install = config.host.as_root("unit install");
     let services = config.instances().map(|one| one.unit);
-    let absent: Vec<&str> = services
-        .filter(|unit| observed.unit(unit).is_not_found())
-        .collect();
+    let absent: Vec<&str> = services.filter(|unit| observed.unit(unit).is_not_found()).collect();
     let waits = |unit: &&str| {
         let (name, kind) = unit.rsplit_once('.').unwrap_or((unit, "service"));
         // An instance is in its template's file.
@@ -199,11 +197,7 @@ fn show(layout: &Layout<'_>, observed: Option<&Observed>, detail: Detail) {
     ];
     // Without a sudo rule nobody would be let run them.
     if !guard.sudo_rule.is_empty() {
-        files.extend(
-            HELPERS.map(|(name, what, text)| {
-                (format!("/usr/local/lib/shipit/{app}/{name}"), what, text)
-            }),
-        );
+        files.extend(HELPERS.map(|(name, what, text)| (format!("/usr/local/lib/shipit/{app}/{name}"), what, text)));
     }
     for (path, what, text) in files {
         match detail {

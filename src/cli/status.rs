@@ -76,9 +76,7 @@ impl View<'_> {
 
     fn unreadable(&self) -> Vec<String> {
         let observed = self.observed.unreadable.iter().map(ToString::to_string);
-        observed
-            .chain(self.status.unreadable.iter().cloned())
-            .collect()
+        observed.chain(self.status.unreadable.iter().cloned()).collect()
     }
 
     fn object(&self) -> Value {
@@ -93,10 +91,7 @@ impl View<'_> {
                 "listens": self.status.listens.get(unit),
                 "healthy": health.map(Result::is_ok), "health": health.and_then(|h| h.as_ref().err())})
         };
-        let units: Vec<Value> = units(self.config, Purpose::Observe)
-            .into_iter()
-            .map(unit)
-            .collect();
+        let units: Vec<Value> = units(self.config, Purpose::Observe).into_iter().map(unit).collect();
         let timer = |(name, p): (&String, &Properties)| {
             let of = |key: &str| p.text(key);
             json!({"timer": name, "active": of("ActiveState"), "starts": of("Unit"), "last": p.get("LastTriggerUSec").and_then(point),
@@ -124,11 +119,7 @@ impl View<'_> {
         let state = self.observed.unit(&guard).active_state();
         lines.push(format!(
             "  {guard}: {}",
-            if state.is_empty() {
-                "not readable"
-            } else {
-                state
-            }
+            if state.is_empty() { "not readable" } else { state }
         ));
         lines.extend(self.status.timers.keys().map(|timer| self.timer(timer)));
         let pasts = self.pasts();
@@ -163,10 +154,7 @@ impl View<'_> {
         } else if self.config.instances().any(|one| self.unwell(one.unit)) {
             lines.push(next(Next::shipit("doctor").remark("prints the reason")));
         }
-        lines
-            .iter()
-            .map(|l| text::shown(l.as_bytes()) + "\n")
-            .collect()
+        lines.iter().map(|l| text::shown(l.as_bytes()) + "\n").collect()
     }
 
     fn live(&self) -> String {
@@ -177,10 +165,7 @@ impl View<'_> {
                 format!("{} runs {id} ({state})", self.app())
             }
             Current::Absent => format!("{}: no release is live", self.app()),
-            Current::Gone(id) => format!(
-                "{}: current points to {id}, which does not exist",
-                self.app()
-            ),
+            Current::Gone(id) => format!("{}: current points to {id}, which does not exist", self.app()),
             Current::Odd(what) => format!("{}: current is {what}", self.app()),
         }
     }
@@ -274,10 +259,7 @@ impl View<'_> {
             Some(ago) => {
                 let result = match of("Result") {
                     "success" => "it succeeded".to_owned(),
-                    other => format!(
-                        "it failed ({other}): see journalctl -u {} on the host",
-                        of("Unit")
-                    ),
+                    other => format!("it failed ({other}): see journalctl -u {} on the host", of("Unit")),
                 };
                 line.push_str(&format!(", last run {} ago: {result}", text::lapse(ago)));
             }
@@ -286,11 +268,7 @@ impl View<'_> {
     }
 
     fn past(&self, past: &Past) -> String {
-        let under_way = self
-            .observed
-            .request
-            .as_ref()
-            .is_some_and(|r| r.run == past.run);
+        let under_way = self.observed.request.as_ref().is_some_and(|r| r.run == past.run);
         let what = match (past.command, past.outcome) {
             (_, PastOutcome::Open) if under_way => "in progress",
             (_, PastOutcome::Open) => "end not recorded",
@@ -303,10 +281,7 @@ impl View<'_> {
         };
         let at = chrono::DateTime::parse_from_rfc3339(&past.at).ok();
         let ago = self.ago(at.map(|at| at.timestamp()));
-        let ago = ago.map_or_else(
-            || past.at.clone(),
-            |ago| format!("{} ago", text::lapse(ago)),
-        );
+        let ago = ago.map_or_else(|| past.at.clone(), |ago| format!("{} ago", text::lapse(ago)));
         let by = self.status.by.get(&past.run);
         let by = by.map(|by| format!(", by {by}")).unwrap_or_default();
         format!("  {ago:>10}: {} {what}{by} ({})", past.release, past.run)

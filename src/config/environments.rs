@@ -28,22 +28,13 @@ pub(super) fn read<'a>(root: &'a Node, problems: &Problems) -> Vec<Environment<'
     };
     let Kind::Map(entries) = &node.kind else {
         if let Some(key) = TOP.iter().find(|key| key.name == KEY) {
-            let value = Value {
-                key,
-                node,
-                problems,
-            };
+            let value = Value { key, node, problems };
             value.must_be("a map of names to keys");
         }
         return Vec::new();
     };
     let mut found = Vec::new();
-    for Entry {
-        key,
-        at,
-        value: node,
-    } in entries
-    {
+    for Entry { key, at, value: node } in entries {
         let name = match EnvironmentName::parse(key) {
             Ok(name) => name,
             Err(Wrong(why)) => {
@@ -54,10 +45,7 @@ pub(super) fn read<'a>(root: &'a Node, problems: &Problems) -> Vec<Environment<'
         // Missing keys are checked once it is merged over the top level.
         let own = Problems::default();
         let map = Map::read(node, &format!("environment `{name}`"), TOP, &own);
-        problems
-            .wrong
-            .borrow_mut()
-            .append(&mut own.wrong.borrow_mut());
+        problems.wrong.borrow_mut().append(&mut own.wrong.borrow_mut());
         let Some(map) = map else { continue };
         if let Some(inner) = map.get(KEY) {
             problems.note(
@@ -71,33 +59,18 @@ pub(super) fn read<'a>(root: &'a Node, problems: &Problems) -> Vec<Environment<'
     found
 }
 
-pub(super) fn known(
-    wanted: &str,
-    environments: &[Environment<'_>],
-    problems: &Problems,
-) -> Option<EnvironmentName> {
+pub(super) fn known(wanted: &str, environments: &[Environment<'_>], problems: &Problems) -> Option<EnvironmentName> {
     let found = environments
         .iter()
         .find(|environment| environment.name.as_str() == wanted);
     if found.is_none() {
-        let names = || {
-            environments
-                .iter()
-                .map(|environment| environment.name.as_str())
-        };
+        let names = || environments.iter().map(|environment| environment.name.as_str());
         let hint = match (environments.is_empty(), nearest(wanted, names())) {
             (true, _) => "the file has no `environments`".to_owned(),
-            (false, Some(near)) => format!(
-                "did you mean {}? Available: {}",
-                quoted(near),
-                list(environments)
-            ),
+            (false, Some(near)) => format!("did you mean {}? Available: {}", quoted(near), list(environments)),
             (false, None) => format!("available: {}", list(environments)),
         };
-        problems.note(
-            Mark::START,
-            format!("no environment {}; {hint}", quoted(wanted)),
-        );
+        problems.note(Mark::START, format!("no environment {}; {hint}", quoted(wanted)));
     }
     found.map(|environment| environment.name.clone())
 }
@@ -108,21 +81,11 @@ pub(super) fn merge(root: &Node, environment: &Node) -> Node {
     let (Kind::Map(base), Kind::Map(over)) = (&root.kind, &environment.kind) else {
         return root.clone();
     };
-    let mut merged: Vec<Entry> = base
-        .iter()
-        .filter(|entry| entry.key != KEY)
-        .cloned()
-        .collect();
+    let mut merged: Vec<Entry> = base.iter().filter(|entry| entry.key != KEY).cloned().collect();
     for entry in over {
-        match merged
-            .iter_mut()
-            .find(|candidate| candidate.key == entry.key)
-        {
+        match merged.iter_mut().find(|candidate| candidate.key == entry.key) {
             Some(below) => {
-                let both_maps = matches!(
-                    (&below.value.kind, &entry.value.kind),
-                    (Kind::Map(_), Kind::Map(_))
-                );
+                let both_maps = matches!((&below.value.kind, &entry.value.kind), (Kind::Map(_), Kind::Map(_)));
                 below.value = if both_maps && ["shared", "hooks"].contains(&entry.key.as_str()) {
                     merge(&below.value, &entry.value)
                 } else {

@@ -28,8 +28,7 @@ pub(super) struct Opened {
 /// A [`Failure`] with [`Exit::Usage`] when no file is found, or when a directory on the way cannot be read: that is
 /// never taken for absence.
 pub fn find(start: &Path) -> Result<PathBuf, Failure> {
-    let start =
-        std::path::absolute(start).map_err(|error| unreadable(start, &error.to_string()))?;
+    let start = std::path::absolute(start).map_err(|error| unreadable(start, &error.to_string()))?;
     let mut misspelt = None;
     for dir in start.ancestors() {
         let file = dir.join(FILE_NAME);
@@ -72,8 +71,7 @@ fn exists(path: &Path) -> Result<bool, Failure> {
 /// # Errors
 /// A [`Failure`] with [`Exit::Usage`] that names what is there instead.
 pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
-    let absolute =
-        std::path::absolute(path).map_err(|error| unreadable(path, &error.to_string()))?;
+    let absolute = std::path::absolute(path).map_err(|error| unreadable(path, &error.to_string()))?;
     let look = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => unreadable(path, "file not found").next(Next::offline("init")),
         _ => unreadable(path, &error.to_string()),
@@ -92,14 +90,9 @@ pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
     regular(path, &metadata)?;
 
     let mut bytes = Vec::new();
-    File::take(file, LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(look)?;
+    File::take(file, LARGEST + 1).read_to_end(&mut bytes).map_err(look)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(unreadable(
-            path,
-            "it is larger than 1 MiB: not a deploy.yml",
-        ));
+        return Err(unreadable(path, "it is larger than 1 MiB: not a deploy.yml"));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -110,27 +103,16 @@ pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
             .map_or(0, |newline| newline + 1);
         let column = String::from_utf8_lossy(&good[start..]).chars().count() + 1;
         let name = text::shown(path.as_os_str().as_encoded_bytes());
-        unreadable(
-            path,
-            &format!("{name}:{line}:{column}: a byte that is not UTF-8"),
-        )
+        unreadable(path, &format!("{name}:{line}:{column}: a byte that is not UTF-8"))
     })?;
-    let dir = absolute
-        .parent()
-        .map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
+    let dir = absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
     let dir_metadata = fs::metadata(&dir).map_err(look)?;
     let warnings = [(path, &metadata), (dir.as_path(), &dir_metadata)]
         .into_iter()
-        .find_map(|(path, metadata)| {
-            foreign(path, metadata.uid(), metadata.mode(), &Reader::this())
-        })
+        .find_map(|(path, metadata)| foreign(path, metadata.uid(), metadata.mode(), &Reader::this()))
         .into_iter()
         .collect();
-    Ok(Opened {
-        text,
-        dir,
-        warnings,
-    })
+    Ok(Opened { text, dir, warnings })
 }
 
 fn regular(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
@@ -144,9 +126,7 @@ fn regular(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
     };
     let failure = unreadable(path, what);
     Err(if kind.is_dir() {
-        failure.next(Next::shipit("-c").arg(text::shown(
-            path.join(FILE_NAME).as_os_str().as_encoded_bytes(),
-        )))
+        failure.next(Next::shipit("-c").arg(text::shown(path.join(FILE_NAME).as_os_str().as_encoded_bytes())))
     } else {
         failure
     })
@@ -165,9 +145,7 @@ struct Reader {
 
 impl Reader {
     fn this() -> Self {
-        let behind_sudo = std::env::var("SUDO_UID")
-            .ok()
-            .and_then(|uid| uid.parse().ok());
+        let behind_sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
         Self {
             uid: rustix::process::geteuid().as_raw(),
             behind_sudo,
@@ -206,14 +184,8 @@ mod tests {
         };
         assert_eq!(foreign(path, 1000, 0o100_644, &me), None);
         assert_eq!(foreign(path, 0, 0o100_644, &me), None);
-        assert!(
-            foreign(path, 1001, 0o100_644, &me)
-                .is_some_and(|words| words.contains("another user (uid 1001)"))
-        );
-        assert!(
-            foreign(path, 1000, 0o100_666, &me)
-                .is_some_and(|words| words.contains("is world-writable"))
-        );
+        assert!(foreign(path, 1001, 0o100_644, &me).is_some_and(|words| words.contains("another user (uid 1001)")));
+        assert!(foreign(path, 1000, 0o100_666, &me).is_some_and(|words| words.contains("is world-writable")));
         let root = Reader {
             uid: 0,
             behind_sudo: Some(1000),

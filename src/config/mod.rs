@@ -94,9 +94,7 @@ pub struct Shared {
 
 impl Shared {
     pub fn paths(&self) -> impl Iterator<Item = &RelPath> {
-        self.dirs
-            .iter()
-            .chain(self.files.iter().map(|file| &file.path))
+        self.dirs.iter().chain(self.files.iter().map(|file| &file.path))
     }
 
     /// The shared path that a packed file would collide with: the same path, one inside it, or a file in place of a
@@ -153,8 +151,7 @@ pub struct Hooks {
 pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
     let opened = file::read(path)?;
     let name = text::shown(path.as_os_str().as_encoded_bytes());
-    let checked = tree::parse(&opened.text)
-        .and_then(|root| validate::config(&root, &opened.dir, environment));
+    let checked = tree::parse(&opened.text).and_then(|root| validate::config(&root, &opened.dir, environment));
     match checked {
         Ok(mut config) => {
             config.warnings.extend(opened.warnings);

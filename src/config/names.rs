@@ -128,18 +128,13 @@ fn check_app(text: &str) -> Check {
         return say("is empty; an app has a name like `acme`");
     }
     if let Some(c) = stranger(text, legal) {
-        return Err(format!(
-            "contains {c}; an app name consists of a-z, 0-9 and `-`"
-        ));
+        return Err(format!("contains {c}; an app name consists of a-z, 0-9 and `-`"));
     }
     if text.starts_with('-') {
         return say("begins with `-`; an app name begins with a letter or a digit");
     }
     if text.len() > 31 {
-        return Err(format!(
-            "has {} characters; an app name has at most 31",
-            text.len()
-        ));
+        return Err(format!("has {} characters; an app name has at most 31", text.len()));
     }
     // shipit-<app>-boot.service is the boot unit of <app>.
     if text.ends_with("-boot") {
@@ -151,9 +146,7 @@ fn check_app(text: &str) -> Check {
 fn check_environment(text: &str) -> Check {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if text.is_empty() || text.len() > 31 || text.starts_with('-') || !text.chars().all(legal) {
-        return say(
-            "is not an environment name: 1 to 31 characters of a-z, 0-9, `-` and `_`, not beginning with `-`",
-        );
+        return say("is not an environment name: 1 to 31 characters of a-z, 0-9, `-` and `_`, not beginning with `-`");
     }
     Ok(())
 }
@@ -174,10 +167,7 @@ fn check_unit(text: &str) -> Check {
         return say("begins with a character that a unit name cannot begin with");
     }
     if text.len() > 255 {
-        return Err(format!(
-            "has {} characters; systemd takes at most 255",
-            text.len()
-        ));
+        return Err(format!("has {} characters; systemd takes at most 255", text.len()));
     }
     let Some((stem, suffix)) = text
         .rsplit_once('.')

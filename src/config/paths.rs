@@ -92,15 +92,10 @@ fn check_root(text: &str) -> Check {
         return Err(format!("has {} bytes; a root has at most 200", text.len()));
     }
     if text.bytes().all(|byte| byte == b'/') {
-        return say(
-            "is the root directory of the host; use a directory of its own, like `/opt/acme`",
-        );
+        return say("is the root directory of the host; use a directory of its own, like `/opt/acme`");
     }
     if text.ends_with('/') {
-        return Err(format!(
-            "ends in `/`; write {}",
-            quoted(text.trim_end_matches('/'))
-        ));
+        return Err(format!("ends in `/`; write {}", quoted(text.trim_end_matches('/'))));
     }
     if let Some(c) = stranger(text, |c| c.is_ascii_alphanumeric() || "/._-+@".contains(c)) {
         return Err(format!(
@@ -119,26 +114,16 @@ fn check_root(text: &str) -> Check {
             "is in the host's own `/{top}`; use a directory of its own, like `/opt/acme`"
         ));
     }
-    let emptied = |dir: &str| {
-        text == dir
-            || text
-                .strip_prefix(dir)
-                .is_some_and(|rest| rest.starts_with('/'))
-    };
+    let emptied = |dir: &str| text == dir || text.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
     if emptied("/var/tmp") || emptied("/var/run") {
-        return say(
-            "is in a directory that the host empties automatically; use one like `/opt/acme`",
-        );
+        return say("is in a directory that the host empties automatically; use one like `/opt/acme`");
     }
     if ITSELF.contains(&text) {
         return Err(format!(
             "is shared by everything on the host; use a directory below it, like `{text}/acme`"
         ));
     }
-    if text
-        .strip_prefix("/home/")
-        .is_some_and(|rest| !rest.contains('/'))
-    {
+    if text.strip_prefix("/home/").is_some_and(|rest| !rest.contains('/')) {
         return Err(format!(
             "is a user's home directory; use a directory below it, like `{text}/acme`"
         ));
@@ -154,10 +139,7 @@ fn check_relative(text: &str) -> Check {
         return say("is absolute; a shared path is below the release, like `logs`");
     }
     if text.ends_with('/') {
-        return Err(format!(
-            "ends in `/`; write {}",
-            quoted(text.trim_end_matches('/'))
-        ));
+        return Err(format!("ends in `/`; write {}", quoted(text.trim_end_matches('/'))));
     }
     if text.starts_with('~') {
         return say("begins with `~`; a shared path is below the release, like `logs`");
@@ -172,9 +154,7 @@ fn check_relative(text: &str) -> Check {
         match part {
             "" => return say("contains `//`"),
             "." | ".." => {
-                return say(
-                    "contains a `.` or `..` component; a shared path stays below the release",
-                );
+                return say("contains a `.` or `..` component; a shared path stays below the release");
             }
             ".shipit" => return say("is reserved for shipit; use another name"),
             _ => {}

@@ -71,9 +71,7 @@ fn http(text: &str) -> Result<Probe, Wrong> {
     }
     // The host's curl gets the text as it is: what it and the url crate could read differently is left out.
     if !plain(text) {
-        return wrong(
-            "has a space, quote, brace, backslash or a character outside ASCII; write it percent-encoded",
-        );
+        return wrong("has a space, quote, brace, backslash or a character outside ASCII; write it percent-encoded");
     }
     let authority = text
         .split_once("://")
@@ -97,17 +95,13 @@ fn http(text: &str) -> Result<Probe, Wrong> {
     let forbidden = match url.host() {
         Some(Host::Ipv4(address)) => is_instance_data(address.into()),
         Some(Host::Ipv6(address)) => is_instance_data(address.into()),
-        Some(Host::Domain(name)) => {
-            METADATA_NAMES.contains(&name.trim_end_matches('.').to_lowercase().as_str())
-        }
+        Some(Host::Domain(name)) => METADATA_NAMES.contains(&name.trim_end_matches('.').to_lowercase().as_str()),
         None => return wrong("has no host"),
     };
     if forbidden {
         return wrong("asks for the machine's instance data, not for the app");
     }
-    Ok(Probe::Http {
-        url: text.to_owned(),
-    })
+    Ok(Probe::Http { url: text.to_owned() })
 }
 
 /// Reads `tcp`: `host:port` or `[v6]:port`.
@@ -120,8 +114,7 @@ fn tcp(text: &str) -> Result<Probe, Wrong> {
     let Some(port) = target.port else {
         return wrong("has no port; write it like `127.0.0.1:5432`");
     };
-    if target.host.parse().is_ok_and(is_instance_data)
-        || METADATA_NAMES.contains(&target.host.to_lowercase().as_str())
+    if target.host.parse().is_ok_and(is_instance_data) || METADATA_NAMES.contains(&target.host.to_lowercase().as_str())
     {
         return wrong("asks for the machine's instance data, not for the app");
     }
@@ -140,17 +133,10 @@ fn socket_path(text: &str) -> Result<String, Wrong> {
     if text.len() > 107 {
         return wrong("is longer than a socket address can be (107 bytes)");
     }
-    if !text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "/._-+@".contains(c))
-    {
+    if !text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@".contains(c)) {
         return wrong("is not made of letters, digits and `/ . _ - + @`");
     }
-    if text.ends_with('/')
-        || text[1..]
-            .split('/')
-            .any(|part| matches!(part, "" | "." | ".."))
-    {
+    if text.ends_with('/') || text[1..].split('/').any(|part| matches!(part, "" | "." | "..")) {
         return wrong("contains `//`, `.`, `..` or a trailing `/`; write the path without them");
     }
     Ok(text.to_owned())

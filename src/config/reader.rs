@@ -61,16 +61,10 @@ impl<'a> Map<'a> {
         let names: Vec<_> = keys.iter().map(|key| key.name).collect();
         let Kind::Map(entries) = &node.kind else {
             let (list, found) = (names.join(", "), found(node));
-            problems.note(
-                node.at,
-                format!("{name} must be a map with keys ({list}), not {found}"),
-            );
+            problems.note(node.at, format!("{name} must be a map with keys ({list}), not {found}"));
             return None;
         };
-        for entry in entries
-            .iter()
-            .filter(|entry| !names.contains(&entry.key.as_str()))
-        {
+        for entry in entries.iter().filter(|entry| !names.contains(&entry.key.as_str())) {
             problems.note(entry.at, unknown(&entry.key, name, &names));
         }
         let has = |key: &&Key| entries.iter().any(|entry| entry.key == key.name);
@@ -124,8 +118,7 @@ pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> O
             let beginning: String = whole.chars().take(length).collect();
             let far = strsim::damerau_levenshtein(&name, &whole);
             let far_begun = strsim::damerau_levenshtein(&name, &beginning);
-            let near =
-                far * 3 <= length.max(whole.len()) || (length > 2 && far_begun * 3 <= length);
+            let near = far * 3 <= length.max(whole.len()) || (length > 2 && far_begun * 3 <= length);
             near.then_some((far_begun.min(far), far, candidate))
         })
         .min()
@@ -154,11 +147,7 @@ pub(super) fn is_null(node: &Node) -> bool {
 impl<'a> Value<'a> {
     /// Notes what this value must be instead.
     pub fn must_be(&self, what: &str) {
-        let Key {
-            name,
-            example,
-            must,
-        } = self.key;
+        let Key { name, example, must } = self.key;
         let hint = if is_null(self.node) && !must {
             ", or omit the key"
         } else {
@@ -175,8 +164,7 @@ impl<'a> Value<'a> {
 
     /// Notes what is wrong with this value; `why` quotes it.
     pub fn is_wrong(&self, why: &str) {
-        self.problems
-            .note(self.node.at, format!("`{}`: {why}", self.key.name));
+        self.problems.note(self.node.at, format!("`{}`: {why}", self.key.name));
     }
 
     /// Text, exactly as written: `1.10` stays `1.10`, `no` stays `no`. Never empty.
@@ -203,18 +191,12 @@ impl<'a> Value<'a> {
     /// A decimal whole number in a range, without quotes, sign, leading zeros.
     pub fn number(&self, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
         let number = match &self.node.kind {
-            Kind::Text { text, plain: true } => {
-                text.parse::<u32>().ok().filter(|n| n.to_string() == *text)
-            }
+            Kind::Text { text, plain: true } => text.parse::<u32>().ok().filter(|n| n.to_string() == *text),
             _ => None,
         };
         let number = number.filter(|n| range.contains(n));
         if number.is_none() {
-            self.must_be(&format!(
-                "a whole number from {} to {}",
-                range.start(),
-                range.end()
-            ));
+            self.must_be(&format!("a whole number from {} to {}", range.start(), range.end()));
         }
         number
     }
@@ -240,9 +222,7 @@ impl<'a> Value<'a> {
         let read = read.filter(|duration| range.contains(duration));
         if read.is_none() {
             let (least, most) = (written(*range.start()), written(*range.end()));
-            self.must_be(&format!(
-                "a duration with a unit (ms, s, m, h), from {least} to {most}"
-            ));
+            self.must_be(&format!("a duration with a unit (ms, s, m, h), from {least} to {most}"));
         }
         read
     }
@@ -277,10 +257,7 @@ impl<'a> Value<'a> {
 fn duration(text: &str) -> Option<Duration> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number
-        .parse()
-        .ok()
-        .filter(|n: &u64| n.to_string() == number)?;
+    let number: u64 = number.parse().ok().filter(|n: &u64| n.to_string() == number)?;
     let milliseconds = match unit {
         "ms" => 1,
         "s" => 1000,

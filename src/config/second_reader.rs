@@ -75,11 +75,7 @@ fn agree(node: &Node, bare: &Bare) -> bool {
         (Kind::Text { text, .. }, Bare::Text(other)) => text == other,
         (Kind::Text { plain, .. }, Bare::Coerced) => *plain,
         (Kind::List(items), Bare::List(others)) => {
-            items.len() == others.len()
-                && items
-                    .iter()
-                    .zip(others)
-                    .all(|(item, other)| agree(item, other))
+            items.len() == others.len() && items.iter().zip(others).all(|(item, other)| agree(item, other))
         }
         (Kind::Map(entries), Bare::Map(others)) => {
             entries.len() == others.len()

@@ -21,10 +21,7 @@ pub(super) fn services(value: Value<'_>, migrate: Option<&Migrate>) -> Option<Ve
                 map.problems.note(at, text);
             }
             if migrate.is_some_and(|migrate| migrate.unit.as_str() == unit) {
-                let text = format!(
-                    "{} is the migration; it cannot be a service too",
-                    quoted(unit)
-                );
+                let text = format!("{} is the migration; it cannot be a service too", quoted(unit));
                 map.problems.note(at, text);
             }
             seen.push(unit.to_owned());
@@ -49,11 +46,7 @@ keys! {
 }
 
 /// The socket unit that holds the port, for the strategies that need one.
-fn holder(
-    map: &Map<'_>,
-    unit: Option<&UnitName>,
-    strategy: Option<Strategy>,
-) -> Option<Option<UnitName>> {
+fn holder(map: &Map<'_>, unit: Option<&UnitName>, strategy: Option<Strategy>) -> Option<Option<UnitName>> {
     let needed = strategy.map(Strategy::needs_socket);
     match map.get("socket") {
         Some(value) if needed == Some(false) => {
@@ -80,9 +73,7 @@ fn known_strategy(value: Value<'_>) -> Option<Strategy> {
     let wrong = if known.is_some() {
         format!("the strategy `{text}` is not available yet; available: {list}")
     } else {
-        let hint = nearest(text, names()).map_or(String::new(), |near| {
-            format!("did you mean {}? ", quoted(near))
-        });
+        let hint = nearest(text, names()).map_or(String::new(), |near| format!("did you mean {}? ", quoted(near)));
         format!("unknown strategy {}; {hint}Available: {list}", quoted(text))
     };
     value.is_wrong(&wrong);
@@ -127,10 +118,7 @@ fn expected(value: Value<'_>) -> Option<String> {
 
 /// What is asked: one thing, of which nothing is expected that it cannot answer.
 fn asked(map: &Map<'_>) -> Option<Probe> {
-    let given: Vec<&Asks> = PROBES
-        .iter()
-        .filter(|asks| map.get(asks.key).is_some())
-        .collect();
+    let given: Vec<&Asks> = PROBES.iter().filter(|asks| map.get(asks.key).is_some()).collect();
     if given.len() != 1 {
         let names = |all: &[&Asks]| all.iter().map(|asks| asks.key).collect::<Vec<_>>();
         let many = if given.is_empty() {
@@ -153,8 +141,7 @@ fn asked(map: &Map<'_>) -> Option<Probe> {
         if let Some(value) = map.get(key)
             && let [
                 Asks {
-                    answer: Answer::None,
-                    ..
+                    answer: Answer::None, ..
                 },
             ] = given[..]
         {
@@ -181,10 +168,7 @@ fn socket_unit(text: &str) -> Result<UnitName, Wrong> {
 pub(super) fn service_unit(text: &str) -> Result<UnitName, Wrong> {
     let unit = UnitName::parse(text)?;
     if unit.is_socket() {
-        return Err(Wrong(format!(
-            "{} is a socket; name the service",
-            quoted(text)
-        )));
+        return Err(Wrong(format!("{} is a socket; name the service", quoted(text))));
     }
     Ok(unit)
 }

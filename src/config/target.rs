@@ -23,11 +23,7 @@ impl Target {
     #[must_use]
     pub fn with_login(&self, user: &str) -> String {
         let user = Some(user.to_owned());
-        Self {
-            user,
-            ..self.clone()
-        }
-        .to_string()
+        Self { user, ..self.clone() }.to_string()
     }
 
     /// The arguments of `ssh` that lead there: `-p 2222 deploy@app.example.com`.
@@ -78,9 +74,7 @@ fn split(text: &str) -> Result<Target, String> {
         return fail("is a URL; a host is written like `deploy@app.example.com:22`");
     }
     if text.starts_with('-') {
-        return fail(
-            "begins with `-`, as an option would; a host is written like `deploy@app.example.com`",
-        );
+        return fail("begins with `-`, as an option would; a host is written like `deploy@app.example.com`");
     }
     let (user, rest) = match text.split_once('@') {
         Some((user, rest)) => (Some(user), rest),
@@ -135,9 +129,9 @@ fn host_and_port(text: &str) -> Result<(&str, Option<&str>), String> {
         return Ok((text, None));
     }
     match text.split_once(':') {
-        Some((_, port)) if port.contains(':') => Err(
-            "is not an IPv6 address; with a port it is written like `[2001:db8::1]:22`".to_owned(),
-        ),
+        Some((_, port)) if port.contains(':') => {
+            Err("is not an IPv6 address; with a port it is written like `[2001:db8::1]:22`".to_owned())
+        }
         Some((host, port)) => Ok((host, Some(port))),
         None => Ok((text, None)),
     }
@@ -151,15 +145,9 @@ fn check_host(host: &str) -> Result<(), String> {
         return Err("has a host that begins with `-` or `.`".to_owned());
     }
     if !host.is_ascii() {
-        return Err(
-            "has letters outside ASCII; write the host's name in its `xn--` form".to_owned(),
-        );
+        return Err("has letters outside ASCII; write the host's name in its `xn--` form".to_owned());
     }
-    if host.len() > 253
-        || !host
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-    {
+    if host.len() > 253 || !host.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
         return Err("has a host with characters other than letters, digits and `. _ -`".to_owned());
     }
     Ok(())
@@ -177,9 +165,7 @@ fn is_v6(text: &str) -> bool {
     Ipv6Addr::from_str(address).is_ok()
         && !zone.is_empty()
         && !zone.starts_with('-')
-        && zone
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && zone.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 impl fmt::Display for Target {
@@ -223,32 +209,18 @@ mod tests {
             (Some("deploy".into()), "app.example.com".into(), None)
         );
         assert_eq!(parts("web-1"), (None, "web-1".into(), None));
-        assert_eq!(
-            parts("10.0.0.7:2222"),
-            (None, "10.0.0.7".into(), Some(2222))
-        );
+        assert_eq!(parts("10.0.0.7:2222"), (None, "10.0.0.7".into(), Some(2222)));
         assert_eq!(
             parts("d@[2001:db8::1]:22"),
             (Some("d".into()), "2001:db8::1".into(), Some(22))
         );
-        assert_eq!(
-            parts("d@fe80::1%eth0"),
-            (Some("d".into()), "fe80::1%eth0".into(), None)
-        );
-        assert_eq!(
-            parts("[fe80::1%eth0.2]:22"),
-            (None, "fe80::1%eth0.2".into(), Some(22))
-        );
+        assert_eq!(parts("d@fe80::1%eth0"), (Some("d".into()), "fe80::1%eth0".into(), None));
+        assert_eq!(parts("[fe80::1%eth0.2]:22"), (None, "fe80::1%eth0.2".into(), Some(22)));
     }
 
     #[test]
     fn it_is_shown_as_it_was_written() {
-        for text in [
-            "deploy@app.example.com:2222",
-            "web-1",
-            "d@[fe80::1%eth0]:22",
-            "[::1]",
-        ] {
+        for text in ["deploy@app.example.com:2222", "web-1", "d@[fe80::1%eth0]:22", "[::1]"] {
             assert_eq!(Target::parse(text).unwrap().to_string(), text);
         }
     }

@@ -90,21 +90,15 @@ pub(super) fn read(
     environment: Option<&EnvironmentName>,
     problems: &Problems,
 ) -> Option<Config> {
-    config(
-        &Map::read(root, "deploy.yml", TOP, problems)?,
-        dir,
-        environment,
-    )
+    config(&Map::read(root, "deploy.yml", TOP, problems)?, dir, environment)
 }
 
 /// An OpenSSH fingerprint: SHA-256 in base64 without padding, as `ssh-keygen -l` prints it.
 fn fingerprint(text: &str) -> Result<String, Wrong> {
     use base64::Engine;
-    let decoded = text.strip_prefix("SHA256:").and_then(|hash| {
-        base64::engine::general_purpose::STANDARD_NO_PAD
-            .decode(hash)
-            .ok()
-    });
+    let decoded = text
+        .strip_prefix("SHA256:")
+        .and_then(|hash| base64::engine::general_purpose::STANDARD_NO_PAD.decode(hash).ok());
     match decoded {
         Some(hash) if hash.len() == 32 => Ok(text.to_owned()),
         _ => Err(Wrong(format!(

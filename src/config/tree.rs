@@ -78,10 +78,7 @@ const DEEPEST: usize = 16;
 pub fn parse(text: &str) -> Result<Node, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some(at) = tab_in_indentation(text) {
-        return Err(vec![Problem::new(
-            at,
-            "a tab in the indentation; use spaces",
-        )]);
+        return Err(vec![Problem::new(at, "a tab in the indentation; use spaces")]);
     }
     let mut growing = Growing::default();
     for event in Parser::new_from_str(text) {
@@ -156,9 +153,9 @@ impl Growing {
     fn take(&mut self, event: Event<'_>, at: Mark) -> Option<Problem> {
         let stop = |text: &str| Some(Problem::new(at, text));
         let (anchor, tag) = match &event {
-            Event::Scalar(_, _, anchor, tag)
-            | Event::SequenceStart(anchor, tag)
-            | Event::MappingStart(anchor, tag) => (*anchor, tag.is_some()),
+            Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
+                (*anchor, tag.is_some())
+            }
             Event::Alias(_) => {
                 return stop("an alias (`*name`); write the value out where it is used");
             }
@@ -174,20 +171,12 @@ impl Growing {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return stop(
-                        "a second document (`---`); deploy.yml has one, see `environments` for several hosts",
-                    );
+                    return stop("a second document (`---`); deploy.yml has one, see `environments` for several hosts");
                 }
             }
             Event::Scalar(text, style, _, _) => return self.scalar(text.into_owned(), style, at),
             Event::SequenceStart(..) => {
-                return self.open(
-                    Open::List {
-                        at,
-                        items: Vec::new(),
-                    },
-                    at,
-                );
+                return self.open(Open::List { at, items: Vec::new() }, at);
             }
             Event::MappingStart(..) => {
                 let map = Open::Map {
@@ -216,16 +205,10 @@ impl Growing {
 
     fn open(&mut self, collection: Open, at: Mark) -> Option<Problem> {
         if self.awaits_key() {
-            return Some(Problem::new(
-                at,
-                "a list or a map as a key; a key is a word",
-            ));
+            return Some(Problem::new(at, "a list or a map as a key; a key is a word"));
         }
         if self.open.len() == DEEPEST {
-            return Some(Problem::new(
-                at,
-                format!("nested more than {DEEPEST} levels deep"),
-            ));
+            return Some(Problem::new(at, format!("nested more than {DEEPEST} levels deep")));
         }
         self.open.push(collection);
         None
@@ -248,15 +231,11 @@ impl Growing {
                 c if c.is_control() => format!("the control character U+{:04X}", c as u32),
                 c => format!("the invisible character U+{:04X}", c as u32),
             };
-            self.problems.push(Problem::new(
-                at,
-                format!("{name} in {}{hint}", quoted(&text)),
-            ));
+            self.problems
+                .push(Problem::new(at, format!("{name} in {}{hint}", quoted(&text))));
         }
         if let Some(Open::Map {
-            seen,
-            key: key @ None,
-            ..
+            seen, key: key @ None, ..
         }) = self.open.last_mut()
         {
             if text == "<<" {

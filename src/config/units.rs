@@ -71,26 +71,20 @@ pub(super) fn folder(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
     let below = parts
         .iter()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    let named = parts
-        .iter()
-        .any(|part| matches!(part, Component::Normal(_)));
+    let named = parts.iter().any(|part| matches!(part, Component::Normal(_)));
     if !below || !named || text.starts_with('~') {
         return Err(Wrong(format!(
             "{} is not a directory below the one of deploy.yml, like `deploy/units`",
             quoted(text)
         )));
     }
-    let parts = parts
-        .into_iter()
-        .filter(|part| matches!(part, Component::Normal(_)));
+    let parts = parts.into_iter().filter(|part| matches!(part, Component::Normal(_)));
     Ok(dir.join(parts.collect::<PathBuf>()))
 }
 
 pub(super) fn drift(value: Value<'_>) -> Option<UnitsDrift> {
     value.name(|text| {
-        let known = UnitsDrift::ALL
-            .into_iter()
-            .find(|known| known.as_str() == text);
+        let known = UnitsDrift::ALL.into_iter().find(|known| known.as_str() == text);
         let all = UnitsDrift::ALL.map(UnitsDrift::as_str).join(", ");
         known.ok_or_else(|| Wrong(format!("{} is not one of {all}", quoted(text))))
     })

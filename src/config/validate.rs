@@ -15,11 +15,7 @@ use super::tree::{Mark, Node, Problem};
 /// # Errors
 /// Every problem, in the file's order: also those of environments that were not asked for, so that a file is
 /// either right or wrong and does not turn wrong on the day that `-e` changes.
-pub(super) fn config(
-    root: &Node,
-    dir: &Path,
-    wanted: Option<&str>,
-) -> Result<Config, Vec<Problem>> {
+pub(super) fn config(root: &Node, dir: &Path, wanted: Option<&str>) -> Result<Config, Vec<Problem>> {
     let problems = Problems::default();
     let mut chosen = None;
     let environments = environments::read(root, &problems);

@@ -19,16 +19,12 @@ pub(super) fn findings(config: &Config, live: &Live) -> Vec<Finding> {
         if !fact.exists {
             if !shared.optional {
                 found.push(
-                    Finding::error(
-                        Area::Host,
-                        Depth::Named,
-                        format!("{path} does not exist on the host"),
-                    )
-                    .why("deploy.yml lists it under shared.files; deploys are refused without it")
-                    .next(Next::advice(format!(
-                        "create it, or write `{}?` under shared.files if it may be missing",
-                        shared.path.as_str()
-                    ))),
+                    Finding::error(Area::Host, Depth::Named, format!("{path} does not exist on the host"))
+                        .why("deploy.yml lists it under shared.files; deploys are refused without it")
+                        .next(Next::advice(format!(
+                            "create it, or write `{}?` under shared.files if it may be missing",
+                            shared.path.as_str()
+                        ))),
                 );
             }
             continue;
@@ -52,15 +48,8 @@ fn reads_itself(unit: &Unit, path: &str) -> bool {
         text.trim_start_matches('-')
             .ends_with(path.rsplit('/').next().unwrap_or(path))
     };
-    let keys = [
-        "EnvironmentFile",
-        "LoadCredential",
-        "LoadCredentialEncrypted",
-    ];
-    !unit
-        .all("Service", keys)
-        .iter()
-        .any(|entry| named(entry.value))
+    let keys = ["EnvironmentFile", "LoadCredential", "LoadCredentialEncrypted"];
+    !unit.all("Service", keys).iter().any(|entry| named(entry.value))
 }
 
 /// Whether a user may read a file, as far as owner, group and mode say. Unknown is taken for yes: no finding.
@@ -107,9 +96,7 @@ fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts) -> Findin
     .of(unit.name.as_str())
     .why("every release has a symlink to it; a program that needs it fails at start")
     .next(
-        Next::shell(format!(
-            "sudo chgrp {user} {path} && sudo chmod 0640 {path}"
-        ))
-        .remark(format!("or let systemd read it: EnvironmentFile={path}")),
+        Next::shell(format!("sudo chgrp {user} {path} && sudo chmod 0640 {path}"))
+            .remark(format!("or let systemd read it: EnvironmentFile={path}")),
     )
 }

@@ -33,10 +33,7 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
                 Finding::warning(
                     Area::Health,
                     Depth::Answer,
-                    format!(
-                        "{name}: the health address took {} to answer",
-                        text::seconds(*took)
-                    ),
+                    format!("{name}: the health address took {} to answer", text::seconds(*took)),
                 )
                 .of(name)
                 .why("a deploy allows 2 s per request; under load, this check would fail"),
@@ -56,11 +53,7 @@ fn taken(name: &str, health: &Health, evidence: &Evidence, live: &Live) -> Optio
     let mut said = said.filter(|line| WORDS.iter().any(|words| line.contains(words)));
     let line = said.next_back()?;
     let (_, host, port) = address(health).filter(|(family, ..)| *family == Family::Tcp)?;
-    let one = live
-        .listening
-        .iter()
-        .flatten()
-        .find(|one| one.takes(&host, port))?;
+    let one = live.listening.iter().flatten().find(|one| one.takes(&host, port))?;
     let other = match &one.owner {
         Owner::Unit(other) if other != name => other.clone(),
         Owner::Systemd => "a socket unit".to_owned(),
@@ -87,13 +80,7 @@ pub(super) fn address(health: &Health) -> Option<(Family, String, u16)> {
     })
 }
 
-fn badly(
-    name: &str,
-    health: &Health,
-    said: &str,
-    live: &Live,
-    listening: Option<&Vec<Listening>>,
-) -> Finding {
+fn badly(name: &str, health: &Health, said: &str, live: &Live, listening: Option<&Vec<Listening>>) -> Finding {
     let logs = Next::shipit("logs --unit").arg(name);
     let plain = |why: &str| {
         Finding::error(
@@ -119,20 +106,21 @@ fn badly(
         return nobody(name, &asked, family, live, all).next(logs);
     };
     match &one.owner {
-        Owner::Unit(other) if other != name && other.ends_with(".service") && family == Family::Tcp => {
-            Finding::error(
-                Area::Health,
-                Depth::Answer,
-                format!("{asked} is held by {other}, not by {name}: {said}"),
-            )
-            .why("the app could not bind its port, or the health check asks another service")
-            .next(Next::shell(format!("sudo ss -ltnp 'sport = :{port}'")))
-            .next(logs)
-        }
+        Owner::Unit(other) if other != name && other.ends_with(".service") && family == Family::Tcp => Finding::error(
+            Area::Health,
+            Depth::Answer,
+            format!("{asked} is held by {other}, not by {name}: {said}"),
+        )
+        .why("the app could not bind its port, or the health check asks another service")
+        .next(Next::shell(format!("sudo ss -ltnp 'sport = :{port}'")))
+        .next(logs),
         Owner::Systemd if one.waiting > 0 => Finding::error(
             Area::Health,
             Depth::Socket,
-            format!("{name} runs, but does not accept connections from systemd's socket at {asked}: {} are waiting", one.waiting),
+            format!(
+                "{name} runs, but does not accept connections from systemd's socket at {asked}: {} are waiting",
+                one.waiting
+            ),
         )
         .why("the program must use the descriptor that it gets (LISTEN_FDS, from 3 up) instead of opening the port")
         .next(Next::offline("unit explain socket-not-taken"))
@@ -140,7 +128,10 @@ fn badly(
         _ if one.waiting > 0 => Finding::error(
             Area::Health,
             Depth::Answer,
-            format!("{name} listens on {asked} but does not answer: {} connections are waiting ({said})", one.waiting),
+            format!(
+                "{name} listens on {asked} but does not answer: {} connections are waiting ({said})",
+                one.waiting
+            ),
         )
         .why("it hangs, or all its workers are busy")
         .next(logs),
@@ -158,11 +149,7 @@ fn nobody(name: &str, asked: &str, family: Family, live: &Live, all: &[Listening
             .next(Next::shell("sudo ss -ltnp").remark("shows what listens where"));
     }
     let places: Vec<&str> = own.iter().map(|one| one.address.as_str()).collect();
-    let key = if family == Family::Unix {
-        "unix"
-    } else {
-        "url"
-    };
+    let key = if family == Family::Unix { "unix" } else { "url" };
     Finding::error(
         Area::Health,
         Depth::Answer,
@@ -189,10 +176,7 @@ pub(super) fn owned<'a>(name: &str, live: &Live, all: &'a [Listening]) -> Vec<&'
     all.iter()
         .filter(|one| {
             one.owner == Owner::Unit(name.to_owned())
-                || one.owner == Owner::Systemd
-                    && held
-                        .iter()
-                        .any(|written| crate::observed::same_address(written, one))
+                || one.owner == Owner::Systemd && held.iter().any(|written| crate::observed::same_address(written, one))
         })
         .collect()
 }

@@ -61,12 +61,9 @@ fn login_findings(login: &LoginPreview, lost: bool) -> Vec<Finding> {
     }
     if !login.known {
         found.push(
-            told(format!(
-                "the host key of {} is unknown",
-                login.destination
-            ))
-            .why("an unknown host key can belong to anyone; shipit refuses it unless you accept it once")
-            .next(Next::shipit("doctor --accept-new").remark("after comparing the fingerprint")),
+            told(format!("the host key of {} is unknown", login.destination))
+                .why("an unknown host key can belong to anyone; shipit refuses it unless you accept it once")
+                .next(Next::shipit("doctor --accept-new").remark("after comparing the fingerprint")),
         );
     }
     found

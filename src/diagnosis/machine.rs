@@ -40,10 +40,8 @@ pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence
     found.extend(room(config, observed, evidence.live.as_ref()));
     found.extend(switches(config, observed, evidence.last.as_ref()));
     if let Some(failure) = needs::current(config, observed) {
-        let mut finding = Finding::error(Area::Host, Depth::Host, failure.what).why(format!(
-            "{}: every deploy is refused",
-            failure.why.join("; ")
-        ));
+        let mut finding = Finding::error(Area::Host, Depth::Host, failure.what)
+            .why(format!("{}: every deploy is refused", failure.why.join("; ")));
         finding.next = failure.next;
         found.push(finding);
     }
@@ -51,9 +49,13 @@ pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence
         let way = if skew > 0 { "ahead of" } else { "behind" };
         let apart = text::lapse(skew.saturating_abs());
         found.push(
-            Finding::warning(Area::Host, Depth::Host, format!("the host's clock is {apart} {way} this machine's"))
-                .why("the journal and the ledger use it; certificates, tokens and one-time codes fail when it is wrong")
-                .next(Next::shell("timedatectl").remark("on both; sudo timedatectl set-ntp true sets the clock")),
+            Finding::warning(
+                Area::Host,
+                Depth::Host,
+                format!("the host's clock is {apart} {way} this machine's"),
+            )
+            .why("the journal and the ledger use it; certificates, tokens and one-time codes fail when it is wrong")
+            .next(Next::shell("timedatectl").remark("on both; sudo timedatectl set-ntp true sets the clock")),
         );
     }
     let mut unreadable: Vec<&str> = Vec::new();
@@ -69,11 +71,7 @@ pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence
             Finding::info(
                 Area::Host,
                 Depth::Later,
-                format!(
-                    "cannot be read as {}: {}",
-                    observed.user,
-                    unreadable.join(", ")
-                ),
+                format!("cannot be read as {}: {}", observed.user, unreadable.join(", ")),
             )
             .why("so doctor did not check these"),
         );
@@ -89,13 +87,9 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
     let of = |fix: Fix| lacks.iter().filter(move |lack| lack.fix == fix);
     let mut found = Vec::new();
     for lack in &lacks {
-        let finding =
-            Finding::error(Area::Host, Depth::Host, &lack.what).why("the deploy scripts need it");
+        let finding = Finding::error(Area::Host, Depth::Host, &lack.what).why("the deploy scripts need it");
         found.push(match &lack.fix {
-            Fix::Install(tool) => finding.next(Next::shell(format!(
-                "sudo apt-get install {}",
-                package(tool)
-            ))),
+            Fix::Install(tool) => finding.next(Next::shell(format!("sudo apt-get install {}", package(tool)))),
             Fix::Manual => finding,
             Fix::Setup | Fix::Rule => continue,
         });
@@ -103,13 +97,9 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
     if matches!(observed.root, Root::Absent | Root::Bare) {
         let whats: Vec<&str> = of(Fix::Setup).map(|lack| lack.what.as_str()).collect();
         found.push(
-            Finding::error(
-                Area::Host,
-                Depth::Host,
-                format!("this host is not set up for {app}"),
-            )
-            .why(whats.join("; "))
-            .next(setup.clone()),
+            Finding::error(Area::Host, Depth::Host, format!("this host is not set up for {app}"))
+                .why(whats.join("; "))
+                .next(setup.clone()),
         );
         return found;
     }
@@ -137,12 +127,8 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
     }
     if !observed.spare && observed.live().is_some() {
         found.push(
-            Finding::info(
-                Area::Host,
-                Depth::Later,
-                "no disk space is reserved for a rollback yet",
-            )
-            .why("the next deploy reserves it"),
+            Finding::info(Area::Host, Depth::Later, "no disk space is reserved for a rollback yet")
+                .why("the next deploy reserves it"),
         );
     }
     found
@@ -202,17 +188,13 @@ fn package(tool: &str) -> &str {
 fn room(config: &Config, observed: &Observed, live: Option<&Live>) -> Vec<Finding> {
     let root = config.root.as_str();
     let full = |path: &str, what: String| {
-        Finding::error(
-            Area::Host,
-            Depth::Room,
-            format!("{path}: the disk is full: {what}"),
-        )
-        .why("everything that writes there fails: deploys, logs, databases, starting services")
-        .next(if path == root {
-            Next::shipit("prune --keep 1")
-        } else {
-            Next::shell(format!("df -h {path}; sudo du -xh {path} | sort -h | tail"))
-        })
+        Finding::error(Area::Host, Depth::Room, format!("{path}: the disk is full: {what}"))
+            .why("everything that writes there fails: deploys, logs, databases, starting services")
+            .next(if path == root {
+                Next::shipit("prune --keep 1")
+            } else {
+                Next::shell(format!("df -h {path}; sudo du -xh {path} | sort -h | tail"))
+            })
     };
     let mut found = Vec::new();
     if let Some(inodes) = observed.free_inodes.filter(|inodes| *inodes < FULL.1) {
@@ -285,11 +267,7 @@ fn switches(config: &Config, observed: &Observed, last: Option<&LastSwitch>) -> 
         );
     }
     let last_run = last.map(|last| last.run.as_str());
-    if let Some(run) = observed
-        .degraded
-        .as_deref()
-        .filter(|_| observed.is_degraded())
-    {
+    if let Some(run) = observed.degraded.as_deref().filter(|_| observed.is_degraded()) {
         let last = last.filter(|_| last_run == Some(run));
         let live = observed.live().map_or("no release is live".into(), |id| {
             format!("current points to {id}, which is not verified")
@@ -297,7 +275,10 @@ fn switches(config: &Config, observed: &Observed, last: Option<&LastSwitch>) -> 
         let mut finding = Finding::error(
             Area::Switch,
             Depth::Fallout,
-            format!("run {run} could not revert, and the host is degraded: {live}{}", caused(last)),
+            format!(
+                "run {run} could not revert, and the host is degraded: {live}{}",
+                caused(last)
+            ),
         )
         .why("the revert failed too, and the host stopped trying; the next successful switch clears this state")
         .next(Next::shipit("status"))

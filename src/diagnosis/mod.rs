@@ -86,20 +86,13 @@ pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
     let exit = match &evidence.link {
         Some(failure) => failure.exit,
         // As `status` leaves: the one state that must not be taken for a mere finding.
-        None if evidence
-            .observed
-            .as_ref()
-            .is_some_and(Observed::is_degraded) =>
-        {
-            Exit::Degraded
-        }
+        None if evidence.observed.as_ref().is_some_and(Observed::is_degraded) => Exit::Degraded,
         None if broken => Exit::Untouched,
         None => Exit::Done,
     };
     let deploy = strategies::deploy(config, evidence, &strategies);
     let exposure = evidence.live.iter().flat_map(|live| &live.units);
-    let exposure =
-        exposure.filter_map(|(unit, facts)| Some((unit.name.to_string(), facts.exposure?)));
+    let exposure = exposure.filter_map(|(unit, facts)| Some((unit.name.to_string(), facts.exposure?)));
     Diagnosis {
         findings,
         strategies,
@@ -148,7 +141,10 @@ mod tests {
         let text = "[Service]\nUser=ghost\nExecStart=/opt/acme/current/run\n[Install]\nWantedBy=multi-user.target\n";
         let text = base64::engine::general_purpose::STANDARD.encode(text);
         let host_units = HostUnits::parse(
-            format!("unit acme.service\nshow LoadState=loaded\n{show}\nfile {text} /etc/acme.service\nlistening asked\n").as_bytes(),
+            format!(
+                "unit acme.service\nshow LoadState=loaded\n{show}\nfile {text} /etc/acme.service\nlistening asked\n"
+            )
+            .as_bytes(),
         );
         let asked = questions(&host_units);
         let said = asked.iter().enumerate().map(|(number, question)| {
@@ -160,21 +156,13 @@ mod tests {
         let answers = Answers::parse(&asked, said.collect::<String>().as_bytes());
         Evidence {
             observed: Some(Observed::parse(SEEN.as_bytes())),
-            live: Some(Live::new(
-                host_units,
-                answers,
-                "/opt/acme",
-                &["acme.service"],
-            )),
+            live: Some(Live::new(host_units, answers, "/opt/acme", &["acme.service"])),
             ..Evidence::default()
         }
     }
 
     fn errors(diagnosis: &Diagnosis) -> Vec<&str> {
-        let errors = diagnosis
-            .findings
-            .iter()
-            .filter(|f| f.severity == Severity::Error);
+        let errors = diagnosis.findings.iter().filter(|f| f.severity == Severity::Error);
         errors.map(|finding| finding.what.as_str()).collect()
     }
 
@@ -186,15 +174,9 @@ mod tests {
         );
         let diagnosis = diagnose(&config(), &evidence);
         let told = errors(&diagnosis);
-        assert!(
-            told[0].contains("User=ghost: does not exist on the host"),
-            "{told:#?}"
-        );
+        assert!(told[0].contains("User=ghost: does not exist on the host"), "{told:#?}");
         assert!(told[1].contains("217, USER"), "{told:#?}");
-        assert_eq!(
-            (diagnosis.exit, diagnosis.deploy),
-            (Exit::Untouched, Deploy::Possible)
-        );
+        assert_eq!((diagnosis.exit, diagnosis.deploy), (Exit::Untouched, Deploy::Possible));
         // A full disk comes before everything on the host.
         if let Some(observed) = &mut evidence.observed {
             observed.free_kb = Some(0);
@@ -214,10 +196,7 @@ mod tests {
         };
         let told = diagnose(&config(), &nothing);
         assert_eq!(errors(&told), ["no route"]);
-        assert_eq!(
-            (told.exit, told.deploy),
-            (Exit::Unreachable, Deploy::Unknown)
-        );
+        assert_eq!((told.exit, told.deploy), (Exit::Unreachable, Deploy::Unknown));
         assert!(told.strategies.is_empty());
     }
 
@@ -226,11 +205,7 @@ mod tests {
         let mut evidence = evidence("show ActiveState=active", |_| None);
         evidence.skew = Some(-95);
         let told = diagnose(&config(), &evidence);
-        let clock = told
-            .findings
-            .iter()
-            .find(|f| f.what.contains("clock"))
-            .unwrap();
+        let clock = told.findings.iter().find(|f| f.what.contains("clock")).unwrap();
         assert!(clock.what.contains("95 s behind"), "{}", clock.what);
         evidence.skew = Some(2);
         assert!(
@@ -247,38 +222,23 @@ mod tests {
             let mut evidence = evidence("show ActiveState=active", |_| None);
             evidence.observed = Some(Observed::parse(format!("{SEEN}{more}").as_bytes()));
             let diagnosis = diagnose(&config(), &evidence);
-            let whats = diagnosis
-                .findings
-                .into_iter()
-                .map(|one| (one.severity, one.what));
+            let whats = diagnosis.findings.into_iter().map(|one| (one.severity, one.what));
             (whats.collect::<Vec<_>>(), diagnosis.deploy)
         };
         let says = |more: &str, severity: Severity, words: &str, deploy: Deploy| {
             let (whats, can) = told(more);
-            let said = whats
-                .iter()
-                .any(|(how, what)| *how == severity && what.contains(words));
+            let said = whats.iter().any(|(how, what)| *how == severity && what.contains(words));
             assert!(said && can == deploy, "{more}: {can:?} {whats:#?}");
         };
         use Severity::{Error, Warning};
-        says(
-            "degraded r7\n",
-            Error,
-            "run r7 could not revert",
-            Deploy::Possible,
-        );
+        says("degraded r7\n", Error, "run r7 could not revert", Deploy::Possible);
         says(
             "request run r\nrequest command deploy\nrequest next b\nrequest by ann\n",
             Warning,
             "deploy to b by ann",
             Deploy::Later,
         );
-        says(
-            "root bare\n",
-            Error,
-            "is not set up for acme",
-            Deploy::Refused,
-        );
+        says("root bare\n", Error, "is not set up for acme", Deploy::Refused);
         says("missing flock\n", Error, "no `flock`", Deploy::Refused);
         says(
             "maynot /bin/a\nmaynot /bin/b\n",
@@ -286,18 +246,8 @@ mod tests {
             "`sudo /bin/a`, and 1 more line",
             Deploy::Refused,
         );
-        says(
-            "current directory\n",
-            Error,
-            "current is a directory",
-            Deploy::Refused,
-        );
-        says(
-            "free_inodes 3\n",
-            Error,
-            "3 inodes are free",
-            Deploy::Possible,
-        );
+        says("current directory\n", Error, "current is a directory", Deploy::Refused);
+        says("free_inodes 3\n", Error, "3 inodes are free", Deploy::Possible);
         says(
             "unit acme.service LoadState=masked\n",
             Error,
@@ -338,9 +288,7 @@ mod tests {
         ];
         let mut state = 7u64;
         let mut next = |n: usize| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             usize::try_from(state >> 33).unwrap() % n
         };
         for _ in 0..3000 {
@@ -357,12 +305,7 @@ mod tests {
             let answers = Answers::parse(&asked, said.as_bytes());
             let evidence = Evidence {
                 observed: Some(Observed::parse(text.as_bytes())),
-                live: Some(Live::new(
-                    host_units,
-                    answers,
-                    "/opt/acme",
-                    &["acme.service"],
-                )),
+                live: Some(Live::new(host_units, answers, "/opt/acme", &["acme.service"])),
                 ..Evidence::default()
             };
             let _ = diagnose(&config_once(), &evidence);

@@ -17,22 +17,14 @@ pub(super) fn lines(config: &Config, unit: &str, finding: &Finding, repository: 
     ));
     let shell = |line: String| vec![Next::shell(line)];
     match cause {
-        Cause::Stale => shell(format!(
-            "sudo systemctl daemon-reload && sudo systemctl restart {unit}"
-        )),
-        Cause::Masked => shell(format!(
-            "sudo systemctl unmask {unit} && sudo systemctl start {unit}"
-        )),
+        Cause::Stale => shell(format!("sudo systemctl daemon-reload && sudo systemctl restart {unit}")),
+        Cause::Masked => shell(format!("sudo systemctl unmask {unit} && sudo systemctl start {unit}")),
         Cause::NotFound if repository => vec![install],
         Cause::NotFound => {
             let migrate = config.migrate.as_ref();
             // The project does not show what migrates.
             let is_migration = migrate.is_some_and(|migrate| migrate.unit.as_str() == unit);
-            let command = if is_migration {
-                " --migrate 'COMMAND'"
-            } else {
-                ""
-            };
+            let command = if is_migration { " --migrate 'COMMAND'" } else { "" };
             vec![Next::shipit(format!("unit generate{command}")).then("&&", install)]
         }
         Cause::Refused => shell(format!("sudo systemd-analyze verify {file}")),
@@ -51,9 +43,8 @@ pub(super) fn lines(config: &Config, unit: &str, finding: &Finding, repository: 
             .remark("once the cause is fixed"),
         ],
         Cause::RequiredUnitMissing => vec![
-            Next::shell(format!("sudo systemctl start {unit}")).remark(format!(
-                "once the required unit exists, or is removed from {file}"
-            )),
+            Next::shell(format!("sudo systemctl start {unit}"))
+                .remark(format!("once the required unit exists, or is removed from {file}")),
         ],
         Cause::TimerInactive => shell(format!("sudo systemctl enable --now {unit}")),
         Cause::SocketInactive => vec![start],
@@ -63,23 +54,17 @@ pub(super) fn lines(config: &Config, unit: &str, finding: &Finding, repository: 
             start.remark("then"),
         ],
         Cause::UserMissing(user) => vec![
-            Next::shell(format!(
-                "sudo useradd --system --shell /usr/sbin/nologin {user}"
-            ))
-            .remark(format!("or change User= in {file}")),
+            Next::shell(format!("sudo useradd --system --shell /usr/sbin/nologin {user}"))
+                .remark(format!("or change User= in {file}")),
         ],
         Cause::GroupMissing(group) => vec![
-            Next::shell(format!("sudo groupadd --system {group}"))
-                .remark(format!("or change the group in {file}")),
+            Next::shell(format!("sudo groupadd --system {group}")).remark(format!("or change the group in {file}")),
         ],
         Cause::ProgramUnusable => vec![
-            Next::shipit("deploy")
-                .remark("if the next release contains it; otherwise fix the line"),
+            Next::shipit("deploy").remark("if the next release contains it; otherwise fix the line"),
             explain(finding),
         ],
-        Cause::EnvironmentFileMissing(path)
-            if *path == format!("/etc/{}/env", config.app.as_str()) =>
-        {
+        Cause::EnvironmentFileMissing(path) if *path == format!("/etc/{}/env", config.app.as_str()) => {
             vec![Next::shipit("env set NAME")]
         }
         Cause::EnvironmentFileMissing(path) => vec![
@@ -95,11 +80,7 @@ pub(super) fn lines(config: &Config, unit: &str, finding: &Finding, repository: 
 fn edits(finding: &Finding) -> Vec<Next> {
     match render::lines(finding) {
         lines if lines.is_empty() => vec![explain(finding)],
-        lines => vec![Next::advice(format!(
-            "in {}: {}",
-            finding.file,
-            lines.join("  ")
-        ))],
+        lines => vec![Next::advice(format!("in {}: {}", finding.file, lines.join("  ")))],
     }
 }
 

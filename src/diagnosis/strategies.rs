@@ -46,10 +46,7 @@ impl Usable {
     /// What the configured strategy lacks.
     #[must_use]
     pub fn lacks(&self) -> &[String] {
-        let own = self
-            .strategies
-            .iter()
-            .find(|(name, _)| *name == self.configured);
+        let own = self.strategies.iter().find(|(name, _)| *name == self.configured);
         own.map_or(&[], |(_, lacks)| lacks)
     }
 }

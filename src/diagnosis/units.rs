@@ -12,12 +12,7 @@ use crate::plan::units::{Purpose, units};
 use crate::unit::merge::Unit;
 use crate::unit::rules::{self, Cause, Facts, Severity};
 
-pub(super) fn findings(
-    config: &Config,
-    observed: &Observed,
-    live: &Live,
-    evidence: &Evidence,
-) -> Vec<Finding> {
+pub(super) fn findings(config: &Config, observed: &Observed, live: &Live, evidence: &Evidence) -> Vec<Finding> {
     let mut found = Vec::new();
     let wanted = units(config, Purpose::Observe);
     for (unit, facts, judged) in live.judge(config) {
@@ -31,11 +26,7 @@ pub(super) fn findings(
             // A unit that only the repository names can wait; a deploy does not need it.
             let later = finding.depth == rules::Depth::Loaded && !wanted.contains(&name);
             let mut one = Finding::new(
-                if later {
-                    Severity::Warning
-                } else {
-                    finding.severity
-                },
+                if later { Severity::Warning } else { finding.severity },
                 Area::Unit,
                 depth(unit, facts, &finding),
                 format!("{name}: {}", finding.message),
@@ -93,12 +84,7 @@ fn is_healthy(unit: &Unit, facts: &Facts) -> bool {
 }
 
 /// A service that is loaded and does not run, without having failed.
-fn idle(
-    one: Instance<'_>,
-    observed: &Observed,
-    live: &Live,
-    evidence: &Evidence,
-) -> Option<Finding> {
+fn idle(one: Instance<'_>, observed: &Observed, live: &Live, evidence: &Evidence) -> Option<Finding> {
     let name = one.unit;
     let (unit, facts) = live.unit(name)?;
     let properties = &facts.properties;
@@ -115,16 +101,12 @@ fn idle(
         match properties.active_state() {
             "inactive" if listened_for(facts, live) => {
                 let what = format!("{name} is waiting for its first connection");
-                let why =
-                    "its socket listens, and systemd starts the service at the first connection";
+                let why = "its socket listens, and systemd starts the service at the first connection";
                 Finding::info(Area::Unit, Depth::Later, what).why(why)
             }
-            "inactive" => refused(unit, facts).unwrap_or_else(|| {
-                stopped(name, properties.text("InactiveEnterTimestampMonotonic"))
-            }),
-            "activating" if properties.text("SubState") != "auto-restart" => {
-                starting(one, facts.activating_for?)
-            }
+            "inactive" => refused(unit, facts)
+                .unwrap_or_else(|| stopped(name, properties.text("InactiveEnterTimestampMonotonic"))),
+            "activating" if properties.text("SubState") != "auto-restart" => starting(one, facts.activating_for?),
             _ => return None,
         }
     };
@@ -138,9 +120,8 @@ fn idle(
 /// Whether an active socket starts this service at its first connection.
 fn listened_for(facts: &Facts, live: &Live) -> bool {
     facts.properties.triggered_by().any(|by| {
-        live.unit(by).is_some_and(|(socket, facts)| {
-            socket.name.kind() == "socket" && facts.properties.is_active()
-        })
+        live.unit(by)
+            .is_some_and(|(socket, facts)| socket.name.kind() == "socket" && facts.properties.is_active())
     })
 }
 
@@ -197,8 +178,7 @@ fn starting(one: Instance<'_>, time: Duration) -> Finding {
         let what = format!("{name} has been starting for {seconds} s");
         return Finding::info(Area::Unit, Depth::State, what);
     }
-    let what =
-        format!("{name} has been starting for {seconds} s, and a deploy waits only {wait} s");
+    let what = format!("{name} has been starting for {seconds} s, and a deploy waits only {wait} s");
     Finding::error(Area::Unit, Depth::State, what)
         .why("systemd waits for what Type= requires: an exit, a fork, or READY=1")
         .next(Next::shipit("logs --unit").arg(name))

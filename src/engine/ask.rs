@@ -28,12 +28,7 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     let mut args = vec![config.app.to_string()];
     args.extend(wanted.iter().map(|unit| (*unit).to_owned()));
     // A service without its socket may want one: that it is not there must be known.
-    args.extend(
-        config
-            .services
-            .iter()
-            .map(|s| s.paired_socket().to_string()),
-    );
+    args.extend(config.services.iter().map(|s| s.paired_socket().to_string()));
     let steps = [Script::units(args), Script::listening([""; 0])];
     let host_units = HostUnits::parse(&run(host, &steps, "reading the units")?);
     let mut asked = questions(&host_units);
@@ -45,10 +40,7 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     asked.push(Question::Space(root.to_owned()));
     asked.extend(SPACES.map(|path| Question::Space(path.to_owned())));
     for file in &config.shared.files {
-        asked.extend(Question::about(&format!(
-            "{root}/shared/{}",
-            file.path.as_str()
-        )));
+        asked.extend(Question::about(&format!("{root}/shared/{}", file.path.as_str())));
     }
     let answers = ask(host, &asked)?;
     let mut live = Live::new(host_units, answers, root, &wanted);
@@ -70,11 +62,7 @@ pub fn ask(host: &mut dyn Host, questions: &[Question]) -> Result<Answers, Failu
     while !rest.is_empty() {
         let mut size = 0;
         let fits = rest.iter().take_while(|question| {
-            size += question
-                .args()
-                .iter()
-                .map(|arg| arg.len() + 4)
-                .sum::<usize>();
+            size += question.args().iter().map(|arg| arg.len() + 4).sum::<usize>();
             size <= MOST
         });
         let (now, later) = rest.split_at(fits.count().max(1));

@@ -39,10 +39,7 @@ impl Progress {
         };
         hook_after(run, &context);
         let summary = Summary {
-            live: self
-                .previous
-                .clone()
-                .filter(|_| failure.exit == Exit::Untouched),
+            live: self.previous.clone().filter(|_| failure.exit == Exit::Untouched),
             release: self.release,
             previous: self.previous,
             ..Summary::default()
@@ -94,9 +91,7 @@ pub(super) fn attempt(
             &last,
             progress.sent,
         ))),
-        (Switched::Held(_) | Switched::Outdated(_), Some(session)) if wait => {
-            Ok(Attempt::Again(session))
-        }
+        (Switched::Held(_) | Switched::Outdated(_), Some(session)) if wait => Ok(Attempt::Again(session)),
         (Switched::Held(request), _) => Err(held(&request, untouched(&plan.change))),
         (Switched::Outdated(who), _) => Err(outdated(&plan.change, who)),
         (Switched::Failed(failure), _) => Err(failure),
@@ -143,10 +138,7 @@ pub(super) fn free_host(
         }
         if announced != request.run {
             announced.clone_from(&request.run);
-            let text = format!(
-                "waiting for {} ({} to {})",
-                request.by, request.command, request.next
-            );
+            let text = format!("waiting for {} ({} to {})", request.by, request.command, request.next);
             run.report.event(&Event::Warning { text });
         }
         if began.elapsed() > Duration::from_secs(3600) {
@@ -158,13 +150,7 @@ pub(super) fn free_host(
 }
 
 /// Hooks after the host has spoken, then the end.
-fn finish(
-    run: &mut Run<'_>,
-    change: &Change,
-    followed: &Followed,
-    last: &RunEnd,
-    sent: u64,
-) -> Exit {
+fn finish(run: &mut Run<'_>, change: &Change, followed: &Followed, last: &RunEnd, sent: u64) -> Exit {
     let outcome = switch::outcome(change.command, last.end);
     hook_after(run, &HookContext::of(change, Some(outcome)));
     switch::tell(run, change, followed, last, sent)

@@ -29,12 +29,7 @@ const PATIENCE: &str = "5";
 const LINES: usize = 8;
 
 /// Everything that can be seen from here.
-pub fn examine(
-    link: &mut dyn Link,
-    config: &Config,
-    login: Option<LoginPreview>,
-    report: &mut dyn Report,
-) -> Evidence {
+pub fn examine(link: &mut dyn Link, config: &Config, login: Option<LoginPreview>, report: &mut dyn Report) -> Evidence {
     let mut evidence = Evidence {
         login,
         ..Evidence::default()
@@ -59,16 +54,8 @@ fn read_host(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> R
             evidence.probes.insert(one.unit.to_owned(), probed);
         }
     }
-    if evidence
-        .probes
-        .values()
-        .any(|one| matches!(one, Probed::Badly(_)))
-    {
-        let out = run(
-            host,
-            &[Script::listening([""; 0])],
-            "reading the listening sockets",
-        )?;
+    if evidence.probes.values().any(|one| matches!(one, Probed::Badly(_))) {
+        let out = run(host, &[Script::listening([""; 0])], "reading the listening sockets")?;
         evidence.listening = HostUnits::parse(&out).listening;
     }
     let routers = in_front(host)?;
@@ -83,11 +70,7 @@ fn read_host(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> R
 fn in_front(host: &mut dyn Host) -> Result<Routers, Failure> {
     let (mut routers, mut args) = Routers::begin();
     while !args.is_empty() {
-        let out = run(
-            host,
-            &[Script::routers(&args)],
-            "reading the routers' files",
-        )?;
+        let out = run(host, &[Script::routers(&args)], "reading the routers' files")?;
         args = routers.take(&out);
     }
     Ok(routers)
@@ -95,9 +78,7 @@ fn in_front(host: &mut dyn Host) -> Result<Routers, Failure> {
 
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    })
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// How far the host's clock is from the moments between which it was read.
@@ -131,15 +112,10 @@ fn ask(
     let out = run(host, &[script], "asking for health")?;
     let said = String::from_utf8_lossy(&out);
     let mut words = said.trim_end().splitn(3, ' ');
-    let (verdict, took) = (
-        words.next(),
-        words.next().and_then(|took| took.parse::<u64>().ok()),
-    );
+    let (verdict, took) = (words.next(), words.next().and_then(|took| took.parse::<u64>().ok()));
     Ok(match (verdict, took) {
         (Some("good"), Some(took)) => Some(Probed::Well(Duration::from_millis(took * 10))),
-        (Some("bad"), _) => Some(Probed::Badly(
-            words.next().unwrap_or("no answer").to_owned(),
-        )),
+        (Some("bad"), _) => Some(Probed::Badly(words.next().unwrap_or("no answer").to_owned())),
         _ => Some(Probed::Badly("the check could not be run".into())),
     })
 }
@@ -185,9 +161,7 @@ fn explain(
             }
             (b"line", _) => said.entry(unit.clone()).or_default().push(rest),
             (b"event", Some(last)) => {
-                if let Some(RunEvent::Ended(Some(end))) =
-                    RunEvent::parse(&String::from_utf8_lossy(rest))
-                {
+                if let Some(RunEvent::Ended(Some(end))) = RunEvent::parse(&String::from_utf8_lossy(rest)) {
                     last.cause = end.cause;
                 }
             }
@@ -196,9 +170,7 @@ fn explain(
         }
     }
     evidence.last = last;
-    let journals = said
-        .into_iter()
-        .map(|(unit, lines)| (unit, excerpt(&lines)));
+    let journals = said.into_iter().map(|(unit, lines)| (unit, excerpt(&lines)));
     evidence.journals = journals.collect();
     Ok(())
 }
@@ -210,16 +182,9 @@ fn excerpt(lines: &[&[u8]]) -> Vec<String> {
         fields.is_some_and(|fields| fields["_PID"] == "1")
     };
     let own: Vec<_> = lines.iter().filter(|line| !of_systemd(line)).collect();
-    let chosen = if own.is_empty() {
-        lines.iter().collect()
-    } else {
-        own
-    };
+    let chosen = if own.is_empty() { lines.iter().collect() } else { own };
     let end = chosen.len().saturating_sub(LINES);
-    chosen[end..]
-        .iter()
-        .filter_map(|line| journal_line(line))
-        .collect()
+    chosen[end..].iter().filter_map(|line| journal_line(line)).collect()
 }
 
 /// The last switch, if it failed and none has gone well since. One that is under way has not ended.
@@ -272,16 +237,10 @@ mod tests {
     fn only_a_failure_that_nothing_good_followed_is_told() {
         let observed = |lines: &str| Observed::parse(lines.as_bytes());
         let bad = "ledger t 1 r1 begin a\nledger t 1 r1 failed a\nledger t 1 r1 reverted a\n";
-        assert_eq!(
-            failed(&observed(bad)).map(|last| last.run),
-            Some("r1".into())
-        );
+        assert_eq!(failed(&observed(bad)).map(|last| last.run), Some("r1".into()));
         // A switch under way and a prune say nothing of it yet; one that failed before the flip is a failure too.
         let later = format!("{bad}ledger t 2 r2 begin a command=prune\nledger t 3 r3 begin b\n");
-        assert_eq!(
-            failed(&observed(&later)).map(|last| last.run),
-            Some("r1".into())
-        );
+        assert_eq!(failed(&observed(&later)).map(|last| last.run), Some("r1".into()));
         let early = format!("{later}ledger t 3 r3 unswitched b\n");
         let last = failed(&observed(&early)).map(|last| (last.run, last.outcome));
         assert_eq!(last, Some(("r3".into(), PastOutcome::Failed)));

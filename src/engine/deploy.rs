@@ -40,11 +40,7 @@ pub fn deploy(run: &mut Run<'_>, options: &DeployOptions) -> Exit {
     }
 }
 
-fn go(
-    run: &mut Run<'_>,
-    options: &DeployOptions,
-    progress: &mut Progress,
-) -> Result<Exit, Failure> {
+fn go(run: &mut Run<'_>, options: &DeployOptions, progress: &mut Progress) -> Result<Exit, Failure> {
     let mut origin = match &options.release {
         Some(named) => Origin::Host(named.clone()),
         None => Origin::Here(prepare_here(run)?, None),
@@ -60,9 +56,7 @@ fn go(
         progress.sent = host.traffic().0;
         progress.previous = observed.live().map(str::to_owned);
         let release = match &mut origin {
-            Origin::Host(named) => {
-                plan::releases::rollback_target(run.config, &observed, Some(named))?
-            }
+            Origin::Host(named) => plan::releases::rollback_target(run.config, &observed, Some(named))?,
             Origin::Here(scanned, staged) => {
                 if let Some(exit) = unchanged(run, options, &observed, scanned, progress.sent) {
                     return Ok(exit);
@@ -175,8 +169,7 @@ fn on_host(
         let same = meta.is_some_and(|m| metadata::same(run.config, m, scanned));
         let live_again = draft.options.restart && observed.live() == Some(id.as_str());
         same && (live_again
-            || (observed.ledger.state(id) == Some(State::Staged)
-                && meta.is_some_and(|m| m.migration.is_none())))
+            || (observed.ledger.state(id) == Some(State::Staged) && meta.is_some_and(|m| m.migration.is_none())))
     };
     if let Some(id) = observed.releases.iter().rev().find(reusable) {
         run.report.event(&Event::Log {

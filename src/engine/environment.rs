@@ -54,11 +54,7 @@ impl Environment<'_> {
         let by: String = metadata::who().split_whitespace().collect();
         let mut sent = format!("1 {verb} {by} {version} {}\n", content.len()).into_bytes();
         sent.extend(content);
-        let mut args = vec![
-            needs::access(self.observed),
-            self.config.app.as_str(),
-            ENV_HELPER,
-        ];
+        let mut args = vec![needs::access(self.observed), self.config.app.as_str(), ENV_HELPER];
         args.extend(self.config.instances().map(|one| one.unit));
         let mut stdin = sent.as_slice();
         let script = Script::env(args);
@@ -66,9 +62,7 @@ impl Environment<'_> {
             stdin: Some(&mut stdin),
             ..Batch::new(std::slice::from_ref(&script))
         };
-        let answers = batch
-            .quiet(self.host)
-            .map_err(|lost| lost_while(verb, &lost))?;
+        let answers = batch.quiet(self.host).map_err(|lost| lost_while(verb, &lost))?;
         let answer = answers.into_iter().next().unwrap_or_default();
         if answer.code != 0 {
             return Err(self.refused(verb, answer.code, &answer.err));
@@ -106,23 +100,16 @@ impl Environment<'_> {
             .as_root("setup")
             .remark("run it again to install the helper");
         let failure = match code {
-            exits::NO_HELPER => Failure::new(
-                Exit::Untouched,
-                "the host has no helper for `shipit env` yet",
-            )
-            .why(format!(
-                "{file} is root-owned; setup installs the helper that lets {} change it",
-                self.observed.user
-            ))
-            .next(setup),
-            exits::ENV_CHANGED => {
-                Failure::new(Exit::Untouched, what).next(Next::shipit("env list"))
+            exits::NO_HELPER => Failure::new(Exit::Untouched, "the host has no helper for `shipit env` yet")
+                .why(format!(
+                    "{file} is root-owned; setup installs the helper that lets {} change it",
+                    self.observed.user
+                ))
+                .next(setup),
+            exits::ENV_CHANGED => Failure::new(Exit::Untouched, what).next(Next::shipit("env list")),
+            exits::NOT_UNDERSTOOD => {
+                Failure::new(Exit::Untouched, "the helper on the host has a different version").next(setup)
             }
-            exits::NOT_UNDERSTOOD => Failure::new(
-                Exit::Untouched,
-                "the helper on the host has a different version",
-            )
-            .next(setup),
             _ => Failure::new(Exit::Untouched, what),
         };
         let mut failure = failure.host("nothing changed");

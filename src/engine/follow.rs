@@ -187,12 +187,7 @@ fn listen(
 }
 
 /// Takes what step number `which` of a batch says as lines of `follow.sh`.
-pub fn take_event(
-    event: BatchEvent<'_>,
-    which: usize,
-    followed: &mut Followed,
-    report: &mut dyn Report,
-) {
+pub fn take_event(event: BatchEvent<'_>, which: usize, followed: &mut Followed, report: &mut dyn Report) {
     match event {
         BatchEvent::Line { step, line, err: false } if step == which => followed.take(line, report),
         BatchEvent::Interrupted => report.event(&Event::Warning {
@@ -250,11 +245,7 @@ mod tests {
     /// A host that really runs the script here, on a line that breaks whenever an event was heard.
     struct Breaking;
     impl Host for Breaking {
-        fn exec(
-            &mut self,
-            exec: Exec<'_>,
-            on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
-        ) -> Result<Ended, Lost> {
+        fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
             let mut child = Command::new("sh")
                 .args(["-c", exec.line])
                 .stdout(Stdio::piped())
@@ -338,11 +329,7 @@ mod tests {
         ] {
             followed.take(line.as_bytes(), &mut recorder);
         }
-        assert!(
-            recorder.0[1].contains("took: Some(100ms)"),
-            "{}",
-            recorder.0[1]
-        );
+        assert!(recorder.0[1].contains("took: Some(100ms)"), "{}", recorder.0[1]);
         assert!(recorder.0[2].contains("restarted 2 times") && recorder.0[2].contains("Failed"));
         let end = followed.end.unwrap();
         assert_eq!(end.end, End::Reverted);

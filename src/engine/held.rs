@@ -12,11 +12,7 @@ pub fn held(request: &Request, host: &str) -> Failure {
     } else {
         text::shown(request.by.as_bytes())
     };
-    let mut failure = Failure::new(
-        Exit::Locked,
-        format!("another switch holds the host: {holder}"),
-    )
-    .host(host);
+    let mut failure = Failure::new(Exit::Locked, format!("another switch holds the host: {holder}")).host(host);
     // What the request doesn't say is left out: somebody may have written it by hand.
     let mut what = vec![];
     if !request.command.is_empty() {

@@ -40,8 +40,8 @@ pub fn install_units(
 }
 
 fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
-    let mut failure = Failure::new(Exit::Untouched, "the units were not installed")
-        .host("the units on the host are unchanged");
+    let mut failure =
+        Failure::new(Exit::Untouched, "the units were not installed").host("the units on the host are unchanged");
     failure.why = answer.err.iter().map(|line| shown(line)).collect();
     match answer.code {
         1 | exits::NOT_ROOT if !is_root => failure
@@ -71,8 +71,7 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
             .next(Next::again("").remark("after the units are fixed")),
         exits::UNITS_NOT_STARTED => {
             failure.what = "the units are installed, but the steps after that failed".into();
-            failure.host =
-                Some("the new files are in place; running processes are unchanged".into());
+            failure.host = Some("the new files are in place; running processes are unchanged".into());
             failure.next(Next::shipit("doctor"))
         }
         code => failure

@@ -82,12 +82,7 @@ enum CommandResult {
     Stopped,
 }
 
-fn carry_out(
-    run: &mut Run<'_>,
-    name: &'static str,
-    line: &str,
-    context: &HookContext<'_>,
-) -> Result<(), Failure> {
+fn carry_out(run: &mut Run<'_>, name: &'static str, line: &str, context: &HookContext<'_>) -> Result<(), Failure> {
     let ran = format!("ran here: {}", text::shown(line.as_bytes()));
     let failed = |why: String| {
         Failure::new(Exit::Untouched, format!("`{name}` failed"))
@@ -95,8 +90,7 @@ fn carry_out(
             .why(why)
             .host("nothing live changed")
     };
-    let (mut child, out) =
-        start(run, line, context).map_err(|e| failed(format!("it could not be started: {e}")))?;
+    let (mut child, out) = start(run, line, context).map_err(|e| failed(format!("it could not be started: {e}")))?;
     let left = listen(&mut child, out, name, run.interrupts, run.report)
         .map_err(|e| failed(format!("cannot read its output: {e}")))?;
     match left {
@@ -105,13 +99,10 @@ fn carry_out(
             Some(code) => format!("exit status {code}"),
             None => "it was killed by a signal".into(),
         })),
-        CommandResult::Stopped => Err(Failure::new(
-            Exit::Untouched,
-            format!("`{name}` was stopped"),
-        )
-        .why(ran)
-        .why("stopped on request")
-        .host("nothing live changed")),
+        CommandResult::Stopped => Err(Failure::new(Exit::Untouched, format!("`{name}` was stopped"))
+            .why(ran)
+            .why("stopped on request")
+            .host("nothing live changed")),
     }
 }
 
@@ -131,10 +122,7 @@ fn start(run: &Run<'_>, line: &str, context: &HookContext<'_>) -> io::Result<(Ch
         .env("SHIPIT_COMMAND", context.command.word())
         .env("SHIPIT_RELEASE", context.release.unwrap_or(""))
         .env("SHIPIT_PREVIOUS", context.previous.unwrap_or(""))
-        .env(
-            "SHIPIT_OUTCOME",
-            context.outcome.map_or("", sentence::outcome),
-        )
+        .env("SHIPIT_OUTCOME", context.outcome.map_or("", sentence::outcome))
         .env(
             "SHIPIT_ENVIRONMENT",
             config.environment.as_ref().map_or("", |e| e.as_str()),
@@ -240,12 +228,7 @@ impl Lines {
 }
 
 /// Runs a hook if there is one; a failure becomes a warning (the act it follows has happened already).
-pub fn hook_after(
-    run: &mut Run<'_>,
-    name: &'static str,
-    line: Option<&str>,
-    context: &HookContext<'_>,
-) {
+pub fn hook_after(run: &mut Run<'_>, name: &'static str, line: Option<&str>, context: &HookContext<'_>) {
     let Some(line) = line else { return };
     if let Err(failure) = self::run(run, name, line, Phase::Settle, context) {
         let why = failure.why.last().cloned().unwrap_or_default();

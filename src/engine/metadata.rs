@@ -81,28 +81,15 @@ fn recipe_of(config: &Config) -> String {
         hash.update([0]);
         hash.update(word);
     }
-    hash.finalize()
-        .iter()
-        .take(8)
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
 /// Who types, and where: for the ledger and for whoever finds the host held.
 #[must_use]
 pub fn who() -> String {
-    let user = [
-        "SHIPIT_BY",
-        "GITHUB_ACTOR",
-        "GITLAB_USER_LOGIN",
-        "USER",
-        "LOGNAME",
-    ]
-    .iter()
-    .find_map(|k| std::env::var(k).ok());
-    let node = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
+    let user = ["SHIPIT_BY", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|k| std::env::var(k).ok());
+    let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{}@{node}", user.unwrap_or_else(|| "somebody".into()))
 }

@@ -67,20 +67,11 @@ impl Run<'_> {
         if self.interrupts.count() == 0 {
             return Ok(());
         }
-        Err(
-            Failure::new(Exit::Untouched, format!("stopped on request while {doing}"))
-                .host("nothing live changed"),
-        )
+        Err(Failure::new(Exit::Untouched, format!("stopped on request while {doing}")).host("nothing live changed"))
     }
 
     /// Tells the end and gives the exit code.
-    pub fn end(
-        &mut self,
-        outcome: Outcome,
-        summary: Summary,
-        failure: Option<Failure>,
-        bytes_sent: u64,
-    ) -> Exit {
+    pub fn end(&mut self, outcome: Outcome, summary: Summary, failure: Option<Failure>, bytes_sent: u64) -> Exit {
         let exit = failure.as_ref().map_or(Exit::Done, |f| f.exit);
         self.report.event(&Event::Ended(Box::new(Ended {
             outcome,

@@ -20,8 +20,8 @@ use crate::unit::merge::Unit;
 /// # Errors
 /// When the line is lost or the script does not end well.
 pub fn observe(host: &mut dyn Host, config: &Config) -> Result<Observed, Failure> {
-    let answer = one(host, looking(config))
-        .map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
+    let answer =
+        one(host, looking(config)).map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
     Ok(Observed::parse(&answer.out))
 }
 
@@ -29,19 +29,13 @@ pub fn observe(host: &mut dyn Host, config: &Config) -> Result<Observed, Failure
 ///
 /// # Errors
 /// When the line is lost or a script does not end well.
-pub fn observe_with_units(
-    host: &mut dyn Host,
-    config: &Config,
-    repository: &[Unit],
-) -> Result<Observed, Failure> {
+pub fn observe_with_units(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Result<Observed, Failure> {
     let scripts = [looking(config), units::script(config, repository)];
-    let answers = together(host, scripts)
-        .map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
+    let answers =
+        together(host, scripts).map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
     let mut answers = answers.into_iter();
     let mut observed = Observed::parse(&answers.next().unwrap_or_default().out);
-    observed.installed = answers
-        .next()
-        .map(|answer| InstalledUnits::parse(&answer.out));
+    observed.installed = answers.next().map(|answer| InstalledUnits::parse(&answer.out));
     Ok(observed)
 }
 
@@ -49,14 +43,8 @@ pub fn observe_with_units(
 ///
 /// # Errors
 /// When the line is lost, or the second script says nothing.
-pub fn observe_with_status(
-    host: &mut dyn Host,
-    config: &Config,
-) -> Result<(Observed, StatusReport), Failure> {
-    let mut args = vec![
-        config.root.as_str().to_owned(),
-        config.app.as_str().to_owned(),
-    ];
+pub fn observe_with_status(host: &mut dyn Host, config: &Config) -> Result<(Observed, StatusReport), Failure> {
+    let mut args = vec![config.root.as_str().to_owned(), config.app.as_str().to_owned()];
     for one in config.instances() {
         let socket = one.service.socket.as_ref();
         let socket = socket.map_or("-", |socket| socket.as_str());
@@ -65,13 +53,10 @@ pub fn observe_with_status(
         args.push(step::words(&named).join(" "));
     }
     let scripts = [looking(config), Script::status(args)];
-    let answers = together(host, scripts)
-        .map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
+    let answers =
+        together(host, scripts).map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
     match answers.as_slice() {
-        [first, second] if second.code == 0 => Ok((
-            Observed::parse(&first.out),
-            StatusReport::parse(&second.out),
-        )),
+        [first, second] if second.code == 0 => Ok((Observed::parse(&first.out), StatusReport::parse(&second.out))),
         _ => {
             let mut failure = Failure::new(Exit::Untouched, "cannot read the host's state");
             let last = answers.last().map(|a| a.err.as_slice()).unwrap_or_default();
@@ -87,18 +72,11 @@ fn together(host: &mut dyn Host, scripts: [Script; 2]) -> Result<Vec<Answer>, Lo
     if remote::fits(&scripts) {
         return Batch::new(&scripts).quiet(host);
     }
-    scripts
-        .into_iter()
-        .map(|script| one(host, script))
-        .collect()
+    scripts.into_iter().map(|script| one(host, script)).collect()
 }
 
 fn looking(config: &Config) -> Script {
-    let mut args: Vec<String> = vec![
-        config.root.as_str().into(),
-        config.app.as_str().into(),
-        "auto".into(),
-    ];
+    let mut args: Vec<String> = vec![config.root.as_str().into(), config.app.as_str().into(), "auto".into()];
     let wanted = crate::plan::units::units(config, Purpose::Observe);
     args.extend(wanted.into_iter().map(String::from));
     args.push("--".into());

@@ -127,10 +127,7 @@ pub fn preview(
 ///
 /// # Errors
 /// Those of [`scan`].
-pub(super) fn read_source(
-    config: &Config,
-    interrupts: &Interrupts,
-) -> Result<(Scanned, Vec<String>), Failure> {
+pub(super) fn read_source(config: &Config, interrupts: &Interrupts) -> Result<(Scanned, Vec<String>), Failure> {
     let source = Source {
         path: &config.source,
         exclude: &config.exclude,
@@ -147,10 +144,7 @@ pub(super) fn read_source(
 
 fn live_manifest(host: &mut dyn Host, config: &Config, observed: &Observed) -> Option<Manifest> {
     let live = observed.live()?;
-    observed
-        .meta
-        .get(live)
-        .filter(|meta| !meta.digest.is_empty())?;
+    observed.meta.get(live).filter(|meta| !meta.digest.is_empty())?;
     let answer = one(host, Script::manifest([config.root.as_str(), live])).ok()?;
     let manifest = Manifest::parse_host(&answer.out).ok();
     manifest.filter(|_| answer.code == 0)

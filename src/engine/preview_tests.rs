@@ -21,11 +21,7 @@ const INSTALLED: &str = "listed\nfile acme.service own /etc/systemd/system/acme.
 /// Answers the session that observes, and loses every other one.
 struct Observable;
 impl Host for Observable {
-    fn exec(
-        &mut self,
-        exec: Exec<'_>,
-        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
-    ) -> Result<Ended, Lost> {
+    fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
         let packed = exec.line.split(' ').find(|word| word.len() > 100).unwrap();
         let text = base64::engine::general_purpose::STANDARD.decode(packed);
         let text = String::from_utf8(text.unwrap()).unwrap();

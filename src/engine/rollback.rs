@@ -30,12 +30,7 @@ pub fn prune(run: &mut Run<'_>) -> Exit {
     }
 }
 
-fn go(
-    run: &mut Run<'_>,
-    goal: &Goal,
-    wait: bool,
-    progress: &mut Progress,
-) -> Result<Exit, Failure> {
+fn go(run: &mut Run<'_>, goal: &Goal, wait: bool, progress: &mut Progress) -> Result<Exit, Failure> {
     let mut host = run.link.connect(run.report)?;
     loop {
         let observed = attempt::free_host(run, host.as_mut(), &[], wait)?;

@@ -34,12 +34,11 @@ pub fn run_command(
     on_event: &mut dyn FnMut(StreamEvent<'_>),
 ) -> Result<CommandEnd, Failure> {
     let Some(release) = observed.live() else {
-        return Err(Failure::new(
-            Exit::Untouched,
-            "no release is live: there is nothing to run it in",
-        )
-        .host("nothing was run")
-        .next(Next::shipit("status")));
+        return Err(
+            Failure::new(Exit::Untouched, "no release is live: there is nothing to run it in")
+                .host("nothing was run")
+                .next(Next::shipit("status")),
+        );
     };
     let mut words = vec![config.root.as_str().as_bytes().to_vec()];
     words.extend(command.iter().map(|word| word.as_bytes().to_vec()));
@@ -49,14 +48,9 @@ pub fn run_command(
             release: release.to_owned(),
             code,
         }),
-        Err(Lost::Interrupted) => Err(Failure::new(
-            Exit::Untouched,
-            format!("{name} was stopped on request"),
-        )
-        .host("it got SIGTERM; its changes so far remain")),
-        Err(Lost::Source(why)) => {
-            Err(Failure::new(Exit::Usage, format!("{name} was not run")).why(why))
-        }
+        Err(Lost::Interrupted) => Err(Failure::new(Exit::Untouched, format!("{name} was stopped on request"))
+            .host("it got SIGTERM; its changes so far remain")),
+        Err(Lost::Source(why)) => Err(Failure::new(Exit::Usage, format!("{name} was not run")).why(why)),
         Err(lost) => {
             let mut failure = session::lost_while(
                 &lost,
@@ -65,8 +59,7 @@ pub fn run_command(
             );
             failure.exit = Exit::Unknown;
             Err(failure.next(
-                Next::shipit("status")
-                    .remark("what the app does now; check this before you run the command again"),
+                Next::shipit("status").remark("what the app does now; check this before you run the command again"),
             ))
         }
     }

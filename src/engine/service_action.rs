@@ -72,15 +72,12 @@ pub fn act(
     let answer = session::one(host, script(config, observed, instance, verb)).map_err(|lost| {
         let state = format!("systemd continues: {unit} may still be starting or stopping");
         match lost {
-            Lost::Interrupted => {
-                Failure::new(Exit::Untouched, format!("no longer waiting for {unit}"))
-                    .why("stopped on request")
-                    .host(state)
-                    .next(Next::shipit("status"))
-            }
+            Lost::Interrupted => Failure::new(Exit::Untouched, format!("no longer waiting for {unit}"))
+                .why("stopped on request")
+                .host(state)
+                .next(Next::shipit("status")),
             lost => {
-                let mut failure =
-                    session::lost_while(&lost, &format!("waiting for {unit}"), &state);
+                let mut failure = session::lost_while(&lost, &format!("waiting for {unit}"), &state);
                 failure.exit = Exit::Unknown;
                 failure.next(Next::shipit("status"))
             }
@@ -96,21 +93,10 @@ pub fn act(
         0 => {}
         exits::HELD => return Err(held(&Request::parse(&answer.out), "nothing changed")),
         exits::SUDO_REFUSED => {
-            return Err(unwell(
-                exits::SUDO_REFUSED,
-                &text,
-                &answer.err,
-                unit,
-                &was,
-                verb,
-                journal,
-            )
-            .next(
-                config
-                    .host
-                    .as_root("setup")
-                    .remark("adds the line to the sudo rule"),
-            ));
+            return Err(
+                unwell(exits::SUDO_REFUSED, &text, &answer.err, unit, &was, verb, journal)
+                    .next(config.host.as_root("setup").remark("adds the line to the sudo rule")),
+            );
         }
         code => return Err(unwell(code, &text, &answer.err, unit, &was, verb, journal)),
     }
@@ -149,23 +135,14 @@ fn unwell(
     verb: Verb,
     journal: &mut dyn FnMut(&str),
 ) -> Failure {
-    for line in text
-        .lines()
-        .filter_map(|line| line.strip_prefix("journal "))
-    {
+    for line in text.lines().filter_map(|line| line.strip_prefix("journal ")) {
         if let Some(line) = journal_line(line.as_bytes()) {
             journal(&line);
         }
     }
     let (exit, what) = match code {
-        exits::SERVICE_UNHEALTHY => (
-            Exit::Degraded,
-            format!("{unit} is unhealthy after the {}", verb.word()),
-        ),
-        _ => (
-            Exit::Untouched,
-            format!("{unit} could not be {}", verb.done()),
-        ),
+        exits::SERVICE_UNHEALTHY => (Exit::Degraded, format!("{unit} is unhealthy after the {}", verb.word())),
+        _ => (Exit::Untouched, format!("{unit} could not be {}", verb.done())),
     };
     let mut failure = Failure::new(exit, what);
     let causes = text.lines().filter_map(|line| line.strip_prefix("cause "));

@@ -24,9 +24,7 @@ pub trait Link {
 /// [`Lost`] as the host says it.
 pub fn one(host: &mut dyn Host, script: Script) -> Result<Answer, Lost> {
     let mut answers = Batch::new(&[script]).quiet(host)?;
-    answers
-        .pop()
-        .ok_or_else(|| Lost::Cut("the host sent no answer".into()))
+    answers.pop().ok_or_else(|| Lost::Cut("the host sent no answer".into()))
 }
 
 /// What the first step reads, and how far it is.
@@ -64,12 +62,7 @@ pub fn watched(
         BatchEvent::Began(i) => report.event(&Event::step_started(phase, name(steps, i))),
         BatchEvent::Ended(i, answer) => {
             let succeeded = answer.code == 0;
-            report.event(&Event::step_ended(
-                phase,
-                name(steps, i),
-                succeeded,
-                answer.took,
-            ));
+            report.event(&Event::step_ended(phase, name(steps, i), succeeded, answer.took));
         }
         BatchEvent::Line { step, line, err } => {
             let prepare = steps.get(step).is_some_and(|s| s.name == Name::Prepare);
@@ -102,18 +95,12 @@ fn name(steps: &[Script], i: usize) -> &'static str {
 #[must_use]
 pub fn lost_while(lost: &Lost, doing: &str, host: &str) -> Failure {
     let (what, why) = match lost {
-        Lost::Cut(why) => (
-            format!("the connection was lost while {doing}"),
-            why.clone(),
-        ),
+        Lost::Cut(why) => (format!("the connection was lost while {doing}"), why.clone()),
         Lost::Silent(seconds) => (
             format!("the host stopped responding while {doing}"),
             format!("nothing arrived for {seconds}s"),
         ),
-        Lost::Interrupted => (
-            format!("stopped while {doing}"),
-            "stopped on request".into(),
-        ),
+        Lost::Interrupted => (format!("stopped while {doing}"), "stopped on request".into()),
         Lost::Source(why) => (format!("failed here while {doing}"), why.clone()),
     };
     Failure::new(Exit::Untouched, what).why(why).host(host)

@@ -71,12 +71,8 @@ impl<'a> Layout<'a> {
         if answer.code == 0 {
             return Ok(());
         }
-        let mut failure = Failure::new(Exit::Untouched, "setup failed on the host")
-            .host("you can run setup again");
-        let said = answer
-            .err
-            .iter()
-            .filter(|line| !line.trim_ascii().is_empty());
+        let mut failure = Failure::new(Exit::Untouched, "setup failed on the host").host("you can run setup again");
+        let said = answer.err.iter().filter(|line| !line.trim_ascii().is_empty());
         failure.why = said.map(|line| text::shown(line)).collect();
         failure = match answer.code {
             exits::NOT_ROOT | 1 if observed.uid != Some(0) => failure
@@ -126,9 +122,7 @@ pub fn deploy_user(config: &Config, observed_user: &str) -> Result<String, Failu
 /// digits alone, which chown(1) and others take for a number.
 fn is_one_user(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
         && name.contains(|c: char| c.is_ascii_lowercase())
 }
 
@@ -160,11 +154,9 @@ pub fn lacking(observed: &Observed) -> Result<(), Failure> {
     if lacks.is_empty() {
         return Ok(());
     }
-    let mut failure =
-        Failure::new(Exit::Untouched, "the host lacks what shipit needs").host("nothing changed");
+    let mut failure = Failure::new(Exit::Untouched, "the host lacks what shipit needs").host("nothing changed");
     failure.why = lacks;
-    Err(failure
-        .next(Next::shell("apt-get install curl tar util-linux").remark("on the host, as root")))
+    Err(failure.next(Next::shell("apt-get install curl tar util-linux").remark("on the host, as root")))
 }
 
 #[cfg(test)]
@@ -177,8 +169,8 @@ mod tests {
             assert!(is_one_user(name), "{name}");
         }
         for name in [
-            "", "ALL", "ADMINS", "X_1", "1000", "%sudo", "+net", "#0", "-x", ".x", "a b", "a,b",
-            "a\x1b[2J", "a\nb", "a:b", "a\\", "!a",
+            "", "ALL", "ADMINS", "X_1", "1000", "%sudo", "+net", "#0", "-x", ".x", "a b", "a,b", "a\x1b[2J", "a\nb",
+            "a:b", "a\\", "!a",
         ] {
             assert!(!is_one_user(name), "{name:?}");
         }

@@ -20,17 +20,13 @@ const RESERVE_KB: u64 = 64 * 1024;
 /// # Errors
 /// A [`Failure`] that names what is needed and what there is.
 pub fn room(manifest: &Manifest, observed: &Observed) -> Result<(), Failure> {
-    let need_kb = manifest.bytes() / 1024 * 11 / 10
-        + manifest.inodes() * 4
-        + RESERVE_KB.min(manifest.bytes() / 1024 + 1024);
+    let need_kb =
+        manifest.bytes() / 1024 * 11 / 10 + manifest.inodes() * 4 + RESERVE_KB.min(manifest.bytes() / 1024 + 1024);
     let no_room = |what: &str, need: String, free: String| {
-        Failure::new(
-            Exit::Untouched,
-            format!("there is not enough room on the host: {what}"),
-        )
-        .why(format!("needed {need}, free {free}"))
-        .host("nothing was sent, nothing changed; a rollback still works")
-        .next(Next::shipit("prune"))
+        Failure::new(Exit::Untouched, format!("there is not enough room on the host: {what}"))
+            .why(format!("needed {need}, free {free}"))
+            .host("nothing was sent, nothing changed; a rollback still works")
+            .next(Next::shipit("prune"))
     };
     let Some(free_kb) = observed.free_kb else {
         return Err(no_room(
@@ -84,20 +80,12 @@ pub fn stage(
     let id = Id::now().to_string();
     let digest = scanned.manifest.digest().to_string();
     let hold = Script::hold([root, &id]);
-    let mut steps = vec![
-        Script::receive([root, &id]),
-        Script::verify([root, &id, &digest]),
-    ];
+    let mut steps = vec![Script::receive([root, &id]), Script::verify([root, &id, &digest])];
     if !config.shared.dirs.is_empty() || !config.shared.files.is_empty() {
         steps.push(Script::link(metadata::link_args(config, &id)));
     }
     if let Some(line) = &config.prepare {
-        steps.push(Script::prepare([
-            root,
-            &id,
-            line,
-            observed.live().unwrap_or(""),
-        ]));
+        steps.push(Script::prepare([root, &id, line, observed.live().unwrap_or("")]));
     }
     steps.push(Script::publish([root, &id, &metadata::info(config)]));
     let mut stream = scanned.pack();
@@ -108,26 +96,25 @@ pub fn stage(
         consumed,
         total,
     };
-    let answers = session::watched(host, Phase::Stage, Some(&hold), &steps, upload, report)
-        .map_err(|lost| match (stream.failure(), stream.changed()) {
+    let answers = session::watched(host, Phase::Stage, Some(&hold), &steps, upload, report).map_err(|lost| {
+        match (stream.failure(), stream.changed()) {
             (Some(failure), Some(_)) => Unstaged::Changed(failure),
             (Some(failure), None) => failure.into(),
             (None, _) => cut(&lost).into(),
-        })?;
+        }
+    })?;
     let last = answers.last().cloned().unwrap_or_default();
     if last.code != 0 || answers.len() != steps.len() {
         let failed = steps.get(answers.len().saturating_sub(1)).map(|s| s.name);
         return Err(refused(config, failed, &last, &scanned.manifest).into());
     }
     let published = String::from_utf8_lossy(&last.out).trim().to_owned();
-    Id::parse(&published)
-        .map(|id| id.to_string())
-        .ok_or_else(|| {
-            Failure::new(Exit::Untouched, "the host returned an invalid release id")
-                .why(text::shown(published.as_bytes()))
-                .host("nothing live changed")
-                .into()
-        })
+    Id::parse(&published).map(|id| id.to_string()).ok_or_else(|| {
+        Failure::new(Exit::Untouched, "the host returned an invalid release id")
+            .why(text::shown(published.as_bytes()))
+            .host("nothing live changed")
+            .into()
+    })
 }
 
 fn cut(lost: &Lost) -> Failure {
@@ -165,8 +152,8 @@ fn shared_meets(config: &Config, manifest: &Manifest) -> Result<(), Failure> {
 
 fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manifest) -> Failure {
     let step = failed.map_or("step", Name::word);
-    let mut failure = Failure::new(Exit::Untouched, format!("`{step}` failed on the host"))
-        .host("nothing live changed");
+    let mut failure =
+        Failure::new(Exit::Untouched, format!("`{step}` failed on the host")).host("nothing live changed");
     for line in answer.err.iter().rev().take(5).rev() {
         failure = failure.why(text::shown(line));
     }
@@ -188,15 +175,11 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
             missing_shared(config, failure, answer)
         }
         exits::RELEASES_LOCKED | exits::RELEASES_NOT_WRITABLE | exits::RELEASE_LOCKED => failure
-            .why(format!(
-                "{root}/releases could not be opened for a new release"
-            ))
+            .why(format!("{root}/releases could not be opened for a new release"))
             .next(Next::shipit("doctor")),
         exits::COMMAND_NOT_FOUND if failed == Some(Name::Prepare) => failure
             .why("exit status 127: the deploy user's PATH on the host has no such command")
-            .next(Next::advice(
-                "install it on the host, as root; then: shipit deploy",
-            )),
+            .next(Next::advice("install it on the host, as root; then: shipit deploy")),
         code if failed == Some(Name::Prepare) => failure
             .why(format!("exit status {code}"))
             .next(Next::shipit("deploy -v").remark("again, with its full output")),
@@ -216,13 +199,11 @@ fn missing_shared(config: &Config, mut failure: Failure, answer: &Answer) -> Fai
     let missing: Vec<String> = answer.err.iter().filter_map(of_line).collect();
     for file in &missing {
         let to = config.host.scp_to(&format!("{shared}{file}"));
-        failure = failure
-            .next(Next::shell(format!("scp {file} {to}")).remark("from wherever you keep it"));
+        failure = failure.next(Next::shell(format!("scp {file} {to}")).remark("from wherever you keep it"));
     }
     let optional = missing.first().map_or("env", String::as_str);
     failure.next(
-        Next::advice(format!("write `{optional}?` under shared in deploy.yml"))
-            .remark("if the app can do without it"),
+        Next::advice(format!("write `{optional}?` under shared in deploy.yml")).remark("if the app can do without it"),
     )
 }
 
@@ -236,11 +217,7 @@ pub fn differs(difference: &crate::release::Difference, most: usize) -> Vec<Stri
     ];
     let all: Vec<String> = lists
         .iter()
-        .flat_map(|(mark, paths)| {
-            paths
-                .iter()
-                .map(move |p| format!("{mark} {}", text::shown(p)))
-        })
+        .flat_map(|(mark, paths)| paths.iter().map(move |p| format!("{mark} {}", text::shown(p))))
         .collect();
     let more = all.len().saturating_sub(most);
     let mut shown: Vec<String> = all.into_iter().take(most).collect();

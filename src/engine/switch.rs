@@ -99,17 +99,8 @@ fn hear_out(
 ) -> (Switched, Option<Box<dyn Host>>) {
     let root = run.config.root.as_str();
     for _ in 0..WITHDRAWALS {
-        (followed, host) = follow::follow(
-            run.link,
-            host,
-            root,
-            id,
-            followed,
-            run.interrupts,
-            run.report,
-        );
-        let (Some(why @ (Stopped::Absent | Stopped::Unbegun)), Some(session)) =
-            (followed.stopped, host.as_mut())
+        (followed, host) = follow::follow(run.link, host, root, id, followed, run.interrupts, run.report);
+        let (Some(why @ (Stopped::Absent | Stopped::Unbegun)), Some(session)) = (followed.stopped, host.as_mut())
         else {
             break;
         };
@@ -135,31 +126,23 @@ fn withdrawn(config: &Config, why: Stopped) -> Failure {
             .next(Next::shipit("releases"));
     }
     let guard = format!("shipit-{}.path", config.app.as_str());
-    Failure::new(
-        Exit::Untouched,
-        "the host did not start on the request within 5s",
-    )
-    .why(format!("the guard {guard} is not active"))
-    .host("the request was withdrawn; nothing live changed")
-    .next(Next::shell(format!(
-        "ssh {} systemctl status {guard} shipit-{}.service",
-        config.host.ssh_to(),
-        config.app.as_str()
-    )))
+    Failure::new(Exit::Untouched, "the host did not start on the request within 5s")
+        .why(format!("the guard {guard} is not active"))
+        .host("the request was withdrawn; nothing live changed")
+        .next(Next::shell(format!(
+            "ssh {} systemctl status {guard} shipit-{}.service",
+            config.host.ssh_to(),
+            config.app.as_str()
+        )))
 }
 
 /// What following gave, as an end.
-fn conclude(
-    mut followed: Followed,
-    host: Option<Box<dyn Host>>,
-) -> (Switched, Option<Box<dyn Host>>) {
+fn conclude(mut followed: Followed, host: Option<Box<dyn Host>>) -> (Switched, Option<Box<dyn Host>>) {
     if let Some(last) = followed.end.take() {
         return (Switched::Ended(Box::new(followed), last), host);
     }
     let why = match followed.stopped {
-        Some(Stopped::Gone) => {
-            "the run ended, but the host could not record the result (is the disk full?)"
-        }
+        Some(Stopped::Gone) => "the run ended, but the host could not record the result (is the disk full?)",
         Some(Stopped::Interrupted) => "shipit was interrupted while the host was switching",
         _ => "the host does not respond",
     };
@@ -181,14 +164,9 @@ fn refused(code: i32, out: &[u8], err: &[Vec<u8>]) -> Switched {
         exits::OUTDATED => Switched::Outdated(text::shown(out.trim_ascii())),
         code => {
             let mut failure =
-                Failure::new(Exit::Untouched, "the request could not be put in place")
-                    .host("nothing live changed");
+                Failure::new(Exit::Untouched, "the request could not be put in place").host("nothing live changed");
             failure.why = err.iter().map(|line| text::shown(line)).collect();
-            Switched::Failed(
-                failure
-                    .why(format!("exit status {code}"))
-                    .next(Next::shipit("doctor")),
-            )
+            Switched::Failed(failure.why(format!("exit status {code}")).next(Next::shipit("doctor")))
         }
     }
 }
@@ -221,8 +199,7 @@ fn install_conductor(host: &mut dyn Host, root: &str) -> Option<Switched> {
                 .next(Next::shipit("doctor"));
             failure.why = answer.err.iter().map(|line| text::shown(line)).collect();
             if code == exits::CONDUCTOR_OUTDATED {
-                let why =
-                    "the conductor of this version is not on the host and could not be written";
+                let why = "the conductor of this version is not on the host and could not be written";
                 failure = failure.why(why);
             }
             Some(Switched::Failed(failure))
@@ -233,13 +210,9 @@ fn install_conductor(host: &mut dyn Host, root: &str) -> Option<Switched> {
 /// `YYYYMMDD-HHMMSS-xxxxxxxx`: unique by its random tail, readable by its head.
 fn run_id() -> Result<String, Failure> {
     let mut tail = [0u8; 4];
-    getrandom::fill(&mut tail)
-        .map_err(|e| Failure::new(Exit::Untouched, "no random bytes").why(e.to_string()))?;
+    getrandom::fill(&mut tail).map_err(|e| Failure::new(Exit::Untouched, "no random bytes").why(e.to_string()))?;
     let tail: String = tail.iter().map(|b| format!("{b:02x}")).collect();
-    Ok(format!(
-        "{}-{tail}",
-        chrono::Utc::now().format("%Y%m%d-%H%M%S")
-    ))
+    Ok(format!("{}-{tail}", chrono::Utc::now().format("%Y%m%d-%H%M%S")))
 }
 
 /// The outcome that a command has when its run ended so.
@@ -256,13 +229,7 @@ pub fn outcome(command: Command, end: End) -> Outcome {
 }
 
 /// Tells how the host says it ended.
-pub fn tell(
-    run: &mut Run<'_>,
-    change: &Change,
-    followed: &Followed,
-    last: &RunEnd,
-    sent: u64,
-) -> Exit {
+pub fn tell(run: &mut Run<'_>, change: &Change, followed: &Followed, last: &RunEnd, sent: u64) -> Exit {
     let summary = Summary {
         release: Some(change.next.clone()),
         previous: change.previous.clone(),
@@ -312,8 +279,8 @@ fn failure(config: &Config, next: &str, followed: &Followed, last: &RunEnd) -> O
             })
             .next(logs),
         End::Failed => {
-            let failure = failed(Exit::Untouched, format!("{next} did not go live"))
-                .host(format!("{now}; nothing live changed"));
+            let failure =
+                failed(Exit::Untouched, format!("{next} did not go live")).host(format!("{now}; nothing live changed"));
             way_on(failure, followed, logs)
         }
         End::Degraded => failed(
@@ -335,5 +302,7 @@ fn way_on(failure: Failure, followed: &Followed, logs: Next) -> Failure {
     failure
         .why("the check is wrong, or the live release is broken: going back to it could not be verified")
         .next(Next::shipit("deploy").remark("once `health` in deploy.yml is right"))
-        .next(Next::shipit("deploy --despite-health").remark("if this release fixes it, or adds what the check asks for"))
+        .next(
+            Next::shipit("deploy --despite-health").remark("if this release fixes it, or adds what the check asks for"),
+        )
 }

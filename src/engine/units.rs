@@ -22,17 +22,15 @@ pub fn repository(config: &Config) -> Result<Vec<Unit>, Failure> {
     let dir = &config.units.dir;
     let shown = dir.strip_prefix(&config.dir).unwrap_or(dir);
     let wrong = |what: String| {
-        Failure::new(Exit::Usage, "the units of this repository cannot be used")
-            .why(text::shown(what.as_bytes()))
+        Failure::new(Exit::Usage, "the units of this repository cannot be used").why(text::shown(what.as_bytes()))
     };
     match directory::read(dir, shown) {
         Ok(Some(units)) => Ok(units),
         Ok(None) if config.units.need == UnitsNeed::Usual => Ok(Vec::new()),
-        Ok(None) => Err(wrong(format!(
-            "`units` names {}, which does not exist",
-            shown.display()
-        ))
-        .next(Next::shipit("unit generate"))),
+        Ok(None) => Err(
+            wrong(format!("`units` names {}, which does not exist", shown.display()))
+                .next(Next::shipit("unit generate")),
+        ),
         Err(refused) => Err(wrong(refused.to_string())),
     }
 }
@@ -65,11 +63,7 @@ pub fn of_deploy(config: &Config, report: &mut dyn Report) -> Result<Vec<Unit>, 
 pub fn script(config: &Config, repository: &[Unit]) -> Script {
     let mut args = vec![config.app.as_str().to_owned()];
     args.extend(repository.iter().map(|unit| unit.name.as_str().to_owned()));
-    args.extend(
-        units(config, Purpose::Observe)
-            .into_iter()
-            .map(str::to_owned),
-    );
+    args.extend(units(config, Purpose::Observe).into_iter().map(str::to_owned));
     args.push("--".into());
     args.extend(accounts(repository));
     Script::installed(args)
@@ -79,13 +73,8 @@ pub fn script(config: &Config, repository: &[Unit]) -> Script {
 ///
 /// # Errors
 /// When the line is lost or the script does not end well.
-pub fn observe(
-    host: &mut dyn Host,
-    config: &Config,
-    repository: &[Unit],
-) -> Result<InstalledUnits, Failure> {
-    let answer = session::one(host, script(config, repository)).map_err(|lost| {
-        session::lost_while(&lost, "reading the host's units", "nothing changed")
-    })?;
+pub fn observe(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Result<InstalledUnits, Failure> {
+    let answer = session::one(host, script(config, repository))
+        .map_err(|lost| session::lost_while(&lost, "reading the host's units", "nothing changed"))?;
     Ok(InstalledUnits::parse(&answer.out))
 }

@@ -55,11 +55,8 @@ impl Next {
     #[must_use]
     pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
         if let Some((_, act)) = self.acts.last_mut() {
-            let (Act::Shipit(text)
-            | Act::Offline(text)
-            | Act::Again(text)
-            | Act::Shell(text)
-            | Act::Advice(text)) = act;
+            let (Act::Shipit(text) | Act::Offline(text) | Act::Again(text) | Act::Shell(text) | Act::Advice(text)) =
+                act;
             text.push(' ');
             text.push_str(&quoted(word.as_ref()));
         }
@@ -100,10 +97,7 @@ pub struct Typed {
 impl Typed {
     /// `reach`: the options that led to this host, each with its value; `words`: everything that was typed.
     #[must_use]
-    pub fn new<'a>(
-        reach: &[(&str, Option<&OsStr>)],
-        words: impl Iterator<Item = &'a OsStr>,
-    ) -> Self {
+    pub fn new<'a>(reach: &[(&str, Option<&OsStr>)], words: impl Iterator<Item = &'a OsStr>) -> Self {
         let reach = reach.iter().map(|(option, value)| match value {
             Some(value) => format!("{option} {}", quoted(value)),
             None => (*option).to_owned(),
@@ -126,10 +120,7 @@ impl Typed {
         /// A column further right would tear the remarks off their lines on a narrow terminal.
         const WIDEST: usize = 56;
         let commands: Vec<String> = next.iter().map(|one| self.command(one)).collect();
-        let widths = commands
-            .iter()
-            .zip(next)
-            .filter(|(_, n)| n.remark.is_some());
+        let widths = commands.iter().zip(next).filter(|(_, n)| n.remark.is_some());
         let widths = widths.map(|(command, _)| command.chars().count());
         let column = widths.filter(|width| *width <= WIDEST).max().unwrap_or(0);
         let both = commands.into_iter().zip(next);
@@ -149,9 +140,7 @@ impl Typed {
                 joint => out.push_str(&format!(" {joint} ")),
             }
             match act {
-                Act::Shipit(words) if self.reach.is_empty() => {
-                    out.push_str(&format!("shipit {words}"))
-                }
+                Act::Shipit(words) if self.reach.is_empty() => out.push_str(&format!("shipit {words}")),
                 Act::Shipit(words) => out.push_str(&format!("shipit {words} {}", self.reach)),
                 Act::Offline(words) => out.push_str(&format!("shipit {words}")),
                 Act::Again(option) => out.push_str(&self.again(option)),

@@ -73,11 +73,7 @@ pub trait Host {
     ///
     /// # Errors
     /// [`Lost`] when the connection was lost, at the latest 20 s after the last sign of life.
-    fn exec(
-        &mut self,
-        exec: Exec<'_>,
-        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
-    ) -> Result<Ended, Lost>;
+    fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost>;
 
     /// Runs several commands that do not depend on each other, at the same time where the transport can; this default
     /// runs one after another. `heard` gets the index of the command. Results are in the order of the commands.

@@ -39,16 +39,13 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure>
     };
     if login.pin.is_some() {
         // ssh has no option for a fingerprint; a pin that is not checked would be worse than none.
-        return Err(Failure::new(
-            Exit::Usage,
-            "`host_key:` cannot be checked with --system-ssh",
-        )
-        .why("the ssh program checks host keys against known_hosts only")
-        .host("nothing changed; nothing was sent to the host")
-        .next(Next::advice(
-            "remove host_key: and add the host's key to known_hosts",
-        ))
-        .next(Next::advice("or omit --system-ssh")));
+        return Err(
+            Failure::new(Exit::Usage, "`host_key:` cannot be checked with --system-ssh")
+                .why("the ssh program checks host keys against known_hosts only")
+                .host("nothing changed; nothing was sent to the host")
+                .next(Next::advice("remove host_key: and add the host's key to known_hosts"))
+                .next(Next::advice("or omit --system-ssh")),
+        );
     }
     let directory = private_directory().map_err(|e| wrong(e.to_string()))?;
     let mut ssh = OpenSsh {
@@ -140,11 +137,7 @@ impl OpenSsh {
 }
 
 impl Host for OpenSsh {
-    fn exec(
-        &mut self,
-        exec: Exec<'_>,
-        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
-    ) -> Result<Ended, Lost> {
+    fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
         let known = self.interrupts.known();
         let child = self.spawn(exec.line).map_err(cut)?;
         let mut exchange = Exchange::new(child, exec.stdin)?;
@@ -182,10 +175,7 @@ impl Host for OpenSsh {
             // ssh reports 255 both for its own failures and for a remote 255; the frame can tell them apart.
             (Some(255), _) => Err(Lost::Cut("ssh ended with exit status 255".into())),
             (Some(code), _) => Ok(Ended::Code(code)),
-            (None, signal) => Err(Lost::Cut(format!(
-                "ssh was killed by signal {}",
-                signal.unwrap_or(0)
-            ))),
+            (None, signal) => Err(Lost::Cut(format!("ssh was killed by signal {}", signal.unwrap_or(0)))),
         }
     }
 
@@ -231,9 +221,7 @@ struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     fn new(mut child: Child, stdin: Option<&'a mut dyn Read>) -> Result<Self, Lost> {
-        let (Some(input), Some(out), Some(err)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
+        let (Some(input), Some(out), Some(err)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
             return Err(Lost::Cut("the pipes to ssh are missing".into()));
         };
         let input = stdin.is_some().then(|| File::from(OwnedFd::from(input)));
@@ -271,11 +259,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Reads one of the outputs once; gives the number of bytes.
-    fn read(
-        &mut self,
-        i: usize,
-        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
-    ) -> Result<u64, Lost> {
+    fn read(&mut self, i: usize, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<u64, Lost> {
         let mut bytes = [0u8; 65_536];
         let Some(fd) = &self.outputs[i] else {
             return Ok(0);

@@ -54,10 +54,7 @@ impl Answers {
 
     /// Adds the answers to further questions.
     pub fn extend(&mut self, more: Self) {
-        let (named, others) = (
-            Arc::make_mut(&mut self.named),
-            Arc::unwrap_or_clone(more.named),
-        );
+        let (named, others) = (Arc::make_mut(&mut self.named), Arc::unwrap_or_clone(more.named));
         named.users.extend(others.users);
         named.groups.extend(others.groups);
         named.calendars.extend(others.calendars);

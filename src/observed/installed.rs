@@ -56,9 +56,7 @@ impl InstalledUnits {
                 "user" => installed.user = rest,
                 "systemd" => installed.systemd = rest.parse().ok(),
                 "guard" => {
-                    let app = rest
-                        .strip_prefix("shipit-")
-                        .and_then(|rest| rest.strip_suffix(".path"));
+                    let app = rest.strip_prefix("shipit-").and_then(|rest| rest.strip_suffix(".path"));
                     installed.apps.extend(app.map(str::to_owned));
                 }
                 "show" => {
@@ -81,8 +79,7 @@ impl InstalledUnits {
 
     fn file(&mut self, rest: &str) {
         let mut words = rest.split(' ');
-        let (Some(unit), Some(role), Some(path)) = (words.next(), words.next(), words.next())
-        else {
+        let (Some(unit), Some(role), Some(path)) = (words.next(), words.next(), words.next()) else {
             return;
         };
         let decoded = |text: Option<&str>| lines::file(text.unwrap_or_default());
@@ -116,17 +113,11 @@ mod tests {
               file d.service own /x link L2Rldi9udWxsCg==\nshow e.service LoadState=loaded\n",
         );
         assert_eq!(installed.apps, ["acme"]);
-        assert_eq!(
-            installed.units["a.service"].own,
-            Content::Text(b"[Unit]\n".to_vec())
-        );
+        assert_eq!(installed.units["a.service"].own, Content::Text(b"[Unit]\n".to_vec()));
         assert_eq!(installed.units["a.service"].drop_ins[0].1, Content::Absent);
         for unit in ["b.service", "c.service", "e.service"] {
             assert_eq!(installed.units[unit].own, Content::Unreadable, "{unit}");
         }
-        assert_eq!(
-            installed.units["d.service"].own,
-            Content::Link("/dev/null".into())
-        );
+        assert_eq!(installed.units["d.service"].own, Content::Link("/dev/null".into()));
     }
 }

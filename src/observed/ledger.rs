@@ -66,13 +66,9 @@ pub struct Ledger {
 impl Ledger {
     pub fn push(&mut self, line: &str) {
         let mut words = line.splitn(6, ' ');
-        let (Some(at), Some(epoch), Some(run), Some(event), Some(release)) = (
-            words.next(),
-            words.next(),
-            words.next(),
-            words.next(),
-            words.next(),
-        ) else {
+        let (Some(at), Some(epoch), Some(run), Some(event), Some(release)) =
+            (words.next(), words.next(), words.next(), words.next(), words.next())
+        else {
             return;
         };
         self.entries.push(Entry {
@@ -139,12 +135,11 @@ impl Ledger {
     /// The release whose migration was interrupted and has not been settled by a later switch.
     #[must_use]
     pub fn interrupted(&self) -> Option<&str> {
-        let last = self.entries.iter().rev().find(|e| {
-            matches!(
-                e.event.as_str(),
-                "interrupted" | "migrated" | "verified" | "settled"
-            )
-        })?;
+        let last = self
+            .entries
+            .iter()
+            .rev()
+            .find(|e| matches!(e.event.as_str(), "interrupted" | "migrated" | "verified" | "settled"))?;
         (last.event == "interrupted").then_some(last.release.as_str())
     }
 }
@@ -271,15 +266,7 @@ mod tests {
         }
         let printed: Vec<String> = l
             .pasts()
-            .map(|p| {
-                format!(
-                    "{} {} {} {}",
-                    p.run,
-                    p.command.word(),
-                    p.release,
-                    p.outcome.word()
-                )
-            })
+            .map(|p| format!("{} {} {} {}", p.run, p.command.word(), p.release, p.outcome.word()))
             .collect();
         assert_eq!(
             printed,

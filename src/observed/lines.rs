@@ -27,7 +27,5 @@ pub fn decoded(value: &str) -> String {
 /// The bytes of a file that a script printed in base64; `None` when they did not arrive whole.
 #[must_use]
 pub fn file(packed: &str) -> Option<Vec<u8>> {
-    base64::engine::general_purpose::STANDARD
-        .decode(packed)
-        .ok()
+    base64::engine::general_purpose::STANDARD.decode(packed).ok()
 }

@@ -81,8 +81,7 @@ impl Listening {
     #[must_use]
     pub fn takes(&self, host: &str, port: u16) -> bool {
         let Some(own) = self.host() else { return false };
-        let local =
-            |name: &str| matches!(name, "localhost" | "127.0.0.1" | "::1" | "0.0.0.0" | "::");
+        let local = |name: &str| matches!(name, "localhost" | "127.0.0.1" | "::1" | "0.0.0.0" | "::");
         let wild = matches!(own, "*" | "0.0.0.0" | "::");
         let host = host.trim_matches(['[', ']']);
         self.port() == Some(port)
@@ -109,8 +108,7 @@ pub fn same_address(written: &str, listening: &Listening) -> bool {
     }
     listening.address == written
         || written.rsplit_once(':').is_some_and(|(host, port)| {
-            port.parse().ok() == listening.port()
-                && listening.host() == Some(host.trim_matches(['[', ']']))
+            port.parse().ok() == listening.port() && listening.host() == Some(host.trim_matches(['[', ']']))
         })
 }
 
@@ -134,32 +132,21 @@ mod tests {
     #[test]
     fn the_lines_of_ss_say_address_queue_and_owner() {
         let tcp = |line| Listening::parse(Family::Tcp, line).unwrap();
-        let one = tcp(
-            "2      4096         *:8090       *:* ino:77 sk:19 cgroup:/init.scope v6only:0 <->",
-        );
-        assert_eq!(
-            (one.waiting, one.backlog, one.port()),
-            (2, 4096, Some(8090))
-        );
+        let one = tcp("2      4096         *:8090       *:* ino:77 sk:19 cgroup:/init.scope v6only:0 <->");
+        assert_eq!((one.waiting, one.backlog, one.port()), (2, 4096, Some(8090)));
         assert_eq!((one.inode, &one.owner), (Some(77), &Owner::Systemd));
-        let one = tcp(
-            "0 5 0.0.0.0:8080 0.0.0.0:* uid:65534 ino:8 sk:1005 cgroup:/system.slice/beta.service <->",
-        );
+        let one = tcp("0 5 0.0.0.0:8080 0.0.0.0:* uid:65534 ino:8 sk:1005 cgroup:/system.slice/beta.service <->");
         assert_eq!(one.owner, Owner::Unit("beta.service".into()));
         assert_eq!(one.uid, Some(65534));
         let line = "0 4096 /run/a b.sock 7857742 * 0 <-> ino:231 dev:0/120 peers:";
         let one = Listening::parse(Family::Unix, line).unwrap();
-        assert_eq!(
-            (one.address.as_str(), one.inode),
-            ("/run/a b.sock", Some(7_857_742))
-        );
+        assert_eq!((one.address.as_str(), one.inode), ("/run/a b.sock", Some(7_857_742)));
         assert_eq!(Listening::parse(Family::Tcp, "garbage"), None);
     }
 
     #[test]
     fn an_address_that_was_written_means_the_socket_that_systemd_made_of_it() {
-        let at =
-            |address: &str| Listening::parse(Family::Tcp, &format!("0 1 {address} *:*")).unwrap();
+        let at = |address: &str| Listening::parse(Family::Tcp, &format!("0 1 {address} *:*")).unwrap();
         assert!(same_address("8080", &at("*:8080")));
         assert!(same_address("127.0.0.1:8080", &at("127.0.0.1:8080")));
         assert!(same_address("[::1]:80", &at("[::1]:80")));
@@ -172,8 +159,7 @@ mod tests {
 
     #[test]
     fn a_port_is_taken_where_both_mean_the_same_address() {
-        let at =
-            |address: &str| Listening::parse(Family::Tcp, &format!("0 1 {address} *:*")).unwrap();
+        let at = |address: &str| Listening::parse(Family::Tcp, &format!("0 1 {address} *:*")).unwrap();
         for (written, there) in [
             ("8080", "*:8080"),
             ("8080", "127.0.0.1:8080"),

@@ -2,9 +2,7 @@
 //! first [`HostUnits`] (what `units.sh` printed), then the [`Question`]s that follow from it, then their [`Answers`].
 //! Never reaches a host; judging is the rules'.
 
-use super::{
-    Answers, HostUnit, HostUnits, Listening, Owner, context, in_the_way, questions, same_address,
-};
+use super::{Answers, HostUnit, HostUnits, Listening, Owner, context, in_the_way, questions, same_address};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -33,9 +31,7 @@ impl Live {
     /// not `wanted` are no more than absent.
     #[must_use]
     pub fn new(host_units: HostUnits, answers: Answers, root: &str, wanted: &[&str]) -> Self {
-        let idle = |unit: &&HostUnit| {
-            !wanted.contains(&unit.unit.name.as_str()) && unit.properties.is_not_found()
-        };
+        let idle = |unit: &&HostUnit| !wanted.contains(&unit.unit.name.as_str()) && unit.properties.is_not_found();
         let absent = host_units.units.iter().filter(idle);
         let absent = absent.map(|unit| unit.unit.name.to_string()).collect();
         let mut units: Vec<(Unit, Facts)> = host_units
@@ -92,9 +88,7 @@ impl Live {
     /// One unit and its facts.
     #[must_use]
     pub fn unit(&self, name: &str) -> Option<&(Unit, Facts)> {
-        self.units
-            .iter()
-            .find(|(unit, _)| unit.name.as_str() == name)
+        self.units.iter().find(|(unit, _)| unit.name.as_str() == name)
     }
 }
 
@@ -104,9 +98,7 @@ fn facts(unit: &HostUnit, host_units: &HostUnits, answers: &Answers) -> Facts {
     let mut backlogs = BTreeMap::new();
     let mut inodes = Vec::new();
     // What listens at the address of a socket that does not is somebody else's.
-    let ours = sockets
-        .iter()
-        .filter(|socket| !socket.properties.is_stopped());
+    let ours = sockets.iter().filter(|socket| !socket.properties.is_stopped());
     for address in ours.flat_map(|socket| addresses(&socket.unit)) {
         let listening = host_units.listening.iter().flatten();
         for one in listening.filter(|one| same_address(&address, one)) {
@@ -126,11 +118,7 @@ fn facts(unit: &HostUnit, host_units: &HostUnits, answers: &Answers) -> Facts {
         systemd: host_units.systemd,
         files: files.collect(),
         named: answers.named.clone(),
-        verify: answers
-            .verify
-            .get(unit.unit.name.as_str())
-            .cloned()
-            .unwrap_or_default(),
+        verify: answers.verify.get(unit.unit.name.as_str()).cloned().unwrap_or_default(),
         exposure: answers.exposure.get(unit.unit.name.as_str()).copied(),
         processors: host_units.processors,
         backlogs,
@@ -150,8 +138,7 @@ fn activating_for(properties: &Properties, uptime: Option<f64>) -> Option<Durati
     let left = properties.get("InactiveExitTimestampMonotonic")?;
     let left: f64 = left.parse().ok()?;
     let since = (uptime? - left / 1e6).max(0.0);
-    (properties.active_state() == "activating" && left > 0.0)
-        .then(|| Duration::try_from_secs_f64(since).ok())?
+    (properties.active_state() == "activating" && left > 0.0).then(|| Duration::try_from_secs_f64(since).ok())?
 }
 
 /// The socket units that a unit is, or is started by; those with `Accept=yes` pass no listening socket.
@@ -163,11 +150,7 @@ fn sockets<'a>(unit: &HostUnit, host_units: &'a HostUnits) -> Vec<&'a HostUnit> 
         .filter(|other| {
             let name = other.unit.name.as_str();
             other.unit.name.kind() == "socket"
-                && (name == own
-                    || unit
-                        .properties
-                        .triggered_by()
-                        .any(|trigger| trigger == name))
+                && (name == own || unit.properties.triggered_by().any(|trigger| trigger == name))
                 && (name == own || other.unit.yes("Socket", "Accept") != Some(true))
         })
         .collect()
@@ -232,42 +215,21 @@ mod tests {
         let etc = number(&Question::File("/etc/a".into()));
         let run = number(&Question::File("/opt/a/run".into()));
         let user = number(&Question::User("acme".into()));
-        let held = number(&Question::Holds(
-            "a.service".into(),
-            "/system.slice/a.service".into(),
-        ));
-        let tasks = number(&Question::Tasks(
-            "a.service".into(),
-            "/system.slice/a.service".into(),
-        ));
+        let held = number(&Question::Holds("a.service".into(), "/system.slice/a.service".into()));
+        let tasks = number(&Question::Tasks("a.service".into(), "/system.slice/a.service".into()));
         let reports = number(&Question::Reports("a.service".into(), "/opt/a/run".into()));
         let said = format!(
             "{env} there root adm 640 regular empty file\n{etc} there root root 755 directory\n{run} unreadable\n\
              {user} no\n{held} sockets 5 6\n{tasks} 3\n{reports} grep 0\nasked {}\n",
             asked.len()
         );
-        let live = Live::new(
-            host_units,
-            Answers::parse(&asked, said.as_bytes()),
-            "/opt/a",
-            &[],
-        );
+        let live = Live::new(host_units, Answers::parse(&asked, said.as_bytes()), "/opt/a", &[]);
         let (_, facts) = live.unit("a.service").unwrap();
         let file = &facts.files["/etc/%N/env"];
-        assert_eq!(
-            (file.owner.as_str(), file.mode, file.exists),
-            ("root", 0o640, true)
-        );
+        assert_eq!((file.owner.as_str(), file.mode, file.exists), ("root", 0o640, true));
         assert_eq!(file.above[0], ("root".to_owned(), 0o755));
-        assert!(
-            !facts.files.contains_key("/opt/a/run"),
-            "unknown, not absent"
-        );
-        assert!(
-            live.unreadable
-                .iter()
-                .any(|what| what.contains("/opt/a/run"))
-        );
+        assert!(!facts.files.contains_key("/opt/a/run"), "unknown, not absent");
+        assert!(live.unreadable.iter().any(|what| what.contains("/opt/a/run")));
         assert!(!facts.named.users["acme"]);
         assert_eq!(facts.backlogs["8080"], 511);
         assert_eq!(facts.socket_taken, Some(false));

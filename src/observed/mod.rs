@@ -286,16 +286,11 @@ fn current(rest: &str, before: &Current) -> Current {
             Some(id)
                 if !id.is_empty()
                     && !id.starts_with(['.', '-'])
-                    && id
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) =>
+                    && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) =>
             {
                 Current::Release(id.into())
             }
-            _ => Current::Odd(format!(
-                "a symlink to {}",
-                crate::text::shown(to.as_bytes())
-            )),
+            _ => Current::Odd(format!("a symlink to {}", crate::text::shown(to.as_bytes()))),
         },
         ("directory", _) => Current::Odd("a directory".into()),
         _ => Current::Odd("a file".into()),
@@ -315,10 +310,7 @@ mod tests {
         );
         assert_eq!(observed.live(), Some("20260101-000000"));
         assert_eq!(observed.releases, ["20260101-000000"]);
-        assert_eq!(
-            observed.meta["20260101-000000"].migration.as_deref(),
-            Some("ok")
-        );
+        assert_eq!(observed.meta["20260101-000000"].migration.as_deref(), Some("ok"));
         assert_eq!(observed.unit("a.service").text("LoadState"), "loaded");
         let request = observed.request.unwrap_or_default();
         assert_eq!(

@@ -107,10 +107,7 @@ pub fn questions(host_units: &HostUnits) -> Vec<Question> {
         }
         let file = one.unit.files.first().filter(|_| !one.unit.is_masked());
         all.extend(file.map(|file| Question::Verify(name.clone(), file.path.clone())));
-        if one.unit.name.kind() == "service"
-            && one.properties.is_loaded()
-            && !one.unit.name.is_template()
-        {
+        if one.unit.name.kind() == "service" && one.properties.is_loaded() && !one.unit.name.is_template() {
             all.insert(Question::Security(name.clone()));
         }
         let run = programs(&one.unit).into_iter();

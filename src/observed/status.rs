@@ -51,11 +51,7 @@ impl StatusReport {
                 self.health.insert(name.into(), health);
             }
             "from" => _ = self.from.insert(name.into(), value.into()),
-            "listens" => self
-                .listens
-                .entry(name.into())
-                .or_default()
-                .push(value.into()),
+            "listens" => self.listens.entry(name.into()).or_default().push(value.into()),
             "timer" => self.timers.entry(name.into()).or_default().take(value),
             "by" => _ = self.by.insert(name.into(), lines::decoded(value)),
             "verdict" => {
@@ -77,10 +73,7 @@ impl StatusReport {
         }
         let life = observed.unit(unit).text("InvocationID");
         let flips = || observed.ledger.entries.iter().filter(|e| e.event == "live");
-        let found = self
-            .verdicts
-            .iter()
-            .rfind(|(_, of, id)| of == unit && id == life);
+        let found = self.verdicts.iter().rfind(|(_, of, id)| of == unit && id == life);
         if let Some((run, ..)) = found
             && let Some(flip) = flips().rfind(|e| e.run == *run)
         {
@@ -99,9 +92,7 @@ impl StatusReport {
     pub fn next(&self, observed: &Observed, timer: &str) -> Option<i64> {
         let of = |key: &str| self.timers.get(timer)?.get(key);
         let wall = of("NextElapseUSecRealtime").and_then(point);
-        let since_boot = of("NextElapseUSecMonotonic")
-            .and_then(span)
-            .filter(|s| *s > 0);
+        let since_boot = of("NextElapseUSecMonotonic").and_then(span).filter(|s| *s > 0);
         let since_boot = match (since_boot, observed.time, self.uptime) {
             (Some(at), Some(now), Some(uptime)) => Some(now - uptime + at),
             _ => None,
@@ -148,7 +139,8 @@ fn span(text: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
-    const LEDGER: &str = "current link releases/b\nledger 2026-11-21T05:00:00Z 1 r1 live a\nledger 2026-11-21T06:00:00Z 2 r2 live b\n";
+    const LEDGER: &str =
+        "current link releases/b\nledger 2026-11-21T05:00:00Z 1 r1 live a\nledger 2026-11-21T06:00:00Z 2 r2 live b\n";
 
     fn release(facts: &str, status: &str) -> Option<String> {
         let observed = Observed::parse(format!("{LEDGER}{facts}").as_bytes());
@@ -158,19 +150,13 @@ mod tests {
     #[test]
     fn what_a_process_runs_from_is_said_only_when_it_is_known() {
         let began = |at: &str| {
-            format!(
-                "unit a.service ExecMainStartTimestamp=Sat 2026-11-21 {at} UTC\nunit a.service InvocationID=i1\n"
-            )
+            format!("unit a.service ExecMainStartTimestamp=Sat 2026-11-21 {at} UTC\nunit a.service InvocationID=i1\n")
         };
         assert_eq!(release("", "from a.service a\n").as_deref(), Some("a"));
         let verdict = "verdict r1 a.service i1\n";
         assert_eq!(release(&began("05:00:01"), verdict).as_deref(), Some("a"));
         assert_eq!(release(&began("05:00:01"), ""), None);
-        assert_eq!(
-            release(&began("06:00:00"), ""),
-            None,
-            "the second of the flip"
-        );
+        assert_eq!(release(&began("06:00:00"), ""), None, "the second of the flip");
         assert_eq!(release(&began("06:00:01"), "").as_deref(), Some("b"));
         assert_eq!(release("", ""), None);
         // A reload keeps the life: the last run that saw it counts.
@@ -182,17 +168,13 @@ mod tests {
     fn the_next_run_of_a_timer_is_the_nearer_of_its_clocks() {
         let observed = Observed::parse(b"time 1000000\n");
         let status = |wall: &str, boot: &str| {
-            let text = format!(
-                "uptime 100\ntimer t NextElapseUSecRealtime={wall}\ntimer t NextElapseUSecMonotonic={boot}\n"
-            );
+            let text =
+                format!("uptime 100\ntimer t NextElapseUSecRealtime={wall}\ntimer t NextElapseUSecMonotonic={boot}\n");
             StatusReport::parse(text.as_bytes()).next(&observed, "t")
         };
         assert_eq!(status("Thu 1970-01-01 00:00:10 UTC", ""), Some(10));
         assert_eq!(status("", "1min 50.2s"), Some(1_000_010));
         assert_eq!(status("n/a", "infinity"), None);
-        assert_eq!(
-            span("1month 1d 2h 3min 4.5s 6ms"),
-            Some(2_629_800 + 86_400 + 7_384)
-        );
+        assert_eq!(span("1month 1d 2h 3min 4.5s 6ms"), Some(2_629_800 + 86_400 + 7_384));
     }
 }

@@ -42,15 +42,13 @@ impl HostUnits {
                 "systemd" => host_units.systemd = rest.parse().ok(),
                 "processors" => host_units.processors = rest.parse().ok(),
                 "uptime" => host_units.uptime = rest.parse().ok(),
-                "unit" => host_units
-                    .units
-                    .extend(UnitName::new(&rest).map(|name| HostUnit {
-                        unit: Unit {
-                            name,
-                            files: Vec::new(),
-                        },
-                        properties: Properties::default(),
-                    })),
+                "unit" => host_units.units.extend(UnitName::new(&rest).map(|name| HostUnit {
+                    unit: Unit {
+                        name,
+                        files: Vec::new(),
+                    },
+                    properties: Properties::default(),
+                })),
                 "show" => {
                     if let Some(unit) = host_units.units.last_mut() {
                         unit.properties.take(&rest);

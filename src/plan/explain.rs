@@ -14,10 +14,7 @@ pub fn explain(plan: &Plan) -> String {
     ));
     for (title, steps) in [
         ("switch (the host runs it by itself)", &plan.switch),
-        (
-            "revert (if a step fails after the flip began)",
-            &plan.revert,
-        ),
+        ("revert (if a step fails after the flip began)", &plan.revert),
         ("settle (after the confirmation)", &plan.settle),
     ] {
         out.push_str(&format!("\n{title}\n"));

@@ -78,10 +78,7 @@ pub fn files(config: &Config) -> Vec<String> {
 
 /// Exact words, full paths, no wildcard (`*` matches spaces: a measured hole).
 fn sudo_rule(config: &Config, user: &str) -> String {
-    let alias = format!(
-        "SHIPIT_{}",
-        config.app.as_str().to_uppercase().replace('-', "_")
-    );
+    let alias = format!("SHIPIT_{}", config.app.as_str().to_uppercase().replace('-', "_"));
     let lines = [When::Deploy, When::DayToDay]
         .map(|when| sudo_lines(config, when))
         .concat();

@@ -98,20 +98,17 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
     };
     let mut warnings = config.warnings.clone();
     let mut advice = Vec::new();
-    let (mut turns, mut awaits, mut back, mut back_awaits, mut lacks) =
-        (vec![], vec![], vec![], vec![], vec![]);
+    let (mut turns, mut awaits, mut back, mut back_awaits, mut lacks) = (vec![], vec![], vec![], vec![], vec![]);
     for service in &config.services {
         let turnover = strategy::turnover(service, observed);
         lacks.extend(turnover.needs);
         advice.extend(turnover.advice);
-        let stale = service
-            .units()
-            .filter(|unit| observed.unit(unit).needs_daemon_reload());
-        warnings.extend(stale.map(|unit| {
-            format!(
-                "{unit}: its file changed after systemd loaded it; `sudo systemctl daemon-reload`"
-            )
-        }));
+        let stale = service.units().filter(|unit| observed.unit(unit).needs_daemon_reload());
+        warnings.extend(
+            stale.map(|unit| {
+                format!("{unit}: its file changed after systemd loaded it; `sudo systemctl daemon-reload`")
+            }),
+        );
         split(turnover.switch, &mut turns, &mut awaits);
         split(turnover.revert, &mut back, &mut back_awaits);
     }
@@ -133,11 +130,7 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
         revert.extend(back);
         revert.extend(back_awaits);
     } else {
-        revert.extend(
-            config
-                .instances()
-                .map(|one| Step::Stop(one.unit.to_owned())),
-        );
+        revert.extend(config.instances().map(|one| Step::Stop(one.unit.to_owned())));
         warnings.push("first deploy: there is no release to go back to; if it fails, `current` is removed and the services are stopped".into());
     }
     if let Goal::Rollback { .. } = goal {
@@ -211,13 +204,7 @@ fn split(steps: Vec<Step>, turns: &mut Vec<Step>, awaits: &mut Vec<Step>) {
 
 /// A deploy migrates once; a rollback never does.
 fn migrate(config: &Config, observed: &Observed, goal: &Goal) -> Result<Option<Step>, Failure> {
-    let (
-        Some(migrate),
-        Goal::Deploy {
-            release, migration, ..
-        },
-    ) = (&config.migrate, goal)
-    else {
+    let (Some(migrate), Goal::Deploy { release, migration, .. }) = (&config.migrate, goal) else {
         return Ok(None);
     };
     let step = Step::Migrate {
@@ -241,11 +228,7 @@ fn migrate(config: &Config, observed: &Observed, goal: &Goal) -> Result<Option<S
         }
         _ => {}
     }
-    match observed
-        .meta
-        .get(release)
-        .and_then(|m| m.migration.as_deref())
-    {
+    match observed.meta.get(release).and_then(|m| m.migration.as_deref()) {
         Some("failed" | "interrupted" | "started") => Err(Failure::new(
             Exit::Untouched,
             format!("the migration of {release} ran and failed"),
@@ -282,9 +265,7 @@ fn baselines(config: &Config, observed: &Observed, goal: &Goal) -> Vec<Step> {
         let health = one.health?;
         let unit = one.unit.to_owned();
         // It has been serving for long: a few seconds forgive one bad answer, more only hold up the bad news.
-        let timeout = health
-            .timeout
-            .clamp(Duration::from_secs(1), Duration::from_secs(5));
+        let timeout = health.timeout.clamp(Duration::from_secs(1), Duration::from_secs(5));
         Some(Step::Baseline {
             unit,
             timeout,

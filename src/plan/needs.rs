@@ -12,11 +12,7 @@ pub const SYSTEMD: u32 = 247;
 /// How units are driven on this host.
 #[must_use]
 pub fn access(observed: &Observed) -> &'static str {
-    if observed.uid == Some(0) {
-        "root"
-    } else {
-        "sudo"
-    }
+    if observed.uid == Some(0) { "root" } else { "sudo" }
 }
 
 /// One thing that the host lacks.
@@ -51,10 +47,7 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
         .any(|health| health.check.probe.is_http());
     for tool in &observed.missing {
         if tool != "curl" || wants_curl {
-            lack(
-                format!("the host has no `{tool}`"),
-                Fix::Install(tool.clone()),
-            );
+            lack(format!("the host has no `{tool}`"), Fix::Install(tool.clone()));
         }
     }
     match observed.systemd {
@@ -69,21 +62,12 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
     match observed.root {
         Root::Absent => lack(format!("{root} does not exist"), Fix::Setup),
         Root::Bare => lack(format!("{root} is not set up for shipit"), Fix::Setup),
-        Root::Unreadable => lack(
-            format!("{root} is not accessible to {}", observed.user),
-            Fix::Setup,
-        ),
+        Root::Unreadable => lack(format!("{root} is not accessible to {}", observed.user), Fix::Setup),
         Root::Foreign => lack(
-            format!(
-                "{root} belongs to a deploy user other than {}",
-                observed.user
-            ),
+            format!("{root} belongs to a deploy user other than {}", observed.user),
             Fix::Setup,
         ),
-        Root::Unwritable => lack(
-            format!("{root} is not writable by {}", observed.user),
-            Fix::Setup,
-        ),
+        Root::Unwritable => lack(format!("{root} is not writable by {}", observed.user), Fix::Setup),
         Root::Ready => {}
     }
     let guard = format!("shipit-{app}.path");
@@ -95,18 +79,13 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
     }
     for what in &observed.astray {
         lack(
-            format!(
-                "{root}/{what}: it must be a directory inside {root}, because releases are renamed within {root}"
-            ),
+            format!("{root}/{what}: it must be a directory inside {root}, because releases are renamed within {root}"),
             Fix::Manual,
         );
     }
     for (line, may) in &observed.may {
         if !may {
-            lack(
-                format!("{} may not run `sudo {line}`", observed.user),
-                Fix::Rule,
-            );
+            lack(format!("{} may not run `sudo {line}`", observed.user), Fix::Rule);
         }
     }
     for what in &observed.unreadable {
@@ -130,18 +109,14 @@ pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
     }
     let what = format!("the host is not ready for {}", config.app.as_str());
     let mut failure = Failure::new(Exit::Untouched, what).host("nothing changed");
-    failure.next.push(
-        if lacks
-            .iter()
-            .any(|lack| matches!(lack.fix, Fix::Setup | Fix::Rule))
-        {
+    failure
+        .next
+        .push(if lacks.iter().any(|lack| matches!(lack.fix, Fix::Setup | Fix::Rule)) {
             config.host.as_root("setup")
         } else {
             Next::shipit("doctor")
-        },
-    );
-    let (rule, others): (Vec<Lack>, Vec<Lack>) =
-        lacks.into_iter().partition(|lack| lack.fix == Fix::Rule);
+        });
+    let (rule, others): (Vec<Lack>, Vec<Lack>) = lacks.into_iter().partition(|lack| lack.fix == Fix::Rule);
     failure.why = others.into_iter().map(|lack| lack.what).collect();
     failure.why.extend(refused_lines(&rule));
     Err(failure)
@@ -170,18 +145,15 @@ pub fn current(config: &Config, observed: &Observed) -> Option<Failure> {
 
 /// `current` is not shipit's: it is shown and never touched.
 fn odd_current(config: &Config, what: &str) -> Failure {
-    Failure::new(
-        Exit::Untouched,
-        format!("{}/current is {what}", config.root.as_str()),
-    )
-    .why("shipit only replaces a symlink to one of its own releases")
-    .host("nothing changed")
-    .next(
-        config
-            .host
-            .as_root("setup")
-            .remark("adopts a symlink to a release made by another tool"),
-    )
+    Failure::new(Exit::Untouched, format!("{}/current is {what}", config.root.as_str()))
+        .why("shipit only replaces a symlink to one of its own releases")
+        .host("nothing changed")
+        .next(
+            config
+                .host
+                .as_root("setup")
+                .remark("adopts a symlink to a release made by another tool"),
+        )
 }
 
 /// `current` names a release that is not there any more. What still runs cannot be gone back to, so a person

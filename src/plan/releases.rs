@@ -41,26 +41,16 @@ pub fn verified(observed: &Observed) -> Vec<&str> {
 ///
 /// # Errors
 /// When there is none, with the list of those that can be named.
-pub fn rollback_target(
-    config: &Config,
-    observed: &Observed,
-    named: Option<&str>,
-) -> Result<String, Failure> {
+pub fn rollback_target(config: &Config, observed: &Observed, named: Option<&str>) -> Result<String, Failure> {
     let live = observed.live();
     let refuse = |what: String| {
         let mut failure = Failure::new(Exit::Untouched, what).host(match live {
             Some(id) => format!("{} runs {id}; nothing changed", config.app.as_str()),
             None => "no release is live; nothing changed".into(),
         });
-        let offered: Vec<&str> = verified(observed)
-            .into_iter()
-            .filter(|id| Some(*id) != live)
-            .collect();
+        let offered: Vec<&str> = verified(observed).into_iter().filter(|id| Some(*id) != live).collect();
         if !offered.is_empty() {
-            failure = failure.why(format!(
-                "verified releases on the host: {}",
-                offered.join(", ")
-            ));
+            failure = failure.why(format!("verified releases on the host: {}", offered.join(", ")));
         }
         failure.next(Next::shipit("releases"))
     };
@@ -70,16 +60,10 @@ pub fn rollback_target(
                 Some(whole) => vec![whole],
                 // A whole name that is gone is not the beginning of its neighbour of the same second.
                 None if Id::parse(named).is_some() => Vec::new(),
-                None => observed
-                    .releases
-                    .iter()
-                    .filter(|id| id.starts_with(named))
-                    .collect(),
+                None => observed.releases.iter().filter(|id| id.starts_with(named)).collect(),
             };
             match matches.as_slice() {
-                [] => Err(refuse(format!(
-                    "release {named} does not exist on the host"
-                ))),
+                [] => Err(refuse(format!("release {named} does not exist on the host"))),
                 [id] if observed.ledger.state(id).is_none() => {
                     Err(refuse(format!("{id} is not a release known to shipit")))
                 }
@@ -87,28 +71,19 @@ pub fn rollback_target(
                 many => Err(refuse(format!(
                     "{named} matches {} releases: {}",
                     many.len(),
-                    many.iter()
-                        .map(|s| s.as_str())
-                        .collect::<Vec<_>>()
-                        .join(", ")
+                    many.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ")
                 ))),
             }
         }
         None => {
             let Some(live) = live else {
-                return Err(refuse(
-                    "there is nothing to roll back: no release is live".into(),
-                ));
+                return Err(refuse("there is nothing to roll back: no release is live".into()));
             };
             verified(observed)
                 .into_iter()
                 .find(|id| older(observed, id, live))
                 .map(str::to_owned)
-                .ok_or_else(|| {
-                    refuse(format!(
-                        "there is no verified release older than {live} to go back to"
-                    ))
-                })
+                .ok_or_else(|| refuse(format!("there is no verified release older than {live} to go back to")))
         }
     }
 }
@@ -180,12 +155,7 @@ pub fn unused(observed: &Observed, gone: &[String]) -> Option<String> {
         .map(String::as_str)
         .filter(|id| observed.ledger.state(id) == Some(State::Staged))
         .collect();
-    (!staged.is_empty()).then(|| {
-        format!(
-            "removing staged releases that were never live: {}",
-            staged.join(", ")
-        )
-    })
+    (!staged.is_empty()).then(|| format!("removing staged releases that were never live: {}", staged.join(", ")))
 }
 
 /// True when a service's process may still run from this release: it was live when the process started.
@@ -201,9 +171,7 @@ fn in_use(config: &Config, observed: &Observed, id: &str) -> bool {
             .entries
             .iter()
             .rev()
-            .find(|e| {
-                matches!(e.event.as_str(), "live" | "adopted") && e.at.as_str() <= since.as_str()
-            })
+            .find(|e| matches!(e.event.as_str(), "live" | "adopted") && e.at.as_str() <= since.as_str())
             .map(|e| e.release.as_str());
         live_then == Some(id)
     })

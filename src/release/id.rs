@@ -28,14 +28,10 @@ impl Id {
     pub fn parse(name: &str) -> Option<Self> {
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         let parts: Vec<&str> = name.split('-').collect();
-        let ours = |day: &str, time: &str| {
-            day.len() == 8 && time.len() == 6 && digits(day) && digits(time)
-        };
+        let ours = |day: &str, time: &str| day.len() == 8 && time.len() == 6 && digits(day) && digits(time);
         let known = match parts[..] {
             [day, time] => ours(day, time),
-            [day, time, number] => {
-                ours(day, time) && (1..=3).contains(&number.len()) && digits(number)
-            }
+            [day, time, number] => ours(day, time) && (1..=3).contains(&number.len()) && digits(number),
             [all] => all.len() == 14 && digits(all),
             _ => false,
         };

@@ -142,9 +142,7 @@ fn write(manifest: &Manifest, out: &mut dyn FnMut(&[u8])) {
 fn line(entry: &Entry) -> Vec<u8> {
     let mut line = match &entry.kind {
         Kind::Dir => b"d 755 ".to_vec(),
-        Kind::File { size, exec, .. } => {
-            format!("f {} {size} ", if *exec { "755" } else { "644" }).into_bytes()
-        }
+        Kind::File { size, exec, .. } => format!("f {} {size} ", if *exec { "755" } else { "644" }).into_bytes(),
         Kind::Link { .. } => b"l ".to_vec(),
     };
     line.extend_from_slice(&entry.path);
@@ -192,10 +190,7 @@ fn listed(line: &[u8]) -> Result<Entry, Mismatch> {
             (path, Kind::Dir)
         }
         b'l' => {
-            let end = rest
-                .windows(2)
-                .position(|pair| pair == b"//")
-                .ok_or_else(bad)?;
+            let end = rest.windows(2).position(|pair| pair == b"//").ok_or_else(bad)?;
             (
                 &rest[..end],
                 Kind::Link {
@@ -265,10 +260,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         let manifest = sample();
-        assert_eq!(
-            Manifest::parse_host(&manifest.to_host_bytes()),
-            Ok(manifest)
-        );
+        assert_eq!(Manifest::parse_host(&manifest.to_host_bytes()), Ok(manifest));
         assert_eq!(Manifest::parse_host(b""), Ok(Manifest::default()));
     }
 
@@ -286,11 +278,7 @@ mod tests {
     #[test]
     fn what_is_not_as_published_is_named() {
         let hash = "0".repeat(64);
-        let says = |bytes: String| {
-            Manifest::parse_host(bytes.as_bytes())
-                .unwrap_err()
-                .to_string()
-        };
+        let says = |bytes: String| Manifest::parse_host(bytes.as_bytes()).unwrap_err().to_string();
         assert_eq!(says(format!("f 600 0 a\0{hash}  ./a\0")), "a has mode 600");
         assert_eq!(says("d 2755 a\0".into()), "a has mode 2755");
         assert_eq!(
@@ -311,22 +299,13 @@ mod tests {
             says("d 755 ../a\0".into()),
             "`d 755 ../a` is not a valid line of a listing"
         );
-        assert_eq!(
-            says("d 755 /a\0".into()),
-            "`d 755 /a` is not a valid line of a listing"
-        );
+        assert_eq!(says("d 755 /a\0".into()), "`d 755 /a` is not a valid line of a listing");
         assert_eq!(
             says("f 644 x a\0".into()),
             "`f 644 x a` is not a valid line of a listing"
         );
-        assert_eq!(
-            says("l a\0".into()),
-            "`l a` is not a valid line of a listing"
-        );
-        assert_eq!(
-            says("d 755 a".into()),
-            "the listing ends in the middle of a line"
-        );
+        assert_eq!(says("l a\0".into()), "`l a` is not a valid line of a listing");
+        assert_eq!(says("d 755 a".into()), "the listing ends in the middle of a line");
         assert_eq!(says("\0".into()), "`` is not a valid line of a listing");
     }
 }

@@ -111,10 +111,7 @@ impl Manifest {
     #[must_use]
     pub fn diff(&self, other: &Self) -> Difference {
         let mut difference = Difference::default();
-        let (mut old, mut new) = (
-            self.entries.iter().peekable(),
-            other.entries.iter().peekable(),
-        );
+        let (mut old, mut new) = (self.entries.iter().peekable(), other.entries.iter().peekable());
         loop {
             let order = match (old.peek(), new.peek()) {
                 (None, None) => return difference,
@@ -136,10 +133,7 @@ impl Manifest {
     }
 
     fn count(&self, wanted: impl Fn(&Kind) -> bool) -> usize {
-        self.entries
-            .iter()
-            .filter(|entry| wanted(&entry.kind))
-            .count()
+        self.entries.iter().filter(|entry| wanted(&entry.kind)).count()
     }
 }
 
@@ -212,18 +206,8 @@ mod tests {
             file("new-bytes", 0),
             file("d", 0),
         ]);
-        let new = Manifest::new(vec![
-            dir,
-            file("new-bytes", 1),
-            file("same", 0),
-            file("came", 0),
-        ]);
-        let paths = |names: &[&str]| {
-            names
-                .iter()
-                .map(|name| name.as_bytes().to_vec())
-                .collect::<Vec<_>>()
-        };
+        let new = Manifest::new(vec![dir, file("new-bytes", 1), file("same", 0), file("came", 0)]);
+        let paths = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>();
         let expected = Difference {
             added: paths(&["came"]),
             removed: paths(&["gone"]),
@@ -238,9 +222,7 @@ mod tests {
     fn counts_are_of_the_host() {
         let link = Entry {
             path: b"l".to_vec(),
-            kind: Kind::Link {
-                target: b"a".to_vec(),
-            },
+            kind: Kind::Link { target: b"a".to_vec() },
         };
         let manifest = Manifest::new(vec![
             file("b", 0),
@@ -251,10 +233,7 @@ mod tests {
                 kind: Kind::Dir,
             },
         ]);
-        assert_eq!(
-            (manifest.files(), manifest.dirs(), manifest.links()),
-            (2, 1, 1)
-        );
+        assert_eq!((manifest.files(), manifest.dirs(), manifest.links()), (2, 1, 1));
         assert_eq!((manifest.bytes(), manifest.inodes()), (2, 5));
         assert_eq!(manifest.get(b"d"), Some(&Kind::Dir));
         assert_eq!(manifest.get(b"nowhere"), None);
@@ -264,10 +243,7 @@ mod tests {
     fn a_digest_reads_back_what_it_shows() {
         let digest = Manifest::new(vec![file("a", 7)]).digest();
         assert_eq!(Digest::parse(digest.to_string().as_bytes()), Some(digest));
-        assert_eq!(
-            Digest::parse(digest.to_string().to_uppercase().as_bytes()),
-            None
-        );
+        assert_eq!(Digest::parse(digest.to_string().to_uppercase().as_bytes()), None);
         assert_eq!(Digest::parse(b"00"), None);
     }
 }

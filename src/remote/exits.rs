@@ -82,11 +82,7 @@ mod tests {
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/remote");
         let mut found = Vec::new();
         for folder in std::fs::read_dir(top).into_iter().flatten().flatten() {
-            for file in std::fs::read_dir(folder.path())
-                .into_iter()
-                .flatten()
-                .flatten()
-            {
+            for file in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
                 let name = file.file_name().to_string_lossy().into_owned();
                 let text = std::fs::read_to_string(file.path()).unwrap_or_default();
                 found.extend(name.strip_suffix(".sh").map(|name| (name.to_owned(), text)));
@@ -109,10 +105,7 @@ mod tests {
                 None => break,
             }
         }
-        let entries = whole
-            .split('·')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty());
+        let entries = whole.split('·').map(str::trim).filter(|entry| !entry.is_empty());
         let entry = |entry: &str| {
             let (number, meaning) = entry.split_once(' ')?;
             Some((number.parse().ok()?, meaning.to_owned()))
@@ -123,10 +116,7 @@ mod tests {
     /// The statuses that a script's code names; 0 and 1 are every program's.
     fn written(text: &str) -> BTreeSet<i32> {
         let mut found = BTreeSet::new();
-        for line in text
-            .lines()
-            .filter(|line| !line.trim_start().starts_with('#'))
-        {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
             let words: Vec<&str> = line.split([' ', ';', '{', '}', '\'']).collect();
             for pair in words.windows(2) {
                 if ["exit", "fail", "return"].contains(&pair[0]) {

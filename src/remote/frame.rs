@@ -80,11 +80,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// [`Lost`] when the connection was lost, or the session ended without its tokens.
-    pub fn run(
-        self,
-        host: &mut dyn Host,
-        on_event: &mut dyn FnMut(BatchEvent<'_>),
-    ) -> Result<Vec<Answer>, Lost> {
+    pub fn run(self, host: &mut dyn Host, on_event: &mut dyn FnMut(BatchEvent<'_>)) -> Result<Vec<Answer>, Lost> {
         let Batch {
             steps,
             hold,
@@ -94,12 +90,7 @@ impl<'a> Batch<'a> {
         let nonce = nonce()?;
         let line = exec_line(&nonce, hold, steps, stdin.is_some())?;
         let mut stop_line = match stop {
-            Some(script) => Some(exec_line(
-                &nonce,
-                None,
-                std::slice::from_ref(script),
-                false,
-            )?),
+            Some(script) => Some(exec_line(&nonce, None, std::slice::from_ref(script), false)?),
             None => None,
         };
         let stdin = stdin.map(|read| &mut *read as &mut dyn Read);
@@ -118,11 +109,7 @@ impl<'a> Batch<'a> {
                     return line.map_or_else(|| terminate(reader.session), Then::Run);
                 }
             }
-            if reader.over {
-                Then::Finish
-            } else {
-                Then::Listen
-            }
+            if reader.over { Then::Finish } else { Then::Listen }
         })?;
         if let Some(i) = reader.too_much {
             let name = steps.get(i).map_or("a step", |step| step.name.word());
@@ -161,30 +148,18 @@ pub fn fits(steps: &[Script]) -> bool {
 
 /// Base64 of the whole text inside one pair of quotes: no login shell (bash, dash, fish, tcsh) finds
 /// anything in it to change, and the host gets the whole script or nothing.
-fn exec_line(
-    nonce: &str,
-    hold: Option<&Script>,
-    steps: &[Script],
-    has_stdin: bool,
-) -> Result<String, Lost> {
+fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], has_stdin: bool) -> Result<String, Lost> {
     let mut text =
-        format!("LC_ALL=C; export LC_ALL; umask 022; n={nonce}\nprintf '%s pid %s\\n' \"$n\" $$\n")
-            .into_bytes();
+        format!("LC_ALL=C; export LC_ALL; umask 022; n={nonce}\nprintf '%s pid %s\\n' \"$n\" $$\n").into_bytes();
     text.extend(b"over() { printf '\\n%s end %s %s\\n' \"$n\" \"$1\" \"$2\"; [ \"$2\" = 0 ] || { trap - EXIT; printf '%s over\\n' \"$n\"; exit 0; }; }\n");
     if let Some(hold) = hold {
         text.extend(b"held() {\n");
         text.extend(hold.body());
         // A lock that cannot be had ends the session as the first step's failure.
-        text.extend(
-            b"\n}\ntrap 'over 0 $?' EXIT\nprintf '%s begin 0\\n' \"$n\"\nheld\ntrap - EXIT\n",
-        );
+        text.extend(b"\n}\ntrap 'over 0 $?' EXIT\nprintf '%s begin 0\\n' \"$n\"\nheld\ntrap - EXIT\n");
     }
     for (i, step) in steps.iter().enumerate() {
-        let input = if i == 0 && has_stdin {
-            ""
-        } else {
-            "</dev/null"
-        };
+        let input = if i == 0 && has_stdin { "" } else { "</dev/null" };
         if i > 0 || hold.is_none() {
             text.extend(format!("printf '%s begin {i}\\n' \"$n\"\n").as_bytes());
         }
@@ -311,10 +286,7 @@ impl Frame {
             }
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let held_back = std::mem::replace(&mut self.blank, line.is_empty());
-            let lines = [
-                held_back.then_some(&b""[..]),
-                (!line.is_empty()).then_some(line),
-            ];
+            let lines = [held_back.then_some(&b""[..]), (!line.is_empty()).then_some(line)];
             for line in lines.into_iter().flatten() {
                 on_event(BatchEvent::Line {
                     step: *i,

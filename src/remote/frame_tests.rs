@@ -7,11 +7,7 @@ use crate::host::{Ended, Then};
 /// A host whose stderr arrives after all of its stdout, as sshd is free to do.
 struct LateStderr;
 impl Host for LateStderr {
-    fn exec(
-        &mut self,
-        exec: Exec<'_>,
-        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
-    ) -> Result<Ended, Lost> {
+    fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
         let output = std::process::Command::new("sh")
             .args(["-c", exec.line])
             .output()
@@ -41,8 +37,7 @@ fn what_prepare_prints_is_told_and_not_kept_and_what_is_read_as_a_whole_never_a_
         let mut frame = Frame::new("@".into(), vec![keep]);
         frame.limit = 4 << 20;
         let mut events = 0;
-        let mut count =
-            |event: BatchEvent<'_>| events += usize::from(matches!(event, BatchEvent::Line { .. }));
+        let mut count = |event: BatchEvent<'_>| events += usize::from(matches!(event, BatchEvent::Line { .. }));
         frame.out(b"@ begin 0\n", &mut count);
         for _ in 0..lines {
             frame.out(&long, &mut count);
@@ -53,10 +48,7 @@ fn what_prepare_prints_is_told_and_not_kept_and_what_is_read_as_a_whole_never_a_
     assert_eq!(fed(Keep::Nothing, 3), (3, 0, None));
     assert_eq!(fed(Keep::All, 3), (3, 3 * LINE, None));
     let (events, kept, too_much) = fed(Keep::All, 5);
-    assert!(
-        (events, too_much) == (5, Some(0)) && kept <= 4 << 20,
-        "{kept}"
-    );
+    assert!((events, too_much) == (5, Some(0)) && kept <= 4 << 20, "{kept}");
 }
 
 #[test]
@@ -68,8 +60,5 @@ fn what_a_failed_step_said_on_stderr_is_its_own_however_late_it_comes() {
     let answers = Batch::new(&steps).quiet(&mut LateStderr).unwrap();
     assert_eq!(answers.len(), 1, "the first failure ends the batch");
     let said = String::from_utf8_lossy(&answers[0].err.concat()).into_owned();
-    assert!(
-        answers[0].code != 0 && said.contains("/nowhere"),
-        "{said:?}"
-    );
+    assert!(answers[0].code != 0 && said.contains("/nowhere"), "{said:?}");
 }

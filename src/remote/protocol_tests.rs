@@ -159,10 +159,7 @@ fn the_conductor_reads_of_each_step_the_names_and_values_that_were_written() {
 fn a_step_with_a_missing_a_repeated_or_an_unknown_argument_is_refused() {
     for (line, cause) in [
         ("socket unit=a.service", "missing arguments: socket"),
-        (
-            "restart unit=a unit=b",
-            "unknown or repeated argument: unit",
-        ),
+        ("restart unit=a unit=b", "unknown or repeated argument: unit"),
         ("confirm unit=a", "unknown or repeated argument: unit"),
         ("restart unit=a evil$(id)=b", "not an argument: evil$(id)=b"),
         ("restart acme.service", "not an argument: acme.service"),
@@ -171,11 +168,7 @@ fn a_step_with_a_missing_a_repeated_or_an_unknown_argument_is_refused() {
     ] {
         for shell in SHELLS {
             if let Some(read) = read(shell, &format!("{line}\n")) {
-                assert_eq!(
-                    read.join("\n").trim_end(),
-                    format!("refused: {cause}"),
-                    "{shell:?}"
-                );
+                assert_eq!(read.join("\n").trim_end(), format!("refused: {cause}"), "{shell:?}");
             }
         }
     }
@@ -195,16 +188,10 @@ fn every_event_that_is_written_is_in_the_table_and_is_read() {
     for event in EVENTS {
         let line = format!("1 {} switch flip started", event.word);
         let in_rust = RunEvent::parse(&line).is_some();
-        assert!(
-            in_rust || event.script.is_some(),
-            "nothing reads {}",
-            event.word
-        );
+        assert!(in_rust || event.script.is_some(), "nothing reads {}", event.word);
         let named = format!(" {} ", event.word);
         let in_sh = |function: &str| {
-            let line = readers
-                .lines()
-                .find(|line| line.starts_with(&format!("{function}() ")));
+            let line = readers.lines().find(|line| line.starts_with(&format!("{function}() ")));
             line.is_some_and(|line| line.contains(&named))
         };
         if let Some(function) = event.script {
@@ -214,8 +201,5 @@ fn every_event_that_is_written_is_in_the_table_and_is_read() {
     // And the reverse: what the scripts read is written.
     let functions = readers.lines().filter_map(|line| line.split_once("() {"));
     let known: BTreeSet<&str> = EVENTS.iter().filter_map(|event| event.script).collect();
-    assert_eq!(
-        functions.map(|(name, _)| name).collect::<BTreeSet<_>>(),
-        known
-    );
+    assert_eq!(functions.map(|(name, _)| name).collect::<BTreeSet<_>>(), known);
 }

@@ -250,11 +250,7 @@ mod tests {
             for shell in [&["dash", "-n"][..], &["busybox", "sh", "-n"]] {
                 let file = tempfile::NamedTempFile::new().unwrap();
                 std::fs::write(file.path(), text).unwrap();
-                let Ok(out) = Command::new(shell[0])
-                    .args(&shell[1..])
-                    .arg(file.path())
-                    .output()
-                else {
+                let Ok(out) = Command::new(shell[0]).args(&shell[1..]).arg(file.path()).output() else {
                     continue;
                 };
                 assert!(

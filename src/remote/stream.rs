@@ -65,9 +65,7 @@ pub fn stream(
                     before = Vec::new();
                 }
             }
-            host::ExecEvent::Err(bytes) => {
-                err.take(bytes, &mut |b| on_event(StreamEvent::Bytes(Stream::Err, b)))
-            }
+            host::ExecEvent::Err(bytes) => err.take(bytes, &mut |b| on_event(StreamEvent::Bytes(Stream::Err, b))),
             host::ExecEvent::Sent(_) => {}
             host::ExecEvent::Interrupted => {
                 interrupted = true;
@@ -126,9 +124,7 @@ impl Passing {
         self.over = upto.is_some();
         let upto = upto.unwrap_or_else(|| {
             let longest = self.held.len().min(self.token.len() - 1);
-            let kept = (0..=longest)
-                .rev()
-                .find(|n| self.held.ends_with(&self.token[..*n]));
+            let kept = (0..=longest).rev().find(|n| self.held.ends_with(&self.token[..*n]));
             self.held.len() - kept.unwrap_or(0)
         });
         if upto > 0 {

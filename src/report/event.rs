@@ -138,11 +138,7 @@ impl Event {
 
     #[must_use]
     pub fn step_ended(phase: Phase, name: &str, succeeded: bool, took: Duration) -> Self {
-        let state = if succeeded {
-            State::Done
-        } else {
-            State::Failed
-        };
+        let state = if succeeded { State::Done } else { State::Failed };
         Self::Step {
             phase,
             name: name.into(),

@@ -8,10 +8,7 @@ pub fn journal_line(json: &[u8]) -> Option<String> {
         Some(serde_json::Value::String(s)) => s.clone(),
         // systemd writes a message that is not UTF-8 as an array of bytes.
         Some(serde_json::Value::Array(bytes)) => {
-            let bytes: Vec<u8> = bytes
-                .iter()
-                .filter_map(|b| u8::try_from(b.as_u64()?).ok())
-                .collect();
+            let bytes: Vec<u8> = bytes.iter().filter_map(|b| u8::try_from(b.as_u64()?).ok()).collect();
             String::from_utf8_lossy(&bytes).into_owned()
         }
         _ => String::new(),
@@ -25,8 +22,6 @@ pub fn journal_line(json: &[u8]) -> Option<String> {
         .parse::<i64>()
         .ok()
         .and_then(chrono::DateTime::from_timestamp_micros);
-    let at = at
-        .map(|t| t.format("%H:%M:%S ").to_string())
-        .unwrap_or_default();
+    let at = at.map(|t| t.format("%H:%M:%S ").to_string()).unwrap_or_default();
     Some(format!("{at}{who}[{}]: {}", text("_PID"), text("MESSAGE")))
 }

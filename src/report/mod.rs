@@ -37,10 +37,7 @@ impl Colour {
             Self::Always => true,
             Self::Never => false,
             // https://no-color.org: any value that is not empty.
-            Self::Auto => {
-                std::io::stderr().is_terminal()
-                    && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-            }
+            Self::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
         }
     }
 }
@@ -53,11 +50,5 @@ pub fn choose(json: bool, loudness: Loudness, colour: Colour, typed: Typed) -> B
     }
     let out = Box::new(std::io::stderr());
     let terminal = std::io::stderr().is_terminal();
-    Box::new(people::People::new(
-        out,
-        loudness,
-        colour.on(),
-        terminal,
-        typed,
-    ))
+    Box::new(people::People::new(out, loudness, colour.on(), terminal, typed))
 }

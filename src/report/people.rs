@@ -53,13 +53,7 @@ impl Held {
 impl People {
     /// Writes to `out`; animates stderr only where that is a terminal. What to do next is for the command line `typed`.
     #[must_use]
-    pub fn new(
-        out: Box<dyn Write>,
-        loudness: Loudness,
-        colour: bool,
-        terminal: bool,
-        typed: Typed,
-    ) -> Self {
+    pub fn new(out: Box<dyn Write>, loudness: Loudness, colour: bool, terminal: bool, typed: Typed) -> Self {
         Self {
             out,
             loudness,
@@ -92,9 +86,9 @@ impl People {
         if !self.terminal || self.loudness == Loudness::Quiet {
             return;
         }
-        let bar = self.bar.get_or_insert_with(|| {
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-        });
+        let bar = self
+            .bar
+            .get_or_insert_with(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
         if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg}") {
             bar.set_style(style);
         }
@@ -108,19 +102,10 @@ impl People {
         }
     }
 
-    fn step(
-        &mut self,
-        phase: Phase,
-        name: &str,
-        state: State,
-        took: Option<Duration>,
-        note: Option<&str>,
-    ) {
+    fn step(&mut self, phase: Phase, name: &str, state: State, took: Option<Duration>, note: Option<&str>) {
         let label = sentence::step(phase, name);
         let took = took.map(seconds).unwrap_or_default();
-        let note = note
-            .map(|n| format!("  {}", shown(n.as_bytes())))
-            .unwrap_or_default();
+        let note = note.map(|n| format!("  {}", shown(n.as_bytes()))).unwrap_or_default();
         match state {
             State::Started => {
                 self.held = Held::default();
@@ -140,9 +125,7 @@ impl People {
                 let held = std::mem::take(&mut self.held);
                 if held.before > 0 {
                     let before = held.before;
-                    self.say(&format!(
-                        "    … {before} lines before these: --verbose shows them"
-                    ));
+                    self.say(&format!("    … {before} lines before these: --verbose shows them"));
                 }
                 for (source, line) in held.lines {
                     self.say(&format!("    {source}: {line}"));
@@ -155,9 +138,9 @@ impl People {
         if !self.terminal || self.loudness == Loudness::Quiet {
             return;
         }
-        let bar = self.bar.get_or_insert_with(|| {
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-        });
+        let bar = self
+            .bar
+            .get_or_insert_with(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
         let template = "  {spinner} sending {bytes} {bytes_per_sec} {wide_bar} {percent}% {eta}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -191,8 +174,7 @@ impl Report for People {
             } => self.step(*phase, name, *state, *took, note.as_deref()),
             Event::Progress { sent, total } => self.progress(*sent, *total),
             Event::Log { source, line } => {
-                let loud = self.loudness == Loudness::Verbose
-                    || matches!(*source, "build" | "journal" | "host");
+                let loud = self.loudness == Loudness::Verbose || matches!(*source, "build" | "journal" | "host");
                 if loud && self.loudness != Loudness::Quiet {
                     self.say(&format!("    {source}: {}", shown(line)));
                 } else {
@@ -208,10 +190,7 @@ impl Report for People {
                 self.still();
                 if let Some(failure) = &ended.failure {
                     let word = self.paint("31;1", "error:");
-                    self.say(&format!(
-                        "{word} {}",
-                        sentence::failure(failure, &self.typed)
-                    ));
+                    self.say(&format!("{word} {}", sentence::failure(failure, &self.typed)));
                 }
                 for line in sentence::ended(ended, &self.typed) {
                     self.say(&line);

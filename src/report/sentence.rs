@@ -61,9 +61,7 @@ pub fn ended(ended: &Ended, typed: &Typed) -> Vec<String> {
             let live = ended.live.as_deref().unwrap_or("no release");
             lines.push(format!("no switch is in progress; {live} is live"));
         }
-        Outcome::Unchanged => lines.push(format!(
-            "unchanged: {release} is live and has the same content"
-        )),
+        Outcome::Unchanged => lines.push(format!("unchanged: {release} is live and has the same content")),
         Outcome::Ready => lines.push(format!("the host is ready, in {took}")),
         _ => {}
     }

@@ -33,10 +33,7 @@ impl Address {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, rest) = rest.split_once(']')?;
-                (
-                    host,
-                    rest.strip_prefix(':').or((rest.is_empty()).then_some(""))?,
-                )
+                (host, rest.strip_prefix(':').or((rest.is_empty()).then_some(""))?)
             }
             None => match text.rsplit_once(':') {
                 Some((host, port)) => (host, port),
@@ -70,9 +67,7 @@ impl Address {
     pub fn is_local(&self) -> bool {
         match self {
             Self::Unix(_) => true,
-            Self::Tcp(host, _) => {
-                host.starts_with("127.") || matches!(host.as_str(), "localhost" | "::1")
-            }
+            Self::Tcp(host, _) => host.starts_with("127.") || matches!(host.as_str(), "localhost" | "::1"),
         }
     }
 
@@ -90,8 +85,7 @@ impl Address {
             (Self::Unix(one), Self::Unix(two)) => one == two,
             (Self::Tcp(one, port), Self::Tcp(two, same)) => {
                 let named = |a: &str, b: &str| a == "localhost" && matches!(b, "127.0.0.1" | "::1");
-                port == same
-                    && (one == two || wild(one) || wild(two) || named(one, two) || named(two, one))
+                port == same && (one == two || wild(one) || wild(two) || named(one, two) || named(two, one))
             }
             _ => false,
         }

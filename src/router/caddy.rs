@@ -27,9 +27,7 @@ pub(super) fn read(path: &str, text: &str) -> Reading {
                 depth = depth.saturating_sub(1);
             }
             "reverse_proxy" | "php_fastcgi" => {
-                let matched = args
-                    .first()
-                    .is_some_and(|one| one.starts_with(['/', '@', '*']));
+                let matched = args.first().is_some_and(|one| one.starts_with(['/', '@', '*']));
                 upstreams(&args[usize::from(matched)..], &place(*line), &mut reading);
                 proxy = opens.then_some(depth + 1).or(proxy);
             }
@@ -37,9 +35,7 @@ pub(super) fn read(path: &str, text: &str) -> Reading {
             "dynamic" if proxy.is_some() => reading.unclear.push(place(*line)),
             "import" => imports.extend(args.first().map(|name| (name.clone(), *line))),
             head => {
-                let name = head
-                    .strip_prefix('(')
-                    .and_then(|head| head.strip_suffix(')'));
+                let name = head.strip_prefix('(').and_then(|head| head.strip_suffix(')'));
                 snippets.extend(name.map(str::to_owned));
             }
         }
@@ -139,9 +135,8 @@ fn split(text: &str) -> (Vec<(Vec<String>, u32)>, bool) {
             (None, c) => word.get_or_insert_default().push(c),
         }
         // A heredoc is not read.
-        whole &= !(quote.is_none()
-            && word.as_deref() == Some("<<")
-            && chars.peek().is_some_and(char::is_ascii_alphabetic));
+        whole &=
+            !(quote.is_none() && word.as_deref() == Some("<<") && chars.peek().is_some_and(char::is_ascii_alphabetic));
     }
     words.extend(word);
     if !words.is_empty() {

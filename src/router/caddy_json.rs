@@ -51,9 +51,7 @@ fn walk(value: &Value, path: &str, line: &impl Fn(&str) -> u32, reading: &mut Re
 fn forward(dial: &str, path: &str, line: &impl Fn(&str) -> u32, reading: &mut Reading) {
     let place = (path.to_owned(), line(dial));
     let address = match dial.split_once('/') {
-        Some(("unix", rest)) => rest
-            .starts_with('/')
-            .then(|| Address::Unix(rest.to_owned())),
+        Some(("unix", rest)) => rest.starts_with('/').then(|| Address::Unix(rest.to_owned())),
         Some(("tcp", rest)) => Address::tcp(rest, None),
         Some(_) => None,
         None => Address::tcp(dial, None),
@@ -86,10 +84,7 @@ mod tests {
             .map(|one| format!("{} :{}", one.address, one.place.1))
             .collect();
         found.sort();
-        assert_eq!(
-            found,
-            ["/run/acme.sock :3", "127.0.0.1:8080 :2", "[::1]:9 :4"]
-        );
+        assert_eq!(found, ["/run/acme.sock :3", "127.0.0.1:8080 :2", "[::1]:9 :4"]);
         assert_eq!(reading.unclear, [("/f".to_owned(), 3)]);
         assert_eq!(read("/f", "{\n oops").unclear, [("/f".to_owned(), 2)]);
         assert_eq!(read("/f", r#"{"dynamic_upstreams": {}}"#).unclear.len(), 1);

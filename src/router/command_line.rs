@@ -25,9 +25,7 @@ const RELATIVE: &str = "its command line names a file by a relative path";
 /// From `/proc/PID/cmdline`: words with a NUL behind each; nginx writes its own title there.
 pub(super) fn of_process(kind: Kind, line: &[u8]) -> Start {
     let text = String::from_utf8_lossy(line);
-    let title = text
-        .trim_end_matches('\0')
-        .strip_prefix("nginx: master process ");
+    let title = text.trim_end_matches('\0').strip_prefix("nginx: master process ");
     let words: Vec<&str> = match title {
         Some(title) => title.split_ascii_whitespace().collect(),
         None => text.split_terminator('\0').collect(),
@@ -109,18 +107,14 @@ fn caddy(words: &[&str]) -> Start {
             if names.contains(word) {
                 return words.get(at + 1).copied();
             }
-            names
-                .iter()
-                .find_map(|name| word.strip_prefix(name)?.strip_prefix('='))
+            names.iter().find_map(|name| word.strip_prefix(name)?.strip_prefix('='))
         })
     };
     if words.contains(&"--resume") {
         return Start::Unknown("it loads the last configuration that its API received");
     }
     let Some(file) = value(["--config", "-c"]) else {
-        return Start::Unknown(
-            "its command line names no file; it may have received one through its API",
-        );
+        return Start::Unknown("its command line names no file; it may have received one through its API");
     };
     let base = file.rsplit('/').next().unwrap_or(file).to_ascii_lowercase();
     let own = base.starts_with("caddyfile") || base.ends_with(".caddyfile");
@@ -138,10 +132,7 @@ mod tests {
     use super::*;
 
     fn files(all: &[&str]) -> Start {
-        Start::Files(
-            all.iter().map(|file| (*file).to_owned()).collect(),
-            Form::Own,
-        )
+        Start::Files(all.iter().map(|file| (*file).to_owned()).collect(), Form::Own)
     }
 
     fn runs(kind: Kind, line: &str) -> Start {
@@ -160,14 +151,8 @@ mod tests {
             nginx("-g daemon on; master_process on;"),
             files(&["/etc/nginx/nginx.conf"])
         );
-        assert_eq!(
-            nginx("-c /srv/n.conf -g daemon on;\0\0"),
-            files(&["/srv/n.conf"])
-        );
-        assert_eq!(
-            nginx("-c conf/n.conf -p /srv/n/"),
-            files(&["/srv/n/conf/n.conf"])
-        );
+        assert_eq!(nginx("-c /srv/n.conf -g daemon on;\0\0"), files(&["/srv/n.conf"]));
+        assert_eq!(nginx("-c conf/n.conf -p /srv/n/"), files(&["/srv/n/conf/n.conf"]));
         assert_eq!(nginx("-c n.conf"), Start::Unknown(RELATIVE));
         assert_eq!(runs(Kind::Nginx, "nginx -c/a.conf "), files(&["/a.conf"]));
         let ha = |rest: &str| runs(Kind::Haproxy, &format!("/usr/sbin/haproxy {rest} "));
@@ -178,16 +163,8 @@ mod tests {
         assert_eq!(ha("-D -- /a.cfg /b.cfg"), files(&["/a.cfg", "/b.cfg"]));
         assert_eq!(ha("-C /srv -f a.cfg"), Start::Unknown(RELATIVE));
         assert!(matches!(ha("-D"), Start::Unknown(_)));
-        let caddy = |rest: &str| {
-            runs(
-                Kind::Caddy,
-                &format!("/usr/bin/caddy run --environ {rest} "),
-            )
-        };
-        assert_eq!(
-            caddy("--config /etc/caddy/Caddyfile"),
-            files(&["/etc/caddy/Caddyfile"])
-        );
+        let caddy = |rest: &str| runs(Kind::Caddy, &format!("/usr/bin/caddy run --environ {rest} "));
+        assert_eq!(caddy("--config /etc/caddy/Caddyfile"), files(&["/etc/caddy/Caddyfile"]));
         assert_eq!(
             caddy("--config=/srv/web.conf --adapter caddyfile"),
             files(&["/srv/web.conf"])
@@ -222,10 +199,7 @@ mod tests {
             Some(files(&["/b.conf"]))
         );
         assert_eq!(
-            unit(
-                Kind::Haproxy,
-                "/usr/sbin/haproxy -Ws -f $CONFIG -p $PIDFILE $EXTRAOPTS"
-            ),
+            unit(Kind::Haproxy, "/usr/sbin/haproxy -Ws -f $CONFIG -p $PIDFILE $EXTRAOPTS"),
             None
         );
         assert_eq!(

@@ -194,8 +194,7 @@ impl Routers {
                     }
                 }
                 ["file", path, text] => {
-                    if let (Some(kind), Some(path), Some(text)) = (now, name(path), unpacked(text))
-                    {
+                    if let (Some(kind), Some(path), Some(text)) = (now, name(path), unpacked(text)) {
                         self.file(kind, &path, &text);
                     }
                 }
@@ -300,11 +299,7 @@ impl Routers {
                 continue;
             }
             count += 1;
-            if count > MOST.0
-                || self.rounds > ROUNDS
-                || pattern.len() > MOST.1
-                || pattern.contains(['\0', '\n'])
-            {
+            if count > MOST.0 || self.rounds > ROUNDS || pattern.len() > MOST.1 || pattern.contains(['\0', '\n']) {
                 if let Some(one) = self.of(Some(kind)) {
                     one.unreadable.push(pattern);
                 }
@@ -336,9 +331,7 @@ impl Routers {
     fn settle(&mut self) {
         for one in &mut self.all {
             let read = |file: &String| {
-                self.asked
-                    .contains(&(one.kind.name(), format!("read {file}")))
-                    || one.unreadable.contains(file)
+                self.asked.contains(&(one.kind.name(), format!("read {file}"))) || one.unreadable.contains(file)
             };
             if let Some(gone) = one.files.iter().find(|file| one.told && !read(file)) {
                 one.unknown = Some(format!("{gone}, its configuration file, does not exist"));
@@ -356,9 +349,7 @@ impl Routers {
 
     /// Everything that could not be read, in words.
     pub fn unreadable(&self) -> impl Iterator<Item = String> {
-        self.all
-            .iter()
-            .flat_map(|one| one.unreadable.iter().cloned())
+        self.all.iter().flat_map(|one| one.unreadable.iter().cloned())
     }
 }
 

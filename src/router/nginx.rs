@@ -50,10 +50,7 @@ pub(super) fn read(path: &str, text: &str) -> Reading {
                     }
                     _ => None,
                 });
-                if plain
-                    .first()
-                    .is_some_and(|word| word.ends_with("_by_lua_block"))
-                {
+                if plain.first().is_some_and(|word| word.ends_with("_by_lua_block")) {
                     reading.unclear.push(place(line));
                 }
                 words.clear();
@@ -73,12 +70,7 @@ pub(super) fn read(path: &str, text: &str) -> Reading {
     reading
 }
 
-fn directive(
-    path: &str,
-    words: &[(String, u32)],
-    upstream: Option<&(String, u32)>,
-    reading: &mut Reading,
-) {
+fn directive(path: &str, words: &[(String, u32)], upstream: Option<&(String, u32)>, reading: &mut Reading) {
     let [(name, line), (value, _), rest @ ..] = words else {
         return;
     };
@@ -127,17 +119,12 @@ fn address(value: &str, port: Option<u16>) -> (String, Option<Address>) {
         let head = value.get(..scheme.len());
         head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
     });
-    let (rest, port) = scheme.map_or((value, port), |(scheme, port)| {
-        (&value[scheme.len()..], *port)
-    });
+    let (rest, port) = scheme.map_or((value, port), |(scheme, port)| (&value[scheme.len()..], *port));
     if let Some(path) = rest.strip_prefix("unix:") {
         // `http://unix:/run/a.sock:/uri/`
         let path = path.split(':').next().unwrap_or(path);
         let known = path.starts_with('/') && !path.contains('$');
-        return (
-            format!("unix:{path}"),
-            known.then(|| Address::Unix(path.to_owned())),
-        );
+        return (format!("unix:{path}"), known.then(|| Address::Unix(path.to_owned())));
     }
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
     let whole = !value.contains('$') || scheme.is_some() && !authority.contains('$');
@@ -170,9 +157,7 @@ fn split(text: &str) -> Tokens {
                 while let Some(inner) = chars.next() {
                     line += u32::from(inner == '\n');
                     match inner {
-                        '\\' => {
-                            word.extend(chars.next().inspect(|&c| line += u32::from(c == '\n')))
-                        }
+                        '\\' => word.extend(chars.next().inspect(|&c| line += u32::from(c == '\n'))),
                         inner if inner == c => {
                             closed = true;
                             break;
@@ -193,9 +178,7 @@ fn split(text: &str) -> Tokens {
                         word.push(c);
                     }
                     let variable = c == '$';
-                    next = chars.next_if(|&c| {
-                        !c.is_ascii_whitespace() && c != ';' && (c != '{' || variable)
-                    });
+                    next = chars.next_if(|&c| !c.is_ascii_whitespace() && c != ';' && (c != '{' || variable));
                 }
                 all.push((Token::Word(word), begun));
             }

@@ -38,16 +38,9 @@ fn nginx_says_where_it_forwards_whatever_the_layout() {
         ]
     );
     let reading = Kind::Nginx.read(Form::Own, "/etc/f", text);
-    let peers: Vec<_> = reading
-        .forwards
-        .iter()
-        .filter_map(|one| one.peer.as_ref())
-        .collect();
+    let peers: Vec<_> = reading.forwards.iter().filter_map(|one| one.peer.as_ref()).collect();
     assert_eq!(
-        peers
-            .iter()
-            .map(|one| (one.forgiven, one.down))
-            .collect::<Vec<_>>(),
+        peers.iter().map(|one| (one.forgiven, one.down)).collect::<Vec<_>>(),
         [(true, false), (false, false), (false, false), (false, true)]
     );
     assert!(
@@ -112,9 +105,7 @@ fn caddy_says_where_its_proxies_lead() {
         ]
     );
     assert_eq!(
-        Kind::Caddy
-            .read(Form::Own, "/etc/caddy/Caddyfile", text)
-            .includes,
+        Kind::Caddy.read(Form::Own, "/etc/caddy/Caddyfile", text).includes,
         ["/etc/caddy/sites/*"]
     );
     for text in [
@@ -124,10 +115,7 @@ fn caddy_says_where_its_proxies_lead() {
         "respond <<HTML\n  reverse_proxy a\n  HTML\n",
     ] {
         assert!(
-            !Kind::Caddy
-                .read(Form::Own, "/etc/f", text)
-                .unclear
-                .is_empty(),
+            !Kind::Caddy.read(Form::Own, "/etc/f", text).unclear.is_empty(),
             "{text}"
         );
     }
@@ -136,14 +124,9 @@ fn caddy_says_where_its_proxies_lead() {
 #[test]
 fn addresses_meet_when_a_connection_to_one_reaches_the_other() {
     let at = |text: &str| Address::tcp(text, None).unwrap();
-    assert!(
-        at("localhost:80").reaches(&at("127.0.0.1:80")) && at("127.0.0.1:80").reaches(&at("80"))
-    );
+    assert!(at("localhost:80").reaches(&at("127.0.0.1:80")) && at("127.0.0.1:80").reaches(&at("80")));
     assert!(at("[::1]:80").reaches(&at("LOCALHOST:80")));
-    assert!(
-        !at("127.0.0.1:80").reaches(&at("127.0.0.1:81"))
-            && !at("[::1]:80").reaches(&at("127.0.0.1:80"))
-    );
+    assert!(!at("127.0.0.1:80").reaches(&at("127.0.0.1:81")) && !at("[::1]:80").reaches(&at("127.0.0.1:80")));
     for text in ["", "a", "a:b", "a:99999", "[::1", "$a:80", "a:80-90", "::"] {
         assert_eq!(Address::tcp(text, None), None, "{text}");
     }
@@ -157,10 +140,7 @@ fn packed(text: &str) -> String {
 #[test]
 fn files_are_asked_for_in_rounds_and_each_once() {
     let (mut routers, args) = Routers::begin();
-    assert_eq!(
-        args[..4],
-        ["unit", "nginx", "file", "/etc/nginx/nginx.conf"]
-    );
+    assert_eq!(args[..4], ["unit", "nginx", "file", "/etc/nginx/nginx.conf"]);
     assert_eq!(args.len(), 12);
     let main = "http { include conf.d/*.conf; include /etc/nginx/nginx.conf; server { location / { proxy_pass http://acme; fastcgi_pass php; } } }";
     let said = format!(
@@ -172,10 +152,7 @@ fn files_are_asked_for_in_rounds_and_each_once() {
         packed(":80\nreverse_proxy :1\n"),
     );
     let next = routers.take(said.as_bytes());
-    assert_eq!(
-        next[..4],
-        ["unit", "nginx", "file", "/etc/nginx/conf.d/*.conf"]
-    );
+    assert_eq!(next[..4], ["unit", "nginx", "file", "/etc/nginx/conf.d/*.conf"]);
     let said = format!(
         "router nginx loaded active enabled\nfile {} {}\nfile {} {}\nasked\n",
         packed("/etc/nginx/conf.d/a.conf"),
@@ -217,15 +194,9 @@ fn a_circle_of_includes_comes_to_an_end() {
         assert!(rounds < 50);
         let path = &args[3];
         let (path, text) = (packed(path), packed("import a/Caddyfile\n"));
-        args = routers.take(
-            format!("router caddy loaded active enabled\nfile {path} {text}\nasked\n").as_bytes(),
-        );
+        args = routers.take(format!("router caddy loaded active enabled\nfile {path} {text}\nasked\n").as_bytes());
     }
-    assert_eq!(
-        routers.unreadable().count(),
-        1,
-        "what was not asked for is said"
-    );
+    assert_eq!(routers.unreadable().count(), 1, "what was not asked for is said");
 }
 
 #[test]
@@ -268,9 +239,7 @@ fn no_bytes_whatever_are_a_panic() {
     ];
     let mut state = 11u64;
     let mut next = |n: usize| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         usize::try_from(state >> 33).unwrap() % n
     };
     for _ in 0..20_000 {
@@ -279,9 +248,7 @@ fn no_bytes_whatever_are_a_panic() {
             let _ = kind.read(Form::Own, "f", &text);
         }
         let _ = Address::tcp(&text, Some(1));
-        let bytes: Vec<u8> = (0..next(60))
-            .map(|_| u8::try_from(next(256)).unwrap())
-            .collect();
+        let bytes: Vec<u8> = (0..next(60)).map(|_| u8::try_from(next(256)).unwrap()).collect();
         let (mut routers, _) = Routers::begin();
         let _ = routers.take(&bytes);
         for kind in Kind::ALL {
@@ -340,11 +307,7 @@ fn what_the_command_line_names_is_read_and_nothing_else() {
         .collect();
     let to = |address: &str| vec![address.to_owned()];
     // One of haproxy's files is gone: what it runs with is not all known.
-    let all = [
-        (to("127.0.0.1:2"), false),
-        (to("127.0.0.1:3"), true),
-        (vec![], true),
-    ];
+    let all = [(to("127.0.0.1:2"), false), (to("127.0.0.1:3"), true), (vec![], true)];
     assert_eq!(told, all);
     assert_eq!(routers.unreadable().count(), 0);
 }

@@ -53,9 +53,8 @@ pub(super) fn unpack(
     interrupts: &Interrupts,
 ) -> Result<Unpacked, Failure> {
     let name = source_name(source);
-    let unread = |error: io::Error| {
-        Failure::new(Exit::Untouched, format!("{name} cannot be read")).why(error.to_string())
-    };
+    let unread =
+        |error: io::Error| Failure::new(Exit::Untouched, format!("{name} cannot be read")).why(error.to_string());
     let unspooled = |error: io::Error| {
         Failure::new(
             Exit::Untouched,
@@ -83,13 +82,10 @@ pub(super) fn unpack(
         return Err(stopped(&name));
     }
     if !unchanged(&file, &stamp).map_err(unread)? {
-        return Err(Failure::new(
-            Exit::Untouched,
-            format!("{name} changed while shipit read it"),
-        )
-        .next(Next::advice(
-            "wait until it is completely written, then deploy again",
-        )));
+        return Err(
+            Failure::new(Exit::Untouched, format!("{name} changed while shipit read it"))
+                .next(Next::advice("wait until it is completely written, then deploy again")),
+        );
     }
     match ended {
         Ok(()) => problems.check(source)?,
@@ -97,11 +93,7 @@ pub(super) fn unpack(
             return Err(unspooled(error).why(format!("at {}", text::shown(&path))));
         }
         Err(Stop::Bomb(why)) => {
-            return Err(Failure::new(
-                Exit::Untouched,
-                format!("{name} unpacks to more than the limit"),
-            )
-            .why(why));
+            return Err(Failure::new(Exit::Untouched, format!("{name} unpacks to more than the limit")).why(why));
         }
         Err(Stop::Archive(unreadable)) => return Err(damaged(&name, unreadable)),
     }
@@ -111,19 +103,10 @@ pub(super) fn unpack(
 /// The words for an archive that cannot be read to its end.
 fn damaged(name: &str, unreadable: Unreadable) -> Failure {
     let (what, why) = match unreadable {
-        Unreadable::Cut(Some(member)) => (
-            "is cut off",
-            format!("it ends inside {}", text::shown(&member)),
-        ),
-        Unreadable::Cut(None) => (
-            "is cut off",
-            "the end-of-archive marker is missing".to_owned(),
-        ),
+        Unreadable::Cut(Some(member)) => ("is cut off", format!("it ends inside {}", text::shown(&member))),
+        Unreadable::Cut(None) => ("is cut off", "the end-of-archive marker is missing".to_owned()),
         Unreadable::Damaged(why) => ("is not a valid archive", why),
-        Unreadable::Failed(error) => match error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<TooMuch>())
-        {
+        Unreadable::Failed(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<TooMuch>()) {
             Some(TooMuch(why)) => ("unpacks to more than the limit", why.clone()),
             None => ("cannot be read", error.to_string()),
         },
@@ -204,10 +187,7 @@ impl<R: Read> Read for Metered<'_, R> {
         self.out += n as u64;
         let too_much = |why: String| Err(io::Error::other(TooMuch(why)));
         if self.out > self.limits.bytes {
-            return too_much(format!(
-                "it has more than {}",
-                text::bytes(self.limits.bytes)
-            ));
+            return too_much(format!("it has more than {}", text::bytes(self.limits.bytes)));
         }
         let of = self
             .compressed
@@ -262,15 +242,12 @@ mod tests {
     #[test]
     fn a_spool_is_ours_alone_and_goes_with_the_tree() {
         let (_dir, path, place) = archive(10);
-        let unpacked = unpack(&path, &Exclude::default(), &place, LIMITS, &nobody())
-            .unwrap_or_else(|failure| panic!("{failure}"));
+        let unpacked =
+            unpack(&path, &Exclude::default(), &place, LIMITS, &nobody()).unwrap_or_else(|failure| panic!("{failure}"));
         let [spool] = &spools(&place)[..] else {
             panic!("one spool")
         };
-        assert_eq!(
-            fs::metadata(spool).unwrap().permissions().mode() & 0o7777,
-            0o700
-        );
+        assert_eq!(fs::metadata(spool).unwrap().permissions().mode() & 0o7777, 0o700);
         assert_eq!(fs::read(spool.join("file")).unwrap(), [7; 10]);
         drop(unpacked);
         assert!(spools(&place).is_empty());
@@ -285,20 +262,12 @@ mod tests {
                 .unwrap();
             assert!(spools(&place).is_empty());
             assert!(
-                failure
-                    .what
-                    .ends_with("app.tar unpacks to more than the limit"),
+                failure.what.ends_with("app.tar unpacks to more than the limit"),
                 "{failure}"
             );
             failure.why
         };
-        assert_eq!(
-            says(Limits {
-                members: 1,
-                ..LIMITS
-            }),
-            ["it has more than 1 members"]
-        );
+        assert_eq!(says(Limits { members: 1, ..LIMITS }), ["it has more than 1 members"]);
         assert_eq!(
             says(Limits {
                 bytes: 50_000,
@@ -332,26 +301,13 @@ mod tests {
             .err()
             .unwrap();
         let left = spools(&place);
-        assert!(
-            Command::new("umount")
-                .arg(&place)
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("umount").arg(&place).status().unwrap().success());
         assert!(left.is_empty(), "{left:?}");
         assert_eq!(
             failure.what,
-            format!(
-                "{} cannot be unpacked in {}",
-                path.display(),
-                place.display()
-            )
+            format!("{} cannot be unpacked in {}", path.display(), place.display())
         );
-        assert_eq!(
-            failure.why,
-            ["No space left on device (os error 28)", "at file"]
-        );
+        assert_eq!(failure.why, ["No space left on device (os error 28)", "at file"]);
         assert_eq!(failure.exit, Exit::Untouched);
     }
 }

@@ -108,21 +108,14 @@ impl Exclude {
     /// Whether a file, link or anything else that is not a directory stays at home.
     #[must_use]
     pub fn leaves_out(&self, path: &[u8]) -> bool {
-        let (path, name) = (
-            Candidate::from_bytes(path),
-            Candidate::from_bytes(name(path)),
-        );
-        self.names.anything.is_match_candidate(&name)
-            || self.paths.anything.is_match_candidate(&path)
+        let (path, name) = (Candidate::from_bytes(path), Candidate::from_bytes(name(path)));
+        self.names.anything.is_match_candidate(&name) || self.paths.anything.is_match_candidate(&path)
     }
 
     /// Whether a directory, and with it everything in it, stays at home.
     #[must_use]
     pub fn leaves_out_directory(&self, path: &[u8]) -> bool {
-        let (whole, last) = (
-            Candidate::from_bytes(path),
-            Candidate::from_bytes(name(path)),
-        );
+        let (whole, last) = (Candidate::from_bytes(path), Candidate::from_bytes(name(path)));
         self.leaves_out(path)
             || self.names.directories.is_match_candidate(&last)
             || self.paths.directories.is_match_candidate(&whole)
@@ -149,10 +142,7 @@ mod tests {
         assert!(file("*.map", b"js/deep/app.map"));
         assert!(file("*.map", b"js/.map"));
         assert!(file("*.map", b"\xff/\xfe.map"));
-        assert!(
-            !file("*.map", b"app.map/inside"),
-            "the walk leaves out what is inside"
-        );
+        assert!(!file("*.map", b"app.map/inside"), "the walk leaves out what is inside");
         assert!(!file("*.map", b"app.mapped"));
         assert!(!file("a*b", b"a/b"));
         assert!(file("{a,b}.txt", b"x/b.txt"));

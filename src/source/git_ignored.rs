@@ -55,10 +55,7 @@ fn ignored(source: &Path) -> Option<Vec<Vec<u8>>> {
         .ok()
         .filter(|out| out.status.success())?;
     let paths = out.stdout.split(|&byte| byte == 0);
-    let paths: Vec<Vec<u8>> = paths
-        .filter(|path| !path.is_empty())
-        .map(<[u8]>::to_vec)
-        .collect();
+    let paths: Vec<Vec<u8>> = paths.filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect();
     // `./` is the source itself.
     (!paths.iter().any(|path| path == b"./")).then_some(paths)
 }
@@ -71,9 +68,7 @@ fn shipped<'p>(ignored: &'p [Vec<u8>], manifest: &Manifest) -> Vec<(&'p [u8], Op
             return manifest.get(path).map(|_| (path.as_slice(), None));
         }
         let first = entries.partition_point(|entry| entry.path < *path);
-        let inside = entries[first..]
-            .iter()
-            .take_while(|entry| entry.path.starts_with(path));
+        let inside = entries[first..].iter().take_while(|entry| entry.path.starts_with(path));
         let files = inside.filter(|entry| !matches!(entry.kind, Kind::Dir));
         match files.count() {
             0 => None,
@@ -97,18 +92,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let told = |source: &str, exclude: &[String]| {
             let path = dir.path().join(source);
-            let source = Source {
-                path: &path,
-                exclude,
-            };
+            let source = Source { path: &path, exclude };
             let scanned = scan(&source, &Interrupts::never().unwrap()).unwrap();
             warning(&path, &scanned.manifest)
         };
         for (path, text) in [
-            (
-                ".gitignore",
-                "*.log\nmade/\n!made/keep\n/deep/*\n!/deep/keep\nempty/\n",
-            ),
+            (".gitignore", "*.log\nmade/\n!made/keep\n/deep/*\n!/deep/keep\nempty/\n"),
             ("a.log", ""),
             ("made/keep", ""),
             ("made/sub/x", ""),
@@ -132,16 +121,8 @@ mod tests {
             told(".", &[]).unwrap(),
             "these files are shipped although git ignores them: a.log, deep/x.js, made/ (2 files); to leave them out, list them under `exclude:`"
         );
-        let but = [
-            "*.log".to_owned(),
-            "made/sub/".to_owned(),
-            "deep".to_owned(),
-        ];
+        let but = ["*.log".to_owned(), "made/sub/".to_owned(), "deep".to_owned()];
         assert!(told(".", &but).unwrap().contains("them: made/ (1 file);"));
-        assert_eq!(
-            told("made", &[]),
-            None,
-            "git ignores all of it: a build made it"
-        );
+        assert_eq!(told("made", &[]), None, "git ignores all of it: a build made it");
     }
 }

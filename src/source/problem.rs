@@ -58,23 +58,12 @@ pub(super) enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Special(kind) => write!(
-                f,
-                "is a {kind}: only files, directories and symlinks are shipped"
-            ),
+            Self::Special(kind) => write!(f, "is a {kind}: only files, directories and symlinks are shipped"),
             Self::AbsoluteLink(target) => {
-                write!(
-                    f,
-                    "is a symlink to the absolute path {}",
-                    text::shown(target)
-                )
+                write!(f, "is a symlink to the absolute path {}", text::shown(target))
             }
             Self::EscapingLink(target) => {
-                write!(
-                    f,
-                    "is a symlink to {}, which leaves the release",
-                    text::shown(target)
-                )
+                write!(f, "is a symlink to {}, which leaves the release", text::shown(target))
             }
             Self::Unreadable(error) => match error.kind() {
                 io::ErrorKind::PermissionDenied => write!(f, "cannot be read: permission denied"),
@@ -83,22 +72,14 @@ impl fmt::Display for Refusal {
             },
             Self::Changed => write!(f, "changed while shipit read it"),
             Self::TooLong(bytes) => {
-                write!(
-                    f,
-                    "is a path of {bytes} bytes: at most {} can be shipped",
-                    LONGEST_PATH
-                )
+                write!(f, "is a path of {bytes} bytes: at most {} can be shipped", LONGEST_PATH)
             }
             Self::Reserved => write!(f, "is a reserved name"),
             Self::Absolute => write!(f, "is an absolute path"),
             Self::Climbs => write!(f, "is a path with `..` in it"),
             Self::Nul => write!(f, "is a path with a NUL in it"),
             Self::NameTooLong => write!(f, "is a path with a name of more than 255 bytes"),
-            Self::Through(what, above) => write!(
-                f,
-                "would be below {}, which is a {what}",
-                text::shown(above)
-            ),
+            Self::Through(what, above) => write!(f, "would be below {}, which is a {what}", text::shown(above)),
             Self::Twice => write!(f, "is in the archive twice"),
             Self::HardLink(target) => {
                 write!(
@@ -108,16 +89,9 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::BadTarget => write!(f, "is a symlink with an invalid target"),
-            Self::Sparse => write!(
-                f,
-                "is stored as a sparse file: make the archive without `--sparse`"
-            ),
+            Self::Sparse => write!(f, "is stored as a sparse file: make the archive without `--sparse`"),
             Self::UnknownMember(kind) => {
-                write!(
-                    f,
-                    "is a member of the unknown type `{}`",
-                    text::shown(&[*kind])
-                )
+                write!(f, "is a member of the unknown type `{}`", text::shown(&[*kind]))
             }
             Self::Ambiguous(what) => write!(f, "has {what}, which programs interpret differently"),
         }
@@ -156,10 +130,7 @@ impl Problems {
         }
         let source = source_name(source);
         self.0.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut failure = Failure::new(
-            Exit::Untouched,
-            format!("{source} cannot be shipped as it is"),
-        );
+        let mut failure = Failure::new(Exit::Untouched, format!("{source} cannot be shipped as it is"));
         for (path, refusal) in self.0.iter().take(NAMED) {
             let name = if path.is_empty() {
                 source.clone()
@@ -184,9 +155,6 @@ pub(super) fn source_name(path: &Path) -> String {
 
 /// Ctrl-C while the source was read.
 pub(super) fn stopped(name: &str) -> Failure {
-    Failure::new(
-        Exit::Untouched,
-        format!("stopped on request while reading {name}"),
-    )
-    .host("nothing was sent, nothing changed")
+    Failure::new(Exit::Untouched, format!("stopped on request while reading {name}"))
+        .host("nothing was sent, nothing changed")
 }

@@ -54,9 +54,8 @@ const THREADS: usize = 2;
 /// A [`Failure`] that names everything that is wrong, up to twenty paths: nothing was sent, nothing is left behind.
 /// One as well when an interrupt comes, at once.
 pub fn scan(source: &Source<'_>, interrupts: &Interrupts) -> Result<Scanned, Failure> {
-    let exclude = Exclude::new(source.exclude).map_err(|bad| {
-        Failure::new(Exit::Usage, "`exclude:` contains an invalid pattern").why(bad.to_string())
-    })?;
+    let exclude = Exclude::new(source.exclude)
+        .map_err(|bad| Failure::new(Exit::Usage, "`exclude:` contains an invalid pattern").why(bad.to_string()))?;
     let name = source_name(source.path);
     let began = chrono::Utc::now().timestamp();
     let meta = std::fs::metadata(source.path).map_err(|error| unopened(&name, &error))?;
@@ -67,19 +66,12 @@ pub fn scan(source: &Source<'_>, interrupts: &Interrupts) -> Result<Scanned, Fai
             special: Vec::new(),
         }
     } else if meta.is_file() && is_archive(source.path) {
-        unpack(
-            source.path,
-            &exclude,
-            &std::env::temp_dir(),
-            LIMITS,
-            interrupts,
-        )?
+        unpack(source.path, &exclude, &std::env::temp_dir(), LIMITS, interrupts)?
     } else {
-        return Err(Failure::new(
-            Exit::Untouched,
-            format!("{name} is neither a directory nor an archive"),
-        )
-        .why("an archive is a file whose name ends in .tar, .tar.gz or .tgz"));
+        return Err(
+            Failure::new(Exit::Untouched, format!("{name} is neither a directory nor an archive"))
+                .why("an archive is a file whose name ends in .tar, .tar.gz or .tgz"),
+        );
     };
     read(unpacked, source.path, &exclude, began, interrupts)
 }
@@ -137,10 +129,7 @@ fn read(
                 exec: found.mode & 0o100 != 0,
             },
         };
-        Entry {
-            path: found.path,
-            kind,
-        }
+        Entry { path: found.path, kind }
     };
     let manifest = Manifest::new(found.into_iter().zip(contents).map(entry).collect());
     Ok(Scanned {
@@ -202,12 +191,7 @@ struct Content {
 
 /// Reads every file, on [`THREADS`] threads; one [`Content`] for each path, in their order. Of no use once an
 /// interrupt came: then what was not read yet stays empty.
-fn hash_all(
-    tree: &Tree,
-    found: &[Found],
-    problems: &mut Problems,
-    interrupts: &Interrupts,
-) -> Vec<Content> {
+fn hash_all(tree: &Tree, found: &[Found], problems: &mut Problems, interrupts: &Interrupts) -> Vec<Content> {
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut done = Vec::new();
@@ -236,9 +220,7 @@ fn hash_all(
     thread::scope(|scope| {
         let workers: Vec<_> = (0..THREADS).map(|_| scope.spawn(worker)).collect();
         for worker in workers {
-            let (done, found_wrong) = worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let (done, found_wrong) = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             problems.append(found_wrong);
             for (at, content) in done {
                 contents[at] = content;
@@ -285,6 +267,5 @@ fn hash(
 
 /// Whether a file has Linux capabilities. Where that cannot be asked, there are none to lose.
 fn capable(file: &File) -> bool {
-    rustix::fs::fgetxattr(file, "security.capability", &mut [0u8; 64][..])
-        .is_ok_and(|bytes| bytes > 0)
+    rustix::fs::fgetxattr(file, "security.capability", &mut [0u8; 64][..]).is_ok_and(|bytes| bytes > 0)
 }

@@ -91,9 +91,7 @@ impl<R: Read> Members<R> {
             let Some(header) = self.header()? else {
                 return self.end().map(|()| None);
             };
-            let size = header
-                .entry_size()
-                .map_err(|_| damaged("an invalid size"))?;
+            let size = header.entry_size().map_err(|_| damaged("an invalid size"))?;
             match header.entry_type().as_byte() {
                 b'L' => extended.gnu_name = Some(self.gnu_name(size)?),
                 b'K' => extended.gnu_target = Some(self.gnu_name(size)?),
@@ -105,14 +103,8 @@ impl<R: Read> Members<R> {
                     let records = self.extension(size)?;
                     let mut all = Extended::default();
                     pax(&records, &mut all)?;
-                    if all.name.is_some()
-                        || all.target.is_some()
-                        || all.size.is_some()
-                        || all.sparse
-                    {
-                        return Err(damaged(
-                            "a global header that renames or resizes every member",
-                        ));
+                    if all.name.is_some() || all.target.is_some() || all.size.is_some() || all.sparse {
+                        return Err(damaged("a global header that renames or resizes every member"));
                     }
                 }
                 _ => return self.member(&header, size, extended).map(Some),
@@ -125,9 +117,7 @@ impl<R: Read> Members<R> {
     /// # Errors
     /// [`Unreadable`], when the archive ends within it or cannot be read.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Unreadable> {
-        let most = buffer
-            .len()
-            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let n = read(&mut self.stream, &mut buffer[..most])?;
         if n == 0 && most > 0 {
             return Err(Unreadable::Cut(Some(self.name.clone())));
@@ -136,19 +126,13 @@ impl<R: Read> Members<R> {
         Ok(n)
     }
 
-    fn member(
-        &mut self,
-        header: &Header,
-        size: u64,
-        extended: Extended,
-    ) -> Result<Member, Unreadable> {
+    fn member(&mut self, header: &Header, size: u64, extended: Extended) -> Result<Member, Unreadable> {
         let in_header = (
             header.path_bytes().into_owned(),
             header.link_name_bytes().map(|name| name.into_owned()),
         );
         let mut refusal = None;
-        let mut one = |gnu: Option<Vec<u8>>, pax: Option<Vec<u8>>, plain: Vec<u8>| match (gnu, pax)
-        {
+        let mut one = |gnu: Option<Vec<u8>>, pax: Option<Vec<u8>>, plain: Vec<u8>| match (gnu, pax) {
             (Some(gnu), Some(pax)) if gnu != pax => {
                 refusal = Some(Refusal::Ambiguous("two different long names"));
                 pax
@@ -157,11 +141,7 @@ impl<R: Read> Members<R> {
             (None, None) => plain,
         };
         let name = one(extended.gnu_name, extended.name, in_header.0);
-        let target = one(
-            extended.gnu_target,
-            extended.target,
-            in_header.1.unwrap_or_default(),
-        );
+        let target = one(extended.gnu_target, extended.target, in_header.1.unwrap_or_default());
         let real = extended.size.unwrap_or(size);
         if real != size && real <= OCTAL {
             refusal = refusal.or(Some(Refusal::Ambiguous("two different sizes")));
@@ -180,9 +160,7 @@ impl<R: Read> Members<R> {
         };
         // Some programs write a size there and no content after it, others both.
         if real > 0 && matches!(kind, Ok(Kind::Dir | Kind::Link(_) | Kind::HardLink(_))) {
-            refusal = refusal.or(Some(Refusal::Ambiguous(
-                "a size, although it is not a file",
-            )));
+            refusal = refusal.or(Some(Refusal::Ambiguous("a size, although it is not a file")));
         }
         let mode = header.mode().map_err(|_| damaged("an invalid mode"))? & 0o7777;
         if header.entry_type().as_byte() == b'S' {
@@ -295,10 +273,7 @@ impl<R: Read> Members<R> {
 fn pax(mut records: &[u8], extended: &mut Extended) -> Result<(), Unreadable> {
     let bad = || damaged("a malformed PAX header");
     while !records.is_empty() {
-        let space = records
-            .iter()
-            .position(|&byte| byte == b' ')
-            .ok_or_else(bad)?;
+        let space = records.iter().position(|&byte| byte == b' ').ok_or_else(bad)?;
         let length = std::str::from_utf8(&records[..space])
             .ok()
             .and_then(|digits| digits.parse::<usize>().ok());
@@ -309,10 +284,7 @@ fn pax(mut records: &[u8], extended: &mut Extended) -> Result<(), Unreadable> {
             .get(space + 1..)
             .and_then(|record| record.strip_suffix(b"\n"))
             .ok_or_else(bad)?;
-        let equals = record
-            .iter()
-            .position(|&byte| byte == b'=')
-            .ok_or_else(bad)?;
+        let equals = record.iter().position(|&byte| byte == b'=').ok_or_else(bad)?;
         let (key, value) = (&record[..equals], &record[equals + 1..]);
         let some = (!value.is_empty()).then(|| value.to_vec());
         match key {
@@ -346,9 +318,9 @@ fn read(stream: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Unreadable> 
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => continue,
                 io::ErrorKind::UnexpectedEof => Err(Unreadable::Cut(None)),
-                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => Err(
-                    Unreadable::Damaged(format!("the compressed data is damaged: {error}")),
-                ),
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+                    Err(Unreadable::Damaged(format!("the compressed data is damaged: {error}")))
+                }
                 _ => Err(Unreadable::Failed(error)),
             },
         };

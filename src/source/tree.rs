@@ -62,12 +62,7 @@ impl Tree {
     /// # Errors
     /// As open(2).
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let root = openat(
-            CWD,
-            path,
-            DIRECTORY.difference(OFlags::NOFOLLOW),
-            Mode::empty(),
-        )?;
+        let root = openat(CWD, path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
         Ok(Self { root, _spool: None })
     }
 
@@ -85,10 +80,7 @@ impl Tree {
     /// As openat(2); `ENOTDIR` or `ELOOP` where a symlink stands.
     pub(crate) fn dir(&self, path: &[u8]) -> io::Result<OwnedFd> {
         let mut at = openat(&self.root, ".", DIRECTORY, Mode::empty())?;
-        for part in path
-            .split(|&byte| byte == b'/')
-            .filter(|part| !part.is_empty())
-        {
+        for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
             at = openat(&at, part, DIRECTORY, Mode::empty())?;
         }
         Ok(at)
@@ -112,11 +104,7 @@ impl<'t> Parents<'t> {
     /// As [`Tree::dir`].
     pub(crate) fn of<'p>(&mut self, path: &'p [u8]) -> io::Result<(BorrowedFd<'_>, &'p [u8])> {
         let dir = parent(path);
-        let name = if dir.is_empty() {
-            path
-        } else {
-            &path[dir.len() + 1..]
-        };
+        let name = if dir.is_empty() { path } else { &path[dir.len() + 1..] };
         if self.last.as_ref().is_none_or(|(kept, _)| kept != dir) {
             self.last = Some((dir.to_vec(), self.tree.dir(dir)?));
         }
@@ -132,8 +120,7 @@ impl<'t> Parents<'t> {
     /// # Errors
     /// As openat(2), unless the error itself says that something else is there now.
     pub(crate) fn file(&mut self, path: &[u8], stamp: &Stamp) -> io::Result<Option<File>> {
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = self
             .of(path)
             .and_then(|(dir, name)| Ok(openat(dir, name, flags, Mode::empty())?));
@@ -161,10 +148,7 @@ impl<'t> Parents<'t> {
 /// As fstat(2).
 pub(crate) fn unchanged(file: &File, stamp: &Stamp) -> io::Result<bool> {
     let stat = fstat(file)?;
-    Ok(
-        FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-            && Stamp::of(&stat) == *stamp,
-    )
+    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && Stamp::of(&stat) == *stamp)
 }
 
 /// `None` for the errors that say that what was there is there no more: `ENXIO` is a socket or an unread FIFO,
@@ -174,14 +158,7 @@ fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) => match Errno::from_io_error(&error) {
-            Some(
-                Errno::NOENT
-                | Errno::NOTDIR
-                | Errno::LOOP
-                | Errno::NXIO
-                | Errno::INVAL
-                | Errno::STALE,
-            ) => Ok(None),
+            Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::INVAL | Errno::STALE) => Ok(None),
             _ => Err(error),
         },
     }

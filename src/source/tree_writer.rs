@@ -29,16 +29,12 @@ impl<'t> Writer<'t> {
 
     /// Gives a directory the permissions that it has in the archive; ours are never less than all.
     pub(super) fn dir_mode(&mut self, tree: &Tree, path: &[u8], mode: u32) -> io::Result<()> {
-        Ok(fchmod(
-            tree.dir(path)?,
-            Mode::from_raw_mode(mode & 0o777 | 0o700),
-        )?)
+        Ok(fchmod(tree.dir(path)?, Mode::from_raw_mode(mode & 0o777 | 0o700))?)
     }
 
     pub(super) fn file(&mut self, path: &[u8], mode: u32) -> io::Result<File> {
         let (dir, name) = self.parents.of(path)?;
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file: OwnedFd = openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?;
         fchmod(&file, Mode::from_raw_mode(mode & 0o777 | 0o600))?;
         Ok(File::from(file))
@@ -54,12 +50,6 @@ impl<'t> Writer<'t> {
         let from = tree.dir(parent(target))?;
         let last = target.rsplit(|&byte| byte == b'/').next().unwrap_or(target);
         let (dir, name) = self.parents.of(path)?;
-        Ok(linkat(
-            from.as_fd(),
-            last,
-            dir,
-            name,
-            rustix::fs::AtFlags::empty(),
-        )?)
+        Ok(linkat(from.as_fd(), last, dir, name, rustix::fs::AtFlags::empty())?)
     }
 }

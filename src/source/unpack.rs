@@ -79,10 +79,7 @@ impl<'a> Unpacking<'a> {
         while let Some(member) = members.next()? {
             count += 1;
             if count > self.limits.members {
-                return Err(Stop::Bomb(format!(
-                    "it has more than {} members",
-                    self.limits.members
-                )));
+                return Err(Stop::Bomb(format!("it has more than {} members", self.limits.members)));
             }
             let path = match path(&member) {
                 Ok([]) => continue,
@@ -152,9 +149,7 @@ impl<'a> Unpacking<'a> {
                     }
                 }
             }
-            Kind::Link(target)
-                if target.is_empty() || target.contains(&0) || target.len() > LONGEST_TARGET =>
-            {
+            Kind::Link(target) if target.is_empty() || target.contains(&0) || target.len() > LONGEST_TARGET => {
                 return Ok(Err(Refusal::BadTarget));
             }
             Kind::Link(target) => self.writer.link(path, &target).map_err(spool)?,
@@ -164,9 +159,7 @@ impl<'a> Unpacking<'a> {
                 let Some(first) = first else {
                     return Ok(Err(Refusal::HardLink(target)));
                 };
-                self.writer
-                    .hard_link(self.tree, path, first)
-                    .map_err(spool)?;
+                self.writer.hard_link(self.tree, path, first).map_err(spool)?;
             }
         }
         if mode & 0o7000 != 0 && there != There::Link {
@@ -203,8 +196,7 @@ impl<'a> Unpacking<'a> {
         };
         whole
             || repository(path)
-            || above(path)
-                .any(|above| repository(above) || self.exclude.leaves_out_directory(above))
+            || above(path).any(|above| repository(above) || self.exclude.leaves_out_directory(above))
     }
 }
 
@@ -241,10 +233,7 @@ fn path(member: &Member) -> Result<&[u8], Refusal> {
     if path.split(|&byte| byte == b'/').any(|part| part == b"..") {
         return Err(Refusal::Climbs);
     }
-    if path
-        .split(|&byte| byte == b'/')
-        .any(|part| part.len() > 255)
-    {
+    if path.split(|&byte| byte == b'/').any(|part| part.len() > 255) {
         return Err(Refusal::NameTooLong);
     }
     relative(path).ok_or(Refusal::Ambiguous("a name with an empty or `.` component"))

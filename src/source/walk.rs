@@ -41,12 +41,7 @@ fn taken(stat: &Stat) -> u64 {
 
 /// Everything in the tree but what is excluded and `.git`, in no order. What cannot be shipped goes to
 /// `problems`; it is not opened. Ends early when an interrupt comes.
-pub(super) fn walk(
-    tree: &Tree,
-    exclude: &Exclude,
-    problems: &mut Problems,
-    interrupts: &Interrupts,
-) -> Vec<Found> {
+pub(super) fn walk(tree: &Tree, exclude: &Exclude, problems: &mut Problems, interrupts: &Interrupts) -> Vec<Found> {
     let mut found = Vec::new();
     let mut todo = vec![Vec::new()];
     while let Some(path) = todo.pop().filter(|_| !interrupts.came()) {
@@ -61,9 +56,7 @@ pub(super) fn walk(
         if let Err(error) = list.directory(&path) {
             problems.add(&path, Refusal::Unreadable(error));
         }
-        let dirs = found[before..]
-            .iter()
-            .filter(|found| found.node == Node::Dir);
+        let dirs = found[before..].iter().filter(|found| found.node == Node::Dir);
         todo.extend(dirs.map(|found| found.path.clone()));
     }
     found
@@ -139,10 +132,7 @@ fn look(dir: BorrowedFd<'_>, name: &[u8], exclude: &Exclude, path: &[u8]) -> io:
         _ if path.len() > LONGEST_PATH => Seen::Refused(Refusal::TooLong(path.len())),
         FileType::Directory => Seen::Here(Node::Dir, stat),
         FileType::RegularFile => Seen::Here(Node::File, stat),
-        FileType::Symlink => Seen::Here(
-            Node::Link(readlinkat(dir, name, Vec::new())?.into_bytes()),
-            stat,
-        ),
+        FileType::Symlink => Seen::Here(Node::Link(readlinkat(dir, name, Vec::new())?.into_bytes()), stat),
         FileType::Fifo => Seen::Refused(Refusal::Special("FIFO")),
         FileType::Socket => Seen::Refused(Refusal::Special("socket")),
         FileType::BlockDevice => Seen::Refused(Refusal::Special("block device")),

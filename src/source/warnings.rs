@@ -11,14 +11,7 @@ use crate::text;
 const NAMED: usize = 10;
 
 /// Names that usually hold a secret; `*.pem` and `*.key` are matched by their ending.
-const SECRETS: [&[u8]; 6] = [
-    b".env",
-    b"id_rsa",
-    b"id_dsa",
-    b"id_ecdsa",
-    b"id_ed25519",
-    b".netrc",
-];
+const SECRETS: [&[u8]; 6] = [b".env", b"id_rsa", b"id_dsa", b"id_ecdsa", b"id_ed25519", b".netrc"];
 
 /// Files below this size (bytes) are not told to have holes.
 const SPARSE: u64 = 1 << 20;
@@ -48,19 +41,13 @@ pub(super) fn warnings(found: &[Found], capable: &[&[u8]], special: &[Vec<u8>]) 
     let secret = paths(&|found| found.node != Node::Dir && secret(&found.path));
     [
         ("setuid, setgid and sticky bits are not shipped", set_id),
-        (
-            "world-writable here, writable only by the owner on the host",
-            open,
-        ),
+        ("world-writable here, writable only by the owner on the host", open),
         (
             "readable only by the owner here, readable by every user on the host",
             private,
         ),
         ("Linux capabilities are not shipped", capable.to_vec()),
-        (
-            "looks like a secret, and every release keeps a copy",
-            secret,
-        ),
+        ("looks like a secret, and every release keeps a copy", secret),
         (
             "names that differ only in case",
             alike(found, &|text| text.to_lowercase()),
@@ -78,11 +65,7 @@ pub(super) fn warnings(found: &[Found], capable: &[&[u8]], special: &[Vec<u8>]) 
 }
 
 fn names(paths: &[&[u8]]) -> String {
-    let shown: Vec<String> = paths
-        .iter()
-        .take(NAMED)
-        .map(|path| text::shown(path))
-        .collect();
+    let shown: Vec<String> = paths.iter().take(NAMED).map(|path| text::shown(path)).collect();
     let more = paths.len() - shown.len();
     let rest = if more > 0 {
         format!(" and {more} more")
@@ -94,10 +77,7 @@ fn names(paths: &[&[u8]]) -> String {
 
 fn secret(path: &[u8]) -> bool {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-    SECRETS.contains(&name)
-        || name.ends_with(b".pem")
-        || name.ends_with(b".key")
-        || name.starts_with(b".env.")
+    SECRETS.contains(&name) || name.ends_with(b".pem") || name.ends_with(b".key") || name.starts_with(b".env.")
 }
 
 /// Paths that are one when they are read so, each group in full.
@@ -113,13 +93,6 @@ fn alike<'a>(found: &'a [Found], read: &dyn Fn(&str) -> String) -> Vec<&'a [u8]>
     if seen.len() == found.len() {
         return Vec::new();
     }
-    let twice = |found: &&Found| {
-        seen.get(&folded(&found.path))
-            .is_some_and(|&count| count > 1)
-    };
-    found
-        .iter()
-        .filter(twice)
-        .map(|found| found.path.as_slice())
-        .collect()
+    let twice = |found: &&Found| seen.get(&folded(&found.path)).is_some_and(|&count| count > 1);
+    found.iter().filter(twice).map(|found| found.path.as_slice()).collect()
 }

@@ -167,19 +167,9 @@ mod tests {
             cause: "acme.service crashed".into(),
         };
         assert_eq!(whole, Some(RunEvent::Ended(Some(end))));
-        for torn in [
-            "",
-            " dep",
-            " deployed",
-            " deployed r1",
-            " deployed r1 40,3,210",
-        ] {
+        for torn in ["", " dep", " deployed", " deployed r1", " deployed r1 40,3,210"] {
             let line = format!("9 ended{torn}");
-            assert_eq!(
-                RunEvent::parse(&line),
-                Some(RunEvent::Ended(None)),
-                "{line}"
-            );
+            assert_eq!(RunEvent::parse(&line), Some(RunEvent::Ended(None)), "{line}");
         }
     }
 
@@ -197,10 +187,7 @@ mod tests {
         else {
             panic!("{line}")
         };
-        assert_eq!(
-            (list.as_str(), name.as_str()),
-            ("switch", "await acme.service")
-        );
+        assert_eq!((list.as_str(), name.as_str()), ("switch", "await acme.service"));
         assert_eq!((kind, progress), (Some(Kind::Await), Progress::Failed));
         assert_eq!(centiseconds, Some(300));
         assert_eq!(cause.as_deref(), Some("it failed, then started again"));

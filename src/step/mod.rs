@@ -83,16 +83,10 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Migrate { unit, timeout } => write!(
-                f,
-                "migrate   {unit}, at most {}s, run from `next`",
-                timeout.as_secs()
-            ),
-            Self::Baseline {
-                unit,
-                timeout,
-                check,
-            } => write!(
+            Self::Migrate { unit, timeout } => {
+                write!(f, "migrate   {unit}, at most {}s, run from `next`", timeout.as_secs())
+            }
+            Self::Baseline { unit, timeout, check } => write!(
                 f,
                 "baseline  {unit}: {} healthy within {}s before anything changes, if it runs",
                 check.probe,
@@ -108,12 +102,7 @@ impl fmt::Display for Step {
             Self::Reload(unit) => write!(f, "reload    {unit}"),
             Self::Stop(unit) => write!(f, "stop      {unit}"),
             Self::Await(v) => {
-                write!(
-                    f,
-                    "await     {}: active within {}s",
-                    v.unit,
-                    v.start.as_secs()
-                )?;
+                write!(f, "await     {}: active within {}s", v.unit, v.start.as_secs())?;
                 if let Some(check) = &v.check {
                     write!(
                         f,

@@ -115,11 +115,7 @@ impl Step {
             Self::Migrate { unit, timeout } => {
                 vec![("unit", unit.clone()), ("timeout", seconds(*timeout))]
             }
-            Self::Baseline {
-                unit,
-                timeout,
-                check,
-            } => {
+            Self::Baseline { unit, timeout, check } => {
                 let mut named = vec![("unit", unit.clone()), ("timeout", seconds(*timeout))];
                 named.extend(Check::arguments(Some(check)));
                 named

@@ -32,9 +32,7 @@ pub fn turnover(service: &Service, observed: &Observed) -> Turnover {
         Strategy::Restart => restart::turnover(service, observed),
         Strategy::Reload => reload::turnover(service, observed),
         Strategy::Socket => socket::turnover(service, observed),
-        Strategy::Handover | Strategy::BlueGreen | Strategy::Rolling | Strategy::Canary => {
-            later(service)
-        }
+        Strategy::Handover | Strategy::BlueGreen | Strategy::Rolling | Strategy::Canary => later(service),
     };
     let units = service.units().flat_map(|unit| unit_needs(unit, observed));
     let mut needs: Vec<String> = units.collect();
@@ -60,9 +58,7 @@ fn later(service: &Service) -> Turnover {
 /// That the host does not have a unit, and what to do.
 #[must_use]
 pub fn not_found(unit: &str) -> String {
-    format!(
-        "{unit} does not exist on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`"
-    )
+    format!("{unit} does not exist on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`")
 }
 
 /// What any unit must be to be driven at all.
@@ -72,9 +68,7 @@ fn unit_needs(unit: &str, observed: &Observed) -> Vec<String> {
         LoadState::Masked => vec![format!("{unit} is masked: `sudo systemctl unmask {unit}`")],
         LoadState::NotFound => vec![not_found(unit)],
         LoadState::Unknown => vec![format!("{unit} cannot be read")],
-        LoadState::Other(other) => vec![format!(
-            "{unit} is {other}: `systemctl status {unit}` shows why"
-        )],
+        LoadState::Other(other) => vec![format!("{unit} is {other}: `systemctl status {unit}` shows why")],
     }
 }
 
@@ -90,9 +84,7 @@ fn turned(service: &Service, turn: Turn, step: impl Fn(String) -> Step) -> Vec<S
 /// The verdict that a unit's health asks for.
 #[must_use]
 pub fn verdict(one: &Instance<'_>, turn: Turn) -> Verdict {
-    let (successes, timeout) = one
-        .health
-        .map_or((1, Duration::ZERO), |h| (h.successes, h.timeout));
+    let (successes, timeout) = one.health.map_or((1, Duration::ZERO), |h| (h.successes, h.timeout));
     Verdict {
         unit: one.unit.to_owned(),
         turn,

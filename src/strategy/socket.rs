@@ -18,9 +18,9 @@ pub(super) fn turnover(service: &Service, observed: &Observed) -> Turnover {
     if needs.is_empty() {
         let started = |unit: &str| observed.unit(unit).triggered_by().any(|by| by == socket);
         let idle = service.units().filter(|unit| !started(unit));
-        needs.extend(idle.map(|unit| {
-            format!("{socket} does not start {unit}: give it `Service={unit}` under [Socket]")
-        }));
+        needs.extend(
+            idle.map(|unit| format!("{socket} does not start {unit}: give it `Service={unit}` under [Socket]")),
+        );
     }
     let steps = turned(service, Turn::Restart, |unit| Step::Socket {
         unit,

@@ -73,15 +73,11 @@ impl Command {
     /// The script given to a shell by `-c`, when this is `sh -c …`.
     #[must_use]
     pub fn shell_script(&self) -> Option<&str> {
-        if !matches!(
-            self.name(),
-            "sh" | "bash" | "dash" | "zsh" | "ksh" | "busybox"
-        ) {
+        if !matches!(self.name(), "sh" | "bash" | "dash" | "zsh" | "ksh" | "busybox") {
             return None;
         }
         let mut words = self.words();
-        words
-            .find(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'))?;
+        words.find(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'))?;
         words.find(|word| !word.starts_with('-'))
     }
 }
@@ -200,12 +196,7 @@ mod tests {
     #[test]
     fn prefixes_are_removed_and_relative_paths_are_refused() {
         assert_eq!(parse("@-!!/bin/sh arg0 x").unwrap()[0].prefix, "@-!!");
-        assert_eq!(
-            parse("@/bin/sh arg0 x").unwrap()[0]
-                .words()
-                .collect::<Vec<_>>(),
-            ["x"]
-        );
+        assert_eq!(parse("@/bin/sh arg0 x").unwrap()[0].words().collect::<Vec<_>>(), ["x"]);
         assert_eq!(parse("./run"), Err(Refused::NotAbsolute));
         assert_eq!(parse("-"), Err(Refused::NoProgram));
         assert_eq!(parse("%h/run").unwrap()[0].program, "%h/run");
@@ -217,9 +208,6 @@ mod tests {
         assert_eq!(command.option(&["-b", "--bind"]), Some("1"));
         assert_eq!(command.option(&["-w"]), Some("4"));
         assert_eq!(command.option(&["-t", "--timeout"]), Some("30"));
-        assert_eq!(
-            parse("/bin/sh -ec 'a | b'").unwrap()[0].shell_script(),
-            Some("a | b")
-        );
+        assert_eq!(parse("/bin/sh -ec 'a | b'").unwrap()[0].shell_script(), Some("a | b"));
     }
 }

@@ -16,10 +16,7 @@ const SLOWEST: Duration = Duration::from_secs(2);
 /// The settings in effect: section, key and value, ordered by section and key.
 #[must_use]
 pub fn settings(unit: &Unit) -> Vec<(String, String, String)> {
-    let mut keys: Vec<(&str, &str)> = unit
-        .entries()
-        .map(|entry| (entry.section, entry.key))
-        .collect();
+    let mut keys: Vec<(&str, &str)> = unit.entries().map(|entry| (entry.section, entry.key)).collect();
     keys.sort_unstable();
     keys.dedup();
     let values = |(section, key): (&str, &str)| {
@@ -97,9 +94,7 @@ mod tests {
     #[test]
     fn comments_order_and_repeated_sections_are_not_a_difference() {
         let one = unit("[Unit]\nDescription=a\n[Service]\nExecStart=/bin/a\nUser=x\n");
-        let other = unit(
-            "# why\n[Service]\nUser=y\nUser=x\n[Unit]\nDescription=a\n[Service]\nExecStart=/bin/a\n",
-        );
+        let other = unit("# why\n[Service]\nUser=y\nUser=x\n[Unit]\nDescription=a\n[Service]\nExecStart=/bin/a\n");
         assert_eq!(differing(&one, &other), [""; 0]);
     }
 
@@ -123,27 +118,18 @@ mod tests {
             (Vec::new(), old.clone()),
             (old, Vec::new()),
         ] {
-            let text =
-                |lines: &[String]| lines.iter().map(|l| format!("{l}\n")).collect::<String>();
+            let text = |lines: &[String]| lines.iter().map(|l| format!("{l}\n")).collect::<String>();
             let dir = tempfile::tempdir().unwrap();
             let (a, b) = (dir.path().join("a"), dir.path().join("b"));
             std::fs::write(&a, text(&old)).unwrap();
             std::fs::write(&b, text(&new)).unwrap();
-            let Ok(output) = std::process::Command::new("diff")
-                .arg("-u")
-                .arg(a)
-                .arg(b)
-                .output()
-            else {
+            let Ok(output) = std::process::Command::new("diff").arg("-u").arg(a).arg(b).output() else {
                 return; // diff(1) is not installed
             };
             let output = String::from_utf8(output.stdout).unwrap();
             let theirs: Vec<&str> = output.lines().skip(2).collect();
             let ours = unified(text(&old).as_bytes(), text(&new).as_bytes());
-            let ours: Vec<&str> = ours
-                .iter()
-                .map(|l| std::str::from_utf8(l).unwrap())
-                .collect();
+            let ours: Vec<&str> = ours.iter().map(|l| std::str::from_utf8(l).unwrap()).collect();
             assert_eq!(ours, theirs);
         }
         assert!(unified(b"a\n", b"a\n").is_empty());

@@ -31,10 +31,7 @@ impl fmt::Display for Refused {
             Refused::Unreadable(path, e) => (path, format!("cannot be read: {e}")),
             Refused::NotAFile(path) => (path, "is not a regular file".into()),
             Refused::TooLarge(path) => (path, format!("is larger than {} KiB", LARGEST / 1024)),
-            Refused::DropIns(path) => (
-                path,
-                "has drop-ins: move their lines into the unit itself".into(),
-            ),
+            Refused::DropIns(path) => (path, "has drop-ins: move their lines into the unit itself".into()),
             Refused::Empty(path) => (
                 path,
                 "is empty: systemd treats a unit with an empty file as masked".into(),

@@ -78,31 +78,20 @@ pub fn names(text: &[u8]) -> Result<Vec<String>, Vec<Wrong>> {
         return Err(whole("not UTF-8: systemd would refuse the file"));
     };
     if text.starts_with('\u{feff}') {
-        return Err(whole(
-            "the file begins with a byte order mark: save it without one",
-        ));
+        return Err(whole("the file begins with a byte order mark: save it without one"));
     }
     let (mut names, mut wrong) = (Vec::<String>::new(), Vec::new());
     for (index, line) in text.split('\n').enumerate() {
         let result = assignment(line).and_then(|name| match name {
-            Some(name) if names.iter().any(|n| n == name) => {
-                Err(format!("{name} is assigned twice"))
-            }
+            Some(name) if names.iter().any(|n| n == name) => Err(format!("{name} is assigned twice")),
             name => Ok(name),
         });
         match result {
             Ok(name) => names.extend(name.map(str::to_owned)),
-            Err(text) => wrong.push(Wrong {
-                line: index + 1,
-                text,
-            }),
+            Err(text) => wrong.push(Wrong { line: index + 1, text }),
         }
     }
-    if wrong.is_empty() {
-        Ok(names)
-    } else {
-        Err(wrong)
-    }
+    if wrong.is_empty() { Ok(names) } else { Err(wrong) }
 }
 
 /// The name that a line assigns; none for a comment or an empty line.
@@ -115,9 +104,7 @@ fn assignment(line: &str) -> Result<Option<&str>, String> {
         return wrong("the line contains a control character");
     }
     if line.starts_with(['#', ';']) && line.ends_with('\\') {
-        return wrong(
-            "a comment that ends with a backslash: older versions of systemd continue it on the next line",
-        );
+        return wrong("a comment that ends with a backslash: older versions of systemd continue it on the next line");
     }
     if line.is_empty() || line.starts_with(['#', ';']) {
         return Ok(None);
@@ -129,9 +116,7 @@ fn assignment(line: &str) -> Result<Option<&str>, String> {
         return wrong("no `=`: systemd would skip the line");
     };
     if !is_name(name) {
-        return wrong(
-            "the text before `=` is not a valid name: only letters, digits and _, no spaces",
-        );
+        return wrong("the text before `=` is not a valid name: only letters, digits and _, no spaces");
     }
     unambiguous(value).map_err(|text| format!("{name}: {text}"))?;
     Ok(Some(name))
@@ -162,15 +147,11 @@ fn unambiguous(value: &str) -> Result<(), &'static str> {
                 return Err("systemd removes the backslash; put the value in single quotes");
             }
             '\\' if rest.next().is_none_or(|c| !"\"\\`$".contains(c)) => {
-                return Err(
-                    "in double quotes a backslash is only allowed before \" \\ ` and $; use single quotes",
-                );
+                return Err("in double quotes a backslash is only allowed before \" \\ ` and $; use single quotes");
             }
             '\\' => {}
             '$' | '`' => {
-                return Err(
-                    "systemd does not expand $ and `, other readers do; put the value in single quotes",
-                );
+                return Err("systemd does not expand $ and `, other readers do; put the value in single quotes");
             }
             '"' | '\'' if quoted.is_none() => {
                 return Err("a quote inside an unquoted value; quote the whole value");

@@ -49,10 +49,7 @@ fn all() -> &'static HashMap<(&'static str, &'static str), Key> {
     KEYS.get_or_init(|| {
         let mut keys = HashMap::new();
         for line in include_str!("keys.txt").lines() {
-            let Some((head, names)) = line
-                .strip_prefix('@')
-                .and_then(|line| line.split_once(": "))
-            else {
+            let Some((head, names)) = line.strip_prefix('@').and_then(|line| line.split_once(": ")) else {
                 continue;
             };
             let mut head = head.split(' ');
@@ -75,11 +72,7 @@ fn all() -> &'static HashMap<(&'static str, &'static str), Key> {
                 _ => Takes::Text,
             };
             for section in sections.split(',') {
-                keys.extend(
-                    names
-                        .split(' ')
-                        .map(|name| ((section, name), Key { takes, since })),
-                );
+                keys.extend(names.split(' ').map(|name| ((section, name), Key { takes, since })));
             }
         }
         keys
@@ -124,9 +117,7 @@ pub fn keys_of(section: &str) -> Vec<&'static str> {
     sorted(|(known, key)| (known == section).then_some(key))
 }
 
-fn sorted(
-    pick: impl Fn((&'static str, &'static str)) -> Option<&'static str>,
-) -> Vec<&'static str> {
+fn sorted(pick: impl Fn((&'static str, &'static str)) -> Option<&'static str>) -> Vec<&'static str> {
     let mut names: Vec<_> = all().keys().filter_map(|key| pick(*key)).collect();
     names.sort_unstable();
     names
@@ -169,10 +160,7 @@ mod tests {
 
     #[test]
     fn keys_belong_to_their_sections() {
-        assert_eq!(
-            find("Service", "NoNewPrivileges").map(|k| k.takes),
-            Some(Takes::Bool)
-        );
+        assert_eq!(find("Service", "NoNewPrivileges").map(|k| k.takes), Some(Takes::Bool));
         assert!(find("Unit", "ExecStart").is_none());
         assert_eq!(sections_of("OnCalendar"), ["Timer"]);
         assert!(is_section("Install") && !is_section("service"));

@@ -71,23 +71,20 @@ impl Unit {
     /// Whether its own file is empty, which masks the unit.
     #[must_use]
     pub fn is_masked(&self) -> bool {
-        self.files
-            .first()
-            .is_none_or(|file| file.bytes().is_empty())
+        self.files.first().is_none_or(|file| file.bytes().is_empty())
     }
 
     /// Every assignment of every file in order, including overridden ones.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.files.iter().enumerate().flat_map(|(depth, file)| {
-            file.assignments()
-                .map(move |(section, key, value, line)| Entry {
-                    file: &file.path,
-                    depth,
-                    line,
-                    section,
-                    key,
-                    value,
-                })
+            file.assignments().map(move |(section, key, value, line)| Entry {
+                file: &file.path,
+                depth,
+                line,
+                section,
+                key,
+                value,
+            })
         })
     }
 
@@ -143,15 +140,13 @@ impl Unit {
     /// A boolean that is set to a valid value.
     #[must_use]
     pub fn yes(&self, section: &str, key: &str) -> Option<bool> {
-        self.get(section, key)
-            .and_then(|entry| value::boolean(entry.value))
+        self.get(section, key).and_then(|entry| value::boolean(entry.value))
     }
 
     /// A span of time that is set to a valid value.
     #[must_use]
     pub fn span(&self, section: &str, key: &str) -> Option<Span> {
-        self.get(section, key)
-            .and_then(|entry| value::span(entry.value))
+        self.get(section, key).and_then(|entry| value::span(entry.value))
     }
 
     /// A span of time in `[Service]`. In `TimeoutStartSec=` and `TimeoutStopSec=` zero means forever, and `TimeoutSec=` sets
@@ -225,11 +220,7 @@ impl Unit {
     /// section is missing too.
     #[must_use]
     pub fn place(&self, section: &str) -> (&str, u32) {
-        let own = || {
-            self.files
-                .first()
-                .map_or(self.name.as_str(), |file| &file.path)
-        };
+        let own = || self.files.first().map_or(self.name.as_str(), |file| &file.path);
         self.header(section).unwrap_or_else(|| (own(), 1))
     }
 
@@ -273,12 +264,7 @@ mod tests {
         assert_eq!(starts, [("/bin/b".to_owned(), 1, 6)]);
         assert_eq!(unit.service("Restart"), "no");
         assert_eq!(unit.get("Service", "User"), None);
-        let words = |section, key| {
-            unit.words(section, key)
-                .into_iter()
-                .map(|(w, _)| w)
-                .collect::<Vec<_>>()
-        };
+        let words = |section, key| unit.words(section, key).into_iter().map(|(w, _)| w).collect::<Vec<_>>();
         assert_eq!(words("Unit", "After"), ["a.service", "b.service"]);
         assert_eq!(words("Service", "Environment"), ["A=1", "B=2 3", "C=3"]);
     }

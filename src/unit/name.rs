@@ -31,8 +31,7 @@ impl UnitName {
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let dot = name.rfind('.')?;
-        let allowed =
-            |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
         let at = name[..dot].find('@');
         let valid = name.len() <= 255
             && TYPES.contains(&&name[dot + 1..])
@@ -122,9 +121,7 @@ impl UnitName {
             cuts
         };
         let kind = self.kind();
-        let plain = cuts(self.prefix())
-            .into_iter()
-            .map(|cut| format!("{cut}.{kind}"));
+        let plain = cuts(self.prefix()).into_iter().map(|cut| format!("{cut}.{kind}"));
         let mut names = vec![self.full.clone()];
         if let Some(template) = self.template() {
             names.push(template.full);
@@ -154,9 +151,7 @@ pub fn escape(text: &str) -> String {
         match byte {
             b'/' => out.push('-'),
             b'.' if at == 0 => out.push_str("\\x2e"),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => {
-                out.push(char::from(byte))
-            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => out.push(char::from(byte)),
             _ => out.push_str(&format!("\\x{byte:02x}")),
         }
     }
@@ -203,17 +198,9 @@ mod tests {
             "acme-web@x.service"
         );
         assert!(
-            [
-                "",
-                "x",
-                "x.conf",
-                ".service",
-                "@.service",
-                "a b.service",
-                "a/b.service"
-            ]
-            .iter()
-            .all(|n| UnitName::new(n).is_none())
+            ["", "x", "x.conf", ".service", "@.service", "a b.service", "a/b.service"]
+                .iter()
+                .all(|n| UnitName::new(n).is_none())
         );
     }
 
@@ -224,10 +211,7 @@ mod tests {
             ["foo-bar-baz.service", "foo-bar-.service", "foo-.service"]
         );
         let instance = UnitName::new("a-b-c@x-y.service").unwrap().dropin_names();
-        let stems: Vec<_> = instance
-            .iter()
-            .map(|n| n.trim_end_matches(".service"))
-            .collect();
+        let stems: Vec<_> = instance.iter().map(|n| n.trim_end_matches(".service")).collect();
         assert_eq!(
             stems,
             [

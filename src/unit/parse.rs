@@ -112,10 +112,7 @@ fn physical(mut bytes: &[u8]) -> Vec<Physical<'_>> {
             .unwrap_or(bytes.len());
         let mut end = content;
         let mut used = [false; 3];
-        while let Some(mark) = bytes
-            .get(end)
-            .and_then(|b| b"\n\r\0".iter().position(|m| m == b))
-        {
+        while let Some(mark) = bytes.get(end).and_then(|b| b"\n\r\0".iter().position(|m| m == b)) {
             if used[mark] || used[2] {
                 break;
             }
@@ -137,17 +134,13 @@ fn blank(byte: u8) -> bool {
 
 fn trim(bytes: &[u8]) -> &[u8] {
     let start = bytes.iter().position(|b| !blank(*b)).unwrap_or(bytes.len());
-    let end = bytes
-        .iter()
-        .rposition(|b| !blank(*b))
-        .map_or(start, |at| at + 1);
+    let end = bytes.iter().rposition(|b| !blank(*b)).map_or(start, |at| at + 1);
     &bytes[start..end]
 }
 
 fn comment(bytes: &[u8]) -> Option<String> {
     let trimmed = trim(bytes);
-    matches!(trimmed.first(), Some(b'#' | b';'))
-        .then(|| String::from_utf8_lossy(&trimmed[1..]).into_owned())
+    matches!(trimmed.first(), Some(b'#' | b';')).then(|| String::from_utf8_lossy(&trimmed[1..]).into_owned())
 }
 
 /// Whether it ends in a backslash that no other backslash escapes.
@@ -262,10 +255,7 @@ impl File {
     /// Exactly the bytes that were read, unless lines were changed since.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        self.lines
-            .iter()
-            .flat_map(|line| line.raw.iter().copied())
-            .collect()
+        self.lines.iter().flat_map(|line| line.raw.iter().copied()).collect()
     }
 
     /// Every assignment in order: section, key, value, line number.
@@ -276,9 +266,7 @@ impl File {
                 section = name;
                 None
             }
-            Kind::Assignment { key, value } => {
-                Some((section, key.as_str(), value.as_str(), line.first))
-            }
+            Kind::Assignment { key, value } => Some((section, key.as_str(), value.as_str(), line.first)),
             _ => None,
         })
     }
@@ -308,9 +296,7 @@ mod tests {
 
     #[test]
     fn a_continued_line_skips_comments_and_ends_at_an_empty_line() {
-        let got = values(
-            "[C]\nKey=value 3\\\n# ignored\\\n  ; this too\n   continued\nNext=a\\\n\nLast=b\\\\\nMore=c",
-        );
+        let got = values("[C]\nKey=value 3\\\n# ignored\\\n  ; this too\n   continued\nNext=a\\\n\nLast=b\\\\\nMore=c");
         let want = [
             ("C.Key", "value 3    continued", 2),
             ("C.Next", "a", 6),
@@ -324,10 +310,7 @@ mod tests {
     fn every_line_end_that_systemd_knows_is_a_line_end() {
         let got = values("\u{feff}[S]\r\nA=1\rB=2\n\rC=3\0D=4\n\n; c\n E = 5 \t");
         let want = ["1", "2", "3", "4", "5"];
-        assert_eq!(
-            got.iter().map(|(_, v, _)| v.as_str()).collect::<Vec<_>>(),
-            want
-        );
+        assert_eq!(got.iter().map(|(_, v, _)| v.as_str()).collect::<Vec<_>>(), want);
         assert_eq!(got.last().unwrap().2, 8);
     }
 

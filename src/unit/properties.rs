@@ -110,8 +110,7 @@ impl Properties {
     /// The cgroup below the root of the hierarchy; `None` when the unit has none.
     #[must_use]
     pub fn control_group(&self) -> Option<&str> {
-        self.get("ControlGroup")
-            .filter(|path| path.starts_with('/'))
+        self.get("ControlGroup").filter(|path| path.starts_with('/'))
     }
 
     /// The main process; `None` when there is none.

@@ -57,10 +57,7 @@ fn escape(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
 /// [`Unbalanced`] when a quote is not closed, or a backslash ends the value.
 pub fn first(rest: &mut &str) -> Result<Option<Word>, Unbalanced> {
     let bytes = rest.as_bytes();
-    let start = bytes
-        .iter()
-        .position(|b| !separator(*b))
-        .unwrap_or(bytes.len());
+    let start = bytes.iter().position(|b| !separator(*b)).unwrap_or(bytes.len());
     if start == bytes.len() {
         *rest = "";
         return Ok(None);
@@ -128,10 +125,7 @@ mod tests {
 
     #[test]
     fn quotes_join_a_word_at_any_position() {
-        assert_eq!(
-            texts(r#"a "b c" 'd "e' f"g h"i"#),
-            ["a", "b c", "d \"e", "fg hi"]
-        );
+        assert_eq!(texts(r#"a "b c" 'd "e' f"g h"i"#), ["a", "b c", "d \"e", "fg hi"]);
         assert_eq!(texts(r#""" x"#), ["", "x"]);
     }
 

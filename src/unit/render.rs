@@ -31,10 +31,7 @@ pub fn lines(finding: &Finding) -> Vec<String> {
     for edit in finding.fix.iter().flat_map(|fix| &fix.edits) {
         match edit {
             Edit::Write {
-                section,
-                key,
-                value,
-                ..
+                section, key, value, ..
             } => {
                 if current != section {
                     out.push(format!("[{section}]"));
@@ -61,12 +58,7 @@ pub fn text(findings: &[Finding]) -> String {
             message,
             ..
         } = finding;
-        let _ = writeln!(
-            out,
-            "{}:{line}: {severity}: {} [{rule}]",
-            safe(file),
-            safe(message)
-        );
+        let _ = writeln!(out, "{}:{line}: {severity}: {} [{rule}]", safe(file), safe(message));
         for line in lines(finding) {
             let _ = writeln!(out, "    {}", safe(&line));
         }
@@ -78,16 +70,8 @@ pub fn text(findings: &[Finding]) -> String {
 #[must_use]
 pub fn summary(findings: &[Finding]) -> String {
     let count = |severity, one: &str| {
-        let n = findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .count();
-        (n > 0).then(|| {
-            format!(
-                "{n} {one}{}",
-                if n == 1 || one == "info" { "" } else { "s" }
-            )
-        })
+        let n = findings.iter().filter(|finding| finding.severity == severity).count();
+        (n > 0).then(|| format!("{n} {one}{}", if n == 1 || one == "info" { "" } else { "s" }))
     };
     let parts = [
         count(Severity::Error, "error"),
@@ -142,12 +126,7 @@ pub fn json(findings: &[Finding]) -> String {
 /// GitHub's workflow commands: each finding is an annotation at its line.
 #[must_use]
 pub fn github(findings: &[Finding]) -> String {
-    let data = |text: &str| {
-        safe(text)
-            .replace('%', "%25")
-            .replace('\r', "%0D")
-            .replace('\n', "%0A")
-    };
+    let data = |text: &str| safe(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let command = |severity| match severity {
         Severity::Error => "error",

@@ -25,10 +25,7 @@ fn assignment(key: &str, value: &str) -> Line {
 /// The index after the last line of a section (of its last header), without trailing blanks and comments: those belong
 /// to the next section.
 fn section_end(file: &File, section: &str) -> Option<usize> {
-    let header = file
-        .lines
-        .iter()
-        .rposition(|line| line.is_header(section))?;
+    let header = file.lines.iter().rposition(|line| line.is_header(section))?;
     let rest = file.lines[header + 1..].iter();
     let own = rest.take_while(|line| !matches!(line.kind, Kind::Section(_)));
     let kinds: Vec<&Kind> = own.map(|line| &line.kind).collect();
@@ -90,8 +87,7 @@ fn apply(unit: &mut Unit, edit: &Edit) {
         }
     };
     let mut entries = unit.all(section, key.as_str()).into_iter();
-    if keep && (unit.has(section, key.as_str(), value) || entries.any(|entry| entry.value == value))
-    {
+    if keep && (unit.has(section, key.as_str(), value) || entries.any(|entry| entry.value == value)) {
         return;
     }
     let places = unit.files.iter().enumerate();
@@ -148,10 +144,7 @@ pub fn drop_in(unit: &Unit, findings: &[Finding], which: Which) -> Option<String
                 let is_list = keys::adds(section, key) == Adds::List;
                 let reset = !keep && is_list && unit.sets(section, key.as_str());
                 let reset = reset.then(|| format!("{key}="));
-                let lines: Vec<String> = reset
-                    .into_iter()
-                    .chain([format!("{key}={value}")])
-                    .collect();
+                let lines: Vec<String> = reset.into_iter().chain([format!("{key}={value}")]).collect();
                 (section.as_str(), lines)
             }
             Edit::Remove { file, line } => {
@@ -205,16 +198,16 @@ mod tests {
         let fixed = repair(&unit, &lint(&unit, &Context::default()), Which::Safe);
         let text = String::from_utf8(fixed.files[0].bytes()).unwrap();
         assert!(
-            text.starts_with(
-                "# mine\n[Unit]\nAfter=network-online.target\nWants=network-online.target\n"
+            text.starts_with("# mine\n[Unit]\nAfter=network-online.target\nWants=network-online.target\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "\n\n[Service]\n# the app\nType=exec\nExecStart=/opt/a/current/x\nRestart=always \nMemoryMax=500M\n"
             ),
             "{text}"
         );
-        assert!(text.contains("\n\n[Service]\n# the app\nType=exec\nExecStart=/opt/a/current/x\nRestart=always \nMemoryMax=500M\n"), "{text}");
-        assert!(
-            text.contains("MemoryHigh=400M\n") && !text.contains("User="),
-            "{text}"
-        );
+        assert!(text.contains("MemoryHigh=400M\n") && !text.contains("User="), "{text}");
         let left = lint(&fixed, &Context::default());
         assert!(
             !left

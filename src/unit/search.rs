@@ -23,16 +23,10 @@ pub const SYSTEM: [&str; 8] = [
 
 /// The drop-ins that apply to a unit, in order. `list` returns the file names in a directory, none when it does not exist.
 /// Of several files with one name the first counts; those of the type-wide directory (`service.d`) come last.
-pub fn order(
-    name: &UnitName,
-    search: &[String],
-    mut list: impl FnMut(&str) -> Vec<String>,
-) -> Vec<String> {
-    let named = search.iter().flat_map(|dir| {
-        name.dropin_names()
-            .into_iter()
-            .map(move |n| format!("{dir}/{n}.d"))
-    });
+pub fn order(name: &UnitName, search: &[String], mut list: impl FnMut(&str) -> Vec<String>) -> Vec<String> {
+    let named = search
+        .iter()
+        .flat_map(|dir| name.dropin_names().into_iter().map(move |n| format!("{dir}/{n}.d")));
     let wide = search.iter().map(|dir| format!("{dir}/{}.d", name.kind()));
     let mut chosen: BTreeMap<String, String> = BTreeMap::new();
     for dir in named.chain(wide) {
@@ -51,14 +45,7 @@ fn names_in(dir: &Path) -> io::Result<Vec<String>> {
         Ok(entries) => entries
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
             .collect(),
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(Vec::new())
-        }
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
         Err(e) => Err(e),
     }
 }
@@ -87,10 +74,7 @@ pub fn load(name: &UnitName, search: &[PathBuf]) -> io::Result<Option<Unit>> {
     let Some(fragment) = fragment else {
         return Ok(None);
     };
-    let dirs: Vec<String> = search
-        .iter()
-        .map(|dir| dir.to_string_lossy().into_owned())
-        .collect();
+    let dirs: Vec<String> = search.iter().map(|dir| dir.to_string_lossy().into_owned()).collect();
     let mut failed = None;
     let paths = order(name, &dirs, |dir| {
         names_in(Path::new(dir)).unwrap_or_else(|e| {

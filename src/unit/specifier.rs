@@ -120,9 +120,7 @@ fn value(letter: char, name: &UnitName, place: &Place) -> Result<String, Unexpan
         'T' => plain("/tmp"),
         'V' => plain("/var/tmp"),
         'H' => on_host(&place.host),
-        'l' => {
-            on_host(&place.host).map(|host| host.split('.').next().unwrap_or_default().to_owned())
-        }
+        'l' => on_host(&place.host).map(|host| host.split('.').next().unwrap_or_default().to_owned()),
         'y' => on_host(&place.fragment),
         'Y' => on_host(&place.fragment).map(|path| {
             path.rsplit_once('/')
@@ -161,10 +159,7 @@ mod tests {
         let expanded = expand("%n|%N|%p|%i|%I|%j|%f|%t|%S|%h|%u|%%|%Y", &name, &place).unwrap();
         let want = "acme-web@a\\x2db-c.service|acme-web@a\\x2db-c|acme-web|a\\x2db-c|a-b/c|web|/a-b/c|/run|/var/lib|/root|root|%|/etc/systemd/system";
         assert_eq!(expanded, want);
-        assert_eq!(
-            expand("%m", &name, &place),
-            Err(Unexpanded::NotKnownHere('m'))
-        );
+        assert_eq!(expand("%m", &name, &place), Err(Unexpanded::NotKnownHere('m')));
         assert_eq!(expand("50%!", &name, &place), Err(Unexpanded::NoSuch('!')));
         assert_eq!(used("%i %% %h"), ['i', 'h']);
     }

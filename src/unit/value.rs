@@ -68,9 +68,7 @@ pub fn span(text: &str) -> Option<Span> {
             .unwrap_or(rest.len());
         let number: f64 = rest[..digits].parse().ok()?;
         let after = rest[digits..].trim_start();
-        let letters = after
-            .find(|c: char| !c.is_alphabetic())
-            .unwrap_or(after.len());
+        let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
         total += number * microseconds(&after[..letters])?;
         rest = after[letters..].trim_start();
     }
@@ -142,10 +140,6 @@ mod tests {
         assert_eq!(size("512M"), Some(Size::Bytes(512 << 20)));
         assert_eq!(size("1.5K"), Some(Size::Bytes(1536)));
         assert_eq!(size("30%"), Some(Size::Percent(30.0)));
-        assert!(
-            ["", "M", "1X", "101%"]
-                .iter()
-                .all(|bad| size(bad).is_none())
-        );
+        assert!(["", "M", "1X", "101%"].iter().all(|bad| size(bad).is_none()));
     }
 }

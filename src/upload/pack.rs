@@ -85,27 +85,21 @@ impl Scanned {
             mtime: self.began,
             consumed: Arc::clone(&consumed),
         };
-        let thread = thread::Builder::new()
-            .name("pack".to_owned())
-            .spawn(move || {
-                let chunks = Chunks {
-                    sender: sender.clone(),
-                    chunk: Vec::with_capacity(CHUNK),
-                    abandoned: false,
-                };
-                let ended = job.write(chunks);
-                // The reader may be gone: then nobody asks.
-                let _ = sender.send(Part::End(ended));
-            });
+        let thread = thread::Builder::new().name("pack".to_owned()).spawn(move || {
+            let chunks = Chunks {
+                sender: sender.clone(),
+                chunk: Vec::with_capacity(CHUNK),
+                abandoned: false,
+            };
+            let ended = job.write(chunks);
+            // The reader may be gone: then nobody asks.
+            let _ = sender.send(Part::End(ended));
+        });
         let (thread, ended) = match thread {
             Ok(thread) => (Some(thread), None),
             Err(error) => (
                 None,
-                Some(Err(Broken::Read(
-                    Vec::new(),
-                    error.kind(),
-                    error.to_string(),
-                ))),
+                Some(Err(Broken::Read(Vec::new(), error.kind(), error.to_string()))),
             ),
         };
         Pack {
@@ -144,11 +138,9 @@ impl Pack {
                 .next(Next::advice(
                     "wait until nothing writes to the source, then deploy again",
                 )),
-            Broken::Read(path, _, words) => Failure::new(
-                Exit::Untouched,
-                format!("{} cannot be read", text::shown(path)),
-            )
-            .why(words),
+            Broken::Read(path, _, words) => {
+                Failure::new(Exit::Untouched, format!("{} cannot be read", text::shown(path))).why(words)
+            }
             Broken::Gone => Failure::new(Exit::Untouched, "packing stopped unexpectedly"),
         };
         Some(failure)
@@ -190,9 +182,7 @@ impl Broken {
     fn error(&self) -> io::Error {
         match self {
             Self::Changed(changed) => io::Error::other(changed.clone()),
-            Self::Read(path, kind, text) => {
-                io::Error::new(*kind, format!("{}: {text}", text::shown(path)))
-            }
+            Self::Read(path, kind, text) => io::Error::new(*kind, format!("{}: {text}", text::shown(path))),
             Self::Gone => io::Error::from(io::ErrorKind::BrokenPipe),
         }
     }
@@ -255,9 +245,7 @@ impl Job {
             out.get_mut().abandoned = true;
             return Err(broken);
         }
-        out.finish()
-            .and_then(|mut chunks| chunks.flush())
-            .map_err(sink)
+        out.finish().and_then(|mut chunks| chunks.flush()).map_err(sink)
     }
 
     /// Writes every member and the end of the archive.

@@ -38,16 +38,10 @@ impl Member<'_> {
             Type::File { size, exec: false } => (EntryType::Regular, b"", size, 0o644),
             Type::Link(target) => (EntryType::Symlink, target, 0, 0o777),
         };
-        for (kind, name) in [
-            (EntryType::GNULongName, self.path),
-            (EntryType::GNULongLink, target),
-        ] {
+        for (kind, name) in [(EntryType::GNULongName, self.path), (EntryType::GNULongLink, target)] {
             if name.len() > SHORT {
                 let length = name.len() as u64 + 1;
-                out.write_all(
-                    self.header(kind, b"././@LongLink", b"", length, 0o644)
-                        .as_bytes(),
-                )?;
+                out.write_all(self.header(kind, b"././@LongLink", b"", length, 0o644).as_bytes())?;
                 out.write_all(name)?;
                 out.write_all(&[0])?;
                 pad(out, length)?;
@@ -99,12 +93,7 @@ mod tests {
 
     #[test]
     fn gnu_tar_reads_the_exact_size_of_a_file_over_eight_gibibytes() {
-        for size in [
-            0o77_777_777_777,
-            0o100_000_000_000,
-            1 << 40,
-            (1 << 40) + 12_345u64,
-        ] {
+        for size in [0o77_777_777_777, 0o100_000_000_000, 1 << 40, (1 << 40) + 12_345u64] {
             let mut head = Vec::new();
             let kind = Type::File { size, exec: false };
             Member {
@@ -123,11 +112,7 @@ mod tests {
             tar.stdin.take().unwrap().write_all(&head).unwrap();
             // The content is missing, so tar ends badly, once it has said what it read.
             let said = tar.wait_with_output().unwrap().stdout;
-            let words: Vec<String> = String::from_utf8(said)
-                .unwrap()
-                .split(' ')
-                .map(str::to_owned)
-                .collect();
+            let words: Vec<String> = String::from_utf8(said).unwrap().split(' ').map(str::to_owned).collect();
             assert!(words.contains(&size.to_string()), "{size}: {words:?}");
         }
     }

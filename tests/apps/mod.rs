@@ -89,10 +89,7 @@ pub fn release(kind: Kind, version: &str) -> TempDir {
 
 /// The same, with a migration that does not just succeed.
 pub fn release_migrating(kind: Kind, version: &str, migrate: Migrate) -> TempDir {
-    let tree = tempfile::Builder::new()
-        .prefix("release-")
-        .tempdir()
-        .unwrap();
+    let tree = tempfile::Builder::new().prefix("release-").tempdir().unwrap();
     let at = tree.path();
     if kind != Kind::NoProgram {
         fs::write(at.join("server.py"), SERVER).unwrap();
@@ -100,19 +97,13 @@ pub fn release_migrating(kind: Kind, version: &str, migrate: Migrate) -> TempDir
     fs::write(at.join("behaviour"), kind.behaviour()).unwrap();
     fs::write(at.join("version"), version).unwrap();
     fs::create_dir(at.join("public")).unwrap();
-    fs::write(
-        at.join("public/index.html"),
-        format!("<h1>{version}</h1>\n"),
-    )
-    .unwrap();
+    fs::write(at.join("public/index.html"), format!("<h1>{version}</h1>\n")).unwrap();
     let rest = match migrate {
         Migrate::Succeeds => "exit 0".to_owned(),
         Migrate::Fails => "echo 'relation \"users\" already exists' >&2\nexit 3".to_owned(),
         Migrate::Hangs => "exec sleep infinity".to_owned(),
         Migrate::Takes(seconds) => format!("exec sleep {seconds}"),
-        Migrate::UntilTold => {
-            "until [ -e \"$STATE_DIRECTORY/told\" ]; do sleep 0.1; done".to_owned()
-        }
+        Migrate::UntilTold => "until [ -e \"$STATE_DIRECTORY/told\" ]; do sleep 0.1; done".to_owned(),
     };
     let script = format!(
         "#!/bin/sh\n\
@@ -170,22 +161,13 @@ impl App {
         };
         let mut units = vec![
             ("acme.service", service_text),
-            (
-                "acme-migrate.service",
-                include_str!("units/migrate.service"),
-            ),
+            ("acme-migrate.service", include_str!("units/migrate.service")),
         ];
         if service == Service::Socket {
             units.push(("acme.socket", include_str!("units/socket.socket")));
         }
-        let own = |text: &str| {
-            text.replace("acme", self.name)
-                .replace("8080", &self.port.to_string())
-        };
-        units
-            .into_iter()
-            .map(|(name, text)| (own(name), own(text)))
-            .collect()
+        let own = |text: &str| text.replace("acme", self.name).replace("8080", &self.port.to_string());
+        units.into_iter().map(|(name, text)| (own(name), own(text))).collect()
     }
 
     /// Puts the units on the host and enables them (they start at boot); starts the socket, never the
@@ -198,11 +180,8 @@ impl App {
         host.root(&format!("systemctl --quiet enable {}.service", self.name))
             .ok();
         if service == Service::Socket {
-            host.root(&format!(
-                "systemctl --quiet enable --now {}.socket",
-                self.name
-            ))
-            .ok();
+            host.root(&format!("systemctl --quiet enable --now {}.socket", self.name))
+                .ok();
         }
     }
 
@@ -215,10 +194,8 @@ impl App {
         ))
         .ok();
         host.copy_in(tree, &format!("{root}/releases/{id}"));
-        host.root(&format!(
-            "cd {root} && chown -R deploy:deploy releases/{id}"
-        ))
-        .ok();
+        host.root(&format!("cd {root} && chown -R deploy:deploy releases/{id}"))
+            .ok();
         self.point_at(host, id);
     }
 
@@ -235,8 +212,7 @@ impl App {
     pub fn bring_up(self, host: &Host, service: Service, kind: Kind, version: &str) {
         self.install_units(host, service);
         self.publish(host, release(kind, version).path(), version);
-        host.root(&format!("systemctl start {}.service", self.name))
-            .ok();
+        host.root(&format!("systemctl start {}.service", self.name)).ok();
     }
 
     /// Which versions' migrations were started on the host, in order.

@@ -47,18 +47,16 @@ fn complaint(made: &Made<'_>, version: u32, said: &Value) -> Option<String> {
     let right = match made.verdict(version) {
         None => !findings.iter().any(|finding| {
             let rule = finding["rule"].as_str().unwrap_or_default();
-            finding["severity"] != "info"
-                && (rule.starts_with("type-") || rule.starts_with("pidfile-"))
+            finding["severity"] != "info" && (rule.starts_with("type-") || rule.starts_with("pidfile-"))
         }),
         // Information never is the cause of anything.
-        Some((rule @ "type-notify-unused", words, line)) => findings.iter().any(|one| {
-            is(one, rule) && text(one, "what").contains(words) && text(one, "next").contains(line)
-        }),
+        Some((rule @ "type-notify-unused", words, line)) => findings
+            .iter()
+            .any(|one| is(one, rule) && text(one, "what").contains(words) && text(one, "next").contains(line)),
         Some((rule, words, line)) => {
             let first = &findings[0];
             let either = ["type-simple-forks", "type-simple-ends"];
-            let named = is(first, rule)
-                || either.contains(&rule) && either.iter().any(|rule| is(first, rule));
+            let named = is(first, rule) || either.contains(&rule) && either.iter().any(|rule| is(first, rule));
             let written = text(first, "next").contains(line) || text(first, "what").contains(line);
             named && text(first, "what").contains(words) && written
         }
@@ -84,8 +82,7 @@ fn comes_first(suite: Suite, mut cells: Vec<Cell>) {
     let version = making::version(&host);
     // The face without a restart is enough; that of one who waits is another.
     for cell in &mut cells {
-        cell.shows
-            .retain(|(face, _)| matches!(face, Face::Over | Face::Waits));
+        cell.shows.retain(|(face, _)| matches!(face, Face::Over | Face::Waits));
     }
     let made = making::write(&host, &cells);
     let well = made

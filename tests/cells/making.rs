@@ -45,15 +45,8 @@ fn text(cell: &Cell, face: Face, unit: &str) -> String {
             format!("Restart={restart}\nRestartSec=100ms\nTimeoutStartSec=1"),
         ),
     };
-    let program = if cell.does.contains("notifies") {
-        "tell"
-    } else {
-        "act"
-    };
-    let service = format!(
-        "{}\nExecStart=/opt/cells/current/{program} {}",
-        cell.lines, cell.does
-    );
+    let program = if cell.does.contains("notifies") { "tell" } else { "act" };
+    let service = format!("{}\nExecStart=/opt/cells/current/{program} {}", cell.lines, cell.does);
     let service = service.replace("RUN", &format!("/run/{name}"));
     format!(
         "[Unit]\nDescription={name}\n{limit}\n[Service]\n{service}\nUser=app\nRuntimeDirectory={name}\n{more}\n\n[Install]\nWantedBy=multi-user.target\n"
@@ -77,17 +70,14 @@ pub fn write<'a>(host: &Host, cells: &'a [Cell]) -> Vec<Made<'a>> {
         }
     }
     let names = names(&made);
-    host.root(&format!(
-        "systemctl daemon-reload && systemctl --quiet enable {names}"
-    ))
-    .ok();
+    host.root(&format!("systemctl daemon-reload && systemctl --quiet enable {names}"))
+        .ok();
     made
 }
 
 /// Starts them, and does not wait.
 pub fn start(host: &Host, made: &[Made<'_>]) {
-    host.root(&format!("systemctl start --no-block {}", names(made)))
-        .ok();
+    host.root(&format!("systemctl start --no-block {}", names(made))).ok();
 }
 
 /// Puts the programs on the host, writes the units and starts them.
@@ -107,9 +97,7 @@ fn names(made: &[Made<'_>]) -> String {
 
 /// `systemctl show` of units, all at once.
 pub fn shown(host: &Host, units: &[&str]) -> Vec<BTreeMap<String, String>> {
-    let all = host
-        .root(&format!("systemctl show -- {}", units.join(" ")))
-        .ok();
+    let all = host.root(&format!("systemctl show -- {}", units.join(" "))).ok();
     let blocks = all.split("\n\n").map(|block| {
         block
             .lines()
@@ -180,19 +168,13 @@ pub fn settled(host: &Host, made: &[Made<'_>], version: u32) -> Vec<BTreeMap<Str
                 let (expected, stands) = (made.expected(version), stand(show));
                 let since: u64 = show["InactiveExitTimestampMonotonic"].parse().unwrap();
                 let patient = made.face != Face::Waits || now > since + PATIENCE;
-                (stands != expected || !patient)
-                    .then(|| format!("{}: {stands}\n    expected: {expected}", made.unit))
+                (stands != expected || !patient).then(|| format!("{}: {stands}\n    expected: {expected}", made.unit))
             })
             .collect();
         if wrong.is_empty() {
             return seen;
         }
-        assert!(
-            Instant::now() < until,
-            "{}:\n{}",
-            host.name(),
-            wrong.join("\n")
-        );
+        assert!(Instant::now() < until, "{}:\n{}", host.name(), wrong.join("\n"));
         thread::sleep(Duration::from_millis(100));
     }
 }

@@ -55,23 +55,14 @@ pub fn record(
     fs::write(Path::new(&dir).join(name), cases).unwrap();
 }
 
-fn case(
-    version: u32,
-    made: &Made<'_>,
-    show: &BTreeMap<String, String>,
-    rule: Option<&str>,
-) -> String {
+fn case(version: u32, made: &Made<'_>, show: &BTreeMap<String, String>, rule: Option<&str>) -> String {
     let (rule, kind) = match rule {
         Some(rule) => (rule, "bad"),
         None if made.cell.lines.contains("oneshot") => ("type-oneshot-forks", "good"),
         None if made.cell.lines.contains("forking") => ("type-forking-stays", "good"),
         None => ("type-simple-forks", "good"),
     };
-    let strategy = if made.is_job() {
-        ""
-    } else {
-        "strategy=restart "
-    };
+    let strategy = if made.is_job() { "" } else { "strategy=restart " };
     let reports = if made.cell.does.contains("notifies") {
         "yes"
     } else {
@@ -84,9 +75,7 @@ fn case(
         _ if show["SubState"] == "auto-restart" => 0,
         _ => 1,
     };
-    let mut out = format!(
-        "=== {rule} {kind}\n{strategy}systemd={version}\nprocesses {processes}\nreports {reports}\n"
-    );
+    let mut out = format!("=== {rule} {kind}\n{strategy}systemd={version}\nprocesses {processes}\nreports {reports}\n");
     if made.face == Face::Waits {
         out += "activating 11\n";
     }

@@ -19,8 +19,7 @@ pub fn desk(host: &Host, made: &[&Made<'_>]) -> Desk {
         "app: cells\nhost: deploy@{}\nsource: source\nservices:\n",
         host.address()
     );
-    let (jobs, services): (Vec<&Made<'_>>, Vec<_>) =
-        made.iter().copied().partition(|made| made.is_job());
+    let (jobs, services): (Vec<&Made<'_>>, Vec<_>) = made.iter().copied().partition(|made| made.is_job());
     for made in services {
         yml += &format!("  - unit: {}\n    strategy: restart\n", made.unit);
     }
@@ -137,10 +136,6 @@ fn what_dies_and_starts_again_is_told_between_its_lives() {
         let said = desk.json(&["unit", "lint", "--host"]);
         let found = on_type(&said.stdout);
         let found = found.get(&made[0].unit).map_or(&[][..], Vec::as_slice);
-        assert!(
-            right(cells[0].verdict, found),
-            "{turn}: {found:#?}\n{}",
-            said.stderr
-        );
+        assert!(right(cells[0].verdict, found), "{turn}: {found:#?}\n{}", said.stderr);
     }
 }

@@ -63,11 +63,7 @@ const FORKING_ENDED: &str = "inactive (dead), Result=success, no main process";
 const FORKING_ENDED_AGAIN: &str = "activating (auto-restart), Result=success, no main process";
 const FORKING_GAVE_UP: &str = "failed, Result=start-limit-hit, no main process";
 
-const FORKS: Verdict = Some((
-    "type-simple-forks",
-    "goes into the background",
-    "Type=forking",
-));
+const FORKS: Verdict = Some(("type-simple-forks", "goes into the background", "Type=forking"));
 const ENDS: Verdict = Some(("type-simple-ends", "it is a job", "Type=oneshot"));
 const UNUSED: Verdict = Some(("type-notify-unused", "does not wait", "Type=notify"));
 
@@ -110,23 +106,13 @@ pub fn cells() -> Vec<Cell> {
         (Again, FORKING_ENDED_AGAIN),
         (GaveUp, FORKING_GAVE_UP),
     ];
-    let protocol = [
-        (Over, PROTOCOL),
-        (Again, PROTOCOL_AGAIN),
-        (GaveUp, PROTOCOL),
-    ];
+    let protocol = [(Over, PROTOCOL), (Again, PROTOCOL_AGAIN), (GaveUp, PROTOCOL)];
     let runs = [(Over, RUNS)];
     let staying = |kind| Some(("type-forking-stays", "stays in the foreground", kind));
     let oneshot = |kind| Some(("type-oneshot-stays", "it is a daemon", kind));
     vec![
         cell("simple-stays", "Type=simple", "stays", &runs, None),
-        cell(
-            "simple-daemonizes",
-            "Type=simple",
-            "daemonizes",
-            &forks,
-            FORKS,
-        ),
+        cell("simple-daemonizes", "Type=simple", "daemonizes", &forks, FORKS),
         cell("simple-ends", "Type=simple", "ends", &ended, ENDS),
         cell("simple-notifies", "Type=simple", "notifies", &runs, UNUSED),
         cell("exec-stays", "Type=exec", "stays", &runs, None),
@@ -161,32 +147,16 @@ pub fn cells() -> Vec<Cell> {
             &forking_stays,
             staying("Type=notify"),
         ),
-        cell(
-            "oneshot-stays",
-            "Type=oneshot",
-            "stays",
-            &stays,
-            oneshot("Type=exec"),
-        ),
+        cell("oneshot-stays", "Type=oneshot", "stays", &stays, oneshot("Type=exec")),
         // systemd is content, so that it never starts again.
         cell(
             "oneshot-daemonizes",
             "Type=oneshot",
             "daemonizes",
             &[(Over, ENDED)],
-            Some((
-                "type-oneshot-forks",
-                "goes into the background",
-                "Type=forking",
-            )),
+            Some(("type-oneshot-forks", "goes into the background", "Type=forking")),
         ),
-        cell(
-            "oneshot-ends",
-            "Type=oneshot",
-            "ends",
-            &[(Over, ENDED)],
-            None,
-        ),
+        cell("oneshot-ends", "Type=oneshot", "ends", &[(Over, ENDED)], None),
         cell(
             "oneshot-notifies",
             "Type=oneshot",
@@ -201,13 +171,7 @@ pub fn cells() -> Vec<Cell> {
             &stays,
             Some(("type-notify-silent", "no READY=1", "Type=exec")),
         ),
-        cell(
-            "notify-daemonizes",
-            "Type=notify",
-            "daemonizes",
-            &protocol,
-            FORKS,
-        ),
+        cell("notify-daemonizes", "Type=notify", "daemonizes", &protocol, FORKS),
         cell("notify-ends", "Type=notify", "ends", &protocol, ENDS),
         cell("notify-notifies", "Type=notify", "notifies", &runs, None),
     ]

@@ -51,9 +51,7 @@ fn case_1_an_unknown_key_is_named_with_the_nearest_one() {
 fn case_2_a_wrong_type_is_answered_with_an_example() {
     refused(
         &with("keep_releases", "five"),
-        &[
-            "7:16: `keep_releases` must be a whole number from 1 to 1000, not `five`; for example `keep_releases: 5`",
-        ],
+        &["7:16: `keep_releases` must be a whole number from 1 to 1000, not `five`; for example `keep_releases: 5`"],
     );
     refused(
         &with("services", "acme.service"),
@@ -73,9 +71,7 @@ fn case_2_a_wrong_type_is_answered_with_an_example() {
     );
     refused(
         &with("hooks", "./x.sh"),
-        &[
-            "7:8: `hooks` must be a map with keys (before_switch, after_switch, on_failure), not `./x.sh`",
-        ],
+        &["7:8: `hooks` must be a map with keys (before_switch, after_switch, on_failure), not `./x.sh`"],
     );
     refused(
         "[app, acme]\n",
@@ -93,8 +89,7 @@ fn case_2_a_wrong_type_is_answered_with_an_example() {
 
 #[test]
 fn many_problems_are_cut_short() {
-    let failure =
-        load(&(0..500).map(|n| format!("x{n}: 1\n")).collect::<String>()).expect_err("refused");
+    let failure = load(&(0..500).map(|n| format!("x{n}: 1\n")).collect::<String>()).expect_err("refused");
     assert_eq!(failure.why.len(), 21);
     assert_eq!(failure.why[20], "… and 484 more");
 }
@@ -104,29 +99,15 @@ fn units_lie_below_the_file_and_have_a_usual_place() {
     use shipit::config::{UnitsDrift, UnitsNeed};
     let usual = taken(&with("keep_releases", "5")).units;
     assert!(usual.dir.ends_with("deploy/units"));
-    assert_eq!(
-        (usual.need, usual.drift),
-        (UnitsNeed::Usual, UnitsDrift::Warn)
-    );
+    assert_eq!((usual.need, usual.drift), (UnitsNeed::Usual, UnitsDrift::Warn));
     let text = with("units", "./ops/systemd/") + "units_drift: refuse\n";
     let written = taken(&text).units;
     assert!(written.dir.ends_with("ops/systemd"), "{:?}", written.dir);
-    assert_eq!(
-        (written.need, written.drift),
-        (UnitsNeed::Written, UnitsDrift::Refuse)
-    );
-    for outside in [
-        "../units",
-        "/etc/systemd/system",
-        ".",
-        "~/units",
-        "a/../../b",
-    ] {
+    assert_eq!((written.need, written.drift), (UnitsNeed::Written, UnitsDrift::Refuse));
+    for outside in ["../units", "/etc/systemd/system", ".", "~/units", "a/../../b"] {
         refused_with(
             &with("units", outside),
-            &format!(
-                "7:8: `units`: `{outside}` is not a directory below the one of deploy.yml, like `deploy/units`"
-            ),
+            &format!("7:8: `units`: `{outside}` is not a directory below the one of deploy.yml, like `deploy/units`"),
         );
     }
     refused(

@@ -19,22 +19,13 @@ fn an_environment_lies_over_the_top() {
         (1, 0, 0)
     );
     let production = load_in(Some("production"), text.as_bytes()).expect("production");
-    assert_eq!(
-        (production.keep_releases, production.shared.files.len()),
-        (9, 1)
-    );
+    assert_eq!((production.keep_releases, production.shared.files.len()), (9, 1));
     assert_eq!(taken(&text).keep_releases, 5, "without -e the top holds");
 
-    let unknown = |name| {
-        load_in(Some(name), text.as_bytes())
-            .expect_err("unknown")
-            .why
-    };
+    let unknown = |name| load_in(Some(name), text.as_bytes()).expect_err("unknown").why;
     assert_eq!(
         unknown("stagign"),
-        [
-            "deploy.yml:1:1: no environment `stagign`; did you mean `staging`? Available: staging, production"
-        ]
+        ["deploy.yml:1:1: no environment `stagign`; did you mean `staging`? Available: staging, production"]
     );
     assert_eq!(
         unknown("qa"),

@@ -50,8 +50,7 @@ fn case_25_what_is_not_a_plain_file_is_said_and_never_waited_for() {
 #[test]
 fn case_25_a_file_that_may_not_be_read_is_not_taken_for_one_that_is_not_there() {
     // Root reads everything.
-    let test =
-        "config::files::case_25_a_file_that_may_not_be_read_is_not_taken_for_one_that_is_not_there";
+    let test = "config::files::case_25_a_file_that_may_not_be_read_is_not_taken_for_one_that_is_not_there";
     if !alone(test, am_root().then_some(NOBODY)) {
         return;
     }
@@ -76,12 +75,7 @@ fn case_26_a_file_of_another_user_is_used_with_a_warning() {
 
     let found = config::find(&inner).expect("it is found above");
     assert_eq!(found, file);
-    assert!(
-        config::load(&found, None)
-            .expect("it loads")
-            .warnings
-            .is_empty()
-    );
+    assert!(config::load(&found, None).expect("it loads").warnings.is_empty());
 
     fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).expect("it is opened");
     let warnings = config::load(&found, None).expect("it loads").warnings;
@@ -110,9 +104,7 @@ fn the_search_ends_at_the_repository() {
         (failure.exit, failure.next),
         (
             Exit::Usage,
-            vec![
-                shipit::failure::Next::offline("init").remark("or cd to the project that has one")
-            ]
+            vec![shipit::failure::Next::offline("init").remark("or cd to the project that has one")]
         )
     );
 

@@ -60,27 +60,12 @@ fn a_health_check_asks_in_exactly_one_way() {
     refused_with(&health("tcp: 127.0.0.1"), "has no port");
     refused_with(&health("tcp: '169.254.169.254:80'"), "instance data");
     refused_with(&health("tcp: 'a:1', status: 200"), "only an HTTP response");
-    refused_with(
-        &health("tcp: 'a:1', contains: x"),
-        "there is no response to inspect",
-    );
-    refused_with(
-        &health("command: ./x, status: 200"),
-        "only an HTTP response",
-    );
-    refused_with(
-        &health("unix: {socket: run/x, path: /}"),
-        "is not an absolute path",
-    );
+    refused_with(&health("tcp: 'a:1', contains: x"), "there is no response to inspect");
+    refused_with(&health("command: ./x, status: 200"), "only an HTTP response");
+    refused_with(&health("unix: {socket: run/x, path: /}"), "is not an absolute path");
     refused_with(&health("unix: {socket: /run/x}"), "`path` is missing");
-    refused_with(
-        &health("unix: {socket: /run/x, path: 'a'}"),
-        "does not begin with `/`",
-    );
-    refused_with(
-        &health("command: ./x, status: 99"),
-        "a whole number from 100 to 599",
-    );
+    refused_with(&health("unix: {socket: /run/x, path: 'a'}"), "does not begin with `/`");
+    refused_with(&health("command: ./x, status: 99"), "a whole number from 100 to 599");
     let config = taken(&health(
         "unix: {socket: /run/a.sock, path: /h}, watch: 0s, timeout: 1m, successes: 1",
     ));
@@ -93,8 +78,5 @@ fn a_health_check_asks_in_exactly_one_way() {
             path: "/h".into()
         }
     );
-    assert_eq!(
-        (health.timeout, health.successes),
-        (Duration::from_secs(60), 1)
-    );
+    assert_eq!((health.timeout, health.successes), (Duration::from_secs(60), 1));
 }

@@ -26,11 +26,7 @@ fn load_in(environment: Option<&str>, bytes: &[u8]) -> Result<Config, Failure> {
         assert_eq!(failure.exit, Exit::Usage);
         let shown = format!("{}/", dir.path().display());
         failure.what = failure.what.replace(&shown, "");
-        failure.why = failure
-            .why
-            .iter()
-            .map(|why| why.replace(&shown, ""))
-            .collect();
+        failure.why = failure.why.iter().map(|why| why.replace(&shown, "")).collect();
         failure
     })
 }
@@ -60,11 +56,7 @@ fn taken(text: &str) -> Config {
 fn problems(text: &str) -> Vec<String> {
     match load(text) {
         Ok(_) => panic!("taken:\n{text:.400}"),
-        Err(failure) => failure
-            .why
-            .iter()
-            .map(|why| why.replace("deploy.yml:", ""))
-            .collect(),
+        Err(failure) => failure.why.iter().map(|why| why.replace("deploy.yml:", "")).collect(),
     }
 }
 
@@ -77,10 +69,7 @@ fn refused(text: &str, expected: &[&str]) {
 #[track_caller]
 fn refused_with(text: &str, words: &str) {
     let all = problems(text).join("\n");
-    assert!(
-        all.contains(words),
-        "expected {words:?} in:\n{all}\nof:\n{text:.400}"
-    );
+    assert!(all.contains(words), "expected {words:?} in:\n{all}\nof:\n{text:.400}");
 }
 
 /// Runs something that must not hang.

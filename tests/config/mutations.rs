@@ -23,8 +23,8 @@ impl Numbers {
 /// The example, without its comments, with a few bytes changed, doubled, moved or taken out.
 fn mutated(numbers: &mut Numbers) -> Vec<u8> {
     const SPICE: [&str; 24] = [
-        "\t", "- ", ": ", "? ", "[", "]", "{", "}", "&a ", "*a", "!!x ", "|", ">", "'", "\"", "\n",
-        "\r", "#", "%", "---\n", "\0", "\u{feff}", "\u{85}", "  ",
+        "\t", "- ", ": ", "? ", "[", "]", "{", "}", "&a ", "*a", "!!x ", "|", ">", "'", "\"", "\n", "\r", "#", "%",
+        "---\n", "\0", "\u{feff}", "\u{85}", "  ",
     ];
     let keys = config::EXAMPLE
         .lines()
@@ -67,10 +67,7 @@ fn twenty_thousand_broken_examples_neither_panic_nor_dawdle() {
         let began = Instant::now();
         match config::load(&file, None) {
             Ok(_) => taken += 1,
-            Err(failure) => assert!(
-                !failure.why.is_empty(),
-                "round {round}: refused without a word"
-            ),
+            Err(failure) => assert!(!failure.why.is_empty(), "round {round}: refused without a word"),
         }
         assert!(
             began.elapsed() < Duration::from_secs(1),

@@ -27,10 +27,7 @@ fn the_example_means_what_its_comments_say() {
     let config = taken(config::EXAMPLE);
     let service = &config.services[0];
     assert_eq!(service.strategy, Strategy::Socket);
-    assert_eq!(
-        service.socket.as_ref().map(AsRef::as_ref),
-        Some("acme.socket")
-    );
+    assert_eq!(service.socket.as_ref().map(AsRef::as_ref), Some("acme.socket"));
     let health = service.health().expect("a health check");
     assert_eq!(
         health.check.probe,
@@ -39,11 +36,7 @@ fn the_example_means_what_its_comments_say() {
         }
     );
     assert_eq!(
-        (
-            health.check.status,
-            health.successes,
-            health.check.contains.as_deref()
-        ),
+        (health.check.status, health.successes, health.check.contains.as_deref()),
         (200, 3, Some("ok"))
     );
     let files: Vec<_> = config
@@ -66,14 +59,8 @@ fn the_example_means_what_its_comments_say() {
         Some("./smoke.sh"),
         "hooks are merged key by key"
     );
-    assert_eq!(
-        staging.hooks.on_failure.as_deref(),
-        Some("./tell-the-team.sh")
-    );
-    assert_eq!(
-        staging.environment.as_ref().map(AsRef::as_ref),
-        Some("staging")
-    );
+    assert_eq!(staging.hooks.on_failure.as_deref(), Some("./tell-the-team.sh"));
+    assert_eq!(staging.environment.as_ref().map(AsRef::as_ref), Some("staging"));
 }
 
 #[test]
@@ -168,17 +155,11 @@ fn case_18_a_unit_is_one_exact_name() {
         ("a\\\\x2db.service", "contains `\\`"),
     ] {
         refused_with(
-            &with(
-                "services",
-                &format!("[{{unit: \"{unit}\", strategy: restart}}]"),
-            ),
+            &with("services", &format!("[{{unit: \"{unit}\", strategy: restart}}]")),
             words,
         );
     }
-    let instance = taken(&with(
-        "services",
-        "[{unit: acme@1.service, strategy: socket}]",
-    ));
+    let instance = taken(&with("services", "[{unit: acme@1.service, strategy: socket}]"));
     assert_eq!(
         instance.services[0].socket.as_ref().map(AsRef::as_ref),
         Some("acme@1.socket")
@@ -189,10 +170,7 @@ fn case_18_a_unit_is_one_exact_name() {
         "is the migration; it cannot be a service too",
     );
     let twice = "[{unit: a.service, strategy: reload}, {unit: a.service, strategy: restart}]";
-    refused(
-        &with("services", twice),
-        &["4:56: `a.service` is listed twice"],
-    );
+    refused(&with("services", twice), &["4:56: `a.service` is listed twice"]);
 }
 
 #[test]
@@ -208,36 +186,22 @@ fn case_19_a_shared_path_stays_below_the_release_and_alone() {
         ("''", "", "must be text"),
         ("logs?", "", "ends in `?`, which is for files"),
         ("", "'?'", "is empty"),
-        (
-            "logs, logs",
-            "",
-            "`logs` is shared twice; the other is `logs` at",
-        ),
+        ("logs, logs", "", "`logs` is shared twice; the other is `logs` at"),
         ("logs", "logs", "is shared twice"),
         ("logs", "logs/app.log", "overlap"),
         ("a/b/c", "a/b", "overlap"),
         ("", "env, 'env?'", "is shared twice"),
     ] {
-        refused_with(
-            &with("shared", &format!("{{dirs: [{dirs}], files: [{files}]}}")),
-            words,
-        );
+        refused_with(&with("shared", &format!("{{dirs: [{dirs}], files: [{files}]}}")), words);
     }
-    let config = taken(&with(
-        "shared",
-        "{dirs: [log, logs, a b], files: [log.txt, 'größe?']}",
-    ));
+    let config = taken(&with("shared", "{dirs: [log, logs, a b], files: [log.txt, 'größe?']}"));
     assert_eq!(config.shared.paths().count(), 5);
 }
 
 #[test]
 fn case_20_a_shipped_file_where_a_shared_path_is_can_be_told() {
     let shared = taken(&with("shared", "{dirs: [var/logs], files: [env]}")).shared;
-    let hit = |path: &str| {
-        shared
-            .collision(path.as_bytes())
-            .map(|path| path.to_string())
-    };
+    let hit = |path: &str| shared.collision(path.as_bytes()).map(|path| path.to_string());
     assert_eq!(hit("env").as_deref(), Some("env"));
     assert_eq!(hit("var/logs/today").as_deref(), Some("var/logs"));
     assert_eq!(
@@ -253,13 +217,7 @@ fn case_20_a_shipped_file_where_a_shared_path_is_can_be_told() {
 
 #[test]
 fn case_21_keep_releases_is_from_1_to_1000() {
-    for number in [
-        "0",
-        "-1",
-        "1001",
-        "1000000000000",
-        "99999999999999999999999",
-    ] {
+    for number in ["0", "-1", "1001", "1000000000000", "99999999999999999999999"] {
         refused_with(
             &with("keep_releases", number),
             &format!("a whole number from 1 to 1000, not `{number}`"),
@@ -279,15 +237,11 @@ fn case_22_a_host_is_never_an_option_or_a_command() {
     );
     refused(
         &with("host", "\"a`id`b\""),
-        &[
-            "6:7: `host`: `a`id`b` has a host with characters other than letters, digits and `. _ -`",
-        ],
+        &["6:7: `host`: `a`id`b` has a host with characters other than letters, digits and `. _ -`"],
     );
     refused(
         &with("host", "user@host@x"),
-        &[
-            "6:7: `host`: `user@host@x` contains two `@`; a host is written like `deploy@app.example.com`",
-        ],
+        &["6:7: `host`: `user@host@x` contains two `@`; a host is written like `deploy@app.example.com`"],
     );
     refused(
         &with("host", "\"deploy@2001:db8::1:99999\""),
@@ -296,10 +250,7 @@ fn case_22_a_host_is_never_an_option_or_a_command() {
         ],
     );
     let zone = taken(&with("host", "\"deploy@[fe80::1%eth0]:2222\"")).host;
-    assert_eq!(
-        (zone.host.as_str(), zone.port),
-        ("fe80::1%eth0", Some(2222))
-    );
+    assert_eq!((zone.host.as_str(), zone.port), ("fe80::1%eth0", Some(2222)));
     refused_with(&with("host_key", "SHA256:short"), "is not a fingerprint");
     refused_with(&with("host_key", "\"MD5:aa:bb\""), "is not a fingerprint");
 }
@@ -319,15 +270,10 @@ fn case_24_a_variable_has_a_name() {
 fn strategies_that_come_later_say_so() {
     refused(
         &with("services", "[{unit: a.service, strategy: blue-green}]"),
-        &[
-            "4:40: `strategy`: the strategy `blue-green` is not available yet; available: restart, reload, socket",
-        ],
+        &["4:40: `strategy`: the strategy `blue-green` is not available yet; available: restart, reload, socket"],
     );
     refused_with(
-        &with(
-            "services",
-            "[{unit: a.service, strategy: restart, socket: a.socket}]",
-        ),
+        &with("services", "[{unit: a.service, strategy: restart, socket: a.socket}]"),
         "only `strategy: socket`",
     );
     refused(
@@ -351,10 +297,5 @@ fn an_exclusion_is_a_glob() {
             "has an empty, `.` or `..` component",
         );
     }
-    assert_eq!(
-        taken(&with("exclude", "[/a, ./b/, 'c/**', '\\!d']"))
-            .exclude
-            .len(),
-        4
-    );
+    assert_eq!(taken(&with("exclude", "[/a, ./b/, 'c/**', '\\!d']")).exclude.len(), 4);
 }

@@ -20,10 +20,7 @@ fn case_3_a_tab_is_called_a_tab() {
 
 #[test]
 fn case_4_and_5_a_duplicate_key_is_refused_at_any_depth() {
-    refused(
-        &format!("{SMALL}app: other\n"),
-        &["7:1: `app` appears twice"],
-    );
+    refused(&format!("{SMALL}app: other\n"), &["7:1: `app` appears twice"]);
     refused(
         &with("hooks", "{on_failure: a, on_failure: b}"),
         &["7:24: `on_failure` appears twice"],
@@ -33,10 +30,7 @@ fn case_4_and_5_a_duplicate_key_is_refused_at_any_depth() {
         &["7:24: `on_failure` appears twice"],
     );
     let nested = "\n  staging: {host: a}\n  staging: {host: b}";
-    refused(
-        &with("environments", nested),
-        &["9:3: `staging` appears twice"],
-    );
+    refused(&with("environments", nested), &["9:3: `staging` appears twice"]);
 }
 
 #[test]
@@ -48,11 +42,7 @@ fn case_6_an_alias_bomb_is_refused_at_once() {
     );
     let began = Instant::now();
     refused_with(&bomb, "an anchor (`&name`)");
-    assert!(
-        began.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -74,9 +64,7 @@ fn case_7_deep_nesting_is_refused_at_once() {
         });
         assert!(took < Duration::from_millis(500), "{open:?} took {took:?}");
     }
-    let stairs: String = (0..1000)
-        .map(|depth| format!("{}a:\n", " ".repeat(depth)))
-        .collect();
+    let stairs: String = (0..1000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
     refused_with(&stairs, "nested more than 16 levels deep");
 }
 
@@ -104,9 +92,7 @@ fn case_8_aliases_and_merge_keys_are_refused() {
 fn case_9_a_second_document_is_refused() {
     refused(
         &format!("{SMALL}---\napp: other\n"),
-        &[
-            "7:1: a second document (`---`); deploy.yml has one, see `environments` for several hosts",
-        ],
+        &["7:1: a second document (`---`); deploy.yml has one, see `environments` for several hosts"],
     );
     assert_eq!(taken(&format!("---\n{SMALL}...\n")).app.as_str(), "acme");
 }
@@ -142,9 +128,7 @@ fn case_12_what_cannot_be_seen_is_refused() {
     refused(&with("build", r#""a\0b""#), &[r#"7:8: a NUL in `a\x00b`"#]);
     refused(
         &with("build", r#""a\nb""#),
-        &[
-            r#"7:8: a line break in `a\x0ab`; keep it on one line, or move it to a script (`>-` folds lines into one)"#,
-        ],
+        &[r#"7:8: a line break in `a\x0ab`; keep it on one line, or move it to a script (`>-` folds lines into one)"#],
     );
     refused(
         &with("build", "|\n  make\n  make install\n"),
@@ -170,15 +154,10 @@ fn case_12_what_cannot_be_seen_is_refused() {
         &[r#"7:1: the control character U+0007 in `bu\x07ild`"#],
     );
     for raw in ["\0", "\x1b", "\x7f", "\u{9b}"] {
-        assert!(
-            load(&with("build", &format!("a{raw}b"))).is_err(),
-            "{raw:?} was taken"
-        );
+        assert!(load(&with("build", &format!("a{raw}b"))).is_err(), "{raw:?} was taken");
     }
     assert_eq!(
-        taken(&with("build", ">-\n  make\n  install\n"))
-            .build
-            .as_deref(),
+        taken(&with("build", ">-\n  make\n  install\n")).build.as_deref(),
         Some("make install")
     );
 }
@@ -207,9 +186,7 @@ fn case_13_nothing_is_coerced() {
     );
     refused(
         &with("keep_releases", "010"),
-        &[
-            "7:16: `keep_releases` must be a whole number from 1 to 1000, not `010`; for example `keep_releases: 5`",
-        ],
+        &["7:16: `keep_releases` must be a whole number from 1 to 1000, not `010`; for example `keep_releases: 5`"],
     );
     refused(
         &with("keep_releases", "\"5\""),
@@ -218,23 +195,15 @@ fn case_13_nothing_is_coerced() {
         ],
     );
     for number in ["5.0", "0x5", "+5", "1_000", "5e0"] {
-        refused_with(
-            &with("keep_releases", number),
-            "a whole number from 1 to 1000",
-        );
+        refused_with(&with("keep_releases", number), "a whole number from 1 to 1000");
     }
     let health = |release: &str| {
         with(
             "services",
-            &format!(
-                "[{{unit: a.service, strategy: restart, health: {{tcp: 'a:1', release: {release}}}}}]"
-            ),
+            &format!("[{{unit: a.service, strategy: restart, health: {{tcp: 'a:1', release: {release}}}}}]"),
         )
     };
-    refused_with(
-        &health("yes"),
-        "`release` must be `true` or `false`, not `yes`",
-    );
+    refused_with(&health("yes"), "`release` must be `true` or `false`, not `yes`");
 }
 
 #[test]
@@ -246,10 +215,7 @@ fn case_14_nothing_is_not_a_text() {
         &with("app", "~"),
         &["6:6: `app` must be text, not nothing; for example `app: acme`"],
     );
-    assert_eq!(
-        taken(&with("build", "\"null\"")).build.as_deref(),
-        Some("null")
-    );
+    assert_eq!(taken(&with("build", "\"null\"")).build.as_deref(), Some("null"));
 }
 
 #[test]
@@ -262,10 +228,7 @@ fn case_15_tags_are_refused() {
         &with("keep_releases", "!!int 5"),
         &["7:16: a tag (`!…`); write the plain value"],
     );
-    refused(
-        &with("build", "! x"),
-        &["7:8: a tag (`!…`); write the plain value"],
-    );
+    refused(&with("build", "! x"), &["7:8: a tag (`!…`); write the plain value"]);
     refused_with(&with("build", "!e!x y"), "invalid YAML");
 }
 

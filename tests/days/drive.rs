@@ -19,9 +19,7 @@ fn a_service_behind_a_socket_is_driven_by_the_deploy_user_and_a_restart_loses_no
         let life = host.unit("acme.service", "InvocationID");
         let load = Load::on(host.web(8080)).rate(100).start();
         load.wait_until("the load runs", SOON, |counts| counts.total() > 20);
-        desk.shipit(&["restart"])
-            .leaves(0)
-            .says("acme.service restarted");
+        desk.shipit(&["restart"]).leaves(0).says("acme.service restarted");
         desk.shipit(&["restart", "acme"]).leaves(0);
         let counts = load.stop();
         assert_eq!(counts.failures(), 0, "{counts:?}");
@@ -66,9 +64,7 @@ fn a_reload_keeps_the_life_of_the_process() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::live(&host, Service::Reload, &acme("reload"));
     let life = host.unit("acme.service", "InvocationID");
-    desk.shipit(&["reload"])
-        .leaves(0)
-        .says("acme.service reloaded");
+    desk.shipit(&["reload"]).leaves(0).says("acme.service reloaded");
     assert_eq!(host.unit("acme.service", "InvocationID"), life);
     desk.shipit(&["stop"]).leaves(0);
     desk.shipit(&["reload"])
@@ -95,17 +91,12 @@ fn a_restart_that_ends_badly_shows_the_journal_of_that_life_and_start_mends_it()
         host.unit("acme.service", "ActiveState") == "failed"
     });
     host.root("echo graceful >/opt/acme/current/behaviour").ok();
-    desk.shipit(&["start"])
-        .leaves(0)
-        .says("acme.service started");
+    desk.shipit(&["start"]).leaves(0).says("acme.service started");
     assert_eq!(answer(&host), "v1");
 
     // It runs, and does not answer well: systemd alone would call it a success.
-    host.root("echo unhealthy >/opt/acme/current/behaviour")
-        .ok();
-    desk.shipit(&["restart"])
-        .leaves(4)
-        .says("answered 500, not 200");
+    host.root("echo unhealthy >/opt/acme/current/behaviour").ok();
+    desk.shipit(&["restart"]).leaves(4).says("answered 500, not 200");
 }
 
 #[test]

@@ -43,30 +43,20 @@ fn values_reach_the_process_byte_for_byte_and_nothing_else_ever_holds_them() {
         desk.shipit(&["env", "list"])
             .leaves(0)
             .says("/etc/acme/env sets nothing");
-        let set = fed(
-            &desk,
-            &["env", "set", "TOKEN"],
-            format!("{secret}\n").as_bytes(),
-        )
-        .leaves(0)
-        .says("added TOKEN")
-        .says("next: shipit restart");
+        let set = fed(&desk, &["env", "set", "TOKEN"], format!("{secret}\n").as_bytes())
+            .leaves(0)
+            .says("added TOKEN")
+            .says("next: shipit restart");
         assert_eq!(in_process(&host, "TOKEN"), "(not set)");
         fed(&desk, &["env", "set", "OTHER", "--restart"], b"two words")
             .leaves(0)
             .says("acme.service restarted");
         assert_eq!(in_process(&host, "TOKEN"), secret);
         assert_eq!(in_process(&host, "OTHER"), "two words");
-        assert_eq!(
-            host.root(&format!("stat -c '%U %a' {FILE}")).ok().trim(),
-            "root 600"
-        );
+        assert_eq!(host.root(&format!("stat -c '%U %a' {FILE}")).ok().trim(), "root 600");
         assert!(!host.ssh("deploy", &format!("cat {FILE}")).success());
 
-        let list = desk
-            .shipit(&["env", "list"])
-            .leaves(0)
-            .says("TOKEN\nOTHER\n");
+        let list = desk.shipit(&["env", "list"]).leaves(0).says("TOKEN\nOTHER\n");
         let unset = desk
             .shipit(&["env", "unset", "OTHER", "NEVER"])
             .leaves(0)
@@ -74,22 +64,17 @@ fn values_reach_the_process_byte_for_byte_and_nothing_else_ever_holds_them() {
             .says("NEVER was not set");
         let noted = noted(&host);
         assert!(
-            noted.contains("acme: ann@")
-                && noted.contains("(deploy) changed /etc/acme/env: added TOKEN"),
+            noted.contains("acme: ann@") && noted.contains("(deploy) changed /etc/acme/env: added TOKEN"),
             "{noted}"
         );
         for said in [set.to_string(), list.to_string(), unset.to_string(), noted] {
-            assert!(
-                !said.contains("se\"sa") && !said.contains("two words"),
-                "{said}"
-            );
+            assert!(!said.contains("se\"sa") && !said.contains("two words"), "{said}");
         }
         // Not in the journal (sudo writes command lines there), not on any disk but in that file.
         host.root("journalctl --sync").ok();
         let held = host.root("journalctl -q -o json | grep -c -e 'se.*sa.*me.HOME' -e 'two words'");
         assert_eq!(held.stdout.trim(), "0", "{held}");
-        let files =
-            host.root("grep -rl 'sa\\\\\\\\me' /etc /opt /usr/local /tmp /home /root 2>/dev/null");
+        let files = host.root("grep -rl 'sa\\\\\\\\me' /etc /opt /usr/local /tmp /home /root 2>/dev/null");
         assert_eq!(files.stdout.trim(), FILE);
         assert_eq!(host.root("ls -A /etc/acme").ok().trim(), "env");
     }
@@ -128,10 +113,7 @@ fn a_value_that_is_typed_is_not_shown_and_ctrl_c_is_an_answer() {
     let host = lab::host!(Suite::Trixie);
     let desk = live(&host, &acme("socket"));
     let shown = typed(&desk, "TYPED", b"sesame\n");
-    assert!(
-        shown.contains("added TYPED") && !shown.contains("sesame"),
-        "{shown}"
-    );
+    assert!(shown.contains("added TYPED") && !shown.contains("sesame"), "{shown}");
     assert_eq!(host.read_file(FILE), "TYPED=\"sesame\"\n");
     let shown = typed(&desk, "OTHER", b"ses\x03");
     assert!(shown.contains("no value was given for OTHER"), "{shown}");
@@ -179,9 +161,7 @@ fn a_push_replaces_the_whole_and_lines_with_two_readings_are_refused() {
         ran.never_says("sesame").says("nothing changed");
     }
     for bad in ["A=sesame", "1A", "A B", ""] {
-        fed(&desk, &["env", "set", bad], b"x")
-            .leaves(2)
-            .never_says("sesame");
+        fed(&desk, &["env", "set", bad], b"x").leaves(2).never_says("sesame");
     }
     fed(&desk, &["env", "set", "A"], b"")
         .leaves(2)
@@ -190,13 +170,9 @@ fn a_push_replaces_the_whole_and_lines_with_two_readings_are_refused() {
         .leaves(2)
         .says("more than one line");
     // Root's loader would obey it, wherever the unit runs something as root.
-    fed(
-        &desk,
-        &["env", "set", "LD_PRELOAD"],
-        b"/opt/acme/current/x.so",
-    )
-    .leaves(1)
-    .says("LD_PRELOAD is for the unit to set");
+    fed(&desk, &["env", "set", "LD_PRELOAD"], b"/opt/acme/current/x.so")
+        .leaves(1)
+        .says("LD_PRELOAD is for the unit to set");
     assert_eq!(host.read_file(FILE), before);
     // What an interpreter obeys is the app's business, until a unit that reads the file runs something as root.
     let option = ["env", "set", "NODE_OPTIONS"];
@@ -245,12 +221,7 @@ fn of_several_people_who_change_it_at_once_nobody_is_lost() {
     assert_eq!(told["read_by"][0], "acme.service", "{list}");
 
     // Who pushes has looked before; what was set in between is not overwritten.
-    let ask = |text: &str| {
-        host.ssh(
-            "deploy",
-            &format!("printf '{text}' | sudo -n {HELPER} acme"),
-        )
-    };
+    let ask = |text: &str| host.ssh("deploy", &format!("printf '{text}' | sudo -n {HELPER} acme"));
     let version = ask("1 list ann any 0\\n").ok();
     let version = version
         .lines()
@@ -263,10 +234,7 @@ fn of_several_people_who_change_it_at_once_nobody_is_lost() {
         !stale.success() && stale.stderr.contains("changed in the meantime"),
         "{stale}"
     );
-    desk.shipit(&["env", "list"])
-        .leaves(0)
-        .says("LATE")
-        .says("NAME5");
+    desk.shipit(&["env", "list"]).leaves(0).says("LATE").says("NAME5");
 }
 
 #[test]
@@ -276,12 +244,7 @@ fn the_helper_leads_root_nowhere_and_takes_nothing_by_half() {
         let desk = live(&host, &acme("socket"));
         fed(&desk, &["env", "set", "KEPT"], b"1").leaves(0);
         let before = host.read_file(FILE);
-        let ask = |text: &str| {
-            host.ssh(
-                "deploy",
-                &format!("printf '{text}' | sudo -n {HELPER} acme"),
-            )
-        };
+        let ask = |text: &str| host.ssh("deploy", &format!("printf '{text}' | sudo -n {HELPER} acme"));
         for bad in [
             "",
             "1 push x any 100\\nA=1\\n",
@@ -299,16 +262,12 @@ fn the_helper_leads_root_nowhere_and_takes_nothing_by_half() {
             assert!(!ran.success(), "{bad}: {ran}");
             assert_eq!(host.read_file(FILE), before, "{bad}");
         }
-        let line = format!(
-            "{{ echo 1 push x any 70000; head -c 70000 /dev/zero | tr '\\\\0' '#'; }} | sudo -n {HELPER} acme"
-        );
+        let line =
+            format!("{{ echo 1 push x any 70000; head -c 70000 /dev/zero | tr '\\\\0' '#'; }} | sudo -n {HELPER} acme");
         let ran = host.ssh("deploy", &line);
         assert!(!ran.success() && ran.stderr.contains("64 KiB"), "{ran}");
         for more in ["", "ssh", "acme x", "../acme", "--help"] {
-            let ran = host.ssh(
-                "deploy",
-                &format!("echo 1 list x any 0 | sudo -n {HELPER} {more}"),
-            );
+            let ran = host.ssh("deploy", &format!("echo 1 list x any 0 | sudo -n {HELPER} {more}"));
             assert!(!ran.success(), "sudo lets pass more than it must: {ran}");
         }
 
@@ -320,26 +279,20 @@ fn the_helper_leads_root_nowhere_and_takes_nothing_by_half() {
         fed(&desk, &["env", "set", "A"], b"1")
             .leaves(1)
             .says("is not a plain file");
-        desk.shipit(&["env", "list"])
-            .leaves(1)
-            .never_says("precious");
+        desk.shipit(&["env", "list"]).leaves(1).never_says("precious");
         assert_eq!(host.read_file("/root/precious"), "precious=1\n");
-        host.root(&format!(
-            "rm {FILE} && cp /root/env {FILE} && chown deploy /etc/acme"
-        ))
-        .ok();
+        host.root(&format!("rm {FILE} && cp /root/env {FILE} && chown deploy /etc/acme"))
+            .ok();
         fed(&desk, &["env", "set", "A"], b"1")
             .leaves(1)
             .says("/etc/acme can be changed by users other than root");
-        host.root("chown root /etc/acme && chmod 0777 /etc/acme")
-            .ok();
+        host.root("chown root /etc/acme && chmod 0777 /etc/acme").ok();
         fed(&desk, &["env", "set", "A"], b"1")
             .leaves(1)
             .says("can be changed by users other than root");
         host.root("chmod 0755 /etc/acme").ok();
         // What root wrote in another style is not edited line by line.
-        host.root(&format!("printf 'A=\"x\\nKEPT=2\"\\n' >{FILE}"))
-            .ok();
+        host.root(&format!("printf 'A=\"x\\nKEPT=2\"\\n' >{FILE}")).ok();
         fed(&desk, &["env", "set", "KEPT"], b"1")
             .leaves(1)
             .says("line 1 of /etc/acme/env is not NAME=value");
@@ -359,15 +312,11 @@ fn a_host_without_the_helper_says_what_to_type_and_root_needs_none() {
     desk.deploy(Kind::Graceful, "v2");
 
     desk.write(&acme("socket").login("root"));
-    fed(&desk, &["env", "set", "A"], b"1")
-        .leaves(0)
-        .says("added A");
+    fed(&desk, &["env", "set", "A"], b"1").leaves(0).says("added A");
     desk.shipit(&["env", "list"]).leaves(0).says("A\n");
     // Nobody reads it in another app's unit.
-    host.root(
-        "sed -i '/^EnvironmentFile/d' /etc/systemd/system/acme.service && systemctl daemon-reload",
-    )
-    .ok();
+    host.root("sed -i '/^EnvironmentFile/d' /etc/systemd/system/acme.service && systemctl daemon-reload")
+        .ok();
     desk.shipit(&["env", "list"])
         .leaves(0)
         .says("under [Service] write: EnvironmentFile=-/etc/acme/env");

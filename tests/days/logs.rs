@@ -37,10 +37,7 @@ fn the_journal_is_shown_by_unit_release_run_time_priority_and_pattern() {
             .says("version v2 starts")
             .never_says("version v1 starts")
             .never_says("cannot open the database");
-        assert!(
-            of_v2.stdout.matches("version v2 starts").count() >= 2,
-            "{of_v2}"
-        );
+        assert!(of_v2.stdout.matches("version v2 starts").count() >= 2, "{of_v2}");
         desk.shipit(&["logs", "--release", &v3])
             .leaves(0)
             .says("cannot open the database")
@@ -79,12 +76,7 @@ fn the_journal_is_shown_by_unit_release_run_time_priority_and_pattern() {
         desk.shipit(&["logs", "--run", "../../.."])
             .leaves(2)
             .says("there is no run ../../..");
-        for hostile in [
-            "--file=/etc/shadow",
-            "$(id)",
-            "x\n--file=/etc/shadow",
-            "it's; id",
-        ] {
+        for hostile in ["--file=/etc/shadow", "$(id)", "x\n--file=/etc/shadow", "it's; id"] {
             desk.shipit(&["logs", "--grep", hostile])
                 .never_says("uid=")
                 .never_says("root:");
@@ -106,9 +98,7 @@ fn the_helper_shows_the_journal_of_no_other_unit_whoever_asks_it() {
         assert!(ask("end\\n").ok().contains("version v1 starts"));
         // The life of another service: that of the logging daemon itself, which surely has said something.
         let life = host.unit("systemd-journald.service", "InvocationID");
-        let there = host.root(&format!(
-            "journalctl -q -o cat _SYSTEMD_INVOCATION_ID={life}"
-        ));
+        let there = host.root(&format!("journalctl -q -o cat _SYSTEMD_INVOCATION_ID={life}"));
         assert_ne!(there.ok(), "");
         assert_eq!(ask(&format!("invocation {life}\\nend\\n")).stdout, "");
         for refused in [
@@ -128,12 +118,7 @@ fn the_helper_shows_the_journal_of_no_other_unit_whoever_asks_it() {
         }
         // A pattern is one word, whatever it looks like.
         assert_eq!(ask("grep x --unit=ssh.service\\nend\\n").stdout, "");
-        for more in [
-            "",
-            "ssh.service",
-            "acme.service ssh.service",
-            "acme.service --all",
-        ] {
+        for more in ["", "ssh.service", "acme.service ssh.service", "acme.service --all"] {
             let line = format!("echo end | sudo -n /usr/local/lib/shipit/acme/journal {more}");
             let ran = host.ssh("deploy", &line);
             assert!(!ran.success(), "sudo lets pass more than it must: {ran}");

@@ -34,10 +34,7 @@ fn words_go_there_and_output_comes_back_byte_for_byte() {
     host.root("cd /opt/acme/current && head -c 3000000 /dev/urandom >bytes && chmod 0644 bytes")
         .ok();
     let there = host.root("sha256sum </opt/acme/current/bytes").ok();
-    let output = desk
-        .command(&["run", "--", "cat", "bytes"])
-        .output()
-        .unwrap();
+    let output = desk.command(&["run", "--", "cat", "bytes"]).output().unwrap();
     std::fs::write(desk.path("bytes"), &output.stdout).unwrap();
     let here = std::process::Command::new("sha256sum")
         .stdin(std::fs::File::open(desk.path("bytes")).unwrap())
@@ -55,10 +52,7 @@ fn words_go_there_and_output_comes_back_byte_for_byte() {
             "pwd; id -un; echo $SHIPIT_RELEASE; echo no >&2",
         ])
         .leaves(0);
-    assert_eq!(
-        ran.stdout,
-        format!("/opt/acme/releases/{release}\ndeploy\n{release}\n")
-    );
+    assert_eq!(ran.stdout, format!("/opt/acme/releases/{release}\ndeploy\n{release}\n"));
     assert_eq!(ran.stderr, "no\n");
     // Its stdin is empty, whatever ours is; unless that is asked for, and then it is ours, byte for byte.
     let cat = fed(&desk, &["run", "--", "cat"], b"data").leaves(0);
@@ -79,9 +73,7 @@ fn words_go_there_and_output_comes_back_byte_for_byte() {
 fn how_a_command_ended_is_told_and_ctrl_c_ends_it() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::ready(&host, Service::Socket, &acme("socket"));
-    desk.shipit(&["run", "--", "true"])
-        .leaves(1)
-        .says("no release is live");
+    desk.shipit(&["run", "--", "true"]).leaves(1).says("no release is live");
     desk.deploy(crate::apps::Kind::Graceful, "v1");
     desk.shipit(&["run", "--", "sh", "-c", "exit 3"])
         .leaves(1)
@@ -94,28 +86,11 @@ fn how_a_command_ended_is_told_and_ctrl_c_ends_it() {
         .says("killed by signal 9");
     desk.shipit(&["run"]).leaves(2);
     // `--json` behind `--` is the command's; before it, it is ours.
-    let theirs = [
-        "run",
-        "--",
-        "sh",
-        "-c",
-        "printf 'a\\033[2J'; exit 4",
-        "--json",
-    ];
+    let theirs = ["run", "--", "sh", "-c", "printf 'a\\033[2J'; exit 4", "--json"];
     let ran = desk.shipit(&theirs);
     assert!(ran.stdout.contains('\u{1b}'));
-    let ran = desk.shipit(&[
-        "run",
-        "--json",
-        "--",
-        "sh",
-        "-c",
-        "printf 'a\\033[2J'; exit 4",
-    ]);
-    let ran = ran
-        .leaves(1)
-        .never_says("\u{1b}")
-        .says(r#""source":"stdout""#);
+    let ran = desk.shipit(&["run", "--json", "--", "sh", "-c", "printf 'a\\033[2J'; exit 4"]);
+    let ran = ran.leaves(1).never_says("\u{1b}").says(r#""source":"stdout""#);
     assert!(
         ran.stdout.ends_with("}\n") && ran.stdout.contains(r#""code":4"#),
         "{ran}"

@@ -65,21 +65,17 @@ fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
         }
 
         // A crash that systemd mended, by hand and then seen.
-        host.root("kill -9 $(systemctl show -P MainPID acme.service)")
-            .ok();
+        host.root("kill -9 $(systemctl show -P MainPID acme.service)").ok();
         host.wait_for("the next life", SOON, |host| {
-            host.unit("acme.service", "NRestarts") == "1"
-                && host.unit("acme.service", "ActiveState") == "active"
+            host.unit("acme.service", "NRestarts") == "1" && host.unit("acme.service", "ActiveState") == "active"
         });
         desk.shipit(&["status"])
             .leaves(0)
             .says("restarted once by systemd")
             .never_says("# prints the reason")
             .says(&format!("    runs from {v1}\n"));
-        host.root("systemctl start --no-block acme-backup.service")
-            .ok();
-        host.root("echo unhealthy >/opt/acme/current/behaviour")
-            .ok();
+        host.root("systemctl start --no-block acme-backup.service").ok();
+        host.root("echo unhealthy >/opt/acme/current/behaviour").ok();
         desk.shipit(&["restart"]).leaves(4);
         desk.shipit(&["status"])
             .leaves(0)
@@ -119,9 +115,7 @@ fn what_cannot_be_read_is_said() {
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
     host.root("chown root /opt/acme/.shipit/ledger && chmod 0600 /opt/acme/.shipit/ledger")
         .ok();
-    desk.shipit(&["status"])
-        .leaves(0)
-        .says("cannot read: ledger");
+    desk.shipit(&["status"]).leaves(0).says("cannot read: ledger");
     let json = desk.json(&["status"]).leaves(0);
     let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(told["unreadable"][0], "ledger", "{told}");

@@ -16,10 +16,7 @@ fn a_tree_that_arrives_changed_is_refused_with_the_paths_and_nothing_is_listed()
     std::os::unix::fs::symlink("public", desk.path("source/link")).unwrap();
     // A host whose tar is broken, or whose disk is: it unpacks, says that all is well, and this is what is there.
     for (damage, path) in [
-        (
-            "printf x | dd of=version bs=1 conv=notrunc 2>/dev/null",
-            "~ version",
-        ),
+        ("printf x | dd of=version bs=1 conv=notrunc 2>/dev/null", "~ version"),
         ("echo more >>server.py", "~ server.py"),
         ("chmod a+x server.py", "~ server.py"),
         ("chmod g+w public", "on the host, public has mode 775"),
@@ -27,14 +24,9 @@ fn a_tree_that_arrives_changed_is_refused_with_the_paths_and_nothing_is_listed()
         ("touch extra", "+ extra"),
         ("ln -sfn . link", "~ link"),
         ("rm link && mkdir link", "~ link"),
-        (
-            "rm version && mkfifo version",
-            "on the host, version is neither file",
-        ),
+        ("rm version && mkfifo version", "on the host, version is neither file"),
     ] {
-        let tar = format!(
-            "#!/bin/sh\n/usr/bin/tar \"$@\" || exit\n[ \"$1\" = --version ] || {{ {damage}; }}\n"
-        );
+        let tar = format!("#!/bin/sh\n/usr/bin/tar \"$@\" || exit\n[ \"$1\" = --version ] || {{ {damage}; }}\n");
         host.write_file("/usr/local/bin/tar", tar.as_bytes());
         host.root("chmod 755 /usr/local/bin/tar").ok();
         let ran = desk
@@ -44,9 +36,7 @@ fn a_tree_that_arrives_changed_is_refused_with_the_paths_and_nothing_is_listed()
             .says(path);
         assert!(!ran.stderr.contains("publish"), "{damage}: {ran}");
         assert_live(&host, &before, "v1");
-        let listed = host
-            .root("ls /opt/acme/releases /opt/acme/.shipit/links")
-            .ok();
+        let listed = host.root("ls /opt/acme/releases /opt/acme/.shipit/links").ok();
         assert_eq!(listed.matches("20").count(), 2, "{damage}: {listed}");
     }
     host.root("rm /usr/local/bin/tar").ok();
@@ -65,21 +55,10 @@ fn case_43_a_file_that_changes_while_it_is_packed_is_read_once_more_and_then_ref
          : >\"$HOME/once\"; echo more >>\"$HOME/source/written\"; exit 1\n",
     );
     fs::set_permissions(desk.path("bin/git"), fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!(
-        "{}:{}",
-        desk.path("bin").display(),
-        std::env::var("PATH").unwrap()
-    );
+    let path = format!("{}:{}", desk.path("bin").display(), std::env::var("PATH").unwrap());
     let deploy = || {
-        let output = desk
-            .command(&["deploy"])
-            .env("PATH", &path)
-            .output()
-            .unwrap();
-        (
-            output.status.code(),
-            String::from_utf8(output.stderr).unwrap(),
-        )
+        let output = desk.command(&["deploy"]).env("PATH", &path).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     desk.tree(Kind::Graceful, "v2");
     desk.file("source/written", "");
@@ -98,9 +77,6 @@ fn case_43_a_file_that_changes_while_it_is_packed_is_read_once_more_and_then_ref
     desk.file("always", "");
     let (code, said) = deploy();
     assert_eq!(code, Some(1), "{said}");
-    assert!(
-        said.contains("error: written changed while it was packed"),
-        "{said}"
-    );
+    assert!(said.contains("error: written changed while it was packed"), "{said}");
     assert_live(&host, &live, "v2");
 }

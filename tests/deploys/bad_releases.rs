@@ -25,11 +25,7 @@ fn comes_back(host: &Host, desk: &Desk, kind: Kind, cause: &str) -> Ran {
 
 /// Ships a release that is refused before anything live changes: no new process, no new `current`.
 fn refused(host: &Host, desk: &Desk, cause: &str) -> Ran {
-    let before = (
-        current(host),
-        answer(host),
-        host.unit("acme.service", "InvocationID"),
-    );
+    let before = (current(host), answer(host), host.unit("acme.service", "InvocationID"));
     let ran = desk.json(&["deploy"]).leaves(1).says(cause);
     assert_eq!(ran.outcome(), "failed", "{ran}");
     assert_live(host, &before.0, &before.1);
@@ -41,12 +37,7 @@ fn refused(host: &Host, desk: &Desk, cause: &str) -> Ran {
 fn a_release_that_crashes_or_cannot_start_is_taken_back_with_its_own_journal() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::live(&host, Service::Notify, &acme("restart"));
-    let ran = comes_back(
-        &host,
-        &desk,
-        Kind::CrashAtStart,
-        "crashed and was restarted",
-    );
+    let ran = comes_back(&host, &desk, Kind::CrashAtStart, "crashed and was restarted");
     let journal = ran.journal();
     assert!(journal.contains("cannot open the database"), "{ran}");
     assert!(
@@ -77,8 +68,7 @@ fn a_release_that_answers_500_or_never_is_taken_back() {
         let ran = comes_back(&host, &desk, kind, cause);
         let journal = ran.journal();
         assert!(
-            journal.contains(&format!("version {kind:?} starts"))
-                && !journal.contains("version v1"),
+            journal.contains(&format!("version {kind:?} starts")) && !journal.contains("version v1"),
             "{ran}"
         );
     }
@@ -138,9 +128,7 @@ fn a_health_check_that_not_even_the_live_release_passes_changes_nothing() {
         .says(&format!("acme runs {before}, not verified"))
         .says("shipit status");
     assert_eq!((current(&host), answer(&host)), (before, "v1".to_owned()));
-    desk.shipit(&["status"])
-        .leaves(4)
-        .says("degraded since run");
+    desk.shipit(&["status"]).leaves(4).says("degraded since run");
     desk.write(&good);
     let good = desk.deploy(Kind::Graceful, "v3");
     assert_live(&host, &good, "v3");
@@ -181,8 +169,7 @@ fn a_first_release_that_breaks_leaves_no_current_and_no_service() {
     desk.tree(Kind::Unhealthy, "v0");
     let ran = desk.json(&["deploy"]).leaves(3);
     assert!(ran.ended()["live"].is_null(), "{ran}");
-    host.root("test ! -e /opt/acme/current -a ! -L /opt/acme/current")
-        .ok();
+    host.root("test ! -e /opt/acme/current -a ! -L /opt/acme/current").ok();
     assert_eq!(host.unit("acme.service", "ActiveState"), "inactive");
     assert_rest(&host);
     let good = desk.deploy(Kind::Graceful, "v1");
@@ -207,16 +194,13 @@ fn an_old_process_that_answers_on_after_a_reload_is_found_by_health_release() {
     assert_live(&host, &before, "v1");
     assert_eq!(host.unit("acme.service", "MainPID"), pid, "it served on");
     host.root("systemctl kill -s KILL acme.service").ok();
-    host.wait_for("the next life", Duration::from_secs(10), |host| {
-        answer(host) == "v1"
-    });
+    host.wait_for("the next life", Duration::from_secs(10), |host| answer(host) == "v1");
 }
 
 #[test]
 fn a_prepare_command_that_fails_stops_the_deploy_and_leaves_no_release() {
     let host = lab::host!(Suite::Trixie);
-    let prepare =
-        "prepare: \"echo building; sleep 900 & test -e ready || { echo no ready file; exit 9; }\"";
+    let prepare = "prepare: \"echo building; sleep 900 & test -e ready || { echo no ready file; exit 9; }\"";
     let desk = Desk::ready(&host, Service::Socket, &acme("socket"));
     let first = desk.deploy(Kind::Graceful, "v1");
     desk.write(&acme("socket").with(prepare));
@@ -255,10 +239,7 @@ fn a_migration_that_fails_stops_before_the_flip_and_shows_why() {
         let desk = Desk::live(&host, Service::Socket, &migrating());
         desk.tree_migrating(Kind::Graceful, "v2", Migrate::Fails);
         let ran = refused(&host, &desk, "the migration failed");
-        assert!(
-            ran.journal().contains("relation \"users\" already exists"),
-            "{ran}"
-        );
+        assert!(ran.journal().contains("relation \"users\" already exists"), "{ran}");
         let good = desk.deploy(Kind::Graceful, "v3");
         assert_live(&host, &good, "v3");
         assert_eq!(apps::ACME.migrations(&host), ["v1", "v2", "v3"]);

@@ -43,10 +43,7 @@ fn from_a_project_to_a_live_app(suite: Suite) {
         .says("next: shipit setup --as root@");
     desk.shipit(&["setup", "--yes", "--as", &root]).leaves(0);
     // The program is built here: with the toolchain itself, whose home is not that of this desk.
-    let sysroot = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .output()
-        .unwrap();
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
     let sysroot = String::from_utf8(sysroot.stdout).unwrap();
     let path = std::env::var("PATH").unwrap();
     let mut deploy = desk.command(&["deploy"]);

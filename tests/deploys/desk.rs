@@ -33,10 +33,7 @@ pub fn acme(strategy: &str) -> Yml {
     Yml {
         login: "deploy",
         unit: format!("unit: acme.service\n    strategy: {strategy}\n    start_timeout: 8s\n"),
-        health: health
-            .map(|(key, value)| (key, value.to_owned()))
-            .into_iter()
-            .collect(),
+        health: health.map(|(key, value)| (key, value.to_owned())).into_iter().collect(),
         more: String::new(),
     }
 }
@@ -248,11 +245,7 @@ pub struct Ran {
 
 impl Ran {
     fn of(args: &[&str], mut command: Command) -> Self {
-        let output = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
+        let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
         Self::new(&args.join(" "), &output)
     }
 
@@ -311,8 +304,7 @@ impl Ran {
     /// The `ended` line.
     #[track_caller]
     pub fn ended(&self) -> Value {
-        self.last()
-            .unwrap_or_else(|| panic!("no `ended` line: {self}"))
+        self.last().unwrap_or_else(|| panic!("no `ended` line: {self}"))
     }
 
     /// The outcome's word.
@@ -386,8 +378,6 @@ pub fn assert_live(host: &Host, release: &str, version: &str) {
 /// Insists that no switch is in progress and nothing of one is left.
 #[track_caller]
 pub fn assert_rest(host: &Host) {
-    let left = host.root(
-        "cd /opt/acme && ls -d .shipit/request next .shipit/degraded .shipit/*.tmp 2>/dev/null",
-    );
+    let left = host.root("cd /opt/acme && ls -d .shipit/request next .shipit/degraded .shipit/*.tmp 2>/dev/null");
     assert_eq!(left.stdout, "", "left behind");
 }

@@ -19,11 +19,7 @@ fn desk(host: &Host) -> Desk {
 
 fn unit() -> String {
     let units = ACME.units(Service::Socket);
-    units
-        .into_iter()
-        .find(|(name, _)| name == "acme.service")
-        .unwrap()
-        .1
+    units.into_iter().find(|(name, _)| name == "acme.service").unwrap().1
 }
 
 /// Changes acme.service on the host by hand, as somebody in a hurry does.
@@ -53,14 +49,9 @@ fn a_deploy_warns_refuses_or_does_not_look() {
         .release();
     assert_live(&host, &two, "v2");
 
-    by_hand(
-        &host,
-        &format!("{}\n[Service]\nTimeoutStopSec=77s\n", unit()),
-    );
+    by_hand(&host, &format!("{}\n[Service]\nTimeoutStopSec=77s\n", unit()));
     desk.tree(Kind::Graceful, "v3");
-    let before = host
-        .root("ls -A /opt/acme/releases /opt/acme/.shipit/runs")
-        .ok();
+    let before = host.root("ls -A /opt/acme/releases /opt/acme/.shipit/runs").ok();
     desk.shipit(&["deploy"])
         .leaves(1)
         .says("acme.service differs in TimeoutStopSec")
@@ -70,16 +61,13 @@ fn a_deploy_warns_refuses_or_does_not_look() {
         .leaves(1)
         .says("acme.service differs in TimeoutStopSec");
     assert_eq!(
-        host.root("ls -A /opt/acme/releases /opt/acme/.shipit/runs")
-            .ok(),
+        host.root("ls -A /opt/acme/releases /opt/acme/.shipit/runs").ok(),
         before
     );
     // What a release was made for is known to the host: no working tree is asked.
     desk.shipit(&["deploy", "--release", &one])
         .leaves(1)
-        .says(&format!(
-            "acme.service on the host differs from the one in {one}"
-        ));
+        .says(&format!("acme.service on the host differs from the one in {one}"));
     desk.shipit(&["rollback"]).leaves(0).says(&format!(
         "warning: acme.service on the host differs from the one in {one}"
     ));
@@ -93,12 +81,8 @@ fn a_deploy_warns_refuses_or_does_not_look() {
         .says("warning: acme.service differs in TimeoutStopSec");
     desk.write(&with("ignore"));
     desk.tree(Kind::Graceful, "v4");
-    desk.shipit(&["deploy"])
-        .leaves(0)
-        .never_says("acme.service differs");
-    desk.shipit(&["rollback"])
-        .leaves(0)
-        .never_says("was made for");
+    desk.shipit(&["deploy"]).leaves(0).never_says("acme.service differs");
+    desk.shipit(&["rollback"]).leaves(0).never_says("was made for");
 
     // What is wrong with the repository's units is drift too.
     desk.file("deploy/units/acme.service.d/x.conf", "[Service]\n");
@@ -124,9 +108,7 @@ fn a_rollback_tells_of_units_that_were_installed_since() {
     let install = ["unit", "install", "--yes", "--as", root.as_str()];
     desk.shipit(&install).leaves(0);
     let two = desk.deploy(Kind::Graceful, "v2");
-    desk.shipit(&["rollback"])
-        .leaves(0)
-        .never_says("was made for");
+    desk.shipit(&["rollback"]).leaves(0).never_says("was made for");
     assert_live(&host, &one, "v1");
     desk.file(
         "deploy/units/acme.service",
@@ -136,14 +118,10 @@ fn a_rollback_tells_of_units_that_were_installed_since() {
     let three = desk.deploy(Kind::Graceful, "v3");
     desk.shipit(&["rollback", &one])
         .leaves(0)
-        .says(&format!(
-            "acme.service on the host differs from the one in {one}"
-        ))
+        .says(&format!("acme.service on the host differs from the one in {one}"))
         .never_says("acme.socket on the host");
     assert_eq!(current(&host), one);
-    desk.shipit(&["rollback", &three])
-        .leaves(0)
-        .never_says("was made for");
+    desk.shipit(&["rollback", &three]).leaves(0).never_says("was made for");
     host.root("rm /etc/systemd/system/acme-migrate.service && systemctl daemon-reload")
         .ok();
     desk.shipit(&["rollback", &two])

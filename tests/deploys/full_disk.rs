@@ -22,10 +22,7 @@ fn refuses_and_rolls_back(suite: Suite, fill: impl Fn(&Host), lack: &str) {
 
     let ran = desk.json(&["rollback"]).leaves(0);
     assert_eq!(ran.outcome(), "rolled_back");
-    assert_eq!(
-        (current(&host), answer(&host)),
-        (v1.clone(), "v1".to_owned())
-    );
+    assert_eq!((current(&host), answer(&host)), (v1.clone(), "v1".to_owned()));
     desk.shipit(&["status"])
         .leaves(0)
         .says(&format!("acme runs {v1} (verified)"));

@@ -24,10 +24,7 @@ fn rollback_twice_goes_back_along_the_good_releases_and_never_returns_to_a_bad_o
     // v2 and v3 were rolled back from: there is nothing older left.
     desk.shipit(&["rollback"])
         .leaves(1)
-        .says(&format!(
-            "there is no verified release older than {}",
-            ids[0]
-        ))
+        .says(&format!("there is no verified release older than {}", ids[0]))
         .says(&format!("acme runs {}; nothing changed", ids[0]));
     assert_live(&host, &ids[0], "v1");
 
@@ -37,9 +34,7 @@ fn rollback_twice_goes_back_along_the_good_releases_and_never_returns_to_a_bad_o
     assert_live(&host, &ids[0], "v1");
     let states = desk.shipit(&["releases"]).leaves(0).stdout;
     assert!(
-        states
-            .lines()
-            .any(|line| line.contains(&v5) && line.contains("bad")),
+        states.lines().any(|line| line.contains(&v5) && line.contains("bad")),
         "{states}"
     );
     // One that was rolled back from can still be named.
@@ -66,11 +61,7 @@ fn rollback_with_one_release_or_none_is_refused_in_words() {
 #[test]
 fn rollback_takes_a_name_or_a_beginning_of_one_and_refuses_what_is_ambiguous_or_gone() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::ready(
-        &host,
-        Service::Socket,
-        &acme("socket").with("keep_releases: 3"),
-    );
+    let desk = Desk::ready(&host, Service::Socket, &acme("socket").with("keep_releases: 3"));
     let ids: Vec<String> = ["v1", "v2", "v3", "v4"]
         .map(|version| desk.deploy(Kind::Graceful, version))
         .into();
@@ -79,9 +70,7 @@ fn rollback_takes_a_name_or_a_beginning_of_one_and_refuses_what_is_ambiguous_or_
     assert_eq!(ran.release(), ids[1]);
     assert_live(&host, &ids[1], "v2");
 
-    desk.shipit(&["rollback", "20"])
-        .leaves(1)
-        .says("20 matches 3 releases");
+    desk.shipit(&["rollback", "20"]).leaves(1).says("20 matches 3 releases");
     desk.shipit(&["rollback", &ids[0]])
         .leaves(1)
         .says(&format!("release {} does not exist on the host", ids[0]));

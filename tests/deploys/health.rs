@@ -53,12 +53,7 @@ fn tcp_unix_sockets_and_commands_tell_a_good_release_from_a_bad_one() {
         desk.json(&["deploy"]).leaves(3).says(words);
         assert_live(&host, &good, &version);
     }
-    nothing_passes(
-        &host,
-        &desk,
-        "tcp: '127.0.0.1:8099'",
-        "no connection to 127.0.0.1:8099",
-    );
+    nothing_passes(&host, &desk, "tcp: '127.0.0.1:8099'", "no connection to 127.0.0.1:8099");
 }
 
 #[test]
@@ -88,12 +83,7 @@ fn answers_that_redirect_or_are_huge_or_lack_something_are_judged_by_what_was_as
         assert_live(&host, &good, &way);
     }
     nothing_passes(&host, &desk, &url("/round"), "answered 301, not 200");
-    nothing_passes(
-        &host,
-        &desk,
-        &url("/endless"),
-        "answered 200, but not to its end",
-    );
+    nothing_passes(&host, &desk, &url("/endless"), "answered 200, but not to its end");
     // What stands after the answer is not a part of it.
     nothing_passes(
         &host,

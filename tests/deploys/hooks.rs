@@ -12,9 +12,7 @@ const HOOKS: &str = r#"hooks:
 fn told(desk: &Desk) -> Vec<String> {
     let told = std::fs::read_to_string(desk.path("told")).unwrap_or_default();
     drop(std::fs::remove_file(desk.path("told")));
-    told.lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect()
+    told.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
 #[test]
@@ -43,24 +41,17 @@ fn hooks_hear_what_happens_and_before_switch_can_stop_it() {
     desk.file("veto", "");
     desk.tree(Kind::Graceful, "v3");
     let ran = desk.shipit(&["deploy"]).leaves(1);
-    ran.says("`before_switch` failed")
-        .says("nothing live changed");
+    ran.says("`before_switch` failed").says("nothing live changed");
     assert_live(&host, &v2, "v2");
     let heard = told(&desk);
     assert!(
         heard[0].starts_with("before deploy acme ") && heard[0].ends_with(&v2),
         "{heard:?}"
     );
-    assert_eq!(
-        heard[1],
-        heard[0].replace("before", "failure") + " failed",
-        "{heard:?}"
-    );
+    assert_eq!(heard[1], heard[0].replace("before", "failure") + " failed", "{heard:?}");
 
     // The same on a rollback.
-    desk.shipit(&["rollback"])
-        .leaves(1)
-        .says("`before_switch` failed");
+    desk.shipit(&["rollback"]).leaves(1).says("`before_switch` failed");
     assert_live(&host, &v2, "v2");
     let heard = told(&desk);
     assert_eq!(heard[0], format!("before rollback acme {v1} {v2}"));

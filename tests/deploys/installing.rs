@@ -13,26 +13,11 @@ fn desk(host: &Host) -> Desk {
     desk.write(&acme("socket").with("migrate: acme-migrate.service"));
     let server = "/usr/bin/python3 /opt/acme/current/server.py";
     let migrate = "/usr/bin/test -e /opt/acme/next/server.py";
-    let wish = [
-        "unit",
-        "generate",
-        "--program",
-        "binary",
-        "--user",
-        "app",
-        "--notify",
-    ];
+    let wish = ["unit", "generate", "--program", "binary", "--user", "app", "--notify"];
     desk.shipit(
         &[
             &wish[..],
-            &[
-                "--command",
-                server,
-                "--migrate",
-                migrate,
-                "--backup",
-                "/usr/bin/true",
-            ],
+            &["--command", server, "--migrate", migrate, "--backup", "/usr/bin/true"],
         ]
         .concat(),
     )
@@ -86,9 +71,7 @@ fn installed_and_taken_up(suite: Suite) {
         assert_eq!(host.unit(unit, "ActiveState"), "active", "{unit}");
         assert_eq!(host.unit(unit, "UnitFileState"), "enabled", "{unit}");
     }
-    let stat = host
-        .root("stat -c '%U:%G %a' /etc/systemd/system/acme.service")
-        .ok();
+    let stat = host.root("stat -c '%U:%G %a' /etc/systemd/system/acme.service").ok();
     assert_eq!(stat.trim(), "root:root 644");
     assert_eq!(
         host.read_file("/etc/systemd/system/acme.service"),
@@ -115,12 +98,7 @@ fn installed_and_taken_up(suite: Suite) {
         .leaves(0)
         .says("replace /etc/systemd/system/acme.service")
         .never_says("runs with the old settings");
-    change(
-        &desk,
-        "acme.service",
-        "TimeoutStopSec=30s",
-        "TimeoutStopSec=40s",
-    );
+    change(&desk, "acme.service", "TimeoutStopSec=30s", "TimeoutStopSec=40s");
     change(&desk, "acme.socket", "Backlog=4096", "Backlog=2048");
     change(
         &desk,
@@ -166,8 +144,7 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
         .leaves(1)
         .says("this login is not root and cannot use sudo")
         .says("next  shipit unit install --as root@");
-    desk.shipit(&[&install[..], &["--now", "--quiet"]].concat())
-        .leaves(0);
+    desk.shipit(&[&install[..], &["--now", "--quiet"]].concat()).leaves(0);
     let sound = there(&host);
     let refused = |words: &str| {
         let ran = desk.shipit(&install);
@@ -175,14 +152,10 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     };
 
     // systemd refuses one of two: neither is there.
-    let broken = "[Unit]\nDescription=x\n[Service]\nType=oneshot\nTimeoutStartSec=1min\nUser=app\nExecStart=/bin/nothere\n";
+    let broken =
+        "[Unit]\nDescription=x\n[Service]\nType=oneshot\nTimeoutStartSec=1min\nUser=app\nExecStart=/bin/nothere\n";
     desk.file("deploy/units/acme-x.service", broken);
-    change(
-        &desk,
-        "acme.service",
-        "LimitNOFILE=65536",
-        "LimitNOFILE=65535",
-    );
+    change(&desk, "acme.service", "LimitNOFILE=65536", "LimitNOFILE=65535");
     refused("acme-x.service: Command /bin/nothere is not executable");
     assert_eq!(there(&host), sound);
     // What systemd-analyze lets pass and PID 1 refuses: the old files come back.
@@ -199,17 +172,11 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     std::fs::remove_file(desk.path("deploy/units/acme-x.service")).unwrap();
 
     // The port that is listened on.
-    change(
-        &desk,
-        "acme.socket",
-        "ListenStream=8080",
-        "ListenStream=8081",
-    );
+    change(&desk, "acme.socket", "ListenStream=8080", "ListenStream=8081");
     refused("would lose ListenStream=8080");
     host.root("systemctl stop acme.socket").ok();
     desk.shipit(&install).leaves(0);
-    host.root("systemctl start acme.socket && ss -ltn | grep -q :8081")
-        .ok();
+    host.root("systemctl start acme.socket && ss -ltn | grep -q :8081").ok();
 
     // shipit's own rules, before any host is asked.
     change(&desk, "acme.service", "Type=notify", "Type=blah");
@@ -233,10 +200,8 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
         .leaves(1)
         .says("acme-backup.timer is masked on the host");
     refused("acme-backup.timer is masked");
-    host.root(&format!(
-        "ln -sfn /srv/timer {timer}; echo kept >/srv/timer"
-    ))
-    .ok();
+    host.root(&format!("ln -sfn /srv/timer {timer}; echo kept >/srv/timer"))
+        .ok();
     desk.shipit(&["unit", "diff"])
         .leaves(1)
         .says("acme-backup.timer is a symlink on the host, to /srv/timer");
@@ -248,9 +213,9 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     host.root("rm /usr/lib/systemd/system/acme-backup.timer; systemctl daemon-reload")
         .ok();
     host.root("mkdir /etc/systemd/system/acme.service.d && printf '[Service]\\nUser=root\\n' >/etc/systemd/system/acme.service.d/o.conf && systemctl daemon-reload").ok();
-    desk.shipit(&["unit", "diff"]).leaves(1).says(
-        "acme.service is overridden on the host by /etc/systemd/system/acme.service.d/o.conf in User",
-    );
+    desk.shipit(&["unit", "diff"])
+        .leaves(1)
+        .says("acme.service is overridden on the host by /etc/systemd/system/acme.service.d/o.conf in User");
     desk.shipit(&install)
         .leaves(0)
         .says("it stays and takes precedence: rm /etc/systemd/system/acme.service.d/o.conf");
@@ -264,18 +229,9 @@ fn only_units_of_this_app_are_installed() {
     let install = ["unit", "install", "--yes", "--as", root.as_str()];
     let unit = "[Unit]\nDescription=x\n[Service]\nType=oneshot\nTimeoutStartSec=1min\nUser=app\nExecStart=/bin/true\n";
     for (name, why) in [
-        (
-            "ssh.service",
-            "is neither in deploy.yml nor named after the app",
-        ),
-        (
-            "acmetron.service",
-            "is neither in deploy.yml nor named after the app",
-        ),
-        (
-            "shipit-acme.service",
-            "has the name of one of shipit's guard units",
-        ),
+        ("ssh.service", "is neither in deploy.yml nor named after the app"),
+        ("acmetron.service", "is neither in deploy.yml nor named after the app"),
+        ("shipit-acme.service", "has the name of one of shipit's guard units"),
         ("acme@1.service", "is an instance: write its template"),
         ("acme-x.mount", "is of a type that shipit does not install"),
     ] {
@@ -285,10 +241,7 @@ fn only_units_of_this_app_are_installed() {
         std::fs::remove_file(desk.path(&format!("deploy/units/{name}"))).unwrap();
     }
     // Another app of this host, whose name begins with ours.
-    host.write_file(
-        "/etc/systemd/system/shipit-acme-web.path",
-        b"[Path]\nPathExists=/x\n",
-    );
+    host.write_file("/etc/systemd/system/shipit-acme-web.path", b"[Path]\nPathExists=/x\n");
     let before = there(&host);
     desk.file("deploy/units/acme-web.service", unit);
     desk.shipit(&install)
@@ -330,8 +283,10 @@ fn units_are_not_changed_under_a_switch() {
     let install = ["unit", "install", "--yes", "--as", root.as_str()];
     desk.setup();
     // Whoever places a request holds this lock: the install waits for it, and the request that came first wins.
-    host.root("systemctl stop shipit-acme.path; systemd-run -q --unit=hold flock /opt/acme/.shipit/runs sleep infinity")
-        .ok();
+    host.root(
+        "systemctl stop shipit-acme.path; systemd-run -q --unit=hold flock /opt/acme/.shipit/runs sleep infinity",
+    )
+    .ok();
     host.wait_for("the lock", Duration::from_secs(60), |host: &Host| {
         !host.root("flock -n /opt/acme/.shipit/runs true").success()
     });
@@ -370,9 +325,7 @@ fn who_holds_the_port_is_named_when_a_socket_is_to_be_started() {
     desk.shipit(&["releases"])
         .leaves(0)
         .says("acme has no release on the host yet");
-    desk.shipit(&["prune"])
-        .leaves(0)
-        .says("no release is live as before");
+    desk.shipit(&["prune"]).leaves(0).says("no release is live as before");
     host.root("systemd-run --quiet --unit=squatter python3 -m http.server 8080")
         .ok();
     host.wait_for("the squatter", Duration::from_secs(60), |host| {

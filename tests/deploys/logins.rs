@@ -15,9 +15,7 @@ fn there_and_back(host: &Host, login: &'static str) {
     desk.write(&yml);
     desk.setup().says("is ready for acme");
     desk.setup().says("nothing to change");
-    desk.shipit(&["doctor"])
-        .leaves(0)
-        .says("a deploy can start");
+    desk.shipit(&["doctor"]).leaves(0).says("a deploy can start");
     let v1 = desk.deploy(Kind::Graceful, "v1");
     desk.tree(Kind::CrashAtStart, "v2");
     let ran = desk.json(&["deploy"]).leaves(3);
@@ -29,11 +27,7 @@ fn there_and_back(host: &Host, login: &'static str) {
     assert_live(host, &v1, "v1");
     let owner = login;
     for path in ["current", "releases", ".shipit", &format!("releases/{v3}")] {
-        assert_eq!(
-            host.root(&format!("stat -c %U /opt/acme/{path}")).ok(),
-            owner,
-            "{path}"
-        );
+        assert_eq!(host.root(&format!("stat -c %U /opt/acme/{path}")).ok(), owner, "{path}");
     }
 }
 
@@ -94,12 +88,8 @@ fn a_host_that_is_not_set_up_is_refused_with_everything_that_is_missing() {
         .says("deploy may not run `sudo ")
         .says("more lines")
         .says("shipit setup --as root@");
-    desk.shipit(&["doctor"])
-        .leaves(1)
-        .says("a deploy would be refused");
-    desk.shipit(&["status"])
-        .leaves(0)
-        .says("no release is live");
+    desk.shipit(&["doctor"]).leaves(1).says("a deploy would be refused");
+    desk.shipit(&["status"]).leaves(0).says("no release is live");
     desk.setup();
     desk.shipit(&["deploy"])
         .leaves(1)

@@ -11,9 +11,8 @@ use crate::lab::{self, Suite};
 #[test]
 fn looking_says_what_is_and_changes_nothing() {
     let host = lab::host!(Suite::Trixie);
-    let yml = acme("socket").with(
-        "migrate: acme-migrate.service\nhooks: {before_switch: ./smoke.sh}\nkeep_releases: 1",
-    );
+    let yml =
+        acme("socket").with("migrate: acme-migrate.service\nhooks: {before_switch: ./smoke.sh}\nkeep_releases: 1");
     let desk = Desk::ready(&host, Service::Socket, &yml);
     desk.file("smoke.sh", "exit 0\n");
     desk.write(&acme("socket").with("migrate: acme-migrate.service\nkeep_releases: 1"));
@@ -25,10 +24,7 @@ fn looking_says_what_is_and_changes_nothing() {
     desk.file("source/new.txt", "new\n");
     desk.file("source/.env", "TOKEN=1\n");
     let tree = "cd /opt/acme && find . -printf '%p %l %T@\\n' | sort | sha256sum";
-    let (before, life) = (
-        host.root(tree).ok(),
-        host.unit("acme.service", "InvocationID"),
-    );
+    let (before, life) = (host.root(tree).ok(), host.unit("acme.service", "InvocationID"));
 
     desk.shipit(&["plan"])
         .leaves(0)
@@ -76,9 +72,7 @@ fn looking_says_what_is_and_changes_nothing() {
         .says("systemd 257")
         .says("a deploy can start");
     desk.json(&["attach"]).leaves(0);
-    desk.shipit(&["setup", "--print"])
-        .leaves(0)
-        .says("NOPASSWD");
+    desk.shipit(&["setup", "--print"]).leaves(0).says("NOPASSWD");
     assert_eq!(host.root(tree).ok(), before, "looking changed something");
     assert_eq!(host.unit("acme.service", "InvocationID"), life);
     assert_eq!(current(&host), v1);

@@ -27,9 +27,7 @@ fn two_ways(host: &Host, yml: &Yml) -> (Desk, Desk, DelayProxy) {
 
 /// Bytes that do not compress, different each time.
 fn noise(desk: &Desk, megabytes: u64) {
-    let mut source = std::fs::File::open("/dev/urandom")
-        .unwrap()
-        .take(megabytes << 20);
+    let mut source = std::fs::File::open("/dev/urandom").unwrap().take(megabytes << 20);
     let mut file = std::fs::File::create(desk.path("source/noise")).unwrap();
     std::io::copy(&mut source, &mut file).unwrap();
 }
@@ -98,9 +96,8 @@ fn a_connection_that_dies_during_the_switch_is_opened_again_and_continues_where_
     let ran = Ran::new("deploy", &child.wait_with_output().unwrap()).leaves(0);
     assert_eq!(ran.outcome(), "deployed");
     assert_eq!(ran.release(), watched.release());
-    ran.clone().says(
-        "the host stopped responding while following the switch; the host continues by itself, reconnecting",
-    );
+    ran.clone()
+        .says("the host stopped responding while following the switch; the host continues by itself, reconnecting");
     let steps = ran.steps();
     for step in ["switch await acme.service", "switch confirm"] {
         let times = steps.iter().filter(|name| *name == step).count();

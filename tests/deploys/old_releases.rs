@@ -12,11 +12,7 @@ fn there(host: &Host) -> Vec<String> {
 #[test]
 fn prune_keeps_the_newest_good_ones_the_last_bad_one_and_what_is_not_its_own() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::ready(
-        &host,
-        Service::Socket,
-        &acme("socket").with("keep_releases: 3"),
-    );
+    let desk = Desk::ready(&host, Service::Socket, &acme("socket").with("keep_releases: 3"));
     host.ssh(
         "deploy",
         "mkdir /opt/acme/releases/by-hand /opt/acme/releases/20200101-000000",
@@ -39,14 +35,7 @@ fn prune_keeps_the_newest_good_ones_the_last_bad_one_and_what_is_not_its_own() {
     ids.push(desk.deploy(Kind::Graceful, "v4"));
     let (v1, v2, v3, x1, x2, v4) = (&ids[0], &ids[1], &ids[2], &ids[3], &ids[4], &ids[5]);
     let left = there(&host);
-    for kept in [
-        v2,
-        v3,
-        x2,
-        v4,
-        &"by-hand".to_owned(),
-        &"20200101-000000".to_owned(),
-    ] {
+    for kept in [v2, v3, x2, v4, &"by-hand".to_owned(), &"20200101-000000".to_owned()] {
         assert!(left.contains(kept), "{kept}: {left:?}");
     }
     for gone in [v1, x1] {
@@ -60,10 +49,7 @@ fn prune_keeps_the_newest_good_ones_the_last_bad_one_and_what_is_not_its_own() {
     let ran = desk.json(&["prune", "--keep", "2"]).leaves(0);
     assert_eq!(ran.outcome(), "pruned");
     let left = there(&host);
-    assert!(
-        left.contains(v3) && left.contains(v4) && !left.contains(v2),
-        "{left:?}"
-    );
+    assert!(left.contains(v3) && left.contains(v4) && !left.contains(v2), "{left:?}");
     assert_live(&host, v4, "v4");
     desk.json(&["rollback"]).leaves(0);
     assert_live(&host, v3, "v3");
@@ -72,11 +58,7 @@ fn prune_keeps_the_newest_good_ones_the_last_bad_one_and_what_is_not_its_own() {
 #[test]
 fn a_release_that_a_process_still_runs_from_is_kept() {
     let host = lab::host!(Suite::Trixie);
-    let desk = Desk::ready(
-        &host,
-        Service::Socket,
-        &acme("socket").with("keep_releases: 1"),
-    );
+    let desk = Desk::ready(&host, Service::Socket, &acme("socket").with("keep_releases: 1"));
     let v1 = desk.deploy(Kind::Graceful, "v1");
     host.root(&format!(
         "systemd-run --quiet --unit=job --uid=deploy --working-directory=/opt/acme/releases/{v1} sleep infinity"
@@ -98,10 +80,7 @@ fn a_current_that_is_not_ours_is_refused_and_left_as_it_is() {
     desk.tree(Kind::Graceful, "v1");
     for (make, words) in [
         ("mkdir current", "/opt/acme/current is a directory"),
-        (
-            "ln -s /srv current",
-            "/opt/acme/current is a symlink to /srv",
-        ),
+        ("ln -s /srv current", "/opt/acme/current is a symlink to /srv"),
         (
             "ln -s releases/gone current",
             "is a symlink to release gone, which does not exist",
@@ -110,17 +89,10 @@ fn a_current_that_is_not_ours_is_refused_and_left_as_it_is() {
     ] {
         host.ssh("deploy", &format!("cd /opt/acme && {make}")).ok();
         let before = host.root("stat -c %i:%F /opt/acme/current").ok();
-        desk.shipit(&["deploy"])
-            .leaves(1)
-            .says(words)
-            .says("nothing changed");
+        desk.shipit(&["deploy"]).leaves(1).says(words).says("nothing changed");
         desk.shipit(&["rollback"]).leaves(1).says(words);
         desk.shipit(&["doctor"]).leaves(1).says("current is ");
-        assert_eq!(
-            host.root("stat -c %i:%F /opt/acme/current").ok(),
-            before,
-            "{make}"
-        );
+        assert_eq!(host.root("stat -c %i:%F /opt/acme/current").ok(), before, "{make}");
         host.root("rm -d /opt/acme/current").ok();
     }
     desk.deploy(Kind::Graceful, "v1");
@@ -146,9 +118,7 @@ fn setup_takes_over_a_tree_of_capistrano_and_rollback_goes_back_into_it() {
         .says("adopted release 20240202120000")
         .says("made current relative");
     assert_live(&host, "20240202120000", "c2");
-    desk.shipit(&["releases"])
-        .leaves(0)
-        .says("live -> 20240202120000");
+    desk.shipit(&["releases"]).leaves(0).says("live -> 20240202120000");
     let v1 = desk.deploy(Kind::Graceful, "v1");
     assert_live(&host, &v1, "v1");
     assert_eq!(host.read_file("/opt/acme/current/env"), "kept\n");

@@ -12,31 +12,19 @@ fn the_same_content_again_changes_nothing_unless_a_restart_is_asked_for() {
     let first = desk.deploy(Kind::Graceful, "v1");
     let life = host.unit("acme.service", "InvocationID");
     let ran = desk.json(&["deploy"]).leaves(0);
-    assert_eq!(
-        (ran.outcome().as_str(), ran.release()),
-        ("unchanged", first.clone())
-    );
+    assert_eq!((ran.outcome().as_str(), ran.release()), ("unchanged", first.clone()));
     assert_eq!(host.unit("acme.service", "InvocationID"), life);
     assert_eq!(host.root("ls /opt/acme/releases").ok(), first);
     desk.shipit(&["deploy"])
         .leaves(0)
-        .says(&format!(
-            "unchanged: {first} is live and has the same content"
-        ))
+        .says(&format!("unchanged: {first} is live and has the same content"))
         .says("shipit deploy --restart");
 
     let ran = desk.json(&["deploy", "--restart"]).leaves(0);
-    assert_eq!(
-        (ran.outcome().as_str(), ran.release()),
-        ("deployed", first.clone())
-    );
+    assert_eq!((ran.outcome().as_str(), ran.release()), ("deployed", first.clone()));
     assert_ne!(host.unit("acme.service", "InvocationID"), life);
     assert_live(&host, &first, "v1");
-    assert_eq!(
-        host.root("ls /opt/acme/releases").ok(),
-        first,
-        "nothing was sent"
-    );
+    assert_eq!(host.root("ls /opt/acme/releases").ok(), first, "nothing was sent");
 }
 
 #[test]
@@ -93,10 +81,7 @@ fn staged_now_and_live_later_without_sending_again() {
     let v3 = desk.json(&["deploy", "--stage-only"]).leaves(0).release();
     let ran = desk.json(&["deploy"]).leaves(0);
     assert_eq!(ran.release(), v3, "{ran}");
-    assert!(
-        !ran.steps().iter().any(|step| step.contains("receive")),
-        "{ran}"
-    );
+    assert!(!ran.steps().iter().any(|step| step.contains("receive")), "{ran}");
     assert_live(&host, &v3, "v3");
 
     desk.shipit(&["deploy", "--release", "20200101-000000"])
@@ -129,13 +114,6 @@ fn a_migration_runs_once_for_a_release_and_the_host_remembers_how_it_ended() {
         .leaves(1)
         .says(&format!("the migration of {v3} ran and failed"))
         .says("a migration runs only once per release");
-    assert_eq!(
-        apps::ACME
-            .migrations(&host)
-            .iter()
-            .filter(|v| *v == "v3")
-            .count(),
-        1
-    );
+    assert_eq!(apps::ACME.migrations(&host).iter().filter(|v| *v == "v3").count(), 1);
     assert_eq!((current(&host), answer(&host)), (v1, "v1".to_owned()));
 }

@@ -8,8 +8,7 @@ use crate::apps::{ACME, Kind, Service};
 use crate::lab::{self, Host, Suite};
 
 fn untouched(host: &Host) {
-    host.root("test ! -e /opt/acme -a ! -e /etc/sudoers.d/shipit-acme")
-        .ok();
+    host.root("test ! -e /opt/acme -a ! -e /etc/sudoers.d/shipit-acme").ok();
 }
 
 #[test]
@@ -18,10 +17,7 @@ fn root_does_nothing_that_nobody_said_yes_to() {
     ACME.install_units(&host, Service::Socket);
     let desk = Desk::at(&host, "ann");
     desk.write(&acme("socket"));
-    let (root, admin) = (
-        format!("root@{}", host.address()),
-        format!("admin@{}", host.address()),
-    );
+    let (root, admin) = (format!("root@{}", host.address()), format!("admin@{}", host.address()));
     let setup = ["setup", "--as", root.as_str()];
     desk.shipit(&setup)
         .leaves(2)
@@ -107,10 +103,8 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
         .says("another switch holds the host: bob@desk")
         .says("deploy to 20260101-000000")
         .says("    # after the switch");
-    host.root(
-        "systemctl stop shipit-acme.path shipit-acme.service; rm -f /opt/acme/.shipit/request*",
-    )
-    .ok();
+    host.root("systemctl stop shipit-acme.path shipit-acme.service; rm -f /opt/acme/.shipit/request*")
+        .ok();
     desk.setup()
         .says("take acme from deploy")
         .says("removed /etc/sudoers.d/shipit-acme: deploy can do nothing as root for acme any more")
@@ -120,10 +114,7 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
             .ok(),
         ""
     );
-    assert_eq!(
-        host.root("stat -c '%n %U %G %a' /etc /etc/shadow").ok(),
-        before
-    );
+    assert_eq!(host.root("stat -c '%n %U %G %a' /etc /etc/shadow").ok(), before);
     host.root("rm /opt/acme/shared/etc /opt/acme/releases/etc /opt/acme/shadow")
         .ok();
     let restart = "sudo -n -l /usr/bin/systemctl --no-block restart acme.service";
@@ -161,9 +152,7 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
         .args(args)
         .current_dir(desk.path(""))
         .output();
-    Ran::new("setup", &output.unwrap())
-        .leaves(0)
-        .says("nothing to change");
+    Ran::new("setup", &output.unwrap()).leaves(0).says("nothing to change");
     desk.write(&acme("socket").login("root"));
     desk.shipit(&["doctor"])
         .leaves(1)

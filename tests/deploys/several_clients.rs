@@ -48,9 +48,7 @@ fn of_two_and_of_eight_clients_one_proceeds_and_the_others_are_told_who_holds_th
     drop(desk);
     for names in [&EIGHT[..2], &EIGHT[..]] {
         let runs = all_at_once(&host, names, &yml, &["deploy"]);
-        let won: Vec<usize> = (0..names.len())
-            .filter(|at| runs[*at].code() == Some(0))
-            .collect();
+        let won: Vec<usize> = (0..names.len()).filter(|at| runs[*at].code() == Some(0)).collect();
         assert_eq!(won.len(), 1, "{}", runs[0]);
         let won = won[0];
         let release = runs[won].release();
@@ -75,21 +73,14 @@ fn eight_clients_that_wait_all_get_their_turn() {
     let yml = acme("socket").with("keep_releases: 20");
     let desk = Desk::live(&host, Service::Socket, &yml);
     let runs = all_at_once(&host, &EIGHT, &yml, &["deploy", "--wait"]);
-    let mut releases: Vec<String> = runs
-        .into_iter()
-        .map(|ran| ran.leaves(0).release())
-        .collect();
+    let mut releases: Vec<String> = runs.into_iter().map(|ran| ran.leaves(0).release()).collect();
     releases.sort();
     releases.dedup();
     assert_eq!(releases.len(), 8, "each its own release");
     assert_rest(&host);
     assert!(releases.contains(&current(&host)));
     let listed = desk.shipit(&["releases"]).leaves(0).stdout;
-    assert_eq!(
-        listed.lines().filter(|l| l.contains("verified")).count(),
-        9,
-        "{listed}"
-    );
+    assert_eq!(listed.lines().filter(|l| l.contains("verified")).count(), 9, "{listed}");
 }
 
 #[test]
@@ -117,10 +108,7 @@ fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
         .spawn()
         .unwrap();
     host.wait_for("the migration", SOON, |host| {
-        apps::ACME
-            .migrations(host)
-            .last()
-            .is_some_and(|v| v == "v2")
+        apps::ACME.migrations(host).last().is_some_and(|v| v == "v2")
     });
     let other = Desk::at(&host, "bob");
     other.write(&yml);
@@ -155,10 +143,7 @@ fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
     output.stdout = heard.into_bytes();
     let watched = Ran::new("attach", &output).leaves(0);
     assert_eq!(watched.outcome(), "deployed");
-    assert!(
-        watched.steps().contains(&"switch confirm".to_owned()),
-        "{watched}"
-    );
+    assert!(watched.steps().contains(&"switch confirm".to_owned()), "{watched}");
     let ran = Ran::new("deploy", &child.wait_with_output().unwrap()).leaves(0);
     assert_eq!(watched.release(), ran.release());
     assert_live(&host, &ran.release(), "v2");
@@ -182,10 +167,7 @@ fn a_current_that_somebody_changes_during_the_switch_is_left_alone() {
         .spawn()
         .unwrap();
     host.wait_for("the migration", SOON, |host| {
-        apps::ACME
-            .migrations(host)
-            .last()
-            .is_some_and(|v| v == "v3")
+        apps::ACME.migrations(host).last().is_some_and(|v| v == "v3")
     });
     host.root(&format!(
         "cd /opt/acme && ln -s releases/{v1} .by-hand && mv -T .by-hand current"
@@ -193,9 +175,7 @@ fn a_current_that_somebody_changes_during_the_switch_is_left_alone() {
     .ok();
     Ran::new("deploy", &child.wait_with_output().unwrap())
         .leaves(1)
-        .says(&format!(
-            "current is {v1}, not {v2}: another process changed it"
-        ));
+        .says(&format!("current is {v1}, not {v2}: another process changed it"));
     assert_eq!(current(&host), v1, "a person's change stays");
     assert_eq!(host.unit("acme.service", "InvocationID"), life);
     assert_rest(&host);

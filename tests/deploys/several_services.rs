@@ -49,10 +49,7 @@ fn two_services_go_over_together_and_come_back_together() {
     assert_live(&host, &v2, "v2");
     assert_eq!(beta(&host), "v2");
 
-    for (good, bad) in [
-        (Kind::Graceful, Kind::Unhealthy),
-        (Kind::CrashAtStart, Kind::Graceful),
-    ] {
+    for (good, bad) in [(Kind::Graceful, Kind::Unhealthy), (Kind::CrashAtStart, Kind::Graceful)] {
         tree(&desk, good, bad, "v3");
         let ran = desk.json(&["deploy"]).leaves(3);
         assert_live(&host, &v2, "v2");

@@ -21,31 +21,22 @@ fn shared_paths_are_made_linked_and_kept_and_a_missing_file_is_named() {
 
     host.ssh("deploy", "echo A=1 > /opt/acme/shared/env").ok();
     desk.json(&["deploy"]).leaves(0);
-    let link = |path: &str| {
-        host.root(&format!("readlink /opt/acme/current/{path}"))
-            .stdout
-    };
+    let link = |path: &str| host.root(&format!("readlink /opt/acme/current/{path}")).stdout;
     assert_eq!(link("logs"), "../../shared/logs\n");
     assert_eq!(link("public/uploads"), "../../../shared/public/uploads\n");
     assert_eq!(link("env"), "../../shared/env\n");
     assert_eq!(link("config/local.yml"), "", "optional and not there");
     // The app, another user, writes there; what it wrote is there in the next release too.
-    host.root(
-        "setpriv --reuid=app --regid=app --clear-groups touch /opt/acme/current/public/uploads/cat",
-    )
-    .ok();
+    host.root("setpriv --reuid=app --regid=app --clear-groups touch /opt/acme/current/public/uploads/cat")
+        .ok();
     host.ssh(
         "deploy",
         "mkdir -p /opt/acme/shared/config && echo b: 2 > /opt/acme/shared/config/local.yml",
     )
     .ok();
     desk.deploy(Kind::Graceful, "v2");
-    host.root("test -e /opt/acme/current/public/uploads/cat")
-        .ok();
-    assert_eq!(
-        host.read_file("/opt/acme/current/config/local.yml"),
-        "b: 2\n"
-    );
+    host.root("test -e /opt/acme/current/public/uploads/cat").ok();
+    assert_eq!(host.read_file("/opt/acme/current/config/local.yml"), "b: 2\n");
     // A directory that is made for the link is the release's, and like all of its directories.
     let mode = host.root("stat -c %a /opt/acme/current/config").ok();
     assert_eq!(mode.trim(), "755");
@@ -73,8 +64,7 @@ fn links_that_would_lead_out_of_the_release_or_of_shared_are_refused() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
     let before = current(&host);
-    host.root("mkdir /srv/private && chmod 777 /srv/private")
-        .ok();
+    host.root("mkdir /srv/private && chmod 777 /srv/private").ok();
 
     // Another user made a link in shared/: what is behind it is not ours.
     host.root("ln -s /srv/private /opt/acme/shared/logs").ok();
@@ -96,11 +86,7 @@ fn links_that_would_lead_out_of_the_release_or_of_shared_are_refused() {
     std::os::unix::fs::symlink("public", desk.path("source/var")).unwrap();
     desk.write(&acme("socket").with("shared: {dirs: [var/log]}"));
     desk.shipit(&["deploy"]).leaves(1).says("var");
-    assert_eq!(
-        host.root("ls -A /srv/private").ok(),
-        "",
-        "nothing was written there"
-    );
+    assert_eq!(host.root("ls -A /srv/private").ok(), "", "nothing was written there");
     assert_eq!((current(&host), answer(&host)), (before, "v1".to_owned()));
     assert_rest(&host);
     let left = host.root("ls -d /opt/acme/releases/.in-*").stdout;

@@ -10,17 +10,12 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use super::desk::Desk;
 
 /// Types each answer as soon as its question is on the screen; all that the screen showed and the exit code.
-pub fn at_a_terminal(
-    desk: &Desk,
-    args: &[&str],
-    answers: &[(&str, &str)],
-) -> (String, Option<i32>) {
+pub fn at_a_terminal(desk: &Desk, args: &[&str], answers: &[(&str, &str)]) -> (String, Option<i32>) {
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&person).unwrap();
     unlockpt(&person).unwrap();
     let line = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let program =
-        File::from(rustix::fs::open(ptsname(&person, []).unwrap(), line, Mode::empty()).unwrap());
+    let program = File::from(rustix::fs::open(ptsname(&person, []).unwrap(), line, Mode::empty()).unwrap());
     let command = desk.command(args);
     // A session with this terminal as its own, or Ctrl-C would be a byte like any other and /dev/tty another's.
     let mut session = Command::new("timeout");

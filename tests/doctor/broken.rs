@@ -17,8 +17,7 @@ pub(super) struct Said {
 
 pub(super) fn doctor(desk: &Desk) -> Said {
     let ran = desk.json(&["doctor"]);
-    let object = serde_json::from_str(ran.stdout.trim())
-        .unwrap_or_else(|error| panic!("one object? {error}: {ran}"));
+    let object = serde_json::from_str(ran.stdout.trim()).unwrap_or_else(|error| panic!("one object? {error}: {ran}"));
     Said { ran, object }
 }
 
@@ -29,9 +28,7 @@ impl Said {
 
     pub(super) fn errors(&self) -> usize {
         let errors = self.findings().iter();
-        errors
-            .filter(|finding| finding["severity"] == "error")
-            .count()
+        errors.filter(|finding| finding["severity"] == "error").count()
     }
 
     /// The first finding is this error, with this line to type; the exit code says so.
@@ -45,10 +42,7 @@ impl Said {
             self.ran
         );
         assert!(text("next").contains(next), "no {next:?}: {first:#}");
-        assert_eq!(
-            (self.ran.code(), &self.object["exit"]),
-            (Some(1), &1.into())
-        );
+        assert_eq!((self.ran.code(), &self.object["exit"]), (Some(1), &1.into()));
     }
 
     /// Something that follows from the cause is said too, further below.
@@ -67,23 +61,14 @@ impl Said {
 fn well(host: &Host, service: Service, yml: &Yml) -> Desk {
     let desk = Desk::live(host, service, yml);
     let said = doctor(&desk);
-    assert_eq!(
-        (said.errors(), said.ran.code()),
-        (0, Some(0)),
-        "{}",
-        said.ran
-    );
+    assert_eq!((said.errors(), said.ran.code()), (0, Some(0)), "{}", said.ran);
     desk
 }
 
 /// A drop-in for acme.service, loaded, and the service started anew, which may fail.
 fn drop_in(host: &Host, text: &str) {
-    host.root("mkdir -p /etc/systemd/system/acme.service.d")
-        .ok();
-    host.write_file(
-        "/etc/systemd/system/acme.service.d/10-broken.conf",
-        text.as_bytes(),
-    );
+    host.root("mkdir -p /etc/systemd/system/acme.service.d").ok();
+    host.write_file("/etc/systemd/system/acme.service.d/10-broken.conf", text.as_bytes());
     host.root("systemctl daemon-reload; systemctl restart acme.service; true")
         .ok();
 }
@@ -96,10 +81,7 @@ fn a_service_that_does_not_listen() {
         &host,
         "[Service]\nType=exec\nExecStart=\nExecStart=/bin/sleep infinity\n",
     );
-    doctor(&desk).first(
-        "acme.service runs, but nothing listens on 127.0.0.1:8080",
-        "ss -ltnp",
-    );
+    doctor(&desk).first("acme.service runs, but nothing listens on 127.0.0.1:8080", "ss -ltnp");
 }
 
 #[test]
@@ -116,10 +98,7 @@ fn a_user_that_is_not_on_the_host() {
     let first = &said.findings()[0];
     assert_eq!(
         (first["file"].as_str(), first["line"].as_u64()),
-        (
-            Some("/etc/systemd/system/acme.service.d/10-broken.conf"),
-            Some(2)
-        )
+        (Some("/etc/systemd/system/acme.service.d/10-broken.conf"), Some(2))
     );
     // The line is typed as it stands, and that was it.
     host.root("useradd --system --shell /usr/sbin/nologin ghost && systemctl reset-failed acme.service; systemctl restart acme.service").ok();
@@ -135,10 +114,7 @@ fn a_program_that_is_not_there() {
         "[Service]\nExecStart=\nExecStart=/opt/acme/current/bin/acme --serve\n",
     );
     let said = doctor(&desk);
-    said.first(
-        "/opt/acme/current/bin/acme does not exist on the host",
-        "shipit deploy",
-    );
+    said.first("/opt/acme/current/bin/acme does not exist on the host", "shipit deploy");
     said.below("203, EXEC");
 }
 
@@ -146,8 +122,7 @@ fn a_program_that_is_not_there() {
 fn a_unit_that_was_changed_without_a_reload() {
     let host = lab::host!(Suite::Trixie);
     let desk = well(&host, Service::Notify, &acme("restart"));
-    host.root("echo '# changed' >>/etc/systemd/system/acme.service")
-        .ok();
+    host.root("echo '# changed' >>/etc/systemd/system/acme.service").ok();
     doctor(&desk).first(
         "acme.service: changed on disk since systemd read it",
         "sudo systemctl daemon-reload",
@@ -167,10 +142,7 @@ fn a_service_that_hit_its_start_limit() {
         host.unit("acme.service", "ActiveState") == "failed"
     });
     let said = doctor(&desk);
-    said.first(
-        "gave up at the start limit",
-        "sudo systemctl reset-failed acme.service",
-    );
+    said.first("gave up at the start limit", "sudo systemctl reset-failed acme.service");
     let log = said.findings()[0]["log"].to_string();
     assert!(log.contains("the database is gone"), "{log}");
 }
@@ -179,7 +151,10 @@ fn a_service_that_hit_its_start_limit() {
 fn a_masked_service() {
     let host = lab::host!(Suite::Trixie);
     let desk = well(&host, Service::Notify, &acme("restart"));
-    host.root("mv /etc/systemd/system/acme.service /root/ && systemctl daemon-reload && systemctl mask --now acme.service").ok();
+    host.root(
+        "mv /etc/systemd/system/acme.service /root/ && systemctl daemon-reload && systemctl mask --now acme.service",
+    )
+    .ok();
     doctor(&desk).first("acme.service: masked", "sudo systemctl unmask acme.service");
 }
 
@@ -219,7 +194,10 @@ fn an_environment_file_that_the_app_cannot_read() {
         &format!("sudo chgrp {user} /opt/acme/shared/env && sudo chmod 0640"),
     );
     said.below("acme.service: failed");
-    host.root(&format!("chgrp {user} /opt/acme/shared/env && chmod 0640 /opt/acme/shared/env && systemctl restart acme.service")).ok();
+    host.root(&format!(
+        "chgrp {user} /opt/acme/shared/env && chmod 0640 /opt/acme/shared/env && systemctl restart acme.service"
+    ))
+    .ok();
     assert_eq!(doctor(&desk).errors(), 0);
 }
 
@@ -227,10 +205,7 @@ fn an_environment_file_that_the_app_cannot_read() {
 fn an_environment_file_that_is_missing() {
     let host = lab::host!(Suite::Bookworm);
     let desk = well(&host, Service::Notify, &acme("restart"));
-    drop_in(
-        &host,
-        "[Service]\nRestart=no\nEnvironmentFile=/etc/acme/env\n",
-    );
+    drop_in(&host, "[Service]\nRestart=no\nEnvironmentFile=/etc/acme/env\n");
     let said = doctor(&desk);
     said.first(
         "/etc/acme/env does not exist on the host: the start fails",
@@ -243,7 +218,8 @@ fn an_environment_file_that_is_missing() {
 fn a_socket_without_its_service() {
     let host = lab::host!(Suite::Trixie);
     let desk = well(&host, Service::Socket, &acme("socket"));
-    host.root("systemctl stop acme.service && rm /etc/systemd/system/acme.service && systemctl daemon-reload").ok();
+    host.root("systemctl stop acme.service && rm /etc/systemd/system/acme.service && systemctl daemon-reload")
+        .ok();
     doctor(&desk).first("acme.service: unit not found", "shipit unit generate");
 }
 
@@ -275,36 +251,22 @@ fn units_that_the_repository_has_otherwise_are_told_but_break_nothing() {
     let host = lab::host!(Suite::Bookworm);
     let desk = well(&host, Service::Notify, &acme("restart"));
     let unit = host.read_file("/etc/systemd/system/acme.service");
-    desk.file(
-        "deploy/units/acme.service",
-        &format!("{unit}\n[Service]\nNice=5\n"),
-    );
+    desk.file("deploy/units/acme.service", &format!("{unit}\n[Service]\nNice=5\n"));
     desk.file(
         "deploy/units/acme-backup.timer",
         "[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n",
     );
     let said = doctor(&desk);
-    assert_eq!(
-        (said.errors(), said.ran.code()),
-        (0, Some(0)),
-        "{}",
-        said.ran
-    );
+    assert_eq!((said.errors(), said.ran.code()), (0, Some(0)), "{}", said.ran);
     let told = |what: &str, next: &str| {
-        let found = said
-            .findings()
-            .iter()
-            .find(|f| f["what"].to_string().contains(what));
+        let found = said.findings().iter().find(|f| f["what"].to_string().contains(what));
         let found = found.unwrap_or_else(|| panic!("{what}: {}", said.ran));
         assert!(
             found["severity"] == "warning" && found["next"].to_string().contains(next),
             "{found:#}"
         );
     };
-    told(
-        "acme.service: differs from the repository in Nice",
-        "shipit unit diff",
-    );
+    told("acme.service: differs from the repository in Nice", "shipit unit diff");
     told("acme-backup.timer: unit not found", "shipit unit install");
 }
 
@@ -312,7 +274,8 @@ fn units_that_the_repository_has_otherwise_are_told_but_break_nothing() {
 fn a_port_that_somebody_else_holds() {
     let host = lab::host!(Suite::Trixie);
     let desk = well(&host, Service::Notify, &acme("restart"));
-    host.root("systemctl stop acme.service && systemd-run --quiet --unit=squatter python3 -m http.server 8080").ok();
+    host.root("systemctl stop acme.service && systemd-run --quiet --unit=squatter python3 -m http.server 8080")
+        .ok();
     host.wait_for("the squatter", Duration::from_secs(60), |host| {
         host.root("ss -Hltn").stdout.contains(":8080 ")
     });

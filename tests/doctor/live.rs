@@ -120,11 +120,7 @@ fn facts_are_found(suite: Suite) {
     assert_eq!(found(&beside, "drift-repository").len(), 1, "{beside}");
 
     host.root("systemctl mask --now acme-migrate.service 2>/dev/null || ln -sf /dev/null /etc/systemd/system/acme-migrate.service; systemctl daemon-reload").ok();
-    says(
-        &desk.json(&lint),
-        "drift-load",
-        "acme-migrate.service: masked",
-    );
+    says(&desk.json(&lint), "drift-load", "acme-migrate.service: masked");
 }
 
 #[test]

@@ -12,24 +12,14 @@ fn a_host_that_is_well_is_told_what_it_can_do_and_stays_as_it_is() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
     let tree = "cd /opt/acme && find . -printf '%p %l %T@\\n' | sort | sha256sum";
-    let (before, life) = (
-        host.root(tree).ok(),
-        host.unit("acme.service", "InvocationID"),
-    );
+    let (before, life) = (host.root(tree).ok(), host.unit("acme.service", "InvocationID"));
     let said = doctor(&desk);
-    assert_eq!(
-        (said.errors(), said.ran.code()),
-        (0, Some(0)),
-        "{}",
-        said.ran
-    );
+    assert_eq!((said.errors(), said.ran.code()), (0, Some(0)), "{}", said.ran);
     let acme = &said.object["strategies"]["acme.service"];
     assert_eq!(acme["configured"], "socket");
     assert_eq!(acme["usable"], serde_json::json!(["restart", "socket"]));
     assert!(
-        acme["missing"]["reload"][0]
-            .to_string()
-            .contains("ExecReload="),
+        acme["missing"]["reload"][0].to_string().contains("ExecReload="),
         "{acme}"
     );
     assert_eq!(said.object["deploy"], "possible");
@@ -62,13 +52,8 @@ fn a_host_that_is_well_is_told_what_it_can_do_and_stays_as_it_is() {
 
 /// Types the lines that doctor gives for its findings, once each, as root.
 fn typed(host: &Host, said: &Said) {
-    let lines = said
-        .findings()
-        .iter()
-        .flat_map(|one| one["next"].as_array().unwrap());
-    let lines: BTreeSet<&str> = lines
-        .filter_map(|line| line.as_str()?.strip_prefix("sudo "))
-        .collect();
+    let lines = said.findings().iter().flat_map(|one| one["next"].as_array().unwrap());
+    let lines: BTreeSet<&str> = lines.filter_map(|line| line.as_str()?.strip_prefix("sudo ")).collect();
     for line in lines {
         host.root(&line.replace("; sudo ", "; ")).ok();
     }
@@ -94,8 +79,7 @@ fn of_units_that_shipit_wrote_there_is_nothing_to_say_once_they_run() {
     ])
     .leaves(0);
     let root = format!("root@{}", host.address());
-    desk.shipit(&["unit", "install", "--yes", "--as", &root])
-        .leaves(0);
+    desk.shipit(&["unit", "install", "--yes", "--as", &root]).leaves(0);
     desk.setup();
     let said = doctor(&desk);
     said.first(
@@ -106,11 +90,7 @@ fn of_units_that_shipit_wrote_there_is_nothing_to_say_once_they_run() {
     typed(&host, &said);
     desk.deploy(Kind::Graceful, "v1");
     let said = doctor(&desk);
-    let told: Vec<_> = said
-        .findings()
-        .iter()
-        .filter(|one| one["severity"] != "info")
-        .collect();
+    let told: Vec<_> = said.findings().iter().filter(|one| one["severity"] != "info").collect();
     assert!(told.is_empty(), "{told:#?}");
     assert!(said.object["exposure"]["acme.service"].as_f64().unwrap() <= 2.0);
 }
@@ -119,15 +99,9 @@ fn of_units_that_shipit_wrote_there_is_nothing_to_say_once_they_run() {
 fn what_cannot_be_looked_at_is_said_and_never_taken_for_absent() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
-    host.root("cd /usr/bin && rm ss systemd-analyze getent nproc")
-        .ok();
+    host.root("cd /usr/bin && rm ss systemd-analyze getent nproc").ok();
     let said = doctor(&desk);
-    assert_eq!(
-        (said.errors(), said.ran.code()),
-        (0, Some(0)),
-        "{}",
-        said.ran
-    );
+    assert_eq!((said.errors(), said.ran.code()), (0, Some(0)), "{}", said.ran);
     said.ran
         .says("cannot be read as deploy: who listens (ss), the user app")
         .says("systemd-analyze verify acme.service")
@@ -144,12 +118,7 @@ fn every_kind_of_service_that_is_well_is_told_so() {
     for (service, strategy) in [(Service::Simple, "restart"), (Service::Reload, "reload")] {
         let desk = Desk::live(&host, service, &acme(strategy));
         let said = doctor(&desk);
-        assert_eq!(
-            (said.errors(), said.ran.code()),
-            (0, Some(0)),
-            "{}",
-            said.ran
-        );
+        assert_eq!((said.errors(), said.ran.code()), (0, Some(0)), "{}", said.ran);
     }
 }
 
@@ -160,27 +129,17 @@ fn a_switch_that_failed_is_told_with_its_journal_until_one_goes_well() {
     desk.tree(Kind::CrashAtStart, "v2");
     let failed = desk.json(&["deploy"]).leaves(3).release();
     let said = doctor(&desk);
-    assert_eq!(
-        said.ran.code(),
-        Some(0),
-        "the old release is well: {}",
-        said.ran
-    );
+    assert_eq!(said.ran.code(), Some(0), "the old release is well: {}", said.ran);
     let last = said
         .findings()
         .iter()
         .find(|finding| finding["area"] == "switch")
         .unwrap();
     assert!(
-        last["what"]
-            .to_string()
-            .contains(&format!("{failed} was reverted: ")),
+        last["what"].to_string().contains(&format!("{failed} was reverted: ")),
         "{last:#}"
     );
-    assert!(
-        last["log"].to_string().contains("cannot open the database"),
-        "{last:#}"
-    );
+    assert!(last["log"].to_string().contains("cannot open the database"), "{last:#}");
     desk.deploy(Kind::Graceful, "v3");
     doctor(&desk).ran.never_says("the last switch failed");
 }
@@ -191,10 +150,7 @@ fn a_host_that_is_half_made_is_told_what_is_missing() {
     let desk = Desk::at(&host, "ann");
     desk.write(&acme("socket"));
     let said = doctor(&desk);
-    said.first(
-        "this host is not set up for acme",
-        "shipit setup --as root@",
-    );
+    said.first("this host is not set up for acme", "shipit setup --as root@");
     said.below("acme.service: unit not found");
     ACME.install_units(&host, Service::Socket);
     desk.setup();
@@ -205,8 +161,7 @@ fn a_host_that_is_half_made_is_told_what_is_missing() {
     host.root("rm /etc/sudoers.d/shipit-acme").ok();
     doctor(&desk).first("deploy may not run `sudo ", "shipit setup");
     desk.setup();
-    host.root("systemctl disable --now --quiet shipit-acme.path")
-        .ok();
+    host.root("systemctl disable --now --quiet shipit-acme.path").ok();
     doctor(&desk).first("the guard shipit-acme.path is not active", "shipit setup");
 }
 
@@ -215,9 +170,7 @@ fn a_host_that_cannot_be_reached_leaves_6_and_a_file_that_is_wrong_2() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::at(&host, "ann");
     let yml = |at: &str| {
-        format!(
-            "app: acme\nhost: {at}\nsource: source\nservices: [{{unit: acme.service, strategy: restart}}]\n"
-        )
+        format!("app: acme\nhost: {at}\nsource: source\nservices: [{{unit: acme.service, strategy: restart}}]\n")
     };
     desk.file("deploy.yml", &yml("deploy@127.0.0.1:1"));
     let said = doctor(&desk);

@@ -40,9 +40,7 @@ fn drop_in(host: &Host, unit: &str, text: &str) {
 
 /// What a client of the router gets.
 fn status(host: &Host, port: u16) -> String {
-    let ask = format!(
-        "curl -s -o /dev/null -w '%{{http_code}}' --max-time 5 http://127.0.0.1:{port}/healthz"
-    );
+    let ask = format!("curl -s -o /dev/null -w '%{{http_code}}' --max-time 5 http://127.0.0.1:{port}/healthz");
     host.root(&ask).stdout.trim().to_owned()
 }
 
@@ -107,10 +105,8 @@ fn nginx_in_front_of_the_app() {
     let said = doctor(&desk);
     assert_eq!(routers(&said), [""; 0], "{}", said.ran);
     said.ran.says(&format!("cannot be read as deploy: {SITE}"));
-    host.root(&format!(
-        "chmod 0644 {SITE} && rm /etc/nginx/sites-enabled/more"
-    ))
-    .ok();
+    host.root(&format!("chmod 0644 {SITE} && rm /etc/nginx/sites-enabled/more"))
+        .ok();
     host.root("mv /etc/nginx/conf.d /etc/nginx/closed.d && mkdir -m 0700 /etc/nginx/conf.d && mv /etc/nginx/closed.d/* /etc/nginx/conf.d/")
         .ok();
     let said = doctor(&desk);
@@ -122,9 +118,7 @@ fn nginx_in_front_of_the_app() {
     let said = doctor(&desk);
     let told = routers(&said);
     assert!(
-        told.len() == 2
-            && told[0]
-                .starts_with("warning nginx counts failures of the 2 servers of upstream acme"),
+        told.len() == 2 && told[0].starts_with("warning nginx counts failures of the 2 servers of upstream acme"),
         "{told:#?}"
     );
     let next = said.ran.stdout.clone();
@@ -133,12 +127,7 @@ fn nginx_in_front_of_the_app() {
         &host,
         "server 127.0.0.1:8080 max_fails=0; server 127.0.0.1:8081 max_fails=0;",
     );
-    only(
-        &doctor(&desk),
-        "info",
-        "nginx forwards to acme.service",
-        &at,
-    );
+    only(&doctor(&desk), "info", "nginx forwards to acme.service", &at);
 
     host.root("systemctl stop nginx.service").ok();
     let said = doctor(&desk);
@@ -177,24 +166,16 @@ fn haproxy_in_front_of_the_app() {
     haproxy(8080);
     assert_eq!(status(&host, 8088), "200");
     let place = "/etc/haproxy/haproxy.cfg:10";
-    only(
-        &doctor(&desk),
-        "info",
-        "haproxy forwards to acme.service",
-        place,
-    );
+    only(&doctor(&desk), "info", "haproxy forwards to acme.service", place);
     haproxy(8081);
     assert_eq!(status(&host, 8088), "503");
     let miss = "haproxy forwards to 127.0.0.1:8081, where nothing listens";
     only(&doctor(&desk), "warning", miss, place);
 
     // A directory of files, by a variable that only the process shows.
-    host.root("mkdir -p /srv/ha && cp /etc/haproxy/haproxy.cfg /srv/ha/a.cfg && sed -i s/8081/8080/ /srv/ha/a.cfg").ok();
-    drop_in(
-        &host,
-        "haproxy.service",
-        "[Service]\nEnvironment=CONFIG=/srv/ha\n",
-    );
+    host.root("mkdir -p /srv/ha && cp /etc/haproxy/haproxy.cfg /srv/ha/a.cfg && sed -i s/8081/8080/ /srv/ha/a.cfg")
+        .ok();
+    drop_in(&host, "haproxy.service", "[Service]\nEnvironment=CONFIG=/srv/ha\n");
     assert_eq!(status(&host, 8088), "200");
     let leads = "haproxy forwards to acme.service";
     only(&doctor(&desk), "info", leads, "/srv/ha/a.cfg:10");
@@ -217,7 +198,8 @@ fn nginx_that_was_started_with_another_file() {
     host.write_file("/srv/web/n.conf", b"events {}\nhttp { include more/*; }\n");
     let site = b"server {\n listen 8088;\n location / { proxy_pass http://127.0.0.1:8080; }\n}\n";
     host.write_file("/srv/web/more/acme", site);
-    let start = "[Service]\nExecStart=\nExecStart=/usr/sbin/nginx -c /srv/web/n.conf -g 'daemon on; master_process on;'\n";
+    let start =
+        "[Service]\nExecStart=\nExecStart=/usr/sbin/nginx -c /srv/web/n.conf -g 'daemon on; master_process on;'\n";
     drop_in(&host, "nginx.service", start);
     assert_eq!(status(&host, 8088), "200");
     let (leads, place) = ("nginx forwards to acme.service", "/srv/web/more/acme:3");
@@ -246,12 +228,7 @@ fn caddy_in_front_of_the_app() {
     caddy(8080);
     let place = "/etc/caddy/sites/acme:1";
     assert_eq!(status(&host, 8088), "200");
-    only(
-        &doctor(&desk),
-        "info",
-        "caddy forwards to acme.service",
-        place,
-    );
+    only(&doctor(&desk), "info", "caddy forwards to acme.service", place);
     caddy(8081);
     assert_eq!(status(&host, 8088), "502");
     let miss = "caddy forwards to localhost:8081, where nothing listens";
@@ -259,16 +236,9 @@ fn caddy_in_front_of_the_app() {
 
     // In JSON.
     host.root("mkdir -p /srv/web && caddy adapt --pretty --config /etc/caddy/Caddyfile 2>/dev/null | sed s/8081/8080/ >/srv/web/caddy.json").ok();
-    let start =
-        |args: &str| format!("[Service]\nExecStart=\nExecStart=/usr/bin/caddy run {args}\n");
-    drop_in(
-        &host,
-        "caddy.service",
-        &start("--config /srv/web/caddy.json"),
-    );
-    host.wait_for("caddy", Duration::from_secs(60), |host| {
-        status(host, 8088) == "200"
-    });
+    let start = |args: &str| format!("[Service]\nExecStart=\nExecStart=/usr/bin/caddy run {args}\n");
+    drop_in(&host, "caddy.service", &start("--config /srv/web/caddy.json"));
+    host.wait_for("caddy", Duration::from_secs(60), |host| status(host, 8088) == "200");
     let said = doctor(&desk);
     let all = routers(&said);
     assert!(
@@ -277,9 +247,7 @@ fn caddy_in_front_of_the_app() {
     );
     // What only its API knows is not read, and that is said.
     drop_in(&host, "caddy.service", &start("--resume"));
-    host.wait_for("caddy", Duration::from_secs(60), |host| {
-        status(host, 8088) == "200"
-    });
+    host.wait_for("caddy", Duration::from_secs(60), |host| status(host, 8088) == "200");
     let unknown = "caddy: its configuration was not read: it loads the last configuration that its API received";
     only(&doctor(&desk), "info", unknown, "-:null");
 }

@@ -38,9 +38,7 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
     let said = doctor(&desk);
     let held = finding(&said, "a switch is in progress");
     assert!(
-        held["what"]
-            .to_string()
-            .contains(&format!("deploy to {next} by ann@")),
+        held["what"].to_string().contains(&format!("deploy to {next} by ann@")),
         "{held:#}"
     );
     let attach = held["next"][0].as_str().unwrap_or_default();
@@ -58,17 +56,10 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
     let last = finding(&said, "the last switch failed");
     let what = last["what"].to_string();
     assert!(
-        what.contains(&format!(
-            "{next} was reverted: the switch was interrupted on the host"
-        )),
+        what.contains(&format!("{next} was reverted: the switch was interrupted on the host")),
         "{last:#}"
     );
-    assert_eq!(
-        (said.errors(), said.ran.code()),
-        (0, Some(0)),
-        "{}",
-        said.ran
-    );
+    assert_eq!((said.errors(), said.ran.code()), (0, Some(0)), "{}", said.ran);
 
     // The way back is barred: the release that is live cannot start again, and the new one is broken.
     let server = format!("/opt/acme/releases/{before}/server.py");
@@ -85,37 +76,24 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
     let degraded = finding(&said, "could not revert, and the host is degraded");
     let what = degraded["what"].to_string();
     assert!(
-        what.contains(&format!(
-            "current points to {before}, which is not verified"
-        )),
+        what.contains(&format!("current points to {before}, which is not verified")),
         "{what}"
     );
-    assert!(
-        what.contains("the revert failed too: acme.service"),
-        "{what}\n{run}"
-    );
+    assert!(what.contains("the revert failed too: acme.service"), "{what}\n{run}");
     assert!(
         degraded["log"].to_string().contains("version v3 starts"),
         "{degraded:#}"
     );
     assert_eq!(degraded["next"].as_array().unwrap().len(), 3);
     // doctor leaves as status does.
-    assert_eq!(
-        (said.ran.code(), &said.object["exit"]),
-        (Some(4), &4.into())
-    );
+    assert_eq!((said.ran.code(), &said.object["exit"]), (Some(4), &4.into()));
     desk.shipit(&["doctor"]).leaves(4);
-    desk.shipit(&["status"])
-        .leaves(4)
-        .says("degraded since run");
+    desk.shipit(&["status"]).leaves(4).says("degraded since run");
 
     // The next release that goes well ends it.
     desk.deploy(Kind::Graceful, "v4");
     let said = doctor(&desk);
-    said.ran
-        .leaves(0)
-        .never_says("the last switch")
-        .never_says("degraded");
+    said.ran.leaves(0).never_says("the last switch").never_says("degraded");
 }
 
 /// All hosts of the lab have this machine's clock, which nobody may turn back. So a host's `date` says another time: that

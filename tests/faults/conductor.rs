@@ -29,13 +29,7 @@ fn killed(strategy: &str, step: &str, after_started: i32, after_done: i32) {
         } else {
             assert_live(&host, &before.0, &before.1);
         }
-        assert!(
-            ACME.migrations(&host)
-                .iter()
-                .filter(|v| **v == version)
-                .count()
-                <= 1
-        );
+        assert!(ACME.migrations(&host).iter().filter(|v| **v == version).count() <= 1);
         let ran = desk.json(&["deploy"]).leaves(0);
         assert_live(&host, &ran.release(), &version);
     }
@@ -73,9 +67,7 @@ fn a_guard_that_sleeps_is_found_out_and_nothing_changes() {
     let before = current(&host);
     host.root("systemctl stop shipit-acme.path").ok();
     desk.tree(Kind::Graceful, "v2");
-    desk.json(&["deploy"])
-        .leaves(1)
-        .says("shipit-acme.path is not active");
+    desk.json(&["deploy"]).leaves(1).says("shipit-acme.path is not active");
     assert_live(&host, &before, "v1");
 }
 
@@ -91,11 +83,8 @@ fn a_conductor_that_cannot_run_does_not_spin_and_the_request_is_withdrawn() {
     )
     .ok();
     desk.tree(Kind::Graceful, "v2");
-    desk.json(&["deploy"])
-        .leaves(1)
-        .says("did not start on the request");
-    let starts =
-        host.root("journalctl -u shipit-acme.service -o cat | grep -c 'Main process exited'");
+    desk.json(&["deploy"]).leaves(1).says("did not start on the request");
+    let starts = host.root("journalctl -u shipit-acme.service -o cat | grep -c 'Main process exited'");
     let starts: u32 = starts.stdout.trim().parse().unwrap();
     assert!((1..20).contains(&starts), "{starts} starts in 5s");
     assert_live(&host, &before, "v1");
@@ -104,11 +93,7 @@ fn a_conductor_that_cannot_run_does_not_spin_and_the_request_is_withdrawn() {
 #[test]
 fn when_going_back_fails_too_the_host_says_degraded_and_the_next_good_release_mends_it() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(
-        &host,
-        Service::Notify,
-        &acme("restart").health("timeout", "2s"),
-    );
+    let desk = Desk::live(&host, Service::Notify, &acme("restart").health("timeout", "2s"));
     let before = current(&host);
     // The release that is live cannot start again, and the new one is broken.
     host.root(&format!(
@@ -158,8 +143,7 @@ fn no_reader_ever_misses_current() {
 fn a_service_that_crashed_by_itself_before_is_not_taken_for_a_new_crash() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::live(&host, Service::Notify, &acme("restart"));
-    host.root("systemctl kill -s KILL --kill-whom=main acme.service")
-        .ok();
+    host.root("systemctl kill -s KILL --kill-whom=main acme.service").ok();
     host.wait_for("the restart", Duration::from_secs(10), |host: &Host| {
         host.unit("acme.service", "NRestarts") == "1" && !answer(host).is_empty()
     });

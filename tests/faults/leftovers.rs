@@ -59,8 +59,7 @@ fn what_a_crash_leaves_stands_in_nobodys_way_and_is_tidied() {
     desk.json(&["rollback"]).leaves(0);
     assert_ne!(current(&host), before);
     desk.json(&["prune", "--keep", "2"]).leaves(0);
-    let hidden =
-        host.root("ls -A /opt/acme/releases | grep '^[.]'; ls /opt/acme/.shipit | grep tmp");
+    let hidden = host.root("ls -A /opt/acme/releases | grep '^[.]'; ls /opt/acme/.shipit | grep tmp");
     assert_eq!(hidden.stdout, "", "left");
     desk.shipit(&["status"]).leaves(0).never_says("degraded");
     desk.shipit(&["releases"]).leaves(0).never_says("\u{1b}");
@@ -98,14 +97,8 @@ fn a_request_that_nobody_can_carry_out_is_put_aside_and_holds_nobody_up() {
     for (deed, kind) in [
         ("ln -s nowhere .shipit/request", "symbolic link"),
         ("ln -sf /dev/zero .shipit/request", "symbolic link"),
-        (
-            "ln -sf pipe .shipit/request; mkfifo .shipit/pipe",
-            "symbolic link",
-        ),
-        (
-            "rm .shipit/request; mv .shipit/pipe .shipit/request",
-            "fifo",
-        ),
+        ("ln -sf pipe .shipit/request; mkfifo .shipit/pipe", "symbolic link"),
+        ("rm .shipit/request; mv .shipit/pipe .shipit/request", "fifo"),
     ] {
         host.root("systemctl stop shipit-acme.path").ok();
         leave(&host, deed);
@@ -157,11 +150,7 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
             "rmdir .shipit/ledger && mv l .shipit/ledger",
             "cannot read: ledger",
         ),
-        (
-            "mv .shipit/runs r",
-            "mv r .shipit/runs",
-            "is not set up for shipit",
-        ),
+        ("mv .shipit/runs r", "mv r .shipit/runs", "is not set up for shipit"),
         (
             "mv .shipit/runs r && touch .shipit/runs",
             "rm .shipit/runs && mv r .shipit/runs",
@@ -177,11 +166,7 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
             "rm .shipit && mv s .shipit",
             "/opt/acme/.shipit is a symlink",
         ),
-        (
-            "chmod 000 .shipit",
-            "chmod 700 .shipit",
-            "cannot read: .shipit",
-        ),
+        ("chmod 000 .shipit", "chmod 700 .shipit", "cannot read: .shipit"),
         (
             "rm .shipit/conductor && mkdir .shipit/conductor",
             "rmdir .shipit/conductor",
@@ -232,9 +217,9 @@ fn a_release_that_was_deleted_by_hand_is_missed_and_never_offered() {
     let v4 = desk.deploy(Kind::Graceful, "v4");
     leave(&host, &format!("rm -rf releases/{v4}"));
     for command in ["deploy", "rollback"] {
-        desk.json(&[command]).leaves(1).says(&format!(
-            "current is a symlink to release {v4}, which does not exist"
-        ));
+        desk.json(&[command])
+            .leaves(1)
+            .says(&format!("current is a symlink to release {v4}, which does not exist"));
     }
     let said = desk.shipit(&["doctor"]).leaves(1).stdout;
     let line = said

@@ -32,7 +32,8 @@ fn begun(host: &Host, version: &str) {
     });
 }
 
-const KILL: &str = "pid=$(systemctl show -p MainPID --value shipit-acme.service); [ \"$pid\" -gt 1 ] && kill -KILL \"$pid\"";
+const KILL: &str =
+    "pid=$(systemctl show -p MainPID --value shipit-acme.service); [ \"$pid\" -gt 1 ] && kill -KILL \"$pid\"";
 
 #[test]
 fn a_migration_that_still_runs_is_joined_by_the_next_conductor() {
@@ -43,11 +44,9 @@ fn a_migration_that_still_runs_is_joined_by_the_next_conductor() {
     begun(&host, "v2");
     host.root(KILL).ok();
     let joins = "cat /opt/acme/.shipit/runs/*/events | grep -c 'step switch migrate acme-migrate.service.* started'";
-    host.wait_for(
-        "the next conductor",
-        Duration::from_secs(60),
-        |host: &Host| host.root(joins).stdout.trim() == "3",
-    );
+    host.wait_for("the next conductor", Duration::from_secs(60), |host: &Host| {
+        host.root(joins).stdout.trim() == "3"
+    });
     host.root("touch /var/lib/acme/told").ok();
     let ran = run.end().leaves(0);
     assert_live(&host, &ran.release(), "v2");
@@ -63,9 +62,7 @@ fn ends_unseen(host: &Host, desk: &Desk) -> Ran {
     host.root(KILL).ok();
     host.root("touch /var/lib/acme/told").ok();
     host.wait_for("its end", Duration::from_secs(60), |host: &Host| {
-        !host
-            .unit("acme-migrate.service", "ActiveState")
-            .ends_with("activating")
+        !host.unit("acme-migrate.service", "ActiveState").ends_with("activating")
     });
     host.root("systemctl start shipit-acme.path").ok();
     run.end()
@@ -141,15 +138,9 @@ fn a_migration_that_systemd_never_started_is_no_success() {
             "[Service]\nExecStart=\nExecStart=/bin/false\n",
             "result exit-code, status 1",
         ),
-        (
-            "[Unit]\nRequires=db.service\nAfter=db.service\n",
-            "did not run",
-        ),
+        ("[Unit]\nRequires=db.service\nAfter=db.service\n", "did not run"),
         ("[Unit]\nConditionPathExists=/nowhere\n", "did not run"),
-        (
-            "[Unit]\nRequires=db.service\nAfter=db.service\n",
-            "did not run",
-        ),
+        ("[Unit]\nRequires=db.service\nAfter=db.service\n", "did not run"),
         ("[Unit]\nCollectMode=inactive-or-failed\n", "CollectMode="),
     ];
     for (lines, words) in never {

@@ -128,8 +128,7 @@ fn assert_whole(host: &Host) {
         !answer(host).is_empty()
     });
     assert_eq!(answer(host), version.trim(), "runs something else");
-    let left =
-        host.root("ls -A /opt/acme/releases | grep -c '^\\.' ; ls /opt/acme/next 2>/dev/null");
+    let left = host.root("ls -A /opt/acme/releases | grep -c '^\\.' ; ls /opt/acme/next 2>/dev/null");
     let hidden: u32 = left.stdout.lines().next().unwrap_or("0").parse().unwrap();
     assert!(hidden <= 1, "more than one half release: {}", left.stdout);
 }

@@ -16,11 +16,7 @@ fn killed(strategy: &str, steps: &[&str]) {
         let version = format!("killed-at-{step}");
         desk.tree(Kind::Graceful, &version);
         let mut run = Underway::start(&desk, &["deploy"]);
-        assert!(
-            run.until(step, "started"),
-            "{step} never began: {}",
-            run.end()
-        );
+        assert!(run.until(step, "started"), "{step} never began: {}", run.end());
         run.signal(Signal::KILL);
         drop(run.end());
         rest(&host);
@@ -38,10 +34,7 @@ fn killed(strategy: &str, steps: &[&str]) {
 
 #[test]
 fn a_client_killed_while_staging_costs_nothing_but_its_own_report() {
-    killed(
-        "socket",
-        &["receive", "verify", "link", "prepare", "publish"],
-    );
+    killed("socket", &["receive", "verify", "link", "prepare", "publish"]);
 }
 
 #[test]
@@ -51,10 +44,7 @@ fn a_client_killed_before_the_flip_costs_nothing_but_its_own_report() {
 
 #[test]
 fn a_client_killed_after_the_flip_costs_nothing_but_its_own_report() {
-    killed(
-        "restart",
-        &["restart", "await", "confirm", "prune", "spare"],
-    );
+    killed("restart", &["restart", "await", "confirm", "prune", "spare"]);
 }
 
 #[test]
@@ -75,10 +65,7 @@ fn ctrl_c_while_sending_ends_it_with_nothing_live_changed() {
     run.signal(Signal::INT);
     let ran = run.end().leaves(1);
     assert_live(&host, &before, "v1");
-    assert!(
-        ran.ended()["live"].is_null() || ran.ended()["live"] == before,
-        "{ran}"
-    );
+    assert!(ran.ended()["live"].is_null() || ran.ended()["live"] == before, "{ran}");
     let sleeping = host.root("pgrep -x -u deploy sleep");
     assert_eq!(sleeping.stdout, "", "prepare runs on");
 }
@@ -86,11 +73,7 @@ fn ctrl_c_while_sending_ends_it_with_nothing_live_changed() {
 #[test]
 fn ctrl_c_during_the_switch_goes_back_and_twice_leaves_while_the_host_goes_on() {
     let host = lab::host!(Suite::Trixie);
-    let desk = Desk::live(
-        &host,
-        Service::Socket,
-        &acme("socket").health("watch", "3s"),
-    );
+    let desk = Desk::live(&host, Service::Socket, &acme("socket").health("watch", "3s"));
     let before = current(&host);
 
     desk.tree(Kind::Graceful, "v2");
@@ -114,11 +97,7 @@ fn ctrl_c_during_the_switch_goes_back_and_twice_leaves_while_the_host_goes_on() 
 #[test]
 fn a_session_that_is_killed_is_taken_up_again_and_the_end_is_heard() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(
-        &host,
-        Service::Socket,
-        &acme("socket").health("watch", "2s"),
-    );
+    let desk = Desk::live(&host, Service::Socket, &acme("socket").health("watch", "2s"));
     for step in ["flip", "await"] {
         desk.tree(Kind::Graceful, step);
         let mut run = Underway::start(&desk, &["deploy"]);

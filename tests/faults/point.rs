@@ -47,10 +47,9 @@ impl<'a> Points<'a> {
     /// Waits until the conductor was struck.
     #[track_caller]
     pub(crate) fn struck(&self) {
-        self.0
-            .wait_for("the point", Duration::from_secs(120), |_: &Host| {
-                self.path("struck").exists()
-            });
+        self.0.wait_for("the point", Duration::from_secs(120), |_: &Host| {
+            self.path("struck").exists()
+        });
     }
 
     /// Cuts the power where the conductor stands still. That it was struck is not flushed, as all else that was

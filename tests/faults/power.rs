@@ -29,13 +29,7 @@ fn cut(suite: Suite, strategy: &str, step: &str, after_started: i32, after_done:
         } else {
             assert_live(&host, &before.0, &before.1);
         }
-        assert!(
-            ACME.migrations(&host)
-                .iter()
-                .filter(|v| **v == version)
-                .count()
-                <= 1
-        );
+        assert!(ACME.migrations(&host).iter().filter(|v| **v == version).count() <= 1);
         desk.shipit(&["status"]).leaves(0).says("(verified)");
         let ran = desk.json(&["deploy"]).leaves(0);
         assert_live(&host, &ran.release(), &version);

@@ -99,8 +99,7 @@ fn a_release_that_was_not_published_when_the_power_went_is_sent_again() {
 #[test]
 fn a_deploy_that_ended_without_a_switch_does_not_begin_again_after_a_power_cut() {
     let host = lab::host!(Suite::Bookworm.that_forgets());
-    let yml =
-        acme("socket").only_health("{command: \"test ! -e /run/ill\", timeout: 1s, watch: 0s}");
+    let yml = acme("socket").only_health("{command: \"test ! -e /run/ill\", timeout: 1s, watch: 0s}");
     let desk = Desk::live(&host, Service::Socket, &yml);
     host.flush();
     let before = current(&host);

@@ -116,12 +116,7 @@ impl Builder {
             .args(self.disk);
         let output = up.stdin(Stdio::null()).output().unwrap();
         let dir = PathBuf::from(Output::of("host.sh up", &output).ok());
-        let read = |file: &str| {
-            fs::read_to_string(dir.join(file))
-                .unwrap()
-                .trim()
-                .to_owned()
-        };
+        let read = |file: &str| fs::read_to_string(dir.join(file)).unwrap().trim().to_owned();
         Host {
             address: read("address").parse().unwrap(),
             suite: self.image.0,
@@ -196,9 +191,7 @@ impl Host {
         let known = fs::read_to_string(self.known_hosts())
             .unwrap()
             .replace(&self.address.to_string(), &name);
-        let path = self
-            .dir
-            .join(format!("known_hosts-{}-{}", at.ip(), at.port()));
+        let path = self.dir.join(format!("known_hosts-{}-{}", at.ip(), at.port()));
         fs::write(&path, known).unwrap();
         path
     }
@@ -210,11 +203,7 @@ impl Host {
 
     /// The same with something on its stdin.
     pub fn root_reading(&self, command: &str, stdin: &[u8]) -> Output {
-        feed(
-            command,
-            self.enter().args(["/bin/sh", "-c", command]),
-            stdin,
-        )
+        feed(command, self.enter().args(["/bin/sh", "-c", command]), stdin)
     }
 
     /// The program that runs its arguments inside the host as root, in a clean environment.
@@ -244,11 +233,7 @@ impl Host {
             .arg(&self.dir)
             .output()
             .unwrap();
-        Output::of("host.sh leader", &output)
-            .stdout
-            .trim()
-            .parse()
-            .ok()
+        Output::of("host.sh leader", &output).stdout.trim().parse().ok()
     }
 
     /// Runs a command over the system's ssh as that user, through the user's login shell.
@@ -269,10 +254,10 @@ impl Host {
             "-o",
             "StrictHostKeyChecking=yes",
         ]);
-        ssh.arg("-i").arg(self.identity()).arg("-o").arg(format!(
-            "UserKnownHostsFile={}",
-            self.known_hosts().display()
-        ));
+        ssh.arg("-i")
+            .arg(self.identity())
+            .arg("-o")
+            .arg(format!("UserKnownHostsFile={}", self.known_hosts().display()));
         ssh.arg(format!("{user}@{}", self.address));
         ssh
     }
@@ -298,16 +283,9 @@ impl Host {
             .args(["-cf", "-", "."])
             .output()
             .unwrap();
-        assert!(
-            tar.status.success(),
-            "tar: {}",
-            String::from_utf8_lossy(&tar.stderr)
-        );
-        self.root_reading(
-            &format!("mkdir -p '{to}' && tar -C '{to}' -xpf -"),
-            &tar.stdout,
-        )
-        .ok();
+        assert!(tar.status.success(), "tar: {}", String::from_utf8_lossy(&tar.stderr));
+        self.root_reading(&format!("mkdir -p '{to}' && tar -C '{to}' -xpf -"), &tar.stdout)
+            .ok();
     }
 
     /// One property of a unit, as `systemctl show` has it.
@@ -354,11 +332,7 @@ impl Drop for Host {
                 self.name()
             ));
         } else if let Err(why) = run(Command::new(script("host.sh")).arg("down").arg(&self.dir)) {
-            assert!(
-                thread::panicking(),
-                "cannot take {} away: {why}",
-                self.name()
-            );
+            assert!(thread::panicking(), "cannot take {} away: {why}", self.name());
         }
     }
 }

@@ -26,11 +26,7 @@ struct Asking {
 /// What became of a request after a turn of the loop.
 enum Turn {
     Waits,
-    Answered {
-        body: String,
-        status: u16,
-        kept: bool,
-    },
+    Answered { body: String, status: u16, kept: bool },
     Missed(Miss),
 }
 
@@ -89,7 +85,8 @@ impl Client {
     /// Kept connections that the server closed while they were idle.
     fn drop_closed(&mut self) {
         let before = self.idle.len();
-        self.idle.retain(|stream| matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock));
+        self.idle
+            .retain(|stream| matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock));
         if before > self.idle.len() {
             lock(&self.counts).idle_closed += (before - self.idle.len()) as u64;
         }
@@ -100,17 +97,10 @@ impl Client {
             Ok(stream) => stream,
             Err(errno) => return lock(&self.counts).miss(named(errno)),
         };
-        let connection = if self.load.kept == 0 {
-            "close"
-        } else {
-            "keep-alive"
-        };
-        let Load {
-            method, path, to, ..
-        } = &self.load;
-        let to_send = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {to}\r\nContent-Length: 0\r\nConnection: {connection}\r\n\r\n"
-        );
+        let connection = if self.load.kept == 0 { "close" } else { "keep-alive" };
+        let Load { method, path, to, .. } = &self.load;
+        let to_send =
+            format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nContent-Length: 0\r\nConnection: {connection}\r\n\r\n");
         let gives_up = Instant::now() + self.load.timeout;
         self.asking.push(Asking {
             stream,
@@ -183,12 +173,7 @@ impl Asking {
             }
             match self.stream.write(&self.to_send) {
                 Ok(sent) => drop(self.to_send.drain(..sent)),
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::NotConnected
-                    ) =>
-                {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
                     return Turn::Waits;
                 }
                 Err(error) => return Turn::Missed(Miss::from(error)),
@@ -250,20 +235,12 @@ fn open(to: SocketAddr) -> Result<TcpStream, Errno> {
 fn answer(got: &[u8]) -> Option<Turn> {
     let end = got.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&got[..end]).to_lowercase();
-    let field = |name: &str| {
-        head.lines()
-            .find_map(|line| line.strip_prefix(name))
-            .map(str::trim)
-    };
+    let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let length: usize = field("content-length:")
         .and_then(|value| value.parse().ok())
         .unwrap_or(0);
     let body = got.get(end + 4..end + 4 + length)?;
-    let Some(status) = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-    else {
+    let Some(status) = head.split(' ').nth(1).and_then(|status| status.parse().ok()) else {
         return Some(Turn::Missed(Miss::Network("no status line".to_owned())));
     };
     let kept = field("connection:") != Some("close");

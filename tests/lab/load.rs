@@ -133,10 +133,7 @@ impl Load {
     /// Asks with POST, which no proxy may repeat.
     #[must_use]
     pub fn post(self) -> Self {
-        Self {
-            method: "POST",
-            ..self
-        }
+        Self { method: "POST", ..self }
     }
 
     /// Uses that many kept connections in turn, instead of a new one for each request. A request whose turn
@@ -217,10 +214,7 @@ impl Running {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
-            assert!(
-                ended.is_ok() || thread::panicking(),
-                "the load client panicked"
-            );
+            assert!(ended.is_ok() || thread::panicking(), "the load client panicked");
         }
     }
 }

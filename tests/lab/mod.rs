@@ -43,9 +43,7 @@ pub(crate) use host;
 
 /// A script of the lab: the one implementation of images and hosts.
 fn script(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("scripts/lab")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/lab").join(name)
 }
 
 /// Why no host of this image can boot here, if none can. Builds the image if it has to, and takes away what
@@ -56,9 +54,7 @@ fn script(name: &str) -> PathBuf {
 pub fn available(image: Image) -> Result<(), String> {
     static MACHINE: OnceLock<Result<(), String>> = OnceLock::new();
     static IMAGES: Mutex<BTreeMap<Image, Result<(), String>>> = Mutex::new(BTreeMap::new());
-    MACHINE
-        .get_or_init(|| machine().and_then(|()| sweep()))
-        .clone()?;
+    MACHINE.get_or_init(|| machine().and_then(|()| sweep())).clone()?;
     let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
     images
         .entry(image)
@@ -88,10 +84,7 @@ fn machine() -> Result<(), String> {
     if missing.is_empty() {
         Ok(())
     } else {
-        Err(format!(
-            "missing here: {} (scripts/lab/packages)",
-            missing.join(", ")
-        ))
+        Err(format!("missing here: {} (scripts/lab/packages)", missing.join(", ")))
     }
 }
 
@@ -111,9 +104,7 @@ fn sweep() -> Result<(), String> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    watch
-        .map(drop)
-        .map_err(|error| format!("cannot start setsid: {error}"))
+    watch.map(drop).map_err(|error| format!("cannot start setsid: {error}"))
 }
 
 /// Runs a script; its stderr is the reason of a failure.

@@ -33,7 +33,6 @@ impl Host {
     }
 
     fn link(&self, state: &str) {
-        run(Command::new("ip").args(["link", "set", &format!("ve-{}", self.name()), state]))
-            .unwrap();
+        run(Command::new("ip").args(["link", "set", &format!("ve-{}", self.name()), state])).unwrap();
     }
 }

@@ -164,10 +164,7 @@ impl DelayProxy {
             .changed
             .wait_timeout_while(self.shared.line(), deadline, |line| !holds(line));
         let (line, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        assert!(
-            !timeout.timed_out(),
-            "not within {deadline:?}: {what}: {line:?}"
-        );
+        assert!(!timeout.timed_out(), "not within {deadline:?}: {what}: {line:?}");
     }
 
     fn change(&self, change: impl FnOnce(&mut Line)) {
@@ -251,11 +248,7 @@ fn read(mut from: TcpStream, way: Way, shared: &Shared, to: &SyncSender<(Instant
         // An end and an error both travel as an empty chunk, with the same delay.
         let read = from.read(&mut chunk).unwrap_or(0);
         let delay = shared.line().delay[way as usize];
-        if to
-            .send((Instant::now() + delay, chunk[..read].to_vec()))
-            .is_err()
-            || read == 0
-        {
+        if to.send((Instant::now() + delay, chunk[..read].to_vec())).is_err() || read == 0 {
             return;
         }
     }
@@ -275,9 +268,9 @@ fn write(mut to: TcpStream, way: Way, shared: &Shared, from: &Receiver<(Instant,
             }
             let carried = line.carried[way as usize];
             let now = match line.limit {
-                Some((limited, limit, _)) if limited == way => rest
-                    .len()
-                    .min(usize::try_from(limit.saturating_sub(carried)).unwrap()),
+                Some((limited, limit, _)) if limited == way => {
+                    rest.len().min(usize::try_from(limit.saturating_sub(carried)).unwrap())
+                }
                 _ => rest.len(),
             };
             // Counted before it is sent: whoever has the bytes finds them counted.
@@ -295,14 +288,10 @@ fn write(mut to: TcpStream, way: Way, shared: &Shared, from: &Receiver<(Instant,
             rest = &rest[now..];
             line = shared.line();
             match line.limit {
-                Some((limited, limit, end))
-                    if limited == way && line.carried[way as usize] >= limit =>
-                {
-                    match end {
-                        End::Freeze => line.frozen = true,
-                        End::Cut => return line.cut(),
-                    }
-                }
+                Some((limited, limit, end)) if limited == way && line.carried[way as usize] >= limit => match end {
+                    End::Freeze => line.frozen = true,
+                    End::Cut => return line.cut(),
+                },
                 _ => {}
             }
             drop(line);

@@ -9,7 +9,8 @@ use shipit::plan::{Baseline, Goal, Migration, Plan, explain::explain, plan};
 use shipit::step::Step;
 
 const BASE: &str = "app: acme\nhost: deploy@example.org\nsource: .\n";
-const SERVICE: &str = "services:\n  - unit: acme.service\n    strategy: socket\n    health: {url: 'http://127.0.0.1:8080/'}\n";
+const SERVICE: &str =
+    "services:\n  - unit: acme.service\n    strategy: socket\n    health: {url: 'http://127.0.0.1:8080/'}\n";
 
 fn facts(more: &str) -> Observed {
     let mut text = String::from(
@@ -195,9 +196,8 @@ fn a_second_rollback_goes_further_back() {
 
 #[test]
 fn a_rollback_without_an_older_verified_release_lists_what_there_is() {
-    let observed = facts(
-        "current link releases/a\nrelease a\nledger t 1 r verified a\nrelease b\nledger t 1 r failed b\n",
-    );
+    let observed =
+        facts("current link releases/a\nrelease a\nledger t 1 r verified a\nrelease b\nledger t 1 r failed b\n");
     check(
         &format!("{BASE}{SERVICE}"),
         &observed,
@@ -277,9 +277,7 @@ fn an_interrupted_migration_is_a_question() {
 
 #[test]
 fn a_migration_that_the_host_does_not_have_is_refused_before_anything_is_sent() {
-    let observed = facts(&format!(
-        "{THREE}unit acme-migrate.service LoadState=not-found\n"
-    ));
+    let observed = facts(&format!("{THREE}unit acme-migrate.service LoadState=not-found\n"));
     check(
         &format!("{BASE}migrate: acme-migrate.service\n{SERVICE}"),
         &observed,
@@ -356,11 +354,7 @@ fn staged_releases_stay_as_long_as_verified_ones_and_do_not_go_without_a_word() 
     assert_eq!(prunes(&planned(three, &deploy("d"))), ["a", "b"]);
     for goal in [Goal::Prune, deploy("g")] {
         let plan = planned(three, &goal);
-        assert!(
-            prunes(&plan).contains(&"d".to_owned()),
-            "{:?}",
-            prunes(&plan)
-        );
+        assert!(prunes(&plan).contains(&"d".to_owned()), "{:?}", prunes(&plan));
         assert!(told(&plan), "{:?}", plan.warnings);
     }
 }

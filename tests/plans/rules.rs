@@ -72,10 +72,7 @@ fn a_migration_that_did_not_succeed_never_runs_again_for_its_release() {
     };
     for state in ["failed", "interrupted", "started"] {
         let failure = again(state).unwrap_err();
-        assert!(
-            failure.what.contains("ran and failed"),
-            "{state}: {failure}"
-        );
+        assert!(failure.what.contains("ran and failed"), "{state}: {failure}");
     }
     // One that did is the conductor's to skip, by its own record.
     assert!(names(&again("ok").unwrap().switch).contains(&"migrate"));

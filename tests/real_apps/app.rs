@@ -26,14 +26,7 @@ pub(super) enum App {
 
 impl App {
     /// Every app, for loops.
-    pub(super) const ALL: [Self; 6] = [
-        Self::Node,
-        Self::Python,
-        Self::Ruby,
-        Self::Rust,
-        Self::Go,
-        Self::Static,
-    ];
+    pub(super) const ALL: [Self; 6] = [Self::Node, Self::Python, Self::Ruby, Self::Rust, Self::Go, Self::Static];
 
     /// The page in docs/apps/.
     pub(super) fn page(self) -> &'static str {
@@ -89,10 +82,7 @@ impl App {
 
     /// A release of it. `version` makes it another one; the file that is served says it.
     pub(super) fn release(self, host: &Host, version: &str) -> TempDir {
-        let tree = tempfile::Builder::new()
-            .prefix("release-")
-            .tempdir()
-            .unwrap();
+        let tree = tempfile::Builder::new().prefix("release-").tempdir().unwrap();
         let at = tree.path();
         fs::set_permissions(at, fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(at.join("version"), version).unwrap();
@@ -110,8 +100,7 @@ impl App {
 
     /// Writes the files of the page.
     fn lay_out(self, at: &Path) {
-        let page =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/apps/{}.md", self.page()));
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/apps/{}.md", self.page()));
         let files = named_blocks(&fs::read_to_string(page).unwrap());
         assert!(files.len() > 1, "{self:?}: {files:?}");
         for (name, text) in files {
@@ -155,20 +144,14 @@ fn build_rust(dir: &Path) -> Vec<u8> {
         .current_dir(dir)
         .output()
         .unwrap();
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     fs::read(dir.join("acme")).unwrap()
 }
 
 fn build_go(host: &Host, dir: &Path) -> Vec<u8> {
     host.copy_in(dir, "/var/tmp/go");
-    host.root(
-        "cd /var/tmp/go && export HOME=/root CGO_ENABLED=0 GO111MODULE=off && go vet . && go build -o acme .",
-    )
-    .ok();
+    host.root("cd /var/tmp/go && export HOME=/root CGO_ENABLED=0 GO111MODULE=off && go vet . && go build -o acme .")
+        .ok();
     // Its file system can be seen from here; what a command prints is text.
     fs::read(host.dir().join("root/var/tmp/go/acme")).unwrap()
 }

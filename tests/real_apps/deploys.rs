@@ -32,8 +32,7 @@ fn desk(host: &Host, app: App, strategy: &str) -> Desk {
         ],
         _ => &[],
     };
-    desk.shipit(&[&generate, app.answers(), command].concat())
-        .leaves(0);
+    desk.shipit(&[&generate, app.answers(), command].concat()).leaves(0);
     desk.shipit(&["unit", "lint", "deploy/units"]).leaves(0);
     let root = format!("root@{}", host.address());
     desk.shipit(&["unit", "install", "--now", "--yes", "--as", &root])

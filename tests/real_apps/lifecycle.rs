@@ -86,19 +86,14 @@ fn killed_when_it_hangs(host: &Host, app: App) {
     host.wait_for("systemd kills it", SOON, |host| {
         if hanging.len() < app.hangs_after() {
             let mut client = TcpStream::connect(host.web(8080)).unwrap();
-            client
-                .write_all(b"GET /hang HTTP/1.1\r\nHost: acme\r\n\r\n")
-                .unwrap();
+            client.write_all(b"GET /hang HTTP/1.1\r\nHost: acme\r\n\r\n").unwrap();
             hanging.push(client);
         }
-        host.journal(Some("acme.service"))
-            .contains("Watchdog timeout")
+        host.journal(Some("acme.service")).contains("Watchdog timeout")
     });
     drop(hanging);
     host.wait_for("it serves again", SOON, |host| {
-        host.root("curl -s --max-time 5 http://127.0.0.1:8080/")
-            .stdout
-            == "two\n"
+        host.root("curl -s --max-time 5 http://127.0.0.1:8080/").stdout == "two\n"
     });
 }
 

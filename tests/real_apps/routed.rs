@@ -28,8 +28,7 @@ fn both_instances_serve(host: &Host, app: App) {
     let desk = Desk::at(host, "ann");
     let generate = ["unit", "generate", "--app", "acme", "--user", "app"];
     let strategy = ["--strategy", "blue-green"];
-    desk.shipit(&[&generate, app.answers(), &strategy].concat())
-        .leaves(0);
+    desk.shipit(&[&generate, app.answers(), &strategy].concat()).leaves(0);
     host.copy_in(&desk.path("deploy/units"), "/etc/systemd/system");
     for id in ["one", "two"] {
         ACME.publish(host, app.release(host, id).path(), id);
@@ -43,17 +42,12 @@ fn both_instances_serve(host: &Host, app: App) {
         host.wait_for("both are back", Duration::from_secs(60), |host| {
             host.unit(name, "NRestarts") == "1" && host.unit(name, "ActiveState") == "active"
         });
-        host.root(&format!(
-            "systemd-analyze security --no-pager --threshold=20 {name}"
-        ))
-        .ok();
+        host.root(&format!("systemd-analyze security --no-pager --threshold=20 {name}"))
+            .ok();
     }
     turn(host, "blue");
     host.wait_for("nginx reaches blue", Duration::from_secs(60), |host| {
-        host.root("curl -s --max-time 5 http://127.0.0.1:8080/")
-            .stdout
-            .trim()
-            == "one"
+        host.root("curl -s --max-time 5 http://127.0.0.1:8080/").stdout.trim() == "one"
     });
     let load = Load::on(host.web(8080)).timeout(Duration::from_secs(60));
     let load = load.rate(100).keep_alive(10).start();

@@ -27,13 +27,7 @@ fn change(world: &World, verb: &str, content: &str, fault: Fault) -> Output {
 fn a_change_that_dies_anywhere_leaves_the_old_or_the_new_and_can_be_made_again() {
     const OLD: &str = "# kept\nA=\"1\"\nB='two $x'\n";
     for (shell, before, verb, content, after) in [
-        (
-            SHELLS[1],
-            OLD,
-            "set",
-            "A=\"3\"\n",
-            "# kept\nA=\"3\"\nB='two $x'\n",
-        ),
+        (SHELLS[1], OLD, "set", "A=\"3\"\n", "# kept\nA=\"3\"\nB='two $x'\n"),
         (SHELLS[0], OLD, "push", "C=1\n", "C=1\n"),
     ] {
         let moments = killed::sweep(1, |fault| {

@@ -54,10 +54,7 @@ fn a_run_without_a_failed_step_is_not_taken_for_one_that_cannot_be_read() {
             format!("event 1 step switch flip failed 3 no room\n{unit}")
         );
         for run in ["closed", "gone"] {
-            assert_eq!(
-                said(run),
-                format!("unreadable the record of run {run}\n{unit}")
-            );
+            assert_eq!(said(run), format!("unreadable the record of run {run}\n{unit}"));
         }
     }
 }

@@ -21,10 +21,7 @@ fn a_service_whose_name_ends_like_anothers_is_judged_by_its_own_life() {
         world.request("r1", &both);
         world.conductor(NO_FAULT);
         let events = world.read("runs/r1/events");
-        assert!(
-            events.contains("acme.service was not active after 1s"),
-            "{events}"
-        );
+        assert!(events.contains("acme.service was not active after 1s"), "{events}");
         assert_eq!(world.current(), "old", "{events}");
     });
 }
@@ -81,17 +78,8 @@ fn a_migration_that_failed_is_not_started_again_for_its_release() {
         world.conductor(NO_FAULT);
         let events = world.read("runs/r1/events");
         assert!(events.contains("ended failed old"), "{events}");
-        assert!(
-            events.contains("it never runs twice for a release"),
-            "{events}"
-        );
-        assert!(
-            !world
-                .dir
-                .path()
-                .join("units/acme-migrate.service/asked")
-                .exists()
-        );
+        assert!(events.contains("it never runs twice for a release"), "{events}");
+        assert!(!world.dir.path().join("units/acme-migrate.service/asked").exists());
         assert_eq!(world.current(), "old");
     });
 }
@@ -119,13 +107,7 @@ fn a_backslash_in_an_answer_is_a_backslash_and_hides_nothing() {
     under_each_shell(|world| {
         let line = shipit::step::encoded(br"printf '%s\n' 'C:\config'; exit 1");
         let target = format!("target={line}");
-        let check = [
-            "kind=command",
-            &target,
-            "status=0",
-            r"contains=\c",
-            "release=-",
-        ];
+        let check = ["kind=command", &target, "status=0", r"contains=\c", "release=-"];
         let args = [&["60", "-"][..], &check].concat();
         let out = world.script("ask", &args, NO_FAULT);
         let said = said(&out);
@@ -175,10 +157,7 @@ fn the_last_word_is_told_from_words_that_only_look_like_it() {
         );
         // More was heard than the disk kept.
         let out = world.script("follow", &["r1", "9"], NO_FAULT);
-        assert_eq!(
-            said(&out),
-            "event 2 ended reverted old - it ended so\ngone\n"
-        );
+        assert_eq!(said(&out), "event 2 ended reverted old - it ended so\ngone\n");
     });
 }
 
@@ -211,11 +190,7 @@ fn two_clients_that_bring_a_conductor_at_once_do_not_write_into_each_others() {
         fs::write(world.state("conductor.new"), "half").unwrap();
         // sha256 of nothing.
         let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        let out = world.run(
-            text,
-            &[world.root().to_str().unwrap(), digest, "2"],
-            NO_FAULT,
-        );
+        let out = world.run(text, &[world.root().to_str().unwrap(), digest, "2"], NO_FAULT);
         assert!(out.status.success(), "{out:?}");
         assert_eq!(world.read("conductor.new"), "half");
         assert!(world.state("conductor").exists());
@@ -262,10 +237,7 @@ fn what_the_live_release_cannot_pass_is_not_asked_of_the_new_one() {
         world.request("r1", &asking());
         world.conductor(NO_FAULT);
         let events = world.read("runs/r1/events");
-        assert!(
-            events.contains("does not pass the health check"),
-            "{events}"
-        );
+        assert!(events.contains("does not pass the health check"), "{events}");
         assert!(events.contains(" ended failed old "), "{events}");
         assert_eq!(world.current(), "old");
         assert!(!world.read("ledger").contains("live new"));

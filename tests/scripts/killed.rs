@@ -36,21 +36,10 @@ fn killed(out: &Output) -> bool {
 
 /// What must hold once no request is left.
 fn assert_rest(world: &World, fault: Fault) {
-    let told = format!(
-        "{fault:?}\n{}\n{}",
-        world.read("ledger"),
-        world.read("runs/r1/events")
-    );
-    assert!(
-        !world.state("request").exists(),
-        "the request stayed: {told}"
-    );
+    let told = format!("{fault:?}\n{}\n{}", world.read("ledger"), world.read("runs/r1/events"));
+    assert!(!world.state("request").exists(), "the request stayed: {told}");
     let live = world.current();
-    assert_eq!(
-        world.runs("acme.service"),
-        live,
-        "runs something else: {told}"
-    );
+    assert_eq!(world.runs("acme.service"), live, "runs something else: {told}");
     let ledger = world.read("ledger");
     assert_eq!(live == "new", ledger.contains(" r1 verified new"), "{told}");
     let outcome = if live == "new" {
@@ -76,19 +65,11 @@ fn conductor_dies(stride: usize, prepare: impl Fn(&World) + Sync) -> usize {
         world.current();
         if struck && fault.when == "after" {
             // The power went: first the boot unit.
-            world.run(
-                CONDUCTOR,
-                &[world.root().to_str().unwrap(), "boot"],
-                NO_FAULT,
-            );
+            world.run(CONDUCTOR, &[world.root().to_str().unwrap(), "boot"], NO_FAULT);
             let confirmed = world.state("runs/r1/confirmed").exists();
             let begun = world.state("runs/r1/begun").exists();
             if begun && !confirmed {
-                assert_eq!(
-                    world.current(),
-                    "old",
-                    "{fault:?}: booted on what nobody confirmed"
-                );
+                assert_eq!(world.current(), "old", "{fault:?}: booted on what nobody confirmed");
             }
         }
         world.conductor(NO_FAULT);
@@ -179,9 +160,7 @@ fn a_setup_that_dies_while_it_adopts_a_tree_adopts_all_of_it_the_next_time() {
         fs::remove_file(root.join("current")).unwrap();
         symlink(root.join("releases/20250202000000"), root.join("current")).unwrap();
         world.unit("");
-        let args = [
-            "acme", "root", "root", "path", "service", "boot", "rule", "no",
-        ];
+        let args = ["acme", "root", "root", "path", "service", "boot", "rule", "no"];
         let out = world.script("setup", &args, fault);
         world.current();
         let again = world.script("setup", &args, NO_FAULT);

@@ -72,10 +72,7 @@ struct Fault {
     when: &'static str,
 }
 
-const NO_FAULT: Fault = Fault {
-    at: 0,
-    when: "never",
-};
+const NO_FAULT: Fault = Fault { at: 0, when: "never" };
 
 /// A directory with an app's root in it: `old` is live and verified, `new` is staged.
 struct World {
@@ -122,15 +119,10 @@ impl World {
             fs::create_dir_all(self.dir.path().join(dir)).unwrap();
         }
         // Few: a world is made for each fault.
-        for tool in TOOLS.iter().chain(&[
-            "dash",
-            "busybox",
-            "sh",
-            "bash",
-            "sha256sum",
-            "base64",
-            "sudo",
-        ]) {
+        for tool in TOOLS
+            .iter()
+            .chain(&["dash", "busybox", "sh", "bash", "sha256sum", "base64", "sudo"])
+        {
             let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"]
                 .iter()
                 .map(|folder| Path::new(folder).join(tool))
@@ -141,10 +133,7 @@ impl World {
         }
         let real = self.dir.path().join("real");
         for (name, text) in [
-            (
-                "systemctl",
-                fs::read_to_string(fakes.join("systemctl")).unwrap(),
-            ),
+            ("systemctl", fs::read_to_string(fakes.join("systemctl")).unwrap()),
             ("visudo", "#!/bin/sh\n".into()),
             ("chown", "#!/bin/sh\n".into()),
             ("runuser", "#!/bin/sh\nshift 3\nexec \"$@\"\n".into()),
@@ -156,11 +145,7 @@ impl World {
         }
         drop(symlink(real.join("sh"), self.dir.path().join("faulty/sh")));
         for name in TOOLS {
-            symlink(
-                fakes.join("fault"),
-                self.dir.path().join("faulty").join(name),
-            )
-            .unwrap();
+            symlink(fakes.join("fault"), self.dir.path().join("faulty").join(name)).unwrap();
         }
     }
 
@@ -185,10 +170,7 @@ impl World {
 
     fn current(&self) -> String {
         let to = fs::read_link(self.root().join("current")).unwrap();
-        assert!(
-            self.root().join("current/").is_dir(),
-            "current leads nowhere: {to:?}"
-        );
+        assert!(self.root().join("current/").is_dir(), "current leads nowhere: {to:?}");
         to.file_name().unwrap().to_string_lossy().into_owned()
     }
 
@@ -227,10 +209,7 @@ impl World {
                 &format!("PATH={}:/usr/local/sbin", inside.join(tools).display()),
             )
             .replace("/etc/", &format!("{}/etc/", inside.display()))
-            .replace(
-                "/usr/local/lib/",
-                &format!("{}/usr/local/lib/", inside.display()),
-            );
+            .replace("/usr/local/lib/", &format!("{}/usr/local/lib/", inside.display()));
         let mut command = Command::new(inside.join("real").join(self.shell[0]));
         command
             .args(&self.shell[1..])

@@ -31,10 +31,7 @@ fn a_request_that_is_not_whole_is_put_aside_and_nothing_is_carried_out() {
             world.conductor(NO_FAULT);
             assert_eq!(world.current(), "old", "{text:?}");
             assert_eq!(world.runs("acme.service"), "old", "{text:?}");
-            assert!(
-                !world.state("request").exists(),
-                "holds the host for ever: {text:?}"
-            );
+            assert!(!world.state("request").exists(), "holds the host for ever: {text:?}");
             assert!(!world.read("ledger").contains("r1"), "{text:?}");
             fs::remove_dir_all(&run).unwrap();
         }
@@ -83,21 +80,13 @@ fn whatever_the_ledger_looks_like_the_next_switch_is_numbered_alike_on_both_side
         fs::remove_file(world.state("ledger")).unwrap();
         let epoch = observed(&world).ledger.epoch().to_string();
         assert_eq!(epoch, "0");
-        let out = world.script(
-            "request",
-            &["last", &epoch, &request("last", SWITCH)],
-            NO_FAULT,
-        );
+        let out = world.script("request", &["last", &epoch, &request("last", SWITCH)], NO_FAULT);
         assert_eq!(said(&out), "placed\n", "{out:?}");
         // What is there but cannot be read is no empty ledger: not for who looks, not for who asks.
         fs::remove_file(world.state("request")).unwrap();
         fs::remove_file(world.state("ledger")).unwrap();
         fs::create_dir(world.state("ledger")).unwrap();
-        let out = world.script(
-            "request",
-            &["blind", "0", &request("blind", SWITCH)],
-            NO_FAULT,
-        );
+        let out = world.script("request", &["blind", "0", &request("blind", SWITCH)], NO_FAULT);
         assert!(!out.status.success(), "{out:?}");
     });
 }
@@ -124,11 +113,7 @@ fn a_current_that_somebody_else_changed_is_never_flipped() {
         world.conductor(NO_FAULT);
         assert_eq!(world.current(), "third");
         assert_eq!(world.runs("acme.service"), "old");
-        assert!(
-            world
-                .read("runs/r1/events")
-                .contains("another process changed it")
-        );
+        assert!(world.read("runs/r1/events").contains("another process changed it"));
         for odd in ["releases/a b", "releases/-rf", "/etc", "releases/"] {
             fs::remove_file(world.root().join("current")).unwrap();
             symlink(odd, world.root().join("current")).unwrap();
@@ -146,10 +131,7 @@ fn leftovers_of_a_crash_stand_in_nobodys_way() {
         symlink("releases/old", world.state("next.tmp")).unwrap();
         symlink("releases/old", world.root().join("next")).unwrap();
         fs::remove_file(world.state("links/new")).unwrap();
-        world.request(
-            "r1",
-            &SWITCH.replace("settle", "settle prune releases=\\c\nsettle"),
-        );
+        world.request("r1", &SWITCH.replace("settle", "settle prune releases=\\c\nsettle"));
         world.conductor(NO_FAULT);
         assert_eq!(world.current(), "new");
         assert!(!world.root().join("next").exists());
@@ -178,9 +160,7 @@ fn a_setup_that_a_link_leads_elsewhere_gives_nothing_away() {
             .find(|(name, _)| *name == "setup")
             .unwrap();
         for root in [inside.to_str().unwrap(), world.root().to_str().unwrap()] {
-            let args = [
-                root, "acme", "nobody", "nogroup", "path", "service", "boot", "", "no",
-            ];
+            let args = [root, "acme", "nobody", "nogroup", "path", "service", "boot", "", "no"];
             let out = world.run(text, &args, NO_FAULT);
             assert_eq!(out.status.code(), Some(42), "{root}: {out:?}");
             assert!(!given.exists(), "{root}");
@@ -210,9 +190,7 @@ fn a_root_that_becomes_a_link_as_it_is_made_opens_no_file_of_roots() {
             root.display()
         );
         replaced(&world, "mkdir", &quick);
-        let args = [
-            "acme", "nobody", "nogroup", "path", "service", "boot", "", "no",
-        ];
+        let args = ["acme", "nobody", "nogroup", "path", "service", "boot", "", "no"];
         let out = world.script("setup", &args, NO_FAULT);
         assert!(!out.status.success(), "{out:?}");
         assert!(world.root().is_symlink(), "nobody was quick: {out:?}");

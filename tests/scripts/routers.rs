@@ -35,9 +35,7 @@ fn asked(shell: &[&str], at: &Path, questions: &[(&str, &str)]) -> Vec<String> {
     assert!(out.status.success(), "{out:?}");
     let whole = String::from_utf8(out.stdout).unwrap();
     let plain = |word: &str| {
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(word)
-            .unwrap();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(word).unwrap();
         let text = String::from_utf8(bytes).unwrap();
         text.replace(&format!("{}/", at.display()), "")
     };
@@ -113,11 +111,7 @@ fn files_and_links_are_told_from_what_is_closed_and_from_what_is_not_there() {
             ("file", "closed/a.conf", Some("unreadable closed/a.conf")),
             ("file", "closed/*.conf", Some("unreadable closed/*.conf")),
             ("file", "clos?d/a.conf", Some("unreadable clos?d/a.conf")),
-            (
-                "file",
-                "closed/x/*.conf",
-                Some("unreadable closed/x/*.conf"),
-            ),
+            ("file", "closed/x/*.conf", Some("unreadable closed/x/*.conf")),
             // Its names cannot be listed, a name that is known can be opened.
             ("file", "blind/*.conf", Some("unreadable blind/*.conf")),
             ("file", "blind/a.conf", Some("file blind/a.conf seen")),

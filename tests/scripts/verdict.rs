@@ -70,10 +70,7 @@ fn what_never_gets_ready_is_killed_before_the_old_release_is_started() {
         taken_back(&world, &events, "acme.service was not active after 1s");
         let asked = world.dir.path().join("units/acme.service/asked");
         let asked = fs::read_to_string(asked).unwrap();
-        let told: Vec<&str> = asked
-            .lines()
-            .filter(|verb| *verb != "reset-failed")
-            .collect();
+        let told: Vec<&str> = asked.lines().filter(|verb| *verb != "reset-failed").collect();
         assert_eq!(told, ["restart", "kill", "restart"]);
     });
 }

@@ -99,10 +99,7 @@ fn seven_wrong_keys_before_the_right_one_cost_a_second_connection_and_nothing_el
             agent.config(),
             server.path("key.pub").display()
         );
-        let (before, failed) = (
-            connections(),
-            server.log().matches("Failed publickey").count(),
-        );
+        let (before, failed) = (connections(), server.log().matches("Failed publickey").count());
         assert!(open(&server.login_with(&named)).is_ok());
         assert_eq!(connections() - before, 1);
         assert_eq!(server.log().matches("Failed publickey").count(), failed);
@@ -138,11 +135,7 @@ fn an_agent_that_never_replies_is_abandoned_and_the_key_file_is_used() {
     let began = Instant::now();
     let (result, notices) = open_asking(&server.login_with(&config), &mut Unattended);
     assert!(result.is_ok());
-    assert!(
-        began.elapsed() < Duration::from_secs(25),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
     let told = notices
         .iter()
         .any(|n| matches!(n, Notice::Skipped { why, .. } if why.contains("does not reply")));

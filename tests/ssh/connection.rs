@@ -173,11 +173,7 @@ fn the_second_interrupt_aborts_at_once() {
     });
     assert_eq!(ended, Err(Lost::Interrupted));
     drop(ssh);
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -215,10 +211,7 @@ fn a_mute_server_a_closed_port_and_an_unknown_name_are_told_apart() {
     let port = mute.local_addr().unwrap().port();
     let failure = refused(&at(port));
     assert_eq!(failure.exit, Exit::Unreachable);
-    assert!(
-        failure.why[0].contains("no SSH handshake within 15 s"),
-        "{failure}"
-    );
+    assert!(failure.why[0].contains("no SSH handshake within 15 s"), "{failure}");
     drop(mute);
     let failure = refused(&at(port));
     assert!(failure.why[0].contains("refused"), "{failure}");

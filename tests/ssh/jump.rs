@@ -30,8 +30,8 @@ fn a_jump_host_carries_commands_both_streams_and_ends() {
         format!("ProxyCommand ssh -F {at}/ssh_config -o BatchMode=yes -W [%h]:%p bastion"),
     ] {
         // The jump host is this very server under its own name, so its own block must not jump again.
-        let config = jumping(&server, &known(&server), &way)
-            .replace("Host 127.0.0.1\n", "Host target\n HostName 127.0.0.1\n");
+        let config =
+            jumping(&server, &known(&server), &way).replace("Host 127.0.0.1\n", "Host target\n HostName 127.0.0.1\n");
         let mut login = server.login_with(&config);
         login.host = "target".into();
         let mut ssh = super::server::open(&login).unwrap_or_else(|failure| panic!("{failure}"));
@@ -60,8 +60,8 @@ fn a_jump_host_carries_commands_both_streams_and_ends() {
 #[test]
 fn a_jump_host_that_is_not_trusted_is_told_in_its_own_words() {
     let Some(server) = sshd("") else { return };
-    let config = jumping(&server, "", "ProxyJump bastion")
-        .replace("Host 127.0.0.1\n", "Host target\n HostName 127.0.0.1\n");
+    let config =
+        jumping(&server, "", "ProxyJump bastion").replace("Host 127.0.0.1\n", "Host target\n HostName 127.0.0.1\n");
     let mut login = server.login_with(&config);
     login.host = "target".into();
     let failure = refused(&login);

@@ -46,17 +46,9 @@ fn every_format_of_a_key_logs_in_with_and_without_its_public_half() {
         ("ed", &["-t", "ed25519"][..], ""),
         ("ed-locked", &["-t", "ed25519", "-a", "4"], "open sesame"),
         ("ec256", &["-t", "ecdsa", "-b", "256"], ""),
-        (
-            "ec521-locked",
-            &["-t", "ecdsa", "-b", "521", "-a", "4"],
-            "open sesame",
-        ),
+        ("ec521-locked", &["-t", "ecdsa", "-b", "521", "-a", "4"], "open sesame"),
         ("rsa", &["-t", "rsa", "-b", "2048"], ""),
-        (
-            "rsa-locked",
-            &["-t", "rsa", "-b", "2048", "-a", "4"],
-            "open sesame",
-        ),
+        ("rsa-locked", &["-t", "rsa", "-b", "2048", "-a", "4"], "open sesame"),
         ("rsa-pem", &["-t", "rsa", "-b", "2048", "-m", "PEM"], ""),
         (
             "rsa-pem-locked",
@@ -80,11 +72,7 @@ fn every_format_of_a_key_logs_in_with_and_without_its_public_half() {
             let (result, _) = open_asking(&with_key(&server, name), &mut person);
             let mut ssh = result.unwrap_or_else(|failure| panic!("{name} {public}: {failure}"));
             assert_eq!(says(&mut ssh, "echo in"), "in\n");
-            assert_eq!(
-                person.prompts.len(),
-                usize::from(!phrase.is_empty()),
-                "{name} {public}"
-            );
+            assert_eq!(person.prompts.len(), usize::from(!phrase.is_empty()), "{name} {public}");
         }
     }
 }
@@ -97,12 +85,7 @@ fn an_encrypted_key_without_a_terminal_fails_with_advice() {
     let failure = refused(&with_key(&server, "locked"));
     let text = failure.to_string();
     assert_eq!(failure.exit, Exit::Unreachable);
-    for part in [
-        "ssh-add",
-        "no terminal",
-        "publickey",
-        &server.fingerprint("locked"),
-    ] {
+    for part in ["ssh-add", "no terminal", "publickey", &server.fingerprint("locked")] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
@@ -112,25 +95,14 @@ fn a_passphrase_is_asked_only_for_a_key_that_the_server_accepts_and_three_times_
     let Some(server) = sshd("") else { return };
     server.key("locked", &["-t", "ed25519", "-N", "open sesame", "-a", "4"]);
     let mut person = knows("open sesame");
-    assert!(
-        open_asking(&with_key(&server, "locked"), &mut person)
-            .0
-            .is_err()
-    );
-    assert_eq!(
-        person.prompts.len(),
-        0,
-        "the server does not accept this key"
-    );
+    assert!(open_asking(&with_key(&server, "locked"), &mut person).0.is_err());
+    assert_eq!(person.prompts.len(), 0, "the server does not accept this key");
     server.authorize("locked");
     let mut person = knows("wrong");
     let Err(failure) = open_asking(&with_key(&server, "locked"), &mut person).0 else {
         panic!("it was let in")
     };
-    assert!(
-        failure.to_string().contains(": wrong passphrase"),
-        "{failure}"
-    );
+    assert!(failure.to_string().contains(": wrong passphrase"), "{failure}");
     assert_eq!(person.prompts.len(), 3);
     assert!(
         person.prompts[0].contains(&server.fingerprint("locked")),
@@ -153,21 +125,14 @@ fn unusable_files_are_listed_with_the_reason_and_the_next_key_is_tried() {
         "IdentityAgent none\nIdentityFile {at}/open\nIdentityFile {at}/garbage\nIdentityFile {at}/fido\nIdentityFile {at}/gone\n"
     );
     let text = refused(&server.login_with(&files)).to_string();
-    for part in [
-        "0644",
-        "chmod 600",
-        "garbage: not a private key",
-        "security key (FIDO)",
-    ] {
+    for part in ["0644", "chmod 600", "garbage: not a private key", "security key (FIDO)"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("gone"), "{text}");
     let login = server.login_with(&format!("{files}IdentityFile {at}/key\n"));
     let (result, notices) = open_asking(&login, &mut knows(""));
     assert!(result.is_ok());
-    let skipped = notices
-        .iter()
-        .filter(|n| matches!(n, Notice::Skipped { .. }));
+    let skipped = notices.iter().filter(|n| matches!(n, Notice::Skipped { .. }));
     assert_eq!(skipped.count(), 3, "{notices:?}");
 }
 
@@ -180,10 +145,7 @@ fn fido_public() -> String {
         blob.extend_from_slice(&u32::try_from(part.len()).unwrap().to_be_bytes());
         blob.extend_from_slice(part);
     }
-    format!(
-        "{kind} {} me\n",
-        base64::engine::general_purpose::STANDARD.encode(blob)
-    )
+    format!("{kind} {} me\n", base64::engine::general_purpose::STANDARD.encode(blob))
 }
 
 #[test]
@@ -247,8 +209,7 @@ fn a_refused_login_lists_what_was_tried_and_the_message_of_the_server() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains('\u{1b}'), "{text:?}");
-    let text = refused(&server.login_with("IdentityAgent none\nIdentityFile /nonexistent/key\n"))
-        .to_string();
+    let text = refused(&server.login_with("IdentityAgent none\nIdentityFile /nonexistent/key\n")).to_string();
     assert!(text.contains("no key to try"), "{text}");
     let stranger = Login {
         user: Some("nobody-of-this-name".into()),
@@ -259,10 +220,7 @@ fn a_refused_login_lists_what_was_tried_and_the_message_of_the_server() {
     // A missing user is created by root at the same address.
     let setup = format!("shipit setup --as root@127.0.0.1:{} ", server.port);
     assert!(
-        failure
-            .next
-            .iter()
-            .any(|next| next.to_string().starts_with(&setup)),
+        failure.next.iter().any(|next| next.to_string().starts_with(&setup)),
         "{:?}",
         failure.next
     );

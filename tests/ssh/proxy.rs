@@ -64,11 +64,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, late: Duration, gate: Arc<Gate>
     std::thread::spawn(move || {
         let mut bytes = vec![0; 65_536];
         while let Ok(n) = from.read(&mut bytes) {
-            if n == 0
-                || sender
-                    .send((Instant::now() + late, bytes[..n].to_vec()))
-                    .is_err()
-            {
+            if n == 0 || sender.send((Instant::now() + late, bytes[..n].to_vec())).is_err() {
                 break;
             }
         }

@@ -15,9 +15,7 @@ struct Pattern {
 
 impl Read for Pattern {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = buffer
-            .len()
-            .min(usize::try_from(self.len - self.at).unwrap());
+        let n = buffer.len().min(usize::try_from(self.len - self.at).unwrap());
         for byte in &mut buffer[..n] {
             *byte = u8::try_from((self.at * 31 + self.at / 251) % 256).unwrap();
             self.at += 1;
@@ -45,17 +43,11 @@ fn a_command_gives_its_output_and_its_end() {
     let mut ssh = server.connected();
     let (ended, gave) = run(&mut ssh, "printf out; printf err >&2; exit 7", None);
     assert_eq!(ended, Ok(Ended::Code(7)));
-    assert_eq!(
-        (gave.out.as_slice(), gave.err.as_slice()),
-        (&b"out"[..], &b"err"[..])
-    );
+    assert_eq!((gave.out.as_slice(), gave.err.as_slice()), (&b"out"[..], &b"err"[..]));
     let (ended, _) = run(&mut ssh, "kill -KILL $$", None);
     assert_eq!(ended, Ok(Ended::Signal("KILL".into())));
     let (ended, gave) = run(&mut ssh, "cat; echo end", None);
-    assert_eq!(
-        (ended, gave.out.as_slice()),
-        (Ok(Ended::Code(0)), &b"end\n"[..])
-    );
+    assert_eq!((ended, gave.out.as_slice()), (Ok(Ended::Code(0)), &b"end\n"[..]));
     let (sent, received) = ssh.traffic();
     assert!(sent > 1000 && received > 1000, "{sent} {received}");
 }
@@ -81,11 +73,7 @@ fn several_commands_keep_their_outputs_and_their_ends_apart() {
     let exec = |line| Exec { line, stdin: None };
     let mut heard = vec![String::new(); 3];
     let ended = server.connected().exec_all(
-        vec![
-            exec("echo a; exit 1"),
-            exec("echo b"),
-            exec("echo c; exit 3"),
-        ],
+        vec![exec("echo a; exit 1"), exec("echo b"), exec("echo c; exit 3")],
         &mut |i, said| {
             if let ExecEvent::Out(bytes) = said {
                 heard[i] += std::str::from_utf8(bytes).unwrap();
@@ -133,11 +121,7 @@ fn fifty_megabytes_of_stdin_arrive_whole_also_while_keys_are_changed() {
     let (ended, gave) = run(&mut ssh, "sha256sum", Some(&mut Pattern { at: 0, len }));
     assert_eq!(ended, Ok(Ended::Code(0)));
     assert_eq!(
-        String::from_utf8(gave.out)
-            .unwrap()
-            .split(' ')
-            .next()
-            .unwrap(),
+        String::from_utf8(gave.out).unwrap().split(' ').next().unwrap(),
         sha256(Pattern { at: 0, len })
     );
     assert_eq!(gave.sent, len);
@@ -154,15 +138,9 @@ fn a_command_that_does_not_read_its_stdin_ends_all_the_same() {
     let (ended, gave) = run(
         &mut ssh,
         "echo early; exit 4",
-        Some(&mut Pattern {
-            at: 0,
-            len: 1 << 40,
-        }),
+        Some(&mut Pattern { at: 0, len: 1 << 40 }),
     );
-    assert_eq!(
-        (ended, gave.out.as_slice()),
-        (Ok(Ended::Code(4)), &b"early\n"[..])
-    );
+    assert_eq!((ended, gave.out.as_slice()), (Ok(Ended::Code(4)), &b"early\n"[..]));
     assert_eq!(says(&mut ssh, "echo next"), "next\n");
 }
 
@@ -182,10 +160,7 @@ fn a_source_that_fails_abandons_the_command_and_not_the_connection() {
     let Some(server) = sshd("") else { return };
     let mut ssh = server.connected();
     let (ended, _) = run(&mut ssh, "cat >/dev/null", Some(&mut Broken(0)));
-    assert_eq!(
-        ended,
-        Err(Lost::Source("file changed while shipit read it".into()))
-    );
+    assert_eq!(ended, Err(Lost::Source("file changed while shipit read it".into())));
     assert_eq!(says(&mut ssh, "echo alive"), "alive\n");
 }
 
@@ -194,11 +169,7 @@ fn a_session_that_dies_is_a_lost_connection_and_never_a_status() {
     let Some(server) = sshd("") else { return };
     let mut ssh = server.connected();
     // The parent of the command's shell is the sshd that carries this connection.
-    let (ended, gave) = run(
-        &mut ssh,
-        "echo begun; sleep 0.2; kill -KILL $PPID; sleep 60",
-        None,
-    );
+    let (ended, gave) = run(&mut ssh, "echo begun; sleep 0.2; kill -KILL $PPID; sleep 60", None);
     assert!(matches!(ended, Err(Lost::Cut(_))), "{ended:?}");
     assert_eq!(gave.out, b"begun\n");
     let (ended, _) = run(&mut ssh, "true", None);
@@ -255,9 +226,5 @@ fn dropping_a_connection_never_waits_for_a_command() {
     assert!(matches!(ended, Err(Lost::Source(_))), "{ended:?}");
     let began = Instant::now();
     drop(ssh);
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }

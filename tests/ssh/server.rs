@@ -26,10 +26,7 @@ pub fn sshd(extra: &str) -> Option<Sshd> {
     let program = ["/usr/sbin/sshd", "/usr/bin/sshd"]
         .iter()
         .find(|p| Path::new(p).exists());
-    let (Some(program), true) = (
-        program,
-        Command::new("ssh-keygen").arg("-?").output().is_ok(),
-    ) else {
+    let (Some(program), true) = (program, Command::new("ssh-keygen").arg("-?").output().is_ok()) else {
         lab::leave_out("no sshd or no ssh-keygen on this machine");
         return None;
     };
@@ -40,11 +37,7 @@ pub fn sshd(extra: &str) -> Option<Sshd> {
     keygen(dir.path(), "key", &["-t", "ed25519", "-N", ""]);
     std::fs::copy(dir.path().join("key.pub"), dir.path().join("authorized")).unwrap();
     for _ in 0..5 {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let at = dir.path().display();
         // The first value of a keyword wins, so what the test wants comes first. The home is an empty one: what a
         // person's .bashrc does is not what is tested here.
@@ -77,12 +70,7 @@ pub fn sshd(extra: &str) -> Option<Sshd> {
                 log.push('\n');
             }
         });
-        return Some(Sshd {
-            dir,
-            port,
-            child,
-            log,
-        });
+        return Some(Sshd { dir, port, child, log });
     }
     panic!("no free port");
 }
@@ -237,11 +225,7 @@ pub fn listen<'a>(
 }
 
 /// Runs a line to its end.
-pub fn run<'a>(
-    ssh: &mut Ssh,
-    line: &'a str,
-    stdin: Option<&'a mut dyn Read>,
-) -> (Result<Ended, Lost>, Gave) {
+pub fn run<'a>(ssh: &mut Ssh, line: &'a str, stdin: Option<&'a mut dyn Read>) -> (Result<Ended, Lost>, Gave) {
     let mut gave = Gave::default();
     let result = listen(ssh, line, stdin, &mut |heard| match heard {
         ExecEvent::Out(bytes) => gave.out.extend_from_slice(bytes),

@@ -99,21 +99,15 @@ fn accept_new_adds_one_line_with_a_notice_and_is_strict_from_then_on() {
             trust: Trust::AcceptNew,
             ..knowing(&server, "")
         };
-        server.write(
-            "ssh_config",
-            &format!("IdentityAgent none\nHashKnownHosts {hash}\n"),
-        );
+        server.write("ssh_config", &format!("IdentityAgent none\nHashKnownHosts {hash}\n"));
         let (result, notices) = open_asking(&login, &mut Unattended);
         assert!(result.is_ok());
-        let recorded = notices.iter().any(|n| {
-            matches!(n, Notice::Recorded { fingerprint, .. } if *fingerprint == server.fingerprint("host"))
-        });
+        let recorded = notices
+            .iter()
+            .any(|n| matches!(n, Notice::Recorded { fingerprint, .. } if *fingerprint == server.fingerprint("host")));
         assert!(recorded, "{notices:?}");
         let text = server.read("known_hosts");
-        assert!(
-            text.starts_with(start) && text.lines().count() == 1,
-            "{text}"
-        );
+        assert!(text.starts_with(start) && text.lines().count() == 1, "{text}");
         let strict = Login {
             trust: Trust::Strict,
             ..login
@@ -127,18 +121,12 @@ fn accept_new_adds_one_line_with_a_notice_and_is_strict_from_then_on() {
 fn the_users_own_policy_to_accept_new_hosts_counts() {
     let Some(server) = sshd("") else { return };
     let login = knowing(&server, "");
-    server.write(
-        "ssh_config",
-        "IdentityAgent none\nStrictHostKeyChecking accept-new\n",
-    );
+    server.write("ssh_config", "IdentityAgent none\nStrictHostKeyChecking accept-new\n");
     assert!(open(&login).is_ok());
     assert_eq!(server.read("known_hosts").lines().count(), 1);
     // `no` does not count: a host is never trusted without a line.
     let login = knowing(&server, "$H $O");
-    server.write(
-        "ssh_config",
-        "IdentityAgent none\nStrictHostKeyChecking no\n",
-    );
+    server.write("ssh_config", "IdentityAgent none\nStrictHostKeyChecking no\n");
     assert!(refused(&login).what.contains("changed"));
 }
 
@@ -305,10 +293,7 @@ fn every_known_hosts_is_judged_as_the_ssh_program_judges_it() {
             ])
             .args(["-oIdentitiesOnly=yes", "-oUpdateHostKeys=no", "-i"])
             .arg(server.path("key"))
-            .arg(format!(
-                "-oUserKnownHostsFile={}",
-                server.path("known_hosts").display()
-            ))
+            .arg(format!("-oUserKnownHostsFile={}", server.path("known_hosts").display()))
             .args(["-p", &server.port.to_string(), "127.0.0.1", "true"])
             .output()
             .unwrap();

@@ -15,16 +15,10 @@ fn layer(file: &str) -> &str {
 /// The modules of the crate that a line of code names, by `crate::` or, from the binary, `shipit::`. Both
 /// `crate::plan::Plan` and `use crate::{plan, step}` count.
 fn named(text: &str) -> Vec<(usize, String)> {
-    let code: Vec<&str> = text
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or(""))
-        .collect();
+    let code: Vec<&str> = text.lines().map(|line| line.split("//").next().unwrap_or("")).collect();
     let mut found = Vec::new();
     for (index, line) in code.iter().enumerate() {
-        for (at, prefix) in line
-            .match_indices("crate::")
-            .chain(line.match_indices("shipit::"))
-        {
+        for (at, prefix) in line.match_indices("crate::").chain(line.match_indices("shipit::")) {
             // A list may go on over lines, down to its own closing brace.
             let rest = std::iter::once(&line[at + prefix.len()..])
                 .chain(code[index + 1..].iter().copied())
@@ -116,9 +110,7 @@ fn every_room_uses_only_lower_floors() {
         }
     }
     none(&broken);
-    let map =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ARCHITECTURE.md"))
-            .unwrap();
+    let map = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ARCHITECTURE.md")).unwrap();
     for rooms in &FLOORS[..FLOORS.len() - 1] {
         let row: Vec<String> = rooms.iter().map(|room| format!("`{room}`")).collect();
         assert!(
@@ -154,12 +146,7 @@ fn imports(file: &str, text: &str, all: &BTreeSet<String>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for prefix in ["super::", "crate::"] {
         for (at, _) in code.match_indices(prefix) {
-            if code[..at].ends_with("super::")
-                || code[..at]
-                    .lines()
-                    .last()
-                    .is_some_and(|line| line.contains("//"))
-            {
+            if code[..at].ends_with("super::") || code[..at].lines().last().is_some_and(|line| line.contains("//")) {
                 continue;
             }
             let mut base = if prefix == "crate::" {
@@ -176,10 +163,7 @@ fn imports(file: &str, text: &str, all: &BTreeSet<String>) -> BTreeSet<String> {
                 .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
                 .next()
                 .unwrap();
-            let path = path
-                .split("::")
-                .filter(|part| !part.is_empty())
-                .map(str::to_owned);
+            let path = path.split("::").filter(|part| !part.is_empty()).map(str::to_owned);
             let heads = [base.clone(), path.collect()].concat();
             // A list: `super::{a, b::C}`. Names of items find no file of their own, and count for what is before the brace.
             let list = rest
@@ -189,11 +173,7 @@ fn imports(file: &str, text: &str, all: &BTreeSet<String>) -> BTreeSet<String> {
                 .split_once('{')
                 .filter(|(head, _)| head.len() <= 40 && !head.contains(char::is_whitespace));
             let names = list
-                .map(|(_, list)| {
-                    list.split(['{', '}', ','])
-                        .map(str::trim)
-                        .collect::<Vec<_>>()
-                })
+                .map(|(_, list)| list.split(['{', '}', ',']).map(str::trim).collect::<Vec<_>>())
                 .unwrap_or_default();
             let listed = names.iter().map(|name| {
                 let name = name.split("::").next().unwrap().to_owned();
@@ -260,9 +240,7 @@ fn no_files_import_each_other_in_a_ring() {
         .map(|(file, to)| {
             format!(
                 "{file} -> {:?}",
-                to.iter()
-                    .filter(|other| left.contains_key(*other))
-                    .collect::<Vec<_>>()
+                to.iter().filter(|other| left.contains_key(*other)).collect::<Vec<_>>()
             )
         })
         .collect();

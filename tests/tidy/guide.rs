@@ -50,11 +50,7 @@ const CHANGES: &[(&str, &[&str], usize)] = &[
     ),
     ("add an event or a field", &["longest_gap_ms"], 4),
     ("add an exit status of the program", &["Locked"], 8),
-    (
-        "add a way to log in",
-        &["password::log_in", "mod password;"],
-        3,
-    ),
+    ("add a way to log in", &["password::log_in", "mod password;"], 3),
     ("add a command", &["    Releases,", "Command::Releases"], 3),
 ];
 
@@ -145,9 +141,9 @@ fn the_guide_names_every_file_that_a_change_of_each_kind_touches() {
         if touched.len() > *most {
             broken.push(format!("{want}: more than {most} files: {touched:?}"));
         }
-        let unnamed = touched.iter().filter(|file| {
-            !elsewhere && !named.iter().any(|path| Path::new(file).starts_with(path))
-        });
+        let unnamed = touched
+            .iter()
+            .filter(|file| !elsewhere && !named.iter().any(|path| Path::new(file).starts_with(path)));
         broken.extend(unnamed.map(|file| format!("{want}: the row lacks {file}")));
     }
     none(&broken);

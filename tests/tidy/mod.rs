@@ -68,9 +68,7 @@ fn every_file_says_what_lives_there_and_is_short() {
             let columns = line.chars().count();
             if columns > WIDE_SCRIPT {
                 let at = index + 1;
-                broken.push(format!(
-                    "{file}:{at}: {columns} columns, more than {WIDE_SCRIPT}"
-                ));
+                broken.push(format!("{file}:{at}: {columns} columns, more than {WIDE_SCRIPT}"));
             }
         }
     }
@@ -117,10 +115,7 @@ fn nothing_unfinished_and_nothing_of_one_machine_is_left() {
 fn issue(line: &str) -> bool {
     line.match_indices('#').any(|(at, _)| {
         let before = line[..at].to_lowercase();
-        let number = line[at + 1..]
-            .chars()
-            .take_while(char::is_ascii_digit)
-            .count();
+        let number = line[at + 1..].chars().take_while(char::is_ascii_digit).count();
         (1..=5).contains(&number)
             && ["issue ", "(", "fixes ", "closes ", "see ", "pr "]
                 .iter()

@@ -13,11 +13,7 @@ use super::{Tree, arrives, scan_path};
 fn archive(tree: &Tree, into: &Tree, name: &str, options: &[&str]) -> PathBuf {
     let path = into.at(name);
     let mut tar = Command::new("tar");
-    tar.arg("-C")
-        .arg(tree.path())
-        .args(options)
-        .arg("-f")
-        .arg(&path);
+    tar.arg("-C").arg(tree.path()).args(options).arg("-f").arg(&path);
     let out = tar.args(["-c", "--", "."]).output().unwrap();
     assert!(
         out.status.success() && out.stderr.is_empty(),
@@ -57,12 +53,7 @@ fn an_archive_ships_what_its_directory_would() {
         same(&archive(&tree, &out, "app.tar", &[&option]));
         same(&archive(&tree, &out, "app.tar.gz", &[&option, "-z"]));
     }
-    arrives(&same(&archive(
-        &tree,
-        &out,
-        "App.TGZ",
-        &["-z", "--hard-dereference"],
-    )));
+    arrives(&same(&archive(&tree, &out, "App.TGZ", &["-z", "--hard-dereference"])));
     same(&archive(
         &tree,
         &out,
@@ -100,11 +91,7 @@ fn long_and_odd_names_in_archives_arrive() {
             &[],
         )
         .unwrap();
-        assert_eq!(
-            scanned.manifest.diff(&plain.manifest),
-            Default::default(),
-            "{format}"
-        );
+        assert_eq!(scanned.manifest.diff(&plain.manifest), Default::default(), "{format}");
         arrives(&scanned);
     }
 }
@@ -150,10 +137,7 @@ fn what_an_archive_says_of_modes_is_told_as_for_a_directory() {
         .file("mine", "")
         .mode("mine", 0o600)
         .file("plain", "");
-    tree.dir("open")
-        .mode("open", 0o1777)
-        .file("none", "")
-        .mode("none", 0);
+    tree.dir("open").mode("open", 0o1777).file("none", "").mode("none", 0);
     let out = Tree::new();
     let path = if super::am_root() {
         archive(&tree, &out, "a.tar", &[])
@@ -224,22 +208,15 @@ fn an_archive_that_is_cut_off_anywhere_is_refused() {
     let path = out.at("cut.tar");
     let refused = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        scan_path(&path, &[])
-            .err()
-            .map(|failure| failure.to_string())
+        scan_path(&path, &[]).err().map(|failure| failure.to_string())
     };
     assert_eq!(refused(&whole), None);
     let mark = whole.len() - 1024;
     for end in (0..mark + 512).step_by(37).chain((0..=mark).step_by(512)) {
-        let said =
-            refused(&whole[..end]).unwrap_or_else(|| panic!("cut at {end} of {}", whole.len()));
+        let said = refused(&whole[..end]).unwrap_or_else(|| panic!("cut at {end} of {}", whole.len()));
         assert!(said.contains("cut.tar is cut off\n"), "{end}: {said}");
     }
-    assert!(
-        refused(&whole[..mark - 100])
-            .unwrap()
-            .contains("it ends inside ")
-    );
+    assert!(refused(&whole[..mark - 100]).unwrap().contains("it ends inside "));
     assert!(
         refused(&whole[..mark])
             .unwrap()
@@ -297,10 +274,7 @@ fn other_kinds_of_files_are_no_source() {
         let failure = scan_path(&dir.at(name), &[]).unwrap_err();
         assert_eq!(
             failure.what,
-            format!(
-                "{} is neither a directory nor an archive",
-                dir.at(name).display()
-            )
+            format!("{} is neither a directory nor an archive", dir.at(name).display())
         );
         assert_eq!(
             failure.why,
@@ -314,11 +288,6 @@ fn other_kinds_of_files_are_no_source() {
             .what
             .ends_with("empty.tar is cut off")
     );
-    let nothing = Raw::new()
-        .member(EntryType::Directory, "d", "", b"")
-        .failure();
-    assert!(
-        nothing.what.ends_with("app.tar contains no files to ship"),
-        "{nothing}"
-    );
+    let nothing = Raw::new().member(EntryType::Directory, "d", "", b"").failure();
+    assert!(nothing.what.ends_with("app.tar contains no files to ship"), "{nothing}");
 }

@@ -158,19 +158,12 @@ fn a_change_in_the_middle_of_packing_is_named() {
         let tree = Tree::new();
         // More than fits into what waits for the reader, and incompressible: the thread is held back within it.
         let mut noise = vec![0u8; 4_000_000];
-        fs::File::open("/dev/urandom")
-            .unwrap()
-            .read_exact(&mut noise)
-            .unwrap();
+        fs::File::open("/dev/urandom").unwrap().read_exact(&mut noise).unwrap();
         tree.file("big", &noise);
         let scanned = tree.scan().unwrap();
         let mut pack = scanned.pack();
         pack.read_exact(&mut [0; 1000]).unwrap();
-        let length = if change == "grow" {
-            5_000_000
-        } else {
-            3_000_000
-        };
+        let length = if change == "grow" { 5_000_000 } else { 3_000_000 };
         fs::File::options()
             .write(true)
             .open(tree.at("big"))

@@ -21,15 +21,7 @@ fn what_is_excluded_is_not_shipped_and_not_looked_into() {
     tree.file("docs/a.md", "").file("docs/deep/a.md", "");
     assert_eq!(
         shipped(&tree, &["*.map", "tmp/", "docs/*.md"]),
-        [
-            "a",
-            "a/tmp",
-            "app.js",
-            "docs",
-            "docs/deep",
-            "docs/deep/a.md",
-            "js"
-        ]
+        ["a", "a/tmp", "app.js", "docs", "docs/deep", "docs/deep/a.md", "js"]
     );
 }
 

@@ -23,33 +23,22 @@ fn paths_that_lead_out_of_an_archive_are_refused_by_name() {
         Raw::new().file("./../x").refused(),
         ["./../x is a path with `..` in it"]
     );
-    assert_eq!(
-        Raw::new().file("/etc/x").refused(),
-        ["/etc/x is an absolute path"]
-    );
+    assert_eq!(Raw::new().file("/etc/x").refused(), ["/etc/x is an absolute path"]);
     assert_eq!(Raw::new().file(".//etc/x").refused().len(), 1);
     assert_eq!(
         Raw::new().file("a//b").refused(),
         ["a//b has a name with an empty or `.` component, which programs interpret differently"]
     );
-    let through = Raw::new()
-        .member(Symlink, "d", "/etc", b"")
-        .file("d/passwd");
+    let through = Raw::new().member(Symlink, "d", "/etc", b"").file("d/passwd");
     assert_eq!(
         through.refused(),
         ["d/passwd would be below d, which is a symlink"],
         "the link itself is looked at once everything is unpacked"
     );
     let alone = Raw::new().file("a").member(Symlink, "d", "/etc", b"");
-    assert_eq!(
-        alone.refused(),
-        ["d is a symlink to the absolute path /etc"]
-    );
+    assert_eq!(alone.refused(), ["d is a symlink to the absolute path /etc"]);
     let out = Raw::new().file("a").member(Symlink, "d/e", "../../x", b"");
-    assert_eq!(
-        out.refused(),
-        ["d/e is a symlink to ../../x, which leaves the release"]
-    );
+    assert_eq!(out.refused(), ["d/e is a symlink to ../../x, which leaves the release"]);
     let below = Raw::new().file("f").file("f/x");
     assert_eq!(below.refused(), ["f/x would be below f, which is a file"]);
     let nul = Raw::new()
@@ -69,24 +58,15 @@ fn paths_that_lead_out_of_an_archive_are_refused_by_name() {
         .pax(EntryType::XHeader, &[("path", &long)])
         .member(Regular, "z", "", b"");
     assert!(long.refused()[0].ends_with("is a path of 4095 bytes: at most 4093 can be shipped"));
-    assert_eq!(
-        Raw::new().file(".shipit/x").refused(),
-        [".shipit is a reserved name"]
-    );
+    assert_eq!(Raw::new().file(".shipit/x").refused(), [".shipit is a reserved name"]);
 }
 
 #[test]
 fn members_that_two_programs_could_read_in_two_ways_are_refused() {
     use EntryType::{Directory, Link, Regular, Symlink, XGlobalHeader, XHeader};
+    assert_eq!(Raw::new().file("a").file("a").refused(), ["a is in the archive twice"]);
     assert_eq!(
-        Raw::new().file("a").file("a").refused(),
-        ["a is in the archive twice"]
-    );
-    assert_eq!(
-        Raw::new()
-            .file("a")
-            .member(Directory, "a", "", b"")
-            .refused(),
+        Raw::new().file("a").member(Directory, "a", "", b"").refused(),
         ["a is in the archive twice"]
     );
     assert_eq!(
@@ -121,13 +101,9 @@ fn members_that_two_programs_could_read_in_two_ways_are_refused() {
         sized.refused(),
         ["b has a size, although it is not a file, which programs interpret differently"]
     );
-    let global = Raw::new()
-        .pax(XGlobalHeader, &[("comment", "0123abc")])
-        .file("a");
+    let global = Raw::new().pax(XGlobalHeader, &[("comment", "0123abc")]).file("a");
     assert_eq!(global.ships(), ["a"], "as git archive writes it");
-    let global = Raw::new()
-        .pax(XGlobalHeader, &[("path", "/etc/passwd")])
-        .file("a");
+    let global = Raw::new().pax(XGlobalHeader, &[("path", "/etc/passwd")]).file("a");
     assert_eq!(
         global.unreadable(),
         "it has a global header that renames or resizes every member"
@@ -193,21 +169,15 @@ fn an_archive_that_is_mostly_air_is_refused_before_it_fills_the_disk() {
     let dir = Tree::new();
     let file = fs::File::create(dir.at("bomb.tar.gz")).unwrap();
     let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::best());
-    gzip.write_all(
-        &Raw::new()
-            .header(EntryType::Regular, b"zeros", "", 7 << 30)
-            .bytes,
-    )
-    .unwrap();
+    gzip.write_all(&Raw::new().header(EntryType::Regular, b"zeros", "", 7 << 30).bytes)
+        .unwrap();
     for _ in 0..120 {
         gzip.write_all(&[0; 1 << 20]).unwrap();
     }
     gzip.finish().unwrap();
     let failure = scan_path(&dir.at("bomb.tar.gz"), &[]).unwrap_err();
     assert!(
-        failure
-            .what
-            .ends_with("bomb.tar.gz unpacks to more than the limit"),
+        failure.what.ends_with("bomb.tar.gz unpacks to more than the limit"),
         "{failure}"
     );
     assert_eq!(

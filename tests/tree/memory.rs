@@ -18,10 +18,7 @@ fn scanned_and_packed(tree: &Tree) -> (usize, u64) {
 
 #[test]
 fn memory_stays_flat_over_many_files_and_large_ones() {
-    if !alone(
-        "tree::memory::memory_stays_flat_over_many_files_and_large_ones",
-        None,
-    ) {
+    if !alone("tree::memory::memory_stays_flat_over_many_files_and_large_ones", None) {
         return;
     }
     let tree = Tree::new();

@@ -71,11 +71,7 @@ impl Tree {
     }
 
     fn link(&self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> &Self {
-        symlink(
-            OsStr::from_bytes(target.as_ref()),
-            self.parents(path.as_ref()),
-        )
-        .unwrap();
+        symlink(OsStr::from_bytes(target.as_ref()), self.parents(path.as_ref())).unwrap();
         self
     }
 
@@ -178,11 +174,7 @@ fn unpack_in(dir: &Path, mut stream: impl Read, uid: Option<u32>) {
         std::os::unix::fs::chown(dir, Some(uid), Some(uid)).unwrap();
         tar.uid(uid).gid(uid);
     }
-    let mut tar = tar
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut tar = tar.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let copied = std::io::copy(&mut stream, &mut tar.stdin.take().unwrap());
     let out = tar.wait_with_output().unwrap();
     assert!(

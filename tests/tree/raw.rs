@@ -18,16 +18,9 @@ impl Raw {
         Self { bytes: Vec::new() }
     }
 
-    pub(super) fn member(
-        self,
-        kind: EntryType,
-        name: impl AsRef<[u8]>,
-        target: &str,
-        content: &[u8],
-    ) -> Self {
+    pub(super) fn member(self, kind: EntryType, name: impl AsRef<[u8]>, target: &str, content: &[u8]) -> Self {
         let size = content.len() as u64;
-        self.header(kind, name.as_ref(), target, size)
-            .content(content)
+        self.header(kind, name.as_ref(), target, size).content(content)
     }
 
     pub(super) fn header(mut self, kind: EntryType, name: &[u8], target: &str, size: u64) -> Self {
@@ -98,8 +91,7 @@ impl Raw {
         dir.file("app.tar", self.end());
         let scanned = scan_path(&dir.at("app.tar"), &[]).unwrap();
         arrives(&scanned);
-        let name =
-            |entry: &shipit::release::Entry| String::from_utf8_lossy(&entry.path).into_owned();
+        let name = |entry: &shipit::release::Entry| String::from_utf8_lossy(&entry.path).into_owned();
         scanned.manifest.entries().iter().map(name).collect()
     }
 }

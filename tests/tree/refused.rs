@@ -15,40 +15,22 @@ use super::{NOBODY, Tree, alone, am_root, arrives, scan_path};
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(work()));
-    receiver
-        .recv_timeout(Duration::from_secs(20))
-        .expect("it hangs")
+    receiver.recv_timeout(Duration::from_secs(20)).expect("it hangs")
 }
 
 #[test]
 fn fifos_sockets_and_devices_are_refused_by_name_and_never_opened() {
     let tree = Tree::new();
     tree.file("a", "").dir("run");
-    mknodat(
-        CWD,
-        tree.at("run/pipe\x1b[2J"),
-        FileType::Fifo,
-        Mode::RWXU,
-        0,
-    )
-    .unwrap();
+    mknodat(CWD, tree.at("run/pipe\x1b[2J"), FileType::Fifo, Mode::RWXU, 0).unwrap();
     let _socket = UnixListener::bind(tree.at("run/sock")).unwrap();
     let mut expected = vec![
         "run/pipe\\x1b[2J is a FIFO: only files, directories and symlinks are shipped",
         "run/sock is a socket: only files, directories and symlinks are shipped",
     ];
     let null = rustix::fs::makedev(1, 3);
-    if mknodat(
-        CWD,
-        tree.at("x-null"),
-        FileType::CharacterDevice,
-        Mode::RWXU,
-        null,
-    )
-    .is_ok()
-    {
-        expected
-            .push("x-null is a character device: only files, directories and symlinks are shipped");
+    if mknodat(CWD, tree.at("x-null"), FileType::CharacterDevice, Mode::RWXU, null).is_ok() {
+        expected.push("x-null is a character device: only files, directories and symlinks are shipped");
     }
     if mknodat(
         CWD,
@@ -82,9 +64,7 @@ fn a_fifo_in_place_of_the_source_or_of_a_scanned_file_hangs_nothing() {
     let pipe = tree.at("pipe");
     let failure = in_time(move || scan_path(&pipe, &[]).unwrap_err());
     assert!(
-        failure
-            .what
-            .ends_with("pipe is neither a directory nor an archive"),
+        failure.what.ends_with("pipe is neither a directory nor an archive"),
         "{failure}"
     );
 
@@ -101,9 +81,7 @@ fn links_that_leave_the_release_are_refused_with_their_target() {
         .link("abs", "/etc/passwd")
         .link("a/out", "../../etc")
         .link("a/through", "up/../..");
-    tree.link("a/up", "..")
-        .link("a/fine", "../a/b")
-        .link("odd\n", "/\x07");
+    tree.link("a/up", "..").link("a/fine", "../a/b").link("odd\n", "/\x07");
     assert_eq!(
         tree.refused(),
         [
@@ -135,10 +113,7 @@ fn a_tree_without_a_file_is_refused() {
 fn a_source_that_is_not_there_says_where_it_was_looked_for() {
     let tree = Tree::new();
     let failure = scan_path(&tree.at("gone"), &[]).unwrap_err();
-    assert_eq!(
-        failure.what,
-        format!("{} does not exist", tree.at("gone").display())
-    );
+    assert_eq!(failure.what, format!("{} does not exist", tree.at("gone").display()));
     assert_eq!(
         failure.why,
         ["it is the `source:` of deploy.yml, read after `build:` has run"]
@@ -175,10 +150,7 @@ fn many_problems_are_named_at_once_and_the_rest_is_counted() {
 fn what_cannot_be_read_is_refused_by_name() {
     // Root reads everything.
     let other = am_root().then_some(NOBODY);
-    if !alone(
-        "tree::refused::what_cannot_be_read_is_refused_by_name",
-        other,
-    ) {
+    if !alone("tree::refused::what_cannot_be_read_is_refused_by_name", other) {
         return;
     }
     let tree = Tree::new();
@@ -269,11 +241,7 @@ fn long_lists_in_warnings_are_counted() {
         tree.file(format!("{at:02}.key"), "");
     }
     let warnings = tree.scan().unwrap().warnings;
-    assert!(
-        warnings[0].ends_with("08.key, 09.key and 4 more"),
-        "{}",
-        warnings[0]
-    );
+    assert!(warnings[0].ends_with("08.key, 09.key and 4 more"), "{}", warnings[0]);
 }
 
 #[test]
@@ -286,9 +254,7 @@ fn capabilities_are_told_to_be_lost() {
         .flat_map(|word| word.to_le_bytes())
         .collect();
     let flags = rustix::fs::XattrFlags::empty();
-    if !am_root()
-        || rustix::fs::setxattr(tree.at("ping"), "security.capability", &value, flags).is_err()
-    {
+    if !am_root() || rustix::fs::setxattr(tree.at("ping"), "security.capability", &value, flags).is_err() {
         eprintln!("left out: this user or file system cannot give capabilities");
         return;
     }

@@ -53,8 +53,7 @@ fn names_of_any_bytes_arrive_as_they_are() {
 fn names_that_look_the_same_are_two() {
     let tree = Tree::new();
     // Composed and decomposed: one letter to a person, two names to Linux.
-    tree.file("caf\u{e9}", "composed")
-        .file("cafe\u{301}", "decomposed");
+    tree.file("caf\u{e9}", "composed").file("cafe\u{301}", "decomposed");
     let scanned = tree.scan().unwrap();
     assert_eq!(scanned.manifest.files(), 2);
     arrives(&scanned);
@@ -70,13 +69,7 @@ fn names_and_paths_of_every_length_arrive() {
     }
     for length in [100, 101, 256, 257, 1000, 3000] {
         let path: Vec<String> = (0..length)
-            .map(|at| {
-                if at % 50 == 49 {
-                    "/".into()
-                } else {
-                    "p".into()
-                }
-            })
+            .map(|at| if at % 50 == 49 { "/".into() } else { "p".into() })
             .collect();
         tree.file(format!("{}x", path.concat()), length.to_string());
     }
@@ -105,12 +98,7 @@ fn the_longest_path_that_a_host_can_open_arrives_and_one_byte_more_is_refused() 
     make(4093 - 16 * 251 - 2);
     let scanned = tree.scan().unwrap();
     assert_eq!(
-        scanned
-            .manifest
-            .entries()
-            .iter()
-            .map(|entry| entry.path.len())
-            .max(),
+        scanned.manifest.entries().iter().map(|entry| entry.path.len()).max(),
         Some(4093)
     );
     arrives(&scanned);
@@ -128,14 +116,11 @@ fn the_longest_path_that_a_host_can_open_arrives_and_one_byte_more_is_refused() 
 fn modes_are_normal_and_owners_are_whoever_unpacks() {
     let tree = Tree::new();
     for mode in [
-        0o400, 0o600, 0o640, 0o644, 0o666, 0o777, 0o700, 0o755, 0o4755, 0o2755, 0o1644, 0o744,
-        0o611,
+        0o400, 0o600, 0o640, 0o644, 0o666, 0o777, 0o700, 0o755, 0o4755, 0o2755, 0o1644, 0o744, 0o611,
     ] {
-        tree.file(format!("{mode:o}"), "x")
-            .mode(format!("{mode:o}"), mode);
+        tree.file(format!("{mode:o}"), "x").mode(format!("{mode:o}"), mode);
         if mode & 0o100 != 0 && mode & 0o400 != 0 {
-            tree.file(format!("d{mode:o}/x"), "x")
-                .mode(format!("d{mode:o}"), mode);
+            tree.file(format!("d{mode:o}/x"), "x").mode(format!("d{mode:o}"), mode);
         }
     }
     let scanned = tree.scan().unwrap();
@@ -163,10 +148,7 @@ fn modes_are_normal_on_a_host_whose_releases_have_the_setgid_bit() {
     root.dir("releases").mode("releases", 0o2775).dir(".shipit");
     let hold = include_str!("../../src/remote/stage/hold.sh");
     let mut script = Command::new("sh");
-    script
-        .args(["-c", hold, "sh"])
-        .arg(root.path())
-        .arg("20260503-094502");
+    script.args(["-c", hold, "sh"]).arg(root.path()).arg("20260503-094502");
     assert!(script.status().unwrap().success());
     let scanned = tree.scan().unwrap();
     let host = root.at("releases/.in-20260503-094502");
@@ -314,8 +296,7 @@ fn nasty_trees_have_the_digest_that_a_host_computes() {
                 _ => {
                     let size = [0, 1, 511, 512, 513, 70_000][noise.below(6)];
                     let mode = [0o600, 0o644, 0o755, 0o777][noise.below(4)];
-                    tree.file(&path, vec![noise.below(256) as u8; size])
-                        .mode(&path, mode);
+                    tree.file(&path, vec![noise.below(256) as u8; size]).mode(&path, mode);
                 }
             }
         }

@@ -49,10 +49,7 @@ fn fetch(host: &Host, to: &Path) {
 fn shown(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut shown: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
-        shown
-            .entry(key.to_owned())
-            .or_default()
-            .push(value.to_owned());
+        shown.entry(key.to_owned()).or_default().push(value.to_owned());
     }
     shown
 }
@@ -98,12 +95,7 @@ const SPANS: [(&str, &str, &str); 6] = [
 ];
 
 /// Compares one unit; returns how many values agreed.
-fn compare(
-    ours: &Unit,
-    theirs: &BTreeMap<String, Vec<String>>,
-    place: &Place,
-    search: &[PathBuf],
-) -> usize {
+fn compare(ours: &Unit, theirs: &BTreeMap<String, Vec<String>>, place: &Place, search: &[PathBuf]) -> usize {
     let name = &ours.name;
     let full = |text: &str| specifier::expand(text, name, place).ok();
     let their = |key: &str| theirs.get(key).cloned().unwrap_or_default();
@@ -129,11 +121,7 @@ fn compare(
     }
     for (section, key) in FLAGS.into_iter().filter(|(section, _)| here(section)) {
         if let Some(mine) = ours.yes(section, key) {
-            assert_eq!(
-                [if mine { "yes" } else { "no" }],
-                *their(key),
-                "{name} {key}"
-            );
+            assert_eq!([if mine { "yes" } else { "no" }], *their(key), "{name} {key}");
             agreed += 1;
         }
     }
@@ -144,10 +132,7 @@ fn compare(
             ours.span(section, key)
         };
         if let Some(mine) = mine {
-            let their: Vec<_> = their(shown)
-                .iter()
-                .map(|text| value::span(text).unwrap())
-                .collect();
+            let their: Vec<_> = their(shown).iter().map(|text| value::span(text).unwrap()).collect();
             assert_eq!([mine], *their, "{name} {key}");
             agreed += 1;
         }
@@ -169,31 +154,19 @@ fn compare(
             .iter()
             .map(|line| {
                 let argv = line.split(" ; argv[]=").nth(1).unwrap_or_default();
-                argv.split(" ; ignore_errors=")
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned()
+                argv.split(" ; ignore_errors=").next().unwrap_or_default().to_owned()
             })
             .collect();
-        let base = |argv: &String| {
-            argv.rsplit_once('/')
-                .map_or(argv.clone(), |(_, base)| base.to_owned())
-        };
+        let base = |argv: &String| argv.rsplit_once('/').map_or(argv.clone(), |(_, base)| base.to_owned());
         let same = mine.len() == their.len()
-            && mine.iter().zip(&their).all(|(a, b)| {
-                a == b || !a.starts_with('/') && base(b).starts_with(base(a).as_str())
-            });
+            && mine
+                .iter()
+                .zip(&their)
+                .all(|(a, b)| a == b || !a.starts_with('/') && base(b).starts_with(base(a).as_str()));
         assert!(same, "{name} {key}: {mine:?} and {their:?}");
         agreed += mine.len();
     }
-    for key in [
-        "After",
-        "Before",
-        "Wants",
-        "Requires",
-        "Conflicts",
-        "WantedBy",
-    ] {
+    for key in ["After", "Before", "Wants", "Requires", "Conflicts", "WantedBy"] {
         let section = if key == "WantedBy" { continue } else { "Unit" };
         let listed = their(key).join(" ");
         for (mine, entry) in ours.words(section, key) {
@@ -214,8 +187,9 @@ fn compare(
             let mine = full(entry.value).unwrap();
             let their = their("Listen");
             assert!(
-                their.iter().any(|line| line.ends_with(&format!("({kind})"))
-                    && line.contains(mine.trim_start_matches('@'))),
+                their
+                    .iter()
+                    .any(|line| line.ends_with(&format!("({kind})")) && line.contains(mine.trim_start_matches('@'))),
                 "{name} {key}={mine}: {their:?}"
             );
             agreed += 1;
@@ -226,13 +200,9 @@ fn compare(
 
 /// The name by which systemd lists a unit: that of the file an alias is a link to, a template's instance.
 fn listed_as(name: &str, of: &UnitName, search: &[PathBuf]) -> String {
-    let link = search
-        .iter()
-        .find_map(|dir| fs::read_link(dir.join(name)).ok());
+    let link = search.iter().find_map(|dir| fs::read_link(dir.join(name)).ok());
     let target = link.and_then(|to| Some(to.file_name()?.to_string_lossy().into_owned()));
-    let name = target
-        .filter(|to| to != "null")
-        .unwrap_or_else(|| name.to_owned());
+    let name = target.filter(|to| to != "null").unwrap_or_else(|| name.to_owned());
     let instance = if of.instance().is_empty() {
         of.prefix()
     } else {
@@ -249,25 +219,17 @@ fn agrees(suite: Suite) {
         .iter()
         .map(|path| dir.path().join(path.trim_start_matches('/')))
         .collect();
-    let list = host
-        .root("systemctl list-unit-files --plain --no-legend")
-        .ok();
+    let list = host.root("systemctl list-unit-files --plain --no-legend").ok();
     let mut names = Vec::new();
     for line in list.lines() {
         let mut words = line.split_whitespace();
         let (name, state) = (words.next().unwrap(), words.next().unwrap());
-        let name = UnitName::new(name).filter(|_| {
-            !matches!(
-                state,
-                "masked" | "alias" | "bad" | "generated" | "transient"
-            )
-        });
+        let name =
+            UnitName::new(name).filter(|_| !matches!(state, "masked" | "alias" | "bad" | "generated" | "transient"));
         names.extend(name.map(|name| name.instantiate("lab").unwrap_or(name)));
     }
     let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
-    let all = host
-        .root(&format!("systemctl show -- {}", quoted.join(" ")))
-        .ok();
+    let all = host.root(&format!("systemctl show -- {}", quoted.join(" "))).ok();
     let blocks: Vec<&str> = all.split("\n\n").collect();
     assert_eq!(blocks.len(), names.len());
     let place = Place {
@@ -294,19 +256,13 @@ fn agrees(suite: Suite) {
             .flat_map(|paths| paths.split_whitespace())
             .map(at)
             .collect();
-        let mine: Vec<String> = ours.files[1..]
-            .iter()
-            .map(|file| file.path.clone())
-            .collect();
+        let mine: Vec<String> = ours.files[1..].iter().map(|file| file.path.clone()).collect();
         assert_eq!(mine, dropins, "{name}: drop-ins");
         values += compare(&ours, &theirs, &place, &search);
         units += 1;
         loaded.push((ours, theirs));
     }
-    assert!(
-        units > 100 && values > 500,
-        "{units} units, {values} values"
-    );
+    assert!(units > 100 && values > 500, "{units} units, {values} values");
     distribution::judged(&loaded, dir.path(), version(&host));
 }
 
@@ -326,23 +282,17 @@ fn we_know_exactly_the_keys_that_systemd_knows() {
     for suite in Suite::ALL {
         let host = lab::host!(suite);
         let version = version(&host);
-        let dump = host
-            .root("/usr/lib/systemd/systemd --dump-configuration-items")
-            .ok();
+        let dump = host.root("/usr/lib/systemd/systemd --dump-configuration-items").ok();
         let mut section = "";
         for line in dump.lines() {
-            if let Some(name) = line
-                .strip_prefix('[')
-                .and_then(|rest| rest.strip_suffix(']'))
-            {
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
                 section = name;
             } else if let Some((key, _)) = line.split_once('=') {
                 match keys::find(section, key) {
                     None => wrong.push(format!("{version}: [{section}] {key} is not known to us")),
-                    Some(known) if known.since > version => wrong.push(format!(
-                        "{version}: [{section}] {key} is not new in {}",
-                        known.since
-                    )),
+                    Some(known) if known.since > version => {
+                        wrong.push(format!("{version}: [{section}] {key} is not new in {}", known.since))
+                    }
                     Some(_) => {}
                 }
             }
@@ -350,11 +300,7 @@ fn we_know_exactly_the_keys_that_systemd_knows() {
         for section in ["Unit", "Service", "Socket", "Timer", "Path", "Install"] {
             for key in keys::keys_of(section) {
                 let known = keys::find(section, key).unwrap();
-                if known.since <= version
-                    && version >= 257
-                    && !dump.contains(&format!("\n{key}="))
-                    && known.since > 0
-                {
+                if known.since <= version && version >= 257 && !dump.contains(&format!("\n{key}=")) && known.since > 0 {
                     wrong.push(format!("{version}: [{section}] {key} is not known to it"));
                 }
             }

@@ -41,19 +41,18 @@ fn lint_names_the_place_and_exits_by_the_worst_finding() {
         "{}",
         out(&ran)
     );
-    let ran = shipit(
-        dir.path(),
-        &["unit", "lint", "--fail-on", "error", "acme.service"],
-    );
+    let ran = shipit(dir.path(), &["unit", "lint", "--fail-on", "error", "acme.service"]);
     assert_eq!(ran.status.code(), Some(0));
     let ran = shipit(dir.path(), &["unit", "lint", "--json", "acme.service"]);
     let lines: Vec<serde_json::Value> = out(&ran)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert!(lines.iter().any(|line| line["rule"] == "memory-high"
-        && line["line"] == 8
-        && line["severity"] == "warning"));
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["rule"] == "memory-high" && line["line"] == 8 && line["severity"] == "warning")
+    );
     let ran = shipit(dir.path(), &["unit", "lint", "--format", "github", "."]);
     assert!(
         out(&ran).contains("::warning file=./acme.service,line=8,title=memory-high::"),
@@ -98,12 +97,8 @@ fn lines_to_write_leave_a_service_what_it_needs_and_a_decision_to_who_made_it() 
         "{ports}"
     );
     assert!(!ports.contains("~@privileged"), "{ports}");
-    let root =
-        lines("[Service]\nType=forking\nPIDFile=/run/nginx.pid\nExecStart=/usr/sbin/nginx\n");
-    assert!(
-        root.contains("    SystemCallFilter=@system-service\n"),
-        "{root}"
-    );
+    let root = lines("[Service]\nType=forking\nPIDFile=/run/nginx.pid\nExecStart=/usr/sbin/nginx\n");
+    assert!(root.contains("    SystemCallFilter=@system-service\n"), "{root}");
     assert!(
         !root.contains("CapabilityBoundingSet=") && !root.contains("~@privileged"),
         "{root}"
@@ -117,8 +112,7 @@ fn lines_to_write_leave_a_service_what_it_needs_and_a_decision_to_who_made_it() 
         plain.contains("    SystemCallFilter=~@privileged @resources\n"),
         "{plain}"
     );
-    let heap =
-        lines("[Service]\nUser=app\nExecStart=/usr/bin/java -Xmx512m -jar /opt/a/current/a.jar\n");
+    let heap = lines("[Service]\nUser=app\nExecStart=/usr/bin/java -Xmx512m -jar /opt/a/current/a.jar\n");
     assert!(heap.contains("    MemoryMax=1024M\n"), "{heap}");
     let off = "[Service]\nUser=app\nType=exec\nExecStart=/opt/a/current/server\nRestart=no\n";
     fs::write(dir.path().join("a.service"), off).unwrap();
@@ -142,10 +136,7 @@ fn a_drop_in_is_printed_and_nothing_is_written() {
         "{}",
         out(&ran)
     );
-    assert_eq!(
-        fs::read_to_string(dir.path().join("acme.service")).unwrap(),
-        UNIT
-    );
+    assert_eq!(fs::read_to_string(dir.path().join("acme.service")).unwrap(), UNIT);
 }
 
 #[test]
@@ -159,18 +150,11 @@ fn deploy_yml_tells_lint_more() {
     .unwrap();
     let ran = shipit(dir.path(), &["unit", "lint", "acme.service"]);
     for rule in ["[reload-missing]", "[user-deploys]"] {
-        assert!(
-            out(&ran).contains(rule),
-            "{rule}: {}{}",
-            out(&ran),
-            err(&ran)
-        );
+        assert!(out(&ran).contains(rule), "{rule}: {}{}", out(&ran), err(&ran));
     }
     fs::write(dir.path().join("deploy.yml"), "app: [\n").unwrap();
     assert_eq!(
-        shipit(dir.path(), &["unit", "lint", "acme.service"])
-            .status
-            .code(),
+        shipit(dir.path(), &["unit", "lint", "acme.service"]).status.code(),
         Some(2)
     );
 }
@@ -202,12 +186,7 @@ fn explain_knows_rules_and_directives_and_suggests_the_nearest() {
         "{}",
         err(&wrong)
     );
-    assert!(
-        out(&shipit(dir.path(), &["unit", "explain"]))
-            .lines()
-            .count()
-            > 90
-    );
+    assert!(out(&shipit(dir.path(), &["unit", "explain"])).lines().count() > 90);
 }
 
 #[test]
@@ -226,10 +205,7 @@ fn generate_writes_units_that_lint_has_nothing_against_and_never_overwrites() {
     ];
     let ran = shipit(dir.path(), &generate);
     assert_eq!(ran.status.code(), Some(0), "{}", err(&ran));
-    let lint = shipit(
-        dir.path(),
-        &["unit", "lint", "--fail-on", "info", "deploy/units"],
-    );
+    let lint = shipit(dir.path(), &["unit", "lint", "--fail-on", "info", "deploy/units"]);
     assert_eq!(out(&lint), "no findings in 3 units\n");
     assert_eq!(lint.status.code(), Some(0));
     assert_eq!(shipit(dir.path(), &generate).status.code(), Some(0)); // the same again is nothing new
@@ -238,9 +214,6 @@ fn generate_writes_units_that_lint_has_nothing_against_and_never_overwrites() {
     let ran = shipit(dir.path(), &generate);
     assert_eq!(ran.status.code(), Some(2));
     assert!(err(&ran).contains("acme.socket") && fs::read_to_string(&socket).unwrap() == "mine\n");
-    let ran = shipit(
-        dir.path(),
-        &["unit", "generate", "--app", "acme\nUser=root"],
-    );
+    let ran = shipit(dir.path(), &["unit", "generate", "--app", "acme\nUser=root"]);
     assert_eq!((ran.status.code(), out(&ran)), (Some(2), String::new()));
 }

@@ -22,9 +22,7 @@ pub fn judged(units: &[Shown], root: &Path, systemd: u32) {
         for file in &mut unit.files {
             file.path = file.path.replace(&*root.to_string_lossy(), "");
         }
-        let last = |(key, values): (&String, &Vec<String>)| {
-            (key.clone(), values.last().cloned().unwrap_or_default())
-        };
+        let last = |(key, values): (&String, &Vec<String>)| (key.clone(), values.last().cloned().unwrap_or_default());
         let live = Facts {
             systemd: Some(systemd),
             properties: show.iter().map(last).collect(),
@@ -38,10 +36,7 @@ pub fn judged(units: &[Shown], root: &Path, systemd: u32) {
         let mut findings = rules::lint(&unit, &context(None));
         let known: Vec<_> = findings.iter().map(|f| (f.rule, f.line)).collect();
         let more = rules::lint(&unit, &context(Some(live)));
-        findings.extend(
-            more.into_iter()
-                .filter(|f| !known.contains(&(f.rule, f.line))),
-        );
+        findings.extend(more.into_iter().filter(|f| !known.contains(&(f.rule, f.line))));
         for finding in findings {
             *counts.entry((finding.severity, finding.rule)).or_default() += 1;
             if finding.severity > Severity::Info && !explained(docs, &unit, &finding) {
@@ -52,10 +47,7 @@ pub fn judged(units: &[Shown], root: &Path, systemd: u32) {
     for ((severity, rule), count) in counts.iter().rev() {
         eprintln!("systemd {systemd}: {severity} {rule}: {count}");
     }
-    assert!(
-        unexplained.is_empty(),
-        "not explained in docs/units.md:\n{unexplained}"
-    );
+    assert!(unexplained.is_empty(), "not explained in docs/units.md:\n{unexplained}");
 }
 
 fn explained(docs: &str, unit: &Unit, finding: &Finding) -> bool {

@@ -64,16 +64,8 @@ fn fact(context: &mut Context, line: &str) {
             let exists = words[1] != "missing";
             let fact = FileFact {
                 exists,
-                owner: if exists {
-                    words[1].into()
-                } else {
-                    String::new()
-                },
-                group: if exists {
-                    words[2].into()
-                } else {
-                    String::new()
-                },
+                owner: if exists { words[1].into() } else { String::new() },
+                group: if exists { words[2].into() } else { String::new() },
                 mode: if exists { mode(3) } else { 0 },
                 directory: false,
                 above: if words.len() > 5 {
@@ -102,9 +94,7 @@ fn fact(context: &mut Context, line: &str) {
         }
         "backlog" => {
             let (address, length) = rest.split_once('=').unwrap();
-            facts(context)
-                .backlogs
-                .insert(address.into(), length.parse().unwrap());
+            facts(context).backlogs.insert(address.into(), length.parse().unwrap());
         }
         "processes" => facts(context).processes = Some(rest.parse().unwrap()),
         "reports" => facts(context).reports = Some(rest == "yes"),
@@ -113,21 +103,14 @@ fn fact(context: &mut Context, line: &str) {
         "caught" => facts(context).caught_signals = Some(u64::from_str_radix(rest, 16).unwrap()),
         "exposure" => facts(context).exposure = Some(rest.parse().unwrap()),
         "processors" => facts(context).processors = Some(rest.parse().unwrap()),
-        "activating" => {
-            facts(context).activating_for = Some(Duration::from_secs(rest.parse().unwrap()))
-        }
+        "activating" => facts(context).activating_for = Some(Duration::from_secs(rest.parse().unwrap())),
         _ => {
             for word in line.split(' ') {
-                match word
-                    .split_once('=')
-                    .unwrap_or_else(|| panic!("what is {line:?}?"))
-                {
+                match word.split_once('=').unwrap_or_else(|| panic!("what is {line:?}?")) {
                     ("strategy", name) => context.strategy = Some(Strategy::named(name).unwrap()),
                     ("root", path) => context.root = Some(path.into()),
                     ("deploy", user) => context.deploy_user = Some(user.into()),
-                    ("drain", seconds) => {
-                        context.drain = Some(Duration::from_secs(seconds.parse().unwrap()))
-                    }
+                    ("drain", seconds) => context.drain = Some(Duration::from_secs(seconds.parse().unwrap())),
                     ("peers", "all") => context.peers_complete = true,
                     ("systemd", version) => facts(context).systemd = Some(version.parse().unwrap()),
                     _ => panic!("what is {line:?}?"),
@@ -142,12 +125,7 @@ fn case(name: &str, text: &str) -> Case {
     let (rule, kind) = head.trim().split_once(' ').unwrap();
     let mut parts = rest.split("+++ ");
     let mut context = Context::default();
-    for line in parts
-        .next()
-        .unwrap()
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-    {
+    for line in parts.next().unwrap().lines().filter(|line| !line.trim().is_empty()) {
         fact(&mut context, line.trim());
     }
     let mut unit: Option<Unit> = None;
@@ -167,13 +145,9 @@ fn case(name: &str, text: &str) -> Case {
         } else if let Some(path) = path.strip_prefix("repository ") {
             facts(&mut context).repository = Unit::parse(path, body.as_bytes());
         } else if path.contains(".d/") {
-            unit.as_mut()
-                .unwrap()
-                .files
-                .push(File::parse(path, body.as_bytes()));
+            unit.as_mut().unwrap().files.push(File::parse(path, body.as_bytes()));
         } else {
-            let parsed = Unit::parse(path, body.as_bytes())
-                .unwrap_or_else(|| panic!("{path} is no unit's name"));
+            let parsed = Unit::parse(path, body.as_bytes()).unwrap_or_else(|| panic!("{path} is no unit's name"));
             context.peers.push(parsed.clone());
             unit.get_or_insert(parsed);
         }
@@ -197,10 +171,7 @@ fn case(name: &str, text: &str) -> Case {
 /// Every case of the corpora.
 pub fn cases() -> Vec<Case> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/units/rules");
-    let mut files: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut cases = Vec::new();
     for path in files {
@@ -216,10 +187,7 @@ fn every_rule_fires_on_its_bad_units_and_is_silent_on_its_good_ones() {
     let mut wrong = Vec::new();
     for case in cases() {
         let findings = case.findings();
-        let mine: Vec<_> = findings
-            .iter()
-            .filter(|finding| finding.rule == case.rule)
-            .collect();
+        let mine: Vec<_> = findings.iter().filter(|finding| finding.rule == case.rule).collect();
         if mine.is_empty() == case.bad {
             let told: String = render::text(&findings)
                 .lines()
@@ -277,11 +245,7 @@ fn fixes_put_their_findings_right_and_bring_no_new_ones() {
             .iter()
             .filter(|f| f.rule == case.rule && f.fix.is_some())
             .collect();
-        assert!(
-            left.is_empty(),
-            "{}: still there {left:?}\n{text}",
-            case.place
-        );
+        assert!(left.is_empty(), "{}: still there {left:?}\n{text}", case.place);
         let new = after
             .iter()
             .find(|f| f.severity == Severity::Error && !before.iter().any(|b| b.rule == f.rule));
@@ -302,17 +266,9 @@ fn every_rule_says_what_why_what_to_write_and_where_to_read() {
             rule.title()
         );
         for part in ["\nIn production: ", "\n\n    ", "\nSee "] {
-            assert!(
-                text.contains(part),
-                "{} has no {part:?}:\n{text}",
-                rule.name
-            );
+            assert!(text.contains(part), "{} has no {part:?}:\n{text}", rule.name);
         }
-        assert!(
-            text.lines().all(|line| line.chars().count() <= 130),
-            "{}",
-            rule.name
-        );
+        assert!(text.lines().all(|line| line.chars().count() <= 130), "{}", rule.name);
         assert_eq!(rules::explain(rule.name), Some(text));
     }
     assert!(rules::explain("NoNewPrivileges").is_some_and(|text| text.contains("It breaks: ")));
@@ -335,36 +291,20 @@ fn no_finding_ever_holds_a_secret() {
     let text = "[Service]\nEnvironment=DB_PASSWORD=hunter2 URL=postgres://u:hunter2@h/x\nExecStart=/opt/a/b --password hunter2 --token=hunter2\n";
     let unit = Unit::parse("a.service", text.as_bytes()).unwrap();
     let findings = rules::lint(&unit, &Context::default());
-    assert!(
-        findings
-            .iter()
-            .filter(|f| f.rule.starts_with("secret-in"))
-            .count()
-            >= 3
-    );
+    assert!(findings.iter().filter(|f| f.rule.starts_with("secret-in")).count() >= 3);
     assert!(!format!("{findings:?}").contains("hunter2"));
     let findings = rules::environment_file(
         "env",
         "export A=1\nB = 2\nC=$HOME/hunter2\nD='$x'\nE=plain\n# F=$G\nG=\"open\nH=`x`\n",
     );
-    assert_eq!(
-        findings.iter().map(|f| f.line).collect::<Vec<_>>(),
-        [1, 2, 3, 7, 8]
-    );
+    assert_eq!(findings.iter().map(|f| f.line).collect::<Vec<_>>(), [1, 2, 3, 7, 8]);
     assert!(!format!("{findings:?}").contains("hunter2"));
 }
 
 #[test]
 fn the_documentation_lists_every_rule() {
     let table: String = rules::all()
-        .map(|rule| {
-            format!(
-                "| `{}` | {} | {} |\n",
-                rule.name,
-                rule.severity,
-                rule.title()
-            )
-        })
+        .map(|rule| format!("| `{}` | {} | {} |\n", rule.name, rule.severity, rule.title()))
         .collect();
     let docs = include_str!("../../docs/units.md");
     assert!(docs.contains(&table), "docs/units.md should have:\n{table}");

@@ -50,30 +50,18 @@ pub fn understood(dir: &Path, units: &[&str]) -> BTreeMap<String, Understood> {
     let mut exec = String::new();
     for line in text.lines() {
         let line = line.trim();
-        if let Some(name) = line
-            .strip_prefix("-> Unit ")
-            .and_then(|rest| rest.strip_suffix(':'))
-        {
+        if let Some(name) = line.strip_prefix("-> Unit ").and_then(|rest| rest.strip_suffix(':')) {
             unit = Some(found.entry(name.to_owned()).or_default());
         } else if line.starts_with("-> By ") {
             unit = None;
-        } else if let Some(name) = line
-            .strip_prefix("-> ")
-            .and_then(|rest| rest.strip_suffix(':'))
-        {
+        } else if let Some(name) = line.strip_prefix("-> ").and_then(|rest| rest.strip_suffix(':')) {
             exec = name.to_owned();
         } else if let (Some(unit), Some((key, value))) = (&mut unit, line.split_once(": ")) {
             if key == "Command Line" {
-                unit.commands
-                    .entry(exec.clone())
-                    .or_default()
-                    .push(unquoted(value));
+                unit.commands.entry(exec.clone()).or_default().push(unquoted(value));
             } else {
                 let value = value.split(" (origin-").next().unwrap_or(value);
-                unit.values
-                    .entry(key.to_owned())
-                    .or_default()
-                    .push(value.to_owned());
+                unit.values.entry(key.to_owned()).or_default().push(value.to_owned());
             }
         }
     }

@@ -31,8 +31,7 @@ pub fn installed() -> Vec<PathBuf> {
             let name = entry.file_name().to_string_lossy().into_owned();
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 dirs.push(path);
-            } else if path.is_file() && (name.ends_with(".conf") || UnitName::new(&name).is_some())
-            {
+            } else if path.is_file() && (name.ends_with(".conf") || UnitName::new(&name).is_some()) {
                 files.push(path);
             }
         }
@@ -48,10 +47,7 @@ fn every_installed_unit_comes_back_byte_for_byte_and_has_no_wrong_line() {
         let bytes = fs::read(&path).unwrap();
         let file = File::parse(path.to_string_lossy(), &bytes);
         assert_eq!(file.bytes(), bytes, "{}", path.display());
-        let wrong = file
-            .lines
-            .iter()
-            .find(|line| matches!(line.kind, Kind::Wrong(_)));
+        let wrong = file.lines.iter().find(|line| matches!(line.kind, Kind::Wrong(_)));
         assert_eq!(wrong, None, "{}", path.display());
     }
 }
@@ -133,10 +129,7 @@ fn mutated_files_never_panic_never_hang_and_never_lose_a_byte() {
                 value::size(entry.value),
                 value::boolean(entry.value),
             );
-            assert!(
-                unit.all(entry.section, entry.key).len()
-                    <= unit.written(entry.section, entry.key).len()
-            );
+            assert!(unit.all(entry.section, entry.key).len() <= unit.written(entry.section, entry.key).len());
         }
         if seed % 10 == 0 {
             let _ = render::text(&rules::lint(&unit, &Context::default()));
@@ -171,9 +164,7 @@ fn agree(units: &[&str], files: &[(&str, &str)]) {
     let theirs = oracle::understood(dir.path(), units);
     for name in units {
         let name = UnitName::new(name).unwrap();
-        let ours = search::load(&name, &[dir.path().to_owned()])
-            .unwrap()
-            .unwrap();
+        let ours = search::load(&name, &[dir.path().to_owned()]).unwrap().unwrap();
         compare(&ours, &theirs[name.as_str()]);
     }
 }
@@ -215,11 +206,7 @@ fn compare(ours: &Unit, theirs: &oracle::Understood) {
     let place = Place::system();
     let full = |text: &str| specifier::expand(text, name, &place).unwrap();
     for key in PLAIN {
-        let section = if key == "Description" {
-            "Unit"
-        } else {
-            "Service"
-        };
+        let section = if key == "Description" { "Unit" } else { "Service" };
         if let Some(entry) = ours.get(section, key) {
             let known = keys::find(section, key).is_some();
             assert!(
@@ -245,9 +232,7 @@ fn compare(ours: &Unit, theirs: &oracle::Understood) {
             .into_iter()
             .map(|(command, _)| {
                 let argv0 = full(command.zeroth.as_ref().unwrap_or(&command.program));
-                std::iter::once(argv0)
-                    .chain(command.words().map(full))
-                    .collect()
+                std::iter::once(argv0).chain(command.words().map(full)).collect()
             })
             .collect();
         let mut their = theirs.commands.get(key).cloned().unwrap_or_default();
@@ -275,12 +260,7 @@ fn compare(ours: &Unit, theirs: &oracle::Understood) {
         .map(|(_, word)| word)
         .collect();
     let none = Vec::new();
-    let mut their: Vec<&String> = theirs
-        .values
-        .get("Environment")
-        .unwrap_or(&none)
-        .iter()
-        .collect();
+    let mut their: Vec<&String> = theirs.values.get("Environment").unwrap_or(&none).iter().collect();
     let mut mine = last;
     their.sort_unstable();
     mine.sort_unstable();
@@ -317,10 +297,7 @@ fn systemd_understands_the_hard_cases_as_we_do() {
             ),
             ("service.d/20-b.conf", "[Service]\nEnvironment=NEVER=1\n"),
             ("service.d/05-wide.conf", "[Service]\nEnvironment=WIDE=1\n"),
-            (
-                "hard-.service.d/50-dash.conf",
-                "[Service]\nEnvironment=DASH=prefix\n",
-            ),
+            ("hard-.service.d/50-dash.conf", "[Service]\nEnvironment=DASH=prefix\n"),
             (
                 "hard-@.service.d/50-dash.conf",
                 "[Service]\nEnvironment=DASH=template\n",
@@ -338,17 +315,10 @@ fn systemd_understands_every_installed_service_as_we_do() {
     let mut names = Vec::new();
     let mut files = Vec::new();
     for path in installed().into_iter().filter(|path| path.starts_with(dir)) {
-        let inner = path
-            .strip_prefix(dir)
-            .unwrap()
-            .to_string_lossy()
-            .into_owned();
+        let inner = path.strip_prefix(dir).unwrap().to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).unwrap();
         let name = UnitName::new(&inner);
-        let linked = fs::symlink_metadata(&path)
-            .unwrap()
-            .file_type()
-            .is_symlink();
+        let linked = fs::symlink_metadata(&path).unwrap().file_type().is_symlink();
         if linked || text.is_empty() || inner.contains("specifiers of the host") {
             continue;
         }

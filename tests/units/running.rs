@@ -29,10 +29,7 @@ fn answers(strategy: Strategy) -> Answers {
 fn install(host: &Host, strategy: Strategy) {
     let mut names = Vec::new();
     for unit in generate::units(&answers(strategy)).unwrap() {
-        host.write_file(
-            &format!("/etc/systemd/system/{}", unit.name),
-            unit.text.as_bytes(),
-        );
+        host.write_file(&format!("/etc/systemd/system/{}", unit.name), unit.text.as_bytes());
         names.push(unit.name.replace("@.", "@blue."));
     }
     host.root("systemctl daemon-reload").ok();
@@ -45,10 +42,8 @@ fn install(host: &Host, strategy: Strategy) {
     let said: Vec<&str> = said.lines().filter(|line| line.contains("acme")).collect();
     assert!(said.is_empty(), "{said:#?}");
     for name in names.iter().filter(|name| name.ends_with(".service")) {
-        host.root(&format!(
-            "systemd-analyze security --no-pager --threshold=20 {name}"
-        ))
-        .ok();
+        host.root(&format!("systemd-analyze security --no-pager --threshold=20 {name}"))
+            .ok();
     }
 }
 
@@ -80,8 +75,7 @@ fn deploys_without_a_failed_request(suite: Suite) {
     assert_eq!(host.unit("acme-migrate.service", "Result"), "success");
     host.root("chown app: /opt/acme/shared && systemctl start acme-backup.service && test -e /opt/acme/shared/backup")
         .ok();
-    host.root("systemctl --quiet enable --now acme-backup.timer")
-        .ok();
+    host.root("systemctl --quiet enable --now acme-backup.timer").ok();
     assert_eq!(host.unit("acme-backup.timer", "ActiveState"), "active");
 
     // The sandbox holds: what is not shared/ cannot be written, although the directory's mode would allow it.

@@ -46,11 +46,7 @@ fn theirs(text: &str) -> Result<Assignments, String> {
 /// The text without what only systemd and our reader understand.
 fn plain(file: &File) -> String {
     let mut text = String::new();
-    for line in file
-        .lines
-        .iter()
-        .filter(|line| !matches!(line.kind, Kind::Wrong(_)))
-    {
+    for line in file.lines.iter().filter(|line| !matches!(line.kind, Kind::Wrong(_))) {
         let raw = String::from_utf8_lossy(&line.raw);
         for (number, physical) in (line.first..).zip(raw.lines()) {
             if !line.inside.iter().any(|(comment, _)| *comment == number) {
@@ -64,14 +60,9 @@ fn plain(file: &File) -> String {
 fn corpus() -> Vec<File> {
     let mut files = vec![File::parse("hard.service", reading::HARD.as_bytes())];
     let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps/units");
-    let lab = fs::read_dir(lab)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    let lab = fs::read_dir(lab).unwrap().map(|entry| entry.unwrap().path());
     for path in lab.chain(reading::installed()) {
-        files.push(File::parse(
-            path.to_string_lossy(),
-            &fs::read(&path).unwrap(),
-        ));
+        files.push(File::parse(path.to_string_lossy(), &fs::read(&path).unwrap()));
     }
     for case in judging::cases() {
         files.extend(case.context.peers.into_iter().flat_map(|peer| peer.files));
@@ -92,11 +83,7 @@ fn a_second_reader_finds_the_same_sections_keys_and_values() {
     for file in corpus() {
         if file.refused().is_some() {
             let text = file.bytes();
-            assert!(
-                theirs(&String::from_utf8_lossy(&text)).is_err(),
-                "{}",
-                file.path
-            );
+            assert!(theirs(&String::from_utf8_lossy(&text)).is_err(), "{}", file.path);
             continue;
         }
         let expected = ours(&file);
@@ -104,8 +91,5 @@ fn a_second_reader_finds_the_same_sections_keys_and_values() {
         assert_eq!(found.as_ref(), Ok(&expected), "{}", file.path);
         (compared, assignments) = (compared + 1, assignments + expected.len());
     }
-    assert!(
-        compared > 1000 && assignments > 5000,
-        "{compared} {assignments}"
-    );
+    assert!(compared > 1000 && assignments > 5000, "{compared} {assignments}");
 }

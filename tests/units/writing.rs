@@ -26,9 +26,7 @@ pub fn all() -> Vec<Answers> {
         for strategy in Strategy::ALL {
             // Only these serve a new release without a new process; caddy takes no socket from systemd.
             let reloads = matches!(program, Program::Gunicorn | Program::Puma | Program::Static);
-            if strategy == Strategy::Reload && !reloads
-                || strategy.needs_socket() && program == Program::Static
-            {
+            if strategy == Strategy::Reload && !reloads || strategy.needs_socket() && program == Program::Static {
                 continue;
             }
             let mut answers = Answers::new("acme", program);
@@ -38,14 +36,12 @@ pub fn all() -> Vec<Answers> {
             answers.jobs = vec![
                 Job {
                     name: "backup".into(),
-                    command: "/usr/bin/pg_dump --file=/opt/acme/shared/backups/acme.sql acme"
-                        .into(),
+                    command: "/usr/bin/pg_dump --file=/opt/acme/shared/backups/acme.sql acme".into(),
                     calendar: "*-*-* 03:30".into(),
                 },
                 Job {
                     name: "prune".into(),
-                    command: "/usr/bin/find /opt/acme/shared/backups -type f -mtime +14 -delete"
-                        .into(),
+                    command: "/usr/bin/find /opt/acme/shared/backups -type f -mtime +14 -delete".into(),
                     calendar: "daily".into(),
                 },
             ];
@@ -94,9 +90,7 @@ fn every_generated_unit_passes_every_rule() {
 
 fn analyze(arguments: &[&str], dir: &Path, names: &[String]) -> String {
     let mut command = Command::new("systemd-analyze");
-    command
-        .args(arguments)
-        .args(names.iter().map(|name| dir.join(name)));
+    command.args(arguments).args(names.iter().map(|name| dir.join(name)));
     let output = command
         .env("SYSTEMD_UNIT_PATH", format!("{}:", dir.display()))
         .output()
@@ -106,9 +100,7 @@ fn analyze(arguments: &[&str], dir: &Path, names: &[String]) -> String {
 
 /// Lines that are about this machine, not about the units: programs that are not installed here, and files of others.
 fn is_about_the_machine(line: &str) -> bool {
-    line.trim().is_empty()
-        || line.contains("is not executable: No such file or directory")
-        || !line.contains("acme")
+    line.trim().is_empty() || line.contains("is not executable: No such file or directory") || !line.contains("acme")
 }
 
 #[test]
@@ -130,10 +122,7 @@ fn systemd_has_nothing_to_say_about_a_generated_unit() {
         )
         .unwrap();
         let said = analyze(&["verify", "--man=no"], dir.path(), &names);
-        let said: Vec<&str> = said
-            .lines()
-            .filter(|line| !is_about_the_machine(line))
-            .collect();
+        let said: Vec<&str> = said.lines().filter(|line| !is_about_the_machine(line)).collect();
         assert!(
             said.is_empty(),
             "{:?} {:?}: {said:#?}",
@@ -160,11 +149,7 @@ fn systemd_has_nothing_to_say_about_a_generated_unit() {
                 .unwrap()
                 .parse()
                 .unwrap();
-            assert!(
-                score <= 2.0,
-                "{:?} {name}: {score}\n{said}",
-                answers.program
-            );
+            assert!(score <= 2.0, "{:?} {name}: {score}\n{said}", answers.program);
         }
     }
 }
@@ -185,19 +170,10 @@ fn answers_that_would_break_out_of_their_line_are_refused() {
         refused(|a| a.command = Some("/bin/x\nExecStartPre=+/bin/y".into())),
         "command"
     );
-    assert_eq!(
-        refused(|a| a.command = Some("node server.js".into())),
-        "command"
-    );
-    assert_eq!(
-        refused(|a| a.command = Some("/bin/a ; /bin/b".into())),
-        "command"
-    );
+    assert_eq!(refused(|a| a.command = Some("node server.js".into())), "command");
+    assert_eq!(refused(|a| a.command = Some("/bin/a ; /bin/b".into())), "command");
     assert_eq!(refused(|a| a.command = Some("/bin/a 'b".into())), "command");
     assert_eq!(refused(|a| a.migrate = Some("/bin/x \\".into())), "migrate");
     assert_eq!(refused(|a| a.needs = vec!["x y.service".into()]), "needs");
-    assert_eq!(
-        refused(|a| (a.port, a.strategy) = (None, Strategy::Socket)),
-        "port"
-    );
+    assert_eq!(refused(|a| (a.port, a.strategy) = (None, Strategy::Socket)), "port");
 }

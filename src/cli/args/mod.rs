@@ -185,9 +185,7 @@ pub enum Command {
     )]
     Unit(UnitCommand),
     /// Print shell completions
-    #[command(
-        long_about = "Example:\n  shipit completions bash > ~/.local/share/bash-completion/completions/shipit"
-    )]
+    #[command(long_about = "Example:\n  shipit completions bash > ~/.local/share/bash-completion/completions/shipit")]
     Completions {
         /// Shell
         shell: clap_complete::Shell,

@@ -176,6 +176,5 @@ pub enum ProgramName {
 /// The names of all strategies, each with a line of help.
 fn strategy() -> impl TypedValueParser<Value = Strategy> {
     let name = |strategy: Strategy| PossibleValue::new(strategy.as_str()).help(strategy.summary());
-    PossibleValuesParser::new(Strategy::ALL.map(name))
-        .try_map(|name| Strategy::named(&name).ok_or("not a strategy"))
+    PossibleValuesParser::new(Strategy::ALL.map(name)).try_map(|name| Strategy::named(&name).ok_or("not a strategy"))
 }

@@ -21,14 +21,10 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
         .parent()
         .filter(|dir| !dir.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let files = Directory::read(dir)
-        .map_err(|e| Failure::new(Exit::Usage, "cannot read this directory").why(e.to_string()))?;
+    let files =
+        Directory::read(dir).map_err(|e| Failure::new(Exit::Usage, "cannot read this directory").why(e.to_string()))?;
     let project = project::detect(&files, app.as_str());
-    if options.units
-        && project
-            .as_ref()
-            .is_none_or(|project| project.program.is_none())
-    {
+    if options.units && project.as_ref().is_none_or(|project| project.program.is_none()) {
         return Err(no_units(&app, project.as_ref()));
     }
     let text = proposal::text(&app, &host, project.as_ref());
@@ -39,20 +35,13 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
     write(&path, &text)?;
     let mut out = match &project {
         Some(project) => format!("detected {}\n", shown(project.what.as_bytes())),
-        None => {
-            "no known kind of project in this directory: deploy.yml has only what is required\n"
-                .into()
-        }
+        None => "no known kind of project in this directory: deploy.yml has only what is required\n".into(),
     };
-    out.push_str(&format!(
-        "wrote {}\n",
-        shown(path.as_os_str().as_encoded_bytes())
-    ));
+    out.push_str(&format!("wrote {}\n", shown(path.as_os_str().as_encoded_bytes())));
     for note in project.iter().flat_map(|project| &project.notes) {
         out.push_str(&format!("note: {}\n", shown(note.as_bytes())));
     }
-    let login = Target::parse(&host)
-        .map_or_else(|_| "root@HOST".into(), |target| target.with_login("root"));
+    let login = Target::parse(&host).map_or_else(|_| "root@HOST".into(), |target| target.with_login("root"));
     let units = if wanted(options, project.as_ref())? {
         units(&config::load(&path, None)?, &mut out)?
     } else {
@@ -76,18 +65,16 @@ fn no_units(app: &AppName, project: Option<&Project>) -> Failure {
     let failure = Failure::new(Exit::Usage, "cannot detect which units to write");
     match project.and_then(|project| project.unit) {
         Some(unit) => failure
-            .why(format!(
-                "this app runs in {unit}, which the distribution provides"
-            ))
+            .why(format!("this app runs in {unit}, which the distribution provides"))
             .next(Next::offline("init")),
         None => failure
             .why("no file in this directory shows which program to run")
             .next(Next::offline("init").then(
-            "&&",
-            Next::shipit(format!(
-                "unit generate --app {app} --program binary --command '/opt/{app}/current/{app}'"
+                "&&",
+                Next::shipit(format!(
+                    "unit generate --app {app} --program binary --command '/opt/{app}/current/{app}'"
+                )),
             )),
-        )),
     }
 }
 
@@ -115,14 +102,9 @@ fn names(options: &args::Init) -> Result<(AppName, String), Failure> {
         .collect();
     let app = app.trim_matches('-');
     let app = if app.is_empty() { "app" } else { app };
-    let wrong = |what: &str, wrong: config::names::Wrong| {
-        Failure::new(Exit::Usage, format!("{what}: {}", wrong.0))
-    };
+    let wrong = |what: &str, wrong: config::names::Wrong| Failure::new(Exit::Usage, format!("{what}: {}", wrong.0));
     let app = AppName::parse(app).map_err(|w| wrong("--app", w))?;
-    let host = options
-        .host
-        .clone()
-        .unwrap_or_else(|| "deploy@app.example.com".into());
+    let host = options.host.clone().unwrap_or_else(|| "deploy@app.example.com".into());
     Target::parse(&host).map_err(|w| wrong("--host", w))?;
     Ok((app, host))
 }
@@ -163,11 +145,7 @@ fn units(config: &Config, out: &mut String) -> Result<Units, Failure> {
     let units = generate::proposed(config)
         .map_err(|failure| failure.host(format!("{FILE_NAME} was written; the units were not")))?;
     generate::write(&config.units.dir, &units)?;
-    let dir = config
-        .units
-        .dir
-        .strip_prefix(&config.dir)
-        .unwrap_or(&config.units.dir);
+    let dir = config.units.dir.strip_prefix(&config.dir).unwrap_or(&config.units.dir);
     for unit in &units {
         out.push_str(&format!("wrote {}\n", dir.join(&unit.name).display()));
     }

@@ -44,9 +44,7 @@ pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>) -> Stri
         out.push_str(&format!("migrate: {app}-migrate.service\n"));
     }
     if project.is_some_and(|project| project.serves == Serves::Files) {
-        out.push_str(
-            "# The web server opens the files for each request: there is nothing to restart.\nservices: []\n",
-        );
+        out.push_str("# The web server opens the files for each request: there is nothing to restart.\nservices: []\n");
         return out;
     }
     let unit = project.and_then(|project| project.unit);

@@ -87,17 +87,14 @@ fn elixir(dir: &Directory) -> Project {
             .split('_')
             .map(|part| part[..1].to_uppercase() + &part[1..])
             .collect();
-        project.migrate = Some(format!(
-            "{{root}}/next/bin/{name} eval {module}.Release.migrate"
-        ));
+        project.migrate = Some(format!("{{root}}/next/bin/{name} eval {module}.Release.migrate"));
         project.notes.push(format!(
             "the migration calls {module}.Release.migrate, which `mix phx.gen.release` generates"
         ));
     }
-    project.notes.push(
-        "an Elixir release runs only on the distribution it was built on: build on that of the host"
-            .into(),
-    );
+    project
+        .notes
+        .push("an Elixir release runs only on the distribution it was built on: build on that of the host".into());
     project
 }
 
@@ -106,7 +103,6 @@ fn application(text: &str) -> Option<&str> {
     let rest = text.split("app: :").nth(1)?;
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))?;
     let name = &rest[..end];
-    let sound = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.split('_').all(|part| !part.is_empty());
+    let sound = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.split('_').all(|part| !part.is_empty());
     sound.then_some(name)
 }

@@ -101,10 +101,7 @@ impl Directory {
             .flat_map(|list| self.text(list).lines())
             .map(|line| line.split(" #").next().unwrap_or_default().trim_start())
             .filter(|line| !line.starts_with('#'))
-            .any(|line| {
-                line.split(odd)
-                    .any(|word| word.eq_ignore_ascii_case(package))
-            })
+            .any(|line| line.split(odd).any(|word| word.eq_ignore_ascii_case(package)))
     }
 }
 

@@ -30,9 +30,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     project.program = Some(Program::Node);
     if package.depends("next") {
         project.what = "Next.js (package.json)".into();
-        project.command = Some(
-            "/usr/bin/node {root}/current/node_modules/next/dist/bin/next start -p 8080".into(),
-        );
+        project.command = Some("/usr/bin/node {root}/current/node_modules/next/dist/bin/next start -p 8080".into());
         project.exclude.push("/.next/cache/");
         return Some(project);
     }
@@ -50,12 +48,10 @@ struct Package(Value);
 
 impl Package {
     fn read(dir: &Directory, notes: &mut Vec<String>) -> Self {
-        Self(
-            serde_json::from_str(dir.text("package.json")).unwrap_or_else(|_| {
-                notes.push("package.json is not valid JSON and was ignored".into());
-                Value::Null
-            }),
-        )
+        Self(serde_json::from_str(dir.text("package.json")).unwrap_or_else(|_| {
+            notes.push("package.json is not valid JSON and was ignored".into());
+            Value::Null
+        }))
     }
 
     fn script(&self, name: &str) -> Option<&str> {
@@ -134,9 +130,7 @@ fn migration(dir: &Directory, package: &Package, notes: &mut Vec<String>) -> Opt
                 "prisma is in devDependencies, which are not installed on the host: move it to dependencies".into(),
             );
         }
-        return Some(
-            "/usr/bin/node {root}/next/node_modules/prisma/build/index.js migrate deploy".into(),
-        );
+        return Some("/usr/bin/node {root}/next/node_modules/prisma/build/index.js migrate deploy".into());
     }
     ["db:migrate", "migrate"]
         .into_iter()
@@ -149,7 +143,5 @@ fn is_plain(file: &str) -> bool {
     !file.is_empty()
         && !file.starts_with(['/', '-'])
         && file.split('/').all(|part| part != "..")
-        && file
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
+        && file.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
 }

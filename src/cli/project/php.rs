@@ -17,8 +17,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         "PHP (public/index.php)"
     });
     if composer {
-        project.prepare =
-            Some("composer install --no-dev --no-interaction --optimize-autoloader".into());
+        project.prepare = Some("composer install --no-dev --no-interaction --optimize-autoloader".into());
     }
     project.exclude = vec!["/vendor/", "node_modules/"];
     if laravel {

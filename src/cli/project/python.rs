@@ -38,10 +38,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     }
     if asgi && !dir.depends(LISTS, "gunicorn") {
         project.program = Some(Program::Binary);
-        project.command = Some(format!(
-            "{PYTHON} -m uvicorn --fd 3 {}",
-            module(dir, "main")
-        ));
+        project.command = Some(format!("{PYTHON} -m uvicorn --fd 3 {}", module(dir, "main")));
         project.socket("uvicorn accepts the socket from systemd (--fd 3)");
         return Some(project);
     }
@@ -53,11 +50,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     };
     project.command = Some(format!(
         "{PYTHON} -m gunicorn --chdir {{root}}/current --workers 2{workers} --worker-tmp-dir /dev/shm --graceful-timeout 25 {}",
-        if django {
-            settings(dir)
-        } else {
-            module(dir, "app")
-        }
+        if django { settings(dir) } else { module(dir, "app") }
     ));
     project.socket("gunicorn accepts the socket from systemd");
     if !dir.depends(LISTS, "gunicorn") {
@@ -66,9 +59,9 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         ));
     }
     if django {
-        project.notes.push(
-            "`collectstatic` needs STATIC_ROOT: remove it from `prepare` if you have none".into(),
-        );
+        project
+            .notes
+            .push("`collectstatic` needs STATIC_ROOT: remove it from `prepare` if you have none".into());
     }
     Some(project)
 }
@@ -81,9 +74,7 @@ fn settings(dir: &Directory) -> String {
         .and_then(|(_, rest)| rest.split(['"', '\'']).nth(2));
     let package = quoted
         .and_then(|module| module.split('.').next())
-        .filter(|name| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        });
+        .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
     format!("{}.wsgi:application", package.unwrap_or("config"))
 }
 

@@ -10,19 +10,13 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         return None;
     }
     let rails = dir.depends(LISTS, "rails");
-    let mut project = Project::new(if rails {
-        "Rails (Gemfile)"
-    } else {
-        "Ruby (Gemfile)"
-    });
+    let mut project = Project::new(if rails { "Rails (Gemfile)" } else { "Ruby (Gemfile)" });
     // Gems are installed into the release: the deploy user cannot write elsewhere, and each release has its own.
     let mut prepare = String::from(
         "bundle config set --local path vendor/bundle && bundle config set --local without development:test && bundle install",
     );
     if rails && (dir.depends(LISTS, "propshaft") || dir.depends(LISTS, "sprockets-rails")) {
-        prepare.push_str(
-            " && RAILS_ENV=production SECRET_KEY_BASE_DUMMY=1 bundle exec rails assets:precompile",
-        );
+        prepare.push_str(" && RAILS_ENV=production SECRET_KEY_BASE_DUMMY=1 bundle exec rails assets:precompile");
     }
     project.prepare = Some(prepare);
     project.exclude = vec![
@@ -38,16 +32,15 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         project.migrate = Some("/usr/bin/bundle exec rails db:migrate".into());
     }
     project.program = Some(Program::Puma);
-    project.command =
-        Some("/usr/bin/bundle exec puma --dir {root}/current --bind tcp://0.0.0.0:8080".into());
+    project.command = Some("/usr/bin/bundle exec puma --dir {root}/current --bind tcp://0.0.0.0:8080".into());
     project.socket("puma accepts the socket from systemd");
     if !dir.depends(LISTS, "puma") {
-        project.notes.push(
-            "puma is not in the Gemfile: add it, or change ExecStart= and the strategy".into(),
-        );
+        project
+            .notes
+            .push("puma is not in the Gemfile: add it, or change ExecStart= and the strategy".into());
     }
-    project.notes.push(
-        "config/puma.rb must not bind its own port: the unit's --bind is the socket that systemd holds".into(),
-    );
+    project
+        .notes
+        .push("config/puma.rb must not bind its own port: the unit's --bind is the socket that systemd holds".into());
     Some(project)
 }

@@ -67,20 +67,11 @@ fn text(typed: &Typed, config: &Config, standings: &[Standing], strays: &[String
     let installs = |d: &Difference| {
         matches!(
             d,
-            Difference::Missing
-                | Difference::Settings(_)
-                | Difference::Comments
-                | Difference::Stale
+            Difference::Missing | Difference::Settings(_) | Difference::Comments | Difference::Stale
         )
     };
-    if standings
-        .iter()
-        .any(|unit| unit.differences.iter().any(installs))
-    {
-        out.push_str(&format!(
-            "next: {}\n",
-            typed.line(&config.host.as_root("unit install"))
-        ));
+    if standings.iter().any(|unit| unit.differences.iter().any(installs)) {
+        out.push_str(&format!("next: {}\n", typed.line(&config.host.as_root("unit install"))));
     }
     out
 }

@@ -17,8 +17,7 @@ use crate::unit::strategy::Strategy;
 pub(super) fn run(global: &Global, options: &Generate) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let answers = answers(options, config.as_ref())?;
-    let units = generate::units(&answers)
-        .map_err(|refused| Failure::new(Exit::Usage, format!("--{refused}")))?;
+    let units = generate::units(&answers).map_err(|refused| Failure::new(Exit::Usage, format!("--{refused}")))?;
     if options.print {
         let texts: Vec<String> = units.into_iter().map(|unit| unit.text).collect();
         cli::results(&texts.join("\n"));
@@ -43,21 +42,17 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         .clone()
         .or_else(|| config.map(|config| config.app.as_str().to_owned()))
         .ok_or_else(|| {
-            Failure::new(
-                Exit::Usage,
-                "no name for the app: no --app, and no deploy.yml",
-            )
-            .next(Next::shipit("unit generate --app acme"))
+            Failure::new(Exit::Usage, "no name for the app: no --app, and no deploy.yml")
+                .next(Next::shipit("unit generate --app acme"))
         })?;
     let dir = config.map_or(Path::new("."), |config| config.dir.as_path());
-    let files = Directory::read(dir)
-        .map_err(|e| Failure::new(Exit::Usage, "cannot read this directory").why(e.to_string()))?;
+    let files =
+        Directory::read(dir).map_err(|e| Failure::new(Exit::Usage, "cannot read this directory").why(e.to_string()))?;
     let project = project::detect(&files, &app);
     let detected = project.as_ref().and_then(|project| project.program);
     let program = options.program.map(program).or(detected).ok_or_else(|| {
-        Failure::new(Exit::Usage, "cannot detect the program in this directory").next(Next::shipit(
-            format!("unit generate --app {app} --program binary"),
-        ))
+        Failure::new(Exit::Usage, "cannot detect the program in this directory")
+            .next(Next::shipit(format!("unit generate --app {app} --program binary")))
     })?;
     let mut answers = Answers::new(&app, program);
     if let Some(root) = options
@@ -144,33 +139,23 @@ pub(in crate::cli) fn write(dir: &Path, units: &[Written]) -> Result<(), Failure
     let wrong = |path: &Path, e: &std::io::Error| {
         Failure::new(Exit::Usage, format!("cannot write {}", path.display())).why(e.to_string())
     };
-    let mut refused = Failure::new(
-        Exit::Usage,
-        "these files exist and differ; nothing was written",
-    );
+    let mut refused = Failure::new(Exit::Usage, "these files exist and differ; nothing was written");
     for unit in units {
         let path = dir.join(&unit.name);
         match fs::read(&path) {
-            Ok(text) if text != unit.text.as_bytes() => {
-                refused = refused.why(path.display().to_string())
-            }
+            Ok(text) if text != unit.text.as_bytes() => refused = refused.why(path.display().to_string()),
             Ok(_) => {}
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(wrong(&path, &e)),
         }
     }
     if !refused.why.is_empty() {
-        return Err(refused.next(Next::advice(
-            "the same command with --print prints the new texts",
-        )));
+        return Err(refused.next(Next::advice("the same command with --print prints the new texts")));
     }
     fs::create_dir_all(dir).map_err(|e| wrong(dir, &e))?;
     for unit in units {
         let path = dir.join(&unit.name);
-        let file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path);
+        let file = fs::OpenOptions::new().write(true).create_new(true).open(&path);
         match file.and_then(|mut file| file.write_all(unit.text.as_bytes())) {
             Ok(()) => {}
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {} // with the same text, as checked above

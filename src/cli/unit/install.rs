@@ -67,8 +67,7 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
         report.as_mut(),
     )?;
     // The units are installed even if the connection breaks now: then the scores are left out.
-    let after = engine::ask::ask(host.as_mut(), &services)
-        .map_or_else(|_| BTreeMap::new(), |answers| answers.exposure);
+    let after = engine::ask::ask(host.as_mut(), &services).map_or_else(|_| BTreeMap::new(), |answers| answers.exposure);
     // Without the guard no deploy can run.
     let app = config.app.as_str();
     let next = if installed.apps.iter().any(|guarded| guarded == app) {
@@ -91,9 +90,7 @@ fn remains(installation: &Installation, options: &Install) -> String {
     let mut out = String::new();
     if !options.now {
         for name in &installation.start {
-            out.push_str(&format!(
-                "{name} is new and not started: systemctl start {name}\n"
-            ));
+            out.push_str(&format!("{name} is new and not started: systemctl start {name}\n"));
         }
     }
     for sentence in &installation.after {
@@ -145,24 +142,14 @@ fn check(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
             error.rule
         ));
     }
-    let dir = config
-        .units
-        .dir
-        .strip_prefix(&config.dir)
-        .unwrap_or(&config.units.dir);
-    Err(failure
-        .host("nothing changed")
-        .next(Next::shipit("unit lint").arg(dir)))
+    let dir = config.units.dir.strip_prefix(&config.dir).unwrap_or(&config.units.dir);
+    Err(failure.host("nothing changed").next(Next::shipit("unit lint").arg(dir)))
 }
 
 fn preview(installation: &Installation, options: &Install) -> String {
     let mut out = String::from("As root, shipit will:\n");
     for unit in &installation.write {
-        let verb = if unit.there.is_some() {
-            "replace"
-        } else {
-            "write"
-        };
+        let verb = if unit.there.is_some() { "replace" } else { "write" };
         out.push_str(&format!("  {verb} {PLACE}/{} (root, 0644)\n", unit.name));
         out.push_str(&diff::lines(unit));
     }
@@ -181,10 +168,7 @@ fn preview(installation: &Installation, options: &Install) -> String {
 }
 
 /// What is done after the files are in place.
-fn verbs<'a>(
-    installation: &'a Installation,
-    options: &Install,
-) -> Vec<(&'static str, &'a [String])> {
+fn verbs<'a>(installation: &'a Installation, options: &Install) -> Vec<(&'static str, &'a [String])> {
     let mut verbs = vec![
         ("user", installation.users.as_slice()),
         ("enable", &installation.enable),
@@ -199,11 +183,7 @@ fn print(global: &Global, installation: &Installation, text: &str) {
     if !global.json {
         return cli::results(text);
     }
-    let names: Vec<&str> = installation
-        .write
-        .iter()
-        .map(|unit| unit.name.as_str())
-        .collect();
+    let names: Vec<&str> = installation.write.iter().map(|unit| unit.name.as_str()).collect();
     let object = json!({
         "v": 1, "write": names, "users": installation.users, "enable": installation.enable, "start": installation.start,
         "reload": !installation.is_nothing(), "notes": installation.notes, "after": installation.after,

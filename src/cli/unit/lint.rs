@@ -88,10 +88,7 @@ fn report(global: &Global, options: &Lint, findings: &[Finding], units: usize) -
 fn on_host(global: &Global, options: &Lint) -> Result<Exit, Failure> {
     let config = cli::configuration(global)?;
     let mut repository = Vec::new();
-    for path in files(&options.files)?
-        .iter()
-        .filter(|path| !is_environment(path))
-    {
+    for path in files(&options.files)?.iter().filter(|path| !is_environment(path)) {
         repository.push(unit(path)?);
     }
     if options.files.is_empty() {
@@ -168,11 +165,7 @@ fn unit(path: &Path) -> Result<Unit, Failure> {
     let loaded = search::load(&name, &[dir.to_owned()]).map_err(|e| unreadable(path, &e))?;
     let mut files = loaded.map(|unit| unit.files).unwrap_or_default();
     for file in &mut files {
-        file.path = file
-            .path
-            .strip_prefix("./")
-            .unwrap_or(&file.path)
-            .to_owned();
+        file.path = file.path.strip_prefix("./").unwrap_or(&file.path).to_owned();
     }
     if let Some(first) = files.first_mut() {
         *first = File::parse(text, &bytes);
@@ -210,16 +203,12 @@ fn write(before: &Unit, after: &Unit) -> Result<(), Failure> {
         .filter(|(old, new)| old.bytes() != new.bytes())
     {
         let path = Path::new(&new.path);
-        if ["/usr/lib/", "/lib/"]
-            .iter()
-            .any(|dir| new.path.starts_with(dir))
-        {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!("{} belongs to a package", path.display()),
-            )
-            .why("the next update of the package would undo the change")
-            .next(Next::shipit("unit lint --drop-in").arg(path)));
+        if ["/usr/lib/", "/lib/"].iter().any(|dir| new.path.starts_with(dir)) {
+            return Err(
+                Failure::new(Exit::Usage, format!("{} belongs to a package", path.display()))
+                    .why("the next update of the package would undo the change")
+                    .next(Next::shipit("unit lint --drop-in").arg(path)),
+            );
         }
         // A symlink stays; its target changes.
         let target = fs::canonicalize(path).map_err(|e| unreadable(path, &e))?;

@@ -21,8 +21,7 @@ pub(super) fn run(global: &Global, command: &UnitCommand) -> Result<Exit, Failur
         UnitCommand::Lint(options) => lint::run(global, options),
         UnitCommand::Explain { rule: Some(rule) } => explain(rule),
         UnitCommand::Explain { rule: None } => {
-            let list = rules::all()
-                .map(|rule| format!("{:<28}{:<9}{}\n", rule.name, rule.severity, rule.title()));
+            let list = rules::all().map(|rule| format!("{:<28}{:<9}{}\n", rule.name, rule.severity, rule.title()));
             super::results(&list.collect::<String>());
             Ok(Exit::Done)
         }
@@ -48,9 +47,8 @@ fn explain(name: &str) -> Result<Exit, Failure> {
 /// The configuration, if there is one. A named file must exist, and an existing one must be valid.
 fn configuration(global: &Global) -> Result<Option<Config>, Failure> {
     let exists = global.config.is_some()
-        || exists_here_or_above().map_err(|e| {
-            Failure::new(Exit::Usage, "cannot search for a deploy.yml").why(e.to_string())
-        })?;
+        || exists_here_or_above()
+            .map_err(|e| Failure::new(Exit::Usage, "cannot search for a deploy.yml").why(e.to_string()))?;
     exists.then(|| super::configuration(global)).transpose()
 }
 

@@ -14,9 +14,7 @@ pub(super) fn of(config: &Config) -> Result<Vec<Unit>, Failure> {
         return Ok(units);
     }
     let dir = config.units.dir.as_os_str().as_encoded_bytes();
-    Err(
-        Failure::new(Exit::Usage, format!("no unit files in {}", shown(dir)))
-            .next(Next::shipit("unit generate"))
-            .next(Next::advice("units: DIRECTORY").remark("in deploy.yml, if they are elsewhere")),
-    )
+    Err(Failure::new(Exit::Usage, format!("no unit files in {}", shown(dir)))
+        .next(Next::shipit("unit generate"))
+        .next(Next::advice("units: DIRECTORY").remark("in deploy.yml, if they are elsewhere")))
 }

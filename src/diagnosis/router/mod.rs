@@ -27,19 +27,11 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
     });
     let apps: Vec<App> = services.filter(|app| !app.at.is_empty()).collect();
     let leads = |router: &&Router| apps.iter().any(|app| led(app, router, routers).is_some());
-    let served = routers
-        .all
-        .iter()
-        .filter(|one| runs(one))
-        .any(|one| leads(&one));
+    let served = routers.all.iter().filter(|one| runs(one)).any(|one| leads(&one));
     let mut found = Vec::new();
     for router in &routers.all {
         let name = router.kind.name();
-        if let Some(why) = router
-            .unknown
-            .as_ref()
-            .filter(|_| runs(router) || meant(router))
-        {
+        if let Some(why) = router.unknown.as_ref().filter(|_| runs(router) || meant(router)) {
             let what = format!("{name}: its configuration was not read: {why}");
             found.push(
                 Finding::info(Area::Router, Depth::Later, what)
@@ -79,19 +71,13 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
 fn strangers(apps: &[App], live: &Live, listening: Option<&Vec<Listening>>) -> Vec<Finding> {
     let mut units: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for one in listening.into_iter().flatten() {
-        let (Owner::Unit(unit), Some(Address::Tcp(host, port))) = (&one.owner, Address::of(one))
-        else {
+        let (Owner::Unit(unit), Some(Address::Tcp(host, port))) = (&one.owner, Address::of(one)) else {
             continue;
         };
-        let known = live.unit(unit).is_some()
-            || Kind::ALL
-                .iter()
-                .any(|kind| *unit == format!("{}.service", kind.name()));
+        let known =
+            live.unit(unit).is_some() || Kind::ALL.iter().any(|kind| *unit == format!("{}.service", kind.name()));
         let at = Address::Tcp(host, port);
-        let ours = apps
-            .iter()
-            .flat_map(|app| &app.at)
-            .any(|own| own.reaches(&at));
+        let ours = apps.iter().flat_map(|app| &app.at).any(|own| own.reaches(&at));
         if matches!(port, 80 | 443) && !known && !ours && !at.is_local() {
             let ports = units.entry(unit).or_default();
             if !ports.contains(&port.to_string()) {
@@ -102,9 +88,8 @@ fn strangers(apps: &[App], live: &Live, listening: Option<&Vec<Listening>>) -> V
     let told = |(unit, ports): (&str, Vec<String>)| {
         let ports = ports.join(" and ");
         let what = format!("{unit} listens on port {ports}: its configuration was not read");
-        Finding::info(Area::Router, Depth::Later, what).why(
-            "shipit reads only nginx, HAProxy and Caddy; whether this router forwards to the app is unknown",
-        )
+        Finding::info(Area::Router, Depth::Later, what)
+            .why("shipit reads only nginx, HAProxy and Caddy; whether this router forwards to the app is unknown")
     };
     units.into_iter().map(told).collect()
 }
@@ -155,9 +140,8 @@ fn addresses(one: Instance<'_>, live: &Live, listening: Option<&Vec<Listening>>)
             Address::Tcp(host.trim_matches(['[', ']']).to_owned(), port)
         };
         let doors = Kind::ALL.map(|kind| Owner::Unit(format!("{}.service", kind.name())));
-        let door = |one: &&Listening| {
-            doors.contains(&one.owner) && Address::of(one).is_some_and(|own| asked.reaches(&own))
-        };
+        let door =
+            |one: &&Listening| doors.contains(&one.owner) && Address::of(one).is_some_and(|own| asked.reaches(&own));
         if !all.iter().any(|one| door(&one)) {
             at.push(asked);
         }
@@ -168,16 +152,9 @@ fn addresses(one: Instance<'_>, live: &Live, listening: Option<&Vec<Listening>>)
 }
 
 /// The first line of a router that leads to a service, and the service's address.
-fn led<'a>(
-    app: &'a App,
-    router: &'a Router,
-    routers: &Routers,
-) -> Option<(&'a Forward, &'a Address)> {
+fn led<'a>(app: &'a App, router: &'a Router, routers: &Routers) -> Option<(&'a Forward, &'a Address)> {
     router.forwards.iter().find_map(|forward| {
-        let at = app
-            .at
-            .iter()
-            .find(|at| goes(&forward.address, at, routers))?;
+        let at = app.at.iter().find(|at| goes(&forward.address, at, routers))?;
         Some((forward, at))
     })
 }
@@ -206,9 +183,7 @@ fn stopped(router: &Router, app: &App, forward: &Forward, served: bool) -> Findi
     let finding = Finding::new(severity, Area::Router, Depth::State, what);
     let files = |option: &str| {
         let files = router.files.iter();
-        files
-            .map(|file| format!(" {option} {file}"))
-            .collect::<String>()
+        files.map(|file| format!(" {option} {file}")).collect::<String>()
     };
     let check = match router.kind {
         Kind::Nginx if router.files == [Kind::Nginx.file()] => "sudo nginx -t".to_owned(),
@@ -224,9 +199,7 @@ fn stopped(router: &Router, app: &App, forward: &Forward, served: bool) -> Findi
     };
     let finding = finding
         .why("requests through it do not reach the app, even if the app is healthy")
-        .next(Next::shell(format!(
-            "{check} && {reset}sudo systemctl start {unit}"
-        )));
+        .next(Next::shell(format!("{check} && {reset}sudo systemctl start {unit}")));
     let finding = if failed {
         finding.next(Next::shell(format!("sudo journalctl -u {unit} -n 20")))
     } else {
@@ -236,12 +209,7 @@ fn stopped(router: &Router, app: &App, forward: &Forward, served: bool) -> Findi
 }
 
 /// A router that runs and forwards, but not to the app: the near miss is an address of this host where nothing listens.
-fn astray(
-    router: &Router,
-    apps: &[App],
-    routers: &Routers,
-    listening: Option<&Vec<Listening>>,
-) -> Option<Finding> {
+fn astray(router: &Router, apps: &[App], routers: &Routers, listening: Option<&Vec<Listening>>) -> Option<Finding> {
     let app = apps.first()?;
     let first = router.forwards.first()?;
     let may_lead = |forward: &Forward| {
@@ -276,18 +244,15 @@ fn astray(
             .next(edit(router.kind, &miss.place, app.at.first()?));
         return Some(placed(finding, miss));
     }
-    let what = format!(
-        "{name} runs, but nothing in its files forwards to {} ({at})",
-        app.unit
-    );
+    let what = format!("{name} runs, but nothing in its files forwards to {} ({at})", app.unit);
     // What listens for other machines need not be behind this router.
     let hidden = apps.iter().flat_map(|app| &app.at).all(Address::is_local);
     let finding = if hidden {
-        Finding::warning(Area::Router, Depth::Later, what)
-            .why("it forwards elsewhere, and other machines cannot reach the app; that is fine if none of them needs to")
+        Finding::warning(Area::Router, Depth::Later, what).why(
+            "it forwards elsewhere, and other machines cannot reach the app; that is fine if none of them needs to",
+        )
     } else {
-        Finding::info(Area::Router, Depth::Later, what)
-            .why("it forwards elsewhere; clients can reach the app directly")
+        Finding::info(Area::Router, Depth::Later, what).why("it forwards elsewhere; clients can reach the app directly")
     };
     Some(placed(finding, first))
 }

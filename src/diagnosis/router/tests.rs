@@ -50,26 +50,16 @@ const ACME: &str = "tcp 0 1 127.0.0.1:8080 *:* cgroup:/system.slice/acme.service
 #[track_caller]
 fn only(found: &[Finding], severity: Severity, words: &str) {
     let [one] = found else { panic!("{found:#?}") };
-    assert!(
-        one.severity == severity && one.what.contains(words),
-        "{one:#?}"
-    );
+    assert!(one.severity == severity && one.what.contains(words), "{one:#?}");
 }
 
 #[test]
 fn a_router_that_leads_to_the_app_is_told_with_its_place() {
     let found = told(
         ACME,
-        &[&nginx(
-            RUNS,
-            "location / {\n proxy_pass http://localhost:8080; }",
-        )],
+        &[&nginx(RUNS, "location / {\n proxy_pass http://localhost:8080; }")],
     );
-    only(
-        &found,
-        Info,
-        "nginx forwards to acme.service at 127.0.0.1:8080",
-    );
+    only(&found, Info, "nginx forwards to acme.service at 127.0.0.1:8080");
     assert_eq!(found[0].place, Some(("/etc/nginx/nginx.conf".into(), 2)));
     // An app that is down is still where the router leads.
     only(
@@ -81,20 +71,14 @@ fn a_router_that_leads_to_the_app_is_told_with_its_place() {
 
 #[test]
 fn an_address_where_nobody_listens_is_the_near_miss() {
-    let wrong = nginx(
-        RUNS,
-        "proxy_pass http://10.0.0.9:1;\nproxy_pass http://127.0.0.1:8081;",
-    );
+    let wrong = nginx(RUNS, "proxy_pass http://10.0.0.9:1;\nproxy_pass http://127.0.0.1:8081;");
     let found = told(ACME, &[&wrong]);
     only(
         &found,
         Warning,
         "nginx forwards to 127.0.0.1:8081, where nothing listens; acme.service listens on 127.0.0.1:8080",
     );
-    assert_eq!(
-        (found[0].depth, found[0].place.as_ref().unwrap().1),
-        (Depth::Answer, 2)
-    );
+    assert_eq!((found[0].depth, found[0].place.as_ref().unwrap().1), (Depth::Answer, 2));
     // Somebody else's address is no miss, but the app stays out of reach.
     let other = format!("{ACME}tcp 0 1 127.0.0.1:8081 *:* cgroup:/system.slice/other.service\n");
     only(
@@ -111,10 +95,7 @@ fn an_address_where_nobody_listens_is_the_near_miss() {
     assert_eq!(
         told(
             ACME,
-            &[&nginx(
-                "loaded inactive disabled",
-                "proxy_pass http://127.0.0.1:8081;"
-            )]
+            &[&nginx("loaded inactive disabled", "proxy_pass http://127.0.0.1:8081;")]
         ),
         []
     );
@@ -125,22 +106,9 @@ fn what_cannot_be_known_is_not_missing() {
     let wrong = nginx(RUNS, "proxy_pass http://127.0.0.1:8081;");
     let unreadable = format!("{wrong}\nunreadable {}", packed("/etc/nginx/secret.conf"));
     assert_eq!(told(ACME, &[&unreadable]), []);
-    let variable = nginx(
-        RUNS,
-        "proxy_pass http://127.0.0.1:8081; proxy_pass http://$up;",
-    );
-    only(
-        &told(ACME, &[&variable]),
-        Info,
-        "its files do not show everywhere",
-    );
-    assert_eq!(
-        told(
-            ACME,
-            &[&nginx(RUNS, "proxy_pass http://app.internal:8080;")]
-        ),
-        []
-    );
+    let variable = nginx(RUNS, "proxy_pass http://127.0.0.1:8081; proxy_pass http://$up;");
+    only(&told(ACME, &[&variable]), Info, "its files do not show everywhere");
+    assert_eq!(told(ACME, &[&nginx(RUNS, "proxy_pass http://app.internal:8080;")]), []);
     let socket = nginx(RUNS, "proxy_pass http://unix:/run/acme/live.sock;");
     assert_eq!(told(ACME, &[&socket]), []);
     let gone = format!("nothing {}", packed("/run/acme/live.sock"));
@@ -149,8 +117,7 @@ fn what_cannot_be_known_is_not_missing() {
         Warning,
         "/run/acme/live.sock, where nothing listens",
     );
-    let behind =
-        format!("{ACME}unix 0 1 /run/acme/blue.sock 7 * 0 <-> cgroup:/system.slice/acme.service\n");
+    let behind = format!("{ACME}unix 0 1 /run/acme/blue.sock 7 * 0 <-> cgroup:/system.slice/acme.service\n");
     let link = format!(
         "link {} {}",
         packed("/run/acme/live.sock"),
@@ -172,16 +139,8 @@ fn a_router_that_does_not_run_is_as_bad_as_it_was_meant_to() {
         Error,
         "nginx.service is failed: it forwards to acme.service",
     );
-    only(
-        &of("loaded inactive enabled"),
-        Error,
-        "nginx.service is inactive",
-    );
-    only(
-        &of("loaded inactive disabled"),
-        Warning,
-        "nginx.service is inactive",
-    );
+    only(&of("loaded inactive enabled"), Error, "nginx.service is inactive");
+    only(&of("loaded inactive disabled"), Warning, "nginx.service is inactive");
     let path = packed("/etc/haproxy/haproxy.cfg");
     let other = format!(
         "router haproxy {RUNS}\nfile {path} {}",
@@ -189,10 +148,7 @@ fn a_router_that_does_not_run_is_as_bad_as_it_was_meant_to() {
     );
     let found = told(
         ACME,
-        &[&format!(
-            "{}\n{other}",
-            nginx("loaded inactive disabled", text)
-        )],
+        &[&format!("{}\n{other}", nginx("loaded inactive disabled", text))],
     );
     assert!(
         found.iter().all(|one| one.severity == Info) && found.len() == 2,
@@ -203,14 +159,8 @@ fn a_router_that_does_not_run_is_as_bad_as_it_was_meant_to() {
 #[test]
 fn several_servers_without_max_fails_are_told_with_what_was_measured() {
     let of = |servers: &str| {
-        let found = told(
-            ACME,
-            &[&nginx(RUNS, &format!("upstream acme {{\n{servers} }}"))],
-        );
-        found
-            .into_iter()
-            .filter(|one| one.severity > Info)
-            .collect::<Vec<_>>()
+        let found = told(ACME, &[&nginx(RUNS, &format!("upstream acme {{\n{servers} }}"))]);
+        found.into_iter().filter(|one| one.severity > Info).collect::<Vec<_>>()
     };
     let found = of("server 127.0.0.1:8080 max_fails=0;\nserver 127.0.0.1:8081;");
     only(&found, Warning, "2 servers of upstream acme");
@@ -245,11 +195,7 @@ fn health_that_is_asked_through_the_router_is_not_the_apps_own_address() {
         Warning,
         "forwards to 127.0.0.1:3001",
     );
-    assert_eq!(
-        told(door, &[&to(3000)]),
-        [],
-        "where the app would listen is not known"
-    );
+    assert_eq!(told(door, &[&to(3000)]), [], "where the app would listen is not known");
 }
 
 #[test]

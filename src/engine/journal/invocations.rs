@@ -20,27 +20,18 @@ pub struct Life {
 
 /// Which releases a life served: more than one where services reload. What a failed run found well in the end is the
 /// release that it went back to.
-pub(super) fn owners<'a>(
-    ledger: &'a Ledger,
-    lives: &'a [Life],
-) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+pub(super) fn owners<'a>(ledger: &'a Ledger, lives: &'a [Life]) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
     let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for life in lives {
         let evidence = |other: &&Life| other.failed && other.invocation == life.invocation;
-        let failed = life.failed
-            || lives
-                .iter()
-                .any(|other| other.run == life.run && evidence(&other));
+        let failed = life.failed || lives.iter().any(|other| other.run == life.run && evidence(&other));
         let mut of_run = ledger.entries.iter().filter(|e| e.run == life.run);
         let last = match failed {
             true => of_run.rfind(|e| e.event == "begin"),
             false => of_run.rfind(|e| e.event == "live"),
         };
         if let Some(entry) = last {
-            owners
-                .entry(&life.invocation)
-                .or_default()
-                .insert(&entry.release);
+            owners.entry(&life.invocation).or_default().insert(&entry.release);
         }
     }
     owners
@@ -78,11 +69,7 @@ pub(super) struct Span<'a> {
 }
 
 impl<'a> Span<'a> {
-    pub(super) fn new(
-        release: &'a str,
-        until: Option<i64>,
-        owners: &'a BTreeMap<&'a str, BTreeSet<&'a str>>,
-    ) -> Self {
+    pub(super) fn new(release: &'a str, until: Option<i64>, owners: &'a BTreeMap<&'a str, BTreeSet<&'a str>>) -> Self {
         Self {
             release,
             until,
@@ -132,10 +119,7 @@ mod tests {
 
     #[test]
     fn after_the_next_flip_only_those_are_heard_who_spoke_before() {
-        let owners = BTreeMap::from([
-            ("own", BTreeSet::from(["a"])),
-            ("b's", BTreeSet::from(["b"])),
-        ]);
+        let owners = BTreeMap::from([("own", BTreeSet::from(["a"])), ("b's", BTreeSet::from(["b"]))]);
         let mut span = Span::new("a", Some(20), &owners);
         for (life, at, taken) in [
             ("own", 10, true),
@@ -146,8 +130,7 @@ mod tests {
             ("next", 20, false),
             ("next", 21, false),
         ] {
-            let line =
-                format!(r#"{{"INVOCATION_ID":"{life}","__REALTIME_TIMESTAMP":"{at}000001"}}"#);
+            let line = format!(r#"{{"INVOCATION_ID":"{life}","__REALTIME_TIMESTAMP":"{at}000001"}}"#);
             assert_eq!(span.takes(line.as_bytes()), taken, "{life} {at}");
         }
     }

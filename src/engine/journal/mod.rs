@@ -29,11 +29,7 @@ impl Reader<'_> {
     /// # Errors
     /// When the connection is lost, or the journal cannot be read.
     pub fn read(&mut self, asked: &str, on_line: &mut dyn FnMut(&[u8])) -> Result<i32, Failure> {
-        let mut args = vec![
-            needs::access(self.observed),
-            self.config.app.as_str(),
-            JOURNAL_HELPER,
-        ];
+        let mut args = vec![needs::access(self.observed), self.config.app.as_str(), JOURNAL_HELPER];
         args.extend(units(self.config, Purpose::Journal));
         self.stream(&Script::journal(args), &format!("{asked}end\n"), on_line)
     }
@@ -42,35 +38,23 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// When the connection is lost, or it fails.
-    pub fn stream(
-        &mut self,
-        script: &Script,
-        stdin: &str,
-        on_line: &mut dyn FnMut(&[u8]),
-    ) -> Result<i32, Failure> {
+    pub fn stream(&mut self, script: &Script, stdin: &str, on_line: &mut dyn FnMut(&[u8])) -> Result<i32, Failure> {
         let (mut line, mut err, mut said) = (Vec::new(), Vec::new(), false);
         let mut stdin = stdin.as_bytes();
-        let ended = remote::stream(
-            self.host,
-            script,
-            Some(&mut stdin),
-            &mut |event| match event {
-                StreamEvent::Bytes(Stream::Out, bytes) => {
-                    for &b in bytes {
-                        if b == b'\n' {
-                            said = true;
-                            on_line(&std::mem::take(&mut line));
-                        } else {
-                            line.push(b);
-                        }
+        let ended = remote::stream(self.host, script, Some(&mut stdin), &mut |event| match event {
+            StreamEvent::Bytes(Stream::Out, bytes) => {
+                for &b in bytes {
+                    if b == b'\n' {
+                        said = true;
+                        on_line(&std::mem::take(&mut line));
+                    } else {
+                        line.push(b);
                     }
                 }
-                StreamEvent::Bytes(Stream::Err, bytes) if err.len() < 65_536 => {
-                    err.extend_from_slice(bytes)
-                }
-                StreamEvent::Bytes(..) | StreamEvent::Interrupted => {}
-            },
-        );
+            }
+            StreamEvent::Bytes(Stream::Err, bytes) if err.len() < 65_536 => err.extend_from_slice(bytes),
+            StreamEvent::Bytes(..) | StreamEvent::Interrupted => {}
+        });
         match ended {
             // With a pattern that nothing matches, journalctl leaves with 1 and says nothing.
             Ok(1) if err.is_empty() && !said => Ok(0),
@@ -85,11 +69,7 @@ impl Reader<'_> {
                     .next(Next::shipit("doctor").remark("is the sudo rule installed?"))
                     .next(Next::shipit("logs --help")))
             }
-            Err(lost) => Err(session::lost_while(
-                &lost,
-                "reading the journal",
-                "nothing changed",
-            )),
+            Err(lost) => Err(session::lost_while(&lost, "reading the journal", "nothing changed")),
         }
     }
 
@@ -104,12 +84,11 @@ impl Reader<'_> {
         match answer.code {
             0 => {}
             exits::NO_RUN => {
-                return Err(Failure::new(
-                    Exit::Usage,
-                    format!("there is no run {}", text::shown(run.as_bytes())),
-                )
-                .why("the newest 50 are kept")
-                .next(Next::shipit("status").remark("lists the latest ones")));
+                return Err(
+                    Failure::new(Exit::Usage, format!("there is no run {}", text::shown(run.as_bytes())))
+                        .why("the newest 50 are kept")
+                        .next(Next::shipit("status").remark("lists the latest ones")),
+                );
             }
             _ => {
                 let mut failure = Failure::new(Exit::Untouched, "the runs could not be read");
@@ -119,10 +98,7 @@ impl Reader<'_> {
         }
         let text = String::from_utf8_lossy(&answer.out).into_owned();
         let lives = text.lines().filter_map(|line| {
-            let mut words = line
-                .strip_prefix("invocation ")?
-                .split(' ')
-                .map(str::to_owned);
+            let mut words = line.strip_prefix("invocation ")?.split(' ').map(str::to_owned);
             let (run, found, invocation) = (words.next()?, words.next()?, words.next()?);
             let failed = found == "failed";
             (invocation.len() == 32).then_some(Life {
@@ -175,17 +151,16 @@ impl Reader<'_> {
                 }
             })?;
             if code == exits::NO_HELPER {
-                return Err(Failure::new(
-                    Exit::Untouched,
-                    "so far, this host can only show the whole journal",
-                )
-                .next(
-                    self.config
-                        .host
-                        .as_root("setup")
-                        .remark("run it again to install a helper for that"),
-                )
-                .next(Next::shipit("logs")));
+                return Err(
+                    Failure::new(Exit::Untouched, "so far, this host can only show the whole journal")
+                        .next(
+                            self.config
+                                .host
+                                .as_root("setup")
+                                .remark("run it again to install a helper for that"),
+                        )
+                        .next(Next::shipit("logs")),
+                );
             }
         }
         for line in kept {

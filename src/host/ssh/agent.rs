@@ -83,18 +83,9 @@ pub fn list(at: &AgentAt, interrupts: &Interrupts) -> Result<Vec<Held>, Trouble>
 ///
 /// # Errors
 /// libssh2's.
-pub fn sign_in(
-    session: &Session,
-    at: &AgentAt,
-    user: &str,
-    blob: &[u8],
-) -> Result<(), ssh2::Error> {
+pub fn sign_in(session: &Session, at: &AgentAt, user: &str, blob: &[u8]) -> Result<(), ssh2::Error> {
     let agent = connected(session, at)?;
-    let Some(key) = agent
-        .identities()?
-        .into_iter()
-        .find(|key| key.blob() == blob)
-    else {
+    let Some(key) = agent.identities()?.into_iter().find(|key| key.blob() == blob) else {
         return Err(ssh2::Error::new(
             ErrorCode::Session(-42),
             "the agent no longer has this key",

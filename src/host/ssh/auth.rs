@@ -130,14 +130,8 @@ impl<'a, 'b> Attempts<'a, 'b> {
             self.tried.push(format!("{name}: {}", key::FIDO));
             return Ok(false);
         }
-        let (user, at, blob) = (
-            self.connector.to.user.clone(),
-            at.clone(),
-            held.blob.clone(),
-        );
-        let outcome = self.attempt(SIGNATURE, move |session| {
-            agent::sign_in(session, &at, &user, &blob)
-        })?;
+        let (user, at, blob) = (self.connector.to.user.clone(), at.clone(), held.blob.clone());
+        let outcome = self.attempt(SIGNATURE, move |session| agent::sign_in(session, &at, &user, &blob))?;
         Ok(self.judged(name, Some(&held.blob), outcome))
     }
 
@@ -252,9 +246,7 @@ impl<'a, 'b> Attempts<'a, 'b> {
         work: impl FnOnce(&Session) -> Result<(), ssh2::Error> + Clone + Send + 'static,
     ) -> Result<Outcome, Failure> {
         if self.failures >= FAILURES && !self.reopen()? {
-            return Ok(Outcome::Ended(
-                "not tried: too many keys failed before".into(),
-            ));
+            return Ok(Outcome::Ended("not tried: too many keys failed before".into()));
         }
         let first = self.failures == 0;
         let outcome = self.once(limit, work.clone())?;
@@ -283,12 +275,7 @@ impl<'a, 'b> Attempts<'a, 'b> {
                 self.failures += 1;
                 Ok(Outcome::Refused)
             }
-            Ok(Err(_))
-                if self
-                    .connection
-                    .pump
-                    .closes_within(Duration::from_millis(200)) =>
-            {
+            Ok(Err(_)) if self.connection.pump.closes_within(Duration::from_millis(200)) => {
                 self.failures = FAILURES;
                 Ok(Outcome::Ended("the server closed the connection".into()))
             }
@@ -323,10 +310,7 @@ impl<'a, 'b> Attempts<'a, 'b> {
         if self.failures >= FAILURES && !self.reopen()? {
             return Ok(String::new());
         }
-        let (session, user) = (
-            self.connection.session.clone(),
-            self.connector.to.user.clone(),
-        );
+        let (session, user) = (self.connection.session.clone(), self.connector.to.user.clone());
         self.failures += 1;
         match with_deadline(self.connector.interrupts, ANSWER, move || {
             session.auth_methods(&user).map(str::to_owned)

@@ -207,9 +207,7 @@ impl Running {
             return Ok(Progress::Full);
         }
         let result = self.channel.exec(&self.line);
-        let refused = result
-            .as_ref()
-            .is_err_and(|e| e.code() == ErrorCode::Session(-22));
+        let refused = result.as_ref().is_err_and(|e| e.code() == ErrorCode::Session(-22));
         if refused {
             return Err(Trouble::Refused(
                 "the server refused to run a command (a restricted account?)".into(),

@@ -32,9 +32,7 @@ impl AgentAt {
         match settings.first("identityagent") {
             None | Some("SSH_AUTH_SOCK") => Self::in_variable("SSH_AUTH_SOCK"),
             Some("none") => Self::Nowhere,
-            Some(name) if name.starts_with('$') => {
-                Self::in_variable(name.trim_matches(['$', '{', '}']))
-            }
+            Some(name) if name.starts_with('$') => Self::in_variable(name.trim_matches(['$', '{', '}'])),
             Some(path) => Self::Path(tokens.path(path.trim_matches('"'))),
         }
     }
@@ -110,11 +108,7 @@ pub struct Resolved {
 
 /// # Errors
 /// An invalid host or user name, a configuration that ssh refuses, files that cannot be read.
-pub fn resolve(
-    login: &Login,
-    interrupts: &Interrupts,
-    notice: &mut dyn FnMut(Notice),
-) -> Result<Resolved, Failure> {
+pub fn resolve(login: &Login, interrupts: &Interrupts, notice: &mut dyn FnMut(Notice)) -> Result<Resolved, Failure> {
     check_words(login)?;
     let settings = match ask_ssh(login, interrupts)? {
         Some(settings) => settings,
@@ -127,11 +121,10 @@ pub fn resolve(
 fn check_words(login: &Login) -> Result<(), Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._:%-".contains(c);
     let bad = |what: &str, text: &str| {
-        Err(Failure::new(
-            Exit::Usage,
-            format!("{what} {:?} is not valid", shown(text.as_bytes())),
+        Err(
+            Failure::new(Exit::Usage, format!("{what} {:?} is not valid", shown(text.as_bytes())))
+                .why("allowed are letters, digits and . _ : % -, without a leading -"),
         )
-        .why("allowed are letters, digits and . _ : % -, without a leading -"))
     };
     if login.host.is_empty() || login.host.starts_with('-') || !login.host.chars().all(plain) {
         return bad("the host name", &login.host);
@@ -152,18 +145,14 @@ fn good_user(user: &str) -> bool {
 }
 
 fn check_resolved(user: &str, host_name: &str) -> Result<(), Failure> {
-    if good_user(user)
-        && !host_name.starts_with('-')
-        && host_name.chars().all(|c| c.is_ascii_graphic())
-    {
+    if good_user(user) && !host_name.starts_with('-') && host_name.chars().all(|c| c.is_ascii_graphic()) {
         return Ok(());
     }
     let (user, host) = (shown(user.as_bytes()), shown(host_name.as_bytes()));
-    Err(Failure::new(
-        Exit::Usage,
-        "the ssh configuration gives an unusable host or user name",
+    Err(
+        Failure::new(Exit::Usage, "the ssh configuration gives an unusable host or user name")
+            .why(format!("user {user}, host {host}")),
     )
-    .why(format!("user {user}, host {host}")))
 }
 
 /// Runs `ssh -G`; `None` when there is no ssh program. `Match exec` lines run, as they do for ssh itself.
@@ -188,10 +177,7 @@ fn ask_ssh(login: &Login, interrupts: &Interrupts) -> Result<Option<Settings>, F
         Err(Stopped::Interrupted) => return Err(deadline::interrupted()),
         Err(Stopped::Late) => {
             let limit = SSH_G.as_secs();
-            return unusable(format!(
-                "`ssh -G {}` did not finish within {limit} s",
-                login.host
-            ));
+            return unusable(format!("`ssh -G {}` did not finish within {limit} s", login.host));
         }
     };
     let text = String::from_utf8_lossy(&output.stdout);
@@ -225,11 +211,8 @@ impl Resolved {
         let host_name = settings.one("hostname").unwrap_or(&login.host).to_owned();
         let configured = || settings.one("user").map(str::to_owned);
         let Some(user) = login.user.clone().or_else(configured) else {
-            return Err(
-                Failure::new(Exit::Usage, "no user name to log in with").next(Next::advice(
-                    format!("write the host as USER@{}", login.host),
-                )),
-            );
+            return Err(Failure::new(Exit::Usage, "no user name to log in with")
+                .next(Next::advice(format!("write the host as USER@{}", login.host))));
         };
         check_resolved(&user, &host_name)?;
         let port = login.port.or_else(|| settings.number("port")).unwrap_or(22);
@@ -289,11 +272,7 @@ impl Resolved {
 
     /// The port of the name in known_hosts, where an alias has none.
     pub fn known_port(&self) -> u16 {
-        if self.host_key_alias.is_some() {
-            22
-        } else {
-            self.port
-        }
+        if self.host_key_alias.is_some() { 22 } else { self.port }
     }
 
     /// `user@host[:port]`, for messages.

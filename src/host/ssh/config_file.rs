@@ -48,9 +48,7 @@ pub fn read(login: &Login, notice: &mut dyn FnMut(Notice)) -> Result<Settings, F
     if let Some((_, name)) = all.find(|(key, _)| key == "hostname") {
         *name = name.replace("%h", &login.host).replace("%%", "%");
     }
-    settings
-        .0
-        .extend(local_user().map(|user| ("user".to_owned(), user)));
+    settings.0.extend(local_user().map(|user| ("user".to_owned(), user)));
     if settings.first("identityfile").is_none() {
         let keys = DEFAULT_KEYS.map(|path| ("identityfile".to_owned(), path.to_owned()));
         settings.0.extend(keys);
@@ -66,13 +64,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads one file. `outer` and `active`: whether the lines are about this host.
-    fn file(
-        &mut self,
-        file: &Path,
-        base: &Path,
-        outer: bool,
-        depth: usize,
-    ) -> Result<(), (PathBuf, io::Error)> {
+    fn file(&mut self, file: &Path, base: &Path, outer: bool, depth: usize) -> Result<(), (PathBuf, io::Error)> {
         let text = match std::fs::read(file) {
             Ok(text) => text,
             // A file that the user named must exist; those in the usual places need not.
@@ -87,9 +79,7 @@ impl Reader<'_> {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let split = line
-                .find(|c: char| c.is_whitespace() || c == '=')
-                .unwrap_or(line.len());
+            let split = line.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(line.len());
             let keyword = line[..split].to_ascii_lowercase();
             let value = line[split..].trim_start();
             let value = value.strip_prefix('=').unwrap_or(value).trim();
@@ -145,8 +135,7 @@ fn files_like(pattern: &str, base: &Path) -> Vec<PathBuf> {
         Some(rest) => home().join(rest),
         None => base.join(pattern),
     };
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
-    else {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str())) else {
         return Vec::new();
     };
     if !name.contains(['*', '?']) {

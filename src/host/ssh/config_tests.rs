@@ -102,9 +102,7 @@ fn names_that_are_options_or_shell_words_are_refused() {
         "h;x",
     ] {
         assert_eq!(
-            resolve(&login(host, &empty), &never(), &mut |_| {})
-                .unwrap_err()
-                .exit,
+            resolve(&login(host, &empty), &never(), &mut |_| {}).unwrap_err().exit,
             Exit::Usage,
             "{host:?}"
         );
@@ -147,10 +145,7 @@ fn tokens_of_a_proxy_command_are_filled_in() {
     let settings = Settings(vec![
         ("hostname".to_owned(), "10.0.0.7".to_owned()),
         ("user".to_owned(), "deploy".to_owned()),
-        (
-            "proxycommand".to_owned(),
-            "nc -x 100%% %h %p %r %n".to_owned(),
-        ),
+        ("proxycommand".to_owned(), "nc -x 100%% %h %p %r %n".to_owned()),
     ]);
     let resolved = Resolved::from_settings(&settings, &login).unwrap();
     assert_eq!(

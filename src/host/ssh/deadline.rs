@@ -54,13 +54,11 @@ pub fn with_deadline<T: Send + 'static>(
     let Ok((mut ours, theirs)) = UnixStream::pair() else {
         return Err(Stopped::Late);
     };
-    let started = std::thread::Builder::new()
-        .name("ssh deadline".into())
-        .spawn(move || {
-            // Nobody receives it when it is late.
-            let _ = sender.send(work());
-            drop(theirs);
-        });
+    let started = std::thread::Builder::new().name("ssh deadline".into()).spawn(move || {
+        // Nobody receives it when it is late.
+        let _ = sender.send(work());
+        drop(theirs);
+    });
     if started.is_err() {
         return Err(Stopped::Late);
     }
@@ -99,9 +97,6 @@ mod tests {
             blocked.read(&mut [0u8; 1]).is_ok()
         });
         assert_eq!(late, Err(Stopped::Late));
-        assert_eq!(
-            with_deadline(&interrupts, Duration::from_secs(60), || 7),
-            Ok(7)
-        );
+        assert_eq!(with_deadline(&interrupts, Duration::from_secs(60), || 7), Ok(7));
     }
 }

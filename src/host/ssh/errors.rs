@@ -48,10 +48,7 @@ pub fn changed(to: &Resolved, blob: &[u8], lines: &[&Line]) -> Failure {
         .first()
         .map(|line| format!(" -f {}", line.file.display()))
         .unwrap_or_default();
-    failure.next(
-        Next::shell(format!("ssh-keygen -R '{}'{file}", name(to)))
-            .remark("only if you know why it changed"),
-    )
+    failure.next(Next::shell(format!("ssh-keygen -R '{}'{file}", name(to))).remark("only if you know why it changed"))
 }
 
 pub fn revoked(to: &Resolved, line: &Line) -> Failure {
@@ -68,21 +65,18 @@ pub fn revoked(to: &Resolved, line: &Line) -> Failure {
 
 /// known_hosts has only a certificate authority for the host.
 pub fn authority(to: &Resolved, blob: &[u8], line: &Line) -> Failure {
-    unreachable(format!(
-        "known_hosts has only a certificate authority for {}",
-        name(to)
-    ))
-    .why(format!(
-        "{} is a @cert-authority line, but the built-in ssh does not check host certificates",
-        line.at()
-    ))
-    .why(offered(blob))
-    .next(
-        Next::advice(format!("host_key: {}", key_blob::fingerprint(blob)))
-            .remark("pin the plain key in deploy.yml"),
-    )
-    .next(Next::again("--accept-new").remark("or add the plain key to known_hosts now"))
-    .next(Next::again("--system-ssh").remark("or let the ssh program check the certificate"))
+    unreachable(format!("known_hosts has only a certificate authority for {}", name(to)))
+        .why(format!(
+            "{} is a @cert-authority line, but the built-in ssh does not check host certificates",
+            line.at()
+        ))
+        .why(offered(blob))
+        .next(
+            Next::advice(format!("host_key: {}", key_blob::fingerprint(blob)))
+                .remark("pin the plain key in deploy.yml"),
+        )
+        .next(Next::again("--accept-new").remark("or add the plain key to known_hosts now"))
+        .next(Next::again("--system-ssh").remark("or let the ssh program check the certificate"))
 }
 
 /// None of the host's keys is the pinned one.
@@ -90,7 +84,9 @@ pub fn unpinned(to: &Resolved, pin: &str, blobs: &[Vec<u8>]) -> Failure {
     let mut failure = unreachable(format!("{} does not have the pinned host key", name(to)))
         .why(format!("pinned: {}", shown(pin.as_bytes())));
     failure.why.extend(blobs.iter().map(|blob| offered(blob)));
-    failure.next(Next::advice("compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, then correct host_key:"))
+    failure.next(Next::advice(
+        "compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, then correct host_key:",
+    ))
 }
 
 pub fn unconnected(to: &Resolved, why: Vec<String>) -> Failure {
@@ -104,22 +100,13 @@ pub fn unconnected(to: &Resolved, why: Vec<String>) -> Failure {
                 .why(format!("through the jump host {list}"))
                 .next(Next::shell(format!("ssh {last} true")).remark("must work without a prompt"))
         }
-        Proxy::Command(line) => failure.why(format!(
-            "through the ProxyCommand {}",
-            shown(line.as_bytes())
-        )),
+        Proxy::Command(line) => failure.why(format!("through the ProxyCommand {}", shown(line.as_bytes()))),
     };
     failure.next(Next::shell(to.ssh_command()))
 }
 
 /// The host was reached and refused the login.
-pub fn denied(
-    to: &Resolved,
-    tried: &[String],
-    methods: &str,
-    no_terminal: bool,
-    banner: Option<&str>,
-) -> Failure {
+pub fn denied(to: &Resolved, tried: &[String], methods: &str, no_terminal: bool, banner: Option<&str>) -> Failure {
     let mut failure = unreachable(format!("{} refused the login", to.label()));
     if tried.is_empty() {
         failure = failure.why("no key to try: no agent, and none of the key files exists");
@@ -144,10 +131,7 @@ pub fn denied(
         .map_or_else(|| "KEY.pub".into(), |file| file.display().to_string());
     let failure = failure
         .next(Next::shell(format!("{ssh} true")).remark("must work first"))
-        .next(
-            Next::shell(format!("ssh-copy-id -i {key} {place}"))
-                .remark("if the host does not have the key yet"),
-        );
+        .next(Next::shell(format!("ssh-copy-id -i {key} {place}")).remark("if the host does not have the key yet"));
     if to.user == "root" {
         return failure;
     }

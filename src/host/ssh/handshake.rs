@@ -41,17 +41,10 @@ impl Connector<'_> {
     ///
     /// # Errors
     /// Why there is no connection, or why the host is not trusted.
-    pub fn open(
-        &mut self,
-        ask: &mut dyn Ask,
-        notice: &mut dyn FnMut(Notice),
-    ) -> Result<Connection, Failure> {
+    pub fn open(&mut self, ask: &mut dyn Ask, notice: &mut dyn FnMut(Notice)) -> Result<Connection, Failure> {
         let mut offered: Vec<Vec<u8>> = Vec::new();
         loop {
-            let tried: Vec<&str> = offered
-                .iter()
-                .filter_map(|blob| key_blob::key_type(blob))
-                .collect();
+            let tried: Vec<&str> = offered.iter().filter_map(|blob| key_blob::key_type(blob)).collect();
             let algorithms = self.host_key.algorithms(&self.to, &tried);
             let open = match (self.shake_hands(&algorithms), &self.login.pin) {
                 (Ok(open), _) => open,
@@ -68,10 +61,7 @@ impl Connector<'_> {
             if self.passed.as_ref() == Some(&blob) {
                 return Ok(open);
             }
-            match self
-                .host_key
-                .check(&blob, &self.to, self.login, ask, notice)
-            {
+            match self.host_key.check(&blob, &self.to, self.login, ask, notice) {
                 Ok(()) => {
                     self.passed = Some(blob);
                     return Ok(open);
@@ -85,9 +75,7 @@ impl Connector<'_> {
     /// One connection, up to the end of the key exchange.
     fn shake_hands(&self, algorithms: &[&str]) -> Result<Connection, Failure> {
         if algorithms.is_empty() {
-            return Err(
-                self.failed("HostKeyAlgorithms allows no host key algorithm that shipit supports")
-            );
+            return Err(self.failed("HostKeyAlgorithms allows no host key algorithm that shipit supports"));
         }
         let mut pump = self.reach()?;
         let session = prepared(&pump, algorithms).map_err(|why| self.failed(why))?;
@@ -120,11 +108,8 @@ impl Connector<'_> {
         let to = &self.to;
         let far = match &to.proxy {
             Proxy::Direct => {
-                let (host, port, family, limit) =
-                    (to.host_name.clone(), to.port, to.family, to.connect_timeout);
-                match with_deadline(self.interrupts, REACH, move || {
-                    pump::tcp(&host, port, family, limit)
-                }) {
+                let (host, port, family, limit) = (to.host_name.clone(), to.port, to.family, to.connect_timeout);
+                match with_deadline(self.interrupts, REACH, move || pump::tcp(&host, port, family, limit)) {
                     Ok(Ok(socket)) => Ok((None, socket)),
                     Ok(Err(why)) => return Err(errors::unconnected(to, why)),
                     Err(Stopped::Interrupted) => return Err(interrupted()),
@@ -135,17 +120,10 @@ impl Connector<'_> {
                 }
             }
             Proxy::Jump(list) => {
-                let command = proxy::jump(
-                    list,
-                    self.login.config_file.as_deref(),
-                    &to.host_name,
-                    to.port,
-                );
+                let command = proxy::jump(list, self.login.config_file.as_deref(), &to.host_name, to.port);
                 proxy::start(command).map(|(child, socket)| (Some(child), socket))
             }
-            Proxy::Command(line) => {
-                proxy::start(proxy::shell(line)).map(|(child, socket)| (Some(child), socket))
-            }
+            Proxy::Command(line) => proxy::start(proxy::shell(line)).map(|(child, socket)| (Some(child), socket)),
         };
         far.and_then(|(child, socket)| Pump::start(socket, child))
             .map_err(|e| self.failed(format!("cannot start the connection: {e}")))

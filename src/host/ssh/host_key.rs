@@ -33,8 +33,8 @@ impl HostKeyCheck {
                 known: Known::default(),
             });
         }
-        let known = known_hosts::read(&to.known_hosts_files(), to.known_as(), to.known_port())
-            .map_err(|(file, e)| {
+        let known =
+            known_hosts::read(&to.known_hosts_files(), to.known_as(), to.known_port()).map_err(|(file, e)| {
                 Failure::new(Exit::Unreachable, format!("cannot read {}", file.display()))
                     .why(format!("{e}; the file may mark this host's key as revoked"))
             })?;
@@ -45,9 +45,8 @@ impl HostKeyCheck {
     /// the user's configuration forbids and the types in `without`.
     pub fn algorithms(&self, to: &Resolved, without: &[&str]) -> Vec<&'static str> {
         let known = self.known.types();
-        let of = |algorithm: &str, name: &str| {
-            algorithm == name || (name == "ssh-rsa" && algorithm.starts_with("rsa-"))
-        };
+        let of =
+            |algorithm: &str, name: &str| algorithm == name || (name == "ssh-rsa" && algorithm.starts_with("rsa-"));
         let mut order: Vec<&'static str> = Vec::new();
         for name in &known {
             order.extend(ALGORITHMS.iter().filter(|a| of(a, name)));
@@ -115,11 +114,10 @@ fn question(blob: &[u8], to: &Resolved) -> String {
 fn record(blob: &[u8], to: &Resolved, notice: &mut dyn FnMut(Notice)) -> Result<(), Failure> {
     let name = known_hosts::entry_name(to.known_as(), to.known_port());
     let Some(file) = to.user_known_hosts.first() else {
-        return Err(Failure::new(
-            Exit::Unreachable,
-            format!("no known_hosts file to add {name} to"),
-        )
-        .why("UserKnownHostsFile is `none`"));
+        return Err(
+            Failure::new(Exit::Unreachable, format!("no known_hosts file to add {name} to"))
+                .why("UserKnownHostsFile is `none`"),
+        );
     };
     let mut salt = [0u8; 20];
     let salted = to.hash_known_hosts && getrandom::fill(&mut salt).is_ok();

@@ -14,8 +14,7 @@ use super::key_blob;
 const LARGEST: u64 = 1024 * 1024;
 
 /// libssh2 cannot sign with such a key: it drops the counter that the signature carries.
-pub const FIDO: &str =
-    "the key is on a security key (FIDO): use a plain key, or the ssh program with --system-ssh";
+pub const FIDO: &str = "the key is on a security key (FIDO): use a plain key, or the ssh program with --system-ssh";
 
 #[derive(Clone, Debug)]
 pub enum Content {
@@ -62,10 +61,7 @@ pub fn read(path: &Path, certificates: &[PathBuf]) -> Option<KeyFile> {
     let certificate = std::iter::once(with_suffix(path, "-cert.pub"))
         .chain(certificates.iter().cloned())
         .filter_map(|path| public(&path))
-        .find(|certificate| {
-            blob.as_deref()
-                .is_none_or(|blob| certifies(certificate, blob))
-        });
+        .find(|certificate| blob.as_deref().is_none_or(|blob| certifies(certificate, blob)));
     Some(KeyFile {
         path: path.to_path_buf(),
         content,
@@ -80,8 +76,7 @@ fn text_of(path: &Path) -> io::Result<String> {
     if !meta.is_file() || meta.len() > LARGEST {
         return Err(io::Error::other("not a key file"));
     }
-    let text =
-        String::from_utf8(std::fs::read(path)?).map_err(|_| io::Error::other("not a key file"))?;
+    let text = String::from_utf8(std::fs::read(path)?).map_err(|_| io::Error::other("not a key file"))?;
     let open = meta.uid() == rustix::process::getuid().as_raw() && meta.mode() & 0o077 != 0;
     if open && text.contains("PRIVATE KEY-----") {
         return Err(io::Error::other(format!(
@@ -176,18 +171,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for (name, extra, locked, known) in [
             ("ed", &["-t", "ed25519", "-N", ""][..], false, true),
-            (
-                "ed-locked",
-                &["-t", "ed25519", "-N", "secret", "-a", "1"],
-                true,
-                true,
-            ),
-            (
-                "pem",
-                &["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", ""],
-                false,
-                false,
-            ),
+            ("ed-locked", &["-t", "ed25519", "-N", "secret", "-a", "1"], true, true),
+            ("pem", &["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", ""], false, false),
             (
                 "pem-locked",
                 &["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "secret"],
@@ -234,10 +219,7 @@ mod tests {
                 "{text:?}"
             );
         }
-        assert!(matches!(
-            read(dir.path(), &[]).unwrap().content,
-            Content::Unusable(_)
-        ));
+        assert!(matches!(read(dir.path(), &[]).unwrap().content, Content::Unusable(_)));
     }
 
     #[test]

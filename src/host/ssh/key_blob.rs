@@ -66,17 +66,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const KEY: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me@there";
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me@there";
 
     #[test]
     fn a_public_key_is_read_and_its_fingerprint_is_the_one_that_openssh_prints() {
         // The key and its fingerprint are GitHub's published ones.
         let blob = public_line(KEY).unwrap();
-        assert_eq!(
-            fingerprint(&blob),
-            "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
-        );
+        assert_eq!(fingerprint(&blob), "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU");
         assert_eq!(short_type(&blob), "ED25519");
         assert!(KEY.starts_with(&public_text(&blob).unwrap()));
     }

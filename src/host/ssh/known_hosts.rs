@@ -67,11 +67,7 @@ pub enum Verdict<'a> {
 /// The name that known_hosts uses: lower case, `[name]:port` unless the port is 22.
 pub fn entry_name(host: &str, port: u16) -> String {
     let host = host.to_ascii_lowercase();
-    if port == 22 {
-        host
-    } else {
-        format!("[{host}]:{port}")
-    }
+    if port == 22 { host } else { format!("[{host}]:{port}") }
 }
 
 /// Reads every line that names the host. Files need not exist.
@@ -115,16 +111,9 @@ impl Known {
     /// there): the private half of a revoked key may be known to others.
     pub fn check(&self, blob: &[u8]) -> Verdict<'_> {
         let of = |marker: Marker| self.lines.iter().filter(move |line| line.marker == marker);
-        let portless = |marker: Marker| {
-            self.portless
-                .iter()
-                .filter(move |line| line.marker == marker)
-        };
+        let portless = |marker: Marker| self.portless.iter().filter(move |line| line.marker == marker);
         let same = |line: &&Line| line.blob == blob;
-        if let Some(line) = of(Marker::Revoked)
-            .chain(portless(Marker::Revoked))
-            .find(same)
-        {
+        if let Some(line) = of(Marker::Revoked).chain(portless(Marker::Revoked)).find(same) {
             return Verdict::Revoked(line);
         }
         if of(Marker::Plain).any(|line| line.blob == blob) {
@@ -252,8 +241,7 @@ pub fn field(name: &str, salt: Option<&[u8; 20]>) -> String {
 pub fn append(file: &Path, field: &str, blob: &[u8]) -> io::Result<()> {
     use std::io::{Read, Seek, SeekFrom, Write};
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    let key =
-        key_blob::public_text(blob).ok_or_else(|| io::Error::other("the host key has no type"))?;
+    let key = key_blob::public_text(blob).ok_or_else(|| io::Error::other("the host key has no type"))?;
     if let Some(directory) = file.parent().filter(|d| !d.as_os_str().is_empty()) {
         std::fs::DirBuilder::new()
             .recursive(true)

@@ -48,20 +48,10 @@ fn each_form_of_a_line_means_what_it_means_to_openssh() {
         ("!x,* $A", "h.example", 22, "match"),
         ("[h.example]:2222 $A", "h.example", 2222, "match"),
         ("[h.example]:2222 $A", "h.example", 22, "unknown"),
-        (
-            "[h.example]:2222 $B\nh.example $A",
-            "h.example",
-            2222,
-            "changed",
-        ),
+        ("[h.example]:2222 $B\nh.example $A", "h.example", 2222, "changed"),
         ("h.example $A", "h.example", 2222, "match"),
         ("h.example $B", "h.example", 2222, "unknown"),
-        (
-            "@revoked h.example $A\nh.example $A",
-            "h.example",
-            22,
-            "revoked",
-        ),
+        ("@revoked h.example $A\nh.example $A", "h.example", 22, "revoked"),
         ("h.example $A\n@revoked * $A", "h.example", 22, "revoked"),
         (
             "@revoked h.example $A\n[h.example]:2222 $A",
@@ -73,12 +63,7 @@ fn each_form_of_a_line_means_what_it_means_to_openssh() {
         ("@revoked h.example $B", "h.example", 22, "unknown"),
         ("@cert-authority *.example $B", "h.example", 22, "authority"),
         ("@cert-authority *.example $A", "h.example", 22, "authority"),
-        (
-            "@cert-authority * $B\nh.example $A",
-            "h.example",
-            22,
-            "match",
-        ),
+        ("@cert-authority * $B\nh.example $A", "h.example", 22, "match"),
         ("@unheard h.example $A", "h.example", 22, "unknown"),
         (
             "h.example ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkV",
@@ -94,21 +79,14 @@ fn each_form_of_a_line_means_what_it_means_to_openssh() {
         ("|1|torn $A", "h.example", 22, "unknown"),
         ("h.example $A\r\n", "h.example", 22, "match"),
     ] {
-        assert_eq!(
-            verdict(lines, host, port),
-            expected,
-            "{lines:?} for {host}:{port}"
-        );
+        assert_eq!(verdict(lines, host, port), expected, "{lines:?} for {host}:{port}");
     }
 }
 
 #[test]
 fn a_comment_in_an_old_encoding_hides_no_line_and_no_revocation() {
     let latin = |line: &str| [line.replace("$A", A).as_bytes(), b" ren\xe9e\n"].concat();
-    assert_eq!(
-        verdict_of_bytes(&latin("h.example $A"), "h.example", 22),
-        "match"
-    );
+    assert_eq!(verdict_of_bytes(&latin("h.example $A"), "h.example", 22), "match");
     let lines = [latin("h.example $A"), latin("@revoked * $A")].concat();
     assert_eq!(verdict_of_bytes(&lines, "h.example", 22), "revoked");
 }
@@ -135,25 +113,15 @@ fn a_line_is_appended_whole_to_a_file_that_no_other_user_reads() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("new").join("known_hosts");
     append(&file, "a", &blob(A)).unwrap();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(
-        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
-    assert_eq!(
-        std::fs::metadata(file.parent().unwrap())
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777,
+        std::fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777,
         0o700
     );
     // A file whose last line has no end keeps that line.
     std::fs::write(&file, format!("a {A}")).unwrap();
     append(&file, "b", &blob(B)).unwrap();
-    assert_eq!(
-        std::fs::read_to_string(&file).unwrap(),
-        format!("a {A}\nb {B}\n")
-    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("a {A}\nb {B}\n"));
 }
 
 #[test]
@@ -166,10 +134,7 @@ fn a_file_that_cannot_be_read_is_an_error_and_a_missing_one_is_not() {
 #[test]
 fn no_pattern_takes_long() {
     let began = std::time::Instant::now();
-    assert!(!wildcard(
-        "*a".repeat(40).as_bytes(),
-        "a".repeat(39).as_bytes()
-    ));
+    assert!(!wildcard("*a".repeat(40).as_bytes(), "a".repeat(39).as_bytes()));
     assert!(!wildcard(
         format!("{}b", "*a".repeat(2000)).as_bytes(),
         "a".repeat(4000).as_bytes()

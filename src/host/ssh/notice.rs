@@ -32,11 +32,7 @@ impl fmt::Display for Notice {
                 fingerprint,
                 file,
             } => {
-                write!(
-                    f,
-                    "added the host key of {host} to {}: {fingerprint}",
-                    file.display()
-                )
+                write!(f, "added the host key of {host} to {}: {fingerprint}", file.display())
             }
             Self::ConfigIgnored { file, line, what } => {
                 write!(

@@ -43,8 +43,7 @@ pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Fa
                 return Ok(true);
             }
             attempts.no_terminal |= missed == Reply::NoTerminal;
-            if missed != Reply::Given(()) || attempts.connection.pump.closes_within(Duration::ZERO)
-            {
+            if missed != Reply::Given(()) || attempts.connection.pump.closes_within(Duration::ZERO) {
                 break;
             }
         }
@@ -64,9 +63,7 @@ pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Fa
                 }
             };
             let user = attempts.connector.to.user.clone();
-            match attempts.attempt(ANSWER, move |session| {
-                session.userauth_password(&user, &password)
-            })? {
+            match attempts.attempt(ANSWER, move |session| session.userauth_password(&user, &password))? {
                 Outcome::LoggedIn => return Ok(true),
                 Outcome::Refused | Outcome::Unused(_) => {}
                 Outcome::Ended(why) => {
@@ -75,9 +72,7 @@ pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Fa
                 }
             }
         }
-        attempts
-            .tried
-            .push("password: refused, or not entered".into());
+        attempts.tried.push("password: refused, or not entered".into());
     }
     Ok(false)
 }

@@ -88,9 +88,7 @@ impl Ask for Terminal {
             return Reply::Cancelled;
         }
         match line(&mut std::io::stdin().lock()) {
-            Reply::Given(answer) => {
-                Reply::Given(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
-            }
+            Reply::Given(answer) => Reply::Given(["y", "yes"].contains(&answer.trim().to_lowercase().as_str())),
             Reply::Cancelled | Reply::NoTerminal => Reply::Cancelled,
         }
     }

@@ -53,10 +53,7 @@ pub fn jump(list: &str, config: Option<&Path>, host: &str, port: u16) -> Command
         Some((user, place)) => (Some(user), place),
         None => (None, last),
     };
-    let (name, at) = match place
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
+    let (name, at) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((name, rest)) => (name, rest.strip_prefix(':')),
         None => match place.split_once(':') {
             Some((name, at)) if !at.contains(':') => (name, Some(at)),
@@ -69,11 +66,7 @@ pub fn jump(list: &str, config: Option<&Path>, host: &str, port: u16) -> Command
     if let Some(at) = at {
         command.args(["-p", at]);
     }
-    command
-        .arg("-W")
-        .arg(format!("[{host}]:{port}"))
-        .arg("--")
-        .arg(name);
+    command.arg("-W").arg(format!("[{host}]:{port}")).arg("--").arg(name);
     command
 }
 
@@ -136,9 +129,7 @@ impl Proxied {
         let _ = self.finished.recv_timeout(Duration::from_millis(500));
         let printed = self.printed.lock();
         let printed = printed.map(|printed| printed.clone()).unwrap_or_default();
-        let lines = printed
-            .split(|b| *b == b'\n')
-            .filter(|line| !line.is_empty());
+        let lines = printed.split(|b| *b == b'\n').filter(|line| !line.is_empty());
         let lines: Vec<String> = lines.map(|line| shown(line.trim_ascii_end())).collect();
         lines[lines.len().saturating_sub(5)..].to_vec()
     }
@@ -167,35 +158,24 @@ mod tests {
 
     fn line(list: &str) -> String {
         let command = jump(list, Some(Path::new("/f")), "10.0.0.7", 22);
-        let words: Vec<_> = command
-            .get_args()
-            .map(|a| a.to_str().unwrap().to_owned())
-            .collect();
-        words.join(" ").replace(
-            "-F /f -o BatchMode=yes -o ControlMaster=no -o ConnectTimeout=10 ",
-            "",
-        )
+        let words: Vec<_> = command.get_args().map(|a| a.to_str().unwrap().to_owned()).collect();
+        words
+            .join(" ")
+            .replace("-F /f -o BatchMode=yes -o ControlMaster=no -o ConnectTimeout=10 ", "")
     }
 
     #[test]
     fn every_form_of_a_jump_becomes_its_words() {
         assert_eq!(line("bastion"), "-W [10.0.0.7]:22 -- bastion");
-        assert_eq!(
-            line("me@bastion:2222"),
-            "-l me -p 2222 -W [10.0.0.7]:22 -- bastion"
-        );
-        assert_eq!(
-            line("a,b@c,[fe80::1]:7"),
-            "-J a,b@c -p 7 -W [10.0.0.7]:22 -- fe80::1"
-        );
+        assert_eq!(line("me@bastion:2222"), "-l me -p 2222 -W [10.0.0.7]:22 -- bastion");
+        assert_eq!(line("a,b@c,[fe80::1]:7"), "-J a,b@c -p 7 -W [10.0.0.7]:22 -- fe80::1");
         assert_eq!(line("fe80::1"), "-W [10.0.0.7]:22 -- fe80::1");
         assert_eq!(line("ssh://u@h:1"), "-l u -p 1 -W [10.0.0.7]:22 -- h");
     }
 
     #[test]
     fn the_child_and_its_group_are_gone_when_it_is_dropped() {
-        let (mut proxied, socket) =
-            start(shell("sh -c 'echo sorry >&2; sleep 1000 & echo $!; wait'")).unwrap();
+        let (mut proxied, socket) = start(shell("sh -c 'echo sorry >&2; sleep 1000 & echo $!; wait'")).unwrap();
         let mut socket = UnixStream::from(socket);
         let mut text = String::new();
         while !text.ends_with('\n') {

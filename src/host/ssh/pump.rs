@@ -68,11 +68,7 @@ impl Pump {
         std::thread::Builder::new()
             .name("ssh pump".into())
             .spawn(move || pump(&inner, &far, &counted))?;
-        Ok(Self {
-            near,
-            counters,
-            child,
-        })
+        Ok(Self { near, counters, child })
     }
 
     /// The socket for libssh2, which owns it.
@@ -197,8 +193,7 @@ fn pump(near: &UnixStream, far: &OwnedFd, counters: &Counters) {
             Err(Errno::INTR) => continue,
             Err(_) => break false,
         }
-        let ready =
-            |flags: PollFlags| flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR);
+        let ready = |flags: PollFlags| flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR);
         let (near_ready, far_ready) = (ready(fds[0].revents()), ready(fds[1].revents()));
         if out.empty() && near_ready && out.fill(near.as_fd()).is_err() {
             break true;
@@ -265,9 +260,7 @@ pub fn tcp(host: &str, port: u16, family: Family, limit: Duration) -> Result<Own
         Family::V4 => a.is_ipv4(),
         Family::V6 => a.is_ipv6(),
     }) {
-        match TcpStream::connect_timeout(&address, limit)
-            .and_then(|stream| tune(&stream).map(|()| stream))
-        {
+        match TcpStream::connect_timeout(&address, limit).and_then(|stream| tune(&stream).map(|()| stream)) {
             Ok(stream) => return Ok(stream.into()),
             Err(e) if e.kind() == io::ErrorKind::TimedOut => {
                 failures.push(format!("{address}: no reply within {} s", limit.as_secs()));

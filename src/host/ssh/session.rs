@@ -91,11 +91,7 @@ impl Ssh {
         }
     }
 
-    fn run(
-        &mut self,
-        exec: Exec<'_>,
-        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
-    ) -> Result<Ended, Lost> {
+    fn run(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
         let line = exec.line;
         let mut stdin = Stdin::new(exec.stdin);
         self.known = self.interrupts.known();
@@ -196,9 +192,7 @@ impl Ssh {
                     pause
                 }
                 Spare::Refused => {
-                    return Err(Lost::Cut(
-                        "the server refused to open a session channel".into(),
-                    ));
+                    return Err(Lost::Cut("the server refused to open a session channel".into()));
                 }
             };
             self.wait(Until::Readable, limit)?;
@@ -235,12 +229,7 @@ impl Ssh {
             *stopper = Stopper::Running(Box::new(Running::new(channel, line)));
         }
         if let Stopper::Running(other) = stopper {
-            let over = match other.advance(
-                &self.session,
-                &self.pump,
-                &mut Stdin::new(None),
-                &mut |_| Then::Listen,
-            ) {
+            let over = match other.advance(&self.session, &self.pump, &mut Stdin::new(None), &mut |_| Then::Listen) {
                 Ok(progress) => progress == Progress::Closed,
                 Err(Trouble::Cut(why)) => return Err(Lost::Cut(self.with_child_messages(why))),
                 Err(Trouble::Refused(_) | Trouble::Source(_)) => true,
@@ -326,11 +315,7 @@ fn cut(e: ssh2::Error) -> Lost {
 }
 
 impl Host for Ssh {
-    fn exec(
-        &mut self,
-        exec: Exec<'_>,
-        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
-    ) -> Result<Ended, Lost> {
+    fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
         if let Some(why) = &self.dead {
             return Err(Lost::Cut(why.clone()));
         }
@@ -349,9 +334,7 @@ impl Host for Ssh {
                     Lost::Silent(seconds) => {
                         format!("the connection was closed after {seconds} s of silence")
                     }
-                    Lost::Interrupted | Lost::Source(_) => {
-                        "the connection was closed on request".to_owned()
-                    }
+                    Lost::Interrupted | Lost::Source(_) => "the connection was closed on request".to_owned(),
                 });
                 self.pump.shut();
             }
@@ -368,9 +351,9 @@ impl Drop for Ssh {
     fn drop(&mut self) {
         if self.dead.is_none() && self.pump.has_room() {
             // For the server's log; the pump still sends it after our end is shut.
-            let _ =
-                self.session
-                    .disconnect(Some(ssh2::DisconnectCode::ByApplication), "done", None);
+            let _ = self
+                .session
+                .disconnect(Some(ssh2::DisconnectCode::ByApplication), "done", None);
         }
         self.pump.shut();
     }

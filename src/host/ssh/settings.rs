@@ -22,8 +22,7 @@ impl Settings {
 
     /// The value, unless it is `none`.
     pub fn one(&self, key: &str) -> Option<&str> {
-        self.first(key)
-            .filter(|value| !value.eq_ignore_ascii_case("none"))
+        self.first(key).filter(|value| !value.eq_ignore_ascii_case("none"))
     }
 
     pub fn number<T: std::str::FromStr>(&self, key: &str) -> Option<T> {
@@ -47,9 +46,7 @@ impl Settings {
     /// The paths of a keyword whose every value counts, one path in each.
     pub fn files(&self, key: &str, tokens: &Tokens<'_>) -> Vec<PathBuf> {
         let values = self.all(key).filter(|value| *value != "none");
-        values
-            .map(|value| tokens.path(value.trim_matches('"')))
-            .collect()
+        values.map(|value| tokens.path(value.trim_matches('"'))).collect()
     }
 }
 

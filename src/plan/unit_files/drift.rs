@@ -19,11 +19,7 @@ use crate::unit::parse::File;
 ///
 /// # Errors
 /// A [`Failure`] under `units_drift: refuse`; nothing was sent.
-pub fn drift(
-    config: &Config,
-    repository: &[Unit],
-    observed: &Observed,
-) -> Result<Vec<String>, Failure> {
+pub fn drift(config: &Config, repository: &[Unit], observed: &Observed) -> Result<Vec<String>, Failure> {
     let unread = InstalledUnits::default();
     let there = observed.installed.as_ref().unwrap_or(&unread);
     let mut said = Vec::new();
@@ -37,22 +33,14 @@ pub fn drift(
             }
         }
     }
-    decide(
-        config,
-        said,
-        "the host's units differ from this repository's",
-    )
+    decide(config, said, "the host's units differ from this repository's")
 }
 
 /// The same for a release that is on the host already: what counts is what it was made for.
 ///
 /// # Errors
 /// As [`drift`].
-pub fn drift_since(
-    config: &Config,
-    observed: &Observed,
-    release: &str,
-) -> Result<Vec<String>, Failure> {
+pub fn drift_since(config: &Config, observed: &Observed, release: &str) -> Result<Vec<String>, Failure> {
     let said = since(config, observed, release);
     decide(
         config,
@@ -86,10 +74,7 @@ pub fn drift_warnings_since(config: &Config, observed: &Observed, release: &str)
 
 fn shown_dir(config: &Config) -> String {
     let dir = &config.units.dir;
-    dir.strip_prefix(&config.dir)
-        .unwrap_or(dir)
-        .display()
-        .to_string()
+    dir.strip_prefix(&config.dir).unwrap_or(dir).display().to_string()
 }
 
 fn decide(config: &Config, said: Vec<String>, what: &str) -> Result<Vec<String>, Failure> {
@@ -109,19 +94,12 @@ fn decide(config: &Config, said: Vec<String>, what: &str) -> Result<Vec<String>,
 
 /// The units that a release was made for and the host does not have like that.
 fn since(config: &Config, observed: &Observed, release: &str) -> Vec<String> {
-    let Some(recorded) = observed
-        .meta
-        .get(release)
-        .and_then(|meta| meta.info.get("units"))
-    else {
+    let Some(recorded) = observed.meta.get(release).and_then(|meta| meta.info.get("units")) else {
         return Vec::new();
     };
     let unread = InstalledUnits::default();
     let there = observed.installed.as_ref().unwrap_or(&unread);
-    let recorded: BTreeMap<&str, &str> = recorded
-        .split(' ')
-        .filter_map(|pair| pair.split_once('='))
-        .collect();
+    let recorded: BTreeMap<&str, &str> = recorded.split(' ').filter_map(|pair| pair.split_once('=')).collect();
     let said = |(name, then): (&str, &str)| {
         let after_app = name
             .strip_prefix(config.app.as_str())
@@ -134,18 +112,13 @@ fn since(config: &Config, observed: &Observed, release: &str) -> Vec<String> {
                     name: UnitName::new(name)?,
                     files: vec![File::parse(PLACE, text)],
                 };
-                (fingerprint(&now) != then)
-                    .then(|| format!("{name} on the host differs from the one in {release}"))
+                (fingerprint(&now) != then).then(|| format!("{name} on the host differs from the one in {release}"))
             }
-            Some(Content::Absent) => Some(format!(
-                "{release} expects {name}, which does not exist on the host"
-            )),
-            Some(Content::Link(_)) => Some(format!(
-                "{name} is a symlink on the host; {release} expects a file"
-            )),
-            Some(Content::Unreadable) | None => Some(format!(
-                "{release} expects {name}, which cannot be read on the host"
-            )),
+            Some(Content::Absent) => Some(format!("{release} expects {name}, which does not exist on the host")),
+            Some(Content::Link(_)) => Some(format!("{name} is a symlink on the host; {release} expects a file")),
+            Some(Content::Unreadable) | None => {
+                Some(format!("{release} expects {name}, which cannot be read on the host"))
+            }
         }
     };
     recorded.into_iter().filter_map(said).collect()
@@ -170,9 +143,5 @@ fn fingerprint(unit: &Unit) -> String {
             hash.update([0]);
         }
     }
-    hash.finalize()
-        .iter()
-        .take(8)
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
 }

@@ -68,20 +68,14 @@ impl Installation {
 ///
 /// # Errors
 /// A [`Failure`] that names each unit which root must not write, and why.
-pub fn installation(
-    config: &Config,
-    repository: &[Unit],
-    installed: &InstalledUnits,
-) -> Result<Installation, Failure> {
+pub fn installation(config: &Config, repository: &[Unit], installed: &InstalledUnits) -> Result<Installation, Failure> {
     all_own(config, repository)?;
     let mut done = Installation::default();
     let mut refused = Failure::new(Exit::Untouched, "these units cannot be installed");
     for (unit, standing) in repository.iter().zip(compare(repository, installed)) {
         let name = &unit.name;
         if let Some(app) = other_app(config, name, installed) {
-            refused = refused.why(format!(
-                "{name} is named after {app}, another app on this host"
-            ));
+            refused = refused.why(format!("{name} is named after {app}, another app on this host"));
         }
         let (mut writes, mut is_new) = (false, false);
         for difference in &standing.differences {
@@ -92,10 +86,7 @@ pub fn installation(
                 Difference::Disabled | Difference::DropIn { .. } | Difference::Refused(_) => {
                     done.notes.push(note(name, difference));
                 }
-                Difference::Masked
-                | Difference::Link(_)
-                | Difference::Elsewhere(_)
-                | Difference::Unreadable(_) => {
+                Difference::Masked | Difference::Link(_) | Difference::Elsewhere(_) | Difference::Unreadable(_) => {
                     refused = refused.why(format!("{name} {}", difference.words()));
                     refused = refused.next(way_out(name, difference));
                 }
@@ -155,11 +146,7 @@ pub fn accounts(repository: &[Unit]) -> Vec<String> {
 }
 
 /// The other app of this host whose name the unit begins with: `acme-web.service` is not acme's where acme-web is.
-pub(super) fn other_app<'a>(
-    config: &Config,
-    name: &UnitName,
-    installed: &'a InstalledUnits,
-) -> Option<&'a str> {
+pub(super) fn other_app<'a>(config: &Config, name: &UnitName, installed: &'a InstalledUnits) -> Option<&'a str> {
     let own = config.app.as_str();
     let is_theirs = |app: &&String| {
         app.starts_with(&format!("{own}-"))
@@ -172,10 +159,7 @@ pub(super) fn other_app<'a>(
 fn note(name: &UnitName, difference: &Difference) -> String {
     let rest = match difference {
         Difference::DropIn { path, .. } => {
-            format!(
-                "; it stays and takes precedence: rm {}",
-                text::shown(path.as_bytes())
-            )
+            format!("; it stays and takes precedence: rm {}", text::shown(path.as_bytes()))
         }
         Difference::Disabled => format!("; it stays disabled: systemctl enable {name}"),
         _ => String::new(),
@@ -186,13 +170,15 @@ fn note(name: &UnitName, difference: &Difference) -> String {
 /// The line that clears the way, for a person to decide on.
 fn way_out(name: &UnitName, difference: &Difference) -> Next {
     match difference {
-        Difference::Masked => Next::shell(format!("systemctl unmask {name}"))
-            .remark("on the host, if it should run again"),
-        Difference::Link(_) => Next::shell(format!("rm {PLACE}/{name}"))
-            .remark("on the host, if the symlink is not needed"),
-        Difference::Elsewhere(_) => Next::advice(
-            "give the unit another name, or override the existing one with a drop-in: systemctl edit",
-        ),
+        Difference::Masked => {
+            Next::shell(format!("systemctl unmask {name}")).remark("on the host, if it should run again")
+        }
+        Difference::Link(_) => {
+            Next::shell(format!("rm {PLACE}/{name}")).remark("on the host, if the symlink is not needed")
+        }
+        Difference::Elsewhere(_) => {
+            Next::advice("give the unit another name, or override the existing one with a drop-in: systemctl edit")
+        }
         _ => Next::shell(format!("ls -l {PLACE}/{name}")).remark("on the host, as root"),
     }
 }
@@ -213,9 +199,7 @@ fn port_cut(unit: &Unit, there: &InstalledUnit) -> Option<String> {
     };
     let listens = |unit: &Unit| -> Vec<String> {
         let entries = unit.all("Socket", LISTENS).into_iter();
-        entries
-            .map(|entry| format!("{}={}", entry.key, entry.value))
-            .collect()
+        entries.map(|entry| format!("{}={}", entry.key, entry.value)).collect()
     };
     let after = listens(unit);
     let lost: Vec<String> = listens(&before)
@@ -239,27 +223,15 @@ fn enabled_as(config: &Config, unit: &Unit) -> Vec<String> {
     }
     units(config, Purpose::Observe)
         .into_iter()
-        .filter(|name| {
-            UnitName::new(name)
-                .and_then(|name| name.template())
-                .as_ref()
-                == Some(&unit.name)
-        })
+        .filter(|name| UnitName::new(name).and_then(|name| name.template()).as_ref() == Some(&unit.name))
         .map(str::to_owned)
         .collect()
 }
 
 /// What is left to a person after a unit was written.
-fn after(
-    config: &Config,
-    unit: &Unit,
-    there: Option<&InstalledUnit>,
-    standing: &Standing,
-) -> Option<String> {
+fn after(config: &Config, unit: &Unit, there: Option<&InstalledUnit>, standing: &Standing) -> Option<String> {
     let name = &unit.name;
-    let runs = there.is_some_and(|there| {
-        !matches!(there.properties.active_state(), "" | "inactive" | "failed")
-    });
+    let runs = there.is_some_and(|there| !matches!(there.properties.active_state(), "" | "inactive" | "failed"));
     let settings = standing.differences.iter().find_map(|d| match d {
         Difference::Settings(keys) => Some(keys.as_slice()),
         _ => None,
@@ -292,9 +264,7 @@ fn after(
                     "{name} runs with the old settings until the next deploy; to restart it now: shipit deploy --restart"
                 )
             } else {
-                format!(
-                    "{name} runs with the old settings until you restart it: systemctl restart {name}"
-                )
+                format!("{name} runs with the old settings until you restart it: systemctl restart {name}")
             }
         }
         _ => format!("{name} has the old settings until you restart it: systemctl restart {name}"),

@@ -72,9 +72,7 @@ impl Difference {
             Self::Link(to) => format!("is a symlink on the host, to {}", shown(to)),
             Self::Masked => "is masked on the host: it cannot be started".into(),
             Self::Elsewhere(path) => format!("is loaded from {} on the host", shown(path)),
-            Self::Stale => {
-                "changed on the host after systemd loaded it: systemctl daemon-reload".into()
-            }
+            Self::Stale => "changed on the host after systemd loaded it: systemctl daemon-reload".into(),
             Self::Refused(state) => format!("is refused by systemd ({})", shown(state)),
             Self::Disabled => "is not enabled: it does not start at boot".into(),
             Self::Unreadable(what) => format!("cannot be read on the host: {}", shown(what)),
@@ -129,11 +127,7 @@ pub fn compare(repository: &[Unit], installed: &InstalledUnits) -> Vec<Standing>
             let installed = installed.units.get(unit.name.as_str());
             Standing {
                 name: unit.name.clone(),
-                path: unit
-                    .files
-                    .first()
-                    .map(|f| f.path.clone())
-                    .unwrap_or_default(),
+                path: unit.files.first().map(|f| f.path.clone()).unwrap_or_default(),
                 wanted: unit.files.first().map(File::bytes).unwrap_or_default(),
                 there: installed.and_then(|there| match &there.own {
                     Content::Text(text) => Some(text.clone()),
@@ -235,10 +229,7 @@ pub fn own(config: &Config, name: &UnitName) -> Result<(), &'static str> {
     if named(config, name) {
         return Ok(());
     }
-    if !matches!(
-        name.kind(),
-        "service" | "socket" | "timer" | "path" | "target"
-    ) {
+    if !matches!(name.kind(), "service" | "socket" | "timer" | "path" | "target") {
         return Err("is of a type that shipit does not install");
     }
     let app = config.app.as_str();
@@ -325,10 +316,7 @@ mod tests {
     fn each_difference_is_told_as_what_it_is() {
         let name = "a.service";
         assert_eq!(found(name, TEXT, ""), []);
-        assert_eq!(
-            found(name, &format!("# x\n{TEXT}"), ""),
-            [Difference::Comments]
-        );
+        assert_eq!(found(name, &format!("# x\n{TEXT}"), ""), [Difference::Comments]);
         let keys = vec!["ExecStart".to_owned()];
         assert_eq!(
             found(name, &TEXT.replace("/bin/a", "/bin/b"), ""),
@@ -351,11 +339,7 @@ mod tests {
             ("/usr/lib/x.conf", "W1NlcnZpY2VdClVzZXI9eAo="),
         ] {
             assert_eq!(
-                found(
-                    name,
-                    TEXT,
-                    &format!("file a.service dropin {path} text {text}\n")
-                ),
+                found(name, TEXT, &format!("file a.service dropin {path} text {text}\n")),
                 []
             );
         }
@@ -380,12 +364,9 @@ mod tests {
             "file a.service own /x absent\n",
             "show a.service LoadState=loaded\n",
         ] {
-            let differences = compare(
-                std::slice::from_ref(&unit),
-                &InstalledUnits::parse(out.as_bytes()),
-            )
-            .remove(0)
-            .differences;
+            let differences = compare(std::slice::from_ref(&unit), &InstalledUnits::parse(out.as_bytes()))
+                .remove(0)
+                .differences;
             assert!(
                 matches!(differences[..], [Difference::Unreadable(_)]),
                 "{out:?}: {differences:?}"

@@ -126,8 +126,7 @@ impl Answers {
         if !is_name(&self.app) {
             return refuse(
                 "app",
-                "expected a-z, 0-9 and dashes, starting with a letter, at most 32 characters"
-                    .into(),
+                "expected a-z, 0-9 and dashes, starting with a letter, at most 32 characters".into(),
             );
         }
         if !is_name(&self.user) || self.user == "root" {
@@ -158,8 +157,7 @@ impl Answers {
         if self.memory < 64 {
             return refuse("memory", "expected at least 64 MiB".into());
         }
-        if self.command.is_none() && matches!(self.program, Program::Binary) && self.port.is_none()
-        {
+        if self.command.is_none() && matches!(self.program, Program::Binary) && self.port.is_none() {
             return refuse("command", "required for a worker".into());
         }
         let jobs = self.jobs.iter().map(|job| ("job", &job.command));
@@ -189,10 +187,7 @@ impl Answers {
         }
         for need in &self.needs {
             if crate::unit::name::UnitName::new(need).is_none() {
-                return refuse(
-                    "needs",
-                    format!("{} is not a valid unit name", need.escape_debug()),
-                );
+                return refuse("needs", format!("{} is not a valid unit name", need.escape_debug()));
             }
         }
         Ok(())

@@ -5,9 +5,7 @@ use super::{Answers, Job, Written, sandbox};
 
 /// The settings that the migration and the jobs of timers share.
 fn oneshot(text: &mut Text, answers: &Answers, directory: &str, command: &str, limit: &str) {
-    text.note(
-        "systemctl start returns when the command has ended, and fails if the command fails.",
-    );
+    text.note("systemctl start returns when the command has ended, and fails if the command fails.");
     text.set("Type", "oneshot")
         .note("Without a limit it could hang forever.")
         .set("TimeoutStartSec", limit);
@@ -22,8 +20,7 @@ fn head(text: &mut Text, answers: &Answers, description: &str) {
     let mut needs = vec!["network-online.target".to_owned()];
     needs.extend(answers.needs.iter().cloned());
     text.section("Unit").set("Description", description);
-    text.set("Wants", needs.join(" "))
-        .set("After", needs.join(" "));
+    text.set("Wants", needs.join(" ")).set("After", needs.join(" "));
 }
 
 /// `APP-migrate.service`: the deploy starts it, once for a release, from `next`.
@@ -37,13 +34,7 @@ pub(super) fn migrate(answers: &Answers, command: &str) -> Written {
     );
     text.section("Service");
     text.note("`next` is a symlink to the release that is about to go live. No [Install] and no ordering with the app: only a deploy starts this.");
-    oneshot(
-        &mut text,
-        answers,
-        &format!("{}/next", answers.root),
-        command,
-        "10min",
-    );
+    oneshot(&mut text, answers, &format!("{}/next", answers.root), command, "10min");
     text.note("Keeps the result readable after the command has ended; a deploy stops the unit before the next run.")
         .set("RemainAfterExit", "yes");
     sandbox::write(&mut text, answers);
@@ -54,10 +45,8 @@ pub(super) fn service(answers: &Answers, job: &Job) -> Written {
     let app = &answers.app;
     let mut text = Text::new(&format!("{app}-{}.service", job.name));
     head(&mut text, answers, &format!("{app}: {}", job.name));
-    text.section("Service").note(&format!(
-        "Started by {app}-{}.timer, so it has no [Install].",
-        job.name
-    ));
+    text.section("Service")
+        .note(&format!("Started by {app}-{}.timer, so it has no [Install].", job.name));
     oneshot(
         &mut text,
         answers,

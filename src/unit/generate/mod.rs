@@ -30,12 +30,7 @@ pub fn units(answers: &Answers) -> Result<Vec<Written>, Refused> {
     if answers.strategy.needs_socket() {
         units.push(socket(answers));
     }
-    units.extend(
-        answers
-            .migrate
-            .as_deref()
-            .map(|command| job::migrate(answers, command)),
-    );
+    units.extend(answers.migrate.as_deref().map(|command| job::migrate(answers, command)));
     for each in &answers.jobs {
         units.push(job::service(answers, each));
         units.push(job::timer(answers, each));
@@ -52,9 +47,7 @@ fn socket(answers: &Answers) -> Written {
     );
     text.section("Socket");
     text.note("systemd listens and passes the socket to the service: during a restart connections wait in the queue and are not refused.");
-    text.note(
-        "A deploy never changes this unit: closing the socket would drop waiting connections.",
-    );
+    text.note("A deploy never changes this unit: closing the socket would drop waiting connections.");
     text.set("ListenStream", answers.port.unwrap_or_default().to_string());
     text.note("Must hold the new connections that arrive during a restart: connections per second, times the seconds that a restart takes.");
     text.set("Backlog", "4096").set("NoDelay", "yes");

@@ -16,8 +16,7 @@ fn runtime(program: Program) -> Runtime {
 
 pub(super) fn write(text: &mut Text, answers: &Answers) {
     let in_home = answers.root.starts_with("/home/") || answers.root.starts_with("/root/");
-    text.gap()
-        .note("The app can write only here; releases are read-only.");
+    text.gap().note("The app can write only here; releases are read-only.");
     text.set("ReadWritePaths", format!("-{}/shared", answers.root));
     if answers.is_template() && !answers.strategy.needs_socket() {
         text.note(&format!(

@@ -59,10 +59,8 @@ pub(super) fn service(answers: &Answers) -> Written {
     text.note(
         "SIGTERM to the main process; SIGKILL to all remaining processes 5 s after the time for finishing requests.",
     );
-    text.set("KillMode", "mixed").set(
-        "TimeoutStopSec",
-        format!("{}s", answers.drain.as_secs() + 5),
-    );
+    text.set("KillMode", "mixed")
+        .set("TimeoutStopSec", format!("{}s", answers.drain.as_secs() + 5));
     text.gap()
         .note("Protects the host from a memory leak: throttled above the first limit, killed at the second.");
     text.set("MemoryHigh", format!("{}M", answers.memory * 4 / 5))
@@ -82,10 +80,8 @@ pub(super) fn service(answers: &Answers) -> Written {
 fn reload(text: &mut Text, program: Program) {
     let signal = match program {
         Program::Static => {
-            text.note(
-                "Each file is opened through `current`: there is nothing to reload after a deploy.",
-            )
-            .set("ExecReload", "/bin/true");
+            text.note("Each file is opened through `current`: there is nothing to reload after a deploy.")
+                .set("ExecReload", "/bin/true");
             return;
         }
         Program::Puma => "USR1",
@@ -116,8 +112,7 @@ fn head(text: &mut Text, answers: &Answers) {
     );
     let mut needs = vec!["network-online.target".to_owned()];
     needs.extend(answers.needs.iter().cloned());
-    text.set("Wants", needs.join(" "))
-        .set("After", needs.join(" "));
+    text.set("Wants", needs.join(" ")).set("After", needs.join(" "));
     if answers.strategy.needs_socket() {
         text.note("The .socket unit holds the port; without it the service has no socket.");
         text.set("Requires", format!("{app}.socket"))
@@ -145,13 +140,8 @@ fn environment(text: &mut Text, answers: &Answers) {
             text.set("Environment", "BACKLOG=4096");
         }
     } else if answers.is_template() {
-        text.note(
-            "Where this instance listens; live.sock points the router to one of these paths.",
-        );
-        text.set(
-            "Environment",
-            format!("SOCKET=/run/{}/%i.sock", answers.app),
-        );
+        text.note("Where this instance listens; live.sock points the router to one of these paths.");
+        text.set("Environment", format!("SOCKET=/run/{}/%i.sock", answers.app));
     } else if let Some(port) = answers
         .port
         .filter(|_| matches!(answers.program, Program::Node | Program::Binary))
@@ -167,10 +157,7 @@ fn command(answers: &Answers) -> String {
         return command.replace(&format!("{}/current", answers.root), &live);
     }
     let unix = format!("/run/{}/%i.sock", answers.app);
-    let (socket, port) = (
-        answers.strategy.needs_socket(),
-        answers.port.unwrap_or(8080),
-    );
+    let (socket, port) = (answers.strategy.needs_socket(), answers.port.unwrap_or(8080));
     match answers.program {
         Program::Node => format!("/usr/bin/node {live}/server.js"),
         Program::Binary => format!("{live}/{}", answers.app),

@@ -6,8 +6,7 @@ use crate::unit::strategy::Strategy;
 
 /// Whether a path goes into one release instead of through `current` (or a slot).
 fn into_a_release(text: &str) -> bool {
-    text.split_once("/releases/")
-        .is_some_and(|(_, rest)| !rest.is_empty())
+    text.split_once("/releases/").is_some_and(|(_, rest)| !rest.is_empty())
 }
 
 /// Whether a shell's script sends output through a pipe: the shell waits for its end, `exec` or not.

@@ -296,10 +296,7 @@ fn exit_status(view: &View<'_>, result: &str) -> String {
     let meaning = match status {
         // systemd shows no status of commands around the main process, nor of the first process of a forking service.
         "0" => {
-            return format!(
-                ": a command of {} failed, not the main process",
-                around(view)
-            );
+            return format!(": a command of {} failed, not the main process", around(view));
         }
         "126" => ": a shell could not execute a program",
         "127" => ": a shell did not find a program, or a shared library is missing",
@@ -338,15 +335,11 @@ fn around(view: &View<'_>) -> String {
     let set = keys
         .into_iter()
         .filter(|key| (*key != "ExecStart" || forking) && view.unit.sets("Service", key));
-    set.map(|key| format!("{key}="))
-        .collect::<Vec<_>>()
-        .join(" or ")
+    set.map(|key| format!("{key}=")).collect::<Vec<_>>().join(" or ")
 }
 
 /// Whether the program is known to be on the host and executable.
 fn runnable(view: &View<'_>) -> bool {
-    let file = view
-        .start()
-        .and_then(|(command, _)| view.file(&command.program));
+    let file = view.start().and_then(|(command, _)| view.file(&command.program));
     file.is_some_and(|file| file.exists && !file.directory && file.mode & 0o111 != 0)
 }

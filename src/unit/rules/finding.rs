@@ -147,14 +147,7 @@ impl Finding {
         self
     }
 
-    fn write(
-        &mut self,
-        section: &str,
-        key: &str,
-        value: String,
-        keep: bool,
-        safe: bool,
-    ) -> &mut Self {
+    fn write(&mut self, section: &str, key: &str, value: String, keep: bool, safe: bool) -> &mut Self {
         let (section, key) = (section.to_owned(), key.to_owned());
         let edit = Edit::Write {
             section,
@@ -230,8 +223,7 @@ impl<'a> Found<'a> {
     /// Reports at a place.
     pub fn place(&mut self, file: &str, line: u32, message: impl Into<String>) -> &mut Finding {
         let at = self.findings.len();
-        self.findings
-            .push(Finding::new(self.rule, file, line, message));
+        self.findings.push(Finding::new(self.rule, file, line, message));
         &mut self.findings[at]
     }
 

@@ -5,8 +5,7 @@ use crate::unit::command::Command;
 
 /// Whether a sandbox setting makes `path` writable again, or a directory above it.
 fn writable(view: &super::View<'_>, path: &str) -> bool {
-    let covers =
-        |dir: &str| path == dir || path.starts_with(&format!("{}/", dir.trim_end_matches('/')));
+    let covers = |dir: &str| path == dir || path.starts_with(&format!("{}/", dir.trim_end_matches('/')));
     let named = |key: &str| {
         let words = view.unit.words("Service", key).into_iter();
         words.map(|(word, _)| word.trim_start_matches(['-', '+']).to_owned())
@@ -49,9 +48,8 @@ fn in_a_home(view: &super::View<'_>) -> Option<String> {
 
 /// A socket in /tmp that the command line names; other processes have to find it.
 fn socket_in_tmp(view: &super::View<'_>) -> Option<String> {
-    let temporary = |path: &&str| {
-        (path.starts_with("/tmp/") || path.starts_with("/var/tmp/")) && path.ends_with(".sock")
-    };
+    let temporary =
+        |path: &&str| (path.starts_with("/tmp/") || path.starts_with("/var/tmp/")) && path.ends_with(".sock");
     let (command, _) = view.start()?;
     paths(command).find(temporary).map(str::to_owned)
 }

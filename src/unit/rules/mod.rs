@@ -207,7 +207,5 @@ fn allowed(unit: &Unit) -> Vec<&str> {
             Kind::Comment(text) => text.trim().strip_prefix("shipit: allow "),
             _ => None,
         });
-    comments
-        .filter_map(|rest| rest.split_whitespace().next())
-        .collect()
+    comments.filter_map(|rest| rest.split_whitespace().next()).collect()
 }

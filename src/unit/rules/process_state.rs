@@ -61,9 +61,7 @@ pub enum Left {
 impl View<'_> {
     /// A count, or a time in microseconds; 0 when it was not asked for or is not set.
     fn number(&self, key: &str) -> u64 {
-        self.show(key)
-            .and_then(|value| value.parse().ok())
-            .unwrap_or(0)
+        self.show(key).and_then(|value| value.parse().ok()).unwrap_or(0)
     }
 
     /// How many processes its control group holds now.
@@ -115,16 +113,10 @@ impl View<'_> {
         if self.show("NeedDaemonReload") == Some("yes") && self.running_kind() != self.kind() {
             return LastStart::Unknown;
         }
-        let restarts = self
-            .show("SubState")
-            .is_some_and(|sub| sub.starts_with("auto-restart"));
+        let restarts = self.show("SubState").is_some_and(|sub| sub.starts_with("auto-restart"));
         match self.show("ActiveState") {
-            Some("active" | "reloading" | "refreshing") if self.number("MainPID") > 0 => {
-                LastStart::Runs
-            }
-            Some("active") if self.show("SubState") == Some("exited") => {
-                LastStart::Ended(self.left_by_exited())
-            }
+            Some("active" | "reloading" | "refreshing") if self.number("MainPID") > 0 => LastStart::Runs,
+            Some("active") if self.show("SubState") == Some("exited") => LastStart::Ended(self.left_by_exited()),
             Some("activating") if restarts => self.over(),
             Some("activating") if self.show("SubState") == Some("start") => self.starting(),
             Some("inactive" | "failed") => self.over(),
@@ -166,9 +158,7 @@ impl View<'_> {
         let complete = self.was_complete();
         match self.show("Result") {
             Some("timeout") if complete => LastStart::Unknown, // the stop took too long
-            Some("timeout") if forking && command_ended => {
-                LastStart::Unready(First::Gone, Since::TimedOut)
-            }
+            Some("timeout") if forking && command_ended => LastStart::Unready(First::Gone, Since::TimedOut),
             Some("timeout") => LastStart::Unready(First::Stays, Since::TimedOut),
             Some("protocol" | "success" | "start-limit-hit") if forking => {
                 let ended = command_ended && self.number("ExecMainPID") == 0 && !complete;
@@ -196,8 +186,7 @@ impl View<'_> {
     fn ended(&self) -> LastStart {
         let exited = self.number("ExecMainExitTimestampMonotonic");
         // CLD_EXITED of waitid(2), and 0: it exited successfully.
-        let success =
-            self.show("ExecMainCode") == Some("1") && self.show("ExecMainStatus") == Some("0");
+        let success = self.show("ExecMainCode") == Some("1") && self.show("ExecMainStatus") == Some("0");
         let left_active = self.number("ActiveExitTimestampMonotonic");
         let complete = self.was_complete();
         if exited == 0 || !success || complete && left_active < exited {

@@ -277,8 +277,7 @@ fn is_made(view: &View<'_>, path: &str) -> bool {
     ];
     MADE.iter().any(|(key, base)| {
         let names = view.unit.words("Service", key).into_iter();
-        let mut paths =
-            names.map(|(name, _)| format!("{base}{}", name.split(':').next().unwrap_or(&name)));
+        let mut paths = names.map(|(name, _)| format!("{base}{}", name.split(':').next().unwrap_or(&name)));
         paths.any(|made| std::path::Path::new(path).starts_with(made))
     })
 }

@@ -24,17 +24,12 @@ fn start_limit(view: &View<'_>) -> (f64, f64) {
         ("Unit", "StartLimitInterval"),
         ("Service", "StartLimitInterval"),
     ];
-    let interval = keys
-        .into_iter()
-        .find_map(|(section, key)| view.unit.span(section, key));
+    let interval = keys.into_iter().find_map(|(section, key)| view.unit.span(section, key));
     let burst = ["Unit", "Service"]
         .into_iter()
         .find_map(|section| view.unit.get(section, "StartLimitBurst"));
     let burst = burst.and_then(|entry| entry.value.parse::<u32>().ok());
-    (
-        interval.map_or(10.0, Span::seconds),
-        f64::from(burst.unwrap_or(5)),
-    )
+    (interval.map_or(10.0, Span::seconds), f64::from(burst.unwrap_or(5)))
 }
 
 rules! {

@@ -59,10 +59,7 @@ const WRAPPERS: &str = "env bundle poetry pipenv uv nice ionice sudo runuser npx
 /// The names of programs, without a version at their end.
 const PROGRAMS: [(Runtime, &str); 11] = [
     (Gunicorn, "gunicorn"),
-    (
-        Python,
-        "python pypy uvicorn hypercorn daphne celery waitress-serve",
-    ),
+    (Python, "python pypy uvicorn hypercorn daphne celery waitress-serve"),
     (Puma, "puma"),
     (Ruby, "ruby rails sidekiq unicorn rackup"),
     (Node, "node nodejs deno bun npm yarn pnpm"),
@@ -151,14 +148,8 @@ mod tests {
     fn the_program_is_found_behind_its_wrappers() {
         let of = |line: &str| of(&command::parse(line).unwrap()[0]);
         assert_eq!(of("/usr/bin/node server.js"), Node);
-        assert_eq!(
-            of("/usr/bin/env RAILS_ENV=production bundle exec puma -C x"),
-            Puma
-        );
-        assert_eq!(
-            of("/opt/acme/venv/bin/python3.11 -m gunicorn app:app"),
-            Gunicorn
-        );
+        assert_eq!(of("/usr/bin/env RAILS_ENV=production bundle exec puma -C x"), Puma);
+        assert_eq!(of("/opt/acme/venv/bin/python3.11 -m gunicorn app:app"), Gunicorn);
         assert_eq!(of("/bin/sh -c 'cd /x && exec node server.js'"), Node);
         assert_eq!(of("/usr/sbin/php-fpm8.2 -F"), PhpFpm);
         assert_eq!(of("/usr/bin/php8.2 artisan queue:work"), Php);

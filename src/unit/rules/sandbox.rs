@@ -131,8 +131,7 @@ impl Directive {
     /// Its values for a service of this runtime, one line each.
     pub fn values_for(&self, runtime: Runtime) -> impl Iterator<Item = &'static str> {
         // Measured: without it no worker of gunicorn 20.1 boots (PermissionError from os.setuid).
-        let more = (self.key == "SystemCallFilter" && runtime == Runtime::Gunicorn)
-            .then_some("setuid setuid32");
+        let more = (self.key == "SystemCallFilter" && runtime == Runtime::Gunicorn).then_some("setuid setuid32");
         self.values.iter().copied().chain(more)
     }
 
@@ -145,13 +144,8 @@ impl Directive {
             effect,
             breaks,
         } = self;
-        let lines: String = values
-            .iter()
-            .map(|value| format!("    {key}={value}\n"))
-            .collect();
-        format!(
-            "{key}\n\n{effect}\nIt breaks: {breaks}.\n\n    [Service]\n{lines}\nSee systemd.exec(5), {key}=.\n"
-        )
+        let lines: String = values.iter().map(|value| format!("    {key}={value}\n")).collect();
+        format!("{key}\n\n{effect}\nIt breaks: {breaks}.\n\n    [Service]\n{lines}\nSee systemd.exec(5), {key}=.\n")
     }
 }
 

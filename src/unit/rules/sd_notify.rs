@@ -7,18 +7,14 @@ use super::{Severity, View, rules};
 fn wrapper(view: &View<'_>) -> Option<String> {
     const WRAPPERS: [&str; 6] = ["npm", "yarn", "pnpm", "npx", "sudo", "su"];
     let (command, _) = view.start()?;
-    let script = command
-        .shell_script()
-        .is_some_and(|script| !script.contains("exec "));
+    let script = command.shell_script().is_some_and(|script| !script.contains("exec "));
     let stays = script || WRAPPERS.contains(&command.name());
     (stays && view.unit.service("NotifyAccess") != "all").then(|| command.name().to_owned())
 }
 
 /// Whether there is more than the main process, of a program that is known to report.
 fn child_reports(view: &View<'_>) -> bool {
-    view.reports() == Some(true)
-        && view.processes() > 1
-        && view.unit.service("NotifyAccess") != "all"
+    view.reports() == Some(true) && view.processes() > 1 && view.unit.service("NotifyAccess") != "all"
 }
 
 impl View<'_> {

@@ -5,8 +5,7 @@ use crate::unit::quoting;
 
 /// Whether the name of a variable suggests that its value is a secret.
 fn secret_name(name: &str) -> bool {
-    const PARTS: &str =
-        "SECRET PASSWORD PASSWD TOKEN API_KEY APIKEY PRIVATE_KEY ACCESS_KEY CREDENTIAL PASSPHRASE";
+    const PARTS: &str = "SECRET PASSWORD PASSWD TOKEN API_KEY APIKEY PRIVATE_KEY ACCESS_KEY CREDENTIAL PASSPHRASE";
     let upper = name.to_ascii_uppercase();
     // A name that ends like this holds the place of the secret, not the secret.
     let place = ["_FILE", "_PATH", "_DIR", "_DIRECTORY"]
@@ -307,13 +306,10 @@ fn misread(line: &str) -> Option<String> {
     }
     if name.contains(char::is_whitespace) {
         let name = name.trim();
-        return Some(format!(
-            "a space before `=`, or in the name: systemd ignores {name}"
-        ));
+        return Some(format!("a space before `=`, or in the name: systemd ignores {name}"));
     }
     let variable = |(at, _)| value[at + 1..].starts_with(|c: char| c.is_ascii_uppercase());
-    let expands = ["$(", "${", "`"].iter().any(|mark| value.contains(mark))
-        || value.match_indices('$').any(variable);
+    let expands = ["$(", "${", "`"].iter().any(|mark| value.contains(mark)) || value.match_indices('$').any(variable);
     if value.trim_start().starts_with('\'') {
         None
     } else if quoting::split(value).is_err() {

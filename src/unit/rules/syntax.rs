@@ -234,7 +234,5 @@ fn near(section: &str, key: &str) -> Option<&'static str> {
     let distance = |known: &str| strsim::osa_distance(&lower, &known.to_ascii_lowercase());
     let keys = keys::keys_of(section).into_iter();
     let nearest = keys.map(|known| (distance(known), known)).min();
-    nearest
-        .filter(|(distance, _)| *distance <= 2)
-        .map(|(_, known)| known)
+    nearest.filter(|(distance, _)| *distance <= 2).map(|(_, known)| known)
 }

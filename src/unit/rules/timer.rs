@@ -17,9 +17,7 @@ fn is_frequent(calendar: &str) -> bool {
 /// Whether an expression is a time that many others choose too.
 fn is_round(calendar: &str) -> bool {
     const NAMES: &str = "daily weekly monthly quarterly semiannually annually yearly hourly";
-    NAMES.split(' ').any(|name| name == calendar)
-        || calendar.contains(" 00:00")
-        || calendar.contains("*-*-* 0:0")
+    NAMES.split(' ').any(|name| name == calendar) || calendar.contains(" 00:00") || calendar.contains("*-*-* 0:0")
 }
 
 /// The timer among the peers that starts this service.

@@ -34,9 +34,7 @@ fn daemonizes<'a>(view: &View<'_>, command: &'a Command) -> Option<&'a str> {
     match view.runtime() {
         Runtime::Gunicorn => command.words().find(|w| matches!(*w, "-D" | "--daemon")),
         Runtime::Puma => command.words().find(|w| matches!(*w, "-d" | "--daemon")),
-        Runtime::Nginx => {
-            (!command.words().any(|w| w.contains("daemon off"))).then_some("without `daemon off;`")
-        }
+        Runtime::Nginx => (!command.words().any(|w| w.contains("daemon off"))).then_some("without `daemon off;`"),
         _ if command.name() == "apachectl" => command.words().find(|w| *w == "start"),
         // Laravel's workers stay in the foreground; their --daemon is an old option that keeps the framework loaded.
         _ if command.has(&["queue:work"]) => None,
@@ -81,8 +79,7 @@ fn is_job(view: &View<'_>, command: &Command) -> bool {
         || view.is_migration()
 }
 
-const FOREGROUND: &str =
-    "write Type=forking or, better, start it with the option that keeps it in the foreground";
+const FOREGROUND: &str = "write Type=forking or, better, start it with the option that keeps it in the foreground";
 
 rules! {
     /// Type=simple, exec or notify with a program that goes into the background

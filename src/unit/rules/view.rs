@@ -48,9 +48,7 @@ impl<'a> View<'a> {
     /// The first command of `ExecStart=`.
     #[must_use]
     pub fn start(&self) -> Option<(&Command, Entry<'a>)> {
-        self.start
-            .as_ref()
-            .map(|(command, entry)| (command, *entry))
+        self.start.as_ref().map(|(command, entry)| (command, *entry))
     }
 
     /// As far as the command line shows it.
@@ -87,14 +85,10 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn is_per_connection(&self) -> bool {
         let name = &self.unit.name;
-        let own = |peer: &Unit| {
-            peer.name.stem() == name.prefix() && peer.yes("Socket", "Accept") == Some(true)
-        };
+        let own = |peer: &Unit| peer.name.stem() == name.prefix() && peer.yes("Socket", "Accept") == Some(true);
         (name.is_template() || !name.instance().is_empty())
             && (self.unit.service("StandardInput") == "socket"
-                || self
-                    .peers()
-                    .any(|peer| peer.name.kind() == "socket" && own(peer)))
+                || self.peers().any(|peer| peer.name.kind() == "socket" && own(peer)))
     }
 
     #[must_use]
@@ -105,10 +99,7 @@ impl<'a> View<'a> {
     /// A property of `systemctl show`; `None` when it was not asked for or is empty.
     #[must_use]
     pub fn show(&self, key: &str) -> Option<&'a str> {
-        self.host()?
-            .properties
-            .get(key)
-            .filter(|value| !value.is_empty())
+        self.host()?.properties.get(key).filter(|value| !value.is_empty())
     }
 
     #[must_use]
@@ -119,10 +110,7 @@ impl<'a> View<'a> {
     /// The other units that are checked together with this one.
     pub fn peers(&self) -> impl Iterator<Item = &'a Unit> + use<'a> {
         let name = &self.unit.name;
-        self.context
-            .peers
-            .iter()
-            .filter(move |peer| peer.name != *name)
+        self.context.peers.iter().filter(move |peer| peer.name != *name)
     }
 
     /// The peers of one type that start this service.
@@ -147,9 +135,7 @@ impl<'a> View<'a> {
         self.socket().is_some()
             || self.unit.sets("Service", "Sockets")
             || self.context.strategy.is_some_and(Strategy::needs_socket)
-            || self
-                .show("TriggeredBy")
-                .is_some_and(|by| by.contains(".socket"))
+            || self.show("TriggeredBy").is_some_and(|by| by.contains(".socket"))
     }
 
     /// Whether a `.timer` (or `.path`) starts it.
@@ -166,8 +152,7 @@ impl<'a> View<'a> {
 
     #[must_use]
     pub fn is_root(&self) -> bool {
-        matches!(self.unit.service("User"), "" | "root" | "0")
-            && self.unit.yes("Service", "DynamicUser") != Some(true)
+        matches!(self.unit.service("User"), "" | "root" | "0") && self.unit.yes("Service", "DynamicUser") != Some(true)
     }
 
     /// Whether it migrates a database, according to the context or to its name.
@@ -184,8 +169,7 @@ impl<'a> View<'a> {
     pub fn app(&self) -> &'a str {
         let root = self.context.root.as_deref();
         let name = root.and_then(|root| root.trim_end_matches('/').rsplit('/').next());
-        name.filter(|name| !name.is_empty())
-            .unwrap_or(self.unit.name.prefix())
+        name.filter(|name| !name.is_empty()).unwrap_or(self.unit.name.prefix())
     }
 
     /// Whether another unit of the host starts it.
@@ -202,14 +186,7 @@ impl<'a> View<'a> {
         if self.context.strategy.is_some() {
             return true;
         }
-        const PLACES: [&str; 6] = [
-            "/opt/",
-            "/srv/",
-            "/home/",
-            "/var/www/",
-            "/usr/local/",
-            "/root/",
-        ];
+        const PLACES: [&str; 6] = ["/opt/", "/srv/", "/home/", "/var/www/", "/usr/local/", "/root/"];
         let place = |text: &str| {
             PLACES.iter().any(|place| text.starts_with(place))
                 || self
@@ -259,9 +236,6 @@ pub fn triggers(trigger: &Unit, service: &UnitName) -> bool {
     };
     match trigger.get(section, key) {
         Some(entry) => entry.value == service.as_str(),
-        None => trigger
-            .name
-            .with_kind("service")
-            .is_some_and(|name| name == *service),
+        None => trigger.name.with_kind("service").is_some_and(|name| name == *service),
     }
 }
