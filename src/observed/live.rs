@@ -1,5 +1,6 @@
 //! What a running host says of the app's units, from the scripts' words to the [`Facts`] that rules judge by. Pure:
-//! first [`HostUnits`] (what `units.sh` printed), then the [`Question`]s that follow from it, then their [`Answers`].
+//! first [`HostUnits`] (what `units.sh` printed), then the [`Question`](super::Question)s that follow from it, then their
+//! [`Answers`].
 //! Never reaches a host; judging is the rules'.
 
 use super::{Answers, HostUnit, HostUnits, Listening, Owner, context, in_the_way, questions, same_address};

@@ -30,7 +30,7 @@ pub struct Source<'a> {
 }
 
 /// A source that can be shipped, as it was when it was read. Holds it open; an archive's unpacked copy is removed
-/// when the last of this and its [`super::Pack`]s is dropped.
+/// when the last of this and its [`crate::upload::Pack`]s is dropped.
 #[derive(Debug)]
 pub struct Scanned {
     /// Every path and what is there.

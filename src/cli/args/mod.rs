@@ -142,7 +142,7 @@ pub enum Command {
     #[command(
         long_about = "Example:\n  shipit run -- bin/console --version\n  shipit run --stdin -- sh -c 'exec psql acme' <changes.sql\n\nRuns one command on the host, in `current`, as the deploy user. The command has no terminal. Its stdin is empty, \
         or with --stdin your stdin. Its output passes through unchanged, except that control characters are escaped on a terminal. \
-        The app's environment is not set: only root can read it. Exits 0 if the command exits 0, otherwise 1 with the command's exit status. Ctrl-C stops the command."
+        The app's environment is not set: only root can read it. Exits 0 if the command exits 0; otherwise prints the command's exit status and exits 1. Ctrl-C stops the command."
     )]
     Run(Run),
     /// Restart the services and wait until they are healthy
@@ -262,7 +262,7 @@ pub struct Rollback {
 /// `prune`
 #[derive(ClapArgs, Debug)]
 pub struct Prune {
-    /// Number of verified, and of staged, releases to keep [default: keep_releases]
+    /// Number of releases to keep, for verified and for staged ones each [default: keep_releases]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub keep: Option<u32>,
 }

@@ -40,7 +40,7 @@ pub enum UnitCommand {
     /// Write units that pass every rule
     #[command(
         long_about = "Example:\n  shipit unit generate --program node --strategy socket --port 8080\n\nWrites commented, sandboxed units that pass every rule: service, socket, migration, timers. \
-        Takes what you do not specify from deploy.yml and this directory. Never overwrites a file."
+        Values that you do not specify come from deploy.yml and this directory. Never overwrites a file."
     )]
     Generate(Generate),
 }

@@ -252,7 +252,7 @@ rules! {
 
     /// sudo, su or runuser in a unit
     ///
-    /// systemd changes the user itself, without a session, a PAM stack or an extra process.
+    /// systemd itself switches to the user, without a session, a PAM stack or an extra process.
     ///
     /// In production: an extra process is the main process. sudo fails with `NoNewPrivileges=yes`, and with
     /// `requiretty` it does not start at all.

@@ -72,8 +72,8 @@ rules! {
     /// systemd reads drop-ins after the unit, so their values win. They are easily forgotten, and an install does not
     /// remove them.
     ///
-    /// In production: the unit in the repository is hardened and restarts after a crash; the one that runs is root and
-    /// does not restart.
+    /// In production: the unit in the repository is hardened and restarts after a crash; the one on the host runs as
+    /// root and does not restart.
     ///
     /// ```ini
     /// # systemctl cat acme.service shows all files; systemctl revert acme.service removes the drop-ins
@@ -174,9 +174,9 @@ rules! {
 
     /// The unit failed or keeps restarting
     ///
-    /// `Result` shows how it ended, `NRestarts` how often systemd restarted it automatically.
+    /// `Result` shows how it ended, `NRestarts` how many times systemd restarted it automatically.
     ///
-    /// In production: during a crash loop `is-active` prints "active" half of the time; this rule always reports the
+    /// In production: during a crash loop `is-active` prints "active" half the time; this rule always reports the
     /// loop.
     ///
     /// ```ini
@@ -235,7 +235,7 @@ rules! {
 
     /// systemd-analyze verify prints a warning
     ///
-    /// The systemd of that host reads the unit and prints warnings. In most cases it still exits 0.
+    /// The systemd on that host reads the unit and prints warnings. In most cases it still exits 0.
     ///
     /// In production: systemd ignores a line, so a setting that you rely on has no effect.
     ///

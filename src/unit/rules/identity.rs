@@ -7,7 +7,7 @@ rules! {
     /// The service runs as root
     ///
     /// Without `User=` or `DynamicUser=` a service runs as root. If the app is in a directory that a deploy user can
-    /// write, the deploy user can become root too.
+    /// write to, the deploy user can become root too.
     ///
     /// In production: one vulnerability in the app, or one stolen deploy key, gives root access to the host.
     ///
@@ -161,7 +161,7 @@ rules! {
     /// A log file that root opens where others can write
     ///
     /// PID 1 opens the file as root, whatever `User=` is, and follows symlinks. Whoever can replace the file can put a
-    /// symlink there. The program's output then goes into any file on the host, or its input comes from any file.
+    /// symlink there. The program's output can then go to any file on the host, or its input can come from any file.
     ///
     /// In production: a deploy user's symlink in `shared/` wrote arbitrary lines into `/etc/cron.d`, which gives root
     /// access (measured).

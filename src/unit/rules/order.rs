@@ -43,8 +43,8 @@ rules! {
     ///
     /// `After=` only orders units that are started anyway. Nothing starts network-online.target unless a unit wants it.
     ///
-    /// In production: on a host where no other unit wants it, the service starts before the network is up, cannot reach
-    /// its database, and fails at every other boot.
+    /// In production: on a host where no other unit wants it, on some boots the service starts before the network is
+    /// up, cannot reach its database, and fails.
     ///
     /// ```ini
     /// [Unit]
@@ -151,7 +151,7 @@ rules! {
     ///
     /// Without an order, systemd starts both units at the same time.
     ///
-    /// In production: the app usually starts before its database, a race that shows at boot.
+    /// In production: at boot, the app can start before its database is ready.
     ///
     /// ```ini
     /// [Unit]
@@ -274,8 +274,8 @@ rules! {
 
     /// A migration that a deploy does not start
     ///
-    /// With `[Install]`, or with `Requires=` or `Wants=` in the app's unit, the migration runs at every boot or start,
-    /// not once for a release.
+    /// With `[Install]`, or with `Requires=` or `Wants=` in the app's unit, the migration runs at every boot or
+    /// start, not once per release.
     ///
     /// In production: after a crash at night the migration runs again, and a rollback runs the old migration on the new
     /// schema. An `After=` on the app can also make the two wait for each other forever.

@@ -127,7 +127,7 @@ rules! {
     /// The program reports its readiness, but systemd does not wait for it
     ///
     /// The program sends READY=1 when it can serve. `Type=simple` and `exec` do not set `$NOTIFY_SOCKET` unless
-    /// `NotifyAccess=` is set, and the service counts as started long before that.
+    /// `NotifyAccess=` is set, and the service counts as started long before READY=1.
     ///
     /// In production: `systemctl restart` returns, and dependent units start, before the port listens. The status looks
     /// fine: `active (running)`.

@@ -32,7 +32,7 @@ rules! {
     /// An unknown section
     ///
     /// systemd ignores everything below an unknown header. Section names are case-sensitive: `[service]` is not
-    /// `[Service]`. The names of your own sections start with `X-`.
+    /// `[Service]`. A section of your own needs a name that starts with `X-`.
     ///
     /// In production: none of the settings take effect. `systemd-analyze verify` warns, but exits with status 0.
     ///
@@ -70,7 +70,7 @@ rules! {
     /// MemoryMax=512M
     /// ```
     ///
-    /// See systemd.directives(7): which key belongs where, and `systemctl --version`.
+    /// See systemd.directives(7) for the section that each key belongs in; `systemctl --version` shows your version.
     "unknown-key" Error(Start) Any unknown_key(view, found) {
         let unit_section = match view.unit.name.kind() {
             "service" => "Service",
@@ -155,7 +155,7 @@ rules! {
     /// The setting was renamed. Old names still work today, with a warning; some work only with cgroup v1. The output
     /// `syslog` predates the journal, and `PIDFile=` below /var/run now belongs in /run; both still work.
     ///
-    /// In production: `MemoryLimit=` does nothing on a host with cgroup v2, which is every current one.
+    /// In production: `MemoryLimit=` does nothing with cgroup v2, which every current distribution uses.
     ///
     /// ```ini
     /// [Service]
