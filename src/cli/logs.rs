@@ -31,7 +31,8 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
             return Err(untouched(format!("no service process belongs to run {run}")).next(Next::shipit("logs")));
         }
         for life in lives {
-            asked.push_str(&format!("invocation {}\n", life.invocation));
+            // The helper is on the host since its last setup: an older one knows an invocation by this word only.
+            asked.push_str(&format!("life {}\n", life.invocation));
         }
     }
     let code = reader.read(&asked, &mut |line| show(global, line))?;

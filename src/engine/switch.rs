@@ -200,7 +200,8 @@ fn install_conductor(host: &mut dyn Host, root: &str) -> Option<Switched> {
             failure.why = answer.err.iter().map(|line| text::shown(line)).collect();
             if code == exits::CONDUCTOR_OUTDATED {
                 let why = "the conductor of this version is not on the host and could not be written";
-                failure = failure.why(why);
+                let room = "free some space on the host, then run the same command again";
+                failure = failure.why(why).next(Next::advice(room));
             }
             Some(Switched::Failed(failure))
         }

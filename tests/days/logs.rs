@@ -100,7 +100,7 @@ fn the_helper_shows_the_journal_of_no_other_unit_whoever_asks_it() {
         let life = host.unit("systemd-journald.service", "InvocationID");
         let there = host.root(&format!("journalctl -q -o cat _SYSTEMD_INVOCATION_ID={life}"));
         assert_ne!(there.ok(), "");
-        assert_eq!(ask(&format!("invocation {life}\\nend\\n")).stdout, "");
+        assert_eq!(ask(&format!("life {life}\\nend\\n")).stdout, "");
         for refused in [
             "unit ssh.service\\nend\\n",
             "unit acme.service ssh.service\\nend\\n",

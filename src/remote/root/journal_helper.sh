@@ -3,8 +3,8 @@
 # /usr/local/lib/shipit/APP/journal; sudo lets the deploy user run it with exactly these units. The query comes on
 # stdin, a line each, and is checked here: nothing of it can become an option of journalctl, or another unit.
 # args: units…
-# stdin: unit NAME · lines N · since TIME · until TIME · priority WORD · grep PATTERN · invocation ID · follow
-#        and at last a line `end`
+# stdin: unit NAME · lines N · since TIME · until TIME · priority WORD · grep PATTERN · life ID (or invocation ID)
+#        follow · and at last a line `end`
 # exits: 2 not understood · 53 stdin was cut off · else journalctl's
 set -eu
 LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -43,7 +43,7 @@ while [ "$ended" = no ] && IFS= read -r line; do
         esac
         ;;
     'grep '*) set -- "$@" "--grep=$value" ;;
-    'invocation '*)
+    'life '* | 'invocation '*)
         case $value in
         *[!0-9a-f]*) refuse 'not an invocation' ;;
         ????????????????????????????????) ;;
