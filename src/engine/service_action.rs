@@ -76,6 +76,7 @@ pub fn act(
                 .why("stopped on request")
                 .host(state)
                 .next(Next::shipit("status")),
+            Lost::Source(_) => session::lost_while(&lost, &format!("asking for {unit}"), "nothing changed"),
             lost => {
                 let mut failure = session::lost_while(&lost, &format!("waiting for {unit}"), &state);
                 failure.exit = Exit::Unknown;

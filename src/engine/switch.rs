@@ -198,6 +198,9 @@ fn install_conductor(host: &mut dyn Host, root: &str) -> Option<Switched> {
                 .host("nothing live changed")
                 .next(Next::shipit("doctor"));
             failure.why = answer.err.iter().map(|line| text::shown(line)).collect();
+            if failure.why.is_empty() {
+                failure = failure.why(format!("exit status {code}"));
+            }
             if code == exits::CONDUCTOR_OUTDATED {
                 let why = "the conductor of this version is not on the host and could not be written";
                 let room = "free some space on the host, then run the same command again";

@@ -180,7 +180,7 @@ impl Script {
             Password::OnStdin => "password",
             Password::None => "none",
         };
-        let head = [asked.as_bytes().to_vec(), self.text.as_bytes().to_vec()];
+        let head = [asked.as_bytes().to_vec(), commands(self.text).into_bytes()];
         let args = head.into_iter().chain(self.args);
         Self {
             name: self.name,
@@ -196,9 +196,15 @@ impl Script {
             out.extend(quote(arg));
         }
         out.push(b'\n');
-        out.extend(self.text.as_bytes());
+        out.extend(commands(self.text).as_bytes());
         out
     }
+}
+
+/// A script without the lines that only explain it: what is sent must fit into one command line.
+fn commands(text: &str) -> String {
+    let lines = text.split_inclusive('\n');
+    lines.filter(|line| !line.trim_start().starts_with('#')).collect()
 }
 
 /// POSIX single quotes: what is inside means itself, in every sh.
@@ -240,6 +246,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sent_has_every_command_and_no_line_that_only_explains() {
+        let text = "# what\nset -eu\n  # why\n[ -n '#x' ] # here\n\necho '\n'#\n";
+        assert_eq!(commands(text), "set -eu\n[ -n '#x' ] # here\n\necho '\n'#\n");
+        for (name, text) in ALL {
+            assert!(commands(text).len() < text.len(), "{name}");
+        }
+    }
+
+    #[test]
+    fn setup_through_sudo_fits_for_eight_services() {
+        let rule: String = (1..=8)
+            .flat_map(|n| ["--no-block restart", "reset-failed", "kill -s KILL", "stop"].map(|verb| (n, verb)))
+            .map(|(n, verb)| format!("deploy ALL=(root) NOPASSWD: /usr/bin/systemctl {verb} acme-web{n}.service\n"))
+            .collect();
+        // Beside the rule: three guard units and both helpers, as setup installs them.
+        let units = "x".repeat(2500);
+        let args = [
+            "/opt/acme",
+            "acme",
+            "deploy",
+            "",
+            &units,
+            ENV_HELPER,
+            JOURNAL_HELPER,
+            &rule,
+        ];
+        let setup = Script::setup(args).through_sudo(Password::None);
+        assert!(
+            crate::remote::fits(&[setup]),
+            "a host with eight services cannot be set up"
+        );
+    }
+
+    #[test]
     fn every_script_is_short_opens_with_what_it_does_and_parses() {
         for (name, text) in ALL.iter().chain(&[
             ("conductor", CONDUCTOR),
@@ -249,7 +289,7 @@ mod tests {
             assert!(text.starts_with('#'), "{name}");
             for shell in [&["dash", "-n"][..], &["busybox", "sh", "-n"]] {
                 let file = tempfile::NamedTempFile::new().unwrap();
-                std::fs::write(file.path(), text).unwrap();
+                std::fs::write(file.path(), commands(text)).unwrap();
                 let Ok(out) = Command::new(shell[0]).args(&shell[1..]).arg(file.path()).output() else {
                     continue;
                 };

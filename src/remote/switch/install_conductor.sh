@@ -5,22 +5,26 @@
 #        30 another request holds the host (printed)
 set -eu
 cd "$1/.shipit"
-lock_requests runs
-if print_request; then exit 30; fi
 # A name of its own: two clients at once must not write into each other's file.
-find . -maxdepth 1 -name 'conductor.new*' -mmin +60 -exec rm -rf -- {} +
+find . -maxdepth 1 -name 'conductor.new*' -mmin +60 -exec rm -rf -- {} + || :
 new=conductor.new.$$
 
-place() {
+receive() {
     cat >"$new" || return 29
     got=$(sha256sum <"$new") || return 29
     [ "${got%% *}" = "$1" ] || return 27
-    sync "$new" && mv -fT -- "$new" conductor && sync . || return 29
+    sync "$new" || return 29
 }
 
 code=0
-place "$2" || code=$?
-[ "$code" != 0 ] || exit 0
+receive "$2" || code=$?
+# Only from here on: what waits for the client must not hold the lock.
+lock_requests runs || { echo 'the request lock is busy' >&2; false; }
+if print_request; then rm -f -- "$new"; exit 30; fi
+if [ "$code" = 0 ]; then
+    if mv -fT -- "$new" conductor && sync .; then exit 0; fi
+    code=29
+fi
 rm -f -- "$new"
 # A full disk must not stop a rollback: another conductor will do, if it carries out the same requests.
 if grep -qxF "protocol=$3" conductor 2>/dev/null; then exit 0; fi
