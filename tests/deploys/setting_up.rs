@@ -106,7 +106,7 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
     host.root("systemctl stop shipit-acme.path shipit-acme.service; rm -f /opt/acme/.shipit/request*")
         .ok();
     desk.setup()
-        .says("take acme from deploy")
+        .says("hand acme over from deploy")
         .says("removed /etc/sudoers.d/shipit-acme: deploy can do nothing as root for acme any more")
         .says("gave the files of deploy in /opt/acme to deploydash");
     assert_eq!(
