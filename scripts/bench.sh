@@ -2,6 +2,7 @@
 # How long, how many bytes, how many round trips: shipit beside the rsync script that people write by hand, to a
 # real Debian host behind a proxy that makes it 0 or 50 ms away. Trust ratios, not seconds: the host is on this machine.
 #   scripts/bench.sh [S|M]     S: 60 files, 1 MB (the default); M: 2,000 files, 40 MB
+# SHIPIT_BENCH_BEFORE=FILE compares with another build of shipit instead.
 # Needs a Debian with Rust and gcc, and root or sudo; installs what else it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,7 +19,7 @@ if [ -z "${SHIPIT_BINARY:-}" ]; then
 fi
 if [ "$(id -u)" -ne 0 ]; then
   exec sudo -- env SHIPIT_BINARY="$SHIPIT_BINARY" ${SHIPIT_LAB_DIR:+SHIPIT_LAB_DIR="$SHIPIT_LAB_DIR"} \
-    "$PWD/scripts/bench.sh" "$@"
+    ${SHIPIT_BENCH_BEFORE:+SHIPIT_BENCH_BEFORE="$SHIPIT_BENCH_BEFORE"} "$PWD/scripts/bench.sh" "$@"
 fi
 
 ended() {

@@ -114,7 +114,7 @@ bold "4. The second release, under load"
 release v2 graceful
 under_load "deploy v2" 0 deploy
 
-bold "5. A release that crashes at its start, under load: the host goes back by itself"
+bold "5. A release that crashes at its start, under load: the host reverts by itself"
 release v3 crash
 under_load "deploy v3, broken" 3 deploy
 

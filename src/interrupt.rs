@@ -30,43 +30,29 @@ impl Interrupts {
     ///
     /// A second one that is not counted ends the program as the signal itself does, a second later: Ctrl-C works
     /// wherever the program hangs (a stopped terminal, a dead file system, a name server).
-    ///
-    /// # Errors
-    /// When no socket pair, handler or thread can be created.
+    /// Fails when no socket pair, handler or thread can be created.
     pub fn listen() -> io::Result<Self> {
-        let (wake, sender) = UnixStream::pair()?;
-        wake.set_nonblocking(true)?;
+        let (interrupts, Button(sender)) = Self::by_hand()?;
         sender.set_nonblocking(true)?;
-        let count = Arc::new(AtomicUsize::new(0));
         let (bell, ringer) = UnixStream::pair()?;
         ringer.set_nonblocking(true)?;
         for signal in [SIGINT, SIGTERM] {
             signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
             signal_hook::low_level::pipe::register(signal, ringer.try_clone()?)?;
         }
-        let counted = Arc::clone(&count);
+        let counted = Arc::clone(&interrupts.count);
         thread::Builder::new()
             .name("interrupts".to_owned())
             .spawn(move || abort_uncounted(bell, &counted))?;
-        Ok(Self {
-            count,
-            wake: Arc::new(wake),
-            _keep: Arc::new(sender),
-        })
+        Ok(interrupts)
     }
 
-    /// Interrupts that never come.
-    ///
-    /// # Errors
-    /// When no socket pair can be created.
+    /// Interrupts that never come. Fails when no socket pair can be created.
     pub fn never() -> io::Result<Self> {
         Ok(Self::by_hand()?.0)
     }
 
-    /// Interrupts that only the [`Button`] raises.
-    ///
-    /// # Errors
-    /// When no socket pair can be created.
+    /// Interrupts that only the [`Button`] raises. Fails when no socket pair can be created.
     pub fn by_hand() -> io::Result<(Self, Button)> {
         let (wake, sender) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
@@ -80,7 +66,6 @@ impl Interrupts {
     }
 
     /// How many interrupts have come so far. Drains the wake descriptor: each byte in it is one signal.
-    #[must_use]
     pub fn count(&self) -> usize {
         use std::io::Read;
         let mut bytes = [0u8; 64];
@@ -95,7 +80,6 @@ impl Interrupts {
 
     /// What the user wants, if interrupts came after the `known` ones (see [`Self::known`]). The second one of all
     /// aborts, however long ago the first one was.
-    #[must_use]
     pub fn since(&self, known: usize) -> UserRequest {
         match self.count() {
             count if count <= known => UserRequest::Nothing,
@@ -105,54 +89,69 @@ impl Interrupts {
     }
 
     /// Whether any interrupt came: for work that can be abandoned at any time.
-    #[must_use]
     pub fn came(&self) -> bool {
         self.count() > 0
     }
 
     /// Sleeps this long, or until a new interrupt comes; whether one did.
-    #[must_use]
     pub fn rest(&self, limit: Duration) -> bool {
         let known = self.known();
         let until = Instant::now() + limit;
         while self.count() == known {
             let left = until.saturating_duration_since(Instant::now());
-            let Ok(left) = Timespec::try_from(left) else {
-                return false;
-            };
-            if left == Timespec::default() {
+            if left.is_zero() {
                 return false;
             }
-            let mut fds = [PollFd::from_borrowed_fd(self.wake(), PollFlags::IN)];
-            match poll(&mut fds, Some(&left)) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(_) => thread::sleep(CHECK),
+            if self.wait(self.wake(), PollFlags::IN, Some(left)).is_err() {
+                thread::sleep(CHECK);
             }
         }
         true
     }
 
+    /// Waits until `fd` is ready, an interrupt comes or the time is over; whether `fd` is ready.
+    pub fn wait(&self, fd: BorrowedFd<'_>, ready: PollFlags, limit: Option<Duration>) -> io::Result<bool> {
+        self.wait_beside(&[], fd, ready, limit)
+    }
+
+    /// The same; it also ends when one of the others can be read.
+    pub fn wait_beside(
+        &self,
+        others: &[BorrowedFd<'_>],
+        fd: BorrowedFd<'_>,
+        ready: PollFlags,
+        limit: Option<Duration>,
+    ) -> io::Result<bool> {
+        let mut fds = vec![
+            PollFd::from_borrowed_fd(fd, ready),
+            PollFd::from_borrowed_fd(self.wake(), PollFlags::IN),
+        ];
+        fds.extend(others.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
+        // A limit that does not fit into a timespec is none.
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+        match poll(&mut fds, limit.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(!fds[0].revents().is_empty()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
     /// The interrupts counted so far by [`Self::count`]. Ask before a piece of work begins: counting then would lose one
     /// that came just before.
-    #[must_use]
     pub fn known(&self) -> usize {
         self.count.load(Ordering::SeqCst)
     }
 
     /// Readable after an interrupt, until [`Self::count`]: for `poll`.
-    #[must_use]
     pub fn wake(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
 }
 
-/// What the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserRequest {
     Nothing,
     /// Stop the work in an orderly way.
     Stop,
-    /// Abort at once.
     Abort,
 }
 

@@ -5,6 +5,7 @@
 //!
 //! 1. [`failure`]: what failed, why, what state the host is in, what to do next; exit codes.
 //!    [`text`]: foreign text made safe to print; quantities for people. [`interrupt`]: Ctrl-C and SIGTERM, counted.
+//!    [`terminal`]: who writes to the terminal of stderr, a moving line or a question.
 //!    [`mod@unit`]: systemd unit files: parse, rules, explain, generate. It knows nothing of the rest.
 //! 2. [`step`]: everything the conductor can do to a host, as values.
 //! 3. [`config`]: deploy.yml becomes a `Config`, which cannot be wrong. [`release`]: ids and manifests, as values.
@@ -36,6 +37,7 @@ pub mod router;
 pub mod source;
 pub mod step;
 pub mod strategy;
+pub mod terminal;
 pub mod text;
 pub mod unit;
 pub mod upload;

@@ -1,13 +1,40 @@
-//! Text from elsewhere made safe to show, and quantities as people read them. Words only: no IO, no color.
+//! Text from elsewhere made safe to show, quantities as people read them, and closed lists of words. Words only: no IO,
+//! no color.
 
 use std::time::Duration;
+
+/// An enum whose every variant is one word: on the wire, in a file or in JSON.
+macro_rules! words {
+    ($(#[$about:meta])* $vis:vis enum $name:ident { $($(#[$what:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        $vis enum $name {
+            $($(#[$what])* $variant,)*
+        }
+
+        #[allow(dead_code)]
+        impl $name {
+            $vis const ALL: &[Self] = &[$(Self::$variant),*];
+
+            $vis fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+
+            $vis fn of(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.word() == word)
+            }
+        }
+    };
+}
+pub(crate) use words;
 
 /// The longest line of foreign text that is shown, in bytes of the escaped form.
 pub const LONGEST: usize = 4096;
 
 /// Foreign bytes as one safe line: control characters, ESC, C1 and invalid UTF-8 are written as `\xNN` or
 /// `\u{NN}`, bidirectional overrides too; a tab becomes a space; over [`LONGEST`] bytes it is cut with `…`.
-#[must_use]
 pub fn shown(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -25,9 +52,19 @@ pub fn shown(bytes: &[u8]) -> String {
         }
         for byte in chunk.invalid() {
             out.push_str(&format!("\\x{byte:02x}"));
+            if out.len() > LONGEST {
+                out.push('…');
+                return out;
+            }
         }
     }
     out
+}
+
+/// The same for several lines, which stay apart.
+pub fn shown_lines(bytes: &[u8]) -> String {
+    let lines = bytes.split(|b| *b == b'\n').map(|line| shown(line.trim_ascii()));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Beyond ASCII, what a terminal obeys or what changes how the text around it reads: C1, marks without a width,
@@ -45,7 +82,6 @@ fn is_command(c: char) -> bool {
 
 /// A line of JSON with what [`shown`] would escape written as `\uNNNN`: the same value, and harmless on a terminal.
 /// A serializer escapes only what is below U+0020.
-#[must_use]
 pub fn in_json(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     for c in line.chars() {
@@ -59,7 +95,6 @@ pub fn in_json(line: &str) -> String {
 }
 
 /// `0.42s`, `12.3s`, `2m05s`.
-#[must_use]
 pub fn seconds(took: Duration) -> String {
     let s = took.as_secs_f64();
     if s < 10.0 {
@@ -72,7 +107,6 @@ pub fn seconds(took: Duration) -> String {
 }
 
 /// `40 s`, `5 min`, `3 h`, `12 d`: how long something has been so, in one unit, rounded down.
-#[must_use]
 pub fn lapse(seconds: i64) -> String {
     let s = seconds.max(0);
     match s {
@@ -84,7 +118,6 @@ pub fn lapse(seconds: i64) -> String {
 }
 
 /// `812 B`, `3.4 MB`: decimal units, as disks and links are sold.
-#[must_use]
 pub fn bytes(n: u64) -> String {
     let mut value = n as f64;
     for unit in ["B", "kB", "MB", "GB", "TB"] {

@@ -91,8 +91,8 @@ fn a_signal_that_only_shipit_gets_stops_the_build_too() {
         assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
         assert_eq!(code, Some(1));
         let cause = &lines.last().unwrap()["cause"];
-        assert_eq!(cause["what"], "`build` was stopped");
-        assert_eq!(cause["why"][1], "stopped on request");
+        assert_eq!(cause["what"], "`build` was interrupted");
+        assert_eq!(cause["why"][1], "shipit received Ctrl-C or SIGTERM");
         assert_eq!(cause["host"], "nothing live changed");
         assert!(gone(build), "the build goes on");
     }
@@ -105,7 +105,7 @@ fn a_signal_that_comes_before_anybody_listens_to_the_build_stops_it_too() {
     let (lines, code) = end(deploy(&desk));
     assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
     assert_eq!(code, Some(1));
-    assert_eq!(lines.last().unwrap()["cause"]["what"], "`build` was stopped");
+    assert_eq!(lines.last().unwrap()["cause"]["what"], "`build` was interrupted");
 }
 
 #[test]
@@ -132,10 +132,7 @@ fn a_build_that_mends_itself_after_an_interrupt_is_still_no_reason_to_go_on() {
     press(&child, Signal::INT);
     let (lines, code) = end(child);
     assert_eq!(code, Some(1));
-    assert_eq!(
-        lines.last().unwrap()["cause"]["what"],
-        "stopped on request while building"
-    );
+    assert_eq!(lines.last().unwrap()["cause"]["what"], "interrupted while building");
 }
 
 #[test]
@@ -220,8 +217,8 @@ fn a_source_that_takes_long_to_read_is_left_at_the_first_interrupt() {
     assert_eq!(code, Some(1));
     let cause = &lines.last().unwrap()["cause"];
     let what = cause["what"].as_str().unwrap();
-    assert!(what.starts_with("stopped on request while reading "), "{what}");
-    assert_eq!(cause["host"], "nothing was sent, nothing changed");
+    assert!(what.starts_with("interrupted while reading "), "{what}");
+    assert_eq!(cause["host"], "nothing was sent or changed");
 }
 
 #[test]
@@ -230,7 +227,7 @@ fn a_second_interrupt_leaves_whatever_it_hangs_in() {
     let desk = desk("exec yes");
     let (_unread, screen) = std::io::pipe().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_shipit"))
-        .args(["deploy", "-F", "/dev/null"])
+        .args(["deploy", "-v", "-F", "/dev/null"])
         .current_dir(desk.path())
         .env("HOME", desk.path())
         .stdin(Stdio::null())

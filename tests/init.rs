@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::deploys::terminal::typed;
 use shipit::config;
 
 /// A kind of project: files with their texts, and what must stand in its deploy.yml.
@@ -13,7 +14,7 @@ type Kind = (
     &'static [&'static str],
 );
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 17] = [
     (
         "rails",
         &[("Gemfile", "gem 'rails'\ngem 'puma'\n"), ("package.json", "{}")],
@@ -24,6 +25,7 @@ const KINDS: [Kind; 9] = [
         &[
             ("requirements.txt", "django\ngunicorn\n"),
             ("manage.py", "setdefault(\"DJANGO_SETTINGS_MODULE\", \"shop.settings\")"),
+            ("settings.py", "STATIC_ROOT = BASE_DIR / 'static'\n"),
         ],
         &["migrate: acme-migrate.service", "strategy: socket", "collectstatic"],
     ),
@@ -61,6 +63,68 @@ const KINDS: [Kind; 9] = [
         &[("mix.exs", "app: :shop,\n{:phoenix, \"1\"}, {:ecto_sql, \"3\"}")],
         &["mix release", "migrate: acme-migrate.service"],
     ),
+    (
+        "rust with a subcommand",
+        &[
+            ("Cargo.toml", "[package]\nname = \"x\"\n"),
+            (
+                "Dockerfile",
+                "FROM x\nCMD [\"x\", \"serve\", \"--listen=0.0.0.0:$PORT\", \"a \\\"b%\"]\n",
+            ),
+        ],
+        &["# check: ExecStart=:"],
+    ),
+    (
+        "maven",
+        &[(
+            "pom.xml",
+            "<artifactId>shop</artifactId><version>1.0</version> spring-boot-starter-actuator",
+        )],
+        &["cp target/shop-1.0.jar release/acme.jar", "/actuator/health"],
+    ),
+    (
+        "gradle",
+        &[("build.gradle.kts", "id(\"org.springframework.boot\")")],
+        &["bootJar"],
+    ),
+    (
+        "dotnet",
+        &[("shop.csproj", "<Project Sdk=\"Microsoft.NET.Sdk.Web\">")],
+        &["dotnet publish ./shop.csproj -c Release -o build"],
+    ),
+    (
+        "deno",
+        &[
+            ("deno.json", "{\"tasks\": {\"start\": \"deno run -A main.ts\"}}"),
+            ("main.ts", "x"),
+        ],
+        &["deno"],
+    ),
+    (
+        "bun",
+        &[
+            ("package.json", "{\"scripts\": {\"start\": \"bun run index.ts\"}}"),
+            ("bun.lock", ""),
+        ],
+        &["bun install --frozen-lockfile --production"],
+    ),
+    (
+        "astro",
+        &[(
+            "package.json",
+            "{\"scripts\": {\"build\": \"astro build\"}, \"dependencies\": {\"astro\": \"5\"}}",
+        )],
+        &["source: dist", "services: []"],
+    ),
+    (
+        "uv",
+        &[
+            ("pyproject.toml", "[project]\ndependencies = ['flask', 'gunicorn']\n"),
+            ("uv.lock", ""),
+            ("web.py", "from x import y\n\ndef create_app():\n    return Flask(1)\n"),
+        ],
+        &["uv sync --frozen --no-dev", "# check: the host needs uv"],
+    ),
     ("pages", &[("index.html", "x")], &["services: []"]),
     (
         "laravel",
@@ -84,6 +148,30 @@ fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
         std::fs::write(dir.path().join(name), text).unwrap();
     }
     dir
+}
+
+/// A value that YAML reads as something else: the line, and how to write it.
+#[test]
+fn a_line_that_yaml_misreads_is_shown_with_quotes() {
+    let dir = tempfile::tempdir().unwrap();
+    for (line, hint) in [
+        ("build: npm run build: prod", "`build: 'npm run build: prod'`"),
+        ("build: @foo bar", "`build: '@foo bar'`"),
+        ("build: 'it's'", "`build: 'it''s'`"),
+        ("build: \"a\" b", "`build: '\"a\" b'`"),
+    ] {
+        let text = format!("app: acme\nhost: deploy@x.example\nsource: .\n{line}\nservices: []\n");
+        std::fs::write(dir.path().join("deploy.yml"), text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shipit"));
+        let out = command.args(["status"]).current_dir(dir.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("deploy.yml:4:") && said.contains(&format!("in `{line}`")),
+            "{said}"
+        );
+        assert!(said.contains(&format!("quote the value: {hint}")), "{said}");
+    }
 }
 
 #[test]
@@ -128,6 +216,41 @@ fn nothing_is_asked_without_a_terminal_and_nothing_is_overwritten() {
     assert_eq!(again.status.code(), Some(2));
     assert_eq!(std::fs::read(dir.path().join("deploy.yml")).unwrap(), before);
     assert!(!dir.path().join("deploy").exists());
+}
+
+#[test]
+fn a_deploy_yml_above_is_named() {
+    let dir = project(KINDS[0].1);
+    let below = dir.path().join("admin");
+    std::fs::create_dir(&below).unwrap();
+    let said = |at: &Path| String::from_utf8(shipit(at, &["init"]).stdout).unwrap();
+    assert!(!said(dir.path()).contains("above this directory"));
+    let above = format!("{} is above this directory", dir.path().join("deploy.yml").display());
+    assert!(said(&below).contains(&above));
+    // A repository of its own has nothing to do with it.
+    std::fs::remove_file(below.join("deploy.yml")).unwrap();
+    std::fs::create_dir(below.join(".git")).unwrap();
+    assert!(!said(&below).contains("above this directory"));
+}
+
+/// A mistyped host is asked for again, and what was typed is what is written.
+#[test]
+fn on_a_terminal_the_host_is_asked_for() {
+    let dir = project(KINDS[0].1);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shipit"));
+    command.args(["init", "--app", "acme"]).current_dir(dir.path());
+    let (shown, code) = typed(
+        &command,
+        &[
+            ("USER@HOST [", "-oProxyCommand=id\n"),
+            ("like an option", "ann@box.example\n"),
+            ("(yes/no)", "no\n"),
+        ],
+    );
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(shown.matches("Which host do you deploy to?").count(), 2, "{shown}");
+    let text = std::fs::read_to_string(dir.path().join("deploy.yml")).unwrap();
+    assert!(text.contains("\nhost: ann@box.example\n"), "{text}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod units; // unit files: reading, rules, writing
 mod docs; // the documents are held against the program
 mod here; // what runs on this machine: builds that hang, flood and are interrupted
 mod init; // what init writes for a project, and that the rest takes it
+mod notify; // the recipes of docs/notify.md
 mod output; // what people and programs see, whole
 mod plans; // a deploy.yml and facts in, the plan as text out
 mod scripts; // the host's scripts without a host: killed at every command, fed with garbage
@@ -25,6 +26,7 @@ mod days; // from day to day: status, logs, env, run, restart and its kin
 mod deploys; // deploys and rollbacks on real hosts: what becomes live, what is said, what is left
 mod doctor; // broken hosts, and whether doctor names the cause first; facts of a running host
 mod faults; // what breaks on the way: client, conductor, session, power, at every step
+mod handover; // two instances on one socket take turns: nothing is lost, whatever the next release does
 mod lab_apps; // the example servers do what their names say
 mod lab_hosts; // the hosts boot, lose power, fill up, and leave nothing behind
 mod lab_instruments; // the load client and the delay proxy measure what they claim to

@@ -13,6 +13,7 @@ import time
 from proxy import Proxy
 
 SIZES = {"S": (60, 1_000_000), "M": (2_000, 40_000_000)}
+BEFORE = os.environ.get("SHIPIT_BENCH_BEFORE")  # another build of shipit, to compare with instead of rsync
 REPEATS = int(os.environ.get("SHIPIT_BENCH_REPEATS", "3"))
 ROUND_TRIP = 0.05
 FAR = 1.0  # so far away that work and noise are small beside each round trip
@@ -113,8 +114,8 @@ class Bench:
                   "echo 'deploy ALL=(root) NOPASSWD: /usr/bin/systemctl restart acme.service' >/etc/sudoers.d/bench")
         self.shipit("setup", "--as", f"root@{self.address}", "--yes")
 
-    def shipit(self, *arguments):
-        return Run(self, [self.binary, "-i", str(self.host / "id_ed25519"), "--known-hosts",
+    def shipit(self, *arguments, binary=None):
+        return Run(self, [binary or self.binary, "-i", str(self.host / "id_ed25519"), "--known-hosts",
                           str(self.home / "known_hosts"), "-q", *arguments], cwd=self.home)
 
     def rsync(self, verb, kept):
@@ -193,7 +194,13 @@ def main():
                  ("same, restarted", lambda: bench.shipit("deploy", "--restart"))),
                 lambda: bench.shipit("rollback")),
         }
-        for name, kept in (("rsync + ssh", False), ("the same, one connection", True)):
+        if BEFORE:
+            contenders["shipit before"] = bench.rounds(
+                lambda: bench.shipit("deploy", binary=BEFORE),
+                (("unchanged", lambda: bench.shipit("deploy", binary=BEFORE)),
+                 ("same, restarted", lambda: bench.shipit("deploy", "--restart", binary=BEFORE))),
+                lambda: bench.shipit("rollback", binary=BEFORE))
+        for name, kept in () if BEFORE else (("rsync + ssh", False), ("the same, one connection", True)):
             deploy = lambda kept=kept: bench.rsync("deploy", kept)
             contenders[name] = bench.rounds(deploy, (("same, restarted", deploy),),
                                             lambda kept=kept: bench.rsync("rollback", kept))

@@ -1,63 +1,78 @@
-//! `shipit attach`: watches the switch that is under way. Only listens.
-
-use std::time::Instant;
+//! `shipit attach`, `promote` and `abort`: follows the switch in progress, after a word to it or without one.
 
 use super::args::Global;
 use crate::engine::follow::{Followed, follow};
-use crate::engine::{Run, Summary, observe, session, switch};
+use crate::engine::word::{self, give};
+use crate::engine::{Run, observe, switch};
 use crate::failure::{Exit, Failure, Next};
-use crate::report::event::{Event, Outcome};
-use crate::step::{Change, Command};
+use crate::report::event::{Ended, Outcome};
+use crate::step::Command;
 
-pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
-    let began = Instant::now();
+/// What the switch is told first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    None,
+    Promote,
+    Abort,
+}
+
+impl Word {
+    fn command(self) -> &'static str {
+        match self {
+            Self::None => "attach",
+            Self::Promote => "promote",
+            Self::Abort => "abort",
+        }
+    }
+}
+
+pub(super) fn run(global: &Global, word: Word) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let mut report = super::reporter(global);
-    let interrupts = super::interrupts()?;
-    let mut link = super::link(global, &config, &interrupts);
-    let mut host = session::Link::connect(&mut link, report.as_mut())?;
-    let observed = observe::observe(host.as_mut(), &config)?;
-    let mut run = Run {
-        config: &config,
-        link: &mut link,
-        report: report.as_mut(),
-        began,
-        interrupts: &interrupts,
-    };
-    let Some(request) = observed.request.clone() else {
-        let live = observed.live().map(str::to_owned);
-        let summary = Summary {
-            live: live.clone(),
-            release: live,
+    super::run(global, &config, Command::default(), |run| attach(run, word))
+}
+
+fn attach(run: &mut Run<'_>, word: Word) -> Result<Exit, Failure> {
+    let mut host = run.link.connect(run.report)?;
+    let observed = observe::observe(host.as_mut(), run.config)?;
+    let live = observed.live().map(str::to_owned);
+    let Some(request) = observed.request else {
+        if word != Word::None {
+            return Err(Failure::new(Exit::Untouched, "no switch is in progress")
+                .host("nothing live changed")
+                .next(Next::shipit("status")));
+        }
+        run.release.clone_from(&live);
+        return Ok(run.end(Ended {
             next: vec![Next::shipit("status")],
-            ..Summary::default()
-        };
-        return Ok(run.end(Outcome::Unchanged, summary, None, 0));
+            ..run.ended(Outcome::Unchanged, live, None)
+        }));
     };
-    run.report.event(&Event::Started {
-        command: "attach",
-        app: config.app.as_str().into(),
-        host: config.host.to_string(),
-        release: Some(request.next.clone()),
-    });
+    run.command = Command::of(&request.command).unwrap_or_default();
+    run.started(word.command(), Some(&request.next));
+    let root = run.config.root.as_str();
+    match word {
+        Word::None => {}
+        Word::Promote => give(host.as_mut(), root, &request.run, word::PROMOTE, run.command)?,
+        Word::Abort => give(host.as_mut(), root, &request.run, word::CANCEL, run.command)?,
+    }
     let (mut followed, _) = follow(
         run.link,
         Some(host),
-        config.root.as_str(),
+        root,
         &request.run,
-        Followed::default(),
+        Followed::of(run.command),
         run.interrupts,
         run.report,
     );
-    let change = Change {
-        command: Command::of(&request.command),
-        previous: observed.live().map(str::to_owned).filter(|id| *id != request.next),
-        next: request.next,
-    };
+    run.previous = live.filter(|id| *id != request.next);
+    run.release = Some(request.next);
     match followed.end.take() {
-        Some(last) => Ok(switch::tell(&mut run, &change, &followed, &last, 0)),
-        None => Err(Failure::new(Exit::Unknown, "the result of the switch did not arrive")
-            .host("the host continues by itself")
+        Some(last) => {
+            let ended = switch::ended(run, &followed, &last);
+            Ok(switch::tell(run, &followed, &last, ended))
+        }
+        None => Err(Failure::new(Exit::Unknown, "no result was received for the switch")
+            .host("the host continues on its own")
             .next(Next::shipit("status"))),
     }
 }

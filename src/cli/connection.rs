@@ -1,31 +1,48 @@
 //! The way to the configured host, as the engine takes it: connect with what was typed and configured.
 
 use super::args::Global;
-use crate::config::Config;
+use crate::config::{Config, Target};
 use crate::engine::session::Link;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::host::openssh;
-use crate::host::ssh::{self, Login, Notice, Trust};
+use crate::host::ssh::{self, Ask, Login, Notice, Trust, Unattended};
 use crate::interrupt::Interrupts;
-use crate::report::event::{Event, Report};
+use crate::report::event::Report;
 
 /// Connects over ssh, as often as asked.
 pub struct SshLink {
     login: Login,
     interrupts: Interrupts,
     system: bool,
+    /// Whether the user is asked for what a login may want: a passphrase, a password.
+    asks: bool,
 }
 
 impl SshLink {
     /// The login that the configuration and the command line give.
     #[must_use]
     pub fn new(global: &Global, config: &Config, interrupts: Interrupts) -> Self {
+        let mut link = Self::to(global, &config.host, interrupts);
+        link.login.pin.clone_from(&config.host_key);
+        link
+    }
+
+    /// The login for a host that no deploy.yml names yet. It never asks the user.
+    #[must_use]
+    pub fn unattended(global: &Global, target: &Target, interrupts: Interrupts) -> Self {
+        Self {
+            asks: false,
+            ..Self::to(global, target, interrupts)
+        }
+    }
+
+    fn to(global: &Global, target: &Target, interrupts: Interrupts) -> Self {
         let login = Login {
-            user: config.host.user.clone(),
-            host: config.host.host.clone(),
-            port: config.host.port,
-            pin: config.host_key.clone(),
+            user: target.user.clone(),
+            host: target.host.clone(),
+            port: target.port,
+            pin: None,
             trust: if global.accept_new {
                 Trust::AcceptNew
             } else {
@@ -39,13 +56,11 @@ impl SshLink {
             login,
             interrupts,
             system: global.system_ssh,
+            asks: true,
         }
     }
 
-    /// What it would log in with, without connecting.
-    ///
-    /// # Errors
-    /// An invalid name, a configuration that cannot be read.
+    /// What it would log in with, without connecting. Fails on an invalid name, a configuration that cannot be read.
     pub fn preview(&self) -> Result<ssh::LoginPreview, Failure> {
         ssh::preview(&self.login, &self.interrupts)
     }
@@ -62,15 +77,15 @@ impl SshLink {
 
 impl Link for SshLink {
     fn connect(&mut self, report: &mut dyn Report) -> Result<Box<dyn Host>, Failure> {
-        if self.system {
+        // The ssh program may ask.
+        if self.system && self.asks {
             return Ok(Box::new(openssh::connect(self.login.clone(), self.interrupts.clone())?));
         }
-        let mut ask = ssh::terminal(&self.interrupts);
-        let mut notice = |notice: Notice| {
-            report.event(&Event::Warning {
-                text: notice.to_string(),
-            });
+        let mut ask: Box<dyn Ask> = match self.asks {
+            true => ssh::terminal(&self.interrupts),
+            false => Box::new(Unattended),
         };
+        let mut notice = |notice: Notice| report.warn(notice.to_string());
         let session = ssh::connect(&self.login, &self.interrupts, ask.as_mut(), &mut notice)?;
         Ok(Box::new(session))
     }

@@ -2,18 +2,21 @@
 
 use super::args::{self, Global};
 use crate::engine::deploy::deploy;
+use crate::engine::prepare::Outputs;
 use crate::engine::preview::DeployOptions;
 use crate::failure::{Exit, Failure};
 use crate::plan::Baseline;
+use crate::step::Command;
 
 pub(super) fn run(global: &Global, args: &args::Deploy) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    super::switching(global, &config, "deploy", args.release.as_ref(), |run| {
+    super::switching(global, &config, Command::Deploy, args.release.as_ref(), |run| {
         let options = DeployOptions {
             stage_only: args.stage_only,
             release: args.release.clone(),
             wait: args.wait,
             restart: args.restart,
+            outputs: if args.prepare { Outputs::Make } else { Outputs::Reuse },
             migration: args.migration,
             baseline: if args.despite_health {
                 Baseline::Waived

@@ -5,16 +5,17 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::args::Global;
+use super::args::{self, Global};
+use super::paper::{Ink, Paper};
 use crate::config::Config;
 use crate::diagnosis::{self, Deploy, Diagnosis, Evidence, Finding};
 use crate::engine;
 use crate::failure::{Exit, Failure, Typed};
-use crate::observed::Current;
+use crate::observed::{Current, Observed};
 use crate::text::shown;
 use crate::unit::rules::Severity;
 
-pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &args::Doctor) -> Result<Exit, Failure> {
     let config = match super::configuration(global) {
         Ok(config) => config,
         Err(failure) if global.json => {
@@ -24,11 +25,16 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    let mut link = super::link(global, &config, &super::interrupts()?);
+    let interrupts = super::interrupts()?;
+    let mut link = super::link(global, &config, &interrupts);
     // What the ssh program would log in with is not known.
     let login = (!global.system_ssh).then(|| link.preview().ok()).flatten();
     let mut report = super::reporter(global);
-    let evidence = engine::collect_evidence::examine(&mut link, &config, login, report.as_mut());
+    let mut evidence = engine::collect_evidence::examine(&mut link, &config, login, report.as_mut());
+    if let (Some(login), Some(_)) = (&args.login, &evidence.link) {
+        let mut link = super::root::link(global, &config, Some(login), &interrupts)?;
+        evidence.access = engine::setup::access(&mut link, &config, &interrupts, report.as_mut())?;
+    }
     let diagnosis = diagnosis::diagnose(&config, &evidence);
     super::results(&if global.json {
         object(global, Some(&config), &diagnosis, evidence.skew)
@@ -73,14 +79,18 @@ fn finding(one: &Finding, typed: &Typed) -> Value {
 }
 
 fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagnosis) -> String {
-    let mut out = header(config, evidence);
+    let paper = Paper::new(global);
+    if !global.verbose && is_healthy(diagnosis) {
+        return paper.line(&paper.paint(Ink::Good, &in_short(config, evidence, diagnosis)), 2);
+    }
+    let mut out = paper.line(&paper.paint(Ink::Bold, &header(config, evidence)), 2);
     let is_shown = |finding: &&Finding| global.verbose || finding.severity > Severity::Info;
     let typed = super::typed(global);
     for one in diagnosis.findings.iter().filter(is_shown) {
-        paragraph(one, &typed, &mut out);
+        out.push_str(&paragraph(one, &typed, paper));
     }
     for one in &diagnosis.strategies {
-        let _ = writeln!(out, "\n{}", shown(one.unit.as_bytes()));
+        let _ = writeln!(out, "\n{}", paper.paint(Ink::Bold, &shown(one.unit.as_bytes())));
         for (name, lacks) in &one.strategies {
             let own = if *name == one.configured { " (deploy.yml)" } else { "" };
             let verdict = if lacks.is_empty() {
@@ -89,7 +99,7 @@ fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagn
                 format!("needs: {}", lacks.join("; "))
             };
             let name = format!("{name}{own}");
-            let _ = writeln!(out, "  {name:<22} {}", shown(verdict.as_bytes()));
+            out.push_str(&paper.line(&format!("  {name:<22} {}", shown(verdict.as_bytes())), 25));
         }
         if let Some(score) = diagnosis.exposure.get(&one.unit) {
             let _ = writeln!(
@@ -99,42 +109,59 @@ fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagn
             );
         }
     }
-    let count = |severity| diagnosis.findings.iter().filter(|f| f.severity == severity).count();
-    let _ = writeln!(
-        out,
-        "\n{}",
-        counted(
-            count(Severity::Error),
-            count(Severity::Warning),
-            count(Severity::Info),
-            global.verbose
-        )
-    );
-    let verdict = match diagnosis.deploy {
-        // Nothing refuses it, but what is wrong above may well make it fail.
-        Deploy::Possible if count(Severity::Error) > 0 => "a deploy can start, but the errors above may cause a revert",
-        Deploy::Possible => "a deploy can start",
-        Deploy::Later => "a deploy can start when the switch in progress ends",
-        Deploy::Refused => "a deploy would be refused",
-        Deploy::Unknown => "shipit cannot tell whether a deploy would start",
-    };
-    let _ = writeln!(out, "{verdict}");
+    let _ = writeln!(out, "\n{}", counted(diagnosis, global.verbose));
+    out.push_str(&paper.line(verdict(diagnosis), 2));
     out
 }
 
-fn header(config: &Config, evidence: &Evidence) -> String {
-    let Some(observed) = &evidence.observed else {
-        return format!("{} on {}: not reached\n", config.app.as_str(), config.host);
-    };
-    let live = match &observed.current {
+/// Nothing but notes.
+fn is_healthy(diagnosis: &Diagnosis) -> bool {
+    let severe = |finding: &Finding| finding.severity > Severity::Info;
+    diagnosis.deploy == Deploy::Possible && !diagnosis.findings.iter().any(severe)
+}
+
+fn in_short(config: &Config, evidence: &Evidence, diagnosis: &Diagnosis) -> String {
+    let live = evidence.observed.as_ref().map_or_else(String::new, live);
+    let (app, host) = (config.app.as_str(), &config.host);
+    let line = format!(
+        "{app} on {host}: {live}; {}; {}",
+        counted(diagnosis, false),
+        verdict(diagnosis)
+    );
+    shown(line.as_bytes())
+}
+
+fn verdict(diagnosis: &Diagnosis) -> &'static str {
+    let is_error = |finding: &Finding| finding.severity == Severity::Error;
+    match diagnosis.deploy {
+        // Nothing refuses it, but what is wrong above may well make it fail.
+        Deploy::Possible if diagnosis.findings.iter().any(is_error) => {
+            "a deploy can start, but the errors above may cause a revert"
+        }
+        Deploy::Possible => "a deploy can start",
+        Deploy::Later => "a deploy can start when the switch in progress ends",
+        Deploy::Refused => "a deploy would be refused",
+        Deploy::Unknown => "it is unknown whether a deploy would start",
+    }
+}
+
+fn live(observed: &Observed) -> String {
+    match &observed.current {
         Current::Release(id) => format!("runs {id}"),
         Current::Absent => "no release is live".into(),
         Current::Gone(id) => format!("current points to {id}, which does not exist"),
         Current::Odd(what) => format!("current is {what}"),
+    }
+}
+
+fn header(config: &Config, evidence: &Evidence) -> String {
+    let Some(observed) = &evidence.observed else {
+        return format!("{} on {}: unreachable", config.app.as_str(), config.host);
     };
+    let live = live(observed);
     let systemd = observed
         .systemd
-        .map_or("systemd unknown".into(), |version| format!("systemd {version}"));
+        .map_or("systemd version unknown".into(), |version| format!("systemd {version}"));
     let line = format!(
         "{} on {} as {}: {live}, {systemd}, {}",
         config.app.as_str(),
@@ -142,39 +169,104 @@ fn header(config: &Config, evidence: &Evidence) -> String {
         observed.user,
         config.root.as_str()
     );
-    format!("{}\n", shown(line.as_bytes()))
+    shown(line.as_bytes())
 }
 
 /// One finding as a paragraph, in the form of a failure.
-fn paragraph(one: &Finding, typed: &Typed, out: &mut String) {
-    let _ = writeln!(out, "\n{}: {}", one.severity, shown(one.what.as_bytes()));
-    if let Some((file, line)) = &one.place {
+fn paragraph(one: &Finding, typed: &Typed, paper: Paper) -> String {
+    let ink = match one.severity {
+        Severity::Error => Ink::Bad,
+        Severity::Warning => Ink::Warning,
+        Severity::Info => Ink::Heading,
+    };
+    let severity = paper.paint(ink, &format!("{}:", one.severity));
+    let line = |label: &str, text: &str| paper.line(&format!("  {label:<4}  {}", shown(text.as_bytes())), 8);
+    let mut out = format!(
+        "\n{}",
+        paper.line(&format!("{severity} {}", shown(one.what.as_bytes())), 2)
+    );
+    if let Some((file, number)) = &one.place {
         let rule = one.rule.map_or(String::new(), |rule| format!(" [{rule}]"));
-        let _ = writeln!(out, "  at    {}:{line}{rule}", shown(file.as_bytes()));
+        out.push_str(&line("at", &format!("{file}:{number}{rule}")));
     }
     if !one.why.is_empty() {
-        let _ = writeln!(out, "  why   {}", shown(one.why.as_bytes()));
+        out.push_str(&line("why", &one.why));
     }
-    for line in &one.log {
-        let _ = writeln!(out, "  log   {}", shown(line.as_bytes()));
+    for text in &one.log {
+        out.push_str(&line("log", text));
     }
-    for line in typed.lines(&one.next) {
-        let _ = writeln!(out, "  next  {}", shown(line.as_bytes()));
+    for text in typed.lines(&one.next) {
+        out.push_str(&paper.command(&format!("  next  {}", shown(text.as_bytes())), 8));
     }
+    out
 }
 
-fn counted(errors: usize, warnings: usize, infos: usize, all: bool) -> String {
-    let many = |n: usize, word: &str| {
-        if n == 1 {
-            format!("1 {word}")
-        } else {
-            format!("{n} {word}s")
-        }
+fn counted(diagnosis: &Diagnosis, all: bool) -> String {
+    let count = |severity| diagnosis.findings.iter().filter(|f| f.severity == severity).count();
+    let many = |severity, word: &str| match count(severity) {
+        1 => format!("1 {word}"),
+        n => format!("{n} {word}s"),
     };
-    let more = match infos {
+    let more = match count(Severity::Info) {
         0 => String::new(),
-        n if all => format!(", {n} notes"),
-        n => format!(", {n} notes hidden (use -v)"),
+        _ if all => format!(", {}", many(Severity::Info, "note")),
+        _ => format!(", {} hidden (use -v)", many(Severity::Info, "note")),
     };
-    format!("{}, {}{more}", many(errors, "error"), many(warnings, "warning"))
+    format!(
+        "{}, {}{more}",
+        many(Severity::Error, "error"),
+        many(Severity::Warning, "warning")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Next;
+    use expect_test::expect;
+
+    #[test]
+    fn a_finding_fits_narrow_and_wide_screens() {
+        let mut finding = Diagnosis::of_failure(&Failure::new(
+            Exit::Untouched,
+            "acme.service: User=ghost: does not exist on the host",
+        ))
+        .findings
+        .remove(0);
+        finding.place = Some(("/etc/systemd/system/acme.service".into(), 7));
+        finding.rule = Some("user-missing");
+        finding.why = "the start fails with 217/USER or 216/GROUP; with Type=simple, systemctl start exits 0".into();
+        finding.next = vec![Next::shell("sudo useradd --system ghost").remark("or change User= in the unit")];
+        let shown = |columns| paragraph(&finding, &Typed::default(), Paper::plain(Some(columns)));
+        expect![[r#"
+
+            error: acme.service: User=ghost: does
+              not exist on the host
+              at    /etc/systemd/system/acme.service:7
+                    [user-missing]
+              why   the start fails with 217/USER or
+                    216/GROUP; with Type=simple,
+                    systemctl start exits 0
+              next  sudo useradd --system ghost
+                    # or change User= in the unit
+        "#]]
+        .assert_eq(&shown(40));
+        expect![[r#"
+
+            error: acme.service: User=ghost: does not exist on the host
+              at    /etc/systemd/system/acme.service:7 [user-missing]
+              why   the start fails with 217/USER or 216/GROUP; with Type=simple, systemctl
+                    start exits 0
+              next  sudo useradd --system ghost    # or change User= in the unit
+        "#]]
+        .assert_eq(&shown(80));
+        expect![[r#"
+
+            error: acme.service: User=ghost: does not exist on the host
+              at    /etc/systemd/system/acme.service:7 [user-missing]
+              why   the start fails with 217/USER or 216/GROUP; with Type=simple, systemctl start exits 0
+              next  sudo useradd --system ghost    # or change User= in the unit
+        "#]]
+        .assert_eq(&shown(120));
+    }
 }

@@ -41,12 +41,9 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
     }
     let version = before.map_or("any".to_owned(), |said| said.version);
     let said = place.ask(verb, &version, &content)?;
-    let runs = match observed.live() {
-        Some(_) => Runs::Release,
-        None => Runs::Nothing,
-    };
+    let runs = observed.live().is_some();
     // Without a release there is nothing that could be started; the first deploy does.
-    let restart = restart && runs == Runs::Release;
+    let restart = restart && runs;
     changed(global, &config, &said, runs, restart);
     if let (EnvCommand::Unset { names, .. }, false) = (command, global.json || global.quiet) {
         for name in names {
@@ -57,19 +54,12 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
     }
     let readers: Vec<Instance<'_>> = config
         .instances()
-        .filter(|one| said.readers.iter().any(|unit| unit == one.unit))
+        .filter(|one| said.readers.iter().any(|unit| unit == one.unit) && !observed.is_idle(one))
         .collect();
     if restart && !said.changes.is_empty() {
         service::services_turn(global, host.as_mut(), &config, &observed, &readers, Verb::Restart)?;
     }
     Ok(Exit::Done)
-}
-
-/// Whether anything runs that could take up what changed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Runs {
-    Release,
-    Nothing,
 }
 
 fn usage(what: impl Into<String>) -> Failure {
@@ -80,8 +70,8 @@ fn name(given: &str) -> Result<(), Failure> {
     // The text behind the `=` may be a secret: it is not said again.
     if let Some((name, _)) = given.split_once('=') {
         let name = text::shown(name.as_bytes());
-        return Err(usage("a value does not belong on the command line")
-            .why("it is in your shell's history now, and every user of this machine could see it in ps")
+        return Err(usage("do not put the value on the command line")
+            .why("your shell's history now contains it, and every user of this machine could see it in ps")
             .next(
                 Next::shipit("env set")
                     .arg(name)
@@ -95,7 +85,7 @@ fn name(given: &str) -> Result<(), Failure> {
         "{} is not a valid variable name",
         text::shown(given.as_bytes())
     ))
-    .why("only letters, digits and _, and no digit at the start"))
+    .why("use only letters, digits and _, and do not begin with a digit"))
 }
 
 fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
@@ -115,8 +105,8 @@ fn assignment(given: &str) -> Result<Vec<u8>, Failure> {
         value
     };
     if value.is_empty() {
-        return Err(usage(format!("received no value for {given}"))
-            .why("only `env push` accepts an empty value")
+        return Err(usage(format!("the value for {given} is empty"))
+            .why("only `env push` accepts empty values")
             .next(Next::shipit("env set").arg(given).remark("asks for it on a terminal")));
     }
     let line = environment::line(given, &value)
@@ -140,13 +130,13 @@ fn pushed(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
             (all_of(&mut { opened }, &shown)?, shown)
         }
         None if std::io::stdin().is_terminal() => {
-            return Err(usage("which file?").next(Next::shipit("env push FILE")));
+            return Err(usage("no file was given, and stdin is a terminal").next(Next::shipit("env push FILE")));
         }
         None => (all_of(&mut std::io::stdin().lock(), "stdin")?, "stdin".to_owned()),
     };
     match environment::names(&text) {
         Ok(names) if names.is_empty() => {
-            Err(usage(format!("{shown} sets nothing")).why("that would remove every variable"))
+            Err(usage(format!("{shown} sets no variables")).why("pushing it would remove all variables"))
         }
         Ok(_) => {
             if !text.ends_with(b"\n") {
@@ -157,8 +147,7 @@ fn pushed(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
         Err(wrong) => {
             let mut failure = usage(format!("{shown} was not pushed"));
             failure.why = wrong.iter().take(20).map(ToString::to_string).collect();
-            Err(failure
-                .next(Next::offline("unit explain environment-file-place").remark("how systemd reads such files")))
+            Err(failure.next(Next::offline("unit explain root-path").remark("how systemd reads such files")))
         }
     }
 }
@@ -186,12 +175,13 @@ fn list(global: &Global, config: &Config, said: &Answered) {
         super::results(&format!("{}\n", text::shown(name.as_bytes())));
     }
     if said.names.is_empty() && !global.quiet {
-        super::results(&format!("{} sets nothing\n", file(config)));
+        super::results(&format!("{} sets no variables\n", file(config)));
     }
     unread(global, config, said);
 }
 
-fn changed(global: &Global, config: &Config, said: &Answered, runs: Runs, restart: bool) {
+/// `runs`: whether a release is live, which could take up what changed.
+fn changed(global: &Global, config: &Config, said: &Answered, runs: bool, restart: bool) {
     let of = |word: &str| -> Vec<&str> {
         let all = said.changes.iter().filter(|(what, _)| what == word);
         all.map(|(_, name)| name.as_str()).collect()
@@ -212,8 +202,8 @@ fn changed(global: &Global, config: &Config, said: &Answered, runs: Runs, restar
         unread(global, config, said);
         if !said.readers.is_empty() && !restart {
             let next = match runs {
-                Runs::Release => Next::shipit("restart").remark("running processes keep their old values"),
-                Runs::Nothing => Next::shipit("deploy").remark("no release is live yet"),
+                true => Next::shipit("restart").remark("running processes keep their old values"),
+                false => Next::shipit("deploy").remark("no release is live yet"),
             };
             let next = super::typed(global).line(&next);
             super::results(&format!("next: {next}\n"));
@@ -225,7 +215,7 @@ fn changed(global: &Global, config: &Config, said: &Answered, runs: Runs, restar
 fn unread(global: &Global, config: &Config, said: &Answered) {
     if said.readers.is_empty() && !global.quiet {
         super::results(&format!(
-            "no service of {} reads it; under [Service] write: EnvironmentFile=-{}\n",
+            "none of {}'s services reads it; under [Service], add: EnvironmentFile=-{}\n",
             config.app.as_str(),
             file(config)
         ));

@@ -1,6 +1,6 @@
 //! `shipit logs`: the journal of the app's units: all, some, those of a release, of one run. Changes nothing.
 
-use super::args::{self, Global, Priority};
+use super::args::{self, Global};
 use crate::engine::journal::Reader;
 use crate::failure::{Exit, Failure, Next};
 use crate::plan::needs;
@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
     if let Some(run) = &args.run {
         let lives = reader.lives(run)?;
         if lives.is_empty() {
-            return Err(untouched(format!("no service process belongs to run {run}")).next(Next::shipit("logs")));
+            return Err(untouched(format!("run {run} has no service process")).next(Next::shipit("logs")));
         }
         for life in lives {
             // The helper is on the host since its last setup: an older one knows an invocation by this word only.
@@ -53,10 +53,12 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
             }
             Ok(Exit::Done)
         }
-        exits::NO_HELPER => Err(untouched("so far, this host can only show the whole journal")
-            .why("setup installs a helper that filters it")
-            .next(config.host.as_root("setup").remark("again"))
-            .next(Next::shipit("logs"))),
+        exits::NO_HELPER => Err(
+            untouched("this host cannot filter the journal; it can only show all of it")
+                .why("setup installs a helper that filters it")
+                .next(config.host.as_root("setup").remark("again"))
+                .next(Next::shipit("logs")),
+        ),
         _ => Ok(Exit::Done),
     }
 }
@@ -68,7 +70,10 @@ fn untouched(what: impl Into<String>) -> Failure {
 /// The units that are meant, all of them the app's.
 fn chosen<'a>(known: &[&'a str], wanted: &[String]) -> Result<Vec<&'a str>, Failure> {
     if known.is_empty() {
-        return Err(Failure::new(Exit::Usage, "the app has no units, and so no journal"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "the app has no units and therefore no journal",
+        ));
     }
     if wanted.is_empty() {
         return Ok(known.to_vec());
@@ -109,8 +114,8 @@ fn asked(args: &args::Logs, units: &[&str]) -> Result<String, Failure> {
             add(key, &point(time))?;
         }
     }
-    if let Some(priority) = args.priority {
-        add("priority", word(priority))?;
+    if let Some(priority) = &args.priority {
+        add("priority", priority)?;
     }
     if let Some(pattern) = &args.grep {
         add("grep", pattern)?;
@@ -128,19 +133,6 @@ fn point(time: &str) -> String {
         && time.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ')
         && !time.ends_with("ago");
     if span { format!("-{time}") } else { time.to_owned() }
-}
-
-fn word(priority: Priority) -> &'static str {
-    match priority {
-        Priority::Emerg => "emerg",
-        Priority::Alert => "alert",
-        Priority::Crit => "crit",
-        Priority::Err => "err",
-        Priority::Warning => "warning",
-        Priority::Notice => "notice",
-        Priority::Info => "info",
-        Priority::Debug => "debug",
-    }
 }
 
 fn show(global: &Global, line: &[u8]) {

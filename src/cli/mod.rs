@@ -8,9 +8,11 @@ mod connection;
 mod deploy;
 mod doctor;
 mod env;
+mod history;
 mod init;
 mod logs;
 mod next_line;
+mod paper;
 mod plan;
 mod project;
 mod prune;
@@ -21,13 +23,15 @@ mod run;
 mod service;
 mod setup;
 mod status;
+mod timeline;
 mod unit;
+mod up;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use crate::config::{self, Config};
 use crate::engine::service_action::Verb;
@@ -36,21 +40,18 @@ use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::interrupt::Interrupts;
 use crate::observed::Observed;
-use crate::report::event::Report;
+use crate::report::event::{Ended, Event, Report};
 use crate::report::{self, Loudness};
-use crate::text;
-use args::{Args, Command, Global};
+use crate::{step, text};
+use args::{Args, Command, ConfigCommand, Global};
 use connection::SshLink;
 use next_line::typed;
 
 /// Runs the command line. Returns the exit code.
-#[must_use]
 pub fn main() -> u8 {
-    let args = match Args::try_parse() {
-        Ok(mut args) => {
-            args.global.words = std::env::args_os().skip(1).collect();
-            args
-        }
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let args = match args::parse(&words) {
+        Ok(args) => args,
         Err(error) => {
             let _ = error.print();
             return if error.use_stderr() {
@@ -60,75 +61,75 @@ pub fn main() -> u8 {
             };
         }
     };
-    let exit = match dispatch(&args) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            tell(&args.global, &failure);
-            failure.exit
-        }
-    };
-    exit.code()
+    dispatch(&args).unwrap_or_else(|failure| {
+        tell(&args.global, &failure);
+        failure.exit.code()
+    })
 }
 
-fn dispatch(args: &Args) -> Result<Exit, Failure> {
+fn dispatch(args: &Args) -> Result<u8, Failure> {
     let global = &args.global;
-    match &args.command {
+    let exit = match &args.command {
         Command::Init(args) => init::run(global, args),
+        Command::Up(args) => up::run(global, args),
         Command::Setup(args) => setup::run(global, args),
-        Command::Doctor => doctor::run(global),
+        Command::Doctor(args) => doctor::run(global, args),
         Command::Plan => plan::run(global),
         Command::Deploy(args) => deploy::run(global, args),
         Command::Rollback(args) => rollback::run(global, args),
         Command::Releases => releases::run(global),
+        Command::History(args) => history::run(global, args),
+        Command::Report(args) => timeline::run(global, args),
         Command::Status => status::run(global),
         Command::Logs(args) => logs::run(global, args),
         Command::Env(command) => env::run(global, command),
-        Command::Run(args) => run::run(global, args),
+        // Their exit status is the command's.
+        Command::Run(args) => return run::run(global, args),
+        Command::Ssh => return run::shell(global),
         Command::Restart(args) => service::run(global, args, Verb::Restart),
         Command::Stop(args) => service::run(global, args, Verb::Stop),
         Command::Start(args) => service::run(global, args, Verb::Start),
         Command::Reload(args) => service::run(global, args, Verb::Reload),
-        Command::Attach => attach::run(global),
+        Command::Attach => attach::run(global, attach::Word::None),
+        Command::Promote => attach::run(global, attach::Word::Promote),
+        Command::Abort => attach::run(global, attach::Word::Abort),
         Command::Prune(args) => prune::run(global, args),
         Command::Unit(command) => unit::run(global, command),
+        Command::Config(ConfigCommand::Example) => {
+            results(config::EXAMPLE);
+            Ok(Exit::Done)
+        }
+        Command::Config(ConfigCommand::Schema) => {
+            results(&config::schema());
+            Ok(Exit::Done)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "shipit", &mut script);
             results(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
-        Command::Man => {
-            let page = clap_mangen::Man::new(Args::command());
-            let mut text = Vec::new();
-            page.render(&mut text)
-                .map_err(|e| Failure::new(Exit::Untouched, "the page could not be written").why(e.to_string()))?;
-            results(&String::from_utf8_lossy(&text));
-            Ok(Exit::Done)
-        }
-    }
+        Command::Man { dir } => man(dir.as_deref()),
+    };
+    exit.map(Exit::code)
+}
+
+/// Prints the manual page, or writes the pages of all commands to a directory.
+fn man(dir: Option<&Path>) -> Result<Exit, Failure> {
+    let mut text = Vec::new();
+    let written = match dir {
+        None => clap_mangen::Man::new(Args::command()).render(&mut text),
+        Some(dir) => std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Args::command(), dir)),
+    };
+    written.map_err(|e| Failure::new(Exit::Untouched, "cannot write the manual pages").why(e.to_string()))?;
+    results(&String::from_utf8_lossy(&text));
+    Ok(Exit::Done)
 }
 
 /// A failure that no run has told yet.
 fn tell(global: &Global, failure: &Failure) {
-    if global.json {
-        let ended = report::event::Ended {
-            outcome: crate::engine::outcome(failure.exit),
-            exit: failure.exit,
-            release: None,
-            previous: None,
-            live: None,
-            took: std::time::Duration::ZERO,
-            live_after: None,
-            bytes_sent: 0,
-            downtime: None,
-            failure: Some(failure.clone()),
-            next: Vec::new(),
-        };
-        reporter(global).event(&report::event::Event::Ended(Box::new(ended)));
-        return;
-    }
-    let lines = report::sentence::failure(failure, &typed(global));
-    let _ = writeln!(std::io::stderr().lock(), "error: {lines}");
+    let ended = Ended::new(crate::engine::outcome(failure.exit), Some(failure.clone()));
+    reporter(global).event(&Event::Ended(Box::new(ended)));
 }
 
 fn reporter(global: &Global) -> Box<dyn Report> {
@@ -145,7 +146,9 @@ fn configuration(global: &Global) -> Result<Config, Failure> {
         Some(path) => path.clone(),
         None => config::find(Path::new("."))?,
     };
-    config::load(&path, global.environment.as_deref())
+    let mut config = config::load(&path, global.environment.as_deref())?;
+    config.identity.clone_from(&global.identity);
+    Ok(config)
 }
 
 fn interrupts() -> Result<Interrupts, Failure> {
@@ -156,30 +159,31 @@ fn link(global: &Global, config: &Config, interrupts: &Interrupts) -> SshLink {
     SshLink::new(global, config, interrupts.clone())
 }
 
+/// Hands what a run of the engine needs to `work`.
+fn run<T>(
+    global: &Global,
+    config: &Config,
+    command: step::Command,
+    work: impl FnOnce(&mut Run<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let interrupts = interrupts()?;
+    let mut link = link(global, config, &interrupts);
+    let mut report = reporter(global);
+    work(&mut Run::new(config, &mut link, report.as_mut(), &interrupts, command))
+}
+
 /// Runs a command that changes the host: what was typed goes to the engine, and from here on events tell the rest.
 fn switching(
     global: &Global,
     config: &Config,
-    command: &'static str,
+    command: step::Command,
     release: Option<&String>,
     carry_out: impl FnOnce(&mut Run<'_>) -> Exit,
 ) -> Result<Exit, Failure> {
-    let began = Instant::now();
-    let mut report = reporter(global);
-    report.event(&report::event::Event::Started {
-        command,
-        app: config.app.as_str().into(),
-        host: config.host.to_string(),
-        release: release.cloned(),
-    });
-    let interrupts = interrupts()?;
-    Ok(carry_out(&mut Run {
-        config,
-        link: &mut link(global, config, &interrupts),
-        report: report.as_mut(),
-        began,
-        interrupts: &interrupts,
-    }))
+    run(global, config, command, |run| {
+        run.started(command.word(), release);
+        Ok(carry_out(run))
+    })
 }
 
 fn connect(global: &Global, config: &Config) -> Result<Box<dyn Host>, Failure> {
@@ -197,6 +201,11 @@ fn observe(global: &Global, config: &Config) -> Result<(Box<dyn Host>, Observed)
 /// One line on stderr, beside the results.
 fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", text::shown(text.as_bytes()));
+}
+
+/// A whole text on stderr, where stdout belongs to a program or has to stay empty.
+fn beside(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// One result as one line of JSON.

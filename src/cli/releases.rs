@@ -1,49 +1,125 @@
 //! `shipit releases`: what is on the host and what became of it, from the ledger.
 
-use serde_json::json;
+use serde_json::json as object;
 
 use super::args::Global;
+use super::paper::{Ink, Paper};
 use crate::failure::{Exit, Failure, Next};
-use crate::text;
+use crate::observed::Observed;
+use crate::observed::ledger::State;
+use crate::report::{json, sentence};
+use crate::text::{self, shown};
+
+const HEADS: [&str; 6] = ["release", "state", "age", "downtime", "by", "commit"];
+/// The columns that even a narrow screen has.
+const FIRST: usize = 3;
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let (_, observed) = super::observe(global, &config)?;
-    let order = observed.ledger.order();
     let mut ids: Vec<&String> = observed.releases.iter().collect();
-    ids.sort_by_key(|id| std::cmp::Reverse(order.iter().position(|o| o == id)));
-    let mut out = String::new();
-    for id in ids {
-        let live = observed.live() == Some(id.as_str());
-        let state = observed
-            .ledger
-            .state(id)
-            .map_or("unknown", crate::observed::ledger::State::word);
-        let info = observed.meta.get(id).map(|m| &m.info);
-        let fact = |key: &str| info.and_then(|i| i.get(key)).map(String::as_str).unwrap_or("");
-        let when = observed.ledger.verified_at(id).unwrap_or("");
-        if global.json {
-            let line = json!({"v": 1, "release": id, "state": state, "live": live, "verified_at": when, "by": fact("by"),
-                "revision": fact("revision"), "branch": fact("branch"), "dirty": fact("dirty") == "yes"});
-            out.push_str(&super::object(&line));
-            continue;
-        }
-        let mark = if live { "live ->" } else { "" };
-        let revision: String = fact("revision").chars().take(10).collect();
-        let dirty = if fact("dirty") == "yes" { "+" } else { "" };
-        let line = format!(
-            "{mark:<8}{id:<20} {state:<12} {when:<21} {:<24} {revision}{dirty} {}",
-            fact("by"),
-            fact("branch")
-        );
-        out.push_str(text::shown(line.trim_end().as_bytes()).as_str());
-        out.push('\n');
-    }
-    if observed.releases.is_empty() && !global.json {
+    ids.sort_by_key(|id| std::cmp::Reverse(observed.ledger.rank(id)));
+    super::results(&if global.json {
+        ids.iter().map(|id| super::object(&one(&observed, id))).collect()
+    } else if ids.is_empty() {
         let next = super::typed(global).line(&Next::shipit("deploy"));
-        let app = config.app.as_str();
-        out = format!("{app} has no release on the host yet\nnext: {next}\n");
-    }
-    super::results(&out);
+        format!("{} has no release on the host yet\nnext: {next}\n", config.app.as_str())
+    } else {
+        table(&observed, &ids, Paper::new(global))
+    });
     Ok(Exit::Done)
+}
+
+fn fact<'a>(observed: &'a Observed, id: &str, key: &str) -> &'a str {
+    let info = observed.meta.get(id).map(|meta| &meta.info);
+    info.and_then(|info| info.get(key)).map_or("", String::as_str)
+}
+
+fn one(observed: &Observed, id: &str) -> serde_json::Value {
+    let fact = |key| fact(observed, id, key);
+    let state = observed.ledger.state(id).map_or("unknown", State::word);
+    let live = observed.live() == Some(id);
+    object!({"v": 1, "release": id, "state": state, "live": live, "verified_at": observed.ledger.verified_at(id).unwrap_or(""),
+        "by": fact("by"), "revision": fact("revision"), "subject": fact("subject"), "branch": fact("branch"),
+        "dirty": fact("dirty") == "yes", "downtime": observed.ledger.downtime(id).as_ref().map(json::downtime)})
+}
+
+fn table(observed: &Observed, ids: &[&String], paper: Paper) -> String {
+    let row = |id: &&String| {
+        let state = observed.ledger.state(id);
+        let live = observed.live() == Some(id.as_str());
+        let word = state.map_or("unknown", State::word);
+        let cells = [
+            (*id).clone(),
+            if live { format!("live, {word}") } else { word.to_owned() },
+            age(observed, id),
+            observed
+                .ledger
+                .downtime(id)
+                .as_ref()
+                .map(sentence::downtime_in_short)
+                .unwrap_or_default(),
+            fact(observed, id, "by").to_owned(),
+            observed.commit(id).as_ref().map(sentence::commit).unwrap_or_default(),
+        ];
+        let ink = match state {
+            _ if live => Some(Ink::Bold),
+            Some(State::Failed | State::Interrupted) => Some(Ink::Bad),
+            _ => None,
+        };
+        (ink, cells.iter().map(|cell| shown(cell.as_bytes())).collect())
+    };
+    let rows: Vec<_> = ids.iter().map(row).collect();
+    paper.table(&HEADS, FIRST, &rows)
+}
+
+/// The time since it was verified, or else since the ledger first names it, by the host's clock.
+fn age(observed: &Observed, id: &str) -> String {
+    let first = || observed.ledger.entries.iter().find(|entry| entry.release == id);
+    let at = observed
+        .ledger
+        .verified_at(id)
+        .or_else(|| first().map(|entry| entry.at.as_str()));
+    let at = at.and_then(|at| chrono::DateTime::parse_from_rfc3339(at).ok());
+    match (observed.time, at) {
+        (Some(now), Some(at)) => text::lapse(now - at.timestamp()),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two releases: one live, one that failed.
+    fn observed() -> Observed {
+        Observed::parse(
+            b"time 1793700000\ncurrent link releases/b\nrelease a\nrelease b\n\
+              info b by=ann@laptop\ninfo b revision=1a2b3c4d5e6f\ninfo b subject=Fix\\0040the\\0040login\\0033[2J\ninfo b dirty=yes\ninfo b branch=main\n\
+              ledger 2026-11-03T09:00:00Z 1 r staged a\nledger 2026-11-03T09:00:01Z 1 r begin a\nledger 2026-11-03T09:00:02Z 1 r failed a\n\
+              ledger 2026-11-03T09:10:00Z 2 s staged b\nledger 2026-11-03T09:10:01Z 2 s begin b\nledger 2026-11-03T09:10:09Z 2 s verified b\n",
+        )
+    }
+
+    #[test]
+    fn releases_have_a_header_an_age_and_a_commit_on_wide_and_narrow_screens() {
+        let observed = observed();
+        let (a, b) = ("a".to_owned(), "b".to_owned());
+        let table = |columns| table(&observed, &[&b, &a], Paper::plain(columns));
+        expect_test::expect![[r#"
+            release  state           age     by          commit
+            b        live, verified  49 min  ann@laptop  1a2b3c4 Fix the login\x1b[2J (main, uncommitted changes)
+            a        failed          60 min
+        "#]]
+        .assert_eq(&table(None));
+        expect_test::expect![[r#"
+            release  state           age
+            b        live, verified  49 min
+                ann@laptop; 1a2b3c4 Fix the
+                  login\x1b[2J (main, uncommitted
+                  changes)
+            a        failed          60 min
+        "#]]
+        .assert_eq(&table(Some(40)));
+    }
 }

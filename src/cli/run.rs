@@ -1,78 +1,129 @@
-//! `shipit run`: one command in the live release, as the deploy user. What it writes passes through; only what goes to a
-//! terminal is escaped. Knows nothing of the app's environment, which is root's.
+//! `shipit run`: one command in the live release, as a service's user or as the deploy user; `shipit ssh`: a shell there.
+//! What they write passes through; only what goes to a terminal without being from one is escaped.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Read, Seek, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
-
-use rustix::fs::{Mode, OFlags};
 
 use serde_json::json;
 
 use super::args::{self, Global};
-use crate::engine::run_command::{self, CommandEnd};
-use crate::failure::{Exit, Failure};
+use crate::config::{Config, RunAs};
+use crate::engine::observe;
+use crate::engine::run_command::{CommandEnd, Keyboard, Place, Task};
+use crate::engine::session::Link as _;
+use crate::failure::{Exit, Failure, Next};
+use crate::host::terminal::Terminal;
+use crate::observed::Observed;
 use crate::remote::{Stream, StreamEvent};
-use crate::report::event::{Event, Report};
+use crate::report::event::Report;
 use crate::text;
 
 /// The longest line that is waited for, in bytes: what is longer is shown in pieces.
 const LONGEST: usize = 65_536;
 
-pub(super) fn run(global: &Global, args: &args::Run) -> Result<Exit, Failure> {
+/// Gives the exit status of the command.
+pub(super) fn run(global: &Global, args: &args::Run) -> Result<u8, Failure> {
     let config = super::configuration(global)?;
-    // Before signals are counted: Ctrl-C ends a wait for somebody who types.
-    let mut input = args.stdin.then(given).transpose().map_err(|e| {
-        Failure::new(Exit::Usage, "stdin could not be read")
-            .why(e.to_string())
-            .host("nothing was run")
-    })?;
-    let (mut host, observed) = super::observe(global, &config)?;
-    let mut out = Output::new(global, Stream::Out);
-    let mut err = Output::new(global, Stream::Err);
-    let ended = run_command::run_command(
-        host.as_mut(),
-        &config,
-        &observed,
-        &args.command,
-        input.as_mut().map(|file| file as &mut dyn Read),
-        &mut |event| match event {
-            StreamEvent::Bytes(Stream::Out, bytes) => out.take(bytes),
-            StreamEvent::Bytes(Stream::Err, bytes) => err.take(bytes),
-            StreamEvent::Interrupted => {}
-        },
-    );
-    out.end();
-    err.end();
-    let CommandEnd { release, code } = ended?;
+    let mut link = super::link(global, &config, &super::interrupts()?);
+    let mut host = link.connect(super::reporter(global).as_mut())?;
+    let observed = observe::observe(host.as_mut(), &config)?;
+    let task = match unit(&config, &observed, args)? {
+        Some(unit) => Task::Service(unit, &args.command),
+        None => Task::Deploy(&args.command),
+    };
+    let mut place = Place {
+        link: &mut link,
+        host: host.as_mut(),
+        config: &config,
+        observed: &observed,
+    };
+    let has_terminal = !global.json && io::stdin().is_terminal() && io::stdout().is_terminal();
+    let CommandEnd { release, code } = carry(global, &mut place, &task, has_terminal, args.stdin)?;
     if global.json {
         super::results(&super::object(&json!({"v": 1, "release": release, "code": code})));
     } else if code != 0 {
-        let name = run_command::name(&args.command);
-        let _ = writeln!(io::stderr(), "error: {name} {}", how(code));
+        let _ = writeln!(io::stderr(), "error: {} {}", task.name(), how(code));
     }
-    Ok(if code == 0 { Exit::Done } else { Exit::Untouched })
+    // A status that does not fit is none that a process can have.
+    Ok(u8::try_from(code).unwrap_or(Exit::Untouched.code()))
 }
 
-/// All of stdin, as a file: the link is not left alone while somebody takes time to write. What is no file yet becomes one
-/// without a name.
-fn given() -> io::Result<File> {
-    let stdin = io::stdin();
-    let mut stdin = File::from(stdin.as_fd().try_clone_to_owned()?);
-    if stdin.metadata()?.is_file() {
-        return Ok(stdin);
+/// `shipit ssh`. Gives the exit status of the shell.
+pub(super) fn shell(global: &Global) -> Result<u8, Failure> {
+    let config = super::configuration(global)?;
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(
+            Failure::new(Exit::Usage, "`shipit ssh` needs a terminal on stdin and stdout")
+                .host("nothing was run")
+                .next(Next::advice("to run one command: shipit run --as-deploy -- COMMAND")),
+        );
     }
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let kept = rustix::fs::open(std::env::temp_dir(), flags, Mode::RUSR | Mode::WUSR)?;
-    let mut kept = File::from(kept);
-    io::copy(&mut stdin, &mut kept)?;
-    kept.rewind()?;
-    Ok(kept)
+    let mut link = super::link(global, &config, &super::interrupts()?);
+    let mut host = link.connect(super::reporter(global).as_mut())?;
+    let observed = observe::observe(host.as_mut(), &config)?;
+    let mut place = Place {
+        link: &mut link,
+        host: host.as_mut(),
+        config: &config,
+        observed: &observed,
+    };
+    let ended = carry(global, &mut place, &Task::Shell, true, false)?;
+    Ok(u8::try_from(ended.code).unwrap_or(Exit::Untouched.code()))
+}
+
+/// The unit whose settings the command gets; `None`: it runs as the deploy user.
+fn unit<'a>(config: &'a Config, observed: &Observed, args: &args::Run) -> Result<Option<&'a str>, Failure> {
+    if args.as_deploy || (args.service.is_none() && (config.run_as == RunAs::Deploy || config.services.is_empty())) {
+        return Ok(None);
+    }
+    if config.run_as == RunAs::Deploy {
+        return Err(Failure::new(
+            Exit::Usage,
+            "--service needs what `run_as: deploy` in deploy.yml declines",
+        )
+        .host("nothing was run"));
+    }
+    let named = args.service.as_deref();
+    let units = super::service::chosen(config, named)?;
+    let units = super::service::awake(units, observed, named)?;
+    Ok(units.first().map(|one| one.unit))
+}
+
+fn carry(
+    global: &Global,
+    place: &mut Place<'_>,
+    task: &Task<'_>,
+    has_terminal: bool,
+    has_stdin: bool,
+) -> Result<CommandEnd, Failure> {
+    let mut terminal = has_terminal.then(Terminal::open).transpose().map_err(|e| {
+        Failure::new(Exit::Usage, "this terminal cannot be used")
+            .why(e.to_string())
+            .host("nothing was run")
+    })?;
+    let stdin = io::stdin();
+    let keyboard = Keyboard {
+        source: (has_terminal || has_stdin).then(|| stdin.as_fd()),
+        terminal: terminal.as_mut(),
+    };
+    let mut out = Output::new(global, Stream::Out, has_terminal);
+    let mut err = Output::new(global, Stream::Err, has_terminal);
+    let ended = place.run(task, keyboard, &mut |event| match event {
+        StreamEvent::Bytes(Stream::Out, bytes) => out.take(bytes),
+        StreamEvent::Bytes(Stream::Err, bytes) => err.take(bytes),
+        StreamEvent::Interrupted => {}
+    });
+    out.end();
+    err.end();
+    // Before anything is printed below it: the terminal gets its settings back.
+    drop(terminal);
+    ended
 }
 
 /// How a command ended, in words. Shells say 128 and the signal.
 fn how(code: i32) -> String {
     match code {
+        125 => "exited with status 125: it was not started, or ended so itself".into(),
         126 => "exited with status 126: it could not be executed".into(),
         127 => "exited with status 127: the command was not found on the host".into(),
         129..=192 => format!("exited with status {code}: killed by signal {}", code - 128),
@@ -89,8 +140,10 @@ struct Output {
 }
 
 impl Output {
-    fn new(global: &Global, stream: Stream) -> Self {
+    /// `own`: what comes was written for a terminal of the command's own, and passes unchanged.
+    fn new(global: &Global, stream: Stream, own: bool) -> Self {
         let terminal = match stream {
+            _ if own => false,
             Stream::Out => io::stdout().is_terminal(),
             Stream::Err => io::stderr().is_terminal(),
         };
@@ -126,10 +179,7 @@ impl Output {
     fn tell(&mut self) {
         let line = std::mem::take(&mut self.line);
         match &mut self.report {
-            Some(report) => report.event(&Event::Log {
-                source: if self.stream == Stream::Out { "stdout" } else { "stderr" },
-                line,
-            }),
+            Some(report) => report.log(if self.stream == Stream::Out { "stdout" } else { "stderr" }, line),
             None => {
                 let line = line.strip_suffix(b"\r").unwrap_or(&line);
                 for part in line

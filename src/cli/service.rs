@@ -10,15 +10,40 @@ use crate::config::{Config, Instance};
 use crate::engine::service_action::{Verb, act};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
-use crate::observed::Observed;
+use crate::observed::{Current, Observed};
 use crate::text;
 
 pub(super) fn run(global: &Global, args: &args::Drive, verb: Verb) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let units = chosen(&config, args.unit.as_deref())?;
     let (mut host, observed) = super::observe(global, &config)?;
+    let units = match verb {
+        Verb::Stop => units,
+        Verb::Restart | Verb::Start | Verb::Reload => awake(units, &observed, args.unit.as_deref())?,
+    };
     services_turn(global, host.as_mut(), &config, &observed, &units, verb)?;
     Ok(Exit::Done)
+}
+
+/// Those that have a release to run. An instance that rests has none; one that was named must have one.
+pub(super) fn awake<'a>(
+    units: Vec<Instance<'a>>,
+    observed: &Observed,
+    named: Option<&str>,
+) -> Result<Vec<Instance<'a>>, Failure> {
+    let (idle, awake): (Vec<_>, Vec<_>) = units.into_iter().partition(|one| observed.is_idle(one));
+    match (idle.first(), named) {
+        (Some(one), Some(_)) if awake.is_empty() => Err(Failure::new(
+            Exit::Untouched,
+            format!("{} is idle: the other instance runs the live release", one.unit),
+        )
+        .why("an instance runs only while its symlink in slots/ names a release; the next deploy starts it")
+        .host("nothing changed")
+        .next(Next::shipit("status"))),
+        // Before the first deploy all are idle: there is another message for that.
+        _ if awake.is_empty() => Ok(idle),
+        _ => Ok(awake),
+    }
 }
 
 /// The units that are meant: those of the service that is named, or all.
@@ -69,6 +94,12 @@ pub(super) fn services_turn(
             .host("nothing changed")
             .next(Next::shipit("doctor")));
     }
+    if verb != Verb::Stop && observed.current == Current::Absent {
+        let what = format!("no release is live: there is nothing to {}", verb.word());
+        return Err(Failure::new(Exit::Untouched, what)
+            .host("nothing changed")
+            .next(Next::shipit("deploy")));
+    }
     for instance in units {
         one(global, host, config, observed, instance, verb)?;
     }
@@ -89,7 +120,7 @@ fn one(
         super::note(&format!("    journal: {line}"));
     })?;
     let done = if !acted.changed {
-        "was running already"
+        "was already running"
     } else {
         verb.done()
     };
@@ -106,8 +137,15 @@ fn one(
             }
             _ => String::new(),
         };
+        let next = match verb {
+            Verb::Stop => format!(
+                "; next: {}",
+                super::typed(global).line(&Next::shipit("start").arg(unit))
+            ),
+            _ => String::new(),
+        };
         super::results(&format!(
-            "{unit} {done}{release}{socket} ({})\n",
+            "{unit} {done}{release}{socket} ({}){next}\n",
             text::seconds(began.elapsed())
         ));
     }

@@ -5,17 +5,20 @@ use std::time::Instant;
 use super::args::{self, Global};
 use super::root;
 use crate::config::Config;
-use crate::engine::setup::{Layout, deploy_user, former, group, lacking};
-use crate::engine::{observe, session};
+use crate::engine::setup::{Layout, deploy_user, former, group, lacking, verify};
+use crate::engine::withheld::withheld;
+use crate::engine::{self, observe, session};
 use crate::failure::{Exit, Failure, Next};
-use crate::host::Host;
+use crate::interrupt::Interrupts;
 use crate::observed::{Observed, Root};
+use crate::plan::needs;
+use crate::plan::units::{Purpose, units};
 use crate::remote;
 use crate::report::event::{Ended, Event, Outcome};
 use crate::text;
 
 /// What root lends to the deploy user, one exact sudo line each.
-const HELPERS: [(&str, &str, &str); 2] = [
+const HELPERS: [(&str, &str, &str); 3] = [
     (
         "env",
         "for `shipit env`: changes the app's root-owned environment file",
@@ -25,6 +28,11 @@ const HELPERS: [(&str, &str, &str); 2] = [
         "journal",
         "for `shipit logs`: reads the journal of the app's units",
         remote::JOURNAL_HELPER,
+    ),
+    (
+        "run",
+        "for `shipit run`: whoever can deploy can run any command as the user of a service, in its sandbox (`run_as: deploy` declines it)",
+        remote::RUN_HELPER,
     ),
 ];
 
@@ -43,48 +51,60 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
         host: config.host.to_string(),
         release: None,
     });
+    let through = root::Through::new(&config, args.login.as_deref())?;
     if args.print && args.login.is_none() && config.host.user.is_some() {
         // Nothing of the host is needed to print what would be written.
         let user = deploy_user(&config, "")?;
-        let layout = Layout::new(&config, user, "the app's group".into());
-        show(&layout, None, Detail::Whole);
+        let withheld = withheld(&config, &engine::units::repository(&config)?, None);
+        let layout = Layout::new(&config, user, "the app's group".into(), withheld);
+        let actions = actions(&layout, None, Detail::Whole);
+        super::results(&format!("{}{actions}", through.will()));
         return Ok(Exit::Done);
     }
     let interrupts = super::interrupts()?;
     let mut link = root::link(global, &config, args.login.as_deref(), &interrupts)?;
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let observed = observe::observe(host.as_mut(), &config)?;
-    // Who logs in without `--as`: where deploy.yml names nobody, ssh's own configuration may.
-    let daily = match &args.login {
-        Some(_) if config.host.user.is_none() => {
-            let way = super::link(global, &config, &interrupts).preview()?;
-            let user = way.destination.rsplit_once('@');
-            user.map_or_else(String::new, |(user, _)| user.to_owned())
-        }
-        _ => observed.user.clone(),
-    };
-    let user = deploy_user(&config, &daily)?;
-    let group = group(&config, &observed, &user);
-    let layout = Layout::new(&config, user, group);
+    let user = who_deploys(global, &config, args.login.as_deref(), &observed, &interrupts)?;
+    let group = group(&config, &observed, &[], &user);
     lacking(&observed)?;
-    if !global.quiet && !global.json {
-        let detail = if args.print || global.verbose {
-            Detail::Whole
-        } else {
-            Detail::Names
-        };
-        show(&layout, Some(&observed), detail);
+    let repository = engine::units::repository(&config)?;
+    let installed = engine::units::observe(host.as_mut(), &config, &repository)?;
+    needs::unit_names(&config, &observed, &installed, &repository, true)?;
+    let live = engine::ask::collect(host.as_mut(), &config, &repository)?;
+    let layout = Layout::new(&config, user, group, withheld(&config, &repository, Some(&live)));
+    let is_seen = !global.quiet && !global.json;
+    let detail = if args.print || global.verbose {
+        Detail::Whole
+    } else {
+        Detail::Names
+    };
+    let text = format!("{}{}", through.will(), actions(&layout, Some(&observed), detail));
+    if is_seen {
+        super::results(&text);
     }
     if args.print {
         return Ok(Exit::Done);
     }
     if !args.yes {
-        root::agreed(&interrupts)?;
+        root::agreed(&through, (!is_seen).then_some(&text), &interrupts)?;
     }
-    layout.put(host.as_mut(), &observed, &interrupts, report.as_mut())?;
+    let access = layout.put(host.as_mut(), &observed, &interrupts, report.as_mut())?;
+    let user = Some(layout.user.clone());
+    let mut daily = super::link(global, &config, &interrupts).with(user, config.host.host.clone(), config.host.port);
+    verify(&layout, access, &mut daily, report.as_mut())?;
+    if !layout.withheld.is_empty() && !layout.guard.sudo_rule.is_empty() {
+        return Err(partly(&layout));
+    }
     if global.json {
         let live = observed.live().map(str::to_owned);
-        report.event(&Event::Ended(Box::new(ended(began, live, host.as_ref()))));
+        report.event(&Event::Ended(Box::new(Ended {
+            previous: live.clone(),
+            live,
+            took: began.elapsed(),
+            bytes_sent: host.traffic().0,
+            ..Ended::new(Outcome::Ready, None)
+        })));
         return Ok(Exit::Done);
     }
     super::results(&format!(
@@ -96,48 +116,59 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-/// The last event of a setup that went well.
-fn ended(began: Instant, live: Option<String>, host: &dyn Host) -> Ended {
-    Ended {
-        outcome: Outcome::Ready,
-        exit: Exit::Done,
-        release: None,
-        previous: live.clone(),
-        live,
-        took: began.elapsed(),
-        live_after: None,
-        bytes_sent: host.traffic().0,
-        downtime: None,
-        failure: None,
-        next: Vec::new(),
-    }
+/// Who logs in without `--as`: where deploy.yml names nobody, ssh's own configuration may.
+pub(super) fn who_deploys(
+    global: &Global,
+    config: &Config,
+    login: Option<&str>,
+    observed: &Observed,
+    interrupts: &Interrupts,
+) -> Result<String, Failure> {
+    let daily = match login {
+        Some(_) if config.host.user.is_none() => {
+            let way = super::link(global, config, interrupts).preview()?;
+            let user = way.destination.rsplit_once('@');
+            user.map_or_else(String::new, |(user, _)| user.to_owned())
+        }
+        _ => observed.user.clone(),
+    };
+    deploy_user(config, &daily)
 }
 
-/// What to type after this: a deploy, or first the units that systemd on the host does not have. They wait in the
-/// repository, or are to be written.
+/// The host is set up, and some units cannot be deployed.
+pub(super) fn partly(layout: &Layout<'_>) -> Failure {
+    let config = layout.config;
+    let names: Vec<&str> = layout.withheld.iter().map(|one| one.unit.as_str()).collect();
+    let what = format!(
+        "{} is set up, but without sudo lines for {}",
+        config.host,
+        names.join(", ")
+    );
+    let mut failure = Failure::new(Exit::Untouched, what);
+    failure.why = layout.withheld.iter().map(|one| one.why.clone()).collect();
+    failure
+        .why(format!("{} could start the unit at will, and become root", layout.user))
+        .host("the rest is in place; deploys are refused until the sudo lines exist")
+        .next(
+            config
+                .host
+                .as_root("unit install")
+                .remark("after you fix the units; then run setup again"),
+        )
+}
+
+/// What to type after this: a deploy, or first the units that wait in the repository.
 fn next(config: &Config, observed: &Observed) -> Next {
-    let install = config.host.as_root("unit install");
-    let services = config.instances().map(|one| one.unit);
-    let absent: Vec<&str> = services.filter(|unit| observed.unit(unit).is_not_found()).collect();
-    let waits = |unit: &&str| {
-        let (name, kind) = unit.rsplit_once('.').unwrap_or((unit, "service"));
-        // An instance is in its template's file.
-        let file = match name.split_once('@') {
-            Some((template, _)) => format!("{template}@.{kind}"),
-            None => (*unit).to_owned(),
-        };
-        config.units.dir.join(file).is_file()
-    };
-    match absent.iter().any(waits) {
-        _ if absent.is_empty() => Next::shipit("deploy"),
-        true => install,
-        false => Next::shipit("unit generate").then("&&", install),
+    let waits = units(config, Purpose::Observe).into_iter();
+    match waits.filter(|unit| observed.unit(unit).is_not_found()).count() {
+        0 => Next::shipit("deploy"),
+        _ => config.host.as_root("unit install --now"),
     }
 }
 
 /// How much of what root would write is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Detail {
+pub(super) enum Detail {
     /// Each file by its name and what it is for; the sudo rule whole, as that is what is granted.
     Names,
     /// Every line of every file.
@@ -152,52 +183,63 @@ fn write(out: &mut String, path: &str, text: &str) {
     }
 }
 
-/// Prints what root will do.
-fn show(layout: &Layout<'_>, observed: Option<&Observed>, detail: Detail) {
+/// What root will do, a line for each act.
+pub(super) fn actions(layout: &Layout<'_>, observed: Option<&Observed>, detail: Detail) -> String {
     let Layout {
         config,
         user,
         group,
         guard,
+        withheld,
     } = layout;
     let (app, root) = (config.app.as_str(), config.root.as_str());
     let group = text::shown(group.as_bytes());
     let mut out = format!(
-        "As root, shipit will:\n  create the user {user}, if it does not exist, with the keys of this login\n  \
-         make {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
+        "  create the user {user}, if it does not exist\n  \
+         give {user} this login's authorized keys, if it has neither keys nor a password\n  \
+         create {root} (owner {user}) with releases/, shared/ (group {group}) and .shipit/\n"
     );
     if let Some(former) = observed.and_then(|observed| former(config, observed, user)) {
         let former = text::shown(former.as_bytes());
         out.push_str(&format!(
-            "  hand {app} over from {former}: remove its sudo rule, give its files in {root} to {user}\n"
+            "  hand {app} over from {former} to {user}: remove the sudo rule of {former}, change the owner of its files in {root}\n"
+        ));
+    }
+    if let Some(owner) = observed.and_then(|observed| layout.adopts(observed)) {
+        let owner = text::shown(owner.as_bytes());
+        out.push_str(&format!(
+            "  give {root}, a deploy tree that belongs to {owner}, to {user}\n"
         ));
     }
     if observed.is_some_and(|observed| observed.root == Root::Bare) {
         out.push_str(&format!(
-            "  take over the releases that another tool left in {root}, and make current a relative symlink\n"
+            "  adopt the releases that another tool created in {root}, and make current a relative symlink\n"
         ));
     }
     let units = "/etc/systemd/system/shipit-";
     let mut files = vec![
         (
             format!("{units}{app}.path"),
-            "starts the next one whenever a switch is requested",
+            "starts the conductor when a switch is requested",
             guard.path_unit.as_str(),
         ),
         (
             format!("{units}{app}.service"),
-            "carries a switch out, or undoes it, as the deploy user",
+            "the conductor: carries out a switch or undoes it, as the deploy user",
             &guard.service_unit,
         ),
         (
             format!("{units}{app}-boot.service"),
-            "at boot: reverts a switch that a power cut interrupted",
+            "at boot: reverts a switch that a power failure interrupted",
             &guard.boot_unit,
         ),
     ];
     // Without a sudo rule nobody would be let run them.
     if !guard.sudo_rule.is_empty() {
-        files.extend(HELPERS.map(|(name, what, text)| (format!("/usr/local/lib/shipit/{app}/{name}"), what, text)));
+        let helpers = HELPERS
+            .into_iter()
+            .filter(|(name, ..)| *name != "run" || guard.lends_units);
+        files.extend(helpers.map(|(name, what, text)| (format!("/usr/local/lib/shipit/{app}/{name}"), what, text)));
     }
     for (path, what, text) in files {
         match detail {
@@ -208,9 +250,12 @@ fn show(layout: &Layout<'_>, observed: Option<&Observed>, detail: Detail) {
     if !guard.sudo_rule.is_empty() {
         let path = format!("/etc/sudoers.d/shipit-{app}");
         write(&mut out, &path, &guard.sudo_rule);
+        for one in withheld {
+            out.push_str(&format!("  write no sudo line for {}:\n      {}\n", one.unit, one.why));
+        }
     }
     if detail == Detail::Names {
         out.push_str("  (-v or --print shows every line of these files)\n");
     }
-    super::results(&out);
+    out
 }

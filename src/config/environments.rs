@@ -50,7 +50,7 @@ pub(super) fn read<'a>(root: &'a Node, problems: &Problems) -> Vec<Environment<'
         if let Some(inner) = map.get(KEY) {
             problems.note(
                 inner.node.at,
-                "`environments` inside an environment; only one level is possible",
+                "`environments` inside an environment; environments cannot be nested",
             );
             continue;
         }

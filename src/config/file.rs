@@ -23,16 +23,16 @@ pub(super) struct Opened {
 }
 
 /// Looks for `deploy.yml` in `start`, then in its parents, up to the directory that has a `.git` or to `/`.
-///
-/// # Errors
-/// A [`Failure`] with [`Exit::Usage`] when no file is found, or when a directory on the way cannot be read: that is
-/// never taken for absence.
+/// Fails with [`Exit::Usage`] when no file is found, or when a directory on the way cannot be read: that is never taken
+/// for absence. Also when the file is above `start`, or where every user can create files, and another user controls it:
+/// nobody named it, and its `build` would run.
 pub fn find(start: &Path) -> Result<PathBuf, Failure> {
     let start = std::path::absolute(start).map_err(|error| unreadable(start, &error.to_string()))?;
     let mut misspelt = None;
     for dir in start.ancestors() {
         let file = dir.join(FILE_NAME);
         if exists(&file)? {
+            trusted(&file, dir != start)?;
             return Ok(file);
         }
         let other = dir.join("deploy.yaml");
@@ -53,8 +53,38 @@ pub fn find(start: &Path) -> Result<PathBuf, Failure> {
             let other = text::shown(other.as_os_str().as_encoded_bytes());
             failure.why(format!("{other} exists, but shipit reads {FILE_NAME}"))
         }
-        None => failure.next(Next::offline("init").remark("or cd to the project that has one")),
+        None => failure.next(Next::offline("init").remark("or cd to a project that has one")),
     })
+}
+
+/// Refuses a file that was found, not named, and that another user may have put in the way.
+fn trusted(file: &Path, above: bool) -> Result<(), Failure> {
+    let look = |error: io::Error| unreadable(file, &error.to_string());
+    let dir = file.parent().unwrap_or(Path::new("/"));
+    let place = fs::metadata(dir).map_err(look)?;
+    // Both the name and what it leads to: a symlink of another user's is theirs, whatever it points to.
+    let name = fs::symlink_metadata(file).map_err(look)?;
+    let target = fs::metadata(file).map_err(look)?;
+    let reader = Reader::this();
+    // A loose mode alone is a warning (`read`): the checkouts of some CI runners are writable for everybody.
+    let theirs = |(path, metadata): (&Path, &Metadata)| foreign(path, metadata.uid(), 0, &reader);
+    let found = [(file, &name), (file, &target), (dir, &place)]
+        .into_iter()
+        .find_map(theirs);
+    match found.filter(|_| above || place.mode() & 0o002 != 0) {
+        None => Ok(()),
+        Some(why) => {
+            let shown = text::shown(file.as_os_str().as_encoded_bytes());
+            let failure = Failure::new(
+                Exit::Usage,
+                format!("{shown} is not used: it was found there, not named"),
+            );
+            let named = Next::again("-c")
+                .arg(&shown)
+                .remark("if you trust whoever can change it");
+            Err(failure.why(why).host("nothing was run").next(named))
+        }
+    }
 }
 
 /// Whether something has this name, even a broken symlink.
@@ -66,10 +96,7 @@ fn exists(path: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// Reads a regular file of at most 1 MiB.
-///
-/// # Errors
-/// A [`Failure`] with [`Exit::Usage`] that names what is there instead.
+/// Reads a regular file of at most 1 MiB. Fails with [`Exit::Usage`], naming what is there instead.
 pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
     let absolute = std::path::absolute(path).map_err(|error| unreadable(path, &error.to_string()))?;
     let look = |error: io::Error| match error.kind() {
@@ -92,7 +119,7 @@ pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
     let mut bytes = Vec::new();
     File::take(file, LARGEST + 1).read_to_end(&mut bytes).map_err(look)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(unreadable(path, "it is larger than 1 MiB: not a deploy.yml"));
+        return Err(unreadable(path, "it is larger than 1 MiB, the limit for deploy.yml"));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -103,7 +130,7 @@ pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
             .map_or(0, |newline| newline + 1);
         let column = String::from_utf8_lossy(&good[start..]).chars().count() + 1;
         let name = text::shown(path.as_os_str().as_encoded_bytes());
-        unreadable(path, &format!("{name}:{line}:{column}: a byte that is not UTF-8"))
+        unreadable(path, &format!("{name}:{line}:{column}: a byte that is not valid UTF-8"))
     })?;
     let dir = absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
     let dir_metadata = fs::metadata(&dir).map_err(look)?;
@@ -126,7 +153,7 @@ fn regular(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
     };
     let failure = unreadable(path, what);
     Err(if kind.is_dir() {
-        failure.next(Next::shipit("-c").arg(text::shown(path.join(FILE_NAME).as_os_str().as_encoded_bytes())))
+        failure.next(Next::again("-c").arg(text::shown(path.join(FILE_NAME).as_os_str().as_encoded_bytes())))
     } else {
         failure
     })
@@ -160,12 +187,12 @@ fn foreign(path: &Path, owner: u32, mode: u32, reader: &Reader) -> Option<String
     let name = text::shown(path.as_os_str().as_encoded_bytes());
     if ![reader.uid, ROOT].contains(&owner) && reader.behind_sudo != Some(owner) {
         return Some(format!(
-            "{name} belongs to another user (uid {owner}), who controls what its build and hooks run as you"
+            "{name} belongs to another user (uid {owner}), who could use its build and hooks to run anything as you"
         ));
     }
     if mode & 0o002 != 0 && mode & STICKY == 0 {
         return Some(format!(
-            "{name} is world-writable: every user controls what its build and hooks run as you"
+            "{name} is world-writable: every user can make its build and hooks run anything as you"
         ));
     }
     None

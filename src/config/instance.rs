@@ -3,67 +3,102 @@
 
 use std::time::Duration;
 
-use super::names::UnitName;
-use super::{Config, Health};
+use super::names::{InstanceName, UnitName};
+use super::{Canary, Config, Health, Router};
+use crate::step::{Address, Lever};
 use crate::unit::name;
 use crate::unit::strategy::Strategy;
 
 /// One service of the app and how it goes from the old release to the new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// The unit as deploy.yml names it.
+    /// The unit as deploy.yml names it: a template where the strategy runs instances of one.
     pub(super) name: UnitName,
-    /// Never empty; in the order in which they change hands. Each a `.service`, with what is asked before a release
-    /// counts as verified; systemd's own facts count in any case.
-    pub(super) units: Vec<(UnitName, Option<Health>)>,
+    /// Never empty; in the order in which they change hands.
+    pub(super) members: Vec<Member>,
     pub strategy: Strategy,
     /// The socket unit that holds the port. Only strategies that need one have it; by default the unit of the same
     /// stem.
     pub socket: Option<UnitName>,
+    /// What stands in front of its instances. Only strategies that need one have it.
+    pub router: Option<Router>,
+    /// How long the old instance stays ready after the router sends requests to the new one: 30 s by default.
+    pub bake: Duration,
+    /// How a new release gets more and more requests. Only `canary` has it.
+    pub canary: Option<Canary>,
     /// How long systemd may take to start a unit: 30 s by default.
     pub start_timeout: Duration,
     /// How long a unit must stay healthy after it first was: `health.watch`, 3 s by default.
     pub watch: Duration,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    /// A `.service`.
+    pub unit: UnitName,
+    pub slot: Option<InstanceName>,
+    pub port: Option<u16>,
+    /// What is asked before a release counts as verified; systemd's own facts count in any case.
+    pub health: Option<Health>,
+}
+
 /// One unit of a service.
 #[derive(Clone, Copy, Debug)]
 pub struct Instance<'a> {
     pub service: &'a Service,
-    /// The unit's name.
     pub unit: &'a str,
+    /// The name of the instance, `blue`: it runs from the release that the symlink `slots/blue` names, and only while that
+    /// exists. `None` for a plain unit, which runs from `current`.
+    pub slot: Option<&'a str>,
+    /// Where the instance listens, if `ports` tells.
+    pub port: Option<u16>,
     pub health: Option<&'a Health>,
 }
 
 impl Service {
     /// Its units: one, or the instances.
     pub fn instances(&self) -> impl Iterator<Item = Instance<'_>> {
-        self.units.iter().map(|(unit, health)| Instance {
+        self.members.iter().map(|member| Instance {
             service: self,
-            unit: unit.as_str(),
-            health: health.as_ref(),
+            unit: member.unit.as_str(),
+            slot: member.slot.as_ref().map(InstanceName::as_str),
+            port: member.port,
+            health: member.health.as_ref(),
         })
     }
 
-    /// The names of its units.
     pub fn units(&self) -> impl Iterator<Item = &str> {
-        self.units.iter().map(|(unit, _)| unit.as_str())
+        self.members.iter().map(|member| member.unit.as_str())
+    }
+
+    /// Whether all instances are asked at the same address, so that an answer does not show which of them gave it.
+    pub fn shares_health(&self) -> bool {
+        let mut checks = self.instances().map(|one| one.health.map(|health| &health.check.probe));
+        let first = checks.next();
+        checks.all(|other| first == Some(other))
+    }
+
+    /// What its router calls an instance: the path of its socket, HOST:PORT, or BACKEND/SERVER.
+    pub fn place(&self, one: &Instance<'_>) -> Option<String> {
+        match (&self.router.as_ref()?.lever, one.health?.check.probe.address()) {
+            (Lever::Link { .. }, Some(Address::Unix(socket))) => Some(socket),
+            (Lever::Port { .. }, Some(Address::Tcp(host, port))) => Some(format!("{host}:{port}")),
+            (Lever::Link { .. } | Lever::Port { .. }, _) => None,
+            (Lever::Haproxy { backend, .. }, _) => Some(format!("{backend}/{}", one.slot?)),
+        }
     }
 
     /// What people call it: the unit as deploy.yml names it.
-    #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
 
     /// Its health check, as the first unit is asked.
-    #[must_use]
     pub fn health(&self) -> Option<&Health> {
         self.instances().next()?.health
     }
 
     /// Whether this is the file of one of its units, or the template of one.
-    #[must_use]
     pub fn is_made_from(&self, file: &name::UnitName) -> bool {
         self.units().any(|unit| {
             let unit = name::UnitName::new(unit);
@@ -73,7 +108,6 @@ impl Service {
     }
 
     /// The socket unit that systemd pairs with it by name (systemd.socket(5)).
-    #[must_use]
     pub fn paired_socket(&self) -> UnitName {
         self.name.socket()
     }
@@ -85,8 +119,6 @@ impl Config {
         self.services.iter().flat_map(Service::instances)
     }
 
-    /// The service that has this unit.
-    #[must_use]
     pub fn service_of(&self, unit: &str) -> Option<&Service> {
         let mut services = self.services.iter();
         services.find(|service| service.units().any(|own| own == unit))

@@ -1,19 +1,20 @@
-//! What a table of keys is. Each kind of map in `deploy.yml` has one table, which is both the list of its keys (`reader`
-//! knows no others) and how each becomes a value. A test holds `deploy.example.yml` against all tables.
+//! What a table of keys is. Each kind of map in `deploy.yml` has one table, which is the list of its keys (`reader` knows
+//! no others), the shape of each (`schema` tells editors) and how each becomes a value. A test holds `deploy.example.yml`
+//! against all tables.
 
 /// Makes the list of keys and the function that reads them, from lines of one of these forms:
 ///
-/// - `must KEY: "example" => how`: what `how` makes of the value.
-/// - `may KEY: "example" => how`: the same, or `None` when the file does not have the key.
-/// - `or(default) KEY: "example" => how`: the same, or the default.
-/// - `own KEY: "example" => value`: an `Option` made from the whole map, and from the keys above it.
+/// - `must KEY: "example" as shape => how`: what `how` makes of the value.
+/// - `may KEY: "example" as shape => how`: the same, or `None` when the file does not have the key.
+/// - `or(default) KEY: "example" as shape => how`: the same, or the default.
+/// - `own KEY: "example" as shape => value`: an `Option` made from the whole map, and from the keys above it.
 ///
 /// Every key is read before one that is wrong ends it, so that all problems are noted.
 macro_rules! keys {
     (
         $(#[$doc:meta])*
         $keys:ident, fn $read:ident($map:ident $(, $arg:ident: $type:ty)*) -> $out:ty {
-            $($form:ident $(($default:expr))? $key:ident: $example:literal => $how:expr,)*
+            $($form:ident $(($default:expr))? $key:ident: $example:literal as $shape:expr => $how:expr,)*
         }
         $result:expr
     ) => {
@@ -22,6 +23,7 @@ macro_rules! keys {
             name: stringify!($key),
             example: concat!(stringify!($key), ": ", $example),
             must: keys!(@must $form),
+            shape: $shape,
         }),*];
 
         fn $read($map: &crate::config::reader::Map<'_> $(, $arg: $type)*) -> Option<$out> {
@@ -45,17 +47,20 @@ pub(super) use keys;
 
 #[cfg(test)]
 mod tests {
-    use super::super::{probe, service, top};
+    use super::super::{prepare, probe, router, service, top};
     use crate::config::reader::Keys;
 
-    const ALL: [Keys; 7] = [
+    const ALL: [Keys; 10] = [
         top::TOP,
         top::SHARED,
         top::MIGRATE,
         top::HOOKS,
+        prepare::PREPARE,
+        top::VERIFY,
         service::SERVICE,
         service::HEALTH,
         probe::UNIX,
+        router::ROUTER,
     ];
 
     #[test]

@@ -3,22 +3,31 @@
 //!
 //! Read in this order: `file` (finds and reads the bytes), `tree` (bytes to a tree with places; refuses what makes YAML
 //! surprising), `keys` (what a table of keys is), `reader` (one typed value of the tree), `top` and `service` (the tables:
-//! every key, and the value it becomes), `instance` (the units of a service), `environments` (what `-e` merges over the
-//! top level), `validate` (one file with all its environments, every problem collected), `names`, `paths`, `target`,
-//! `probe` and `units` (values with rules), `scalar` (the way back: text into a file).
+//! every key, and the value it becomes), `instances` (which instances a service has), `instance` (the units of a service),
+//! `environments` (what `-e` merges over the top level), `validate` (one file with all its environments, every problem
+//! collected), `names`, `paths`, `target`, `probe`, `router`, `behind`, `units`, `link` (values with rules), `scalar` (the way back:
+//! text into a file), `schema` (the tables as a JSON Schema, for editors).
 
+mod behind;
+mod canary;
 mod environments;
 mod file;
 mod instance;
+mod instances;
 mod keys;
+mod link;
 pub mod names;
 mod paths;
+mod prepare;
 mod probe;
 mod reader;
+mod router;
 mod scalar;
+mod schema;
 #[cfg(test)]
 mod second_reader;
 mod service;
+mod shape;
 mod target;
 mod top;
 mod tree;
@@ -28,16 +37,21 @@ mod validate;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use canary::Canary;
 pub use file::find;
 pub use instance::{Instance, Service};
-pub use names::{AppName, EnvironmentName, UnitName};
+pub use link::Link;
+pub use names::{AppName, EnvironmentName, InstanceName, UnitName};
 pub use paths::{RelPath, RemotePath};
+pub use prepare::{Prepare, Products};
+pub use router::Router;
 pub use scalar::scalar;
+pub use schema::{SCHEMA_NAME, schema};
 pub use target::Target;
 pub use units::{Units, UnitsDrift, UnitsNeed};
 
 use crate::failure::{Exit, Failure, Next};
-pub use crate::step::{Check, Probe};
+pub use crate::step::{Check, Limits, Otherwise, Probe};
 use crate::text;
 pub use crate::unit::strategy::Strategy;
 
@@ -60,16 +74,29 @@ pub struct Config {
     pub build: Option<String>,
     /// Globs of what is not shipped; each compiles.
     pub exclude: Vec<String>,
+    /// Globs of files that are shipped although they look like secrets.
+    pub allow_secrets: Vec<String>,
+    /// The private key of `--identity`: never shipped.
+    pub identity: Option<PathBuf>,
     pub shared: Shared,
-    /// A command line for `sh -c` on the host, in the new release, before anything live changes.
-    pub prepare: Option<String>,
+    pub prepare: Option<Prepare>,
+    /// How a release gets the files that it has in common with the one before. By default as is safe on the host.
+    pub link: Option<Link>,
     pub migrate: Option<Migrate>,
     /// In the order in which they are turned over. Empty: only the files are switched (static sites).
     pub services: Vec<Service>,
+    /// What stands in front of instances; each service names its own.
+    pub routers: Vec<Router>,
     /// The services' unit files in the repository.
     pub units: Units,
+    /// As whom `shipit run` runs commands.
+    pub run_as: RunAs,
     /// How many verified releases stay on the host: 1 to 1000, 5 by default.
     pub keep_releases: u32,
+    /// The verdict from outside.
+    pub verify: Option<Verify>,
+    /// What a switch may lose at most.
+    pub limits: Limits,
     /// Commands that run here around a switch.
     pub hooks: Hooks,
     /// The fingerprint of the only host key that is accepted: `SHA256:` and 43 base64 characters.
@@ -80,6 +107,15 @@ pub struct Config {
     pub environment: Option<EnvironmentName>,
     /// What the user should know although nothing is wrong.
     pub warnings: Vec<String>,
+}
+
+crate::text::words! {
+    /// As whom `shipit run` runs commands.
+    pub enum RunAs {
+        /// As a service's user, with its environment and sandbox: `setup` installs what root lends for that.
+        Service = "service",
+        Deploy = "deploy",
+    }
 }
 
 /// Files and directories that live across releases, below `<root>/shared`, linked into each release. No path
@@ -99,7 +135,6 @@ impl Shared {
 
     /// The shared path that a packed file would collide with: the same path, one inside it, or a file in place of a
     /// parent directory. Parent directories of a shared path do not collide; do not ask for them.
-    #[must_use]
     pub fn collision(&self, packed: &[u8]) -> Option<&RelPath> {
         self.paths().find(|path| path.meets(packed))
     }
@@ -130,6 +165,19 @@ pub struct Health {
     pub timeout: Duration,
     /// How many good answers in a row: 1 to 100, 3 by default.
     pub successes: u32,
+    /// How long the same wrong response may repeat before the wait ends early: 5 s by default.
+    pub wrong_answers: Duration,
+}
+
+/// A command that runs here before the host confirms a switch, and can still undo it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// A command line for `sh -c`, run in [`Config::dir`].
+    pub run: String,
+    /// How long the host waits for its verdict: 1 s to 1 h, 60 s by default.
+    pub timeout: Duration,
+    /// What the host does without it.
+    pub otherwise: Otherwise,
 }
 
 /// Command lines for `sh -c` that run here, in [`Config::dir`], with `SHIPIT_*` in their environment.
@@ -144,10 +192,8 @@ pub struct Hooks {
 }
 
 /// Reads, merges and checks a `deploy.yml`.
-///
-/// # Errors
-/// A [`Failure`] with [`Exit::Usage`]. Its `why` has a line `file:line:column: problem` for every problem in
-/// the file, or says why the file cannot be read.
+/// Fails with [`Exit::Usage`]. Its `why` has a line `file:line:column: problem` for every problem in the file, or says
+/// why the file cannot be read.
 pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
     let opened = file::read(path)?;
     let name = text::shown(path.as_os_str().as_encoded_bytes());
@@ -174,7 +220,7 @@ fn failure(name: &str, problems: &[tree::Problem]) -> Failure {
     if problems.len() > MOST {
         failure = failure.why(format!("… and {} more", problems.len() - MOST));
     }
-    failure.next(Next::offline("init --print").remark("an example to compare with"))
+    failure.next(Next::offline("config example").remark("an example with every key"))
 }
 
 #[cfg(test)]

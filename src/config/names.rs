@@ -7,19 +7,11 @@ use std::fmt;
 use crate::text;
 
 /// Why a text is not such a name: the end of a sentence that quotes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Wrong(pub String);
 
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Wrong {}
-
 /// A foreign text as it is quoted in a message: in backquotes, escaped, at most 60 characters of it.
-#[must_use]
 pub fn quoted(text: &str) -> String {
     const MOST: usize = 60;
     let mut head: String = text.chars().take(MOST).collect();
@@ -36,15 +28,13 @@ macro_rules! checked_name {
         pub struct $name(String);
 
         impl $name {
-            /// # Errors
-            /// [`Wrong`] with the rule that it breaks.
+            /// Fails with [`Wrong`] with the rule that it breaks.
             pub fn parse(text: &str) -> Result<Self, Wrong> {
                 match $check(text) {
                     Ok(()) => Ok(Self(text.to_owned())),
                     Err(why) => Err(Wrong(format!("{} {why}", quoted(text)))),
                 }
             }
-            #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -53,19 +43,6 @@ macro_rules! checked_name {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = Wrong;
-            fn from_str(text: &str) -> Result<Self, Wrong> {
-                Self::parse(text)
             }
         }
     };
@@ -85,29 +62,54 @@ checked_name! {
     UnitName, check_unit
 }
 checked_name! {
+    /// The name of an instance of a template unit: 1 to 32 letters, digits, `_` and `.`, beginning with a letter or a
+    /// digit. It is a word of unit names, of paths (`slots/blue`) and of addresses, so each takes it literally; of the
+    /// characters that systemd.unit(5) allows, `-` is left out, because `%I` would read it as `/`.
+    InstanceName, check_instance
+}
+checked_name! {
+    /// The name of a router in `deploy.yml`: 1 to 31 of `a-z 0-9 - _`.
+    RouterName, check_router
+}
+checked_name! {
     /// The name of an environment in `deploy.yml`: 1 to 31 of `a-z 0-9 - _`.
     EnvironmentName, check_environment
 }
 
 impl UnitName {
     /// The name without its suffix: `acme` of `acme.service`, `acme@1` of `acme@1.service`.
-    #[must_use]
     pub fn stem(&self) -> &str {
         self.0.rsplit_once('.').map_or(&self.0, |(stem, _)| stem)
     }
     /// Whether it ends in `.socket`; else it ends in `.service`.
-    #[must_use]
     pub fn is_socket(&self) -> bool {
         self.0.ends_with(".socket")
     }
-    /// The `.socket` unit that systemd pairs with it by name (systemd.socket(5)): same stem.
+    /// The `.socket` unit that systemd pairs with it by name (systemd.socket(5)): same stem. All instances of a template
+    /// share one: `acme.socket` of `acme@.service`.
     #[must_use]
     pub fn socket(&self) -> Self {
-        Self(format!("{}.socket", self.stem()))
+        Self(format!("{}.socket", self.stem().trim_end_matches('@')))
+    }
+    /// Reads the name of a template: `acme@.service`.
+    pub fn parse_template(text: &str) -> Result<Self, Wrong> {
+        match text.split_once("@.") {
+            // Any instance of it is a valid name, so it is valid itself.
+            Some((prefix, suffix)) => Self::parse(&format!("{prefix}@1.{suffix}")).map(|_| Self(text.to_owned())),
+            None => Self::parse(text),
+        }
+    }
+    /// Whether it is `acme@.service`.
+    pub fn is_template(&self) -> bool {
+        self.0.contains("@.")
+    }
+    /// An instance of this template.
+    #[must_use]
+    pub fn instance(&self, name: &InstanceName) -> Self {
+        Self(self.0.replacen("@.", &format!("@{}.", name.as_str()), 1))
     }
 }
 
-/// The result of a rule.
 pub(super) type Check = Result<(), String>;
 
 pub(super) fn say(why: &str) -> Check {
@@ -125,16 +127,19 @@ pub(super) fn stranger(text: &str, allowed: impl Fn(char) -> bool) -> Option<Str
 fn check_app(text: &str) -> Check {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if text.is_empty() {
-        return say("is empty; an app has a name like `acme`");
+        return say("is empty; write a name such as `acme`");
     }
     if let Some(c) = stranger(text, legal) {
-        return Err(format!("contains {c}; an app name consists of a-z, 0-9 and `-`"));
+        return Err(format!("contains {c}; an app name may contain only a-z, 0-9 and `-`"));
     }
     if text.starts_with('-') {
-        return say("begins with `-`; an app name begins with a letter or a digit");
+        return say("begins with `-`; an app name must begin with a letter or a digit");
     }
     if text.len() > 31 {
-        return Err(format!("has {} characters; an app name has at most 31", text.len()));
+        return Err(format!(
+            "has {} characters; an app name may have at most 31",
+            text.len()
+        ));
     }
     // shipit-<app>-boot.service is the boot unit of <app>.
     if text.ends_with("-boot") {
@@ -143,31 +148,56 @@ fn check_app(text: &str) -> Check {
     Ok(())
 }
 
+fn check_instance(text: &str) -> Check {
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    if text.is_empty() || text.len() > 32 || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return say(
+            "is not a name of an instance; write 1 to 32 characters such as `blue`, beginning with a letter or a digit",
+        );
+    }
+    if let Some(c) = stranger(text, legal) {
+        return Err(format!(
+            "contains {c}; the name of an instance may contain only letters, digits, `_` and `.`"
+        ));
+    }
+    Ok(())
+}
+
 fn check_environment(text: &str) -> Check {
+    check_short(text, "environment")
+}
+
+fn check_router(text: &str) -> Check {
+    check_short(text, "router")
+}
+
+fn check_short(text: &str, whose: &str) -> Check {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if text.is_empty() || text.len() > 31 || text.starts_with('-') || !text.chars().all(legal) {
-        return say("is not an environment name: 1 to 31 characters of a-z, 0-9, `-` and `_`, not beginning with `-`");
+        return Err(format!(
+            "is not a valid {whose} name; use 1 to 31 characters from a-z, 0-9, `-` and `_`, with no `-` at the start"
+        ));
     }
     Ok(())
 }
 
 fn check_unit(text: &str) -> Check {
     if text.is_empty() {
-        return say("is empty; a unit has a name like `acme.service`");
+        return say("is empty; write a name such as `acme.service`");
     }
     if text.contains(['*', '?', '[', ']']) {
-        return say("is a pattern; name one unit exactly, like `acme.service`");
+        return say("is a pattern; write the exact name of one unit, such as `acme.service`");
     }
     if let Some(c) = stranger(text, |c| c.is_ascii_alphanumeric() || "_.-@".contains(c)) {
         return Err(format!(
-            "contains {c}; a unit name consists of letters, digits, `_`, `.`, `-` and `@`"
+            "contains {c}; a unit name may contain only letters, digits, `_`, `.`, `-` and `@`"
         ));
     }
     if text.starts_with(['-', '.', '@']) {
-        return say("begins with a character that a unit name cannot begin with");
+        return say("begins with a character that is not allowed at the start of a unit name");
     }
     if text.len() > 255 {
-        return Err(format!("has {} characters; systemd takes at most 255", text.len()));
+        return Err(format!("has {} characters; systemd accepts at most 255", text.len()));
     }
     let Some((stem, suffix)) = text
         .rsplit_once('.')
@@ -181,7 +211,7 @@ fn check_unit(text: &str) -> Check {
     if let Some((prefix, instance)) = stem.split_once('@') {
         if instance.is_empty() {
             return Err(format!(
-                "is a template; name an instance of it, like {}",
+                "is a template; write the name of an instance, such as {}",
                 quoted(&format!("{prefix}@1.{suffix}"))
             ));
         }
@@ -194,7 +224,7 @@ fn check_unit(text: &str) -> Check {
     }
     let of_the_host = ["dbus", "dbus-broker", "ssh", "sshd"];
     if stem.starts_with("systemd-") || of_the_host.contains(&stem) {
-        return say("belongs to the host; a deploy never restarts or reloads it");
+        return say("is part of the host; a deploy never restarts or reloads it");
     }
     Ok(())
 }

@@ -16,7 +16,6 @@ checked_name! {
 }
 impl RemotePath {
     /// A path below this one. `name` is shipit's own, never foreign text.
-    #[must_use]
     pub fn join(&self, name: &str) -> String {
         format!("{}/{name}", self.0)
     }
@@ -25,7 +24,6 @@ impl RemotePath {
 impl RelPath {
     /// Whether `path` (bytes as packed, without a leading `./`) is this path, lies below it, or is a part of
     /// the way to it.
-    #[must_use]
     pub fn meets(&self, path: &[u8]) -> bool {
         let own = self.0.as_bytes();
         let inside = |outer: &[u8], inner: &[u8]| {
@@ -38,68 +36,33 @@ impl RelPath {
 }
 
 /// Directories of the host that no release tree may be in.
-const INSIDE: [&str; 16] = [
-    "bin",
-    "boot",
-    "dev",
-    "etc",
-    "lib",
-    "lib32",
-    "lib64",
-    "libx32",
-    "lost+found",
-    "proc",
-    "root",
-    "run",
-    "sbin",
-    "sys",
-    "tmp",
-    "usr",
-];
+const INSIDE: &str = "bin boot dev etc lib lib32 lib64 libx32 lost+found proc root run sbin sys tmp usr";
 /// Directories of the host that are shared with others: a root lies below them, it is not one of them.
-const ITSELF: [&str; 18] = [
-    "/home",
-    "/media",
-    "/mnt",
-    "/opt",
-    "/srv",
-    "/var",
-    "/var/backups",
-    "/var/cache",
-    "/var/crash",
-    "/var/lib",
-    "/var/local",
-    "/var/lock",
-    "/var/log",
-    "/var/mail",
-    "/var/opt",
-    "/var/snap",
-    "/var/spool",
-    "/var/www",
-];
+const ITSELF: &str = "/home /media /mnt /opt /srv /var /var/backups /var/cache /var/crash /var/lib /var/local /var/lock /var/log \
+     /var/mail /var/opt /var/snap /var/spool /var/www";
 
 fn check_root(text: &str) -> Check {
     if text.is_empty() {
-        return say("is empty; a root is a directory like `/opt/acme`");
+        return say("is empty; write a directory such as `/opt/acme`");
     }
     if text == "~" || text.starts_with("~/") {
-        return say("begins with `~`; write the whole path, like `/home/deploy/acme`");
+        return say("begins with `~`; write the full path, such as `/home/deploy/acme`");
     }
     if !text.starts_with('/') {
-        return say("is relative; a root begins with `/`, like `/opt/acme`");
+        return say("is relative; write an absolute path such as `/opt/acme`");
     }
     if text.len() > 200 {
-        return Err(format!("has {} bytes; a root has at most 200", text.len()));
+        return Err(format!("is {} bytes long; the limit is 200", text.len()));
     }
     if text.bytes().all(|byte| byte == b'/') {
-        return say("is the root directory of the host; use a directory of its own, like `/opt/acme`");
+        return say("is the host's root directory; give the app its own directory, such as `/opt/acme`");
     }
     if text.ends_with('/') {
         return Err(format!("ends in `/`; write {}", quoted(text.trim_end_matches('/'))));
     }
     if let Some(c) = stranger(text, |c| c.is_ascii_alphanumeric() || "/._-+@".contains(c)) {
         return Err(format!(
-            "contains {c}; a root consists of letters, digits and `/ . _ - + @`"
+            "contains {c}; a root may contain only letters, digits and `/ . _ - + @`"
         ));
     }
     if text[1..].split('/').any(str::is_empty) {
@@ -109,23 +72,23 @@ fn check_root(text: &str) -> Check {
         return say("contains a `.` or `..` component; write the path without it");
     }
     let top = text[1..].split('/').next().unwrap_or_default();
-    if INSIDE.contains(&top) {
+    if INSIDE.split(' ').any(|own| own == top) {
         return Err(format!(
-            "is in the host's own `/{top}`; use a directory of its own, like `/opt/acme`"
+            "is in the host's own `/{top}`; give the app its own directory, such as `/opt/acme`"
         ));
     }
     let emptied = |dir: &str| text == dir || text.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
     if emptied("/var/tmp") || emptied("/var/run") {
-        return say("is in a directory that the host empties automatically; use one like `/opt/acme`");
+        return say("is in a directory that the host empties automatically; use another one, such as `/opt/acme`");
     }
-    if ITSELF.contains(&text) {
+    if ITSELF.split(' ').any(|own| own == text) {
         return Err(format!(
-            "is shared by everything on the host; use a directory below it, like `{text}/acme`"
+            "is shared by everything on the host; use a directory under it, such as `{text}/acme`"
         ));
     }
     if text.strip_prefix("/home/").is_some_and(|rest| !rest.contains('/')) {
         return Err(format!(
-            "is a user's home directory; use a directory below it, like `{text}/acme`"
+            "is a user's home directory; use a directory under it, such as `{text}/acme`"
         ));
     }
     Ok(())
@@ -133,28 +96,28 @@ fn check_root(text: &str) -> Check {
 
 fn check_relative(text: &str) -> Check {
     if text.is_empty() {
-        return say("is empty; write a path below the release, like `logs`");
+        return say("is empty; write a path inside the release, such as `logs`");
     }
     if text.starts_with('/') {
-        return say("is absolute; a shared path is below the release, like `logs`");
+        return say("is absolute; write a path inside the release, such as `logs`");
     }
     if text.ends_with('/') {
         return Err(format!("ends in `/`; write {}", quoted(text.trim_end_matches('/'))));
     }
     if text.starts_with('~') {
-        return say("begins with `~`; a shared path is below the release, like `logs`");
+        return say("begins with `~`; write a path inside the release, such as `logs`");
     }
     if text.chars().any(char::is_control) {
         return say("contains a control character");
     }
     if text.len() > 1024 || text.split('/').any(|part| part.len() > 255) {
-        return say("is too long; a path has at most 1024 bytes, a name in it 255");
+        return say("is too long; a path may have at most 1024 bytes, and each name in it at most 255");
     }
     for part in text.split('/') {
         match part {
             "" => return say("contains `//`"),
             "." | ".." => {
-                return say("contains a `.` or `..` component; a shared path stays below the release");
+                return say("contains a `.` or `..` component; a shared path must stay inside the release");
             }
             ".shipit" => return say("is reserved for shipit; use another name"),
             _ => {}

@@ -8,6 +8,7 @@ use url::{Host, Url};
 use super::keys::keys;
 use super::names::{Wrong, quoted};
 use super::reader::Value;
+use super::shape::{ABSOLUTE, URL_PATH};
 use super::target::Target;
 use crate::step::Probe;
 
@@ -51,27 +52,27 @@ const fn asks(key: &'static str, answer: Answer, read: fn(Value<'_>) -> Option<P
 keys! {
     /// Below `health.unix`.
     UNIX, fn unix(map) -> Probe {
-        must socket: "/run/acme/http.sock" => |v| v.name(socket_path),
-        must path: "/healthz" => |v| v.name(url_path),
+        must socket: "/run/acme/http.sock" as ABSOLUTE => |v| v.name(socket_path),
+        must path: "/healthz" as URL_PATH => |v| v.name(url_path),
     }
     Probe::Unix { socket, path }
 }
 
 /// Reads `url`.
-fn http(text: &str) -> Result<Probe, Wrong> {
+pub(super) fn http(text: &str) -> Result<Probe, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
     if text.len() > 2000 {
         return wrong("has more than 2000 characters");
     }
     let Ok(url) = Url::parse(text) else {
-        return wrong("is not a URL; write one like `http://127.0.0.1:8080/healthz`");
+        return wrong("is not a URL; write one such as `http://127.0.0.1:8080/healthz`");
     };
     if !matches!(url.scheme(), "http" | "https") {
         return wrong("is neither http nor https");
     }
     // The host's curl gets the text as it is: what it and the url crate could read differently is left out.
     if !plain(text) {
-        return wrong("has a space, quote, brace, backslash or a character outside ASCII; write it percent-encoded");
+        return wrong("contains a space, a quote, a brace, a backslash or a non-ASCII character; percent-encode it");
     }
     let authority = text
         .split_once("://")
@@ -80,17 +81,17 @@ fn http(text: &str) -> Result<Probe, Wrong> {
         return wrong("has no `//` after its scheme");
     };
     if authority.contains('@') || !url.username().is_empty() || url.password().is_some() {
-        return wrong("contains a login; a health check carries no secrets");
+        return wrong("contains a login; a health check must not contain secrets");
     }
     if url.fragment().is_some() {
-        return wrong("contains a `#`, which is never sent");
+        return wrong("contains a `#`; the part after it would not be sent");
     }
     if text.len() > authority.len()
         && text
             .split_once(authority)
             .is_some_and(|(_, path)| path.contains(['[', ']']))
     {
-        return wrong("contains a bracket in its path; write it percent-encoded");
+        return wrong("contains a bracket in its path; percent-encode it");
     }
     let forbidden = match url.host() {
         Some(Host::Ipv4(address)) => is_instance_data(address.into()),
@@ -99,7 +100,7 @@ fn http(text: &str) -> Result<Probe, Wrong> {
         None => return wrong("has no host"),
     };
     if forbidden {
-        return wrong("asks for the machine's instance data, not for the app");
+        return wrong("is the address of a cloud metadata service, not of the app");
     }
     Ok(Probe::Http { url: text.to_owned() })
 }
@@ -108,15 +109,15 @@ fn http(text: &str) -> Result<Probe, Wrong> {
 fn tcp(text: &str) -> Result<Probe, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
     if text.contains('@') {
-        return wrong("contains a login; write it like `127.0.0.1:5432`");
+        return wrong("contains a login; write an address such as `127.0.0.1:5432`");
     }
     let target = Target::parse(text)?;
     let Some(port) = target.port else {
-        return wrong("has no port; write it like `127.0.0.1:5432`");
+        return wrong("has no port; write an address such as `127.0.0.1:5432`");
     };
     if target.host.parse().is_ok_and(is_instance_data) || METADATA_NAMES.contains(&target.host.to_lowercase().as_str())
     {
-        return wrong("asks for the machine's instance data, not for the app");
+        return wrong("is the address of a cloud metadata service, not of the app");
     }
     Ok(Probe::Tcp {
         host: target.host,
@@ -125,16 +126,16 @@ fn tcp(text: &str) -> Result<Probe, Wrong> {
 }
 
 /// Checks `unix.socket`: an absolute path that fits a socket address (unix(7): 108 bytes with the NUL).
-fn socket_path(text: &str) -> Result<String, Wrong> {
+pub(super) fn socket_path(text: &str) -> Result<String, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
     if !text.starts_with('/') {
-        return wrong("is not an absolute path, like `/run/acme/http.sock`");
+        return wrong("is not an absolute path; write one such as `/run/acme/http.sock`");
     }
     if text.len() > 107 {
-        return wrong("is longer than a socket address can be (107 bytes)");
+        return wrong("is longer than 107 bytes, the limit for a socket path");
     }
     if !text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@".contains(c)) {
-        return wrong("is not made of letters, digits and `/ . _ - + @`");
+        return wrong("contains characters other than letters, digits and `/ . _ - + @`");
     }
     if text.ends_with('/') || text[1..].split('/').any(|part| matches!(part, "" | "." | "..")) {
         return wrong("contains `//`, `.`, `..` or a trailing `/`; write the path without them");
@@ -146,10 +147,10 @@ fn socket_path(text: &str) -> Result<String, Wrong> {
 fn url_path(text: &str) -> Result<String, Wrong> {
     let wrong = |why: &str| Err(Wrong(format!("{} {why}", quoted(text))));
     if !text.starts_with('/') {
-        return wrong("does not begin with `/`, like `/healthz`");
+        return wrong("must begin with `/`, for example `/healthz`");
     }
     if text.len() > 2000 || !plain(text) || text.contains(['[', ']', '#']) {
-        return wrong("is not the path of a URL; write special characters percent-encoded");
+        return wrong("is not a valid URL path; percent-encode special characters");
     }
     Ok(text.to_owned())
 }

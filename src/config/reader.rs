@@ -13,6 +13,27 @@ pub(super) struct Key {
     pub example: &'static str,
     /// Whether its map is nothing without it (at the top: the top and the chosen environment together).
     pub must: bool,
+    /// What an editor checks: never stricter than how it is read.
+    pub shape: Shape,
+}
+
+/// What a value looks like to an editor (`schema`).
+pub(super) enum Shape {
+    Text,
+    /// A text with a pattern, in the dialect that all readers of patterns share.
+    Like(&'static str),
+    Whole(u32, u32),
+    Boolean,
+    OneOf(fn() -> Vec<&'static str>),
+    List(&'static Self),
+    Map(Keys),
+    Either(&'static [Self]),
+    /// A map with more keywords than its keys give.
+    Ruled(&'static Self, fn() -> serde_json::Value),
+    /// A map of names, as of environments, to maps with these keys and more keywords.
+    Named(Keys, fn() -> serde_json::Value),
+    /// A map of names to what may stand at the top.
+    Environments,
 }
 
 /// The keys of one kind of map.
@@ -21,7 +42,6 @@ pub(super) type Keys = &'static [Key];
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
-/// The problems found so far.
 #[derive(Default)]
 pub(super) struct Problems {
     /// Found in what is written.
@@ -39,7 +59,6 @@ impl Problems {
 /// A map whose keys are known.
 #[derive(Clone, Copy)]
 pub(super) struct Map<'a> {
-    /// Where it begins.
     pub at: Mark,
     entries: &'a [Entry],
     keys: Keys,
@@ -94,13 +113,12 @@ impl<'a> Map<'a> {
     }
 }
 
-/// The sentence on an unknown key.
 fn unknown(key: &str, place: &str, names: &[&str]) -> String {
     let near = nearest(key, names.iter().copied());
     let key = quoted(key);
     match near {
         Some(near) => format!("unknown key {key}; did you mean {}?", quoted(near)),
-        None => format!("unknown key {key}; {place} takes {}", names.join(", ")),
+        None => format!("unknown key {key}; {place} accepts only {}", names.join(", ")),
     }
 }
 
@@ -147,7 +165,9 @@ pub(super) fn is_null(node: &Node) -> bool {
 impl<'a> Value<'a> {
     /// Notes what this value must be instead.
     pub fn must_be(&self, what: &str) {
-        let Key { name, example, must } = self.key;
+        let Key {
+            name, example, must, ..
+        } = self.key;
         let hint = if is_null(self.node) && !must {
             ", or omit the key"
         } else {
@@ -248,7 +268,6 @@ impl<'a> Value<'a> {
         read.into_iter().collect()
     }
 
-    /// A map with these keys.
     pub fn map(&self, keys: Keys) -> Option<Map<'a>> {
         Map::read(self.node, &quoted(self.key.name), keys, self.problems)
     }

@@ -5,7 +5,6 @@ use super::tree::is_invisible;
 
 /// A scalar as it is written into a `deploy.yml`: plain where no reader of YAML could take it for anything else, in
 /// quotes otherwise. It reads back as exactly this text.
-#[must_use]
 pub fn scalar(text: &str) -> String {
     if text.contains(is_invisible) {
         let escaped = |c: char| match c {

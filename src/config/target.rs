@@ -20,46 +20,54 @@ pub struct Target {
 
 impl Target {
     /// The same host with another login, as `--as` takes it: `root@app.example.com:2222`.
-    #[must_use]
     pub fn with_login(&self, user: &str) -> String {
+        self.of(user).to_string()
+    }
+
+    /// The same host for another user.
+    #[must_use]
+    pub fn of(&self, user: &str) -> Self {
         let user = Some(user.to_owned());
-        Self { user, ..self.clone() }.to_string()
+        Self { user, ..self.clone() }
     }
 
     /// The arguments of `ssh` that lead there: `-p 2222 deploy@app.example.com`.
-    #[must_use]
     pub fn ssh_to(&self) -> String {
-        format!("{}{}", self.login("-p"), self.host)
+        format!("{}{}{}", self.port_option("-p"), self.login(), self.host)
     }
 
-    /// The same for scp and a path there: `-P 2222 deploy@app.example.com:/opt/acme/shared/env`.
-    #[must_use]
-    pub fn scp_to(&self, path: &str) -> String {
-        let (login, host) = (self.login("-P"), &self.host);
-        if is_v6(host) {
-            format!("{login}[{host}]:{path}")
+    /// The arguments of `scp` for a file here and its path there:
+    /// `-P 2222 env deploy@app.example.com:/opt/acme/shared/env`. Its options come first.
+    pub fn scp(&self, file: &str, path: &str) -> String {
+        let (port, login, host) = (self.port_option("-P"), self.login(), &self.host);
+        // It would be an option, or the name of a host.
+        let here = if file.starts_with('-') || file.contains(':') {
+            "./"
         } else {
-            format!("{login}{host}:{path}")
+            ""
+        };
+        if is_v6(host) {
+            format!("{port}{here}{file} {login}[{host}]:{path}")
+        } else {
+            format!("{port}{here}{file} {login}{host}:{path}")
         }
     }
 
-    /// What stands before the host's name: the option for the port, the user.
-    fn login(&self, option: &str) -> String {
-        let port = self.port.map(|port| format!("{option} {port} "));
-        let user = self.user.as_ref().map(|user| format!("{user}@"));
-        port.unwrap_or_default() + &user.unwrap_or_default()
+    fn port_option(&self, option: &str) -> String {
+        self.port.map(|port| format!("{option} {port} ")).unwrap_or_default()
+    }
+
+    fn login(&self) -> String {
+        self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default()
     }
 
     /// A command of shipit that needs root on the host: `shipit setup --as root@app.example.com`.
-    #[must_use]
     pub fn as_root(&self, command: &str) -> Next {
         Next::shipit(format!("{command} --as")).arg(self.with_login("root"))
     }
 
     /// Reads `[user@]host[:port]`, `[user@][v6]:port` and `[user@]v6`.
-    ///
-    /// # Errors
-    /// [`Wrong`] for anything that an ssh client or a shell could take for something else.
+    /// Fails with [`Wrong`] for anything that an ssh client or a shell could take for something else.
     pub fn parse(text: &str) -> Result<Self, Wrong> {
         split(text).map_err(|why| Wrong(format!("{} {why}", quoted(text))))
     }
@@ -68,20 +76,20 @@ impl Target {
 fn split(text: &str) -> Result<Target, String> {
     let fail = |why: &str| Err(why.to_owned());
     if text.is_empty() {
-        return fail("is empty; a host is written like `deploy@app.example.com`");
+        return fail("is empty; write a host such as `deploy@app.example.com`");
     }
     if text.contains("://") {
-        return fail("is a URL; a host is written like `deploy@app.example.com:22`");
+        return fail("is a URL; write a host such as `deploy@app.example.com:22`");
     }
     if text.starts_with('-') {
-        return fail("begins with `-`, as an option would; a host is written like `deploy@app.example.com`");
+        return fail("begins with `-`, like an option; write a host such as `deploy@app.example.com`");
     }
     let (user, rest) = match text.split_once('@') {
         Some((user, rest)) => (Some(user), rest),
         None => (None, text),
     };
     if rest.contains('@') {
-        return fail("contains two `@`; a host is written like `deploy@app.example.com`");
+        return fail("contains two `@`; write a host such as `deploy@app.example.com`");
     }
     if let Some(user) = user {
         check_user(user)?;
@@ -105,7 +113,7 @@ fn check_user(user: &str) -> Result<(), String> {
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
     if user.len() > 64 || !user.chars().all(plain) {
-        return Err("has a login that is not made of letters, digits and `. _ - +`".to_owned());
+        return Err("has a user name with characters other than letters, digits and `. _ - +`".to_owned());
     }
     Ok(())
 }
@@ -117,12 +125,12 @@ fn host_and_port(text: &str) -> Result<(&str, Option<&str>), String> {
             return Err("has a `[` without a `]`; write `[2001:db8::1]:22`".to_owned());
         };
         if !is_v6(host) {
-            return Err("has something in brackets that is not an IPv6 address".to_owned());
+            return Err("has no IPv6 address in its brackets".to_owned());
         }
         return match (after, after.strip_prefix(':')) {
             ("", _) => Ok((host, None)),
             (_, Some(port)) => Ok((host, Some(port))),
-            _ => Err("has something after the `]` that is not a port".to_owned()),
+            _ => Err("has no valid port after the `]`".to_owned()),
         };
     }
     if is_v6(text) {
@@ -130,7 +138,7 @@ fn host_and_port(text: &str) -> Result<(&str, Option<&str>), String> {
     }
     match text.split_once(':') {
         Some((_, port)) if port.contains(':') => {
-            Err("is not an IPv6 address; with a port it is written like `[2001:db8::1]:22`".to_owned())
+            Err("is not an IPv6 address; with a port, write `[2001:db8::1]:22`".to_owned())
         }
         Some((host, port)) => Ok((host, Some(port))),
         None => Ok((text, None)),
@@ -139,13 +147,13 @@ fn host_and_port(text: &str) -> Result<(&str, Option<&str>), String> {
 
 fn check_host(host: &str) -> Result<(), String> {
     if host.is_empty() {
-        return Err("has no host; a host is written like `deploy@app.example.com`".to_owned());
+        return Err("has no host; write one such as `deploy@app.example.com`".to_owned());
     }
     if host.starts_with(['-', '.']) {
         return Err("has a host that begins with `-` or `.`".to_owned());
     }
     if !host.is_ascii() {
-        return Err("has letters outside ASCII; write the host's name in its `xn--` form".to_owned());
+        return Err("contains non-ASCII letters; write the host name in its `xn--` form".to_owned());
     }
     if host.len() > 253 || !host.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
         return Err("has a host with characters other than letters, digits and `. _ -`".to_owned());
@@ -185,13 +193,6 @@ impl fmt::Display for Target {
     }
 }
 
-impl FromStr for Target {
-    type Err = Wrong;
-    fn from_str(text: &str) -> Result<Self, Wrong> {
-        Self::parse(text)
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -216,6 +217,18 @@ mod tests {
         );
         assert_eq!(parts("d@fe80::1%eth0"), (Some("d".into()), "fe80::1%eth0".into(), None));
         assert_eq!(parts("[fe80::1%eth0.2]:22"), (None, "fe80::1%eth0.2".into(), Some(22)));
+    }
+
+    #[test]
+    fn a_file_to_copy_is_never_an_option_or_the_name_of_a_host() {
+        let target = Target::parse("deploy@x.example").unwrap();
+        for (file, typed) in [
+            ("env", "env"),
+            ("-oProxyCommand=id", "./-oProxyCommand=id"),
+            ("a:b", "./a:b"),
+        ] {
+            assert_eq!(target.scp(file, "/x"), format!("{typed} deploy@x.example:/x"));
+        }
     }
 
     #[test]
@@ -255,7 +268,7 @@ mod tests {
             "d\\x@host",
             ".x",
         ] {
-            assert!(Target::parse(text).is_err(), "{text:?} was taken");
+            assert!(Target::parse(text).is_err(), "used {text:?}");
         }
     }
 }

@@ -5,45 +5,64 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::keys::keys;
+use super::link;
 use super::names::{AppName, EnvironmentName, Wrong, quoted};
 use super::paths::{RelPath, RemotePath};
-use super::reader::{HOUR, Map, Problems, SECOND, Value};
-use super::service::{service_unit, services};
+use super::prepare;
+use super::reader::{HOUR, Map, Problems, SECOND, Shape, Value};
+use super::router::{self, routers};
+use super::service::{self, service_unit, services};
+use super::shape::{ABSOLUTE, APP, DURATION, FINGERPRINT, GLOBS, HOST, SERVICE_UNIT, SHARED_DIR, SHARED_FILE};
 use super::tree::{Kind, Mark, Node};
 use super::units::{self, Units, UnitsDrift};
-use super::{Config, Hooks, Migrate, Shared, SharedFile, Target};
+use super::{Config, Hooks, Limits, Migrate, Otherwise, RunAs, Shared, SharedFile, Target, Verify};
 
 keys! {
     /// At the top, and in each environment except `environments` itself.
     TOP, fn config(map, dir: &Path, environment: Option<&EnvironmentName>) -> Config {
-        must app: "acme" => |v| v.name(AppName::parse),
-        must host: "deploy@app.example.com" => |v| v.name(Target::parse),
-        may host_key: "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8" => |v| v.name(fingerprint),
-        own root: "/opt/acme" => match map.get("root") {
+        must app: "acme" as APP => |v| v.name(AppName::parse),
+        must host: "deploy@app.example.com" as HOST => |v| v.name(Target::parse),
+        may host_key: "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8" as FINGERPRINT => |v| v.name(fingerprint),
+        own root: "/opt/acme" as ABSOLUTE => match map.get("root") {
             Some(value) => value.name(RemotePath::parse),
             None => app.as_ref().and_then(|app| RemotePath::parse(&format!("/opt/{app}")).ok()),
         },
-        must source: "build" => |v| v.name(|text| source_path(dir, text)),
-        may build: "make release" => |v| v.command(),
-        or(Vec::new()) exclude: "[\"*.map\"]" => |v| v.list(glob),
-        or(Shared::default()) shared: "{dirs: [logs], files: [env]}" => |v| {
+        must source: "build" as Shape::Text => |v| v.name(|text| source_path(dir, text)),
+        may build: "make release" as Shape::Text => |v| v.command(),
+        or(Vec::new()) exclude: "[\"*.map\"]" as GLOBS => |v| v.list(glob),
+        or(Vec::new()) allow_secrets: "[.env.public]" as GLOBS => |v| v.list(glob),
+        or(Shared::default()) shared: "{dirs: [logs], files: [env]}" as Shape::Map(SHARED) => |v| {
             shared_paths(&v.map(SHARED)?, &RefCell::default())
         },
-        may prepare: "npm ci --omit=dev" => |v| v.command(),
-        may migrate: "acme-migrate.service" => migration,
-        must services: "[{unit: acme.service, strategy: restart}]" => |v| {
-            services(v, migrate.as_ref().and_then(Option::as_ref))
+        may prepare: "npm ci --omit=dev" as prepare::SHAPE => |v| prepare::prepare(v, shared.as_ref()),
+        may link: "copy" as link::SHAPE => link::link,
+        may migrate: "acme-migrate.service" as Shape::Either(&[SERVICE_UNIT, Shape::Map(MIGRATE)]) => migration,
+        or(Vec::new()) routers: "{edge: {kind: nginx, url: \"http://127.0.0.1/healthz\"}}" as router::SHAPE => |v| {
+            routers(v, root.as_ref())
         },
-        may units: "deploy/units" => |v| v.name(|text| units::folder(dir, text)),
-        or(UnitsDrift::Warn) units_drift: "refuse" => units::drift,
-        or(5) keep_releases: "5" => |v| v.number(1..=1000),
-        or(Hooks::default()) hooks: "{before_switch: ./smoke.sh}" => |v| commands(&v.map(HOOKS)?),
-        own environments: "{staging: {host: deploy@staging.example.com}}" => Some(()),
+        must services: "[{unit: acme.service, strategy: restart}]" as Shape::List(&service::SHAPE) => |v| {
+            services(v, migrate.as_ref().and_then(Option::as_ref), routers.as_deref())
+        },
+        may units: "deploy/units" as Shape::Text => |v| v.name(|text| units::folder(dir, text)),
+        or(UnitsDrift::Warn) units_drift: "refuse" as units::DRIFT => units::drift,
+        or(RunAs::Service) run_as: "service" as Shape::OneOf(run_as) => |v| v.name(|text| {
+            RunAs::of(text).ok_or_else(|| Wrong(format!("{} is not one of service, deploy", quoted(text))))
+        }),
+        or(5) keep_releases: "5" as Shape::Whole(1, 1000) => |v| v.number(1..=1000),
+        may verify: "{run: ./smoke.sh}" as Shape::Map(VERIFY) => |v| verify(&v.map(VERIFY)?),
+        may max_gap: "500ms" as DURATION => |v| v.duration(TENTH..=HOUR),
+        may max_failed: "0" as Shape::Whole(0, 1_000_000) => |v| v.number(0..=1_000_000),
+        or(Hooks::default()) hooks: "{before_switch: ./smoke.sh}" as Shape::Map(HOOKS) => |v| commands(&v.map(HOOKS)?),
+        own environments: "{staging: {host: deploy@staging.example.com}}" as Shape::Environments => Some(()),
     }
     Config {
         units: Units::new(dir, units, units_drift),
-        app, host, root, source, build, exclude, shared, prepare, migrate, services, keep_releases, hooks, host_key,
+        app, host, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, run_as, keep_releases,
+        verify,
+        limits: Limits { max_gap, max_failed },
+        hooks, host_key,
         dir: dir.to_path_buf(),
+        identity: None,
         environment: environment.cloned(),
         warnings: Vec::new(),
     }
@@ -55,8 +74,8 @@ type Places = RefCell<Vec<(RelPath, Mark)>>;
 keys! {
     /// Below `shared`.
     SHARED, fn shared_paths(map, places: &Places) -> Shared {
-        or(Vec::new()) dirs: "[logs]" => |v| v.list(|v| shared_dir(v, places)),
-        or(Vec::new()) files: "[env, \"local.conf?\"]" => |v| v.list(|v| shared_file(v, places)),
+        or(Vec::new()) dirs: "[logs]" as Shape::List(&SHARED_DIR) => |v| v.list(|v| shared_dir(v, places)),
+        or(Vec::new()) files: "[env, \"local.conf?\"]" as Shape::List(&SHARED_FILE) => |v| v.list(|v| shared_file(v, places)),
     }
     Shared { dirs, files }
 }
@@ -64,20 +83,43 @@ keys! {
 keys! {
     /// Below `migrate`, in its long form.
     MIGRATE, fn long_migration(map) -> Migrate {
-        must unit: "acme-migrate.service" => |v| v.name(service_unit),
-        or(MIGRATION) timeout: "10m" => |v| v.duration(SECOND..=24 * HOUR),
+        must unit: "acme-migrate.service" as SERVICE_UNIT => |v| v.name(service_unit),
+        or(MIGRATION) timeout: "10m" as DURATION => |v| v.duration(SECOND..=24 * HOUR),
     }
     Migrate { unit, timeout }
 }
 
 keys! {
+    /// Below `verify`.
+    VERIFY, fn verify(map) -> Verify {
+        must run: "./smoke.sh" as Shape::Text => |v| v.command(),
+        or(Duration::from_secs(60)) timeout: "60s" as DURATION => |v| v.duration(SECOND..=HOUR),
+        or(Otherwise::Revert) otherwise: "revert" as Shape::OneOf(otherwises) => |v| v.name(|text| {
+            Otherwise::of(text).ok_or_else(|| Wrong(format!("{} is not one of revert, confirm", quoted(text))))
+        }),
+    }
+    Verify { run, timeout, otherwise }
+}
+
+keys! {
     /// Below `hooks`.
     HOOKS, fn commands(map) -> Hooks {
-        may before_switch: "./smoke.sh" => |v| v.command(),
-        may after_switch: "./notify.sh" => |v| v.command(),
-        may on_failure: "./page.sh" => |v| v.command(),
+        may before_switch: "./smoke.sh" as Shape::Text => |v| v.command(),
+        may after_switch: "./notify.sh" as Shape::Text => |v| v.command(),
+        may on_failure: "./page.sh" as Shape::Text => |v| v.command(),
     }
     Hooks { before_switch, after_switch, on_failure }
+}
+
+/// The shortest gap that can be told from the time between two probes.
+const TENTH: Duration = Duration::from_millis(100);
+
+fn run_as() -> Vec<&'static str> {
+    RunAs::ALL.iter().map(|one| one.word()).collect()
+}
+
+fn otherwises() -> Vec<&'static str> {
+    Otherwise::ALL.iter().map(|one| one.word()).collect()
 }
 
 /// How long a migration may take by default.
@@ -102,7 +144,7 @@ fn fingerprint(text: &str) -> Result<String, Wrong> {
     match decoded {
         Some(hash) if hash.len() == 32 => Ok(text.to_owned()),
         _ => Err(Wrong(format!(
-            "{} is not a fingerprint as `ssh-keygen -l` prints it: SHA256: and 43 characters",
+            "{} is not a fingerprint in the format that `ssh-keygen -l` prints: SHA256: followed by 43 characters",
             quoted(text)
         ))),
     }
@@ -140,7 +182,7 @@ fn glob(value: Value<'_>) -> Option<String> {
     let why = if text.starts_with('!') {
         "would undo an exclusion, which is not supported (a name that begins with `!` is written `\\!`)".to_owned()
     } else if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        "has an empty, `.` or `..` component, which no path below `source` has".to_owned()
+        "has an empty, `.` or `..` component; no path in `source` has one, so it would never match".to_owned()
     } else if let Err(error) = globset::Glob::new(path) {
         format!("is not a glob: {}", error.kind())
     } else {
@@ -154,7 +196,7 @@ fn shared_dir(value: Value<'_>, places: &Places) -> Option<RelPath> {
     let text = value.text()?;
     if text.ends_with('?') {
         value.is_wrong(&format!(
-            "{} ends in `?`, which is for files; shipit creates missing directories",
+            "{} ends in `?`, which is only for files; shipit creates missing directories",
             quoted(text)
         ));
         return None;

@@ -59,7 +59,6 @@ pub enum Kind {
     Map(Vec<Entry>),
 }
 
-/// One key with its value.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub key: String,
@@ -71,9 +70,7 @@ pub struct Entry {
 const DEEPEST: usize = 16;
 
 /// Reads one document.
-///
-/// # Errors
-/// The first problem of syntax (nothing after it can be trusted), or every duplicate key, control character
+/// Fails with the first problem of syntax (nothing after it can be trusted), or every duplicate key, control character
 /// and forbidden construct before it.
 pub fn parse(text: &str) -> Result<Node, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -84,10 +81,11 @@ pub fn parse(text: &str) -> Result<Node, Vec<Problem>> {
     for event in Parser::new_from_str(text) {
         let stop = match event {
             Ok((event, span)) => growing.take(event, mark(span.start)),
-            Err(error) => Some(Problem::new(
-                mark(*error.marker()),
-                format!("invalid YAML: {}", error.info()),
-            )),
+            Err(error) => {
+                let at = mark(*error.marker());
+                let text = format!("invalid YAML: {}{}", error.info(), hint(text, at.line));
+                Some(Problem::new(at, text))
+            }
         };
         if let Some(problem) = stop {
             growing.problems.push(problem);
@@ -106,6 +104,22 @@ fn mark(marker: Marker) -> Mark {
         line: marker.line().max(1),
         column: marker.col() + 1,
     }
+}
+
+/// The line that the parser stopped at and, where quotes may be what is missing, the line with them.
+fn hint(text: &str, line: usize) -> String {
+    let Some(line) = text.lines().nth(line.saturating_sub(1)).map(str::trim) else {
+        return String::new();
+    };
+    let value = line.split_once(": ").map(|(key, value)| (key, value.trim()));
+    let Some((key, value)) = value.filter(|(_, value)| !value.starts_with(['[', '{'])) else {
+        return format!(" in `{line}`");
+    };
+    let inner = ["'", "\""]
+        .iter()
+        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+    let quoted = inner.unwrap_or(value).replace('\'', "''");
+    format!(" in `{line}`; quote the value: `{key}: '{quoted}'`")
 }
 
 /// The first tab among the characters a line begins with, unless the line has nothing else or is a comment.
@@ -171,7 +185,9 @@ impl Growing {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return stop("a second document (`---`); deploy.yml has one, see `environments` for several hosts");
+                    return stop(
+                        "a second document (`---`); deploy.yml may contain only one; for several hosts, use `environments`",
+                    );
                 }
             }
             Event::Scalar(text, style, _, _) => return self.scalar(text.into_owned(), style, at),
@@ -205,7 +221,10 @@ impl Growing {
 
     fn open(&mut self, collection: Open, at: Mark) -> Option<Problem> {
         if self.awaits_key() {
-            return Some(Problem::new(at, "a list or a map as a key; a key is a word"));
+            return Some(Problem::new(
+                at,
+                "a list or a map used as a key; a key must be a single word",
+            ));
         }
         if self.open.len() == DEEPEST {
             return Some(Problem::new(at, format!("nested more than {DEEPEST} levels deep")));

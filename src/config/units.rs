@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::names::{Wrong, quoted};
-use super::reader::Value;
+use super::reader::{Shape, Value};
 
 /// The directory of unit files when none is written.
 const USUAL: &str = "deploy/units";
@@ -26,32 +26,17 @@ pub enum UnitsNeed {
     Usual,
 }
 
-/// What a deploy does when the host's units differ from the repository's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnitsDrift {
-    /// Stops before anything is sent.
-    Refuse,
-    /// Warns and continues.
-    Warn,
-    Ignore,
-}
-
-impl UnitsDrift {
-    /// In the order in which they are listed.
-    pub const ALL: [Self; 3] = [Self::Refuse, Self::Warn, Self::Ignore];
-
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Refuse => "refuse",
-            Self::Warn => "warn",
-            Self::Ignore => "ignore",
-        }
+crate::text::words! {
+    /// What a deploy does when the host's units differ from the repository's.
+    pub enum UnitsDrift {
+        /// Stops before anything is sent.
+        Refuse = "refuse",
+        Warn = "warn",
+        Ignore = "ignore",
     }
 }
 
 impl Units {
-    /// `units` and `units_drift` together.
     pub(super) fn new(dir: &Path, written: Option<PathBuf>, drift: UnitsDrift) -> Self {
         let need = match written {
             Some(_) => UnitsNeed::Written,
@@ -74,7 +59,7 @@ pub(super) fn folder(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
     let named = parts.iter().any(|part| matches!(part, Component::Normal(_)));
     if !below || !named || text.starts_with('~') {
         return Err(Wrong(format!(
-            "{} is not a directory below the one of deploy.yml, like `deploy/units`",
+            "{} is not below the directory that contains deploy.yml; write one such as `deploy/units`",
             quoted(text)
         )));
     }
@@ -82,10 +67,16 @@ pub(super) fn folder(dir: &Path, text: &str) -> Result<PathBuf, Wrong> {
     Ok(dir.join(parts.collect::<PathBuf>()))
 }
 
+/// `units_drift`, for editors.
+pub(super) const DRIFT: Shape = Shape::OneOf(drifts);
+
+fn drifts() -> Vec<&'static str> {
+    UnitsDrift::ALL.iter().map(|known| known.word()).collect()
+}
+
 pub(super) fn drift(value: Value<'_>) -> Option<UnitsDrift> {
     value.name(|text| {
-        let known = UnitsDrift::ALL.into_iter().find(|known| known.as_str() == text);
-        let all = UnitsDrift::ALL.map(UnitsDrift::as_str).join(", ");
-        known.ok_or_else(|| Wrong(format!("{} is not one of {all}", quoted(text))))
+        let all = drifts().join(", ");
+        UnitsDrift::of(text).ok_or_else(|| Wrong(format!("{} is not one of {all}", quoted(text))))
     })
 }

@@ -11,9 +11,7 @@ use super::top;
 use super::tree::{Mark, Node, Problem};
 
 /// Checks a whole file, every environment of it, and gives the one that is asked for.
-///
-/// # Errors
-/// Every problem, in the file's order: also those of environments that were not asked for, so that a file is
+/// Fails with every problem, in the file's order: also those of environments that were not asked for, so that a file is
 /// either right or wrong and does not turn wrong on the day that `-e` changes.
 pub(super) fn config(root: &Node, dir: &Path, wanted: Option<&str>) -> Result<Config, Vec<Problem>> {
     let problems = Problems::default();
@@ -35,7 +33,7 @@ pub(super) fn config(root: &Node, dir: &Path, wanted: Option<&str>) -> Result<Co
         problems.missing.borrow_mut().extend(missing);
         if environments::complete(root, &environments) {
             let list = list(&environments);
-            let text = format!("some keys are only in `environments`; choose one with -e: {list}");
+            let text = format!("some keys are set only under `environments`; choose an environment with -e: {list}");
             let problem = Problem::new(Mark::START, text);
             problems.missing.borrow_mut().push(problem);
         }

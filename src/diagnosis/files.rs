@@ -1,7 +1,7 @@
 //! Shared files that a service's user cannot read. What PID 1 reads for it (`EnvironmentFile=`, credentials) is no
 //! concern of that user.
 
-use super::{Area, Depth, Finding};
+use super::{Area, Depth, Finding, access};
 use crate::config::Config;
 use crate::failure::Next;
 use crate::observed::Live;
@@ -34,7 +34,7 @@ pub(super) fn findings(config: &Config, live: &Live) -> Vec<Finding> {
                 continue;
             };
             let user = unit.service("User");
-            if reads_itself(unit, &path) && !can_read(&fact, user, live) {
+            if reads_itself(unit, &path) && !can_read(&fact, &path, user, live) {
                 found.push(unreadable(&path, &fact, unit, facts));
             }
         }
@@ -53,28 +53,11 @@ fn reads_itself(unit: &Unit, path: &str) -> bool {
 }
 
 /// Whether a user may read a file, as far as owner, group and mode say. Unknown is taken for yes: no finding.
-fn can_read(fact: &FileFact, user: &str, live: &Live) -> bool {
-    if matches!(user, "" | "root" | "0") || user.contains('%') {
-        return true;
-    }
-    let Some(groups) = live.answers.memberships.get(user) else {
+fn can_read(fact: &FileFact, path: &str, user: &str, live: &Live) -> bool {
+    let Some(groups) = access::groups(user, live) else {
         return true;
     };
-    let bits = |owner: bool, group: bool| match (owner, group) {
-        (true, _) => 0o700,
-        (_, true) => 0o070,
-        _ => 0o007,
-    };
-    let own = bits(fact.owner == user, groups.contains(&fact.group));
-    // Of directories above only the owner is known: either group or others will do.
-    let way = fact.above.iter().all(|(owner, mode)| {
-        if owner == user {
-            mode & 0o100 != 0
-        } else {
-            mode & 0o011 != 0
-        }
-    });
-    fact.mode & own & 0o444 != 0 && way
+    access::allows(fact, user, groups, 0o4) && access::closed(path, user, live).is_none()
 }
 
 fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts) -> Finding {
@@ -94,9 +77,9 @@ fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts) -> Findin
         ),
     )
     .of(unit.name.as_str())
-    .why("every release has a symlink to it; a program that needs it fails at start")
+    .why("every release has a symlink to it; a program that needs it fails to start")
     .next(
         Next::shell(format!("sudo chgrp {user} {path} && sudo chmod 0640 {path}"))
-            .remark(format!("or let systemd read it: EnvironmentFile={path}")),
+            .remark("or keep its settings in the root-owned file that `shipit env` manages"),
     )
 }

@@ -3,37 +3,22 @@
 use crate::failure::{Failure, Next};
 use crate::unit::rules::Severity;
 
-/// What part of the whole a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Area {
-    Laptop,
-    /// The way to the host.
-    Link,
-    /// The host: tools, layout, guard, sudo lines, room, clock.
-    Host,
-    Switch,
-    Unit,
-    /// Who listens and who answers.
-    Health,
-    /// What stands in front of the app.
-    Router,
-    /// How a service is turned over.
-    Strategy,
-}
-
-impl Area {
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Area::Laptop => "laptop",
-            Area::Link => "link",
-            Area::Host => "host",
-            Area::Switch => "switch",
-            Area::Unit => "unit",
-            Area::Health => "health",
-            Area::Router => "router",
-            Area::Strategy => "strategy",
-        }
+crate::text::words! {
+    /// What part of the whole a finding is about.
+    pub enum Area {
+        Laptop = "laptop",
+        /// The way to the host.
+        Link = "link",
+        /// The host: tools, layout, guard, sudo lines, room, clock.
+        Host = "host",
+        Switch = "switch",
+        Unit = "unit",
+        /// Who listens and who answers.
+        Health = "health",
+        /// What stands in front of the app.
+        Router = "router",
+        /// How a service is turned over.
+        Strategy = "strategy",
     }
 }
 
@@ -73,6 +58,7 @@ pub enum Depth {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Finding {
     pub severity: Severity,
     pub area: Area,
@@ -82,7 +68,6 @@ pub struct Finding {
     pub unit: Option<String>,
     /// The file on the host and the line, when it has a place.
     pub place: Option<(String, u32)>,
-    /// The rule that found it.
     pub rule: Option<&'static str>,
     /// What. Holds text from the host: who prints it escapes it.
     pub what: String,
@@ -92,6 +77,8 @@ pub struct Finding {
     pub next: Vec<Next>,
     /// Lines of a journal that belong to it.
     pub log: Vec<String>,
+    /// Whether `shipit setup` fixes it, without a decision of the user.
+    pub by_setup: bool,
 }
 
 impl Finding {
@@ -108,6 +95,7 @@ impl Finding {
             why: String::new(),
             next: Vec::new(),
             log: Vec::new(),
+            by_setup: false,
         }
     }
 
@@ -123,8 +111,6 @@ impl Finding {
         Self::new(Severity::Info, area, depth, what)
     }
 
-    /// A failure as a finding.
-    #[must_use]
     pub fn of_failure(area: Area, depth: Depth, failure: &Failure) -> Self {
         let mut finding = Self::error(area, depth, failure.what.clone());
         finding.why = failure.why.join("; ");
@@ -132,20 +118,31 @@ impl Finding {
         finding
     }
 
-    #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {
         self.why = why.into();
         self
     }
 
-    /// Adds a line to type.
-    #[must_use]
     pub fn next(mut self, next: Next) -> Self {
         self.next.push(next);
         self
     }
 
-    #[must_use]
+    pub fn by_setup(mut self) -> Self {
+        self.by_setup = true;
+        self
+    }
+
+    /// Whether the first release could not go live because of it, whatever is in that release.
+    pub fn stops_any_release(&self) -> bool {
+        use Depth::{Host, Laptop, Link, Loaded, Named, Readable, Room, Socket, Strategy};
+        let deep = matches!(
+            self.depth,
+            Laptop | Link | Room | Host | Loaded | Named | Readable | Socket | Strategy
+        );
+        self.severity == Severity::Error && deep
+    }
+
     pub fn of(mut self, unit: &str) -> Self {
         self.unit = Some(unit.to_owned());
         self

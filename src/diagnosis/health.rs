@@ -3,9 +3,10 @@
 use super::{Area, Depth, Evidence, Finding};
 use crate::config::{Config, Health};
 use crate::failure::Next;
-use crate::observed::{Family, Listening, Live, Owner};
+use crate::observed::{Current, Family, Listening, Live, Owner};
 use crate::step::Address;
 use crate::text;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// What a health address answered.
@@ -33,13 +34,16 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
                 Finding::warning(
                     Area::Health,
                     Depth::Answer,
-                    format!("{name}: the health address took {} to answer", text::seconds(*took)),
+                    format!("{name}: the health check took {}", text::seconds(*took)),
                 )
                 .of(name)
-                .why("a deploy allows 2 s per request; under load, this check would fail"),
+                .why("a deploy allows 2 s per request; under load, this check could fail"),
             ),
             Some(Probed::Well(_)) => {}
-            None => found.extend(taken(name, health, evidence, live)),
+            None => {
+                let taken = taken(name, health, evidence, live);
+                found.extend(taken.or_else(|| held(config, name, health, evidence, live)));
+            }
         }
     }
     found
@@ -62,14 +66,79 @@ fn taken(name: &str, health: &Health, evidence: &Evidence, live: &Live) -> Optio
     let mut finding = Finding::error(
         Area::Health,
         Depth::Socket,
-        format!("{name} cannot listen at {host}:{port}: {other} holds it"),
+        format!("{name} cannot listen on {host}:{port}: {other} already does"),
     )
     .of(name)
     .why("only one process can bind an address; behind a .socket unit, the program must use the passed descriptor")
     .next(Next::shell(format!("sudo ss -ltnp 'sport = :{port}'")))
-    .next(Next::shell(format!("systemctl status {other}")));
+    .next(match one.owner {
+        Owner::Unit(_) => Next::shell(format!("systemctl status {other}")),
+        _ => Next::shell("systemctl list-sockets"),
+    });
     finding.log.push(line.clone());
     Some(finding)
+}
+
+/// Before the first release: who holds the address that the app is to listen on. A router may answer there by right.
+fn held(config: &Config, name: &str, health: &Health, evidence: &Evidence, live: &Live) -> Option<Finding> {
+    let observed = evidence.observed.as_ref()?;
+    if observed.current != Current::Absent || live.properties(name).is_active() {
+        return None;
+    }
+    let (family, host, port) = address(health)?;
+    let local = |host: &str| {
+        host == "localhost"
+            || host
+                .parse()
+                .is_ok_and(|ip: IpAddr| ip.is_loopback() || ip.is_unspecified())
+    };
+    if family != Family::Tcp || !local(host.trim_matches(['[', ']'])) {
+        return None;
+    }
+    let one = live.listening.iter().flatten().find(|one| one.takes(&host, port))?;
+    let other = match &one.owner {
+        Owner::Unit(other) if is_own(config, other) || ROUTERS.contains(&other.as_str()) => return None,
+        Owner::Systemd if is_of_own_socket(live, one) => return None,
+        Owner::Unit(other) => other.clone(),
+        Owner::Systemd => "a socket unit".to_owned(),
+        Owner::Unknown => "another process".to_owned(),
+    };
+    let finding = Finding::error(
+        Area::Health,
+        Depth::Socket,
+        format!("{name} is to listen on {host}:{port}, where {other} already listens"),
+    );
+    Some(
+        finding
+            .of(name)
+            .why("only one process can bind an address, so the first release would not start")
+            .next(Next::advice(format!(
+                "use another port than {port} for this app: in `url` under health in deploy.yml, and in its unit"
+            )))
+            .next(Next::shell(format!("sudo ss -ltnp 'sport = :{port}'")).remark("on the host: shows the process")),
+    )
+}
+
+/// What answers on behalf of others.
+const ROUTERS: [&str; 5] = [
+    "nginx.service",
+    "haproxy.service",
+    "caddy.service",
+    "apache2.service",
+    "traefik.service",
+];
+
+fn is_own(config: &Config, unit: &str) -> bool {
+    config.instances().any(|one| one.unit == unit)
+}
+
+fn is_of_own_socket(live: &Live, one: &Listening) -> bool {
+    let sockets = live
+        .units
+        .iter()
+        .filter(|(unit, facts)| unit.name.kind() == "socket" && facts.properties.is_active());
+    let mut addresses = sockets.flat_map(|(unit, _)| unit.all("Socket", "ListenStream"));
+    addresses.any(|entry| crate::observed::same_address(entry.value, one))
 }
 
 /// Where health is asked, when that is an address; port 0 is a unix socket.
@@ -86,13 +155,13 @@ fn badly(name: &str, health: &Health, said: &str, live: &Live, listening: Option
         Finding::error(
             Area::Health,
             Depth::Answer,
-            format!("{name} runs, but is unhealthy: {said}"),
+            format!("{name} is running, but is unhealthy: {said}"),
         )
         .why(why)
         .next(logs.clone())
     };
     let (Some((family, host, port)), Some(all)) = (address(health), listening) else {
-        return plain("a release that answers like this is reverted");
+        return plain("a release that responds like this is reverted");
     };
     let there = |one: &&Listening| match family {
         Family::Unix => one.family == Family::Unix && one.address == host,
@@ -109,20 +178,20 @@ fn badly(name: &str, health: &Health, said: &str, live: &Live, listening: Option
         Owner::Unit(other) if other != name && other.ends_with(".service") && family == Family::Tcp => Finding::error(
             Area::Health,
             Depth::Answer,
-            format!("{asked} is held by {other}, not by {name}: {said}"),
+            format!("{other}, not {name}, listens on {asked}: {said}"),
         )
-        .why("the app could not bind its port, or the health check asks another service")
+        .why("the app could not bind its port, or the health check reaches another service")
         .next(Next::shell(format!("sudo ss -ltnp 'sport = :{port}'")))
         .next(logs),
         Owner::Systemd if one.waiting > 0 => Finding::error(
             Area::Health,
             Depth::Socket,
             format!(
-                "{name} runs, but does not accept connections from systemd's socket at {asked}: {} are waiting",
+                "{name} is running, but does not accept connections from systemd's socket at {asked}: {} are waiting",
                 one.waiting
             ),
         )
-        .why("the program must use the descriptor that it gets (LISTEN_FDS, from 3 up) instead of opening the port")
+        .why("the program must use the descriptor that it is passed (LISTEN_FDS, starting at 3) instead of opening the port")
         .next(Next::offline("unit explain socket-not-taken"))
         .next(logs),
         _ if one.waiting > 0 => Finding::error(
@@ -135,7 +204,7 @@ fn badly(name: &str, health: &Health, said: &str, live: &Live, listening: Option
         )
         .why("it hangs, or all its workers are busy")
         .next(logs),
-        _ => plain("it listens, and a release that answers like this is reverted"),
+        _ => plain("it listens, and a release that responds like this is reverted"),
     }
 }
 
@@ -143,20 +212,20 @@ fn badly(name: &str, health: &Health, said: &str, live: &Live, listening: Option
 fn nobody(name: &str, asked: &str, family: Family, live: &Live, all: &[Listening]) -> Finding {
     let own = owned(name, live, all);
     if own.is_empty() {
-        let what = format!("{name} runs, but nothing listens on {asked}");
+        let what = format!("{name} is running, but nothing is listening on {asked}");
         return Finding::error(Area::Health, Depth::Answer, what)
-            .why("the program listens later, elsewhere or never; systemd only sees that its process runs")
-            .next(Next::shell("sudo ss -ltnp").remark("shows what listens where"));
+            .why("the program listens later, on another address, or never; systemd only checks that its process runs")
+            .next(Next::shell("sudo ss -ltnp").remark("shows which process listens on which address"));
     }
     let places: Vec<&str> = own.iter().map(|one| one.address.as_str()).collect();
     let key = if family == Family::Unix { "unix" } else { "url" };
     Finding::error(
         Area::Health,
         Depth::Answer,
-        format!("the health check asks {asked}, where nothing listens; {name} listens on {}", places.join(" and ")),
+        format!("the health check uses {asked}, where nothing listens; {name} listens on {}", places.join(" and ")),
     )
-    .why("the service may be healthy, but either the address in deploy.yml or the app's own setting is wrong; every deploy is reverted")
-    .next(Next::advice(format!("set `{key}` under health of {name} in deploy.yml to where it listens")))
+    .why("the service may be healthy, but the address in deploy.yml or the app's own setting is wrong; every deploy will be reverted")
+    .next(Next::advice(format!("set `{key}` under health of {name} in deploy.yml to the address that it listens on")))
 }
 
 /// The sockets that a service's processes opened, or that its socket units hold.

@@ -22,6 +22,14 @@ pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
     }
     if let Some(failure) = &evidence.link {
         found.push(Finding::of_failure(Area::Link, Depth::Link, failure));
+        let user = config.host.user.as_deref().unwrap_or("the deploy user");
+        found.extend(evidence.access.iter().map(|what| {
+            Finding::error(Area::Link, Depth::Link, format!("{user} may be kept out by: {what}"))
+                .why("root read this on the host, where the deploy user could not log in")
+                .next(Next::advice(format!(
+                    "let {user} in: for sshd, change /etc/ssh/sshd_config and then: sudo systemctl reload ssh"
+                )))
+        }));
     }
     found
 }
@@ -52,11 +60,8 @@ fn login_findings(login: &LoginPreview, lost: bool) -> Vec<Finding> {
                 "no ssh key found: the agent holds none, and none of {} exists",
                 files.join(", ")
             ))
-            .why("without a key, only a password remains, and CI cannot type one")
-            .next(Next::shell(format!(
-                "ssh-keygen -t ed25519 && ssh-copy-id {}",
-                login.destination
-            ))),
+            .why("without a key, only a password login is possible, and CI cannot enter a password")
+            .next(Next::shell("ssh-keygen -t ed25519").then("&&", Next::ssh_copy_id(login.ssh_to.clone()))),
         );
     }
     if !login.known {

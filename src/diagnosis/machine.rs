@@ -1,13 +1,14 @@
 //! The host itself: what it lacks, room, clock, what `current` is, and how the last switch went.
 
-use super::{Area, Depth, Evidence, Finding};
+use super::{Area, Depth, Evidence, Finding, packages};
 use crate::config::Config;
 use crate::failure::Next;
 use crate::observed::Live;
-use crate::observed::ledger::PastOutcome;
+use crate::observed::ledger::{PastOutcome, State};
 use crate::observed::{Observed, Root};
 use crate::plan::guard;
 use crate::plan::needs::{self, Fix};
+use crate::plan::releases;
 use crate::plan::units::env_helper;
 use crate::text;
 
@@ -55,7 +56,22 @@ pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence
                 format!("the host's clock is {apart} {way} this machine's"),
             )
             .why("the journal and the ledger use it; certificates, tokens and one-time codes fail when it is wrong")
-            .next(Next::shell("timedatectl").remark("on both; sudo timedatectl set-ntp true sets the clock")),
+            .next(Next::shell("timedatectl").remark("on both machines; sudo timedatectl set-ntp true sets the clock")),
+        );
+    }
+    if evidence
+        .live
+        .as_ref()
+        .is_some_and(|live| live.answers.storage == "none")
+    {
+        let what = "the journal is not kept: journald.conf has Storage=none";
+        found.push(
+            Finding::warning(Area::Host, Depth::Host, what)
+                .why("shipit reads there why a service failed, and whether a migration ran")
+                .next(Next::shell(
+                    "sudo mkdir -p /etc/systemd/journald.conf.d && printf '[Journal]\\nStorage=auto\\n' | sudo tee \
+                     /etc/systemd/journald.conf.d/zz-storage.conf && sudo systemctl restart systemd-journald",
+                )),
         );
     }
     let mut unreadable: Vec<&str> = Vec::new();
@@ -89,8 +105,13 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
     for lack in &lacks {
         let finding = Finding::error(Area::Host, Depth::Host, &lack.what).why("the deploy scripts need it");
         found.push(match &lack.fix {
-            Fix::Install(tool) => finding.next(Next::shell(format!("sudo apt-get install {}", package(tool)))),
+            Fix::Install(tool) => finding.next(packages::install(config, packages::package(tool).unwrap_or(tool))),
             Fix::Manual => finding,
+            Fix::LastWord(file) => {
+                let finding = Finding::error(Area::Host, Depth::Host, &lack.what);
+                let why = "the last matching rule wins: with this one, a switch would fail at its first restart";
+                finding.why(why).next(needs::last_word(config, file))
+            }
             Fix::Setup | Fix::Rule => continue,
         });
     }
@@ -99,14 +120,16 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
         found.push(
             Finding::error(Area::Host, Depth::Host, format!("this host is not set up for {app}"))
                 .why(whats.join("; "))
-                .next(setup.clone()),
+                .next(setup.clone())
+                .by_setup(),
         );
         return found;
     }
     found.extend(of(Fix::Setup).map(|lack| {
         Finding::error(Area::Host, Depth::Host, &lack.what)
-            .why("deploys are refused until then; you can run setup again at any time")
+            .why("deploys are refused until you run setup; you can run it again at any time")
             .next(setup.clone())
+            .by_setup()
     }));
     let rule: Vec<needs::Lack> = of(Fix::Rule).cloned().collect();
     if let Some(refused) = needs::refused_lines(&rule) {
@@ -114,15 +137,20 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
             Finding::error(Area::Host, Depth::Host, refused)
                 .why("the conductor runs exactly these lines; the sudo rule is older than deploy.yml, or sudo does not read it")
                 .next(setup.clone())
-                .next(Next::shell("sudo -l").remark(format!("as {} on the host: lists what it may run", observed.user))),
+.by_setup()
+                .next(Next::shell("sudo -l").remark(format!("as {} on the host: lists what that user may run", observed.user))),
         );
+    }
+    if let Some(slow) = needs::slow_sudo(observed) {
+        found.push(Finding::warning(Area::Host, Depth::Host, slow));
     }
     let boot = format!("shipit-{app}-boot.service");
     if observed.could_read(&boot) && observed.unit(&boot).unit_file_state() != Some("enabled") {
         found.push(
             Finding::error(Area::Host, Depth::Host, format!("{boot} is not enabled"))
-                .why("after a power cut during a switch, the app could start from an unconfirmed release")
-                .next(setup.clone()),
+                .why("after a power failure during a switch, the app could start from an unconfirmed release")
+                .next(setup.clone())
+                .by_setup(),
         );
     }
     if !observed.spare && observed.live().is_some() {
@@ -146,6 +174,7 @@ fn outdated(config: &Config, observed: &Observed, live: Option<&Live>) -> Option
         )
         .why("deploys work, but `env`, `start`, `stop`, `reload` and the filters of `logs` need the helpers that `setup` installs")
         .next(config.host.as_root("setup"))
+        .by_setup()
     })
 }
 
@@ -167,21 +196,9 @@ fn open_to_others(config: &Config, live: Option<&Live>) -> Vec<Finding> {
         };
         let why = "root runs or reads it: whoever can change it can become root";
         let finding = Finding::error(Area::Host, Depth::Host, what).why(why);
-        Some(finding.next(Next::shipit("setup --as root@HOST")))
+        Some(finding.next(config.host.as_root("setup")).by_setup())
     });
     found.collect()
-}
-
-/// The Debian package that brings a tool.
-fn package(tool: &str) -> &str {
-    match tool {
-        "flock" | "fallocate" => "util-linux",
-        "sha256sum" | "timeout" | "sync" | "mv -T" => "coreutils",
-        "find" | "xargs" => "findutils",
-        "awk" => "mawk",
-        "GNU tar" => "tar",
-        other => other,
-    }
 }
 
 /// Full disks, the app's first: what is full there stops deploys, what is full elsewhere stops services.
@@ -280,10 +297,12 @@ fn switches(config: &Config, observed: &Observed, last: Option<&LastSwitch>) -> 
                 caused(last)
             ),
         )
-        .why("the revert failed too, and the host stopped trying; the next successful switch clears this state")
-        .next(Next::shipit("status"))
+        .why("the revert failed too, and the host stopped after three attempts; the next successful switch clears this state")
         .next(Next::shipit("logs"))
-        .next(Next::shipit("rollback RELEASE").remark("or shipit deploy"));
+        .next(match releases::in_state(observed, State::Verified).first() {
+            Some(newest) => Next::shipit("rollback").arg(newest).remark("or shipit deploy"),
+            None => Next::shipit("deploy"),
+        });
         finding.log = last.map(|last| last.journal.clone()).unwrap_or_default();
         found.push(finding);
         if last.is_some() {
@@ -293,7 +312,17 @@ fn switches(config: &Config, observed: &Observed, last: Option<&LastSwitch>) -> 
     if let Some(last) = last {
         let app = config.app.as_str();
         let (became, state) = match last.outcome {
-            PastOutcome::Failed => ("did not go live", "nothing live changed"),
+            PastOutcome::Failed => match observed
+                .meta
+                .get(&last.release)
+                .and_then(|meta| meta.migration.as_ref())
+            {
+                None => ("did not go live", "nothing live changed"),
+                Some(_) => (
+                    "did not go live",
+                    "code and `current` are unchanged; changes made by its migration remain",
+                ),
+            },
             _ => ("was reverted", "it runs the previous release"),
         };
         let what = format!(
@@ -306,7 +335,11 @@ fn switches(config: &Config, observed: &Observed, last: Option<&LastSwitch>) -> 
             .why(format!(
                 "{app}: {state}; the next deploy of the same release would fail the same way"
             ))
-            .next(Next::shipit("logs"));
+            .next(match last.outcome {
+                // It never ran.
+                PastOutcome::Failed => Next::shipit("logs"),
+                _ => Next::shipit("logs --release").arg(&last.release),
+            });
         finding.log.clone_from(&last.journal);
         found.push(finding);
     }

@@ -1,18 +1,22 @@
 //! From all that was seen to what is wrong, causes before their consequences, and what each service can do today. Pure:
 //! [`Evidence`] in, [`Diagnosis`] out. Never reaches a host, never prints. Start reading at [`diagnose`].
 
+mod access; // what a service's user meets: closed directories, read-only paths, scripts that cannot start
+mod commands; // what build and prepare run
 mod files; // shared files that the app cannot read
 mod finding; // a finding, and how near to the root of things it is
 mod health; // who listens, and whether the health address answers
 mod laptop; // the laptop and the link
 mod machine; // the host: needs, room, clock, switches
+mod packages; // which Debian package brings a program
 mod remedy; // the lines to type for a rule's finding
 mod router; // what stands in front of the app
-mod strategies;
-mod units; // the app's units: rules, states // which strategies each service can use
+mod strategies; // which strategies each service can use
+mod units; // the app's units: rules, states
 
 use std::collections::BTreeMap;
 
+pub use commands::{Missing, Need, needs, of_unit};
 pub use finding::{Area, Depth, Finding};
 pub use health::Probed;
 pub use machine::LastSwitch;
@@ -34,8 +38,12 @@ pub struct Evidence {
     /// Why the host was not reached, or was lost while it was looked at.
     pub link: Option<Failure>,
     pub observed: Option<Observed>,
+    /// What root found that may keep the deploy user out; only where the deploy user could not log in.
+    pub access: Vec<String>,
     /// Why the units of the repository could not be used.
     pub repository: Option<Failure>,
+    /// What `build`, `prepare` and units that the host does not have yet run, where it was not found.
+    pub missing: Vec<Missing>,
     pub live: Option<Live>,
     /// What the health addresses answered, by service.
     pub probes: BTreeMap<String, Probed>,
@@ -44,7 +52,8 @@ pub struct Evidence {
     pub routers: Option<Routers>,
     /// The last lines of the journal, of the services that are not well.
     pub journals: BTreeMap<String, Vec<String>>,
-    /// The last switch, when it failed.
+    /// The newest line of the journal that reports a read-only file system, by service.
+    pub read_only: BTreeMap<String, String>,
     pub last: Option<LastSwitch>,
     /// Seconds that the host's clock is ahead of this machine's.
     pub skew: Option<i64>,
@@ -66,13 +75,14 @@ pub struct Diagnosis {
 }
 
 /// Judges all that was seen.
-#[must_use]
 pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
     let mut findings = laptop::findings(config, evidence);
+    findings.extend(commands::findings(config, &evidence.missing));
     if let Some(observed) = &evidence.observed {
         findings.extend(machine::findings(config, observed, evidence));
         if let Some(live) = &evidence.live {
             findings.extend(units::findings(config, observed, live, evidence));
+            findings.extend(access::findings(config, live, evidence));
             findings.extend(files::findings(config, live));
             findings.extend(health::findings(config, live, evidence));
             findings.extend(router::findings(config, live, evidence));
@@ -217,6 +227,43 @@ mod tests {
     }
 
     #[test]
+    fn before_the_first_release_the_port_must_be_free() {
+        let told = |ss: &str, unit: &str| {
+            let mut evidence = evidence("show ActiveState=inactive", |_| None);
+            let seen = SEEN.replace("current link releases/a", "current absent");
+            evidence.observed = Some(Observed::parse(seen.as_bytes()));
+            if let Some(live) = &mut evidence.live {
+                live.listening =
+                    HostUnits::parse(format!("tcp 0 5 {ss}:* cgroup:{unit}\nlistening asked\n").as_bytes()).listening;
+            }
+            let diagnosis = diagnose(&config(), &evidence);
+            let told = diagnosis.findings.into_iter().find(|one| one.what.contains("8080"));
+            told.map(|one| (one.stops_any_release(), one.what))
+        };
+        let held = |by: &str| {
+            Some((
+                true,
+                format!("acme.service is to listen on 127.0.0.1:8080, where {by} already listens"),
+            ))
+        };
+        assert_eq!(
+            told("127.0.0.1:8080 0.0.0.0", "/system.slice/beta.service"),
+            held("beta.service")
+        );
+        assert_eq!(told("*:8080 *", "/init.scope"), held("a socket unit"));
+        assert_eq!(told("*:8080 *", ""), held("another process"));
+        // Somebody else's port or address, a router, the app itself.
+        for (ss, unit) in [
+            ("127.0.0.1:8081 0.0.0.0", "/system.slice/beta.service"),
+            ("10.0.0.1:8080 0.0.0.0", "/system.slice/beta.service"),
+            ("0.0.0.0:8080 0.0.0.0", "/system.slice/nginx.service"),
+            ("0.0.0.0:8080 0.0.0.0", "/system.slice/acme.service"),
+        ] {
+            assert_eq!(told(ss, unit), None, "{ss} {unit}");
+        }
+    }
+
+    #[test]
     fn the_state_of_the_host_itself_is_told() {
         let told = |more: &str| {
             let mut evidence = evidence("show ActiveState=active", |_| None);
@@ -241,10 +288,16 @@ mod tests {
         says("root bare\n", Error, "is not set up for acme", Deploy::Refused);
         says("missing flock\n", Error, "no `flock`", Deploy::Refused);
         says(
-            "maynot /bin/a\nmaynot /bin/b\n",
+            "sudo_tried 1 0\nsudo_output sudo: a password is required\n",
             Error,
-            "`sudo /bin/a`, and 1 more line",
+            "restart acme.service`: sudo: a password is required, and ",
             Deploy::Refused,
+        );
+        says(
+            "sudo_tried 0 21\nsudo_entry\nsudo_options !authenticate\nsudo_command ALL\n",
+            Warning,
+            "sudo takes 21s on this host",
+            Deploy::Possible,
         );
         says("current directory\n", Error, "current is a directory", Deploy::Refused);
         says("free_inodes 3\n", Error, "3 inodes are free", Deploy::Possible);
@@ -258,34 +311,9 @@ mod tests {
 
     #[test]
     fn garbage_from_a_host_is_no_panic_and_no_fact() {
-        let words = [
-            "unit",
-            "show",
-            "file",
-            "tcp",
-            "unix",
-            "listening",
-            "unreadable",
-            "systemd",
-            "uptime",
-            "acme.service",
-            "acme.socket",
-            "=",
-            "*",
-            "0",
-            "-1",
-            "99999999999999999999",
-            "there",
-            "root",
-            "\u{1b}[2J",
-            "cgroup:",
-            "ino:",
-            "W10=",
-            "/",
-            "\n",
-            "\n",
-            " ",
-        ];
+        let words = "unit|show|file|tcp|unix|listening|unreadable|systemd|uptime|acme.service|acme.socket|=|*|0|-1|\
+             99999999999999999999|there|root|\u{1b}[2J|cgroup:|ino:|W10=|/|\n|\n| ";
+        let words: Vec<&str> = words.split('|').collect();
         let mut state = 7u64;
         let mut next = |n: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -1,25 +1,38 @@
 //! The lines to type for what a rule found on a host. Lines for the unit itself come from the rule's fix.
 
+use super::packages;
 use crate::config::Config;
 use crate::failure::Next;
+use crate::observed::Live;
+use crate::plan::needs;
 use crate::unit::render;
-use crate::unit::rules::{Cause, Finding};
+use crate::unit::rules::{self, Cause, Finding};
 
 /// The lines that fix a finding, on the host or in the unit. `repository`: whether the unit is kept there.
-pub(super) fn lines(config: &Config, unit: &str, finding: &Finding, repository: bool) -> Vec<Next> {
+pub(super) fn lines(config: &Config, live: &Live, unit: &str, finding: &Finding, repository: bool) -> Vec<Next> {
     let Some(cause) = &finding.cause else {
         return edits(finding);
     };
     let file = &finding.file;
     let install = config.host.as_root("unit install");
-    let start = Next::shell(format!(
-        "sudo systemctl reset-failed {unit}; sudo systemctl enable --now {unit}"
-    ));
+    // systemd starts no socket whose service is active.
+    let start = Next::shell(match running_service(live, unit) {
+        Some(service) => {
+            format!(
+                "sudo systemctl stop {service}; sudo systemctl enable --now {unit} && sudo systemctl start {service}"
+            )
+        }
+        None => format!("sudo systemctl reset-failed {unit}; sudo systemctl enable --now {unit}"),
+    });
     let shell = |line: String| vec![Next::shell(line)];
     match cause {
         Cause::Stale => shell(format!("sudo systemctl daemon-reload && sudo systemctl restart {unit}")),
         Cause::Masked => shell(format!("sudo systemctl unmask {unit} && sudo systemctl start {unit}")),
         Cause::NotFound if repository => vec![install],
+        Cause::NotFound if meant(live, unit).is_some() => {
+            let near = meant(live, unit).unwrap_or_default();
+            vec![Next::advice(format!("write {near} instead of {unit} in deploy.yml"))]
+        }
         Cause::NotFound => {
             let migrate = config.migrate.as_ref();
             // The project does not show what migrates.
@@ -48,6 +61,7 @@ pub(super) fn lines(config: &Config, unit: &str, finding: &Finding, repository: 
         ],
         Cause::TimerInactive => shell(format!("sudo systemctl enable --now {unit}")),
         Cause::SocketInactive => vec![start],
+        Cause::PortHeldBy(holder) if running_service(live, unit).as_ref() == Some(holder) => vec![start],
         Cause::PortHeldBy(_) => vec![
             Next::shell("sudo ss -ltnp")
                 .remark("shows which process listens on the address: stop it, or change one of the two addresses"),
@@ -60,10 +74,8 @@ pub(super) fn lines(config: &Config, unit: &str, finding: &Finding, repository: 
         Cause::GroupMissing(group) => vec![
             Next::shell(format!("sudo groupadd --system {group}")).remark(format!("or change the group in {file}")),
         ],
-        Cause::ProgramUnusable => vec![
-            Next::shipit("deploy").remark("if the next release contains it; otherwise fix the line"),
-            explain(finding),
-        ],
+        Cause::ProgramUnusable(path) => vec![program(config, path), explain(finding)],
+        Cause::DirectoryMissing(path) => vec![directory(config, live, unit, path), explain(finding)],
         Cause::EnvironmentFileMissing(path) if *path == format!("/etc/{}/env", config.app.as_str()) => {
             vec![Next::shipit("env set NAME")]
         }
@@ -74,6 +86,50 @@ pub(super) fn lines(config: &Config, unit: &str, finding: &Finding, repository: 
         ],
         Cause::Exposure => edits(finding),
     }
+}
+
+/// How to get a program: with the next release, or from Debian.
+fn program(config: &Config, path: &str) -> Next {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match packages::package(path) {
+        Some(package) => packages::install(config, package),
+        None if path.starts_with(&format!("{}/", config.root.as_str())) => {
+            Next::shipit("deploy").remark("if the next release contains it; otherwise fix the line")
+        }
+        None => Next::advice(format!(
+            "install {name} on the host so that {path} exists, or fix the line"
+        )),
+    }
+}
+
+/// How to get a directory: deploys create those in `shared`.
+fn directory(config: &Config, live: &Live, unit: &str, path: &str) -> Next {
+    if let Some(shared) = path.strip_prefix(&format!("{}/shared/", config.root.as_str())) {
+        return Next::advice(format!("add {shared} to shared.dirs in deploy.yml"));
+    }
+    let user = live.unit(unit).map_or("", |(unit, _)| unit.service("User"));
+    let plain = !user.is_empty() && user.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    let owner = if plain {
+        format!(" -o {user} -g {user}")
+    } else {
+        String::new()
+    };
+    Next::shell(format!("sudo install -d -m 0750{owner}")).arg(path)
+}
+
+/// The service of a socket, if it runs.
+fn running_service(live: &Live, socket: &str) -> Option<String> {
+    let (socket, _) = live.unit(socket)?;
+    let service = (socket.name.kind() == "socket").then(|| rules::service_of(socket))??;
+    let runs = live.properties(service.as_str()).is_active();
+    runs.then(|| service.to_string())
+}
+
+/// The unit of the app that was probably meant by a name that systemd does not have.
+fn meant(live: &Live, unit: &str) -> Option<String> {
+    let loaded = live.units.iter().filter(|(_, facts)| facts.properties.is_loaded());
+    let known: Vec<&str> = loaded.map(|(unit, _)| unit.name.as_str()).collect();
+    needs::meant(unit, &known).map(str::to_owned)
 }
 
 /// The lines to write into the unit, or where the rule is explained.

@@ -5,29 +5,19 @@ use crate::config::{Config, Service, Strategy};
 use crate::failure::Next;
 use crate::observed::Observed;
 use crate::plan::needs;
+use crate::step::{Change, Command};
 use crate::strategy;
 use crate::unit::rules::Severity;
 
-/// Whether a deploy could be carried out now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deploy {
-    Possible,
-    /// Another switch holds the host; after it.
-    Later,
-    Refused,
-    /// The host was not reached.
-    Unknown,
-}
-
-impl Deploy {
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Deploy::Possible => "possible",
-            Deploy::Later => "later",
-            Deploy::Refused => "refused",
-            Deploy::Unknown => "unknown",
-        }
+crate::text::words! {
+    /// Whether a deploy could be carried out now.
+    pub enum Deploy {
+        Possible = "possible",
+        /// Another switch is in progress; after it.
+        Later = "later",
+        Refused = "refused",
+        /// The host was not reached.
+        Unknown = "unknown",
     }
 }
 
@@ -43,8 +33,6 @@ pub struct Usable {
 }
 
 impl Usable {
-    /// What the configured strategy lacks.
-    #[must_use]
     pub fn lacks(&self) -> &[String] {
         let own = self.strategies.iter().find(|(name, _)| *name == self.configured);
         own.map_or(&[], |(_, lacks)| lacks)
@@ -55,18 +43,26 @@ pub(super) fn usable(config: &Config, evidence: &Evidence) -> Vec<Usable> {
     let Some(observed) = known(evidence) else {
         return Vec::new();
     };
+    // What it is about does not matter here: only what the units lack.
+    let change = Change {
+        command: Command::Deploy,
+        previous: observed.live().map(str::to_owned),
+        next: "next".into(),
+    };
     let of = |service: &Service| {
         let lacks = |name: Strategy| {
             let mut as_if = service.clone();
             as_if.strategy = name;
-            (name, strategy::turnover(&as_if, &observed).needs)
+            (name, strategy::turnover(config, &as_if, &observed, &change).needs)
         };
-        let today = Strategy::ALL.into_iter().filter(|s| s.works_today());
+        // One that runs instances needs another unit: nothing that this one lacks would make it one.
+        let instances = service.strategy.needs_instances();
+        let others = Strategy::ALL.into_iter().filter(|s| s.needs_instances() == instances);
         Usable {
             unit: service.name().to_owned(),
             configured: service.strategy,
-            strategies: today.map(lacks).collect(),
-            advice: strategy::turnover(service, &observed).advice,
+            strategies: others.map(lacks).collect(),
+            advice: strategy::turnover(config, service, &observed, &change).advice,
         }
     };
     config.services.iter().map(of).collect()

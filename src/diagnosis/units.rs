@@ -35,7 +35,7 @@ pub(super) fn findings(config: &Config, observed: &Observed, live: &Live, eviden
             .why(rule.map(rules::Rule::in_production).unwrap_or_default());
             one.place = Some((finding.file.clone(), finding.line));
             one.rule = Some(finding.rule);
-            one.next = remedy::lines(config, name, &finding, facts.repository.is_some());
+            one.next = remedy::lines(config, live, name, &finding, facts.repository.is_some());
             if one.depth == Depth::State {
                 one.log = evidence.journals.get(name).cloned().unwrap_or_default();
             }
@@ -88,7 +88,7 @@ fn idle(one: Instance<'_>, observed: &Observed, live: &Live, evidence: &Evidence
     let name = one.unit;
     let (unit, facts) = live.unit(name)?;
     let properties = &facts.properties;
-    if !properties.is_loaded() {
+    if !properties.is_loaded() || (observed.is_idle(&one) && observed.current != Current::Absent) {
         return None;
     }
     let mut finding = if observed.current == Current::Absent {
@@ -101,7 +101,7 @@ fn idle(one: Instance<'_>, observed: &Observed, live: &Live, evidence: &Evidence
         match properties.active_state() {
             "inactive" if listened_for(facts, live) => {
                 let what = format!("{name} is waiting for its first connection");
-                let why = "its socket listens, and systemd starts the service at the first connection";
+                let why = "its socket is listening; systemd starts the service on the first connection";
                 Finding::info(Area::Unit, Depth::Later, what).why(why)
             }
             "inactive" => refused(unit, facts)
@@ -162,11 +162,11 @@ fn stopped(name: &str, ended: &str) -> Finding {
         let enable = Next::shell(format!("sudo systemctl enable --now {name}"));
         finding
             .why(why)
-            .next(enable.remark("then shipit doctor again, which prints the reason if it ends"))
+            .next(enable.remark("then run shipit doctor again: it prints the reason if the service has exited"))
     } else {
         finding
             .why("it ended or was stopped, and has not been started since")
-            .next(Next::shell(format!("sudo systemctl start {name}")))
+            .next(Next::shipit("start").arg(name))
     }
 }
 

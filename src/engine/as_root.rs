@@ -9,11 +9,11 @@ use crate::host::Host;
 use crate::host::ssh::{self, Reply};
 use crate::interrupt::Interrupts;
 use crate::remote::{Answer, Batch, BatchEvent, Password, Script};
-use crate::report::event::{Event, Report};
+use crate::report::event::Report;
 use crate::text;
 
 /// Whether a person can be asked, as [`ssh::terminal`] sees it.
-pub fn somebody() -> bool {
+pub fn at_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
@@ -35,7 +35,7 @@ pub fn run(
     let mut password = Vec::new();
     let mut script = script;
     if uid != Some(0) {
-        if somebody() {
+        if at_terminal() {
             script = script.through_sudo(Password::OnStdin);
             let user = text::shown(user.as_bytes());
             let prompt = format!("sudo password of {user} (empty if none): ");
@@ -49,22 +49,23 @@ pub fn run(
         }
     }
     let mut stdin = password.as_slice().chain(payload);
-    let batch = Batch {
-        stdin: Some(&mut stdin),
-        ..Batch::new(std::slice::from_ref(&script))
+    // What gets nothing to write only looks.
+    let left = match payload {
+        [] => "nothing changed",
+        _ => "it may be done in part; you can run it again",
     };
-    let answers = batch
+    let answers = Batch::one(&script)
+        .stdin(&mut stdin)
         .run(host, &mut |event| {
             // Who holds the host is told by the failure.
             if let BatchEvent::Line { line, .. } = event
                 && !line.starts_with(b"request ")
+                && !line.starts_with(b"access ")
+                && !line.starts_with(b"rule ")
             {
-                report.event(&Event::Log {
-                    source: "host",
-                    line: line.to_vec(),
-                });
+                report.log("host", line.to_vec());
             }
         })
-        .map_err(|lost| session::lost_while(&lost, doing, "it can be run again"))?;
+        .map_err(|lost| session::lost_while(&lost, doing, left))?;
     Ok(answers.into_iter().next().unwrap_or_default())
 }

@@ -1,15 +1,17 @@
 //! Asks a host about the app's units: first what they are, then about what they name. Read-only; judges nothing.
 
+use std::path::Path;
+
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::host::Host;
 use crate::observed::{Answers, HostUnits, Live, Question, questions};
 use crate::plan::guard;
 use crate::plan::units::{Purpose, units};
-use crate::remote::{Batch, Script};
+use crate::remote::Script;
 use crate::unit::merge::Unit;
 
-use super::session::lost_while;
+use super::session::look;
 
 /// The most bytes of questions in one script: a session's command line takes three times as many, and the script is
 /// in it too.
@@ -19,9 +21,6 @@ const SPACES: [&str; 4] = ["/var/log", "/var/lib", "/tmp", "/run"];
 
 /// The app's units with all that the host says of them, and those of the repository beside them. Two or three round
 /// trips.
-///
-/// # Errors
-/// When the line is lost, or a script does not end well.
 pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Result<Live, Failure> {
     let mut wanted = units(config, Purpose::Observe);
     wanted.extend(repository.iter().map(|unit| unit.name.as_str()));
@@ -39,6 +38,7 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     asked.extend(roots.iter().flat_map(|path| Question::about(path)));
     asked.push(Question::Space(root.to_owned()));
     asked.extend(SPACES.map(|path| Question::Space(path.to_owned())));
+    asked.extend(config.host.user.clone().map(Question::User));
     for file in &config.shared.files {
         asked.extend(Question::about(&format!("{root}/shared/{}", file.path.as_str())));
     }
@@ -46,16 +46,19 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     let mut live = Live::new(host_units, answers, root, &wanted);
     // The rule is nobody's to read but root's; what it allows was asked of sudo.
     live.unreadable.retain(|what| !roots.contains(what));
+    // A deploy creates these, and the directories above them, before anything starts.
+    let coming = |path: &String| {
+        let mut shared = config.shared.dirs.iter();
+        shared.any(|dir| Path::new(&format!("{root}/shared/{}", dir.as_str())).starts_with(path))
+    };
     for (unit, facts) in &mut live.units {
+        facts.files.retain(|path, file| file.exists || !coming(path));
         facts.repository = repository.iter().find(|own| own.name == unit.name).cloned();
     }
     Ok(live)
 }
 
 /// Asks, in as many scripts as it takes.
-///
-/// # Errors
-/// When the line is lost, or a script does not end well.
 pub fn ask(host: &mut dyn Host, questions: &[Question]) -> Result<Answers, Failure> {
     let mut answers = Answers::default();
     let mut rest = questions;
@@ -67,7 +70,7 @@ pub fn ask(host: &mut dyn Host, questions: &[Question]) -> Result<Answers, Failu
         });
         let (now, later) = rest.split_at(fits.count().max(1));
         let args = now.iter().flat_map(Question::args);
-        let out = run(host, &[Script::facts(args)], "asking about the units")?;
+        let out = run(host, &[Script::facts(args)], "querying the units")?;
         answers.extend(Answers::parse(now, &out));
         rest = later;
     }
@@ -75,19 +78,6 @@ pub fn ask(host: &mut dyn Host, questions: &[Question]) -> Result<Answers, Failu
 }
 
 /// Runs quiet scripts in one session; what they printed, one after the other.
-///
-/// # Errors
-/// When the line is lost, or a script does not end well.
 pub fn run(host: &mut dyn Host, scripts: &[Script], doing: &str) -> Result<Vec<u8>, Failure> {
-    let answers = Batch::new(scripts)
-        .quiet(host)
-        .map_err(|lost| lost_while(&lost, doing, "nothing changed"))?;
-    if let Some(failed) = answers.iter().find(|answer| answer.code != 0) {
-        let mut failure = Failure::new(Exit::Untouched, format!("{doing} failed on the host"));
-        let lines = failed.err.iter();
-        failure.why = lines.map(|line| crate::text::shown(line)).collect();
-        return Err(failure.host("nothing changed"));
-    }
-    let out: Vec<Vec<u8>> = answers.into_iter().map(|answer| answer.out).collect();
-    Ok(out.join(&b'\n'))
+    Ok(look(host, scripts, doing)?.join(&b'\n'))
 }

@@ -2,26 +2,29 @@
 //! last. Read-only, and it goes as far as the host lets it: what was seen before the line was lost is kept.
 
 use std::collections::BTreeMap;
+use std::process::{self, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::ask::{collect, run};
 use super::observe::observe;
 use super::session::Link;
 use crate::config::{Config, Instance};
-use crate::diagnosis::{Evidence, LastSwitch, Probed};
+use crate::diagnosis::{Evidence, LastSwitch, Missing, Need, Probed, needs as needs_of, of_unit};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::host::ssh::LoginPreview;
 use crate::observed::Observed;
 use crate::observed::ledger::PastOutcome;
+use crate::observed::lines::lines;
 use crate::observed::{HostUnits, Live};
 use crate::plan::needs;
 use crate::plan::units::{Purpose, units};
 use crate::remote::Script;
 use crate::report::event::Report;
-use crate::report::journal::journal_line;
+use crate::report::journal::{folded, journal_line};
 use crate::router::Routers;
 use crate::step::{self, Check, Command, RunEvent};
+use crate::unit::merge::Unit;
 
 /// Seconds that one health request may take: a deploy gives it 2, a person wants to know whether it is slow or dead.
 const PATIENCE: &str = "5";
@@ -32,24 +35,43 @@ const LINES: usize = 8;
 pub fn examine(link: &mut dyn Link, config: &Config, login: Option<LoginPreview>, report: &mut dyn Report) -> Evidence {
     let mut evidence = Evidence {
         login,
+        missing: on_this_machine(config),
         ..Evidence::default()
     };
     let looked = link
         .connect(report)
-        .and_then(|mut host| read_host(host.as_mut(), config, &mut evidence));
+        .and_then(|mut host| read_host(host.as_mut(), config, true, &mut evidence));
     evidence.link = looked.err();
     evidence
 }
 
-fn read_host(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> Result<(), Failure> {
+/// The same of a host that is connected already; nothing of the login. `is_daily`: whether this is deploy.yml's own login.
+pub fn examine_connected(host: &mut dyn Host, config: &Config, is_daily: bool) -> Result<Evidence, Failure> {
+    let mut evidence = Evidence {
+        missing: on_this_machine(config),
+        ..Evidence::default()
+    };
+    read_host(host, config, is_daily, &mut evidence)?;
+    Ok(evidence)
+}
+
+/// Whether this login may check health: a check can be a program of the app's, whose files the deploy user owns. Any
+/// other login is root, or can become root: it runs none of them.
+fn may_probe(config: &Config, observed: &Observed, is_daily: bool) -> bool {
+    is_daily || config.host.user.as_ref() == Some(&observed.user)
+}
+
+fn read_host(host: &mut dyn Host, config: &Config, is_daily: bool, evidence: &mut Evidence) -> Result<(), Failure> {
     let before = now();
     let observed = evidence.observed.insert(observe(host, config)?).clone();
     evidence.skew = observed.time.map(|time| skew(time, before, now()));
     let repository = super::units::repository(config);
     let known = repository.as_deref().unwrap_or_default();
     let live = evidence.live.insert(collect(host, config, known)?).clone();
+    evidence.missing.extend(on_the_host(host, config, known, &live)?);
     evidence.repository = repository.err();
-    for one in config.instances() {
+    let probed = config.instances().filter(|_| may_probe(config, &observed, is_daily));
+    for one in probed {
         if let Some(probed) = ask(host, config, one, &observed, &live)? {
             evidence.probes.insert(one.unit.to_owned(), probed);
         }
@@ -64,6 +86,69 @@ fn read_host(host: &mut dyn Host, config: &Config, evidence: &mut Evidence) -> R
     }
     evidence.routers = Some(routers);
     explain(host, config, &observed, &live, evidence)
+}
+
+/// The programs of `build` that `sh` here does not find.
+fn on_this_machine(config: &Config) -> Vec<Missing> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_absent = |need: &Need| {
+        let Need::Program(program) = need else { return false };
+        let look = process::Command::new("sh")
+            .args(["-c", "command -v -- \"$1\"", "sh", program])
+            .stdin(Stdio::null())
+            .output();
+        // What could not be asked is not known.
+        look.is_ok_and(|output| !output.status.success())
+    };
+    let needs = needs_of(config.build.as_deref().unwrap_or_default()).into_iter();
+    let missing = |need| Missing {
+        by: "build".into(),
+        need,
+        path: path.to_string_lossy().into_owned(),
+    };
+    needs.filter(is_absent).map(missing).collect()
+}
+
+/// What `prepare` runs, and the units that the host does not have yet, and the deploy user's login does not find.
+fn on_the_host(
+    host: &mut dyn Host,
+    config: &Config,
+    repository: &[Unit],
+    live: &Live,
+) -> Result<Vec<Missing>, Failure> {
+    let of_prepare = needs_of(config.prepare.as_ref().map_or("", |prepare| &prepare.run)).into_iter();
+    let mut needs: Vec<(String, Need)> = of_prepare.map(|need| ("prepare".into(), need)).collect();
+    // Of those that it has, a rule finds out.
+    let coming = repository
+        .iter()
+        .filter(|unit| live.properties(unit.name.as_str()).is_not_found());
+    for unit in coming {
+        let of_unit = of_unit(unit, config.root.as_str()).into_iter();
+        needs.extend(of_unit.map(|need| (unit.name.to_string(), need)));
+    }
+    if needs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let args = needs.iter().flat_map(|(_, need)| match need {
+        Need::Program(name) => ["program", name, "-"],
+        Need::Module { python, module, .. } => ["module", python, module],
+    });
+    let out = run(host, &[Script::program(args)], "looking for the programs")?;
+    let mut path = String::new();
+    let mut missing = Vec::new();
+    for (word, rest) in lines(&out) {
+        match word.as_str() {
+            "path" => path = rest,
+            "missing" => missing.extend(rest.parse().ok().and_then(|n: usize| needs.get(n)).cloned()),
+            _ => {}
+        }
+    }
+    let missing = missing.into_iter().map(|(by, need)| Missing {
+        by,
+        need,
+        path: path.clone(),
+    });
+    Ok(missing.collect())
 }
 
 /// The routers, their files, and the files that these include, in as many rounds as it takes.
@@ -109,14 +194,14 @@ fn ask(
     let mut args = vec![config.root.to_string(), PATIENCE.into(), release.into()];
     args.extend(step::words(&Check::arguments(Some(check))));
     let script = Script::ask(args);
-    let out = run(host, &[script], "asking for health")?;
+    let out = run(host, &[script], "checking health")?;
     let said = String::from_utf8_lossy(&out);
     let mut words = said.trim_end().splitn(3, ' ');
     let (verdict, took) = (words.next(), words.next().and_then(|took| took.parse::<u64>().ok()));
     Ok(match (verdict, took) {
         (Some("good"), Some(took)) => Some(Probed::Well(Duration::from_millis(took * 10))),
         (Some("bad"), _) => Some(Probed::Badly(words.next().unwrap_or("no answer").to_owned())),
-        _ => Some(Probed::Badly("the check could not be run".into())),
+        _ => Some(Probed::Badly("the check could not run".into())),
     })
 }
 
@@ -129,8 +214,10 @@ fn explain(
     evidence: &mut Evidence,
 ) -> Result<(), Failure> {
     let last = failed(observed);
-    let known = units(config, Purpose::Journal).into_iter();
+    let known = units(config, Purpose::Journal);
     let unwell: Vec<&str> = known
+        .iter()
+        .copied()
         .filter(|unit| {
             matches!(
                 live.properties(unit).active_state(),
@@ -138,12 +225,12 @@ fn explain(
             ) || matches!(evidence.probes.get(*unit), Some(Probed::Badly(_)))
         })
         .collect();
-    if last.is_none() && unwell.is_empty() {
+    if last.is_none() && known.is_empty() {
         return Ok(());
     }
     let run_id = last.as_ref().map_or("-", |last| last.run.as_str());
     let mut args = vec![config.root.as_str(), needs::access(observed), run_id];
-    args.extend(unwell);
+    args.extend(&known);
     let out = run(host, &[Script::evidence(args)], "reading journals")?;
     let mut last = last;
     let mut unit = String::new();
@@ -170,8 +257,13 @@ fn explain(
         }
     }
     evidence.last = last;
-    let journals = said.into_iter().map(|(unit, lines)| (unit, excerpt(&lines)));
-    evidence.journals = journals.collect();
+    for (unit, lines) in &said {
+        evidence
+            .read_only
+            .extend(read_only(lines).map(|line| (unit.clone(), line)));
+    }
+    let journals = said.iter().filter(|(unit, _)| unwell.contains(&unit.as_str()));
+    evidence.journals = journals.map(|(unit, lines)| (unit.clone(), excerpt(lines))).collect();
     Ok(())
 }
 
@@ -183,8 +275,20 @@ fn excerpt(lines: &[&[u8]]) -> Vec<String> {
     };
     let own: Vec<_> = lines.iter().filter(|line| !of_systemd(line)).collect();
     let chosen = if own.is_empty() { lines.iter().collect() } else { own };
-    let end = chosen.len().saturating_sub(LINES);
-    chosen[end..].iter().filter_map(|line| journal_line(line)).collect()
+    let mut lines = folded(chosen.into_iter().copied());
+    lines.split_off(lines.len().saturating_sub(LINES))
+}
+
+/// The newest line in which a service reports a read-only file system (EROFS).
+fn read_only(lines: &[&[u8]]) -> Option<String> {
+    let said = |line: &String| {
+        let line = line.to_ascii_lowercase();
+        line.contains("read-only file system") || line.contains("erofs")
+    };
+    lines
+        .iter()
+        .rev()
+        .find_map(|line| journal_line(line).into_iter().find(said))
 }
 
 /// The last switch, if it failed and none has gone well since. One that is under way has not ended.

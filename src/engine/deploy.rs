@@ -1,19 +1,19 @@
 //! `deploy`, from the build to the last word: local work, look, plan, stage, hook, switch, hooks.
 
-use super::attempt::{self, Attempt, Progress};
-use super::preview::{self, DeployOptions, Draft};
+use super::attempt::{self, Attempt};
+use super::base::Found;
+use super::prepare::Outputs;
+use super::preview::{self, DeployOptions, Draft, OnHost};
 use super::stage::Unstaged;
-use super::{Run, Summary, local_command, metadata, stage};
+use super::{Run, base, local_command, manifests, metadata, room, stage};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
-use crate::observed::ledger::State;
 use crate::plan;
-use crate::report::event::{Event, Outcome, Phase};
+use crate::release::Delta;
+use crate::report::event::{Ended, Outcome, Phase, Upload};
 use crate::source::Scanned;
-use crate::step::Command;
 
-/// Where the release comes from.
 enum Origin {
     /// It is on the host already, and was named.
     Host(String),
@@ -30,75 +30,80 @@ enum Reading {
 
 /// Deploys. The exit code; everything else was told.
 pub fn deploy(run: &mut Run<'_>, options: &DeployOptions) -> Exit {
-    let mut progress = Progress {
-        release: options.release.clone(),
-        ..Progress::default()
-    };
-    match go(run, options, &mut progress) {
-        Ok(exit) => exit,
-        Err(failure) => progress.fail(run, Command::Deploy, failure),
-    }
+    run.release.clone_from(&options.release);
+    go(run, options).unwrap_or_else(|failure| attempt::fail(run, failure))
 }
 
-fn go(run: &mut Run<'_>, options: &DeployOptions, progress: &mut Progress) -> Result<Exit, Failure> {
+fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
     let mut origin = match &options.release {
         Some(named) => Origin::Host(named.clone()),
         None => Origin::Here(prepare_here(run)?, None),
     };
     let draft = Draft::new(run.config, options, run.report)?;
     let mut host = run.link.connect(run.report)?;
-    let mut observed = attempt::free_host(run, host.as_mut(), &draft.repository, options.wait)?;
-    for text in draft.drift(&observed)? {
-        run.report.event(&Event::Warning { text });
+    let base = match &origin {
+        Origin::Host(_) => None,
+        Origin::Here(scanned, _) => Some(base::script(run.config, scanned.digest)),
+    };
+    let mut observed = attempt::free_host(run, host.as_mut(), &draft.repository, base.as_ref(), options.wait)?;
+    let ignored = match &origin {
+        Origin::Here(scanned, _) => draft.ignored(&observed, scanned),
+        Origin::Host(_) => None,
+    };
+    for text in draft.drift(&observed)?.into_iter().chain(ignored) {
+        run.report.warn(text);
     }
     let mut reading = Reading::First;
     loop {
-        progress.sent = host.traffic().0;
-        progress.previous = observed.live().map(str::to_owned);
+        run.sent = host.traffic().0;
+        run.previous = observed.live().map(str::to_owned);
         let release = match &mut origin {
-            Origin::Host(named) => plan::releases::rollback_target(run.config, &observed, Some(named))?,
+            Origin::Host(named) => {
+                let id = plan::releases::rollback_target(run.config, &observed, Some(named))?;
+                run.comes_from(observed.commit(&id));
+                id
+            }
             Origin::Here(scanned, staged) => {
-                if let Some(exit) = unchanged(run, options, &observed, scanned, progress.sent) {
-                    return Ok(exit);
+                let found = draft.on_host(&observed, scanned);
+                if let OnHost::Live(live) = found {
+                    return Ok(unchanged(run, live));
                 }
                 // While this client waited for its turn, somebody else's prune may have taken what it had staged.
                 match staged.take().filter(|id| observed.releases.contains(id)) {
                     Some(id) => staged.insert(id).clone(),
-                    None => match on_host(run, host.as_mut(), &observed, scanned, &draft) {
+                    None => match stage_it(run, host.as_mut(), &observed, scanned, &draft, found) {
                         Ok(id) => {
-                            progress.sent = host.traffic().0;
+                            run.sent = host.traffic().0;
                             staged.insert(id).clone()
                         }
                         Err(Unstaged::Changed(failure)) if reading == Reading::First => {
                             reading = Reading::Again;
                             let text = format!("{}; reading the source once more", failure.what);
-                            run.report.event(&Event::Warning { text });
+                            run.report.warn(text);
                             *scanned = read_source(run)?;
                             continue;
                         }
-                        Err(Unstaged::Changed(failure) | Unstaged::Failed(failure)) => {
+                        Err(Unstaged::Changed(failure) | Unstaged::NotReused(failure) | Unstaged::Failed(failure)) => {
                             return Err(failure);
                         }
                     },
                 }
             }
         };
-        progress.release = Some(release.clone());
+        run.release = Some(release.clone());
         if options.stage_only {
-            let summary = Summary {
-                live: observed.live().map(Into::into),
+            return Ok(run.end(Ended {
+                previous: None,
                 next: vec![Next::shipit("deploy --release").arg(&release)],
-                release: Some(release),
-                ..Summary::default()
-            };
-            return Ok(run.end(Outcome::Staged, summary, None, progress.sent));
+                ..run.ended(Outcome::Staged, run.previous.clone(), None)
+            }));
         }
         let plan = draft.plan(&observed, release)?;
-        match attempt::attempt(run, host, &observed, &plan, options.wait, progress)? {
+        match attempt::attempt(run, host, &observed, &plan, options.wait)? {
             Attempt::Ended(exit) => return Ok(exit),
             Attempt::Again(session) => {
                 host = session;
-                observed = attempt::free_host(run, host.as_mut(), &draft.repository, true)?;
+                observed = attempt::free_host(run, host.as_mut(), &draft.repository, base.as_ref(), true)?;
             }
         }
     }
@@ -106,14 +111,10 @@ fn go(run: &mut Run<'_>, options: &DeployOptions, progress: &mut Progress) -> Re
 
 /// Build and scan: all that needs no host.
 fn prepare_here(run: &mut Run<'_>) -> Result<Scanned, Failure> {
+    // What is built is this commit: a build may change files.
+    run.comes_from(metadata::commit(run.config));
     if let Some(line) = run.config.build.as_deref() {
-        let context = local_command::HookContext {
-            release: None,
-            previous: None,
-            command: Command::Deploy,
-            outcome: None,
-        };
-        local_command::run(run, "build", line, Phase::Stage, &context)?;
+        local_command::run(run, "build", line, Phase::Stage, None)?;
         run.go_on("building")?;
     }
     read_source(run)
@@ -121,65 +122,84 @@ fn prepare_here(run: &mut Run<'_>) -> Result<Scanned, Failure> {
 
 /// Reads the source, and says what a person should know about it.
 fn read_source(run: &mut Run<'_>) -> Result<Scanned, Failure> {
-    let (scanned, warnings) = preview::read_source(run.config, run.interrupts)?;
-    for text in warnings {
-        run.report.event(&Event::Warning { text });
+    let scanned = preview::read_source(run.config, run.interrupts)?;
+    for text in &scanned.warnings {
+        run.report.warn(text.clone());
     }
     run.go_on("reading the source")?;
     Ok(scanned)
 }
 
 /// The live release has this very content: nothing to do, unless a restart was asked for.
-fn unchanged(
-    run: &mut Run<'_>,
-    options: &DeployOptions,
-    observed: &Observed,
-    scanned: &Scanned,
-    sent: u64,
-) -> Option<Exit> {
-    let live = observed.live()?;
-    let same = observed
-        .meta
-        .get(live)
-        .is_some_and(|m| metadata::same(run.config, m, scanned));
-    let sound = observed.ledger.state(live) == Some(State::Verified) && observed.degraded.is_none();
-    if !same || !sound || options.restart {
-        return None;
-    }
-    let summary = Summary {
+fn unchanged(run: &mut Run<'_>, live: &str) -> Exit {
+    run.end(Ended {
         release: Some(live.into()),
-        previous: Some(live.into()),
-        live: Some(live.into()),
         next: vec![Next::shipit("deploy --restart").remark("to restart it anyway")],
-        ..Summary::default()
-    };
-    Some(run.end(Outcome::Unchanged, summary, None, sent))
+        ..run.ended(Outcome::Unchanged, Some(live.into()), None)
+    })
 }
 
 /// The release's id on the host: one that is there already with the same content, or a fresh upload.
-fn on_host(
+fn stage_it(
     run: &mut Run<'_>,
     host: &mut dyn Host,
     observed: &Observed,
     scanned: &Scanned,
     draft: &Draft<'_>,
+    found: OnHost<'_>,
 ) -> Result<String, Unstaged> {
-    let reusable = |id: &&String| {
-        let meta = observed.meta.get(*id);
-        let same = meta.is_some_and(|m| metadata::same(run.config, m, scanned));
-        let live_again = draft.options.restart && observed.live() == Some(id.as_str());
-        same && (live_again
-            || (observed.ledger.state(id) == Some(State::Staged) && meta.is_some_and(|m| m.migration.is_none())))
-    };
-    if let Some(id) = observed.releases.iter().rev().find(reusable) {
-        run.report.event(&Event::Log {
-            source: "host",
-            line: format!("{id} is on the host already: nothing to send").into_bytes(),
-        });
-        return Ok(id.clone());
+    match found {
+        OnHost::Live(id) | OnHost::Staged(id) => {
+            let line = format!("{id} is on the host already: nothing to send");
+            run.report.log("host", line.into_bytes());
+            return Ok(id.to_owned());
+        }
+        OnHost::Left(id) => run.report.warn(preview::left(id)),
+        OnHost::Nothing => {}
     }
     // A dry plan first: what would be refused after the upload is refused before it.
     draft.plan(observed, "new".into())?;
-    stage::room(&scanned.manifest, observed)?;
-    stage::stage(host, run.config, observed, scanned, run.report)
+    let found = base::find(host, run.config, observed, scanned)?;
+    let delta = base::delta(found.as_ref(), scanned);
+    let (delta, arrived) = base::resume(host, run.config, observed, scanned, delta)?;
+    if let Some(line) = arrived {
+        run.report.log("host", line.into_bytes());
+    }
+    for text in base::warnings(run.config, observed, found.as_ref()) {
+        run.report.warn(text);
+    }
+    let outputs = draft.options.outputs;
+    match send(run, host, observed, scanned, delta, found.as_ref(), outputs) {
+        Err(Unstaged::NotReused(failure)) => {
+            let why = failure.why.join("; ");
+            let text = format!("{}, so that everything is sent: {why}", failure.what);
+            run.report.warn(text);
+            let whole = Delta::whole(&scanned.manifest);
+            send(run, host, observed, scanned, whole, None, outputs)
+        }
+        sent => sent,
+    }
+}
+
+/// Sends what has to travel. The release's id on the host.
+fn send(
+    run: &mut Run<'_>,
+    host: &mut dyn Host,
+    observed: &Observed,
+    scanned: &Scanned,
+    delta: Delta,
+    found: Option<&Found>,
+    outputs: Outputs,
+) -> Result<String, Unstaged> {
+    let delta = room::make(host, run.config, observed, scanned, delta, found)?;
+    let (before, saved) = (host.traffic().0, delta.saved);
+    let staged = stage::stage(run, host, observed, scanned, delta, outputs)?;
+    run.upload = Some(Upload {
+        sent: host.traffic().0 - before,
+        saved,
+        took: staged.received_in,
+        prepared_from: staged.prepared_from,
+    });
+    manifests::remember(&scanned.manifest, scanned.digest);
+    Ok(staged.id)
 }

@@ -7,17 +7,14 @@ use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
 use crate::plan::needs;
-use crate::remote::{Batch, ENV_HELPER, Script, exits};
-use crate::text;
+use crate::remote::{Answer, ENV_HELPER, Script, exits};
 
 /// The file on the host.
-#[must_use]
 pub fn file(config: &Config) -> String {
     format!("/etc/{}/env", config.app.as_str())
 }
 
 #[derive(Debug, Default)]
-/// What the helper answered.
 pub struct Answered {
     pub version: String,
     pub names: Vec<String>,
@@ -32,7 +29,7 @@ fn lost_while(verb: &str, lost: &Lost) -> Failure {
     if verb == "list" {
         return session::lost_while(lost, "reading the environment", "nothing changed");
     }
-    let state = "either all of the change was made or none of it";
+    let state = "the change was made completely or not at all";
     let mut failure = session::lost_while(lost, "changing the environment", state);
     failure.exit = Exit::Unknown;
     failure.next(Next::shipit("env list"))
@@ -47,25 +44,18 @@ pub struct Environment<'a> {
 
 impl Environment<'_> {
     /// `list`, `set`, `unset` or `push`; refused when the file is no longer of this `version`.
-    ///
-    /// # Errors
-    /// When the connection is lost, or the helper is missing or refuses.
+    /// Fails when the connection is lost, or the helper is missing or refuses.
     pub fn ask(&mut self, verb: &str, version: &str, content: &[u8]) -> Result<Answered, Failure> {
         let by: String = metadata::who().split_whitespace().collect();
         let mut sent = format!("1 {verb} {by} {version} {}\n", content.len()).into_bytes();
         sent.extend(content);
-        let mut args = vec![needs::access(self.observed), self.config.app.as_str(), ENV_HELPER];
+        let encoded = crate::step::encoded(by.as_bytes());
+        let (access, root) = (needs::access(self.observed), self.config.root.as_str());
+        let mut args = vec![access, root, verb, &encoded, self.config.app.as_str(), ENV_HELPER];
         args.extend(self.config.instances().map(|one| one.unit));
-        let mut stdin = sent.as_slice();
-        let script = Script::env(args);
-        let batch = Batch {
-            stdin: Some(&mut stdin),
-            ..Batch::new(std::slice::from_ref(&script))
-        };
-        let answers = batch.quiet(self.host).map_err(|lost| lost_while(verb, &lost))?;
-        let answer = answers.into_iter().next().unwrap_or_default();
+        let answer = session::fed(self.host, &Script::env(args), &sent).map_err(|lost| lost_while(verb, &lost))?;
         if answer.code != 0 {
-            return Err(self.refused(verb, answer.code, &answer.err));
+            return Err(self.refused(verb, &answer));
         }
         let mut said = Answered::default();
         let read = format!("{} (", file(self.config));
@@ -88,7 +78,7 @@ impl Environment<'_> {
         Ok(said)
     }
 
-    fn refused(&self, verb: &str, code: i32, err: &[Vec<u8>]) -> Failure {
+    fn refused(&self, verb: &str, answer: &Answer) -> Failure {
         let file = file(self.config);
         let what = match verb {
             "list" => format!("{file} could not be read"),
@@ -99,7 +89,7 @@ impl Environment<'_> {
             .host
             .as_root("setup")
             .remark("run it again to install the helper");
-        let failure = match code {
+        let failure = match answer.code {
             exits::NO_HELPER => Failure::new(Exit::Untouched, "the host has no helper for `shipit env` yet")
                 .why(format!(
                     "{file} is root-owned; setup installs the helper that lets {} change it",
@@ -112,10 +102,9 @@ impl Environment<'_> {
             }
             _ => Failure::new(Exit::Untouched, what),
         };
-        let mut failure = failure.host("nothing changed");
-        failure.why.extend(err.iter().map(|line| text::shown(line)));
+        let failure = failure.host("nothing changed").whys(answer.errors());
         if failure.why.is_empty() {
-            failure = failure.why(format!("the helper exited with status {code}"));
+            return failure.why(format!("the helper exited with status {}", answer.code));
         }
         failure
     }

@@ -3,12 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+use super::patience::{Away, Patience, Pause};
 use super::session::{self, Link};
 use crate::host::{Host, Lost};
 use crate::interrupt::{Interrupts, UserRequest};
-use crate::remote::{Batch, BatchEvent, Script};
+use crate::remote::{Asked, Batch, BatchEvent, Script};
 use crate::report::event::{Event, Phase, Report, State};
-use crate::step::{Kind, Progress, RunEnd, RunEvent};
+use crate::step::{Command, Kind, RunEnd, RunEvent, TurnTimes};
+
+/// The most lines of the host's journal that are kept.
+const JOURNAL: usize = 1000;
 
 #[derive(Debug, Default)]
 pub struct Followed {
@@ -16,27 +20,37 @@ pub struct Followed {
     pub end: Option<RunEnd>,
     /// When the new release first served every service, as seen from here.
     pub live_at: Option<Instant>,
+    /// How long each service took to restart.
+    pub turn_times: Vec<TurnTimes>,
     /// The journal of the lives that failed: systemd's JSON lines.
     pub journal: Vec<Vec<u8>>,
+    /// This client runs the verify command.
+    verifies: bool,
+    /// Why the verify command gave no good verdict.
+    pub verify_failed: Option<String>,
     /// The step of the switch list that failed.
     pub failed: Option<Kind>,
+    /// The unit that it is about.
+    pub failed_about: String,
+    /// How far the migration is, if one began.
+    pub migration: Option<State>,
+    /// What the run is for.
+    pub command: Command,
+    /// The host was asked to revert.
+    pub asked: bool,
     pub events: u64,
     away: Away,
     /// Signs of life so far: every line, of whatever kind.
     signs: u64,
+    /// The host's disk was found read-only, and the user knows.
+    read_only: bool,
     /// Why following ended without a last word, if it did.
     pub stopped: Option<Stopped>,
 }
 
-/// How long a host that does not answer is waited for: a reboot fits in.
-#[derive(Clone, Copy, Debug)]
-struct Away(Duration);
-
-impl Default for Away {
-    fn default() -> Self {
-        Self(Duration::from_secs(90))
-    }
-}
+/// What a user is told of a host whose disk turned read-only under a switch.
+pub const READ_ONLY: &str =
+    "the disk of the app's root on the host is read-only: the switch waits until it can be written to";
 
 /// Why following ended without the host's last word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +61,46 @@ pub enum Stopped {
     Unbegun,
     /// The request is gone without a last word.
     Gone,
+    /// The disk of the host stays read-only.
+    ReadOnly,
     Interrupted,
+    /// The host waits for the verify command, which this client runs.
+    Verify,
+    /// The host broke the protocol: nothing more of it is read.
+    Breach,
 }
 
+/// The word that asks a run to go back.
+pub const CANCEL: &str = "cancel";
+
 impl Followed {
+    /// Of a run for this command, of which nothing was heard so far.
+    pub fn of(command: Command) -> Self {
+        Self {
+            command,
+            ..Self::default()
+        }
+    }
+
+    /// The same, of a client that runs the verify command when the host waits for it.
+    pub fn verifying(self) -> Self {
+        Self { verifies: true, ..self }
+    }
+
+    /// How `follow.sh` is to go on when the host waits for the verify command.
+    pub fn role(&self) -> &'static str {
+        if self.verifies { "verify" } else { "watch" }
+    }
+
+    /// Pauses; false when the time is up. A person who leaves meanwhile has left.
+    fn waits(&mut self, patience: &mut Patience, interrupts: &Interrupts) -> bool {
+        let pause = patience.pause(interrupts);
+        if pause == Pause::Interrupted {
+            self.stopped = Some(Stopped::Interrupted);
+        }
+        pause != Pause::None
+    }
+
     /// Takes one line of `follow.sh` in and tells it.
     pub fn take(&mut self, line: &[u8], report: &mut dyn Report) {
         self.signs += 1;
@@ -60,10 +110,17 @@ impl Followed {
             "event" => {
                 self.events += 1;
                 self.stopped = None;
+                self.read_only = false;
                 self.event(rest, report);
             }
-            "journal" => self.journal.push(rest.as_bytes().to_vec()),
+            "journal" if self.journal.len() < JOURNAL => self.journal.push(rest.as_bytes().to_vec()),
             "gone" => self.stopped = Some(Stopped::Gone),
+            "readonly" if !self.read_only => {
+                self.read_only = true;
+                report.event(&Event::Warning { text: READ_ONLY.into() });
+            }
+            "verify" => self.stopped = Some(Stopped::Verify),
+            "stuck" => self.stopped = Some(Stopped::ReadOnly),
             "waiting" => self.stopped = Some(Stopped::Unbegun),
             "absent" => self.stopped = Some(Stopped::Absent),
             _ => {}
@@ -76,23 +133,19 @@ impl Followed {
                 list,
                 kind,
                 name,
-                progress,
+                progress: state,
                 centiseconds,
                 cause,
             }) => {
-                let phase = match list.as_str() {
-                    "revert" => Phase::Revert,
-                    "settle" => Phase::Settle,
-                    _ => Phase::Switch,
-                };
-                if (phase, progress) == (Phase::Switch, Progress::Failed) {
+                let phase = Phase::of(&list).unwrap_or(Phase::Switch);
+                if (phase, state) == (Phase::Switch, State::Failed) {
                     self.failed = kind;
+                    let about = name.split_once(' ').map_or("", |(_, unit)| unit);
+                    about.clone_into(&mut self.failed_about);
                 }
-                let state = match progress {
-                    Progress::Started => State::Started,
-                    Progress::Done => State::Done,
-                    Progress::Failed => State::Failed,
-                };
+                if kind == Some(Kind::Migrate) {
+                    self.migration = Some(state);
+                }
                 report.event(&Event::Step {
                     phase,
                     name,
@@ -101,12 +154,21 @@ impl Followed {
                     note: cause,
                 });
             }
-            Some(RunEvent::Live) => self.live_at = Some(Instant::now()),
-            Some(RunEvent::Note(text)) => report.event(&Event::Log {
-                source: "host",
-                line: text.into_bytes(),
-            }),
-            Some(RunEvent::Ended(Some(end))) => self.end = Some(end),
+            Some(RunEvent::Live(times)) => {
+                self.live_at = Some(Instant::now());
+                if !self.turn_times.iter().any(|known| known.unit == times.unit) {
+                    self.turn_times.push(times);
+                }
+            }
+            Some(RunEvent::Wait { unit, within, answer }) => report.event(&Event::Wait { unit, within, answer }),
+            Some(RunEvent::Note(text)) => report.log("host", text.into_bytes()),
+            Some(RunEvent::Ended(Some(mut end))) => {
+                if let Some(measured) = &mut end.downtime {
+                    measured.services.clone_from(&self.turn_times);
+                }
+                report.event(&Event::Measured(end.downtime.clone().map(Box::new)));
+                self.end = Some(end);
+            }
             // Torn: the host could not write more of it.
             Some(RunEvent::Ended(None)) => self.stopped = Some(Stopped::Gone),
             None => {}
@@ -136,12 +198,12 @@ pub fn follow(
                     followed.stopped = Some(Stopped::Interrupted);
                     break;
                 }
-                Err(_) if patience.wait(interrupts, &mut followed) => continue,
+                Err(_) if followed.waits(&mut patience, interrupts) => continue,
                 Err(_) => break,
             },
         };
         let signs = followed.signs;
-        let listened = listen(session.as_mut(), root, run, &mut followed, report);
+        let listened = listen(session.as_mut(), link, root, run, &mut followed, report);
         if followed.signs > signs {
             // It was there just now: it may be away as long again.
             patience = Patience::new(followed.away);
@@ -150,17 +212,21 @@ pub fn follow(
             Ok(()) => {
                 host = Some(session);
                 let ended = followed.end.is_some() || followed.stopped.is_some();
-                if !ended && !patience.wait(interrupts, &mut followed) {
+                if !ended && !followed.waits(&mut patience, interrupts) {
                     break;
                 }
             }
             Err(Lost::Interrupted) => followed.stopped = Some(Stopped::Interrupted),
+            Err(Lost::Breach(why)) => {
+                report.warn(format!(
+                    "the host broke the protocol, and shipit closed the connection: {why}"
+                ));
+                followed.stopped = Some(Stopped::Breach);
+            }
             Err(lost) => {
                 let text = session::lost_while(&lost, "following the switch", "").what;
-                report.event(&Event::Warning {
-                    text: format!("{text}; the host continues by itself, reconnecting"),
-                });
-                if !patience.wait(interrupts, &mut followed) {
+                report.warn(format!("{text}; the host continues on its own; reconnecting"));
+                if !followed.waits(&mut patience, interrupts) {
                     break;
                 }
             }
@@ -171,17 +237,16 @@ pub fn follow(
 
 fn listen(
     host: &mut dyn Host,
+    link: &mut dyn Link,
     root: &str,
     run: &str,
     followed: &mut Followed,
     report: &mut dyn Report,
 ) -> Result<(), Lost> {
-    let script = Script::follow([root, run, &followed.events.to_string()]);
-    let stop = Script::cancel([root, run]);
-    let batch = Batch {
-        stop: Some(&stop),
-        ..Batch::new(std::slice::from_ref(&script))
-    };
+    let script = Script::follow([root, run, &followed.events.to_string(), followed.role()]);
+    let stop = Script::word([root, run, CANCEL]);
+    let mut again = || link.connect(&mut session::Quiet).ok();
+    let batch = Batch::one(&script).stop(&stop).again(&mut again);
     batch.run(host, &mut |event| take_event(event, 0, followed, report))?;
     Ok(())
 }
@@ -190,151 +255,30 @@ fn listen(
 pub fn take_event(event: BatchEvent<'_>, which: usize, followed: &mut Followed, report: &mut dyn Report) {
     match event {
         BatchEvent::Line { step, line, err: false } if step == which => followed.take(line, report),
-        BatchEvent::Interrupted => report.event(&Event::Warning {
-            text: "asked the host to go back; press Ctrl-C again to exit (the host continues by itself)".into(),
-        }),
+        BatchEvent::Interrupted => {
+            report.warn("asking the host to revert; press Ctrl-C again to exit (the host continues on its own)".into())
+        }
+        BatchEvent::Asked(Asked::Heard) => {
+            followed.asked = true;
+            report.warn("asked the host to revert".into());
+        }
+        BatchEvent::Asked(Asked::TooLate) => report.warn(too_late(followed.command).into()),
+        BatchEvent::Asked(Asked::Unheard) => {
+            report.warn("the host could not be asked to revert: it continues on its own".into());
+        }
         _ => {}
     }
 }
 
-/// What is left of that time, and the pauses in it.
-struct Patience {
-    until: Instant,
-    pause: Duration,
-}
-
-impl Patience {
-    fn new(away: Away) -> Self {
-        Self {
-            until: Instant::now() + away.0,
-            pause: Duration::from_millis(250),
-        }
-    }
-
-    /// Pauses; false when the time is up. A person who leaves meanwhile has left.
-    fn wait(&mut self, interrupts: &Interrupts, followed: &mut Followed) -> bool {
-        if Instant::now() + self.pause > self.until {
-            return false;
-        }
-        if interrupts.rest(self.pause) {
-            followed.stopped = Some(Stopped::Interrupted);
-        }
-        self.pause = (self.pause * 2).min(Duration::from_secs(4));
-        true
+/// What a user is told who asked for a revert when there was nothing left to revert.
+pub fn too_late(command: Command) -> &'static str {
+    match command {
+        Command::Deploy => "the release was already confirmed: it stays live; `shipit rollback` goes back",
+        Command::Rollback => "the release was already confirmed: it stays live",
+        Command::Prune => "a prune cannot be reverted: the host continues",
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
-
-    use super::*;
-    use crate::failure::Failure;
-    use crate::host::{Ended, Exec, ExecEvent, Then};
-    use crate::step::End;
-
-    struct Recorder(Vec<String>);
-    impl Report for Recorder {
-        fn event(&mut self, event: &Event) {
-            self.0.push(format!("{event:?}"));
-        }
-    }
-
-    /// A host that really runs the script here, on a line that breaks whenever an event was heard.
-    struct Breaking;
-    impl Host for Breaking {
-        fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
-            let mut child = Command::new("sh")
-                .args(["-c", exec.line])
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
-            for line in BufReader::new(child.stdout.take().unwrap()).split(b'\n') {
-                let line = [line.unwrap(), b"\n".to_vec()].concat();
-                on_event(ExecEvent::Out(&line));
-                if line.starts_with(b"event") {
-                    child.kill().unwrap();
-                    child.wait().unwrap();
-                    return Err(Lost::Cut("it broke".into()));
-                }
-            }
-            child.wait().unwrap();
-            Ok(Ended::Code(0))
-        }
-        fn traffic(&self) -> (u64, u64) {
-            (0, 0)
-        }
-    }
-
-    struct Often(u32);
-    impl Link for Often {
-        fn connect(&mut self, _: &mut dyn Report) -> Result<Box<dyn Host>, Failure> {
-            self.0 += 1;
-            Ok(Box::new(Breaking))
-        }
-    }
-
-    #[test]
-    fn a_host_that_is_heard_again_and_again_is_never_given_up_and_a_mute_one_is() {
-        let root = tempfile::tempdir().unwrap();
-        let run = root.path().join(".shipit/runs/one");
-        std::fs::create_dir_all(&run).unwrap();
-        std::fs::write(run.join("request"), "").unwrap();
-        std::fs::hard_link(run.join("request"), root.path().join(".shipit/request")).unwrap();
-        std::fs::write(run.join("attempt-1"), "").unwrap();
-        let note = |n: i32| format!("{n} note still here\n");
-        let text: String = (0..12).map(note).collect();
-        std::fs::write(run.join("events"), text + "12 ended deployed r1 - -\n").unwrap();
-        let at = root.path().to_str().unwrap();
-        let never = Interrupts::never().unwrap();
-        let mut link = Often(0);
-        let away = Away(Duration::from_secs(2));
-        let mut listen = |at: &str, name: &str| {
-            let (followed, _) = follow(
-                &mut link,
-                None,
-                at,
-                name,
-                Followed {
-                    away,
-                    ..Followed::default()
-                },
-                &never,
-                &mut Recorder(Vec::new()),
-            );
-            followed
-        };
-        let began = Instant::now();
-        let end = listen(at, "one").end.expect("it was heard to the end");
-        assert_eq!(end.end, End::Confirmed);
-        assert!(began.elapsed() > away.0, "the line was too good to show it");
-
-        let absent = listen(at, "no-such-run");
-        assert_eq!(absent.stopped, Some(Stopped::Absent));
-        let mute = listen("/no/such/root", "one");
-        assert!(mute.end.is_none() && mute.stopped.is_none());
-        assert!(link.0 >= 13);
-    }
-
-    #[test]
-    fn the_hosts_lines_become_events_and_a_end() {
-        let (mut followed, mut recorder) = (Followed::default(), Recorder(Vec::new()));
-        for line in [
-            "event 100 step switch flip 20260101-000000 started",
-            "event 110 step switch flip 20260101-000000 done 10",
-            "event 120 step switch await acme.service failed 300 acme.service crashed and was restarted 2 times",
-            "event 130 ended reverted 20251231-000000 40,3,210 acme.service crashed",
-        ] {
-            followed.take(line.as_bytes(), &mut recorder);
-        }
-        assert!(recorder.0[1].contains("took: Some(100ms)"), "{}", recorder.0[1]);
-        assert!(recorder.0[2].contains("restarted 2 times") && recorder.0[2].contains("Failed"));
-        let end = followed.end.unwrap();
-        assert_eq!(end.end, End::Reverted);
-        assert_eq!(end.live.as_deref(), Some("20251231-000000"));
-        assert_eq!(end.probes, Some([40, 3, 210]));
-        assert_eq!(end.cause, "acme.service crashed");
-    }
-}
+#[path = "follow_tests.rs"]
+mod tests;

@@ -1,18 +1,17 @@
-//! Another switch holds the host: who, since when, at which step, as a failure.
+//! Another switch is in progress: who, since when, at which step, as a failure.
 
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Request;
 use crate::text;
 
 /// Who holds the host, as a failure.
-#[must_use]
 pub fn held(request: &Request, host: &str) -> Failure {
     let holder = if request.by.is_empty() {
-        "somebody".to_owned()
+        "an unknown user".to_owned()
     } else {
         text::shown(request.by.as_bytes())
     };
-    let mut failure = Failure::new(Exit::Locked, format!("another switch holds the host: {holder}")).host(host);
+    let mut failure = Failure::new(Exit::Locked, format!("another switch is in progress: {holder}")).host(host);
     // What the request doesn't say is left out: somebody may have written it by hand.
     let mut what = vec![];
     if !request.command.is_empty() {
@@ -28,6 +27,6 @@ pub fn held(request: &Request, host: &str) -> Failure {
         failure = failure.why(format!("at {}", text::shown(request.step.as_bytes())));
     }
     failure
-        .next(Next::shipit("attach").remark("watch it"))
-        .next(Next::shipit("deploy --wait").remark("go after it"))
+        .next(Next::shipit("attach").remark("follows it"))
+        .next(Next::shipit("deploy --wait").remark("deploys after it ends"))
 }

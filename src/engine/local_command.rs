@@ -1,7 +1,11 @@
 //! What runs here, on the laptop or in CI: the build and the hooks. Each is one command line for `sh -c`, as
 //! written in deploy.yml; what shipit knows reaches it only as SHIPIT_* variables.
 
-use std::io::{self, ErrorKind, PipeReader, Read};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, ErrorKind, PipeReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::process::{self, Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,12 +13,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Run;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::{Interrupts, UserRequest};
-use crate::report::event::{Event, Outcome, Phase, Report};
-use crate::report::sentence;
-use crate::step::{Change, Command};
-use crate::text;
+use crate::report::event::{Ended, Event, Phase, Report};
+use crate::report::json;
+use crate::{terminal, text};
 
 /// A command that was interrupted has this long before it gets a SIGTERM: at a terminal Ctrl-C has reached it too,
 /// and it may have something to clean up.
@@ -32,106 +35,164 @@ const PIECES: usize = 128;
 /// The longest piece of a line that is kept until its end comes, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// What a hook is told.
-#[derive(Clone, Debug)]
-pub struct HookContext<'a> {
-    /// The release that is to go live, once it has a name.
-    pub release: Option<&'a str>,
-    /// The one that was live.
-    pub previous: Option<&'a str>,
-    pub command: Command,
-    /// How it ended, once it has.
-    pub outcome: Option<Outcome>,
-}
-
-impl<'a> HookContext<'a> {
-    #[must_use]
-    pub fn of(change: &'a Change, outcome: Option<Outcome>) -> Self {
-        Self {
-            release: Some(&change.next),
-            previous: change.previous.as_deref(),
-            command: change.command,
-            outcome,
-        }
-    }
-}
-
-/// Runs a command line here; its output becomes log lines.
-///
-/// # Errors
-/// A [`Failure`] ([`Exit::Untouched`]) when it cannot be started, does not leave with 0, or a person left it.
+/// Runs a command line here; its output becomes log lines. `ended`: how the run ended, once it has.
+/// Fails with [`Exit::Untouched`] when it cannot be started, does not leave with 0, or a person left it.
 pub fn run(
     run: &mut Run<'_>,
     name: &'static str,
     line: &str,
     phase: Phase,
-    context: &HookContext<'_>,
+    ended: Option<&Ended>,
 ) -> Result<(), Failure> {
     let began = Instant::now();
     run.report.event(&Event::step_started(phase, name));
-    let result = carry_out(run, name, line, context);
-    let ended = Event::step_ended(phase, name, result.is_ok(), began.elapsed());
-    run.report.event(&ended);
+    let result = carry_out(run, name, line, ended);
+    let last = Event::step_ended(phase, name, result.is_ok(), began.elapsed());
+    run.report.event(&last);
     result
 }
 
-/// How a command ended here.
-enum CommandResult {
+/// How a command of deploy.yml ended here.
+pub(super) enum CommandResult {
     Ended(ExitStatus),
     /// After it was asked to stop.
     Stopped,
+    /// It was stopped because its time was up.
+    Late,
 }
 
-fn carry_out(run: &mut Run<'_>, name: &'static str, line: &str, context: &HookContext<'_>) -> Result<(), Failure> {
-    let ran = format!("ran here: {}", text::shown(line.as_bytes()));
+/// Runs a command line here until then at most; its output becomes log lines.
+pub(super) fn within(run: &mut Run<'_>, name: &'static str, line: &str, until: Instant) -> io::Result<CommandResult> {
+    let _still = terminal::command();
+    let (mut child, out) = start(run, line, None)?;
+    listen(&mut child, out, name, Some(until), run.interrupts, run.report)
+}
+
+/// `exit status 3`.
+pub(super) fn exit_text(status: ExitStatus) -> String {
+    match status.code() {
+        Some(127) => "exit status 127: PATH has no such command".into(),
+        Some(code) => format!("exit status {code}"),
+        None => "it was killed by a signal".into(),
+    }
+}
+
+fn carry_out(run: &mut Run<'_>, name: &'static str, line: &str, ended: Option<&Ended>) -> Result<(), Failure> {
+    let ran = format!("command: {}", text::shown(line.as_bytes()));
     let failed = |why: String| {
         Failure::new(Exit::Untouched, format!("`{name}` failed"))
             .why(ran.clone())
             .why(why)
             .host("nothing live changed")
+            .next(Next::again("").remark("after you correct the command"))
     };
-    let (mut child, out) = start(run, line, context).map_err(|e| failed(format!("it could not be started: {e}")))?;
-    let left = listen(&mut child, out, name, run.interrupts, run.report)
+    let file = ended.map(|ended| EventFile::new(run, ended)).transpose();
+    let file = file.map_err(|e| failed(format!("its SHIPIT_EVENT could not be written: {e}")))?;
+    let known = ended.map(|ended| (ended, file.as_ref()));
+    // A hook may ask. A build takes long, and moves: one that asks for a password is left alone all the same.
+    let _still = (name != "build").then(terminal::command);
+    let (mut child, out) = start(run, line, known).map_err(|e| failed(format!("it could not be started: {e}")))?;
+    let left = listen(&mut child, out, name, None, run.interrupts, run.report)
         .map_err(|e| failed(format!("cannot read its output: {e}")))?;
     match left {
         CommandResult::Ended(status) if status.success() => Ok(()),
-        CommandResult::Ended(status) => Err(failed(match status.code() {
-            Some(code) => format!("exit status {code}"),
-            None => "it was killed by a signal".into(),
-        })),
-        CommandResult::Stopped => Err(Failure::new(Exit::Untouched, format!("`{name}` was stopped"))
-            .why(ran)
-            .why("stopped on request")
-            .host("nothing live changed")),
+        CommandResult::Ended(status) => Err(failed(exit_text(status))),
+        CommandResult::Stopped | CommandResult::Late => {
+            Err(Failure::new(Exit::Untouched, format!("`{name}` was interrupted"))
+                .why(ran)
+                .why("shipit received Ctrl-C or SIGTERM")
+                .host("nothing live changed"))
+        }
     }
 }
 
 /// Starts the command line. It stays in our process group, so that a Ctrl-C at the terminal reaches it too, and so
 /// that it may ask there.
-fn start(run: &Run<'_>, line: &str, context: &HookContext<'_>) -> io::Result<(Child, PipeReader)> {
+fn start(run: &Run<'_>, line: &str, known: Option<(&Ended, Option<&EventFile>)>) -> io::Result<(Child, PipeReader)> {
     let config = run.config;
     // One pipe for both streams keeps their order.
     let (out, into) = io::pipe()?;
     rustix::io::ioctl_fionbio(&out, true)?;
-    let child = process::Command::new("sh")
+    let mut command = process::Command::new("sh");
+    command
         .args(["-c", "--", line])
         .current_dir(&config.dir)
         .env("SHIPIT_APP", config.app.as_str())
         .env("SHIPIT_HOST", config.host.to_string())
         .env("SHIPIT_ROOT", config.root.as_str())
-        .env("SHIPIT_COMMAND", context.command.word())
-        .env("SHIPIT_RELEASE", context.release.unwrap_or(""))
-        .env("SHIPIT_PREVIOUS", context.previous.unwrap_or(""))
-        .env("SHIPIT_OUTCOME", context.outcome.map_or("", sentence::outcome))
+        .env("SHIPIT_COMMAND", run.command.word())
+        .env("SHIPIT_RELEASE", run.release.as_deref().unwrap_or(""))
+        .env("SHIPIT_PREVIOUS", run.previous.as_deref().unwrap_or(""))
         .env(
             "SHIPIT_ENVIRONMENT",
             config.environment.as_ref().map_or("", |e| e.as_str()),
         )
+        .env("SHIPIT_RUN", run.id.as_deref().unwrap_or(""));
+    let commit = run.commit.clone().unwrap_or_default();
+    for (variable, value) in [
+        ("SHIPIT_REVISION", &commit.revision),
+        ("SHIPIT_BRANCH", &commit.branch),
+        ("SHIPIT_AUTHOR", &commit.author),
+    ] {
+        command.env(variable, text::shown(value.as_bytes()));
+    }
+    for (name, value) in ended_env(known) {
+        command.env(name, value);
+    }
+    let child = command
         .stdin(Stdio::null())
         .stdout(into.try_clone()?)
         .stderr(into)
         .spawn()?;
     Ok((child, out))
+}
+
+/// How the run ended, for a hook after it; all empty before.
+fn ended_env(known: Option<(&Ended, Option<&EventFile>)>) -> [(&'static str, OsString); 5] {
+    let ended = known.map(|(ended, _)| ended);
+    let cause = ended.and_then(|ended| ended.failure.as_ref()).map(|failure| {
+        let why = failure.why.first().map(|why| format!(": {why}"));
+        text::shown(format!("{}{}", failure.what, why.unwrap_or_default()).as_bytes())
+    });
+    let seconds = |took: Duration| format!("{:.1}", took.as_secs_f64());
+    let gap = ended.and_then(|ended| ended.downtime.as_ref());
+    let gap = gap.map(|downtime| format!("{:.2}", Duration::from_millis(downtime.longest_gap_ms).as_secs_f64()));
+    let file = known
+        .and_then(|(_, file)| file)
+        .map(|file| file.0.clone().into_os_string());
+    [
+        ("SHIPIT_OUTCOME", ended.map_or("", |ended| ended.outcome.word()).into()),
+        (
+            "SHIPIT_SECONDS",
+            ended.map(|ended| seconds(ended.took)).unwrap_or_default().into(),
+        ),
+        ("SHIPIT_DOWNTIME", gap.unwrap_or_default().into()),
+        ("SHIPIT_CAUSE", cause.unwrap_or_default().into()),
+        ("SHIPIT_EVENT", file.unwrap_or_default()),
+    ]
+}
+
+/// A file of the user's alone with the last event of the run, as `--json` prints it. Dropping it removes it.
+struct EventFile(PathBuf);
+
+impl EventFile {
+    fn new(run: &Run<'_>, ended: &Ended) -> io::Result<Self> {
+        let mut tail = [0u8; 8];
+        getrandom::fill(&mut tail).map_err(io::Error::other)?;
+        let tail: String = tail.iter().map(|b| format!("{b:02x}")).collect();
+        let path = std::env::temp_dir().join(format!("shipit-event-{tail}.json"));
+        let line = json::line(&Event::Ended(Box::new(ended.clone())), &run.report.typed()).unwrap_or_default();
+        let mut options = File::options();
+        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        file?.write_all(format!("{line}\n").as_bytes())?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for EventFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Tells what a command says until it has ended. What it started in the background may hold its output open longer,
@@ -140,12 +201,14 @@ fn listen(
     child: &mut Child,
     mut out: PipeReader,
     name: &'static str,
+    until: Option<Instant>,
     interrupts: &Interrupts,
     report: &mut dyn Report,
 ) -> io::Result<CommandResult> {
     let known = interrupts.known();
     let mut asked: Option<Instant> = None;
     let mut warned = false;
+    let mut late: Option<Instant> = None;
     let mut lines = Lines::default();
     let mut chunk = [0; 8192];
     loop {
@@ -158,18 +221,20 @@ fn listen(
                     open = false;
                     break;
                 }
-                Ok(n) => lines.take(&chunk[..n], |line| tell(report, name, line)),
+                Ok(n) => lines.take(&chunk[..n], |line| report.log(name, line)),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
         }
         if let Some(status) = ended {
-            lines.end(|line| tell(report, name, line));
+            lines.end(|line| report.log(name, line));
             // A Ctrl-C at the terminal reaches both of us: it may have died of it before we looked.
             let stopped = interrupts.since(known) != UserRequest::Nothing && !status.success();
             return Ok(if stopped {
                 CommandResult::Stopped
+            } else if late.is_some() {
+                CommandResult::Late
             } else {
                 CommandResult::Ended(status)
             });
@@ -192,15 +257,18 @@ fn listen(
                 return Ok(CommandResult::Stopped);
             }
         }
+        if late.is_none() && until.is_some_and(|until| Instant::now() >= until) {
+            late = Some(Instant::now());
+            let _ = kill_process(Pid::from_child(child), Signal::TERM);
+        }
+        if late.is_some_and(|at| at.elapsed() >= GRACE) {
+            let _ = child.kill();
+        }
         if !warned && asked.is_some_and(|at| at.elapsed() >= GRACE) {
             warned = true;
             let _ = kill_process(Pid::from_child(child), Signal::TERM);
         }
     }
-}
-
-fn tell(report: &mut dyn Report, name: &'static str, line: Vec<u8>) {
-    report.event(&Event::Log { source: name, line });
 }
 
 /// Bytes cut into lines; one that does not end is cut at [`LONGEST`].
@@ -228,12 +296,10 @@ impl Lines {
 }
 
 /// Runs a hook if there is one; a failure becomes a warning (the act it follows has happened already).
-pub fn hook_after(run: &mut Run<'_>, name: &'static str, line: Option<&str>, context: &HookContext<'_>) {
+pub fn hook_after(run: &mut Run<'_>, name: &'static str, line: Option<&str>, ended: &Ended) {
     let Some(line) = line else { return };
-    if let Err(failure) = self::run(run, name, line, Phase::Settle, context) {
+    if let Err(failure) = self::run(run, name, line, Phase::Settle, Some(ended)) {
         let why = failure.why.last().cloned().unwrap_or_default();
-        run.report.event(&Event::Warning {
-            text: format!("hook `{name}` failed: {why}"),
-        });
+        run.report.warn(format!("hook `{name}` failed: {why}"));
     }
 }

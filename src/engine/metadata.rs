@@ -1,13 +1,13 @@
 //! What is recorded beside a release: who sent it, from which revision, made ready in which way. Reaches no host.
 
-use std::process::Command;
+use std::process;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Config;
 use crate::observed::Meta;
 use crate::source::Scanned;
-use crate::step;
+use crate::step::{self, Commit};
 
 pub(super) fn link_args(config: &Config, id: &str) -> Vec<String> {
     let mut args = vec![config.root.as_str().to_owned(), id.to_owned()];
@@ -23,19 +23,30 @@ pub(super) fn link_args(config: &Config, id: &str) -> Vec<String> {
     args
 }
 
-/// What is written down beside the release: who, from where, which revision.
-pub(super) fn info(config: &Config) -> String {
+/// The commit that is checked out where deploy.yml is; `None` without git, or before the first commit.
+pub(super) fn commit(config: &Config) -> Option<Commit> {
     let git = |args: &[&str]| {
-        let out = Command::new("git")
-            .arg("-C")
-            .arg(&config.dir)
-            .args(args)
-            .output()
-            .ok()?;
-        out.status
-            .success()
-            .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+        let mut git = process::Command::new("git");
+        let out = git.arg("-C").arg(&config.dir).args(args).output().ok()?;
+        let text = String::from_utf8_lossy(&out.stdout).trim().to_owned();
+        out.status.success().then_some(text)
     };
+    let last = git(&["log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%H %s"])?;
+    let (revision, subject) = last.split_once(' ').unwrap_or((&last, ""));
+    let author = git(&["log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%an"]);
+    let branch = git(&["rev-parse", "--abbrev-ref", "HEAD"]);
+    Some(Commit {
+        revision: revision.to_owned(),
+        subject: subject.chars().take(Commit::SUBJECT).collect(),
+        author: author.unwrap_or_default(),
+        // HEAD: of no branch.
+        branch: branch.filter(|branch| branch != "HEAD").unwrap_or_default(),
+        dirty: !git(&["status", "--porcelain"]).is_some_and(|s| s.is_empty()),
+    })
+}
+
+/// What is written down beside the release: who, from where, of which commit.
+pub(super) fn info(config: &Config, commit: Option<&Commit>) -> String {
     let mut facts = vec![
         ("by", who()),
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -46,19 +57,7 @@ pub(super) fn info(config: &Config) -> String {
     if !units.is_empty() {
         facts.push(("units", crate::plan::unit_files::fingerprints(&units)));
     }
-    if let Some(revision) = git(&["rev-parse", "HEAD"]) {
-        facts.push(("revision", revision));
-        facts.push((
-            "dirty",
-            if git(&["status", "--porcelain"]).is_some_and(|s| s.is_empty()) {
-                "no"
-            } else {
-                "yes"
-            }
-            .into(),
-        ));
-        facts.extend(git(&["rev-parse", "--abbrev-ref", "HEAD"]).map(|b| ("branch", b)));
-    }
+    facts.extend(commit.into_iter().flat_map(Commit::facts));
     facts
         .iter()
         .map(|(key, value)| format!("{key}={}", step::encoded(value.as_bytes())))
@@ -67,16 +66,15 @@ pub(super) fn info(config: &Config) -> String {
 }
 
 /// True when a release on the host is what would be sent now: the same files, made ready in the same way.
-#[must_use]
 pub fn same(config: &Config, meta: &Meta, scanned: &Scanned) -> bool {
     let recipe = meta.info.get("recipe").map(String::as_str);
-    meta.digest == scanned.manifest.digest().to_string() && recipe == Some(&recipe_of(config))
+    meta.digest == scanned.digest.to_string() && recipe == Some(&recipe_of(config))
 }
 
 /// What makes a release ready beyond its files, as one number: `prepare` and the shared paths.
 fn recipe_of(config: &Config) -> String {
     let mut hash = Sha256::new();
-    hash.update(config.prepare.as_deref().unwrap_or(""));
+    hash.update(config.prepare.as_ref().map_or("", |prepare| &prepare.run));
     for word in link_args(config, "") {
         hash.update([0]);
         hash.update(word);
@@ -85,11 +83,10 @@ fn recipe_of(config: &Config) -> String {
 }
 
 /// Who types, and where: for the ledger and for whoever finds the host held.
-#[must_use]
 pub fn who() -> String {
     let user = ["SHIPIT_BY", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]
         .iter()
         .find_map(|k| std::env::var(k).ok());
     let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{}@{node}", user.unwrap_or_else(|| "somebody".into()))
+    format!("{}@{node}", user.unwrap_or_else(|| "unknown".into()))
 }

@@ -5,6 +5,7 @@
 pub mod as_root;
 pub mod ask;
 mod attempt;
+mod base;
 pub mod collect_evidence;
 pub mod deploy;
 pub mod environment;
@@ -13,10 +14,15 @@ pub mod held;
 pub mod install_units;
 pub mod journal;
 pub mod local_command;
+mod manifests;
 pub mod metadata;
 pub mod observe;
+mod patience;
+pub mod prepare;
+mod prepared;
 pub mod preview;
 pub mod rollback;
+mod room;
 pub mod run_command;
 pub mod service_action;
 pub mod session;
@@ -24,15 +30,20 @@ pub mod setup;
 pub mod stage;
 pub mod switch;
 pub mod units;
+mod verify;
+pub mod withheld;
+pub mod word;
 
 use std::time::Instant;
 
 use crate::config::Config;
-use crate::failure::{Exit, Failure, Next};
+use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::report::event::{Downtime, Ended, Event, Outcome, Report};
+use crate::report::event::{Ended, Event, Outcome, Report, Upload};
+use crate::step::{Command, Commit};
 
-/// Everything a run needs: what is wanted, how to reach the host, whom to tell.
+/// Everything a run needs: what is wanted, how to reach the host, whom to tell; and what it knows of itself meanwhile, for
+/// its hooks and its last event.
 pub struct Run<'a> {
     pub config: &'a Config,
     /// How to reach the host, and to reach it again.
@@ -41,57 +52,97 @@ pub struct Run<'a> {
     pub began: Instant,
     /// Ctrl-C and SIGTERM, for the moments between two commands on the host.
     pub interrupts: &'a Interrupts,
-}
-
-/// How a run ended, before it is told.
-#[derive(Debug, Default)]
-pub struct Summary {
-    /// The release it was about.
+    pub command: Command,
+    /// The release that is to go live, once it has a name.
     pub release: Option<String>,
-    /// The one that was live before.
+    /// The one that is live before.
     pub previous: Option<String>,
-    /// The one that is live now, when known.
-    pub live: Option<String>,
-    /// Seconds from the start until the new release served.
-    pub live_after: Option<std::time::Duration>,
-    pub downtime: Option<Downtime>,
-    pub next: Vec<Next>,
+    /// The run on the host, once it is asked for one.
+    pub id: Option<String>,
+    /// Bytes that this client sent.
+    pub sent: u64,
+    /// The commit that the release was made from.
+    pub commit: Option<Commit>,
+    /// What the upload of this run's release took.
+    pub upload: Option<Upload>,
 }
 
-impl Run<'_> {
-    /// Ends the run where nothing is under way, when a person asked for it.
-    ///
-    /// # Errors
-    /// A [`Failure`] with [`Exit::Untouched`].
+impl<'a> Run<'a> {
+    pub fn new(
+        config: &'a Config,
+        link: &'a mut dyn session::Link,
+        report: &'a mut dyn Report,
+        interrupts: &'a Interrupts,
+        command: Command,
+    ) -> Self {
+        Self {
+            config,
+            link,
+            report,
+            began: Instant::now(),
+            interrupts,
+            command,
+            release: None,
+            previous: None,
+            id: None,
+            sent: 0,
+            commit: None,
+            upload: None,
+        }
+    }
+
+    pub fn started(&mut self, command: &'static str, release: Option<&String>) {
+        self.report.event(&Event::Started {
+            command,
+            app: self.config.app.as_str().into(),
+            host: self.config.host.to_string(),
+            release: release.cloned(),
+        });
+    }
+
+    /// Tells the commit that the release was made from, once.
+    pub fn comes_from(&mut self, commit: Option<Commit>) {
+        if let Some(commit) = &commit
+            && self.commit.as_ref() != Some(commit)
+        {
+            self.report.event(&Event::Commit(commit.clone()));
+        }
+        self.commit = commit;
+    }
+
+    /// Ends the run where nothing is under way, when a person asked for it. Fails with [`Exit::Untouched`].
     pub fn go_on(&self, doing: &str) -> Result<(), Failure> {
         if self.interrupts.count() == 0 {
             return Ok(());
         }
-        Err(Failure::new(Exit::Untouched, format!("stopped on request while {doing}")).host("nothing live changed"))
+        Err(Failure::new(Exit::Untouched, format!("interrupted while {doing}")).host("nothing live changed"))
+    }
+
+    /// The end, with what the run knows of itself.
+    pub fn ended(&self, outcome: Outcome, live: Option<String>, failure: Option<Failure>) -> Ended {
+        Ended {
+            release: self.release.clone(),
+            previous: self.previous.clone(),
+            live,
+            took: self.began.elapsed(),
+            bytes_sent: self.sent,
+            commit: self.commit.clone(),
+            upload: self.upload.clone(),
+            ..Ended::new(outcome, failure)
+        }
     }
 
     /// Tells the end and gives the exit code.
-    pub fn end(&mut self, outcome: Outcome, summary: Summary, failure: Option<Failure>, bytes_sent: u64) -> Exit {
-        let exit = failure.as_ref().map_or(Exit::Done, |f| f.exit);
-        self.report.event(&Event::Ended(Box::new(Ended {
-            outcome,
-            exit,
-            release: summary.release,
-            previous: summary.previous,
-            live: summary.live,
-            took: self.began.elapsed(),
-            live_after: summary.live_after,
-            bytes_sent,
-            downtime: summary.downtime,
-            failure,
-            next: summary.next,
-        })));
+    pub fn end(&mut self, mut ended: Ended) -> Exit {
+        // With the hooks after it.
+        ended.took = self.began.elapsed();
+        let exit = ended.exit;
+        self.report.event(&Event::Ended(Box::new(ended)));
         exit
     }
 }
 
 /// The outcome that an exit code stands for, for failures that end a run before the host took over.
-#[must_use]
 pub fn outcome(exit: Exit) -> Outcome {
     match exit {
         Exit::Locked => Outcome::Locked,

@@ -1,85 +1,88 @@
 //! Reads the state of the host: what a plan needs, with the app's unit files, or with what `status` shows beside it.
 //! Changes nothing.
 
-use super::session::{lost_while, one};
+use std::vec;
+
+use super::session::look;
 use super::units;
 use crate::config::Config;
-use crate::failure::{Exit, Failure, Next};
-use crate::host::{Host, Lost};
-use crate::observed::Observed;
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::observed::history::History;
 use crate::observed::installed::InstalledUnits;
 use crate::observed::status::StatusReport;
-use crate::plan::units::{Purpose, When, sudo_lines};
-use crate::remote::{self, Answer, Batch, Script};
+use crate::observed::{HostBase, Observed};
+use crate::plan::units::Purpose;
+use crate::remote::Script;
 use crate::step::{self, Check};
-use crate::text;
 use crate::unit::merge::Unit;
 
+const DOING: &str = "reading the host's state";
+
 /// Looks at the host, with all that this configuration asks about.
-///
-/// # Errors
-/// When the line is lost or the script does not end well.
 pub fn observe(host: &mut dyn Host, config: &Config) -> Result<Observed, Failure> {
-    let answer =
-        one(host, looking(config)).map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
-    Ok(Observed::parse(&answer.out))
+    Ok(observed(host, &[looking(config)])?.0)
 }
 
-/// The same, and in the same session the files of the app's units.
-///
-/// # Errors
-/// When the line is lost or a script does not end well.
-pub fn observe_with_units(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Result<Observed, Failure> {
+/// The same, and in the same session the files of the app's units; of a deploy that sends, with the release that it can
+/// take files over from.
+pub fn observe_with_units(
+    host: &mut dyn Host,
+    config: &Config,
+    repository: &[Unit],
+    base: Option<Script>,
+) -> Result<Observed, Failure> {
     let scripts = [looking(config), units::script(config, repository)];
-    let answers =
-        together(host, scripts).map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
-    let mut answers = answers.into_iter();
-    let mut observed = Observed::parse(&answers.next().unwrap_or_default().out);
-    observed.installed = answers.next().map(|answer| InstalledUnits::parse(&answer.out));
+    let scripts: Vec<Script> = scripts.into_iter().chain(base).collect();
+    let (mut observed, mut out) = observed(host, &scripts)?;
+    observed.installed = out.next().map(|out| InstalledUnits::parse(&out));
+    observed.base = out.next().and_then(|out| HostBase::parse(&out));
     Ok(observed)
 }
 
 /// The same, and in the same session what `status` asks beside it.
-///
-/// # Errors
-/// When the line is lost, or the second script says nothing.
 pub fn observe_with_status(host: &mut dyn Host, config: &Config) -> Result<(Observed, StatusReport), Failure> {
     let mut args = vec![config.root.as_str().to_owned(), config.app.as_str().to_owned()];
     for one in config.instances() {
         let socket = one.service.socket.as_ref();
         let socket = socket.map_or("-", |socket| socket.as_str());
         let mut named = vec![("unit", one.unit.to_owned()), ("socket", socket.to_owned())];
+        named.push(("slot", one.slot.unwrap_or("-").to_owned()));
         named.extend(Check::arguments(one.health.map(|health| &health.check)));
         args.push(step::words(&named).join(" "));
     }
-    let scripts = [looking(config), Script::status(args)];
-    let answers =
-        together(host, scripts).map_err(|lost| lost_while(&lost, "reading the host's state", "nothing changed"))?;
-    match answers.as_slice() {
-        [first, second] if second.code == 0 => Ok((Observed::parse(&first.out), StatusReport::parse(&second.out))),
-        _ => {
-            let mut failure = Failure::new(Exit::Untouched, "cannot read the host's state");
-            let last = answers.last().map(|a| a.err.as_slice()).unwrap_or_default();
-            failure.why = last.iter().map(|line| text::shown(line)).collect();
-            Err(failure.host("nothing changed").next(Next::shipit("doctor")))
-        }
-    }
+    let (observed, mut out) = observed(host, &[looking(config), Script::status(args)])?;
+    Ok((observed, StatusReport::parse(&out.next().unwrap_or_default())))
 }
 
-/// Runs quiet scripts in one session. Those of an app with a dozen services are too much for one line: then each has
-/// a session of its own, for one more round trip.
-fn together(host: &mut dyn Host, scripts: [Script; 2]) -> Result<Vec<Answer>, Lost> {
-    if remote::fits(&scripts) {
-        return Batch::new(&scripts).quiet(host);
+/// The same, and in the same session what was done to the app; of the last `most` switches with all that is known.
+pub fn observe_with_history(host: &mut dyn Host, config: &Config, most: u32) -> Result<(Observed, History), Failure> {
+    let script = Script::history([config.root.as_str(), &most.to_string()]);
+    let (observed, mut out) = observed(host, &[looking(config), script])?;
+    Ok((observed, History::parse(&out.next().unwrap_or_default())))
+}
+
+/// What was observed, and what the scripts after it printed. Looks again while switches pass meanwhile.
+fn observed(host: &mut dyn Host, scripts: &[Script]) -> Result<(Observed, vec::IntoIter<Vec<u8>>), Failure> {
+    for _ in 0..20 {
+        let mut out = look(host, scripts, DOING)?.into_iter();
+        let observed = Observed::parse(&out.next().unwrap_or_default());
+        if !observed.changed {
+            return Ok((observed, out));
+        }
     }
-    scripts.into_iter().map(|script| one(host, script)).collect()
+    Err(Failure::new(
+        Exit::Locked,
+        "the host could not be observed: one switch followed another all the time",
+    )
+    .host("this command changed nothing"))
 }
 
 fn looking(config: &Config) -> Script {
     let mut args: Vec<String> = vec![config.root.as_str().into(), config.app.as_str().into(), "auto".into()];
+    let routers = config.services.iter().filter_map(|service| service.router.as_ref());
+    args.extend(routers.map(|router| router.lever.key()));
     let wanted = crate::plan::units::units(config, Purpose::Observe);
     args.extend(wanted.into_iter().map(String::from));
-    args.push("--".into());
-    args.extend(sudo_lines(config, When::Deploy));
     Script::observe(args)
 }

@@ -1,21 +1,23 @@
 //! What a deploy would do with the host as observed: its source, its warnings, its plan. `plan` prints it and `deploy`
 //! carries it out, so that the two cannot differ. Changes nothing.
 
+use std::iter;
 use std::sync::Arc;
 
-use super::session::{Link, one};
-use super::{observe, units};
-use crate::config::Config;
+use super::prepare::Outputs;
+use super::{Run, base, metadata, observe, room, units};
+use crate::config::{Config, Probe};
 use crate::failure::Failure;
-use crate::host::Host;
 use crate::interrupt::Interrupts;
 use crate::observed::Observed;
+use crate::observed::installed::Content;
+use crate::observed::ledger::State;
 use crate::plan::{self, Baseline, Goal, Migration, Plan};
-use crate::release::{Difference, Id, Manifest};
-use crate::remote::Script;
+use crate::release::{Delta, Difference, Id, Manifest};
 use crate::report::event::Report;
 use crate::source::{Scanned, Source, git_ignored, scan};
 use crate::unit::merge::Unit;
+use crate::unit::parse::File;
 
 /// What was asked for beyond the configuration.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,8 @@ pub struct DeployOptions {
     pub wait: bool,
     /// Switch even when the live release has the same content.
     pub restart: bool,
+    /// Whether `prepare` runs where its outputs are on the host.
+    pub outputs: Outputs,
     /// What became of an interrupted migration.
     pub migration: Migration,
     /// Whether the live release must pass the health check before anything changes.
@@ -43,8 +47,6 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// # Errors
-    /// Those of [`units::of_deploy`].
     pub(super) fn new(
         config: &'a Config,
         options: &'a DeployOptions,
@@ -62,10 +64,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The warnings about the host's units: they differ from this repository's, or from those that the named release was
-    /// made for.
-    ///
-    /// # Errors
-    /// A [`Failure`] under `units_drift: refuse`, or when the named release is not on the host.
+    /// made for. Fails under `units_drift: refuse`, or when the named release is not on the host.
     pub(super) fn drift(&self, observed: &Observed) -> Result<Vec<String>, Failure> {
         match &self.options.release {
             Some(named) => {
@@ -76,9 +75,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// # Errors
-    /// Those of [`plan::plan`].
     pub(super) fn plan(&self, observed: &Observed, release: String) -> Result<Plan, Failure> {
+        if let Some(installed) = &observed.installed {
+            plan::needs::unit_names(self.config, observed, installed, &self.repository, false)?;
+        }
         let goal = Goal::Deploy {
             release,
             migration: self.options.migration,
@@ -88,66 +88,159 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// What the host has of a source.
+pub(super) enum OnHost<'a> {
+    /// It is live and verified: there is nothing to do.
+    Live(&'a str),
+    /// This release is switched to, and nothing is sent.
+    Staged(&'a str),
+    /// A user rolled back from this release. It is staged again, because `prepare` may have been the reason.
+    Left(&'a str),
+    Nothing,
+}
+
+impl Draft<'_> {
+    /// The warning about what git ignores and a deploy ships.
+    pub(super) fn ignored(&self, observed: &Observed, scanned: &Scanned) -> Option<String> {
+        match self.config.build {
+            None => git_ignored::warning(&self.config.source, &scanned.manifest, &commands(self.config, observed)),
+            // Git ignores most of what a build makes, and it is meant to be shipped.
+            Some(_) => None,
+        }
+    }
+
+    pub(super) fn on_host<'a>(&self, observed: &'a Observed, scanned: &Scanned) -> OnHost<'a> {
+        if self.options.outputs == Outputs::Make {
+            return OnHost::Nothing;
+        }
+        let state = |id: &str| observed.ledger.state(id);
+        let metas = observed
+            .releases
+            .iter()
+            .rev()
+            .filter_map(|id| Some((id.as_str(), observed.meta.get(id)?)));
+        let same: Vec<_> = metas
+            .filter(|(_, meta)| metadata::same(self.config, meta, scanned))
+            .collect();
+        let find = |wanted: &dyn Fn(&str) -> bool| same.iter().map(|(id, _)| *id).find(|id| wanted(id));
+        let live = find(&|id| observed.live() == Some(id));
+        match live {
+            Some(id) if self.options.restart => return OnHost::Staged(id),
+            Some(id) if state(id) == Some(State::Verified) && observed.degraded.is_none() => return OnHost::Live(id),
+            _ => {}
+        }
+        let unused = |id: &str| {
+            let migrated = observed.meta.get(id).is_some_and(|meta| meta.migration.is_some());
+            state(id) == Some(State::Staged) && !migrated
+        };
+        if let Some(id) = find(&unused) {
+            return OnHost::Staged(id);
+        }
+        find(&|id| state(id) == Some(State::Left)).map_or(OnHost::Nothing, OnHost::Left)
+    }
+}
+
+/// The sentence about a release that a user rolled back from, when the same content is deployed again.
+pub(super) fn left(id: &str) -> String {
+    format!(
+        "a user rolled back from {id}, which has the same content; this deploy stages it again as a new release \
+         (`deploy --release {id}` makes {id} live without an upload)"
+    )
+}
+
 pub struct Preview {
     /// With the warnings of a deploy.
     pub plan: Plan,
-    /// What would be sent.
     pub shipped: Arc<Manifest>,
     /// How that differs from the live release; `None` when the host has no manifest of one.
     pub changes: Option<Difference>,
+    /// What would travel; `None` when a release on the host has the same content.
+    pub delta: Option<Delta>,
 }
 
 /// Reads the source, looks at the host, and makes the plan of a deploy.
-///
-/// # Errors
-/// Those of the deploy, up to the moment in which it would send something.
-pub fn preview(
-    config: &Config,
-    link: &mut dyn Link,
-    interrupts: &Interrupts,
-    report: &mut dyn Report,
-) -> Result<Preview, Failure> {
+pub fn preview(run: &mut Run<'_>) -> Result<Preview, Failure> {
+    let config = run.config;
     let options = DeployOptions::default();
-    let draft = Draft::new(config, &options, report)?;
-    let mut host = link.connect(report)?;
-    let observed = observe::observe_with_units(host.as_mut(), config, &draft.repository)?;
+    let draft = Draft::new(config, &options, run.report)?;
+    let scanned = read_source(config, run.interrupts)?;
+    let mut host = run.link.connect(run.report)?;
+    let script = base::script(config, scanned.digest);
+    let observed = observe::observe_with_units(host.as_mut(), config, &draft.repository, Some(script))?;
     let drift = draft.drift(&observed)?;
-    let (scanned, warnings) = read_source(config, interrupts)?;
     let mut plan = draft.plan(&observed, free(Id::now(), &observed).to_string())?;
-    plan.warnings.extend(drift.into_iter().chain(warnings));
-    let live = live_manifest(host.as_mut(), config, &observed);
+    let base = base::find(host.as_mut(), config, &observed, &scanned)?;
+    plan.warnings.extend(drift);
+    plan.warnings.extend(scanned.warnings.iter().cloned());
+    plan.warnings.extend(draft.ignored(&observed, &scanned));
+    // As a deploy does, which sends nothing that it switches to as it is.
+    let found = draft.on_host(&observed, &scanned);
+    let delta = match found {
+        OnHost::Live(_) | OnHost::Staged(_) => None,
+        OnHost::Left(_) | OnHost::Nothing => {
+            let delta = base::delta(base.as_ref(), &scanned);
+            Some(base::resume(host.as_mut(), config, &observed, &scanned, delta)?.0)
+        }
+    };
+    if let Some(delta) = &delta {
+        match room::check(&scanned.manifest, delta, base::link(config, &observed), &observed) {
+            Err(failure) if !observed.uploads.is_empty() => plan.warnings.push(format!(
+                "{}: {}; a deploy first removes what cut uploads left",
+                failure.what,
+                failure.why.join("; ")
+            )),
+            room => room?,
+        }
+        plan.warnings.extend(base::warnings(config, &observed, base.as_ref()));
+    }
+    if let OnHost::Left(id) = found {
+        plan.warnings.push(left(id));
+    }
+    let live = base.filter(|found| observed.live() == Some(&found.base.id));
     Ok(Preview {
         plan,
-        changes: live.map(|live| live.diff(&scanned.manifest)),
+        changes: live.map(|live| live.base.manifest.diff(&scanned.manifest)),
         shipped: scanned.manifest,
+        delta,
     })
 }
 
-/// The source, and the warnings about it.
-///
-/// # Errors
-/// Those of [`scan`].
-pub(super) fn read_source(config: &Config, interrupts: &Interrupts) -> Result<(Scanned, Vec<String>), Failure> {
+/// The source, as it would be shipped.
+pub(super) fn read_source(config: &Config, interrupts: &Interrupts) -> Result<Scanned, Failure> {
     let source = Source {
         path: &config.source,
         exclude: &config.exclude,
+        allow_secrets: &config.allow_secrets,
+        identity: config.identity.as_deref(),
     };
-    let scanned = scan(&source, interrupts)?;
-    // Git ignores most of what a build makes, and it is meant to be shipped.
-    let ignored = match config.build {
-        None => git_ignored::warning(&config.source, &scanned.manifest),
-        Some(_) => None,
-    };
-    let warnings = scanned.warnings.iter().cloned().chain(ignored).collect();
-    Ok((scanned, warnings))
+    scan(&source, interrupts)
 }
 
-fn live_manifest(host: &mut dyn Host, config: &Config, observed: &Observed) -> Option<Manifest> {
-    let live = observed.live()?;
-    observed.meta.get(live).filter(|meta| !meta.digest.is_empty())?;
-    let answer = one(host, Script::manifest([config.root.as_str(), live])).ok()?;
-    let manifest = Manifest::parse_host(&answer.out).ok();
-    manifest.filter(|_| answer.code == 0)
+/// The command lines that run in a release: what they name is meant to be shipped. A unit that only one of the repository
+/// and the host has counts too.
+fn commands(config: &Config, observed: &Observed) -> Vec<String> {
+    let repository = units::repository(config).unwrap_or_default();
+    let installed = observed.installed.iter().flat_map(|installed| &installed.units);
+    let texts = installed.flat_map(|(_, unit)| iter::once(&unit.own).chain(unit.drop_ins.iter().map(|(_, text)| text)));
+    let files = texts.filter_map(|content| match content {
+        Content::Text(text) => Some(File::parse("", text)),
+        _ => None,
+    });
+    let files: Vec<File> = repository
+        .into_iter()
+        .flat_map(|unit| unit.files)
+        .chain(files)
+        .collect();
+    let assignments = files.iter().flat_map(File::assignments);
+    let of_units = assignments
+        .filter(|(_, key, ..)| key.starts_with("Exec"))
+        .map(|(_, _, value, _)| value.to_owned());
+    let checks = config.instances().filter_map(|one| match &one.health?.check.probe {
+        Probe::Command { line } => Some(line.clone()),
+        _ => None,
+    });
+    let prepare = config.prepare.iter().map(|prepare| prepare.run.clone());
+    of_units.chain(checks).chain(prepare).collect()
 }
 
 /// The name that the release would get: the first of this second that is not taken.

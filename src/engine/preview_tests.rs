@@ -1,16 +1,16 @@
 //! `plan` and `deploy` against a host that only answers what is read before anything is sent.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Instant;
-
 use base64::Engine as _;
 
 use super::*;
 use crate::config;
-use crate::engine::Run;
 use crate::engine::deploy::deploy;
+use crate::engine::session::Link;
+use crate::host::Host;
 use crate::host::{Ended, Exec, ExecEvent, Lost, Then};
 use crate::report::event::Event;
+use crate::step::Command;
 
 const OBSERVED: &str = "systemd 252\nuid 1000\nuser deploy\nroot ready\nfree_kb 9000000\nfree_inodes 900000\n\
     unit shipit-acme.path ActiveState=active\nunit acme.service LoadState=loaded\n\
@@ -19,18 +19,19 @@ const OBSERVED: &str = "systemd 252\nuid 1000\nuser deploy\nroot ready\nfree_kb 
 const INSTALLED: &str = "listed\nfile acme.service own /etc/systemd/system/acme.service absent\n";
 
 /// Answers the session that observes, and loses every other one.
-struct Observable;
+struct Observable(String);
 impl Host for Observable {
     fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
         let packed = exec.line.split(' ').find(|word| word.len() > 100).unwrap();
         let text = base64::engine::general_purpose::STANDARD.decode(packed);
         let text = String::from_utf8(text.unwrap()).unwrap();
         let nonce = text.split("; n=").nth(1).unwrap().lines().next().unwrap();
-        if !text.contains("\nover 1 $?\n") || text.contains("\nover 2 $?\n") {
+        if !text.contains("\nover 2 $?\n") || text.contains("\nheld\n") {
             return Err(Lost::Cut("only the observation is answered".into()));
         }
         let answers = format!(
-            "{nonce} begin 0\n{OBSERVED}\n{nonce} end 0 0\n{nonce} begin 1\n{INSTALLED}\n{nonce} end 1 0\n{nonce} over\n"
+            "{nonce} begin 0\n{OBSERVED}\nwhole\n\n{nonce} end 0 0\n{nonce} begin 1\n{}\nwhole\n\n{nonce} end 1 0\n{nonce} begin 2\nwhole\n\n{nonce} end 2 0\n{nonce} over\n",
+            self.0
         );
         on_event(ExecEvent::Out(answers.as_bytes()));
         Ok(Ended::Code(0))
@@ -40,10 +41,11 @@ impl Host for Observable {
     }
 }
 
-struct Once;
-impl Link for Once {
+/// Connects to a host that has these units.
+struct Reached<'a>(&'a str);
+impl Link for Reached<'_> {
     fn connect(&mut self, _: &mut dyn Report) -> Result<Box<dyn Host>, Failure> {
-        Ok(Box::new(Observable))
+        Ok(Box::new(Observable(self.0.to_owned())))
     }
 }
 
@@ -70,7 +72,7 @@ fn both(drift: &str) -> [(Vec<String>, String); 2] {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     };
-    write("app/.env", "KEY=value\n");
+    write("app/ca.pem", "KEY=value\n");
     write(
         "units/acme.service",
         "[Service]\nUser=acme\nWorkingDirectory=/opt/acme/current\nExecStart=/opt/acme/current/run\n",
@@ -83,19 +85,27 @@ fn both(drift: &str) -> [(Vec<String>, String); 2] {
     let config = config::load(&dir.path().join("deploy.yml"), None).unwrap();
     let interrupts = Interrupts::never().unwrap();
     let mut planned = Reported::default();
-    match preview(&config, &mut Once, &interrupts, &mut planned) {
+    match preview(&mut Run::new(
+        &config,
+        &mut Reached(INSTALLED),
+        &mut planned,
+        &interrupts,
+        Command::Deploy,
+    )) {
         Ok(preview) => planned.warnings.extend(preview.plan.warnings),
         Err(failure) => planned.failure = Some(failure),
     }
     let mut deployed = Reported::default();
-    let mut run = Run {
-        config: &config,
-        link: &mut Once,
-        report: &mut deployed,
-        began: Instant::now(),
-        interrupts: &interrupts,
-    };
-    deploy(&mut run, &DeployOptions::default());
+    deploy(
+        &mut Run::new(
+            &config,
+            &mut Reached(INSTALLED),
+            &mut deployed,
+            &interrupts,
+            Command::Deploy,
+        ),
+        &DeployOptions::default(),
+    );
     [planned, deployed].map(|mut reported| {
         reported.warnings.sort();
         let failure = reported.failure.map(|failure| failure.to_string());
@@ -108,7 +118,7 @@ fn a_plan_and_a_deploy_warn_of_the_same() {
     let [(planned, _), (deployed, lost)] = both("warn");
     assert_eq!(planned, deployed);
     assert!(
-        planned.len() == 2 && planned[0].contains("acme.service") && planned[1].contains(".env"),
+        planned.len() == 2 && planned[0].contains("acme.service") && planned[1].contains("ca.pem"),
         "{planned:?}"
     );
     assert!(lost.contains("only the observation"), "{lost}");
@@ -119,4 +129,52 @@ fn a_plan_and_a_deploy_refuse_the_same_drift() {
     let [(_, planned), (_, deployed)] = both("refuse");
     assert_eq!(planned, deployed);
     assert!(planned.contains("the host's units differ"), "{planned}");
+}
+
+#[test]
+fn what_a_unit_on_the_host_runs_is_not_named_as_ignored_by_git() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    std::fs::create_dir(at.join("dist")).unwrap();
+    for (path, text) in [
+        ("dist/server.js", ""),
+        (".gitignore", "dist/\n*.log\n"),
+        ("debug.log", ""),
+    ] {
+        std::fs::write(at.join(path), text).unwrap();
+    }
+    let text =
+        "app: acme\nhost: deploy@example.org\nsource: .\nservices:\n  - {unit: acme.service, strategy: restart}\n";
+    std::fs::write(at.join("deploy.yml"), text).unwrap();
+    let git = std::process::Command::new("git")
+        .arg("-C")
+        .arg(at)
+        .args(["init", "-q"])
+        .status();
+    assert!(git.unwrap().success());
+    let config = config::load(&at.join("deploy.yml"), None).unwrap();
+    let interrupts = Interrupts::never().unwrap();
+    for (runs, named) in [("dist/server.js", false), ("server.js", true)] {
+        let unit = format!("[Service]\nExecStart=/usr/bin/node /opt/acme/current/{runs}\n");
+        let unit = base64::engine::general_purpose::STANDARD.encode(unit);
+        let installed = format!("listed\nfile acme.service own /etc/systemd/system/acme.service text {unit}\n");
+        let mut reported = Reported::default();
+        deploy(
+            &mut Run::new(
+                &config,
+                &mut Reached(&installed),
+                &mut reported,
+                &interrupts,
+                Command::Deploy,
+            ),
+            &DeployOptions::default(),
+        );
+        let warning = reported
+            .warnings
+            .iter()
+            .find(|text| text.contains("git ignores"))
+            .unwrap();
+        assert!(warning.contains("debug.log"), "{warning}");
+        assert_eq!(warning.contains("dist/"), named, "{runs}: {warning}");
+    }
 }

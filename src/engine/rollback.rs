@@ -1,7 +1,7 @@
 //! `rollback` and `prune`: switches that need no upload and no working tree.
 
 use super::Run;
-use super::attempt::{self, Attempt, Progress};
+use super::attempt::{self, Attempt};
 use crate::failure::{Exit, Failure};
 use crate::plan::{self, Goal};
 use crate::step::Command;
@@ -11,33 +11,26 @@ pub fn rollback(run: &mut Run<'_>, to: Option<&str>, wait: bool) -> Exit {
     let goal = Goal::Rollback {
         to: to.map(str::to_owned),
     };
-    let mut progress = Progress {
-        release: to.map(str::to_owned),
-        ..Progress::default()
-    };
-    match go(run, &goal, wait, &mut progress) {
-        Ok(exit) => exit,
-        Err(failure) => progress.fail(run, Command::Rollback, failure),
-    }
+    run.release = to.map(str::to_owned);
+    go(run, &goal, wait).unwrap_or_else(|failure| attempt::fail(run, failure))
 }
 
 /// Removes old releases, holding the host like any other switch.
 pub fn prune(run: &mut Run<'_>) -> Exit {
-    let mut progress = Progress::default();
-    match go(run, &Goal::Prune, false, &mut progress) {
-        Ok(exit) => exit,
-        Err(failure) => progress.fail(run, Command::Prune, failure),
-    }
+    go(run, &Goal::Prune, false).unwrap_or_else(|failure| attempt::fail(run, failure))
 }
 
-fn go(run: &mut Run<'_>, goal: &Goal, wait: bool, progress: &mut Progress) -> Result<Exit, Failure> {
+fn go(run: &mut Run<'_>, goal: &Goal, wait: bool) -> Result<Exit, Failure> {
     let mut host = run.link.connect(run.report)?;
     loop {
-        let observed = attempt::free_host(run, host.as_mut(), &[], wait)?;
-        progress.previous = observed.live().map(str::to_owned);
+        let observed = attempt::free_host(run, host.as_mut(), &[], None, wait)?;
+        run.previous = observed.live().map(str::to_owned);
         let plan = plan::plan(run.config, &observed, goal)?;
-        progress.release = Some(plan.change.next.clone());
-        match attempt::attempt(run, host, &observed, &plan, wait, progress)? {
+        run.release = Some(plan.change.next.clone());
+        if plan.change.command == Command::Rollback {
+            run.comes_from(observed.commit(&plan.change.next));
+        }
+        match attempt::attempt(run, host, &observed, &plan, wait)? {
             Attempt::Ended(exit) => return Ok(exit),
             Attempt::Again(session) => host = session,
         }

@@ -9,33 +9,23 @@ use crate::host::{Host, Lost};
 use crate::observed::{Observed, Request};
 use crate::plan::needs;
 use crate::remote::{Script, exits};
-use crate::report::journal::journal_line;
+use crate::report::journal::{folded, last_output};
 use crate::step::{self, Turn};
 use crate::{strategy, text};
 
-/// What is asked of systemd.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    Restart,
-    Stop,
-    /// Does nothing to a service that runs.
-    Start,
-    /// The same process, with its configuration read again.
-    Reload,
+text::words! {
+    /// What is asked of systemd.
+    pub enum Verb {
+        Restart = "restart",
+        Stop = "stop",
+        /// Does nothing to a service that runs.
+        Start = "start",
+        /// The same process, with its configuration read again.
+        Reload = "reload",
+    }
 }
 
 impl Verb {
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Restart => "restart",
-            Self::Stop => "stop",
-            Self::Start => "start",
-            Self::Reload => "reload",
-        }
-    }
-
-    #[must_use]
     pub fn done(self) -> &'static str {
         match self {
             Self::Restart => "restarted",
@@ -57,9 +47,7 @@ pub struct Acted {
 }
 
 /// Runs one verb on one service, and waits for the verdict. `journal` gets the lines of a service that failed.
-///
-/// # Errors
-/// When the connection is lost, another switch holds the host, sudo refuses, or the service is not healthy.
+/// Fails when the connection is lost, another switch is in progress, sudo refuses, or the service is not healthy.
 pub fn act(
     host: &mut dyn Host,
     config: &Config,
@@ -73,10 +61,12 @@ pub fn act(
         let state = format!("systemd continues: {unit} may still be starting or stopping");
         match lost {
             Lost::Interrupted => Failure::new(Exit::Untouched, format!("no longer waiting for {unit}"))
-                .why("stopped on request")
+                .why("shipit received Ctrl-C or SIGTERM")
                 .host(state)
                 .next(Next::shipit("status")),
-            Lost::Source(_) => session::lost_while(&lost, &format!("asking for {unit}"), "nothing changed"),
+            Lost::Source(_) => {
+                session::lost_while(&lost, &format!("sending the request for {unit}"), "nothing changed")
+            }
             lost => {
                 let mut failure = session::lost_while(&lost, &format!("waiting for {unit}"), &state);
                 failure.exit = Exit::Unknown;
@@ -119,7 +109,7 @@ fn script(config: &Config, observed: &Observed, instance: &Instance<'_>, verb: V
         config.app.as_str().to_owned(),
         needs::access(observed).to_owned(),
         verb.word().to_owned(),
-        text::shown(metadata::who().as_bytes()),
+        step::encoded(metadata::who().split_whitespace().collect::<String>().as_bytes()),
         socket.map_or("-", |socket| socket.as_str()).to_owned(),
     ];
     args.extend(step::words(&strategy::verdict(instance, turn).arguments()));
@@ -136,10 +126,12 @@ fn unwell(
     verb: Verb,
     journal: &mut dyn FnMut(&str),
 ) -> Failure {
-    for line in text.lines().filter_map(|line| line.strip_prefix("journal ")) {
-        if let Some(line) = journal_line(line.as_bytes()) {
-            journal(&line);
-        }
+    let lines = || {
+        text.lines()
+            .filter_map(|line| line.strip_prefix("journal ").map(str::as_bytes))
+    };
+    for line in folded(lines()) {
+        journal(&line);
     }
     let (exit, what) = match code {
         exits::SERVICE_UNHEALTHY => (Exit::Degraded, format!("{unit} is unhealthy after the {}", verb.word())),
@@ -148,6 +140,7 @@ fn unwell(
     let mut failure = Failure::new(exit, what);
     let causes = text.lines().filter_map(|line| line.strip_prefix("cause "));
     failure.why = causes.map(|line| text::shown(line.as_bytes())).collect();
+    failure.why.extend(last_output(lines(), unit));
     if failure.why.is_empty() {
         failure.why = err.iter().map(|line| text::shown(line)).collect();
         failure = failure.why(format!("exit status {code}"));

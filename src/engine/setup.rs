@@ -1,18 +1,28 @@
 //! Makes a host ready, as root: who deploys, whose group writes to shared/, which files root writes. What is printed
 //! before is the command's.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::as_root;
 use super::held::held;
-use crate::config::Config;
+use super::observe;
+use super::session::Link;
+use super::withheld::Withheld;
+use crate::config::{Config, Instance};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::interrupt::Interrupts;
 use crate::observed::Observed;
+use crate::observed::lines::{self, lines};
 use crate::plan::guard::{Guard, guard};
 use crate::plan::needs;
 use crate::remote::{self, Script, exits};
 use crate::report::event::Report;
 use crate::text;
+use crate::unit::merge::Unit;
+use crate::unit::name::UnitName;
+use crate::unit::specifier::{Place, expand};
 
 /// What the host is to have: who deploys, whose group writes to shared/, and what root lends them.
 pub struct Layout<'a> {
@@ -20,56 +30,69 @@ pub struct Layout<'a> {
     pub user: String,
     pub group: String,
     pub guard: Guard,
+    /// The units for which no sudo line is written.
+    pub withheld: Vec<Withheld>,
 }
 
 impl<'a> Layout<'a> {
     #[must_use]
-    pub fn new(config: &'a Config, user: String, group: String) -> Self {
-        let guard = guard(config, &user);
+    pub fn new(config: &'a Config, user: String, group: String, withheld: Vec<Withheld>) -> Self {
+        let names: Vec<&str> = withheld.iter().map(|one| one.unit.as_str()).collect();
+        let guard = guard(config, &user, &names);
         Self {
             config,
             user,
             group,
             guard,
+            withheld,
         }
     }
 
-    /// Does it, as root.
-    ///
-    /// # Errors
-    /// With the state that the host is in.
+    /// The owner of a deploy tree that is taken over.
+    pub fn adopts<'o>(&self, observed: &'o Observed) -> Option<&'o str> {
+        observed.tree_owner.as_deref().filter(|owner| *owner != self.user)
+    }
+
+    /// Does it, as root; what may keep the deploy user out. Fails with the state that the host is in.
     pub fn put(
         &self,
         host: &mut dyn Host,
         observed: &Observed,
         interrupts: &Interrupts,
         report: &mut dyn Report,
-    ) -> Result<(), Failure> {
+    ) -> Result<Access, Failure> {
         let Self {
             config,
             user,
             group,
             guard,
+            withheld: _,
         } = self;
-        let args = [
-            config.root.as_str(),
-            config.app.as_str(),
-            user,
-            group,
-            &guard.path_unit,
-            &guard.service_unit,
-            &guard.boot_unit,
-            &guard.sudo_rule,
-            "yes",
-            remote::ENV_HELPER.trim_end(),
-            remote::JOURNAL_HELPER.trim_end(),
+        let files = [
+            ("path", guard.path_unit.as_str()),
+            ("service", &guard.service_unit),
+            ("boot", &guard.boot_unit),
+            ("rule", &guard.sudo_rule),
+            ("env", remote::ENV_HELPER.trim_end()),
+            ("journal", remote::JOURNAL_HELPER.trim_end()),
+            (
+                "run",
+                if guard.lends_units {
+                    remote::RUN_HELPER.trim_end()
+                } else {
+                    ""
+                },
+            ),
         ];
+        let packed = |(name, text)| format!("{name} {}\n", STANDARD.encode(text));
+        let payload = format!("shipit-files\n{}", files.map(packed).concat());
         let login = (observed.uid, observed.user.as_str());
-        let script = Script::setup(args);
-        let doing = "setting the host up";
-        let answer = as_root::run(host, script, b"", login, doing, interrupts, report)?;
+        let adopt = self.adopts(observed).unwrap_or("");
+        let script = Script::setup([config.root.as_str(), config.app.as_str(), user, group, "yes", adopt]);
+        let doing = "setting up the host";
+        let answer = as_root::run(host, script, payload.as_bytes(), login, doing, interrupts, report)?;
         if answer.code == 0 {
-            return Ok(());
+            return Ok(Access::parse(&answer.out));
         }
         let mut failure = Failure::new(Exit::Untouched, "setup failed on the host").host("you can run setup again");
         let said = answer.err.iter().filter(|line| !line.trim_ascii().is_empty());
@@ -90,19 +113,129 @@ impl<'a> Layout<'a> {
             exits::NAME_TAKEN => {
                 failure.host = Some("nothing changed".into());
                 failure
-                    .why("another environment, or another deploy.yml, has that name: its deploys would stop working")
-                    .next(Next::advice(format!("write `app: {}-2`, or any other name, in deploy.yml or below its environment", config.app.as_str())))
+                    .why("another environment or another deploy.yml uses that name, and its deploys would stop working")
+                    .next(Next::advice(format!("write `app: {}-2`, or any other name, in deploy.yml or under its environment", config.app.as_str())))
             }
+            exits::FILES_CUT_OFF => failure.why("the upload was incomplete"),
             code => failure.why(format!("exit status {code}")),
         };
         Err(failure)
     }
 }
 
+/// What `setup_access.sh` printed: what may keep the deploy user or the app's user out.
+#[derive(Debug, Default)]
+pub struct Access {
+    /// Directories that one of them cannot enter.
+    blocked: Vec<String>,
+    /// Settings of sudo and of sshd.
+    hints: Vec<String>,
+    /// The deploy user has keys, and none of those that log in here.
+    elsewhere: bool,
+}
+
+impl Access {
+    fn parse(out: &[u8]) -> Self {
+        let mut access = Self::default();
+        for (_, rest) in lines(out).filter(|(word, _)| word == "access") {
+            let (kind, what) = lines::split(&rest);
+            match kind {
+                "elsewhere" => access.elsewhere = true,
+                "blocked" => access.blocked.push(text::shown(what.as_bytes())),
+                _ => access.hints.push(text::shown(what.as_bytes())),
+            }
+        }
+        access
+    }
+}
+
+/// What may keep the deploy user out, as root reads it. Fails when root's login does not work.
+pub fn access(
+    link: &mut dyn Link,
+    config: &Config,
+    interrupts: &Interrupts,
+    report: &mut dyn Report,
+) -> Result<Vec<String>, Failure> {
+    let mut host = link.connect(report)?;
+    let observed = observe::observe(host.as_mut(), config)?;
+    let user = deploy_user(config, "")?;
+    let group = group(config, &observed, &[], &user);
+    let script = Script::access([config.root.as_str(), config.app.as_str(), &user, &group]);
+    let login = (observed.uid, observed.user.as_str());
+    let doing = "reading what keeps the deploy user out";
+    let answer = as_root::run(host.as_mut(), script, b"", login, doing, interrupts, report)?;
+    if answer.code != 0 {
+        return Err(
+            Failure::new(Exit::Untouched, "what keeps the deploy user out could not be read")
+                .whys(answer.errors())
+                .why("the login of --as must be root or able to use sudo")
+                .host("nothing changed"),
+        );
+    }
+    let Access { blocked, hints, .. } = Access::parse(&answer.out);
+    Ok([blocked, hints].concat())
+}
+
+/// Logs in as the deploy user and checks what a deploy needs. Fails with what would stop it. Where nothing but a key on
+/// this machine is missing, a warning says that nobody tried.
+pub fn verify(
+    layout: &Layout<'_>,
+    access: Access,
+    link: &mut dyn Link,
+    report: &mut dyn Report,
+) -> Result<(), Failure> {
+    let Layout { config, user, .. } = layout;
+    let again = || config.host.as_root("setup").remark("after you fix that");
+    let failed = |what: String, exit: Exit, why: Vec<String>| {
+        let mut failure = Failure::new(exit, what)
+            .host("the files of setup are in place")
+            .next(again());
+        failure.why = why;
+        failure.why.extend(access.blocked.iter().chain(&access.hints).cloned());
+        failure
+    };
+    let observed = link
+        .connect(report)
+        .and_then(|mut host| observe::observe(host.as_mut(), config));
+    let observed = match observed {
+        Ok(observed) => observed,
+        Err(failure)
+            if failure.exit == Exit::Unreachable
+                && access.elsewhere
+                && access.blocked.is_empty()
+                && access.hints.is_empty() =>
+        {
+            report.warn(format!(
+                "not tried: {user} logs in with keys that this machine does not have; to try it, run `shipit doctor` where \
+                 such a key is, for example in CI"
+            ));
+            return Ok(());
+        }
+        Err(failure) => {
+            let what = format!("{} is set up, but {user} cannot log in", config.host);
+            return Err(failed(what, failure.exit, [vec![failure.what], failure.why].concat()));
+        }
+    };
+    let mut why = match needs::host(config, &observed) {
+        Ok(()) => Vec::new(),
+        Err(failure) => failure.why,
+    };
+    if observed.user != *user {
+        why.push(format!(
+            "the login is {}, not {user}",
+            text::shown(observed.user.as_bytes())
+        ));
+    }
+    // Units that get no sudo line are reported as what they are.
+    if !layout.withheld.is_empty() || (why.is_empty() && access.blocked.is_empty()) {
+        return Ok(());
+    }
+    let what = format!("{} is set up, but a deploy would be refused", config.host);
+    Err(failed(what, Exit::Untouched, why))
+}
+
 /// The user that deploys: the one of deploy.yml; where it names none, the one that logs in day by day.
-///
-/// # Errors
-/// For a name that means more than one user where it is written down, above all in a sudo rule.
+/// Fails for a name that means more than one user where it is written down, above all in a sudo rule.
 pub fn deploy_user(config: &Config, observed_user: &str) -> Result<String, Failure> {
     let user = match &config.host.user {
         Some(user) => user.as_str(),
@@ -114,7 +247,7 @@ pub fn deploy_user(config: &Config, observed_user: &str) -> Result<String, Failu
     }
     let what = format!("the deploy user cannot be called `{user}`");
     Err(Failure::new(Exit::Usage, what)
-        .why("sudo would read it as an alias, a group or all users; a login is like `deploy`")
+        .why("sudo would read it as an alias, a group or all users; use a login such as `deploy`")
         .host("nothing changed"))
 }
 
@@ -126,13 +259,30 @@ fn is_one_user(name: &str) -> bool {
         && name.contains(|c: char| c.is_ascii_lowercase())
 }
 
-/// The group that writes to shared/: that of the app's service user.
-pub fn group(config: &Config, observed: &Observed, user: &str) -> String {
-    let of_app = config
-        .instances()
-        .map(|one| observed.unit(one.unit).text("User"))
-        .find(|u| !u.is_empty());
-    of_app.unwrap_or(user).to_owned()
+/// The group that writes to shared/: that of the first service user in the order of deploy.yml, by the units that the
+/// host is about to get (`coming`), and by its own where they stay. The answer is the same once they are there.
+pub fn group(config: &Config, observed: &Observed, coming: &[&Unit], user: &str) -> String {
+    let of = |one: Instance<'_>| {
+        let name = UnitName::new(one.unit)?;
+        let template = name.template();
+        let is_it = |unit: &&&Unit| unit.name == name || Some(&unit.name) == template.as_ref();
+        let service_user = match coming.iter().find(is_it) {
+            Some(unit) => service_user(unit, &name),
+            None => observed.unit(one.unit).text("User").to_owned(),
+        };
+        (!service_user.is_empty()).then_some(service_user)
+    };
+    let found = config.instances().find_map(of);
+    found.unwrap_or_else(|| user.to_owned())
+}
+
+/// The user that systemd starts a service as, as `systemctl show` reports it. With `DynamicUser=` and no `User=` it is
+/// named after the unit.
+fn service_user(unit: &Unit, name: &UnitName) -> String {
+    match unit.service("User") {
+        "" if unit.yes("Service", "DynamicUser") == Some(true) => name.prefix().to_owned(),
+        written => expand(written, name, &Place::system()).unwrap_or_default(),
+    }
 }
 
 /// Who deployed the app until now, where that is another user: the one that the guard runs as.
@@ -149,19 +299,55 @@ pub fn lacking(observed: &Observed) -> Result<(), Failure> {
         .map(|tool| format!("the host has no `{tool}`"))
         .collect();
     if observed.systemd.is_none_or(|v| v < needs::SYSTEMD) {
-        lacks.push(format!("systemd {} or newer is needed", needs::SYSTEMD));
+        lacks.push(format!("systemd {} or later is required", needs::SYSTEMD));
     }
     if lacks.is_empty() {
         return Ok(());
     }
-    let mut failure = Failure::new(Exit::Untouched, "the host lacks what shipit needs").host("nothing changed");
+    let mut failure =
+        Failure::new(Exit::Untouched, "the host does not meet shipit's requirements").host("nothing changed");
     failure.why = lacks;
-    Err(failure.next(Next::shell("apt-get install curl tar util-linux").remark("on the host, as root")))
+    Err(failure.next(Next::shell("apt-get install curl tar util-linux perl-base").remark("on the host, as root")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn the_group_of_shared_is_the_same_before_the_units_are_installed_and_after() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("deploy.yml");
+        let health = "health: {url: 'http://127.0.0.1:8080/'}";
+        let yml = format!(
+            "app: acme\nhost: deploy@h\nsource: .\nservices:\n  - unit: acme-web.service\n    strategy: restart\n    {health}\n  \
+             - unit: acme-api.service\n    strategy: restart\n    {health}\n  \
+             - unit: acme-w@.service\n    strategy: rolling\n    instances: [1, 2]\n    {health}\n"
+        );
+        std::fs::write(&file, yml).unwrap();
+        let config = crate::config::load(&file, None).unwrap();
+        let unit = |name: &str, text: &str| Unit::parse(name, format!("[Service]\n{text}\n").as_bytes()).unwrap();
+        let of = |seen: &str, coming: &[Unit]| {
+            let coming: Vec<&Unit> = coming.iter().collect();
+            group(&config, &Observed::parse(seen.as_bytes()), &coming, "deploy")
+        };
+        let (web, api) = ("acme-web.service", "acme-api.service");
+        // In the order of deploy.yml, not of the names of the files.
+        assert_eq!(of("", &[unit(api, "User=api"), unit(web, "User=web")]), "web");
+        assert_eq!(
+            of("unit acme-api.service User=api\nunit acme-web.service User=web\n", &[]),
+            "web"
+        );
+        // A unit that is replaced.
+        assert_eq!(of("unit acme-web.service User=old\n", &[unit(web, "User=new")]), "new");
+        assert_eq!(of("unit acme-web.service User=web\n", &[unit(api, "User=new")]), "web");
+        // As systemd names them.
+        assert_eq!(of("", &[unit(web, "DynamicUser=yes")]), "acme-web");
+        assert_eq!(of("", &[unit(web, "DynamicUser=yes\nUser=x")]), "x");
+        assert_eq!(of("", &[unit("acme-w@.service", "User=app%i")]), "app1");
+        assert_eq!(of("unit acme-web.service User=\n", &[]), "deploy");
+    }
 
     #[test]
     fn a_sudo_rule_is_for_one_user() {

@@ -1,60 +1,29 @@
 //! The act that needs the client: upload, verify, link, prepare, publish. Nothing live changes here; a
 //! failure leaves the host as it was.
 
-use super::{metadata, session};
+use std::io::Read as _;
+use std::time::Duration;
+
+use super::prepare::{self, Outputs};
+use super::{Run, base, metadata, prepared, session};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
-use crate::release::{Id, Manifest};
+use crate::release::{Delta, Id, Manifest};
 use crate::remote::{Answer, Name, Script, exits};
-use crate::report::event::{Phase, Report};
+use crate::report::event::Phase;
 use crate::source::Scanned;
 use crate::text;
-
-/// What must stay free on the host beyond the release itself, in KiB: room for journals and a rollback.
-const RESERVE_KB: u64 = 64 * 1024;
-
-/// Refuses a release that the host has no room for, before anything is sent.
-///
-/// # Errors
-/// A [`Failure`] that names what is needed and what there is.
-pub fn room(manifest: &Manifest, observed: &Observed) -> Result<(), Failure> {
-    let need_kb =
-        manifest.bytes() / 1024 * 11 / 10 + manifest.inodes() * 4 + RESERVE_KB.min(manifest.bytes() / 1024 + 1024);
-    let no_room = |what: &str, need: String, free: String| {
-        Failure::new(Exit::Untouched, format!("there is not enough room on the host: {what}"))
-            .why(format!("needed {need}, free {free}"))
-            .host("nothing was sent, nothing changed; a rollback still works")
-            .next(Next::shipit("prune"))
-    };
-    let Some(free_kb) = observed.free_kb else {
-        return Err(no_room(
-            "its free space could not be read",
-            text::bytes(need_kb * 1024),
-            "unknown".into(),
-        ));
-    };
-    if free_kb < need_kb {
-        return Err(no_room(
-            "disk space",
-            text::bytes(need_kb * 1024),
-            text::bytes(free_kb * 1024),
-        ));
-    }
-    let need = manifest.inodes() + 64;
-    match observed.free_inodes {
-        // Some file systems have no fixed number and say 0 of 0; df prints `-` then, which reads as None.
-        Some(free) if free < need => Err(no_room("inodes", need.to_string(), free.to_string())),
-        _ => Ok(()),
-    }
-}
+use crate::upload;
 
 /// Why a release could not be staged. Nothing live changed.
 #[derive(Debug)]
 pub enum Unstaged {
     /// The source changed while it was packed; the host is still there for another try.
     Changed(Failure),
+    /// The host could not take over what the base has: everything can still be sent.
+    NotReused(Failure),
     Failed(Failure),
 }
 
@@ -64,52 +33,103 @@ impl From<Failure> for Unstaged {
     }
 }
 
-/// Sends a release and publishes it. Returns the id that it got.
-///
-/// # Errors
-/// [`Unstaged`], with a [`Failure`] that names the step or the file that changed.
-pub fn stage(
+/// A release that was published.
+pub struct Staged {
+    /// The id that the host gave it.
+    pub id: String,
+    /// How long its files were on their way.
+    pub received_in: Duration,
+    /// The release whose outputs of `prepare` were taken over.
+    pub prepared_from: Option<String>,
+}
+
+/// Sends a release and publishes it.
+/// Fails with [`Unstaged`], with a [`Failure`] that names the step or the file that changed.
+pub(super) fn stage(
+    run: &mut Run<'_>,
     host: &mut dyn Host,
-    config: &Config,
     observed: &Observed,
     scanned: &Scanned,
-    report: &mut dyn Report,
-) -> Result<String, Unstaged> {
+    delta: Delta,
+    outputs: Outputs,
+) -> Result<Staged, Unstaged> {
+    let Run {
+        config,
+        link,
+        report,
+        commit,
+        ..
+    } = run;
     let root = config.root.as_str();
     shared_meets(config, &scanned.manifest)?;
     let id = Id::now().to_string();
-    let digest = scanned.manifest.digest().to_string();
-    let hold = Script::hold([root, &id]);
-    let mut steps = vec![Script::receive([root, &id]), Script::verify([root, &id, &digest])];
+    let digest = scanned.digest.to_string();
+    let cut_upload = delta.cut.clone().unwrap_or_default();
+    let hold = Script::hold([root, &id, &cut_upload]);
+    let list = upload::list(&delta);
+    let (from, how, length) = (
+        delta.base.clone().unwrap_or_default(),
+        base::link(config, observed).word(),
+        list.len().to_string(),
+    );
+    let mut steps = vec![
+        Script::receive([root, &id, &from, how, &length, &cut_upload]),
+        Script::verify([root, &id, &digest, &from]),
+    ];
     if !config.shared.dirs.is_empty() || !config.shared.files.is_empty() {
         steps.push(Script::link(metadata::link_args(config, &id)));
     }
-    if let Some(line) = &config.prepare {
-        steps.push(Script::prepare([root, &id, line, observed.live().unwrap_or("")]));
-    }
-    steps.push(Script::publish([root, &id, &metadata::info(config)]));
-    let mut stream = scanned.pack();
-    let total = scanned.manifest.bytes();
+    steps.extend(prepare::script(
+        config,
+        observed,
+        &scanned.manifest,
+        &id,
+        &from,
+        outputs,
+    )?);
+    let prepared = if config.prepare.is_some() { "prepared" } else { "" };
+    steps.push(Script::publish([
+        root,
+        &id,
+        &metadata::info(config, commit.as_ref()),
+        prepared,
+    ]));
+    let (total, reused) = (delta.sent, delta.saved);
+    let mut stream = scanned.pack_delta(delta);
     let consumed = stream.consumed();
     let upload = session::Upload {
-        stream: &mut stream,
+        stream: &mut list.chain(&mut stream),
         consumed,
         total,
+        reused,
     };
-    let answers = session::watched(host, Phase::Stage, Some(&hold), &steps, upload, report).map_err(|lost| {
-        match (stream.failure(), stream.changed()) {
+    let answers = session::watched(host, Phase::Stage, Some(&hold), &steps, upload, *link, *report).map_err(
+        |(lost, at)| match (stream.failure(), stream.changed()) {
             (Some(failure), Some(_)) => Unstaged::Changed(failure),
             (Some(failure), None) => failure.into(),
-            (None, _) => cut(&lost).into(),
-        }
-    })?;
+            (None, _) => cut(&lost, steps.get(at).map(|step| step.name)).into(),
+        },
+    )?;
     let last = answers.last().cloned().unwrap_or_default();
     if last.code != 0 || answers.len() != steps.len() {
         let failed = steps.get(answers.len().saturating_sub(1)).map(|s| s.name);
-        return Err(refused(config, failed, &last, &scanned.manifest).into());
+        let mut failure = refused(config, failed, &last, &scanned.manifest);
+        if from.is_empty() && cut_upload.is_empty() || !may_be_the_base(failed, last.code) {
+            return Err(failure.into());
+        }
+        failure.what = "the host could not take over the files that it has".into();
+        return Err(Unstaged::NotReused(failure));
     }
+    let received_in = answers.first().map_or(Duration::ZERO, |received| received.took);
+    let of_prepare = steps.iter().position(|step| step.name == Name::Prepare);
+    let prepared_from = of_prepare.and_then(|i| prepared::taken_from(&answers[i].out));
     let published = String::from_utf8_lossy(&last.out).trim().to_owned();
-    Id::parse(&published).map(|id| id.to_string()).ok_or_else(|| {
+    let staged = |id: Id| Staged {
+        id: id.to_string(),
+        received_in,
+        prepared_from,
+    };
+    Id::parse(&published).map(staged).ok_or_else(|| {
         Failure::new(Exit::Untouched, "the host returned an invalid release id")
             .why(text::shown(published.as_bytes()))
             .host("nothing live changed")
@@ -117,13 +137,23 @@ pub fn stage(
     })
 }
 
-fn cut(lost: &Lost) -> Failure {
-    session::lost_while(
-        lost,
-        "sending the release",
-        "nothing live changed; the next deploy removes what was sent",
+/// Whether a step can fail with this because of the base: a file of it that may not be linked, or that was changed
+/// without a trace, or a base that was removed meanwhile; or because another client took the cut upload first.
+fn may_be_the_base(failed: Option<Name>, code: i32) -> bool {
+    matches!(
+        (failed, code),
+        (Some(Name::Receive), exits::NOT_REUSED | exits::NOT_UNPACKED) | (Some(Name::Verify), exits::DIFFERS)
     )
-    .next(Next::shipit("deploy"))
+}
+
+/// A session that was lost in this step.
+fn cut(lost: &Lost, step: Option<Name>) -> Failure {
+    let host = match step {
+        Some(Name::Receive) => "nothing live changed; the next deploy sends only what did not arrive",
+        // All has arrived; the step may have ended, and the release may be staged.
+        _ => "nothing live changed; the next deploy uses or removes what was sent",
+    };
+    session::lost_while(lost, "sending the release", host).next(Next::shipit("deploy"))
 }
 
 /// A shared path that the release brings as well is a mistake that would hide one of the two.
@@ -136,14 +166,14 @@ fn shared_meets(config: &Config, manifest: &Manifest) -> Result<(), Failure> {
             return Err(Failure::new(
                 Exit::Untouched,
                 format!(
-                    "`{path}` is shared, but the release brings `{}`",
+                    "`{path}` is shared, but the release contains `{}`",
                     text::shown(&entry.path)
                 ),
             )
             .why("the symlink to shared/ would hide it")
-            .host("nothing was sent, nothing changed")
+            .host("nothing was sent or changed")
             .next(Next::advice(format!(
-                "add `{path}` to `exclude`, or take it out of `shared`"
+                "add `{path}` to `exclude`, or remove it from `shared`"
             ))));
         }
     }
@@ -158,57 +188,72 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
         failure = failure.why(text::shown(line));
     }
     let root = config.root.as_str();
-    match answer.code {
-        exits::DIFFERS => {
-            failure.what = "the host received different data than shipit sent".into();
+    // `prepare` exits with what its command exits with: a number means something only with its step.
+    match (failed, answer.code) {
+        (Some(Name::Verify), exits::DIFFERS) => {
+            failure.what = "the data on the host differs from what shipit sent".into();
             failure.why = match Manifest::parse_host(&answer.out) {
                 Ok(there) => differs(&sent.diff(&there), 5),
                 Err(mismatch) => vec![format!("on the host, {mismatch}")],
             };
+            failure.why.extend(answer.err.iter().map(|line| text::shown(line)));
             failure.next(Next::shipit("deploy"))
         }
-        exits::SHARED_BLOCKED => failure
-            .why("another file is in place of a shared path")
-            .next(Next::shipit("doctor")),
-        exits::SHARED_MISSING => {
+        (Some(Name::Link), exits::SHARED_BLOCKED) => {
+            failure
+                .why("a file is in the way of a shared path")
+                .next(Next::advice(format!(
+                    "move it away on the host, or correct `shared` in {}",
+                    crate::config::FILE_NAME
+                )))
+        }
+        (Some(Name::Link), exits::SHARED_MISSING) => {
             failure.what = "a shared file is missing on the host".into();
             missing_shared(config, failure, answer)
         }
-        exits::RELEASES_LOCKED | exits::RELEASES_NOT_WRITABLE | exits::RELEASE_LOCKED => failure
+        // The lock is taken before the first step.
+        (Some(Name::Receive), exits::RELEASES_LOCKED | exits::RELEASES_NOT_WRITABLE | exits::RELEASE_LOCKED) => failure
             .why(format!("{root}/releases could not be opened for a new release"))
             .next(Next::shipit("doctor")),
-        exits::COMMAND_NOT_FOUND if failed == Some(Name::Prepare) => failure
+        (Some(Name::Prepare), exits::COMMAND_NOT_FOUND) => failure
             .why("exit status 127: the deploy user's PATH on the host has no such command")
             .next(Next::advice("install it on the host, as root; then: shipit deploy")),
-        code if failed == Some(Name::Prepare) => failure
+        (Some(Name::Prepare), code) => failure
             .why(format!("exit status {code}"))
-            .next(Next::shipit("deploy -v").remark("again, with its full output")),
-        code => failure.why(format!("exit status {code}")),
+            .next(Next::shipit("deploy -v").remark("runs it again and shows the full output")),
+        (Some(Name::Publish), exits::OTHER_NAMED) => {
+            failure.what = "programs or symlinks in the new release lead to another one".into();
+            failure
+                .why("they would break when that one is removed")
+                .next(Next::advice(
+                    "let `prepare` make these files, not copy them from an earlier release",
+                ))
+        }
+        (_, code) => failure.why(format!("exit status {code}")),
     }
 }
 
-/// A line for each shared file that has to be put there, as the host named them; their directories are made by now.
+/// A line for each shared file of deploy.yml that the host reported missing; their directories are made by now.
 fn missing_shared(config: &Config, mut failure: Failure, answer: &Answer) -> Failure {
     let shared = format!("{}/shared/", config.root.as_str());
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./@%+=,-".contains(c);
-    let of_line = |line: &Vec<u8>| {
-        let line = std::str::from_utf8(line).ok()?;
-        let file = line.strip_prefix("missing ")?.strip_prefix(&shared)?;
-        file.chars().all(plain).then(|| file.to_owned())
+    let files = config.shared.files.iter().map(|file| file.path.as_str());
+    let reported = |file: &&str| {
+        let line = format!("missing {shared}{file}");
+        file.chars().all(plain) && answer.err.iter().any(|said| said == line.as_bytes())
     };
-    let missing: Vec<String> = answer.err.iter().filter_map(of_line).collect();
+    let missing: Vec<&str> = files.filter(reported).collect();
     for file in &missing {
-        let to = config.host.scp_to(&format!("{shared}{file}"));
-        failure = failure.next(Next::shell(format!("scp {file} {to}")).remark("from wherever you keep it"));
+        let words = config.host.scp(file, &format!("{shared}{file}"));
+        failure = failure.next(Next::scp(words).remark("copies the file to the host"));
     }
-    let optional = missing.first().map_or("env", String::as_str);
+    let optional = missing.first().copied().unwrap_or("env");
     failure.next(
         Next::advice(format!("write `{optional}?` under shared in deploy.yml")).remark("if the app can do without it"),
     )
 }
 
 /// The first `most` paths that differ, in words.
-#[must_use]
 pub fn differs(difference: &crate::release::Difference, most: usize) -> Vec<String> {
     let lists = [
         ("+", &difference.added),
@@ -225,4 +270,78 @@ pub fn differs(difference: &crate::release::Difference, most: usize) -> Vec<Stri
         shown.push(format!("and {more} more"));
     }
     shown
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use base64::Engine as _;
+
+    use super::*;
+    use crate::host::{Ended, Exec, ExecEvent, Then};
+    use crate::report::event::Report;
+
+    /// Prints this of a session's frame, and is gone.
+    struct Breaks(&'static str);
+    impl Host for Breaks {
+        fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
+            let packed = exec.line.split(' ').find(|word| word.len() > 100).unwrap();
+            let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(packed).unwrap()).unwrap();
+            let nonce = text.split("; n=").nth(1).unwrap().lines().next().unwrap();
+            on_event(ExecEvent::Out(self.0.replace('&', nonce).as_bytes()));
+            Err(Lost::Cut("it is gone".into()))
+        }
+        fn traffic(&self) -> (u64, u64) {
+            (0, 0)
+        }
+    }
+    impl session::Link for Breaks {
+        fn connect(&mut self, _: &mut dyn Report) -> Result<Box<dyn Host>, Failure> {
+            Err(Failure::new(Exit::Unreachable, "it is gone"))
+        }
+    }
+
+    #[test]
+    fn only_files_on_their_way_are_sent_again_in_part() {
+        let steps = [Script::receive(["/r"]), Script::verify(["/r"])];
+        let host = |said| {
+            let upload = session::Upload {
+                stream: &mut std::io::empty(),
+                consumed: std::sync::Arc::default(),
+                total: 0,
+                reused: 0,
+            };
+            let (host, link) = (&mut Breaks(said), &mut Breaks(""));
+            let lost = session::watched(host, Phase::Stage, None, &steps, upload, link, &mut session::Quiet);
+            let (lost, at) = lost.unwrap_err();
+            cut(&lost, Some(steps[at].name)).host.unwrap()
+        };
+        let part = "nothing live changed; the next deploy sends only what did not arrive";
+        assert_eq!(host(""), part);
+        assert_eq!(host("& pid 7\n& begin 0\n"), part);
+        assert_eq!(
+            host("& pid 7\n& begin 0\n\n& end 0 0\n& begin 1\n"),
+            "nothing live changed; the next deploy uses or removes what was sent"
+        );
+    }
+
+    #[test]
+    fn a_number_is_read_with_the_step_that_exited_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("deploy.yml");
+        std::fs::write(&file, "app: a\nhost: h\nsource: s\nservices: []\nprepare: p\n").unwrap();
+        let config = crate::config::load(&file, None).unwrap();
+        for code in 19..=26 {
+            let answer = Answer {
+                code,
+                ..Answer::default()
+            };
+            let failure = refused(&config, Some(Name::Prepare), &answer, &Manifest::default());
+            assert_eq!(failure.what, "`prepare` failed on the host");
+            assert_eq!(failure.why, [format!("exit status {code}")]);
+            assert!(!may_be_the_base(Some(Name::Prepare), code));
+        }
+        assert!(may_be_the_base(Some(Name::Receive), 19) && may_be_the_base(Some(Name::Receive), 23));
+        assert!(may_be_the_base(Some(Name::Verify), 24) && !may_be_the_base(Some(Name::Receive), 20));
+    }
 }

@@ -9,15 +9,13 @@ use crate::plan::unit_files::all_own;
 use crate::plan::unit_files::install::accounts;
 use crate::plan::units::{Purpose, units};
 use crate::remote::Script;
-use crate::report::event::{Event, Report};
+use crate::report::event::Report;
 use crate::text;
 use crate::unit::directory;
 use crate::unit::merge::Unit;
 
 /// The units of the repository; none when nobody named their directory and it is not there.
-///
-/// # Errors
-/// A [`Failure`] with [`Exit::Usage`]: the directory is named and not there, or has something in it that is no unit file.
+/// Fails with [`Exit::Usage`]: the directory is named and not there, or has something in it that is no unit file.
 pub fn repository(config: &Config) -> Result<Vec<Unit>, Failure> {
     let dir = &config.units.dir;
     let shown = dir.strip_prefix(&config.dir).unwrap_or(dir);
@@ -37,9 +35,6 @@ pub fn repository(config: &Config) -> Result<Vec<Unit>, Failure> {
 
 /// The repository's units for a deploy. Under `units_drift: refuse` what is wrong with them stops it, under `warn` it is
 /// said, under `ignore` nobody looks.
-///
-/// # Errors
-/// Those of [`repository`], and units that are not this app's.
 pub fn of_deploy(config: &Config, report: &mut dyn Report) -> Result<Vec<Unit>, Failure> {
     let read = || {
         let units = repository(config)?;
@@ -49,8 +44,7 @@ pub fn of_deploy(config: &Config, report: &mut dyn Report) -> Result<Vec<Unit>, 
     match (config.units.drift, read()) {
         (UnitsDrift::Ignore, _) => Ok(Vec::new()),
         (UnitsDrift::Warn, Err(failure)) => {
-            let text = format!("{}: {}", failure.what, failure.why.join("; "));
-            report.event(&Event::Warning { text });
+            report.warn(format!("{}: {}", failure.what, failure.why.join("; ")));
             Ok(Vec::new())
         }
         (_, units) => units,
@@ -59,7 +53,6 @@ pub fn of_deploy(config: &Config, report: &mut dyn Report) -> Result<Vec<Unit>, 
 
 /// The script that tells of the host's units: those of the repository, those of deploy.yml, and all that are named after
 /// the app; and whether the users are there that they run as.
-#[must_use]
 pub fn script(config: &Config, repository: &[Unit]) -> Script {
     let mut args = vec![config.app.as_str().to_owned()];
     args.extend(repository.iter().map(|unit| unit.name.as_str().to_owned()));
@@ -69,12 +62,7 @@ pub fn script(config: &Config, repository: &[Unit]) -> Script {
     Script::installed(args)
 }
 
-/// Looks at the host's units.
-///
-/// # Errors
-/// When the line is lost or the script does not end well.
 pub fn observe(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Result<InstalledUnits, Failure> {
-    let answer = session::one(host, script(config, repository))
-        .map_err(|lost| session::lost_while(&lost, "reading the host's units", "nothing changed"))?;
-    Ok(InstalledUnits::parse(&answer.out))
+    let out = session::look(host, &[script(config, repository)], "reading the host's units")?;
+    Ok(InstalledUnits::parse(&out.concat()))
 }

@@ -18,7 +18,7 @@ pub enum Exit {
     /// The new release failed; the host is back on the previous one, verified.
     Reverted = 3,
     Degraded = 4,
-    /// Another switch holds the host.
+    /// Another switch is in progress.
     Locked = 5,
     /// The host cannot be reached, identified or logged in to.
     Unreachable = 6,
@@ -28,7 +28,6 @@ pub enum Exit {
 
 impl Exit {
     /// The number that the process leaves with.
-    #[must_use]
     pub fn code(self) -> u8 {
         self as u8
     }
@@ -36,6 +35,7 @@ impl Exit {
 
 /// A failure as a person reads it. Every text is shown through [`crate::text::shown`] by the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Failure {
     /// What failed: lower case, no full stop.
     pub what: String,
@@ -58,29 +58,26 @@ impl Failure {
             exit,
         }
     }
-    /// Adds a line of cause.
-    #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {
         self.why.push(why.into());
         self
     }
+    pub fn whys(mut self, why: impl IntoIterator<Item = String>) -> Self {
+        self.why.extend(why);
+        self
+    }
     /// Says what state the host is in.
-    #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());
         self
     }
-    #[must_use]
     pub fn next(mut self, next: Next) -> Self {
         self.next.push(next);
         self
     }
-}
 
-impl Failure {
     /// What to do next, as lines that work when they are pasted. A failure that names nothing gets the same command
     /// again; not so one of [`Exit::Usage`]: what was typed or written stays wrong.
-    #[must_use]
     pub fn next_lines(&self, typed: &Typed) -> Vec<String> {
         if self.next.is_empty() && self.exit != Exit::Usage {
             return vec![typed.line(&Next::again("").remark("again"))];
@@ -89,7 +86,6 @@ impl Failure {
     }
 
     /// All of it below each other, without the word `error:`.
-    #[must_use]
     pub fn text(&self, next: &[String]) -> String {
         let mut out = self.what.clone();
         let why = self.why.iter().map(|line| ("why ", line));

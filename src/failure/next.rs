@@ -6,6 +6,7 @@ use std::fmt;
 
 /// One line to act on: one or more acts, and a remark behind them.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Next {
     /// Each with what joins it to the one before: `&&`, `;` (nothing for the first).
     acts: Vec<(&'static str, Act)>,
@@ -20,10 +21,41 @@ enum Act {
     Offline(String),
     /// The same command line again, with these options more.
     Again(String),
+    /// These words for a program of OpenSSH; printed with the options that led to this host.
+    Ssh(Program, String),
     /// A command line for a shell, here or on the host.
     Shell(String),
     /// Anything else: a sentence, or a line for a file.
     Advice(String),
+}
+
+/// A program of OpenSSH. What it gets of the options that led to this host differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    Ssh,
+    /// To a jump host: shipit itself goes there with the configuration alone.
+    SshToJump,
+    Scp,
+    SshCopyId,
+}
+
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ssh | Self::SshToJump => "ssh",
+            Self::Scp => "scp",
+            Self::SshCopyId => "ssh-copy-id",
+        }
+    }
+
+    fn takes(self, option: &str) -> bool {
+        match self {
+            Self::Ssh | Self::Scp => true,
+            Self::SshToJump => option == "-F",
+            // Its -i names the key to copy.
+            Self::SshCopyId => option != "-i",
+        }
+    }
 }
 
 impl Next {
@@ -41,9 +73,31 @@ impl Next {
     pub fn offline(words: impl Into<String>) -> Self {
         Self::new(Act::Offline(words.into()))
     }
-    /// The same command again, with an option more, or with none.
+    /// The same command again, with an option more (in place of the same option, where that was typed), or with none.
     pub fn again(option: impl Into<String>) -> Self {
         Self::new(Act::Again(option.into()))
+    }
+    /// Whether it is nothing but a command of shipit that begins with these words.
+    pub fn is_shipit(&self, words: &str) -> bool {
+        matches!(self.acts.as_slice(), [(_, Act::Shipit(text))] if text.starts_with(words))
+    }
+    /// Whether it is the same command again, as it was typed.
+    pub fn is_again(&self) -> bool {
+        matches!(self.acts.as_slice(), [(_, Act::Again(option))] if option.is_empty())
+    }
+    /// `ssh` with these words: the destination, and a command for the host.
+    pub fn ssh(words: impl Into<String>) -> Self {
+        Self::new(Act::Ssh(Program::Ssh, words.into()))
+    }
+    /// The same to a jump host.
+    pub fn ssh_to_jump(words: impl Into<String>) -> Self {
+        Self::new(Act::Ssh(Program::SshToJump, words.into()))
+    }
+    pub fn scp(words: impl Into<String>) -> Self {
+        Self::new(Act::Ssh(Program::Scp, words.into()))
+    }
+    pub fn ssh_copy_id(words: impl Into<String>) -> Self {
+        Self::new(Act::Ssh(Program::SshCopyId, words.into()))
     }
     pub fn shell(line: impl Into<String>) -> Self {
         Self::new(Act::Shell(line.into()))
@@ -52,18 +106,20 @@ impl Next {
         Self::new(Act::Advice(text.into()))
     }
     /// Adds one word to the command, quoted where a shell would read it as something else.
-    #[must_use]
     pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
         if let Some((_, act)) = self.acts.last_mut() {
-            let (Act::Shipit(text) | Act::Offline(text) | Act::Again(text) | Act::Shell(text) | Act::Advice(text)) =
-                act;
+            let (Act::Shipit(text)
+            | Act::Offline(text)
+            | Act::Again(text)
+            | Act::Ssh(_, text)
+            | Act::Shell(text)
+            | Act::Advice(text)) = act;
             text.push(' ');
             text.push_str(&quoted(word.as_ref()));
         }
         self
     }
     /// Another act behind this one; `joint` is `&&` or `;`.
-    #[must_use]
     pub fn then(mut self, joint: &'static str, other: Next) -> Self {
         let mut acts = other.acts.into_iter();
         self.acts.extend(acts.next().map(|(_, act)| (joint, act)));
@@ -72,7 +128,6 @@ impl Next {
         self
     }
     /// Why, or when: printed behind the command as a comment.
-    #[must_use]
     pub fn remark(mut self, remark: impl Into<String>) -> Self {
         self.remark = Some(remark.into());
         self
@@ -90,32 +145,38 @@ impl fmt::Display for Next {
 pub struct Typed {
     /// `-e staging -i ci`, or empty: without them the next line would mean another host, or not reach this one.
     reach: String,
+    /// `-F config`, `-i key`: the same for the ssh program.
+    ssh: Vec<(&'static str, String)>,
     /// Every word after `shipit`, quoted for a shell.
     words: Vec<String>,
 }
 
 impl Typed {
-    /// `reach`: the options that led to this host, each with its value; `words`: everything that was typed.
+    /// `reach`: the options that led to this host, each with its value; `ssh`: the same for the ssh program; `words`:
+    /// everything that was typed.
     #[must_use]
-    pub fn new<'a>(reach: &[(&str, Option<&OsStr>)], words: impl Iterator<Item = &'a OsStr>) -> Self {
+    pub fn new<'a>(
+        reach: &[(&str, Option<&OsStr>)],
+        ssh: &[(&'static str, &OsStr)],
+        words: impl Iterator<Item = &'a OsStr>,
+    ) -> Self {
         let reach = reach.iter().map(|(option, value)| match value {
             Some(value) => format!("{option} {}", quoted(value)),
             None => (*option).to_owned(),
         });
         Self {
             reach: reach.collect::<Vec<_>>().join(" "),
+            ssh: ssh.iter().map(|(option, value)| (*option, quoted(value))).collect(),
             words: words.map(quoted).collect(),
         }
     }
 
     /// One line, as it works when it is pasted.
-    #[must_use]
     pub fn line(&self, next: &Next) -> String {
         self.lines(std::slice::from_ref(next)).concat()
     }
 
     /// Several lines, their remarks below each other.
-    #[must_use]
     pub fn lines(&self, next: &[Next]) -> Vec<String> {
         /// A column further right would tear the remarks off their lines on a narrow terminal.
         const WIDEST: usize = 56;
@@ -144,6 +205,12 @@ impl Typed {
                 Act::Shipit(words) => out.push_str(&format!("shipit {words} {}", self.reach)),
                 Act::Offline(words) => out.push_str(&format!("shipit {words}")),
                 Act::Again(option) => out.push_str(&self.again(option)),
+                Act::Ssh(program, words) => {
+                    out.push_str(program.name());
+                    let options = self.ssh.iter().filter(|(option, _)| program.takes(option));
+                    options.for_each(|(option, value)| out.push_str(&format!(" {option} {value}")));
+                    out.push_str(&format!(" {words}"));
+                }
                 Act::Shell(text) | Act::Advice(text) => out.push_str(text),
             }
         }
@@ -159,7 +226,16 @@ impl Typed {
                 .position(|word| word == "--")
                 .unwrap_or(self.words.len()),
         );
-        words.extend(before.iter().map(String::as_str));
+        let (name, value) = option.split_once(' ').unwrap_or((option, ""));
+        let long = if name == "-c" { "--config" } else { name };
+        let mut before = before.iter().map(String::as_str);
+        while let Some(word) = before.next() {
+            match word.strip_prefix(long).or_else(|| word.strip_prefix(name)) {
+                Some("") if !name.is_empty() => _ = (!value.is_empty()).then(|| before.next()),
+                Some(joined) if !name.is_empty() && (joined.starts_with('=') || !word.starts_with("--")) => {}
+                _ => words.push(word),
+            }
+        }
         words.extend(Some(option).filter(|option| !option.is_empty()));
         words.extend(after.iter().map(String::as_str));
         words.join(" ")
@@ -167,7 +243,6 @@ impl Typed {
 }
 
 /// A word as sh(1) takes it for itself.
-#[must_use]
 pub fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-".contains(c);

@@ -3,10 +3,15 @@
 
 pub mod openssh;
 pub mod ssh;
-mod stdin;
+pub mod stdin;
+pub mod terminal;
 
 use std::io::Read;
 use std::time::Duration;
+
+use crate::failure::{Exit, Failure, Next};
+use stdin::Live;
+use terminal::Terminal;
 
 /// One command line on the host, as sshd hands it to the login shell. Made by `remote`, never by hand.
 pub struct Exec<'a> {
@@ -14,6 +19,22 @@ pub struct Exec<'a> {
     pub line: &'a str,
     /// What the command reads. Its end is sent as end of file; `None` is an empty stdin.
     pub stdin: Option<&'a mut dyn Read>,
+    /// For a source of stdin that may have nothing for a while: it then fails with `WouldBlock`.
+    pub live: Option<&'a Live<'a>>,
+    /// The user's terminal: the command gets one of its own, of the same kind and size.
+    pub terminal: Option<&'a Terminal>,
+}
+
+impl<'a> Exec<'a> {
+    /// A command whose stdin is empty.
+    pub fn of(line: &'a str) -> Self {
+        Self {
+            line,
+            stdin: None,
+            live: None,
+            terminal: None,
+        }
+    }
 }
 
 /// How long a channel may stay open after [`Then::Finish`]: for the rest of stderr, which travels separately.
@@ -28,8 +49,12 @@ pub enum ExecEvent<'a> {
     Err(&'a [u8]),
     /// Bytes of stdin handed to the connection so far.
     Sent(u64),
-    /// The user pressed Ctrl-C for the first time.
+    /// The user pressed Ctrl-C for the first time. It comes again until the reply is [`Then::Run`]: what makes the command
+    /// stop may be known only once the host has printed something.
     Interrupted,
+    /// The command of [`Then::Run`] has ended; this is what it printed. `None`: it could not run over this connection,
+    /// because the server allows no second session.
+    Asked(Option<&'a [u8]>),
 }
 
 /// What the caller wants after it heard something.
@@ -40,6 +65,8 @@ pub enum Then {
     /// Everything that matters has arrived. Processes that the command left behind may hold its outputs open forever,
     /// so the channel is closed [`LINGER`] later, at the latest.
     Finish,
+    /// The host breaks the protocol, in these words: nothing more of it is read.
+    Abandon(String),
     /// In reply to [`ExecEvent::Interrupted`]: run this command line at the same time, to make the command stop.
     Run(String),
 }
@@ -63,23 +90,40 @@ pub enum Lost {
     Silent(u64),
     /// The user pressed Ctrl-C twice.
     Interrupted,
+    /// The host sent what no session of shipit sends: the caller's own words.
+    Breach(String),
+    /// The login worked, and the host ended the session without running the command: what it printed.
+    Refused(String),
     /// Reading the local source of stdin failed (the file changed, the disk failed): the command was abandoned.
     Source(String),
+}
+
+/// Logged in, and no command runs: an expired password, a shell that only refuses, a forced command, SFTP only.
+pub fn no_commands(printed: &str) -> Failure {
+    let mut lines = printed.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut failure = Failure::new(Exit::Unreachable, "logged in, but this account cannot run commands");
+    failure.why = lines
+        .by_ref()
+        .take(5)
+        .map(|line| format!("the host printed: {line}"))
+        .collect();
+    if failure.why.is_empty() {
+        failure = failure.why("the host printed nothing");
+    }
+    failure.next(Next::advice(
+        "give it a login shell, a password that has not expired, and no forced command or `ForceCommand`",
+    ))
 }
 
 /// A host that commands can be run on.
 pub trait Host {
     /// Runs one command and reports what arrives, until its channel has closed.
-    ///
-    /// # Errors
-    /// [`Lost`] when the connection was lost, at the latest 20 s after the last sign of life.
+    /// Fails with [`Lost`] when the connection was lost, at the latest 20 s after the last sign of life.
     fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost>;
 
     /// Runs several commands that do not depend on each other, at the same time where the transport can; this default
     /// runs one after another. `heard` gets the index of the command. Results are in the order of the commands.
-    ///
-    /// # Errors
-    /// The first [`Lost`]; the other commands may have run, in whole or in part.
+    /// Fails with the first [`Lost`]; the other commands may have run, in whole or in part.
     fn exec_all(
         &mut self,
         execs: Vec<Exec<'_>>,

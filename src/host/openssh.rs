@@ -13,10 +13,20 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::ssh::{Login, Trust};
 use super::stdin::Stdin;
-use super::{Ended, Exec, ExecEvent, Host, LINGER, Lost, Then};
+use super::terminal::Terminal;
+use super::{Ended, Exec, ExecEvent, Host, LINGER, Lost, Then, no_commands};
 use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::{Interrupts, UserRequest};
 use crate::text;
+
+/// The most that a login may print, in bytes, and for how long.
+const MOST: usize = 256 << 10;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the command that makes another one stop may take.
+const STOP: Duration = Duration::from_secs(20);
+/// How often it is looked after meanwhile.
+const TICK: Duration = Duration::from_millis(50);
 
 /// A host reached through the ssh program.
 pub struct OpenSsh {
@@ -28,21 +38,20 @@ pub struct OpenSsh {
 }
 
 /// Logs in once; later commands share the connection.
-///
-/// # Errors
-/// [`Exit::Unreachable`] with ssh's own messages, [`Exit::Usage`] for a pinned host key.
+/// Fails with [`Exit::Unreachable`] with ssh's own messages, [`Exit::Usage`] for a pinned host key.
 pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure> {
+    let to = login.ssh_to();
     let wrong = |why: String| {
         Failure::new(Exit::Unreachable, "the ssh program cannot log in")
             .why(why)
-            .next(Next::shell("ssh -v HOST true"))
+            .next(Next::ssh(format!("-v {to} true")))
     };
     if login.pin.is_some() {
         // ssh has no option for a fingerprint; a pin that is not checked would be worse than none.
         return Err(
             Failure::new(Exit::Usage, "`host_key:` cannot be checked with --system-ssh")
                 .why("the ssh program checks host keys against known_hosts only")
-                .host("nothing changed; nothing was sent to the host")
+                .host("nothing was sent or changed")
                 .next(Next::advice("remove host_key: and add the host's key to known_hosts"))
                 .next(Next::advice("or omit --system-ssh")),
         );
@@ -55,19 +64,26 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure>
         traffic: (0, 0),
     };
     let mut printed = Vec::new();
-    let exec = Exec {
-        line: "exit 0",
-        stdin: None,
-    };
+    let exec = Exec::of("exit 0");
+    let (began, mut heard) = (Instant::now(), 0);
     let ended = ssh.exec(exec, &mut |event| {
-        if let ExecEvent::Err(bytes) = event {
+        if let ExecEvent::Out(bytes) | ExecEvent::Err(bytes) = event {
+            heard += bytes.len();
+            if heard > MOST || began.elapsed() > PATIENCE {
+                return Then::Abandon("the host prints without end, and runs no command".into());
+            }
             printed.extend(bytes);
         }
         Then::Listen
     });
+    let printed = text::shown_lines(&printed);
     match ended {
         Ok(Ended::Code(0)) => Ok(ssh),
-        _ => Err(wrong(text::shown(printed.trim_ascii()))),
+        Err(Lost::Breach(why)) => Err(wrong(why)),
+        Ok(_) => Err(no_commands(&printed)),
+        // ssh says so when the server refuses a command on a connection that is logged in.
+        Err(_) if printed.contains("request failed on channel") => Err(no_commands(&printed)),
+        _ => Err(wrong(printed.trim().to_owned())),
     }
 }
 
@@ -77,19 +93,18 @@ fn private_directory() -> std::io::Result<PathBuf> {
     let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let mut tail = [0u8; 6];
     getrandom::fill(&mut tail).map_err(std::io::Error::other)?;
-    let directory = base.join(format!(
-        "shipit-{}",
-        tail.iter().map(|b| format!("{b:02x}")).collect::<String>()
-    ));
+    let tail: String = tail.iter().map(|b| format!("{b:02x}")).collect();
+    let directory = base.join(format!("shipit-{tail}"));
     std::fs::DirBuilder::new().mode(0o700).create(&directory)?;
     Ok(directory)
 }
 
 impl OpenSsh {
-    fn command(&self) -> Command {
+    fn command(&self, terminal: Option<&Terminal>) -> Command {
         let mut command = Command::new("ssh");
+        command.envs(terminal.map(|terminal| ("TERM", &terminal.kind)));
         command.args([
-            "-T",
+            if terminal.is_some() { "-tt" } else { "-T" },
             "-oControlMaster=auto",
             "-oControlPersist=60",
             "-oServerAliveInterval=5",
@@ -105,20 +120,12 @@ impl OpenSsh {
             _ => "yes",
         };
         command.arg(format!("-oStrictHostKeyChecking={trust}"));
-        if let Some(file) = &self.login.config_file {
-            command.arg("-F").arg(file);
-        }
+        command.args(self.login.options());
         if let Some(file) = &self.login.identity {
             command.arg("-i").arg(file).arg("-oIdentitiesOnly=yes");
         }
         if let Some(file) = &self.login.known_hosts {
             command.arg(format!("-oUserKnownHostsFile={}", file.display()));
-        }
-        if let Some(port) = self.login.port {
-            command.args(["-p", &port.to_string()]);
-        }
-        if let Some(user) = &self.login.user {
-            command.args(["-l", user]);
         }
         // shipit answers Ctrl-C itself; it must not kill the connection.
         command.process_group(0);
@@ -126,8 +133,8 @@ impl OpenSsh {
         command
     }
 
-    fn spawn(&self, line: &str) -> std::io::Result<Child> {
-        self.command()
+    fn spawn(&self, line: &str, terminal: Option<&Terminal>) -> std::io::Result<Child> {
+        self.command(terminal)
             .arg(line)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -139,16 +146,16 @@ impl OpenSsh {
 impl Host for OpenSsh {
     fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
         let known = self.interrupts.known();
-        let child = self.spawn(exec.line).map_err(cut)?;
-        let mut exchange = Exchange::new(child, exec.stdin)?;
-        let mut interrupted = false;
-        let mut stopper: Option<Child> = None;
+        let child = self.spawn(exec.line, exec.terminal).map_err(cut)?;
+        let mut exchange = Exchange::new(child, Stdin::new(exec.stdin, exec.live))?;
+        let (mut interrupted, mut stopper) = (false, None::<Stopper>);
         while exchange.outputs.iter().any(Option::is_some) {
             if exchange.finished.is_some_and(|at| at.elapsed() >= LINGER) {
                 // Processes that the command left behind hold its outputs: this ssh would wait for them.
                 return Ok(Ended::Code(0));
             }
-            let [out, err, input] = exchange.wait(self.interrupts.wake());
+            let limit = stopper.as_ref().map(|_| TICK).or(exchange.finished.map(|_| LINGER));
+            let [out, err, input] = exchange.wait(self.interrupts.wake(), limit);
             for (i, _) in [out, err].iter().enumerate().filter(|(_, ready)| **ready) {
                 self.traffic.1 += exchange.read(i, on_event)?;
             }
@@ -158,18 +165,29 @@ impl Host for OpenSsh {
             match self.interrupts.since(known) {
                 UserRequest::Abort => return Err(Lost::Interrupted),
                 UserRequest::Stop if !interrupted => {
-                    interrupted = true;
                     if let Then::Run(line) = on_event(ExecEvent::Interrupted) {
-                        stopper = self.spawn(&line).ok();
+                        interrupted = true;
+                        stopper = Some(Stopper::new(self.spawn(&line, None)));
                     }
                 }
                 UserRequest::Stop | UserRequest::Nothing => {}
             }
+            if let Some(printed) = stopper.as_mut().and_then(Stopper::ended) {
+                stopper = None;
+                if on_event(ExecEvent::Asked(printed.as_deref())) == Then::Finish {
+                    exchange.finished.get_or_insert_with(Instant::now);
+                }
+            }
+        }
+        while let Some(stop) = &mut stopper {
+            if let Some(printed) = stop.ended() {
+                stopper = None;
+                on_event(ExecEvent::Asked(printed.as_deref()));
+            } else if self.interrupts.rest(TICK) {
+                return Err(Lost::Interrupted);
+            }
         }
         exchange.input = None;
-        if let Some(mut stopper) = stopper {
-            let _ = stopper.wait();
-        }
         let status = exchange.child.wait().map_err(cut)?;
         match (status.code(), status.signal()) {
             // ssh reports 255 both for its own failures and for a remote 255; the frame can tell them apart.
@@ -207,6 +225,50 @@ impl Drop for OpenSsh {
     }
 }
 
+/// The ssh process of the command that makes the running one stop. Dropping it ends the process.
+struct Stopper {
+    child: Option<Child>,
+    since: Instant,
+}
+
+impl Stopper {
+    fn new(spawned: std::io::Result<Child>) -> Self {
+        Self {
+            child: spawned.ok(),
+            since: Instant::now(),
+        }
+    }
+
+    /// What it printed, once it has ended. `Some(None)`: it could not run, or takes too long.
+    fn ended(&mut self) -> Option<Option<Vec<u8>>> {
+        let Some(child) = &mut self.child else {
+            return Some(None);
+        };
+        match child.try_wait() {
+            Ok(None) if self.since.elapsed() < STOP => None,
+            // 255: ssh itself failed. Where the server allows no second session, it connects again.
+            Ok(Some(status)) if status.code() != Some(255) => {
+                let mut printed = Vec::new();
+                if let Some(mut out) = child.stdout.take() {
+                    // A connection that stays behind may hold the pipe.
+                    let _ = rustix::io::ioctl_fionbio(&out, true).map(|()| out.read_to_end(&mut printed));
+                }
+                Some(Some(printed))
+            }
+            _ => Some(None),
+        }
+    }
+}
+
+impl Drop for Stopper {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 /// One ssh process and its three streams. Dropping it ends the process.
 struct Exchange<'a> {
     child: Child,
@@ -220,11 +282,11 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    fn new(mut child: Child, stdin: Option<&'a mut dyn Read>) -> Result<Self, Lost> {
+    fn new(mut child: Child, stdin: Stdin<'a>) -> Result<Self, Lost> {
         let (Some(input), Some(out), Some(err)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
             return Err(Lost::Cut("the pipes to ssh are missing".into()));
         };
-        let input = stdin.is_some().then(|| File::from(OwnedFd::from(input)));
+        let input = (!stdin.ended()).then(|| File::from(OwnedFd::from(input)));
         if let Some(input) = &input {
             rustix::io::ioctl_fionbio(input, true).map_err(cut)?;
         }
@@ -232,18 +294,21 @@ impl<'a> Exchange<'a> {
             child,
             outputs: [Some(out.into()), Some(err.into())],
             input,
-            stdin: Stdin::new(stdin),
+            stdin,
             finished: None,
         })
     }
 
     /// Waits for the streams or an interrupt; gives whether stdout and stderr can be read and stdin written.
-    fn wait(&self, wake: BorrowedFd<'_>) -> [bool; 3] {
+    fn wait(&self, wake: BorrowedFd<'_>, limit: Option<Duration>) -> [bool; 3] {
         let [out, err] = &self.outputs;
         let wanted = [
             out.as_ref().map(|fd| (fd.as_fd(), PollFlags::IN)),
             err.as_ref().map(|fd| (fd.as_fd(), PollFlags::IN)),
-            self.input.as_ref().map(|fd| (fd.as_fd(), PollFlags::OUT)),
+            match &self.input {
+                Some(_) if self.stdin.waits() => self.stdin.wake().map(|fd| (fd, PollFlags::IN)),
+                input => input.as_ref().map(|fd| (fd.as_fd(), PollFlags::OUT)),
+            },
         ];
         let mut fds: Vec<PollFd<'_>> = wanted
             .iter()
@@ -251,7 +316,7 @@ impl<'a> Exchange<'a> {
             .map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags))
             .chain([PollFd::from_borrowed_fd(wake, PollFlags::IN)])
             .collect();
-        let limit = self.finished.and_then(|_| LINGER.try_into().ok());
+        let limit = limit.and_then(|limit| limit.try_into().ok());
         // After an error, such as EINTR, nothing is ready.
         let _ = poll(&mut fds, limit.as_ref());
         let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
@@ -273,8 +338,10 @@ impl<'a> Exchange<'a> {
                 } else {
                     ExecEvent::Err(bytes)
                 });
-                if then == Then::Finish {
-                    self.finished.get_or_insert_with(Instant::now);
+                match then {
+                    Then::Abandon(why) => return Err(Lost::Breach(why)),
+                    Then::Finish => _ = self.finished.get_or_insert_with(Instant::now),
+                    Then::Listen | Then::Run(_) => {}
                 }
                 return Ok(n as u64);
             }
@@ -289,9 +356,11 @@ impl<'a> Exchange<'a> {
         let Some(input) = &mut self.input else {
             return Ok(0);
         };
-        let bytes = self.stdin.next().map_err(|e| Lost::Source(e.to_string()))?;
+        let bytes = self.stdin.peek().map_err(|e| Lost::Source(e.to_string()))?;
         if bytes.is_empty() {
-            self.input = None;
+            if self.stdin.ended() {
+                self.input = None;
+            }
             return Ok(0);
         }
         match input.write(bytes) {
@@ -312,5 +381,19 @@ impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_should_stop_another_one_and_hangs_is_given_up() {
+        let mut hangs = Command::new("sleep");
+        let mut stopper = Stopper::new(hangs.arg("300").spawn());
+        assert_eq!(stopper.ended(), None);
+        stopper.since -= STOP;
+        assert_eq!(stopper.ended(), Some(None));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::questions::{self, Question};
-use crate::unit::rules::{Calendar, FileFact, Named};
+use crate::unit::rules::{Calendar, FileFact, Named, Way};
 
 /// The answers to a list of questions.
 #[derive(Clone, Debug, Default)]
@@ -25,11 +25,16 @@ pub struct Answers {
     pub tasks: BTreeMap<String, u32>,
     /// Whether a file that it runs speaks of `sd_notify`, by unit.
     pub reports: BTreeMap<String, bool>,
+    /// A script that it runs and whose first line ends with a carriage return, by unit.
+    pub windows_scripts: BTreeMap<String, String>,
+    /// `Storage=` of journald, if it is set.
+    pub storage: String,
     /// Free and total KiB, by path.
     pub space: BTreeMap<String, (u64, u64)>,
     /// What could not be read, in words.
     pub unreadable: Vec<String>,
     files: BTreeMap<String, FileFact>,
+    ways: BTreeMap<String, Way>,
 }
 
 impl Answers {
@@ -52,7 +57,6 @@ impl Answers {
         answers
     }
 
-    /// Adds the answers to further questions.
     pub fn extend(&mut self, more: Self) {
         let (named, others) = (Arc::make_mut(&mut self.named), Arc::unwrap_or_clone(more.named));
         named.users.extend(others.users);
@@ -67,9 +71,14 @@ impl Answers {
         for (unit, reports) in more.reports {
             *self.reports.entry(unit).or_default() |= reports;
         }
+        self.windows_scripts.extend(more.windows_scripts);
+        if !more.storage.is_empty() {
+            self.storage = more.storage;
+        }
         self.space.extend(more.space);
         self.unreadable.extend(more.unreadable);
         self.files.extend(more.files);
+        self.ways.extend(more.ways);
     }
 
     /// `None`: it could not be read.
@@ -78,6 +87,8 @@ impl Answers {
         let named = Arc::make_mut(&mut self.named);
         match question {
             Question::File(path) => _ = self.files.insert(path.clone(), file(first)?),
+            // Not known: the question about the file itself reports that.
+            Question::Way(path) => self.ways.extend(way(first).map(|way| (path.clone(), way))),
             Question::User(name) => _ = named.users.insert(name.clone(), yes(first)?),
             Question::Group(name) => _ = named.groups.insert(name.clone(), yes(first)?),
             Question::Groups(name) => {
@@ -114,7 +125,10 @@ impl Answers {
             Question::Tasks(unit, _) => _ = self.tasks.insert(unit.clone(), first.parse().ok()?),
             // Not there, or no file: another question's answer.
             Question::Reports(..) if first == "no file" => {}
-            Question::Reports(unit, _) => {
+            Question::Reports(unit, path) => {
+                if said.iter().any(|line| line == "crlf") {
+                    self.windows_scripts.insert(unit.clone(), path.clone());
+                }
                 let found = match first {
                     "grep 0" => true,
                     "grep 1" => false,
@@ -122,6 +136,7 @@ impl Answers {
                 };
                 *self.reports.entry(unit.clone()).or_default() |= found;
             }
+            Question::Storage => self.storage = said.first().cloned().unwrap_or_default(),
             Question::Space(_) if first == "absent" => {}
             Question::Space(path) => {
                 let (free, total) = first.split_once(' ')?;
@@ -133,7 +148,6 @@ impl Answers {
     }
 
     /// The fact about a path, with the directories above it as far as they are known.
-    #[must_use]
     pub fn file(&self, path: &str) -> Option<FileFact> {
         let mut fact = self.files.get(path)?.clone();
         let dirs = questions::above(path).filter_map(|dir| self.files.get(dir));
@@ -141,8 +155,21 @@ impl Answers {
             .filter(|dir| dir.exists)
             .map(|dir| (dir.owner.clone(), dir.mode))
             .collect();
+        fact.way = self.ways.get(path).cloned();
         Some(fact)
     }
+}
+
+fn way(said: &str) -> Option<Way> {
+    if said == "closed" {
+        return Some(Way::Closed);
+    }
+    let mut words = said.strip_prefix("open ")?.splitn(3, ' ');
+    let (owner, mode, place) = (words.next()?, words.next()?, words.next()?);
+    Some(Way::Open(match owner {
+        "root" => format!("users other than root can change {place} (mode {mode:0>4})"),
+        owner => format!("{owner} owns {place}"),
+    }))
 }
 
 fn yes(word: &str) -> Option<bool> {
@@ -154,14 +181,7 @@ fn yes(word: &str) -> Option<bool> {
 }
 
 fn file(said: &str) -> Option<FileFact> {
-    let mut fact = FileFact {
-        exists: false,
-        owner: String::new(),
-        group: String::new(),
-        mode: 0,
-        directory: false,
-        above: Vec::new(),
-    };
+    let mut fact = FileFact::default();
     if said == "absent" {
         return Some(fact);
     }

@@ -6,15 +6,11 @@ use std::collections::BTreeMap;
 use super::lines::{self, lines};
 use crate::unit::properties::Properties;
 
-/// What is at one path.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Content {
-    /// A file, with its bytes.
     Text(Vec<u8>),
-    /// A link, with where it leads.
     Link(String),
     Absent,
-    /// Something that could not be read.
     #[default]
     Unreadable,
 }
@@ -29,7 +25,6 @@ pub struct InstalledUnit {
     pub drop_ins: Vec<(String, Content)>,
 }
 
-/// A host's units, seen once.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct InstalledUnits {
     /// The number of the user that looked.
@@ -40,13 +35,14 @@ pub struct InstalledUnits {
     pub apps: Vec<String>,
     /// Whether all units in `/etc` that are named after the app are among them.
     pub listed: bool,
+    /// All unit files in `/etc/systemd/system`, whatever they belong to.
+    pub names: Vec<String>,
     /// Whether the users that were asked for are there.
     pub accounts: BTreeMap<String, bool>,
     pub units: BTreeMap<String, InstalledUnit>,
 }
 
 impl InstalledUnits {
-    /// Takes in what `installed.sh` printed.
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
         let mut installed = Self::default();
@@ -70,6 +66,7 @@ impl InstalledUnits {
                     }
                 }
                 "listed" => installed.listed = true,
+                "named" => installed.names.push(rest),
                 "file" => installed.file(&rest),
                 _ => {}
             }

@@ -1,7 +1,10 @@
 //! The host's record of releases and what became of them, read back. Order, "previous" and what may be
 //! pruned come from here: never from names, mtimes or a clock.
 
-use crate::step::Command;
+use std::collections::HashMap;
+
+use crate::step::{Command, Downtime};
+use crate::text::words;
 
 /// One line of the ledger: `UTC EPOCH RUN EVENT RELEASE [key=value…]`; a line that is not is skipped (the
 /// last one may be torn by a power cut).
@@ -14,53 +17,39 @@ pub struct Entry {
     /// The run, or `-`.
     pub run: String,
     pub event: String,
-    /// The release it happened to.
     pub release: String,
-    /// The rest of the line.
     pub rest: String,
 }
 
-/// What became of a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// On the host, never live.
-    Staged,
-    /// Its migration ran or runs; it was not live yet.
-    Migrating,
-    /// Its migration was interrupted: a person must say how it ended.
-    Interrupted,
-    Live,
-    /// It was live and passed its whole verdict.
-    Verified,
-    /// It was live and failed its verdict.
-    Failed,
-    /// It was rolled back from.
-    Bad,
-    Gone,
-}
-
-impl State {
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Staged => "staged",
-            Self::Migrating => "migrating",
-            Self::Interrupted => "interrupted",
-            Self::Live => "live",
-            Self::Verified => "verified",
-            Self::Failed => "failed",
-            Self::Bad => "bad",
-            Self::Gone => "gone",
-        }
+words! {
+    /// What became of a release.
+    pub enum State {
+        /// On the host, never live.
+        Staged = "staged",
+        /// Its migration ran or runs; it was not live yet.
+        Migrating = "migrating",
+        /// Its migration was interrupted: a person must say how it ended.
+        Interrupted = "interrupted",
+        Live = "live",
+        /// It was live and passed its whole verdict.
+        Verified = "verified",
+        /// It was live and failed its verdict.
+        Failed = "failed",
+        /// It was verified, and a user rolled back from it.
+        Left = "left",
+        Gone = "gone",
     }
 }
 
-/// The whole record, oldest first.
+/// What is needed of the record, oldest first: `read_ledger` of `lib/ledger.sh` chooses it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     pub entries: Vec<Entry>,
-    /// The number of the last switch, as the host counted it over the whole ledger; only its end is read here.
+    /// The number of the last switch, as the host counted it over the whole ledger.
     pub counted: Option<u64>,
+    states: HashMap<String, State>,
+    /// Releases in the order in which they first came.
+    ranks: HashMap<String, usize>,
 }
 
 impl Ledger {
@@ -71,6 +60,22 @@ impl Ledger {
         else {
             return;
         };
+        let before = self.states.get(release).copied();
+        let state = match event {
+            "adopted" => Some(State::Verified),
+            // As earlier conductors wrote it.
+            "bad" => Some(State::Left),
+            "migrated" => Some(State::Migrating),
+            // A verified release that is made live again by a revert stays verified.
+            "live" if before == Some(State::Verified) => before,
+            event => State::of(event),
+        };
+        if let Some(state) = state {
+            self.states.insert(release.into(), state);
+        }
+        if !matches!(event, "begin" | "gone") && !self.ranks.contains_key(release) {
+            self.ranks.insert(release.into(), self.ranks.len());
+        }
         self.entries.push(Entry {
             at: at.into(),
             epoch: epoch.parse().unwrap_or(0),
@@ -82,48 +87,34 @@ impl Ledger {
     }
 
     /// The number of the last switch that began; 0 when none did.
-    #[must_use]
     pub fn epoch(&self) -> u64 {
         let last = self.entries.iter().rev().find(|e| e.event == "begin");
         self.counted.unwrap_or(last.map_or(0, |e| e.epoch))
     }
 
     /// What became of a release; `None` for one the ledger has never heard of.
-    #[must_use]
     pub fn state(&self, release: &str) -> Option<State> {
-        let mut state = None;
-        for entry in self.entries.iter().filter(|e| e.release == release) {
-            state = match entry.event.as_str() {
-                "staged" => Some(State::Staged),
-                "adopted" | "verified" => Some(State::Verified),
-                "migrating" | "migrated" => Some(State::Migrating),
-                "interrupted" => Some(State::Interrupted),
-                // A verified release that is made live again by a revert stays verified.
-                "live" if state != Some(State::Verified) => Some(State::Live),
-                "failed" => Some(State::Failed),
-                "bad" => Some(State::Bad),
-                "gone" => Some(State::Gone),
-                _ => state,
-            };
-        }
-        state
+        self.states.get(release).copied()
+    }
+
+    /// The place of a release in the order in which they first came; `None` for one the ledger has never heard of.
+    pub fn rank(&self, release: &str) -> Option<usize> {
+        self.ranks.get(release).copied()
+    }
+
+    /// Leaves out releases that are not published yet.
+    pub(super) fn leave_out(&self, releases: &mut Vec<String>, unpublished: &[String]) {
+        releases.retain(|id| self.states.contains_key(id) || !unpublished.contains(id));
     }
 
     /// Releases in the order in which they first came, oldest first.
-    #[must_use]
     pub fn order(&self) -> Vec<&str> {
-        let mut seen: Vec<&str> = Vec::new();
-        for entry in &self.entries {
-            // The beginning of a long ledger is not read: what is heard of a release first counts.
-            if entry.event != "gone" && !seen.contains(&entry.release.as_str()) {
-                seen.push(&entry.release);
-            }
-        }
-        seen
+        let mut all: Vec<_> = self.ranks.iter().collect();
+        all.sort_by_key(|(_, rank)| **rank);
+        all.into_iter().map(|(id, _)| id.as_str()).collect()
     }
 
     /// When a release was last confirmed, as the host's clock said.
-    #[must_use]
     pub fn verified_at(&self, release: &str) -> Option<&str> {
         self.entries
             .iter()
@@ -132,16 +123,35 @@ impl Ledger {
             .map(|e| e.at.as_str())
     }
 
-    /// The release whose migration was interrupted and has not been settled by a later switch.
-    #[must_use]
-    pub fn interrupted(&self) -> Option<&str> {
-        let last = self
-            .entries
-            .iter()
-            .rev()
-            .find(|e| matches!(e.event.as_str(), "interrupted" | "migrated" | "verified" | "settled"))?;
-        (last.event == "interrupted").then_some(last.release.as_str())
+    /// What was measured when the host last switched to a release.
+    pub fn downtime(&self, release: &str) -> Option<Downtime> {
+        let of_release = |e: &&Entry| e.release == release && e.event == "measured";
+        let last = self.entries.iter().rev().find(of_release)?;
+        Downtime::parse(&last.rest)
     }
+
+    /// The release whose migration was interrupted and has not been settled by a later switch. One that began and has no
+    /// end on record was interrupted too.
+    pub fn interrupted(&self) -> Option<&str> {
+        let mut open: Option<&Entry> = None;
+        for entry in &self.entries {
+            match entry.event.as_str() {
+                "migrating" | "interrupted" => open = Some(entry),
+                "migrated" | "verified" | "settled" => open = None,
+                "failed" => open = open.filter(|was| was.event == "interrupted" || was.release != entry.release),
+                _ => {}
+            }
+        }
+        open.map(|entry| entry.release.as_str())
+    }
+}
+
+/// The release that has its name while `prepare` runs, where a fact is about its upload, which has that name too. It is
+/// no release until the ledger knows it.
+pub(super) fn unpublished(word: &str, rest: &str) -> Option<String> {
+    let of_a_release = ["release", "digest", "info"].contains(&word);
+    let id = rest.strip_prefix(".in-").filter(|_| of_a_release)?;
+    id.split(' ').next().map(Into::into)
 }
 
 /// One switch, as the ledger tells it.
@@ -151,34 +161,20 @@ pub struct Past {
     /// When it began, by the host's clock.
     pub at: String,
     pub command: Command,
-    /// The release it was about.
     pub release: String,
     pub outcome: PastOutcome,
 }
 
-/// How a switch of the past ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PastOutcome {
-    Done,
-    /// It failed before anything live changed.
-    Failed,
-    Reverted,
-    Degraded,
-    /// The ledger does not say; it may be under way.
-    Open,
-}
-
-impl PastOutcome {
-    /// The word of the JSON.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Reverted => "reverted",
-            Self::Degraded => "degraded",
-            Self::Open => "open",
-        }
+words! {
+    /// How a switch of the past ended, by its word in the JSON.
+    pub enum PastOutcome {
+        Done = "done",
+        /// It failed before anything live changed.
+        Failed = "failed",
+        Reverted = "reverted",
+        Degraded = "degraded",
+        /// The ledger does not say; it may be under way.
+        Open = "open",
     }
 }
 
@@ -186,7 +182,7 @@ impl Ledger {
     pub fn pasts(&self) -> impl Iterator<Item = Past> + '_ {
         let begins = self.entries.iter().rev().filter(|e| e.event == "begin");
         begins.map(|begin| {
-            let command = Command::of(begin.rest.strip_prefix("command=").unwrap_or_default());
+            let command = Command::of(begin.rest.strip_prefix("command=").unwrap_or_default()).unwrap_or_default();
             let last = self.entries.iter().rev().find_map(|e| {
                 if e.run != begin.run {
                     return None;
@@ -281,6 +277,18 @@ mod tests {
     }
 
     #[test]
+    fn a_release_that_prepare_runs_in_is_left_out_until_the_ledger_knows_it() {
+        for beside in ["release .in-b", "digest .in-b abc", "info .in-b by=me"] {
+            let seen = format!("release a\nrelease b\n{beside}\n");
+            let observed = crate::observed::Observed::parse(seen.as_bytes());
+            assert_eq!(observed.releases, ["a"], "{beside}");
+            // Published, and its session died before it removed the symlink.
+            let seen = format!("{seen}ledger 2026-01-01T00:00:00Z - - staged b\n");
+            assert_eq!(crate::observed::Observed::parse(seen.as_bytes()).releases, ["a", "b"]);
+        }
+    }
+
+    #[test]
     fn a_torn_last_line_is_passed_over() {
         let mut l = ledger(&["staged a"]);
         l.push("2026-01-01T00:00:0");
@@ -293,5 +301,10 @@ mod tests {
         assert_eq!(l.interrupted(), Some("a"));
         l.push("2026-01-01T00:00:00Z 2 run verified b");
         assert_eq!(l.interrupted(), None);
+        // The host could not record how it ended.
+        let begun = ledger(&["staged a", "migrating a", "unswitched a"]);
+        assert_eq!(begun.interrupted(), Some("a"));
+        let failed = ledger(&["staged a", "migrating a", "failed a", "unswitched a"]);
+        assert_eq!(failed.interrupted(), None);
     }
 }

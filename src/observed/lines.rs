@@ -13,19 +13,16 @@ pub fn lines(out: &[u8]) -> impl Iterator<Item = (String, String)> {
 }
 
 /// A text at its first space; the second part is empty when there is none.
-#[must_use]
 pub fn split(text: &str) -> (&str, &str) {
     text.split_once(' ').unwrap_or((text, ""))
 }
 
 /// A value in the form in which requests and events carry it; see [`crate::step::encoded`].
-#[must_use]
 pub fn decoded(value: &str) -> String {
     String::from_utf8_lossy(&crate::step::decoded(value)).into_owned()
 }
 
 /// The bytes of a file that a script printed in base64; `None` when they did not arrive whole.
-#[must_use]
 pub fn file(packed: &str) -> Option<Vec<u8>> {
     base64::engine::general_purpose::STANDARD.decode(packed).ok()
 }

@@ -72,13 +72,11 @@ impl Listening {
         })
     }
 
-    #[must_use]
     pub fn port(&self) -> Option<u16> {
         (self.family == Family::Tcp).then(|| self.address.rsplit_once(':')?.1.parse().ok())?
     }
 
     /// Whether a connection to this address would reach it. `host` is an address, or `localhost`.
-    #[must_use]
     pub fn takes(&self, host: &str, port: u16) -> bool {
         let Some(own) = self.host() else { return false };
         let local = |name: &str| matches!(name, "localhost" | "127.0.0.1" | "::1" | "0.0.0.0" | "::");
@@ -98,7 +96,6 @@ impl Listening {
 }
 
 /// Whether `ListenStream=` as written is this socket.
-#[must_use]
 pub fn same_address(written: &str, listening: &Listening) -> bool {
     if listening.family == Family::Unix {
         return listening.address == written;
@@ -113,7 +110,6 @@ pub fn same_address(written: &str, listening: &Listening) -> bool {
 }
 
 /// Whether this socket keeps another one from `ListenStream=` as written: the same port, at an address that both mean.
-#[must_use]
 pub fn in_the_way(written: &str, listening: &Listening) -> bool {
     let (host, port) = written.rsplit_once(':').unwrap_or(("*", written));
     let host = host.trim_matches(['[', ']']);

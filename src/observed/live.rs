@@ -17,7 +17,7 @@ use crate::unit::rules::{self, Facts, Finding};
 pub struct Live {
     /// The units with their facts, in the order in which they were found: configured ones first.
     pub units: Vec<(Unit, Facts)>,
-    /// Who listens on the host; `None` when the check could not be run.
+    /// Who listens on the host; `None` when the check could not run.
     pub listening: Option<Vec<Listening>>,
     /// Units that would be of use and that systemd does not have.
     pub absent: Vec<String>,
@@ -45,13 +45,25 @@ impl Live {
         // no fact about a unit.
         let current = format!("{root}/current");
         let deployed = answers.file(&current).is_none_or(|file| file.exists);
-        for dir in [Some(format!("{root}/next")), (!deployed).then_some(current)] {
-            for (_, facts) in &mut units {
-                let Some(dir) = &dir else { continue };
+        for (unit, facts) in &mut units {
+            let other = [Some(format!("{root}/next")), (!deployed).then(|| current.clone())];
+            for dir in other.into_iter().flatten().chain(slots(unit, &answers, root)) {
                 facts
                     .files
-                    .retain(|path, _| !std::path::Path::new(path).starts_with(dir));
+                    .retain(|path, _| !std::path::Path::new(path).starts_with(&dir));
                 facts.verify.retain(|line| !line.contains(dir.as_str()));
+            }
+        }
+        // Before the first release, a program in the app's own directory may be what its `prepare` makes.
+        if !deployed {
+            let own = |path: &str| std::path::Path::new(path).starts_with(root);
+            for (unit, facts) in &mut units {
+                for (command, _) in unit.every_command() {
+                    let words = command.words().map(str::to_owned).chain([command.program.clone()]);
+                    for path in words.filter(|path| own(path)) {
+                        facts.files.retain(|known, file| *known != path || file.exists);
+                    }
+                }
             }
         }
         let mut unreadable = host_units.unreadable;
@@ -66,7 +78,6 @@ impl Live {
     }
 
     /// What the rules say of all units, each among the others.
-    #[must_use]
     pub fn judge(&self, config: &Config) -> Vec<(&Unit, &Facts, Vec<Finding>)> {
         let there = self.units.iter().filter(|(unit, _)| !unit.files.is_empty());
         let peers: Vec<Unit> = there.map(|(unit, _)| unit.clone()).collect();
@@ -80,16 +91,28 @@ impl Live {
     }
 
     /// What systemd reports about a unit; nothing of one that was not found.
-    #[must_use]
     pub fn properties(&self, name: &str) -> &Properties {
         self.unit(name)
             .map_or(Properties::UNKNOWN, |(_, facts)| &facts.properties)
     }
 
     /// One unit and its facts.
-    #[must_use]
     pub fn unit(&self, name: &str) -> Option<&(Unit, Facts)> {
         self.units.iter().find(|(unit, _)| unit.name.as_str() == name)
+    }
+}
+
+/// The slot of a template, which no path leads to, or of an instance that rests, which has none: as it is written, and as
+/// the instance has it.
+fn slots(unit: &Unit, answers: &Answers, root: &str) -> Vec<String> {
+    let written = format!("{root}/slots/%i");
+    let own = format!("{root}/slots/{}", unit.name.instance());
+    if unit.name.is_template() {
+        vec![written]
+    } else if answers.file(&own).is_some_and(|file| !file.exists) {
+        vec![written, own]
+    } else {
+        Vec::new()
     }
 }
 

@@ -2,43 +2,57 @@
 //! is kept as unreadable: it is never taken for absence.
 
 mod answers; // what facts.sh printed
+mod base; // what base.sh printed
+mod cut; // what cut.sh printed
+pub mod history; // what was done to the app
 pub mod installed; // the app's unit files, as installed.sh printed them
 pub mod ledger; // the host's record of releases
 pub mod lines; // the one reader of what scripts print
 mod listening; // who listens
 mod live; // the app's units with the facts that rules judge by
+mod meta; // what the host keeps beside a release
 mod questions; // what to ask about the things that units name
+pub mod routers; // who gets the requests
 mod rule_context; // what rules are told beside a unit's text
 pub mod status; // what status.sh printed
+pub mod sudo; // what sudo lets the deploy user do
 mod units; // what units.sh printed
 
 pub use answers::Answers;
+pub use base::HostBase;
+pub use cut::CutUpload;
 pub use listening::{Family, Listening, Owner, in_the_way, same_address};
 pub use live::Live;
+pub use meta::Meta;
 pub use questions::{Question, questions};
 pub use rule_context::context;
 pub use units::{HostUnit, HostUnits};
 
 use std::collections::BTreeMap;
 
+use crate::config::Instance;
 use crate::unit::properties::Properties;
 use ledger::Ledger;
 use lines::lines;
 
-/// The app's root directory on the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Root {
-    /// There is nothing at that path.
-    #[default]
-    Absent,
-    Unreadable,
-    /// It is there, without shipit's layout.
-    Bare,
-    /// The layout is there and another user's; root reads none of it.
-    Foreign,
-    /// The layout is there, but this user cannot write to it.
-    Unwritable,
-    Ready,
+crate::text::words! {
+    /// The app's root directory on the host.
+    #[derive(Default)]
+    pub enum Root {
+        /// There is nothing at that path.
+        #[default]
+        Absent = "absent",
+        Unreadable = "unreadable",
+        /// It is there, without shipit's layout.
+        Bare = "bare",
+        /// The layout is there and another user's; root reads none of it.
+        Foreign = "foreign",
+        /// The layout is there, but this user cannot write to it.
+        Unwritable = "unwritable",
+        /// The layout is there, on a disk that is read-only, or turned so after an error.
+        ReadOnly = "readonly",
+        Ready = "ready",
+    }
 }
 
 /// What `current` is.
@@ -51,6 +65,15 @@ pub enum Current {
     Release(String),
     /// A link to a release that is gone: by hand, for shipit never removes the live one.
     Gone(String),
+    /// Anything else, in words: shipit does not touch it.
+    Odd(String),
+}
+
+/// What the slot of an instance is. One that does not exist has none of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// A link to this release, which may be gone.
+    Release(String),
     /// Anything else, in words: shipit does not touch it.
     Odd(String),
 }
@@ -93,17 +116,6 @@ impl Request {
     }
 }
 
-/// What the host keeps beside a release.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Meta {
-    /// The digest of the tree as it was sent.
-    pub digest: String,
-    /// The state of its migration, if it ever began.
-    pub migration: Option<String>,
-    /// Facts that the client recorded (git revision, who, from where).
-    pub info: BTreeMap<String, String>,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Observed {
     /// Tools that are not there.
@@ -115,15 +127,21 @@ pub struct Observed {
     /// The host's clock, in seconds since the epoch.
     pub time: Option<i64>,
     pub root: Root,
+    /// Who owns the root, where it looks like the tree of a deploy tool.
+    pub tree_owner: Option<String>,
     /// Parts of the root that are links or no directories, in words.
-    pub astray: Vec<String>,
+    pub misplaced: Vec<String>,
     /// `current`.
     pub current: Current,
+    /// What is in `slots/`, by the name of the instance.
+    pub slots: BTreeMap<String, Slot>,
     /// Free space where releases live, in KiB.
     pub free_kb: Option<u64>,
     /// Free inodes there; `None` where the file system does not count them.
     pub free_inodes: Option<u64>,
-    /// Names in `releases/`, dot names left out.
+    /// Uploads in `releases/` that are not published, `.in-ID`: under way, or cut.
+    pub uploads: Vec<String>,
+    /// Names in `releases/`, without dot names, and without a release that is not published yet.
     pub releases: Vec<String>,
     /// What the host keeps beside each.
     pub meta: BTreeMap<String, Meta>,
@@ -133,17 +151,22 @@ pub struct Observed {
     /// Room for the next rollback is kept.
     pub spare: bool,
     pub request: Option<Request>,
+    /// A switch passed while this was read: its facts are not of one moment, and no plan can be made from them.
+    pub changed: bool,
     /// What stands in the place of the request and is none: `fifo`, `symbolic link`, as stat(1) calls it.
     pub odd_request: Option<String>,
     /// The run that left the host degraded.
     pub degraded: Option<String>,
     /// The app's units, by name; see [`Self::unit`].
     pub units: BTreeMap<String, Properties>,
-    /// Which sudo lines this user may run.
-    pub may: BTreeMap<String, bool>,
+    /// The routers in front of instances, by their levers.
+    pub routers: BTreeMap<String, routers::RouterState>,
+    /// What sudo lets this user do; `None` for root.
+    pub sudo: Option<sudo::Sudo>,
     pub unreadable: Vec<Unreadable>,
     /// The app's units with their files, where they were asked for.
     pub installed: Option<installed::InstalledUnits>,
+    pub base: Option<HostBase>,
 }
 
 /// What could not be read.
@@ -165,7 +188,6 @@ impl std::fmt::Display for Unreadable {
 
 impl Observed {
     /// Whether the properties of a unit could be read.
-    #[must_use]
     pub fn could_read(&self, unit: &str) -> bool {
         let is = |what: &Unreadable| matches!(what, Unreadable::Unit(name) if name == unit);
         !self.unreadable.iter().any(is)
@@ -174,10 +196,12 @@ impl Observed {
     /// Takes in what `observe.sh` printed.
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
-        let mut observed = Self::default();
+        let (mut observed, mut unpublished) = (Self::default(), Vec::new());
         for (word, rest) in lines(out) {
+            unpublished.extend(ledger::unpublished(&word, &rest));
             observed.take(&word, &rest);
         }
+        observed.ledger.leave_out(&mut observed.releases, &unpublished);
         observed
     }
 
@@ -188,20 +212,17 @@ impl Observed {
             "user" => self.user = rest.into(),
             "uid" => self.uid = rest.parse().ok(),
             "time" => self.time = rest.parse().ok(),
-            "root" => {
-                self.root = match rest {
-                    "absent" => Root::Absent,
-                    "bare" => Root::Bare,
-                    "foreign" => Root::Foreign,
-                    "unwritable" => Root::Unwritable,
-                    "ready" => Root::Ready,
-                    _ => Root::Unreadable,
-                };
-            }
-            "astray" => self.astray.push(crate::text::shown(rest.as_bytes())),
+            "root" => self.root = Root::of(rest).unwrap_or(Root::Unreadable),
+            "tree_owner" => self.tree_owner = Some(rest.into()),
+            "misplaced" => self.misplaced.push(crate::text::shown(rest.as_bytes())),
             "current" => self.current = current(rest, &self.current),
+            "slot" => {
+                let (name, what) = lines::split(rest);
+                self.slots.insert(name.into(), slot(what));
+            }
             "free_kb" => self.free_kb = rest.parse().ok(),
             "free_inodes" => self.free_inodes = rest.parse().ok(),
+            "release" if rest.starts_with(".in-") => self.uploads.push(rest.into()),
             "release" if !rest.starts_with('.') => self.releases.push(rest.into()),
             "digest" | "migration" | "info" => self.take_meta(word, rest),
             "ledger" => self.ledger.push(rest),
@@ -212,6 +233,7 @@ impl Observed {
                 let (key, value) = lines::split(rest);
                 self.request.get_or_insert_default().take(key, value);
             }
+            "changed" => self.changed = true,
             "odd_request" => self.odd_request = Some(rest.into()),
             "request_step" => {
                 if let Some(request) = &mut self.request {
@@ -223,14 +245,19 @@ impl Observed {
                 let (unit, property) = lines::split(rest);
                 self.units.entry(unit.into()).or_default().take(property);
             }
-            "may" | "maynot" => {
-                self.may.insert(rest.into(), word == "may");
+            "router" => {
+                let (key, said) = lines::split(rest);
+                self.routers.entry(key.into()).or_default().take(said);
             }
             "unreadable" => self.unreadable.push(match rest.strip_prefix("unit ") {
                 Some(name) => Unreadable::Unit(name.into()),
                 None => Unreadable::Other(rest.into()),
             }),
-            _ => {}
+            _ => {
+                if let Some(word) = word.strip_prefix("sudo_") {
+                    self.sudo.get_or_insert_default().take(word, rest);
+                }
+            }
         }
     }
 
@@ -251,19 +278,29 @@ impl Observed {
     }
 
     /// What systemd reports about a unit; no property is known of one that was not asked about.
-    #[must_use]
     pub fn unit(&self, name: &str) -> &Properties {
         self.units.get(name).unwrap_or(Properties::UNKNOWN)
     }
 
     /// Whether a run could not revert and nobody is at work on it now: a person is needed.
-    #[must_use]
     pub fn is_degraded(&self) -> bool {
         self.degraded.is_some() && self.request.is_none()
     }
 
+    /// Whether an instance rests: it has no slot, so it does not start. A plain unit never rests.
+    pub fn is_idle(&self, one: &Instance<'_>) -> bool {
+        one.slot.is_some_and(|slot| !self.slots.contains_key(slot))
+    }
+
+    /// The release that the slot of an instance names.
+    pub fn slot(&self, one: &Instance<'_>) -> Option<&str> {
+        match self.slots.get(one.slot?) {
+            Some(Slot::Release(id)) => Some(id),
+            _ => None,
+        }
+    }
+
     /// The release that is live.
-    #[must_use]
     pub fn live(&self) -> Option<&str> {
         match &self.current {
             Current::Release(id) => Some(id),
@@ -281,19 +318,33 @@ fn current(rest: &str, before: &Current) -> Current {
             other => other.clone(),
         },
         ("link", "unreadable") => Current::Odd("a symlink that cannot be read".into()),
-        ("link", to) => match to.trim_end_matches('/').strip_prefix("releases/") {
-            // It becomes a word of the request: a space in it would be another word.
-            Some(id)
-                if !id.is_empty()
-                    && !id.starts_with(['.', '-'])
-                    && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) =>
-            {
-                Current::Release(id.into())
-            }
-            _ => Current::Odd(format!("a symlink to {}", crate::text::shown(to.as_bytes()))),
+        ("link", to) => match release(to, "releases/") {
+            Some(id) => Current::Release(id),
+            None => Current::Odd(format!("a symlink to {}", crate::text::shown(to.as_bytes()))),
         },
         ("directory", _) => Current::Odd("a directory".into()),
         _ => Current::Odd("a file".into()),
+    }
+}
+
+/// The release that a link leads to, when its text is this directory and a name.
+fn release(to: &str, directory: &str) -> Option<String> {
+    let id = to.trim_end_matches('/').strip_prefix(directory)?;
+    // It becomes a word of the request: a space in it would be another word.
+    let is_name = !id.is_empty()
+        && !id.starts_with(['.', '-'])
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    is_name.then(|| id.to_owned())
+}
+
+fn slot(what: &str) -> Slot {
+    match lines::split(what) {
+        ("link", to) => match release(to, "../releases/") {
+            Some(id) => Slot::Release(id),
+            None => Slot::Odd(format!("a symlink to {}", crate::text::shown(to.as_bytes()))),
+        },
+        ("directory", _) => Slot::Odd("a directory".into()),
+        _ => Slot::Odd("a file".into()),
     }
 }
 
@@ -306,7 +357,7 @@ mod tests {
         let observed = Observed::parse(
             b"root ready\ncurrent link releases/20260101-000000\nfree_kb 100\nrelease 20260101-000000\nrelease .in-x\n\
               digest 20260101-000000 abc\nmigration 20260101-000000 ok run\nunit a.service LoadState=loaded\n\
-              request run r1\nrequest by me\\0040@here\nrequest_step 12 step switch flip started\nmay /bin/x y\n",
+              request run r1\nrequest by me\\0040@here\nrequest_step 12 step switch flip started\nsudo_tried 0 7\n",
         );
         assert_eq!(observed.live(), Some("20260101-000000"));
         assert_eq!(observed.releases, ["20260101-000000"]);
@@ -317,7 +368,7 @@ mod tests {
             (request.by.as_str(), request.step.as_str()),
             ("me @here", "step switch flip started")
         );
-        assert!(observed.may["/bin/x y"]);
+        assert_eq!(observed.sudo.and_then(|sudo| sudo.slow()), Some(7));
     }
 
     #[test]
@@ -336,6 +387,9 @@ mod tests {
             let observed = Observed::parse(format!("current {odd}\n").as_bytes());
             assert!(matches!(observed.current, Current::Odd(_)), "{odd}");
         }
+        let observed = Observed::parse(b"slot blue link ../releases/a\nslot green link releases/a\nslot red file\n");
+        assert_eq!(observed.slots["blue"], Slot::Release("a".into()));
+        assert!(matches!(observed.slots["green"], Slot::Odd(_)) && matches!(observed.slots["red"], Slot::Odd(_)));
         let observed = Observed::parse(b"current link releases/a\ncurrent dangling\n");
         assert_eq!(observed.current, Current::Gone("a".into()));
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::units::HostUnits;
 use crate::unit::merge::Unit;
+use crate::unit::rules;
 use crate::unit::specifier::{self, Place};
 
 /// One question; `facts.sh` says what the answer looks like.
@@ -25,12 +26,16 @@ pub enum Question {
     Security(String),
     /// The signals that a unit's main process handles, by its number.
     Signals(String, String),
+    /// Whether users other than root can change the way to a path.
+    Way(String),
     /// The sockets that a unit's processes hold, by its cgroup.
     Holds(String, String),
     /// How many processes a unit has, by its cgroup.
     Tasks(String, String),
     /// Whether a file that a unit runs speaks of `sd_notify`.
     Reports(String, String),
+    /// Where the journal is kept, by journald's configuration file.
+    Storage,
     /// Free and total KiB where a path lies.
     Space(String),
 }
@@ -43,10 +48,10 @@ impl Question {
     }
 
     /// The two arguments that `facts.sh` takes.
-    #[must_use]
     pub fn args(&self) -> [&str; 2] {
         match self {
             Question::File(path) => ["file", path],
+            Question::Way(path) => ["way", path],
             Question::User(name) => ["user", name],
             Question::Group(name) => ["group", name],
             Question::Groups(name) => ["groups", name],
@@ -57,15 +62,15 @@ impl Question {
             Question::Holds(_, cgroup) => ["holds", cgroup],
             Question::Tasks(_, cgroup) => ["tasks", cgroup],
             Question::Reports(_, path) => ["reports", path],
+            Question::Storage => ["storage", "systemd/journald.conf"],
             Question::Space(path) => ["space", path],
         }
     }
 
     /// What it is about, for a sentence about its not being readable.
-    #[must_use]
     pub fn subject(&self) -> String {
         match self {
-            Question::File(path) | Question::Space(path) => path.clone(),
+            Question::File(path) | Question::Way(path) | Question::Space(path) => path.clone(),
             Question::User(name) | Question::Groups(name) => format!("the user {name}"),
             Question::Group(name) => format!("the group {name}"),
             Question::Calendar(expression) => format!("the times of {expression}"),
@@ -75,33 +80,35 @@ impl Question {
             Question::Holds(unit, _) => format!("the sockets that {unit} holds"),
             Question::Tasks(unit, _) => format!("the processes of {unit}"),
             Question::Reports(_, path) => path.clone(),
+            Question::Storage => "journald.conf".into(),
         }
     }
 }
 
 /// What to ask about these units; each question once.
-#[must_use]
 pub fn questions(host_units: &HostUnits) -> Vec<Question> {
-    let mut all = BTreeSet::new();
+    let mut all = BTreeSet::from([Question::Storage]);
     for one in &host_units.units {
         let name = one.unit.name.as_str().to_owned();
         for (_, path) in paths(&one.unit) {
             all.extend(Question::about(&path));
         }
-        for (user, _) in one.unit.words("Service", "User") {
+        let place = place(&one.unit);
+        let root_paths = rules::root_paths(&one.unit).into_iter();
+        all.extend(
+            root_paths
+                .filter_map(|(text, _)| absolute(&text, &one.unit, &place))
+                .map(Question::Way),
+        );
+        for (user, _) in one.unit.accounts("User") {
             if plain(&user) {
                 all.insert(Question::Groups(user.clone()));
                 all.insert(Question::User(user));
             }
         }
-        for key in ["Group", "SupplementaryGroups"] {
-            let words = one.unit.words("Service", key).into_iter();
-            all.extend(
-                words
-                    .filter(|(group, _)| plain(group))
-                    .map(|(group, _)| Question::Group(group)),
-            );
-        }
+        let groups = one.unit.accounts(["Group", "SupplementaryGroups"]).into_iter();
+        let named = groups.filter(|(group, _)| plain(group));
+        all.extend(named.map(|(group, _)| Question::Group(group)));
         for entry in one.unit.all("Timer", "OnCalendar") {
             all.insert(Question::Calendar(entry.value.to_owned()));
         }
@@ -127,9 +134,9 @@ pub fn questions(host_units: &HostUnits) -> Vec<Question> {
     all.into_iter().collect()
 }
 
-/// A name that getent looks up as such: not a number, not a specifier.
+/// A name that getent looks up as such: not a number.
 fn plain(name: &str) -> bool {
-    !name.contains('%') && !name.starts_with('-') && !name.bytes().all(|b| b.is_ascii_digit())
+    !name.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The directories above a path, the nearest first.
@@ -147,10 +154,7 @@ fn programs(unit: &Unit) -> Vec<String> {
     let Some((command, _)) = commands.first() else {
         return Vec::new();
     };
-    let place = Place {
-        fragment: unit.files.first().map(|file| file.path.clone()),
-        ..Place::system()
-    };
+    let place = place(unit);
     let directory = unit.service("WorkingDirectory").trim_start_matches('-');
     let script = command.words().find(|word| !word.starts_with('-'));
     let script = script.map(|word| match word.starts_with('/') {
@@ -193,23 +197,30 @@ pub(super) fn paths(unit: &Unit) -> Vec<(String, String)> {
         let bare = |word: &String| word.trim_start_matches(['-', '+']).to_owned();
         written.extend(words.iter().map(bare));
     }
-    for entry in unit.all("Service", "LoadCredential") {
-        written.extend(entry.value.split_once(':').map(|(_, path)| path.to_owned()));
-    }
-    let place = Place {
-        fragment: unit.files.first().map(|file| file.path.clone()),
-        ..Place::system()
-    };
+    written.extend(unit.database_directories().into_iter().map(|(_, dir, _)| dir));
+    written.extend(rules::root_paths(unit).into_iter().map(|(path, _)| path));
+    let place = place(unit);
     let mut paths: Vec<(String, String)> = written
         .into_iter()
         .filter_map(|text| {
-            let path = specifier::expand(&text, &unit.name, &place).ok()?;
-            // A pattern names many files; a variable is not known here.
-            let one = path.starts_with('/') && !path.contains(['*', '?', '[', '$', '\n']);
-            one.then_some((text, path))
+            let path = absolute(&text, unit, &place)?;
+            Some((text, path))
         })
         .collect();
     paths.sort();
     paths.dedup();
     paths
+}
+
+fn place(unit: &Unit) -> Place {
+    Place {
+        fragment: unit.files.first().map(|file| file.path.clone()),
+        ..Place::system()
+    }
+}
+
+/// One path, as systemd resolves it. A pattern names many files; a variable is not known here.
+fn absolute(text: &str, unit: &Unit, place: &Place) -> Option<String> {
+    let path = specifier::expand(text, &unit.name, place).ok()?;
+    (path.starts_with('/') && !path.contains(['*', '?', '[', '$', '\n'])).then_some(path)
 }

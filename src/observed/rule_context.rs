@@ -6,7 +6,6 @@ use crate::unit::name::UnitName;
 use crate::unit::rules::Context;
 
 /// The context of one unit among its peers, by this configuration.
-#[must_use]
 pub fn context(unit: &Unit, peers: &[Unit], config: Option<&Config>) -> Context {
     let mut context = Context {
         peers: peers.to_vec(),

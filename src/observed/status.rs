@@ -1,10 +1,12 @@
-//! What `status` asks beside what every command looks at: health now, which release a process runs from, sockets, timers,
+//! What `status` asks beside what every command looks at: health now, which release a process runs from, sockets,
+//! timers,
 //! who deployed. Parsed from what `status.sh` prints; pure.
 
 use std::collections::BTreeMap;
 
 use super::lines::{self, lines};
 use super::{Current, Observed};
+use crate::step::Commit;
 use crate::unit::properties::Properties;
 
 /// A second look at a host.
@@ -51,7 +53,13 @@ impl StatusReport {
                 self.health.insert(name.into(), health);
             }
             "from" => _ = self.from.insert(name.into(), value.into()),
-            "listens" => self.listens.entry(name.into()).or_default().push(value.into()),
+            "listens" => {
+                // Two instances on one socket ask twice.
+                let known = self.listens.entry(name.into()).or_default();
+                if !known.iter().any(|address| address == value) {
+                    known.push(value.into());
+                }
+            }
             "timer" => self.timers.entry(name.into()).or_default().take(value),
             "by" => _ = self.by.insert(name.into(), lines::decoded(value)),
             "verdict" => {
@@ -64,9 +72,9 @@ impl StatusReport {
         }
     }
 
-    /// The release that a unit's process runs from, as far as it can be known: seen in /proc; or it is the very life that a
+    /// The release that a unit's process runs from, as far as it can be known: seen in /proc; or it is the very life
+    /// that a
     /// switch found well; or it began after the last flip. Else nobody can say.
-    #[must_use]
     pub fn release(&self, observed: &Observed, unit: &str) -> Option<String> {
         if let Some(id) = self.from.get(unit) {
             return Some(id.clone());
@@ -88,7 +96,6 @@ impl StatusReport {
     }
 
     /// When a timer fires next, in seconds since the epoch; `None` when it does not, or when it cannot be told.
-    #[must_use]
     pub fn next(&self, observed: &Observed, timer: &str) -> Option<i64> {
         let of = |key: &str| self.timers.get(timer)?.get(key);
         let wall = of("NextElapseUSecRealtime").and_then(point);
@@ -101,8 +108,14 @@ impl StatusReport {
     }
 }
 
+impl Observed {
+    /// The commit that a release was made from, where the client recorded it.
+    pub fn commit(&self, release: &str) -> Option<Commit> {
+        Commit::of(&self.meta.get(release)?.info)
+    }
+}
+
 /// `Sat 2026-11-21 05:43:50 UTC`, as systemctl shows a point in time with TZ=UTC, in seconds since the epoch.
-#[must_use]
 pub fn point(text: &str) -> Option<i64> {
     let text = text.split_once(' ')?.1.strip_suffix(" UTC")?;
     let at = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok()?;
@@ -156,7 +169,11 @@ mod tests {
         let verdict = "verdict r1 a.service i1\n";
         assert_eq!(release(&began("05:00:01"), verdict).as_deref(), Some("a"));
         assert_eq!(release(&began("05:00:01"), ""), None);
-        assert_eq!(release(&began("06:00:00"), ""), None, "the second of the flip");
+        assert_eq!(
+            release(&began("06:00:00"), ""),
+            None,
+            "the time of the flip, in seconds"
+        );
         assert_eq!(release(&began("06:00:01"), "").as_deref(), Some("b"));
         assert_eq!(release("", ""), None);
         // A reload keeps the life: the last run that saw it counts.

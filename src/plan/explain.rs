@@ -3,7 +3,6 @@
 use super::Plan;
 
 /// The plan as a person reads it.
-#[must_use]
 pub fn explain(plan: &Plan) -> String {
     let mut out = String::new();
     out.push_str(&format!(

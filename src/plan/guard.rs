@@ -1,7 +1,7 @@
 //! What `setup` installs, as text: the guard units and the sudo rule. Pure; checked by snapshots and, on
 //! the host, by `visudo -cf`.
 
-use super::units::{When, sudo_lines};
+use super::units::{HELPERS, When, run_helper, runnable, sudo_lines};
 use crate::config::Config;
 
 /// The files that make a host carry switches out by itself.
@@ -15,11 +15,12 @@ pub struct Guard {
     pub boot_unit: String,
     /// The sudoers file; empty for root.
     pub sudo_rule: String,
+    /// Whether the rule has a line for `shipit run`.
+    pub lends_units: bool,
 }
 
-/// The guard of one app, run as `user`.
-#[must_use]
-pub fn guard(config: &Config, user: &str) -> Guard {
+/// The guard of one app, run as `user`. The sudo rule has no line that starts or stops a unit that is `withheld`.
+pub fn guard(config: &Config, user: &str, withheld: &[&str]) -> Guard {
     let (app, root) = (config.app.as_str(), config.root.as_str());
     // Not their sockets: a root on a remote mount would close a cycle around basic.target again. A connection that
     // wakes a service early waits for this unit all the same.
@@ -29,25 +30,27 @@ pub fn guard(config: &Config, user: &str) -> Guard {
     Guard {
         path_unit: format!(
             "# Written by shipit setup. Starts the conductor while a request exists, even if the conductor was killed.\n\
-             [Unit]\nDescription=shipit: watches for switch requests of {app}\nStartLimitIntervalSec=0\n\n\
+             [Unit]\nDescription=shipit: watches for switch requests for {app}\nStartLimitIntervalSec=0\n\n\
              [Path]\nPathExists={root}/.shipit/request\nUnit=shipit-{app}.service\n\n\
              [Install]\nWantedBy=paths.target"
         ),
         service_unit: format!(
-            "# Written by shipit setup. Carries a switch out, or undoes it. Runs as the deploy user.\n\
+            "# Written by shipit setup. Carries out a switch or undoes it. Runs as the deploy user.\n\
              [Unit]\nDescription=shipit: carries out a switch of {app}\nStartLimitIntervalSec=0\nAfter={boot}\n\n\
-             [Service]\nType=oneshot\nUser={user}\nUMask=0022\nTimeoutStartSec=infinity\nOOMScoreAdjust=-500\n\
+             [Service]\nType=simple\nUser={user}\nUMask=0022\nOOMScoreAdjust=-500\n\
+             # No command of the conductor may hang forever: what it cannot end itself, systemd ends, as root.\n\
+             WatchdogSec=5min\nWatchdogSignal=SIGKILL\nNotifyAccess=all\n\
              ExecStart=/bin/sh {root}/.shipit/conductor {root}\n\
-             # A path unit starts again at once, without a pause: a conductor that cannot run must not spin.\n\
+             # A path unit restarts its service immediately: the pause prevents a loop if the conductor cannot run.\n\
              ExecStopPost=/bin/sh -c 'test ! -e {root}/.shipit/request || sleep 1'"
         ),
         boot_unit: format!(
-            "# Written by shipit setup. After a power cut in the middle of a switch: `current` goes back before\n\
-             # the app starts, so that it never starts from a release that was not confirmed.\n\
-             [Unit]\nDescription=shipit: reverts a switch of {app} that a power cut interrupted\n\
+            "# Written by shipit setup. After a power failure during a switch: points `current` to the previous\n\
+             # release before the app starts, so that the app never starts from an unconfirmed release.\n\
+             [Unit]\nDescription=shipit: reverts a switch of {app} that a power failure interrupted\n\
              ConditionPathExists={root}/.shipit/request\nRequiresMountsFor={root}\n\
-             # Sockets come before basic.target, so this may not wait for it, as it would by default: systemd\n\
-             # breaks such a cycle by leaving one of its units out of the boot.\n\
+             # Sockets start before basic.target, so this unit must not wait for it, as it would by default:\n\
+             # systemd would break that cycle by not starting one of the units.\n\
              DefaultDependencies=no\nRequires=sysinit.target\nAfter=sysinit.target\n\
              Conflicts=shutdown.target\nBefore=shutdown.target {services}\n\n\
              [Service]\nType=oneshot\nUser={user}\nTimeoutStartSec=30s\n\
@@ -57,13 +60,13 @@ pub fn guard(config: &Config, user: &str) -> Guard {
         sudo_rule: if user == "root" {
             String::new()
         } else {
-            sudo_rule(config, user)
+            sudo_rule(config, user, withheld)
         },
+        lends_units: user != "root" && runnable(config).any(|unit| !withheld.contains(&unit)),
     }
 }
 
 /// Every file of root's that `setup` writes for this app. Who can change one of them, or a directory above it, is root.
-#[must_use]
 pub fn files(config: &Config) -> Vec<String> {
     let app = config.app.as_str();
     let units = [".path", ".service", "-boot.service"];
@@ -72,33 +75,46 @@ pub fn files(config: &Config) -> Vec<String> {
         .map(|end| format!("/etc/systemd/system/shipit-{app}{end}"))
         .collect();
     files.push(format!("/etc/sudoers.d/shipit-{app}"));
-    files.extend(["env", "journal"].map(|name| format!("/usr/local/lib/shipit/{app}/{name}")));
+    files.extend(["env", "journal", "run"].map(|name| format!("/usr/local/lib/shipit/{app}/{name}")));
     files
 }
 
-/// Exact words, full paths, no wildcard (`*` matches spaces: a measured hole).
-fn sudo_rule(config: &Config, user: &str) -> String {
-    let alias = format!("SHIPIT_{}", config.app.as_str().to_uppercase().replace('-', "_"));
-    let lines = [When::Deploy, When::DayToDay]
+/// Exact words, full paths, no wildcard (`*` matches spaces: a measured hole). sudo compares the words joined by
+/// spaces,
+/// so `'--no-pager --follow'` as one word passes too: without NOEXEC, journalctl would then start a pager as root.
+fn sudo_rule(config: &Config, user: &str, withheld: &[&str]) -> String {
+    let name = config.app.as_str().to_uppercase().replace('-', "_");
+    let mut lines = [When::Deploy, When::DayToDay]
         .map(|when| sudo_lines(config, when))
         .concat();
+    // A unit that may not be started at will is not to lend its settings either.
+    lines.retain(|line| withheld.iter().all(|unit| *line != run_helper(config, unit)));
+    let controls = |line: &str| {
+        let unit = line
+            .strip_prefix("/usr/bin/systemctl ")
+            .and_then(|line| line.split(' ').next_back());
+        unit.is_some_and(|unit| withheld.contains(&unit))
+    };
+    let allowed = lines.iter().filter(|line| !controls(line));
+    let (helpers, programs): (Vec<_>, Vec<_>) = allowed.partition(|line| line.starts_with(HELPERS));
     // In sudoers `=`, `:` and `,` in arguments are escaped (sudoers(5), "Other special characters").
-    let lines: Vec<String> = lines
-        .iter()
-        .map(|line| {
-            line.replace('\\', "\\\\")
-                .replace(':', "\\:")
-                .replace('=', "\\=")
-                .replace(',', "\\,")
-        })
-        .collect();
+    let list = |lines: Vec<&String>| {
+        let escaped = |line: &&String| {
+            let line = line.replace('\\', "\\\\").replace(':', "\\:");
+            line.replace('=', "\\=").replace(',', "\\,")
+        };
+        lines.iter().map(escaped).collect::<Vec<_>>().join(", \\\n    ")
+    };
     format!(
         "# Written by shipit setup: what the deploy user may do as root, word for word.\n\
-         Cmnd_Alias {alias} = {}\n\
-         # No variable from the caller's environment, not even those that the host's own rules keep.\n\
-         Defaults!{alias} env_reset, !env_keep, !env_check, !setenv, !requiretty\n\
-         Defaults!{alias} secure_path=\"/usr/sbin:/usr/bin:/sbin:/bin\"\n\
-         {user} ALL=(root) NOPASSWD: {alias}",
-        lines.join(", \\\n    ")
+         Cmnd_Alias SHIPIT_{name} = {}\n\
+         Cmnd_Alias SHIPITHELPERS_{name} = {}\n\
+         # Passes no variable from the caller's environment, not even those that the host's own rules keep.\n\
+         Defaults!SHIPIT_{name},SHIPITHELPERS_{name} env_reset, !env_keep, !env_check, !setenv, !requiretty\n\
+         Defaults!SHIPIT_{name},SHIPITHELPERS_{name} secure_path=\"/usr/sbin:/usr/bin:/sbin:/bin\"\n\
+         # NOEXEC: these programs cannot start others, such as a pager. The helpers are scripts.\n\
+         {user} ALL=(root) NOPASSWD: NOEXEC: SHIPIT_{name}, EXEC: SHIPITHELPERS_{name}",
+        list(programs),
+        list(helpers)
     )
 }

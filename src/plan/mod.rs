@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use crate::config::{Config, Instance};
 use crate::failure::{Exit, Failure, Next};
+use crate::observed::Observed;
 use crate::observed::ledger::State;
-use crate::observed::{Current, Observed};
-use crate::step::{self, Change, Check, Command, Step, encoded};
+use crate::step::{self, Change, Check, Command, Limits, Step, encoded};
 use crate::strategy;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,19 +75,13 @@ pub struct Plan {
 }
 
 /// Makes the plan, or says why there can be none.
-///
-/// # Errors
-/// A [`Failure`] that names all that is missing at once. Nothing was changed.
+/// Fails with a [`Failure`] that names all that is missing at once. Nothing was changed.
 pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, Failure> {
     needs::host(config, observed)?;
     if let Some(failure) = needs::current(config, observed) {
         return Err(failure);
     }
-    let previous = match &observed.current {
-        Current::Absent => None,
-        Current::Release(id) => Some(id.clone()),
-        Current::Gone(_) | Current::Odd(_) => None,
-    };
+    let previous = observed.live().map(str::to_owned);
     let (command, next) = match goal {
         Goal::Prune => return Ok(only_prune(config, observed, previous)),
         Goal::Deploy { release, .. } => (Command::Deploy, release.clone()),
@@ -97,10 +91,22 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
         ),
     };
     let mut warnings = config.warnings.clone();
+    warnings.extend(needs::slow_sudo(observed));
+    warnings.extend(limits_too_fine(config));
     let mut advice = Vec::new();
-    let (mut turns, mut awaits, mut back, mut back_awaits, mut lacks) = (vec![], vec![], vec![], vec![], vec![]);
+    let change = Change {
+        command,
+        previous: previous.clone(),
+        next: next.clone(),
+    };
+    let (mut before, mut after, mut retire) = (vec![], vec![], vec![]);
+    let mut lacks = strategy::unknown_slots(config, observed);
+    let (mut turns, mut awaits, mut back, mut back_awaits) = (vec![], vec![], vec![], vec![]);
     for service in &config.services {
-        let turnover = strategy::turnover(service, observed);
+        let turnover = strategy::turnover(config, service, observed, &change);
+        before.extend(turnover.before);
+        after.extend(turnover.after);
+        retire.extend(turnover.retire);
         lacks.extend(turnover.needs);
         advice.extend(turnover.advice);
         let stale = service.units().filter(|unit| observed.unit(unit).needs_daemon_reload());
@@ -121,33 +127,49 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
     if previous.is_some() {
         switch.extend(measures(config));
     }
+    switch.extend(before);
     switch.push(Step::Flip(Some(next.clone())));
     switch.extend(turns);
     switch.extend(awaits);
+    switch.extend(after);
+    switch.extend(config.verify.as_ref().map(|verify| Step::Verify {
+        timeout: verify.timeout,
+        otherwise: verify.otherwise,
+    }));
+    switch.extend(retire);
+    switch.extend(limits(config, observed, goal, &switch));
     switch.push(Step::Confirm);
     let mut revert = vec![Step::Flip(previous.clone())];
     if previous.is_some() {
         revert.extend(back);
         revert.extend(back_awaits);
     } else {
+        // The slots first: a waiting connection makes the socket start an instance that has one.
+        let slots = config.instances().filter_map(|one| one.slot);
+        revert.extend(slots.map(|slot| Step::Slot {
+            slot: slot.to_owned(),
+            to: None,
+        }));
         revert.extend(config.instances().map(|one| Step::Stop(one.unit.to_owned())));
-        warnings.push("first deploy: there is no release to go back to; if it fails, `current` is removed and the services are stopped".into());
+        warnings.push("first deploy: there is no release to revert to; if it fails, `current` is removed and the services are stopped".into());
     }
     if let Goal::Rollback { .. } = goal {
         warnings.extend(unit_files::drift_warnings_since(config, observed, &next));
         let since = releases::migrated_since(observed, &next);
         if !since.is_empty() {
             warnings.push(format!(
-                "the database was migrated by {} after {next}; a rollback does not undo migrations",
+                "{} migrated the database after {next}; a rollback does not undo migrations",
                 since.join(", ")
             ));
         }
     }
     let mut settle = Vec::new();
+    // One that failed stays failed.
     if let (Goal::Rollback { .. }, Some(left)) = (goal, &previous)
         && releases::older(observed, &next, left)
+        && observed.ledger.state(left) == Some(State::Verified)
     {
-        settle.push(Step::Bad(left.clone()));
+        settle.push(Step::Left(left.clone()));
     }
     let prune = releases::to_prune(config, observed, &next);
     warnings.extend(releases::unused(observed, &prune));
@@ -156,11 +178,7 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
     }
     settle.push(Step::Spare);
     Ok(Plan {
-        change: Change {
-            command,
-            previous,
-            next,
-        },
+        change,
         epoch: observed.ledger.epoch(),
         switch,
         revert,
@@ -211,7 +229,9 @@ fn migrate(config: &Config, observed: &Observed, goal: &Goal) -> Result<Option<S
         unit: migrate.unit.as_str().to_owned(),
         timeout: migrate.timeout.max(Duration::from_secs(1)),
     };
-    match (observed.ledger.interrupted(), migration) {
+    // While a request holds the host, a migration that began may well be running.
+    let interrupted = observed.ledger.interrupted().filter(|_| observed.request.is_none());
+    match (interrupted, migration) {
         (_, Migration::Done) => return Ok(None),
         (Some(id), Migration::Ask) => {
             return Err(Failure::new(
@@ -222,7 +242,7 @@ fn migrate(config: &Config, observed: &Observed, goal: &Goal) -> Result<Option<S
                 "check the database and `journalctl -u {}`, then choose one",
                 migrate.unit.as_str()
             ))
-            .host("nothing live changed")
+            .host("this command changed nothing; changes that the migration made before it ended remain")
             .next(Next::shipit("deploy --migration done").remark("if it had finished"))
             .next(Next::shipit("deploy --migration again").remark("if it is safe to run again")));
         }
@@ -234,7 +254,7 @@ fn migrate(config: &Config, observed: &Observed, goal: &Goal) -> Result<Option<S
             format!("the migration of {release} ran and failed"),
         )
         .why("a migration runs only once per release")
-        .host("nothing live changed")
+        .host("this command changed nothing; any changes the migration made before it ended remain")
         .next(Next::shipit("deploy").remark("stages a new release, which migrates again"))),
         _ => match needs::migration(config, observed) {
             Some(lack) => Err(needs::units_lack(config, vec![lack])),
@@ -243,43 +263,78 @@ fn migrate(config: &Config, observed: &Observed, goal: &Goal) -> Result<Option<S
     }
 }
 
-/// What the live release is asked first, as long as its word counts: it is verified, and not the one that is
-/// to be restarted. A rollback asks nothing, for it leaves what is broken.
-fn baselines(config: &Config, observed: &Observed, goal: &Goal) -> Vec<Step> {
-    let (
-        Goal::Deploy {
-            release,
-            baseline: Baseline::Required,
-            ..
-        },
-        Some(live),
-    ) = (goal, observed.live())
+/// Whether a deploy is held to what the live release does: that one is verified, and not the one that is to be
+/// restarted. A rollback is not, for it leaves what is broken.
+fn judged_by_live(observed: &Observed, goal: &Goal) -> bool {
+    let Goal::Deploy {
+        release,
+        baseline: Baseline::Required,
+        ..
+    } = goal
     else {
-        return Vec::new();
+        return false;
     };
-    let sound = observed.ledger.state(live) == Some(State::Verified) && observed.degraded.is_none();
-    if !sound || live == release {
-        return Vec::new();
-    }
-    let asked = |one: Instance<'_>| {
-        let health = one.health?;
-        let unit = one.unit.to_owned();
-        // It has been serving for long: a few seconds forgive one bad answer, more only hold up the bad news.
-        let timeout = health.timeout.clamp(Duration::from_secs(1), Duration::from_secs(5));
-        Some(Step::Baseline {
-            unit,
-            timeout,
-            check: health.check.clone(),
-        })
-    };
-    config.instances().filter_map(asked).collect()
+    let sound = |live| observed.ledger.state(live) == Some(State::Verified) && observed.degraded.is_none();
+    observed.live().is_some_and(|live| live != release && sound(live))
 }
 
-/// One prober for each health that is asked over a connection.
+/// What the switch may lose, where that is measured and the live release lost nothing by itself.
+fn limits(config: &Config, observed: &Observed, goal: &Goal, switch: &[Step]) -> Option<Step> {
+    let measured = switch.iter().any(|step| matches!(step, Step::Measure(_)));
+    let wanted = config.limits != Limits::default() && measured && judged_by_live(observed, goal);
+    wanted.then_some(Step::Limits(config.limits))
+}
+
+/// Limits that the meter is too coarse for. Over https, one curl after another probes.
+fn limits_too_fine(config: &Config) -> Option<String> {
+    let measures = measures(config);
+    let secure = |step: &Step| matches!(step, Step::Measure(check) if check.probe.is_https());
+    if config.limits != Limits::default() && measures.is_empty() {
+        return Some(
+            "max_gap and max_failed have no effect: no service has a health check over HTTP, a unix socket or TCP"
+                .into(),
+        );
+    }
+    let gap = config
+        .limits
+        .max_gap
+        .filter(|gap| *gap < Duration::from_millis(300))?
+        .as_millis();
+    measures.iter().any(secure).then(|| {
+        format!("max_gap ({gap}ms) is too short for a health check over https, which is probed ten times per second: use 300ms or more")
+    })
+}
+
+/// What the live release is asked first, as long as its word counts.
+fn baselines(config: &Config, observed: &Observed, goal: &Goal) -> Vec<Step> {
+    if !judged_by_live(observed, goal) {
+        return Vec::new();
+    }
+    let asked = |one: &Instance<'_>, check: Check| {
+        // It has been serving for long: a few seconds forgive one bad answer, more only hold up the bad news.
+        let timeout = one
+            .health?
+            .timeout
+            .clamp(Duration::from_secs(1), Duration::from_secs(5));
+        let unit = one.unit.to_owned();
+        Some(Step::Baseline { unit, timeout, check })
+    };
+    let active: Vec<_> = config.instances().filter(|one| !observed.is_idle(one)).collect();
+    let own = active.iter().filter_map(|one| asked(one, one.health?.check.clone()));
+    let routed = active
+        .iter()
+        .filter_map(|one| asked(one, strategy::through_router(one)?));
+    own.chain(routed).collect()
+}
+
+/// One prober for each health that is asked over a connection. An address of a single instance is not the service's: it
+/// goes when that instance stops.
 fn measures(config: &Config) -> Vec<Step> {
     let mut checks: Vec<Check> = Vec::new();
-    for health in config.instances().filter_map(|one| one.health) {
-        let mut check = health.check.clone();
+    let services = config.services.iter().filter(|service| service.shares_health());
+    let own = services.filter_map(|service| Some(service.health()?.check.clone()));
+    let routed = config.instances().filter_map(|one| strategy::through_router(&one));
+    for mut check in own.chain(routed) {
         // While the release changes, the old one's answers are good answers too.
         check.release = false;
         if check.probe.address().is_some() && !checks.contains(&check) {
@@ -292,8 +347,7 @@ fn measures(config: &Config) -> Vec<Step> {
 impl Plan {
     /// The request as it travels: lines of data. `by` and `since` are for people; `access` is how units are
     /// driven (`sudo`, `root`, `user`).
-    #[must_use]
-    pub fn request(&self, run: &str, by: &str, since: &str, access: &str) -> String {
+    pub fn request(&self, run: &str, by: &str, since: &str, access: &str, helper: &str) -> String {
         let mut out = format!("shipit {}\n", step::PROTOCOL);
         for (key, value) in [
             ("run", run),
@@ -302,6 +356,7 @@ impl Plan {
             ("by", &encoded(by.as_bytes())),
             ("since", &encoded(since.as_bytes())),
             ("access", access),
+            ("helper", helper),
             ("previous", self.change.previous.as_deref().unwrap_or("-")),
             ("next", &self.change.next),
         ] {
@@ -325,13 +380,17 @@ impl Plan {
 
     /// The units whose journal is evidence.
     fn units(&self) -> Vec<&str> {
-        self.switch
-            .iter()
-            .filter_map(|step| match step {
-                Step::Migrate { unit, .. } => Some(unit.as_str()),
-                Step::Await(verdict) => Some(verdict.unit.as_str()),
-                _ => None,
-            })
-            .collect()
+        let mut units: Vec<&str> = Vec::new();
+        for step in &self.switch {
+            let unit = match step {
+                Step::Migrate { unit, .. } => unit,
+                Step::Await(verdict) => &verdict.unit,
+                _ => continue,
+            };
+            if !units.contains(&unit.as_str()) {
+                units.push(unit);
+            }
+        }
+        units
     }
 }

@@ -3,14 +3,19 @@
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
+use crate::observed::installed::InstalledUnits;
+use crate::observed::ledger::State;
+use crate::observed::sudo::Refusal;
 use crate::observed::{Current, Observed, Root, Unreadable};
-use crate::strategy;
+use crate::plan::units::{Purpose, When, harmless, sudo_lines, units};
+use crate::unit::merge::Unit;
+use crate::unit::name::UnitName;
+use crate::{strategy, text};
 
 /// The oldest systemd whose features the units and scripts use.
 pub const SYSTEMD: u32 = 247;
 
 /// How units are driven on this host.
-#[must_use]
 pub fn access(observed: &Observed) -> &'static str {
     if observed.uid == Some(0) { "root" } else { "sudo" }
 }
@@ -33,18 +38,21 @@ pub enum Fix {
     Setup,
     /// `setup`: a line of the sudo rule.
     Rule,
+    /// Another rule of sudo has the last word: the file that it is in, where that is known.
+    LastWord(String),
 }
 
 /// Tools, systemd, layout, guard and privileges: all that is missing.
-#[must_use]
 pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
     let app = config.app.as_str();
     let mut lacks = Vec::new();
     let mut lack = |what: String, fix| lacks.push(Lack { what, fix });
+    let routed = config.services.iter().any(|service| service.router.is_some());
     let wants_curl = config
         .instances()
         .filter_map(|one| one.health)
-        .any(|health| health.check.probe.is_http());
+        .any(|health| health.check.probe.is_http())
+        || routed;
     for tool in &observed.missing {
         if tool != "curl" || wants_curl {
             lack(format!("the host has no `{tool}`"), Fix::Install(tool.clone()));
@@ -67,6 +75,7 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
             format!("{root} belongs to a deploy user other than {}", observed.user),
             Fix::Setup,
         ),
+        Root::ReadOnly => lack(format!("the disk of {root} is read-only"), Fix::Manual),
         Root::Unwritable => lack(format!("{root} is not writable by {}", observed.user), Fix::Setup),
         Root::Ready => {}
     }
@@ -77,17 +86,14 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
             Fix::Setup,
         );
     }
-    for what in &observed.astray {
+    for what in &observed.misplaced {
         lack(
             format!("{root}/{what}: it must be a directory inside {root}, because releases are renamed within {root}"),
             Fix::Manual,
         );
     }
-    for (line, may) in &observed.may {
-        if !may {
-            lack(format!("{} may not run `sudo {line}`", observed.user), Fix::Rule);
-        }
-    }
+    lacks.extend(sudo_lacks(config, observed));
+    let mut lack = |what: String, fix| lacks.push(Lack { what, fix });
     for what in &observed.unreadable {
         let hint = match what {
             Unreadable::Unit(_) => " (systemctl cannot reach systemd: is dbus.service running?)",
@@ -98,10 +104,134 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
     lacks
 }
 
-/// Refuses a host that lacks something.
-///
-/// # Errors
-/// A [`Failure`] that lists what is missing.
+/// What sudo refuses of the lines that a deploy needs: one lack for each reason.
+fn sudo_lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
+    let needed = sudo_lines(config, When::Deploy);
+    let refused = observed
+        .sudo
+        .as_ref()
+        .map(|sudo| sudo.refused(&needed, &harmless(config)));
+    let mut lacks: Vec<Lack> = Vec::new();
+    for (line, refusal) in refused.unwrap_or_default() {
+        let user = &observed.user;
+        let what = format!("{user} may not run `sudo {line}`");
+        let (what, fix) = match refusal {
+            Refusal::Missing => (what, Fix::Rule),
+            Refusal::Sudo(said) => (format!("{what}: {said}"), Fix::Rule),
+            Refusal::LastWord { entry, file } => {
+                let place = if file.is_empty() {
+                    String::new()
+                } else {
+                    format!(" of {file}")
+                };
+                let what = format!(
+                    "sudo does not let {user} run shipit's lines without a password: the rule `{entry}`{place} has the last word"
+                );
+                (what, Fix::LastWord(file))
+            }
+        };
+        if fix == Fix::Rule || lacks.iter().all(|lack| lack.what != what) {
+            lacks.push(Lack { what, fix });
+        }
+    }
+    lacks
+}
+
+/// What to do about a rule that comes after shipit's.
+pub fn last_word(config: &Config, file: &str) -> Next {
+    if !file.is_empty() && !file.starts_with('/') {
+        return Next::advice(format!(
+            "give that rule the option !authenticate; it comes from a directory service ({file})"
+        ));
+    }
+    let file = if file.is_empty() { "/etc/sudoers" } else { file };
+    Next::ssh(format!("-t {} visudo -f", config.host.of("root").ssh_to()))
+        .arg(file)
+        .remark("give that rule NOPASSWD:, or move it to a file that sorts before shipit's: the last match wins")
+}
+
+/// What a slow sudo means for a switch.
+pub fn slow_sudo(observed: &Observed) -> Option<String> {
+    let seconds = observed.sudo.as_ref()?.slow()?;
+    Some(format!(
+        "sudo takes {seconds}s on this host, and a switch runs it several times for each service: \
+         usually a name server does not answer (`sudo` looks the host's own name up; a line in /etc/hosts helps)"
+    ))
+}
+
+/// Refuses unit names of deploy.yml that neither the host nor the repository has. `all`: also where no other unit has
+/// nearly the same name; otherwise what a deploy lacks says it better. Fails with the names that were meant, or with how
+/// to make the units.
+pub fn unit_names(
+    config: &Config,
+    observed: &Observed,
+    installed: &InstalledUnits,
+    repository: &[Unit],
+    all: bool,
+) -> Result<(), Failure> {
+    let own = repository.iter().map(|unit| unit.name.as_str());
+    let known: Vec<&str> = installed.names.iter().map(String::as_str).chain(own.clone()).collect();
+    let is_own = |name: &str| {
+        let template = UnitName::new(name).and_then(|name| name.template());
+        own.clone()
+            .any(|own| own == name || template.as_ref().is_some_and(|template| own == template.as_str()))
+    };
+    let dir = config.units.dir.strip_prefix(&config.dir).unwrap_or(&config.units.dir);
+    let dir = text::shown(dir.as_os_str().as_encoded_bytes());
+    let unknown = units(config, Purpose::Observe).into_iter();
+    let unknown = unknown.filter(|name| observed.unit(name).is_not_found() && !is_own(name));
+    let mut unknown: Vec<_> = unknown
+        .map(|name| (name, meant(name, &known)))
+        .filter(|(_, near)| all || near.is_some())
+        .collect();
+    // A socket has its service's name unless deploy.yml gives it another: one mistake is reported once.
+    let names: Vec<&str> = unknown.iter().map(|(name, _)| *name).collect();
+    let follows = |socket: &str| {
+        let service = socket.strip_suffix(".socket").map(|stem| format!("{stem}.service"));
+        service.is_some_and(|service| names.contains(&service.as_str()))
+    };
+    unknown.retain(|(name, _)| !follows(name));
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = unknown.iter().map(|(name, _)| *name).collect();
+    let exist = if names.len() == 1 { "exists" } else { "exist" };
+    let what = format!("{} {exist} neither on the host nor in {dir}", names.join(", "));
+    let mut failure = Failure::new(Exit::Untouched, what).host("nothing changed");
+    for (name, near) in &unknown {
+        if let Some(near) = near {
+            failure = failure
+                .why(format!("deploy.yml names {name}; did you mean {near}?"))
+                .next(Next::advice(format!("write {near} instead of {name} in deploy.yml")));
+        }
+    }
+    if unknown.iter().all(|(_, near)| near.is_some()) {
+        return Err(failure);
+    }
+    let install = config.host.as_root("unit install --now");
+    let is_new = units(config, Purpose::Observe)
+        .into_iter()
+        .all(|name| observed.unit(name).is_not_found());
+    Err(failure.next(if repository.is_empty() && is_new {
+        Next::shipit("unit generate").then("&&", install)
+    } else {
+        Next::advice(format!("write the unit into {dir}, or correct its name in deploy.yml"))
+    }))
+}
+
+/// The unit of the same type with nearly this name: at most a third of the letters are others.
+pub fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let (stem, kind) = name.rsplit_once('.')?;
+    let near = known.iter().filter_map(|known| {
+        let (other, of) = known.rsplit_once('.')?;
+        let letters = strsim::damerau_levenshtein(stem, other);
+        let limit = stem.chars().count().max(other.chars().count());
+        (of == kind && other != stem && letters * 3 <= limit).then_some((letters, *known))
+    });
+    near.min().map(|(_, known)| known)
+}
+
+/// Refuses a host that lacks something. Fails with a [`Failure`] that lists what is missing.
 pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
     let lacks = lacks(config, observed);
     if lacks.is_empty() {
@@ -109,10 +239,16 @@ pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
     }
     let what = format!("the host is not ready for {}", config.app.as_str());
     let mut failure = Failure::new(Exit::Untouched, what).host("nothing changed");
+    let last = lacks.iter().find_map(|lack| match &lack.fix {
+        Fix::LastWord(file) => Some(file.as_str()),
+        _ => None,
+    });
     failure
         .next
         .push(if lacks.iter().any(|lack| matches!(lack.fix, Fix::Setup | Fix::Rule)) {
             config.host.as_root("setup")
+        } else if let Some(file) = last {
+            last_word(config, file)
         } else {
             Next::shipit("doctor")
         });
@@ -123,7 +259,6 @@ pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
 }
 
 /// What sudo refuses, in one sentence: where one line is missing, the whole rule usually is.
-#[must_use]
 pub fn refused_lines(rule: &[Lack]) -> Option<String> {
     let (first, rest) = rule.split_first()?;
     Some(match rest.len() {
@@ -134,7 +269,6 @@ pub fn refused_lines(rule: &[Lack]) -> Option<String> {
 }
 
 /// Why `current` stands in the way of every switch, if it does.
-#[must_use]
 pub fn current(config: &Config, observed: &Observed) -> Option<Failure> {
     match &observed.current {
         Current::Gone(id) => Some(gone_current(config, observed, id)),
@@ -164,42 +298,39 @@ fn gone_current(config: &Config, observed: &Observed, id: &str) -> Failure {
         Exit::Untouched,
         format!("{root}/current is a symlink to release {id}, which does not exist"),
     )
-    .why("it was removed by hand; the running services could not start again")
+    .why("it was removed manually; the running services would not be able to start again")
     .host("nothing changed");
-    match super::releases::verified(observed).first() {
-        Some(newest) => failure
-            .next(
-                Next::shell(format!(
-                    "ssh {} ln -sfnT releases/{newest} {root}/current",
-                    config.host.ssh_to()
-                ))
-                .remark("the newest verified release"),
-            )
-            .next(Next::shipit("deploy --restart")),
+    match super::releases::in_state(observed, State::Verified).first() {
+        Some(newest) => failure.next(
+            Next::ssh(format!(
+                "{} ln -sfnT releases/{newest} {root}/current",
+                config.host.ssh_to()
+            ))
+            .then("&&", Next::shipit("deploy --restart"))
+            .remark("the newest verified release"),
+        ),
         None => {
-            let remove = format!("ssh {} rm {root}/current", config.host.ssh_to());
+            let remove = format!("{} rm {root}/current", config.host.ssh_to());
             let deploy = Next::shipit("deploy").remark("as a first deploy");
-            failure.next(Next::shell(remove).then(";", deploy))
+            failure.next(Next::ssh(remove).then(";", deploy))
         }
     }
 }
 
 /// What the host lacks of the migration: a deploy would find out when everything has been sent.
-#[must_use]
 pub fn migration(config: &Config, observed: &Observed) -> Option<String> {
     let unit = config.migrate.as_ref()?.unit.as_str();
     (observed.unit(unit).is_not_found()).then(|| strategy::not_found(unit))
 }
 
 /// The units cannot carry the strategy.
-#[must_use]
 pub fn units_lack(config: &Config, lacks: Vec<String>) -> Failure {
     let mut failure = Failure::new(Exit::Untouched, "the host's units do not allow this deploy")
         .host("nothing changed")
         .next(
             config
                 .host
-                .as_root("unit install")
+                .as_root("unit install --now")
                 .remark("if this repository has the missing units"),
         )
         .next(Next::shipit("doctor"));

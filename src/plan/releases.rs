@@ -1,5 +1,6 @@
-//! Which release is meant and which may go. Order comes from the ledger; only verified releases count for
-//! `keep_releases` and are offered by rollback; the newest failed one is kept for the autopsy.
+//! Which release is meant and which may go. Order comes from the ledger; only verified releases and
+//! those that a user left count for `keep_releases`; `rollback` chooses among the verified ones; the newest failed one is
+//! kept for the autopsy.
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
@@ -9,28 +10,21 @@ use crate::release::Id;
 
 /// The place of a release in the order in which releases came; one the ledger does not know is oldest.
 fn rank(observed: &Observed, id: &str) -> usize {
-    observed
-        .ledger
-        .order()
-        .iter()
-        .position(|r| *r == id)
-        .map_or(0, |at| at + 1)
+    observed.ledger.rank(id).map_or(0, |at| at + 1)
 }
 
 /// True when `a` came before `b`.
-#[must_use]
 pub fn older(observed: &Observed, a: &str, b: &str) -> bool {
     rank(observed, a) < rank(observed, b)
 }
 
-/// Verified releases that are still there, newest first.
-#[must_use]
-pub fn verified(observed: &Observed) -> Vec<&str> {
+/// Releases in one state that are still there, newest first.
+pub fn in_state(observed: &Observed, state: State) -> Vec<&str> {
     let mut ids: Vec<&str> = observed
         .releases
         .iter()
         .map(String::as_str)
-        .filter(|id| observed.ledger.state(id) == Some(State::Verified))
+        .filter(|id| observed.ledger.state(id) == Some(state))
         .collect();
     ids.sort_by_key(|id| std::cmp::Reverse(rank(observed, id)));
     ids
@@ -38,9 +32,7 @@ pub fn verified(observed: &Observed) -> Vec<&str> {
 
 /// The release that `rollback` goes to: the newest verified one that came before the live one, or the one
 /// that was named (whole, or by a beginning that only one release has).
-///
-/// # Errors
-/// When there is none, with the list of those that can be named.
+/// Fails when there is none, with the list of those that can be named.
 pub fn rollback_target(config: &Config, observed: &Observed, named: Option<&str>) -> Result<String, Failure> {
     let live = observed.live();
     let refuse = |what: String| {
@@ -48,9 +40,17 @@ pub fn rollback_target(config: &Config, observed: &Observed, named: Option<&str>
             Some(id) => format!("{} runs {id}; nothing changed", config.app.as_str()),
             None => "no release is live; nothing changed".into(),
         });
-        let offered: Vec<&str> = verified(observed).into_iter().filter(|id| Some(*id) != live).collect();
-        if !offered.is_empty() {
-            failure = failure.why(format!("verified releases on the host: {}", offered.join(", ")));
+        for (state, text) in [
+            (State::Verified, "verified releases on the host"),
+            (State::Left, "releases that a user rolled back from"),
+        ] {
+            let offered: Vec<&str> = in_state(observed, state)
+                .into_iter()
+                .filter(|id| Some(*id) != live)
+                .collect();
+            if !offered.is_empty() {
+                failure = failure.why(format!("{text}: {}", offered.join(", ")));
+            }
         }
         failure.next(Next::shipit("releases"))
     };
@@ -79,17 +79,20 @@ pub fn rollback_target(config: &Config, observed: &Observed, named: Option<&str>
             let Some(live) = live else {
                 return Err(refuse("there is nothing to roll back: no release is live".into()));
             };
-            verified(observed)
+            in_state(observed, State::Verified)
                 .into_iter()
                 .find(|id| older(observed, id, live))
                 .map(str::to_owned)
-                .ok_or_else(|| refuse(format!("there is no verified release older than {live} to go back to")))
+                .ok_or_else(|| {
+                    refuse(format!(
+                        "there is no verified release older than {live} to roll back to"
+                    ))
+                })
         }
     }
 }
 
 /// Releases after `id` whose migration succeeded.
-#[must_use]
 pub fn migrated_since<'a>(observed: &'a Observed, id: &str) -> Vec<&'a str> {
     let ran = |other: &&str| {
         observed
@@ -106,14 +109,13 @@ pub fn migrated_since<'a>(observed: &'a Observed, id: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// What may be removed once `next` is confirmed: beyond the newest `keep_releases` verified ones (with
-/// `next` among them, and always with one to roll back to), beyond as many staged ones (somebody may have asked for
-/// each of them), and all failed or bad ones but the newest. Never the live one or `next`, nor anything the ledger does not know. The host checks again, with what is in use there.
-#[must_use]
+/// What may be removed once `next` is confirmed: beyond the newest `keep_releases` that are verified or were left (with
+/// `next` among them, and always with a verified one to roll back to), beyond as many staged ones (somebody may have asked
+/// for each of them), and all failed ones but the newest. Never the live one or `next`, nor anything the ledger does not
+/// know. The host checks again, with what is in use there.
 pub fn to_prune(config: &Config, observed: &Observed, next: &str) -> Vec<String> {
     let live = observed.live();
-    let mut kept = 1;
-    let (mut failed, mut staged) = (0, 0);
+    let (mut sound, mut verified, mut failed, mut staged) = (1, 0, 0, 0);
     let mut ids: Vec<&String> = observed
         .releases
         .iter()
@@ -126,9 +128,10 @@ pub fn to_prune(config: &Config, observed: &Observed, next: &str) -> Vec<String>
             continue;
         }
         let keep = match observed.ledger.state(id) {
-            Some(State::Verified) => {
-                kept += 1;
-                kept <= (config.keep_releases as usize).max(2)
+            Some(state @ (State::Verified | State::Left)) => {
+                sound += 1;
+                verified += usize::from(state == State::Verified);
+                sound <= config.keep_releases as usize || state == State::Verified && verified == 1
             }
             Some(State::Staged) => {
                 staged += 1;
@@ -148,7 +151,6 @@ pub fn to_prune(config: &Config, observed: &Observed, next: &str) -> Vec<String>
 }
 
 /// The warning that releases go which were staged and never live: nobody misses them without a word.
-#[must_use]
 pub fn unused(observed: &Observed, gone: &[String]) -> Option<String> {
     let staged: Vec<&str> = gone
         .iter()
@@ -162,6 +164,9 @@ pub fn unused(observed: &Observed, gone: &[String]) -> Option<String> {
 /// A process of another user cannot be looked into from here, and a reload keeps the process.
 fn in_use(config: &Config, observed: &Observed, id: &str) -> bool {
     config.instances().any(|one| {
+        if one.slot.is_some() {
+            return observed.slot(&one) == Some(id);
+        }
         let since = observed.unit(one.unit).main_process_started();
         let Some(since) = moment(since) else {
             return false;

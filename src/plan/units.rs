@@ -1,8 +1,11 @@
 //! The units that deploy.yml names, and what each is needed for: what a command looks at, whose journal is read, and
 //! what the deploy user may do with them as root. Every such list is made here. Pure.
 
-use crate::config::{Config, Service};
+use crate::config::{Config, RunAs, Service};
 use crate::unit::strategy::Strategy;
+
+/// Where `setup` installs the root-owned helpers, in a directory for each app.
+pub const HELPERS: &str = "/usr/local/lib/shipit/";
 
 /// What a unit is to the app.
 #[derive(Clone, Copy)]
@@ -47,7 +50,6 @@ fn named(config: &Config) -> Vec<(&str, Role<'_>)> {
 }
 
 /// The units for one purpose; sockets come last.
-#[must_use]
 pub fn units(config: &Config, purpose: Purpose) -> Vec<&str> {
     let (sockets, mut units): (Vec<_>, Vec<_>) = named(config)
         .into_iter()
@@ -59,7 +61,6 @@ pub fn units(config: &Config, purpose: Purpose) -> Vec<&str> {
 }
 
 /// The command lines that the deploy user must be able to run as root: word for word those of the sudo rule.
-#[must_use]
 pub fn sudo_lines(config: &Config, when: When) -> Vec<String> {
     let app = config.app.as_str();
     let mut lines: Vec<String> = named(config)
@@ -73,19 +74,19 @@ pub fn sudo_lines(config: &Config, when: When) -> Vec<String> {
         .collect();
     let journals = units(config, Purpose::Journal);
     match when {
-        When::Deploy => lines.extend(journals.into_iter().flat_map(|unit| {
-            let journal = format!("/usr/bin/journalctl --unit={unit}");
-            [
-                format!("{journal} --lines=1000 --output=json --no-pager"),
-                format!("{journal} --lines=100 --output=json --no-pager --follow"),
-            ]
-        })),
+        When::Deploy => lines.extend(
+            std::iter::once(harmless(config)).chain(journals.into_iter().flat_map(|unit| {
+                let journal = format!("/usr/bin/journalctl --unit={unit}");
+                [
+                    format!("{journal} --lines=1000 --output=json --no-pager"),
+                    format!("{journal} --lines=100 --output=json --no-pager --follow"),
+                ]
+            })),
+        ),
         When::DayToDay => {
             lines.push(format!("{} {app}", env_helper(config)));
-            if !journals.is_empty() {
-                let units = journals.join(" ");
-                lines.push(format!("/usr/local/lib/shipit/{app}/journal {units}"));
-            }
+            lines.extend(journal_helper(config));
+            lines.extend(runnable(config).map(|unit| run_helper(config, unit)));
         }
     }
     lines
@@ -110,7 +111,30 @@ fn verbs(role: Role<'_>, when: When) -> Vec<&'static str> {
 }
 
 /// The program by which the deploy user changes the app's environment; `setup` installs it, owned by root.
-#[must_use]
 pub fn env_helper(config: &Config) -> String {
-    format!("/usr/local/lib/shipit/{}/env", config.app.as_str())
+    format!("{HELPERS}{}/env", config.app.as_str())
+}
+
+/// The line that is run to learn whether sudo works: it prints the app's rule.
+pub fn harmless(config: &Config) -> String {
+    format!("/usr/bin/cat /etc/sudoers.d/shipit-{}", config.app.as_str())
+}
+
+/// The command line by which the deploy user runs commands as this service.
+pub fn run_helper(config: &Config, unit: &str) -> String {
+    let app = config.app.as_str();
+    format!("{HELPERS}{app}/run {app} {unit}")
+}
+
+/// The units as which `shipit run` may run commands; none with `run_as: deploy`.
+pub fn runnable(config: &Config) -> impl Iterator<Item = &str> {
+    let services = config.run_as == RunAs::Service;
+    config.instances().map(|one| one.unit).filter(move |_| services)
+}
+
+/// The command line by which root reads what the deploy user may not: journals, and which releases processes run from.
+pub fn journal_helper(config: &Config) -> Option<String> {
+    let units = units(config, Purpose::Journal).join(" ");
+    let app = config.app.as_str();
+    (!units.is_empty()).then(|| format!("{HELPERS}{app}/journal {units}"))
 }

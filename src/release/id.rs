@@ -24,7 +24,6 @@ impl Id {
     }
 
     /// Reads a name: `[0-9]{8}-[0-9]{6}(-[0-9]{1,3})?` or `[0-9]{14}`; anything else is no release.
-    #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         let parts: Vec<&str> = name.split('-').collect();
@@ -40,7 +39,6 @@ impl Id {
 
     /// The id to try when this one is taken: `-2` after the plain one, then `-3`, up to `-999`. `None` after
     /// that, and for ids that are not ours to number (fourteen digits).
-    #[must_use]
     pub fn next(&self) -> Option<Self> {
         let (base, number) = match self.0.match_indices('-').nth(1) {
             Some((at, _)) => (&self.0[..at], self.0[at + 1..].parse::<u16>().ok()?),
@@ -52,7 +50,6 @@ impl Id {
     }
 
     /// The name as it is on the host.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -10,57 +10,36 @@
 //! A line of the second part begins with 64 hexadecimal digits, one of the first with a letter and a space:
 //! the parts need no separator. `//` ends a link's path, because no path has an empty component.
 
-use std::fmt;
-
 use sha2::{Digest as _, Sha256};
+use thiserror::Error;
 
 use super::manifest::{Digest, Entry, Kind, Manifest};
 use crate::text;
 
 /// Why bytes from a host are not the listing of a release that shipit published.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Mismatch {
-    /// The bytes end within a line: they were cut off.
+    #[error("the listing ends in the middle of a line")]
     Cut,
-    /// A line that no listing has.
+    #[error("`{}` is not a valid line of a listing", text::shown(.0))]
     Line(Vec<u8>),
-    /// Something that is no file, directory or link.
+    #[error("{} is not a file, directory or symlink", text::shown(.0))]
     Special(Vec<u8>),
     /// A mode that shipit does not give: path, octal mode as printed.
+    #[error("{} has mode {}", text::shown(.0), text::shown(.1.as_bytes()))]
     Mode(Vec<u8>, String),
+    #[error("{} is listed twice", text::shown(.0))]
     Twice(Vec<u8>),
-    /// A file whose content was not hashed: it could not be read, or the bytes were cut between two lines.
+    /// A file whose content was not hashed, or the bytes were cut between two lines.
+    #[error("{} could not be read", text::shown(.0))]
     Unhashed(Vec<u8>),
     /// A hash of a file that is not in the listing.
+    #[error("{} appeared while the files were being listed", text::shown(.0))]
     Unlisted(Vec<u8>),
 }
 
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |path: &[u8]| text::shown(path);
-        match self {
-            Self::Cut => write!(f, "the listing ends in the middle of a line"),
-            Self::Line(line) => write!(f, "`{}` is not a valid line of a listing", name(line)),
-            Self::Special(path) => {
-                write!(f, "{} is neither file, directory nor symlink", name(path))
-            }
-            Self::Mode(path, mode) => {
-                write!(f, "{} has mode {}", name(path), name(mode.as_bytes()))
-            }
-            Self::Twice(path) => write!(f, "{} is listed twice", name(path)),
-            Self::Unhashed(path) => write!(f, "{} could not be read", name(path)),
-            Self::Unlisted(path) => {
-                write!(f, "{} appeared while the files were listed", name(path))
-            }
-        }
-    }
-}
-
-impl std::error::Error for Mismatch {}
-
 impl Manifest {
     /// The identity of the release: SHA-256 of [`Self::to_host_bytes`], without holding those bytes.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         let mut hash = Sha256::new();
         write(self, &mut |bytes| hash.update(bytes));
@@ -68,7 +47,6 @@ impl Manifest {
     }
 
     /// The bytes that a host with exactly this release prints; see the head of this file.
-    #[must_use]
     pub fn to_host_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.entries().len() * 128);
         write(self, &mut |bytes| out.extend_from_slice(bytes));
@@ -77,9 +55,7 @@ impl Manifest {
 
     /// Reads what a host printed or stored. Bytes that were cut before the first file may still read as a
     /// manifest of directories: compare the [`Digest`] where one is known.
-    ///
-    /// # Errors
-    /// [`Mismatch`], naming the first path that is not as shipit publishes it.
+    /// Fails with [`Mismatch`], naming the first path that is not as shipit publishes it.
     pub fn parse_host(bytes: &[u8]) -> Result<Self, Mismatch> {
         let Some(body) = bytes.strip_suffix(b"\0") else {
             return if bytes.is_empty() {
@@ -281,19 +257,16 @@ mod tests {
         let says = |bytes: String| Manifest::parse_host(bytes.as_bytes()).unwrap_err().to_string();
         assert_eq!(says(format!("f 600 0 a\0{hash}  ./a\0")), "a has mode 600");
         assert_eq!(says("d 2755 a\0".into()), "a has mode 2755");
-        assert_eq!(
-            says("? a\x1b\0".into()),
-            "a\\x1b is neither file, directory nor symlink"
-        );
+        assert_eq!(says("? a\x1b\0".into()), "a\\x1b is not a file, directory or symlink");
         assert_eq!(says("d 755 a\0l a//b\0".into()), "a is listed twice");
         assert_eq!(says("f 644 0 a\0".into()), "a could not be read");
         assert_eq!(
             says(format!("f 644 0 b\0{hash}  ./a\0{hash}  ./b\0")),
-            "a appeared while the files were listed"
+            "a appeared while the files were being listed"
         );
         assert_eq!(
             says(format!("f 644 0 a\0{hash}  ./a\0{hash}  ./b\0")),
-            "b appeared while the files were listed"
+            "b appeared while the files were being listed"
         );
         assert_eq!(
             says("d 755 ../a\0".into()),

@@ -58,13 +58,11 @@ impl Manifest {
     }
 
     /// The entries, sorted by path.
-    #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// What is at a path.
-    #[must_use]
     pub fn get(&self, path: &[u8]) -> Option<&Kind> {
         let at = self
             .entries
@@ -73,23 +71,19 @@ impl Manifest {
         Some(&self.entries[at].kind)
     }
 
-    #[must_use]
     pub fn files(&self) -> usize {
         self.count(|kind| matches!(kind, Kind::File { .. }))
     }
 
-    #[must_use]
     pub fn dirs(&self) -> usize {
         self.count(|kind| matches!(kind, Kind::Dir))
     }
 
-    #[must_use]
     pub fn links(&self) -> usize {
         self.count(|kind| matches!(kind, Kind::Link { .. }))
     }
 
     /// The sum of the files' sizes in bytes: the apparent size, whatever holes they have here.
-    #[must_use]
     pub fn bytes(&self) -> u64 {
         let size = |entry: &Entry| {
             if let Kind::File { size, .. } = entry.kind {
@@ -102,13 +96,11 @@ impl Manifest {
     }
 
     /// How many inodes the release takes on the host, its own directory included.
-    #[must_use]
     pub fn inodes(&self) -> u64 {
         self.entries.len() as u64 + 1
     }
 
     /// What changes from this manifest to `other`.
-    #[must_use]
     pub fn diff(&self, other: &Self) -> Difference {
         let mut difference = Difference::default();
         let (mut old, mut new) = (self.entries.iter().peekable(), other.entries.iter().peekable());
@@ -139,7 +131,6 @@ impl Manifest {
 
 impl Difference {
     /// Whether the two manifests are the same.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }
@@ -147,7 +138,6 @@ impl Difference {
 
 impl Digest {
     /// Reads 64 lower-case hexadecimal digits.
-    #[must_use]
     pub fn parse(hex: &[u8]) -> Option<Self> {
         let digit = |byte: u8| match byte {
             b'0'..=b'9' => Some(byte - b'0'),

@@ -25,42 +25,49 @@ macro_rules! exits {
 
 exits! {
     // Helpers that `setup` left on the host may be older than this program: their numbers stay.
-    NOT_UNDERSTOOD = 2 "not understood" "env_helper" "journal_helper";
+    NOT_UNDERSTOOD = 2 "not understood" "env_helper" "journal_helper" "run_helper" "run_helper_start";
     ENV_REFUSED = 50 "a line that systemd might read differently" "env_helper" "env_helper_change";
-    ENV_CHANGED = 51 "the environment was changed in the meantime" "env_helper" "env_helper_change";
+    ENV_CHANGED = 51 "the environment was changed in the meantime" "env_helper_change";
     ENV_UNSAFE = 52 "users other than root can change the file" "env_helper";
-    CUT_OFF = 53 "stdin was cut off" "env_helper" "env_helper_change" "journal_helper";
+    CUT_OFF = 53 "stdin was cut off" "env_helper" "env_helper_change" "journal_helper" "run_helper";
+    CANNOT_RUN = 57 "the unit cannot run commands (printed)" "run_helper" "run_helper_start";
+    NOT_STARTED = 125 "the command was not started (printed)" "run_helper_start";
 
     RELEASES_LOCKED = 20 "releases could not be locked" "hold";
     RELEASES_NOT_WRITABLE = 21 "the directory of the release could not be created" "hold";
     RELEASE_LOCKED = 22 "the directory of the release could not be locked" "hold";
     NOT_UNPACKED = 23 "tar failed" "receive";
     DIFFERS = 24 "the tree differs from its digest" "verify";
-    SHARED_BLOCKED = 25 "another file is in place of a shared path" "link";
+    NOT_REUSED = 19 "the files on the host could not be taken over" "hold" "reuse";
+    SHARED_BLOCKED = 25 "a file is in the way of a shared path" "link";
     SHARED_MISSING = 26 "a shared file is missing" "link";
+    OTHER_NAMED = 55 "the path of another release is left in the release" "publish";
 
     CONDUCTOR_CUT_OFF = 27 "the conductor arrived incomplete" "install_conductor";
     CONDUCTOR_OUTDATED = 29 "the conductor of this version could not be written" "install_conductor";
-    HELD = 30 "another request holds the host (printed)" "install_conductor" "request" "service";
+    HELD = 30 "another request exists (printed)" "install_conductor" "request" "service";
     OUTDATED = 31 "the host has changed since it was observed (printed)" "request";
+    CONFIRMED = 49 "there is nothing to revert" "word";
+    NO_CANARY = 58 "the switch has no canary" "word";
     BEGUN = 32 "the conductor has begun the run" "withdraw";
     WITHDRAWN = 33 "the request was withdrawn" "request";
 
     SERVICE_REFUSED = 28 "the service was not restarted, reloaded, started or stopped" "service";
     SERVICE_UNHEALTHY = 34 "the service is not healthy afterwards" "service";
     SUDO_REFUSED = 35 "sudo does not allow the command" "service";
-    NO_RUN = 36 "no such run on the host" "invocations";
-    RUN_UNREADABLE = 37 "the run cannot be read" "invocations";
-    NO_HELPER = 54 "the helper is missing, or may not be run" "env" "journal";
-    CURRENT_UNREADABLE = 126 "cannot change to the directory of the live release" "run";
+    NO_RUN = 36 "no such run on the host" "invocations" "record";
+    RUN_UNREADABLE = 37 "the run cannot be read" "invocations" "record";
+    NO_HELPER = 54 "the helper is missing, or may not be run" "env" "journal" "run_check";
+    CURRENT_UNREADABLE = 126 "cannot change to the directory of the live release" "command" "run" "shell";
 
-    NOT_ROOT = 40 "not root" "install_units" "setup";
+    NOT_ROOT = 40 "not root" "access" "install_units" "setup";
     SUDO_RULE_INVALID = 41 "visudo refuses the sudo rule" "setup_install";
-    OBSTRUCTED = 42 "a file, symlink or owner is in the way (printed)" "install_units" "setup" "setup_former_user";
+    OBSTRUCTED = 42 "a file, symlink or owner is in the way (printed)" "install_units" "setup" "setup_former_user"
+        "setup_root";
     NAME_TAKEN = 43 "another app has this name" "setup";
     SWITCHING = 48 "a switch is in progress (printed), or its lock is held" "install_units" "setup_former_user";
     UNITS_CHANGED = 38 "a unit file was changed in the meantime" "install_units";
-    UNITS_CUT_OFF = 39 "the unit files arrived incomplete" "install_units";
+    FILES_CUT_OFF = 39 "the files arrived incomplete" "install_units" "setup";
     UNITS_INVALID = 44 "systemd-analyze refuses a unit" "install_units";
     UNITS_NOT_LOADED = 45 "systemd does not load a unit: the old files are restored" "install_units";
     UNITS_NOT_STARTED = 46 "the files are installed, but a later step failed" "install_units";
@@ -69,6 +76,9 @@ exits! {
 
 /// sh(1): a command that was not found. No script exits with it by itself.
 pub const COMMAND_NOT_FOUND: i32 = 127;
+
+/// What is unknown: a status that was not understood, or a script that looked and ended without its last line.
+pub const NOT_WHOLE: i32 = 255;
 
 #[cfg(test)]
 mod tests {
@@ -137,7 +147,7 @@ mod tests {
                 .collect();
             assert_eq!(listed(&text), of_table, "{name}: the `# exits:` line");
             let mut written = written(&text);
-            if name == "process_release" {
+            if ["process_release", "8-request", "hold"].contains(&name.as_str()) {
                 // How one of its functions fails, not how a script ends.
                 written.remove(&2);
             }

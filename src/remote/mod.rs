@@ -2,14 +2,18 @@
 //! step that ended from a line that was lost. Nothing here knows the order of a deploy.
 //! Start reading at [`Batch`]; every `*.sh` here is meant to be audited as it stands.
 
+mod answer; // what is heard of a batch
+mod exec_line; // scripts as one command line
 pub mod exits;
 pub mod frame;
 pub mod script;
 pub mod stream;
 
-pub use frame::{Answer, Batch, BatchEvent, fits};
-pub use script::{CONDUCTOR, ENV_HELPER, JOURNAL_HELPER, Name, Password, Script, conductor_digest};
-pub use stream::{Stream, StreamEvent, stream};
+pub use answer::{Answer, Asked, BatchEvent};
+pub use exec_line::Again;
+pub use frame::Batch;
+pub use script::{CONDUCTOR, ENV_HELPER, JOURNAL_HELPER, Name, Password, RUN_HELPER, Script, conductor_digest};
+pub use stream::{Input, Stream, StreamEvent, stream};
 
 #[cfg(test)]
 mod protocol_tests;

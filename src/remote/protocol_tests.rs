@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::CONDUCTOR;
-use crate::step::{Check, EVENTS, Kind, PROTOCOL, Probe, RunEvent, Step, Turn, Verdict};
+use crate::step::{
+    Canary, Check, EVENTS, Kind, Lever, Limits, Otherwise, PROTOCOL, Probe, Proxy, Route, RunEvent, Step, Turn, Verdict,
+};
 
 const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
 
@@ -75,6 +77,10 @@ fn steps() -> Vec<Step> {
         },
         Step::Measure(check()),
         Step::Flip(Some("20260101-000000".into())),
+        Step::Slot {
+            slot: "blue".into(),
+            to: Some("20260101-000000".into()),
+        },
         Step::Restart(unit()),
         Step::Socket {
             unit: unit(),
@@ -82,17 +88,65 @@ fn steps() -> Vec<Step> {
         },
         Step::Reload(unit()),
         Step::Stop(unit()),
+        Step::Resume {
+            unit: unit(),
+            slot: "blue".into(),
+            socket: Some("acme.socket".into()),
+        },
+        Step::Isolate {
+            socket: "/run/haproxy/acme.sock".into(),
+            server: "acme/green".into(),
+        },
+        Step::Canary(Box::new(Canary {
+            share: 25,
+            socket: "/run/haproxy/acme.sock".into(),
+            to: "acme/green".into(),
+            from: "acme/blue".into(),
+            hold: seconds(60),
+            min_requests: 100,
+            check: Some(check()),
+            old: Some(Probe::Http {
+                url: "http://127.0.0.1:8081/h".into(),
+            }),
+        })),
+        Step::Route(Box::new(Route {
+            lever: Lever::Link {
+                proxy: Proxy::Nginx,
+                live: "/opt/acme/live.sock".into(),
+            },
+            to: "/run/acme/green.sock".into(),
+            from: "/run/acme/blue.sock".into(),
+            within: seconds(60),
+            check: Some(check()),
+        })),
+        Step::Drain {
+            lever: Lever::Haproxy {
+                socket: "/run/haproxy/acme.sock".into(),
+                backend: "acme".into(),
+            },
+            from: "acme/blue".into(),
+            limit: seconds(30),
+        },
         Step::Await(Box::new(Verdict {
             unit: unit(),
             turn: Turn::Reload,
             start: seconds(31),
             successes: 3,
             timeout: seconds(61),
-            watch: seconds(7),
+            wrong_answers: seconds(7),
+            watch: seconds(8),
             check: Some(check()),
         })),
+        Step::Verify {
+            timeout: seconds(62),
+            otherwise: Otherwise::Confirm,
+        },
+        Step::Limits(Limits {
+            max_gap: Some(Duration::from_millis(500)),
+            max_failed: None,
+        }),
         Step::Confirm,
-        Step::Bad("20260101-000000".into()),
+        Step::Left("20260101-000000".into()),
         Step::Prune(vec!["20250101-000000".into(), "20250202-000000-2".into()]),
         Step::Spare,
     ]
@@ -104,13 +158,21 @@ migrate unit=acme.service timeout=301
 baseline unit=acme.service timeout=5 CHECK
 measure CHECK
 flip to=20260101-000000
+slot slot=blue to=20260101-000000
 restart unit=acme.service
 socket unit=acme.service socket=acme.socket
 reload unit=acme.service
 stop unit=acme.service
-await unit=acme.service turn=reload start=31 successes=3 timeout=61 watch=7 CHECK
+resume unit=acme.service slot=blue socket=acme.socket
+isolate server=acme/green at=/run/haproxy/acme.sock
+canary share=25\0045 at=/run/haproxy/acme.sock to=acme/green from=acme/blue hold=60 requests=100 old=http://127.0.0.1:8081/h CHECK
+route to=/run/acme/green.sock from=/run/acme/blue.sock router=link at=/opt/acme/live.sock within=60 CHECK
+drain from=acme/blue limit=30 router=haproxy at=/run/haproxy/acme.sock
+await unit=acme.service turn=reload start=31 successes=3 timeout=61 watch=8 wrongs=7 CHECK
+verify timeout=62 otherwise=confirm
+limits gap=500 failed=-
 confirm
-bad release=20260101-000000
+left release=20260101-000000
 prune releases=20250101-000000,20250202-000000-2
 spare
 ";
@@ -134,7 +196,8 @@ fn every_step_has_its_function_and_every_function_its_step() {
         .lines()
         .filter_map(|line| line.strip_prefix("step_")?.split_once("() {"))
         .map(|(name, _)| name)
-        .filter(|name| *name != "name")
+        // `step_name` is no step; `step_bad` is `left`, as earlier clients request it.
+        .filter(|name| !["name", "bad"].contains(name))
         .collect();
     let kinds: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
     assert_eq!(functions, kinds);

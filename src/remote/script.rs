@@ -1,6 +1,9 @@
 //! The scripts as values: constant text compiled in, arguments by position. No text is ever put together
 //! from data; the only quoting is `quote`, and it never meets a login shell.
 
+use std::time::Duration;
+
+use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
 /// One script with its arguments.
@@ -25,9 +28,14 @@ pub enum Password {
 pub enum Keep {
     /// All of it, to be read as a whole.
     All,
+    /// The same, of a script that looks: only with its last line, [`WHOLE`].
+    Whole,
     /// Nothing: each line says all that it has to say, and there may be any number of them.
     Nothing,
 }
+
+/// The last line of a script that looks. Without it nothing is concluded: what is not there may not have been read.
+pub const WHOLE: &[u8] = b"whole\n";
 
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident $value:ident = $($file:literal)+;)*) => {
@@ -39,11 +47,28 @@ macro_rules! scripts {
 
         impl Name {
             /// As a step of stage has it on screen.
-            #[must_use]
             pub fn word(self) -> &'static str {
                 match self {
                     $(Self::$value => stringify!($name),)*
                 }
+            }
+        }
+
+        impl Name {
+            /// Whether its arguments are not for everybody's eyes: the prepare command, or a health URL with its query.
+            pub(super) fn is_private(self) -> bool {
+                matches!(self, Self::Prepare | Self::Status | Self::Service | Self::Ask)
+            }
+
+            /// How long it may keep printing. Those that only look are done long before.
+            pub(super) fn within(self) -> Duration {
+                Duration::from_secs(match self {
+                    Self::Prepare | Self::Follow | Self::Run | Self::RunService | Self::Command | Self::Shell | Self::Logs
+                    | Self::Journal => u64::MAX,
+                    Self::Observe | Self::Installed | Self::Units | Self::Listening | Self::Routers | Self::Ask | Self::Program
+                    | Self::Evidence | Self::History | Self::Facts | Self::Invocations | Self::Record | Self::Status | Self::Base => 300,
+                    _ => 3600,
+                })
             }
         }
 
@@ -64,32 +89,38 @@ macro_rules! scripts {
 }
 
 scripts! {
-    /// Looks at the host. Args: root, app, mode, units…, `--`, sudo lines….
-    observe Observe = "lib/request_file.sh" "lib/unit_query.sh" "look/observe.sh";
-    /// Opens the directory a release is received in. Args: root, id. Runs in the session's own shell.
+    /// Looks at the host. Args: root, app, mode, units….
+    observe Observe = "lib/request_file.sh" "lib/read_only.sh" "lib/unit_query.sh" "lib/sudo.sh" "lib/ledger.sh"
+        "lib/paths.sh" "lib/router.sh" "look/router_state.sh" "look/observe.sh";
+    /// Opens the directory a release is received in. Args: root, id, a cut upload to take files from. Runs in the session's own shell. Without
+    /// an id it only removes what cut uploads left.
     hold Hold = "stage/hold.sh";
-    /// Unpacks stdin. Args: root, id.
-    receive Receive = "stage/receive.sh";
-    /// Compares the tree with its digest. Args: root, id, digest.
+    /// Takes over what the base has, and unpacks stdin. Args: root, id, base, `hard` or `copy`, length of the list, cut upload.
+    receive Receive = "stage/reuse.sh" "stage/receive.sh";
+    /// Compares the tree with its digest. Args: root, id, digest, base.
     verify Verify = "stage/verify.sh";
     /// Links shared paths. Args: root, id, (kind, path)….
     link Link = "stage/link.sh";
-    /// Runs the app's prepare command. Args: root, id, command, previous.
-    prepare Prepare = "stage/prepare.sh";
-    /// Gives the release its name. Args: root, id, info.
+    /// Runs the app's prepare command, or takes over what it would make. Args: root, id, command, previous, base, `hard`
+    /// or `copy`, recipe, outputs….
+    prepare Prepare = "stage/outputs.sh" "stage/made.sh" "stage/prepare.sh";
+    /// Gives the release its name. Args: root, id, info, whether `prepare` ran.
     publish Publish = "stage/publish.sh";
     /// Puts the conductor in place. Args: root, sha256, [`crate::step::PROTOCOL`].
     conductor Conductor = "lib/request_file.sh" "switch/install_conductor.sh";
-    /// Puts a request in place. Args: root, run, epoch, request.
+    /// Puts the request on stdin in place. Args: root, run, epoch, bytes.
     request Request = "lib/request_file.sh" "switch/request.sh";
-    /// Tells a run's events. Args: root, run, skip.
-    follow Follow = "lib/events.sh" "switch/follow.sh";
-    /// Asks a run to go back. Args: root, run.
-    cancel Cancel = "switch/cancel.sh";
+    /// Tells a run's events. Args: root, run, skip, `verify` or `watch`.
+    follow Follow = "lib/events.sh" "lib/read_only.sh" "switch/follow.sh";
+    /// Gives a run a word: `cancel`, `passed` or `refused`. Args: root, run, word.
+    word Word = "lib/read_only.sh" "switch/word.sh";
     /// Takes an unbegun request away. Args: root, run.
     withdraw Withdraw = "lib/request_file.sh" "switch/withdraw.sh";
     /// Makes the host ready, as root. Args: see the file.
-    setup Setup = "lib/request_file.sh" "root/setup_former_user.sh" "root/setup.sh" "root/setup_install.sh";
+    setup Setup = "lib/request_file.sh" "root/setup_former_user.sh" "root/setup_root.sh" "root/setup.sh"
+        "root/setup_install.sh" "root/setup_access.sh";
+    /// Prints what may keep the deploy user out, as root. Args: root, app, user, group.
+    access Access = "root/setup_root.sh" "root/access.sh" "root/setup_access.sh";
     /// Runs another script's text through sudo. Args: whether stdin begins with a password, text, args….
     as_root AsRoot = "root/as_root.sh";
     /// Tells the app's units and their files. Args: app, units….
@@ -102,60 +133,112 @@ scripts! {
     units Units = "lib/unit_query.sh" "look/units.sh";
     /// Prints who listens. No args.
     listening Listening = "look/listening.sh";
+    /// Prints the ports that units name, and the apps. No args.
+    ports Ports = "look/ports.sh";
     /// Prints the state and the files of routers. Args: (kind, value)….
     routers Routers = "look/routers.sh";
     /// Sends one health request. Args: root, seconds, release, the words of its check….
     ask Ask = "lib/arguments.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "look/ask.sh";
     /// Prints what may explain a failure. Args: root, access, run, units….
     evidence Evidence = "lib/events.sh" "lib/unit_journal.sh" "switch/evidence.sh";
+    /// Looks for programs and modules as `prepare` would. Args: (program NAME - | module PYTHON NAME)….
+    program Program = "look/program.sh";
     /// Answers questions about what units name. Args: (kind, value)….
-    facts Facts = "look/facts.sh";
+    facts Facts = "lib/paths.sh" "look/facts.sh";
     /// Prints the journal that stdin asks for as JSON lines. Args: access, app, [`JOURNAL_HELPER`], units….
-    journal Journal = "operate/journal.sh";
+    journal Journal = "lib/sudo.sh" "operate/journal.sh";
     /// Prints which invocations the runs saw. Args: root, run or `-`.
     invocations Invocations = "lib/events.sh" "look/invocations.sh";
-    /// Changes the app's environment as stdin says. Args: access, app, [`ENV_HELPER`], units….
-    env Env = "operate/env.sh";
+    /// Changes the app's environment as stdin says. Args: access, root, verb, by, app, [`ENV_HELPER`], units….
+    env Env = "lib/sudo.sh" "lib/actions.sh" "operate/env.sh";
+    /// Prints the record of one run. Args: root, run.
+    record Record = "look/record.sh";
     /// Runs one command in the live release. Args: root, command, its args….
     run Run = "operate/run.sh";
+    /// Asks whether a service can run commands. Args: access, app, [`RUN_HELPER`], units….
+    run_check RunCheck = "lib/sudo.sh" "operate/run_service.sh" "operate/run_check.sh";
+    /// Runs what stdin says as a service. Args: access, app, [`RUN_HELPER`], units….
+    run_service RunService = "operate/run_service.sh" "operate/run_pass.sh";
+    /// Stops that. Args: what the helper reads, and the same.
+    run_stop RunStop = "operate/run_stop.sh" "operate/run_service.sh" "operate/run_pass.sh";
+    /// What stdin says there. Args: root, command, its args….
+    command Command = "operate/command.sh";
+    /// A shell in the live release. Args: root.
+    shell Shell = "operate/shell.sh";
     /// Starts, stops, restarts or reloads one service. Args: see the file.
-    service Service = "lib/arguments.sh" "lib/process_release.sh" "lib/unit_journal.sh" "lib/request_file.sh" "conductor/1-marks.sh"
-        "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-process.sh" "operate/service.sh";
+    service Service = "lib/arguments.sh" "lib/process_release.sh" "lib/unit_journal.sh" "lib/request_file.sh" "lib/sudo.sh" "lib/actions.sh"
+        "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
+        "conductor/4-process.sh" "conductor/4-workers.sh" "operate/service.sh";
+    /// What `history` needs beside `observe`. Args: root, number of runs.
+    history History = "look/history.sh";
     /// What `status` needs beside `observe`. Args: root, app, a line of words for each service….
     status Status = "lib/arguments.sh" "lib/process_release.sh" "lib/events.sh" "conductor/1-marks.sh" "conductor/2-probe.sh"
         "look/status.sh";
-    /// Prints a release's manifest. Args: root, id.
-    manifest Manifest = "look/manifest.sh";
+    /// Prints what a new release can take over from one on the host. Args: see the file.
+    base Base = "look/base.sh";
+    /// Prints what an upload that was cut left. Args: root.
+    cut Cut = "look/cut.sh";
 }
 
 /// The program that carries a switch out, as it stands on the host.
 pub const CONDUCTOR: &str = concat!(
     include_str!("lib/arguments.sh"),
     include_str!("lib/process_release.sh"),
+    include_str!("lib/in_use.sh"),
     include_str!("lib/unit_journal.sh"),
+    include_str!("lib/read_only.sh"),
+    include_str!("lib/router.sh"),
+    include_str!("conductor/0-deadlines.sh"),
     include_str!("conductor/1-marks.sh"),
     include_str!("conductor/2-probe.sh"),
+    "meter_program='",
+    include_str!("conductor/meter.pl"),
+    "'\n",
+    include_str!("conductor/2-meter.sh"),
+    include_str!("conductor/3-limits.sh"),
     include_str!("conductor/3-verdict.sh"),
+    include_str!("conductor/4-explain.sh"),
+    include_str!("conductor/4-listening.sh"),
     include_str!("conductor/4-process.sh"),
+    include_str!("conductor/4-workers.sh"),
+    include_str!("conductor/5-canary.sh"),
+    include_str!("conductor/5-compare.sh"),
+    include_str!("conductor/5-slots.sh"),
     include_str!("conductor/5-turnover.sh"),
+    include_str!("conductor/5-route.sh"),
+    include_str!("conductor/5-routers.sh"),
     include_str!("conductor/6-migrate.sh"),
     include_str!("conductor/6-migration-end.sh"),
+    include_str!("conductor/7-orphans.sh"),
     include_str!("conductor/7-settle.sh"),
     include_str!("conductor/8-end.sh"),
+    include_str!("conductor/8-outside.sh"),
+    include_str!("conductor/8-request.sh"),
     include_str!("conductor/9-conduct.sh"),
 );
 
 /// What `setup` installs as `/usr/local/lib/shipit/APP/env`.
 pub const ENV_HELPER: &str = concat!(
     include_str!("root/env_helper.sh"),
+    include_str!("root/env_helper_readers.sh"),
     include_str!("root/env_helper_change.sh")
 );
 
 /// What `setup` installs as `/usr/local/lib/shipit/APP/journal`.
-pub const JOURNAL_HELPER: &str = include_str!("root/journal_helper.sh");
+pub const JOURNAL_HELPER: &str = concat!(
+    include_str!("root/journal_helper.sh"),
+    include_str!("lib/in_use.sh"),
+    include_str!("root/journal_helper_use.sh")
+);
+
+/// What `setup` installs as `/usr/local/lib/shipit/APP/run`.
+pub const RUN_HELPER: &str = concat!(
+    include_str!("root/run_helper.sh"),
+    include_str!("root/run_helper_unit.sh"),
+    include_str!("root/run_helper_start.sh")
+);
 
 /// The sha256 of [`CONDUCTOR`] in hex: how a host says which one it has.
-#[must_use]
 pub fn conductor_digest() -> String {
     Sha256::digest(CONDUCTOR.as_bytes())
         .iter()
@@ -165,10 +248,20 @@ pub fn conductor_digest() -> String {
 
 impl Script {
     /// What is kept of its output: of an app's own command and of a switch that is followed, nothing.
-    #[must_use]
     pub fn keep(&self) -> Keep {
         match self.name {
             Name::Prepare | Name::Follow => Keep::Nothing,
+            Name::Observe | Name::Status | Name::Installed | Name::Units | Name::Facts => Keep::Whole,
+            Name::Routers
+            | Name::Listening
+            | Name::Program
+            | Name::Ask
+            | Name::Evidence
+            | Name::History
+            | Name::Invocations
+            | Name::Record
+            | Name::Base
+            | Name::Cut => Keep::Whole,
             _ => Keep::All,
         }
     }
@@ -186,6 +279,11 @@ impl Script {
             name: self.name,
             ..Self::as_root(args)
         }
+    }
+
+    /// The whole script as one word that no program reads as anything else: base64.
+    pub fn packed(&self) -> String {
+        base64::engine::general_purpose::STANDARD.encode(self.body())
     }
 
     /// The script as one subshell, `set --` and text.
@@ -255,36 +353,12 @@ mod tests {
     }
 
     #[test]
-    fn setup_through_sudo_fits_for_eight_services() {
-        let rule: String = (1..=8)
-            .flat_map(|n| ["--no-block restart", "reset-failed", "kill -s KILL", "stop"].map(|verb| (n, verb)))
-            .map(|(n, verb)| format!("deploy ALL=(root) NOPASSWD: /usr/bin/systemctl {verb} acme-web{n}.service\n"))
-            .collect();
-        // Beside the rule: three guard units and both helpers, as setup installs them.
-        let units = "x".repeat(2500);
-        let args = [
-            "/opt/acme",
-            "acme",
-            "deploy",
-            "",
-            &units,
-            ENV_HELPER,
-            JOURNAL_HELPER,
-            &rule,
-        ];
-        let setup = Script::setup(args).through_sudo(Password::None);
-        assert!(
-            crate::remote::fits(&[setup]),
-            "a host with eight services cannot be set up"
-        );
-    }
-
-    #[test]
     fn every_script_is_short_opens_with_what_it_does_and_parses() {
         for (name, text) in ALL.iter().chain(&[
             ("conductor", CONDUCTOR),
             ("env helper", ENV_HELPER),
             ("journal helper", JOURNAL_HELPER),
+            ("run helper", RUN_HELPER),
         ]) {
             assert!(text.starts_with('#'), "{name}");
             for shell in [&["dash", "-n"][..], &["busybox", "sh", "-n"]] {

@@ -3,9 +3,13 @@
 
 use std::io::Read;
 
+use super::exec_line::{self, Again, Way};
 use super::frame;
 use super::script::Script;
+use crate::host::stdin::Live;
+use crate::host::terminal::Terminal;
 use crate::host::{self, Exec, Host, Lost, Then};
+use crate::text;
 
 /// One of the two outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,69 +26,168 @@ pub enum StreamEvent<'a> {
     Interrupted,
 }
 
+/// What goes to a command, and how it is stopped.
+#[derive(Default)]
+pub struct Input<'a> {
+    pub stdin: Option<&'a mut dyn Read>,
+    /// Instead of it, a source that may have nothing for a while: it is opened once the session runs.
+    pub live: Option<&'a Live<'a>>,
+    /// The user's terminal. The command gets one of its own, in which no byte has a meaning until the script sets that.
+    pub terminal: Option<&'a Terminal>,
+    /// Asks the host to stop the command; by default the session's process group gets SIGTERM.
+    pub stop: Option<&'a Script>,
+}
+
 /// Runs one script and hands on what it writes; nothing of that is kept. Gives its exit status, as a shell says it (128 and the
 /// number of the signal that ended it).
-///
-/// # Errors
-/// [`Lost::Interrupted`] when a person stopped it before it had ended by itself; else as the host says it.
+/// Fails with [`Lost::Interrupted`] when a person stopped it before it had ended by itself; else as the host says it.
+/// `again` connects once more for that, where the server allows no second session.
 pub fn stream(
     host: &mut dyn Host,
     script: &Script,
-    stdin: Option<&mut dyn Read>,
+    input: Input<'_>,
+    mut again: Option<Again<'_>>,
     on_event: &mut dyn FnMut(StreamEvent<'_>),
 ) -> Result<i32, Lost> {
-    let nonce = frame::nonce()?;
-    let mut text = format!("n={nonce}\nprintf '%s pid %s\\n' \"$n\" $$\n(\nunset n\n").into_bytes();
+    let Input {
+        stdin,
+        live,
+        terminal,
+        stop,
+    } = input;
+    let nonce = exec_line::nonce()?;
+    let mut text = terminal.map(prelude).unwrap_or_default().into_bytes();
+    text.extend(format!("n={nonce}\nprintf '%s pid %s\\n' \"$n\" $$\n(\nunset n\n").bytes());
     text.extend(script.body());
-    text.extend(if stdin.is_some() {
+    text.extend(if stdin.is_some() || live.is_some() {
         &b"\n)"[..]
     } else {
         b"\n) </dev/null"
     });
-    text.extend(b"\nset -- $?\nprintf '%s' \"$n\" >&2\nprintf '%s end %s\\n' \"$n\" \"$1\"\n");
-    let line = frame::packed(&text)?;
+    // A terminal has one output, and shows each key at once: what is held back begins with a byte that no key makes.
+    let mark = if terminal.is_some() { "\x1e" } else { "" };
+    text.extend(match terminal {
+        Some(_) => &b"\nset -- $?\nprintf '\\036%s end %s\\n' \"$n\" \"$1\"\n"[..],
+        None => b"\nset -- $?\nprintf '%s' \"$n\" >&2\nprintf '%s end %s\\n' \"$n\" \"$1\"\n",
+    });
+    let packed = exec_line::packed(&text, exec_line::wants_login(script), Way::Line);
+    if terminal.is_some() && !packed.before.is_empty() {
+        return Err(Lost::Source("the command is too long for a terminal".into()));
+    }
+    let stop = stop.map(|script| exec_line::exec_line(&nonce, None, std::slice::from_ref(script), false).line);
+    // A script prints how it ended; of a signal it is enough that the command that sends it ran.
+    let stopped_it = format!("{nonce} end 0 0\n");
+    let heard = |printed: &[u8]| stop.is_none() || find(printed, stopped_it.as_bytes()).is_some();
     let mut session = 0;
-    let mut out = Passing::new(&nonce);
+    let mut out = Passing::new(&format!("{mark}{nonce}"));
     let mut err = Passing::new(&nonce);
+    err.over = terminal.is_some();
     let mut begun = false;
     let mut before = Vec::new();
-    let mut interrupted = false;
-    let stdin = stdin.map(|read| &mut *read as &mut dyn Read);
-    let ended = host.exec(Exec { line: &line, stdin }, &mut |event| {
+    let (mut interrupted, mut left, mut stopped, mut asking) = (false, None, false, String::new());
+    let mut reader = live.map(Live::reader);
+    let reader = reader.as_mut().map(|reader| reader as &mut dyn Read);
+    let mut stdin = reader.or(stdin.map(|read| &mut *read as &mut dyn Read));
+    let mut stdin = packed.stdin(&mut stdin);
+    let exec = Exec {
+        stdin: stdin.as_mut().map(|stdin| stdin as &mut dyn Read),
+        live,
+        terminal,
+        ..Exec::of(&packed.line)
+    };
+    let ended = host.exec(exec, &mut |event| {
         match event {
             host::ExecEvent::Out(bytes) if begun => {
                 out.take(bytes, &mut |b| on_event(StreamEvent::Bytes(Stream::Out, b)));
             }
             // What a login shell says of itself comes first, and is not the command's.
             host::ExecEvent::Out(bytes) => {
+                let seen = before.len().saturating_sub(nonce.len() + LONGEST_FIRST);
                 before.extend_from_slice(bytes);
-                if let Some((pid, rest)) = first_line(&before, &nonce) {
+                if let Some((pid, rest)) = first_line(&before[seen..], &nonce) {
                     session = pid;
                     begun = true;
+                    if let Some(live) = live {
+                        live.open();
+                    }
                     out.take(rest, &mut |b| on_event(StreamEvent::Bytes(Stream::Out, b)));
                     before = Vec::new();
+                } else if before.len() > frame::OUTSIDE {
+                    let most = text::bytes(frame::OUTSIDE as u64);
+                    return Then::Abandon(format!("more than {most} before the first line of the session"));
                 }
             }
             host::ExecEvent::Err(bytes) => err.take(bytes, &mut |b| on_event(StreamEvent::Bytes(Stream::Err, b))),
             host::ExecEvent::Sent(_) => {}
             host::ExecEvent::Interrupted => {
-                interrupted = true;
-                on_event(StreamEvent::Interrupted);
-                return frame::terminate(session);
+                if !interrupted {
+                    interrupted = true;
+                    on_event(StreamEvent::Interrupted);
+                }
+                let then = stop.clone().map_or_else(|| exec_line::terminate(session), Then::Run);
+                if let Then::Run(line) = &then {
+                    asking.clone_from(line);
+                }
+                return then;
+            }
+            host::ExecEvent::Asked(printed) => {
+                if printed.is_none() && exec_line::elsewhere(&mut again, &asking).is_none() {
+                    // The command is left, and nobody says that it was stopped.
+                    left = Some("the server allows one session only, and no other connection");
+                    return Then::Finish;
+                }
+                if printed.is_some_and(|printed| !heard(printed)) {
+                    left = Some("the host did not stop it");
+                    return Then::Finish;
+                }
+                stopped = true;
             }
         }
-        Then::Listen
-    })?;
+        match (out.is_forged(), out.status().is_some() && err.over) {
+            (true, _) => Then::Abandon("a forged end of the session".into()),
+            (false, true) => Then::Finish,
+            (false, false) => Then::Listen,
+        }
+    });
+    let ended = match ended {
+        // The ssh program ends with 255 when a signal ended the command.
+        Err(Lost::Cut(_)) if stopped && out.status().is_none() => return Err(Lost::Interrupted),
+        Err(Lost::Interrupted) if begun && !stopped => {
+            return Err(Lost::Cut(
+                "shipit was interrupted again before the host had stopped the command".into(),
+            ));
+        }
+        // What it had read so far looked to the command like all of it.
+        Err(Lost::Source(why)) if begun => return Err(Lost::Cut(format!("reading stdin failed: {why}"))),
+        ended => ended?,
+    };
     out.rest(&mut |b| on_event(StreamEvent::Bytes(Stream::Out, b)));
     err.rest(&mut |b| on_event(StreamEvent::Bytes(Stream::Err, b)));
     match out.status() {
+        // What stops the command leaves it time to report how it ended.
+        Some(_) if interrupted && stop.is_some() => Err(Lost::Interrupted),
         Some(status) => Ok(status),
+        None if left.is_some() => {
+            let why = left.unwrap_or_default();
+            Err(Lost::Cut(format!("the command could not be stopped: {why}")))
+        }
         None if interrupted => Err(Lost::Interrupted),
+        None if !begun && matches!(ended, host::Ended::Code(_)) => Err(Lost::Refused(text::shown_lines(&before))),
         None => Err(Lost::Cut(format!(
             "the session ended without its end token ({ended:?})"
         ))),
     }
 }
+
+/// Before the first line, on a terminal: what follows passes unchanged, and a key that ends the command does not end the
+/// session's own shell; a lost terminal does, and then the kernel ends the command. Its settings are `SHIPIT_TTY` for the script.
+fn prelude(terminal: &Terminal) -> String {
+    let (columns, rows) = terminal.size();
+    format!("stty sane rows {rows} columns {columns}; SHIPIT_TTY=$(stty -g); stty raw -echo\ntrap : INT QUIT\n")
+}
+
+/// The rest of the first line: ` pid N`.
+const LONGEST_FIRST: usize = 32;
 
 /// `@nonce pid N` as a line, and what follows it.
 fn first_line<'a>(bytes: &'a [u8], nonce: &str) -> Option<(i32, &'a [u8])> {
@@ -116,10 +219,13 @@ impl Passing {
     }
 
     fn take(&mut self, bytes: &[u8], pass: &mut dyn FnMut(&[u8])) {
-        self.held.extend_from_slice(bytes);
         if self.over {
+            // The end token's line; what comes after it is nobody's.
+            let room = (self.token.len() + LONGEST_FIRST).saturating_sub(self.held.len());
+            self.held.extend_from_slice(&bytes[..room.min(bytes.len())]);
             return;
         }
+        self.held.extend_from_slice(bytes);
         let upto = find(&self.held, &self.token);
         self.over = upto.is_some();
         let upto = upto.unwrap_or_else(|| {
@@ -131,6 +237,9 @@ impl Passing {
             pass(&self.held[..upto]);
         }
         self.held.drain(..upto);
+        if self.over {
+            self.held.truncate(self.token.len() + LONGEST_FIRST);
+        }
     }
 
     /// The session is over: what looked like the beginning of a token was none.
@@ -140,10 +249,15 @@ impl Passing {
         }
     }
 
+    /// Whether the token came, and nothing after it makes it the end.
+    fn is_forged(&self) -> bool {
+        self.over && self.held.len() >= self.token.len() + LONGEST_FIRST && self.status().is_none()
+    }
+
     fn status(&self) -> Option<i32> {
         let text = std::str::from_utf8(self.held.strip_prefix(self.token.as_slice())?).ok()?;
         let line = text.strip_prefix(" end ")?.split_once('\n')?.0;
-        self.over.then(|| line.parse().ok()).flatten()
+        self.over.then(|| line.trim_end_matches('\r').parse().ok()).flatten()
     }
 }
 

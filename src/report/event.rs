@@ -2,58 +2,60 @@
 
 use std::time::Duration;
 
-use crate::failure::{Exit, Failure, Next};
+use crate::failure::{Exit, Failure, Next, Typed};
+pub use crate::step::Progress as State;
+pub use crate::step::{Commit, Downtime, Latency, Loss, TurnTimes};
+use crate::text::words;
 
-/// The act that a step belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Needs the client; nothing live changes.
-    Stage,
-    /// Carried out by the host alone.
-    Switch,
-    Revert,
-    /// After the confirmation; can never fail a deploy.
-    Settle,
+words! {
+    /// The act that a step belongs to.
+    pub enum Phase {
+        /// `up`: what comes before its deploy.
+        Ready = "ready",
+        /// Needs the client; nothing live changes.
+        Stage = "stage",
+        /// Carried out by the host alone.
+        Switch = "switch",
+        Revert = "revert",
+        /// After the confirmation; can never fail a deploy.
+        Settle = "settle",
+    }
 }
 
-/// How far a step is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    Started,
-    Done,
-    Failed,
-}
-
-/// The downtime that the host measured while it switched.
+/// The upload of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Downtime {
-    pub probes: u64,
-    /// Those that were not answered well.
-    pub failed: u64,
-    /// Longest time between two good answers around a failed or late one, in milliseconds.
-    pub longest_gap_ms: u64,
+pub struct Upload {
+    /// Bytes that this client sent for it.
+    pub sent: u64,
+    /// Bytes of files that the host took over from another release.
+    pub saved: u64,
+    pub took: Duration,
+    /// The release whose outputs of `prepare` were taken over.
+    pub prepared_from: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The new release is live and verified.
-    Deployed,
-    /// An older release is live again and verified.
-    RolledBack,
-    Staged,
-    Pruned,
-    Unchanged,
-    /// The host was made ready, or is as it was made before.
-    Ready,
-    /// It failed before the flip.
-    Failed,
-    /// The host went back by itself.
-    Reverted,
-    Degraded,
-    /// Another switch holds the host.
-    Locked,
-    Unreachable,
-    Unknown,
+words! {
+    /// How a run ended, by its word in JSON and in hooks.
+    pub enum Outcome {
+        /// The new release is live and verified.
+        Deployed = "deployed",
+        /// An older release is live again and verified.
+        RolledBack = "rolled_back",
+        Staged = "staged",
+        Pruned = "pruned",
+        Unchanged = "unchanged",
+        /// The host was made ready, or is as it was made before.
+        Ready = "ready",
+        /// It failed before the flip.
+        Failed = "failed",
+        /// The host went back by itself.
+        Reverted = "reverted",
+        Degraded = "degraded",
+        /// Another switch is in progress.
+        Locked = "locked",
+        Unreachable = "unreachable",
+        Unknown = "unknown",
+    }
 }
 
 /// The last event of a deploy or rollback.
@@ -72,12 +74,36 @@ pub struct Ended {
     pub live_after: Option<Duration>,
     /// Bytes that this client sent.
     pub bytes_sent: u64,
+    /// The upload of the release, if there was one.
+    pub upload: Option<Upload>,
+    /// The commit that the release was made from, when it is known.
+    pub commit: Option<Commit>,
     /// What the host measured, when it could measure.
     pub downtime: Option<Downtime>,
-    /// Why it did not end well.
     pub failure: Option<Failure>,
     /// When it ended well; a failure has its own.
     pub next: Vec<Next>,
+}
+
+impl Ended {
+    /// An end without a release, of which no more is known.
+    pub fn new(outcome: Outcome, failure: Option<Failure>) -> Self {
+        Self {
+            outcome,
+            exit: failure.as_ref().map_or(Exit::Done, |failure| failure.exit),
+            release: None,
+            previous: None,
+            live: None,
+            took: Duration::ZERO,
+            live_after: None,
+            bytes_sent: 0,
+            commit: None,
+            upload: None,
+            downtime: None,
+            failure,
+            next: Vec::new(),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -92,7 +118,8 @@ pub enum Event {
         /// The release, when it is known already.
         release: Option<String>,
     },
-    /// A step began or ended.
+    /// The commit that the release is made from; a program reads it in the last event.
+    Commit(Commit),
     Step {
         phase: Phase,
         /// Its name, as in `shipit plan`.
@@ -105,11 +132,23 @@ pub enum Event {
     },
     /// How much of the release is on its way.
     Progress {
-        /// Bytes of its files that were read and packed so far.
+        /// Bytes of the files to send that were read and packed so far.
         sent: u64,
-        /// Bytes of all its files.
+        /// Bytes of all files to send.
         total: u64,
+        /// Bytes of the release's other files, which the host takes from another release.
+        reused: u64,
     },
+    /// The host waits for a service.
+    Wait {
+        unit: String,
+        /// How long, at most.
+        within: Duration,
+        /// What it answered last, or its state. Raw.
+        answer: String,
+    },
+    /// The host's part is over. What it measured, when it could measure; a program reads it in the last event.
+    Measured(Option<Box<Downtime>>),
     /// A line from a build, a hook, a prepare command or a journal. Raw: the renderers escape it.
     Log {
         /// `build`, `prepare`, `hook`, `journal`, `host`.
@@ -149,8 +188,32 @@ impl Event {
     }
 }
 
+impl Event {
+    /// The same step, with a few words on its result.
+    #[must_use]
+    pub fn noted(mut self, words: Option<String>) -> Self {
+        if let Self::Step { note, .. } = &mut self {
+            *note = words;
+        }
+        self
+    }
+}
+
 /// Takes events. The only way from the engine to a person.
 pub trait Report {
-    /// Called for each event, in order.
     fn event(&mut self, event: &Event);
+
+    /// The command line that was typed, for what to do next.
+    fn typed(&self) -> Typed {
+        Typed::default()
+    }
+
+    fn warn(&mut self, text: String) {
+        self.event(&Event::Warning { text });
+    }
+
+    /// One line without its end, as it came.
+    fn log(&mut self, source: &'static str, line: Vec<u8>) {
+        self.event(&Event::Log { source, line });
+    }
 }

@@ -1,11 +1,16 @@
 //! Events become lines for people and programs. Nothing here decides anything or touches a host.
-//! Start reading at `event`; `sentence` writes each sentence once, `people` places it, `json` is for programs.
+//! Start reading at `event`; `sentence` writes each sentence once, `fold` makes one of several steps, `people` places
+//! them on a screen (`layout`, `live`), `json` is for programs.
 
 pub mod event;
+mod fold;
 pub mod journal;
 pub mod json;
+pub mod layout;
+mod live;
 pub mod people;
 pub mod sentence;
+pub mod timeline;
 
 use crate::failure::Typed;
 use event::Report;
@@ -31,24 +36,43 @@ pub enum Colour {
 }
 
 impl Colour {
-    #[must_use]
-    pub fn on(self) -> bool {
+    /// Whether this stream gets colors.
+    pub fn on(self, stream: impl std::io::IsTerminal) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,
             // https://no-color.org: any value that is not empty.
-            Self::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+            Self::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
         }
     }
 }
 
 /// The renderer that a run reports to: JSON lines on stdout when asked for, else the story on stderr.
-#[must_use]
 pub fn choose(json: bool, loudness: Loudness, colour: Colour, typed: Typed) -> Box<dyn Report> {
     if json {
         return Box::new(json::Json::new(Box::new(std::io::stdout()), typed));
     }
+    let screen = if std::io::stderr().is_terminal() {
+        let moves = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        layout::Screen::Stderr { moves }
+    } else {
+        layout::Screen::None
+    };
     let out = Box::new(std::io::stderr());
-    let terminal = std::io::stderr().is_terminal();
-    Box::new(people::People::new(out, loudness, colour.on(), terminal, typed))
+    Box::new(people::People::new(
+        out,
+        loudness,
+        colour.on(std::io::stderr()),
+        screen,
+        typed,
+    ))
+}
+
+/// The text in a color: the number of ECMA-48.
+pub fn painted(colour: bool, code: &str, text: &str) -> String {
+    if colour {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }

@@ -1,39 +1,80 @@
 //! Each sentence that a person reads about a run, written once. Pure: events in, text out; foreign text is
 //! escaped here and nowhere later.
 
-use super::event::{Downtime, Ended, Outcome, Phase};
+use std::time::Duration;
+
+use super::event::{Commit, Downtime, Ended, Loss, Outcome, Phase};
 use crate::failure::{Failure, Typed};
 use crate::text::{bytes, seconds, shown};
 
 /// What a step is called on screen.
-#[must_use]
 pub fn step(phase: Phase, name: &str) -> String {
     let name = shown(name.as_bytes());
     match phase {
-        Phase::Revert => format!("back: {name}"),
+        Phase::Revert => format!("revert: {name}"),
         _ => name,
     }
 }
 
 /// The headline of a run.
-#[must_use]
 pub fn started(command: &str, app: &str, host: &str, release: Option<&str>) -> String {
     let release = release.map(|r| format!(" {r}")).unwrap_or_default();
     shown(format!("{command} {app}{release} on {host}").as_bytes())
 }
 
+/// `1a2b3c4 Fix the login (main, uncommitted changes)`.
+pub fn commit(commit: &Commit) -> String {
+    let short: String = commit.revision.chars().take(7).collect();
+    let about = [
+        commit.branch.as_str(),
+        if commit.dirty { "uncommitted changes" } else { "" },
+    ];
+    let about: Vec<&str> = about.into_iter().filter(|word| !word.is_empty()).collect();
+    let about = if about.is_empty() {
+        String::new()
+    } else {
+        format!("({})", about.join(", "))
+    };
+    let words = [short, commit.subject.clone(), about];
+    let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    shown(words.join(" ").as_bytes())
+}
+
+/// The last answer of a health check, as short as it can be: which host is asked is known.
+pub fn answer(text: &str) -> String {
+    let address = text.split(' ').next().unwrap_or_default();
+    let path = address
+        .split_once("://")
+        .and_then(|(_, rest)| Some(rest.find('/')? + address.len() - rest.len()));
+    shown(path.map_or(text, |path| &text[path..]).as_bytes())
+}
+
+/// How far an upload is.
+pub fn progress(sent: u64, total: u64) -> String {
+    format!("{} of {}", bytes(sent), bytes(total.max(sent)))
+}
+
 /// A failure, line by line, without the word `error:` in front.
-#[must_use]
-pub fn failure(failure: &Failure, typed: &Typed) -> String {
+pub fn failure(failure: &Failure, typed: &Typed) -> Vec<String> {
     let text = failure.text(&failure.next_lines(typed));
-    let lines: Vec<String> = text.lines().map(|line| shown(line.as_bytes())).collect();
-    lines.join("\n")
+    text.lines().map(|line| shown(line.as_bytes())).collect()
+}
+
+/// What the lines above the end have said already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    Nothing,
+    /// What was sent, and the downtime.
+    Folded,
 }
 
 /// The last lines of a run: what is live, what was measured, what to do next.
-#[must_use]
-pub fn ended(ended: &Ended, typed: &Typed) -> Vec<String> {
+pub fn ended(ended: &Ended, before: Before, typed: &Typed) -> Vec<String> {
     let mut lines = Vec::new();
+    let sent = match before {
+        Before::Nothing => format!(", {}", sent(ended)),
+        Before::Folded => String::new(),
+    };
     let release = ended.release.as_deref().unwrap_or("?");
     let took = seconds(ended.took);
     match ended.outcome {
@@ -47,25 +88,24 @@ pub fn ended(ended: &Ended, typed: &Typed) -> Vec<String> {
             } else {
                 "rolled back to"
             };
-            lines.push(format!(
-                "{verb} {release}: live and verified in {took}{live}, {} sent",
-                bytes(ended.bytes_sent)
-            ));
+            lines.push(format!("{verb} {release}: live and verified in {took}{live}{sent}"));
         }
-        Outcome::Staged => lines.push(format!("staged {release} in {took}; nothing live changed")),
+        Outcome::Staged => lines.push(format!("staged {release} in {took}{sent}; nothing live changed")),
         Outcome::Pruned => {
-            let live = ended.live.as_deref().unwrap_or("no release");
-            lines.push(format!("pruned in {took}; {live} is live as before"));
+            lines.push(match &ended.live {
+                Some(live) => format!("pruned in {took}; {live} is still live"),
+                None => format!("pruned in {took}; no release is live"),
+            });
         }
         Outcome::Unchanged if ended.previous.is_none() => {
             let live = ended.live.as_deref().unwrap_or("no release");
             lines.push(format!("no switch is in progress; {live} is live"));
         }
         Outcome::Unchanged => lines.push(format!("unchanged: {release} is live and has the same content")),
-        Outcome::Ready => lines.push(format!("the host is ready, in {took}")),
+        Outcome::Ready => lines.push(format!("the host is ready after {took}")),
         _ => {}
     }
-    if let Some(measured) = &ended.downtime {
+    if let (Some(measured), Before::Nothing) = (&ended.downtime, before) {
         lines.push(downtime(measured));
     }
     if ended.failure.is_none() {
@@ -75,40 +115,102 @@ pub fn ended(ended: &Ended, typed: &Typed) -> Vec<String> {
     lines
 }
 
-#[must_use]
-pub fn downtime(measured: &Downtime) -> String {
+/// What travelled, and what did not have to.
+fn sent(ended: &Ended) -> String {
+    let mut text = format!("{} sent", bytes(ended.bytes_sent));
+    if let Some(upload) = &ended.upload {
+        // Of less, the time is that of the round trips.
+        if upload.sent >= 1_000_000 {
+            let rate = upload.sent as f64 / upload.took.as_secs_f64().max(0.001);
+            text.push_str(&format!(" at {}/s", bytes(rate as u64)));
+        }
+        if upload.saved > 0 {
+            text.push_str(&format!(", {} reused", bytes(upload.saved)));
+        }
+    }
+    text
+}
+
+/// The downtime of a switch in a few words, for a table.
+pub fn downtime_in_short(measured: &Downtime) -> String {
+    let time = |ms: u64| seconds(Duration::from_millis(ms));
+    match measured.failed {
+        0 => format!("0 failed, wait {}", time(measured.longest_wait_ms)),
+        failed => format!("{failed} failed, gap {}", time(measured.longest_gap_ms)),
+    }
+}
+
+/// The same with its name in front.
+pub fn downtime(of: &Downtime) -> String {
+    format!("downtime: {}", measured(of))
+}
+
+/// The downtime of a switch in one sentence, and how long the services took where they restarted.
+pub fn measured(measured: &Downtime) -> String {
+    let time = |ms: u64| seconds(Duration::from_millis(ms));
     let Downtime {
         probes,
         failed,
         longest_gap_ms,
+        longest_wait_ms,
+        ..
     } = measured;
+    let services = measured.services.iter().filter_map(|one| {
+        let (Some(stop), Some(start)) = (one.stop_ms, one.start_ms) else {
+            return None;
+        };
+        Some(format!(
+            "; {} took {} to stop and {} to start",
+            one.unit,
+            time(stop),
+            time(start)
+        ))
+    });
+    let services: String = services.collect();
     if *failed == 0 {
-        format!(
-            "downtime: none observed; {probes} probes, 0 failed, \
-             longest gap between successful responses {longest_gap_ms} ms"
-        )
-    } else {
-        format!(
-            "downtime: {failed} of {probes} probes failed, longest gap between successful responses {longest_gap_ms} ms"
-        )
+        return format!(
+            "no request failed; the longest wait was {} ({probes} probes){services}",
+            time(*longest_wait_ms)
+        );
     }
+    let kinds: Vec<String> = measured
+        .failed_by_kind
+        .iter()
+        .map(|(loss, n)| format!("{n} {}", loss.word()))
+        .collect();
+    let kinds = if kinds.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", kinds.join(", "))
+    };
+    let answered = measured.failed_by_kind.iter().all(|(loss, _)| *loss == Loss::Status);
+    let what = match longest_gap_ms {
+        // As long as between any two probes.
+        0..=110 => "other probes were answered meanwhile".to_owned(),
+        gap if answered => format!("no healthy response for {}", time(*gap)),
+        gap => format!("nobody answered for {}", time(*gap)),
+    };
+    format!("{failed} of {probes} probes failed{kinds}: {what}{services}")
 }
 
-/// The outcome's word, as in JSON and in hooks.
-#[must_use]
-pub fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Deployed => "deployed",
-        Outcome::RolledBack => "rolled_back",
-        Outcome::Staged => "staged",
-        Outcome::Pruned => "pruned",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Ready => "ready",
-        Outcome::Failed => "failed",
-        Outcome::Reverted => "reverted",
-        Outcome::Degraded => "degraded",
-        Outcome::Locked => "locked",
-        Outcome::Unreachable => "unreachable",
-        Outcome::Unknown => "unknown",
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_answer_is_shown_without_the_address_that_is_known() {
+        for (said, shown) in [
+            (
+                "http://127.0.0.1:8080/healthz answered 503, not 200",
+                "/healthz answered 503, not 200",
+            ),
+            ("https://[::1]/ answered 404, not 200", "/ answered 404, not 200"),
+            ("http://127.0.0.1 answered 404", "http://127.0.0.1 answered 404"),
+            (
+                "no connection to http://127.0.0.1:8080/: nothing is listening there",
+                "no connection to http://127.0.0.1:8080/: nothing is listening there",
+            ),
+            ("activating/start\x1b[2J", "activating/start\\x1b[2J"),
+        ] {
+            assert_eq!(super::answer(said), shown);
+        }
     }
 }

@@ -25,7 +25,6 @@ impl fmt::Display for Address {
 impl Address {
     /// `host:port`, `[v6]:port`, `:port`, `port` alone, or a host when there is a port to assume. `None` for anything
     /// else, and for what holds a variable.
-    #[must_use]
     pub fn tcp(text: &str, assumed: Option<u16>) -> Option<Self> {
         if text.is_empty() || text.contains(['$', '{', '}', '/', ' ']) {
             return None;
@@ -49,7 +48,6 @@ impl Address {
         Some(Self::Tcp(host.to_ascii_lowercase(), port))
     }
 
-    #[must_use]
     pub fn of(listening: &Listening) -> Option<Self> {
         match listening.family {
             Family::Unix => Some(Self::Unix(listening.address.clone())),
@@ -63,7 +61,6 @@ impl Address {
     }
 
     /// Whether a connection to it stays on this host whatever else is so.
-    #[must_use]
     pub fn is_local(&self) -> bool {
         match self {
             Self::Unix(_) => true,
@@ -72,13 +69,11 @@ impl Address {
     }
 
     /// Whether it is a name that this program cannot tell the address of.
-    #[must_use]
     pub fn is_name(&self) -> bool {
         matches!(self, Self::Tcp(host, _) if host != "localhost" && host != "*" && host.parse::<std::net::IpAddr>().is_err())
     }
 
     /// Whether a connection to it reaches who listens at `other`: the same, or one of the two says all of the host's.
-    #[must_use]
     pub fn reaches(&self, other: &Self) -> bool {
         let wild = |host: &str| matches!(host, "*" | "0.0.0.0" | "::");
         match (self, other) {

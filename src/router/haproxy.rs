@@ -4,24 +4,8 @@
 use super::{Address, Forward, Reading};
 
 /// The words that begin a section.
-const SECTIONS: [&str; 16] = [
-    "global",
-    "defaults",
-    "frontend",
-    "backend",
-    "listen",
-    "peers",
-    "resolvers",
-    "mailers",
-    "userlist",
-    "cache",
-    "program",
-    "http-errors",
-    "ring",
-    "log-forward",
-    "fcgi-app",
-    "crt-store",
-];
+const SECTIONS: &str = "global defaults frontend backend listen peers resolvers mailers userlist cache program http-errors ring \
+     log-forward fcgi-app crt-store";
 
 pub(super) fn read(path: &str, text: &str) -> Reading {
     let mut reading = Reading::default();
@@ -33,7 +17,7 @@ pub(super) fn read(path: &str, text: &str) -> Reading {
             continue;
         };
         let Some(first) = words.first() else { continue };
-        if let Some(begun) = SECTIONS.iter().find(|name| *name == first) {
+        if let Some(begun) = SECTIONS.split(' ').find(|name| name == first) {
             section = begun;
             continue;
         }

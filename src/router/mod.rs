@@ -19,29 +19,17 @@ use command_line::{Form, Start};
 /// A file on the host, and a line of it.
 pub type Place = (String, u32);
 
-/// The routers that are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Nginx,
-    Haproxy,
-    Caddy,
+crate::text::words! {
+    /// The routers that are known. The word is the name of its unit without `.service`.
+    pub enum Kind {
+        Nginx = "nginx",
+        Haproxy = "haproxy",
+        Caddy = "caddy",
+    }
 }
 
 impl Kind {
-    pub const ALL: [Self; 3] = [Self::Nginx, Self::Haproxy, Self::Caddy];
-
-    /// Its name, which is that of its unit without `.service`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nginx => "nginx",
-            Self::Haproxy => "haproxy",
-            Self::Caddy => "caddy",
-        }
-    }
-
     /// The file that it begins with unless its command line names another, as Debian's units have it.
-    #[must_use]
     pub fn file(self) -> &'static str {
         match self {
             Self::Nginx => "/etc/nginx/nginx.conf",
@@ -95,7 +83,6 @@ struct Reading {
     unclear: Vec<Place>,
 }
 
-/// One router that systemd has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Router {
     pub kind: Kind,
@@ -127,7 +114,6 @@ impl Router {
     }
 }
 
-/// All routers of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routers {
     pub all: Vec<Router>,
@@ -145,10 +131,9 @@ const ROUNDS: usize = 12;
 
 impl Routers {
     /// The arguments of the first `routers.sh`.
-    #[must_use]
     pub fn begin() -> (Self, Vec<String>) {
         let mut routers = Self {
-            wanted: Kind::ALL.map(|kind| (kind, kind.file().to_owned())).into(),
+            wanted: Kind::ALL.iter().map(|kind| (*kind, kind.file().to_owned())).collect(),
             ..Self::default()
         };
         let args = routers.next();
@@ -164,7 +149,7 @@ impl Routers {
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
                 ["router", name, load, active, enabled] => {
-                    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+                    let kind = Kind::of(name);
                     // Without an answer it is kept, for what could not be read to be said.
                     now = kind.filter(|_| matches!(load, "loaded" | ""));
                     if let Some(kind) = now {
@@ -188,7 +173,7 @@ impl Routers {
                 ["directory", path] => {
                     let own = now.filter(|kind| *kind == Kind::Haproxy).zip(name(path));
                     if let Some((kind, path)) = own {
-                        self.asked.insert((kind.name(), format!("read {path}")));
+                        self.asked.insert((kind.word(), format!("read {path}")));
                         let path = path.trim_end_matches('/');
                         self.wanted.push((kind, format!("{path}/*.cfg")));
                     }
@@ -269,7 +254,7 @@ impl Routers {
         let first = one.files.first().cloned().unwrap_or_default();
         let dir = first.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned();
         let form = one.form;
-        if !self.asked.insert((kind.name(), format!("read {path}"))) {
+        if !self.asked.insert((kind.word(), format!("read {path}"))) {
             return;
         }
         let reading = kind.read(form, path, &String::from_utf8_lossy(text));
@@ -295,7 +280,7 @@ impl Routers {
         let mut count = 0;
         self.rounds += 1;
         for (kind, pattern) in std::mem::take(&mut self.wanted) {
-            if !self.asked.insert((kind.name(), pattern.clone())) {
+            if !self.asked.insert((kind.word(), pattern.clone())) {
                 continue;
             }
             count += 1;
@@ -305,7 +290,7 @@ impl Routers {
                 }
                 continue;
             }
-            let unit = ["unit", kind.name(), "file"].map(str::to_owned);
+            let unit = ["unit", kind.word(), "file"].map(str::to_owned);
             args.extend(unit.into_iter().chain([pattern]));
         }
         if args.is_empty() {
@@ -331,7 +316,7 @@ impl Routers {
     fn settle(&mut self) {
         for one in &mut self.all {
             let read = |file: &String| {
-                self.asked.contains(&(one.kind.name(), format!("read {file}"))) || one.unreadable.contains(file)
+                self.asked.contains(&(one.kind.word(), format!("read {file}"))) || one.unreadable.contains(file)
             };
             if let Some(gone) = one.files.iter().find(|file| one.told && !read(file)) {
                 one.unknown = Some(format!("{gone}, its configuration file, does not exist"));

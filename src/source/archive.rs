@@ -42,9 +42,7 @@ pub(super) fn is_archive(path: &Path) -> bool {
 }
 
 /// Unpacks an archive into a spool below `place`. What is excluded is left out.
-///
-/// # Errors
-/// A [`Failure`], and at an interrupt one at once; no spool is left behind.
+/// Fails with a [`Failure`], and at an interrupt one at once; no spool is left behind.
 pub(super) fn unpack(
     source: &Path,
     exclude: &Exclude,
@@ -83,7 +81,7 @@ pub(super) fn unpack(
     }
     if !unchanged(&file, &stamp).map_err(unread)? {
         return Err(
-            Failure::new(Exit::Untouched, format!("{name} changed while shipit read it"))
+            Failure::new(Exit::Untouched, format!("{name} changed while shipit was reading it"))
                 .next(Next::advice("wait until it is completely written, then deploy again")),
         );
     }
@@ -103,8 +101,8 @@ pub(super) fn unpack(
 /// The words for an archive that cannot be read to its end.
 fn damaged(name: &str, unreadable: Unreadable) -> Failure {
     let (what, why) = match unreadable {
-        Unreadable::Cut(Some(member)) => ("is cut off", format!("it ends inside {}", text::shown(&member))),
-        Unreadable::Cut(None) => ("is cut off", "the end-of-archive marker is missing".to_owned()),
+        Unreadable::Cut(Some(member)) => ("is truncated", format!("it ends inside {}", text::shown(&member))),
+        Unreadable::Cut(None) => ("is truncated", "the end-of-archive marker is missing".to_owned()),
         Unreadable::Damaged(why) => ("is not a valid archive", why),
         Unreadable::Failed(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<TooMuch>()) {
             Some(TooMuch(why)) => ("unpacks to more than the limit", why.clone()),
@@ -117,16 +115,9 @@ fn damaged(name: &str, unreadable: Unreadable) -> Failure {
 }
 
 /// A limit was met while reading.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 struct TooMuch(String);
-
-impl std::fmt::Display for TooMuch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for TooMuch {}
 
 /// The tar stream of an archive, by what is in it, not by its name; with an end to how much may come out.
 fn decoded<'a>(
@@ -181,7 +172,7 @@ struct Metered<'a, R> {
 impl<R: Read> Read for Metered<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.interrupts.came() {
-            return Err(io::Error::other("stopped on request"));
+            return Err(io::Error::other("interrupted"));
         }
         let n = self.inner.read(buffer)?;
         self.out += n as u64;
@@ -195,7 +186,7 @@ impl<R: Read> Read for Metered<'_, R> {
             .map_or(u64::MAX, |count| count.load(Ordering::Relaxed));
         if self.out > self.limits.ratio_from && self.out / self.limits.ratio > of {
             return too_much(format!(
-                "it expands more than {} times: it looks like a decompression bomb",
+                "it expands to more than {} times its size: it looks like a decompression bomb",
                 self.limits.ratio
             ));
         }
@@ -273,7 +264,7 @@ mod tests {
                 bytes: 50_000,
                 ..LIMITS
             }),
-            ["file alone has 100.0 kB"]
+            ["file alone is 100.0 kB"]
         );
         assert_eq!(
             says(Limits {

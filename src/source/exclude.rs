@@ -8,8 +8,6 @@
 //! - `[a-z]`, `[!a-z]` and `{a,b}` work; `\` takes the meaning from the next character.
 //! - What is inside an excluded directory is excluded with it; a pattern that begins with `!` is refused.
 
-use std::fmt;
-
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::text;
@@ -29,33 +27,17 @@ struct Patterns {
     directories: GlobSet,
 }
 
-/// A pattern that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is not a valid pattern: {why}", text::shown(.pattern.as_bytes()))]
 pub struct BadPattern {
-    /// The pattern, as it was written.
     pub pattern: String,
     /// What is wrong with it: a few words.
     pub why: String,
 }
 
-impl fmt::Display for BadPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is not a valid pattern: {}",
-            text::shown(self.pattern.as_bytes()),
-            self.why
-        )
-    }
-}
-
-impl std::error::Error for BadPattern {}
-
 impl Exclude {
     /// Compiles patterns.
-    ///
-    /// # Errors
-    /// [`BadPattern`] for the first that could never match or means something else than it seems to.
+    /// Fails with [`BadPattern`] for the first that could never match or means something else than it seems to.
     pub fn new<P: AsRef<str>>(patterns: &[P]) -> Result<Self, BadPattern> {
         let mut sets: [GlobSetBuilder; 4] = std::array::from_fn(|_| GlobSetBuilder::new());
         for pattern in patterns {
@@ -66,7 +48,7 @@ impl Exclude {
             };
             if written.starts_with('!') {
                 return Err(bad(
-                    "`!` does not include anything again here; write `\\!` for a name that begins with it",
+                    "`!` cannot re-include files here; write `\\!` for a name that begins with it",
                 ));
             }
             let whole = written.strip_prefix("./").unwrap_or(written);
@@ -106,14 +88,12 @@ impl Exclude {
     }
 
     /// Whether a file, link or anything else that is not a directory stays at home.
-    #[must_use]
     pub fn leaves_out(&self, path: &[u8]) -> bool {
         let (path, name) = (Candidate::from_bytes(path), Candidate::from_bytes(name(path)));
         self.names.anything.is_match_candidate(&name) || self.paths.anything.is_match_candidate(&path)
     }
 
     /// Whether a directory, and with it everything in it, stays at home.
-    #[must_use]
     pub fn leaves_out_directory(&self, path: &[u8]) -> bool {
         let (whole, last) = (Candidate::from_bytes(path), Candidate::from_bytes(name(path)));
         self.leaves_out(path)
@@ -178,7 +158,7 @@ mod tests {
         for (pattern, why) in [
             ("", "it is empty"),
             ("/", "it is empty"),
-            ("!keep", "`!` does not include anything again"),
+            ("!keep", "`!` cannot re-include files"),
             ("../x", "a path never has"),
             ("a//b", "a path never has"),
             ("a/./b", "a path never has"),

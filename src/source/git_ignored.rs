@@ -12,9 +12,10 @@ const NAMED: usize = 5;
 
 /// The sentence about what of a release git ignores; none where that is nothing, where the source is in no git
 /// repository, or where git ignores the source as a whole: then it is what a build made.
-#[must_use]
-pub fn warning(source: &Path, manifest: &Manifest) -> Option<String> {
-    let ignored = ignored(source)?;
+/// What `commands`, those that run in the release, name is meant to be shipped, and is not in it.
+pub fn warning(source: &Path, manifest: &Manifest, commands: &[String]) -> Option<String> {
+    let mut ignored = ignored(source)?;
+    ignored.retain(|path| !commands.iter().any(|line| names(line, path)));
     let shipped = shipped(&ignored, manifest);
     if shipped.is_empty() {
         return None;
@@ -36,6 +37,21 @@ pub fn warning(source: &Path, manifest: &Manifest) -> Option<String> {
         "these files are shipped although git ignores them: {}{more}; to leave them out, list them under `exclude:`",
         named.join(", ")
     ))
+}
+
+/// Whether a command line names this path, or a file in this directory: alone, or below a release.
+fn names(line: &str, path: &[u8]) -> bool {
+    let Ok(path) = std::str::from_utf8(path) else {
+        return false;
+    };
+    let separates = |c: char| c.is_whitespace() || "'\"=;,&|()".contains(c);
+    line.split(separates).any(|word| {
+        let word = word.trim_start_matches(['@', '-', ':', '+', '!']);
+        let word = word.strip_prefix("./").unwrap_or(word);
+        let below = ["/current/", "/next/"].iter().find_map(|link| word.split_once(link));
+        let word = below.map_or(word, |(_, inside)| inside);
+        word == path.trim_end_matches('/') || path.ends_with('/') && word.starts_with(path)
+    })
 }
 
 /// What git ignores below the source, relative to it; a whole directory is one path that ends in `/`.
@@ -92,9 +108,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let told = |source: &str, exclude: &[String]| {
             let path = dir.path().join(source);
-            let source = Source { path: &path, exclude };
+            let source = Source {
+                path: &path,
+                exclude,
+                allow_secrets: &[],
+                identity: None,
+            };
             let scanned = scan(&source, &Interrupts::never().unwrap()).unwrap();
-            warning(&path, &scanned.manifest)
+            warning(&path, &scanned.manifest, &[])
         };
         for (path, text) in [
             (".gitignore", "*.log\nmade/\n!made/keep\n/deep/*\n!/deep/keep\nempty/\n"),
@@ -123,6 +144,16 @@ mod tests {
         );
         let but = ["*.log".to_owned(), "made/sub/".to_owned(), "deep".to_owned()];
         assert!(told(".", &but).unwrap().contains("them: made/ (1 file);"));
-        assert_eq!(told("made", &[]), None, "git ignores all of it: a build made it");
+        assert_eq!(told("made", &[]), None, "git ignores all of it: it is build output");
+        // What the app runs is no mistake.
+        for (line, named) in [
+            ("/usr/bin/node /opt/acme/current/made/server.js", true),
+            ("/usr/bin/node --enable-source-maps made/server.js", true),
+            ("-./made/run", true),
+            ("/usr/bin/node /opt/acme/current/server.js made-up", false),
+            ("/usr/bin/made", false),
+        ] {
+            assert_eq!(names(line, b"made/"), named, "{line}");
+        }
     }
 }

@@ -7,6 +7,7 @@ pub mod git_ignored; // files that git ignores and that would be shipped
 mod links; // where a symlink leads, worked out without following it
 mod problem; // what cannot be shipped, in words
 mod scan; // a source -> its manifest, its warnings, or everything that is wrong with it
+mod secrets; // files that must not be shipped unless somebody said so
 mod spool; // a private directory for an archive's content
 mod tar_read; // a tar stream read member by member, as GNU tar reads it or not at all
 mod tree; // directories opened one component at a time, so that no symlink is ever followed

@@ -1,8 +1,9 @@
 //! What cannot be shipped and why, one path each, and the failure that names them all at once.
 
-use std::fmt;
 use std::io;
 use std::path::Path;
+
+use thiserror::Error;
 
 use crate::failure::{Exit, Failure, Next};
 use crate::text;
@@ -14,87 +15,61 @@ pub(super) const LONGEST_PATH: usize = 4093;
 /// How many problems a failure names; the rest is counted.
 const NAMED: usize = 20;
 
-/// Why one path cannot be shipped.
-#[derive(Debug)]
+/// Why one path cannot be shipped. Those from `Absolute` on are of archives only.
+#[derive(Debug, Error)]
 pub(super) enum Refusal {
-    /// No file, directory or link: the word for what it is.
+    #[error("is a {0}: only files, directories and symlinks are shipped")]
     Special(&'static str),
-    /// A link to a path from `/`.
+    #[error("is a symlink to the absolute path {}", text::shown(.0))]
     AbsoluteLink(Vec<u8>),
-    /// A link that leaves the source.
+    #[error("is a symlink to {}, which is outside the release", text::shown(.0))]
     EscapingLink(Vec<u8>),
-    /// It could not be read.
+    #[error("{}", unreadable(.0))]
     Unreadable(io::Error),
     /// It was not the same before and after it was read.
+    #[error("changed while shipit was reading it")]
     Changed,
     /// Longer than a host can open: bytes.
+    #[error("is a path of {0} bytes: the limit is {LONGEST_PATH}")]
     TooLong(usize),
-    /// A name that shipit keeps for itself.
+    #[error("is a reserved name")]
     Reserved,
-    /// In an archive: a path from `/`.
+    /// What every user of the host could read: a key, in words.
+    #[error("is {0}, and every user of the host can read a release")]
+    Secret(&'static str),
+    #[error("is an absolute path")]
     Absolute,
-    /// In an archive: `..` in a path.
+    #[error("is a path with `..` in it")]
     Climbs,
-    /// In an archive: a NUL in a path.
+    #[error("is a path with a NUL in it")]
     Nul,
-    /// In an archive: a component that no file system takes.
+    /// No file system takes such a component.
+    #[error("is a path in which one name is longer than 255 bytes")]
     NameTooLong,
-    /// In an archive: a path below something that is no directory: what that is, and where.
+    /// A path below something that is no directory: what that is, and where.
+    #[error("would be inside {shown}, which is a {what}", what = .0, shown = text::shown(.1))]
     Through(&'static str, Vec<u8>),
-    /// In an archive: the same path twice.
+    #[error("appears twice in the archive")]
     Twice,
-    /// In an archive: a hard link to what is no file before it.
+    #[error("is a hard link to {}, which is not a file earlier in the archive", text::shown(.0))]
     HardLink(Vec<u8>),
-    /// In an archive: a symlink to nowhere that a symlink can point to.
+    #[error("is a symlink with an invalid target")]
     BadTarget,
-    /// In an archive: a file with holes.
+    #[error("is stored as a sparse file: create the archive without `--sparse`")]
     Sparse,
-    /// In an archive: a type that is none of POSIX or GNU tar's for files.
+    /// A type that is none of POSIX or GNU tar's for files.
+    #[error("is an archive member of unknown type `{}`", text::shown(&[*.0]))]
     UnknownMember(u8),
-    /// In an archive: what two programs would read in two ways; what it has, in words.
+    /// What two programs would read in two ways; what it has, in words.
+    #[error("has {0}, which programs interpret differently")]
     Ambiguous(&'static str),
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Special(kind) => write!(f, "is a {kind}: only files, directories and symlinks are shipped"),
-            Self::AbsoluteLink(target) => {
-                write!(f, "is a symlink to the absolute path {}", text::shown(target))
-            }
-            Self::EscapingLink(target) => {
-                write!(f, "is a symlink to {}, which leaves the release", text::shown(target))
-            }
-            Self::Unreadable(error) => match error.kind() {
-                io::ErrorKind::PermissionDenied => write!(f, "cannot be read: permission denied"),
-                io::ErrorKind::NotFound => write!(f, "was removed while shipit read it"),
-                _ => write!(f, "cannot be read: {error}"),
-            },
-            Self::Changed => write!(f, "changed while shipit read it"),
-            Self::TooLong(bytes) => {
-                write!(f, "is a path of {bytes} bytes: at most {} can be shipped", LONGEST_PATH)
-            }
-            Self::Reserved => write!(f, "is a reserved name"),
-            Self::Absolute => write!(f, "is an absolute path"),
-            Self::Climbs => write!(f, "is a path with `..` in it"),
-            Self::Nul => write!(f, "is a path with a NUL in it"),
-            Self::NameTooLong => write!(f, "is a path with a name of more than 255 bytes"),
-            Self::Through(what, above) => write!(f, "would be below {}, which is a {what}", text::shown(above)),
-            Self::Twice => write!(f, "is in the archive twice"),
-            Self::HardLink(target) => {
-                write!(
-                    f,
-                    "is a hard link to {}, which is not a file earlier in the archive",
-                    text::shown(target)
-                )
-            }
-            Self::BadTarget => write!(f, "is a symlink with an invalid target"),
-            Self::Sparse => write!(f, "is stored as a sparse file: make the archive without `--sparse`"),
-            Self::UnknownMember(kind) => {
-                write!(f, "is a member of the unknown type `{}`", text::shown(&[*kind]))
-            }
-            Self::Ambiguous(what) => write!(f, "has {what}, which programs interpret differently"),
-        }
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "cannot be read: permission denied".to_owned(),
+        io::ErrorKind::NotFound => "was removed while shipit was reading it".to_owned(),
+        _ => format!("cannot be read: {error}"),
     }
 }
 
@@ -108,7 +83,6 @@ impl Problems {
         self.0.push((path.to_vec(), refusal));
     }
 
-    /// Takes the problems of another list.
     pub(super) fn append(&mut self, other: Self) {
         self.0.extend(other.0);
     }
@@ -142,9 +116,16 @@ impl Problems {
         if self.0.len() > NAMED {
             failure = failure.why(format!("and {} more", self.0.len() - NAMED));
         }
-        Err(failure.next(Next::advice(
+        let secret = self.0.iter().any(|(_, refusal)| matches!(refusal, Refusal::Secret(_)));
+        let failure = failure.next(Next::advice(
             "remove or replace them, or list them under `exclude:` in deploy.yml",
-        )))
+        ));
+        Err(match secret {
+            true => failure.next(Next::advice(
+                "list under `allow_secrets:` what is no secret, or what must be shipped all the same",
+            )),
+            false => failure,
+        })
     }
 }
 
@@ -155,6 +136,5 @@ pub(super) fn source_name(path: &Path) -> String {
 
 /// Ctrl-C while the source was read.
 pub(super) fn stopped(name: &str) -> Failure {
-    Failure::new(Exit::Untouched, format!("stopped on request while reading {name}"))
-        .host("nothing was sent, nothing changed")
+    Failure::new(Exit::Untouched, format!("interrupted while reading {name}")).host("nothing was sent or changed")
 }

@@ -13,12 +13,13 @@ use super::archive::{LIMITS, Unpacked, is_archive, unpack};
 use super::exclude::Exclude;
 use super::links::{Leads, Links, leads};
 use super::problem::{Problems, Refusal, source_name, stopped};
+use super::secrets::{Key, Secrets};
 use super::tree::{Parents, Stamp, Tree, unchanged};
 use super::walk::{Found, Node, walk};
 use super::warnings::warnings;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::release::{Entry, Kind, Manifest};
+use crate::release::{Digest, Entry, Kind, Manifest};
 
 /// What is to be shipped.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +28,19 @@ pub struct Source<'a> {
     pub path: &'a Path,
     /// Patterns of what stays at home; see [`Exclude`].
     pub exclude: &'a [String],
+    /// Patterns of what is shipped although it looks like a secret.
+    pub allow_secrets: &'a [String],
+    /// The key that logs in: refused wherever its bytes are.
+    pub identity: Option<&'a Path>,
 }
 
 /// A source that can be shipped, as it was when it was read. Holds it open; an archive's unpacked copy is removed
 /// when the last of this and its [`crate::upload::Pack`]s is dropped.
 #[derive(Debug)]
 pub struct Scanned {
-    /// Every path and what is there.
     pub manifest: Arc<Manifest>,
+    /// The manifest's.
+    pub digest: Digest,
     /// What the person should know, one sentence each.
     pub warnings: Vec<String>,
     pub(crate) tree: Arc<Tree>,
@@ -44,18 +50,24 @@ pub struct Scanned {
     pub(crate) began: u64,
 }
 
-/// How many files are hashed at a time.
-const THREADS: usize = 2;
+/// How many files are hashed at a time: one on each processor, up to this many.
+const THREADS: usize = 16;
 
 /// Reads a source: walks it without following a symlink, hashes every file, and refuses what a host must not get.
 /// Where something changes while it is read, all is read once more: a build may just have come to its end.
-///
-/// # Errors
-/// A [`Failure`] that names everything that is wrong, up to twenty paths: nothing was sent, nothing is left behind.
-/// One as well when an interrupt comes, at once.
+/// Fails with a [`Failure`] that names everything that is wrong, up to twenty paths: nothing was sent, nothing is left
+/// behind. One as well when an interrupt comes, at once.
 pub fn scan(source: &Source<'_>, interrupts: &Interrupts) -> Result<Scanned, Failure> {
     let exclude = Exclude::new(source.exclude)
         .map_err(|bad| Failure::new(Exit::Usage, "`exclude:` contains an invalid pattern").why(bad.to_string()))?;
+    let allowed = Exclude::new(source.allow_secrets).map_err(|bad| {
+        Failure::new(Exit::Usage, "`allow_secrets:` contains an invalid pattern").why(bad.to_string())
+    })?;
+    let rules = Rules {
+        exclude,
+        secrets: Secrets::new(allowed, source.identity),
+    };
+    let exclude = &rules.exclude;
     let name = source_name(source.path);
     let began = chrono::Utc::now().timestamp();
     let meta = std::fs::metadata(source.path).map_err(|error| unopened(&name, &error))?;
@@ -66,14 +78,14 @@ pub fn scan(source: &Source<'_>, interrupts: &Interrupts) -> Result<Scanned, Fai
             special: Vec::new(),
         }
     } else if meta.is_file() && is_archive(source.path) {
-        unpack(source.path, &exclude, &std::env::temp_dir(), LIMITS, interrupts)?
+        unpack(source.path, exclude, &std::env::temp_dir(), LIMITS, interrupts)?
     } else {
         return Err(
             Failure::new(Exit::Untouched, format!("{name} is neither a directory nor an archive"))
                 .why("an archive is a file whose name ends in .tar, .tar.gz or .tgz"),
         );
     };
-    read(unpacked, source.path, &exclude, began, interrupts)
+    read(unpacked, source.path, &rules, began, interrupts)
 }
 
 fn unopened(name: &str, error: &io::Error) -> Failure {
@@ -87,14 +99,14 @@ fn unopened(name: &str, error: &io::Error) -> Failure {
 fn read(
     unpacked: Unpacked,
     source: &Path,
-    exclude: &Exclude,
+    rules: &Rules,
     began: i64,
     interrupts: &Interrupts,
 ) -> Result<Scanned, Failure> {
     let Unpacked { tree, special } = unpacked;
-    let mut seen = look(&tree, exclude, interrupts);
+    let mut seen = look(&tree, rules, interrupts);
     if seen.problems.only_changes() && !interrupts.came() {
-        seen = look(&tree, exclude, interrupts);
+        seen = look(&tree, rules, interrupts);
     }
     if interrupts.came() {
         return Err(stopped(&source_name(source)));
@@ -117,7 +129,12 @@ fn read(
         .filter(|(_, content)| content.capable)
         .map(|(found, _)| &*found.path)
         .collect();
-    let warnings = warnings(&found, &capable, &special);
+    let read = found.iter().zip(&contents);
+    let pointers: Vec<&[u8]> = read
+        .filter(|(_, content)| content.pointer)
+        .map(|(found, _)| &*found.path)
+        .collect();
+    let warnings = warnings(&found, &capable, &pointers, &special);
     let stamps = found.iter().map(|found| found.stamp).collect();
     let entry = |(found, content): (Found, Content)| {
         let kind = match found.node {
@@ -133,6 +150,7 @@ fn read(
     };
     let manifest = Manifest::new(found.into_iter().zip(contents).map(entry).collect());
     Ok(Scanned {
+        digest: manifest.digest(),
         manifest: Arc::new(manifest),
         warnings,
         tree: Arc::new(tree),
@@ -150,12 +168,21 @@ struct Look {
 }
 
 /// Reads the tree once; not to its end when an interrupt comes.
-fn look(tree: &Tree, exclude: &Exclude, interrupts: &Interrupts) -> Look {
+fn look(tree: &Tree, rules: &Rules, interrupts: &Interrupts) -> Look {
     let mut problems = Problems::default();
-    let mut found = walk(tree, exclude, &mut problems, interrupts);
+    let mut found = walk(tree, &rules.exclude, &mut problems, interrupts);
     found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     check_links(&found, &mut problems);
     let contents = hash_all(tree, &found, &mut problems, interrupts);
+    for (found, content) in found
+        .iter()
+        .zip(&contents)
+        .filter(|(found, _)| found.node == Node::File)
+    {
+        if let Some(what) = rules.secrets.judge(&found.path, &content.sha256, content.key) {
+            problems.add(&found.path, Refusal::Secret(what));
+        }
+    }
     Look {
         found,
         contents,
@@ -182,11 +209,23 @@ fn check_links(found: &[Found], problems: &mut Problems) {
     }
 }
 
+/// What decides which paths are shipped.
+struct Rules {
+    exclude: Exclude,
+    secrets: Secrets,
+}
+
+/// How a pointer of Git LFS begins.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
+
 /// What reading a file tells. Empty for everything else.
 #[derive(Clone, Copy, Debug, Default)]
 struct Content {
     sha256: [u8; 32],
     capable: bool,
+    key: Key,
+    /// Git LFS has left a pointer in place of the file.
+    pointer: bool,
 }
 
 /// Reads every file, on [`THREADS`] threads; one [`Content`] for each path, in their order. Of no use once an
@@ -217,8 +256,9 @@ fn hash_all(tree: &Tree, found: &[Found], problems: &mut Problems, interrupts: &
         }
     };
     let mut contents = vec![Content::default(); found.len()];
+    let threads = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, THREADS));
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..THREADS).map(|_| scope.spawn(worker)).collect();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
         for worker in workers {
             let (done, found_wrong) = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             problems.append(found_wrong);
@@ -241,12 +281,17 @@ fn hash(
         return Ok(None);
     };
     let mut hash = Sha256::new();
-    let mut size = 0u64;
+    let (mut size, mut key, mut pointer) = (0u64, Key::None, false);
     loop {
         match file.read(buffer) {
             Ok(0) => break,
             Ok(n) => {
+                if size == 0 {
+                    key = Key::of(&buffer[..n]);
+                }
                 hash.update(&buffer[..n]);
+                // A pointer is smaller than 1024 bytes (Git LFS specification), so that one read has its beginning.
+                pointer |= size == 0 && found.stamp.size() < 1024 && buffer[..n].starts_with(POINTER);
                 size += n as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -262,6 +307,8 @@ fn hash(
     Ok(Some(Content {
         sha256: hash.finalize().into(),
         capable: capable(&file),
+        key,
+        pointer,
     }))
 }
 

@@ -13,10 +13,7 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Makes one in a directory for temporary files.
-    ///
-    /// # Errors
-    /// As mkdir(2), and when the system has no random bytes.
+    /// Makes one in a directory for temporary files. Fails as mkdir(2) does, and when the system has no random bytes.
     pub(super) fn new(place: &Path) -> io::Result<Self> {
         let mut random = [0u8; 8];
         getrandom::fill(&mut random).map_err(io::Error::other)?;

@@ -33,7 +33,6 @@ pub(super) struct Member {
 pub(super) enum Kind {
     Dir,
     File,
-    /// A symlink and its target.
     Link(Vec<u8>),
     /// Another name for a file that came before: that one's name, as it is in the archive.
     HardLink(Vec<u8>),
@@ -81,9 +80,7 @@ impl<R: Read> Members<R> {
     }
 
     /// The next member; `None` after the end mark and nothing but zeros behind it.
-    ///
-    /// # Errors
-    /// [`Unreadable`]: nothing more can be had from this archive.
+    /// Fails with [`Unreadable`]: nothing more can be had from this archive.
     pub(super) fn next(&mut self) -> Result<Option<Member>, Unreadable> {
         let mut extended = Extended::default();
         loop {
@@ -113,9 +110,7 @@ impl<R: Read> Members<R> {
     }
 
     /// Reads content of the current member; 0 at its end.
-    ///
-    /// # Errors
-    /// [`Unreadable`], when the archive ends within it or cannot be read.
+    /// Fails with [`Unreadable`], when the archive ends within it or cannot be read.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Unreadable> {
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let n = read(&mut self.stream, &mut buffer[..most])?;

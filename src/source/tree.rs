@@ -57,10 +57,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK);
 
 impl Tree {
-    /// Opens a directory. Its own path may lead through symlinks: the person wrote it.
-    ///
-    /// # Errors
-    /// As open(2).
+    /// Opens a directory. Its own path may lead through symlinks: the person wrote it. Fails as open(2) does.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let root = openat(CWD, path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
         Ok(Self { root, _spool: None })
@@ -75,9 +72,7 @@ impl Tree {
     }
 
     /// Opens a directory of the tree; no component may be a symlink.
-    ///
-    /// # Errors
-    /// As openat(2); `ENOTDIR` or `ELOOP` where a symlink stands.
+    /// Fails as openat(2) does; `ENOTDIR` or `ELOOP` where a symlink stands.
     pub(crate) fn dir(&self, path: &[u8]) -> io::Result<OwnedFd> {
         let mut at = openat(&self.root, ".", DIRECTORY, Mode::empty())?;
         for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
@@ -99,9 +94,6 @@ impl<'t> Parents<'t> {
     }
 
     /// The directory that a path is in, and its name there.
-    ///
-    /// # Errors
-    /// As [`Tree::dir`].
     pub(crate) fn of<'p>(&mut self, path: &'p [u8]) -> io::Result<(BorrowedFd<'_>, &'p [u8])> {
         let dir = parent(path);
         let name = if dir.is_empty() { path } else { &path[dir.len() + 1..] };
@@ -116,9 +108,7 @@ impl<'t> Parents<'t> {
 
     /// Opens a regular file, if it is still the one with this stamp; `None` when it is not. A FIFO that has
     /// taken its place is not waited for.
-    ///
-    /// # Errors
-    /// As openat(2), unless the error itself says that something else is there now.
+    /// Fails as openat(2) does, unless the error itself says that something else is there now.
     pub(crate) fn file(&mut self, path: &[u8], stamp: &Stamp) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = self
@@ -131,9 +121,7 @@ impl<'t> Parents<'t> {
     }
 
     /// Where the symlink at a path points; `None` when it is none, or nothing, by now.
-    ///
-    /// # Errors
-    /// As readlinkat(2), unless the error itself says that something else is there now.
+    /// Fails as readlinkat(2) does, unless the error itself says that something else is there now.
     pub(crate) fn link(&mut self, path: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let target = self
             .of(path)
@@ -142,10 +130,7 @@ impl<'t> Parents<'t> {
     }
 }
 
-/// Whether an open file is still the regular file with this stamp.
-///
-/// # Errors
-/// As fstat(2).
+/// Whether an open file is still the regular file with this stamp. Fails as fstat(2) does.
 pub(crate) fn unchanged(file: &File, stamp: &Stamp) -> io::Result<bool> {
     let stat = fstat(file)?;
     Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && Stamp::of(&stat) == *stamp)

@@ -95,7 +95,7 @@ impl<'a> Unpacking<'a> {
             }
             if member.size > self.limits.bytes {
                 let (name, size) = (text::shown(&path), text::bytes(member.size));
-                return Err(Stop::Bomb(format!("{name} alone has {size}")));
+                return Err(Stop::Bomb(format!("{name} alone is {size}")));
             }
             let taken = match member.kind {
                 Ok(kind) => self.one(&path, kind, member.mode, members)?,

@@ -11,7 +11,6 @@ use super::problem::{LONGEST_PATH, Problems, Refusal};
 use super::tree::{Stamp, Tree};
 use crate::interrupt::Interrupts;
 
-/// One path that the walk found.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) path: Vec<u8>,

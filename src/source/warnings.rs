@@ -10,15 +10,12 @@ use crate::text;
 /// How many names a warning gives; the rest is counted.
 const NAMED: usize = 10;
 
-/// Names that usually hold a secret; `*.pem` and `*.key` are matched by their ending.
-const SECRETS: [&[u8]; 6] = [b".env", b"id_rsa", b"id_dsa", b"id_ecdsa", b"id_ed25519", b".netrc"];
-
 /// Files below this size (bytes) are not told to have holes.
 const SPARSE: u64 = 1 << 20;
 
 /// The warnings about what a walk found, which is sorted by path. `capable` are the files with Linux
-/// capabilities; `special` those whose set-id or sticky bit was dropped before the walk.
-pub(super) fn warnings(found: &[Found], capable: &[&[u8]], special: &[Vec<u8>]) -> Vec<String> {
+/// capabilities, `pointers` those of Git LFS; `special` those whose set-id or sticky bit was dropped before the walk.
+pub(super) fn warnings(found: &[Found], capable: &[&[u8]], pointers: &[&[u8]], special: &[Vec<u8>]) -> Vec<String> {
     let paths = |wanted: &dyn Fn(&Found) -> bool| -> Vec<&[u8]> {
         found
             .iter()
@@ -38,7 +35,7 @@ pub(super) fn warnings(found: &[Found], capable: &[&[u8]], special: &[Vec<u8>]) 
         found.node == Node::File && size >= SPARSE && found.taken < size / 2
     });
     let nfc = ComposingNormalizerBorrowed::new_nfc();
-    let secret = paths(&|found| found.node != Node::Dir && secret(&found.path));
+    let secret = paths(&|found| found.node == Node::File && found.path.ends_with(b".pem"));
     [
         ("setuid, setgid and sticky bits are not shipped", set_id),
         ("world-writable here, writable only by the owner on the host", open),
@@ -47,7 +44,11 @@ pub(super) fn warnings(found: &[Found], capable: &[&[u8]], special: &[Vec<u8>]) 
             private,
         ),
         ("Linux capabilities are not shipped", capable.to_vec()),
-        ("looks like a secret, and every release keeps a copy", secret),
+        (
+            "pointers of Git LFS are shipped in place of these files, until `git lfs pull` fetches them",
+            pointers.to_vec(),
+        ),
+        ("may be a secret, and every user of the host can read it", secret),
         (
             "names that differ only in case",
             alike(found, &|text| text.to_lowercase()),
@@ -73,11 +74,6 @@ fn names(paths: &[&[u8]]) -> String {
         String::new()
     };
     shown.join(", ") + &rest
-}
-
-fn secret(path: &[u8]) -> bool {
-    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-    SECRETS.contains(&name) || name.ends_with(b".pem") || name.ends_with(b".key") || name.starts_with(b".env.")
 }
 
 /// Paths that are one when they are read so, each group in full.

@@ -44,7 +44,7 @@ pub struct Check {
 
 impl Probe {
     /// The word by which `probe` in the conductor knows it, and what it asks as one text.
-    fn words(&self) -> (&'static str, String) {
+    pub(super) fn words(&self) -> (&'static str, String) {
         match self {
             Self::Http { url } => ("http", url.clone()),
             Self::Unix { socket, path } => ("unix", format!("{socket} {path}")),
@@ -54,13 +54,15 @@ impl Probe {
     }
 
     /// Whether it speaks HTTP: the host needs curl for it.
-    #[must_use]
     pub fn is_http(&self) -> bool {
         matches!(self, Self::Http { .. } | Self::Unix { .. })
     }
 
+    pub fn is_https(&self) -> bool {
+        matches!(self, Self::Http { url } if url.starts_with("https:"))
+    }
+
     /// Where it connects to; `None` for a command.
-    #[must_use]
     pub fn address(&self) -> Option<Address> {
         match self {
             Self::Http { url } => {
@@ -86,7 +88,6 @@ impl Check {
     /// What the host's `probe` reads, by name. `release` is `named` when the answer must contain the release's id (the
     /// host knows which), else `-`. Without a check the kind is `none`, which always passes: systemd's facts alone
     /// decide.
-    #[must_use]
     pub fn arguments(check: Option<&Self>) -> Vec<(&'static str, String)> {
         let (kind, target) = check.map_or(("none", String::new()), |check| check.probe.words());
         let contains = check.and_then(|check| check.contains.clone());

@@ -3,7 +3,6 @@
 
 /// Every byte outside `[A-Za-z0-9_./:@,+=~-]` becomes `\0ooo`. An empty value is written as `\c`, which prints
 /// nothing.
-#[must_use]
 pub fn encoded(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "\\c".into();
@@ -20,7 +19,6 @@ pub fn encoded(bytes: &[u8]) -> String {
 }
 
 /// The inverse of [`encoded`], for what a host prints in the same form.
-#[must_use]
 pub fn decoded(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());

@@ -2,7 +2,10 @@
 //! table of their kinds and fields, and the one reader in Rust; in sh it is `lib/events.sh`. What the user is told of an
 //! event stands elsewhere.
 
-use super::Kind;
+use std::time::Duration;
+
+use super::{Downtime, Kind, TurnTimes};
+use crate::text::words;
 
 /// A kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +26,7 @@ pub const KINDS: &[Described] = &[
     },
     Described {
         word: "live",
-        fields: "UNIT RELEASE",
+        fields: "UNIT RELEASE [stop=MS] [start=MS]",
         script: None,
     },
     Described {
@@ -32,44 +35,51 @@ pub const KINDS: &[Described] = &[
         script: Some("verdicts"),
     },
     Described {
+        word: "wait",
+        fields: "UNIT SECONDS ANSWER",
+        script: None,
+    },
+    Described {
         word: "note",
         fields: "STEP TEXT",
         script: None,
     },
     Described {
         word: "ended",
-        fields: "deployed|failed|reverted|degraded LIVE|- PROBES,FAILED,GAP|- CAUSE|-",
+        fields: "deployed|failed|reverted|degraded LIVE|-|unreadable MEASURED|- CAUSE|-",
         script: Some("last_end"),
     },
 ];
 
-/// How far a step is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    Started,
-    Done,
-    Failed,
+words! {
+    pub enum Progress {
+        Started = "started",
+        Done = "done",
+        Failed = "failed",
+    }
 }
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    Confirmed,
-    /// It failed before anything live changed.
-    Failed,
-    /// It failed, and the host went back.
-    Reverted,
-    Degraded,
+words! {
+    pub enum End {
+        Confirmed = "deployed",
+        /// It failed before anything live changed.
+        Failed = "failed",
+        /// It failed, and the host went back.
+        Reverted = "reverted",
+        Degraded = "degraded",
+    }
 }
 
 /// The last event of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunEnd {
     pub end: End,
-    /// The release that is live, if one is.
+    /// The release that is live, if one is and `current` could be read.
     pub live: Option<String>,
-    /// Probes, failed ones, and the longest gap between two good answers in milliseconds.
-    pub probes: Option<[u64; 3]>,
+    /// The host could read `current`.
+    pub live_known: bool,
+    /// What the meter saw, if it ran through the whole switch.
+    pub downtime: Option<Downtime>,
     /// Why, in one line; empty when it was confirmed.
     pub cause: String,
 }
@@ -89,7 +99,15 @@ pub enum RunEvent {
         cause: Option<String>,
     },
     /// The new release serves this unit.
-    Live,
+    Live(TurnTimes),
+    /// It waits for this unit.
+    Wait {
+        unit: String,
+        /// How long, at most.
+        within: Duration,
+        /// What the unit answered last, or its state.
+        answer: String,
+    },
     Note(String),
     /// `None`: the disk did not take the whole line.
     Ended(Option<RunEnd>),
@@ -97,13 +115,13 @@ pub enum RunEvent {
 
 impl RunEvent {
     /// Reads one line; `None` for one that is not for this program.
-    #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.splitn(3, ' ');
         let (_at, word, rest) = (words.next()?, words.next()?, words.next().unwrap_or(""));
         match word {
             "step" => step(rest),
-            "live" => Some(Self::Live),
+            "live" => Some(Self::Live(live(rest))),
+            "wait" => wait(rest),
             "note" => Some(Self::Note(rest.to_owned())),
             "ended" => Some(Self::Ended(ended(rest))),
             _ => None,
@@ -114,41 +132,52 @@ impl RunEvent {
 fn step(rest: &str) -> Option<RunEvent> {
     let words: Vec<&str> = rest.split(' ').collect();
     let (list, words) = words.split_first()?;
-    let progress = |word: &&str| match *word {
-        "started" => Some(Progress::Started),
-        "done" => Some(Progress::Done),
-        "failed" => Some(Progress::Failed),
-        _ => None,
-    };
-    let at = words.iter().position(|word| progress(word).is_some())?;
+    let at = words.iter().position(|word| Progress::of(word).is_some())?;
     let cause = (words.len() > at + 2).then(|| words[at + 2..].join(" "));
     Some(RunEvent::Step {
         list: (*list).to_owned(),
-        kind: words.first().copied().and_then(Kind::of),
+        // An earlier conductor wrote `bad`.
+        kind: words
+            .first()
+            .copied()
+            .and_then(|word| Kind::of(if word == "bad" { "left" } else { word })),
         name: words[..at].join(" "),
-        progress: progress(&words[at])?,
+        progress: Progress::of(words[at])?,
         centiseconds: words.get(at + 1).and_then(|word| word.parse().ok()),
         cause,
     })
 }
 
+fn wait(rest: &str) -> Option<RunEvent> {
+    let mut words = rest.splitn(3, ' ');
+    Some(RunEvent::Wait {
+        unit: words.next()?.to_owned(),
+        within: Duration::from_secs(words.next()?.parse().unwrap_or_default()),
+        answer: words.next()?.to_owned(),
+    })
+}
+
+fn live(rest: &str) -> TurnTimes {
+    let time = |name: &str| rest.split(' ').find_map(|word| word.strip_prefix(name)?.parse().ok());
+    TurnTimes {
+        unit: rest.split(' ').next().unwrap_or_default().to_owned(),
+        stop_ms: time("stop="),
+        start_ms: time("start="),
+    }
+}
+
 fn ended(rest: &str) -> Option<RunEnd> {
     let mut words = rest.splitn(4, ' ');
-    let end = match words.next()? {
-        "deployed" => End::Confirmed,
-        "failed" => End::Failed,
-        "reverted" => End::Reverted,
-        "degraded" => End::Degraded,
-        _ => return None,
-    };
-    let live = Some(words.next()?).filter(|id| *id != "-");
-    let numbers = words.next()?.split(',').map(|n| n.parse().ok());
-    let numbers: Option<Vec<u64>> = numbers.collect();
+    let end = End::of(words.next()?)?;
+    let current = words.next()?;
+    let live = Some(current).filter(|id| !["-", "unreadable"].contains(id));
+    let downtime = Downtime::parse(words.next()?);
     let cause = Some(words.next()?).filter(|cause| *cause != "-");
     Some(RunEnd {
         end,
         live: live.map(str::to_owned),
-        probes: numbers.and_then(|numbers| numbers.try_into().ok()),
+        live_known: current != "unreadable",
+        downtime,
         cause: cause.unwrap_or_default().to_owned(),
     })
 }
@@ -159,15 +188,29 @@ mod tests {
 
     #[test]
     fn a_line_that_the_host_could_not_write_whole_is_not_an_end() {
-        let whole = RunEvent::parse("9 ended reverted - 40,3,210 acme.service crashed");
+        let whole = RunEvent::parse("9 ended reverted - probes=40,failed=3,gap=210,wait=5 acme.service crashed");
         let end = RunEnd {
             end: End::Reverted,
             live: None,
-            probes: Some([40, 3, 210]),
+            live_known: true,
+            downtime: Downtime::parse("probes=40,failed=3,gap=210,wait=5"),
             cause: "acme.service crashed".into(),
         };
-        assert_eq!(whole, Some(RunEvent::Ended(Some(end))));
-        for torn in ["", " dep", " deployed", " deployed r1", " deployed r1 40,3,210"] {
+        assert_eq!(whole, Some(RunEvent::Ended(Some(end.clone()))));
+        let unread =
+            RunEvent::parse("9 ended reverted unreadable probes=40,failed=3,gap=210,wait=5 acme.service crashed");
+        let unknown = RunEnd {
+            live_known: false,
+            ..end
+        };
+        assert_eq!(unread, Some(RunEvent::Ended(Some(unknown))), "no release has that name");
+        for torn in [
+            "",
+            " dep",
+            " deployed",
+            " deployed r1",
+            " deployed r1 probes=40,failed=3",
+        ] {
             let line = format!("9 ended{torn}");
             assert_eq!(RunEvent::parse(&line), Some(RunEvent::Ended(None)), "{line}");
         }

@@ -3,8 +3,11 @@
 
 mod change;
 mod check;
+mod commit;
+mod downtime;
 mod encoding;
 mod events;
+mod lever;
 mod wire;
 
 use std::fmt;
@@ -12,8 +15,11 @@ use std::time::Duration;
 
 pub use change::{Change, Command};
 pub use check::{Address, Check, Probe};
+pub use commit::Commit;
+pub use downtime::{Downtime, Latency, Loss, TurnTimes};
 pub use encoding::{decoded, encoded};
 pub use events::{Described, End, KINDS as EVENTS, Progress, RunEnd, RunEvent};
+pub use lever::{Lever, Proxy};
 pub use wire::{Kind, PROTOCOL, words};
 
 /// How a unit's process changes hands.
@@ -38,11 +44,59 @@ pub struct Verdict {
     pub timeout: Duration,
     /// How long it must then stay healthy without a restart.
     pub watch: Duration,
+    /// How long one definite wrong answer may repeat before the wait ends.
+    pub wrong_answers: Duration,
     /// Without one, systemd's facts alone decide.
     pub check: Option<Check>,
 }
 
-/// One step of a switch.
+crate::text::words! {
+    /// What the host does when the verify command gives no verdict in time.
+    pub enum Otherwise {
+        Revert = "revert",
+        Confirm = "confirm",
+    }
+}
+
+/// What a switch may lose at most, by the probes since the flip; `None` for any amount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// How long nobody may be answered; whole milliseconds.
+    pub max_gap: Option<Duration>,
+    pub max_failed: Option<u32>,
+}
+
+/// What turns a router. Its instances are named as it knows them: the path of a socket, or BACKEND/SERVER.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub lever: Lever,
+    pub to: String,
+    pub from: String,
+    /// How long the instance may take to answer. Whole seconds.
+    pub within: Duration,
+    /// What it answers at its own address.
+    pub check: Option<Check>,
+}
+
+/// A share of the requests for the new instance, while the old one serves the rest. Servers are named BACKEND/SERVER.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// Percent, from 1 to 99.
+    pub share: u8,
+    /// HAProxy's admin socket.
+    pub socket: String,
+    pub to: String,
+    pub from: String,
+    /// How long it stays. Whole seconds.
+    pub hold: Duration,
+    /// Below so many requests to the new instance, failed ones are not compared.
+    pub min_requests: u32,
+    /// What the new instance answers at its own address.
+    pub check: Option<Check>,
+    /// The same of the old one.
+    pub old: Option<Probe>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Runs the migration unit from `next`.
@@ -60,6 +114,11 @@ pub enum Step {
     Measure(Check),
     /// Points `current` at a release, or takes it away (undoing a first deploy).
     Flip(Option<String>),
+    /// Points the slot of an instance at a release; without one removes it, so that the instance cannot start.
+    Slot {
+        slot: String,
+        to: Option<String>,
+    },
     Restart(String),
     /// Restarts a unit while its socket holds the port.
     Socket {
@@ -67,13 +126,42 @@ pub enum Step {
         socket: String,
     },
     Reload(String),
-    /// Stops a unit (undoing a first deploy).
+    /// Stops a unit, and waits until it has finished its requests.
     Stop(String),
+    /// Starts an instance again on the way back, unless it never stopped and its slot never changed.
+    Resume {
+        unit: String,
+        slot: String,
+        /// The unit that holds its port.
+        socket: Option<String>,
+    },
+    /// HAProxy sends this server no requests while its instance starts.
+    Isolate {
+        socket: String,
+        server: String,
+    },
+    /// HAProxy sends a share of the requests to the new instance, and the two are compared.
+    Canary(Box<Canary>),
+    /// The router sends requests to an instance that is healthy, and no longer to the other one.
+    Route(Box<Route>),
+    /// Waits until the router has no request left at an instance.
+    Drain {
+        lever: Lever,
+        from: String,
+        limit: Duration,
+    },
     Await(Box<Verdict>),
+    /// The command of `verify`, which runs where shipit runs, says that it is good.
+    Verify {
+        timeout: Duration,
+        otherwise: Otherwise,
+    },
+    /// The meter saw no more lost than that.
+    Limits(Limits),
     /// Past this there is no automatic way back.
     Confirm,
-    /// Remembers that a release was rolled back from.
-    Bad(String),
+    /// Remembers that a user rolled back from a sound release.
+    Left(String),
     Prune(Vec<String>),
     /// Room for the next run.
     Spare,
@@ -88,34 +176,72 @@ impl fmt::Display for Step {
             }
             Self::Baseline { unit, timeout, check } => write!(
                 f,
-                "baseline  {unit}: {} healthy within {}s before anything changes, if it runs",
+                "baseline  {unit}: {} healthy within {}s before anything changes, if it is running",
                 check.probe,
                 timeout.as_secs()
             ),
             Self::Measure(check) => write!(f, "measure   {} every 50 ms", check.probe),
             Self::Flip(Some(id)) => write!(f, "flip      current -> releases/{id}"),
-            Self::Flip(None) => write!(f, "flip      remove `current`: there was none before"),
+            Self::Flip(None) => write!(f, "flip      remove `current`: it did not exist before"),
+            Self::Slot { slot, to: Some(id) } => write!(f, "slot      slots/{slot} -> releases/{id}"),
+            Self::Slot { slot, to: None } => write!(f, "slot      remove `slots/{slot}`: the instance stays stopped"),
             Self::Restart(unit) => write!(f, "restart   {unit}"),
             Self::Socket { unit, socket } => {
                 write!(f, "socket    restart {unit} while {socket} holds the port")
             }
             Self::Reload(unit) => write!(f, "reload    {unit}"),
             Self::Stop(unit) => write!(f, "stop      {unit}"),
+            Self::Resume { unit, .. } => write!(f, "resume    start {unit}, unless it still runs"),
+            Self::Isolate { server, .. } => write!(f, "isolate   HAProxy sends no requests to {server}"),
+            Self::Canary(canary) => write!(
+                f,
+                "canary    {}% of the requests go to {} for {}s, compared with {}",
+                canary.share,
+                canary.to,
+                canary.hold.as_secs(),
+                canary.from
+            ),
+            Self::Route(route) => {
+                write!(
+                    f,
+                    "route     {}: requests go to {}, not to {}",
+                    route.lever, route.to, route.from
+                )
+            }
+            Self::Drain { from, limit, .. } => {
+                write!(
+                    f,
+                    "drain     {from}: until no request is left, at most {}s",
+                    limit.as_secs()
+                )
+            }
             Self::Await(v) => {
                 write!(f, "await     {}: active within {}s", v.unit, v.start.as_secs())?;
                 if let Some(check) = &v.check {
-                    write!(
-                        f,
-                        ", {} healthy {} times in a row within {}s",
-                        check.probe,
-                        v.successes,
-                        v.timeout.as_secs()
-                    )?;
+                    write!(f, ", {} healthy", check.probe)?;
+                    if v.successes > 1 {
+                        write!(f, " {} times in a row", v.successes)?;
+                    }
+                    write!(f, " within {}s", v.timeout.as_secs())?;
                 }
                 write!(f, ", stable for {}s", v.watch.as_secs())
             }
+            Self::Verify { timeout, otherwise } => write!(
+                f,
+                "verify    run the verify command where shipit runs; {} without its verdict within {}s",
+                otherwise.word(),
+                timeout.as_secs()
+            ),
+            Self::Limits(limits) => {
+                let gap = limits
+                    .max_gap
+                    .map(|gap| format!("nobody unanswered for more than {}ms", gap.as_millis()));
+                let failed = limits.max_failed.map(|n| format!("at most {n} failed requests"));
+                let both: Vec<String> = failed.into_iter().chain(gap).collect();
+                write!(f, "limits    {}", both.join(", "))
+            }
             Self::Confirm => write!(f, "confirm   no automatic revert after this"),
-            Self::Bad(id) => write!(f, "bad       record that {id} was rolled back from"),
+            Self::Left(id) => write!(f, "left      record that a user rolled back from {id}"),
             Self::Prune(ids) if ids.is_empty() => write!(f, "prune     nothing"),
             Self::Prune(ids) => write!(f, "prune     {}", ids.join(" ")),
             Self::Spare => write!(f, "spare     reserve disk space for the next rollback"),

@@ -4,19 +4,23 @@
 use std::time::Duration;
 
 use super::{Check, Step, Turn, Verdict, encoded};
+use crate::text;
 
 /// The version of the request and its steps, on its first line. The conductor carries out no other one: a request that
 /// an older or newer client left is moved aside, and nothing of it is carried out.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 5;
 
 /// Named arguments: the name, and the value not yet encoded.
 type Named = Vec<(&'static str, String)>;
 
 /// Arguments as words: `unit=acme.service`.
-#[must_use]
 pub fn words(named: &[(&str, String)]) -> Vec<String> {
     let word = |(name, value): &(&str, String)| format!("{name}={}", encoded(value.as_bytes()));
     named.iter().map(word).collect()
+}
+
+fn or_none(value: &Option<String>) -> String {
+    value.clone().unwrap_or_else(|| "-".into())
 }
 
 fn seconds(duration: Duration) -> String {
@@ -24,7 +28,6 @@ fn seconds(duration: Duration) -> String {
 }
 
 impl Verdict {
-    #[must_use]
     pub fn arguments(&self) -> Named {
         let turn = match self.turn {
             Turn::Restart => "restart",
@@ -37,79 +40,69 @@ impl Verdict {
             ("successes", self.successes.to_string()),
             ("timeout", seconds(self.timeout)),
             ("watch", seconds(self.watch)),
+            ("wrongs", seconds(self.wrong_answers)),
         ];
         named.extend(Check::arguments(self.check.as_ref()));
         named
     }
 }
 
-macro_rules! kinds {
-    ($($kind:ident $word:literal,)*) => {
-        /// A step without its arguments.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Kind {
-            $($kind,)*
-        }
-
-        impl Kind {
-            pub const ALL: &[Self] = &[$(Self::$kind),*];
-
-            /// The name in requests and events; the conductor's function is `step_` and this.
-            #[must_use]
-            pub fn word(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $word,)*
-                }
-            }
-        }
-    };
-}
-
-kinds! {
-    Migrate "migrate",
-    Baseline "baseline",
-    Measure "measure",
-    Flip "flip",
-    Restart "restart",
-    Socket "socket",
-    Reload "reload",
-    Stop "stop",
-    Await "await",
-    Confirm "confirm",
-    Bad "bad",
-    Prune "prune",
-    Spare "spare",
-}
-
-impl Kind {
-    #[must_use]
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.word() == word)
+text::words! {
+    /// A step without its arguments. Its word is the name in requests and events; the conductor's function is `step_` and
+    /// this.
+    pub enum Kind {
+        Migrate = "migrate",
+        Baseline = "baseline",
+        Measure = "measure",
+        Flip = "flip",
+        Slot = "slot",
+        Restart = "restart",
+        Socket = "socket",
+        Reload = "reload",
+        Stop = "stop",
+        Resume = "resume",
+        Isolate = "isolate",
+        Canary = "canary",
+        Route = "route",
+        Drain = "drain",
+        Await = "await",
+        Verify = "verify",
+        Limits = "limits",
+        Confirm = "confirm",
+        Left = "left",
+        Prune = "prune",
+        Spare = "spare",
     }
 }
 
 impl Step {
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
             Self::Migrate { .. } => Kind::Migrate,
             Self::Baseline { .. } => Kind::Baseline,
             Self::Measure(_) => Kind::Measure,
             Self::Flip(_) => Kind::Flip,
+            Self::Slot { .. } => Kind::Slot,
             Self::Restart(_) => Kind::Restart,
             Self::Socket { .. } => Kind::Socket,
             Self::Reload(_) => Kind::Reload,
             Self::Stop(_) => Kind::Stop,
+            Self::Resume { .. } => Kind::Resume,
+            Self::Isolate { .. } => Kind::Isolate,
+            Self::Canary(_) => Kind::Canary,
+            Self::Route(_) => Kind::Route,
+            Self::Drain { .. } => Kind::Drain,
             Self::Await(_) => Kind::Await,
+            Self::Verify { .. } => Kind::Verify,
+            Self::Limits(_) => Kind::Limits,
             Self::Confirm => Kind::Confirm,
-            Self::Bad(_) => Kind::Bad,
+            Self::Left(_) => Kind::Left,
             Self::Prune(_) => Kind::Prune,
             Self::Spare => Kind::Spare,
         }
     }
 
     /// What it takes. The first is what the step is about: events name it.
-    #[must_use]
     pub fn arguments(&self) -> Named {
         match self {
             Self::Migrate { unit, timeout } => {
@@ -121,22 +114,70 @@ impl Step {
                 named
             }
             Self::Measure(check) => Check::arguments(Some(check)),
-            Self::Flip(to) => vec![("to", to.clone().unwrap_or_else(|| "-".into()))],
+            Self::Flip(to) => vec![("to", or_none(to))],
+            Self::Slot { slot, to } => vec![("slot", slot.clone()), ("to", or_none(to))],
             Self::Restart(unit) | Self::Reload(unit) | Self::Stop(unit) => {
                 vec![("unit", unit.clone())]
             }
             Self::Socket { unit, socket } => {
                 vec![("unit", unit.clone()), ("socket", socket.clone())]
             }
+            Self::Resume { unit, slot, socket } => {
+                vec![
+                    ("unit", unit.clone()),
+                    ("slot", slot.clone()),
+                    ("socket", or_none(socket)),
+                ]
+            }
+            Self::Isolate { socket, server } => vec![("server", server.clone()), ("at", socket.clone())],
+            Self::Canary(canary) => {
+                let mut named = vec![
+                    ("share", format!("{}%", canary.share)),
+                    ("at", canary.socket.clone()),
+                    ("to", canary.to.clone()),
+                    ("from", canary.from.clone()),
+                    ("hold", seconds(canary.hold)),
+                    ("requests", canary.min_requests.to_string()),
+                    (
+                        "old",
+                        canary.old.as_ref().map_or_else(String::new, |probe| probe.words().1),
+                    ),
+                ];
+                named.extend(Check::arguments(canary.check.as_ref()));
+                named
+            }
+            Self::Route(route) => {
+                let mut named = vec![("to", route.to.clone()), ("from", route.from.clone())];
+                named.extend(route.lever.arguments());
+                named.push(("within", seconds(route.within)));
+                named.extend(Check::arguments(route.check.as_ref()));
+                named
+            }
+            Self::Drain { lever, from, limit } => {
+                let mut named = vec![("from", from.clone()), ("limit", seconds(*limit))];
+                named.extend(lever.arguments());
+                named
+            }
             Self::Await(verdict) => verdict.arguments(),
+            Self::Verify { timeout, otherwise } => {
+                vec![
+                    ("timeout", seconds(*timeout)),
+                    ("otherwise", otherwise.word().to_owned()),
+                ]
+            }
+            Self::Limits(limits) => {
+                let gap = limits.max_gap.map(|gap| gap.as_millis().to_string());
+                let failed = limits.max_failed.map(|failed| failed.to_string());
+                let or_none = |limit: Option<String>| limit.unwrap_or_else(|| "-".into());
+                vec![("gap", or_none(gap)), ("failed", or_none(failed))]
+            }
             Self::Confirm | Self::Spare => Vec::new(),
-            Self::Bad(id) => vec![("release", id.clone())],
+            Self::Left(id) => vec![("release", id.clone())],
             Self::Prune(ids) => vec![("releases", ids.join(","))],
         }
     }
 
     /// The step as a line of the request, without the list's name.
-    #[must_use]
     pub fn line(&self) -> String {
         let mut line = vec![self.kind().word().to_owned()];
         line.extend(words(&self.arguments()));

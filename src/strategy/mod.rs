@@ -1,38 +1,55 @@
 //! How one service goes from the old release to the new one. One small pure file a strategy; each gives the
-//! same four words. Nothing here reaches a host: needs are checked against what was observed.
+//! same words. Nothing here reaches a host: needs are checked against what was observed.
 
+mod blue_green;
+mod canary;
+mod handover;
 mod reload;
 mod restart;
+mod rolling;
+mod slots; // what strategies with instances share
 mod socket;
+
+pub use slots::unknown as unknown_slots;
 
 use std::time::Duration;
 
-use crate::config::{Instance, Service, Strategy};
+use crate::config::{Config, Instance, Service, Strategy};
 use crate::observed::Observed;
-use crate::step::{Step, Turn, Verdict};
+use crate::step::{Change, Check, Step, Turn, Verdict};
+use crate::unit::name::UnitName;
 use crate::unit::properties::LoadState;
 
-/// The steps of one service around the flip.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The steps of one service around the flip. Several services go over together: those of `switch` and `revert` all turn
+/// before the first is judged; the others keep their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turnover {
     /// What the units lack for this strategy: each with the lines to add. Empty when it can be carried out.
     pub needs: Vec<String>,
     /// What a person should know about it: said by `plan` and `doctor`, not at every deploy.
     pub advice: Vec<String>,
+    /// Before the flip: what starts the new release beside the old one.
+    pub before: Vec<Step>,
     /// After the flip to the new release.
     pub switch: Vec<Step>,
+    /// When every service runs from the new release: who gets the requests.
+    pub after: Vec<Step>,
+    /// When the verify command has passed: the end of an old instance that could still have served.
+    pub retire: Vec<Step>,
     /// After the flip back to the old one.
     pub revert: Vec<Step>,
 }
 
 /// The turnover of one service, checked against the host's units.
-#[must_use]
-pub fn turnover(service: &Service, observed: &Observed) -> Turnover {
+pub fn turnover(config: &Config, service: &Service, observed: &Observed, change: &Change) -> Turnover {
     let mut turnover = match service.strategy {
         Strategy::Restart => restart::turnover(service, observed),
         Strategy::Reload => reload::turnover(service, observed),
         Strategy::Socket => socket::turnover(service, observed),
-        Strategy::Handover | Strategy::BlueGreen | Strategy::Rolling | Strategy::Canary => later(service),
+        Strategy::Handover => handover::turnover(service, observed, change, config.root.as_str()),
+        Strategy::BlueGreen => blue_green::turnover(config, service, observed, change),
+        Strategy::Rolling => rolling::turnover(service, observed, change, config.root.as_str()),
+        Strategy::Canary => canary::turnover(config, service, observed, change),
     };
     let units = service.units().flat_map(|unit| unit_needs(unit, observed));
     let mut needs: Vec<String> = units.collect();
@@ -41,24 +58,14 @@ pub fn turnover(service: &Service, observed: &Observed) -> Turnover {
     turnover
 }
 
-/// A strategy that `config` refuses so far.
-fn later(service: &Service) -> Turnover {
-    Turnover {
-        needs: vec![format!(
-            "{}: the strategy `{}` is not available yet",
-            service.name(),
-            service.strategy
-        )],
-        advice: Vec::new(),
-        switch: Vec::new(),
-        revert: Vec::new(),
-    }
-}
-
 /// That the host does not have a unit, and what to do.
-#[must_use]
 pub fn not_found(unit: &str) -> String {
-    format!("{unit} does not exist on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`")
+    // An instance is in its template's file.
+    let template = UnitName::new(unit).and_then(|unit| unit.template());
+    let file = template.map_or("it".to_owned(), |template| template.to_string());
+    format!(
+        "{unit} does not exist on the host: write {file} to /etc/systemd/system, then `sudo systemctl daemon-reload`"
+    )
 }
 
 /// What any unit must be to be driven at all.
@@ -81,8 +88,16 @@ fn turned(service: &Service, turn: Turn, step: impl Fn(String) -> Step) -> Vec<S
     service.instances().flat_map(steps).collect()
 }
 
+/// What is asked of an instance through its router.
+pub fn through_router(one: &Instance<'_>) -> Option<Check> {
+    let probe = one.service.router.as_ref()?.url.clone();
+    Some(Check {
+        probe,
+        ..one.health?.check.clone()
+    })
+}
+
 /// The verdict that a unit's health asks for.
-#[must_use]
 pub fn verdict(one: &Instance<'_>, turn: Turn) -> Verdict {
     let (successes, timeout) = one.health.map_or((1, Duration::ZERO), |h| (h.successes, h.timeout));
     Verdict {
@@ -92,6 +107,7 @@ pub fn verdict(one: &Instance<'_>, turn: Turn) -> Verdict {
         successes,
         timeout: timeout.max(Duration::from_secs(1)),
         watch: one.service.watch,
+        wrong_answers: one.health.map_or(Duration::ZERO, |health| health.wrong_answers),
         check: one.health.map(|health| health.check.clone()),
     }
 }

@@ -33,5 +33,6 @@ pub(super) fn turnover(service: &Service, observed: &Observed) -> Turnover {
         advice,
         switch: steps.clone(),
         revert: steps,
+        ..Turnover::default()
     }
 }

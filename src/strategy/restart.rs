@@ -9,11 +9,11 @@ pub(super) fn turnover(service: &Service, _seen: &Observed) -> Turnover {
     let unit = service.name();
     let steps = turned(service, Turn::Restart, Step::Restart);
     Turnover {
-        needs: Vec::new(),
         advice: vec![format!(
             "{unit}: `restart` is not zero-downtime: nothing listens while the process restarts"
         )],
         switch: steps.clone(),
         revert: steps,
+        ..Turnover::default()
     }
 }

@@ -3,18 +3,32 @@
 
 use super::{Turnover, turned, unit_needs};
 use crate::config::Service;
-use crate::observed::Observed;
+use crate::observed::{Current, Observed};
 use crate::step::{Step, Turn};
 
-pub(super) fn turnover(service: &Service, observed: &Observed) -> Turnover {
+/// The unit that holds a service's port.
+pub(super) fn holder(service: &Service) -> String {
     let own = service.socket.clone();
-    let socket = own.unwrap_or_else(|| service.paired_socket()).to_string();
-    let mut needs = unit_needs(&socket, observed);
-    if needs.is_empty() && !matches!(observed.unit(&socket).active_state(), "active" | "") {
+    own.unwrap_or_else(|| service.paired_socket()).to_string()
+}
+
+/// What a socket unit lacks to hold the port.
+pub(super) fn listens(socket: &str, observed: &Observed) -> Vec<String> {
+    let mut needs = unit_needs(socket, observed);
+    let state = observed.unit(socket).active_state();
+    // Connections before the first release find nothing to start, until systemd closes the socket: the switch opens it.
+    let opens = state == "failed" && observed.current == Current::Absent;
+    if needs.is_empty() && !opens && !matches!(state, "active" | "") {
         needs.push(format!(
             "{socket} is not listening: `sudo systemctl enable --now {socket}`"
         ));
     }
+    needs
+}
+
+pub(super) fn turnover(service: &Service, observed: &Observed) -> Turnover {
+    let socket = holder(service);
+    let mut needs = listens(&socket, observed);
     if needs.is_empty() {
         let started = |unit: &str| observed.unit(unit).triggered_by().any(|by| by == socket);
         let idle = service.units().filter(|unit| !started(unit));
@@ -28,8 +42,8 @@ pub(super) fn turnover(service: &Service, observed: &Observed) -> Turnover {
     });
     Turnover {
         needs,
-        advice: Vec::new(),
         switch: steps.clone(),
         revert: steps,
+        ..Turnover::default()
     }
 }

@@ -28,17 +28,14 @@ pub struct Command {
 
 impl Command {
     /// Whether a failure counts as success (`-`).
-    #[must_use]
     pub fn ignores_failure(&self) -> bool {
         self.prefix.contains('-')
     }
     /// Whether it runs with full privileges, or without changing the user (`+`, `!`).
-    #[must_use]
     pub fn is_privileged(&self) -> bool {
         self.prefix.contains(['+', '!'])
     }
     /// The last component of the program: `node` of `/usr/bin/node`.
-    #[must_use]
     pub fn name(&self) -> &str {
         self.program.rsplit('/').next().unwrap_or(&self.program)
     }
@@ -46,7 +43,6 @@ impl Command {
         self.arguments.iter().map(|word| word.text.as_str())
     }
     /// The value of an option: `--name value` or `--name=value`; for one-letter options also `-nvalue`.
-    #[must_use]
     pub fn option(&self, names: &[&str]) -> Option<&str> {
         let mut words = self.words();
         while let Some(word) = words.next() {
@@ -66,12 +62,10 @@ impl Command {
         None
     }
     /// Whether one of these words is among the arguments.
-    #[must_use]
     pub fn has(&self, words: &[&str]) -> bool {
         self.words().any(|word| words.contains(&word))
     }
     /// The script given to a shell by `-c`, when this is `sh -c …`.
-    #[must_use]
     pub fn shell_script(&self) -> Option<&str> {
         if !matches!(self.name(), "sh" | "bash" | "dash" | "zsh" | "ksh" | "busybox") {
             return None;
@@ -85,7 +79,6 @@ impl Command {
 /// Why systemd refuses a command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// A quote is not closed.
     Unbalanced,
     /// A prefix with no program behind it.
     NoProgram,
@@ -125,9 +118,7 @@ fn lone<'a>(rest: &'a str, mark: &str) -> Option<&'a str> {
 }
 
 /// All commands of one value; an empty value has none (and resets the list, which `merge` knows).
-///
-/// # Errors
-/// [`Refused`]: systemd ignores the assignment, and most often refuses the unit.
+/// Fails with [`Refused`]: systemd ignores the assignment, and most often refuses the unit.
 pub fn parse(value: &str) -> Result<Vec<Command>, Refused> {
     let mut rest = value;
     let mut commands = Vec::new();

@@ -14,7 +14,6 @@ const AROUND: usize = 3;
 const SLOWEST: Duration = Duration::from_secs(2);
 
 /// The settings in effect: section, key and value, ordered by section and key.
-#[must_use]
 pub fn settings(unit: &Unit) -> Vec<(String, String, String)> {
     let mut keys: Vec<(&str, &str)> = unit.entries().map(|entry| (entry.section, entry.key)).collect();
     keys.sort_unstable();
@@ -29,7 +28,6 @@ pub fn settings(unit: &Unit) -> Vec<(String, String, String)> {
 }
 
 /// The keys whose values in effect differ, sorted. Empty when the units differ in comments and order at most.
-#[must_use]
 pub fn differing(one: &Unit, other: &Unit) -> Vec<String> {
     let (one, other) = (settings(one), settings(other));
     let key = |(section, key, _): &(String, String, String)| (section.clone(), key.clone());
@@ -54,7 +52,6 @@ pub fn differing(one: &Unit, other: &Unit) -> Vec<String> {
 
 /// A unified diff as `diff -u` writes it, without the two lines of names; empty when the texts are equal. The bytes are
 /// those of the files: whoever prints them escapes them.
-#[must_use]
 pub fn unified(old: &[u8], new: &[u8]) -> Vec<Vec<u8>> {
     let (old, new) = (split(old), split(new));
     let until = Instant::now() + SLOWEST;

@@ -2,7 +2,9 @@
 //! a host as it is; checking the units is the work of `rules`.
 
 use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
+use std::{fs, io};
+
+use thiserror::Error;
 
 use super::merge::Unit;
 use super::name::UnitName;
@@ -12,40 +14,24 @@ use super::parse::File;
 pub const LARGEST: u64 = 256 * 1024;
 
 /// Why a directory of units cannot be used.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Refused {
-    /// The directory, or a file in it, cannot be read.
+    #[error("{} cannot be read: {}", .0.display(), .1)]
     Unreadable(PathBuf, io::Error),
     /// A symlink, a directory or a device has the name of a unit.
+    #[error("{} is not a regular file", .0.display())]
     NotAFile(PathBuf),
-    /// Larger than [`LARGEST`].
+    #[error("{} is larger than {} KiB", .0.display(), LARGEST / 1024)]
     TooLarge(PathBuf),
+    #[error("{} has drop-ins: move their lines into the unit itself", .0.display())]
     DropIns(PathBuf),
-    /// systemd treats a unit with an empty file as masked.
+    #[error("{} is empty: systemd treats a unit with an empty file as masked", .0.display())]
     Empty(PathBuf),
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (path, why) = match self {
-            Refused::Unreadable(path, e) => (path, format!("cannot be read: {e}")),
-            Refused::NotAFile(path) => (path, "is not a regular file".into()),
-            Refused::TooLarge(path) => (path, format!("is larger than {} KiB", LARGEST / 1024)),
-            Refused::DropIns(path) => (path, "has drop-ins: move their lines into the unit itself".into()),
-            Refused::Empty(path) => (
-                path,
-                "is empty: systemd treats a unit with an empty file as masked".into(),
-            ),
-        };
-        write!(f, "{} {why}", path.display())
-    }
 }
 
 /// The units in `dir`, sorted by name; `None` when the directory does not exist. Paths begin with `shown` instead of
 /// `dir`. Files with other names (a README) are skipped.
-///
-/// # Errors
-/// [`Refused`], for the first entry with the name of a unit that is not a readable regular file.
+/// Fails with [`Refused`], for the first entry with the name of a unit that is not a readable regular file.
 pub fn read(dir: &Path, shown: &Path) -> Result<Option<Vec<Unit>>, Refused> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,

@@ -6,6 +6,10 @@ use std::fmt;
 /// The most that the host's helper accepts, in bytes.
 pub const LONGEST: usize = 65_536;
 
+/// systemd reads such a value; other readers of the same file do not, or differently.
+const UNCLOSED: &str = "the quoted value continues on the next line: systemd accepts that, but many readers of such files \
+    do not; keep the value in a separate file (LoadCredential=), or encode it as base64";
+
 /// What is wrong with a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
@@ -25,7 +29,6 @@ impl fmt::Display for Wrong {
 }
 
 /// Whether systemd accepts this as the name of a variable: letters, digits and `_`, no digit first (systemd.exec(5)).
-#[must_use]
 pub fn is_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())
@@ -33,9 +36,7 @@ pub fn is_name(name: &str) -> bool {
 }
 
 /// One assignment as a line, quoted so that systemd passes exactly this value to the program.
-///
-/// # Errors
-/// A sentence, when the value does not fit into a line: line breaks, other control characters, not UTF-8.
+/// Fails with a sentence, when the value does not fit into a line: line breaks, other control characters, not UTF-8.
 pub fn line(name: &str, value: &[u8]) -> Result<String, String> {
     let Ok(value) = std::str::from_utf8(value) else {
         return Err("the value is not UTF-8: systemd would refuse the file".into());
@@ -60,10 +61,7 @@ pub fn line(name: &str, value: &[u8]) -> Result<String, String> {
     Ok(line)
 }
 
-/// The names that a text assigns, in its order.
-///
-/// # Errors
-/// Every line that some reader would read differently.
+/// The names that a text assigns, in its order. Fails with every line that some reader would read differently.
 pub fn names(text: &[u8]) -> Result<Vec<String>, Vec<Wrong>> {
     let whole = |text: &str| {
         vec![Wrong {
@@ -81,7 +79,14 @@ pub fn names(text: &[u8]) -> Result<Vec<String>, Vec<Wrong>> {
         return Err(whole("the file begins with a byte order mark: save it without one"));
     }
     let (mut names, mut wrong) = (Vec::<String>::new(), Vec::new());
+    let mut inside = None;
     for (index, line) in text.split('\n').enumerate() {
+        // The rest of a value that was refused is no line of its own.
+        if let Some(quote) = inside {
+            inside = Some(quote).filter(|quote| !line.contains(*quote));
+            continue;
+        }
+        inside = line.split_once('=').and_then(|(_, value)| opened(value));
         let result = assignment(line).and_then(|name| match name {
             Some(name) if names.iter().any(|n| n == name) => Err(format!("{name} is assigned twice")),
             name => Ok(name),
@@ -122,6 +127,12 @@ fn assignment(line: &str) -> Result<Option<&str>, String> {
     Ok(Some(name))
 }
 
+/// The quote that a value opens, if the line does not close it.
+fn opened(value: &str) -> Option<char> {
+    let quote = value.chars().next();
+    quote.filter(|_| unambiguous(value) == Err(UNCLOSED))
+}
+
 /// Whether a value has one reading.
 fn unambiguous(value: &str) -> Result<(), &'static str> {
     let value = value.trim_end_matches([' ', '\t']);
@@ -129,7 +140,7 @@ fn unambiguous(value: &str) -> Result<(), &'static str> {
         return match rest.split_once('\'') {
             Some((_, "")) => Ok(()),
             Some(_) => Err("text after the closing quote"),
-            None => Err("a quote is not closed (a value cannot continue on the next line)"),
+            None => Err(UNCLOSED),
         };
     }
     let quoted = value.strip_prefix('"');
@@ -151,7 +162,7 @@ fn unambiguous(value: &str) -> Result<(), &'static str> {
             }
             '\\' => {}
             '$' | '`' => {
-                return Err("systemd does not expand $ and `, other readers do; put the value in single quotes");
+                return Err("systemd does not expand $ and `, but other programs do; put the value in single quotes");
             }
             '"' | '\'' if quoted.is_none() => {
                 return Err("a quote inside an unquoted value; quote the whole value");
@@ -160,7 +171,7 @@ fn unambiguous(value: &str) -> Result<(), &'static str> {
         }
     }
     if quoted.is_some() {
-        return Err("a quote is not closed (a value cannot continue on the next line)");
+        return Err(UNCLOSED);
     }
     if value.starts_with([' ', '\t']) {
         return Err("a space after the `=`; quote the value if the space belongs to it");
@@ -217,6 +228,21 @@ mod tests {
         }
         assert_eq!(names(b"A=\xff").unwrap_err()[0].line, 0);
         assert!(names(&[b'#'; LONGEST + 1]).is_err());
+    }
+
+    /// systemd reads such a value; that is what is said, once, and nothing about the lines inside.
+    #[test]
+    fn a_quoted_value_over_several_lines_is_refused_for_its_true_reason() {
+        for quote in ['\'', '"'] {
+            let text = format!("A={quote}-----BEGIN\nno assignment\n$x`y\\z{quote}\nB=1\nC=$x\n");
+            let wrong = names(text.as_bytes()).unwrap_err();
+            assert_eq!(
+                wrong.iter().map(|wrong| wrong.line).collect::<Vec<_>>(),
+                [1, 5],
+                "{wrong:?}"
+            );
+            assert_eq!(wrong[0].text, format!("A: {UNCLOSED}"));
+        }
     }
 
     #[test]

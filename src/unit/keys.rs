@@ -80,12 +80,10 @@ fn all() -> &'static HashMap<(&'static str, &'static str), Key> {
 }
 
 /// `None`: systemd ignores the key in this section.
-#[must_use]
 pub fn find(section: &str, key: &str) -> Option<Key> {
     all().get(&(section, key)).copied()
 }
 
-#[must_use]
 pub fn is_section(section: &str) -> bool {
     matches!(
         section,
@@ -106,13 +104,11 @@ pub fn is_section(section: &str) -> bool {
 }
 
 /// The sections in which systemd knows a key, sorted.
-#[must_use]
 pub fn sections_of(key: &str) -> Vec<&'static str> {
     sorted(|(section, name)| (name == key).then_some(section))
 }
 
 /// Sorted.
-#[must_use]
 pub fn keys_of(section: &str) -> Vec<&'static str> {
     sorted(|(known, key)| (known == section).then_some(key))
 }
@@ -137,7 +133,6 @@ const LISTS: &str = " Documentation Environment EnvironmentFile PassEnvironment 
     StandardInputText StandardInputData Sockets BPFProgram IPIngressFilterPath IPEgressFilterPath CPUAffinity \
     RequiresMountsFor WantsMountsFor SystemCallLog ";
 
-#[must_use]
 pub fn adds(section: &str, key: &str) -> Adds {
     match find(section, key).map(|key| key.takes) {
         Some(Takes::Units) => Adds::Always,

@@ -54,7 +54,6 @@ impl<const N: usize> Keys for [&str; N] {
 
 impl Unit {
     /// A unit with one file. `None` when the last component of its path is not the name of a unit.
-    #[must_use]
     pub fn of_file(file: File) -> Option<Self> {
         Some(Self {
             name: UnitName::of_path(&file.path)?,
@@ -63,13 +62,11 @@ impl Unit {
     }
 
     /// Like [`Unit::of_file`], from a text.
-    #[must_use]
     pub fn parse(path: &str, text: &[u8]) -> Option<Self> {
         Self::of_file(File::parse(path, text))
     }
 
     /// Whether its own file is empty, which masks the unit.
-    #[must_use]
     pub fn is_masked(&self) -> bool {
         self.files.first().is_none_or(|file| file.bytes().is_empty())
     }
@@ -89,7 +86,6 @@ impl Unit {
     }
 
     /// Every assignment of one key, including overridden ones and resets.
-    #[must_use]
     pub fn written(&self, section: &str, key: &str) -> Vec<Entry<'_>> {
         self.entries()
             .filter(|entry| entry.section == section && entry.key == key)
@@ -98,7 +94,6 @@ impl Unit {
 
     /// The assignments of keys in effect: at most one for a plain setting, all since the last reset for a list, all for
     /// dependencies. Never an empty one.
-    #[must_use]
     pub fn all(&self, section: &str, keys: impl Keys) -> Vec<Entry<'_>> {
         let keys = keys.keys().iter();
         keys.flat_map(|key| self.all_of(section, key)).collect()
@@ -126,32 +121,27 @@ impl Unit {
     }
 
     /// The assignment of a plain setting in effect; for lists the last one.
-    #[must_use]
     pub fn get(&self, section: &str, key: &str) -> Option<Entry<'_>> {
         self.all_of(section, key).pop()
     }
 
     /// The value of [`Unit::get`] in `[Service]`, or the empty text.
-    #[must_use]
     pub fn service(&self, key: &str) -> &str {
         self.get("Service", key).map_or("", |entry| entry.value)
     }
 
     /// A boolean that is set to a valid value.
-    #[must_use]
     pub fn yes(&self, section: &str, key: &str) -> Option<bool> {
         self.get(section, key).and_then(|entry| value::boolean(entry.value))
     }
 
     /// A span of time that is set to a valid value.
-    #[must_use]
     pub fn span(&self, section: &str, key: &str) -> Option<Span> {
         self.get(section, key).and_then(|entry| value::span(entry.value))
     }
 
     /// A span of time in `[Service]`. In `TimeoutStartSec=` and `TimeoutStopSec=` zero means forever, and `TimeoutSec=` sets
     /// both: systemd.service(5).
-    #[must_use]
     pub fn timeout(&self, key: &str) -> Option<Span> {
         if !matches!(key, "TimeoutStartSec" | "TimeoutStopSec") {
             return self.span("Service", key);
@@ -167,31 +157,52 @@ impl Unit {
     }
 
     /// Whether one of these keys has a value.
-    #[must_use]
     pub fn sets(&self, section: &str, keys: impl Keys) -> bool {
         !self.all(section, keys).is_empty()
     }
 
     /// Whether a list has this word.
-    #[must_use]
     pub fn has(&self, section: &str, keys: impl Keys, word: &str) -> bool {
         let words = self.words(section, keys);
         words.iter().any(|(known, _)| known == word)
     }
 
     /// The words of all assignments of keys in effect: unit names, paths, variables. A value with an unclosed quote has
-    /// none, as in systemd.
-    #[must_use]
+    /// none, as in systemd. A comment at the end of the value (`trailing-comment`) has no words.
     pub fn words(&self, section: &str, keys: impl Keys) -> Vec<(String, Entry<'_>)> {
-        let split = |entry: Entry<'_>| quoting::split(entry.value).unwrap_or_default();
+        let split = |entry: Entry<'_>| {
+            let end = quoting::comment(entry.value, &['#']).unwrap_or(entry.value.len());
+            quoting::split(&entry.value[..end]).unwrap_or_default()
+        };
         self.all(section, keys)
             .into_iter()
             .flat_map(|entry| split(entry).into_iter().map(move |word| (word.text, entry)))
             .collect()
     }
 
+    /// The users or groups that keys of `[Service]` name, where they are valid names: systemd.exec(5), "User/Group".
+    pub fn accounts(&self, keys: impl Keys) -> Vec<(String, Entry<'_>)> {
+        let mut names = self.words("Service", keys);
+        names.retain(|(name, entry)| {
+            // Only SupplementaryGroups= is a list.
+            value::is_account(name) && (entry.key == "SupplementaryGroups" || entry.value == name)
+        });
+        names
+    }
+
+    /// The directories of database files that `Environment=` names by an absolute path, each with its variable.
+    pub fn database_directories(&self) -> Vec<(String, String, Entry<'_>)> {
+        let words = self.words("Service", "Environment").into_iter();
+        words
+            .filter_map(|(word, entry)| {
+                let (name, value) = word.split_once('=')?;
+                let (dir, _) = database_file(value)?.rsplit_once('/')?;
+                (!dir.is_empty()).then(|| (name.to_owned(), dir.to_owned(), entry))
+            })
+            .collect()
+    }
+
     /// The commands of `Exec…=` keys in effect, without those that systemd refuses.
-    #[must_use]
     pub fn commands(&self, keys: impl Keys) -> Vec<(Command, Entry<'_>)> {
         self.all("Service", keys)
             .into_iter()
@@ -205,20 +216,17 @@ impl Unit {
     }
 
     /// The commands of every `Exec…=` key in effect.
-    #[must_use]
     pub fn every_command(&self) -> Vec<(Command, Entry<'_>)> {
         self.commands(command::KEYS)
     }
 
     /// Whether one of the files has this section.
-    #[must_use]
     pub fn has_section(&self, section: &str) -> bool {
         self.header(section).is_some()
     }
 
     /// The file and line where a section begins: the place to report a missing key. Line 1 of the unit's own file when the
     /// section is missing too.
-    #[must_use]
     pub fn place(&self, section: &str) -> (&str, u32) {
         let own = || self.files.first().map_or(self.name.as_str(), |file| &file.path);
         self.header(section).unwrap_or_else(|| (own(), 1))
@@ -232,6 +240,19 @@ impl Unit {
             Some((file.path.as_str(), header.first))
         })
     }
+}
+
+/// The file of SQLite that a value names: `sqlite:////srv/a.db`, `sqlite:/srv/a.db`, `/srv/a.sqlite3`. With three slashes
+/// some libraries read a relative path.
+fn database_file(value: &str) -> Option<&str> {
+    let path = match value.split_once(':') {
+        Some(("sqlite" | "sqlite3", rest)) => {
+            let path = rest.strip_prefix("///").unwrap_or(rest);
+            path.split('?').next().filter(|path| !path.starts_with("//"))?
+        }
+        _ => Some(value).filter(|value| [".db", ".sqlite", ".sqlite3"].iter().any(|end| value.ends_with(end)))?,
+    };
+    path.starts_with('/').then_some(path)
 }
 
 #[cfg(test)]

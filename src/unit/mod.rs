@@ -1,6 +1,8 @@
 //! systemd unit files: reads them as systemd does, finds what is wrong with them, explains it, writes good ones. Never uses
 //! the rest of shipit. Start reading at [`merge::Unit`].
 
+pub mod accepts; // whether systemd accepts a value
+pub mod calendar; // OnCalendar=
 pub mod command; // ExecStart= and similar keys
 pub mod compare; // two units: settings and lines that differ
 pub mod directory; // the units of a directory

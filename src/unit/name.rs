@@ -4,19 +4,7 @@
 use std::fmt;
 
 /// The types of units that have files.
-const TYPES: [&str; 11] = [
-    "service",
-    "socket",
-    "target",
-    "device",
-    "mount",
-    "automount",
-    "swap",
-    "timer",
-    "path",
-    "slice",
-    "scope",
-];
+const TYPES: &str = "service socket target device mount automount swap timer path slice scope";
 
 /// A valid unit name: `prefix[@[instance]].type`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,13 +16,12 @@ pub struct UnitName {
 
 impl UnitName {
     /// `None` when systemd would not accept the name.
-    #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let dot = name.rfind('.')?;
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
         let at = name[..dot].find('@');
         let valid = name.len() <= 255
-            && TYPES.contains(&&name[dot + 1..])
+            && TYPES.split(' ').any(|kind| kind == &name[dot + 1..])
             && at.unwrap_or(dot) > 0
             && name.chars().all(allowed);
         valid.then(|| Self {
@@ -45,63 +32,53 @@ impl UnitName {
     }
 
     /// The last component of a path.
-    #[must_use]
     pub fn of_path(path: &str) -> Option<Self> {
         Self::new(path.rsplit('/').next().unwrap_or(path))
     }
 
     /// `acme@blue.service`.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.full
     }
 
     /// The name without its type: `acme@blue`.
-    #[must_use]
     pub fn stem(&self) -> &str {
         &self.full[..self.dot]
     }
 
     /// The part before the `@`, or the stem: `acme`.
-    #[must_use]
     pub fn prefix(&self) -> &str {
         &self.full[..self.at.unwrap_or(self.dot)]
     }
 
     /// The part between `@` and the type; empty for templates and plain units.
-    #[must_use]
     pub fn instance(&self) -> &str {
         self.at.map_or("", |at| &self.full[at + 1..self.dot])
     }
 
     /// `service`, `socket`, …
-    #[must_use]
     pub fn kind(&self) -> &str {
         &self.full[self.dot + 1..]
     }
 
     /// Whether it is `acme@.service`.
-    #[must_use]
     pub fn is_template(&self) -> bool {
         self.at.is_some_and(|at| at + 1 == self.dot)
     }
 
     /// The template of an instance; `None` for every other unit.
-    #[must_use]
     pub fn template(&self) -> Option<Self> {
         let at = self.at.filter(|_| !self.is_template())?;
         Self::new(&format!("{}@.{}", &self.full[..at], self.kind()))
     }
 
     /// An instance of this template; `None` when this is not a template or the instance is not valid.
-    #[must_use]
     pub fn instantiate(&self, instance: &str) -> Option<Self> {
         self.is_template()
             .then(|| Self::new(&format!("{}@{instance}.{}", self.prefix(), self.kind())))?
     }
 
     /// The same name with another type: `acme.service` to `acme.socket`.
-    #[must_use]
     pub fn with_kind(&self, kind: &str) -> Option<Self> {
         Self::new(&format!("{}.{kind}", self.stem()))
     }
@@ -109,7 +86,6 @@ impl UnitName {
     /// The names whose `.d` directories systemd searches for this unit, highest priority first: the unit, its template, both
     /// cut at each dash. Without the type-wide `service.d`. The order was measured on systemd 252; the man page does not
     /// define that of instances.
-    #[must_use]
     pub fn dropin_names(&self) -> Vec<String> {
         let cuts = |prefix: &str| {
             let mut cuts = Vec::new();
@@ -144,7 +120,6 @@ impl fmt::Display for UnitName {
 }
 
 /// Escapes text for use in a unit name, as `systemd-escape` does.
-#[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::new();
     for (at, byte) in text.bytes().enumerate() {
@@ -159,7 +134,6 @@ pub fn escape(text: &str) -> String {
 }
 
 /// Undoes [`escape`]: `-` becomes `/`, `\x2d` a dash. `None` when an escape is broken.
-#[must_use]
 pub fn unescape(text: &str) -> Option<String> {
     let mut out = Vec::new();
     let mut bytes = text.bytes();

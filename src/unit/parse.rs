@@ -5,7 +5,7 @@
 //! combination; a comment inside a continued line is skipped and does not end it; an empty line does end it; a line that
 //! is not UTF-8 is ignored; for a broken section header systemd refuses the file.
 
-use std::fmt;
+use thiserror::Error;
 
 /// systemd refuses a file with a longer line; continued lines count as one.
 pub const LONGEST_LINE: usize = 1024 * 1024;
@@ -33,7 +33,6 @@ pub struct Line {
 }
 
 impl Line {
-    #[must_use]
     pub fn is_header(&self, section: &str) -> bool {
         matches!(&self.kind, Kind::Section(name) if name == section)
     }
@@ -58,41 +57,28 @@ pub enum Kind {
     Wrong(Wrong),
 }
 
-/// What is wrong with a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Wrong {
-    /// No `=`; ignored.
+    #[error("the line has no `=`: systemd ignores it")]
     NoEquals,
-    /// Nothing before the `=`; ignored.
+    #[error("no key before the `=`: systemd ignores the line")]
     NoKey,
-    /// An assignment before any section; ignored.
+    #[error("an assignment before any [Section]: systemd ignores it")]
     NoSection,
-    /// Not UTF-8; ignored.
+    #[error("the line is not UTF-8: systemd ignores it")]
     NotUtf8,
-    /// A section header without `]`, or with control characters, quotes or backslashes; the file is refused.
+    /// Without `]`, or with control characters, quotes or backslashes.
+    #[error("a broken section header: systemd refuses the whole file")]
     Header,
-    /// Longer than [`LONGEST_LINE`]; the file is refused.
+    /// Longer than [`LONGEST_LINE`].
+    #[error("the line is longer than 1 MiB: systemd refuses the whole file")]
     TooLong,
 }
 
 impl Wrong {
     /// Whether systemd refuses the whole file for it.
-    #[must_use]
     pub fn refuses(self) -> bool {
         matches!(self, Wrong::Header | Wrong::TooLong)
-    }
-}
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Wrong::NoEquals => "the line has no `=`: systemd ignores it",
-            Wrong::NoKey => "no key before the `=`: systemd ignores the line",
-            Wrong::NoSection => "an assignment before any [Section]: systemd ignores it",
-            Wrong::NotUtf8 => "the line is not UTF-8: systemd ignores it",
-            Wrong::Header => "a broken section header: systemd refuses the whole file",
-            Wrong::TooLong => "the line is longer than 1 MiB: systemd refuses the whole file",
-        })
     }
 }
 
@@ -253,7 +239,6 @@ impl File {
     }
 
     /// Exactly the bytes that were read, unless lines were changed since.
-    #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         self.lines.iter().flat_map(|line| line.raw.iter().copied()).collect()
     }
@@ -272,7 +257,6 @@ impl File {
     }
 
     /// Whether systemd refuses the file as a whole, and at which line.
-    #[must_use]
     pub fn refused(&self) -> Option<(u32, Wrong)> {
         self.lines.iter().find_map(|line| match line.kind {
             Kind::Wrong(wrong) if wrong.refuses() => Some((line.first, wrong)),

@@ -36,23 +36,19 @@ impl Properties {
     }
 
     /// A property as reported; `None` when it was not.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
     /// A property as reported; empty when it was not.
-    #[must_use]
     pub fn text(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()
     }
 
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    #[must_use]
     pub fn load_state(&self) -> LoadState<'_> {
         match self.text("LoadState") {
             "" => LoadState::Unknown,
@@ -63,41 +59,34 @@ impl Properties {
         }
     }
 
-    #[must_use]
     pub fn is_loaded(&self) -> bool {
         self.load_state() == LoadState::Loaded
     }
 
-    #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.load_state() == LoadState::NotFound
     }
 
     /// `ActiveState=`: `active`, `inactive`, `failed`, `activating`, `deactivating`, `reloading`; empty when not reported.
-    #[must_use]
     pub fn active_state(&self) -> &str {
         self.text("ActiveState")
     }
 
-    #[must_use]
     pub fn is_active(&self) -> bool {
         self.active_state() == "active"
     }
 
     /// Known not to run: `inactive` or `failed`.
-    #[must_use]
     pub fn is_stopped(&self) -> bool {
         matches!(self.active_state(), "inactive" | "failed")
     }
 
     /// The files on disk are newer than what systemd has loaded.
-    #[must_use]
     pub fn needs_daemon_reload(&self) -> bool {
         self.text("NeedDaemonReload") == "yes"
     }
 
     /// `UnitFileState=`: `enabled`, `disabled`, `static`, …; `None` when not reported.
-    #[must_use]
     pub fn unit_file_state(&self) -> Option<&str> {
         self.get("UnitFileState")
     }
@@ -108,19 +97,16 @@ impl Properties {
     }
 
     /// The cgroup below the root of the hierarchy; `None` when the unit has none.
-    #[must_use]
     pub fn control_group(&self) -> Option<&str> {
         self.get("ControlGroup").filter(|path| path.starts_with('/'))
     }
 
     /// The main process; `None` when there is none.
-    #[must_use]
     pub fn main_pid(&self) -> Option<u32> {
         self.text("MainPID").parse().ok().filter(|pid| *pid != 0)
     }
 
     /// When the main process started, as systemctl prints it with TZ=UTC; empty when it never did.
-    #[must_use]
     pub fn main_process_started(&self) -> &str {
         self.text("ExecMainStartTimestamp")
     }

@@ -1,7 +1,6 @@
 //! The words of a value: splitting, quotes and C escapes as in systemd, for `ExecStart=`, `Environment=` and lists. Shell
 //! rules never apply. Source: systemd.syntax(7), "Quoting"; systemd.service(5), "Command lines".
 
-/// One word of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
     /// Without quotes, with escapes resolved. Bytes that are not UTF-8 become U+FFFD.
@@ -52,9 +51,7 @@ fn escape(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
 }
 
 /// Removes the first word from `rest`. `Ok(None)` when only separators are left. Unknown escapes are kept as written.
-///
-/// # Errors
-/// [`Unbalanced`] when a quote is not closed, or a backslash ends the value.
+/// Fails with [`Unbalanced`] when a quote is not closed, or a backslash ends the value.
 pub fn first(rest: &mut &str) -> Result<Option<Word>, Unbalanced> {
     let bytes = rest.as_bytes();
     let start = bytes.iter().position(|b| !separator(*b)).unwrap_or(bytes.len());
@@ -101,10 +98,7 @@ pub fn first(rest: &mut &str) -> Result<Option<Word>, Unbalanced> {
     Ok(Some(word))
 }
 
-/// All words of a value.
-///
-/// # Errors
-/// [`Unbalanced`] when a quote is not closed.
+/// All words of a value. Fails with [`Unbalanced`] when a quote is not closed.
 pub fn split(value: &str) -> Result<Vec<Word>, Unbalanced> {
     let mut rest = value;
     let mut words = Vec::new();
@@ -112,6 +106,18 @@ pub fn split(value: &str) -> Result<Vec<Word>, Unbalanced> {
         words.push(word);
     }
     Ok(words)
+}
+
+/// The byte at which a value's trailing comment begins: an unquoted word that starts with one of `marks`. systemd has no
+/// such comments; it reads the words as part of the value.
+pub fn comment(value: &str, marks: &[char]) -> Option<usize> {
+    let mut rest = value;
+    loop {
+        if rest.starts_with(marks) {
+            return Some(value.len() - rest.len());
+        }
+        first(&mut rest).ok().flatten()?;
+    }
 }
 
 #[cfg(test)]

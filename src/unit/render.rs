@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::rules::{Edit, Finding, Severity};
+use super::rules::{self, Edit, Finding, Severity};
 
 /// Foreign text on one line: control characters, and characters that can reorder a line, become escapes.
 fn safe(text: &str) -> String {
@@ -24,7 +24,6 @@ fn safe(text: &str) -> String {
 }
 
 /// The lines of the fix, as in a unit.
-#[must_use]
 pub fn lines(finding: &Finding) -> Vec<String> {
     let mut out = Vec::new();
     let mut current = "";
@@ -32,12 +31,15 @@ pub fn lines(finding: &Finding) -> Vec<String> {
         match edit {
             Edit::Write {
                 section, key, value, ..
+            }
+            | Edit::Respell {
+                section, key, value, ..
             } => {
                 if current != section {
                     out.push(format!("[{section}]"));
                     current = section;
                 }
-                out.push(format!("{key}={value}"));
+                out.push(rules::without_secrets(&format!("{key}={value}")));
             }
             Edit::Remove { .. } => out.push("(remove this line)".into()),
         }
@@ -46,7 +48,6 @@ pub fn lines(finding: &Finding) -> Vec<String> {
 }
 
 /// One paragraph for each finding: place, severity, message, rule, the lines of the fix.
-#[must_use]
 pub fn text(findings: &[Finding]) -> String {
     let mut out = String::new();
     for finding in findings {
@@ -67,7 +68,6 @@ pub fn text(findings: &[Finding]) -> String {
 }
 
 /// `2 errors, 1 warning`
-#[must_use]
 pub fn summary(findings: &[Finding]) -> String {
     let count = |severity, one: &str| {
         let n = findings.iter().filter(|finding| finding.severity == severity).count();
@@ -115,7 +115,6 @@ fn object(finding: &Finding) -> Json<'_> {
 }
 
 /// One JSON object for each line: `{"v":1,"event":"finding",…}`.
-#[must_use]
 pub fn json(findings: &[Finding]) -> String {
     let encoded = findings
         .iter()
@@ -124,7 +123,6 @@ pub fn json(findings: &[Finding]) -> String {
 }
 
 /// GitHub's workflow commands: each finding is an annotation at its line.
-#[must_use]
 pub fn github(findings: &[Finding]) -> String {
     let data = |text: &str| safe(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");

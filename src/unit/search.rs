@@ -51,9 +51,7 @@ fn names_in(dir: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Loads a unit with its drop-ins. An instance without its own file uses that of its template. `Ok(None)`: not found.
-///
-/// # Errors
-/// When a file or directory that exists cannot be read.
+/// Fails when a file or directory that exists cannot be read.
 pub fn load(name: &UnitName, search: &[PathBuf]) -> io::Result<Option<Unit>> {
     let template = name.template();
     let candidates = [Some(name), template.as_ref()];

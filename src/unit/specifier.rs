@@ -65,9 +65,7 @@ pub enum Unexpanded {
 const OF_THE_HOST: &str = "aAbBdHlmMoqvwWyY";
 
 /// Expands every specifier in `text` for the unit `name`.
-///
-/// # Errors
-/// [`Unexpanded`], for the first specifier that has no value.
+/// Fails with [`Unexpanded`], for the first specifier that has no value.
 pub fn expand(text: &str, name: &UnitName, place: &Place) -> Result<String, Unexpanded> {
     let mut out = String::new();
     let mut chars = text.chars();
@@ -132,7 +130,6 @@ fn value(letter: char, name: &UnitName, place: &Place) -> Result<String, Unexpan
 }
 
 /// The letters of all specifiers in `text`, in order, without `%%`.
-#[must_use]
 pub fn used(text: &str) -> Vec<char> {
     let mut letters = Vec::new();
     let mut chars = text.chars();

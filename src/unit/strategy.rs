@@ -26,62 +26,66 @@ impl Strategy {
         Self::Canary,
     ];
 
-    /// The strategy of this name.
-    #[must_use]
+    /// Other names, as other tools have them.
+    pub const ALSO: [(&'static str, Self); 1] = [("recreate", Self::Restart)];
+
+    /// Every name that [`named`](Self::named) takes.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        let also = Self::ALSO.into_iter().map(|(name, _)| name);
+        Self::ALL.into_iter().map(Self::as_str).chain(also)
+    }
+
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.as_str() == name)
+        let also = Self::ALSO.into_iter().find(|(other, _)| *other == name);
+        let own = Self::ALL.into_iter().find(|known| known.as_str() == name);
+        own.or(also.map(|(_, strategy)| strategy))
     }
 
     /// The name, as in deploy.yml.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Restart => "restart",
-            Self::Reload => "reload",
-            Self::Socket => "socket",
-            Self::Handover => "handover",
-            Self::BlueGreen => "blue-green",
-            Self::Rolling => "rolling",
-            Self::Canary => "canary",
-        }
+        self.words().0
     }
 
     /// One line of help.
-    #[must_use]
     pub fn summary(self) -> &'static str {
+        self.words().1
+    }
+
+    fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Restart => "Stop the service, then start it",
-            Self::Reload => "Reload the service with its ExecReload=",
-            Self::Socket => "Restart the service while a .socket unit holds the port",
-            Self::Handover => "Two instances that share one .socket unit",
-            Self::BlueGreen => "Two instances behind a router",
-            Self::Rolling => "Several instances behind a router, replaced one at a time",
-            Self::Canary => "Two instances behind a router that splits the traffic by weight",
+            Self::Restart => ("restart", "Stop the service, then start it"),
+            Self::Reload => ("reload", "Reload the service with its ExecReload="),
+            Self::Socket => ("socket", "Restart the service while a .socket unit holds the port"),
+            Self::Handover => ("handover", "Two instances that share one .socket unit"),
+            Self::BlueGreen => ("blue-green", "Two instances behind a router"),
+            Self::Rolling => ("rolling", "Several instances, replaced one at a time"),
+            Self::Canary => ("canary", "Two instances behind HAProxy, which splits the requests"),
         }
     }
 
-    /// Whether a deploy can carry it out today; units can be written and checked for every strategy.
-    #[must_use]
-    pub fn works_today(self) -> bool {
-        matches!(self, Self::Restart | Self::Reload | Self::Socket)
-    }
-
     /// Whether a `.socket` unit holds the port while the service changes.
-    #[must_use]
     pub fn needs_socket(self) -> bool {
         matches!(self, Self::Socket | Self::Handover)
     }
 
+    /// Whether a `.socket` unit may hold the port.
+    pub fn takes_socket(self) -> bool {
+        self.needs_socket() || self == Self::Rolling
+    }
+
+    /// How many instances it runs, where that is not for the user to say.
+    pub fn instances(self) -> Option<usize> {
+        matches!(self, Self::Handover | Self::BlueGreen | Self::Canary).then_some(2)
+    }
+
     /// Whether it runs instances of a template unit.
-    #[must_use]
     pub fn needs_instances(self) -> bool {
-        self == Self::Handover || self.needs_router()
+        matches!(self, Self::Handover | Self::Rolling) || self.needs_router()
     }
 
     /// Whether a router in front of the instances decides which of them gets requests.
-    #[must_use]
     pub fn needs_router(self) -> bool {
-        matches!(self, Self::BlueGreen | Self::Rolling | Self::Canary)
+        matches!(self, Self::BlueGreen | Self::Canary)
     }
 }
 

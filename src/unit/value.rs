@@ -3,13 +3,23 @@
 use std::time::Duration;
 
 /// `yes`, `no` and their other spellings. `None`: systemd would ignore the line.
-#[must_use]
 pub fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "yes" | "y" | "true" | "t" | "on" => Some(true),
         "0" | "no" | "n" | "false" | "f" | "off" => Some(false),
         _ => None,
     }
+}
+
+/// Whether it can be the name of a user or group that useradd(8) takes, or a number.
+pub fn is_account(text: &str) -> bool {
+    let starts = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.len() <= 31
+        && text.starts_with(starts)
+        && text
+            .trim_end_matches('$')
+            .chars()
+            .all(|c| starts(c) || matches!(c, '-' | '.'))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,14 +30,12 @@ pub enum Span {
 
 impl Span {
     /// `f64::INFINITY` for an infinite span.
-    #[must_use]
     pub fn seconds(self) -> f64 {
         match self {
             Span::Finite(duration) => duration.as_secs_f64(),
             Span::Infinite => f64::INFINITY,
         }
     }
-    #[must_use]
     pub fn is_zero(self) -> bool {
         self == Span::Finite(Duration::ZERO)
     }
@@ -51,7 +59,6 @@ fn microseconds(unit: &str) -> Option<f64> {
 
 /// A span of time: `5min 20s`, `1.5h`, `90`, `infinity`. A bare number is seconds. `None`: systemd would ignore it.
 /// Source: systemd.time(7), "Parsing time spans".
-#[must_use]
 pub fn span(text: &str) -> Option<Span> {
     let text = text.trim();
     if text == "infinity" {
@@ -86,7 +93,6 @@ pub enum Size {
 }
 
 /// Suffixes count in 1024. `None`: systemd would ignore it. Source: systemd.resource-control(5).
-#[must_use]
 pub fn size(text: &str) -> Option<Size> {
     if text == "infinity" {
         return Some(Size::Infinite);

@@ -7,21 +7,19 @@
 //! source are no better: some build tools set them all to the same second. A host that extracts with
 //! `tar --touch` puts its own time in their place, which serves the same end.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
+use super::gzip::{Members, Sink};
 use super::tar_write::{Member, Type, pad};
 use crate::failure::{Exit, Failure, Next};
-use crate::release::{Kind, Manifest};
+use crate::release::{Delta, Kind, Manifest, Way};
 use crate::source::Scanned;
 use crate::source::{Parents, Stamp, Tree, unchanged};
 use crate::text;
@@ -32,19 +30,12 @@ const CHUNK: usize = 64 * 1024;
 
 /// The source changed since it was scanned: what was to be shipped is no longer there to be read. The inner error
 /// of the [`io::Error`] that [`Pack::read`] returns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} changed while it was being packed", text::shown(.path))]
 pub struct Changed {
     /// Which path, as in the manifest.
     pub path: Vec<u8>,
 }
-
-impl fmt::Display for Changed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} changed while it was packed", text::shown(&self.path))
-    }
-}
-
-impl std::error::Error for Changed {}
 
 /// The stream. End of file comes only after the last byte of a whole archive; after an error every read fails.
 #[derive(Debug)]
@@ -73,9 +64,14 @@ enum Broken {
 }
 
 impl Scanned {
-    /// Starts packing. May be called again, for a second try.
-    #[must_use]
+    /// Starts packing all of it. May be called again, for a second try.
     pub fn pack(&self) -> Pack {
+        self.pack_delta(Delta::whole(&self.manifest))
+    }
+
+    /// Starts packing what travels: the files that are sent, every new directory and every symlink, and a hard link in
+    /// the place of each file that the host copies from the base or from an upload that was cut.
+    pub fn pack_delta(&self, delta: Delta) -> Pack {
         let (sender, parts) = sync_channel(CHUNKS);
         let consumed = Arc::new(AtomicU64::new(0));
         let job = Job {
@@ -83,6 +79,7 @@ impl Scanned {
             manifest: Arc::clone(&self.manifest),
             stamps: Arc::clone(&self.stamps),
             mtime: self.began,
+            delta,
             consumed: Arc::clone(&consumed),
         };
         let thread = thread::Builder::new().name("pack".to_owned()).spawn(move || {
@@ -90,6 +87,8 @@ impl Scanned {
                 sender: sender.clone(),
                 chunk: Vec::with_capacity(CHUNK),
                 abandoned: false,
+                handed: 0,
+                waited: 0,
             };
             let ended = job.write(chunks);
             // The reader may be gone: then nobody asks.
@@ -113,15 +112,13 @@ impl Scanned {
 }
 
 impl Pack {
-    /// Bytes of file content read so far; [`Manifest::bytes`] is where it ends. Goes on counting while the pack
+    /// Bytes of file content read so far; [`Delta::sent`] is where it ends. Goes on counting while the pack
     /// is read elsewhere. Ahead of what was handed out by what waits compressed: half a MiB at most.
-    #[must_use]
     pub fn consumed(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.consumed)
     }
 
     /// The file that changed since the scan, when that is why the stream broke off: a new scan may help.
-    #[must_use]
     pub fn changed(&self) -> Option<&Changed> {
         match self.ended.as_ref()? {
             Err(Broken::Changed(changed)) => Some(changed),
@@ -130,13 +127,12 @@ impl Pack {
     }
 
     /// Why the stream broke off, once a read has failed.
-    #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         let failure = match self.ended.as_ref()?.as_ref().err()? {
             Broken::Changed(changed) => Failure::new(Exit::Untouched, changed.to_string())
                 .why("a release must not mix old and new content")
                 .next(Next::advice(
-                    "wait until nothing writes to the source, then deploy again",
+                    "wait until nothing is writing to the source, then deploy again",
                 )),
             Broken::Read(path, _, words) => {
                 Failure::new(Exit::Untouched, format!("{} cannot be read", text::shown(path))).why(words)
@@ -202,6 +198,9 @@ struct Chunks {
     sender: SyncSender<Part>,
     chunk: Vec<u8>,
     abandoned: bool,
+    /// Chunks since the last question, and those of them that had to wait.
+    handed: usize,
+    waited: usize,
 }
 
 impl Write for Chunks {
@@ -222,9 +221,31 @@ impl Write for Chunks {
             return Ok(());
         }
         let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
-        self.sender
-            .send(Part::Bytes(chunk))
-            .map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.handed += 1;
+        let sent = match self.sender.try_send(Part::Bytes(chunk)) {
+            Err(TrySendError::Full(chunk)) => {
+                self.waited += 1;
+                self.sender.send(chunk).is_ok()
+            }
+            sent => sent.is_ok(),
+        };
+        if sent {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+}
+
+impl Sink for Chunks {
+    /// The first chunks never wait, however slow the connection is.
+    fn starved(&mut self) -> Option<bool> {
+        if self.handed < 2 * CHUNKS {
+            return None;
+        }
+        let starved = self.waited == 0;
+        (self.handed, self.waited) = (0, 0);
+        Some(starved)
     }
 }
 
@@ -234,25 +255,31 @@ struct Job {
     manifest: Arc<Manifest>,
     stamps: Arc<Vec<Stamp>>,
     mtime: u64,
+    delta: Delta,
     consumed: Arc<AtomicU64>,
 }
 
 impl Job {
     fn write(&self, chunks: Chunks) -> Result<(), Broken> {
-        let mut out = GzEncoder::new(chunks, Compression::new(6));
+        let mut out = Members::new(chunks);
         if let Err(broken) = self.members(&mut out) {
             // An encoder that is dropped writes the end of a gzip stream: half a release must not look whole.
-            out.get_mut().abandoned = true;
+            if let Some(sink) = out.sink() {
+                sink.abandoned = true;
+            }
             return Err(broken);
         }
         out.finish().and_then(|mut chunks| chunks.flush()).map_err(sink)
     }
 
     /// Writes every member and the end of the archive.
-    fn members(&self, out: &mut impl Write) -> Result<(), Broken> {
+    fn members(&self, out: &mut Members<Chunks>) -> Result<(), Broken> {
         let mut parents = Parents::new(&self.tree);
         let mut buffer = vec![0u8; 128 * 1024];
-        for (entry, stamp) in self.manifest.entries().iter().zip(self.stamps.iter()) {
+        let base = self.delta.base.as_deref().unwrap_or_default();
+        let cut = self.delta.cut.as_deref().unwrap_or_default();
+        let entries = self.manifest.entries().iter().zip(self.stamps.iter());
+        for ((entry, stamp), way) in entries.zip(&self.delta.ways) {
             let path = &entry.path;
             let unread = |error: io::Error| Broken::read(path, &error);
             let changed = || Broken::Changed(Changed { path: path.clone() });
@@ -261,19 +288,30 @@ impl Job {
                 kind,
                 mtime: self.mtime,
             };
-            match &entry.kind {
-                Kind::Dir => member(Type::Dir).write(out).map_err(sink)?,
-                Kind::Link { target } => {
+            match (way, &entry.kind) {
+                (Way::Same, _) => {}
+                (Way::Copied(from), _) => {
+                    let target = [b"../", base.as_bytes(), b"/", from].concat();
+                    member(Type::HardLink(&target)).write(out).map_err(sink)?;
+                }
+                (Way::Arrived(from), _) => {
+                    let target = [b"../", cut.as_bytes(), b"/", from].concat();
+                    member(Type::HardLink(&target)).write(out).map_err(sink)?;
+                }
+                (Way::Sent, Kind::Dir) => member(Type::Dir).write(out).map_err(sink)?,
+                (Way::Sent, Kind::Link { target }) => {
                     if parents.link(path).map_err(unread)?.as_ref() != Some(target) {
                         return Err(changed());
                     }
                     member(Type::Link(target)).write(out).map_err(sink)?;
                 }
-                &Kind::File { size, sha256, exec } => {
+                (Way::Sent, &Kind::File { size, sha256, exec }) => {
                     let file = parents.file(path, stamp).map_err(unread)?;
                     let mut file = file.ok_or_else(changed)?;
+                    let first = read(&mut file, &mut buffer).map_err(unread)?;
+                    out.file(size, &buffer[..first]).map_err(sink)?;
                     member(Type::File { size, exec }).write(out).map_err(sink)?;
-                    let read = self.content(out, &mut file, path, size, &mut buffer)?;
+                    let read = self.content(out, &mut file, (path, size), &mut buffer, first)?;
                     if read != Some(sha256) || !unchanged(&file, stamp).map_err(unread)? {
                         return Err(changed());
                     }
@@ -283,23 +321,19 @@ impl Job {
         out.write_all(&[0; 1024]).map_err(sink)
     }
 
-    /// Writes exactly `size` bytes of content and says their hash; `None` when there are fewer, or more.
+    /// Writes exactly `size` bytes of content, the first of which are in the buffer, and says their hash; `None` when there are fewer, or more.
     fn content(
         &self,
         out: &mut impl Write,
         file: &mut File,
-        path: &[u8],
-        size: u64,
+        (path, size): (&[u8], u64),
         buffer: &mut [u8],
+        first: usize,
     ) -> Result<Option<[u8; 32]>, Broken> {
         let mut hash = Sha256::new();
         let mut left = size;
+        let mut n = first;
         loop {
-            let n = match file.read(buffer) {
-                Ok(n) => n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Broken::read(path, &error)),
-            };
             if n == 0 && left == 0 {
                 break;
             }
@@ -310,8 +344,19 @@ impl Job {
             out.write_all(&buffer[..n]).map_err(sink)?;
             left -= n as u64;
             self.consumed.fetch_add(n as u64, Ordering::Relaxed);
+            n = read(file, buffer).map_err(|error| Broken::read(path, &error))?;
         }
         pad(out, size).map_err(sink)?;
         Ok(Some(hash.finalize().into()))
+    }
+}
+
+/// Reads what comes next; nothing at the end.
+fn read(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use tar::{EntryType, Header};
 
-/// What a member is. Hard links are never written: two names of one file are two files on the host.
+/// What a member is. Two names of one file are two files on the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type<'a> {
     Dir,
@@ -15,6 +15,8 @@ pub(super) enum Type<'a> {
         exec: bool,
     },
     Link(&'a [u8]),
+    /// Another name of a file that is on the host.
+    HardLink(&'a [u8]),
 }
 
 /// What stands before a member's content.
@@ -28,15 +30,13 @@ pub(super) struct Member<'a> {
 
 impl Member<'_> {
     /// Writes the headers.
-    ///
-    /// # Errors
-    /// Those of the sink.
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let (kind, target, size, mode): (_, &[u8], _, _) = match self.kind {
             Type::Dir => (EntryType::Directory, b"", 0, 0o755),
             Type::File { size, exec: true } => (EntryType::Regular, b"", size, 0o755),
             Type::File { size, exec: false } => (EntryType::Regular, b"", size, 0o644),
             Type::Link(target) => (EntryType::Symlink, target, 0, 0o777),
+            Type::HardLink(target) => (EntryType::Link, target, 0, 0o644),
         };
         for (kind, name) in [(EntryType::GNULongName, self.path), (EntryType::GNULongLink, target)] {
             if name.len() > SHORT {
@@ -73,9 +73,6 @@ impl Member<'_> {
 const SHORT: usize = 100;
 
 /// Fills the last block of content of this size.
-///
-/// # Errors
-/// Those of the sink.
 pub(super) fn pad(out: &mut impl Write, size: u64) -> io::Result<()> {
     let over = usize::try_from(size % 512).unwrap_or(0);
     if over > 0 {

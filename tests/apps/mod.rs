@@ -28,17 +28,25 @@ pub enum Kind {
     CrashAfter2s,
     /// Answers 500 to everything.
     Unhealthy,
+    /// Healthy, and answers 500 to every other request.
+    Erring,
+    /// Healthy, and answers 500 to /ready.
+    NotReady,
+    /// Healthy, and takes 0.4 s for each response.
+    Sluggish,
     /// Accepts and never answers.
     Hanging,
     /// Listens, never says READY=1, ignores SIGTERM.
     NeverReady,
+    /// Never comes to listen, ignores SIGTERM.
+    Stuck,
     /// Has no server.py at all.
     NoProgram,
 }
 
 impl Kind {
     /// Every kind, for loops over them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Plain,
         Self::Graceful,
         Self::Stubborn,
@@ -46,8 +54,12 @@ impl Kind {
         Self::CrashAtStart,
         Self::CrashAfter2s,
         Self::Unhealthy,
+        Self::Erring,
+        Self::NotReady,
+        Self::Sluggish,
         Self::Hanging,
         Self::NeverReady,
+        Self::Stuck,
         Self::NoProgram,
     ];
 
@@ -60,8 +72,12 @@ impl Kind {
             Self::CrashAtStart => "crash",
             Self::CrashAfter2s => "doomed",
             Self::Unhealthy => "unhealthy",
+            Self::Erring => "erring",
+            Self::NotReady => "unready",
+            Self::Sluggish => "sluggish",
             Self::Hanging => "hanging",
             Self::NeverReady => "mute",
+            Self::Stuck => "stuck",
         }
     }
 }
@@ -128,6 +144,10 @@ pub enum Service {
     Reload,
     /// `Type=notify`, its port is held by a socket unit.
     Socket,
+    /// `Type=notify`, two instances that share the socket of a socket unit.
+    Handover,
+    /// `Type=notify`, two instances: each listens on its own socket, or on its own port if `/etc/acme/env.%i` has one.
+    Routed,
 }
 
 /// An app on a host: the stem of its unit names, and its port. Its root is `/opt/NAME`.
@@ -158,13 +178,21 @@ impl App {
             Service::Notify => include_str!("units/notify.service"),
             Service::Reload => include_str!("units/reload.service"),
             Service::Socket => include_str!("units/socket.service"),
+            Service::Handover => include_str!("units/handover.service"),
+            Service::Routed => include_str!("units/routed.service"),
+        };
+        let name = match service {
+            Service::Handover | Service::Routed => "acme@.service",
+            _ => "acme.service",
         };
         let mut units = vec![
-            ("acme.service", service_text),
+            (name, service_text),
             ("acme-migrate.service", include_str!("units/migrate.service")),
         ];
-        if service == Service::Socket {
-            units.push(("acme.socket", include_str!("units/socket.socket")));
+        match service {
+            Service::Socket => units.push(("acme.socket", include_str!("units/socket.socket"))),
+            Service::Handover => units.push(("acme.socket", include_str!("units/handover.socket"))),
+            Service::Simple | Service::Notify | Service::Reload | Service::Routed => {}
         }
         let own = |text: &str| text.replace("acme", self.name).replace("8080", &self.port.to_string());
         units.into_iter().map(|(name, text)| (own(name), own(text))).collect()
@@ -177,9 +205,12 @@ impl App {
             host.write_file(&format!("/etc/systemd/system/{name}"), text.as_bytes());
         }
         host.root("systemctl daemon-reload").ok();
-        host.root(&format!("systemctl --quiet enable {}.service", self.name))
-            .ok();
-        if service == Service::Socket {
+        let units = match service {
+            Service::Handover | Service::Routed => format!("{0}@blue.service {0}@green.service", self.name),
+            _ => format!("{}.service", self.name),
+        };
+        host.root(&format!("systemctl --quiet enable {units}")).ok();
+        if matches!(service, Service::Socket | Service::Handover) {
             host.root(&format!("systemctl --quiet enable --now {}.socket", self.name))
                 .ok();
         }

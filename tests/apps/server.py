@@ -1,6 +1,6 @@
 """A small web server that can be started, drained, reloaded and broken in the ways that real ones are.
 
-Listens on $PORT, or on the socket that systemd hands over; says READY=1 where systemd listens for it.
+Listens on $PORT or $SOCKET, or on the socket that systemd hands over; says READY=1 where systemd listens for it.
 GET / answers the release's version, GET /healthz `ok VERSION`, GET /pid the process, GET /release the name of
 the directory it runs from, GET /slow the version after 2 s. What it does beside that stands in the file `behaviour` of its release, one word:
   plain      no handler for SIGTERM: dies at once
@@ -12,6 +12,7 @@ the directory it runs from, GET /slow the version after 2 s. What it does beside
   doomed     ends with 7 two seconds after it is ready
   unhealthy  answers 500 to everything
   hanging    accepts and never answers
+  stuck      never comes to listen, ignores SIGTERM
   mute       listens, never says that it is ready, ignores SIGTERM
 """
 import os
@@ -40,6 +41,12 @@ def listener():
         found = socket.socket(fileno=3)
     elif "KEPT_FD" in os.environ:
         found = socket.socket(fileno=int(os.environ["KEPT_FD"]))
+    elif "SOCKET" in os.environ and "PORT" not in os.environ:
+        found = socket.socket(socket.AF_UNIX)
+        if os.path.exists(os.environ["SOCKET"]):
+            os.unlink(os.environ["SOCKET"])
+        found.bind(os.environ["SOCKET"])
+        found.listen(4096)
     else:
         found = socket.socket()
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -94,7 +101,8 @@ class Server:
             return self.close(fd)
         client.got += more
         if b"\r\n\r\n" in client.got and client.due is None and self.behaviour != "hanging":
-            client.due = time.monotonic() + (2 if b" /slow " in client.got else 0)
+            client.due = time.monotonic() + (
+                2 if b" /slow " in client.got else 0.4 if self.behaviour == "sluggish" else 0)
             self.answer(fd)
 
     def answer(self, fd):
@@ -107,7 +115,8 @@ class Server:
         body = {b"/healthz": "ok " + self.version, b"/pid": str(os.getpid()),
                 b"/release": os.path.basename(os.getcwd())}.get(path, self.version) + "\n"
         status = "200 OK"
-        if self.behaviour == "unhealthy":
+        if self.behaviour == "unhealthy" or self.behaviour == "erring" and path != b"/healthz" \
+                or self.behaviour == "unready" and path == b"/ready":
             status, body = "500 Internal Server Error", "the database is gone\n"
         last = self.draining is not None or b"connection: close" in head.lower()
         text = "HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n%s" % (
@@ -178,11 +187,13 @@ def main():
     os.set_blocking(waker, False)
     if behaviour != "plain":
         signal.set_wakeup_fd(waker)
-        signal.signal(signal.SIGTERM, lambda *_: behaviour == "mute" or HEARD.add(signal.SIGTERM))
+        signal.signal(signal.SIGTERM, lambda *_: behaviour in ("mute", "stuck") or HEARD.add(signal.SIGTERM))
         signal.signal(signal.SIGHUP, lambda *_: behaviour == "stubborn" or HEARD.add(signal.SIGHUP))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP, signal.SIGTERM])
     if behaviour == "slow":
         time.sleep(1.5)
+    while behaviour == "stuck":
+        time.sleep(1)
     server = Server(behaviour, version)
     if behaviour != "mute":
         notify("READY=1\nSTATUS=version %s" % version)

@@ -13,11 +13,11 @@ fn all_problems_are_said_at_once_each_with_its_place() {
     expect![[r#"
         error: deploy.yml has 5 problems
           why   deploy.yml:4:1: unknown key `kepe_releases`; did you mean `keep_releases`?
-          why   deploy.yml:7:15: `strategy`: unknown strategy `restrt`; did you mean `restart`? Available: restart, reload, socket
+          why   deploy.yml:7:15: `strategy`: unknown strategy `restrt`; did you mean `restart`? Available: restart, reload, socket, handover, blue-green, rolling, canary, recreate
           why   deploy.yml:8:11: `unit`: `web` does not end in `.service` or `.socket`; write `web.service`
           why   deploy.yml:10:49: `timeout` must be a duration with a unit (ms, s, m, h), from 1s to 1h, not `30`; for example `timeout: 30s`
           why   deploy.yml:11:10: `prepare` must be text, not nothing; for example `prepare: npm ci --omit=dev`, or omit the key
-          next  shipit init --print    # an example to compare with"#]]
+          next  shipit config example    # an example with every key"#]]
     .assert_eq(&failure.to_string());
 }
 
@@ -38,7 +38,7 @@ fn case_1_an_unknown_key_is_named_with_the_nearest_one() {
     refused(
         &format!("{SMALL}frobnicate: 5\n"),
         &[
-            "7:1: unknown key `frobnicate`; deploy.yml takes app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments",
+            "7:1: unknown key `frobnicate`; deploy.yml accepts only app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, hooks, environments",
         ],
     );
     refused(
@@ -62,7 +62,7 @@ fn case_2_a_wrong_type_is_answered_with_an_example() {
     refused(
         &with("services", "[acme.service]"),
         &[
-            "4:12: a service must be a map with keys (unit, strategy, socket, start_timeout, health), not `acme.service`",
+            "4:12: a service must be a map with keys (unit, strategy, instances, ports, socket, router, bake, steps, hold, min_requests, start_timeout, health), not `acme.service`",
         ],
     );
     refused(
@@ -76,13 +76,13 @@ fn case_2_a_wrong_type_is_answered_with_an_example() {
     refused(
         "[app, acme]\n",
         &[
-            "1:1: deploy.yml must be a map with keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not a list",
+            "1:1: deploy.yml must be a map with keys (app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, hooks, environments), not a list",
         ],
     );
     refused(
         "acme\n",
         &[
-            "1:1: deploy.yml must be a map with keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not `acme`",
+            "1:1: deploy.yml must be a map with keys (app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, hooks, environments), not `acme`",
         ],
     );
 }
@@ -107,7 +107,9 @@ fn units_lie_below_the_file_and_have_a_usual_place() {
     for outside in ["../units", "/etc/systemd/system", ".", "~/units", "a/../../b"] {
         refused_with(
             &with("units", outside),
-            &format!("7:8: `units`: `{outside}` is not a directory below the one of deploy.yml, like `deploy/units`"),
+            &format!(
+                "7:8: `units`: `{outside}` is not below the directory that contains deploy.yml; write one such as `deploy/units`"
+            ),
         );
     }
     refused(

@@ -52,7 +52,7 @@ fn what_stands_in_every_environment_need_not_stand_at_the_top() {
         &text,
         &[
             "1:1: `host` is missing; for example `host: deploy@app.example.com`",
-            "1:1: some keys are only in `environments`; choose one with -e: a, b",
+            "1:1: some keys are set only under `environments`; choose an environment with -e: a, b",
         ],
     );
     let half = text.replace("{host: b.example.com}", "{keep_releases: 3}");
@@ -72,11 +72,11 @@ fn an_environment_that_is_not_asked_for_is_checked_as_well() {
     refused(
         &text,
         &[
-            "7:32: `root`: `/etc` is in the host's own `/etc`; use a directory of its own, like `/opt/acme`",
+            "7:32: `root`: `/etc` is in the host's own `/etc`; give the app its own directory, such as `/opt/acme`",
             "7:53: `keep_releases` must be a whole number from 1 to 1000, not `0`; for example `keep_releases: 5`",
-            "7:78: `environments` inside an environment; only one level is possible",
-            "7:83: `A b` is not an environment name: 1 to 31 characters of a-z, 0-9, `-` and `_`, not beginning with `-`",
-            "7:97: environment `c` must be a map with keys (app, host, host_key, root, source, build, exclude, shared, prepare, migrate, services, units, units_drift, keep_releases, hooks, environments), not `5`",
+            "7:78: `environments` inside an environment; environments cannot be nested",
+            "7:83: `A b` is not a valid environment name; use 1 to 31 characters from a-z, 0-9, `-` and `_`, with no `-` at the start",
+            "7:97: environment `c` must be a map with keys (app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, hooks, environments), not `5`",
         ],
     );
 }

@@ -33,7 +33,7 @@ fn case_25_what_is_not_a_plain_file_is_said_and_never_waited_for() {
         ("dir", "it is a directory"),
         ("fifo", "it is a FIFO"),
         ("loop", "ymbolic link"),
-        ("latin", "latin:2:8: a byte that is not UTF-8"),
+        ("latin", "latin:2:8: a byte that is not valid UTF-8"),
         ("none", "file not found"),
     ] {
         let file = path(name);
@@ -92,6 +92,54 @@ fn case_26_a_file_of_another_user_is_used_with_a_warning() {
 }
 
 #[test]
+fn a_file_of_another_user_above_is_refused_before_anything_runs_unless_it_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let inner = dir.path().join("a/b");
+    fs::create_dir_all(&inner).expect("directories");
+    let file = dir.path().join("deploy.yml");
+    fs::write(&file, format!("{SMALL}build: touch {}/ran\n", dir.path().display())).expect("a file");
+    let refused = |words: &str| {
+        let failure = config::find(&inner).expect_err("it is not used");
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.what.contains("is not used: it was found there"), "{failure}");
+        assert!(failure.why[0].contains(words), "{failure}");
+        let ran = std::process::Command::new(env!("CARGO_BIN_EXE_shipit"))
+            .args(["deploy"])
+            .current_dir(&inner)
+            .output()
+            .expect("it runs");
+        assert_eq!(ran.status.code(), Some(2));
+        assert!(!dir.path().join("ran").exists(), "its build ran");
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(
+            said.contains(&format!("next  shipit deploy -c {}", file.display())),
+            "{said}"
+        );
+    };
+    // Open to everybody, but ours: the checkouts of some CI runners are like this.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).expect("it is opened");
+    assert_eq!(config::find(&inner).expect("it is ours"), file);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("it is closed");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).expect("it is sticky");
+    assert_eq!(config::find(&inner).expect("only we can replace it"), file);
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&file, Some(12_345), None).expect("it is given away");
+        refused("belongs to another user (uid 12345)");
+        // In the directory itself as well, where every user can create files.
+        let _ = config::find(dir.path()).expect_err("as in /tmp");
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("it is closed");
+        config::find(dir.path()).expect("it is used with a warning");
+        // A symlink of another user's to a file of ours.
+        let ours = dir.path().join("ours.yml");
+        fs::write(&ours, SMALL).expect("a file");
+        fs::remove_file(&file).expect("it goes");
+        symlink(&ours, &file).expect("a symlink");
+        std::os::unix::fs::lchown(&file, Some(12_345), None).expect("it is theirs");
+        refused("belongs to another user (uid 12345)");
+    }
+}
+
+#[test]
 fn the_search_ends_at_the_repository() {
     let dir = tempfile::tempdir().expect("a directory");
     let inner = dir.path().join("repository/src");
@@ -104,7 +152,7 @@ fn the_search_ends_at_the_repository() {
         (failure.exit, failure.next),
         (
             Exit::Usage,
-            vec![shipit::failure::Next::offline("init").remark("or cd to the project that has one")]
+            vec![shipit::failure::Next::offline("init").remark("or cd to a project that has one")]
         )
     );
 

@@ -4,8 +4,11 @@
 mod answers; // every problem, its place, the nearest key, an example
 mod environments; // what -e chooses
 mod files; // what is not a plain file
-mod health; // whom a health check may ask
+mod health;
+mod instances; // which instances a service gets, and what each is asked // whom a health check may ask
 mod mutations; // broken and huge files by the thousand
+mod routers; // what is in front of instances
+mod schema; // what editors are told, against the parser
 mod values; // values that are dangerous or mean nothing
 mod yaml; // what YAML allows and shipit does not take
 
@@ -22,7 +25,9 @@ fn load_in(environment: Option<&str>, bytes: &[u8]) -> Result<Config, Failure> {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("deploy.yml");
     fs::write(&file, bytes).expect("the file is written");
-    config::load(&file, environment).map_err(|mut failure| {
+    let parsed = config::load(&file, environment);
+    schema::agrees(bytes, parsed.as_ref());
+    parsed.map_err(|mut failure| {
         assert_eq!(failure.exit, Exit::Usage);
         let shown = format!("{}/", dir.path().display());
         failure.what = failure.what.replace(&shown, "");

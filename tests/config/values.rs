@@ -27,7 +27,7 @@ fn the_example_means_what_its_comments_say() {
     let config = taken(config::EXAMPLE);
     let service = &config.services[0];
     assert_eq!(service.strategy, Strategy::Socket);
-    assert_eq!(service.socket.as_ref().map(AsRef::as_ref), Some("acme.socket"));
+    assert_eq!(service.socket.as_ref().map(|name| name.as_str()), Some("acme.socket"));
     let health = service.health().expect("a health check");
     assert_eq!(
         health.check.probe,
@@ -60,15 +60,15 @@ fn the_example_means_what_its_comments_say() {
         "hooks are merged key by key"
     );
     assert_eq!(staging.hooks.on_failure.as_deref(), Some("./tell-the-team.sh"));
-    assert_eq!(staging.environment.as_ref().map(AsRef::as_ref), Some("staging"));
+    assert_eq!(staging.environment.as_ref().map(|name| name.as_str()), Some("staging"));
 }
 
 #[test]
 fn case_16_a_dangerous_root_is_refused() {
     let long = format!("/{}", "x".repeat(5000));
     for (root, words) in [
-        ("/", "is the root directory of the host"),
-        ("//", "is the root directory of the host"),
+        ("/", "is the host's root directory"),
+        ("//", "is the host's root directory"),
         ("/etc", "is in the host's own `/etc`"),
         ("/etc/acme", "is in the host's own `/etc`"),
         ("/usr/local/acme", "is in the host's own `/usr`"),
@@ -76,13 +76,13 @@ fn case_16_a_dangerous_root_is_refused() {
         ("/run/acme", "is in the host's own `/run`"),
         ("/root/acme", "is in the host's own `/root`"),
         ("/var/tmp/acme", "empties automatically"),
-        ("/opt", "use a directory below it, like `/opt/acme`"),
-        ("/var/lib", "use a directory below it"),
+        ("/opt", "use a directory under it, such as `/opt/acme`"),
+        ("/var/lib", "use a directory under it"),
         (
             "/home/deploy",
-            "is a user's home directory; use a directory below it, like `/home/deploy/acme`",
+            "is a user's home directory; use a directory under it, such as `/home/deploy/acme`",
         ),
-        ("relative", "is relative; a root begins with `/`"),
+        ("relative", "is relative; write an absolute path"),
         ("../acme", "is relative"),
         ("~/acme", "begins with `~`"),
         ("/srv/../etc", "contains a `.` or `..` component"),
@@ -96,7 +96,7 @@ fn case_16_a_dangerous_root_is_refused() {
         ("/opt/a'b", "contains `'`"),
         ("/opt/a;b", "contains `;`"),
         ("/opt/größe", "contains `ö`"),
-        (&long, "has 5001 bytes; a root has at most 200"),
+        (&long, "is 5001 bytes long; the limit is 200"),
     ] {
         refused_with(&with("root", &format!("\"{root}\"")), words);
     }
@@ -124,7 +124,7 @@ fn case_17_a_name_that_is_more_than_a_name_is_refused() {
         ("a@b", "contains `@`"),
         ("Acme", "contains `A`"),
         ("acme-boot", "ends in `-boot`"),
-        (&long, "has 300 characters; an app name has at most 31"),
+        (&long, "has 300 characters; an app name may have at most 31"),
     ] {
         refused_with(&with("app", &format!("\"{name}\"")), words);
     }
@@ -144,13 +144,13 @@ fn case_18_a_unit_is_one_exact_name() {
         ("@1.service", "begins with a character"),
         (
             "acme@.service",
-            "is a template; name an instance of it, like `acme@1.service`",
+            "is a template; write the name of an instance, such as `acme@1.service`",
         ),
         ("a@b@c.service", "contains two `@`"),
         ("acme.socket", "is a socket; name the service"),
         ("shipit-acme.service", "is reserved for shipit's own units"),
-        ("ssh.service", "belongs to the host"),
-        ("systemd-networkd.service", "belongs to the host"),
+        ("ssh.service", "is part of the host"),
+        ("systemd-networkd.service", "is part of the host"),
         ("a%i.service", "contains `%`"),
         ("a\\\\x2db.service", "contains `\\`"),
     ] {
@@ -161,13 +161,13 @@ fn case_18_a_unit_is_one_exact_name() {
     }
     let instance = taken(&with("services", "[{unit: acme@1.service, strategy: socket}]"));
     assert_eq!(
-        instance.services[0].socket.as_ref().map(AsRef::as_ref),
+        instance.services[0].socket.as_ref().map(|name| name.as_str()),
         Some("acme@1.socket")
     );
     refused_with(&with("migrate", "acme.socket"), "name the service");
     refused_with(
         &with("migrate", "acme.service"),
-        "is the migration; it cannot be a service too",
+        "is the migration; it cannot also be a service",
     );
     let twice = "[{unit: a.service, strategy: reload}, {unit: a.service, strategy: restart}]";
     refused(&with("services", twice), &["4:56: `a.service` is listed twice"]);
@@ -184,7 +184,7 @@ fn case_19_a_shared_path_stays_below_the_release_and_alone() {
         ("a//b", "", "contains `//`"),
         (".shipit/x", "", "is reserved for shipit"),
         ("''", "", "must be text"),
-        ("logs?", "", "ends in `?`, which is for files"),
+        ("logs?", "", "ends in `?`, which is only for files"),
         ("", "'?'", "is empty"),
         ("logs, logs", "", "`logs` is shared twice; the other is `logs` at"),
         ("logs", "logs", "is shared twice"),
@@ -232,7 +232,7 @@ fn case_22_a_host_is_never_an_option_or_a_command() {
     refused(
         &with("host", "\"-oProxyCommand=touch x\""),
         &[
-            "6:7: `host`: `-oProxyCommand=touch x` begins with `-`, as an option would; a host is written like `deploy@app.example.com`",
+            "6:7: `host`: `-oProxyCommand=touch x` begins with `-`, like an option; write a host such as `deploy@app.example.com`",
         ],
     );
     refused(
@@ -241,13 +241,11 @@ fn case_22_a_host_is_never_an_option_or_a_command() {
     );
     refused(
         &with("host", "user@host@x"),
-        &["6:7: `host`: `user@host@x` contains two `@`; a host is written like `deploy@app.example.com`"],
+        &["6:7: `host`: `user@host@x` contains two `@`; write a host such as `deploy@app.example.com`"],
     );
     refused(
         &with("host", "\"deploy@2001:db8::1:99999\""),
-        &[
-            "6:7: `host`: `deploy@2001:db8::1:99999` is not an IPv6 address; with a port it is written like `[2001:db8::1]:22`",
-        ],
+        &["6:7: `host`: `deploy@2001:db8::1:99999` is not an IPv6 address; with a port, write `[2001:db8::1]:22`"],
     );
     let zone = taken(&with("host", "\"deploy@[fe80::1%eth0]:2222\"")).host;
     assert_eq!((zone.host.as_str(), zone.port), ("fe80::1%eth0", Some(2222)));
@@ -267,10 +265,16 @@ fn case_24_a_variable_has_a_name() {
 }
 
 #[test]
-fn strategies_that_come_later_say_so() {
-    refused(
-        &with("services", "[{unit: a.service, strategy: blue-green}]"),
-        &["4:40: `strategy`: the strategy `blue-green` is not available yet; available: restart, reload, socket"],
+fn recreate_is_another_name_for_restart() {
+    let config = taken(&with("services", "[{unit: a.service, strategy: recreate}]"));
+    assert_eq!(config.services[0].strategy, Strategy::Restart);
+}
+
+#[test]
+fn unknown_strategies_and_keys_of_other_strategies_are_refused() {
+    refused_with(
+        &with("services", "[{unit: a@.service, strategy: canery}]"),
+        "unknown strategy `canery`; did you mean `canary`? Available: restart, reload, socket, handover, blue-green, rolling, canary, recreate",
     );
     refused_with(
         &with("services", "[{unit: a.service, strategy: restart, socket: a.socket}]"),

@@ -76,7 +76,7 @@ fn case_8_aliases_and_merge_keys_are_refused() {
     );
     refused(
         &with("exclude", "[*a]"),
-        &["7:11: invalid YAML: while parsing node, found unknown anchor"],
+        &["7:11: invalid YAML: while parsing node, found unknown anchor in `exclude: [*a]`"],
     );
     refused(
         &with("hooks", "{<<: {on_failure: a}}"),
@@ -92,7 +92,7 @@ fn case_8_aliases_and_merge_keys_are_refused() {
 fn case_9_a_second_document_is_refused() {
     refused(
         &format!("{SMALL}---\napp: other\n"),
-        &["7:1: a second document (`---`); deploy.yml has one, see `environments` for several hosts"],
+        &["7:1: a second document (`---`); deploy.yml may contain only one; for several hosts, use `environments`"],
     );
     assert_eq!(taken(&format!("---\n{SMALL}...\n")).app.as_str(), "acme");
 }
@@ -182,7 +182,7 @@ fn case_13_nothing_is_coerced() {
     }
     refused(
         &with("app", "NO"),
-        &["6:6: `app`: `NO` contains `N`; an app name consists of a-z, 0-9 and `-`"],
+        &["6:6: `app`: `NO` contains `N`; an app name may contain only a-z, 0-9 and `-`"],
     );
     refused(
         &with("keep_releases", "010"),

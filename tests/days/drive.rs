@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{noted, set_up_long_ago};
 use crate::apps::{Kind, Service};
 use crate::deploys::desk::{Desk, Ran, acme, answer};
+use crate::deploys::lost_connection::wait_for_step;
 use crate::lab::{self, Load, Suite};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -28,7 +29,7 @@ fn a_service_behind_a_socket_is_driven_by_the_deploy_user_and_a_restart_loses_no
 
         desk.shipit(&["start"])
             .leaves(0)
-            .says("acme.service was running already");
+            .says("acme.service was already running");
         assert_eq!(host.unit("acme.service", "InvocationID"), second);
         desk.shipit(&["stop"])
             .leaves(0)
@@ -50,6 +51,17 @@ fn a_service_behind_a_socket_is_driven_by_the_deploy_user_and_a_restart_loses_no
             .leaves(2)
             .says("ssh.service is not a service of this app");
         assert_eq!(host.read_file("/opt/acme/.shipit/ledger"), ledger);
+        let history = desk.json(&["history", "-n", "4"]).leaves(0).stdout;
+        let deeds: Vec<serde_json::Value> = history
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let told = |deed: &serde_json::Value| format!("{} {} {}", deed["what"], deed["unit"], deed["outcome"]);
+        let told: Vec<String> = deeds.iter().map(told).collect();
+        let expected =
+            ["start", "stop", "restart", "restart"].map(|what| format!("\"{what}\" \"acme.service\" \"done\""));
+        assert_eq!(told, expected, "{history}");
+        assert!(deeds[0]["by"].as_str().unwrap().starts_with("ann@"), "{history}");
         let noted = noted(&host);
         for verb in ["restart", "stop", "start"] {
             let line = format!("(as deploy) requests: {verb} acme.service");
@@ -112,12 +124,14 @@ fn nothing_is_driven_while_a_switch_holds_the_host() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    // Asking earlier would start the service through its socket, before the switch restarts it.
+    wait_for_step(&host, "await");
     host.wait_for("the new life", SOON, |host| answer(host) == "v1");
     let life = host.unit("acme.service", "InvocationID");
     for verb in ["restart", "stop", "start", "reload"] {
         desk.shipit(&[verb])
             .leaves(5)
-            .says("another switch holds the host: ann@")
+            .says("another switch is in progress: ann@")
             .says("shipit attach");
     }
     assert_eq!(host.unit("acme.service", "InvocationID"), life);

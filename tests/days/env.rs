@@ -42,7 +42,7 @@ fn values_reach_the_process_byte_for_byte_and_nothing_else_ever_holds_them() {
         let secret = "se\"sa\\me$HOME`id` 'x' #y\t=ü\\n";
         desk.shipit(&["env", "list"])
             .leaves(0)
-            .says("/etc/acme/env sets nothing");
+            .says("/etc/acme/env sets no variables");
         let set = fed(&desk, &["env", "set", "TOKEN"], format!("{secret}\n").as_bytes())
             .leaves(0)
             .says("added TOKEN")
@@ -62,12 +62,23 @@ fn values_reach_the_process_byte_for_byte_and_nothing_else_ever_holds_them() {
             .leaves(0)
             .says("removed OTHER")
             .says("NEVER was not set");
+        let history = desk
+            .shipit(&["history"])
+            .leaves(0)
+            .says(" env set TOKEN ")
+            .says(" env unset OTHER ");
         let noted = noted(&host);
         assert!(
             noted.contains("acme: ann@") && noted.contains("(deploy) changed /etc/acme/env: added TOKEN"),
             "{noted}"
         );
-        for said in [set.to_string(), list.to_string(), unset.to_string(), noted] {
+        for said in [
+            set.to_string(),
+            list.to_string(),
+            unset.to_string(),
+            history.to_string(),
+            noted,
+        ] {
             assert!(!said.contains("se\"sa") && !said.contains("two words"), "{said}");
         }
         // Not in the journal (sudo writes command lines there), not on any disk but in that file.
@@ -163,27 +174,79 @@ fn a_push_replaces_the_whole_and_lines_with_two_readings_are_refused() {
     for bad in ["A=sesame", "1A", "A B", ""] {
         fed(&desk, &["env", "set", bad], b"x").leaves(2).never_says("sesame");
     }
-    fed(&desk, &["env", "set", "A"], b"")
-        .leaves(2)
-        .says("received no value");
+    fed(&desk, &["env", "set", "A"], b"").leaves(2).says("is empty");
     fed(&desk, &["env", "set", "A"], b"two\nlines\n")
         .leaves(2)
         .says("more than one line");
     // Root's loader would obey it, wherever the unit runs something as root.
     fed(&desk, &["env", "set", "LD_PRELOAD"], b"/opt/acme/current/x.so")
         .leaves(1)
-        .says("LD_PRELOAD is for the unit to set");
+        .says("LD_PRELOAD can only be set in the unit");
     assert_eq!(host.read_file(FILE), before);
     // What an interpreter obeys is the app's business, until a unit that reads the file runs something as root.
     let option = ["env", "set", "NODE_OPTIONS"];
     fed(&desk, &option, b"--max-old-space-size=512").leaves(0);
-    host.root("mkdir -p /etc/systemd/system/acme.service.d && printf '[Service]\\nExecStartPre=-+/usr/bin/true\\n' >/etc/systemd/system/acme.service.d/o.conf")
+    for (unit, text) in [
+        ("acme.service", "[Service]\\nExecStartPre=-+/usr/bin/true\\n"),
+        // Written in ways that no search for `=+` finds.
+        (
+            "acme.service",
+            "[Service]\\nExecStartPre=-/usr/bin/true ; \"!/usr/bin/true\"\\n",
+        ),
+        (
+            "acme.service",
+            "[Service]\\nExecStopPost=\\\\\\n  # x\\n  @-!!/usr/bin/true true\\n",
+        ),
+        ("acme.service", "[Service]\\nPermissionsStartOnly=yes\\n"),
+        ("acme.service", "[Service]\\nUser=\\n"),
+        (
+            "hook.service",
+            "[Service]\\nEnvironmentFile=-/etc/*/en?\\nExecStart=/usr/bin/true\\n",
+        ),
+        (
+            "hook@.service",
+            "[Service]\\nUser=0\\nEnvironmentFile=/run/link\\nExecStart=/usr/bin/true\\n",
+        ),
+        (
+            "hook.socket",
+            "[Socket]\\nListenStream=9\\nEnvironmentFile=/etc/acme/env\\nExecStartPre=/usr/bin/true\\n",
+        ),
+    ] {
+        let file = match unit {
+            "acme.service" => "acme.service.d/o.conf",
+            other => other,
+        };
+        host.root(&format!(
+            "set -e; cd /etc/systemd/system; mkdir -p acme.service.d; ln -sfn /etc/acme/env /run/link
+             printf '{text}' >{file}; systemctl daemon-reload"
+        ))
         .ok();
-    fed(&desk, &option, b"--require=/opt/acme/current/x.js")
+        let reader = unit.replace("@.", "@shipit.");
+        for name in ["NODE_OPTIONS", "ANYTHING"] {
+            fed(&desk, &["env", "set", name], b"--require=/opt/acme/current/x.js")
+                .leaves(1)
+                .says(&format!(
+                    "{name}: {reader} reads this file, and runs something as root with it"
+                ))
+                .says("a line in /etc/acme/env-names");
+        }
+        host.root(&format!("rm /etc/systemd/system/{file}; systemctl daemon-reload"))
+            .ok();
+        fed(&desk, &option, b"--max-old-space-size=512").leaves(0);
+    }
+    // A unit that root has changed, and that systemd has not read again.
+    host.root("printf '[Service]\\nExecStartPre=+/usr/bin/true\\n' >/etc/systemd/system/acme.service.d/o.conf")
+        .ok();
+    fed(&desk, &option, b"x")
         .leaves(1)
-        .says("NODE_OPTIONS is for the unit to set")
-        .says("acme.service reads this file, and has a line that runs as root");
+        .says("runs something as root with it");
+    // What root allows is taken, and nothing else; a list that others wrote is none.
+    host.root("echo A >/etc/acme/env-names; chown deploy /etc/acme/env-names; systemctl daemon-reload")
+        .ok();
+    fed(&desk, &["env", "set", "A"], b"2").leaves(1);
+    host.root("chown root /etc/acme/env-names").ok();
     fed(&desk, &["env", "set", "A"], b"2").leaves(0);
+    fed(&desk, &["env", "set", "AA"], b"2").leaves(1);
     desk.shipit(&["env", "unset", "NODE_OPTIONS"]).leaves(0);
 }
 
@@ -295,7 +358,7 @@ fn the_helper_leads_root_nowhere_and_takes_nothing_by_half() {
         host.root(&format!("printf 'A=\"x\\nKEPT=2\"\\n' >{FILE}")).ok();
         fed(&desk, &["env", "set", "KEPT"], b"1")
             .leaves(1)
-            .says("line 1 of /etc/acme/env is not NAME=value");
+            .says("line 1 of /etc/acme/env is not a NAME=value line");
         assert_eq!(host.read_file(FILE), "A=\"x\nKEPT=2\"\n");
     }
 }
@@ -319,5 +382,5 @@ fn a_host_without_the_helper_says_what_to_type_and_root_needs_none() {
         .ok();
     desk.shipit(&["env", "list"])
         .leaves(0)
-        .says("under [Service] write: EnvironmentFile=-/etc/acme/env");
+        .says("under [Service], add: EnvironmentFile=-/etc/acme/env");
 }

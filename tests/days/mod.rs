@@ -1,6 +1,7 @@
 //! From day to day, on real hosts, as the deploy user with exactly the sudo lines that setup wrote: what each command does,
 //! what it says, and what it refuses. Deploys and rollbacks themselves belong to `deploys`.
 
+mod as_service;
 mod drive;
 mod env;
 mod logs;
@@ -38,7 +39,8 @@ fn set_up_long_ago(host: &Host) {
     host.root(
         "rm -r /usr/local/lib/shipit && f=/etc/sudoers.d/shipit-acme && \
          sed -i -e '/--no-block start acme.service/d' -e '/--no-block reload acme.service/d' -e '/systemctl stop acme.socket/d' \
-         -e '/usr.local.lib/d' -e 's/--follow, .$/--follow/' $f && visudo -qcf $f",
+         -e '/usr.local.lib/d' -e 's/--follow, .$/--follow/' \
+         -e 's/,SHIPITHELPERS_ACME//' -e 's/, EXEC: SHIPITHELPERS_ACME//' $f && visudo -qcf $f",
     )
     .ok();
 }

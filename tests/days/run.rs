@@ -52,7 +52,7 @@ fn words_go_there_and_output_comes_back_byte_for_byte() {
             "pwd; id -un; echo $SHIPIT_RELEASE; echo no >&2",
         ])
         .leaves(0);
-    assert_eq!(ran.stdout, format!("/opt/acme/releases/{release}\ndeploy\n{release}\n"));
+    assert_eq!(ran.stdout, format!("/opt/acme/releases/{release}\napp\n{release}\n"));
     assert_eq!(ran.stderr, "no\n");
     // Its stdin is empty, whatever ours is; unless that is asked for, and then it is ours, byte for byte.
     let cat = fed(&desk, &["run", "--", "cat"], b"data").leaves(0);
@@ -76,13 +76,13 @@ fn how_a_command_ended_is_told_and_ctrl_c_ends_it() {
     desk.shipit(&["run", "--", "true"]).leaves(1).says("no release is live");
     desk.deploy(crate::apps::Kind::Graceful, "v1");
     desk.shipit(&["run", "--", "sh", "-c", "exit 3"])
-        .leaves(1)
+        .leaves(3)
         .says("error: sh exited with status 3");
     desk.shipit(&["run", "--", "no-such-command"])
-        .leaves(1)
+        .leaves(127)
         .says("the command was not found on the host");
     desk.shipit(&["run", "--", "sh", "-c", "kill -9 $$"])
-        .leaves(1)
+        .leaves(137)
         .says("killed by signal 9");
     desk.shipit(&["run"]).leaves(2);
     // `--json` behind `--` is the command's; before it, it is ours.
@@ -90,29 +90,33 @@ fn how_a_command_ended_is_told_and_ctrl_c_ends_it() {
     let ran = desk.shipit(&theirs);
     assert!(ran.stdout.contains('\u{1b}'));
     let ran = desk.shipit(&["run", "--json", "--", "sh", "-c", "printf 'a\\033[2J'; exit 4"]);
-    let ran = ran.leaves(1).never_says("\u{1b}").says(r#""source":"stdout""#);
+    let ran = ran.leaves(4).never_says("\u{1b}").says(r#""source":"stdout""#);
     assert!(
         ran.stdout.ends_with("}\n") && ran.stdout.contains(r#""code":4"#),
         "{ran}"
     );
 
-    let mut child = desk
-        .command(&["run", "--", "sh", "-c", "echo on; exec sleep 4321"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    host.wait_for("the command", Duration::from_secs(60), |host| {
-        host.root("pgrep -u deploy -f 'sleep 4321'").success()
-    });
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let until = Instant::now() + Duration::from_secs(60);
-    while child.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < until, "Ctrl-C does not end it");
-        std::thread::sleep(Duration::from_millis(20));
+    for (user, how) in [("app", &["run", "--"][..]), ("deploy", &["run", "--as-deploy", "--"])] {
+        let words = [how, &["sh", "-c", "echo on; exec sleep 4321"]].concat();
+        let mut child = desk
+            .command(&words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let sleeps = format!("pgrep -u {user} -f '^sleep 4321'");
+        host.wait_for("the command", Duration::from_secs(60), |host| {
+            host.root(&sleeps).success()
+        });
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        while child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < until, "Ctrl-C does not end it");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let ran = crate::deploys::desk::Ran::new("run", &child.wait_with_output().unwrap());
+        ran.leaves(1).says("was interrupted");
+        assert!(!host.root(&sleeps).success());
     }
-    let ran = crate::deploys::desk::Ran::new("run", &child.wait_with_output().unwrap());
-    ran.leaves(1).says("was stopped on request");
-    assert!(!host.root("pgrep -u deploy -f 'sleep 4321'").success());
 }

@@ -26,14 +26,19 @@ fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
             .ok();
         let v1 = current(&host);
         desk.tree(Kind::CrashAtStart, "v2");
+        // All is well: one line.
+        let line = format!("acme runs {v1} (verified): acme.service healthy, active for ");
+        let ran = desk.shipit(&["status"]).leaves(0).says(&line);
+        assert_eq!(ran.stdout.lines().count(), 1, "{ran}");
         desk.json(&["deploy"]).leaves(3);
+        desk.shipit(&["status"]).leaves(0).says("failed, reverted, by ann@");
         let ran = desk
-            .shipit(&["status"])
+            .shipit(&["status", "-v"])
             .leaves(0)
             .says(&format!("acme runs {v1} (verified)"))
             .says("acme.service: active (running) for ")
             .says(&format!("    runs from {v1}\n"))
-            .says("    healthy: checked just now, from the host")
+            .says("    healthy (checked just now, from the host)")
             .says("acme.socket: active (running) for ")
             .says("listens on 0.0.0.0:8080 (Stream)")
             .says("acme-backup.timer: active, next run in ")
@@ -86,7 +91,7 @@ fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
             .leaves(0)
             .says("acme.service: inactive (dead)")
             .says("    # prints the reason")
-            .says("    not healthy: no answer from http://127.0.0.1:8080/healthz within 2s")
+            .says("    not healthy: no connection to http://127.0.0.1:8080/healthz")
             .never_says("runs from");
     }
 }
@@ -104,9 +109,8 @@ fn a_process_that_is_older_than_the_last_flip_is_not_said_to_run_the_live_releas
         .leaves(0)
         .never_says("cannot read: the timers")
         .says(&format!("acme runs {v1}"))
-        .says(&format!(
-            "    runs from {v2}, which is not live: shipit restart acme.service"
-        ));
+        .says(&format!("    runs from {v2}, which is not live\n"))
+        .says("    next: shipit restart acme.service");
 }
 
 #[test]

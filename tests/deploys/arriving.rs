@@ -10,7 +10,8 @@ use crate::lab::{self, Suite};
 #[test]
 fn a_tree_that_arrives_changed_is_refused_with_the_paths_and_nothing_is_listed() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    // What this tar damages must not be the live release's too.
+    let desk = Desk::live(&host, Service::Socket, &acme("socket").with("link: copy"));
     let before = current(&host);
     desk.tree(Kind::Graceful, "v2");
     std::os::unix::fs::symlink("public", desk.path("source/link")).unwrap();
@@ -24,7 +25,7 @@ fn a_tree_that_arrives_changed_is_refused_with_the_paths_and_nothing_is_listed()
         ("touch extra", "+ extra"),
         ("ln -sfn . link", "~ link"),
         ("rm link && mkdir link", "~ link"),
-        ("rm version && mkfifo version", "on the host, version is neither file"),
+        ("rm version && mkfifo version", "on the host, version is not a file"),
     ] {
         let tar = format!("#!/bin/sh\n/usr/bin/tar \"$@\" || exit\n[ \"$1\" = --version ] || {{ {damage}; }}\n");
         host.write_file("/usr/local/bin/tar", tar.as_bytes());
@@ -32,12 +33,13 @@ fn a_tree_that_arrives_changed_is_refused_with_the_paths_and_nothing_is_listed()
         let ran = desk
             .shipit(&["deploy"])
             .leaves(1)
-            .says("the host received different data than shipit sent")
+            .says("the data on the host differs from what shipit sent")
             .says(path);
         assert!(!ran.stderr.contains("publish"), "{damage}: {ran}");
         assert_live(&host, &before, "v1");
         let listed = host.root("ls /opt/acme/releases /opt/acme/.shipit/links").ok();
-        assert_eq!(listed.matches("20").count(), 2, "{damage}: {listed}");
+        let ids = listed.lines().filter(|line| line.starts_with("20"));
+        assert_eq!(ids.count(), 2, "{damage}: {listed}");
     }
     host.root("rm /usr/local/bin/tar").ok();
     let good = desk.json(&["deploy"]).leaves(0).release();
@@ -48,11 +50,14 @@ fn a_tree_that_arrives_changed_is_refused_with_the_paths_and_nothing_is_listed()
 fn case_43_a_file_that_changes_while_it_is_packed_is_read_once_more_and_then_refused() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
-    // shipit asks git after it has read the source and before it packs: so does whoever writes to it.
+    // shipit asks git what it ignores after it has read the source and before it packs: then somebody writes to it, once,
+    // or again and again.
     desk.file(
         "bin/git",
-        "#!/bin/sh\n[ ! -e \"$HOME/once\" ] || [ -e \"$HOME/always\" ] || exit 1\n\
-         : >\"$HOME/once\"; echo more >>\"$HOME/source/written\"; exit 1\n",
+        "#!/bin/sh\ncase \"$*\" in *ls-files*) ;; *) exit 1 ;; esac\n\
+         echo more >>\"$HOME/source/written\"; [ -e \"$HOME/always\" ] || exit 1\n\
+         (while [ -e \"$HOME/always\" ]; do echo more >>\"$HOME/source/written\"; sleep 0.02; done) >/dev/null 2>&1 &\n\
+         exit 1\n",
     );
     fs::set_permissions(desk.path("bin/git"), fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", desk.path("bin").display(), std::env::var("PATH").unwrap());
@@ -65,7 +70,7 @@ fn case_43_a_file_that_changes_while_it_is_packed_is_read_once_more_and_then_ref
     let (code, said) = deploy();
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains("written changed while it was packed; reading the source once more"),
+        said.contains("written changed while it was being packed; reading the source once more"),
         "{said}"
     );
     let live = current(&host);
@@ -75,8 +80,44 @@ fn case_43_a_file_that_changes_while_it_is_packed_is_read_once_more_and_then_ref
     desk.tree(Kind::Graceful, "v3");
     desk.file("source/written", "");
     desk.file("always", "");
+    // Read and packed first, and for longer than a write takes: it changes while it is read again, or packed again.
+    let first = fs::File::create(desk.path("source/a")).unwrap();
+    first.set_len(64 << 20).unwrap();
     let (code, said) = deploy();
+    fs::remove_file(desk.path("always")).unwrap();
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("error: written changed while it was packed"), "{said}");
+    assert!(
+        said.contains("reading the source once more") && said.contains("written changed while shipit was reading it")
+            || said.contains("error: written changed while it was being packed"),
+        "{said}"
+    );
     assert_live(&host, &live, "v2");
+}
+
+/// A default ACL counts instead of the umask: every file would arrive without its mode.
+#[test]
+fn a_release_below_a_directory_with_a_default_acl_has_the_modes_that_were_sent() {
+    let host = lab::host!(Suite::Bookworm);
+    if !host.root("command -v setfacl").success() {
+        // An ACL by its bytes: version 2, then u::rwx g::--- o::--- (acl(5), linux/posix_acl_xattr.h).
+        let acl = "0x0200000001000700ffffffff04000000ffffffff20000000ffffffff";
+        host.root(&format!(
+            "mkdir -p /opt && python3 -c \"import os; os.setxattr('/opt', 'system.posix_acl_default', bytes.fromhex('{}'))\"",
+            acl.trim_start_matches("0x")
+        ))
+        .ok();
+    } else {
+        host.root("setfacl -d -m u::rwx,g::---,o::--- /opt").ok();
+    }
+    let desk = Desk::ready(&host, Service::Notify, &acme("restart"));
+    for path in ["", "/releases", "/shared"] {
+        let mode = host.root(&format!("stat -c %a /opt/acme{path}")).ok();
+        assert!(mode.trim().ends_with('5'), "/opt/acme{path} has mode {mode}");
+    }
+    let v1 = desk.deploy(Kind::Graceful, "v1");
+    assert_live(&host, &v1, "v1");
+    let mode = host
+        .root("stat -c %a /opt/acme/current/server.py /opt/acme/current/public")
+        .ok();
+    assert_eq!(mode.split_whitespace().collect::<Vec<_>>(), ["644", "755"]);
 }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Ran, Yml, acme, answer, assert_live, assert_rest, current};
+use super::terminal::at_a_terminal;
 use crate::apps::{self, Kind, Migrate, Service};
 use crate::lab::{self, Host, Load, Suite};
 
@@ -46,6 +47,17 @@ fn a_release_that_crashes_or_cannot_start_is_taken_back_with_its_own_journal() {
     );
     let ran = comes_back(&host, &desk, Kind::NoProgram, "acme.service");
     assert!(ran.journal().contains("server.py"), "{ran}");
+    let told = desk.shipit(&["history", "-n", "4"]).leaves(0).stdout;
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 5, "{told}");
+    assert!(
+        lines[2].contains(" ann@") && lines[2].contains("  reverted: "),
+        "{told}"
+    );
+    assert!(
+        lines[4].contains(" deploy ") && lines[4].contains("crashed and was restarted"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -71,7 +83,26 @@ fn a_release_that_answers_500_or_never_is_taken_back() {
             journal.contains(&format!("version {kind:?} starts")) && !journal.contains("version v1"),
             "{ran}"
         );
+        // Who waits reads the last answer meanwhile.
+        ran.says("\"event\":\"wait\"").says(cause);
     }
+    desk.tree(Kind::SlowStart, "v2");
+    let (shown, code) = at_a_terminal(&desk, &["deploy"], &[]);
+    assert_eq!(code, Some(0), "{shown}");
+    for part in [
+        "await acme.service  0s of 8s  activating/start",
+        "sent ",
+        "healthy ",
+        "deployed ",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    // Each line takes the moving one away before it.
+    let last = shown.rsplit("\r\x1b[K").find(|line| !line.is_empty());
+    assert!(
+        last.is_some_and(|last| last.starts_with("next: ")),
+        "something is left: {shown}"
+    );
 }
 
 #[test]
@@ -95,7 +126,7 @@ fn a_release_that_listens_elsewhere_is_taken_back() {
     let ran = desk
         .json(&["deploy"])
         .leaves(3)
-        .says("no answer from http://127.0.0.1:8080/healthz");
+        .says("nobody listens on 127.0.0.1:8080");
     assert!(ran.journal().contains("version v2 starts"), "{ran}");
     assert_live(&host, &before, "v1");
     let good = desk.deploy(Kind::Graceful, "v3");
@@ -118,13 +149,13 @@ fn a_health_check_that_not_even_the_live_release_passes_changes_nothing() {
         &host,
         &desk,
         &format!(
-            "the live release {before} does not pass the health check of acme.service either: no answer from http://127.0.0.1:8089/healthz"
+            "the live release {before} does not pass the health check of acme.service either: nobody listens on 127.0.0.1:8089"
         ),
     );
     assert_eq!(apps::ACME.migrations(&host), ["v1"]);
     // Told to go on, it goes on, and then nobody can say that the way back is good.
     let ran = desk.shipit(&["deploy", "--despite-health"]).leaves(4);
-    ran.says("no answer from http://127.0.0.1:8089/healthz")
+    ran.says("nobody listens on 127.0.0.1:8089")
         .says(&format!("acme runs {before}, not verified"))
         .says("shipit status");
     assert_eq!((current(&host), answer(&host)), (before, "v1".to_owned()));
@@ -144,7 +175,7 @@ fn a_release_that_brings_what_the_check_asks_for_or_mends_what_is_down_goes_live
     desk.tree(Kind::Graceful, "v2");
     desk.shipit(&["deploy"])
         .leaves(1)
-        .says("answered without the text asked for")
+        .says("does not contain the required text")
         .says("shipit deploy --despite-health");
     let ran = desk.json(&["deploy", "--despite-health"]).leaves(0);
     assert_live(&host, &ran.release(), "v2");
@@ -209,7 +240,7 @@ fn a_prepare_command_that_fails_stops_the_deploy_and_leaves_no_release() {
     let began = Instant::now();
     refused(&host, &desk, "no ready file").says("exit status 9");
     assert_eq!(
-        desk.shipit(&["releases"]).leaves(0).stdout.lines().count(),
+        desk.json(&["releases"]).leaves(0).stdout.lines().count(),
         1,
         "a release that was not prepared is not listed"
     );
@@ -238,7 +269,14 @@ fn a_migration_that_fails_stops_before_the_flip_and_shows_why() {
         let host = lab::host!(suite);
         let desk = Desk::live(&host, Service::Socket, &migrating());
         desk.tree_migrating(Kind::Graceful, "v2", Migrate::Fails);
-        let ran = refused(&host, &desk, "the migration failed");
+        let ran = refused(
+            &host,
+            &desk,
+            "the migration failed: acme-migrate.service, exit status 3",
+        )
+        .says("code and `current` are unchanged; any changes its migration made before it ended remain")
+        .says("last output of acme-migrate.service: relation \\\"users\\\" already exists")
+        .never_says("nothing live changed");
         assert!(ran.journal().contains("relation \"users\" already exists"), "{ran}");
         let good = desk.deploy(Kind::Graceful, "v3");
         assert_live(&host, &good, "v3");
@@ -277,10 +315,10 @@ fn what_systemd_could_not_do_before_the_program_ran_is_said_in_words() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::ready(&host, Service::Simple, &acme("restart"));
     for (line, words) in [
-        ("User=nosuch", "status 217: its User= is not on this host"),
+        ("User=nosuch", "status 217: its User= does not exist on this host"),
         (
             "ExecStart=\nExecStart=/opt/acme/current/nosuch",
-            "status 203: its program of ExecStart= cannot be run",
+            "status 203: the program in its ExecStart= cannot be executed",
         ),
     ] {
         host.write_file(

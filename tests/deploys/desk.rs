@@ -22,7 +22,7 @@ pub struct Yml {
     more: String,
 }
 
-/// acme.service by that strategy.
+/// acme by that strategy: acme.service, or its instances.
 pub fn acme(strategy: &str) -> Yml {
     let health = [
         ("url", "\"http://127.0.0.1:8080/healthz\""),
@@ -30,9 +30,15 @@ pub fn acme(strategy: &str) -> Yml {
         ("successes", "1"),
         ("watch", "0s"),
     ];
+    let paired = ["handover", "blue-green", "canary"];
+    let unit = if paired.iter().any(|name| strategy.starts_with(name)) {
+        "acme@.service"
+    } else {
+        "acme.service"
+    };
     Yml {
         login: "deploy",
-        unit: format!("unit: acme.service\n    strategy: {strategy}\n    start_timeout: 8s\n"),
+        unit: format!("unit: {unit}\n    strategy: {strategy}\n    start_timeout: 8s\n"),
         health: health.map(|(key, value)| (key, value.to_owned())).into_iter().collect(),
         more: String::new(),
     }
@@ -251,11 +257,18 @@ impl Ran {
 
     /// What a child that was started elsewhere said.
     pub fn new(args: &str, output: &std::process::Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self::said(args, output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// The same of any line: `args` is what was typed.
+    pub fn said(args: &str, code: Option<i32>, stdout: String, stderr: String) -> Self {
+        let args = args.to_owned();
         Self {
-            args: args.to_owned(),
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            args,
+            code,
+            stdout,
+            stderr,
         }
     }
 

@@ -12,12 +12,14 @@ fn refuses_and_rolls_back(suite: Suite, fill: impl Fn(&Host), lack: &str) {
     let v2 = desk.deploy(Kind::Graceful, "v2");
     fill(&host);
     desk.tree(Kind::Graceful, "v3");
-    desk.shipit(&["deploy"])
-        .leaves(1)
-        .says("there is not enough room on the host")
-        .says(lack)
-        .says("nothing was sent, nothing changed; a rollback still works")
-        .says("shipit prune");
+    for command in ["plan", "deploy"] {
+        desk.shipit(&[command])
+            .leaves(1)
+            .says("not enough free")
+            .says(lack)
+            .says("nothing was sent or changed; a rollback still works")
+            .says("shipit prune");
+    }
     assert_eq!((current(&host), answer(&host)), (v2, "v2".to_owned()));
 
     let ran = desk.json(&["rollback"]).leaves(0);

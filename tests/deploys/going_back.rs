@@ -5,7 +5,7 @@ use crate::apps::{self, Kind, Service};
 use crate::lab::{self, Suite};
 
 #[test]
-fn rollback_twice_goes_back_along_the_good_releases_and_never_returns_to_a_bad_one() {
+fn rollback_twice_goes_back_along_the_verified_releases_and_never_returns_to_one_that_was_left() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::ready(&host, Service::Socket, &acme("socket"));
     let ids: Vec<String> = ["v1", "v2", "v3"]
@@ -28,19 +28,29 @@ fn rollback_twice_goes_back_along_the_good_releases_and_never_returns_to_a_bad_o
         .says(&format!("acme runs {}; nothing changed", ids[0]));
     assert_live(&host, &ids[0], "v1");
 
-    // A deploy after that counts again, and its rollback does not go to what was bad.
+    // A deploy after that counts again, and its rollback does not go to what was left.
     let v5 = desk.deploy(Kind::Graceful, "v5");
     desk.json(&["rollback"]).leaves(0);
     assert_live(&host, &ids[0], "v1");
     let states = desk.shipit(&["releases"]).leaves(0).stdout;
     assert!(
-        states.lines().any(|line| line.contains(&v5) && line.contains("bad")),
+        states.lines().any(|line| line.contains(&v5) && line.contains("left")),
         "{states}"
     );
+    // The same tree once more: a new release, and shipit says why.
+    let again = format!("a user rolled back from {v5}, which has the same content");
+    desk.shipit(&["plan"]).leaves(0).says(&again);
+    let ran = desk.json(&["deploy"]).leaves(0).says(&again);
+    assert_ne!(ran.release(), v5);
+    assert_live(&host, &ran.release(), "v5");
+    desk.json(&["rollback"]).leaves(0);
+    assert_live(&host, &ids[0], "v1");
     // One that was rolled back from can still be named.
-    let ran = desk.json(&["rollback", &v5]).leaves(0);
+    let ran = desk.json(&["deploy", "--release", &v5]).leaves(0);
     assert_eq!(ran.release(), v5);
     assert_live(&host, &v5, "v5");
+    desk.json(&["rollback", &ids[2]]).leaves(0);
+    assert_live(&host, &ids[2], "v3");
 }
 
 #[test]
@@ -108,7 +118,7 @@ fn a_rollback_over_a_migration_says_so_and_runs_none() {
     let v2 = desk.deploy(Kind::Graceful, "v2");
     desk.shipit(&["rollback"])
         .leaves(0)
-        .says(&format!("the database was migrated by {v2}"));
+        .says(&format!("{v2} migrated the database"));
     assert_eq!(answer(&host), "v1");
     desk.json(&["rollback", &v2]).leaves(0);
     assert_eq!((answer(&host), current(&host)), ("v2".to_owned(), v2));

@@ -53,7 +53,18 @@ fn tcp_unix_sockets_and_commands_tell_a_good_release_from_a_bad_one() {
         desk.json(&["deploy"]).leaves(3).says(words);
         assert_live(&host, &good, &version);
     }
-    nothing_passes(&host, &desk, "tcp: '127.0.0.1:8099'", "no connection to 127.0.0.1:8099");
+    // What a command leaves running holds its output, and is ended with it.
+    desk.write(&asked("command: \"sleep 4321 & true\""));
+    let began = std::time::Instant::now();
+    desk.deploy(Kind::Graceful, "left-running");
+    assert!(began.elapsed().as_secs() < 18, "{:?}", began.elapsed());
+    assert!(!host.root("pgrep -u deploy -f 'sleep 4321'").success());
+    nothing_passes(
+        &host,
+        &desk,
+        "tcp: '127.0.0.1:8099'",
+        "nobody listens on 127.0.0.1:8099",
+    );
 }
 
 #[test]
@@ -83,21 +94,74 @@ fn answers_that_redirect_or_are_huge_or_lack_something_are_judged_by_what_was_as
         assert_live(&host, &good, &way);
     }
     nothing_passes(&host, &desk, &url("/round"), "answered 301, not 200");
-    nothing_passes(&host, &desk, &url("/endless"), "answered 200, but not to its end");
+    nothing_passes(
+        &host,
+        &desk,
+        &url("/endless"),
+        "answered 200, but the response was incomplete",
+    );
     // What stands after the answer is not a part of it.
     nothing_passes(
         &host,
         &desk,
         &format!("{}, contains: '200'", url("/")),
-        "answered without the text asked for",
+        "does not contain the required text",
     );
     nothing_passes(
         &host,
         &desk,
         &format!("{}, contains: elsewhere", url("/")),
-        "answered without the text asked for",
+        "does not contain the required text",
     );
     desk.write(&asked(&url("/")));
     let good = desk.deploy(Kind::Graceful, "in the end");
     assert_live(&host, &good, "in the end");
+}
+
+/// systemd hands its DefaultEnvironment to the conductor, and the login's shell what its owner exports.
+#[test]
+fn a_proxy_answers_for_nobody_and_another_apps_directory_is_not_read() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Simple, &acme("restart"));
+    host.write_file(
+        "/etc/systemd/system/proxy.socket",
+        b"[Socket]\nListenStream=127.0.0.1:3128\nAccept=yes\n",
+    );
+    host.write_file(
+        "/etc/systemd/system/proxy@.service",
+        b"[Service]\nStandardInput=socket\nExecStart=/bin/sh -c 'read -r l; printf \"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok\"'\n",
+    );
+    host.write_file(
+        "/etc/systemd/system.conf.d/proxy.conf",
+        b"[Manager]\nDefaultEnvironment=http_proxy=http://127.0.0.1:3128 ALL_PROXY=http://127.0.0.1:3128 CDPATH=/opt/other\n",
+    );
+    host.write_file("/opt/other/.shipit/ledger", b"t 7 r9 begin x\n");
+    host.write_file(
+        "/home/deploy/.profile",
+        b"export CDPATH=/opt/other http_proxy=http://127.0.0.1:3128\n",
+    );
+    host.write_file(
+        "/etc/environment",
+        b"CDPATH=/opt/other\nhttp_proxy=http://127.0.0.1:3128\n",
+    );
+    host.root("systemctl daemon-reexec && systemctl start proxy.socket")
+        .ok();
+    let said = host
+        .root("curl -s -x http://127.0.0.1:3128 http://127.0.0.1:8099/healthz")
+        .ok();
+    assert_eq!(said, "ok", "the proxy does not answer");
+    // Nobody listens on 8099.
+    desk.write(&acme("restart").health("url", "\"http://127.0.0.1:8099/healthz\""));
+    desk.tree(Kind::Graceful, "v2");
+    let ran = desk.shipit(&["deploy"]);
+    assert_ne!(ran.code(), Some(0), "{ran}");
+    // A proxy that is dead stands in nobody's way.
+    host.root("systemctl stop proxy.socket").ok();
+    desk.write(&acme("restart"));
+    let ran = desk.json(&["deploy"]).leaves(0);
+    assert_live(&host, &ran.release(), "v2");
+    desk.shipit(&["doctor"]).leaves(0);
+    // The app's own commands have what the login has.
+    desk.shipit(&["run", "--", "sh", "-c", "test \"$http_proxy\" = http://127.0.0.1:3128"])
+        .leaves(0);
 }

@@ -7,7 +7,7 @@ use crate::lab::{self, Suite};
 const HOOKS: &str = r#"hooks:
   before_switch: 'echo "before $SHIPIT_COMMAND $SHIPIT_APP $SHIPIT_RELEASE $SHIPIT_PREVIOUS $SHIPIT_OUTCOME" >> told; test ! -e veto'
   after_switch: 'echo "after $SHIPIT_COMMAND $SHIPIT_APP $SHIPIT_RELEASE $SHIPIT_PREVIOUS $SHIPIT_OUTCOME" >> told; test ! -e veto-after'
-  on_failure: 'echo "failure $SHIPIT_COMMAND $SHIPIT_APP $SHIPIT_RELEASE $SHIPIT_PREVIOUS $SHIPIT_OUTCOME" >> told'"#;
+  on_failure: 'echo "failure $SHIPIT_COMMAND $SHIPIT_APP $SHIPIT_RELEASE $SHIPIT_PREVIOUS $SHIPIT_OUTCOME" >> told; test ! -e facts.sh || sh facts.sh'"#;
 
 fn told(desk: &Desk) -> Vec<String> {
     let told = std::fs::read_to_string(desk.path("told")).unwrap_or_default();
@@ -78,7 +78,45 @@ fn a_release_that_is_taken_back_pages_and_an_after_hook_that_fails_only_warns() 
     let v1 = desk.deploy(Kind::Graceful, "v1");
     told(&desk);
     desk.tree(Kind::Unhealthy, "v2");
-    let v2 = desk.json(&["deploy"]).leaves(3).release();
+    desk.file(
+        "facts.sh",
+        "cp \"$SHIPIT_EVENT\" event; printf '%s\\n' \"$SHIPIT_EVENT\" \"$SHIPIT_RUN\" \"$SHIPIT_SECONDS\" \"$SHIPIT_DOWNTIME\" \
+         \"$SHIPIT_CAUSE\" \"$SHIPIT_AUTHOR $SHIPIT_BRANCH $SHIPIT_REVISION\" >facts\n",
+    );
+    let git = "git init -qb trunk . && git -c user.name=Ann -c user.email=a@example.com commit -qm x --allow-empty";
+    let made = std::process::Command::new("sh")
+        .args(["-c", git])
+        .current_dir(desk.path(""))
+        .status();
+    assert!(made.unwrap().success());
+    let ran = desk.json(&["deploy"]).leaves(3);
+    let (v2, ended) = (ran.release(), ran.ended());
+    // All that is known of the end, and the last event in a file that is gone when the hook is.
+    let facts = std::fs::read_to_string(desk.path("facts")).unwrap();
+    let facts: Vec<&str> = facts.lines().collect();
+    assert!(!std::path::Path::new(facts[0]).exists(), "{facts:?}");
+    assert!(
+        host.root(&format!("test -d /opt/acme/.shipit/runs/{}", facts[1]))
+            .success(),
+        "{facts:?}"
+    );
+    assert!(
+        facts[2].parse::<f64>().unwrap() > 0.0 && facts[3].parse::<f64>().unwrap() > 0.0,
+        "{facts:?}"
+    );
+    assert!(
+        facts[4].starts_with(&format!("{v2} failed and was reverted: ")),
+        "{facts:?}"
+    );
+    let revision = facts[5].strip_prefix("Ann trunk ").unwrap();
+    assert!(revision.len() == 40, "{facts:?}");
+    let mut event: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(desk.path("event")).unwrap()).unwrap();
+    for late in ["at", "seconds"] {
+        event[late] = ended[late].clone();
+    }
+    assert_eq!(event, ended);
+    std::fs::remove_file(desk.path("facts.sh")).unwrap();
     assert_eq!(
         told(&desk),
         [

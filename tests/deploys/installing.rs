@@ -103,8 +103,8 @@ fn installed_and_taken_up(suite: Suite) {
     change(
         &desk,
         "acme.socket",
-        "ListenStream=8080",
-        "ListenStream=8080\nListenStream=8081",
+        "ListenStream=127.0.0.1:8080",
+        "ListenStream=127.0.0.1:8080\nListenStream=8081",
     );
     desk.shipit(&["unit", "diff"])
         .leaves(1)
@@ -172,8 +172,8 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     std::fs::remove_file(desk.path("deploy/units/acme-x.service")).unwrap();
 
     // The port that is listened on.
-    change(&desk, "acme.socket", "ListenStream=8080", "ListenStream=8081");
-    refused("would lose ListenStream=8080");
+    change(&desk, "acme.socket", "ListenStream=127.0.0.1:8080", "ListenStream=8081");
+    refused("would lose ListenStream=127.0.0.1:8080");
     host.root("systemctl stop acme.socket").ok();
     desk.shipit(&install).leaves(0);
     host.root("systemctl start acme.socket && ss -ltn | grep -q :8081").ok();
@@ -232,7 +232,7 @@ fn only_units_of_this_app_are_installed() {
         ("ssh.service", "is neither in deploy.yml nor named after the app"),
         ("acmetron.service", "is neither in deploy.yml nor named after the app"),
         ("shipit-acme.service", "has the name of one of shipit's guard units"),
-        ("acme@1.service", "is an instance: write its template"),
+        ("acme@1.service", "is an instance: use its template instead"),
         ("acme-x.mount", "is of a type that shipit does not install"),
     ] {
         desk.file(&format!("deploy/units/{name}"), unit);
@@ -265,7 +265,7 @@ fn only_units_of_this_app_are_installed() {
     .ok();
     desk.shipit(&["unit", "install", "--yes", "--as", &admin])
         .leaves(1)
-        .says("a command failed on the host; the old files are restored")
+        .says("a command failed on the host; the old files have been restored")
         .never_says("cannot use sudo");
     host.root(&format!("umount {units}")).ok();
     assert_eq!(there(&host), before);
@@ -302,7 +302,7 @@ fn units_are_not_changed_under_a_switch() {
     host.root("systemctl stop hold").ok();
     Ran::new("unit install", &running.wait_with_output().unwrap())
         .leaves(5)
-        .says("another switch holds the host: bob@desk")
+        .says("another switch is in progress: bob@desk")
         .says("deploy to v9")
         .says("the units on the host are unchanged")
         .says("shipit attach");
@@ -321,11 +321,11 @@ fn who_holds_the_port_is_named_when_a_socket_is_to_be_started() {
     let host = lab::host!(Suite::Trixie);
     let desk = desk(&host);
     let root = root(&host);
-    desk.setup().says("next: shipit unit install --as root@");
+    desk.setup().says("next: shipit unit install --now --as root@");
     desk.shipit(&["releases"])
         .leaves(0)
         .says("acme has no release on the host yet");
-    desk.shipit(&["prune"]).leaves(0).says("no release is live as before");
+    desk.shipit(&["prune"]).leaves(0).says("no release is live");
     host.root("systemd-run --quiet --unit=squatter python3 -m http.server 8080")
         .ok();
     host.wait_for("the squatter", Duration::from_secs(60), |host| {
@@ -338,8 +338,8 @@ fn who_holds_the_port_is_named_when_a_socket_is_to_be_started() {
         .says("next  shipit doctor");
     desk.shipit(&["doctor"])
         .leaves(1)
-        .says("acme.socket: the socket is failed (resources): squatter.service holds 8080")
+        .says("acme.socket: the socket is failed (resources): squatter.service holds 127.0.0.1:8080")
         .says("sudo ss -ltnp")
-        .never_says("the queue of 8080")
+        .never_says("the queue of 127.0.0.1:8080")
         .never_says("shipit logs --unit acme.socket");
 }

@@ -90,18 +90,76 @@ fn a_host_that_is_not_set_up_is_refused_with_everything_that_is_missing() {
         .says("shipit setup --as root@");
     desk.shipit(&["doctor"]).leaves(1).says("a deploy would be refused");
     desk.shipit(&["status"]).leaves(0).says("no release is live");
-    desk.setup();
-    desk.shipit(&["deploy"])
+    let root = format!("root@{}", host.address());
+    desk.shipit(&["setup", "--yes", "--as", &root])
         .leaves(1)
-        .says("acme.service does not exist on the host");
-    assert_eq!(current(&host), "");
+        .says("acme.service exists neither on the host nor in deploy/units")
+        .says("next  shipit unit generate ")
+        .says(" && shipit unit install --now --as root@");
+    let made = host.root("ls -d /opt/acme /etc/sudoers.d/shipit-acme 2>/dev/null");
+    assert_eq!(made.stdout, "");
 
     ACME.install_units(&host, Service::Notify);
-    desk.shipit(&["deploy"])
+    desk.shipit(&["setup", "--yes", "--as", &root])
         .leaves(1)
-        .says("acme.socket does not exist on the host");
+        .says("acme.socket exists neither on the host nor in deploy/units")
+        .says("write the unit into deploy/units");
+    assert_eq!(current(&host), "");
     ACME.install_units(&host, Service::Socket);
-    // The group of the app's user was unknown before its unit existed.
     desk.setup();
     desk.deploy(Kind::Graceful, "v1");
+}
+
+/// Each logs in, and runs nothing. What the host printed is the cause.
+#[test]
+fn a_login_that_cannot_run_commands_is_reported_as_one_by_either_ssh() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::ready(&host, Service::Socket, &acme("socket"));
+    let forced = |line: &str| {
+        let file = "/etc/ssh/sshd_config.d/00-forced.conf";
+        format!("printf 'Match User deploy\\n  ForceCommand {line}\\n' >{file} && systemctl restart ssh")
+    };
+    let free = "rm /etc/ssh/sshd_config.d/00-forced.conf && systemctl restart ssh";
+    let bashrc = |text: &str| {
+        format!("usermod -s /bin/bash deploy; mkdir -p /home/deploy; printf '%s\\n' '{text}' >/home/deploy/.bashrc")
+    };
+    for (breaks, words, mends) in [
+        (
+            "usermod -s /usr/sbin/nologin deploy".to_owned(),
+            "the host printed: This account is currently not available.",
+            "usermod -s /bin/bash deploy",
+        ),
+        (
+            "usermod -s /bin/false deploy".to_owned(),
+            "the host printed nothing",
+            "usermod -s /bin/bash deploy",
+        ),
+        ("chage -d 0 deploy".to_owned(), "assword", "chage -d 20000 deploy"),
+        (forced("echo backups only"), "the host printed: backups only", free),
+        (forced("internal-sftp"), "cannot run commands", free),
+        (
+            bashrc("echo closed for today; exit 3"),
+            "the host printed: closed for today",
+            "rm /home/deploy/.bashrc",
+        ),
+    ] {
+        host.root(&breaks).ok();
+        for system in [&[][..], &["--system-ssh"]] {
+            for command in ["status", "doctor"] {
+                let args: Vec<&str> = [command].iter().chain(system).copied().collect();
+                let ran = desk
+                    .shipit(&args)
+                    .says("logged in, but this account cannot run commands")
+                    .says(words);
+                if command == "status" {
+                    ran.leaves(6);
+                }
+            }
+        }
+        host.root(mends).ok();
+    }
+    // One that only talks is no obstacle.
+    host.root(&bashrc("seq 5000; printf welcome")).ok();
+    let v1 = desk.deploy(Kind::Graceful, "v1");
+    assert_live(&host, &v1, "v1");
 }

@@ -22,14 +22,14 @@ fn looking_says_what_is_and_changes_nothing() {
     desk.tree(Kind::Graceful, "v2");
     std::fs::remove_dir_all(desk.path("source/public")).unwrap();
     desk.file("source/new.txt", "new\n");
-    desk.file("source/.env", "TOKEN=1\n");
+    desk.file("source/ca.pem", "TOKEN=1\n");
     let tree = "cd /opt/acme && find . -printf '%p %l %T@\\n' | sort | sha256sum";
     let (before, life) = (host.root(tree).ok(), host.unit("acme.service", "InvocationID"));
 
     desk.shipit(&["plan"])
         .leaves(0)
         .says("2 added, 1 changed, 2 removed")
-        .says("warning: looks like a secret, and every release keeps a copy: .env")
+        .says("warning: may be a secret, and every user of the host can read it: ca.pem")
         .says("+ new.txt")
         .says("~ version")
         .says("- public/index.html")
@@ -37,10 +37,10 @@ fn looking_says_what_is_and_changes_nothing() {
         .says(&format!("deploy {v1} -> "))
         .says("migrate   acme-migrate.service")
         .says("socket    restart acme.service while acme.socket holds the port")
-        .says("http://127.0.0.1:8080/healthz healthy 1 times in a row within 4s")
+        .says("http://127.0.0.1:8080/healthz healthy within 4s")
         .says(&format!("flip      current -> releases/{v1}"))
         .says(&format!("prune     {v0}"));
-    desk.shipit(&["status"])
+    desk.shipit(&["status", "-v"])
         .leaves(0)
         .says(&format!("acme runs {v1} (verified)"))
         .says("acme.service: active (running) for ")
@@ -67,7 +67,7 @@ fn looking_says_what_is_and_changes_nothing() {
     desk.shipit(&["logs", "--unit", "ssh.service"])
         .leaves(2)
         .says("ssh.service is not a unit of this app");
-    desk.shipit(&["doctor"])
+    desk.shipit(&["doctor", "-v"])
         .leaves(0)
         .says("systemd 257")
         .says("a deploy can start");

@@ -25,11 +25,13 @@ fn two_ways(host: &Host, yml: &Yml) -> (Desk, Desk, DelayProxy) {
     (ann, bob, proxy)
 }
 
-/// Bytes that do not compress, different each time.
+/// Files of a megabyte that do not compress, different each time.
 fn noise(desk: &Desk, megabytes: u64) {
-    let mut source = std::fs::File::open("/dev/urandom").unwrap().take(megabytes << 20);
-    let mut file = std::fs::File::create(desk.path("source/noise")).unwrap();
-    std::io::copy(&mut source, &mut file).unwrap();
+    for number in 0..megabytes {
+        let mut source = std::fs::File::open("/dev/urandom").unwrap().take(1 << 20);
+        let mut file = std::fs::File::create(desk.path(&format!("source/noise-{number}"))).unwrap();
+        std::io::copy(&mut source, &mut file).unwrap();
+    }
 }
 
 fn start(desk: &Desk) -> Child {
@@ -38,7 +40,8 @@ fn start(desk: &Desk) -> Child {
     command.spawn().unwrap()
 }
 
-fn wait_for_step(host: &Host, step: &str) {
+/// Waits until the current switch has begun `step`.
+pub fn wait_for_step(host: &Host, step: &str) {
     host.wait_for(step, SOON, |host| {
         // Only the current run has its request in place.
         let begun = "cd /opt/acme/.shipit && for run in runs/*; do \
@@ -63,16 +66,23 @@ fn a_connection_that_dies_during_the_upload_is_noticed_and_changes_nothing() {
     assert!(frozen.elapsed() < NOTICED, "{:?}", frozen.elapsed());
     ran.clone()
         .says("the host stopped responding while sending the release")
-        .says("nothing arrived for ")
-        .says("nothing live changed; the next deploy removes what was sent");
+        .says("received nothing for ")
+        .says("nothing live changed; the next deploy sends only what did not arrive");
     assert_eq!(ran.ended()["live"], before.as_str(), "{ran}");
     assert_live(&host, &before, "v1");
     let listed = host.root("ls /opt/acme/releases").ok();
     assert_eq!(listed.trim(), before, "a cut upload is listed");
 
     proxy.thaw();
-    let good = ann.json(&["deploy"]).leaves(0).release();
+    // What arrived is not sent again.
+    let ran = ann.json(&["deploy"]).leaves(0);
+    let good = ran.release();
     assert_live(&host, &good, "v2");
+    let saved = ran.ended()["bytes_saved"].as_u64().unwrap();
+    assert!(saved >= 3 << 20, "{saved}");
+    ran.says("have arrived with an upload that was cut");
+    let left = host.root("ls -d /opt/acme/releases/.in-* /opt/acme/.shipit/releases/.in-*");
+    assert_eq!(left.stdout, "");
     let hidden = host.root("ls -A /opt/acme/releases | grep '^[.]'").stdout;
     assert_eq!(hidden, "", "what was half sent is still there");
 }
@@ -97,7 +107,7 @@ fn a_connection_that_dies_during_the_switch_is_opened_again_and_continues_where_
     assert_eq!(ran.outcome(), "deployed");
     assert_eq!(ran.release(), watched.release());
     ran.clone()
-        .says("the host stopped responding while following the switch; the host continues by itself, reconnecting");
+        .says("the host stopped responding while following the switch; the host continues on its own; reconnecting");
     let steps = ran.steps();
     for step in ["switch await acme.service", "switch confirm"] {
         let times = steps.iter().filter(|name| *name == step).count();
@@ -126,7 +136,7 @@ fn a_connection_that_stays_dead_during_the_switch_ends_as_unknown_and_the_host_f
     assert!(ran.ended()["live"].is_null(), "it does not know: {ran}");
     ran.says("the outcome is unknown")
         .says("the host does not respond")
-        .says("the host finishes the switch or undoes it by itself")
+        .says("the host finishes the switch or undoes it on its own")
         .says("shipit status")
         .says("shipit attach");
     bob.shipit(&["attach"])

@@ -4,6 +4,9 @@
 mod arriving; // what arrives on the host otherwise than it was sent is never published
 mod bad_releases; // releases that break in their own way never stay live, and the app never dies of them
 mod beginning; // init, unit install, setup, deploy: from a project to a live app, nothing by hand
+pub mod blue_green; // two instances behind nginx and HAProxy: who gets the requests, and what clients see
+mod canary; // a share of the requests for the new release decides
+mod causes; // why a release failed, found out before the host goes back
 pub mod desk; // a person's directory, the program run there, and what it said
 mod drifting; // the host has other units than the repository, or than the release was made for
 mod full_disk; // a deploy is refused, a rollback works
@@ -11,14 +14,22 @@ mod going_back; // rollback: which release is meant, and what is refused
 mod health; // every way to ask an app whether it is well, and answers of every kind
 mod hooks; // commands that run here around a switch
 mod installing; // units on their way from the repository to the host, and what stands in it
+mod limits; // what a switch may lose
 mod logins; // the deploy user, root, login shells, and a host that is not ready
 mod looking; // plan, status, releases, logs, doctor: they change nothing
-mod lost_connection; // a connection that goes silent: noticed in time, reported as it is; the host finishes by itself
+pub mod lost_connection; // a connection that goes silent: noticed in time, reported as it is; the host finishes by itself
+mod next_lines; // every line that is proposed, typed in the state that proposes it
 mod old_releases; // what is removed, what stays, what is not ours
+mod pipeline; // what a job of GitHub Actions gets
+mod preparing; // what `prepare` makes, and when it becomes a release
+mod reports; // what a switch looked like
 mod same_again; // unchanged, staged, migrated: what was done is not done again
+mod sending; // what is sent, and what the host takes from the release before
 mod setting_up; // what setup asks before root does anything
 mod several_clients; // one proceeds, the others are told or wait
 mod several_services; // all or none
 mod shared; // what lives across releases
-mod terminal; // a person at a real terminal: what is on the screen, what is typed
-mod transports; // a pinned host key; the ssh program instead of the built-in ssh
+mod sudo; // what sudo lets the deploy user do, and what stands in its way
+pub mod terminal; // a person at a real terminal: what is on the screen, what is typed
+mod transports;
+mod trust; // a pinned host key; the ssh program instead of the built-in ssh

@@ -73,6 +73,96 @@ fn a_release_that_a_process_still_runs_from_is_kept() {
     assert_eq!(there(&host), [v2, v3]);
 }
 
+/// Its working directory is not to be read by the deploy user: root's helper is asked, and without it nothing goes.
+#[test]
+fn a_release_that_a_process_of_another_user_runs_from_is_kept() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::ready(&host, Service::Socket, &acme("socket").with("keep_releases: 1"));
+    let v1 = desk.deploy(Kind::Graceful, "v1");
+    host.root("systemd-run --quiet --unit=job --uid=nobody --working-directory=/opt/acme/current sleep infinity")
+        .ok();
+    let v2 = desk.deploy(Kind::Graceful, "v2");
+    desk.tree(Kind::Graceful, "v3");
+    let ran = desk.json(&["deploy"]).leaves(0);
+    let v3 = ran.release();
+    ran.says(&format!("{v1} is in use by process")).says("of nobody: kept");
+    assert_eq!(there(&host), [v1.clone(), v2.clone(), v3.clone()]);
+
+    host.root("systemctl stop job; mv /usr/local/lib/shipit/acme/journal /root/")
+        .ok();
+    let ran = desk.json(&["prune"]).leaves(0);
+    ran.says("nothing removed").says("grep /opt/acme/releases/");
+    assert_eq!(there(&host), [v1, v2.clone(), v3.clone()]);
+    host.root("mv /root/journal /usr/local/lib/shipit/acme/").ok();
+    desk.json(&["prune"]).leaves(0);
+    assert_eq!(there(&host), [v2, v3]);
+}
+
+/// More releases than the ledger's end has lines: each is known, whatever came after it.
+#[test]
+fn a_tree_of_twelve_hundred_adopted_releases_is_pruned_at_once_and_rolled_back() {
+    let host = lab::host!(Suite::Trixie);
+    ACME.install_units(&host, Service::Socket);
+    host.root(
+        "mkdir -p /opt/acme/releases && cd /opt/acme/releases && for n in $(seq 1001 2200); do mkdir 2024010100$n; done; \
+         ln -s releases/20240101002200 ../current",
+    )
+    .ok();
+    let desk = Desk::at(&host, "ann");
+    desk.write(&acme("socket").with("keep_releases: 5"));
+    desk.setup();
+    let listed = desk.shipit(&["releases"]).leaves(0).stdout;
+    assert_eq!(listed.matches("verified").count(), 1200);
+    let v1 = desk.deploy(Kind::Graceful, "v1");
+    let kept = (2197..=2200).map(|n| format!("2024010100{n}"));
+    let kept: Vec<String> = kept.chain([v1]).collect();
+    assert_eq!(there(&host), kept);
+    let listed = desk.shipit(&["releases"]).leaves(0).stdout;
+    assert_eq!(listed.matches("verified").count(), 5, "{listed}");
+}
+
+/// Three hundred deploys, as their runs would have recorded them: each release stays known, and can be gone back to.
+#[test]
+fn three_hundred_deploys_with_four_hundred_to_keep_lose_none() {
+    let host = lab::host!(Suite::Bookworm);
+    let yml = acme("socket").with("keep_releases: 400");
+    let desk = Desk::ready(&host, Service::Socket, &yml);
+    let v1 = desk.deploy(Kind::Graceful, "v1");
+    host.ssh(
+        "deploy",
+        &format!(
+            "set -e; cd /opt/acme/.shipit; n=0
+            while [ $n -lt 300 ]; do
+                id=$(printf '20240101-%02d%02d00' $((n / 60)) $((n % 60))) epoch=$((n + 2))
+                cp -al ../releases/{v1} ../releases/$id && rm ../releases/$id/version && echo old-$n >../releases/$id/version
+                mkdir releases/$id && cp releases/{v1}/info releases/$id && ln -s releases/$id links/$id
+                at=2024-01-01T00:00:00Z run=20240101-000000-$(printf %08x $n)
+                echo \"$at - - staged $id\"
+                for line in \"begin $id command=deploy\" \"live $id\" \"verified $id\"; do echo \"$at $epoch $run $line\"; done
+                n=$((n + 1))
+            done >>ledger
+            ln -sfnT releases/$id ../current"
+        ),
+    )
+    .ok();
+    host.root("systemctl restart acme.service").ok();
+    let v2 = desk.deploy(Kind::Graceful, "v2");
+    let listed = desk.shipit(&["releases"]).leaves(0).stdout;
+    assert_eq!(listed.matches(" verified ").count(), 302, "{listed}");
+    assert_eq!(there(&host).len(), 302);
+    assert_live(&host, &v2, "v2");
+    let ran = desk.json(&["rollback"]).leaves(0);
+    assert_live(&host, &ran.release(), "old-299");
+    // The first of them all.
+    desk.json(&["rollback", &v1]).leaves(0);
+    assert_live(&host, &v1, "v1");
+    let ran = desk.json(&["prune", "--keep", "10"]).leaves(0);
+    assert_eq!(ran.outcome(), "pruned");
+    // The newest ten are v2, which was left, and nine of the old ones; v1 is live.
+    assert_eq!(there(&host).len(), 10);
+    assert!(there(&host).contains(&v2) && there(&host).contains(&v1));
+}
+
 #[test]
 fn a_current_that_is_not_ours_is_refused_and_left_as_it_is() {
     let host = lab::host!(Suite::Bookworm);
@@ -118,7 +208,9 @@ fn setup_takes_over_a_tree_of_capistrano_and_rollback_goes_back_into_it() {
         .says("adopted release 20240202120000")
         .says("made current relative");
     assert_live(&host, "20240202120000", "c2");
-    desk.shipit(&["releases"]).leaves(0).says("live -> 20240202120000");
+    desk.shipit(&["releases"])
+        .leaves(0)
+        .says("20240202120000  live, verified");
     let v1 = desk.deploy(Kind::Graceful, "v1");
     assert_live(&host, &v1, "v1");
     assert_eq!(host.read_file("/opt/acme/current/env"), "kept\n");

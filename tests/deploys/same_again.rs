@@ -100,7 +100,7 @@ fn a_migration_runs_once_for_a_release_and_the_host_remembers_how_it_ended() {
     let v2 = desk.json(&["deploy"]).leaves(3).release();
     desk.json(&["deploy", "--release", &v2])
         .leaves(3)
-        .says("had run before");
+        .says("already ran for this release");
     desk.json(&["deploy", "--restart"]).leaves(3);
     assert_eq!(apps::ACME.migrations(&host)[..2], ["v1", "v2"]);
     let record = |id: &str| host.read_file(&format!("/opt/acme/.shipit/releases/{id}/migration"));

@@ -21,11 +21,11 @@ fn root_does_nothing_that_nobody_said_yes_to() {
     let setup = ["setup", "--as", root.as_str()];
     desk.shipit(&setup)
         .leaves(2)
-        .says("there is no terminal to ask for confirmation")
+        .says("cannot ask for confirmation: there is no terminal")
         .says("nothing changed")
-        .says(&format!("setup --as {root} --yes    # confirm it"));
+        .says(&format!("setup --as {root} --yes    # confirms it"));
     untouched(&host);
-    const QUESTION: &str = "Do this as root on the host? (yes/no)";
+    const QUESTION: &str = "Do this as root on ";
     for answer in ["no\n", "\n", "\x03", "\x04"] {
         let (shown, code) = at_a_terminal(&desk, &setup, &[(QUESTION, answer)]);
         assert_eq!(code, Some(1), "{answer:?}: {shown}");
@@ -43,14 +43,23 @@ fn root_does_nothing_that_nobody_said_yes_to() {
     );
     assert_eq!(code, Some(1), "{shown}");
     untouched(&host);
-    let (shown, code) = at_a_terminal(&desk, &setup, &[(QUESTION, "y\n")]);
+    // Nobody agrees to what is not on the screen, however quiet the command is.
+    let quiet = [&setup[..], &["--quiet"]].concat();
+    let (shown, code) = at_a_terminal(&desk, &quiet, &[(QUESTION, "y\n")]);
     assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("is ready for acme"), "{shown}");
+    for words in [
+        &format!("As root, through the login {root}, shipit will:"),
+        "write /etc/sudoers.d/shipit-acme",
+        &format!("Do this as root on {root}? (yes/no)"),
+        "is ready for acme",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
     // A second environment of that name would take the guard away from the first.
     desk.write(&acme("socket").with("root: /opt/staging\n"));
     desk.shipit(&["setup", "--as", &root, "--yes"])
         .leaves(1)
-        .says("acme is in /opt/acme on this host already")
+        .says("acme already exists on this host, in /opt/acme")
         .says("nothing changed");
     let guard = host.root("cat /etc/systemd/system/shipit-acme.path").ok();
     assert!(guard.contains("/opt/acme/.shipit"), "{guard}");
@@ -75,8 +84,8 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
         .says("/etc/systemd/system/shipit-acme.service belongs to root, mode 0666")
         .says("whoever can change it can become root");
     desk.setup()
-        .says("/usr/local/lib/shipit/acme was deploy:deploy 0755: it is root:root 0755 now")
-        .says("acme/env, which was deploy:deploy 0755: it is root:root 0755 now")
+        .says("/usr/local/lib/shipit/acme was deploy:deploy 0755: it is now root:root 0755")
+        .says("acme/env, which was deploy:deploy 0755: it is now root:root 0755")
         .says("acme/journal, which was root:root 0777")
         .says("sudoers.d/shipit-acme, which was deploy:deploy 0440")
         .says("shipit-acme.service, which was root:root 0666")
@@ -100,15 +109,15 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
     desk.write(&acme("socket").login("deploydash"));
     desk.shipit(&["setup", "--yes", "--as", &root])
         .leaves(5)
-        .says("another switch holds the host: bob@desk")
+        .says("another switch is in progress: bob@desk")
         .says("deploy to 20260101-000000")
         .says("    # after the switch");
     host.root("systemctl stop shipit-acme.path shipit-acme.service; rm -f /opt/acme/.shipit/request*")
         .ok();
     desk.setup()
         .says("hand acme over from deploy")
-        .says("removed /etc/sudoers.d/shipit-acme: deploy can do nothing as root for acme any more")
-        .says("gave the files of deploy in /opt/acme to deploydash");
+        .says("removed /etc/sudoers.d/shipit-acme: deploy can no longer run commands as root for acme")
+        .says("made deploydash the owner of the files of deploy in /opt/acme");
     assert_eq!(
         host.root("find /opt/acme -user deploy -o -group deploy -o -user root")
             .ok(),
@@ -117,7 +126,7 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
     assert_eq!(host.root("stat -c '%n %U %G %a' /etc /etc/shadow").ok(), before);
     host.root("rm /opt/acme/shared/etc /opt/acme/releases/etc /opt/acme/shadow")
         .ok();
-    let restart = "sudo -n -l /usr/bin/systemctl --no-block restart acme.service";
+    let restart = "sudo -n /usr/bin/cat /etc/sudoers.d/shipit-acme";
     assert!(!host.ssh("deploy", restart).success());
     assert!(host.ssh("deploydash", restart).success());
     assert!(!host.ssh("deploy", "ls /opt/acme/.shipit").success());
@@ -158,8 +167,144 @@ fn set_up_again_what_root_owns_is_roots_and_only_the_present_deploy_user_may_do_
         .leaves(1)
         .says("/opt/acme belongs to a deploy user other than root");
     desk.setup()
-        .says("removed /etc/sudoers.d/shipit-acme: deploydash can do nothing as root")
+        .says("removed /etc/sudoers.d/shipit-acme: deploydash can no longer run commands as root")
         .says("removed /usr/local/lib/shipit/acme: root is root");
     assert_eq!(host.root("find /opt/acme -user deploydash").ok(), "");
     desk.json(&["rollback"]).leaves(0);
+}
+
+#[test]
+fn a_directory_that_is_not_the_apps_is_not_given_away_and_nothing_is_made_through_a_symlink() {
+    let host = lab::host!(Suite::Bookworm);
+    ACME.install_units(&host, Service::Socket);
+    let desk = Desk::at(&host, "ann");
+    let root = format!("root@{}", host.address());
+    let setup = ["setup", "--yes", "--as", root.as_str()];
+    host.root(
+        "mkdir -p /var/spool/cron/crontabs /srv/data /home/deploy/x && echo x >/srv/data/file && touch /var/spool/cron/crontabs/root
+         chown app: /srv/data && mkdir -m 1777 /srv/open && mkdir /srv/open/releases && touch /srv/open/x
+         ln -s /etc /home/deploy/link && chown -h deploy: /home/deploy/x /home/deploy/link",
+    )
+    .ok();
+    let owners = "stat -c '%n %U' /var/spool/cron/crontabs /etc /srv/data /srv/open; ls -d /etc/acme 2>&1 || :";
+    let before = host.root(owners).ok();
+    for (path, owner) in [
+        ("/var/spool/cron/crontabs", "root"),
+        ("/srv/data", "app"),
+        ("/srv/open", "root"),
+    ] {
+        desk.write(&acme("socket").with(&format!("root: {path}\n")));
+        desk.shipit(&setup)
+            .leaves(1)
+            .says(&format!("{path} belongs to {owner} and is not empty"));
+        assert_eq!(host.root(owners).ok(), before, "{path}");
+    }
+    desk.write(&acme("socket").with("root: /home/deploy/link/acme\n"));
+    desk.shipit(&setup)
+        .leaves(1)
+        .says("contains a symlink: set `root` to /etc/acme");
+    assert_eq!(host.root(owners).ok(), before);
+    // Empty, or a deploy tree that the question names.
+    host.root("mkdir /srv/empty /srv/tree /srv/tree/releases && chown -R app: /srv/tree")
+        .ok();
+    desk.write(&acme("socket").with("root: /srv/empty\n"));
+    desk.shipit(&setup)
+        .leaves(0)
+        .says("made deploy the owner of /srv/empty");
+    host.root("systemctl disable --now shipit-acme.path; rm /etc/systemd/system/shipit-acme*")
+        .ok();
+    desk.write(&acme("socket").with("root: /srv/tree\n"));
+    desk.shipit(&setup)
+        .says("give /srv/tree, a deploy tree that belongs to app, to deploy")
+        .says("made deploy the owner of /srv/tree");
+}
+
+#[test]
+fn a_host_is_ready_only_when_the_deploy_user_can_log_in_and_deploy() {
+    let host = lab::host!(Suite::Trixie);
+    ACME.install_units(&host, Service::Socket);
+    let desk = Desk::at(&host, "ann");
+    let root = format!("root@{}", host.address());
+    let setup = ["setup", "--yes", "--as", root.as_str()];
+    desk.write(&acme("socket"));
+    let refused = |breaks: &str, code: i32, words: &[&str], heals: &str| {
+        host.root(breaks).ok();
+        let mut ran = desk.shipit(&setup).leaves(code).never_says("is ready");
+        for words in words {
+            ran = ran.says(words);
+        }
+        host.root(heals).ok();
+    };
+    let sshd = |line: &str| format!("printf '{line}\\n' >/etc/ssh/sshd_config.d/00-x.conf && systemctl reload ssh");
+    let heal = "rm /etc/ssh/sshd_config.d/00-x.conf && systemctl reload ssh";
+    let login = "is set up, but deploy cannot log in";
+    refused(&sshd("AllowUsers root admin"), 6, &[login, "sshd: allowusers"], "true");
+    desk.shipit(&["doctor"])
+        .leaves(6)
+        .says(&format!("shipit doctor --as {root}"));
+    for (setting, kept_out) in [
+        ("AllowUsers root admin", "sshd: allowusers"),
+        ("DenyUsers deploy", "sshd: denyusers deploy"),
+        ("AllowGroups root", "sshd: allowgroups root"),
+    ] {
+        host.root(&sshd(setting)).ok();
+        desk.shipit(&["doctor", "--as", &root])
+            .leaves(6)
+            .says(&format!("deploy may be kept out by: {kept_out}"));
+    }
+    host.root(heal).ok();
+    refused(
+        &sshd("Match User deploy\\n AuthorizedKeysFile /etc/ssh/keys/%u"),
+        6,
+        &[login, "sshd: authorizedkeysfile /etc/ssh/keys/"],
+        heal,
+    );
+    refused(
+        "sed -i 's/^@includedir/#no &/' /etc/sudoers",
+        1,
+        &[
+            "a deploy would be refused",
+            "/etc/sudoers does not include /etc/sudoers.d",
+        ],
+        "sed -i 's/^#no //' /etc/sudoers",
+    );
+    let later = "echo '%deploy ALL=(ALL:ALL) ALL' >/etc/sudoers.d/zz && chmod 0440 /etc/sudoers.d/zz";
+    refused(
+        later,
+        1,
+        &["the rule `(ALL) ALL` of /etc/sudoers.d/zz has the last word"],
+        "rm /etc/sudoers.d/zz",
+    );
+    desk.shipit(&setup).leaves(0).says("is ready for acme");
+    host.root("systemctl disable --now shipit-acme.path; rm -r /opt/acme /etc/systemd/system/shipit-acme*")
+        .ok();
+    desk.write(&acme("socket").with("root: /home/admin/acme\n"));
+    host.root("mkdir -p /home/admin && chown admin: /home/admin").ok();
+    refused(
+        "chmod 0750 /home/admin",
+        1,
+        &["deploy cannot enter /home/admin (admin:admin, mode 750)"],
+        "true",
+    );
+    host.root("chmod 0755 /home/admin").ok();
+    desk.shipit(&setup).leaves(0).says("is ready for acme");
+
+    // The deploy key is in CI alone: nothing is wrong with the host, and nobody here can try it.
+    host.root(&sshd("Match User deploy\\n AuthorizedKeysFile .ssh/authorized_keys"))
+        .ok();
+    host.root(
+        "mkdir -p -m 0700 /root/.ssh && cp /etc/ssh/lab_keys /root/.ssh/authorized_keys && \
+         install -d -o deploy -m 0700 ~deploy/.ssh && ssh-keygen -q -t ed25519 -N '' -f /run/ci && \
+         install -o deploy -m 0600 /run/ci.pub ~deploy/.ssh/authorized_keys",
+    )
+    .ok();
+    let ran = desk.shipit(&setup).leaves(0).says("is ready for acme");
+    ran.says("not tried: deploy logs in with keys that this machine does not have")
+        .says("shipit doctor");
+    // A user without a key and a password cannot log in: a setup that died left that.
+    host.root("rm ~deploy/.ssh/authorized_keys").ok();
+    desk.shipit(&setup)
+        .leaves(0)
+        .says("copied the authorized keys of root to deploy")
+        .says("is ready for acme");
 }

@@ -58,7 +58,7 @@ fn of_two_and_of_eight_clients_one_proceeds_and_the_others_are_told_who_holds_th
             }
             let ran = ran.leaves(5);
             assert_eq!(ran.outcome(), "locked");
-            ran.says(&format!("another switch holds the host: {}@", names[won]))
+            ran.says(&format!("another switch is in progress: {}@", names[won]))
                 .says(&format!("deploy to {release}, since "))
                 .says("shipit attach")
                 .says("shipit deploy --wait");
@@ -116,9 +116,9 @@ fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
     other
         .shipit(&["deploy"])
         .leaves(5)
-        .says("another switch holds the host: ann@")
+        .says("another switch is in progress: ann@")
         .says("migrate")
-        .says("nothing was sent, nothing changed");
+        .says("nothing was sent or changed");
     other.shipit(&["rollback"]).leaves(5);
     other
         .shipit(&["status"])

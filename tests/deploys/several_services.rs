@@ -76,3 +76,44 @@ fn a_first_deploy_with_one_broken_service_stops_both() {
     assert_live(&host, &v2, "v2");
     assert_eq!(beta(&host), "v2");
 }
+
+#[test]
+fn fifty_services_are_set_up_by_every_way_to_the_host() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::at(&host, "ann");
+    let unit = "[Service]\nUser=app\nExecStart=/usr/bin/sleep infinity\n";
+    // Names as long as they are in real life: what travels is several command lines long.
+    let names = (1..=50).map(|n| format!("acme-background-worker-for-queue-number-{n}.service"));
+    let mut services = Vec::new();
+    for name in names {
+        host.write_file(&format!("/etc/systemd/system/{name}"), unit.as_bytes());
+        services.push(format!("unit: {name}\n    strategy: restart\n"));
+    }
+    let yml = acme("restart").service(&services.join("  - "));
+    host.write_file("/etc/systemd/system/acme.service", unit.as_bytes());
+    host.root("systemctl daemon-reload").ok();
+    desk.write(&yml);
+    let (root, admin) = (format!("root@{}", host.address()), format!("admin@{}", host.address()));
+    let ready = |args: &[&str], words: &str| {
+        desk.shipit(&[&["setup", "--yes", "--as"], args].concat())
+            .leaves(0)
+            .says("is ready for acme")
+            .says(words);
+        let rule = host.read_file("/etc/sudoers.d/shipit-acme");
+        assert!(
+            rule.len() > 33_000 && rule.contains("-number-50.service"),
+            "{}",
+            rule.len()
+        );
+    };
+    ready(&[&root], "wrote /etc/sudoers.d/shipit-acme");
+    ready(&[&admin], "nothing to change");
+    ready(&[&root, "--system-ssh"], "nothing to change");
+    host.root("rm /etc/sudoers.d/shipit-acme /etc/systemd/system/shipit-acme.path")
+        .ok();
+    ready(&[&admin, "--system-ssh"], "wrote /etc/sudoers.d/shipit-acme");
+    desk.tree(Kind::Graceful, "v1");
+    for command in [&["status"][..], &["plan"], &["env", "list"]] {
+        desk.shipit(command).leaves(0);
+    }
+}

@@ -52,7 +52,7 @@ fn a_shared_path_that_the_release_brings_too_is_refused_before_anything_is_sent(
     desk.tree(Kind::Graceful, "v2");
     desk.shipit(&["deploy"])
         .leaves(1)
-        .says("`public` is shared, but the release brings `public/index.html`")
+        .says("`public` is shared, but the release contains `public/index.html`")
         .says("add `public` to `exclude`");
     assert_eq!(host.root("ls -A /opt/acme/releases").ok(), before);
     desk.write(&acme("socket").with("shared: {dirs: [public]}\nexclude: [public]"));

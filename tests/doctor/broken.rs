@@ -58,7 +58,7 @@ impl Said {
 }
 
 /// A host with acme live and well, in doctor's eyes too.
-fn well(host: &Host, service: Service, yml: &Yml) -> Desk {
+pub(super) fn well(host: &Host, service: Service, yml: &Yml) -> Desk {
     let desk = Desk::live(host, service, yml);
     let said = doctor(&desk);
     assert_eq!((said.errors(), said.ran.code()), (0, Some(0)), "{}", said.ran);
@@ -66,7 +66,7 @@ fn well(host: &Host, service: Service, yml: &Yml) -> Desk {
 }
 
 /// A drop-in for acme.service, loaded, and the service started anew, which may fail.
-fn drop_in(host: &Host, text: &str) {
+pub(super) fn drop_in(host: &Host, text: &str) {
     host.root("mkdir -p /etc/systemd/system/acme.service.d").ok();
     host.write_file("/etc/systemd/system/acme.service.d/10-broken.conf", text.as_bytes());
     host.root("systemctl daemon-reload; systemctl restart acme.service; true")
@@ -81,7 +81,10 @@ fn a_service_that_does_not_listen() {
         &host,
         "[Service]\nType=exec\nExecStart=\nExecStart=/bin/sleep infinity\n",
     );
-    doctor(&desk).first("acme.service runs, but nothing listens on 127.0.0.1:8080", "ss -ltnp");
+    doctor(&desk).first(
+        "acme.service is running, but nothing is listening on 127.0.0.1:8080",
+        "ss -ltnp",
+    );
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn a_health_address_with_the_wrong_port() {
         let desk = well(&host, service, &acme(strategy));
         desk.write(&acme(strategy).health("url", "\"http://127.0.0.1:8081/healthz\""));
         doctor(&desk).first(
-            "the health check asks 127.0.0.1:8081, where nothing listens; acme.service listens on",
+            "the health check uses 127.0.0.1:8081, where nothing listens; acme.service listens on",
             "set `url` under health of acme.service in deploy.yml",
         );
         host.root("systemctl stop acme.service acme.socket; rm -rf /opt/acme /etc/systemd/system/acme.*; systemctl daemon-reload").ok();
@@ -232,7 +235,7 @@ fn a_service_that_does_not_take_its_socket() {
         "[Service]\nType=exec\nExecStart=\nExecStart=/bin/sleep infinity\n",
     );
     doctor(&desk).first(
-        "acme.service runs, but does not accept connections from systemd's socket",
+        "acme.service is running, but does not accept connections from systemd's socket",
         "shipit unit explain socket-not-taken",
     );
 }
@@ -282,7 +285,7 @@ fn a_port_that_somebody_else_holds() {
     drop_in(&host, "[Service]\nRestart=no\n");
     let said = doctor(&desk);
     said.first(
-        "acme.service cannot listen at 127.0.0.1:8080: squatter.service holds it",
+        "acme.service cannot listen on 127.0.0.1:8080: squatter.service already does",
         "ss -ltnp",
     );
     said.below("acme.service: failed");

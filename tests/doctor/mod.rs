@@ -1,5 +1,6 @@
 //! The host's own units judged by what is so there, and `doctor`: broken hosts, and whether the cause is named first.
 
+mod access;
 mod broken; // hosts broken on purpose, one cause each: it is named first
 mod live; // facts of a running host, as `unit lint --host` tells them
 mod reach; // doctor of hosts that are well, half made, or out of reach

@@ -25,7 +25,7 @@ fn a_host_that_is_well_is_told_what_it_can_do_and_stays_as_it_is() {
     assert_eq!(said.object["deploy"], "possible");
     assert!(said.object["exposure"]["acme.service"].as_f64().unwrap() > 1.0);
     assert_eq!(said.object["clock_skew_seconds"], 0);
-    desk.shipit(&["doctor"])
+    desk.shipit(&["doctor", "-v"])
         .leaves(0)
         .says("socket (deploy.yml)    can be used")
         .says("reload                 needs: acme.service cannot reload")
@@ -106,10 +106,10 @@ fn what_cannot_be_looked_at_is_said_and_never_taken_for_absent() {
         .says("cannot be read as deploy: who listens (ss), the user app")
         .says("systemd-analyze verify acme.service")
         .never_says("does not exist on the host")
-        .never_says("nothing listens");
+        .never_says("nothing is listening");
     // Even then the answer is asked for, and a wrong one is an error.
     desk.write(&acme("socket").health("contains", "nonsense"));
-    doctor(&desk).first("answered without the text asked for", "shipit logs");
+    doctor(&desk).first("does not contain the required text", "shipit logs");
 }
 
 #[test]
@@ -184,8 +184,8 @@ fn a_host_that_cannot_be_reached_leaves_6_and_a_file_that_is_wrong_2() {
     said.ran.says("the host key of deploy@127.0.0.1 is unknown");
     assert_eq!(said.object["deploy"], "unknown");
     desk.shipit(&["doctor"])
-        .says("not reached")
-        .says("shipit cannot tell whether a deploy would start");
+        .says("unreachable")
+        .says("it is unknown whether a deploy would start");
 
     desk.file("deploy.yml", "app: acme\nhots: x\n");
     let said = doctor(&desk);

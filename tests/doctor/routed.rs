@@ -118,7 +118,7 @@ fn nginx_in_front_of_the_app() {
     let said = doctor(&desk);
     let told = routers(&said);
     assert!(
-        told.len() == 2 && told[0].starts_with("warning nginx counts failures of the 2 servers of upstream acme"),
+        told.len() == 2 && told[0].starts_with("warning nginx counts failures of the 2 servers in upstream acme"),
         "{told:#?}"
     );
     let next = said.ran.stdout.clone();
@@ -181,7 +181,7 @@ fn haproxy_in_front_of_the_app() {
     only(&doctor(&desk), "info", leads, "/srv/ha/a.cfg:10");
     // One that was started with what is gone now.
     host.root("mv /srv/ha /srv/gone").ok();
-    let unknown = "its configuration was not read: /srv/ha, its configuration file, does not exist";
+    let unknown = "the configuration of haproxy was not read: /srv/ha, its configuration file, does not exist";
     only(&doctor(&desk), "info", unknown, "-:null");
 }
 
@@ -248,6 +248,6 @@ fn caddy_in_front_of_the_app() {
     // What only its API knows is not read, and that is said.
     drop_in(&host, "caddy.service", &start("--resume"));
     host.wait_for("caddy", Duration::from_secs(60), |host| status(host, 8088) == "200");
-    let unknown = "caddy: its configuration was not read: it loads the last configuration that its API received";
+    let unknown = "the configuration of caddy was not read: it loads the last configuration that its API received";
     only(&doctor(&desk), "info", unknown, "-:null");
 }

@@ -84,7 +84,7 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
         degraded["log"].to_string().contains("version v3 starts"),
         "{degraded:#}"
     );
-    assert_eq!(degraded["next"].as_array().unwrap().len(), 3);
+    assert_eq!(degraded["next"].as_array().unwrap().len(), 2);
     // doctor leaves as status does.
     assert_eq!((said.ran.code(), &said.object["exit"]), (Some(4), &4.into()));
     desk.shipit(&["doctor"]).leaves(4);

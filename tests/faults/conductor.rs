@@ -54,6 +54,9 @@ killed! {
     a_conductor_killed_at_restart_is_followed_by_one_that_undoes: "restart", "restart", 3, 3;
     a_conductor_killed_at_reload_is_followed_by_one_that_undoes: "reload", "reload", 3, 3;
     a_conductor_killed_at_socket_is_followed_by_one_that_undoes: "socket", "socket", 3, 3;
+    a_conductor_killed_at_slot_is_followed_by_one_that_finishes_or_undoes: "handover", "slot", 0, 3;
+    a_conductor_killed_at_await_before_the_flip_is_followed_by_one_that_undoes: "handover", "await", 3, 3;
+    a_conductor_killed_at_stop_is_followed_by_one_that_undoes: "handover", "stop", 3, 3;
     a_conductor_killed_at_await_is_followed_by_one_that_undoes: "reload", "await", 3, 3;
     a_conductor_killed_at_confirm_is_followed_by_one_that_undoes_or_finishes: "restart", "confirm", 3, 0;
     a_conductor_killed_at_prune_is_followed_by_one_that_finishes: "restart", "prune", 0, 0;
@@ -83,7 +86,7 @@ fn a_conductor_that_cannot_run_does_not_spin_and_the_request_is_withdrawn() {
     )
     .ok();
     desk.tree(Kind::Graceful, "v2");
-    desk.json(&["deploy"]).leaves(1).says("did not start on the request");
+    desk.json(&["deploy"]).leaves(1).says("did not begin the switch");
     let starts = host.root("journalctl -u shipit-acme.service -o cat | grep -c 'Main process exited'");
     let starts: u32 = starts.stdout.trim().parse().unwrap();
     assert!((1..20).contains(&starts), "{starts} starts in 5s");

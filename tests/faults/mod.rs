@@ -1,13 +1,17 @@
 //! What breaks on the way: client, conductor, session, power, at every step. Afterwards `current` must be a
 //! complete release that runs, the same command must go through, and what was said must have been true.
 
+mod busy;
+mod campaign;
 mod conductor;
 mod leftovers;
 mod migrations;
+mod outside;
 mod person;
 pub(crate) mod point;
 mod power;
 mod request;
+mod routed;
 mod unflushed;
 
 use std::io::{BufRead, BufReader};
@@ -18,6 +22,7 @@ use serde_json::Value;
 
 use crate::apps::Service;
 use crate::deploys::desk::{Desk, Ran, Yml, acme, answer, current};
+use crate::handover::only_instance;
 use crate::lab::Host;
 
 /// An app by that strategy which does all that a deploy can do: shared paths, `prepare`, a migration, and from
@@ -26,6 +31,7 @@ fn everything(host: &Host, strategy: &str, watch: &str) -> Desk {
     let service = match strategy {
         "reload" => Service::Reload,
         "socket" => Service::Socket,
+        "handover" => Service::Handover,
         _ => Service::Notify,
     };
     let yml: Yml = acme(strategy)
@@ -43,14 +49,14 @@ fn everything(host: &Host, strategy: &str, watch: &str) -> Desk {
 }
 
 /// A deploy under way, heard line by line.
-struct Underway {
+pub(crate) struct Underway {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
     heard: String,
 }
 
 impl Underway {
-    fn start(desk: &Desk, args: &[&str]) -> Self {
+    pub(crate) fn start(desk: &Desk, args: &[&str]) -> Self {
         let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
         let mut child = desk
             .command(&args)
@@ -67,7 +73,7 @@ impl Underway {
     }
 
     /// Reads on until a step is in that state; false when the run ended without it.
-    fn until(&mut self, step: &str, state: &str) -> bool {
+    pub(crate) fn until(&mut self, step: &str, state: &str) -> bool {
         loop {
             let mut line = String::new();
             if self.lines.read_line(&mut line).unwrap() == 0 {
@@ -82,13 +88,27 @@ impl Underway {
         }
     }
 
-    fn signal(&self, signal: rustix::process::Signal) {
+    /// Reads on until a line has this text; false when the run ended without it.
+    fn until_said(&mut self, text: &str) -> bool {
+        loop {
+            let mut line = String::new();
+            if self.lines.read_line(&mut line).unwrap() == 0 {
+                return false;
+            }
+            self.heard.push_str(&line);
+            if line.contains(text) {
+                return true;
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Waits for the end.
-    fn end(mut self) -> Ran {
+    pub(crate) fn end(mut self) -> Ran {
         use std::io::Read;
         self.lines.read_to_string(&mut self.heard).unwrap();
         let mut output = self.child.wait_with_output().unwrap();
@@ -101,7 +121,7 @@ impl Underway {
 #[track_caller]
 fn rest(host: &Host) -> Duration {
     let began = Instant::now();
-    let rests = "test ! -e /opt/acme/.shipit/request && test \"$(systemctl is-active acme.service)\" = active";
+    let rests = "test ! -e /opt/acme/.shipit/request && systemctl is-active acme.service acme@blue.service acme@green.service | grep -qx active";
     while !host.root(rests).success() {
         assert!(
             began.elapsed() < Duration::from_secs(90),
@@ -128,17 +148,20 @@ fn assert_whole(host: &Host) {
         !answer(host).is_empty()
     });
     assert_eq!(answer(host), version.trim(), "runs something else");
+    if host.root("test -d /opt/acme/slots").success() {
+        assert_eq!(only_instance(host).1, live, "an instance runs something else");
+    }
     let left = host.root("ls -A /opt/acme/releases | grep -c '^\\.' ; ls /opt/acme/next 2>/dev/null");
     let hidden: u32 = left.stdout.lines().next().unwrap_or("0").parse().unwrap();
     assert!(hidden <= 1, "more than one half release: {}", left.stdout);
 }
 
-/// Each release that has its name is whole: every file has the bytes that its manifest says, and the manifest is
+/// Each release is whole, once nothing says that it is being prepared: every file has the bytes that its manifest says, and the manifest is
 /// the one that the client asked for.
 #[track_caller]
 fn assert_as_sent(host: &Host) {
     host.root(
-        "cd /opt/acme/releases && for id in *; do cd \"$id\" && of=/opt/acme/.shipit/releases/$id &&
+        "cd /opt/acme/releases && for id in *; do [ ! -e \".in-$id\" ] || continue; cd \"$id\" && of=/opt/acme/.shipit/releases/$id &&
              test \"$(cat \"$of/digest\")\" = \"$(sha256sum <\"$of/manifest\" | cut -d ' ' -f 1)\" &&
              tr '\\0' '\\n' <\"$of/manifest\" | grep -E '^[0-9a-f]{64}  [.]/' | sha256sum --quiet -c - || exit
              cd ..

@@ -1,10 +1,13 @@
 //! The person's side: the client is killed, interrupted, loses its line.
 
+use std::io::Read;
+use std::process::Stdio;
+
 use rustix::process::Signal;
 
 use super::{Underway, assert_one_at_a_time, assert_whole, everything, rest};
 use crate::apps::{ACME, Kind, Service};
-use crate::deploys::desk::{Desk, acme, assert_live, current};
+use crate::deploys::desk::{Desk, Ran, acme, assert_live, current};
 use crate::lab::{self, Suite};
 
 /// Kills the client when it has said that a step began, at each of these in turn. The same command then goes
@@ -80,7 +83,7 @@ fn ctrl_c_during_the_switch_goes_back_and_twice_leaves_while_the_host_goes_on() 
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("await", "started"));
     run.signal(Signal::INT);
-    let ran = run.end().leaves(3).says("stopped on request");
+    let ran = run.end().leaves(3).says("canceled by a user");
     assert_eq!(ran.outcome(), "reverted");
     assert_live(&host, &before, "v1");
 
@@ -92,6 +95,35 @@ fn ctrl_c_during_the_switch_goes_back_and_twice_leaves_while_the_host_goes_on() 
     run.end().leaves(7);
     rest(&host);
     assert_whole(&host);
+}
+
+/// Nothing is left to revert then, and nothing else may be claimed.
+#[test]
+fn a_cancel_that_comes_after_the_confirmation_is_reported_as_too_late() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket").health("watch", "0s"));
+    // The last step of a run waits.
+    let waiting = "#!/bin/sh\nwhile test -e /run/wait; do sleep 0.1; done\nexec /usr/bin/fallocate \"$@\"\n";
+    host.write_file("/usr/local/sbin/fallocate", waiting.as_bytes());
+    host.root("chmod 0755 /usr/local/sbin/fallocate").ok();
+    desk.tree(Kind::Graceful, "v2");
+    for (args, said) in [
+        (
+            &["deploy"][..],
+            "already confirmed: it stays live; `shipit rollback` goes back",
+        ),
+        (&["prune", "--keep", "1"], "a prune cannot be reverted"),
+        (&["rollback"], "already confirmed: it stays live"),
+    ] {
+        host.root("touch /run/wait").ok();
+        let mut run = Underway::start(&desk, args);
+        assert!(run.until("spare", "started"), "{}", run.end());
+        run.signal(Signal::INT);
+        assert!(run.until_said(said), "{}", run.end());
+        host.root("rm /run/wait").ok();
+        run.end().leaves(0).never_says("asked the host");
+    }
+    assert_eq!(crate::deploys::desk::answer(&host), "v1");
 }
 
 #[test]
@@ -113,4 +145,53 @@ fn a_session_that_is_killed_is_taken_up_again_and_the_end_is_heard() {
     let watched = desk.json(&["attach"]).leaves(0);
     let ran = run.end().leaves(0);
     assert_eq!(watched.release(), ran.release());
+}
+
+/// A second session is refused: what stops the first one travels over another connection.
+#[test]
+fn ctrl_c_reaches_the_host_where_the_server_allows_one_session_only() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket").health("watch", "20s"));
+    let before = current(&host);
+    host.write_file("/etc/ssh/sshd_config.d/00-one.conf", b"MaxSessions 1\n");
+    host.root("systemctl restart ssh").ok();
+    for system in [&[][..], &["--system-ssh"]] {
+        let args: Vec<&str> = ["deploy"].iter().chain(system).copied().collect();
+        desk.write(&acme("socket").health("watch", "20s"));
+        desk.tree(Kind::Graceful, &format!("v2{}", system.concat()));
+        let mut run = Underway::start(&desk, &args);
+        assert!(run.until("await", "started"));
+        run.signal(Signal::INT);
+        let ran = run
+            .end()
+            .leaves(3)
+            .says("asked the host to revert")
+            .says("canceled by a user");
+        assert_eq!(ran.outcome(), "reverted");
+        assert_live(&host, &before, "v1");
+
+        desk.write(&acme("socket").with("prepare: sleep 300"));
+        desk.tree(Kind::Graceful, &format!("v3{}", system.concat()));
+        let mut run = Underway::start(&desk, &args);
+        assert!(run.until("prepare", "started"));
+        run.signal(Signal::INT);
+        run.end().leaves(1).never_says("could not be stopped");
+        assert_live(&host, &before, "v1");
+        let mut command = desk.command(&["run"]);
+        command
+            .args(system)
+            .args(["--", "sh", "-c", "echo on; exec sleep 4321"]);
+        let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut on = [0; 3];
+        running.stdout.as_mut().unwrap().read_exact(&mut on).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&running), Signal::INT).unwrap();
+        let ran = Ran::new("run", &running.wait_with_output().unwrap());
+        ran.leaves(1).says("sh was interrupted");
+
+        host.wait_for(
+            "the end of prepare and of the command",
+            std::time::Duration::from_secs(20),
+            |host| host.root("pgrep -x -u deploy sleep").stdout.is_empty(),
+        );
+    }
 }

@@ -55,6 +55,8 @@ cut! {
     after_a_power_cut_at_restart_the_host_goes_back: Bookworm, "restart", "restart", 3, 3;
     after_a_power_cut_at_reload_the_host_goes_back: Bookworm, "reload", "reload", 3, 3;
     after_a_power_cut_at_socket_the_host_goes_back: Trixie, "socket", "socket", 3, 3;
+    after_a_power_cut_at_slot_the_host_goes_on_or_back: Bookworm, "handover", "slot", 0, 3;
+    after_a_power_cut_at_stop_the_host_goes_back: Trixie, "handover", "stop", 3, 3;
     after_a_power_cut_at_await_the_host_goes_back: Bookworm, "socket", "await", 3, 3;
     after_a_power_cut_at_confirm_the_host_goes_back_or_on: Bookworm, "socket", "confirm", 3, 0;
     after_a_power_cut_at_prune_the_host_goes_on: Trixie, "socket", "prune", 0, 0;

@@ -65,3 +65,38 @@ fn a_request_that_is_only_late_is_carried_out_or_refused_and_either_is_told() {
         _ => panic!("{ran}"),
     }
 }
+
+/// The name of the request is there and what comes after it fails: the host switches, so that is followed and told.
+#[test]
+fn a_request_that_is_in_place_is_followed_whatever_its_script_says() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    for (n, tool, fault) in [
+        (2, "ln", r#"/usr/bin/ln "$@"; exit 1"#),
+        (3, "sync", "exit 1"),
+        (4, "sync", "kill -9 $PPID"),
+    ] {
+        // At the one call that makes the name or follows it, and never again.
+        let shim = format!(
+            r#"#!/bin/sh
+case "${{0##*/}} $*" in
+'ln -T '*' request' | 'sync .')
+    [ "${{0##*/}}" = ln ] || [ -e request ] && mkdir /tmp/struck.{n} 2>/dev/null && {{ {fault}; }} ;;
+esac
+exec /usr/bin/{tool} "$@"
+"#
+        );
+        host.write_file(&format!("/usr/local/bin/{tool}"), shim.as_bytes());
+        host.root(&format!("chmod 0755 /usr/local/bin/{tool}")).ok();
+        let version = format!("v{n}");
+        desk.tree(Kind::Graceful, &version);
+        let ran = desk.json(&["deploy"]).leaves(0);
+        assert!(
+            host.root(&format!("test -e /tmp/struck.{n}")).success(),
+            "{tool}: not struck"
+        );
+        host.root(&format!("rm -f /usr/local/bin/{tool}")).ok();
+        assert_live(&host, &ran.release(), &version);
+        assert_whole(&host);
+    }
+}

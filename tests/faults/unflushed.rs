@@ -71,7 +71,7 @@ fn what_was_told_holds_after_a_power_cut() {
     desk.json(&["rollback"]).leaves(0);
     lose_what_was_not_flushed(&host);
     assert_live(&host, &first, "v1");
-    desk.shipit(&["releases"]).leaves(0).says("bad");
+    desk.shipit(&["releases"]).leaves(0).says("left");
 }
 
 #[test]
@@ -89,9 +89,13 @@ fn a_release_that_was_not_published_when_the_power_went_is_sent_again() {
     assert_live(&host, &before, "v1");
     let ran = run.end();
     assert_ne!(ran.code(), Some(0), "{ran}");
+    let listed = desk.shipit(&["releases"]).leaves(0).stdout;
+    assert_eq!(listed.lines().count(), 2, "its heads, and the one: {listed}");
     let ran = desk.json(&["deploy"]).leaves(0);
     assert_live(&host, &ran.release(), "v2");
     assert_as_sent(&host);
+    let there = host.root("ls -A /opt/acme/releases").ok();
+    assert_eq!(there.lines().count(), 2, "{there}");
 }
 
 /// A request is the last thing that goes when a switch has ended. One that a power cut brings back must not begin

@@ -38,10 +38,7 @@ impl Suite {
     /// chance: what was not flushed is lost in a power cut. The disk's own cache is not, as by a disk that keeps
     /// its word.
     pub fn that_forgets(self) -> Builder {
-        Builder {
-            disk: Some("all:400M".to_owned()),
-            ..Builder::from(self)
-        }
+        Builder::from(self).that_forgets()
     }
 
     /// A host of this suite with the runtimes of real apps on it: node, gunicorn, puma, caddy, Go.
@@ -100,6 +97,14 @@ impl From<Suite> for Builder {
 }
 
 impl Builder {
+    /// See [`Suite::that_forgets`].
+    pub fn that_forgets(self) -> Self {
+        Self {
+            disk: Some("all:400M".to_owned()),
+            ..self
+        }
+    }
+
     /// Boots it. `None`, said loudly, where no host can boot; [`super::host`] is the way to call this.
     pub fn boot_if_possible(self) -> Option<Host> {
         if let Err(why) = available(self.image) {
@@ -115,7 +120,10 @@ impl Builder {
         up.args(["up", &self.image.name(), &std::process::id().to_string()])
             .args(self.disk);
         let output = up.stdin(Stdio::null()).output().unwrap();
-        let dir = PathBuf::from(Output::of("host.sh up", &output).ok());
+        let output = Output::of("host.sh up", &output);
+        // scripts/test.sh tells by these words that the lab failed, and not what is tested.
+        assert!(output.success(), "LAB FAILED: {output}");
+        let dir = PathBuf::from(output.ok());
         let read = |file: &str| fs::read_to_string(dir.join(file)).unwrap().trim().to_owned();
         Host {
             address: read("address").parse().unwrap(),

@@ -19,7 +19,7 @@ mod power;
 mod proxy;
 
 pub use boot::{Builder, Host, Image, Suite};
-pub use load::{Load, Miss};
+pub use load::{Load, Miss, Running};
 pub use output::Output;
 pub use proxy::{DelayProxy, Way};
 

@@ -1,5 +1,7 @@
 //! Plans as text: a deploy.yml and the facts of a host in, the plan that `shipit plan` shows out. No host.
 
+mod blue_green;
+mod instances;
 mod rules;
 
 use expect_test::{Expect, expect};
@@ -57,7 +59,7 @@ fn a_deploy_turns_first_and_judges_after() {
             deploy c -> d
 
             switch (the host runs it by itself)
-              baseline  acme.service: http://127.0.0.1:8080/ healthy within 5s before anything changes, if it runs
+              baseline  acme.service: http://127.0.0.1:8080/ healthy within 5s before anything changes, if it is running
               migrate   acme-migrate.service, at most 600s, run from `next`
               measure   http://127.0.0.1:8080/ every 50 ms
               flip      current -> releases/d
@@ -93,13 +95,13 @@ fn a_first_deploy_has_a_way_back_to_nothing() {
               confirm   no automatic revert after this
 
             revert (if a step fails after the flip began)
-              flip      remove `current`: there was none before
+              flip      remove `current`: it did not exist before
               stop      acme.service
 
             settle (after the confirmation)
               spare     reserve disk space for the next rollback
 
-            warning: first deploy: there is no release to go back to; if it fails, `current` is removed and the services are stopped
+            warning: first deploy: there is no release to revert to; if it fails, `current` is removed and the services are stopped
         "#]],
     );
 }
@@ -126,7 +128,7 @@ fn a_rollback_goes_to_the_newest_verified_one_before_and_remembers_what_it_left(
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
 
             settle (after the confirmation)
-              bad       record that c was rolled back from
+              left      record that a user rolled back from c
               spare     reserve disk space for the next rollback
         "#]],
     );
@@ -155,10 +157,10 @@ fn a_rollback_across_a_migration_says_so() {
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
 
             settle (after the confirmation)
-              bad       record that c was rolled back from
+              left      record that a user rolled back from c
               spare     reserve disk space for the next rollback
 
-            warning: the database was migrated by c after b; a rollback does not undo migrations
+            warning: c migrated the database after b; a rollback does not undo migrations
         "#]],
     );
 }
@@ -166,7 +168,7 @@ fn a_rollback_across_a_migration_says_so() {
 #[test]
 fn a_second_rollback_goes_further_back() {
     let observed = facts(&format!(
-        "{THREE}current link releases/b\nledger t 4 r bad c\nledger t 4 r verified b\n"
+        "{THREE}current link releases/b\nledger t 4 r left c\nledger t 4 r verified b\n"
     ));
     check(
         &format!("{BASE}{SERVICE}"),
@@ -188,7 +190,7 @@ fn a_second_rollback_goes_further_back() {
               await     acme.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
 
             settle (after the confirmation)
-              bad       record that b was rolled back from
+              left      record that a user rolled back from b
               spare     reserve disk space for the next rollback
         "#]],
     );
@@ -203,7 +205,7 @@ fn a_rollback_without_an_older_verified_release_lists_what_there_is() {
         &observed,
         &Goal::Rollback { to: None },
         &expect![[r#"
-            error: there is no verified release older than a to go back to
+            error: there is no verified release older than a to roll back to
               host  acme runs a; nothing changed
               next  shipit releases"#]],
     );
@@ -211,7 +213,7 @@ fn a_rollback_without_an_older_verified_release_lists_what_there_is() {
 
 #[test]
 fn all_that_a_host_lacks_is_named_at_once() {
-    let observed = Observed::parse(b"missing flock\nmissing curl\nsystemd 240\nuser deploy\nuid 1\nroot absent\nmaynot /usr/bin/systemctl stop acme.service\n");
+    let observed = Observed::parse(b"missing flock\nmissing curl\nsystemd 240\nuser deploy\nuid 1\nroot absent\nsudo_tried 1 0\nsudo_output sudo: a password is required\nsudo_entry\nsudo_as ALL\nsudo_command ALL\n");
     check(
         &format!("{BASE}{SERVICE}"),
         &observed,
@@ -223,7 +225,7 @@ fn all_that_a_host_lacks_is_named_at_once() {
               why   systemd 240 is too old: 247 or later is required
               why   /opt/acme does not exist
               why   the guard shipit-acme.path is not active: nothing would run the switch
-              why   deploy may not run `sudo /usr/bin/systemctl stop acme.service`
+              why   sudo does not let deploy run shipit's lines without a password: the rule `(ALL) ALL` has the last word
               host  nothing changed
               next  shipit setup --as root@example.org"#]],
     );
@@ -240,7 +242,7 @@ fn a_strategy_that_the_units_cannot_carry_is_refused_with_the_line_to_add() {
             error: the host's units do not allow this deploy
               why   acme.socket is not listening: `sudo systemctl enable --now acme.socket`
               host  nothing changed
-              next  shipit unit install --as root@example.org    # if this repository has the missing units
+              next  shipit unit install --now --as root@example.org    # if this repository has the missing units
               next  shipit doctor"#]],
     );
     let reload = SERVICE.replace("socket", "reload");
@@ -252,7 +254,7 @@ fn a_strategy_that_the_units_cannot_carry_is_refused_with_the_line_to_add() {
             error: the host's units do not allow this deploy
               why   acme.service cannot reload: add `ExecReload=/bin/kill -HUP $MAINPID` under [Service] (and a handler in the app), then `sudo systemctl daemon-reload`
               host  nothing changed
-              next  shipit unit install --as root@example.org    # if this repository has the missing units
+              next  shipit unit install --now --as root@example.org    # if this repository has the missing units
               next  shipit doctor"#]],
     );
 }
@@ -269,7 +271,7 @@ fn an_interrupted_migration_is_a_question() {
         &expect![[r#"
             error: the migration of d was interrupted; how far it got is unknown
               why   check the database and `journalctl -u acme-migrate.service`, then choose one
-              host  nothing live changed
+              host  this command changed nothing; changes that the migration made before it ended remain
               next  shipit deploy --migration done     # if it had finished
               next  shipit deploy --migration again    # if it is safe to run again"#]],
     );
@@ -286,7 +288,7 @@ fn a_migration_that_the_host_does_not_have_is_refused_before_anything_is_sent() 
             error: the host's units do not allow this deploy
               why   acme-migrate.service does not exist on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`
               host  nothing changed
-              next  shipit unit install --as root@example.org    # if this repository has the missing units
+              next  shipit unit install --now --as root@example.org    # if this repository has the missing units
               next  shipit doctor"#]],
     );
 }

@@ -43,14 +43,17 @@ fn the_live_release_is_asked_first_only_while_its_word_counts() {
 }
 
 #[test]
-fn a_release_is_bad_when_it_was_rolled_back_from_and_not_when_the_way_led_forward() {
-    let bad = |more: &str, goal: &Goal| {
+fn a_sound_release_is_left_when_it_was_rolled_back_from_and_not_when_the_way_led_forward() {
+    let left = |more: &str, goal: &Goal| {
         let plan = planned(SERVICE, more, goal).unwrap();
-        names(&plan.settle).contains(&"bad")
+        names(&plan.settle).contains(&"left")
     };
-    assert!(bad("", &back_to("a")));
-    assert!(!bad("current link releases/a\n", &back_to("c")));
-    assert!(!bad("current link releases/a\n", &deploy("c")));
+    assert!(left("", &back_to("a")));
+    assert!(!left("current link releases/a\n", &back_to("c")));
+    assert!(!left("current link releases/a\n", &deploy("c")));
+    // What failed stays failed, and what is unknown to shipit stays unknown.
+    assert!(!left("ledger t 4 r failed c\n", &back_to("b")));
+    assert!(!left("current link releases/x\nrelease x\n", &back_to("b")));
 }
 
 #[test]
@@ -93,4 +96,21 @@ fn what_is_live_or_may_still_run_is_never_pruned() {
     assert_eq!(pruned(reloaded, &deploy("d")), ["b"]);
     // What the ledger has never heard of is somebody else's.
     assert_eq!(pruned("release strange\n", &deploy("d")), ["a", "b"]);
+}
+
+#[test]
+fn what_a_user_left_stays_like_a_verified_release_and_never_instead_of_the_one_to_go_back_to() {
+    // An earlier conductor wrote `bad`.
+    for word in ["left", "bad"] {
+        let left =
+            format!("release d\nrelease e\nledger t 4 r verified d\nledger t 5 r {word} d\nledger t 6 r failed e\n");
+        let pruned = |keep: u32| {
+            let yml = format!("keep_releases: {keep}\n{SERVICE}");
+            prunes(&planned(&yml, &left, &deploy("f")).unwrap()).to_vec()
+        };
+        // `e` failed last, and is kept beside the others.
+        assert_eq!(pruned(4), ["a"], "{word}");
+        assert_eq!(pruned(2), ["a", "b"], "{word}");
+        assert_eq!(pruned(1), ["a", "b", "d"], "{word}");
+    }
 }

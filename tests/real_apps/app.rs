@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
+use crate::deploys::desk::Desk;
 use crate::lab::Host;
 
 /// An app; each but the last is the one that its page shows, and answers every request with the name of its
@@ -178,4 +179,15 @@ pub(super) fn named_blocks(page: &str) -> Vec<(String, String)> {
         }
     }
     all
+}
+
+/// Lets the generated socket listen on all addresses: the clients of these tests are on another machine, and no router
+/// stands in front.
+pub fn open(desk: &Desk) {
+    let path = desk.path("deploy/units/acme.socket");
+    let Ok(text) = fs::read_to_string(&path) else {
+        return; // a strategy without a socket
+    };
+    assert!(text.contains("ListenStream=127.0.0.1:8080"), "{text}");
+    fs::write(path, text.replace("ListenStream=127.0.0.1:8080", "ListenStream=8080")).unwrap();
 }

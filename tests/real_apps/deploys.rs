@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::app::App;
+use super::app::{App, open};
 use crate::deploys::desk::Desk;
 use crate::lab::{self, Host, Load, Suite};
 
@@ -33,6 +33,7 @@ fn desk(host: &Host, app: App, strategy: &str) -> Desk {
         _ => &[],
     };
     desk.shipit(&[&generate, app.answers(), command].concat()).leaves(0);
+    open(&desk);
     desk.shipit(&["unit", "lint", "deploy/units"]).leaves(0);
     let root = format!("root@{}", host.address());
     desk.shipit(&["unit", "install", "--now", "--yes", "--as", &root])
@@ -97,6 +98,46 @@ fn gunicorn_behind_a_socket() {
 #[test]
 fn gunicorn_reloaded() {
     no_request_fails(App::Python, "reload");
+}
+
+/// Without `release: true`, and as one user with the app: what the processes show must do.
+#[test]
+fn a_reload_that_leaves_old_code_running_is_a_failed_deploy() {
+    let host = lab::host!(Suite::Bookworm.with_apps());
+    let desk = desk(&host, App::Python, "reload");
+    let yml = std::fs::read_to_string(desk.path("deploy.yml")).unwrap();
+    desk.file(
+        "deploy.yml",
+        &yml.replace(", release: true, timeout: 60s", ", timeout: 5s"),
+    );
+    // WorkingDirectory= alone says where the code is.
+    host.root(
+        "cd /etc/systemd/system && sed -i 's|--chdir /opt/acme/current ||; s/^User=.*/User=deploy/; s/^Group=.*/Group=deploy/' acme.service && \
+         systemctl daemon-reload",
+    )
+    .ok();
+    let one = deploy(&desk, &host, App::Python, "v1");
+    assert_eq!(answer(&host), one);
+    let refused = |version: &str, one: &str, why: &str| {
+        desk.ship(App::Python.release(&host, version).path());
+        let pid = host.unit("acme.service", "MainPID");
+        desk.json(&["deploy"]).leaves(3).says(why);
+        assert_eq!(answer(&host), one);
+        assert_eq!(host.unit("acme.service", "MainPID"), pid, "it was restarted");
+    };
+    let why = format!("runs in the directory of release {one}, because systemd resolves WorkingDirectory= only");
+    refused("v2", &one, &why);
+    // As it should be, and then deaf to the signal.
+    host.root(
+        "cd /etc/systemd/system && sed -i 's|--workers|--chdir /opt/acme/current --workers|' acme.service && systemctl daemon-reload && systemctl restart acme.service",
+    )
+    .ok();
+    let one = deploy(&desk, &host, App::Python, "v3");
+    assert_eq!(answer(&host), one);
+    host.root("cd /etc/systemd/system && sed -i 's|^ExecReload=.*|ExecReload=/bin/true|' acme.service && systemctl daemon-reload")
+        .ok();
+    let why = "worker processes started after the reload; the program must handle the signal of ExecReload=";
+    refused("v4", &one, why);
 }
 
 #[test]

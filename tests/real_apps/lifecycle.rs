@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::app::App;
+use super::app::{App, open};
 use crate::apps::ACME;
 use crate::deploys::desk::Desk;
 use crate::lab::{self, DelayProxy, Host, Load, Suite};
@@ -20,6 +20,7 @@ fn install(host: &Host, app: App, strategy: &str) {
     let generate = ["unit", "generate", "--app", "acme", "--user", "app"];
     desk.shipit(&[&generate, app.answers(), &["--strategy", strategy]].concat())
         .leaves(0);
+    open(&desk);
     host.copy_in(&desk.path("deploy/units"), "/etc/systemd/system");
     host.root("systemctl daemon-reload").ok();
 }

@@ -3,5 +3,6 @@
 
 mod app; // the apps: taken from the pages, built, with what `generate` is asked for them
 mod deploys; // deployed and rolled back under load, sandboxed as generated
+mod https; // docs/https.md, typed line by line
 mod lifecycle; // ready when they say so, drained politely, killed when they hang
 mod routed; // two instances from the generated template behind nginx

@@ -30,7 +30,7 @@ fn a_change_that_dies_anywhere_leaves_the_old_or_the_new_and_can_be_made_again()
         (SHELLS[1], OLD, "set", "A=\"3\"\n", "# kept\nA=\"3\"\nB='two $x'\n"),
         (SHELLS[0], OLD, "push", "C=1\n", "C=1\n"),
     ] {
-        let moments = killed::sweep(1, |fault| {
+        let moments = killed::sweep(1, killed::KILLED, |fault| {
             let world = World::new(shell);
             if !before.is_empty() {
                 let out = change(&world, "push", before, NO_FAULT);
@@ -79,4 +79,23 @@ fn a_change_that_cannot_be_read_back_or_written_is_no_change() {
     let list = change(&world, "list", "", NO_FAULT).stdout;
     assert_eq!(change(&world, "set", "A=1\n", NO_FAULT).stdout, b"");
     assert_eq!(change(&world, "list", "", NO_FAULT).stdout, list);
+}
+
+/// Two first changes at once: between the question whether the directory is there and its making, the other makes it.
+#[test]
+fn a_directory_that_another_makes_at_the_same_moment_stops_nobody() {
+    under_each_shell(|world| {
+        let mkdir = world.dir.path().join("real/mkdir");
+        fs::remove_file(&mkdir).unwrap();
+        let text = "#!/bin/sh\n/usr/bin/mkdir \"$@\" && case $1 in -p) ;; *) exec /usr/bin/mkdir \"$@\" ;; esac\n";
+        fs::write(&mkdir, text).unwrap();
+        fs::set_permissions(&mkdir, PermissionsExt::from_mode(0o755)).unwrap();
+        let out = change(&world, "set", "A=1\n", NO_FAULT);
+        assert!(out.status.success(), "{out:?}");
+        assert_eq!(now(&world), "A=1\n");
+        fs::create_dir_all(world.root().join("releases/.in-new2")).unwrap();
+        fs::create_dir_all(world.root().join("shared")).unwrap();
+        let out = world.script("link", &["new2", "dir", "log/deep", "optional", "etc/x"], NO_FAULT);
+        assert!(out.status.success(), "{out:?}");
+    });
 }

@@ -22,7 +22,8 @@ fn said(shell: &[&str], root: &Path, run: &str) -> String {
         .output()
         .unwrap();
     assert!(out.status.success(), "{out:?}");
-    String::from_utf8(out.stdout).unwrap()
+    let said = String::from_utf8(out.stdout).unwrap();
+    said.strip_suffix("whole\n").unwrap().to_owned()
 }
 
 #[test]

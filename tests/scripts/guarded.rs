@@ -15,7 +15,7 @@ fn a_service_whose_name_ends_like_anothers_is_judged_by_its_own_life() {
             )
             .replace("revert restart unit=acme.service\n", "")
             .replace(
-                "revert await unit=acme.service turn=restart start=1 successes=1 timeout=1 watch=0 kind=none target=\\c status=0 contains=\\c release=-\n",
+                "revert await unit=acme.service turn=restart start=1 successes=1 timeout=1 watch=0 wrongs=5 kind=none target=\\c status=0 contains=\\c release=-\n",
                 "",
             );
         world.request("r1", &both);
@@ -48,23 +48,32 @@ fn a_reload_that_systemd_says_failed_is_no_success() {
 }
 
 #[test]
-fn a_conductor_that_was_killed_five_times_stops_and_leaves_it_to_a_person() {
+fn a_conductor_that_was_killed_five_times_stops_and_says_how_far_it_came() {
     under_each_shell(|world| {
-        world.request("r1", SWITCH);
-        for n in 1..=5 {
-            let mark = world.state(&format!("runs/r1/attempt-{n}"));
-            fs::hard_link(world.state("request"), mark).unwrap();
+        for (run, marks, end, live) in [
+            ("r1", &[][..], "ended failed old", "old"),
+            ("r2", &["begun"], "ended degraded old", "old"),
+            ("r3", &["begun", "confirmed"], "ended deployed old", "old"),
+        ] {
+            world.request(run, SWITCH);
+            let attempts = (1..=5).map(|n| format!("attempt-{n}"));
+            for mark in attempts.chain(marks.iter().map(|mark| (*mark).to_owned())) {
+                fs::hard_link(world.state("request"), world.state(&format!("runs/{run}/{mark}"))).unwrap();
+            }
+            world.conductor(NO_FAULT);
+            let events = world.read(&format!("runs/{run}/events"));
+            assert!(events.contains(end), "{events}");
+            assert!(run == "r3" || events.contains("killed five times"), "{events}");
+            assert!(!events.contains(" step "), "{events}");
+            assert_eq!(
+                (world.current(), world.runs("acme.service")),
+                (live.into(), live.into())
+            );
+            assert_eq!(world.state("degraded").exists(), run == "r2");
+            assert!(!world.state("request").exists());
+            // Nothing of these runs began: their number is free.
+            fs::write(world.state("ledger"), "t 1 r0 begin old\n").unwrap();
         }
-        world.conductor(NO_FAULT);
-        let events = world.read("runs/r1/events");
-        assert!(events.contains("ended degraded old"), "{events}");
-        assert!(events.contains("killed five times"), "{events}");
-        assert!(!events.contains(" step "), "{events}");
-        assert_eq!(
-            (world.current(), world.runs("acme.service")),
-            ("old".into(), "old".into())
-        );
-        assert!(world.state("degraded").exists() && !world.state("request").exists());
     });
 }
 
@@ -78,7 +87,7 @@ fn a_migration_that_failed_is_not_started_again_for_its_release() {
         world.conductor(NO_FAULT);
         let events = world.read("runs/r1/events");
         assert!(events.contains("ended failed old"), "{events}");
-        assert!(events.contains("it never runs twice for a release"), "{events}");
+        assert!(events.contains("a migration runs only once per release"), "{events}");
         assert!(!world.dir.path().join("units/acme-migrate.service/asked").exists());
         assert_eq!(world.current(), "old");
     });
@@ -101,6 +110,24 @@ fn what_is_live_or_was_is_not_removed_even_when_the_request_says_so() {
     });
 }
 
+/// A full disk can keep the conductor of one version while the client has another.
+#[test]
+fn an_earlier_clients_word_for_a_release_that_a_user_left_is_understood() {
+    under_each_shell(|world| {
+        world.request(
+            "r1",
+            &SWITCH.replace("settle spare", "settle bad release=old\nsettle spare"),
+        );
+        world.conductor(NO_FAULT);
+        assert!(
+            world.read("ledger").ends_with(" left old\n"),
+            "{}",
+            world.read("ledger")
+        );
+        assert!(world.read("runs/r1/events").contains(" step settle bad old done "));
+    });
+}
+
 /// dash's echo takes a backslash for an escape: `\c` would end the line, and swallow the fact after it.
 #[test]
 fn a_backslash_in_an_answer_is_a_backslash_and_hides_nothing() {
@@ -112,16 +139,36 @@ fn a_backslash_in_an_answer_is_a_backslash_and_hides_nothing() {
         let out = world.script("ask", &args, NO_FAULT);
         let said = said(&out);
         assert!(said.starts_with("bad "), "{said:?}");
-        assert!(said.ends_with(": C:\\config\n"), "{said:?}");
+        assert!(said.ends_with(": C:\\config\nwhole\n"), "{said:?}");
 
         world.request("r1", SWITCH);
         let event = "1 step switch await acme.service failed 3 it said C:\\config\n";
         fs::write(world.state("runs/r1/events"), event).unwrap();
         fs::write(world.state("degraded"), "run r0\n").unwrap();
-        let out = world.script("observe", &["acme", "auto", "--"], NO_FAULT);
+        let out = world.script("observe", &["acme", "auto"], NO_FAULT);
         let seen = shipit::observed::Observed::parse(&out.stdout);
         assert_eq!(seen.degraded.as_deref(), Some("r0"), "{out:?}");
         assert!(seen.request.unwrap().step.ends_with(r"C:\config"));
+    });
+}
+
+/// Else a command that prints without end would fill the conductor's memory.
+#[test]
+fn of_what_a_health_command_prints_the_last_64_kib_are_kept() {
+    under_each_shell(|world| {
+        let ask = |command: &str| {
+            let target = format!("target={}", shipit::step::encoded(command.as_bytes()));
+            let check = ["kind=command", &target, "status=0", "contains=first", "release=-"];
+            said(&world.script("ask", &[&["60", "-"][..], &check].concat(), NO_FAULT))
+        };
+        assert!(ask("echo first; exit 0").starts_with("good"), "{}", ask("echo first"));
+        let flood = ask("echo first; head -c 100000 /dev/zero | tr '\\0' x");
+        assert!(flood.contains("does not contain the required text"), "{flood:?}");
+        let failed = ask("echo first; exit 3");
+        assert!(
+            failed.ends_with("the health command failed: first\nwhole\n"),
+            "{failed:?}"
+        );
     });
 }
 
@@ -150,13 +197,13 @@ fn the_last_word_is_told_from_words_that_only_look_like_it() {
         .unwrap();
         fs::write(world.state("runs/r1/attempt-1"), "").unwrap();
         fs::remove_file(world.state("request")).unwrap();
-        let out = world.script("follow", &["r1", "0"], NO_FAULT);
+        let out = world.script("follow", &["r1", "0", "watch"], NO_FAULT);
         assert!(
             said(&out).ends_with("event 2 ended reverted old - it ended so\n"),
             "{out:?}"
         );
         // More was heard than the disk kept.
-        let out = world.script("follow", &["r1", "9"], NO_FAULT);
+        let out = world.script("follow", &["r1", "9", "watch"], NO_FAULT);
         assert_eq!(said(&out), "event 2 ended reverted old - it ended so\ngone\n");
     });
 }
@@ -175,6 +222,33 @@ fn no_handled_redirect_stands_on_a_special_builtin() {
                 !line.starts_with(": >") || !(line.contains("||") || line.contains("&&")),
                 "{name}: {line}"
             );
+        }
+    }
+}
+
+/// A name alone is looked for in CDPATH first, wherever that leads.
+#[test]
+fn every_directory_that_is_entered_is_named_from_the_root_or_from_here() {
+    for (name, text) in shipit::remote::script::ALL.iter().chain(&[
+        ("conductor", CONDUCTOR),
+        ("env helper", shipit::remote::ENV_HELPER),
+        ("journal helper", shipit::remote::JOURNAL_HELPER),
+        ("run helper", shipit::remote::RUN_HELPER),
+    ]) {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            let words: Vec<&str> = line
+                .split([' ', '(', ';', '\t'])
+                .filter(|word| !word.is_empty())
+                .collect();
+            for at in (0..words.len()).filter(|at| words[*at] == "cd") {
+                let mut rest = words[at + 1..].iter().filter(|word| !word.starts_with('-'));
+                let to = rest.next().unwrap().trim_start_matches('"');
+                // The app's root, an argument, is absolute.
+                let plain = ["/", "./", "..", "${probe_in:-..", "$1", "$root", "$dir", "$proc"]
+                    .iter()
+                    .any(|from| to.starts_with(from));
+                assert!(plain, "{name}: {line}");
+            }
         }
     }
 }
@@ -200,25 +274,25 @@ fn two_clients_that_bring_a_conductor_at_once_do_not_write_into_each_others() {
 #[test]
 fn a_request_that_was_withdrawn_before_it_came_is_refused_when_it_comes() {
     under_each_shell(|world| {
-        let follow = |run: &str| said(&world.script("follow", &[run, "0"], NO_FAULT));
+        let follow = |run: &str| said(&world.script("follow", &[run, "0", "watch"], NO_FAULT));
         assert_eq!(follow("r1"), "absent\n");
-        let out = world.script("withdraw", &["r1"], NO_FAULT);
+        let out = world.script("withdraw", &["r1", "late"], NO_FAULT);
         assert!(out.status.success(), "{out:?}");
         let late = world.script("request", &["r1", "1", &request("r1", SWITCH)], NO_FAULT);
         assert_eq!(late.status.code(), Some(33), "{late:?}");
         assert!(!world.state("request").exists());
         assert_eq!(follow("r1"), "absent\n");
         // Asked again after a line that broke, it says the same.
-        let out = world.script("withdraw", &["r1"], NO_FAULT);
+        let out = world.script("withdraw", &["r1", "late"], NO_FAULT);
         assert!(out.status.success(), "{out:?}");
 
         // One that is in place and that nobody has begun is taken away; one that was begun is not.
         world.request("r2", SWITCH);
-        let out = world.script("withdraw", &["r2"], NO_FAULT);
+        let out = world.script("withdraw", &["r2", "late"], NO_FAULT);
         assert!(out.status.success() && !world.state("request").exists());
         world.request("r3", SWITCH);
         world.conductor(NO_FAULT);
-        let out = world.script("withdraw", &["r3"], NO_FAULT);
+        let out = world.script("withdraw", &["r3", "ended"], NO_FAULT);
         assert_eq!(out.status.code(), Some(32), "{out:?}");
         assert_eq!(world.current(), "new");
     });
@@ -251,7 +325,7 @@ fn a_service_that_does_not_run_is_no_witness_against_the_health_check() {
         world.request("r1", &asking());
         world.conductor(NO_FAULT);
         let events = world.read("runs/r1/events");
-        assert!(events.contains("was not asked"), "{events}");
+        assert!(events.contains("was not checked"), "{events}");
         assert_eq!(world.current(), "new", "{events}");
     });
 }
@@ -271,19 +345,19 @@ fn a_crash_loop_that_goes_on_until_the_restart_is_no_crash_of_the_new_release() 
 #[test]
 fn the_conductor_is_not_replaced_while_a_request_holds_the_host() {
     use shipit::remote::exits;
-    const OLD: &str = "# an older one\nprotocol=2\n";
+    const OLD: &str = "# an older one\nprotocol=3\n";
     under_each_shell(|world| {
         fs::write(world.state("conductor"), OLD).unwrap();
         world.request("r1", SWITCH);
         let torn = "0".repeat(64);
         let install = |protocol: &str| world.script("conductor", &[&torn, protocol], NO_FAULT);
-        let out = install("2");
+        let out = install("3");
         assert_eq!(out.status.code(), Some(exits::HELD), "{out:?}");
         assert!(said(&out).contains("run r1\n"), "{out:?}");
         world.conductor(NO_FAULT);
         // One that does not arrive whole leaves the old one, which only carries out requests of its own version.
-        assert_eq!(install("2").status.code(), Some(0));
-        assert_eq!(install("3").status.code(), Some(exits::CONDUCTOR_CUT_OFF));
+        assert_eq!(install("3").status.code(), Some(0));
+        assert_eq!(install("4").status.code(), Some(exits::CONDUCTOR_CUT_OFF));
         assert_eq!(world.read("conductor"), OLD);
     });
 }

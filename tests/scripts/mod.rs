@@ -1,13 +1,21 @@
 //! The host's scripts as they stand, run here without a host: real shells and real tools in a directory of our
 //! own, with a systemd of files. What needs a real systemd belongs to `faults` and `deploys`.
 
+mod actions;
+mod dice; // random names and contents
 mod environment;
 mod evidence;
+mod faulty;
 mod guarded;
+mod in_use;
 mod killed;
+mod ledger;
+mod meter; // the downtime meter
 mod refused;
 mod routers;
+mod staging; // a release that takes files over from another one
 mod verdict;
+mod whole;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -16,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use shipit::remote::CONDUCTOR;
+use shipit::step::PROTOCOL;
 
 /// The shells that hosts have as sh.
 const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
@@ -26,9 +35,11 @@ const TOOLS: &[&str] = &[
     "cat",
     "chmod",
     "cmp",
+    "comm",
     "cp",
     "chown",
     "cut",
+    "dd",
     "date",
     "fallocate",
     "find",
@@ -55,6 +66,7 @@ const TOOLS: &[&str] = &[
     "wc",
     "xargs",
     "touch",
+    "uniq",
     "timeout",
     "curl",
     "df",
@@ -63,6 +75,12 @@ const TOOLS: &[&str] = &[
     "uname",
     "ls",
     "useradd",
+    "base64",
+    "sha256sum",
+    "ss",
+    "nproc",
+    "journalctl",
+    "systemd-analyze",
 ];
 
 /// When a fault strikes: at which external command, before it or after it.
@@ -79,6 +97,10 @@ struct World {
     dir: tempfile::TempDir,
     shell: &'static [&'static str],
 }
+
+/// What setup is to write, as it travels on stdin.
+const SETUP_FILES: &[u8] =
+    b"shipit-files\npath cA==\nservice cA==\nboot cA==\nrule cA==\nenv cA==\njournal cA==\nrun cA==\n";
 
 impl World {
     fn new(shell: &'static [&'static str]) -> Self {
@@ -102,7 +124,25 @@ impl World {
         .unwrap();
         world.tools();
         world.unit("acme.service");
+        world.process(1, "S", 4_194_560, Some("/"));
         world
+    }
+
+    /// A process, as /proc shows it to this user: with its state, its flags, and where it is, unless that is closed.
+    fn process(&self, pid: u32, state: &str, flags: u32, cwd: Option<&str>) {
+        let dir = self.dir.path().join("proc").join(pid.to_string());
+        drop(fs::remove_dir_all(&dir));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(
+            dir.join("stat"),
+            format!("{pid} (a) b) {state} 1 1 1 0 -1 {flags} 7 0\n"),
+        )
+        .unwrap();
+        match cwd {
+            Some(cwd) => symlink(cwd, dir.join("cwd")).unwrap(),
+            // What is there and is no link: nothing is read from it.
+            None => fs::write(dir.join("cwd"), "").unwrap(),
+        }
     }
 
     /// The real tools with our systemctl among them, and the same names with a fault in front of each.
@@ -121,7 +161,7 @@ impl World {
         // Few: a world is made for each fault.
         for tool in TOOLS
             .iter()
-            .chain(&["dash", "busybox", "sh", "bash", "sha256sum", "base64", "sudo"])
+            .chain(&["dash", "busybox", "sh", "bash", "sudo", "printf", "env", "test"])
         {
             let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"]
                 .iter()
@@ -190,9 +230,13 @@ impl World {
 
     /// The same without a fault, with something on its stdin.
     fn given(&self, text: &str, args: &[&str], stdin: &[u8]) -> Output {
+        self.given_with(text, args, stdin, NO_FAULT)
+    }
+
+    fn given_with(&self, text: &str, args: &[&str], stdin: &[u8], fault: Fault) -> Output {
         let file = self.dir.path().join("stdin");
         fs::write(&file, stdin).unwrap();
-        self.command(text, args, NO_FAULT)
+        self.command(text, args, fault)
             .stdin(fs::File::open(&file).unwrap())
             .output()
             .unwrap()
@@ -208,7 +252,9 @@ impl World {
                 "PATH=/usr/local/sbin",
                 &format!("PATH={}:/usr/local/sbin", inside.join(tools).display()),
             )
+            .replace("proc=/proc", &format!("proc={}/proc", inside.display()))
             .replace("/etc/", &format!("{}/etc/", inside.display()))
+            .replace("/run/shipit-setup", &format!("{}/setup", inside.display()))
             .replace("/usr/local/lib/", &format!("{}/usr/local/lib/", inside.display()));
         let mut command = Command::new(inside.join("real").join(self.shell[0]));
         command
@@ -235,6 +281,14 @@ impl World {
         let args: Vec<&str> = std::iter::once(root.to_str().unwrap())
             .chain(args.iter().copied())
             .collect();
+        // A request travels on stdin, with its length as the argument.
+        if name == "request" {
+            let length = args[3].len().to_string();
+            let file = self.dir.path().join("stdin");
+            fs::write(&file, args[3]).unwrap();
+            let mut command = self.command(text, &[args[0], args[1], args[2], &length], fault);
+            return command.stdin(fs::File::open(&file).unwrap()).output().unwrap();
+        }
         self.run(text, &args, fault)
     }
 
@@ -252,17 +306,24 @@ impl World {
 
 fn request(run: &str, lists: &str) -> String {
     format!(
-        "shipit 2\nrun {run}\nepoch 2\ncommand deploy\nby me\nsince now\naccess root\nprevious old\nnext new\n\
+        "shipit {PROTOCOL}\nrun {run}\nepoch 2\ncommand deploy\nby me\nsince now\naccess root\nprevious old\nnext new\n\
          unit acme.service\n{lists}end\n"
     )
 }
 
 /// A whole switch of one service.
 const SWITCH: &str = "switch flip to=new\nswitch restart unit=acme.service\n\
-    switch await unit=acme.service turn=restart start=1 successes=1 timeout=1 watch=0 kind=none target=\\c status=0 contains=\\c release=-\nswitch confirm\n\
+    switch await unit=acme.service turn=restart start=1 successes=1 timeout=1 watch=0 wrongs=5 kind=none target=\\c status=0 contains=\\c release=-\nswitch confirm\n\
     revert flip to=old\nrevert restart unit=acme.service\n\
-    revert await unit=acme.service turn=restart start=1 successes=1 timeout=1 watch=0 kind=none target=\\c status=0 contains=\\c release=-\n\
+    revert await unit=acme.service turn=restart start=1 successes=1 timeout=1 watch=0 wrongs=5 kind=none target=\\c status=0 contains=\\c release=-\n\
     settle spare\n";
+
+/// The same with time for a busy machine: what is slow has not failed.
+fn patient() -> String {
+    SWITCH
+        .replace("start=1 ", "start=60 ")
+        .replace("timeout=1 ", "timeout=60 ")
+}
 
 fn said(out: &Output) -> String {
     String::from_utf8_lossy(&out.stdout).into_owned()

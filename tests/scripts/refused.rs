@@ -3,9 +3,10 @@
 use super::*;
 
 use shipit::observed::{Current, Observed};
+use shipit::step::PROTOCOL;
 
 fn observed(world: &World) -> Observed {
-    let out = world.script("observe", &["acme", "auto", "--"], NO_FAULT);
+    let out = world.script("observe", &["acme", "auto"], NO_FAULT);
     Observed::parse(&out.stdout)
 }
 
@@ -14,7 +15,8 @@ fn a_request_that_is_not_whole_is_put_aside_and_nothing_is_carried_out() {
     under_each_shell(|world| {
         let whole = request("r1", SWITCH);
         let cut = &whole[..whole.find("switch confirm").unwrap()];
-        let [older, newer] = ["shipit 1", "shipit 3"].map(|other| whole.replace("shipit 2", other));
+        let other = |version: u32| whole.replace(&format!("shipit {PROTOCOL}"), &format!("shipit {version}"));
+        let [older, newer] = [PROTOCOL - 1, PROTOCOL + 1].map(other);
         for text in [
             "",
             "garbage\n",
@@ -160,8 +162,7 @@ fn a_setup_that_a_link_leads_elsewhere_gives_nothing_away() {
             .find(|(name, _)| *name == "setup")
             .unwrap();
         for root in [inside.to_str().unwrap(), world.root().to_str().unwrap()] {
-            let args = [root, "acme", "nobody", "nogroup", "path", "service", "boot", "", "no"];
-            let out = world.run(text, &args, NO_FAULT);
+            let out = world.given(text, &[root, "acme", "nobody", "nogroup", "no", ""], SETUP_FILES);
             assert_eq!(out.status.code(), Some(42), "{root}: {out:?}");
             assert!(!given.exists(), "{root}");
         }
@@ -190,8 +191,12 @@ fn a_root_that_becomes_a_link_as_it_is_made_opens_no_file_of_roots() {
             root.display()
         );
         replaced(&world, "mkdir", &quick);
-        let args = ["acme", "nobody", "nogroup", "path", "service", "boot", "", "no"];
-        let out = world.script("setup", &args, NO_FAULT);
+        let (_, text) = shipit::remote::script::ALL
+            .iter()
+            .find(|(name, _)| *name == "setup")
+            .unwrap();
+        let args = [root.to_str().unwrap(), "acme", "nobody", "nogroup", "no", ""];
+        let out = world.given(text, &args, SETUP_FILES);
         assert!(!out.status.success(), "{out:?}");
         assert!(world.root().is_symlink(), "nobody was quick: {out:?}");
         let mode = fs::metadata(&secret).unwrap().permissions().mode() & 0o7777;
@@ -224,20 +229,25 @@ fn a_password_that_sudo_does_not_need_reaches_nothing_that_runs_for_the_deploy_u
             .find(|(name, _)| *name == "setup")
             .unwrap();
         let root = world.root();
-        // Nobody's yet: a layout of another user's would be refused before that.
-        fs::remove_dir_all(root.join(".shipit")).unwrap();
-        let args = [
-            root.to_str().unwrap(),
-            "acme",
-            "nobody",
-            "nobody",
-            "path",
-            "service",
-            "boot",
-            "",
-            "no",
-        ];
-        let out = world.given(text, &args, b"hunter2\n");
-        assert_eq!(fs::read(&heard).unwrap(), b"", "{out:?}");
+        // Nothing there yet: what belongs to another user would be refused before that.
+        fs::remove_dir_all(&root).unwrap();
+        let args = [root.to_str().unwrap(), "acme", "nobody", "nobody", "no", ""];
+        let out = world.given(text, &args, &[b"hunter2\n", SETUP_FILES].concat());
+        assert_eq!(fs::read(&heard).ok().as_deref(), Some(&b""[..]), "{out:?}");
+    });
+}
+
+#[test]
+fn a_request_that_was_cut_on_its_way_is_not_put_in_place() {
+    under_each_shell(|world| {
+        let (_, text) = shipit::remote::script::ALL
+            .iter()
+            .find(|(name, _)| *name == "request")
+            .unwrap();
+        let whole = request("r1", SWITCH);
+        let args = [world.root().to_str().unwrap(), "r1", "1", &whole.len().to_string()].map(str::to_owned);
+        let args = args.each_ref().map(String::as_str);
+        let out = world.given(text, &args, &whole.as_bytes()[..whole.len() - 4]);
+        assert!(!out.status.success() && !world.state("request").exists(), "{out:?}");
     });
 }

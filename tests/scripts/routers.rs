@@ -50,7 +50,7 @@ fn asked(shell: &[&str], at: &Path, questions: &[(&str, &str)]) -> Vec<String> {
                 .join(" ")
         })
         .collect();
-    assert_eq!(lines.pop().as_deref(), Some("asked "), "{whole}");
+    assert_eq!(lines.split_off(lines.len() - 2), ["asked ", "whole "], "{whole}");
     lines
 }
 

@@ -68,6 +68,8 @@ fn what_never_gets_ready_is_killed_before_the_old_release_is_started() {
     under_each_shell(|world| {
         let events = judged(&world, "ActiveState=activating\nSubState=start\n", 0);
         taken_back(&world, &events, "acme.service was not active after 1s");
+        let told = events.matches(" wait acme.service 1 activating/start\n").count();
+        assert_eq!(told, 1, "who follows is told once what is waited for: {events}");
         let asked = world.dir.path().join("units/acme.service/asked");
         let asked = fs::read_to_string(asked).unwrap();
         let told: Vec<&str> = asked.lines().filter(|verb| *verb != "reset-failed").collect();

@@ -138,7 +138,7 @@ fn an_agent_that_never_replies_is_abandoned_and_the_key_file_is_used() {
     assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
     let told = notices
         .iter()
-        .any(|n| matches!(n, Notice::Skipped { why, .. } if why.contains("does not reply")));
+        .any(|n| matches!(n, Notice::Skipped { why, .. } if why.contains("did not reply")));
     assert!(told, "{notices:?}");
 }
 

@@ -98,7 +98,7 @@ fn logs_in_with_a_password(how: &str) {
         panic!("let in without an answer")
     };
     assert_eq!(failure.exit, Exit::Untouched, "{failure}");
-    assert_eq!(failure.what, "stopped while connecting");
+    assert_eq!(failure.what, "interrupted while connecting");
     assert_eq!(person.asked.len(), 1, "{:?}", person.asked);
 }
 

@@ -70,7 +70,7 @@ fn a_command_that_closes_its_output_early_still_reads_and_still_gives_its_status
 #[test]
 fn several_commands_keep_their_outputs_and_their_ends_apart() {
     let Some(server) = sshd("") else { return };
-    let exec = |line| Exec { line, stdin: None };
+    let exec = Exec::of;
     let mut heard = vec![String::new(); 3];
     let ended = server.connected().exec_all(
         vec![exec("echo a; exit 1"), exec("echo b"), exec("echo c; exit 3")],
@@ -195,7 +195,7 @@ fn a_server_that_allows_no_channel_is_an_error() {
         return;
     };
     let (ended, _) = run(&mut server.connected(), "true", None);
-    let Err(Lost::Cut(why)) = ended else {
+    let Err(Lost::Refused(why)) = ended else {
         panic!("{ended:?}")
     };
     assert!(why.contains("refused to open a session channel"), "{why}");

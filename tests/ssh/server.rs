@@ -218,7 +218,11 @@ pub fn listen<'a>(
     stdin: Option<&'a mut dyn Read>,
     on_event: &mut dyn FnMut(ExecEvent<'_>),
 ) -> Result<Ended, Lost> {
-    ssh.exec(Exec { line, stdin }, &mut |event| {
+    let exec = Exec {
+        stdin,
+        ..Exec::of(line)
+    };
+    ssh.exec(exec, &mut |event| {
         on_event(event);
         Then::Listen
     })
@@ -231,7 +235,7 @@ pub fn run<'a>(ssh: &mut Ssh, line: &'a str, stdin: Option<&'a mut dyn Read>) ->
         ExecEvent::Out(bytes) => gave.out.extend_from_slice(bytes),
         ExecEvent::Err(bytes) => gave.err.extend_from_slice(bytes),
         ExecEvent::Sent(sent) => gave.sent = sent,
-        ExecEvent::Interrupted => {}
+        ExecEvent::Interrupted | ExecEvent::Asked(_) => {}
     });
     (result, gave)
 }

@@ -306,3 +306,51 @@ fn every_known_hosts_is_judged_as_the_ssh_program_judges_it() {
         );
     }
 }
+
+/// `--accept-new` cannot help there. What is printed instead is followed, and must lead on.
+#[test]
+fn with_a_known_hosts_that_cannot_be_written_the_next_line_helps() {
+    let Some(server) = sshd("") else { return };
+    server.login();
+    let known = server.write("read_only_hosts", "");
+    // For root every file is writable, except where the file system is not.
+    let mounted = r#"mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@""#;
+    let mounted: &[&str] = if me() == "root" {
+        &["unshare", "-m", "sh", "-c", mounted, known.to_str().unwrap()]
+    } else {
+        &["sh", "-c", r#"chmod 0400 "$0" && exec "$@""#, known.to_str().unwrap()]
+    };
+    let status = |pin: &str| {
+        let text = format!(
+            "app: acme\nhost: {}@127.0.0.1:{}\nsource: .\n{pin}\nservices: []\n",
+            me(),
+            server.port
+        );
+        server.write("deploy.yml", &text);
+        let mut command = Command::new(mounted[0]);
+        command
+            .args(&mounted[1..])
+            .args([env!("CARGO_BIN_EXE_shipit"), "status", "--known-hosts"]);
+        command
+            .arg(&known)
+            .arg("--identity")
+            .arg(server.path("key"))
+            .arg("--ssh-config")
+            .arg(server.path("ssh_config"));
+        let out = command.current_dir(server.dir.path()).output().unwrap();
+        String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
+    };
+    let said = status("");
+    assert!(said.contains("read_only_hosts cannot be written"), "{said}");
+    assert!(
+        !said.contains("--accept-new") && said.contains("that you can write with --known-hosts"),
+        "{said}"
+    );
+    let pin = said.lines().find_map(|line| line.split_once("host_key: "));
+    let (pin, _) = pin.unwrap().1.split_once(' ').unwrap();
+    let said = status(&format!("host_key: {pin}"));
+    assert!(
+        !said.contains("host key") && server.log().contains("Accepted publickey"),
+        "{said}"
+    );
+}

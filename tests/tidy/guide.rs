@@ -34,7 +34,7 @@ const CHANGES: &[(&str, &[&str], usize)] = &[
     (
         "add a kind of health check",
         &["asks(\"tcp\"", "Self::Tcp {", "own tcp:", "    tcp)"],
-        4,
+        5,
     ),
     (
         "observe one more fact on the host",

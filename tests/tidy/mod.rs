@@ -123,6 +123,29 @@ fn issue(line: &str) -> bool {
     })
 }
 
+/// The host needs Linux; the program shall need no more than POSIX.
+#[test]
+fn the_program_uses_nothing_that_only_linux_has() {
+    let words = [
+        "os::linux",
+        "target_os",
+        "(\"/proc/",
+        "rustix::inotify",
+        "rustix::thread",
+        "memfd_create",
+        "openat2(",
+    ];
+    let mut broken = Vec::new();
+    for (file, text) in files("src", ".rs") {
+        for (index, line) in text.lines().enumerate() {
+            if let Some(word) = words.iter().find(|word| line.contains(**word)) {
+                broken.push(format!("{file}:{}: `{word}`", index + 1));
+            }
+        }
+    }
+    none(&broken);
+}
+
 #[test]
 fn every_file_that_a_document_names_is_there() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));

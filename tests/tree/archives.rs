@@ -168,7 +168,7 @@ fn a_leading_dot_slash_is_stripped_once_and_the_release_itself_may_be_listed() {
     assert_eq!(Raw::new().file("././a").refused().len(), 1);
     assert_eq!(
         Raw::new().file("x").file("./x").refused(),
-        ["x is in the archive twice"]
+        ["x appears twice in the archive"]
     );
 }
 
@@ -192,7 +192,7 @@ fn sparse_members_are_refused_by_name_in_every_format() {
         let why = scan_path(&path, &[]).unwrap_err().why;
         assert_eq!(why.len(), 1, "{options:?}: {why:?}");
         assert!(
-            why[0].ends_with("is stored as a sparse file: make the archive without `--sparse`"),
+            why[0].ends_with("is stored as a sparse file: create the archive without `--sparse`"),
             "{why:?}"
         );
         assert!(why[0].contains("holes"));
@@ -214,7 +214,7 @@ fn an_archive_that_is_cut_off_anywhere_is_refused() {
     let mark = whole.len() - 1024;
     for end in (0..mark + 512).step_by(37).chain((0..=mark).step_by(512)) {
         let said = refused(&whole[..end]).unwrap_or_else(|| panic!("cut at {end} of {}", whole.len()));
-        assert!(said.contains("cut.tar is cut off\n"), "{end}: {said}");
+        assert!(said.contains("cut.tar is truncated\n"), "{end}: {said}");
     }
     assert!(refused(&whole[..mark - 100]).unwrap().contains("it ends inside "));
     assert!(
@@ -236,7 +236,7 @@ fn an_archive_that_is_cut_off_anywhere_is_refused() {
     assert!(
         refused(b"\x28\xb5\x2f\xfd not a tar at all")
             .unwrap()
-            .contains("is cut off")
+            .contains("is truncated")
     );
     assert!(
         refused(&[b'x'; 2048])
@@ -286,7 +286,7 @@ fn other_kinds_of_files_are_no_source() {
         scan_path(&dir.at("empty.tar"), &[])
             .unwrap_err()
             .what
-            .ends_with("empty.tar is cut off")
+            .ends_with("empty.tar is truncated")
     );
     let nothing = Raw::new().member(EntryType::Directory, "d", "", b"").failure();
     assert!(nothing.what.ends_with("app.tar contains no files to ship"), "{nothing}");

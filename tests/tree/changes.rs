@@ -229,7 +229,7 @@ fn case_43_a_file_that_is_always_being_written_is_named() {
         false
     });
     let failure = scanned.unwrap_err();
-    assert_eq!(failure.why, ["database changed while shipit read it"]);
+    assert_eq!(failure.why, ["database changed while shipit was reading it"]);
 }
 
 #[test]
@@ -250,11 +250,13 @@ fn an_interrupt_ends_the_reading_of_a_directory_and_of_an_archive() {
         let source = Source {
             path: &path,
             exclude: &[],
+            allow_secrets: &[],
+            identity: None,
         };
         scan(&source, &interrupts).unwrap();
         button.press();
         let what = scan(&source, &interrupts).unwrap_err().what;
-        let begin = "stopped on request while reading ";
+        let begin = "interrupted while reading ";
         assert!(what.starts_with(begin) && what.ends_with(name), "{what}");
     }
 }

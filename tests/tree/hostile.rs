@@ -32,15 +32,18 @@ fn paths_that_lead_out_of_an_archive_are_refused_by_name() {
     let through = Raw::new().member(Symlink, "d", "/etc", b"").file("d/passwd");
     assert_eq!(
         through.refused(),
-        ["d/passwd would be below d, which is a symlink"],
+        ["d/passwd would be inside d, which is a symlink"],
         "the link itself is looked at once everything is unpacked"
     );
     let alone = Raw::new().file("a").member(Symlink, "d", "/etc", b"");
     assert_eq!(alone.refused(), ["d is a symlink to the absolute path /etc"]);
     let out = Raw::new().file("a").member(Symlink, "d/e", "../../x", b"");
-    assert_eq!(out.refused(), ["d/e is a symlink to ../../x, which leaves the release"]);
+    assert_eq!(
+        out.refused(),
+        ["d/e is a symlink to ../../x, which is outside the release"]
+    );
     let below = Raw::new().file("f").file("f/x");
-    assert_eq!(below.refused(), ["f/x would be below f, which is a file"]);
+    assert_eq!(below.refused(), ["f/x would be inside f, which is a file"]);
     let nul = Raw::new()
         .file("a")
         .pax(EntryType::XHeader, &[("path", "x\0y")])
@@ -51,34 +54,37 @@ fn paths_that_lead_out_of_an_archive_are_refused_by_name() {
         .file("a")
         .pax(EntryType::XHeader, &[("path", &long)])
         .member(Directory, "z", "", b"");
-    assert!(long.refused()[0].ends_with("is a path with a name of more than 255 bytes"));
+    assert!(long.refused()[0].ends_with("is a path in which one name is longer than 255 bytes"));
     let long = vec!["p"; 2048].join("/");
     let long = Raw::new()
         .file("a")
         .pax(EntryType::XHeader, &[("path", &long)])
         .member(Regular, "z", "", b"");
-    assert!(long.refused()[0].ends_with("is a path of 4095 bytes: at most 4093 can be shipped"));
+    assert!(long.refused()[0].ends_with("is a path of 4095 bytes: the limit is 4093"));
     assert_eq!(Raw::new().file(".shipit/x").refused(), [".shipit is a reserved name"]);
 }
 
 #[test]
 fn members_that_two_programs_could_read_in_two_ways_are_refused() {
     use EntryType::{Directory, Link, Regular, Symlink, XGlobalHeader, XHeader};
-    assert_eq!(Raw::new().file("a").file("a").refused(), ["a is in the archive twice"]);
+    assert_eq!(
+        Raw::new().file("a").file("a").refused(),
+        ["a appears twice in the archive"]
+    );
     assert_eq!(
         Raw::new().file("a").member(Directory, "a", "", b"").refused(),
-        ["a is in the archive twice"]
+        ["a appears twice in the archive"]
     );
     assert_eq!(
         Raw::new()
             .member(Directory, "a", "", b"")
             .member(Symlink, "a", "b", b"")
             .refused(),
-        ["a is in the archive twice"]
+        ["a appears twice in the archive"]
     );
     assert_eq!(
         Raw::new().file("d/x").file("d").refused(),
-        ["d is in the archive twice"]
+        ["d appears twice in the archive"]
     );
     for size in ["3", "500"] {
         let sizes = Raw::new()
@@ -159,7 +165,7 @@ fn devices_and_other_odd_members_are_refused_by_name() {
             "char is a character device: only files, directories and symlinks are shipped",
             "fifo is a FIFO: only files, directories and symlinks are shipped",
             "to-nothing is a symlink with an invalid target",
-            "volume is a member of the unknown type `M`",
+            "volume is an archive member of unknown type `M`",
         ]
     );
 }
@@ -182,6 +188,6 @@ fn an_archive_that_is_mostly_air_is_refused_before_it_fills_the_disk() {
     );
     assert_eq!(
         failure.why,
-        ["it expands more than 500 times: it looks like a decompression bomb"]
+        ["it expands to more than 500 times its size: it looks like a decompression bomb"]
     );
 }

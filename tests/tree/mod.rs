@@ -99,6 +99,8 @@ fn scan_path(path: &Path, exclude: &[&str]) -> Result<Scanned, Failure> {
     let source = Source {
         path,
         exclude: &exclude,
+        allow_secrets: &[],
+        identity: None,
     };
     scan(&source, &Interrupts::never().unwrap())
 }

@@ -71,7 +71,7 @@ fn a_fifo_in_place_of_the_source_or_of_a_scanned_file_hangs_nothing() {
     let scanned = tree.scan_without(&["pipe"]).unwrap();
     fs::rename(tree.at("pipe"), tree.at("z")).unwrap();
     let error = in_time(move || scanned.pack().read_to_end(&mut Vec::new()).unwrap_err());
-    assert_eq!(error.to_string(), "z changed while it was packed");
+    assert_eq!(error.to_string(), "z changed while it was being packed");
 }
 
 #[test]
@@ -85,8 +85,8 @@ fn links_that_leave_the_release_are_refused_with_their_target() {
     assert_eq!(
         tree.refused(),
         [
-            "a/out is a symlink to ../../etc, which leaves the release",
-            "a/through is a symlink to up/../.., which leaves the release",
+            "a/out is a symlink to ../../etc, which is outside the release",
+            "a/through is a symlink to up/../.., which is outside the release",
             "abs is a symlink to the absolute path /etc/passwd",
             "odd\\x0a is a symlink to the absolute path /\\x07",
         ]
@@ -190,11 +190,7 @@ fn what_is_dropped_or_looks_private_is_told_once_each() {
         .mode("mine", 0o600)
         .mode("sticky", 0o1777)
         .mode("sgid", 0o2755);
-    tree.file(".env", "")
-        .file("c/.env.local", "")
-        .file("c/id_rsa", "")
-        .file("c/tls.key", "")
-        .file("c/ca.pem", "");
+    tree.file(".env.example", "").file("c/ca.pem", "");
     tree.file("Read\x1bme", "")
         .file("read\x1bME", "")
         .file("environment", "")
@@ -207,11 +203,48 @@ fn what_is_dropped_or_looks_private_is_told_once_each() {
             "setuid, setgid and sticky bits are not shipped: sgid, sticky, suid",
             "world-writable here, writable only by the owner on the host: open, sticky",
             "readable only by the owner here, readable by every user on the host: mine",
-            "looks like a secret, and every release keeps a copy: .env, c/.env.local, c/ca.pem, c/id_rsa, c/tls.key",
+            "may be a secret, and every user of the host can read it: c/ca.pem",
             "names that differ only in case: Read\\x1bme, read\\x1bME, É, é",
         ]
     );
     arrives(&scanned);
+}
+
+#[test]
+fn keys_and_environments_are_refused_until_somebody_allows_them() {
+    let tree = Tree::new();
+    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n";
+    tree.file("index.js", "")
+        .file(".env", "A=1")
+        .file("c/tls.key", "")
+        .file("c/notes.txt", format!("the key\n{key}"))
+        .file("ci", "not a key by name or content");
+    let identity = tree.at("../identity");
+    fs::write(&identity, "not a key by name or content").unwrap();
+    let scanned = |allowed: &[&str]| {
+        let allowed: Vec<String> = allowed.iter().map(|&pattern| pattern.to_owned()).collect();
+        let source = shipit::source::Source {
+            path: tree.path(),
+            exclude: &[],
+            allow_secrets: &allowed,
+            identity: Some(&identity),
+        };
+        shipit::source::scan(&source, &shipit::interrupt::Interrupts::never().unwrap())
+    };
+    let failure = scanned(&[]).unwrap_err();
+    let why = "and every user of the host can read a release";
+    assert_eq!(
+        failure.why,
+        [
+            format!(".env is a file of settings and secrets, by its name, {why}"),
+            format!("c/notes.txt is a private key, {why}"),
+            format!("c/tls.key is a private key, by its name, {why}"),
+            format!("ci is the key of --identity, with which you log in, {why}"),
+        ]
+    );
+    assert!(failure.next[1].to_string().contains("allow_secrets"), "{failure}");
+    assert_eq!(scanned(&[".env", "c/*"]).unwrap_err().why.len(), 1);
+    assert!(scanned(&[".env", "c/*", "ci"]).is_ok());
 }
 
 #[test]
@@ -238,10 +271,10 @@ fn case_33_and_42_holes_and_twins_are_told() {
 fn long_lists_in_warnings_are_counted() {
     let tree = Tree::new();
     for at in 0..14 {
-        tree.file(format!("{at:02}.key"), "");
+        tree.file(format!("{at:02}.pem"), "");
     }
     let warnings = tree.scan().unwrap().warnings;
-    assert!(warnings[0].ends_with("08.key, 09.key and 4 more"), "{}", warnings[0]);
+    assert!(warnings[0].ends_with("08.pem, 09.pem and 4 more"), "{}", warnings[0]);
 }
 
 #[test]
@@ -261,5 +294,18 @@ fn capabilities_are_told_to_be_lost() {
     assert_eq!(
         tree.scan().unwrap().warnings,
         ["Linux capabilities are not shipped: ping"]
+    );
+}
+
+#[test]
+fn files_that_git_lfs_has_not_fetched_are_named() {
+    let tree = Tree::new();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n";
+    tree.file("model.bin", pointer)
+        .file("docs/lfs.md", format!("A pointer begins so:\n{pointer}"));
+    let warnings = tree.scan().unwrap().warnings;
+    assert_eq!(
+        warnings,
+        ["pointers of Git LFS are shipped in place of these files, until `git lfs pull` fetches them: model.bin"]
     );
 }

@@ -106,7 +106,7 @@ fn the_longest_path_that_a_host_can_open_arrives_and_one_byte_more_is_refused() 
     let why = tree.refused();
     assert_eq!(why.len(), 1);
     assert!(
-        why[0].ends_with("is a path of 4094 bytes: at most 4093 can be shipped"),
+        why[0].ends_with("is a path of 4094 bytes: the limit is 4093"),
         "{}",
         why[0]
     );
@@ -145,7 +145,7 @@ fn modes_are_normal_and_owners_are_whoever_unpacks() {
 fn modes_are_normal_on_a_host_whose_releases_have_the_setgid_bit() {
     let (tree, root) = (Tree::new(), Tree::new());
     tree.file("d/e/file", "x");
-    root.dir("releases").mode("releases", 0o2775).dir(".shipit");
+    root.dir("releases").mode("releases", 0o2775).dir(".shipit/releases");
     let hold = include_str!("../../src/remote/stage/hold.sh");
     let mut script = Command::new("sh");
     script.args(["-c", hold, "sh"]).arg(root.path()).arg("20260503-094502");

@@ -28,7 +28,7 @@ fn desk() -> tempfile::TempDir {
     dir
 }
 
-const UNIT: &str = "# mine\n[Service]\nType=exec\nUser=acme\nExecStart=/opt/acme/current/x\nRestart=always\nRestartSec=3s\nMemoryMax=500M\n\n[Install]\nWantedBy=multi-user.target\n";
+const UNIT: &str = "# mine\n[Service]\nType=exec\nUser=acme\nExecStart=/opt/acme/current/x\nRestart=always\nRestartSec=3s\nSendSIGKILL=no\nMemoryMax=500M\n\n[Install]\nWantedBy=multi-user.target\n";
 
 #[test]
 fn lint_names_the_place_and_exits_by_the_worst_finding() {
@@ -37,7 +37,7 @@ fn lint_names_the_place_and_exits_by_the_worst_finding() {
     let ran = shipit(dir.path(), &["unit", "lint", "acme.service"]);
     assert_eq!(ran.status.code(), Some(1), "{}", out(&ran));
     assert!(
-        out(&ran).contains("acme.service:8: warning: MemoryMax= without MemoryHigh="),
+        out(&ran).contains("acme.service:8: warning: SendSIGKILL=no"),
         "{}",
         out(&ran)
     );
@@ -51,34 +51,35 @@ fn lint_names_the_place_and_exits_by_the_worst_finding() {
     assert!(
         lines
             .iter()
-            .any(|line| line["rule"] == "memory-high" && line["line"] == 8 && line["severity"] == "warning")
+            .any(|line| line["rule"] == "send-sigkill" && line["line"] == 8 && line["severity"] == "warning")
     );
     let ran = shipit(dir.path(), &["unit", "lint", "--format", "github", "."]);
     assert!(
-        out(&ran).contains("::warning file=./acme.service,line=8,title=memory-high::"),
+        out(&ran).contains("::warning file=./acme.service,line=8,title=send-sigkill::"),
         "{}",
         out(&ran)
     );
 }
 
 #[test]
-fn fix_writes_the_safe_lines_and_leaves_every_other_byte() {
+fn fix_adds_what_is_missing_and_leaves_every_other_byte() {
     let dir = desk();
     let path = dir.path().join("acme.service");
-    fs::write(&path, UNIT).unwrap();
+    let unit = UNIT.replace("[Service]", "[Unit]\nAfter=network-online.target\n[Service]");
+    fs::write(&path, &unit).unwrap();
     let ran = shipit(dir.path(), &["unit", "lint", "--fix", "acme.service"]);
-    assert_eq!(ran.status.code(), Some(0), "{}", out(&ran));
+    assert_eq!(ran.status.code(), Some(1), "{}", out(&ran)); // SendSIGKILL=no is left
     let text = fs::read_to_string(&path).unwrap();
-    assert!(text.contains("MemoryHigh=400M\n"), "{text}");
+    assert!(text.contains("Wants=network-online.target\n"), "{text}");
     let kept: String = text
         .lines()
-        .filter(|line| UNIT.contains(*line))
+        .filter(|line| unit.contains(*line) && *line != "Wants=network-online.target")
         .map(|line| format!("{line}\n"))
         .collect();
-    assert_eq!(kept, UNIT);
+    assert_eq!(kept, unit);
     let again = shipit(dir.path(), &["unit", "lint", "--fix", "acme.service"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
-    assert_eq!(again.status.code(), Some(0));
+    assert_eq!(again.status.code(), Some(1));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2); // .git and the unit: nothing is left behind
 }
 
@@ -129,14 +130,15 @@ fn lines_to_write_leave_a_service_what_it_needs_and_a_decision_to_who_made_it() 
 #[test]
 fn a_drop_in_is_printed_and_nothing_is_written() {
     let dir = desk();
-    fs::write(dir.path().join("acme.service"), UNIT).unwrap();
+    let unit = UNIT.replace("RestartSec=3s\n", "");
+    fs::write(dir.path().join("acme.service"), &unit).unwrap();
     let ran = shipit(dir.path(), &["unit", "lint", "--drop-in", "acme.service"]);
     assert!(
         out(&ran).starts_with("# /etc/systemd/system/acme.service.d/50-shipit.conf\n["),
         "{}",
         out(&ran)
     );
-    assert_eq!(fs::read_to_string(dir.path().join("acme.service")).unwrap(), UNIT);
+    assert_eq!(fs::read_to_string(dir.path().join("acme.service")).unwrap(), unit);
 }
 
 #[test]
@@ -216,4 +218,34 @@ fn generate_writes_units_that_lint_has_nothing_against_and_never_overwrites() {
     assert!(err(&ran).contains("acme.socket") && fs::read_to_string(&socket).unwrap() == "mine\n");
     let ran = shipit(dir.path(), &["unit", "generate", "--app", "acme\nUser=root"]);
     assert_eq!((ran.status.code(), out(&ran)), (Some(2), String::new()));
+}
+
+#[test]
+fn the_configuration_of_a_router_has_the_ports_and_the_path_of_deploy_yml() {
+    let dir = tempfile::tempdir().unwrap();
+    let printed = |kind: &str, live: &str, service: &str| {
+        let yml = format!(
+            "app: acme\nhost: deploy@app.example.com\nsource: .\nservices:\n  - unit: acme@.service\n    strategy: blue-green\n    \
+             router: edge\n    {service}\nrouters:\n  edge: {{kind: {kind}, url: \"http://127.0.0.1/healthz\"{live}}}\n"
+        );
+        fs::write(dir.path().join("deploy.yml"), yml).unwrap();
+        out(&shipit(
+            dir.path(),
+            &["unit", "generate", "--program", "binary", "--print"],
+        ))
+    };
+    let ports = "ports: [9001, 9005]\n    health: {url: \"http://127.0.0.1:{port}/healthz\"}";
+    let text = printed("nginx", "", ports);
+    assert!(
+        text.contains("server 127.0.0.1:9001;") && text.contains("if (-f /opt/acme/live.9005)"),
+        "{text}"
+    );
+    assert!(text.contains("env.blue has the line PORT=9001."), "{text}");
+    let text = printed("caddy", ", live: /srv/web.sock", ports);
+    assert!(text.contains("root /srv/\n\t\ttry_files /web.9005\n"), "{text}");
+    let text = printed("haproxy", ", socket: /run/haproxy/a.sock, backend: acme", ports);
+    assert!(text.contains("server green 127.0.0.1:9005"), "{text}");
+    let socket = "health: {unix: {socket: \"/run/acme/{instance}.sock\", path: /healthz}}";
+    let text = printed("caddy", ", live: /srv/web.sock", socket);
+    assert!(text.contains("reverse_proxy unix//srv/web.sock {"), "{text}");
 }

@@ -24,7 +24,7 @@ use shipit::unit::merge::Unit;
 use shipit::unit::parse::File;
 use shipit::unit::render;
 use shipit::unit::repair::{self, Which};
-use shipit::unit::rules::{self, Calendar, Context, Facts, FileFact, Finding, Severity};
+use shipit::unit::rules::{self, Calendar, Context, Facts, FileFact, Finding, Severity, Way};
 use shipit::unit::strategy::Strategy;
 
 pub struct Case {
@@ -73,6 +73,10 @@ fn fact(context: &mut Context, line: &str) {
                 } else {
                     Vec::new()
                 },
+                way: (words.len() > 5).then(|| match (words[4], mode(5) & 0o022) {
+                    ("root", 0) => Way::Closed,
+                    (owner, _) => Way::Open(format!("{owner} owns a directory above it")),
+                }),
             };
             facts(context).files.insert(words[0].into(), fact);
         }
@@ -253,6 +257,33 @@ fn fixes_put_their_findings_right_and_bring_no_new_ones() {
     }
 }
 
+/// `--fix` reaches its end in one run, brings no finding, and changes nothing that somebody wrote.
+#[test]
+fn safe_fixes_only_add_and_reach_their_end_in_one_run() {
+    let mut changed = 0;
+    for case in cases() {
+        let judge = |unit: &Unit| rules::lint(unit, &case.context);
+        let before = judge(&case.unit);
+        let fixed = repair::settle(&case.unit, judge);
+        let after = judge(&fixed);
+        assert_eq!(repair::settle(&fixed, judge), fixed, "{}", case.place);
+        let worse = |new: &&Finding| {
+            let same = |known: &&Finding| known.rule == new.rule && known.severity >= new.severity;
+            after.iter().filter(same).count() > before.iter().filter(same).count()
+        };
+        assert_eq!(after.iter().find(worse), None, "{}", case.place);
+        changed += usize::from(fixed != case.unit);
+        for entry in case.unit.entries() {
+            let spelled = |key| matches!(key, "MemoryLimit" | "StartLimitInterval" | "PIDFile");
+            let kept = fixed.written(entry.section, entry.key);
+            let kept = kept.iter().any(|kept| kept.value == entry.value);
+            let syslog = entry.value.starts_with("syslog");
+            assert!(kept || spelled(entry.key) || syslog, "{}: {entry:?}", case.place);
+        }
+    }
+    assert!(changed > 20, "{changed}");
+}
+
 #[test]
 fn every_rule_says_what_why_what_to_write_and_where_to_read() {
     let mut names = BTreeSet::new();
@@ -293,6 +324,30 @@ fn no_finding_ever_holds_a_secret() {
     let findings = rules::lint(&unit, &Context::default());
     assert!(findings.iter().filter(|f| f.rule.starts_with("secret-in")).count() >= 3);
     assert!(!format!("{findings:?}").contains("hunter2"));
+    // Not a part of it either, in any rule, in any form of output.
+    for line in [
+        "ExecStart=/opt/a/b --dsn postgres://app:hunter2@db/x",
+        "ExecStart=/opt/a/b --dsn postgres://app:hunter2@db/x > /log",
+        "ExecStart=/opt/a/b --db-url=postgres://app:hunter2@db/$NAME",
+        "ExecStart=b/c --token hunter2",
+        "ExecStart=/bin/sh -c 'PGPASSWORD=hunter2 psql | cat'",
+        "ExecStart=/opt/a/b \"--token=hunter2",
+        "ExecStart=/usr/bin/curl -u admin:hunter2 https://hunter2hunter2hunter2@x/ &&",
+        "Environment=A=1 postgres://u:hunter2@h/x",
+        "Environment=API_TOKEN=hunter2 'X Y'",
+        "ExecStartPre=-+/usr/bin/mysql --password=hunter2 ; ./x",
+        "ExecReload=/bin/kill -HUP --token hunter2",
+    ] {
+        let unit = Unit::parse("a.service", format!("[Service]\n{line}\n").as_bytes()).unwrap();
+        let findings = rules::lint(&unit, &Context::default());
+        for out in [
+            render::text(&findings),
+            render::github(&findings),
+            render::json(&findings),
+        ] {
+            assert!(!out.contains("hunter") && !out.contains("unter2"), "{line}: {out}");
+        }
+    }
     let findings = rules::environment_file(
         "env",
         "export A=1\nB = 2\nC=$HOME/hunter2\nD='$x'\nE=plain\n# F=$G\nG=\"open\nH=`x`\n",

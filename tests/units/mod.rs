@@ -9,4 +9,5 @@ mod oracle; // systemd itself, in its test mode, as the judge of what was parsed
 mod reading; // round trips, mutations, agreement with systemd
 mod running; // generated units on real hosts
 mod second_reader; // another program's reading of the same texts
+mod valuing; // every key on good and bad values, against systemd
 mod writing; // generated units

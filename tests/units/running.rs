@@ -29,7 +29,9 @@ fn answers(strategy: Strategy) -> Answers {
 fn install(host: &Host, strategy: Strategy) {
     let mut names = Vec::new();
     for unit in generate::units(&answers(strategy)).unwrap() {
-        host.write_file(&format!("/etc/systemd/system/{}", unit.name), unit.text.as_bytes());
+        // The clients of these tests are on another machine, and no router stands in front.
+        let text = unit.text.replace("ListenStream=127.0.0.1:", "ListenStream=");
+        host.write_file(&format!("/etc/systemd/system/{}", unit.name), text.as_bytes());
         names.push(unit.name.replace("@.", "@blue."));
     }
     host.root("systemctl daemon-reload").ok();

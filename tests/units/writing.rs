@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use shipit::unit::generate::{self, Answers, Job, Program, Ready};
+use shipit::unit::generate::{self, Answers, Job, Program, Ready, Router};
 use shipit::unit::merge::Unit;
 use shipit::unit::render;
 use shipit::unit::rules::{self, Context};
@@ -48,6 +48,15 @@ pub fn all() -> Vec<Answers> {
             if program == Program::Node && strategy == Strategy::Socket {
                 answers.ready = Ready::Notify;
             }
+            if strategy.needs_router() {
+                for router in [Router::Haproxy, Router::Caddy] {
+                    all.push(Answers {
+                        router: Some(router),
+                        ports: true,
+                        ..answers.clone()
+                    });
+                }
+            }
             all.push(answers);
         }
     }
@@ -86,6 +95,34 @@ fn every_generated_unit_passes_every_rule() {
         }
     }
     assert!(told.is_empty(), "{told}");
+}
+
+#[test]
+fn every_key_of_a_generated_unit_is_explained_and_jobs_have_the_environment_of_their_service() {
+    for answers in all() {
+        for written in generate::units(&answers).unwrap() {
+            let unit = Unit::parse(&written.name, written.text.as_bytes()).unwrap();
+            for entry in unit.entries() {
+                let text = rules::explain(entry.key).unwrap_or_default();
+                // A heading and a man page alone explain nothing.
+                assert!(
+                    text.lines().filter(|line| line.len() > 30).count() >= 1,
+                    "{}: {text}",
+                    entry.key
+                );
+                assert!(!text.contains("systemd.directives(7)"), "{}: {text}", entry.key);
+            }
+            let puma = answers.program == Program::Puma && unit.name.kind() == "service";
+            assert!(
+                !puma || unit.has("Service", "Environment", "RAILS_ENV=production"),
+                "{}",
+                written.name
+            );
+        }
+    }
+    let any = rules::explain("LimitCORE").unwrap();
+    assert!(any.contains("It takes: a limit or infinity"), "{any}");
+    assert_eq!(rules::explain("Limitcore"), None);
 }
 
 fn analyze(arguments: &[&str], dir: &Path, names: &[String]) -> String {

@@ -3,14 +3,15 @@
 mod operate;
 mod unit;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::plan::Migration;
 use crate::report::Colour;
-pub use operate::{Drive, EnvCommand, Logs, Priority, Run};
-pub use unit::{FailOn, Format, Generate, Install, Lint, ProgramName, UnitCommand};
+pub use operate::{Drive, EnvCommand, History, Logs, Prune, Report, Run};
+pub use unit::{FailOn, Format, Generate, Install, Lint, ProgramName, RouterName, UnitCommand};
 
 /// shipit
 #[derive(Parser, Debug)]
@@ -18,12 +19,12 @@ pub use unit::{FailOn, Format, Generate, Install, Lint, ProgramName, UnitCommand
     name = "shipit",
     version,
     about = "Zero-downtime deploys to one Linux server over SSH",
-    long_about = "Example:\n  shipit init && shipit setup --as root@app.example.com && shipit deploy\n\n\
-        Zero-downtime deploys to one Linux server over SSH. Once the switch begins, the host finishes it or undoes \
+    long_about = "Example:\n  shipit init && shipit up --as root@app.example.com\n\n\
+        Zero-downtime deploys to one Linux server over SSH. Once the switch begins, the host finishes or undoes \
         it, whatever happens to your laptop, the connection or the power.\n\n\
         Exit codes: 0 done, 1 failed before the flip (nothing live changed), 2 usage or configuration, \
-        3 the new release failed and the host is back on the previous one, 4 the host needs manual repair, 5 another switch \
-        holds the host, 6 cannot reach the host, 7 outcome unknown (run `shipit status`)."
+        3 the new release failed and the host reverted to the previous one, 4 the host needs manual repair, 5 another \
+        switch is in progress, 6 cannot reach the host, 7 outcome unknown (run `shipit status`)."
 )]
 pub struct Args {
     /// Options of every command.
@@ -32,6 +33,29 @@ pub struct Args {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Reads what was typed after `shipit`. The help of a command has its own options; those of every command are in
+/// `shipit --help`.
+pub fn parse(words: &[OsString]) -> Result<Args, clap::Error> {
+    let mut command = Args::command();
+    let names: Vec<&str> = command.get_subcommands().map(|one| one.get_name()).collect();
+    if words.iter().any(|word| names.iter().any(|name| word == name)) {
+        let global = command.get_arguments().filter(|option| option.is_global_set());
+        for id in global.map(|option| option.get_id().clone()).collect::<Vec<_>>() {
+            command = command.mut_arg(id, |option| option.hide(true));
+        }
+        command = command.mut_subcommands(own_help);
+    }
+    let typed = std::iter::once(OsString::from("shipit")).chain(words.iter().cloned());
+    let mut args = Args::from_arg_matches(&command.try_get_matches_from(typed)?)?;
+    args.global.words = words.to_vec();
+    Ok(args)
+}
+
+fn own_help(command: clap::Command) -> clap::Command {
+    let command = command.mut_subcommands(own_help);
+    command.after_help("Options for every command (-e ENV, -c FILE, -i FILE, -v, -q, --json, and more): shipit --help")
 }
 
 /// Options of every command.
@@ -53,7 +77,7 @@ pub struct Global {
     /// Show only failures and the result
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Color on stderr
+    /// Color on a terminal
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
     pub color: Colour,
     /// Accept an unknown host key and add it to known_hosts
@@ -73,7 +97,7 @@ pub struct Global {
     pub ssh_config: Option<PathBuf>,
     /// Every word that was typed after `shipit`, for the line to type next
     #[arg(skip)]
-    pub words: Vec<std::ffi::OsString>,
+    pub words: Vec<OsString>,
 }
 
 /// The commands.
@@ -82,9 +106,16 @@ pub enum Command {
     /// Write a deploy.yml for this directory
     #[command(
         long_about = "Example:\n  shipit init --host deploy@app.example.com --units\n\nDetects the kind of project in this directory (Node.js, Rails and other Ruby, Django and other Python, PHP, Go, Rust, Elixir, static files) and writes a deploy.yml for it: \
-        source, build, prepare, migrate, strategy. With --units it also writes systemd units; without --units, on a terminal, it asks. It never overwrites a file."
+        source, build, prepare, migrate, strategy. Also writes deploy.schema.json, so that editors complete and check deploy.yml. With --units it also writes systemd units; without --units, on a terminal, it asks. \
+        If it can log in to the host (as the deploy user or as root) without asking you, it proposes a port that is free there. It never overwrites a file."
     )]
     Init(Init),
+    /// Do everything for the first release: install units, set up, deploy
+    #[command(
+        long_about = "Example:\n  shipit up --as root@app.example.com\n\nChecks what a first deploy needs on this machine and on the host; then runs `unit install --now`, `setup` and `deploy`. \
+        Shows all that root will do and asks once. You can run it again at any time: it continues with what is left. When nothing is left for root to do, it only deploys."
+    )]
+    Up(Up),
     /// Prepare the host, once
     #[command(
         long_about = "Example:\n  shipit setup --as root@app.example.com\n\nCreates the directories, the guard units and the sudo rule (checked by visudo). \
@@ -93,11 +124,10 @@ pub enum Command {
     Setup(Setup),
     /// Find out why a deploy does not work; change nothing
     #[command(
-        long_about = "Example:\n  shipit doctor\n\nChecks keys, connection, host, disk space, clock, sudo lines, guard, units (by all rules), listening sockets, \
-        health checks and the last failed switch. Lists causes before their consequences, each with a command that fixes it, \
+        long_about = "Example:\n  shipit doctor\n\nChecks keys, connection, host, disk space, clock, sudo lines, guard, units (against all rules), listening sockets, health checks and the last failed switch. Lists causes before their consequences, each with a command that fixes it, \
         and the strategies that each service can use. Changes nothing. Exits 1 if there is an error, 4 if the host is degraded, 6 if the host cannot be reached."
     )]
-    Doctor,
+    Doctor(Doctor),
     /// Show what deploy would do
     #[command(
         long_about = "Example:\n  shipit plan\n\nShows the files that a deploy adds, changes and removes, the bytes it sends, every step of the switch and of a revert, and the releases it prunes. Changes nothing."
@@ -106,13 +136,13 @@ pub enum Command {
     /// Deploy a new release
     #[command(
         long_about = "Example:\n  shipit deploy\n  shipit deploy -e staging --wait --json\n\nBuilds on this machine, uploads the release, and requests the switch, which the host performs. \
-        If the release is not healthy, the host goes back to the previous one by itself."
+        If the release is unhealthy, the host automatically reverts to the previous one."
     )]
     Deploy(Deploy),
     /// Go back to an earlier release
     #[command(
-        long_about = "Example:\n  shipit rollback\n  shipit rollback 20260503-094502\n\nGoes back to the newest verified release before the live one, or to the release you name. \
-        Needs no upload, no working tree and no free disk space."
+        long_about = "Example:\n  shipit rollback\n  shipit rollback 20260503-094502\n\nSwitches to the newest verified release before the live one, or to the release you name. \
+        Needs no upload, no working tree and no free disk space. The release you leave is marked left: a rollback without a name never returns to it, a rollback or a deploy --release that names it does."
     )]
     Rollback(Rollback),
     /// List the releases on the host
@@ -120,6 +150,18 @@ pub enum Command {
         long_about = "Example:\n  shipit releases\n\nLists the releases on the host, newest first, with the state of each."
     )]
     Releases,
+    /// Show what was done to the app, by whom, and how it ended
+    #[command(
+        long_about = "Example:\n  shipit history\n  shipit history -n 100 --json\n\nShows deploys, rollbacks and prunes, restarts, stops, starts and reloads, and changes of the environment, newest first: when, who, how long, the downtime, and the reason of a failure. \
+        The host keeps this record; `shipit report RUN` shows one switch in detail."
+    )]
+    History(History),
+    /// Show the timeline of one switch
+    #[command(
+        long_about = "Example:\n  shipit report\n  shipit report --html switch.html\n\nShows one switch as the host recorded it: each step, each probe by its response time, failed probes, and which release answered when. \
+        --html also writes it as one HTML file that needs no network and no script."
+    )]
+    Report(Report),
     /// Show what is live and whether it is healthy
     #[command(
         long_about = "Example:\n  shipit status\n\nShows the live release, the state of each unit and the release its process runs from, the current health, the timers, the last deploys, \
@@ -128,7 +170,7 @@ pub enum Command {
     Status,
     /// Show the journal of the app's services
     #[command(
-        long_about = "Example:\n  shipit logs -f\n  shipit logs --since 2h -p warning --grep timeout\n\nShows the journal of the app's services: of all, of one unit, of one release, or of one run."
+        long_about = "Example:\n  shipit logs -f\n  shipit logs --since 2h -p warning --grep timeout\n\nShows the journal of the app's services. Options limit it to a unit, a release, a run or a time."
     )]
     Logs(Logs),
     /// Manage the app's environment variables
@@ -140,11 +182,16 @@ pub enum Command {
     Env(EnvCommand),
     /// Run one command in the live release
     #[command(
-        long_about = "Example:\n  shipit run -- bin/console --version\n  shipit run --stdin -- sh -c 'exec psql acme' <changes.sql\n\nRuns one command on the host, in `current`, as the deploy user. The command has no terminal. Its stdin is empty, \
-        or with --stdin your stdin. Its output passes through unchanged, except that control characters are escaped on a terminal. \
-        The app's environment is not set: only root can read it. Exits 0 if the command exits 0; otherwise prints the command's exit status and exits 1. Ctrl-C stops the command."
+        long_about = "Example:\n  shipit run -- bin/rails console\n  shipit run --stdin -- psql acme <changes.sql\n\nRuns one command in the live release, as a service's user, with the environment, working directory and sandbox of its unit. If you are at a terminal, the command has one too: Ctrl-C and each new size reach it. \
+        Otherwise its stdin is empty; with --stdin, it is your stdin, and Ctrl-C stops the command. With --as-deploy, or with `run_as: deploy` in deploy.yml, the command runs as the deploy user with the environment of its login. Exits with the command's exit status, and prints it if it is not 0."
     )]
     Run(Run),
+    /// Open a shell in the live release, as the deploy user
+    #[command(
+        long_about = "Example:\n  shipit ssh\n\nOpens a shell on the host, in `current`, as the deploy user, over the same login as every command: the key, the host key and the jump host of a deploy. Before the first deploy, the shell starts in the app's root. \
+        Needs a terminal. Exits with the exit status of the shell."
+    )]
+    Ssh,
     /// Restart the services and wait until they are healthy
     #[command(
         long_about = "Example:\n  shipit restart\n  shipit restart acme.service\n\nRestarts the services one after another and waits until each passes the same checks as a deploy. No connection to a service behind a socket is refused. \
@@ -153,7 +200,7 @@ pub enum Command {
     Restart(Drive),
     /// Stop the services
     #[command(
-        long_about = "Example:\n  shipit stop\n\nStops the services, and the sockets that would start them again. `shipit start` starts them; at boot, enabled ones start too."
+        long_about = "Example:\n  shipit stop\n\nStops the services, and the sockets that would start them again. `shipit start` starts them again; at boot, systemd starts the enabled ones."
     )]
     Stop(Drive),
     /// Start the services and wait until they are healthy
@@ -168,31 +215,71 @@ pub enum Command {
     Reload(Drive),
     /// Follow the switch in progress
     #[command(
-        long_about = "Example:\n  shipit attach\n\nFollows the switch in progress, from its first event. If this client ends, the switch continues. Ctrl-C asks the host to go back, as during `shipit deploy`; \
+        long_about = "Example:\n  shipit attach\n\nFollows the switch in progress, from its first event. If this client ends, the switch continues. Ctrl-C asks the host to revert, as during `shipit deploy`; \
         a second Ctrl-C only ends the client."
     )]
     Attach,
+    /// End the canary in progress: all requests go to the new release
+    #[command(
+        long_about = "Example:\n  shipit promote\n\nEnds the waits of a canary in progress: the remaining shares are skipped, and HAProxy sends every request to the new release. Then follows the switch to its end. \
+        The new release is still checked through the router, and the host still reverts if it is unhealthy."
+    )]
+    Promote,
+    /// Ask the host to revert the switch in progress
+    #[command(
+        long_about = "Example:\n  shipit abort\n\nAsks the host to revert the switch in progress, also one that another client began, and follows it to its end. Exits as the deploy does: 3 if the host reverted, 1 if it had not changed anything yet. \
+        A release that is already confirmed stays live: `shipit rollback` goes back."
+    )]
+    Abort,
     /// Remove old releases
     #[command(
-        long_about = "Example:\n  shipit prune --keep 2\n\nKeeps the newest keep_releases verified releases, the same number of staged ones, and the newest that failed. Removes the others; \
-        never the live release, a release in use, or the release that a rollback goes to."
+        long_about = "Example:\n  shipit prune --keep 2\n\nKeeps the newest keep_releases releases that are verified or left, the same number of staged ones, and the newest failed one. Removes the others; \
+        never the live release, a release in use, or the release that a rollback would use."
     )]
     Prune(Prune),
     /// Check, explain and write systemd units
     #[command(
         subcommand,
-        long_about = "Example:\n  shipit unit lint deploy/units\n\nReads systemd units as systemd does, finds defects before they cause an outage, and writes good units. Needs no host, except for `lint --host`, `diff` and `install`."
+        long_about = "Example:\n  shipit unit lint deploy/units\n\nReads systemd units as systemd does, finds defects before they cause an outage, and writes units that pass every rule. Needs no host, except for `lint --host`, `diff` and `install`."
     )]
     Unit(UnitCommand),
+    /// Print the documented deploy.yml, and its schema for editors
+    #[command(
+        subcommand,
+        long_about = "Example:\n  shipit config example | less\n\nPrints what the program knows about deploy.yml: an example with every key, and a JSON Schema. Needs no host and no deploy.yml."
+    )]
+    Config(ConfigCommand),
     /// Print shell completions
     #[command(long_about = "Example:\n  shipit completions bash > ~/.local/share/bash-completion/completions/shipit")]
     Completions {
         /// Shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    #[command(long_about = "Example:\n  shipit man | man -l -")]
-    Man,
+    /// Print the manual page, or write one for each command
+    #[command(
+        long_about = "Example:\n  shipit man | man -l -\n  shipit man --dir ~/.local/share/man/man1\n\nPrints the manual page of shipit. With --dir, writes that page and one for each command, shipit-deploy.1 and so on; creates the directory and replaces pages of the same name."
+    )]
+    Man {
+        /// Directory for the pages
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// `config`
+#[derive(Subcommand, Clone, Copy, Debug)]
+pub enum ConfigCommand {
+    /// Print a deploy.yml that has and explains every key
+    #[command(
+        long_about = "Example:\n  shipit config example | less\n\nPrints a deploy.yml that has and explains every key."
+    )]
+    Example,
+    /// Print the JSON Schema of deploy.yml
+    #[command(
+        long_about = "Example:\n  shipit config schema > deploy.schema.json\n\nPrints the JSON Schema of deploy.yml. `shipit init` writes it to deploy.schema.json. The first line of deploy.yml names that file: \
+        editors with a YAML language server then complete keys, show their documentation and mark mistakes. Run this after an upgrade of shipit."
+    )]
+    Schema,
 }
 
 /// `init`
@@ -204,12 +291,29 @@ pub struct Init {
     /// App name [default: the name of this directory]
     #[arg(long)]
     pub app: Option<String>,
+    /// Port that the app listens on [default: 8080, or the next one that is free on the host]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
     /// Also write systemd units to deploy/units
     #[arg(long)]
     pub units: bool,
     /// Print the files instead of writing them
     #[arg(long)]
     pub print: bool,
+}
+
+/// `up`
+#[derive(ClapArgs, Debug)]
+pub struct Up {
+    /// Login that is root or can use sudo; needed until the deploy user can log in
+    #[arg(long = "as", value_name = "USER@HOST")]
+    pub login: Option<String>,
+    /// Only print what root would do
+    #[arg(long)]
+    pub print: bool,
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// `setup`
@@ -226,6 +330,14 @@ pub struct Setup {
     pub yes: bool,
 }
 
+/// `doctor`
+#[derive(ClapArgs, Debug)]
+pub struct Doctor {
+    /// Login that is root or can use sudo: finds out why the deploy user cannot log in
+    #[arg(long = "as", value_name = "USER@HOST")]
+    pub login: Option<String>,
+}
+
 /// `deploy`
 #[derive(ClapArgs, Debug)]
 pub struct Deploy {
@@ -235,12 +347,15 @@ pub struct Deploy {
     /// Deploy a release that is already on the host
     #[arg(long, value_name = "ID", conflicts_with = "stage_only")]
     pub release: Option<String>,
-    /// Wait until another switch ends
+    /// If another switch is in progress, wait until it ends
     #[arg(long)]
     pub wait: bool,
     /// Switch even if nothing changed
     #[arg(long)]
     pub restart: bool,
+    /// Stage a new release and run `prepare` in it, even if nothing changed
+    #[arg(long, conflicts_with = "release")]
+    pub prepare: bool,
     /// Deploy even if the live release fails the health check
     #[arg(long)]
     pub despite_health: bool,
@@ -254,15 +369,24 @@ pub struct Deploy {
 pub struct Rollback {
     /// Release id, or an unambiguous prefix of one [default: the previous verified release]
     pub release: Option<String>,
-    /// Wait until another switch ends
+    /// If another switch is in progress, wait until it ends
     #[arg(long)]
     pub wait: bool,
 }
 
-/// `prune`
-#[derive(ClapArgs, Debug)]
-pub struct Prune {
-    /// Number of releases to keep, for verified and for staged ones each [default: keep_releases]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub keep: Option<u32>,
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_help_of_a_command_has_its_own_options_and_leads_to_the_others() {
+        let help = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(Into::into).collect();
+            super::parse(&words).map_or_else(|help| help.to_string(), |_| String::new())
+        };
+        let deploy = help(&["deploy", "--help"]);
+        assert!(
+            deploy.contains("--wait") && !deploy.contains("--known-hosts"),
+            "{deploy}"
+        );
+        assert!(deploy.contains(": shipit --help") && help(&["--help"]).contains("--known-hosts"));
+    }
 }

@@ -1,9 +1,13 @@
-//! The arguments of logs, env, run, restart, stop, start and reload: clap definitions. Nothing is decided here.
+//! The arguments of the commands for the time between deploys, such as logs, env, run and prune: clap definitions. Nothing
+//! is decided here.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Subcommand};
+
+/// The priorities of syslog(3), the worst first.
+const PRIORITIES: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
 
 /// `logs`
 #[derive(ClapArgs, Debug)]
@@ -17,7 +21,7 @@ pub struct Logs {
     /// Show only lines logged while this release was live
     #[arg(long, value_name = "ID", conflicts_with_all = ["run", "follow", "since", "until"])]
     pub release: Option<String>,
-    /// Show only the processes of this run of a switch
+    /// Show only lines from the processes of this run of a switch
     #[arg(long, value_name = "ID", conflicts_with = "follow")]
     pub run: Option<String>,
     /// Show lines since this time: 2h, 30min, today, "2026-11-21 05:00" (host time)
@@ -27,28 +31,14 @@ pub struct Logs {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<String>,
     /// Show only lines of this priority or a more severe one
-    #[arg(short, long, value_enum, value_name = "PRIORITY")]
-    pub priority: Option<Priority>,
+    #[arg(short, long, value_parser = PRIORITIES, value_name = "PRIORITY")]
+    pub priority: Option<String>,
     /// Show only lines that match this Perl-compatible pattern (ignores case if the pattern is all lowercase)
     #[arg(short, long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub grep: Option<String>,
     /// Number of most recent lines to show [default: 1000, or 100 with -f]
     #[arg(short = 'n', long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub lines: Option<u32>,
-}
-
-/// The priorities of syslog(3), the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs, reason = "syslog(3) explains them")]
-pub enum Priority {
-    Emerg,
-    Alert,
-    Crit,
-    Err,
-    Warning,
-    Notice,
-    Info,
-    Debug,
 }
 
 /// `env`
@@ -81,10 +71,10 @@ pub enum EnvCommand {
         #[arg(long)]
         restart: bool,
     },
-    /// Replace all variables with those of a file or of stdin
+    /// Replace all variables with those from a file or stdin
     #[command(
-        long_about = "Example:\n  shipit env push production.env\n\nReplaces all variables with those of a file, or of stdin, in the syntax of systemd's EnvironmentFile=. Refuses lines that systemd \
-        reads differently from how they look, and refuses if another user changed the environment in the meantime."
+        long_about = "Example:\n  shipit env push production.env\n\nReplaces all variables with those from a file, or from stdin, in the syntax of systemd's EnvironmentFile=. Refuses lines that systemd \
+        and other programs read differently, and refuses if another user changed the environment in the meantime."
     )]
     Push {
         /// File with the variables [default: stdin]
@@ -95,12 +85,36 @@ pub enum EnvCommand {
     },
 }
 
+/// `report`
+#[derive(ClapArgs, Debug)]
+pub struct Report {
+    /// Run [default: the last deploy or rollback]
+    pub run: Option<String>,
+    /// File to write the timeline to, as HTML
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// `history`
+#[derive(ClapArgs, Debug)]
+pub struct History {
+    /// Number of entries to show
+    #[arg(short = 'n', long, value_parser = clap::value_parser!(u32).range(1..=1000), default_value_t = 20)]
+    pub lines: u32,
+}
+
 /// `run`
 #[derive(ClapArgs, Debug)]
 pub struct Run {
-    /// Pass your stdin to the command, after reading all of it
+    /// Pass your stdin to the command; a terminal is always passed
     #[arg(long)]
     pub stdin: bool,
+    /// Run it with the settings of this service [default: the first service of deploy.yml]
+    #[arg(short, long, value_name = "UNIT")]
+    pub service: Option<String>,
+    /// Run it as the deploy user, without the app's environment and sandbox, whatever --service says
+    #[arg(long)]
+    pub as_deploy: bool,
     /// Command and arguments, after `--`
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,
@@ -111,4 +125,12 @@ pub struct Run {
 pub struct Drive {
     /// Service [default: all services, in the order of deploy.yml]
     pub unit: Option<String>,
+}
+
+/// `prune`
+#[derive(ClapArgs, Debug)]
+pub struct Prune {
+    /// Number of verified or left releases, and number of staged ones, to keep [default: keep_releases]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub keep: Option<u32>,
 }

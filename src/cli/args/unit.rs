@@ -13,8 +13,7 @@ pub enum UnitCommand {
     /// Check units and report defects
     #[command(
         long_about = "Example:\n  shipit unit lint deploy/units\n  shipit unit lint --fix acme.service acme.socket\n  shipit unit lint --host\n\nChecks the given files together, each with the drop-ins beside it. \
-        With --host, checks the units installed on the host of deploy.yml, using facts from that host (users, files, processes, sockets), \
-        and compares them with the repository's units (`units` in deploy.yml) or with the given files. Exits 1 if a finding reaches --fail-on. A comment `# shipit: allow RULE` in a unit disables that rule for the unit."
+        With --host, checks the units installed on the host named in deploy.yml, using facts from that host (users, files, processes, sockets), and compares them with the repository's units (`units` in deploy.yml) or with the given files. Exits 1 if a finding reaches --fail-on. A comment `# shipit: allow RULE` in a unit disables that rule for the unit."
     )]
     Lint(Lint),
     /// Explain a rule, or a sandboxing directive
@@ -34,12 +33,12 @@ pub enum UnitCommand {
     /// Install the repository's units on the host
     #[command(
         long_about = "Example:\n  shipit unit install --as root@app.example.com\n\nShows what root will do and asks first. Checks the units with shipit's rules and with the host's systemd, copies them to \
-        /etc/systemd/system, and enables new ones. Restarts nothing; prints what running units need. Installs all or none: if systemd refuses one, restores the old files."
+        /etc/systemd/system, and enables new ones. Restarts nothing; prints what you have to do for units that are running. Installs all or none: if systemd refuses one, restores the old files."
     )]
     Install(Install),
     /// Write units that pass every rule
     #[command(
-        long_about = "Example:\n  shipit unit generate --program node --strategy socket --port 8080\n\nWrites commented, sandboxed units that pass every rule: service, socket, migration, timers. \
+        long_about = "Example:\n  shipit unit generate --program node --strategy socket --port 8080\n  shipit unit generate --strategy blue-green --router nginx\n\nWrites commented, sandboxed units that pass every rule: service, socket, migration, timers. \
         Values that you do not specify come from deploy.yml and this directory. Never overwrites a file."
     )]
     Generate(Generate),
@@ -73,7 +72,7 @@ pub struct Lint {
 pub enum FailOn {
     /// It does not work, or it is a security hole.
     Error,
-    /// It will cause an outage one day.
+    /// It will eventually cause an outage.
     Warning,
     /// It could be better.
     Info,
@@ -94,7 +93,7 @@ pub struct Install {
     /// Login that is root or can use sudo
     #[arg(long = "as", value_name = "USER@HOST")]
     pub login: Option<String>,
-    /// Also start new sockets, timers and paths
+    /// Also start sockets, timers and paths: new ones, and enabled ones that do not run
     #[arg(long)]
     pub now: bool,
     /// Only print what root would do
@@ -129,6 +128,12 @@ pub struct Generate {
     /// Strategy that the units must support [default: from deploy.yml]
     #[arg(long, value_parser = strategy())]
     pub strategy: Option<Strategy>,
+    /// Router in front of the instances; writes its configuration too [default: from deploy.yml]
+    #[arg(long, value_enum)]
+    pub router: Option<RouterName>,
+    /// With nginx and caddy: instances listen on ports, not on unix sockets [default: from deploy.yml]
+    #[arg(long)]
+    pub ports: bool,
     /// The program sends READY=1 (Type=notify)
     #[arg(long)]
     pub notify: bool,
@@ -173,8 +178,23 @@ pub enum ProgramName {
     Static,
 }
 
+/// `unit generate --router`
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+pub enum RouterName {
+    /// nginx.
+    Nginx,
+    /// Caddy.
+    Caddy,
+    /// HAProxy; instances always listen on ports.
+    Haproxy,
+}
+
 /// The names of all strategies, each with a line of help.
 fn strategy() -> impl TypedValueParser<Value = Strategy> {
-    let name = |strategy: Strategy| PossibleValue::new(strategy.as_str()).help(strategy.summary());
+    let name = |strategy: Strategy| {
+        let also = Strategy::ALSO.into_iter().filter(move |(_, is)| *is == strategy);
+        let value = PossibleValue::new(strategy.as_str()).help(strategy.summary());
+        value.aliases(also.map(|(name, _)| name))
+    };
     PossibleValuesParser::new(Strategy::ALL.map(name)).try_map(|name| Strategy::named(&name).ok_or("not a strategy"))
 }

@@ -1,15 +1,16 @@
 //! `shipit init`: writes deploy.yml for this directory, and systemd units if requested. Never overwrites a file. The kind
 //! of project comes from `project`, the text of deploy.yml from `proposal`.
 
+mod host;
 mod proposal;
 
 use std::io::Write;
 use std::path::Path;
 
 use super::args::{self, Global};
-use super::project::{self, Directory, Project, Serves};
-use super::unit::generate;
-use crate::config::{self, AppName, Config, FILE_NAME, Target};
+use super::project::{self, About, Directory, Project, Serves};
+use super::unit::{self, generate};
+use crate::config::{self, AppName, Config, FILE_NAME, SCHEMA_NAME, Target};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::ssh::{self, Reply};
 use crate::text::shown;
@@ -23,11 +24,28 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
         .unwrap_or(Path::new("."));
     let files =
         Directory::read(dir).map_err(|e| Failure::new(Exit::Usage, "cannot read this directory").why(e.to_string()))?;
-    let project = project::detect(&files, app.as_str());
+    let mut project = project::detect(&files, app.as_str());
+    let own_unit = dir.join("deploy/units").join(format!("{app}.service"));
+    // A unit with the app's name shows that a process serves what looks like files alone.
+    if let Some(project) = project.as_mut().filter(|_| own_unit.is_file()) {
+        project.serves = Serves::Process;
+    }
     if options.units && project.as_ref().is_none_or(|project| project.program.is_none()) {
         return Err(no_units(&app, project.as_ref()));
     }
-    let text = proposal::text(&app, &host, project.as_ref());
+    let mut notes = String::new();
+    // Before the new one is written: what commands in this directory use until now.
+    if let Some(other) = unit::nearest(dir)?.filter(|_| !path.exists()) {
+        let other = shown(other.as_os_str().as_encoded_bytes());
+        notes.push_str(&format!(
+            "{other} is above this directory: commands typed here no longer use it, but the new file\n"
+        ));
+    }
+    let port = match options.port {
+        Some(port) => port,
+        None => port(global, &app, &host, project.as_mut(), own_unit.is_file(), &mut notes)?,
+    };
+    let text = proposal::text(&app, &host, project.as_ref(), port);
     if options.print {
         super::results(&text);
         return Ok(Exit::Done);
@@ -35,31 +53,38 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
     write(&path, &text)?;
     let mut out = match &project {
         Some(project) => format!("detected {}\n", shown(project.what.as_bytes())),
-        None => "no known kind of project in this directory: deploy.yml has only what is required\n".into(),
+        None => "no known project type found in this directory; deploy.yml contains only the required keys\n".into(),
     };
     out.push_str(&format!("wrote {}\n", shown(path.as_os_str().as_encoded_bytes())));
-    for note in project.iter().flat_map(|project| &project.notes) {
-        out.push_str(&format!("note: {}\n", shown(note.as_bytes())));
+    let schema = path.with_file_name(SCHEMA_NAME);
+    if !schema.exists() {
+        write(&schema, &config::schema())?;
+        out.push_str(&format!("wrote {}\n", shown(schema.as_os_str().as_encoded_bytes())));
     }
     let login = Target::parse(&host).map_or_else(|_| "root@HOST".into(), |target| target.with_login("root"));
-    let units = if wanted(options, project.as_ref())? {
-        units(&config::load(&path, None)?, &mut out)?
-    } else {
-        Units::Yours
-    };
-    let unit = dir.join("deploy/units").join(format!("{app}.service"));
-    let setup = Next::shipit("setup --as").arg(&login);
-    let install = |words: &str| Next::shipit(words).arg(&login).then("&&", setup.clone());
-    let next = match units {
-        Units::Written => install("unit install --now --as"),
-        Units::Yours if unit.is_file() => install("unit install --as"),
-        Units::Yours => setup,
-    };
-    let next = super::typed(global).line(&next);
+    if wanted(options, project.as_ref(), &own_unit)? {
+        units(&config::load(&path, None)?, &mut out)?;
+    }
+    let next = super::typed(global).line(&Next::shipit("up --as").arg(&login));
+    let checks: Vec<_> = project.iter().flat_map(|project| &project.checks).collect();
+    if !checks.is_empty() {
+        out.push_str("check before the first deploy (marked `# check:` in deploy.yml):\n");
+    }
+    for check in checks {
+        out.push_str(&format!(
+            "  {}  {}\n",
+            check.about.as_str(),
+            shown(check.why.as_bytes())
+        ));
+    }
+    out.push_str(&notes);
     out.push_str(&format!("review it, then run: {next}\n"));
     super::results(&out);
     Ok(Exit::Done)
 }
+
+/// The host of a deploy.yml for which nobody named one.
+const EXAMPLE_HOST: &str = "deploy@app.example.com";
 
 fn no_units(app: &AppName, project: Option<&Project>) -> Failure {
     let failure = Failure::new(Exit::Usage, "cannot detect which units to write");
@@ -76,13 +101,6 @@ fn no_units(app: &AppName, project: Option<&Project>) -> Failure {
                 )),
             )),
     }
-}
-
-/// Who wrote the units of the app.
-enum Units {
-    Written,
-    /// The user installs them, or has done so.
-    Yours,
 }
 
 /// The app's name and the host: from the options, or from the name of this directory and an example.
@@ -104,9 +122,91 @@ fn names(options: &args::Init) -> Result<(AppName, String), Failure> {
     let app = if app.is_empty() { "app" } else { app };
     let wrong = |what: &str, wrong: config::names::Wrong| Failure::new(Exit::Usage, format!("{what}: {}", wrong.0));
     let app = AppName::parse(app).map_err(|w| wrong("--app", w))?;
-    let host = options.host.clone().unwrap_or_else(|| "deploy@app.example.com".into());
+    let host = match &options.host {
+        Some(host) => host.clone(),
+        None => asked(options)?.unwrap_or_else(|| EXAMPLE_HOST.into()),
+    };
     Target::parse(&host).map_err(|w| wrong("--host", w))?;
     Ok((app, host))
+}
+
+/// The host, as a user on a terminal types it. Nothing typed means the example.
+fn asked(options: &args::Init) -> Result<Option<String>, Failure> {
+    if options.print {
+        return Ok(None);
+    }
+    let mut terminal = ssh::terminal(&super::interrupts()?);
+    let question = format!("Which host do you deploy to? USER@HOST [{EXAMPLE_HOST}]: ");
+    loop {
+        match terminal.line(&question) {
+            Reply::NoTerminal => return Ok(None),
+            Reply::Cancelled => {
+                return Err(Failure::new(Exit::Untouched, "no host was given").host("nothing was written"));
+            }
+            Reply::Given(typed) if typed.trim().is_empty() => return Ok(None),
+            Reply::Given(typed) => match Target::parse(typed.trim()) {
+                Ok(_) => return Ok(Some(typed.trim().to_owned())),
+                Err(wrong) => super::note(&wrong.0),
+            },
+        }
+    }
+}
+
+/// The port for the app: the usual one, or the next that is free on the host. What the user should know goes to `notes`.
+fn port(
+    global: &Global,
+    app: &AppName,
+    host: &str,
+    project: Option<&mut Project>,
+    has_unit: bool,
+    notes: &mut String,
+) -> Result<u16, Failure> {
+    let unknown = Project::unknown();
+    let usual = project.as_ref().map_or(unknown.port, |project| project.port);
+    let listens = project
+        .as_ref()
+        .is_none_or(|project| project.serves == Serves::Process && project.unit.is_none());
+    // Nobody named the host, or the app does not listen.
+    let target = Target::parse(host).ok().filter(|_| host != EXAMPLE_HOST && listens);
+    let Some(target) = target else { return Ok(usual) };
+    let interrupts = super::interrupts()?;
+    let taken = match host::ask(global, &target, &interrupts) {
+        Ok(taken) => taken,
+        Err(_) if interrupts.count() > 0 => {
+            return Err(Failure::new(Exit::Untouched, "interrupted").host("nothing was written"));
+        }
+        Err(failure) => {
+            notes.push_str(&format!(
+                "port {usual} is a guess: the host was not asked which ports are free ({})\n",
+                shown(failure.what.as_bytes())
+            ));
+            return Ok(usual);
+        }
+    };
+    if taken.has(app) {
+        notes.push_str(&format!(
+            "{app} is already set up on this host; if that is another app, remove these files and run `shipit init --app NAME`\n"
+        ));
+    }
+    let Some(holder) = taken.holder(usual, app).map(|unit| shown(unit.as_bytes())) else {
+        return Ok(usual);
+    };
+    // The source or the user's own unit decides: what they say is no proposal.
+    let fixed = has_unit || usual != unknown.port;
+    let free = taken.free(usual, app).filter(|_| !fixed);
+    let why = match free {
+        Some(free) => {
+            format!(
+                "port {usual} is taken on the host by {holder}, so this is {free}; the generated unit sets PORT={free}: does the app use it?"
+            )
+        }
+        None => format!("port {usual} is taken on the host by {holder}: choose another one, here and in the app"),
+    };
+    match project {
+        Some(project) if free.is_none() || !project.strategy.needs_socket() => project.check(About::Health, why),
+        _ => notes.push_str(&format!("{why}\n")),
+    }
+    Ok(free.unwrap_or(usual))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
@@ -121,18 +221,18 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|e| {
             wrong(e)
                 .next(Next::offline("init --print"))
-                .next(Next::shipit("unit generate").remark("for the units only"))
+                .next(Next::shipit("unit generate").remark("writes only the units"))
         })?;
     file.write_all(text.as_bytes()).map_err(wrong)
 }
 
 /// Whether to write units: by the option, or by the answer on a terminal.
-fn wanted(options: &args::Init, project: Option<&Project>) -> Result<bool, Failure> {
+fn wanted(options: &args::Init, project: Option<&Project>, unit: &Path) -> Result<bool, Failure> {
     if options.units {
         return Ok(true);
     }
     let writable = project.is_some_and(|p| p.program.is_some() && p.serves == Serves::Process);
-    if !writable {
+    if !writable || unit.is_file() {
         return Ok(false);
     }
     let question = "Also write systemd units to deploy/units?";
@@ -141,7 +241,7 @@ fn wanted(options: &args::Init, project: Option<&Project>) -> Result<bool, Failu
     Ok(reply == Reply::Given(true))
 }
 
-fn units(config: &Config, out: &mut String) -> Result<Units, Failure> {
+fn units(config: &Config, out: &mut String) -> Result<(), Failure> {
     let units = generate::proposed(config)
         .map_err(|failure| failure.host(format!("{FILE_NAME} was written; the units were not")))?;
     generate::write(&config.units.dir, &units)?;
@@ -149,5 +249,5 @@ fn units(config: &Config, out: &mut String) -> Result<Units, Failure> {
     for unit in &units {
         out.push_str(&format!("wrote {}\n", dir.join(&unit.name).display()));
     }
-    Ok(Units::Written)
+    Ok(())
 }

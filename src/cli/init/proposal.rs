@@ -1,59 +1,98 @@
 //! The text of the deploy.yml that `init` writes: short, with what was detected. Every other key is in the example. Pure.
 
-use crate::cli::project::{Project, Serves};
-use crate::config::{AppName, scalar};
+use crate::cli::project::{About, Project, Serves};
+use crate::config::{AppName, FILE_NAME, SCHEMA_NAME, scalar};
 
 /// For an unknown directory, only what is required.
-pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>) -> String {
+pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, port: u16) -> String {
     let app = app.as_str();
-    let mut out = match project {
-        Some(project) => format!("# What shipit deploys, and where: {}.", project.what),
+    let mut out = format!("# yaml-language-server: $schema={SCHEMA_NAME}\n");
+    let what = match project {
+        Some(project) => format!("# What shipit deploys, and where: {}.", comment(&project.what)),
         None => "# What shipit deploys, and where.".into(),
     };
-    out.push_str(" deploy.example.yml has every key.\n");
-    let mut key = |name: &str, value: &str| out.push_str(&format!("{name}: {}\n", scalar(value)));
-    key("app", app);
-    key("host", host);
-    let source = project.map_or(".", |project| project.source.as_str());
-    key("source", source);
-    if let Some(build) = project.and_then(|project| project.build.as_deref()) {
-        key("build", build);
+    out.push_str(&what);
+    out.push_str(" `shipit config example` prints every key.\n");
+    let unknown = Project::unknown();
+    let project = project.unwrap_or(&unknown);
+    let checks = |about: About| -> String {
+        let checks = project.checks.iter().filter(|check| check.about == about);
+        checks
+            .map(|check| format!("# check: {}\n", comment(&check.why)))
+            .collect()
+    };
+    let key = |name: &str, value: &str| format!("{name}: {}\n", scalar(value));
+    out.push_str(&key("app", app));
+    out.push_str(&key("host", host));
+    out.push_str(&checks(About::Source));
+    out.push_str(&key("source", &project.source));
+    out.push_str(&checks(About::Build));
+    if let Some(build) = &project.build {
+        out.push_str(&key("build", build));
     }
-    let mut exclude: Vec<String> = project
-        .map(|project| project.exclude.iter().copied().map(scalar).collect())
-        .unwrap_or_default();
-    if source == "." {
-        exclude.extend(["deploy/units/", "deploy.yml"].map(scalar));
+    let mut exclude: Vec<String> = project.exclude.iter().copied().map(scalar).collect();
+    if project.source == "." {
+        exclude.extend(["deploy/units/", FILE_NAME, SCHEMA_NAME].map(scalar));
+        exclude.extend([".env*", "id_rsa", "id_ed25519", "/*.pem", "*.key"].map(scalar));
     }
     if !exclude.is_empty() {
         out.push_str(&format!("exclude: [{}]\n", exclude.join(", ")));
     }
-    match project.map(|project| project.shared.as_slice()) {
-        Some(shared) if !shared.is_empty() => {
-            out.push_str(&format!("shared:\n  dirs: [{}]\n", shared.join(", ")));
+    out.push_str(&checks(About::Shared));
+    let list = |name: &str, items: &[&str]| match items {
+        [] => String::new(),
+        items => format!("  {name}: [{}]\n", items.join(", ")),
+    };
+    match (project.shared.as_slice(), project.shared_files.as_slice()) {
+        ([], []) => out.push_str("# shared:\n#   dirs: [logs]\n#   files: [env]\n"),
+        (dirs, files) => out.push_str(&format!("shared:\n{}{}", list("dirs", dirs), list("files", files))),
+    }
+    out.push_str(&checks(About::Prepare));
+    match (&project.prepare, &project.products) {
+        (Some(prepare), Some(products)) => {
+            out.push_str(
+                "# Runs on the host, in the directory of the new release, unless its inputs are as they were:\n",
+            );
+            out.push_str("prepare:\n  ");
+            out.push_str(&key("run", prepare));
+            out.push_str(&list("inputs", &products.inputs));
+            out.push_str(&list("outputs", products.outputs));
         }
-        _ => out.push_str("# shared:\n#   dirs: [logs]\n#   files: [env]\n"),
+        (Some(prepare), None) => {
+            out.push_str("# Runs on the host, in the directory of the new release:\n");
+            out.push_str(&key("prepare", prepare));
+        }
+        (None, _) => {}
     }
-    if let Some(prepare) = project.and_then(|project| project.prepare.as_deref()) {
-        out.push_str(&format!(
-            "# Runs on the host, in the directory of the new release:\nprepare: {}\n",
-            scalar(prepare)
-        ));
-    }
-    if project.is_some_and(|project| project.migrate.is_some()) {
+    out.push_str(&checks(About::Migrate));
+    if project.migrate.is_some() {
         out.push_str(&format!("migrate: {app}-migrate.service\n"));
     }
-    if project.is_some_and(|project| project.serves == Serves::Files) {
+    if project.serves == Serves::Files {
         out.push_str("# The web server opens the files for each request: there is nothing to restart.\nservices: []\n");
         return out;
     }
-    let unit = project.and_then(|project| project.unit);
-    let unit = unit.map_or_else(|| format!("{app}.service"), str::to_owned);
-    let (strategy, because) = project.map_or(("restart", "restart | reload | socket"), |project| {
-        (project.strategy.as_str(), project.because)
-    });
+    let unit = project.unit.map_or_else(|| format!("{app}.service"), str::to_owned);
+    let indented = |about: About, width: usize| -> String {
+        checks(about)
+            .lines()
+            .map(|line| format!("{:width$}{line}\n", ""))
+            .collect()
+    };
     out.push_str(&format!(
-        "services:\n  - unit: {unit}\n    # {because}\n    strategy: {strategy}\n    health:\n      url: http://127.0.0.1:8080/\n"
+        "services:\n{}{}  - unit: {unit}\n    # {}\n    strategy: {}\n    health:\n{}      url: http://127.0.0.1:{}{}\n",
+        indented(About::Unit, 2),
+        indented(About::Command, 2).replace("# check: ", "# check: ExecStart=: "),
+        project.because,
+        project.strategy.as_str(),
+        indented(About::Health, 6),
+        port,
+        project.health,
     ));
     out
+}
+
+/// A text from files of the project, as one line of a comment.
+fn comment(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

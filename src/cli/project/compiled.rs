@@ -1,72 +1,106 @@
-//! Programs that are built locally and shipped as they are: Go, Rust, Elixir releases. Never builds them itself.
+//! What compiled programs have in common, and Elixir releases. Never builds them itself.
 
-use super::{Directory, Project};
+use super::evidence::{self, Start};
+use super::{About, Directory, Project};
 use crate::unit::generate::Program;
 
-pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
-    if dir.has("go.mod") {
-        Some(go(dir, app))
-    } else if dir.has("Cargo.toml") {
-        Some(rust(dir, app))
-    } else if dir.has("mix.exs") {
-        Some(elixir(dir))
-    } else {
-        None
-    }
+pub(super) fn detect(dir: &Directory) -> Option<Project> {
+    dir.has("mix.exs").then(|| elixir(dir))
 }
 
-fn binary(what: &str) -> Project {
+pub(super) fn binary(what: &str) -> Project {
     let mut project = Project::new(what);
     project.source = "build".into();
     project.program = Some(Program::Binary);
     project
 }
 
-fn go(dir: &Directory, app: &str) -> Project {
-    let mut project = binary("Go (go.mod)");
-    // Without cgo the program needs no libraries of the host.
-    project.build = Some(if dir.has("main.go") || !dir.has("cmd") {
-        format!("CGO_ENABLED=0 go build -o build/{app} .")
-    } else {
-        project.notes.push(format!(
-            "ExecStart= runs {app}: change it if cmd/ has no directory of this name"
-        ));
-        "mkdir -p build && CGO_ENABLED=0 go build -o build/ ./cmd/...".into()
-    });
-    if dir.text("go.mod").contains("github.com/coreos/go-systemd") {
-        project.socket("go-systemd accepts the socket from systemd");
-    }
-    project
+/// Directories that programs read while they run. They are copied beside the program unless the source embeds them.
+const DATA: [&str; 9] = [
+    "templates",
+    "static",
+    "public",
+    "assets",
+    "views",
+    "migrations",
+    "web",
+    "locales",
+    "config",
+];
+
+/// Whether a text contains this path, alone or as the beginning of another: `"web"`, `"web/x"`, but not `"website"`.
+pub(super) fn names_path(text: &str, path: &str) -> bool {
+    let ends = |rest: &str| rest.starts_with(['/', '"', '`', '*']);
+    text.match_indices(path).any(|(at, _)| ends(&text[at + path.len()..]))
 }
 
-fn rust(dir: &Directory, app: &str) -> Project {
-    let mut project = binary("Rust (Cargo.toml)");
-    let name = package(dir.text("Cargo.toml"));
-    let built = name.unwrap_or(app);
-    project.build = Some(format!(
-        "cargo build --release --locked && mkdir -p build && cp target/release/{built} build/{app}"
-    ));
-    if name.is_none() {
-        project.notes.push(format!(
-            "Cargo.toml has no [package]: change `build` so that it copies the program to build/{app}"
-        ));
+/// Ships the directories that the program reads at run time.
+pub(super) fn data(dir: &Directory, embeds: impl Fn(&str) -> bool, project: &mut Project) {
+    let has = |name: &&&str| dir.has(&format!("{name}/"));
+    let front = DATA
+        .iter()
+        .chain(&["frontend", "ui", "client"])
+        .find(|name| dir.has(&format!("{name}/package.json")));
+    if let Some(name) = front {
+        project.check(
+            About::Build,
+            format!("{name}/ looks like a front end: must it be built first?"),
+        );
     }
-    if dir.depends(&["Cargo.toml"], "listenfd") {
-        project.socket("listenfd accepts the socket from systemd");
+    let ours = |name: &&str| Some(name) != front && !embeds(name);
+    let names: Vec<&str> = DATA.iter().filter(has).copied().filter(ours).collect();
+    if names.is_empty() {
+        return;
     }
-    project
+    let names = names.join(" ");
+    Project::append(&mut project.build, &format!("cp -R {names} build/"));
+    project.check(
+        About::Build,
+        format!("{names}: does the program read them while it runs? If not, do not copy them"),
+    );
 }
 
-/// `name` of `[package]`, if it needs no quoting in a command line.
-fn package(manifest: &str) -> Option<&str> {
-    let section = manifest.split("[package]").nth(1)?;
-    let section = section.split("\n[").next()?;
-    let name = section.lines().find_map(|line| {
-        let (key, value) = line.split_once('=')?;
-        (key.trim() == "name").then(|| value.trim().trim_matches(['"', '\'']))
-    })?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    (!name.is_empty() && !name.starts_with('-') && name.chars().all(plain)).then_some(name)
+/// The arguments of a program, as the Dockerfile or the Procfile has them, or the subcommand that serves.
+pub(super) fn arguments(dir: &Directory, app: &str, subcommand: Option<&str>, project: &mut Project) {
+    let found = match evidence::web(dir) {
+        Some(Ok(start)) => taken(&start, project.port),
+        Some(Err(why)) => {
+            project.check(About::Command, why);
+            None
+        }
+        None => None,
+    };
+    let (rest, from) = match (found, subcommand) {
+        (Some((rest, from)), _) if !rest.is_empty() => (rest, from),
+        (_, Some(name)) => (vec![name.to_owned()], "the source".into()),
+        _ => return,
+    };
+    let words: Vec<String> = [format!("{{root}}/current/{app}")].into_iter().chain(rest).collect();
+    project.command = Some(evidence::line(&words));
+    project.check(
+        About::Command,
+        format!("the arguments come from {from}: do the paths in them exist on the host?"),
+    );
+}
+
+fn taken(start: &Start, port: u16) -> Option<(Vec<String>, String)> {
+    let (program, rest) = start.words.split_first()?;
+    let name = program.rsplit('/').next().unwrap_or(program);
+    // A shell, an init of containers, or a build tool: what it starts is not an argument of the program.
+    let other = [
+        "sh",
+        "bash",
+        "tini",
+        "dumb-init",
+        "go",
+        "cargo",
+        "make",
+        "java",
+        "dotnet",
+    ]
+    .contains(&name)
+        || name.ends_with(".sh");
+    (!other).then(|| (evidence::with_port(rest, port), start.from.clone()))
 }
 
 fn elixir(dir: &Directory) -> Project {
@@ -76,7 +110,11 @@ fn elixir(dir: &Directory) -> Project {
     } else {
         "Elixir (mix.exs)"
     });
-    let assets = if phoenix { "mix assets.deploy && " } else { "" };
+    let assets = if dir.text("mix.exs").contains("assets.deploy") {
+        "mix assets.deploy && "
+    } else {
+        ""
+    };
     project.build = Some(format!(
         "export MIX_ENV=prod && mix deps.get --only prod && {assets}mix release --overwrite --path build"
     ));
@@ -88,13 +126,23 @@ fn elixir(dir: &Directory) -> Project {
             .map(|part| part[..1].to_uppercase() + &part[1..])
             .collect();
         project.migrate = Some(format!("{{root}}/next/bin/{name} eval {module}.Release.migrate"));
-        project.notes.push(format!(
-            "the migration calls {module}.Release.migrate, which `mix phx.gen.release` generates"
-        ));
+        if !dir.sources("ex").any(|(path, _)| path.ends_with("/release.ex")) {
+            project.check(
+                About::Migrate,
+                format!("it calls {module}.Release.migrate, which `mix phx.gen.release` generates"),
+            );
+        }
     }
-    project
-        .notes
-        .push("an Elixir release runs only on the distribution it was built on: build on that of the host".into());
+    if phoenix {
+        project.check(
+            About::Unit,
+            "Phoenix needs PHX_SERVER=true, PHX_HOST and SECRET_KEY_BASE in its environment file: `shipit env set`",
+        );
+    }
+    project.check(
+        About::Build,
+        "an Elixir release runs only on the distribution it was built on: build on the host's distribution",
+    );
     project
 }
 

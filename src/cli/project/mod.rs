@@ -1,109 +1,27 @@
-//! Detects the kind of project in a directory from its files: how to build, prepare, migrate and run it. The result is a
-//! proposal that the user reviews. Only [`Directory::read`] touches the disk; nothing is written or run here.
+//! Detects the kind of project in a directory from its files: how to build, prepare, migrate and run it. Evidence comes
+//! before habit, and what is a guess is a [`Check`]. The result is a proposal that the user reviews. Only
+//! [`Directory::read`] touches the disk; nothing is written or run here.
 
 mod compiled;
+mod directory;
+mod evidence;
+mod go;
+mod managed;
 mod node;
 mod pages;
 mod php;
+mod products;
 mod python;
+mod python_app;
+mod routes;
 mod ruby;
-
-use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
+mod rust;
+mod version;
 
 use crate::unit::generate::Program;
 use crate::unit::strategy::Strategy;
 
-/// Files whose text is read.
-const TEXTS: [&str; 12] = [
-    "package.json",
-    "Gemfile",
-    "pyproject.toml",
-    "requirements.txt",
-    "Pipfile",
-    "manage.py",
-    "app.py",
-    "main.py",
-    "go.mod",
-    "Cargo.toml",
-    "composer.json",
-    "mix.exs",
-];
-/// Files that only have to exist.
-const NAMES: [&str; 19] = [
-    "package-lock.json",
-    "yarn.lock",
-    "pnpm-lock.yaml",
-    ".yarnrc.yml",
-    "prisma/schema.prisma",
-    "server.js",
-    "Gemfile.lock",
-    "config.ru",
-    "bin/rails",
-    "uv.lock",
-    "wsgi.py",
-    "alembic.ini",
-    "main.go",
-    "cmd",
-    "src/main.rs",
-    "artisan",
-    "public/index.php",
-    "index.html",
-    "public/index.html",
-];
-/// How much of a file is read, in bytes: enough for any list of dependencies.
-const MOST: usize = 1 << 20;
-
-/// The relevant files of a directory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Directory {
-    /// Path to text; empty for files that only have to exist.
-    files: BTreeMap<String, String>,
-}
-
-impl Directory {
-    /// # Errors
-    /// When a file that exists cannot be read: it is never treated as missing.
-    pub(super) fn read(path: &Path) -> io::Result<Self> {
-        let mut found = Self::default();
-        for name in NAMES {
-            if path.join(name).try_exists()? {
-                found.files.insert(name.into(), String::new());
-            }
-        }
-        for name in TEXTS {
-            match std::fs::read(path.join(name)) {
-                Ok(bytes) => {
-                    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MOST)]);
-                    found.files.insert(name.into(), text.into_owned());
-                }
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(io::Error::new(e.kind(), format!("{name}: {e}"))),
-            }
-        }
-        Ok(found)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.files.contains_key(name)
-    }
-
-    fn text(&self, name: &str) -> &str {
-        self.files.get(name).map_or("", String::as_str)
-    }
-
-    /// Whether one of these lists of dependencies contains a package as a separate word.
-    fn depends(&self, lists: &[&str], package: &str) -> bool {
-        let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-        lists
-            .iter()
-            .flat_map(|list| self.text(list).lines())
-            .map(|line| line.split(" #").next().unwrap_or_default().trim_start())
-            .filter(|line| !line.starts_with('#'))
-            .any(|line| line.split(odd).any(|word| word.eq_ignore_ascii_case(package)))
-    }
-}
+pub(super) use directory::Directory;
 
 /// A proposal for a directory. In command lines `{root}` is the app's root on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,8 +31,11 @@ pub(super) struct Project {
     pub(super) source: String,
     pub(super) build: Option<String>,
     pub(super) prepare: Option<String>,
+    /// What `prepare` makes, where that is certain.
+    pub(super) products: Option<products::Products>,
     pub(super) exclude: Vec<&'static str>,
     pub(super) shared: Vec<&'static str>,
+    pub(super) shared_files: Vec<&'static str>,
     pub(super) strategy: Strategy,
     /// Why this strategy.
     pub(super) because: &'static str,
@@ -125,8 +46,45 @@ pub(super) struct Project {
     pub(super) program: Option<Program>,
     pub(super) command: Option<String>,
     pub(super) migrate: Option<String>,
-    /// What the user should check.
-    pub(super) notes: Vec<String>,
+    /// The path that the health check requests, and the port.
+    pub(super) health: String,
+    pub(super) port: u16,
+    pub(super) checks: Vec<Check>,
+}
+
+/// A guess, or a decision that only the user can make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Check {
+    pub(super) about: About,
+    pub(super) why: String,
+}
+
+/// What a [`Check`] is about: a key of deploy.yml, or a line of the unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    Source,
+    Build,
+    Shared,
+    Prepare,
+    Migrate,
+    Unit,
+    Command,
+    Health,
+}
+
+impl About {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Build => "build",
+            Self::Shared => "shared",
+            Self::Prepare => "prepare",
+            Self::Migrate => "migrate",
+            Self::Unit => "unit",
+            Self::Command => "ExecStart=",
+            Self::Health => "health.url",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,8 +102,10 @@ impl Project {
             source: ".".into(),
             build: None,
             prepare: None,
+            products: None,
             exclude: Vec::new(),
             shared: Vec::new(),
+            shared_files: Vec::new(),
             strategy: Strategy::Restart,
             because: "does not answer during the restart; use `socket` if the program accepts a listening socket from systemd",
             unit: None,
@@ -153,8 +113,17 @@ impl Project {
             program: None,
             command: None,
             migrate: None,
-            notes: Vec::new(),
+            health: "/".into(),
+            port: 8080,
+            checks: Vec::new(),
         }
+    }
+
+    /// What is proposed for a directory of no known kind.
+    pub(super) fn unknown() -> Self {
+        let mut project = Self::new("");
+        project.because = "restart | reload | socket";
+        project
     }
 
     /// The strategy `socket`, with the reason.
@@ -162,17 +131,143 @@ impl Project {
         self.strategy = Strategy::Socket;
         self.because = because;
     }
+
+    pub(super) fn check(&mut self, about: About, why: impl Into<String>) {
+        self.checks.push(Check { about, why: why.into() });
+    }
+
+    /// Adds a command to `prepare`, or to `build`.
+    fn append(to: &mut Option<String>, command: &str) {
+        *to = Some(match to.take() {
+            Some(before) => format!("{before} && {command}"),
+            None => command.into(),
+        });
+    }
 }
 
 /// `None` for an unknown kind of project. Of several kinds the one that serves requests counts: a Rails app with a
-/// package.json is a Rails app.
+/// package.json is a Rails app. Where this directory has none, a directory directly below it counts.
 pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
-    ruby::detect(dir)
+    detect_here(dir, app).or_else(|| detect_below(dir, app))
+}
+
+fn detect_here(dir: &Directory, app: &str) -> Option<Project> {
+    let mut project = ruby::detect(dir)
         .or_else(|| python::detect(dir))
         .or_else(|| php::detect(dir))
-        .or_else(|| compiled::detect(dir, app))
+        .or_else(|| go::detect(dir, app))
+        .or_else(|| rust::detect(dir, app))
+        .or_else(|| compiled::detect(dir))
+        .or_else(|| managed::detect(dir, app))
         .or_else(|| node::detect(dir))
-        .or_else(|| pages::detect(dir))
+        .or_else(|| pages::detect(dir))?;
+    if let (".", Some(prepare)) = (project.source.as_str(), &project.prepare) {
+        project.products = products::of(dir, prepare);
+    }
+    if project.serves == Serves::Process {
+        health(dir, &mut project);
+        for worker in evidence::workers(dir) {
+            project.check(
+                About::Unit,
+                format!("the Procfile also has `{worker}`: write a second unit for it and add it to `services`"),
+            );
+        }
+    }
+    if dir.text(".gitattributes").contains("filter=lfs") {
+        project.check(
+            About::Source,
+            "files are kept in Git LFS: run `git lfs pull` before you deploy",
+        );
+    }
+    Some(project)
+}
+
+/// The app in one of the directories of a repository with several.
+fn detect_below(dir: &Directory, app: &str) -> Option<Project> {
+    let tops = dir
+        .all()
+        .filter(|(path, _)| path.ends_with('/') && path.matches('/').count() == 1);
+    let mut found: Vec<(String, Project)> = tops
+        .filter(|(path, _)| !path.starts_with(['.', '-']) && !directory::is_skipped(path.trim_end_matches('/')))
+        // The name becomes part of a command line.
+        .filter(|(path, _)| path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)))
+        .filter_map(|(path, _)| Some((path.to_owned(), detect_here(&dir.below(path), app)?)))
+        .collect();
+    // What serves requests comes before the pages of a front end, which it often serves itself.
+    found.sort_by_key(|(_, project)| project.serves == Serves::Files);
+    let names: Vec<String> = found
+        .iter()
+        .map(|(path, _)| path.trim_end_matches('/').to_owned())
+        .collect();
+    let (path, mut project) = found.into_iter().next()?;
+    let name = path.trim_end_matches('/');
+    let why = if names.len() > 1 {
+        format!(
+            "there are other apps in {}; this file deploys only {name}",
+            names.join(", ")
+        )
+    } else {
+        format!("the app is in {name}, so only this directory is deployed")
+    };
+    project.check(About::Source, why);
+    project.build = project.build.map(|build| format!("cd {name} && {build}"));
+    project.source = if project.source == "." {
+        name.into()
+    } else {
+        format!("{path}{}", project.source)
+    };
+    Some(project)
+}
+
+/// The kinds of source files of a project: a front end beside it has others.
+fn kinds(project: &Project) -> &'static str {
+    match (
+        project.what.split([' ', ',']).next().unwrap_or_default(),
+        project.program,
+    ) {
+        ("Go", _) => "go",
+        ("Rust", _) => "rs",
+        ("Java", _) => "java kt",
+        (".NET", _) => "cs",
+        ("Phoenix" | "Elixir", _) => "ex exs",
+        ("Python" | "Django", _) => "py",
+        (_, Some(Program::Puma)) => "rb ru",
+        _ if project.unit.is_some() => "php",
+        _ => "js mjs cjs ts mts tsx",
+    }
+}
+
+fn health(dir: &Directory, project: &mut Project) {
+    let kinds = kinds(project);
+    match routes::health(dir, kinds) {
+        Some(route) => {
+            if !route.named {
+                project.check(
+                    About::Health,
+                    format!("{} of {}: does it return 200 without a login?", route.path, route.from),
+                );
+            }
+            project.health = route.path;
+        }
+        None if project.health == "/" => {
+            project.check(
+                About::Health,
+                "no health route found: does / answer 200 without a login?",
+            );
+        }
+        None => {}
+    }
+    // Where systemd passes the socket, or another program listens, the source does not decide.
+    if project.strategy == Strategy::Socket || project.unit.is_some() {
+        return;
+    }
+    if let Some((port, file)) = routes::port(dir, kinds).filter(|(port, _)| *port != project.port) {
+        project.port = port;
+        project.check(
+            About::Health,
+            format!("{file} seems to listen on port {port}; the generated unit also sets PORT={port}"),
+        );
+    }
 }
 
 #[cfg(test)]

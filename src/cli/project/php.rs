@@ -1,44 +1,121 @@
-//! PHP, by composer.json or index.php. Runs in php-fpm, whose unit belongs to the distribution and is never written here.
+//! PHP, by composer.json or index.php. Runs in php-fpm, whose unit belongs to the distribution and is never written
+//! here.
 
-use super::{Directory, Project};
+use serde_json::Value;
+
+use super::{About, Directory, Project, evidence, node, version};
 use crate::unit::strategy::Strategy;
 
 pub(super) fn detect(dir: &Directory) -> Option<Project> {
     let composer = dir.has("composer.json");
-    if !composer && !dir.has("public/index.php") {
+    let index = dir.first(&["public/index.php", "index.php", "web/index.php", "htdocs/index.php"]);
+    if !composer && index.is_none() {
         return None;
     }
+    let manifest: Value = serde_json::from_str(dir.text("composer.json")).unwrap_or_default();
+    let requires = |name: &str| manifest["require"][name].is_string();
     let laravel = dir.has("artisan");
-    let mut project = Project::new(if laravel {
-        "Laravel (composer.json)"
-    } else if composer {
-        "PHP (composer.json)"
-    } else {
-        "PHP (public/index.php)"
-    });
+    let symfony = requires("symfony/framework-bundle") || dir.has("bin/console") && dir.has("symfony.lock");
+    let wordpress = dir.has("wp-config-sample.php") || dir.has("wp-content/");
+    let what = match () {
+        () if laravel => "Laravel (composer.json)".to_owned(),
+        () if symfony => "Symfony (composer.json)".to_owned(),
+        () if wordpress => "WordPress (wp-content)".to_owned(),
+        () if composer => "PHP (composer.json)".to_owned(),
+        () => format!("PHP ({})", index.unwrap_or_default()),
+    };
+    let mut project = Project::new(what);
     if composer {
         project.prepare = Some("composer install --no-dev --no-interaction --optimize-autoloader".into());
     }
     project.exclude = vec!["/vendor/", "node_modules/"];
     if laravel {
-        project.exclude.push("/storage/");
-        project.shared = vec![
-            "storage/app",
-            "storage/framework/cache",
-            "storage/framework/sessions",
-            "storage/framework/views",
-            "storage/logs",
-        ];
-        project.migrate = Some("/usr/bin/php {root}/next/artisan migrate --force".into());
+        laravel_needs(&mut project);
+    } else if symfony {
+        symfony_needs(&requires, &mut project);
+    } else if wordpress {
+        project.exclude.clear();
+        project.shared = vec!["wp-content/uploads"];
+        project.shared_files = vec!["wp-config.php"];
+        project.exclude.push("/wp-content/uploads/");
+        project.check(
+            About::Shared,
+            "create wp-config.php in shared/ on the host before the first deploy",
+        );
     }
+    assets(dir, &mut project);
     project.unit = Some("php8.2-fpm.service");
     project.strategy = Strategy::Reload;
-    project.because = "php-fpm finishes running requests and clears its cache of the old release";
-    project
-        .notes
-        .push("change the version in php8.2-fpm.service to that of your host".into());
-    project.notes.push(
-        "in nginx, set `fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name`: otherwise opcache keeps the old files".into(),
+    project.because = "php-fpm lets requests in progress finish and clears the old release from its cache";
+    let wanted = evidence::json(&manifest, "/require/php").map(|text| (text.to_owned(), "composer.json".to_owned()));
+    version::check(&mut project, "PHP", wanted);
+    project.check(
+        About::Unit,
+        "specify your host's php-fpm unit: php8.2-fpm.service on Debian 12, php8.4-fpm.service on Debian 13",
     );
+    let web = match index {
+        Some("index.php") | None => "current".to_owned(),
+        Some(file) => format!("current/{}", file.trim_end_matches("/index.php")),
+    };
+    project.check(
+        About::Health,
+        format!(
+            "nginx serves the app from {web} and must set `fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name`: otherwise opcache keeps the old files"
+        ),
+    );
+    project.port = 80;
     Some(project)
+}
+
+/// Front-end assets are built locally, if package.json has a build.
+fn assets(dir: &Directory, project: &mut Project) {
+    let package: Value = serde_json::from_str(dir.text("package.json")).unwrap_or_default();
+    if package["scripts"]["build"].is_string() {
+        project.build = Some(node::build(dir));
+    }
+}
+
+fn laravel_needs(project: &mut Project) {
+    project.exclude.extend(["/storage/", "/.env"]);
+    project.shared = vec![
+        "storage/app",
+        "storage/framework/cache/data",
+        "storage/framework/sessions",
+        "storage/framework/views",
+        "storage/logs",
+    ];
+    project.shared_files = vec![".env"];
+    project.migrate = Some("/usr/bin/php {root}/next/artisan migrate --force".into());
+    project.check(
+        About::Shared,
+        "create .env (APP_KEY, APP_ENV=production, the database) in shared/ on the host before the first deploy",
+    );
+    project.check(
+        About::Unit,
+        "a queue needs a unit of its own (`artisan queue:work`), and the scheduler a timer (`artisan schedule:run`)",
+    );
+}
+
+fn symfony_needs(requires: &dyn Fn(&str) -> bool, project: &mut Project) {
+    project.exclude.extend(["/var/", "/.env.local"]);
+    project.shared = vec!["var/log", "var/sessions"];
+    project.shared_files = vec![".env.local"];
+    project.prepare = Some("APP_ENV=prod composer install --no-dev --no-interaction --optimize-autoloader && APP_ENV=prod php bin/console cache:warmup".into());
+    if requires("symfony/asset-mapper") {
+        Project::append(&mut project.prepare, "APP_ENV=prod php bin/console asset-map:compile");
+    }
+    if requires("doctrine/doctrine-migrations-bundle") {
+        project.migrate =
+            Some("/usr/bin/php {root}/next/bin/console doctrine:migrations:migrate --no-interaction --env=prod".into());
+    }
+    if requires("symfony/messenger") {
+        project.check(
+            About::Unit,
+            "messages need a unit of their own: `bin/console messenger:consume`",
+        );
+    }
+    project.check(
+        About::Shared,
+        "write .env.local (APP_ENV=prod, APP_SECRET, DATABASE_URL) into shared/ on the host before the first deploy",
+    );
 }

@@ -1,6 +1,6 @@
 //! Ruby, by its Gemfile: Rails, or any rack app. Never runs bundler.
 
-use super::{Directory, Project};
+use super::{About, Directory, Project, evidence, pages, products, version};
 use crate::unit::generate::Program;
 
 const LISTS: &[&str] = &["Gemfile", "Gemfile.lock"];
@@ -9,16 +9,55 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     if !dir.has("Gemfile") {
         return None;
     }
-    let rails = dir.depends(LISTS, "rails");
+    let rails = dir.depends(LISTS, "rails") || dir.has("bin/rails");
+    if !rails && !dir.has("config.ru") {
+        if let Some(site) = pages::generated(dir) {
+            return Some(site);
+        }
+        // Tools such as fastlane and cocoapods come with a Gemfile in apps of another kind.
+        if dir
+            .first(&[
+                "package.json",
+                "go.mod",
+                "Cargo.toml",
+                "composer.json",
+                "pyproject.toml",
+            ])
+            .is_some()
+            && !["sinatra", "puma", "rack", "hanami", "roda"]
+                .iter()
+                .any(|gem| dir.depends(&["Gemfile"], gem))
+        {
+            return None;
+        }
+    }
     let mut project = Project::new(if rails { "Rails (Gemfile)" } else { "Ruby (Gemfile)" });
     // Gems are installed into the release: the deploy user cannot write elsewhere, and each release has its own.
-    let mut prepare = String::from(
-        "bundle config set --local path vendor/bundle && bundle config set --local without development:test && bundle install",
-    );
-    if rails && (dir.depends(LISTS, "propshaft") || dir.depends(LISTS, "sprockets-rails")) {
+    let mut prepare = String::from(products::BUNDLE);
+    let assets = ["propshaft", "sprockets-rails", "sassc-rails", "sass-rails"]
+        .iter()
+        .any(|gem| dir.depends(LISTS, gem));
+    if rails && assets {
         prepare.push_str(" && RAILS_ENV=production SECRET_KEY_BASE_DUMMY=1 bundle exec rails assets:precompile");
     }
     project.prepare = Some(prepare);
+    if rails
+        && assets
+        && [
+            "jsbundling-rails",
+            "cssbundling-rails",
+            "webpacker",
+            "shakapacker",
+            "vite_rails",
+        ]
+        .iter()
+        .any(|gem| dir.depends(LISTS, gem))
+    {
+        project.check(
+            About::Prepare,
+            "`assets:precompile` runs the JavaScript build: the host needs Node.js and the package manager",
+        );
+    }
     project.exclude = vec![
         "/log/",
         "/tmp/",
@@ -27,20 +66,87 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         "node_modules/",
         "/.bundle/",
     ];
+    wanted_version(dir, &mut project);
     if rails {
         project.shared = vec!["log", "tmp", "storage"];
         project.migrate = Some("/usr/bin/bundle exec rails db:migrate".into());
+        rails_needs(dir, &mut project);
+    } else if dir.has("db/migrate/") && dir.depends(LISTS, "sinatra-activerecord") {
+        project.migrate = Some("/usr/bin/bundle exec rake db:migrate".into());
     }
     project.program = Some(Program::Puma);
     project.command = Some("/usr/bin/bundle exec puma --dir {root}/current --bind tcp://0.0.0.0:8080".into());
     project.socket("puma accepts the socket from systemd");
     if !dir.depends(LISTS, "puma") {
-        project
-            .notes
-            .push("puma is not in the Gemfile: add it, or change ExecStart= and the strategy".into());
+        let other = ["unicorn", "passenger", "falcon", "thin", "webrick"]
+            .iter()
+            .find(|gem| dir.depends(&["Gemfile"], gem));
+        project.check(
+            About::Command,
+            match other {
+                Some(other) => {
+                    format!("the Gemfile has {other} and not puma: add puma, or change ExecStart= and the strategy")
+                }
+                None => "puma is not in the Gemfile: add it, or change ExecStart= and the strategy".into(),
+            },
+        );
     }
-    project
-        .notes
-        .push("config/puma.rb must not bind its own port: the unit's --bind is the socket that systemd holds".into());
+    let config = dir.text("config/puma.rb").lines().map(str::trim_start);
+    if let Some(line) = config
+        .clone()
+        .find(|line| line.starts_with("port") || line.starts_with("bind"))
+    {
+        project.check(
+            About::Command,
+            format!(
+                "config/puma.rb has `{line}`, which opens a second port in addition to the socket that systemd holds: remove it"
+            ),
+        );
+    }
+    if ["sidekiq", "solid_queue", "good_job", "delayed_job", "resque"]
+        .iter()
+        .any(|gem| dir.depends(&["Gemfile"], gem))
+        && evidence::workers(dir).is_empty()
+    {
+        project.check(
+            About::Unit,
+            "the Gemfile has a job queue: write a second unit for its worker and add it to `services`",
+        );
+    }
     Some(project)
+}
+
+/// Bundler refuses another version than the one in the Gemfile.
+fn wanted_version(dir: &Directory, project: &mut Project) {
+    let gemfile = dir
+        .text("Gemfile")
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("ruby "));
+    let gemfile = gemfile.and_then(|rest| rest.split(['"', '\'']).nth(1));
+    let gemfile = gemfile.map(|text| (text.trim_start_matches("~> ").to_owned(), "Gemfile".to_owned()));
+    version::check(
+        project,
+        "Ruby",
+        gemfile.or_else(|| version::of_files(dir, &[".ruby-version"], "ruby")),
+    );
+}
+
+fn rails_needs(dir: &Directory, project: &mut Project) {
+    if dir.has("config/credentials.yml.enc") || dir.has("config/credentials/production.yml.enc") {
+        project.check(
+            About::Unit,
+            "the app needs RAILS_MASTER_KEY (or SECRET_KEY_BASE) in its environment file: `shipit env set`",
+        );
+    } else {
+        project.check(
+            About::Unit,
+            "the app needs SECRET_KEY_BASE in its environment file: `shipit env set`",
+        );
+    }
+    if dir.has("config/database.yml") && dir.depends(&["Gemfile"], "sqlite3") && !dir.depends(&["Gemfile"], "pg") {
+        project.check(
+            About::Shared,
+            "the database is SQLite: its file must be under storage/, which all releases share",
+        );
+    }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::repository;
 use crate::cli;
 use crate::cli::args::Global;
+use crate::cli::paper::Paper;
 use crate::config::Config;
 use crate::engine;
 use crate::failure::{Exit, Failure, Typed};
@@ -22,7 +23,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     if global.json {
         cli::results(&json(&standings, &strays));
     } else {
-        cli::results(&text(&cli::typed(global), &config, &standings, &strays));
+        cli::results(&Paper::new(global).diffs(&text(&cli::typed(global), &config, &standings, &strays)));
     }
     let same = standings.iter().all(|unit| unit.differences.is_empty());
     Ok(if same { Exit::Done } else { Exit::Untouched })
@@ -60,7 +61,7 @@ fn text(typed: &Typed, config: &Config, standings: &[Standing], strays: &[String
     }
     for name in strays {
         out.push_str(&format!(
-            "{} exists on the host only; shipit does not remove it\n",
+            "{} exists only on the host; shipit does not remove it\n",
             shown(name.as_bytes())
         ));
     }

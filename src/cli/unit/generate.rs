@@ -7,17 +7,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cli;
-use crate::cli::args::{Generate, Global, ProgramName};
+use crate::cli::args::{Generate, Global, ProgramName, RouterName};
 use crate::cli::project::{self, Directory};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
-use crate::unit::generate::{self, Answers, Job, Program, Ready, Written};
+use crate::step::{Address, Lever, Probe, Proxy};
+use crate::unit::generate::{self, Answers, Job, Program, Ready, Router, Written};
 use crate::unit::strategy::Strategy;
 
 pub(super) fn run(global: &Global, options: &Generate) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let answers = answers(options, config.as_ref())?;
-    let units = generate::units(&answers).map_err(|refused| Failure::new(Exit::Usage, format!("--{refused}")))?;
+    let mut units = generate::units(&answers).map_err(|refused| Failure::new(Exit::Usage, format!("--{refused}")))?;
+    units.extend(generate::router(&answers));
     if options.print {
         let texts: Vec<String> = units.into_iter().map(|unit| unit.text).collect();
         cli::results(&texts.join("\n"));
@@ -28,11 +30,8 @@ pub(super) fn run(global: &Global, options: &Generate) -> Result<Exit, Failure> 
         .iter()
         .map(|unit| format!("wrote {}\n", options.out.join(&unit.name).display()))
         .collect();
-    cli::results(&format!(
-        "{}next: shipit unit lint {}\n",
-        names.concat(),
-        options.out.display()
-    ));
+    let lint = cli::typed(global).line(&Next::offline("unit lint").arg(&options.out));
+    cli::results(&format!("{}next: {lint}\n", names.concat()));
     Ok(Exit::Done)
 }
 
@@ -42,8 +41,11 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         .clone()
         .or_else(|| config.map(|config| config.app.as_str().to_owned()))
         .ok_or_else(|| {
-            Failure::new(Exit::Usage, "no name for the app: no --app, and no deploy.yml")
-                .next(Next::shipit("unit generate --app acme"))
+            Failure::new(
+                Exit::Usage,
+                "the app has no name: no --app was given, and there is no deploy.yml",
+            )
+            .next(Next::shipit("unit generate --app acme"))
         })?;
     let dir = config.map_or(Path::new("."), |config| config.dir.as_path());
     let files =
@@ -68,10 +70,44 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     if let Some(strategy) = options.strategy {
         answers.strategy = strategy;
     }
+    let own = config.and_then(|config| config.services.first()?.router.as_ref());
+    answers.router = match (options.router, own.map(|router| &router.lever)) {
+        (Some(RouterName::Nginx), _) => Some(Router::Nginx),
+        (Some(RouterName::Caddy), _) => Some(Router::Caddy),
+        (Some(RouterName::Haproxy), _) | (None, Some(Lever::Haproxy { .. })) => Some(Router::Haproxy),
+        (None, Some(Lever::Link { proxy, .. } | Lever::Port { proxy, .. })) => Some(match proxy {
+            Proxy::Nginx => Router::Nginx,
+            Proxy::Caddy => Router::Caddy,
+        }),
+        (None, None) => None,
+    }
+    .filter(|_| options.router.is_some() || answers.strategy.needs_router());
+    if let Some(Lever::Link { live, .. } | Lever::Port { live, .. }) = own.map(|router| &router.lever) {
+        answers.link = Some(live.clone());
+    }
+    let ports: Option<Vec<u16>> =
+        config.and_then(|config| config.services.first()?.instances().map(|one| one.port).collect());
+    if let (Some(&[blue, green]), None) = (ports.as_deref(), options.port) {
+        answers.instance_ports = Some([blue, green]);
+    }
+    let by_port = own.is_some_and(|router| matches!(router.lever, Lever::Port { .. }));
+    answers.ports = options.ports || by_port && answers.router.is_some();
+    if let Some(user) = config.and_then(|config| config.host.user.clone()) {
+        answers.deployer = user;
+    }
+    if let Some(path) = own.and_then(|router| path(&router.url)) {
+        answers.health_path = path;
+    }
+    // The port that the health check asks is the one that the app listens on.
+    let checked = config.and_then(|config| config.services.first()?.health()?.check.probe.address());
+    let checked = checked.and_then(|address| match address {
+        Address::Tcp(_, port) => Some(port),
+        Address::Unix(_) => None,
+    });
     answers.port = if options.worker {
         None
     } else {
-        options.port.or(answers.port)
+        options.port.or(checked).or(answers.port)
     };
     if options.notify {
         answers.ready = Ready::Notify;
@@ -79,7 +115,10 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     answers.command.clone_from(&options.command);
     answers.migrate.clone_from(&options.migrate);
     if let Some(project) = project.filter(|_| detected == Some(program)) {
-        let line = |line: String| line.replace("{root}", &answers.root);
+        let line = |line: String| {
+            let line = line.replace("{root}", &answers.root);
+            on_port(&line, project.port, answers.port.unwrap_or(project.port))
+        };
         let command = answers.command.or(project.command.map(line));
         // A command line that expects a socket fails where none is passed.
         let fits = answers.strategy.needs_socket() || project.strategy != Strategy::Socket;
@@ -100,6 +139,34 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         answers.jobs.extend(backups(command, &answers.root));
     }
     Ok(answers)
+}
+
+/// A command line with another port in place of the one that was proposed with it.
+fn on_port(line: &str, proposed: u16, port: u16) -> String {
+    let proposed = proposed.to_string();
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find(&proposed) {
+        let (before, after) = (&rest[..at], &rest[at + proposed.len()..]);
+        let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        let own = !digit(before.chars().next_back()) && !digit(after.chars().next());
+        out.push_str(before);
+        out.push_str(if own { "" } else { &proposed });
+        if own {
+            out.push_str(&port.to_string());
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+/// The path that a probe asks for.
+fn path(probe: &Probe) -> Option<String> {
+    match probe {
+        Probe::Http { url } => Some(url::Url::parse(url).ok()?.path().to_owned()),
+        Probe::Unix { path, .. } => Some(path.clone()),
+        _ => None,
+    }
 }
 
 /// A nightly backup, and a job that removes backups older than two weeks.
@@ -150,7 +217,7 @@ pub(in crate::cli) fn write(dir: &Path, units: &[Written]) -> Result<(), Failure
         }
     }
     if !refused.why.is_empty() {
-        return Err(refused.next(Next::advice("the same command with --print prints the new texts")));
+        return Err(refused.next(Next::advice("run the same command with --print to see the new files")));
     }
     fs::create_dir_all(dir).map_err(|e| wrong(dir, &e))?;
     for unit in units {

@@ -8,15 +8,17 @@ use serde_json::json;
 use super::{diff, repository};
 use crate::cli;
 use crate::cli::args::{Global, Install};
+use crate::cli::paper::Paper;
 use crate::cli::root;
 use crate::config::Config;
 use crate::engine::install_units::install_units;
 use crate::engine::{self, session};
 use crate::failure::{Exit, Failure, Next};
+use crate::observed::installed::InstalledUnits;
 use crate::observed::{self, Question};
 use crate::plan::unit_files::install::{Installation, installation};
 use crate::plan::unit_files::{self, PLACE};
-use crate::report::event::Event;
+use crate::plan::units::{When, sudo_lines};
 use crate::text::shown;
 use crate::unit::merge::Unit;
 use crate::unit::rules::{self, Severity};
@@ -31,20 +33,29 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
     let mut report = cli::reporter(global);
     let mut host = session::Link::connect(&mut link, report.as_mut())?;
     let installed = engine::units::observe(host.as_mut(), &config, &repository)?;
-    let installation = installation(&config, &repository, &installed)?;
+    let installation = installation(&config, &repository, &installed, None)?;
     for text in &installation.notes {
-        report.event(&Event::Warning { text: text.clone() });
+        report.warn(text.clone());
     }
-    if installation.is_nothing() {
-        print(
-            global,
-            &installation,
-            "nothing to do: the host already has these units\n",
-        );
+    if installation.is_nothing(options.now) {
+        let mut out = remains(&installation, options);
+        if out.is_empty() {
+            out.push_str("nothing to do: the host already has these units\n");
+        } else {
+            let next = next(&config, &installation, options, &installed, &[]);
+            out = format!(
+                "the host already has these units\n{out}next: {}\n",
+                cli::typed(global).line(&next)
+            );
+        }
+        print(global, &installation, &out);
         return Ok(Exit::Done);
     }
-    if !global.json && (!global.quiet || options.print) {
-        cli::results(&preview(&installation, options));
+    let through = root::Through::new(&config, options.login.as_deref())?;
+    let text = format!("{}{}", through.will(), actions(&installation, options.now));
+    let is_seen = !global.json && (!global.quiet || options.print);
+    if is_seen {
+        cli::results(&Paper::new(global).diffs(&text));
     }
     if options.print {
         if global.json {
@@ -53,28 +64,23 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if !options.yes {
-        root::agreed(&interrupts)?;
+        root::agreed(&through, (!is_seen).then_some(&text), &interrupts)?;
     }
     let services = services(&installation);
     let before = engine::ask::ask(host.as_mut(), &services)?.exposure;
-    install_units(
+    let rule = install_units(
         host.as_mut(),
         &config,
         &installation,
-        &verbs(&installation, options),
+        &verbs(&installation, options.now),
         (installed.uid, &installed.user),
         &interrupts,
         report.as_mut(),
     )?;
     // The units are installed even if the connection breaks now: then the scores are left out.
     let after = engine::ask::ask(host.as_mut(), &services).map_or_else(|_| BTreeMap::new(), |answers| answers.exposure);
-    // Without the guard no deploy can run.
     let app = config.app.as_str();
-    let next = if installed.apps.iter().any(|guarded| guarded == app) {
-        Next::shipit("deploy")
-    } else {
-        config.host.as_root("setup")
-    };
+    let next = next(&config, &installation, options, &installed, &rule);
     let mut out = scores(&before, &after);
     out.push_str(&remains(&installation, options));
     out.push_str(&format!(
@@ -85,13 +91,45 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// What to type after this. `rule`: the lines of the sudo rule, where root could read it.
+fn next(
+    config: &Config,
+    installation: &Installation,
+    options: &Install,
+    installed: &InstalledUnits,
+    rule: &[String],
+) -> Next {
+    // Without the guard, or with a rule older than these units, no deploy can run.
+    let guarded = installed.apps.iter().any(|app| app == config.app.as_str());
+    let needed = sudo_lines(config, When::Deploy);
+    let outdated = !rule.is_empty() && needed.iter().any(|line| !rule.contains(line));
+    if let Some(stop) = installation.unblock(config) {
+        return match outdated {
+            true => stop.then("&&", config.host.as_root("setup")),
+            false => stop,
+        };
+    }
+    if !options.now && !installation.start.is_empty() {
+        return config.host.as_root("unit install --now");
+    }
+    if outdated || !guarded {
+        return config.host.as_root("setup");
+    }
+    Next::shipit("deploy")
+}
+
 /// What the user still has to do so that the installed units are the running ones.
 fn remains(installation: &Installation, options: &Install) -> String {
     let mut out = String::new();
     if !options.now {
         for name in &installation.start {
-            out.push_str(&format!("{name} is new and not started: systemctl start {name}\n"));
+            let failed = installation.reset.contains(name);
+            let state = if failed { "has failed" } else { "is not started" };
+            out.push_str(&format!("{name} {state}: `unit install --now` starts it\n"));
         }
+    }
+    for (socket, service) in &installation.blocked {
+        out.push_str(&format!("{socket} cannot listen while {service} runs without it\n"));
     }
     for sentence in &installation.after {
         out.push_str(&format!("{sentence}\n"));
@@ -121,9 +159,8 @@ fn scores(before: &BTreeMap<String, f32>, after: &BTreeMap<String, f32>) -> Stri
     after.iter().map(line).collect()
 }
 
-/// # Errors
-/// The findings of shipit's own rules that are errors.
-fn check(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
+/// Fails with the findings of shipit's own rules that are errors.
+pub(in crate::cli) fn check(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
     let mut errors = repository
         .iter()
         .flat_map(|unit| rules::lint(unit, &observed::context(unit, repository, Some(config))))
@@ -146,15 +183,16 @@ fn check(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
     Err(failure.host("nothing changed").next(Next::shipit("unit lint").arg(dir)))
 }
 
-fn preview(installation: &Installation, options: &Install) -> String {
-    let mut out = String::from("As root, shipit will:\n");
+/// What root will do, a line for each act, and every line of the files: root starts what a unit says.
+pub(in crate::cli) fn actions(installation: &Installation, now: bool) -> String {
+    let mut out = String::new();
     for unit in &installation.write {
         let verb = if unit.there.is_some() { "replace" } else { "write" };
         out.push_str(&format!("  {verb} {PLACE}/{} (root, 0644)\n", unit.name));
         out.push_str(&diff::lines(unit));
     }
     out.push_str("  systemctl daemon-reload\n");
-    for (verb, names) in verbs(installation, options) {
+    for (verb, names) in verbs(installation, now) {
         for name in names {
             out.push_str(&match verb {
                 "user" => {
@@ -168,12 +206,13 @@ fn preview(installation: &Installation, options: &Install) -> String {
 }
 
 /// What is done after the files are in place.
-fn verbs<'a>(installation: &'a Installation, options: &Install) -> Vec<(&'static str, &'a [String])> {
+pub(in crate::cli) fn verbs(installation: &Installation, now: bool) -> Vec<(&'static str, &[String])> {
     let mut verbs = vec![
         ("user", installation.users.as_slice()),
         ("enable", &installation.enable),
     ];
-    if options.now {
+    if now {
+        verbs.push(("reset-failed", &installation.reset));
         verbs.push(("start", &installation.start));
     }
     verbs
@@ -186,7 +225,7 @@ fn print(global: &Global, installation: &Installation, text: &str) {
     let names: Vec<&str> = installation.write.iter().map(|unit| unit.name.as_str()).collect();
     let object = json!({
         "v": 1, "write": names, "users": installation.users, "enable": installation.enable, "start": installation.start,
-        "reload": !installation.is_nothing(), "notes": installation.notes, "after": installation.after,
+        "reload": !installation.is_nothing(false), "notes": installation.notes, "after": installation.after,
     });
     cli::results(&cli::object(&object));
 }

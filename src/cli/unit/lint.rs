@@ -39,22 +39,20 @@ pub(super) fn run(global: &Global, options: &Lint) -> Result<Exit, Failure> {
     }
     let peers = units.clone();
     for each in &mut units {
-        let mut found = rules::lint(each, &observed::context(each, &peers, config.as_ref()));
+        let judge = |unit: &Unit| rules::lint(unit, &observed::context(unit, &peers, config.as_ref()));
         if options.drop_in {
-            drop_in(each, &found);
-            continue;
-        }
-        if options.fix {
-            let fixed = repair::repair(each, &found, Which::Safe);
+            drop_in(each, &judge(each));
+        } else if options.fix {
+            let fixed = repair::settle(each, judge);
             write(each, &fixed)?;
-            // Parsed again, so that line numbers are those of the new text.
-            *each = reread(&fixed);
-            found = rules::lint(each, &observed::context(each, &peers, config.as_ref()));
+            *each = fixed;
         }
-        findings.extend(found);
     }
     if options.drop_in {
         return Ok(Exit::Done);
+    }
+    for each in &units {
+        findings.extend(rules::lint(each, &observed::context(each, &units, config.as_ref())));
     }
     Ok(report(global, options, &findings, units.len()))
 }
@@ -154,8 +152,8 @@ fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 fn unit(path: &Path) -> Result<Unit, Failure> {
     let text = path.to_string_lossy();
     let Some(name) = UnitName::of_path(&text) else {
-        return Err(Failure::new(Exit::Usage, format!("{} is not the name of a unit", path.display()))
-            .why("names of units end in .service, .socket, .timer, .path, .target or similar; a drop-in is checked with the unit beside it"));
+        return Err(Failure::new(Exit::Usage, format!("{} is not a valid unit name", path.display()))
+            .why("unit names end in .service, .socket, .timer, .path, .target or similar; a drop-in is checked together with the unit it belongs to"));
     };
     let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
     let dir = path
@@ -183,17 +181,6 @@ fn drop_in(unit: &Unit, findings: &[Finding]) {
     }
 }
 
-fn reread(unit: &Unit) -> Unit {
-    let files = unit
-        .files
-        .iter()
-        .map(|file| File::parse(file.path.clone(), &file.bytes()));
-    Unit {
-        name: unit.name.clone(),
-        files: files.collect(),
-    }
-}
-
 /// Writes the changed files, each by one rename, with its mode.
 fn write(before: &Unit, after: &Unit) -> Result<(), Failure> {
     for (old, new) in before
@@ -206,7 +193,7 @@ fn write(before: &Unit, after: &Unit) -> Result<(), Failure> {
         if ["/usr/lib/", "/lib/"].iter().any(|dir| new.path.starts_with(dir)) {
             return Err(
                 Failure::new(Exit::Usage, format!("{} belongs to a package", path.display()))
-                    .why("the next update of the package would undo the change")
+                    .why("the next package update would undo the change")
                     .next(Next::shipit("unit lint --drop-in").arg(path)),
             );
         }

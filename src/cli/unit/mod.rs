@@ -3,11 +3,12 @@
 
 mod diff;
 pub(super) mod generate;
-mod install;
+pub(super) mod install;
 mod lint;
 mod repository;
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use super::args::{Global, UnitCommand};
 use crate::config::{self, Config};
@@ -46,21 +47,23 @@ fn explain(name: &str) -> Result<Exit, Failure> {
 
 /// The configuration, if there is one. A named file must exist, and an existing one must be valid.
 fn configuration(global: &Global) -> Result<Option<Config>, Failure> {
-    let exists = global.config.is_some()
-        || exists_here_or_above()
-            .map_err(|e| Failure::new(Exit::Usage, "cannot search for a deploy.yml").why(e.to_string()))?;
+    let exists = global.config.is_some() || nearest(Path::new("."))?.is_some();
     exists.then(|| super::configuration(global)).transpose()
 }
 
-/// Whether a deploy.yml exists here or above, up to the root of the repository.
-fn exists_here_or_above() -> io::Result<bool> {
-    for dir in std::path::absolute(".")?.ancestors() {
-        if dir.join(config::FILE_NAME).try_exists()? {
-            return Ok(true);
+/// The deploy.yml of this directory, or the nearest one above it, up to the root of the repository.
+pub(super) fn nearest(dir: &Path) -> Result<Option<PathBuf>, Failure> {
+    let search = || -> io::Result<Option<PathBuf>> {
+        for dir in std::path::absolute(dir)?.ancestors() {
+            let file = dir.join(config::FILE_NAME);
+            if file.try_exists()? {
+                return Ok(Some(file));
+            }
+            if dir.join(".git").try_exists()? {
+                break;
+            }
         }
-        if dir.join(".git").try_exists()? {
-            break;
-        }
-    }
-    Ok(false)
+        Ok(None)
+    };
+    search().map_err(|e| Failure::new(Exit::Usage, "cannot search for a deploy.yml").why(e.to_string()))
 }

@@ -6,8 +6,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::text::shown;
 use crate::unit::merge::Unit;
 
-/// # Errors
-/// When the repository has no units.
+/// Fails when the repository has no units.
 pub(super) fn of(config: &Config) -> Result<Vec<Unit>, Failure> {
     let units = units::repository(config)?;
     if !units.is_empty() {

@@ -30,18 +30,18 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
     let served = routers.all.iter().filter(|one| runs(one)).any(|one| leads(&one));
     let mut found = Vec::new();
     for router in &routers.all {
-        let name = router.kind.name();
+        let name = router.kind.word();
         if let Some(why) = router.unknown.as_ref().filter(|_| runs(router) || meant(router)) {
-            let what = format!("{name}: its configuration was not read: {why}");
+            let what = format!("the configuration of {name} was not read: {why}");
             found.push(
                 Finding::info(Area::Router, Depth::Later, what)
-                    .why("it is unknown where it forwards to, so nothing is reported as missing"),
+                    .why("the addresses that it forwards to are unknown, so nothing is reported as missing"),
             );
         }
         if let Some(place) = router.unclear.first().filter(|_| runs(router)) {
-            let what = format!("{name}: its files do not show everywhere it forwards to");
+            let what = format!("{name}: some addresses that it forwards to are unknown");
             let mut finding = Finding::info(Area::Router, Depth::Later, what)
-                .why("they use variables or syntax that shipit does not read; nothing is reported as missing");
+                .why("its configuration uses variables or syntax that shipit does not interpret; nothing is reported as missing");
             finding.place = Some(place.clone());
             found.push(finding);
         }
@@ -60,7 +60,7 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
             });
         }
         if runs(router) && !leads(&router) && !routers.all.iter().any(|one| leads(&one)) {
-            found.extend(astray(router, &apps, routers, listening));
+            found.extend(misplaced(router, &apps, routers, listening));
         }
     }
     found.extend(strangers(&apps, live, listening));
@@ -75,7 +75,7 @@ fn strangers(apps: &[App], live: &Live, listening: Option<&Vec<Listening>>) -> V
             continue;
         };
         let known =
-            live.unit(unit).is_some() || Kind::ALL.iter().any(|kind| *unit == format!("{}.service", kind.name()));
+            live.unit(unit).is_some() || Kind::ALL.iter().any(|kind| *unit == format!("{}.service", kind.word()));
         let at = Address::Tcp(host, port);
         let ours = apps.iter().flat_map(|app| &app.at).any(|own| own.reaches(&at));
         if matches!(port, 80 | 443) && !known && !ours && !at.is_local() {
@@ -87,7 +87,7 @@ fn strangers(apps: &[App], live: &Live, listening: Option<&Vec<Listening>>) -> V
     }
     let told = |(unit, ports): (&str, Vec<String>)| {
         let ports = ports.join(" and ");
-        let what = format!("{unit} listens on port {ports}: its configuration was not read");
+        let what = format!("{unit} listens on port {ports}; its configuration was not read");
         Finding::info(Area::Router, Depth::Later, what)
             .why("shipit reads only nginx, HAProxy and Caddy; whether this router forwards to the app is unknown")
     };
@@ -139,7 +139,8 @@ fn addresses(one: Instance<'_>, live: &Live, listening: Option<&Vec<Listening>>)
         } else {
             Address::Tcp(host.trim_matches(['[', ']']).to_owned(), port)
         };
-        let doors = Kind::ALL.map(|kind| Owner::Unit(format!("{}.service", kind.name())));
+        let doors =
+            [Kind::Nginx, Kind::Haproxy, Kind::Caddy].map(|kind| Owner::Unit(format!("{}.service", kind.word())));
         let door =
             |one: &&Listening| doors.contains(&one.owner) && Address::of(one).is_some_and(|own| asked.reaches(&own));
         if !all.iter().any(|one| door(&one)) {
@@ -170,7 +171,7 @@ fn goes(from: &Address, to: &Address, routers: &Routers) -> bool {
 
 /// A router that would lead to the app, and does not run.
 fn stopped(router: &Router, app: &App, forward: &Forward, served: bool) -> Finding {
-    let name = router.kind.name();
+    let name = router.kind.word();
     let unit = format!("{name}.service");
     let what = format!("{unit} is {}: it forwards to {}", router.active, app.unit);
     let failed = router.active == "failed";
@@ -209,7 +210,7 @@ fn stopped(router: &Router, app: &App, forward: &Forward, served: bool) -> Findi
 }
 
 /// A router that runs and forwards, but not to the app: the near miss is an address of this host where nothing listens.
-fn astray(router: &Router, apps: &[App], routers: &Routers, listening: Option<&Vec<Listening>>) -> Option<Finding> {
+fn misplaced(router: &Router, apps: &[App], routers: &Routers, listening: Option<&Vec<Listening>>) -> Option<Finding> {
     let app = apps.first()?;
     let first = router.forwards.first()?;
     let may_lead = |forward: &Forward| {
@@ -227,7 +228,7 @@ fn astray(router: &Router, apps: &[App], routers: &Routers, listening: Option<&V
     if !known {
         return None;
     }
-    let name = router.kind.name();
+    let name = router.kind.word();
     let at: Vec<String> = app.at.iter().map(ToString::to_string).collect();
     let at = at.join(" and ");
     let miss = listening.and_then(|all| {
@@ -236,7 +237,7 @@ fn astray(router: &Router, apps: &[App], routers: &Routers, listening: Option<&V
     });
     if let Some(miss) = miss {
         let what = format!(
-            "{name} forwards to {}, where nothing listens; {} listens on {at}, and nothing in {name}'s files forwards there",
+            "{name} forwards to {}, where nothing listens; {} listens on {at}, and {name}'s configuration does not forward there",
             miss.address, app.unit
         );
         let finding = Finding::warning(Area::Router, Depth::Answer, what)
@@ -244,7 +245,10 @@ fn astray(router: &Router, apps: &[App], routers: &Routers, listening: Option<&V
             .next(edit(router.kind, &miss.place, app.at.first()?));
         return Some(placed(finding, miss));
     }
-    let what = format!("{name} runs, but nothing in its files forwards to {} ({at})", app.unit);
+    let what = format!(
+        "{name} is running, but its configuration does not forward to {} ({at})",
+        app.unit
+    );
     // What listens for other machines need not be behind this router.
     let hidden = apps.iter().flat_map(|app| &app.at).all(Address::is_local);
     let finding = if hidden {
@@ -259,7 +263,7 @@ fn astray(router: &Router, apps: &[App], routers: &Routers, listening: Option<&V
 
 /// The line to write, with the address in the router's own words.
 fn edit(kind: Kind, (file, line): &Place, at: &Address) -> Next {
-    let name = kind.name();
+    let name = kind.word();
     let at = match (kind, at) {
         (Kind::Nginx, Address::Unix(path)) => format!("unix:{path}"),
         (Kind::Haproxy, Address::Unix(path)) => format!("unix@{path}"),
@@ -314,7 +318,7 @@ fn forgetful(router: &Router, apps: &[App], routers: &Routers) -> Vec<Finding> {
         }
         let name = first.peer.as_ref().map_or("", |peer| peer.name.as_str());
         let what = format!(
-            "nginx counts failures of the {} servers of upstream {name}: not all of them have max_fails=0",
+            "nginx counts failures of the {} servers in upstream {name}, because not all of them have max_fails=0",
             servers.len()
         );
         let finding = Finding::warning(Area::Router, Depth::Later, what)

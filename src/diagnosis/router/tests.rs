@@ -84,13 +84,13 @@ fn an_address_where_nobody_listens_is_the_near_miss() {
     only(
         &told(&other, &[&wrong]),
         Warning,
-        "nothing in its files forwards to acme.service",
+        "its configuration does not forward to acme.service",
     );
     let open = format!("{other}tcp 0 1 0.0.0.0:9090 *:* cgroup:/system.slice/acme.service\n");
     only(
         &told(&open, &[&wrong]),
         Info,
-        "nothing in its files forwards to acme.service",
+        "its configuration does not forward to acme.service",
     );
     assert_eq!(
         told(
@@ -107,7 +107,11 @@ fn what_cannot_be_known_is_not_missing() {
     let unreadable = format!("{wrong}\nunreadable {}", packed("/etc/nginx/secret.conf"));
     assert_eq!(told(ACME, &[&unreadable]), []);
     let variable = nginx(RUNS, "proxy_pass http://127.0.0.1:8081; proxy_pass http://$up;");
-    only(&told(ACME, &[&variable]), Info, "its files do not show everywhere");
+    only(
+        &told(ACME, &[&variable]),
+        Info,
+        "some addresses that it forwards to are unknown",
+    );
     assert_eq!(told(ACME, &[&nginx(RUNS, "proxy_pass http://app.internal:8080;")]), []);
     let socket = nginx(RUNS, "proxy_pass http://unix:/run/acme/live.sock;");
     assert_eq!(told(ACME, &[&socket]), []);
@@ -163,7 +167,7 @@ fn several_servers_without_max_fails_are_told_with_what_was_measured() {
         found.into_iter().filter(|one| one.severity > Info).collect::<Vec<_>>()
     };
     let found = of("server 127.0.0.1:8080 max_fails=0;\nserver 127.0.0.1:8081;");
-    only(&found, Warning, "2 servers of upstream acme");
+    only(&found, Warning, "2 servers in upstream acme");
     assert!(
         found[0].next[0]
             .to_string()
@@ -220,7 +224,7 @@ fn what_was_not_looked_at_is_said() {
     only(
         &told(ACME, &[&started]),
         Info,
-        "caddy: its configuration was not read: its command line names no file",
+        "the configuration of caddy was not read: its command line names no file",
     );
     // Who listens where clients come in, and is neither a router that is read nor the app.
     let web = "tcp 0 1 *:443 *:* cgroup:/system.slice/traefik.service\ntcp 0 1 0.0.0.0:80 *:* cgroup:/system.slice/traefik.service\n\
@@ -229,7 +233,7 @@ fn what_was_not_looked_at_is_said() {
     only(
         &found,
         Info,
-        "traefik.service listens on port 443 and 80: its configuration was not read",
+        "traefik.service listens on port 443 and 80; its configuration was not read",
     );
     let own = "tcp 0 1 *:80 *:* cgroup:/system.slice/acme.service\n\
                tcp 0 1 *:443 *:* cgroup:/system.slice/nginx.service\n";

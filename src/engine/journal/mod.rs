@@ -1,4 +1,5 @@
-//! Reads the journal of the app's units on the host: all of it, that of one run, that of a release. Changes nothing, and
+//! Reads the journal of the app's units on the host: all of it, that of one run, that of a release. Changes nothing,
+//! and
 //! prints nothing.
 
 mod invocations; // which lines belong to a release
@@ -9,14 +10,18 @@ use self::invocations::{DRAIN, Life, Span, owners, spans};
 use super::session;
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
-use crate::host::{Host, Lost};
+use crate::host::Host;
 use crate::observed::Observed;
 use crate::plan::needs;
 use crate::plan::units::{Purpose, units};
-use crate::remote::{self, JOURNAL_HELPER, Script, Stream, StreamEvent, exits};
+use crate::remote::{self, Input, JOURNAL_HELPER, Script, Stream, StreamEvent, exits};
 use crate::text;
 
-/// The journal of one host.
+/// The longest line that is read as a whole, in bytes.
+const LONGEST: usize = 8 << 20;
+/// The most bytes of lines that are kept to find the last ones of a release.
+const KEPT: usize = 64 << 20;
+
 pub struct Reader<'a> {
     pub config: &'a Config,
     pub observed: &'a Observed,
@@ -25,9 +30,7 @@ pub struct Reader<'a> {
 
 impl Reader<'_> {
     /// One question to the helper; [`exits::NO_HELPER`] or 0.
-    ///
-    /// # Errors
-    /// When the connection is lost, or the journal cannot be read.
+    /// Fails when the connection is lost, or the journal cannot be read.
     pub fn read(&mut self, asked: &str, on_line: &mut dyn FnMut(&[u8])) -> Result<i32, Failure> {
         let mut args = vec![needs::access(self.observed), self.config.app.as_str(), JOURNAL_HELPER];
         args.extend(units(self.config, Purpose::Journal));
@@ -35,31 +38,36 @@ impl Reader<'_> {
     }
 
     /// Runs a script, and hands each line of its stdout on.
-    ///
-    /// # Errors
-    /// When the connection is lost, or it fails.
     pub fn stream(&mut self, script: &Script, stdin: &str, on_line: &mut dyn FnMut(&[u8])) -> Result<i32, Failure> {
-        let (mut line, mut err, mut said) = (Vec::new(), Vec::new(), false);
+        let (mut line, mut err, mut said, mut stopped) = (Vec::new(), Vec::new(), false, false);
         let mut stdin = stdin.as_bytes();
-        let ended = remote::stream(self.host, script, Some(&mut stdin), &mut |event| match event {
+        let input = Input {
+            stdin: Some(&mut stdin),
+            ..Input::default()
+        };
+        let ended = remote::stream(self.host, script, input, None, &mut |event| match event {
             StreamEvent::Bytes(Stream::Out, bytes) => {
                 for &b in bytes {
-                    if b == b'\n' {
+                    // No host may fill our memory with one line.
+                    if b == b'\n' || line.len() == LONGEST {
                         said = true;
                         on_line(&std::mem::take(&mut line));
-                    } else {
+                    }
+                    if b != b'\n' {
                         line.push(b);
                     }
                 }
             }
             StreamEvent::Bytes(Stream::Err, bytes) if err.len() < 65_536 => err.extend_from_slice(bytes),
-            StreamEvent::Bytes(..) | StreamEvent::Interrupted => {}
+            StreamEvent::Bytes(..) => {}
+            StreamEvent::Interrupted => stopped = true,
         });
         match ended {
             // With a pattern that nothing matches, journalctl leaves with 1 and says nothing.
             Ok(1) if err.is_empty() && !said => Ok(0),
             Ok(code @ (0 | exits::NO_HELPER)) => Ok(code),
-            Err(Lost::Interrupted) => Ok(0),
+            // The user is done; that the server let nobody stop journalctl changes nothing.
+            Err(_) if stopped => Ok(0),
             Ok(code) => {
                 let mut failure = Failure::new(Exit::Untouched, "the journal could not be read");
                 let lines = err.split(|b| *b == b'\n').filter(|line| !line.is_empty());
@@ -73,10 +81,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The lives that one run saw, or (`-`) those of all runs.
-    ///
-    /// # Errors
-    /// For a run that the host does not have.
+    /// The lives that one run saw, or (`-`) those of all runs. Fails for a run that the host does not have.
     pub fn lives(&mut self, run: &str) -> Result<Vec<Life>, Failure> {
         let root = self.config.root.as_str();
         let answer = session::one(self.host, Script::invocations([root, run]))
@@ -90,11 +95,7 @@ impl Reader<'_> {
                         .next(Next::shipit("status").remark("lists the latest ones")),
                 );
             }
-            _ => {
-                let mut failure = Failure::new(Exit::Untouched, "the runs could not be read");
-                failure.why = answer.err.iter().map(|line| text::shown(line)).collect();
-                return Err(failure);
-            }
+            _ => return Err(Failure::new(Exit::Untouched, "the runs could not be read").whys(answer.errors())),
         }
         let text = String::from_utf8_lossy(&answer.out).into_owned();
         let lives = text.lines().filter_map(|line| {
@@ -111,9 +112,7 @@ impl Reader<'_> {
     }
 
     /// From each flip to the release until the next flip, without the lives that belong to other releases alone.
-    ///
-    /// # Errors
-    /// For a release that was never live, and a host without the helper.
+    /// Fails for a release that was never live, and a host without the helper.
     pub fn of_release(
         &mut self,
         asked: &str,
@@ -126,7 +125,7 @@ impl Reader<'_> {
             return Err(Failure::new(
                 Exit::Usage,
                 format!(
-                    "{} was never live, as far as the ledger goes back",
+                    "according to the ledger, {} was never live",
                     text::shown(release.as_bytes())
                 ),
             )
@@ -135,7 +134,7 @@ impl Reader<'_> {
         let lives = self.lives("-")?;
         let owners = owners(&self.observed.ledger, &lives);
         let most = lines.unwrap_or(1000) as usize;
-        let mut kept: VecDeque<Vec<u8>> = VecDeque::new();
+        let (mut kept, mut size) = (VecDeque::<Vec<u8>>::new(), 0);
         for (since, until) in spans {
             let mut asked = format!("{asked}since @{since}\n");
             if let Some(until) = until {
@@ -144,23 +143,25 @@ impl Reader<'_> {
             let mut span = Span::new(release, until, &owners);
             let code = self.read(&asked, &mut |line| {
                 if span.takes(line) {
+                    size += line.len();
                     kept.push_back(line.to_vec());
-                    if kept.len() > most {
-                        kept.pop_front();
+                    while kept.len() > most || size > KEPT {
+                        size -= kept.pop_front().map_or(size, |line| line.len());
                     }
                 }
             })?;
             if code == exits::NO_HELPER {
-                return Err(
-                    Failure::new(Exit::Untouched, "so far, this host can only show the whole journal")
-                        .next(
-                            self.config
-                                .host
-                                .as_root("setup")
-                                .remark("run it again to install a helper for that"),
-                        )
-                        .next(Next::shipit("logs")),
-                );
+                return Err(Failure::new(
+                    Exit::Untouched,
+                    "this host cannot filter the journal; it can only show all of it",
+                )
+                .next(
+                    self.config
+                        .host
+                        .as_root("setup")
+                        .remark("installs a helper that filters it"),
+                )
+                .next(Next::shipit("logs")));
             }
         }
         for line in kept {

@@ -6,27 +6,20 @@ use std::time::Duration;
 use ssh2::{Agent, ErrorCode, Session};
 
 use super::config::AgentAt;
-use super::deadline::{Stopped, with_deadline};
+use super::deadline::with_deadline;
 use super::key::{self, KeyFile};
+use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 
 /// For the list of keys, which needs no user.
 const LIST: Duration = Duration::from_secs(20);
 
-/// A key that the agent holds.
 #[derive(Clone, Debug)]
 pub struct Held {
     /// The public key or certificate, as on the wire.
     pub blob: Vec<u8>,
     /// The agent's name for it, as it came.
     pub comment: String,
-}
-
-/// Why there is no list.
-#[derive(Debug)]
-pub enum Trouble {
-    Interrupted,
-    Broken(String),
 }
 
 /// Whether the agent's key is the one of this file, or its certificate.
@@ -38,13 +31,10 @@ pub fn is(held: &Held, file: &KeyFile) -> bool {
     of_key || file.certificate.as_deref() == Some(&held.blob)
 }
 
-/// The keys of the agent; none when there is no agent.
-///
-/// # Errors
-/// When the agent cannot be reached or does not answer.
-pub fn list(at: &AgentAt, interrupts: &Interrupts) -> Result<Vec<Held>, Trouble> {
+/// The keys of the agent, or why it cannot be used; none when there is no agent. Fails at an interrupt.
+pub fn list(at: &AgentAt, interrupts: &Interrupts) -> Result<Result<Vec<Held>, String>, Failure> {
     let AgentAt::Path(path) = at else {
-        return Ok(Vec::new());
+        return Ok(Ok(Vec::new()));
     };
     let place = at.clone();
     // On its own session: a stuck agent keeps the lock of its session forever.
@@ -60,29 +50,17 @@ pub fn list(at: &AgentAt, interrupts: &Interrupts) -> Result<Vec<Held>, Trouble>
             })
             .collect())
     });
-    match listed {
-        Ok(Ok(held)) => Ok(held),
-        Ok(Err(e)) => {
-            let e: ssh2::Error = e;
-            Err(Trouble::Broken(format!(
-                "cannot use the ssh agent at {}: {}",
-                path.display(),
-                e.message()
-            )))
+    let path = path.display();
+    Ok(match listed? {
+        Some(listed) => listed.map_err(|e: ssh2::Error| format!("cannot use the ssh agent at {path}: {}", e.message())),
+        None => {
+            let limit = LIST.as_secs();
+            Err(format!("the ssh agent at {path} did not reply within {limit} s"))
         }
-        Err(Stopped::Late) => Err(Trouble::Broken(format!(
-            "the ssh agent at {} does not reply within {} s",
-            path.display(),
-            LIST.as_secs()
-        ))),
-        Err(Stopped::Interrupted) => Err(Trouble::Interrupted),
-    }
+    })
 }
 
 /// Logs in with one of the agent's keys. Blocks as long as the agent does: only for use with a deadline.
-///
-/// # Errors
-/// libssh2's.
 pub fn sign_in(session: &Session, at: &AgentAt, user: &str, blob: &[u8]) -> Result<(), ssh2::Error> {
     let agent = connected(session, at)?;
     let Some(key) = agent.identities()?.into_iter().find(|key| key.blob() == blob) else {

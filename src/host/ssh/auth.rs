@@ -7,7 +7,7 @@ use ssh2::{ErrorCode, Session};
 
 use super::agent::{self, Held};
 use super::config::AgentAt;
-use super::deadline::{Stopped, backstop, interrupted, with_deadline};
+use super::deadline::{backstop, interrupted, with_deadline};
 use super::handshake::{Connection, Connector};
 use super::key::{self, Content, KeyFile};
 use super::{Ask, Notice, Reply, key_blob};
@@ -29,7 +29,6 @@ const SIGNATURE: Duration = Duration::from_secs(60);
 /// The server does not accept this key (LIBSSH2_ERROR_AUTHENTICATION_FAILED).
 const REFUSED: ErrorCode = ErrorCode::Session(-18);
 
-/// The result of one attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     LoggedIn,
@@ -92,18 +91,12 @@ impl<'a, 'b> Attempts<'a, 'b> {
             self.tried.push(format!("{named}: no such file"));
         }
         let (only, at) = (to.identities_only, to.agent.clone());
-        let mut held = match agent::list(&at, self.connector.interrupts) {
-            Ok(held) => held,
-            Err(agent::Trouble::Interrupted) => return Err(interrupted()),
-            Err(agent::Trouble::Broken(why)) => {
-                (self.notice)(Notice::Skipped {
-                    what: "ssh agent".into(),
-                    why: why.clone(),
-                });
-                self.tried.push(format!("ssh agent: {why}"));
-                Vec::new()
-            }
-        };
+        let mut held = agent::list(&at, self.connector.interrupts)?.unwrap_or_else(|why| {
+            self.tried.push(format!("ssh agent: {why}"));
+            let what = "ssh agent".into();
+            (self.notice)(Notice::Skipped { what, why });
+            Vec::new()
+        });
         let named = |held: &Held| files.iter().position(|file| agent::is(held, file));
         held.retain(|h| !only || named(h).is_some());
         held.sort_by_key(|h| named(h).unwrap_or(usize::MAX));
@@ -155,11 +148,9 @@ impl<'a, 'b> Attempts<'a, 'b> {
                 return Ok(false);
             }
             Content::Unusable(why) => {
-                (self.notice)(Notice::Skipped {
-                    what: path,
-                    why: why.clone(),
-                });
                 self.tried.push(format!("{name}: {why}"));
+                let (what, why) = (path, why.clone());
+                (self.notice)(Notice::Skipped { what, why });
                 return Ok(false);
             }
         };
@@ -246,7 +237,7 @@ impl<'a, 'b> Attempts<'a, 'b> {
         work: impl FnOnce(&Session) -> Result<(), ssh2::Error> + Clone + Send + 'static,
     ) -> Result<Outcome, Failure> {
         if self.failures >= FAILURES && !self.reopen()? {
-            return Ok(Outcome::Ended("not tried: too many keys failed before".into()));
+            return Ok(Outcome::Ended("not tried: too many keys had already failed".into()));
         }
         let first = self.failures == 0;
         let outcome = self.once(limit, work.clone())?;
@@ -268,29 +259,24 @@ impl<'a, 'b> Attempts<'a, 'b> {
     ) -> Result<Outcome, Failure> {
         let session = self.connection.session.clone();
         session.set_timeout(backstop(limit));
-        let result = with_deadline(self.connector.interrupts, limit, move || work(&session));
-        match result {
-            Ok(Ok(())) => Ok(Outcome::LoggedIn),
-            Ok(Err(e)) if e.code() == REFUSED => {
+        let result = with_deadline(self.connector.interrupts, limit, move || work(&session))?;
+        Ok(match result {
+            Some(Ok(())) => Outcome::LoggedIn,
+            Some(Err(e)) if e.code() == REFUSED => {
                 self.failures += 1;
-                Ok(Outcome::Refused)
+                Outcome::Refused
             }
-            Ok(Err(_)) if self.connection.pump.closes_within(Duration::from_millis(200)) => {
+            Some(Err(_)) if self.connection.pump.closes_within(Duration::from_millis(200)) => {
                 self.failures = FAILURES;
-                Ok(Outcome::Ended("the server closed the connection".into()))
+                Outcome::Ended("the server closed the connection".into())
             }
-            Ok(Err(e)) => Ok(Outcome::Unused(format!("cannot be used: {}", e.message()))),
-            Err(Stopped::Late) => {
+            Some(Err(e)) => Outcome::Unused(format!("cannot be used: {}", e.message())),
+            None => {
                 self.connection.pump.shut();
                 self.failures = FAILURES;
-                let limit = limit.as_secs();
-                Ok(Outcome::Ended(format!("no reply within {limit} s")))
+                Outcome::Ended(format!("no reply within {} s", limit.as_secs()))
             }
-            Err(Stopped::Interrupted) => {
-                self.connection.pump.shut();
-                Err(interrupted())
-            }
-        }
+        })
     }
 
     /// A new connection to the same host; false when there were enough.
@@ -312,12 +298,9 @@ impl<'a, 'b> Attempts<'a, 'b> {
         }
         let (session, user) = (self.connection.session.clone(), self.connector.to.user.clone());
         self.failures += 1;
-        match with_deadline(self.connector.interrupts, ANSWER, move || {
+        let asked = with_deadline(self.connector.interrupts, ANSWER, move || {
             session.auth_methods(&user).map(str::to_owned)
-        }) {
-            Ok(Ok(methods)) => Ok(methods),
-            Err(Stopped::Interrupted) => Err(interrupted()),
-            Ok(Err(_)) | Err(Stopped::Late) => Ok(String::new()),
-        }
+        });
+        Ok(asked?.and_then(Result::ok).unwrap_or_default())
     }
 }

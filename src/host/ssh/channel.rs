@@ -7,6 +7,7 @@ use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 
 use super::pump::Pump;
 use crate::host::stdin::{PIECE, Stdin};
+use crate::host::terminal::Terminal;
 use crate::host::{Ended, ExecEvent, Then};
 
 /// The call would block (LIBSSH2_ERROR_EAGAIN).
@@ -56,6 +57,8 @@ pub enum Trouble {
     Refused(String),
     /// The source of stdin failed.
     Source(io::Error),
+    /// The caller abandoned the command.
+    Abandoned(String),
 }
 
 impl From<ssh2::Error> for Trouble {
@@ -86,7 +89,9 @@ pub enum Progress {
 /// A call whose packet is half sent: libssh2 requires it again before any other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owed {
+    Terminal,
     Request,
+    Resize,
     Out,
     Err,
     Write,
@@ -94,23 +99,32 @@ enum Owed {
 }
 
 /// A channel and the command on it.
-pub struct Running {
-    channel: Channel,
+pub struct Running<'a> {
+    pub channel: Channel,
     line: String,
+    terminal: Option<&'a Terminal>,
+    /// The command has the terminal that it is to have.
+    has_terminal: bool,
+    /// The size that is not sent yet.
+    size: Option<(u32, u32)>,
     accepted: bool,
-    /// The request was sent: more may be sent after it.
-    requested: bool,
+    /// The request was sent: more may be sent after it, and another channel opened.
+    pub requested: bool,
     eof_sent: bool,
     owed: Option<Owed>,
-    finished: bool,
+    /// The caller has heard everything that matters.
+    pub finished: bool,
     slice: Vec<u8>,
 }
 
-impl Running {
-    pub fn new(channel: Channel, line: &str) -> Self {
+impl<'a> Running<'a> {
+    pub fn new(channel: Channel, line: &str, terminal: Option<&'a Terminal>) -> Self {
         Self {
             channel,
             line: line.to_owned(),
+            terminal,
+            has_terminal: terminal.is_none(),
+            size: None,
             accepted: false,
             requested: false,
             eof_sent: false,
@@ -120,30 +134,12 @@ impl Running {
         }
     }
 
-    /// The request was sent: another channel may be opened meanwhile.
-    pub fn requested(&self) -> bool {
-        self.requested
-    }
-
     /// A packet of this channel is half sent: no other call may be made on the session.
     pub fn owes(&self) -> bool {
         self.owed.is_some()
     }
 
-    /// The caller has heard everything that matters.
-    pub fn finished(&self) -> bool {
-        self.finished
-    }
-
-    /// The channel, to be closed.
-    pub fn into_channel(self) -> Channel {
-        self.channel
-    }
-
-    /// Does everything that can be done now.
-    ///
-    /// # Errors
-    /// [`Trouble`]; the channel can no longer be used.
+    /// Does everything that can be done now. Fails with [`Trouble`]; the channel can no longer be used.
     pub fn advance(
         &mut self,
         session: &Session,
@@ -156,7 +152,8 @@ impl Running {
                 return Ok(Progress::Full);
             }
             let progress = match owed {
-                Owed::Request => self.request(session, pump)?,
+                Owed::Terminal | Owed::Request => self.request(session, pump)?,
+                Owed::Resize => self.resize(session, pump)?,
                 Owed::Out => self.read(session, 0, on_event)?,
                 Owed::Err => self.read(session, ssh2::EXTENDED_DATA_STDERR, on_event)?,
                 Owed::Write | Owed::Eof => self.feed(session, pump, stdin, on_event)?,
@@ -169,6 +166,12 @@ impl Running {
         if !self.accepted {
             progress = progress.max(self.request(session, pump)?);
             if !self.requested || self.owes() {
+                return Ok(progress);
+            }
+        }
+        if self.accepted {
+            progress = progress.max(self.resize(session, pump)?);
+            if self.owes() {
                 return Ok(progress);
             }
         }
@@ -205,6 +208,28 @@ impl Running {
     fn request(&mut self, session: &Session, pump: &Pump) -> Result<Progress, Trouble> {
         if !self.requested && !pump.has_room() {
             return Ok(Progress::Full);
+        }
+        if let Some(terminal) = self.terminal.filter(|_| !self.has_terminal) {
+            let (columns, rows) = terminal.size();
+            let size = Some((u32::from(columns), u32::from(rows), 0, 0));
+            let result = self.channel.request_pty(&terminal.kind, None, size);
+            if result.as_ref().is_err_and(|e| e.code() == ErrorCode::Session(-22)) {
+                return Err(Trouble::Refused(
+                    "the server gives the command no terminal (PermitTTY?)".into(),
+                ));
+            }
+            self.owed = None;
+            match now(session, result)? {
+                Now::Done(()) => self.has_terminal = true,
+                Now::Later => return Ok(Progress::Stuck),
+                Now::Half => {
+                    self.owed = Some(Owed::Terminal);
+                    return Ok(Progress::Full);
+                }
+            }
+            if !pump.has_room() {
+                return Ok(Progress::Full);
+            }
         }
         let result = self.channel.exec(&self.line);
         let refused = result.as_ref().is_err_and(|e| e.code() == ErrorCode::Session(-22));
@@ -250,7 +275,10 @@ impl Running {
                     } else {
                         ExecEvent::Err(bytes)
                     });
-                    self.finished |= then == Then::Finish;
+                    match then {
+                        Then::Abandon(why) => return Err(Trouble::Abandoned(why)),
+                        then => self.finished |= then == Then::Finish,
+                    }
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     if half_sent(session) {
@@ -277,7 +305,7 @@ impl Running {
         let mut progress = Progress::Stuck;
         let before = stdin.sent;
         while stdin.sent - before < BATCH {
-            let bytes = stdin.next().map_err(Trouble::Source)?;
+            let bytes = stdin.peek().map_err(Trouble::Source)?;
             if bytes.is_empty() {
                 break;
             }
@@ -312,6 +340,33 @@ impl Running {
         Ok(progress)
     }
 
+    /// Sends the new size of the user's terminal, if it has one.
+    fn resize(&mut self, session: &Session, pump: &Pump) -> Result<Progress, Trouble> {
+        if let Some(terminal) = self.terminal.filter(|terminal| terminal.was_resized()) {
+            let (columns, rows) = terminal.size();
+            self.size = Some((columns.into(), rows.into()));
+        }
+        let Some((columns, rows)) = self.size else {
+            return Ok(Progress::Stuck);
+        };
+        if !pump.has_room() {
+            return Ok(Progress::Full);
+        }
+        let result = self.channel.request_pty_size(columns, rows, None, None);
+        self.owed = None;
+        match now(session, result)? {
+            Now::Done(()) => {
+                self.size = None;
+                Ok(Progress::Moved)
+            }
+            Now::Later => Ok(Progress::Stuck),
+            Now::Half => {
+                self.owed = Some(Owed::Resize);
+                Ok(Progress::Full)
+            }
+        }
+    }
+
     fn end_of_file(&mut self, session: &Session, pump: &Pump) -> Result<Progress, Trouble> {
         if !pump.has_room() {
             return Ok(Progress::Full);
@@ -331,9 +386,6 @@ impl Running {
     }
 
     /// How the command ended, once the channel has closed. libssh2 gives 0 where no status came, so this proves nothing.
-    ///
-    /// # Errors
-    /// libssh2's.
     pub fn ended(&self) -> Result<Ended, ssh2::Error> {
         match self.channel.exit_signal()?.exit_signal {
             Some(signal) => Ok(Ended::Signal(signal)),

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::deadline::{Stopped, with_deadline};
+use super::deadline::with_deadline;
 use super::settings::Settings;
 use super::tokens::Tokens;
-use super::{Login, Notice, config_file, deadline};
+use super::{Login, Notice, config_file};
 use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::Interrupts;
 use crate::text::shown;
@@ -44,7 +44,6 @@ impl AgentAt {
     }
 }
 
-/// How the host is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proxy {
     /// A TCP connection of our own.
@@ -106,8 +105,7 @@ pub struct Resolved {
     pub family: Family,
 }
 
-/// # Errors
-/// An invalid host or user name, a configuration that ssh refuses, files that cannot be read.
+/// Fails on an invalid host or user name, a configuration that ssh refuses, files that cannot be read.
 pub fn resolve(login: &Login, interrupts: &Interrupts, notice: &mut dyn FnMut(Notice)) -> Result<Resolved, Failure> {
     check_words(login)?;
     let settings = match ask_ssh(login, interrupts)? {
@@ -123,7 +121,7 @@ fn check_words(login: &Login) -> Result<(), Failure> {
     let bad = |what: &str, text: &str| {
         Err(
             Failure::new(Exit::Usage, format!("{what} {:?} is not valid", shown(text.as_bytes())))
-                .why("allowed are letters, digits and . _ : % -, without a leading -"),
+                .why("it may contain only letters, digits and . _ : % -, and must not begin with -"),
         )
     };
     if login.host.is_empty() || login.host.starts_with('-') || !login.host.chars().all(plain) {
@@ -149,60 +147,40 @@ fn check_resolved(user: &str, host_name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let (user, host) = (shown(user.as_bytes()), shown(host_name.as_bytes()));
-    Err(
-        Failure::new(Exit::Usage, "the ssh configuration gives an unusable host or user name")
-            .why(format!("user {user}, host {host}")),
+    Err(Failure::new(
+        Exit::Usage,
+        "the ssh configuration contains an invalid host or user name",
     )
+    .why(format!("user {user}, host {host}")))
 }
 
 /// Runs `ssh -G`; `None` when there is no ssh program. `Match exec` lines run, as they do for ssh itself.
 fn ask_ssh(login: &Login, interrupts: &Interrupts) -> Result<Option<Settings>, Failure> {
     let mut command = Command::new("ssh");
-    command.arg("-G");
-    if let Some(file) = &login.config_file {
-        command.arg("-F").arg(file);
-    }
-    if let Some(port) = login.port {
-        command.args(["-p", &port.to_string()]);
-    }
-    if let Some(user) = &login.user {
-        command.args(["-l", user]);
-    }
+    command.arg("-G").args(login.options());
     command.args(["--", &login.host]).stdin(Stdio::null());
     let unusable = |why: String| Err(Failure::new(Exit::Unreachable, why));
-    let output = match with_deadline(interrupts, SSH_G, move || command.output()) {
-        Ok(Ok(output)) => output,
-        Ok(Err(e)) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Ok(Err(e)) => return unusable(format!("cannot run ssh: {e}")),
-        Err(Stopped::Interrupted) => return Err(deadline::interrupted()),
-        Err(Stopped::Late) => {
+    let output = match with_deadline(interrupts, SSH_G, move || command.output())? {
+        Some(Ok(output)) => output,
+        Some(Err(e)) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Some(Err(e)) => return unusable(format!("cannot run ssh: {e}")),
+        None => {
             let limit = SSH_G.as_secs();
             return unusable(format!("`ssh -G {}` did not finish within {limit} s", login.host));
         }
     };
     let text = String::from_utf8_lossy(&output.stdout);
     let lines = text.lines().filter_map(|line| line.split_once(' '));
-    let settings = Settings(
-        lines
-            .map(|(key, value)| (key.to_ascii_lowercase(), value.to_owned()))
-            .collect(),
-    );
+    let lines = lines.map(|(key, value)| (key.to_ascii_lowercase(), value.to_owned()));
+    let settings = Settings(lines.collect());
     if output.status.success() && settings.first("hostname").is_some() {
         return Ok(Some(settings));
     }
-    let mut failure = Failure::new(
-        Exit::Unreachable,
-        format!("`ssh -G {}` cannot resolve the host", login.host),
-    );
-    for line in output
-        .stderr
-        .split(|b| *b == b'\n')
-        .filter(|line| !line.is_empty())
-        .take(5)
-    {
-        failure = failure.why(shown(line));
-    }
-    Err(failure.next(Next::shell(format!("ssh -G {}", login.host))))
+    let what = format!("`ssh -G {}` cannot resolve the host", login.host);
+    let mut failure = Failure::new(Exit::Unreachable, what).next(Next::ssh(format!("-G {}", login.ssh_to())));
+    let lines = output.stderr.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+    failure.why.extend(lines.take(5).map(shown));
+    Err(failure)
 }
 
 impl Resolved {
@@ -277,22 +255,18 @@ impl Resolved {
 
     /// `user@host[:port]`, for messages.
     pub fn label(&self) -> String {
-        let port = if self.port == 22 {
-            String::new()
-        } else {
-            format!(":{}", self.port)
-        };
-        format!("{}@{}{port}", self.user, self.alias)
+        match self.port {
+            22 => format!("{}@{}", self.user, self.alias),
+            port => format!("{}@{}:{port}", self.user, self.alias),
+        }
     }
 
-    /// The ssh command that logs in the same way, to paste.
-    pub fn ssh_command(&self) -> String {
-        let port = if self.port == 22 {
-            String::new()
-        } else {
-            format!("-p {} ", self.port)
-        };
-        format!("ssh {port}{}@{}", self.user, self.alias)
+    /// The words for the ssh program that lead there, to paste.
+    pub fn ssh_to(&self) -> String {
+        match self.port {
+            22 => format!("{}@{}", self.user, self.alias),
+            port => format!("-p {port} {}@{}", self.user, self.alias),
+        }
     }
 }
 

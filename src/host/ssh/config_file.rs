@@ -20,9 +20,7 @@ const MANY: [&str; 2] = ["identityfile", "certificatefile"];
 const DEFAULT_KEYS: [&str; 3] = ["~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519"];
 
 /// Reads the user's and the system's files, or the one file that the login names.
-///
-/// # Errors
-/// A file that exists and cannot be read.
+/// Fails on a file that exists and cannot be read.
 pub fn read(login: &Login, notice: &mut dyn FnMut(Notice)) -> Result<Settings, Failure> {
     let mut reader = Reader {
         host: &login.host,

@@ -7,22 +7,14 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, UserRequest};
 
-/// Why there is no result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
-    Late,
-    /// The user pressed Ctrl-C.
-    Interrupted,
-}
-
-/// The failure for [`Stopped::Interrupted`] while connecting: nothing has run on the connection yet.
+/// The failure for Ctrl-C while connecting: nothing has run on the connection yet.
 pub fn interrupted() -> Failure {
-    Failure::new(Exit::Untouched, "stopped while connecting").why("stopped on request")
+    Failure::new(Exit::Untouched, "interrupted while connecting").why("shipit received Ctrl-C or SIGTERM")
 }
 
 /// libssh2's own limit for work that may take `limit` here, in milliseconds: a little longer, so that this limit is the
@@ -31,28 +23,19 @@ pub fn backstop(limit: Duration) -> u32 {
     u32::try_from((limit + Duration::from_secs(2)).as_millis()).unwrap_or(u32::MAX)
 }
 
-/// A duration for `poll`.
-pub fn timespec(duration: Duration) -> Timespec {
-    Timespec {
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(duration.subsec_nanos()),
-    }
-}
-
-/// Runs `work` on another thread and gives its result.
-///
-/// # Errors
-/// [`Stopped`]; the work may still run, so what it uses must not be used again.
+/// Runs `work` on another thread and gives its result; `None` when it is late.
+/// Fails with [`interrupted`]; the work may still run then, and when it is late, so what it uses must not be used
+/// again.
 pub fn with_deadline<T: Send + 'static>(
     interrupts: &Interrupts,
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Stopped> {
+) -> Result<Option<T>, Failure> {
     let known = interrupts.known();
     let (sender, result) = channel();
     // The end of this stream wakes us: it closes when the thread drops it, even after a panic.
     let Ok((mut ours, theirs)) = UnixStream::pair() else {
-        return Err(Stopped::Late);
+        return Ok(None);
     };
     let started = std::thread::Builder::new().name("ssh deadline".into()).spawn(move || {
         // Nobody receives it when it is late.
@@ -60,26 +43,20 @@ pub fn with_deadline<T: Send + 'static>(
         drop(theirs);
     });
     if started.is_err() {
-        return Err(Stopped::Late);
+        return Ok(None);
     }
     let until = Instant::now() + limit;
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let mut fds = [
-            PollFd::from_borrowed_fd(ours.as_fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(interrupts.wake(), PollFlags::IN),
-        ];
-        let polled = poll(&mut fds, Some(&timespec(left)));
-        let finished = !fds[0].revents().is_empty();
-        if finished {
+        if let Ok(true) = interrupts.wait(ours.as_fd(), PollFlags::IN, Some(left)) {
             let _ = ours.read(&mut [0u8; 1]);
-            return result.try_recv().map_err(|_| Stopped::Late);
+            return Ok(result.try_recv().ok());
         }
         if interrupts.since(known) != UserRequest::Nothing {
-            return Err(Stopped::Interrupted);
+            return Err(interrupted());
         }
-        if matches!(polled, Ok(0)) && left.is_zero() {
-            return Err(Stopped::Late);
+        if left.is_zero() {
+            return Ok(None);
         }
     }
 }
@@ -96,7 +73,7 @@ mod tests {
         let late = with_deadline(&interrupts, Duration::from_millis(50), move || {
             blocked.read(&mut [0u8; 1]).is_ok()
         });
-        assert_eq!(late, Err(Stopped::Late));
-        assert_eq!(with_deadline(&interrupts, Duration::from_secs(60), || 7), Ok(7));
+        assert_eq!(late, Ok(None));
+        assert_eq!(with_deadline(&interrupts, Duration::from_secs(60), || 7), Ok(Some(7)));
     }
 }

@@ -1,5 +1,7 @@
 //! The messages for a host that is not trusted or refuses the login, with the commands to type next. Text only.
 
+use std::path::Path;
+
 use super::config::{Proxy, Resolved};
 use super::key::with_suffix;
 use super::key_blob;
@@ -27,15 +29,42 @@ fn offered(blob: &[u8]) -> String {
 pub fn unknown(to: &Resolved, blob: &[u8]) -> Failure {
     let files = to.user_known_hosts.iter();
     let files: Vec<String> = files.map(|f| f.display().to_string()).collect();
-    unreachable(format!("the host key of {} is not known", name(to)))
+    let failure = unreachable(format!("the host key of {} is not known", name(to)))
         .why(offered(blob))
-        .why(format!("{} has no line for it", files.join(", ")))
-        .next(Next::shell(to.ssh_command()).remark("once: compare the fingerprint, answer yes"))
-        .next(Next::again("--accept-new").remark("add it now, refuse any other key later"))
+        .why(format!("{} has no line for it", files.join(", ")));
+    match to.user_known_hosts.first().filter(|file| !writable(file)) {
+        // What adds the key cannot help here.
+        Some(file) => without_file(failure.why(format!("{} cannot be written", file.display())), blob),
+        None => failure
+            .next(Next::ssh(to.ssh_to()).remark("once: compare the fingerprint, then answer yes"))
+            .next(Next::again("--accept-new").remark("adds it now; any other key is refused later"))
+            .next(
+                Next::advice(format!("host_key: {}", key_blob::fingerprint(blob)))
+                    .remark("or pin it in deploy.yml, for example for CI"),
+            ),
+    }
+}
+
+/// How to trust a key that no file can take.
+pub fn without_file(failure: Failure, blob: &[u8]) -> Failure {
+    failure
         .next(
             Next::advice(format!("host_key: {}", key_blob::fingerprint(blob)))
-                .remark("or pin it in deploy.yml, for CI"),
+                .remark("compare the fingerprint, then pin it in deploy.yml"),
         )
+        .next(Next::advice("or name a file that you can write with --known-hosts"))
+}
+
+/// Whether a line can be added to this file, or the file can be made.
+fn writable(file: &Path) -> bool {
+    let may = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK);
+    match may(file) {
+        Err(rustix::io::Errno::NOENT) => {
+            let mut above = file.ancestors().skip(1).filter(|dir| dir.is_dir());
+            above.next().is_none_or(|dir| may(dir).is_ok())
+        }
+        other => other.is_ok(),
+    }
 }
 
 pub fn changed(to: &Resolved, blob: &[u8], lines: &[&Line]) -> Failure {
@@ -95,14 +124,25 @@ pub fn unconnected(to: &Resolved, why: Vec<String>) -> Failure {
     let failure = match &to.proxy {
         Proxy::Direct => failure,
         Proxy::Jump(list) => {
-            let last = list.rsplit(',').next().unwrap_or(list);
+            let (way, last) = list.rsplit_once(',').unwrap_or(("", list));
+            // With a port, ssh(1) takes a destination only as a URI.
+            let scheme = if last.contains(':') && !last.contains("://") {
+                "ssh://"
+            } else {
+                ""
+            };
+            let jump = if way.is_empty() {
+                String::new()
+            } else {
+                format!("-J {way} ")
+            };
             failure
                 .why(format!("through the jump host {list}"))
-                .next(Next::shell(format!("ssh {last} true")).remark("must work without a prompt"))
+                .next(Next::ssh_to_jump(format!("{jump}{scheme}{last} true")).remark("must work without a prompt"))
         }
         Proxy::Command(line) => failure.why(format!("through the ProxyCommand {}", shown(line.as_bytes()))),
     };
-    failure.next(Next::shell(to.ssh_command()))
+    failure.next(Next::ssh(to.ssh_to()))
 }
 
 /// The host was reached and refused the login.
@@ -123,22 +163,27 @@ pub fn denied(to: &Resolved, tried: &[String], methods: &str, no_terminal: bool,
     let banner = banner.filter(|line| !line.is_empty()).take(5);
     let quoted = |line: &str| format!("server message: {}", shown(line.as_bytes()));
     failure.why.extend(banner.map(quoted));
-    let ssh = to.ssh_command();
-    let place = ssh.trim_start_matches("ssh ");
+    let place = to.ssh_to();
     let mut keys = to.identity_files.iter();
     let key = keys
         .find_map(|file| Some(with_suffix(file, ".pub")).filter(|file| file.is_file()))
         .map_or_else(|| "KEY.pub".into(), |file| file.display().to_string());
     let failure = failure
-        .next(Next::shell(format!("{ssh} true")).remark("must work first"))
-        .next(Next::shell(format!("ssh-copy-id -i {key} {place}")).remark("if the host does not have the key yet"));
+        .next(Next::ssh(format!("{place} true")).remark("must work first"))
+        .next(Next::ssh_copy_id(format!("-i {key} {place}")).remark("if the host does not have the key yet"));
     if to.user == "root" {
         return failure;
     }
     let root = to.label().replacen(&format!("{}@", to.user), "root@", 1);
-    failure.next(
-        Next::shipit("setup --as")
-            .arg(root)
-            .remark("if the host has no such user: creates the deploy user"),
-    )
+    failure
+        .next(
+            Next::shipit("setup --as")
+                .arg(&root)
+                .remark("if the host has no such user: creates the deploy user"),
+        )
+        .next(
+            Next::shipit("doctor --as")
+                .arg(root)
+                .remark("finds out what keeps this user out, such as AllowUsers"),
+        )
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ssh2::{MethodType, Session};
 
 use super::config::{Proxy, Resolved};
-use super::deadline::{Stopped, backstop, interrupted, with_deadline};
+use super::deadline::{backstop, with_deadline};
 use super::host_key::HostKeyCheck;
 use super::pump::{self, Pump};
 use super::{Ask, Login, Notice, errors, key_blob, proxy};
@@ -38,9 +38,7 @@ pub struct Connector<'a> {
 
 impl Connector<'_> {
     /// Connects, shakes hands, checks the host key.
-    ///
-    /// # Errors
-    /// Why there is no connection, or why the host is not trusted.
+    /// Fails with why there is no connection, or why the host is not trusted.
     pub fn open(&mut self, ask: &mut dyn Ask, notice: &mut dyn FnMut(Notice)) -> Result<Connection, Failure> {
         let mut offered: Vec<Vec<u8>> = Vec::new();
         loop {
@@ -83,17 +81,13 @@ impl Connector<'_> {
             let mut session = session.clone();
             move || session.handshake()
         });
-        let why = match shaken {
-            Ok(Ok(())) => {
+        let why = match shaken? {
+            Some(Ok(())) => {
                 session.set_timeout(0);
                 return Ok(Connection { session, pump });
             }
-            Ok(Err(e)) => format!("the SSH handshake failed: {}", e.message()),
-            Err(Stopped::Interrupted) => {
-                pump.shut();
-                return Err(interrupted());
-            }
-            Err(Stopped::Late) => {
+            Some(Err(e)) => format!("the SSH handshake failed: {}", e.message()),
+            None => {
                 pump.shut();
                 format!("no SSH handshake within {} s", HANDSHAKE.as_secs())
             }
@@ -109,14 +103,10 @@ impl Connector<'_> {
         let far = match &to.proxy {
             Proxy::Direct => {
                 let (host, port, family, limit) = (to.host_name.clone(), to.port, to.family, to.connect_timeout);
-                match with_deadline(self.interrupts, REACH, move || pump::tcp(&host, port, family, limit)) {
-                    Ok(Ok(socket)) => Ok((None, socket)),
-                    Ok(Err(why)) => return Err(errors::unconnected(to, why)),
-                    Err(Stopped::Interrupted) => return Err(interrupted()),
-                    Err(Stopped::Late) => {
-                        let limit = REACH.as_secs();
-                        return Err(self.failed(format!("no connection within {limit} s")));
-                    }
+                match with_deadline(self.interrupts, REACH, move || pump::tcp(&host, port, family, limit))? {
+                    Some(Ok(socket)) => Ok((None, socket)),
+                    Some(Err(why)) => return Err(errors::unconnected(to, why)),
+                    None => return Err(self.failed(format!("no connection within {} s", REACH.as_secs()))),
                 }
             }
             Proxy::Jump(list) => {

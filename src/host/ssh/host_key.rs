@@ -23,10 +23,7 @@ pub struct HostKeyCheck {
 }
 
 impl HostKeyCheck {
-    /// Reads known_hosts, unless a pin replaces it.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
+    /// Reads known_hosts, unless a pin replaces it. Fails on a file that cannot be read.
     pub fn new(to: &Resolved, login: &Login) -> Result<Self, Failure> {
         if login.pin.is_some() {
             return Ok(Self {
@@ -61,9 +58,7 @@ impl HostKeyCheck {
     }
 
     /// Checks the key that the host sent.
-    ///
-    /// # Errors
-    /// When it is another key than expected, or the host is unknown and the policy does not trust it.
+    /// Fails when it is another key than expected, or the host is unknown and the policy does not trust it.
     pub fn check(
         &self,
         blob: &[u8],
@@ -123,11 +118,12 @@ fn record(blob: &[u8], to: &Resolved, notice: &mut dyn FnMut(Notice)) -> Result<
     let salted = to.hash_known_hosts && getrandom::fill(&mut salt).is_ok();
     let field = known_hosts::field(&name, salted.then_some(&salt));
     known_hosts::append(file, &field, blob).map_err(|e| {
-        Failure::new(
+        let failure = Failure::new(
             Exit::Unreachable,
             format!("cannot add the host key of {name} to known_hosts"),
         )
-        .why(format!("{}: {e}", file.display()))
+        .why(format!("{}: {e}", file.display()));
+        errors::without_file(failure, blob)
     })?;
     notice(Notice::Recorded {
         host: name,

@@ -52,15 +52,12 @@ pub struct Known {
 /// What the lines say about a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
-    /// It is the host's key.
     Match,
-    /// It is revoked, by this line.
     Revoked(&'a Line),
     /// These lines have other keys for the host.
     Changed(Vec<&'a Line>),
     /// Only this certificate authority is known for the host.
     Authority(&'a Line),
-    /// No line names the host.
     Unknown,
 }
 
@@ -71,9 +68,7 @@ pub fn entry_name(host: &str, port: u16) -> String {
 }
 
 /// Reads every line that names the host. Files need not exist.
-///
-/// # Errors
-/// A file that exists and cannot be read, with its path: it may hold a revocation.
+/// Fails on a file that exists and cannot be read, with its path: it may hold a revocation.
 pub fn read(files: &[PathBuf], host: &str, port: u16) -> Result<Known, (PathBuf, io::Error)> {
     let name = entry_name(host, port);
     let bare = entry_name(host, 22);

@@ -6,9 +6,7 @@ use super::{Ask, Notice, errors, password};
 use crate::failure::Failure;
 
 /// Logs in on an open connection; gives the connection that is logged in, which may be a newer one.
-///
-/// # Errors
-/// With every key that was tried and the methods that the server accepts.
+/// Fails with every key that was tried and the methods that the server accepts.
 pub fn log_in(
     connector: &mut Connector<'_>,
     connection: Connection,

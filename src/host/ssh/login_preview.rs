@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::agent::{self, Trouble};
+use super::agent;
 use super::config::AgentAt;
 use super::{Login, config, known_hosts};
 use crate::failure::Failure;
@@ -12,7 +12,6 @@ use crate::interrupt::Interrupts;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentState {
     Nowhere,
-    /// It holds this many keys.
     Holds(usize),
     /// It is configured and does not work: why.
     Broken(String),
@@ -22,6 +21,8 @@ pub enum AgentState {
 pub struct LoginPreview {
     /// `user@host`, resolved.
     pub destination: String,
+    /// The words for the ssh program that lead there, to paste.
+    pub ssh_to: String,
     /// The key files that would be tried, and whether each exists.
     pub keys: Vec<(PathBuf, bool)>,
     pub agent: AgentState,
@@ -29,16 +30,15 @@ pub struct LoginPreview {
     pub known: bool,
 }
 
-/// # Errors
-/// An invalid name, a configuration that cannot be read.
+/// Fails on an invalid name, a configuration that cannot be read.
 pub fn preview(login: &Login, interrupts: &Interrupts) -> Result<LoginPreview, Failure> {
     let to = config::resolve(login, interrupts, &mut |_| {})?;
     let agent = match &to.agent {
         AgentAt::Nowhere => AgentState::Nowhere,
         at @ AgentAt::Path(_) => match agent::list(at, interrupts) {
-            Ok(held) => AgentState::Holds(held.len()),
-            Err(Trouble::Broken(why)) => AgentState::Broken(why),
-            Err(Trouble::Interrupted) => AgentState::Broken("stopped on request".into()),
+            Ok(Ok(held)) => AgentState::Holds(held.len()),
+            Ok(Err(why)) => AgentState::Broken(why),
+            Err(_) => AgentState::Broken("interrupted".into()),
         },
     };
     // A known_hosts file that cannot be read is a failure of the connection, and reported there.
@@ -48,6 +48,7 @@ pub fn preview(login: &Login, interrupts: &Interrupts) -> Result<LoginPreview, F
     let keys = to.identity_files.iter();
     Ok(LoginPreview {
         destination: format!("{}@{}", to.user, to.host_name),
+        ssh_to: to.ssh_to(),
         keys: keys.map(|path| (path.clone(), path.exists())).collect(),
         agent,
         known,

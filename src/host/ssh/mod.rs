@@ -27,6 +27,7 @@ mod session; // commands on an open connection
 mod settings; // keywords and values of an ssh configuration
 mod tokens; // %h, %p and ~
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use login_preview::{AgentState, LoginPreview, preview};
@@ -65,10 +66,26 @@ pub struct Login {
     pub known_hosts: Option<PathBuf>,
 }
 
+impl Login {
+    /// The words for the ssh program that lead there, to paste; what the configuration decides is left out.
+    pub(super) fn ssh_to(&self) -> String {
+        let port = self.port.map(|port| format!("-p {port} ")).unwrap_or_default();
+        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        format!("{port}{user}{}", self.host)
+    }
+
+    /// What ssh needs to know of it to find the same settings.
+    pub(super) fn options(&self) -> Vec<OsString> {
+        let named = |option: &str, value: Option<OsString>| value.map(|value| [option.into(), value]);
+        let file = named("-F", self.config_file.clone().map(Into::into));
+        let port = named("-p", self.port.map(|port| port.to_string().into()));
+        let user = named("-l", self.user.clone().map(Into::into));
+        [file, port, user].into_iter().flatten().flatten().collect()
+    }
+}
+
 /// Connects and logs in. Takes 6 round trips, one more for each key that the server refuses.
-///
-/// # Errors
-/// [`crate::failure::Exit::Unreachable`] when the host cannot be reached, identified or logged in to,
+/// Fails with [`crate::failure::Exit::Unreachable`] when the host cannot be reached, identified or logged in to,
 /// `Usage` when a name is not valid, `Untouched` when the user cancelled.
 pub fn connect(
     login: &Login,

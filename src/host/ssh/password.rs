@@ -17,9 +17,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 const ROUNDS: usize = 3;
 
 /// Tries `keyboard-interactive` and `password` as far as the server accepts them; false when neither succeeds.
-///
-/// # Errors
-/// When the user cancels.
+/// Fails when the user cancels.
 pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Failure> {
     let accepts = |method: &str| methods.split(',').any(|m| m == method);
     if accepts("keyboard-interactive") {
@@ -49,7 +47,7 @@ pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Fa
         }
         attempts
             .tried
-            .push("keyboard-interactive: no answer, or a wrong one".into());
+            .push("keyboard-interactive: no answer, or a wrong answer".into());
     }
     if accepts("password") && !attempts.no_terminal {
         for _ in 0..ROUNDS {

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::PollFlags;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::interrupt::{Interrupts, UserRequest};
+use crate::terminal as screen;
 
-/// The reply to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply<T> {
     Given(T),
@@ -24,6 +24,10 @@ pub trait Ask {
     fn secret(&mut self, prompt: &str) -> Reply<String>;
     /// Only a typed "yes" or "y" counts as yes.
     fn yes(&mut self, question: &str) -> Reply<bool>;
+    /// A line that is shown while it is typed.
+    fn line(&mut self, _question: &str) -> Reply<String> {
+        Reply::NoTerminal
+    }
 }
 
 /// No terminal: in CI, in a pipe, under cron.
@@ -43,7 +47,6 @@ impl Ask for Unattended {
 pub struct Terminal(Interrupts);
 
 /// [`Terminal`] when stdin and stderr are a terminal, else [`Unattended`].
-#[must_use]
 pub fn terminal(interrupts: &Interrupts) -> Box<dyn Ask> {
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         Box::new(Terminal(interrupts.clone()))
@@ -56,6 +59,7 @@ impl Ask for Terminal {
     /// Asks on the terminal itself, so that stdin and stdout stay free. Input is not echoed; what was typed before the
     /// question appeared is discarded.
     fn secret(&mut self, prompt: &str) -> Reply<String> {
+        let _still = screen::question();
         let tty = File::options().read(true).write(true).open("/dev/tty");
         let Ok((mut terminal, shown)) = tty.and_then(|tty| {
             let shown = tcgetattr(&tty)?;
@@ -79,15 +83,12 @@ impl Ask for Terminal {
         reply
     }
 
+    fn line(&mut self, question: &str) -> Reply<String> {
+        self.text(question)
+    }
+
     fn yes(&mut self, question: &str) -> Reply<bool> {
-        let mut terminal = std::io::stderr();
-        let known = self.0.known();
-        let asked = write!(terminal, "{question} (yes/no) ").and_then(|()| terminal.flush());
-        if asked.is_err() || !self.typed(rustix::stdio::stdin(), known) {
-            drop(writeln!(terminal));
-            return Reply::Cancelled;
-        }
-        match line(&mut std::io::stdin().lock()) {
+        match self.text(&format!("{question} (yes/no) ")) {
             Reply::Given(answer) => Reply::Given(["y", "yes"].contains(&answer.trim().to_lowercase().as_str())),
             Reply::Cancelled | Reply::NoTerminal => Reply::Cancelled,
         }
@@ -95,24 +96,30 @@ impl Ask for Terminal {
 }
 
 impl Terminal {
+    /// Asks for a line that is shown while it is typed.
+    fn text(&self, question: &str) -> Reply<String> {
+        let _still = screen::question();
+        let mut terminal = std::io::stderr();
+        let known = self.0.known();
+        let asked = write!(terminal, "{question}").and_then(|()| terminal.flush());
+        if asked.is_err() || !self.typed(rustix::stdio::stdin(), known) {
+            drop(writeln!(terminal));
+            return Reply::Cancelled;
+        }
+        line(&mut std::io::stdin().lock())
+    }
+
     /// Waits for a line; false when Ctrl-C came instead. `known` is from before the question was shown, or a Ctrl-C
     /// pressed right at its sight would count as an old one and be ignored.
     fn typed(&self, from: BorrowedFd<'_>, known: usize) -> bool {
         loop {
-            let mut fds = [
-                PollFd::from_borrowed_fd(from, PollFlags::IN),
-                PollFd::from_borrowed_fd(self.0.wake(), PollFlags::IN),
-            ];
-            let polled = poll(&mut fds, None);
-            let answered = !fds[0].revents().is_empty();
+            let answered = self.0.wait(from, PollFlags::IN, None);
             if self.0.since(known) != UserRequest::Nothing {
                 return false;
             }
-            match polled {
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return false,
-                Ok(_) if answered => return true,
-                Ok(_) => {}
+            match answered {
+                Ok(false) => {}
+                answered => return answered.is_ok(),
             }
         }
     }

@@ -37,14 +37,7 @@ pub fn jump(list: &str, config: Option<&Path>, host: &str, port: u16) -> Command
         command.arg("-F").arg(file);
     }
     // The child must not read from the terminal, nor become a shared master, as it is killed at the end.
-    command.args([
-        "-o",
-        "BatchMode=yes",
-        "-o",
-        "ControlMaster=no",
-        "-o",
-        "ConnectTimeout=10",
-    ]);
+    command.args(["-oBatchMode=yes", "-oControlMaster=no", "-oConnectTimeout=10"]);
     if let Some(before) = before {
         command.arg("-J").arg(before);
     }
@@ -80,10 +73,7 @@ pub fn shell(line: &str) -> Command {
     command
 }
 
-/// Starts the child; gives it and the socket that is connected through it.
-///
-/// # Errors
-/// When it cannot be started.
+/// Starts the child; gives it and the socket that is connected through it. Fails when it cannot be started.
 pub fn start(mut command: Command) -> io::Result<(Proxied, OwnedFd)> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut child = command
@@ -161,7 +151,7 @@ mod tests {
         let words: Vec<_> = command.get_args().map(|a| a.to_str().unwrap().to_owned()).collect();
         words
             .join(" ")
-            .replace("-F /f -o BatchMode=yes -o ControlMaster=no -o ConnectTimeout=10 ", "")
+            .replace("-F /f -oBatchMode=yes -oControlMaster=no -oConnectTimeout=10 ", "")
     }
 
     #[test]

@@ -11,12 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 
 use super::config::Family;
-use super::deadline::timespec;
 use super::proxy::Proxied;
 
 /// One direction's buffer. Larger ones measured no faster.
@@ -50,19 +49,18 @@ pub struct Pump {
 }
 
 impl Pump {
-    /// # Errors
-    /// When no socket pair or thread can be created.
+    /// Fails when no socket pair or thread can be created.
     pub fn start(far: OwnedFd, child: Option<Proxied>) -> io::Result<Self> {
         let (near, inner) = UnixStream::pair()?;
         near.set_nonblocking(true)?;
         inner.set_nonblocking(true)?;
         rustix::io::ioctl_fionbio(&far, true)?;
         let counters = Arc::new(Counters {
-            sent: AtomicU64::new(0),
-            received: AtomicU64::new(0),
-            alive: AtomicU64::new(0),
-            closed: AtomicBool::new(false),
             began: Instant::now(),
+            sent: Default::default(),
+            received: Default::default(),
+            alive: Default::default(),
+            closed: Default::default(),
         });
         let counted = Arc::clone(&counters);
         std::thread::Builder::new()
@@ -71,10 +69,7 @@ impl Pump {
         Ok(Self { near, counters, child })
     }
 
-    /// The socket for libssh2, which owns it.
-    ///
-    /// # Errors
-    /// When there are no more descriptors.
+    /// The socket for libssh2, which owns it. Fails when there are no more descriptors.
     pub fn socket(&self) -> io::Result<UnixStream> {
         self.near.try_clone()
     }
@@ -86,8 +81,7 @@ impl Pump {
     /// Whether a small packet can be sent whole now. libssh2 keeps some packets on its stack and cannot finish them
     /// later, so nothing is sent before this is true.
     pub fn has_room(&self) -> bool {
-        let mut fds = [PollFd::from_borrowed_fd(self.near.as_fd(), PollFlags::OUT)];
-        matches!(poll(&mut fds, Some(&timespec(Duration::ZERO))), Ok(n) if n > 0)
+        ready_within(self.near(), PollFlags::OUT, Duration::ZERO)
     }
 
     /// Bytes sent and received.
@@ -103,16 +97,11 @@ impl Pump {
         self.counters.began + Duration::from_millis(self.counters.alive.load(Ordering::Relaxed))
     }
 
-    pub fn closed(&self) -> bool {
-        self.counters.closed.load(Ordering::Acquire)
-    }
-
     /// Whether the far side closes within this time. libssh2 has read everything that came before, so only the end makes
     /// our side readable.
     pub fn closes_within(&self, limit: Duration) -> bool {
-        let mut fds = [PollFd::from_borrowed_fd(self.near.as_fd(), PollFlags::IN)];
-        let _ = poll(&mut fds, Some(&timespec(limit)));
-        self.closed()
+        ready_within(self.near(), PollFlags::IN, limit);
+        self.counters.closed.load(Ordering::Acquire)
     }
 
     /// Ends the connection now; every wait on it fails.
@@ -132,6 +121,11 @@ impl Drop for Pump {
     fn drop(&mut self) {
         self.shut();
     }
+}
+
+fn ready_within(fd: BorrowedFd<'_>, ready: PollFlags, limit: Duration) -> bool {
+    let limit = Timespec::try_from(limit).unwrap_or_default();
+    poll(&mut [PollFd::from_borrowed_fd(fd, ready)], Some(&limit)).is_ok_and(|n| n > 0)
 }
 
 /// One direction: bytes read and not yet written.
@@ -233,8 +227,7 @@ fn pump(near: &UnixStream, far: &OwnedFd, counters: &Counters) {
     };
     let until = Instant::now() + LINGER;
     while !rest.empty() && Instant::now() < until && rest.give(to).is_ok() {
-        let mut fds = [PollFd::from_borrowed_fd(to, PollFlags::OUT)];
-        let _ = poll(&mut fds, Some(&timespec(Duration::from_millis(100))));
+        ready_within(to, PollFlags::OUT, Duration::from_millis(100));
     }
 }
 
@@ -247,9 +240,7 @@ fn wanted(read: &Flow, write: &Flow) -> PollFlags {
 }
 
 /// Connects to the first address that accepts, each with the same limit.
-///
-/// # Errors
-/// One line for each address that was tried, or the resolver's message.
+/// Fails with one line for each address that was tried, or the resolver's message.
 pub fn tcp(host: &str, port: u16, family: Family, limit: Duration) -> Result<OwnedFd, Vec<String>> {
     let addresses = (host, port)
         .to_socket_addrs()

@@ -1,18 +1,19 @@
 //! Commands on an open connection: one at a time, each on a channel that was opened while the one before ran, so
 //! that it costs one round trip. This is the only place that waits, so interrupts and silence are noticed here.
 
-use std::io::Read;
+use std::io::Read as _;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::PollFlags;
 use ssh2::{Channel, ErrorCode, Session};
 
 use super::channel::{Now, Progress, Running, Trouble, now};
-use super::deadline::timespec;
 use super::handshake::Connection;
 use super::liveness::{Liveness, Silence};
 use super::pump::Pump;
 use crate::host::stdin::Stdin;
+use crate::host::terminal::Terminal;
 use crate::host::{Ended, Exec, ExecEvent, Host, LINGER, Lost, Then};
 use crate::interrupt::{Interrupts, UserRequest};
 
@@ -28,7 +29,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// The server refused a channel (LIBSSH2_ERROR_CHANNEL_FAILURE).
 const NO_CHANNEL: ErrorCode = ErrorCode::Session(-21);
 
-/// What the session waits for.
+/// What is kept of the output of the command that makes another one stop, in bytes.
+const PRINTED: usize = 4096;
+
 #[derive(Clone, Copy)]
 enum Until {
     /// Bytes from the host.
@@ -50,7 +53,8 @@ enum Spare {
 enum Stopper {
     None,
     Wanted(String),
-    Running(Box<Running>),
+    /// With what it printed.
+    Running(Box<Running<'static>>, Vec<u8>),
 }
 
 /// A connection that runs commands. Dropping it ends the connection at once.
@@ -93,17 +97,18 @@ impl Ssh {
 
     fn run(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
         let line = exec.line;
-        let mut stdin = Stdin::new(exec.stdin);
+        let terminal = exec.terminal;
+        let mut stdin = Stdin::new(exec.stdin, exec.live);
         self.known = self.interrupts.known();
         self.liveness = Liveness::new();
         let mut interrupted = false;
         let mut stopper = Stopper::None;
-        let mut running = Running::new(self.channel()?, line);
+        let mut running = Running::new(self.channel()?, line, terminal);
         let mut retried = false;
         let mut ended: Option<Instant> = None;
         loop {
-            if matches!(&stopper, Stopper::Running(other) if other.owes()) {
-                self.run_stopper(&mut stopper)?;
+            if matches!(&stopper, Stopper::Running(other, _) if other.owes()) {
+                self.run_stopper(&mut stopper, &mut running, on_event)?;
                 self.wait(Until::Writable, TICK)?;
                 continue;
             }
@@ -113,52 +118,55 @@ impl Ssh {
                 // safe to try again, once.
                 Err(Trouble::Refused(_)) if !retried => {
                     retried = true;
-                    let old = std::mem::replace(&mut running, Running::new(self.channel()?, line));
-                    self.retired.push(old.into_channel());
+                    let old = std::mem::replace(&mut running, Running::new(self.channel()?, line, terminal));
+                    self.retired.push(old.channel);
                     continue;
                 }
                 Err(Trouble::Source(e)) => {
-                    self.retired.push(running.into_channel());
+                    self.retired.push(running.channel);
                     return Err(Lost::Source(e.to_string()));
                 }
-                Err(Trouble::Cut(why) | Trouble::Refused(why)) => {
-                    return Err(Lost::Cut(self.with_child_messages(why)));
-                }
+                Err(Trouble::Abandoned(why)) => return Err(Lost::Breach(why)),
+                Err(Trouble::Refused(why)) => return Err(Lost::Refused(why)),
+                Err(Trouble::Cut(why)) => return Err(Lost::Cut(self.with_child_messages(why))),
             };
-            if running.finished() {
+            if running.finished {
                 ended.get_or_insert_with(Instant::now);
             }
             let held = ended.is_some_and(|at| at.elapsed() >= LINGER) && !running.owes();
             if held || progress == Progress::Closed {
                 let ended = running.ended().map_err(cut)?;
-                self.retired.push(running.into_channel());
-                if let Stopper::Running(other) = stopper {
-                    self.retired.push(other.into_channel());
+                self.retired.push(running.channel);
+                if let Stopper::Running(other, _) = stopper {
+                    self.retired.push(other.channel);
                 }
                 self.retire()?;
                 return Ok(ended);
             }
-            if running.requested() && !running.owes() {
-                self.run_stopper(&mut stopper)?;
-                if matches!(&stopper, Stopper::Running(other) if other.owes()) {
+            if running.requested && !running.owes() {
+                self.run_stopper(&mut stopper, &mut running, on_event)?;
+                if matches!(&stopper, Stopper::Running(other, _) if other.owes()) {
                     continue;
                 }
                 self.retire()?;
                 self.open_spare()?;
             }
-            if self.interrupted()? && !interrupted {
+            if self.interrupted()?
+                && !interrupted
+                && let Then::Run(line) = on_event(ExecEvent::Interrupted)
+            {
                 interrupted = true;
-                if let Then::Run(line) = on_event(ExecEvent::Interrupted) {
-                    stopper = Stopper::Wanted(line);
-                    continue;
-                }
+                stopper = Stopper::Wanted(line);
+                continue;
             }
             if progress != Progress::Moved {
                 let until = match progress {
                     Progress::Full => Until::Writable,
                     _ => Until::Readable,
                 };
-                self.wait(until, TICK)?;
+                let others = [stdin.wake(), terminal.map(Terminal::wake)];
+                let others: Vec<_> = others.into_iter().flatten().collect();
+                self.wait_beside(&others, until, TICK)?;
             }
         }
     }
@@ -191,8 +199,11 @@ impl Ssh {
                     pause = (pause * 2).min(TICK / 4);
                     pause
                 }
-                Spare::Refused => {
+                Spare::Refused if self.had_channel => {
                     return Err(Lost::Cut("the server refused to open a session channel".into()));
+                }
+                Spare::Refused => {
+                    return Err(Lost::Refused("the server refused to open a session channel".into()));
                 }
             };
             self.wait(Until::Readable, limit)?;
@@ -220,22 +231,44 @@ impl Ssh {
         }
     }
 
-    /// Continues the command that makes the running one stop. Its output and its end are ignored: the end of the running
-    /// command counts.
-    fn run_stopper(&mut self, stopper: &mut Stopper) -> Result<(), Lost> {
-        if let Stopper::Wanted(line) = stopper
-            && let Spare::Ready(channel) = std::mem::replace(&mut self.spare, Spare::Wanted)
-        {
-            *stopper = Stopper::Running(Box::new(Running::new(channel, line)));
+    /// Continues the command that makes the running one stop, and hands on what it printed once it has ended.
+    fn run_stopper(
+        &mut self,
+        stopper: &mut Stopper,
+        running: &mut Running<'_>,
+        on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
+    ) -> Result<(), Lost> {
+        if let Stopper::Wanted(line) = stopper {
+            match std::mem::replace(&mut self.spare, Spare::Wanted) {
+                Spare::Ready(channel) => {
+                    *stopper = Stopper::Running(Box::new(Running::new(channel, line, None)), Vec::new())
+                }
+                Spare::Wanted => {}
+                Spare::Refused => {
+                    self.spare = Spare::Refused;
+                    *stopper = Stopper::None;
+                    running.finished |= on_event(ExecEvent::Asked(None)) == Then::Finish;
+                }
+            }
         }
-        if let Stopper::Running(other) = stopper {
-            let over = match other.advance(&self.session, &self.pump, &mut Stdin::new(None), &mut |_| Then::Listen) {
-                Ok(progress) => progress == Progress::Closed,
-                Err(Trouble::Cut(why)) => return Err(Lost::Cut(self.with_child_messages(why))),
-                Err(Trouble::Refused(_) | Trouble::Source(_)) => true,
+        if let Stopper::Running(other, printed) = stopper {
+            let mut keep = |event: ExecEvent<'_>| {
+                if let ExecEvent::Out(bytes) = event
+                    && printed.len() < PRINTED
+                {
+                    printed.extend_from_slice(bytes);
+                }
+                Then::Listen
             };
-            if over && let Stopper::Running(other) = std::mem::replace(stopper, Stopper::None) {
-                self.retired.push(other.into_channel());
+            let ran = match other.advance(&self.session, &self.pump, &mut Stdin::new(None, None), &mut keep) {
+                Ok(Progress::Closed) => true,
+                Ok(_) => return Ok(()),
+                Err(Trouble::Cut(why)) => return Err(Lost::Cut(self.with_child_messages(why))),
+                Err(Trouble::Refused(_) | Trouble::Source(_) | Trouble::Abandoned(_)) => false,
+            };
+            if let Stopper::Running(other, printed) = std::mem::replace(stopper, Stopper::None) {
+                self.retired.push(other.channel);
+                running.finished |= on_event(ExecEvent::Asked(ran.then_some(&printed[..]))) == Then::Finish;
             }
         }
         Ok(())
@@ -261,18 +294,19 @@ impl Ssh {
 
     /// Sleeps until the pump is ready, an interrupt comes or the time is over; fails when the connection is of no more use.
     fn wait(&mut self, until: Until, limit: Duration) -> Result<(), Lost> {
+        self.wait_beside(&[], until, limit)
+    }
+
+    /// The same; one of the others that can be read ends it too.
+    fn wait_beside(&mut self, others: &[BorrowedFd<'_>], until: Until, limit: Duration) -> Result<(), Lost> {
         let events = match until {
             Until::Readable => PollFlags::IN,
             Until::Writable => PollFlags::OUT,
         };
-        let mut fds = [
-            PollFd::from_borrowed_fd(self.pump.near(), events),
-            PollFd::from_borrowed_fd(self.interrupts.wake(), PollFlags::IN),
-        ];
-        match poll(&mut fds, Some(&timespec(limit))) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(e) => return Err(Lost::Cut(format!("poll: {e}"))),
-        }
+        let waited = self
+            .interrupts
+            .wait_beside(others, self.pump.near(), events, Some(limit));
+        waited.map_err(|e| Lost::Cut(format!("poll: {e}")))?;
         self.interrupted()?;
         self.check_liveness()
     }
@@ -322,7 +356,7 @@ impl Host for Ssh {
         if exec.line.len() > LONGEST || exec.line.contains('\0') {
             let size = exec.line.len();
             return Err(Lost::Source(format!(
-                "a command line of {size} bytes is too long: {LONGEST} at most"
+                "a command line of {size} bytes is too long: the limit is {LONGEST}"
             )));
         }
         let result = self.run(exec, on_event);
@@ -330,11 +364,12 @@ impl Host for Ssh {
             Ok(_) | Err(Lost::Source(_)) => {}
             Err(lost) => {
                 self.dead = Some(match lost {
-                    Lost::Cut(why) => format!("the connection was lost: {why}"),
+                    Lost::Cut(why) | Lost::Refused(why) => format!("the connection was lost: {why}"),
                     Lost::Silent(seconds) => {
                         format!("the connection was closed after {seconds} s of silence")
                     }
-                    Lost::Interrupted | Lost::Source(_) => "the connection was closed on request".to_owned(),
+                    Lost::Breach(why) => format!("the connection was closed: {why}"),
+                    Lost::Interrupted | Lost::Source(_) => "the connection was closed after an interrupt".to_owned(),
                 });
                 self.pump.shut();
             }

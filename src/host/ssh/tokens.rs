@@ -50,7 +50,6 @@ impl Tokens<'_> {
     }
 }
 
-/// The local user's name.
 pub fn local_user() -> Option<String> {
     ["USER", "LOGNAME"]
         .iter()

@@ -16,9 +16,7 @@ use crate::unit::name::UnitName;
 use crate::unit::parse::File;
 
 /// What is said, or refused, when the host's units are not the repository's.
-///
-/// # Errors
-/// A [`Failure`] under `units_drift: refuse`; nothing was sent.
+/// Fails under `units_drift: refuse`; nothing was sent.
 pub fn drift(config: &Config, repository: &[Unit], observed: &Observed) -> Result<Vec<String>, Failure> {
     let unread = InstalledUnits::default();
     let there = observed.installed.as_ref().unwrap_or(&unread);
@@ -37,9 +35,6 @@ pub fn drift(config: &Config, repository: &[Unit], observed: &Observed) -> Resul
 }
 
 /// The same for a release that is on the host already: what counts is what it was made for.
-///
-/// # Errors
-/// As [`drift`].
 pub fn drift_since(config: &Config, observed: &Observed, release: &str) -> Result<Vec<String>, Failure> {
     let said = since(config, observed, release);
     decide(
@@ -50,7 +45,6 @@ pub fn drift_since(config: &Config, observed: &Observed, release: &str) -> Resul
 }
 
 /// The same for a rollback, which is never refused: going back matters more.
-#[must_use]
 pub fn drift_warnings_since(config: &Config, observed: &Observed, release: &str) -> Vec<String> {
     let mut said = since(config, observed, release);
     if config.units.drift == UnitsDrift::Ignore || said.is_empty() {
@@ -82,7 +76,7 @@ fn decide(config: &Config, said: Vec<String>, what: &str) -> Result<Vec<String>,
         UnitsDrift::Ignore => Ok(Vec::new()),
         UnitsDrift::Refuse if !said.is_empty() => {
             let mut failure = Failure::new(Exit::Untouched, what)
-                .host("nothing was sent, nothing changed")
+                .host("nothing was sent or changed")
                 .next(Next::shipit("unit diff"))
                 .next(config.host.as_root("unit install"));
             failure.why = said;
@@ -126,7 +120,6 @@ fn since(config: &Config, observed: &Observed, release: &str) -> Vec<String> {
 
 /// What units mean, as words that are kept with a release: `NAME=16 hex digits`, separated by spaces. A change of
 /// comments changes nothing.
-#[must_use]
 pub fn fingerprints(units: &[Unit]) -> String {
     units
         .iter()

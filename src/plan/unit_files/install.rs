@@ -4,12 +4,14 @@
 use super::{Difference, PLACE, Standing, all_own, compare, named};
 use crate::config::{Config, Strategy};
 use crate::failure::{Exit, Failure, Next};
+use crate::observed::Observed;
 use crate::observed::installed::{Content, InstalledUnit, InstalledUnits};
 use crate::plan::units::{Purpose, units};
 use crate::text;
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
 use crate::unit::parse::File;
+use crate::unit::rules::service_of;
 
 /// The settings of a `.socket` that say where it listens. systemd.socket(5).
 const LISTENS: [&str; 7] = [
@@ -30,8 +32,12 @@ pub struct Installation {
     pub users: Vec<String>,
     /// The units to enable: new ones, with an `[Install]` section.
     pub enable: Vec<String>,
-    /// New sockets, timers and paths: they do nothing until they are started.
+    /// Sockets, timers and paths that do nothing until they are started: new ones, and enabled ones that do not run.
     pub start: Vec<String>,
+    /// Those of them that failed: what systemd counts against them is cleared first.
+    pub reset: Vec<String>,
+    /// Sockets that cannot listen while their service runs without them: the socket and the service.
+    pub blocked: Vec<(String, String)>,
     /// Whether systemd has to read its units again although no file changes.
     pub stale: bool,
     /// What a person should know before.
@@ -41,15 +47,26 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Whether the host is as it should be.
-    #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        self.write.is_empty() && self.enable.is_empty() && self.users.is_empty() && !self.stale
+    /// Whether there is nothing to do for root. `now`: units are started too.
+    pub fn is_nothing(&self, now: bool) -> bool {
+        let starts = now && !self.start.is_empty();
+        self.write.is_empty() && self.enable.is_empty() && self.users.is_empty() && !self.stale && !starts
+    }
+
+    /// What runs up to now and has to stop so that a socket can listen, as a line to type. systemd starts no socket
+    /// whose service is active.
+    pub fn unblock(&self, config: &Config) -> Option<Next> {
+        let (socket, service) = self.blocked.first()?;
+        let line = format!("systemctl stop {service} && systemctl start {socket} {service}");
+        Some(
+            Next::ssh(config.host.of("root").ssh_to())
+                .arg(line)
+                .remark("at a time you choose: requests fail until the service is ready"),
+        )
     }
 
     /// The files as they travel to root on stdin: after a line of their own, one a line, as `NAME BEFORE TEXT`, both
     /// in base64; `-` for a file that is not there. Root writes only where BEFORE still holds.
-    #[must_use]
     pub fn payload(&self) -> Vec<u8> {
         use base64::Engine as _;
         let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
@@ -64,11 +81,14 @@ impl Installation {
     }
 }
 
-/// What there is to do.
-///
-/// # Errors
-/// A [`Failure`] that names each unit which root must not write, and why.
-pub fn installation(config: &Config, repository: &[Unit], installed: &InstalledUnits) -> Result<Installation, Failure> {
+/// What there is to do. `first`: the host, where no release is live: a unit that is not enabled is what a broken install left.
+/// Fails with a [`Failure`] that names each unit which root must not write, and why.
+pub fn installation(
+    config: &Config,
+    repository: &[Unit],
+    installed: &InstalledUnits,
+    first: Option<&Observed>,
+) -> Result<Installation, Failure> {
     all_own(config, repository)?;
     let mut done = Installation::default();
     let mut refused = Failure::new(Exit::Untouched, "these units cannot be installed");
@@ -77,12 +97,13 @@ pub fn installation(config: &Config, repository: &[Unit], installed: &InstalledU
         if let Some(app) = other_app(config, name, installed) {
             refused = refused.why(format!("{name} is named after {app}, another app on this host"));
         }
-        let (mut writes, mut is_new) = (false, false);
+        let (mut writes, mut is_new, mut is_left) = (false, false, false);
         for difference in &standing.differences {
             match difference {
                 Difference::Missing => (writes, is_new) = (true, true),
                 Difference::Settings(_) | Difference::Comments => writes = true,
                 Difference::Stale => done.stale = true,
+                Difference::Disabled if first.is_some() => is_left = true,
                 Difference::Disabled | Difference::DropIn { .. } | Difference::Refused(_) => {
                     done.notes.push(note(name, difference));
                 }
@@ -103,11 +124,26 @@ pub fn installation(config: &Config, repository: &[Unit], installed: &InstalledU
                 .next(config.host.as_root("unit install"))
                 .next(Next::shell(format!("systemctl start {name}")).remark("on the host"));
         }
-        if is_new && unit.has_section("Install") {
-            done.enable.extend(enabled_as(config, unit));
+        if unit.has_section("Install") {
+            let names = enabled_as(config, unit).into_iter();
+            // Of a template its instances are enabled, which only the host itself knows.
+            let is_left = |name: &String| {
+                is_left || first.is_some_and(|host| host.unit(name).unit_file_state() == Some("disabled"))
+            };
+            done.enable.extend(names.filter(|name| is_new || is_left(name)));
         }
-        if is_new && matches!(name.kind(), "socket" | "timer" | "path") && !name.is_template() {
-            done.start.push(name.as_str().to_owned());
+        let rests = there.is_some_and(|there| {
+            there.properties.unit_file_state() == Some("enabled") && there.properties.is_stopped()
+        });
+        if (is_new || is_left || rests) && matches!(name.kind(), "socket" | "timer" | "path") && !name.is_template() {
+            let name = name.as_str().to_owned();
+            if there.is_some_and(|there| there.properties.active_state() == "failed") {
+                done.reset.push(name.clone());
+            }
+            match running_service(unit, installed) {
+                Some(service) => done.blocked.push((name, service)),
+                None => done.start.push(name),
+            }
         }
         if writes {
             done.after.extend(after(config, unit, there, &standing));
@@ -122,9 +158,15 @@ pub fn installation(config: &Config, repository: &[Unit], installed: &InstalledU
     Err(refused.host("nothing changed"))
 }
 
+/// The service of a socket, if it runs.
+fn running_service(socket: &Unit, installed: &InstalledUnits) -> Option<String> {
+    let service = (socket.name.kind() == "socket").then(|| service_of(socket))??;
+    let there = installed.units.get(service.as_str())?;
+    matches!(there.properties.active_state(), "active" | "activating" | "reloading").then(|| service.to_string())
+}
+
 /// The users that units run as, each once: names that useradd(8) takes. Users that systemd makes by itself
 /// (`DynamicUser=`) are not among them.
-#[must_use]
 pub fn accounts(repository: &[Unit]) -> Vec<String> {
     let plain = |name: &&str| {
         name.len() <= 32
@@ -208,8 +250,7 @@ fn port_cut(unit: &Unit, there: &InstalledUnit) -> Option<String> {
         .collect();
     (!lost.is_empty()).then(|| {
         format!(
-            "{} listens, and would lose {}: systemd silently closes the port when it reads the change and \
-             starts the service without it",
+            "{} is listening, and would lose {}: when systemd reads the change, it silently closes the port and starts the service without it",
             unit.name,
             text::shown(lost.join(", ").as_bytes())
         )
@@ -218,7 +259,12 @@ fn port_cut(unit: &Unit, there: &InstalledUnit) -> Option<String> {
 
 /// The names under which a new unit is enabled: itself, or the instances that deploy.yml names.
 fn enabled_as(config: &Config, unit: &Unit) -> Vec<String> {
-    if !unit.name.is_template() || !unit.all("Install", "DefaultInstance").is_empty() {
+    // A service takes turns between its instances: each must start at boot when it has a slot.
+    let turns = config
+        .services
+        .iter()
+        .any(|service| service.name() == unit.name.as_str());
+    if !unit.name.is_template() || (!turns && !unit.all("Install", "DefaultInstance").is_empty()) {
         return vec![unit.name.as_str().to_owned()];
     }
     units(config, Purpose::Observe)
@@ -269,4 +315,56 @@ fn after(config: &Config, unit: &Unit, there: Option<&InstalledUnit>, standing: 
         }
         _ => format!("{name} has the old settings until you restart it: systemctl restart {name}"),
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_a_broken_install_left_disabled_is_enabled_before_the_first_release_and_never_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("deploy.yml");
+        let yml = "app: acme\nhost: deploy@h\nsource: .\nservices:\n  - unit: acme.service\n    strategy: restart\n    \
+                   health: {url: 'http://127.0.0.1:8080/'}\n  - unit: acme-w@.service\n    strategy: rolling\n    \
+                   instances: [1, 2]\n    health: {url: 'http://127.0.0.1:8081/'}\n";
+        std::fs::write(&file, yml).unwrap();
+        let config = crate::config::load(&file, None).unwrap();
+        let text = "[Socket]\nListenStream=8080\n[Install]\nWantedBy=sockets.target\n";
+        let unit = Unit::parse("deploy/units/acme.socket", text.as_bytes()).unwrap();
+        let standing = compare(std::slice::from_ref(&unit), &InstalledUnits::default());
+        use base64::Engine as _;
+        let encode = |text: &[u8]| base64::engine::general_purpose::STANDARD.encode(text);
+        let service = "[Service]\nExecStart=/bin/a\n[Install]\nWantedBy=multi-user.target\n";
+        let (there, template) = (encode(&standing[0].wanted), encode(service.as_bytes()));
+        let installed = InstalledUnits::parse(
+            format!(
+                "show acme.socket LoadState=loaded\nshow acme.socket UnitFileState=disabled\n\
+                 show acme.socket ActiveState=inactive\nfile acme.socket own {PLACE}/acme.socket text {there}\n\
+                 show acme-w@.service LoadState=loaded\nfile acme-w@.service own {PLACE}/acme-w@.service text {template}\n"
+            )
+            .as_bytes(),
+        );
+        let host = Observed::parse(
+            b"unit acme-w@1.service UnitFileState=disabled\nunit acme-w@2.service UnitFileState=enabled\n",
+        );
+        let of = |unit: &Unit, first| installation(&config, std::slice::from_ref(unit), &installed, first).unwrap();
+        let left = of(&unit, Some(&host));
+        assert!(
+            !left.is_nothing(true) && left.write.is_empty() && left.notes.is_empty(),
+            "{left:?}"
+        );
+        assert_eq!(
+            (left.enable, left.start),
+            (vec!["acme.socket".to_owned()], vec!["acme.socket".to_owned()])
+        );
+        let chosen = of(&unit, None);
+        assert!(chosen.is_nothing(true), "{chosen:?}");
+        assert!(chosen.notes[0].contains("it stays disabled"), "{chosen:?}");
+        // Of a template, each instance.
+        let template = Unit::parse("deploy/units/acme-w@.service", service.as_bytes()).unwrap();
+        assert_eq!(of(&template, Some(&host)).enable, ["acme-w@1.service"]);
+        assert!(of(&template, None).is_nothing(true));
+    }
 }

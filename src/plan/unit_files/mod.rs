@@ -51,13 +51,11 @@ pub enum Difference {
 impl Difference {
     /// Whether the host does, or would do, something else than the repository says. A comment does nothing; whether
     /// a unit starts at boot is the host's own affair.
-    #[must_use]
     pub fn counts(&self) -> bool {
         !matches!(self, Self::Comments | Self::Disabled)
     }
 
     /// What it is, as the end of a sentence that begins with the unit's name.
-    #[must_use]
     pub fn words(&self) -> String {
         let shown = |text: &str| text::shown(text.as_bytes());
         match self {
@@ -79,7 +77,6 @@ impl Difference {
         }
     }
 
-    #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -112,14 +109,12 @@ pub struct Standing {
 
 impl Standing {
     /// The lines that differ, as `diff -u` writes them, the host's first; empty when the texts are equal.
-    #[must_use]
     pub fn diff(&self) -> Vec<Vec<u8>> {
         compare::unified(self.there.as_deref().unwrap_or_default(), &self.wanted)
     }
 }
 
 /// Each unit of the repository against the host's.
-#[must_use]
 pub fn compare(repository: &[Unit], installed: &InstalledUnits) -> Vec<Standing> {
     repository
         .iter()
@@ -211,10 +206,7 @@ fn drop_ins(file: &Unit, there: &InstalledUnit) -> Vec<Difference> {
 }
 
 /// Whether a unit is this app's: named in deploy.yml (as a service, its socket, the migration, or the template of
-/// one), or after the app.
-///
-/// # Errors
-/// The end of a sentence that begins with the unit's name.
+/// one), or after the app. Fails with the end of a sentence that begins with the unit's name.
 pub fn own(config: &Config, name: &UnitName) -> Result<(), &'static str> {
     let odd = |c: char| !(c.is_ascii_alphanumeric() || "@._-".contains(c));
     if name.as_str().chars().any(odd) {
@@ -224,7 +216,7 @@ pub fn own(config: &Config, name: &UnitName) -> Result<(), &'static str> {
         return Err("has the name of one of shipit's guard units, which `shipit setup` writes");
     }
     if name.template().is_some() {
-        return Err("is an instance: write its template");
+        return Err("is an instance: use its template instead");
     }
     if named(config, name) {
         return Ok(());
@@ -250,7 +242,6 @@ fn named(config: &Config, name: &UnitName) -> bool {
 }
 
 /// The app's units that are on the host alone.
-#[must_use]
 pub fn strays(config: &Config, repository: &[Unit], installed: &InstalledUnits) -> Vec<String> {
     let is_stray = |name: &&String| {
         UnitName::new(name).is_some_and(|name| {
@@ -269,10 +260,7 @@ pub fn strays(config: &Config, repository: &[Unit], installed: &InstalledUnits) 
         .collect()
 }
 
-/// Refuses a repository with units that are not the app's.
-///
-/// # Errors
-/// A [`Failure`] that names each.
+/// Refuses a repository with units that are not the app's. Fails with a [`Failure`] that names each.
 pub fn all_own(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
     let mut failure = Failure::new(Exit::Usage, "some units here do not belong to this app");
     for unit in repository {

@@ -2,20 +2,24 @@
 # An unreadable value is a failure, never a pass. Never here: a change to anything live.
 # shellcheck shell=dash disable=SC2034,SC2154
 
-# The arguments of a verdict: until it must be active, good answers in a row, until they must have come, and how long it
-# must then stay healthy; in seconds. `turn` is restart (the InvocationID must be new) or reload (it must stay).
-verdict_arguments="unit turn start successes timeout watch $check_arguments"
+# The arguments of a verdict: until it must be active, good answers in a row, until they must have come, how long it
+# must then stay healthy, and how long one wrong response may repeat; in seconds. `turn` is restart (the InvocationID
+# must be new) or reload (it must stay).
+verdict_arguments="unit turn start successes timeout watch wrongs $check_arguments"
 
 step_await() {
-    local unit turn start successes timeout watch kind target status contains release
-    local row=0 end limit restarts invocation pid
+    local unit turn start successes timeout watch wrongs kind target status contains release
+    local probe_in='' row=0 end limit restarts invocation pid was='' was_since=0 pause=0.1 active_at good_at
     arguments "$verdict_arguments" "$@" || return 1
-    exit_detail=''
+    exit_detail='' asked="$asked $(asked_path)"
     [ "$release" = - ] || release=$target_release
+    # An instance is judged before `current` names its release.
+    case $target_release in '' | -) ;; *) probe_in=../releases/$target_release ;; esac
     now; end=$((now + start * 100)) limit=$((now + 90000))
     until settled "$unit" "$turn"; do
         [ -z "$hopeless" ] || { cause="$unit $hopeless"; return 1; }
         stop_requested && return 1
+        waits "$unit" "$start" "$detail"
         now
         # The time to start counts from when the old process is gone; 15 minutes are too long for any stop.
         [ "$p_ActiveState" != deactivating ] || [ "$now" -ge "$limit" ] || end=$((now + start * 100))
@@ -27,16 +31,33 @@ step_await() {
     done
     invocation=$p_InvocationID restarts=$p_NRestarts pid=$p_MainPID invocations="$invocations $p_InvocationID"
     from_release "$pid" || { cause="$unit runs from $where, not from release $target_release"; return 1; }
-    now; end=$((now + timeout * 100)) limit=$((now + timeout * 100))
+    now; end=$((now + timeout * 100)) limit=$((now + timeout * 100)) active_at=$now good_at=$now
     while [ "$row" -lt "$successes" ]; do
         if probe 2; then row=$((row + 1)); else row=0; fi
+        [ "$row" != 1 ] || { now; good_at=$now; }
         same_process "$unit" || return 1
         stop_requested && return 1
         [ "$row" -lt "$successes" ] || break
-        now; [ "$now" -lt "$end" ] || { cause="$unit was not healthy after ${timeout}s: $detail"; return 1; }
-        sleep 0.1
+        now
+        [ -n "$wrong" ] && [ "$wrong" = "$was" ] || was=$wrong was_since=$now
+        if [ -n "$wrong" ] && [ $((now - was_since)) -ge $((wrongs * 100)) ]; then
+            who_listens "$unit"
+            cause="$unit is not healthy: $detail, for ${wrongs}s"
+            return 1
+        fi
+        [ "$now" -lt "$end" ] || {
+            who_listens "$unit"
+            cause="$unit was not healthy after ${timeout}s: $detail"
+            return 1
+        }
+        [ "$row" -gt 0 ] || waits "$unit" "$timeout" "$detail"
+        # Slower and slower: each failed probe may be a line in the journal of the service.
+        [ "$row" -gt 0 ] || case $pause in 0.1) pause=0.2 ;; 0.2) pause=0.4 ;; 0.4) pause=0.8 ;; esac
+        sleep "$pause"
     done
-    [ "$phase" = switch ] && event live "$unit" "$target_release"
+    new_code || return 1
+    [ "$phase" = switch ] && event live "$unit" "$target_release$(turn_times "$unit")"
+    [ "$watch" = 0 ] || waits "$unit" "$watch" healthy
     now; end=$((now + watch * 100))
     while now && [ "$now" -lt "$end" ]; do
         sleep 0.2
@@ -45,10 +66,12 @@ step_await() {
         probe 2 && continue
         # While a server reloads, its old process may answer: the watch then begins again, until the timeout.
         [ "$turn $older" = 'reload yes' ] && [ "$now" -lt "$limit" ] && end=$((now + watch * 100)) || {
-            cause="$unit was healthy, then not: $detail"
+            who_listens "$unit"
+            cause="$unit became unhealthy: $detail"
             return 1
         }
     done
+    stood="$stood $unit=$invocation=$restarts"
     event verdict "$unit" "invocation=$invocation pid=$pid restarts=$restarts from=$where"
 }
 
@@ -57,7 +80,8 @@ settled() {
     local was base
     hopeless=''
     read_unit "$1" || { detail='systemd did not return its state'; return 1; }
-    detail="$p_ActiveState/$p_SubState, result $p_Result"
+    detail="$p_ActiveState/$p_SubState"
+    case $p_Result in success | exit-code) ;; *) detail="$detail, result $p_Result" ;; esac
     was=${before#*" $1="} was=${was%% *} base=${restarted#*" $1="} base=${base%% *}
     [ "$p_InvocationID" = "$was" ] || { invocations="$invocations $p_InvocationID"; read_exit; }
     case ${p_NRestarts:-x} in
@@ -65,8 +89,10 @@ settled() {
     x) hopeless='has an unreadable restart counter' ;;
     *)
         # The old invocation keeps its count until the new one begins.
-        [ "$2" != restart ] || [ "$p_InvocationID" = "$was" ] ||
-            hopeless="crashed and was restarted $(in_words "$p_NRestarts") (${exit_detail:-result $p_Result})" ;;
+        [ "$2" != restart ] || [ "$p_InvocationID" = "$was" ] || {
+            how_it_ended "$1"
+            hopeless="$crashed and was restarted $(in_words "$p_NRestarts") ($ended)"
+        } ;;
     esac
     case $p_ActiveState/${p_Job:-0}/$2/${p_ReloadResult:-success} in
     active/0/reload/success) [ -z "$hopeless" ]; return ;;
@@ -76,7 +102,8 @@ settled() {
     active/0) [ -z "$hopeless" ] && [ "$p_InvocationID" != "$was" ] ;;
     failed/0)
         [ "$p_InvocationID" != "$was" ] || [ "$2" = reload ] || return 1
-        hopeless="failed: result $p_Result${exit_detail:+, $exit_detail}"
+        how_it_ended "$1"
+        hopeless="failed: $ended"
         return 1 ;;
     inactive/0)
         if [ "$p_InvocationID" != "$was" ] && [ -n "$p_InvocationID" ]; then

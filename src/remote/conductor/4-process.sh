@@ -2,6 +2,15 @@
 # reads.
 # shellcheck shell=dash disable=SC2034,SC2154
 
+# waits UNIT SECONDS ANSWER: tells who follows how long this may take, and the last answer. At most 40 in a run: the
+# disk may be full, and the blocks that are reserved for the events must take the last one too.
+waits=0 waited_for=''
+waits() {
+    [ "$waits" -lt 40 ] && [ "$*" != "$waited_for" ] || return 0
+    waits=$((waits + 1)) waited_for=$*
+    event wait "$@"
+}
+
 # baseline: the live release must pass the check that the new one will be judged by; a check that nothing passes could
 # not verify a revert either. A service that does not run, or dies meanwhile, proves nothing: this deploy may be the
 # fix.
@@ -12,12 +21,14 @@ step_baseline() {
     now; end=$((now + timeout * 100))
     while need_unit "$unit"; do
         case $p_ActiveState in active | reloading) ;; *)
-            event note baseline "$unit is $p_ActiveState: the live release was not asked"
+            event note baseline "$unit is $p_ActiveState: the live release was not checked"
             return 0 ;;
         esac
         probe 2 && return 0
         stop_requested && return 1
+        waits "$unit" "$timeout" "$detail"
         now; [ "$now" -lt "$end" ] || {
+            who_listens "$unit"
             cause="the live release $previous does not pass the health check of $unit either: $detail"
             return 1
         }
@@ -26,42 +37,38 @@ step_baseline() {
     return 1
 }
 
-# Sets exit_detail: how the main process ended, while the unit still shows it; the next start clears it. A status from
-# 200 on is systemd's own, before the program ran (systemd.exec(5), "Process Exit Codes"): a second try ends the same.
-read_exit() {
-    case $p_ExecMainCode in
-    1) exit_detail="status $p_ExecMainStatus" ;;
-    2 | 3) exit_detail="signal $p_ExecMainStatus" ;;
-    *) return 0 ;;
-    esac
-    case $p_ExecMainCode/$p_ExecMainStatus in
-    1/200) exit_detail="$exit_detail: its WorkingDirectory= cannot be entered" ;;
-    1/203) exit_detail="$exit_detail: its program of ExecStart= cannot be run" ;;
-    1/216) exit_detail="$exit_detail: its Group= is not on this host" ;;
-    1/217) exit_detail="$exit_detail: its User= is not on this host" ;;
-    1/226) exit_detail="$exit_detail: a path that its sandbox names does not exist" ;;
-    *) return 0 ;;
-    esac
-    hopeless="could not be started: $exit_detail"
-}
-
-# in_words N
-in_words() { if [ "$1" = 1 ]; then echo once; else echo "$1 times"; fi; }
-
 # same_process UNIT: true while the unit is active without a restart since the verdict began.
 same_process() {
     need_unit "$1" || return 1
     invocations="$invocations $p_InvocationID"
     if [ "$p_NRestarts" != "$restarts" ] || [ "$p_InvocationID" != "$invocation" ]; then
         [ "$p_ActiveState" = active ] || read_exit
-        cause="$1 crashed and was restarted (restarts $restarts -> $p_NRestarts, ${exit_detail:-result $p_Result})"
+        how_it_ended "$1"
+        cause="$1 $crashed and was restarted (restarts $restarts -> $p_NRestarts, $ended)"
     elif [ "$p_ActiveState" != active ] && [ "$p_ActiveState" != reloading ]; then
         read_exit
-        cause="$1 stopped running: $p_ActiveState/$p_SubState, result $p_Result, ${exit_detail:-status unknown}"
+        how_it_ended "$1"
+        cause="$1 stopped running: $p_ActiveState/$p_SubState, $ended"
     else
         return 0
     fi
     return 1
+}
+
+# turn_times UNIT: ` stop=MS start=MS`: how long the old process took to end, and the new one to answer well. Nothing of
+# what systemd did not see now.
+turn_times() {
+    [ "$turn" = restart ] || return 0
+    systemctl "--$manager" show -p ActiveExitTimestampMonotonic -p InactiveEnterTimestampMonotonic \
+        -p InactiveExitTimestampMonotonic -p ActiveEnterTimestampMonotonic -- "$1" 2>/dev/null |
+        awk -F= -v healthy="$((good_at - active_at))" '
+            { at[substr($1, 1, index($1, "T") - 1)] = $2 / 1000 }
+            END {
+                if (at["ActiveExit"] && at["InactiveExit"] - at["InactiveEnter"] < 1000 &&
+                    at["InactiveExit"] >= at["InactiveEnter"]) printf " stop=%d", at["InactiveEnter"] - at["ActiveExit"]
+                if (at["ActiveEnter"] >= at["InactiveExit"])
+                    printf " start=%d", at["ActiveEnter"] - at["InactiveExit"] + healthy * 10
+            }'
 }
 
 # from_release PID: sets where. A process of another release is refused; one that cannot be read is judged by its

@@ -9,20 +9,13 @@ step_flip() {
 }
 
 # flip_to ID: `current` -> releases/ID in one rename, from a link prepared when the release was published
-# (so it needs no inode and no block). In the switch list `current` must be what the request was made from.
+# (so it needs no inode and no block).
 flip_to() {
     local is
     is=$(is_current) || { cause="current could not be read"; return 1; }
     # Also when reverting: a `current` that leads nowhere is worse than one that was not confirmed.
     [ "$1" = - ] || [ -d "../releases/$1" ] || { cause="release $1 does not exist"; return 1; }
-    if [ "$phase" = switch ]; then
-        [ "$is" = "$previous" ] || [ "$is" = "$1" ] || {
-            cause="current is $is, not $previous: another process changed it"
-            return 1
-        }
-        mark begun || { cause='the mark could not be written'; return 1; }
-        changed=1
-    fi
+    begin_change || return 1
     target_release=$1
     if [ "$1" = - ]; then
         [ "$is" = - ] || mv -fT -- ../current current.gone || { cause='current could not be removed'; return 1; }
@@ -33,7 +26,11 @@ flip_to() {
     fi
     sync .. 2>/dev/null || :
     is=$(is_current) && [ "$is" = "$1" ] || { cause="current is ${is:-unreadable} after the flip"; return 1; }
-    [ "$1" = - ] || ledger live "$1"
+    [ "$1" = - ] || ledger live "$1" || {
+        cause='the ledger could not be written'
+        # On the way back nothing may keep the services from the old release.
+        [ "$phase" != switch ]
+    }
 }
 
 # before_restart UNIT: records the invocation that is about to end, and makes room for the next one: manual restarts
@@ -53,8 +50,15 @@ step_restart() {
 
 # restart_unit UNIT
 restart_unit() {
+    local tries=0
     before_restart "$1" || return 1
-    ctl --no-block restart "$1" || { cause="systemctl could not restart $1: $(ctl_output)"; return 1; }
+    until ctl --no-block restart "$1"; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 3 ] || { cause="systemctl could not restart $1: $(ctl_output)"; return 1; }
+        # Busy, as while systemd executes itself again: the limit may still count as well.
+        sleep 1
+        ctl reset-failed "$1" || :
+    done
     count_restarts "$1"
 }
 
@@ -68,14 +72,18 @@ step_socket() {
             cause="$socket is $p_ActiveState: nothing holds the port"
             return 1
         }
-        # A crash loop closed it (service-start-limit-hit). A running service refuses it, and while the limit
-        # still counts the first waiting connection closes it again.
-        ctl stop "$unit" || :
-        ctl reset-failed "$unit" || :
-        ctl reset-failed "$socket" || :
-        ctl start "$socket" || { cause="$socket could not be started"; return 1; }
+        open_socket || return 1
     fi
     restart_unit "$unit"
+}
+
+# open_socket: the caller's socket, which a crash loop closed (service-start-limit-hit). A running service refuses it,
+# and while the limit still counts the first waiting connection closes it again.
+open_socket() {
+    ctl stop "$unit" || :
+    ctl reset-failed "$unit" || :
+    ctl reset-failed "$socket" || :
+    insist start "$socket" || { cause="$socket could not be started"; return 1; }
 }
 
 # reload: the process stays and loads what `current` names now. One that died is started instead.
@@ -88,12 +96,18 @@ step_reload() {
         return
     fi
     before=" $unit=$p_InvocationID$before"
-    ctl --no-block reload "$unit" || { cause="systemctl could not reload $unit: $(ctl_output)"; return 1; }
+    began_reload "$unit"
+    insist --no-block reload "$unit" || { cause="systemctl could not reload $unit: $(ctl_output)"; return 1; }
 }
 
-# stop: only to undo a first deploy, where there is no release to go back to.
+# stop: waits until the unit has finished its requests. On the way back one that has not started yet is killed: it could
+# use up its whole stop timeout.
 step_stop() {
     local unit
     arguments unit "$@" || return 1
-    ctl stop "$unit" || { cause="$unit could not be stopped"; return 1; }
+    if [ "$phase" != switch ]; then
+        need_unit "$unit" || return 1
+        [ "$p_ActiveState" != activating ] || ctl kill -s KILL "$unit" || :
+    fi
+    insist stop "$unit" || { cause="$unit could not be stopped"; return 1; }
 }

@@ -1,6 +1,42 @@
 # How a migration ended that the conductor did not see end: by the journal, by systemd, or by the user; and its record.
-# Never here: the start of one. Reads unit, timeout, invocation, old and since of step_migrate.
+# Never here: the start of one. Reads unit, timeout, invocation, old and asked_at of step_migrate.
 # shellcheck shell=dash disable=SC2034,SC2154
+
+# start_in_journal: sets found to how the job of this start ended: ran, never, or nothing when the journal has no end of
+# it. Fails when the journal cannot be read.
+start_in_journal() {
+    local lines
+    found=''
+    lines=$(unit_journal "$unit") || return 1
+    found=$(printf '%s\n' "$lines" | awk -v "old=$old" -v "since=${asked_at%???}" '
+        !/"JOB_RESULT":"/ || !/"JOB_TYPE":"start"/ || !match($0, /"__REALTIME_TIMESTAMP":"[0-9]*/) { next }
+        substr($0, RSTART + 24, RLENGTH - 24) + 0 < since + 0 { next }
+        { ran = match($0, /INVOCATION_ID":"[0-9a-f]+/) && substr($0, RSTART + 16, RLENGTH - 16) != old
+            found = ran ? "ran" : "never" }
+        END { print found }')
+}
+
+# The start failed by its exit status. Its job may be queued all the same, or be over already. Sets never_began when
+# nothing ran, which is known: then it may be started again.
+migration_began() {
+    local found='' tries=0 why
+    why=$(ctl_output) never_began=no
+    while [ "$tries" -lt 10 ]; do
+        tries=$((tries + 1))
+        # migration_wait asks a systemd that does not answer.
+        read_unit "$unit" || return 0
+        ! running && [ "$p_InvocationID" = "$old" ] || return 0
+        start_in_journal && [ -n "$found" ] && return 0
+        sleep 0.2
+    done
+    start_in_journal || {
+        migration_unknown "systemctl start failed ($why), and neither systemd nor the journal shows whether it ran"
+        return 1
+    }
+    [ -z "$found" ] || return 0
+    never_began=yes cause="$unit could not be started: $why"
+    return 1
+}
 
 # It is over and no invocation was seen: too short for that, or never begun, because a unit that it needs or a condition
 # failed. `systemctl start` may succeed then, and Result= is "success". The journal has the end of its job.
@@ -9,19 +45,14 @@ migration_unseen() {
     while [ -z "$found" ] && [ "$tries" -lt 25 ]; do
         sleep 0.2
         tries=$((tries + 1))
-        found=$(unit_journal "$unit" | awk -v "old=$old" -v "since=${since%???}" '
-            !/"JOB_RESULT":"/ || !/"JOB_TYPE":"start"/ || !match($0, /"__REALTIME_TIMESTAMP":"[0-9]*/) { next }
-            substr($0, RSTART + 24, RLENGTH - 24) + 0 < since + 0 { next }
-            { ran = match($0, /INVOCATION_ID":"[0-9a-f]+/) && substr($0, RSTART + 16, RLENGTH - 16) != old
-                found = ran ? "ran" : "never" }
-            END { print found }')
+        start_in_journal
     done
     case $found in
     ran) return 0 ;;
-    never) migration_failed && migration_never ;;
+    never) migration_failed; migration_never ;;
     *)
-        migration_write interrupted && ledger interrupted "$next"
-        cause="$unit ended unseen, and the journal does not show whether it ran (RemainAfterExit=yes in it would)" ;;
+        migration_unknown
+        cause="it is unknown whether $unit ran: its end was not observed (add RemainAfterExit=yes to it)" ;;
     esac
     return 1
 }
@@ -29,23 +60,54 @@ migration_unseen() {
 # The conductor died while the migration ran. Still running: wait for it. Over, and systemd still shows how: believe it.
 # Otherwise its end is unknown, and the user is asked.
 migration_rejoin() {
-    need_unit "$unit" || return 1
+    until read_unit "$unit"; do
+        now; [ "$now" -lt "$end" ] || { migration_unknown 'systemd does not answer'; return 1; }
+    done
     invocation=$p_InvocationID
-    case $p_ActiveState/${p_SubState} in
-    activating/* | active/exited | failed/*) migration_wait; return ;;
-    esac
-    migration_write interrupted
-    ledger interrupted "$next"
-    cause="the migration of $next was interrupted; how far it came is unknown"
+    if running || [ "$p_ActiveState" != inactive ]; then migration_wait; return; fi
+    migration_unknown
+    cause="the migration of $next was interrupted; how far it got is unknown"
     return 1
 }
 
-migration_never() { cause="$unit did not run: a unit that it needs did not start, or a condition of it is not met"; }
+# Its time is up, or the user asked to stop.
+migration_stop() {
+    local why="was stopped after ${timeout}s (timeout)"
+    [ "$now" -ge "$end" ] || why='was canceled by a user'
+    insist stop "$unit" || :
+    if read_unit "$unit" && ! running; then
+        migration_failed
+        cause="the migration $why"
+    else
+        migration_unknown "it could not be stopped: $(ctl_output)"
+    fi
+}
 
-migration_failed() { migration_write failed; ledger failed "$next"; }
+migration_never() {
+    cause="$unit did not run: a unit that it requires did not start, or one of its conditions was not met"
+}
 
-# The record is replaced whole, so that a crash leaves the old word or the new one.
+migration_failed() { migration_write failed "$next"; ledger failed "$next"; }
+
+migration_ok() {
+    migration_write ok "$next" || migration_write ok "$next" || {
+        migration_unknown 'it succeeded, but its record could not be written'
+        return 1
+    }
+    ledger migrated "$next" || ledger migrated "$next" || :
+}
+
+# migration_unknown WHY: only the user can say how it ended. It may still run, so its directory stays.
+migration_unknown() {
+    migration_write interrupted "$next"
+    ledger interrupted "$next"
+    show_unit "$unit" && ! running || keep_next=yes
+    cause="the end of the migration of $next is unknown: ${1:-}"
+}
+
+# migration_write WORD RELEASE: the record is replaced whole, so that a crash leaves the old word or the new one.
 migration_write() {
-    printf '%s %s\n' "$1" "$run" >"releases/$next/migration.tmp" && sync "releases/$next/migration.tmp" &&
-        mv -fT -- "releases/$next/migration.tmp" "releases/$next/migration" && sync "releases/$next" || return 1
+    local at=releases/$2
+    printf '%s %s\n' "$1" "$run" >"$at/migration.tmp" && sync "$at/migration.tmp" &&
+        mv -fT -- "$at/migration.tmp" "$at/migration" && sync "$at" || return 1
 }

@@ -3,16 +3,13 @@
 # args: root [boot]
 # shellcheck shell=dash disable=SC2034,SC2154
 
-# The version of the request and its steps (src/step/wire.rs). One of another version is moved aside, and nothing of it
-# is carried out. No client replaces the conductor while a request is there: a switch ends as it began.
-protocol=2
-
 # carry_out LIST: its steps in order; stops at the first that fails. Sets cause.
 carry_out() {
-    local list="$1" line began step
+    local list="$1" line='' began step
     phase=$1
     while IFS= read -r line <&8; do
-        case $line in "$list "*) ;; *) continue ;; esac
+        alive
+        case $line in "$list "*) ;; end) break ;; *) continue ;; esac
         set -f
         # shellcheck disable=SC2086 # a line splits at its spaces; its bytes are encoded
         set -- $line
@@ -25,31 +22,22 @@ carry_out() {
         # shellcheck disable=SC2145 # the step's name is the first word
         if [ "$1" != confirm ] && stop_requested; then false; else "step_$@"; fi 8<&- || {
             now; event step "$list" "$step" failed $((now - began)) "$cause"
+            failed_step=$1
             [ "$list" = settle ] || return 1
             continue
         }
         now; event step "$list" "$step" "done" $((now - began))
     done 8<"$R/request"
+    # Half a list would be success without a verdict.
+    [ "$line" = end ] || { cause='the request could not be read to its end'; return 1; }
 }
 
 # step_name NAME WORD…: as events have it: the step, and the unit or the release that it is about.
 step_name() {
     local about="${2#*=}"
-    case $1 in measure) about='' ;; esac
+    case $1 in measure | limits | verify) about='' ;; esac
     about=$(decode "${about%%,*}")
     printf '%s\n' "$1${about:+ $about}"
-}
-
-# Sets run and R. A pipe or a device would never be read to its end.
-find_run() {
-    [ -f request ] && [ ! -L request ] && run=$(sed -n 's/^run //p' request) || run=''
-    case $run in '' | *[!0-9A-Za-z-]*) R=unreadable ;; *) R=runs/$run ;; esac
-}
-
-# Only a request that is whole, of this version and placed by its run: half a list would be success without a verdict.
-is_whole() {
-    [ request -ef "$R/request" ] && [ "$(sed -n '1p;$p' request)" = "shipit $protocol
-end" ]
 }
 
 main() {
@@ -57,37 +45,41 @@ main() {
     cd "$1/.shipit" || exit 1
     [ -e request ] || exit 0
     exec 9<. && flock -n 9 || exit 0
-    find_run
-    if ! is_whole; then
-        rm -rf request.unreadable
-        mv -fT request request.unreadable || mv -T request "request.unreadable.$$"
-        exit 1
-    fi
-    epoch=$(field epoch) access=$(field access) manager=system previous=$(field previous) next=$(field next)
-    [ "$access" != user ] || manager=user
-    phase=revert measuring='' invocations='' evidence_of='' before='' changed='' cause='' target_release=$next
-    attempt_revert=1
+    until load_request; do
+        [ $? = 1 ] || { put_aside; exit 1; }
+        # The app waits for the boot unit, and nobody starts that one again.
+        [ "${2:-}" = boot ] && [ "$tries" -lt 20 ] || exit 1
+        tries=$((tries + 1))
+        sleep 1
+    done
+    tries=1
+    phase=revert measuring='' invocations='' asked='' evidence_of='' before='' changed='' cause='' target_release=$next
+    # Without the time of the request, no line of the journal without an invocation counts.
+    attempt_revert=1 since=$(stat -c %Y "$R/request") || since=9999999999
+    failed_step='' unrecorded='' keep_next='' meters=0 meter_arguments='' stood='' output_file=/dev/null
     if [ "${2:-}" = boot ]; then
-        marked begun && ! marked confirmed && [ "$previous" != - ] && flip_to "$previous"
+        marked begun && ! confirmed && [ "$previous" != - ] && point_back
         exit 0
     fi
+    alive
+    wait_for_disk
     # A redirect that cannot be opened would keep a command from running at all.
-    { true >>"$R/said"; } 2>/dev/null && output_file=$R/said || output_file=/dev/null
+    { true >>"$R/said"; } 2>/dev/null && output_file=$R/said
     while marked "attempt-$tries"; do tries=$((tries + 1)); done
-    mark "attempt-$tries"
+    # Without it nobody would count this attempt: PID 1 starts the next.
+    # One that must revert does so uncounted: a revert ends in any case.
+    mark "attempt-$tries" || marked "attempt-$tries" || { marked begun && ! confirmed; } || exit 1
     why="the switch was interrupted on the host (attempt $tries)"
-    if [ "$tries" -gt 5 ]; then
-        ln -f -- "$R/request" degraded
-        finish degraded 'the conductor was killed five times in a row'
-    fi
-    # A line that a power cut tore must not swallow the next one.
-    [ -z "$(tail -c 1 ledger)" ] || printf '\n' >>ledger
-    [ "$tries" -gt 1 ] || ledger begin "$next" "command=$(field command)"
-    if marked confirmed; then ledger verified "$next"
+    [ "$tries" -le 5 ] || give_up
+    # A line that a power cut tore must not swallow the next one. An empty line is none.
+    [ "$(tail -c 1 ledger && echo .)" = "
+." ] || { printf '\n' >>ledger; } 2>/dev/null
+    if confirmed; then record_verified
     elif marked begun; then revert
-    elif marked unswitched || ! carry_out switch; then
+    elif marked unswitched || ! recorded || ! carry_out switch; then
         [ -z "$cause" ] || why=$cause
         [ -z "$changed" ] || revert
+        wait_for_disk
         mark unswitched # before it is reported: it must not begin again
         ledger unswitched "$next"
         finish failed "$why"
@@ -95,6 +87,27 @@ main() {
     measure_end
     carry_out settle
     finish deployed
+}
+
+# The number of this switch is in the ledger before it begins: the next request is numbered by it.
+recorded() {
+    marked recorded && return
+    ledger begin "$next" "command=$command" && mark recorded || { cause='the ledger could not be written'; return 1; }
+}
+
+# The conductor was killed five times in a row.
+give_up() {
+    local cause='the conductor was killed five times in a row'
+    if confirmed; then
+        record_verified
+        finish deployed
+    elif marked begun; then
+        ln -f -- "$R/request" degraded
+        finish degraded "$cause"
+    fi
+    mark unswitched
+    ledger unswitched "$next"
+    finish failed "$cause"
 }
 
 main "$@"

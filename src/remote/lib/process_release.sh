@@ -13,6 +13,3 @@ process_releases() {
     case $cwd/ in "$releases/"?*) cwd_release=${cwd#"$releases/"} cwd_release=${cwd_release%%/*} ;; esac
     case $exe in "$releases/"?*) exe_release=${exe#"$releases/"} exe_release=${exe_release%%/*} ;; esac
 }
-
-# The working directories and programs of all processes, a line each.
-process_paths() { readlink /proc/[0-9]*/cwd /proc/[0-9]*/exe 2>/dev/null | sort -u; }

@@ -1,8 +1,13 @@
 # Questions to systemd that several scripts ask. Only reads.
 # shellcheck shell=dash
 
-# The version of systemd, as a number; empty when it cannot be read.
-systemd_version() { systemctl --version 2>/dev/null | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p'; }
+# The version of systemd, as a number; empty where there is none. Fails when it cannot be read.
+systemd_version() {
+    local shown
+    command -v systemctl >/dev/null || return 0
+    shown=$(systemctl --version) || return 1
+    printf '%s\n' "$shown" | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p'
+}
 
 # loadable UNIT: the name to ask systemd about. It does not show templates; an instance that is not in use has the
 # template's files, and is unloaded at once.

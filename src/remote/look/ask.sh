@@ -1,12 +1,12 @@
 # Sends one health request, with the conductor's own probe (conductor/1-marks.sh and 2-probe.sh stand before this).
-# Prints `good CENTISECONDS` or `bad CENTISECONDS why`. Changes nothing.
+# Prints `good CENTISECONDS` or `bad CENTISECONDS why`, and at last `whole`. Changes nothing.
 # args: root seconds release|- and the named arguments of a check
 # shellcheck disable=SC2034,SC2154 # the conductor's
 cd "$1/.shipit" 2>/dev/null || cd /
 seconds=$2 wanted=$3
 shift 3
 if ! arguments "$check_arguments" "$@"; then
-    printf 'bad 0 %s\n' "$cause"
+    printf 'bad 0 %s\nwhole\n' "$cause"
     exit 0
 fi
 release=$wanted
@@ -20,3 +20,4 @@ else
     now
     printf 'bad %s %s\n' "$((now - began))" "$detail"
 fi
+echo whole

@@ -1,5 +1,5 @@
 # Prints which invocations of services the runs of switches saw, one a line: `invocation RUN failed ID` for those in the
-# evidence of a failure, `invocation RUN verdict ID` for those that passed. Only reads.
+# evidence of a failure, `invocation RUN verdict ID` for those that passed; at last `whole`. Only reads.
 # args: root run|-
 # exits: 36 no such run on the host · 37 the run cannot be read
 cd "$1/.shipit/runs" || exit 37
@@ -9,11 +9,20 @@ case $2 in
 *) [ -e "$2/events" ] || exit 36 && set -- "$2" ;;
 esac
 for run in "$@"; do
-    [ -d "$run" ] || continue
+    [ -e "$run/events" ] || continue
     passed=$(verdicts "$run/events") || exit 37
-    [ -z "$passed" ] || printf '%s\n' "$passed" | sed "s/.* /invocation $run verdict /"
+    [ -z "$passed" ] || printf '%s\n' "$passed" | sed "s/.* /invocation $run verdict /" || exit 37
     [ -s "$run/journal" ] || continue
     [ -r "$run/journal" ] || exit 37
-    grep -aoE 'INVOCATION_ID" ?: ?"[0-9a-f]{32}' "$run/journal" | sed "s/.*\"/invocation $run failed /" | sort -u
+    # Not grep: that it found nothing must not look like a failure, nor a failure like that.
+    seen=$(awk -v run="$run" '{
+        while (match($0, /INVOCATION_ID" ?: ?"[0-9a-f]+"/)) {
+            id = substr($0, RSTART, RLENGTH - 1)
+            sub(/.*"/, "", id)
+            if (!(id in named)) { named[id]; print "invocation", run, "failed", id }
+            $0 = substr($0, RSTART + RLENGTH)
+        }
+    }' "$run/journal") || exit 37
+    [ -z "$seen" ] || printf '%s\n' "$seen"
 done
-exit 0
+echo whole

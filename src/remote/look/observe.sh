@@ -1,72 +1,104 @@
-# Prints the state of a host, one fact a line: `word value`. Changes nothing.
-# What cannot be read is `unreadable`, never left out: absence must be a fact of its own.
-# args: root app systemctl-privilege(auto|user) units… -- sudo-lines…
+# Prints the state of a host, one fact a line: `word value`, and at last `whole`. Changes nothing.
+# What cannot be read is `unreadable`, never left out: absence must be a fact of its own. A command that fails ends the
+# script; without its last line nothing is concluded. So no command that may fail stands before a pipe.
+# args: root app systemctl-privilege(auto|user) units and routers (link=PATH, port=PATH, haproxy=SOCKET=BACKEND)…
+set -eu
 root=$1 app=$2 mode=$3
 shift 3
+
+whole() {
+    echo whole
+    exit 0
+}
+
+# moment ROOT: changes with every switch that begins or ends.
+moment() { { readlink "$1/current" || :; stat -c '%i %s' "$1/.shipit/ledger" || :; } 2>/dev/null; }
 
 for tool in tar gzip flock sha256sum find xargs awk timeout curl bash fallocate systemctl sync; do
     command -v "$tool" >/dev/null || echo "missing $tool"
 done
-case $(tar --version 2>/dev/null) in *GNU*) ;; *) echo 'missing GNU tar' ;; esac
-mv --help 2>&1 | grep -q -- -T || echo 'missing mv -T'
-echo "systemd $(systemd_version)"
-printf 'uid %s\nuser %s\ntime %s\n' "$(id -u)" "$(id -un)" "$(date +%s)"
+shown=$(tar --version 2>&1) || :
+case $shown in *GNU*) ;; '') exit 1 ;; *) echo 'missing GNU tar' ;; esac
+shown=$(mv --help 2>&1) || :
+case $shown in *' -T'*) ;; '') exit 1 ;; *) echo 'missing mv -T' ;; esac
+systemd=$(systemd_version)
+uid=$(id -u)
+user=$(id -un)
+time=$(date +%s)
+printf 'systemd %s\nuid %s\nuser %s\ntime %s\n' "$systemd" "$uid" "$user" "$time"
 if [ "$mode" = user ]; then manager=--user; else manager=--system; fi
 
-units=''
-while [ $# -gt 0 ] && [ "$1" != -- ]; do units="$units $1" && shift; done
-[ $# -eq 0 ] || shift
-for unit in $units "shipit-$app.path" "shipit-$app.service" "shipit-$app-boot.service"; do
+starts=''
+for unit in "$@" "shipit-$app.path" "shipit-$app.service" "shipit-$app-boot.service"; do
+    case $unit in *=*) router_state "$unit" && continue ;; esac
     shown=$(TZ=UTC systemctl "$manager" show \
         -p LoadState,ActiveState,SubState,UnitFileState,Type,CanReload,TriggeredBy,User,Result \
         -p NeedDaemonReload,MainPID,NRestarts,InvocationID,ActiveEnterTimestamp,ExecMainStartTimestamp,RestartUSec \
         -p TimeoutStartUSec,TimeoutStopUSec,MemoryCurrent,TasksCurrent,StatusText,FragmentPath,NextElapseUSecRealtime \
-        -p RemainAfterExit,Names,DropInPaths -- "$unit" </dev/null) || { echo "unreadable unit $unit" && continue; }
+        -p RemainAfterExit,Names,DropInPaths,WorkingDirectory,StartLimitIntervalUSec,NonBlocking,Triggers,Restart \
+        -- "$unit" </dev/null) || { echo "unreadable unit $unit" && continue; }
     printf '%s\n' "$shown" | sed "s/^/unit $unit /"
+    # As the ledger writes it: `Sat 2026-11-21 04:06:38 UTC` is 2026-11-21T04:06:38Z.
+    start=${shown#*ExecMainStartTimestamp=* } && start=${start%%' UTC'*}
+    case $start in ????-??-??' '*) starts="$starts ${start%% *}T${start#* }Z" ;; esac
 done
-if [ "$mode" != user ] && [ "$(id -u)" != 0 ]; then
-    for line in "$@"; do
-        # shellcheck disable=SC2086 # a sudo line is words
-        if sudo -n -l $line >/dev/null 2>&1 </dev/null; then echo "may $line"; else echo "maynot $line"; fi
-    done
-fi
-if [ ! -e "$root" ] && [ ! -L "$root" ]; then echo 'root absent'; exit 0; fi
-cd "$root" 2>/dev/null || { echo 'root unreadable'; exit 0; }
+if [ "$mode" != user ] && [ "$uid" != 0 ]; then print_sudo "$app"; fi
+if [ ! -e "$root" ] && [ ! -L "$root" ]; then echo 'root absent' && whole; fi
+cd "$root" 2>/dev/null || { echo 'root unreadable' && whole; }
+if [ -d releases ] && [ ! -L releases ]; then owner=$(stat -c %U .); echo "tree_owner $owner"; fi
 # Root reads nothing that another user made: a pipe would block it, and opening some devices has effects.
-if [ "$(id -u)" = 0 ] && [ -d .shipit ] && [ "$(stat -c %u .shipit)" != 0 ]; then echo 'root foreign' && exit 0; fi
+if [ "$uid" = 0 ] && [ -d .shipit ]; then
+    owner=$(stat -c %u .shipit)
+    [ "$owner" = 0 ] || { echo 'root foreign' && whole; }
+fi
 # Names are moved between these: each must be a directory, here and not elsewhere.
-for part in releases .shipit .shipit/runs .shipit/links .shipit/releases; do
-    if [ -L "$part" ]; then echo "astray $part is a symlink"
-    elif [ -e "$part" ] && [ ! -d "$part" ]; then echo "astray $part is not a directory"; fi
+for part in releases slots .shipit .shipit/runs .shipit/links .shipit/releases; do
+    if [ -L "$part" ]; then echo "misplaced $part is a symlink"
+    elif [ -e "$part" ] && [ ! -d "$part" ]; then echo "misplaced $part is not a directory"; fi
 done
 if [ ! -d .shipit ] || [ ! -d releases ] || { [ -x .shipit ] && [ ! -d .shipit/runs ]; }; then echo 'root bare'
+elif read_only .shipit/ledger; then echo 'root readonly'
 elif [ ! -w .shipit ] || [ ! -w releases ] || [ ! -w . ]; then echo 'root unwritable'
 else echo 'root ready'; fi
-if [ -L current ]; then printf 'current link %s\n' "$(readlink current || echo unreadable)"
+before=$(moment .)
+if [ -L current ]; then
+    to=$(readlink current) || to=unreadable
+    printf 'current link %s\n' "$to"
     [ -d current/ ] || echo 'current dangling'
 elif [ -d current ]; then echo 'current directory'
 elif [ -e current ]; then echo 'current file'
 else echo 'current absent'; fi
-for room in kb:-Pk inodes:-Pi; do df "${room#*:}" . | awk -v "what=free_${room%:*}" 'NR == 2 { print what, $4 }'; done
-[ ! -d releases ] || { [ -r releases ] && [ -x releases ]; } || echo 'unreadable releases'
-ls -1A releases 2>/dev/null | sed 's/^/release /'
-[ -d .shipit ] || exit 0
-cd .shipit 2>/dev/null || { echo 'unreadable .shipit'; exit 0; }
-for meta in releases/*/digest; do
-    [ -f "$meta" ] || continue
-    meta=${meta%/digest}
-    echo "digest ${meta#releases/} $(cat "$meta/digest")"
-    [ ! -f "$meta/migration" ] || echo "migration ${meta#releases/} $(cat "$meta/migration")"
-    [ ! -f "$meta/info" ] || sed "s/^/info ${meta#releases\/} /" "$meta/info"
+slots=''
+if [ -d slots ]; then
+    if [ -r slots ] && [ -x slots ]; then slots=$(ls -1A slots); else echo 'unreadable slots'; fi
+fi
+slots=$(printf '%s\n' "$slots" | sed -n '/^[A-Za-z0-9][A-Za-z0-9_.]*$/p')
+for slot in $slots; do
+    if [ -L "slots/$slot" ]; then
+        to=$(readlink "slots/$slot") || to=unreadable
+        printf 'slot %s link %s\n' "$slot" "$to"
+    elif [ -d "slots/$slot" ]; then echo "slot $slot directory"
+    elif [ -e "slots/$slot" ]; then echo "slot $slot file"; fi
 done
-# Its end is enough; the number of the last switch is taken from the whole, as request.sh does.
-if [ -f ledger ] && [ -r ledger ]; then
-    tail -c 1000000 ledger | tail -n 1000 | sed 's/^/ledger /'
-    echo # the last line may be torn
-    awk '$4 == "begin" { e = $2 + 0; epoch = e > 0 && e < 2 ^ 53 ? e : 0 } END { printf "epoch %.0f\n", epoch }' ledger
+for room in kb:-Pk inodes:-Pi; do
+    shown=$(df "${room#*:}" .)
+    printf '%s\n' "$shown" | awk -v "what=free_${room%:*}" 'NR == 2 { print what, $4 }'
+done
+releases=''
+if [ -d releases ]; then
+    if [ -r releases ] && [ -x releases ]; then releases=$(ls -1A releases); else echo 'unreadable releases'; fi
+fi
+[ -z "$releases" ] || printf '%s\n' "$releases" | sed 's/^/release /'
+[ -d .shipit ] || whole
+cd ./.shipit 2>/dev/null || { echo 'unreadable .shipit' && whole; }
+if [ -d releases ]; then known_releases; fi
+if [ -f ledger ] && [ -r ledger ]; then printf '%s\n' "$releases" | read_ledger "$starts"
 elif [ -e ledger ]; then echo 'unreadable ledger'; fi
-[ ! -f conductor ] || echo "conductor $(sha256sum conductor | cut -d ' ' -f 1)"
-[ ! -d spare ] || echo "spare $(ls spare | wc -l)"
+if [ -f conductor ]; then
+    digest=$(sha256sum <conductor)
+    echo "conductor ${digest%% *}"
+fi
+[ ! -d spare ] || echo spare
 # Between two reads the conductor may remove it, and another may come: it is unreadable only if every read fails.
 kind=$(request_kind request) held='' tries=0
 case $kind in '' | regular*)
@@ -74,7 +106,14 @@ case $kind in '' | regular*)
 *) echo "odd_request $kind" ;; esac
 if [ -n "$held" ]; then
     printf '%s\n' "$held" | sed 's/^/request /'
-    run=$(printf '%s\n' "$held" | sed -n 's/^run //p')
-    printf 'request_step %s\n' "$(tail -n 1 "runs/$run/events" 2>/dev/null)"
-elif [ -f request ] && [ ! -L request ]; then echo 'unreadable request'; fi
-[ ! -f degraded ] || echo "degraded $(sed -n 's/^run //p' degraded)"
+    run=$(printf '%s\n' "$held" | sed -n 's/^run //p') step=''
+    [ ! -e "runs/$run/events" ] || step=$(tail -n 1 "runs/$run/events")
+    printf 'request_step %s\n' "$step"
+elif [ -f request ] && [ ! -L request ]; then echo 'unreadable request'
+# A whole switch, or its end, passed between these reads: they are not of one moment.
+elif [ "$before" != "$(moment ..)" ]; then echo changed; fi
+if [ -f degraded ]; then
+    run=$(sed -n 's/^run //p' degraded) || [ ! -e degraded ]
+    [ ! -e degraded ] || echo "degraded $run"
+fi
+whole

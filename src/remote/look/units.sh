@@ -1,6 +1,8 @@
 # Prints an app's units as the host has them: properties as systemd prints them, files in base64.
-# `unit NAME` begins a unit; `show` and `file` belong to it. What cannot be read is `unreadable`. Changes nothing.
+# `unit NAME` begins a unit; `show` and `file` belong to it. What cannot be read is `unreadable`. The last line is
+# `whole`. Changes nothing.
 # args: app units…
+set -e
 app=$1
 shift
 set -f
@@ -12,7 +14,6 @@ one_file() {
 
 # is_young: whether a unit that has crashed before was restarted less than five seconds ago. Each start clears how the
 # last process ended; a unit that crashes again soon is read again, between two processes.
-tries=$(seq 100)
 is_young() {
     [ "$(property NRestarts)" -gt 0 ] 2>/dev/null || return 1
     case $(property SubState) in auto-restart* | dead | failed | exited | '') return 1 ;; esac
@@ -29,33 +30,41 @@ one_unit() {
     case $1 in *@.*) only='-p Id,FragmentPath,DropInPaths,LoadState,NeedDaemonReload,UnitFileState' ;; esac
     asked=$(loadable "$1")
     # shellcheck disable=SC2086 # options
-    for _ in $tries; do
+    tries=0
+    while :; do
         shown=$(TZ=UTC systemctl show $only -- "$asked" 2>/dev/null </dev/null) || {
             echo "unreadable unit $1"
-            return 1
+            return 0
         }
-        is_young || break
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] && is_young || break
         sleep 0.05
     done
     echo "unit $1"
     printf '%s\n' "$shown" | sed 's/^/show /'
-    path=$(printf '%s\n' "$shown" | sed -n 's/^FragmentPath=//p')
+    path=$(property FragmentPath)
     [ -z "$path" ] || one_file "$path"
+    paths=$(property DropInPaths)
     # systemctl quotes a path that holds a space; xargs understands these quotes.
-    printf '%s\n' "$shown" | sed -n 's/^DropInPaths=//p' | xargs -n 1 printf '%s\n' | while IFS= read -r path; do
+    paths=$(printf '%s\n' "$paths" | xargs -n 1 printf '%s\n')
+    while IFS= read -r path; do
         [ -z "$path" ] || one_file "$path"
-    done
+    done <<END
+$paths
+END
 }
 
-echo "systemd $(systemd_version)"
+version=$(systemd_version)
+echo "systemd $version"
 echo "processors $(nproc 2>/dev/null)"
 read -r up _ </proc/uptime && echo "uptime $up"
 # Without a match it fails as it does without a manager: sysinit.target, which always exists, tells the two apart.
 if listed=$(systemctl list-unit-files --no-legend --no-pager -- \
     "$app.*" "$app@.*" "$app-*.timer" sysinit.target 2>/dev/null) &&
     loaded=$(systemctl list-units --all --plain --no-legend --no-pager -- "$app@*" "$app-*.timer" 2>/dev/null); then
-    # shellcheck disable=SC2046 # unit names hold no space
-    set -- "$@" $(printf '%s\n%s\n' "$listed" "$loaded" | sed 's/ .*//')
+    names=$(printf '%s\n%s\n' "$listed" "$loaded" | sed 's/ .*//')
+    # shellcheck disable=SC2086 # unit names hold no space
+    set -- "$@" $names
 else echo 'unreadable the list of units'; fi
 
 # The units that trigger a unit, and that it triggers, belong to the app too.
@@ -66,7 +75,9 @@ while [ $# -gt 0 ]; do
     case $name in shipit-*) continue ;; *.service | *.socket | *.timer | *.path) ;; *) continue ;; esac
     case $done in *" $name "*) continue ;; esac
     done="$done$name "
-    one_unit "$name" || continue
-    # shellcheck disable=SC2046 # unit names hold no space
-    set -- "$@" $(printf '%s\n' "$shown" | sed -n -e 's/^Triggers=//p' -e 's/^TriggeredBy=//p')
+    one_unit "$name"
+    names=$(printf '%s\n' "$shown" | sed -n -e 's/^Triggers=//p' -e 's/^TriggeredBy=//p')
+    # shellcheck disable=SC2086 # unit names hold no space
+    set -- "$@" $names
 done
+echo whole

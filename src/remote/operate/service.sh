@@ -1,21 +1,24 @@
 # Starts, stops, restarts or reloads one service of the app, and waits until it has done so, by the conductor's own
-# verdict (its functions stand above). Refused while a switch holds the host. The ledger is about releases: not written.
+# verdict (its functions stand above). Refused while a switch holds the host. The ledger is about releases: this is
+# recorded beside it.
 # args: root app access verb by socket|- and the named arguments of a verdict
-# exits: 28 the service was not restarted, reloaded, started or stopped · 30 another request holds the host (printed)
+# exits: 28 the service was not restarted, reloaded, started or stopped · 30 another request exists (printed)
 #        34 the service is not healthy afterwards · 35 sudo does not allow the command
 # shellcheck shell=dash disable=SC2034,SC2154
 root=$1 app=$2 access=$3 verb=$4 by=$5 socket=$6
 shift 6
-manager=system phase=service attempt_revert=1 before='' invocations='' cause='' hopeless='' where='' detail=''
-output_file=/dev/null answer=''
+manager=system phase=service attempt_revert=1 before='' invocations='' asked='' cause='' hopeless='' where='' detail=''
+output_file=/dev/null answer='' since=$(date +%s)
 event() { :; }
 
 ctl() {
-    if [ "$access" = sudo ] && ! sudo -n -l /usr/bin/systemctl "$@" >/dev/null 2>&1 </dev/null; then
-        fail 35 "$(id -un) may not run \`sudo /usr/bin/systemctl $*\`"
+    local code=0
+    if [ "$access" != sudo ]; then answer=$(systemctl "$@" 2>&1 </dev/null) && return 0; return 1; fi
+    answer=$(sudo -n /usr/bin/systemctl "$@" 2>&1 </dev/null) || code=$?
+    if [ $code != 0 ] && sudo_refused "$answer"; then
+        fail 35 "$(id -un) may not run \`sudo /usr/bin/systemctl $*\`: $(printf %s "$answer" | tail -n 1)"
     fi
-    if [ "$access" = sudo ]; then answer=$(sudo -n /usr/bin/systemctl "$@" 2>&1 </dev/null)
-    else answer=$(systemctl "$@" 2>&1 </dev/null); fi
+    return $code
 }
 
 # Not echo: dash's takes a backslash of an answer for an escape, and `\c` for the end of the line.
@@ -30,18 +33,21 @@ fail() {
 # refused WHAT: systemctl failed; its last line follows.
 refused() { fail 28 "$1: $(printf %s "${answer:-systemctl printed nothing}" | tail -n 1)"; }
 
+# outcome STATUS: the word for it in the record.
+outcome() { case $1 in 0) echo 'done' ;; 34) echo unhealthy ;; *) echo failed ;; esac; }
+
 # The journal of the invocations that the verdict saw.
 print_journal() {
     local id wanted=''
     for id in $invocations; do wanted="$wanted -e $id"; done
     # shellcheck disable=SC2086 # a list of -e ID
-    unit_journal "$unit" | grep -F ${wanted:--e none} | tail -n 40 | sed 's/^/journal /'
+    unit_journal "$unit" | grep -F ${wanted:--e none} | without_probes "$asked" | tail -n 40 | sed 's/^/journal /'
 }
 
 arguments "$verdict_arguments" "$@" || fail 28 "$cause"
-cd "$root/.shipit" 2>/dev/null || fail 28 "$root has no shipit layout, or $(id -un) cannot enter it"
+cd "$root/.shipit" 2>/dev/null || fail 28 "$root is not set up for shipit, or $(id -un) cannot enter it"
 # Between the check and the call no request can come: this is the lock that requests are made under.
-lock_requests runs || fail 28 'the host is busy with another request'
+lock_requests runs || fail 28 'another request is in progress'
 if print_request; then exit 30; fi
 target_release=$(is_current) || fail 28 'current could not be read'
 need_unit "$unit" || fail 28 "$cause"
@@ -54,6 +60,11 @@ reload/*) fail 28 "$unit is $p_ActiveState: there is nothing to reload" ;;
 esac
 before=" $unit=$p_InvocationID"
 logger -t shipit -p user.notice -- "$app: $by (as $(id -un)) requests: $verb $unit" 2>/dev/null || :
+token=$since-$$
+record begin "$token" "$by" "$verb" "$unit" || :
+trap 'record end "$token" "$(outcome $?)" || :' EXIT
+# systemd goes on: how it ended is not known here.
+trap 'trap - EXIT; exit 1' HUP INT TERM
 case $verb in
 stop)
     [ "$socket" = - ] || ctl stop "$socket" || refused "$socket could not be stopped"

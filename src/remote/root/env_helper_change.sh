@@ -3,45 +3,46 @@
 # exits: 50 a line that systemd might read differently · 51 the environment was changed in the meantime
 #        53 stdin was cut off
 # shellcheck shell=sh disable=SC2154
-[ "$bytes" -le 65536 ] || { echo 'more than 64 KiB' >&2; exit 50; }
-[ "$expected" = any ] || [ "$expected" = "$version" ] ||
-    { echo "/etc/$app/env was changed in the meantime" >&2; exit 51; }
-rm -f .env.in .env.new .env.unit
-if [ "$exists" = yes ]; then cp env .env.old; else : >.env.old; fi
-head -c 65537 >.env.in
-[ "$(wc -c <.env.in)" = "$bytes" ] || { rm -f .env.in .env.old; echo 'the input arrived incomplete' >&2; exit 53; }
-trap 'rm -f .env.in .env.new .env.old .env.unit' EXIT
-if [ "$verb" = unset ]; then sed 's/$/=/' .env.in >.env.new && mv .env.new .env.in; fi
-strict .env.in 'the input'
-
 # refuse WHY: if .env.new names a variable.
 refuse() {
     [ -s .env.new ] || return 0
-    echo "$(head -n 1 .env.new) is for the unit to set (Environment=), which only root writes$1" >&2
+    echo "$(head -n 1 .env.new)$1" >&2
     exit 50
 }
 
+[ "$bytes" -le 65536 ] || { echo 'more than 64 KiB' >&2; exit 50; }
+reader=''
+[ "$verb" = unset ] || reader=$(root_reader) ||
+    { echo 'systemd does not report which units read this file' >&2; exit 50; }
+# One change at a time. The lock is where no other user can take it: any user can open /etc/APP.
+exec 9>"/run/shipit-env-$app.lock"
+flock -w 60 9 || { echo "/etc/$app/env is being changed by another command" >&2; exit 51; }
+version
+[ "$expected" = any ] || [ "$expected" = "$version" ] ||
+    { echo "/etc/$app/env was changed in the meantime" >&2; exit 51; }
+rm -f .env.in .env.new
+if [ "$exists" = yes ]; then cp env .env.old; else : >.env.old; fi
+head -c 65537 >.env.in
+[ "$(wc -c <.env.in)" = "$bytes" ] || { rm -f .env.in .env.old; echo 'the input arrived incomplete' >&2; exit 53; }
+trap 'rm -f .env.in .env.new .env.old' EXIT
+if [ "$verb" = unset ]; then sed 's/$/=/' .env.in >.env.new && mv .env.new .env.in; fi
+strict .env.in 'the input'
+
 if [ "$verb" != unset ]; then
-    # The loader, libc, shells and some interpreters obey these, also those that a unit starts as root
-    # (`ExecStartPre=+`).
+    # The loader, libc, shells and some interpreters obey these.
     obeyed='LD_.*|GCONV_PATH|GLIBC_TUNABLES|PATH|IFS|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|PS4'
     obeyed="$obeyed|(PERL|PYTHON|RUBY)[0-9]*(LIB|OPT|PATH|HOME|DB|USERBASE|PYCACHEPREFIX|PLATLIBDIR)"
     names .env.in | grep -xE "$obeyed" >.env.new || :
-    refuse ''
-    # Apps need these, and may have them while no unit that reads this file has such a line.
-    runtime='NODE_(OPTIONS|PATH)|(_JAVA|JDK_JAVA|JAVA_TOOL)_OPTIONS|CLASSPATH|PYTHON.*|RUBY.*|GEM_.*|BUNDLE_.*'
-    runtime="$runtime|PHP.*|LUA_.*|DOTNET_.*|CORECLR_.*|BROWSER"
-    names .env.in | grep -xE "$runtime" >.env.new || :
-    units=''
-    [ ! -s .env.new ] ||
-        units=$(find /etc/systemd/system /run/systemd/system /usr/lib/systemd/system -maxdepth 1 -name '*.service') || :
-    for unit in $units; do
-        cat -- "$unit" "/etc/systemd/system/${unit##*/}.d"/*.conf >.env.unit 2>/dev/null || :
-        if grep -qE "^[[:space:]]*EnvironmentFile=[[:space:]]*-?(/etc/$app/|.*[%*?[])" .env.unit &&
-            grep -qE '^[[:space:]]*Exec[A-Za-z]*=[^/]*[+!]|;[[:space:]]*[@:-]*[+!]' .env.unit; then
-            refuse ": ${unit##*/} reads this file, and has a line that runs as root"
+    refuse ' can only be set in the unit (Environment=), which only root can change'
+    if [ -n "$reader" ]; then
+        list=/dev/null
+        if [ -f env-names ] && [ ! -L env-names ]; then
+            case $(stat -c '%u %A' env-names) in 0\ -????-??-?) list=env-names ;; esac
         fi
-    done
+        names .env.in | grep -vxF -f "$list" >.env.new || :
+        refuse ": $reader reads this file, and runs something as root with it; root can allow the name with a line in \
+/etc/$app/env-names"
+    fi
 fi
 [ "$verb" = push ] || strict .env.old "/etc/$app/env"
 # shellcheck disable=SC2016 # awk's own

@@ -1,17 +1,21 @@
 # Puts the app's units in place, as root: all of them or, when systemd refuses one, none. They come on stdin as data:
 # root opens no file that somebody else could have written, and goes through no link.
-# args: root, then pairs: user NAME, enable|start UNIT
+# args: root, then pairs: user NAME, enable|reset-failed|start UNIT, rule APP (prints `rule LINE` for the sudo rule)
 # stdin: anything · a line `shipit-units` · lines `NAME BEFORE TEXT`, both in base64, `-` for no file · a line `end`
-# exits: 38 a unit file was changed in the meantime · 39 the unit files arrived incomplete · 40 not root
+# exits: 38 a unit file was changed in the meantime · 39 the files arrived incomplete · 40 not root
 #        42 a file, symlink or owner is in the way (printed) · 44 systemd-analyze refuses a unit
 #        45 systemd does not load a unit: the old files are restored
 #        46 the files are installed, but a later step failed · 47 a command failed: the old files are restored
 #        48 a switch is in progress (printed), or its lock is held
 set -eu
-root=$1 dir=/etc/systemd/system names='' placed=no line='' name=''
+root=$1 dir=/etc/systemd/system names='' placed=no line='' name='' enabled='' log=''
+# Nobody may be left to read what this prints: it continues.
+trap '' PIPE
 [ "$(id -u)" = 0 ] || exit 40
 umask 022 && shift
 scratch=$(mktemp -d /run/shipit-units.XXXXXX)
+
+report() { echo "$1" || :; } 2>/dev/null
 
 # put FILE NAME: its bytes are flushed before it has the name.
 put() {
@@ -22,12 +26,13 @@ put() {
 leave() {
     code=$?
     if [ "$placed" = yes ]; then
+        for name in $enabled; do systemctl --quiet disable -- "$name" 2>/dev/null || :; done
         for name in $names; do
             rm -f -- "$dir/.$name.shipit"
             if [ -e "$scratch/old/$name" ]; then put "$scratch/old/$name" "$name" || :; else rm -f -- "$dir/$name"; fi
         done
         { sync -f "$dir"; systemctl daemon-reload; } || :
-        echo 'the old files are restored' >&2
+        echo 'the old files are restored' >&2 || :
     fi
     rm -rf -- "$scratch"
     [ "$code" != 1 ] || exit 47
@@ -70,22 +75,32 @@ for name in $names; do
     state=$(systemctl show --property=LoadState --value -- "$(loadable "$name")")
     [ "$state" = loaded ] || { echo "systemd reports $name as $state" >&2; exit 45; }
 done
-placed=no && exec 9<&-
-sync "$dir"
-for name in $names; do echo "wrote $dir/$name"; done
-echo 'systemd has reloaded its units'
+# A unit without its user, or that does not start at boot, is not installed: these are undone with the files.
 while [ $# -gt 1 ]; do
     case $1 in
-    user) useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$2" || exit 46 ;;
-    *)
-        systemctl --quiet "$1" -- "$2" || {
-            echo "systemctl $1 $2 failed"
-            journalctl --sync
-            journalctl -q -n 3 -o cat -u "$2"
-            exit 46
-        } >&2 ;;
+    user) useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$2" ;;
+    enable) enabled="$enabled $2" && systemctl --quiet enable -- "$2" ;;
+    *) break ;;
     esac
-    sync -f "$dir" # the links of `enable`, a user's line
-    echo "$1: $2"
+    log="$log$1: $2
+"
+    shift 2
+done
+sync -f "$dir" # the links of `enable`, a user's line
+placed=no && exec 9<&-
+for name in $names; do report "wrote $dir/$name"; done
+report "${log}systemd has reloaded its units"
+while [ $# -gt 1 ]; do
+    if [ "$1" = rule ]; then
+        [ ! -f "/etc/sudoers.d/shipit-$2" ] || sed 's/^/rule /' "/etc/sudoers.d/shipit-$2" || :
+        break
+    fi
+    systemctl --quiet "$1" -- "$2" || {
+        report "systemctl $1 $2 failed"
+        journalctl --sync
+        journalctl -q -n 3 -o cat -u "$2"
+        exit 46
+    } >&2
+    report "$1: $2"
     shift 2
 done

@@ -1,20 +1,43 @@
 # Makes a host ready for one app, as root. Prints each change; run again any time. Inside the app's root, which
 # the deploy user owns, it acts as that user: root never follows a path that somebody else can change.
 # This part: the user and the layout. Above it is setup_former_user.sh; what root installs follows, setup_install.sh.
-# args: root app user group path-unit service-unit boot-unit sudo-rule('' for none) copy-keys(yes|no)
-#       env-helper journal-helper
-# exits: 40 not root · 42 a file, symlink or owner is in the way (printed) · 43 another app has this name
+# args: root app user group copy-keys(yes|no) adopt(who owns a deploy tree that is taken over; or empty)
+# stdin: anything · a line `shipit-files` · lines `NAME TEXT`, the texts in base64, in the order in which they are read
+# exits: 39 the files arrived incomplete · 40 not root · 42 a file, symlink or owner is in the way (printed)
+#        43 another app has this name
+# shellcheck disable=SC2034,SC2154 # the other parts use what this one sets, and set what it uses
 set -eu
-# shellcheck disable=SC2034 # setup_install.sh goes on from here and uses them
-root=$1 app=$2 user=$3 group=$4 path_unit=$5 service_unit=$6 boot_unit=$7 sudo_rule=$8 copy_keys=$9
+# Nobody may be left to read what this prints: it continues.
+trap '' PIPE
+echo() { printf '%s\n' "$*" || :; }
+root=$1 app=$2 user=$3 group=$4 copy_keys=$5 adopt=$6 line=''
 [ "$(id -u)" = 0 ] || exit 40
+until [ "$line" = shipit-files ]; do IFS= read -r line || exit 39; done
+
+# file NAME: the next text; empty for one that is not to be written.
+file() {
+    IFS= read -r line && [ "${line%% *}" = "$1" ] || exit 39
+    printf %s "${line#"$1 "}" | base64 -d
+}
+path_unit=$(file path)
+service_unit=$(file service)
+boot_unit=$(file boot)
+sudo_rule=$(file rule)
+env_helper=$(file env)
+journal_helper=$(file journal)
+run_helper=$(file run)
+exec </dev/null
+# Two at once would make the same user and the same directories. Only root can open the lock.
+(umask 077 && : >>/run/shipit-setup.lock)
+exec 8</run/shipit-setup.lock
+flock -w 60 8 || { echo 'another setup is in progress' >&2 && exit 1; }
 
 # One guard for one root: another environment of the same name would take it, and deploys of the first would not start.
 guard=/etc/systemd/system/shipit-$app.path
 if [ -f "$guard" ]; then
     guarded=$(sed -n 's,^PathExists=\(.*\)/\.shipit/request$,\1,p' "$guard")
     if [ -n "$guarded" ] && [ "$guarded" != "$root" ] && [ -d "$guarded/.shipit" ]; then
-        echo "$app is in $guarded on this host already" >&2
+        echo "$app already exists on this host, in $guarded" >&2
         exit 43
     fi
 fi
@@ -22,28 +45,32 @@ former_user
 
 if ! id -u "$user" >/dev/null 2>&1; then
     useradd --create-home --shell /bin/sh -- "$user"
-    echo "made user $user"
-    keys=$(getent passwd "${SUDO_USER:-root}" | cut -d : -f 6)/.ssh/authorized_keys
-    if [ "$copy_keys" = yes ] && [ -s "$keys" ]; then
-        home=$(getent passwd "$user" | cut -d : -f 6)
-        runuser -u "$user" -- sh -c 'umask 077; mkdir -p "$1/.ssh" && cat >"$1/.ssh/authorized_keys"' - "$home" <"$keys"
-        sync -f "$home"
-        echo "let the keys of ${SUDO_USER:-root} log in as $user"
-    fi
+    echo "created user $user"
+fi
+# Also a user without any way to log in: an earlier setup may have died before this.
+keys=$(getent passwd "${SUDO_USER:-root}" | cut -d : -f 6)/.ssh/authorized_keys
+home=$(getent passwd "$user" | cut -d : -f 6)
+if [ "$copy_keys" = yes ] && [ "$user" != root ] && [ -s "$keys" ] && grep -q "^$user:[!*]" /etc/shadow &&
+    ! runuser -u "$user" -- sh -c 'cd "$1/.ssh" && { [ -s authorized_keys ] || [ -s authorized_keys2 ]; }' - "$home" \
+        2>/dev/null && [ -d "$home" ]; then
+    runuser -u "$user" -- sh -euc 'umask 077; cd "$1"; mkdir -p .ssh; cd ./.ssh
+        cat >shipit.new; sync shipit.new; mv -fT shipit.new authorized_keys' - "$home" <"$keys"
+    sync -f "$home"
+    echo "copied the authorized keys of ${SUDO_USER:-root} to $user"
 fi
 
-# By umask, not by a chmod after it: below a user's home the name could be a link to any file by then.
-[ -d "$root" ] || { (umask 022 && mkdir -p -- "$root") && echo "made $root"; }
 # chown changes the directory this stands in: a link on the way to it could lead to /etc.
-cd -P -- "$root"
-[ "$(pwd -P)" = "$root" ] || { echo "$root leads through a symlink to $(pwd -P): write that as root" >&2; exit 42; }
+enter_root
 [ ! -d .shipit ] || take_over
-[ "$(stat -c %U .)" = "$user" ] || { chown -- "$user:" . && echo "gave $root to $user"; }
+claim_root
+closed=$(blocked "$user")
+[ -z "$closed" ] || { echo "$closed" >&2; exit 42; }
 runuser -u "$user" -- sh -eu -c '
     umask 022; cd "$1"
+    report() { echo "$1" || :; }
     for part in releases shared .shipit; do
         [ ! -L "$part" ] || { echo "$1/$part is a symlink" >&2; exit 42; }
-        [ -d "$part" ] || { mkdir "$part" && echo "made $1/$part"; }
+        [ -d "$part" ] || { mkdir "$part" && chmod 0755 "$part" && report "created $1/$part"; }
     done
     [ -O .shipit ] || { echo "$1/.shipit belongs to another user: shipit never takes it over" >&2; exit 42; }
     chmod 0700 .shipit && mkdir -p .shipit/releases .shipit/links .shipit/runs
@@ -53,21 +80,25 @@ runuser -u "$user" -- sh -eu -c '
     to=$(readlink current 2>/dev/null) || to=""
     case $to in
     "$1/releases/"*)
-        ln -sfnT "${to#"$1/"}" .shipit/adopted && mv -fT .shipit/adopted current && echo "made current relative" ;;
+        ln -sfnT "${to#"$1/"}" .shipit/adopted && mv -fT .shipit/adopted current && report "made current relative" ;;
     esac
     for old in releases/*; do
         id=${old#releases/}
         case $id in *[!0-9-]* | "") continue ;; esac
         [ -d "$old" ] || continue
+        [ ! -e "releases/.in-$id" ] || [ "${to##*/}" = "$id" ] || continue
         ln -sfnT "releases/$id" ".shipit/links/$id"
         mkdir -p ".shipit/releases/$id"
         echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) - - adopted $id" >>.shipit/ledger.new
-        echo "adopted release $id"
+        report "adopted release $id"
     done
     sync .shipit/ledger.new && mv -T .shipit/ledger.new .shipit/ledger
-' - "$root" </dev/null # stdin may begin with the password of the user who runs setup
+' - "$root"
 if [ "$group" != "$user" ] && getent group -- "$group" >/dev/null &&
     cd -P -- "$root/shared" && [ "$(pwd -P)" = "$root/shared" ]; then
     chgrp -- "$group" . && chmod 2775 .
 fi
+case $(LC_ALL=C ls -ld "$root/releases") in
+??????????+*) echo "$root/releases has an ACL, which may keep the app's user out: getfacl $root/releases" ;;
+esac
 cd /

@@ -24,11 +24,12 @@ former_user() {
 
 # Only in the app's root, entered and compared already.
 take_over() {
-    local was group_was part
+    local was group_was part kind
     was=$(stat -c %u .shipit) group_was=$(stat -c %g .shipit)
     [ "$was" != "$(id -u -- "$user")" ] || return 0
     systemctl stop "shipit-$app.path"
-    case $(systemctl is-active "shipit-$app.service")/$(request_kind .shipit/request) in
+    kind=$(request_kind .shipit/request)
+    case $(systemctl is-active "shipit-$app.service")/$kind in
     active/* | *activating/* | */regular*)
         runuser -u "$former" -- timeout 5 sed 's/^/request /' .shipit/request || :
         systemctl start "shipit-$app.path"
@@ -37,7 +38,7 @@ take_over() {
     esac
     if [ -e "/etc/sudoers.d/shipit-$app" ]; then
         rm -f -- "/etc/sudoers.d/shipit-$app"
-        echo "removed /etc/sudoers.d/shipit-$app: $former can do nothing as root for $app any more"
+        echo "removed /etc/sudoers.d/shipit-$app: $former can no longer run commands as root for $app"
     fi
     # chown -R follows no link, -h changes no target, --from leaves the files of others: the app's.
     for part in .[!.]* *; do
@@ -52,6 +53,6 @@ take_over() {
         chown -Rh --from="$was" -- "$user" "./$part"
     done
     chown -Rh --from="$was" -- "$user:" .shipit
-    echo "gave the files of $former in $root to $user"
-    [ "$was" = 0 ] || echo "$former can still log in: end that yourself"
+    echo "made $user the owner of the files of $former in $root"
+    [ "$was" = 0 ] || echo "$former can still log in: remove its keys yourself"
 }

@@ -2,7 +2,7 @@
 # replaced whole, and only when it differs. Nothing here touches the app's root.
 # exits: 41 visudo refuses the sudo rule
 # shellcheck shell=sh disable=SC2154
-env_helper=${10-} journal_helper=${11-} changed=no
+changed=no
 umask 022
 
 # put FILE TEXT MODE: replaced whole, and only when it differs, in its text, its owner or its mode. Who holds the old
@@ -20,7 +20,7 @@ put() {
     mv -fT -- "$1.new" "$1"
     case $is in
     '' | "root:root $3") echo "wrote $1" ;;
-    *) echo "wrote $1, which was $is: it is root:root $3 now" ;;
+    *) echo "wrote $1, which was $is: it is now root:root $3" ;;
     esac
     changed=yes
 }
@@ -31,10 +31,14 @@ if [ -n "$sudo_rule" ]; then
         if [ -d "$dir" ] && [ ! -L "$dir" ]; then is=$(stat -c '%U:%G 0%a' "$dir"); else mkdir -- "$dir"; fi
         # Five digits: with four GNU chmod leaves a directory's set-id bits.
         chown root:root "$dir" && chmod 00755 "$dir"
-        case $is in '' | 'root:root 0755') ;; *) echo "$dir was $is: it is root:root 0755 now" && changed=yes ;; esac
+        case $is in '' | 'root:root 0755') ;; *) echo "$dir was $is: it is now root:root 0755" && changed=yes ;; esac
     done
     put "/usr/local/lib/shipit/$app/env" "$env_helper" 0755
     put "/usr/local/lib/shipit/$app/journal" "$journal_helper" 0755
+    if [ -n "$run_helper" ]; then put "/usr/local/lib/shipit/$app/run" "$run_helper" 0755
+    elif [ -e "/usr/local/lib/shipit/$app/run" ]; then
+        rm -f -- "/usr/local/lib/shipit/$app/run" && echo "removed /usr/local/lib/shipit/$app/run" && changed=yes
+    fi
     printf '%s\n' "$sudo_rule" >/etc/shipit-check.new
     visudo -qcf /etc/shipit-check.new >&2 || { rm -f /etc/shipit-check.new; exit 41; }
     rm -f /etc/shipit-check.new

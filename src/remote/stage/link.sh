@@ -1,7 +1,7 @@
 # Links the shared paths into the received release. Every parent, on both sides, must be a real directory:
 # a release must not be able to lead a link out of itself. shipit never follows a link inside shared/.
 # args: root id, then for each path: dir|file|optional path
-# exits: 25 another file is in place of a shared path · 26 a shared file is missing
+# exits: 25 a file is in the way of a shared path · 26 a shared file is missing
 set -eu
 umask 002
 id=${held_id:-$2}
@@ -19,7 +19,8 @@ real() {
             echo "$at is not a directory" >&2
             exit 25
         fi
-        [ -d "$at" ] || mkdir -- "$at"
+        # Another deploy may make it at the same moment.
+        [ -d "$at" ] || mkdir -- "$at" || [ -d "$at" ]
     done
 }
 

@@ -1,8 +1,25 @@
-# Unpacks what comes on stdin. A stream that was cut is found by the check that follows, never by tar:
-# GNU tar leaves with 0 when a stream ends at a member's border.
-# args: root id
+# Unpacks what comes on stdin: first the list of what differs from the base, compressed, then the archive. A stream
+# that was cut is found by the check that follows, never by tar: GNU tar exits with 0 if it ends between two members.
+# The archive replaces nothing: what the base has too is made before, all else is new.
+# args: root id base|'' hard|copy length of the list, upload|'' (one that was cut, and has files of this one)
 # exits: 23 tar failed
 set -eu
 id=${held_id:-$2}
 cd "$1/releases/.in-$id"
-tar --no-same-owner --no-same-permissions --warning=no-timestamp -xzf - || exit 23
+absolute=''
+if [ "$5" != 0 ]; then
+    dd bs="$5" count=1 iflag=fullblock status=none | gzip -dc >"$1/.shipit/releases/.in-$id/list" || exit 23
+    [ -z "$3" ] || same "$3" "$4"
+    # Its hard links lead to the base or to the other upload, beside this directory.
+    absolute=-P
+fi
+tar $absolute --no-same-owner --no-same-permissions --warning=no-timestamp -xzf - || exit 23
+if [ "$5" != 0 ]; then moved; fi
+# What cannot be removed here is collected by hold.sh of the next upload.
+if [ -n "$6" ]; then rm -rf -- "../$6" "$1/.shipit/releases/$6" || :; fi
+# Where a directory above has a default ACL, it counts instead of the umask. The modes of a release are 0644 and 0755.
+case $(LC_ALL=C ls -ld .) in
+??????????+*)
+    find . -mindepth 1 \( -type d -o -type f -links 1 -perm -u+x \) -exec chmod 0755 {} + &&
+        find . -type f -links 1 ! -perm -u+x -exec chmod 0644 {} + || exit 23 ;;
+esac

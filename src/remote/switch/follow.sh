@@ -1,11 +1,12 @@
 # Prints the events of one run as they come, from event number SKIP on, until it has ended and its request
 # is gone. Only reads: the switch does not depend on who watches. A run that the host does not have is `absent`.
-# args: root run skip
+# With `verify` it also ends when the host begins to wait for the verify command, which its client then runs.
+# args: root run skip verify|watch
 set -eu
 cd "$1/.shipit/runs"
 [ -e "$2/request" ] || { echo absent; exit 0; }
-cd "$2"
-n=0 idle=0 part='' ended=''
+cd "./$2"
+n=0 idle=0 stuck=0 part='' ended=''
 [ -e events ] || : >>events
 exec 3<events
 while [ "$n" -lt "$3" ] && IFS= read -r line <&3; do n=$((n + 1)); done
@@ -13,8 +14,11 @@ while [ -z "$ended" ]; do
     if IFS= read -r line <&3; then
         printf 'event %s\n' "$part$line"
         whole=$part$line
-        case ${whole#* } in 'ended '*) ended=yes ;; esac
-        part='' idle=0
+        case $4/${whole#* } in
+        */'ended '*) ended=yes ;;
+        'verify/step switch verify started') echo verify; exit 0 ;;
+        esac
+        part='' idle=0 stuck=0
         continue
     fi
     part=$part$line
@@ -28,7 +32,12 @@ while [ -z "$ended" ]; do
         echo 'gone'
         exit 0
     fi
-    if [ $((idle % 100)) = 0 ]; then
+    if [ $((idle % 100)) = 0 ] && read_only request; then
+        # The conductor waits for the disk, and can write no event. Half a minute is enough.
+        stuck=$((stuck + 1))
+        [ "$stuck" -lt 6 ] || { echo stuck; exit 0; }
+        echo readonly
+    elif [ $((idle % 100)) = 0 ]; then
         # Five seconds without a conductor: the guard does not run, and the user must know.
         [ -e attempt-1 ] || { echo waiting; exit 0; }
         echo beat

@@ -2,7 +2,7 @@
 # is there: a conductor that was killed is started again, and must be the one that began.
 # args: root sha256 protocol
 # exits: 27 the conductor arrived incomplete · 29 the conductor of this version could not be written
-#        30 another request holds the host (printed)
+#        30 another request exists (printed)
 set -eu
 cd "$1/.shipit"
 # A name of its own: two clients at once must not write into each other's file.

@@ -1,10 +1,13 @@
 # Puts a switch request in place, with a call that fails if one is there: whoever wins holds the host.
 # A request made from an old view of the host (another switch came since) is refused as well.
-# args: root run epoch request
-# exits: 30 another request holds the host (printed) · 31 the host has changed since it was observed (printed)
+# The request comes on stdin: it may be longer than a command line.
+# args: root run epoch bytes
+# exits: 30 another request exists (printed) · 31 the host has changed since it was observed (printed)
 #        33 the request was withdrawn
 set -eu
 cd "$1/.shipit"
+# Before the lock: what waits for the client must not hold it.
+text=$(cat && echo .)
 lock_requests runs
 # Its client has lost the connection, and withdrew it before it came.
 [ ! -e "runs/$2/withdrawn" ] || exit 33
@@ -26,15 +29,21 @@ if [ "${last%%
 fi
 # The spare run was made while there was room: with it this works on a full disk too.
 # Without one, and without room for a new one, the oldest run gives up its evidence.
-if ! { [ -d spare ] && mv -T -- spare "runs/$2"; } 2>/dev/null && ! mkdir -- "runs/$2" 2>/dev/null; then
+if ! { [ -d spare ] && mv -T -- spare "runs/$2"; } 2>/dev/null && ! mkdir -- "runs/$2" 2>/dev/null &&
+    [ ! -d "runs/$2" ]; then
     oldest=$(find runs -mindepth 1 -maxdepth 1 -type d | sort | head -n 1)
     [ -n "$oldest" ]
     mv -T -- "$oldest" "runs/$2"
     rm -f -- "runs/$2"/*
 fi
 for file in request events probes said journal; do : >>"runs/$2/$file"; done
-printf '%s' "$4" >>"runs/$2/request"
+printf %s "${text%.}" >>"runs/$2/request"
+[ "$(wc -c <"runs/$2/request")" -eq "$4" ]
 sync "runs/$2/request" "runs/$2" runs
-ln -T -- "runs/$2/request" request || exit 30
-sync .
+# From here on the host may act on it: what fails now does not take it back, and the client hears how it ends.
+ln -T -- "runs/$2/request" request || [ request -ef "runs/$2/request" ] || {
+    if print_request; then exit 30; fi
+    exit 1
+}
+sync . || :
 echo placed

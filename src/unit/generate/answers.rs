@@ -1,7 +1,6 @@
 //! What units are generated from: values, their defaults, their checks. Every text ends up in a unit file, so each is
 //! checked here; the writers of this directory never check.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::unit::command;
@@ -28,6 +27,15 @@ pub enum Ready {
     Exec,
 }
 
+/// What stands in front of the instances of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Router {
+    Nginx,
+    Caddy,
+    /// Its chroot keeps it from unix sockets.
+    Haproxy,
+}
+
 /// A job that a timer starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -42,7 +50,6 @@ pub struct Job {
 /// [`Answers::new`] has the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answers {
-    /// The app's name.
     pub app: String,
     /// The app's root: `/opt/acme`.
     pub root: String,
@@ -52,8 +59,19 @@ pub struct Answers {
     /// The TCP port; `None` for a worker that does not listen.
     pub port: Option<u16>,
     pub strategy: Strategy,
+    /// For a strategy that needs one: its configuration is written too.
+    pub router: Option<Router>,
+    /// Behind nginx or Caddy: each instance listens on its own port, rather than on a unix socket.
+    pub ports: bool,
+    /// The ports of the instances, as deploy.yml has them.
+    pub instance_ports: Option<[u16; 2]>,
+    /// The symlink by which nginx or Caddy is turned, as deploy.yml has it; without `.sock`, the file for each port.
+    pub link: Option<String>,
+    /// The user that deploys.
+    pub deployer: String,
+    /// Where the app answers whether it is healthy.
+    pub health_path: String,
     pub ready: Ready,
-    /// The user it runs as.
     pub user: String,
     /// How long it can take to finish requests after SIGTERM.
     pub drain: Duration,
@@ -67,16 +85,11 @@ pub struct Answers {
 }
 
 /// An answer that cannot go into a unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{answer}: {why}")]
 pub struct Refused {
     pub answer: &'static str,
     pub why: String,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.answer, self.why)
-    }
 }
 
 impl Answers {
@@ -90,6 +103,12 @@ impl Answers {
             command: None,
             port: Some(8080),
             strategy: Strategy::Restart,
+            router: None,
+            ports: false,
+            instance_ports: None,
+            link: None,
+            deployer: "deploy".to_owned(),
+            health_path: "/healthz".to_owned(),
             ready: match program {
                 Program::Gunicorn | Program::Static => Ready::Notify,
                 Program::Node | Program::Puma | Program::Binary => Ready::Exec,
@@ -104,13 +123,43 @@ impl Answers {
     }
 
     /// Whether the service is a template for several instances.
-    #[must_use]
     pub fn is_template(&self) -> bool {
         self.strategy.needs_instances()
     }
 
+    /// How systemd learns that the program is ready. The instances of a handover have no other way: both answer at the same
+    /// address.
+    pub fn ready(&self) -> Ready {
+        match self.strategy {
+            Strategy::Handover => Ready::Notify,
+            _ => self.ready,
+        }
+    }
+
+    /// Whether each instance listens on its own port, rather than on a unix socket.
+    pub fn instances_have_ports(&self) -> bool {
+        match self.router {
+            Some(Router::Haproxy) => true,
+            Some(Router::Nginx | Router::Caddy) => self.ports,
+            None => false,
+        }
+    }
+
+    /// The symlink by which nginx or Caddy is turned.
+    pub fn link(&self) -> String {
+        self.link.clone().unwrap_or_else(|| format!("{}/live.sock", self.root))
+    }
+
+    /// The ports of two instances: those after the app's, unless deploy.yml has others.
+    pub fn instance_ports(&self) -> [u16; 2] {
+        if let Some(own) = self.instance_ports {
+            return own;
+        }
+        let port = self.port.unwrap_or(8080).min(u16::MAX - 2);
+        [port + 1, port + 2]
+    }
+
     /// The directory of the running release: `ROOT/current`, or the slot of the instance.
-    #[must_use]
     pub fn live(&self) -> String {
         if self.is_template() {
             format!("{}/slots/%i", self.root)
@@ -119,8 +168,7 @@ impl Answers {
         }
     }
 
-    /// # Errors
-    /// [`Refused`], for the first answer that cannot go into a unit.
+    /// Fails with [`Refused`], for the first answer that cannot go into a unit.
     pub fn check(&self) -> Result<(), Refused> {
         let refuse = |answer, why: String| Err(Refused { answer, why });
         if !is_name(&self.app) {
@@ -136,13 +184,14 @@ impl Answers {
             );
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.');
-        let path = &self.root;
-        if !path.starts_with('/')
-            || path.len() < 2
-            || path.ends_with('/')
-            || !path.chars().all(plain)
-            || path.split('/').any(|part| part == "..")
-        {
+        let is_path = |path: &str| {
+            path.starts_with('/')
+                && path.len() > 1
+                && !path.ends_with('/')
+                && path.chars().all(plain)
+                && path.split('/').all(|part| part != "..")
+        };
+        if !is_path(&self.root) || !is_path(&self.link()) {
             return refuse(
                 "root",
                 "expected an absolute path of letters, digits, dots and dashes".into(),
@@ -152,6 +201,25 @@ impl Answers {
             return refuse(
                 "port",
                 "expected a port from 1 to 65535; a .socket unit needs one".into(),
+            );
+        }
+        if self.ports && self.router.is_none() {
+            return refuse("ports", "expected a router in front of the instances: --router".into());
+        }
+        if self.router.is_some() && !self.strategy.needs_router() {
+            return refuse(
+                "router",
+                format!(
+                    "`{}` does not use a router; choose --strategy blue-green",
+                    self.strategy
+                ),
+            );
+        }
+        let legal = |c: char| c.is_ascii_graphic() && !"#;{}'\"\\".contains(c);
+        if !self.health_path.starts_with('/') || !self.health_path.chars().all(legal) || !is_login(&self.deployer) {
+            return refuse(
+                "router",
+                "the health path or the deploy user has characters that its configuration cannot have".into(),
             );
         }
         if self.memory < 64 {
@@ -201,6 +269,11 @@ fn is_name(name: &str) -> bool {
         && name
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// The name of a user, as a configuration takes it for one word.
+fn is_login(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 fn is_command(line: &str) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! Jobs that end: the migration, which a deploy starts, and those of timers. Never a service that stays.
 
 use super::text::Text;
-use super::{Answers, Job, Written, sandbox};
+use super::{Answers, Job, Written, sandbox, service};
 
 /// The settings that the migration and the jobs of timers share.
 fn oneshot(text: &mut Text, answers: &Answers, directory: &str, command: &str, limit: &str) {
@@ -12,8 +12,10 @@ fn oneshot(text: &mut Text, answers: &Answers, directory: &str, command: &str, l
     text.set("User", &answers.user)
         .set("Group", &answers.user)
         .set("WorkingDirectory", directory);
-    text.set("EnvironmentFile", format!("-/etc/{}/env", answers.app))
-        .set("ExecStart", command);
+    text.note("The same environment as the service.")
+        .set("EnvironmentFile", format!("-/etc/{}/env", answers.app));
+    service::common_environment(text, answers);
+    text.set("ExecStart", command);
 }
 
 fn head(text: &mut Text, answers: &Answers, description: &str) {
@@ -54,7 +56,7 @@ pub(super) fn service(answers: &Answers, job: &Job) -> Written {
         &job.command,
         "1h",
     );
-    text.note("The app gets the processor and the disk first.");
+    text.note("The app gets CPU and disk priority.");
     text.set("Nice", "15").set("IOSchedulingClass", "idle");
     sandbox::write(&mut text, answers);
     text.written()
@@ -66,9 +68,9 @@ pub(super) fn timer(answers: &Answers, job: &Job) -> Written {
     text.section("Unit")
         .set("Description", format!("{app}: timer for {}", job.name));
     text.section("Timer")
-        .note("`systemd-analyze calendar` prints the next times.")
+        .note("`systemd-analyze calendar` prints the next run times.")
         .set("OnCalendar", &job.calendar);
-    text.note("Spreads the load: not every timer starts in the same second.")
+    text.note("Spreads the load, so that timers do not all start in the same second.")
         .set("RandomizedDelaySec", "15min");
     text.note("Runs after boot if the host was down at the scheduled time.")
         .set("Persistent", "yes");

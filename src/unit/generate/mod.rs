@@ -3,11 +3,12 @@
 
 mod answers; // what units are generated from
 mod job; // the migration, timers and their services
+mod router; // the configuration of nginx and HAProxy
 mod sandbox; // the directives for a program, as lines
 mod service; // the service, plain or as a template
 mod text; // a unit under construction
 
-pub use answers::{Answers, Job, Program, Ready, Refused};
+pub use answers::{Answers, Job, Program, Ready, Refused, Router};
 
 use super::strategy::Strategy;
 use text::Text;
@@ -21,9 +22,7 @@ pub struct Written {
 }
 
 /// The units for these answers: the service first.
-///
-/// # Errors
-/// [`Refused`], for the first answer that cannot go into a unit.
+/// Fails with [`Refused`], for the first answer that cannot go into a unit.
 pub fn units(answers: &Answers) -> Result<Vec<Written>, Refused> {
     answers.check()?;
     let mut units = vec![service::service(answers)];
@@ -38,6 +37,11 @@ pub fn units(answers: &Answers) -> Result<Vec<Written>, Refused> {
     Ok(units)
 }
 
+/// The configuration of the router in front of them, where they have one.
+pub fn router(answers: &Answers) -> Option<Written> {
+    Some(router::configuration(answers, answers.router?))
+}
+
 fn socket(answers: &Answers) -> Written {
     let app = &answers.app;
     let mut text = Text::new(&format!("{app}.socket"));
@@ -48,7 +52,13 @@ fn socket(answers: &Answers) -> Written {
     text.section("Socket");
     text.note("systemd listens and passes the socket to the service: during a restart connections wait in the queue and are not refused.");
     text.note("A deploy never changes this unit: closing the socket would drop waiting connections.");
-    text.set("ListenStream", answers.port.unwrap_or_default().to_string());
+    text.note(
+        "Only this host can connect, such as a proxy in front of the app. The port alone listens on all addresses.",
+    );
+    text.set(
+        "ListenStream",
+        format!("127.0.0.1:{}", answers.port.unwrap_or_default()),
+    );
     text.note("Must hold the new connections that arrive during a restart: connections per second, times the seconds that a restart takes.");
     text.set("Backlog", "4096").set("NoDelay", "yes");
     if answers.strategy == Strategy::Handover {

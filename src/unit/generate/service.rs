@@ -2,6 +2,7 @@
 
 use super::text::Text;
 use super::{Answers, Program, Ready, Written, sandbox};
+use crate::unit::rules::Runtime;
 use crate::unit::strategy::Strategy;
 
 pub(super) fn service(answers: &Answers) -> Written {
@@ -11,7 +12,7 @@ pub(super) fn service(answers: &Answers) -> Written {
     head(&mut text, answers);
 
     text.section("Service");
-    match answers.ready {
+    match answers.ready() {
         Ready::Notify => {
             text.note("The service counts as started when the program sends READY=1.")
                 .set("Type", "notify");
@@ -23,7 +24,7 @@ pub(super) fn service(answers: &Answers) -> Written {
         }
         Ready::Exec => text
             .note(
-                "The service counts as started when the program file runs. The health check decides when it is ready.",
+                "The service counts as started once the program has been executed. The health check decides when it is ready.",
             )
             .set("Type", "exec"),
     };
@@ -42,22 +43,34 @@ pub(super) fn service(answers: &Answers) -> Written {
         answers.root
     ));
     text.set("EnvironmentFile", format!("-/etc/{app}/env"));
+    if template && answers.instances_have_ports() {
+        let [port, _] = answers.instance_ports();
+        text.note(&format!(
+            "The port of each instance: /etc/{app}/env.blue has the line PORT={port}."
+        ))
+        .set("EnvironmentFile", format!("/etc/{app}/env.%i"));
+    }
     environment(&mut text, answers);
     if answers.strategy.needs_socket() && template {
         text.note("All instances use the same listening socket (file descriptor 3).")
             .set("Sockets", format!("{app}.socket"));
+        text.note("Without this, the start of one instance makes the socket blocking for the other: an event loop then hangs in accept().")
+            .set("NonBlocking", "yes");
     }
     text.set("ExecStart", command(answers));
+    if sandbox::runtime(answers) == Runtime::Java {
+        text.note("A JVM exits with status 143 after SIGTERM.")
+            .set("SuccessExitStatus", "143");
+    }
     if answers.strategy == Strategy::Reload {
         reload(&mut text, answers.program);
     }
-    text.gap()
-        .note("Restarted after every exit, without a limit, after a pause.");
+    text.gap().note("Restarted after every exit, after a pause.");
     text.set("Restart", "always")
         .set("RestartSec", "500ms")
         .set("TimeoutStartSec", "60s");
     text.note(
-        "SIGTERM to the main process; SIGKILL to all remaining processes 5 s after the time for finishing requests.",
+        "SIGTERM to the main process; then SIGKILL to all remaining processes 5 s after the time allowed for finishing requests is over.",
     );
     text.set("KillMode", "mixed")
         .set("TimeoutStopSec", format!("{}s", answers.drain.as_secs() + 5));
@@ -118,27 +131,41 @@ fn head(text: &mut Text, answers: &Answers) {
         text.set("Requires", format!("{app}.socket"))
             .set("After", format!("{app}.socket"));
     }
-    text.note("No start limit: a short outage of a dependency must not stop the service, or its socket, for good.");
-    text.set("StartLimitIntervalSec", "0");
+    text.note("Before the first deploy there is nothing to start; without this, boot or a connection would begin a restart loop.");
+    text.set("ConditionPathExists", answers.live());
+    if answers.strategy.needs_socket() {
+        text.note("No start limit: with the service, the socket would fail, and its port would be closed.");
+        text.set("StartLimitIntervalSec", "0");
+    } else {
+        text.note("Gives up after five minutes of failed starts: longer than an outage of a database.");
+        text.set("StartLimitIntervalSec", "10min").set("StartLimitBurst", "600");
+    }
 }
 
-/// The environment, with the address to listen on.
-fn environment(text: &mut Text, answers: &Answers) {
+/// The environment of every program of the app, of its jobs too.
+pub(super) fn common_environment(text: &mut Text, answers: &Answers) {
     match answers.program {
         Program::Node => _ = text.set("Environment", "NODE_ENV=production"),
         Program::Puma => _ = text.set("Environment", "RACK_ENV=production RAILS_ENV=production"),
         Program::Static => {
             _ = text
-                .note("The directories of caddy's own files.")
+                .note("Directories for caddy's own files.")
                 .set("Environment", "XDG_DATA_HOME=%S/%p XDG_CONFIG_HOME=%S/%p")
         }
         Program::Gunicorn | Program::Binary => {}
     }
+}
+
+/// The environment, with the address to listen on.
+fn environment(text: &mut Text, answers: &Answers) {
+    common_environment(text, answers);
     if answers.strategy.needs_socket() {
         if answers.program == Program::Node {
-            text.note("node shortens the queue to 511 unless the app passes it: server.listen({ fd: 3, backlog: +process.env.BACKLOG })");
+            text.note("node shortens the queue to 511 unless the app passes the length itself: server.listen({ fd: 3, backlog: +process.env.BACKLOG })");
             text.set("Environment", "BACKLOG=4096");
         }
+    } else if answers.instances_have_ports() {
+        // Its own file has it.
     } else if answers.is_template() {
         text.note("Where this instance listens; live.sock points the router to one of these paths.");
         text.set("Environment", format!("SOCKET=/run/{}/%i.sock", answers.app));
@@ -157,6 +184,8 @@ fn command(answers: &Answers) -> String {
         return command.replace(&format!("{}/current", answers.root), &live);
     }
     let unix = format!("/run/{}/%i.sock", answers.app);
+    // From the file of the instance: systemd fills it in.
+    let own = answers.instances_have_ports().then_some("127.0.0.1:${PORT}");
     let (socket, port) = (answers.strategy.needs_socket(), answers.port.unwrap_or(8080));
     match answers.program {
         Program::Node => format!("/usr/bin/node {live}/server.js"),
@@ -164,6 +193,7 @@ fn command(answers: &Answers) -> String {
         Program::Gunicorn => {
             let bind = match (socket, answers.is_template()) {
                 (true, _) => String::new(), // taken from systemd
+                (false, true) if own.is_some() => format!("--bind {} ", own.unwrap_or_default()),
                 (false, true) => format!("--bind unix:{unix} "),
                 (false, false) => format!("--bind 0.0.0.0:{port} "),
             };
@@ -177,6 +207,7 @@ fn command(answers: &Answers) -> String {
                 // A --bind would have to match the kernel's spelling of the address; otherwise puma opens the port
                 // a second time.
                 (true, _) => "--bind-to-activated-sockets=only".to_owned(),
+                (false, true) if own.is_some() => format!("--bind tcp://{}", own.unwrap_or_default()),
                 (false, true) => format!("--bind unix://{unix}"),
                 (false, false) => format!("--bind tcp://0.0.0.0:{port}"),
             };
@@ -189,7 +220,9 @@ fn command(answers: &Answers) -> String {
             format!("/usr/bin/puma --dir {live}{workers} {bind}")
         }
         Program::Static => {
-            let listen = if answers.is_template() && !socket {
+            let listen = if let Some(own) = own {
+                own.to_owned()
+            } else if answers.is_template() && !socket {
                 format!("unix/{unix}")
             } else {
                 format!(":{port}")

@@ -34,7 +34,7 @@ rules! {
         for entry in view.unit.all("Service", keys) {
             if into_a_release(entry.value) {
                 let key = entry.key;
-                let message = format!("{key}= names one release: a deploy changes nothing; use a path through current");
+                let message = format!("{key}= names one release, so a deploy has no effect on it; use a path through current");
                 found.at(entry, message);
             }
         }
@@ -110,7 +110,7 @@ rules! {
         if view.runtime() == Runtime::Gunicorn && !names_current {
             let root = view.context.root.as_deref().unwrap_or("/opt/acme");
             let fixed = format!("{} --chdir {root}/current", entry.value);
-            let message = "a reload stays in the release that was current at start: set --chdir to current";
+            let message = "a reload keeps using the release that was current at start: set --chdir to current";
             found.at(entry, message).suggest("Service", "ExecStart", fixed);
         }
     }
@@ -137,6 +137,37 @@ rules! {
                     "the strategy is reload, but the unit has no ExecReload=",
                 )
                 .suggest("Service", "ExecReload", "/bin/kill -HUP $MAINPID");
+        }
+    }
+
+    /// A reload that signals no process
+    ///
+    /// `kill` needs the process: systemd sets `$MAINPID`.
+    ///
+    /// In production: the reload fails, and the process keeps its old configuration or its old release.
+    ///
+    /// ```ini
+    /// [Service]
+    /// ExecReload=/bin/kill -HUP $MAINPID
+    /// ```
+    ///
+    /// See systemd.service(5), `ExecReload=`.
+    "reload-without-pid" Error Service reload_without_pid(view, found) {
+        for (command, entry) in view.unit.commands(["ExecReload", "ExecStop"]) {
+            let mut words = command.words().peekable();
+            let mut targets = 0;
+            while let Some(word) = words.next() {
+                match word {
+                    "-s" | "-n" | "--signal" => _ = words.next(),
+                    option if option.starts_with('-') => {}
+                    _ => targets += 1,
+                }
+            }
+            if command.name() == "kill" && targets == 0 && !command.has(&["-l", "-L"]) {
+                let message = format!("{}=: kill without $MAINPID signals no process, and fails", entry.key);
+                let fixed = format!("{} $MAINPID", entry.value);
+                found.at(entry, message).suggest("Service", entry.key, fixed);
+            }
         }
     }
 
@@ -298,8 +329,7 @@ rules! {
     /// See systemd.service(5), the table of prefixes.
     "exec-privileged" Error(Start) Service privileged(view, found) {
         for (command, entry) in view.unit.every_command() {
-            const OWNED_BY_ROOT: [&str; 6] =
-                ["/usr/bin/", "/usr/sbin/", "/usr/lib/", "/bin/", "/sbin/", "/lib/"];
+            const OWNED_BY_ROOT: [&str; 7] = ["/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/etc/", "%"];
             let in_system = !command.program.contains('/')
                 || OWNED_BY_ROOT
                     .iter()

@@ -1,23 +1,11 @@
 //! The running host against the text: what systemd loaded, what changed since, what a drop-in overrides.
 
 use super::{Cause, Severity, View, rules};
-use crate::unit::compare;
+use crate::unit::{command, compare};
 
 /// Settings that a drop-in should not override silently.
-const GUARDED: [&str; 12] = [
-    "User",
-    "DynamicUser",
-    "NoNewPrivileges",
-    "ProtectSystem",
-    "ProtectHome",
-    "PrivateTmp",
-    "CapabilityBoundingSet",
-    "Restart",
-    "ExecStart",
-    "KillMode",
-    "SystemCallFilter",
-    "TimeoutStopSec",
-];
+const GUARDED: &str = "User DynamicUser NoNewPrivileges ProtectSystem ProtectHome PrivateTmp CapabilityBoundingSet Restart ExecStart \
+     KillMode SystemCallFilter TimeoutStopSec";
 
 rules! {
     /// The file changed, but systemd still uses the old version
@@ -82,7 +70,7 @@ rules! {
     ///
     /// See systemd.unit(5), drop-ins; systemctl(1), `revert`.
     "drift-drop-in" Warning Service drop_in(view, found) {
-        for key in GUARDED {
+        for key in GUARDED.split(' ') {
             let all = view.unit.written("Service", key);
             let own = all
                 .iter()
@@ -222,7 +210,7 @@ rules! {
         let count = view.show("NRestarts");
         if view.show("SubState") == Some("auto-restart") {
             let count = count.unwrap_or("?");
-            let ended = format!("it ended ({result}{status}) and waits for its next restart");
+            let ended = format!("it ended ({result}{status}) and is waiting for its next restart");
             let message = format!("{ended}; restarts so far: {count}");
             found.missing("Unit", message).cause(Cause::Failed);
         } else if let Some(count) = count.and_then(|n| n.parse::<u32>().ok()).filter(|n| *n >= 3) {
@@ -299,7 +287,7 @@ fn exit_status(view: &View<'_>, result: &str) -> String {
             return format!(": a command of {} failed, not the main process", around(view));
         }
         "126" => ": a shell could not execute a program",
-        "127" => ": a shell did not find a program, or a shared library is missing",
+        "127" => ": a shell could not find a program, or a shared library is missing",
         "200" => ", CHDIR: the working directory cannot be entered",
         "202" | "209" => ": its output or input cannot be set up",
         "203" if runnable(view) => {
@@ -324,17 +312,9 @@ fn exit_status(view: &View<'_>, result: &str) -> String {
 /// The settings whose commands are not the main process, as far as the unit has them.
 fn around(view: &View<'_>) -> String {
     let forking = view.kind() == "forking";
-    let keys = [
-        "ExecCondition",
-        "ExecStartPre",
-        "ExecStart",
-        "ExecStartPost",
-        "ExecReload",
-        "ExecStop",
-    ];
-    let set = keys
-        .into_iter()
-        .filter(|key| (*key != "ExecStart" || forking) && view.unit.sets("Service", key));
+    let around = |key: &&str| *key != "ExecStopPost" && (*key != "ExecStart" || forking);
+    let set = command::KEYS.into_iter().filter(around);
+    let set = set.filter(|key| view.unit.sets("Service", key));
     set.map(|key| format!("{key}=")).collect::<Vec<_>>().join(" or ")
 }
 

@@ -17,6 +17,31 @@ fn shell_only(raw: &str) -> bool {
         || raw.len() > 1 && raw.ends_with(';') && !raw.ends_with("\\;")
 }
 
+/// Whether a text formats a date: `+%F`, `%Y-%m-%d`, `%H%M`.
+fn is_date(text: &str) -> bool {
+    let plain = text.replace("%%", "");
+    let letter = |rest: &str| {
+        rest.strip_prefix('%')
+            .is_some_and(|rest| rest.starts_with(|c| "YymdHMSFTjsI".contains(c)))
+    };
+    // `%S/%m` is a path.
+    let between: &[char] = if plain.contains("%Y") {
+        &['-', '_', ':', '.', 'T', '/']
+    } else {
+        &['-', '_', ':', '.', 'T']
+    };
+    let pair = |(at, _): (usize, &str)| {
+        let rest = &plain[at..];
+        let next = rest.get(2..).unwrap_or_default().trim_start_matches(between);
+        letter(rest) && letter(next)
+    };
+    let date = plain.split_once("+%").is_some_and(|(before, rest)| {
+        (before.is_empty() || before.ends_with([' ', '"', '\''])) && letter(&format!("%{rest}"))
+    });
+    let never_both = plain.contains("%Y") || plain.contains("%M") || plain.contains("%d") || plain.contains("%S");
+    date || never_both && plain.match_indices('%').any(pair)
+}
+
 rules! {
     /// Shell syntax in a command line that no shell reads
     ///
@@ -110,6 +135,59 @@ rules! {
         }
     }
 
+    /// The % of a date in a command
+    ///
+    /// systemd replaces `%m`, `%H`, `%d` and others before it starts the program: with the machine's id, its name, a
+    /// directory. `%%` stands for one percent sign. A shell in the command sees what systemd has replaced.
+    ///
+    /// In production: `date +%Y-%m-%d` names a backup after the machine's id, and each backup replaces the one before.
+    ///
+    /// ```ini
+    /// [Service]
+    /// ExecStart=/bin/sh -c 'exec /usr/bin/pg_dump acme -f "/backup/$(date +%%F).sql"'
+    /// ```
+    ///
+    /// See systemd.unit(5), "Specifiers".
+    "exec-percent" Error Service percent(view, found) {
+        for (command, entry) in view.unit.every_command() {
+            if let Some(word) = command.arguments.iter().find(|word| is_date(&word.text)) {
+                let message = "systemd replaces the % of the date before the program starts; write %%";
+                let word: String = word.text.split_whitespace().find(|part| is_date(part)).unwrap_or("%").into();
+                found.at(entry, format!("{}=: `{word}`: {message}", entry.key));
+            }
+        }
+    }
+
+    /// A command of the shell as the program
+    ///
+    /// `cd`, `source`, `export`, `ulimit` and others are commands that only a shell has: no file of that name exists.
+    ///
+    /// In production: the unit does not start (`203/EXEC`), or systemd refuses it.
+    ///
+    /// ```ini
+    /// [Service]
+    /// WorkingDirectory=/opt/acme/current
+    /// LimitNOFILE=65536
+    /// ExecStart=/opt/acme/current/server
+    /// ```
+    ///
+    /// See systemd.service(5), "Command lines".
+    "exec-builtin" Error(Start) Service builtin(view, found) {
+        for (command, entry) in view.unit.every_command() {
+            let instead = match command.program.as_str() {
+                "cd" | "pushd" => "use WorkingDirectory=",
+                "source" | "." | "export" | "set" | "unset" => "use Environment= or EnvironmentFile=",
+                "ulimit" => "use LimitNOFILE= and similar keys",
+                "umask" => "use UMask=",
+                "exec" | "eval" | "alias" | "trap" | "wait" | "shopt" | "if" | "for" | "while" | "[[" => {
+                    "write the program itself, or /bin/sh -c"
+                }
+                _ => continue,
+            };
+            found.at(entry, format!("{} is a command of the shell, not a program: {instead}", command.program));
+        }
+    }
+
     /// The program is a variable
     ///
     /// The first word of a command must not be a variable: systemd looks for a file with that literal name.
@@ -175,7 +253,7 @@ rules! {
     /// systemd looks up a bare name in a fixed list of directories. It ignores the PATH of a login shell and the
     /// directories of nvm, rbenv or a virtualenv.
     ///
-    /// In production: the service runs another version of node than the one you tested, or fails with `203/EXEC`.
+    /// In production: the service runs a different version of node from the one you tested, or fails with `203/EXEC`.
     ///
     /// ```ini
     /// [Service]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::unit::merge::Unit;
 use crate::unit::properties::Properties;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileFact {
     /// A symlink is followed.
     pub exists: bool,
@@ -18,6 +18,17 @@ pub struct FileFact {
     pub directory: bool,
     /// The owners and modes of the directories above it, the nearest first.
     pub above: Vec<(String, u32)>,
+    /// Who can change the way to it, where that was asked.
+    pub way: Option<Way>,
+}
+
+/// Who can put another file in the place of a path: whoever can change a directory on the way, through every symlink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Root only.
+    Closed,
+    /// Others too: who, and where, in words.
+    Open(String),
 }
 
 /// The result of `systemd-analyze calendar` for an expression.
@@ -43,7 +54,6 @@ pub struct Named {
 /// What was not asked is empty or `None`, and no rule reports it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// The version.
     pub systemd: Option<u32>,
     pub properties: Properties,
     /// The files that the unit names (programs, environment files, directories), where they were asked for.

@@ -73,8 +73,10 @@ pub enum Cause {
     PortHeldBy(String),
     UserMissing(String),
     GroupMissing(String),
-    /// The program is missing, a directory, or not executable.
-    ProgramUnusable,
+    /// This program is missing, a directory, or not executable.
+    ProgramUnusable(String),
+    /// The service needs this directory.
+    DirectoryMissing(String),
     /// The path does not exist, or is a directory.
     EnvironmentFileMissing(String),
     /// The score of `systemd-analyze security`.
@@ -96,20 +98,39 @@ pub enum Edit {
         /// From 1.
         line: u32,
     },
+    /// The same setting with the same meaning, as the current systemd writes it.
+    Respell {
+        file: String,
+        /// From 1.
+        line: u32,
+        section: String,
+        key: String,
+        value: String,
+    },
 }
 
-/// The changes that fix a finding.
+impl Edit {
+    /// Whether it only adds what the unit does not have. A value that the author wrote is a decision.
+    fn is_addition(&self, unit: &Unit) -> bool {
+        match self {
+            Edit::Write { keep: true, .. } | Edit::Respell { .. } => true,
+            Edit::Write { section, key, .. } => unit.written(section, key).is_empty(),
+            Edit::Remove { .. } => false,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
     /// In order.
     pub edits: Vec<Edit>,
-    /// Whether it can be applied without review: it cannot stop a unit that works today.
+    /// Whether it can be applied without review: it replaces and removes nothing that the author wrote, starts no other
+    /// unit, and cannot stop a unit that works today.
     pub safe: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule's name.
     pub rule: &'static str,
     pub severity: Severity,
     pub depth: Depth,
@@ -168,6 +189,19 @@ impl Finding {
         self.write(section, key, value.into(), false, false)
     }
 
+    /// Like [`Finding::add`], for a change that needs a decision.
+    pub fn suggest_more(&mut self, section: &str, key: &str, value: impl Into<String>) -> &mut Self {
+        self.write(section, key, value.into(), true, false)
+    }
+
+    /// Marks the whole fix as one that needs a decision.
+    pub fn decide(&mut self) -> &mut Self {
+        if let Some(fix) = &mut self.fix {
+            fix.safe = false;
+        }
+        self
+    }
+
     /// Adds one more line for a list to the fix.
     pub fn add(&mut self, section: &str, key: &str, value: impl Into<String>) -> &mut Self {
         self.write(section, key, value.into(), true, true)
@@ -178,6 +212,18 @@ impl Finding {
         let edit = Edit::Remove {
             file: self.file.clone(),
             line: self.line,
+        };
+        self.fix(edit, true)
+    }
+
+    /// Writes the line of the finding as the current systemd does, without a change of its meaning.
+    pub fn respell(&mut self, section: &str, key: &str, value: &str) -> &mut Self {
+        let edit = Edit::Respell {
+            file: self.file.clone(),
+            line: self.line,
+            section: section.to_owned(),
+            key: key.to_owned(),
+            value: value.to_owned(),
         };
         self.fix(edit, true)
     }
@@ -216,7 +262,10 @@ impl<'a> Found<'a> {
         }
     }
 
-    pub(super) fn into_findings(self) -> Vec<Finding> {
+    pub(super) fn into_findings(mut self) -> Vec<Finding> {
+        for fix in self.findings.iter_mut().filter_map(|finding| finding.fix.as_mut()) {
+            fix.safe &= fix.edits.iter().all(|edit| edit.is_addition(self.unit));
+        }
         self.findings
     }
 

@@ -10,8 +10,7 @@ rules! {
     /// foreground does not exit.
     ///
     /// In production: the unit stays `activating (start)` with `MainPID=0` until `TimeoutStartSec=` (90 s). Then
-    /// systemd kills it and, with `Restart=`, starts it again, forever. It serves requests in between, which hides the
-    /// mistake.
+    /// systemd kills it and, with `Restart=`, starts it again, forever. It serves requests in the meantime, which hides the mistake.
     ///
     /// ```ini
     /// [Service]

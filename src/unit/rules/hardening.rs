@@ -61,7 +61,7 @@ rules! {
     /// (or any other directive) explains what it breaks, and for which programs.
     ///
     /// In production: a vulnerability in a library gives an intruder a shell on the host instead of a crash.
-    /// `systemd-analyze security UNIT` rates a plain unit 9.2 of 10; the units that shipit generates are below 2.
+    /// `systemd-analyze security UNIT` rates a plain unit 9.2 out of 10; the units that shipit generates are below 2.
     ///
     /// ```ini
     /// [Service]
@@ -127,11 +127,11 @@ rules! {
 
     /// MemoryDenyWriteExecute= breaks programs that compile at run time
     ///
-    /// node, Java, .NET, PHP with its JIT, Erlang and others write machine code into memory and run it. This directive
-    /// forbids it.
+    /// node, Java, .NET, PHP with its JIT and others write machine code into memory and run it. This directive forbids
+    /// it. Erlang's JIT runs under it (measured).
     ///
-    /// In production: the program dies at start, with SIGSEGV or `Fatal process out of memory`; or its JIT is silently
-    /// disabled, and it runs five times slower.
+    /// In production: the program dies at startup, with SIGSEGV or `Fatal process out of memory`; or its JIT is
+    /// silently disabled, and it runs five times slower.
     ///
     /// ```ini
     /// [Service]
@@ -178,7 +178,7 @@ rules! {
         if entry.value == "strict" && !writable(view, &shared) {
             found
                 .at(entry, format!("{shared} is read-only for the app"))
-                .add("Service", "ReadWritePaths", shared);
+                .add("Service", "ReadWritePaths", format!("-{shared}"));
         }
     }
 
@@ -297,7 +297,7 @@ rules! {
     /// Only root, or a process with CAP_NET_BIND_SERVICE, may bind it. With a `.socket`, PID 1 binds the port, and the
     /// service needs neither.
     ///
-    /// In production: `Permission denied` at start; it works when tested as root.
+    /// In production: `Permission denied` at startup; it works when tested as root.
     ///
     /// ```ini
     /// # acme.socket
@@ -345,7 +345,7 @@ rules! {
         {
             found
                 .at(entry, "a forbidden system call kills the program (SIGSYS)")
-                .set("Service", "SystemCallErrorNumber", "EPERM");
+                .suggest("Service", "SystemCallErrorNumber", "EPERM");
         }
     }
 
@@ -370,7 +370,7 @@ rules! {
         {
             let finding = found.missing(
                 "Service",
-                format!("systemd-analyze security rates it {score:.1} of 10"),
+                format!("systemd-analyze security rates it {score:.1} out of 10"),
             );
             finding.cause(Cause::Exposure);
             if view.is_app() && score > 8.0 {

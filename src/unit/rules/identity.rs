@@ -1,7 +1,20 @@
 //! Who the service runs as.
 
-use super::secrets::of_the_system;
-use super::{Cause, Severity, rules};
+use super::runtime;
+use super::{Cause, Runtime, Severity, View, rules};
+
+/// Whether one of its programs, or the script that it runs, is below the app's root.
+fn runs_below(view: &View<'_>, root: &str) -> bool {
+    let inside = |path: &str| std::path::Path::new(path).starts_with(root);
+    view.unit.every_command().iter().any(|(command, _)| {
+        let script = command.words().find(|word| !word.starts_with('-'));
+        inside(&command.program)
+            || command
+                .shell_script()
+                .is_some_and(|script| script.split_whitespace().any(inside))
+            || runtime::of(command) != Runtime::Other && script.is_some_and(inside)
+    })
+}
 
 rules! {
     /// The service runs as root
@@ -22,6 +35,9 @@ rules! {
         if !view.is_root() || view.start().is_none() {
             return;
         }
+        if view.is_of_a_user() {
+            return;
+        }
         let message = if view.is_app() {
             "it runs as root: an intruder in the app, or whoever can deploy it, becomes root"
         } else {
@@ -31,15 +47,18 @@ rules! {
             Some(entry) => found.at(entry, message),
             None => found.missing("Service", message),
         };
-        finding.suggest(
-            "Service",
-            "User",
-            view.unit.name.prefix().split('-').next().unwrap_or("app"),
-        );
-        if view.context.root.is_some() {
+        if let Some(user) = view.own_user() {
+            finding.suggest("Service", "User", user);
+        }
+        // Whoever can deploy can change what root runs.
+        let deployed = view.context.root.as_deref().is_some_and(|root| runs_below(view, root));
+        let daemon = !deployed && view.start().is_some_and(|(command, _)| {
+            command.program.starts_with("/usr/") && view.runtime() == Runtime::Other
+        });
+        if deployed || view.context.root.is_some() && view.stays() {
             finding.severity(Severity::Error);
-        } else if !view.is_app() {
-            finding.severity(Severity::Info);
+        } else if !view.is_app() || !view.stays() || daemon || view.unit.sets("Service", "Delegate") {
+            finding.severity(Severity::Info); // a job, or a daemon of the system
         }
     }
 
@@ -64,7 +83,7 @@ rules! {
             ("SupplementaryGroups", &host.named.groups, "216/GROUP"),
         ];
         for (key, known, code) in keys {
-            for (name, entry) in view.unit.words("Service", key) {
+            for (name, entry) in view.unit.accounts(key) {
                 if known.get(&name) == Some(&false)
                     && view.unit.yes("Service", "DynamicUser") != Some(true)
                 {
@@ -100,9 +119,9 @@ rules! {
             found
                 .at(
                     entry,
-                    "nobody is shared with other services: use a dedicated user",
+                    "the user the user the user the user nobody is shared with other services: use a dedicated user",
                 )
-                .suggest("Service", "User", view.unit.name.prefix());
+                .suggest("Service", "User", view.own_user().unwrap_or_else(|| "acme".into()));
         }
     }
 
@@ -131,7 +150,32 @@ rules! {
                         entry.value
                     ),
                 )
-                .suggest("Service", "User", view.unit.name.prefix());
+                .suggest("Service", "User", view.own_user().unwrap_or_else(|| "acme".into()));
+        }
+    }
+
+    /// A capability that is as good as root
+    ///
+    /// CAP_SYS_ADMIN, CAP_SETUID, CAP_DAC_OVERRIDE and some others let a process become root, or read and write every file.
+    ///
+    /// In production: a vulnerability in the app gives root access to the host, whatever `User=` is.
+    ///
+    /// ```ini
+    /// [Service]
+    /// AmbientCapabilities=CAP_NET_BIND_SERVICE
+    /// ```
+    ///
+    /// See capabilities(7); systemd.exec(5), `AmbientCapabilities=`.
+    "capability-root" Warning Service capability_root(view, found) {
+        const LIKE_ROOT: &str = " CAP_SYS_ADMIN CAP_SYS_MODULE CAP_SYS_PTRACE CAP_SYS_RAWIO CAP_SETUID CAP_SETGID CAP_SETFCAP \
+            CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_BPF ";
+        if view.unit.service("AmbientCapabilities").starts_with('~') {
+            return;
+        }
+        for (name, entry) in view.unit.words("Service", "AmbientCapabilities") {
+            if LIKE_ROOT.contains(&format!(" {} ", name.to_ascii_uppercase())) {
+                found.at(entry, format!("{name} is as good as root"));
+            }
         }
     }
 
@@ -148,47 +192,12 @@ rules! {
     ///
     /// See systemd.exec(5), `SupplementaryGroups=`.
     "group-root" Warning Service group_root(view, found) {
-        for (name, entry) in view.unit.words("Service", ["Group", "SupplementaryGroups"]) {
+        for (name, entry) in view.unit.accounts(["Group", "SupplementaryGroups"]) {
             if matches!(
                 name.as_str(),
                 "docker" | "lxd" | "disk" | "sudo" | "wheel" | "shadow" | "libvirt"
             ) {
                 found.at(entry, format!("members of {name} can become root"));
-            }
-        }
-    }
-
-    /// A log file that root opens where others can write
-    ///
-    /// PID 1 opens the file as root, whatever `User=` is, and follows symlinks. Whoever can replace the file can put a
-    /// symlink there. The program's output can then go to any file on the host, or its input can come from any file.
-    ///
-    /// In production: a deploy user's symlink in `shared/` wrote arbitrary lines into `/etc/cron.d`, which gives root
-    /// access (measured).
-    ///
-    /// ```ini
-    /// [Service]
-    /// StandardOutput=journal
-    /// StandardError=inherit
-    /// ```
-    ///
-    /// See systemd.exec(5), `StandardOutput=`.
-    "output-file-place" Error Service output_file_place(view, found) {
-        for key in ["StandardOutput", "StandardError", "StandardInput"] {
-            for entry in view.unit.all("Service", key) {
-                let path = ["file:", "append:", "truncate:"]
-                    .iter()
-                    .find_map(|form| entry.value.strip_prefix(form));
-                let Some(path) = path.filter(|path| path.starts_with('/')) else { continue };
-                // /var/log itself is root-owned; a directory in it may belong to the app.
-                let in_log = path.strip_prefix("/var/log/").is_some_and(|rest| !rest.contains('/'));
-                if !in_log && !of_the_system(path) && !path.starts_with("/dev/") && view.is_app() {
-                    let message = format!(
-                        "{path}: root opens it, and whoever can replace it (with a symlink to any file) becomes root; \
-                         log to the journal"
-                    );
-                    found.at(entry, message);
-                }
             }
         }
     }

@@ -9,11 +9,15 @@ mod finding; // what a rule reports, and how it reports it
 mod forking; // Type=forking, PIDFile=
 mod hardening; // sandboxing, and what it breaks
 mod identity; // users
+mod job; // migrations and the jobs of timers
+mod masked; // secrets in what is printed
 mod order; // dependencies, [Install], templates, migrations
 mod process_state; // what became of its processes
 mod program; // the programs that a service runs
 mod resources; // memory, tasks, files, CPU
 mod restart; // Restart= and start limits
+mod root_env; // commands that run as root with variables of the deploy user
+mod root_path; // paths that systemd itself opens as root
 mod runtime; // which program it is, and what it is known to do
 mod sandbox; // the directives of `systemd-analyze security`
 mod sd_notify; // Type=notify
@@ -27,26 +31,27 @@ mod type_; // Type=
 mod view; // a unit with what is known around it
 mod watchdog; // the watchdog, exit codes
 
-pub use facts::{Calendar, Facts, FileFact, Named};
+pub use facts::{Calendar, Facts, FileFact, Named, Way};
 pub use finding::{Cause, Depth, Edit, Finding, Fix, Found, Severity};
-pub use runtime::Runtime;
+pub use root_path::{NAME as ROOT_PATH, root_paths};
+pub use runtime::{Runtime, of as runtime_of};
 pub use sandbox::{DIRECTIVES, Directive, directive};
 pub use secrets::environment_file;
+pub use socket::service_of;
 pub use view::{Context, View};
+
+pub use masked::masked as without_secrets;
 
 use super::merge::Unit;
 use super::parse::Kind;
+use super::{accepts, keys};
 
 /// The types of units that a rule checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
-    /// `.service`
     Service,
-    /// `.socket`
     Socket,
-    /// `.timer`
     Timer,
-    /// Every unit.
     Any,
     /// No unit, but the files in `EnvironmentFile=`, which [`environment_file`] checks.
     EnvironmentFile,
@@ -79,13 +84,11 @@ pub struct Rule {
 }
 
 impl Rule {
-    #[must_use]
     pub fn title(&self) -> &'static str {
         self.doc.lines().next().unwrap_or_default().trim()
     }
 
     /// The paragraph "In production:" of its text, on one line.
-    #[must_use]
     pub fn in_production(&self) -> String {
         let lines = self.doc.lines().map(str::trim);
         let from = lines.skip_while(|line| !line.starts_with("In production:"));
@@ -95,7 +98,6 @@ impl Rule {
     }
 
     /// Its text as `shipit unit explain` prints it: code blocks are indented.
-    #[must_use]
     pub fn explanation(&self) -> String {
         let mut out = format!("{} ({})\n\n", self.name, self.severity);
         let mut fenced = false;
@@ -139,7 +141,7 @@ macro_rules! rules {
 }
 use rules;
 
-const GROUPS: [&[Rule]; 19] = [
+const GROUPS: [&[Rule]; 22] = [
     syntax::RULES,
     type_::RULES,
     forking::RULES,
@@ -151,8 +153,11 @@ const GROUPS: [&[Rule]; 19] = [
     program::RULES,
     command_line::RULES,
     identity::RULES,
+    root_path::RULES,
+    root_env::RULES,
     secrets::RULES,
     order::RULES,
+    job::RULES,
     hardening::RULES,
     resources::RULES,
     socket::RULES,
@@ -167,16 +172,54 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 }
 
 /// What `shipit unit explain NAME` prints, for a rule or a sandboxing directive.
-#[must_use]
 pub fn explain(name: &str) -> Option<String> {
     let rule = all().find(|rule| rule.name == name).map(Rule::explanation);
     rule.or_else(|| directive(name).map(Directive::explanation))
+        .or_else(|| explain_key(name))
 }
+
+/// A key that is neither a rule nor a directive of the sandbox: what it does, what it takes, where it belongs.
+fn explain_key(name: &str) -> Option<String> {
+    let sections = keys::sections_of(name);
+    let section = sections.first()?;
+    let lines = include_str!("directives.txt").lines();
+    let known = lines
+        .filter_map(|line| line.split_once(": "))
+        .find(|(key, _)| *key == name);
+    let (page, text) = match known.and_then(|(_, rest)| rest.split_once(": ")) {
+        Some((page, text)) => (page, format!("{text}\n")),
+        None => ("systemd.directives(7)", String::new()),
+    };
+    let takes = accepts::expected(section, name).map_or(String::new(), |takes| format!("It takes: {takes}.\n"));
+    let since = keys::find(section, name).map_or(0, |key| key.since);
+    let since = if since > 0 {
+        format!("It needs systemd {since}.\n")
+    } else {
+        String::new()
+    };
+    let (sections, key) = (sections.join("] ["), format!("{name}="));
+    let rules: Vec<&str> = all()
+        .filter(|rule| rule.doc.contains(&key))
+        .map(|rule| rule.name)
+        .collect();
+    let rules = if rules.is_empty() {
+        String::new()
+    } else {
+        format!("Rules: {}\n", rules.join(", "))
+    };
+    Some(format!(
+        "{name} in [{sections}]\n\n{text}{takes}{since}{rules}\nSee {page}, {name}=.\n"
+    ))
+}
+
+/// Warnings about choices for which a daemon of the system can have its reasons. They are warnings for an app.
+const CHOICES: &str = " capability-root environment-file-optional exec-stop-kills exec-wrapper kill-mode-process kill-signal limit-nofile \
+    oom-score requires-without-after restart-missing send-sigkill socket-backlog socket-stdin stop-timeout-infinite \
+    timer-persistent timer-service-install type-forking-pidfile type-simple-ends watchdog-without-restart ";
 
 /// Checks one unit with every rule. Findings are ordered by place, the worst first at each.
 ///
 /// A comment `# shipit: allow RULE` anywhere in the unit's files silences that rule for the unit.
-#[must_use]
 pub fn lint(unit: &Unit, context: &Context) -> Vec<Finding> {
     let view = View::new(unit, context);
     let mut findings = Vec::new();
@@ -191,6 +234,15 @@ pub fn lint(unit: &Unit, context: &Context) -> Vec<Finding> {
         let mut found = Found::new(rule, unit);
         (rule.check)(&view, &mut found);
         findings.extend(found.into_findings());
+    }
+    for finding in &mut findings {
+        finding.message = without_secrets(&finding.message);
+    }
+    let choice = |rule: &str| CHOICES.contains(&format!(" {rule} "));
+    for finding in findings.iter_mut().filter(|_| !view.is_of_an_app()) {
+        if finding.severity == Severity::Warning && choice(finding.rule) {
+            finding.severity = Severity::Info;
+        }
     }
     let allowed = allowed(unit);
     findings.retain(|finding| !allowed.contains(&finding.rule));

@@ -2,35 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{Severity, rules};
+use super::{Severity, rules, runtime};
 use crate::unit::merge::Entry;
 use crate::unit::specifier;
 
 /// Targets that are started anyway, or are only points in time: `After=` alone is right for them.
-const ALONE: [&str; 22] = [
-    "network.target",
-    "network-pre.target",
-    "basic.target",
-    "sysinit.target",
-    "local-fs.target",
-    "local-fs-pre.target",
-    "remote-fs.target",
-    "remote-fs-pre.target",
-    "multi-user.target",
-    "graphical.target",
-    "sockets.target",
-    "timers.target",
-    "paths.target",
-    "syslog.target",
-    "nss-lookup.target",
-    "nss-user-lookup.target",
-    "time-set.target",
-    "getty.target",
-    "rpcbind.target",
-    "swap.target",
-    "slices.target",
-    "default.target",
-];
+const ALONE: &str = "network.target network-pre.target basic.target sysinit.target local-fs.target local-fs-pre.target \
+     remote-fs.target remote-fs-pre.target multi-user.target graphical.target sockets.target timers.target \
+     paths.target syslog.target nss-lookup.target nss-user-lookup.target time-set.target getty.target \
+     rpcbind.target swap.target slices.target default.target";
 
 const ONLINE: &str = "network-online.target";
 
@@ -72,7 +52,7 @@ rules! {
     /// The program binds one address but does not wait for it
     ///
     /// `network.target` means that the network is being set up, not that addresses exist. A program that binds one
-    /// address needs it at start.
+    /// address needs that address to exist when it starts.
     ///
     /// In production: `Cannot assign requested address` at boot; it works when started by hand.
     ///
@@ -110,7 +90,7 @@ rules! {
         }
     }
 
-    /// After= a unit that nothing starts
+    /// After= on a unit that nothing starts
     ///
     /// `After=` only sets the order. To start the other unit as well, add `Wants=` (or `Requires=`, which also stops
     /// this unit with the other).
@@ -134,7 +114,7 @@ rules! {
                 .name
                 .with_kind("socket")
                 .is_some_and(|name| name.as_str() == word);
-            let alone = ALONE.contains(&word.as_str())
+            let alone = ALONE.split(' ').any(|target| target == word)
                 || word == ONLINE
                 || word.ends_with(".slice")
                 || word.starts_with("systemd-")
@@ -142,14 +122,14 @@ rules! {
             if !alone && !own_socket && !pulled.contains(&word) {
                 found
                     .at(entry, format!("After={word} only sets the order; it does not start {word}"))
-                    .add("Unit", "Wants", word.clone());
+                    .suggest_more("Unit", "Wants", word.clone());
             }
         }
     }
 
     /// Requires= without After=
     ///
-    /// Without an order, systemd starts both units at the same time.
+    /// Without an ordering dependency, systemd starts both units at the same time.
     ///
     /// In production: at boot, the app can start before its database is ready.
     ///
@@ -215,18 +195,19 @@ rules! {
         }
         let finding = found.missing(
             "Install",
-            "no [Install] section: it cannot be enabled, and does not start after a reboot",
+            "no [Install] section: it cannot be enabled and does not start after a reboot",
         );
-        finding.set("Install", "WantedBy", target);
-        if view.is_of_the_distribution() || kind == "service" && !view.is_app() {
-            finding.severity(Severity::Info); // its package enables it
+        finding.suggest("Install", "WantedBy", target);
+        // A package enables its units itself, or has a symlink in `…wants/`.
+        if view.is_of_the_distribution() || !view.is_of_an_app() {
+            finding.severity(Severity::Info);
         }
     }
 
     /// A template that ignores its instance, or %i outside a template
     ///
-    /// `acme@.service` is started as `acme@blue.service`, and `%i` in it becomes `blue`. A template that never uses
-    /// `%i` starts the same thing under several names.
+    /// `acme@.service` is started as `acme@blue.service`, and `%i` in it becomes `blue`. Workers of a pool can all be
+    /// the same. What only one process can have, such as a port or a PID file, needs `%i`.
     ///
     /// In production: two instances need the same port, and the second one fails.
     ///
@@ -254,11 +235,15 @@ rules! {
         };
         if view.unit.name.is_template() {
             let used = entries().any(|entry| uses(&entry) || named(&entry));
-            if !used && !view.is_socket_activated() && !view.is_per_connection() {
-                found.missing(
-                    "Service",
-                    "the template does not use %i: all its instances are the same",
-                );
+            let start = view.start().filter(|_| !used && !view.is_socket_activated() && !view.is_per_connection());
+            // Workers of a pool are all the same; what only one of them can have is not.
+            let port = start.and_then(|(command, _)| runtime::port(command)).map(|port| format!("port {port}"));
+            let variables = view.unit.words("Service", "Environment");
+            let variable = variables.iter().find(|(word, _)| word.starts_with("PORT=")).map(|(word, _)| word.clone());
+            let pid = view.unit.get("Service", "PIDFile").map(|entry| format!("PIDFile={}", entry.value));
+            if let Some(thing) = port.or(variable).or(pid).filter(|_| start.is_some()) {
+                let message = format!("the template does not use %i: all its instances have {thing}");
+                found.missing("Service", message);
             }
         } else if view.unit.name.instance().is_empty() {
             for entry in entries().filter(|entry| {
@@ -307,7 +292,7 @@ rules! {
                     .unwrap_or_default();
                 if word.ends_with(".service") && word.starts_with(prefix) && !prefix.is_empty() {
                     let message = format!(
-                        "{}={word} on a migration: one waits for the other when {word} restarts",
+                        "{}={word} on a migration: when {word} restarts, one of the two units waits for the other",
                         entry.key
                     );
                     found.at(entry, message).remove();
@@ -324,38 +309,6 @@ rules! {
                         ),
                     );
                 }
-            }
-        }
-    }
-
-    /// A job without a time limit
-    ///
-    /// With `Type=oneshot`, the default of `TimeoutStartSec=` is infinite.
-    ///
-    /// In production: a migration waits for a lock in the database, and the deploy waits for the migration, until
-    /// someone notices.
-    ///
-    /// ```ini
-    /// [Service]
-    /// Type=oneshot
-    /// TimeoutStartSec=10min
-    /// ```
-    ///
-    /// See systemd.service(5), `TimeoutStartSec=`.
-    "oneshot-timeout" Warning Service oneshot_timeout(view, found) {
-        if view.unit.service("Type") != "oneshot" || view.start().is_none() {
-            return;
-        }
-        let set = view.unit.timeout("TimeoutStartSec").is_some()
-            || view.unit.span("Service", "RuntimeMaxSec").is_some();
-        if !set && (view.is_migration() || view.is_timed() || view.is_app()) {
-            let finding = found.missing(
-                "Service",
-                "Type=oneshot without TimeoutStartSec=: it may hang forever",
-            );
-            finding.suggest("Service", "TimeoutStartSec", "10min");
-            if !view.is_migration() {
-                finding.severity(Severity::Info);
             }
         }
     }

@@ -102,12 +102,10 @@ impl View<'_> {
 
     /// `Type=` as the running systemd has it: it does not know of an edit before `daemon-reload`, and an old one takes
     /// `notify-reload` for `simple`.
-    #[must_use]
     pub fn running_kind(&self) -> &str {
         self.show("Type").unwrap_or_else(|| self.kind())
     }
 
-    #[must_use]
     pub fn last_start(&self) -> LastStart {
         // The processes follow the old text; the new one may be right.
         if self.show("NeedDaemonReload") == Some("yes") && self.running_kind() != self.kind() {

@@ -90,7 +90,7 @@ rules! {
                 continue;
             };
             let message = format!("{} {trouble}: the start fails with 203/EXEC", command.program);
-            found.at(entry, message).cause(Cause::ProgramUnusable);
+            found.at(entry, message).cause(Cause::ProgramUnusable(command.program.clone()));
         }
     }
 
@@ -130,12 +130,12 @@ rules! {
 
     /// A directory that the unit needs does not exist on the host
     ///
-    /// systemd enters `WorkingDirectory=` and mounts the paths of the sandbox before it starts the program. Directories
-    /// that systemd creates itself (`StateDirectory=` and similar) always exist; a path that begins with `-` may be
-    /// missing.
+    /// systemd enters `WorkingDirectory=` and mounts the paths of the sandbox before it starts the program. A program
+    /// creates the database file that `Environment=` names, but not its directory. Directories that systemd creates itself
+    /// (`StateDirectory=` and similar) always exist; a path that begins with `-` may be missing.
     ///
-    /// In production: the start fails with `200/CHDIR` or `226/NAMESPACE`, in a restart loop, and the program never
-    /// runs.
+    /// In production: the start fails with `200/CHDIR` or `226/NAMESPACE`, or the program exits without its database, in a
+    /// restart loop.
     ///
     /// ```ini
     /// [Service]
@@ -163,7 +163,7 @@ rules! {
                 match view.file(path) {
                     Some(file) if !file.exists => {
                         let message = format!("{key}={path} does not exist on the host: the start fails with {code}");
-                        _ = found.at(entry, message);
+                        _ = found.at(entry, message).cause(Cause::DirectoryMissing(path.to_owned()));
                     }
                     Some(file) if key == "WorkingDirectory" && !file.directory => {
                         let message = format!("{key}={path} is not a directory: the start fails with {code}");
@@ -173,13 +173,19 @@ rules! {
                 }
             }
         }
+        for (name, dir, entry) in view.unit.database_directories() {
+            if view.file(&dir).is_some_and(|file| !file.exists) && !is_made(view, &dir) {
+                let message = format!("{name}= names a file in {dir}, which does not exist on the host: no program can create it");
+                found.at(entry, message).cause(Cause::DirectoryMissing(dir));
+            }
+        }
     }
 
     /// A failure that is ignored
     ///
     /// With a `-` before the program, systemd counts every exit status as success; `|| true` in a shell does the same.
     ///
-    /// In production: a migration, a build or a new directory failed, and a customer is the first to notice.
+    /// In production: a migration, a build or the creation of a directory failed, and a customer is the first to notice.
     ///
     /// ```ini
     /// [Service]

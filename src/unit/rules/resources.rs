@@ -40,7 +40,7 @@ rules! {
     /// ```
     ///
     /// See systemd.resource-control(5), `MemoryHigh=`.
-    "memory-high" Warning Service memory_high(view, found) {
+    "memory-high" Info Service memory_high(view, found) {
         let Some(max) = view.unit.get("Service", "MemoryMax").filter(|entry| entry.value != "infinity") else {
             return;
         };
@@ -56,7 +56,7 @@ rules! {
             Some(_) => return,
         };
         if let Some(top) = top {
-            finding.set("Service", "MemoryHigh", format!("{}M", (top >> 20) * 4 / 5));
+            finding.suggest("Service", "MemoryHigh", format!("{}M", (top >> 20) * 4 / 5));
         }
     }
 
@@ -113,7 +113,7 @@ rules! {
                 found.at(entry, format!("{key}={} is less than the runtime itself needs", entry.value));
             } else if let Some(heap) = heap(view).filter(|heap| bytes <= *heap) {
                 let message = format!(
-                    "{key}={} is no more than the heap of {}, and the process needs more than its heap",
+                    "{key}={} is no larger than the heap of {}, and the process needs more than its heap",
                     entry.value, mebibytes(heap)
                 );
                 found.at(entry, message).suggest("Service", key, format!("{}M", (heap >> 20) * fifths / 5));
@@ -173,7 +173,7 @@ rules! {
             let runtimes = [Runtime::Gunicorn, Runtime::Puma, Runtime::Python, Runtime::Ruby];
             if view.is_app() && view.stays() && runtimes.contains(&view.runtime()) {
                 let message = "LimitNOFILE= is not set: the soft limit is 1024, and this runtime does not raise it";
-                found.missing("Service", message).set("Service", "LimitNOFILE", "65536");
+                found.missing("Service", message).suggest("Service", "LimitNOFILE", "65536");
             }
             return;
         };
@@ -279,9 +279,6 @@ rules! {
                 format!("OOMScoreAdjust={}: the kernel kills everything else first", entry.value),
             );
             finding.remove();
-            if !view.is_app() {
-                finding.severity(Severity::Info);
-            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `Restart=` and start limits: what happens after a crash, and after the fifth.
 
-use super::{Severity, View, rules};
+use super::{Finding, Runtime, Severity, View, rules};
 use crate::unit::keys;
 use crate::unit::merge::Entry;
 use crate::unit::value::Span;
@@ -32,6 +32,34 @@ fn start_limit(view: &View<'_>) -> (f64, f64) {
     (interval.map_or(10.0, Span::seconds), f64::from(burst.unwrap_or(5)))
 }
 
+/// Servers that no one starts for a job.
+fn is_server(view: &View<'_>) -> bool {
+    use Runtime::{Gunicorn, Nginx, PhpFpm, Puma};
+    matches!(view.runtime(), Gunicorn | Puma | Nginx | PhpFpm) || matches!(view.kind(), "notify" | "notify-reload")
+}
+
+/// The start limit that suits a service: without one behind a socket, which would fail with it; otherwise one that is
+/// wide enough for an outage of its database.
+fn limit(view: &View<'_>, finding: &mut Finding) {
+    let socket = view.is_socket_activated();
+    let (interval, pause) = if socket { ("0", "500ms") } else { ("10min", "1s") };
+    finding.set("Unit", "StartLimitIntervalSec", interval);
+    if !socket {
+        finding.set("Unit", "StartLimitBurst", "300");
+    }
+    if !view.unit.sets("Service", "RestartSec") {
+        finding.set("Service", "RestartSec", pause);
+    }
+    let old = [
+        ("Unit", "StartLimitInterval"),
+        ("Service", "StartLimitInterval"),
+        ("Service", "StartLimitBurst"),
+    ];
+    if old.iter().any(|(section, key)| view.unit.sets(section, *key)) {
+        finding.decide();
+    }
+}
+
 rules! {
     /// No Restart=: the service stays down after a crash
     ///
@@ -55,30 +83,38 @@ rules! {
             Some(entry) => found
                 .at(entry, format!("Restart={}: the service stays down after a crash", entry.value))
                 .suggest("Service", "Restart", "always"),
-            None => found
-                .missing("Service", "no Restart=: the service stays down after a crash")
-                .set("Service", "Restart", "always"),
+            None => {
+                let finding = found.missing("Service", "no Restart=: the service stays down after a crash");
+                match is_server(view) {
+                    true => finding.set("Service", "Restart", "always"),
+                    false => finding.suggest("Service", "Restart", "always"),
+                }
+            }
         };
-        finding.set("Service", "RestartSec", "1s");
-        if !view.is_app() {
-            finding.severity(Severity::Info);
-        }
+        limit(view, finding);
     }
 
     /// Restart= that gives up permanently
     ///
     /// systemd stops restarting a service after `StartLimitBurst=` starts (5) within `StartLimitIntervalSec=` (10 s). A
-    /// service that dies at once and is restarted after 100 ms reaches that limit in half a second.
+    /// service that dies at once and is restarted after 100 ms reaches that limit in half a second. A limit is right when
+    /// `RestartSec=` times `StartLimitBurst=` is longer than an outage of the database. For a service behind a socket,
+    /// write `StartLimitIntervalSec=0`: the socket would fail with it.
     ///
     /// In production: the database restarts, your app cannot connect for two seconds, and then stays down forever with
-    /// `start-limit-hit`. Manual restarts and deploys count as starts, too.
+    /// `start-limit-hit`.
     ///
     /// ```ini
     /// [Unit]
-    /// StartLimitIntervalSec=0
+    /// # gives up after five minutes of failed starts
+    /// StartLimitIntervalSec=10min
+    /// StartLimitBurst=300
     /// [Service]
     /// Restart=always
     /// RestartSec=1s
+    /// # with systemd 254 or later, the pause can grow, from 1 s to 30 s:
+    /// RestartSteps=5
+    /// RestartMaxDelaySec=30s
     /// ```
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`.
@@ -88,15 +124,18 @@ rules! {
         };
         let (interval, burst) = start_limit(view);
         let pause = view.seconds("Service", "RestartSec", 0.1);
-        if interval > 0.0 && burst > 0.0 && burst * pause < interval {
+        let outage = burst * pause;
+        let grows = view.unit.sets("Service", ["RestartSteps", "RestartMaxDelaySec"]);
+        let chosen = view.unit.sets("Unit", "StartLimitBurst") || view.unit.sets("Service", "StartLimitBurst");
+        if interval > 0.0 && burst > 0.0 && outage < interval && outage < 20.0 && !grows {
             let message = format!(
-                "Restart={} gives up after {burst} starts within {interval} s (RestartSec= is {pause} s): a short \
-                 outage of a dependency takes the service down permanently",
+                "Restart={} gives up after {burst} starts within {interval} s (RestartSec= is {pause} s): an outage of \
+                 a dependency for {outage} s takes the service down permanently",
                 entry.value
             );
             let finding = found.at(entry, message);
-            finding.set("Unit", "StartLimitIntervalSec", "0").set("Service", "RestartSec", "1s");
-            if entry.value != "always" || !view.is_app() {
+            limit(view, finding);
+            if entry.value != "always" || !view.is_app() || chosen && outage >= 3.0 {
                 finding.severity(Severity::Info);
             }
         }
@@ -206,13 +245,14 @@ rules! {
     /// StartLimit…= in the wrong section
     ///
     /// The start limit belongs in `[Unit]`. systemd ignores `StartLimitIntervalSec=` in `[Service]`; only the old names
-    /// still work there.
+    /// still work there. `shipit unit explain restart-gives-up` has the limit that suits a service.
     ///
     /// In production: you think that there is no limit. There is one, and after the fifth crash the service stays down.
     ///
     /// ```ini
     /// [Unit]
-    /// StartLimitIntervalSec=0
+    /// StartLimitIntervalSec=10min
+    /// StartLimitBurst=300
     /// ```
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`.
@@ -267,8 +307,8 @@ rules! {
             );
             found
                 .missing("Service", message)
-                .set("Service", "Restart", "always")
-                .set("Service", "RestartSec", "500ms")
+                .suggest("Service", "Restart", "always")
+                .suggest("Service", "RestartSec", "500ms")
                 .severity(severity);
         }
         let (interval, burst) = start_limit(view);
@@ -277,33 +317,7 @@ rules! {
                 "behind a socket with a limit of {burst} starts within {interval} s: after that the socket fails too, \
                  and its port is closed"
             );
-            found.missing("Unit", message).set("Unit", "StartLimitIntervalSec", "0").severity(severity);
-        }
-    }
-
-    /// A start limit that counts your deploys
-    ///
-    /// Manual restarts count as starts. With a small burst over a long interval, systemd refuses the second deploy, or
-    /// the rollback.
-    ///
-    /// In production: 10 deploys in 10 s with the default limit ended in `start-limit-hit` (measured). By then systemd
-    /// had stopped the old process, and the service was down. shipit resets the counter before each start; `systemctl
-    /// restart` does not.
-    ///
-    /// ```ini
-    /// [Unit]
-    /// StartLimitIntervalSec=0
-    /// ```
-    ///
-    /// See systemd.unit(5), `StartLimitIntervalSec=`; systemctl(1), `reset-failed`.
-    "start-limit-deploys" Warning Service start_limit_deploys(view, found) {
-        let (interval, burst) = start_limit(view);
-        if view.stays() && interval > 10.0 && burst > 0.0 && burst / interval < 5.0 / 60.0 {
-            let message = format!(
-                "at most {burst} starts in {interval} s, including deploys and rollbacks: systemd may refuse a \
-                 rollback soon after a deploy"
-            );
-            found.missing("Unit", message).suggest("Unit", "StartLimitIntervalSec", "0");
+            found.missing("Unit", message).suggest("Unit", "StartLimitIntervalSec", "0").severity(severity);
         }
     }
 }

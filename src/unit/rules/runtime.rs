@@ -29,25 +29,21 @@ use Runtime::*;
 
 impl Runtime {
     /// Whether it writes machine code into memory and runs it: `MemoryDenyWriteExecute=` kills it.
-    #[must_use]
     pub fn compiles_at_run_time(self) -> bool {
-        matches!(self, Node | Java | Beam | Dotnet | Php | PhpFpm)
+        matches!(self, Node | Java | Dotnet | Php | PhpFpm)
     }
 
     /// Whether it uses `LISTEN_FDS` without being configured to.
-    #[must_use]
     pub fn takes_sockets(self) -> bool {
         matches!(self, Gunicorn | Puma)
     }
 
     /// Whether SIGHUP ends it unless the program handles it.
-    #[must_use]
     pub fn dies_of_hangup(self) -> bool {
         matches!(self, Node | Python | Ruby | Java | Dotnet)
     }
 
     /// Whether it always stays in the foreground, unless an option says otherwise.
-    #[must_use]
     pub fn stays_in_foreground(self) -> bool {
         !matches!(self, Other | Nginx | Php | PhpFpm | Beam)
     }
@@ -76,7 +72,6 @@ fn lists(names: &str, name: &str) -> bool {
 }
 
 /// Skips wrappers (`env`, `bundle exec`, `python -m`, `sh -c 'exec …'`) to find the program that serves.
-#[must_use]
 pub fn of(command: &Command) -> Runtime {
     if let Some(script) = command.shell_script() {
         let inner = script.rsplit("exec ").next().unwrap_or(script);
@@ -106,8 +101,20 @@ pub fn of(command: &Command) -> Runtime {
     }
 }
 
+/// The word with which a program starts others and ends, where systemd should start them in the foreground instead.
+pub fn detaches(command: &Command) -> Option<&str> {
+    let celery = |word: &str| word.rsplit('/').next() == Some("celery");
+    let mut words = command.words();
+    match command.name() {
+        "docker" | "podman" | "docker-compose" | "podman-compose" if command.has(&["up", "run", "start"]) => {
+            words.find(|word| matches!(*word, "-d" | "--detach" | "-itd" | "-dit"))
+        }
+        _ if celery(&command.program) || command.words().any(celery) => words.find(|word| *word == "multi"),
+        _ => None,
+    }
+}
+
 /// The TCP port that a command line names to bind: `--port 80`, `-p80`, `--bind 0.0.0.0:80`, `-b :80`.
-#[must_use]
 pub fn port(command: &Command) -> Option<u16> {
     // Their port belongs to another host, or to a container.
     if matches!(command.name(), "ssh" | "autossh" | "docker" | "podman") {

@@ -54,7 +54,7 @@ pub const DIRECTIVES: [Directive; 24] = directives! {
         breaks "the same programs as CapabilityBoundingSet=";
     RestrictAddressFamilies ["AF_UNIX AF_INET AF_INET6"]
         denies "open raw, packet or other unusual sockets",
-        breaks "what needs AF_NETLINK: node's os.networkInterfaces(), Go's net.Interfaces(), getifaddrs(3) in general";
+        breaks "anything that needs AF_NETLINK: node's os.networkInterfaces(), Go's net.Interfaces(), getifaddrs(3) in general";
     RestrictNamespaces ["yes"]
         denies "create namespaces, through which most kernel vulnerabilities are reached",
         breaks "chromium and puppeteer with their own sandbox, rootless containers, bubblewrap";
@@ -99,8 +99,8 @@ pub const DIRECTIVES: [Directive; 24] = directives! {
         breaks "some old emulators";
     MemoryDenyWriteExecute ["yes"]
         denies "write machine code into memory and run it",
-        breaks "every JIT (node, Java, .NET, PHP 8 with JIT, Erlang, LuaJIT, PyPy, Ruby with YJIT) and libffi closures \
-                (some Python and Ruby extensions)";
+        breaks "most JITs (node, Java, .NET, PHP 8 with JIT, LuaJIT, PyPy, Ruby with YJIT; not Erlang's, measured) and libffi \
+                closures (some Python and Ruby extensions)";
     RestrictRealtime ["yes"]
         denies "monopolize a processor with real-time scheduling",
         breaks "audio and other low-latency programs";
@@ -111,19 +111,17 @@ pub const DIRECTIVES: [Directive; 24] = directives! {
 
 impl Directive {
     /// Whether a service of this runtime works with it, as far as is known.
-    #[must_use]
     pub fn suits(&self, runtime: Runtime) -> bool {
         use Runtime::{Beam, Dotnet, Java, Nginx, Node, Other, Puma, Ruby};
         match self.key {
             // Python's and Ruby's libffi closures need it too, in some packages.
-            "MemoryDenyWriteExecute" => matches!(runtime, Other | Nginx),
+            "MemoryDenyWriteExecute" => matches!(runtime, Other | Nginx | Beam),
             "ProcSubset" => !matches!(runtime, Node | Java | Ruby | Puma | Dotnet | Beam),
             _ => true,
         }
     }
 
     /// Whether every program that serves requests works with it, as far as is known.
-    #[must_use]
     pub fn suits_all(&self) -> bool {
         !matches!(self.key, "MemoryDenyWriteExecute" | "ProcSubset")
     }
@@ -136,7 +134,6 @@ impl Directive {
     }
 
     /// Its text, as `shipit unit explain NoNewPrivileges` prints it.
-    #[must_use]
     pub fn explanation(&self) -> String {
         let Self {
             key,
@@ -149,7 +146,6 @@ impl Directive {
     }
 }
 
-#[must_use]
 pub fn directive(key: &str) -> Option<&'static Directive> {
     DIRECTIVES.iter().find(|directive| directive.key == key)
 }

@@ -62,8 +62,7 @@ rules! {
                 };
                 let why = match view.reports() {
                     Some(true) => {
-                        "the program can report, so it is too slow for TimeoutStartSec=, or a child process reports \
-                         (NotifyAccess=all)"
+                        "the program can report, so either it is too slow for TimeoutStartSec= or a child process sends the report (NotifyAccess=all)"
                     }
                     Some(false) => "its file does not mention NOTIFY_SOCKET; use Type=exec",
                     None => "it does not report, or a child process does and NotifyAccess= excludes it; use Type=exec",
@@ -113,8 +112,7 @@ rules! {
         } else if matches!(life, LastStart::Unready(..)) && child_reports(view) {
             let set = ["NotifyAccess", "Type"].iter().find_map(|key| view.unit.get("Service", key));
             let message = format!(
-                "Type={kind}, the program can report and has {} processes, but no READY=1 has arrived: a child sends \
-                 it, and systemd accepts it only from the main process; use NotifyAccess=all",
+                "Type={kind}, the program can report its readiness and has {} processes, but no READY=1 has arrived: a child sends it, and systemd accepts it only from the main process; use NotifyAccess=all",
                 view.processes()
             );
             found.at(set.unwrap_or(entry), message)
@@ -129,7 +127,8 @@ rules! {
     /// The program sends READY=1 when it can serve. `Type=simple` and `exec` do not set `$NOTIFY_SOCKET` unless
     /// `NotifyAccess=` is set, and the service counts as started long before READY=1.
     ///
-    /// In production: `systemctl restart` returns, and dependent units start, before the port listens. The status looks
+    /// In production: `systemctl restart` returns, and dependent units start, before the program listens on its port.
+    /// The status looks
     /// fine: `active (running)`.
     ///
     /// ```ini

@@ -1,17 +1,58 @@
 //! How a service gets its secrets, and who else can read them. No message ever contains a value.
 
-use super::{Cause, FileFact, Finding, On, Severity, rules};
-use crate::unit::quoting;
+use super::{Cause, Finding, On, Severity, rules};
+use crate::unit::{quoting, value};
 
-/// Whether the name of a variable suggests that its value is a secret.
-fn secret_name(name: &str) -> bool {
-    const PARTS: &str = "SECRET PASSWORD PASSWD TOKEN API_KEY APIKEY PRIVATE_KEY ACCESS_KEY CREDENTIAL PASSPHRASE";
+/// What a name's last part says when the value is not the secret itself: its place, its age, its kind.
+const ABOUT: &str = " FILE FILES PATH DIR DIRECTORY LOCATION URL URI ENDPOINT HOST NAME ID USER USERNAME TTL TIMEOUT \
+    EXPIRY EXPIRES EXPIRATION LIFETIME AGE DURATION INTERVAL LENGTH LEN SIZE LIMIT MAX MIN COUNT BUDGET RATE ENABLED \
+    DISABLED REQUIRED POLICY TYPE KIND FORMAT MODE METHOD ALGORITHM ALG HEADER FIELD ISSUER AUDIENCE SCOPE VERSION \
+    PARALLELISM ROTATION PROVIDER STORE BACKEND COMMAND CMD HELPER PREFIX SUFFIX REGION ";
+/// What its first part says when it is a switch or a number.
+const SETTING: &str = " MAX MIN NUM ENABLE DISABLE USE ALLOW REQUIRE NO SKIP VALIDATE ";
+const KEYS: &str = " API PRIVATE ACCESS SECRET MASTER SIGNING ENCRYPTION AUTH ";
+
+/// Whether the name of a variable or an option suggests that its value is a secret.
+pub(super) fn secret_name(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    // A name that ends like this holds the place of the secret, not the secret.
-    let place = ["_FILE", "_PATH", "_DIR", "_DIRECTORY"]
-        .iter()
-        .any(|end| upper.ends_with(end));
-    !place && PARTS.split(' ').any(|part| upper.contains(part))
+    let parts: Vec<&str> = upper.split(['_', '-', '.']).filter(|part| !part.is_empty()).collect();
+    let listed = |list: &str, part: Option<&&str>| part.is_some_and(|part| list.contains(&format!(" {part} ")));
+    if listed(ABOUT, parts.last()) || listed(SETTING, parts.first()) {
+        return false;
+    }
+    let whole = |part: &&str| {
+        ["SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "APIKEY", "CREDENTIAL"]
+            .iter()
+            .any(|known| part.contains(known))
+            || part.ends_with("TOKEN")
+            || *part == "TOKENS"
+    };
+    let short = parts.len() > 1 && matches!(parts.last(), Some(&("PASS" | "PWD")));
+    short
+        || parts.iter().any(whole)
+        || parts
+            .windows(2)
+            .any(|pair| pair[1] == "KEY" && listed(KEYS, pair.first()))
+}
+
+/// Whether a value that such a name has can be the secret: not a switch, a number, a duration, or the place of one.
+fn secret_value(name: &str, value: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "none", "null", "nil", "auto", "default", "enabled", "disabled", "required", "optional",
+    ];
+    const PLACES: [&str; 11] = [
+        "$", "%", "/", "<", "@", "~", "http:", "https:", "file:", "env:", "vault:",
+    ];
+    let lower = value.to_ascii_lowercase();
+    let number = value::span(value).is_some() && !name.to_ascii_uppercase().contains("PASS");
+    let masked = value.len() > 2 && value.chars().all(|c| matches!(c, 'x' | 'X' | '*' | '.'));
+    let letters = value.parse::<f64>().is_err() && value::boolean(value).is_some();
+    !(value.is_empty()
+        || number
+        || letters
+        || masked
+        || WORDS.contains(&lower.as_str())
+        || PLACES.iter().any(|start| value.starts_with(start)))
 }
 
 /// Whether a word sets a variable to a secret, as for `env`, a shell or `docker run -e`: `DB_PASSWORD=x`.
@@ -19,8 +60,7 @@ fn sets_secret(word: &str) -> bool {
     let word = word.trim_start_matches("--env=").trim_start_matches("-e");
     word.split_once('=').is_some_and(|(name, value)| {
         let is_variable = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-        let held = !value.is_empty() && !value.starts_with(['$', '%', '/']);
-        held && name.chars().all(is_variable) && secret_name(name)
+        name.chars().all(is_variable) && secret_name(name) && secret_value(name, value)
     })
 }
 
@@ -33,31 +73,6 @@ fn secret_address(value: &str) -> bool {
     authority.rsplit_once('@').is_some_and(|(who, _)| {
         who.split_once(':')
             .is_some_and(|(_, password)| !password.is_empty() && !password.starts_with('$'))
-    })
-}
-
-/// Directories that only root can write to, on a well-kept host.
-pub(super) fn of_the_system(path: &str) -> bool {
-    const DIRS: [&str; 5] = ["/etc/", "/usr/", "/run/", "/lib/", "%"];
-    DIRS.iter().any(|dir| path.starts_with(dir))
-}
-
-/// Who besides root can replace the file, in words.
-fn foreign(file: &FileFact) -> Option<String> {
-    let owned = |(owner, mode): (&str, u32), what: &str| {
-        if owner != "root" {
-            Some(format!("{owner} owns {what}"))
-        } else if mode & 0o022 != 0 {
-            Some(format!("users other than root can write to {what}"))
-        } else {
-            None
-        }
-    };
-    let own = file.exists.then(|| owned((&file.owner, file.mode), "it"));
-    own.flatten().or_else(|| {
-        file.above
-            .iter()
-            .find_map(|(owner, mode)| owned((owner, *mode), "a directory above it"))
     })
 }
 
@@ -80,9 +95,39 @@ rules! {
     "secret-in-environment" Warning Service secret_in_environment(view, found) {
         for (word, entry) in view.unit.words("Service", "Environment") {
             let (name, value) = word.split_once('=').unwrap_or((&word, ""));
-            if !value.is_empty() && !value.starts_with(['$', '%']) && secret_name(name) || secret_address(value) {
+            if secret_name(name) && secret_value(name, value) || secret_address(value) {
                 let message = format!("{name} looks like a secret, and every user on the host can read Environment=");
                 found.at(entry, message);
+            }
+        }
+    }
+
+    /// A variable in Environment= that nothing expands
+    ///
+    /// `Environment=` is no shell: `$PATH` and `${HOME}` stay as they are written.
+    ///
+    /// In production: `PATH=/opt/acme/venv/bin:$PATH` hides every program of the system, and the app cannot start any.
+    ///
+    /// ```ini
+    /// [Service]
+    /// Environment=PATH=/opt/acme/venv/bin:/usr/local/bin:/usr/bin:/bin
+    /// ```
+    ///
+    /// See systemd.exec(5), `Environment=`.
+    "environment-dollar" Error Service environment_dollar(view, found) {
+        for (word, entry) in view.unit.words("Service", "Environment") {
+            let Some((name, value)) = word.split_once('=') else { continue };
+            let variable = |rest: &str| {
+                let rest = rest.trim_start_matches('{');
+                let end = rest.find(|c: char| !c.is_ascii_uppercase() && c != '_').unwrap_or(rest.len());
+                end > 1 && (rest.len() == end || !rest[end..].starts_with(|c: char| c.is_ascii_alphanumeric()))
+            };
+            if value.split('$').skip(1).any(variable) {
+                let message = format!("{name}: Environment= expands no variables; the program gets the dollar sign");
+                let finding = found.at(entry, message);
+                if !name.ends_with("PATH") && !value.contains("${") {
+                    finding.severity(Severity::Warning);
+                }
             }
         }
     }
@@ -103,25 +148,33 @@ rules! {
     "secret-in-command" Warning Service secret_in_command(view, found) {
         for (command, entry) in view.unit.every_command() {
             let mut words = command.words().peekable();
+            let mut before = "";
             while let Some(word) = words.next() {
                 let (name, value) = match word.split_once('=') {
                     Some((name, value)) => (name, Some(value)),
                     None => (word, words.peek().copied().filter(|next| !next.starts_with('-'))),
                 };
                 let option = (name.starts_with("--") || name.starts_with("-D") && word.contains('='))
-                    && secret_name(&name.replace(['-', '.'], "_"))
-                    && value.is_some_and(|value| !value.is_empty() && !value.starts_with('/'));
+                    && secret_name(name)
+                    && value.is_some_and(|value| secret_value(name, value));
                 let variables = word.split("${").skip(1).filter_map(|rest| rest.split('}').next());
                 if option
                     || variables.into_iter().any(secret_name)
                     || secret_address(word)
                     || word.split_whitespace().any(sets_secret)
                 {
-                    let name: String = name.chars().take(24).collect();
+                    // The option only: the rest may be the secret, or a part of it.
+                    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+                    let is_option = |word: &str| {
+                        (word.starts_with("--") || word.starts_with('-') && word.len() == 2) && word.chars().all(plain)
+                    };
+                    let option = [name, before].into_iter().find(|word| is_option(word));
+                    let option = option.map_or(String::new(), |name| format!(" (`{name}`)"));
                     let message = "passes a secret as an argument";
-                    found.at(entry, format!("{}= {message} ({name}…): every user can see it in ps", entry.key));
+                    found.at(entry, format!("{}= {message}{option}: every user can see it in ps", entry.key));
                     break;
                 }
+                before = word;
             }
         }
     }
@@ -160,52 +213,6 @@ rules! {
                 .at(entry, format!("{path} {broken}: the start fails"))
                 .severity(Severity::Error)
                 .cause(cause);
-        }
-    }
-
-    /// An environment file that a less trusted user can replace
-    ///
-    /// PID 1 reads the file as root. A user who can replace it can put a symlink in its place, and root then reads any
-    /// file: lines of the form KEY=VALUE end up in the environment of a process that this user controls. An app's
-    /// `shared/` is such a place.
-    ///
-    /// In production: a symlink that the deploy user created exposed a file that only root could read (measured).
-    ///
-    /// ```ini
-    /// # root owns /etc/acme and /etc/acme/env, mode 0600
-    /// [Service]
-    /// EnvironmentFile=-/etc/acme/env
-    /// ```
-    ///
-    /// See systemd.exec(5), `EnvironmentFile=`; shipit's docs/security.md.
-    "environment-file-place" Warning Service environment_file_place(view, found) {
-        for key in ["EnvironmentFile", "LoadCredential"] {
-            let entries = view.unit.all("Service", key);
-            for entry in &entries {
-                let value = entry.value.trim_start_matches('-');
-                let path = match key {
-                    "LoadCredential" => value.split_once(':').map_or("", |(_, path)| path),
-                    _ => value,
-                };
-                if path.starts_with("/run/") {
-                    continue;
-                }
-                let file = view.file(path);
-                let risk = match file.map(foreign) {
-                    Some(Some(who)) => format!("{who}; a symlink there makes root read any file"),
-                    None if path.starts_with('/') && !of_the_system(path) && view.is_app() => {
-                        "the deploy user can replace it with a symlink to any file; keep it under /etc".to_owned()
-                    }
-                    Some(None) | None => continue,
-                };
-                let finding = found.at(*entry, format!("{path}: root reads it, and {risk}"));
-                if file.is_some() {
-                    finding.severity(Severity::Error);
-                }
-                if key == "EnvironmentFile" && entries.len() == 1 && !of_the_system(path) {
-                    finding.suggest("Service", key, format!("-/etc/{}/env", view.app()));
-                }
-            }
         }
     }
 
@@ -278,7 +285,6 @@ rules! {
 
 /// Judges the text of an `EnvironmentFile=` by the rule `environment-file-syntax`. Messages name variables, never
 /// values.
-#[must_use]
 pub fn environment_file(path: &str, text: &str) -> Vec<Finding> {
     let Some(rule) = RULES.iter().find(|rule| rule.on == On::EnvironmentFile) else {
         return Vec::new();

@@ -1,6 +1,7 @@
 //! `.socket` units, and the services behind them.
 
 use super::runtime::{self, Runtime};
+use super::view::View;
 use super::{Severity, rules};
 use crate::unit::merge::{Entry, Unit};
 use crate::unit::name::UnitName;
@@ -13,7 +14,7 @@ pub(super) fn addresses(socket: &Unit) -> impl Iterator<Item = Entry<'_>> {
 }
 
 /// The service that a socket starts.
-pub(super) fn service_of(socket: &Unit) -> Option<UnitName> {
+pub fn service_of(socket: &Unit) -> Option<UnitName> {
     match socket.get("Socket", "Service") {
         Some(entry) => UnitName::new(entry.value),
         None if socket.yes("Socket", "Accept") == Some(true) => {
@@ -21,6 +22,17 @@ pub(super) fn service_of(socket: &Unit) -> Option<UnitName> {
         }
         None => socket.name.with_kind("service"),
     }
+}
+
+/// Whether it is one of two instances that take turns, or their template.
+fn takes_turns(view: &View<'_>) -> bool {
+    view.context.strategy == Some(Strategy::Handover) && is_instance(view)
+}
+
+/// An instance of a template, or the template.
+fn is_instance(view: &View<'_>) -> bool {
+    let name = &view.unit.name;
+    name.is_template() || !name.instance().is_empty()
 }
 
 /// The TCP port of a `ListenStream=`.
@@ -65,8 +77,9 @@ rules! {
 
     /// A queue that is too short for a restart
     ///
-    /// While the service restarts, connections wait in the socket's queue. It must have room for the new connections per
-    /// second times the seconds that drain and startup take. The kernel drops the rest, and clients retry after 1, 3
+    /// While the service restarts, connections wait in the socket's queue. It must have room for the connections that
+    /// arrive while the service drains and starts: new connections per second times seconds. The kernel drops the rest,
+    /// and clients retry after 1, 3
     /// and 7 s.
     ///
     /// In production: with a startup of 5 s, 300 requests/s and `Backlog=128`, 1,506 of 9,000 requests timed out
@@ -159,6 +172,51 @@ rules! {
             let message = format!("the program binds port {own}, which {} holds: Address already in use", socket.name);
             found.at(entry, message);
         }
+        let binds = |path: &str| command.words().any(|word| word.rsplit([':', '=']).next() == Some(path));
+        let paths = addresses(socket).map(|entry| entry.value).filter(|address| address.starts_with('/'));
+        if let Some(path) = paths.into_iter().find(|path| binds(path)) {
+            let message = format!(
+                "the program is given {path}, which {} holds: it removes or cannot bind the socket that systemd opened",
+                socket.name
+            );
+            found.at(entry, message);
+        }
+    }
+
+    /// RuntimeDirectory= around the path of the socket
+    ///
+    /// systemd removes `RuntimeDirectory=` with everything in it when the service stops. The socket unit stays active, but
+    /// the path of its socket is gone.
+    ///
+    /// In production: after the first stop or restart clients get `No such file or directory`, while `systemctl status`
+    /// says that the socket listens.
+    ///
+    /// ```ini
+    /// # acme.socket
+    /// [Socket]
+    /// ListenStream=/run/acme.sock
+    /// # or, in acme.service:
+    /// [Service]
+    /// RuntimeDirectoryPreserve=yes
+    /// ```
+    ///
+    /// See systemd.exec(5), `RuntimeDirectory=` and `RuntimeDirectoryPreserve=`.
+    "socket-in-runtime-directory" Error(Socket) Service in_runtime_directory(view, found) {
+        if view.unit.yes("Service", "RuntimeDirectoryPreserve") == Some(true) {
+            return;
+        }
+        let Some(socket) = view.socket() else { return };
+        for (name, entry) in view.unit.words("Service", "RuntimeDirectory") {
+            let directory = format!("/run/{}/", name.split(':').next().unwrap_or(&name));
+            let inside = |path: &str| path.replace("/var/run/", "/run/").replace("%t/", "/run/").starts_with(&directory);
+            if let Some(listens) = addresses(socket).find(|address| inside(address.value)) {
+                let message = format!(
+                    "systemd removes {directory} when the service stops, with {}, where {} listens",
+                    listens.value, socket.name
+                );
+                found.at(entry, message).suggest("Service", "RuntimeDirectoryPreserve", "yes");
+            }
+        }
     }
 
     /// StandardInput=socket
@@ -178,7 +236,7 @@ rules! {
             && !view.unit.name.is_template()
             && view.unit.name.instance().is_empty()
         {
-            let message = "StandardInput=socket passes the listening socket as stdin: right only with Accept=yes";
+            let message = "StandardInput=socket passes the listening socket as stdin: correct only with Accept=yes";
             found.at(entry, message).suggest("Service", "StandardInput", "null");
         }
     }
@@ -210,7 +268,7 @@ rules! {
         }
     }
 
-    /// A service for two instances that does not name its socket
+    /// A service with two instances that does not name its socket
     ///
     /// By default `acme@blue.service` uses `acme@blue.socket`. Instances that share one `acme.socket` must name it.
     ///
@@ -224,13 +282,56 @@ rules! {
     /// See systemd.service(5), `Sockets=`.
     "socket-unnamed" Error(Start) Service unnamed(view, found) {
         let name = &view.unit.name;
-        if view.context.strategy == Some(Strategy::Handover)
-            && !view.unit.sets("Service", "Sockets")
-            && (name.is_template() || !name.instance().is_empty())
-        {
+        if takes_turns(view) && !view.unit.sets("Service", "Sockets") {
             found
                 .missing("Service", "the strategy is handover, and the template has no Sockets=")
                 .suggest("Service", "Sockets", format!("{}.socket", name.prefix()));
+        }
+    }
+
+    /// Instances that share a blocking socket
+    ///
+    /// At each start systemd sets whether `accept()` on the socket blocks, and the instances share that setting.
+    ///
+    /// In production: when one instance starts, an event loop in the other one (node, for example) hangs in `accept()`, and
+    /// answers nobody until the next connection arrives.
+    ///
+    /// ```ini
+    /// [Service]
+    /// NonBlocking=yes
+    /// ```
+    ///
+    /// See systemd.exec(5) and systemd.service(5), `NonBlocking=`.
+    "socket-blocking" Error(Start) Service blocking(view, found) {
+        if takes_turns(view) && view.unit.yes("Service", "NonBlocking") != Some(true) {
+            found
+                .missing("Service", "the strategy is handover, and the instances share a socket without NonBlocking=yes")
+                .suggest("Service", "NonBlocking", "yes");
+        }
+    }
+
+    /// An instance that starts without a release
+    ///
+    /// An instance runs from the release that its symlink in `slots/` names, and is to run only while the symlink exists.
+    ///
+    /// In production: after a reboot the instance that should rest starts too, fails with 200/CHDIR, and restarts in a loop.
+    ///
+    /// ```ini
+    /// [Unit]
+    /// ConditionPathExists=/opt/acme/slots/%i
+    /// ```
+    ///
+    /// See systemd.unit(5), `ConditionPathExists=`.
+    "slot-condition" Error(Start) Service unconditional(view, found) {
+        let runs = view.context.strategy.is_some_and(Strategy::needs_instances);
+        let Some(root) = view.context.root.as_ref().filter(|_| runs && is_instance(view)) else {
+            return;
+        };
+        let slot = format!("{root}/slots/%i");
+        if !view.unit.has("Unit", "ConditionPathExists", &slot) {
+            found
+                .missing("Unit", "an instance without a slot would start all the same")
+                .suggest("Unit", "ConditionPathExists", slot);
         }
     }
 }

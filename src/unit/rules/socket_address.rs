@@ -59,8 +59,7 @@ rules! {
 
     /// ListenStream= differs from the one on the host
     ///
-    /// When systemd reloads a changed address, it closes its copy of the old socket. The next start of the service gets
-    /// no socket.
+    /// When systemd reloads a changed address, it closes its copy of the old socket. The next time the service starts, it gets no socket.
     ///
     /// In production: the socket unit stayed `active`, node bound its own default port, and the old port was closed
     /// (measured).

@@ -81,7 +81,8 @@ rules! {
         let set = view.unit.sets("Service", ["TimeoutStopSec", "TimeoutSec"]);
         if view.stays() && view.is_app() && !set {
             let message = "TimeoutStopSec= is not set: a stop that hangs delays every deploy and rollback by 90 s";
-            found.missing("Service", message).set("Service", "TimeoutStopSec", "30s");
+            // A worker's jobs may take longer.
+            found.missing("Service", message).suggest("Service", "TimeoutStopSec", "30s");
         }
     }
 
@@ -100,9 +101,12 @@ rules! {
     /// See systemd.kill(5), `KillMode=`.
     "kill-mode-none" Error Service kill_mode_none(view, found) {
         if let Some(entry) = view.unit.get("Service", "KillMode").filter(|entry| entry.value == "none") {
-            found
-                .at(entry, "KillMode=none: when the unit stops, old processes keep running and keep the port")
-                .suggest("Service", "KillMode", "mixed");
+            let finding =
+                found.at(entry, "KillMode=none: when the unit stops, old processes keep running and keep the port");
+            finding.suggest("Service", "KillMode", "mixed");
+            if !view.is_of_an_app() {
+                finding.severity(Severity::Warning);
+            }
         }
     }
 
@@ -123,11 +127,7 @@ rules! {
     "kill-mode-process" Warning Service kill_mode_process(view, found) {
         if let Some(entry) = view.unit.get("Service", "KillMode").filter(|entry| entry.value == "process") {
             let message = "KillMode=process: workers outlive the stop and keep serving the old release";
-            let finding = found.at(entry, message);
-            finding.suggest("Service", "KillMode", "mixed");
-            if !view.is_app() {
-                finding.severity(Severity::Info);
-            }
+            found.at(entry, message).suggest("Service", "KillMode", "mixed");
         }
     }
 
@@ -217,7 +217,7 @@ rules! {
             let message = if hard {
                 "ExecStop= kills immediately, so no request can finish; systemd itself sends SIGTERM"
             } else if broad {
-                "ExecStop= kills by name, also in other units; systemd itself stops only this one"
+                "ExecStop= kills processes by name, including those of other units; systemd itself stops only this unit"
             } else {
                 continue;
             };

@@ -1,9 +1,11 @@
 //! Lines that systemd ignores with only a warning in the journal, and lines for which it refuses the unit.
 
 use super::{Severity, rules};
+use crate::unit::accepts::Refused;
 use crate::unit::keys::{self, Takes};
+use crate::unit::merge::Entry;
 use crate::unit::parse::Kind;
-use crate::unit::value;
+use crate::unit::{accepts, quoting};
 
 rules! {
     /// A line that systemd cannot read
@@ -110,10 +112,42 @@ rules! {
         }
     }
 
+    /// A comment at the end of a line
+    ///
+    /// systemd supports comments only on lines of their own. It reads a comment after a value as part of the value.
+    ///
+    /// In production: `User=acme  # the app` names a user that does not exist, and the start fails with `217/USER`.
+    /// Most
+    /// other settings are ignored, with one line in the journal; a command receives the comment as arguments.
+    ///
+    /// ```ini
+    /// [Service]
+    /// # the app
+    /// User=acme
+    /// ```
+    ///
+    /// See systemd.syntax(7).
+    "trailing-comment" Error(Start) Any trailing_comment(view, found) {
+        for entry in view.unit.entries() {
+            let Some(at) = comment_at(entry) else { continue };
+            let key = entry.key;
+            let message = format!("{key}=: systemd reads the comment as part of the value; put it on a line of its own");
+            let finding = found.at(entry, message);
+            match entry.value[..at].trim() {
+                "" => finding.remove(),
+                value => finding.remove().add(entry.section, key, value),
+            };
+            if matches!(key, "Description") {
+                finding.severity(Severity::Info);
+            }
+        }
+    }
+
     /// A value that systemd does not accept
     ///
-    /// The value is not a valid boolean, time span or number, or it is not one of the allowed words. systemd ignores
-    /// the line, and the default applies.
+    /// Each key has a type in systemd: a boolean, a time span, a path, a list of names, certain words. systemd ignores a
+    /// line with another value, and the default applies; for some keys it refuses the unit. Quotes are part of a single
+    /// path, and separate words only in lists.
     ///
     /// In production: `Restart=allways` means `Restart=no`. After its first crash, the service stays down.
     ///
@@ -129,23 +163,27 @@ rules! {
             let (Some(known), key, text) = (keys::find(entry.section, entry.key), entry.key, entry.value) else {
                 continue;
             };
-            if text.is_empty() || text.contains('%') && known.takes == Takes::Text {
+            if comment_at(entry).is_some() {
                 continue;
             }
-            let (valid, kind) = match known.takes {
-                Takes::Bool => (value::boolean(text).is_some(), "yes or no"),
-                Takes::Span => (value::span(text).is_some(), "a time span such as 500ms, 90s or 2min"),
-                Takes::Number => (text.parse::<u64>().is_ok(), "a whole number"),
-                Takes::Mode => (u32::from_str_radix(text, 8).is_ok(), "an octal mode such as 0640"),
-                _ => (true, ""),
-            };
-            if !valid {
-                found.at(entry, format!("{key}={text} is not {kind}: systemd ignores the line"));
+            if text.is_empty() || known.takes == Takes::Command {
+                continue;
             }
-            let words = words_of(key).filter(|words| entry.section == "Service" && !words.contains(&text));
-            if let Some(words) = words {
-                let words = words.join(", ");
-                found.at(entry, format!("{key}={text}: systemd accepts only {words}, and ignores the line"));
+            let systemd = view.host().and_then(|host| host.systemd);
+            // `type-notify-reload` reports that one.
+            match accepts::check(entry.section, key, text, systemd) {
+                Err(Refused::Since(since)) if text != "notify-reload" => {
+                    let version = systemd.unwrap_or_default();
+                    let message = format!("{key}={text} needs systemd {since}; this host has {version}, which ignores it");
+                    found.at(entry, message);
+                }
+                Err(Refused::Expects(what)) => {
+                    // The values of some keys are secrets.
+                    let value = if HIDDEN.contains(&key) { String::new() } else { text.to_owned() };
+                    let message = format!("{key}={value} is not {what}: systemd ignores the line or refuses the unit");
+                    found.at(entry, message);
+                }
+                _ => {}
             }
         }
     }
@@ -174,9 +212,9 @@ rules! {
             };
             if current != value {
                 found
-                    .at(entry, format!("{key}={value} is the old way to write {current}"))
+                    .at(entry, format!("{key}={value} is an old form of {current}"))
                     .severity(Severity::Info)
-                    .set(section, key, current);
+                    .respell(section, key, current);
                 continue;
             }
             let Some((_, new)) = OLD.iter().find(|(old, _)| *old == key) else {
@@ -189,12 +227,35 @@ rules! {
             }
             let finding = found.at(entry, format!("{key}= is the old name of {new}="));
             if matches!(key, "MemoryLimit" | "StartLimitInterval") {
-                finding.remove().set(section, new, value);
+                finding.respell(section, new, value);
             } else {
                 finding.severity(Severity::Info);
             }
         }
     }
+}
+
+/// Where the trailing comment of a value begins. In a command a lone `;` separates two commands, and a single `#word`
+/// can
+/// be an argument. Text may contain both marks.
+fn comment_at(entry: Entry<'_>) -> Option<usize> {
+    let takes = keys::find(entry.section, entry.key)?.takes;
+    let marks: &[char] = if takes == Takes::Command { &['#'] } else { &['#', ';'] };
+    let at = quoting::comment(entry.value, marks)?;
+    let (mark, rest) = entry.value[at..].split_at(1);
+    let spaced = rest.is_empty() || rest.starts_with([' ', '\t', '#']);
+    let sentence = || {
+        rest.split_whitespace()
+            .nth(1)
+            .is_some_and(|word| word.starts_with(char::is_alphanumeric))
+    };
+    let is_comment = match entry.key {
+        "Description" => mark == "#" && spaced && at > 0,
+        "StandardInputText" | "SetCredential" | "SyslogIdentifier" | "LogExtraFields" | "LogFilterPatterns" => false,
+        _ if takes == Takes::Command => spaced || sentence(),
+        _ => true,
+    };
+    is_comment.then_some(at)
 }
 
 const OLD: [(&str, &str); 11] = [
@@ -211,22 +272,7 @@ const OLD: [(&str, &str); 11] = [
     ("PropagateReloadFrom", "ReloadPropagatedFrom"),
 ];
 
-/// The values of a setting that accepts only certain words, in systemd 257.
-fn words_of(key: &str) -> Option<Vec<&'static str>> {
-    let words = match key {
-        "Type" => "simple exec forking oneshot dbus notify notify-reload idle",
-        "Restart" => "no on-success on-failure on-abnormal on-watchdog on-abort always",
-        "KillMode" => "control-group mixed process none",
-        "NotifyAccess" => "none main exec all",
-        "OOMPolicy" => "continue stop kill",
-        "ExitType" => "main cgroup",
-        "RestartMode" => "normal direct debug",
-        "ProtectProc" => "noaccess invisible ptraceable default",
-        "ProcSubset" => "all pid",
-        _ => return None,
-    };
-    Some(words.split(' ').collect())
-}
+const HIDDEN: [&str; 3] = ["Environment", "PassEnvironment", "UnsetEnvironment"];
 
 /// The known key of the section that is nearest to a wrong one: at most two letters away, or with another case.
 fn near(section: &str, key: &str) -> Option<&'static str> {

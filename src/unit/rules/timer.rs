@@ -47,7 +47,7 @@ rules! {
             && !view.unit.sets("Timer", "Persistent")
         {
             let message = "without Persistent=: a run missed during a reboot is lost";
-            found.at(entry, format!("OnCalendar={} {message}", entry.value)).set("Timer", "Persistent", "yes");
+            found.at(entry, format!("OnCalendar={} {message}", entry.value)).suggest("Timer", "Persistent", "yes");
         }
     }
 
@@ -72,7 +72,7 @@ rules! {
         {
             found
                 .at(entry, format!("OnCalendar={} elapses in the same second on every host", entry.value))
-                .set("Timer", "RandomizedDelaySec", "30min");
+                .suggest("Timer", "RandomizedDelaySec", "30min");
         }
     }
 
@@ -107,7 +107,7 @@ rules! {
         if let Some(entry) = repeats.iter().find_map(|key| unit.get("Timer", key)) {
             found
                 .at(entry, format!("{}= counts from the last run, and nothing triggers the first one", entry.key))
-                .set("Timer", "OnBootSec", "5min");
+                .suggest("Timer", "OnBootSec", "5min");
         } else if !unit.is_masked() {
             found.missing("Timer", "no On…=: the timer never elapses");
         }
@@ -202,7 +202,7 @@ rules! {
         for (word, entry) in view.unit.words("Unit", ["Requires", "BindsTo", "Wants"]) {
             if UnitName::new(&word).is_some_and(|name| triggers(view.unit, &name)) {
                 let message = format!(
-                    "{}={word} starts the service with the timer, so at every boot, instead of at the scheduled time",
+                    "{}={word} starts the service together with the timer, and therefore at every boot instead of at the scheduled time",
                     entry.key
                 );
                 let finding = found.at(entry, message);
@@ -253,7 +253,7 @@ rules! {
         if view.unit.sets("Timer", "AccuracySec") {
             return;
         }
-        for key in ["OnActiveSec", "OnUnitActiveSec", "OnUnitInactiveSec"] {
+        for key in ["OnUnitActiveSec", "OnUnitInactiveSec"] {
             if let Some(entry) = view.unit.get("Timer", key)
                 && view.seconds("Timer", key, f64::INFINITY) < 60.0
             {

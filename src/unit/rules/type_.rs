@@ -2,10 +2,11 @@
 //! running host shows it, that counts instead. `Type=forking` is in `forking`.
 
 use super::process_state::{First, LastStart, Left, Since};
-use super::runtime::Runtime;
+use super::runtime::{self, Runtime};
 use super::{Severity, rules};
 use crate::unit::command::Command;
 use crate::unit::rules::View;
+use crate::unit::value;
 
 /// Short options that send these programs to the background; in others the same letter means something else.
 const DETACHING: [(&str, &str); 9] = [
@@ -35,6 +36,14 @@ fn daemonizes<'a>(view: &View<'_>, command: &'a Command) -> Option<&'a str> {
         Runtime::Gunicorn => command.words().find(|w| matches!(*w, "-D" | "--daemon")),
         Runtime::Puma => command.words().find(|w| matches!(*w, "-d" | "--daemon")),
         Runtime::Nginx => (!command.words().any(|w| w.contains("daemon off"))).then_some("without `daemon off;`"),
+        // With Type=notify it stays in the foreground; --daemon then names its process.
+        _ if command.name() == "openvpn" => None,
+        _ if command
+            .option(&["--daemonize", "--daemon"])
+            .is_some_and(|value| value::boolean(value) == Some(false)) =>
+        {
+            None
+        }
         _ if command.name() == "apachectl" => command.words().find(|w| *w == "start"),
         // Laravel's workers stay in the foreground; their --daemon is an old option that keeps the framework loaded.
         _ if command.has(&["queue:work"]) => None,
@@ -59,22 +68,9 @@ fn too_early(kind: &str) -> &'static str {
 
 /// Whether the command line is known to run a job and exit.
 fn is_job(view: &View<'_>, command: &Command) -> bool {
-    const JOBS: [&str; 12] = [
-        "pg_dump",
-        "pg_dumpall",
-        "mysqldump",
-        "rsync",
-        "certbot",
-        "borg",
-        "restic",
-        "tar",
-        "find",
-        "cp",
-        "logrotate",
-        "true",
-    ];
+    const JOBS: &str = "pg_dump pg_dumpall mysqldump rsync certbot borg restic tar find cp logrotate true";
     let steps = ["migrate", "db:migrate", "db:prepare", "collectstatic"];
-    JOBS.contains(&command.name()) && !command.has(&["--daemon"])
+    JOBS.split(' ').any(|job| job == command.name()) && !command.has(&["--daemon"])
         || command.words().any(|word| steps.contains(&word))
         || view.is_migration()
 }
@@ -134,6 +130,16 @@ rules! {
                 );
                 found.at(entry, message).suggest("Service", "Type", "forking");
             }
+            (LastStart::Unknown, None) => {
+                if let Some(flag) = runtime::detaches(command) {
+                    let name = command.name();
+                    let message = format!(
+                        "Type={kind}, but {name} ends after it has started the rest ({flag}): systemd then stops the \
+                         service; start it in the foreground, or write Type=oneshot with RemainAfterExit=yes"
+                    );
+                    found.at(start, message);
+                }
+            }
             (_, Some(flag)) => {
                 let message = format!(
                     "Type={kind}, but {} goes into the background ({flag}): \
@@ -150,8 +156,8 @@ rules! {
     ///
     /// With `oneshot`, the start is complete when the program has exited. A server never exits.
     ///
-    /// In production: `systemctl start` hangs, and the unit is `activating (start)` with a MainPID, by default forever,
-    /// because `TimeoutStartSec=` is infinite for oneshot. Units ordered after it never start.
+    /// In production: `systemctl start` hangs, by default forever, because `TimeoutStartSec=` is infinite for oneshot;
+    /// the unit is `activating (start)` with a MainPID. Units ordered after it never start.
     ///
     /// ```ini
     /// [Service]
@@ -359,8 +365,7 @@ rules! {
         if view.kind() != "simple" || !view.stays() || view.reports_unawaited() {
             return;
         }
-        let message = "Type=simple: systemctl reports success before the program starts; \
-                       exec waits for the start, notify until the program is ready";
+        let message = "Type=simple: systemctl reports success before the program starts; exec waits until the program has started, notify until it is ready";
         match view.unit.get("Service", "Type") {
             Some(entry) => found.at(entry, message),
             None => found.missing("Service", message),

@@ -9,7 +9,7 @@ use crate::unit::command::Command;
 use crate::unit::merge::{Entry, Unit};
 use crate::unit::name::UnitName;
 use crate::unit::strategy::Strategy;
-use crate::unit::value::Span;
+use crate::unit::value::{self, Span};
 
 /// What is known besides the unit's own text.
 #[derive(Clone, Debug, Default)]
@@ -46,13 +46,11 @@ impl<'a> View<'a> {
     }
 
     /// The first command of `ExecStart=`.
-    #[must_use]
     pub fn start(&self) -> Option<(&Command, Entry<'a>)> {
         self.start.as_ref().map(|(command, entry)| (command, *entry))
     }
 
     /// As far as the command line shows it.
-    #[must_use]
     pub fn runtime(&self) -> Runtime {
         self.start
             .as_ref()
@@ -60,7 +58,6 @@ impl<'a> View<'a> {
     }
 
     /// `Type=` as it takes effect. systemd.service(5).
-    #[must_use]
     pub fn kind(&self) -> &'a str {
         match self.unit.service("Type") {
             "" if !self.unit.service("BusName").is_empty() => "dbus",
@@ -71,7 +68,6 @@ impl<'a> View<'a> {
     }
 
     /// Whether it should keep running: it is not oneshot, a timer's, a migration, or one for each connection.
-    #[must_use]
     pub fn stays(&self) -> bool {
         self.kind() != "oneshot"
             && self.start.is_some()
@@ -82,7 +78,6 @@ impl<'a> View<'a> {
 
     /// Whether systemd starts an instance for each connection: a template that takes it as its standard input, or is
     /// beside a `.socket` with `Accept=yes`. systemd.socket(5).
-    #[must_use]
     pub fn is_per_connection(&self) -> bool {
         let name = &self.unit.name;
         let own = |peer: &Unit| peer.name.stem() == name.prefix() && peer.yes("Socket", "Accept") == Some(true);
@@ -91,18 +86,15 @@ impl<'a> View<'a> {
                 || self.peers().any(|peer| peer.name.kind() == "socket" && own(peer)))
     }
 
-    #[must_use]
     pub fn host(&self) -> Option<&'a Facts> {
         self.context.host.as_ref()
     }
 
     /// A property of `systemctl show`; `None` when it was not asked for or is empty.
-    #[must_use]
     pub fn show(&self, key: &str) -> Option<&'a str> {
         self.host()?.properties.get(key).filter(|value| !value.is_empty())
     }
 
-    #[must_use]
     pub fn file(&self, path: &str) -> Option<&'a FileFact> {
         self.host()?.files.get(path)
     }
@@ -121,7 +113,6 @@ impl<'a> View<'a> {
     }
 
     /// The `.socket` that passes this service its listening sockets.
-    #[must_use]
     pub fn socket(&self) -> Option<&'a Unit> {
         let by_name = self
             .peers()
@@ -130,7 +121,6 @@ impl<'a> View<'a> {
     }
 
     /// Whether a `.socket` holds its port, according to the peers, the strategy or the host.
-    #[must_use]
     pub fn is_socket_activated(&self) -> bool {
         self.socket().is_some()
             || self.unit.sets("Service", "Sockets")
@@ -139,7 +129,6 @@ impl<'a> View<'a> {
     }
 
     /// Whether a `.timer` (or `.path`) starts it.
-    #[must_use]
     pub fn is_timed(&self) -> bool {
         self.triggered_by("timer")
             .chain(self.triggered_by("path"))
@@ -150,13 +139,39 @@ impl<'a> View<'a> {
                 .is_some_and(|by| by.contains(".timer") || by.contains(".path"))
     }
 
-    #[must_use]
     pub fn is_root(&self) -> bool {
         matches!(self.unit.service("User"), "" | "root" | "0") && self.unit.yes("Service", "DynamicUser") != Some(true)
     }
 
+    /// Whether it is for the manager of a user, not for the system: by its place, or by a target that only users have.
+    pub fn is_of_a_user(&self) -> bool {
+        const TARGETS: [&str; 3] = [
+            "default.target",
+            "graphical-session.target",
+            "graphical-session-pre.target",
+        ];
+        let file = self.unit.files.first().map_or("", |file| file.path.as_str());
+        let by_place = file.starts_with("user/") || file.contains("/user/") || file.contains("systemd-user/");
+        let keys = ["WantedBy", "RequiredBy"];
+        let installs = TARGETS.iter().any(|target| self.unit.has("Install", keys, target));
+        let orders = ["After", "PartOf", "BindsTo", "Requisite"];
+        let session = TARGETS[1..].iter().any(|target| self.unit.has("Unit", orders, target));
+        by_place || (installs || session) && !self.unit.sets("Service", ["User", "Group", "DynamicUser"])
+    }
+
+    /// A user for it alone, by its name: never one that others use.
+    pub fn own_user(&self) -> Option<String> {
+        const SHARED: [&str; 7] = ["root", "nobody", "daemon", "www-data", "systemd", "bin", "sys"];
+        let name = match self.context.root {
+            Some(_) => self.app(),
+            None => self.unit.name.prefix(),
+        };
+        let name = name.split('-').next().unwrap_or_default().to_ascii_lowercase();
+        let usable = value::is_account(&name) && name.starts_with(|c: char| c.is_ascii_lowercase());
+        (usable && !SHARED.contains(&name.as_str())).then_some(name)
+    }
+
     /// Whether it migrates a database, according to the context or to its name.
-    #[must_use]
     pub fn is_migration(&self) -> bool {
         match &self.context.migrate {
             Some(name) => *name == self.unit.name,
@@ -165,7 +180,6 @@ impl<'a> View<'a> {
     }
 
     /// The app's name: the last part of its root, or else of the unit's name without its instance.
-    #[must_use]
     pub fn app(&self) -> &'a str {
         let root = self.context.root.as_deref();
         let name = root.and_then(|root| root.trim_end_matches('/').rsplit('/').next());
@@ -173,7 +187,6 @@ impl<'a> View<'a> {
     }
 
     /// Whether another unit of the host starts it.
-    #[must_use]
     pub fn is_wanted(&self) -> bool {
         ["WantedBy", "RequiredBy", "UpheldBy", "RequisiteOf"]
             .iter()
@@ -181,7 +194,6 @@ impl<'a> View<'a> {
     }
 
     /// Whether it runs deployed code, not a program of the distribution.
-    #[must_use]
     pub fn is_app(&self) -> bool {
         if self.context.strategy.is_some() {
             return true;
@@ -206,8 +218,13 @@ impl<'a> View<'a> {
                 .is_some_and(|script| script.split_whitespace().any(place))
     }
 
+    /// Whether it belongs to an app: it runs deployed code, or starts a unit that does, or `deploy.yml` is known.
+    pub fn is_of_an_app(&self) -> bool {
+        let starts = |peer: &Unit| triggers(self.unit, &peer.name) && View::new(peer, self.context).is_app();
+        self.is_app() || self.context.root.is_some() || self.unit.name.kind() != "service" && self.peers().any(starts)
+    }
+
     /// Whether its file is where packages install theirs.
-    #[must_use]
     pub fn is_of_the_distribution(&self) -> bool {
         let file = self.unit.files.first();
         let path = file.map_or("", |file| file.path.as_str());
@@ -215,7 +232,6 @@ impl<'a> View<'a> {
     }
 
     /// A span in seconds (infinite for `infinity`), or `default` where nothing valid is set.
-    #[must_use]
     pub fn seconds(&self, section: &str, key: &str, default: f64) -> f64 {
         let set = if section == "Service" {
             self.unit.timeout(key)
@@ -227,7 +243,6 @@ impl<'a> View<'a> {
 }
 
 /// Whether a socket, timer or path unit starts this service.
-#[must_use]
 pub fn triggers(trigger: &Unit, service: &UnitName) -> bool {
     let (section, key) = match trigger.name.kind() {
         "socket" => ("Socket", "Service"),

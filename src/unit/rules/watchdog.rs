@@ -4,7 +4,7 @@ use super::rules;
 use super::runtime::Runtime;
 
 rules! {
-    /// WatchdogSec= without a program that reports
+    /// WatchdogSec= with a program that does not report to the watchdog
     ///
     /// The program must send WATCHDOG=1 in time, or systemd kills it. Programs that do this use `Type=notify`.
     ///
@@ -56,8 +56,8 @@ rules! {
             || !matches!(view.unit.service("Restart"), "" | "no" | "on-success" | "on-abort");
         if !comes_back && view.seconds("Service", "WatchdogSec", 0.0) > 0.0 {
             found
-                .at(entry, "the watchdog kills a hung service, and no Restart= starts it again")
-                .set("Service", "Restart", "always");
+                .at(entry, "the watchdog kills a hung service, and without Restart= nothing starts it again")
+                .suggest("Service", "Restart", "always");
         }
     }
 

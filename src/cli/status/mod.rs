@@ -1,16 +1,20 @@
 //! `shipit status`: what is live, how the units are and since when, health now, timers, the last deploys, whether a switch is
 //! under way. One trip; changes nothing.
 
+mod well; // nothing to look at: one line
+
 use serde_json::{Value, json};
 
 use super::args::Global;
+use super::paper::{Ink, Paper};
 use crate::config::Config;
 use crate::engine::observe;
 use crate::failure::{Exit, Failure, Next, Typed};
 use crate::observed::ledger::{Past, PastOutcome, State};
 use crate::observed::status::{StatusReport, point};
-use crate::observed::{Current, Observed};
+use crate::observed::{Current, Observed, Root};
 use crate::plan::units::{Purpose, units};
+use crate::report::sentence;
 use crate::step::Command;
 use crate::text;
 use crate::unit::properties::Properties;
@@ -30,10 +34,12 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     super::results(&if global.json {
         super::object(&view.object())
     } else {
-        view.text(&super::typed(global))
+        view.printed(&super::typed(global), Paper::new(global), global.verbose)
     });
     Ok(if observed.is_degraded() {
         Exit::Degraded
+    } else if view.stuck() {
+        Exit::Unknown
     } else {
         Exit::Done
     })
@@ -49,6 +55,11 @@ struct View<'a> {
 impl View<'_> {
     fn app(&self) -> &str {
         self.config.app.as_str()
+    }
+
+    /// A switch that waits for its disk: how it ends is unknown.
+    fn stuck(&self) -> bool {
+        self.observed.root == Root::ReadOnly && self.observed.request.is_some()
     }
 
     /// Seconds since a point in time, by the host's clock.
@@ -70,6 +81,12 @@ impl View<'_> {
         self.config.service_of(unit).is_some()
     }
 
+    /// An instance that rests, or is not stopped yet although it has no release any more.
+    fn is_idle(&self, unit: &str) -> bool {
+        let mut all = self.config.instances();
+        all.any(|one| one.unit == unit && self.observed.is_idle(&one))
+    }
+
     fn pasts(&self) -> Vec<Past> {
         self.observed.ledger.pasts().take(PASTS).collect()
     }
@@ -88,7 +105,7 @@ impl View<'_> {
                 "since": p("ActiveEnterTimestamp"), "seconds": self.since(unit), "restarts": p("NRestarts"),
                 "memory": self.number(unit, "MemoryCurrent"), "tasks": self.number(unit, "TasksCurrent"),
                 "release": self.is_service(unit).then(|| self.status.release(observed, unit)).flatten(),
-                "listens": self.status.listens.get(unit),
+                "idle": self.is_service(unit).then(|| self.is_idle(unit)), "listens": self.status.listens.get(unit),
                 "healthy": health.map(Result::is_ok), "health": health.and_then(|h| h.as_ref().err())})
         };
         let units: Vec<Value> = units(self.config, Purpose::Observe).into_iter().map(unit).collect();
@@ -105,13 +122,57 @@ impl View<'_> {
         let deploys: Vec<Value> = self.pasts().into_iter().map(past).collect();
         let request = observed.request.as_ref().map(|r| json!({"run": r.run, "by": r.by, "command": r.command, "release": r.next, "since": r.since, "step": r.step}));
         let state = observed.live().and_then(|id| observed.ledger.state(id));
-        json!({"v": 1, "app": self.app(), "live": observed.live(), "state": state.map(State::word), "switch": request,
+        let commit = observed
+            .live()
+            .and_then(|id| observed.commit(id))
+            .as_ref()
+            .map(crate::report::json::commit);
+        json!({"v": 1, "app": self.app(), "live": observed.live(), "commit": commit, "state": state.map(State::word), "switch": request,
             "degraded": observed.degraded, "units": units, "timers": timers, "deploys": deploys, "unreadable": self.unreadable()})
     }
 
-    fn text(&self, typed: &Typed) -> String {
+    /// One line where all is well, or all lines.
+    fn printed(&self, typed: &Typed, paper: Paper, verbose: bool) -> String {
+        if !verbose && self.is_well() {
+            let line = text::shown(self.in_short().as_bytes());
+            return paper.line(&paper.paint(Ink::Good, &line), 2);
+        }
+        let ink = |line: &str| match line.trim_start() {
+            line if line.starts_with("healthy (") => Some(Ink::Good),
+            line if line.starts_with("not healthy: ") || line.starts_with("degraded since") => Some(Ink::Bad),
+            line if line.contains(": failed (") || line.ends_with("which is not live") => Some(Ink::Bad),
+            line if line.starts_with("cannot read: ") || line.starts_with("switch in progress") => Some(Ink::Warning),
+            _ => None,
+        };
+        let mut out = String::new();
+        for (i, line) in self.text(typed).iter().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let painted = match (i, ink(line)) {
+                (0, _) => paper.paint(Ink::Bold, line),
+                (_, Some(ink)) => " ".repeat(indent) + &paper.paint(ink, line.trim_start()),
+                _ => line.clone(),
+            };
+            out.push_str(&if line.trim_start().starts_with("next: ") {
+                paper.command(&painted, indent + 6)
+            } else {
+                paper.line(&painted, indent + 2)
+            });
+        }
+        out
+    }
+
+    fn commit(&self) -> Option<String> {
+        Some(sentence::commit(&self.observed.commit(self.observed.live()?)?))
+    }
+
+    /// All lines.
+    fn text(&self, typed: &Typed) -> Vec<String> {
         let next = |next: Next| format!("next: {}", typed.line(&next));
         let mut lines = vec![self.live()];
+        lines.extend(self.commit().map(|commit| format!("  commit {commit}")));
+        if self.observed.root == Root::ReadOnly {
+            lines.push(format!("  the disk of {} is read-only", self.config.root.as_str()));
+        }
         for unit in units(self.config, Purpose::Observe) {
             lines.extend(self.unit(unit, typed));
         }
@@ -147,14 +208,18 @@ impl View<'_> {
                 "degraded since run {run}: the revert failed, and the host needs manual repair"
             ));
             lines.push(next(
-                Next::shipit("logs").remark("then: shipit rollback RELEASE, or shipit deploy"),
+                Next::shipit("doctor").remark("prints the reason, and how to repair the host"),
             ));
         } else if self.observed.live().is_none() {
             lines.push(next(Next::shipit("deploy")));
-        } else if self.config.instances().any(|one| self.unwell(one.unit)) {
+        } else if self
+            .config
+            .instances()
+            .any(|one| !self.observed.is_idle(&one) && self.unwell(one.unit))
+        {
             lines.push(next(Next::shipit("doctor").remark("prints the reason")));
         }
-        lines.iter().map(|l| text::shown(l.as_bytes()) + "\n").collect()
+        lines.iter().map(|line| text::shown(line.as_bytes())).collect()
     }
 
     fn live(&self) -> String {
@@ -201,6 +266,9 @@ impl View<'_> {
         if let Some(addresses) = self.status.listens.get(unit) {
             line.push_str(&format!(", listens on {}", addresses.join(", ")));
         }
+        if self.is_idle(unit) && self.observed.live().is_some() {
+            line.push_str(": idle, starts the next release");
+        }
         let mut lines = vec![line];
         if self.is_service(unit) {
             lines.extend(self.running(unit, typed));
@@ -213,16 +281,17 @@ impl View<'_> {
         let mut lines = Vec::new();
         if self.observed.unit(unit).is_active() {
             match self.status.release(self.observed, unit) {
-                Some(id) if self.observed.live() != Some(id.as_str()) => lines.push(format!(
-                    "    runs from {id}, which is not live: {}",
-                    typed.line(&Next::shipit("restart").arg(unit))
-                )),
+                Some(id) if self.observed.live() != Some(id.as_str()) => {
+                    lines.push(format!("    runs from {id}, which is not live"));
+                    let restart = typed.line(&Next::shipit("restart").arg(unit));
+                    lines.push(format!("    next: {restart}"));
+                }
                 Some(id) => lines.push(format!("    runs from {id}")),
-                None => lines.push("    this user cannot read which release it runs from".into()),
+                None => lines.push("    release unknown: this login cannot read the directory of the process".into()),
             }
         }
         match self.status.health.get(unit) {
-            Some(Ok(())) => lines.push("    healthy: checked just now, from the host".into()),
+            Some(Ok(())) => lines.push("    healthy (checked just now, from the host)".into()),
             Some(Err(why)) => lines.push(format!("    not healthy: {why}")),
             None => {}
         }
@@ -258,8 +327,8 @@ impl View<'_> {
             }
             Some(ago) => {
                 let result = match of("Result") {
-                    "success" => "it succeeded".to_owned(),
-                    other => format!("it failed ({other}): see journalctl -u {} on the host", of("Unit")),
+                    "success" => "succeeded".to_owned(),
+                    other => format!("failed ({other}); see journalctl -u {} on the host", of("Unit")),
                 };
                 line.push_str(&format!(", last run {} ago: {result}", text::lapse(ago)));
             }

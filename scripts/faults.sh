@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# The whole fault campaign: hours, on two lab hosts side by side, each in a cgroup of its own. Stopped and started again
+# it goes on where it stopped.
+#   scripts/faults.sh            runs the cases that are not in the logs yet, then prints the sum
+#   scripts/faults.sh sum        prints the sum of what ran
+#   SHIPIT_FAULTS_STRIDE=20      only every 20th case
+# The logs are target/faults/0.log and 1.log: SCENARIO CALL MODE, then the exit code or the violation.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+logs=target/faults
+
+sum() {
+  local all
+  all=$(cat "$logs"/[01].log 2>/dev/null) || all=
+  printf '%s: %d cases, %d violations, of them %d degraded\n' "$(date -u +%F)" "$(grep -c . <<<"$all")" \
+    "$(grep -c ' VIOLATION ' <<<"$all")" "$(grep -c ' VIOLATION degraded' <<<"$all")"
+}
+
+mkdir -p "$logs"
+if [ "${1:-}" != sum ]; then
+  cargo test --locked --test it --no-run
+  shards=()
+  for shard in 0 1; do
+    SHIPIT_LAB=require SHIPIT_FAULTS_SHARD=$shard SHIPIT_FAULTS_SHARDS=2 SHIPIT_FAULTS_LOG=$PWD/$logs/$shard.log \
+      cargo test --locked --test it -- --ignored --exact faults::campaign::no_fault_leaves_a_violation \
+      >"$logs/$shard.out" 2>&1 &
+    shards+=($!)
+  done
+  for shard in "${shards[@]}"; do wait "$shard" || echo "a shard failed: see $logs/*.out" >&2; done
+fi
+sum

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Makes what users install, in target/packages/: an archive, a Debian package, their SHA256SUMS, and the crate.
+#   scripts/package.sh              all of it, and tries the Debian package on lab hosts
+#   scripts/package.sh STAGE...     only these: binary archive deb sums crate try
+# For the processor of this machine, on a Debian with Rust. The linker comes from PyPI, the rest from Debian.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=SCRIPTDIR/lib.sh
+. scripts/lib.sh
+
+glibc=2.28
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+target=$(rustc -vV | sed -n 's/^host: //p')
+out=target/packages
+name=shipit-$version-$target
+deb=$out/shipit_${version}-1_$(dpkg --print-architecture).deb
+# One moment for all files: the last commit's.
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+
+# Linked against glibc 2.28, so that it runs on each Debian, Ubuntu and RHEL since 2018.
+binary() {
+  [ -x target/venv/bin/cargo-zigbuild ] || python3 -m venv target/venv
+  target/venv/bin/pip --quiet install --requirement packaging/requirements.txt
+  PATH=$PWD/target/venv/bin:$PATH cargo zigbuild --locked --release --target "$target.$glibc"
+  local needs
+  needs=$(objdump -T "target/$target/release/shipit" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
+  printf '%s\n' "$needs" "GLIBC_$glibc" | sort -CV || die "the binary needs $needs"
+  mkdir -p "$out"
+  install -m 0755 "target/$target/release/shipit" "$out/shipit"
+  say "$out/shipit: $(stat -c %s "$out/shipit") bytes, needs $needs"
+}
+
+# The files of the archive.
+archive() {
+  local dir=$out/$name shell
+  rm -rf "$dir"
+  mkdir -p "$dir/completions"
+  install -m 0755 "$out/shipit" "$dir/shipit"
+  install -m 0644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE deploy.example.yml deploy.schema.json "$dir"
+  "$out/shipit" man --dir "$dir/man"
+  for shell in bash fish zsh; do "$out/shipit" completions "$shell" >"$dir/completions/shipit.$shell"; done
+  mv "$dir/completions/shipit.zsh" "$dir/completions/_shipit"
+  packaging/notices.sh "$target" >"$dir/THIRD-PARTY-NOTICES"
+  chmod -R u=rwX,go=rX "$dir"
+  tar -C "$out" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
+    -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
+}
+
+# The same files where Debian has them; lintian checks it where it is installed.
+deb() {
+  local from=$out/$name root=$out/deb doc
+  doc=$root/usr/share/doc/shipit
+  rm -rf "$root"
+  mkdir -p "$root/DEBIAN" "$doc" "$root/usr/share/man/man1" "$root/usr/share/lintian/overrides"
+  install -D -m 0755 "$from/shipit" "$root/usr/bin/shipit"
+  install -m 0644 "$from"/man/*.1 "$root/usr/share/man/man1"
+  install -D -m 0644 "$from/completions/shipit.bash" "$root/usr/share/bash-completion/completions/shipit"
+  install -D -m 0644 "$from/completions/_shipit" "$root/usr/share/zsh/vendor-completions/_shipit"
+  install -D -m 0644 "$from/completions/shipit.fish" "$root/usr/share/fish/vendor_completions.d/shipit.fish"
+  install -D -m 0644 deploy.example.yml "$doc/examples/deploy.yml"
+  install -m 0644 deploy.schema.json "$doc/examples/deploy.schema.json"
+  install -m 0644 packaging/deb/lintian-overrides "$root/usr/share/lintian/overrides/shipit"
+  install -m 0644 CHANGELOG.md "$doc/changelog"
+  install -m 0644 "$from/THIRD-PARTY-NOTICES" "$doc/third-party-notices"
+  sed '1,/^$/d; s/^$/./; s/^/ /' LICENSE-MIT |
+    sed -e '/^@MIT@$/{r /dev/stdin' -e 'd}' packaging/deb/copyright >"$doc/copyright"
+  printf 'shipit (%s-1) unstable; urgency=medium\n\n  * Release %s: see changelog.gz.\n\n -- %s  %s\n' \
+    "$version" "$version" "$(sed -n 's/^Maintainer: //p' packaging/deb/control)" \
+    "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" >"$doc/changelog.Debian"
+  gzip -9n "$root"/usr/share/man/man1/*.1 "$doc/changelog" "$doc/changelog.Debian" "$doc/third-party-notices"
+  chmod -R u=rwX,go=rX "$root"
+  sed -e "s/@VERSION@/$version-1/" -e "s/@GLIBC@/$glibc/" -e "s/@SIZE@/$(du -sk "$root/usr" | cut -f 1)/" \
+    packaging/deb/control >"$root/DEBIAN/control"
+  (cd "$root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
+  dpkg-deb --root-owner-group -Zxz --build "$root" "$deb" >&2
+  if command -v lintian >/dev/null; then
+    lintian --fail-on error,warning "$deb"
+  else
+    say "SKIPPED: lintian is not installed; the Debian package is NOT checked"
+  fi
+}
+
+sums() { (cd "$out" && sha256sum -- *.tar.gz *.deb >SHA256SUMS && cat SHA256SUMS); }
+
+# What `cargo install` gets: packed, unpacked and built alone.
+crate() { cargo package --locked; }
+
+try() {
+  local suite
+  for suite in bookworm trixie; do packaging/try.sh "$deb" "$suite"; done
+}
+
+[ $# -gt 0 ] || set -- binary archive deb sums crate try
+for stage in "$@"; do
+  case $stage in
+    binary | archive | deb | sums | crate | try) ;;
+    *) die "no such stage: $stage (binary archive deb sums crate try)" ;;
+  esac
+done
+for stage in "$@"; do
+  say "== $stage"
+  "$stage"
+done

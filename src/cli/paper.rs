@@ -1,0 +1,147 @@
+//! Results on stdout, for people: as wide as the terminal, and in color there. Never here: what they say.
+
+use super::args::Global;
+use crate::report::{layout, painted};
+
+/// The colors that results have: of the terminal's own, so that they can be read on light and dark ones.
+#[derive(Clone, Copy)]
+pub(super) enum Ink {
+    Bold,
+    Good,
+    Bad,
+    Warning,
+    /// A heading inside of a result.
+    Heading,
+}
+
+impl Ink {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Bold => "1",
+            Self::Good => "32",
+            Self::Bad => "31;1",
+            Self::Warning => "33",
+            Self::Heading => "36",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Paper {
+    colour: bool,
+    /// None for a file or a pipe: no line is broken.
+    columns: Option<usize>,
+}
+
+impl Paper {
+    pub(super) fn new(global: &Global) -> Self {
+        Self {
+            colour: global.color.on(std::io::stdout()),
+            columns: layout::size(std::io::stdout()).map(|(columns, _)| columns),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn plain(columns: Option<usize>) -> Self {
+        Self { colour: false, columns }
+    }
+
+    pub(super) fn columns(&self) -> Option<usize> {
+        self.columns
+    }
+
+    pub(super) fn paint(&self, ink: Ink, text: &str) -> String {
+        painted(self.colour, ink.code(), text)
+    }
+
+    /// One line, broken at words; what follows hangs that far in.
+    pub(super) fn line(&self, line: &str, hang: usize) -> String {
+        self.columns
+            .map_or_else(|| line.to_owned(), |columns| layout::wrapped(line, columns, hang))
+            + "\n"
+    }
+
+    /// One line with a command to paste.
+    pub(super) fn command(&self, line: &str, hang: usize) -> String {
+        self.columns
+            .map_or_else(|| line.to_owned(), |columns| layout::command(line, columns, hang))
+            + "\n"
+    }
+
+    /// One line of a diff, or of a list of changed files.
+    pub(super) fn changed(&self, line: &str) -> String {
+        match line.as_bytes().first() {
+            Some(b'+') => self.paint(Ink::Good, line),
+            Some(b'-') => self.paint(Ink::Bad, line),
+            Some(b'~') => self.paint(Ink::Warning, line),
+            Some(b'@') => self.paint(Ink::Heading, line),
+            _ => line.to_owned(),
+        }
+    }
+
+    /// The same for a text in which diffs stand two columns in.
+    pub(super) fn diffs(&self, text: &str) -> String {
+        let line = |line: &str| match line.strip_prefix("  ") {
+            Some(rest) => format!("  {}\n", self.changed(rest)),
+            None => format!("{line}\n"),
+        };
+        text.lines().map(line).collect()
+    }
+
+    /// Rows below their heads. On a screen that is too narrow, only the first columns are a table, and the others stand
+    /// below their row. Each row may have an ink.
+    pub(super) fn table(&self, heads: &[&str], first: usize, rows: &[(Option<Ink>, Vec<String>)]) -> String {
+        // A column without a cell says nothing.
+        let filled = |at: &usize| rows.iter().any(|(_, row)| !row[*at].is_empty());
+        let columns: Vec<usize> = (0..heads.len()).filter(filled).collect();
+        let wide = |at: &usize| {
+            let cells = rows.iter().map(|(_, row)| layout::width(&row[*at]));
+            cells.chain([heads[*at].len()]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = columns.iter().map(wide).collect();
+        let whole = widths.iter().map(|width| width + 2).sum::<usize>();
+        let narrow = self.columns.is_some_and(|columns| whole > columns + 2);
+        let most = if narrow { first } else { heads.len() };
+        let joined = |row: &[&str]| {
+            let cells = columns.iter().zip(&widths).filter(|(at, _)| **at < most);
+            let cells: Vec<String> = cells.map(|(at, width)| format!("{:<width$}", row[*at])).collect();
+            cells.join("  ").trim_end().to_owned()
+        };
+        let mut out = self.paint(Ink::Bold, &joined(heads)) + "\n";
+        for (ink, row) in rows {
+            let cells: Vec<&str> = row.iter().map(String::as_str).collect();
+            let line = joined(&cells);
+            out.push_str(&ink.map_or_else(|| line.clone(), |ink| self.paint(ink, &line)));
+            out.push('\n');
+            let rest: Vec<&str> = cells
+                .iter()
+                .skip(most)
+                .copied()
+                .filter(|cell| !cell.is_empty())
+                .collect();
+            if narrow && !rest.is_empty() {
+                out.push_str(&self.line(&format!("    {}", rest.join("; ")), 6));
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_heads_and_what_does_not_fit_stands_below_its_row() {
+        let row = |cells: [&str; 3]| (None, cells.map(str::to_owned).to_vec());
+        let rows = [row(["one", "verified", "a long story"]), row(["two", "gone", ""])];
+        let table = |columns| Paper::plain(columns).table(&["release", "state", "about"], 2, &rows);
+        let wide = "release  state     about\none      verified  a long story\ntwo      gone\n";
+        assert_eq!(table(None), wide);
+        assert_eq!(table(Some(40)), wide);
+        assert_eq!(
+            table(Some(24)),
+            "release  state\none      verified\n    a long story\ntwo      gone\n"
+        );
+    }
+}

@@ -1,0 +1,251 @@
+//! How others start this app: Procfile, Dockerfile, unit files; and readers of manifests. Every answer names where it was
+//! found. Never decides; the kinds of projects do.
+
+use serde_json::Value;
+
+use super::directory::{Directory, lists};
+
+/// A command line that starts the app, split into words, without a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) words: Vec<String>,
+    /// Commands that come before it, as in `migrate && serve`, or `migrate; serve`.
+    pub(super) before: Vec<String>,
+    /// `Procfile`
+    pub(super) from: String,
+}
+
+/// A command line of another tool, or why it cannot be one of a unit.
+pub(super) type Found = Result<Start, String>;
+
+/// The line that starts the web process: of the Procfile, the Dockerfile, or a unit file.
+pub(super) fn web(dir: &Directory) -> Option<Found> {
+    let procfile = process(dir, "web").map(|line| start(&line, "Procfile"));
+    procfile.or_else(|| docker(dir)).or_else(|| unit_files(dir))
+}
+
+/// A line of the Procfile: `web`, `release`, `worker`.
+pub(super) fn process(dir: &Directory, name: &str) -> Option<String> {
+    dir.text("Procfile").lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name && !value.trim().is_empty()).then(|| value.trim().to_owned())
+    })
+}
+
+/// Names of the other processes of the Procfile, each of which would be a service of its own.
+pub(super) fn workers(dir: &Directory) -> Vec<&str> {
+    let names = dir.text("Procfile").lines().filter(|line| !line.starts_with('#'));
+    let names = names.filter_map(|line| Some(line.split_once(':')?.0.trim()));
+    names.filter(|name| !lists("web release", name)).collect()
+}
+
+/// ENTRYPOINT and CMD of the last stage.
+fn docker(dir: &Directory) -> Option<Found> {
+    let file = dir.first(&["Dockerfile", "Containerfile"])?;
+    let (mut entry, mut command) = (None, None);
+    for line in instructions(dir.text(file)) {
+        let (word, rest) = line.split_once(char::is_whitespace)?;
+        match word.to_ascii_uppercase().as_str() {
+            "FROM" => (entry, command) = (None, None),
+            "ENTRYPOINT" => (entry, command) = (Some(rest.trim().to_owned()), None),
+            "CMD" => command = Some(rest.trim().to_owned()),
+            _ => {}
+        }
+    }
+    let list = |text: &str| -> Option<Vec<String>> { serde_json::from_str(text).ok() };
+    // An entry point that is a script prepares the container, and then runs the command.
+    let script = entry
+        .as_deref()
+        .is_some_and(|entry| entry.contains(".sh") || entry.contains("entrypoint"));
+    let parts = if script && command.is_some() {
+        vec![command]
+    } else {
+        vec![entry, command]
+    };
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if let [one] = parts.as_slice()
+        && list(one).is_none()
+    {
+        return Some(start(one, file));
+    }
+    let words: Option<Vec<Vec<String>>> = parts.iter().map(|part| list(part)).collect();
+    let words = words?.concat();
+    match words.as_slice() {
+        [] => None,
+        [shell, flag, script]
+            if lists("sh bash /bin/sh /bin/bash", shell) && flag.starts_with('-') && flag.ends_with('c') =>
+        {
+            Some(start(script, file))
+        }
+        _ => Some(Ok(Start {
+            words,
+            before: Vec::new(),
+            from: file.into(),
+        })),
+    }
+}
+
+/// The instructions of a Dockerfile, one on a line, without comments.
+fn instructions(text: &str) -> Vec<String> {
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    let mut all: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in lines {
+        let part = line.strip_suffix('\\').unwrap_or(line);
+        match all.last_mut().filter(|_| goes_on) {
+            Some(last) => last.push_str(&format!(" {part}")),
+            None => all.push(part.to_owned()),
+        }
+        goes_on = line.ends_with('\\');
+    }
+    all
+}
+
+/// `ExecStart=` of the only unit file of the repository that is a service that stays.
+fn unit_files(dir: &Directory) -> Option<Found> {
+    let stays = |text: &str| text.contains("ExecStart=") && !text.contains("Type=oneshot");
+    let mut found = dir
+        .all()
+        .filter(|(path, text)| path.ends_with(".service") && !path.contains('@') && stays(text));
+    let (path, text) = found.next().filter(|(path, _)| !path.starts_with("deploy/units/"))?;
+    if found.next().is_some() {
+        return None;
+    }
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("ExecStart="))?;
+    Some(start(line.trim_start_matches(['-', '@', ':', '+', '!']), path))
+}
+
+/// Splits a line of a shell into words. Assignments in front, `exec`, and commands before `&&` are taken off; what
+/// only a shell can do is refused.
+pub(super) fn start(line: &str, from: &str) -> Found {
+    let parts = line.split("&&").flat_map(|part| part.split(';')).map(str::trim);
+    let mut parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    let last = parts.pop().unwrap_or_default();
+    let shell = |part: &str| part.contains(['|', '<', '>', '`', '&', '*']) || part.contains("$(");
+    if shell(last) || parts.iter().any(|part| shell(part)) {
+        return Err(format!("the command in {from} needs a shell: {line}"));
+    }
+    let words = words(last).ok_or_else(|| format!("the command in {from} has unbalanced quotes: {line}"))?;
+    let assigned = |word: &String| word.split_once('=').is_some_and(|(name, _)| is_variable(name));
+    let skipped = |word: &String| lists("exec env cross-env cross-env-shell dotenv --", word) || assigned(word);
+    let words: Vec<String> = words.into_iter().skip_while(skipped).collect();
+    if words.is_empty() {
+        return Err(format!("the command in {from} is empty"));
+    }
+    let before = parts.into_iter().map(str::to_owned).collect();
+    Ok(Start {
+        words,
+        before,
+        from: from.into(),
+    })
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The words of a line, with quotes removed. `None` for unbalanced quotes.
+fn words(line: &str) -> Option<Vec<String>> {
+    let (mut all, mut word, mut quote, mut open) = (Vec::new(), String::new(), None, false);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (Some(_), c) => word.push(c),
+            (None, '\'' | '"') => (quote, open) = (Some(c), true),
+            (None, c) if c.is_whitespace() => {
+                if open || !word.is_empty() {
+                    all.push(std::mem::take(&mut word));
+                }
+                open = false;
+            }
+            (None, c) => word.push(c),
+        }
+    }
+    if open || !word.is_empty() {
+        all.push(word);
+    }
+    quote.is_none().then_some(all)
+}
+
+/// Where the port is a variable, the port that the unit passes.
+pub(super) fn with_port(words: &[String], port: u16) -> Vec<String> {
+    let port = port.to_string();
+    let value = |word: &String| {
+        let mut word = word.clone();
+        while let Some(at) = word.find("${PORT") {
+            let Some(end) = word[at..].find('}') else { break };
+            word.replace_range(at..=at + end, &port);
+        }
+        word.replace("$PORT", &port)
+    };
+    words.iter().map(value).collect()
+}
+
+/// Words as a line of a unit: quoted where systemd would split or expand them.
+pub(super) fn line(words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@,+{}[]()".contains(c);
+    let word = |word: &String| {
+        let text = word.replace('%', "%%").replace('$', "$$");
+        if !word.is_empty() && word.chars().all(|c| plain(c) || c == '%' || c == '$') {
+            text
+        } else {
+            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+        }
+    };
+    words.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// `name` of a TOML table: `name` of `[package]`. Only for values on one line.
+pub(super) fn toml<'a>(text: &'a str, table: &str, key: &str) -> Option<&'a str> {
+    let header = format!("[{table}]");
+    let mut lines = text.lines().map(str::trim).skip_while(|line| *line != header).skip(1);
+    let line = lines.by_ref().take_while(|line| !line.starts_with('[')).find(|line| {
+        line.split_once('=')
+            .is_some_and(|(name, _)| name.trim().trim_matches('"') == key)
+    })?;
+    let value = line.split_once('=')?.1.trim();
+    Some(
+        value
+            .split(" #")
+            .next()
+            .unwrap_or(value)
+            .trim()
+            .trim_matches(['"', '\'']),
+    )
+}
+
+/// The texts of a TOML list, which can go over several lines: `dependencies` of `[project]`.
+pub(super) fn toml_list(text: &str, table: &str, key: &str) -> Vec<String> {
+    let header = format!("[{table}]");
+    let lines = text.lines().skip_while(|line| line.trim() != header).skip(1);
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    let table: Vec<&str> = lines.filter(|line| !line.trim_start().starts_with('#')).collect();
+    let names = |line: &&&str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+    let Some(at) = table.iter().position(|line| names(&line)) else {
+        return Vec::new();
+    };
+    let mut all = Vec::new();
+    let (mut quote, mut word) = (None, String::new());
+    let rest = table[at..].join("\n");
+    for c in rest[rest.find('[').unwrap_or(rest.len())..].chars().skip(1) {
+        match quote {
+            Some(q) if c == q => {
+                all.push(std::mem::take(&mut word));
+                quote = None;
+            }
+            Some(_) => word.push(c),
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None if c == ']' => break,
+            None => {}
+        }
+    }
+    all
+}
+
+/// A text of a JSON value: `json(package, "/engines/node")`.
+pub(super) fn json<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str)
+}

@@ -1,0 +1,183 @@
+//! Programs for a virtual machine that are built locally: Java and Kotlin by Maven or Gradle, .NET, Deno. Never builds
+//! them itself.
+
+use super::{About, Directory, Project, compiled, evidence, version};
+use crate::unit::generate::Program;
+
+pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
+    maven(dir, app)
+        .or_else(|| gradle(dir, app))
+        .or_else(|| dotnet(dir))
+        .or_else(|| deno(dir))
+}
+
+fn jar(what: &str, app: &str) -> Project {
+    let mut project = compiled::binary(what);
+    project.source = "release".into();
+    project.command = Some(format!("/usr/bin/java -jar {{root}}/current/{app}.jar"));
+    project.check(
+        About::Command,
+        "a JVM can need more memory than the unit's MemoryMax=: set -Xmx below it",
+    );
+    project
+}
+
+/// What Spring Boot, Quarkus and Micronaut serve for health checks.
+fn java_health(dir: &Directory, manifest: &str, project: &mut Project) {
+    if dir.depends(&[manifest], "spring-boot-starter-actuator") {
+        project.health = "/actuator/health".into();
+    } else if dir.text(manifest).contains("quarkus-smallrye-health") {
+        project.health = "/q/health".into();
+    }
+    let settings = [
+        "src/main/resources/application.properties",
+        "src/main/resources/application.yml",
+    ];
+    if let Some(file) = dir.first(&settings) {
+        project.check(
+            About::Health,
+            format!("the app listens on 8080 unless {file} sets server.port"),
+        );
+    }
+}
+
+fn maven(dir: &Directory, app: &str) -> Option<Project> {
+    if !dir.has("pom.xml") {
+        return None;
+    }
+    let mut project = jar("Java (pom.xml)", app);
+    let maven = if dir.has("mvnw") { "./mvnw" } else { "mvn" };
+    let pom = dir.text("pom.xml");
+    // A parent has an artifact of its own: what is outside of it counts.
+    let own = pom.split("<parent>").next().unwrap_or_default().to_owned()
+        + pom
+            .split("</parent>")
+            .nth(1)
+            .unwrap_or(if pom.contains("<parent>") { "" } else { pom });
+    let tag = |name: &str| {
+        let value = own.split(&format!("<{name}>")).nth(1)?.split('<').next()?.trim();
+        value
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+            .then(|| value.to_owned())
+    };
+    let file = match (tag("finalName"), tag("artifactId"), tag("version")) {
+        (Some(name), ..) => format!("{name}.jar"),
+        (_, Some(artifact), Some(version)) => format!("{artifact}-{version}.jar"),
+        _ => "*.jar".into(),
+    };
+    if own.contains("<modules>") {
+        project.check(
+            About::Build,
+            "several Maven modules found: copy the jar of the one that runs the server",
+        );
+    }
+    if dir.text("pom.xml").contains("quarkus") {
+        project.build = Some(format!(
+            "{maven} -q -DskipTests package && rm -rf release && cp -R target/quarkus-app release"
+        ));
+        project.command = Some("/usr/bin/java -jar {root}/current/quarkus-run.jar".into());
+    } else {
+        project.build = Some(format!(
+            "{maven} -q -DskipTests package && mkdir -p release && cp target/{file} release/{app}.jar"
+        ));
+    }
+    version::check(
+        &mut project,
+        "Java",
+        tag("java.version").map(|text| (text, "pom.xml".into())),
+    );
+    java_health(dir, "pom.xml", &mut project);
+    Some(project)
+}
+
+fn gradle(dir: &Directory, app: &str) -> Option<Project> {
+    let file = dir.first(&["build.gradle.kts", "build.gradle"])?;
+    let mut project = jar(&format!("Java ({file})"), app);
+    let gradle = if dir.has("gradlew") { "./gradlew" } else { "gradle" };
+    let text = dir.text(file);
+    let (task, jar) = if text.contains("org.springframework.boot") {
+        ("bootJar", "build/libs/*.jar")
+    } else if text.contains("shadow") || text.contains("ktor") {
+        ("shadowJar", "build/libs/*-all.jar")
+    } else {
+        project.check(
+            About::Build,
+            "is the jar complete? Without a plugin such as shadow, it does not include its dependencies",
+        );
+        ("jar", "build/libs/*.jar")
+    };
+    project.build = Some(format!(
+        "{gradle} --console=plain clean {task} && mkdir -p release && cp {jar} release/{app}.jar"
+    ));
+    java_health(dir, file, &mut project);
+    Some(project)
+}
+
+fn dotnet(dir: &Directory) -> Option<Project> {
+    let mut projects = dir
+        .sources("csproj")
+        .filter(|(_, text)| text.contains("Microsoft.NET.Sdk.Web"));
+    let (path, text) = projects.next().or_else(|| dir.sources("csproj").next())?;
+    let several = projects.next().is_some();
+    let mut project = compiled::binary(&format!(".NET ({path})"));
+    let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".csproj");
+    let assembly = text
+        .split("<AssemblyName>")
+        .nth(1)
+        .and_then(|rest| rest.split('<').next())
+        .unwrap_or(name);
+    if !path.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c)) {
+        project.check(
+            About::Build,
+            format!("the name {path} would need quoting in a command: write the build command yourself"),
+        );
+        return Some(project);
+    }
+    project.build = Some(format!("dotnet publish ./{path} -c Release -o build"));
+    project.command = Some(format!(
+        "/usr/bin/dotnet {{root}}/current/{assembly}.dll --urls http://127.0.0.1:{}",
+        project.port
+    ));
+    project.check(
+        About::Command,
+        "the host needs the ASP.NET Core runtime; with `--self-contained` in `build` it needs none",
+    );
+    if several {
+        project.check(About::Build, format!("several web projects: {path} is assumed"));
+    }
+    Some(project)
+}
+
+fn deno(dir: &Directory) -> Option<Project> {
+    let file = dir.first(&["deno.json", "deno.jsonc"])?;
+    let mut project = Project::new(format!("Deno ({file})"));
+    project.program = Some(Program::Binary);
+    let tasks: serde_json::Value = serde_json::from_str(dir.text(file)).unwrap_or_default();
+    let task = ["start", "serve", "preview"]
+        .iter()
+        .find_map(|name| Some((*name, evidence::json(&tasks, &format!("/tasks/{name}"))?)));
+    let entry = dir
+        .first(&["main.ts", "server.ts", "mod.ts", "src/main.ts", "main.js"])
+        .unwrap_or("main.ts");
+    let words = match task.map(|(name, line)| evidence::start(line, &format!("the task `{name}` of {file}"))) {
+        Some(Ok(start)) if start.words.first().is_some_and(|word| word == "deno") => start.words[1..].to_vec(),
+        Some(Err(why)) => {
+            project.check(About::Command, why);
+            vec!["run".into(), "-A".into(), entry.into()]
+        }
+        _ => vec!["run".into(), "-A".into(), entry.into()],
+    };
+    let words = evidence::with_port(&words, project.port);
+    let path = |word: &String| {
+        if dir.has(word) {
+            format!("{{root}}/current/{word}")
+        } else {
+            word.clone()
+        }
+    };
+    let words: Vec<String> = words.iter().map(path).collect();
+    project.command = Some(format!("/usr/local/bin/deno {}", evidence::line(&words)));
+    project.check(About::Command, "deno is expected in /usr/local/bin, and its package cache must be readable by the app's user: `deno install --vendor`");
+    Some(project)
+}

@@ -1,0 +1,156 @@
+//! Rust, by Cargo.toml: which binary is the program, and what it reads while it runs. Never builds it.
+
+use super::evidence::toml;
+use super::{About, Directory, Project, compiled};
+
+pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
+    if !dir.has("Cargo.toml") {
+        return None;
+    }
+    let mut project = compiled::binary("Rust (Cargo.toml)");
+    let built = program(dir, app, &mut project);
+    let package = match &built {
+        Built {
+            package: Some(package), ..
+        } => format!(" -p {package}"),
+        _ => String::new(),
+    };
+    let locked = if dir.has("Cargo.lock") { " --locked" } else { "" };
+    let built = built.name;
+    project.build = Some(format!(
+        "cargo build --release{locked}{package} --bin {built} && mkdir -p build && cp target/release/{built} build/{app}"
+    ));
+    let sources = || dir.sources("rs").map(|(_, text)| text);
+    if dir
+        .named("Cargo.toml")
+        .any(|(path, _)| dir.depends(&[path], "listenfd"))
+    {
+        project.socket("listenfd accepts the socket from systemd");
+    }
+    project.check(
+        About::Build,
+        "the program must be built against a glibc no newer than the host's: build it on the host's distribution, or for musl",
+    );
+    // `include_dir!("templates")`, rust-embed and `sqlx::migrate!` put files into the program.
+    let unread = |name: &str| {
+        let embedded = sources().any(|text| {
+            text.lines().any(|line| {
+                line.contains(name)
+                    && [
+                        "include_dir!",
+                        "include_str!",
+                        "include_bytes!",
+                        "#[folder",
+                        "migrate!(",
+                        "embed_migrations!(",
+                    ]
+                    .iter()
+                    .any(|word| line.contains(word))
+            })
+        });
+        let migrations = name == "migrations"
+            && sources().any(|text| text.contains("migrate!(") || text.contains("embed_migrations!("));
+        let names = |text: &str| {
+            ["\"", "\"./"]
+                .iter()
+                .any(|quote| compiled::names_path(text, &format!("{quote}{name}")))
+        };
+        embedded || migrations || !sources().any(names)
+    };
+    compiled::data(dir, unread, &mut project);
+    let subcommand = ["serve", "server", "start", "run", "web"].into_iter().find(|name| {
+        let variant = name[..1].to_uppercase() + &name[1..];
+        sources().any(|text| {
+            let subcommands = text.split("Subcommand").nth(1).unwrap_or_default();
+            subcommands.lines().map(str::trim).any(|line| {
+                line.strip_prefix(&variant)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with([',', ' ', '{', '(']))
+            })
+        })
+    });
+    compiled::arguments(dir, app, subcommand, &mut project);
+    Some(project)
+}
+
+struct Built {
+    name: String,
+    /// The package of a workspace, where this directory has none.
+    package: Option<String>,
+}
+
+/// The binary: `default-run`, one of the app's name, the only one, or the likeliest of several.
+fn program(dir: &Directory, app: &str, project: &mut Project) -> Built {
+    let mut found: Vec<Built> = Vec::new();
+    for (path, text) in dir.named("Cargo.toml") {
+        let base = path.strip_suffix("Cargo.toml").unwrap_or_default();
+        let Some(package) = toml(text, "package", "name").filter(|name| is_plain(name)) else {
+            continue;
+        };
+        let mut names: Vec<String> = bins(text);
+        if dir.has(&format!("{base}src/main.rs")) && (names.is_empty() || !text.contains("src/main.rs")) {
+            names.insert(0, package.to_owned());
+        }
+        let binaries = dir.sources("rs").filter_map(|(path, _)| {
+            path.strip_prefix(base)?
+                .strip_prefix("src/bin/")?
+                .split(['/', '.'])
+                .next()
+        });
+        names.extend(binaries.filter(|name| is_plain(name)).map(str::to_owned));
+        names.dedup();
+        let outer = (!base.is_empty()).then(|| package.to_owned());
+        if let Some(run) = toml(text, "package", "default-run").filter(|name| is_plain(name)) {
+            names = vec![run.to_owned()];
+        }
+        found.extend(names.into_iter().map(|name| Built {
+            name,
+            package: outer.clone(),
+        }));
+    }
+    let names: Vec<String> = found.iter().map(|built| built.name.clone()).collect();
+    let chosen = found.iter().position(|built| built.name == app).or_else(|| {
+        ["server", "api", "web"]
+            .iter()
+            .find_map(|word| found.iter().position(|built| built.name.contains(word)))
+    });
+    let first = chosen.unwrap_or(0);
+    if names.len() > 1 {
+        project.check(
+            About::Build,
+            format!("several programs ({}): {} is assumed", names.join(", "), names[first]),
+        );
+    }
+    found.into_iter().nth(first).unwrap_or_else(|| {
+        let name = toml(dir.text("Cargo.toml"), "package", "name").filter(|name| is_plain(name));
+        let name = name.unwrap_or(app);
+        project.check(
+            About::Build,
+            format!("no program found for Cargo.toml: {name} is assumed"),
+        );
+        Built {
+            name: name.into(),
+            package: None,
+        }
+    })
+}
+
+/// `name` of each `[[bin]]`.
+fn bins(text: &str) -> Vec<String> {
+    let sections = text.split("[[bin]]").skip(1);
+    let names = sections.filter_map(|section| {
+        let mut lines = section.lines().map(str::trim).take_while(|line| !line.starts_with('['));
+        let value = lines.find_map(|line| {
+            line.split_once('=')
+                .filter(|(key, _)| key.trim() == "name")
+                .map(|(_, value)| value)
+        })?;
+        Some(value.trim().trim_matches(['"', '\'']).to_owned())
+    });
+    names.filter(|name| is_plain(name)).collect()
+}
+
+/// A name that needs no quoting in a command line.
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    !name.is_empty() && !name.starts_with('-') && name.chars().all(plain)
+}

@@ -1,0 +1,159 @@
+//! What a service's user meets on the host: directories that it may not enter, paths that its sandbox makes read-only,
+//! scripts that no kernel can start. Shared files are in `files`.
+
+use super::{Area, Depth, Evidence, Finding};
+use crate::config::Config;
+use crate::failure::Next;
+use crate::observed::Live;
+use crate::text::shown;
+use crate::unit::merge::Unit;
+use crate::unit::rules::{Facts, FileFact, Severity};
+use crate::unit::specifier::{self, Place};
+
+pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for one in config.instances() {
+        let Some((unit, facts)) = live.unit(one.unit) else {
+            continue;
+        };
+        found.extend(not_entered(unit, facts, live));
+        if let Some(script) = live.answers.windows_scripts.get(one.unit) {
+            found.push(windows(unit, facts, script));
+        }
+        if let Some(line) = evidence.read_only.get(one.unit) {
+            found.push(read_only(config, unit, line));
+        }
+    }
+    found
+}
+
+/// The groups of a user whose rights are known. `None` for root, and for a user that cannot be looked up.
+pub(super) fn groups<'a>(user: &str, live: &'a Live) -> Option<&'a [String]> {
+    if matches!(user, "" | "root" | "0") || user.contains('%') {
+        return None;
+    }
+    live.answers.memberships.get(user).map(Vec::as_slice)
+}
+
+/// Whether owner, group and mode give a user these rights: 4 to read, 1 to enter.
+pub(super) fn allows(fact: &FileFact, user: &str, groups: &[String], rights: u32) -> bool {
+    let bits = if fact.owner == user {
+        fact.mode >> 6
+    } else if groups.contains(&fact.group) {
+        fact.mode >> 3
+    } else {
+        fact.mode
+    };
+    bits & rights == rights
+}
+
+/// The first directory above a path that a user may not enter.
+pub(super) fn closed(path: &str, user: &str, live: &Live) -> Option<(String, FileFact)> {
+    let groups = groups(user, live)?;
+    let mut above: Vec<&str> = std::path::Path::new(path)
+        .ancestors()
+        .skip(1)
+        .filter_map(|dir| dir.to_str())
+        .collect();
+    above.reverse();
+    let known = above.into_iter().filter(|dir| !dir.is_empty());
+    let mut facts = known.filter_map(|dir| Some((dir.to_owned(), live.answers.file(dir)?)));
+    facts.find(|(_, fact)| fact.exists && !allows(fact, user, groups, 1))
+}
+
+/// systemd changes to `User=` before it enters `WorkingDirectory=` and runs the program.
+fn not_entered(unit: &Unit, facts: &Facts, live: &Live) -> Option<Finding> {
+    let user = unit.service("User");
+    let place = Place {
+        fragment: unit.files.first().map(|file| file.path.clone()),
+        ..Place::system()
+    };
+    let mut paths = vec![unit.service("WorkingDirectory").trim_start_matches('-').to_owned()];
+    for (command, _) in unit.commands("ExecStart") {
+        if !command.is_privileged() {
+            paths.extend(command.words().find(|word| word.starts_with('/')).map(str::to_owned));
+            paths.push(command.program);
+        }
+    }
+    let paths = paths
+        .iter()
+        .filter_map(|path| specifier::expand(path, &unit.name, &place).ok());
+    // The working directory itself has to be entered too.
+    let directory = unit.service("WorkingDirectory").trim_start_matches('-');
+    let (dir, fact) = paths
+        .map(|path| if path == directory { format!("{path}/*") } else { path })
+        .find_map(|path| closed(&path, user, live))?;
+    let what = format!(
+        "{}: {user} cannot enter {dir} (owner {}, group {}, mode {:04o})",
+        unit.name, fact.owner, fact.group, fact.mode
+    );
+    let finding = Finding::new(severity(facts), Area::Unit, Depth::Readable, what)
+        .of(unit.name.as_str())
+        .why("the program and its working directory are below it, so the start fails (200/CHDIR or 203/EXEC)");
+    Some(
+        finding.next(
+            Next::shell("sudo chmod o+x")
+                .arg(&dir)
+                .remark("others may then pass, but not list it"),
+        ),
+    )
+}
+
+fn severity(facts: &Facts) -> Severity {
+    if facts.properties.is_active() {
+        Severity::Warning
+    } else {
+        Severity::Error
+    }
+}
+
+fn windows(unit: &Unit, facts: &Facts, script: &str) -> Finding {
+    let script = shown(script.as_bytes());
+    Finding::new(
+        severity(facts),
+        Area::Unit,
+        Depth::Readable,
+        format!("{}: {script} has Windows line endings", unit.name),
+    )
+    .of(unit.name.as_str())
+    .why("the carriage return becomes part of the interpreter's name, so the start fails with \"No such file or directory\"")
+    .next(
+        Next::advice("convert the file to Unix line endings in the repository, then deploy")
+            .remark("`*.sh text eol=lf` in .gitattributes keeps them"),
+    )
+}
+
+fn read_only(config: &Config, unit: &Unit, line: &str) -> Finding {
+    let path = path_in(line);
+    let finding = Finding::warning(
+        Area::Unit,
+        Depth::Later,
+        format!("{} tried to write to a read-only path", unit.name),
+    )
+    .of(unit.name.as_str());
+    let root = config.root.as_str();
+    let below = |part: &str| path.is_some_and(|path| path.starts_with(&format!("{root}/{part}")));
+    let mut finding = if below("current") || below("releases") {
+        finding
+            .why("releases are read-only for the app, and each deploy replaces them")
+            .next(Next::advice(format!(
+                "let the app write below {root}/shared, or add the directory to shared.dirs"
+            )))
+    } else {
+        let directory = path
+            .and_then(|path| path.rsplit_once('/'))
+            .map_or("/path/to/directory", |(dir, _)| dir);
+        finding
+            .why("the unit's sandbox (ProtectSystem=, ReadOnlyPaths=) allows writing only where ReadWritePaths= or StateDirectory= say so")
+            .next(Next::shell(format!("sudo systemctl edit {}", unit.name)).remark(format!("add [Service] ReadWritePaths={directory}")))
+    };
+    finding.log.push(line.to_owned());
+    finding
+}
+
+/// The first absolute path of a message.
+fn path_in(line: &str) -> Option<&str> {
+    let ends = |c: char| c.is_whitespace() || "'\"`:,;)".contains(c);
+    let mut words = line.split(ends).filter(|word| word.len() > 1 && word.starts_with('/'));
+    words.next()
+}

@@ -1,0 +1,56 @@
+# How a process ended, read before the way back starts the next one. Never here: a change to anything.
+# shellcheck shell=dash disable=SC2034,SC2154
+
+# Sets exit_detail: how the main process ended, while the unit still shows it; the next start clears it.
+read_exit() { exit_words "$p_ExecMainCode" "$p_ExecMainStatus"; }
+
+# exit_words CODE STATUS: sets exit_detail. A status from 200 on is systemd's own, before the program ran
+# (systemd.exec(5), "Process Exit Codes"): a second try ends the same, so that hopeless is set too.
+exit_words() {
+    case $1 in
+    1 | exited) exit_detail="exit status $2" ;;
+    2 | 3 | killed | dumped) exit_detail="killed by SIG$(kill -l "$2" 2>/dev/null || echo "nal $2")"; return 0 ;;
+    *) return 0 ;;
+    esac
+    case $2 in
+    200) exit_detail="$exit_detail: its WorkingDirectory= cannot be entered" ;;
+    203) exit_detail="$exit_detail: the program in its ExecStart= cannot be executed" ;;
+    216) exit_detail="$exit_detail: its Group= does not exist on this host" ;;
+    217) exit_detail="$exit_detail: its User= does not exist on this host" ;;
+    226) exit_detail="$exit_detail: a path in its sandbox settings does not exist" ;;
+    *) return 0 ;;
+    esac
+    hopeless="could not be started: $exit_detail"
+}
+
+# how_it_ended UNIT: sets ended (in words) and crashed (the verb). systemd forgets how a process ended when it starts
+# the next one; the journal keeps it, but for exit status 0, which is not logged.
+how_it_ended() {
+    local tries=0 found=''
+    while [ -z "$exit_detail" ] && [ "$tries" -lt 10 ]; do
+        [ "$tries" = 0 ] || sleep 0.1
+        tries=$((tries + 1))
+        found=$(unit_journal "$1" | last_exit)
+        # shellcheck disable=SC2086 # a word and a number
+        [ -z "$found" ] || exit_words $found
+    done
+    case $p_Result in
+    '' | success | exit-code | signal | core-dump) ended=${exit_detail:-exit status unknown} ;;
+    *) ended="result $p_Result${exit_detail:+, $exit_detail}" ;;
+    esac
+    case $exit_detail in 'exit status 0') crashed=ended ;; *) crashed=crashed ;; esac
+}
+
+# The last end of a process that stdin, a journal, has of this switch; not the end of the one that it replaced.
+last_exit() {
+    awk -v old="$before" -v since="${since}000000" '
+        !match($0, /"EXIT_CODE":"[a-z]+/) { next }
+        { code = substr($0, RSTART + 13, RLENGTH - 13) }
+        match($0, /INVOCATION_ID":"[0-9a-f]+/) && index(old, substr($0, RSTART + 16, RLENGTH - 16)) { next }
+        !match($0, /"__REALTIME_TIMESTAMP":"[0-9]+/) || substr($0, RSTART + 24, RLENGTH - 24) + 0 < since + 0 { next }
+        match($0, /"EXIT_STATUS":"[0-9]+/) { found = code " " substr($0, RSTART + 15, RLENGTH - 15) }
+        END { print found }'
+}
+
+# in_words N
+in_words() { if [ "$1" = 1 ]; then echo once; else echo "$1 times"; fi; }

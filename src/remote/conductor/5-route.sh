@@ -1,0 +1,48 @@
+# The conductor's steps for a router in front of instances: which instance gets the requests. Each changes one thing,
+# and reads it back. Never here: how a kind of router is turned, which is in 5-routers.sh.
+# shellcheck shell=dash disable=SC2034,SC2154
+
+# isolate: HAProxy sends this server no request while its instance starts; it goes on checking it.
+step_isolate() {
+    local server at
+    arguments 'server at' "$@" || return 1
+    set_server "$server" drain
+}
+
+# route: new requests go to `to` and no longer to `from`, once the instance behind `to` is healthy at its own address.
+# On the way back, time limits the wait: there is no better instance. At boot none runs yet.
+step_route() {
+    local to from router at within kind target status contains release end
+    arguments "to from router at within $check_arguments" "$@" || return 1
+    [ "$release" = - ] || release=$target_release
+    "routed_$router" && return 0
+    now; end=$((now + within * 100))
+    until [ -n "${booting-}" ] || { probe 2 && reached; }; do
+        stop_requested && return 1
+        now; [ "$now" -lt "$end" ] || {
+            [ "$phase" = switch ] || break
+            cause="$to was not ready for requests after ${within}s: $detail"
+            return 1
+        }
+        sleep 0.1
+    done
+    "turn_$router" || return 1
+    "routed_$router" || { cause="the router was changed, and does not send requests to $to: $detail"; return 1; }
+}
+
+# drain: waits until no request is left at `from`, or `limit` is over: then the app finishes what is left when it stops.
+step_drain() {
+    local from router at limit end open
+    arguments 'from router at limit' "$@" || return 1
+    # A HAProxy that was reloaded meanwhile has forgotten it.
+    [ "$router" != haproxy ] || set_server "$from" drain || return 1
+    now; end=$((now + limit * 100))
+    while open=$("connections_$router") && [ -n "$open" ]; do
+        [ "$open" != 0 ] || return 0
+        stop_requested && return 1
+        now; [ "$now" -lt "$end" ] || { event note drain "$from has $open connections after ${limit}s"; return 0; }
+        sleep 0.2
+    done
+    event note drain "the connections of $from could not be counted"
+}
+

@@ -1,0 +1,33 @@
+# The verdict from outside: the conductor waits for the word of the client, which runs the verify command. word.sh
+# brings it, as a file of this run. Never here: a change to anything.
+# shellcheck shell=dash disable=SC2034,SC2154
+
+# services_stand: every service is as its own verdict left it (stood: UNIT=INVOCATION=RESTARTS). Sets cause.
+services_stand() {
+    local one invocation restarts
+    for one in $stood; do
+        restarts=${one##*=} one=${one%=*}
+        invocation=${one#*=}
+        same_process "${one%%=*}" || return 1
+    done
+}
+
+# verify: waits TIMEOUT seconds for the word. Without one, OTHERWISE decides: revert, or confirm. Meanwhile every
+# service must stay as it was.
+step_verify() {
+    local timeout otherwise end
+    arguments 'timeout otherwise' "$@" || return 1
+    now; end=$((now + timeout * 100))
+    until [ -e "$R/passed" ]; do
+        stop_requested && return 1
+        [ ! -e "$R/refused" ] || { cause='the verify command failed'; return 1; }
+        now; [ "$now" -lt "$end" ] || {
+            cause="the verify command gave no verdict within ${timeout}s"
+            [ "$otherwise" = confirm ] || return 1
+            event note verify "$cause: the host confirms without it"
+            break
+        }
+        sleep 0.2
+    done
+    services_stand
+}

@@ -1,0 +1,133 @@
+//! A session's scripts as one command line, which no login shell changes. What comes back is read by `frame` and `stream`.
+
+use std::io::Read;
+
+use base64::Engine as _;
+
+use super::script::{Name, Script};
+use crate::host::{Ended, Exec, ExecEvent, Host, Lost, Then};
+
+/// The longest exec line that is sent as one: what is longer travels on stdin. libssh2 can send 34,000 bytes and not
+/// 36,000 (measured); `host::ssh` takes 33,000.
+const LONGEST: usize = 33_000;
+
+/// Base64 of the whole text inside quotes: no login shell (bash, dash, fish, tcsh) finds
+/// anything in it to change, and the host gets the whole script or nothing.
+pub(super) fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], has_stdin: bool) -> Packed {
+    let mut text = format!("umask 022; n={nonce}\nprintf '\\n%s pid %s\\n' \"$n\" $$\n").into_bytes();
+    text.extend(b"over() { printf '\\n%s end %s %s\\n' \"$n\" \"$1\" \"$2\"; [ \"$2\" = 0 ] || { trap - EXIT; printf '%s over\\n' \"$n\"; exit 0; }; }\n");
+    if let Some(hold) = hold {
+        text.extend(b"held() {\n");
+        text.extend(hold.body());
+        // A lock that cannot be had ends the session as the first step's failure.
+        text.extend(b"\n}\ntrap 'over 0 $?' EXIT\nprintf '%s begin 0\\n' \"$n\"\nheld\ntrap - EXIT\n");
+    }
+    for (i, step) in steps.iter().enumerate() {
+        let input = if i == 0 && has_stdin { "" } else { "</dev/null" };
+        if i > 0 || hold.is_none() {
+            text.extend(format!("printf '%s begin {i}\\n' \"$n\"\n").as_bytes());
+        }
+        text.extend(b"(\n");
+        text.extend(step.body());
+        text.extend(format!("\n) {input}\nover {i} $?\n").as_bytes());
+    }
+    text.extend(b"printf '%s over\\n' \"$n\"\n");
+    let way = if steps.iter().any(|step| step.name.is_private()) {
+        Way::Stdin
+    } else {
+        Way::Line
+    };
+    packed(&text, steps.iter().any(wants_login), way)
+}
+
+/// A text on its way: one exec line, and what goes before the session's stdin.
+pub(super) struct Packed {
+    pub line: String,
+    pub(super) before: Vec<u8>,
+}
+
+impl Packed {
+    /// What the session reads: the rest of the script, then the payload.
+    pub fn stdin<'a>(&'a self, payload: &'a mut Option<&mut dyn Read>) -> Option<Box<dyn Read + 'a>> {
+        match payload {
+            None if self.before.is_empty() => None,
+            None => Some(Box::new(self.before.as_slice())),
+            Some(payload) => Some(Box::new(self.before.as_slice().chain(&mut **payload))),
+        }
+    }
+}
+
+/// What a script gets of the login's environment. All else (CDPATH, proxies, `TAR_OPTIONS`, `POSIXLY_CORRECT`, …) could
+/// steer it.
+const LET_IN: &str =
+    r#""PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}" "HOME=${HOME:-/}""#;
+/// The environment as the login made it, as a text that sh reads back: for the app's own commands.
+const LOGIN: &str = r#" "SHIPIT_LOGIN=$(export -p)""#;
+
+/// Whether this script runs a command of the app's, or looks for its program: it gets the login's environment back.
+pub(super) fn wants_login(script: &Script) -> bool {
+    matches!(script.name, Name::Prepare | Name::Run | Name::Shell | Name::Program)
+}
+
+/// How a text travels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// On the command line, which every user of the host can read, if it is short enough.
+    Line,
+    /// On stdin: one round trip more where nothing else goes there.
+    Stdin,
+}
+
+/// A whole text as one exec line: three words in quotes, the last one with the text as base64. It runs in an environment
+/// of its own. A text that is too long for a line, or not for everybody's eyes, goes before the payload, as one line:
+/// `read` takes not a byte more from stdin, and fails if the line is incomplete.
+pub(super) fn packed(text: &[u8], with_login: bool, way: Way) -> Packed {
+    let packed = base64::engine::general_purpose::STANDARD.encode(text);
+    let login = if with_login { LOGIN } else { "" };
+    let own = format!("exec sh -c 'exec env -i {LET_IN}{login} LANG=C LC_ALL=C sh -c \"$1\" sh' sh");
+    let line = format!("{own} 'eval \"$(echo {packed} | base64 -d)\"'");
+    if way == Way::Line && line.len() <= LONGEST {
+        let before = Vec::new();
+        return Packed { line, before };
+    }
+    Packed {
+        line: format!("{own} 'IFS= read -r s && eval \"$(printf %s \"$s\" | base64 -d)\"'"),
+        before: (packed + "\n").into_bytes(),
+    }
+}
+
+pub(super) fn nonce() -> Result<String, Lost> {
+    let mut bytes = [0u8; 12];
+    getrandom::fill(&mut bytes).map_err(|e| Lost::Source(format!("no random bytes: {e}")))?;
+    Ok(format!(
+        "@{}",
+        bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()
+    ))
+}
+
+/// Sends SIGTERM to the session's process group, whose number the host prints first.
+pub(super) fn terminate(session: i32) -> Then {
+    if session > 1 {
+        Then::Run(format!("exec kill -TERM -- -{session}"))
+    } else {
+        Then::Listen
+    }
+}
+
+/// Connects once more, where the server allows no second session on a connection.
+pub type Again<'a> = &'a mut dyn FnMut() -> Option<Box<dyn Host>>;
+
+/// Runs a command line over another connection. What it printed; `None` where it did not run to a good end.
+pub(super) fn elsewhere(again: &mut Option<Again<'_>>, line: &str) -> Option<Vec<u8>> {
+    let mut host = again.as_mut()?()?;
+    let mut printed = Vec::new();
+    let ended = host.exec(Exec::of(line), &mut |event| {
+        if let ExecEvent::Out(bytes) = event
+            && printed.len() < 65_536
+        {
+            printed.extend_from_slice(bytes);
+        }
+        Then::Listen
+    });
+    (ended == Ok(Ended::Code(0))).then_some(printed)
+}

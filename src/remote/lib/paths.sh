@@ -1,0 +1,45 @@
+# What a path is, and who can change the way to it. What cannot be read is `unreadable`, never absent. Only reads.
+# shellcheck shell=dash
+
+# file PATH: `there OWNER GROUP MODE KIND`, absent, or unreadable.
+file() {
+    if out=$(stat -L -c '%U %G %a %F' -- "$1" 2>/dev/null); then echo "there $out"; return; fi
+    if [ -e "$1" ]; then echo unreadable; return; fi
+    at=$(readlink -m -- "$1") || { echo unreadable; return; }
+    # Absent only if the nearest existing directory may be searched.
+    while [ "$at" != / ]; do
+        at=${at%/*}
+        at=${at:-/}
+        [ -d "$at" ] || continue
+        if [ -x "$at" ]; then echo absent; else echo unreadable; fi
+        return
+    done
+    echo unreadable
+}
+
+# way PATH: `closed` when only root can change the way to it, through every symlink; else `open OWNER MODE PLACE`.
+way() {
+    rest=$1 at='' links=0
+    while :; do
+        seen=$(stat -c '%U %G %a' -- "${at:-/}" 2>/dev/null) || { echo unreadable; return; }
+        # The groups root and, in /usr/local and /var/local, staff are as good as root.
+        case ${seen##* } in *[2367]) open=yes ;; *[2367]?) open=group ;; *) open=no ;; esac
+        case "$open $seen $at/" in 'group root root '* | 'group root staff '*/local/*) open=no ;; esac
+        case $seen in root\ *) ;; *) open=yes ;; esac
+        [ "$open" = no ] || { echo "open ${seen%% *} ${seen##* } ${at:-/}"; return; }
+        part=''
+        while [ -n "$rest" ] && [ -z "$part" ]; do rest=${rest#/} part=${rest%%/*} && rest=${rest#"$part"}; done
+        case $part in '') break ;; .) continue ;; ..) at=${at%/*}; continue ;; esac
+        if [ -L "$at/$part" ]; then
+            links=$((links + 1))
+            [ "$links" -lt 40 ] && to=$(readlink -- "$at/$part") || { echo unreadable; return; }
+            case $to in /*) at='' ;; esac
+            rest=$to$rest
+        elif [ -d "$at/$part" ]; then
+            case $rest in *[!/]*) at=$at/$part ;; *) break ;; esac
+        elif [ -e "$at/$part" ] || [ -x "${at:-/}" ]; then break
+        else echo unreadable; return
+        fi
+    done
+    echo closed
+}

@@ -1,0 +1,55 @@
+# The last part of run_helper.sh, in the same file on the host: one unit for one command, gone when that has ended. With
+# three terminals the command gets one of its own; else it gets these three files, none of which may be a terminal.
+# exits: 2 not understood · 57 the unit cannot run commands (printed) · 125 the command was not started (printed)
+#        else the command's
+# shellcheck shell=sh disable=SC2034,SC2154
+umask 022
+dir=/run/systemd/system/$name.service.d
+lines=$(systemctl cat --no-pager -- "$unit") || fail 57 "systemd cannot show the text of $unit"
+lines=$(printf '%s\n' "$lines" | service_lines) || fail 57 "the text of $unit cannot be used by another unit"
+if [ "$verb" = check ]; then
+    echo "user $user"
+    exit 0
+fi
+if [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; then
+    stdio=--pty
+elif [ -t 0 ] || [ -t 1 ] || [ -t 2 ]; then
+    fail 2 'some of its files are terminals, and some are not'
+else
+    stdio=--pipe
+fi
+mkdir -- "$dir" || exit 125
+trap 'rm -rf -- "$dir"' EXIT
+# When the connection is lost, systemd-run ends, and this shell takes the unit away.
+trap : HUP INT QUIT TERM
+# Not the runtime directory: the service itself may be using it when the command ends.
+printf '%s\n' '[Unit]' "JoinsNamespaceOf=$unit" '[Service]' "$lines" \
+    '[Service]' "User=$user" RuntimeDirectoryPreserve=yes "Environment=SHIPIT_RUN=$id" >"$dir/unit.conf" || exit 125
+logger -t shipit -p auth.notice -- "$app: $by (${SUDO_USER:-root}) runs a command as $user, as $unit" || exit 125
+code=0
+# systemd may not have seen the directory with the settings: the user is told here too, and nothing is decoded without
+# them. In ExecStart= a `$` is written twice.
+# shellcheck disable=SC2016
+env -i "PATH=$PATH" "TERM=$term" SYSTEMD_TINT_BACKGROUND=0 SYSTEMD_ADJUST_TERMINAL_TITLE=0 \
+    systemd-run --quiet --wait --no-ask-password $stdio --service-type=exec --unit="$name.service" \
+    --property="User=$user" --description="shipit run: a command of $app" -- \
+    /bin/sh -c '[ "$${SHIPIT_RUN-}" = "$$2" ] || { echo "the settings of the unit did not apply" >&2; exit 125; }
+        unset SHIPIT_RUN; set -- "$$(printf %s "$$1" | /usr/bin/base64 -d)"; [ -n "$$1" ] || exit 125; eval "$$1"' \
+    sh "$text" "$id" || code=$?
+# It goes on only where its terminal was lost, or left by a key of systemd-run.
+if [ "$stdio" = --pty ] && [ "$(systemctl show -p ActiveState --value -- "$name.service")" != inactive ]; then
+    [ "$code" != 0 ] || code=125
+    systemctl stop "$name.service" 2>/dev/null || :
+fi
+[ "$code" != 0 ] || exit 0
+show=$(systemctl show -p ActiveEnterTimestampMonotonic,ExecMainCode,ExecMainStatus -- "$name.service") || exit 125
+case $(value ActiveEnterTimestampMonotonic)-$(value ExecMainCode) in
+0-*)
+    echo "systemd could not start a command with the settings of $unit: exit status $code" >&2
+    journalctl --quiet --no-pager --output=cat --lines=5 --unit="$name.service" >&2 || :
+    code=125
+    ;;
+*-[23]) code=$((128 + $(value ExecMainStatus))) ;;
+esac
+systemctl reset-failed -- "$name.service" 2>/dev/null || :
+exit "$code"

@@ -1,0 +1,18 @@
+# Gives the conductor of one run a word from its client: `cancel` (go back), the verdict of the verify command, `passed`
+# or `refused`, or `promote` (a canary waits no longer). A run that has not started yet is withdrawn by `cancel`.
+# args: root run word
+# exits: 49 there is nothing to revert · 58 the switch has no canary
+set -eu
+cd "$1/.shipit/runs/$2"
+[ "$3" != promote ] || grep -q '^switch canary ' request || [ $? != 1 ] || exit 58
+# It is confirmed already, or removes old releases only.
+if [ -e confirmed ] && [ ! -e reverting ]; then exit 49; fi
+grep -q '^switch ' request || [ $? != 1 ] || exit 49
+# A disk that turned read-only takes no word. The switch waits for it, and so does this, whoever has left meanwhile.
+trap '' PIPE HUP
+while read_only request; do
+    [ ../../request -ef request ] || exit 0
+    sleep 0.2
+done
+true >>"./$3" || ln -- request "$3"
+sync .

@@ -1,0 +1,208 @@
+//! Several good steps as one line: what was built, sent, switched and found healthy. What fails is never folded. Pure:
+//! steps in, lines out.
+
+use std::time::Duration;
+
+use super::event::{Downtime, Phase};
+use super::sentence;
+use crate::step::Kind;
+use crate::text::{bytes, seconds, shown};
+
+/// What a line is about. In the order in which they can be in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Built,
+    Sent,
+    Prepared,
+    /// A hook, or a part of `up` before its deploy.
+    Ran,
+    Migrated,
+    Switched,
+    Healthy,
+    /// The way back, where it went well.
+    Reverted,
+    /// What follows the confirmation: no line.
+    Settled,
+}
+
+impl Part {
+    /// The part that a step belongs to.
+    fn of(phase: Phase, name: &str) -> Self {
+        let word = name.split(' ').next().unwrap_or_default();
+        match (phase, word) {
+            (Phase::Stage, "build") => Self::Built,
+            (Phase::Stage, "receive" | "verify" | "link" | "publish") => Self::Sent,
+            (Phase::Stage, "prepare") => Self::Prepared,
+            (Phase::Revert, _) => Self::Reverted,
+            (Phase::Ready | Phase::Stage, _) => Self::Ran,
+            (Phase::Switch | Phase::Settle, word) => match Kind::of(word) {
+                None if phase == Phase::Settle => Self::Ran,
+                Some(Kind::Migrate) => Self::Migrated,
+                Some(Kind::Await | Kind::Verify | Kind::Limits | Kind::Confirm) => Self::Healthy,
+                _ if phase == Phase::Settle => Self::Settled,
+                _ => Self::Switched,
+            },
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Built => "built",
+            Self::Sent => "sent",
+            Self::Prepared => "prepared",
+            Self::Ran => "ran",
+            Self::Migrated => "migrated",
+            Self::Switched => "switched",
+            Self::Healthy => "healthy",
+            Self::Reverted => "reverted",
+            Self::Settled => "settled",
+        }
+    }
+}
+
+/// One step that is done.
+#[derive(Clone, Debug)]
+pub struct Done {
+    pub phase: Phase,
+    pub name: String,
+    pub took: Duration,
+    pub note: Option<String>,
+}
+
+/// A line that stands for several steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folded {
+    pub word: &'static str,
+    pub took: String,
+    /// What matters about it, or nothing.
+    pub note: String,
+}
+
+/// The steps of which no line was printed yet.
+#[derive(Debug, Default)]
+pub struct Fold {
+    open: Vec<(Part, Done)>,
+    /// Bytes of files: sent, to be sent, and taken from another release.
+    bytes: (u64, u64, u64),
+}
+
+impl Fold {
+    pub fn progress(&mut self, sent: u64, total: u64, reused: u64) {
+        self.bytes = (sent, total, reused);
+    }
+
+    /// Takes a good step in: the lines that are whole by it.
+    pub fn done(&mut self, done: Done) -> Vec<Folded> {
+        let part = Part::of(done.phase, &done.name);
+        let mut lines = if self.goes_on(part) { Vec::new() } else { self.all(None) };
+        let last = matches!(done.name.as_str(), "publish" | "confirm");
+        // What `prepare` made is published with it.
+        let part = match self.open.last() {
+            Some((open, _)) if part == Part::Sent && last => *open,
+            _ => part,
+        };
+        if part != Part::Settled {
+            self.open.push((part, done));
+        }
+        match part {
+            Part::Built | Part::Ran | Part::Migrated => lines.extend(self.part(part, None)),
+            Part::Sent | Part::Prepared if last => lines.extend(self.all(None)),
+            // How healthy it was is known at the end.
+            Part::Healthy if last => lines.extend(self.part(Part::Switched, None)),
+            _ => {}
+        }
+        lines
+    }
+
+    /// Whether a step of this part continues what is open.
+    fn goes_on(&self, part: Part) -> bool {
+        let act = |part: Part| match part {
+            Part::Migrated | Part::Switched | Part::Healthy | Part::Settled => Part::Switched,
+            part => part,
+        };
+        let Some((open, _)) = self.open.last() else { return true };
+        act(*open) == act(part) || (*open, part) == (Part::Prepared, Part::Sent)
+    }
+
+    /// Whether the switch was confirmed, and only its end is open.
+    pub fn is_confirmed(&self) -> bool {
+        self.open.last().is_some_and(|(_, done)| done.name == "confirm")
+    }
+
+    /// The lines of all that is open.
+    pub fn all(&mut self, measured: Option<&Downtime>) -> Vec<Folded> {
+        let mut lines = Vec::new();
+        while let Some((part, _)) = self.open.first() {
+            lines.extend(self.part(*part, measured));
+        }
+        lines
+    }
+
+    /// All that is open, step by step: something failed.
+    pub fn steps(&mut self) -> Vec<Done> {
+        self.open.drain(..).map(|(_, done)| done).collect()
+    }
+
+    fn part(&mut self, part: Part, measured: Option<&Downtime>) -> Option<Folded> {
+        let (these, others): (Vec<_>, Vec<_>) = self.open.drain(..).partition(|(one, _)| *one == part);
+        self.open = others;
+        let steps: Vec<Done> = these.into_iter().map(|(_, done)| done).collect();
+        let first = steps.first()?;
+        let took = steps.iter().map(|step| step.took).sum();
+        let names = |wanted: &[Kind]| about(&steps, wanted);
+        let note = match part {
+            Part::Sent => self.sent(took),
+            Part::Ran => first.name.clone(),
+            Part::Migrated => names(&[Kind::Migrate]),
+            Part::Switched | Part::Reverted => {
+                names(&[Kind::Restart, Kind::Socket, Kind::Reload, Kind::Resume, Kind::Stop])
+            }
+            Part::Healthy => measured.map_or_else(|| names(&[Kind::Await]), sentence::measured),
+            Part::Built | Part::Prepared | Part::Settled => String::new(),
+        };
+        let notes = steps.iter().filter_map(|step| step.note.clone());
+        let note: Vec<String> = Some(note)
+            .into_iter()
+            .filter(|note| !note.is_empty())
+            .chain(notes)
+            .collect();
+        Some(Folded {
+            word: part.word(),
+            took: seconds(took),
+            note: shown(note.join("; ").as_bytes()),
+        })
+    }
+
+    /// `1.2 MB of 45.0 MB`.
+    fn sent(&self, took: Duration) -> String {
+        let (_, sent, reused) = self.bytes;
+        let mut text = match (sent, reused) {
+            (0, 1..) => format!("nothing new of {}", bytes(reused)),
+            (_, 0) => bytes(sent),
+            _ => format!("{} of {}", bytes(sent), bytes(sent + reused)),
+        };
+        // Of less, the time is that of the round trips.
+        if sent >= 1_000_000 {
+            let rate = sent as f64 / took.as_secs_f64().max(0.001);
+            text.push_str(&format!(", {}/s", bytes(rate as u64)));
+        }
+        text
+    }
+}
+
+/// The units that steps of these kinds are about, each once.
+fn about(steps: &[Done], kinds: &[Kind]) -> String {
+    let mut units: Vec<&str> = Vec::new();
+    for step in steps {
+        let (word, unit) = step.name.split_once(' ').unwrap_or((&step.name, ""));
+        if Kind::of(word).is_some_and(|kind| kinds.contains(&kind)) && !units.contains(&unit) {
+            units.push(unit);
+        }
+    }
+    let more = units.len().saturating_sub(3);
+    units.truncate(3);
+    match more {
+        0 => units.join(", "),
+        more => format!("{} and {more} more", units.join(", ")),
+    }
+}

@@ -1,0 +1,120 @@
+//! A timeline in a terminal: a line per step, and one per kind of probe. Foreign text is escaped here.
+
+use super::Timeline;
+use crate::report::sentence;
+use crate::step::Progress;
+use crate::text::shown;
+
+/// The columns of the picture, and the fewest where the screen is narrow.
+const COLUMNS: usize = 60;
+const FEWEST: usize = 10;
+/// What stands beside the picture and the name: the frame, and the seconds.
+const BESIDE: usize = 14;
+/// A response that took longer than this is a slow one, in milliseconds.
+const SLOW: f64 = 100.0;
+
+/// The lines of it, the picture as wide as the screen allows.
+pub fn lines(timeline: &Timeline, screen: Option<usize>) -> Vec<String> {
+    let mut lines = vec![format!("{} ({})", timeline.headline(), timeline.ended())];
+    lines.push(format!(
+        "requested {} by {}; run {}",
+        timeline.since, timeline.by, timeline.run
+    ));
+    if !timeline.cause.is_empty() {
+        lines.push(format!("cause: {}", timeline.cause));
+    }
+    lines.push(String::new());
+    let names: Vec<String> = timeline
+        .bars
+        .iter()
+        .map(|bar| {
+            if bar.list == "revert" {
+                format!("revert: {}", bar.name)
+            } else {
+                bar.name.clone()
+            }
+        })
+        .collect();
+    let widest = names
+        .iter()
+        .map(|name| name.chars().count())
+        .chain([10])
+        .max()
+        .unwrap_or(10);
+    let room = screen.map_or(COLUMNS, |screen| screen.saturating_sub(widest + BESIDE));
+    let columns = room.clamp(FEWEST, COLUMNS);
+    let column = |at: f64| (at / timeline.length * columns as f64) as usize;
+    for (bar, name) in timeline.bars.iter().zip(&names) {
+        let from = column(bar.from).min(columns - 1);
+        let to = column(bar.to).clamp(from + 1, columns);
+        let sign = if bar.progress == Progress::Failed { "x" } else { "=" };
+        let picture = format!("{}{}", " ".repeat(from), sign.repeat(to - from));
+        lines.push(format!(
+            "{name:<widest$}  |{picture:<columns$}| {:.2}s",
+            (bar.to - bar.from) / 1e3
+        ));
+    }
+    if !timeline.dots.is_empty() {
+        lines.push(format!("{:<widest$}  |{}|", "probes", probes(timeline, columns)));
+        lines.push(format!("{:<widest$}   . answered, o slow (over 0.1s), x failed", ""));
+        for (from, to, release) in timeline.answers().into_iter().take(12) {
+            lines.push(format!(
+                "{release} answered from {:.2}s to {:.2}s",
+                from / 1e3,
+                to / 1e3
+            ));
+        }
+    }
+    lines.push(match &timeline.downtime {
+        Some(measured) => sentence::downtime(measured),
+        None => "downtime: not measured".to_owned(),
+    });
+    lines.iter().map(|line| shown(line.trim_end().as_bytes())).collect()
+}
+
+/// Of each column, the worst that a probe met.
+fn probes(timeline: &Timeline, columns: usize) -> String {
+    let mut worst = vec![' '; columns];
+    for dot in &timeline.dots {
+        let sign = match dot.lost {
+            Some(_) => 'x',
+            None if dot.took() > SLOW => 'o',
+            None => '.',
+        };
+        let at = ((dot.from / timeline.length * columns as f64) as usize).min(columns - 1);
+        let rank = |sign: char| " .ox".find(sign);
+        if rank(sign) > rank(worst[at]) {
+            worst[at] = sign;
+        }
+    }
+    worst.iter().collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tests::RECORD;
+    use super::*;
+
+    #[test]
+    fn the_terminal_shows_a_bar_a_step_and_the_failed_probes() {
+        let timeline = Timeline::read("run-1", RECORD);
+        let lines = |screen| lines(&timeline, screen);
+        let pictures = lines(Some(50))
+            .into_iter()
+            .filter(|line| line.contains("| ") && line.ends_with('s'));
+        assert!(pictures.into_iter().all(|line| line.chars().count() <= 50));
+        let lines = lines(None);
+        let text = lines.join("\n");
+        let probes = lines.iter().find(|line| line.starts_with("probes")).unwrap();
+        assert!(probes.contains("|..     x x"), "{text}");
+        assert!(
+            text.contains("revert: flip r1") && text.contains("xxxxxxxxxx"),
+            "{text}"
+        );
+        assert!(
+            text.contains("downtime: 2 of 5 probes failed (2 refused): nobody answered for 1.71s"),
+            "{text}"
+        );
+    }
+}

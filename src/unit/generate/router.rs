@@ -1,0 +1,168 @@
+//! The configuration of a router in front of the instances: one file that passes the router's own check. The units that it
+//! leads to are in `service`.
+
+use super::{Answers, Router, Written};
+
+/// The names of the instances.
+const INSTANCES: [&str; 2] = ["blue", "green"];
+
+pub(super) fn configuration(answers: &Answers, router: Router) -> Written {
+    let app = &answers.app;
+    let (name, text) = match router {
+        Router::Nginx => ("nginx.conf", nginx(answers)),
+        Router::Caddy => ("Caddyfile", caddy(answers)),
+        Router::Haproxy => ("haproxy.cfg", haproxy(answers)),
+    };
+    Written {
+        name: format!("{app}-{name}"),
+        text,
+    }
+}
+
+fn nginx(answers: &Answers) -> String {
+    let app = &answers.app;
+    let link = answers.link();
+    let live = link.strip_suffix(".sock").unwrap_or(&link);
+    let [blue, green] = answers.instance_ports();
+    let upstream = if answers.ports {
+        format!(
+            "# A name for the port of each instance.
+upstream {app}_{blue} {{ server 127.0.0.1:{blue}; }}
+upstream {app}_{green} {{ server 127.0.0.1:{green}; }}
+"
+        )
+    } else {
+        format!(
+            "upstream {app} {{
+    # A symlink to the socket of the instance that serves. nginx follows it at each connection, so a deploy replaces the
+    # symlink and never reloads nginx. No `keepalive` here: kept connections would stay with the old instance.
+    server unix:{link} max_fails=0;
+}}
+"
+        )
+    };
+    let variable = format!("${}_port", app.replace('-', "_"));
+    let (choice, to) = if answers.ports {
+        let text = format!(
+            "
+    # A deploy renames {live}.{blue} to {live}.{green}, and the next one back. nginx checks at each request, so nobody
+    # reloads it. A cache of open files would keep it from seeing that.
+    open_file_cache off;
+    set {variable} {blue};
+    if (-f {live}.{green}) {{ set {variable} {green}; }}
+"
+        );
+        (text, format!("{app}_{variable}"))
+    } else {
+        (String::new(), app.clone())
+    };
+    format!(
+        "# {app} behind nginx. Install it as /etc/nginx/conf.d/{app}.conf, then: sudo nginx -t && sudo systemctl reload nginx
+{upstream}
+server {{
+    # Your domain and TLS go here. Other sites may listen on the same port.
+    listen 80;
+    listen [::]:80;
+    server_name _;
+{choice}
+    location / {{
+        proxy_pass http://{to};
+        proxy_http_version 1.1;
+        proxy_set_header Connection \"\";
+        proxy_set_header Host $host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;
+    }}
+}}
+"
+    )
+}
+
+fn caddy(answers: &Answers) -> String {
+    let app = &answers.app;
+    let link = answers.link();
+    let live = link.strip_suffix(".sock").unwrap_or(&link);
+    let (dir, name) = live.rsplit_once('/').unwrap_or(("", live));
+    let [blue, green] = answers.instance_ports();
+    let to = if answers.ports {
+        format!(
+            "	# A deploy renames {live}.{blue} to {live}.{green}, and the next one back. Caddy checks at each request, so nobody
+	# reloads it.
+	@{green} file {{
+		root {dir}/
+		try_files /{name}.{green}
+	}}
+	reverse_proxy @{green} 127.0.0.1:{green} {{
+		import {app}_new_connections
+	}}
+	reverse_proxy 127.0.0.1:{blue} {{
+		import {app}_new_connections
+	}}
+"
+        )
+    } else {
+        format!(
+            "	# A symlink to the socket of the instance that serves. Caddy follows it at each connection, so a deploy replaces the
+	# symlink and never reloads Caddy.
+	reverse_proxy unix/{link} {{
+		import {app}_new_connections
+	}}
+"
+        )
+    };
+    format!(
+        "# {app} behind Caddy. Append it to /etc/caddy/Caddyfile, then:
+#   sudo caddy validate --config /etc/caddy/Caddyfile && sudo systemctl reload caddy
+# Write your domain and http://127.0.0.1 in place of :80, separated by a comma: Caddy gets a certificate for the domain,
+# and shipit checks the other.
+({app}_new_connections) {{
+	transport http {{
+		# A kept connection would stay with the old instance.
+		keepalive off
+	}}
+}}
+
+:80 {{
+{to}}}
+"
+    )
+}
+
+fn haproxy(answers: &Answers) -> String {
+    let Answers { app, deployer, .. } = answers;
+    let servers: String = INSTANCES
+        .iter()
+        .zip(answers.instance_ports())
+        .map(|(name, port)| format!("    server {name} 127.0.0.1:{port}\n"))
+        .collect();
+    format!(
+        "# {app} behind HAProxy. Append it to /etc/haproxy/haproxy.cfg, then:
+#   sudo haproxy -c -f /etc/haproxy/haproxy.cfg && sudo systemctl reload haproxy
+global
+    # {deployer} switches the servers over this socket. It controls all of HAProxy: nobody else may write to it.
+    stats socket /run/haproxy/{app}.sock mode 600 user {deployer} level admin
+
+defaults {app}
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+    # A connection that is refused goes to the other server.
+    retries 3
+    option redispatch 1
+    option forwardfor
+
+frontend {app} from {app}
+    # Your domain and TLS go here.
+    bind :80
+    default_backend {app}
+
+backend {app} from {app}
+    # With these checks, HAProxy finds the instance that runs even after a restart, when it has forgotten what a deploy set.
+    # No `cookie`: it would send clients to an instance that is not checked yet.
+    option httpchk GET {path}
+    default-server check inter 1s fall 2 rise 1
+{servers}",
+        path = answers.health_path
+    )
+}

@@ -1,0 +1,33 @@
+//! What differs from the base, as `remote/stage/reuse.sh` reads it: records that end in NUL, sorted by path within each
+//! kind. `x`: a path of the base that is not taken over; `n` and `e`: a path that is copied there, normal or executable.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::release::Delta;
+
+/// The list, compressed by gzip; empty when everything is sent.
+pub fn list(delta: &Delta) -> Vec<u8> {
+    if delta.base.is_none() && delta.copied.is_empty() {
+        return Vec::new();
+    }
+    let mut text = Vec::new();
+    let mut record = |kind: u8, path: &[u8]| {
+        text.push(kind);
+        text.extend_from_slice(b"./");
+        text.extend_from_slice(path);
+        text.push(0);
+    };
+    for path in &delta.except {
+        record(b'x', path);
+    }
+    for (path, exec) in &delta.copied {
+        record(if *exec { b'e' } else { b'n' }, path);
+    }
+    let mut out = GzEncoder::new(Vec::new(), Compression::new(6));
+    // Writing to memory does not fail.
+    let _ = out.write_all(&text);
+    out.finish().unwrap_or_default()
+}

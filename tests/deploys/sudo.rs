@@ -1,0 +1,140 @@
+//! What sudo lets the deploy user do, on both versions of it: rules of the host that come after shipit's, a host that
+//! wants terminals, a slow sudo, and lines whose words are joined.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::desk::{Desk, acme, assert_live, current};
+use crate::apps::{Kind, Service};
+use crate::lab::{self, Host, Suite};
+
+/// Another file of sudoers, read after shipit's.
+fn later(host: &Host, text: &str) {
+    host.write_file("/etc/sudoers.d/zz-later", text.as_bytes());
+    host.root("chmod 0440 /etc/sudoers.d/zz-later && visudo -qc").ok();
+}
+
+#[test]
+fn a_later_rule_that_wants_a_password_is_named_before_anything_changes() {
+    for suite in Suite::ALL {
+        let host = lab::host!(suite);
+        let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+        let live = current(&host);
+        let file = if suite == Suite::Trixie {
+            " of /etc/sudoers.d/zz-later"
+        } else {
+            ""
+        };
+        for (rule, named) in [
+            ("%deploy ALL=(ALL:ALL) ALL", "(ALL) ALL"),
+            ("deploy ALL=(root) /usr/bin/systemctl", "(root) /usr/bin/systemctl"),
+            (
+                "deploy ALL=(root) PASSWD: /usr/bin/systemctl --no-block restart acme.service",
+                "(root) /usr/bin/systemctl --no-block restart acme.service",
+            ),
+            (
+                "deploy ALL=(root) NOPASSWD: !/usr/bin/systemctl",
+                "(root) !/usr/bin/systemctl",
+            ),
+        ] {
+            later(&host, &format!("{rule}\n"));
+            let words = format!("without a password: the rule `{named}`{file} has the last word");
+            desk.tree(Kind::Graceful, "v2");
+            desk.shipit(&["deploy"])
+                .leaves(1)
+                .says(&words)
+                .says("nothing changed")
+                .says(" visudo -f /etc/sudoers");
+            desk.shipit(&["doctor"]).leaves(1).says(&words);
+            assert_live(&host, &live, "v1");
+        }
+        for harmless in [
+            "%deploy ALL=(ALL:ALL) NOPASSWD: ALL",
+            "deploy ALL=(root) /usr/bin/systemctl restart nginx.service",
+            "deploy ALL=(www-data) ALL",
+            // `sudo -l` is refused without a terminal, and the lines of the rule run.
+            "Defaults requiretty",
+            "Defaults listpw=always",
+        ] {
+            later(&host, &format!("{harmless}\n"));
+            desk.shipit(&["doctor"]).leaves(0).says("a deploy can start");
+        }
+        later(&host, "Defaults requiretty\n");
+        let v2 = desk.deploy(Kind::Graceful, "v2");
+        assert_live(&host, &v2, "v2");
+        desk.shipit(&["restart"]).leaves(0);
+        desk.shipit(&["env", "list"]).leaves(0);
+        // A line that the rule lacks is found even where sudo lists nothing.
+        host.root("sed -i '/reset-failed acme.socket/d' /etc/sudoers.d/shipit-acme && visudo -qc")
+            .ok();
+        desk.shipit(&["deploy", "--restart"])
+            .leaves(1)
+            .says("deploy may not run `sudo /usr/bin/systemctl reset-failed acme.socket`")
+            .says("shipit setup --as root@");
+    }
+}
+
+#[test]
+fn a_slow_sudo_is_asked_once_and_named() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    host.root(
+        "mv /usr/bin/sudo /usr/bin/sudo.real && printf '#!/bin/sh\\nsleep 6\\nexec /usr/bin/sudo.real \"$@\"\\n' >/usr/bin/sudo && chmod 0755 /usr/bin/sudo",
+    )
+    .ok();
+    let began = Instant::now();
+    desk.shipit(&["plan"]).leaves(0).says("sudo takes 6s on this host");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    desk.shipit(&["doctor"]).leaves(0).says("sudo takes 6s on this host");
+}
+
+/// Every way in which the words of a line can be given to sudo: it compares them joined by spaces.
+fn joined(line: &str) -> Vec<String> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let ways = 0..1u32 << (words.len() - 2);
+    let way = |way: u32| {
+        let mut text = format!("{} '{}", words[0], words[1]);
+        for (i, word) in words[2..].iter().enumerate() {
+            text += if way & (1 << i) == 0 { "' '" } else { " " };
+            text += word;
+        }
+        text + "'"
+    };
+    ways.map(way).collect()
+}
+
+#[test]
+fn no_way_to_join_the_words_of_a_line_starts_another_program_as_root() {
+    assert_eq!(joined("/bin/a b c"), ["/bin/a 'b' 'c'", "/bin/a 'b c'"]);
+    for suite in Suite::ALL {
+        let host = lab::host!(suite);
+        let migrate = acme("socket").with("migrate: acme-migrate.service");
+        let desk = Desk::live(&host, Service::Socket, &migrate);
+        // Whichever of them starts, as root or not, leaves its name.
+        host.root(
+            "for name in pager less more systemd-tty-ask-password-agent pkttyagent; do \
+             printf '#!/bin/bash\\necho \"$0 $(id -u)\" >>/var/tmp/started\\n' >/opt/$name && chmod 0755 /opt/$name; \
+             ln -sf /opt/$name /usr/bin/$name; done; touch /var/tmp/started; chmod 0666 /var/tmp/started",
+        )
+        .ok();
+        let rule = host.read_file("/etc/sudoers.d/shipit-acme").replace("\\\n", " ");
+        let commands = rule
+            .lines()
+            .filter_map(|line| line.strip_prefix("Cmnd_Alias ")?.split_once(" = "));
+        let lines: BTreeSet<String> = commands
+            .flat_map(|(_, commands)| commands.split(", "))
+            .map(|line| line.trim().replace('\\', ""))
+            .collect();
+        assert!(lines.len() > 15, "{lines:?}");
+        let mut typed = String::new();
+        for line in lines.iter().flat_map(|line| joined(line)) {
+            // A terminal of its own, as a person has: systemd pages only there.
+            let quoted = format!("timeout 2 sudo -n {line}").replace('\'', "'\\''");
+            typed += &format!("script -qec '{quoted}' /dev/null </dev/null >/dev/null 2>&1 || :\n");
+        }
+        host.write_file("/var/tmp/typed", typed.as_bytes());
+        host.ssh("deploy", "sh /var/tmp/typed").ok();
+        assert_eq!(host.read_file("/var/tmp/started"), "", "started by root's programs");
+        drop(desk);
+    }
+}

@@ -1,0 +1,65 @@
+//! What the user of a service meets on a host: directories it may not enter, scripts that cannot start, paths that are
+//! read-only. Each defect is made on a real host.
+
+use super::broken;
+use crate::apps::Service;
+use crate::deploys::desk::acme;
+use crate::lab::{self, Suite};
+
+#[test]
+fn what_the_user_of_the_service_meets() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = broken::well(&host, Service::Notify, &acme("restart"));
+    let user = host.unit("acme.service", "User");
+    // A directory above that only root may enter.
+    host.root("install -d -m 0750 /srv/private && install -d /srv/private/app")
+        .ok();
+    broken::drop_in(&host, "[Service]\nRestart=no\nWorkingDirectory=/srv/private/app\n");
+    let said = broken::doctor(&desk);
+    said.first(
+        &format!("{user} cannot enter /srv/private (owner root, group root, mode 0750)"),
+        "sudo chmod o+x /srv/private",
+    );
+    said.below("200, CHDIR");
+    host.root("chmod o+x /srv/private").ok();
+    // A script from Windows.
+    host.write_file("/srv/private/run", b"#!/bin/sh\r\nexec sleep infinity\r\n");
+    host.root("chmod 0755 /srv/private/run").ok();
+    broken::drop_in(
+        &host,
+        "[Service]\nType=exec\nRestart=no\nExecStart=\nExecStart=/srv/private/run\n",
+    );
+    let said = broken::doctor(&desk);
+    said.first("/srv/private/run has Windows line endings", "Unix line endings");
+    said.below("203, EXEC");
+}
+
+#[test]
+fn a_running_service_that_writes_where_its_sandbox_is_read_only() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = broken::well(&host, Service::Notify, &acme("restart"));
+    let found = |what: &str, next: &str| {
+        let said = broken::doctor(&desk);
+        let one = said
+            .findings()
+            .iter()
+            .find(|one| one["what"].to_string().contains(what));
+        let one = one.unwrap_or_else(|| panic!("{what}: {}", said.ran));
+        assert!(
+            one["severity"] == "warning" && one["next"].to_string().contains(next),
+            "{one:#}"
+        );
+    };
+    broken::drop_in(
+        &host,
+        "[Service]\nProtectSystem=strict\nExecStartPre=/bin/sh -c 'touch /var/lib/acme-data || true'\n",
+    );
+    found(
+        "acme.service tried to write to a read-only path",
+        "ReadWritePaths=/var/lib",
+    );
+    // Where the journal is not kept, doctor says what it costs.
+    host.root("mkdir -p /etc/systemd/journald.conf.d && printf '[Journal]\\nStorage=none\\n' >/etc/systemd/journald.conf.d/x.conf")
+        .ok();
+    found("journald.conf has Storage=none", "Storage=auto");
+}

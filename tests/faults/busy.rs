@@ -1,0 +1,115 @@
+//! A host that is busy, stuck or read-only for a while: systemd that executes itself again, a command that hangs, a disk
+//! that takes nothing. The switch waits, or is ended and undone; nobody waits forever.
+
+use std::time::Duration;
+
+use super::migrations::{begun, live, runs};
+use super::{Underway, assert_whole, rest};
+use crate::apps::{ACME, Kind, Migrate, Service};
+use crate::deploys::desk::{Desk, acme, assert_live, current};
+use crate::lab::{self, Host, Suite};
+
+#[test]
+fn a_migration_goes_on_while_systemd_executes_itself_again() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = live(&host, "");
+    desk.tree_migrating(Kind::Graceful, "v2", Migrate::UntilTold);
+    let run = Underway::start(&desk, &["deploy"]);
+    begun(&host, "v2");
+    host.root("for n in 1 2 3; do systemctl daemon-reexec; done").ok();
+    host.root("touch /var/lib/acme/told").ok();
+    let ran = run.end().leaves(0);
+    assert_live(&host, &ran.release(), "v2");
+    assert_eq!(runs(&host, "v2"), 1);
+}
+
+/// Somebody started it by hand: it ends by itself, and only then the release's own begins.
+#[test]
+fn a_migration_that_runs_already_is_waited_for_and_not_stopped() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = live(&host, "");
+    let drop_in = "/etc/systemd/system/acme-migrate.service.d/first.conf";
+    host.write_file(
+        drop_in,
+        b"[Service]\nWorkingDirectory=/\nExecStart=\nExecStart=/bin/sh -c 'until [ -e /var/lib/acme/go ]; do sleep 0.1; done; touch /var/lib/acme/whole'\n",
+    );
+    host.root(&format!(
+        "systemctl daemon-reload && systemctl --no-block start acme-migrate.service && rm {drop_in} && systemctl daemon-reload"
+    ))
+    .ok();
+    desk.tree(Kind::Graceful, "v2");
+    let run = Underway::start(&desk, &["deploy"]);
+    let waits = "grep -q 'already runs' /opt/acme/.shipit/runs/*/events";
+    host.wait_for("the switch to wait", Duration::from_secs(60), |host: &Host| {
+        host.root(waits).success()
+    });
+    host.root("touch /var/lib/acme/go").ok();
+    let ran = run.end().leaves(0);
+    assert_live(&host, &ran.release(), "v2");
+    host.root("test -e /var/lib/acme/whole").ok();
+    assert_eq!(ACME.migrations(&host).len(), 2, "v1 and v2");
+}
+
+#[test]
+fn good_releases_go_live_while_systemd_executes_itself_again() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket").health("watch", "3s"));
+    desk.tree(Kind::Graceful, "v2");
+    let mut run = Underway::start(&desk, &["deploy"]);
+    assert!(run.until("flip", "started"));
+    host.root("for n in 1 2 3; do systemctl daemon-reexec; done").ok();
+    let ran = run.end().leaves(0);
+    assert_live(&host, &ran.release(), "v2");
+}
+
+/// `sudo` hangs, which the conductor cannot end: systemd kills it, and the next conductor reverts.
+#[test]
+fn a_switch_that_hangs_is_ended_by_the_watchdog_and_reverted() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    let before = current(&host);
+    let drop_in = "/etc/systemd/system/shipit-acme.service.d/soon.conf";
+    host.write_file(drop_in, b"[Service]\nWatchdogSec=20s\n");
+    host.write_file(
+        "/usr/local/bin/sudo",
+        b"#!/bin/sh\ncase \"$*\" in *-l*) ;; *restart*) rm /var/lib/hang/now 2>/dev/null && sleep 600 ;; esac\nexec /usr/bin/sudo \"$@\"\n",
+    );
+    host.root(
+        "chmod 755 /usr/local/bin/sudo && install -d -o deploy /var/lib/hang && touch /var/lib/hang/now && systemctl daemon-reload",
+    )
+    .ok();
+    desk.tree(Kind::Graceful, "v2");
+    desk.json(&["deploy"]).leaves(3);
+    rest(&host);
+    assert_whole(&host);
+    assert_live(&host, &before, "v1");
+    let journal = host.journal(Some("shipit-acme.service"));
+    assert!(journal.contains("Watchdog timeout"), "{journal}");
+    let good = desk.deploy(Kind::Graceful, "v3");
+    assert_live(&host, &good, "v3");
+}
+
+/// A first deploy: nothing measures, so no file is open for writing, and the disk can be remounted.
+#[test]
+fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
+    let host = lab::host!(Suite::Bookworm.with_small_disk("60M"));
+    let desk = Desk::ready(&host, Service::Notify, &acme("restart").health("watch", "20s"));
+    desk.tree(Kind::Graceful, "v1");
+    let mut run = Underway::start(&desk, &["deploy"]);
+    assert!(run.until("await", "started"));
+    host.root("n=0; until mount -o remount,ro /opt; do n=$((n + 1)); [ $n -lt 500 ] || exit 1; sleep 0.01; done")
+        .ok();
+    run.end().leaves(7).says("is read-only");
+    let waits = host.root("journalctl -u shipit-acme.service -o cat | grep -c 'waiting until it can be written to'");
+    assert_eq!(waits.stdout.trim(), "1", "the conductor starts again and again");
+    desk.shipit(&["status"]).leaves(7).says("is read-only");
+    host.root("mount -o remount,rw /opt").ok();
+    host.wait_for("the end of the switch", Duration::from_secs(60), |host: &Host| {
+        !host.root("test -e /opt/acme/.shipit/request").success()
+    });
+    let ledger = host.read_file("/opt/acme/.shipit/ledger");
+    assert!(ledger.contains(" reverted "), "{ledger}");
+    assert_eq!(current(&host), "", "nothing was confirmed");
+    let good = desk.deploy(Kind::Graceful, "v2");
+    assert_live(&host, &good, "v2");
+}

@@ -1,0 +1,214 @@
+//! A deploy that fails, on screens of several widths and in files: what failed, its last words, and what to type.
+
+use super::*;
+
+#[test]
+fn a_failed_deploy_fits_one_screen() {
+    on(
+        &long(),
+        columns(40),
+        Loudness::Normal,
+        false,
+        &expect![[r#"
+              ok      baseline acme.service    0.42s
+              ok      flip 20260503-094502     0.42s
+              ok      restart acme.service     0.42s
+              failed  await acme.service       0.42s
+                      acme.service was not healthy
+                      after 30s:
+                      http://127.0.0.1:8080/healthz
+                      answered 503, not 200
+              reverted   1.26s  acme.service
+                … 24 earlier lines of the journal:
+                  see `next`
+                journal: 09:45:25 acme[12]: try 25
+                journal: 09:45:26 acme[12]: try 26
+                journal: 09:45:27 acme[12]: try 27
+                journal: 09:45:28 acme[12]: try 28
+                journal: 09:45:29 acme[12]: try 29
+                journal: 09:45:30 acme[12]: try 30
+            downtime: no request failed; the longest
+              wait was 0.04s (70 probes)
+            error: 20260503-094502 failed and was
+                   reverted
+              why   acme.service was not healthy
+                    after 30s:
+                    http://127.0.0.1:8080/healthz
+                    answered 503, not 200
+              why   last output of acme.service:
+                    cannot connect to the database
+                    at /run/postgresql/.s.PGSQL.5432
+              host  acme runs 20260501-120000,
+                    verified again; its migration
+                    ran, and the changes it made
+                    remain
+              next  shipit logs --release 20260503-094502
+                    # the journal of that release
+        "#]],
+    );
+    on(
+        &long(),
+        columns(80),
+        Loudness::Normal,
+        true,
+        &expect![[r#"
+              <ESC>[32mok<ESC>[0m      baseline acme.service                0.42s
+              <ESC>[32mok<ESC>[0m      flip 20260503-094502                 0.42s
+              <ESC>[32mok<ESC>[0m      restart acme.service                 0.42s
+              <ESC>[31;1mfailed<ESC>[0m  await acme.service                   0.42s  acme.service was not
+                      healthy after 30s: http://127.0.0.1:8080/healthz answered 503, not 200
+              <ESC>[32mreverted <ESC>[0m  1.26s  acme.service
+                … 24 earlier lines of the journal: see `next`
+                journal: 09:45:25 acme[12]: try 25
+                journal: 09:45:26 acme[12]: try 26
+                journal: 09:45:27 acme[12]: try 27
+                journal: 09:45:28 acme[12]: try 28
+                journal: 09:45:29 acme[12]: try 29
+                journal: 09:45:30 acme[12]: try 30
+            downtime: no request failed; the longest wait was 0.04s (70 probes)
+            <ESC>[31;1merror:<ESC>[0m <ESC>[1m20260503-094502 failed and was reverted<ESC>[0m
+              why   acme.service was not healthy after 30s: http://127.0.0.1:8080/healthz
+                    answered 503, not 200
+              why   last output of acme.service: cannot connect to the database at
+                    /run/postgresql/.s.PGSQL.5432
+              host  acme runs 20260501-120000, verified again; its migration ran, and the
+                    changes it made remain
+              next  shipit logs --release 20260503-094502    # the journal of that release
+        "#]],
+    );
+    on(
+        &long(),
+        columns(120),
+        Loudness::Normal,
+        false,
+        &expect![[r#"
+              ok      baseline acme.service                0.42s
+              ok      flip 20260503-094502                 0.42s
+              ok      restart acme.service                 0.42s
+              failed  await acme.service                   0.42s  acme.service was not healthy after 30s:
+                      http://127.0.0.1:8080/healthz answered 503, not 200
+              reverted   1.26s  acme.service
+                … 24 earlier lines of the journal: see `next`
+                journal: 09:45:25 acme[12]: try 25
+                journal: 09:45:26 acme[12]: try 26
+                journal: 09:45:27 acme[12]: try 27
+                journal: 09:45:28 acme[12]: try 28
+                journal: 09:45:29 acme[12]: try 29
+                journal: 09:45:30 acme[12]: try 30
+            downtime: no request failed; the longest wait was 0.04s (70 probes)
+            error: 20260503-094502 failed and was reverted
+              why   acme.service was not healthy after 30s: http://127.0.0.1:8080/healthz answered 503, not 200
+              why   last output of acme.service: cannot connect to the database at /run/postgresql/.s.PGSQL.5432
+              host  acme runs 20260501-120000, verified again; its migration ran, and the changes it made remain
+              next  shipit logs --release 20260503-094502    # the journal of that release
+        "#]],
+    );
+}
+
+#[test]
+fn a_build_that_fails_shows_its_last_words() {
+    let lines = (1..=50).map(|n| log("build", format!("line {n}").as_bytes()));
+    let failed = step(Phase::Stage, "build", State::Failed, None);
+    let failure = Failure::new(Exit::Untouched, "`build` failed")
+        .why("exit status 1")
+        .host("nothing live changed");
+    let events: Vec<Event> = [step(Phase::Stage, "build", State::Started, None)]
+        .into_iter()
+        .chain(lines)
+        .chain([failed, ended(Outcome::Failed, Some(failure))])
+        .collect();
+    on(
+        &events,
+        columns(80),
+        Loudness::Normal,
+        false,
+        &expect![[r#"
+              failed  build                                0.42s
+                … 37 earlier lines; --verbose shows them
+                build: line 38
+                build: line 39
+                build: line 40
+                build: line 41
+                build: line 42
+                build: line 43
+                build: line 44
+                build: line 45
+                build: line 46
+                build: line 47
+                build: line 48
+                build: line 49
+                build: line 50
+            downtime: no request failed; the longest wait was 0.04s (70 probes)
+            error: `build` failed
+              why   exit status 1
+              host  nothing live changed
+              next  shipit    # again
+        "#]],
+    );
+}
+
+#[test]
+fn a_failed_one_ends_with_a_card() {
+    people(
+        &bad(),
+        Loudness::Normal,
+        false,
+        &expect![[r#"
+              failed  await acme.service                   0.42s  acme.service stopped running
+                prepare: held back until it fails
+              ok      prune                                0.42s  nothing to do
+              reverted   0.42s
+                journal: 09:45:02 acme[12]: boom
+            downtime: no request failed; the longest wait was 0.04s (70 probes)
+            error: 20260503-094502 failed and was reverted
+              why   acme.service stopped running\x1b]0;title\x07
+              host  acme runs 20260501-120000, verified again
+              next  shipit logs
+        "#]],
+    );
+}
+
+#[test]
+fn colour_is_ours_alone() {
+    people(
+        &bad(),
+        Loudness::Normal,
+        true,
+        &expect![[r#"
+              <ESC>[31;1mfailed<ESC>[0m  await acme.service                   0.42s  acme.service stopped running
+                prepare: held back until it fails
+              <ESC>[32mok<ESC>[0m      prune                                0.42s  nothing to do
+              <ESC>[32mreverted <ESC>[0m  0.42s
+                journal: 09:45:02 acme[12]: boom
+            downtime: no request failed; the longest wait was 0.04s (70 probes)
+            <ESC>[31;1merror:<ESC>[0m <ESC>[1m20260503-094502 failed and was reverted<ESC>[0m
+              why   acme.service stopped running\x1b]0;title\x07
+              host  acme runs 20260501-120000, verified again
+              next  shipit logs
+        "#]],
+    );
+}
+
+#[test]
+fn a_step_whose_end_was_not_seen_is_shown_as_open() {
+    let failure = Failure::new(Exit::Untouched, "interrupted while sending the release").host("nothing live changed");
+    let events = [
+        step(Phase::Stage, "receive", State::Done, None),
+        step(Phase::Stage, "prepare", State::Started, None),
+        log("prepare", b"compiling"),
+        Event::Ended(Box::new(Ended::new(Outcome::Failed, Some(failure)))),
+    ];
+    on(
+        &events,
+        columns(80),
+        Loudness::Normal,
+        false,
+        &expect![[r#"
+          ok      receive                              0.42s
+          open    prepare                                     no end was observed
+        error: interrupted while sending the release
+          host  nothing live changed
+          next  shipit    # again
+    "#]],
+    );
+}

@@ -1,0 +1,165 @@
+//! A deploy that goes well, on screens of several widths and in files. Never here: one that fails.
+
+use super::*;
+
+#[test]
+fn a_good_deploy_is_a_line_for_each_part_and_ends_with_what_is_live() {
+    people(
+        &good(),
+        Loudness::Normal,
+        false,
+        &expect![[r#"
+            deploy acme on deploy@example.org
+              commit     1a2b3c4 Greet twice\x1b[2J (main, uncommitted changes)
+              built      0.42s
+              sent       1.26s  100 B of 39.9 MB
+              prepared   0.84s
+              warning: acme.service differs in TimeoutStopSec from the unit in the repository
+              migrated   0.42s  acme-migrate.service
+              switched   1.68s  acme.service
+              healthy    0.84s  no request failed; the longest wait was 0.04s (70 probes)
+                host: prune 2 removed
+              ran        0.42s  after_switch
+            deployed 20260503-094502: live and verified in 4.20s (live after 0.90s)
+            next: shipit rollback
+        "#]],
+    );
+}
+
+#[test]
+fn verbose_is_a_line_a_step_and_every_line_of_output() {
+    people(
+        &good(),
+        Loudness::Verbose,
+        false,
+        &expect![[r#"
+            deploy acme on deploy@example.org
+              commit     1a2b3c4 Greet twice\x1b[2J (main, uncommitted changes)
+                build: compiling \x1b[31mred\x1b[0m
+              ok      build                                0.42s
+              ok      receive                              0.42s
+              ok      verify                               0.42s
+              ok      link                                 0.42s
+              ok      prepare                              0.42s
+              ok      publish                              0.42s
+              warning: acme.service differs in TimeoutStopSec from the unit in the repository
+              ok      baseline acme.service                0.42s
+              ok      migrate acme-migrate.service         0.42s
+              ok      measure                              0.42s
+              ok      flip 20260503-094502                 0.42s
+              ok      restart acme.service                 0.42s
+              ok      await acme.service                   0.42s
+              ok      confirm                              0.42s
+                host: prune 2 removed
+              ok      prune 20260401-120000                0.42s
+              ok      spare                                0.42s
+              ok      after_switch                         0.42s
+            deployed 20260503-094502: live and verified in 4.20s (live after 0.90s), 24.1 kB sent, 39.9 MB reused
+            downtime: no request failed; the longest wait was 0.04s (70 probes)
+            next: shipit rollback
+        "#]],
+    );
+}
+
+#[test]
+fn a_good_deploy_fits_narrow_and_wide_screens() {
+    on(
+        &good(),
+        columns(40),
+        Loudness::Normal,
+        false,
+        &expect![[r#"
+            deploy acme on deploy@example.org
+              commit     1a2b3c4 Greet twice\x1b[2J
+                         (main, uncommitted changes)
+              built      0.42s
+              sent       1.26s  100 B of 39.9 MB
+              prepared   0.84s
+              warning: acme.service differs in
+                       TimeoutStopSec from the unit
+                       in the repository
+              migrated   0.42s  acme-migrate.service
+              switched   1.68s  acme.service
+              healthy    0.84s  no request failed;
+                                the longest wait was
+                                0.04s (70 probes)
+                host: prune 2 removed
+              ran        0.42s  after_switch
+            deployed 20260503-094502: live and
+              verified in 4.20s (live after 0.90s)
+            next: shipit rollback
+        "#]],
+    );
+    on(
+        &good(),
+        columns(80),
+        Loudness::Normal,
+        true,
+        &expect![[r#"
+            <ESC>[1mdeploy acme on deploy@example.org<ESC>[0m
+              commit     1a2b3c4 Greet twice\x1b[2J (main, uncommitted changes)
+              <ESC>[32mbuilt    <ESC>[0m  0.42s
+              <ESC>[32msent     <ESC>[0m  1.26s  100 B of 39.9 MB
+              <ESC>[32mprepared <ESC>[0m  0.84s
+              <ESC>[33mwarning<ESC>[0m: acme.service differs in TimeoutStopSec from the unit in the
+                       repository
+              <ESC>[32mmigrated <ESC>[0m  0.42s  acme-migrate.service
+              <ESC>[32mswitched <ESC>[0m  1.68s  acme.service
+              <ESC>[32mhealthy  <ESC>[0m  0.84s  no request failed; the longest wait was 0.04s (70 probes)
+                host: prune 2 removed
+              <ESC>[32mran      <ESC>[0m  0.42s  after_switch
+            <ESC>[1mdeployed 20260503-094502: live and verified in 4.20s (live after 0.90s)<ESC>[0m
+            next: shipit rollback
+        "#]],
+    );
+    on(
+        &good(),
+        columns(120),
+        Loudness::Normal,
+        false,
+        &expect![[r#"
+            deploy acme on deploy@example.org
+              commit     1a2b3c4 Greet twice\x1b[2J (main, uncommitted changes)
+              built      0.42s
+              sent       1.26s  100 B of 39.9 MB
+              prepared   0.84s
+              warning: acme.service differs in TimeoutStopSec from the unit in the repository
+              migrated   0.42s  acme-migrate.service
+              switched   1.68s  acme.service
+              healthy    0.84s  no request failed; the longest wait was 0.04s (70 probes)
+                host: prune 2 removed
+              ran        0.42s  after_switch
+            deployed 20260503-094502: live and verified in 4.20s (live after 0.90s)
+            next: shipit rollback
+        "#]],
+    );
+}
+
+#[test]
+fn quiet_says_only_what_went_wrong_and_the_end() {
+    people(
+        &good(),
+        Loudness::Quiet,
+        false,
+        &expect![[r#"
+              warning: acme.service differs in TimeoutStopSec from the unit in the repository
+            deployed 20260503-094502: live and verified in 4.20s (live after 0.90s), 24.1 kB sent, 39.9 MB reused
+            downtime: no request failed; the longest wait was 0.04s (70 probes)
+            next: shipit rollback
+        "#]],
+    );
+    people(
+        &bad(),
+        Loudness::Quiet,
+        false,
+        &expect![[r#"
+              failed  await acme.service                   0.42s  acme.service stopped running
+                prepare: held back until it fails
+            downtime: no request failed; the longest wait was 0.04s (70 probes)
+            error: 20260503-094502 failed and was reverted
+              why   acme.service stopped running\x1b]0;title\x07
+              host  acme runs 20260501-120000, verified again
+              next  shipit logs
+        "#]],
+    );
+}

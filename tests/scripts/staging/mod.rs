@@ -1,0 +1,390 @@
+//! A release that takes files over from another one: random trees and edits, staged by the real scripts and tools in a
+//! directory of our own. The published tree is the source, and the release before stays as it was, by a check that is not
+//! shipit's; also where a script is killed on its way.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use shipit::interrupt::Interrupts;
+use shipit::observed::{CutUpload, HostBase};
+use shipit::release::{Base, Delta, Manifest};
+use shipit::source::{Scanned, Source, scan};
+use shipit::upload;
+
+use super::dice::Dice;
+use super::*;
+
+mod leftovers;
+mod prepared; // what `prepare` made
+mod unusable;
+
+/// Every path with its type and symlink target, every content, and what is executable; of a tree on a host also whether
+/// the modes are those of a release.
+const CONTENT: &str = "find . -mindepth 1 -printf '%y %P -> %l\\0' | sort -z; \
+    find . -type f -print0 | sort -z | xargs -0 -r sha256sum -z; \
+    find . -type f -perm -u+x -printf 'executable %P\\0' | sort -z";
+const ODD_MODES: &str = "find . -mindepth 1 ! -type l ! -perm 755 ! -perm 644 -print";
+/// What would tell that a release was touched.
+const STATE: &str =
+    "find . -printf '%P %i %m %s %T@ %l\\0' | sort -z; find . -type f -print0 | sort -z | xargs -0 -r md5sum -z";
+
+fn shell(dir: &Path, line: &str) -> Vec<u8> {
+    let mut shell = Command::new("sh");
+    let out = shell
+        .args(["-ec", line])
+        .env("LC_ALL", "C")
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    assert!(out.status.success() && out.stderr.is_empty(), "{line}: {out:?}");
+    out.stdout
+}
+
+/// The source and the host's directory.
+struct Staging {
+    dir: tempfile::TempDir,
+    shell: &'static [&'static str],
+    dice: Dice,
+}
+
+/// What is staged next, and the release before.
+struct Next {
+    scanned: Scanned,
+    delta: Delta,
+    id: String,
+}
+
+impl Staging {
+    fn new(shell: &'static [&'static str], seed: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["source", "root/releases", "root/.shipit/releases"] {
+            fs::create_dir_all(dir.path().join(path)).unwrap();
+        }
+        fs::write(dir.path().join("root/.shipit/ledger"), "").unwrap();
+        fs::write(dir.path().join("source/first"), "1").unwrap();
+        let dice = Dice(seed);
+        Self { dir, shell, dice }
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    fn release(&self, id: &str) -> PathBuf {
+        self.at("root/releases").join(id)
+    }
+
+    /// A path of the source: a new one, or one that is there.
+    fn path(&mut self) -> PathBuf {
+        let mut path = self.at("source");
+        for _ in 0..=self.dice.roll(3) {
+            if path.is_dir() && !path.is_symlink() {
+                path.push(OsStr::from_bytes(&self.dice.name()));
+            }
+        }
+        path
+    }
+
+    /// One edit: content, type, mode, name, or none.
+    fn edit(&mut self) {
+        let path = self.path();
+        let clear = |path: &Path| {
+            if path.is_dir() && !path.is_symlink() {
+                fs::remove_dir_all(path).unwrap();
+            } else {
+                drop(fs::remove_file(path));
+            }
+        };
+        match self.dice.roll(8) {
+            0 => clear(&path),
+            1 => {
+                clear(&path);
+                fs::create_dir(&path).unwrap();
+            }
+            2 => {
+                clear(&path);
+                symlink("a", &path).unwrap();
+            }
+            3 if path.is_file() && !path.is_symlink() => {
+                let mode = if self.dice.roll(2) == 0 { 0o755 } else { 0o640 };
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+            4 => {
+                let to = self.path();
+                if path.symlink_metadata().is_ok() && !to.starts_with(&path) && !path.starts_with(&to) {
+                    clear(&to);
+                    fs::rename(&path, &to).unwrap();
+                }
+            }
+            _ => {
+                clear(&path);
+                fs::write(&path, self.dice.content()).unwrap();
+            }
+        }
+    }
+
+    fn script(&self, name: &str, args: &[&str]) -> Command {
+        let text = |known: &&(&str, &'static str)| known.0 == name;
+        let (_, text) = shipit::remote::script::ALL.iter().find(text).unwrap();
+        let mut command = Command::new(self.shell[0]);
+        command
+            .args(&self.shell[1..])
+            .args(["-c", &format!("umask 022\n{text}"), "sh"])
+            .arg(self.at("root"))
+            .args(args)
+            .env("LC_ALL", "C")
+            .process_group(0)
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn done(mut command: Command) -> Vec<u8> {
+        let out = command.output().unwrap();
+        assert!(out.status.success() && out.stderr.is_empty(), "{out:?}");
+        out.stdout
+    }
+
+    /// Reads the source, and observes the base as the host prints it.
+    fn next(&self, base: Option<&str>, id: &str) -> Next {
+        let source = self.at("source");
+        let source = Source {
+            path: &source,
+            exclude: &[],
+            allow_secrets: &[],
+            identity: None,
+        };
+        let scanned = scan(&source, &Interrupts::never().unwrap()).unwrap();
+        let delta = match base {
+            None => Delta::whole(&scanned.manifest),
+            Some(base) => {
+                let out = Self::done(self.script("base", &[base, "-"]));
+                let seen = HostBase::parse(out.strip_suffix(b"whole\n").unwrap()).unwrap();
+                let mut listing = Vec::new();
+                let mut reader = flate2::read::GzDecoder::new(seen.manifest.as_slice());
+                reader.read_to_end(&mut listing).unwrap();
+                let base = Base {
+                    id: seen.id,
+                    manifest: Manifest::parse_host(&listing).unwrap(),
+                    changed: seen.edited.into_iter().chain(seen.prepared).collect(),
+                };
+                assert_eq!(base.manifest.digest().to_string(), seen.digest);
+                Delta::against(&base, &scanned.manifest)
+            }
+        };
+        let cut = CutUpload::parse(&Self::done(self.script("cut", &[])));
+        let delta = match cut {
+            Some(cut) => delta.resuming(&cut.name, &cut.files, &scanned.manifest),
+            None => delta,
+        };
+        for dir in [
+            self.release(&format!(".in-{id}")),
+            self.at(&format!("root/.shipit/releases/.in-{id}")),
+        ] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        Next {
+            scanned,
+            delta,
+            id: id.into(),
+        }
+    }
+
+    /// Starts receive.sh with all that it reads.
+    fn receive(&self, next: &Next, link: &str) -> std::process::Child {
+        let list = upload::list(&next.delta);
+        let stdin = self.at("stdin");
+        let mut file = fs::File::create(&stdin).unwrap();
+        file.write_all(&list).unwrap();
+        std::io::copy(&mut next.scanned.pack_delta(next.delta.clone()), &mut file).unwrap();
+        let base = next.delta.base.as_deref().unwrap_or("");
+        let cut = next.delta.cut.as_deref().unwrap_or("");
+        let length = list.len().to_string();
+        let mut receive = self.script("receive", &[&next.id, base, link, &length, cut]);
+        receive.stdin(fs::File::open(&stdin).unwrap());
+        receive.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn verify(&self, next: &Next) -> Output {
+        let base = next.delta.base.as_deref().unwrap_or("");
+        let digest = next.scanned.digest.to_string();
+        self.script("verify", &[&next.id, &digest, base]).output().unwrap()
+    }
+
+    fn publish(&self, next: &Next) {
+        Self::done(self.script("publish", &[&next.id, "by=me", ""]));
+    }
+
+    /// Stages the source as that release, from that base.
+    fn stage(&self, base: Option<&str>, id: &str, link: &str) -> Delta {
+        let next = self.next(base, id);
+        let received = self.receive(&next, link).wait_with_output().unwrap();
+        assert!(received.status.success() && received.stderr.is_empty(), "{received:?}");
+        let verified = self.verify(&next);
+        assert!(
+            verified.status.success(),
+            "{}",
+            String::from_utf8_lossy(&verified.stdout)
+        );
+        self.publish(&next);
+        next.delta
+    }
+
+    #[track_caller]
+    fn assert_published(&self, id: &str) {
+        let (there, here) = (shell(&self.release(id), CONTENT), shell(&self.at("source"), CONTENT));
+        assert_eq!(String::from_utf8_lossy(&there), String::from_utf8_lossy(&here));
+        assert_eq!(shell(&self.release(id), ODD_MODES), b"");
+    }
+}
+
+/// How many of them took files from one that was cut.
+fn rounds(shell_words: &'static [&'static str], seed: u64, rounds: usize) -> usize {
+    let mut staging = Staging::new(shell_words, seed);
+    let (mut base, mut resumed): (Option<String>, _) = (None, 0);
+    for round in 0..rounds {
+        for _ in 0..staging.dice.roll(12) {
+            staging.edit();
+        }
+        let id = format!("r{round}");
+        let link = ["hard", "hard", "copy"][staging.dice.roll(3)];
+        let before = base.as_ref().map(|base| shell(&staging.release(base), STATE));
+        if staging.dice.roll(4) == 0 {
+            // Killed somewhere on its way: nothing is published, and nothing of the base is touched.
+            let next = staging.next(base.as_deref(), "dead");
+            let mut child = staging.receive(&next, link);
+            std::thread::sleep(Duration::from_micros(staging.dice.roll(40_000) as u64));
+            let group = rustix::process::Pid::from_child(&child);
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            child.wait().unwrap();
+            let verified = staging.verify(&next);
+            // As if it had died just before.
+            drop(fs::remove_file(staging.at("root/.shipit/releases/.in-dead/digest")));
+            if verified.status.success() {
+                let there = shell(&staging.release(".in-dead"), CONTENT);
+                assert_eq!(
+                    there,
+                    shell(&staging.at("source"), CONTENT),
+                    "seed {seed} round {round}"
+                );
+            }
+        }
+        // What arrived is not sent again. As hold.sh, which removes it where nothing of it is wanted.
+        let delta = staging.stage(base.as_deref(), &id, link);
+        resumed += usize::from(delta.cut.is_some());
+        for left in [
+            staging.release(".in-dead"),
+            staging.at("root/.shipit/releases/.in-dead"),
+        ] {
+            assert!(delta.cut.is_none() || !left.exists(), "seed {seed} round {round}");
+            drop(fs::remove_dir_all(left));
+        }
+        staging.assert_published(&id);
+        if let (Some(base), Some(before)) = (&base, before) {
+            assert_eq!(
+                shell(&staging.release(base), STATE),
+                before,
+                "seed {seed} round {round}: the base changed"
+            );
+            fs::remove_dir_all(staging.release(base)).unwrap();
+            staging.assert_published(&id);
+        }
+        base = Some(id);
+    }
+    resumed
+}
+
+#[test]
+fn random_trees_arrive_whole_and_leave_the_release_before_as_it_was() {
+    let runs = SHELLS.into_iter().enumerate();
+    let resumed: usize = runs.map(|(at, shell)| rounds(shell, 11 + at as u64, 15)).sum();
+    assert!(resumed > 0);
+}
+
+#[test]
+#[ignore = "takes long"]
+fn random_trees_arrive_whole_for_two_thousand_rounds() {
+    for seed in 0..40 {
+        rounds(SHELLS[seed as usize % 2], 1000 + seed, 50);
+    }
+}
+
+#[test]
+fn a_file_that_was_changed_in_place_on_the_host_is_sent_again_and_one_of_prepare_is_never_taken() {
+    for shell in SHELLS {
+        let staging = Staging::new(shell, 1);
+        for (name, text) in [
+            ("edited", "one"),
+            ("prepared", "two"),
+            ("same", "three"),
+            ("late", "four"),
+        ] {
+            fs::write(staging.at("source").join(name), text).unwrap();
+        }
+        // Its `prepare` writes into a file that was sent, and makes one.
+        let next = staging.next(None, "r0");
+        assert!(staging.receive(&next, "copy").wait().unwrap().success());
+        assert!(staging.verify(&next).status.success());
+        let new = staging.release(".in-r0");
+        fs::write(new.join("prepared"), "TWO").unwrap();
+        fs::write(new.join("made"), "three").unwrap();
+        Staging::done(staging.script("publish", &["r0", "by=me", "prepared"]));
+        // The same length, and nothing but the time tells.
+        fs::write(staging.release("r0").join("edited"), "ONE").unwrap();
+
+        let out = Staging::done(staging.script("base", &["r0", "-"]));
+        let seen = HostBase::parse(&out).unwrap();
+        assert_eq!(seen.edited, [b"edited".to_vec()]);
+        assert_eq!(seen.prepared, [b"prepared".to_vec()]);
+
+        let next = staging.next(Some("r0"), "r1");
+        assert_eq!((next.delta.files, next.delta.sent), (2, 6));
+        assert!(staging.receive(&next, "hard").wait().unwrap().success());
+        // One more, after it was observed: the check finds it.
+        fs::write(staging.release("r0").join("late"), "FOUR").unwrap();
+        let verified = staging.verify(&next);
+        assert_eq!(verified.status.code(), Some(24), "{verified:?}");
+
+        staging.stage(Some("r0"), "r2", "hard");
+        staging.assert_published("r2");
+        let names: HashSet<_> = fs::read_dir(staging.release("r2"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert!(!names.contains(OsStr::new("made")), "{names:?}");
+        let inode =
+            |id: &str| std::os::unix::fs::MetadataExt::ino(&fs::metadata(staging.release(id).join("same")).unwrap());
+        assert_eq!(inode("r0"), inode("r2"), "a file that is the same is one file");
+    }
+}
+
+#[test]
+fn renamed_files_and_modes_are_not_sent_and_have_a_time_of_their_own() {
+    let staging = Staging::new(SHELLS[0], 1);
+    let source = |path: &str| staging.at("source").join(path);
+    fs::create_dir(source("old")).unwrap();
+    for name in ["old/a", "old/b", "run"] {
+        fs::write(source(name), format!("{name} {}", "x".repeat(5000))).unwrap();
+    }
+    staging.stage(None, "r0", "hard");
+    fs::rename(source("old"), source("new")).unwrap();
+    fs::set_permissions(source("run"), fs::Permissions::from_mode(0o755)).unwrap();
+    let before = shell(&staging.release("r0"), STATE);
+    let delta = staging.stage(Some("r0"), "r1", "hard");
+    assert_eq!((delta.files, delta.sent), (0, 0));
+    staging.assert_published("r1");
+    assert_eq!(shell(&staging.release("r0"), STATE), before);
+    let time = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+    assert_ne!(
+        time(&staging.release("r1").join("new/a")),
+        time(&staging.release("r0").join("old/a"))
+    );
+    assert_eq!(
+        time(&staging.release("r1").join("first")),
+        time(&staging.release("r0").join("first"))
+    );
+}
