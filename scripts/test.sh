@@ -90,9 +90,28 @@ tests() {
   cargo_test --test it -- --test-threads=4 "${waiting[@]}" || alone
 }
 
-# Runs tests and keeps a copy of what they print: what was left out and what failed is read from it.
+# Runs tests and keeps a copy of what they print: what was left out and what failed is read from it. In CI a test that
+# hangs would be stopped together with the whole run, and its name lost: a little earlier we name it and what it waits for.
 cargo_test() {
-  { cargo test --locked "$@" 2>&1 >&3 | tee -a "$scratch/stderr" >&2; } 3>&1 | tee "$scratch/stdout"
+  local limit=() watcher=
+  if [ "${CI:-}" = true ]; then
+    limit=(timeout --signal=KILL "$((4800 - SECONDS))")
+    [ -p "$scratch/never" ] || mkfifo "$scratch/never"
+    (read -r -t "$((4780 - SECONDS))" _ <>"$scratch/never" || still_running >&2) &
+    watcher=$!
+  fi
+  { "${limit[@]}" cargo test --locked "$@" 2>&1 >&3 | tee -a "$scratch/stderr" >&2; } 3>&1 | tee "$scratch/stdout" ||
+    { [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || :; return 1; }
+  [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || :
+}
+
+# The tests of which libtest said that they are slow, and not how they ended.
+still_running() {
+  local name
+  for name in $(sed -n 's/^test \([^ ]*\) has been running for over.*/\1/p' "$scratch/stdout"); do
+    grep -q "^test $name \.\.\. " "$scratch/stdout" || say "STILL RUNNING after $SECONDS s: $name"
+  done
+  ps -e -o pid,ppid,etimes,stat,args --forest | cut -c1-200
 }
 
 # What one failed test printed.
