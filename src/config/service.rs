@@ -123,16 +123,15 @@ keys! {
 
 /// The socket unit that holds the port, for the strategies that need one.
 fn holder(map: &Map<'_>, unit: Option<&UnitName>, strategy: Option<Strategy>) -> Option<Option<UnitName>> {
-    let needed = strategy.map(Strategy::needs_socket);
     match map.get("socket") {
-        Some(value) if needed == Some(false) => {
+        Some(value) if strategy.is_some_and(|strategy| !strategy.takes_socket()) => {
             value.is_wrong(
-                "only `strategy: socket` and `strategy: handover` use it; a deploy never touches a socket unit",
+                "only `strategy: socket`, `handover` and `rolling` use it; a deploy never touches a socket unit",
             );
             None
         }
         Some(value) => value.name(socket_unit).map(Some),
-        None if needed == Some(true) => unit.map(|unit| Some(unit.socket())),
+        None if strategy.is_some_and(Strategy::needs_socket) => unit.map(|unit| Some(unit.socket())),
         None => Some(None),
     }
 }

@@ -42,6 +42,14 @@ fn a_service_that_takes_turns_has_two_instances_and_each_is_asked_at_its_own_add
         ["w@1.service", "w@2.service", "w@3.service"]
     );
     assert_eq!(pool.services[0].socket, None);
+    let sharing = taken(&with(
+        "services",
+        "[{unit: w@.service, strategy: rolling, instances: 2, socket: web.socket}]",
+    ));
+    assert_eq!(
+        sharing.services[0].socket.as_ref().map(|unit| unit.as_str()),
+        Some("web.socket")
+    );
     let unix = asked(", health: {unix: {socket: '/run/a/{instance}.sock', path: /}}");
     assert_eq!(unix[0].2, "/run/a/blue.sock /");
     let config = taken(&service(", health: {url: 'http://127.0.0.1/'}"));

@@ -30,6 +30,49 @@ fn instances(more: &str) -> Observed {
 }
 
 #[test]
+fn instances_that_share_a_socket_change_one_by_one_while_it_holds_the_port() {
+    let rolling = HANDOVER.replace(
+        "handover",
+        "rolling\n    instances: [blue, green]\n    socket: acme.socket",
+    );
+    let both = "unit acme@green.service ActiveState=active\nslot green link ../releases/c\n";
+    check(
+        &format!("{BASE}{rolling}"),
+        &instances(both),
+        &deploy("d"),
+        &expect![[r#"
+            deploy c -> d
+
+            switch (the host runs it by itself)
+              baseline  acme@blue.service: http://127.0.0.1:8080/ healthy within 5s before anything changes, if it is running
+              baseline  acme@green.service: http://127.0.0.1:8080/ healthy within 5s before anything changes, if it is running
+              measure   http://127.0.0.1:8080/ every 50 ms
+              slot      slots/blue -> releases/d
+              socket    restart acme@blue.service while acme.socket holds the port
+              await     acme@blue.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
+              slot      slots/green -> releases/d
+              socket    restart acme@green.service while acme.socket holds the port
+              await     acme@green.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
+              flip      current -> releases/d
+              await     acme@green.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 0s
+              confirm   no automatic revert after this
+
+            revert (if a step fails after the flip began)
+              flip      current -> releases/c
+              slot      slots/blue -> releases/c
+              resume    start acme@blue.service, unless it still runs
+              slot      slots/green -> releases/c
+              resume    start acme@green.service, unless it still runs
+              await     acme@blue.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
+              await     acme@green.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
+
+            settle (after the confirmation)
+              spare     reserve disk space for the next rollback
+        "#]],
+    );
+}
+
+#[test]
 fn a_handover_starts_the_next_release_before_the_flip_and_stops_the_old_one_after_it() {
     check(
         &format!("{BASE}{HANDOVER}"),
