@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# shipit in two minutes, on a real Debian host that is booted for it and gone afterwards: setup, a first deploy,
-# a second one under load, a broken one that the host takes back by itself, a rollback. Prints after each how many
-# requests failed. Needs a Debian with Rust and gcc, and root or sudo; installs what else it needs.
+# shipit in a minute, on a real Debian host that is booted for it and gone afterwards: setup, a first deploy, a second
+# one under load by handover, a broken one that the host reverts by itself, a rollback. Prints after each how many
+# requests failed, and leaves the timeline of each as HTML in target/demo.
+# Needs a Debian with Rust and gcc, and root or sudo; installs what else it needs.
 #   scripts/demo.sh [bookworm|trixie]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,6 +16,7 @@ if [ -z "${SHIPIT_BINARY:-}" ]; then
   cargo build --locked --quiet
   SHIPIT_BINARY=$PWD/target/debug/shipit
 fi
+mkdir -p target/demo
 # From here on hosts are booted. What was built was built as whoever started this.
 if [ "$(id -u)" -ne 0 ]; then
   exec sudo -- env SHIPIT_BINARY="$SHIPIT_BINARY" ${SHIPIT_LAB_DIR:+SHIPIT_LAB_DIR="$SHIPIT_LAB_DIR"} \
@@ -33,7 +35,8 @@ shipit() {
   say "(exit $status)"
 }
 
-# under_load WHAT EXIT ARGS...: the same, while 100 requests a second ask the app; notes what became of them.
+# under_load WHAT EXIT ARGS...: the same, while 100 requests a second ask the app; notes what became of them, and leaves
+# the host's own timeline of it.
 under_load() {
   local what=$1 go
   shift
@@ -48,7 +51,8 @@ under_load() {
   exec {go}>&-
   wait "$load"
   say "meanwhile: $(tail -n 1 "$scratch/load")"
-  printf '  %-16s %s\n' "$what" "$(tail -n 1 "$scratch/load")" >>"$scratch/summary"
+  printf '  %-14s %s\n' "$what" "$(tail -n 1 "$scratch/load")" >>"$scratch/summary"
+  shipit 0 report --html "$repository/target/demo/${what// /-}.html"
 }
 
 # release VERSION BEHAVIOUR: makes the tree that is shipped; tests/apps/server.py knows the behaviours.
@@ -83,11 +87,11 @@ started=$SECONDS
 bold "1. A fresh Debian host with systemd and sshd"
 host=$(scripts/lab/host.sh up "${1:-bookworm}" $$)
 address=$(cat "$host/address")
-for unit in acme.service acme.socket; do
-  as_the_admin "cat >/etc/systemd/system/$unit" <"tests/apps/units/${unit/acme/socket}"
+for unit in acme@.service acme.socket; do
+  as_the_admin "cat >/etc/systemd/system/$unit" <"tests/apps/units/handover.${unit##*.}"
 done
-as_the_admin "systemctl daemon-reload && systemctl --quiet enable acme.service && systemctl --quiet enable --now acme.socket"
-say "$(cat "$host/suite") at $address; acme.socket holds port 8080, acme.service takes it from there"
+as_the_admin "systemctl daemon-reload && systemctl --quiet enable acme@blue acme@green && systemctl --quiet enable --now acme.socket"
+say "$(cat "$host/suite") at $address; acme.socket holds port 8080, acme@blue and acme@green take turns on it"
 
 mkdir "$scratch/acme"
 cat >"$scratch/acme/deploy.yml" <<END
@@ -95,10 +99,11 @@ app: acme
 host: deploy@$address
 source: source
 services:
-  - unit: acme.service
-    strategy: socket
+  - unit: acme@.service
+    strategy: handover
     health:
-      url: http://127.0.0.1:8080/healthz
+      url: http://127.0.0.1:8080/release
+      release: true
       timeout: 5s
 END
 cd "$scratch/acme"
@@ -114,9 +119,9 @@ bold "4. The second release, under load"
 release v2 graceful
 under_load "deploy v2" 0 deploy
 
-bold "5. A release that crashes at its start, under load: the host reverts by itself"
+bold "5. A release that crashes at its start, under load: no request reaches it, and the host reverts by itself"
 release v3 crash
-under_load "deploy v3, broken" 3 deploy
+under_load "broken v3" 3 deploy
 
 bold "6. Back to the first release, under load"
 under_load "rollback to v1" 0 rollback
@@ -127,4 +132,5 @@ shipit 0 status
 
 bold "The load, 100 requests a second, each on a new connection:"
 cat "$scratch/summary"
+say "the timeline of each switch, for a browser: target/demo/*.html"
 say "$((SECONDS - started)) s in all; the host is taken away"
