@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{assert_as_sent, assert_one_at_a_time, rest};
@@ -223,17 +223,28 @@ fn answer_of(host: &Host, release: &str) -> Option<String> {
     None
 }
 
+/// The cases that are in a log of that directory, whichever host ran them.
+fn logged(directory: &Path) -> BTreeSet<String> {
+    let files = fs::read_dir(directory).into_iter().flatten().flatten();
+    let logs = files
+        .map(|file| file.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "log"));
+    let case = |line: &str| line.split(' ').take(3).collect::<Vec<_>>().join(" ");
+    logs.flat_map(|log| {
+        fs::read_to_string(log)
+            .unwrap_or_default()
+            .lines()
+            .map(case)
+            .collect::<Vec<_>>()
+    })
+    .collect()
+}
+
 /// Runs the cases of one shard that are not in the log yet, and logs each: `SCENARIO CALL MODE RESULT`.
 fn run(shard: usize, shards: usize, stride: usize, log: Option<PathBuf>) {
     let host = lab::host!(Suite::Bookworm);
     let mut campaign = Campaign::new(&host);
-    let done: BTreeSet<String> = log
-        .as_ref()
-        .and_then(|log| fs::read_to_string(log).ok())
-        .unwrap_or_default()
-        .lines()
-        .map(|line| line.split(' ').take(3).collect::<Vec<_>>().join(" "))
-        .collect();
+    let done = log.as_deref().and_then(Path::parent).map(logged).unwrap_or_default();
     let (mut violations, mut number) = (Vec::new(), 0);
     for (scenario, name) in SCENARIOS {
         let commands = campaign.count(scenario);
