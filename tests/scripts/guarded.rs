@@ -169,6 +169,11 @@ fn of_what_a_health_command_prints_the_last_64_kib_are_kept() {
             failed.ends_with("the health command failed: first\nwhole\n"),
             "{failed:?}"
         );
+        // A password in it is neither in a command line nor in what its programs inherit.
+        let lines = "{ tr '\\0' ' ' </proc/$$/cmdline; tr '\\0' ' ' </proc/$PPID/cmdline; env; }";
+        let shown = |word: &str| ask(&format!("{lines} | grep -qe {word}; echo first $?; : hunter2; exit 3"));
+        assert!(shown("'sh -c'").contains("first 0"), "{}", shown("'sh -c'"));
+        assert!(shown("'[h]unter2'").contains("first 1"), "{}", shown("'[h]unter2'"));
     });
 }
 

@@ -19,8 +19,10 @@ probe() {
         # Not `; printf $?`: where the caller has `set -e`, a subshell would end before it.
         # What it leaves running would hold the pipe: `timeout` gave it a process group, which ends with it.
         answer=$({
-            (cd "${probe_in:-../current}/" && unset NOTIFY_SOCKET &&
-                exec timeout -k 1 "$limit" sh -c "$target") 2>&1 </dev/null 9>&- &
+            # Its text may hold a password, and every local user can read a command line.
+            (cd "${probe_in:-../current}/" && unset NOTIFY_SOCKET && export SHIPIT_HEALTH="$target" &&
+                exec timeout -k 1 "$limit" sh -c 'set -- "$SHIPIT_HEALTH"; unset SHIPIT_HEALTH; eval "shift; $1"'
+            ) 2>&1 </dev/null 9>&- &
             child=$!
             wait "$child" && code=0 || code=$?
             kill -KILL "-$child" 2>/dev/null || :
