@@ -6,7 +6,7 @@ use super::args::{self, Global};
 use super::root;
 use crate::config::Config;
 use crate::engine::setup::{Layout, deploy_user, former, group, lacking, verify};
-use crate::engine::withheld::withheld;
+use crate::engine::withheld::{of_packages, unclaimed, withheld};
 use crate::engine::{self, observe, session};
 use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::Interrupts;
@@ -72,7 +72,9 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
     let installed = engine::units::observe(host.as_mut(), &config, &repository)?;
     needs::unit_names(&config, &observed, &installed, &repository, true)?;
     let live = engine::ask::collect(host.as_mut(), &config, &repository)?;
-    let layout = Layout::new(&config, user, group, withheld(&config, &repository, Some(&live)));
+    unclaimed(&config, &live)?;
+    let mut layout = Layout::new(&config, user, group, withheld(&config, &repository, Some(&live)));
+    layout.of_packages = of_packages(&config, &live);
     let is_seen = !global.quiet && !global.json;
     let detail = if args.print || global.verbose {
         Detail::Whole
@@ -191,6 +193,7 @@ pub(super) fn actions(layout: &Layout<'_>, observed: Option<&Observed>, detail: 
         group,
         guard,
         withheld,
+        of_packages,
     } = layout;
     let (app, root) = (config.app.as_str(), config.root.as_str());
     let group = text::shown(group.as_bytes());
@@ -250,6 +253,11 @@ pub(super) fn actions(layout: &Layout<'_>, observed: Option<&Observed>, detail: 
     if !guard.sudo_rule.is_empty() {
         let path = format!("/etc/sudoers.d/shipit-{app}");
         write(&mut out, &path, &guard.sudo_rule);
+        for (unit, file) in of_packages {
+            out.push_str(&format!(
+                "  let {user} start, stop and restart {unit}, which is not the app's own: a package installed {file}\n"
+            ));
+        }
         for one in withheld {
             out.push_str(&format!("  write no sudo line for {}:\n      {}\n", one.unit, one.why));
         }

@@ -36,6 +36,11 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     asked.push(Question::File(format!("{root}/current")));
     let roots = guard::files(config);
     asked.extend(roots.iter().flat_map(|path| Question::about(path)));
+    asked.extend(
+        units(config, Purpose::Observe)
+            .into_iter()
+            .map(|unit| Question::Claimed(unit.to_owned())),
+    );
     asked.push(Question::Space(root.to_owned()));
     asked.extend(SPACES.map(|path| Question::Space(path.to_owned())));
     asked.extend(config.host.user.clone().map(Question::User));

@@ -32,6 +32,8 @@ pub struct Layout<'a> {
     pub guard: Guard,
     /// The units for which no sudo line is written.
     pub withheld: Vec<Withheld>,
+    /// The units that a package brings, with their files.
+    pub of_packages: Vec<(&'a str, String)>,
 }
 
 impl<'a> Layout<'a> {
@@ -45,6 +47,7 @@ impl<'a> Layout<'a> {
             group,
             guard,
             withheld,
+            of_packages: Vec::new(),
         }
     }
 
@@ -67,6 +70,7 @@ impl<'a> Layout<'a> {
             group,
             guard,
             withheld: _,
+            of_packages: _,
         } = self;
         let files = [
             ("path", guard.path_unit.as_str()),

@@ -1,7 +1,9 @@
 //! The units for which `setup` grants nothing: whoever may start them at will, and can change a path that systemd opens
-//! as root for them, becomes root. Judged by the rule `root-path`, in the repository's files and in the host's.
+//! as root for them, becomes root. Judged by the rule `root-path`, in the repository's files and in the host's. Also the
+//! units that are not the app's own: another app's are refused, and root is told of a package's before the question.
 
 use crate::config::Config;
+use crate::failure::{Exit, Failure};
 use crate::observed::{self, Live};
 use crate::plan::units::{Purpose, units};
 use crate::text::shown;
@@ -38,21 +40,59 @@ pub fn withheld(config: &Config, repository: &[Unit], live: Option<&Live>) -> Ve
         let error = own
             .flat_map(|(_, findings)| findings)
             .find(|finding| finding.rule == rules::ROOT_PATH && finding.severity == Severity::Error)?;
-        Some(format!(
-            "{}:{}: {}",
-            shown(error.file.as_bytes()),
-            error.line,
-            shown(error.message.as_bytes())
-        ))
+        let (file, message) = (shown(error.file.as_bytes()), shown(error.message.as_bytes()));
+        Some(format!("{file}:{}: {message}", error.line))
     };
     let mut names = units(config, Purpose::Observe);
     names.dedup();
     let found = names.into_iter().filter_map(|unit| {
         let why = reason(unit)?;
-        Some(Withheld {
-            unit: unit.to_owned(),
-            why,
-        })
+        let unit = unit.to_owned();
+        Some(Withheld { unit, why })
     });
     found.collect()
+}
+
+/// Fails for a unit that the sudo rule of another app names. Two apps may share what a package brings: php-fpm, or a web
+/// server.
+pub fn unclaimed(config: &Config, live: &Live) -> Result<(), Failure> {
+    let named = units(config, Purpose::Observe).into_iter();
+    let own = named.filter(|unit| package_file(live, unit).is_none());
+    let claimed = own.filter_map(|unit| {
+        let mut apps = live.answers.claimed.get(unit)?.iter();
+        let other = shown(apps.find(|app| *app != config.app.as_str())?.as_bytes());
+        Some(format!(
+            "{unit} is a unit of the app {other}: /etc/sudoers.d/shipit-{other} names it"
+        ))
+    });
+    let why: Vec<String> = claimed.collect();
+    if why.is_empty() {
+        return Ok(());
+    }
+    let mut failure = Failure::new(
+        Exit::Untouched,
+        format!("{} cannot have units of another app", config.app.as_str()),
+    );
+    failure.why = why;
+    let again = config.host.as_root("setup");
+    Err(failure
+        .host("nothing changed")
+        .next(again.remark("after you name units of this app in deploy.yml, or remove the other app's rule")))
+}
+
+/// The units of deploy.yml that a package brings, and not the app, each with its file.
+pub fn of_packages<'a>(config: &'a Config, live: &Live) -> Vec<(&'a str, String)> {
+    let mut names = units(config, Purpose::Observe);
+    names.dedup();
+    let found = names.into_iter();
+    found
+        .filter_map(|unit| Some((unit, package_file(live, unit)?)))
+        .collect()
+}
+
+/// The unit's file, if it lies where packages install (file-hierarchy(7)) and administrators do not.
+fn package_file(live: &Live, unit: &str) -> Option<String> {
+    let file = live.unit(unit)?.0.files.first()?;
+    let of_package = ["/usr/lib/", "/lib/"].iter().any(|place| file.path.starts_with(place));
+    of_package.then(|| shown(file.path.as_bytes()))
 }

@@ -31,6 +31,8 @@ pub struct Answers {
     pub storage: String,
     /// Free and total KiB, by path.
     pub space: BTreeMap<String, (u64, u64)>,
+    /// The apps whose sudo rule names a unit, by unit; empty for all but root.
+    pub claimed: BTreeMap<String, Vec<String>>,
     /// What could not be read, in words.
     pub unreadable: Vec<String>,
     files: BTreeMap<String, FileFact>,
@@ -76,6 +78,7 @@ impl Answers {
             self.storage = more.storage;
         }
         self.space.extend(more.space);
+        self.claimed.extend(more.claimed);
         self.unreadable.extend(more.unreadable);
         self.files.extend(more.files);
         self.ways.extend(more.ways);
@@ -137,6 +140,12 @@ impl Answers {
                 *self.reports.entry(unit.clone()).or_default() |= found;
             }
             Question::Storage => self.storage = said.first().cloned().unwrap_or_default(),
+            // Nobody but root reads the rules, and nobody but root writes one.
+            Question::Claimed(_) if first == "unreadable" => {}
+            Question::Claimed(unit) => {
+                let apps = first.strip_prefix("claimed")?.split_ascii_whitespace();
+                self.claimed.insert(unit.clone(), apps.map(str::to_owned).collect());
+            }
             Question::Space(_) if first == "absent" => {}
             Question::Space(path) => {
                 let (free, total) = first.split_once(' ')?;

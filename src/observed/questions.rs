@@ -38,6 +38,8 @@ pub enum Question {
     Storage,
     /// Free and total KiB where a path lies.
     Space(String),
+    /// The apps whose sudo rule names a unit; only root can read that.
+    Claimed(String),
 }
 
 impl Question {
@@ -64,6 +66,7 @@ impl Question {
             Question::Reports(_, path) => ["reports", path],
             Question::Storage => ["storage", "systemd/journald.conf"],
             Question::Space(path) => ["space", path],
+            Question::Claimed(unit) => ["claimed", unit],
         }
     }
 
@@ -81,6 +84,7 @@ impl Question {
             Question::Tasks(unit, _) => format!("the processes of {unit}"),
             Question::Reports(_, path) => path.clone(),
             Question::Storage => "journald.conf".into(),
+            Question::Claimed(unit) => format!("the sudo rules for {unit}"),
         }
     }
 }

@@ -64,6 +64,30 @@ fn root_does_nothing_that_nobody_said_yes_to() {
     let guard = host.root("cat /etc/systemd/system/shipit-acme.path").ok();
     assert!(guard.contains("/opt/acme/.shipit"), "{guard}");
     host.root("test ! -e /opt/staging").ok();
+    // Nobody gets a unit of another app, nor one of a package that was not shown before the question.
+    let at = format!("{}:{}", host.address(), host.ssh_port());
+    host.write_file(
+        "/usr/lib/systemd/system/mailer.service",
+        b"[Service]\nExecStart=/bin/sleep inf\n",
+    );
+    let units = "{unit: acme.service, strategy: restart}, {unit: mailer.service, strategy: restart}";
+    let yml = format!("app: shop\nhost: deploy@{at}\nsource: source\nservices: [{units}]\n");
+    desk.file("deploy.yml", &yml);
+    let setup = ["setup", "--as", root.as_str(), "--yes"];
+    desk.shipit(&setup)
+        .leaves(1)
+        .says("shop cannot have units of another app")
+        .says("acme.service is a unit of the app acme: /etc/sudoers.d/shipit-acme names it")
+        .says("nothing changed");
+    host.root("test ! -e /opt/shop && test ! -e /etc/sudoers.d/shipit-shop")
+        .ok();
+    desk.file(
+        "deploy.yml",
+        &yml.replace("{unit: acme.service, strategy: restart}, ", ""),
+    );
+    desk.shipit(&setup)
+        .leaves(0)
+        .says("let deploy start, stop and restart mailer.service, which is not the app's own: a package installed /");
 }
 
 /// What makes the deploy user root, if it is left like that.

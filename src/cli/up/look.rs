@@ -12,7 +12,7 @@ use crate::engine::as_root::at_terminal;
 use crate::engine::collect_evidence::{examine, examine_connected};
 use crate::engine::session::Link;
 use crate::engine::setup::{Layout, group};
-use crate::engine::withheld::withheld;
+use crate::engine::withheld::{of_packages, unclaimed, withheld};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::observed::sudo::Sudo;
@@ -69,6 +69,7 @@ impl<'a> Up<'a> {
         needs::unit_names(config, &observed, &installed, repository, true)?;
         let mut unready = matches!(observed.root, Root::Absent | Root::Bare);
         let live = evidence.live.clone().unwrap_or_default();
+        unclaimed(config, &live)?;
         if observed.user != user {
             // What a deploy lacks shows only to the user who deploys.
             let daily = match unready {
@@ -122,7 +123,9 @@ impl<'a> Up<'a> {
         live.units.retain(|(unit, _)| !replaced(unit));
         let coming: Vec<&Unit> = repository.iter().filter(|unit| replaced(unit)).collect();
         let group = group(self.config, observed, &coming, &user);
-        Layout::new(self.config, user, group, withheld(self.config, repository, Some(&live)))
+        let mut layout = Layout::new(self.config, user, group, withheld(self.config, repository, Some(&live)));
+        layout.of_packages = of_packages(self.config, &live);
+        layout
     }
 
     /// What root will do.
