@@ -44,3 +44,14 @@ need_sshd() {
   as_root apt-get update -qq >&2
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends openssh-server >&2
 }
+
+# Installs a browser without a screen (100 MB to fetch) where there is none, for the test that looks at a report. Debian
+# has it; where apt does not, that test is left out, which CI does not accept.
+need_browser() {
+  local name
+  for name in chromium-headless-shell chromium google-chrome; do ! command -v "$name" >/dev/null || return 0; done
+  say "installing with apt-get: chromium-headless-shell"
+  as_root apt-get update -qq >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium-headless-shell >&2 ||
+    say "no Chromium could be installed"
+}

@@ -19,6 +19,7 @@ needs() {
   need_packages scripts/packages
   need_packages scripts/lab/packages
   need_sshd
+  need_browser
 }
 
 rust() {

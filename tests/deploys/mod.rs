@@ -5,6 +5,7 @@ mod arriving; // what arrives on the host otherwise than it was sent is never pu
 mod bad_releases; // releases that break in their own way never stay live, and the app never dies of them
 mod beginning; // init, unit install, setup, deploy: from a project to a live app, nothing by hand
 pub mod blue_green; // two instances behind nginx and HAProxy: who gets the requests, and what clients see
+mod browser; // a real browser, for the page that a person opens in one
 mod canary; // a share of the requests for the new release decides
 mod causes; // why a release failed, found out before the host goes back
 pub mod desk; // a person's directory, the program run there, and what it said

@@ -14,6 +14,14 @@ const BOTTOM: f64 = 200.0;
 /// The latencies at its bottom and top, in milliseconds.
 const LEAST: f64 = 0.3;
 const MOST: f64 = 10_000.0;
+/// The latencies that have a line, and their labels.
+const LINES: [(f64, &str); 5] = [
+    (1.0, "1 ms"),
+    (10.0, "10 ms"),
+    (100.0, "0.1 s"),
+    (1e3, "1 s"),
+    (1e4, "10 s"),
+];
 /// More dots than this are thinned out; failed ones all stay.
 const DOTS: usize = 4000;
 
@@ -26,6 +34,7 @@ body { margin: 0 auto; padding: 1rem; max-width: 70rem; background: var(--page);
 h1 { font-size: 1.25rem; margin: 0 0 .25rem; overflow-wrap: anywhere; } h2 { font-size: 1rem; margin: 1.5rem 0 .4rem; }
 p { margin: .25rem 0; overflow-wrap: anywhere; } .quiet { color: var(--quiet); } .bad { color: var(--bad); }
 svg { display: block; width: 100%; overflow: visible; } svg text { fill: var(--text); font: 12px system-ui, sans-serif; } svg .quiet { fill: var(--quiet); }
+svg .over { paint-order: stroke; stroke: var(--page); stroke-width: 4px; stroke-linejoin: round; }
 line { stroke: var(--line); } line.moment { stroke: var(--quiet); stroke-dasharray: 3 3; }
 .switch, .settle { fill: var(--bar); } .revert { fill: var(--old); } .failed, .lost { fill: var(--bad); } .open { opacity: .5; }
 .old { fill: var(--old); } .new { fill: var(--new); } .other { fill: var(--bar); } .kept { opacity: .55; }
@@ -37,6 +46,7 @@ table { border-collapse: collapse; } th, td { padding: .15rem .8rem .15rem 0; te
 pub fn page(timeline: &Timeline, app: &str) -> String {
     let mut out = String::new();
     let title = escaped(&format!("{app}: {}", timeline.headline()));
+    let heading = unbroken(&title);
     let ended = if timeline.cause.is_empty() {
         escaped(timeline.ended())
     } else {
@@ -51,7 +61,7 @@ pub fn page(timeline: &Timeline, app: &str) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n<h1>{title}</h1>\n<p>{ended}</p>\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n<h1>{heading}</h1>\n<p>{ended}</p>\n\
          <p class=\"quiet\">requested {} by {}; run {}; {:.1}s</p>\n",
         escaped(&timeline.since),
         escaped(&timeline.by),
@@ -105,19 +115,8 @@ fn probes(out: &mut String, timeline: &Timeline) {
         "<svg height=\"{}\" role=\"img\" aria-label=\"latency of each probe\">",
         BOTTOM + 42.0
     );
-    for (ms, label) in [
-        (1.0, "1 ms"),
-        (10.0, "10 ms"),
-        (100.0, "0.1 s"),
-        (1e3, "1 s"),
-        (1e4, "10 s"),
-    ] {
-        let y = height(ms);
-        let _ = writeln!(
-            out,
-            "<line x1=\"0\" x2=\"100%\" y1=\"{y:.0}\" y2=\"{y:.0}\"/><text class=\"quiet\" x=\"0\" y=\"{:.0}\">{label}</text>",
-            y - 2.0
-        );
+    for ms in LINES.map(|(ms, _)| height(ms)) {
+        let _ = writeln!(out, "<line x1=\"0\" x2=\"100%\" y1=\"{ms:.0}\" y2=\"{ms:.0}\"/>");
     }
     moments(out, timeline, BOTTOM);
     let answered = timeline.dots.iter().filter(|dot| dot.lost.is_none()).count();
@@ -136,7 +135,14 @@ fn probes(out: &mut String, timeline: &Timeline) {
             );
         }
     }
-    out.push_str("<text class=\"quiet\" x=\"0\" y=\"12\">failed</text>\n");
+    // Above the dots, which may be as far to the left.
+    for (y, label) in LINES
+        .map(|(ms, label)| (height(ms) - 2.0, label))
+        .into_iter()
+        .chain([(12.0, "failed")])
+    {
+        let _ = writeln!(out, "<text class=\"quiet over\" x=\"0\" y=\"{y:.0}\">{label}</text>");
+    }
     for dot in &timeline.dots {
         if let Some(lost) = dot.lost {
             let _ = writeln!(
@@ -274,6 +280,14 @@ fn steps(out: &mut String, timeline: &Timeline) {
         }
     }
     out.push_str("</section>\n");
+}
+
+/// Each word on one line, even if it has hyphens.
+fn unbroken(text: &str) -> String {
+    let words = text
+        .split(' ')
+        .map(|word| format!("<span class=\"release\">{word}</span>"));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Foreign text as text of HTML, its control characters shown.

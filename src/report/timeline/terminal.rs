@@ -10,6 +10,8 @@ const COLUMNS: usize = 60;
 const FEWEST: usize = 10;
 /// What stands beside the picture and the name: the frame, and the seconds.
 const BESIDE: usize = 14;
+/// If more releases answer one after another, they are not shown one by one.
+const MOST_SPANS: usize = 6;
 /// A response that took longer than this is a slow one, in milliseconds.
 const SLOW: f64 = 100.0;
 
@@ -57,19 +59,31 @@ pub fn lines(timeline: &Timeline, screen: Option<usize>) -> Vec<String> {
     if !timeline.dots.is_empty() {
         lines.push(format!("{:<widest$}  |{}|", "probes", probes(timeline, columns)));
         lines.push(format!("{:<widest$}   . answered, o slow (over 0.1s), x failed", ""));
-        for (from, to, release) in timeline.answers().into_iter().take(12) {
-            lines.push(format!(
-                "{release} answered from {:.2}s to {:.2}s",
-                from / 1e3,
-                to / 1e3
-            ));
-        }
+        lines.extend(answered(&timeline.answers()));
     }
     lines.push(match &timeline.downtime {
         Some(measured) => sentence::downtime(measured),
         None => "downtime: not measured".to_owned(),
     });
     lines.iter().map(|line| shown(line.trim_end().as_bytes())).collect()
+}
+
+/// Which release answered when. Two that answer in turn would fill the screen: of those the first and the last time.
+fn answered(spans: &[(f64, f64, &str)]) -> Vec<String> {
+    let said = |(from, to, release): &(f64, f64, &str), more: &str| {
+        format!("{release} answered from {:.2}s to {:.2}s{more}", from / 1e3, to / 1e3)
+    };
+    if spans.len() <= MOST_SPANS {
+        return spans.iter().map(|span| said(span, "")).collect();
+    }
+    let mut whole: Vec<(f64, f64, &str)> = Vec::new();
+    for (from, to, release) in spans {
+        match whole.iter_mut().find(|span| span.2 == *release) {
+            Some(span) => span.1 = *to,
+            None => whole.push((*from, *to, release)),
+        }
+    }
+    whole.iter().map(|span| said(span, ", in turn with others")).collect()
 }
 
 /// Of each column, the worst that a probe met.
@@ -115,6 +129,31 @@ mod tests {
         assert!(
             text.contains("downtime: 2 of 5 probes failed (2 refused): nobody answered for 1.71s"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn two_releases_that_answer_in_turn_are_two_lines() {
+        let few = [(0.0, 900.0, "r1"), (1000.0, 2000.0, "r2")];
+        assert_eq!(
+            answered(&few),
+            ["r1 answered from 0.00s to 0.90s", "r2 answered from 1.00s to 2.00s"]
+        );
+        let turns: Vec<_> = (0..9)
+            .map(|n| {
+                (
+                    f64::from(n) * 1e3,
+                    f64::from(n) * 1e3 + 500.0,
+                    ["r1", "r2"][n as usize % 2],
+                )
+            })
+            .collect();
+        assert_eq!(
+            answered(&turns),
+            [
+                "r1 answered from 0.00s to 8.50s, in turn with others",
+                "r2 answered from 1.00s to 7.50s, in turn with others"
+            ]
         );
     }
 }
