@@ -3,13 +3,35 @@
 # real Debian host behind a proxy that makes it 0 or 50 ms away. Trust ratios, not seconds: the host is on this machine.
 #   scripts/bench.sh [S|M]     S: 60 files, 1 MB (the default); M: 2,000 files, 40 MB
 # SHIPIT_BENCH_BEFORE=FILE compares with another build of shipit instead.
+# And how many requests each strategy loses, under 300 a second, with good and bad releases (docs/zero-downtime.md):
+#   scripts/bench.sh zero-downtime [RUNS [STRATEGY...]]     runs of each kind of release, 10 by default
+# It prints a table. Each run is a line of target/zero-downtime/log: stopped and started again, it continues there.
+# SHIPIT_ZERO_SUITE=trixie measures on Debian 13, SHIPIT_ZERO_DIR is another directory, which such a run needs.
 # Needs a Debian with Rust and gcc, and root or sudo; installs what else it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=SCRIPTDIR/lib.sh
 . scripts/lib.sh
 
-case ${1:-S} in S | M) ;; *) die "no such size: $1 (S, M)" ;; esac
+zero_downtime() {
+  local dir=${SHIPIT_ZERO_DIR:-$PWD/target/zero-downtime} triple
+  need_packages scripts/packages
+  need_packages scripts/lab/packages
+  mkdir -p "$dir"
+  if [ "$(id -u)" -ne 0 ]; then
+    triple=$(rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
+    export "CARGO_TARGET_${triple}_RUNNER=sudo -n -E"
+  fi
+  export SHIPIT_LAB=require SHIPIT_ZERO_DIR=$dir SHIPIT_ZERO_DEPLOYS=${1:-10} SHIPIT_ZERO_STRATEGIES="${*:2}"
+  cargo test --locked --quiet --test it -- --ignored --exact --nocapture zero::each_strategy_under_load >&2
+  cat "$dir/table.md"
+}
+if [ "${1:-}" = zero-downtime ]; then
+  zero_downtime "${@:2}"
+  exit
+fi
+
+case ${1:-S} in S | M) ;; *) die "no such size: $1 (S, M, zero-downtime)" ;; esac
 if [ -z "${SHIPIT_BINARY:-}" ]; then
   need_packages scripts/packages
   need_packages scripts/lab/packages

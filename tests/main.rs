@@ -32,3 +32,4 @@ mod lab_hosts; // the hosts boot, lose power, fill up, and leave nothing behind
 mod lab_instruments; // the load client and the delay proxy measure what they claim to
 mod promise; // how many requests fail while releases come and go, and how long a restart takes
 mod real_apps; // node, gunicorn, puma, Rust, Go and caddy under generated units
+mod zero; // how many requests each strategy loses, with good and bad releases: only scripts/bench.sh runs it

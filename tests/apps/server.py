@@ -7,7 +7,7 @@ the directory it runs from, GET /slow the version after 2 s. What it does beside
   graceful   SIGTERM: answers what is there with `Connection: close`, then ends
              SIGHUP: the same, then becomes the program that `current` names now, listener kept, same process
   stubborn   graceful, but ignores SIGHUP: the old code answers on
-  slow       graceful, ready after 1.5 s
+  slow       graceful, ready after 1.5 s, or after as many as follow: `slow 5`
   crash      ends with 7 before it listens
   doomed     ends with 7 two seconds after it is ready
   unhealthy  answers 500 to everything
@@ -176,7 +176,7 @@ def become_the_next(kept):
 
 def main():
     with open("behaviour") as file:
-        behaviour = file.read().strip()
+        behaviour, _, seconds = file.read().strip().partition(" ")
     with open("version") as file:
         version = file.read().strip()
     print("version %s starts" % version, file=sys.stderr)
@@ -191,7 +191,7 @@ def main():
         signal.signal(signal.SIGHUP, lambda *_: behaviour == "stubborn" or HEARD.add(signal.SIGHUP))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP, signal.SIGTERM])
     if behaviour == "slow":
-        time.sleep(1.5)
+        time.sleep(float(seconds or 1.5))
     while behaviour == "stuck":
         time.sleep(1)
     server = Server(behaviour, version)
