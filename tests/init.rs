@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::bounds::Ends as _;
 use crate::deploys::terminal::typed;
 use shipit::config;
 
@@ -138,8 +139,7 @@ fn shipit(dir: &Path, args: &[&str]) -> Output {
         .args(args)
         .current_dir(dir)
         .stdin(Stdio::null())
-        .output()
-        .unwrap()
+        .ends()
 }
 
 fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -163,7 +163,7 @@ fn a_line_that_yaml_misreads_is_shown_with_quotes() {
         let text = format!("app: acme\nhost: deploy@x.example\nsource: .\n{line}\nservices: []\n");
         std::fs::write(dir.path().join("deploy.yml"), text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_shipit"));
-        let out = command.args(["status"]).current_dir(dir.path()).output().unwrap();
+        let out = command.args(["status"]).current_dir(dir.path()).ends();
         let said = String::from_utf8_lossy(&out.stderr);
         assert_eq!(out.status.code(), Some(2), "{said}");
         assert!(

@@ -7,10 +7,8 @@ use std::time::Duration;
 use crate::apps::{self, ACME, BETA, Kind, Migrate, Service};
 use crate::lab::{self, Host, Load, Miss, Suite};
 
-const SOON: Duration = Duration::from_secs(20);
-
 fn get(host: &Host, path: &str) -> String {
-    host.root(&format!("curl -sS --max-time 5 http://127.0.0.1:{}{path}", ACME.port))
+    host.root(&format!("curl -sS --max-time 60 http://127.0.0.1:{}{path}", ACME.port))
         .ok()
 }
 
@@ -21,7 +19,7 @@ fn nothing_fails(host: &Host, turn: impl Fn(&Host)) {
     for version in ["v2", "v3", "v4", "v5"] {
         ACME.publish(host, apps::release(Kind::Graceful, version).path(), version);
         turn(host);
-        fresh.wait_until(version, SOON, |counts| counts.from(version) > 50);
+        fresh.wait_until(version, |counts| counts.from(version) > 50);
     }
     for counts in [fresh.stop(), kept.stop()] {
         assert_eq!(counts.failures(), 0, "{counts:?}");
@@ -77,15 +75,21 @@ fn a_plain_server_drops_what_is_under_way_and_a_graceful_one_does_not() {
     let host = lab::host!(Suite::Bookworm);
     for (kind, dropped) in [(Kind::Plain, true), (Kind::Graceful, false)] {
         ACME.bring_up(&host, Service::Simple, kind, "v1");
-        host.wait_for("an answer", SOON, |host| {
-            host.root("curl -s http://127.0.0.1:8080/").success()
+        // It is stopped in the 2 s before the first answer; a machine that is too busy for that tries again.
+        let counts = (0..20).find_map(|_| {
+            host.root("systemctl start acme").ok();
+            host.wait_for("an answer", |host| {
+                host.root("curl -s http://127.0.0.1:8080/").success()
+            });
+            let load = Load::on(host.web(ACME.port)).path("/slow").rate(20).start();
+            std::thread::sleep(Duration::from_millis(500));
+            host.root("systemctl kill acme").ok();
+            let early = load.counts().ok == 0;
+            host.root("systemctl stop acme").ok();
+            let counts = load.stop();
+            early.then_some(counts)
         });
-        let load = Load::on(host.web(ACME.port)).path("/slow").rate(20).start();
-        std::thread::sleep(Duration::from_millis(500));
-        let met = load.counts();
-        assert_eq!(met.total(), 0, "nothing is answered before 2 s");
-        host.root("systemctl stop acme").ok();
-        let counts = load.stop();
+        let counts = counts.expect("a moment before the first answer");
         assert_eq!(counts.ok == 0, dropped, "{kind:?}: {counts:?}");
     }
 }
@@ -114,7 +118,7 @@ fn broken_releases_are_broken_in_their_own_way() {
     host.root("mkdir -p /etc/systemd/system/acme.service.d").ok();
     host.write_file(
         "/etc/systemd/system/acme.service.d/patience.conf",
-        b"[Unit]\nStartLimitIntervalSec=0\n[Service]\nTimeoutStartSec=2s\nTimeoutStopSec=1s\n",
+        b"[Unit]\nStartLimitIntervalSec=0\n[Service]\nTimeoutStartSec=20s\nTimeoutStopSec=1s\n",
     );
     host.root("systemctl daemon-reload").ok();
     let switch = |kind: Kind| {
@@ -124,7 +128,7 @@ fn broken_releases_are_broken_in_their_own_way() {
     };
 
     assert!(!switch(Kind::CrashAtStart).success());
-    host.wait_for("a restart loop", SOON, |host| {
+    host.wait_for("a restart loop", |host| {
         host.unit("acme", "NRestarts").parse::<u32>().unwrap() >= 2
     });
     assert!(host.journal(Some("acme")).contains("cannot open the database"));
@@ -135,8 +139,10 @@ fn broken_releases_are_broken_in_their_own_way() {
 
     switch(Kind::CrashAfter2s).ok();
     let first = host.unit("acme", "InvocationID");
-    assert_eq!(get(&host, "/"), "CrashAfter2s");
-    host.wait_for("its end", SOON, |host| host.unit("acme", "InvocationID") != first);
+    host.wait_for("an answer", |host| {
+        host.root("curl -s --max-time 60 http://127.0.0.1:8080/").stdout == "CrashAfter2s\n"
+    });
+    host.wait_for("its end", |host| host.unit("acme", "InvocationID") != first);
 
     switch(Kind::Unhealthy).ok();
     let counts = Load::on(host.web(ACME.port)).run_for(Duration::from_millis(300));
@@ -159,7 +165,7 @@ fn two_apps_live_beside_each_other_and_migrations_are_counted() {
     let host = lab::host!(Suite::Trixie);
     ACME.bring_up(&host, Service::Socket, Kind::Graceful, "v1");
     BETA.bring_up(&host, Service::Simple, Kind::Graceful, "b1");
-    host.wait_for("both", SOON, |host| {
+    host.wait_for("both", |host| {
         host.root("curl -s http://127.0.0.1:8080/ http://127.0.0.1:8081/")
             .stdout
             == "v1\nb1\n"
@@ -181,7 +187,7 @@ fn two_apps_live_beside_each_other_and_migrations_are_counted() {
     assert!(BETA.migrations(&host).is_empty());
     host.power_cut();
     host.boot_again();
-    host.wait_for("both, by themselves", SOON, |host| {
+    host.wait_for("both, by themselves", |host| {
         host.root("curl -s http://127.0.0.1:8080/ http://127.0.0.1:8081/")
             .stdout
             == "v4\nb1\n"

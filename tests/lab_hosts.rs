@@ -6,12 +6,10 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::bounds::{self, Ends as _, PATIENCE};
 use crate::lab::{self, Host, Suite};
-
-/// What a busy machine may take for what is done in a moment.
-const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn two_hosts_boot_at_once_and_everybody_logs_in() {
@@ -50,7 +48,7 @@ fn two_hosts_boot_at_once_and_everybody_logs_in() {
             host.ssh("deploy", "systemctl --user is-active default.target").ok(),
             "active"
         );
-        host.wait_for("a whole boot", SOON, |host| {
+        host.wait_for("a whole boot", |host| {
             host.root("systemctl is-system-running").stdout == "running\n"
         });
     }
@@ -63,6 +61,7 @@ fn a_power_cut_is_silent_and_keeps_what_was_written() {
     let boots = host.root("journalctl --list-boots -o json").ok();
     host.root("systemd-run --quiet --unit=worker sleep infinity").ok();
     let mut line = TcpStream::connect(host.web(host.ssh_port())).unwrap();
+    line.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut greeting = [0; 4];
     line.read_exact(&mut greeting).unwrap();
     line.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
@@ -115,11 +114,7 @@ fn a_host_that_forgets_loses_in_a_power_cut_what_was_not_flushed() {
     drop(host);
     assert_eq!((traces(&dir), mounts(&dir)), (Vec::new(), 0));
     // A host that boots just now may still hold a copy of the mount.
-    let until = Instant::now() + SOON;
-    while looped(&dir) {
-        assert!(Instant::now() < until, "a loop device is left");
-        thread::sleep(Duration::from_millis(50));
-    }
+    bounds::wait_for("the end of its loop device", || !looped(&dir));
 }
 
 /// Whether a loop device still stands on a file of that host.
@@ -136,10 +131,10 @@ fn a_host_reboots_itself() {
     let host = lab::host!(Suite::Trixie);
     let before = host.leader();
     host.root("systemctl --no-block reboot");
-    host.wait_for("another first process", SOON, |host| {
+    host.wait_for("another first process", |host| {
         host.leader().is_some_and(|now| Some(now) != before)
     });
-    host.wait_for("a login", SOON, |host| host.ssh("deploy", "true").success());
+    host.wait_for("a login", |host| host.ssh("deploy", "true").success());
 }
 
 #[test]
@@ -153,7 +148,7 @@ fn a_pulled_cable_is_silence_not_an_error() {
     let heard = line.read(&mut [0; 512]).map_err(|error| error.kind());
     assert_eq!(heard, Err(ErrorKind::WouldBlock));
     host.restore_link();
-    line.set_read_timeout(Some(SOON)).unwrap();
+    line.set_read_timeout(Some(PATIENCE)).unwrap();
     assert!(
         line.read(&mut [0; 512]).unwrap() > 0,
         "what was said is heard once the cable is back"
@@ -226,11 +221,10 @@ fn a_host_whose_owner_is_killed_is_swept_and_the_others_stay() {
     let mut owner = Command::new("sleep").arg("infinity").spawn().unwrap();
     let up = Command::new(&script)
         .args(["up", "bookworm", &owner.id().to_string(), "all:200M"])
-        .output()
-        .unwrap();
+        .ends();
     let dir = PathBuf::from(String::from_utf8(up.stdout).unwrap().trim());
     assert!(traces(&dir).len() >= 4, "{}", String::from_utf8_lossy(&up.stderr));
-    let mut watch = Command::new(&script)
+    let watch = Command::new(&script)
         .args(["watch", &owner.id().to_string()])
         .stderr(Stdio::null())
         .spawn()
@@ -242,12 +236,8 @@ fn a_host_whose_owner_is_killed_is_swept_and_the_others_stay() {
 
     owner.kill().unwrap();
     owner.wait().unwrap();
-    let until = Instant::now() + SOON;
-    while !traces(&dir).is_empty() || mounts(&dir) > 0 {
-        assert!(Instant::now() < until, "still there: {:?}", traces(&dir));
-        thread::sleep(Duration::from_millis(50));
-    }
-    assert!(watch.wait().unwrap().success());
+    bounds::wait_for("the end of its traces", || traces(&dir).is_empty() && mounts(&dir) == 0);
+    assert!(watch.ends().status.success());
     assert_eq!(mine.ssh("deploy", "echo alive").ok(), "alive");
 }
 
@@ -270,13 +260,10 @@ fn a_host_whose_owner_dies_while_it_boots_does_not_stay() {
             .map(|entry| entry.path());
         hosts.find(|dir| fs::read_to_string(dir.join("owner")).is_ok_and(|owner| owner.starts_with(&owned)))
     };
-    let until = Instant::now() + SOON;
-    while found().is_none() {
-        assert!(Instant::now() < until, "never began");
-    }
+    bounds::wait_for("a host that boots", || found().is_some());
     owner.kill().unwrap();
     owner.wait().unwrap();
-    let ended = up.wait_with_output().unwrap();
+    let ended = up.ends();
     assert!(!ended.status.success(), "a host without an owner was left running");
     // What had no name yet is taken by whoever sweeps next.
     assert!(Command::new(&script).arg("sweep").status().unwrap().success());

@@ -7,9 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::apps::{self, Kind, Service};
+use crate::bounds::PATIENCE;
 use crate::lab::{self, DelayProxy, Load, Miss, Suite, Way};
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// A server on the loopback that sends back what it gets.
 fn echo() -> SocketAddr {
@@ -34,16 +33,16 @@ fn say(line: &mut TcpStream, text: &[u8]) -> Duration {
 fn a_proxy_delays_each_way_and_counts() {
     let proxy = DelayProxy::to(echo(), Duration::from_millis(100));
     let mut line = TcpStream::connect(proxy.address()).unwrap();
-    proxy.wait_for_connections(1, SOON);
-    for _ in 0..3 {
-        let took = say(&mut line, b"hello");
-        assert!(
-            (Duration::from_millis(100)..Duration::from_millis(180)).contains(&took),
-            "{took:?}"
-        );
-    }
+    proxy.wait_for_connections(1);
+    // The best of many: no answer comes too early, and a busy machine does not hold up all of them.
+    let best = |line: &mut TcpStream| (0..20).map(|_| say(line, b"hello")).min().unwrap();
+    let took = best(&mut line);
+    assert!(
+        (Duration::from_millis(100)..Duration::from_millis(180)).contains(&took),
+        "{took:?}"
+    );
     proxy.delay(Way::Down, Duration::ZERO);
-    let took = say(&mut line, b"hello");
+    let took = best(&mut line);
     assert!(
         (Duration::from_millis(50)..Duration::from_millis(99)).contains(&took),
         "{took:?}"
@@ -55,7 +54,7 @@ fn a_proxy_delays_each_way_and_counts() {
             proxy.turns(),
             proxy.connections()
         ),
-        (20, 20, 4, 1)
+        (200, 200, 40, 1)
     );
 }
 
@@ -65,12 +64,14 @@ fn a_delayed_line_is_long_not_narrow() {
     let line = TcpStream::connect(proxy.address()).unwrap();
     let start = Instant::now();
     let bytes = vec![b'x'; 4 << 20];
+    // If one chunk of 16 KiB had to arrive before the next is sent.
+    let narrow = Duration::from_millis(100) * (4 << 20) / (16 << 10);
     thread::scope(|scope| {
         scope.spawn(|| (&line).write_all(&bytes).unwrap());
         (&line).read_exact(&mut vec![0; bytes.len()]).unwrap();
     });
     assert!(
-        start.elapsed() < Duration::from_secs(2),
+        start.elapsed() < narrow / 2,
         "4 MiB there and back took {:?}",
         start.elapsed()
     );
@@ -89,7 +90,7 @@ fn a_frozen_line_holds_back_and_a_cut_one_is_reset() {
         Err(ErrorKind::WouldBlock)
     );
     proxy.thaw();
-    line.set_read_timeout(Some(SOON)).unwrap();
+    line.set_read_timeout(Some(PATIENCE)).unwrap();
     line.read_exact(&mut [0; 4]).unwrap();
     proxy.cut();
     assert_eq!(
@@ -159,8 +160,8 @@ fn every_way_to_fail_has_its_count() {
         "",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nv2",
     ]);
-    let load = Load::on(to).rate(20).timeout(Duration::from_millis(300)).start();
-    load.wait_until("two requests without an answer", SOON, |counts| {
+    let load = Load::on(to).rate(20).timeout(Duration::from_secs(3)).start();
+    load.wait_until("two requests without an answer", |counts| {
         counts.missed.get(&Miss::Timeout) >= Some(&2)
     });
     let counts = load.stop();
@@ -168,20 +169,18 @@ fn every_way_to_fail_has_its_count() {
     assert_eq!(counts.missed[&Miss::Status(502)], 1);
     assert_eq!(counts.missed[&Miss::Eof], 2);
     assert_eq!(counts.total(), counts.failures() + 2);
-    assert!(
-        counts.longest_gap >= Duration::from_millis(300),
-        "{:?}",
-        counts.longest_gap
-    );
+    assert!(counts.longest_gap >= Duration::from_secs(3), "{:?}", counts.longest_gap);
 }
 
 #[test]
 fn a_port_that_nobody_listens_on_and_a_reset_are_two_things() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let start = Instant::now();
     let counts = Load::on(closed).rate(50).run_for(Duration::from_millis(200));
+    let most = u64::try_from(start.elapsed().as_millis()).unwrap() / 20 + 2;
     assert_eq!(counts.missed.keys().collect::<Vec<_>>(), [&Miss::Refused]);
     assert!(
-        (8..=12).contains(&counts.total()),
+        (8..=most).contains(&counts.total()),
         "an open loop keeps its rate: {counts:?}"
     );
     let counts = Load::on(serve(vec!["reset"; 100]))
@@ -197,17 +196,17 @@ fn a_restart_is_seen_as_what_it_is() {
     let app = apps::ACME;
     app.bring_up(&host, Service::Notify, Kind::Graceful, "v1");
     let load = Load::on(host.web(app.port)).rate(200).start();
-    load.wait_until("a steady flow", SOON, |counts| counts.ok > 50);
+    load.wait_until("a steady flow", |counts| counts.ok > 50);
     assert_eq!(load.counts().failures(), 0);
     host.root("systemctl stop acme").ok();
     let stopped = Instant::now();
-    load.wait_until("refusals", SOON, |counts| counts.missed.get(&Miss::Refused) > Some(&20));
+    load.wait_until("refusals", |counts| counts.missed.get(&Miss::Refused) > Some(&20));
     host.root("systemctl start acme").ok();
     let down = stopped.elapsed();
     let before = load.counts().ok;
-    load.wait_until("a steady flow again", SOON, |counts| counts.ok > before + 50);
+    load.wait_until("a steady flow again", |counts| counts.ok > before + 50);
     let counts = load.stop();
     // No tighter than the machine: stop and start themselves take their time.
-    assert!(counts.longest_gap > Duration::from_millis(100) && counts.longest_gap < down + Duration::from_millis(500));
+    assert!(counts.longest_gap > Duration::from_millis(100) && counts.longest_gap < down + Duration::from_secs(5));
     assert_eq!(counts.from("v1"), counts.ok);
 }

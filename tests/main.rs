@@ -1,5 +1,6 @@
 //! Everything that is tested through the public interface; one sentence over each room says what belongs there.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+mod bounds; // how long tests wait, and what a hang leaves to read
 mod config; // what people write as deploy.yml, and the words that answer it
 mod ssh; // the ssh transport, against an sshd of our own on loopback
 mod tree; // trees and archives as they come from people: packed, refused, compared

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::bounds::Ends as _;
+
 const PAGE: &str = include_str!("../docs/notify.md");
 
 /// Every script of the page by its name.
@@ -97,8 +99,7 @@ fn each_recipe_sends_what_its_service_takes() {
             .env("GITHUB_REPOSITORY", "ann/acme")
             .env("GITHUB_TOKEN", "sesame")
             .env("TEXTFILE_DIR", dir.path())
-            .output()
-            .unwrap();
+            .ends();
         assert!(out.status.success(), "{name}: {out:?}");
     };
     let json = |body: &str| -> Value { serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {body}")) };

@@ -1,7 +1,7 @@
 //! The promise in numbers: what clients of the app see while it goes from release to release, there and back,
 //! measured from outside by a client that never retries. `SHIPIT_ROUNDS` asks for another number of rounds.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::apps::{Kind, Service};
 use crate::deploys::desk::{Desk, acme, assert_live};
@@ -20,14 +20,12 @@ fn nothing_fails(host: &Host, desk: &Desk, rounds: usize) {
     for round in 0..rounds {
         let version = format!("round-{round}");
         let release = desk.deploy(Kind::Graceful, &version);
-        fresh.wait_until(&version, Duration::from_secs(5), |counts| counts.from(&version) > 0);
+        fresh.wait_until(&version, |counts| counts.from(&version) > 0);
         assert_live(host, &release, &version);
         let ran = desk.json(&["rollback"]).leaves(0);
         assert_live(host, &ran.release(), "v1");
         let before = fresh.counts().from("v1");
-        fresh.wait_until("the first release again", Duration::from_secs(5), |counts| {
-            counts.from("v1") > before
-        });
+        fresh.wait_until("the first release again", |counts| counts.from("v1") > before);
     }
     let took = began.elapsed();
     for (which, counts) in [("new", fresh.stop()), ("kept", kept.stop())] {
@@ -74,9 +72,9 @@ fn a_restart_says_how_long_nobody_answered() {
         let version = format!("v{}", round + 2);
         desk.tree(Kind::SlowStart, &version);
         let load = Load::on(host.web(8080)).rate(200).start();
-        load.wait_until("an answer", Duration::from_secs(5), |counts| counts.ok > 20);
+        load.wait_until("an answer", |counts| counts.ok > 20);
         let ran = desk.json(&["deploy"]).leaves(0);
-        load.wait_until(&version, Duration::from_secs(5), |counts| counts.from(&version) > 20);
+        load.wait_until(&version, |counts| counts.from(&version) > 20);
         let counts = load.stop();
         let downtime = &ran.ended()["downtime"];
         let said = downtime["longest_gap_ms"].as_u64().unwrap();
@@ -88,11 +86,11 @@ fn a_restart_says_how_long_nobody_answered() {
         // It is ready after 1.5 s.
         assert!(downtime["services"][0]["start_ms"].as_u64() >= Some(1400), "{downtime}");
         eprintln!("restart: shipit says {said} ms, the client saw {seen} ms: {downtime}");
-        differences.push(said.abs_diff(seen));
+        differences.push(said.abs_diff(seen).saturating_sub(seen / 10));
     }
     // A busy machine may hold up any one measurement on either side, but not four of five.
     differences.sort_unstable();
-    assert!(differences[1] <= 100, "{differences:?} ms");
+    assert!(differences[1] <= 100, "{differences:?} ms beyond a tenth");
 }
 
 #[test]
@@ -104,9 +102,9 @@ fn behind_a_socket_shipit_says_as_the_client_does_that_no_request_failed_and_how
         let version = format!("v{}", round + 2);
         desk.tree(Kind::SlowStart, &version);
         let load = Load::on(host.web(8080)).rate(200).start();
-        load.wait_until("an answer", Duration::from_secs(5), |counts| counts.ok > 20);
+        load.wait_until("an answer", |counts| counts.ok > 20);
         let ran = desk.json(&["deploy"]).leaves(0);
-        load.wait_until(&version, Duration::from_secs(5), |counts| counts.from(&version) > 20);
+        load.wait_until(&version, |counts| counts.from(&version) > 20);
         let counts = load.stop();
         let downtime = &ran.ended()["downtime"];
         assert_eq!(
@@ -122,8 +120,8 @@ fn behind_a_socket_shipit_says_as_the_client_does_that_no_request_failed_and_how
             Some(said),
             "{downtime}"
         );
-        differences.push(said.abs_diff(seen));
+        differences.push(said.abs_diff(seen).saturating_sub(seen / 10));
     }
     differences.sort_unstable();
-    assert!(differences[0] <= 100, "{differences:?} ms");
+    assert!(differences[0] <= 100, "{differences:?} ms beyond a tenth");
 }

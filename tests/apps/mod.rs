@@ -32,7 +32,7 @@ pub enum Kind {
     Erring,
     /// Healthy, and answers 500 to /ready.
     NotReady,
-    /// Healthy, and takes 0.4 s for each response.
+    /// Healthy, and takes 0.6 s for each response.
     Sluggish,
     /// Accepts and never answers.
     Hanging,
@@ -89,7 +89,7 @@ pub enum Migrate {
     Succeeds,
     /// Says why on stderr and ends with 3.
     Fails,
-    /// Sleeps until somebody ends it (the unit does after 5 s).
+    /// Sleeps until somebody ends it (the unit does after 20 s).
     Hangs,
     /// Takes this many seconds, then ends with 0.
     Takes(u32),

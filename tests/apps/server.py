@@ -102,7 +102,7 @@ class Server:
         client.got += more
         if b"\r\n\r\n" in client.got and client.due is None and self.behaviour != "hanging":
             client.due = time.monotonic() + (
-                2 if b" /slow " in client.got else 0.4 if self.behaviour == "sluggish" else 0)
+                2 if b" /slow " in client.got else 0.6 if self.behaviour == "sluggish" else 0)
             self.answer(fd)
 
     def answer(self, fd):

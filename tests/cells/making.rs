@@ -5,13 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::table::{Cell, Face, Verdict};
+use crate::bounds::PATIENCE;
 use crate::lab::Host;
 
-/// Long: the machine may be busy.
-const DEADLINE: Duration = Duration::from_secs(120);
-
 /// How long a start takes before a rule speaks of it, in microseconds; and a second more.
-const PATIENCE: u64 = 11_000_000;
+const LONG: u64 = 11_000_000;
 
 /// One cell with one face, as it was made.
 pub struct Made<'a> {
@@ -157,7 +155,7 @@ pub fn version(host: &Host) -> u32 {
 /// Waits until each stands as the table says, then takes its `systemctl show`.
 pub fn settled(host: &Host, made: &[Made<'_>], version: u32) -> Vec<BTreeMap<String, String>> {
     let units: Vec<&str> = made.iter().map(|made| made.unit.as_str()).collect();
-    let until = Instant::now() + DEADLINE;
+    let until = Instant::now() + PATIENCE;
     loop {
         let seen = shown(host, &units);
         let now = now(host);
@@ -167,7 +165,7 @@ pub fn settled(host: &Host, made: &[Made<'_>], version: u32) -> Vec<BTreeMap<Str
             .filter_map(|(made, show)| {
                 let (expected, stands) = (made.expected(version), stand(show));
                 let since: u64 = show["InactiveExitTimestampMonotonic"].parse().unwrap();
-                let patient = made.face != Face::Waits || now > since + PATIENCE;
+                let patient = made.face != Face::Waits || now > since + LONG;
                 (stands != expected || !patient).then(|| format!("{}: {stands}\n    expected: {expected}", made.unit))
             })
             .collect();

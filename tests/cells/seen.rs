@@ -2,7 +2,6 @@
 //! cause fires, with the line to write, and no other rule on `Type=`; the cells that are right stay silent.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -129,9 +128,7 @@ fn what_dies_and_starts_again_is_told_between_its_lives() {
     let cells = [cell];
     let made = making::make(&host, &cells);
     let desk = desk(&host, &[&made[0]]);
-    host.wait_for("a second life", Duration::from_secs(60), |host| {
-        host.unit(&made[0].unit, "NRestarts") != "0"
-    });
+    host.wait_for("a second life", |host| host.unit(&made[0].unit, "NRestarts") != "0");
     for turn in 0..5 {
         let said = desk.json(&["unit", "lint", "--host"]);
         let found = on_type(&said.stdout);

@@ -14,10 +14,11 @@ mod yaml; // what YAML allows and shipit does not take
 
 use std::fs;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use shipit::config::{self, Config};
 use shipit::failure::{Exit, Failure};
+
+use crate::bounds::PATIENCE;
 
 const SMALL: &str = "app: acme\nhost: deploy@app.example.com\nsource: build\nservices:\n  - unit: acme.service\n    strategy: restart\n";
 
@@ -78,8 +79,8 @@ fn refused_with(text: &str, words: &str) {
 }
 
 /// Runs something that must not hang.
-fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> T {
+fn within<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(work()));
-    receiver.recv_timeout(limit).expect("it ends in time")
+    receiver.recv_timeout(PATIENCE).expect("it ends in time")
 }

@@ -3,12 +3,12 @@
 
 use std::io::{Read, Write};
 use std::process::Stdio;
-use std::time::Duration;
 
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::{noted, set_up_long_ago};
 use crate::apps::{Kind, Service};
+use crate::bounds::{Ends as _, Patient};
 use crate::deploys::desk::{Desk, acme};
 use crate::deploys::terminal::Screen;
 use crate::lab::{self, Host, Suite};
@@ -69,7 +69,7 @@ fn a_command_has_the_settings_of_its_unit_and_a_terminal_of_its_own() {
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    tcsetwinsize(&screen.person, size(44, 99)).unwrap();
+    tcsetwinsize(&screen.person.0, size(44, 99)).unwrap();
     screen.types("\rwhile os.get_terminal_size() != (99, 44): time.sleep(0.02)\r\rprint('resi' + 'zed')\r");
     screen.wait_for("resized");
     screen.types("time.sleep(1000)\r");
@@ -97,13 +97,9 @@ print('tri' + 'ed')";
     assert!(!host.root("test -e /opt/acme/shared/pushed").success());
     // A client that goes away takes the command with it.
     let screen = Screen::of(&desk.command(&["run", "--", "sleep", "7654"]), (24, 80));
-    host.wait_for("the command", Duration::from_secs(60), |host| {
-        host.root("pgrep -u app -x sleep").success()
-    });
+    host.wait_for("the command", |host| host.root("pgrep -u app -x sleep").success());
     screen.dies();
-    host.wait_for("its end", Duration::from_secs(60), |host| {
-        !host.root("pgrep -u app -x sleep").success()
-    });
+    host.wait_for("its end", |host| !host.root("pgrep -u app -x sleep").success());
     // A shell of the deploy user's, by either way.
     desk.shipit(&["ssh"]).leaves(2).says("needs a terminal");
     for way in [
@@ -116,18 +112,16 @@ print('tri' + 'ed')";
         shell.types("pwd -P; id -un; sleep 1000\r");
         shell.wait_for("/opt/acme/releases/");
         shell.wait_for("deploy\r\n");
-        host.wait_for("the command", Duration::from_secs(60), |host| {
-            host.root("pgrep -u deploy -x sleep").success()
-        });
+        host.wait_for("the command", |host| host.root("pgrep -u deploy -x sleep").success());
         shell.types("\x03");
         shell.types("exit 7\r");
         assert_eq!(shell.closes().1, Some(7), "{way:?}");
     }
     let screen = Screen::of(&desk.command(&["run", "--as-deploy", "--", "sleep", "8765"]), (24, 80));
     let sleeps = |host: &Host| host.root("pgrep -u deploy -x sleep").success();
-    host.wait_for("the command", Duration::from_secs(60), sleeps);
+    host.wait_for("the command", sleeps);
     screen.dies();
-    host.wait_for("its end", Duration::from_secs(60), |host| !sleeps(host));
+    host.wait_for("its end", |host| !sleeps(host));
 
     // Data of any size, both ways, in little memory.
     let size = 64 << 20;
@@ -137,7 +131,7 @@ print('tri' + 'ed')";
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), Patient(child.stdout.take().unwrap()));
     let piece: Vec<u8> = (0..1 << 20)
         .map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
@@ -154,7 +148,7 @@ print('tri' + 'ed')";
     assert!(peak < 32 * 1024, "{peak} kB");
     writer.join().unwrap();
     assert_eq!(stdout.read(&mut got).unwrap(), 0);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.ends().status.code(), Some(0));
 
     // A unit whose PATH has nothing of the system's.
     settle(&host, "path.conf", "[Service]\nEnvironment=PATH=/opt/acme/none\n");
@@ -175,7 +169,7 @@ print('tri' + 'ed')";
         .says("systemd might read this line differently");
 
     assert_eq!(host.read_file("/run/as-root"), began, "a command of the unit ran");
-    host.wait_for("nothing left", Duration::from_secs(60), |host| {
+    host.wait_for("nothing left", |host| {
         let left =
             "ls -d /run/systemd/system/shipit-run-*; systemctl list-units --all --plain --no-legend 'shipit-run-*'";
         host.root(left).stdout.is_empty()

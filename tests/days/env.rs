@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::{fed, noted, set_up_long_ago};
 use crate::apps::{ACME, Kind, Service};
+use crate::bounds::{Ends as _, Patient};
 use crate::deploys::desk::{Desk, Ran, Yml, acme};
 use crate::lab::{self, Host, Suite};
 
@@ -105,7 +106,7 @@ fn typed(desk: &Desk, name: &str, keys: &[u8]) -> String {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), Patient(child.stdout.take().unwrap()));
     let mut shown = Vec::new();
     let mut some = [0; 1024];
     while !String::from_utf8_lossy(&shown).contains("value of ") {
@@ -115,7 +116,7 @@ fn typed(desk: &Desk, name: &str, keys: &[u8]) -> String {
     }
     keyboard.write_all(keys).unwrap();
     screen.read_to_end(&mut shown).unwrap();
-    child.wait().unwrap();
+    drop(child.ends());
     String::from_utf8_lossy(&shown).into_owned()
 }
 
@@ -269,7 +270,7 @@ fn of_several_people_who_change_it_at_once_nobody_is_lost() {
         })
         .collect();
     for child in children {
-        Ran::new("env set", &child.wait_with_output().unwrap()).leaves(0);
+        Ran::new("env set", &child.ends()).leaves(0);
     }
     let list = desk.json(&["env", "list"]).leaves(0);
     let told: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();

@@ -8,16 +8,16 @@ mod logs;
 mod run;
 mod status;
 
-use std::io::Write;
 use std::process::Stdio;
 
+use crate::bounds;
 use crate::deploys::desk::{Desk, Ran};
 use crate::lab::Host;
 
 /// Runs shipit with something on its stdin.
 #[track_caller]
 pub fn fed(desk: &Desk, args: &[&str], input: &[u8]) -> Ran {
-    let mut child = desk
+    let child = desk
         .command(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -25,8 +25,8 @@ pub fn fed(desk: &Desk, args: &[&str], input: &[u8]) -> Ran {
         .spawn()
         .unwrap();
     // One that refuses its arguments does not read.
-    drop(child.stdin.take().unwrap().write_all(input));
-    Ran::new(&args.join(" "), &child.wait_with_output().unwrap())
+    let said = args.join(" ");
+    Ran::new(&said, &bounds::given(child, &said, input.to_vec()))
 }
 
 /// What shipit noted in the journal about who did what.

@@ -1,10 +1,10 @@
 //! run: the command gets its words byte for byte, its output comes through byte for byte, and its end is told.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use super::fed;
 use crate::apps::Service;
+use crate::bounds::{self, Ends as _};
 use crate::deploys::desk::{Desk, acme, current};
 use crate::lab::{self, Suite};
 
@@ -34,12 +34,10 @@ fn words_go_there_and_output_comes_back_byte_for_byte() {
     host.root("cd /opt/acme/current && head -c 3000000 /dev/urandom >bytes && chmod 0644 bytes")
         .ok();
     let there = host.root("sha256sum </opt/acme/current/bytes").ok();
-    let output = desk.command(&["run", "--", "cat", "bytes"]).output().unwrap();
+    let output = desk.command(&["run", "--", "cat", "bytes"]).ends();
     std::fs::write(desk.path("bytes"), &output.stdout).unwrap();
-    let here = std::process::Command::new("sha256sum")
-        .stdin(std::fs::File::open(desk.path("bytes")).unwrap())
-        .output()
-        .unwrap();
+    let file = std::fs::File::open(desk.path("bytes")).unwrap();
+    let here = bounds::reading(&mut std::process::Command::new("sha256sum"), file);
     assert_eq!(String::from_utf8(here.stdout).unwrap().trim(), there.trim());
 
     let release = current(&host);
@@ -61,7 +59,7 @@ fn words_go_there_and_output_comes_back_byte_for_byte() {
     assert_eq!(cat.stdout, "a\0\r\n\x1b");
     let mut sum = desk.command(&["run", "--stdin", "--", "sha256sum"]);
     let file = std::fs::File::open(desk.path("bytes")).unwrap();
-    let sum = sum.stdin(file).output().unwrap();
+    let sum = bounds::reading(&mut sum, file);
     assert_eq!(String::from_utf8(sum.stdout).unwrap().trim(), there.trim());
     // One that does not read it all ends all the same.
     let large = vec![b'x'; 3_000_000];
@@ -98,24 +96,17 @@ fn how_a_command_ended_is_told_and_ctrl_c_ends_it() {
 
     for (user, how) in [("app", &["run", "--"][..]), ("deploy", &["run", "--as-deploy", "--"])] {
         let words = [how, &["sh", "-c", "echo on; exec sleep 4321"]].concat();
-        let mut child = desk
+        let child = desk
             .command(&words)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let sleeps = format!("pgrep -u {user} -f '^sleep 4321'");
-        host.wait_for("the command", Duration::from_secs(60), |host| {
-            host.root(&sleeps).success()
-        });
+        host.wait_for("the command", |host| host.root(&sleeps).success());
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-        let until = Instant::now() + Duration::from_secs(60);
-        while child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < until, "Ctrl-C does not end it");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let ran = crate::deploys::desk::Ran::new("run", &child.wait_with_output().unwrap());
+        let ran = crate::deploys::desk::Ran::new("run", &child.ends());
         ran.leaves(1).says("was interrupted");
         assert!(!host.root(&sleeps).success());
     }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::desk::{Desk, acme, assert_live, current};
 use crate::apps::{Kind, Service};
+use crate::bounds::Ends as _;
 use crate::lab::{self, Suite};
 
 #[test]
@@ -62,7 +63,7 @@ fn case_43_a_file_that_changes_while_it_is_packed_is_read_once_more_and_then_ref
     fs::set_permissions(desk.path("bin/git"), fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", desk.path("bin").display(), std::env::var("PATH").unwrap());
     let deploy = || {
-        let output = desk.command(&["deploy"]).env("PATH", &path).output().unwrap();
+        let output = desk.command(&["deploy"]).env("PATH", &path).ends();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     desk.tree(Kind::Graceful, "v2");

@@ -1,8 +1,6 @@
 //! Releases that break, each in its own way: the exit code, what is live afterwards, the journal that is
 //! shown, and that a good release goes live at once after it.
 
-use std::time::{Duration, Instant};
-
 use super::desk::{Desk, Ran, Yml, acme, answer, assert_live, assert_rest, current};
 use super::terminal::at_a_terminal;
 use crate::apps::{self, Kind, Migrate, Service};
@@ -72,7 +70,11 @@ fn a_release_that_crashes_within_the_watch_time_is_taken_back() {
 #[test]
 fn a_release_that_answers_500_or_never_is_taken_back() {
     let host = lab::host!(Suite::Trixie);
-    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    let desk = Desk::live(
+        &host,
+        Service::Socket,
+        &acme("socket").start("20s").health("timeout", "20s"),
+    );
     for (kind, cause) in [
         (Kind::Unhealthy, "answered 500, not 200"),
         (Kind::Hanging, "no answer from"),
@@ -89,12 +91,7 @@ fn a_release_that_answers_500_or_never_is_taken_back() {
     desk.tree(Kind::SlowStart, "v2");
     let (shown, code) = at_a_terminal(&desk, &["deploy"], &[]);
     assert_eq!(code, Some(0), "{shown}");
-    for part in [
-        "await acme.service  0s of 8s  activating/start",
-        "sent ",
-        "healthy ",
-        "deployed ",
-    ] {
+    for part in ["s of 20s  activating/start", "sent ", "healthy ", "deployed "] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     // Each line takes the moving one away before it.
@@ -108,15 +105,15 @@ fn a_release_that_answers_500_or_never_is_taken_back() {
 #[test]
 fn a_release_that_is_never_ready_is_killed_and_taken_back() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
-    let ran = comes_back(&host, &desk, Kind::NeverReady, "was not active after 8s");
+    let desk = Desk::live(&host, Service::Notify, &acme("restart").start("20s"));
+    let ran = comes_back(&host, &desk, Kind::NeverReady, "was not active after 20s");
     assert!(ran.journal().contains("version NeverReady starts"), "{ran}");
 }
 
 #[test]
 fn a_release_that_listens_elsewhere_is_taken_back() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    let desk = Desk::live(&host, Service::Notify, &acme("restart").health("timeout", "20s"));
     let before = current(&host);
     desk.tree(Kind::Graceful, "v2");
     let server = std::fs::read_to_string(desk.path("source/server.py")).unwrap();
@@ -142,7 +139,7 @@ fn a_health_check_that_not_even_the_live_release_passes_changes_nothing() {
     let wrong = good
         .clone()
         .health("url", "\"http://127.0.0.1:8089/healthz\"")
-        .health("timeout", "1s");
+        .health("timeout", "5s");
     desk.write(&wrong);
     desk.tree(Kind::Graceful, "v2");
     refused(
@@ -212,7 +209,8 @@ fn an_old_process_that_answers_on_after_a_reload_is_found_by_health_release() {
     let host = lab::host!(Suite::Bookworm);
     let yml = acme("reload")
         .health("url", "\"http://127.0.0.1:8080/release\"")
-        .health("release", "true");
+        .health("release", "true")
+        .health("timeout", "20s");
     let desk = Desk::ready(&host, Service::Reload, &yml);
     // The process that runs ignores SIGHUP: what comes next is never loaded.
     desk.deploy(Kind::Stubborn, "v1");
@@ -225,19 +223,19 @@ fn an_old_process_that_answers_on_after_a_reload_is_found_by_health_release() {
     assert_live(&host, &before, "v1");
     assert_eq!(host.unit("acme.service", "MainPID"), pid, "it served on");
     host.root("systemctl kill -s KILL acme.service").ok();
-    host.wait_for("the next life", Duration::from_secs(10), |host| answer(host) == "v1");
+    host.wait_for("the next life", |host| answer(host) == "v1");
 }
 
 #[test]
 fn a_prepare_command_that_fails_stops_the_deploy_and_leaves_no_release() {
     let host = lab::host!(Suite::Trixie);
-    let prepare = "prepare: \"echo building; sleep 900 & test -e ready || { echo no ready file; exit 9; }\"";
+    let prepare = "prepare: \"echo building; sleep 9000 & test -e ready || { echo no ready file; exit 9; }\"";
     let desk = Desk::ready(&host, Service::Socket, &acme("socket"));
     let first = desk.deploy(Kind::Graceful, "v1");
     desk.write(&acme("socket").with(prepare));
     desk.tree(Kind::Graceful, "v2");
     let before = host.root("ls -A /opt/acme/releases").ok();
-    let began = Instant::now();
+    // What it leaves running holds its output open for longer than any command of a test may take.
     refused(&host, &desk, "no ready file").says("exit status 9");
     assert_eq!(
         desk.json(&["releases"]).leaves(0).stdout.lines().count(),
@@ -250,8 +248,6 @@ fn a_prepare_command_that_fails_stops_the_deploy_and_leaves_no_release() {
     desk.file("source/version", "v3");
     desk.json(&["deploy", "--system-ssh"]).leaves(0);
     assert_eq!(answer(&host), "v3");
-    // What it leaves running holds its output open for ever.
-    assert!(began.elapsed() < Duration::from_secs(600), "waited for it");
     let after = host.root("ls -A /opt/acme/releases").ok();
     assert!(
         !after.contains(".in-") && after.contains(&first) && before.contains(&first),
@@ -260,7 +256,7 @@ fn a_prepare_command_that_fails_stops_the_deploy_and_leaves_no_release() {
 }
 
 fn migrating() -> Yml {
-    acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 20s}")
+    acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 60s}")
 }
 
 #[test]

@@ -2,10 +2,10 @@
 //! and the README's first section. Nothing is done on the host by hand.
 
 use std::process::Command;
-use std::time::Duration;
 
 use super::desk::{Desk, Ran, answer};
 use super::terminal::typed;
+use crate::bounds::Ends as _;
 use crate::lab::{self, Host, Suite};
 
 const SERVER: &str = r#"use std::io::{Read, Write};
@@ -48,7 +48,7 @@ fn project(host: &Host, app: &str) -> Desk {
 
 /// The program is built here: with the toolchain itself, whose home is not that of this desk.
 fn building(desk: &Desk, args: &[&str]) -> Command {
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).ends();
     let sysroot = String::from_utf8(sysroot.stdout).unwrap();
     let path = std::env::var("PATH").unwrap();
     let mut command = desk.command(args);
@@ -66,9 +66,7 @@ fn lives(host: &Host, desk: &Desk) {
     desk.shipit(&["unit", "diff"]).leaves(0);
     host.power_cut();
     host.boot_again();
-    host.wait_for("the app answers after a boot", Duration::from_secs(60), |host| {
-        answer(host) == "hello"
-    });
+    host.wait_for("the app answers after a boot", |host| answer(host) == "hello");
 }
 
 #[test]
@@ -95,7 +93,7 @@ fn init_units_setup_deploy_and_a_second_app_beside_it() {
     }
     let starts = host.unit("acme.service", "InvocationID");
     assert_eq!(starts, "", "the service was started before the first release");
-    Ran::new("deploy", &building(&desk, &["deploy"]).output().unwrap()).leaves(0);
+    Ran::new("deploy", &building(&desk, &["deploy"]).ends()).leaves(0);
 
     // Another app on the same host gets another port, and takes nothing from the first.
     let other = project(&host, "beta");
@@ -111,7 +109,7 @@ fn init_units_setup_deploy_and_a_second_app_beside_it() {
         .says("beta.service is to listen on 127.0.0.1:8080, where acme.service already listens")
         .says("root changed nothing");
     other.file("deploy.yml", &yml);
-    Ran::new("up", &building(&other, &up).output().unwrap()).leaves(0);
+    Ran::new("up", &building(&other, &up).ends()).leaves(0);
     other.shipit(&["status"]).leaves(0);
     other
         .shipit(&["init", "--app", "acme", "--print", "--host", &login(&host)])
@@ -120,9 +118,7 @@ fn init_units_setup_deploy_and_a_second_app_beside_it() {
     let second = |host: &Host| host.root("curl -s --max-time 5 http://127.0.0.1:8090/").stdout;
     assert_eq!(second(&host), "hello");
     lives(&host, &desk);
-    host.wait_for("the other app answers after a boot", Duration::from_secs(60), |host| {
-        second(host) == "hello"
-    });
+    host.wait_for("the other app answers after a boot", |host| second(host) == "hello");
 }
 
 /// A host as a provider hands it over: only root can log in.
@@ -175,9 +171,7 @@ fn up_does_it_all_says_where_it_stopped_and_continues_there() {
     desk.file("deploy/units/acme.service", &other);
     host.root("systemd-run --quiet --unit=squatter python3 -m http.server --bind 127.0.0.1 8080")
         .ok();
-    host.wait_for("the squatter", Duration::from_secs(60), |host| {
-        host.root("ss -Hltn").stdout.contains(":8080 ")
-    });
+    host.wait_for("the squatter", |host| host.root("ss -Hltn").stdout.contains(":8080 "));
     desk.json(&["up", "--yes", "--as", &root])
         .leaves(1)
         .says("`prepare` runs python3 -m venv, which needs the module ensurepip")
@@ -274,7 +268,7 @@ fn up_does_it_all_says_where_it_stopped_and_continues_there() {
     // Nothing is left: nothing is asked, and root is not needed.
     for words in [&["up"][..], &["up", "--as", &root]] {
         let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
-        let ran = Ran::new("up", &building(&desk, &words).output().unwrap()).leaves(0);
+        let ran = Ran::new("up", &building(&desk, &words).ends()).leaves(0);
         assert_eq!(ran.outcome(), "unchanged", "{ran}");
         assert_eq!(ran.stdout.matches("\"event\":\"ended\"").count(), 1, "{ran}");
         assert_eq!(ran.steps(), ["ready check", "stage build"], "{ran}");
@@ -298,9 +292,9 @@ fn up_does_it_all_says_where_it_stopped_and_continues_there() {
         shown.contains("it may be done in part") || shown.contains("host  the units are installed"),
         "{shown}"
     );
-    host.wait_for("the next run completes it", Duration::from_secs(60), |_| {
+    host.wait_for("the next run completes it", |_| {
         let mut again = desk.command(&["unit", "install", "--yes", "--now", "--as", &root]);
-        again.output().unwrap().status.success()
+        again.ends().status.success()
     });
     lives(&host, &desk);
 }

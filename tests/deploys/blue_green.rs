@@ -92,7 +92,7 @@ impl Edge {
     /// The same, by a strategy and its own keys.
     pub fn yml_of(self, strategy: &str, watch: &str) -> Yml {
         let keys = &format!("{strategy}\n    router: edge\n    bake: 1s");
-        let rest = format!("timeout: 4s, successes: 2, watch: {watch}}}");
+        let rest = format!("timeout: 20s, successes: 2, watch: {watch}}}");
         let service = match self {
             Self::Nginx | Self::Caddy => acme(keys).only_health(&format!(
                 "{{unix: {{socket: \"/run/acme/{{instance}}.sock\", path: /healthz}}, {rest}"
@@ -116,7 +116,7 @@ pub struct Clients(Vec<(&'static str, Running)>);
 
 impl Clients {
     pub fn of(host: &Host) -> Self {
-        let load = || Load::on(host.web(8080)).timeout(Duration::from_secs(20));
+        let load = || Load::on(host.web(8080)).timeout(Duration::from_secs(60));
         Self(vec![
             ("new", load().rate(100).start()),
             ("kept", load().rate(100).keep_alive(10).start()),
@@ -160,9 +160,7 @@ impl Clients {
 #[track_caller]
 pub fn assert_agrees(host: &Host, release: &str) {
     let version = host.read_file(&format!("/opt/acme/releases/{release}/version"));
-    host.wait_for("an answer through the router", Duration::from_secs(30), |host| {
-        !answer(host).is_empty()
-    });
+    host.wait_for("an answer through the router", |host| !answer(host).is_empty());
     assert_live(host, release, version.trim());
     let slots = slots(host);
     let one = ["blue", "green"].map(|slot| format!("{slot} ../releases/{release} active"));

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::bounds::Ends as _;
 use crate::lab;
 
 /// What opened a page once.
@@ -27,7 +28,13 @@ impl Seen {
 pub fn program() -> Option<&'static str> {
     let found = ["chromium-headless-shell", "chromium", "google-chrome"]
         .into_iter()
-        .find(|name| Command::new(name).arg("--version").output().is_ok());
+        .find(|name| {
+            Command::new(name)
+                .arg("--version")
+                .stdout(Stdio::null())
+                .status()
+                .is_ok()
+        });
     if found.is_none() {
         lab::leave_out("no Chromium here (scripts/lib.sh: need_browser)");
     }
@@ -61,9 +68,8 @@ pub fn open(program: &str, page: &Path, (width, height): (u32, u32), dark: bool)
         .arg(format!("--user-data-dir={}", home.path().display()))
         .arg(format!("--window-size={width},{height}"))
         .arg(format!("--screenshot={}", picture.display()))
-        .arg(format!("file://{}", page.display()))
-        .stdin(Stdio::null());
-    let output = browser.output().unwrap();
+        .arg(format!("file://{}", page.display()));
+    let output = browser.ends();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{}: {said}", output.status);
     let png = std::fs::read(&picture).unwrap_or_else(|error| panic!("{error}: {said}"));

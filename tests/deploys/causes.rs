@@ -1,8 +1,6 @@
 //! Why a release failed, as the host found it out before it went back: how the process ended, what it wrote last, who
 //! listens where. And how long a wrong response is waited for.
 
-use std::time::{Duration, Instant};
-
 use super::desk::{Desk, acme, answer, assert_live, current};
 use crate::apps::{Kind, Service};
 use crate::lab::{self, Suite};
@@ -44,7 +42,7 @@ fn a_process_that_systemd_started_again_is_reported_with_its_exit_status_and_las
 #[test]
 fn an_app_on_another_port_or_whose_port_is_taken_is_reported_by_who_listens() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    let desk = Desk::live(&host, Service::Notify, &acme("restart").health("timeout", "20s"));
     let before = current(&host);
     tree_with(&desk, "v2", "os.environ.get(\"PORT\", \"8080\")", "3000");
     desk.json(&["deploy"])
@@ -72,7 +70,7 @@ fn an_app_on_another_port_or_whose_port_is_taken_is_reported_by_who_listens() {
 #[test]
 fn a_response_that_stays_wrong_ends_the_wait_early_and_its_probes_stay_out_of_the_excerpt() {
     let host = lab::host!(Suite::Trixie);
-    let yml = acme("restart").health("timeout", "90s").health("wrong_answers", "2s");
+    let yml = acme("restart").health("timeout", "30m").health("wrong_answers", "2s");
     let desk = Desk::live(&host, Service::Notify, &yml);
     let before = current(&host);
     // It logs each request, as access logs do, and now and then an error of its own.
@@ -80,16 +78,11 @@ fn a_response_that_stays_wrong_ends_the_wait_early_and_its_probes_stay_out_of_th
                 print('%s KeyError in handler' % time.strftime('%H:%M:%S'), file=sys.stderr)\n        \
                 status = \"500 Oops\"\n        last = self.draining";
     tree_with(&desk, "v2", "last = self.draining", logs);
-    let began = Instant::now();
+    // All of its time would be longer than any command of a test may take.
     let ran = desk
         .json(&["deploy"])
         .leaves(3)
         .says("acme.service is not healthy: http://127.0.0.1:8080/healthz answered 500, not 200, for 2s");
-    assert!(
-        began.elapsed() < Duration::from_secs(45),
-        "{:?}: {ran}",
-        began.elapsed()
-    );
     let journal = ran.journal();
     assert!(!journal.contains("GET /healthz"), "{ran}");
     assert_eq!(journal.matches("KeyError in handler").count(), 1, "{ran}");

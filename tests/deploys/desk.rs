@@ -11,7 +11,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::apps::{self, ACME, Kind, Migrate, Service};
+use crate::bounds::Ends as _;
 use crate::lab::Host;
+
+/// How long acme may take to start, and then to be healthy: also on a machine that has much else to do.
+const START: &str = "40s";
 
 /// A deploy.yml for acme. Quick to verify unless a test asks for more: one good answer, no watch time.
 #[derive(Clone, Debug)]
@@ -26,7 +30,7 @@ pub struct Yml {
 pub fn acme(strategy: &str) -> Yml {
     let health = [
         ("url", "\"http://127.0.0.1:8080/healthz\""),
-        ("timeout", "4s"),
+        ("timeout", START),
         ("successes", "1"),
         ("watch", "0s"),
     ];
@@ -38,7 +42,7 @@ pub fn acme(strategy: &str) -> Yml {
     };
     Yml {
         login: "deploy",
-        unit: format!("unit: {unit}\n    strategy: {strategy}\n    start_timeout: 8s\n"),
+        unit: format!("unit: {unit}\n    strategy: {strategy}\n    start_timeout: {START}\n"),
         health: health.map(|(key, value)| (key, value.to_owned())).into_iter().collect(),
         more: String::new(),
     }
@@ -48,6 +52,12 @@ impl Yml {
     /// Who logs in.
     pub fn login(self, login: &'static str) -> Self {
         Self { login, ..self }
+    }
+
+    /// How long its service may take to start.
+    pub fn start(mut self, start: &str) -> Self {
+        self.unit = self.unit.replace(START, start);
+        self
     }
 
     /// One key of `health`.
@@ -79,12 +89,8 @@ impl Yml {
     }
 
     fn own_health(&self) -> String {
-        let pairs: Vec<_> = self
-            .health
-            .iter()
-            .map(|(key, value)| format!("{key}: {value}"))
-            .collect();
-        format!("{{{}}}", pairs.join(", "))
+        let pairs = self.health.iter().map(|(key, value)| format!("{key}: {value}"));
+        format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
     }
 
     fn text(&self, at: SocketAddr) -> String {
@@ -163,16 +169,12 @@ impl Desk {
 
     /// The tree that is shipped next: a server of that kind.
     pub fn tree(&self, kind: Kind, version: &str) {
-        self.place(&apps::release(kind, version));
+        self.ship(apps::release(kind, version).path());
     }
 
     /// The same, with that migration.
     pub fn tree_migrating(&self, kind: Kind, version: &str, migrate: Migrate) {
-        self.place(&apps::release_migrating(kind, version, migrate));
-    }
-
-    fn place(&self, tree: &TempDir) {
-        self.ship(tree.path());
+        self.ship(apps::release_migrating(kind, version, migrate).path());
     }
 
     /// The tree that is shipped next: a copy of this directory.
@@ -251,7 +253,7 @@ pub struct Ran {
 
 impl Ran {
     fn of(args: &[&str], mut command: Command) -> Self {
-        let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
+        let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).ends();
         Self::new(&args.join(" "), &output)
     }
 
@@ -263,9 +265,8 @@ impl Ran {
 
     /// The same of any line: `args` is what was typed.
     pub fn said(args: &str, code: Option<i32>, stdout: String, stderr: String) -> Self {
-        let args = args.to_owned();
         Self {
-            args,
+            args: args.to_owned(),
             code,
             stdout,
             stderr,
@@ -374,7 +375,7 @@ pub fn current(host: &Host) -> String {
 
 /// What the app answers, asked on the host.
 pub fn answer(host: &Host) -> String {
-    host.root("curl -s --max-time 5 http://127.0.0.1:8080/")
+    host.root("curl -s --max-time 60 http://127.0.0.1:8080/")
         .stdout
         .trim()
         .to_owned()

@@ -3,17 +3,22 @@
 
 use super::desk::{Desk, Yml, acme, answer, assert_live, current};
 use crate::apps::{Kind, Service};
+use crate::bounds::AT_ONCE;
 use crate::lab::{self, Host, Suite};
 
 /// acme.service, asked in this way alone.
 fn asked(way: &str) -> Yml {
-    acme("restart").only_health(&format!("{{{way}, timeout: 3s, successes: 1, watch: 0s}}"))
+    asked_for(way, "20s")
+}
+
+fn asked_for(way: &str, timeout: &str) -> Yml {
+    acme("restart").only_health(&format!("{{{way}, timeout: {timeout}, successes: 1, watch: 0s}}"))
 }
 
 /// A check that nothing passes is found out by the live release, before anything changes.
 fn nothing_passes(host: &Host, desk: &Desk, way: &str, words: &str) {
     let before = (current(host), answer(host));
-    desk.write(&asked(way));
+    desk.write(&asked_for(way, "5s"));
     desk.tree(Kind::Graceful, way);
     desk.json(&["deploy"])
         .leaves(1)
@@ -57,7 +62,7 @@ fn tcp_unix_sockets_and_commands_tell_a_good_release_from_a_bad_one() {
     desk.write(&asked("command: \"sleep 4321 & true\""));
     let began = std::time::Instant::now();
     desk.deploy(Kind::Graceful, "left-running");
-    assert!(began.elapsed().as_secs() < 18, "{:?}", began.elapsed());
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
     assert!(!host.root("pgrep -u deploy -f 'sleep 4321'").success());
     nothing_passes(
         &host,

@@ -1,10 +1,10 @@
 //! The repository's units on their way to the host: compared, installed, taken up, and what stands in the way.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use super::desk::{Desk, Ran, acme, assert_live};
 use crate::apps::Kind;
+use crate::bounds::Ends as _;
 use crate::lab::{self, Host, Suite};
 
 /// A desk with a deploy.yml and the units that `unit generate` writes for it.
@@ -287,20 +287,20 @@ fn units_are_not_changed_under_a_switch() {
         "systemctl stop shipit-acme.path; systemd-run -q --unit=hold flock /opt/acme/.shipit/runs sleep infinity",
     )
     .ok();
-    host.wait_for("the lock", Duration::from_secs(60), |host: &Host| {
+    host.wait_for("the lock", |host: &Host| {
         !host.root("flock -n /opt/acme/.shipit/runs true").success()
     });
     let before = there(&host);
     let mut command = desk.command(&install);
     let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let running = piped.spawn().unwrap();
-    host.wait_for("the install", Duration::from_secs(60), |host: &Host| {
+    host.wait_for("the install", |host: &Host| {
         host.root("pgrep -f 'flock -w 30 [9]'").success()
     });
     let request = "printf 'shipit 1\\nby bob@desk\\ncommand deploy\\nnext v9\\nend\\n' >/opt/acme/.shipit/request";
     host.ssh("deploy", request).ok();
     host.root("systemctl stop hold").ok();
-    Ran::new("unit install", &running.wait_with_output().unwrap())
+    Ran::new("unit install", &running.ends())
         .leaves(5)
         .says("another switch is in progress: bob@desk")
         .says("deploy to v9")
@@ -328,9 +328,7 @@ fn who_holds_the_port_is_named_when_a_socket_is_to_be_started() {
     desk.shipit(&["prune"]).leaves(0).says("no release is live");
     host.root("systemd-run --quiet --unit=squatter python3 -m http.server 8080")
         .ok();
-    host.wait_for("the squatter", Duration::from_secs(60), |host| {
-        host.root("ss -Hltn").stdout.contains(":8080 ")
-    });
+    host.wait_for("the squatter", |host| host.root("ss -Hltn").stdout.contains(":8080 "));
     desk.shipit(&["unit", "install", "--now", "--yes", "--as", root.as_str()])
         .leaves(1)
         .says("systemctl start acme.socket failed")

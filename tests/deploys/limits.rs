@@ -7,7 +7,7 @@ use crate::lab::{self, Suite};
 #[test]
 fn a_switch_that_loses_more_than_the_limits_is_reverted_with_the_numbers_and_a_rollback_is_not() {
     let host = lab::host!(Suite::Bookworm);
-    let generous = acme("restart").with("max_failed: 1000\nmax_gap: 30s");
+    let generous = acme("restart").with("max_failed: 1000\nmax_gap: 10m");
     let desk = Desk::live(&host, Service::Notify, &generous);
     let v2 = desk.deploy(Kind::Graceful, "v2");
 

@@ -8,16 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Ran, Yml, acme, assert_live, current};
 use crate::apps::{Kind, Service};
+use crate::bounds::{AT_ONCE, Ends as _};
 use crate::lab::{self, DelayProxy, Host, Suite, Way};
-
-const SOON: Duration = Duration::from_secs(60);
-
-/// A dead connection is noticed within 20 s; the rest is for a busy machine.
-const NOTICED: Duration = Duration::from_secs(25);
 
 /// Two users: ann comes through the proxy, bob directly.
 fn two_ways(host: &Host, yml: &Yml) -> (Desk, Desk, DelayProxy) {
-    let bob = Desk::live(host, Service::Socket, yml);
+    let bob = Desk::live(host, Service::Socket, &acme("socket"));
     let proxy = DelayProxy::to(host.web(host.ssh_port()), Duration::ZERO);
     let mut ann = Desk::at(host, "ann");
     ann.by_way_of(host, proxy.address());
@@ -42,7 +38,7 @@ fn start(desk: &Desk) -> Child {
 
 /// Waits until the current switch has begun `step`.
 pub fn wait_for_step(host: &Host, step: &str) {
-    host.wait_for(step, SOON, |host| {
+    host.wait_for(step, |host| {
         // Only the current run has its request in place.
         let begun = "cd /opt/acme/.shipit && for run in runs/*; do \
              [ request -ef $run/request ] && exec cat $run/events; done";
@@ -60,10 +56,10 @@ fn a_connection_that_dies_during_the_upload_is_noticed_and_changes_nothing() {
     noise(&ann, 24);
     proxy.freeze_after(Way::Up, 6 << 20);
     let child = start(&ann);
-    proxy.wait_for_bytes(Way::Up, 6 << 20, SOON);
+    proxy.wait_for_bytes(Way::Up, 6 << 20);
     let frozen = Instant::now();
-    let ran = Ran::new("deploy", &child.wait_with_output().unwrap()).leaves(1);
-    assert!(frozen.elapsed() < NOTICED, "{:?}", frozen.elapsed());
+    let ran = Ran::new("deploy", &child.ends()).leaves(1);
+    assert!(frozen.elapsed() < AT_ONCE, "{:?}", frozen.elapsed());
     ran.clone()
         .says("the host stopped responding while sending the release")
         .says("received nothing for ")
@@ -90,7 +86,7 @@ fn a_connection_that_dies_during_the_upload_is_noticed_and_changes_nothing() {
 #[test]
 fn a_connection_that_dies_during_the_switch_is_opened_again_and_continues_where_it_broke() {
     let host = lab::host!(Suite::Trixie);
-    let (ann, bob, proxy) = two_ways(&host, &acme("socket").health("watch", "8s"));
+    let (ann, bob, proxy) = two_ways(&host, &acme("socket").health("watch", "30s"));
     ann.tree(Kind::Graceful, "v2");
     let child = start(&ann);
     wait_for_step(&host, "await");
@@ -100,10 +96,10 @@ fn a_connection_that_dies_during_the_switch_is_opened_again_and_continues_where_
     let watched = bob.json(&["attach"]).leaves(0);
     assert_eq!(watched.outcome(), "deployed");
     // The second connection is the first sign that the silence was noticed.
-    proxy.wait_for_connections(2, SOON);
-    assert!(frozen.elapsed() < NOTICED, "{:?}", frozen.elapsed());
+    proxy.wait_for_connections(2);
+    assert!(frozen.elapsed() < AT_ONCE, "{:?}", frozen.elapsed());
     proxy.thaw();
-    let ran = Ran::new("deploy", &child.wait_with_output().unwrap()).leaves(0);
+    let ran = Ran::new("deploy", &child.ends()).leaves(0);
     assert_eq!(ran.outcome(), "deployed");
     assert_eq!(ran.release(), watched.release());
     ran.clone()
@@ -119,13 +115,13 @@ fn a_connection_that_dies_during_the_switch_is_opened_again_and_continues_where_
 #[test]
 fn a_connection_that_stays_dead_during_the_switch_ends_as_unknown_and_the_host_finishes_alone() {
     let host = lab::host!(Suite::Bookworm);
-    let (ann, bob, proxy) = two_ways(&host, &acme("socket").health("watch", "3s"));
+    let (ann, bob, proxy) = two_ways(&host, &acme("socket").health("watch", "20s"));
     ann.tree(Kind::Graceful, "v2");
     let child = start(&ann);
     wait_for_step(&host, "await");
     proxy.freeze();
-    let ran = thread::spawn(move || Ran::new("deploy", &child.wait_with_output().unwrap()));
-    host.wait_for("the end of the switch", SOON, |host| {
+    let ran = thread::spawn(move || Ran::new("deploy", &child.ends()));
+    host.wait_for("the end of the switch", |host| {
         host.root("test ! -e /opt/acme/.shipit/request").success()
     });
     let live = current(&host);

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::desk::{Desk, acme, assert_live, current};
 use crate::apps::{Kind, Service};
+use crate::bounds::Ends as _;
 use crate::lab::{self, Host, Suite};
 
 /// The step, as a runner starts it: only inputs in its environment.
@@ -53,7 +53,7 @@ fn a_job_gets_the_outcome_as_outputs_and_a_summary_and_the_key_is_gone() {
     };
 
     desk.tree(Kind::Graceful, "v2");
-    let ran = step(&host, &desk, "deploy --wait").output().unwrap();
+    let ran = step(&host, &desk, "deploy --wait").ends();
     assert_eq!(ran.status.code(), Some(0), "{ran:?}");
     let v2 = output("release");
     assert_live(&host, &v2, "v2");
@@ -72,27 +72,27 @@ fn a_job_gets_the_outcome_as_outputs_and_a_summary_and_the_key_is_gone() {
     );
 
     desk.tree(Kind::Unhealthy, "v3");
-    let ran = step(&host, &desk, "deploy --wait").output().unwrap();
+    let ran = step(&host, &desk, "deploy --wait").ends();
     assert_eq!(ran.status.code(), Some(3), "{ran:?}");
     assert_eq!((output("outcome").as_str(), output("live")), ("reverted", v2.clone()));
     assert!(read("summary").contains("answered 500"), "{}", read("summary"));
 
     // Canceled: the runner signals the shell alone.
     desk.tree(Kind::Hanging, "v4");
-    let mut job = step(&host, &desk, "deploy --wait")
+    let job = step(&host, &desk, "deploy --wait")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    host.wait_for("the flip", Duration::from_secs(60), |host| current(host) != v2);
+    host.wait_for("the flip", |host| current(host) != v2);
     let shell = rustix::process::Pid::from_child(&job);
     rustix::process::kill_process(shell, rustix::process::Signal::INT).unwrap();
-    assert_ne!(job.wait().unwrap().code(), Some(0));
+    assert_ne!(job.ends().status.code(), Some(0));
     assert_live(&host, &v2, "v2");
     assert_eq!(left(), 0, "the key stayed");
 
     // What is not a command at all still tells the job how it ended.
-    let ran = step(&host, &desk, "deploi").output().unwrap();
+    let ran = step(&host, &desk, "deploi").ends();
     assert_eq!(ran.status.code(), Some(2), "{ran:?}");
     assert!(read("summary").contains("exit status 2"), "{}", read("summary"));
 }

@@ -67,7 +67,7 @@ fn programs_of_a_virtual_environment_run_from_the_path_that_the_release_keeps() 
     desk.file("source/hangs", "");
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("prepare", "started"));
-    host.wait_for("its virtual environment", std::time::Duration::from_secs(60), |host| {
+    host.wait_for("its virtual environment", |host| {
         host.root("test -e /opt/acme/releases/.in-*/.venv/bin/hello").success()
     });
     run.signal(Signal::KILL);

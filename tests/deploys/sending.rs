@@ -4,6 +4,7 @@ use std::fs;
 
 use super::desk::{Desk, Ran, acme, assert_live, current};
 use crate::apps::{Kind, Service};
+use crate::bounds;
 use crate::lab::{self, Host, Suite};
 
 const SIZE: u64 = 2_000_000;
@@ -105,7 +106,7 @@ fn only_what_changed_is_sent_and_everything_if_the_host_cannot_reuse_files() {
 
 fn md5(desk: &Desk) -> String {
     let file = fs::File::open(desk.path("source/moved/noise")).unwrap();
-    let out = std::process::Command::new("md5sum").stdin(file).output().unwrap();
+    let out = bounds::reading(&mut std::process::Command::new("md5sum"), file);
     String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
 

@@ -2,13 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
-use std::time::Duration;
 
 use super::desk::{Desk, Ran, acme, answer, assert_live, assert_rest, current};
 use crate::apps::{self, Kind, Migrate, Service};
+use crate::bounds::{Ends as _, Patient};
 use crate::lab::{self, Host, Suite};
-
-const SOON: Duration = Duration::from_secs(60);
 
 /// Several desks, each with its own version, all deploying at once.
 fn all_at_once(host: &Host, names: &[&str], yml: &super::desk::Yml, args: &[&str]) -> Vec<Ran> {
@@ -34,7 +32,7 @@ fn all_at_once(host: &Host, names: &[&str], yml: &super::desk::Yml, args: &[&str
         .collect();
     children
         .into_iter()
-        .map(|child| Ran::new(&args.join(" "), &child.wait_with_output().unwrap()))
+        .map(|child| Ran::new(&args.join(" "), &child.ends()))
         .collect()
 }
 
@@ -43,9 +41,9 @@ const EIGHT: [&str; 8] = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal"
 #[test]
 fn of_two_and_of_eight_clients_one_proceeds_and_the_others_are_told_who_holds_the_host() {
     let host = lab::host!(Suite::Bookworm);
-    let yml = acme("socket").health("watch", "8s");
-    let desk = Desk::live(&host, Service::Socket, &yml);
-    drop(desk);
+    drop(Desk::live(&host, Service::Socket, &acme("socket")));
+    // Each has come before the first one has ended.
+    let yml = acme("socket").health("watch", "40s");
     for names in [&EIGHT[..2], &EIGHT[..]] {
         let runs = all_at_once(&host, names, &yml, &["deploy"]);
         let won: Vec<usize> = (0..names.len()).filter(|at| runs[*at].code() == Some(0)).collect();
@@ -107,7 +105,7 @@ fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    host.wait_for("the migration", SOON, |host| {
+    host.wait_for("the migration", |host| {
         apps::ACME.migrations(host).last().is_some_and(|v| v == "v2")
     });
     let other = Desk::at(&host, "bob");
@@ -132,19 +130,19 @@ fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(attached.stdout.take().unwrap());
+    let mut lines = BufReader::new(Patient(attached.stdout.take().unwrap()));
     let mut heard = String::new();
     while !heard.contains("\"migrate") {
         assert!(lines.read_line(&mut heard).unwrap() > 0, "{heard}");
     }
     host.root("touch /var/lib/acme/go").ok();
     lines.read_to_string(&mut heard).unwrap();
-    let mut output = attached.wait_with_output().unwrap();
+    let mut output = attached.ends();
     output.stdout = heard.into_bytes();
     let watched = Ran::new("attach", &output).leaves(0);
     assert_eq!(watched.outcome(), "deployed");
     assert!(watched.steps().contains(&"switch confirm".to_owned()), "{watched}");
-    let ran = Ran::new("deploy", &child.wait_with_output().unwrap()).leaves(0);
+    let ran = Ran::new("deploy", &child.ends()).leaves(0);
     assert_eq!(watched.release(), ran.release());
     assert_live(&host, &ran.release(), "v2");
     other.json(&["attach"]).leaves(0).says("unchanged");
@@ -159,21 +157,22 @@ fn a_current_that_somebody_changes_during_the_switch_is_left_alone() {
     let v1 = current(&host);
     let v2 = desk.deploy(Kind::Graceful, "v2");
     let life = host.unit("acme.service", "InvocationID");
-    desk.tree_migrating(Kind::Graceful, "v3", Migrate::Takes(3));
+    desk.tree_migrating(Kind::Graceful, "v3", Migrate::UntilTold);
     let child = desk
         .command(&["deploy", "--json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    host.wait_for("the migration", SOON, |host| {
+    host.wait_for("the migration", |host| {
         apps::ACME.migrations(host).last().is_some_and(|v| v == "v3")
     });
     host.root(&format!(
         "cd /opt/acme && ln -s releases/{v1} .by-hand && mv -T .by-hand current"
     ))
     .ok();
-    Ran::new("deploy", &child.wait_with_output().unwrap())
+    host.root("touch /var/lib/acme/told").ok();
+    Ran::new("deploy", &child.ends())
         .leaves(1)
         .says(&format!("current is {v1}, not {v2}: another process changed it"));
     assert_eq!(current(&host), v1, "a person's change stays");

@@ -6,8 +6,8 @@ use crate::lab::{self, Host, Suite};
 
 fn two() -> Yml {
     acme("socket").service(
-        "unit: beta.service\n    strategy: restart\n    start_timeout: 8s\n    \
-         health: {url: \"http://127.0.0.1:8081/healthz\", timeout: 4s, successes: 1, watch: 0s}\n",
+        "unit: beta.service\n    strategy: restart\n    start_timeout: 40s\n    \
+         health: {url: \"http://127.0.0.1:8081/healthz\", timeout: 40s, successes: 1, watch: 0s}\n",
     )
 }
 
@@ -30,7 +30,7 @@ fn tree(desk: &Desk, acme: Kind, beta: Kind, version: &str) {
 }
 
 fn beta(host: &Host) -> String {
-    host.root("curl -s --max-time 5 http://127.0.0.1:8081/")
+    host.root("curl -s --max-time 60 http://127.0.0.1:8081/")
         .stdout
         .trim()
         .to_owned()

@@ -9,6 +9,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::desk::Desk;
+use crate::bounds::{Ends as _, Patient};
 
 /// The same for a command of a desk.
 pub fn at_a_terminal(desk: &Desk, args: &[&str], answers: &[(&str, &str)]) -> (String, Option<i32>) {
@@ -17,25 +18,23 @@ pub fn at_a_terminal(desk: &Desk, args: &[&str], answers: &[(&str, &str)]) -> (S
 
 /// Types each answer as soon as its question is on the screen; all that the screen showed and the exit code.
 pub fn typed(command: &Command, answers: &[(&str, &str)]) -> (String, Option<i32>) {
-    let Screen {
-        mut person, mut child, ..
-    } = Screen::of(command, (0, 0));
+    let Screen { mut person, child, .. } = Screen::of(command, (0, 0));
     let (mut shown, mut answers) = (Vec::new(), answers.iter().peekable());
     let mut bytes = [0; 4096];
     while let Ok(n @ 1..) = person.read(&mut bytes) {
         shown.extend_from_slice(&bytes[..n]);
         let text = String::from_utf8_lossy(&shown);
         if let Some((_, answer)) = answers.next_if(|(question, _)| text.contains(question)) {
-            person.write_all(answer.as_bytes()).unwrap();
+            person.0.write_all(answer.as_bytes()).unwrap();
         }
     }
     let text = String::from_utf8_lossy(&shown).into_owned();
-    (text, child.wait().unwrap().code())
+    (text, child.ends().status.code())
 }
 
 /// A program at a terminal, and the person before it.
 pub struct Screen {
-    pub person: File,
+    pub person: Patient<File>,
     child: Child,
     /// What it showed, from the last place that was waited for.
     shown: Vec<u8>,
@@ -58,10 +57,10 @@ impl Screen {
         let line = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let program = File::from(rustix::fs::open(ptsname(&person, []).unwrap(), line, Mode::empty()).unwrap());
         // A session with this terminal as its own, or Ctrl-C would be a byte like any other and /dev/tty another's.
-        let mut session = Command::new("timeout");
+        // A question that hears no answer fails, it does not hang: the terminal is closed when this test panics.
+        let mut session = Command::new("setsid");
         session
-            .args(["--foreground", "--kill-after=5", "120"]) // A question that hears no answer fails, it does not hang.
-            .args(["setsid", "--ctty", "--wait"])
+            .args(["--ctty", "--wait"])
             .arg(command.get_program())
             .args(command.get_args())
             .current_dir(command.get_current_dir().unwrap())
@@ -75,7 +74,7 @@ impl Screen {
         let child = session.spawn().unwrap();
         drop(session); // It holds the program's side: the screen goes dark when the last one is closed.
         Self {
-            person: File::from(person),
+            person: Patient(File::from(person)),
             child,
             shown: Vec::new(),
             whole: Vec::new(),
@@ -83,7 +82,7 @@ impl Screen {
     }
 
     pub fn types(&mut self, keys: &str) {
-        self.person.write_all(keys.as_bytes()).unwrap();
+        self.person.0.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Reads until it shows this, after what was waited for before.
@@ -110,14 +109,14 @@ impl Screen {
     pub fn closes(mut self) -> (String, Option<i32>) {
         // An error is the end, when the other side of a terminal is closed.
         let _ = self.person.read_to_end(&mut self.whole);
-        let code = self.child.wait().unwrap().code();
+        let code = self.child.ends().status.code();
         (String::from_utf8_lossy(&self.whole).into_owned(), code)
     }
 
     /// The person's window is closed.
     pub fn dies(self) {
-        let Self { person, mut child, .. } = self;
+        let Self { person, child, .. } = self;
         drop(person);
-        child.wait().unwrap();
+        drop(child.ends());
     }
 }

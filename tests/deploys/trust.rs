@@ -4,6 +4,7 @@ use base64::Engine as _;
 
 use super::desk::{Desk, acme};
 use crate::apps::{ACME, Kind, Service};
+use crate::bounds;
 use crate::lab::{self, Suite};
 
 /// A path that looks root-owned, and leads through a symlink into a directory of the app's user.
@@ -60,15 +61,14 @@ fn no_lock_can_be_taken_by_another_user() {
     desk.shipit(&["env", "list"]).leaves(0);
     host.root("mkdir -p -m 0755 /etc/acme").ok();
     host.root(GREEDY).ok();
-    host.wait_for("every lock", std::time::Duration::from_secs(60), |host| {
+    host.wait_for("every lock", |host| {
         !host.root("flock -n /opt/acme/releases true").success() && !host.root("flock -n /etc/acme true").success()
     });
     let version = desk.deploy(Kind::Graceful, "v2");
     assert!(!version.is_empty());
     let mut set = desk.command(&["env", "set", "A"]);
-    let mut set = set.stdin(std::process::Stdio::piped()).spawn().unwrap();
-    std::io::Write::write_all(&mut set.stdin.take().unwrap(), b"1").unwrap();
-    assert!(set.wait().unwrap().success());
+    let set = set.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    assert!(bounds::given(set, "env set", b"1".to_vec()).status.success());
     desk.shipit(&["restart"]).leaves(0);
     desk.shipit(&["rollback"]).leaves(0);
     // What the product's scripts lock, opened by somebody else.
@@ -111,14 +111,8 @@ fn a_host_that_prints_without_end_is_not_heard_for_long() {
         host.write_file("/usr/local/bin/evil", format!("#!/bin/bash\n{script}\n").as_bytes());
         host.root("chmod 0755 /usr/local/bin/evil; usermod -s /usr/local/bin/evil deploy")
             .ok();
-        let began = std::time::Instant::now();
         desk.shipit(&["releases"]).says(why[0]);
         desk.shipit(&["releases", "--system-ssh"]).says(why[1]);
-        assert!(
-            began.elapsed() < std::time::Duration::from_secs(60),
-            "{:?}",
-            began.elapsed()
-        );
     }
     // Bytes after the last token.
     host.write_file(

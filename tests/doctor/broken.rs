@@ -1,8 +1,6 @@
 //! Hosts broken on purpose, one cause each. `doctor` names the cause before everything that follows from it, and gives
 //! the line to type. A host that is well, seen before each break, keeps these tests from passing by themselves.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::apps::Service;
@@ -141,7 +139,7 @@ fn a_service_that_hit_its_start_limit() {
         "[Unit]\nStartLimitIntervalSec=60\nStartLimitBurst=3\n[Service]\nType=exec\nRestart=always\nRestartSec=100ms\nExecStart=\n\
          ExecStart=/bin/sh -c \"echo the database is gone; exit 3\"\n",
     );
-    host.wait_for("the start limit", Duration::from_secs(90), |host| {
+    host.wait_for("the start limit", |host| {
         host.unit("acme.service", "ActiveState") == "failed"
     });
     let said = doctor(&desk);
@@ -279,9 +277,7 @@ fn a_port_that_somebody_else_holds() {
     let desk = well(&host, Service::Notify, &acme("restart"));
     host.root("systemctl stop acme.service && systemd-run --quiet --unit=squatter python3 -m http.server 8080")
         .ok();
-    host.wait_for("the squatter", Duration::from_secs(60), |host| {
-        host.root("ss -Hltn").stdout.contains(":8080 ")
-    });
+    host.wait_for("the squatter", |host| host.root("ss -Hltn").stdout.contains(":8080 "));
     drop_in(&host, "[Service]\nRestart=no\n");
     let said = doctor(&desk);
     said.first(

@@ -1,8 +1,6 @@
 //! Routers in front of the app, on a real host: one that is well, then broken in one way at a time. `doctor` only reads,
 //! as the deploy user.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::broken::{Said, doctor};
@@ -138,7 +136,7 @@ fn nginx_in_front_of_the_app() {
     desk.shipit(&["doctor"]).leaves(1);
     host.root("echo nonsense >/etc/nginx/conf.d/broken.conf; systemctl start nginx.service; true")
         .ok();
-    host.wait_for("nginx fails", Duration::from_secs(60), |host| {
+    host.wait_for("nginx fails", |host| {
         host.unit("nginx.service", "ActiveState") == "failed"
     });
     doctor(&desk).first(
@@ -238,7 +236,7 @@ fn caddy_in_front_of_the_app() {
     host.root("mkdir -p /srv/web && caddy adapt --pretty --config /etc/caddy/Caddyfile 2>/dev/null | sed s/8081/8080/ >/srv/web/caddy.json").ok();
     let start = |args: &str| format!("[Service]\nExecStart=\nExecStart=/usr/bin/caddy run {args}\n");
     drop_in(&host, "caddy.service", &start("--config /srv/web/caddy.json"));
-    host.wait_for("caddy", Duration::from_secs(60), |host| status(host, 8088) == "200");
+    host.wait_for("caddy", |host| status(host, 8088) == "200");
     let said = doctor(&desk);
     let all = routers(&said);
     assert!(
@@ -247,7 +245,7 @@ fn caddy_in_front_of_the_app() {
     );
     // What only its API knows is not read, and that is said.
     drop_in(&host, "caddy.service", &start("--resume"));
-    host.wait_for("caddy", Duration::from_secs(60), |host| status(host, 8088) == "200");
+    host.wait_for("caddy", |host| status(host, 8088) == "200");
     let unknown = "the configuration of caddy was not read: it loads the last configuration that its API received";
     only(&doctor(&desk), "info", unknown, "-:null");
 }

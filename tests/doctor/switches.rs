@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::broken::{Said, doctor};
 use crate::apps::{Kind, Service};
+use crate::bounds::Ends as _;
 use crate::deploys::desk::{Desk, acme, current};
 use crate::faults::point::{Blow, Points};
 use crate::lab::{self, Host, Suite};
@@ -50,7 +51,7 @@ fn a_switch_under_way_one_that_was_interrupted_and_one_that_could_not_go_back() 
 
     // It is killed there: PID 1 starts it again, and it goes back.
     host.root("systemctl kill -s KILL shipit-acme.service").ok();
-    let ended = deploy.wait_with_output().unwrap();
+    let ended = deploy.ends();
     assert_eq!(ended.status.code(), Some(3), "{ended:?}");
     let said = doctor(&desk);
     let last = finding(&said, "the last switch failed");

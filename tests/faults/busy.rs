@@ -1,8 +1,6 @@
 //! A host that is busy, stuck or read-only for a while: systemd that executes itself again, a command that hangs, a disk
 //! that takes nothing. The switch waits, or is ended and undone; nobody waits forever.
 
-use std::time::Duration;
-
 use super::migrations::{begun, live, runs};
 use super::{Underway, assert_whole, rest};
 use crate::apps::{ACME, Kind, Migrate, Service};
@@ -40,9 +38,7 @@ fn a_migration_that_runs_already_is_waited_for_and_not_stopped() {
     desk.tree(Kind::Graceful, "v2");
     let run = Underway::start(&desk, &["deploy"]);
     let waits = "grep -q 'already runs' /opt/acme/.shipit/runs/*/events";
-    host.wait_for("the switch to wait", Duration::from_secs(60), |host: &Host| {
-        host.root(waits).success()
-    });
+    host.wait_for("the switch to wait", |host: &Host| host.root(waits).success());
     host.root("touch /var/lib/acme/go").ok();
     let ran = run.end().leaves(0);
     assert_live(&host, &ran.release(), "v2");
@@ -69,7 +65,7 @@ fn a_switch_that_hangs_is_ended_by_the_watchdog_and_reverted() {
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
     let before = current(&host);
     let drop_in = "/etc/systemd/system/shipit-acme.service.d/soon.conf";
-    host.write_file(drop_in, b"[Service]\nWatchdogSec=20s\n");
+    host.write_file(drop_in, b"[Service]\nWatchdogSec=40s\n");
     host.write_file(
         "/usr/local/bin/sudo",
         b"#!/bin/sh\ncase \"$*\" in *-l*) ;; *restart*) rm /var/lib/hang/now 2>/dev/null && sleep 600 ;; esac\nexec /usr/bin/sudo \"$@\"\n",
@@ -93,7 +89,7 @@ fn a_switch_that_hangs_is_ended_by_the_watchdog_and_reverted() {
 #[test]
 fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
     let host = lab::host!(Suite::Bookworm.with_small_disk("60M"));
-    let desk = Desk::ready(&host, Service::Notify, &acme("restart").health("watch", "20s"));
+    let desk = Desk::ready(&host, Service::Notify, &acme("restart").health("watch", "40s"));
     desk.tree(Kind::Graceful, "v1");
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("await", "started"));
@@ -104,7 +100,7 @@ fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
     assert_eq!(waits.stdout.trim(), "1", "the conductor starts again and again");
     desk.shipit(&["status"]).leaves(7).says("is read-only");
     host.root("mount -o remount,rw /opt").ok();
-    host.wait_for("the end of the switch", Duration::from_secs(60), |host: &Host| {
+    host.wait_for("the end of the switch", |host: &Host| {
         !host.root("test -e /opt/acme/.shipit/request").success()
     });
     let ledger = host.read_file("/opt/acme/.shipit/ledger");

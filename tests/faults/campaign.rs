@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{assert_as_sent, assert_one_at_a_time, rest};
 use crate::apps::{ACME, Kind, Migrate, Service};
+use crate::bounds::PATIENCE;
 use crate::deploys::desk::{Desk, Ran, acme, answer, current};
 use crate::lab::{self, Host, Suite};
 
@@ -49,7 +50,7 @@ struct Campaign<'a> {
 
 impl<'a> Campaign<'a> {
     fn new(host: &'a Host) -> Self {
-        let yml = acme("restart").health("timeout", "8s").with("keep_releases: 2");
+        let yml = acme("restart").with("keep_releases: 2");
         let desk = Desk::ready(host, Service::Notify, &yml);
         host.write_file("/usr/local/lib/shim.sh", include_bytes!("shim.sh"));
         host.root(&format!(
@@ -96,7 +97,7 @@ impl<'a> Campaign<'a> {
     }
 
     fn yml(&self, migrates: bool) {
-        let yml = acme("restart").health("timeout", "8s").with("keep_releases: 2");
+        let yml = acme("restart").with("keep_releases: 2");
         let migrate = if migrates { "migrate: acme-migrate.service" } else { "" };
         self.desk.write(&yml.with(migrate));
     }
@@ -133,7 +134,7 @@ impl<'a> Campaign<'a> {
         self.counted();
         let struck = self.host.root("cat /var/lib/faults/struck 2>/dev/null").stdout;
         let told = |what: &str| Err(format!("{what}: {}{ran}", struck));
-        let gone = "for n in $(seq 1200); do [ -e /opt/acme/.shipit/request ] || exit 0; sleep 0.1; done; exit 1";
+        let gone = "for n in $(seq 4000); do [ -e /opt/acme/.shipit/request ] || exit 0; sleep 0.1; done; exit 1";
         if !self.host.root(gone).success() {
             return told("the request stays");
         }
@@ -167,7 +168,7 @@ impl<'a> Campaign<'a> {
     /// The same command, without a fault.
     fn converges(&mut self, scenario: Scenario, args: &[&str]) -> Result<(), String> {
         // What hangs is still there, and keeps the conductor of the request before: as it says.
-        let until = Instant::now() + Duration::from_secs(150);
+        let until = Instant::now() + PATIENCE;
         let mut again = self.desk.json(args);
         while again.to_string().contains("did not begin the switch") && Instant::now() < until {
             again = self.desk.json(args);
@@ -212,7 +213,7 @@ impl<'a> Campaign<'a> {
 /// What answers, if it is that release.
 fn answer_of(host: &Host, release: &str) -> Option<String> {
     let version = host.read_file(&format!("/opt/acme/releases/{release}/version"));
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
         let answer = answer(host);
         if answer == version.trim() {

@@ -1,10 +1,11 @@
 //! The host's side: the conductor dies, its guard sleeps, its script is broken, going back fails.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use super::point::{Blow, Points};
 use super::{assert_one_at_a_time, assert_whole, everything, rest};
 use crate::apps::{ACME, Kind, Service};
+use crate::bounds::Ends as _;
 use crate::deploys::desk::{Desk, acme, answer, assert_live, current};
 use crate::lab::{self, Host, Suite};
 
@@ -86,17 +87,19 @@ fn a_conductor_that_cannot_run_does_not_spin_and_the_request_is_withdrawn() {
     )
     .ok();
     desk.tree(Kind::Graceful, "v2");
+    let began = Instant::now();
     desk.json(&["deploy"]).leaves(1).says("did not begin the switch");
     let starts = host.root("journalctl -u shipit-acme.service -o cat | grep -c 'Main process exited'");
     let starts: u32 = starts.stdout.trim().parse().unwrap();
-    assert!((1..20).contains(&starts), "{starts} starts in 5s");
+    let most = 10 + 2 * u32::try_from(began.elapsed().as_secs()).unwrap();
+    assert!((1..most).contains(&starts), "{starts} starts in {:?}", began.elapsed());
     assert_live(&host, &before, "v1");
 }
 
 #[test]
 fn when_going_back_fails_too_the_host_says_degraded_and_the_next_good_release_mends_it() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(&host, Service::Notify, &acme("restart").health("timeout", "2s"));
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
     let before = current(&host);
     // The release that is live cannot start again, and the new one is broken.
     host.root(&format!(
@@ -124,7 +127,7 @@ fn no_reader_ever_misses_current() {
     );
     let reader = host
         .enter()
-        .args(["python3", "/root/reader.py", "60"])
+        .args(["python3", "/root/reader.py", "600"])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -133,7 +136,7 @@ fn no_reader_ever_misses_current() {
         desk.json(&["rollback"]).leaves(0);
     }
     host.root("touch /root/stop").ok();
-    let said = String::from_utf8(reader.wait_with_output().unwrap().stdout).unwrap();
+    let said = String::from_utf8(reader.ends().stdout).unwrap();
     eprintln!("opens and misses over 8 flips: {said}");
     let mut numbers = said.split_whitespace().map(|n| n.parse::<u64>().unwrap());
     assert!(numbers.next().unwrap() > 10_000);
@@ -147,7 +150,7 @@ fn a_service_that_crashed_by_itself_before_is_not_taken_for_a_new_crash() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::live(&host, Service::Notify, &acme("restart"));
     host.root("systemctl kill -s KILL --kill-whom=main acme.service").ok();
-    host.wait_for("the restart", Duration::from_secs(10), |host: &Host| {
+    host.wait_for("the restart", |host: &Host| {
         host.unit("acme.service", "NRestarts") == "1" && !answer(host).is_empty()
     });
     let release = desk.deploy(Kind::Graceful, "v2");

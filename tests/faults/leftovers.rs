@@ -1,8 +1,6 @@
 //! What a host may look like when somebody comes back to it: left by crashes, torn by power cuts, changed by hand.
 //! Each is put on a real host before a deploy; it is tidied, passed over, or refused with the words that say so.
 
-use std::time::Duration;
-
 use super::{Underway, assert_one_at_a_time, assert_whole, rest};
 use crate::apps::{Kind, Service};
 use crate::deploys::desk::{Desk, acme, answer, assert_live, current};
@@ -82,7 +80,7 @@ fn a_request_that_nobody_can_carry_out_is_put_aside_and_holds_nobody_up() {
     {
         let before = current(&host);
         leave(&host, deed);
-        host.wait_for(deed, Duration::from_secs(60), |host: &Host| {
+        host.wait_for(deed, |host: &Host| {
             host.root("test ! -e /opt/acme/.shipit/request -a ! -L /opt/acme/.shipit/request")
                 .success()
         });
@@ -121,7 +119,7 @@ fn a_request_that_nobody_can_carry_out_is_put_aside_and_holds_nobody_up() {
 fn a_switch_whose_evidence_is_taken_away_under_it_leaves_a_release_that_runs() {
     let host = lab::host!(Suite::Bookworm);
     let desk = live(&host);
-    desk.write(&acme("socket").health("watch", "3s"));
+    desk.write(&acme("socket").health("watch", "15s"));
     desk.tree(Kind::Graceful, "v3");
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("await", "started"));

@@ -1,8 +1,6 @@
 //! A migration that loses its conductor or its power: it is joined, believed where the host knows, and asked
 //! about where nobody does. It never runs twice for a release.
 
-use std::time::Duration;
-
 use super::{Underway, assert_whole, rest};
 use crate::apps::{ACME, Kind, Migrate, Service};
 use crate::deploys::desk::{Desk, Ran, acme, assert_live, current};
@@ -27,9 +25,7 @@ pub(super) fn runs(host: &Host, version: &str) -> usize {
 /// Waits until the migration of that release has begun.
 #[track_caller]
 pub(super) fn begun(host: &Host, version: &str) {
-    host.wait_for("the migration", Duration::from_secs(60), |host: &Host| {
-        runs(host, version) == 1
-    });
+    host.wait_for("the migration", |host: &Host| runs(host, version) == 1);
 }
 
 const KILL: &str =
@@ -44,7 +40,7 @@ fn a_migration_that_still_runs_is_joined_by_the_next_conductor() {
     begun(&host, "v2");
     host.root(KILL).ok();
     let joins = "cat /opt/acme/.shipit/runs/*/events | grep -c 'step switch migrate acme-migrate.service.* started'";
-    host.wait_for("the next conductor", Duration::from_secs(60), |host: &Host| {
+    host.wait_for("the next conductor", |host: &Host| {
         host.root(joins).stdout.trim() == "3"
     });
     host.root("touch /var/lib/acme/told").ok();
@@ -61,7 +57,7 @@ fn ends_unseen(host: &Host, desk: &Desk) -> Ran {
     host.root("systemctl stop shipit-acme.path").ok();
     host.root(KILL).ok();
     host.root("touch /var/lib/acme/told").ok();
-    host.wait_for("its end", Duration::from_secs(60), |host: &Host| {
+    host.wait_for("its end", |host: &Host| {
         !host.unit("acme-migrate.service", "ActiveState").ends_with("activating")
     });
     host.root("systemctl start shipit-acme.path").ok();

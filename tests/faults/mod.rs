@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::apps::Service;
+use crate::bounds::{Ends as _, PATIENCE, Patient};
 use crate::deploys::desk::{Desk, Ran, Yml, acme, answer, current};
 use crate::handover::only_instance;
 use crate::lab::Host;
@@ -51,7 +52,7 @@ fn everything(host: &Host, strategy: &str, watch: &str) -> Desk {
 /// A deploy under way, heard line by line.
 pub(crate) struct Underway {
     child: Child,
-    lines: BufReader<std::process::ChildStdout>,
+    lines: BufReader<Patient<std::process::ChildStdout>>,
     heard: String,
 }
 
@@ -64,7 +65,7 @@ impl Underway {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
+        let lines = BufReader::new(Patient(child.stdout.take().unwrap()));
         Self {
             child,
             lines,
@@ -111,20 +112,20 @@ impl Underway {
     pub(crate) fn end(mut self) -> Ran {
         use std::io::Read;
         self.lines.read_to_string(&mut self.heard).unwrap();
-        let mut output = self.child.wait_with_output().unwrap();
+        let mut output = self.child.ends();
         output.stdout = self.heard.into_bytes();
         Ran::new("under way", &output)
     }
 }
 
-/// Waits until no switch is wanted or under way; how long that took.
+/// Waits until no switch is wanted or under way.
 #[track_caller]
-fn rest(host: &Host) -> Duration {
-    let began = Instant::now();
+fn rest(host: &Host) {
+    let until = Instant::now() + PATIENCE;
     let rests = "test ! -e /opt/acme/.shipit/request && systemctl is-active acme.service acme@blue.service acme@green.service | grep -qx active";
     while !host.root(rests).success() {
         assert!(
-            began.elapsed() < Duration::from_secs(90),
+            Instant::now() < until,
             "{}: the switch does not end:\n{}",
             host.name(),
             host.root(
@@ -134,7 +135,6 @@ fn rest(host: &Host) -> Duration {
         );
         std::thread::sleep(Duration::from_millis(50));
     }
-    began.elapsed()
 }
 
 /// `current` resolves, to a whole release, and what runs is that release.
@@ -144,9 +144,7 @@ fn assert_whole(host: &Host) {
     assert!(!live.is_empty(), "no current");
     assert_as_sent(host);
     let version = host.read_file(&format!("/opt/acme/releases/{live}/version"));
-    host.wait_for("an answer", Duration::from_secs(60), |host: &Host| {
-        !answer(host).is_empty()
-    });
+    host.wait_for("an answer", |host: &Host| !answer(host).is_empty());
     assert_eq!(answer(host), version.trim(), "runs something else");
     if host.root("test -d /opt/acme/slots").success() {
         assert_eq!(only_instance(host).1, live, "an instance runs something else");

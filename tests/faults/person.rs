@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use super::{Underway, assert_one_at_a_time, assert_whole, everything, rest};
 use crate::apps::{ACME, Kind, Service};
+use crate::bounds::{Ends as _, Patient};
 use crate::deploys::desk::{Desk, Ran, acme, assert_live, current};
 use crate::lab::{self, Suite};
 
@@ -58,7 +59,7 @@ fn a_client_killed_at_a_reload_costs_nothing_but_its_own_report() {
 #[test]
 fn ctrl_c_while_sending_ends_it_with_nothing_live_changed() {
     let host = lab::host!(Suite::Bookworm);
-    let yml = acme("socket").with("prepare: sleep 30");
+    let yml = acme("socket").with("prepare: sleep 3000");
     let desk = Desk::ready(&host, Service::Socket, &acme("socket"));
     let before = desk.deploy(Kind::Graceful, "v1");
     desk.write(&yml);
@@ -76,8 +77,9 @@ fn ctrl_c_while_sending_ends_it_with_nothing_live_changed() {
 #[test]
 fn ctrl_c_during_the_switch_goes_back_and_twice_leaves_while_the_host_goes_on() {
     let host = lab::host!(Suite::Trixie);
-    let desk = Desk::live(&host, Service::Socket, &acme("socket").health("watch", "3s"));
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
     let before = current(&host);
+    desk.write(&acme("socket").health("watch", "20s"));
 
     desk.tree(Kind::Graceful, "v2");
     let mut run = Underway::start(&desk, &["deploy"]);
@@ -129,7 +131,8 @@ fn a_cancel_that_comes_after_the_confirmation_is_reported_as_too_late() {
 #[test]
 fn a_session_that_is_killed_is_taken_up_again_and_the_end_is_heard() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(&host, Service::Socket, &acme("socket").health("watch", "2s"));
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    desk.write(&acme("socket").health("watch", "10s"));
     for step in ["flip", "await"] {
         desk.tree(Kind::Graceful, step);
         let mut run = Underway::start(&desk, &["deploy"]);
@@ -151,13 +154,13 @@ fn a_session_that_is_killed_is_taken_up_again_and_the_end_is_heard() {
 #[test]
 fn ctrl_c_reaches_the_host_where_the_server_allows_one_session_only() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(&host, Service::Socket, &acme("socket").health("watch", "20s"));
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
     let before = current(&host);
     host.write_file("/etc/ssh/sshd_config.d/00-one.conf", b"MaxSessions 1\n");
     host.root("systemctl restart ssh").ok();
     for system in [&[][..], &["--system-ssh"]] {
         let args: Vec<&str> = ["deploy"].iter().chain(system).copied().collect();
-        desk.write(&acme("socket").health("watch", "20s"));
+        desk.write(&acme("socket").health("watch", "5m"));
         desk.tree(Kind::Graceful, &format!("v2{}", system.concat()));
         let mut run = Underway::start(&desk, &args);
         assert!(run.until("await", "started"));
@@ -170,7 +173,7 @@ fn ctrl_c_reaches_the_host_where_the_server_allows_one_session_only() {
         assert_eq!(ran.outcome(), "reverted");
         assert_live(&host, &before, "v1");
 
-        desk.write(&acme("socket").with("prepare: sleep 300"));
+        desk.write(&acme("socket").with("prepare: sleep 3000"));
         desk.tree(Kind::Graceful, &format!("v3{}", system.concat()));
         let mut run = Underway::start(&desk, &args);
         assert!(run.until("prepare", "started"));
@@ -183,15 +186,13 @@ fn ctrl_c_reaches_the_host_where_the_server_allows_one_session_only() {
             .args(["--", "sh", "-c", "echo on; exec sleep 4321"]);
         let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut on = [0; 3];
-        running.stdout.as_mut().unwrap().read_exact(&mut on).unwrap();
+        Patient(running.stdout.as_mut().unwrap()).read_exact(&mut on).unwrap();
         rustix::process::kill_process(rustix::process::Pid::from_child(&running), Signal::INT).unwrap();
-        let ran = Ran::new("run", &running.wait_with_output().unwrap());
+        let ran = Ran::new("run", &running.ends());
         ran.leaves(1).says("sh was interrupted");
 
-        host.wait_for(
-            "the end of prepare and of the command",
-            std::time::Duration::from_secs(20),
-            |host| host.root("pgrep -x -u deploy sleep").stdout.is_empty(),
-        );
+        host.wait_for("the end of prepare and of the command", |host| {
+            host.root("pgrep -x -u deploy sleep").stdout.is_empty()
+        });
     }
 }

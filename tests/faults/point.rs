@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::lab::Host;
 
@@ -47,9 +46,7 @@ impl<'a> Points<'a> {
     /// Waits until the conductor was struck.
     #[track_caller]
     pub(crate) fn struck(&self) {
-        self.0.wait_for("the point", Duration::from_secs(120), |_: &Host| {
-            self.path("struck").exists()
-        });
+        self.0.wait_for("the point", |_: &Host| self.path("struck").exists());
     }
 
     /// Cuts the power where the conductor stands still. That it was struck is not flushed, as all else that was

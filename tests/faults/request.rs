@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Underway, assert_whole, rest};
 use crate::apps::{Kind, Service};
+use crate::bounds::AT_ONCE;
 use crate::deploys::desk::{Desk, acme, assert_live, current};
 use crate::lab::{self, DelayProxy, Host, Suite};
 
@@ -20,9 +21,7 @@ fn held_while_placing(host: &Host) -> (Desk, DelayProxy, Underway, String) {
     desk.tree(Kind::Graceful, "v2");
     host.root(HOLD).ok();
     let run = Underway::start(&desk, &["deploy"]);
-    host.wait_for("the request", Duration::from_secs(60), |host: &Host| {
-        host.root(PLACING).success()
-    });
+    host.wait_for("the request", |host: &Host| host.root(PLACING).success());
     proxy.cut();
     (desk, proxy, run, before)
 }
@@ -40,7 +39,7 @@ fn a_request_that_is_lost_on_its_way_is_said_to_be_and_never_comes_later() {
         .leaves(1)
         .says("the request did not reach the host")
         .says("nothing live changed");
-    assert!(began.elapsed() < Duration::from_secs(60), "guessed by time");
+    assert!(began.elapsed() < AT_ONCE, "guessed by time");
     assert_live(&host, &before, "v1");
     desk.json(&["deploy"]).leaves(0);
     assert_whole(&host);
@@ -51,7 +50,7 @@ fn a_request_that_is_only_late_is_carried_out_or_refused_and_either_is_told() {
     let host = lab::host!(Suite::Trixie);
     let (_desk, proxy, run, before) = held_while_placing(&host);
     proxy.restore();
-    proxy.wait_for_connections(2, Duration::from_secs(60));
+    proxy.wait_for_connections(2);
     host.root("systemctl stop hold").ok();
     let ran = run.end();
     rest(&host);

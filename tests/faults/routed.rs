@@ -1,8 +1,6 @@
 //! The conductor dies, and the power goes, while a router is turned: the router, `current` and the slots end at one
 //! release, and clients of the router notice nothing of a conductor that died.
 
-use std::time::Duration;
-
 use super::Underway;
 use super::point::{Blow, Points};
 use crate::apps::{Kind, Service};
@@ -36,7 +34,7 @@ fn points(sample: &[(&str, &str)]) -> Vec<(&'static str, &'static str, i32)> {
 }
 
 fn at_rest(host: &Host) {
-    host.wait_for("the end of the switch", Duration::from_secs(90), |host: &Host| {
+    host.wait_for("the end of the switch", |host: &Host| {
         host.root("test ! -e /opt/acme/.shipit/request").success()
     });
 }

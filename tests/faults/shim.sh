@@ -9,7 +9,10 @@ read -r at mode <"$faults/want" || exec "$real" "$@"
 # Counted by names that only one can make: the two ends of a pipe call at the same time.
 n=1
 [ ! -e "$faults/calls/hint" ] || read -r n <"$faults/calls/hint" || n=1
-until (set -C && : >"$faults/calls/$n") 2>/dev/null; do n=$((n + 1)); done
+until (set -C && : >"$faults/calls/$n") 2>/dev/null; do
+    [ -d "$faults/calls" ] || exec "$real" "$@"
+    n=$((n + 1))
+done
 echo "$n" >"$faults/calls/hint"
 [ "$n" = "$at" ] && [ "$mode" != count ] || exec "$real" "$@"
 echo "$n $mode $me $*" >"$faults/struck"

@@ -1,8 +1,6 @@
 //! A power cut between commands: what a person was told holds afterwards, though the machine lost all that nobody
 //! flushed. `power` has the cuts within a switch.
 
-use std::time::Duration;
-
 use super::point::{Blow, Points};
 use super::{Underway, assert_as_sent, assert_whole, rest};
 use crate::apps::{ACME, Kind, Service};
@@ -103,7 +101,7 @@ fn a_release_that_was_not_published_when_the_power_went_is_sent_again() {
 #[test]
 fn a_deploy_that_ended_without_a_switch_does_not_begin_again_after_a_power_cut() {
     let host = lab::host!(Suite::Bookworm.that_forgets());
-    let yml = acme("socket").only_health("{command: \"test ! -e /run/ill\", timeout: 1s, watch: 0s}");
+    let yml = acme("socket").only_health("{command: \"test ! -e /run/ill\", timeout: 10s, watch: 0s}");
     let desk = Desk::live(&host, Service::Socket, &yml);
     host.flush();
     let before = current(&host);
@@ -130,9 +128,7 @@ fn a_deploy_that_ended_without_a_switch_does_not_begin_again_after_a_power_cut()
     // A boot takes the condition away, too.
     lose_what_was_not_flushed(&host);
     assert_live(&host, &before, "v1");
-    host.wait_for("the same answer", Duration::from_secs(10), |host: &Host| {
-        answer(host) == "v1"
-    });
+    host.wait_for("the same answer", |host: &Host| answer(host) == "v1");
     let ran = desk.json(&["deploy"]).leaves(0);
     assert_live(&host, &ran.release(), "v2");
 }

@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use super::{Output, available, leave_out, run, script};
+use super::{HOSTS, Output, available, leave_out, run, script};
+use crate::bounds::{self, Ends as _};
 
 /// The port that sshd listens on, on every host.
 const SSH_PORT: u16 = 22;
@@ -119,11 +119,11 @@ impl Builder {
         let mut up = Command::new(script("host.sh"));
         up.args(["up", &self.image.name(), &std::process::id().to_string()])
             .args(self.disk);
-        let output = up.stdin(Stdio::null()).output().unwrap();
-        let output = Output::of("host.sh up", &output);
+        let output = Output::of("host.sh up", &up.ends());
         // scripts/test.sh tells by these words that the lab failed, and not what is tested.
         assert!(output.success(), "LAB FAILED: {output}");
         let dir = PathBuf::from(output.ok());
+        HOSTS.with_borrow_mut(|hosts| hosts.push(dir.clone()));
         let read = |file: &str| fs::read_to_string(dir.join(file)).unwrap().trim().to_owned();
         Host {
             address: read("address").parse().unwrap(),
@@ -236,11 +236,7 @@ impl Host {
 
     /// The process of this machine that is number 1 on the host, if the host is on.
     pub fn leader(&self) -> Option<u32> {
-        let output = Command::new(script("host.sh"))
-            .arg("leader")
-            .arg(&self.dir)
-            .output()
-            .unwrap();
+        let output = Command::new(script("host.sh")).arg("leader").arg(&self.dir).ends();
         Output::of("host.sh leader", &output).stdout.trim().parse().ok()
     }
 
@@ -289,8 +285,7 @@ impl Host {
             .args(["--owner=0", "--group=0", "-C"])
             .arg(from)
             .args(["-cf", "-", "."])
-            .output()
-            .unwrap();
+            .ends();
         assert!(tar.status.success(), "tar: {}", String::from_utf8_lossy(&tar.stderr));
         self.root_reading(&format!("mkdir -p '{to}' && tar -C '{to}' -xpf -"), &tar.stdout)
             .ok();
@@ -309,18 +304,10 @@ impl Host {
             .ok()
     }
 
-    /// Waits until that holds; panics after the deadline with the name of what did not come.
+    /// Waits until that holds; panics with the name of what did not come.
     #[track_caller]
-    pub fn wait_for(&self, what: &str, deadline: Duration, mut holds: impl FnMut(&Self) -> bool) {
-        let until = Instant::now() + deadline;
-        while !holds(self) {
-            assert!(
-                Instant::now() < until,
-                "{}: not within {deadline:?}: {what}",
-                self.name()
-            );
-            thread::sleep(Duration::from_millis(20));
-        }
+    pub fn wait_for(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        bounds::wait_for(&format!("{what}, on {}", self.name()), || holds(self));
     }
 
     /// One verb of `host.sh` for this host.
@@ -331,6 +318,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        HOSTS.with_borrow_mut(|hosts| hosts.retain(|dir| *dir != self.dir));
         if thread::panicking() && std::env::var_os("SHIPIT_LAB_KEEP").is_some() {
             // From now on it is a person's: nobody sweeps it.
             drop(fs::write(self.dir.join("owner"), "person\n"));
@@ -346,18 +334,13 @@ impl Drop for Host {
 }
 
 /// Runs a command with those bytes on its stdin.
+#[track_caller]
 fn feed(said: &str, command: &mut Command, stdin: &[u8]) -> Output {
-    let mut child = command
+    let child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut to_child = child.stdin.take().unwrap();
-    thread::scope(|scope| {
-        // Beside the reading: a child that answers before it has read all would block us both. One that does
-        // not want its stdin at all is no failure of ours.
-        scope.spawn(move || drop(to_child.write_all(stdin)));
-        Output::of(said, &child.wait_with_output().unwrap())
-    })
+    Output::of(said, &bounds::given(child, said, stdin.to_vec()))
 }

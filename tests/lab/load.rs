@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
+use crate::bounds::PATIENCE;
 
 /// How a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,7 +104,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// 100 `GET /` a second, each on a new connection, 10 s for an answer.
+    /// 100 `GET /` a second, each on a new connection, 60 s for an answer.
     pub fn on(to: SocketAddr) -> Self {
         Self {
             to,
@@ -111,7 +112,7 @@ impl Load {
             method: "GET",
             rate: 100,
             kept: 0,
-            timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(60),
         }
     }
 
@@ -190,14 +191,14 @@ impl Running {
         lock(&self.counts).clone()
     }
 
-    /// Waits until the counts satisfy that; panics with them after the deadline.
+    /// Waits until the counts satisfy that; panics with them when that does not come.
     #[track_caller]
-    pub fn wait_until(&self, what: &str, deadline: Duration, holds: impl Fn(&Counts) -> bool) {
-        let until = Instant::now() + deadline;
+    pub fn wait_until(&self, what: &str, holds: impl Fn(&Counts) -> bool) {
+        let until = Instant::now() + PATIENCE;
         while !holds(&self.counts()) {
             assert!(
                 Instant::now() < until,
-                "not within {deadline:?}: {what}: {:?}",
+                "not within {PATIENCE:?}: {what}: {:?}",
                 self.counts()
             );
             thread::sleep(Duration::from_millis(10));

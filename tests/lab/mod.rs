@@ -23,11 +23,14 @@ pub use load::{Load, Miss, Running};
 pub use output::Output;
 pub use proxy::{DelayProxy, Way};
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::bounds::Ends as _;
 
 /// Boots a host, or leaves the test and says so where no host can boot. With `CI=true` or `SHIPIT_LAB=require`
 /// in the environment it fails instead. Takes a [`Suite`], or a [`Builder`].
@@ -56,10 +59,17 @@ pub fn available(image: Image) -> Result<(), String> {
     static IMAGES: Mutex<BTreeMap<Image, Result<(), String>>> = Mutex::new(BTreeMap::new());
     MACHINE.get_or_init(|| machine().and_then(|()| sweep())).clone()?;
     let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
-    images
-        .entry(image)
-        .or_insert_with(|| run(Command::new(script("image.sh")).arg(image.name())))
-        .clone()
+    images.entry(image).or_insert_with(|| built(image)).clone()
+}
+
+/// Builds it, if it has to be: from packages that come over a network, so nobody knows how long that takes.
+fn built(image: Image) -> Result<(), String> {
+    let mut build = Command::new(script("image.sh"));
+    let output = build
+        .arg(image.name())
+        .output()
+        .map_err(|error| format!("{build:?}: {error}"))?;
+    ended(&build, &output)
 }
 
 /// What this machine lacks, if anything.
@@ -107,12 +117,39 @@ fn sweep() -> Result<(), String> {
     watch.map(drop).map_err(|error| format!("cannot start setsid: {error}"))
 }
 
+thread_local! {
+    /// The directories of the hosts that this test has.
+    static HOSTS: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What runs on the hosts of this test, for who waits in vain.
+pub fn processes() -> String {
+    let script =
+        "leader=$(\"$0\" leader \"$1\") && nsenter --all --target \"$leader\" ps axf -o pid,etime,stat,wchan:20,args";
+    HOSTS
+        .with_borrow(|hosts| hosts.clone())
+        .iter()
+        .fold(String::new(), |said, dir| {
+            let shown = Command::new("timeout")
+                .args(["-k", "5", "60", "sh", "-c", script])
+                .arg(self::script("host.sh"))
+                .arg(dir)
+                .output();
+            let text = shown.map_or_else(
+                |error| error.to_string(),
+                |out| String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned(),
+            );
+            format!("{said}processes of {}:\n{text}\n", dir.display())
+        })
+}
+
 /// Runs a script; its stderr is the reason of a failure.
 fn run(command: &mut Command) -> Result<(), String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
+    let output = command.ends();
+    ended(command, &output)
+}
+
+fn ended(command: &Command, output: &std::process::Output) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }

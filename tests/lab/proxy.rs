@@ -8,6 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::bounds::PATIENCE;
+
 /// A direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -141,30 +143,28 @@ impl DelayProxy {
         self.shared.line().limit = Some((way, bytes, End::Freeze));
     }
 
-    /// Waits until at least so many connections have been accepted in all; panics after the deadline.
+    /// Waits until at least so many connections have been accepted in all.
     #[track_caller]
-    pub fn wait_for_connections(&self, count: u64, deadline: Duration) {
-        self.wait_for(&format!("{count} connections"), deadline, |line| {
-            line.connections >= count
-        });
+    pub fn wait_for_connections(&self, count: u64) {
+        self.wait_for(&format!("{count} connections"), |line| line.connections >= count);
     }
 
-    /// Waits until at least so many bytes were delivered in that direction; panics after the deadline.
+    /// Waits until at least so many bytes were delivered in that direction.
     #[track_caller]
-    pub fn wait_for_bytes(&self, way: Way, bytes: u64, deadline: Duration) {
-        self.wait_for(&format!("{bytes} bytes {way:?}"), deadline, |line| {
+    pub fn wait_for_bytes(&self, way: Way, bytes: u64) {
+        self.wait_for(&format!("{bytes} bytes {way:?}"), |line| {
             line.carried[way as usize] >= bytes
         });
     }
 
     #[track_caller]
-    fn wait_for(&self, what: &str, deadline: Duration, holds: impl Fn(&Line) -> bool) {
+    fn wait_for(&self, what: &str, holds: impl Fn(&Line) -> bool) {
         let waited = self
             .shared
             .changed
-            .wait_timeout_while(self.shared.line(), deadline, |line| !holds(line));
+            .wait_timeout_while(self.shared.line(), PATIENCE, |line| !holds(line));
         let (line, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        assert!(!timeout.timed_out(), "not within {deadline:?}: {what}: {line:?}");
+        assert!(!timeout.timed_out(), "not within {PATIENCE:?}: {what}: {line:?}");
     }
 
     fn change(&self, change: impl FnOnce(&mut Line)) {

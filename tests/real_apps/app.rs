@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
+use crate::bounds::Ends as _;
 use crate::deploys::desk::Desk;
 use crate::lab::Host;
 
@@ -143,8 +144,7 @@ fn build_rust(dir: &Path) -> Vec<u8> {
         ])
         .args(["-o", "acme", "main.rs"])
         .current_dir(dir)
-        .output()
-        .unwrap();
+        .ends();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     fs::read(dir.join("acme")).unwrap()
 }

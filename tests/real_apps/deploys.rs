@@ -108,7 +108,7 @@ fn a_reload_that_leaves_old_code_running_is_a_failed_deploy() {
     let yml = std::fs::read_to_string(desk.path("deploy.yml")).unwrap();
     desk.file(
         "deploy.yml",
-        &yml.replace(", release: true, timeout: 60s", ", timeout: 5s"),
+        &yml.replace(", release: true, timeout: 60s", ", timeout: 20s"),
     );
     // WorkingDirectory= alone says where the code is.
     host.root(

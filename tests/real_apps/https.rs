@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::apps::{Kind, release};
 use crate::lab::{self, Host, Suite};
@@ -90,7 +89,7 @@ fn authority(host: &Host) {
     )
     .ok();
     let root = "/srv/ca/data/pki/authorities/local/root.crt";
-    host.wait_for("the authority", Duration::from_secs(60), |host| {
+    host.wait_for("the authority", |host| {
         host.root(&format!(
             "test -e {root} && curl -fsS --cacert {root} https://ca.internal:4443/acme/local/directory"
         ))
@@ -120,7 +119,7 @@ fn the_page_about_https_leads_from_a_local_port_to_a_domain() {
         .ok();
     let served = |by: &str| {
         // nginx reloads behind the back of systemctl.
-        host.wait_for(by, Duration::from_secs(60), |host| answer(host, https) == by);
+        host.wait_for(by, |host| answer(host, https) == by);
         assert_eq!(answer(&host, "-L http://app.example.com/"), by);
     };
     follow(&host, "Before you begin");
@@ -140,8 +139,6 @@ fn the_page_about_https_leads_from_a_local_port_to_a_domain() {
     let workers = "pgrep -P $(systemctl show -P MainPID nginx) | sort | tr '\\n' ' '";
     let before = host.root(workers).stdout;
     host.root("certbot renew --force-renewal").ok();
-    host.wait_for("nginx has other workers", Duration::from_secs(60), |host| {
-        host.root(workers).stdout != before
-    });
+    host.wait_for("nginx has other workers", |host| host.root(workers).stdout != before);
     served("live");
 }

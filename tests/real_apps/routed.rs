@@ -39,14 +39,14 @@ fn both_instances_serve(host: &Host, app: App) {
     host.root("systemctl daemon-reload && systemctl start acme@blue.service acme@green.service && systemctl kill -s KILL acme@blue.service acme@green.service")
         .ok();
     for name in ["acme@blue.service", "acme@green.service"] {
-        host.wait_for("both are back", Duration::from_secs(60), |host| {
+        host.wait_for("both are back", |host| {
             host.unit(name, "NRestarts") == "1" && host.unit(name, "ActiveState") == "active"
         });
         host.root(&format!("systemd-analyze security --no-pager --threshold=20 {name}"))
             .ok();
     }
     turn(host, "blue");
-    host.wait_for("nginx reaches blue", Duration::from_secs(60), |host| {
+    host.wait_for("nginx reaches blue", |host| {
         host.root("curl -s --max-time 5 http://127.0.0.1:8080/").stdout.trim() == "one"
     });
     let load = Load::on(host.web(8080)).timeout(Duration::from_secs(60));
@@ -54,9 +54,7 @@ fn both_instances_serve(host: &Host, app: App) {
     for (to, answer) in [("green", "two"), ("blue", "one")] {
         turn(host, to);
         let before = load.counts().from(answer);
-        load.wait_until("the other one answers", Duration::from_secs(60), |counts| {
-            counts.from(answer) > before + 50
-        });
+        load.wait_until("the other one answers", |counts| counts.from(answer) > before + 50);
     }
     let counts = load.stop();
     assert_eq!(counts.failures(), 0, "{app:?}: {counts:?}");

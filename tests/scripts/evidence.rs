@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::SHELLS;
+use crate::bounds::Ends as _;
 
 /// What the script says of a run, as a user to whom files can be closed; `journalctl` fails.
 fn said(shell: &[&str], root: &Path, run: &str) -> String {
@@ -19,8 +20,7 @@ fn said(shell: &[&str], root: &Path, run: &str) -> String {
         .env("PATH", format!("{}:/usr/bin:/bin", root.display()))
         .uid(65534)
         .gid(65534)
-        .output()
-        .unwrap();
+        .ends();
     assert!(out.status.success(), "{out:?}");
     let said = String::from_utf8(out.stdout).unwrap();
     said.strip_suffix("whole\n").unwrap().to_owned()

@@ -267,16 +267,16 @@ fn a_release_that_is_being_prepared_is_left_alone_by_other_sessions() {
         .spawn()
         .unwrap();
     let release = world.root().join("releases/20260101-000000");
-    while !release.join("begun").exists() {
+    bounds::wait_for("prepare", || {
         assert!(child.try_wait().unwrap().is_none());
-        std::thread::yield_now();
-    }
+        release.join("begun").exists()
+    });
     assert!(world.script("hold", &["20260101-000000"], NO_FAULT).status.success());
     world.request("r1", &patient());
     world.conductor(NO_FAULT);
     assert_eq!(unpublished(&world), ["20260101-000000"]);
     fs::write(release.join("go"), "").unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(child.ends().status.success());
     assert!(world.root().join("releases/.in-20260101-000000-2").is_dir());
     assert!(world.read("ledger").contains("staged 20260101-000000\n"));
 }

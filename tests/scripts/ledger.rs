@@ -119,10 +119,8 @@ fn of_twelve_hundred_adopted_releases_none_is_unknown() {
         ledger += &format!("2026-01-02T00:00:00Z 1 run gone 2024010112{n:04}\n");
     }
     fs::write(world.state("ledger"), ledger).unwrap();
-    let began = std::time::Instant::now();
     let seen = observed(&world);
     let known = seen.releases.iter().filter(|id| seen.ledger.state(id).is_some());
     assert_eq!(known.count(), 1200);
     assert_eq!(seen.ledger.order().len(), 1200);
-    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
 }

@@ -19,12 +19,14 @@ mod whole;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use shipit::remote::CONDUCTOR;
 use shipit::step::PROTOCOL;
+
+use crate::bounds::{self, Ends as _};
 
 /// The shells that hosts have as sh.
 const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
@@ -82,6 +84,10 @@ const TOOLS: &[&str] = &[
     "journalctl",
     "systemd-analyze",
 ];
+
+/// What systemd logs of a process that crashed.
+const CRASHED: &str =
+    r#"{"__REALTIME_TIMESTAMP":"9999999999999999","EXIT_CODE":"exited","EXIT_STATUS":"7","INVOCATION_ID":"c0de"}"#;
 
 /// When a fault strikes: at which external command, before it or after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +184,7 @@ impl World {
             ("chown", "#!/bin/sh\n".into()),
             ("runuser", "#!/bin/sh\nshift 3\nexec \"$@\"\n".into()),
             ("id", "#!/bin/sh\necho 0\n".into()),
+            ("journalctl", format!("#!/bin/sh\necho '{CRASHED}'\n")),
         ] {
             drop(fs::remove_file(real.join(name)));
             fs::write(real.join(name), text).unwrap();
@@ -225,7 +232,7 @@ impl World {
 
     /// Runs a script with its arguments; true calls only, or up to that fault.
     fn run(&self, text: &str, args: &[&str], fault: Fault) -> Output {
-        self.command(text, args, fault).output().unwrap()
+        ran(&mut self.command(text, args, fault), Stdio::null())
     }
 
     /// The same without a fault, with something on its stdin.
@@ -236,10 +243,7 @@ impl World {
     fn given_with(&self, text: &str, args: &[&str], stdin: &[u8], fault: Fault) -> Output {
         let file = self.dir.path().join("stdin");
         fs::write(&file, stdin).unwrap();
-        self.command(text, args, fault)
-            .stdin(fs::File::open(&file).unwrap())
-            .output()
-            .unwrap()
+        ran(&mut self.command(text, args, fault), fs::File::open(&file).unwrap())
     }
 
     fn command(&self, text: &str, args: &[&str], fault: Fault) -> Command {
@@ -287,7 +291,7 @@ impl World {
             let file = self.dir.path().join("stdin");
             fs::write(&file, args[3]).unwrap();
             let mut command = self.command(text, &[args[0], args[1], args[2], &length], fault);
-            return command.stdin(fs::File::open(&file).unwrap()).output().unwrap();
+            return ran(&mut command, fs::File::open(&file).unwrap());
         }
         self.run(text, &args, fault)
     }
@@ -302,6 +306,19 @@ impl World {
         let out = self.script("request", &[run, "1", &request(run, lists)], NO_FAULT);
         assert_eq!(said(&out), "placed\n", "{out:?}");
     }
+}
+
+/// Runs a script that leads a group of its own. One that was killed is over when the last of its commands is: until then
+/// they hold its locks.
+fn ran(command: &mut Command, stdin: impl Into<Stdio>) -> Output {
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let group = child.id();
+    let out = child.ends();
+    if out.status.signal().is_some() {
+        bounds::wait_for_end_of_group(group);
+    }
+    out
 }
 
 fn request(run: &str, lists: &str) -> String {

@@ -57,7 +57,7 @@ fn a_life_that_ends_while_it_is_watched_is_no_success_though_another_follows_at_
         taken_back(
             &world,
             &events,
-            "acme.service crashed and was restarted (restarts 0 -> 1",
+            "acme.service crashed and was restarted (restarts 0 -> 1, exit status 7)",
         );
     });
 }

@@ -92,6 +92,7 @@ fn a_request_whose_script_failed_is_placed_or_can_be_withdrawn_and_never_both() 
                         break;
                     }
                     late.at += 1;
+                    assert!(late.at < 200, "it is never withdrawn: {told}: {out:?}");
                 }
                 assert!(!world.state("request").exists(), "{told}");
                 world.conductor(NO_FAULT);

@@ -12,6 +12,7 @@ use shipit::interrupt::Interrupts;
 
 use super::proxy::Proxy;
 use super::server::{Sshd, listen, open, refused, run, says, sshd};
+use crate::bounds::AT_ONCE;
 
 fn through(server: &Sshd, proxy: &Proxy) -> Login {
     let login = server.login();
@@ -56,7 +57,7 @@ fn a_connection_that_freezes_while_a_command_is_silent_is_noticed() {
     let proxy = Proxy::to(server.port, Duration::ZERO);
     let mut ssh = open(&through(&server, &proxy)).unwrap();
     let frozen = Cell::new(None);
-    let ended = listen(&mut ssh, "echo begun; sleep 300", None, &mut |heard| {
+    let ended = listen(&mut ssh, "echo begun; sleep 3000", None, &mut |heard| {
         if let ExecEvent::Out(_) = heard {
             proxy.freeze();
             frozen.set(Some(Instant::now()));
@@ -64,7 +65,7 @@ fn a_connection_that_freezes_while_a_command_is_silent_is_noticed() {
     });
     assert!(matches!(ended, Err(Lost::Silent(_))), "{ended:?}");
     let took = frozen.get().unwrap().elapsed();
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert!(took < AT_ONCE, "{took:?}");
     assert!(matches!(run(&mut ssh, "true", None).0, Err(Lost::Cut(_))));
 }
 
@@ -90,7 +91,7 @@ fn a_connection_that_freezes_during_an_upload_is_noticed() {
     assert!(matches!(ended, Err(Lost::Silent(_))), "{ended:?}");
     // Bytes on their way still moved for a moment.
     let took = frozen.get().unwrap().elapsed();
-    assert!(took < Duration::from_secs(25), "{took:?}");
+    assert!(took < AT_ONCE, "{took:?}");
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn the_first_interrupt_runs_the_line_that_stops_the_command() {
 fn the_second_interrupt_aborts_at_once() {
     let Some(server) = sshd("") else { return };
     let (mut ssh, button) = interruptible(&server);
-    let exec = Exec::of("echo begun; sleep 300");
+    let exec = Exec::of("echo begun; sleep 3000");
     let began = Instant::now();
     let ended = ssh.exec(exec, &mut |heard| {
         let asked = matches!(heard, ExecEvent::Interrupted);
@@ -164,14 +165,14 @@ fn the_second_interrupt_aborts_at_once() {
             button.press();
         }
         if asked {
-            Then::Run("sleep 300".into())
+            Then::Run("sleep 3000".into())
         } else {
             Then::Listen
         }
     });
     assert_eq!(ended, Err(Lost::Interrupted));
     drop(ssh);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
 }
 
 #[test]
@@ -189,12 +190,10 @@ fn an_interrupt_while_connecting_stops_it_and_nothing_has_happened() {
         button.press();
         connection
     });
-    let began = Instant::now();
     let Err(failure) = connect(&login, &interrupts, &mut Unattended, &mut |_| ()) else {
         panic!("it connected")
     };
     assert_eq!(failure.exit, Exit::Untouched, "{failure}");
-    assert!(began.elapsed() < Duration::from_secs(5));
     drop(pressed.join());
 }
 

@@ -7,6 +7,7 @@ use shipit::failure::Exit;
 use shipit::host::ssh::{Ask, Login, Notice, Reply};
 
 use super::server::{Sshd, me, open, open_asking, refused, says, sshd};
+use crate::bounds::Ends as _;
 
 /// Gives the same passphrase each time, and remembers the prompts.
 struct Knows {
@@ -159,8 +160,7 @@ fn a_certificate_beside_the_key_logs_in_and_an_expired_one_is_skipped() {
         let signed = Command::new("ssh-keygen")
             .args(["-q", "-I", "id", "-n", &me(), "-V", valid, "-s"])
             .args([&ca, &server.path(&format!("{name}.pub"))])
-            .output()
-            .unwrap();
+            .ends();
         assert!(signed.status.success(), "{signed:?}");
     };
     // Known by its certificate alone, plain, encrypted, and named by CertificateFile.

@@ -11,6 +11,7 @@ use shipit::host::ssh::{Ask, Login, Notice, Ssh, Trust, Unattended, connect};
 use shipit::host::{Ended, Exec, ExecEvent, Host, Lost, Then};
 use shipit::interrupt::Interrupts;
 
+use crate::bounds::{Ends as _, Patient};
 use crate::lab;
 
 /// A running sshd in a directory of its own; it ends with the value.
@@ -26,7 +27,14 @@ pub fn sshd(extra: &str) -> Option<Sshd> {
     let program = ["/usr/sbin/sshd", "/usr/bin/sshd"]
         .iter()
         .find(|p| Path::new(p).exists());
-    let (Some(program), true) = (program, Command::new("ssh-keygen").arg("-?").output().is_ok()) else {
+    let (Some(program), true) = (
+        program,
+        Command::new("ssh-keygen")
+            .arg("-?")
+            .stderr(Stdio::null())
+            .status()
+            .is_ok(),
+    ) else {
         lab::leave_out("no sshd or no ssh-keygen on this machine");
         return None;
     };
@@ -53,7 +61,7 @@ pub fn sshd(extra: &str) -> Option<Sshd> {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut lines = BufReader::new(Patient(child.stderr.take().unwrap()));
         let mut head = String::new();
         while lines.read_line(&mut head).unwrap() > 0 && !head.contains("Server listening") {}
         if !head.contains("Server listening") {
@@ -117,8 +125,7 @@ impl Sshd {
         let output = Command::new("ssh-keygen")
             .arg("-lf")
             .arg(self.path(&format!("{name}.pub")))
-            .output()
-            .unwrap();
+            .ends();
         String::from_utf8(output.stdout)
             .unwrap()
             .split(' ')
@@ -170,14 +177,13 @@ fn keygen(dir: &Path, name: &str, arguments: &[&str]) {
         .args(arguments)
         .arg("-f")
         .arg(dir.join(name))
-        .output()
-        .unwrap();
+        .ends();
     assert!(made.status.success(), "{made:?}");
 }
 
 /// Who runs the tests, and so logs in.
 pub fn me() -> String {
-    let output = Command::new("id").arg("-un").output().unwrap();
+    let output = Command::new("id").arg("-un").ends();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 

@@ -7,6 +7,7 @@ use shipit::failure::Exit;
 use shipit::host::ssh::{Ask, Login, Notice, Reply, Trust, Unattended};
 
 use super::server::{Sshd, me, open, open_asking, refused, sshd};
+use crate::bounds::Ends as _;
 
 /// The login with a known_hosts of these lines; `$H` is the server's name, `$K` its key, `$O` another one.
 fn knowing(server: &Sshd, lines: &str) -> Login {
@@ -225,8 +226,7 @@ fn a_server_with_a_host_certificate_is_known_by_its_plain_key() {
     let signed = Command::new("ssh-keygen")
         .args(["-q", "-h", "-I", "id", "-s"])
         .args([&ca, &server.path("host.pub")])
-        .output()
-        .unwrap();
+        .ends();
     assert!(signed.status.success(), "{signed:?}");
     let host = server.path("host").display().to_string();
     let Some(two) = sshd(&format!("HostKey {host}\nHostCertificate {host}-cert.pub")) else {
@@ -295,8 +295,7 @@ fn every_known_hosts_is_judged_as_the_ssh_program_judges_it() {
             .arg(server.path("key"))
             .arg(format!("-oUserKnownHostsFile={}", server.path("known_hosts").display()))
             .args(["-p", &server.port.to_string(), "127.0.0.1", "true"])
-            .output()
-            .unwrap();
+            .ends();
         let ours = open(&login);
         assert_eq!(
             ours.is_ok(),
@@ -337,7 +336,7 @@ fn with_a_known_hosts_that_cannot_be_written_the_next_line_helps() {
             .arg(server.path("key"))
             .arg("--ssh-config")
             .arg(server.path("ssh_config"));
-        let out = command.current_dir(server.dir.path()).output().unwrap();
+        let out = command.current_dir(server.dir.path()).ends();
         String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
     };
     let said = status("");

@@ -123,6 +123,33 @@ fn issue(line: &str) -> bool {
     })
 }
 
+/// What a test waits for without a bound, a hang in CI would wait for until nobody knows which test it was.
+#[test]
+fn tests_wait_with_a_bound() {
+    let mut broken = Vec::new();
+    for (file, text) in files("tests", ".rs") {
+        if ["tests/tidy/mod.rs", "tests/bounds.rs", "tests/lab/mod.rs"].contains(&file.as_str()) {
+            continue; // it names them; it has the bounds; it builds images, and asks what hangs
+        }
+        for (index, line) in text.lines().enumerate() {
+            for word in [
+                ".wait_with_output()",
+                ".output()",
+                ".recv()",
+                "elapsed() < Duration::from",
+            ] {
+                if line.contains(word) {
+                    broken.push(format!(
+                        "{file}:{}: `{word}`: tests/bounds.rs has the bounds",
+                        index + 1
+                    ));
+                }
+            }
+        }
+    }
+    none(&broken);
+}
+
 /// The host needs Linux; the program shall need no more than POSIX.
 #[test]
 fn the_program_uses_nothing_that_only_linux_has() {

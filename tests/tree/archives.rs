@@ -8,13 +8,14 @@ use tar::EntryType;
 
 use super::raw::{Raw, gzip};
 use super::{Tree, arrives, scan_path};
+use crate::bounds::Ends as _;
 
 /// Makes an archive of a tree with the system's tar.
 fn archive(tree: &Tree, into: &Tree, name: &str, options: &[&str]) -> PathBuf {
     let path = into.at(name);
     let mut tar = Command::new("tar");
     tar.arg("-C").arg(tree.path()).args(options).arg("-f").arg(&path);
-    let out = tar.args(["-c", "--", "."]).output().unwrap();
+    let out = tar.args(["-c", "--", "."]).ends();
     assert!(
         out.status.success() && out.stderr.is_empty(),
         "{options:?}: {}",

@@ -24,6 +24,8 @@ use shipit::interrupt::Interrupts;
 use shipit::source::{Scanned, Source, scan};
 use tempfile::TempDir;
 
+use crate::bounds::Ends as _;
+
 /// The listing that a host makes of a release; `src/release/listing.rs` has the same words.
 const LISTING: &str = r"
 find . -mindepth 1 \( -type f -printf 'f %m %s %P\0' -o -type d -printf 'd %m %P\0' \
@@ -111,8 +113,7 @@ fn listing(dir: &Path) -> Vec<u8> {
         .args(["-ec", LISTING])
         .env("LC_ALL", "C")
         .current_dir(dir)
-        .output()
-        .unwrap();
+        .ends();
     assert!(
         out.status.success() && out.stderr.is_empty(),
         "{}",
@@ -150,7 +151,7 @@ pub fn alone(test: &str, uid: Option<u32>) -> bool {
     if let Some(uid) = uid {
         again.uid(uid).gid(uid);
     }
-    let out = again.output().unwrap();
+    let out = again.ends();
     let said = [out.stdout, out.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     assert!(out.status.success() && said.contains("1 passed"), "{said}");
@@ -178,7 +179,7 @@ fn unpack_in(dir: &Path, mut stream: impl Read, uid: Option<u32>) {
     }
     let mut tar = tar.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let copied = std::io::copy(&mut stream, &mut tar.stdin.take().unwrap());
-    let out = tar.wait_with_output().unwrap();
+    let out = tar.ends();
     assert!(
         out.status.success() && out.stderr.is_empty(),
         "tar: {}",

@@ -4,18 +4,18 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use shipit::failure::Exit;
 
 use super::{NOBODY, Tree, alone, am_root, arrives, scan_path};
+use crate::bounds::PATIENCE;
 
-/// Runs what must not hang; generous, for a busy machine.
+/// Runs what must not hang.
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || sender.send(work()));
-    receiver.recv_timeout(Duration::from_secs(20)).expect("it hangs")
+    receiver.recv_timeout(PATIENCE).expect("it hangs")
 }
 
 #[test]

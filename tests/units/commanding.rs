@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::bounds::Ends as _;
+
 fn shipit(dir: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_shipit"))
         .args(arguments)
         .current_dir(dir)
         .env_clear()
-        .output()
-        .unwrap()
+        .ends()
 }
 
 fn out(output: &Output) -> String {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use crate::bounds::Ends as _;
+
 /// What systemd understood of one unit: property to values, in order of appearance; `Exec…` keys hold one
 /// argument list per command.
 #[derive(Debug, Default)]
@@ -37,8 +39,7 @@ pub fn understood(dir: &Path, units: &[&str]) -> BTreeMap<String, Understood> {
         .args(["--test", "--system"])
         .env_clear()
         .env("SYSTEMD_UNIT_PATH", dir)
-        .output()
-        .unwrap();
+        .ends();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         text.contains("-> Unit default.target:"),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use shipit::unit::merge::Unit;
 use shipit::unit::name::UnitName;
@@ -14,6 +14,7 @@ use shipit::unit::specifier::{self, Place};
 use shipit::unit::{command, keys, quoting, search, value};
 
 use super::oracle;
+use crate::bounds;
 
 /// Every unit file and drop-in installed on this machine.
 pub fn installed() -> Vec<PathBuf> {
@@ -113,7 +114,7 @@ fn mutated_files_never_panic_never_hang_and_never_lose_a_byte() {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut bytes = HARD.as_bytes().to_vec();
         mutate(&mut dice, &mut bytes);
-        let began = Instant::now();
+        let began = bounds::cpu_time();
         let file = File::parse("a-b@c.service", &bytes);
         assert_eq!(file.bytes(), bytes, "seed {seed}");
         let unit = Unit {
@@ -135,18 +136,18 @@ fn mutated_files_never_panic_never_hang_and_never_lose_a_byte() {
             let _ = render::text(&rules::lint(&unit, &Context::default()));
         }
         let _ = rules::environment_file("env", &String::from_utf8_lossy(&bytes));
-        assert!(began.elapsed() < Duration::from_secs(2), "seed {seed}");
+        assert!(bounds::cpu_time() - began < Duration::from_secs(5), "seed {seed}");
     }
 }
 
 #[test]
 fn a_very_long_line_is_refused_quickly() {
-    let began = Instant::now();
+    let began = bounds::cpu_time();
     let text = format!("[Service]\nExecStart=/bin/x {}", "y\\\n".repeat(1_500_000));
     let file = File::parse("x.service", text.as_bytes());
     assert!(file.refused().is_some());
     assert_eq!(file.bytes(), text.as_bytes());
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(bounds::cpu_time() - began < Duration::from_secs(10));
 }
 
 /// Writes files into a directory that anybody may read, loads the unit ourselves and by systemd, and compares.

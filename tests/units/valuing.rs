@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use super::oracle;
+use crate::bounds::Ends as _;
 use shipit::unit::merge::Unit;
 use shipit::unit::rules::{self, Context, Facts, Severity};
 
@@ -116,8 +117,7 @@ fn complaints(all: &[Value]) -> BTreeSet<usize> {
         .args(["verify", "--man=no"])
         .args(&files)
         .env("SYSTEMD_COLORS", "0")
-        .output()
-        .unwrap();
+        .ends();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let of_line = |line: &str| line.split_once("/v")?.1.split('.').next()?.parse().ok();
     text.lines()
@@ -131,7 +131,7 @@ fn systemd_complains_of_the_same_values() {
     if oracle::present().is_none() {
         return;
     }
-    let output = Command::new("systemctl").arg("--version").output().unwrap();
+    let output = Command::new("systemctl").arg("--version").ends();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let version: u32 = text.split_whitespace().nth(1).unwrap().parse().unwrap();
     let all = values();

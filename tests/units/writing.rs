@@ -11,6 +11,8 @@ use shipit::unit::render;
 use shipit::unit::rules::{self, Context};
 use shipit::unit::strategy::Strategy;
 
+use crate::bounds::Ends as _;
+
 const PROGRAMS: [Program; 5] = [
     Program::Node,
     Program::Gunicorn,
@@ -128,10 +130,7 @@ fn every_key_of_a_generated_unit_is_explained_and_jobs_have_the_environment_of_t
 fn analyze(arguments: &[&str], dir: &Path, names: &[String]) -> String {
     let mut command = Command::new("systemd-analyze");
     command.args(arguments).args(names.iter().map(|name| dir.join(name)));
-    let output = command
-        .env("SYSTEMD_UNIT_PATH", format!("{}:", dir.display()))
-        .output()
-        .unwrap();
+    let output = command.env("SYSTEMD_UNIT_PATH", format!("{}:", dir.display())).ends();
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 

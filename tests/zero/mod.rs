@@ -123,7 +123,7 @@ struct Clients(Vec<(&'static str, Running)>);
 
 impl Clients {
     fn of(host: &Host) -> Self {
-        let load = || Load::on(host.web(8080));
+        let load = || Load::on(host.web(8080)).timeout(Duration::from_secs(10));
         let clients = Self(vec![
             ("new", load().rate(148).start()),
             ("kept", load().rate(148).keep_alive(10).start()),
@@ -138,7 +138,7 @@ impl Clients {
     fn answered(&self, more: u64) {
         for (name, load) in &self.0[..2] {
             let before = load.counts().ok;
-            load.wait_until(name, Duration::from_secs(60), |counts| counts.ok >= before + more);
+            load.wait_until(name, |counts| counts.ok >= before + more);
         }
     }
 
@@ -227,8 +227,7 @@ impl Field {
         if answer(&self.host) != "v1" {
             self.desk.json(&["rollback"]).leaves(0);
         }
-        self.host
-            .wait_for("v1", Duration::from_secs(30), |host| answer(host) == "v1");
+        self.host.wait_for("v1", |host| answer(host) == "v1");
         let load = fs::read_to_string("/proc/loadavg").unwrap();
         json!({
             "strategy": self.way.name, "release": name, "exit": ran.code(), "expected": exit,

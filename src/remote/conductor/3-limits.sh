@@ -6,8 +6,8 @@
 step_limits() {
     local gap failed numbers='' lost hole line end
     arguments 'gap failed' "$@" || return 1
-    # One that the machine is slow to start has a few seconds for its first probe.
-    now; end=$((now + 500))
+    # One that the machine is slow to start has some time for its first probe.
+    now; end=$((now + 1500))
     until all_measure || { now; [ "$now" -ge "$end" ]; }; do sleep 0.1; done
     if measure_end && all_measure; then numbers=$(measured); fi
     lost=${numbers##*lost=} hole=${numbers##*hole=}

@@ -24,15 +24,20 @@ exit_words() {
 }
 
 # how_it_ended UNIT: sets ended (in words) and crashed (the verb). systemd forgets how a process ended when it starts
-# the next one; the journal keeps it, but for exit status 0, which is not logged.
+# the next one; the journal keeps it, but for exit status 0, which is not logged. A busy host writes its journal late,
+# so this waits for the end, or for what systemd logs after it. That invocation is one of this run, even if it was too
+# short to be observed: its last output is evidence.
 how_it_ended() {
-    local tries=0 found=''
-    while [ -z "$exit_detail" ] && [ "$tries" -lt 10 ]; do
-        [ "$tries" = 0 ] || sleep 0.1
-        tries=$((tries + 1))
+    local end found=''
+    now; end=$((now + 1500))
+    until [ -n "$exit_detail$found" ]; do
         found=$(unit_journal "$1" | last_exit)
-        # shellcheck disable=SC2086 # a word and a number
-        [ -z "$found" ] || exit_words $found
+        case $found in
+        '') now; [ "$now" -lt "$end" ] || break; sleep 0.2 ;;
+        unlogged) ;;
+        # shellcheck disable=SC2086 # a word, a number and an id
+        *) exit_words $found; invocations="$invocations ${found##* }" ;;
+        esac
     done
     case $p_Result in
     '' | success | exit-code | signal | core-dump) ended=${exit_detail:-exit status unknown} ;;
@@ -41,15 +46,19 @@ how_it_ended() {
     case $exit_detail in 'exit status 0') crashed=ended ;; *) crashed=crashed ;; esac
 }
 
-# The last end of a process that stdin, a journal, has of this switch; not the end of the one that it replaced.
+# The last end of a process that stdin, a journal, has of this switch: its code, status and invocation; not the end of
+# the one that it replaced. `unlogged`: systemd logged none before it scheduled a restart or gave the unit's result
+# (SD_MESSAGE_UNIT_RESTART_SCHEDULED, SD_MESSAGE_UNIT_FAILURE_RESULT).
 last_exit() {
     awk -v old="$before" -v since="${since}000000" '
-        !match($0, /"EXIT_CODE":"[a-z]+/) { next }
-        { code = substr($0, RSTART + 13, RLENGTH - 13) }
-        match($0, /INVOCATION_ID":"[0-9a-f]+/) && index(old, substr($0, RSTART + 16, RLENGTH - 16)) { next }
+        !/"EXIT_CODE":"[a-z]|"5eb03494b6584870a536b337290809b3"|"d9b373ed55a64feb8242e02dbe79a49c"/ { next }
+        { id = match($0, /INVOCATION_ID":"[0-9a-f]+/) ? substr($0, RSTART + 16, RLENGTH - 16) : "" }
+        id != "" && index(old, id) { next }
         !match($0, /"__REALTIME_TIMESTAMP":"[0-9]+/) || substr($0, RSTART + 24, RLENGTH - 24) + 0 < since + 0 { next }
-        match($0, /"EXIT_STATUS":"[0-9]+/) { found = code " " substr($0, RSTART + 15, RLENGTH - 15) }
-        END { print found }'
+        !match($0, /"EXIT_CODE":"[a-z]+/) { over = "unlogged"; next }
+        { code = substr($0, RSTART + 13, RLENGTH - 13) }
+        match($0, /"EXIT_STATUS":"[0-9]+/) { found = code " " substr($0, RSTART + 15, RLENGTH - 15) " " id }
+        END { print found ? found : over }'
 }
 
 # in_words N

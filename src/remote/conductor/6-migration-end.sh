@@ -19,15 +19,17 @@ start_in_journal() {
 # The start failed by its exit status. Its job may be queued all the same, or be over already. Sets never_began when
 # nothing ran, which is known: then it may be started again.
 migration_began() {
-    local found='' tries=0 why
+    local found='' until why
     why=$(ctl_output) never_began=no
-    while [ "$tries" -lt 10 ]; do
-        tries=$((tries + 1))
+    # A busy host writes its journal late.
+    now; until=$((now + 500))
+    while [ "$now" -lt "$until" ]; do
         # migration_wait asks a systemd that does not answer.
         read_unit "$unit" || return 0
         ! running && [ "$p_InvocationID" = "$old" ] || return 0
         start_in_journal && [ -n "$found" ] && return 0
         sleep 0.2
+        now
     done
     start_in_journal || {
         migration_unknown "systemctl start failed ($why), and neither systemd nor the journal shows whether it ran"
@@ -41,11 +43,12 @@ migration_began() {
 # It is over and no invocation was seen: too short for that, or never begun, because a unit that it needs or a condition
 # failed. `systemctl start` may succeed then, and Result= is "success". The journal has the end of its job.
 migration_unseen() {
-    local found='' tries=0
-    while [ -z "$found" ] && [ "$tries" -lt 25 ]; do
+    local found='' until
+    now; until=$((now + 1500))
+    while [ -z "$found" ] && [ "$now" -lt "$until" ]; do
         sleep 0.2
-        tries=$((tries + 1))
         start_in_journal
+        now
     done
     case $found in
     ran) return 0 ;;

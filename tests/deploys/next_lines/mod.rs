@@ -15,6 +15,7 @@ use std::process::{Command, Stdio};
 use super::desk::{Desk, Ran, acme};
 use super::terminal::typed;
 use crate::apps::{ACME, Kind, Service};
+use crate::bounds::Ends as _;
 use crate::lab::{self, Host, Suite};
 
 /// What the line must do.
@@ -78,7 +79,7 @@ impl Person<'_> {
     }
 
     fn run(&self, line: &str) -> Ran {
-        Ran::new(line, &self.shell(line).output().unwrap())
+        Ran::new(line, &self.shell(line).ends())
     }
 
     /// Makes a state.

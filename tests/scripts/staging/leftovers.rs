@@ -60,7 +60,7 @@ fn the_newest_leftover_that_nobody_fills_and_that_prepare_did_not_see_is_read_un
 fn a_leftover_that_another_client_took_is_a_reason_to_send_everything() {
     for shell in SHELLS {
         let staging = Staging::new(shell, 1);
-        let hold = |id: &str, cut: &str| staging.script("hold", &[id, cut]).output().unwrap();
+        let hold = |id: &str, cut: &str| staging.script("hold", &[id, cut]).ends();
         let refused = |held: &Output| {
             let said = String::from_utf8_lossy(&held.stderr);
             assert_eq!(held.status.code(), Some(19), "{held:?}");
@@ -77,7 +77,7 @@ fn a_leftover_that_another_client_took_is_a_reason_to_send_everything() {
                 tell.send(()).unwrap();
                 hold("new", ".in-used")
             });
-            told.recv().unwrap();
+            told.recv_timeout(bounds::PATIENCE).unwrap();
             fs::remove_dir_all(staging.release(".in-used")).unwrap();
             fs::remove_dir_all(staging.at("root/.shipit/releases/.in-used")).unwrap();
             drop(used);
@@ -114,7 +114,7 @@ fn a_leftover_that_cannot_be_removed_fails_no_upload() {
         let tools = tempfile::tempdir().unwrap();
         let mut receive = with_tool(staging.script("receive", &args), tools.path(), "rm", "exit 1");
         receive.stdin(fs::File::open(staging.at("stdin")).unwrap());
-        let received = receive.output().unwrap();
+        let received = receive.ends();
         assert!(received.status.success(), "{received:?}");
         assert!(staging.verify(&next).status.success());
     }

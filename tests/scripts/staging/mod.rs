@@ -35,12 +35,7 @@ const STATE: &str =
 
 fn shell(dir: &Path, line: &str) -> Vec<u8> {
     let mut shell = Command::new("sh");
-    let out = shell
-        .args(["-ec", line])
-        .env("LC_ALL", "C")
-        .current_dir(dir)
-        .output()
-        .unwrap();
+    let out = shell.args(["-ec", line]).env("LC_ALL", "C").current_dir(dir).ends();
     assert!(out.status.success() && out.stderr.is_empty(), "{line}: {out:?}");
     out.stdout
 }
@@ -144,7 +139,7 @@ impl Staging {
     }
 
     fn done(mut command: Command) -> Vec<u8> {
-        let out = command.output().unwrap();
+        let out = command.ends();
         assert!(out.status.success() && out.stderr.is_empty(), "{out:?}");
         out.stdout
     }
@@ -212,7 +207,7 @@ impl Staging {
     fn verify(&self, next: &Next) -> Output {
         let base = next.delta.base.as_deref().unwrap_or("");
         let digest = next.scanned.digest.to_string();
-        self.script("verify", &[&next.id, &digest, base]).output().unwrap()
+        self.script("verify", &[&next.id, &digest, base]).ends()
     }
 
     fn publish(&self, next: &Next) {
@@ -222,7 +217,7 @@ impl Staging {
     /// Stages the source as that release, from that base.
     fn stage(&self, base: Option<&str>, id: &str, link: &str) -> Delta {
         let next = self.next(base, id);
-        let received = self.receive(&next, link).wait_with_output().unwrap();
+        let received = self.receive(&next, link).ends();
         assert!(received.status.success() && received.stderr.is_empty(), "{received:?}");
         let verified = self.verify(&next);
         assert!(
@@ -256,11 +251,12 @@ fn rounds(shell_words: &'static [&'static str], seed: u64, rounds: usize) -> usi
         if staging.dice.roll(4) == 0 {
             // Killed somewhere on its way: nothing is published, and nothing of the base is touched.
             let next = staging.next(base.as_deref(), "dead");
-            let mut child = staging.receive(&next, link);
+            let child = staging.receive(&next, link);
             std::thread::sleep(Duration::from_micros(staging.dice.roll(40_000) as u64));
             let group = rustix::process::Pid::from_child(&child);
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-            child.wait().unwrap();
+            drop(child.ends());
+            bounds::wait_for_end_of_group(group.as_raw_pid().unsigned_abs());
             let verified = staging.verify(&next);
             // As if it had died just before.
             drop(fs::remove_file(staging.at("root/.shipit/releases/.in-dead/digest")));
@@ -327,7 +323,7 @@ fn a_file_that_was_changed_in_place_on_the_host_is_sent_again_and_one_of_prepare
         }
         // Its `prepare` writes into a file that was sent, and makes one.
         let next = staging.next(None, "r0");
-        assert!(staging.receive(&next, "copy").wait().unwrap().success());
+        assert!(staging.receive(&next, "copy").ends().status.success());
         assert!(staging.verify(&next).status.success());
         let new = staging.release(".in-r0");
         fs::write(new.join("prepared"), "TWO").unwrap();
@@ -343,7 +339,7 @@ fn a_file_that_was_changed_in_place_on_the_host_is_sent_again_and_one_of_prepare
 
         let next = staging.next(Some("r0"), "r1");
         assert_eq!((next.delta.files, next.delta.sent), (2, 6));
-        assert!(staging.receive(&next, "hard").wait().unwrap().success());
+        assert!(staging.receive(&next, "hard").ends().status.success());
         // One more, after it was observed: the check finds it.
         fs::write(staging.release("r0").join("late"), "FOUR").unwrap();
         let verified = staging.verify(&next);

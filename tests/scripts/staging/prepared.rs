@@ -33,7 +33,7 @@ impl Twice {
     /// The first line of the step.
     fn deploy(&self, id: &str, base: &str, command: &str, how: &str) -> String {
         let next = self.staging.next(None, id);
-        assert!(self.staging.receive(&next, "copy").wait().unwrap().success());
+        assert!(self.staging.receive(&next, "copy").ends().status.success());
         assert!(self.staging.verify(&next).status.success());
         let with_tools = |mut script: Command| {
             let path = std::env::var("PATH").unwrap();

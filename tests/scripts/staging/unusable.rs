@@ -40,18 +40,18 @@ fn a_base_that_cannot_be_used_fails_with_a_status_that_means_send_everything() {
     let same_stamp = "touch -r kept ../time; printf KEPT >kept; touch -r ../time kept";
     shell(&staging.release("r0"), same_stamp);
     let next = staging.next(Some("r0"), "r1");
-    assert!(staging.receive(&next, "copy").wait().unwrap().success());
+    assert!(staging.receive(&next, "copy").ends().status.success());
     assert_eq!(staging.verify(&next).status.code(), Some(24));
     staging.stage(None, "r2", "hard");
     // What comes as a hard link is gone.
     fs::rename(&kept, staging.at("source/moved")).unwrap();
     let next = staging.next(Some("r2"), "r3");
     fs::remove_file(staging.release("r2").join("kept")).unwrap();
-    assert_eq!(staging.receive(&next, "hard").wait().unwrap().code(), Some(23));
+    assert_eq!(staging.receive(&next, "hard").ends().status.code(), Some(23));
     staging.stage(None, "r4", "hard");
     // The base's metadata goes between the two.
     let next = staging.next(Some("r4"), "r5");
-    assert!(staging.receive(&next, "hard").wait().unwrap().success());
+    assert!(staging.receive(&next, "hard").ends().status.success());
     fs::remove_dir_all(staging.at("root/.shipit/releases/r4")).unwrap();
     assert_eq!(staging.verify(&next).status.code(), Some(24));
 }
