@@ -35,14 +35,25 @@ pub fn is_valid(text: &str) -> bool {
     let time = words.next_if(|word| word.contains(':'));
     words.next().is_none()
         && (weekdays.is_some() || date.is_some() || time.is_some())
-        && weekdays.is_none_or(|word| word.split([',', '.', '-']).filter(|day| !day.is_empty()).all(is_day))
+        && weekdays.is_none_or(are_days)
         && date.is_none_or(is_date)
         && time.is_none_or(is_time)
 }
 
+/// A list of days and ranges; no range goes over Sunday.
+fn are_days(words: &str) -> bool {
+    let number = |day: &str| DAYS.iter().position(|known| is_day(day) && day.starts_with(known));
+    let one = |item: &str| match item.split_once("..").or_else(|| item.split_once('-')) {
+        Some((from, to)) => number(from).zip(number(to)).is_some_and(|(from, to)| from <= to),
+        None => number(item).is_some(),
+    };
+    words.trim_end_matches(',').split(',').all(one)
+}
+
 fn is_zone(word: &str) -> bool {
+    const SHORT: &str = " utc gmt uct zulu est mst hst cet eet met wet est5edt cst6cdt mst7mdt pst8pdt ";
     let letters = |c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_' | '+' | '-') || c.is_ascii_digit();
-    word == "utc"
+    SHORT.contains(&format!(" {word} "))
         || word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.contains('/') && word.chars().all(letters)
 }
 
@@ -54,6 +65,7 @@ fn is_date(word: &str) -> bool {
     let parts: Vec<&str> = word.split(['-', '~']).collect();
     let most = match parts.len() {
         2 => &[12, 31][..],
+        3 if parts[0].parse().is_ok_and(|year: u32| (100..1970).contains(&year)) => return false,
         3 => &[9999, 12, 31],
         _ => return false,
     };
@@ -73,6 +85,20 @@ fn fits(part: &str, most: u32) -> bool {
             .split_once('/')
             .map_or((item, None), |(start, step)| (start, Some(step)));
         let (from, to) = start.split_once("..").unwrap_or((start, start));
-        number(from) && number(to) && step.is_none_or(|step| step.parse::<f64>().is_ok_and(|n| n > 0.0))
+        let value = |text: &str| text.parse::<f64>().ok();
+        let ends = if start.contains("..") {
+            value(to)
+        } else {
+            Some(f64::from(most))
+        };
+        // A repetition needs a first value, and a second one that still fits.
+        let steps = |step: &str| {
+            let second = value(step)
+                .filter(|step| *step > 0.0)
+                .zip(value(from))
+                .map(|(step, from)| from + step);
+            second.zip(ends).is_some_and(|(second, end)| second < end + 1.0)
+        };
+        number(from) && number(to) && value(from) <= value(to) && step.is_none_or(steps)
     })
 }

@@ -84,6 +84,8 @@ pub enum Refused {
     NoProgram,
     /// The program contains a `/` but does not start with one, or it ends with one.
     NotAbsolute,
+    /// `@` without the word that becomes `argv[0]`.
+    NoName,
 }
 
 impl From<Unbalanced> for Refused {
@@ -159,7 +161,10 @@ pub fn parse(value: &str) -> Result<Vec<Command>, Refused> {
             };
             command.arguments.push(word);
         }
-        if command.prefix.contains('@') && !command.arguments.is_empty() {
+        if command.prefix.contains('@') {
+            if command.arguments.is_empty() {
+                return Err(Refused::NoName);
+            }
             command.zeroth = Some(command.arguments.remove(0).text);
         }
         commands.push(command);

@@ -7,6 +7,7 @@ pub mod command; // ExecStart= and similar keys
 pub mod compare; // two units: settings and lines that differ
 pub mod directory; // the units of a directory
 pub mod environment; // the text of an EnvironmentFile=
+mod forms; // the forms of values that systemd accepts
 pub mod generate; // units written from a few answers
 pub mod keys; // the keys that systemd knows
 pub mod merge; // file + drop-ins = unit

@@ -50,6 +50,22 @@ fn escape(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
+/// Whether systemd knows every escape in the text; `Environment=` with another one is ignored.
+pub fn escapes(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        if *byte == b'\\' {
+            let Some((_, length)) = escape(&bytes[at..]) else {
+                return false;
+            };
+            at += length;
+        }
+    }
+    true
+}
+
 /// Removes the first word from `rest`. `Ok(None)` when only separators are left. Unknown escapes are kept as written.
 /// Fails with [`Unbalanced`] when a quote is not closed, or a backslash ends the value.
 pub fn first(rest: &mut &str) -> Result<Option<Word>, Unbalanced> {

@@ -54,7 +54,12 @@ fn add(file: &mut File, section: &str, key: &str, value: &str) {
         file.lines.len()
     });
     end_line(&mut file.lines[..at]);
-    file.lines.insert(at, assignment(key, value));
+    let mut new = assignment(key, value);
+    if file.lines.iter().any(|line| line.raw.ends_with(b"\r\n")) {
+        new.raw.truncate(new.raw.len() - 1);
+        new.raw.extend_from_slice(b"\r\n");
+    }
+    file.lines.insert(at, new);
 }
 
 /// The index of the last assignment of a key in a section of a file.
@@ -264,6 +269,16 @@ mod tests {
                 .any(|finding| finding.fix.as_ref().is_some_and(|fix| fix.safe)),
             "{left:?}"
         );
+    }
+
+    #[test]
+    fn a_new_line_ends_as_the_lines_of_its_file_do() {
+        let text = "[Service]\r\nUser=a\r\nExecStart=/opt/a/current/x\r\n";
+        let unit = Unit::parse("a.service", text.as_bytes()).unwrap();
+        let fixed = settle(&unit, |unit| lint(unit, &Context::default()));
+        let text = String::from_utf8(fixed.files[0].bytes()).unwrap();
+        assert!(text.contains("Type=exec\r\n"), "{text:?}");
+        assert!(!text.replace("\r\n", "").contains('\n'), "{text:?}");
     }
 
     #[test]

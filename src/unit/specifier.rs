@@ -129,6 +129,14 @@ fn value(letter: char, name: &UnitName, place: &Place) -> Result<String, Unexpan
     }
 }
 
+/// The first letter behind a `%` that is no specifier, for which systemd drops the line or refuses the unit. It keeps a
+/// `%` before anything but a letter or digit.
+pub fn unknown(text: &str) -> Option<char> {
+    const KNOWN: &str = "aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY";
+    let odd = |letter: &char| letter.is_ascii_alphanumeric() && !KNOWN.contains(*letter);
+    used(text).into_iter().find(odd)
+}
+
 /// The letters of all specifiers in `text`, in order, without `%%`.
 pub fn used(text: &str) -> Vec<char> {
     let mut letters = Vec::new();

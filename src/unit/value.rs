@@ -70,10 +70,11 @@ pub fn span(text: &str) -> Option<Span> {
         return None;
     }
     while !rest.is_empty() {
+        rest = rest.strip_prefix('+').unwrap_or(rest);
         let digits = rest
             .find(|c: char| !c.is_ascii_digit() && c != '.')
             .unwrap_or(rest.len());
-        let number: f64 = rest[..digits].parse().ok()?;
+        let number: f64 = rest[..digits].parse().ok().filter(|_| !rest[..digits].ends_with('.'))?;
         let after = rest[digits..].trim_start();
         let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
         total += number * microseconds(&after[..letters])?;
@@ -104,22 +105,29 @@ pub fn size(text: &str) -> Option<Size> {
             .filter(|p: &f64| (0.0..=100.0).contains(p))
             .map(Size::Percent);
     }
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let number: f64 = text[..digits].parse().ok()?;
-    let power = match text[digits..].trim() {
-        "" | "B" => 0,
-        "K" => 1,
-        "M" => 2,
-        "G" => 3,
-        "T" => 4,
-        "P" => 5,
-        "E" => 6,
-        _ => return None,
-    };
-    let bytes = number * 1024f64.powi(power);
-    (bytes < 1.8e19).then_some(Size::Bytes(bytes as u64))
+    // Several sizes are added, from the largest unit to the smallest: 1G 512M.
+    let (mut total, mut above, mut rest) = (0.0, 8, text);
+    loop {
+        rest = rest.strip_prefix('+').unwrap_or(rest);
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
+        let number: f64 = rest[..digits].parse().ok()?;
+        let after = rest[digits..].trim_start();
+        let suffix = usize::from(after.starts_with(|c: char| c.is_ascii_alphabetic()));
+        let power = match &after[..suffix] {
+            "" | "B" => 0,
+            letter => 1 + "KMGTPE".find(letter)? as i32,
+        };
+        if power >= above {
+            return None;
+        }
+        total += number * 1024f64.powi(power);
+        (above, rest) = (power, after[suffix..].trim_start());
+        if rest.is_empty() {
+            return (total < 1.8e19).then_some(Size::Bytes(total as u64));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -133,9 +141,10 @@ mod tests {
         assert_eq!(span("2min 200ms"), ms(120_200));
         assert_eq!(span("1.5h"), ms(5_400_000));
         assert_eq!(span("1m30s"), ms(90_000));
+        assert_eq!(span("+5"), ms(5_000));
         assert_eq!(span("infinity"), Some(Span::Infinite));
         assert!(
-            ["", "5 parsecs", "-1", "five", "1..2"]
+            ["", "5 parsecs", "-1", "five", "1..2", "5. s"]
                 .iter()
                 .all(|bad| span(bad).is_none())
         );
@@ -146,6 +155,12 @@ mod tests {
         assert_eq!(size("512M"), Some(Size::Bytes(512 << 20)));
         assert_eq!(size("1.5K"), Some(Size::Bytes(1536)));
         assert_eq!(size("30%"), Some(Size::Percent(30.0)));
-        assert!(["", "M", "1X", "101%"].iter().all(|bad| size(bad).is_none()));
+        assert_eq!(size("1G 512M"), Some(Size::Bytes((1 << 30) + (512 << 20))));
+        assert_eq!(size("1G512"), Some(Size::Bytes((1 << 30) + 512)));
+        assert!(
+            ["", "M", "1X", "101%", "512M 1G", "1G1G", "1KB"]
+                .iter()
+                .all(|bad| size(bad).is_none())
+        );
     }
 }

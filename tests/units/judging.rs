@@ -364,3 +364,29 @@ fn the_documentation_lists_every_rule() {
     let docs = include_str!("../../docs/units.md");
     assert!(docs.contains(&table), "docs/units.md should have:\n{table}");
 }
+
+/// Units that their maintainers keep well: what is right for them is no warning.
+#[test]
+fn a_container_manager_and_a_program_written_for_systemd_get_no_warning_for_what_they_need() {
+    let manager = "ExecStart=/usr/local/bin/containerd\nDelegate=yes\nKillMode=process\nOOMScoreAdjust=-999\n";
+    let notifier = "User=a\nExecStart=/opt/a/bin/python -m a\nExecReload=/bin/kill -HUP $MAINPID\n";
+    for (text, rule) in [
+        (manager, "kill-mode-process"),
+        (manager, "oom-score"),
+        (notifier, "reload-kills"),
+    ] {
+        let unit = |kind: &str| Unit::parse("a.service", format!("[Service]\nType={kind}\n{text}").as_bytes()).unwrap();
+        let severity = |unit: &Unit| {
+            let found = rules::lint(unit, &Context::default());
+            found
+                .iter()
+                .find(|found| found.rule == rule)
+                .map(|found| found.severity)
+        };
+        assert_eq!(severity(&unit("notify")), Some(Severity::Info), "{rule}");
+        let other = unit("exec").files[0].bytes();
+        let other = String::from_utf8(other).unwrap().replace("Delegate=yes\n", "");
+        let other = Unit::parse("a.service", other.as_bytes()).unwrap();
+        assert_eq!(severity(&other), Some(Severity::Warning), "{rule}");
+    }
+}

@@ -200,6 +200,8 @@ fn answers_that_would_break_out_of_their_line_are_refused() {
     assert_eq!(refused(|a| a.app = "acme\nUser=root".into()), "app");
     assert_eq!(refused(|a| a.app = "../etc".into()), "app");
     assert_eq!(refused(|a| a.user = "root".into()), "user");
+    let caddy = |a: &mut Answers| (a.program, a.strategy) = (Program::Static, Strategy::Socket);
+    assert_eq!(refused(caddy), "strategy"); // it takes no socket from systemd
     assert_eq!(refused(|a| a.root = "/opt/a b".into()), "root");
     assert_eq!(refused(|a| a.root = "/opt/../etc".into()), "root");
     assert_eq!(

@@ -203,6 +203,10 @@ impl Answers {
                 "expected a port from 1 to 65535; a .socket unit needs one".into(),
             );
         }
+        if self.program == Program::Static && self.strategy.needs_socket() {
+            let why = "caddy takes no socket from systemd; choose --strategy restart, reload or blue-green";
+            return refuse("strategy", why.into());
+        }
         if self.ports && self.router.is_none() {
             return refuse("ports", "expected a router in front of the instances: --router".into());
         }

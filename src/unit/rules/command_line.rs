@@ -209,10 +209,11 @@ rules! {
                 }
                 Some(_) => {}
                 None if view.runtime().dies_of_hangup() => {
-                    found.at(
-                        entry,
-                        format!("unless the program handles SIG{name}, a reload kills it"),
-                    );
+                    let message = format!("unless the program handles SIG{name}, a reload kills it");
+                    let finding = found.at(entry, message);
+                    if view.kind() == "notify" {
+                        finding.severity(Severity::Info); // written for systemd
+                    }
                 }
                 None => {}
             }

@@ -2,7 +2,7 @@
 
 use super::{Severity, rules};
 use crate::unit::command::{self, Refused};
-use crate::unit::quoting;
+use crate::unit::{quoting, specifier};
 
 /// A word that means something to a shell and nothing to systemd.
 fn shell_only(raw: &str) -> bool {
@@ -15,6 +15,11 @@ fn shell_only(raw: &str) -> bool {
         || raw.starts_with("$(")
         || raw.starts_with('`')
         || raw.len() > 1 && raw.ends_with(';') && !raw.ends_with("\\;")
+}
+
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Whether a text formats a date: `+%F`, `%Y-%m-%d`, `%H%M`.
@@ -72,6 +77,10 @@ rules! {
                         command.name()
                     ),
                 );
+            }
+            if command.arguments.iter().any(|word| word.raw.contains("\\ ") && !word.raw.contains(['"', '\''])) {
+                let message = format!("{}=: systemd keeps the backslash before a space: quote the word instead", entry.key);
+                found.at(entry, message).severity(Severity::Warning);
             }
             if let Some(word) = command
                 .arguments
@@ -138,7 +147,8 @@ rules! {
     /// The % of a date in a command
     ///
     /// systemd replaces `%m`, `%H`, `%d` and others before it starts the program: with the machine's id, its name, a
-    /// directory. `%%` stands for one percent sign. A shell in the command sees what systemd has replaced.
+    /// directory. `%%` stands for one percent sign. For a letter with no meaning, such as `%z`, systemd refuses the unit.
+    /// A shell in the command sees what systemd has replaced.
     ///
     /// In production: `date +%Y-%m-%d` names a backup after the machine's id, and each backup replaces the one before.
     ///
@@ -154,13 +164,17 @@ rules! {
                 let message = "systemd replaces the % of the date before the program starts; write %%";
                 let word: String = word.text.split_whitespace().find(|part| is_date(part)).unwrap_or("%").into();
                 found.at(entry, format!("{}=: `{word}`: {message}", entry.key));
+            } else if let Some(letter) = specifier::unknown(entry.value) {
+                let message = "is no specifier: systemd refuses the unit; write %%";
+                found.at(entry, format!("{}=: %{letter} {message}", entry.key));
             }
         }
     }
 
     /// A command of the shell as the program
     ///
-    /// `cd`, `source`, `export`, `ulimit` and others are commands that only a shell has: no file of that name exists.
+    /// `cd`, `source`, `export`, `ulimit` and others are commands that only a shell has: no file of that name exists. Only
+    /// a shell sets variables in front of a program: `NODE_ENV=production node server.js`.
     ///
     /// In production: the unit does not start (`203/EXEC`), or systemd refuses it.
     ///
@@ -174,6 +188,11 @@ rules! {
     /// See systemd.service(5), "Command lines".
     "exec-builtin" Error(Start) Service builtin(view, found) {
         for (command, entry) in view.unit.every_command() {
+            if let Some((name, _)) = command.program.split_once('=').filter(|(name, _)| is_variable(name)) {
+                let message = format!("{name}=… before the program is shell syntax: use Environment=, or /usr/bin/env");
+                found.at(entry, message);
+                continue;
+            }
             let instead = match command.program.as_str() {
                 "cd" | "pushd" => "use WorkingDirectory=",
                 "source" | "." | "export" | "set" | "unset" => "use Environment= or EnvironmentFile=",
@@ -238,6 +257,8 @@ rules! {
                 .starts_with('$');
             let message = match command::parse(entry.value) {
                 Err(Refused::Unbalanced) => "a quote is not closed: systemd refuses the unit",
+                Ok(commands) if commands.is_empty() && !entry.value.is_empty() => "it has no program",
+                Err(Refused::NoName) => "`@` needs another word, the name that the program gets: systemd refuses the unit",
                 Err(Refused::NoProgram) => "no program after the prefix: systemd refuses the unit",
                 Err(Refused::NotAbsolute) if !variable => {
                     "the program is a relative path: systemd refuses the unit, and ignores WorkingDirectory= here"
@@ -263,7 +284,7 @@ rules! {
     /// See systemd.service(5), "Command lines"; `systemd-path search-binaries-default`.
     "exec-bare-name" Info Service bare_name(view, found) {
         for (command, entry) in view.unit.commands("ExecStart") {
-            if !command.program.contains(['/', '%', '$']) {
+            if !command.program.contains(['/', '%', '$', '=']) {
                 found.at(
                     entry,
                     format!(

@@ -119,7 +119,7 @@ rules! {
             found
                 .at(
                     entry,
-                    "the user the user the user the user nobody is shared with other services: use a dedicated user",
+                    "the user nobody is shared with other services: use a dedicated user",
                 )
                 .suggest("Service", "User", view.own_user().unwrap_or_else(|| "acme".into()));
         }

@@ -279,6 +279,9 @@ rules! {
                 format!("OOMScoreAdjust={}: the kernel kills everything else first", entry.value),
             );
             finding.remove();
+            if view.unit.sets("Service", "Delegate") {
+                finding.severity(Severity::Info); // a container manager
+            }
         }
     }
 }

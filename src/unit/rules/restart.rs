@@ -312,7 +312,9 @@ rules! {
                 .severity(severity);
         }
         let (interval, burst) = start_limit(view);
-        if interval > 0.0 && burst > 0.0 {
+        // While systemd waits for RestartSec=, no connection starts the service.
+        let pause = view.unit.span("Service", "RestartSec").map_or(0.1, Span::seconds);
+        if interval > 0.0 && burst > 0.0 && (restart != "always" || pause * burst < interval) {
             let message = format!(
                 "behind a socket with a limit of {burst} starts within {interval} s: after that the socket fails too, \
                  and its port is closed"

@@ -34,7 +34,12 @@ fn has(words: &str, word: &str) -> bool {
 /// Every such path: as written, without marks; the place.
 pub fn root_paths(unit: &Unit) -> Vec<(String, Entry<'_>)> {
     let makes = unit.yes("Path", "MakeDirectory") == Some(true);
-    let takes = |key: &str| has(WHOLE, key) || has(PARTS, key) || makes && has(WATCHED, key);
+    // systemd reads the PID file when a service has forked, and after these commands.
+    let read = unit.service("Type") == "forking"
+        || unit.sets("Service", "ExecStartPost")
+        || unit.sets("Service", "ExecReload");
+    let unused = |key: &str| key == "PIDFile" && !read;
+    let takes = |key: &str| has(WHOLE, key) && !unused(key) || has(PARTS, key) || makes && has(WATCHED, key);
     let mut keys: Vec<(&str, &str)> = unit.entries().map(|entry| (entry.section, entry.key)).collect();
     keys.retain(|(_, key)| takes(key));
     keys.sort_unstable();

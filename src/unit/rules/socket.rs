@@ -172,6 +172,12 @@ rules! {
             let message = format!("the program binds port {own}, which {} holds: Address already in use", socket.name);
             found.at(entry, message);
         }
+        let server = ["uvicorn", "hypercorn", "daphne"].into_iter().find(|name| command.name() == *name);
+        if let Some(server) = server.filter(|_| command.option(&["--fd", "-b", "--bind", "-e", "--endpoint"]).is_none()) {
+            let message = format!("{server} takes {} only with --fd 3: nothing answers its connections", socket.name);
+            found.at(entry, message);
+            return;
+        }
         let binds = |path: &str| command.words().any(|word| word.rsplit([':', '=']).next() == Some(path));
         let paths = addresses(socket).map(|entry| entry.value).filter(|address| address.starts_with('/'));
         if let Some(path) = paths.into_iter().find(|path| binds(path)) {

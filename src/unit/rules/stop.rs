@@ -127,7 +127,10 @@ rules! {
     "kill-mode-process" Warning Service kill_mode_process(view, found) {
         if let Some(entry) = view.unit.get("Service", "KillMode").filter(|entry| entry.value == "process") {
             let message = "KillMode=process: workers outlive the stop and keep serving the old release";
-            found.at(entry, message).suggest("Service", "KillMode", "mixed");
+            let finding = found.at(entry, message).suggest("Service", "KillMode", "mixed");
+            if view.unit.sets("Service", "Delegate") {
+                finding.severity(Severity::Info); // a container manager, whose containers outlive it
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use crate::unit::accepts::Refused;
 use crate::unit::keys::{self, Takes};
 use crate::unit::merge::Entry;
 use crate::unit::parse::Kind;
-use crate::unit::{accepts, quoting};
+use crate::unit::{accepts, forms, quoting, specifier};
 
 rules! {
     /// A line that systemd cannot read
@@ -34,7 +34,8 @@ rules! {
     /// An unknown section
     ///
     /// systemd ignores everything below an unknown header. Section names are case-sensitive: `[service]` is not
-    /// `[Service]`. A section of your own needs a name that starts with `X-`.
+    /// `[Service]`. `[Timer]` is unknown in a `.service`: each type of unit has its own section, in a file of its own. A
+    /// section of your own needs a name that starts with `X-`.
     ///
     /// In production: none of the settings take effect. `systemd-analyze verify` warns, but exits with status 0.
     ///
@@ -46,13 +47,19 @@ rules! {
     "unknown-section" Error(Start) Any unknown_section(view, found) {
         for file in &view.unit.files {
             for line in &file.lines {
-                if let Kind::Section(name) = &line.kind
-                    && !keys::is_section(name)
-                    && !name.starts_with("X-")
-                {
-                    let message = format!("unknown section [{name}]: systemd ignores everything below it");
-                    found.place(&file.path, line.first, message);
-                }
+                let Kind::Section(name) = &line.kind else { continue };
+                let kind = view.unit.name.kind();
+                let message = if name.starts_with("X-") || matches!(name.as_str(), "Unit" | "Install") {
+                    continue;
+                } else if !keys::is_section(name) {
+                    format!("unknown section [{name}]: systemd ignores everything below it")
+                } else if !name.eq_ignore_ascii_case(kind) {
+                    let other = name.to_ascii_lowercase();
+                    format!("[{name}] belongs in a .{other} unit: in a .{kind}, systemd ignores everything below it")
+                } else {
+                    continue;
+                };
+                found.place(&file.path, line.first, message);
             }
         }
     }
@@ -86,10 +93,16 @@ rules! {
                 continue;
             }
             if let Some(keys::Key { since, .. }) = keys::find(section, key) {
-                let host = view.host().and_then(|host| host.systemd);
-                if let Some(version) = host.filter(|version| *version < since) {
-                    let message = format!("{key}= needs systemd {since}; this host has {version} and ignores it");
-                    found.at(entry, message);
+                match view.host().and_then(|host| host.systemd) {
+                    Some(version) if version < since => {
+                        let message = format!("{key}= needs systemd {since}; this host has {version} and ignores it");
+                        found.at(entry, message);
+                    }
+                    None if since > 0 => {
+                        let message = format!("{key}= needs systemd {since}; older versions ignore it");
+                        found.at(entry, message).severity(Severity::Info);
+                    }
+                    _ => {}
                 }
                 continue;
             }
@@ -166,7 +179,18 @@ rules! {
             if comment_at(entry).is_some() {
                 continue;
             }
+            let other = PAIRS.iter().find(|(one, _)| *one == key).map(|(_, other)| *other);
+            if let Some(other) = other.filter(|other| view.unit.get("Service", other).is_none()) {
+                found.at(entry, format!("{key}= without {other}=: systemd ignores it"));
+            }
+            if text.is_empty() && accepts::refuses_empty(entry.section, key) {
+                found.at(entry, format!("{key}= is empty, which resets nothing: systemd ignores the line"));
+            }
             if text.is_empty() || known.takes == Takes::Command {
+                continue;
+            }
+            if let Some(letter) = specifier::unknown(text) {
+                found.at(entry, format!("{key}=: %{letter} is no specifier: systemd ignores the line or refuses the unit"));
                 continue;
             }
             let systemd = view.host().and_then(|host| host.systemd);
@@ -177,11 +201,31 @@ rules! {
                     let message = format!("{key}={text} needs systemd {since}; this host has {version}, which ignores it");
                     found.at(entry, message);
                 }
+                Ok(()) if systemd.is_none() && text != "notify-reload" => {
+                    let oldest = accepts::check(entry.section, key, text, Some(OLDEST));
+                    if let (Err(Refused::Since(since)), 0) = (oldest, known.since) {
+                        let message = format!("{key}={text} needs systemd {since}; older versions ignore it");
+                        found.at(entry, message).severity(Severity::Info);
+                    }
+                    if let Some((name, near)) = misspelled(key, text) {
+                        let message = format!("{key}={name}: did you mean {near}? systemd has no such target");
+                        found.at(entry, message).severity(Severity::Warning);
+                    }
+                    if key == "Environment" && comma(text) {
+                        let message = "Environment=: spaces separate assignments; the comma becomes a part of the value";
+                        found.at(entry, message).severity(Severity::Warning);
+                    }
+                    let kind = view.unit.name.kind();
+                    if key == "Alias" && text.split_whitespace().any(|name| name.rsplit('.').next() != Some(kind)) {
+                        found.at(entry, format!("Alias={text}: the other name of a .{kind} must end in .{kind}"));
+                    }
+                }
                 Err(Refused::Expects(what)) => {
                     // The values of some keys are secrets.
                     let value = if HIDDEN.contains(&key) { String::new() } else { text.to_owned() };
                     let message = format!("{key}={value} is not {what}: systemd ignores the line or refuses the unit");
-                    found.at(entry, message);
+                    let variable = !HIDDEN.contains(&key) && forms::variable(text);
+                    found.at(entry, message + if variable { "; nothing expands a $ here" } else { "" });
                 }
                 _ => {}
             }
@@ -191,7 +235,7 @@ rules! {
     /// A key with an old name, or an old value
     ///
     /// The setting was renamed. Old names still work today, with a warning; some work only with cgroup v1. The output
-    /// `syslog` predates the journal, and `PIDFile=` below /var/run now belongs in /run; both still work.
+    /// `syslog` predates the journal, and a path below /var/run now belongs in /run; both still work.
     ///
     /// In production: `MemoryLimit=` does nothing with cgroup v2, which every current distribution uses.
     ///
@@ -207,14 +251,17 @@ rules! {
             let current = match (key, value) {
                 ("StandardOutput" | "StandardError", "syslog") => "journal",
                 ("StandardOutput" | "StandardError", "syslog+console") => "journal+console",
-                ("PIDFile", path) if path.starts_with("/var/run/") => &path["/var".len()..],
+                ("PIDFile" | "ListenStream" | "ListenDatagram" | "ListenFIFO", path) if path.starts_with("/var/run/") => {
+                    &path["/var".len()..]
+                }
                 _ => value,
             };
             if current != value {
-                found
-                    .at(entry, format!("{key}={value} is an old form of {current}"))
-                    .severity(Severity::Info)
-                    .respell(section, key, current);
+                let finding = found.at(entry, format!("{key}={value} is an old form of {current}"));
+                finding.severity(Severity::Info);
+                if !key.starts_with("Listen") {
+                    finding.respell(section, key, current); // a program can have the path of a socket
+                }
                 continue;
             }
             let Some((_, new)) = OLD.iter().find(|(old, _)| *old == key) else {
@@ -258,6 +305,55 @@ fn comment_at(entry: Entry<'_>) -> Option<usize> {
     is_comment.then_some(at)
 }
 
+/// Keys of `[Service]` that systemd ignores without another one.
+const PAIRS: [(&str, &str); 3] = [
+    ("RestartSteps", "RestartMaxDelaySec"),
+    ("RestartMaxDelaySec", "RestartSteps"),
+    ("RuntimeRandomizedExtraSec", "RuntimeMaxSec"),
+];
+
+/// The oldest systemd for which `keys.txt` and `types.txt` are complete.
+const OLDEST: u32 = 252;
+
+/// systemd.special(7): the targets that units name most.
+const TARGETS: [&str; 12] = [
+    "multi-user.target",
+    "graphical.target",
+    "default.target",
+    "network.target",
+    "network-online.target",
+    "network-pre.target",
+    "sockets.target",
+    "timers.target",
+    "local-fs.target",
+    "remote-fs.target",
+    "nss-lookup.target",
+    "time-sync.target",
+];
+
+/// Whether a word of `Environment=` ends with a comma or semicolon, and another assignment follows.
+fn comma(text: &str) -> bool {
+    let words = quoting::split(text).unwrap_or_default();
+    words.windows(2).any(|pair| pair[0].raw.ends_with([',', ';']))
+}
+
+/// A target that no unit provides, one or two letters away from one that systemd has: the name, and the right one.
+fn misspelled<'a>(key: &str, text: &'a str) -> Option<(&'a str, &'static str)> {
+    if !matches!(
+        key,
+        "After" | "Before" | "Wants" | "Requires" | "BindsTo" | "WantedBy" | "RequiredBy"
+    ) {
+        return None;
+    }
+    let targets = text.split_whitespace().filter(|name| name.ends_with(".target"));
+    targets.into_iter().find_map(|name| {
+        let near = TARGETS
+            .iter()
+            .find(|known| (1..3).contains(&strsim::osa_distance(name, known)))?;
+        (!TARGETS.contains(&name)).then_some((name, *near))
+    })
+}
+
 const OLD: [(&str, &str); 11] = [
     ("MemoryLimit", "MemoryMax"),
     ("CPUShares", "CPUWeight"),
@@ -272,7 +368,15 @@ const OLD: [(&str, &str); 11] = [
     ("PropagateReloadFrom", "ReloadPropagatedFrom"),
 ];
 
-const HIDDEN: [&str; 3] = ["Environment", "PassEnvironment", "UnsetEnvironment"];
+const HIDDEN: [&str; 7] = [
+    "Environment",
+    "PassEnvironment",
+    "UnsetEnvironment",
+    "SetCredential",
+    "SetCredentialEncrypted",
+    "StandardInputData",
+    "LogExtraFields",
+];
 
 /// The known key of the section that is nearest to a wrong one: at most two letters away, or with another case.
 fn near(section: &str, key: &str) -> Option<&'static str> {
