@@ -62,6 +62,17 @@ fn a_life_that_ends_while_it_is_watched_is_no_success_though_another_follows_at_
     });
 }
 
+/// systemd may have started the old release when the kill arrives: its clients would lose their requests.
+#[test]
+fn between_two_attempts_of_a_crash_loop_nothing_is_killed() {
+    under_each_shell(|world| {
+        judged(&world, "ActiveState=activating\nSubState=auto-restart\n", 0);
+        let asked = fs::read_to_string(world.dir.path().join("units/acme.service/asked")).unwrap();
+        let asked: Vec<&str> = asked.lines().filter(|verb| *verb != "reset-failed").collect();
+        assert_eq!(asked, ["restart", "restart"]);
+    });
+}
+
 /// One that never gets ready would take its whole stop timeout on the way back.
 #[test]
 fn what_never_gets_ready_is_killed_before_the_old_release_is_started() {

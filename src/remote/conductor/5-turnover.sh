@@ -39,7 +39,12 @@ before_restart() {
     need_unit "$1" || return 1
     before=" $1=$p_InvocationID$before"
     ctl reset-failed "$1" || :
-    if [ "$phase" != switch ] && [ "$p_ActiveState" = activating ]; then ctl kill -s KILL "$1" || :; fi
+    [ "$phase" = switch ] || ! is_starting || ctl kill -s KILL "$1" || :
+}
+
+# Between two attempts of a crash loop there is no process to kill. The next one may be of the old release, and serve.
+is_starting() {
+    case $p_ActiveState/$p_SubState in activating/auto-restart*) return 1 ;; activating/*) ;; *) return 1 ;; esac
 }
 
 step_restart() {
@@ -107,7 +112,7 @@ step_stop() {
     arguments unit "$@" || return 1
     if [ "$phase" != switch ]; then
         need_unit "$unit" || return 1
-        [ "$p_ActiveState" != activating ] || ctl kill -s KILL "$unit" || :
+        ! is_starting || ctl kill -s KILL "$unit" || :
     fi
     insist stop "$unit" || { cause="$unit could not be stopped"; return 1; }
 }
