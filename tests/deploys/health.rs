@@ -156,7 +156,11 @@ fn a_proxy_answers_for_nobody_and_another_apps_directory_is_not_read() {
         .ok();
     assert_eq!(said, "ok", "the proxy does not answer");
     // Nobody listens on 8099.
-    desk.write(&acme("restart").health("url", "\"http://127.0.0.1:8099/healthz\""));
+    desk.write(
+        &acme("restart")
+            .health("url", "\"http://127.0.0.1:8099/healthz\"")
+            .health("timeout", "5s"),
+    );
     desk.tree(Kind::Graceful, "v2");
     let ran = desk.shipit(&["deploy"]);
     assert_ne!(ran.code(), Some(0), "{ran}");

@@ -96,9 +96,15 @@ fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
     host.root("n=0; until mount -o remount,ro /opt; do n=$((n + 1)); [ $n -lt 500 ] || exit 1; sleep 0.01; done")
         .ok();
     run.end().leaves(7).says("is read-only");
-    let waits = host.root("journalctl -u shipit-acme.service -o cat | grep -c 'waiting until it can be written to'");
-    assert_eq!(waits.stdout.trim(), "1", "the conductor starts again and again");
+    let waits = |host: &Host| {
+        let lines = "journalctl -u shipit-acme.service -o cat | grep -c 'waiting until it can be written to'";
+        host.root(lines).stdout.trim().to_owned()
+    };
+    host.wait_for("the conductor to wait", |host| waits(host) != "0");
     desk.shipit(&["status"]).leaves(7).says("is read-only");
+    // One that ended would be started again each second.
+    host.root("sleep 3").ok();
+    assert_eq!(waits(&host), "1", "the conductor starts again and again");
     host.root("mount -o remount,rw /opt").ok();
     host.wait_for("the end of the switch", |host: &Host| {
         !host.root("test -e /opt/acme/.shipit/request").success()

@@ -160,7 +160,8 @@ fn ctrl_c_reaches_the_host_where_the_server_allows_one_session_only() {
     host.root("systemctl restart ssh").ok();
     for system in [&[][..], &["--system-ssh"]] {
         let args: Vec<&str> = ["deploy"].iter().chain(system).copied().collect();
-        desk.write(&acme("socket").health("watch", "5m"));
+        // The way back is watched as long.
+        desk.write(&acme("socket").health("watch", "20s"));
         desk.tree(Kind::Graceful, &format!("v2{}", system.concat()));
         let mut run = Underway::start(&desk, &args);
         assert!(run.until("await", "started"));
