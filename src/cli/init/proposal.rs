@@ -33,10 +33,17 @@ pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, port: u
     let mut exclude: Vec<String> = project.exclude.iter().copied().map(scalar).collect();
     if project.source == "." {
         exclude.extend(["deploy/units/", FILE_NAME, SCHEMA_NAME].map(scalar));
-        exclude.extend([".env*", "id_rsa", "id_ed25519", "/*.pem", "*.key"].map(scalar));
+        if project.public.is_empty() {
+            exclude.push(scalar(".env*"));
+        }
+        exclude.extend(["id_rsa", "id_ed25519", "/*.pem", "*.key"].map(scalar));
     }
     if !exclude.is_empty() {
         out.push_str(&format!("exclude: [{}]\n", exclude.join(", ")));
+    }
+    out.push_str(&checks(About::Secrets));
+    if !project.public.is_empty() {
+        out.push_str(&format!("allow_secrets: [{}]\n", project.public.join(", ")));
     }
     out.push_str(&checks(About::Shared));
     let list = |name: &str, items: &[&str]| match items {

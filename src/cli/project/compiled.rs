@@ -16,7 +16,7 @@ pub(super) fn binary(what: &str) -> Project {
 }
 
 /// Directories that programs read while they run. They are copied beside the program unless the source embeds them.
-const DATA: [&str; 9] = [
+const DATA: [&str; 13] = [
     "templates",
     "static",
     "public",
@@ -26,6 +26,10 @@ const DATA: [&str; 9] = [
     "web",
     "locales",
     "config",
+    "configuration",
+    "configs",
+    "conf",
+    "i18n",
 ];
 
 /// Whether a text contains this path, alone or as the beginning of another: `"web"`, `"web/x"`, but not `"website"`.
@@ -97,6 +101,13 @@ fn taken(start: &Start, port: u16) -> Option<(Vec<String>, String)> {
         "make",
         "java",
         "dotnet",
+        "s6-svscan",
+        "supervisord",
+        "runsvdir",
+        "gosu",
+        "su-exec",
+        "nginx",
+        "air",
     ]
     .contains(&name)
         || name.ends_with(".sh");

@@ -33,6 +33,12 @@ pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
         .flat_map(|(_, text)| text.lines().filter_map(|line| line.trim().strip_prefix("//go:embed ")))
         .flat_map(str::split_whitespace)
         .collect();
+    // A package in the directory embeds what is beside it.
+    let beside = |name: &str| {
+        let of = format!("{name}/");
+        dir.sources("go")
+            .any(|(path, text)| path.starts_with(&of) && text.contains("//go:embed "))
+    };
     // Only what the source names is read: `http.Dir("static")`, `template.ParseGlob("templates/*")`.
     let unread = |name: &str| {
         let names = |text: &str| {
@@ -44,6 +50,7 @@ pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
         embedded
             .iter()
             .any(|pattern| pattern.trim_start_matches("all:").starts_with(name))
+            || beside(name)
             || !dir.sources("go").any(|(_, text)| names(text))
     };
     compiled::data(dir, unread, &mut project);

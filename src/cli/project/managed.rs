@@ -118,8 +118,22 @@ fn dotnet(dir: &Directory) -> Option<Project> {
     let mut projects = dir
         .sources("csproj")
         .filter(|(_, text)| text.contains("Microsoft.NET.Sdk.Web"));
-    let (path, text) = projects.next().or_else(|| dir.sources("csproj").next())?;
-    let several = projects.next().is_some();
+    let web: Vec<(&str, &str)> = projects.by_ref().collect();
+    // A library, or a program with a window, serves nothing.
+    let console = |text: &str| {
+        text.contains("Microsoft.NET.Sdk.Worker")
+            || text.contains("<OutputType>Exe") && !text.contains("UseWPF") && !text.contains("UseWindowsForms")
+    };
+    let name_of = |path: &str| path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let named = ["web.csproj", "server.csproj", "api.csproj"];
+    let likely = named
+        .iter()
+        .find_map(|end| web.iter().find(|(path, _)| name_of(path).ends_with(end)));
+    let (path, text) = likely
+        .or(web.first())
+        .copied()
+        .or_else(|| dir.sources("csproj").find(|(_, text)| console(text)))?;
+    let several = web.len() > 1;
     let mut project = compiled::binary(&format!(".NET ({path})"));
     let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".csproj");
     let assembly = text
@@ -144,7 +158,11 @@ fn dotnet(dir: &Directory) -> Option<Project> {
         "the host needs the ASP.NET Core runtime; with `--self-contained` in `build` it needs none",
     );
     if several {
-        project.check(About::Build, format!("several web projects: {path} is assumed"));
+        let names: Vec<&str> = web.iter().map(|(path, _)| *path).collect();
+        project.check(
+            About::Build,
+            format!("several web projects ({}): {path} is assumed", names.join(", ")),
+        );
     }
     Some(project)
 }
@@ -154,9 +172,14 @@ fn deno(dir: &Directory) -> Option<Project> {
     let mut project = Project::new(format!("Deno ({file})"));
     project.program = Some(Program::Binary);
     let tasks: serde_json::Value = serde_json::from_str(dir.text(file)).unwrap_or_default();
-    let task = ["start", "serve", "preview"]
+    // One that watches files is a developer's.
+    let task = ["start", "serve", "preview", "prod", "production"]
         .iter()
-        .find_map(|name| Some((*name, evidence::json(&tasks, &format!("/tasks/{name}"))?)));
+        .filter_map(|name| Some((*name, evidence::json(&tasks, &format!("/tasks/{name}"))?)))
+        .find(|(_, line)| !line.contains("--watch"));
+    if evidence::json(&tasks, "/tasks/build").is_some() {
+        project.build = Some("deno task build".into());
+    }
     let entry = dir
         .first(&["main.ts", "server.ts", "mod.ts", "src/main.ts", "main.js"])
         .unwrap_or("main.ts");
@@ -180,4 +203,41 @@ fn deno(dir: &Directory) -> Option<Project> {
     project.command = Some(format!("/usr/local/bin/deno {}", evidence::line(&words)));
     project.check(About::Command, "deno is expected in /usr/local/bin, and its package cache must be readable by the app's user: `deno install --vendor`");
     Some(project)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tests::{checks, project};
+
+    #[test]
+    fn a_task_that_watches_files_does_not_start_a_service() {
+        let tasks =
+            r#"{"tasks":{"start":"deno run -A --watch=routes/ dev.ts","preview":"deno run -A main.ts","build":"b"}}"#;
+        let deno = project(&[("deno.json", tasks), ("main.ts", ""), ("dev.ts", "")]);
+        assert_eq!(
+            deno.command.as_deref(),
+            Some("/usr/local/bin/deno run -A {root}/current/main.ts")
+        );
+        assert_eq!(deno.build.as_deref(), Some("deno task build"));
+    }
+
+    #[test]
+    fn of_dotnet_projects_the_one_that_serves_counts() {
+        let web = "<Project Sdk=\"Microsoft.NET.Sdk.Web\">";
+        let several = project(&[("src/PublicApi/PublicApi.csproj", web), ("src/Web/Web.csproj", web)]);
+        assert!(several.build.as_deref().unwrap().contains(" ./src/Web/Web.csproj "));
+        assert!(checks(&several, "(src/PublicApi/PublicApi.csproj, src/Web/Web.csproj)"));
+        let window = "<OutputType>WinExe</OutputType><UseWPF>true</UseWPF>";
+        let desktop = project(&[
+            ("win/App.csproj", window),
+            ("server/", ""),
+            ("server/go.mod", "module x"),
+            ("server/main.go", "package main"),
+        ]);
+        assert_eq!(
+            (desktop.what.as_str(), desktop.source.as_str()),
+            ("Go (go.mod)", "server/build")
+        );
+    }
 }

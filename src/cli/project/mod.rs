@@ -4,19 +4,26 @@
 
 mod compiled;
 mod directory;
+mod django;
 mod evidence;
 mod go;
 mod managed;
+mod needs;
 mod node;
+mod node_install;
+mod node_start;
 mod pages;
 mod php;
 mod products;
 mod python;
 mod python_app;
+mod python_install;
 mod routes;
 mod ruby;
 mod rust;
 mod version;
+
+use routes::Port;
 
 use crate::unit::generate::Program;
 use crate::unit::strategy::Strategy;
@@ -36,6 +43,8 @@ pub(super) struct Project {
     pub(super) exclude: Vec<&'static str>,
     pub(super) shared: Vec<&'static str>,
     pub(super) shared_files: Vec<&'static str>,
+    /// Files that are shipped although their names are those of secrets.
+    pub(super) public: Vec<&'static str>,
     pub(super) strategy: Strategy,
     /// Why this strategy.
     pub(super) because: &'static str,
@@ -70,6 +79,7 @@ pub(super) enum About {
     Unit,
     Command,
     Health,
+    Secrets,
 }
 
 impl About {
@@ -83,6 +93,7 @@ impl About {
             Self::Unit => "unit",
             Self::Command => "ExecStart=",
             Self::Health => "health.url",
+            Self::Secrets => "allow_secrets",
         }
     }
 }
@@ -106,6 +117,7 @@ impl Project {
             exclude: Vec::new(),
             shared: Vec::new(),
             shared_files: Vec::new(),
+            public: Vec::new(),
             strategy: Strategy::Restart,
             because: "does not answer during the restart; use `socket` if the program accepts a listening socket from systemd",
             unit: None,
@@ -164,6 +176,7 @@ fn detect_here(dir: &Directory, app: &str) -> Option<Project> {
     if let (".", Some(prepare)) = (project.source.as_str(), &project.prepare) {
         project.products = products::of(dir, prepare);
     }
+    needs::checks(dir, &mut project);
     if project.serves == Serves::Process {
         health(dir, &mut project);
         for worker in evidence::workers(dir) {
@@ -194,7 +207,8 @@ fn detect_below(dir: &Directory, app: &str) -> Option<Project> {
         .filter_map(|(path, _)| Some((path.to_owned(), detect_here(&dir.below(path), app)?)))
         .collect();
     // What serves requests comes before the pages of a front end, which it often serves itself.
-    found.sort_by_key(|(_, project)| project.serves == Serves::Files);
+    let likely = |path: &str| directory::lists("server api backend web app", path.trim_end_matches('/'));
+    found.sort_by_key(|(path, project)| (project.serves == Serves::Files, !likely(path)));
     let names: Vec<String> = found
         .iter()
         .map(|(path, _)| path.trim_end_matches('/').to_owned())
@@ -237,6 +251,18 @@ fn kinds(project: &Project) -> &'static str {
     }
 }
 
+/// Whether the command line names the port, or the framework reads PORT without the source.
+fn takes_port(project: &Project) -> bool {
+    let command = project.command.as_deref().unwrap_or_default();
+    let framework = ["Nuxt", "SvelteKit", "Astro", "Phoenix", "Java"];
+    command.contains(&project.port.to_string())
+        || command.contains("remix-serve")
+        || command.contains("react-router-serve")
+        || command.contains("strapi")
+        || command.contains("/server.js") && project.source.contains(".next")
+        || framework.iter().any(|name| project.what.starts_with(name))
+}
+
 fn health(dir: &Directory, project: &mut Project) {
     let kinds = kinds(project);
     match routes::health(dir, kinds) {
@@ -261,12 +287,22 @@ fn health(dir: &Directory, project: &mut Project) {
     if project.strategy == Strategy::Socket || project.unit.is_some() {
         return;
     }
-    if let Some((port, file)) = routes::port(dir, kinds).filter(|(port, _)| *port != project.port) {
-        project.port = port;
-        project.check(
+    match routes::port(dir, kinds) {
+        Port::Fixed(port, file) if port != project.port => {
+            project.port = port;
+            project.check(
+                About::Health,
+                format!("{file} seems to listen on port {port}; the generated unit also sets PORT={port}"),
+            );
+        }
+        Port::Unknown if !takes_port(project) => project.check(
             About::Health,
-            format!("{file} seems to listen on port {port}; the generated unit also sets PORT={port}"),
-        );
+            format!(
+                "nothing in the source reads PORT or names a port: does the app listen on {}?",
+                project.port
+            ),
+        ),
+        _ => {}
     }
 }
 

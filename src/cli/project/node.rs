@@ -1,11 +1,12 @@
-//! Node.js and Bun, by package.json: package manager, build, the file to run. Never runs a package manager. Sites that
-//! a
-//! build turns into files are in `pages`.
+//! Node.js and Bun, by package.json: framework, build, the file to run. What the host installs is in `node_install`, how the
+//! app is started in `node_start`, and sites that a build turns into files in `pages`.
 
 use serde_json::Value;
 
-use super::directory::{Directory, lists};
-use super::evidence::{self, Start};
+use super::directory::{Directory, is_skipped, lists};
+use super::evidence;
+use super::node_install::{Manager, migration};
+use super::node_start::{is_for_development, is_plain, run};
 use super::{About, Project, pages, products, version};
 use crate::unit::generate::Program;
 
@@ -25,23 +26,13 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     let built = package
         .script("build")
         .map(|_| format!("{} && {} build", manager.all, manager.run));
+    let serves = serves || foreign(dir, &package).is_some();
     if !serves && package.start().is_none() && evidence::web(dir).is_none() {
         let uses = |name: &str| package.depends(name) || package.develops(name);
         let site = pages::built(dir, uses, built.as_deref()).or_else(|| pages::generated(dir));
         if site.is_some() {
             return site;
         }
-    }
-    if dir.first(LOCKS).is_none() {
-        project.check(
-            About::Prepare,
-            "no lock file found: `npm install` creates package-lock.json, which `npm ci` needs",
-        );
-    } else if !lists("npm yarn", manager.name) {
-        project.check(
-            About::Prepare,
-            format!("the host needs {}, on the PATH of the deploy user", manager.name),
-        );
     }
     version::check(&mut project, "Node.js", package.version(dir));
     // Built locally: the host needs neither the tools nor the memory.
@@ -51,6 +42,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     project.migrate = migration(dir, &package, &mut project);
     project.program = Some(Program::Node);
     framework(dir, &package, &mut project);
+    manager.checks(dir, &package, &mut project);
     if project.command.is_some() {
         return Some(project);
     }
@@ -59,7 +51,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         .map(|(name, line)| evidence::start(line, &format!("the script `{name}`")));
     let procfile = evidence::web(dir).filter(|found| found.as_ref().is_ok_and(|start| start.from == "Procfile"));
     match procfile.or(script).or_else(|| evidence::web(dir)) {
-        Some(Ok(start)) => run(&start, &package, &mut project, 0),
+        Some(Ok(start)) => run(&start, dir, &package, &mut project, 0),
         Some(Err(why)) => project.check(About::Command, why),
         None => {}
     }
@@ -71,8 +63,98 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
             }
             None => {}
         }
+        members(dir, &mut project);
     }
+    unbuilt(dir, &package, &manager, &mut project);
     Some(project)
+}
+
+/// The packages of a workspace that serve or build pages, where the workspace itself does neither.
+fn members(dir: &Directory, project: &mut Project) {
+    if project.command.is_some() {
+        return;
+    }
+    let serves = |text: &str| {
+        let package = Package(serde_json::from_str(text).unwrap_or(Value::Null));
+        let sites = ["astro", "vite", "@11ty/eleventy", "gatsby", "@docusaurus/core"];
+        SERVERS.split_whitespace().any(|name| package.depends(name))
+            || sites.iter().any(|name| package.depends(name) || package.develops(name))
+    };
+    let found = dir
+        .named("package.json")
+        .filter_map(|(path, text)| Some((path.strip_suffix("/package.json")?, text)));
+    let found = found.filter(|(path, text)| path.matches('/').count() < 3 && serves(text));
+    let names: Vec<&str> = found.map(|(path, _)| path).take(8).collect();
+    if !names.is_empty() {
+        project.check(
+            About::Source,
+            format!(
+                "a workspace with apps in {}: this file must deploy one of them; `shipit init` in its directory proposes the rest",
+                names.join(", ")
+            ),
+        );
+    }
+}
+
+/// A file to run that does not exist and that no command makes.
+fn unbuilt(dir: &Directory, package: &Package, manager: &Manager, project: &mut Project) {
+    let command = project.command.as_deref().unwrap_or_default();
+    let file = command.strip_prefix("/usr/bin/node {root}/current/");
+    let Some(file) = file.and_then(|rest| rest.split(' ').next()).map(str::to_owned) else {
+        return;
+    };
+    let top = file.split('/').next().unwrap_or_default();
+    let ends = ["", ".js", ".ts", ".mjs", ".cjs", "/index.js"];
+    let exists =
+        ends.iter().any(|end| dir.has(&format!("{file}{end}"))) || is_skipped(top) && dir.has(&format!("{top}/"));
+    // npm runs it before the script that starts the app.
+    let before = package
+        .start()
+        .map(|(name, _)| format!("pre{name}"))
+        .filter(|name| package.script(name).is_some());
+    match (&project.build, before) {
+        (Some(_), _) if exists || lists("dist build out lib output .output .next public", top) => {}
+        (Some(_), _) => project.check(
+            About::Command,
+            format!("{file} does not exist in this directory: does the build make it, and there?"),
+        ),
+        (None, Some(name)) => project.build = Some(format!("{} && {} {name}", manager.all, manager.run)),
+        (None, None) if exists => {}
+        (None, None) => project.check(
+            About::Build,
+            format!("{file} does not exist in this directory, and package.json has no script `build`: name the command that makes it"),
+        ),
+    }
+}
+
+/// Adapters that build for the platform of a provider, and the one that builds a program.
+const ADAPTERS: [(&str, &str); 9] = [
+    ("@sveltejs/adapter-auto", "@sveltejs/adapter-node"),
+    ("@sveltejs/adapter-vercel", "@sveltejs/adapter-node"),
+    ("@sveltejs/adapter-netlify", "@sveltejs/adapter-node"),
+    ("@sveltejs/adapter-cloudflare", "@sveltejs/adapter-node"),
+    ("@sveltejs/adapter-cloudflare-workers", "@sveltejs/adapter-node"),
+    ("@astrojs/vercel", "@astrojs/node"),
+    ("@astrojs/netlify", "@astrojs/node"),
+    ("@astrojs/cloudflare", "@astrojs/node"),
+    ("@astrojs/deno", "@astrojs/node"),
+];
+
+/// The adapter for another platform than a host, and the one to use instead.
+fn foreign(dir: &Directory, package: &Package) -> Option<(&'static str, &'static str)> {
+    let has = |name: &str| package.depends(name) || package.develops(name);
+    let pages_only = || {
+        let files = ["astro.config.mjs", "astro.config.ts", "astro.config.js"];
+        !files.iter().any(|file| {
+            let text = dir.text(file);
+            ["server", "hybrid"]
+                .iter()
+                .any(|word| text.contains(&format!("'{word}'")) || text.contains(&format!("\"{word}\"")))
+        })
+    };
+    let (found, right) = ADAPTERS.into_iter().find(|(name, _)| has(name))?;
+    let fits = has(right) || has("@sveltejs/adapter-static") || right == "@astrojs/node" && pages_only();
+    (!fits).then_some((found, right))
 }
 
 /// The command line that installs everything and runs the script `build`.
@@ -107,8 +189,27 @@ fn framework(dir: &Directory, package: &Package, project: &mut Project) {
             );
         }
         return;
-    } else if package.depends("nuxt") || package.develops("nuxt") {
-        ("Nuxt", ".output/server/index.mjs")
+    } else if package
+        .version_of("nuxt")
+        .is_some_and(|version| !version.starts_with('2'))
+    {
+        // What Nuxt builds contains the modules that it needs.
+        project.source = ".output".into();
+        project.prepare = None;
+        project.exclude.clear();
+        ("Nuxt", "server/index.mjs")
+    } else if let Some((adapter, right)) = foreign(dir, package) {
+        project.check(
+            About::Build,
+            format!(
+                "{adapter} builds for another platform than a host: install {right} and name it in the configuration"
+            ),
+        );
+        if right == "@astrojs/node" {
+            ("Astro", "dist/server/entry.mjs")
+        } else {
+            ("SvelteKit", "build/index.js")
+        }
     } else if package.depends("@sveltejs/adapter-node") || package.develops("@sveltejs/adapter-node") {
         ("SvelteKit", "build/index.js")
     } else if package.depends("@astrojs/node") {
@@ -122,7 +223,7 @@ fn framework(dir: &Directory, package: &Package, project: &mut Project) {
     project.command = Some(format!("/usr/bin/node {{root}}/current/{file}"));
 }
 
-struct Package(Value);
+pub(super) struct Package(pub(super) Value);
 
 impl Package {
     fn read(dir: &Directory, project: &mut Project) -> Self {
@@ -132,12 +233,12 @@ impl Package {
         }))
     }
 
-    fn script(&self, name: &str) -> Option<&str> {
+    pub(super) fn script(&self, name: &str) -> Option<&str> {
         self.0["scripts"][name].as_str().filter(|line| !line.trim().is_empty())
     }
 
     /// The script that starts the app: the one for production, if there is one.
-    fn start(&self) -> Option<(&'static str, &str)> {
+    pub(super) fn start(&self) -> Option<(&'static str, &str)> {
         const NAMES: [&str; 7] = [
             "start:prod",
             "start:production",
@@ -153,12 +254,24 @@ impl Package {
             .filter(|(_, line)| !is_for_development(line))
     }
 
-    fn depends(&self, name: &str) -> bool {
+    pub(super) fn depends(&self, name: &str) -> bool {
         self.0["dependencies"][name].is_string()
     }
 
-    fn develops(&self, name: &str) -> bool {
+    pub(super) fn develops(&self, name: &str) -> bool {
         self.0["devDependencies"][name].is_string()
+    }
+
+    /// Whether only a developer gets this package.
+    pub(super) fn only_develops(&self, name: &str) -> bool {
+        self.develops(name) && !self.depends(name)
+    }
+
+    /// The version of a package that package.json asks for, without a range.
+    fn version_of(&self, name: &str) -> Option<&str> {
+        let of = |list: &str| self.0[list][name].as_str();
+        let version = of("dependencies").or_else(|| of("devDependencies"))?;
+        Some(version.trim_start_matches(['^', '~', '>', '=', 'v', ' ']))
     }
 
     fn version(&self, dir: &Directory) -> Option<(String, String)> {
@@ -179,194 +292,74 @@ impl Package {
     }
 }
 
-/// Development servers, and tools that serve what a build made.
-fn is_for_development(line: &str) -> bool {
-    let first = line
-        .split_whitespace()
-        .find(|word| !word.contains('=') && !lists("cross-env npx", word))
-        .unwrap_or_default();
-    lists(
-        "vite react-scripts ng vue-cli-service gatsby webpack webpack-dev-server parcel nodemon eleventy docusaurus vuepress \
-        vitepress hexo serve http-server live-server concurrently expo electron gulp grunt",
-        first,
-    ) || line.contains("@11ty/eleventy")
-        || first == "astro"
-        || line.contains("--watch")
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tests::{checks, project};
 
-/// Takes over a command line; scripts that call scripts are followed.
-fn run(start: &Start, package: &Package, project: &mut Project, depth: usize) {
-    let words = evidence::with_port(&start.words, project.port);
-    let (program, rest) = words
-        .split_first()
-        .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-    let program = program.rsplit('/').next().unwrap_or(program);
-    let script = match (program, rest) {
-        ("npm" | "yarn" | "pnpm" | "bun", [run, name, ..]) if run == "run" => Some(name.as_str()),
-        ("npm" | "yarn" | "pnpm" | "bun", [name, ..]) if package.script(name).is_some() => Some(name.as_str()),
-        _ => None,
-    };
-    for command in &start.before {
-        project.check(
-            About::Migrate,
-            format!("{} also runs `{command}` before it starts the app", start.from),
-        );
-    }
-    if let Some(name) = script {
-        match package
-            .script(name)
-            .map(|line| evidence::start(line, &format!("the script `{name}`")))
-        {
-            Some(Ok(inner)) if depth < 5 => run(&inner, package, project, depth + 1),
-            Some(Err(why)) => project.check(About::Command, why),
-            _ => project.check(
-                About::Command,
-                format!("{} calls `{name}`, which package.json does not define", start.from),
-            ),
-        }
-        return;
-    }
-    let rest = if lists("npx bunx", program) || program == "node" {
-        rest
-    } else {
-        &words
-    };
-    let local = |word: &String| {
-        let file = word.trim_start_matches("./");
-        let file = file
-            .strip_prefix("/app/")
-            .or_else(|| file.strip_prefix("/usr/src/app/"))
-            .unwrap_or(file);
-        if is_plain(file) {
-            format!("{{root}}/current/{file}")
-        } else {
-            word.clone()
-        }
-    };
-    if program == "node" {
-        // The file is the first word that is no option, nor the value of one.
-        let takes = |word: &str| lists("-r --require --import --loader --experimental-loader", word);
-        let at = (0..rest.len()).find(|at| !rest[*at].starts_with('-') && (*at == 0 || !takes(&rest[at - 1])));
-        let Some(at) = at else {
-            return project.check(About::Command, format!("{} starts node without a file", start.from));
+    #[test]
+    fn a_build_for_another_platform_is_named() {
+        let package = |adapter: &str| {
+            format!(
+                r#"{{"scripts":{{"build":"vite build"}},"devDependencies":{{"@sveltejs/kit":"2","vite":"6","{adapter}":"1"}}}}"#
+            )
         };
-        let mut words = rest.to_vec();
-        words[at] = local(&rest[at]);
-        project.command = Some(format!("/usr/bin/node {}", evidence::line(&words)));
-        return;
+        let vercel = project(&[("package.json", &package("@sveltejs/adapter-vercel"))]);
+        assert_eq!(vercel.what, "SvelteKit (package.json)");
+        assert!(checks(&vercel, "install @sveltejs/adapter-node"));
+        for adapter in ["@sveltejs/adapter-node", "@sveltejs/adapter-static"] {
+            let fine = project(&[("package.json", &package(adapter))]);
+            assert!(!checks(&fine, "another platform"), "{adapter}");
+        }
+        let astro = r#"{"scripts":{"build":"astro build"},"dependencies":{"astro":"5","@astrojs/netlify":"6"}}"#;
+        for (config, warned) in [("output: 'server'", true), ("site: 'x'", false)] {
+            let astro = project(&[("package.json", astro), ("astro.config.mjs", config)]);
+            assert_eq!(checks(&astro, "install @astrojs/node"), warned, "{config}");
+        }
     }
-    if program == "bun" {
-        let words: Vec<String> = words[1..].iter().skip_while(|word| *word == "run").map(local).collect();
-        project.command = Some(format!("/usr/local/bin/bun {}", evidence::line(&words)));
-        project.check(About::Command, "bun is expected in /usr/local/bin");
-        return;
+
+    #[test]
+    fn what_nuxt_builds_is_shipped_alone() {
+        let package =
+            r#"{"scripts":{"build":"nuxt build","postinstall":"nuxt prepare"},"devDependencies":{"nuxt":"^3.14"}}"#;
+        let nuxt = project(&[("package.json", package), ("pnpm-lock.yaml", "")]);
+        assert_eq!((nuxt.source.as_str(), nuxt.prepare.as_deref()), (".output", None));
+        assert_eq!(
+            nuxt.command.as_deref(),
+            Some("/usr/bin/node {root}/current/server/index.mjs")
+        );
+        assert!(!checks(&nuxt, "the host needs pnpm"));
     }
-    let Some((tool, rest)) = rest.split_first() else { return };
-    if lists("sh bash", program) || tool.ends_with(".sh") || !is_plain(tool) {
-        return project.check(
-            About::Command,
-            format!("{} starts {tool}: look there to see how the app is started", start.from),
+
+    #[test]
+    fn a_file_that_nothing_builds_is_named() {
+        let nest = r#"{"scripts":{"prestart:prod":"tsc","start:prod":"node dist/main.js"},"dependencies":{"@nestjs/core":"1"}}"#;
+        let nest = project(&[("package.json", nest), ("package-lock.json", "")]);
+        assert_eq!(nest.build.as_deref(), Some("npm ci && npm run prestart:prod"));
+        let none = r#"{"scripts":{"start":"node dist/main.js"},"dependencies":{"express":"4"}}"#;
+        assert!(checks(
+            &project(&[("package.json", none)]),
+            "dist/main.js does not exist"
+        ));
+        let built = project(&[("package.json", none), ("dist/", "")]);
+        assert!(!checks(&built, "does not exist"));
+        let elsewhere = r#"{"scripts":{"start":"node api","build":"x"},"dependencies":{"express":"4"}}"#;
+        assert!(checks(
+            &project(&[("package.json", elsewhere)]),
+            "does the build make it, and there?"
+        ));
+    }
+
+    #[test]
+    fn the_apps_of_a_workspace_are_named() {
+        let workspace = project(&[
+            ("package.json", r#"{"scripts":{"build":"turbo run build"}}"#),
+            ("apps/web/package.json", r#"{"dependencies":{"next":"15"}}"#),
+            ("packages/ui/package.json", r#"{"dependencies":{"react":"19"}}"#),
+        ]);
+        assert!(
+            checks(&workspace, "a workspace with apps in apps/web:"),
+            "{workspace:?}"
         );
     }
-    let words = [format!("{{root}}/current/node_modules/.bin/{tool}")]
-        .into_iter()
-        .chain(rest.iter().cloned());
-    project.command = Some(evidence::line(&words.collect::<Vec<_>>()));
-    let lean = package.develops(tool) && !package.depends(tool);
-    let why = if lean {
-        "a devDependency, which is not installed on the host"
-    } else {
-        "a tool from node_modules"
-    };
-    project.check(About::Command, format!("{} starts {tool}, {why}", start.from));
-}
-
-const LOCKS: &[&str] = &[
-    "pnpm-lock.yaml",
-    "yarn.lock",
-    "bun.lock",
-    "bun.lockb",
-    "package-lock.json",
-    "npm-shrinkwrap.json",
-];
-
-/// The command lines of a package manager.
-struct Manager {
-    name: &'static str,
-    /// Installs everything.
-    all: &'static str,
-    /// Installs what the app needs to run.
-    lean: &'static str,
-    /// Runs a script of package.json.
-    run: &'static str,
-}
-
-impl Manager {
-    /// By the lock file, or by the key `packageManager`.
-    fn of(dir: &Directory, package: &Package) -> Self {
-        let manager = |name, all, lean, run| Self { name, all, lean, run };
-        let wanted = package.0["packageManager"]
-            .as_str()
-            .and_then(|text| text.split('@').next());
-        match dir.first(LOCKS).or(wanted) {
-            Some("pnpm-lock.yaml" | "pnpm") => manager(
-                "pnpm",
-                "pnpm install --frozen-lockfile",
-                "pnpm install --frozen-lockfile --prod",
-                "pnpm run",
-            ),
-            Some("bun.lock" | "bun.lockb" | "bun") => manager(
-                "bun",
-                "bun install --frozen-lockfile",
-                "bun install --frozen-lockfile --production",
-                "bun run",
-            ),
-            Some("yarn.lock" | "yarn") if dir.has(".yarnrc.yml") => manager(
-                "yarn (with corepack)",
-                "yarn install --immutable",
-                "yarn workspaces focus --production",
-                "yarn run",
-            ),
-            Some("yarn.lock" | "yarn") => manager(
-                "yarn",
-                "yarn install --frozen-lockfile",
-                "yarn install --frozen-lockfile --production",
-                "yarn run",
-            ),
-            _ => manager("npm", "npm ci", "npm ci --omit=dev", "npm run"),
-        }
-    }
-}
-
-/// The command that migrates the database.
-fn migration(dir: &Directory, package: &Package, project: &mut Project) -> Option<String> {
-    let depends = package.depends("prisma");
-    if dir.has("prisma/schema.prisma") && (depends || package.develops("prisma")) {
-        if !depends {
-            project.check(
-                About::Migrate,
-                "prisma is in devDependencies, which are not installed on the host: move it to dependencies",
-            );
-        }
-        return Some("/usr/bin/node {root}/next/node_modules/prisma/build/index.js migrate deploy".into());
-    }
-    [
-        "db:migrate",
-        "migrate",
-        "migration:run",
-        "migrate:latest",
-        "migrate:deploy",
-        "db:migrate:prod",
-    ]
-    .into_iter()
-    .find(|name| package.script(name).is_some())
-    .map(|name| format!("/usr/bin/npm --prefix {{root}}/next run {name}"))
-}
-
-/// A path that needs no quoting in a unit.
-fn is_plain(file: &str) -> bool {
-    !file.is_empty()
-        && !file.starts_with(['/', '-'])
-        && file.split('/').all(|part| part != "..")
-        && file.chars().all(|c| c.is_ascii_alphanumeric() || "/._-@".contains(c))
 }

@@ -32,7 +32,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     if laravel {
         laravel_needs(&mut project);
     } else if symfony {
-        symfony_needs(&requires, &mut project);
+        symfony_needs(dir, &requires, &mut project);
     } else if wordpress {
         project.exclude.clear();
         project.shared = vec!["wp-content/uploads"];
@@ -96,8 +96,21 @@ fn laravel_needs(project: &mut Project) {
     );
 }
 
-fn symfony_needs(requires: &dyn Fn(&str) -> bool, project: &mut Project) {
+fn symfony_needs(dir: &Directory, requires: &dyn Fn(&str) -> bool, project: &mut Project) {
     project.exclude.extend(["/var/", "/.env.local"]);
+    if dir.has(".env") {
+        project.public = vec![".env"];
+        if dir.has(".env.prod") {
+            project.public.push(".env.prod");
+        }
+        project
+            .exclude
+            .extend(["/.env.dev", "/.env.test", ".env.*.local", "/.env.local.*"]);
+        project.check(
+            About::Secrets,
+            "Symfony reads .env at every start, so it is shipped: it must contain no secret",
+        );
+    }
     project.shared = vec!["var/log", "var/sessions"];
     project.shared_files = vec![".env.local"];
     project.prepare = Some("APP_ENV=prod composer install --no-dev --no-interaction --optimize-autoloader && APP_ENV=prod php bin/console cache:warmup".into());
@@ -118,4 +131,19 @@ fn symfony_needs(requires: &dyn Fn(&str) -> bool, project: &mut Project) {
         About::Shared,
         "write .env.local (APP_ENV=prod, APP_SECRET, DATABASE_URL) into shared/ on the host before the first deploy",
     );
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tests::{checks, project};
+
+    #[test]
+    fn symfony_gets_the_file_that_it_reads_at_every_start() {
+        let composer = ("composer.json", r#"{"require":{"symfony/framework-bundle":"7"}}"#);
+        let with = project(&[composer, (".env", "")]);
+        assert_eq!(with.public, [".env"]);
+        assert!(checks(&with, "it must contain no secret"));
+        assert!(project(&[composer]).public.is_empty());
+    }
 }

@@ -3,8 +3,9 @@
 
 use super::directory::{Directory, lists};
 use super::evidence::{self, Start};
-use super::python_app::{is_identifier, named, object, script, settings};
-use super::{About, Project, products, version};
+use super::python_app::{is_identifier, named, object, script};
+use super::python_install::{install, lists_of, within};
+use super::{About, Project, django, version};
 use crate::unit::generate::Program;
 
 /// The interpreter of the release's own virtual environment. Scripts such as `bin/gunicorn` contain the path they were
@@ -23,13 +24,22 @@ const ASGI: [&str; 7] = [
 /// Programs that are modules of the same name with dashes as underscores.
 const MODULES: &str = "gunicorn uvicorn hypercorn daphne flask celery waitress streamlit";
 
+/// Programs that start other programs, and servers that are no modules.
+const FOREIGN: &str = "make just task npm npx yarn pnpm node bun docker docker-compose podman foreman honcho supervisord uwsgi nginx caddy java go";
+
 pub(super) fn detect(dir: &Directory) -> Option<Project> {
     let manage = dir
         .named("manage.py")
         .next()
         .filter(|(path, _)| path.matches('/').count() <= 2);
-    // Where the code is: the directory of manage.py, or that of the lists.
-    let base = manage.map_or("", |(path, _)| path.strip_suffix("manage.py").unwrap_or_default());
+    let object = object(dir);
+    if manage.is_none() && lists_of(dir, "").is_empty() {
+        return None;
+    }
+    // Where the code is: the directory of manage.py, or that of the package with the application object.
+    let home = object.as_ref().map_or("", |object| object.home.as_str());
+    let base = manage.map_or(home, |(path, _)| path.strip_suffix("manage.py").unwrap_or_default());
+    let base = &base.to_owned();
     let listed = lists_of(dir, base);
     let (list, names) = (
         listed.first()?.as_str(),
@@ -37,7 +47,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     );
     let depends = |package: &str| dir.depends(&names, package);
     let django = manage.is_some() && (depends("django") || manage.is_some_and(|(_, text)| text.contains("django")));
-    let object = if django { None } else { object(dir) };
+    let object = object.filter(|_| !django);
     let asgi = !django && ASGI.iter().any(|name| depends(name)) && object.as_ref().is_none_or(|object| object.asgi);
     let kind = match (django, asgi) {
         (true, _) => "Django",
@@ -51,7 +61,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         return None;
     }
     let mut project = Project::new(format!("{kind} ({list})"));
-    install(dir, list, &mut project);
+    install(dir, list, base, &mut project);
     project.exclude = vec![".venv/", "__pycache__/", "*.pyc"];
     let python = dir
         .text(".python-version")
@@ -61,20 +71,33 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     version::check(&mut project, "Python", python.or_else(|| version::of_pyproject(dir)));
     let next = PYTHON.replace("/current/", "/next/");
     if let Some((path, _)) = manage.filter(|_| django) {
-        django_needs(dir, base, &mut project);
-        project.migrate = Some(format!("{next} {{root}}/next/{path} migrate --noinput"));
-    } else if let Some((path, _)) = dir.named("alembic.ini").next() {
-        let config = if path == "alembic.ini" {
-            String::new()
-        } else {
-            format!(" -c {{root}}/next/{path}")
-        };
-        project.migrate = Some(format!("{next} -m alembic{config} upgrade head"));
-    } else if depends("flask-migrate") && dir.has("migrations/") {
-        project.migrate = Some(format!("{next} -m flask db upgrade"));
-        project.check(
-            About::Migrate,
-            "`flask db upgrade` needs FLASK_APP in the environment file, unless the app is in app.py or wsgi.py",
+        let settings = django::needs(dir, base, &mut project);
+        project.migrate = Some(format!("{next} {{root}}/next/{path} migrate --noinput{settings}"));
+    } else if depends("flask-migrate") {
+        // Its alembic.ini works only within the application.
+        project.migrate = object
+            .as_ref()
+            .map(|object| within(base, &format!("{next} -m flask --app {} db upgrade", object.wsgi())));
+        if project.migrate.is_none() {
+            project.migrate = Some(within(base, &format!("{next} -m flask db upgrade")));
+            project.check(
+                About::Migrate,
+                "`flask db upgrade` needs FLASK_APP in the environment file, unless the app is in app.py or wsgi.py",
+            );
+        }
+    } else if let Some((path, text)) = dir.named("alembic.ini").next() {
+        let place = path.strip_suffix("alembic.ini").unwrap_or_default();
+        let scripts = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("script_location"));
+        let scripts = scripts.map_or("alembic", |rest| rest.trim_start_matches([' ', '=']).trim());
+        // Paths in it begin where alembic is started.
+        project.migrate = Some(
+            if dir.has(&format!("{place}{scripts}/")) || scripts.contains("%(here)s") {
+                within(place, &format!("{next} -m alembic upgrade head"))
+            } else {
+                format!("{next} -m alembic -c {{root}}/next/{path} upgrade head")
+            },
         );
     }
     let started = web.and_then(|found| match found {
@@ -107,7 +130,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     let given = project.command.take();
     let object = given.unwrap_or_else(|| {
         if django {
-            settings(dir, base)
+            django::object(dir, base)
         } else {
             named(object, asgi, &mut project)
         }
@@ -122,7 +145,12 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         project.program = Some(Program::Binary);
         project.command = Some(format!("{PYTHON} -m uvicorn --fd 3 {object}"));
         project.socket("uvicorn accepts the socket from systemd (--fd 3)");
-        if !server("uvicorn") && !depends("fastapi[standard]") {
+        let with_server = |list: &&str| {
+            ["fastapi[", "uvicorn["]
+                .iter()
+                .any(|extra| dir.text(list).contains(extra))
+        };
+        if !server("uvicorn") && !names.iter().any(with_server) {
             project.check(About::Command, format!("uvicorn is not in {list}: add it"));
         }
         return Some(project);
@@ -133,6 +161,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     } else {
         ""
     };
+    let object = object.replace(&format!("--app-dir {{root}}/current{chdir} "), "");
     let object = object.replace("--app-dir", "--pythonpath").replace("--factory ", "");
     project.command = Some(format!(
         "{PYTHON} -m gunicorn --chdir {{root}}/current{chdir} --workers 2{workers} --worker-tmp-dir /dev/shm --graceful-timeout 25 {object}"
@@ -143,131 +172,6 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         project.check(About::Command, install);
     }
     Some(project)
-}
-
-/// The lists of dependencies that exist, the one that is installed first.
-fn lists_of(dir: &Directory, base: &str) -> Vec<String> {
-    const LISTS: [&str; 13] = [
-        "uv.lock",
-        "poetry.lock",
-        "pdm.lock",
-        "Pipfile.lock",
-        "requirements.txt",
-        "requirements/production.txt",
-        "requirements/prod.txt",
-        "requirements/base.txt",
-        "requirements-prod.txt",
-        "pyproject.toml",
-        "Pipfile",
-        "setup.py",
-        "setup.cfg",
-    ];
-    let mut places = vec![String::new()];
-    places.extend((!base.is_empty()).then(|| base.to_owned()));
-    let found = places
-        .iter()
-        .flat_map(|place| LISTS.map(|list| format!("{place}{list}")));
-    let mut found: Vec<String> = found.filter(|list| dir.has(list)).collect();
-    // What is asked for is read in the manifest, not in the lock file.
-    if found.first().is_some_and(|list| list.ends_with("lock"))
-        && !found
-            .iter()
-            .any(|list| list.ends_with("toml") || list.ends_with("Pipfile"))
-    {
-        found.remove(0);
-    }
-    found
-}
-
-/// `prepare`: by the tool whose lock file exists.
-fn install(dir: &Directory, list: &str, project: &mut Project) {
-    const VENV: &str = "python3 -m venv .venv && .venv/bin/python -m pip install";
-    let (command, tool) = match list.rsplit('/').next().unwrap_or(list) {
-        "uv.lock" => (products::uv(dir).to_owned(), "uv"),
-        "poetry.lock" => {
-            let package = if is_package(dir) { "" } else { " --no-root" };
-            (
-                format!("POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --only main --no-interaction{package}"),
-                "poetry",
-            )
-        }
-        "pdm.lock" => ("pdm sync --prod --no-editable".to_owned(), "pdm"),
-        "Pipfile.lock" | "Pipfile" => ("PIPENV_VENV_IN_PROJECT=1 pipenv sync".to_owned(), "pipenv"),
-        "pyproject.toml" | "setup.py" | "setup.cfg" => (format!("{VENV} {}", own_package(dir, project)), ""),
-        _ => (format!("{VENV} -r {list}"), ""),
-    };
-    if !tool.is_empty() {
-        project.check(
-            About::Prepare,
-            format!("the host needs {tool}, on the PATH of the deploy user"),
-        );
-    }
-    project.prepare = Some(command);
-}
-
-/// Whether pyproject.toml describes a package that can be built.
-fn is_package(dir: &Directory) -> bool {
-    let text = dir.text("pyproject.toml");
-    let package = text.contains("[build-system]") && !text.contains("package-mode = false");
-    package
-        && (dir.has("setup.py") || text.contains("packages") || text.contains("[tool.hatch") || tops(dir).len() <= 1)
-}
-
-/// Importable directories of the top level: setuptools refuses to guess among several.
-fn tops(dir: &Directory) -> Vec<&str> {
-    let tops = dir.all().filter_map(|(path, _)| path.strip_suffix("/__init__.py"));
-    tops.filter(|path| !path.contains('/')).collect()
-}
-
-/// What pip is asked to install: the project, or its dependencies where the project cannot be built.
-fn own_package(dir: &Directory, project: &mut Project) -> String {
-    if dir.has("setup.py") || dir.has("setup.cfg") || is_package(dir) {
-        return ".".into();
-    }
-    let list = evidence::toml_list(dir.text("pyproject.toml"), "project", "dependencies");
-    let plain = |c: char| c.is_ascii_alphanumeric() || " ._-[],<>=!~;:@/+()".contains(c) || c == '\'' || c == '"';
-    if list.is_empty()
-        || !list
-            .iter()
-            .all(|item| !item.starts_with('-') && item.chars().all(plain) && !item.contains('\''))
-    {
-        return ".".into();
-    }
-    project.check(
-        About::Prepare,
-        "pyproject.toml describes no package that pip can build, so its dependencies are listed here: change both together",
-    );
-    list.iter()
-        .map(|item| format!("'{item}'"))
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// What a Django project needs besides its packages.
-fn django_needs(dir: &Directory, base: &str, project: &mut Project) {
-    let settings = || dir.sources("py").filter(|(path, _)| path.contains("settings"));
-    if settings().any(|(_, text)| text.lines().any(|line| line.trim_start().starts_with("STATIC_ROOT"))) {
-        Project::append(
-            &mut project.prepare,
-            &format!(".venv/bin/python {base}manage.py collectstatic --noinput"),
-        );
-        project.check(
-            About::Prepare,
-            "`collectstatic` runs without /etc/APP/env: the settings must load without secrets",
-        );
-    }
-    if settings().any(|(_, text)| text.contains("django.db.backends.sqlite3")) {
-        project.check(
-            About::Shared,
-            "the settings name an SQLite database: keep it in a shared directory, or each release starts empty",
-        );
-    }
-    if settings().any(|(_, text)| text.lines().any(|line| line.trim_start().starts_with("MEDIA_ROOT"))) {
-        project.check(
-            About::Shared,
-            "uploads go to MEDIA_ROOT: if that is below the release, name it in `shared`",
-        );
-    }
 }
 
 /// Takes over a command line. Returns its program, and whether it is a server that gets systemd's socket: then
@@ -281,13 +185,33 @@ fn run(start: &Start, base: &str, project: &mut Project) -> Option<(String, bool
         words = &words[2..];
     }
     let name = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+    // What watches the app while it runs is not what serves.
+    while let [wrapper, rest @ ..] = words
+        && lists(
+            "ddtrace-run newrelic-admin run-program opentelemetry-instrument tini dumb-init",
+            &name(wrapper),
+        )
+    {
+        if wrapper != "run-program" {
+            project.check(
+                About::Command,
+                format!("{} starts the app with {wrapper}, which was left out", start.from),
+            );
+        }
+        words = rest;
+    }
     if name(words.first()?).trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') == "python"
         && words.get(1)? == "-m"
     {
         words = &words[2..];
     }
-    let program = name(words.first()?);
+    let program = name(words.first()?).trim_end_matches(".app.wsgiapp").to_owned();
     for command in &start.before {
+        // The units run it already.
+        let migrates = ["db upgrade", "alembic upgrade", "manage.py migrate"];
+        if project.migrate.is_some() && migrates.iter().any(|word| command.contains(word)) {
+            continue;
+        }
         project.check(
             About::Migrate,
             format!("{} also runs `{command}` before it starts the app", start.from),
@@ -328,6 +252,17 @@ fn run(start: &Start, base: &str, project: &mut Project) -> Option<(String, bool
         );
         return None;
     }
+    if lists(FOREIGN, &program) {
+        project.check(
+            About::Command,
+            format!(
+                "{} starts the app with `{}`, which is no Python module: look there to see how the app is started",
+                start.from,
+                words.join(" ")
+            ),
+        );
+        return None;
+    }
     project.program = Some(Program::Binary);
     let rest = evidence::with_port(&words[1..], project.port);
     let python = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') == "python";
@@ -362,4 +297,101 @@ fn run(start: &Start, base: &str, project: &mut Project) -> Option<(String, bool
         format!("as in {}: does it listen on port {}?", start.from, project.port),
     );
     Some((program, false))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tests::{checks, project};
+
+    #[test]
+    fn a_migration_runs_where_its_files_are() {
+        let flask = ("app/__init__.py", "def create_app():\n    return Flask(1)");
+        let python = "{root}/next/.venv/bin/python";
+        for (files, migrate) in [
+            (
+                &[
+                    ("requirements.txt", "flask\nFlask-Migrate"),
+                    flask,
+                    ("migrations/alembic.ini", ""),
+                ][..],
+                format!("{python} -m flask --app \"app:create_app()\" db upgrade"),
+            ),
+            (
+                &[
+                    ("requirements.txt", "fastapi"),
+                    ("alembic.ini", "script_location = db"),
+                    ("db/", ""),
+                ],
+                format!("{python} -m alembic upgrade head"),
+            ),
+            (
+                &[
+                    ("requirements.txt", "fastapi"),
+                    ("api/alembic.ini", "script_location = app/alembic"),
+                    ("api/app/alembic/", ""),
+                ],
+                format!("/usr/bin/env --chdir={{root}}/next/api {python} -m alembic upgrade head"),
+            ),
+            (
+                &[
+                    ("requirements.txt", "fastapi"),
+                    ("conf/alembic.ini", "script_location = db"),
+                    ("db/", ""),
+                ],
+                format!("{python} -m alembic -c {{root}}/next/conf/alembic.ini upgrade head"),
+            ),
+        ] {
+            assert_eq!(project(files).migrate.as_deref(), Some(migrate.as_str()), "{files:?}");
+        }
+    }
+
+    #[test]
+    fn a_package_below_the_lists_is_imported_from_its_own_directory() {
+        let files = [
+            ("uv.lock", ""),
+            ("pyproject.toml", "[tool.uv.workspace]\nmembers = [\"backend\"]"),
+            (
+                "backend/pyproject.toml",
+                "[project]\ndependencies = [\"fastapi[standard]\"]",
+            ),
+            ("backend/app/main.py", "app = FastAPI()"),
+        ];
+        let member = project(&files);
+        assert_eq!(
+            member.command.as_deref(),
+            Some("{root}/current/.venv/bin/python -m uvicorn --fd 3 --app-dir {root}/current/backend app.main:app")
+        );
+        assert_eq!(
+            member.prepare.as_deref(),
+            Some("uv sync --frozen --no-dev --all-packages")
+        );
+        assert!(!checks(&member, "add it"), "{member:?}");
+        let flask = project(&[
+            ("requirements.txt", "flask\ngunicorn"),
+            ("api/setup.py", ""),
+            ("api/shop/web.py", "app = Flask(1)"),
+        ]);
+        let command = flask.command.unwrap();
+        assert!(
+            command.contains("--chdir {root}/current/api ") && command.ends_with(" 25 shop.web:app"),
+            "{command}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_python_module_is_not_run_as_one() {
+        let django = [
+            ("requirements.txt", "django\ngunicorn"),
+            ("manage.py", "django"),
+            ("shop/wsgi.py", ""),
+        ];
+        let with = |line| project(&[&django[..], &[("Procfile", line)]].concat());
+        let make = with("web: make run");
+        assert!(checks(&make, "`make run`, which is no Python module"));
+        assert!(make.command.unwrap().ends_with(" shop.wsgi:application"));
+        let traced = with("web: ddtrace-run python -m gunicorn.app.wsgiapp -c x.py shop.site:app");
+        assert!(checks(&traced, "with ddtrace-run, which was left out"));
+        assert!(traced.command.unwrap().ends_with(" shop.site:app"));
+    }
 }

@@ -3,33 +3,27 @@
 use super::directory::{Directory, lists};
 use super::{About, Project};
 
-/// Django's WSGI module, beside the settings that manage.py names.
-pub(super) fn settings(dir: &Directory, base: &str) -> String {
-    let quoted = dir
-        .text(&format!("{base}manage.py"))
-        .split_once("DJANGO_SETTINGS_MODULE")
-        .and_then(|(_, rest)| rest.split(['"', '\'']).nth(2));
-    let by_file = dir
-        .named("wsgi.py")
-        .find_map(|(path, _)| path.strip_prefix(base)?.strip_suffix("/wsgi.py"));
-    let package = quoted.and_then(|module| module.split('.').next());
-    // config/settings/production.py and config/wsgi.py: the file that exists decides.
-    let package = by_file
-        .map(|path| path.replace('/', "."))
-        .or_else(|| package.map(str::to_owned));
-    let package = package
-        .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.'));
-    format!("{}.wsgi:application", package.unwrap_or_else(|| "config".into()))
-}
-
 /// The application object of a source file.
 pub(super) struct Object {
     module: String,
     name: String,
-    /// The directory that has to be on Python's path: `src`.
-    below: &'static str,
+    /// The directory of its package, which has lists of its own: `backend/`.
+    pub(super) home: String,
+    /// The directory that has to be on Python's path: `src`, `backend`.
+    below: String,
     pub(super) asgi: bool,
     factory: bool,
+}
+
+impl Object {
+    /// As a server of WSGI applications, or `flask --app`, takes it.
+    pub(super) fn wsgi(&self) -> String {
+        if self.factory {
+            format!("\"{}:{}()\"", self.module, self.name)
+        } else {
+            format!("{}:{}", self.module, self.name)
+        }
+    }
 }
 
 pub(super) fn object(dir: &Directory) -> Option<Object> {
@@ -83,17 +77,32 @@ pub(super) fn object(dir: &Directory) -> Option<Object> {
         })
     };
     let place = |path: &str| {
-        let (below, rest) = path.strip_prefix("src/").map_or(("", path), |rest| ("src", rest));
+        let lists = [
+            "pyproject.toml",
+            "requirements.txt",
+            "setup.py",
+            "setup.cfg",
+            "Pipfile",
+            "alembic.ini",
+        ];
+        let mut above = path.match_indices('/').map(|(at, _)| &path[..=at]);
+        let home = above
+            .rfind(|home| lists.iter().any(|list| dir.has(&format!("{home}{list}"))) && is_plain(home))
+            .unwrap_or_default();
+        let rest = &path[home.len()..];
+        let (source, rest) = rest.strip_prefix("src/").map_or(("", rest), |rest| ("src", rest));
+        let below = format!("{home}{source}").trim_end_matches('/').to_owned();
         let module = rest.strip_suffix(".py").unwrap_or(rest).replace('/', ".");
         let module = module.strip_suffix(".__init__").unwrap_or(&module).to_owned();
-        (below, module)
+        (home.to_owned(), below, module)
     };
     let plain = sources.iter().find_map(|(path, text)| {
         let (name, asgi) = made(text)?;
-        let (below, module) = place(path);
+        let (home, below, module) = place(path);
         module.split('.').all(is_identifier).then_some(Object {
             module,
             name,
+            home,
             below,
             asgi,
             factory: false,
@@ -102,17 +111,23 @@ pub(super) fn object(dir: &Directory) -> Option<Object> {
     plain.or_else(|| {
         sources.iter().find_map(|(path, text)| {
             let name = factory(text)?;
-            let (below, module) = place(path);
+            let (home, below, module) = place(path);
             let asgi = CLASSES.iter().any(|(class, asgi)| *asgi && text.contains(class));
             module.split('.').all(is_identifier).then_some(Object {
                 module,
                 name,
+                home,
                 below,
                 asgi,
                 factory: true,
             })
         })
     })
+}
+
+/// A path that needs no quoting in a unit.
+fn is_plain(path: &str) -> bool {
+    path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
 }
 
 pub(super) fn is_identifier(name: &str) -> bool {
@@ -134,12 +149,11 @@ pub(super) fn named(object: Option<Object>, asgi: bool, project: &mut Project) -
     let path = if object.below.is_empty() {
         String::new()
     } else {
-        "--app-dir {root}/current/src ".to_owned()
+        format!("--app-dir {{root}}/current/{} ", object.below)
     };
     match (object.factory, asgi) {
         (true, true) => format!("{path}--factory {}:{}", object.module, object.name),
-        (true, false) => format!("{path}\"{}:{}()\"", object.module, object.name),
-        (false, _) => format!("{path}{}:{}", object.module, object.name),
+        _ => format!("{path}{}", object.wsgi()),
     }
 }
 

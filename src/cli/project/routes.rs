@@ -44,7 +44,12 @@ fn deployed(dir: &Directory) -> Option<Route> {
                 || line.contains("http://0.0.0.0")
                 || (line.contains("path") && (*file == "fly.toml" || line.contains("health")))
         };
-        dir.text(file).lines().filter(asks).find_map(|line| {
+        let text = if file.contains("compose") {
+            built(dir.text(file))
+        } else {
+            dir.text(file).to_owned()
+        };
+        let found: Option<String> = text.lines().filter(asks).find_map(|line| {
             let path = line.split_once("://").map_or_else(
                 || quoted(line).find(|text| text.starts_with('/')),
                 |(_, rest)| {
@@ -52,13 +57,58 @@ fn deployed(dir: &Directory) -> Option<Route> {
                         .map(|at| rest[at..].split(is_end).next().unwrap_or_default())
                 },
             )?;
-            is_route(path).then(|| Route {
-                path: path.into(),
-                from: (*file).into(),
-                named: true,
-            })
+            is_route(path).then(|| path.to_owned())
+        });
+        found.map(|path| Route {
+            path,
+            from: (*file).into(),
+            named: true,
         })
     })
+}
+
+/// The services of a compose file that can be the app. The others are databases and the like, which have health checks of
+/// their own.
+fn built(text: &str) -> String {
+    const OTHERS: [&str; 16] = [
+        "postgres",
+        "mysql",
+        "mariadb",
+        "redis",
+        "valkey",
+        "mongo",
+        "opensearch",
+        "elastic",
+        "rabbitmq",
+        "kafka",
+        "minio",
+        "memcached",
+        "clickhouse",
+        "keycloak",
+        "mail",
+        "traefik",
+    ];
+    let mut blocks: Vec<String> = Vec::new();
+    for line in text.lines().skip_while(|line| !line.starts_with("services:")).skip(1) {
+        let depth = line.len() - line.trim_start().len();
+        if depth == 0 && !line.trim().is_empty() && !line.starts_with('#') {
+            break;
+        }
+        match blocks.last_mut() {
+            Some(last) if depth != 2 || line.trim_start().starts_with('#') => {
+                last.push_str(line);
+                last.push('\n');
+            }
+            _ => blocks.push(format!("{line}\n")),
+        }
+    }
+    let other = |block: &String| {
+        let name = block.lines().next().unwrap_or_default();
+        let image = block.lines().find(|line| line.trim_start().starts_with("image:"));
+        let image = image.and_then(|line| line.rsplit('/').next()).unwrap_or_default();
+        OTHERS.iter().any(|other| name.contains(other) || image.contains(other))
+    };
+    blocks.into_iter().filter(|block| !other(block)).collect()
 }
 
 fn is_end(c: char) -> bool {
@@ -130,10 +180,24 @@ fn routed(dir: &Directory, kinds: &str) -> Option<Route> {
     })
 }
 
-/// A port that the source fixes, and the file. `None` where the environment decides (`PORT`).
-pub(super) fn port(dir: &Directory, kinds: &str) -> Option<(u16, String)> {
+/// The port that an app listens on, as its source has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Port {
+    /// It names this one, in this file.
+    Fixed(u16, String),
+    /// The environment decides: it reads `PORT`.
+    Environment,
+    Unknown,
+}
+
+/// Ports of databases, caches, queues and mail: an app connects to them.
+const FOREIGN: [u16; 14] = [
+    1025, 1433, 3306, 4222, 5432, 5433, 5672, 6379, 6432, 8125, 9092, 9200, 11211, 27017,
+];
+
+pub(super) fn port(dir: &Directory, kinds: &str) -> Port {
     if dir.sources(kinds).any(|(_, text)| names_port(text)) {
-        return None;
+        return Port::Environment;
     }
     const CALLS: [&str; 9] = [
         ".listen(",
@@ -146,12 +210,15 @@ pub(super) fn port(dir: &Directory, kinds: &str) -> Option<(u16, String)> {
         "port:",
         "port =",
     ];
-    // `vite.config.js` configures a development server.
-    let mut sources = dir.sources(kinds).filter(|(path, _)| !path.contains(".config."));
-    sources.find_map(|(path, text)| {
+    // `vite.config.js` and `config/dev.exs` configure a development server.
+    let own = |path: &str| !path.contains(".config.") && !["dev.exs", "test.exs"].iter().any(|end| path.ends_with(end));
+    let mut sources = dir.sources(kinds).filter(|(path, _)| own(path));
+    let found = sources.find_map(|(path, text)| {
+        // Tests of Rust stand below the code.
         let lines = text
             .lines()
             .map(str::trim_start)
+            .take_while(|line| !line.starts_with("#[cfg(test)]"))
             .filter(|line| !line.starts_with("//") && !line.starts_with('#'));
         let mut lines = lines.filter(|line| CALLS.iter().any(|call| line.contains(call)));
         lines
@@ -162,13 +229,65 @@ pub(super) fn port(dir: &Directory, kinds: &str) -> Option<(u16, String)> {
                     .map(|word| word.trim_matches('.'));
                 numbers
                     .filter_map(|word| word.parse::<u16>().ok())
-                    .find(|port| *port >= 1024)
+                    .find(|port| *port >= 1024 && !FOREIGN.contains(port))
             })
             .map(|port| (port, path.to_owned()))
-    })
+    });
+    found.map_or(Port::Unknown, |(port, path)| Port::Fixed(port, path))
 }
 
 fn names_port(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .any(|word| word == "PORT")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tests::{checks, project};
+
+    #[test]
+    fn the_health_check_of_a_database_is_not_that_of_the_app() {
+        let search =
+            "  opensearch:\n    build: dev\n    healthcheck:\n      test: curl http://localhost:9200/_cluster/health\n";
+        let app = "  web:\n    image: x/app\n    healthcheck:\n      test: curl http://localhost:8000/alive\n";
+        for (compose, route) in [
+            (format!("services:\n{search}"), "/"),
+            (format!("services:\n{search}{app}volumes:\n  x: {{}}\n"), "/alive"),
+        ] {
+            let files = [
+                ("go.mod", "module x"),
+                ("main.go", "package main"),
+                ("compose.yml", compose.as_str()),
+            ];
+            assert_eq!(project(&files).health, route, "{compose}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_the_apps_own_or_a_question() {
+        for (file, text, port, asked) in [
+            ("main.go", "package main\nconst port = 5432", 8080, true),
+            (
+                "main.go",
+                "package main\nhttp.ListenAndServe(\":3000\", nil)",
+                3000,
+                false,
+            ),
+            ("main.go", "package main\nos.Getenv(\"PORT\")", 8080, false),
+            ("main.go", "package main", 8080, true),
+        ] {
+            let project = project(&[("go.mod", "module x"), (file, text)]);
+            assert_eq!(project.port, port, "{text}");
+            assert_eq!(checks(&project, "does the app listen on 8080?"), asked, "{text}");
+        }
+        let tested = project(&[
+            ("Cargo.toml", "[package]\nname = \"x\""),
+            (
+                "src/main.rs",
+                "fn main() {}\n#[cfg(test)]\nmod tests { TcpListener::bind(\"0.0.0.0:8085\") }",
+            ),
+        ]);
+        assert_eq!(tested.port, 8080);
+    }
 }

@@ -17,7 +17,7 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
 }
 
 /// Whether one of the checks contains this text.
-fn checks(project: &Project, text: &str) -> bool {
+pub(super) fn checks(project: &Project, text: &str) -> bool {
     project.checks.iter().any(|check| check.why.contains(text))
 }
 
