@@ -1,7 +1,7 @@
 //! What a service's user meets on the host: directories that it may not enter, paths that its sandbox makes read-only,
 //! scripts that no kernel can start. Shared files are in `files`.
 
-use super::{Area, Depth, Evidence, Finding};
+use super::{Area, Depth, Evidence, Finding, packages};
 use crate::config::Config;
 use crate::failure::Next;
 use crate::observed::Live;
@@ -19,6 +19,13 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
         found.extend(not_entered(unit, facts, live));
         if let Some(script) = live.answers.windows_scripts.get(one.unit) {
             found.push(windows(unit, facts, script));
+        }
+        if let Some((script, program)) = live.answers.missing_interpreters.get(one.unit) {
+            found.push(uninterpreted(config, unit, facts, script, program));
+        }
+        found.extend(not_executable(unit, facts, live));
+        if let Some(file) = evidence.ignored_lines.get(one.unit) {
+            found.push(ignored(config, unit, file));
         }
         if let Some(line) = evidence.read_only.get(one.unit) {
             found.push(read_only(config, unit, line));
@@ -121,6 +128,58 @@ fn windows(unit: &Unit, facts: &Facts, script: &str) -> Finding {
         Next::advice("convert the file to Unix line endings in the repository, then deploy")
             .remark("`*.sh text eol=lf` in .gitattributes keeps them"),
     )
+}
+
+fn uninterpreted(config: &Config, unit: &Unit, facts: &Facts, script: &str, program: &str) -> Finding {
+    let (script, program) = (shown(script.as_bytes()), shown(program.as_bytes()));
+    let what = format!("{}: {script} needs {program}, which does not exist", unit.name);
+    Finding::new(severity(facts), Area::Unit, Depth::Readable, what)
+        .of(unit.name.as_str())
+        .why("its first line names this interpreter, so the start fails with \"No such file or directory\"")
+        .next(match packages::package(&program) {
+            Some(package) => packages::install(config, package),
+            None => Next::advice(format!(
+                "install it as {program} on the host, or change the first line of the script"
+            )),
+        })
+}
+
+/// The program itself: what an interpreter reads need not be executable.
+fn not_executable(unit: &Unit, facts: &Facts, live: &Live) -> Option<Finding> {
+    let paths = live.answers.not_executable.get(unit.name.as_str())?;
+    let mut commands = unit.commands("ExecStart").into_iter();
+    let program = commands.find_map(|(command, _)| paths.contains(&command.program).then_some(command.program))?;
+    let program = shown(program.as_bytes());
+    let what = format!(
+        "{}: {program} is on a file system that is mounted with noexec",
+        unit.name
+    );
+    let mount = Next::shell("findmnt --target").arg(&program);
+    Some(
+        Finding::new(severity(facts), Area::Unit, Depth::Readable, what)
+            .of(unit.name.as_str())
+            .why("no program there can be started, so the start fails with 203/EXEC \"Permission denied\"")
+            .next(
+                mount
+                    .remark("shows the mount: remove noexec in /etc/fstab, then sudo mount -o remount,exec MOUNTPOINT"),
+            ),
+    )
+}
+
+/// systemd starts a service without the lines that it cannot read. Their values may be secret: only the file is named.
+fn ignored(config: &Config, unit: &Unit, file: &str) -> Finding {
+    let file = shown(file.as_bytes());
+    let what = format!("{}: systemd ignores lines of {file}", unit.name);
+    let finding = Finding::warning(Area::Unit, Depth::Later, what)
+        .of(unit.name.as_str())
+        .why("each line must be NAME=value, without `export`; the service runs without these variables");
+    let lines = Next::shell(format!("sudo journalctl -u {} --grep='invalid environment'", unit.name));
+    let finding = finding.next(lines.remark("prints the lines, with their values"));
+    if file == format!("/etc/{}/env", config.app.as_str()) {
+        finding.next(Next::shipit("env set NAME").remark("writes a line that systemd can read"))
+    } else {
+        finding
+    }
 }
 
 fn read_only(config: &Config, unit: &Unit, line: &str) -> Finding {

@@ -26,12 +26,28 @@ pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
         found.extend(evidence.access.iter().map(|what| {
             Finding::error(Area::Link, Depth::Link, format!("{user} may be kept out by: {what}"))
                 .why("root read this on the host, where the deploy user could not log in")
-                .next(Next::advice(format!(
-                    "let {user} in: for sshd, change /etc/ssh/sshd_config and then: sudo systemctl reload ssh"
-                )))
+                .next(let_in(what, user))
         }));
     }
     found
+}
+
+/// The line to type for something that keeps the deploy user out.
+fn let_in(what: &str, user: &str) -> Next {
+    let by_root = |line: &str| Next::shell(line).arg(user);
+    match () {
+        () if what.contains("nologin exists") => {
+            Next::shell("sudo rm -f /etc/nologin /run/nologin").remark("on the host, once its maintenance is over")
+        }
+        () if what.starts_with("the account of") => by_root("sudo usermod --expiredate ''").remark("on the host"),
+        () if what.starts_with("the password of") => {
+            by_root("sudo chage --maxdays -1 --lastday \"$(date +%F)\"").remark("on the host")
+        }
+        () if what.starts_with("the login shell of") => by_root("sudo usermod --shell /bin/sh").remark("on the host"),
+        () => Next::advice(format!(
+            "let {user} in: for sshd, change /etc/ssh/sshd_config and then: sudo systemctl reload ssh"
+        )),
+    }
 }
 
 /// What may be missing here matters when the login fails; otherwise it is only good to know.
@@ -72,4 +88,26 @@ fn login_findings(login: &LoginPreview, lost: bool) -> Vec<Finding> {
         );
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_user_out_has_a_line_that_lets_it_in() {
+        for (what, line) in [
+            ("/etc/nologin exists: only root can log in", "sudo rm -f /etc/nologin"),
+            ("the account of ann has expired", "sudo usermod --expiredate ''"),
+            ("the password of ann has expired: x", "sudo chage --maxdays -1"),
+            (
+                "the login shell of ann refuses every command",
+                "sudo usermod --shell /bin/sh",
+            ),
+            ("sshd: allowusers root", "/etc/ssh/sshd_config"),
+        ] {
+            let next = format!("{:?}", let_in(what, "ann"));
+            assert!(next.contains(line), "{what}: {next}");
+        }
+    }
 }

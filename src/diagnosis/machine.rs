@@ -106,6 +106,13 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
         let finding = Finding::error(Area::Host, Depth::Host, &lack.what).why("the deploy scripts need it");
         found.push(match &lack.fix {
             Fix::Install(tool) => finding.next(packages::install(config, packages::package(tool).unwrap_or(tool))),
+            Fix::Manual if matches!(observed.root, Root::ReadOnly) && lack.what.ends_with("is read-only") => {
+                let find = Next::shell("findmnt --target").arg(config.root.as_str());
+                let log = Next::shell("sudo dmesg --level=err,warn | tail");
+                finding
+                    .next(find.remark("shows the mount; sudo mount -o remount,rw MOUNTPOINT makes it writable"))
+                    .next(log.remark("first: after errors of the disk, the kernel mounts it read-only"))
+            }
             Fix::Manual => finding,
             Fix::LastWord(file) => {
                 let finding = Finding::error(Area::Host, Depth::Host, &lack.what);
@@ -216,6 +223,19 @@ fn room(config: &Config, observed: &Observed, live: Option<&Live>) -> Vec<Findin
     let mut found = Vec::new();
     if let Some(inodes) = observed.free_inodes.filter(|inodes| *inodes < FULL.1) {
         found.push(full(root, format!("{inodes} inodes are free")));
+    }
+    let inodes = live.into_iter().flat_map(|live| &live.answers.inodes);
+    for (path, free) in inodes.filter(|(path, free)| *path != root && **free < FULL.1) {
+        let find = format!("df -i {path}; sudo find {path} -xdev | cut -d/ -f1-4 | sort | uniq -c | sort -n | tail");
+        found.push(
+            Finding::error(
+                Area::Host,
+                Depth::Room,
+                format!("{path}: the disk is full: {free} inodes are free"),
+            )
+            .why("nothing can create a file there, although `df` shows free space")
+            .next(Next::shell(find).remark("shows where the files are")),
+        );
     }
     let spaces = live.map(|live| &live.answers.space);
     let mut told = Vec::new();

@@ -54,6 +54,8 @@ pub struct Evidence {
     pub journals: BTreeMap<String, Vec<String>>,
     /// The newest line of the journal that reports a read-only file system, by service.
     pub read_only: BTreeMap<String, String>,
+    /// The environment file of which systemd ignored lines at the newest start, by service.
+    pub ignored_lines: BTreeMap<String, String>,
     pub last: Option<LastSwitch>,
     /// Seconds that the host's clock is ahead of this machine's.
     pub skew: Option<i64>,

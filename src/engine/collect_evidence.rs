@@ -261,6 +261,9 @@ fn explain(
         evidence
             .read_only
             .extend(read_only(lines).map(|line| (unit.clone(), line)));
+        evidence
+            .ignored_lines
+            .extend(ignored_lines(lines).map(|file| (unit.clone(), file)));
     }
     let journals = said.iter().filter(|(unit, _)| unwell.contains(&unit.as_str()));
     evidence.journals = journals.map(|(unit, lines)| (unit.clone(), excerpt(lines))).collect();
@@ -289,6 +292,24 @@ fn read_only(lines: &[&[u8]]) -> Option<String> {
         .iter()
         .rev()
         .find_map(|line| journal_line(line).into_iter().find(said))
+}
+
+/// The environment file of which systemd ignored lines when it last started the service.
+fn ignored_lines(lines: &[&[u8]]) -> Option<String> {
+    let mut file = None;
+    for line in lines {
+        let fields: serde_json::Value = serde_json::from_slice(line).unwrap_or_default();
+        let message = fields["MESSAGE"]
+            .as_str()
+            .filter(|_| fields["_PID"] == "1")
+            .unwrap_or_default();
+        if message.contains("Ignoring invalid environment assignment") {
+            file = message.rsplit_once("': ").map(|(_, file)| file.to_owned());
+        } else if message.starts_with("Stopped ") || message.contains("Scheduled restart job") {
+            file = None;
+        }
+    }
+    file
 }
 
 /// The last switch, if it failed and none has gone well since. One that is under way has not ended.
@@ -335,6 +356,26 @@ mod tests {
         assert!(excerpt(&[&own, &systemd])[0].contains("no database"));
         assert_eq!(excerpt(&[&own, &systemd]).len(), 1);
         assert!(excerpt(&[&systemd])[0].contains("Failed with result"));
+    }
+
+    #[test]
+    fn lines_that_systemd_ignores_are_those_of_the_newest_start() {
+        let line = |pid: &str, text: &str| {
+            serde_json::json!({"_PID": pid, "MESSAGE": text})
+                .to_string()
+                .into_bytes()
+        };
+        let bad = line(
+            "1",
+            "x: Ignoring invalid environment assignment 'export A=1': /etc/acme/env",
+        );
+        let (started, stopped) = (line("1", "Started x"), line("1", "Stopped x"));
+        assert_eq!(ignored_lines(&[&bad, &started]).as_deref(), Some("/etc/acme/env"));
+        assert_eq!(ignored_lines(&[&bad, &started, &stopped, &started]), None);
+        assert_eq!(
+            ignored_lines(&[&stopped, &bad, &started]).as_deref(),
+            Some("/etc/acme/env")
+        );
     }
 
     #[test]

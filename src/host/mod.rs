@@ -110,9 +110,24 @@ pub fn no_commands(printed: &str) -> Failure {
     if failure.why.is_empty() {
         failure = failure.why("the host printed nothing");
     }
-    failure.next(Next::advice(
-        "give it a login shell, a password that has not expired, and no forced command or `ForceCommand`",
-    ))
+    let printed = printed.to_ascii_lowercase();
+    let known = [
+        (
+            "password",
+            "as root on the host: chage --maxdays -1 --lastday \"$(date +%F)\" USER",
+        ),
+        ("not available", "as root on the host: usermod --shell /bin/sh USER"),
+        (
+            "session channel",
+            "as root on the host: sshd -T | grep maxsessions, which must not be 0; then systemctl reload ssh",
+        ),
+    ];
+    match known.iter().find(|(word, _)| printed.contains(word)) {
+        Some((_, line)) => failure.next(Next::advice(*line)),
+        None => failure.next(Next::advice(
+            "give it a login shell, no forced command or `ForceCommand`, and startup files (such as ~/.bashrc) that do not end the shell",
+        )),
+    }
 }
 
 /// A host that commands can be run on.
@@ -137,4 +152,22 @@ pub trait Host {
 
     /// Bytes that crossed the connection so far: sent, received.
     fn traffic(&self) -> (u64, u64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_runs_no_command_is_told_what_changes_that() {
+        for (printed, line) in [
+            ("Password change required but no TTY available.", "chage --maxdays -1"),
+            ("This account is currently not available.", "usermod --shell /bin/sh"),
+            ("the server refused to open a session channel", "grep maxsessions"),
+            ("hello", "startup files"),
+        ] {
+            let next = format!("{:?}", no_commands(printed).next);
+            assert!(next.contains(line), "{printed}: {next}");
+        }
+    }
 }

@@ -27,12 +27,18 @@ pub struct Answers {
     pub reports: BTreeMap<String, bool>,
     /// A script that it runs and whose first line ends with a carriage return, by unit.
     pub windows_scripts: BTreeMap<String, String>,
+    /// A script that it runs and the missing program that its first line names, by unit.
+    pub missing_interpreters: BTreeMap<String, (String, String)>,
+    /// Files that it runs and that are on a file system mounted with `noexec`, by unit.
+    pub not_executable: BTreeMap<String, BTreeSet<String>>,
     /// `Storage=` of journald, if it is set.
     pub storage: String,
     /// Free and total KiB, by path.
     pub space: BTreeMap<String, (u64, u64)>,
     /// The apps whose sudo rule names a unit, by unit; empty for all but root.
     pub claimed: BTreeMap<String, Vec<String>>,
+    /// Free inodes, by path.
+    pub inodes: BTreeMap<String, u64>,
     /// What could not be read, in words.
     pub unreadable: Vec<String>,
     files: BTreeMap<String, FileFact>,
@@ -74,11 +80,16 @@ impl Answers {
             *self.reports.entry(unit).or_default() |= reports;
         }
         self.windows_scripts.extend(more.windows_scripts);
+        self.missing_interpreters.extend(more.missing_interpreters);
+        for (unit, paths) in more.not_executable {
+            self.not_executable.entry(unit).or_default().extend(paths);
+        }
         if !more.storage.is_empty() {
             self.storage = more.storage;
         }
         self.space.extend(more.space);
         self.claimed.extend(more.claimed);
+        self.inodes.extend(more.inodes);
         self.unreadable.extend(more.unreadable);
         self.files.extend(more.files);
         self.ways.extend(more.ways);
@@ -132,6 +143,16 @@ impl Answers {
                 if said.iter().any(|line| line == "crlf") {
                     self.windows_scripts.insert(unit.clone(), path.clone());
                 }
+                if let Some(program) = said.iter().find_map(|line| line.strip_prefix("interpreter ")) {
+                    let script = (path.clone(), program.to_owned());
+                    self.missing_interpreters.insert(unit.clone(), script);
+                }
+                if said.iter().any(|line| line == "noexec") {
+                    self.not_executable
+                        .entry(unit.clone())
+                        .or_default()
+                        .insert(path.clone());
+                }
                 let found = match first {
                     "grep 0" => true,
                     "grep 1" => false,
@@ -151,6 +172,10 @@ impl Answers {
                 let (free, total) = first.split_once(' ')?;
                 let space = (free.parse().ok()?, total.parse().ok()?);
                 self.space.insert(path.clone(), space);
+                match said.get(1)?.as_str() {
+                    "none" => {}
+                    free => _ = self.inodes.insert(path.clone(), free.parse().ok()?),
+                }
             }
         }
         Some(())

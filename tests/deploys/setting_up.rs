@@ -278,6 +278,33 @@ fn a_host_is_ready_only_when_the_deploy_user_can_log_in_and_deploy() {
             .says(&format!("deploy may be kept out by: {kept_out}"));
     }
     host.root(heal).ok();
+    for (breaks, kept_out, next, heals) in [
+        (
+            "echo down >/etc/nologin",
+            "/etc/nologin exists",
+            "rm -f /etc/nologin",
+            "rm /etc/nologin",
+        ),
+        (
+            "usermod -e 1 deploy",
+            "the account of deploy has expired",
+            "usermod --expiredate '' deploy",
+            "usermod -e '' deploy",
+        ),
+        (
+            "chage -d 0 deploy",
+            "the password of deploy has expired",
+            "chage --maxdays -1 --lastday \"$(date +%F)\" deploy",
+            "chage --maxdays -1 --lastday \"$(date +%F)\" deploy",
+        ),
+    ] {
+        host.root(breaks).ok();
+        desk.shipit(&["doctor", "--as", &root])
+            .leaves(6)
+            .says(&format!("deploy may be kept out by: {kept_out}"))
+            .says(next);
+        host.root(heals).ok();
+    }
     refused(
         &sshd("Match User deploy\\n AuthorizedKeysFile /etc/ssh/keys/%u"),
         6,

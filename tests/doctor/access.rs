@@ -32,6 +32,28 @@ fn what_the_user_of_the_service_meets() {
     let said = broken::doctor(&desk);
     said.first("/srv/private/run has Windows line endings", "Unix line endings");
     said.below("203, EXEC");
+    // One for an interpreter that the host does not have.
+    host.write_file("/srv/private/run", b"#!/opt/none/bin/node\nsleep(1e9)\n");
+    broken::drop_in(
+        &host,
+        "[Service]\nType=exec\nRestart=no\nExecStart=\nExecStart=/srv/private/run\n",
+    );
+    let said = broken::doctor(&desk);
+    said.first(
+        "/srv/private/run needs /opt/none/bin/node, which does not exist",
+        "install it as /opt/none/bin/node",
+    );
+    said.below("203, EXEC");
+    // One on a disk where nothing can be executed.
+    host.root("mount -t tmpfs -o noexec tmpfs /srv/private").ok();
+    host.write_file("/srv/private/run", b"#!/bin/sh\nexec sleep infinity\n");
+    host.root("chmod 0755 /srv/private /srv/private/run; systemctl restart acme.service; true")
+        .ok();
+    let said = broken::doctor(&desk);
+    said.first(
+        "/srv/private/run is on a file system that is mounted with noexec",
+        "findmnt --target /srv/private/run",
+    );
 }
 
 #[test]
@@ -58,6 +80,22 @@ fn a_running_service_that_writes_where_its_sandbox_is_read_only() {
         "acme.service tried to write to a read-only path",
         "ReadWritePaths=/var/lib",
     );
+    // Lines of the environment file that systemd cannot read, and only while it ignores some.
+    host.write_file("/etc/acme.env", b"export A=1\n");
+    broken::drop_in(&host, "[Service]\nEnvironmentFile=/etc/acme.env\n");
+    found("systemd ignores lines of /etc/acme.env", "--grep='invalid environment'");
+    host.write_file("/etc/acme.env", b"A=1\n");
+    host.root("systemctl restart acme.service").ok();
+    let said = broken::doctor(&desk);
+    assert!(!said.ran.to_string().contains("ignores lines"), "{}", said.ran);
+    // No room for another file, although there is space.
+    host.root(
+        "mount -t tmpfs -o nr_inodes=40 tmpfs /tmp; for i in $(seq 60); do touch /tmp/$i 2>/dev/null; done; true",
+    )
+    .ok();
+    let said = broken::doctor(&desk);
+    assert!(said.ran.to_string().contains("/tmp: the disk is full:"), "{}", said.ran);
+    host.root("umount -l /tmp").ok();
     // Where the journal is not kept, doctor says what it costs.
     host.root("mkdir -p /etc/systemd/journald.conf.d && printf '[Journal]\\nStorage=none\\n' >/etc/systemd/journald.conf.d/x.conf")
         .ok();

@@ -87,15 +87,19 @@ pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, port: u
             .collect()
     };
     out.push_str(&format!(
-        "services:\n{}{}  - unit: {unit}\n    # {}\n    strategy: {}\n    health:\n{}      url: http://127.0.0.1:{}{}\n",
+        "services:\n{}{}  - unit: {unit}\n    # {}\n    strategy: {}\n",
         indented(About::Unit, 2),
         indented(About::Command, 2).replace("# check: ", "# check: ExecStart=: "),
         project.because,
         project.strategy.as_str(),
-        indented(About::Health, 6),
-        port,
-        project.health,
     ));
+    if project.listens {
+        let health = &project.health;
+        let checks = indented(About::Health, 6);
+        out.push_str(&format!(
+            "    health:\n{checks}      url: http://127.0.0.1:{port}{health}\n"
+        ));
+    }
     out
 }
 

@@ -65,7 +65,10 @@ impl Directory {
                         return Err(io::Error::other(format!("{name}: expected a file, found a directory")));
                     }
                     found.files.insert(format!("{name}/"), String::new());
-                    if depth < DEPTH && !base.starts_with('.') && !lists(SKIPPED, &base) {
+                    if name == "storage" {
+                        // Which directories Laravel keeps there, and not what is in them.
+                        next.push((format!("{name}/"), DEPTH));
+                    } else if depth < DEPTH && !base.starts_with('.') && !lists(SKIPPED, &base) {
                         next.push((format!("{name}/"), depth + 1));
                     }
                     continue;

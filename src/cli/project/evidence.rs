@@ -39,6 +39,26 @@ pub(super) fn workers(dir: &Directory) -> Vec<&str> {
     names.filter(|name| !lists("web release", name)).collect()
 }
 
+/// A package for bots among the dependencies: such a program connects to others, and nobody connects to it.
+pub(super) fn bot(dir: &Directory) -> Option<&'static str> {
+    const LISTS: [&str; 4] = ["package.json", "pyproject.toml", "requirements.txt", "Pipfile"];
+    const PACKAGES: [&str; 12] = [
+        "discord.py",
+        "py-cord",
+        "nextcord",
+        "pydis-core",
+        "python-telegram-bot",
+        "aiogram",
+        "pyTelegramBotAPI",
+        "discord.js",
+        "eris",
+        "telegraf",
+        "grammy",
+        "slixmpp",
+    ];
+    PACKAGES.into_iter().find(|package| dir.depends(&LISTS, package))
+}
+
 /// ENTRYPOINT and CMD of the last stage.
 fn docker(dir: &Directory) -> Option<Found> {
     let file = dir.first(&["Dockerfile", "Containerfile"])?;

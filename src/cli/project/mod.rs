@@ -11,6 +11,7 @@ mod managed;
 mod needs;
 mod node;
 mod node_install;
+mod node_package;
 mod node_start;
 mod pages;
 mod php;
@@ -55,6 +56,8 @@ pub(super) struct Project {
     pub(super) program: Option<Program>,
     pub(super) command: Option<String>,
     pub(super) migrate: Option<String>,
+    /// Whether it answers requests, so that its health can be checked at an address.
+    pub(super) listens: bool,
     /// The path that the health check requests, and the port.
     pub(super) health: String,
     pub(super) port: u16,
@@ -125,6 +128,7 @@ impl Project {
             program: None,
             command: None,
             migrate: None,
+            listens: true,
             health: "/".into(),
             port: 8080,
             checks: Vec::new(),
@@ -265,7 +269,19 @@ fn takes_port(project: &Project) -> bool {
 
 fn health(dir: &Directory, project: &mut Project) {
     let kinds = kinds(project);
-    match routes::health(dir, kinds) {
+    let route = routes::health(dir, kinds);
+    let own_port = project.strategy == Strategy::Socket || project.unit.is_some();
+    if let (Some(bot), None, false) = (evidence::bot(dir), &route, own_port)
+        && routes::port(dir, kinds) == Port::Unknown
+    {
+        project.listens = false;
+        project.check(
+            About::Unit,
+            format!("a program with {bot} and no port: a deploy checks that it runs, and no address; add `health` if it has one"),
+        );
+        return;
+    }
+    match route {
         Some(route) => {
             if !route.named {
                 project.check(

@@ -185,6 +185,14 @@ mod tests {
     const PACKAGE: (&str, &str) = ("package.json", r#"{"main":"a.js","dependencies":{"express":"4"}}"#);
 
     #[test]
+    fn a_bot_has_no_address_to_check() {
+        let bot = r#"{"main":"bot.js","dependencies":{"discord.js":"14"}}"#;
+        assert!(!project(&[("package.json", bot), ("bot.js", "")]).listens);
+        let server = project(&[("package.json", bot), ("bot.js", "app.listen(3000)")]);
+        assert!(server.listens && server.port == 3000);
+    }
+
+    #[test]
     fn the_settings_of_an_example_are_to_be_set_on_the_host() {
         let file = (
             ".env.example",

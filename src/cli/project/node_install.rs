@@ -3,7 +3,7 @@
 
 use super::directory::{Directory, lists};
 use super::evidence;
-use super::node::Package;
+use super::node_package::Package;
 use super::{About, Project};
 
 const LOCKS: &[&str] = &[

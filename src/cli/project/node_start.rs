@@ -5,23 +5,8 @@ use serde_json::Value;
 
 use super::directory::{Directory, lists};
 use super::evidence::{self, Start};
-use super::node::Package;
+use super::node_package::{Package, is_plain};
 use super::{About, Project};
-
-/// Development servers, and tools that serve what a build made.
-pub(super) fn is_for_development(line: &str) -> bool {
-    let first = line
-        .split_whitespace()
-        .find(|word| !word.contains('=') && !lists("cross-env npx", word))
-        .unwrap_or_default();
-    lists(
-        "vite react-scripts ng vue-cli-service gatsby webpack webpack-dev-server parcel nodemon eleventy docusaurus vuepress \
-        vitepress hexo nx serve http-server live-server concurrently expo electron gulp grunt",
-        first,
-    ) || line.contains("@11ty/eleventy")
-        || first == "astro"
-        || line.contains("--watch")
-}
 
 /// Takes over a command line; scripts that call scripts are followed.
 pub(super) fn run(start: &Start, dir: &Directory, package: &Package, project: &mut Project, depth: usize) {
@@ -196,14 +181,6 @@ fn scripts_of(text: &str) -> Vec<String> {
 fn is_program(word: &str) -> bool {
     let file = word.trim_start_matches("./");
     is_plain(file) && [".js", ".mjs", ".cjs"].iter().any(|end| file.ends_with(end)) && !file.contains("config")
-}
-
-/// A path that needs no quoting in a unit.
-pub(super) fn is_plain(file: &str) -> bool {
-    !file.is_empty()
-        && !file.starts_with(['/', '-'])
-        && file.split('/').all(|part| part != "..")
-        && file.chars().all(|c| c.is_ascii_alphanumeric() || "/._-@".contains(c))
 }
 
 #[cfg(test)]

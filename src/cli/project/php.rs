@@ -30,7 +30,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     }
     project.exclude = vec!["/vendor/", "node_modules/"];
     if laravel {
-        laravel_needs(&mut project);
+        laravel_needs(dir, &mut project);
     } else if symfony {
         symfony_needs(dir, &requires, &mut project);
     } else if wordpress {
@@ -75,7 +75,7 @@ fn assets(dir: &Directory, project: &mut Project) {
     }
 }
 
-fn laravel_needs(project: &mut Project) {
+fn laravel_needs(dir: &Directory, project: &mut Project) {
     project.exclude.extend(["/storage/", "/.env"]);
     project.shared = vec![
         "storage/app",
@@ -90,6 +90,23 @@ fn laravel_needs(project: &mut Project) {
         About::Shared,
         "create .env (APP_KEY, APP_ENV=production, the database) in shared/ on the host before the first deploy",
     );
+    let own = |path: &&str| !["app/", "framework/", "logs/", "debugbar/", "clockwork/", "pail/"].contains(path);
+    let kept = dir.all().filter_map(|(path, _)| path.strip_prefix("storage/"));
+    let kept = kept
+        .filter(|path| path.matches('/').count() == 1 && path.ends_with('/'))
+        .filter(own);
+    let kept: Vec<String> = kept
+        .map(|path| format!("storage/{}", path.trim_end_matches('/')))
+        .collect();
+    if !kept.is_empty() {
+        project.check(
+            About::Shared,
+            format!(
+                "storage/ is not shipped: add those that the app uses of {} to `shared`, with their subdirectories",
+                kept.join(", ")
+            ),
+        );
+    }
     project.check(
         About::Unit,
         "a queue needs a unit of its own (`artisan queue:work`), and the scheduler a timer (`artisan schedule:run`)",
@@ -137,6 +154,18 @@ fn symfony_needs(dir: &Directory, requires: &dyn Fn(&str) -> bool, project: &mut
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::tests::{checks, project};
+
+    #[test]
+    fn directories_of_laravel_that_nobody_shares_are_named() {
+        let dirs = [
+            ("artisan", ""),
+            ("composer.json", "{}"),
+            ("storage/app/", ""),
+            ("storage/uploads/", ""),
+        ];
+        assert!(checks(&project(&dirs), "the app uses of storage/uploads to `shared`"));
+        assert!(!checks(&project(&dirs[..3]), "storage/ is not shipped"));
+    }
 
     #[test]
     fn symfony_gets_the_file_that_it_reads_at_every_start() {

@@ -23,6 +23,14 @@ calendar() {
     esac
 }
 
+# unusable FILE: what keeps the kernel from starting a program, beyond its mode.
+unusable() {
+    program=$(head -n 1 -- "$1" 2>/dev/null | LC_ALL=C tr -d '\000\r' |
+        LC_ALL=C sed -n 's/^#![[:blank:]]*\(\/[^[:blank:]]*\).*/\1/p')
+    [ -z "$program" ] || [ "$(file "$program")" != absent ] || echo "interpreter $program"
+    case ,$(findmnt -no OPTIONS --target "$1" 2>/dev/null </dev/null), in *,noexec,*) echo noexec ;; esac
+}
+
 # processes CGROUP: sets pids; fails when they cannot be read.
 processes() {
     for tree in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
@@ -69,6 +77,7 @@ while [ $# -ge 2 ]; do
             echo "grep $code"
             # A carriage return at the end of the first line is part of the interpreter's name.
             if head -n 1 -- "$2" 2>/dev/null | LC_ALL=C grep -aq "^#!.*$(printf '\r')\$"; then echo crlf; fi
+            unusable "$2"
         else echo 'no file'
         fi ;;
     verify)
@@ -100,6 +109,8 @@ while [ $# -ge 2 ]; do
         if [ ! -e "$2" ]; then echo absent
         else
             out=$(df -Pk -- "$2" 2>/dev/null | awk 'NR == 2 { print $4, $2 }') || out=''
+            echo "${out:-unreadable}"
+            out=$(df -Pi -- "$2" 2>/dev/null | awk 'NR == 2 { print ($2 > 0 ? $4 : "none") }')
             echo "${out:-unreadable}"
         fi ;;
     esac | sed "s/^/$n /"

@@ -16,6 +16,21 @@ keys=$(keys_of "$user")
 own=$(keys_of "${SUDO_USER:-root}")
 # Both have keys, and none in common: the deploy user logs in from elsewhere, such as CI.
 [ -z "$keys" ] || [ -z "$own" ] || printf '%s\n' "$keys" | grep -qxF -e "$own" || echo 'access elsewhere keys'
+# What PAM and the login shell refuse, whatever the key.
+for file in /etc/nologin /run/nologin; do
+    [ ! -e "$file" ] || echo "access login $file exists: only root can log in"
+done
+getent shadow "$user" | {
+    IFS=: read -r _ _ last _ max _ _ expire _ || exit 0
+    today=$(($(date +%s) / 86400))
+    [ -z "$expire" ] || [ "$expire" -gt "$today" ] || echo "access login the account of $user has expired"
+    if [ "$last" = 0 ] || { [ -n "$last" ] && [ -n "$max" ] && [ $((last + max)) -lt "$today" ]; }; then
+        echo "access login the password of $user has expired: sshd asks for a new one, and runs no command"
+    fi
+}
+case $(getent passwd "$user" | cut -d : -f 7) in
+*/nologin | */false) echo "access login the login shell of $user refuses every command" ;;
+esac
 server=$(command -v sshd || echo /usr/sbin/sshd)
 "$server" -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null | grep -E \
     '^((allow|deny)(users|groups)|authorizedkeysfile|authorizedkeyscommand|forcecommand) ' |

@@ -56,6 +56,35 @@ pub const SITES: &[(&str, &str)] = &[
     ),
     ("diagnosis/access.rs shell sudo systemctl edit {}", EDITOR),
     (
+        "diagnosis/access.rs shell findmnt --target",
+        "only looks; tests/doctor/access.rs",
+    ),
+    (
+        "diagnosis/access.rs shell sudo journalctl -u {} --grep='invalid environment'",
+        "only looks; tests/doctor/access.rs",
+    ),
+    (
+        "diagnosis/access.rs shipit env set NAME",
+        "NAME is for a person to fill in",
+    ),
+    ("diagnosis/laptop.rs shell <line>", "tests/deploys/setting_up.rs"),
+    (
+        "diagnosis/laptop.rs shell sudo rm -f /etc/nologin /run/nologin",
+        "tests/deploys/setting_up.rs",
+    ),
+    (
+        "diagnosis/machine.rs shell <find>",
+        "needs a disk without free inodes; only looks; tests/doctor/access.rs",
+    ),
+    (
+        "diagnosis/machine.rs shell findmnt --target",
+        "needs a read-only disk; only looks",
+    ),
+    (
+        "diagnosis/machine.rs shell sudo dmesg --level=err,warn | tail",
+        "needs a read-only disk; only looks",
+    ),
+    (
         "diagnosis/health.rs offline unit explain socket-not-taken",
         "only looks; tests/doctor/live.rs makes the state",
     ),
