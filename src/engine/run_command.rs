@@ -127,7 +127,9 @@ impl Place<'_> {
             }),
             Err(Lost::Interrupted) => Err(Failure::new(Exit::Untouched, format!("{name} was interrupted"))
                 .host("it received SIGTERM; any changes that it made remain")),
-            Err(lost @ Lost::Refused(_)) => Err(session::lost_while(&lost, "running a command", "nothing was run")),
+            Err(lost @ (Lost::Refused(_) | Lost::Unbegun(_))) => {
+                Err(session::lost_while(&lost, "running a command", "nothing was run"))
+            }
             Err(Lost::Source(why)) => Err(Failure::new(Exit::Usage, format!("{name} was not run")).why(why)),
             Err(lost) => {
                 let mut failure = session::lost_while(

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::prepared;
 use crate::failure::{Exit, Failure, Next};
-use crate::host::{Host, Lost, no_commands};
+use crate::host::{Host, Lost, no_commands, unbegun};
 use crate::remote::{Answer, Asked, Batch, BatchEvent, Name, Script, exits};
 use crate::report::event::{Event, Phase, Report};
 
@@ -161,6 +161,7 @@ pub fn lost_while(lost: &Lost, doing: &str, host: &str) -> Failure {
             "shipit received Ctrl-C or SIGTERM".into(),
         ),
         Lost::Refused(printed) => return no_commands(printed).host(host),
+        Lost::Unbegun(refused) => return unbegun(refused).host(host),
         Lost::Source(why) => (format!("failed on this machine while {doing}"), why.clone()),
     };
     Failure::new(Exit::Untouched, what).why(why).host(host)

@@ -94,19 +94,21 @@ pub enum Lost {
     Breach(String),
     /// The login worked, and the host ended the session without running the command: what it printed.
     Refused(String),
+    /// The login worked, and sshd did not begin the command: what it refused.
+    Unbegun(&'static str),
     /// Reading the local source of stdin failed (the file changed, the disk failed): the command was abandoned.
     Source(String),
 }
 
-/// Logged in, and no command runs: an expired password, a shell that only refuses, a forced command, SFTP only.
+const NO_COMMANDS: &str = "logged in, but this account cannot run commands";
+
+/// Logged in, and no command runs: an expired password, a shell that only refuses, a forced command, SFTP only. The
+/// reason is what the host printed last: the message of the day comes before it.
 pub fn no_commands(printed: &str) -> Failure {
-    let mut lines = printed.lines().map(str::trim).filter(|line| !line.is_empty());
-    let mut failure = Failure::new(Exit::Unreachable, "logged in, but this account cannot run commands");
-    failure.why = lines
-        .by_ref()
-        .take(5)
-        .map(|line| format!("the host printed: {line}"))
-        .collect();
+    let lines = printed.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<_> = lines.map(|line| format!("the host printed: {line}")).collect();
+    let mut failure = Failure::new(Exit::Unreachable, NO_COMMANDS);
+    failure.why = lines[lines.len().saturating_sub(5)..].to_vec();
     if failure.why.is_empty() {
         failure = failure.why("the host printed nothing");
     }
@@ -128,6 +130,14 @@ pub fn no_commands(printed: &str) -> Failure {
             "give it a login shell, no forced command or `ForceCommand`, and startup files (such as ~/.bashrc) that do not end the shell",
         )),
     }
+}
+
+/// Logged in, and sshd refused to begin a command: usually it could not start a process for this account.
+pub fn unbegun(refused: &str) -> Failure {
+    Failure::new(Exit::Unreachable, NO_COMMANDS)
+        .why(refused)
+        .why("a limit of the account (nproc in /etc/security/limits.conf) or a setting of sshd (MaxSessions, PermitTTY) can cause this")
+        .next(Next::shell("sudo journalctl -u ssh -n 20").remark("on the host: the reason, from sshd"))
 }
 
 /// A host that commands can be run on.

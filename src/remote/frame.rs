@@ -181,7 +181,7 @@ struct Frame {
     err: Vec<u8>,
     errs: Vec<Vec<u8>>,
     current: Option<(usize, Instant, Vec<u8>)>,
-    /// The first lines before the first token: a login shell's own.
+    /// The last lines before the first token: a login shell's own.
     before: Vec<Vec<u8>>,
     /// An empty line that may be the one that sets a token apart.
     blank: bool,
@@ -300,7 +300,8 @@ impl Frame {
             }
             return;
         }
-        if self.session == 0 && self.before.len() < 5 {
+        if self.session == 0 {
+            self.before.drain(..self.before.len().saturating_sub(4));
             self.before.push(line.to_vec());
         }
         let Some((i, _, out)) = &mut self.current else {
@@ -373,14 +374,10 @@ impl Frame {
         self.answers
     }
 
-    /// What came instead of the first token: the first lines of each output.
+    /// What came instead of the first token: the last lines of each output.
     fn printed(&self) -> String {
-        let lines = self
-            .before
-            .iter()
-            .chain([&self.out])
-            .chain(&self.errs)
-            .chain([&self.err]);
+        let lines = self.before.iter().chain([&self.out]);
+        let lines = lines.chain(&self.errs).chain([&self.err]);
         lines.map(|line| text::shown(line.trim_ascii()) + "\n").collect()
     }
 

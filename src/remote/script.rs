@@ -352,6 +352,27 @@ mod tests {
         }
     }
 
+    /// The shell finds a missing function only where it calls it. Names of one word are also words of awk and sed.
+    #[test]
+    fn every_script_comes_with_the_functions_that_it_calls() {
+        let defined = |text: &str| -> Vec<String> {
+            let names = text
+                .lines()
+                .filter_map(|line| Some(line.split_once("() {")?.0.to_owned()));
+            names.filter(|name| name.contains('_') && !name.contains(' ')).collect()
+        };
+        let texts = ALL.iter().copied().chain([("conductor", CONDUCTOR)]);
+        let known: std::collections::BTreeSet<String> = texts.clone().flat_map(|(_, text)| defined(text)).collect();
+        for (name, text) in texts {
+            let (own, text) = (defined(text), commands(text));
+            let split = |c: char| !(c.is_ascii_alphanumeric() || "_-$".contains(c));
+            let words: Vec<&str> = text.split(split).collect();
+            let called = |name: &str| words.contains(&name) && !text.contains(&format!("{name}="));
+            let missing = |name: &&String| called(name) && !own.contains(name);
+            assert_eq!(known.iter().filter(missing).collect::<Vec<_>>(), [""; 0], "{name}");
+        }
+    }
+
     #[test]
     fn every_script_is_short_opens_with_what_it_does_and_parses() {
         for (name, text) in ALL.iter().chain(&[

@@ -138,6 +138,11 @@ fn a_login_that_cannot_run_commands_is_reported_as_one_by_either_ssh() {
         (forced("echo backups only"), "the host printed: backups only", free),
         (forced("internal-sftp"), "cannot run commands", free),
         (
+            "echo 'deploy hard maxlogins 0' >/etc/security/limits.d/x.conf".to_owned(),
+            "the host printed: There were too many logins for 'deploy'.",
+            "rm /etc/security/limits.d/x.conf",
+        ),
+        (
             bashrc("echo closed for today; exit 3"),
             "the host printed: closed for today",
             "rm /home/deploy/.bashrc",

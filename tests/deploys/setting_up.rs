@@ -297,6 +297,12 @@ fn a_host_is_ready_only_when_the_deploy_user_can_log_in_and_deploy() {
             "chage --maxdays -1 --lastday \"$(date +%F)\" deploy",
             "chage --maxdays -1 --lastday \"$(date +%F)\" deploy",
         ),
+        (
+            "usermod -s /none deploy 2>&1",
+            "the login shell of deploy, /none, does not exist",
+            "usermod --shell /bin/sh deploy",
+            "usermod -s /bin/bash deploy",
+        ),
     ] {
         host.root(breaks).ok();
         desk.shipit(&["doctor", "--as", &root])

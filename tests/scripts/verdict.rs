@@ -73,6 +73,17 @@ fn between_two_attempts_of_a_crash_loop_nothing_is_killed() {
     });
 }
 
+/// systemd then does nothing: the state of the old process stays, and no new one will come.
+#[test]
+fn a_unit_whose_condition_is_not_met_is_not_waited_for() {
+    under_each_shell(|world| {
+        let same = "ActiveState=inactive\nSubState=dead\nInvocationID=acme1\nConditionResult=no\n";
+        let events = judged(&world, same, 0);
+        let cause = "acme.service was not started: a condition of its unit was not met";
+        taken_back(&world, &events, cause);
+    });
+}
+
 /// One that never gets ready would take its whole stop timeout on the way back.
 #[test]
 fn what_never_gets_ready_is_killed_before_the_old_release_is_started() {

@@ -54,7 +54,7 @@ pub enum Trouble {
     /// The connection is broken: libssh2's message.
     Cut(String),
     /// The server refused the command, or closed the channel before.
-    Refused(String),
+    Refused(&'static str),
     /// The source of stdin failed.
     Source(io::Error),
     /// The caller abandoned the command.
@@ -186,9 +186,7 @@ impl<'a> Running<'a> {
                 // The reply to the request may have come with the end.
                 self.request(session, pump)?;
                 if !self.accepted {
-                    return Err(Trouble::Refused(
-                        "the server closed the channel before the command ran".into(),
-                    ));
+                    return Err(Trouble::Refused("the server closed the channel before the command ran"));
                 }
             }
             // Not `close`: that would take the streams from a command that closed its outputs early and still runs.
@@ -215,7 +213,7 @@ impl<'a> Running<'a> {
             let result = self.channel.request_pty(&terminal.kind, None, size);
             if result.as_ref().is_err_and(|e| e.code() == ErrorCode::Session(-22)) {
                 return Err(Trouble::Refused(
-                    "the server gives the command no terminal (PermitTTY?)".into(),
+                    "the server gives the command no terminal (PermitTTY?)",
                 ));
             }
             self.owed = None;
@@ -234,9 +232,7 @@ impl<'a> Running<'a> {
         let result = self.channel.exec(&self.line);
         let refused = result.as_ref().is_err_and(|e| e.code() == ErrorCode::Session(-22));
         if refused {
-            return Err(Trouble::Refused(
-                "the server refused to run a command (a restricted account?)".into(),
-            ));
+            return Err(Trouble::Refused("the server refused to run a command"));
         }
         match now(session, result)? {
             Now::Done(()) => {

@@ -127,7 +127,7 @@ impl Ssh {
                     return Err(Lost::Source(e.to_string()));
                 }
                 Err(Trouble::Abandoned(why)) => return Err(Lost::Breach(why)),
-                Err(Trouble::Refused(why)) => return Err(Lost::Refused(why)),
+                Err(Trouble::Refused(why)) => return Err(Lost::Unbegun(why)),
                 Err(Trouble::Cut(why)) => return Err(Lost::Cut(self.with_child_messages(why))),
             };
             if running.finished {
@@ -203,7 +203,7 @@ impl Ssh {
                     return Err(Lost::Cut("the server refused to open a session channel".into()));
                 }
                 Spare::Refused => {
-                    return Err(Lost::Refused("the server refused to open a session channel".into()));
+                    return Err(Lost::Unbegun("the server refused to open a session channel"));
                 }
             };
             self.wait(Until::Readable, limit)?;
@@ -365,6 +365,7 @@ impl Host for Ssh {
             Err(lost) => {
                 self.dead = Some(match lost {
                     Lost::Cut(why) | Lost::Refused(why) => format!("the connection was lost: {why}"),
+                    Lost::Unbegun(why) => format!("the connection was lost: {why}"),
                     Lost::Silent(seconds) => {
                         format!("the connection was closed after {seconds} s of silence")
                     }

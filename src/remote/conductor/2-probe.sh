@@ -75,6 +75,14 @@ no_answer() {
     esac
 }
 
+# why_closed: why nothing answers at the caller's address.
+why_closed() {
+    local socket=${target%% *}
+    if [ "$kind" = unix ] && [ -S "$socket" ] && [ ! -w "$socket" ]; then
+        echo "only $(stat -c 'its owner %U and the group %G' -- "$socket") may connect to $socket, not $(id -un)"
+    else echo 'nothing is listening there'; fi
+}
+
 # answer_matches WHO: the answer has the text and the release that are required. Sets older (yes: healthy, but not from
 # that release).
 answer_matches() {

@@ -108,7 +108,7 @@ settled() {
     inactive/0)
         if [ "$p_InvocationID" != "$was" ] && [ -n "$p_InvocationID" ]; then
             hopeless="ended immediately with result $p_Result: it left no process (wrong Type=?)"
-        fi
+        else not_begun "$1" "$2"; fi
         return 1 ;;
     *) return 1 ;;
     esac

@@ -61,5 +61,28 @@ last_exit() {
         END { print found ? found : over }'
 }
 
+# not_begun UNIT TURN: sets hopeless if systemd did not begin to start it, because of a Condition…= or Assert…= of the
+# unit (systemd.unit(5)). Which one is only in the journal, and before systemd 250 nowhere.
+not_begun() {
+    local shown unmet='' tries=0
+    [ "$2" = restart ] || return 0
+    shown=$(systemctl "--$manager" show -p ConditionResult,AssertResult -- "$1" 2>/dev/null </dev/null) || return 0
+    case $shown in *Result=no*) ;; *) return 0 ;; esac
+    while [ -z "$unmet" ] && [ "$tries" -lt 10 ]; do
+        [ "$tries" = 0 ] || sleep 0.1
+        tries=$((tries + 1))
+        unmet=$(unit_journal "$1" | last_unmet)
+    done
+    hopeless="was not started: ${unmet:-a condition of its unit} was not met"
+}
+
+# The last condition of a unit that stdin, a journal, reports as not met in this switch.
+last_unmet() {
+    awk -v since="${since}000000" '
+        !match($0, /"__REALTIME_TIMESTAMP":"[0-9]+/) || substr($0, RSTART + 24, RLENGTH - 24) + 0 < since + 0 { next }
+        match($0, /unmet condition check \([^"]*\)/) { found = substr($0, RSTART + 23, RLENGTH - 24) }
+        END { print found }'
+}
+
 # in_words N
 in_words() { if [ "$1" = 1 ]; then echo once; else echo "$1 times"; fi; }

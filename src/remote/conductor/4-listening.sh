@@ -12,14 +12,6 @@ asked_path() {
     case $path in */*) echo "/${path#*/}" ;; *) echo / ;; esac
 }
 
-# why_closed: why nothing answers at the caller's address.
-why_closed() {
-    local socket=${target%% *}
-    if [ "$kind" = unix ] && [ -S "$socket" ] && [ ! -w "$socket" ]; then
-        echo "only $(stat -c 'its owner %U and the group %G' -- "$socket") may connect to $socket, not $(id -un)"
-    else echo 'nothing is listening there'; fi
-}
-
 # who_listens UNIT: puts into detail who listens on the address that the check asks, where that explains the failure.
 # Only addresses of this host are looked for, and nothing is said where `ss` cannot be read.
 who_listens() {

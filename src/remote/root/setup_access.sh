@@ -28,8 +28,11 @@ getent shadow "$user" | {
         echo "access login the password of $user has expired: sshd asks for a new one, and runs no command"
     fi
 }
-case $(getent passwd "$user" | cut -d : -f 7) in
+shell=$(getent passwd "$user" | cut -d : -f 7)
+case $shell in
 */nologin | */false) echo "access login the login shell of $user refuses every command" ;;
+*) [ -z "$shell" ] || [ -x "$shell" ] ||
+    echo "access login the login shell of $user, $shell, does not exist or is not executable" ;;
 esac
 server=$(command -v sshd || echo /usr/sbin/sshd)
 "$server" -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null | grep -E \

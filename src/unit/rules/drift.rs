@@ -292,7 +292,7 @@ fn exit_status(view: &View<'_>, result: &str) -> String {
         "202" | "209" => ": its output or input cannot be set up",
         "203" if runnable(view) => {
             ", EXEC: the program exists but cannot be executed: it was built for another processor, its `#!` line is \
-             wrong or names a missing interpreter, or the app's user cannot access it"
+             wrong or names a missing interpreter, its filesystem is mounted noexec, or the app's user cannot access it"
         }
         "203" => ", EXEC: the program is missing or cannot be executed",
         "208" => ": its input cannot be set up",
