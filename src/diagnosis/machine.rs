@@ -6,10 +6,10 @@ use crate::failure::Next;
 use crate::observed::Live;
 use crate::observed::ledger::{PastOutcome, State};
 use crate::observed::{Observed, Root};
-use crate::plan::guard;
 use crate::plan::needs::{self, Fix};
 use crate::plan::releases;
 use crate::plan::units::env_helper;
+use crate::plan::{confined, guard};
 use crate::text;
 
 /// The last switch, when it failed.
@@ -119,6 +119,9 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
                 let why = "the last matching rule wins: with this one, a switch would fail at its first restart";
                 finding.why(why).next(needs::last_word(config, file))
             }
+            Fix::Override(settings) => Finding::error(Area::Host, Depth::Host, &lack.what)
+                .why("a drop-in in service.d/ changes every service of the host, also shipit's own")
+                .next(confined::exempt(config, settings)),
             Fix::Setup | Fix::Rule => continue,
         });
     }

@@ -224,6 +224,8 @@ pub fn verify(
         Ok(()) => Vec::new(),
         Err(failure) => failure.why,
     };
+    let current = needs::current(config, &observed);
+    why.extend(current.iter().map(|failure| failure.what.clone()));
     if observed.user != *user {
         why.push(format!(
             "the login is {}, not {user}",
@@ -235,7 +237,11 @@ pub fn verify(
         return Ok(());
     }
     let what = format!("{} is set up, but a deploy would be refused", config.host);
-    Err(failed(what, Exit::Untouched, why))
+    let mut failure = failed(what, Exit::Untouched, why);
+    failure
+        .next
+        .splice(0..0, current.into_iter().flat_map(|current| current.next));
+    Err(failure)
 }
 
 /// The user that deploys: the one of deploy.yml; where it names none, the one that logs in day by day.

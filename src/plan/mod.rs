@@ -1,6 +1,7 @@
 //! Config + Observed + Goal -> Plan. Pure: nothing here reaches a host or a clock. A plan is lists a person
 //! can read before they happen. Start reading at [`plan`].
 
+pub mod confined;
 pub mod explain;
 pub mod guard;
 pub mod needs;

@@ -7,6 +7,7 @@ use crate::observed::installed::InstalledUnits;
 use crate::observed::ledger::State;
 use crate::observed::sudo::Refusal;
 use crate::observed::{Current, Observed, Root, Unreadable};
+use crate::plan::confined;
 use crate::plan::units::{Purpose, When, harmless, sudo_lines, units};
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
@@ -40,6 +41,8 @@ pub enum Fix {
     Rule,
     /// Another rule of sudo has the last word: the file that it is in, where that is known.
     LastWord(String),
+    /// A drop-in of the guard with these settings, after the one that is there.
+    Override(String),
 }
 
 /// Tools, systemd, layout, guard and privileges: all that is missing.
@@ -85,6 +88,9 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
             format!("the guard {guard} is not active: nothing would run the switch"),
             Fix::Setup,
         );
+    }
+    if let Some((what, settings)) = confined::lack(config, observed) {
+        lack(what, Fix::Override(settings));
     }
     for what in &observed.misplaced {
         lack(
@@ -243,12 +249,18 @@ pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
         Fix::LastWord(file) => Some(file.as_str()),
         _ => None,
     });
+    let confined = lacks.iter().find_map(|lack| match &lack.fix {
+        Fix::Override(settings) => Some(settings.as_str()),
+        _ => None,
+    });
     failure
         .next
         .push(if lacks.iter().any(|lack| matches!(lack.fix, Fix::Setup | Fix::Rule)) {
             config.host.as_root("setup")
         } else if let Some(file) = last {
             last_word(config, file)
+        } else if let Some(settings) = confined {
+            confined::exempt(config, settings)
         } else {
             Next::shipit("doctor")
         });
@@ -272,22 +284,39 @@ pub fn refused_lines(rule: &[Lack]) -> Option<String> {
 pub fn current(config: &Config, observed: &Observed) -> Option<Failure> {
     match &observed.current {
         Current::Gone(id) => Some(gone_current(config, observed, id)),
-        Current::Odd(what) => Some(odd_current(config, what)),
+        Current::Odd(what) => Some(odd_current(config, observed, what)),
         Current::Absent | Current::Release(_) => None,
     }
 }
 
 /// `current` is not shipit's: it is shown and never touched.
-fn odd_current(config: &Config, what: &str) -> Failure {
-    Failure::new(Exit::Untouched, format!("{}/current is {what}", config.root.as_str()))
-        .why("shipit only replaces a symlink to one of its own releases")
-        .host("nothing changed")
-        .next(
-            config
-                .host
-                .as_root("setup")
-                .remark("adopts a symlink to a release made by another tool"),
-        )
+fn odd_current(config: &Config, observed: &Observed, what: &str) -> Failure {
+    let (root, host) = (config.root.as_str(), config.host.ssh_to());
+    let failure = Failure::new(Exit::Untouched, format!("{root}/current is {what}"))
+        .why("shipit only replaces a symlink `releases/RELEASE`, which it makes itself")
+        .host("nothing changed");
+    if observed.root != Root::Ready {
+        let setup = config.host.as_root("setup");
+        return failure.next(setup.remark("adopts a symlink to a release made by another tool"));
+    }
+    // By hand, as with other tools: `ln -sfn /opt/acme/releases/ID /opt/acme/current`.
+    let absolute = format!("a symlink to {root}/releases/");
+    let named = what.strip_prefix(&absolute).map(|id| id.trim_end_matches('/'));
+    if let Some(id) = named.filter(|id| observed.releases.iter().any(|release| release == id)) {
+        let relative = Next::ssh(format!("{host} ln -sfnT releases/{id} {root}/current"));
+        return failure.next(
+            relative.remark("as shipit writes it; then `shipit restart`, if the app still runs another release"),
+        );
+    }
+    let aside = format!("mv -nT {root}/current {root}/current.old");
+    failure.next(match super::releases::in_state(observed, State::Verified).first() {
+        Some(newest) => Next::ssh(format!("{host} '{aside} && ln -sT releases/{newest} {root}/current'"))
+            .then("&&", Next::shipit("deploy --restart"))
+            .remark("keeps it, and points to the newest verified release"),
+        None => Next::ssh(format!("{host} {aside}"))
+            .then("&&", Next::shipit("deploy"))
+            .remark("keeps it; then a first deploy"),
+    })
 }
 
 /// `current` names a release that is not there any more. What still runs cannot be gone back to, so a person

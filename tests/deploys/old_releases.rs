@@ -187,6 +187,22 @@ fn a_current_that_is_not_ours_is_refused_and_left_as_it_is() {
     }
     desk.deploy(Kind::Graceful, "v1");
     assert_eq!(answer(&host), "v1");
+    // A copy in place of the symlink: setup says so too, and the line that is printed mends it.
+    let copy = "cd /opt/acme && live=$(readlink current) && rm current && cp -r $live current";
+    host.ssh("deploy", copy).ok();
+    let root = format!("root@{}", host.address());
+    desk.shipit(&["setup", "--yes", "--as", &root])
+        .leaves(1)
+        .says("/opt/acme/current is a directory");
+    let ran = desk
+        .shipit(&["deploy"])
+        .leaves(1)
+        .says("/opt/acme/current is a directory");
+    let (_, line) = ran.stderr.split_once("'mv -nT ").unwrap();
+    let (command, _) = line.split_once('\'').unwrap();
+    host.ssh("deploy", &format!("mv -nT {command}")).ok();
+    desk.shipit(&["deploy", "--restart"]).leaves(0);
+    assert_eq!(answer(&host), "v1");
 }
 
 #[test]

@@ -73,6 +73,46 @@ fn a_later_rule_that_wants_a_password_is_named_before_anything_changes() {
     }
 }
 
+/// `service.d/` changes every service of the host, also the one that carries a switch out.
+#[test]
+fn a_host_that_hardens_every_service_refuses_a_deploy_before_anything_changes() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    let live = current(&host);
+    let harden = |settings: &str| {
+        host.write_file(
+            "/etc/systemd/system/service.d/10-all.conf",
+            format!("[Service]\n{settings}\n").as_bytes(),
+        );
+        host.root("systemctl daemon-reload").ok();
+    };
+    desk.tree(Kind::Graceful, "v2");
+    harden("NoNewPrivileges=yes\nProtectSystem=strict");
+    let words = "shipit-acme.service is overridden by /etc/systemd/system/service.d/10-all.conf in NoNewPrivileges, ProtectSystem";
+    for command in ["deploy", "doctor"] {
+        desk.shipit(&[command])
+            .leaves(1)
+            .says(words)
+            .says("systemctl edit shipit-acme.service shipit-acme-boot.service")
+            .says("[Service] NoNewPrivileges=no ProtectSystem=no");
+    }
+    // With systemd 252, this implies NoNewPrivileges=; nothing but a process in the unit shows it.
+    harden("ProtectKernelTunables=yes");
+    desk.shipit(&["deploy"])
+        .leaves(1)
+        .says("sudo cannot work where the conductor runs")
+        .says("nothing live changed");
+    assert_live(&host, &live, "v1");
+    // What the next step makes exempts the conductor from all of it.
+    harden("NoNewPrivileges=yes");
+    for unit in ["shipit-acme.service", "shipit-acme-boot.service"] {
+        let file = format!("/etc/systemd/system/{unit}.d/override.conf");
+        host.write_file(&file, b"[Service]\nNoNewPrivileges=no\n");
+    }
+    host.root("systemctl daemon-reload").ok();
+    desk.shipit(&["deploy"]).leaves(0);
+}
+
 #[test]
 fn a_slow_sudo_is_asked_once_and_named() {
     let host = lab::host!(Suite::Bookworm);

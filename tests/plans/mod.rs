@@ -301,9 +301,19 @@ fn a_current_that_is_not_ours_is_shown_and_never_touched() {
         &deploy("a"),
         &expect![[r#"
             error: /opt/acme/current is a directory
-              why   shipit only replaces a symlink to one of its own releases
+              why   shipit only replaces a symlink `releases/RELEASE`, which it makes itself
               host  nothing changed
-              next  shipit setup --as root@example.org    # adopts a symlink to a release made by another tool"#]],
+              next  ssh deploy@example.org mv -nT /opt/acme/current /opt/acme/current.old && shipit deploy    # keeps it; then a first deploy"#]],
+    );
+    check(
+        &format!("{BASE}{SERVICE}"),
+        &facts("current link /opt/acme/releases/a\nrelease a\n"),
+        &deploy("a"),
+        &expect![[r#"
+            error: /opt/acme/current is a symlink to /opt/acme/releases/a
+              why   shipit only replaces a symlink `releases/RELEASE`, which it makes itself
+              host  nothing changed
+              next  ssh deploy@example.org ln -sfnT releases/a /opt/acme/current    # as shipit writes it; then `shipit restart`, if the app still runs another release"#]],
     );
 }
 

@@ -201,7 +201,9 @@ impl View<'_> {
                 "switch in progress: {} to {} by {}, since {}",
                 request.command, request.next, request.by, request.since
             ));
-            lines.push(format!("  at {}", request.step));
+            if !request.step.is_empty() {
+                lines.push(format!("  at {}", request.step));
+            }
             lines.push(next(Next::shipit("attach")));
         } else if let Some(run) = &self.observed.degraded {
             lines.push(format!(
@@ -210,8 +212,10 @@ impl View<'_> {
             lines.push(next(
                 Next::shipit("doctor").remark("prints the reason, and how to repair the host"),
             ));
-        } else if self.observed.live().is_none() {
+        } else if self.observed.current == Current::Absent {
             lines.push(next(Next::shipit("deploy")));
+        } else if self.observed.live().is_none() {
+            lines.push(next(Next::shipit("doctor").remark("prints how to repair it")));
         } else if self
             .config
             .instances()

@@ -76,7 +76,7 @@ main() {
 ." ] || { printf '\n' >>ledger; } 2>/dev/null
     if confirmed; then record_verified
     elif marked begun; then revert
-    elif marked unswitched || ! recorded || ! carry_out switch; then
+    elif marked unswitched || ! recorded || ! sudo_runs || ! carry_out switch; then
         [ -z "$cause" ] || why=$cause
         [ -z "$changed" ] || revert
         wait_for_disk

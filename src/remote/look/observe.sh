@@ -36,6 +36,7 @@ for unit in "$@" "shipit-$app.path" "shipit-$app.service" "shipit-$app-boot.serv
         -p NeedDaemonReload,MainPID,NRestarts,InvocationID,ActiveEnterTimestamp,ExecMainStartTimestamp,RestartUSec \
         -p TimeoutStartUSec,TimeoutStopUSec,MemoryCurrent,TasksCurrent,StatusText,FragmentPath,NextElapseUSecRealtime \
         -p RemainAfterExit,Names,DropInPaths,WorkingDirectory,StartLimitIntervalUSec,NonBlocking,Triggers,Restart \
+        -p NoNewPrivileges,PrivateUsers,PrivateNetwork,ProtectSystem,ProtectHome,ReadOnlyPaths,ReadWritePaths \
         -- "$unit" </dev/null) || { echo "unreadable unit $unit" && continue; }
     printf '%s\n' "$shown" | sed "s/^/unit $unit /"
     # As the ledger writes it: `Sat 2026-11-21 04:06:38 UTC` is 2026-11-21T04:06:38Z.

@@ -11,7 +11,7 @@ manager=system phase=status detail=''
 inside=no target_release=-
 if cd "$root/.shipit" 2>/dev/null; then
     inside=yes
-    target_release=$(is_current) || { target_release=- && echo 'unreadable current'; }
+    target_release=$(is_current) || { target_release=- && { [ ! -L ../current ] || echo 'unreadable current'; }; }
 fi
 
 # service WORD…

@@ -90,6 +90,37 @@ pub const ROWS: &[Row] = &[
         ],
         ..ROW
     },
+    // A copy in its place, and a symlink as other tools write it.
+    Row {
+        host: "cd /opt/acme; live=$(readlink current); rm current; cp -r $live current",
+        prints: &[
+            (
+                "plan/needs.rs ssh {host} '{aside} && ln -sT releases/{newest} {root}/current'",
+                "deploy",
+            ),
+            (
+                "plan/needs.rs ssh {host} '{aside} && ln -sT releases/{newest} {root}/current'",
+                "setup --yes --as $ROOT",
+            ),
+        ],
+        after: ("rm -r /opt/acme/current.old", ""),
+        ..ROW
+    },
+    Row {
+        host: "cd /opt/acme; ln -sfnT /opt/acme/$(readlink current) current",
+        prints: &[(
+            "plan/needs.rs ssh {host} ln -sfnT releases/{id} {root}/current",
+            "deploy",
+        )],
+        ..ROW
+    },
+    Row {
+        host: "rm -rf /opt/acme/releases/2* /opt/acme/current; mkdir /opt/acme/current
+            systemctl stop acme.socket acme.service; systemctl start acme.socket",
+        prints: &[("plan/needs.rs ssh {host} {aside}", "deploy")],
+        after: ("rm -r /opt/acme/current.old", ""),
+        ..ROW
+    },
     Row {
         host: "rm -rf /opt/acme/releases/2*; systemctl stop acme.socket acme.service; systemctl start acme.socket",
         prints: &[("plan/needs.rs ssh <remove>", "deploy")],

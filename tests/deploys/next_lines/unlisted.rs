@@ -206,6 +206,14 @@ pub const SITES: &[(&str, &str)] = &[
     ("plan/needs.rs shipit deploy", BESIDE),
     ("plan/needs.rs shipit deploy --restart", BESIDE),
     ("plan/needs.rs ssh -t {} visudo -f", EDITOR),
+    (
+        "plan/confined.rs ssh -t {root} systemctl edit {guard}.service {guard}-boot.service",
+        EDITOR,
+    ),
+    (
+        "host/mod.rs shell sudo journalctl -u ssh -n 20",
+        "only looks; needs a login that sshd starts nothing for",
+    ),
     ("plan/unit_files/install.rs as_root unit install", BESIDE),
     ("plan/unit_files/install.rs shell ls -l {PLACE}/{name}", "only looks"),
     ("plan/unit_files/install.rs shell systemctl start {name}", BESIDE),
