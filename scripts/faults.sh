@@ -2,6 +2,7 @@
 # The whole fault campaign: hours, on lab hosts side by side, each in a cgroup of its own. Stopped and started again it
 # goes on where it stopped.
 #   scripts/faults.sh            runs the cases that are not in the logs yet, then prints the sum
+#   scripts/faults.sh steps      kills the conductor and cuts the power at each step of a switch; CI does so at some
 #   scripts/faults.sh sum        prints the sum of what ran
 #   SHIPIT_FAULTS_STRIDE=25      only every 25th case (a number without the factors 2 and 3 strikes in every way)
 #   SHIPIT_FAULTS_HOSTS=2        hosts at a time
@@ -19,6 +20,9 @@ sum() {
 }
 
 mkdir -p "$logs"
+if [ "${1:-}" = steps ]; then
+  SHIPIT_LAB=require exec cargo test --locked --test it -- --include-ignored --test-threads=4 faults::conductor faults::power
+fi
 if [ "${1:-}" != sum ]; then
   cargo test --locked --test it --no-run
   shards=()
