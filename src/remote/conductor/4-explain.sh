@@ -32,10 +32,10 @@ how_it_ended() {
     now; end=$((now + 1500))
     until [ -n "$exit_detail$found" ]; do
         found=$(unit_journal "$1" | last_exit)
+        # shellcheck disable=SC2086 # a word, a number and an id
         case $found in
         '') now; [ "$now" -lt "$end" ] || break; sleep 0.2 ;;
         unlogged) ;;
-        # shellcheck disable=SC2086 # a word, a number and an id
         *) exit_words $found; invocations="$invocations ${found##* }" ;;
         esac
     done
