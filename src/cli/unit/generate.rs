@@ -51,7 +51,12 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     let files =
         Directory::read(dir).map_err(|e| Failure::new(Exit::Usage, "cannot read this directory").why(e.to_string()))?;
     let project = project::detect(&files, &app);
+    let configured = config.and_then(|config| Some(config.services.first()?.strategy));
+    let strategy = options.strategy.or(configured);
+    // Pages beside an app that has a socket: caddy takes none from systemd.
+    let has_socket = strategy.is_some_and(|strategy| strategy.needs_socket());
     let detected = project.as_ref().and_then(|project| project.program);
+    let detected = detected.filter(|program| *program != Program::Static || !has_socket);
     let program = options.program.map(program).or(detected).ok_or_else(|| {
         Failure::new(Exit::Usage, "cannot detect the program in this directory")
             .next(Next::shipit(format!("unit generate --app {app} --program binary")))
@@ -64,12 +69,7 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     {
         answers.root = root;
     }
-    if let Some(service) = config.and_then(|config| config.services.first()) {
-        answers.strategy = service.strategy;
-    }
-    if let Some(strategy) = options.strategy {
-        answers.strategy = strategy;
-    }
+    answers.strategy = strategy.unwrap_or(answers.strategy);
     let own = config.and_then(|config| config.services.first()?.router.as_ref());
     answers.router = match (options.router, own.map(|router| &router.lever)) {
         (Some(RouterName::Nginx), _) => Some(Router::Nginx),

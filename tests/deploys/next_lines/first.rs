@@ -4,18 +4,22 @@ use super::{Ends, Gone, ROW, Row};
 
 const FORGET: &str = "rm -f /opt/acme/current && systemctl stop acme.service";
 
+const UNINSTALL: &str = "systemctl stop acme.socket acme.service; rm /etc/systemd/system/acme.s* \
+                         /etc/systemd/system/*.wants/acme.s*; systemctl daemon-reload";
+
 pub const ROWS: &[Row] = &[
-    // Neither the host nor the repository has the units. Those that are generated for this tree do not fit the host.
+    // Neither the host nor the repository has the units.
     Row {
+        desk: "touch go.mod",
         prints: &[("plan/needs.rs shipit unit generate", "setup --yes --as $ROOT")],
         then: Ends("wrote deploy/units/acme.service"),
-        after: ("", "rm -r deploy"),
+        after: (UNINSTALL, "rm -r deploy"),
         ..ROW
     },
     Row {
         prints: &[("cli/unit/repository.rs shipit unit generate", "unit diff")],
         then: Ends("wrote deploy/units/acme.service"),
-        after: ("", "rm -r deploy"),
+        after: ("", "rm -r deploy go.mod"),
         ..ROW
     },
     Row {
