@@ -4,6 +4,7 @@ use super::{Area, Depth, Evidence, Finding};
 use crate::config::Config;
 use crate::failure::Next;
 use crate::host::ssh::{AgentState, LoginPreview};
+use crate::observed::access::{Kind, Obstacle};
 
 pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
     let mut found: Vec<Finding> = config
@@ -23,28 +24,26 @@ pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
     if let Some(failure) = &evidence.link {
         found.push(Finding::of_failure(Area::Link, Depth::Link, failure));
         let user = config.host.user.as_deref().unwrap_or("the deploy user");
-        found.extend(evidence.access.iter().map(|what| {
+        found.extend(evidence.access.iter().map(|Obstacle { kind, what }| {
             Finding::error(Area::Link, Depth::Link, format!("{user} may be kept out by: {what}"))
                 .why("root read this on the host, where the deploy user could not log in")
-                .next(let_in(what, user))
+                .next(let_in(*kind, user))
         }));
     }
     found
 }
 
 /// The line to type for something that keeps the deploy user out.
-fn let_in(what: &str, user: &str) -> Next {
-    let by_root = |line: &str| Next::shell(line).arg(user);
-    match () {
-        () if what.contains("nologin exists") => {
+fn let_in(kind: Kind, user: &str) -> Next {
+    let by_root = |line: &str| Next::shell(line).arg(user).remark("on the host");
+    match kind {
+        Kind::Nologin => {
             Next::shell("sudo rm -f /etc/nologin /run/nologin").remark("on the host, once its maintenance is over")
         }
-        () if what.starts_with("the account of") => by_root("sudo usermod --expiredate ''").remark("on the host"),
-        () if what.starts_with("the password of") => {
-            by_root("sudo chage --maxdays -1 --lastday \"$(date +%F)\"").remark("on the host")
-        }
-        () if what.starts_with("the login shell of") => by_root("sudo usermod --shell /bin/sh").remark("on the host"),
-        () => Next::advice(format!(
+        Kind::Account => by_root("sudo usermod --expiredate ''"),
+        Kind::Password => by_root("sudo chage --maxdays -1 --lastday \"$(date +%F)\""),
+        Kind::Shell => by_root("sudo usermod --shell /bin/sh"),
+        Kind::Blocked | Kind::Setting => Next::advice(format!(
             "let {user} in: for sshd, change /etc/ssh/sshd_config and then: sudo systemctl reload ssh"
         )),
     }
@@ -93,20 +92,24 @@ fn login_findings(login: &LoginPreview, lost: bool) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observed::access::Access;
 
     #[test]
     fn what_keeps_a_user_out_has_a_line_that_lets_it_in() {
-        for (what, line) in [
-            ("/etc/nologin exists: only root can log in", "sudo rm -f /etc/nologin"),
-            ("the account of ann has expired", "sudo usermod --expiredate ''"),
-            ("the password of ann has expired: x", "sudo chage --maxdays -1"),
-            (
-                "the login shell of ann refuses every command",
-                "sudo usermod --shell /bin/sh",
-            ),
-            ("sshd: allowusers root", "/etc/ssh/sshd_config"),
-        ] {
-            let next = format!("{:?}", let_in(what, "ann"));
+        let said =
+            b"access nologin /etc/nologin exists\naccess account it has expired\naccess password it has expired\n\
+                     access shell it runs nothing\naccess setting sshd: allowusers root\naccess elsewhere keys\n";
+        let lines = [
+            "sudo rm -f /etc/nologin",
+            "sudo usermod --expiredate ''",
+            "sudo chage --maxdays -1",
+            "sudo usermod --shell /bin/sh",
+            "/etc/ssh/sshd_config",
+        ];
+        let access = Access::parse(said);
+        assert_eq!(access.obstacles.len(), lines.len());
+        for (Obstacle { kind, what }, line) in access.obstacles.iter().zip(lines) {
+            let next = format!("{:?}", let_in(*kind, "ann"));
             assert!(next.contains(line), "{what}: {next}");
         }
     }

@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::host::ssh::LoginPreview;
 use crate::observed::Observed;
+use crate::observed::access::Obstacle;
 use crate::observed::{Listening, Live};
 use crate::router::Routers;
 use crate::unit::rules::Severity;
@@ -39,7 +40,7 @@ pub struct Evidence {
     pub link: Option<Failure>,
     pub observed: Option<Observed>,
     /// What root found that may keep the deploy user out; only where the deploy user could not log in.
-    pub access: Vec<String>,
+    pub access: Vec<Obstacle>,
     /// Why the units of the repository could not be used.
     pub repository: Option<Failure>,
     /// What `build`, `prepare` and units that the host does not have yet run, where it was not found.

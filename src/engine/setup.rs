@@ -14,7 +14,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::interrupt::Interrupts;
 use crate::observed::Observed;
-use crate::observed::lines::{self, lines};
+use crate::observed::access::{Access, Obstacle};
 use crate::plan::guard::{Guard, guard};
 use crate::plan::needs;
 use crate::remote::{self, Script, exits};
@@ -127,39 +127,13 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// What `setup_access.sh` printed: what may keep the deploy user or the app's user out.
-#[derive(Debug, Default)]
-pub struct Access {
-    /// Directories that one of them cannot enter.
-    blocked: Vec<String>,
-    /// Settings of sudo and of sshd.
-    hints: Vec<String>,
-    /// The deploy user has keys, and none of those that log in here.
-    elsewhere: bool,
-}
-
-impl Access {
-    fn parse(out: &[u8]) -> Self {
-        let mut access = Self::default();
-        for (_, rest) in lines(out).filter(|(word, _)| word == "access") {
-            let (kind, what) = lines::split(&rest);
-            match kind {
-                "elsewhere" => access.elsewhere = true,
-                "blocked" => access.blocked.push(text::shown(what.as_bytes())),
-                _ => access.hints.push(text::shown(what.as_bytes())),
-            }
-        }
-        access
-    }
-}
-
 /// What may keep the deploy user out, as root reads it. Fails when root's login does not work.
 pub fn access(
     link: &mut dyn Link,
     config: &Config,
     interrupts: &Interrupts,
     report: &mut dyn Report,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<Obstacle>, Failure> {
     let mut host = link.connect(report)?;
     let observed = observe::observe(host.as_mut(), config)?;
     let user = deploy_user(config, "")?;
@@ -176,8 +150,7 @@ pub fn access(
                 .host("nothing changed"),
         );
     }
-    let Access { blocked, hints, .. } = Access::parse(&answer.out);
-    Ok([blocked, hints].concat())
+    Ok(Access::parse(&answer.out).obstacles)
 }
 
 /// Logs in as the deploy user and checks what a deploy needs. Fails with what would stop it. Where nothing but a key on
@@ -195,7 +168,7 @@ pub fn verify(
             .host("the files of setup are in place")
             .next(again());
         failure.why = why;
-        failure.why.extend(access.blocked.iter().chain(&access.hints).cloned());
+        failure.why.extend(access.obstacles.iter().map(|one| one.what.clone()));
         failure
     };
     let observed = link
@@ -203,12 +176,7 @@ pub fn verify(
         .and_then(|mut host| observe::observe(host.as_mut(), config));
     let observed = match observed {
         Ok(observed) => observed,
-        Err(failure)
-            if failure.exit == Exit::Unreachable
-                && access.elsewhere
-                && access.blocked.is_empty()
-                && access.hints.is_empty() =>
-        {
+        Err(failure) if failure.exit == Exit::Unreachable && access.elsewhere && access.obstacles.is_empty() => {
             report.warn(format!(
                 "not tried: {user} logs in with keys that this machine does not have; to try it, run `shipit doctor` where \
                  such a key is, for example in CI"
@@ -233,7 +201,7 @@ pub fn verify(
         ));
     }
     // Units that get no sudo line are reported as what they are.
-    if !layout.withheld.is_empty() || (why.is_empty() && access.blocked.is_empty()) {
+    if !layout.withheld.is_empty() || (why.is_empty() && !access.is_blocked()) {
         return Ok(());
     }
     let what = format!("{} is set up, but a deploy would be refused", config.host);

@@ -1,6 +1,7 @@
 //! What was seen on the host, parsed from the facts that `observe.sh` prints. A fact that could not be read
 //! is kept as unreadable: it is never taken for absence.
 
+pub mod access; // what setup_access.sh printed
 mod answers; // what facts.sh printed
 mod base; // what base.sh printed
 mod cut; // what cut.sh printed

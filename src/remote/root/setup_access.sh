@@ -4,7 +4,7 @@
 
 [ "$group" = "$user" ] || ! id -u -- "$group" >/dev/null 2>&1 || blocked "$group" | sed 's/^/access blocked /'
 if [ -n "$sudo_rule" ] && ! grep -Eqs '^[@#]includedir[[:space:]]+/etc/sudoers\.d/?[[:space:]]*$' /etc/sudoers; then
-    echo 'access sudo /etc/sudoers does not include /etc/sudoers.d, where the rule is'
+    echo 'access setting /etc/sudoers does not include /etc/sudoers.d, where the rule is'
 fi
 # keys_of USER: those that the user logs in with, read as that user.
 keys_of() {
@@ -18,23 +18,23 @@ own=$(keys_of "${SUDO_USER:-root}")
 [ -z "$keys" ] || [ -z "$own" ] || printf '%s\n' "$keys" | grep -qxF -e "$own" || echo 'access elsewhere keys'
 # What PAM and the login shell refuse, whatever the key.
 for file in /etc/nologin /run/nologin; do
-    [ ! -e "$file" ] || echo "access login $file exists: only root can log in"
+    [ ! -e "$file" ] || echo "access nologin $file exists: only root can log in"
 done
 getent shadow "$user" | {
     IFS=: read -r _ _ last _ max _ _ expire _ || exit 0
     today=$(($(date +%s) / 86400))
-    [ -z "$expire" ] || [ "$expire" -gt "$today" ] || echo "access login the account of $user has expired"
+    [ -z "$expire" ] || [ "$expire" -gt "$today" ] || echo "access account the account of $user has expired"
     if [ "$last" = 0 ] || { [ -n "$last" ] && [ -n "$max" ] && [ $((last + max)) -lt "$today" ]; }; then
-        echo "access login the password of $user has expired: sshd asks for a new one, and runs no command"
+        echo "access password the password of $user has expired: sshd asks for a new one, and runs no command"
     fi
 }
 shell=$(getent passwd "$user" | cut -d : -f 7)
 case $shell in
-*/nologin | */false) echo "access login the login shell of $user refuses every command" ;;
+*/nologin | */false) echo "access shell the login shell of $user refuses every command" ;;
 *) [ -z "$shell" ] || [ -x "$shell" ] ||
-    echo "access login the login shell of $user, $shell, does not exist or is not executable" ;;
+    echo "access shell the login shell of $user, $shell, does not exist or is not executable" ;;
 esac
 server=$(command -v sshd || echo /usr/sbin/sshd)
 "$server" -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null | grep -E \
     '^((allow|deny)(users|groups)|authorizedkeysfile|authorizedkeyscommand|forcecommand) ' |
-    grep -Ev '^(authorizedkeysfile \.ssh/authorized_keys( .*)?|[a-z]* none)$' | sed 's/^/access login sshd: /' || :
+    grep -Ev '^(authorizedkeysfile \.ssh/authorized_keys( .*)?|[a-z]* none)$' | sed 's/^/access setting sshd: /' || :
