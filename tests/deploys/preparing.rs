@@ -79,8 +79,10 @@ fn programs_of_a_virtual_environment_run_from_the_path_that_the_release_keeps() 
         .leaves(1)
         .says("does not exist on the host");
     desk.json(&["prune"]).leaves(0);
-    host.root("pkill -KILL -u deploy sleep; pkill -KILL -u deploy -x sh; ! pgrep -u deploy -x sh")
-        .ok();
+    host.wait_for("the end of what `prepare` left", |host| {
+        host.root("pkill -KILL -u deploy sleep; pkill -KILL -u deploy -x sh; ! pgrep -u deploy -x sh")
+            .success()
+    });
     let made = deploy("v7");
     assert_live(&host, &made, "v7");
     assert_eq!(hello(&host), of(&made));

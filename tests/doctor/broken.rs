@@ -341,7 +341,10 @@ fn what_keeps_a_start_from_beginning() {
     host.write_file("/usr/local/bin/script", b"#!/usr/bin/nosuch\n");
     host.root("chmod 755 /usr/local/bin/script").ok();
     let said = broken("[Service]\nType=exec\nExecStart=\nExecStart=/usr/local/bin/script\n");
-    said.first("the program exists but cannot be executed", "reset-failed");
+    said.first(
+        "/usr/local/bin/script needs /usr/bin/nosuch, which does not exist",
+        "install it as /usr/bin/nosuch",
+    );
     host.root("rm -r /etc/systemd/system/acme.service.d && systemctl daemon-reload && systemctl reset-failed acme.service && systemctl start acme.service").ok();
     assert_eq!(doctor(&desk).errors(), 0);
 }
