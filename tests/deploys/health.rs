@@ -63,7 +63,9 @@ fn tcp_unix_sockets_and_commands_tell_a_good_release_from_a_bad_one() {
     let began = std::time::Instant::now();
     desk.deploy(Kind::Graceful, "left-running");
     assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
-    assert!(!host.root("pgrep -u deploy -f 'sleep 4321'").success());
+    host.wait_for("the end of what it left running", |host| {
+        !host.root("pgrep -u deploy -f 'sleep 4321'").success()
+    });
     nothing_passes(
         &host,
         &desk,

@@ -70,8 +70,9 @@ fn ctrl_c_while_sending_ends_it_with_nothing_live_changed() {
     let ran = run.end().leaves(1);
     assert_live(&host, &before, "v1");
     assert!(ran.ended()["live"].is_null() || ran.ended()["live"] == before, "{ran}");
-    let sleeping = host.root("pgrep -x -u deploy sleep");
-    assert_eq!(sleeping.stdout, "", "prepare runs on");
+    host.wait_for("the end of prepare", |host| {
+        host.root("pgrep -x -u deploy sleep").stdout.is_empty()
+    });
 }
 
 #[test]
