@@ -20,7 +20,13 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
         if let Some(script) = live.answers.windows_scripts.get(one.unit) {
             found.push(windows(unit, facts, script));
         }
-        if let Some((script, program)) = live.answers.missing_interpreters.get(one.unit) {
+        // What is only read, by an interpreter that is there, needs none of its own.
+        let starts = |script: &str| {
+            let mut commands = unit.commands("ExecStart").into_iter();
+            commands.any(|(command, _)| command.program == script || command.program.contains('%'))
+        };
+        let missing = live.answers.missing_interpreters.get(one.unit);
+        if let Some((script, program)) = missing.filter(|(script, _)| starts(script)) {
             found.push(uninterpreted(config, unit, facts, script, program));
         }
         found.extend(not_executable(unit, facts, live));

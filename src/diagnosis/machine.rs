@@ -228,7 +228,13 @@ fn room(config: &Config, observed: &Observed, live: Option<&Live>) -> Vec<Findin
         found.push(full(root, format!("{inodes} inodes are free")));
     }
     let inodes = live.into_iter().flat_map(|live| &live.answers.inodes);
+    // The same number again is the same file system.
+    let mut counted: Vec<u64> = observed.free_inodes.into_iter().collect();
     for (path, free) in inodes.filter(|(path, free)| *path != root && **free < FULL.1) {
+        if counted.contains(free) {
+            continue;
+        }
+        counted.push(*free);
         let find = format!("df -i {path}; sudo find {path} -xdev | cut -d/ -f1-4 | sort | uniq -c | sort -n | tail");
         found.push(
             Finding::error(

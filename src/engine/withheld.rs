@@ -59,8 +59,12 @@ pub fn unclaimed(config: &Config, live: &Live) -> Result<(), Failure> {
     let named = units(config, Purpose::Observe).into_iter();
     let own = named.filter(|unit| package_file(live, unit).is_none());
     let claimed = own.filter_map(|unit| {
-        let mut apps = live.answers.claimed.get(unit)?.iter();
-        let other = shown(apps.find(|app| *app != config.app.as_str())?.as_bytes());
+        let apps = live.answers.claimed.get(unit)?;
+        // Set up like that before.
+        if apps.iter().any(|app| app == config.app.as_str()) {
+            return None;
+        }
+        let other = shown(apps.first()?.as_bytes());
         Some(format!(
             "{unit} is a unit of the app {other}: /etc/sudoers.d/shipit-{other} names it"
         ))

@@ -112,10 +112,19 @@ pub fn no_commands(printed: &str) -> Failure {
     if failure.why.is_empty() {
         failure = failure.why("the host printed nothing");
     }
-    let printed = printed.to_ascii_lowercase();
+    // Not the message of the day, which comes first.
+    let printed = failure.why.concat().to_ascii_lowercase();
     let known = [
         (
-            "password",
+            "password has expired",
+            "as root on the host: chage --maxdays -1 --lastday \"$(date +%F)\" USER",
+        ),
+        (
+            "password change required",
+            "as root on the host: chage --maxdays -1 --lastday \"$(date +%F)\" USER",
+        ),
+        (
+            "change your password",
             "as root on the host: chage --maxdays -1 --lastday \"$(date +%F)\" USER",
         ),
         ("not available", "as root on the host: usermod --shell /bin/sh USER"),

@@ -86,18 +86,13 @@ fn fits(part: &str, most: u32) -> bool {
             .map_or((item, None), |(start, step)| (start, Some(step)));
         let (from, to) = start.split_once("..").unwrap_or((start, start));
         let value = |text: &str| text.parse::<f64>().ok();
-        let ends = if start.contains("..") {
-            value(to)
-        } else {
-            Some(f64::from(most))
-        };
-        // A repetition needs a first value, and a second one that still fits.
+        // A repetition needs a first value, and a second one that the field can have.
         let steps = |step: &str| {
             let second = value(step)
                 .filter(|step| *step > 0.0)
                 .zip(value(from))
                 .map(|(step, from)| from + step);
-            second.zip(ends).is_some_and(|(second, end)| second < end + 1.0)
+            second.is_some_and(|second| second < f64::from(most) + 1.0)
         };
         number(from) && number(to) && value(from) <= value(to) && step.is_none_or(steps)
     })

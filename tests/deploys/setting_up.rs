@@ -80,6 +80,11 @@ fn root_does_nothing_that_nobody_said_yes_to() {
         .says("shop cannot have units of another app")
         .says("acme.service is a unit of the app acme: /etc/sudoers.d/shipit-acme names it")
         .says("nothing changed");
+    // A login that cannot read the rules before it uses sudo.
+    host.write_file("/etc/sudoers.d/admin", b"admin ALL=(ALL) NOPASSWD: ALL\n");
+    desk.shipit(&["setup", "--as", &admin, "--yes"])
+        .leaves(1)
+        .says("acme.service is a unit of the app acme: /etc/sudoers.d/shipit-acme names it");
     host.root("test ! -e /opt/shop && test ! -e /etc/sudoers.d/shipit-shop")
         .ok();
     desk.file(

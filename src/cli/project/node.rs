@@ -198,6 +198,12 @@ fn framework(dir: &Directory, package: &Package, project: &mut Project) {
         project.source = ".output".into();
         project.prepare = None;
         project.exclude.clear();
+        if project.migrate.is_some() {
+            project.check(
+                About::Migrate,
+                "`.output` leaves out command-line tools: ship those that the migration needs, or run it from elsewhere",
+            );
+        }
         ("Nuxt", "server/index.mjs")
     } else if let Some((adapter, right)) = foreign(dir, package) {
         project.check(

@@ -139,7 +139,12 @@ impl Manager {
 
 /// The devDependencies whose programs this line of a script starts. None for a line that allows for a failure.
 fn lacking(package: &Package, line: &str) -> Vec<String> {
-    if line.contains("||") {
+    lacking_below(package, line, 0)
+}
+
+/// Scripts may start each other in a circle: after a few it is left.
+fn lacking_below(package: &Package, line: &str, depth: usize) -> Vec<String> {
+    if depth > 5 || line.contains("||") {
         return Vec::new();
     }
     let owner = |tool: &str| -> String {
@@ -164,11 +169,16 @@ fn lacking(package: &Package, line: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for tool in tools {
         let names = if package.script(&tool).is_some_and(|inner| inner != line) {
-            lacking(package, package.script(&tool).unwrap_or_default())
+            lacking_below(package, package.script(&tool).unwrap_or_default(), depth + 1)
         } else {
             vec![owner(&tool)]
         };
-        found.extend(names.into_iter().filter(|name| package.only_develops(name)));
+        let known = found.clone();
+        found.extend(
+            names
+                .into_iter()
+                .filter(|name| package.only_develops(name) && !known.contains(name)),
+        );
     }
     found
 }
@@ -272,6 +282,16 @@ mod tests {
                 assert!(!checks(&project, "devDependency"), "{scripts}: {project:?}");
             }
         }
+    }
+
+    #[test]
+    fn scripts_that_start_each_other_in_a_circle_come_to_an_end() {
+        let package = r#"{"main":"a.js","scripts":{"postinstall":"npm run a","a":"npm run b && eslint .","b":"npm run a"},"devDependencies":{"eslint":"9"}}"#;
+        let project = project(&[("package.json", package), ("package-lock.json", "")]);
+        assert!(
+            checks(&project, "runs on the host and starts eslint, a devDependency"),
+            "{project:?}"
+        );
     }
 
     #[test]

@@ -64,7 +64,10 @@ pub(super) fn run(start: &Start, dir: &Directory, package: &Package, project: &m
     if lists("pm2 pm2-runtime", program) {
         return managed(start, dir, package, project, depth);
     }
-    if lists("npm yarn pnpm bun nx turbo lerna", program) && rest.len() > 1 {
+    // `bun FILE` starts a file, and so has more than one word.
+    let picks = |word: &String| word.starts_with("--filter") || word.starts_with("--cwd");
+    let of_part = program != "bun" || words.iter().any(picks);
+    if of_part && lists("npm yarn pnpm bun nx turbo lerna", program) && rest.len() > 1 {
         return project.check(
             About::Command,
             format!(
@@ -76,15 +79,20 @@ pub(super) fn run(start: &Start, dir: &Directory, package: &Package, project: &m
     }
     if program == "node" {
         // The environment comes from systemd: a file of settings is not shipped, and node ends without it.
-        let rest: Vec<String> = rest
-            .iter()
-            .filter(|word| !word.starts_with("--env-file"))
-            .cloned()
-            .collect();
-        let rest = rest.as_slice();
         // The file is the first word that is no option, nor the value of one.
-        let takes = |word: &str| lists("-r --require --import --loader --experimental-loader", word);
-        let at = (0..rest.len()).find(|at| !rest[*at].starts_with('-') && (*at == 0 || !takes(&rest[at - 1])));
+        let settings = |word: &str| lists("--env-file --env-file-if-exists", word);
+        let takes = |word: &str| settings(word) || lists("-r --require --import --loader --experimental-loader", word);
+        let first = |rest: &[String]| {
+            (0..rest.len()).find(|at| !rest[*at].starts_with('-') && (*at == 0 || !takes(&rest[at - 1])))
+        };
+        let end = first(rest).unwrap_or(rest.len());
+        let kept = rest.iter().enumerate().filter(|(at, word)| {
+            let of_settings = *at > 0 && *at < end && settings(&rest[at - 1]);
+            *at >= end || !of_settings && !word.starts_with("--env-file")
+        });
+        let rest: Vec<String> = kept.map(|(_, word)| word.clone()).collect();
+        let rest = rest.as_slice();
+        let at = first(rest);
         let Some(at) = at else {
             return project.check(About::Command, format!("{} starts node without a file", start.from));
         };
@@ -234,5 +242,21 @@ mod tests {
         let project = project(&[("package.json", package), ("app.js", "")]);
         assert_eq!(project.command.as_deref(), Some("/usr/bin/node {root}/current/app.js"));
         assert!(!checks(&project, "also runs `npm run build`"));
+        let package = r#"{"scripts":{"start":"node --env-file .env -r x app.js --env-file=y"}}"#;
+        let two_words = self::project(&[("package.json", package), ("app.js", "")]);
+        assert_eq!(
+            two_words.command.as_deref(),
+            Some("/usr/bin/node -r x {root}/current/app.js --env-file=y")
+        );
+    }
+
+    #[test]
+    fn bun_starts_a_file() {
+        let package = r#"{"scripts":{"start":"bun src/index.ts"},"dependencies":{"elysia":"1"}}"#;
+        let project = project(&[("package.json", package), ("bun.lock", ""), ("src/index.ts", "")]);
+        assert_eq!(
+            project.command.as_deref(),
+            Some("/usr/local/bin/bun {root}/current/src/index.ts")
+        );
     }
 }

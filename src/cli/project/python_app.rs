@@ -87,7 +87,11 @@ pub(super) fn object(dir: &Directory) -> Option<Object> {
         ];
         let mut above = path.match_indices('/').map(|(at, _)| &path[..=at]);
         let home = above
-            .rfind(|home| lists.iter().any(|list| dir.has(&format!("{home}{list}"))) && is_plain(home))
+            .rfind(|home| {
+                let is_listed = lists.iter().any(|list| dir.has(&format!("{home}{list}")));
+                // What is a package itself is imported from above it.
+                is_listed && is_plain(home) && !dir.has(&format!("{home}__init__.py"))
+            })
             .unwrap_or_default();
         let rest = &path[home.len()..];
         let (source, rest) = rest.strip_prefix("src/").map_or(("", rest), |rest| ("src", rest));

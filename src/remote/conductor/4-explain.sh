@@ -66,8 +66,10 @@ last_exit() {
 not_begun() {
     local shown unmet='' tries=0
     [ "$2" = restart ] || return 0
-    shown=$(systemctl "--$manager" show -p ConditionResult,AssertResult -- "$1" 2>/dev/null </dev/null) || return 0
-    case $shown in *Result=no*) ;; *) return 0 ;; esac
+    shown=$(systemctl "--$manager" show -p ConditionResult,AssertResult,ConditionTimestampMonotonic -- "$1" \
+        2>/dev/null </dev/null) || return 0
+    # A unit that was never started has not judged its conditions: a unit that it requires may have failed.
+    case $shown in *TimestampMonotonic=0*) return 0 ;; *Result=no*) ;; *) return 0 ;; esac
     while [ -z "$unmet" ] && [ "$tries" -lt 10 ]; do
         [ "$tries" = 0 ] || sleep 0.1
         tries=$((tries + 1))

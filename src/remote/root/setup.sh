@@ -41,6 +41,7 @@ if [ -f "$guard" ]; then
         exit 43
     fi
 fi
+others_units
 former_user
 
 if ! id -u "$user" >/dev/null 2>&1; then

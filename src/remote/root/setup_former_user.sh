@@ -22,6 +22,25 @@ former_user() {
     exit 42
 }
 
+# A unit that the sudo rule of another app names is that app's. Two may share what a package brings, and what they
+# shared when this app was set up before. Root reads it here: the login that looked before may not have been root.
+others_units() {
+    local rule other unit words file own="/etc/sudoers.d/shipit-$app"
+    for rule in /etc/sudoers.d/shipit-*; do
+        [ -e "$rule" ] && [ "$rule" != "$own" ] || continue
+        words=$(tr -s ' ,\\' '\n' <"$rule") || { echo "$rule cannot be read" >&2; exit 42; }
+        other=${rule#/etc/sudoers.d/shipit-}
+        for unit in $(printf '%s\n' "$sudo_rule" | tr -s ' ,\\' '\n' | grep -E '\.(service|socket)$' | sort -u); do
+            printf '%s\n' "$words" | grep -qxF -e "$unit" || continue
+            [ ! -e "$own" ] || ! tr -s ' ,\\' '\n' <"$own" | grep -qxF -e "$unit" || continue
+            file=$(systemctl show -p FragmentPath -- "$unit") || { echo "systemd does not answer" >&2; exit 42; }
+            case ${file#FragmentPath=} in /lib/* | /usr/lib/*) continue ;; esac
+            echo "$unit is a unit of the app $other: $rule names it" >&2
+            exit 42
+        done
+    done
+}
+
 # Only in the app's root, entered and compared already.
 take_over() {
     local was group_was part kind

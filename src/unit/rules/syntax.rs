@@ -189,7 +189,9 @@ rules! {
             if text.is_empty() || known.takes == Takes::Command {
                 continue;
             }
-            if let Some(letter) = specifier::unknown(text) {
+            // Data, in which systemd replaces nothing.
+            let is_data = matches!(key, "SetCredential" | "SetCredentialEncrypted" | "LogFilterPatterns");
+            if let Some(letter) = specifier::unknown(text).filter(|_| !is_data) {
                 found.at(entry, format!("{key}=: %{letter} is no specifier: systemd ignores the line or refuses the unit"));
                 continue;
             }
