@@ -196,7 +196,7 @@ fn a_server_that_allows_no_channel_is_an_error() {
         return;
     };
     let (ended, _) = run(&mut server.connected(), "true", None);
-    let Err(Lost::Refused(why)) = ended else {
+    let Err(Lost::Unbegun(why)) = ended else {
         panic!("{ended:?}")
     };
     assert!(why.contains("refused to open a session channel"), "{why}");

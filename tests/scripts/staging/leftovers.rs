@@ -6,6 +6,8 @@ use std::thread;
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::bounds::reading;
+
 use super::*;
 
 /// A leftover of `files`, and the lock that its session held.
@@ -113,8 +115,7 @@ fn a_leftover_that_cannot_be_removed_fails_no_upload() {
         let args = ["r1", "", "hard", &list.len().to_string(), ".in-dead"];
         let tools = tempfile::tempdir().unwrap();
         let mut receive = with_tool(staging.script("receive", &args), tools.path(), "rm", "exit 1");
-        receive.stdin(fs::File::open(staging.at("stdin")).unwrap());
-        let received = receive.ends();
+        let received = reading(&mut receive, fs::File::open(staging.at("stdin")).unwrap());
         assert!(received.status.success(), "{received:?}");
         assert!(staging.verify(&next).status.success());
     }
