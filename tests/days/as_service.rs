@@ -138,11 +138,13 @@ print('tri' + 'ed')";
     let sent = piece.clone();
     let writer = std::thread::spawn(move || (0..size >> 20).for_each(|_| stdin.write_all(&sent).unwrap()));
     let mut got = vec![0; 1 << 20];
+    let mut status = String::new();
     for n in 0..size >> 20 {
+        // Read while it runs: it has the last piece still to write.
+        status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
         stdout.read_exact(&mut got).unwrap();
         assert!(got == piece, "piece {n}");
     }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak: u64 = peak.unwrap().trim().trim_end_matches(" kB").parse().unwrap();
     assert!(peak < 32 * 1024, "{peak} kB");
