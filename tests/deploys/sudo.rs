@@ -180,11 +180,17 @@ fn no_way_to_join_the_words_of_a_line_starts_another_program_as_root() {
             .map(|line| line.trim().replace('\\', ""))
             .collect();
         assert!(lines.len() > 15, "{lines:?}");
-        let mut typed = String::new();
+        // A terminal of its own for each, as a person has: systemd pages only there. Nobody types, and the input does
+        // not end either: at its end, script may stop reading what sudo still writes.
+        let typed_at = |line: &str| {
+            let quoted = line.replace('\'', "'\\''");
+            format!("timeout -s KILL 10 script -qec '{quoted}' /dev/null <&3 >/dev/null 2>&1 || :\n")
+        };
+        let mut typed = "export TERM=xterm; mkfifo /tmp/keyboard && exec 3<>/tmp/keyboard\n".to_owned();
+        typed += &typed_at("journalctl");
+        typed += "grep -q . /var/tmp/started || exit 9 # the deploy user's own pager starts\n: >/var/tmp/started\n";
         for line in lines.iter().flat_map(|line| joined(line)) {
-            // A terminal of its own, as a person has: systemd pages only there.
-            let quoted = format!("timeout 2 sudo -n {line}").replace('\'', "'\\''");
-            typed += &format!("script -qec '{quoted}' /dev/null </dev/null >/dev/null 2>&1 || :\n");
+            typed += &typed_at(&format!("timeout 2 sudo -n {line}"));
         }
         host.write_file("/var/tmp/typed", typed.as_bytes());
         host.ssh("deploy", "sh /var/tmp/typed").ok();
