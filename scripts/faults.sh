@@ -17,6 +17,7 @@ sum() {
   all=$(cat "$logs"/*.log 2>/dev/null | sort -u) || all=
   printf '%s: %d cases, %d violations, of them %d degraded\n' "$(date -u +%F)" "$(grep -c . <<<"$all")" \
     "$(grep -c ' VIOLATION ' <<<"$all")" "$(grep -c ' VIOLATION degraded' <<<"$all")"
+  sed -n 's/^\([^ ]*\) .* \(exit [0-9]*\)$/\1: \2/p' <<<"$all" | sort | uniq -c
 }
 
 mkdir -p "$logs"

@@ -14,11 +14,16 @@ use crate::bounds::PATIENCE;
 use crate::deploys::desk::{Desk, Ran, acme, answer, current};
 use crate::lab::{self, Host, Suite};
 
-/// The commands that the shim stands in front of; `sh`, `sleep` and `timeout` only carry others.
-const COMMANDS: &str = "awk cat chmod cut date df fallocate find flock gzip head id ln ls mkdir mv readlink rm rmdir \
-    sed sha256sum sort ss stat sudo sync systemctl tar wc xargs";
+/// The commands that the shim stands in front of; `env`, `sh`, `sleep` and `timeout` only carry others.
+const COMMANDS: &str = "awk base64 bash cat chmod cmp comm cp curl cut date dd df fallocate find flock getcap getent \
+    grep gzip head id ln ls mkdir mv perl readlink rm rmdir sed sha256sum sort ss stat sudo sync systemctl \
+    systemd-notify tail tar tr uname uniq wc xargs";
 
-const MODES: [&str; 6] = ["fails", "undone", "before", "after", "hangs", "full"];
+/// The last three are pairs: the parent of an `ln` is killed (it makes the marks and the flip), and then one of the
+/// first commands of what follows fails.
+const MODES: [&str; 9] = [
+    "fails", "undone", "before", "after", "hangs", "full", "after+1", "after+4", "after+7",
+];
 
 /// What is done while a command is struck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +93,12 @@ impl<'a> Campaign<'a> {
             .ok();
     }
 
-    /// How many commands were counted; the fault is over.
-    fn counted(&self) -> usize {
-        let calls = self
-            .host
-            .root("cd /var/lib/faults && rm -f want && ls calls | grep -vc hint");
-        calls.stdout.trim().parse().unwrap_or(0)
+    /// The commands that were counted, in their order; the fault is over.
+    fn counted(&self) -> Vec<String> {
+        let calls = self.host.root(
+            "cd /var/lib/faults && rm -f want && cd calls && rm -f hint && for n in $(ls | sort -n); do echo \"$(cat $n)\"; done",
+        );
+        calls.stdout.lines().map(str::to_owned).collect()
     }
 
     fn yml(&self, migrates: bool) {
@@ -111,9 +116,8 @@ impl<'a> Campaign<'a> {
             Scenario::Rollback => {}
             Scenario::Prune => self.deploy_another(),
             Scenario::First => {
-                self.host
-                    .root("systemctl stop acme.service; rm -f /opt/acme/current")
-                    .ok();
+                self.host.root("systemctl stop acme.service && rm -r /opt/acme").ok();
+                self.desk.setup();
                 self.tree(Kind::Graceful, None);
             }
         }
@@ -198,8 +202,8 @@ impl<'a> Campaign<'a> {
         Ok(())
     }
 
-    /// How many commands the scenario takes without a fault.
-    fn count(&mut self, scenario: Scenario) -> usize {
+    /// The commands that the scenario takes without a fault.
+    fn count(&mut self, scenario: Scenario) -> Vec<String> {
         let args = self.begin(scenario);
         self.strike(0, "count");
         let ran: Ran = self.desk.json(args);
@@ -242,16 +246,19 @@ fn logged(directory: &Path) -> BTreeSet<String> {
 }
 
 /// Runs the cases of one shard that are not in the log yet, and logs each: `SCENARIO CALL MODE RESULT`.
-fn run(shard: usize, shards: usize, stride: usize, log: Option<PathBuf>) {
+fn run(shard: usize, shards: usize, stride: usize, modes: &[&str], log: Option<PathBuf>) {
     let host = lab::host!(Suite::Bookworm);
     let mut campaign = Campaign::new(&host);
     let done = log.as_deref().and_then(Path::parent).map(logged).unwrap_or_default();
     let (mut violations, mut number) = (Vec::new(), 0);
     for (scenario, name) in SCENARIOS {
         let commands = campaign.count(scenario);
-        assert!(commands > 20, "{name}: {commands}");
-        for at in 1..=commands {
-            for mode in MODES {
+        assert!(commands.len() > 20, "{name}: {commands:?}");
+        for at in 1..=commands.len() {
+            for mode in modes {
+                if mode.contains('+') && commands[at - 1] != "ln" {
+                    continue;
+                }
                 number += 1;
                 let case = format!("{name} {at} {mode}");
                 if number % stride != 0 || (number / stride) % shards != shard || done.contains(&case) {
@@ -275,10 +282,12 @@ fn run(shard: usize, shards: usize, stride: usize, log: Option<PathBuf>) {
     assert!(violations.is_empty(), "{}", violations.concat());
 }
 
-/// A fixed sample of the campaign: every 401st case.
+/// A fixed sample of the campaign: every 401st case. Without hangs, which take minutes each; `scripts::faulty` has them
+/// with shorter deadlines.
 #[test]
 fn a_sample_of_all_faults_leaves_no_violation() {
-    run(0, 1, 401, None);
+    let modes: Vec<&str> = MODES.into_iter().filter(|mode| *mode != "hangs").collect();
+    run(0, 1, 401, &modes, None);
 }
 
 /// All of it; `scripts/faults.sh` starts one for each shard.
@@ -291,6 +300,7 @@ fn no_fault_leaves_a_violation() {
         number("SHIPIT_FAULTS_SHARD").unwrap_or(0),
         number("SHIPIT_FAULTS_SHARDS").unwrap_or(1),
         number("SHIPIT_FAULTS_STRIDE").unwrap_or(1),
+        &MODES,
         log,
     );
 }
