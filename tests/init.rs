@@ -176,6 +176,7 @@ fn a_line_that_yaml_misreads_is_shown_with_quotes() {
 
 #[test]
 fn what_is_written_for_each_kind_of_project_is_taken_as_it_is() {
+    let mut guesses = 0;
     for (kind, files, words) in KINDS {
         let dir = project(files);
         // php-fpm's own unit is the distribution's.
@@ -191,6 +192,15 @@ fn what_is_written_for_each_kind_of_project_is_taken_as_it_is() {
         for word in words {
             assert!(text.contains(word), "{kind}: no {word} in\n{text}");
         }
+        // What is a guess is marked in the file, and its reason is said at the end.
+        let said = String::from_utf8_lossy(&ran.stdout);
+        let marked = text.lines().filter_map(|line| line.trim().strip_prefix("# check: "));
+        let marked: Vec<&str> = marked.map(|why| why.trim_start_matches("ExecStart=: ")).collect();
+        let (_, end) = said.split_once("check before the first deploy").unwrap_or_default();
+        let reasons = end.lines().filter(|line| line.starts_with("  ")).count();
+        assert_eq!(reasons, marked.len(), "{kind}: {said}\n{text}");
+        assert!(marked.iter().all(|why| end.contains(why)), "{kind}: {said}\n{text}");
+        guesses += marked.len();
         let loaded = config::load(&path, None).map_err(|failure| failure.to_string());
         assert!(loaded.is_ok(), "{kind}: {loaded:?}\n{text}");
         if kind == "laravel" {
@@ -202,6 +212,7 @@ fn what_is_written_for_each_kind_of_project_is_taken_as_it_is() {
         // The same again, asked in the other way: nothing differs.
         assert!(shipit(dir.path(), &["unit", "generate"]).status.success(), "{kind}");
     }
+    assert!(guesses > 15, "{guesses}");
 }
 
 #[test]

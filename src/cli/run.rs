@@ -55,7 +55,7 @@ pub(super) fn shell(global: &Global) -> Result<u8, Failure> {
         return Err(
             Failure::new(Exit::Usage, "`shipit ssh` needs a terminal on stdin and stdout")
                 .host("nothing was run")
-                .next(Next::advice("to run one command: shipit run --as-deploy -- COMMAND")),
+                .next(Next::shipit("run --as-deploy -- COMMAND").remark("runs one command")),
         );
     }
     let mut link = super::link(global, &config, &super::interrupts()?);

@@ -58,9 +58,7 @@ pub fn look(host: &mut dyn Host, scripts: &[Script], doing: &str) -> Result<Vec<
             code => format!("a command failed there (exit status {code})"),
         });
     }
-    Err(failure
-        .host("nothing changed")
-        .next(Next::advice("run the same command again")))
+    Err(failure.host("nothing changed").next(Next::again("")))
 }
 
 /// What the first step reads, and how far it is.

@@ -217,7 +217,8 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
             .next(Next::shipit("doctor")),
         (Some(Name::Prepare), exits::COMMAND_NOT_FOUND) => failure
             .why("exit status 127: the deploy user's PATH on the host has no such command")
-            .next(Next::advice("install it on the host, as root; then: shipit deploy")),
+            .next(Next::shipit("doctor").remark("shows what is missing, and its package"))
+            .next(Next::shipit("deploy").remark("once it is installed")),
         (Some(Name::Prepare), code) => failure
             .why(format!("exit status {code}"))
             .next(Next::shipit("deploy -v").remark("runs it again and shows the full output")),

@@ -114,27 +114,21 @@ pub fn no_commands(printed: &str) -> Failure {
     }
     // Not the message of the day, which comes first.
     let printed = failure.why.concat().to_ascii_lowercase();
-    let known = [
-        (
-            "password has expired",
-            "as root on the host: chage --maxdays -1 --lastday \"$(date +%F)\" USER",
-        ),
-        (
-            "password change required",
-            "as root on the host: chage --maxdays -1 --lastday \"$(date +%F)\" USER",
-        ),
-        (
-            "change your password",
-            "as root on the host: chage --maxdays -1 --lastday \"$(date +%F)\" USER",
-        ),
-        ("not available", "as root on the host: usermod --shell /bin/sh USER"),
+    let expired = [
+        "password has expired",
+        "password change required",
+        "change your password",
     ];
-    match known.iter().find(|(word, _)| printed.contains(word)) {
-        Some((_, line)) => failure.next(Next::advice(*line)),
-        None => failure.next(Next::advice(
+    let line = if expired.iter().any(|words| printed.contains(words)) {
+        Next::shell("sudo chage --maxdays -1 --lastday \"$(date +%F)\" USER")
+    } else if printed.contains("not available") {
+        Next::shell("sudo usermod --shell /bin/sh USER")
+    } else {
+        return failure.next(Next::advice(
             "give it a login shell, no forced command or `ForceCommand`, and startup files (such as ~/.bashrc) that do not end the shell",
-        )),
-    }
+        ));
+    };
+    failure.next(line.remark("on the host; USER is this account"))
 }
 
 /// Logged in, and sshd refused to begin a command: usually it could not start a process for this account.

@@ -366,3 +366,31 @@ pub fn units_lack(config: &Config, lacks: Vec<String>) -> Failure {
     failure.why = lacks;
     failure
 }
+
+#[cfg(test)]
+mod tests {
+    use super::meant;
+
+    #[test]
+    fn a_mistyped_unit_is_one_of_the_same_type_with_nearly_its_name() {
+        let known = [
+            "acme.service",
+            "acme.socket",
+            "acme-web.service",
+            "acme@.service",
+            "cron.service",
+        ];
+        for (name, near) in [
+            ("acmee.service", Some("acme.service")),
+            ("amce.service", Some("acme.service")),
+            ("acme-wbe.service", Some("acme-web.service")),
+            ("acmee.socket", Some("acme.socket")),
+            ("acmee.timer", None),
+            ("shop.service", None),
+            ("a.service", None),
+            ("acme", None),
+        ] {
+            assert_eq!(meant(name, &known), near, "{name}");
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! The forms of values that `types.txt` names: whether a text has one. Which key takes which form is `accepts`.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use super::name::UnitName;
 use super::value::{self, Size, Span};
@@ -161,6 +163,20 @@ fn is_network(text: &str) -> bool {
             .is_some_and(|(ip, bits)| bits <= most(ip))
 }
 
+fn is_call(name: &str) -> bool {
+    static CALLS: OnceLock<HashSet<&str>> = OnceLock::new();
+    let lines = || include_str!("calls.txt").lines().filter(|line| !line.starts_with('#'));
+    CALLS
+        .get_or_init(|| lines().flat_map(str::split_whitespace).collect())
+        .contains(name)
+}
+
+/// The name or the number of an error.
+fn is_error(text: &str) -> bool {
+    let name = text.to_ascii_uppercase();
+    name.starts_with('E') && ERRORS.contains(&format!(" {name} ")) || text.parse::<u16>().is_ok_and(|n| n < 4096)
+}
+
 pub(super) fn fits(form: &str, text: &str) -> bool {
     let (name, inner) = form.split_once('(').unwrap_or((form, ""));
     let inner = inner.trim_end_matches(')');
@@ -212,13 +228,13 @@ pub(super) fn fits(form: &str, text: &str) -> bool {
             paths
                 && parts
                     .next()
-                    .is_none_or(|option| matches!(option, "rbind" | "norbind" | "idmap" | "noidmap"))
+                    .is_none_or(|option| matches!(option, "" | "rbind" | "norbind" | "idmap" | "noidmap"))
         }),
         "Mounts" => words(text, |word| word.split(':').next().is_some_and(absolute)),
         "Colons" => text.split(':').all(absolute),
         "Below" => words(text, |word| {
             let parts = word.splitn(3, ':').take(2).filter(|part| !part.is_empty());
-            let odd = |piece: &str| matches!(piece, "." | "..") || piece.contains(',');
+            let odd = |piece: &str| matches!(piece, "." | "..");
             let bad = |part: &str| part.split('/').any(odd) || part.split('/').next() == Some("private");
             let fits = |part: &str| !part.starts_with('/') && !bad(part) && !variable(part);
             !word.starts_with(':') && parts.into_iter().all(fits)
@@ -239,16 +255,15 @@ pub(super) fn fits(form: &str, text: &str) -> bool {
         }),
         "Calls" => words(text.trim_start_matches('~'), |word| {
             let (call, error) = word.split_once(':').unwrap_or((word, ""));
-            if !error.is_empty() && !text.starts_with('~') {
-                return false; // only what is denied has an error
-            }
-            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-            match call.strip_prefix('@') {
-                Some(group) => CALL_GROUPS.contains(&format!(" {group} ")),
-                None => !call.is_empty() && call.chars().all(plain),
-            }
+            // Only what is denied has an error.
+            let answers = error.is_empty() || text.starts_with('~') && (is_error(error) || error == "kill");
+            answers
+                && match call.strip_prefix('@') {
+                    Some(group) => CALL_GROUPS.contains(&format!(" {group} ")),
+                    None => is_call(call),
+                }
         }),
-        "Errno" => text.starts_with(['E', 'e']) && text.chars().all(|c| c.is_ascii_alphanumeric()),
+        "Errno" => is_error(text) && text.parse::<u16>().is_err(),
         "Statuses" => words(text, |word| {
             word.parse::<u8>().is_ok() || is_signal(word) || STATUSES.contains(&format!(" {word} "))
         }),
@@ -329,3 +344,16 @@ const STATUSES: &str = " SUCCESS FAILURE INVALIDARGUMENT NOTIMPLEMENTED NOPERMIS
     NAMESPACE NO_NEW_PRIVILEGES SECCOMP SELINUX_CONTEXT PERSONALITY APPARMOR ADDRESS_FAMILIES \
     RUNTIME_DIRECTORY CHOWN SMACK_PROCESS_LABEL KEYRING STATE_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY \
     CONFIGURATION_DIRECTORY NUMA_POLICY CREDENTIALS BPF KSM EXCEPTION ";
+
+/// errno(3).
+const ERRORS: &str = " E2BIG EACCES EADDRINUSE EADDRNOTAVAIL EADV EAFNOSUPPORT EAGAIN EALREADY EBADE EBADF EBADFD EBADMSG EBADR \
+    EBADRQC EBADSLT EBFONT EBUSY ECANCELED ECHILD ECHRNG ECOMM ECONNABORTED ECONNREFUSED ECONNRESET EDEADLK \
+    EDEADLOCK EDESTADDRREQ EDOM EDOTDOT EDQUOT EEXIST EFAULT EFBIG EHOSTDOWN EHOSTUNREACH EHWPOISON EIDRM EILSEQ \
+    EINPROGRESS EINTR EINVAL EIO EISCONN EISDIR EISNAM EKEYEXPIRED EKEYREJECTED EKEYREVOKED EL2HLT EL2NSYNC EL3HLT \
+    EL3RST ELIBACC ELIBBAD ELIBEXEC ELIBMAX ELIBSCN ELNRNG ELOOP EMEDIUMTYPE EMFILE EMLINK EMSGSIZE EMULTIHOP \
+    ENAMETOOLONG ENAVAIL ENETDOWN ENETRESET ENETUNREACH ENFILE ENOANO ENOBUFS ENOCSI ENODATA ENODEV ENOENT ENOEXEC \
+    ENOKEY ENOLCK ENOLINK ENOMEDIUM ENOMEM ENOMSG ENONET ENOPKG ENOPROTOOPT ENOSPC ENOSR ENOSTR ENOSYS ENOTBLK \
+    ENOTCONN ENOTDIR ENOTEMPTY ENOTNAM ENOTRECOVERABLE ENOTSOCK ENOTSUP ENOTTY ENOTUNIQ ENXIO EOPNOTSUPP EOVERFLOW \
+    EOWNERDEAD EPERM EPFNOSUPPORT EPIPE EPROTO EPROTONOSUPPORT EPROTOTYPE ERANGE EREMCHG EREMOTE EREMOTEIO \
+    ERESTART ERFKILL EROFS ESHUTDOWN ESOCKTNOSUPPORT ESPIPE ESRCH ESRMNT ESTALE ESTRPIPE ETIME ETIMEDOUT \
+    ETOOMANYREFS ETXTBSY EUCLEAN EUNATCH EUSERS EWOULDBLOCK EXDEV EXFULL ";

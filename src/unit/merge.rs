@@ -272,6 +272,16 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_at_the_end_names_no_account() {
+        let unit = unit(&[
+            "[Service]\nUser=acme  # the app\nGroup=acme # x\nSupplementaryGroups=a b # c\nExecStart=/bin/a # b",
+        ]);
+        let names = |key: &str| unit.accounts(key).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert!(names("User").is_empty() && names("Group").is_empty());
+        assert_eq!(names("SupplementaryGroups"), ["a", "b"]);
+    }
+
+    #[test]
     fn a_drop_in_overrides_adds_and_resets() {
         let unit = unit(&[
             "[Unit]\nAfter=a.service\n[Service]\nExecStart=/bin/a\nRestart=always\nUser=x\nEnvironment=A=1 'B=2 3'",

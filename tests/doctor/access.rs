@@ -11,6 +11,20 @@ fn what_the_user_of_the_service_meets() {
     let host = lab::host!(Suite::Bookworm);
     let desk = broken::well(&host, Service::Notify, &acme("restart"));
     let user = host.unit("acme.service", "User");
+    // What `prepare` runs, and the deploy user's login does not find.
+    desk.write(&acme("restart").with("prepare: npm ci --omit=dev && true"));
+    broken::doctor(&desk).first(
+        "`prepare` runs npm, which the host does not have",
+        "apt-get install npm",
+    );
+    desk.write(&acme("restart"));
+    // A comment at the end of a value is part of it for systemd, and no name for doctor.
+    broken::drop_in(&host, "[Service]\nUser=ghost  # the app\nGroup=ghosts # too\n");
+    let said = broken::doctor(&desk);
+    said.first("systemd reads the comment as part of the value", "");
+    for line in ["useradd", "groupadd"] {
+        assert!(!said.ran.to_string().contains(line), "{}", said.ran);
+    }
     // A directory above that only root may enter.
     host.root("install -d -m 0750 /srv/private && install -d /srv/private/app")
         .ok();

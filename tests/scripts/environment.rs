@@ -99,3 +99,51 @@ fn a_directory_that_another_makes_at_the_same_moment_stops_nobody() {
         assert!(out.status.success(), "{out:?}");
     });
 }
+
+/// A directory that is looked for and then made can be made by another process in between. Where `mkdir` may meet one
+/// that exists, it is asked again, or only one process at a time comes there.
+#[test]
+fn no_script_looks_for_a_directory_and_then_fails_to_make_it() {
+    // The first words of the command, and why nobody else makes it at that moment.
+    const ALONE: &[(&str, &str)] = &[
+        ("root/setup.sh", "the lock of setup"),
+        ("root/setup_root.sh", "the lock of setup"),
+        ("root/setup_install.sh", "the lock of setup"),
+        ("root/run_helper_start.sh", "a name of its own"),
+        ("root/install_units.sh", "below a directory of its own"),
+        ("stage/hold.sh", "the lock of releases"),
+        ("conductor/5-slots.sh", "the lock of the conductor"),
+        ("conductor/7-settle.sh", "the lock of the conductor"),
+    ];
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/remote");
+    let (mut made, mut used) = (0, std::collections::BTreeSet::new());
+    for dir in fs::read_dir(&top)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|dir| dir.is_dir())
+    {
+        for path in fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = path.strip_prefix(&top).unwrap().to_str().unwrap().to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            let lines: Vec<&str> = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with('#'))
+                .collect();
+            for (at, line) in lines.iter().enumerate() {
+                let word = |word: &str| line.split([' ', ';', '(', '{']).any(|each| each == word);
+                if !word("mkdir") || line.contains("mkdir -p") && line.matches("mkdir").count() == 1 {
+                    continue;
+                }
+                made += 1;
+                let rest = lines[at..].iter().take(2).copied().collect::<String>();
+                let after = rest.rsplit("mkdir ").next().unwrap_or_default();
+                let again = after.contains("|| [ -d ") || after.contains("&&    [ ! -d ");
+                let alone = ALONE.iter().find(|(script, _)| *script == name);
+                assert!(again || alone.is_some(), "{name}: {line}");
+                used.extend(alone.filter(|_| !again).map(|(script, _)| *script));
+            }
+        }
+    }
+    assert!(made > 8, "{made}");
+    assert_eq!(used.len(), ALONE.len(), "only {used:?}");
+}

@@ -98,3 +98,30 @@ fn what_never_gets_ready_is_killed_before_the_old_release_is_started() {
         assert_eq!(told, ["restart", "kill", "restart"]);
     });
 }
+
+/// Each failed probe may be a line in the journal of the service: 0.1, 0.2 and 0.4 s apart at first, then 0.8 s.
+#[test]
+fn the_verdict_of_an_app_that_does_not_answer_probes_more_and_more_slowly() {
+    under_each_shell(|world| {
+        let probe = world.root().join("releases/new/probe");
+        fs::write(&probe, "#!/bin/sh\necho x >>../../probes\nexit 1\n").unwrap();
+        fs::set_permissions(&probe, fs::Permissions::from_mode(0o755)).unwrap();
+        let slow = SWITCH.replacen(
+            "timeout=1 watch=0 wrongs=5 kind=none target=\\c",
+            "timeout=5 watch=0 wrongs=5 kind=command target=./probe",
+            1,
+        );
+        assert_ne!(slow, SWITCH);
+        world.request("r1", &slow);
+        world.conductor(NO_FAULT);
+        let events = world.read("runs/r1/events");
+        taken_back(
+            &world,
+            &events,
+            "acme.service was not healthy after 5s: the health command failed",
+        );
+        let probes = fs::read_to_string(world.root().join("probes")).unwrap().lines().count();
+        // At 0, 0.1, 0.3 and 0.7 s, and every 0.8 s from there to the end.
+        assert!((2..=11).contains(&probes), "{probes}");
+    });
+}

@@ -10,7 +10,7 @@ use shipit::unit::name::UnitName;
 use shipit::unit::specifier::{self, Place};
 use shipit::unit::{command, keys, search, value};
 
-use super::distribution;
+use super::{distribution, valuing};
 use crate::lab::{self, Host, Suite};
 
 fn version(host: &Host) -> u32 {
@@ -264,6 +264,7 @@ fn agrees(suite: Suite) {
     }
     assert!(units > 100 && values > 500, "{units} units, {values} values");
     distribution::judged(&loaded, dir.path(), version(&host));
+    valuing::agrees(&host);
 }
 
 #[test]

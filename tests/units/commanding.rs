@@ -66,12 +66,20 @@ fn lint_names_the_place_and_exits_by_the_worst_finding() {
 fn fix_adds_what_is_missing_and_leaves_every_other_byte() {
     let dir = desk();
     let path = dir.path().join("acme.service");
-    let unit = UNIT.replace("[Service]", "[Unit]\nAfter=network-online.target\n[Service]");
+    let unit = UNIT.replace(
+        "[Service]",
+        "[Unit]\nAfter=network-online.target postgresql.service\n[Service]",
+    );
     fs::write(&path, &unit).unwrap();
     let ran = shipit(dir.path(), &["unit", "lint", "--fix", "acme.service"]);
     assert_eq!(ran.status.code(), Some(1), "{}", out(&ran)); // SendSIGKILL=no is left
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains("Wants=network-online.target\n"), "{text}");
+    // Nothing that stops a longer job, and nothing that starts another service.
+    assert!(
+        !text.contains("TimeoutStopSec=") && !text.contains("=postgresql"),
+        "{text}"
+    );
     let kept: String = text
         .lines()
         .filter(|line| unit.contains(*line) && *line != "Wants=network-online.target")

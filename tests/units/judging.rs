@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! === RULE bad            the rule must fire
+//! === RULE bad info       and every finding of it must be of this severity: info, warning or error
 //! === RULE good           the rule must be silent
 //! strategy=socket root=/opt/acme deploy=deploy drain=40 peers=all systemd=252     context, where needed
 //! show ActiveState=failed                           facts of the running host, one a line
@@ -30,6 +31,7 @@ use shipit::unit::strategy::Strategy;
 pub struct Case {
     pub rule: String,
     pub bad: bool,
+    severity: Option<Severity>,
     pub place: String,
     pub unit: Unit,
     pub context: Context,
@@ -156,14 +158,18 @@ fn case(name: &str, text: &str) -> Case {
             unit.get_or_insert(parsed);
         }
     }
-    let bad = match kind.trim() {
-        "bad" => true,
-        "good" => false,
+    let (bad, severity) = match kind.trim() {
+        "good" => (false, None),
+        "bad" => (true, None),
+        "bad info" => (true, Some(Severity::Info)),
+        "bad warning" => (true, Some(Severity::Warning)),
+        "bad error" => (true, Some(Severity::Error)),
         other => panic!("{name}: {other}"),
     };
     Case {
         rule: rule.into(),
         bad,
+        severity,
         place: format!("{name}: {head}"),
         unit: unit.unwrap(),
         context,
@@ -203,6 +209,12 @@ fn every_rule_fires_on_its_bad_units_and_is_silent_on_its_good_ones() {
                 case.place,
                 if case.bad { "silent" } else { "fired" }
             ));
+        }
+        if let Some(other) = mine
+            .iter()
+            .find(|finding| case.severity.is_some_and(|severity| finding.severity != severity))
+        {
+            wrong.push(format!("{}: {}: {}", case.place, other.severity, other.message));
         }
         let elsewhere = |line: &u32| case.bad && !mine.iter().any(|finding| finding.line == *line);
         if let Some(line) = case.at.filter(elsewhere) {
@@ -363,30 +375,4 @@ fn the_documentation_lists_every_rule() {
         .collect();
     let docs = include_str!("../../docs/units.md");
     assert!(docs.contains(&table), "docs/units.md should have:\n{table}");
-}
-
-/// Units that their maintainers keep well: what is right for them is no warning.
-#[test]
-fn a_container_manager_and_a_program_written_for_systemd_get_no_warning_for_what_they_need() {
-    let manager = "ExecStart=/usr/local/bin/containerd\nDelegate=yes\nKillMode=process\nOOMScoreAdjust=-999\n";
-    let notifier = "User=a\nExecStart=/opt/a/bin/python -m a\nExecReload=/bin/kill -HUP $MAINPID\n";
-    for (text, rule) in [
-        (manager, "kill-mode-process"),
-        (manager, "oom-score"),
-        (notifier, "reload-kills"),
-    ] {
-        let unit = |kind: &str| Unit::parse("a.service", format!("[Service]\nType={kind}\n{text}").as_bytes()).unwrap();
-        let severity = |unit: &Unit| {
-            let found = rules::lint(unit, &Context::default());
-            found
-                .iter()
-                .find(|found| found.rule == rule)
-                .map(|found| found.severity)
-        };
-        assert_eq!(severity(&unit("notify")), Some(Severity::Info), "{rule}");
-        let other = unit("exec").files[0].bytes();
-        let other = String::from_utf8(other).unwrap().replace("Delegate=yes\n", "");
-        let other = Unit::parse("a.service", other.as_bytes()).unwrap();
-        assert_eq!(severity(&other), Some(Severity::Warning), "{rule}");
-    }
 }

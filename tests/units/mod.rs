@@ -7,6 +7,7 @@ mod distribution; // the rules on the units of a distribution
 mod judging; // every rule on its bad and its good unit
 mod oracle; // systemd itself, in its test mode, as the judge of what was parsed
 mod reading; // round trips, mutations, agreement with systemd
+mod restraint; // what the rules leave alone
 mod running; // generated units on real hosts
 mod second_reader; // another program's reading of the same texts
 mod valuing; // every key on good and bad values, against systemd

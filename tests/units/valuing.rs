@@ -1,11 +1,14 @@
-//! Values that systemd accepts and refuses: `values.txt`. Where systemd is installed, it is asked the same.
+//! Values that systemd accepts and refuses: `values.txt`. The systemd of this machine and those of real hosts are asked
+//! the same.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::oracle;
 use crate::bounds::Ends as _;
+use crate::lab::Host;
 use shipit::unit::merge::Unit;
 use shipit::unit::rules::{self, Context, Facts, Severity};
 
@@ -100,42 +103,22 @@ fn bad_values_are_errors_and_good_ones_are_not() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The number of each value of which the installed systemd prints something.
-fn complaints(all: &[Value]) -> BTreeSet<usize> {
-    let dir = tempfile::tempdir().unwrap();
-    let mut files = Vec::new();
+/// One file for each value, `vNUMBER.KIND`.
+fn write(all: &[Value], dir: &Path) {
     for (number, value) in all.iter().enumerate() {
-        let path = dir.path().join(format!("v{number}.{}", value.kind()));
-        fs::write(&path, value.text()).unwrap();
+        fs::write(dir.join(format!("v{number}.{}", value.kind())), value.text()).unwrap();
         if value.kind() != "service" {
             let service = "[Service]\nExecStart=/bin/true\n";
-            fs::write(dir.path().join(format!("v{number}.service")), service).unwrap();
+            fs::write(dir.join(format!("v{number}.service")), service).unwrap();
         }
-        files.push(path);
     }
-    let output = Command::new("systemd-analyze")
-        .args(["verify", "--man=no"])
-        .args(&files)
-        .env("SYSTEMD_COLORS", "0")
-        .ends();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let of_line = |line: &str| line.split_once("/v")?.1.split('.').next()?.parse().ok();
-    text.lines()
-        .filter(|line| line.contains(":2: "))
-        .filter_map(of_line)
-        .collect()
 }
 
-#[test]
-fn systemd_complains_of_the_same_values() {
-    if oracle::present().is_none() {
-        return;
-    }
-    let output = Command::new("systemctl").arg("--version").ends();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version: u32 = text.split_whitespace().nth(1).unwrap().parse().unwrap();
-    let all = values();
-    let complaints = complaints(&all);
+/// Where `systemd-analyze verify` and the corpus differ, on a systemd of this version that printed this.
+fn differences(all: &[Value], version: u32, printed: &str) -> Vec<String> {
+    let of_line = |line: &str| line.split_once("/v")?.1.split('.').next()?.parse().ok();
+    let lines = printed.lines().filter(|line| line.contains(":2: "));
+    let complaints: BTreeSet<usize> = lines.filter_map(of_line).collect();
     let mut wrong = Vec::new();
     for (number, value) in all.iter().enumerate() {
         let refused = value.printed || value.since > version;
@@ -144,5 +127,39 @@ fn systemd_complains_of_the_same_values() {
             wrong.push(format!("systemd {version} {does} {}.{}", value.section, value.line));
         }
     }
+    wrong
+}
+
+fn version(text: &str) -> u32 {
+    text.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+const VERIFY: &str = "cd \"$1\" && SYSTEMD_COLORS=0 systemd-analyze verify --man=no ./v* 2>&1; true";
+
+#[test]
+fn systemd_complains_of_the_same_values() {
+    if oracle::present().is_none() {
+        return;
+    }
+    let output = Command::new("systemctl").arg("--version").ends();
+    let version = version(&String::from_utf8_lossy(&output.stdout));
+    let all = values();
+    let dir = tempfile::tempdir().unwrap();
+    write(&all, dir.path());
+    let output = Command::new("sh").args(["-c", VERIFY, "sh"]).arg(dir.path()).ends();
+    let wrong = differences(&all, version, &String::from_utf8_lossy(&output.stdout));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// On a real host, old or new: called by the tests that have one up.
+pub fn agrees(host: &Host) {
+    let all = values();
+    let dir = tempfile::tempdir().unwrap();
+    write(&all, dir.path());
+    host.copy_in(dir.path(), "/root/lint");
+    let version = version(&host.root("systemctl --version").ok());
+    let printed = host.root(&format!("set -- /root/lint; {VERIFY}")).ok();
+    host.root("rm -rf /root/lint").ok();
+    let wrong = differences(&all, version, &printed);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

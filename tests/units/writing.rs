@@ -8,7 +8,7 @@ use std::process::Command;
 use shipit::unit::generate::{self, Answers, Job, Program, Ready, Router};
 use shipit::unit::merge::Unit;
 use shipit::unit::render;
-use shipit::unit::rules::{self, Context};
+use shipit::unit::rules::{self, Context, DIRECTIVES};
 use shipit::unit::strategy::Strategy;
 
 use crate::bounds::Ends as _;
@@ -125,6 +125,58 @@ fn every_key_of_a_generated_unit_is_explained_and_jobs_have_the_environment_of_t
     let any = rules::explain("LimitCORE").unwrap();
     assert!(any.contains("It takes: a limit or infinity"), "{any}");
     assert_eq!(rules::explain("Limitcore"), None);
+}
+
+/// A migration and a timer's job run as the app does: its user, its environment, its sandbox.
+#[test]
+fn a_job_has_the_user_the_environment_and_the_sandbox_of_its_service() {
+    for answers in all() {
+        let units: Vec<Unit> = generate::units(&answers)
+            .unwrap()
+            .iter()
+            .map(|written| Unit::parse(&written.name, written.text.as_bytes()).unwrap())
+            .filter(|unit| unit.name.kind() == "service")
+            .collect();
+        let is_job = |unit: &Unit| unit.service("Type") == "oneshot";
+        let service = units.iter().find(|unit| !is_job(unit)).unwrap();
+        let values = |unit: &Unit, key: &str| -> Vec<String> {
+            let all = unit.all("Service", key).into_iter();
+            all.map(|entry| entry.value.to_owned()).collect()
+        };
+        let jobs: Vec<&Unit> = units.iter().filter(|unit| is_job(unit)).collect();
+        assert_eq!(jobs.len(), 3);
+        for job in jobs {
+            let sandbox = DIRECTIVES.iter().map(|directive| directive.key);
+            for key in ["User", "Group", "UMask", "ReadWritePaths"].into_iter().chain(sandbox) {
+                assert_eq!(values(job, key), values(service, key), "{} {key}", job.name);
+            }
+            assert_eq!(values(job, "User"), [answers.user.clone()], "{}", job.name);
+            let files = values(job, "EnvironmentFile");
+            assert_eq!(files, ["-/etc/acme/env"], "{}", job.name);
+            assert!(values(service, "EnvironmentFile").starts_with(&files));
+        }
+    }
+}
+
+#[test]
+fn no_service_starts_before_its_first_release() {
+    for answers in all() {
+        let units = generate::units(&answers).unwrap();
+        let name = if answers.is_template() {
+            "acme@.service"
+        } else {
+            "acme.service"
+        };
+        let written = units.iter().find(|written| written.name == name).unwrap();
+        let unit = Unit::parse(name, written.text.as_bytes()).unwrap();
+        let live = if answers.is_template() {
+            "/opt/acme/slots/%i"
+        } else {
+            "/opt/acme/current"
+        };
+        let condition = unit.get("Unit", "ConditionPathExists").map(|entry| entry.value);
+        assert_eq!(condition, Some(live), "{}", written.text);
+    }
 }
 
 fn analyze(arguments: &[&str], dir: &Path, names: &[String]) -> String {

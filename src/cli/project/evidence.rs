@@ -269,3 +269,37 @@ pub(super) fn toml_list(text: &str, table: &str, key: &str) -> Vec<String> {
 pub(super) fn json<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::project;
+
+    #[test]
+    fn a_unit_file_of_the_repository_shows_how_the_app_is_started() {
+        let unit = "[Service]\nType=exec\nExecStart=-/srv/shop/.venv/bin/gunicorn shop.web:create --bind :8000\n";
+        let list = ("requirements.txt", "flask\ngunicorn");
+        let ends = |files: &[(&str, &str)], ending: &str| {
+            let command = project(files).command.unwrap_or_default();
+            assert!(command.ends_with(ending), "{command}");
+        };
+        ends(&[list, ("contrib/shop.service", unit)], " shop.web:create");
+        // A job does not serve, and of several services none is chosen.
+        let job = (
+            "contrib/backup.service",
+            "[Service]\nType=oneshot\nExecStart=/bin/backup\n",
+        );
+        ends(&[list, ("contrib/shop.service", unit), job], " shop.web:create");
+        let other = ("contrib/mail.service", "[Service]\nExecStart=/bin/mail\n");
+        ends(&[list, ("contrib/shop.service", unit), other], " app:app");
+        // A Procfile comes first; units that shipit wrote are no evidence.
+        ends(
+            &[
+                list,
+                ("contrib/shop.service", unit),
+                ("Procfile", "web: gunicorn a:b\n"),
+            ],
+            " a:b",
+        );
+        ends(&[list, ("deploy/units/shop.service", unit)], " app:app");
+    }
+}

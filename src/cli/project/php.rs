@@ -175,4 +175,56 @@ mod tests {
         assert!(checks(&with, "it must contain no secret"));
         assert!(project(&[composer]).public.is_empty());
     }
+    #[test]
+    fn laravel_gets_its_settings_its_assets_and_its_processes_named() {
+        let package = r#"{"scripts":{"build":"vite build"},"devDependencies":{"laravel-vite-plugin":"1"}}"#;
+        let laravel = project(&[
+            ("artisan", ""),
+            ("composer.json", "{}"),
+            ("package.json", package),
+            ("package-lock.json", "{}"),
+        ]);
+        assert_eq!(laravel.shared_files, [".env"]);
+        assert!(laravel.shared.contains(&"storage/framework/sessions"));
+        assert_eq!(laravel.build.as_deref(), Some("npm ci && npm run build"));
+        assert!(
+            laravel
+                .prepare
+                .is_some_and(|line| line.starts_with("composer install --no-dev "))
+        );
+        assert_eq!(
+            laravel.migrate.as_deref(),
+            Some("/usr/bin/php {root}/next/artisan migrate --force")
+        );
+        for named in ["APP_ENV=production", "`artisan queue:work`", "`artisan schedule:run`"] {
+            assert!(laravel.checks.iter().any(|check| check.why.contains(named)), "{named}");
+        }
+    }
+
+    #[test]
+    fn symfony_gets_its_environment_its_assets_and_its_messages() {
+        let composer = r#"{"require":{"symfony/framework-bundle":"7","symfony/asset-mapper":"7","symfony/messenger":"7",
+            "doctrine/doctrine-migrations-bundle":"3"}}"#;
+        let symfony = project(&[("composer.json", composer)]);
+        assert_eq!(symfony.shared_files, [".env.local"]);
+        let prepare = symfony.prepare.as_deref().unwrap();
+        for step in [
+            "APP_ENV=prod composer install --no-dev",
+            "APP_ENV=prod php bin/console cache:warmup",
+            "APP_ENV=prod php bin/console asset-map:compile",
+        ] {
+            assert!(prepare.contains(step), "{step}: {prepare}");
+        }
+        assert!(
+            symfony
+                .migrate
+                .as_ref()
+                .is_some_and(|line| line.contains("migrate --no-interaction --env=prod"))
+        );
+        assert!(checks(&symfony, "`bin/console messenger:consume`"));
+        assert!(checks(
+            &symfony,
+            "write .env.local (APP_ENV=prod, APP_SECRET, DATABASE_URL)"
+        ));
+    }
 }

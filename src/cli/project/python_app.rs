@@ -173,3 +173,31 @@ pub(super) fn script(text: &str) -> Option<(String, String, String)> {
     (module.split('.').all(is_identifier) && is_identifier(call))
         .then(|| (name.trim().to_owned(), module.to_owned(), call.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{checks, project};
+
+    const SCRIPTS: &str =
+        "[project]\nname = 'shop'\n[project.scripts]\nshop-serve = \"shop.server:main\"\n[build-system]\n";
+
+    #[test]
+    fn a_script_of_the_project_is_run_where_nothing_else_serves() {
+        let shop = project(&[("pyproject.toml", SCRIPTS), ("shop/server.py", "def main(): pass")]);
+        assert_eq!(
+            shop.command.as_deref(),
+            Some("{root}/current/.venv/bin/python -c \"from shop.server import main; raise SystemExit(main())\"")
+        );
+        assert!(
+            checks(&shop, "runs the script `shop-serve` from pyproject.toml"),
+            "{shop:?}"
+        );
+        // An application object says more than a script.
+        let served = SCRIPTS.replace("'shop'", "'shop'\ndependencies = ['flask', 'gunicorn']");
+        let app = project(&[("pyproject.toml", &served), ("web.py", "app = Flask(1)")]);
+        assert!(app.command.is_some_and(|command| command.ends_with(" web:app")));
+        let hostile = SCRIPTS.replace("shop.server:main", "shop;id:main");
+        let hostile = project(&[("pyproject.toml", &hostile)]);
+        assert!(hostile.command.is_none_or(|command| !command.contains(";id")));
+    }
+}

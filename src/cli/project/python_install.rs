@@ -114,3 +114,29 @@ pub(super) fn within(base: &str, line: &str) -> String {
         base => format!("/usr/bin/env --chdir={{root}}/next/{base} {line}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{checks, project};
+
+    #[test]
+    fn poetry_installs_into_the_release_and_the_package_only_where_there_is_one() {
+        const RUN: &str = "POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --only main --no-interaction";
+        let list = "[tool.poetry]\nname = 'shop'\n[tool.poetry.dependencies]\nflask = '*'\ngunicorn = '*'\n";
+        let package = format!("{list}packages = [{{include = 'shop'}}]\n[build-system]\nrequires = ['poetry-core']\n");
+        for (text, ending) in [(list, " --no-root"), (package.as_str(), "")] {
+            let shop = project(&[
+                ("pyproject.toml", text),
+                ("poetry.lock", ""),
+                ("app.py", "app = Flask(1)"),
+            ]);
+            assert_eq!(shop.prepare, Some(format!("{RUN}{ending}")));
+            assert!(checks(&shop, "the host needs poetry, on the PATH of the deploy user"));
+            let command = shop.command.unwrap_or_default();
+            assert!(
+                command.starts_with("{root}/current/.venv/bin/python -m gunicorn "),
+                "{command}"
+            );
+        }
+    }
+}

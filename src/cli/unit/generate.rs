@@ -217,7 +217,7 @@ pub(in crate::cli) fn write(dir: &Path, units: &[Written]) -> Result<(), Failure
         }
     }
     if !refused.why.is_empty() {
-        return Err(refused.next(Next::advice("run the same command with --print to see the new files")));
+        return Err(refused.next(Next::again("--print").remark("shows the new files")));
     }
     fs::create_dir_all(dir).map_err(|e| wrong(dir, &e))?;
     for unit in units {

@@ -217,6 +217,10 @@ rules! {
                         let message = "Environment=: spaces separate assignments; the comma becomes a part of the value";
                         found.at(entry, message).severity(Severity::Warning);
                     }
+                    if key.ends_with("Directory") && text.contains(',') && accepts::type_of(entry.section, key) == Some("Below") {
+                        let message = format!("{key}=: spaces separate directories; the comma becomes a part of the name");
+                        found.at(entry, message).severity(Severity::Warning);
+                    }
                     let kind = view.unit.name.kind();
                     if key == "Alias" && text.split_whitespace().any(|name| name.rsplit('.').next() != Some(kind)) {
                         found.at(entry, format!("Alias={text}: the other name of a .{kind} must end in .{kind}"));

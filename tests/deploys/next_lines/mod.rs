@@ -240,7 +240,21 @@ fn every_line_that_the_program_can_print_has_a_row_or_a_reason() {
     let known: Vec<&str> = rows.chain(unlisted::SITES.iter().map(|(site, _)| *site)).collect();
     let made = sites::all();
     assert!(made.len() > 150, "{made:#?}");
-    // A sentence is for a person.
+    // A sentence is for a person, and no command in disguise.
+    let orders = [
+        "sudo ",
+        "as root",
+        "shipit ",
+        "systemctl ",
+        "ssh ",
+        "on the host:",
+        "run the same command",
+    ];
+    for site in made.iter().filter(|site| sites::kind(site) == "advice") {
+        let words = site.splitn(3, ' ').nth(2).unwrap_or_default();
+        let order = orders.iter().any(|order| words.starts_with(order)) || words.contains(" shipit ");
+        assert!(!order, "a command, and no line of its own: {site}");
+    }
     let made: Vec<String> = made.into_iter().filter(|site| sites::kind(site) != "advice").collect();
     let missing: Vec<&String> = made.iter().filter(|site| !known.contains(&site.as_str())).collect();
     assert!(missing.is_empty(), "neither a row nor a reason: {missing:#?}");

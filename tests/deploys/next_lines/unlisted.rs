@@ -12,6 +12,20 @@ const BESIDE: &str = "printed below a line that has a row, and typed after it";
 const ELSEWHERE: &str = "a next line of `init` or `up`, which tests/deploys/beginning.rs and tests/init.rs follow";
 
 pub const SITES: &[(&str, &str)] = &[
+    (
+        "host/mod.rs shell sudo chage --maxdays -1 --lastday \"$(date +%F)\" USER",
+        "tests/deploys/logins.rs",
+    ),
+    (
+        "host/mod.rs shell sudo usermod --shell /bin/sh USER",
+        "tests/deploys/logins.rs",
+    ),
+    ("engine/session.rs again", FAULT),
+    ("cli/unit/generate.rs again --print", "only prints"),
+    (
+        "cli/run.rs shipit run --as-deploy -- COMMAND",
+        "COMMAND is for a person to fill in",
+    ),
     ("cli/timeline.rs shipit deploy", "tests of `report` make the state"),
     ("cli/timeline.rs shipit doctor", "only looks"),
     ("cli/timeline.rs shipit status", "only looks"),
