@@ -1,6 +1,7 @@
 //! What a service's user meets on the host: directories that it may not enter, paths that its sandbox makes read-only,
 //! scripts that no kernel can start. Shared files are in `files`.
 
+use super::remedy::{can_act, only_root};
 use super::{Area, Depth, Evidence, Finding, packages};
 use crate::config::Config;
 use crate::failure::Next;
@@ -16,7 +17,7 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
         let Some((unit, facts)) = live.unit(one.unit) else {
             continue;
         };
-        found.extend(not_entered(unit, facts, live));
+        found.extend(not_entered(config, unit, facts, live));
         if let Some(script) = live.answers.windows_scripts.get(one.unit) {
             found.push(windows(unit, facts, script));
         }
@@ -75,7 +76,7 @@ pub(super) fn closed(path: &str, user: &str, live: &Live) -> Option<(String, Fil
 }
 
 /// systemd changes to `User=` before it enters `WorkingDirectory=` and runs the program.
-fn not_entered(unit: &Unit, facts: &Facts, live: &Live) -> Option<Finding> {
+fn not_entered(config: &Config, unit: &Unit, facts: &Facts, live: &Live) -> Option<Finding> {
     let user = unit.service("User");
     let place = Place {
         fragment: unit.files.first().map(|file| file.path.clone()),
@@ -103,13 +104,17 @@ fn not_entered(unit: &Unit, facts: &Facts, live: &Live) -> Option<Finding> {
     let finding = Finding::new(severity(facts), Area::Unit, Depth::Readable, what)
         .of(unit.name.as_str())
         .why("the program and its working directory are below it, so the start fails (200/CHDIR or 203/EXEC)");
-    Some(
-        finding.next(
-            Next::shell("sudo chmod o+x")
-                .arg(&dir)
-                .remark("others may then pass, but not list it"),
-        ),
-    )
+    // On a way that others can change, root could be led to any directory; the owner only to one of its own.
+    let chmod = match fact.owner.as_str() {
+        _ if only_root(&dir, config, live) => Next::shell("sudo chmod o+x").arg(&dir),
+        owner if can_act(owner) => Next::shell(format!("sudo -u {owner} chmod o+x")).arg(&dir),
+        _ => {
+            return Some(finding.next(Next::advice(format!(
+                "use a directory that {user} can enter: others can change the way to {dir}"
+            ))));
+        }
+    };
+    Some(finding.next(chmod.remark("others may then pass, but not list it")))
 }
 
 fn severity(facts: &Facts) -> Severity {

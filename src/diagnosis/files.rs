@@ -1,9 +1,10 @@
 //! Shared files that a service's user cannot read. What PID 1 reads for it (`EnvironmentFile=`, credentials) is no
 //! concern of that user.
 
+use super::remedy::{can_act, plain};
 use super::{Area, Depth, Finding, access};
 use crate::config::Config;
-use crate::failure::Next;
+use crate::failure::{Next, quoted};
 use crate::observed::Live;
 use crate::unit::merge::Unit;
 use crate::unit::rules::{Facts, FileFact, Severity};
@@ -35,7 +36,7 @@ pub(super) fn findings(config: &Config, live: &Live) -> Vec<Finding> {
             };
             let user = unit.service("User");
             if reads_itself(unit, &path) && !can_read(&fact, &path, user, live) {
-                found.push(unreadable(&path, &fact, unit, facts));
+                found.push(unreadable(&path, &fact, unit, facts, live));
             }
         }
     }
@@ -60,14 +61,14 @@ fn can_read(fact: &FileFact, path: &str, user: &str, live: &Live) -> bool {
     access::allows(fact, user, groups, 0o4) && access::closed(path, user, live).is_none()
 }
 
-fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts) -> Finding {
+fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts, live: &Live) -> Finding {
     let user = unit.service("User");
     let severity = if facts.properties.is_active() {
         Severity::Warning
     } else {
         Severity::Error
     };
-    Finding::new(
+    let finding = Finding::new(
         severity,
         Area::Unit,
         Depth::Readable,
@@ -77,9 +78,22 @@ fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts) -> Findin
         ),
     )
     .of(unit.name.as_str())
-    .why("every release has a symlink to it; a program that needs it fails to start")
-    .next(
-        Next::shell(format!("sudo chgrp {user} {path} && sudo chmod 0640 {path}"))
-            .remark("or keep its settings in the root-owned file that `shipit env` manages"),
-    )
+    .why("every release has a symlink to it; a program that needs it fails to start");
+    let group = access::groups(user, live).and_then(<[String]>::first);
+    let remark = "or keep its settings in the root-owned file that `shipit env` manages";
+    let owner = fact.owner.as_str();
+    finding.next(match group {
+        // As its owner, with the group of the app's user: root would follow a symlink that is put there.
+        Some(group) if can_act(owner) && plain(group) => {
+            let file = quoted(path.as_ref());
+            Next::shell(format!(
+                "sudo -u {owner} -g {group} chgrp {group} {file} && sudo -u {owner} chmod 0640 {file}"
+            ))
+            .remark(remark)
+        }
+        _ => Next::advice(format!(
+            "replace it, as the deploy user, with a file that {user} can read"
+        ))
+        .remark(remark),
+    })
 }

@@ -1,12 +1,14 @@
 //! The lines to type for what a rule found on a host. Lines for the unit itself come from the rule's fix.
 
+use std::path::Path;
+
 use super::packages;
 use crate::config::Config;
 use crate::failure::Next;
 use crate::observed::Live;
 use crate::plan::needs;
 use crate::unit::render;
-use crate::unit::rules::{self, Cause, Finding};
+use crate::unit::rules::{self, Cause, Finding, Way};
 
 /// The lines that fix a finding, on the host or in the unit. `repository`: whether the unit is kept there.
 pub(super) fn lines(config: &Config, live: &Live, unit: &str, finding: &Finding, repository: bool) -> Vec<Next> {
@@ -79,11 +81,20 @@ pub(super) fn lines(config: &Config, live: &Live, unit: &str, finding: &Finding,
         Cause::EnvironmentFileMissing(path) if *path == format!("/etc/{}/env", config.app.as_str()) => {
             vec![Next::shipit("env set NAME")]
         }
-        Cause::EnvironmentFileMissing(path) => vec![
-            Next::shell(format!("sudo install -D -m 0600 /dev/null {path}")).remark(format!(
-                "then fill it; or write `EnvironmentFile=-{path}` if it is optional"
-            )),
-        ],
+        Cause::EnvironmentFileMissing(path) if !only_root(path, config, live) => {
+            let app = config.app.as_str();
+            let elsewhere = format!("and write EnvironmentFile=-/etc/{app}/env: others can change the way to {path}");
+            vec![Next::shipit("env set NAME").remark(elsewhere)]
+        }
+        Cause::EnvironmentFileMissing(path) => {
+            vec![
+                Next::shell("sudo install -D -m 0600 /dev/null")
+                    .arg(path)
+                    .remark(format!(
+                        "then fill it; or write `EnvironmentFile=-{path}` if it is optional"
+                    )),
+            ]
+        }
         Cause::Exposure => edits(finding),
     }
 }
@@ -107,14 +118,43 @@ fn directory(config: &Config, live: &Live, unit: &str, path: &str) -> Next {
     if let Some(shared) = path.strip_prefix(&format!("{}/shared/", config.root.as_str())) {
         return Next::advice(format!("add {shared} to shared.dirs in deploy.yml"));
     }
+    if !only_root(path, config, live) {
+        return Next::advice(format!(
+            "create {path} as the user that owns the directory above it, not as root: others can change the way there"
+        ));
+    }
     let user = live.unit(unit).map_or("", |(unit, _)| unit.service("User"));
-    let plain = !user.is_empty() && user.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
-    let owner = if plain {
+    let owner = if plain(user) {
         format!(" -o {user} -g {user}")
     } else {
         String::new()
     };
     Next::shell(format!("sudo install -d -m 0750{owner}")).arg(path)
+}
+
+/// Whether only root can change the way to a path. On any other way, a line that root types could be led to any file: what
+/// is not known counts as such a way.
+pub(super) fn only_root(path: &str, config: &Config, live: &Live) -> bool {
+    let file = live.answers.file(path);
+    match file.and_then(|file| file.way) {
+        _ if Path::new(path).starts_with(config.root.as_str()) => false,
+        Some(way) => way == Way::Closed,
+        None => Path::new(path).ancestors().skip(1).all(|dir| {
+            let fact = dir.to_str().and_then(|dir| live.answers.file(dir));
+            fact.is_some_and(|dir| !dir.exists || dir.owner == "root" && dir.mode & 0o022 == 0)
+        }),
+    }
+}
+
+/// Whether a name of an account can stand in a line as it is.
+pub(super) fn plain(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+}
+
+/// Whether the owner of a file can type a line for it: not root, and an account with a name.
+pub(super) fn can_act(owner: &str) -> bool {
+    plain(owner) && !matches!(owner, "root" | "UNKNOWN")
 }
 
 /// The service of a socket, if it runs.

@@ -1,5 +1,6 @@
 //! The units for which `setup` grants nothing: whoever may start them at will, and can change a path that systemd opens
-//! as root for them, becomes root. Judged by the rule `root-path`, in the repository's files and in the host's. Also the
+//! as root for them, becomes root. Judged by the rule `root-path`, in the repository's files and in the host's. The same
+//! for a unit that starts such a unit: a failed socket is bound again by each restart of its service. Also the
 //! units that are not the app's own: another app's are refused, and root is told of a package's before the question.
 
 use crate::config::Config;
@@ -8,7 +9,9 @@ use crate::observed::{self, Live};
 use crate::plan::units::{Purpose, units};
 use crate::text::shown;
 use crate::unit::merge::Unit;
+use crate::unit::name::UnitName;
 use crate::unit::rules::{self, Finding, Severity};
+use crate::unit::specifier::{self, Place};
 
 /// A unit without sudo lines, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,22 +29,27 @@ pub fn withheld(config: &Config, repository: &[Unit], live: Option<&Live>) -> Ve
     let mut judged: Vec<(&Unit, Vec<Finding>)> = of_repository.collect();
     let of_host = live.into_iter().flat_map(|live| live.judge(config));
     judged.extend(of_host.map(|(unit, _, findings)| (unit, findings)));
-    let reason = |name: &str| {
+    let own = |name: &str| {
         let unread = live
             .and_then(|live| live.unit(name))
             .filter(|(unit, facts)| unit.files.is_empty() && facts.properties.is_loaded());
         if unread.is_some() {
             return Some("its file on the host cannot be read".to_owned());
         }
-        let own = judged.iter().filter(|(unit, _)| {
-            unit.name.as_str() == name
-                || crate::unit::name::UnitName::new(name).and_then(|name| name.template()) == Some(unit.name.clone())
-        });
-        let error = own
+        let error = judged
+            .iter()
+            .filter(|(unit, _)| is(unit, name))
             .flat_map(|(_, findings)| findings)
             .find(|finding| finding.rule == rules::ROOT_PATH && finding.severity == Severity::Error)?;
         let (file, message) = (shown(error.file.as_bytes()), shown(error.message.as_bytes()));
         Some(format!("{file}:{}: {message}", error.line))
+    };
+    let reason = |name: &str| {
+        own(name).or_else(|| {
+            let started = started(name, &judged);
+            let (with, why) = started.iter().find_map(|with| Some((with, own(with)?)))?;
+            Some(format!("systemd starts {} with it; {why}", shown(with.as_bytes())))
+        })
     };
     let mut names = units(config, Purpose::Observe);
     names.dedup();
@@ -51,6 +59,50 @@ pub fn withheld(config: &Config, repository: &[Unit], live: Option<&Live>) -> Ve
         Some(Withheld { unit, why })
     });
     found.collect()
+}
+
+/// Whether a file is that of the unit with this name, as it is or as an instance.
+fn is(unit: &Unit, name: &str) -> bool {
+    unit.name.as_str() == name || UnitName::new(name).and_then(|name| name.template()).as_ref() == Some(&unit.name)
+}
+
+/// The units that systemd starts with this one, as far as these files say, also by way of others.
+fn started(name: &str, files: &[(&Unit, Vec<Finding>)]) -> Vec<String> {
+    let mut all = vec![name.to_owned()];
+    let mut at = 0;
+    while let Some(name) = all.get(at).cloned() {
+        at += 1;
+        let expanded = |text: &str| {
+            let unit = UnitName::new(&name)?;
+            specifier::expand(text, &unit, &Place::system()).ok()
+        };
+        for (unit, _) in files {
+            let mut more: Vec<String> = Vec::new();
+            if is(unit, &name) {
+                let words = unit
+                    .words("Unit", ["Requires", "Wants", "BindsTo", "Upholds"])
+                    .into_iter();
+                let words = words.chain(unit.words("Service", "Sockets"));
+                more.extend(words.filter_map(|(word, _)| expanded(&word)));
+                // A connection starts it.
+                let service = (unit.name.kind() == "socket")
+                    .then(|| rules::service_of(unit))
+                    .flatten();
+                more.extend(service.map(|service| service.to_string()));
+            }
+            let pulls = unit.words("Install", ["WantedBy", "RequiredBy", "UpheldBy"]);
+            if pulls.iter().any(|(word, _)| *word == name) {
+                more.push(unit.name.to_string());
+            }
+            for one in more {
+                if !all.contains(&one) {
+                    all.push(one);
+                }
+            }
+        }
+    }
+    all.remove(0);
+    all
 }
 
 /// Fails for a unit that the sudo rule of another app names. Two apps may share what a package brings: php-fpm, or a web

@@ -1,6 +1,7 @@
 //! A session's scripts as one command line, which no login shell changes. What comes back is read by `frame` and `stream`.
 
 use std::io::Read;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 
@@ -117,17 +118,61 @@ pub(super) fn terminate(session: i32) -> Then {
 /// Connects once more, where the server allows no second session on a connection.
 pub type Again<'a> = &'a mut dyn FnMut() -> Option<Box<dyn Host>>;
 
+/// The most that an answer over another connection may have, in bytes.
+const ANSWER: usize = 65_536;
+/// How long such an answer may keep coming.
+const ANSWERS: Duration = Duration::from_secs(20);
+
 /// Runs a command line over another connection. What it printed; `None` where it did not run to a good end.
 pub(super) fn elsewhere(again: &mut Option<Again<'_>>, line: &str) -> Option<Vec<u8>> {
-    let mut host = again.as_mut()?()?;
-    let mut printed = Vec::new();
+    answer(again.as_mut()?()?.as_mut(), line, ANSWERS)
+}
+
+/// The answer to a short command line. No host is heard longer or at greater length.
+fn answer(host: &mut dyn Host, line: &str, within: Duration) -> Option<Vec<u8>> {
+    let (began, mut printed, mut heard) = (Instant::now(), Vec::new(), 0);
     let ended = host.exec(Exec::of(line), &mut |event| {
-        if let ExecEvent::Out(bytes) = event
-            && printed.len() < 65_536
-        {
-            printed.extend_from_slice(bytes);
+        match event {
+            ExecEvent::Out(bytes) => {
+                printed.extend_from_slice(bytes);
+                heard += bytes.len();
+            }
+            ExecEvent::Err(bytes) => heard += bytes.len(),
+            _ => {}
+        }
+        if heard > ANSWER || began.elapsed() > within {
+            return Then::Abandon("the answer has no end".into());
         }
         Then::Listen
     });
     (ended == Ok(Ended::Code(0))).then_some(printed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Lost;
+
+    /// A host that prints the same again and again, for as long as it is heard.
+    struct Endless(&'static [u8]);
+    impl Host for Endless {
+        fn exec(&mut self, _: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
+            for _ in 0..100_000 {
+                if let Then::Abandon(why) = on_event(ExecEvent::Out(self.0)) {
+                    return Err(Lost::Breach(why));
+                }
+            }
+            Ok(Ended::Code(0))
+        }
+        fn traffic(&self) -> (u64, u64) {
+            (0, 0)
+        }
+    }
+
+    #[test]
+    fn an_answer_over_another_connection_ends() {
+        assert_eq!(answer(&mut Endless(b"hello\n"), "true", ANSWERS), None, "too much");
+        assert_eq!(answer(&mut Endless(b""), "true", Duration::ZERO), None, "too long");
+        assert_eq!(answer(&mut Endless(b""), "true", ANSWERS), Some(Vec::new()));
+    }
 }

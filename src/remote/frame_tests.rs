@@ -244,6 +244,60 @@ fn ctrl_c_before_the_first_line_of_the_host_stops_the_command_as_soon_as_it_came
     assert_eq!(ended, Err(Lost::Interrupted));
 }
 
+/// A server that allows one session only: Ctrl-C has to travel over another connection.
+struct OneSession;
+impl Host for OneSession {
+    fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
+        let mut answers = Hostile(|n, _| format!("{n} pid 77\n{n} begin 0\n\n{n} end 0 0\n{n} over\n"));
+        assert!(matches!(on_event(ExecEvent::Interrupted), Then::Run(_)));
+        assert_eq!(on_event(ExecEvent::Asked(None)), Then::Listen);
+        answers.exec(exec, on_event)
+    }
+    fn traffic(&self) -> (u64, u64) {
+        (0, 0)
+    }
+}
+
+/// Nobody is told that the host was asked, unless it answered.
+#[test]
+fn a_word_that_did_not_reach_the_host_is_reported_as_that() {
+    type Connect = fn() -> Option<Box<dyn Host>>;
+    let ways: [(Connect, Asked); 3] = [
+        (|| None, Asked::Unheard),
+        (|| Some(Box::new(Closed)), Asked::Unheard),
+        (|| Some(Box::new(Shell)), Asked::Unheard),
+    ];
+    for (mut connect, expected) in ways {
+        let mut told = Vec::new();
+        let (step, stop) = (
+            [Script::base(["/x", "id"])],
+            Script::word(["/nowhere", "run", "cancel"]),
+        );
+        let batch = Batch::new(&step).stop(&stop).again(&mut connect);
+        let answers = batch.run(&mut OneSession, &mut |event| {
+            if let BatchEvent::Asked(asked) = event {
+                told.push(asked);
+            }
+        });
+        assert!(answers.is_ok(), "{answers:?}");
+        assert_eq!(told, [expected]);
+    }
+}
+
+/// Without its last line nothing is concluded from what a script that looks has printed.
+#[test]
+fn an_observation_without_its_last_line_is_a_failure() {
+    let step = [Script::observe(["/x"])];
+    let code = |host: fn(&str, u64) -> String| {
+        let answers = Batch::new(&step).quiet(&mut Hostile(host)).unwrap();
+        (answers[0].code, answers[0].out.clone())
+    };
+    let part = |n: &str, _: u64| format!("{n} begin 0\nroot ready\n\n{n} end 0 0\n{n} over\n");
+    assert_eq!(code(part).0, exits::NOT_WHOLE);
+    let whole = |n: &str, _: u64| format!("{n} begin 0\nroot ready\nwhole\n\n{n} end 0 0\n{n} over\n");
+    assert_eq!(code(whole), (0, b"root ready\n".to_vec()));
+}
+
 /// An account that runs nothing.
 struct Closed;
 impl Host for Closed {

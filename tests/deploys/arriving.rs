@@ -121,4 +121,27 @@ fn a_release_below_a_directory_with_a_default_acl_has_the_modes_that_were_sent()
         .root("stat -c %a /opt/acme/current/server.py /opt/acme/current/public")
         .ok();
     assert_eq!(mode.split_whitespace().collect::<Vec<_>>(), ["644", "755"]);
+    // Nor does the umask of the login count.
+    host.write_file("/home/deploy/.bashrc", b"umask 077\n");
+    host.root("echo 'umask 077' >>/etc/profile; sed -i 's/^UMASK.*/UMASK 077/' /etc/login.defs")
+        .ok();
+    let umask = host.ssh("deploy", "umask").ok();
+    assert_eq!(umask.trim(), "0077", "the login has another umask");
+    let v2 = desk.deploy(Kind::Graceful, "v2");
+    assert_live(&host, &v2, "v2");
+    let mode = host
+        .root("stat -c %a /opt/acme/current/server.py /opt/acme/current/public")
+        .ok();
+    assert_eq!(mode.split_whitespace().collect::<Vec<_>>(), ["644", "755"]);
+    // One that names a user is named by setup: u::rwx u:app:--- g::r-x m::r-x o::r-x.
+    let acl = "0200000001000700ffffffff02000000e703000004000500ffffffff10000500ffffffff20000500ffffffff";
+    host.root(&format!(
+        "python3 -c \"import os; os.setxattr('/opt/acme/releases', 'system.posix_acl_access', bytes.fromhex('{acl}'))\""
+    ))
+    .ok();
+    let root = format!("root@{}", host.address());
+    desk.shipit(&["setup", "--yes", "--as", &root])
+        .leaves(1)
+        .says("/opt/acme/releases has an ACL")
+        .says("app cannot enter /opt/acme/releases");
 }

@@ -143,10 +143,12 @@ fn a_proxy_answers_for_nobody_and_another_apps_directory_is_not_read() {
         b"[Manager]\nDefaultEnvironment=http_proxy=http://127.0.0.1:3128 ALL_PROXY=http://127.0.0.1:3128 CDPATH=/opt/other\n",
     );
     host.write_file("/opt/other/.shipit/ledger", b"t 7 r9 begin x\n");
-    host.write_file(
-        "/home/deploy/.profile",
-        b"export CDPATH=/opt/other http_proxy=http://127.0.0.1:3128\n",
-    );
+    for file in [".profile", ".bashrc"] {
+        host.write_file(
+            &format!("/home/deploy/{file}"),
+            b"export CDPATH=/opt/other http_proxy=http://127.0.0.1:3128\n",
+        );
+    }
     host.write_file(
         "/etc/environment",
         b"CDPATH=/opt/other\nhttp_proxy=http://127.0.0.1:3128\n",
@@ -164,8 +166,14 @@ fn a_proxy_answers_for_nobody_and_another_apps_directory_is_not_read() {
             .health("timeout", "5s"),
     );
     desk.tree(Kind::Graceful, "v2");
-    let ran = desk.shipit(&["deploy"]);
-    assert_ne!(ran.code(), Some(0), "{ran}");
+    desk.shipit(&["deploy"]).leaves(1);
+    for look in ["history", "releases", "status"] {
+        desk.shipit(&[look]).leaves(0).never_says("r9");
+    }
+    // The verdict of the new release, and of the way back.
+    desk.shipit(&["deploy", "--despite-health"])
+        .leaves(4)
+        .says("nobody listens on 127.0.0.1:8099");
     // A proxy that is dead stands in nobody's way.
     host.root("systemctl stop proxy.socket").ok();
     desk.write(&acme("restart"));

@@ -88,10 +88,18 @@ fn a_release_that_a_process_of_another_user_runs_from_is_kept() {
     ran.says(&format!("{v1} is in use by process")).says("of nobody: kept");
     assert_eq!(there(&host), [v1.clone(), v2.clone(), v3.clone()]);
 
-    host.root("systemctl stop job; mv /usr/local/lib/shipit/acme/journal /root/")
-        .ok();
+    host.root("mv /usr/local/lib/shipit/acme/journal /root/").ok();
     let ran = desk.json(&["prune"]).leaves(0);
-    ran.says("nothing removed").says("grep /opt/acme/releases/");
+    let ran = ran.says("nothing removed").says("grep /opt/acme/releases/");
+    // The line that it prints shows which process that is.
+    let printed = format!("{}{}", ran.stdout, ran.stderr);
+    let line = printed.split("as root `").nth(1).unwrap().split('`').next().unwrap();
+    let (shown, pid) = (host.root(line).stdout, host.unit("job.service", "MainPID"));
+    assert!(
+        shown.contains(&format!("/proc/{pid}/cwd")) && shown.contains(&v1),
+        "{line}: {shown}"
+    );
+    host.root("systemctl stop job").ok();
     assert_eq!(there(&host), [v1, v2.clone(), v3.clone()]);
     host.root("mv /root/journal /usr/local/lib/shipit/acme/").ok();
     desk.json(&["prune"]).leaves(0);
@@ -119,6 +127,14 @@ fn a_tree_of_twelve_hundred_adopted_releases_is_pruned_at_once_and_rolled_back()
     assert_eq!(there(&host), kept);
     let listed = desk.shipit(&["releases"]).leaves(0).stdout;
     assert_eq!(listed.matches("verified").count(), 5, "{listed}");
+    // What was adopted is a way back, if it holds the app.
+    let v1 = there(&host).pop().unwrap();
+    host.root(&format!(
+        "cd /opt/acme/releases && cp -a {v1}/. 20240101002200 && echo adopted >20240101002200/version"
+    ))
+    .ok();
+    desk.json(&["rollback"]).leaves(0);
+    assert_live(&host, "20240101002200", "adopted");
 }
 
 /// Three hundred deploys, as their runs would have recorded them: each release stays known, and can be gone back to.

@@ -339,6 +339,12 @@ fn a_host_is_ready_only_when_the_deploy_user_can_log_in_and_deploy() {
         "rm /etc/sudoers.d/zz",
     );
     desk.shipit(&setup).leaves(0).says("is ready for acme");
+    refused(
+        "chmod 0700 /opt/acme/releases",
+        1,
+        &["app cannot enter /opt/acme/releases (deploy:deploy, mode 700)"],
+        "chmod 0755 /opt/acme/releases",
+    );
     host.root("systemctl disable --now shipit-acme.path; rm -r /opt/acme /etc/systemd/system/shipit-acme*")
         .ok();
     desk.write(&acme("socket").with("root: /home/admin/acme\n"));

@@ -116,4 +116,23 @@ fn fifty_services_are_set_up_by_every_way_to_the_host() {
     for command in [&["status"][..], &["plan"], &["env", "list"]] {
         desk.shipit(command).leaves(0);
     }
+    for name in ["acme.service", "acme-background-worker-for-queue-number-50.service"] {
+        desk.file(&format!("deploy/units/{name}"), unit);
+    }
+    // No command has a limit to what it sends.
+    for command in [
+        &["doctor"][..],
+        &["unit", "diff"],
+        &["unit", "lint", "--host"],
+        &["logs", "--lines", "1"],
+    ] {
+        for system in [&[][..], &["--system-ssh"]] {
+            let ran = desk.shipit(&[command, system].concat());
+            let ran = ran
+                .never_says("cannot be sent")
+                .never_says("too long")
+                .never_says("the connection");
+            assert!(matches!(ran.code(), Some(0 | 1)), "{ran}");
+        }
+    }
 }

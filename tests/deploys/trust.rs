@@ -23,15 +23,22 @@ fn a_unit_whose_path_others_can_change_gets_no_sudo_line_and_setup_and_doctor_sa
     let root = format!("root@{}", host.address());
     desk.shipit(&["setup", "--as", &root, "--yes"])
         .leaves(1)
-        .says("without sudo lines for acme.socket")
+        .says("without sudo lines for acme.service, acme.socket")
+        .says("systemd starts acme.socket with it; ")
         .says("ListenStream= /run/acme-sockets/a.sock: root creates it and sets its owner, and app owns /srv/acme/run")
         .says("write no sudo line for acme.socket");
     let rule = host.root("cat /etc/sudoers.d/shipit-acme").ok();
-    assert!(rule.contains("systemctl --no-block restart acme.service"), "{rule}");
-    assert!(!rule.contains("acme.socket"), "{rule}");
+    // A restart of the service would start the socket: root would bind it wherever the app's user led it.
+    assert!(!rule.contains("acme.s"), "{rule}");
+    host.root("systemctl stop acme.service acme.socket; systemctl reset-failed acme.socket; install -d /etc/elsewhere")
+        .ok();
+    let attack = "runuser -u app -- sh -c 'rm -f /srv/acme/run/a.sock; rmdir /srv/acme/run && exit' 2>/dev/null
+        runuser -u deploy -- sudo -n systemctl --no-block restart acme.service";
+    assert!(!host.root(attack).success(), "it was restarted");
+    assert_eq!(host.unit("acme.socket", "ActiveState"), "inactive");
     desk.shipit(&["doctor"]).leaves(1).says("app owns /srv/acme/run");
 
-    host.root("rm -r /etc/systemd/system/acme.socket.d; systemctl daemon-reload")
+    host.root("rm -r /etc/systemd/system/acme.socket.d; systemctl daemon-reload; systemctl start acme.socket")
         .ok();
     // The next one is in the repository, and not on the host yet.
     desk.file(
@@ -71,13 +78,39 @@ fn no_lock_can_be_taken_by_another_user() {
     assert!(bounds::given(set, "env set", b"1".to_vec()).status.success());
     desk.shipit(&["restart"]).leaves(0);
     desk.shipit(&["rollback"]).leaves(0);
+    let root = format!("root@{}", host.address());
+    desk.shipit(&["setup", "--yes", "--as", &root]).leaves(0);
     // What the product's scripts lock, opened by somebody else.
-    for lock in [
-        "/opt/acme/.shipit",
-        "/opt/acme/.shipit/runs",
-        "/opt/acme/.shipit/releases",
-        "/run/shipit-env-acme.lock",
-    ] {
+    let helpers = [
+        ("env helper", shipit::remote::ENV_HELPER),
+        ("run helper", shipit::remote::RUN_HELPER),
+    ];
+    let conductor = [("conductor", shipit::remote::CONDUCTOR)];
+    let mut opened = std::collections::BTreeSet::new();
+    for (_, text) in shipit::remote::script::ALL.iter().chain(&helpers).chain(&conductor) {
+        for (at, _) in text.match_indices(['<', '>']) {
+            let digit = text[..at].chars().next_back().filter(char::is_ascii_digit);
+            let name = text[at + 1..].split([' ', '\n', ';', ')']).next().unwrap();
+            // A lock's descriptor is one of the high ones; not a copy, and not a text.
+            if digit.is_some_and(|digit| digit >= '5') && !name.starts_with(['&', '<', '>']) {
+                opened.insert(name.trim_matches('"'));
+            }
+        }
+    }
+    let known = [
+        (".", "/opt/acme/.shipit"),
+        ("$1/", "/opt/acme/.shipit/runs"),
+        ("../.shipit/releases", "/opt/acme/.shipit/releases"),
+        ("../.shipit/releases/$3", "/opt/acme/.shipit/releases"),
+        ("../.shipit/releases/.in-$held_id", "/opt/acme/.shipit/releases"),
+        ("$held_by", "/opt/acme/.shipit/releases"),
+        ("releases/$name", "/opt/acme/.shipit/releases"),
+        ("/run/shipit-env-$app.lock", "/run/shipit-env-acme.lock"),
+        ("/run/shipit-setup.lock", "/run/shipit-setup.lock"),
+    ];
+    let listed: std::collections::BTreeSet<&str> = known.iter().map(|(name, _)| *name).collect();
+    assert_eq!(opened, listed, "the scripts lock other files now");
+    for (_, lock) in known {
         host.root(&format!("test -e {lock}")).ok();
         assert!(
             !host
@@ -111,8 +144,8 @@ fn a_host_that_prints_without_end_is_not_heard_for_long() {
         host.write_file("/usr/local/bin/evil", format!("#!/bin/bash\n{script}\n").as_bytes());
         host.root("chmod 0755 /usr/local/bin/evil; usermod -s /usr/local/bin/evil deploy")
             .ok();
-        desk.shipit(&["releases"]).says(why[0]);
-        desk.shipit(&["releases", "--system-ssh"]).says(why[1]);
+        desk.shipit(&["releases"]).leaves(1).says(why[0]);
+        desk.shipit(&["releases", "--system-ssh"]).leaves(6).says(why[1]);
     }
     // Bytes after the last token.
     host.write_file(

@@ -192,13 +192,19 @@ fn an_environment_file_that_the_app_cannot_read() {
     let said = doctor(&desk);
     said.first(
         &format!("{user} cannot read /opt/acme/shared/env (owner deploy, group deploy, mode 0600)"),
-        &format!("sudo chgrp {user} /opt/acme/shared/env && sudo chmod 0640"),
+        &format!("sudo -u deploy -g {user} chgrp {user} /opt/acme/shared/env && sudo -u deploy chmod 0640"),
     );
     said.below("acme.service: failed");
-    host.root(&format!(
-        "chgrp {user} /opt/acme/shared/env && chmod 0640 /opt/acme/shared/env && systemctl restart acme.service"
-    ))
-    .ok();
+    // The line is typed as it stands. It leads root to no other file, whatever the deploy user puts there.
+    let next = said.findings()[0]["next"][0].as_str().unwrap();
+    let line = next.split("  #").next().unwrap();
+    host.root("cd /opt/acme/shared && mv env kept && ln -s /etc/shadow env")
+        .ok();
+    let shadow = host.root("stat -c '%U %G %a' /etc/shadow").ok();
+    assert!(!host.root(line).success(), "{line}");
+    assert_eq!(host.root("stat -c '%U %G %a' /etc/shadow").ok(), shadow);
+    host.root("cd /opt/acme/shared && mv -T kept env").ok();
+    host.root(&format!("{line} && systemctl restart acme.service")).ok();
     assert_eq!(doctor(&desk).errors(), 0);
 }
 
@@ -213,6 +219,27 @@ fn an_environment_file_that_is_missing() {
         "shipit env set NAME",
     );
     said.below("failed (resources)");
+    // Root creates nothing in a directory that others can change.
+    drop_in(&host, "[Service]\nRestart=no\nEnvironmentFile=/opt/acme/shared/none\n");
+    let said = doctor(&desk);
+    let missing = |finding: &&Value| finding["what"].to_string().contains("shared/none does not exist");
+    let finding = said
+        .findings()
+        .iter()
+        .find(missing)
+        .unwrap_or_else(|| panic!("{}", said.ran));
+    let next = finding["next"].to_string();
+    assert!(
+        next.contains("shipit env set NAME") && next.contains("EnvironmentFile=-/etc/acme/env"),
+        "{next}"
+    );
+    said.ran.never_says("install -D");
+    // The names that root did not list are refused where a line runs as root with that file.
+    drop_in(
+        &host,
+        "[Service]\nEnvironmentFile=-/etc/acme/env\nExecStartPre=+/usr/bin/true\n",
+    );
+    doctor(&desk).ran.says("ExecStartPre= runs as root");
 }
 
 #[test]

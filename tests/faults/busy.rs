@@ -1,6 +1,8 @@
 //! A host that is busy, stuck or read-only for a while: systemd that executes itself again, a command that hangs, a disk
 //! that takes nothing. The switch waits, or is ended and undone; nobody waits forever.
 
+use rustix::process::Signal;
+
 use super::migrations::{begun, live, runs};
 use super::{Underway, assert_whole, rest};
 use crate::apps::{ACME, Kind, Migrate, Service};
@@ -19,6 +21,28 @@ fn a_migration_goes_on_while_systemd_executes_itself_again() {
     let ran = run.end().leaves(0);
     assert_live(&host, &ran.release(), "v2");
     assert_eq!(runs(&host, "v2"), 1);
+
+    // A start that works and fails, and one that does neither; then twenty looks that fail.
+    let shims = [("v3", "/usr/bin/sudo \"$@\""), ("v4", ":")];
+    host.write_file(
+        "/usr/local/bin/systemctl",
+        b"#!/bin/sh\ncase \"$*\" in *show*acme-migrate*) for n in $(seq 20); do
+            [ ! -e /tmp/struck ] || ! mkdir /tmp/look.$n 2>/dev/null || exit 1; done ;; esac\nexec /usr/bin/systemctl \"$@\"\n",
+    );
+    for (version, does) in shims {
+        let shim = format!(
+            "#!/bin/sh\ncase \"$*\" in *'start acme-migrate.service')
+                ! mkdir /tmp/struck 2>/dev/null || {{ {does}; exit 1; }} ;; esac\nexec /usr/bin/sudo \"$@\"\n"
+        );
+        host.write_file("/usr/local/bin/sudo", shim.as_bytes());
+        host.root("chmod 0755 /usr/local/bin/*; rm -rf /tmp/struck /tmp/look.*")
+            .ok();
+        desk.tree(Kind::Graceful, version);
+        let ran = desk.json(&["deploy"]).leaves(0);
+        host.root("test -e /tmp/struck && test -e /tmp/look.20").ok();
+        assert_live(&host, &ran.release(), version);
+        assert_eq!(runs(&host, version), 1);
+    }
 }
 
 /// Somebody started it by hand: it ends by itself, and only then the release's own begins.
@@ -102,6 +126,15 @@ fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
     };
     host.wait_for("the conductor to wait", |host| waits(host) != "0");
     desk.shipit(&["status"]).leaves(7).says("is read-only");
+    // Who cancels now leaves a word that waits for the disk.
+    let watcher = Underway::start(&desk, &["attach"]);
+    host.wait_for("the watcher", |host| {
+        host.root("pgrep -u deploy -x -f 'sleep 0.05'").success()
+    });
+    watcher.signal(Signal::INT);
+    host.wait_for("the word", |host| {
+        host.root("pgrep -u deploy -x -f 'sleep 0.2'").success()
+    });
     // One that ended would be started again each second.
     host.root("sleep 3").ok();
     assert_eq!(waits(&host), "1", "the conductor starts again and again");
@@ -111,7 +144,10 @@ fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
     });
     let ledger = host.read_file("/opt/acme/.shipit/ledger");
     assert!(ledger.contains(" reverted "), "{ledger}");
+    let events = host.root("cat /opt/acme/.shipit/runs/*/events").ok();
+    assert!(events.contains("canceled by a user"), "the word was lost: {events}");
     assert_eq!(current(&host), "", "nothing was confirmed");
+    watcher.end();
     let good = desk.deploy(Kind::Graceful, "v2");
     assert_live(&host, &good, "v2");
 }

@@ -98,4 +98,21 @@ exec /usr/bin/{tool} "$@"
         assert_live(&host, &ran.release(), &version);
         assert_whole(&host);
     }
+    // Nobody begins it, and nobody can take it back: then nobody claims to know.
+    let waits = acme("socket").with("prepare: until [ -e /tmp/go ]; do sleep 0.1; done");
+    desk.write(&waits);
+    desk.tree(Kind::Graceful, "v5");
+    let mut run = Underway::start(&desk, &["deploy"]);
+    assert!(run.until("prepare", "started"));
+    host.write_file(
+        "/usr/local/bin/flock",
+        b"#!/bin/sh\n[ ! -e request ] || exit 1\nexec /usr/bin/flock \"$@\"\n",
+    );
+    host.root("chmod 0755 /usr/local/bin/flock; systemctl stop shipit-acme.path; touch /tmp/go")
+        .ok();
+    run.end().leaves(7).says("may be in place, and could not be withdrawn");
+    host.root("rm /usr/local/bin/flock; systemctl start shipit-acme.path")
+        .ok();
+    rest(&host);
+    assert_whole(&host);
 }

@@ -2,6 +2,7 @@
 //! own, with a systemd of files. What needs a real systemd belongs to `faults` and `deploys`.
 
 mod actions;
+mod commands; // those of the conductor: each has a deadline
 mod dice; // random names and contents
 mod environment;
 mod evidence;

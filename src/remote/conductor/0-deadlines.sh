@@ -5,8 +5,9 @@
 
 # Each command gets its deadline by a function of its name. In the foreground: what ends the conductor ends them too.
 # Waiting for the disk takes longest.
-for deadline_of in awk:20 cat:20 chmod:60 curl:20 date:20 fallocate:20 find:60 flock:20 head:20 ln:20 mkdir:20 mv:20 \
-    perl:20 readlink:20 rm:60 sed:20 sort:20 ss:20 stat:20 sync:100 systemctl:20 tail:20 tr:20 wc:20 xargs:60; do
+for deadline_of in awk:20 cat:20 chmod:60 curl:20 date:20 fallocate:20 find:60 flock:20 grep:20 head:20 id:20 \
+    ln:20 mkdir:20 mv:20 perl:20 readlink:20 rm:60 sed:20 sort:20 ss:20 stat:20 sync:100 systemctl:20 tail:20 \
+    tr:20 wc:20 xargs:60; do
     eval "${deadline_of%:*}() { timeout --foreground -k 5 ${deadline_of#*:} ${deadline_of%:*} \"\$@\"; }"
 done
 

@@ -35,25 +35,29 @@ router_state() {
 }
 
 # guarded DIR [visible]: `closed` if only root and this user can change what is in it and the way to it; `open OWNER
-# GROUP MODE PLACE` names the first place where others can; also `absent PLACE`, `symlink PLACE`, `readonly PLACE`; with
-# `visible`, `hidden OWNER GROUP MODE PLACE` if others cannot enter it.
+# GROUP MODE PLACE` names the outermost place where others can; also `absent PLACE`, `symlink PLACE`, `readonly PLACE`;
+# with `visible`, `hidden OWNER GROUP MODE PLACE` if others cannot enter it.
 guarded() {
-    local at=$1 seen place
+    local at=$1 seen place open='' hidden=''
     [ -d "$1" ] || { echo "absent $1"; return; }
     place=$(cd -P -- "$1" && pwd -P) || return 1
     [ "$place" = "${1:-/}" ] || { echo "symlink $1"; return; }
     while :; do
         seen=$(stat -c '%U %G %a' -- "${at:-/}") || return 1
         place="open $seen ${at:-/}"
-        case $seen in "root "* | "$user "*) ;; *) echo "$place"; return ;; esac
+        case $seen in "root "* | "$user "*) ;; *) open=$place ;; esac
         case ${seen##* } in
-        *[2367]) echo "$place"; return ;;
+        *[2367]) open=$place ;;
         # The deploy user's own group, by its name.
-        *[2367]?) case $seen in *" root "* | *" $user "*) ;; *) echo "$place"; return ;; esac ;;
+        *[2367]?) case $seen in *" root "* | *" $user "*) ;; *) open=$place ;; esac ;;
         esac
-        case ${2-}${seen##* } in visible*[02468]) echo "hidden ${place#open }"; return ;; esac
+        case ${2-}${seen##* } in
+        visible*[02468]) hidden="hidden ${place#open }" ;;
+        esac
         [ -n "$at" ] || break
         at=${at%/*}
     done
-    if [ -w "$1" ]; then echo closed; else echo "readonly $1"; fi
+    if [ -n "$open$hidden" ]; then echo "${open:-$hidden}"
+    elif [ -w "$1" ]; then echo closed
+    else echo "readonly $1"; fi
 }

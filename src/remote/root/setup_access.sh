@@ -2,7 +2,9 @@
 # reads. What the deploy user really can do is tried by a login after this.
 # shellcheck shell=sh disable=SC2154
 
-[ "$group" = "$user" ] || ! id -u -- "$group" >/dev/null 2>&1 || blocked "$group" | sed 's/^/access blocked /'
+if [ "$group" != "$user" ] && id -u -- "$group" >/dev/null 2>&1; then
+    for part in releases shared; do blocked "$group" "$root/$part"; done | sort -u | sed 's/^/access blocked /'
+fi
 if [ -n "$sudo_rule" ] && ! grep -Eqs '^[@#]includedir[[:space:]]+/etc/sudoers\.d/?[[:space:]]*$' /etc/sudoers; then
     echo 'access setting /etc/sudoers does not include /etc/sudoers.d, where the rule is'
 fi

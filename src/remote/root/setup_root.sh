@@ -28,9 +28,9 @@ enter_root() {
 # Whether this directory looks like the root of an app, and no other user can put things into it.
 is_tree() { [ -d releases ] && [ ! -L releases ] && [ -z "$(find . -maxdepth 0 -perm /002)" ]; }
 
-# blocked USER: prints the outermost directory on the way to the root that this user cannot enter.
+# blocked USER [DIR]: prints the outermost directory on the way to DIR, or to the root, that this user cannot enter.
 blocked() {
-    local dir=$root first=''
+    local dir=${2:-$root} first=''
     while [ -n "$dir" ]; do
         runuser -u "$1" -- test -x "$dir" || first=$dir
         dir=${dir%/*}

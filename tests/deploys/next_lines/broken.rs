@@ -36,10 +36,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         host: drop_in!("[Service]\\nEnvironmentFile=/etc/other/env\\n"),
-        prints: &[(
-            "diagnosis/remedy.rs shell sudo install -D -m 0600 /dev/null {path}",
-            "doctor",
-        )],
+        prints: &[("diagnosis/remedy.rs shell sudo install -D -m 0600 /dev/null", "doctor")],
         after: (WELL, ""),
         ..ROW
     },
@@ -47,6 +44,23 @@ pub const ROWS: &[Row] = &[
         host: drop_in!("[Service]\\nEnvironmentFile=/etc/acme/env\\n"),
         prints: &[("diagnosis/remedy.rs shipit env set NAME", "doctor")],
         then: Ends("the value for NAME is empty"),
+        after: (WELL, ""),
+        ..ROW
+    },
+    // Root goes through no directory of the deploy user's or the app's.
+    Row {
+        host: drop_in!("[Service]\\nEnvironmentFile=/opt/acme/shared/none\\n"),
+        prints: &[("diagnosis/remedy.rs shipit env set NAME", "doctor")],
+        then: Ends("the value for NAME is empty"),
+        after: (WELL, ""),
+        ..ROW
+    },
+    Row {
+        host: concat!(
+            "install -d -m 0700 -o deploy /opt/acme/shared/closed; ",
+            drop_in!("[Service]\\nWorkingDirectory=/opt/acme/shared/closed\\n")
+        ),
+        prints: &[("diagnosis/access.rs shell sudo -u {owner} chmod o+x", "doctor")],
         after: (WELL, ""),
         ..ROW
     },
@@ -179,7 +193,7 @@ pub const ROWS: &[Row] = &[
         host: "install -m 0600 -o deploy /dev/null /opt/acme/shared/settings",
         desk: "printf 'shared:\\n  files: [settings]\\n' >>deploy.yml",
         prints: &[(
-            "diagnosis/files.rs shell sudo chgrp {user} {path} && sudo chmod 0640 {path}",
+            "diagnosis/files.rs shell sudo -u {owner} -g {group} chgrp {group} {file} && sudo -u {owner} chmod 0640 {file}",
             "doctor",
         )],
         after: ("", "sed -i '/^shared:/d; /^  files:/d' deploy.yml"),
