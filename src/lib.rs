@@ -5,6 +5,7 @@
 //!
 //! 1. [`failure`]: what failed, why, what state the host is in, what to do next; exit codes.
 //!    [`text`]: foreign text made safe to print; quantities for people. [`interrupt`]: Ctrl-C and SIGTERM, counted.
+//!    [`cache`]: what this machine remembers between runs.
 //!    [`terminal`]: who writes to the terminal of stderr, a moving line or a question.
 //!    [`mod@unit`]: systemd unit files: parse, rules, explain, generate. It knows nothing of the rest.
 //! 2. [`step`]: everything the conductor can do to a host, as values.
@@ -21,6 +22,7 @@
 //!
 //! `docs/ARCHITECTURE.md` has the map, the words and the invariants.
 
+pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod diagnosis;

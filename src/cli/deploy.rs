@@ -3,7 +3,7 @@
 use super::args::{self, Global};
 use crate::engine::deploy::deploy;
 use crate::engine::prepare::Outputs;
-use crate::engine::preview::DeployOptions;
+use crate::engine::preview::{DeployOptions, Reading};
 use crate::failure::{Exit, Failure};
 use crate::plan::Baseline;
 use crate::step::Command;
@@ -16,6 +16,7 @@ pub(super) fn run(global: &Global, args: &args::Deploy) -> Result<Exit, Failure>
             release: args.release.clone(),
             wait: args.wait,
             restart: args.restart,
+            reading: if args.checksum { Reading::All } else { Reading::Touched },
             outputs: if args.prepare { Outputs::Make } else { Outputs::Reuse },
             migration: args.migration,
             baseline: if args.despite_health {

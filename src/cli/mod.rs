@@ -74,7 +74,7 @@ fn dispatch(args: &Args) -> Result<u8, Failure> {
         Command::Up(args) => up::run(global, args),
         Command::Setup(args) => setup::run(global, args),
         Command::Doctor(args) => doctor::run(global, args),
-        Command::Plan => plan::run(global),
+        Command::Plan(args) => plan::run(global, args),
         Command::Deploy(args) => deploy::run(global, args),
         Command::Rollback(args) => rollback::run(global, args),
         Command::Releases => releases::run(global),

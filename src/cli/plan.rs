@@ -2,18 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::args::Global;
+use super::args::{self, Global};
 use super::paper::{Ink, Paper};
-use crate::engine::preview::{Preview, preview};
+use crate::engine::preview::{Preview, Reading, preview};
 use crate::engine::stage;
 use crate::failure::{Exit, Failure};
 use crate::release::Delta;
 use crate::step::{Command, Step};
 use crate::{plan, text};
 
-pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &args::Plan) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
-    let preview = super::run(global, &config, Command::Deploy, preview)?;
+    let reading = if args.checksum { Reading::All } else { Reading::Touched };
+    let preview = super::run(global, &config, Command::Deploy, |run| preview(run, reading))?;
     let hooks = &config.hooks;
     let prepare = config.prepare.as_ref().map(|prepare| prepare.run.clone());
     let commands = [

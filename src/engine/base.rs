@@ -189,6 +189,7 @@ mod tests {
     use base64::Engine as _;
 
     use super::*;
+    use crate::engine::preview::Reading;
     use crate::host::{Ended, Exec, ExecEvent, Lost, Then};
 
     /// Answers a session's one script with this, or loses it.
@@ -216,7 +217,7 @@ mod tests {
         std::fs::write(&file, "app: a\nhost: h\nsource: source\nservices: []\n").unwrap();
         let config = crate::config::load(&file, None).unwrap();
         let interrupts = crate::interrupt::Interrupts::never().unwrap();
-        let scanned = crate::engine::preview::read_source(&config, &interrupts).unwrap();
+        let scanned = crate::engine::preview::read_source(&config, Reading::All, &interrupts).unwrap();
         let observed = Observed::parse(b"release .in-1\n");
         let sent = |answer: Option<String>| {
             let delta = Delta::whole(&scanned.manifest);

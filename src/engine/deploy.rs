@@ -3,7 +3,7 @@
 use super::attempt::{self, Attempt};
 use super::base::Found;
 use super::prepare::Outputs;
-use super::preview::{self, DeployOptions, Draft, OnHost};
+use super::preview::{self, DeployOptions, Draft, OnHost, Reading};
 use super::stage::Unstaged;
 use super::{Run, base, local_command, manifests, metadata, room, stage};
 use crate::failure::{Exit, Failure, Next};
@@ -21,13 +21,6 @@ enum Origin {
     Here(Scanned, Option<String>),
 }
 
-/// How often the source was read: one that changed while it was packed is read once more, not for ever.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    First,
-    Again,
-}
-
 /// Deploys. The exit code; everything else was told.
 pub fn deploy(run: &mut Run<'_>, options: &DeployOptions) -> Exit {
     run.release.clone_from(&options.release);
@@ -37,7 +30,7 @@ pub fn deploy(run: &mut Run<'_>, options: &DeployOptions) -> Exit {
 fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
     let mut origin = match &options.release {
         Some(named) => Origin::Host(named.clone()),
-        None => Origin::Here(prepare_here(run)?, None),
+        None => Origin::Here(prepare_here(run, options.reading)?, None),
     };
     let draft = Draft::new(run.config, options, run.report)?;
     let mut host = run.link.connect(run.report)?;
@@ -53,7 +46,8 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
     for text in draft.drift(&observed)?.into_iter().chain(ignored) {
         run.report.warn(text);
     }
-    let mut reading = Reading::First;
+    // A source that changed while it was packed is read once more, not forever.
+    let mut again = false;
     loop {
         run.sent = host.traffic().0;
         run.previous = observed.live().map(str::to_owned);
@@ -76,11 +70,11 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
                             run.sent = host.traffic().0;
                             staged.insert(id).clone()
                         }
-                        Err(Unstaged::Changed(failure)) if reading == Reading::First => {
-                            reading = Reading::Again;
+                        Err(Unstaged::Changed(failure)) if !again => {
+                            again = true;
                             let text = format!("{}; reading the source once more", failure.what);
                             run.report.warn(text);
-                            *scanned = read_source(run)?;
+                            *scanned = read_source(run, Reading::All)?;
                             continue;
                         }
                         Err(Unstaged::Changed(failure) | Unstaged::NotReused(failure) | Unstaged::Failed(failure)) => {
@@ -110,19 +104,19 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
 }
 
 /// Build and scan: all that needs no host.
-fn prepare_here(run: &mut Run<'_>) -> Result<Scanned, Failure> {
+fn prepare_here(run: &mut Run<'_>, reading: Reading) -> Result<Scanned, Failure> {
     // What is built is this commit: a build may change files.
     run.comes_from(metadata::commit(run.config));
     if let Some(line) = run.config.build.as_deref() {
         local_command::run(run, "build", line, Phase::Stage, None)?;
         run.go_on("building")?;
     }
-    read_source(run)
+    read_source(run, reading)
 }
 
 /// Reads the source, and says what a person should know about it.
-fn read_source(run: &mut Run<'_>) -> Result<Scanned, Failure> {
-    let scanned = preview::read_source(run.config, run.interrupts)?;
+fn read_source(run: &mut Run<'_>, reading: Reading) -> Result<Scanned, Failure> {
+    let scanned = preview::read_source(run.config, reading, run.interrupts)?;
     for text in &scanned.warnings {
         run.report.warn(text.clone());
     }

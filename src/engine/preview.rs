@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::prepare::Outputs;
 use super::{Run, base, metadata, observe, room, units};
+use crate::cache::Shelf;
 use crate::config::{Config, Probe};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
@@ -15,7 +16,7 @@ use crate::observed::ledger::State;
 use crate::plan::{self, Baseline, Goal, Migration, Plan};
 use crate::release::{Delta, Difference, Id, Manifest};
 use crate::report::event::Report;
-use crate::source::{Scanned, Source, git_ignored, scan};
+use crate::source::{Hashes, Scanned, Source, git_ignored, scan};
 use crate::unit::merge::Unit;
 use crate::unit::parse::File;
 
@@ -30,6 +31,8 @@ pub struct DeployOptions {
     pub wait: bool,
     /// Switch even when the live release has the same content.
     pub restart: bool,
+    /// Which files of the source are read.
+    pub reading: Reading,
     /// Whether `prepare` runs where its outputs are on the host.
     pub outputs: Outputs,
     /// What became of an interrupted migration.
@@ -159,11 +162,11 @@ pub struct Preview {
 }
 
 /// Reads the source, looks at the host, and makes the plan of a deploy.
-pub fn preview(run: &mut Run<'_>) -> Result<Preview, Failure> {
+pub fn preview(run: &mut Run<'_>, reading: Reading) -> Result<Preview, Failure> {
     let config = run.config;
     let options = DeployOptions::default();
     let draft = Draft::new(config, &options, run.report)?;
-    let scanned = read_source(config, run.interrupts)?;
+    let scanned = read_source(config, reading, run.interrupts)?;
     let mut host = run.link.connect(run.report)?;
     let script = base::script(config, scanned.digest);
     let observed = observe::observe_with_units(host.as_mut(), config, &draft.repository, Some(script))?;
@@ -205,13 +208,30 @@ pub fn preview(run: &mut Run<'_>) -> Result<Preview, Failure> {
     })
 }
 
+/// Which files of the source are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// Those that were touched since an earlier deploy or plan has read them.
+    #[default]
+    Touched,
+    All,
+}
+
+/// How many sources are remembered.
+const SOURCES: usize = 16;
+
 /// The source, as it would be shipped.
-pub(super) fn read_source(config: &Config, interrupts: &Interrupts) -> Result<Scanned, Failure> {
+pub(super) fn read_source(config: &Config, reading: Reading, interrupts: &Interrupts) -> Result<Scanned, Failure> {
+    let shelf = Shelf::of_user("hashes", SOURCES);
     let source = Source {
         path: &config.source,
         exclude: &config.exclude,
         allow_secrets: &config.allow_secrets,
         identity: config.identity.as_deref(),
+        hashes: shelf.as_ref().map(|shelf| Hashes {
+            read_all: reading == Reading::All,
+            ..Hashes::new(shelf)
+        }),
     };
     scan(&source, interrupts)
 }

@@ -85,13 +85,16 @@ fn both(drift: &str) -> [(Vec<String>, String); 2] {
     let config = config::load(&dir.path().join("deploy.yml"), None).unwrap();
     let interrupts = Interrupts::never().unwrap();
     let mut planned = Reported::default();
-    match preview(&mut Run::new(
-        &config,
-        &mut Reached(INSTALLED),
-        &mut planned,
-        &interrupts,
-        Command::Deploy,
-    )) {
+    match preview(
+        &mut Run::new(
+            &config,
+            &mut Reached(INSTALLED),
+            &mut planned,
+            &interrupts,
+            Command::Deploy,
+        ),
+        Reading::default(),
+    ) {
         Ok(preview) => planned.warnings.extend(preview.plan.warnings),
         Err(failure) => planned.failure = Some(failure),
     }

@@ -87,6 +87,7 @@ mod tests {
     use base64::Engine as _;
 
     use super::*;
+    use crate::engine::preview::Reading;
     use crate::host::{Ended, Exec, ExecEvent, Lost, Then};
 
     /// Answers each session's one script with the next of these.
@@ -120,7 +121,7 @@ mod tests {
         std::fs::write(&file, "app: a\nhost: h\nsource: source\nservices: []\n").unwrap();
         let config = crate::config::load(&file, None).unwrap();
         let interrupts = crate::interrupt::Interrupts::never().unwrap();
-        let scanned = crate::engine::preview::read_source(&config, &interrupts).unwrap();
+        let scanned = crate::engine::preview::read_source(&config, Reading::All, &interrupts).unwrap();
         let facts = |kb: u64, upload: &str| format!("free_kb {kb}\nfree_inodes 9000\n{upload}");
         let made = |kb: u64, upload: &str, answers: &[String]| {
             let observed = Observed::parse(facts(kb, upload).as_bytes());

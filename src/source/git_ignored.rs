@@ -113,6 +113,7 @@ mod tests {
                 exclude,
                 allow_secrets: &[],
                 identity: None,
+                hashes: None,
             };
             let scanned = scan(&source, &Interrupts::never().unwrap()).unwrap();
             warning(&path, &scanned.manifest, &[])

@@ -2,8 +2,10 @@
 //! wrong with it. Nothing here knows of a host.
 
 mod archive; // an archive that CI made, unpacked and from then on a directory
+mod content; // what is in the files: hashes, keys, pointers
 mod exclude; // what stays at home: patterns, matched against paths
 pub mod git_ignored; // files that git ignores and that would be shipped
+mod hashes; // what this machine remembers of files that were read before
 mod links; // where a symlink leads, worked out without following it
 mod problem; // what cannot be shipped, in words
 mod scan; // a source -> its manifest, its warnings, or everything that is wrong with it
@@ -17,5 +19,6 @@ mod walk; // every path that belongs to the release
 mod warnings; // what a person should know about a tree that can be shipped
 
 pub use exclude::{BadPattern, Exclude};
+pub use hashes::Hashes;
 pub use scan::{Scanned, Source, scan};
 pub(crate) use tree::{Parents, Stamp, Tree, unchanged};

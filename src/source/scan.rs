@@ -1,20 +1,18 @@
-//! A source becomes a manifest, or a failure that names everything wrong with it. Reads all of it once.
+//! A source becomes a manifest, or a failure that names everything wrong with it. What is in a file is read elsewhere.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
-use sha2::{Digest as _, Sha256};
+use std::time::SystemTime;
 
 use super::archive::{LIMITS, Unpacked, is_archive, unpack};
+use super::content::{Content, read_all};
 use super::exclude::Exclude;
+use super::hashes::{Hashes, Remembered};
 use super::links::{Leads, Links, leads};
 use super::problem::{Problems, Refusal, source_name, stopped};
-use super::secrets::{Key, Secrets};
-use super::tree::{Parents, Stamp, Tree, unchanged};
+use super::secrets::Secrets;
+use super::tree::{Stamp, Tree};
 use super::walk::{Found, Node, walk};
 use super::warnings::warnings;
 use crate::failure::{Exit, Failure};
@@ -32,6 +30,8 @@ pub struct Source<'a> {
     pub allow_secrets: &'a [String],
     /// The key that logs in: refused wherever its bytes are.
     pub identity: Option<&'a Path>,
+    /// What is remembered of its files, if it is a directory; without that, all are read.
+    pub hashes: Option<Hashes<'a>>,
 }
 
 /// A source that can be shipped, as it was when it was read. Holds it open; an archive's unpacked copy is removed
@@ -50,10 +50,8 @@ pub struct Scanned {
     pub(crate) began: u64,
 }
 
-/// How many files are hashed at a time: one on each processor, up to this many.
-const THREADS: usize = 16;
-
-/// Reads a source: walks it without following a symlink, hashes every file, and refuses what a host must not get.
+/// Reads a source: walks it without following a symlink, hashes every file that is not known, and refuses what a host must
+/// not get.
 /// Where something changes while it is read, all is read once more: a build may just have come to its end.
 /// Fails with a [`Failure`] that names everything that is wrong, up to twenty paths: nothing was sent, nothing is left
 /// behind. One as well when an interrupt comes, at once.
@@ -71,8 +69,12 @@ pub fn scan(source: &Source<'_>, interrupts: &Interrupts) -> Result<Scanned, Fai
     let name = source_name(source.path);
     let began = chrono::Utc::now().timestamp();
     let meta = std::fs::metadata(source.path).map_err(|error| unopened(&name, &error))?;
+    let mut remembered = None;
     let unpacked = if meta.is_dir() {
         let tree = Tree::open(source.path).map_err(|error| unopened(&name, &error))?;
+        remembered = source
+            .hashes
+            .and_then(|hashes| Remembered::of(source.path, source.exclude, hashes));
         Unpacked {
             tree,
             special: Vec::new(),
@@ -85,7 +87,8 @@ pub fn scan(source: &Source<'_>, interrupts: &Interrupts) -> Result<Scanned, Fai
                 .why("an archive is a file whose name ends in .tar, .tar.gz or .tgz"),
         );
     };
-    read(unpacked, source.path, &rules, began, interrupts)
+    let rules = (&rules, remembered.as_ref());
+    read(unpacked, source.path, rules, began, interrupts)
 }
 
 fn unopened(name: &str, error: &io::Error) -> Failure {
@@ -99,14 +102,14 @@ fn unopened(name: &str, error: &io::Error) -> Failure {
 fn read(
     unpacked: Unpacked,
     source: &Path,
-    rules: &Rules,
+    (rules, remembered): (&Rules, Option<&Remembered>),
     began: i64,
     interrupts: &Interrupts,
 ) -> Result<Scanned, Failure> {
     let Unpacked { tree, special } = unpacked;
-    let mut seen = look(&tree, rules, interrupts);
+    let mut seen = look(&tree, rules, remembered, interrupts);
     if seen.problems.only_changes() && !interrupts.came() {
-        seen = look(&tree, rules, interrupts);
+        seen = look(&tree, rules, remembered, interrupts);
     }
     if interrupts.came() {
         return Err(stopped(&source_name(source)));
@@ -115,8 +118,13 @@ fn read(
         found,
         contents,
         problems,
+        at,
     } = seen;
     problems.check(source)?;
+    // Only now: a file that could not be read has no hash.
+    if let Some(remembered) = remembered {
+        remembered.renew(&found, &contents, at);
+    }
     if !found.iter().any(|found| found.node == Node::File) {
         return Err(Failure::new(
             Exit::Untouched,
@@ -165,15 +173,19 @@ struct Look {
     /// One for each that was found.
     contents: Vec<Content>,
     problems: Problems,
+    /// When it began.
+    at: SystemTime,
 }
 
 /// Reads the tree once; not to its end when an interrupt comes.
-fn look(tree: &Tree, rules: &Rules, interrupts: &Interrupts) -> Look {
+fn look(tree: &Tree, rules: &Rules, remembered: Option<&Remembered>, interrupts: &Interrupts) -> Look {
+    let at = SystemTime::now();
     let mut problems = Problems::default();
     let mut found = walk(tree, &rules.exclude, &mut problems, interrupts);
     found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     check_links(&found, &mut problems);
-    let contents = hash_all(tree, &found, &mut problems, interrupts);
+    let known = remembered.map_or_else(Vec::new, |remembered| remembered.known(&found));
+    let contents = read_all(tree, &found, &known, &mut problems, interrupts);
     for (found, content) in found
         .iter()
         .zip(&contents)
@@ -187,6 +199,7 @@ fn look(tree: &Tree, rules: &Rules, interrupts: &Interrupts) -> Look {
         found,
         contents,
         problems,
+        at,
     }
 }
 
@@ -213,106 +226,4 @@ fn check_links(found: &[Found], problems: &mut Problems) {
 struct Rules {
     exclude: Exclude,
     secrets: Secrets,
-}
-
-/// How a pointer of Git LFS begins.
-const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
-
-/// What reading a file tells. Empty for everything else.
-#[derive(Clone, Copy, Debug, Default)]
-struct Content {
-    sha256: [u8; 32],
-    capable: bool,
-    key: Key,
-    /// Git LFS has left a pointer in place of the file.
-    pointer: bool,
-}
-
-/// Reads every file, on [`THREADS`] threads; one [`Content`] for each path, in their order. Of no use once an
-/// interrupt came: then what was not read yet stays empty.
-fn hash_all(tree: &Tree, found: &[Found], problems: &mut Problems, interrupts: &Interrupts) -> Vec<Content> {
-    let next = AtomicUsize::new(0);
-    let worker = || {
-        let mut done = Vec::new();
-        let mut problems = Problems::default();
-        let mut parents = Parents::new(tree);
-        let mut buffer = vec![0u8; 128 * 1024];
-        loop {
-            // A run of neighbours, so that they share the directory that is open.
-            let start = next.fetch_add(64, Ordering::Relaxed);
-            if start >= found.len() || interrupts.came() {
-                return (done, problems);
-            }
-            for (at, one) in found.iter().enumerate().skip(start).take(64) {
-                if one.node != Node::File {
-                    continue;
-                }
-                match hash(&mut parents, one, &mut buffer, interrupts) {
-                    Ok(Some(content)) => done.push((at, content)),
-                    Ok(None) => problems.add(&one.path, Refusal::Changed),
-                    Err(error) => problems.add(&one.path, Refusal::Unreadable(error)),
-                }
-            }
-        }
-    };
-    let mut contents = vec![Content::default(); found.len()];
-    let threads = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, THREADS));
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        for worker in workers {
-            let (done, found_wrong) = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            problems.append(found_wrong);
-            for (at, content) in done {
-                contents[at] = content;
-            }
-        }
-    });
-    contents
-}
-
-/// Reads one file; `None` when it is not what the walk saw, or changes meanwhile.
-fn hash(
-    parents: &mut Parents<'_>,
-    found: &Found,
-    buffer: &mut [u8],
-    interrupts: &Interrupts,
-) -> io::Result<Option<Content>> {
-    let Some(mut file) = parents.file(&found.path, &found.stamp)? else {
-        return Ok(None);
-    };
-    let mut hash = Sha256::new();
-    let (mut size, mut key, mut pointer) = (0u64, Key::None, false);
-    loop {
-        match file.read(buffer) {
-            Ok(0) => break,
-            Ok(n) => {
-                if size == 0 {
-                    key = Key::of(&buffer[..n]);
-                }
-                hash.update(&buffer[..n]);
-                // A pointer is smaller than 1024 bytes (Git LFS specification), so that one read has its beginning.
-                pointer |= size == 0 && found.stamp.size() < 1024 && buffer[..n].starts_with(POINTER);
-                size += n as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-        if size > found.stamp.size() || interrupts.came() {
-            return Ok(None);
-        }
-    }
-    if size != found.stamp.size() || !unchanged(&file, &found.stamp)? {
-        return Ok(None);
-    }
-    Ok(Some(Content {
-        sha256: hash.finalize().into(),
-        capable: capable(&file),
-        key,
-        pointer,
-    }))
-}
-
-/// Whether a file has Linux capabilities. Where that cannot be asked, there are none to lose.
-fn capable(file: &File) -> bool {
-    rustix::fs::fgetxattr(file, "security.capability", &mut [0u8; 64][..]).is_ok_and(|bytes| bytes > 0)
 }

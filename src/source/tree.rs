@@ -25,6 +25,7 @@ pub(crate) struct Stamp {
     dev: u64,
     ino: u64,
     size: u64,
+    /// Seconds and nanoseconds since 1970, as all times here.
     mtime: (i64, i64),
 }
 
@@ -47,6 +48,15 @@ impl Stamp {
 
     pub(crate) fn size(&self) -> u64 {
         self.size
+    }
+
+    pub(super) fn mtime(&self) -> (i64, i64) {
+        self.mtime
+    }
+
+    /// The device, the inode and the size.
+    pub(super) fn numbers(&self) -> [u64; 3] {
+        [self.dev, self.ino, self.size]
     }
 }
 

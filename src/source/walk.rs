@@ -18,6 +18,8 @@ pub(crate) struct Found {
     /// The permission bits with set-id and sticky: `0o7777`.
     pub(crate) mode: u32,
     pub(crate) stamp: Stamp,
+    /// When anything of the inode changed last: no program can set it.
+    pub(crate) ctime: (i64, i64),
     /// Bytes that it takes here, in whole blocks of 512: less than its size where it has holes.
     pub(crate) taken: u64,
 }
@@ -36,6 +38,11 @@ pub(crate) enum Node {
 )]
 fn taken(stat: &Stat) -> u64 {
     stat.st_blocks as u64 * 512
+}
+
+#[allow(clippy::unnecessary_cast, reason = "the types of stat's fields vary by platform")]
+fn ctime(stat: &Stat) -> (i64, i64) {
+    (stat.st_ctime as i64, stat.st_ctime_nsec as i64)
 }
 
 /// Everything in the tree but what is excluded and `.git`, in no order. What cannot be shipped goes to
@@ -95,6 +102,7 @@ impl Listing<'_> {
                         node,
                         mode: stat.st_mode & 0o7777,
                         stamp: Stamp::of(&stat),
+                        ctime: ctime(&stat),
                         taken: taken(&stat),
                     });
                 }

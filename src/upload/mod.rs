@@ -6,4 +6,4 @@ mod pack; // a scanned source -> a gzip-compressed tar stream
 mod tar_write; // one member of a tar stream, as bytes
 
 pub use list::list;
-pub use pack::{Changed, Pack};
+pub use pack::{Changed, How, Pack};

@@ -31,10 +31,29 @@ const CHUNK: usize = 64 * 1024;
 /// The source changed since it was scanned: what was to be shipped is no longer there to be read. The inner error
 /// of the [`io::Error`] that [`Pack::read`] returns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} changed while it was being packed", text::shown(.path))]
+#[error("{} {}", text::shown(.path), .how.words())]
 pub struct Changed {
     /// Which path, as in the manifest.
     pub path: Vec<u8>,
+    pub how: How,
+}
+
+/// What tells that a file changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Its stat, or its length.
+    Seen,
+    /// Nothing but its content.
+    Unseen,
+}
+
+impl How {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Seen => "changed while it was being packed",
+            Self::Unseen => "has another content than when it was read, with the same size and time",
+        }
+    }
 }
 
 /// The stream. End of file comes only after the last byte of a whole archive; after an error every read fails.
@@ -282,7 +301,12 @@ impl Job {
         for ((entry, stamp), way) in entries.zip(&self.delta.ways) {
             let path = &entry.path;
             let unread = |error: io::Error| Broken::read(path, &error);
-            let changed = || Broken::Changed(Changed { path: path.clone() });
+            let changed = |how| {
+                Broken::Changed(Changed {
+                    path: path.clone(),
+                    how,
+                })
+            };
             let member = |kind| Member {
                 path,
                 kind,
@@ -301,19 +325,22 @@ impl Job {
                 (Way::Sent, Kind::Dir) => member(Type::Dir).write(out).map_err(sink)?,
                 (Way::Sent, Kind::Link { target }) => {
                     if parents.link(path).map_err(unread)?.as_ref() != Some(target) {
-                        return Err(changed());
+                        return Err(changed(How::Seen));
                     }
                     member(Type::Link(target)).write(out).map_err(sink)?;
                 }
                 (Way::Sent, &Kind::File { size, sha256, exec }) => {
                     let file = parents.file(path, stamp).map_err(unread)?;
-                    let mut file = file.ok_or_else(changed)?;
+                    let mut file = file.ok_or_else(|| changed(How::Seen))?;
                     let first = read(&mut file, &mut buffer).map_err(unread)?;
                     out.file(size, &buffer[..first]).map_err(sink)?;
                     member(Type::File { size, exec }).write(out).map_err(sink)?;
                     let read = self.content(out, &mut file, (path, size), &mut buffer, first)?;
-                    if read != Some(sha256) || !unchanged(&file, stamp).map_err(unread)? {
-                        return Err(changed());
+                    if read.is_none() || !unchanged(&file, stamp).map_err(unread)? {
+                        return Err(changed(How::Seen));
+                    }
+                    if read != Some(sha256) {
+                        return Err(changed(How::Unseen));
                     }
                 }
             }

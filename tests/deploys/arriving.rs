@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use sha2::{Digest as _, Sha256};
 
 use super::desk::{Desk, acme, assert_live, current};
 use crate::apps::{Kind, Service};
-use crate::bounds::Ends as _;
+use crate::bounds::{Ends as _, wait_for};
 use crate::lab::{self, Suite};
 
 #[test]
@@ -93,6 +96,71 @@ fn case_43_a_file_that_changes_while_it_is_packed_is_read_once_more_and_then_ref
         "{said}"
     );
     assert_live(&host, &live, "v2");
+}
+
+/// What is remembered of the source: the records of the one file, and its path.
+fn remembered(desk: &Desk) -> Option<(PathBuf, Vec<String>)> {
+    let file = fs::read_dir(desk.path(".cache/shipit/hashes"))
+        .ok()?
+        .next()?
+        .unwrap()
+        .path();
+    let text = String::from_utf8(fs::read(&file).unwrap()).unwrap();
+    Some((file, text.split('\0').map(str::to_owned).collect()))
+}
+
+#[test]
+fn a_file_that_is_remembered_wrongly_is_found_while_it_is_sent_and_all_is_read_once_more() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    desk.tree(Kind::Graceful, "v2");
+    desk.file("source/late", "what is there");
+    // Files that were written in these two seconds are read each time.
+    let known = |record: &String| record.ends_with(" late");
+    wait_for("a memory of the file", || {
+        desk.shipit(&["plan"]).leaves(0);
+        remembered(&desk).is_some_and(|(_, records)| records.iter().any(known))
+    });
+    let falsify = || {
+        let (file, mut records) = remembered(&desk).unwrap();
+        records
+            .iter_mut()
+            .find(|record| known(record))
+            .unwrap()
+            .replace_range(..64, &"a1".repeat(32));
+        records.truncate(records.len() - 2);
+        let body = format!("{}\0", records.join("\0"));
+        let sum: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+        fs::write(file, format!("{body}{sum}\0")).unwrap();
+    };
+    falsify();
+    let deployed = desk.shipit(&["deploy"]).leaves(0);
+    let told =
+        "late has another content than when it was read, with the same size and time; reading the source once more";
+    assert!(deployed.stderr.replace("\n  ", " ").contains(told), "{deployed}");
+    assert_live(&host, &current(&host), "v2");
+    assert_eq!(host.root("cat /opt/acme/current/late").ok(), "what is there");
+
+    // It differs from the live release only in what is remembered: a deploy that reads everything finds that out at once.
+    falsify();
+    let unchanged = desk.shipit(&["deploy", "--checksum"]).leaves(0);
+    assert!(!unchanged.stderr.contains("once more"), "{unchanged}");
+    assert!(
+        !remembered(&desk)
+            .unwrap()
+            .1
+            .iter()
+            .any(|record| record.starts_with("a1a1"))
+    );
+    falsify();
+    desk.shipit(&["plan", "--checksum"]).leaves(0);
+    assert!(
+        !remembered(&desk)
+            .unwrap()
+            .1
+            .iter()
+            .any(|record| record.starts_with("a1a1"))
+    );
 }
 
 /// A default ACL counts instead of the umask: every file would arrive without its mode.

@@ -252,6 +252,7 @@ fn an_interrupt_ends_the_reading_of_a_directory_and_of_an_archive() {
             exclude: &[],
             allow_secrets: &[],
             identity: None,
+            hashes: None,
         };
         scan(&source, &interrupts).unwrap();
         button.press();

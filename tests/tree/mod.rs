@@ -8,6 +8,7 @@ mod hostile; // archives that nobody should unpack
 mod memory; // how much of it a source takes
 mod raw; // archives written by hand
 mod refused; // what a host must not get, and what a person is told
+mod remembered; // files that are not read again
 mod round_trip; // what arrives is what was there
 
 use std::ffi::OsStr;
@@ -103,6 +104,7 @@ fn scan_path(path: &Path, exclude: &[&str]) -> Result<Scanned, Failure> {
         exclude: &exclude,
         allow_secrets: &[],
         identity: None,
+        hashes: None,
     };
     scan(&source, &Interrupts::never().unwrap())
 }

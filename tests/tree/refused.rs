@@ -228,6 +228,7 @@ fn keys_and_environments_are_refused_until_somebody_allows_them() {
             exclude: &[],
             allow_secrets: &allowed,
             identity: Some(&identity),
+            hashes: None,
         };
         shipit::source::scan(&source, &shipit::interrupt::Interrupts::never().unwrap())
     };

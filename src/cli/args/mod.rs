@@ -1,6 +1,7 @@
 //! The command line: clap definitions, each help with an example first. Nothing is decided here.
 
 mod operate;
+mod switch;
 mod unit;
 
 use std::ffi::OsString;
@@ -8,9 +9,9 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::plan::Migration;
 use crate::report::Colour;
 pub use operate::{Drive, EnvCommand, History, Logs, Prune, Report, Run};
+pub use switch::{Deploy, Plan, Rollback};
 pub use unit::{FailOn, Format, Generate, Install, Lint, ProgramName, RouterName, UnitCommand};
 
 /// shipit
@@ -132,7 +133,7 @@ pub enum Command {
     #[command(
         long_about = "Example:\n  shipit plan\n\nShows the files that a deploy adds, changes and removes, the bytes it sends, every step of the switch and of a revert, and the releases it prunes. Changes nothing."
     )]
-    Plan,
+    Plan(Plan),
     /// Deploy a new release
     #[command(
         long_about = "Example:\n  shipit deploy\n  shipit deploy -e staging --wait --json\n\nBuilds on this machine, uploads the release, and requests the switch, which the host performs. \
@@ -336,42 +337,6 @@ pub struct Doctor {
     /// Login that is root or can use sudo: finds out why the deploy user cannot log in
     #[arg(long = "as", value_name = "USER@HOST")]
     pub login: Option<String>,
-}
-
-/// `deploy`
-#[derive(ClapArgs, Debug)]
-pub struct Deploy {
-    /// Upload and prepare the release; change nothing live
-    #[arg(long)]
-    pub stage_only: bool,
-    /// Deploy a release that is already on the host
-    #[arg(long, value_name = "ID", conflicts_with = "stage_only")]
-    pub release: Option<String>,
-    /// If another switch is in progress, wait until it ends
-    #[arg(long)]
-    pub wait: bool,
-    /// Switch even if nothing changed
-    #[arg(long)]
-    pub restart: bool,
-    /// Stage a new release and run `prepare` in it, even if nothing changed
-    #[arg(long, conflicts_with = "release")]
-    pub prepare: bool,
-    /// Deploy even if the live release fails the health check
-    #[arg(long)]
-    pub despite_health: bool,
-    /// How to continue after an interrupted migration
-    #[arg(long, value_enum, default_value_t = Migration::Ask)]
-    pub migration: Migration,
-}
-
-/// `rollback`
-#[derive(ClapArgs, Debug)]
-pub struct Rollback {
-    /// Release id, or an unambiguous prefix of one [default: the previous verified release]
-    pub release: Option<String>,
-    /// If another switch is in progress, wait until it ends
-    #[arg(long)]
-    pub wait: bool,
 }
 
 #[cfg(test)]

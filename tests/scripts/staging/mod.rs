@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use shipit::cache::Shelf;
 use shipit::interrupt::Interrupts;
 use shipit::observed::{CutUpload, HostBase};
 use shipit::release::{Base, Delta, Manifest};
-use shipit::source::{Scanned, Source, scan};
+use shipit::source::{Hashes, Scanned, Source, scan};
 use shipit::upload;
 
 use super::dice::Dice;
@@ -95,7 +96,7 @@ impl Staging {
                 drop(fs::remove_file(path));
             }
         };
-        match self.dice.roll(8) {
+        match self.dice.roll(9) {
             0 => clear(&path),
             1 => {
                 clear(&path);
@@ -108,6 +109,15 @@ impl Staging {
             3 if path.is_file() && !path.is_symlink() => {
                 let mode = if self.dice.roll(2) == 0 { 0o755 } else { 0o640 };
                 fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+            8 if path.is_file() && !path.is_symlink() => {
+                // In place, with the same size and time.
+                let old = fs::metadata(&path).unwrap();
+                let mut content = self.dice.content();
+                content.resize(usize::try_from(old.len()).unwrap(), b'x');
+                let mut file = fs::File::options().write(true).open(&path).unwrap();
+                file.write_all(&content).unwrap();
+                file.set_modified(old.modified().unwrap()).unwrap();
             }
             4 => {
                 let to = self.path();
@@ -147,13 +157,22 @@ impl Staging {
     /// Reads the source, and observes the base as the host prints it.
     fn next(&self, base: Option<&str>, id: &str) -> Next {
         let source = self.at("source");
+        let shelf = Shelf::at(self.at("cache"), 1);
+        let hashes = Hashes {
+            coarse: Duration::ZERO,
+            ..Hashes::new(&shelf)
+        };
         let source = Source {
             path: &source,
             exclude: &[],
             allow_secrets: &[],
             identity: None,
+            hashes: Some(hashes),
         };
-        let scanned = scan(&source, &Interrupts::never().unwrap()).unwrap();
+        let scan = |source: &Source<'_>| scan(source, &Interrupts::never().unwrap()).unwrap();
+        let scanned = scan(&source);
+        let read = scan(&Source { hashes: None, ..source });
+        assert_eq!(scanned.digest, read.digest, "something is remembered wrongly");
         let delta = match base {
             None => Delta::whole(&scanned.manifest),
             Some(base) => {
@@ -248,11 +267,21 @@ fn rounds(shell_words: &'static [&'static str], seed: u64, rounds: usize) -> usi
         let id = format!("r{round}");
         let link = ["hard", "hard", "copy"][staging.dice.roll(3)];
         let before = base.as_ref().map(|base| shell(&staging.release(base), STATE));
-        if staging.dice.roll(4) == 0 {
+        if staging.dice.roll(2) == 0 {
             // Killed somewhere on its way: nothing is published, and nothing of the base is touched.
             let next = staging.next(base.as_deref(), "dead");
             let child = staging.receive(&next, link);
-            std::thread::sleep(Duration::from_micros(staging.dice.roll(40_000) as u64));
+            let dead = staging.release(".in-dead");
+            let arrived = || shell(&dead, "find . -type f -size +0 -links 1 2>/dev/null || :");
+            let enough = staging.dice.roll(60);
+            if staging.dice.roll(3) == 0 {
+                std::thread::sleep(Duration::from_micros(staging.dice.roll(40_000) as u64));
+            } else {
+                // Not by a wait: its number stays its own until the group is killed.
+                let stat = format!("/proc/{}/stat", child.id());
+                let ended = || fs::read_to_string(&stat).unwrap().contains(") Z ");
+                bounds::wait_for("files that arrive", || arrived().len() > enough || ended());
+            }
             let group = rustix::process::Pid::from_child(&child);
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
             drop(child.ends());
