@@ -207,7 +207,7 @@ fn the_sudo_rule_is_explained_line_by_line() {
     for strategy in ["socket", "reload"] {
         let yml = format!(
             "app: hello\nhost: d@h\nsource: s\nmigrate: acme-migrate.service\n\
-             services: [{{unit: hello.service, strategy: {strategy}}}]\n"
+             notify: hello-notify@.service\nservices: [{{unit: hello.service, strategy: {strategy}}}]\n"
         );
         let config = load(&yml).unwrap();
         for when in [When::Deploy, When::DayToDay] {

@@ -18,7 +18,7 @@ use crate::report::event::{Ended, Event, Outcome};
 use crate::text;
 
 /// What root lends to the deploy user, one exact sudo line each.
-const HELPERS: [(&str, &str, &str); 3] = [
+const HELPERS: [(&str, &str, &str); 4] = [
     (
         "env",
         "for `shipit env`: changes the app's root-owned environment file",
@@ -33,6 +33,11 @@ const HELPERS: [(&str, &str, &str); 3] = [
         "run",
         "for `shipit run`: whoever can deploy can run any command as the user of a service, in its sandbox (`run_as: deploy` declines it)",
         remote::RUN_HELPER,
+    ),
+    (
+        "notify",
+        "for `notify`: starts the app's notify unit when a switch ended",
+        remote::NOTIFY_HELPER,
     ),
 ];
 
@@ -237,13 +242,20 @@ pub(super) fn actions(layout: &Layout<'_>, observed: Option<&Observed>, detail: 
             &guard.boot_unit,
         ),
     ];
-    // Without a sudo rule nobody would be let run them.
-    if !guard.sudo_rule.is_empty() {
-        let helpers = HELPERS
-            .into_iter()
-            .filter(|(name, ..)| *name != "run" || guard.lends_units);
-        files.extend(helpers.map(|(name, what, text)| (format!("/usr/local/lib/shipit/{app}/{name}"), what, text)));
+    if let Some(notify) = &guard.notify {
+        let notices = "notices that a switch ended";
+        files.push((format!("{units}{app}.notify.path"), notices, &notify.path_unit));
+        let starts = "starts the app's notify unit, as the deploy user: no switch waits for it";
+        files.push((format!("{units}{app}.notify.service"), starts, &notify.service_unit));
     }
+    // Without a sudo rule nobody would be let run them, and root runs one.
+    let lends = |name: &str| match name {
+        "run" => guard.lends_units,
+        "notify" => guard.notify.is_some(),
+        _ => !guard.sudo_rule.is_empty(),
+    };
+    let helpers = HELPERS.into_iter().filter(|(name, ..)| lends(name));
+    files.extend(helpers.map(|(name, what, text)| (format!("/usr/local/lib/shipit/{app}/{name}"), what, text)));
     for (path, what, text) in files {
         match detail {
             Detail::Whole => write(&mut out, &path, text),

@@ -97,6 +97,8 @@ pub struct Config {
     pub verify: Option<Verify>,
     /// What a switch may lose at most.
     pub limits: Limits,
+    /// The template that the host starts with the run's id when a switch ended.
+    pub notify: Option<UnitName>,
     /// Commands that run here around a switch.
     pub hooks: Hooks,
     /// The fingerprint of the only host key that is accepted: `SHA256:` and 43 base64 characters.

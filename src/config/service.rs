@@ -264,6 +264,18 @@ fn service_or_template(text: &str) -> Result<UnitName, Wrong> {
     is_service(text, UnitName::parse_template(text)?)
 }
 
+/// A template of such units.
+pub(super) fn template(text: &str) -> Result<UnitName, Wrong> {
+    let unit = service_or_template(text)?;
+    if !unit.is_template() {
+        return Err(Wrong(format!(
+            "{} is not a template; write a name such as `acme-notify@.service`",
+            quoted(text)
+        )));
+    }
+    Ok(unit)
+}
+
 fn is_service(text: &str, unit: UnitName) -> Result<UnitName, Wrong> {
     if unit.is_socket() {
         return Err(Wrong(format!("{} is a socket; name the service", quoted(text))));

@@ -9,6 +9,7 @@ pub(super) const FINGERPRINT: Shape = Shape::Like("^SHA256:[A-Za-z0-9+/]{43}$");
 pub(super) const ABSOLUTE: Shape = Shape::Like("^/[^\\s]*[^\\s/]$");
 pub(super) const URL_PATH: Shape = Shape::Like("^/[^\\s]*$");
 pub(super) const SERVICE_UNIT: Shape = Shape::Like("^[A-Za-z0-9_][A-Za-z0-9_.@-]*\\.service$");
+pub(super) const TEMPLATE_UNIT: Shape = Shape::Like("^[A-Za-z0-9_][A-Za-z0-9_.-]*@\\.service$");
 pub(super) const SOCKET_UNIT: Shape = Shape::Like("^[A-Za-z0-9_][A-Za-z0-9_.@-]*\\.socket$");
 pub(super) const DURATION: Shape = Shape::Like("^(0|[1-9][0-9]*)(ms|s|m|min|h)$");
 pub(super) const SHARED_DIR: Shape = Shape::Like("^([^/~?]|[^/~][^\\n]*[^/?])$");

@@ -11,8 +11,10 @@ use super::paths::{RelPath, RemotePath};
 use super::prepare;
 use super::reader::{HOUR, Map, Problems, SECOND, Shape, Value};
 use super::router::{self, routers};
-use super::service::{self, service_unit, services};
-use super::shape::{ABSOLUTE, APP, DURATION, FINGERPRINT, GLOBS, HOST, SERVICE_UNIT, SHARED_DIR, SHARED_FILE};
+use super::service::{self, service_unit, services, template};
+use super::shape::{
+    ABSOLUTE, APP, DURATION, FINGERPRINT, GLOBS, HOST, SERVICE_UNIT, SHARED_DIR, SHARED_FILE, TEMPLATE_UNIT,
+};
 use super::tree::{Kind, Mark, Node};
 use super::units::{self, Units, UnitsDrift};
 use super::{Config, Hooks, Limits, Migrate, Otherwise, RunAs, Shared, SharedFile, Target, Verify};
@@ -52,6 +54,7 @@ keys! {
         may verify: "{run: ./smoke.sh}" as Shape::Map(VERIFY) => |v| verify(&v.map(VERIFY)?),
         may max_gap: "500ms" as DURATION => |v| v.duration(TENTH..=HOUR),
         may max_failed: "0" as Shape::Whole(0, 1_000_000) => |v| v.number(0..=1_000_000),
+        may notify: "acme-notify@.service" as TEMPLATE_UNIT => |v| v.name(template),
         or(Hooks::default()) hooks: "{before_switch: ./smoke.sh}" as Shape::Map(HOOKS) => |v| commands(&v.map(HOOKS)?),
         own environments: "{staging: {host: deploy@staging.example.com}}" as Shape::Environments => Some(()),
     }
@@ -60,7 +63,7 @@ keys! {
         app, host, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, run_as, keep_releases,
         verify,
         limits: Limits { max_gap, max_failed },
-        hooks, host_key,
+        notify, hooks, host_key,
         dir: dir.to_path_buf(),
         identity: None,
         environment: environment.cloned(),

@@ -8,6 +8,7 @@ mod finding; // a finding, and how near to the root of things it is
 mod health; // who listens, and whether the health address answers
 mod laptop; // the laptop and the link
 mod machine; // the host: needs, room, clock, switches
+mod notify; // what keeps the notify unit from being started
 mod packages; // which Debian package brings a program
 mod remedy; // the lines to type for a rule's finding
 mod router; // what stands in front of the app
@@ -83,6 +84,7 @@ pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
     findings.extend(commands::findings(config, &evidence.missing));
     if let Some(observed) = &evidence.observed {
         findings.extend(machine::findings(config, observed, evidence));
+        findings.extend(notify::findings(config, observed));
         if let Some(live) = &evidence.live {
             findings.extend(units::findings(config, observed, live, evidence));
             findings.extend(access::findings(config, live, evidence));

@@ -26,6 +26,7 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     wanted.extend(repository.iter().map(|unit| unit.name.as_str()));
     let mut args = vec![config.app.to_string()];
     args.extend(wanted.iter().map(|unit| (*unit).to_owned()));
+    args.extend(config.notify.iter().map(ToString::to_string));
     // A service without its socket may want one: that it is not there must be known.
     args.extend(config.services.iter().map(|s| s.paired_socket().to_string()));
     let steps = [Script::units(args), Script::listening([""; 0])];
@@ -37,7 +38,7 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     let roots = guard::files(config);
     asked.extend(roots.iter().flat_map(|path| Question::about(path)));
     asked.extend(
-        units(config, Purpose::Observe)
+        units(config, Purpose::Grant)
             .into_iter()
             .map(|unit| Question::Claimed(unit.to_owned())),
     );

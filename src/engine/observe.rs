@@ -84,5 +84,6 @@ fn looking(config: &Config) -> Script {
     args.extend(routers.map(|router| router.lever.key()));
     let wanted = crate::plan::units::units(config, Purpose::Observe);
     args.extend(wanted.into_iter().map(String::from));
+    args.extend(crate::plan::notify::observed_units(config));
     Script::observe(args)
 }

@@ -87,6 +87,18 @@ impl<'a> Layout<'a> {
                     ""
                 },
             ),
+            (
+                "notify",
+                guard.notify.as_ref().map_or("", |_| remote::NOTIFY_HELPER.trim_end()),
+            ),
+            (
+                "notify-path",
+                guard.notify.as_ref().map_or("", |notify| notify.path_unit.as_str()),
+            ),
+            (
+                "notify-service",
+                guard.notify.as_ref().map_or("", |notify| notify.service_unit.as_str()),
+            ),
         ];
         let packed = |(name, text)| format!("{name} {}\n", STANDARD.encode(text));
         let payload = format!("shipit-files\n{}", files.map(packed).concat());

@@ -51,7 +51,7 @@ pub fn withheld(config: &Config, repository: &[Unit], live: Option<&Live>) -> Ve
             Some(format!("systemd starts {} with it; {why}", shown(with.as_bytes())))
         })
     };
-    let mut names = units(config, Purpose::Observe);
+    let mut names = units(config, Purpose::Grant);
     names.dedup();
     let found = names.into_iter().filter_map(|unit| {
         let why = reason(unit)?;
@@ -108,7 +108,7 @@ fn started(name: &str, files: &[(&Unit, Vec<Finding>)]) -> Vec<String> {
 /// Fails for a unit that the sudo rule of another app names. Two apps may share what a package brings: php-fpm, or a web
 /// server.
 pub fn unclaimed(config: &Config, live: &Live) -> Result<(), Failure> {
-    let named = units(config, Purpose::Observe).into_iter();
+    let named = units(config, Purpose::Grant).into_iter();
     let own = named.filter(|unit| package_file(live, unit).is_none());
     let claimed = own.filter_map(|unit| {
         let apps = live.answers.claimed.get(unit)?;

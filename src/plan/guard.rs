@@ -1,7 +1,7 @@
 //! What `setup` installs, as text: the guard units and the sudo rule. Pure; checked by snapshots and, on
 //! the host, by `visudo -cf`.
 
-use super::units::{HELPERS, When, run_helper, runnable, sudo_lines};
+use super::units::{HELPERS, When, notify_helper, run_helper, runnable, sudo_lines};
 use crate::config::Config;
 
 /// The files that make a host carry switches out by itself.
@@ -17,6 +17,22 @@ pub struct Guard {
     pub sudo_rule: String,
     /// Whether the rule has a line for `shipit run`.
     pub lends_units: bool,
+    /// What starts the app's notify unit, where deploy.yml names one that may be started.
+    pub notify: Option<NotifyGuard>,
+}
+
+/// Starts the app's notify unit when a switch has left an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifyGuard {
+    /// `shipit-APP.notify.path`
+    pub path_unit: String,
+    /// `shipit-APP.notify.service`
+    pub service_unit: String,
+}
+
+/// The name of the unit that notices the end of a switch. No app's name has a dot.
+pub fn notify_path(config: &Config) -> String {
+    format!("shipit-{}.notify.path", config.app.as_str())
 }
 
 /// The guard of one app, run as `user`. The sudo rule has no line that starts or stops a unit that is `withheld`.
@@ -63,19 +79,48 @@ pub fn guard(config: &Config, user: &str, withheld: &[&str]) -> Guard {
             sudo_rule(config, user, withheld)
         },
         lends_units: user != "root" && runnable(config).any(|unit| !withheld.contains(&unit)),
+        notify: notify(config, user, withheld),
     }
+}
+
+/// Its own service, so that no switch waits for it.
+fn notify(config: &Config, user: &str, withheld: &[&str]) -> Option<NotifyGuard> {
+    let helper = notify_helper(config).filter(|_| !is_withheld(config, withheld))?;
+    let (app, root) = (config.app.as_str(), config.root.as_str());
+    Some(NotifyGuard {
+        path_unit: format!(
+            "# Written by shipit setup. Notices that a switch ended.\n\
+             [Unit]\nDescription=shipit: notices the end of a switch of {app}\nStartLimitIntervalSec=0\n\n\
+             [Path]\nDirectoryNotEmpty={root}/.shipit/notify\nUnit=shipit-{app}.notify.service\n\n\
+             [Install]\nWantedBy=paths.target"
+        ),
+        service_unit: format!(
+            "# Written by shipit setup. Starts the app's notify unit for each switch that ended. Runs as the deploy user.\n\
+             [Unit]\nDescription=shipit: notifies of a switch of {app}\nStartLimitIntervalSec=0\n\n\
+             [Service]\nType=oneshot\nUser={user}\nTimeoutStartSec=10min\n\
+             ExecStart=/bin/sh {root}/.shipit/conductor {root} notify {helper}\n\
+             # A path unit restarts its service immediately: the pause prevents a loop if it cannot run.\n\
+             ExecStopPost=/bin/sleep 1"
+        ),
+    })
+}
+
+/// Whether the template that notifies may not be started at will.
+fn is_withheld(config: &Config, withheld: &[&str]) -> bool {
+    let template = config.notify.as_ref();
+    template.is_some_and(|template| withheld.contains(&template.as_str()))
 }
 
 /// Every file of root's that `setup` writes for this app. Who can change one of them, or a directory above it, is root.
 pub fn files(config: &Config) -> Vec<String> {
     let app = config.app.as_str();
-    let units = [".path", ".service", "-boot.service"];
+    let units = [".path", ".service", "-boot.service", ".notify.path", ".notify.service"];
     let mut files: Vec<String> = units
         .iter()
         .map(|end| format!("/etc/systemd/system/shipit-{app}{end}"))
         .collect();
     files.push(format!("/etc/sudoers.d/shipit-{app}"));
-    files.extend(["env", "journal", "run"].map(|name| format!("/usr/local/lib/shipit/{app}/{name}")));
+    files.extend(["env", "journal", "run", "notify"].map(|name| format!("/usr/local/lib/shipit/{app}/{name}")));
     files
 }
 
@@ -89,6 +134,7 @@ fn sudo_rule(config: &Config, user: &str, withheld: &[&str]) -> String {
         .concat();
     // A unit that may not be started at will is not to lend its settings either.
     lines.retain(|line| withheld.iter().all(|unit| *line != run_helper(config, unit)));
+    lines.retain(|line| !is_withheld(config, withheld) || Some(line) != notify_helper(config).as_ref());
     let controls = |line: &str| {
         let unit = line
             .strip_prefix("/usr/bin/systemctl ")

@@ -5,6 +5,7 @@ pub mod confined;
 pub mod explain;
 pub mod guard;
 pub mod needs;
+pub mod notify;
 pub mod releases;
 pub mod unit_files;
 pub mod units;
@@ -94,6 +95,7 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
     let mut warnings = config.warnings.clone();
     warnings.extend(needs::slow_sudo(observed));
     warnings.extend(limits_too_fine(config));
+    warnings.extend(notify::warnings(config, observed));
     let mut advice = Vec::new();
     let change = Change {
         command,

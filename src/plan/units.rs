@@ -15,6 +15,8 @@ enum Role<'a> {
     /// It holds a service's port.
     Socket,
     Migration,
+    /// The template that the host starts when a switch ended.
+    Notify,
 }
 
 /// What a list of units is for.
@@ -24,6 +26,8 @@ pub enum Purpose {
     Observe,
     /// Whose journal is read: services and migration.
     Journal,
+    /// What `setup` lets the deploy user start: all that is looked at, and the template that notifies.
+    Grant,
 }
 
 /// When the deploy user needs a command line.
@@ -46,6 +50,8 @@ fn named(config: &Config) -> Vec<(&str, Role<'_>)> {
     }
     let migrate = config.migrate.as_ref();
     named.extend(migrate.map(|migrate| (migrate.unit.as_str(), Role::Migration)));
+    let notify = config.notify.as_ref();
+    named.extend(notify.map(|notify| (notify.as_str(), Role::Notify)));
     named
 }
 
@@ -53,8 +59,9 @@ fn named(config: &Config) -> Vec<(&str, Role<'_>)> {
 pub fn units(config: &Config, purpose: Purpose) -> Vec<&str> {
     let (sockets, mut units): (Vec<_>, Vec<_>) = named(config)
         .into_iter()
+        .filter(|(_, role)| purpose == Purpose::Grant || !matches!(role, Role::Notify))
         .partition(|(_, role)| matches!(role, Role::Socket));
-    if purpose == Purpose::Observe {
+    if purpose != Purpose::Journal {
         units.extend(sockets);
     }
     units.into_iter().map(|(unit, _)| unit).collect()
@@ -87,6 +94,7 @@ pub fn sudo_lines(config: &Config, when: When) -> Vec<String> {
             lines.push(format!("{} {app}", env_helper(config)));
             lines.extend(journal_helper(config));
             lines.extend(runnable(config).map(|unit| run_helper(config, unit)));
+            lines.extend(notify_helper(config));
         }
     }
     lines
@@ -105,7 +113,7 @@ fn verbs(role: Role<'_>, when: When) -> Vec<&'static str> {
         (Role::Socket, When::Deploy) => (&["reset-failed", "start"], None),
         (Role::Socket, When::DayToDay) => (&["stop"], None),
         (Role::Migration, When::Deploy) => (&["--no-block start", "stop"], None),
-        (Role::Migration, When::DayToDay) => (&[], None),
+        (Role::Migration, When::DayToDay) | (Role::Notify, _) => (&[], None),
     };
     verbs.iter().copied().chain(more).collect()
 }
@@ -130,6 +138,13 @@ pub fn run_helper(config: &Config, unit: &str) -> String {
 pub fn runnable(config: &Config) -> impl Iterator<Item = &str> {
     let services = config.run_as == RunAs::Service;
     config.instances().map(|one| one.unit).filter(move |_| services)
+}
+
+/// The command line by which the app's notify unit is started for a run, which travels on stdin.
+pub fn notify_helper(config: &Config) -> Option<String> {
+    let app = config.app.as_str();
+    let template = config.notify.as_ref()?;
+    Some(format!("{HELPERS}{app}/notify {app} {template}"))
 }
 
 /// The command line by which root reads what the deploy user may not: journals, and which releases processes run from.

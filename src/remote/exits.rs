@@ -25,11 +25,13 @@ macro_rules! exits {
 
 exits! {
     // Helpers that `setup` left on the host may be older than this program: their numbers stay.
-    NOT_UNDERSTOOD = 2 "not understood" "env_helper" "journal_helper" "run_helper" "run_helper_start";
+    NOT_UNDERSTOOD = 2 "not understood" "env_helper" "journal_helper" "notify_helper" "run_helper"
+        "run_helper_start";
     ENV_REFUSED = 50 "a line that systemd might read differently" "env_helper" "env_helper_change";
     ENV_CHANGED = 51 "the environment was changed in the meantime" "env_helper_change";
     ENV_UNSAFE = 52 "users other than root can change the file" "env_helper";
-    CUT_OFF = 53 "stdin was cut off" "env_helper" "env_helper_change" "journal_helper" "run_helper";
+    CUT_OFF = 53 "stdin was cut off" "env_helper" "env_helper_change" "journal_helper" "notify_helper"
+        "run_helper";
     CANNOT_RUN = 57 "the unit cannot run commands (printed)" "run_helper" "run_helper_start";
     NOT_STARTED = 125 "the command was not started (printed)" "run_helper_start";
 

@@ -6,13 +6,15 @@ mod answer; // what is heard of a batch
 mod exec_line; // scripts as one command line
 pub mod exits;
 pub mod frame;
+mod helpers; // what setup installs
 pub mod script;
 pub mod stream;
 
 pub use answer::{Answer, Asked, BatchEvent};
 pub use exec_line::Again;
 pub use frame::Batch;
-pub use script::{CONDUCTOR, ENV_HELPER, JOURNAL_HELPER, Name, Password, RUN_HELPER, Script, conductor_digest};
+pub use helpers::{ENV_HELPER, JOURNAL_HELPER, NOTIFY_HELPER, RUN_HELPER};
+pub use script::{CONDUCTOR, Name, Password, Script, conductor_digest};
 pub use stream::{Input, Stream, StreamEvent, stream};
 
 #[cfg(test)]

@@ -145,19 +145,19 @@ scripts! {
     program Program = "look/program.sh";
     /// Answers questions about what units name. Args: (kind, value)….
     facts Facts = "lib/paths.sh" "look/facts.sh";
-    /// Prints the journal that stdin asks for as JSON lines. Args: access, app, [`JOURNAL_HELPER`], units….
+    /// Prints the journal that stdin asks for as JSON lines. Args: access, app, [`super::JOURNAL_HELPER`], units….
     journal Journal = "lib/sudo.sh" "operate/journal.sh";
     /// Prints which invocations the runs saw. Args: root, run or `-`.
     invocations Invocations = "lib/events.sh" "look/invocations.sh";
-    /// Changes the app's environment as stdin says. Args: access, root, verb, by, app, [`ENV_HELPER`], units….
+    /// Changes the app's environment as stdin says. Args: access, root, verb, by, app, [`super::ENV_HELPER`], units….
     env Env = "lib/sudo.sh" "lib/actions.sh" "operate/env.sh";
     /// Prints the record of one run. Args: root, run.
     record Record = "look/record.sh";
     /// Runs one command in the live release. Args: root, command, its args….
     run Run = "operate/run.sh";
-    /// Asks whether a service can run commands. Args: access, app, [`RUN_HELPER`], units….
+    /// Asks whether a service can run commands. Args: access, app, [`super::RUN_HELPER`], units….
     run_check RunCheck = "lib/sudo.sh" "operate/run_service.sh" "operate/run_check.sh";
-    /// Runs what stdin says as a service. Args: access, app, [`RUN_HELPER`], units….
+    /// Runs what stdin says as a service. Args: access, app, [`super::RUN_HELPER`], units….
     run_service RunService = "operate/run_service.sh" "operate/run_pass.sh";
     /// Stops that. Args: what the helper reads, and the same.
     run_stop RunStop = "operate/run_stop.sh" "operate/run_service.sh" "operate/run_pass.sh";
@@ -212,30 +212,10 @@ pub const CONDUCTOR: &str = concat!(
     include_str!("conductor/7-orphans.sh"),
     include_str!("conductor/7-settle.sh"),
     include_str!("conductor/8-end.sh"),
+    include_str!("conductor/8-notify.sh"),
     include_str!("conductor/8-outside.sh"),
     include_str!("conductor/8-request.sh"),
     include_str!("conductor/9-conduct.sh"),
-);
-
-/// What `setup` installs as `/usr/local/lib/shipit/APP/env`.
-pub const ENV_HELPER: &str = concat!(
-    include_str!("root/env_helper.sh"),
-    include_str!("root/env_helper_readers.sh"),
-    include_str!("root/env_helper_change.sh")
-);
-
-/// What `setup` installs as `/usr/local/lib/shipit/APP/journal`.
-pub const JOURNAL_HELPER: &str = concat!(
-    include_str!("root/journal_helper.sh"),
-    include_str!("lib/in_use.sh"),
-    include_str!("root/journal_helper_use.sh")
-);
-
-/// What `setup` installs as `/usr/local/lib/shipit/APP/run`.
-pub const RUN_HELPER: &str = concat!(
-    include_str!("root/run_helper.sh"),
-    include_str!("root/run_helper_unit.sh"),
-    include_str!("root/run_helper_start.sh")
 );
 
 /// The sha256 of [`CONDUCTOR`] in hex: how a host says which one it has.
@@ -323,6 +303,7 @@ fn quote(bytes: &[u8]) -> Vec<u8> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::remote::helpers;
     use crate::step::{decoded, encoded};
     use std::process::Command;
 
@@ -377,9 +358,10 @@ mod tests {
     fn every_script_is_short_opens_with_what_it_does_and_parses() {
         for (name, text) in ALL.iter().chain(&[
             ("conductor", CONDUCTOR),
-            ("env helper", ENV_HELPER),
-            ("journal helper", JOURNAL_HELPER),
-            ("run helper", RUN_HELPER),
+            ("env helper", helpers::ENV_HELPER),
+            ("journal helper", helpers::JOURNAL_HELPER),
+            ("run helper", helpers::RUN_HELPER),
+            ("notify helper", helpers::NOTIFY_HELPER),
         ]) {
             assert!(text.starts_with('#'), "{name}");
             for shell in [&["dash", "-n"][..], &["busybox", "sh", "-n"]] {

@@ -38,7 +38,7 @@ fn case_1_an_unknown_key_is_named_with_the_nearest_one() {
     refused(
         &format!("{SMALL}frobnicate: 5\n"),
         &[
-            "7:1: unknown key `frobnicate`; deploy.yml accepts only app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, hooks, environments",
+            "7:1: unknown key `frobnicate`; deploy.yml accepts only app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, notify, hooks, environments",
         ],
     );
     refused(
@@ -76,13 +76,13 @@ fn case_2_a_wrong_type_is_answered_with_an_example() {
     refused(
         "[app, acme]\n",
         &[
-            "1:1: deploy.yml must be a map with keys (app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, hooks, environments), not a list",
+            "1:1: deploy.yml must be a map with keys (app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, notify, hooks, environments), not a list",
         ],
     );
     refused(
         "acme\n",
         &[
-            "1:1: deploy.yml must be a map with keys (app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, hooks, environments), not `acme`",
+            "1:1: deploy.yml must be a map with keys (app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, notify, hooks, environments), not `acme`",
         ],
     );
 }

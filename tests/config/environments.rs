@@ -76,7 +76,7 @@ fn an_environment_that_is_not_asked_for_is_checked_as_well() {
             "7:53: `keep_releases` must be a whole number from 1 to 1000, not `0`; for example `keep_releases: 5`",
             "7:78: `environments` inside an environment; environments cannot be nested",
             "7:83: `A b` is not a valid environment name; use 1 to 31 characters from a-z, 0-9, `-` and `_`, with no `-` at the start",
-            "7:97: environment `c` must be a map with keys (app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, hooks, environments), not `5`",
+            "7:97: environment `c` must be a map with keys (app, host, host_key, root, source, build, exclude, allow_secrets, shared, prepare, link, migrate, routers, services, units, units_drift, run_as, keep_releases, verify, max_gap, max_failed, notify, hooks, environments), not `5`",
         ],
     );
 }

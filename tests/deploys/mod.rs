@@ -20,6 +20,7 @@ mod logins; // the deploy user, root, login shells, and a host that is not ready
 mod looking; // plan, status, releases, logs, doctor: they change nothing
 pub mod lost_connection; // a connection that goes silent: noticed in time, reported as it is; the host finishes by itself
 mod next_lines; // every line that is proposed, typed in the state that proposes it
+mod notifying; // what the host does when a switch ended, and that no switch depends on it
 mod old_releases; // what is removed, what stays, what is not ours
 mod pipeline; // what a job of GitHub Actions gets
 mod preparing; // what `prepare` makes, and when it becomes a release

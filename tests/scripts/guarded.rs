@@ -239,6 +239,7 @@ fn every_directory_that_is_entered_is_named_from_the_root_or_from_here() {
         ("env helper", shipit::remote::ENV_HELPER),
         ("journal helper", shipit::remote::JOURNAL_HELPER),
         ("run helper", shipit::remote::RUN_HELPER),
+        ("notify helper", shipit::remote::NOTIFY_HELPER),
     ]) {
         for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
             let words: Vec<&str> = line

@@ -12,6 +12,7 @@ mod in_use;
 mod killed;
 mod ledger;
 mod meter; // the downtime meter
+mod notices;
 mod refused;
 mod routers;
 mod staging; // a release that takes files over from another one
@@ -107,7 +108,7 @@ struct World {
 
 /// What setup is to write, as it travels on stdin.
 const SETUP_FILES: &[u8] =
-    b"shipit-files\npath cA==\nservice cA==\nboot cA==\nrule cA==\nenv cA==\njournal cA==\nrun cA==\n";
+    b"shipit-files\npath cA==\nservice cA==\nboot cA==\nrule cA==\nenv cA==\njournal cA==\nrun cA==\nnotify \nnotify-path \nnotify-service \n";
 
 impl World {
     fn new(shell: &'static [&'static str]) -> Self {

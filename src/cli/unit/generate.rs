@@ -127,6 +127,7 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
             answers.migrate = answers.migrate.or(project.migrate.map(line));
         }
     }
+    answers.notify = config.and_then(|config| Some(config.notify.as_ref()?.to_string()));
     answers.needs.clone_from(&options.needs);
     if let Some(user) = &options.user {
         answers.user.clone_from(user);

@@ -54,6 +54,14 @@ pub(super) fn run(global: &Global, options: &Lint) -> Result<Exit, Failure> {
     for each in &units {
         findings.extend(rules::lint(each, &observed::context(each, &units, config.as_ref())));
     }
+    if let Some(template) = config.as_ref().and_then(|config| config.notify.as_ref())
+        && units.len() > 1
+        && units.iter().all(|unit| unit.name.as_str() != template.as_str())
+    {
+        cli::note(&format!(
+            "deploy.yml names {template} for `notify`, which is not among these units: `shipit unit generate` writes one"
+        ));
+    }
     Ok(report(global, options, &findings, units.len()))
 }
 

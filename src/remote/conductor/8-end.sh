@@ -64,6 +64,7 @@ finish() {
     [ "$1" != failed ] || marked unswitched || { rm -f -- request; sync . 2>/dev/null; }
     event ended "$1" "$live" "${numbers:--}" "${2:--}"
     sync "$R/events" 2>/dev/null || :
+    leave_notice
     until rm -f -- request && [ ! -e request ]; do
         tries=$((tries + 1))
         [ "$tries" -lt 5 ] || exit 1

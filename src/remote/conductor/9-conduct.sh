@@ -1,6 +1,6 @@
 # The conductor's main: which list to carry out, by the marks that are there, and how it ends.
 #   no mark: the switch list · begun: the revert list · confirmed: only what comes after · unswitched: the end
-# args: root [boot]
+# args: root [boot | notify PROGRAM APP TEMPLATE]
 # shellcheck shell=dash disable=SC2034,SC2154
 
 # carry_out LIST: its steps in order; stops at the first that fails. Sets cause.
@@ -43,6 +43,7 @@ step_name() {
 main() {
     local tries=1
     cd "$1/.shipit" || exit 1
+    if [ "${2:-}" = notify ]; then shift 2 && notify_all "$@" && exit; exit 1; fi
     [ -e request ] || exit 0
     exec 9<. && flock -n 9 || exit 0
     until load_request; do

@@ -26,6 +26,9 @@ sudo_rule=$(file rule)
 env_helper=$(file env)
 journal_helper=$(file journal)
 run_helper=$(file run)
+notify_helper=$(file notify)
+notify_path=$(file notify-path)
+notify_service=$(file notify-service)
 exec </dev/null
 # Two at once would make the same user and the same directories. Only root can open the lock.
 (umask 077 && : >>/run/shipit-setup.lock)
@@ -75,6 +78,8 @@ runuser -u "$user" -- sh -eu -c '
     done
     [ -O .shipit ] || { echo "$1/.shipit belongs to another user: shipit never takes it over" >&2; exit 42; }
     chmod 0700 .shipit && mkdir -p .shipit/releases .shipit/links .shipit/runs
+    # A run that ends leaves an entry in here, if somebody is to be notified.
+    if [ "$2" = yes ]; then mkdir -p .shipit/notify; else rm -rf .shipit/notify; fi
     [ -e .shipit/ledger ] && exit 0
     # A tree that another tool made: its releases and its link are adopted, all or (after a crash) again.
     : >.shipit/ledger.new
@@ -94,7 +99,7 @@ runuser -u "$user" -- sh -eu -c '
         report "adopted release $id"
     done
     sync .shipit/ledger.new && mv -T .shipit/ledger.new .shipit/ledger
-' - "$root"
+' - "$root" "${notify_helper:+yes}"
 if [ "$group" != "$user" ] && getent group -- "$group" >/dev/null &&
     cd -P -- "$root/shared" && [ "$(pwd -P)" = "$root/shared" ]; then
     chgrp -- "$group" . && chmod 2775 .

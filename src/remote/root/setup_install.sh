@@ -24,7 +24,14 @@ put() {
     esac
     changed=yes
 }
-if [ -n "$sudo_rule" ]; then
+# helper NAME TEXT: a program that root lends to the deploy user; removed where it is not to be.
+helper() {
+    local at="/usr/local/lib/shipit/$app/$1"
+    if [ -n "$2" ]; then put "$at" "$2" 0755
+    elif [ -e "$at" ] || [ -L "$at" ]; then rm -rf -- "$at" && echo "removed $at" && changed=yes; fi
+}
+[ -n "$sudo_rule" ] || env_helper='' journal_helper='' run_helper=''
+if [ -n "$env_helper$notify_helper" ]; then
     # Before the rule that names them: root's own, in root's own directories.
     for dir in /usr/local/lib/shipit "/usr/local/lib/shipit/$app"; do
         is=''
@@ -33,18 +40,20 @@ if [ -n "$sudo_rule" ]; then
         chown root:root "$dir" && chmod 00755 "$dir"
         case $is in '' | 'root:root 0755') ;; *) echo "$dir was $is: it is now root:root 0755" && changed=yes ;; esac
     done
-    put "/usr/local/lib/shipit/$app/env" "$env_helper" 0755
-    put "/usr/local/lib/shipit/$app/journal" "$journal_helper" 0755
-    if [ -n "$run_helper" ]; then put "/usr/local/lib/shipit/$app/run" "$run_helper" 0755
-    elif [ -e "/usr/local/lib/shipit/$app/run" ]; then
-        rm -f -- "/usr/local/lib/shipit/$app/run" && echo "removed /usr/local/lib/shipit/$app/run" && changed=yes
-    fi
+    helper env "$env_helper"
+    helper journal "$journal_helper"
+    helper run "$run_helper"
+    helper notify "$notify_helper"
+fi
+if [ -n "$sudo_rule" ]; then
     printf '%s\n' "$sudo_rule" >/etc/shipit-check.new
     visudo -qcf /etc/shipit-check.new >&2 || { rm -f /etc/shipit-check.new; exit 41; }
     rm -f /etc/shipit-check.new
     put "/etc/sudoers.d/shipit-$app" "$sudo_rule" 0440
 else
-    for gone in "/etc/sudoers.d/shipit-$app" "/usr/local/lib/shipit/$app"; do
+    helpers=/usr/local/lib/shipit/$app
+    [ -z "$notify_helper" ] || helpers=''
+    for gone in "/etc/sudoers.d/shipit-$app" "$helpers"; do
         [ -e "$gone" ] || [ -L "$gone" ] || continue
         rm -rf -- "$gone"
         echo "removed $gone: $user is root, and needs no permission"
@@ -54,10 +63,24 @@ fi
 put "/etc/systemd/system/shipit-$app.path" "$path_unit" 0644
 put "/etc/systemd/system/shipit-$app.service" "$service_unit" 0644
 put "/etc/systemd/system/shipit-$app-boot.service" "$boot_unit" 0644
+notify=/etc/systemd/system/shipit-$app.notify
+if [ -n "$notify_helper" ]; then
+    put "$notify.path" "$notify_path" 0644
+    put "$notify.service" "$notify_service" 0644
+elif [ -e "$notify.path" ] || [ -e "$notify.service" ]; then
+    systemctl disable --quiet --now "shipit-$app.notify.path" || :
+    rm -f -- "$notify.path" "$notify.service"
+    echo "removed $notify.path and $notify.service"
+    changed=yes
+fi
 # Always: an earlier setup may have died before this. A path unit watches its old path until it is restarted.
 systemctl daemon-reload
 systemctl enable --quiet "shipit-$app.path" "shipit-$app-boot.service"
 systemctl restart "shipit-$app.path"
+if [ -n "$notify_helper" ]; then
+    systemctl enable --quiet "shipit-$app.notify.path"
+    systemctl restart "shipit-$app.notify.path"
+fi
 # Also what an earlier setup wrote: it may have died before this.
 for dir in "$root" /etc /usr/local/lib; do [ ! -d "$dir" ] || sync -f "$dir"; done
 [ "$changed" = yes ] || echo 'nothing to change'

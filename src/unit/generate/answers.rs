@@ -82,6 +82,8 @@ pub struct Answers {
     /// The command line of the migration, with paths through `ROOT/next`.
     pub migrate: Option<String>,
     pub jobs: Vec<Job>,
+    /// The template that notifies of a switch: `acme-notify@.service`.
+    pub notify: Option<String>,
 }
 
 /// An answer that cannot go into a unit.
@@ -118,6 +120,7 @@ impl Answers {
             memory: 512,
             needs: Vec::new(),
             migrate: None,
+            notify: None,
             jobs: Vec::new(),
         }
     }

@@ -43,6 +43,30 @@ pub(super) fn migrate(answers: &Answers, command: &str) -> Written {
     text.written()
 }
 
+/// The template that the host starts when a switch ended: sends the facts to a webhook.
+pub(super) fn notify(answers: &Answers, name: &str) -> Written {
+    let app = &answers.app;
+    let mut text = Text::new(name);
+    text.section("Unit")
+        .set("Description", format!("{app}: notify of run %i"))
+        .set("Wants", "network-online.target")
+        .set("After", "network-online.target");
+    text.section("Service");
+    text.note("shipit starts this when a deploy or rollback ended; %i is the run. It has no [Install].")
+        .set("Type", "oneshot")
+        .note("Without a limit it could hang forever.")
+        .set("TimeoutStartSec", "5min");
+    text.note("A user that exists only while this runs.")
+        .set("DynamicUser", "yes");
+    text.note("The facts as JSON, which only root and this unit can read.")
+        .set("LoadCredential", format!("event:/run/shipit-notify-{app}/%i.json"));
+    text.note("Write this file yourself, as root and with mode 0600. One line for curl: url = \"https://…\"")
+        .set("LoadCredential", format!("webhook:/etc/{app}/webhook"));
+    text.set("ExecStart", "/usr/bin/curl --fail --silent --show-error --max-time 20 --retry 5 --retry-connrefused --config ${CREDENTIALS_DIRECTORY}/webhook --header \"Content-Type: application/json\" --data-binary @${CREDENTIALS_DIRECTORY}/event");
+    sandbox::notify(&mut text);
+    text.written()
+}
+
 pub(super) fn service(answers: &Answers, job: &Job) -> Written {
     let app = &answers.app;
     let mut text = Text::new(&format!("{app}-{}.service", job.name));

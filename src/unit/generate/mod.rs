@@ -34,6 +34,7 @@ pub fn units(answers: &Answers) -> Result<Vec<Written>, Refused> {
         units.push(job::service(answers, each));
         units.push(job::timer(answers, each));
     }
+    units.extend(answers.notify.as_deref().map(|name| job::notify(answers, name)));
     Ok(units)
 }
 

@@ -50,3 +50,15 @@ pub(super) fn write(text: &mut Text, answers: &Answers) {
         .set("KeyringMode", "private")
         .set("RemoveIPC", "yes");
 }
+
+/// The same for curl: it writes nowhere and uses the network.
+pub(super) fn notify(text: &mut Text) {
+    text.gap().set("UMask", "0077");
+    for directive in DIRECTIVES.iter().filter(|directive| directive.suits(Runtime::Other)) {
+        let values = directive.values_for(Runtime::Other);
+        values.fold(&mut *text, |text, value| text.set(directive.key, value));
+    }
+    text.set("DevicePolicy", "closed")
+        .set("KeyringMode", "private")
+        .set("RemoveIPC", "yes");
+}

@@ -8,6 +8,8 @@ const EDITOR: &str = "opens an editor";
 const NETWORK: &str = "installs packages from the network";
 const RACE: &str = "printed only if two things happen at the same moment; the line looks, or repeats what was typed";
 const FAULT: &str = "printed after a fault that tests/faults makes; the line only looks";
+const NOTIFY: &str =
+    "needs `notify` in deploy.yml; tests/deploys/notifying.rs makes the state, and leaves it by that command";
 const BESIDE: &str = "printed below a line that has a row, and typed after it";
 const ELSEWHERE: &str = "a next line of `init` or `up`, which tests/deploys/beginning.rs and tests/init.rs follow";
 
@@ -86,6 +88,9 @@ pub const SITES: &[(&str, &str)] = &[
         "diagnosis/laptop.rs shell sudo rm -f /etc/nologin /run/nologin",
         "tests/deploys/setting_up.rs",
     ),
+    ("diagnosis/notify.rs as_root setup", NOTIFY),
+    ("diagnosis/notify.rs as_root unit install", NOTIFY),
+    ("diagnosis/notify.rs shipit unit generate", NOTIFY),
     (
         "diagnosis/machine.rs shell <find>",
         "needs a disk without free inodes; only looks; tests/doctor/access.rs",

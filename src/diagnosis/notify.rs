@@ -1,0 +1,22 @@
+//! What keeps the app's notify unit from being started. Never whether it reached anybody.
+
+use super::{Area, Depth, Finding};
+use crate::config::Config;
+use crate::failure::Next;
+use crate::observed::Observed;
+use crate::plan::notify::{Lack, lacks};
+
+pub(super) fn findings(config: &Config, observed: &Observed) -> Vec<Finding> {
+    let finding = |lack: Lack| {
+        let finding =
+            Finding::warning(Area::Host, Depth::Later, lack.what()).why("nobody is notified when a switch ended");
+        match lack {
+            Lack::Template(_) => {
+                let install = config.host.as_root("unit install");
+                finding.next(Next::shipit("unit generate").then("&&", install))
+            }
+            Lack::Setup(_) => finding.next(config.host.as_root("setup")).by_setup(),
+        }
+    };
+    lacks(config, observed).into_iter().map(finding).collect()
+}
