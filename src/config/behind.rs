@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::names::{RouterName, quoted};
 use super::reader::{HOUR, Map, Value};
 use super::{Router, Service, Strategy};
-use crate::step::{Address, Lever};
+use crate::step::{Address, Lever, Proxy};
 
-/// The router that `router` names, for the strategies that need one.
+/// The router that `router` names, for the strategies that need or take one.
 pub(super) fn router(map: &Map<'_>, strategy: Option<Strategy>, routers: Option<&[Router]>) -> Option<Option<Router>> {
     let strategy = strategy?;
     match map.get("router") {
-        Some(value) if !strategy.needs_router() => {
+        Some(value) if !strategy.takes_router() => {
             value.is_wrong(&format!("`{strategy}` does not use a router"));
             None
         }
@@ -66,11 +66,8 @@ pub(super) fn turned(map: &Map<'_>, mut service: Service) -> Option<Service> {
         },
         own => own.clone(),
     };
-    if service.strategy == Strategy::Canary && !matches!(lever, Lever::Haproxy { .. }) {
-        let text = format!(
-            "`canary` needs a router of `kind: haproxy`, and {} cannot split the requests; `blue-green` works with it",
-            quoted(router.name.as_str())
-        );
+    let name = quoted(router.name.as_str());
+    if let Some(text) = cannot(&service, &lever, &name) {
         map.problems
             .note(map.get("router").map_or(map.at, |value| value.node.at), text);
         return None;
@@ -101,4 +98,26 @@ pub(super) fn turned(map: &Map<'_>, mut service: Service) -> Option<Service> {
     map.problems
         .note(map.get("health").map_or(map.at, |value| value.node.at), text);
     None
+}
+
+/// Why a strategy does not work with this router.
+fn cannot(service: &Service, lever: &Lever, name: &str) -> Option<String> {
+    match (service.strategy, lever) {
+        (Strategy::Canary, Lever::Link { .. } | Lever::Port { .. }) => Some(format!(
+            "`canary` needs a router of `kind: haproxy`, and {name} cannot split the requests; `blue-green` works with it"
+        )),
+        (Strategy::Rolling, _) if service.socket.is_some() => Some(
+            "`rolling` takes `socket` or `router`, not both: either the instances share one listening socket, or a router \
+             sends requests to the socket or port of each"
+                .to_owned(),
+        ),
+        (Strategy::Rolling, _) if service.instances().count() < 2 => Some(
+            "`rolling` behind a router needs two instances or more: while one restarts, another one serves".to_owned(),
+        ),
+        (Strategy::Rolling, Lever::Port { .. } | Lever::Link { proxy: Proxy::Caddy, .. }) => Some(format!(
+            "`rolling` works with HAProxy, and with nginx if each instance listens on a unix socket; {name} cannot leave out \
+             one of several instances without a reload"
+        )),
+        _ => None,
+    }
 }

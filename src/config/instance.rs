@@ -88,6 +88,31 @@ impl Service {
         }
     }
 
+    /// What turns its router for an instance. Behind nginx each of the instances of a rolling service has a symlink of its
+    /// own: `live.1.sock` beside `live.sock`.
+    pub fn lever(&self, one: &Instance<'_>) -> Option<Lever> {
+        let own = &self.router.as_ref()?.lever;
+        Some(match (self.strategy, own, one.slot) {
+            (Strategy::Rolling, Lever::Link { proxy, live }, Some(slot)) => Lever::Link {
+                proxy: *proxy,
+                live: format!("{}.{slot}.sock", live.strip_suffix(".sock").unwrap_or(live)),
+            },
+            _ => own.clone(),
+        })
+    }
+
+    /// Every way to turn its router, each once; that of the service first.
+    pub fn levers(&self) -> Vec<Lever> {
+        let own = self.router.iter().map(|router| router.lever.clone());
+        let mut levers: Vec<Lever> = Vec::new();
+        for lever in own.chain(self.instances().filter_map(|one| self.lever(&one))) {
+            if !levers.contains(&lever) {
+                levers.push(lever);
+            }
+        }
+        levers
+    }
+
     /// What people call it: the unit as deploy.yml names it.
     pub fn name(&self) -> &str {
         self.name.as_str()

@@ -18,12 +18,16 @@ use super::{Check, Health, Migrate, Probe, Router, Service, Strategy};
 /// A service, for editors.
 pub(super) const SHAPE: Shape = Shape::Ruled(&Shape::Map(SERVICE), socket_needs_strategy);
 
-/// What [`holder`] checks.
+/// What [`holder`] and [`turned`] check.
 fn socket_needs_strategy() -> serde_json::Value {
     let with_socket = strategies().into_iter();
     let with_socket = with_socket.filter(|name| Strategy::named(name).is_some_and(Strategy::takes_socket));
     let with_socket: Vec<_> = with_socket.collect();
-    json!({"if": {"required": ["socket"]}, "then": {"properties": {"strategy": {"enum": with_socket}}}})
+    json!({
+        "if": {"required": ["socket"]},
+        "then": {"properties": {"strategy": {"enum": with_socket}}},
+        "not": {"required": ["socket", "router"]},
+    })
 }
 
 /// What [`asked`] checks: exactly one probe, and nothing expected that it cannot answer.

@@ -80,8 +80,8 @@ fn observed(host: &mut dyn Host, scripts: &[Script]) -> Result<(Observed, vec::I
 
 fn looking(config: &Config) -> Script {
     let mut args: Vec<String> = vec![config.root.as_str().into(), config.app.as_str().into(), "auto".into()];
-    let routers = config.services.iter().filter_map(|service| service.router.as_ref());
-    args.extend(routers.map(|router| router.lever.key()));
+    let levers = config.services.iter().flat_map(|service| service.levers());
+    args.extend(levers.map(|lever| lever.key()));
     let wanted = crate::plan::units::units(config, Purpose::Observe);
     args.extend(wanted.into_iter().map(String::from));
     args.extend(crate::plan::notify::observed_units(config));

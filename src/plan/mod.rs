@@ -12,7 +12,7 @@ pub mod units;
 
 use std::time::Duration;
 
-use crate::config::{Config, Instance};
+use crate::config::{Config, Instance, Service};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
 use crate::observed::ledger::State;
@@ -104,7 +104,8 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
     };
     let (mut before, mut after, mut retire) = (vec![], vec![], vec![]);
     let mut lacks = strategy::unknown_slots(config, observed);
-    let (mut turns, mut awaits, mut back, mut back_awaits) = (vec![], vec![], vec![], vec![]);
+    let (mut turns, mut awaits) = (vec![], vec![]);
+    let (mut back, mut one_by_one, mut back_awaits) = (vec![], vec![], vec![]);
     for service in &config.services {
         let turnover = strategy::turnover(config, service, observed, &change);
         before.extend(turnover.before);
@@ -120,6 +121,7 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
         );
         split(turnover.switch, &mut turns, &mut awaits);
         split(turnover.revert, &mut back, &mut back_awaits);
+        one_by_one.extend(turnover.back);
     }
     if !lacks.is_empty() {
         return Err(needs::units_lack(config, lacks));
@@ -145,6 +147,7 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
     let mut revert = vec![Step::Flip(previous.clone())];
     if previous.is_some() {
         revert.extend(back);
+        revert.extend(one_by_one);
         revert.extend(back_awaits);
     } else {
         // The slots first: a waiting connection makes the socket start an instance that has one.
@@ -324,9 +327,12 @@ fn baselines(config: &Config, observed: &Observed, goal: &Goal) -> Vec<Step> {
     };
     let active: Vec<_> = config.instances().filter(|one| !observed.is_idle(one)).collect();
     let own = active.iter().filter_map(|one| asked(one, one.health?.check.clone()));
-    let routed = active
-        .iter()
-        .filter_map(|one| asked(one, strategy::through_router(one)?));
+    // Through the router any of its instances answers.
+    let first = |service: &Service| active.iter().find(|one| one.service == service);
+    let routed = config.services.iter().filter_map(|service| {
+        let one = first(service)?;
+        asked(one, strategy::through_router(one)?)
+    });
     own.chain(routed).collect()
 }
 

@@ -115,7 +115,8 @@ fn steps() -> Vec<Step> {
                 live: "/opt/acme/live.sock".into(),
             },
             to: "/run/acme/green.sock".into(),
-            from: "/run/acme/blue.sock".into(),
+            from: Some("/run/acme/blue.sock".into()),
+            stands_in: Some("blue".into()),
             within: seconds(60),
             check: Some(check()),
         })),
@@ -126,6 +127,7 @@ fn steps() -> Vec<Step> {
             },
             from: "acme/blue".into(),
             limit: seconds(30),
+            one_of_several: Some("2".into()),
         },
         Step::Await(Box::new(Verdict {
             unit: unit(),
@@ -166,8 +168,8 @@ stop unit=acme.service
 resume unit=acme.service slot=blue socket=acme.socket
 isolate server=acme/green at=/run/haproxy/acme.sock
 canary share=25\0045 at=/run/haproxy/acme.sock to=acme/green from=acme/blue hold=60 requests=100 old=http://127.0.0.1:8081/h CHECK
-route to=/run/acme/green.sock from=/run/acme/blue.sock router=link at=/opt/acme/live.sock within=60 CHECK
-drain from=acme/blue limit=30 router=haproxy at=/run/haproxy/acme.sock
+route to=/run/acme/green.sock from=/run/acme/blue.sock router=link at=/opt/acme/live.sock instead=blue within=60 CHECK
+drain from=acme/blue limit=30 router=haproxy at=/run/haproxy/acme.sock several=2
 await unit=acme.service turn=reload start=31 successes=3 timeout=61 watch=8 wrongs=7 CHECK
 verify timeout=62 otherwise=confirm
 limits gap=500 failed=-

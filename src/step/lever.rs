@@ -43,6 +43,11 @@ impl Lever {
         }
     }
 
+    /// What it changes or talks to.
+    pub fn path(&self) -> &str {
+        self.words().1
+    }
+
     pub(super) fn arguments(&self) -> [(&'static str, String); 2] {
         let (word, at) = self.words();
         [("router", word.to_owned()), ("at", at.clone())]

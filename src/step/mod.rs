@@ -71,7 +71,11 @@ pub struct Limits {
 pub struct Route {
     pub lever: Lever,
     pub to: String,
-    pub from: String,
+    /// Who gets none any more; `None` if the others go on getting theirs.
+    pub from: Option<String>,
+    /// The slot of the instance that is about to restart, if `to` stands in for it meanwhile: on the way back that is
+    /// needed only if the instance had changed.
+    pub stands_in: Option<String>,
     /// How long the instance may take to answer. Whole seconds.
     pub within: Duration,
     /// What it answers at its own address.
@@ -149,6 +153,9 @@ pub enum Step {
         lever: Lever,
         from: String,
         limit: Duration,
+        /// The slot of an instance that is about to restart while others serve: it is drained only while another one is
+        /// ready, and on the way back only if it had changed.
+        one_of_several: Option<String>,
     },
     Await(Box<Verdict>),
     /// The command of `verify`, which runs where shipit runs, says that it is good.
@@ -202,11 +209,8 @@ impl fmt::Display for Step {
                 canary.from
             ),
             Self::Route(route) => {
-                write!(
-                    f,
-                    "route     {}: requests go to {}, not to {}",
-                    route.lever, route.to, route.from
-                )
+                write!(f, "route     {}: requests go to {}", route.lever, route.to)?;
+                route.from.iter().try_for_each(|from| write!(f, ", not to {from}"))
             }
             Self::Drain { from, limit, .. } => {
                 write!(

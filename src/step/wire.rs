@@ -147,15 +147,22 @@ impl Step {
                 named
             }
             Self::Route(route) => {
-                let mut named = vec![("to", route.to.clone()), ("from", route.from.clone())];
+                let mut named = vec![("to", route.to.clone()), ("from", or_none(&route.from))];
                 named.extend(route.lever.arguments());
+                named.push(("instead", or_none(&route.stands_in)));
                 named.push(("within", seconds(route.within)));
                 named.extend(Check::arguments(route.check.as_ref()));
                 named
             }
-            Self::Drain { lever, from, limit } => {
+            Self::Drain {
+                lever,
+                from,
+                limit,
+                one_of_several,
+            } => {
                 let mut named = vec![("from", from.clone()), ("limit", seconds(*limit))];
                 named.extend(lever.arguments());
+                named.push(("several", or_none(one_of_several)));
                 named
             }
             Self::Await(verdict) => verdict.arguments(),

@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 use super::{Turnover, slots, through_router, verdict};
-use crate::config::{Config, Instance, Router, Service};
+use crate::config::{Config, Health, Instance, Router, Service};
 use crate::observed::Observed;
 use crate::observed::routers::{Place, RouterState, Socket};
 use crate::step::{Address, Change, Lever, Proxy, Route, Step, Turn, Verdict};
 
 /// How long an instance may take to finish its requests before it is stopped, and then finishes what is left: the old one,
 /// and on the way back the new one, which may hang.
-const DRAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
+pub(super) const DRAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(5));
 /// How long what comes through the router may be wrong: clients see it.
 const WRONG: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
 
@@ -31,15 +31,7 @@ pub(super) fn turnover(config: &Config, service: &Service, observed: &Observed, 
         return turnover;
     };
     turnover.needs.extend(needs(service, router, observed));
-    if !service
-        .health()
-        .is_some_and(|health| health.check.release || health.check.contains.is_some())
-    {
-        turnover.advice.push(format!(
-            "{}: only the response can prove which release answers through the router: include the release id in it and set `release: true` under `health`",
-            service.name()
-        ));
-    }
+    turnover.advice.extend(unproven(service));
     let (old, new) = (pair.active, pair.idle);
     // The router knows both, whether or not the other one runs.
     let other = old.or_else(|| service.instances().find(|one| one.unit != new.unit));
@@ -90,11 +82,23 @@ pub(super) fn turnover(config: &Config, service: &Service, observed: &Observed, 
     turnover
 }
 
+/// That an answer through the router proves nothing about the release.
+pub(super) fn unproven(service: &Service) -> Option<String> {
+    let proves = |health: &Health| health.check.release || health.check.contains.is_some();
+    (!service.health().is_some_and(proves)).then(|| {
+        format!(
+            "{}: only the response can prove which release answers through the router: include the release id in it and set `release: true` under `health`",
+            service.name()
+        )
+    })
+}
+
 fn route(lever: &Lever, one: &Instance<'_>, to: &str, from: &str) -> Step {
     Step::Route(Box::new(Route {
         lever: lever.clone(),
         to: to.to_owned(),
-        from: from.to_owned(),
+        from: Some(from.to_owned()),
+        stands_in: None,
         within: verdict(one, Turn::Restart).start,
         check: one.health.map(|health| health.check.clone()),
     }))
@@ -105,11 +109,12 @@ fn drain(lever: &Lever, from: &str, limit: Duration) -> Step {
         lever: lever.clone(),
         from: from.to_owned(),
         limit,
+        one_of_several: None,
     }
 }
 
 /// The verdict on an instance through the router.
-fn through(one: &Instance<'_>, watch: Duration) -> Step {
+pub(super) fn through(one: &Instance<'_>, watch: Duration) -> Step {
     let own = verdict(one, Turn::Restart);
     Step::Await(Box::new(Verdict {
         check: through_router(one),
@@ -122,12 +127,17 @@ fn through(one: &Instance<'_>, watch: Duration) -> Step {
     }))
 }
 
-fn needs(service: &Service, router: &Router, observed: &Observed) -> Vec<String> {
+pub(super) fn needs(service: &Service, router: &Router, observed: &Observed) -> Vec<String> {
     let unknown = RouterState::default();
     let state = observed.routers.get(&router.lever.key()).unwrap_or(&unknown);
     match &router.lever {
         Lever::Link { proxy, live } | Lever::Port { proxy, live } => {
-            file(*proxy, live, state, &observed.user).into_iter().collect()
+            let all = service.levers();
+            let odd = all.iter().filter_map(|lever| {
+                let odd = observed.routers.get(&lever.key())?.odd.as_ref()?;
+                Some(not_a_symlink(lever.path(), odd))
+            });
+            odd.chain(file(*proxy, live, state, &observed.user)).collect()
         }
         Lever::Haproxy { socket, backend } => match haproxy(socket, state, &observed.user) {
             Some(need) => vec![need],
@@ -136,13 +146,15 @@ fn needs(service: &Service, router: &Router, observed: &Observed) -> Vec<String>
     }
 }
 
+fn not_a_symlink(live: &str, odd: &str) -> String {
+    format!("{live} is a {odd}: shipit only replaces a symlink. If nothing uses it: `sudo rm {live}`")
+}
+
 /// What keeps the deploy user from replacing the file by which nginx or Caddy is turned, or lets others do so.
 fn file(proxy: Proxy, live: &str, state: &RouterState, user: &str) -> Option<String> {
     let router = proxy.word();
-    if let Some(odd) = &state.odd {
-        return Some(format!(
-            "{live} is a {odd}: shipit only replaces a symlink. If nothing uses it: `sudo rm {live}`"
-        ));
+    if state.odd.is_some() && state.place.is_none() {
+        return None;
     }
     let dir = live.rsplit_once('/').map_or("/", |(dir, _)| dir);
     match state.place.as_ref().unwrap_or(&Place::Unreadable) {

@@ -38,6 +38,8 @@ pub struct Turnover {
     pub retire: Vec<Step>,
     /// After the flip back to the old one.
     pub revert: Vec<Step>,
+    /// After that, in this order: instances that go back one by one, each judged before the next.
+    pub back: Vec<Step>,
 }
 
 /// The turnover of one service, checked against the host's units.
@@ -91,10 +93,17 @@ fn turned(service: &Service, turn: Turn, step: impl Fn(String) -> Step) -> Vec<S
 /// What is asked of an instance through its router.
 pub fn through_router(one: &Instance<'_>) -> Option<Check> {
     let probe = one.service.router.as_ref()?.url.clone();
-    Some(Check {
+    let mut check = Check {
         probe,
         ..one.health?.check.clone()
-    })
+    };
+    // Of several instances any may answer: what only this one says is not asked for.
+    if !one.service.strategy.needs_router() {
+        let says = |other: Instance<'_>| other.health.and_then(|health| health.check.contains.clone());
+        let of_all = one.service.instances().all(|other| says(other) == check.contains);
+        check.contains = check.contains.filter(|_| of_all);
+    }
+    Some(check)
 }
 
 /// The verdict that a unit's health asks for.

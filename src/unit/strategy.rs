@@ -87,6 +87,11 @@ impl Strategy {
     pub fn needs_router(self) -> bool {
         matches!(self, Self::BlueGreen | Self::Canary)
     }
+
+    /// Whether a router may stand in front of the instances.
+    pub fn takes_router(self) -> bool {
+        self.needs_router() || self == Self::Rolling
+    }
 }
 
 impl fmt::Display for Strategy {

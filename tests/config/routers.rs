@@ -171,6 +171,49 @@ fn a_router_serves_one_service() {
 }
 
 #[test]
+fn several_instances_have_a_router_that_can_leave_one_out() {
+    let rolling = |routers: &str, keys: &str| {
+        let service = format!("[{{unit: acme@.service, strategy: rolling, {keys}}}]");
+        with("services", &format!("{service}\nrouters: {routers}"))
+    };
+    let own = format!("router: edge, health: {HEALTH}");
+    let config = taken(&rolling(EDGE, &format!("instances: 2, {own}")));
+    let levers: Vec<String> = config.services[0].levers().iter().map(Lever::key).collect();
+    assert_eq!(
+        levers,
+        [
+            "link=/opt/acme/live.sock",
+            "link=/opt/acme/live.1.sock",
+            "link=/opt/acme/live.2.sock"
+        ]
+    );
+    let caddy = EDGE.replace("nginx", "caddy");
+    let ports = "router: edge, ports: [8081, 8082], health: {url: \"http://127.0.0.1:{port}/\"}";
+    for (routers, keys, why) in [
+        (EDGE, format!("instances: 1, {own}"), "needs two instances or more"),
+        (
+            EDGE,
+            format!("instances: 2, socket: acme.socket, {own}"),
+            "takes `socket` or `router`, not both",
+        ),
+        (&caddy, format!("instances: 2, {own}"), "`edge` cannot leave out"),
+        (
+            EDGE,
+            format!("instances: 2, {ports}"),
+            "if each instance listens on a unix socket",
+        ),
+        (EDGE, "instances: 2, router: edge".to_owned(), "`health` is missing"),
+    ] {
+        refused_with(&rolling(routers, &keys), why);
+    }
+    // Without one, as before.
+    taken(&with(
+        "services",
+        "[{unit: a@.service, strategy: rolling, instances: 1}]",
+    ));
+}
+
+#[test]
 fn a_canary_has_ascending_shares_and_haproxy() {
     let edge = "{edge: {kind: haproxy, url: \"http://127.0.0.1/\", socket: /run/h.sock, backend: acme}}";
     let canary = |routers: &str, keys: &str| {

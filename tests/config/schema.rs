@@ -12,7 +12,7 @@ use super::{load, taken, with};
 
 /// What only the parser finds, by the words of its message: what two values mean together, what a name is reserved for,
 /// an order of components, and what an editor's reader of YAML does not show.
-const ONLY_THE_PARSER: [&str; 64] = [
+const ONLY_THE_PARSER: [&str; 66] = [
     // One value against others, or against the choice of -e.
     "is listed twice",
     "another service has this router too",
@@ -82,6 +82,8 @@ const ONLY_THE_PARSER: [&str; 64] = [
     "not `5e0`",
     "a tag (`!…`)",
     "appears twice",
+    "needs two instances or more",
+    "`rolling` works with HAProxy",
 ];
 
 struct Checked {

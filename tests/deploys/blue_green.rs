@@ -32,6 +32,11 @@ impl Edge {
 
     /// The router with the generated configuration, on port 8080.
     pub fn install(self, host: &Host) {
+        self.install_for(host, "blue-green", &["blue", "green"]);
+    }
+
+    /// The same for another strategy; the instances listen on the ports from 8081 on.
+    pub fn install_for(self, host: &Host, strategy: &str, instances: &[&str]) {
         let name = self.name();
         let desk = Desk::at(host, "ann");
         let generate = ["unit", "generate", "--app", "acme", "--program", "binary"];
@@ -39,7 +44,7 @@ impl Edge {
             Self::NginxPorts | Self::CaddyPorts => &["--ports"],
             Self::Nginx | Self::Caddy | Self::Haproxy => &[],
         };
-        desk.shipit(&[&generate[..], &["--strategy", "blue-green", "--router", name], ports].concat())
+        desk.shipit(&[&generate[..], &["--strategy", strategy, "--router", name], ports].concat())
             .leaves(0);
         host.root(
             "mkdir -p /etc/acme && rm -f /etc/nginx/sites-enabled/default && \
@@ -47,7 +52,7 @@ impl Edge {
         )
         .ok();
         if !matches!(self, Self::Nginx | Self::Caddy) {
-            for (instance, port) in [("blue", 8081), ("green", 8082)] {
+            for (port, instance) in (8081..).zip(instances) {
                 host.write_file(
                     &format!("/etc/acme/env.{instance}"),
                     format!("PORT={port}\n").as_bytes(),
@@ -130,7 +135,7 @@ impl Clients {
 
     /// Nobody saw a failure, or a version that is not among these.
     #[track_caller]
-    fn saw_only(self, versions: &[&str]) {
+    pub fn saw_only(self, versions: &[&str]) {
         for version in self.saw_no_failure() {
             assert!(versions.contains(&version.as_str()), "clients saw {version}");
         }

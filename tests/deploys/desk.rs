@@ -34,7 +34,7 @@ pub fn acme(strategy: &str) -> Yml {
         ("successes", "1"),
         ("watch", "0s"),
     ];
-    let paired = ["handover", "blue-green", "canary"];
+    let paired = ["handover", "blue-green", "canary", "rolling"];
     let unit = if paired.iter().any(|name| strategy.starts_with(name)) {
         "acme@.service"
     } else {

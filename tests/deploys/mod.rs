@@ -25,6 +25,7 @@ mod old_releases; // what is removed, what stays, what is not ours
 mod pipeline; // what a job of GitHub Actions gets
 mod preparing; // what `prepare` makes, and when it becomes a release
 mod reports; // what a switch looked like
+pub mod rolling; // several instances behind HAProxy and nginx, one by one
 mod same_again; // unchanged, staged, migrated: what was done is not done again
 mod sending; // what is sent, and what the host takes from the release before
 mod setting_up; // what setup asks before root does anything

@@ -6,6 +6,7 @@ use super::point::{Blow, Points};
 use crate::apps::{Kind, Service};
 use crate::deploys::blue_green::{Clients, Edge, assert_agrees};
 use crate::deploys::desk::{Desk, current};
+use crate::deploys::rolling;
 use crate::lab::{self, Builder, Host, Suite};
 
 /// Each step of a switch from the first that changes something, with what must come of a conductor that dies right after
@@ -102,4 +103,47 @@ fn after_a_power_cut_caddy_leads_to_what_is_confirmed() {
 #[test]
 fn after_a_power_cut_haproxy_leads_to_what_is_confirmed() {
     the_power_goes(Edge::Haproxy, Suite::Trixie);
+}
+
+/// Of three instances that change one by one: before anything changed, and while the second one has left the router.
+#[test]
+fn clients_of_several_instances_do_not_notice_a_conductor_that_dies() {
+    let (edge, host) = (Edge::Haproxy, lab::host!(Suite::Trixie));
+    let desk = rolling::live(edge, &host);
+    let points = Points::on(&host);
+    let clients = Clients::of(&host);
+    for (point, exit) in [
+        ("drain acme/1 started", 0),
+        ("drain acme/2 done", 3),
+        ("restart acme@2.service done", 3),
+        ("route acme/3 done", 3),
+    ] {
+        let before = current(&host);
+        desk.tree(Kind::Graceful, "next");
+        desk.file("source/public/point", point);
+        points.strike(Blow::Kill, &format!("step switch {point}"));
+        let ran = desk.json(&["deploy"]).leaves(exit);
+        points.struck();
+        at_rest(&host);
+        let live = if exit == 0 { ran.release() } else { before };
+        rolling::assert_all_run(edge, &host, &live);
+    }
+    clients.saw_no_failure();
+}
+
+#[test]
+fn after_a_power_cut_all_of_several_instances_run_what_is_confirmed_and_nginx_leads_to_each() {
+    let (edge, host) = (Edge::Nginx, lab::host!(Builder::from(Suite::Bookworm).that_forgets()));
+    let desk = rolling::live(edge, &host);
+    host.root("systemctl --quiet enable nginx").ok();
+    let points = Points::on(&host);
+    let before = current(&host);
+    desk.tree(Kind::Graceful, "next");
+    points.strike(Blow::Hold, "step switch restart acme@2.service done");
+    let run = Underway::start(&desk, &["deploy"]);
+    points.cut_power();
+    host.boot_again();
+    run.end().leaves(3);
+    at_rest(&host);
+    rolling::assert_all_run(edge, &host, &before);
 }

@@ -101,7 +101,7 @@ fn a_router_that_is_turned_by_ports_is_told_which_file_names_the_port() {
     assert!(
         route
             .line()
-            .starts_with("route to=127.0.0.1:8082 from=127.0.0.1:8081 router=port at=/opt/acme/live within=")
+            .starts_with("route to=127.0.0.1:8082 from=127.0.0.1:8081 router=port at=/opt/acme/live instead=- within=")
     );
 }
 

@@ -2,6 +2,7 @@
 
 mod blue_green;
 mod instances;
+mod rolling;
 mod rules;
 
 use expect_test::{Expect, expect};

@@ -326,13 +326,13 @@ fn after_a_power_cut_the_boot_unit_points_the_router_back() {
         let at = world.root().join("live").display().to_string();
         let route = |to: &str, from: &str, router: &str, at: &str| {
             format!(
-                "revert route to={to} from={from} router={router} at={at} within=1 kind=none target=\\c status=0 contains=\\c release=-\n"
+                "revert route to={to} from={from} router={router} at={at} instead=- within=1 kind=none target=\\c status=0 contains=\\c release=-\n"
             )
         };
         let file = |port: u16| world.root().join(format!("live.{port}"));
         let link = world.root().join("live.sock");
         let back = format!(
-            "revert flip to=old\n{}{}revert route to=acme/blue from=acme/green router=haproxy at=/none within=1 kind=none target=\\c status=0 contains=\\c release=-\n",
+            "revert flip to=old\n{}{}revert route to=acme/blue from=acme/green router=haproxy at=/none instead=- within=1 kind=none target=\\c status=0 contains=\\c release=-\n",
             route("127.0.0.1:8081", "127.0.0.1:8082", "port", &at),
             route(
                 "/run/acme/blue.sock",

@@ -58,6 +58,13 @@ pub fn all() -> Vec<Answers> {
                         ..answers.clone()
                     });
                 }
+            } else if strategy.takes_router() {
+                for router in [Router::Haproxy, Router::Nginx] {
+                    all.push(Answers {
+                        router: Some(router),
+                        ..answers.clone()
+                    });
+                }
             }
             all.push(answers);
         }

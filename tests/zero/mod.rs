@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::apps::{Kind, Service};
 use crate::deploys::blue_green::Edge;
 use crate::deploys::desk::{Desk, answer};
+use crate::deploys::rolling;
 use crate::lab::{Builder, Host, Load, Miss, Running, Suite};
 
 /// A strategy, with what stands in front of the app.
@@ -30,7 +31,7 @@ struct Way {
 const PORT: &str = "url: \"http://127.0.0.1:8080/healthz\"";
 const PORTS: &str = "url: \"http://127.0.0.1:{port}/healthz\"";
 
-const WAYS: [Way; 8] = [
+const WAYS: [Way; 10] = [
     way("restart", Service::Notify, "acme.service", PORT),
     way(
         "reload",
@@ -61,6 +62,24 @@ const WAYS: [Way; 8] = [
             "blue-green-haproxy",
             Service::Routed,
             "acme@.service, router: edge, bake: 3s, ports: [8081, 8082]",
+            PORTS,
+        )
+    },
+    Way {
+        router: Some(Edge::Nginx),
+        ..way(
+            "rolling-nginx",
+            Service::Routed,
+            "acme@.service, router: edge, instances: 3",
+            "unix: {socket: \"/run/acme/{instance}.sock\", path: /healthz}",
+        )
+    },
+    Way {
+        router: Some(Edge::Haproxy),
+        ..way(
+            "rolling-haproxy",
+            Service::Routed,
+            "acme@.service, router: edge, instances: 3, ports: [8081, 8082, 8083]",
             PORTS,
         )
     },
@@ -178,10 +197,17 @@ struct Field {
 impl Field {
     fn new(way: Way, suite: Suite) -> Self {
         let host = Builder::from(suite).boot_if_possible().unwrap();
+        let several = way.name.starts_with("rolling-");
         if let Some(edge) = way.router {
-            edge.install(&host);
+            match several {
+                true => edge.install_for(&host, "rolling", &rolling::INSTANCES),
+                false => edge.install(&host),
+            }
         }
         crate::apps::ACME.install_units(&host, way.service);
+        if several {
+            rolling::enable(&host);
+        }
         let desk = Desk::at(&host, "ann");
         desk.file("deploy.yml", &way.yml(&host));
         desk.setup();

@@ -54,14 +54,17 @@ impl View<'_> {
     /// Whether one of its instances runs, and gets the requests as far as that was observed.
     fn is_reached(&self, service: &Service) -> bool {
         let awake = || service.instances().filter(|one| !self.observed.is_idle(one));
-        let link = service.router.as_ref().is_none_or(|router| {
-            let observed = self.observed.routers.get(&router.lever.key());
-            observed.is_none_or(|seen| match &router.lever {
-                Lever::Link { .. } => awake().any(|one| seen.link.is_some() && seen.link == service.place(&one)),
-                Lever::Port { .. } | Lever::Haproxy { .. } => true,
+        let led = |one: &Instance<'_>| {
+            let lever = service.lever(one);
+            let observed = lever.as_ref().and_then(|lever| self.observed.routers.get(&lever.key()));
+            observed.is_none_or(|seen| match &lever {
+                Some(Lever::Link { .. }) => seen.link.is_some() && seen.link == service.place(one),
+                _ => true,
             })
-        });
-        awake().next().is_some() && link
+        };
+        // Of instances that take turns one is awake; of several each has requests of its own.
+        let all = awake().all(|one| led(&one)) || service.strategy.needs_router() && awake().any(|one| led(&one));
+        awake().next().is_some() && all
     }
 
     /// Whether a timer went well and will start its unit again; while that runs, the next time need not be set yet.

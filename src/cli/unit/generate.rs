@@ -81,14 +81,20 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         }),
         (None, None) => None,
     }
-    .filter(|_| options.router.is_some() || answers.strategy.needs_router());
+    .filter(|_| options.router.is_some() || answers.strategy.takes_router());
     if let Some(Lever::Link { live, .. } | Lever::Port { live, .. }) = own.map(|router| &router.lever) {
         answers.link = Some(live.clone());
     }
     let ports: Option<Vec<u16>> =
         config.and_then(|config| config.services.first()?.instances().map(|one| one.port).collect());
-    if let (Some(&[blue, green]), None) = (ports.as_deref(), options.port) {
-        answers.instance_ports = Some([blue, green]);
+    // Those of the other strategies that take turns are two.
+    let configured = config.and_then(|config| config.services.first()).filter(|service| {
+        let count = answers.strategy.instances();
+        service.strategy.needs_instances() && count.is_none_or(|count| count == service.instances().count())
+    });
+    if let Some(service) = configured {
+        answers.instances = service.instances().map(|one| one.slot.map(str::to_owned)).collect();
+        answers.instance_ports = ports.filter(|ports| !ports.is_empty() && options.port.is_none());
     }
     let by_port = own.is_some_and(|router| matches!(router.lever, Lever::Port { .. }));
     answers.ports = options.ports || by_port && answers.router.is_some();

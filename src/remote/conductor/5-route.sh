@@ -10,11 +10,16 @@ step_isolate() {
 }
 
 # route: new requests go to `to` and no longer to `from`, once the instance behind `to` is healthy at its own address.
-# On the way back, time limits the wait: there is no better instance. At boot none runs yet.
+# On the way back, time limits the wait: there is no better instance. At boot none runs yet. `instead` is the slot of an
+# instance that restarts next, while `to` stands in for it; on the way back only if `to` is healthy.
 step_route() {
-    local to from router at within kind target status contains release end
-    arguments "to from router at within $check_arguments" "$@" || return 1
+    local to from router at instead within kind target status contains release end
+    arguments "to from router at instead within $check_arguments" "$@" || return 1
     [ "$release" = - ] || release=$target_release
+    [ "$instead" = - ] || {
+        [ "$phase" = switch ] || { [ -z "${booting-}" ] && ! kept "$instead" && probe 2; } || return 0
+        begin_change || return 1
+    }
     "routed_$router" && return 0
     now; end=$((now + within * 100))
     until [ -n "${booting-}" ] || { probe 2 && reached; }; do
@@ -31,9 +36,21 @@ step_route() {
 }
 
 # drain: waits until no request is left at `from`, or `limit` is over: then the app finishes what is left when it stops.
+# `several` is the slot of an instance that restarts next, while others serve.
 step_drain() {
-    local from router at limit end open
-    arguments 'from router at limit' "$@" || return 1
+    local from router at limit several end open
+    arguments 'from router at limit several' "$@" || return 1
+    [ "$several" = - ] || {
+        ! kept "$several" || return 0
+        [ "$router" != haproxy ] || others_serve || {
+            cause="HAProxy has no other server in ${from%/*} that is ready, so $from was not drained${detail:+ ($detail)}"
+            [ "$phase" != switch ] || return 1
+            # On the way back it restarts all the same.
+            event note drain "$cause"
+            return 0
+        }
+        begin_change || return 1
+    }
     # A HAProxy that was reloaded meanwhile has forgotten it.
     [ "$router" != haproxy ] || set_server "$from" drain || return 1
     now; end=$((now + limit * 100))

@@ -58,6 +58,7 @@ routed_haproxy() {
         detail="HAProxy has $to with state $server_up, administrative state $server_admin, weight $server_weight"
         return 1
     }
+    [ "$from" != - ] || return 0
     read_server "$from" || return 1
     [ $((server_admin & ~4)) != 0 ] || { detail="HAProxy has $from ready too"; return 1; }
 }
@@ -71,7 +72,20 @@ reached() {
 
 # turn_haproxy: `to` first, so that a server is ready at any moment. State and weight are always set: both outlive a
 # deploy, and nothing shows it.
-turn_haproxy() { set_server "$to" ready && set_server "$from" drain; }
+turn_haproxy() { set_server "$to" ready && { [ "$from" = - ] || set_server "$from" drain; }; }
+
+# others_serve: whether HAProxy has another server than `from` that is up and ready. Fails too if it cannot be asked.
+others_serve() {
+    local answer
+    answer=$(haproxy "$at" "show servers state ${from%/*}") || { detail=$answer; return 1; }
+    detail=''
+    printf '%s\n' "$answer" | servers_of "${from%/*}" | {
+        while read -r name up admin weight _; do
+            [ "$name" = "${from#*/}" ] || [ $((admin & ~4)) != 0 ] || [ "$weight" = 0 ] || case $up in 1 | 2) exit 0 ;; esac
+        done
+        exit 1
+    }
+}
 
 # set_server SERVER STATE
 set_server() {

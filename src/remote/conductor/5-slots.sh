@@ -26,7 +26,7 @@ step_slot() {
 # resume: an instance of the old release, on the way back. One that never stopped goes on; else it is started again.
 # While a socket is closed each of its instances is stopped: one that runs keeps it from opening.
 step_resume() {
-    local unit slot socket also again
+    local unit slot socket also
     arguments 'unit slot socket' "$@" || return 1
     if [ "$socket" != - ]; then
         need_unit "$socket" || return 1
@@ -40,13 +40,18 @@ step_resume() {
         fi
     fi
     need_unit "$unit" || return 1
-    # In a later attempt it starts again, unless it was the router that could not be turned.
-    case $attempt_revert/$failed_step in 1/* | */route | */drain) again='' ;; *) again=yes ;; esac
-    if ! marked "slot-$slot" && [ -z "$again" ]; then
+    if kept "$slot"; then
         # `activating` is one that a boot has just started.
         case $p_ActiveState in active | reloading | activating) count_restarts "$unit"; return 0 ;; esac
     fi
     restart_unit "$unit"
+}
+
+# kept SLOT: whether this is the way back, and the switch had not come to this instance yet. In a later attempt each
+# starts again, unless it was the router that could not be turned.
+kept() {
+    [ "$phase" != switch ] && ! marked "slot-$1" || return 1
+    case $attempt_revert/$failed_step in 1/* | */route | */drain) ;; *) return 1 ;; esac
 }
 
 # slots_in_use: the releases that slots name, one a line.

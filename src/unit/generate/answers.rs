@@ -64,7 +64,9 @@ pub struct Answers {
     /// Behind nginx or Caddy: each instance listens on its own port, rather than on a unix socket.
     pub ports: bool,
     /// The ports of the instances, as deploy.yml has them.
-    pub instance_ports: Option<[u16; 2]>,
+    pub instance_ports: Option<Vec<u16>>,
+    /// The names of the instances, as deploy.yml has them.
+    pub instances: Option<Vec<String>>,
     /// The symlink by which nginx or Caddy is turned, as deploy.yml has it; without `.sock`, the file for each port.
     pub link: Option<String>,
     /// The user that deploys.
@@ -108,6 +110,7 @@ impl Answers {
             router: None,
             ports: false,
             instance_ports: None,
+            instances: None,
             link: None,
             deployer: "deploy".to_owned(),
             health_path: "/healthz".to_owned(),
@@ -153,13 +156,30 @@ impl Answers {
         self.link.clone().unwrap_or_else(|| format!("{}/live.sock", self.root))
     }
 
-    /// The ports of two instances: those after the app's, unless deploy.yml has others.
-    pub fn instance_ports(&self) -> [u16; 2] {
-        if let Some(own) = self.instance_ports {
-            return own;
+    /// The names of the instances: two that take turns, or three that change one by one, unless deploy.yml has others.
+    pub fn instances(&self) -> Vec<String> {
+        let usual: &[&str] = match self.strategy {
+            Strategy::Rolling => &["1", "2", "3"],
+            _ => &["blue", "green"],
+        };
+        let usual = || usual.iter().copied().map(str::to_owned).collect();
+        self.instances.clone().unwrap_or_else(usual)
+    }
+
+    /// Their ports: those after the app's, unless deploy.yml has others.
+    pub fn instance_ports(&self) -> Vec<u16> {
+        if let Some(own) = &self.instance_ports {
+            return own.clone();
         }
-        let port = self.port.unwrap_or(8080).min(u16::MAX - 2);
-        [port + 1, port + 2]
+        let all = self.instances().len();
+        let room = u16::try_from(all).unwrap_or(u16::MAX);
+        let port = self.port.unwrap_or(8080).min(u16::MAX - room);
+        (port..).skip(1).take(all).collect()
+    }
+
+    /// Names and ports.
+    pub fn named_ports(&self) -> impl Iterator<Item = (String, u16)> {
+        self.instances().into_iter().zip(self.instance_ports())
     }
 
     /// The directory of the running release: `ROOT/current`, or the slot of the instance.
@@ -213,7 +233,7 @@ impl Answers {
         if self.ports && self.router.is_none() {
             return refuse("ports", "expected a router in front of the instances: --router".into());
         }
-        if self.router.is_some() && !self.strategy.needs_router() {
+        if self.router.is_some() && !self.strategy.takes_router() {
             return refuse(
                 "router",
                 format!(
@@ -221,6 +241,11 @@ impl Answers {
                     self.strategy
                 ),
             );
+        }
+        if self.strategy == Strategy::Rolling && (self.router == Some(Router::Caddy) || self.ports) {
+            let why = "`rolling` works with haproxy, and with nginx without --ports: only they leave out one of several \
+                       instances without a reload";
+            return refuse("router", why.into());
         }
         let legal = |c: char| c.is_ascii_graphic() && !"#;{}'\"\\".contains(c);
         if !self.health_path.starts_with('/') || !self.health_path.chars().all(legal) || !is_login(&self.deployer) {

@@ -2,9 +2,7 @@
 //! leads to are in `service`.
 
 use super::{Answers, Router, Written};
-
-/// The names of the instances.
-const INSTANCES: [&str; 2] = ["blue", "green"];
+use crate::unit::strategy::Strategy;
 
 pub(super) fn configuration(answers: &Answers, router: Router) -> Written {
     let app = &answers.app;
@@ -23,8 +21,22 @@ fn nginx(answers: &Answers) -> String {
     let app = &answers.app;
     let link = answers.link();
     let live = link.strip_suffix(".sock").unwrap_or(&link);
-    let [blue, green] = answers.instance_ports();
-    let upstream = if answers.ports {
+    let (blue, green) = two_ports(answers);
+    let upstream = if answers.strategy == Strategy::Rolling {
+        let servers: String = answers
+            .instances()
+            .iter()
+            .map(|name| format!("    server unix:{live}.{name}.sock max_fails=0;\n"))
+            .collect();
+        format!(
+            "upstream {app} {{
+    # A symlink for each instance. While one restarts, a deploy points its symlink to the socket of another one: nginx
+    # follows it at each connection, so nobody reloads it. No `keepalive` here: kept connections would stay with an
+    # instance that is about to stop.
+{servers}}}
+"
+        )
+    } else if answers.ports {
         format!(
             "# A name for the port of each instance.
 upstream {app}_{blue} {{ server 127.0.0.1:{blue}; }}
@@ -78,12 +90,19 @@ server {{
     )
 }
 
+/// The ports of the two instances that take turns.
+fn two_ports(answers: &Answers) -> (u16, u16) {
+    let ports = answers.instance_ports();
+    let port = |at: usize| ports.get(at).copied().unwrap_or_default();
+    (port(0), port(1))
+}
+
 fn caddy(answers: &Answers) -> String {
     let app = &answers.app;
     let link = answers.link();
     let live = link.strip_suffix(".sock").unwrap_or(&link);
     let (dir, name) = live.rsplit_once('/').unwrap_or(("", live));
-    let [blue, green] = answers.instance_ports();
+    let (blue, green) = two_ports(answers);
     let to = if answers.ports {
         format!(
             "	# A deploy renames {live}.{blue} to {live}.{green}, and the next one back. Caddy checks at each request, so nobody
@@ -130,9 +149,8 @@ fn caddy(answers: &Answers) -> String {
 
 fn haproxy(answers: &Answers) -> String {
     let Answers { app, deployer, .. } = answers;
-    let servers: String = INSTANCES
-        .iter()
-        .zip(answers.instance_ports())
+    let servers: String = answers
+        .named_ports()
         .map(|(name, port)| format!("    server {name} 127.0.0.1:{port}\n"))
         .collect();
     format!(
@@ -158,11 +176,15 @@ frontend {app} from {app}
     default_backend {app}
 
 backend {app} from {app}
-    # With these checks, HAProxy finds the instance that runs even after a restart, when it has forgotten what a deploy set.
+    # With these checks, HAProxy finds {finds} even after a restart, when it has forgotten what a deploy set.
     # No `cookie`: it would send clients to an instance that is not checked yet.
     option httpchk GET {path}
     default-server check inter 1s fall 2 rise 1
 {servers}",
-        path = answers.health_path
+        path = answers.health_path,
+        finds = match answers.strategy {
+            Strategy::Rolling => "the instances that run",
+            _ => "the instance that runs",
+        },
     )
 }

@@ -31,8 +31,9 @@ pub(super) fn service(answers: &Answers) -> Written {
     text.set("User", &answers.user).set("Group", &answers.user);
     if template {
         text.note(&format!(
-            "Each instance runs from its slot: {}/slots/blue is a symlink to a release.",
-            answers.root
+            "Each instance runs from its slot: {}/slots/{} is a symlink to a release.",
+            answers.root,
+            first(answers)
         ));
     } else {
         text.note("`current` is a symlink to the live release; a deploy changes its target.");
@@ -44,11 +45,12 @@ pub(super) fn service(answers: &Answers) -> Written {
     ));
     text.set("EnvironmentFile", format!("-/etc/{app}/env"));
     if template && answers.instances_have_ports() {
-        let [port, _] = answers.instance_ports();
-        text.note(&format!(
-            "The port of each instance: /etc/{app}/env.blue has the line PORT={port}."
-        ))
-        .set("EnvironmentFile", format!("/etc/{app}/env.%i"));
+        if let Some((name, port)) = answers.named_ports().next() {
+            text.note(&format!(
+                "The port of each instance: /etc/{app}/env.{name} has the line PORT={port}."
+            ));
+        }
+        text.set("EnvironmentFile", format!("/etc/{app}/env.%i"));
     }
     environment(&mut text, answers);
     if answers.strategy.needs_socket() && template {
@@ -84,9 +86,14 @@ pub(super) fn service(answers: &Answers) -> Written {
 
     text.section("Install").set("WantedBy", "multi-user.target");
     if template {
-        text.set("DefaultInstance", "blue");
+        text.set("DefaultInstance", first(answers));
     }
     text.written()
+}
+
+/// The name of the first instance.
+fn first(answers: &Answers) -> String {
+    answers.instances().into_iter().next().unwrap_or_default()
 }
 
 /// How the running process starts to serve the release that `current` links to.
@@ -167,7 +174,12 @@ fn environment(text: &mut Text, answers: &Answers) {
     } else if answers.instances_have_ports() {
         // Its own file has it.
     } else if answers.is_template() {
-        text.note("Where this instance listens; live.sock points the router to one of these paths.");
+        text.note(match answers.strategy {
+            Strategy::Rolling if answers.router.is_some() => {
+                "Where this instance listens; live.%i.sock points the router to it, or to another one while it restarts."
+            }
+            _ => "Where this instance listens; live.sock points the router to one of these paths.",
+        });
         text.set("Environment", format!("SOCKET=/run/{}/%i.sock", answers.app));
     } else if let Some(port) = answers
         .port
