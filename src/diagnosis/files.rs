@@ -87,7 +87,8 @@ fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts, live: &Li
         Some(group) if can_act(owner) && plain(group) => {
             let file = quoted(path.as_ref());
             Next::shell(format!(
-                "sudo -u {owner} -g {group} chgrp {group} {file} && sudo -u {owner} chmod 0640 {file}"
+                "sudo setpriv --reuid {owner} --regid {group} --clear-groups chgrp {group} {file} && \
+                 sudo -u {owner} chmod 0640 {file}"
             ))
             .remark(remark)
         }

@@ -120,7 +120,8 @@ fn directory(config: &Config, live: &Live, unit: &str, path: &str) -> Next {
     }
     if !only_root(path, config, live) {
         return Next::advice(format!(
-            "create {path} as the user that owns the directory above it, not as root: others can change the way there"
+            "let systemd create it (StateDirectory=, LogsDirectory=), or create {path} as the owner of the directory \
+             above it: others than root can change the way there"
         ));
     }
     let user = live.unit(unit).map_or("", |(unit, _)| unit.service("User"));

@@ -80,7 +80,10 @@ fn started(name: &str, files: &[(&Unit, Vec<Finding>)]) -> Vec<String> {
             let mut more: Vec<String> = Vec::new();
             if is(unit, &name) {
                 let words = unit
-                    .words("Unit", ["Requires", "Wants", "BindsTo", "Upholds"])
+                    .words(
+                        "Unit",
+                        ["Requires", "Wants", "BindsTo", "Upholds", "OnFailure", "OnSuccess"],
+                    )
                     .into_iter();
                 let words = words.chain(unit.words("Service", "Sockets"));
                 more.extend(words.filter_map(|(word, _)| expanded(&word)));
@@ -90,7 +93,9 @@ fn started(name: &str, files: &[(&Unit, Vec<Finding>)]) -> Vec<String> {
                     .flatten();
                 more.extend(service.map(|service| service.to_string()));
             }
-            let pulls = unit.words("Install", ["WantedBy", "RequiredBy", "UpheldBy"]);
+            // A restart of what it is a part of restarts it too.
+            let mut pulls = unit.words("Install", ["WantedBy", "RequiredBy", "UpheldBy"]);
+            pulls.extend(unit.words("Unit", "PartOf"));
             if pulls.iter().any(|(word, _)| *word == name) {
                 more.push(unit.name.to_string());
             }
@@ -151,4 +156,38 @@ fn package_file(live: &Live, unit: &str) -> Option<String> {
     let file = live.unit(unit)?.0.files.first()?;
     let of_package = ["/usr/lib/", "/lib/"].iter().any(|place| file.path.starts_with(place));
     of_package.then(|| shown(file.path.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_systemd_starts_with_a_unit_counts_also_by_way_of_others() {
+        let unit = |name: &str, text: &str| Unit::parse(name, text.as_bytes()).unwrap();
+        let units = [
+            unit(
+                "acme.service",
+                "[Unit]\nOnFailure=acme-alert.service\nWants=acme-log@%N.service\n",
+            ),
+            unit(
+                "acme.socket",
+                "[Unit]\nPartOf=acme.service\n[Socket]\nListenStream=80\n",
+            ),
+            unit("acme-alert.service", "[Unit]\nRequires=acme-mail.service\n"),
+            unit("acme-metrics.service", "[Install]\nWantedBy=acme.service\n"),
+            unit("other.service", "[Unit]\nAfter=acme.service\n"),
+        ];
+        let files: Vec<(&Unit, Vec<Finding>)> = units.iter().map(|unit| (unit, Vec::new())).collect();
+        let mut found = started("acme.service", &files);
+        found.sort();
+        let all = [
+            "acme-alert.service",
+            "acme-log@acme.service",
+            "acme-mail.service",
+            "acme-metrics.service",
+            "acme.socket",
+        ];
+        assert_eq!(found, all);
+    }
 }

@@ -192,7 +192,10 @@ fn an_environment_file_that_the_app_cannot_read() {
     let said = doctor(&desk);
     said.first(
         &format!("{user} cannot read /opt/acme/shared/env (owner deploy, group deploy, mode 0600)"),
-        &format!("sudo -u deploy -g {user} chgrp {user} /opt/acme/shared/env && sudo -u deploy chmod 0640"),
+        &format!(
+            "sudo setpriv --reuid deploy --regid {user} --clear-groups chgrp {user} /opt/acme/shared/env && \
+             sudo -u deploy chmod 0640"
+        ),
     );
     said.below("acme.service: failed");
     // The line is typed as it stands. It leads root to no other file, whatever the deploy user puts there.

@@ -31,8 +31,7 @@ fn commands(text: &str) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
     for line in text.lines() {
         let mut first = true;
-        let mut words = line.split(' ').filter(|word| !word.is_empty()).peekable();
-        while let Some(word) = words.next() {
+        for word in line.split(' ').filter(|word| !word.is_empty()) {
             let inner = word.rsplit("$(").next().unwrap_or(word);
             let name = inner.trim_start_matches(['(', '{', '!']).trim_end_matches([';', ')']);
             if first || inner.len() < word.len() || word.starts_with('(') {

@@ -193,7 +193,8 @@ pub const ROWS: &[Row] = &[
         host: "install -m 0600 -o deploy /dev/null /opt/acme/shared/settings",
         desk: "printf 'shared:\\n  files: [settings]\\n' >>deploy.yml",
         prints: &[(
-            "diagnosis/files.rs shell sudo -u {owner} -g {group} chgrp {group} {file} && sudo -u {owner} chmod 0640 {file}",
+            "diagnosis/files.rs shell sudo setpriv --reuid {owner} --regid {group} --clear-groups chgrp {group} {file} && \
+             sudo -u {owner} chmod 0640 {file}",
             "doctor",
         )],
         after: ("", "sed -i '/^shared:/d; /^  files:/d' deploy.yml"),
