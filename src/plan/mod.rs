@@ -12,7 +12,7 @@ pub mod units;
 
 use std::time::Duration;
 
-use crate::config::{Config, Instance, Service};
+use crate::config::{Config, Instance};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
 use crate::observed::ledger::State;
@@ -102,10 +102,9 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
         previous: previous.clone(),
         next: next.clone(),
     };
-    let (mut before, mut after, mut retire) = (vec![], vec![], vec![]);
+    let (mut before, mut after, mut retire, mut one_by_one) = (vec![], vec![], vec![], vec![]);
     let mut lacks = strategy::unknown_slots(config, observed);
-    let (mut turns, mut awaits) = (vec![], vec![]);
-    let (mut back, mut one_by_one, mut back_awaits) = (vec![], vec![], vec![]);
+    let (mut turns, mut awaits, mut back, mut back_awaits) = (vec![], vec![], vec![], vec![]);
     for service in &config.services {
         let turnover = strategy::turnover(config, service, observed, &change);
         before.extend(turnover.before);
@@ -318,20 +317,17 @@ fn baselines(config: &Config, observed: &Observed, goal: &Goal) -> Vec<Step> {
     }
     let asked = |one: &Instance<'_>, check: Check| {
         // It has been serving for long: a few seconds forgive one bad answer, more only hold up the bad news.
-        let timeout = one
-            .health?
-            .timeout
-            .clamp(Duration::from_secs(1), Duration::from_secs(5));
+        let (least, most) = (Duration::from_secs(1), Duration::from_secs(5));
+        let timeout = one.health?.timeout.clamp(least, most);
         let unit = one.unit.to_owned();
         Some(Step::Baseline { unit, timeout, check })
     };
-    let active: Vec<_> = config.instances().filter(|one| !observed.is_idle(one)).collect();
-    let own = active.iter().filter_map(|one| asked(one, one.health?.check.clone()));
-    // Through the router any of its instances answers.
-    let first = |service: &Service| active.iter().find(|one| one.service == service);
+    let active = config.instances().filter(|one| !observed.is_idle(one));
+    let own = active.filter_map(|one| asked(&one, one.health?.check.clone()));
+    // Through the router any of its instances answers: one is asked.
     let routed = config.services.iter().filter_map(|service| {
-        let one = first(service)?;
-        asked(one, strategy::through_router(one)?)
+        let one = service.instances().find(|one| !observed.is_idle(one))?;
+        asked(&one, strategy::through_router(&one)?)
     });
     own.chain(routed).collect()
 }

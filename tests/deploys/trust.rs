@@ -29,16 +29,12 @@ fn a_unit_whose_path_others_can_change_gets_no_sudo_line_and_setup_and_doctor_sa
         .says("write no sudo line for acme.socket");
     let rule = host.root("cat /etc/sudoers.d/shipit-acme").ok();
     // A restart of the service would start the socket: root would bind it wherever the app's user led it.
-    assert!(!rule.contains("acme.s"), "{rule}");
-    host.root("systemctl stop acme.service acme.socket; systemctl reset-failed acme.socket; install -d /etc/elsewhere")
-        .ok();
-    let attack = "runuser -u app -- sh -c 'rm -f /srv/acme/run/a.sock; rmdir /srv/acme/run && exit' 2>/dev/null
-        runuser -u deploy -- sudo -n systemctl --no-block restart acme.service";
-    assert!(!host.root(attack).success(), "it was restarted");
-    assert_eq!(host.unit("acme.socket", "ActiveState"), "inactive");
+    assert!(!rule.contains("systemctl"), "{rule}");
+    let restart = "runuser -u deploy -- sudo -n systemctl --no-block restart acme.service";
+    assert!(!host.root(restart).success(), "it was restarted");
     desk.shipit(&["doctor"]).leaves(1).says("app owns /srv/acme/run");
 
-    host.root("rm -r /etc/systemd/system/acme.socket.d; systemctl daemon-reload; systemctl start acme.socket")
+    host.root("rm -r /etc/systemd/system/acme.socket.d; systemctl daemon-reload")
         .ok();
     // The next one is in the repository, and not on the host yet.
     desk.file(
@@ -103,6 +99,7 @@ fn no_lock_can_be_taken_by_another_user() {
         ("../.shipit/releases", "/opt/acme/.shipit/releases"),
         ("../.shipit/releases/$3", "/opt/acme/.shipit/releases"),
         ("../.shipit/releases/.in-$held_id", "/opt/acme/.shipit/releases"),
+        ("$R/request", "/opt/acme/.shipit/runs"),
         ("$held_by", "/opt/acme/.shipit/releases"),
         ("releases/$name", "/opt/acme/.shipit/releases"),
         ("/run/shipit-env-$app.lock", "/run/shipit-env-acme.lock"),

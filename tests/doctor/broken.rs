@@ -43,6 +43,18 @@ impl Said {
         assert_eq!((self.ran.code(), &self.object["exit"]), (Some(1), &1.into()));
     }
 
+    /// The line of the first finding that has these words shows something on the host, as it stands.
+    #[track_caller]
+    fn shows(&self, host: &Host, line: &str, words: &str) {
+        let lines = self.findings()[0]["next"].as_array().unwrap().iter();
+        let mut lines = lines.filter_map(|next| next.as_str());
+        let line = lines
+            .find(|next| next.contains(line))
+            .unwrap_or_else(|| panic!("no {line:?}: {}", self.ran));
+        let shown = host.root(line).ok();
+        assert!(shown.contains(words), "{line}: no {words:?} in {shown}");
+    }
+
     /// Something that follows from the cause is said too, further below.
     #[track_caller]
     pub(super) fn below(&self, what: &str) {
@@ -79,10 +91,12 @@ fn a_service_that_does_not_listen() {
         &host,
         "[Service]\nType=exec\nExecStart=\nExecStart=/bin/sleep infinity\n",
     );
-    doctor(&desk).first(
+    let said = doctor(&desk);
+    said.first(
         "acme.service is running, but nothing is listening on 127.0.0.1:8080",
         "ss -ltnp",
     );
+    said.shows(&host, "ss -ltnp", "sshd");
 }
 
 #[test]
@@ -315,6 +329,8 @@ fn a_port_that_somebody_else_holds() {
         "ss -ltnp",
     );
     said.below("acme.service: failed");
+    said.shows(&host, "ss -ltnp 'sport = :8080'", "python3");
+    said.shows(&host, "systemctl status squatter.service", "Active: active");
 }
 
 #[test]

@@ -43,7 +43,7 @@ step_drain() {
     [ "$several" = - ] || {
         ! kept "$several" || return 0
         [ "$router" != haproxy ] || others_serve || {
-            cause="HAProxy has no other server in ${from%/*} that is ready, so $from was not drained${detail:+ ($detail)}"
+            cause="HAProxy has no other server in ${from%/*} that is ready: $from was not drained${detail:+ ($detail)}"
             [ "$phase" != switch ] || return 1
             # On the way back it restarts all the same.
             event note drain "$cause"

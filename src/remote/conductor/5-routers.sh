@@ -81,7 +81,7 @@ others_serve() {
     detail=''
     printf '%s\n' "$answer" | servers_of "${from%/*}" | {
         while read -r name up admin weight _; do
-            [ "$name" = "${from#*/}" ] || [ $((admin & ~4)) != 0 ] || [ "$weight" = 0 ] || case $up in 1 | 2) exit 0 ;; esac
+            [ "$name" = "${from#*/}" ] || [ "$weight" = 0 ] || case $((admin & ~4))/$up in 0/1 | 0/2) exit 0 ;; esac
         done
         exit 1
     }
