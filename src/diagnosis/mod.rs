@@ -13,6 +13,7 @@ mod packages; // which Debian package brings a program
 mod remedy; // the lines to type for a rule's finding
 mod router; // what stands in front of the app
 mod strategies; // which strategies each service can use
+mod timers; // timers that failed or did not run
 mod units; // the app's units: rules, states
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::failure::{Exit, Failure};
 use crate::host::ssh::LoginPreview;
 use crate::observed::Observed;
 use crate::observed::access::Obstacle;
+use crate::observed::status::StatusReport;
 use crate::observed::{Listening, Live};
 use crate::router::Routers;
 use crate::unit::rules::Severity;
@@ -59,6 +61,8 @@ pub struct Evidence {
     /// The environment file of which systemd ignored lines at the newest start, by service.
     pub ignored_lines: BTreeMap<String, String>,
     pub last: Option<LastSwitch>,
+    /// The app's timers.
+    pub timers: Option<StatusReport>,
     /// Seconds that the host's clock is ahead of this machine's.
     pub skew: Option<i64>,
 }
@@ -87,6 +91,7 @@ pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
         findings.extend(notify::findings(config, observed));
         if let Some(live) = &evidence.live {
             findings.extend(units::findings(config, observed, live, evidence));
+            findings.extend(timers::findings(observed, evidence, &findings));
             findings.extend(access::findings(config, live, evidence));
             findings.extend(files::findings(config, live));
             findings.extend(health::findings(config, live, evidence));

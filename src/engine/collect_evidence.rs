@@ -6,17 +6,16 @@ use std::process::{self, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::ask::{collect, run};
-use super::observe::observe;
+use super::observe::{observe, timers};
 use super::session::Link;
 use crate::config::{Config, Instance};
 use crate::diagnosis::{Evidence, LastSwitch, Missing, Need, Probed, needs as needs_of, of_unit};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::host::ssh::LoginPreview;
-use crate::observed::Observed;
 use crate::observed::ledger::PastOutcome;
 use crate::observed::lines::lines;
-use crate::observed::{HostUnits, Live};
+use crate::observed::{HostUnits, Live, Observed};
 use crate::plan::needs;
 use crate::plan::units::{Purpose, units};
 use crate::remote::Script;
@@ -70,6 +69,7 @@ fn read_host(host: &mut dyn Host, config: &Config, is_daily: bool, evidence: &mu
     let live = evidence.live.insert(collect(host, config, known)?).clone();
     evidence.missing.extend(on_the_host(host, config, known, &live)?);
     evidence.repository = repository.err();
+    evidence.timers = Some(timers(host, config)?);
     let probed = config.instances().filter(|_| may_probe(config, &observed, is_daily));
     for one in probed {
         if let Some(probed) = ask(host, config, one, &observed, &live)? {

@@ -55,6 +55,19 @@ pub fn observe_with_status(host: &mut dyn Host, config: &Config) -> Result<(Obse
     Ok((observed, StatusReport::parse(&out.next().unwrap_or_default())))
 }
 
+/// The timers of the app and of its services; nothing of health.
+pub fn timers(host: &mut dyn Host, config: &Config) -> Result<StatusReport, Failure> {
+    let mut args = vec![config.root.as_str().to_owned(), config.app.as_str().to_owned()];
+    for one in config.instances() {
+        let named = [("unit", one.unit), ("socket", "-"), ("slot", "-")];
+        let mut named: Vec<_> = named.map(|(name, value)| (name, value.to_owned())).into();
+        named.extend(Check::arguments(None));
+        args.push(step::words(&named).join(" "));
+    }
+    let out = look(host, &[Script::status(args)], "reading the timers")?;
+    Ok(StatusReport::parse(&out.concat()))
+}
+
 /// The same, and in the same session what was done to the app; of the last `most` switches with all that is known.
 pub fn observe_with_history(host: &mut dyn Host, config: &Config, most: u32) -> Result<(Observed, History), Failure> {
     let script = Script::history([config.root.as_str(), &most.to_string()]);

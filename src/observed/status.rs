@@ -106,6 +106,22 @@ impl StatusReport {
         };
         [wall, since_boot].into_iter().flatten().min()
     }
+
+    /// When a timer was due and did not run, in seconds since the epoch; `None` if it ran, or if it cannot be told.
+    pub fn missed(&self, observed: &Observed, timer: &str) -> Option<i64> {
+        let of = |key: &str| self.timers.get(timer)?.get(key);
+        let due = of("Due").and_then(point)?;
+        let late = |key: &str| of(key).and_then(span).unwrap_or(0);
+        // A minute more: the run may be about to begin.
+        let latest = due + late("RandomizedDelayUSec") + late("AccuracyUSec") + 60;
+        (latest < observed.time?).then_some(due)
+    }
+
+    /// Whether what a timer starts has a process now.
+    pub fn is_running(&self, timer: &str) -> bool {
+        let pid = self.timers.get(timer).map_or("", |timer| timer.text("MainPID"));
+        !matches!(pid, "" | "0")
+    }
 }
 
 impl Observed {
@@ -179,6 +195,19 @@ mod tests {
         // A reload keeps the life: the last run that saw it counts.
         let both = "verdict r1 a.service i1\nverdict r2 a.service i1\n";
         assert_eq!(release(&began("05:00:01"), both).as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_run_is_missed_when_it_is_later_than_the_timer_allows() {
+        let missed = |time: u32, more: &str| {
+            let observed = Observed::parse(format!("time {time}\n").as_bytes());
+            let text = format!("timer t Due=Thu 1970-01-01 00:10:00 UTC\n{more}");
+            StatusReport::parse(text.as_bytes()).missed(&observed, "t")
+        };
+        assert_eq!((missed(660, ""), missed(661, "")), (None, Some(600)));
+        let late = "timer t RandomizedDelayUSec=15min\ntimer t AccuracyUSec=1min\n";
+        assert_eq!((missed(1620, late), missed(1621, late)), (None, Some(600)));
+        assert_eq!(missed(661, "timer t Due=n/a\n"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::apps::{Kind, Service};
 use crate::deploys::desk::{Desk, acme, current};
-use crate::lab::{self, Suite};
+use crate::lab::{self, Host, Suite};
 
 #[test]
 fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
@@ -120,4 +120,73 @@ fn what_cannot_be_read_is_said() {
     let json = desk.json(&["status"]).leaves(0);
     let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(told["unreadable"][0], "ledger", "{told}");
+}
+
+#[test]
+fn a_timer_whose_run_failed_or_was_missed_is_a_finding() {
+    for suite in Suite::ALL {
+        let host = lab::host!(suite);
+        let unit = |name: &str, text: &str| {
+            host.write_file(&format!("/etc/systemd/system/acme-{name}"), text.as_bytes());
+        };
+        unit(
+            "backup.timer",
+            "[Timer]\nOnCalendar=*-*-* 03:00\nPersistent=yes\n[Install]\nWantedBy=timers.target\n",
+        );
+        unit(
+            "backup.service",
+            "[Service]\nType=oneshot\nExecStart=/bin/sh -c '! test -e /var/tmp/broken'\n",
+        );
+        let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+        host.root("systemctl daemon-reload && systemctl enable --now acme-backup.timer")
+            .ok();
+        let ran = desk.shipit(&["status"]).leaves(0).never_says("acme-backup");
+        assert_eq!(ran.stdout.lines().count(), 1, "{ran}");
+        desk.shipit(&["doctor"])
+            .never_says("the last run of")
+            .never_says("was missed");
+
+        host.root("touch /var/tmp/broken; systemctl start acme-backup.service; true")
+            .ok();
+        desk.shipit(&["status"])
+            .says("acme-backup.timer: active, next run in ")
+            .says(", last run failed (exit-code)")
+            .says("# prints the reason");
+        desk.shipit(&["doctor"])
+            .leaves(1)
+            .says("acme-backup.service")
+            .says("journalctl -u acme-backup.service");
+
+        // It is due each minute, and the first run does not end.
+        host.root("rm /var/tmp/broken; systemctl start acme-backup.service; systemctl stop acme-backup.timer")
+            .ok();
+        unit(
+            "backup.timer",
+            "[Timer]\nOnCalendar=*-*-* *:*:00\nUnit=acme-slow.service\n[Install]\nWantedBy=timers.target\n",
+        );
+        unit(
+            "slow.service",
+            "[Service]\nType=oneshot\nTimeoutStartSec=infinity\nExecStart=/bin/sleep infinity\n",
+        );
+        host.root("systemctl daemon-reload && systemctl start acme-backup.timer")
+            .ok();
+        host.wait_for("the run", |host: &Host| {
+            host.unit("acme-slow.service", "MainPID") != "0"
+        });
+        host.wait_for("the next run to be missed", |_: &Host| {
+            desk.shipit(&["status"])
+                .stdout
+                .contains("acme-backup.timer: active, no next run, running since ")
+                && desk
+                    .shipit(&["status"])
+                    .stdout
+                    .contains(", missed the run that was due ")
+        });
+        desk.shipit(&["doctor"])
+            .says("acme-backup.timer: the run that was due ")
+            .says("acme-slow.service still runs, and a timer starts no second one");
+        let json = desk.json(&["status"]).leaves(0);
+        let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+        assert!(told["timers"][0]["missed"].is_i64(), "{told}");
+    }
 }

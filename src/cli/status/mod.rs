@@ -112,7 +112,8 @@ impl View<'_> {
         let timer = |(name, p): (&String, &Properties)| {
             let of = |key: &str| p.text(key);
             json!({"timer": name, "active": of("ActiveState"), "starts": of("Unit"), "last": p.get("LastTriggerUSec").and_then(point),
-                "next": self.status.next(observed, name), "result": of("Result")})
+                "next": self.status.next(observed, name), "result": of("Result"),
+                "missed": self.status.missed(observed, name)})
         };
         let timers: Vec<Value> = self.status.timers.iter().map(timer).collect();
         let past = |past: Past| {
@@ -141,6 +142,7 @@ impl View<'_> {
             line if line.starts_with("healthy (") => Some(Ink::Good),
             line if line.starts_with("not healthy: ") || line.starts_with("degraded since") => Some(Ink::Bad),
             line if line.contains(": failed (") || line.ends_with("which is not live") => Some(Ink::Bad),
+            line if line.contains(", missed the run ") => Some(Ink::Warning),
             line if line.starts_with("cannot read: ") || line.starts_with("switch in progress") => Some(Ink::Warning),
             _ => None,
         };
@@ -220,6 +222,7 @@ impl View<'_> {
             .config
             .instances()
             .any(|one| !self.observed.is_idle(&one) && self.unwell(one.unit))
+            || !self.status.timers.keys().all(|timer| self.is_due(timer))
         {
             lines.push(next(Next::shipit("doctor").remark("prints the reason")));
         }
@@ -325,6 +328,9 @@ impl View<'_> {
             None => line.push_str(", no next run"),
         }
         match self.ago(point(of("LastTriggerUSec"))) {
+            None if !matches!(of("Result"), "" | "success") => {
+                line.push_str(&format!(", last run failed ({})", of("Result")));
+            }
             None => line.push_str(", none so far"),
             Some(ago) if of("MainPID") != "0" => {
                 line.push_str(&format!(", running since {}", text::lapse(ago)));
@@ -336,6 +342,9 @@ impl View<'_> {
                 };
                 line.push_str(&format!(", last run {} ago: {result}", text::lapse(ago)));
             }
+        }
+        if let Some(ago) = self.ago(self.status.missed(self.observed, timer)) {
+            line.push_str(&format!(", missed the run that was due {} ago", text::lapse(ago)));
         }
         line
     }

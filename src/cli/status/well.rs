@@ -68,11 +68,11 @@ impl View<'_> {
     }
 
     /// Whether a timer went well and will start its unit again; while that runs, the next time need not be set yet.
-    fn is_due(&self, timer: &str) -> bool {
+    pub(super) fn is_due(&self, timer: &str) -> bool {
         let of = |key: &str| self.status.timers.get(timer).map_or("", |timer| timer.text(key));
-        let runs = !matches!(of("MainPID"), "" | "0");
-        let next = runs || self.status.next(self.observed, timer).is_some();
-        of("Result") == "success" && of("ActiveState") == "active" && next
+        let next = self.status.is_running(timer) || self.status.next(self.observed, timer).is_some();
+        let missed = self.status.missed(self.observed, timer).is_some();
+        of("Result") == "success" && of("ActiveState") == "active" && next && !missed
     }
 
     /// `acme runs 20261121-054349 (verified): acme.service healthy, active for 2 h; 1a2b3c4 Fix the login (main)`.

@@ -44,6 +44,21 @@ for line in "$@"; do
     service "$@"
 done
 
+# due TIMER: prints when the timer was to start its unit after it last did, or after it was started itself: by its first
+# OnCalendar=, which systemd reads in the time zone of the host.
+due() {
+    local last expression found
+    last=$(printf '%s\n' "$shown" | sed -n 's/^LastTriggerUSec=\(.* UTC\)$/\1/p')
+    [ -n "$last" ] || last=$(printf '%s\n' "$shown" | sed -n 's/^ActiveEnterTimestamp=\(.* UTC\)$/\1/p')
+    expression=$(printf '%s\n' "$shown" | sed -n 's/^TimersCalendar={ OnCalendar=\(.*\) ; next_elapse=.*/\1/p')
+    expression=${expression%%
+*}
+    [ -n "$last" ] && [ -n "$expression" ] || return 0
+    found=$(systemd-analyze calendar --base-time="$last" -- "$expression" 2>/dev/null </dev/null) || return 0
+    printf '%s\n' "$found" |
+        sed -n -e "s/^ *(in UTC): /timer $1 Due=/p" -e "s/^ *Next elapse: \(.* UTC\)\$/timer $1 Due=\1/p"
+}
+
 # The timers named after the app, and those that start a unit of it.
 # Where nothing matches, list-unit-files of 252 fails, so one unit that every host has is asked for too.
 # shellcheck disable=SC2086 # unit names
@@ -56,11 +71,13 @@ timers=$(printf '%s\n%s\n' "$timers" "$triggers" | sed -n 's/^\([^ ]*[^@ ]\.time
 timers=$(printf '%s\n' "$timers" | sort -u)
 set -f
 for timer in $timers; do
-    if shown=$(TZ=UTC systemctl show -p ActiveState,UnitFileState,Unit,LastTriggerUSec \
+    if shown=$(TZ=UTC systemctl show -p ActiveState,UnitFileState,Unit,LastTriggerUSec,TimersCalendar \
+        -p ActiveEnterTimestamp,RandomizedDelayUSec,AccuracyUSec \
         -p NextElapseUSecRealtime,NextElapseUSecMonotonic -- "$timer" </dev/null) &&
         unit=$(systemctl show -p Unit --value -- "$timer" </dev/null) && ended='' &&
         { [ -z "$unit" ] || ended=$(systemctl show -p Result,ExecMainStatus,MainPID -- "$unit" </dev/null); }; then
         printf '%s\n%s\n' "$shown" "$ended" | sed "s/^/timer $timer /"
+        due "$timer"
     else echo "unreadable $timer"; fi
 done
 set +f

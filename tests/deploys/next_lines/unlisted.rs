@@ -10,6 +10,7 @@ const RACE: &str = "printed only if two things happen at the same moment; the li
 const FAULT: &str = "printed after a fault that tests/faults makes; the line only looks";
 const NOTIFY: &str =
     "needs `notify` in deploy.yml; tests/deploys/notifying.rs makes the state, and leaves it by that command";
+const TIMER: &str = "needs a timer that was due; tests/days/status.rs makes the state";
 const BESIDE: &str = "printed below a line that has a row, and typed after it";
 const ELSEWHERE: &str = "a next line of `init` or `up`, which tests/deploys/beginning.rs and tests/init.rs follow";
 
@@ -88,6 +89,8 @@ pub const SITES: &[(&str, &str)] = &[
         "diagnosis/laptop.rs shell sudo rm -f /etc/nologin /run/nologin",
         "tests/deploys/setting_up.rs",
     ),
+    ("diagnosis/timers.rs shell sudo journalctl -u {unit} -n 50", TIMER),
+    ("diagnosis/timers.rs shell sudo systemctl start {unit}", TIMER),
     ("diagnosis/notify.rs as_root setup", NOTIFY),
     ("diagnosis/notify.rs as_root unit install", NOTIFY),
     ("diagnosis/notify.rs shipit unit generate", NOTIFY),
