@@ -14,6 +14,7 @@ use super::probe::{Answer, Asks, PROBES, UNIX};
 use super::reader::{HOUR, Map, SECOND, Shape, Value, nearest};
 use super::shape::{ADDRESS, DURATION, NAME, SERVICE_UNIT, SOCKET_UNIT, URL};
 use super::{Check, Health, Migrate, Probe, Router, Service, Strategy};
+use crate::step::Lever;
 
 /// A service, for editors.
 pub(super) const SHAPE: Shape = Shape::Ruled(&Shape::Map(SERVICE), socket_needs_strategy);
@@ -71,13 +72,12 @@ pub(super) fn services(
             map.problems.note(at, text);
         }
         slots.extend(own);
-        if let Some(router) = &service.router {
-            if levers.contains(&router.lever.key()) {
-                map.problems
-                    .note(at, "another service has this router too, and a router sends requests to one service");
-            }
-            levers.push(router.lever.key());
+        let own: Vec<String> = service.levers().iter().map(Lever::key).collect();
+        if own.iter().any(|lever| levers.contains(lever)) {
+            map.problems
+                .note(at, "another service has this router too, and a router sends requests to one service");
         }
+        levers.extend(own);
         for unit in service.units() {
             if seen.iter().any(|other| other == unit) {
                 let text = format!("{} is listed twice", quoted(unit));

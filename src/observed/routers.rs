@@ -65,6 +65,8 @@ pub enum Socket {
 pub struct Server {
     /// Whether HAProxy itself checks it.
     pub tested: bool,
+    /// Whether an operator put it into maintenance, over the runtime API or with `disabled`.
+    pub maintenance: bool,
     /// Its port; 0 for a unix socket.
     pub port: u16,
 }
@@ -84,9 +86,10 @@ impl RouterState {
             }
             "server" => {
                 let words: Vec<&str> = rest.split(' ').collect();
-                if let [name, _, _, _, tested, port] = words[..] {
+                if let [name, _, admin, _, tested, port] = words[..] {
                     let server = Server {
                         tested: tested == "1",
+                        maintenance: admin.parse::<u32>().is_ok_and(|bits| bits & 1 != 0),
                         port: port.parse().unwrap_or(0),
                     };
                     self.servers.insert(name.to_owned(), server);

@@ -145,9 +145,7 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
     switch.push(Step::Confirm);
     let mut revert = vec![Step::Flip(previous.clone())];
     if previous.is_some() {
-        revert.extend(back);
-        revert.extend(one_by_one);
-        revert.extend(back_awaits);
+        revert.extend(back.into_iter().chain(one_by_one).chain(back_awaits));
     } else {
         // The slots first: a waiting connection makes the socket start an instance that has one.
         let slots = config.instances().filter_map(|one| one.slot);

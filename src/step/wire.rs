@@ -8,7 +8,7 @@ use crate::text;
 
 /// The version of the request and its steps, on its first line. The conductor carries out no other one: a request that
 /// an older or newer client left is moved aside, and nothing of it is carried out.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 
 /// Named arguments: the name, and the value not yet encoded.
 type Named = Vec<(&'static str, String)>;

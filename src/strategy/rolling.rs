@@ -77,6 +77,7 @@ fn routed(service: &Service, router: &Router, observed: &Observed, change: &Chan
         ..Turnover::default()
     };
     turnover.needs.extend(blue_green::needs(service, router, observed));
+    turnover.needs.extend(in_maintenance(service, router, observed));
     if matches!(router.lever, Lever::Port { .. }) {
         let what = "`rolling` works with HAProxy, and with nginx if each instance listens on a unix socket";
         turnover.needs.push(format!("{}: {what}", service.name()));
@@ -84,8 +85,8 @@ fn routed(service: &Service, router: &Router, observed: &Observed, change: &Chan
     }
     // Those that do not run are the first to change: then they can stand in for the others.
     let rests = |one: &Instance<'_>| change.previous.is_none() || observed.is_idle(one);
-    let (idle, awake): (Vec<_>, Vec<_>) = service.instances().partition(rests);
-    let all = [idle, awake].concat();
+    let mut all: Vec<_> = service.instances().collect();
+    all.sort_by_key(|one| (!rests(one), observed.unit(one.unit).is_active()));
     for (at, one) in all.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|at| all.get(at));
         // The first one changes while the next one still runs the old release.
@@ -124,9 +125,29 @@ fn routed(service: &Service, router: &Router, observed: &Observed, change: &Chan
     // When the last one has changed, every answer is from the new release.
     if let Some(last) = all.last() {
         turnover.after.push(blue_green::through(last, Duration::ZERO));
-        turnover.back.push(blue_green::through(last, Duration::ZERO));
+        // Where all rest, the way back has stopped all.
+        if !rests(last) {
+            turnover.back.push(blue_green::through(last, Duration::ZERO));
+        }
     }
     turnover
+}
+
+/// An operator took these from HAProxy: the steps would make them ready.
+fn in_maintenance(service: &Service, router: &Router, observed: &Observed) -> Vec<String> {
+    let Lever::Haproxy { socket, backend } = &router.lever else {
+        return Vec::new();
+    };
+    let state = observed.routers.get(&router.lever.key());
+    let is = |one: Instance<'_>| {
+        let name = one.slot?;
+        state?.servers.get(name).filter(|server| server.maintenance)?;
+        Some(format!(
+            "HAProxy's server {backend}/{name} is in maintenance, and a rolling switch would make it ready: end the maintenance first \
+             (`set server {backend}/{name} state ready` over {socket}, or remove `disabled` in haproxy.cfg)"
+        ))
+    };
+    service.instances().filter_map(is).collect()
 }
 
 /// The router sends no more requests to an instance, and those that it has come to their end.

@@ -168,6 +168,24 @@ fn a_router_serves_one_service() {
         &with("services", &format!("{services}\nrouters: {EDGE}")),
         "another service has this router too",
     );
+    // Nor do two services have one symlink: here `live.1.sock` of the instance 1.
+    let second = EDGE
+        .replace("edge:", "side:")
+        .replace("nginx,", "nginx, live: /opt/acme/live.1.sock,");
+    let inner = |map: &str| map[1..map.len() - 1].to_owned();
+    let routers = format!("{{{}, {}}}", inner(EDGE), inner(&second));
+    let rolling = format!(
+        "{{unit: web@.service, strategy: rolling, router: edge, instances: 2, {}}}",
+        health("web")
+    );
+    let services = format!(
+        "[{rolling}, {}]",
+        one("api", "[a, b]").replace("router: edge", "router: side")
+    );
+    refused_with(
+        &with("services", &format!("{services}\nrouters: {routers}")),
+        "another service has this router too",
+    );
 }
 
 #[test]

@@ -107,6 +107,9 @@ fn good_and_bad_releases(edge: Edge, suite: impl Into<Builder>) {
         assert_all_run(edge, &host, &v1);
         assert_eq!(lives(&host)[1..], [second, third], "{bad:?}");
     }
+    // No drain waited in vain, and none was left out. Those of a way back wait a few seconds only.
+    let waited = host.root("grep -h ' note drain ' /opt/acme/.shipit/runs/*/events");
+    assert_eq!(waited.stdout, "");
     // Refused when all have changed: all go back, one by one.
     desk.write(&yml(edge, "0s").with("verify: {run: 'exit 1'}"));
     desk.tree(Kind::Graceful, "v3");
@@ -114,9 +117,6 @@ fn good_and_bad_releases(edge: Edge, suite: impl Into<Builder>) {
     assert_all_run(edge, &host, &v1);
     desk.write(&yml(edge, "0s"));
     clients.saw_only(&["v1", "v2", "v3"]);
-    // No drain waited in vain, and none was left out.
-    let waited = host.root("grep -h ' note drain ' /opt/acme/.shipit/runs/*/events");
-    assert_eq!(waited.stdout, "");
 
     let name = if edge == Edge::Haproxy { "haproxy" } else { "nginx" };
     host.root(&format!("systemctl reload {name} && systemctl restart {name}"))
@@ -137,7 +137,7 @@ fn several_instances_behind_nginx_change_one_by_one_and_no_request_fails() {
     good_and_bad_releases(Edge::Nginx, Suite::Trixie);
 }
 
-/// Nobody takes the last server that HAProxy has from it.
+/// Nobody takes the last server that HAProxy has from it, and none is made ready that an operator took away.
 #[test]
 fn an_instance_is_not_drained_while_no_other_one_serves() {
     let host = lab::host!(Suite::Trixie);
@@ -145,18 +145,53 @@ fn an_instance_is_not_drained_while_no_other_one_serves() {
     let desk = live(edge, &host);
     let v1 = current(&host);
     let function = include_str!("../../src/remote/lib/router.sh");
-    let maintenance = "set server acme/2 state maint; set server acme/3 state maint";
-    host.root(&format!("{function}\nhaproxy /run/haproxy/acme.sock '{maintenance}'"))
-        .ok();
+    let set = |state: &str| {
+        let orders = format!("set server acme/2 state {state}; set server acme/3 state {state}");
+        host.root(&format!("{function}\nhaproxy /run/haproxy/acme.sock '{orders}'"))
+            .ok();
+    };
     let before = lives(&host);
     desk.tree(Kind::Graceful, "v2");
-    desk.json(&["deploy"])
-        .leaves(1)
-        .says("HAProxy has no other server in acme that is ready");
-    // Nothing changed, and who is in maintenance is the user's choice.
-    assert_eq!(lives(&host), before);
-    let ready = maintenance.replace("maint", "ready");
-    host.root(&format!("{function}\nhaproxy /run/haproxy/acme.sock '{ready}'"))
-        .ok();
+    for (state, why) in [
+        ("maint", "HAProxy's server acme/2 is in maintenance"),
+        ("drain", "HAProxy has no other server in acme that is ready"),
+    ] {
+        set("ready");
+        set(state);
+        desk.json(&["deploy"]).leaves(1).says(why);
+        // Nothing changed.
+        assert_eq!(lives(&host), before, "{state}");
+    }
+    set("ready");
     assert_all_run(edge, &host, &v1);
+}
+
+/// Where no instance answers any more there is nobody to protect.
+fn a_dead_release_is_replaced(edge: Edge) {
+    let host = lab::host!(Suite::Trixie);
+    let desk = live(edge, &host);
+    host.wait_for("an answer through the router", |host| !answer(host).is_empty());
+    host.root("systemctl kill -s STOP acme@1 acme@2 acme@3").ok();
+    if edge == Edge::Haproxy {
+        let function = include_str!("../../src/remote/lib/router.sh");
+        let asked = format!(
+            "{function}\nhaproxy /run/haproxy/acme.sock 'show servers state acme' | servers_of acme | awk '{{ print $2 }}' | xargs"
+        );
+        host.wait_for("HAProxy to find all of them down", |host| {
+            host.root(&asked).stdout.trim() == "0 0 0"
+        });
+    }
+    desk.tree(Kind::Graceful, "v2");
+    let v2 = desk.json(&["deploy", "--despite-health"]).leaves(0).release();
+    assert_all_run(edge, &host, &v2);
+}
+
+#[test]
+fn a_dead_release_behind_haproxy_is_replaced() {
+    a_dead_release_is_replaced(Edge::Haproxy);
+}
+
+#[test]
+fn a_dead_release_behind_nginx_is_replaced() {
+    a_dead_release_is_replaced(Edge::Nginx);
 }

@@ -150,6 +150,15 @@ fn an_instance_that_rests_changes_first_and_stops_on_the_way_back() {
     expect![[r#"
         baseline unit=acme@1.service, baseline unit=acme@1.service, measure kind=http, isolate server=acme/2, slot slot=2, restart unit=acme@2.service, await unit=acme@2.service, route to=acme/2, drain from=acme/1, slot slot=1, restart unit=acme@1.service, await unit=acme@1.service, route to=acme/1, flip to=d, await unit=acme@1.service, confirm
         flip to=c, slot slot=2, slot slot=1, drain from=acme/1, resume unit=acme@1.service, await unit=acme@1.service, route to=acme/1, drain from=acme/2, stop unit=acme@2.service, await unit=acme@1.service"#]].assert_eq(&planned(HAPROXY, &["1"], SERVERS));
+    // All rest: nothing is left to be asked on the way back.
+    expect![[r#"
+        measure kind=http, isolate server=acme/1, slot slot=1, restart unit=acme@1.service, await unit=acme@1.service, route to=acme/1, isolate server=acme/2, slot slot=2, restart unit=acme@2.service, await unit=acme@2.service, route to=acme/2, flip to=d, await unit=acme@2.service, confirm
+        flip to=c, slot slot=1, slot slot=2, drain from=acme/2, stop unit=acme@2.service, drain from=acme/1, stop unit=acme@1.service"#]].assert_eq(&planned(HAPROXY, &[], SERVERS));
+    // One that failed changes before one that serves.
+    let failed = format!("{SERVERS}unit acme@2.service ActiveState=failed\n");
+    expect![[r#"
+        baseline unit=acme@1.service, baseline unit=acme@2.service, baseline unit=acme@1.service, measure kind=http, drain from=acme/2, slot slot=2, restart unit=acme@2.service, await unit=acme@2.service, route to=acme/2, drain from=acme/1, slot slot=1, restart unit=acme@1.service, await unit=acme@1.service, route to=acme/1, flip to=d, await unit=acme@1.service, confirm
+        flip to=c, slot slot=2, slot slot=1, drain from=acme/1, resume unit=acme@1.service, await unit=acme@1.service, route to=acme/1, drain from=acme/2, resume unit=acme@2.service, await unit=acme@2.service, route to=acme/2, await unit=acme@1.service"#]].assert_eq(&planned(HAPROXY, &["1", "2"], &failed));
     expect![[r#"
         baseline unit=acme@1.service, baseline unit=acme@1.service, measure kind=http, route to=/run/acme/1.sock, drain from=/run/acme/2.sock, slot slot=2, restart unit=acme@2.service, await unit=acme@2.service, route to=/run/acme/2.sock, route to=/run/acme/2.sock, drain from=/run/acme/1.sock, slot slot=1, restart unit=acme@1.service, await unit=acme@1.service, route to=/run/acme/1.sock, flip to=d, await unit=acme@1.service, confirm
         flip to=c, slot slot=2, slot slot=1, route to=/run/acme/2.sock, drain from=/run/acme/1.sock, resume unit=acme@1.service, await unit=acme@1.service, route to=/run/acme/1.sock, route to=/run/acme/1.sock, drain from=/run/acme/2.sock, stop unit=acme@2.service, await unit=acme@1.service"#]].assert_eq(&planned(
@@ -175,6 +184,9 @@ fn a_router_that_lacks_an_instance_is_refused_with_the_line_to_add() {
         why.contains("no server 2: write `server 2 127.0.0.1:8082 check`"),
         "{why}"
     );
+    let maintenance = SERVERS.replace("server 2 2 0 ", "server 2 0 1 ");
+    let why = refused(HAPROXY, &maintenance);
+    assert!(why.contains("acme/2 is in maintenance"), "{why}");
     let odd = "router link=/opt/acme/live.sock place closed\nrouter link=/opt/acme/live.2.sock odd socket\n";
     let why = refused(NGINX, odd);
     assert!(why.contains("/opt/acme/live.2.sock is a socket"), "{why}");

@@ -121,3 +121,47 @@ fn the_verdict_of_an_app_that_is_not_healthy_yet_probes_more_and_more_slowly() {
         assert!(sleeps.contains("0.2\n0.4\n0.8\n0.8\n0.8\n0.8\n"), "{sleeps}");
     });
 }
+
+/// Nobody keeps the others on a release that nothing verified: those that the switch changed go back all the same.
+#[test]
+fn an_instance_that_the_switch_never_touched_and_that_is_down_does_not_end_the_way_back() {
+    under_each_shell(|world| {
+        world.unit("two.service");
+        let unit = |name: &str| world.dir.path().join("units").join(name);
+        fs::write(unit("acme.service/crash"), "").unwrap();
+        fs::write(unit("two.service/down"), "").unwrap();
+        fs::write(unit("two.service/stuck"), "").unwrap();
+        let at = world.root().display().to_string();
+        let judged = |unit: &str| {
+            format!(
+                "await unit={unit} turn=restart start=1 successes=1 timeout=1 watch=0 wrongs=5 kind=none target=\\c status=0 contains=\\c release=-"
+            )
+        };
+        let drain =
+            |one: u8| format!("drain from=/run/{one}.sock limit=1 router=link at={at}/live.{one}.sock several={one}");
+        let back = |one: u8, unit: &str| {
+            format!(
+                "revert {}\nrevert resume unit={unit} slot={one} socket=-\nrevert {}\n",
+                drain(one),
+                judged(unit)
+            )
+        };
+        let lists = format!(
+            "switch flip to=new\nswitch {}\nswitch slot slot=1 to=new\nswitch restart unit=acme.service\nswitch {}\n\
+             switch confirm\nrevert flip to=old\nrevert slot slot=1 to=old\n{}{}settle spare\n",
+            drain(1),
+            judged("acme.service"),
+            back(2, "two.service"),
+            back(1, "acme.service"),
+        );
+        world.request("r1", &lists);
+        world.conductor(NO_FAULT);
+        let events = world.read("runs/r1/events");
+        assert_eq!(
+            (world.current(), world.runs("acme.service")),
+            ("old".into(), "old".into()),
+            "{events}"
+        );
+        assert!(events.contains("ended degraded old"), "{events}");
+    });
+}

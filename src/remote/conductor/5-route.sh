@@ -17,8 +17,8 @@ step_route() {
     arguments "to from router at instead within $check_arguments" "$@" || return 1
     [ "$release" = - ] || release=$target_release
     [ "$instead" = - ] || {
+        apart=''
         [ "$phase" = switch ] || { [ -z "${booting-}" ] && ! kept "$instead" && probe 2; } || return 0
-        begin_change || return 1
     }
     "routed_$router" && return 0
     now; end=$((now + within * 100))
@@ -27,12 +27,22 @@ step_route() {
         now; [ "$now" -lt "$end" ] || {
             [ "$phase" = switch ] || break
             cause="$to was not ready for requests after ${within}s: $detail"
-            return 1
+            # Nobody loses anything by the restart of one that does not answer either.
+            [ "$instead" != - ] && ! answers "$from" || return 1
+            event note route "$cause; $from, which restarts now, does not answer either"
+            return 0
         }
         sleep 0.1
     done
+    [ "$instead" = - ] || begin_change || return 1
     "turn_$router" || return 1
     "routed_$router" || { cause="the router was changed, and does not send requests to $to: $detail"; return 1; }
+}
+
+# answers SOCKET: whether the instance at this unix socket passes the check of the one that `to` names.
+answers() {
+    local target="$1 ${target#* }" contains='' detail
+    probe 2
 }
 
 # drain: waits until no request is left at `from`, or `limit` is over: then the app finishes what is left when it stops.
@@ -40,10 +50,13 @@ step_route() {
 step_drain() {
     local from router at limit several end open
     arguments 'from router at limit several' "$@" || return 1
+    apart=''
     [ "$several" = - ] || {
+        # One that the switch had not come to: its failure must not keep the others from going back.
+        [ "$phase" = switch ] || marked "slot-$several" || apart=yes
         ! kept "$several" || return 0
-        [ "$router" != haproxy ] || others_serve || {
-            cause="HAProxy has no other server in ${from%/*} that is ready: $from was not drained${detail:+ ($detail)}"
+        [ "$router" != haproxy ] || can_leave || {
+            cause="$from was not drained: $detail"
             [ "$phase" != switch ] || return 1
             # On the way back it restarts all the same.
             event note drain "$cause"

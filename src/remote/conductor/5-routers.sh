@@ -74,17 +74,20 @@ reached() {
 # deploy, and nothing shows it.
 turn_haproxy() { set_server "$to" ready && { [ "$from" = - ] || set_server "$from" drain; }; }
 
-# others_serve: whether HAProxy has another server than `from` that is up and ready. Fails too if it cannot be asked.
-others_serve() {
-    local answer
-    answer=$(haproxy "$at" "show servers state ${from%/*}") || { detail=$answer; return 1; }
-    detail=''
-    printf '%s\n' "$answer" | servers_of "${from%/*}" | {
-        while read -r name up admin weight _; do
-            [ "$name" = "${from#*/}" ] || [ "$weight" = 0 ] || case $((admin & ~4))/$up in 0/1 | 0/2) exit 0 ;; esac
-        done
-        exit 1
-    }
+# can_leave: whether HAProxy has another server than `from` that is up and ready, or sends `from` no requests anyway. A
+# HAProxy that was just reloaded does not answer for a moment. Sets detail.
+can_leave() {
+    local answer end
+    now; end=$((now + 1000))
+    until answer=$(haproxy "$at" "show servers state ${from%/*}"); do
+        detail="HAProxy did not answer: $answer"
+        now; { [ "$now" -lt "$end" ] && ! stop_requested; } || return 1
+        sleep 0.2
+    done
+    detail="HAProxy has no other server in ${from%/*} that is ready"
+    printf '%s\n' "$answer" | servers_of "${from%/*}" | awk -v own="${from#*/}" '
+        ($2 == 1 || $2 == 2) && ($3 == 0 || $3 == 4) && $4 { if ($1 == own) serves = 1; else others = 1 }
+        END { exit !NR || serves && !others }'
 }
 
 # set_server SERVER STATE

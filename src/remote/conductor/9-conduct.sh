@@ -5,7 +5,7 @@
 
 # carry_out LIST: its steps in order; stops at the first that fails. Sets cause.
 carry_out() {
-    local list="$1" line='' began step
+    local list="$1" line='' began step apart='' later=''
     phase=$1
     while IFS= read -r line <&8; do
         alive
@@ -23,13 +23,14 @@ carry_out() {
         if [ "$1" != confirm ] && stop_requested; then false; else "step_$@"; fi 8<&- || {
             now; event step "$list" "$step" failed $((now - began)) "$cause"
             failed_step=$1
-            [ "$list" = settle ] || return 1
+            [ "$list" = settle ] || { [ -n "$apart" ] || return 1; later=${later:-$cause}; }
             continue
         }
         now; event step "$list" "$step" "done" $((now - began))
     done 8<"$R/request"
     # Half a list would be success without a verdict.
     [ "$line" = end ] || { cause='the request could not be read to its end'; return 1; }
+    [ -z "$later" ] || { cause=$later; return 1; }
 }
 
 # step_name NAME WORD…: as events have it: the step, and the unit or the release that it is about.
