@@ -100,7 +100,7 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
     let user = Some(layout.user.clone());
     let mut daily = super::link(global, &config, &interrupts).with(user, config.host.host.clone(), config.host.port);
     verify(&layout, access, &mut daily, report.as_mut())?;
-    if !layout.withheld.is_empty() && !layout.guard.sudo_rule.is_empty() {
+    if layout.refused().next().is_some() {
         return Err(partly(&layout));
     }
     if global.json {
@@ -145,14 +145,14 @@ pub(super) fn who_deploys(
 /// The host is set up, and some units cannot be deployed.
 pub(super) fn partly(layout: &Layout<'_>) -> Failure {
     let config = layout.config;
-    let names: Vec<&str> = layout.withheld.iter().map(|one| one.unit.as_str()).collect();
+    let names: Vec<&str> = layout.refused().map(|one| one.unit.as_str()).collect();
     let what = format!(
         "{} is set up, but without sudo lines for {}",
         config.host,
         names.join(", ")
     );
     let mut failure = Failure::new(Exit::Untouched, what);
-    failure.why = layout.withheld.iter().map(|one| one.why.clone()).collect();
+    failure.why = layout.refused().map(|one| one.why.clone()).collect();
     failure
         .why(format!("{} could start the unit at will, and become root", layout.user))
         .host("the rest is in place; deploys are refused until the sudo lines exist")

@@ -51,6 +51,18 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// The units without which deploys are refused. Root needs no sudo line.
+    pub fn refused(&self) -> impl Iterator<Item = &Withheld> {
+        let is_root = self.guard.sudo_rule.is_empty();
+        self.withheld.iter().filter(move |one| !is_root && !self.notifies(one))
+    }
+
+    /// Whether it is the template that notifies, which no deploy needs.
+    fn notifies(&self, one: &Withheld) -> bool {
+        let template = self.config.notify.as_ref();
+        template.is_some_and(|template| template.as_str() == one.unit)
+    }
+
     /// The owner of a deploy tree that is taken over.
     pub fn adopts<'o>(&self, observed: &'o Observed) -> Option<&'o str> {
         observed.tree_owner.as_deref().filter(|owner| *owner != self.user)
@@ -115,7 +127,7 @@ impl<'a> Layout<'a> {
         failure.why = said.map(|line| text::shown(line)).collect();
         failure = match answer.code {
             exits::NOT_ROOT | 1 if observed.uid != Some(0) => failure
-                .why("this login is not root and cannot use sudo; setup needs root once, for three units and a sudo rule")
+                .why("this login is not root and cannot use sudo; setup needs root once, for its units and a sudo rule")
                 .why("an app whose units belong to `systemctl --user` cannot be deployed")
                 .next(config.host.as_root("setup")),
             exits::SWITCHING => {
@@ -130,7 +142,10 @@ impl<'a> Layout<'a> {
                 failure.host = Some("nothing changed".into());
                 failure
                     .why("another environment or another deploy.yml uses that name, and its deploys would stop working")
-                    .next(Next::advice(format!("write `app: {}-2`, or any other name, in deploy.yml or under its environment", config.app.as_str())))
+                    .next(Next::advice(format!(
+                        "write `app: {}-2`, or any other name, in deploy.yml or under its environment",
+                        config.app.as_str()
+                    )))
             }
             exits::FILES_CUT_OFF => failure.why("the upload was incomplete"),
             code => failure.why(format!("exit status {code}")),
@@ -183,6 +198,14 @@ pub fn verify(
         failure.why.extend(access.obstacles.iter().map(|one| one.what.clone()));
         failure
     };
+    if layout.guard.notify.is_none()
+        && let Some(one) = layout.withheld.iter().find(|one| layout.notifies(one))
+    {
+        report.warn(format!(
+            "nobody is notified of deploys: whoever could start {} at will could become root ({}); fix it, then run setup again",
+            one.unit, one.why
+        ));
+    }
     let observed = link
         .connect(report)
         .and_then(|mut host| observe::observe(host.as_mut(), config));
@@ -213,7 +236,7 @@ pub fn verify(
         ));
     }
     // Units that get no sudo line are reported as what they are.
-    if !layout.withheld.is_empty() || (why.is_empty() && !access.is_blocked()) {
+    if layout.refused().next().is_some() || (why.is_empty() && !access.is_blocked()) {
         return Ok(());
     }
     let what = format!("{} is set up, but a deploy would be refused", config.host);

@@ -2,6 +2,8 @@
 //! remembered, what is kept. No whole plan is compared here.
 
 use super::*;
+use shipit::engine::setup::Layout;
+use shipit::engine::withheld::Withheld;
 use shipit::failure::Failure;
 
 fn planned(yml: &str, more: &str, goal: &Goal) -> Result<Plan, Failure> {
@@ -113,4 +115,34 @@ fn what_a_user_left_stays_like_a_verified_release_and_never_instead_of_the_one_t
         assert_eq!(pruned(2), ["a", "b"], "{word}");
         assert_eq!(pruned(1), ["a", "b", "d"], "{word}");
     }
+}
+
+/// Nobody's deploy depends on who is notified of it.
+#[test]
+fn a_template_that_may_not_be_started_at_will_refuses_no_deploy_and_root_needs_no_permission() {
+    const TEMPLATE: &str = "acme-notify@.service";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("deploy.yml");
+    std::fs::write(&file, format!("{BASE}{SERVICE}notify: {TEMPLATE}\n")).unwrap();
+    let config = config::load(&file, None).unwrap();
+    let layout = |user: &str, units: &[&str]| {
+        let withheld = |unit: &&str| Withheld {
+            unit: (*unit).to_owned(),
+            why: "a reason".into(),
+        };
+        Layout::new(
+            &config,
+            user.into(),
+            "acme".into(),
+            units.iter().map(withheld).collect(),
+        )
+    };
+    let alone = layout("deploy", &[TEMPLATE]);
+    assert!(alone.guard.notify.is_none() && !alone.guard.sudo_rule.contains(TEMPLATE));
+    assert_eq!(alone.refused().count(), 0);
+    let both = layout("deploy", &[TEMPLATE, "acme.service"]);
+    let refused: Vec<_> = both.refused().map(|one| one.unit.as_str()).collect();
+    assert_eq!(refused, ["acme.service"]);
+    let root = layout("root", &[TEMPLATE, "acme.service"]);
+    assert!(root.guard.notify.is_some() && root.refused().next().is_none());
 }

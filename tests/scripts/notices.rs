@@ -67,3 +67,33 @@ fn a_run_that_ends_leaves_an_entry_and_its_facts_are_json_whatever_bytes_are_in_
         assert_eq!(fs::read_dir(world.state("notify")).unwrap().count(), 0);
     });
 }
+
+#[test]
+fn root_keeps_the_facts_of_the_last_hundred_runs_whatever_the_deploy_user_asks_for() {
+    under_each_shell(|world| {
+        let dir = world.dir.path().join("told-acme");
+        fs::create_dir(&dir).unwrap();
+        for at in 0..150 {
+            let file = fs::File::create(dir.join(format!("r{at}.json"))).unwrap();
+            let age = std::time::Duration::from_secs(200 - at);
+            file.set_modified(std::time::SystemTime::now() - age).unwrap();
+        }
+        world.unit("acme-notify@new.service");
+        let text = shipit::remote::NOTIFY_HELPER
+            .replace(
+                "PATH=/usr/sbin",
+                &format!("PATH={}", world.dir.path().join("real").display()),
+            )
+            .replace("/run/shipit-notify-", &format!("{}/told-", world.dir.path().display()));
+        let given = |stdin: &str| world.given(&text, &["acme", "acme-notify@.service"], stdin.as_bytes());
+        let out = given("new\n{}\nend\n");
+        assert!(out.status.success(), "{out:?}");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 100);
+        assert_eq!(fs::read_to_string(dir.join("new.json")).unwrap(), "{}\n");
+        assert!(dir.join("r51.json").exists() && !dir.join("r50.json").exists());
+        let asked = world.dir.path().join("units/acme-notify@new.service/asked");
+        assert_eq!(fs::read_to_string(asked).unwrap(), "start\n");
+        let large = format!("more\n{}\nend\n", "x".repeat(65537));
+        assert_eq!(given(&large).status.code(), Some(2));
+    });
+}

@@ -34,6 +34,7 @@ pub fn all() -> Vec<Answers> {
             let mut answers = Answers::new("acme", program);
             answers.strategy = strategy;
             answers.needs = vec!["postgresql.service".into()];
+            answers.notify = Some("acme-notify@.service".into());
             answers.migrate = Some("/opt/acme/next/bin/migrate --all".into());
             answers.jobs = vec![
                 Job {
@@ -114,7 +115,8 @@ fn every_key_of_a_generated_unit_is_explained_and_jobs_have_the_environment_of_t
                 );
                 assert!(!text.contains("systemd.directives(7)"), "{}: {text}", entry.key);
             }
-            let puma = answers.program == Program::Puma && unit.name.kind() == "service";
+            let is_app = unit.name.kind() == "service" && unit.name.prefix() != "acme-notify";
+            let puma = answers.program == Program::Puma && is_app;
             assert!(
                 !puma || unit.has("Service", "Environment", "RAILS_ENV=production"),
                 "{}",
@@ -137,7 +139,7 @@ fn a_job_has_the_user_the_environment_and_the_sandbox_of_its_service() {
             .map(|written| Unit::parse(&written.name, written.text.as_bytes()).unwrap())
             .filter(|unit| unit.name.kind() == "service")
             .collect();
-        let is_job = |unit: &Unit| unit.service("Type") == "oneshot";
+        let is_job = |unit: &Unit| unit.service("Type") == "oneshot" && unit.name.prefix() != "acme-notify";
         let service = units.iter().find(|unit| !is_job(unit)).unwrap();
         let values = |unit: &Unit, key: &str| -> Vec<String> {
             let all = unit.all("Service", key).into_iter();

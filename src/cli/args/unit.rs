@@ -155,6 +155,9 @@ pub struct Generate {
     /// Command line that writes a backup to ROOT/shared/backups; a second timer removes old ones
     #[arg(long, value_name = "LINE")]
     pub backup: Option<String>,
+    /// Write only this unit, such as the one of `notify`
+    #[arg(long, value_name = "UNIT")]
+    pub only: Option<String>,
     /// Directory to write the units to
     #[arg(long, value_name = "DIR", default_value = "deploy/units")]
     pub out: PathBuf,

@@ -20,6 +20,14 @@ pub(super) fn run(global: &Global, options: &Generate) -> Result<Exit, Failure> 
     let answers = answers(options, config.as_ref())?;
     let mut units = generate::units(&answers).map_err(|refused| Failure::new(Exit::Usage, format!("--{refused}")))?;
     units.extend(generate::router(&answers));
+    if let Some(only) = &options.only {
+        let names: Vec<String> = units.iter().map(|unit| unit.name.clone()).collect();
+        units.retain(|unit| unit.name == *only);
+        if units.is_empty() {
+            return Err(Failure::new(Exit::Usage, "--only: no generated unit has this name")
+                .why(format!("the names are {}", names.join(", "))));
+        }
+    }
     if options.print {
         let texts: Vec<String> = units.into_iter().map(|unit| unit.text).collect();
         cli::results(&texts.join("\n"));
@@ -57,7 +65,10 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     let has_socket = strategy.is_some_and(|strategy| strategy.needs_socket());
     let detected = project.as_ref().and_then(|project| project.program);
     let detected = detected.filter(|program| *program != Program::Static || !has_socket);
-    let program = options.program.map(program).or(detected).ok_or_else(|| {
+    // The unit that notifies is the same for each.
+    let notify = config.and_then(|config| Some(config.notify.as_ref()?.to_string()));
+    let unneeded = (options.only.is_some() && options.only == notify).then_some(Program::Binary);
+    let program = options.program.map(program).or(detected).or(unneeded).ok_or_else(|| {
         Failure::new(Exit::Usage, "cannot detect the program in this directory")
             .next(Next::shipit(format!("unit generate --app {app} --program binary")))
     })?;
@@ -133,7 +144,7 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
             answers.migrate = answers.migrate.or(project.migrate.map(line));
         }
     }
-    answers.notify = config.and_then(|config| Some(config.notify.as_ref()?.to_string()));
+    answers.notify = notify;
     answers.needs.clone_from(&options.needs);
     if let Some(user) = &options.user {
         answers.user.clone_from(user);

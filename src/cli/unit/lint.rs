@@ -59,7 +59,7 @@ pub(super) fn run(global: &Global, options: &Lint) -> Result<Exit, Failure> {
         && units.iter().all(|unit| unit.name.as_str() != template.as_str())
     {
         cli::note(&format!(
-            "deploy.yml names {template} for `notify`, which is not among these units: `shipit unit generate` writes one"
+            "deploy.yml names {template} for `notify`, which is not among these units: `shipit unit generate --only {template}` writes one"
         ));
     }
     Ok(report(global, options, &findings, units.len()))

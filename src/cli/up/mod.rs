@@ -216,9 +216,9 @@ impl<'a> Up<'a> {
             config.host.port,
         );
         verify(&shown, access, &mut daily, report)?;
-        match shown.withheld.is_empty() || shown.guard.sudo_rule.is_empty() {
-            true => Ok(()),
-            false => Err(setup::partly(&shown)),
+        match shown.refused().next() {
+            None => Ok(()),
+            Some(_) => Err(setup::partly(&shown)),
         }
     }
 

@@ -6,7 +6,7 @@
 # leave_notice: a hard link costs no inode. It comes before the request goes, so that a power cut loses neither.
 leave_notice() {
     [ -d notify ] && [ "$command" != prune ] || return 0
-    ln -f -- "$R/request" "notify/$run" 2>/dev/null || :
+    ln -f -- "$R/request" "notify/$run" 2>/dev/null && sync notify 2>/dev/null || :
 }
 
 # notify_all PROGRAM APP TEMPLATE: starts the app's unit for each entry, which goes when that was done or cannot be.
@@ -58,7 +58,7 @@ facts_of() {
             }
             return s == "\\c" ? "" : out s
         }
-        function json(s,    i, k, c, o, p, more, out) {
+        function json(s,    i, k, c, o, p, extra, out) {
             for (i = 1; i <= length(s); i++) {
                 c = substr(s, i, 1)
                 o = code[c]
@@ -66,13 +66,13 @@ facts_of() {
                 else if (c == "\"" || c == "\\") out = out "\\" c
                 else if (o < 128) out = out c
                 else {
-                    more = o < 194 ? 0 : o < 224 ? 1 : o < 240 ? 2 : o < 245 ? 3 : 0
+                    extra = o < 194 ? 0 : o < 224 ? 1 : o < 240 ? 2 : o < 245 ? 3 : 0
                     p = code[substr(s, i + 1, 1)]
-                    if (o == 224 && p < 160 || o == 237 && p > 159) more = 0
-                    if (o == 240 && p < 144 || o == 244 && p > 143) more = 0
-                    for (k = 1; k <= more; k++) { p = code[substr(s, i + k, 1)]; if (p < 128 || p > 191) more = 0 }
-                    out = out (more ? substr(s, i, more + 1) : "?")
-                    i += more
+                    if (o == 224 && p < 160 || o == 237 && p > 159) extra = 0
+                    if (o == 240 && p < 144 || o == 244 && p > 143) extra = 0
+                    for (k = 1; k <= extra; k++) { p = code[substr(s, i + k, 1)]; if (p < 128 || p > 191) extra = 0 }
+                    out = out (extra ? substr(s, i, extra + 1) : "?")
+                    i += extra
                 }
             }
             return "\"" out "\""

@@ -22,8 +22,14 @@ case $run in '' | -* | *[!0-9A-Za-z-]*) exit 2 ;; esac
 # Only root can make names in /run, and only root can enter this.
 umask 077
 dir=/run/shipit-notify-$1
-[ -d "$dir" ] || mkdir "$dir"
+mkdir -p -- "$dir"
 find "$dir" -mindepth 1 -mmin +1440 -delete || :
 printf '%s\n' "$facts" >"$dir/$run.new"
 mv -fT -- "$dir/$run.new" "$dir/$run.json"
+# The deploy user can ask for any number of runs: 100 stay in memory, and as many units in systemd's.
+find "$dir" -name '*.json' -printf '%T@ %f\n' | sort -rn | tail -n +101 | while read -r _ old; do
+    rm -f -- "$dir/$old"
+    systemctl --no-block stop "${2%@.service}@${old%.json}.service" || :
+    systemctl reset-failed "${2%@.service}@*.service" || :
+done >/dev/null 2>&1
 exec systemctl --no-block start "${2%@.service}@$run.service"

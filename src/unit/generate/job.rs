@@ -51,6 +51,8 @@ pub(super) fn notify(answers: &Answers, name: &str) -> Written {
         .set("Description", format!("{app}: notify of run %i"))
         .set("Wants", "network-online.target")
         .set("After", "network-online.target");
+    text.note("One that failed does not stay in memory; the journal has it.")
+        .set("CollectMode", "inactive-or-failed");
     text.section("Service");
     text.note("shipit starts this when a deploy or rollback ended; %i is the run. It has no [Install].")
         .set("Type", "oneshot")

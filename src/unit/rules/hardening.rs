@@ -25,6 +25,18 @@ fn writable(view: &super::View<'_>, path: &str) -> bool {
             .any(|dir| covers(dir))
 }
 
+/// Whether the unit is the app's, by deploy.yml or by what it runs: another one has nothing to write in the app's root.
+fn of_app(view: &super::View<'_>, root: &str) -> bool {
+    let keys = ["ExecStart", "ExecStartPre", "WorkingDirectory", "RootDirectory"];
+    let inside = |key: &&str| {
+        view.unit
+            .all("Service", key)
+            .iter()
+            .any(|entry| entry.value.contains(root))
+    };
+    view.context.strategy.is_some() || keys.iter().any(inside)
+}
+
 /// The paths that the command line names.
 fn paths(command: &Command) -> impl Iterator<Item = &str> {
     std::iter::once(command.program.as_str())
@@ -174,6 +186,9 @@ rules! {
         ) else {
             return;
         };
+        if !of_app(view, root) {
+            return;
+        }
         let shared = format!("{root}/shared");
         if entry.value == "strict" && !writable(view, &shared) {
             found

@@ -93,7 +93,7 @@ pub const SITES: &[(&str, &str)] = &[
     ("diagnosis/timers.rs shell sudo systemctl start {unit}", TIMER),
     ("diagnosis/notify.rs as_root setup", NOTIFY),
     ("diagnosis/notify.rs as_root unit install", NOTIFY),
-    ("diagnosis/notify.rs shipit unit generate", NOTIFY),
+    ("diagnosis/notify.rs shipit unit generate --only", NOTIFY),
     (
         "diagnosis/machine.rs shell <find>",
         "needs a disk without free inodes; only looks; tests/doctor/access.rs",
