@@ -1,111 +1,173 @@
 //! What this machine remembers from one run to the next: files below `$XDG_CACHE_HOME/shipit` or `~/.cache/shipit`, of each
-//! kind the newest few. All may be removed at any time, and a failure here is as good as an empty cache. What is in them,
-//! and when it is believed, is decided elsewhere.
+//! kind the newest few. All may be removed at any time, and a failure here is as good as an empty cache; so is a directory or
+//! a file that somebody else owns or can write to. What is in the files, and when it is believed, is decided elsewhere.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
-use std::time::SystemTime;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, renameat, statat, unlinkat};
+use rustix::process::geteuid;
 
 /// The most bytes that one file may have.
 const LONGEST: u64 = 256 << 20;
 /// How the name of a file begins while it is written.
 const PART: &str = ".part-";
+/// No run writes a file for so long: whoever began this one is gone.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// The files of one kind, each named by 64 hexadecimal digits.
 #[derive(Clone, Debug)]
 pub struct Shelf {
-    dir: PathBuf,
+    top: PathBuf,
+    /// A directory in `top`, if the files are not in `top` itself.
+    kind: Option<String>,
     kept: usize,
 }
 
 impl Shelf {
     /// The user's own, of this kind; `None` for a user without a home.
     pub fn of_user(kind: &str, kept: usize) -> Option<Self> {
+        // Unit tests run in the home of whoever develops shipit.
+        if cfg!(test) {
+            return None;
+        }
         let absolute = |name: &str| {
             std::env::var_os(name)
                 .map(PathBuf::from)
                 .filter(|path| path.is_absolute())
         };
         let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-        Some(Self::at(cache.join("shipit").join(kind), kept))
+        Some(Self {
+            kind: Some(kind.to_owned()),
+            ..Self::at(cache.join("shipit"), kept)
+        })
     }
 
     /// In this directory, which need not exist yet; `kept` files of it survive a write.
     pub fn at(dir: PathBuf, kept: usize) -> Self {
-        Self { dir, kept }
+        Self {
+            top: dir,
+            kind: None,
+            kept,
+        }
     }
 
     /// The names, the one that was written or used last first.
     pub fn names(&self) -> Vec<String> {
-        self.files().into_iter().filter(|name| is_name(name)).collect()
+        let files = self.dir(false).map(|dir| files(&dir)).unwrap_or_default();
+        let names = files.into_iter().map(|(_, name)| name);
+        names.filter(|name| is_name(name)).collect()
     }
 
     /// The bytes of a file; `None` where there is none that can be read.
     pub fn read(&self, name: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
-        let file = File::open(self.dir.join(name)).ok()?;
+        let file = self.file(name)?;
         file.take(LONGEST + 1).read_to_end(&mut bytes).ok()?;
         (bytes.len() as u64 <= LONGEST).then_some(bytes)
     }
 
     /// Writes a file as a whole, or not at all: a reader never has a part of it, however many write it at once. Then removes
-    /// all but the newest ones.
+    /// all but this one and the newest others.
     pub fn write(&self, name: &str, bytes: &[u8]) {
-        let _ = self.put(name, bytes);
-        for old in self.files().into_iter().skip(self.kept) {
-            self.remove(&old);
+        let Some(dir) = self.dir(true) else { return };
+        let _ = put(&dir, name, bytes);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let then = i64::try_from(now.saturating_sub(ABANDONED).as_secs()).unwrap_or(0);
+        let files = files(&dir);
+        // What others write now is not ours to remove, and does not count among what is kept.
+        let abandoned = files
+            .iter()
+            .filter(|((seconds, _), name)| name.starts_with(PART) && *seconds < then);
+        let others = files.iter().filter(|(_, other)| is_name(other) && other != name);
+        for (_, old) in others.skip(self.kept.saturating_sub(1)).chain(abandoned) {
+            let _ = unlinkat(&dir, old, AtFlags::empty());
         }
     }
 
     /// Counts a file as the newest.
     pub fn used(&self, name: &str) {
-        let opened = OpenOptions::new().append(true).open(self.dir.join(name));
-        let _ = opened.and_then(|file| file.set_modified(SystemTime::now()));
+        let _ = self.file(name).map(|file| file.set_modified(SystemTime::now()));
     }
 
     pub fn remove(&self, name: &str) {
-        let _ = fs::remove_file(self.dir.join(name));
+        let _ = self.dir(false).map(|dir| unlinkat(dir, name, AtFlags::empty()));
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Option<()> {
-        if bytes.len() as u64 > LONGEST {
-            return None;
+    /// The directory of the files; `None` where there is none that is only ours.
+    fn dir(&self, make: bool) -> Option<OwnedFd> {
+        if make {
+            let mut private = DirBuilder::new();
+            private.recursive(true).mode(0o700).create(&self.top).ok()?;
         }
-        fs::create_dir_all(&self.dir).ok()?;
-        let mut random = [0u8; 8];
-        getrandom::fill(&mut random).ok()?;
-        let part = format!("{PART}{:016x}", u64::from_ne_bytes(random));
-        // Names and hashes of what may be private.
-        let mut new = OpenOptions::new();
-        let mut file = new
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(self.dir.join(&part))
-            .ok()?;
-        let written = file
-            .write_all(bytes)
-            .and_then(|()| fs::rename(self.dir.join(&part), self.dir.join(name)));
-        if written.is_err() {
-            self.remove(&part);
-        }
-        written.ok()
-    }
-
-    /// What is ours in the directory, the newest first.
-    fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        let of = |entry: fs::DirEntry| {
-            let name = entry.file_name().into_string().ok()?;
-            let ours = is_name(&name) || name.starts_with(PART);
-            Some((entry.metadata().ok()?.modified().ok()?, name)).filter(|_| ours)
+        let top = open(CWD, &self.top, FileType::Directory)?;
+        let Some(kind) = &self.kind else {
+            return Some(top);
         };
-        let mut files: Vec<_> = entries.filter_map(of).collect();
-        files.sort_by(|a, b| b.cmp(a));
-        files.into_iter().map(|(_, name)| name).collect()
+        if make {
+            let _ = mkdirat(&top, kind, Mode::RWXU);
+        }
+        open(top, Path::new(kind), FileType::Directory)
     }
+
+    fn file(&self, name: &str) -> Option<File> {
+        open(self.dir(false)?, Path::new(name), FileType::RegularFile).map(File::from)
+    }
+}
+
+/// Opens what is only ours, and waits for nothing: neither a link that leads elsewhere nor a FIFO in its place.
+fn open(dir: impl AsFd, path: &Path, kind: FileType) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened = openat(dir, path, flags, Mode::empty()).ok()?;
+    let stat = fstat(&opened).ok()?;
+    is_private(&stat, kind, geteuid().as_raw()).then_some(opened)
+}
+
+/// Whether this user owns it and nobody else can write to it. Who can write there could name a hash for each of our files.
+fn is_private(stat: &Stat, kind: FileType, user: u32) -> bool {
+    let shared = Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH);
+    FileType::from_raw_mode(stat.st_mode) == kind && stat.st_uid == user && !shared
+}
+
+fn put(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Option<()> {
+    if bytes.len() as u64 > LONGEST {
+        return None;
+    }
+    let mut random = [0u8; 8];
+    getrandom::fill(&mut random).ok()?;
+    let part = format!("{PART}{:016x}", u64::from_ne_bytes(random));
+    let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // Names and hashes of what may be private.
+    let mut file = File::from(openat(dir, &part, new, Mode::RUSR | Mode::WUSR).ok()?);
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| Ok(renameat(dir, &part, dir, name)?));
+    if written.is_err() {
+        let _ = unlinkat(dir, &part, AtFlags::empty());
+    }
+    written.ok()
+}
+
+/// What is ours in a directory and when it was written, the newest first.
+fn files(dir: &OwnedFd) -> Vec<((i64, i64), String)> {
+    let entries = Dir::read_from(dir).into_iter().flatten().flatten();
+    let of = |entry: rustix::fs::DirEntry| {
+        let name = entry.file_name().to_str().ok()?.to_owned();
+        let stat = statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        (is_name(&name) || name.starts_with(PART)).then(|| (written(&stat), name))
+    };
+    let mut files: Vec<_> = entries.filter_map(of).collect();
+    files.sort_by(|a, b| b.cmp(a));
+    files
+}
+
+#[allow(clippy::unnecessary_cast, reason = "the types of stat's fields vary by platform")]
+fn written(stat: &Stat) -> (i64, i64) {
+    (stat.st_mtime as i64, stat.st_mtime_nsec as i64)
 }
 
 fn is_name(name: &str) -> bool {
@@ -115,7 +177,8 @@ fn is_name(name: &str) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
 
@@ -127,8 +190,9 @@ mod tests {
         assert_eq!((shelf.read(&name(1)), shelf.names()), (None, Vec::new()));
         shelf.write(&name(1), b"one");
         fs::write(dir.path().join("new/note"), "").unwrap();
-        // A run that died while it wrote.
+        // A run that died while it wrote, and one that writes.
         fs::write(dir.path().join("new/.part-0"), "").unwrap();
+        fs::write(dir.path().join("new/.part-1"), "").unwrap();
         let age = |file: &str, seconds: u64| {
             let file = File::options()
                 .append(true)
@@ -138,7 +202,8 @@ mod tests {
                 .unwrap();
         };
         age(&name(1), 100);
-        age(".part-0", 50);
+        age(".part-0", 4000);
+        age(".part-1", 50);
         shelf.used(&name(1));
         shelf.write(&name(2), b"two");
         assert_eq!(shelf.read(&name(1)), Some(b"one".to_vec()));
@@ -151,7 +216,81 @@ mod tests {
             .unwrap()
             .map(|e| e.unwrap().file_name())
             .collect();
-        assert!(left.len() == 3 && left.contains(&"note".into()), "{left:?}");
+        assert!(
+            left.len() == 4 && left.contains(&"note".into()) && left.contains(&".part-1".into()),
+            "{left:?}"
+        );
+        // What was written last stays, whatever the clock says.
+        let ahead = SystemTime::now() + Duration::from_secs(1000);
+        for of in [2, 3] {
+            shelf.file(&name(of)).unwrap().set_modified(ahead).unwrap();
+        }
+        shelf.write(&name(4), b"four");
+        assert_eq!(shelf.read(&name(4)), Some(b"four".to_vec()));
+        assert_eq!(shelf.names().len(), 2);
+    }
+
+    /// A shelf with one file, as a user has it, and its name.
+    fn private() -> (tempfile::TempDir, Shelf, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf {
+            kind: Some("hashes".into()),
+            ..Shelf::at(dir.path().join("cache/shipit"), 2)
+        };
+        let name = "0".repeat(64);
+        shelf.write(&name, b"text");
+        assert_eq!(shelf.read(&name), Some(b"text".to_vec()));
+        (dir, shelf, name)
+    }
+
+    #[test]
+    fn directories_that_others_can_write_to_or_that_are_links_are_not_used() {
+        for at in ["cache/shipit", "cache/shipit/hashes"] {
+            let (dir, shelf, name) = private();
+            let at = dir.path().join(at);
+            assert_eq!(fs::metadata(&at).unwrap().mode() & 0o777, 0o700);
+            let unused = |why: &str| {
+                shelf.write(&"1".repeat(64), b"");
+                assert_eq!((shelf.read(&name), shelf.names()), (None, Vec::new()), "{why}");
+            };
+            for mode in [0o720, 0o702] {
+                fs::set_permissions(&at, fs::Permissions::from_mode(mode)).unwrap();
+                unused(&format!("{mode:o}"));
+            }
+            fs::set_permissions(&at, fs::Permissions::from_mode(0o755)).unwrap();
+            assert_eq!(shelf.names(), [name.as_str()]);
+            fs::rename(&at, dir.path().join("away")).unwrap();
+            symlink(dir.path().join("away"), &at).unwrap();
+            unused("a link");
+        }
+    }
+
+    #[test]
+    fn files_that_others_can_write_to_or_that_are_none_are_not_read() {
+        let (dir, shelf, name) = private();
+        let at = dir.path().join("cache/shipit/hashes").join(&name);
+        fs::set_permissions(&at, fs::Permissions::from_mode(0o602)).unwrap();
+        assert_eq!(shelf.read(&name), None);
+        fs::set_permissions(&at, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(shelf.read(&name), Some(b"text".to_vec()));
+        fs::rename(&at, dir.path().join("away")).unwrap();
+        symlink(dir.path().join("away"), &at).unwrap();
+        assert_eq!(shelf.read(&name), None, "a link");
+        fs::remove_file(&at).unwrap();
+        // Nobody writes to it: a plain open would wait for that.
+        rustix::fs::mknodat(CWD, &at, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        shelf.used(&name);
+        assert_eq!(shelf.read(&name), None, "a FIFO");
+        shelf.write(&name, b"new");
+        assert_eq!(shelf.read(&name), Some(b"new".to_vec()));
+    }
+
+    #[test]
+    fn what_somebody_else_owns_is_not_private() {
+        let file = tempfile::tempfile().unwrap();
+        let (stat, user) = (fstat(&file).unwrap(), geteuid().as_raw());
+        assert!(is_private(&stat, FileType::RegularFile, user));
+        assert!(!is_private(&stat, FileType::RegularFile, user + 1));
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
             Origin::Here(scanned, staged) => {
                 let found = draft.on_host(&observed, scanned);
                 if let OnHost::Live(live) = found {
-                    return Ok(unchanged(run, live));
+                    return Ok(unchanged(run, live, scanned));
                 }
                 // While this client waited for its turn, somebody else's prune may have taken what it had staged.
                 match staged.take().filter(|id| observed.releases.contains(id)) {
@@ -125,10 +125,14 @@ fn read_source(run: &mut Run<'_>, reading: Reading) -> Result<Scanned, Failure> 
 }
 
 /// The live release has this very content: nothing to do, unless a restart was asked for.
-fn unchanged(run: &mut Run<'_>, live: &str) -> Exit {
+fn unchanged(run: &mut Run<'_>, live: &str, scanned: &Scanned) -> Exit {
+    let mut next = vec![Next::shipit("deploy --restart").remark("to restart it anyway")];
+    if scanned.remembered {
+        next.push(Next::shipit("deploy --checksum").remark("to read every file, also those that were not touched"));
+    }
     run.end(Ended {
         release: Some(live.into()),
-        next: vec![Next::shipit("deploy --restart").remark("to restart it anyway")],
+        next,
         ..run.ended(Outcome::Unchanged, Some(live.into()), None)
     })
 }

@@ -1,16 +1,21 @@
 //! The hashes of a source that this machine remembers, so that files that nobody touched are not read again. A file is known
 //! by its stat: device, inode, size, mode, and the times when it was written and when its inode changed last, to the
-//! nanosecond. A file that was touched so late that the next change might not show in these is not remembered, as in git's
+//! nanosecond. Only where these tell each change, and only on the file system of the source's own directory. A file that was
+//! touched so late that the next change might not show in these is not remembered, as in git's
 //! index. What was remembered wrongly cannot be sent: what is packed is hashed while it is sent.
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::fs::fstat;
 use sha2::{Digest as _, Sha256};
 
 use super::content::Content;
+use super::file_system::is_local;
+use super::tree::{Stamp, Tree};
 use super::walk::{Found, Node};
 use crate::cache::Shelf;
 use crate::release::Digest;
@@ -35,20 +40,32 @@ impl<'a> Hashes<'a> {
     }
 }
 
-/// Another version may find in a file what this one does not: it reads all of them.
-const HEAD: &str = concat!("shipit ", env!("CARGO_PKG_VERSION"), " hashes 1");
+/// Another version may find in a file what this one does not, and so may one of this version that was built from other
+/// rules: it reads all of them.
+static HEAD: LazyLock<String> = LazyLock::new(|| head(&[include_bytes!("secrets.rs"), include_bytes!("content.rs")]));
+
+fn head(rules: &[&[u8]]) -> String {
+    let rules = Digest(Sha256::digest(rules.concat()).into());
+    format!("shipit {} hashes 1 {rules}", env!("CARGO_PKG_VERSION"))
+}
 
 /// What is remembered of one source. After the head one record for each file, `HASH STAT PATH`, and at last the hash of all
 /// before; each ends in NUL. A file that is cut or changed is as good as none.
 pub(super) struct Remembered<'a> {
     hashes: Hashes<'a>,
+    /// The device of the source's own directory.
+    dev: u64,
     name: String,
     bytes: Vec<u8>,
 }
 
 impl<'a> Remembered<'a> {
-    /// The memory of a directory; `None` when there is none to have.
-    pub(super) fn of(path: &Path, exclude: &[String], hashes: Hashes<'a>) -> Option<Self> {
+    /// The memory of a directory that is open as this tree; `None` when there is none to have.
+    pub(super) fn of(tree: &Tree, path: &Path, exclude: &[String], hashes: Hashes<'a>) -> Option<Self> {
+        if !is_local(tree.root()) {
+            return None;
+        }
+        let [dev, ..] = Stamp::of(&fstat(tree.root()).ok()?).numbers();
         // What is left out belongs to the name: two environments may ship one directory.
         let mut name = Sha256::new();
         name.update(std::fs::canonicalize(path).ok()?.as_os_str().as_bytes());
@@ -60,6 +77,7 @@ impl<'a> Remembered<'a> {
         let bytes = hashes.shelf.read(&name).filter(|bytes| is_whole(bytes));
         Some(Self {
             hashes,
+            dev,
             name,
             bytes: bytes.unwrap_or_default(),
         })
@@ -77,24 +95,24 @@ impl<'a> Remembered<'a> {
             Some((rest.strip_prefix(b" ")?, hash))
         });
         let records: HashMap<&[u8], &[u8]> = records.collect();
-        let known = |found: &Found| Some(Digest::parse(records.get(key(found)?.as_slice())?)?.0);
+        let known = |found: &Found| Some(Digest::parse(records.get(key(found, self.dev)?.as_slice())?)?.0);
         found.iter().map(known).collect()
     }
 
     /// Remembers what a look that began then has found; without a word where that fails.
     pub(super) fn renew(&self, found: &[Found], contents: &[Content], began: SystemTime) {
         let mut bytes = [HEAD.as_bytes(), &[0]].concat();
-        let head = bytes.len();
+        let empty = bytes.len();
         for (found, content) in found.iter().zip(contents) {
-            if let Some(key) = key(found).filter(|_| content.is_plain() && is_settled(found, began, self.hashes.coarse))
-            {
+            let lasts = content.is_plain() && is_settled(found, began, self.hashes.coarse);
+            if let Some(key) = key(found, self.dev).filter(|_| lasts) {
                 bytes.extend_from_slice(Digest(content.sha256).to_string().as_bytes());
                 bytes.push(b' ');
                 bytes.extend_from_slice(&key);
                 bytes.push(0);
             }
         }
-        if bytes.len() == head {
+        if bytes.len() == empty {
             return self.hashes.shelf.remove(&self.name);
         }
         let sum = Digest(Sha256::digest(&bytes).into()).to_string();
@@ -108,15 +126,15 @@ impl<'a> Remembered<'a> {
     }
 }
 
-/// The stat of a file and its path; `None` for what is none.
-fn key(found: &Found) -> Option<Vec<u8>> {
+/// The stat of a file and its path; `None` for what is none, or is on another file system than the source's directory.
+fn key(found: &Found, root: u64) -> Option<Vec<u8>> {
     let [dev, ino, size] = found.stamp.numbers();
     let ((written, written_ns), (changed, changed_ns)) = (found.stamp.mtime(), found.ctime);
     let stat = format!(
         "{dev} {ino} {size} {:o} {written}.{written_ns:09} {changed}.{changed_ns:09} ",
         found.mode
     );
-    (found.node == Node::File).then(|| [stat.as_bytes(), &found.path].concat())
+    (found.node == Node::File && dev == root).then(|| [stat.as_bytes(), &found.path].concat())
 }
 
 /// Whether a change after this moment has another time than the file had then. A time in the future never has: nothing
@@ -144,4 +162,43 @@ fn is_whole(bytes: &[u8]) -> bool {
         .strip_prefix(HEAD.as_bytes())
         .is_some_and(|rest| rest.starts_with(&[0]));
     head && sum.strip_suffix(&[0]).and_then(Digest::parse) == Some(Digest(Sha256::digest(body).into()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::exclude::Exclude;
+    use super::super::problem::Problems;
+    use super::super::walk::walk;
+    use super::*;
+    use crate::interrupt::Interrupts;
+
+    #[test]
+    fn only_files_of_a_file_system_that_tells_each_change_are_remembered() {
+        let cache = tempfile::tempdir().unwrap();
+        let shelf = Shelf::at(cache.path().to_owned(), 1);
+        let source = tempfile::tempdir().unwrap();
+        std::fs::write(source.path().join("a"), "a").unwrap();
+        let of = |path: &Path| Remembered::of(&Tree::open(path).unwrap(), path, &[], Hashes::new(&shelf));
+        assert!(of(Path::new("/proc")).is_none(), "its files change without a new time");
+        let dev = of(source.path()).unwrap().dev;
+        let found = walk(
+            &Tree::open(source.path()).unwrap(),
+            &Exclude::new::<&str>(&[]).unwrap(),
+            &mut Problems::default(),
+            &Interrupts::never().unwrap(),
+        );
+        assert!(key(&found[0], dev).is_some() && key(&found[0], dev + 1).is_none());
+    }
+
+    #[test]
+    fn other_rules_have_another_head() {
+        assert_ne!(head(&[b"rules", b"flags"]), head(&[b"rules", b"others"]));
+        assert!(HEAD.len() > 64 && is_whole(&whole(&HEAD)) && !is_whole(&whole(&head(&[b"others"]))));
+    }
+
+    fn whole(head: &str) -> Vec<u8> {
+        let body = format!("{head}\0");
+        format!("{body}{}\0", Digest(Sha256::digest(&body).into())).into_bytes()
+    }
 }

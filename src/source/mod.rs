@@ -4,6 +4,7 @@
 mod archive; // an archive that CI made, unpacked and from then on a directory
 mod content; // what is in the files: hashes, keys, pointers
 mod exclude; // what stays at home: patterns, matched against paths
+mod file_system; // where the stat of a file tells each change to it
 pub mod git_ignored; // files that git ignores and that would be shipped
 mod hashes; // what this machine remembers of files that were read before
 mod links; // where a symlink leads, worked out without following it

@@ -43,6 +43,8 @@ pub struct Scanned {
     pub digest: Digest,
     /// What the person should know, one sentence each.
     pub warnings: Vec<String>,
+    /// Whether a file was not read, because nobody had touched it since an earlier scan.
+    pub remembered: bool,
     pub(crate) tree: Arc<Tree>,
     /// One for each entry of the manifest, in its order.
     pub(crate) stamps: Arc<Vec<Stamp>>,
@@ -74,7 +76,7 @@ pub fn scan(source: &Source<'_>, interrupts: &Interrupts) -> Result<Scanned, Fai
         let tree = Tree::open(source.path).map_err(|error| unopened(&name, &error))?;
         remembered = source
             .hashes
-            .and_then(|hashes| Remembered::of(source.path, source.exclude, hashes));
+            .and_then(|hashes| Remembered::of(&tree, source.path, source.exclude, hashes));
         Unpacked {
             tree,
             special: Vec::new(),
@@ -119,6 +121,7 @@ fn read(
         contents,
         problems,
         at,
+        known,
     } = seen;
     problems.check(source)?;
     // Only now: a file that could not be read has no hash.
@@ -161,6 +164,7 @@ fn read(
         digest: manifest.digest(),
         manifest: Arc::new(manifest),
         warnings,
+        remembered: known,
         tree: Arc::new(tree),
         stamps: Arc::new(stamps),
         began: u64::try_from(began).unwrap_or(0),
@@ -175,6 +179,8 @@ struct Look {
     problems: Problems,
     /// When it began.
     at: SystemTime,
+    /// Whether something was known without it.
+    known: bool,
 }
 
 /// Reads the tree once; not to its end when an interrupt comes.
@@ -200,6 +206,7 @@ fn look(tree: &Tree, rules: &Rules, remembered: Option<&Remembered>, interrupts:
         contents,
         problems,
         at,
+        known: known.iter().any(Option::is_some),
     }
 }
 

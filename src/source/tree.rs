@@ -81,6 +81,11 @@ impl Tree {
         }
     }
 
+    /// The directory itself.
+    pub(super) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
     /// Opens a directory of the tree; no component may be a symlink.
     /// Fails as openat(2) does; `ENOTDIR` or `ELOOP` where a symlink stands.
     pub(crate) fn dir(&self, path: &[u8]) -> io::Result<OwnedFd> {

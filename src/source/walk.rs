@@ -18,7 +18,7 @@ pub(crate) struct Found {
     /// The permission bits with set-id and sticky: `0o7777`.
     pub(crate) mode: u32,
     pub(crate) stamp: Stamp,
-    /// When anything of the inode changed last: no program can set it.
+    /// When anything of the inode changed last: the kernel's clock sets it, no call does.
     pub(crate) ctime: (i64, i64),
     /// Bytes that it takes here, in whole blocks of 512: less than its size where it has holes.
     pub(crate) taken: u64,

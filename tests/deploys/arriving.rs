@@ -152,6 +152,12 @@ fn a_file_that_is_remembered_wrongly_is_found_while_it_is_sent_and_all_is_read_o
             .iter()
             .any(|record| record.starts_with("a1a1"))
     );
+    // Who was not asked for it, and read nothing, says how all is read; who has read all does not.
+    assert!(!unchanged.stderr.contains("--checksum"), "{unchanged}");
+    desk.shipit(&["deploy"])
+        .leaves(0)
+        .says("unchanged: ")
+        .says("shipit deploy --checksum");
     falsify();
     desk.shipit(&["plan", "--checksum"]).leaves(0);
     assert!(

@@ -161,9 +161,15 @@ fn the_program_uses_nothing_that_only_linux_has() {
         "rustix::thread",
         "memfd_create",
         "openat2(",
+        "statfs(",
     ];
+    // Each is named in docs/CONTRIBUTING.md.
+    let own = ["src/source/file_system.rs"];
     let mut broken = Vec::new();
     for (file, text) in files("src", ".rs") {
+        if own.contains(&file.as_str()) {
+            continue;
+        }
         for (index, line) in text.lines().enumerate() {
             if let Some(word) = words.iter().find(|word| line.contains(**word)) {
                 broken.push(format!("{file}:{}: `{word}`", index + 1));

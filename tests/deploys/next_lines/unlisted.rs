@@ -31,6 +31,10 @@ pub const SITES: &[(&str, &str)] = &[
     ),
     ("cli/timeline.rs shipit deploy", "tests of `report` make the state"),
     ("cli/timeline.rs shipit doctor", "only looks"),
+    (
+        "engine/deploy.rs shipit deploy --checksum",
+        "needs files that were not touched for two seconds; tests/deploys/arriving.rs makes the state",
+    ),
     ("cli/timeline.rs shipit status", "only looks"),
     (
         "diagnosis/machine.rs shipit attach",
