@@ -159,6 +159,7 @@ fn package_file(live: &Live, unit: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

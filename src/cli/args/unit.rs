@@ -41,7 +41,7 @@ pub enum UnitCommand {
         long_about = "Example:\n  shipit unit generate --program node --strategy socket --port 8080\n  shipit unit generate --strategy blue-green --router nginx\n\nWrites commented, sandboxed units that pass every rule: service, socket, migration, timers. \
         Values that you do not specify come from deploy.yml and this directory. Never overwrites a file."
     )]
-    Generate(Generate),
+    Generate(Box<Generate>),
 }
 
 /// `unit lint`

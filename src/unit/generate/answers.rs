@@ -242,7 +242,9 @@ impl Answers {
                 ),
             );
         }
-        if self.strategy == Strategy::Rolling && (self.router == Some(Router::Caddy) || self.ports) {
+        if self.strategy == Strategy::Rolling
+            && (self.router == Some(Router::Caddy) || self.ports && self.router != Some(Router::Haproxy))
+        {
             let why = "`rolling` works with haproxy, and with nginx without --ports: only they leave out one of several \
                        instances without a reload";
             return refuse("router", why.into());
