@@ -105,16 +105,23 @@ fn not_entered(config: &Config, unit: &Unit, facts: &Facts, live: &Live) -> Opti
         .of(unit.name.as_str())
         .why("the program and its working directory are below it, so the start fails (200/CHDIR or 203/EXEC)");
     // On a way that others can change, root could be led to any directory; the owner only to one of its own.
+    // The first of owner, group and others that fits decides (path_resolution(7)).
+    let of_group = groups(user, live).is_some_and(|groups| groups.contains(&fact.group));
+    let (who, they) = match fact.owner == user {
+        true => ('u', "its owner"),
+        false if of_group => ('g', "its group"),
+        false => ('o', "others"),
+    };
     let chmod = match fact.owner.as_str() {
-        _ if only_root(&dir, config, live) => Next::shell("sudo chmod o+x").arg(&dir),
-        owner if can_act(owner) => Next::shell(format!("sudo -u {owner} chmod o+x")).arg(&dir),
+        _ if only_root(&dir, config, live) => Next::shell(format!("sudo chmod {who}+x")).arg(&dir),
+        owner if can_act(owner) => Next::shell(format!("sudo -u {owner} chmod {who}+x")).arg(&dir),
         _ => {
             return Some(finding.next(Next::advice(format!(
                 "use a directory that {user} can enter: others can change the way to {dir}"
             ))));
         }
     };
-    Some(finding.next(chmod.remark("others may then pass, but not list it")))
+    Some(finding.next(chmod.remark(format!("{they} may then pass, but not list it"))))
 }
 
 fn severity(facts: &Facts) -> Severity {

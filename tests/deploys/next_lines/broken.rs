@@ -60,7 +60,7 @@ pub const ROWS: &[Row] = &[
             "install -d -m 0700 -o deploy /opt/acme/shared/closed; ",
             drop_in!("[Service]\\nWorkingDirectory=/opt/acme/shared/closed\\n")
         ),
-        prints: &[("diagnosis/access.rs shell sudo -u {owner} chmod o+x", "doctor")],
+        prints: &[("diagnosis/access.rs shell sudo -u {owner} chmod {who}+x", "doctor")],
         after: (WELL, ""),
         ..ROW
     },
@@ -69,7 +69,7 @@ pub const ROWS: &[Row] = &[
             "install -d -m 0750 /srv/closed; install -d /srv/closed/app; ",
             drop_in!("[Service]\\nWorkingDirectory=/srv/closed/app\\n")
         ),
-        prints: &[("diagnosis/access.rs shell sudo chmod o+x", "doctor")],
+        prints: &[("diagnosis/access.rs shell sudo chmod {who}+x", "doctor")],
         after: (WELL, ""),
         ..ROW
     },
