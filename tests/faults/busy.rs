@@ -113,7 +113,7 @@ fn a_switch_that_hangs_is_ended_by_the_watchdog_and_reverted() {
 #[test]
 fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
     let host = lab::host!(Suite::Bookworm.with_small_disk("60M"));
-    let desk = Desk::ready(&host, Service::Notify, &acme("restart").health("watch", "5min"));
+    let desk = Desk::ready(&host, Service::Notify, &acme("restart").health("watch", "40s"));
     desk.tree(Kind::Graceful, "v1");
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("await", "started"));
@@ -144,11 +144,8 @@ fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
     });
     let ledger = host.read_file("/opt/acme/.shipit/ledger");
     assert!(ledger.contains(" reverted "), "{ledger}");
-    let events = host.root("cat /opt/acme/.shipit/runs/*/events").ok();
-    assert!(events.contains("canceled by a user"), "the word was lost: {events}");
     assert_eq!(current(&host), "", "nothing was confirmed");
     watcher.end();
-    desk.write(&acme("restart"));
     let good = desk.deploy(Kind::Graceful, "v2");
     assert_live(&host, &good, "v2");
 }
