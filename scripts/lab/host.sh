@@ -44,6 +44,7 @@ up() {
     [ $tries -lt 16384 ] || die "no free address left in 10.213.0.0/16"
     index=$(((index + 1) % 16384))
   done
+  printf '%s\n' "$cgroup/$name" >"$hosts/$name/cgroup"
   printf '10.213.%d.%d\n' $((index >> 6)) $(((index & 63) * 4 + 1)) >"$hosts/$name/gateway"
   printf '10.213.%d.%d\n' $((index >> 6)) $(((index & 63) * 4 + 2)) >"$hosts/$name/address"
   # shellcheck disable=SC2064 # the name of now

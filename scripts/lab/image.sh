@@ -17,25 +17,32 @@ packages=$(cat "$here/image.packages")
 
 # This machine's own Debian sources, with the suite replaced: "URI SUITE" a line. Other people's
 # repositories do not matter; a machine that is not Debian names a mirror in SHIPIT_LAB_MIRROR.
+# apt takes a second to tell, and every host that boots asks: the answer is kept until apt's configuration changes.
 sources() {
   if [ -n "${SHIPIT_LAB_MIRROR:-}" ]; then
     printf '%s %s\n' "$SHIPIT_LAB_MIRROR" "$suite"
     return
   fi
-  local own
+  local own kept=$images/sources-$suite
+  if [ -s "$kept" ] && [ -z "$(find -L /etc/apt /etc/os-release -newer "$kept" -print -quit)" ]; then
+    cat "$kept"
+    return
+  fi
   own=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-none}")
   # shellcheck disable=SC2016 # apt's own variables
   apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
     awk -v own="$own" -v suite="$suite" \
       '$1 ~ /\/debian(-security)?\/?$/ && index($2, own) == 1 { print $1, suite substr($2, length(own) + 1) }' |
-    sort -u
+    sort -u >"$kept.$$"
+  mv "$kept.$$" "$kept"
+  cat "$kept"
 }
+mkdir -p "$images"
 sources=$(sources)
 [ -n "$sources" ] || die "no Debian source in this machine's apt configuration; set SHIPIT_LAB_MIRROR to a mirror's URI"
 
 recipe=$(cat "$here/image.sh" "$here/inside.sh" && printf '%s\n' "$packages" "$suite" "$sources")
 key=$name-$(printf '%s' "$recipe" | sha256sum | cut -c1-16)
-mkdir -p "$images"
 exec 9>"$images/$key.lock"
 flock 9
 if [ ! -d "$images/$key" ]; then

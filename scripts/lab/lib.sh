@@ -3,7 +3,7 @@
 #
 # A host is one directory under $hosts, named like the host:
 #   owner      "PID START" of the process that booted it, or "person": nobody sweeps that one
-#   suite image address gateway   one line each
+#   suite image cgroup address gateway   one line each
 #   id_ed25519 known_hosts        the key that opens it, and how it proves itself
 #   upper work root               the overlay: what this host wrote, and the mounted whole
 #   disk.img opt                  only with a small disk: an ext4 of that size, mounted over /opt
@@ -56,8 +56,11 @@ processes() {
 
 # leader NAME: the process that is number 1 inside; fails if the host is off.
 leader() {
-  local pid
-  pid=$(cat "$cgroup/$1/supervisor/cgroup.procs" 2>/dev/null) && [ -n "$pid" ] && pgrep -P "$pid"
+  local nspawn pid=
+  read -r nspawn 2>/dev/null <"$cgroup/$1/supervisor/cgroup.procs" || return 1
+  # The kernel ends that line with a space: for `read` it is unfinished.
+  read -r pid _ 2>/dev/null <"/proc/$nspawn/task/$nspawn/children" || :
+  [ -n "$pid" ] && printf '%s\n' "$pid"
 }
 
 # leave_cgroup NAME: gives the claim back; the directories must be empty of processes.

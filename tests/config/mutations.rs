@@ -58,12 +58,12 @@ fn mutated(numbers: &mut Numbers) -> Vec<u8> {
 }
 
 #[test]
-fn twenty_thousand_broken_examples_neither_panic_nor_dawdle() {
+fn broken_examples_neither_panic_nor_dawdle() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("deploy.yml");
     let mut numbers = Numbers(20_260_503);
     let mut taken = 0;
-    for round in 0..20_000 {
+    for round in 0..4_000 {
         let bytes = mutated(&mut numbers);
         fs::write(&file, &bytes).expect("the file is written");
         let took = cpu(|| match config::load(&file, None) {
@@ -78,8 +78,8 @@ fn twenty_thousand_broken_examples_neither_panic_nor_dawdle() {
         assert!(took < Duration::from_secs(3), "round {round} took {took:?}");
     }
     assert!(
-        (100..19_900).contains(&taken),
-        "{taken} of 20000 were taken: the mutations are too wild or too tame"
+        (20..3_980).contains(&taken),
+        "{taken} of 4000 were taken: the mutations are too wild or too tame"
     );
 }
 

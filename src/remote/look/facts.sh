@@ -113,7 +113,7 @@ while [ $# -ge 2 ]; do
             out=$(df -Pi -- "$2" 2>/dev/null | awk 'NR == 2 { print ($2 > 0 ? $4 : "none") }')
             echo "${out:-unreadable}"
         fi ;;
-    esac | sed "s/^/$n /"
+    esac | while IFS= read -r line || [ -n "$line" ]; do printf '%s %s\n' "$n" "$line"; done
     n=$((n + 1))
     shift 2
 done
