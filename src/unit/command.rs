@@ -14,6 +14,15 @@ pub const KEYS: [&str; 7] = [
     "ExecStopPost",
 ];
 
+/// Shells: `-c` is followed by a script.
+const SHELLS: [&str; 9] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "busybox"];
+
+/// Programs that pass the text after `-c` to a shell.
+const TO_SHELL: [&str; 6] = ["su", "runuser", "flock", "script", "sg", "newgrp"];
+
+/// Programs that pass all their arguments to a shell.
+const REMOTE: [&str; 6] = ["ssh", "autossh", "watch", "parallel", "mosh", "sshpass"];
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// The prefix characters as written, of `-@:+!`.
@@ -67,12 +76,30 @@ impl Command {
     }
     /// The script given to a shell by `-c`, when this is `sh -c …`.
     pub fn shell_script(&self) -> Option<&str> {
-        if !matches!(self.name(), "sh" | "bash" | "dash" | "zsh" | "ksh" | "busybox") {
+        if !SHELLS.contains(&self.name()) {
             return None;
         }
         let mut words = self.words();
         words.find(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'))?;
         words.find(|word| !word.starts_with('-'))
+    }
+    /// The arguments that no shell reads: those before the script of a shell, also of one behind `env`, `flock`, `ssh`.
+    pub fn beyond_shells(&self) -> &[Word] {
+        let word = |at: usize| match at.checked_sub(1) {
+            None => self.program.as_str(),
+            Some(before) => self.arguments[before].text.as_str(),
+        };
+        let count = self.arguments.len();
+        let starts_shell = |at: &usize| {
+            let name = word(*at).rsplit('/').next().unwrap_or_default();
+            let reads = |option: &str| {
+                let short = option.starts_with('-') && !option.starts_with("--") && option.contains('c');
+                SHELLS.contains(&name) && short || TO_SHELL.contains(&name) && (short || option.starts_with("--command"))
+            };
+            REMOTE.contains(&name) || (at + 1..=count).any(|after| reads(word(after)))
+        };
+        let end = (0..=count).find(starts_shell).unwrap_or(count);
+        &self.arguments[..end]
     }
 }
 
@@ -196,6 +223,18 @@ mod tests {
         assert_eq!(parse("./run"), Err(Refused::NotAbsolute));
         assert_eq!(parse("-"), Err(Refused::NoProgram));
         assert_eq!(parse("%h/run").unwrap()[0].program, "%h/run");
+    }
+
+    #[test]
+    fn the_words_that_a_shell_reads_are_known_behind_other_programs_too() {
+        let beyond = |value: &str| parse(value).unwrap()[0].beyond_shells().len();
+        assert_eq!(beyond("/bin/rm -f /x/*"), 2);
+        assert_eq!(beyond("/bin/sh /x/script /y/*"), 2);
+        assert_eq!(beyond("/bin/sh -ec 'rm /x/*'"), 0);
+        assert_eq!(beyond("/usr/bin/env -i A=b bash -c 'rm /x/*'"), 3);
+        assert_eq!(beyond("/usr/bin/flock -n /run/l -c 'rm /x/*'"), 0);
+        assert_eq!(beyond("/usr/bin/nice -n 5 ssh h rm /x/*"), 3);
+        assert_eq!(beyond("/usr/bin/env"), 0);
     }
 
     #[test]

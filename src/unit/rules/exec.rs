@@ -2,7 +2,8 @@
 
 use super::{Severity, rules};
 use crate::unit::command::{self, Refused};
-use crate::unit::{quoting, specifier};
+use crate::unit::quoting::{self, Word};
+use crate::unit::specifier;
 
 /// A word that means something to a shell and nothing to systemd.
 fn shell_only(raw: &str) -> bool {
@@ -15,6 +16,21 @@ fn shell_only(raw: &str) -> bool {
         || raw.starts_with("$(")
         || raw.starts_with('`')
         || raw.len() > 1 && raw.ends_with(';') && !raw.ends_with("\\;")
+}
+
+/// Whether a word is a path with a `*` that its author expects to be expanded. A quoted one is meant as it is written.
+fn is_glob(raw: &str) -> bool {
+    raw.starts_with(['/', '~']) && raw.contains("/*") && !raw.contains(['"', '\'', '\\'])
+}
+
+/// Whether an option takes a pattern, which the program itself compares or expands: `-path`, `-cp`, `--exclude`.
+fn takes_pattern(option: &str) -> bool {
+    const PARTS: [&str; 21] = [
+        "path", "name", "regex", "glob", "pattern", "match", "exclude", "include", "except", "accept", "reject", "ignore",
+        "filter", "allow", "deny", "skip", "route", "url", "lib", "watch", "class",
+    ];
+    let name = option.trim_start_matches('-');
+    option.starts_with('-') && !option.contains('=') && (name == "cp" || PARTS.iter().any(|part| name.contains(part)))
 }
 
 fn is_variable(name: &str) -> bool {
@@ -67,7 +83,8 @@ rules! {
     /// See systemd.service(5), "Command lines".
     "exec-shell-syntax" Error(Start) Service shell_syntax(view, found) {
         for (command, entry) in view.unit.every_command() {
-            if let Some(word) = command.arguments.iter().find(|word| shell_only(&word.raw)) {
+            let mine = command.beyond_shells();
+            if let Some(word) = mine.iter().find(|word| shell_only(&word.raw)) {
                 found.at(
                     entry,
                     format!(
@@ -78,21 +95,16 @@ rules! {
                     ),
                 );
             }
-            if command.arguments.iter().any(|word| word.raw.contains("\\ ") && !word.raw.contains(['"', '\''])) {
+            if mine.iter().any(|word| word.raw.contains("\\ ") && !word.raw.contains(['"', '\''])) {
                 let message = format!("{}=: systemd keeps the backslash before a space: quote the word instead", entry.key);
                 found.at(entry, message).severity(Severity::Warning);
             }
-            if let Some(word) = command
-                .arguments
-                .iter()
-                .find(|word| word.raw.starts_with("~/") || word.raw.contains("/*"))
-            {
-                found
-                    .at(
-                        entry,
-                        format!("`{}` is not expanded: only a shell expands ~ and *", word.raw),
-                    )
-                    .severity(Severity::Warning);
+            let place = |(at, word): &(usize, &Word)| {
+                word.raw.starts_with("~/") || is_glob(&word.raw) && !at.checked_sub(1).is_some_and(|at| takes_pattern(&mine[at].text))
+            };
+            if let Some((_, word)) = mine.iter().enumerate().find(place) {
+                let message = format!("`{}` is not expanded: only a shell expands ~ and *", word.raw);
+                found.at(entry, message).severity(Severity::Warning);
             }
         }
     }
@@ -112,10 +124,10 @@ rules! {
     /// See systemd.service(5), "Command lines".
     "exec-dollar" Error(Start) Service dollar(view, found) {
         for (command, entry) in view.unit.every_command() {
-            if command.shell_script().is_some() || command.prefix.contains(':') {
+            if command.prefix.contains(':') {
                 continue;
             }
-            for word in &command.arguments {
+            for word in command.beyond_shells() {
                 let text = &word.text;
                 let inside = text.match_indices('$').any(|(at, _)| {
                     let name =
