@@ -94,7 +94,8 @@ impl Command {
             let name = word(*at).rsplit('/').next().unwrap_or_default();
             let reads = |option: &str| {
                 let short = option.starts_with('-') && !option.starts_with("--") && option.contains('c');
-                SHELLS.contains(&name) && short || TO_SHELL.contains(&name) && (short || option.starts_with("--command"))
+                SHELLS.contains(&name) && short
+                    || TO_SHELL.contains(&name) && (short || option.starts_with("--command"))
             };
             REMOTE.contains(&name) || (at + 1..=count).any(|after| reads(word(after)))
         };

@@ -252,7 +252,7 @@ mod tests {
         let fixed = settle(&unit, |unit| lint(unit, &Context::default()));
         let text = String::from_utf8(fixed.files[0].bytes()).unwrap();
         assert!(
-            text.starts_with("# mine\n[Unit]\nAfter=network-online.target\nWants=network-online.target\n"),
+            text.starts_with("# mine\n[Unit]\nAfter=network-online.target\n"),
             "{text}"
         );
         assert!(

@@ -70,19 +70,20 @@ fn fix_adds_what_is_missing_and_leaves_every_other_byte() {
         "[Service]",
         "[Unit]\nAfter=network-online.target postgresql.service\n[Service]",
     );
+    let unit = unit.replace("RestartSec=3s\n", "");
     fs::write(&path, &unit).unwrap();
     let ran = shipit(dir.path(), &["unit", "lint", "--fix", "acme.service"]);
     assert_eq!(ran.status.code(), Some(1), "{}", out(&ran)); // SendSIGKILL=no is left
     let text = fs::read_to_string(&path).unwrap();
-    assert!(text.contains("Wants=network-online.target\n"), "{text}");
-    // Nothing that stops a longer job, and nothing that starts another service.
+    assert!(text.contains("RestartSec=1s\n"), "{text}");
+    // Nothing that stops a longer job, and nothing that starts another unit.
     assert!(
-        !text.contains("TimeoutStopSec=") && !text.contains("=postgresql"),
+        !text.contains("TimeoutStopSec=") && !text.contains("Wants=") && !text.contains("=postgresql"),
         "{text}"
     );
     let kept: String = text
         .lines()
-        .filter(|line| unit.contains(*line) && *line != "Wants=network-online.target")
+        .filter(|line| unit.contains(*line))
         .map(|line| format!("{line}\n"))
         .collect();
     assert_eq!(kept, unit);
@@ -90,6 +91,112 @@ fn fix_adds_what_is_missing_and_leaves_every_other_byte() {
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     assert_eq!(again.status.code(), Some(1));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2); // .git and the unit: nothing is left behind
+}
+
+#[test]
+fn fix_adds_no_order_that_makes_two_units_wait_for_each_other() {
+    let dir = desk();
+    let unit = |name: &str, order: &str| {
+        let text = format!("[Unit]\n{order}\n[Service]\nUser=a\nExecStart=/opt/acme/current/x\n");
+        fs::write(dir.path().join(name), text).unwrap();
+    };
+    let fixed = |files: &[&str]| {
+        shipit(dir.path(), &[&["unit", "lint", "--fix"], files].concat());
+        let after = |name: &str| {
+            let text = fs::read_to_string(dir.path().join(name)).unwrap();
+            text.contains("After=acme")
+        };
+        (after("acme.service"), after("acme-worker.service"))
+    };
+    // The other one waits for it already, which its own text shows only where it is checked too.
+    unit(
+        "acme.service",
+        "Requires=acme-worker.service\nAfter=acme-worker.service",
+    );
+    unit("acme-worker.service", "BindsTo=acme.service");
+    assert_eq!(fixed(&["acme.service", "acme-worker.service"]), (true, false));
+    assert_eq!(fixed(&["acme-worker.service"]), (true, false));
+    // Also through a drop-in of the other one.
+    unit("acme.service", "");
+    fs::create_dir(dir.path().join("acme.service.d")).unwrap();
+    let conf = dir.path().join("acme.service.d/order.conf");
+    fs::write(&conf, "[Unit]\nAfter=acme-worker.service\n").unwrap();
+    assert_eq!(fixed(&["."]), (false, false));
+    fs::remove_file(&conf).unwrap();
+    // Nothing orders them: one line is enough, and two would be a cycle.
+    unit("acme.service", "Requires=acme-worker.service");
+    unit("acme-worker.service", "BindsTo=acme.service");
+    let text = out(&shipit(dir.path(), &["unit", "lint", "--drop-in", "."]));
+    assert_eq!(text.matches("After=acme").count(), 1, "{text}");
+    let (one, other) = fixed(&["."]);
+    assert!(one != other);
+}
+
+#[test]
+fn fix_keeps_a_service_from_restarting_that_ends_by_itself() {
+    let dir = desk();
+    let fixed = |start: &str| {
+        let path = dir.path().join("a.service");
+        let text =
+            format!("[Service]\nType=notify\nUser=a\nExecStart={start}\n[Install]\nWantedBy=multi-user.target\n");
+        fs::write(&path, text).unwrap();
+        shipit(dir.path(), &["unit", "lint", "--fix", "a.service"]);
+        fs::read_to_string(&path).unwrap().contains("Restart=")
+    };
+    assert!(!fixed("/opt/acme/current/server"));
+    assert!(!fixed(
+        "/usr/lib/systemd/systemd-socket-proxyd --exit-idle-time=9s 127.0.0.1:80"
+    ));
+    assert!(fixed("/opt/acme/venv/bin/gunicorn app:app"));
+}
+
+#[test]
+fn lint_takes_directories_of_drop_ins_among_its_arguments_and_a_drop_in_stands_for_its_unit() {
+    let dir = desk();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("acme.service"), UNIT.replace("SendSIGKILL=no\n", "")).unwrap();
+    for name in ["acme.service.d", "multi-user.target.wants", "old.service.d", "empty"] {
+        fs::create_dir(at(name)).unwrap();
+    }
+    fs::write(at("acme.service.d/o.conf"), "[Service]\nSendSIGKILL=no\n").unwrap();
+    let lint = |files: &[&str]| {
+        let ran = shipit(dir.path(), &[&["unit", "lint"], files].concat());
+        (ran.status.code(), out(&ran) + &err(&ran))
+    };
+    for files in [
+        &[
+            "acme.service",
+            "acme.service.d",
+            "empty",
+            "multi-user.target.wants",
+            "old.service.d",
+        ][..],
+        &["acme.service.d"],
+        &["acme.service.d/"],
+        &["acme.service.d/o.conf"],
+        &["acme.service.d/o.conf", "acme.service"],
+        &["./acme.service.d", "acme.service"],
+        &["."],
+    ] {
+        let (code, text) = lint(files);
+        assert_eq!(code, Some(1), "{files:?}: {text}");
+        assert_eq!(
+            text.matches("o.conf:2: warning: SendSIGKILL=no").count(),
+            1,
+            "{files:?}: {text}"
+        );
+        assert!(text.contains(" in 1 unit\n"), "{files:?}: {text}");
+    }
+    let (code, text) = lint(&["old.service.d"]);
+    assert!(
+        code == Some(2) && text.contains("old.service does not exist"),
+        "{code:?} {text}"
+    );
+    let (code, text) = lint(&["empty", "acme.service.d"]);
+    assert!(
+        code == Some(2) && text.contains("no unit files in empty, acme.service.d"),
+        "{code:?} {text}"
+    );
 }
 
 #[test]

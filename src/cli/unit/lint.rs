@@ -37,14 +37,18 @@ pub(super) fn run(global: &Global, options: &Lint) -> Result<Exit, Failure> {
             units.push(unit(&path)?);
         }
     }
-    let peers = units.clone();
-    for each in &mut units {
+    // A fix that is right for one unit can be wrong once the fix of another one is in place.
+    let mut peers = units.clone();
+    for (at, each) in units.iter_mut().enumerate() {
         let judge = |unit: &Unit| rules::lint(unit, &observed::context(unit, &peers, config.as_ref()));
         if options.drop_in {
-            drop_in(each, &judge(each));
+            let findings = judge(each);
+            drop_in(each, &findings);
+            peers[at] = repair::repair(each, &findings, Which::Safe);
         } else if options.fix {
             let fixed = repair::settle(each, judge);
             write(each, &fixed)?;
+            peers[at] = fixed.clone();
             *each = fixed;
         }
     }
@@ -127,33 +131,82 @@ fn is_environment(path: &Path) -> bool {
     name == "env" || name.ends_with(".env")
 }
 
-/// The named files, and every unit in the named directories.
+/// The named files, and every unit in the named directories, each once. A drop-in, or a directory of drop-ins, stands for
+/// the unit beside it. Fails when there is no unit in any of them.
 fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
+    let alone = named.len() == 1;
     for path in named {
         if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let entries = fs::read_dir(path).map_err(|e| unreadable(path, &e))?;
-        let mut inside = Vec::new();
-        for entry in entries {
-            let inner = entry.map_err(|e| unreadable(path, &e))?.path();
-            let name = inner.file_name().unwrap_or_default().to_string_lossy();
-            if inner.is_file() && UnitName::new(&name).is_some() {
-                inside.push(inner);
+            files.push(of_drop_in(path)?.unwrap_or_else(|| path.clone()));
+        } else if is_beside_a_unit(path) {
+            // Its unit is checked with it, where it is named too.
+            if alone {
+                files.extend(of_drop_in(&path.join("x.conf"))?);
             }
+        } else {
+            files.extend(inside(path)?);
         }
-        if inside.is_empty() {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!("no unit files in {}", path.display()),
-            ));
-        }
-        inside.sort();
-        files.extend(inside);
     }
-    Ok(files)
+    let mut kept: Vec<PathBuf> = Vec::new();
+    for path in files {
+        if !kept.contains(&path) {
+            kept.push(path);
+        }
+    }
+    if kept.is_empty() && !named.is_empty() {
+        let names: Vec<String> = named.iter().map(|path| path.display().to_string()).collect();
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("no unit files in {}", names.join(", ")),
+        ));
+    }
+    Ok(kept)
+}
+
+/// The units in a directory.
+fn inside(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut inside = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|e| unreadable(dir, &e))? {
+        let path = entry.map_err(|e| unreadable(dir, &e))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_file() && UnitName::new(&name).is_some() {
+            inside.push(path);
+        }
+    }
+    inside.sort();
+    Ok(inside)
+}
+
+/// Whether a directory holds the drop-ins of a unit, or symlinks to the units that it starts. systemd.unit(5).
+fn is_beside_a_unit(dir: &Path) -> bool {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let kinds = [".d", ".wants", ".requires", ".upholds"];
+    kinds.iter().any(|kind| {
+        name.strip_suffix(kind)
+            .is_some_and(|unit| UnitName::of_path(unit).is_some())
+    })
+}
+
+/// The file of the unit that a drop-in belongs to; `None` for what is no drop-in. Fails if that unit is not beside it.
+fn of_drop_in(path: &Path) -> Result<Option<PathBuf>, Failure> {
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let conf = path.extension().is_some_and(|kind| kind == "conf");
+    if !conf || !is_beside_a_unit(dir) {
+        return Ok(None);
+    }
+    let name = dir.file_stem().unwrap_or_default().to_string_lossy();
+    let template = UnitName::new(&name).and_then(|name| name.template());
+    let own = dir.with_file_name(&*name);
+    let candidates = [
+        Some(own.clone()),
+        template.map(|name| dir.with_file_name(name.as_str())),
+    ];
+    match candidates.into_iter().flatten().find(|path| path.is_file()) {
+        Some(path) => Ok(Some(path)),
+        None => Err(Failure::new(Exit::Usage, format!("{} does not exist", own.display()))
+            .why("a drop-in is checked together with the unit it belongs to")),
+    }
 }
 
 /// A unit with the drop-ins beside it.

@@ -171,7 +171,9 @@ fn differences(unit: &Unit, there: &InstalledUnit) -> Vec<Difference> {
         found.push(Difference::Elsewhere(fragment.into()));
     }
     if there.properties.needs_daemon_reload() || state == "not-found" {
-        found.push(Difference::Stale);
+        if !found.contains(&Difference::Stale) {
+            found.push(Difference::Stale);
+        }
     } else if state != "loaded" {
         found.push(Difference::Refused(state.into()));
     }
@@ -188,9 +190,19 @@ fn drop_ins(file: &Unit, there: &InstalledUnit) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut merged = file.clone();
     for (path, content) in &there.drop_ins {
-        let Content::Text(text) = content else {
-            found.push(Difference::Unreadable(path.clone()));
-            continue;
+        let text = match content {
+            Content::Text(text) => text,
+            // Removed since systemd loaded it.
+            Content::Absent => {
+                if !found.contains(&Difference::Stale) {
+                    found.push(Difference::Stale);
+                }
+                continue;
+            }
+            Content::Link(_) | Content::Unreadable => {
+                found.push(Difference::Unreadable(path.clone()));
+                continue;
+            }
         };
         let before = merged.clone();
         merged.files.push(File::parse(path.clone(), text));
@@ -321,6 +333,11 @@ mod tests {
             found(name, TEXT, "file a.service dropin /etc/x.conf unreadable\n"),
             [Difference::Unreadable("/etc/x.conf".into())]
         );
+        // One that was removed after systemd loaded it can be read by nobody; systemd has to load the unit again.
+        let removed = "file a.service dropin /etc/x.conf absent\nfile a.service dropin /etc/y.conf absent\n";
+        assert_eq!(found(name, TEXT, removed), [Difference::Stale]);
+        let stale = format!("{removed}show a.service NeedDaemonReload=yes\n");
+        assert_eq!(found(name, TEXT, &stale), [Difference::Stale]);
         // A drop-in that changes nothing, and one of the distribution, are no difference.
         for (path, text) in [
             ("/etc/x.conf", "W1NlcnZpY2VdCg=="),

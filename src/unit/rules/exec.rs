@@ -26,8 +26,8 @@ fn is_glob(raw: &str) -> bool {
 /// Whether an option takes a pattern, which the program itself compares or expands: `-path`, `-cp`, `--exclude`.
 fn takes_pattern(option: &str) -> bool {
     const PARTS: [&str; 21] = [
-        "path", "name", "regex", "glob", "pattern", "match", "exclude", "include", "except", "accept", "reject", "ignore",
-        "filter", "allow", "deny", "skip", "route", "url", "lib", "watch", "class",
+        "path", "name", "regex", "glob", "pattern", "match", "exclude", "include", "except", "accept", "reject",
+        "ignore", "filter", "allow", "deny", "skip", "route", "url", "lib", "watch", "class",
     ];
     let name = option.trim_start_matches('-');
     option.starts_with('-') && !option.contains('=') && (name == "cp" || PARTS.iter().any(|part| name.contains(part)))

@@ -22,6 +22,7 @@ mod runtime; // which program it is, and what it is known to do
 mod sandbox; // the directives of `systemd-analyze security`
 mod sd_notify; // Type=notify
 mod secrets; // environment files and credentials
+mod sequence; // which unit waits for which
 mod socket; // .socket units and the services behind them
 mod socket_address; // what a socket listens on
 mod stop; // how it ends

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::sequence::{Sequence, sequence};
 use super::{Severity, rules, runtime};
 use crate::unit::merge::Entry;
 use crate::unit::specifier;
@@ -41,7 +42,8 @@ rules! {
                 entry,
                 "After=network-online.target only sets the order; nothing starts that target",
             );
-            finding.add("Unit", "Wants", ONLINE);
+            // Waiting for the network can delay a boot by two minutes.
+            finding.suggest_more("Unit", "Wants", ONLINE);
             // A job that a timer or a user starts: the network is up long before.
             if view.kind() == "oneshot" && !view.unit.has_section("Install") {
                 finding.severity(Severity::Info);
@@ -85,8 +87,8 @@ rules! {
                     entry,
                     format!("the program binds {host}, which may not exist yet at boot"),
                 )
-                .add("Unit", "Wants", ONLINE)
-                .add("Unit", "After", ONLINE);
+                .suggest_more("Unit", "Wants", ONLINE)
+                .suggest_more("Unit", "After", ONLINE);
         }
     }
 
@@ -129,7 +131,8 @@ rules! {
 
     /// Requires= without After=
     ///
-    /// Without an ordering dependency, systemd starts both units at the same time.
+    /// Without an ordering dependency, systemd starts both units at the same time. An `After=` or `Before=` in the other
+    /// unit orders them too. Check both: if each waits for the other, systemd starts neither ("ordering cycle").
     ///
     /// In production: at boot, the app can start before its database is ready.
     ///
@@ -141,19 +144,18 @@ rules! {
     ///
     /// See systemd.unit(5), `Requires=`.
     "requires-without-after" Warning Service requires_without_after(view, found) {
-        let ordered = names(view.unit.words("Unit", ["After", "Before"]));
         for (word, entry) in view.unit.words("Unit", ["Requires", "BindsTo"]) {
             // Targets order themselves after what they want; a socket orders itself before its service.
-            if word.ends_with(".service") && !ordered.contains(&word) {
-                found
-                    .at(
-                        entry,
-                        format!(
-                            "{}={word} without After={word}: both start at the same time",
-                            entry.key
-                        ),
-                    )
-                    .add("Unit", "After", word.clone());
+            if !word.ends_with(".service") {
+                continue;
+            }
+            let order = sequence(view, &word);
+            if order != Sequence::Ordered {
+                let message = format!("{}={word} without After={word}: both start at the same time", entry.key);
+                let finding = found.at(entry, message).add("Unit", "After", word.clone());
+                if order == Sequence::Unknown {
+                    finding.decide();
+                }
             }
         }
     }

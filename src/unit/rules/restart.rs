@@ -32,10 +32,31 @@ fn start_limit(view: &View<'_>) -> (f64, f64) {
     (interval.map_or(10.0, Span::seconds), f64::from(burst.unwrap_or(5)))
 }
 
-/// Servers that no one starts for a job.
+/// Servers that never end by themselves, and that start at boot. A program that reports READY=1 can end when it is idle.
 fn is_server(view: &View<'_>) -> bool {
     use Runtime::{Gunicorn, Nginx, PhpFpm, Puma};
-    matches!(view.runtime(), Gunicorn | Puma | Nginx | PhpFpm) || matches!(view.kind(), "notify" | "notify-reload")
+    let boots = view.unit.sets("Install", ["WantedBy", "RequiredBy", "UpheldBy"]);
+    boots && matches!(view.runtime(), Gunicorn | Puma | Nginx | PhpFpm)
+}
+
+/// Whether it ends when it is idle, and is started again for the next request.
+fn ends_when_idle(view: &View<'_>) -> bool {
+    let bus = view.kind() == "dbus" || view.unit.sets("Service", "BusName");
+    let option = |word: &str| {
+        let name = word.split('=').next().unwrap_or_default();
+        name.starts_with('-')
+            && name.contains("idle")
+            && (name.contains("exit") || name.contains("quit") || name.contains("stop"))
+    };
+    bus || view.start().is_some_and(|(command, _)| command.words().any(option))
+}
+
+/// Whether a socket starts it, and hands it all connections: `restart-socket` is about it.
+fn is_behind_a_socket(view: &View<'_>) -> bool {
+    let accepts = view
+        .socket()
+        .is_some_and(|socket| socket.yes("Socket", "Accept") == Some(true));
+    view.is_socket_activated() && view.stays() && !accepts
 }
 
 /// The start limit that suits a service: without one behind a socket, which would fail with it; otherwise one that is
@@ -75,7 +96,7 @@ rules! {
     ///
     /// See systemd.service(5), `Restart=`.
     "restart-missing" Warning Service restart_missing(view, found) {
-        if !view.stays() || restart(view).is_some() || view.kind() == "dbus" {
+        if !view.stays() || restart(view).is_some() || ends_when_idle(view) || is_behind_a_socket(view) {
             return;
         }
         let finding = match view.unit.get("Service", "Restart") {
@@ -290,36 +311,41 @@ rules! {
     /// ```
     ///
     /// See systemd.unit(5), `StartLimitIntervalSec=`; systemd.socket(5), `TriggerLimitIntervalSec=`.
-    "restart-socket" Error Service restart_socket(view, found) {
-        let accepts = view.socket().is_some_and(|socket| socket.yes("Socket", "Accept") == Some(true));
-        if !view.is_socket_activated() || !view.stays() || accepts {
+    "restart-socket" Warning Service restart_socket(view, found) {
+        if !is_behind_a_socket(view) || ends_when_idle(view) {
             return;
         }
-        let severity = if view.is_app() { Severity::Error } else { Severity::Info };
         let restart = match view.unit.service("Restart") {
             "" => "no",
             set => set,
         };
-        if restart != "always" {
+        let (interval, burst) = start_limit(view);
+        // While systemd waits for RestartSec=, no connection starts the service.
+        let pause = view.unit.span("Service", "RestartSec").map_or(0.1, Span::seconds);
+        let limited = interval > 0.0 && burst > 0.0 && (restart != "always" || pause * burst < interval);
+        let finding = if restart != "always" {
             let message = format!(
-                "behind a socket with Restart={restart}: each queued connection starts the service again, until the \
-                 socket itself fails (trigger-limit-hit)"
+                "behind a socket with Restart={restart}: if the service keeps crashing, each queued connection starts it \
+                 again, until the socket fails too and its port is closed"
             );
             found
                 .missing("Service", message)
                 .suggest("Service", "Restart", "always")
                 .suggest("Service", "RestartSec", "500ms")
-                .severity(severity);
-        }
-        let (interval, burst) = start_limit(view);
-        // While systemd waits for RestartSec=, no connection starts the service.
-        let pause = view.unit.span("Service", "RestartSec").map_or(0.1, Span::seconds);
-        if interval > 0.0 && burst > 0.0 && (restart != "always" || pause * burst < interval) {
+        } else if limited {
             let message = format!(
                 "behind a socket with a limit of {burst} starts within {interval} s: after that the socket fails too, \
                  and its port is closed"
             );
-            found.missing("Unit", message).suggest("Unit", "StartLimitIntervalSec", "0").severity(severity);
+            found.missing("Unit", message)
+        } else {
+            return;
+        };
+        if limited {
+            finding.suggest("Unit", "StartLimitIntervalSec", "0");
+        }
+        if !view.is_app() {
+            finding.severity(Severity::Info);
         }
     }
 }
