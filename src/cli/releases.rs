@@ -41,6 +41,7 @@ fn one(observed: &Observed, id: &str) -> serde_json::Value {
     let live = observed.live() == Some(id);
     object!({"v": 1, "release": id, "state": state, "live": live, "verified_at": observed.ledger.verified_at(id).unwrap_or(""),
         "by": fact("by"), "revision": fact("revision"), "subject": fact("subject"), "branch": fact("branch"),
+        "backup": observed.meta.get(id).and_then(|meta| meta.backup.as_deref()),
         "dirty": fact("dirty") == "yes", "downtime": observed.ledger.downtime(id).as_ref().map(json::downtime)})
 }
 

@@ -34,6 +34,7 @@ mod tree;
 mod units;
 mod validate;
 
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -155,8 +156,17 @@ pub struct SharedFile {
 pub struct Migrate {
     /// The unit; a `.service`.
     pub unit: UnitName,
-    /// How long it may take: 10 minutes by default.
+    /// Another one, which must succeed before it starts, such as a database dump.
+    pub before: Option<UnitName>,
+    /// How long each of the two may take: 10 minutes by default.
     pub timeout: Duration,
+}
+
+impl Migrate {
+    /// Its unit, and the one before it.
+    pub fn units(&self) -> impl Iterator<Item = &str> {
+        iter::once(&self.unit).chain(&self.before).map(|unit| unit.as_str())
+    }
 }
 
 /// What is asked, from the host, until a release counts as healthy.

@@ -83,9 +83,12 @@ pub(super) fn services(
                 let text = format!("{} is listed twice", quoted(unit));
                 map.problems.note(at, text);
             }
-            if migrate.is_some_and(|migrate| migrate.unit.as_str() == unit) {
-                let text = format!("{} is the migration; it cannot also be a service", quoted(unit));
-                map.problems.note(at, text);
+            let jobs = migrate.map(|migrate| [("the migration", Some(&migrate.unit)), ("`migrate.before`", migrate.before.as_ref())]);
+            for (what, job) in jobs.into_iter().flatten() {
+                if job.is_some_and(|job| job.as_str() == unit) {
+                    let text = format!("{} is {what}; it cannot also be a service", quoted(unit));
+                    map.problems.note(at, text);
+                }
             }
             seen.push(unit.to_owned());
         }

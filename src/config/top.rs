@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::keys::keys;
 use super::link;
-use super::names::{AppName, EnvironmentName, Wrong, quoted};
+use super::names::{AppName, EnvironmentName, UnitName, Wrong, quoted};
 use super::paths::{RelPath, RemotePath};
 use super::prepare;
 use super::reader::{HOUR, Map, Problems, SECOND, Shape, Value};
@@ -87,9 +87,10 @@ keys! {
     /// Below `migrate`, in its long form.
     MIGRATE, fn long_migration(map) -> Migrate {
         must unit: "acme-migrate.service" as SERVICE_UNIT => |v| v.name(service_unit),
+        may before: "acme-dump.service" as SERVICE_UNIT => |v| other_than(v, unit.as_ref()),
         or(MIGRATION) timeout: "10m" as DURATION => |v| v.duration(SECOND..=24 * HOUR),
     }
-    Migrate { unit, timeout }
+    Migrate { unit, before, timeout }
 }
 
 keys! {
@@ -235,11 +236,22 @@ fn shared_path(value: Value<'_>, text: &str, places: &Places) -> Option<RelPath>
     Some(path)
 }
 
+/// The unit before the migration, which is another one.
+fn other_than(value: Value<'_>, migration: Option<&UnitName>) -> Option<UnitName> {
+    let unit = value.name(service_unit)?;
+    if migration.is_some_and(|migration| *migration == unit) {
+        value.is_wrong(&format!("{} is the migration itself", quoted(unit.as_str())));
+        return None;
+    }
+    Some(unit)
+}
+
 /// A unit's name, or a map of its keys.
 fn migration(value: Value<'_>) -> Option<Migrate> {
     if matches!(value.node.kind, Kind::Text { .. }) {
         return Some(Migrate {
             unit: value.name(service_unit)?,
+            before: None,
             timeout: MIGRATION,
         });
     }

@@ -126,7 +126,7 @@ pub(super) fn deploy(config: &Config, evidence: &Evidence, strategies: &[Usable]
     };
     let refused = !needs::lacks(config, observed).is_empty()
         || needs::current(config, observed).is_some()
-        || needs::migration(config, observed).is_some()
+        || !needs::migration(config, observed).is_empty()
         || strategies.iter().any(|one| !one.lacks().is_empty());
     match (refused, &observed.request) {
         (true, _) => Deploy::Refused,

@@ -32,6 +32,8 @@ pub struct Followed {
     pub failed: Option<Kind>,
     /// The unit that it is about.
     pub failed_about: String,
+    /// Where the backup before the migration is, if its unit printed it.
+    backup: Option<String>,
     /// How far the migration is, if one began.
     pub migration: Option<State>,
     /// What the run is for.
@@ -146,12 +148,13 @@ impl Followed {
                 if kind == Some(Kind::Migrate) {
                     self.migration = Some(state);
                 }
+                let backup = kind == Some(Kind::Backup) && state == State::Done;
                 report.event(&Event::Step {
                     phase,
                     name,
                     state,
                     took: centiseconds.map(|cs| Duration::from_millis(cs * 10)),
-                    note: cause,
+                    note: cause.or_else(|| self.backup.clone().filter(|_| backup)),
                 });
             }
             Some(RunEvent::Live(times)) => {
@@ -161,6 +164,7 @@ impl Followed {
                 }
             }
             Some(RunEvent::Wait { unit, within, answer }) => report.event(&Event::Wait { unit, within, answer }),
+            Some(RunEvent::Backup(place)) => self.backup = Some(place),
             Some(RunEvent::Note(text)) => report.log("host", text.into_bytes()),
             Some(RunEvent::Ended(Some(mut end))) => {
                 if let Some(measured) = &mut end.downtime {

@@ -281,9 +281,14 @@ fn failure(config: &Config, next: &str, previous: Option<&str>, followed: &Follo
     let of_release = Next::shipit("logs --release")
         .arg(next)
         .remark("the journal of that release");
-    let logs = match (&config.migrate, followed.migration) {
-        (Some(migrate), Some(_)) => Next::shipit("logs --unit").arg(migrate.unit.as_str()),
-        _ => Next::shipit("logs").remark(format!("the whole journal of {app}")),
+    let job = match (&config.migrate, followed.migration) {
+        _ if followed.failed == Some(Kind::Backup) => Some(followed.failed_about.as_str()),
+        (Some(migrate), Some(_)) => Some(migrate.unit.as_str()),
+        _ => None,
+    };
+    let logs = match job {
+        Some(unit) => Next::shipit("logs --unit").arg(unit),
+        None => Next::shipit("logs").remark(format!("the whole journal of {app}")),
     };
     let now = match last.live.as_deref() {
         Some(id) => format!("{app} runs {id}"),

@@ -9,6 +9,8 @@ pub struct Meta {
     pub digest: String,
     /// The state of its migration, if it ever began.
     pub migration: Option<String>,
+    /// Where the backup is that was made before its migration, as the backup's unit printed it. Raw.
+    pub backup: Option<String>,
     /// Facts that the client recorded (git revision, who, from where).
     pub info: BTreeMap<String, String>,
 }

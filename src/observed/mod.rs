@@ -225,7 +225,7 @@ impl Observed {
             "free_inodes" => self.free_inodes = rest.parse().ok(),
             "release" if rest.starts_with(".in-") => self.uploads.push(rest.into()),
             "release" if !rest.starts_with('.') => self.releases.push(rest.into()),
-            "digest" | "migration" | "info" => self.take_meta(word, rest),
+            "digest" | "migration" | "backup" | "info" => self.take_meta(word, rest),
             "ledger" => self.ledger.push(rest),
             "epoch" => self.ledger.counted = rest.parse().ok(),
             "conductor" => self.conductor = Some(rest.into()),
@@ -269,6 +269,7 @@ impl Observed {
         let meta = self.meta.entry(id.into()).or_default();
         match word {
             "digest" => meta.digest = value.into(),
+            "backup" => meta.backup = Some(value.into()),
             "migration" => meta.migration = value.split(' ').next().map(Into::into),
             _ => {
                 if let Some((key, value)) = value.split_once('=') {

@@ -1,6 +1,6 @@
 //! What rules are told beside a unit's own text: its peers, and what deploy.yml says of it.
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
 use crate::unit::rules::Context;
@@ -14,8 +14,10 @@ pub fn context(unit: &Unit, peers: &[Unit], config: Option<&Config>) -> Context 
     let Some(config) = config else { return context };
     context.root = Some(config.root.as_str().to_owned());
     context.deploy_user.clone_from(&config.host.user);
-    let migrate = config.migrate.as_ref().map(|migrate| migrate.unit.as_str());
-    context.migrate = migrate.and_then(UnitName::new);
+    let name = |unit: &config::UnitName| UnitName::new(unit.as_str());
+    let migrate = config.migrate.as_ref();
+    context.migrate = migrate.and_then(|migrate| name(&migrate.unit));
+    context.before = migrate.and_then(|migrate| name(migrate.before.as_ref()?));
     let mut services = config.services.iter();
     let service = services.find(|service| service.is_made_from(&unit.name));
     context.strategy = service.map(|service| service.strategy);

@@ -160,13 +160,7 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
     }
     if let Goal::Rollback { .. } = goal {
         warnings.extend(unit_files::drift_warnings_since(config, observed, &next));
-        let since = releases::migrated_since(observed, &next);
-        if !since.is_empty() {
-            warnings.push(format!(
-                "{} migrated the database after {next}; a rollback does not undo migrations",
-                since.join(", ")
-            ));
-        }
+        warnings.extend(releases::migration_warnings(observed, &next));
     }
     let mut settle = Vec::new();
     // One that failed stays failed.
@@ -225,19 +219,24 @@ fn split(steps: Vec<Step>, turns: &mut Vec<Step>, awaits: &mut Vec<Step>) {
     }
 }
 
-/// A deploy migrates once; a rollback never does.
-fn migrate(config: &Config, observed: &Observed, goal: &Goal) -> Result<Option<Step>, Failure> {
+/// A deploy migrates once, after the backup; a rollback never does.
+fn migrate(config: &Config, observed: &Observed, goal: &Goal) -> Result<Vec<Step>, Failure> {
     let (Some(migrate), Goal::Deploy { release, migration, .. }) = (&config.migrate, goal) else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
+    let timeout = migrate.timeout.max(Duration::from_secs(1));
+    let backup = migrate.before.as_ref().map(|before| Step::Backup {
+        unit: before.as_str().to_owned(),
+        timeout,
+    });
     let step = Step::Migrate {
         unit: migrate.unit.as_str().to_owned(),
-        timeout: migrate.timeout.max(Duration::from_secs(1)),
+        timeout,
     };
     // While a request holds the host, a migration that began may well be running.
     let interrupted = observed.ledger.interrupted().filter(|_| observed.request.is_none());
     match (interrupted, migration) {
-        (_, Migration::Done) => return Ok(None),
+        (_, Migration::Done) => return Ok(Vec::new()),
         (Some(id), Migration::Ask) => {
             return Err(Failure::new(
                 Exit::Untouched,
@@ -261,9 +260,13 @@ fn migrate(config: &Config, observed: &Observed, goal: &Goal) -> Result<Option<S
         .why("a migration runs only once per release")
         .host("this command changed nothing; any changes the migration made before it ended remain")
         .next(Next::shipit("deploy").remark("stages a new release, which migrates again"))),
-        _ => match needs::migration(config, observed) {
-            Some(lack) => Err(needs::units_lack(config, vec![lack])),
-            None => Ok(Some(step)),
+        state => match needs::migration(config, observed) {
+            // One that has run for this release does not run again.
+            lacks if lacks.is_empty() => {
+                let backup = backup.filter(|_| state != Some("ok"));
+                Ok(backup.into_iter().chain([step]).collect())
+            }
+            lacks => Err(needs::units_lack(config, lacks)),
         },
     }
 }
@@ -307,7 +310,7 @@ impl Plan {
         let mut units: Vec<&str> = Vec::new();
         for step in &self.switch {
             let unit = match step {
-                Step::Migrate { unit, .. } => unit,
+                Step::Backup { unit, .. } | Step::Migrate { unit, .. } => unit,
                 Step::Await(verdict) => &verdict.unit,
                 _ => continue,
             };

@@ -1,7 +1,7 @@
 //! What a host must have before anything is changed on it: all that is missing is named at once, each with
 //! the line that mends it.
 
-use crate::config::Config;
+use crate::config::{Config, Migrate};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::installed::InstalledUnits;
 use crate::observed::ledger::State;
@@ -346,10 +346,11 @@ fn gone_current(config: &Config, observed: &Observed, id: &str) -> Failure {
     }
 }
 
-/// What the host lacks of the migration: a deploy would find out when everything has been sent.
-pub fn migration(config: &Config, observed: &Observed) -> Option<String> {
-    let unit = config.migrate.as_ref()?.unit.as_str();
-    (observed.unit(unit).is_not_found()).then(|| strategy::not_found(unit))
+/// What the host lacks of the migration and the unit before it: a deploy would find out when everything has been sent.
+pub fn migration(config: &Config, observed: &Observed) -> Vec<String> {
+    let units = config.migrate.iter().flat_map(Migrate::units);
+    let missing = units.filter(|unit| observed.unit(unit).is_not_found());
+    missing.map(strategy::not_found).collect()
 }
 
 /// The units cannot carry the strategy.

@@ -7,6 +7,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
 use crate::observed::ledger::State;
 use crate::release::Id;
+use crate::text::shown;
 
 /// The place of a release in the order in which releases came; one the ledger does not know is oldest.
 fn rank(observed: &Observed, id: &str) -> usize {
@@ -92,8 +93,29 @@ pub fn rollback_target(config: &Config, observed: &Observed, named: Option<&str>
     }
 }
 
+/// What a rollback to `id` leaves as it is: the schema of the releases that migrated since. The backups from before their
+/// migrations are named, the oldest first: that one is nearest to what `id` ran with.
+pub fn migration_warnings(observed: &Observed, id: &str) -> Vec<String> {
+    let since = migrated_since(observed, id);
+    if since.is_empty() {
+        return Vec::new();
+    }
+    let mut warnings = vec![format!(
+        "{} migrated the database after {id}; a rollback does not undo migrations: the schema stays",
+        since.join(", ")
+    )];
+    warnings.extend(since.iter().filter_map(|other| {
+        let place = observed.meta.get(*other)?.backup.as_ref()?;
+        Some(format!(
+            "the backup from before the migration of {other}: {}",
+            shown(place.as_bytes())
+        ))
+    }));
+    warnings
+}
+
 /// Releases after `id` whose migration succeeded.
-pub fn migrated_since<'a>(observed: &'a Observed, id: &str) -> Vec<&'a str> {
+fn migrated_since<'a>(observed: &'a Observed, id: &str) -> Vec<&'a str> {
     let ran = |other: &&str| {
         observed
             .meta

@@ -15,6 +15,8 @@ enum Role<'a> {
     /// It holds a service's port.
     Socket,
     Migration,
+    /// It must succeed before the migration.
+    Backup,
     /// The template that the host starts when a switch ended.
     Notify,
 }
@@ -22,9 +24,9 @@ enum Role<'a> {
 /// What a list of units is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Everything that is looked at: services, migration, sockets.
+    /// Everything that is looked at: services, migration, the unit before it, sockets.
     Observe,
-    /// Whose journal is read: services and migration.
+    /// Whose journal is read: services, migration, the unit before it.
     Journal,
     /// What `setup` lets the deploy user start: all that is looked at, and the template that notifies.
     Grant,
@@ -40,7 +42,7 @@ pub enum When {
     DayToDay,
 }
 
-/// Every unit with its role: each service's units and then its socket; the migration.
+/// Every unit with its role: each service's units and then its socket; the migration, and the unit before it.
 fn named(config: &Config) -> Vec<(&str, Role<'_>)> {
     let mut named = Vec::new();
     for service in &config.services {
@@ -50,6 +52,8 @@ fn named(config: &Config) -> Vec<(&str, Role<'_>)> {
     }
     let migrate = config.migrate.as_ref();
     named.extend(migrate.map(|migrate| (migrate.unit.as_str(), Role::Migration)));
+    let before = migrate.and_then(|migrate| migrate.before.as_ref());
+    named.extend(before.map(|before| (before.as_str(), Role::Backup)));
     let notify = config.notify.as_ref();
     named.extend(notify.map(|notify| (notify.as_str(), Role::Notify)));
     named
@@ -112,8 +116,8 @@ fn verbs(role: Role<'_>, when: When) -> Vec<&'static str> {
         (Role::Service(_), When::DayToDay) => (&["--no-block start"], reload(!reloads)),
         (Role::Socket, When::Deploy) => (&["reset-failed", "start"], None),
         (Role::Socket, When::DayToDay) => (&["stop"], None),
-        (Role::Migration, When::Deploy) => (&["--no-block start", "stop"], None),
-        (Role::Migration, When::DayToDay) | (Role::Notify, _) => (&[], None),
+        (Role::Migration | Role::Backup, When::Deploy) => (&["--no-block start", "stop"], None),
+        (Role::Migration | Role::Backup, When::DayToDay) | (Role::Notify, _) => (&[], None),
     };
     verbs.iter().copied().chain(more).collect()
 }

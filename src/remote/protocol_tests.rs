@@ -66,6 +66,10 @@ fn steps() -> Vec<Step> {
     let unit = || "acme.service".to_owned();
     let seconds = Duration::from_secs;
     vec![
+        Step::Backup {
+            unit: "acme-dump.service".into(),
+            timeout: Duration::from_secs(302),
+        },
         Step::Migrate {
             unit: unit(),
             timeout: seconds(301),
@@ -156,6 +160,7 @@ fn steps() -> Vec<Step> {
 
 /// What each step is on the wire: the documentation of the protocol.
 const LINES: &str = r"
+backup unit=acme-dump.service timeout=302
 migrate unit=acme.service timeout=301
 baseline unit=acme.service timeout=5 CHECK
 measure CHECK

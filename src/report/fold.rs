@@ -16,6 +16,7 @@ pub enum Part {
     Prepared,
     /// A hook, or a part of `up` before its deploy.
     Ran,
+    BackedUp,
     Migrated,
     Switched,
     Healthy,
@@ -37,6 +38,7 @@ impl Part {
             (Phase::Ready | Phase::Stage, _) => Self::Ran,
             (Phase::Switch | Phase::Settle, word) => match Kind::of(word) {
                 None if phase == Phase::Settle => Self::Ran,
+                Some(Kind::Backup) => Self::BackedUp,
                 Some(Kind::Migrate) => Self::Migrated,
                 Some(Kind::Await | Kind::Verify | Kind::Limits | Kind::Confirm) => Self::Healthy,
                 _ if phase == Phase::Settle => Self::Settled,
@@ -51,6 +53,7 @@ impl Part {
             Self::Sent => "sent",
             Self::Prepared => "prepared",
             Self::Ran => "ran",
+            Self::BackedUp => "backed up",
             Self::Migrated => "migrated",
             Self::Switched => "switched",
             Self::Healthy => "healthy",
@@ -105,7 +108,7 @@ impl Fold {
             self.open.push((part, done));
         }
         match part {
-            Part::Built | Part::Ran | Part::Migrated => lines.extend(self.part(part, None)),
+            Part::Built | Part::Ran | Part::BackedUp | Part::Migrated => lines.extend(self.part(part, None)),
             Part::Sent | Part::Prepared if last => lines.extend(self.all(None)),
             // How healthy it was is known at the end.
             Part::Healthy if last => lines.extend(self.part(Part::Switched, None)),
@@ -117,7 +120,7 @@ impl Fold {
     /// Whether a step of this part continues what is open.
     fn goes_on(&self, part: Part) -> bool {
         let act = |part: Part| match part {
-            Part::Migrated | Part::Switched | Part::Healthy | Part::Settled => Part::Switched,
+            Part::BackedUp | Part::Migrated | Part::Switched | Part::Healthy | Part::Settled => Part::Switched,
             part => part,
         };
         let Some((open, _)) = self.open.last() else { return true };
@@ -153,6 +156,7 @@ impl Fold {
         let note = match part {
             Part::Sent => self.sent(took),
             Part::Ran => first.name.clone(),
+            Part::BackedUp => names(&[Kind::Backup]),
             Part::Migrated => names(&[Kind::Migrate]),
             Part::Switched | Part::Reverted => {
                 names(&[Kind::Restart, Kind::Socket, Kind::Reload, Kind::Resume, Kind::Stop])

@@ -40,6 +40,11 @@ pub const KINDS: &[Described] = &[
         script: None,
     },
     Described {
+        word: "backup",
+        fields: "PLACE",
+        script: None,
+    },
+    Described {
         word: "note",
         fields: "STEP TEXT",
         script: None,
@@ -109,6 +114,8 @@ pub enum RunEvent {
         answer: String,
     },
     Note(String),
+    /// Where the backup before the migration is, as its unit printed it.
+    Backup(String),
     /// `None`: the disk did not take the whole line.
     Ended(Option<RunEnd>),
 }
@@ -123,6 +130,7 @@ impl RunEvent {
             "live" => Some(Self::Live(live(rest))),
             "wait" => wait(rest),
             "note" => Some(Self::Note(rest.to_owned())),
+            "backup" => Some(Self::Backup(rest.to_owned())),
             "ended" => Some(Self::Ended(ended(rest))),
             _ => None,
         }

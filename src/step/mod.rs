@@ -103,6 +103,11 @@ pub struct Canary {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Runs the unit of `migrate.before`, which must succeed before the migration.
+    Backup {
+        unit: String,
+        timeout: Duration,
+    },
     /// Runs the migration unit from `next`.
     Migrate {
         unit: String,
@@ -178,6 +183,13 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Backup { unit, timeout } => {
+                write!(
+                    f,
+                    "backup    {unit}, at most {}s, before the migration",
+                    timeout.as_secs()
+                )
+            }
             Self::Migrate { unit, timeout } => {
                 write!(f, "migrate   {unit}, at most {}s, run from `next`", timeout.as_secs())
             }

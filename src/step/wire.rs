@@ -51,6 +51,7 @@ text::words! {
     /// A step without its arguments. Its word is the name in requests and events; the conductor's function is `step_` and
     /// this.
     pub enum Kind {
+        Backup = "backup",
         Migrate = "migrate",
         Baseline = "baseline",
         Measure = "measure",
@@ -78,6 +79,7 @@ text::words! {
 impl Step {
     pub fn kind(&self) -> Kind {
         match self {
+            Self::Backup { .. } => Kind::Backup,
             Self::Migrate { .. } => Kind::Migrate,
             Self::Baseline { .. } => Kind::Baseline,
             Self::Measure(_) => Kind::Measure,
@@ -105,7 +107,7 @@ impl Step {
     /// What it takes. The first is what the step is about: events name it.
     pub fn arguments(&self) -> Named {
         match self {
-            Self::Migrate { unit, timeout } => {
+            Self::Backup { unit, timeout } | Self::Migrate { unit, timeout } => {
                 vec![("unit", unit.clone()), ("timeout", seconds(*timeout))]
             }
             Self::Baseline { unit, timeout, check } => {

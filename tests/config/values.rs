@@ -169,6 +169,27 @@ fn case_18_a_unit_is_one_exact_name() {
         &with("migrate", "acme.service"),
         "is the migration; it cannot also be a service",
     );
+    refused_with(
+        &with("migrate", "{unit: m.service, before: acme.service}"),
+        "is `migrate.before`; it cannot also be a service",
+    );
+    refused_with(
+        &with("migrate", "{unit: m.service, before: m.service}"),
+        "`m.service` is the migration itself",
+    );
+    refused_with(
+        &with("migrate", "{unit: m.service, before: acme.socket}"),
+        "name the service",
+    );
+    let dump = |value: &str| {
+        taken(&with("migrate", value))
+            .migrate
+            .and_then(|migrate| migrate.before)
+    };
+    assert_eq!(dump("m.service"), None);
+    assert_eq!(dump("{unit: m.service}"), None);
+    let before = dump("{unit: m.service, before: dump.service}");
+    assert_eq!(before.as_ref().map(|unit| unit.as_str()), Some("dump.service"));
     let twice = "[{unit: a.service, strategy: reload}, {unit: a.service, strategy: restart}]";
     refused(&with("services", twice), &["4:56: `a.service` is listed twice"]);
 }

@@ -2,6 +2,7 @@
 //! promise costs and what cuts and kills do to it is elsewhere.
 
 mod arriving; // what arrives on the host otherwise than it was sent is never published
+pub mod backups; // the unit that must succeed before a migration, and where its dump is
 mod bad_releases; // releases that break in their own way never stay live, and the app never dies of them
 mod beginning; // init, unit install, setup, deploy: from a project to a live app, nothing by hand
 pub mod blue_green; // two instances behind nginx and HAProxy: who gets the requests, and what clients see

@@ -1,6 +1,7 @@
 //! What breaks on the way: client, conductor, session, power, at every step. Afterwards `current` must be a
 //! complete release that runs, the same command must go through, and what was said must have been true.
 
+mod backups;
 mod busy;
 mod campaign;
 mod conductor;

@@ -137,7 +137,7 @@ fn a_rollback_goes_to_the_newest_verified_one_before_and_remembers_what_it_left(
 
 #[test]
 fn a_rollback_across_a_migration_says_so() {
-    let observed = facts(&format!("{THREE}migration c ok r\n"));
+    let observed = facts(&format!("{THREE}migration c ok r\nbackup c /dumps/\u{1b}[1m of c\n"));
     check(
         &format!("{BASE}{SERVICE}"),
         &observed,
@@ -161,7 +161,9 @@ fn a_rollback_across_a_migration_says_so() {
               left      record that a user rolled back from c
               spare     reserve disk space for the next rollback
 
-            warning: c migrated the database after b; a rollback does not undo migrations
+            warning: c migrated the database after b; a rollback does not undo migrations: the schema stays
+
+            warning: the backup from before the migration of c: /dumps/\x1b[1m of c
         "#]],
     );
 }

@@ -84,6 +84,46 @@ fn a_migration_that_did_not_succeed_never_runs_again_for_its_release() {
 }
 
 #[test]
+fn the_unit_before_a_migration_runs_only_with_it() {
+    let yml =
+        format!("{BASE}migrate: {{unit: acme-migrate.service, before: acme-dump.service, timeout: 5s}}\n{SERVICE}");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("deploy.yml");
+    std::fs::write(&file, &yml).unwrap();
+    let config = config::load(&file, None).unwrap();
+    let steps = |more: &str, goal: &Goal| -> Vec<String> {
+        let plan = plan(&config, &facts(&format!("{THREE}{more}")), goal).unwrap();
+        let jobs = plan.switch.iter().map(Step::to_string);
+        jobs.filter(|step| step.contains("acme-")).collect()
+    };
+    let (dump, migrate) = (
+        "backup    acme-dump.service, at most 5s, before the migration",
+        "migrate   acme-migrate.service, at most 5s, run from `next`",
+    );
+    assert_eq!(steps("", &deploy("d")), [dump, migrate]);
+    let ran = "release d\nledger t 4 r staged d\nmigration d ok r\n";
+    assert_eq!(steps(ran, &deploy("d")), [migrate], "it has migrated");
+    let done = Goal::Deploy {
+        release: "d".into(),
+        migration: Migration::Done,
+        baseline: Baseline::Required,
+    };
+    assert!(steps("", &done).is_empty());
+    assert!(steps("", &Goal::Rollback { to: None }).is_empty());
+    check(
+        &yml,
+        &facts(&format!("{THREE}unit acme-dump.service LoadState=not-found\n")),
+        &deploy("d"),
+        &expect![[r#"
+            error: the host's units do not allow this deploy
+              why   acme-dump.service does not exist on the host: write it to /etc/systemd/system, then `sudo systemctl daemon-reload`
+              host  nothing changed
+              next  shipit unit install --now --as root@example.org    # if this repository has the missing units
+              next  shipit doctor"#]],
+    );
+}
+
+#[test]
 fn what_is_live_or_may_still_run_is_never_pruned() {
     let yml = format!("keep_releases: 1\n{SERVICE}");
     let pruned = |more: &str, goal: &Goal| prunes(&planned(&yml, more, goal).unwrap()).to_vec();

@@ -4,7 +4,7 @@
 //! === RULE bad            the rule must fire
 //! === RULE bad info       and every finding of it must be of this severity: info, warning or error
 //! === RULE good           the rule must be silent
-//! strategy=socket root=/opt/acme deploy=deploy drain=40 peers=all systemd=252     context, where needed
+//! strategy=socket root=/opt/acme deploy=deploy before=x.service drain=40 peers=all systemd=252  context, where needed
 //! show ActiveState=failed                           facts of the running host, one a line
 //! processes 2, reports yes, activating 11           further facts of the running host
 //! file /etc/acme/env root root 644 [DIR-OWNER DIR-MODE]   or: file PATH missing
@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shipit::unit::merge::Unit;
+use shipit::unit::name::UnitName;
 use shipit::unit::parse::File;
 use shipit::unit::render;
 use shipit::unit::repair::{self, Which};
@@ -113,6 +114,7 @@ fn fact(context: &mut Context, line: &str) {
         _ => {
             for word in line.split(' ') {
                 match word.split_once('=').unwrap_or_else(|| panic!("what is {line:?}?")) {
+                    ("before", name) => context.before = UnitName::new(name),
                     ("strategy", name) => context.strategy = Some(Strategy::named(name).unwrap()),
                     ("root", path) => context.root = Some(path.into()),
                     ("deploy", user) => context.deploy_user = Some(user.into()),

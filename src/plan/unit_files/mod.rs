@@ -217,8 +217,8 @@ fn drop_ins(file: &Unit, there: &InstalledUnit) -> Vec<Difference> {
     found
 }
 
-/// Whether a unit is this app's: named in deploy.yml (as a service, its socket, the migration, or the template of
-/// one), or after the app. Fails with the end of a sentence that begins with the unit's name.
+/// Whether a unit is this app's: named in deploy.yml (as a service, its socket, the migration, the unit before it, or the
+/// template of one), or after the app. Fails with the end of a sentence that begins with the unit's name.
 pub fn own(config: &Config, name: &UnitName) -> Result<(), &'static str> {
     let odd = |c: char| !(c.is_ascii_alphanumeric() || "@._-".contains(c));
     if name.as_str().chars().any(odd) {

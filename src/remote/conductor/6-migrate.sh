@@ -1,37 +1,24 @@
 # The conductor's migration: a oneshot unit with a fixed name, run from `next`. It starts at most once for a
-# release; the host records its outcome. One that runs is never abandoned, and stopped only when its own time is up or a
-# user cancels. Nothing live changes here.
+# release; the host records its outcome. How it is waited for is in 6-job.sh. Nothing live changes here.
 # shellcheck shell=dash disable=SC2034,SC2154
 
 step_migrate() {
-    local unit timeout
-    local record=releases/$next/migration state=none invocation='' old='' asked_at='' end never_began starts=1
+    local unit timeout end invocation='' old='' asked_at='' outcome='' what=migration own=yes
+    local record=releases/$next/migration state=none
     arguments 'unit timeout' "$@" || return 1
     [ ! -e "$record" ] || read -r state _ <"$record" || { cause='the migration record could not be read'; return 1; }
     now; end=$((now + timeout * 100))
     case $state in
     none) ;;
     ok) event note migrate 'already ran for this release'; return 0 ;;
-    started) migration_rejoin; return ;;
+    started) migration_rejoin; migration_end $?; return ;;
     *) cause="the migration of $next has already failed; a migration runs only once per release"; return 1 ;;
     esac
-    need_unit "$unit" && migration_free || return 1
-    [ "$p_CollectMode" = inactive ] || {
-        cause="the host could not observe the end of $unit: the unit must be readable and have CollectMode=inactive"
-        return 1
-    }
-    # One that remains after its exit would not start again.
-    [ "$p_ActiveState" != active ] || insist stop "$unit" || {
-        cause="$unit could not be prepared: $(ctl_output)"
-        return 1
-    }
+    need_unit "$unit" && migration_free && job_ready || return 1
     rm -f -- next.tmp && ln -s -- "releases/$next" next.tmp && mv -fT -- next.tmp ../next || {
         cause='the symlink next could not be created'
         return 1
     }
-    # Without the time, the end of an earlier migration could be taken for the end of this one.
-    old=$p_InvocationID asked_at=$(date +%s%N) || asked_at=''
-    case $asked_at in '' | *[!0-9]*) cause='the time could not be read'; return 1 ;; esac
     migration_write started "$next" && ledger migrating "$next" || {
         # Nothing has begun, and nothing will.
         rm -f -- "$record" && sync "releases/$next" 2>/dev/null
@@ -39,18 +26,8 @@ step_migrate() {
         return 1
     }
     now; end=$((now + timeout * 100))
-    until ctl --no-block start "$unit" || migration_began; do
-        starts=$((starts + 1))
-        [ "$never_began" = yes ] && [ "$starts" -le 3 ] || { [ "$never_began" = no ] || migration_failed; return 1; }
-    done
-    migration_wait
-}
-
-# running: the unit that was read last has a process or a job.
-running() {
-    case $p_ActiveState/$p_SubState/${p_Job:-0} in
-    active/exited/0 | inactive/*/0 | failed/*/0) return 1 ;;
-    esac
+    job_start && job_wait
+    migration_end $?
 }
 
 # Waits until no other migration runs: one of an earlier run, or one that a user started. The end of an earlier run's is
@@ -80,30 +57,42 @@ migration_free() {
     [ "$result" = ok ]
 }
 
-# Waits for the end. RemainAfterExit=yes keeps a finished one `active`; without it a success is unloaded at once, and
-# then looks like one that never ran. A systemd that does not answer is asked for as long as the migration may take.
-# Reads unit, timeout, end, invocation, old and asked_at of its caller.
-migration_wait() {
-    while :; do
-        until read_unit "$unit"; do
-            now; [ "$now" -lt $((end + 6000)) ] || { migration_unknown 'systemd does not answer'; return 1; }
-        done
-        [ "${p_InvocationID:-$old}" = "$old" ] ||
-            invocation=$p_InvocationID invocations="$invocations $p_InvocationID"
-        case $p_ActiveState/${p_Job:-0} in
-        failed/0)
-            migration_failed
-            exit_detail='' && read_exit && how_it_ended "$unit"
-            cause="the migration failed: $unit, $ended"
-            # The unit may show how an earlier migration ended: this one has no invocation.
-            [ -n "$invocation" ] || migration_never
-            return 1 ;;
-        active/0 | inactive/0)
-            [ -n "$invocation" ] || migration_unseen || return 1
-            migration_ok
-            return ;;
-        esac
-        now; if [ "$now" -ge "$end" ] || cancelled; then migration_stop; return 1; fi
-        sleep 0.1
+# The conductor died while the migration ran. Still running: wait for it. Over, and systemd still shows how: believe it.
+# Otherwise its end is unknown, and the user is asked.
+migration_rejoin() {
+    until read_unit "$unit"; do
+        now; [ "$now" -lt "$end" ] || { job_unknown 'systemd does not answer'; return 1; }
     done
+    invocation=$p_InvocationID
+    if running || [ "$p_ActiveState" != inactive ]; then job_wait; return; fi
+    outcome=unknown cause="the migration of $next was interrupted; how far it got is unknown"
+    return 1
+}
+
+# migration_end STATUS: records how it ended, by the status and the outcome of what waited for it.
+migration_end() {
+    case $1$outcome in
+    0*)
+        if migration_write ok "$next" || migration_write ok "$next"; then
+            ledger migrated "$next" || ledger migrated "$next" || :
+            return 0
+        fi
+        job_unknown 'it succeeded, but its record could not be written' ;;
+    *failed) migration_write failed "$next"; ledger failed "$next"; return 1 ;;
+    esac
+    # Only the user can say how it ended. It may still run, so its directory stays.
+    migration_write interrupted "$next"
+    ledger interrupted "$next"
+    show_unit "$unit" && ! running || keep_next=yes
+    return 1
+}
+
+# migration_write WORD RELEASE
+migration_write() { write_beside "$2" migration "$1 $run"; }
+
+# write_beside RELEASE NAME LINE: what the host keeps beside a release. It is replaced whole, so that a crash leaves the
+# old line or the new one.
+write_beside() {
+    local at=releases/$1
+    printf '%s\n' "$3" >"$at/$2.tmp" && sync "$at/$2.tmp" && mv -fT -- "$at/$2.tmp" "$at/$2" && sync "$at" || return 1
 }

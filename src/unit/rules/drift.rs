@@ -139,7 +139,7 @@ rules! {
     "drift-disabled" Warning Any disabled(view, found) {
         let kind = view.unit.name.kind();
         let started = kind == "service"
-            && (view.is_socket_activated() || view.is_timed() || view.is_migration());
+            && (view.is_socket_activated() || view.is_timed() || view.is_deploys());
         if view.show("UnitFileState") == Some("disabled")
             && !started
             && kind != "socket"

@@ -31,7 +31,7 @@ rules! {
     ///
     /// See systemd.exec(5), `Environment=` and `EnvironmentFile=`.
     "job-environment" Warning Service job_environment(view, found) {
-        if !(view.is_migration() || view.is_timed()) || view.start().is_none() || !view.is_of_an_app() {
+        if !(view.is_deploys() || view.is_timed()) || view.start().is_none() || !view.is_of_an_app() {
             return;
         }
         let name = view.unit.name.prefix();
@@ -89,13 +89,13 @@ rules! {
         }
         let set = view.unit.timeout("TimeoutStartSec").is_some()
             || view.unit.span("Service", "RuntimeMaxSec").is_some();
-        if !set && (view.is_migration() || view.is_timed() || view.is_app()) {
+        if !set && (view.is_deploys() || view.is_timed() || view.is_app()) {
             let finding = found.missing(
                 "Service",
                 "Type=oneshot without TimeoutStartSec=: it may hang forever",
             );
             finding.suggest("Service", "TimeoutStartSec", "10min");
-            if !view.is_migration() {
+            if !view.is_deploys() {
                 finding.severity(Severity::Info);
             }
         }

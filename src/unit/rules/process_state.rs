@@ -72,7 +72,7 @@ impl View<'_> {
 
     /// Whether deploy.yml lists it as a service, so that it should keep running.
     pub(super) fn is_expected_to_stay(&self) -> bool {
-        self.context.strategy.is_some() && !self.is_migration()
+        self.context.strategy.is_some() && !self.is_deploys()
     }
 
     pub(super) fn has_started_for(&self, seconds: u64) -> bool {

@@ -72,7 +72,7 @@ fn is_job(view: &View<'_>, command: &Command) -> bool {
     let steps = ["migrate", "db:migrate", "db:prepare", "collectstatic"];
     JOBS.split(' ').any(|job| job == command.name()) && !command.has(&["--daemon"])
         || command.words().any(|word| steps.contains(&word))
-        || view.is_migration()
+        || view.is_deploys()
 }
 
 const FOREGROUND: &str = "write Type=forking or, better, start it with the option that keeps it in the foreground";

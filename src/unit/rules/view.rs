@@ -24,6 +24,8 @@ pub struct Context {
     /// How long the app may take to finish its requests after SIGTERM.
     pub drain: Option<Duration>,
     pub migrate: Option<UnitName>,
+    /// The unit of `migrate.before`.
+    pub before: Option<UnitName>,
     pub deploy_user: Option<String>,
     /// When a host was asked.
     pub host: Option<Facts>,
@@ -67,12 +69,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether it should keep running: it is not oneshot, a timer's, a migration, or one for each connection.
+    /// Whether it should keep running: it is not oneshot, a timer's, a deploy's, or one for each connection.
     pub fn stays(&self) -> bool {
         self.kind() != "oneshot"
             && self.start.is_some()
             && !self.is_timed()
-            && !self.is_migration()
+            && !self.is_deploys()
             && !self.is_per_connection()
     }
 
@@ -177,6 +179,16 @@ impl<'a> View<'a> {
             Some(name) => *name == self.unit.name,
             None => self.unit.name.stem().contains("migrat"),
         }
+    }
+
+    /// Whether it is the unit that must succeed before the migration.
+    pub fn is_backup(&self) -> bool {
+        self.context.before.as_ref() == Some(&self.unit.name)
+    }
+
+    /// Whether a deploy starts it as a job: the migration, or the unit before it.
+    pub fn is_deploys(&self) -> bool {
+        self.is_migration() || self.is_backup()
     }
 
     /// The app's name: the last part of its root, or else of the unit's name without its instance.
