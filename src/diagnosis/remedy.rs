@@ -37,6 +37,12 @@ pub(super) fn lines(config: &Config, live: &Live, unit: &str, finding: &Finding,
         }
         Cause::NotFound => {
             let migrate = config.migrate.as_ref();
+            // `unit generate` does not write it.
+            if migrate.is_some_and(|migrate| migrate.before.as_ref().is_some_and(|before| before.as_str() == unit)) {
+                return vec![Next::advice(format!(
+                    "write {unit} to /etc/systemd/system, then `sudo systemctl daemon-reload`; docs/migrations.md has an example"
+                ))];
+            }
             // The project does not show what migrates.
             let is_migration = migrate.is_some_and(|migrate| migrate.unit.as_str() == unit);
             let command = if is_migration { " --migrate 'COMMAND'" } else { "" };

@@ -139,6 +139,29 @@ fn a_dump_that_fails_keeps_the_migration_from_running() {
 }
 
 #[test]
+fn doctor_knows_the_unit_as_a_job_and_a_deploy_needs_it() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = live(&host, "5m");
+    desk.shipit(&["doctor", "-v"])
+        .says("acme-dump.service")
+        .never_says("acme-dump.service is inactive");
+    let drop_in = "/etc/systemd/system/acme-dump.service.d/type.conf";
+    host.write_file(drop_in, b"[Service]\nType=simple\n");
+    host.root("systemctl daemon-reload").ok();
+    desk.shipit(&["doctor"]).says("acme-dump.service").says("Type=oneshot");
+    host.root("rm -r /etc/systemd/system/acme-dump.service*; systemctl daemon-reload")
+        .ok();
+    desk.shipit(&["doctor"])
+        .leaves(1)
+        .says("docs/migrations.md has an example");
+    desk.tree(Kind::Graceful, "v2");
+    desk.json(&["deploy"])
+        .leaves(1)
+        .says("acme-dump.service does not exist on the host")
+        .never_says("\"progress\"");
+}
+
+#[test]
 fn a_dump_that_takes_too_long_is_stopped_and_the_migration_does_not_run() {
     let host = lab::host!(Suite::Bookworm);
     let desk = live(&host, "2s");
