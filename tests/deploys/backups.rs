@@ -188,6 +188,7 @@ fn what_a_dump_prints_is_only_data() {
             Some(odd),
         ),
         ("v3", "backup: /b/\u{1b}[31mred\n".to_owned(), None),
+        ("v3.1", "backup: /b/a\ttab\n".to_owned(), None),
         ("v4", format!("backup: /{}\n", "x".repeat(5000)), None),
         ("v5", "dumped\n".to_owned(), None),
     ] {
