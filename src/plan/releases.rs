@@ -104,12 +104,17 @@ pub fn migration_warnings(observed: &Observed, id: &str) -> Vec<String> {
         "{} migrated the database after {id}; a rollback does not undo migrations: the schema stays",
         since.join(", ")
     )];
-    warnings.extend(since.iter().filter_map(|other| {
-        let place = observed.meta.get(*other)?.backup.as_ref()?;
-        Some(format!(
-            "the backup from before the migration of {other}: {}",
-            shown(place.as_bytes())
-        ))
+    let place = |id: &str| observed.meta.get(id)?.backup.as_deref();
+    warnings.extend(since.iter().enumerate().filter_map(|(at, other)| {
+        let own = place(other)?;
+        // A later dump of the same name has replaced it.
+        let replaced = since[at + 1..].iter().any(|later| place(later) == Some(own));
+        (!replaced).then(|| {
+            format!(
+                "the backup from before the migration of {other}: {}",
+                shown(own.as_bytes())
+            )
+        })
     }));
     warnings
 }

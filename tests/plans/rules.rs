@@ -124,6 +124,20 @@ fn the_unit_before_a_migration_runs_only_with_it() {
 }
 
 #[test]
+fn a_rollback_names_each_backup_since_and_none_that_a_later_one_replaced() {
+    let since = |places: [&str; 2]| {
+        let more = format!(
+            "migration b ok r\nbackup b {}\nmigration c ok r\nbackup c {}\nmigration a ok r\nbackup a /of/a\n",
+            places[0], places[1]
+        );
+        planned(SERVICE, &more, &back_to("a")).unwrap().warnings
+    };
+    let of = |id: &str, place: &str| format!("the backup from before the migration of {id}: {place}");
+    assert_eq!(since(["/one", "/two"])[1..], [of("b", "/one"), of("c", "/two")]);
+    assert_eq!(since(["/one", "/one"])[1..], [of("c", "/one")]);
+}
+
+#[test]
 fn what_is_live_or_may_still_run_is_never_pruned() {
     let yml = format!("keep_releases: 1\n{SERVICE}");
     let pruned = |more: &str, goal: &Goal| prunes(&planned(&yml, more, goal).unwrap()).to_vec();
