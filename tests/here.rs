@@ -232,3 +232,33 @@ fn a_second_interrupt_leaves_whatever_it_hangs_in() {
     // It could tell nobody how things stand, so it claims no exit code either.
     assert_eq!(status.signal(), Some(2), "{status}");
 }
+
+/// `-i "$KEY"` instead of `-i FILE`, and every form in which the text can arrive.
+#[test]
+fn a_key_in_the_place_of_its_path_is_not_printed() {
+    let desk = desk("true");
+    for key in [
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nsesamesesame\n-----END OPENSSH PRIVATE KEY-----",
+        "-----BEGIN OPENSSH PRIVATE KEY----- sesamesesame -----END OPENSSH PRIVATE KEY-----",
+        "LS0tLS1CRUdJTiBPUEVOU1NIIFBSSVZBVEUgsesamesesame",
+    ] {
+        for more in [&["status"][..], &["doctor", "--json"], &["deploy"]] {
+            let given = format!("--identity={key}");
+            let run = Command::new(env!("CARGO_BIN_EXE_shipit"))
+                .args(more)
+                .args(["-F", "/dev/null", &given])
+                .current_dir(desk.path())
+                .env("HOME", desk.path())
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let text = [run.stdout, run.stderr].concat();
+            let text = String::from_utf8_lossy(&text);
+            assert_eq!(run.status.code(), Some(2), "{text}");
+            assert!(
+                text.contains("not the path of its file") && !text.contains("sesame"),
+                "{text}"
+            );
+        }
+    }
+}

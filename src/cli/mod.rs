@@ -36,8 +36,8 @@ use clap::CommandFactory;
 use crate::config::{self, Config};
 use crate::engine::service_action::Verb;
 use crate::engine::{Run, observe, session};
-use crate::failure::{Exit, Failure};
-use crate::host::Host;
+use crate::failure::{Exit, Failure, Next};
+use crate::host::{Host, ssh};
 use crate::interrupt::Interrupts;
 use crate::observed::Observed;
 use crate::report::event::{Ended, Event, Report};
@@ -61,6 +61,18 @@ pub fn main() -> u8 {
             };
         }
     };
+    if args.global.identity.as_deref().is_some_and(ssh::is_key_text) {
+        // Neither the path nor the words are printed, not even in the next line: they hold the key.
+        let global = Global {
+            identity: None,
+            words: Vec::new(),
+            ..args.global
+        };
+        let failure = Failure::new(Exit::Usage, "--identity is the text of a key, not the path of its file")
+            .next(Next::advice("write the key to a file of mode 600, and name that file"));
+        tell(&global, &failure);
+        return failure.exit.code();
+    }
     dispatch(&args).unwrap_or_else(|failure| {
         tell(&args.global, &failure);
         failure.exit.code()

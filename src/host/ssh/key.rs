@@ -1,5 +1,5 @@
 //! Key files on this machine: what kind each is, decided before libssh2 sees it, whose errors name no cause. Reads
-//! files, asks no questions.
+//! files, asks no questions. What it says about a file is constant text: never a word that was read.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +16,25 @@ const LARGEST: u64 = 1024 * 1024;
 /// libssh2 cannot sign with such a key: it drops the counter that the signature carries.
 pub const FIDO: &str = "the key is on a security key (FIDO): use a plain key, or the ssh program with --system-ssh";
 
-#[derive(Clone, Debug)]
+const BEGIN: &str = "-----BEGIN ";
+
+/// How a key begins that somebody encoded as base64.
+const IN_BASE64: &str = "LS0tLS1CRUdJTi";
+
+/// Labels of other files that are mistaken for a key. Only these are ever printed: where a file is damaged, anything
+/// can stand in the place of a label.
+const OTHERS: [&str; 8] = [
+    "CERTIFICATE",
+    "CERTIFICATE REQUEST",
+    "PUBLIC KEY",
+    "RSA PUBLIC KEY",
+    "EC PARAMETERS",
+    "DH PARAMETERS",
+    "PGP PRIVATE KEY BLOCK",
+    "PGP PUBLIC KEY BLOCK",
+];
+
+#[derive(Clone)]
 pub enum Content {
     /// A private key that libssh2 can use.
     Private { text: String, encrypted: bool },
@@ -26,8 +44,8 @@ pub enum Content {
     Unusable(String),
 }
 
-/// A file of the identity list, and what belongs to it.
-#[derive(Clone, Debug)]
+/// A file of the identity list, and what belongs to it. Without `Debug`: it holds the key.
+#[derive(Clone)]
 pub struct KeyFile {
     pub path: PathBuf,
     pub content: Content,
@@ -93,25 +111,57 @@ fn classify(text: String) -> (Content, Option<Vec<u8>>) {
     if let Some(blob) = key_blob::public_line(&text) {
         return (Content::Public, Some(blob));
     }
-    let mut lines = text.lines();
-    let kind = lines.find_map(|l| l.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"));
-    let (encrypted, blob) = match kind {
-        Some("OPENSSH PRIVATE KEY") => match openssh(&text) {
+    let (encrypted, blob) = match label(&text) {
+        Ok("OPENSSH PRIVATE KEY") => match openssh(&text) {
             Some((encrypted, blob)) => (encrypted, Some(blob)),
             None => return (Content::Unusable("damaged OpenSSH key".to_owned()), None),
         },
-        Some("ENCRYPTED PRIVATE KEY") => (true, None),
-        Some("PRIVATE KEY") => (false, None),
-        Some("RSA PRIVATE KEY" | "EC PRIVATE KEY" | "DSA PRIVATE KEY") => {
-            (text.contains("Proc-Type: 4,ENCRYPTED"), None)
-        }
-        Some(other) => {
-            let why = format!("a {other:?}, not a private key");
+        Ok("ENCRYPTED PRIVATE KEY") => (true, None),
+        Ok("PRIVATE KEY") => (false, None),
+        Ok("RSA PRIVATE KEY" | "EC PRIVATE KEY" | "DSA PRIVATE KEY") => (text.contains("Proc-Type: 4,ENCRYPTED"), None),
+        Ok(other) => {
+            let known = OTHERS.iter().find(|known| **known == other);
+            let why = known.map_or("not a private key".to_owned(), |known| {
+                format!("a {known:?}, not a private key")
+            });
             return (Content::Unusable(why), None);
         }
-        None => return (Content::Unusable("not a private key".to_owned()), None),
+        Err(why) => return (Content::Unusable(why.to_owned()), None),
     };
     (Content::Private { text, encrypted }, blob)
+}
+
+/// The label of the first `-----BEGIN LABEL-----`, or why the text is no key.
+fn label(text: &str) -> Result<&str, &'static str> {
+    let Some(line) = text.lines().find(|line| line.contains(BEGIN)) else {
+        return Err(match text.trim_start() {
+            "" => "the file is empty",
+            start if start.starts_with(IN_BASE64) => {
+                "the key is encoded as base64 once more: decode it with `base64 -d`"
+            }
+            start if start.starts_with("PuTTY-User-Key-File-") => {
+                "a PuTTY key: convert it with `puttygen FILE -O private-openssh -o NEW_FILE`"
+            }
+            _ => "not a private key",
+        });
+    };
+    let (before, label) = line.split_once(BEGIN).unwrap_or_default();
+    let (label, after) = label.split_once("-----").unwrap_or((label, ""));
+    if !after.trim().trim_matches(['"', '\'']).is_empty() {
+        return Err("its line breaks are lost (quote the secret when you write it)");
+    }
+    match before.trim() {
+        "" => Ok(label),
+        "\u{feff}" => Err("a byte order mark precedes the key: save the file without one"),
+        _ => Err("damaged: other text precedes `-----BEGIN` on its line"),
+    }
+}
+
+/// Whether a path is no path but the key itself, as `-i "$KEY"` passes it.
+pub fn is_key_text(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let text = String::from_utf8_lossy(bytes);
+    text.contains(BEGIN) || text.contains(IN_BASE64)
 }
 
 /// Whether an OpenSSH key is encrypted, and its public half, which never is (PROTOCOL.key).
@@ -220,6 +270,65 @@ mod tests {
             );
         }
         assert!(matches!(read(dir.path(), &[]).unwrap().content, Content::Unusable(_)));
+    }
+
+    /// Every way in which a secret is damaged on its way into a file, and what is said about it.
+    #[test]
+    fn no_part_of_a_damaged_key_is_ever_printed() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = dir.path().join("made");
+        let lost = "its line breaks are lost (quote the secret when you write it)";
+        for kind in [&["-t", "ed25519"][..], &["-t", "rsa", "-b", "2048", "-m", "PEM"]] {
+            let arguments = [kind, &["-N", "", "-f", made.to_str().unwrap()]].concat();
+            if !keygen(&arguments) {
+                eprintln!("SKIPPED: no ssh-keygen here");
+                return;
+            }
+            let key = std::fs::read_to_string(&made).unwrap();
+            std::fs::remove_file(&made).unwrap();
+            let flat = key.replace('\n', " ");
+            let body: String = key.lines().filter(|l| !l.starts_with('-')).collect();
+            let (begin, _) = key.split_once('\n').unwrap();
+            for (damaged, said) in [
+                (flat.clone(), lost),
+                (flat.trim().to_owned(), lost),
+                (key.replace('\n', ""), lost),
+                (key.replace('\n', "\\n"), lost),
+                (key.replace('\n', "\r"), lost),
+                (format!("\"{flat}\""), lost),
+                (format!("KEY={flat}"), lost),
+                (flat[..flat.len() / 2].to_owned(), lost),
+                (format!("{begin} {body}-----"), lost),
+                (format!("\u{feff}{key}"), "byte order mark"),
+                (format!("\"{key}\""), "other text precedes"),
+                (format!("'{}'", key.trim()), "other text precedes"),
+                (STANDARD.encode(&key), "base64"),
+                (STANDARD.encode(format!("\n{key}")), "not a private key"),
+                (body.clone(), "not a private key"),
+                (format!("-----BEGIN {body}-----\n"), "not a private key"),
+                (format!("-----BEGIN {body}\n"), "not a private key"),
+                (
+                    format!("-----BEGIN {}-----\n", body.to_uppercase()),
+                    "not a private key",
+                ),
+                (key.replace("-----", "----"), "not a private key"),
+                (String::new(), "the file is empty"),
+            ] {
+                let (Content::Unusable(why), _) = classify(damaged.clone()) else {
+                    panic!("it was taken: {damaged}")
+                };
+                assert!(why.contains(said), "{why}, not {said}");
+                let letters: Vec<char> = body.chars().collect();
+                for part in letters.windows(6) {
+                    let part: String = part.iter().collect();
+                    assert!(!why.to_uppercase().contains(&part.to_uppercase()), "{why} has {part}");
+                }
+            }
+        }
+        let (Content::Unusable(why), _) = classify("-----BEGIN CERTIFICATE-----\nAAAA\n".to_owned()) else {
+            panic!("it was taken")
+        };
+        assert_eq!(why, "a \"CERTIFICATE\", not a private key");
     }
 
     #[test]
