@@ -9,8 +9,25 @@ struct Line {
     pid: String,
     /// The unit whose process wrote it, where journald could tell.
     unit: String,
+    /// The unit that systemd wrote about.
+    about: String,
     message: String,
+    /// Which start of the unit the line is about or from; empty where journald could not tell.
+    invocation: String,
+    end: Option<End>,
 }
+
+/// What systemd logs when a process of a unit has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// As a stop ends it: by SIGTERM, or with exit status 0.
+    Stopped,
+    Failed,
+}
+
+/// SD_MESSAGE_UNIT_RESTART_SCHEDULED and SD_MESSAGE_UNIT_FAILURE_RESULT: systemd logs no exit status 0, but it logs
+/// these.
+const OVER: [&str; 2] = ["5eb03494b6584870a536b337290809b3", "d9b373ed55a64feb8242e02dbe79a49c"];
 
 fn read(json: &[u8]) -> Option<Line> {
     let value: Value = serde_json::from_slice(json).ok()?;
@@ -28,12 +45,21 @@ fn read(json: &[u8]) -> Option<Line> {
         .parse::<i64>()
         .ok()
         .and_then(chrono::DateTime::from_timestamp_micros);
+    let end = match (text("EXIT_CODE").as_str(), text("EXIT_STATUS").as_str()) {
+        ("", _) => OVER.contains(&text("MESSAGE_ID").as_str()).then_some(End::Failed),
+        // systemd writes the number of the signal, or its name.
+        ("exited", "0" | "SUCCESS") | ("killed", "15" | "TERM") => Some(End::Stopped),
+        _ => Some(End::Failed),
+    };
     Some(Line {
         at: at.map(|t| t.format("%H:%M:%S ").to_string()).unwrap_or_default(),
         who: first(["SYSLOG_IDENTIFIER", "_COMM"]).unwrap_or_default(),
         pid: text("_PID"),
         unit: first(["_SYSTEMD_USER_UNIT", "_SYSTEMD_UNIT"]).unwrap_or_default(),
+        about: first(["USER_UNIT", "UNIT"]).unwrap_or_default(),
         message: text("MESSAGE"),
+        invocation: first(["_SYSTEMD_INVOCATION_ID", "INVOCATION_ID"]).unwrap_or_default(),
+        end,
     })
 }
 
@@ -75,11 +101,35 @@ pub fn folded<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
     kept.into_iter().map(text).collect()
 }
 
-/// The last line that a process of this unit wrote, not systemd about it, as a cause of its failure.
+/// The last line that a process of this unit wrote, not systemd about it, as a cause of its failure. If one has failed
+/// and systemd has started the next one, it is the last line of the one that failed.
 pub fn last_output<'a>(lines: impl IntoIterator<Item = &'a [u8]>, unit: &str) -> Option<String> {
-    let own = |line: &Line| line.pid != "1" && line.who != "systemd" && (line.unit.is_empty() || line.unit == unit);
-    let lines = lines.into_iter().filter_map(read).filter(own);
-    let last = lines.filter(|line| !line.message.trim().is_empty()).last()?;
+    let lines: Vec<Line> = lines.into_iter().filter_map(read).collect();
+    let own = |line: &&Line| {
+        let of_unit = line.unit.is_empty() || line.unit == unit;
+        line.pid != "1" && line.who != "systemd" && of_unit && !line.message.trim().is_empty()
+    };
+    let ended = |end: End| {
+        let about = lines.iter().filter(|line| line.about == unit && line.end == Some(end));
+        about
+            .map(|line| line.invocation.as_str())
+            .filter(|id| !id.is_empty())
+            .next_back()
+    };
+    let of = |invocation: &str| {
+        // What journald reads after the end of a process has no invocation; then the number of the process decides.
+        let others = |pid: &str| {
+            let from = |line: &Line| line.pid == pid && !line.invocation.is_empty() && line.invocation != invocation;
+            lines.iter().filter(own).any(from)
+        };
+        let is = |line: &&Line| match line.invocation.as_str() {
+            "" => !others(&line.pid),
+            id => id == invocation,
+        };
+        lines.iter().filter(own).filter(is).next_back()
+    };
+    let failed = ended(End::Failed).or_else(|| ended(End::Stopped)).and_then(of);
+    let last = failed.or_else(|| lines.iter().filter(own).next_back())?;
     let shown: String = last.message.trim().chars().take(300).collect();
     Some(format!("last output of {unit}: {shown}"))
 }
@@ -130,5 +180,89 @@ mod tests {
             Some("last output of a.service: no database")
         );
         assert_eq!(last("b.service"), None);
+    }
+
+    /// A line of a process of this invocation; without one, as journald writes it about a process that is gone.
+    fn from(invocation: &str, pid: u32, message: &str) -> Vec<u8> {
+        let mut line: Value = serde_json::from_slice(&line(pid, message)).unwrap_or_default();
+        if !invocation.is_empty() {
+            line["_SYSTEMD_INVOCATION_ID"] = invocation.into();
+        }
+        line.to_string().into_bytes()
+    }
+
+    fn end(invocation: &str, code: &str, status: &str) -> Vec<u8> {
+        let line = serde_json::json!({"_PID": "1", "SYSLOG_IDENTIFIER": "systemd", "_SYSTEMD_UNIT": "init.scope", "UNIT": "a.service",
+            "INVOCATION_ID": invocation, "EXIT_CODE": code, "EXIT_STATUS": status, "MESSAGE": "a.service: Main process exited"});
+        line.to_string().into_bytes()
+    }
+
+    fn scheduled(invocation: &str) -> Vec<u8> {
+        let line = serde_json::json!({"_PID": "1", "SYSLOG_IDENTIFIER": "systemd", "UNIT": "a.service", "INVOCATION_ID": invocation,
+            "MESSAGE_ID": OVER[0], "MESSAGE": "a.service: Scheduled restart job"});
+        line.to_string().into_bytes()
+    }
+
+    #[test]
+    fn the_last_output_is_that_of_the_process_that_failed_not_of_the_one_that_systemd_started_next() {
+        let crash = |message| from("f1", 7, message);
+        let next = || from("f2", 8, "Booting");
+        for (lines, said) in [
+            (
+                vec![crash("Booting"), crash("no database"), end("f1", "exited", "1"), next()],
+                "no database",
+            ),
+            (
+                vec![crash("no database"), end("f1", "dumped", "6"), scheduled("f1"), next()],
+                "no database",
+            ),
+            // Exit status 0 is not logged; the restart is.
+            (vec![crash("no work"), scheduled("f1"), next()], "no work"),
+            // journald read the line late: after the banner of the next one, and without an invocation.
+            (
+                vec![
+                    crash("Booting"),
+                    end("f1", "exited", "1"),
+                    next(),
+                    from("", 7, "no database"),
+                ],
+                "no database",
+            ),
+            (
+                vec![
+                    crash("no database"),
+                    end("f1", "exited", "1"),
+                    next(),
+                    from("", 8, "Listening"),
+                ],
+                "no database",
+            ),
+            // A revert stops the next one.
+            (
+                vec![
+                    crash("no database"),
+                    end("f1", "exited", "1"),
+                    next(),
+                    end("f2", "killed", "15"),
+                ],
+                "no database",
+            ),
+            // The last of a loop, and one that wrote nothing.
+            (
+                vec![
+                    crash("one"),
+                    end("f1", "exited", "1"),
+                    from("f2", 8, "two"),
+                    end("f2", "exited", "1"),
+                    from("f3", 9, "b"),
+                ],
+                "two",
+            ),
+            (vec![end("f1", "exited", "1"), next()], "Booting"),
+            (vec![crash("old"), next()], "Booting"),
+        ] {
+            let last = last_output(lines.iter().map(Vec::as_slice), "a.service");
+            assert_eq!(last, Some(format!("last output of a.service: {said}")));
+        }
     }
 }
