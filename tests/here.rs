@@ -249,9 +249,7 @@ fn a_key_in_the_place_of_its_path_is_not_printed() {
                 .args(["-F", "/dev/null", &given])
                 .current_dir(desk.path())
                 .env("HOME", desk.path())
-                .stdin(Stdio::null())
-                .output()
-                .unwrap();
+                .ends();
             let text = [run.stdout, run.stderr].concat();
             let text = String::from_utf8_lossy(&text);
             assert_eq!(run.status.code(), Some(2), "{text}");
