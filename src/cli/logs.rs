@@ -3,6 +3,7 @@
 use super::args::{self, Global};
 use crate::engine::journal::Reader;
 use crate::failure::{Exit, Failure, Next};
+use crate::plan::named_units::real_names;
 use crate::plan::needs;
 use crate::plan::units::{Purpose, units};
 use crate::remote::{Script, exits};
@@ -15,6 +16,7 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
     let units = chosen(&known, &args.unit)?;
     let asked = asked(args, &units)?;
     let (mut host, observed) = super::observe(global, &config)?;
+    real_names(&units, &observed)?;
     let mut reader = Reader {
         config: &config,
         observed: &observed,

@@ -114,6 +114,9 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
                     .next(log.remark("first: after errors of the disk, the kernel mounts it read-only"))
             }
             Fix::Manual => finding,
+            Fix::Change(change) => Finding::error(Area::Host, Depth::Host, &lack.what)
+                .why("a deploy could not restart it, or not find out what became of it")
+                .next(Next::advice(change)),
             Fix::LastWord(file) => {
                 let finding = Finding::error(Area::Host, Depth::Host, &lack.what);
                 let why = "the last matching rule wins: with this one, a switch would fail at its first restart";

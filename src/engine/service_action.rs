@@ -7,6 +7,7 @@ use crate::config::{Config, Instance};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::{Observed, Request};
+use crate::plan::named_units::real_names;
 use crate::plan::needs;
 use crate::remote::{Script, exits};
 use crate::report::journal::{folded, last_output};
@@ -57,6 +58,7 @@ pub fn act(
     journal: &mut dyn FnMut(&str),
 ) -> Result<Acted, Failure> {
     let unit = instance.unit;
+    real_names(&[unit], observed)?;
     let answer = session::one(host, script(config, observed, instance, verb)).map_err(|lost| {
         let state = format!("systemd continues: {unit} may still be starting or stopping");
         match lost {

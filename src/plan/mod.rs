@@ -5,6 +5,7 @@ pub mod confined;
 pub mod explain;
 pub mod guard;
 mod measured;
+pub mod named_units;
 pub mod needs;
 pub mod notify;
 pub mod releases;

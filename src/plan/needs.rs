@@ -8,6 +8,8 @@ use crate::observed::ledger::State;
 use crate::observed::sudo::Refusal;
 use crate::observed::{Current, Observed, Root, Unreadable};
 use crate::plan::confined;
+pub use crate::plan::named_units::meant;
+use crate::plan::named_units::{self, real_names};
 use crate::plan::units::{Purpose, When, harmless, sudo_lines, units};
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
@@ -43,6 +45,8 @@ pub enum Fix {
     LastWord(String),
     /// A drop-in of the guard with these settings, after the one that is there.
     Override(String),
+    /// A change to a unit, or to its name in deploy.yml: a sentence.
+    Change(String),
 }
 
 /// Tools, systemd, layout, guard and privileges: all that is missing.
@@ -91,6 +95,9 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
     }
     if let Some((what, settings)) = confined::lack(config, observed) {
         lack(what, Fix::Override(settings));
+    }
+    for (what, change) in named_units::lacks(config, observed) {
+        lack(what, Fix::Change(change));
     }
     for what in &observed.misplaced {
         lack(
@@ -175,6 +182,7 @@ pub fn unit_names(
     repository: &[Unit],
     all: bool,
 ) -> Result<(), Failure> {
+    real_names(&units(config, Purpose::Observe), observed)?;
     let own = repository.iter().map(|unit| unit.name.as_str());
     let known: Vec<&str> = installed.names.iter().map(String::as_str).chain(own.clone()).collect();
     let is_own = |name: &str| {
@@ -225,18 +233,6 @@ pub fn unit_names(
     }))
 }
 
-/// The unit of the same type with nearly this name: at most a third of the letters are others.
-pub fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let (stem, kind) = name.rsplit_once('.')?;
-    let near = known.iter().filter_map(|known| {
-        let (other, of) = known.rsplit_once('.')?;
-        let letters = strsim::damerau_levenshtein(stem, other);
-        let limit = stem.chars().count().max(other.chars().count());
-        (of == kind && other != stem && letters * 3 <= limit).then_some((letters, *known))
-    });
-    near.min().map(|(_, known)| known)
-}
-
 /// Refuses a host that lacks something. Fails with a [`Failure`] that lists what is missing.
 pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
     let lacks = lacks(config, observed);
@@ -253,6 +249,10 @@ pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
         Fix::Override(settings) => Some(settings.as_str()),
         _ => None,
     });
+    let change = lacks.iter().find_map(|lack| match &lack.fix {
+        Fix::Change(change) => Some(change.as_str()),
+        _ => None,
+    });
     failure
         .next
         .push(if lacks.iter().any(|lack| matches!(lack.fix, Fix::Setup | Fix::Rule)) {
@@ -261,6 +261,8 @@ pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
             last_word(config, file)
         } else if let Some(settings) = confined {
             confined::exempt(config, settings)
+        } else if let Some(change) = change {
+            Next::advice(change)
         } else {
             Next::shipit("doctor")
         });
@@ -366,32 +368,4 @@ pub fn units_lack(config: &Config, lacks: Vec<String>) -> Failure {
         .next(Next::shipit("doctor"));
     failure.why = lacks;
     failure
-}
-
-#[cfg(test)]
-mod tests {
-    use super::meant;
-
-    #[test]
-    fn a_mistyped_unit_is_one_of_the_same_type_with_nearly_its_name() {
-        let known = [
-            "acme.service",
-            "acme.socket",
-            "acme-web.service",
-            "acme@.service",
-            "cron.service",
-        ];
-        for (name, near) in [
-            ("acmee.service", Some("acme.service")),
-            ("amce.service", Some("acme.service")),
-            ("acme-wbe.service", Some("acme-web.service")),
-            ("acmee.socket", Some("acme.socket")),
-            ("acmee.timer", None),
-            ("shop.service", None),
-            ("a.service", None),
-            ("acme", None),
-        ] {
-            assert_eq!(meant(name, &known), near, "{name}");
-        }
-    }
 }

@@ -167,7 +167,7 @@ scripts! {
     shell Shell = "operate/shell.sh";
     /// Starts, stops, restarts or reloads one service. Args: see the file.
     service Service = "lib/arguments.sh" "lib/process_release.sh" "lib/unit_journal.sh" "lib/request_file.sh" "lib/sudo.sh" "lib/actions.sh"
-        "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
+        "lib/systemctl.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
         "conductor/4-process.sh" "conductor/4-workers.sh" "operate/service.sh";
     /// What `history` needs beside `observe`. Args: root, number of runs.
     history History = "look/history.sh";
@@ -188,6 +188,7 @@ pub const CONDUCTOR: &str = concat!(
     include_str!("lib/unit_journal.sh"),
     include_str!("lib/read_only.sh"),
     include_str!("lib/router.sh"),
+    include_str!("lib/systemctl.sh"),
     include_str!("conductor/0-deadlines.sh"),
     include_str!("conductor/1-marks.sh"),
     include_str!("conductor/2-probe.sh"),

@@ -13,6 +13,7 @@ mod killed;
 mod ledger;
 mod meter; // the downtime meter
 mod notices;
+mod reasons;
 mod refused;
 mod routers;
 mod staging; // a release that takes files over from another one

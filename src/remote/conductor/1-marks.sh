@@ -48,8 +48,8 @@ ctl() {
 # for about a second.
 insist() { ctl "$@" || { sleep 1; ctl "$@"; } || { sleep 2; ctl "$@"; }; }
 
-# The last line that systemctl or sudo printed; not the hint that sudo 1.9.12 and later prints after its reason.
-ctl_output() { sed '/^sudo: If sudo is running/d' "$R/said" | tail -n 1; }
+# Why systemctl or sudo failed, as they printed it.
+ctl_output() { tail -n 20 -- "$R/said" | failed_reason; }
 
 # read_unit UNIT: its properties as variables named p_NAME. A systemd that does not answer is asked again for some
 # seconds; then it fails.

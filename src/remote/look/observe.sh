@@ -22,8 +22,7 @@ case $shown in *GNU*) ;; '') exit 1 ;; *) echo 'missing GNU tar' ;; esac
 shown=$(mv --help 2>&1) || :
 case $shown in *' -T'*) ;; '') exit 1 ;; *) echo 'missing mv -T' ;; esac
 systemd=$(systemd_version)
-uid=$(id -u)
-user=$(id -un)
+uid=$(id -u); user=$(id -un)
 time=$(date +%s)
 printf 'systemd %s\nuid %s\nuser %s\ntime %s\n' "$systemd" "$uid" "$user" "$time"
 if [ "$mode" = user ]; then manager=--user; else manager=--system; fi
@@ -32,11 +31,12 @@ starts=''
 for unit in "$@" "shipit-$app.path" "shipit-$app.service" "shipit-$app-boot.service"; do
     case $unit in *=*) router_state "$unit" && continue ;; esac
     shown=$(TZ=UTC systemctl "$manager" show \
-        -p LoadState,ActiveState,SubState,UnitFileState,Type,CanReload,TriggeredBy,User,Result \
+        -p LoadState,ActiveState,SubState,UnitFileState,Type,CanReload,TriggeredBy,User,Result,Id \
         -p NeedDaemonReload,MainPID,NRestarts,InvocationID,ActiveEnterTimestamp,ExecMainStartTimestamp,RestartUSec \
         -p TimeoutStartUSec,TimeoutStopUSec,MemoryCurrent,TasksCurrent,StatusText,FragmentPath,NextElapseUSecRealtime \
-        -p RemainAfterExit,Names,DropInPaths,WorkingDirectory,StartLimitIntervalUSec,NonBlocking,Triggers,Restart \
+        -p RemainAfterExit,Names,DropInPaths,WorkingDirectory,StartLimitIntervalUSec,NonBlocking,Triggers \
         -p NoNewPrivileges,PrivateUsers,PrivateNetwork,ProtectSystem,ProtectHome,ReadOnlyPaths,ReadWritePaths \
+        -p Restart,RefuseManualStart,RefuseManualStop \
         -- "$unit" </dev/null) || { echo "unreadable unit $unit" && continue; }
     printf '%s\n' "$shown" | sed "s/^/unit $unit /"
     # As the ledger writes it: `Sat 2026-11-21 04:06:38 UTC` is 2026-11-21T04:06:38Z.

@@ -16,7 +16,7 @@ ctl() {
     if [ "$access" != sudo ]; then answer=$(systemctl "$@" 2>&1 </dev/null) && return 0; return 1; fi
     answer=$(sudo -n /usr/bin/systemctl "$@" 2>&1 </dev/null) || code=$?
     if [ $code != 0 ] && sudo_refused "$answer"; then
-        fail 35 "$(id -un) may not run \`sudo /usr/bin/systemctl $*\`: $(printf %s "$answer" | tail -n 1)"
+        fail 35 "$(id -un) may not run \`sudo /usr/bin/systemctl $*\`: $(printf '%s\n' "$answer" | failed_reason)"
     fi
     return $code
 }
@@ -30,8 +30,8 @@ fail() {
     exit "$1"
 }
 
-# refused WHAT: systemctl failed; its last line follows.
-refused() { fail 28 "$1: $(printf %s "${answer:-systemctl printed nothing}" | tail -n 1)"; }
+# refused WHAT: systemctl failed; its reason follows.
+refused() { fail 28 "$1: $(printf '%s\n' "${answer:-systemctl printed nothing}" | failed_reason)"; }
 
 # outcome STATUS: the word for it in the record.
 outcome() { case $1 in 0) echo 'done' ;; 34) echo unhealthy ;; *) echo failed ;; esac; }
