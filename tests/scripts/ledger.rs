@@ -124,3 +124,32 @@ fn of_twelve_hundred_adopted_releases_none_is_unknown() {
     assert_eq!(known.count(), 1200);
     assert_eq!(seen.ledger.order().len(), 1200);
 }
+
+/// A ledger many times longer than the memory that awk may take: what is kept grows with the releases that are there,
+/// not with those that were.
+#[test]
+fn a_long_ledger_is_read_in_constant_memory() {
+    let world = World::new(SHELLS[0]);
+    let mut ledger = String::from("2025-01-01T00:00:00Z 1 run0 verified old\n");
+    for n in 0..200_000 {
+        let run = format!("2025-01-02T00:00:00Z {n} 20250102-000000-{n:08x}");
+        ledger += &format!("{run} begin gone{n} command=deploy\n{run} verified gone{n}\n{run} gone gone{n}\n");
+    }
+    assert!(ledger.len() > 30_000_000, "{}", ledger.len());
+    fs::write(world.state("ledger"), ledger).unwrap();
+    // KiB of address space; awk alone takes about 6,000 of them.
+    let awk = fs::read_link(world.dir.path().join("real/awk")).unwrap();
+    fs::remove_file(world.dir.path().join("real/awk")).unwrap();
+    let bounded = format!("#!/bin/sh\nulimit -v 16000\nexec {} \"$@\"\n", awk.display());
+    fs::write(world.dir.path().join("real/awk"), bounded).unwrap();
+    fs::set_permissions(world.dir.path().join("real/awk"), PermissionsExt::from_mode(0o755)).unwrap();
+    let seen = observed(&world);
+    assert_eq!(seen.ledger.epoch(), 199_999);
+    assert_eq!(seen.ledger.verified_at("old"), Some("2025-01-01T00:00:00Z"));
+    // The bound bites: with each line kept, awk finds no room.
+    let hoarder = Command::new(world.dir.path().join("real/awk"))
+        .args(["{ kept[NR] = $0 }", world.state("ledger").to_str().unwrap()])
+        .stderr(Stdio::null())
+        .ends();
+    assert!(!hoarder.status.success(), "{hoarder:?}");
+}
