@@ -4,6 +4,7 @@
 #   scripts/test.sh STAGE...     only these: fmt clippy deny scripts doc test
 # Tests on lab hosts need root, taken by sudo where we are somebody else. Where no host can boot (or no sshd is)
 # they are left out, and the last lines say how many; with CI=true or SHIPIT_LAB=require that is a failure.
+# SHIPIT_LAB_SUITES=all: what must hold on Debian 12 and 13 runs on both. CI takes one for each test, to end in time.
 # SHIPIT_TEST_THREADS: tests at once, 4 by default, since most of them wait for hosts. Those that measure time come
 # last, one after the other: what is timed must not starve.
 set -euo pipefail

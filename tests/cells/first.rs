@@ -144,11 +144,8 @@ fn all() -> Vec<Cell> {
 }
 
 #[test]
-fn doctor_names_the_cause_first_on_systemd_252() {
-    comes_first(Suite::Bookworm, all());
-}
-
-#[test]
-fn doctor_names_the_cause_first_on_systemd_257() {
-    comes_first(Suite::Trixie, all());
+fn doctor_names_the_cause_first() {
+    for suite in Suite::Bookworm.or_both() {
+        comes_first(suite, all());
+    }
 }

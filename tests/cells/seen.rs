@@ -111,13 +111,10 @@ fn all() -> Vec<Cell> {
 }
 
 #[test]
-fn each_cell_is_named_on_systemd_252() {
-    named(Suite::Bookworm, &all());
-}
-
-#[test]
-fn each_cell_is_named_on_systemd_257() {
-    named(Suite::Trixie, &all());
+fn each_cell_is_named() {
+    for suite in Suite::Trixie.or_both() {
+        named(suite, &all());
+    }
 }
 
 /// A service that dies every other second is half of the time as if all were well.

@@ -125,13 +125,10 @@ fn installed_and_taken_up(suite: Suite) {
 }
 
 #[test]
-fn units_are_installed_and_taken_up_by_systemd_252() {
-    installed_and_taken_up(Suite::Bookworm);
-}
-
-#[test]
-fn units_are_installed_and_taken_up_by_systemd_257() {
-    installed_and_taken_up(Suite::Trixie);
+fn units_are_installed_and_taken_up() {
+    for suite in Suite::Trixie.or_both() {
+        installed_and_taken_up(suite);
+    }
 }
 
 #[test]

@@ -149,3 +149,31 @@ fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
     let good = desk.deploy(Kind::Graceful, "v2");
     assert_live(&host, &good, "v2");
 }
+
+/// An error of the file system, in the middle of a switch, with files open: nothing can be written until the host was
+/// off and the disk repaired. Then the host undoes what was not confirmed.
+#[test]
+fn a_disk_that_fails_is_told_and_the_switch_is_undone_after_the_repair() {
+    let host = lab::host!(Suite::Trixie.with_small_disk("60M"));
+    let yml = acme("restart").health("watch", "40s");
+    let desk = Desk::live(&host, Service::Notify, &yml);
+    let before = current(&host);
+    desk.tree(Kind::Graceful, "v2");
+    let mut run = Underway::start(&desk, &["deploy"]);
+    assert!(run.until("await", "started"));
+    assert_ne!(current(&host), before);
+    host.break_disk();
+    assert!(!host.root("touch /opt/acme/new").success());
+    run.end().leaves(7).says("is read-only");
+    desk.shipit(&["status"]).leaves(7).says("is read-only");
+    desk.tree(Kind::Graceful, "v3");
+    desk.shipit(&["deploy"]).leaves(1).says("read-only");
+    host.power_cut();
+    host.repair_disk();
+    host.boot_again();
+    rest(&host);
+    assert_whole(&host);
+    assert_live(&host, &before, "v1");
+    let good = desk.deploy(Kind::Graceful, "v4");
+    assert_live(&host, &good, "v4");
+}

@@ -26,6 +26,15 @@ impl Suite {
     /// Both, for loops.
     pub const ALL: [Self; 2] = [Self::Bookworm, Self::Trixie];
 
+    /// For what must hold on both: this one in CI, which must end in time, and both with `SHIPIT_LAB_SUITES=all`.
+    pub fn or_both(self) -> Vec<Self> {
+        if std::env::var_os("SHIPIT_LAB_SUITES").is_some_and(|suites| suites == "all") {
+            Self::ALL.to_vec()
+        } else {
+            vec![self]
+        }
+    }
+
     /// A host of this suite with an ext4 of that size (`40M`) and 2048 inodes over `/opt`, which can be filled.
     pub fn with_small_disk(self, size: &str) -> Builder {
         Builder {

@@ -1,10 +1,12 @@
-//! Filling the small disk of a host, from outside: no process of the host is needed for it.
+//! Filling and breaking the small disk of a host, from outside: no process of the host is needed for it.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::Host;
+use crate::bounds::Ends as _;
 
 impl Host {
     /// Takes every block of the small disk: not one byte can be written to a new file in `/opt` afterwards.
@@ -47,6 +49,26 @@ impl Host {
         }
     }
 
+    /// The file system of the small disk meets an error, as on a disk that fails: mounted with `errors=remount-ro`,
+    /// it turns read-only at once, and stays so until it is repaired.
+    pub fn break_disk(&self) {
+        let disk = self.disk();
+        run("mount", &[Path::new("-o"), Path::new("remount,errors=remount-ro"), &disk]);
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let device = mounts.lines().find_map(|line| {
+            let (device, rest) = line.split_once(' ')?;
+            (Path::new(rest.split(' ').next()?) == disk).then(|| device.trim_start_matches("/dev/"))
+        });
+        let trigger = format!("/sys/fs/ext4/{}/trigger_fs_error", device.unwrap());
+        fs::write(trigger, "shipit's lab\n").unwrap();
+    }
+
+    /// What a person does after it, with the host off: the file system is checked and repaired.
+    pub fn repair_disk(&self) {
+        run("umount", &[&self.disk()]);
+        run("e2fsck", &[Path::new("-fy"), &self.dir().join("disk.img")]);
+    }
+
     /// A folder on the small disk, made now if there is none.
     fn folder(&self, name: &str) -> PathBuf {
         let folder = self.disk().join(name);
@@ -59,6 +81,13 @@ impl Host {
         assert!(disk.is_dir(), "boot this host with Suite::with_small_disk");
         disk
     }
+}
+
+fn run(program: &str, args: &[&Path]) {
+    let output = Command::new(program).args(args).ends();
+    // e2fsck exits with 1 when it has repaired something.
+    let repaired = program == "e2fsck" && output.status.code() == Some(1);
+    assert!(output.status.success() || repaired, "{program} {args:?}: {output:?}");
 }
 
 /// Whether there was room for that.
