@@ -11,7 +11,7 @@ use crate::engine::{self, observe, session};
 use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::Interrupts;
 use crate::observed::{Observed, Root};
-use crate::plan::needs;
+use crate::plan::unit_names;
 use crate::plan::units::{Purpose, units};
 use crate::remote;
 use crate::report::event::{Ended, Event, Outcome};
@@ -75,7 +75,7 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
     lacking(&observed)?;
     let repository = engine::units::repository(&config)?;
     let installed = engine::units::observe(host.as_mut(), &config, &repository)?;
-    needs::unit_names(&config, &observed, &installed, &repository, true)?;
+    unit_names::refuse_unknown(&config, &observed, &installed, &repository, true)?;
     let live = engine::ask::collect(host.as_mut(), &config, &repository)?;
     unclaimed(&config, &live)?;
     let mut layout = Layout::new(&config, user, group, withheld(&config, &repository, Some(&live)));

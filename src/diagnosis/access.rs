@@ -35,7 +35,7 @@ pub(super) fn findings(config: &Config, live: &Live, evidence: &Evidence) -> Vec
             found.push(ignored(config, unit, file));
         }
         if let Some(line) = evidence.read_only.get(one.unit) {
-            found.push(read_only(config, unit, line));
+            found.push(read_only(config, unit, facts, line));
         }
     }
     found
@@ -62,7 +62,7 @@ pub(super) fn allows(fact: &FileFact, user: &str, groups: &[String], rights: u32
 }
 
 /// The first directory above a path that a user may not enter.
-pub(super) fn closed(path: &str, user: &str, live: &Live) -> Option<(String, FileFact)> {
+pub(super) fn closed(path: &str, user: &str, root: &str, live: &Live) -> Option<(String, FileFact)> {
     let groups = groups(user, live)?;
     let mut above: Vec<&str> = std::path::Path::new(path)
         .ancestors()
@@ -70,6 +70,11 @@ pub(super) fn closed(path: &str, user: &str, live: &Live) -> Option<(String, Fil
         .filter_map(|dir| dir.to_str())
         .collect();
     above.reverse();
+    // The way through `current` leads through the directory of releases, which its path does not name.
+    let [current, releases] = ["current", "releases"].map(|part| format!("{root}/{part}"));
+    if let Some(at) = above.iter().position(|dir| *dir == current) {
+        above.insert(at, &releases);
+    }
     let known = above.into_iter().filter(|dir| !dir.is_empty());
     let mut facts = known.filter_map(|dir| Some((dir.to_owned(), live.answers.file(dir)?)));
     facts.find(|(_, fact)| fact.exists && !allows(fact, user, groups, 1))
@@ -96,7 +101,7 @@ fn not_entered(config: &Config, unit: &Unit, facts: &Facts, live: &Live) -> Opti
     let directory = unit.service("WorkingDirectory").trim_start_matches('-');
     let (dir, fact) = paths
         .map(|path| if path == directory { format!("{path}/*") } else { path })
-        .find_map(|path| closed(&path, user, live))?;
+        .find_map(|path| closed(&path, user, config.root.as_str(), live))?;
     let what = format!(
         "{}: {user} cannot enter {dir} (owner {}, group {}, mode {:04o})",
         unit.name, fact.owner, fact.group, fact.mode
@@ -200,16 +205,23 @@ fn ignored(config: &Config, unit: &Unit, file: &str) -> Finding {
     }
 }
 
-fn read_only(config: &Config, unit: &Unit, line: &str) -> Finding {
-    let path = path_in(line);
-    let finding = Finding::warning(
-        Area::Unit,
-        Depth::Later,
-        format!("{} tried to write to a read-only path", unit.name),
-    )
-    .of(unit.name.as_str());
+/// Where the line has a relative path, the service wrote below its working directory.
+fn read_only(config: &Config, unit: &Unit, facts: &Facts, line: &str) -> Finding {
+    let directory = unit.service("WorkingDirectory").trim_start_matches(['-', '~']);
+    let path = path_in(line, directory);
+    let what = format!("{} tried to write to a read-only path", unit.name);
+    // One that does not run may have ended for that; one that runs goes on without.
+    let depth = match severity(facts) {
+        Severity::Error => Depth::Readable,
+        _ => Depth::Later,
+    };
+    let finding = Finding::new(severity(facts), Area::Unit, depth, what).of(unit.name.as_str());
     let root = config.root.as_str();
-    let below = |part: &str| path.is_some_and(|path| path.starts_with(&format!("{root}/{part}")));
+    let below = |part: &str| {
+        let part = format!("{root}/{part}");
+        path.as_ref()
+            .is_some_and(|path| std::path::Path::new(path).starts_with(part))
+    };
     let mut finding = if below("current") || below("releases") {
         finding
             .why("releases are read-only for the app, and each deploy replaces them")
@@ -217,9 +229,8 @@ fn read_only(config: &Config, unit: &Unit, line: &str) -> Finding {
                 "let the app write below {root}/shared, or add the directory to shared.dirs"
             )))
     } else {
-        let directory = path
-            .and_then(|path| path.rsplit_once('/'))
-            .map_or("/path/to/directory", |(dir, _)| dir);
+        let directory = path.as_ref().and_then(|path| path.rsplit_once('/'));
+        let directory = directory.map_or("/path/to/directory", |(dir, _)| if dir.is_empty() { "/" } else { dir });
         finding
             .why("the unit's sandbox (ProtectSystem=, ReadOnlyPaths=) allows writing only where ReadWritePaths= or StateDirectory= say so")
             .next(Next::shell(format!("sudo systemctl edit {}", unit.name)).remark(format!("add [Service] ReadWritePaths={directory}")))
@@ -228,9 +239,52 @@ fn read_only(config: &Config, unit: &Unit, line: &str) -> Finding {
     finding
 }
 
-/// The first absolute path of a message.
-fn path_in(line: &str) -> Option<&str> {
-    let ends = |c: char| c.is_whitespace() || "'\"`:,;)".contains(c);
+/// The first path of a message: an absolute one, or a quoted one below that directory. GNU's tools quote as the locale
+/// has it.
+fn path_in(line: &str, directory: &str) -> Option<String> {
+    const QUOTES: &str = "'\"`‘’“”«»";
+    let ends = |c: char| c.is_whitespace() || QUOTES.contains(c) || ":,;)=[]".contains(c);
     let mut words = line.split(ends).filter(|word| word.len() > 1 && word.starts_with('/'));
-    words.next()
+    if let Some(path) = words.next() {
+        return Some(path.to_owned());
+    }
+    let mut parts = line.split(|c: char| QUOTES.contains(c)).skip(1).step_by(2);
+    let quoted = parts.find(|part| !part.is_empty() && !part.contains(char::is_whitespace))?;
+    directory.starts_with('/').then(|| format!("{directory}/{quoted}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_in;
+
+    #[test]
+    fn the_path_of_a_message_is_found_in_any_quotes() {
+        let at = "/opt/acme/current";
+        for (line, path) in [
+            (
+                "mkdir: cannot create directory ‘/opt/acme/current/logs’: Read-only file system",
+                Some("/opt/acme/current/logs"),
+            ),
+            (
+                "mkdir: cannot create directory 'logs': Read-only file system",
+                Some("/opt/acme/current/logs"),
+            ),
+            (
+                "OSError: [Errno 30] Read-only file system: '/srv/data/x'",
+                Some("/srv/data/x"),
+            ),
+            (
+                "OSError: [Errno 30] Read-only file system: 'tmp/x.db'",
+                Some("/opt/acme/current/tmp/x.db"),
+            ),
+            (
+                "Error: EROFS: read-only file system, open '/var/cache/a b'",
+                Some("/var/cache/a"),
+            ),
+            ("open log/production.log: read-only file system", None),
+            ("it's read-only", None),
+        ] {
+            assert_eq!(path_in(line, at).as_deref(), path, "{line}");
+        }
+    }
 }

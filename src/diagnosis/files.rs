@@ -35,7 +35,7 @@ pub(super) fn findings(config: &Config, live: &Live) -> Vec<Finding> {
                 continue;
             };
             let user = unit.service("User");
-            if reads_itself(unit, &path) && !can_read(&fact, &path, user, live) {
+            if reads_itself(unit, &path) && !can_read(&fact, &path, user, config, live) {
                 found.push(unreadable(&path, &fact, unit, facts, live));
             }
         }
@@ -54,11 +54,11 @@ fn reads_itself(unit: &Unit, path: &str) -> bool {
 }
 
 /// Whether a user may read a file, as far as owner, group and mode say. Unknown is taken for yes: no finding.
-fn can_read(fact: &FileFact, path: &str, user: &str, live: &Live) -> bool {
+fn can_read(fact: &FileFact, path: &str, user: &str, config: &Config, live: &Live) -> bool {
     let Some(groups) = access::groups(user, live) else {
         return true;
     };
-    access::allows(fact, user, groups, 0o4) && access::closed(path, user, live).is_none()
+    access::allows(fact, user, groups, 0o4) && access::closed(path, user, config.root.as_str(), live).is_none()
 }
 
 fn unreadable(path: &str, fact: &FileFact, unit: &Unit, facts: &Facts, live: &Live) -> Finding {

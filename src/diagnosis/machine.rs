@@ -1,11 +1,11 @@
-//! The host itself: what it lacks, room, clock, what `current` is, and how the last switch went.
+//! The host itself: what it lacks, its clock, what `current` is, and how the last switch went.
 
 use super::{Area, Depth, Evidence, Finding, packages};
 use crate::config::Config;
 use crate::failure::Next;
 use crate::observed::Live;
 use crate::observed::ledger::{PastOutcome, State};
-use crate::observed::{Observed, Root};
+use crate::observed::{KEPT_JOURNAL, Observed, Root};
 use crate::plan::needs::{self, Fix};
 use crate::plan::releases;
 use crate::plan::units::env_helper;
@@ -29,16 +29,12 @@ pub struct LastSwitch {
 
 /// Clocks this far apart (seconds) make records hard to read together; certificates and tokens fail soon after.
 const SKEW: i64 = 30;
-/// Below this a file system is full: nothing that matters can be written (KiB, inodes).
-const FULL: (u64, u64) = (4096, 64);
-/// Below this part of the whole, and this much (KiB), it soon will be.
-const SOON: (u64, u64) = (20, 1 << 20);
 
 pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence) -> Vec<Finding> {
     let mut found = lacks(config, observed);
     found.extend(outdated(config, observed, evidence.live.as_ref()));
     found.extend(open_to_others(config, evidence.live.as_ref()));
-    found.extend(room(config, observed, evidence.live.as_ref()));
+    found.extend(super::room::findings(config, observed, evidence.live.as_ref()));
     found.extend(switches(config, observed, evidence.last.as_ref()));
     if let Some(failure) = needs::current(config, observed) {
         let mut finding = Finding::error(Area::Host, Depth::Host, failure.what)
@@ -74,6 +70,7 @@ pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence
                 )),
         );
     }
+    found.extend(evidence.live.as_ref().and_then(forgetful));
     let mut unreadable: Vec<&str> = Vec::new();
     unreadable.extend(
         evidence
@@ -93,6 +90,27 @@ pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence
         );
     }
     found
+}
+
+/// A journal in memory: shipit works, but after a reboot nobody can read why a service failed before it.
+fn forgetful(live: &Live) -> Option<Finding> {
+    let storage = live.answers.storage.as_str();
+    let absent = live.answers.file(KEPT_JOURNAL).is_some_and(|file| !file.exists);
+    let (why, next) = match storage {
+        "volatile" => (
+            "journald.conf has Storage=volatile".to_owned(),
+            Next::advice("remove the line to keep the journal on disk"),
+        ),
+        "auto" | "" if absent => (
+            format!("{KEPT_JOURNAL} does not exist"),
+            Next::shell(format!(
+                "sudo mkdir -p {KEPT_JOURNAL} && sudo systemctl restart systemd-journald"
+            )),
+        ),
+        _ => return None,
+    };
+    let what = "the journal is in memory only: a reboot loses it";
+    Some(Finding::info(Area::Host, Depth::Later, what).why(why).next(next))
 }
 
 /// What `needs` misses. Before `setup` ran all of it has one cause.
@@ -122,6 +140,9 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
                 let why = "the last matching rule wins: with this one, a switch would fail at its first restart";
                 finding.why(why).next(needs::last_word(config, file))
             }
+            Fix::Owner(line) => Finding::error(Area::Host, Depth::Host, &lack.what)
+                .why("every deploy writes there")
+                .next(Next::shell(line.as_str()).remark("on the host")),
             Fix::Override(settings) => Finding::error(Area::Host, Depth::Host, &lack.what)
                 .why("a drop-in in service.d/ changes every service of the host, also shipit's own")
                 .next(confined::exempt(config, settings)),
@@ -212,78 +233,6 @@ fn open_to_others(config: &Config, live: Option<&Live>) -> Vec<Finding> {
         Some(finding.next(config.host.as_root("setup")).by_setup())
     });
     found.collect()
-}
-
-/// Full disks, the app's first: what is full there stops deploys, what is full elsewhere stops services.
-fn room(config: &Config, observed: &Observed, live: Option<&Live>) -> Vec<Finding> {
-    let root = config.root.as_str();
-    let full = |path: &str, what: String| {
-        Finding::error(Area::Host, Depth::Room, format!("{path}: the disk is full: {what}"))
-            .why("everything that writes there fails: deploys, logs, databases, starting services")
-            .next(if path == root {
-                Next::shipit("prune --keep 1")
-            } else {
-                Next::shell(format!("df -h {path}; sudo du -xh {path} | sort -h | tail"))
-            })
-    };
-    let mut found = Vec::new();
-    if let Some(inodes) = observed.free_inodes.filter(|inodes| *inodes < FULL.1) {
-        found.push(full(root, format!("{inodes} inodes are free")));
-    }
-    let inodes = live.into_iter().flat_map(|live| &live.answers.inodes);
-    // The same number again is the same file system.
-    let mut counted: Vec<u64> = observed.free_inodes.into_iter().collect();
-    for (path, free) in inodes.filter(|(path, free)| *path != root && **free < FULL.1) {
-        if counted.contains(free) {
-            continue;
-        }
-        counted.push(*free);
-        let find = format!("df -i {path}; sudo find {path} -xdev | cut -d/ -f1-4 | sort | uniq -c | sort -n | tail");
-        found.push(
-            Finding::error(
-                Area::Host,
-                Depth::Room,
-                format!("{path}: the disk is full: {free} inodes are free"),
-            )
-            .why("nothing can create a file there, although `df` shows free space")
-            .next(Next::shell(find).remark("shows where the files are")),
-        );
-    }
-    let spaces = live.map(|live| &live.answers.space);
-    let mut told = Vec::new();
-    for (path, &(free, total)) in spaces.into_iter().flatten() {
-        let free = if path == root {
-            observed.free_kb.unwrap_or(free)
-        } else {
-            free
-        };
-        // Several paths may lie on one file system: said once.
-        if told.contains(&(free, total)) {
-            continue;
-        }
-        let left = text::bytes(free * 1024);
-        if free < FULL.0 {
-            told.push((free, total));
-            found.push(full(path, format!("{left} are free")));
-        } else if free < total / SOON.0 && free < SOON.1 {
-            told.push((free, total));
-            found.push(
-                Finding::warning(
-                    Area::Host,
-                    Depth::Room,
-                    format!("{path}: {left} of {} are free", text::bytes(total * 1024)),
-                )
-                .why("a full disk breaks deploys and services")
-                .next(Next::shell(format!("df -h {path}"))),
-            );
-        }
-    }
-    if let (Some(free), true) = (observed.free_kb, found.is_empty())
-        && free < FULL.0
-    {
-        found.push(full(root, format!("{} are free", text::bytes(free * 1024))));
-    }
-    found
 }
 
 /// A switch under way, one that could not revert, one that failed.

@@ -7,10 +7,11 @@ mod files; // shared files that the app cannot read
 mod finding; // a finding, and how near to the root of things it is
 mod health; // who listens, and whether the health address answers
 mod laptop; // the laptop and the link
-mod machine; // the host: needs, room, clock, switches
+mod machine; // the host: needs, clock, switches
 mod notify; // what keeps the notify unit from being started
 mod packages; // which Debian package brings a program
 mod remedy; // the lines to type for a rule's finding
+mod room; // full disks
 mod router; // what stands in front of the app
 mod strategies; // which strategies each service can use
 mod timers; // timers that failed or did not run

@@ -6,7 +6,7 @@ use super::packages;
 use crate::config::Config;
 use crate::failure::Next;
 use crate::observed::Live;
-use crate::plan::needs;
+use crate::plan::named_units;
 use crate::unit::render;
 use crate::unit::rules::{self, Cause, Finding, Way};
 
@@ -176,7 +176,7 @@ fn running_service(live: &Live, socket: &str) -> Option<String> {
 fn meant(live: &Live, unit: &str) -> Option<String> {
     let loaded = live.units.iter().filter(|(_, facts)| facts.properties.is_loaded());
     let known: Vec<&str> = loaded.map(|(unit, _)| unit.name.as_str()).collect();
-    needs::meant(unit, &known).map(str::to_owned)
+    named_units::meant(unit, &known).map(str::to_owned)
 }
 
 /// The lines to write into the unit, or where the rule is explained.

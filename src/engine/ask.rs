@@ -35,6 +35,7 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     let root = config.root.as_str();
     asked.push(Question::File(root.to_owned()));
     asked.push(Question::File(format!("{root}/current")));
+    asked.push(Question::File(format!("{root}/releases")));
     let roots = guard::files(config);
     asked.extend(roots.iter().flat_map(|path| Question::about(path)));
     asked.extend(

@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::follow::Followed;
+use super::follow::{Followed, READ_ONLY};
 use super::held::held;
 use super::switch::{self, Switched};
 use super::{Run, local_command, observe, outcome};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
-use crate::observed::Observed;
+use crate::observed::{Observed, Root};
 use crate::plan::Plan;
 use crate::remote::Script;
 use crate::report::event::{Ended, Outcome, Phase};
@@ -102,16 +102,23 @@ pub(super) fn free_host(
         let Some(request) = &observed.request else {
             return Ok(observed);
         };
+        // Why that switch takes so long, if it is known.
+        let stuck = (observed.root == Root::ReadOnly).then_some(READ_ONLY);
+        let held = |host| {
+            let failure = held(request, host);
+            stuck.into_iter().fold(failure, Failure::why)
+        };
         if !wait {
-            return Err(held(request, "nothing was sent or changed"));
+            return Err(held("nothing was sent or changed"));
         }
         if announced != request.run {
             announced.clone_from(&request.run);
             let text = format!("waiting for {} ({} to {})", request.by, request.command, request.next);
             run.report.warn(text);
+            stuck.into_iter().for_each(|why| run.report.warn(why.to_owned()));
         }
         if began.elapsed() > Duration::from_secs(3600) {
-            return Err(held(request, "waited for an hour; nothing changed"));
+            return Err(held("waited for an hour; nothing changed"));
         }
         let _ = run.interrupts.rest(Duration::from_millis(500));
         run.go_on("waiting")?;

@@ -6,6 +6,7 @@ use std::process::{self, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::ask::{collect, run};
+use super::journals;
 use super::observe::{observe, timers};
 use super::session::Link;
 use crate::config::{Config, Instance};
@@ -20,15 +21,13 @@ use crate::plan::needs;
 use crate::plan::units::{Purpose, units};
 use crate::remote::Script;
 use crate::report::event::Report;
-use crate::report::journal::{folded, journal_line};
+use crate::report::journal::journal_line;
 use crate::router::Routers;
 use crate::step::{self, Check, Command, RunEvent};
 use crate::unit::merge::Unit;
 
 /// Seconds that one health request may take: a deploy gives it 2, a person wants to know whether it is slow or dead.
 const PATIENCE: &str = "5";
-/// The most lines of a journal that are shown with a finding.
-const LINES: usize = 8;
 
 /// Everything that can be seen from here.
 pub fn examine(link: &mut dyn Link, config: &Config, login: Option<LoginPreview>, report: &mut dyn Report) -> Evidence {
@@ -257,59 +256,22 @@ fn explain(
         }
     }
     evidence.last = last;
+    for (unit, lines) in &mut said {
+        journals::of_this_start(lines, live.properties(unit));
+    }
     for (unit, lines) in &said {
         evidence
             .read_only
-            .extend(read_only(lines).map(|line| (unit.clone(), line)));
+            .extend(journals::read_only(lines).map(|line| (unit.clone(), line)));
         evidence
             .ignored_lines
-            .extend(ignored_lines(lines).map(|file| (unit.clone(), file)));
+            .extend(journals::ignored_lines(lines).map(|file| (unit.clone(), file)));
     }
     let journals = said.iter().filter(|(unit, _)| unwell.contains(&unit.as_str()));
-    evidence.journals = journals.map(|(unit, lines)| (unit.clone(), excerpt(lines))).collect();
+    evidence.journals = journals
+        .map(|(unit, lines)| (unit.clone(), journals::excerpt(lines)))
+        .collect();
     Ok(())
-}
-
-/// The end of a journal: what the service said for itself, or what systemd said of it when it said nothing.
-fn excerpt(lines: &[&[u8]]) -> Vec<String> {
-    let of_systemd = |line: &[u8]| {
-        let fields: Option<serde_json::Value> = serde_json::from_slice(line).ok();
-        fields.is_some_and(|fields| fields["_PID"] == "1")
-    };
-    let own: Vec<_> = lines.iter().filter(|line| !of_systemd(line)).collect();
-    let chosen = if own.is_empty() { lines.iter().collect() } else { own };
-    let mut lines = folded(chosen.into_iter().copied());
-    lines.split_off(lines.len().saturating_sub(LINES))
-}
-
-/// The newest line in which a service reports a read-only file system (EROFS).
-fn read_only(lines: &[&[u8]]) -> Option<String> {
-    let said = |line: &String| {
-        let line = line.to_ascii_lowercase();
-        line.contains("read-only file system") || line.contains("erofs")
-    };
-    lines
-        .iter()
-        .rev()
-        .find_map(|line| journal_line(line).into_iter().find(said))
-}
-
-/// The environment file of which systemd ignored lines when it last started the service.
-fn ignored_lines(lines: &[&[u8]]) -> Option<String> {
-    let mut file = None;
-    for line in lines {
-        let fields: serde_json::Value = serde_json::from_slice(line).unwrap_or_default();
-        let message = fields["MESSAGE"]
-            .as_str()
-            .filter(|_| fields["_PID"] == "1")
-            .unwrap_or_default();
-        if message.contains("Ignoring invalid environment assignment") {
-            file = message.rsplit_once("': ").map(|(_, file)| file.to_owned());
-        } else if message.starts_with("Stopped ") || message.contains("Scheduled restart job") {
-            file = None;
-        }
-    }
-    file
 }
 
 /// The last switch, if it failed and none has gone well since. One that is under way has not ended.
@@ -344,38 +306,6 @@ mod tests {
         assert_eq!(skew(100, 99, 103), 0);
         assert_eq!(skew(103, 99, 103), 0);
         assert_eq!((skew(50, 99, 103), skew(203, 99, 103)), (-49, 100));
-    }
-
-    #[test]
-    fn what_a_service_said_for_itself_comes_before_what_systemd_says_of_it() {
-        let line = |pid: &str, text: &str| {
-            format!(r#"{{"_PID":"{pid}","MESSAGE":"{text}","SYSLOG_IDENTIFIER":"x"}}"#).into_bytes()
-        };
-        let own = line("7", "no database");
-        let systemd = line("1", "Failed with result");
-        assert!(excerpt(&[&own, &systemd])[0].contains("no database"));
-        assert_eq!(excerpt(&[&own, &systemd]).len(), 1);
-        assert!(excerpt(&[&systemd])[0].contains("Failed with result"));
-    }
-
-    #[test]
-    fn lines_that_systemd_ignores_are_those_of_the_newest_start() {
-        let line = |pid: &str, text: &str| {
-            serde_json::json!({"_PID": pid, "MESSAGE": text})
-                .to_string()
-                .into_bytes()
-        };
-        let bad = line(
-            "1",
-            "x: Ignoring invalid environment assignment 'export A=1': /etc/acme/env",
-        );
-        let (started, stopped) = (line("1", "Started x"), line("1", "Stopped x"));
-        assert_eq!(ignored_lines(&[&bad, &started]).as_deref(), Some("/etc/acme/env"));
-        assert_eq!(ignored_lines(&[&bad, &started, &stopped, &started]), None);
-        assert_eq!(
-            ignored_lines(&[&stopped, &bad, &started]).as_deref(),
-            Some("/etc/acme/env")
-        );
     }
 
     #[test]

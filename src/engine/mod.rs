@@ -13,6 +13,7 @@ pub mod follow;
 pub mod held;
 pub mod install_units;
 pub mod journal;
+mod journals; // what a service's journal tells doctor
 pub mod local_command;
 mod manifests;
 pub mod metadata;

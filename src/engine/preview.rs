@@ -80,7 +80,7 @@ impl<'a> Draft<'a> {
 
     pub(super) fn plan(&self, observed: &Observed, release: String) -> Result<Plan, Failure> {
         if let Some(installed) = &observed.installed {
-            plan::needs::unit_names(self.config, observed, installed, &self.repository, false)?;
+            plan::unit_names::refuse_unknown(self.config, observed, installed, &self.repository, false)?;
         }
         let goal = Goal::Deploy {
             release,

@@ -25,7 +25,7 @@ pub use cut::CutUpload;
 pub use listening::{Family, Listening, Owner, in_the_way, same_address};
 pub use live::Live;
 pub use meta::Meta;
-pub use questions::{Question, questions};
+pub use questions::{KEPT_JOURNAL, Question, questions};
 pub use rule_context::context;
 pub use units::{HostUnit, HostUnits};
 
@@ -132,7 +132,8 @@ pub struct Observed {
     pub tree_owner: Option<String>,
     /// Parts of the root that are links or no directories, in words.
     pub misplaced: Vec<String>,
-    /// `current`.
+    /// Owner and name of the first directory (`.`, `releases`, `.shipit`) that this user cannot write to.
+    pub unwritable: Option<(String, String)>,
     pub current: Current,
     /// What is in `slots/`, by the name of the instance.
     pub slots: BTreeMap<String, Slot>,
@@ -215,6 +216,7 @@ impl Observed {
             "time" => self.time = rest.parse().ok(),
             "root" => self.root = Root::of(rest).unwrap_or(Root::Unreadable),
             "tree_owner" => self.tree_owner = Some(rest.into()),
+            "unwritable" => self.unwritable = Some(lines::split(rest)).map(|(owner, dir)| (owner.into(), dir.into())),
             "misplaced" => self.misplaced.push(crate::text::shown(rest.as_bytes())),
             "current" => self.current = current(rest, &self.current),
             "slot" => {

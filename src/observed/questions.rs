@@ -89,9 +89,12 @@ impl Question {
     }
 }
 
+/// Without this directory, and without `Storage=persistent`, journald keeps the journal in memory (journald.conf(5)).
+pub const KEPT_JOURNAL: &str = "/var/log/journal";
+
 /// What to ask about these units; each question once.
 pub fn questions(host_units: &HostUnits) -> Vec<Question> {
-    let mut all = BTreeSet::from([Question::Storage]);
+    let mut all = BTreeSet::from([Question::Storage, Question::File(KEPT_JOURNAL.into())]);
     for one in &host_units.units {
         let name = one.unit.name.as_str().to_owned();
         for (_, path) in paths(&one.unit) {

@@ -10,6 +10,7 @@ pub mod needs;
 pub mod notify;
 pub mod releases;
 pub mod unit_files;
+pub mod unit_names;
 pub mod units;
 
 use std::time::Duration;

@@ -3,17 +3,13 @@
 
 use crate::config::{Config, Migrate};
 use crate::failure::{Exit, Failure, Next};
-use crate::observed::installed::InstalledUnits;
 use crate::observed::ledger::State;
 use crate::observed::sudo::Refusal;
 use crate::observed::{Current, Observed, Root, Unreadable};
 use crate::plan::confined;
-pub use crate::plan::named_units::meant;
-use crate::plan::named_units::{self, real_names};
-use crate::plan::units::{Purpose, When, harmless, sudo_lines, units};
-use crate::unit::merge::Unit;
-use crate::unit::name::UnitName;
-use crate::{strategy, text};
+use crate::plan::named_units;
+use crate::plan::units::{When, harmless, sudo_lines};
+use crate::strategy;
 
 /// The oldest systemd whose features the units and scripts use.
 pub const SYSTEMD: u32 = 247;
@@ -43,6 +39,8 @@ pub enum Fix {
     Rule,
     /// Another rule of sudo has the last word: the file that it is in, where that is known.
     LastWord(String),
+    /// Another owner or mode of a directory of the layout, which `setup` leaves alone: the command for root.
+    Owner(String),
     /// A drop-in of the guard with these settings, after the one that is there.
     Override(String),
     /// A change to a unit, or to its name in deploy.yml: a sentence.
@@ -83,7 +81,10 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
             Fix::Setup,
         ),
         Root::ReadOnly => lack(format!("the disk of {root} is read-only"), Fix::Manual),
-        Root::Unwritable => lack(format!("{root} is not writable by {}", observed.user), Fix::Setup),
+        Root::Unwritable => {
+            let (what, fix) = unwritable(root, observed);
+            lack(what, fix);
+        }
         Root::Ready => {}
     }
     let guard = format!("shipit-{app}.path");
@@ -115,6 +116,26 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
         lack(format!("cannot read: {what}{hint}"), Fix::Manual);
     }
     lacks
+}
+
+/// Which directory of the layout the user cannot write to. `setup` gives the root itself to the deploy user, and takes
+/// over nothing in it. `-h`: the deploy user may have put a symlink there.
+fn unwritable(root: &str, observed: &Observed) -> (String, Fix) {
+    let user = &observed.user;
+    let Some((owner, part)) = observed.unwritable.as_ref().filter(|(_, part)| part != ".") else {
+        return (format!("{root} is not writable by {user}"), Fix::Setup);
+    };
+    let path = format!("{root}/{part}");
+    let (what, line) = if owner == user {
+        (
+            format!("{path} is not writable by {user}, its owner"),
+            format!("chmod u+w {path}"),
+        )
+    } else {
+        let line = format!("sudo chown -h {user}: {path}");
+        (format!("{path} belongs to {owner} and is not writable by {user}"), line)
+    };
+    (what, Fix::Owner(line))
 }
 
 /// What sudo refuses of the lines that a deploy needs: one lack for each reason.
@@ -172,67 +193,6 @@ pub fn slow_sudo(observed: &Observed) -> Option<String> {
     ))
 }
 
-/// Refuses unit names of deploy.yml that neither the host nor the repository has. `all`: also where no other unit has
-/// nearly the same name; otherwise what a deploy lacks says it better. Fails with the names that were meant, or with how
-/// to make the units.
-pub fn unit_names(
-    config: &Config,
-    observed: &Observed,
-    installed: &InstalledUnits,
-    repository: &[Unit],
-    all: bool,
-) -> Result<(), Failure> {
-    real_names(&units(config, Purpose::Observe), observed)?;
-    let own = repository.iter().map(|unit| unit.name.as_str());
-    let known: Vec<&str> = installed.names.iter().map(String::as_str).chain(own.clone()).collect();
-    let is_own = |name: &str| {
-        let template = UnitName::new(name).and_then(|name| name.template());
-        own.clone()
-            .any(|own| own == name || template.as_ref().is_some_and(|template| own == template.as_str()))
-    };
-    let dir = config.units.dir.strip_prefix(&config.dir).unwrap_or(&config.units.dir);
-    let dir = text::shown(dir.as_os_str().as_encoded_bytes());
-    let unknown = units(config, Purpose::Observe).into_iter();
-    let unknown = unknown.filter(|name| observed.unit(name).is_not_found() && !is_own(name));
-    let mut unknown: Vec<_> = unknown
-        .map(|name| (name, meant(name, &known)))
-        .filter(|(_, near)| all || near.is_some())
-        .collect();
-    // A socket has its service's name unless deploy.yml gives it another: one mistake is reported once.
-    let names: Vec<&str> = unknown.iter().map(|(name, _)| *name).collect();
-    let follows = |socket: &str| {
-        let service = socket.strip_suffix(".socket").map(|stem| format!("{stem}.service"));
-        service.is_some_and(|service| names.contains(&service.as_str()))
-    };
-    unknown.retain(|(name, _)| !follows(name));
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<&str> = unknown.iter().map(|(name, _)| *name).collect();
-    let exist = if names.len() == 1 { "exists" } else { "exist" };
-    let what = format!("{} {exist} neither on the host nor in {dir}", names.join(", "));
-    let mut failure = Failure::new(Exit::Untouched, what).host("nothing changed");
-    for (name, near) in &unknown {
-        if let Some(near) = near {
-            failure = failure
-                .why(format!("deploy.yml names {name}; did you mean {near}?"))
-                .next(Next::advice(format!("write {near} instead of {name} in deploy.yml")));
-        }
-    }
-    if unknown.iter().all(|(_, near)| near.is_some()) {
-        return Err(failure);
-    }
-    let install = config.host.as_root("unit install --now");
-    let is_new = units(config, Purpose::Observe)
-        .into_iter()
-        .all(|name| observed.unit(name).is_not_found());
-    Err(failure.next(if repository.is_empty() && is_new {
-        Next::shipit("unit generate").then("&&", install)
-    } else {
-        Next::advice(format!("write the unit into {dir}, or correct its name in deploy.yml"))
-    }))
-}
-
 /// Refuses a host that lacks something. Fails with a [`Failure`] that lists what is missing.
 pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
     let lacks = lacks(config, observed);
@@ -249,8 +209,8 @@ pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
         Fix::Override(settings) => Some(settings.as_str()),
         _ => None,
     });
-    let change = lacks.iter().find_map(|lack| match &lack.fix {
-        Fix::Change(change) => Some(change.as_str()),
+    let owner = lacks.iter().find_map(|lack| match &lack.fix {
+        Fix::Owner(line) => Some(line.as_str()),
         _ => None,
     });
     failure
@@ -261,8 +221,8 @@ pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
             last_word(config, file)
         } else if let Some(settings) = confined {
             confined::exempt(config, settings)
-        } else if let Some(change) = change {
-            Next::advice(change)
+        } else if let Some(line) = owner {
+            Next::shell(line)
         } else {
             Next::shipit("doctor")
         });

@@ -6,3 +6,4 @@ mod live; // facts of a running host, as `unit lint --host` tells them
 mod reach; // doctor of hosts that are well, half made, or out of reach
 mod routed; // doctor of routers in front of the app
 mod switches; // doctor while a switch is in progress, after one that could not revert; a clock that is off
+mod ways; // who may enter and write on the way to a release; one host after the other defect

@@ -53,7 +53,10 @@ impl Host {
     /// it turns read-only at once, and stays so until it is repaired.
     pub fn break_disk(&self) {
         let disk = self.disk();
-        run("mount", &[Path::new("-o"), Path::new("remount,errors=remount-ro"), &disk]);
+        run(
+            "mount",
+            &[Path::new("-o"), Path::new("remount,errors=remount-ro"), &disk],
+        );
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         let device = mounts.lines().find_map(|line| {
             let (device, rest) = line.split_once(' ')?;
@@ -63,10 +66,14 @@ impl Host {
         fs::write(trigger, "shipit's lab\n").unwrap();
     }
 
-    /// What a person does after it, with the host off: the file system is checked and repaired.
+    /// What a person does after it, with the host off: the file system is checked and repaired. On a copy, as a mount is
+    /// over only when every mount namespace has let go of it, and a host that boots just now holds one.
     pub fn repair_disk(&self) {
         run("umount", &[&self.disk()]);
-        run("e2fsck", &[Path::new("-fy"), &self.dir().join("disk.img")]);
+        let (image, copy) = (self.dir().join("disk.img"), self.dir().join("disk.img.new"));
+        run("cp", &[Path::new("--sparse=always"), &image, &copy]);
+        run("e2fsck", &[Path::new("-fy"), &copy]);
+        fs::rename(copy, image).unwrap();
     }
 
     /// A folder on the small disk, made now if there is none.

@@ -17,8 +17,8 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::observed::sudo::Sudo;
 use crate::observed::{Current, Live, Observed, Root};
-use crate::plan::needs;
 use crate::plan::unit_files::install::{Installation, installation};
+use crate::plan::unit_names;
 use crate::unit::merge::Unit;
 use crate::unit::rules::Severity;
 
@@ -66,7 +66,7 @@ impl<'a> Up<'a> {
         self.as_root = (observed.uid != Some(0) && !can_sudo).then(|| config.host.as_root("up"));
         let user = setup::who_deploys(self.global, config, login, &observed, self.interrupts)?;
         let installed = engine::units::observe(host.as_mut(), config, repository)?;
-        needs::unit_names(config, &observed, &installed, repository, true)?;
+        unit_names::refuse_unknown(config, &observed, &installed, repository, true)?;
         let mut unready = matches!(observed.root, Root::Absent | Root::Bare);
         let live = evidence.live.clone().unwrap_or_default();
         unclaimed(config, &live)?;

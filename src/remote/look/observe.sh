@@ -59,7 +59,7 @@ for part in releases slots .shipit .shipit/runs .shipit/links .shipit/releases; 
 done
 if [ ! -d .shipit ] || [ ! -d releases ] || { [ -x .shipit ] && [ ! -d .shipit/runs ]; }; then echo 'root bare'
 elif read_only .shipit/ledger; then echo 'root readonly'
-elif [ ! -w .shipit ] || [ ! -w releases ] || [ ! -w . ]; then echo 'root unwritable'
+elif unwritable . releases .shipit; then echo 'root unwritable'
 else echo 'root ready'; fi
 before=$(moment .)
 if [ -L current ]; then

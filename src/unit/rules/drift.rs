@@ -201,6 +201,7 @@ rules! {
                     None => format!("exit status{status}; {journal}"),
                 },
                 "timeout" => "it did not start or stop in time".into(),
+                "signal" | "core-dump" => format!("{}; {journal}", signal(view)),
                 "oom-kill" => "the kernel killed it because memory ran out".into(),
                 "watchdog" => "it missed its watchdog deadline, and systemd killed it".into(),
                 _ => journal,
@@ -307,6 +308,23 @@ fn exit_status(view: &View<'_>, result: &str) -> String {
         _ => "",
     };
     format!(" {status}{meaning}")
+}
+
+/// What ended the main process: systemd shows the signal's number as the status.
+fn signal(view: &View<'_>) -> String {
+    let number = view.show("ExecMainStatus").unwrap_or("?");
+    let meaning = match number {
+        "0" | "?" => return format!("a signal ended a command of {}, not the main process", around(view)),
+        "4" => "SIGILL: the program is built for another processor",
+        "6" => "SIGABRT: it ended itself after an error",
+        "7" => "SIGBUS: a file that it maps was truncated, or memory is broken",
+        "9" => "SIGKILL: the kernel, systemd or an administrator killed it",
+        "11" => "SIGSEGV: it used memory that is not its own",
+        "15" => "SIGTERM: something other than systemctl stop ended it",
+        "31" => "SIGSYS: SystemCallFilter= or SystemCallArchitectures= forbids a system call that it makes",
+        _ => return format!("signal {number} ended it"),
+    };
+    format!("{meaning} (signal {number})")
 }
 
 /// The settings whose commands are not the main process, as far as the unit has them.

@@ -45,6 +45,7 @@ rules! {
                 finding.severity(Severity::Info);
             }
         }
+        let listens = view.show("ActiveState") == Some("active");
         let at_boot = view.show("UnitFileState").filter(|_| !view.is_wanted());
         if let Some(state) = at_boot.filter(|state| matches!(*state, "disabled" | "static")) {
             found
@@ -53,7 +54,7 @@ rules! {
                     format!("the socket is {state}: it will not listen after a reboot; systemctl enable {name}"),
                 )
                 .severity(if of_others { Severity::Info } else { Severity::Warning })
-                .cause(Cause::SocketInactive);
+                .cause(if listens && state == "disabled" { Cause::NotEnabled } else { Cause::SocketInactive });
         }
     }
 

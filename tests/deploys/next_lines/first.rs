@@ -11,7 +11,7 @@ pub const ROWS: &[Row] = &[
     // Neither the host nor the repository has the units.
     Row {
         desk: "touch go.mod",
-        prints: &[("plan/needs.rs shipit unit generate", "setup --yes --as $ROOT")],
+        prints: &[("plan/unit_names.rs shipit unit generate", "setup --yes --as $ROOT")],
         then: Ends("wrote deploy/units/acme.service"),
         after: (UNINSTALL, "rm -r deploy"),
         ..ROW
@@ -51,7 +51,7 @@ pub const ROWS: &[Row] = &[
     Row {
         prints: &[
             ("cli/setup.rs as_root unit install --now", "setup --yes --as $ROOT"),
-            ("plan/needs.rs as_root unit install --now", "plan"),
+            ("plan/unit_names.rs as_root unit install --now", "plan"),
         ],
         ..ROW
     },

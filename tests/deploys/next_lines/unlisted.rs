@@ -99,7 +99,19 @@ pub const SITES: &[(&str, &str)] = &[
     ("diagnosis/notify.rs as_root unit install", NOTIFY),
     ("diagnosis/notify.rs shipit unit generate --only", NOTIFY),
     (
-        "diagnosis/machine.rs shell <find>",
+        "diagnosis/machine.rs shell <line.as_str>",
+        "doctor::ways types it on hosts that need it",
+    ),
+    (
+        "plan/needs.rs shell <line>",
+        "the same line as doctor's, in the refusal of a deploy",
+    ),
+    (
+        "diagnosis/machine.rs shell sudo mkdir -p {KEPT_JOURNAL} && sudo systemctl restart systemd-journald",
+        "doctor::ways types it on a host that needs it",
+    ),
+    (
+        "diagnosis/room.rs shell <find>",
         "needs a disk without free inodes; only looks; tests/doctor/access.rs",
     ),
     (
@@ -133,11 +145,11 @@ pub const SITES: &[(&str, &str)] = &[
     ("diagnosis/laptop.rs shell ssh-keygen -t ed25519", PASSWORD),
     ("diagnosis/laptop.rs ssh_copy_id <login.ssh_to.clone>", PASSWORD),
     (
-        "diagnosis/machine.rs shell df -h {path}",
+        "diagnosis/room.rs shell df -h {path}",
         "needs a disk that is nearly full; only looks",
     ),
     (
-        "diagnosis/machine.rs shell df -h {path}; sudo du -xh {path} | sort -h | tail",
+        "diagnosis/room.rs shell df -h {path}; sudo du -xh {path} | sort -h | tail",
         "needs a full disk; only looks",
     ),
     ("diagnosis/packages.rs ssh -t {root} apt-get install {package}", NETWORK),
@@ -154,7 +166,7 @@ pub const SITES: &[(&str, &str)] = &[
         "degraded by its first deploy: the line is that of `status`",
     ),
     (
-        "diagnosis/machine.rs shipit prune --keep 1",
+        "diagnosis/room.rs shipit prune --keep 1",
         "needs a full disk: tests/deploys/full_disk.rs",
     ),
     (
