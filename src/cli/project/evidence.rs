@@ -106,7 +106,7 @@ fn docker(dir: &Directory) -> Option<Found> {
 }
 
 /// The instructions of a Dockerfile, one on a line, without comments.
-fn instructions(text: &str) -> Vec<String> {
+pub(super) fn instructions(text: &str) -> Vec<String> {
     let lines = text
         .lines()
         .map(str::trim)
@@ -168,7 +168,7 @@ fn is_variable(name: &str) -> bool {
 }
 
 /// The words of a line, with quotes removed. `None` for unbalanced quotes.
-fn words(line: &str) -> Option<Vec<String>> {
+pub(super) fn words(line: &str) -> Option<Vec<String>> {
     let (mut all, mut word, mut quote, mut open) = (Vec::new(), String::new(), None, false);
     for c in line.chars() {
         match (quote, c) {

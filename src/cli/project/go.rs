@@ -1,5 +1,6 @@
 //! Go, by go.mod: which package is the program, and what it reads while it runs. Never builds it.
 
+use super::go_build::{Recipe, recipe};
 use super::{About, Directory, Project, compiled, pages};
 
 /// Names of programs that serve, where a repository has several.
@@ -11,12 +12,28 @@ pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
         return None;
     }
     let mut project = compiled::binary("Go (go.mod)");
-    let package = package(dir, app, &mut project);
-    let native = dir.depends(&["go.mod"], "github.com/mattn/go-sqlite3")
+    let recipe = recipe(dir);
+    let package = package(dir, app, &recipe, &mut project);
+    let native = dir.text("go.mod").contains("github.com/mattn/go-sqlite3 ")
         || dir.sources("go").any(|(_, text)| text.contains("import \"C\""));
+    let native = native || recipe.cgo == Some(true);
     // Without cgo the program needs no libraries of the host.
     let cgo = if native { 1 } else { 0 };
-    project.build = Some(format!("CGO_ENABLED={cgo} go build -o build/{app} {package}"));
+    let tags = match (&recipe.tags, &recipe.unknown) {
+        (Some((tags, from)), _) => {
+            let why = format!("`-tags {tags}` comes from {from}: does the host need each, and the libraries for it?");
+            project.check(About::Build, why);
+            format!(" -tags {tags}")
+        }
+        (None, Some((value, from))) => {
+            let why =
+                format!("{from} builds with `-tags {value}`, which only its script knows: add the tags to `go build`");
+            project.check(About::Build, why);
+            String::new()
+        }
+        (None, None) => String::new(),
+    };
+    project.build = Some(format!("CGO_ENABLED={cgo} go build{tags} -o build/{app} {package}"));
     if native {
         project.check(
             About::Build,
@@ -58,15 +75,19 @@ pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
     Some(project)
 }
 
-/// The package with the program: the one of this directory, or one below cmd/.
-fn package(dir: &Directory, app: &str, project: &mut Project) -> String {
-    let is_main = |text: &str| {
-        text.lines()
-            .any(|line| line.split("//").next().unwrap_or_default().trim() == "package main")
+/// The package with the program: the one that others build, the one of this directory, or one below cmd/.
+fn package(dir: &Directory, app: &str, recipe: &Recipe, project: &mut Project) -> String {
+    // A generator is left out of the build; the files of a package of tools have no function `main`.
+    let is_main = |path: &str, text: &str| {
+        let named = |line: &str| line.split("//").next().unwrap_or_default().trim() == "package main";
+        let ignored = |line: &str| line.starts_with("//go:build ignore") || line.starts_with("// +build ignore");
+        text.lines().any(named)
+            && !text.lines().any(ignored)
+            && (text.contains("func main(") || path.rsplit('/').next() == Some("main.go"))
     };
     let mut found: Vec<&str> = dir
         .sources("go")
-        .filter(|(path, text)| is_main(text) && !path.ends_with("_test.go"))
+        .filter(|(path, text)| is_main(path, text) && !path.ends_with("_test.go"))
         .map(|(path, _)| path.rsplit_once('/').map_or("", |(directory, _)| directory))
         .collect();
     found.dedup();
@@ -88,13 +109,19 @@ fn package(dir: &Directory, app: &str, project: &mut Project) -> String {
             format!("./{path}")
         }
     };
+    let last = |path: &&&str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let is_own = |path: &&&str| last(path) == app || last(path) == project_name(dir);
+    let built = apps
+        .iter()
+        .filter(|path| recipe.packages.iter().any(|built| built == *path));
+    let built: Vec<&&str> = built.collect();
+    if let Some(path) = built.iter().find(|path| is_own(path)).or(built.first()) {
+        return package(path);
+    }
     if apps.contains(&"") || dir.has("main.go") {
         return ".".into();
     }
-    let last = |path: &&&str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let named = apps
-        .iter()
-        .find(|path| last(path) == app || last(path) == project_name(dir));
+    let named = apps.iter().find(is_own);
     let named = named.or_else(|| {
         SERVERS
             .iter()

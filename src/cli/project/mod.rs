@@ -7,6 +7,7 @@ mod directory;
 mod django;
 mod evidence;
 mod go;
+mod go_build;
 mod managed;
 mod needs;
 mod node;
