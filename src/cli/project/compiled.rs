@@ -1,5 +1,6 @@
 //! What compiled programs have in common, and Elixir releases. Never builds them itself.
 
+use super::directory::lists;
 use super::evidence::{self, Start};
 use super::{About, Directory, Project};
 use crate::unit::generate::Program;
@@ -91,25 +92,8 @@ fn taken(start: &Start, port: u16) -> Option<(Vec<String>, String)> {
     let (program, rest) = start.words.split_first()?;
     let name = program.rsplit('/').next().unwrap_or(program);
     // A shell, an init of containers, or a build tool: what it starts is not an argument of the program.
-    let other = [
-        "sh",
-        "bash",
-        "tini",
-        "dumb-init",
-        "go",
-        "cargo",
-        "make",
-        "java",
-        "dotnet",
-        "s6-svscan",
-        "supervisord",
-        "runsvdir",
-        "gosu",
-        "su-exec",
-        "nginx",
-        "air",
-    ]
-    .contains(&name)
+    let other = lists("sh bash tini dumb-init go cargo make java dotnet air", name)
+        || evidence::is_foreign(name)
         || name.ends_with(".sh");
     (!other).then(|| (evidence::with_port(rest, port), start.from.clone()))
 }

@@ -64,7 +64,10 @@ fn docker(dir: &Directory) -> Option<Found> {
     let file = dir.first(&["Dockerfile", "Containerfile"])?;
     let (mut entry, mut command) = (None, None);
     for line in instructions(dir.text(file)) {
-        let (word, rest) = line.split_once(char::is_whitespace)?;
+        // The last line of a text within the file, `EOF`, has one word.
+        let Some((word, rest)) = line.split_once(char::is_whitespace) else {
+            continue;
+        };
         match word.to_ascii_uppercase().as_str() {
             "FROM" => (entry, command) = (None, None),
             "ENTRYPOINT" => (entry, command) = (Some(rest.trim().to_owned()), None),
@@ -78,9 +81,9 @@ fn docker(dir: &Directory) -> Option<Found> {
         .as_deref()
         .is_some_and(|entry| entry.contains(".sh") || entry.contains("entrypoint"));
     let parts = if script && command.is_some() {
-        vec![command]
+        vec![command.clone()]
     } else {
-        vec![entry, command]
+        vec![entry.clone(), command.clone()]
     };
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if let [one] = parts.as_slice()
@@ -89,9 +92,17 @@ fn docker(dir: &Directory) -> Option<Found> {
         return Some(start(one, file));
     }
     let words: Option<Vec<Vec<String>>> = parts.iter().map(|part| list(part)).collect();
-    let words = words?.concat();
+    let words = without_init(words?.concat());
     match words.as_slice() {
         [] => None,
+        // `CMD ["server"]`: a word that the script knows.
+        [word] if script && command.is_some() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_') => {
+            let entry = entry.unwrap_or_default();
+            let path = entry.trim_matches(['[', ']', '"', ' ']);
+            Some(Err(format!(
+                "{file} starts {path} with `{word}`: look there to see how the app is started"
+            )))
+        }
         [shell, flag, script]
             if lists("sh bash /bin/sh /bin/bash", shell) && flag.starts_with('-') && flag.ends_with('c') =>
         {
@@ -103,6 +114,34 @@ fn docker(dir: &Directory) -> Option<Found> {
             from: file.into(),
         })),
     }
+}
+
+/// A command without the init of a container in front of it: systemd is that.
+fn without_init(words: Vec<String>) -> Vec<String> {
+    let base = |word: &String| word.rsplit('/').next().unwrap_or(word).to_owned();
+    if words
+        .first()
+        .is_some_and(|word| lists("tini dumb-init catatonit", &base(word)))
+    {
+        return words
+            .into_iter()
+            .skip(1)
+            .skip_while(|word| word.starts_with('-'))
+            .collect();
+    }
+    words
+}
+
+/// Whether a program of this name is none of the app: a web server in front of it, or what starts processes in a container.
+pub(super) fn is_foreign(program: &str) -> bool {
+    serves_files(program) || lists("init supervisord s6-svscan runsvdir runit gosu su-exec", program)
+}
+
+/// Whether it is a web server, which serves the files that a build made.
+pub(super) fn serves_files(program: &str) -> bool {
+    const SERVERS: &str =
+        "nginx caddy httpd httpd-foreground apache2 apache2-foreground apachectl lighttpd static-web-server";
+    lists(SERVERS, program.rsplit('/').next().unwrap_or(program))
 }
 
 /// The instructions of a Dockerfile, one on a line, without comments.

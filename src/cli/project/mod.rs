@@ -20,6 +20,7 @@ mod products;
 mod python;
 mod python_app;
 mod python_install;
+mod python_start;
 mod routes;
 mod ruby;
 mod rust;

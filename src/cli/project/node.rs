@@ -28,7 +28,12 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         .script("build")
         .map(|_| format!("{} && {} build", manager.all, manager.run));
     let serves = serves || foreign(dir, &package).is_some();
-    if !serves && package.start().is_none() && evidence::web(dir).is_none() {
+    // A container that ends with a web server serves what the build made.
+    let web = evidence::web(dir).filter(|found| {
+        let program = found.as_ref().ok().and_then(|start| start.words.first());
+        !program.is_some_and(|program| evidence::serves_files(program))
+    });
+    if !serves && package.start().is_none() && web.is_none() {
         let uses = |name: &str| package.depends(name) || package.develops(name);
         let site = pages::built(dir, uses, built.as_deref()).or_else(|| pages::generated(dir));
         if site.is_some() {
@@ -51,7 +56,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         .start()
         .map(|(name, line)| evidence::start(line, &format!("the script `{name}`")));
     let procfile = evidence::web(dir).filter(|found| found.as_ref().is_ok_and(|start| start.from == "Procfile"));
-    match procfile.or(script).or_else(|| evidence::web(dir)) {
+    match procfile.or(script).or(web) {
         Some(Ok(start)) => run(&start, dir, &package, &mut project, 0),
         Some(Err(why)) => project.check(About::Command, why),
         None => {}
@@ -254,6 +259,27 @@ mod tests {
             let astro = project(&[("package.json", astro), ("astro.config.mjs", config)]);
             assert_eq!(checks(&astro, "install @astrojs/node"), warned, "{config}");
         }
+    }
+
+    #[test]
+    fn a_web_server_in_a_container_is_no_process_of_node() {
+        let package = r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"6"}}"#;
+        for server in ["nginx\", \"-g\", \"daemon off;", "caddy\", \"run", "/usr/sbin/httpd"] {
+            let docker = format!("FROM node\nRUN npm run build\nFROM x\nCMD [\"{server}\"]\n");
+            let site = project(&[("package.json", package), ("Dockerfile", &docker)]);
+            assert_eq!(
+                (site.source.as_str(), site.what.as_str()),
+                ("dist", "Vite (package.json)")
+            );
+        }
+        let api = r#"{"main":"api.js","dependencies":{"express":"4"}}"#;
+        let init = "FROM x\nENTRYPOINT [\"/init\"]\n";
+        let api = project(&[("package.json", api), ("Dockerfile", init)]);
+        assert_eq!(api.command.as_deref(), Some("/usr/bin/node {root}/current/api.js"));
+        assert!(checks(&api, "starts init, which is no program of this app"));
+        let tini = "FROM x\nENTRYPOINT [\"/sbin/tini\", \"--\"]\nCMD [\"node\", \"b.js\"]\n";
+        let tini = project(&[("package.json", package), ("Dockerfile", tini)]);
+        assert_eq!(tini.command.as_deref(), Some("/usr/bin/node {root}/current/b.js"));
     }
 
     #[test]

@@ -16,8 +16,12 @@ pub(super) fn run(start: &Start, dir: &Directory, package: &Package, project: &m
         .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
     let program = program.rsplit('/').next().unwrap_or(program);
     let script = match (program, rest) {
-        ("npm" | "yarn" | "pnpm" | "bun", [run, name, ..]) if run == "run" => Some(name.as_str()),
-        ("npm" | "yarn" | "pnpm" | "bun", [name, ..]) if package.script(name).is_some() => Some(name.as_str()),
+        ("npm" | "yarn" | "pnpm", [run, name, ..]) if run == "run" => Some(name.as_str()),
+        // `bun run` takes a script, or else a file.
+        ("bun", rest) => bun_target(rest)
+            .map(String::as_str)
+            .filter(|name| package.script(name).is_some()),
+        ("npm" | "yarn" | "pnpm", [name, ..]) if package.script(name).is_some() => Some(name.as_str()),
         _ => None,
     };
     for command in &start.before {
@@ -102,10 +106,32 @@ pub(super) fn run(start: &Start, dir: &Directory, package: &Package, project: &m
         return;
     }
     if program == "bun" {
-        let words: Vec<String> = words[1..].iter().skip_while(|word| *word == "run").map(local).collect();
+        let words: Vec<String> = words[1..].iter().filter(|word| *word != "run").cloned().collect();
+        let Some(target) = bun_target(&words).cloned() else {
+            return project.check(About::Command, format!("{} starts bun without a file", start.from));
+        };
+        // What has neither a directory nor an ending is a program of a package.
+        let file = if target.contains(['/', '.']) {
+            local(&target)
+        } else {
+            format!("{{root}}/current/node_modules/.bin/{target}")
+        };
+        let words: Vec<String> = words
+            .into_iter()
+            .map(|word| if word == target { file.clone() } else { word })
+            .collect();
         project.command = Some(format!("/usr/local/bin/bun {}", evidence::line(&words)));
         project.check(About::Command, "bun is expected in /usr/local/bin");
         return;
+    }
+    if evidence::is_foreign(program) {
+        return project.check(
+            About::Command,
+            format!(
+                "{} starts {program}, which is no program of this app: look there to see how the app is started",
+                start.from
+            ),
+        );
     }
     let Some((tool, rest)) = rest.split_first() else { return };
     if lists("sh bash", program) || tool.ends_with(".sh") || !is_plain(tool) {
@@ -125,6 +151,11 @@ pub(super) fn run(start: &Start, dir: &Directory, package: &Package, project: &m
         "a tool from node_modules"
     };
     project.check(About::Command, format!("{} starts {tool}, {why}", start.from));
+}
+
+/// The script or the file that bun starts: the first word that is neither `run` nor an option.
+fn bun_target(words: &[String]) -> Option<&String> {
+    words.iter().find(|word| *word != "run" && !word.starts_with('-'))
 }
 
 /// Whether a command runs the script of this name: `npm run build`, `yarn build`.
@@ -257,6 +288,39 @@ mod tests {
         assert_eq!(
             project.command.as_deref(),
             Some("/usr/local/bin/bun {root}/current/src/index.ts")
+        );
+    }
+
+    #[test]
+    fn bun_run_takes_a_script_or_else_a_file() {
+        let bun = |start: &str| {
+            let package =
+                format!(r#"{{"scripts":{{"start":"{start}","web":"bun web.ts"}},"dependencies":{{"elysia":"1"}}}}"#);
+            let project = project(&[("package.json", &package), ("bun.lock", ""), ("src/index.ts", "")]);
+            project.command.unwrap_or_default()
+        };
+        for (start, command) in [
+            ("bun run src/index.ts", "{root}/current/src/index.ts"),
+            ("bun run web", "{root}/current/web.ts"),
+            ("bun --bun run web", "{root}/current/web.ts"),
+            (
+                "bun run --smol src/index.ts web",
+                "--smol {root}/current/src/index.ts web",
+            ),
+            (
+                "bun run remix-serve b",
+                "{root}/current/node_modules/.bin/remix-serve b",
+            ),
+        ] {
+            assert_eq!(bun(start), format!("/usr/local/bin/bun {command}"), "{start}");
+        }
+        let docker =
+            "FROM x AS base\nRUN <<EOF\n  a\nEOF\nFROM base\nENTRYPOINT [ \"bun\", \"run\", \"dist/src/index.js\" ]\n";
+        let package = r#"{"scripts":{"build":"tsc"},"dependencies":{"elysia":"1"}}"#;
+        let built = project(&[("package.json", package), ("bun.lock", ""), ("Dockerfile", docker)]);
+        assert_eq!(
+            built.command.as_deref(),
+            Some("/usr/local/bin/bun {root}/current/dist/src/index.js")
         );
     }
 }
