@@ -27,7 +27,7 @@ const TEXTS: &str = "package.json Gemfile Gemfile.lock pyproject.toml requiremen
     build.gradle.kts settings.gradle settings.gradle.kts deno.json deno.jsonc .ruby-version .python-version .nvmrc \
     .node-version .tool-versions rust-toolchain.toml hugo.toml hugo.yaml config.toml config.yaml _config.yml mkdocs.yml \
     next.config.js next.config.mjs next.config.ts svelte.config.js astro.config.mjs astro.config.ts astro.config.js \
-    nuxt.config.ts vite.config.js vite.config.ts angular.json .env.example .env.sample .env.template .env.dist .env_sample env.example example.env sample.env puma.rb env.py .gitattributes routes.rb Makefile GNUmakefile \
+    nuxt.config.ts vite.config.js vite.config.ts angular.json .env.example .env.sample .env.template .env.dist .env_sample env.example example.env sample.env .example.env .env.local.example .env.production.example puma.rb env.py .gitattributes routes.rb Makefile GNUmakefile \
     ecosystem.config.js ecosystem.config.cjs ecosystem.config.json process.json pm2.json schema.prisma alembic.ini";
 /// Kinds of source files, which name routes and ports.
 const SOURCES_OF: &str = "py js mjs cjs ts mts tsx rb go rs php java kt cs ex exs service csproj";
@@ -44,8 +44,9 @@ impl Directory {
     pub(in crate::cli) fn read(path: &Path) -> io::Result<Self> {
         let mut found = Self::default();
         let mut room = SOURCES;
-        let mut next = vec![(String::new(), 0)];
-        while let Some((below, depth)) = next.pop() {
+        // The last is whether only the names of a directory are read.
+        let mut next = vec![(String::new(), 0, false)];
+        while let Some((below, depth, names_only)) = next.pop() {
             let named = |e: io::Error, name: &str| io::Error::new(e.kind(), format!("{name}: {e}"));
             let entries = match fs::read_dir(path.join(&below)) {
                 // The data of a database in a container, for example: it holds no source, or none that can be shipped.
@@ -65,11 +66,14 @@ impl Directory {
                         return Err(io::Error::other(format!("{name}: expected a file, found a directory")));
                     }
                     found.files.insert(format!("{name}/"), String::new());
-                    if name == "storage" {
+                    if base == "storage" {
                         // Which directories Laravel keeps there, and not what is in them.
-                        next.push((format!("{name}/"), DEPTH));
+                        next.push((format!("{name}/"), DEPTH, true));
+                    } else if !names_only && lists("tmp log logs", &base) {
+                        // Whether it is kept empty, because the app writes there.
+                        next.push((format!("{name}/"), DEPTH, true));
                     } else if depth < DEPTH && !base.starts_with('.') && !lists(SKIPPED, &base) {
-                        next.push((format!("{name}/"), depth + 1));
+                        next.push((format!("{name}/"), depth + 1, false));
                     }
                     continue;
                 }
@@ -84,6 +88,7 @@ impl Directory {
                 let manifest =
                     lists(TEXTS, &base) || base.starts_with("requirements") || base.starts_with("Dockerfile");
                 let most = match () {
+                    () if names_only => 0,
                     () if manifest => MANIFEST,
                     () if lists(SOURCES_OF, extension) && size <= SOURCE && room >= size => size,
                     () => 0,

@@ -163,16 +163,25 @@ pub(super) fn instructions(text: &str) -> Vec<String> {
     all
 }
 
-/// `ExecStart=` of the only unit file of the repository that is a service that stays.
-fn unit_files(dir: &Directory) -> Option<Found> {
+/// The only unit file of the repository that is a service that stays: its path and text.
+pub(super) fn only_unit(dir: &Directory) -> Option<(&str, &str)> {
+    let mut found = units(dir).into_iter();
+    let one = found.next()?;
+    found.next().is_none().then_some(one)
+}
+
+/// The unit files of the repository that are services that stay. What shipit wrote is no evidence.
+pub(super) fn units(dir: &Directory) -> Vec<(&str, &str)> {
     let stays = |text: &str| text.contains("ExecStart=") && !text.contains("Type=oneshot");
-    let mut found = dir
-        .all()
-        .filter(|(path, text)| path.ends_with(".service") && !path.contains('@') && stays(text));
-    let (path, text) = found.next().filter(|(path, _)| !path.starts_with("deploy/units/"))?;
-    if found.next().is_some() {
-        return None;
-    }
+    dir.all()
+        .filter(|(path, text)| path.ends_with(".service") && !path.contains('@') && stays(text))
+        .filter(|(path, _)| !path.starts_with("deploy/units/"))
+        .collect()
+}
+
+/// `ExecStart=` of that unit file.
+fn unit_files(dir: &Directory) -> Option<Found> {
+    let (path, text) = only_unit(dir)?;
     let line = text.lines().find_map(|line| line.trim().strip_prefix("ExecStart="))?;
     Some(start(line.trim_start_matches(['-', '@', ':', '+', '!']), path))
 }

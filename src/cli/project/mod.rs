@@ -3,6 +3,7 @@
 //! [`Directory::read`] touches the disk; nothing is written or run here.
 
 mod compiled;
+mod container;
 mod directory;
 mod django;
 mod evidence;
@@ -24,7 +25,9 @@ mod python_start;
 mod routes;
 mod ruby;
 mod rust;
+mod settings;
 mod version;
+mod written;
 
 use routes::Port;
 

@@ -1,54 +1,21 @@
-//! What an app of any kind needs on its host besides its packages: settings, a database file, directories that it writes to,
-//! files that its repository only has as a template. Every answer is a question to the user.
+//! What an app of any kind needs on its host besides its packages: a database file, and files that its repository only has
+//! as a template. Its settings are in `settings`, the directories that it writes to in `written`. Every answer is a question
+//! to the user.
 
 use serde_json::Value;
 
-use super::directory::{Directory, lists};
-use super::{About, Project, Serves};
+use super::directory::Directory;
+use super::{About, Project, Serves, settings, written};
 
 pub(super) fn checks(dir: &Directory, project: &mut Project) {
     if project.serves == Serves::Process {
-        settings(dir, project);
+        settings::checks(dir, project);
         database(dir, project);
     }
+    written::checks(dir, project);
     if project.source == "." {
-        written(dir, project);
         templates(dir, project);
     }
-}
-
-/// The variables of `.env.example`: `.env` is never shipped.
-fn settings(dir: &Directory, project: &mut Project) {
-    const FILES: [&str; 8] = [
-        ".env.example",
-        ".env.sample",
-        ".env.template",
-        ".env.dist",
-        ".env_sample",
-        "env.example",
-        "example.env",
-        "sample.env",
-    ];
-    if !project.shared_files.is_empty() || !project.public.is_empty() {
-        return;
-    }
-    let Some(file) = dir.first(&FILES) else { return };
-    let names = dir.text(file).lines().filter_map(|line| {
-        let name = line.trim().trim_start_matches("export ").split_once('=')?.0.trim_end();
-        let legal = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-        (!name.is_empty() && name.chars().all(legal)).then_some(name)
-    });
-    // The unit sets these.
-    let names: Vec<&str> = names.filter(|name| !lists("PORT NODE_ENV", name)).collect();
-    if names.is_empty() {
-        return;
-    }
-    let first = names[..names.len().min(4)].join(", ");
-    let more = if names.len() > 4 { ", …" } else { "" };
-    project.check(
-        About::Unit,
-        format!("{file} names the app's settings ({first}{more}): set those that it needs with `shipit env set`, because `.env` is not shipped"),
-    );
 }
 
 /// A database that is a file: below the release, each release would have its own.
@@ -101,35 +68,6 @@ fn database(dir: &Directory, project: &mut Project) {
         project.check(
             About::Shared,
             format!("the app can use SQLite ({from}): keep the database file in a shared directory, or each release starts empty"),
-        );
-    }
-}
-
-/// Directories that git keeps although they are empty: the app writes to them.
-fn written(dir: &Directory, project: &mut Project) {
-    const NAMES: &str = "uploads upload media files attachments avatars data db database backups storage sessions";
-    const KEEPERS: &str = ".gitignore .gitkeep .keep .git-keep .placeholder";
-    let known = |path: &str| {
-        let inside =
-            |of: &&str| path == *of || path.starts_with(&format!("{of}/")) || of.starts_with(&format!("{path}/"));
-        project.shared.iter().any(inside)
-    };
-    let found = dir.all().filter_map(|(path, _)| path.strip_suffix('/')).filter(|path| {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let below = format!("{path}/");
-        let mut entries = dir
-            .all()
-            .filter_map(|(entry, _)| entry.strip_prefix(&below))
-            .filter(|rest| !rest.is_empty())
-            .peekable();
-        let kept = entries.peek().is_some() && entries.all(|entry| lists(KEEPERS, entry));
-        kept && !known(path) && path.split('/').any(|part| lists(NAMES, part)) && !lists("migrate migrations", name)
-    });
-    let found: Vec<&str> = found.take(5).collect();
-    if !found.is_empty() {
-        project.check(
-            About::Shared,
-            format!("{} {} empty in the repository: if the app writes there, add to `shared`, or each release starts without those files", found.join(", "), if found.len() == 1 { "is" } else { "are" }),
         );
     }
 }
@@ -193,23 +131,6 @@ mod tests {
     }
 
     #[test]
-    fn the_settings_of_an_example_are_to_be_set_on_the_host() {
-        let file = (
-            ".env.example",
-            "# comment\nPORT=3000\nDATABASE_URL=postgres://x\n# OLD=1\nexport KEY=\n",
-        );
-        let node = project(&[PACKAGE, file]);
-        assert!(
-            checks(&node, ".env.example names the app's settings (DATABASE_URL, KEY)"),
-            "{node:?}"
-        );
-        assert!(!checks(
-            &project(&[PACKAGE, (".env.example", "PORT=1")]),
-            "shipit env set"
-        ));
-    }
-
-    #[test]
     fn a_database_that_is_a_file_belongs_into_a_shared_directory() {
         for files in [
             &[(
@@ -239,21 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_app_writes_and_what_the_user_writes_are_shared() {
-        let empty = project(&[
-            PACKAGE,
-            ("public/", ""),
-            ("public/uploads/", ""),
-            ("public/uploads/.gitkeep", ""),
-        ]);
-        assert!(checks(&empty, "public/uploads is empty in the repository"), "{empty:?}");
-        let full = project(&[
-            PACKAGE,
-            ("uploads/", ""),
-            ("uploads/.gitkeep", ""),
-            ("uploads/a.js", ""),
-        ]);
-        assert!(!checks(&full, "empty in the repository"), "{full:?}");
+    fn what_the_user_writes_is_shared() {
         let index = ("index.php", "");
         let sample = project(&[index, ("user/config-sample.php", "")]);
         assert!(
