@@ -219,6 +219,15 @@ pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
     }
 }
 
+/// Checks the text of a `deploy.yml` that is not written yet, as the file at this path. Fails as [`load`] does.
+pub fn of_text(text: &str, path: &Path) -> Result<Config, Failure> {
+    let name = text::shown(path.as_os_str().as_encoded_bytes());
+    let path = std::path::absolute(path).map_err(|e| Failure::new(Exit::Usage, format!("{name}: {e}")))?;
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let checked = tree::parse(text).and_then(|root| validate::config(&root, dir, None));
+    checked.map_err(|problems| failure(&name, &problems))
+}
+
 fn failure(name: &str, problems: &[tree::Problem]) -> Failure {
     const MOST: usize = 20;
     let what = match problems.len() {

@@ -45,9 +45,17 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
         Some(port) => port,
         None => port(global, &app, &host, project.as_mut(), own_unit.is_file(), &mut notes)?,
     };
+    if let Some(project) = project.as_mut().filter(|project| project.port != port) {
+        project.ask_port(port);
+    }
     let text = proposal::text(&app, &host, project.as_ref(), port);
     if options.print {
-        super::results(&text);
+        let mut texts = vec![text];
+        if options.units {
+            let units = generate::proposed(&config::of_text(&texts[0], &path)?)?;
+            texts.extend(units.into_iter().map(|unit| unit.text));
+        }
+        super::results(&texts.join("\n"));
         return Ok(Exit::Done);
     }
     write(&path, &text)?;

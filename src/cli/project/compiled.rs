@@ -75,9 +75,23 @@ pub(super) fn arguments(dir: &Directory, app: &str, subcommand: Option<&str>, pr
         }
         None => None,
     };
+    // An entry point alone leaves the arguments to whoever starts the container: a unit file has them.
+    let bare = found.as_ref().is_some_and(|(rest, _)| rest.is_empty());
+    let by_unit = || {
+        evidence::unit_files(dir)?
+            .ok()
+            .and_then(|start| taken(&start, project.port))
+    };
+    let found = if bare { by_unit().or(found) } else { found };
     let (rest, from) = match (found, subcommand) {
         (Some((rest, from)), _) if !rest.is_empty() => (rest, from),
-        (_, Some(name)) => (vec![name.to_owned()], "the source".into()),
+        (Some((_, from)), Some(name)) => {
+            let why = format!(
+                "{from} starts it without arguments, and the source has a subcommand `{name}`: does it serve without?"
+            );
+            return project.check(About::Command, why);
+        }
+        (None, Some(name)) => (vec![name.to_owned()], "the source".into()),
         _ => return,
     };
     let words: Vec<String> = [format!("{{root}}/current/{app}")].into_iter().chain(rest).collect();

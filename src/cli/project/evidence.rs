@@ -180,7 +180,7 @@ pub(super) fn units(dir: &Directory) -> Vec<(&str, &str)> {
 }
 
 /// `ExecStart=` of that unit file.
-fn unit_files(dir: &Directory) -> Option<Found> {
+pub(super) fn unit_files(dir: &Directory) -> Option<Found> {
     let (path, text) = only_unit(dir)?;
     let line = text.lines().find_map(|line| line.trim().strip_prefix("ExecStart="))?;
     Some(start(line.trim_start_matches(['-', '@', ':', '+', '!']), path))

@@ -21,8 +21,12 @@ pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
     let cgo = if native { 1 } else { 0 };
     let tags = match (&recipe.tags, &recipe.unknown) {
         (Some((tags, from)), _) => {
-            let why = format!("`-tags {tags}` comes from {from}: does the host need each, and the libraries for it?");
-            project.check(About::Build, why);
+            // Without cgo no tag needs a library.
+            if recipe.cgo != Some(false) {
+                let why =
+                    format!("`-tags {tags}` comes from {from}: does the host need each, and the libraries for it?");
+                project.check(About::Build, why);
+            }
             format!(" -tags {tags}")
         }
         (None, Some((value, from))) => {

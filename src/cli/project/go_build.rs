@@ -182,6 +182,13 @@ mod tests {
         let asked = project(&files[..3]);
         assert_eq!(asked.build.as_deref(), Some("CGO_ENABLED=1 go build -o build/acme ."));
         assert!(checks(&asked, "Dockerfile builds with `-tags ${T}`"), "{asked:?}");
+        let pure = docker.replace("CGO_ENABLED=1", "CGO_ENABLED=0");
+        let pure = project(&[list, ("main.go", MAIN), ("Dockerfile", &pure), ("Makefile", make)]);
+        assert_eq!(
+            pure.build.as_deref(),
+            Some("CGO_ENABLED=0 go build -tags netgo,fts5 -o build/acme .")
+        );
+        assert!(!checks(&pure, "-tags"), "{pure:?}");
         let hostile = "FROM golang\nRUN go build -tags 'a;id' ./cmd/$(id)\n";
         let hostile = project(&[list, ("main.go", MAIN), ("Dockerfile", hostile)]);
         assert_eq!(hostile.build.as_deref(), Some("CGO_ENABLED=0 go build -o build/acme ."));

@@ -67,6 +67,9 @@ pub(super) struct Project {
     pub(super) health: String,
     pub(super) port: u16,
     pub(super) checks: Vec<Check>,
+    /// Which port the source shows, where that decides, and the question about it.
+    listens_on: Option<Port>,
+    port_question: Option<String>,
 }
 
 /// A guess, or a decision that only the user can make.
@@ -137,6 +140,8 @@ impl Project {
             health: "/".into(),
             port: 8080,
             checks: Vec::new(),
+            listens_on: None,
+            port_question: None,
         }
     }
 
@@ -155,6 +160,25 @@ impl Project {
 
     pub(super) fn check(&mut self, about: About, why: impl Into<String>) {
         self.checks.push(Check { about, why: why.into() });
+    }
+
+    /// The question that the port of the source leaves, if this one is in the health check and in PORT of the unit.
+    pub(super) fn ask_port(&mut self, port: u16) {
+        let why = match &self.listens_on {
+            Some(Port::Fixed(fixed, file)) if *fixed != port => format!(
+                "{file} seems to listen on port {fixed}, and not on {port}: change one of them, because PORT={port} of the unit does nothing there"
+            ),
+            Some(Port::Fixed(fixed, file)) if *fixed != Self::unknown().port => {
+                format!("{file} seems to listen on port {port}; the generated unit also sets PORT={port}")
+            }
+            Some(Port::Unknown) if !takes_port(self) => {
+                format!("nothing in the source reads PORT or names a port: does the app listen on {port}?")
+            }
+            _ => return,
+        };
+        let old = self.port_question.replace(why.clone());
+        self.checks.retain(|check| Some(&check.why) != old.as_ref());
+        self.check(About::Health, why);
     }
 
     /// Adds a command to `prepare`, or to `build`.
@@ -308,23 +332,12 @@ fn health(dir: &Directory, project: &mut Project) {
     if project.strategy == Strategy::Socket || project.unit.is_some() {
         return;
     }
-    match routes::port(dir, kinds) {
-        Port::Fixed(port, file) if port != project.port => {
-            project.port = port;
-            project.check(
-                About::Health,
-                format!("{file} seems to listen on port {port}; the generated unit also sets PORT={port}"),
-            );
-        }
-        Port::Unknown if !takes_port(project) => project.check(
-            About::Health,
-            format!(
-                "nothing in the source reads PORT or names a port: does the app listen on {}?",
-                project.port
-            ),
-        ),
-        _ => {}
+    let port = routes::port(dir, kinds);
+    if let Port::Fixed(fixed, _) = port {
+        project.port = fixed;
     }
+    project.listens_on = Some(port);
+    project.ask_port(project.port);
 }
 
 #[cfg(test)]

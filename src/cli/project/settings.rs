@@ -38,7 +38,7 @@ const TOOLS: [&str; 28] = [
     "RUST_BACKTRACE",
     "CARGO_",
     "COMPOSER_",
-    "PNGX_CONTAINERIZED",
+    "FLASK_APP",
 ];
 const FILES: [&str; 11] = [
     ".env.example",
@@ -53,6 +53,9 @@ const FILES: [&str; 11] = [
     ".env.local.example",
     ".env.production.example",
 ];
+
+/// A file, and the names of variables that it has.
+type Names = (String, Vec<String>);
 
 fn is_variable(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
@@ -71,17 +74,18 @@ pub(super) fn checks(dir: &Directory, project: &mut Project) {
         return;
     }
     let mut known: Vec<String> = Vec::new();
-    let named = templates(dir).or_else(|| provider(dir)).or_else(|| compose(dir));
+    let named = templates(dir).or_else(|| both(provider(dir), compose(dir)));
     if let Some((file, names)) = named {
         let why = if file.contains(".env") || file.contains("env.") {
             ", because `.env` is not shipped"
         } else {
             ""
         };
+        let verb = if file.contains(" and ") { "name" } else { "names" };
         project.check(
             About::Unit,
             format!(
-                "{file} names the app's settings ({}): set those that it needs with `shipit env set`{why}",
+                "{file} {verb} the app's settings ({}): set those that it needs with `shipit env set`{why}",
                 some(&names)
             ),
         );
@@ -129,7 +133,7 @@ pub(super) fn checks(dir: &Directory, project: &mut Project) {
 }
 
 /// The variables of `.env.example`: `.env` is never shipped.
-fn templates(dir: &Directory) -> Option<(String, Vec<String>)> {
+fn templates(dir: &Directory) -> Option<Names> {
     let file = dir.first(&FILES)?;
     let names = dir.text(file).lines().filter_map(|line| {
         let name = line.trim().trim_start_matches("export ").split_once('=')?.0.trim_end();
@@ -138,8 +142,23 @@ fn templates(dir: &Directory) -> Option<(String, Vec<String>)> {
     found(file, names)
 }
 
+/// The names of both, each once.
+fn both(one: Option<Names>, other: Option<Names>) -> Option<Names> {
+    let (Some((file, mut names)), Some((second, more))) = (one.clone(), other.clone()) else {
+        return one.or(other);
+    };
+    names.extend(more);
+    let mut seen: Vec<String> = Vec::new();
+    names.retain(|name| {
+        let new = !seen.contains(name);
+        seen.push(name.clone());
+        new
+    });
+    Some((format!("{file} and {second}"), names))
+}
+
 /// `env` of app.json, without what is optional.
-fn provider(dir: &Directory) -> Option<(String, Vec<String>)> {
+fn provider(dir: &Directory) -> Option<Names> {
     let value: Value = serde_json::from_str(dir.text("app.json")).ok()?;
     let env = value["env"].as_object()?;
     let names = env.iter().filter(|(_, entry)| entry["required"] != Value::Bool(false));
@@ -147,13 +166,18 @@ fn provider(dir: &Directory) -> Option<(String, Vec<String>)> {
 }
 
 /// `environment` of the app's own service.
-fn compose(dir: &Directory) -> Option<(String, Vec<String>)> {
+fn compose(dir: &Directory) -> Option<Names> {
     let (file, services) = container::services(dir)?;
     found(file, container::own(&services)?.variables.iter().map(String::as_str))
 }
 
-fn found<'a>(file: &str, names: impl Iterator<Item = &'a str>) -> Option<(String, Vec<String>)> {
-    let names = names.filter(|name| is_variable(name) && !lists("PORT NODE_ENV", name));
+fn found<'a>(file: &str, names: impl Iterator<Item = &'a str>) -> Option<Names> {
+    let own = if file.contains("env.") || file.contains(".env") {
+        "PORT NODE_ENV"
+    } else {
+        OWN
+    };
+    let names = names.filter(|name| is_variable(name) && !lists(own, name));
     let names: Vec<String> = names.map(str::to_owned).collect();
     (!names.is_empty()).then(|| (file.to_owned(), names))
 }
@@ -191,8 +215,10 @@ fn required(dir: &Directory, kinds: &str) -> Vec<(String, String)> {
         "alembic/",
     ];
     let mut all: Vec<(String, String)> = Vec::new();
+    // In Rails and Phoenix, what every start reads is in config/.
+    let only_config = dir.has("config/") && (lists(kinds, "rb") || lists(kinds, "exs"));
     for (path, text) in dir.sources(kinds) {
-        if ELSEWHERE.iter().any(|part| path.contains(part)) {
+        if ELSEWHERE.iter().any(|part| path.contains(part)) || only_config && !path.starts_with("config/") {
             continue;
         }
         // Tests of Rust stand below the code.
@@ -204,6 +230,8 @@ fn required(dir: &Directory, kinds: &str) -> Vec<(String, String)> {
             if let Some(name) = needed(line)
                 && !lists(OWN, name)
                 && !all.iter().any(|(known, _)| known == name)
+                // Where it stands twice, the first asks whether it is set.
+                && text.matches(name).count() == 1
             {
                 all.push((name.to_owned(), path.to_owned()));
             }
@@ -277,6 +305,15 @@ mod tests {
             let node = project(&[PACKAGE, (file, text)]);
             assert!(checks(&node, named), "{node:?}");
         }
+    }
+
+    #[test]
+    fn a_provider_and_a_compose_file_complete_each_other() {
+        let json = r#"{"env":{"SECRET":{}}}"#;
+        let compose = "services:\n  app:\n    environment:\n      SECRET: x\n      DATABASE_URL: x\n      TZ: x\n";
+        let node = project(&[PACKAGE, ("app.json", json), ("compose.yml", compose)]);
+        let named = "app.json and compose.yml names the app's settings (SECRET, DATABASE_URL):";
+        assert!(checks(&node, &named.replace("names", "name")), "{node:?}");
     }
 
     #[test]

@@ -83,6 +83,8 @@ fn empty(dir: &Directory, project: &Project) -> Vec<String> {
         let name = path.rsplit('/').next().unwrap_or(path);
         path.split('/').any(|part| lists(NAMES, part))
             && !lists("migrate migrations", name)
+            // Laravel writes it when its packages are installed.
+            && *path != "bootstrap/cache"
             && !is_shared(project, path)
             && is_kept(dir, path)
     });
