@@ -1,7 +1,7 @@
 //! Rust, by Cargo.toml: which binary is the program, and what it reads while it runs. Never builds it.
 
-use super::evidence::toml;
-use super::{About, Directory, Project, compiled};
+use super::evidence::{self, toml};
+use super::{About, Directory, Project, compiled, container};
 
 pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
     if !dir.has("Cargo.toml") {
@@ -16,15 +16,12 @@ pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
         _ => String::new(),
     };
     let locked = if dir.has("Cargo.lock") { " --locked" } else { "" };
-    let built = built.name;
+    let (built, manifest) = (built.name, built.manifest);
     project.build = Some(format!(
         "cargo build --release{locked}{package} --bin {built} && mkdir -p build && cp target/release/{built} build/{app}"
     ));
     let sources = || dir.sources("rs").map(|(_, text)| text);
-    if dir
-        .named("Cargo.toml")
-        .any(|(path, _)| dir.depends(&[path], "listenfd"))
-    {
+    if dir.depends(&[&manifest], "listenfd") {
         project.socket("listenfd accepts the socket from systemd");
     }
     project.check(
@@ -76,9 +73,12 @@ struct Built {
     name: String,
     /// The package of a workspace, where this directory has none.
     package: Option<String>,
+    /// Its Cargo.toml.
+    manifest: String,
 }
 
-/// The binary: `default-run`, one of the app's name, the only one, or the likeliest of several.
+/// The binary: the one that others start or build, `default-run`, one of the app's name, the only one, or the likeliest of
+/// several.
 fn program(dir: &Directory, app: &str, project: &mut Project) -> Built {
     let mut found: Vec<Built> = Vec::new();
     for (path, text) in dir.named("Cargo.toml") {
@@ -105,10 +105,18 @@ fn program(dir: &Directory, app: &str, project: &mut Project) -> Built {
         found.extend(names.into_iter().map(|name| Built {
             name,
             package: outer.clone(),
+            manifest: path.to_owned(),
         }));
     }
     let names: Vec<String> = found.iter().map(|built| built.name.clone()).collect();
-    let chosen = found.iter().position(|built| built.name == app).or_else(|| {
+    let used = used(dir).into_iter().find_map(|(name, from)| {
+        let at = found.iter().position(|built| built.name == name)?;
+        Some((at, from))
+    });
+    let from = used.as_ref().map(|(_, from)| format!(", as in {from}"));
+    let used = used.map(|(at, _)| at);
+    let chosen = used.or_else(|| found.iter().position(|built| built.name == app));
+    let chosen = chosen.or_else(|| {
         ["server", "api", "web"]
             .iter()
             .find_map(|word| found.iter().position(|built| built.name.contains(word)))
@@ -117,7 +125,12 @@ fn program(dir: &Directory, app: &str, project: &mut Project) -> Built {
     if names.len() > 1 {
         project.check(
             About::Build,
-            format!("several programs ({}): {} is assumed", names.join(", "), names[first]),
+            format!(
+                "several programs ({}): {} is assumed{}",
+                names.join(", "),
+                names[first],
+                from.unwrap_or_default()
+            ),
         );
     }
     found.into_iter().nth(first).unwrap_or_else(|| {
@@ -130,8 +143,32 @@ fn program(dir: &Directory, app: &str, project: &mut Project) -> Built {
         Built {
             name: name.into(),
             package: None,
+            manifest: "Cargo.toml".into(),
         }
     })
+}
+
+/// Names of programs that the Dockerfile, the Procfile or a unit file starts, then those that the Dockerfile builds.
+fn used(dir: &Directory) -> Vec<(String, String)> {
+    let base = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+    let starts = [evidence::web(dir), evidence::unit_files(dir)];
+    let starts = starts.into_iter().flatten().flatten();
+    let mut all: Vec<(String, String)> = starts
+        .filter_map(|start| Some((base(start.words.first()?), start.from)))
+        .collect();
+    for (_, line) in container::stage(dir, false) {
+        let mut words = line.split_whitespace();
+        while let Some(word) = words.next() {
+            let name = match word.strip_prefix("--bin") {
+                Some("") => words.next(),
+                Some(rest) => rest.strip_prefix('='),
+                None => None,
+            };
+            let from = container::dockerfile(dir).unwrap_or_default();
+            all.extend(name.map(|name| (name.to_owned(), from.to_owned())));
+        }
+    }
+    all
 }
 
 /// `name` of each `[[bin]]`.
@@ -153,4 +190,49 @@ fn bins(text: &str) -> Vec<String> {
 fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     !name.is_empty() && !name.starts_with('-') && name.chars().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{checks, project};
+    use crate::unit::strategy::Strategy;
+
+    #[test]
+    fn the_program_is_the_one_that_others_start_or_build() {
+        let root = ("Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\n");
+        let cli = (
+            "crates/acme/Cargo.toml",
+            "[package]\nname = \"acme\"\n[dependencies]\nlistenfd = \"1\"\n",
+        );
+        let server = ("crates/shopd/Cargo.toml", "[package]\nname = \"shopd\"\n");
+        let mains = [
+            ("crates/acme/src/main.rs", "fn main() {}"),
+            ("crates/shopd/src/main.rs", "fn main() {}"),
+        ];
+        let files = [&[root, cli, server][..], &mains].concat();
+        let with = |more: &[(&str, &str)]| project(&[&files[..], more].concat());
+        let alone = with(&[]);
+        assert!(alone.build.is_some_and(|build| build.contains(" -p acme --bin acme ")));
+        assert_eq!(alone.strategy, Strategy::Socket);
+        let unit = ("systemd/shopd.service", "[Service]\nExecStart=shopd start\n");
+        for more in [
+            &[
+                ("Dockerfile", "FROM a\nFROM b\nENTRYPOINT [\"/usr/local/bin/shopd\"]\n"),
+                unit,
+            ][..],
+            &[("Dockerfile", "FROM a\nRUN cargo build --release --bin shopd\n"), unit],
+            &[unit],
+        ] {
+            let used = with(more);
+            assert!(
+                used.build
+                    .as_deref()
+                    .is_some_and(|build| build.contains(" -p shopd --bin shopd ")),
+                "{used:?}"
+            );
+            assert!(checks(&used, "shopd is assumed, as in "), "{used:?}");
+            assert_eq!(used.strategy, Strategy::Restart, "listenfd is another program's");
+            assert_eq!(used.command.as_deref(), Some("{root}/current/acme start"), "{used:?}");
+        }
+    }
 }
