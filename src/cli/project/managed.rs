@@ -33,7 +33,19 @@ fn java_health(dir: &Directory, manifest: &str, project: &mut Project) {
         "src/main/resources/application.properties",
         "src/main/resources/application.yml",
     ];
-    if let Some(file) = dir.first(&settings) {
+    // These read no PORT: the port is a property of the virtual machine, which comes before a file.
+    let text = dir.text(manifest);
+    let property = [
+        ("quarkus", "quarkus.http.port"),
+        ("micronaut", "micronaut.server.port"),
+        ("spring-boot", "server.port"),
+        ("org.springframework.boot", "server.port"),
+    ];
+    if let Some((_, property)) = property.iter().find(|(name, _)| text.contains(name)) {
+        let command = project.command.take().unwrap_or_default();
+        let option = format!("/usr/bin/java -D{property}={} ", project.port);
+        project.command = Some(command.replacen("/usr/bin/java ", &option, 1));
+    } else if let Some(file) = dir.first(&settings) {
         project.check(
             About::Health,
             format!("the app listens on 8080 unless {file} sets server.port"),
@@ -61,11 +73,16 @@ fn maven(dir: &Directory, app: &str) -> Option<Project> {
             .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
             .then(|| value.to_owned())
     };
+    let kind = tag("packaging").filter(|kind| kind == "war");
+    let kind = kind.as_deref().unwrap_or("jar");
     let file = match (tag("finalName"), tag("artifactId"), tag("version")) {
-        (Some(name), ..) => format!("{name}.jar"),
-        (_, Some(artifact), Some(version)) => format!("{artifact}-{version}.jar"),
-        _ => "*.jar".into(),
+        (Some(name), ..) => format!("{name}.{kind}"),
+        (_, Some(artifact), Some(version)) => format!("{artifact}-{version}.{kind}"),
+        _ => format!("*.{kind}"),
     };
+    if kind == "war" {
+        war(dir, app, pom, &mut project);
+    }
     if own.contains("<modules>") {
         project.check(
             About::Build,
@@ -79,7 +96,7 @@ fn maven(dir: &Directory, app: &str) -> Option<Project> {
         project.command = Some("/usr/bin/java -jar {root}/current/quarkus-run.jar".into());
     } else {
         project.build = Some(format!(
-            "{maven} -q -DskipTests package && mkdir -p release && cp target/{file} release/{app}.jar"
+            "{maven} -q -DskipTests package && mkdir -p release && cp target/{file} release/{app}.{kind}"
         ));
     }
     version::check(
@@ -89,6 +106,25 @@ fn maven(dir: &Directory, app: &str) -> Option<Project> {
     );
     java_health(dir, "pom.xml", &mut project);
     Some(project)
+}
+
+/// A war runs in a servlet container, unless Spring Boot has packed one into it.
+fn war(dir: &Directory, app: &str, pom: &str, project: &mut Project) {
+    project.command = Some(format!("/usr/bin/java -jar {{root}}/current/{app}.war"));
+    if pom.contains("spring-boot-maven-plugin") {
+        return;
+    }
+    let shown = match evidence::web(dir) {
+        Some(Ok(start)) => format!("; {} starts `{}`", start.from, start.words.join(" ")),
+        _ => String::new(),
+    };
+    project.check(
+        About::Command,
+        format!(
+            "a war needs a servlet container, such as `java -jar jetty-runner.jar --port {} {app}.war`, or Tomcat: name it here{shown}",
+            project.port
+        ),
+    );
 }
 
 fn gradle(dir: &Directory, app: &str) -> Option<Project> {
@@ -220,6 +256,55 @@ mod tests {
             Some("/usr/local/bin/deno run -A {root}/current/main.ts")
         );
         assert_eq!(deno.build.as_deref(), Some("deno task build"));
+    }
+
+    #[test]
+    fn a_war_needs_a_servlet_container() {
+        let pom = "<artifactId>shop</artifactId><version>1</version><packaging>war</packaging>";
+        let docker = "FROM x\nCMD [\"java\", \"-jar\", \"/jetty-runner.jar\", \"/shop.war\"]\n";
+        let war = project(&[("pom.xml", pom), ("Dockerfile", docker)]);
+        assert!(
+            war.build
+                .as_deref()
+                .unwrap()
+                .ends_with(" cp target/shop-1.war release/acme.war")
+        );
+        assert_eq!(
+            war.command.as_deref(),
+            Some("/usr/bin/java -jar {root}/current/acme.war")
+        );
+        assert!(
+            checks(&war, "Dockerfile starts `java -jar /jetty-runner.jar /shop.war`"),
+            "{war:?}"
+        );
+        let boot = format!("{pom}<artifactId>spring-boot-maven-plugin</artifactId>");
+        assert!(!checks(&project(&[("pom.xml", &boot)]), "servlet container"));
+    }
+
+    #[test]
+    fn the_port_of_a_framework_is_a_property() {
+        for (file, text, command) in [
+            (
+                "pom.xml",
+                "spring-boot-starter-web",
+                "-Dserver.port=8080 -jar {root}/current/acme.jar",
+            ),
+            (
+                "build.gradle",
+                "org.springframework.boot",
+                "-Dserver.port=8080 -jar {root}/current/acme.jar",
+            ),
+            (
+                "pom.xml",
+                "quarkus",
+                "-Dquarkus.http.port=8080 -jar {root}/current/quarkus-run.jar",
+            ),
+            ("pom.xml", "x", "-jar {root}/current/acme.jar"),
+        ] {
+            let java = project(&[(file, text), ("src/main/resources/application.properties", "")]);
+            assert_eq!(java.command, Some(format!("/usr/bin/java {command}")), "{text}");
+            assert_eq!(checks(&java, "unless src/main/resources"), text == "x", "{text}");
+        }
     }
 
     #[test]
