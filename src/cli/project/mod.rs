@@ -18,6 +18,7 @@ mod node_start;
 mod pages;
 mod php;
 mod products;
+mod puma;
 mod python;
 mod python_app;
 mod python_install;

@@ -1,6 +1,6 @@
 //! Ruby, by its Gemfile: Rails, or any rack app. Never runs bundler.
 
-use super::{About, Directory, Project, evidence, pages, products, version};
+use super::{About, Directory, Project, evidence, pages, products, puma, settings, version};
 use crate::unit::generate::Program;
 
 const LISTS: &[&str] = &["Gemfile", "Gemfile.lock"];
@@ -40,6 +40,17 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     if rails && assets {
         prepare.push_str(" && RAILS_ENV=production SECRET_KEY_BASE_DUMMY=1 bundle exec rails assets:precompile");
     }
+    if prepare.contains("assets:precompile") {
+        let missing = settings::required(dir, "rb ru");
+        if let Some((_, file)) = missing.first() {
+            let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
+            let why = format!(
+                "`assets:precompile` runs without /etc/APP/env, and {file} fails without {}: give it a default there, or a dummy value in `prepare`",
+                settings::some(&names)
+            );
+            project.check(About::Prepare, why);
+        }
+    }
     project.prepare = Some(prepare);
     if rails
         && assets
@@ -77,32 +88,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     project.program = Some(Program::Puma);
     project.command = Some("/usr/bin/bundle exec puma --dir {root}/current --bind tcp://0.0.0.0:8080".into());
     project.socket("puma accepts the socket from systemd");
-    if !dir.depends(LISTS, "puma") {
-        let other = ["unicorn", "passenger", "falcon", "thin", "webrick"]
-            .iter()
-            .find(|gem| dir.depends(&["Gemfile"], gem));
-        project.check(
-            About::Command,
-            match other {
-                Some(other) => {
-                    format!("the Gemfile has {other} and not puma: add puma, or change ExecStart= and the strategy")
-                }
-                None => "puma is not in the Gemfile: add it, or change ExecStart= and the strategy".into(),
-            },
-        );
-    }
-    let config = dir.text("config/puma.rb").lines().map(str::trim_start);
-    if let Some(line) = config
-        .clone()
-        .find(|line| line.starts_with("port") || line.starts_with("bind"))
-    {
-        project.check(
-            About::Command,
-            format!(
-                "config/puma.rb has `{line}`, which opens a second port in addition to the socket that systemd holds: remove it"
-            ),
-        );
-    }
+    puma::checks(dir, &mut project);
     if ["sidekiq", "solid_queue", "good_job", "delayed_job", "resque"]
         .iter()
         .any(|gem| dir.depends(&["Gemfile"], gem))
@@ -148,5 +134,28 @@ fn rails_needs(dir: &Directory, project: &mut Project) {
             About::Shared,
             "the database is SQLite: its file must be under storage/, which all releases share",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{checks, project};
+
+    #[test]
+    fn assets_are_compiled_without_settings() {
+        let with = |config: &str| {
+            let gems = "gem 'rails'\ngem 'propshaft'\ngem 'puma'\n";
+            project(&[("Gemfile", gems), ("config/", ""), ("config/application.rb", config)])
+        };
+        let fails = with("x = ENV.fetch(\"KEY\")\n");
+        assert!(
+            checks(
+                &fails,
+                "runs without /etc/APP/env, and config/application.rb fails without KEY"
+            ),
+            "{fails:?}"
+        );
+        let loads = with("x = ENV.fetch(\"KEY\", nil)\n");
+        assert!(!checks(&loads, "runs without /etc/APP/env"), "{loads:?}");
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::directory::{Directory, lists};
-use super::{About, Project, container, evidence, kinds};
+use super::{About, Check, Project, container, evidence, kinds};
 
 /// What the unit sets, and what every system has.
 const OWN: &str =
@@ -63,7 +63,7 @@ fn is_variable(name: &str) -> bool {
 }
 
 /// `A, B, C, D, …`
-fn some<T: AsRef<str>>(names: &[T]) -> String {
+pub(super) fn some<T: AsRef<str>>(names: &[T]) -> String {
     let first: Vec<&str> = names.iter().take(4).map(AsRef::as_ref).collect();
     let more = if names.len() > 4 { ", …" } else { "" };
     format!("{}{more}", first.join(", "))
@@ -97,7 +97,14 @@ pub(super) fn checks(dir: &Directory, project: &mut Project) {
             format!("{file} has the app's settings in {names}: set those that it needs with `shipit env set`"),
         );
     }
-    let asked = |name: &str, project: &Project| project.checks.iter().any(|check| check.why.contains(name));
+    let asked = |name: &str, project: &Project| {
+        let by_unit = |check: &&Check| check.about == About::Unit;
+        project
+            .checks
+            .iter()
+            .filter(by_unit)
+            .any(|check| check.why.contains(name))
+    };
     let required: Vec<(String, String)> = required(dir, kinds(project));
     let required: Vec<_> = required
         .into_iter()
@@ -196,7 +203,7 @@ fn unit(dir: &Directory) -> Option<(String, String)> {
 }
 
 /// Variables that the source reads without a default, and the file.
-fn required(dir: &Directory, kinds: &str) -> Vec<(String, String)> {
+pub(super) fn required(dir: &Directory, kinds: &str) -> Vec<(String, String)> {
     // Not part of the app that serves.
     const ELSEWHERE: [&str; 14] = [
         "scripts/",
