@@ -58,11 +58,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     let mut project = Project::new(format!("{kind} ({list})"));
     install(dir, list, base, &mut project);
     project.exclude = vec![".venv/", "__pycache__/", "*.pyc"];
-    let python = dir
-        .text(".python-version")
-        .lines()
-        .next()
-        .map(|text| (text.trim().to_owned(), ".python-version".into()));
+    let python = version::of_files(dir, &[".python-version"], "python");
     version::check(&mut project, "Python", python.or_else(|| version::of_pyproject(dir)));
     let next = PYTHON.replace("/current/", "/next/");
     if let Some((path, _)) = manage.filter(|_| django) {

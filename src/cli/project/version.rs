@@ -36,11 +36,15 @@ pub(super) fn check(project: &mut Project, language: &str, wanted: Option<(Strin
     );
 }
 
-/// The version in one of these files, each of which holds nothing else, or in `.tool-versions`.
+/// The version in one of these files, each of which holds nothing else but comments, or in `.tool-versions`.
 pub(super) fn of_files(dir: &Directory, files: &[&str], tool: &str) -> Option<(String, String)> {
     let named = files.iter().find_map(|file| {
-        let line = dir.text(file).lines().next()?.trim();
-        (!line.is_empty() && line.len() < 40).then(|| (line.to_owned(), (*file).to_owned()))
+        let mut lines = dir
+            .text(file)
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default().trim());
+        let line = lines.find(|line| !line.is_empty())?;
+        (line.len() < 40).then(|| (line.to_owned(), (*file).to_owned()))
     });
     named.or_else(|| {
         let lines = dir.text(".tool-versions").lines();
@@ -61,4 +65,22 @@ fn number(text: &str) -> Option<Vec<u32>> {
     let digits = digits.split(|c: char| !(c.is_ascii_digit() || c == '.')).next()?;
     let parts: Vec<u32> = digits.split('.').take(2).map_while(|part| part.parse().ok()).collect();
     (!parts.is_empty()).then_some(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{checks, project};
+
+    #[test]
+    fn a_comment_in_a_version_file_is_no_version() {
+        for (list, file, language) in [
+            (("Gemfile", "gem 'puma'"), ".ruby-version", "Ruby"),
+            (("requirements.txt", "flask"), ".python-version", "Python"),
+            (("package.json", r#"{"main":"a.js"}"#), ".nvmrc", "Node.js"),
+        ] {
+            let app = project(&[list, (file, "# since 2.1 of 2020\n\n99.1 # ours\n")]);
+            let named = format!("{file} asks for {language} 99.1;");
+            assert!(checks(&app, &named), "{app:?}");
+        }
+    }
 }
