@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::directory::Directory;
+use super::directory::{Directory, lists};
 use super::{About, Project, Serves, settings, written};
 
 pub(super) fn checks(dir: &Directory, project: &mut Project) {
@@ -13,9 +13,7 @@ pub(super) fn checks(dir: &Directory, project: &mut Project) {
         database(dir, project);
     }
     written::checks(dir, project);
-    if project.source == "." {
-        templates(dir, project);
-    }
+    templates(dir, project);
 }
 
 /// A database that is a file: below the release, each release would have its own.
@@ -97,20 +95,28 @@ fn templates(dir: &Directory, project: &mut Project) {
         let settings = NAMES.iter().any(|word| stem.contains(word)) && !stem.contains("config.");
         (plain && settings && path.matches('/').count() < 3).then(|| format!("{place}{name}"))
     };
+    // A compiler reads these: they have to exist where the release is built.
+    let compiled = |file: &str| {
+        let kind = file.rsplit('.').next().unwrap_or_default();
+        lists("ts tsx mts go rs java kt cs ex exs", kind) && (project.build.is_some() || kind != "exs")
+    };
     let known = |file: &str| dir.has(file) || project.shared_files.contains(&file);
     let found = dir.all().filter_map(|(path, _)| Some((path, target(path)?)));
     let found = found.filter(|(path, file)| !path.starts_with('.') && !known(file));
-    let texts: Vec<String> = found
-        .take(3)
-        .map(|(path, file)| format!("{path} is a template for {file}"))
-        .collect();
-    if !texts.is_empty() {
+    let (source, other): (Vec<_>, Vec<_>) = found.partition(|(_, file)| compiled(file));
+    let text = |found: Vec<(&str, String)>| {
+        let texts = found.into_iter().take(3);
+        let texts = texts.map(|(path, file)| format!("{path} is a template for {file}"));
+        texts.collect::<Vec<_>>().join(", ")
+    };
+    let (source, other) = (text(source), text(other));
+    if !source.is_empty() {
+        project.check(About::Build, format!("{source}: create it here before the build"));
+    }
+    if !other.is_empty() && project.source == "." {
         project.check(
             About::Shared,
-            format!(
-                "{}: if the app needs it, create it in shared/ on the host and add it to `shared.files`",
-                texts.join(", ")
-            ),
+            format!("{other}: if the app needs it, create it in shared/ on the host and add it to `shared.files`"),
         );
     }
 }
@@ -167,6 +173,15 @@ mod tests {
             checks(&sample, "user/config-sample.php is a template for user/config.php"),
             "{sample:?}"
         );
+        let source = project(&[PACKAGE, ("src/config.ts.example", ""), ("ormconfig.json.example", "")]);
+        assert!(
+            checks(&source, "a template for src/config.ts: create it here before the build"),
+            "{source:?}"
+        );
+        assert!(checks(
+            &source,
+            "a template for ormconfig.json: if the app needs it, create it in shared/"
+        ));
         let written = project(&[index, ("user/config-sample.php", ""), ("user/config.php", "")]);
         assert!(!checks(&written, "is a template"), "{written:?}");
         assert!(!checks(&project(&[index, ("phpunit.xml.dist", "")]), "is a template"));
