@@ -55,6 +55,7 @@ pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
         embedded || migrations || !sources().any(names)
     };
     compiled::data(dir, unread, &mut project);
+    migrations(dir, &mut project);
     let subcommand = ["serve", "server", "start", "run", "web"].into_iter().find(|name| {
         let variant = name[..1].to_uppercase() + &name[1..];
         sources().any(|text| {
@@ -67,6 +68,40 @@ pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
     });
     compiled::arguments(dir, app, subcommand, &mut project);
     Some(project)
+}
+
+/// SQL files that the program does not run itself.
+fn migrations(dir: &Directory, project: &mut Project) {
+    let lists = || dir.named("Cargo.toml").map(|(path, _)| path);
+    let tool = ["sqlx", "diesel", "sea-orm"]
+        .into_iter()
+        .find(|name| lists().any(|path| dir.depends(&[path], name)));
+    let embeds = |text: &str| {
+        let lines = text
+            .lines()
+            .take_while(|line| !line.trim_start().starts_with("#[cfg(test)]"));
+        let calls = ["migrate!(", "embed_migrations!(", "Migrator::"];
+        lines
+            .into_iter()
+            .any(|line| calls.iter().any(|call| line.contains(call)))
+    };
+    let files = || {
+        dir.all()
+            .find(|(path, _)| path.ends_with(".sql") && path.contains("migrations/"))
+    };
+    if let (Some(tool), Some((path, _))) = (tool, files())
+        && !dir.sources("rs").any(|(_, text)| embeds(text))
+    {
+        let place = &path[..path.find("migrations/").unwrap_or_default() + "migrations".len()];
+        let command = match tool {
+            "diesel" => "diesel migration run",
+            _ => "sqlx migrate run",
+        };
+        project.check(
+            About::Migrate,
+            format!("{place} has SQL migrations, and the program does not run them: run `{command}` before the deploy, or let the program do it"),
+        );
+    }
 }
 
 struct Built {
@@ -196,6 +231,29 @@ fn is_plain(name: &str) -> bool {
 mod tests {
     use super::super::tests::{checks, project};
     use crate::unit::strategy::Strategy;
+
+    #[test]
+    fn migrations_that_nothing_runs_are_named() {
+        let list = (
+            "Cargo.toml",
+            "[package]\nname = \"x\"\n[dependencies]\nsqlx = \"0.8\"\n",
+        );
+        let sql = ("migrations/1_a.sql", "");
+        for (main, asked) in [
+            (
+                "fn main() {}\n#[cfg(test)]\nmod t { fn f() { sqlx::migrate!() } }",
+                true,
+            ),
+            ("fn main() { sqlx::migrate!().run(&pool) }", false),
+        ] {
+            let app = project(&[list, sql, ("src/main.rs", main)]);
+            assert_eq!(checks(&app, "migrations has SQL migrations"), asked, "{app:?}");
+        }
+        assert!(!checks(
+            &project(&[list, ("src/main.rs", "fn main() {}")]),
+            "SQL migrations"
+        ));
+    }
 
     #[test]
     fn the_program_is_the_one_that_others_start_or_build() {
