@@ -6,13 +6,7 @@ use super::evidence::{instructions, words};
 
 /// The Dockerfile at the top, or in a directory for it.
 pub(super) fn dockerfile(dir: &Directory) -> Option<&'static str> {
-    dir.first(&[
-        "Dockerfile",
-        "Containerfile",
-        "docker/Dockerfile",
-        ".docker/Dockerfile",
-        "docker/dockerfile",
-    ])
+    dir.first(&["Dockerfile", "Containerfile", "docker/Dockerfile", ".docker/Dockerfile"])
 }
 
 /// The instructions of the last stage, or of all: the word in capitals, and the rest.
@@ -29,6 +23,32 @@ pub(super) fn stage(dir: &Directory, last: bool) -> Vec<(String, String)> {
         found.push((word, rest.trim().to_owned()));
     }
     found
+}
+
+/// The port that the health check of the last stage asks, or that it exposes.
+pub(super) fn port(dir: &Directory) -> Option<u16> {
+    let stage = stage(dir, true);
+    let of = |name: &'static str| {
+        stage
+            .iter()
+            .filter(move |(word, _)| word == name)
+            .map(|(_, rest)| rest.as_str())
+    };
+    let number = |text: &str| {
+        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u16>().ok().filter(|port| *port >= 1024)
+    };
+    let asked = of("HEALTHCHECK").find_map(|line| {
+        let rest = ["localhost:", "127.0.0.1:"]
+            .iter()
+            .find_map(|host| Some(line.split_once(host)?.1))?;
+        // `${SHOP_PORT:-8888}`
+        match rest.strip_prefix("${") {
+            Some(rest) => number(rest.split_once('-')?.1),
+            None => number(rest),
+        }
+    });
+    asked.or_else(|| of("EXPOSE").flat_map(str::split_whitespace).find_map(number))
 }
 
 /// Names and values of ENV in the last stage.
@@ -222,6 +242,22 @@ mod tests {
             (all.join(" ").as_str(), home.as_deref()),
             ("/app/data /media /x /y", Some("/app"))
         );
+    }
+
+    #[test]
+    fn the_port_is_the_one_that_the_image_asks_or_exposes() {
+        for (text, port_of) in [
+            ("FROM a\nEXPOSE 9\nFROM b\nEXPOSE 22 3000/tcp\n", Some(3000)),
+            (
+                "FROM a\nEXPOSE 1\nHEALTHCHECK CMD curl \"http://localhost:${X:-8888}/h\"\n",
+                Some(8888),
+            ),
+            ("FROM a\nHEALTHCHECK CMD curl http://127.0.0.1:4000/h\n", Some(4000)),
+            ("FROM a\nEXPOSE $PORT\n", None),
+            ("FROM a\nEXPOSE 80\n", None),
+        ] {
+            assert_eq!(port(&directory("Dockerfile", text)), port_of, "{text}");
+        }
     }
 
     #[test]

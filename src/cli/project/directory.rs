@@ -30,7 +30,7 @@ const TEXTS: &str = "package.json Gemfile Gemfile.lock pyproject.toml requiremen
     nuxt.config.ts vite.config.js vite.config.ts angular.json .env.example .env.sample .env.template .env.dist .env_sample env.example example.env sample.env .example.env .env.local.example .env.production.example puma.rb env.py .gitattributes routes.rb Makefile GNUmakefile \
     ecosystem.config.js ecosystem.config.cjs ecosystem.config.json process.json pm2.json schema.prisma alembic.ini";
 /// Kinds of source files, which name routes and ports.
-const SOURCES_OF: &str = "py js mjs cjs ts mts tsx rb go rs php java kt cs ex exs service csproj";
+const SOURCES_OF: &str = "py js mjs cjs ts mts tsx rb go rs php java kt cs ex exs service csproj conf ini";
 
 /// The relevant files of a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::container;
 use super::directory::{Directory, lists};
 
 /// A command line that starts the app, split into words, without a shell.
@@ -61,7 +62,7 @@ pub(super) fn bot(dir: &Directory) -> Option<&'static str> {
 
 /// ENTRYPOINT and CMD of the last stage.
 fn docker(dir: &Directory) -> Option<Found> {
-    let file = dir.first(&["Dockerfile", "Containerfile"])?;
+    let file = container::dockerfile(dir)?;
     let (mut entry, mut command) = (None, None);
     for line in instructions(dir.text(file)) {
         // The last line of a text within the file, `EOF`, has one word.

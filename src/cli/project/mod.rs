@@ -28,6 +28,7 @@ mod ruby;
 mod rust;
 mod settings;
 mod version;
+mod workers;
 mod written;
 
 use routes::Port;
@@ -213,12 +214,7 @@ fn detect_here(dir: &Directory, app: &str) -> Option<Project> {
     needs::checks(dir, &mut project);
     if project.serves == Serves::Process {
         health(dir, &mut project);
-        for worker in evidence::workers(dir) {
-            project.check(
-                About::Unit,
-                format!("the Procfile also has `{worker}`: write a second unit for it and add it to `services`"),
-            );
-        }
+        workers::checks(dir, &mut project);
     }
     if dir.text(".gitattributes").contains("filter=lfs") {
         project.check(

@@ -1,6 +1,7 @@
 //! Where the app answers: its health route and its port, in deployment files and in its source. Every answer names where it
 //! was found. Never decides.
 
+use super::container;
 use super::directory::Directory;
 
 /// A path that answers for the app's health, and where it was found.
@@ -198,6 +199,10 @@ const FOREIGN: [u16; 14] = [
 pub(super) fn port(dir: &Directory, kinds: &str) -> Port {
     if dir.sources(kinds).any(|(_, text)| names_port(text)) {
         return Port::Environment;
+    }
+    // The container of the app names the one that the whole program listens on.
+    if let (Some(port), Some(file)) = (container::port(dir), container::dockerfile(dir)) {
+        return Port::Fixed(port, format!("by {file}, the app"));
     }
     const CALLS: [&str; 9] = [
         ".listen(",

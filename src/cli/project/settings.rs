@@ -10,7 +10,7 @@ use super::{About, Check, Project, container, evidence, kinds};
 const OWN: &str =
     "PORT NODE_ENV RAILS_ENV RACK_ENV MIX_ENV HOME PATH USER HOST HOSTNAME LANG LANGUAGE TZ SHELL TERM PWD";
 /// Variables of the image and of its tools, by their beginning.
-const TOOLS: [&str; 28] = [
+const TOOLS: [&str; 29] = [
     "PYTHON",
     "PIP_",
     "POETRY_",
@@ -39,6 +39,7 @@ const TOOLS: [&str; 28] = [
     "CARGO_",
     "COMPOSER_",
     "FLASK_APP",
+    "PNGX_CONTAINERIZED",
 ];
 const FILES: [&str; 11] = [
     ".env.example",
