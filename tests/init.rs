@@ -230,6 +230,33 @@ fn nothing_is_asked_without_a_terminal_and_nothing_is_overwritten() {
 }
 
 #[test]
+fn a_part_of_a_workspace_is_named_as_one() {
+    let dir = project(&[
+        ("pnpm-workspace.yaml", ""),
+        ("pnpm-lock.yaml", ""),
+        ("package.json", "{}"),
+    ]);
+    std::fs::create_dir(dir.path().join(".git")).unwrap();
+    let part = dir.path().join("apps/web");
+    std::fs::create_dir_all(&part).unwrap();
+    let package = "{\"scripts\":{\"build\":\"tsc\",\"start\":\"node x.js\"}}";
+    std::fs::write(part.join("package.json"), package).unwrap();
+    let printed = String::from_utf8(shipit(&part, &["init", "--print"]).stdout).unwrap();
+    assert!(
+        printed.contains("build: pnpm install --frozen-lockfile && pnpm run build"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("a part of the workspace in ../..: its pnpm-lock.yaml"),
+        "{printed}"
+    );
+    // A lock file above that is no workspace's is another project's.
+    std::fs::remove_file(dir.path().join("pnpm-workspace.yaml")).unwrap();
+    let printed = String::from_utf8(shipit(&part, &["init", "--print"]).stdout).unwrap();
+    assert!(printed.contains("no lock file found"), "{printed}");
+}
+
+#[test]
 fn units_are_printed_with_the_deploy_yml() {
     let dir = project(KINDS[5].1);
     let printed = |args: &[&str]| String::from_utf8(shipit(dir.path(), args).stdout).unwrap();

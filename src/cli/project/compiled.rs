@@ -1,13 +1,9 @@
-//! What compiled programs have in common, and Elixir releases. Never builds them itself.
+//! What compiled programs have in common. Never builds them itself.
 
 use super::directory::lists;
 use super::evidence::{self, Start};
 use super::{About, Directory, Project};
 use crate::unit::generate::Program;
-
-pub(super) fn detect(dir: &Directory) -> Option<Project> {
-    dir.has("mix.exs").then(|| elixir(dir))
-}
 
 pub(super) fn binary(what: &str) -> Project {
     let mut project = Project::new(what);
@@ -110,56 +106,4 @@ fn taken(start: &Start, port: u16) -> Option<(Vec<String>, String)> {
         || evidence::is_foreign(name)
         || name.ends_with(".sh");
     (!other).then(|| (evidence::with_port(rest, port), start.from.clone()))
-}
-
-fn elixir(dir: &Directory) -> Project {
-    let phoenix = dir.depends(&["mix.exs"], "phoenix");
-    let mut project = binary(if phoenix {
-        "Phoenix (mix.exs)"
-    } else {
-        "Elixir (mix.exs)"
-    });
-    let assets = if dir.text("mix.exs").contains("assets.deploy") {
-        "mix assets.deploy && "
-    } else {
-        ""
-    };
-    project.build = Some(format!(
-        "export MIX_ENV=prod && mix deps.get --only prod && {assets}mix release --overwrite --path build"
-    ));
-    let name = application(dir.text("mix.exs")).unwrap_or("app");
-    project.command = Some(format!("{{root}}/current/bin/{name} start"));
-    if dir.depends(&["mix.exs"], "ecto_sql") {
-        let module: String = name
-            .split('_')
-            .map(|part| part[..1].to_uppercase() + &part[1..])
-            .collect();
-        project.migrate = Some(format!("{{root}}/next/bin/{name} eval {module}.Release.migrate"));
-        if !dir.sources("ex").any(|(path, _)| path.ends_with("/release.ex")) {
-            project.check(
-                About::Migrate,
-                format!("it calls {module}.Release.migrate, which `mix phx.gen.release` generates"),
-            );
-        }
-    }
-    if phoenix {
-        project.check(
-            About::Unit,
-            "Phoenix needs PHX_SERVER=true, PHX_HOST and SECRET_KEY_BASE in its environment file: `shipit env set`",
-        );
-    }
-    project.check(
-        About::Build,
-        "an Elixir release runs only on the distribution it was built on: build on the host's distribution",
-    );
-    project
-}
-
-/// `app: :hello` of mix.exs.
-fn application(text: &str) -> Option<&str> {
-    let rest = text.split("app: :").nth(1)?;
-    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))?;
-    let name = &rest[..end];
-    let sound = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.split('_').all(|part| !part.is_empty());
-    sound.then_some(name)
 }

@@ -225,6 +225,7 @@ mod tests {
     fn directory(name: &str, text: &str) -> Directory {
         Directory {
             files: [(name.to_owned(), text.to_owned())].into(),
+            above: None,
         }
     }
 

@@ -6,6 +6,8 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use super::node_install::LOCKS;
+
 /// How many directories below the project are read.
 const DEPTH: usize = 6;
 /// How many entries are read in all: enough for a large application without its dependencies.
@@ -37,12 +39,17 @@ const SOURCES_OF: &str = "py js mjs cjs ts mts tsx rb go rs php java kt cs ex ex
 pub(in crate::cli) struct Directory {
     /// Path below the directory to text; empty for files that only have to exist.
     pub(super) files: BTreeMap<String, String>,
+    /// The root of the workspace of npm packages that this directory is in, `../..`, and its lock file.
+    pub(super) above: Option<(String, String)>,
 }
 
 impl Directory {
     /// Fails when a directory or file that exists cannot be read: it is never treated as missing.
     pub(in crate::cli) fn read(path: &Path) -> io::Result<Self> {
-        let mut found = Self::default();
+        let mut found = Self {
+            above: workspace(path)?,
+            ..Self::default()
+        };
         let mut room = SOURCES;
         // The last is whether only the names of a directory are read.
         let mut next = vec![(String::new(), 0, false)];
@@ -66,6 +73,15 @@ impl Directory {
                         return Err(io::Error::other(format!("{name}: expected a file, found a directory")));
                     }
                     found.files.insert(format!("{name}/"), String::new());
+                    if depth == 0 && lists("docs doc", &base) {
+                        // Documents, which can be a site that is deployed.
+                        let package = format!("{name}/package.json");
+                        match fs::read_to_string(entry.path().join("package.json")) {
+                            Ok(text) => _ = found.files.insert(package, text),
+                            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                            Err(e) => return Err(named(e, &package)),
+                        }
+                    }
                     if base == "storage" {
                         // Which directories Laravel keeps there, and not what is in them.
                         next.push((format!("{name}/"), DEPTH, true));
@@ -160,6 +176,7 @@ impl Directory {
         let files = files.filter_map(|(path, text)| Some((path.strip_prefix(prefix)?.to_owned(), text.clone())));
         Self {
             files: files.filter(|(path, _)| !path.is_empty()).collect(),
+            above: None,
         }
     }
 
@@ -173,6 +190,26 @@ impl Directory {
             .filter(|line| !line.starts_with('#'))
             .any(|line| line.split(odd).any(|word| word.eq_ignore_ascii_case(package)))
     }
+}
+
+/// The nearest directory above, within the same repository, that is the root of a workspace with a lock file.
+fn workspace(path: &Path) -> io::Result<Option<(String, String)>> {
+    let path = path.canonicalize()?;
+    for (depth, dir) in path.ancestors().enumerate() {
+        let lock = LOCKS.iter().find(|lock| dir.join(lock).is_file());
+        if depth > 0
+            && let Some(lock) = lock
+        {
+            let package = fs::read_to_string(dir.join("package.json")).unwrap_or_default();
+            let root = dir.join("pnpm-workspace.yaml").is_file() || package.contains("\"workspaces\"");
+            let place = vec![".."; depth].join("/");
+            return Ok(root.then(|| (place, (*lock).to_owned())));
+        }
+        if dir.join(".git").exists() {
+            break;
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn lists(names: &str, name: &str) -> bool {

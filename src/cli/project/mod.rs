@@ -6,7 +6,9 @@ mod compiled;
 mod container;
 mod directory;
 mod django;
+mod elixir;
 mod evidence;
+mod front;
 mod go;
 mod go_build;
 mod managed;
@@ -204,7 +206,7 @@ fn detect_here(dir: &Directory, app: &str) -> Option<Project> {
         .or_else(|| php::detect(dir))
         .or_else(|| go::detect(dir, app))
         .or_else(|| rust::detect(dir, app))
-        .or_else(|| compiled::detect(dir))
+        .or_else(|| elixir::detect(dir))
         .or_else(|| managed::detect(dir, app))
         .or_else(|| node::detect(dir))
         .or_else(|| pages::detect(dir))?;

@@ -83,8 +83,10 @@ fn members(dir: &Directory, project: &mut Project) {
     let serves = |text: &str| {
         let package = Package(serde_json::from_str(text).unwrap_or(Value::Null));
         let sites = ["astro", "vite", "@11ty/eleventy", "gatsby", "@docusaurus/core"];
-        SERVERS.split_whitespace().any(|name| package.depends(name))
-            || sites.iter().any(|name| package.depends(name) || package.develops(name))
+        let uses = SERVERS.split_whitespace().any(|name| package.depends(name))
+            || sites.iter().any(|name| package.depends(name) || package.develops(name));
+        // A library has neither.
+        uses && (package.script("start").is_some() || package.script("build").is_some())
     };
     let found = dir
         .named("package.json")
@@ -318,11 +320,19 @@ mod tests {
     fn the_apps_of_a_workspace_are_named() {
         let workspace = project(&[
             ("package.json", r#"{"scripts":{"build":"turbo run build"}}"#),
-            ("apps/web/package.json", r#"{"dependencies":{"next":"15"}}"#),
+            (
+                "apps/web/package.json",
+                r#"{"scripts":{"build":"next build"},"dependencies":{"next":"15"}}"#,
+            ),
+            (
+                "docs/package.json",
+                r#"{"scripts":{"build":"astro build"},"dependencies":{"astro":"5"}}"#,
+            ),
+            ("packages/lib/package.json", r#"{"devDependencies":{"astro":"5"}}"#),
             ("packages/ui/package.json", r#"{"dependencies":{"react":"19"}}"#),
         ]);
         assert!(
-            checks(&workspace, "a workspace with apps in apps/web:"),
+            checks(&workspace, "a workspace with apps in docs, apps/web:"),
             "{workspace:?}"
         );
     }

@@ -6,7 +6,7 @@ use super::evidence;
 use super::node_package::Package;
 use super::{About, Project};
 
-const LOCKS: &[&str] = &[
+pub(super) const LOCKS: &[&str] = &[
     "pnpm-lock.yaml",
     "yarn.lock",
     "bun.lock",
@@ -37,7 +37,8 @@ impl Manager {
         let wanted = package.0["packageManager"]
             .as_str()
             .and_then(|text| text.split('@').next());
-        match dir.first(LOCKS).or(wanted) {
+        let above = dir.above.as_ref().map(|(_, lock)| lock.as_str());
+        match dir.first(LOCKS).or(wanted).or(above) {
             Some("pnpm-lock.yaml" | "pnpm") => Self {
                 name: "pnpm",
                 all: "pnpm install --frozen-lockfile",
@@ -83,11 +84,15 @@ impl Manager {
 
     /// What installing on the host needs, and what would fail there.
     pub(super) fn checks(&self, dir: &Directory, package: &Package, project: &mut Project) {
-        if dir.first(LOCKS).is_none() {
+        if let (None, Some((place, lock))) = (dir.first(LOCKS), &dir.above) {
             project.check(
                 About::Prepare,
-                "no lock file found: `npm install` creates package-lock.json, which `npm ci` needs",
+                format!(
+                    "this is a part of the workspace in {place}: its {lock} and its other packages are not shipped from here, so installing on the host fails; let `build` collect them (`pnpm deploy`, `turbo prune`), or deploy from {place}"
+                ),
             );
+        } else if dir.first(LOCKS).is_none() {
+            self.locked(dir, project);
         } else if self.name != "npm" && project.prepare.is_some() {
             project.check(
                 About::Prepare,
@@ -96,6 +101,20 @@ impl Manager {
         }
         if project.prepare.is_some() {
             self.scripts(package, project);
+        }
+    }
+
+    /// Without a lock file, `npm ci` fails.
+    pub(super) fn locked(&self, dir: &Directory, project: &mut Project) {
+        if dir.first(LOCKS).is_none() && dir.above.is_none() {
+            project.check(
+                if project.prepare.is_some() {
+                    About::Prepare
+                } else {
+                    About::Build
+                },
+                "no lock file found: `npm install` creates package-lock.json, which `npm ci` needs",
+            );
         }
     }
 

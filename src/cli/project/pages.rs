@@ -1,6 +1,6 @@
 //! Static pages: an index.html, or what a generator builds. Never a program that serves.
 
-use super::{About, Directory, Project, Serves};
+use super::{About, Directory, Project, Serves, front};
 use crate::unit::generate::Program;
 
 /// Generators among packages of npm, the directory they build into, and where their public address is configured.
@@ -109,5 +109,8 @@ pub(super) fn generated(dir: &Directory) -> Option<Project> {
     } else {
         (*build).to_owned()
     });
+    if *name == "Hugo" {
+        front::styles(dir, &mut site);
+    }
     Some(site)
 }

@@ -6,7 +6,7 @@ use super::evidence;
 use super::python_app::{named, object, script};
 use super::python_install::{install, lists_of, within};
 use super::python_start::run;
-use super::{About, Project, django, version};
+use super::{About, Project, django, front, version};
 use crate::unit::generate::Program;
 
 /// The interpreter of the release's own virtual environment. Scripts such as `bin/gunicorn` contain the path they were
@@ -58,6 +58,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     let mut project = Project::new(format!("{kind} ({list})"));
     install(dir, list, base, &mut project);
     project.exclude = vec![".venv/", "__pycache__/", "*.pyc"];
+    front::beside(dir, &mut project);
     let python = version::of_files(dir, &[".python-version"], "python");
     version::check(&mut project, "Python", python.or_else(|| version::of_pyproject(dir)));
     let next = PYTHON.replace("/current/", "/next/");

@@ -206,7 +206,7 @@ fn unit(dir: &Directory) -> Option<(String, String)> {
 /// Variables that the source reads without a default, and the file.
 pub(super) fn required(dir: &Directory, kinds: &str) -> Vec<(String, String)> {
     // Not part of the app that serves.
-    const ELSEWHERE: [&str; 14] = [
+    const ELSEWHERE: [&str; 16] = [
         "scripts/",
         "script/",
         "bin/",
@@ -217,13 +217,15 @@ pub(super) fn required(dir: &Directory, kinds: &str) -> Vec<(String, String)> {
         "test.rb",
         "deploy",
         "dev.exs",
+        "config/config.exs",
+        "prod.exs",
         "test.exs",
         "docker/",
         "tools/",
         "alembic/",
     ];
     let mut all: Vec<(String, String)> = Vec::new();
-    // In Rails and Phoenix, what every start reads is in config/.
+    // In Rails what every start reads is in config/; an Elixir release reads one file of it.
     let only_config = dir.has("config/") && (lists(kinds, "rb") || lists(kinds, "exs"));
     for (path, text) in dir.sources(kinds) {
         if ELSEWHERE.iter().any(|part| path.contains(part)) || only_config && !path.starts_with("config/") {
@@ -347,9 +349,9 @@ mod tests {
             ),
             (
                 ("mix.exs", "app: :x,"),
-                "config/prod.exs",
+                "config/runtime.exs",
                 "x: Map.fetch!(System.get_env(), \"KEY\")",
-                "without KEY (config/prod.exs)",
+                "without KEY (config/runtime.exs)",
             ),
         ] {
             let app = project(&[list, (file, text)]);

@@ -9,6 +9,7 @@ fn directory(files: &[(&str, &str)]) -> Directory {
             .iter()
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
             .collect(),
+        above: None,
     }
 }
 
