@@ -200,6 +200,61 @@ fn lint_takes_directories_of_drop_ins_among_its_arguments_and_a_drop_in_stands_f
 }
 
 #[test]
+fn generate_refuses_a_command_with_which_the_unit_would_not_work() {
+    let dir = desk();
+    let generate = |option: &str, command: &str| {
+        let app = [
+            "unit",
+            "generate",
+            "--app",
+            "acme",
+            "--program",
+            "binary",
+            "--command",
+            "/opt/acme/current/run",
+        ];
+        let ran = match option {
+            "--command" => shipit(dir.path(), &[&app[..6], &[option, command]].concat()),
+            _ => shipit(dir.path(), &[&app[..], &[option, command]].concat()),
+        };
+        let there = dir.path().join("deploy/units").exists();
+        (ran.status.code(), there, err(&ran))
+    };
+    for (option, command, rule) in [
+        ("--command", "/opt/acme/current/run | tee x", "exec-shell-syntax"),
+        ("--command", "/opt/acme/current/run ${HOME:-x}", "exec-dollar"),
+        ("--command", "'/opt/acme/current/run --flag'", "exec-refused"),
+        ("--migrate", "/opt/acme/next/migrate && true", "exec-shell-syntax"),
+        ("--backup", "/usr/bin/pg_dump acme > x", "exec-shell-syntax"),
+    ] {
+        let (code, there, text) = generate(option, command);
+        assert!(
+            code == Some(2) && !there && text.contains(rule),
+            "{command}: {code:?} {text}"
+        );
+    }
+    let app = [
+        "unit",
+        "generate",
+        "--app",
+        "acme",
+        "--program",
+        "node",
+        "--strategy",
+        "reload",
+        "--port",
+        "8080",
+    ];
+    let ran = shipit(dir.path(), &app);
+    assert_eq!(ran.status.code(), Some(0), "{}", err(&ran));
+    assert!(
+        err(&ran).contains("warning: ") && err(&ran).contains("[reload-kills]"),
+        "{}",
+        err(&ran)
+    );
+}
+
+#[test]
 fn lines_to_write_leave_a_service_what_it_needs_and_a_decision_to_who_made_it() {
     let dir = desk();
     let lines = |text: &str| {

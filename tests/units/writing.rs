@@ -8,7 +8,7 @@ use std::process::Command;
 use shipit::unit::generate::{self, Answers, Job, Program, Ready, Router};
 use shipit::unit::merge::Unit;
 use shipit::unit::render;
-use shipit::unit::rules::{self, Context, DIRECTIVES};
+use shipit::unit::rules::{self, DIRECTIVES};
 use shipit::unit::strategy::Strategy;
 
 use crate::bounds::Ends as _;
@@ -70,31 +70,14 @@ pub fn all() -> Vec<Answers> {
 fn every_generated_unit_passes_every_rule() {
     let mut told = String::new();
     for answers in all() {
-        let units: Vec<Unit> = generate::units(&answers)
-            .unwrap()
-            .iter()
-            .map(|written| Unit::parse(&written.name, written.text.as_bytes()).unwrap())
-            .collect();
-        for unit in &units {
-            let serves = unit.name.prefix() == "acme" && unit.name.kind() == "service";
-            let context = Context {
-                peers: units.clone(),
-                peers_complete: true,
-                root: Some(answers.root.clone()),
-                strategy: serves.then_some(answers.strategy),
-                drain: serves.then_some(answers.drain),
-                deploy_user: Some("deploy".into()),
-                ..Context::default()
-            };
-            let findings = rules::lint(unit, &context);
-            if !findings.is_empty() {
-                told += &format!(
-                    "{:?} {:?}\n{}",
-                    answers.program,
-                    answers.strategy,
-                    render::text(&findings)
-                );
-            }
+        let findings = generate::findings(&answers, &generate::units(&answers).unwrap());
+        if !findings.is_empty() {
+            told += &format!(
+                "{:?} {:?}\n{}",
+                answers.program,
+                answers.strategy,
+                render::text(&findings)
+            );
         }
     }
     assert!(told.is_empty(), "{told}");
@@ -126,7 +109,8 @@ fn every_key_of_a_generated_unit_is_explained_and_jobs_have_the_environment_of_t
     }
     let any = rules::explain("LimitCORE").unwrap();
     assert!(any.contains("It takes: a limit or infinity"), "{any}");
-    assert_eq!(rules::explain("Limitcore"), None);
+    assert_eq!(rules::explain("Limitcore"), Some(any));
+    assert_eq!(rules::explain("Limitcores"), None);
 }
 
 /// A migration and a timer's job run as the app does: its user, its environment, its sandbox.

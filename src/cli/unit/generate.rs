@@ -12,13 +12,16 @@ use crate::cli::project::{self, Directory};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::step::{Address, Lever, Probe, Proxy};
+use crate::text;
 use crate::unit::generate::{self, Answers, Job, Program, Ready, Router, Written};
+use crate::unit::rules::{Finding, Severity};
 use crate::unit::strategy::Strategy;
 
 pub(super) fn run(global: &Global, options: &Generate) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let answers = answers(options, config.as_ref())?;
     let mut units = generate::units(&answers).map_err(|refused| Failure::new(Exit::Usage, format!("--{refused}")))?;
+    let findings = generate::findings(&answers, &units);
     units.extend(generate::router(&answers));
     if let Some(only) = &options.only {
         let names: Vec<String> = units.iter().map(|unit| unit.name.clone()).collect();
@@ -28,6 +31,7 @@ pub(super) fn run(global: &Global, options: &Generate) -> Result<Exit, Failure> 
                 .why(format!("the names are {}", names.join(", "))));
         }
     }
+    judged(&findings, &units)?;
     if options.print {
         let texts: Vec<String> = units.into_iter().map(|unit| unit.text).collect();
         cli::results(&texts.join("\n"));
@@ -213,10 +217,37 @@ fn program(name: ProgramName) -> Program {
     }
 }
 
+/// Prints the warnings of the rules about units that are about to be written. Fails with a [`Failure`] for an error.
+fn judged(findings: &[Finding], units: &[Written]) -> Result<(), Failure> {
+    let mut refused = Failure::new(Exit::Usage, "the generated units would not work; nothing was written");
+    let written = |finding: &&Finding| units.iter().any(|unit| unit.name == finding.file);
+    for finding in findings.iter().filter(written) {
+        let text = text::shown(finding.message.as_bytes());
+        let line = format!("{}: {text} [{}]", finding.file, finding.rule);
+        match finding.severity {
+            Severity::Error => {
+                refused.next.clear();
+                refused = refused.why(line).next(Next::advice(format!(
+                    "write the command as systemd reads it: `shipit unit explain {}`",
+                    finding.rule
+                )));
+            }
+            Severity::Warning => cli::note(&format!(
+                "{}:{}: warning: {text} [{}]",
+                finding.file, finding.line, finding.rule
+            )),
+            Severity::Info => {}
+        }
+    }
+    if refused.why.is_empty() { Ok(()) } else { Err(refused) }
+}
+
 /// The units for a directory, from its deploy.yml and its files alone.
 pub(in crate::cli) fn proposed(config: &Config) -> Result<Vec<Written>, Failure> {
     let answers = answers(&Generate::default(), Some(config))?;
-    generate::units(&answers).map_err(|refused| Failure::new(Exit::Usage, refused.to_string()))
+    let units = generate::units(&answers).map_err(|refused| Failure::new(Exit::Usage, refused.to_string()))?;
+    judged(&generate::findings(&answers, &units), &units)?;
+    Ok(units)
 }
 
 /// Writes all units, or none when one of the files exists with another text.

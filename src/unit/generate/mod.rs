@@ -10,6 +10,8 @@ mod text; // a unit under construction
 
 pub use answers::{Answers, Job, Program, Ready, Refused, Router};
 
+use super::merge::Unit;
+use super::rules::{self, Context, Finding};
 use super::strategy::Strategy;
 use text::Text;
 
@@ -36,6 +38,28 @@ pub fn units(answers: &Answers) -> Result<Vec<Written>, Refused> {
     }
     units.extend(answers.notify.as_deref().map(|name| job::notify(answers, name)));
     Ok(units)
+}
+
+/// What the rules find in generated units, as for units of the app that the answers are about.
+pub fn findings(answers: &Answers, units: &[Written]) -> Vec<Finding> {
+    let parsed = units
+        .iter()
+        .filter_map(|unit| Unit::parse(&unit.name, unit.text.as_bytes()));
+    let parsed: Vec<Unit> = parsed.collect();
+    let of = |unit: &Unit| {
+        let serves = unit.name.prefix() == answers.app && unit.name.kind() == "service";
+        let context = Context {
+            peers: parsed.clone(),
+            peers_complete: true,
+            root: Some(answers.root.clone()),
+            strategy: serves.then_some(answers.strategy),
+            drain: serves.then_some(answers.drain),
+            deploy_user: Some(answers.deployer.clone()),
+            ..Context::default()
+        };
+        rules::lint(unit, &context)
+    };
+    parsed.iter().flat_map(of).collect()
 }
 
 /// The configuration of the router in front of them, where they have one.
