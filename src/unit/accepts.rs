@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::forms::fits;
 use super::keys::{self, Takes};
-use super::value::{self, Size};
+use super::special;
 
 /// Why systemd does not accept a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,13 +64,17 @@ pub fn check(section: &str, key: &str, text: &str, systemd: Option<u32>) -> Resu
     let fits = match known.takes {
         Takes::Bool => return alternatives("Bool", text, systemd),
         Takes::Span => return alternatives("Span", text, systemd),
-        Takes::Number => text.parse::<u64>().is_ok() || value::size(text).is_some_and(|size| size == Size::Infinite),
+        Takes::Number => text.parse::<u32>().is_ok(),
         Takes::Mode => return alternatives("Mode", text, systemd),
         Takes::Signal => return alternatives("Signal", text, systemd),
-        Takes::Units => return alternatives("Unit()", text, systemd),
+        Takes::Units => return alternatives("Units()", text, systemd),
         Takes::Command | Takes::Words | Takes::Text => true,
     };
-    if fits { Ok(()) } else { expects("a whole number") }
+    if fits {
+        Ok(())
+    } else {
+        expects("a whole number below 4294967296")
+    }
 }
 
 /// What a key takes, in words; `None` where any text is good.
@@ -132,7 +136,14 @@ fn described(form: &str) -> String {
         "Unit" if inner.is_empty() => {
             "names of units with their ending, such as acme.service, separated by spaces".into()
         }
-        "Unit" => format!("the name of a unit that ends in {inner}"),
+        "Units" if inner.is_empty() => {
+            "names of units with their ending, such as acme.service, separated by spaces, without quotes".into()
+        }
+        "One" if inner.is_empty() => {
+            "the name of one unit with its ending, such as acme.service, without quotes".into()
+        }
+        "One" => format!("the name of one unit that ends in {inner}, without quotes"),
+        "Unit" | "Units" => format!("the name of a unit that ends in {inner}"),
         "Starts" => format!("{inner}…"),
         _ => match name {
             "Bool" => "yes, no",
@@ -150,7 +161,9 @@ fn described(form: &str) -> String {
             "Binds" => "absolute paths, SOURCE or SOURCE:TARGET, separated by spaces",
             "Mounts" => "absolute paths with options behind a colon, separated by spaces",
             "Credential" => "NAME or NAME:PATH with an absolute path",
+            "Value" if inner == "Base64" => "NAME:VALUE with a value in Base64",
             "Value" => "NAME:VALUE",
+            "Slice" => "the name of one slice, such as acme-web.slice, without quotes",
             "Fields" => "FIELD=value words with names in capitals",
             "Base64" => "Base64",
             "Word" => "one name without / and spaces",
@@ -174,10 +187,9 @@ fn described(form: &str) -> String {
             "Listen" => "a port, an address with a port, or an absolute path",
             "Calendar" => "a time such as daily or *-*-* 03:30 (systemd.time(7))",
             "Urls" => "http:, https:, file:, info: and man: addresses, separated by spaces",
-            "Bus" => "a name on the bus, such as org.example.Acme",
             "File" => "file:, append: or truncate: with an absolute path",
             "Fd" => "fd:NAME",
-            other => other,
+            other => special::described(other).unwrap_or(other),
         }
         .to_owned(),
     }

@@ -44,6 +44,12 @@ impl Command {
     pub fn is_privileged(&self) -> bool {
         self.prefix.contains(['+', '!'])
     }
+    /// Whether the program seems to be a whole command line in quotes: `"/srv/x/run --flag"`.
+    pub fn swallows_arguments(&self) -> bool {
+        let mut parts = self.program.split_whitespace().skip(1);
+        let last = self.program.rsplit(char::is_whitespace).next().unwrap_or_default();
+        parts.any(|part| part.starts_with(['-', '/'])) || last != self.program && !last.contains('/')
+    }
     /// The last component of the program: `node` of `/usr/bin/node`.
     pub fn name(&self) -> &str {
         self.program.rsplit('/').next().unwrap_or(&self.program)
@@ -114,6 +120,8 @@ pub enum Refused {
     NotAbsolute,
     /// `@` without the word that becomes `argv[0]`.
     NoName,
+    /// The program contains a quote, a backslash or a control character.
+    SpecialCharacter,
 }
 
 impl From<Unbalanced> for Refused {
@@ -160,6 +168,9 @@ pub fn parse(value: &str) -> Result<Vec<Command>, Refused> {
         let program = word.text[taken..].to_owned();
         if program.is_empty() {
             return Err(Refused::NoProgram);
+        }
+        if program.contains(|c: char| c.is_control() || matches!(c, '"' | '\'' | '\\')) {
+            return Err(Refused::SpecialCharacter);
         }
         let known = !program.starts_with(['%', '/']); // a specifier may stand for an absolute path
         if known && program.contains('/') || program.ends_with('/') {
@@ -223,6 +234,10 @@ mod tests {
         assert_eq!(parse("@/bin/sh arg0 x").unwrap()[0].words().collect::<Vec<_>>(), ["x"]);
         assert_eq!(parse("./run"), Err(Refused::NotAbsolute));
         assert_eq!(parse("-"), Err(Refused::NoProgram));
+        assert_eq!(parse(r#"'/a/b "c"' d"#), Err(Refused::SpecialCharacter));
+        assert!(parse("'/srv/x/run --flag'").unwrap()[0].swallows_arguments());
+        assert!(parse("'/usr/bin/node /srv/x.js' -v").unwrap()[0].swallows_arguments());
+        assert!(!parse("'/opt/My App/run' --flag").unwrap()[0].swallows_arguments());
         assert_eq!(parse("%h/run").unwrap()[0].program, "%h/run");
     }
 

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use super::name::UnitName;
+use super::special;
 use super::value::{self, Size, Span};
 use super::{calendar, quoting, specifier};
 
 /// Whether every word fits, and there is one; quotes are those of systemd.
-fn words(text: &str, fits: impl Fn(&str) -> bool) -> bool {
+pub(super) fn words(text: &str, fits: impl Fn(&str) -> bool) -> bool {
     quoting::split(text).is_ok_and(|words| words.iter().all(|word| fits(&word.text)))
 }
 
@@ -25,13 +26,22 @@ fn alternative(form: &str, value: &str) -> bool {
     }
 }
 
+fn is_unit(name: &str, ending: &str) -> bool {
+    expands(name) || UnitName::new(name).is_some() && name.ends_with(ending)
+}
+
+/// Whether dashes separate the names of slices, of which none is empty.
+pub(super) fn is_below(name: &str) -> bool {
+    expands(name) || name.split('-').all(|part| !part.is_empty())
+}
+
 /// Without one mark in front.
-fn without(text: &str, mark: char) -> &str {
+pub(super) fn without(text: &str, mark: char) -> &str {
     text.strip_prefix(mark).unwrap_or(text)
 }
 
-fn is_credential(name: &str) -> bool {
-    !name.is_empty() && !name.contains('/') && !matches!(name, "." | "..")
+pub(super) fn is_credential(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['/', ':']) && !matches!(name, "." | "..")
 }
 
 fn expands(text: &str) -> bool {
@@ -45,7 +55,7 @@ pub(super) fn variable(text: &str) -> bool {
 }
 
 /// One path: no second one behind it, which systemd would take for a part of the name.
-fn absolute(text: &str) -> bool {
+pub(super) fn absolute(text: &str) -> bool {
     let second = |mark: char| matches!(mark, ' ' | ',' | ';' | ':');
     let several = text.match_indices('/').any(|(at, _)| text[..at].ends_with(second));
     text.starts_with(['/', '%']) && !several && normal(text)
@@ -61,8 +71,8 @@ fn is_variable(name: &str) -> bool {
 }
 
 fn is_signal(text: &str) -> bool {
-    const NAMES: &str = " HUP INT QUIT ILL TRAP ABRT IOT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CLD CONT \
-        STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO POLL PWR SYS ";
+    const NAMES: &str = " HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT \
+        STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS ";
     let name = text.strip_prefix("SIG").unwrap_or(text);
     let realtime = ["RTMIN", "RTMAX"].iter().find_map(|start| name.strip_prefix(start));
     let number = |n: &str| n.starts_with(|c: char| c.is_ascii_digit()) && n.parse::<u8>().is_ok_and(|n| n <= 30);
@@ -74,12 +84,25 @@ fn is_signal(text: &str) -> bool {
 
 fn is_account(text: &str) -> bool {
     let odd = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '/' | ':' | ',');
-    let nobody = matches!(text, "65535" | "4294967295");
+    let digits = text.chars().all(|c| c.is_ascii_digit());
+    // As the kernel writes it; two numbers mean nobody.
+    let is_id = || {
+        text.parse::<u32>()
+            .is_ok_and(|id| id.to_string() == text && !matches!(id, 65_535 | u32::MAX))
+    };
     !text.starts_with(['-', '~', '+'])
         && !text.contains(odd)
         && !variable(text)
-        && !nobody
         && !matches!(text, "." | "..")
+        && (!digits || is_id())
+}
+
+/// Whether systemd accepts the name of a user or group without a warning. systemd.io, "User/Group Name Syntax".
+pub(super) fn is_strict_account(text: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    text.len() <= 31 && text.starts_with(letter) && text.chars().all(|c| letter(c) || c.is_ascii_digit() || c == '-')
+        || text.chars().all(|c| c.is_ascii_digit())
+        || expands(text)
 }
 
 /// `SOFT` or `SOFT:HARD`, where the soft limit is not the higher one.
@@ -273,10 +296,10 @@ pub(super) fn fits(form: &str, text: &str) -> bool {
                 .is_none_or(|(name, from)| is_credential(name) && (absolute(from) || is_credential(from)))
                 && (text.contains(':') || is_credential(text))
         }
-        "Value" => text
-            .trim_matches('"')
-            .split_once(':')
-            .is_some_and(|(name, _)| is_credential(name)),
+        "Value" => {
+            let (name, data) = text.trim_matches('"').split_once(':').unwrap_or(("", ""));
+            is_credential(name) && (inner.is_empty() || fits(inner, data))
+        }
         "Fields" => words(text, |word| {
             let field = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
             word.split_once('=').is_some_and(|(name, _)| {
@@ -308,9 +331,12 @@ pub(super) fn fits(form: &str, text: &str) -> bool {
             let known = ["/dev/", "/run/systemd/inaccessible/", "char-", "block-", "%"];
             known.iter().any(|start| node.starts_with(start)) && rights.chars().all(|c| "rwm".contains(c))
         }
-        "Unit" => words(text, |word| {
-            expands(word) || UnitName::new(word).is_some() && (inner.is_empty() || word.ends_with(inner))
-        }),
+        // Only [Install] has quotes.
+        "Unit" => words(text, |word| is_unit(word, inner)),
+        "Units" => text.split_whitespace().all(|word| is_unit(word, inner)),
+        "One" => is_unit(text, inner),
+        "Slice" => is_unit(text, ".slice") && (text == "-.slice" || is_below(text.trim_end_matches(".slice"))),
+        other if special::NAMES.contains(&other) => expands(text) || special::fits(other, text),
         "Listen" => expands(text) || listens(text),
         "Calendar" => calendar::is_valid(text),
         "Urls" => words(text, |word| {
@@ -318,7 +344,6 @@ pub(super) fn fits(form: &str, text: &str) -> bool {
                 .iter()
                 .any(|start| word.starts_with(start))
         }),
-        "Bus" => expands(text) || text.contains('.') && !text.contains([' ', '"', '/']),
         "File" => {
             let kinds = ["file:", "append:", "truncate:"];
             kinds

@@ -113,6 +113,13 @@ pub fn keys_of(section: &str) -> Vec<&'static str> {
     sorted(|(known, key)| (known == section).then_some(key))
 }
 
+/// Every key, sorted.
+pub fn names() -> Vec<&'static str> {
+    let mut names = sorted(|(_, key)| Some(key));
+    names.dedup();
+    names
+}
+
 fn sorted(pick: impl Fn((&'static str, &'static str)) -> Option<&'static str>) -> Vec<&'static str> {
     let mut names: Vec<_> = all().keys().filter_map(|key| pick(*key)).collect();
     names.sort_unstable();

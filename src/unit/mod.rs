@@ -19,6 +19,7 @@ pub mod render; // findings as text, JSON, annotations
 pub mod repair; // applies fixes: in the file, or as a drop-in
 pub mod rules; // what is wrong, and why
 pub mod search; // the order of drop-ins; loading from a disk
+mod special; // the forms that one key or two have
 pub mod specifier; // %i, %n, …
 pub mod strategy; // how a service goes from one release to the next
 pub mod value; // booleans, spans of time, sizes

@@ -1,7 +1,7 @@
 //! Command lines: systemd reads them, not a shell. What the programs do is `program` and `command_line`.
 
 use super::{Severity, rules};
-use crate::unit::command::{self, Refused};
+use crate::unit::command::{self, Command, Refused};
 use crate::unit::quoting::{self, Word};
 use crate::unit::specifier;
 
@@ -251,7 +251,8 @@ rules! {
 
     /// A command line that systemd refuses
     ///
-    /// The program must be an absolute path or a bare name, and quotes must be closed.
+    /// The program must be an absolute path or a bare name, and quotes must be closed. Quotes around a whole command line
+    /// make it one word: the name of a program.
     ///
     /// In production: systemd refuses the whole unit (`bad-setting`), so it cannot be started.
     ///
@@ -271,6 +272,12 @@ rules! {
                 Err(Refused::Unbalanced) => "a quote is not closed: systemd refuses the unit",
                 Ok(commands) if commands.is_empty() && !entry.value.is_empty() => "it has no program",
                 Err(Refused::NoName) => "`@` needs another word, the name that the program gets: systemd refuses the unit",
+                Err(Refused::SpecialCharacter) => {
+                    "the program's name contains a quote, a backslash or a control character: systemd refuses the unit"
+                }
+                Ok(commands) if commands.iter().any(Command::swallows_arguments) => {
+                    "the quotes make the arguments a part of the program's name, and no such file exists"
+                }
                 Err(Refused::NoProgram) => "no program after the prefix: systemd refuses the unit",
                 Err(Refused::NotAbsolute) if !variable => {
                     "the program is a relative path: systemd refuses the unit, and ignores WorkingDirectory= here"

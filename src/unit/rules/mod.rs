@@ -11,6 +11,7 @@ mod hardening; // sandboxing, and what it breaks
 mod identity; // users
 mod job; // migrations and the jobs of timers
 mod masked; // secrets in what is printed
+mod old; // old names of keys
 mod order; // dependencies, [Install], templates, migrations
 mod process_state; // what became of its processes
 mod program; // the programs that a service runs
@@ -142,8 +143,9 @@ macro_rules! rules {
 }
 use rules;
 
-const GROUPS: [&[Rule]; 22] = [
+const GROUPS: [&[Rule]; 23] = [
     syntax::RULES,
+    old::RULES,
     type_::RULES,
     forking::RULES,
     sd_notify::RULES,
@@ -172,8 +174,22 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     GROUPS.into_iter().flatten()
 }
 
-/// What `shipit unit explain NAME` prints, for a rule or a sandboxing directive.
+/// What `shipit unit explain NAME` prints, for a rule or a key: as it stands in a unit (`Type=`) or in a finding
+/// (`[exec-dollar]`), in any case.
 pub fn explain(name: &str) -> Option<String> {
+    let name = name.trim().trim_start_matches('[').trim_end_matches(['=', ']']);
+    let named = || {
+        all()
+            .map(|rule| rule.name)
+            .chain(DIRECTIVES.iter().map(|directive| directive.key))
+    };
+    let mut known = named().chain(keys::names());
+    let lower = |known: &&str| known.eq_ignore_ascii_case(name);
+    let name = if keys::sections_of(name).is_empty() {
+        known.find(lower)?
+    } else {
+        name
+    };
     let rule = all().find(|rule| rule.name == name).map(Rule::explanation);
     rule.or_else(|| directive(name).map(Directive::explanation))
         .or_else(|| explain_key(name))
@@ -184,10 +200,15 @@ fn explain_key(name: &str) -> Option<String> {
     let sections = keys::sections_of(name);
     let section = sections.first()?;
     let lines = include_str!("directives.txt").lines();
-    let known = lines
-        .filter_map(|line| line.split_once(": "))
-        .find(|(key, _)| *key == name);
-    let (page, text) = match known.and_then(|(_, rest)| rest.split_once(": ")) {
+    let text_of = |name: &str| {
+        let mut known = lines.clone().filter_map(|line| line.split_once(": "));
+        known.find(|(key, _)| *key == name)?.1.split_once(": ")
+    };
+    // Of these, only the conditions have a text.
+    let assert = name.strip_prefix("Assert").map(|rest| format!("Condition{rest}"));
+    let known = text_of(assert.as_deref().unwrap_or(name));
+    let (page, text) = match known {
+        Some((page, text)) if assert.is_some() => (page, format!("{text} Otherwise the start fails.\n")),
         Some((page, text)) => (page, format!("{text}\n")),
         None => ("systemd.directives(7)", String::new()),
     };

@@ -221,6 +221,16 @@ rules! {
                         let message = format!("{key}=: spaces separate directories; the comma becomes a part of the name");
                         found.at(entry, message).severity(Severity::Warning);
                     }
+                    if key == "Unit" && text == view.unit.name.as_str() {
+                        found.at(entry, format!("Unit={text} names this unit itself, which cannot start itself: systemd ignores the line"));
+                    }
+                    let account = matches!(key, "User" | "Group" | "SocketUser" | "SocketGroup");
+                    if account && !forms::is_strict_account(text) {
+                        let dynamic = view.unit.yes("Service", "DynamicUser") == Some(true);
+                        let dotted = forms::is_strict_account(&text.replace('.', "_")) && !dynamic;
+                        let message = format!("{key}={text}: systemd warns about this name: it expects letters, digits, _ and - (at most 31)");
+                        found.at(entry, message).severity(if dotted { Severity::Info } else { Severity::Warning });
+                    }
                     let kind = view.unit.name.kind();
                     if key == "Alias" && text.split_whitespace().any(|name| name.rsplit('.').next() != Some(kind)) {
                         found.at(entry, format!("Alias={text}: the other name of a .{kind} must end in .{kind}"));
@@ -234,55 +244,6 @@ rules! {
                     found.at(entry, message + if variable { "; nothing expands a $ here" } else { "" });
                 }
                 _ => {}
-            }
-        }
-    }
-
-    /// A key with an old name, or an old value
-    ///
-    /// The setting was renamed. Old names still work today, with a warning; some work only with cgroup v1. The output
-    /// `syslog` predates the journal, and a path below /var/run now belongs in /run; both still work.
-    ///
-    /// In production: `MemoryLimit=` does nothing with cgroup v2, which every current distribution uses.
-    ///
-    /// ```ini
-    /// [Service]
-    /// MemoryMax=512M
-    /// ```
-    ///
-    /// See systemd.resource-control(5), "Deprecated options".
-    "old-key" Warning Any old_key(view, found) {
-        for entry in view.unit.entries() {
-            let (section, key, value) = (entry.section, entry.key, entry.value);
-            let current = match (key, value) {
-                ("StandardOutput" | "StandardError", "syslog") => "journal",
-                ("StandardOutput" | "StandardError", "syslog+console") => "journal+console",
-                ("PIDFile" | "ListenStream" | "ListenDatagram" | "ListenFIFO", path) if path.starts_with("/var/run/") => {
-                    &path["/var".len()..]
-                }
-                _ => value,
-            };
-            if current != value {
-                let finding = found.at(entry, format!("{key}={value} is an old form of {current}"));
-                finding.severity(Severity::Info);
-                if !key.starts_with("Listen") {
-                    finding.respell(section, key, current); // a program can have the path of a socket
-                }
-                continue;
-            }
-            let Some((_, new)) = OLD.iter().find(|(old, _)| *old == key) else {
-                continue;
-            };
-            // `start-limit-section` reports both.
-            let elsewhere = key.starts_with("StartLimit") && section != "Unit";
-            if elsewhere || keys::find(section, key).is_none() {
-                continue;
-            }
-            let finding = found.at(entry, format!("{key}= is the old name of {new}="));
-            if matches!(key, "MemoryLimit" | "StartLimitInterval") {
-                finding.respell(section, new, value);
-            } else {
-                finding.severity(Severity::Info);
             }
         }
     }
@@ -359,20 +320,6 @@ fn misspelled<'a>(key: &str, text: &'a str) -> Option<(&'a str, &'static str)> {
         (!TARGETS.contains(&name)).then_some((name, *near))
     })
 }
-
-const OLD: [(&str, &str); 11] = [
-    ("MemoryLimit", "MemoryMax"),
-    ("CPUShares", "CPUWeight"),
-    ("StartupCPUShares", "StartupCPUWeight"),
-    ("BlockIOWeight", "IOWeight"),
-    ("BlockIOReadBandwidth", "IOReadBandwidthMax"),
-    ("BlockIOWriteBandwidth", "IOWriteBandwidthMax"),
-    ("BlockIOAccounting", "IOAccounting"),
-    ("StartLimitInterval", "StartLimitIntervalSec"),
-    ("BindTo", "BindsTo"),
-    ("PropagateReloadTo", "PropagatesReloadTo"),
-    ("PropagateReloadFrom", "ReloadPropagatedFrom"),
-];
 
 const HIDDEN: [&str; 7] = [
     "Environment",
