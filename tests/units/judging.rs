@@ -21,6 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shipit::unit::keys;
 use shipit::unit::merge::Unit;
 use shipit::unit::name::UnitName;
 use shipit::unit::parse::File;
@@ -318,6 +319,30 @@ fn every_rule_says_what_why_what_to_write_and_where_to_read() {
     }
     assert!(rules::explain("NoNewPrivileges").is_some_and(|text| text.contains("It breaks: ")));
     assert_eq!(rules::explain("no-such-rule"), None);
+}
+
+#[test]
+fn every_key_says_what_it_does_or_takes_in_each_spelling() {
+    let names = keys::names();
+    assert!(names.len() > 470, "{}", names.len());
+    for name in names {
+        let text = rules::explain(name).unwrap();
+        let says = text
+            .lines()
+            .any(|line| line.starts_with("It takes: ") || line.starts_with("Rules: "));
+        assert!(says || !text.contains("systemd.directives(7)"), "{text}");
+    }
+    let same = |other: &str, name: &str| assert_eq!(rules::explain(other), rules::explain(name), "{other}");
+    same("ExecStartPost=", "ExecStartPost");
+    same("execstartpost", "ExecStartPost");
+    same("[exec-dollar]", "exec-dollar");
+    same("Exec-Dollar", "exec-dollar");
+    same("noNewPrivileges=", "NoNewPrivileges");
+    assert!(
+        rules::explain("AssertHost")
+            .unwrap()
+            .contains("Otherwise the start fails.")
+    );
 }
 
 #[test]
