@@ -32,6 +32,7 @@ mod timer; // .timer units and the services behind them
 mod type_; // Type=
 mod view; // a unit with what is known around it
 mod watchdog; // the watchdog, exit codes
+mod whole; // units that systemd refuses as a whole
 
 pub use facts::{Calendar, Facts, FileFact, Named, Way};
 pub use finding::{Cause, Depth, Edit, Finding, Fix, Found, Severity};
@@ -143,9 +144,10 @@ macro_rules! rules {
 }
 use rules;
 
-const GROUPS: [&[Rule]; 23] = [
+const GROUPS: [&[Rule]; 24] = [
     syntax::RULES,
     old::RULES,
+    whole::RULES,
     type_::RULES,
     forking::RULES,
     sd_notify::RULES,

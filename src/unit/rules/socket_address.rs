@@ -6,6 +6,19 @@ use super::socket::{addresses, service_of};
 use super::view::triggers;
 use super::{Cause, Depth, Severity, rules};
 use crate::unit::merge::{Entry, Unit};
+use crate::unit::value;
+
+/// Whether two lines of a socket need the same port of the same address.
+fn same_port(one: &Entry<'_>, other: &Entry<'_>, dual: bool) -> bool {
+    let split = |entry: &Entry<'_>| match entry.value.rsplit_once(':') {
+        Some((host, port)) => (host.to_owned(), port.to_owned()),
+        None => ("[::]".to_owned(), entry.value.to_owned()),
+    };
+    let ((host, port), (other_host, other_port)) = (split(one), split(other));
+    let all = |host: &str, other: &str| host == "[::]" && other == "0.0.0.0";
+    let both = dual && (all(&host, &other_host) || all(&other_host, &host));
+    one.key == other.key && port == other_port && (host == other_host || both)
+}
 
 rules! {
     /// The socket does not listen, or will not after a reboot
@@ -139,9 +152,10 @@ rules! {
         }
     }
 
-    /// A socket without an address, or with the address of another socket
+    /// A socket without an address, or with an address that is taken
     ///
-    /// A `.socket` without any `Listen…=` has nothing to open. Two sockets with the same address conflict.
+    /// A `.socket` without any `Listen…=` has nothing to open. Two sockets with the same address conflict, and so do two
+    /// lines of one socket. A port alone, and `[::]`, include all IPv4 addresses unless `BindIPv6Only=ipv6-only`.
     ///
     /// In production: systemd refuses the unit: `lacks Listen setting`.
     ///
@@ -157,6 +171,16 @@ rules! {
         });
         if !listens && !view.unit.is_masked() {
             found.missing("Socket", "no ListenStream=: systemd refuses the unit");
+        }
+        let own: Vec<Entry<'_>> = addresses(view.unit).collect();
+        let only = view.unit.get("Socket", "BindIPv6Only").map_or("", |entry| entry.value);
+        let dual = only != "ipv6-only" && value::boolean(only) != Some(true);
+        let taken = |at: usize| own[..at].iter().find(|first| same_port(first, &own[at], dual));
+        if let Some((entry, first)) = (0..own.len()).find_map(|at| Some((own[at], taken(at)?)))
+            && view.unit.yes("Socket", "ReusePort") != Some(true)
+        {
+            let message = format!("{}={} is taken by {}={} above: the socket fails", entry.key, entry.value, first.key, first.value);
+            found.at(entry, message);
         }
         let service = service_of(view.unit);
         let triggers = |peer: &Unit| service.as_ref().is_some_and(|service| triggers(peer, service));
