@@ -111,10 +111,7 @@ pub fn last_output<'a>(lines: impl IntoIterator<Item = &'a [u8]>, unit: &str) ->
     };
     let ended = |end: End| {
         let about = lines.iter().filter(|line| line.about == unit && line.end == Some(end));
-        about
-            .map(|line| line.invocation.as_str())
-            .filter(|id| !id.is_empty())
-            .next_back()
+        about.map(|line| line.invocation.as_str()).rfind(|id| !id.is_empty())
     };
     let of = |invocation: &str| {
         // What journald reads after the end of a process has no invocation; then the number of the process decides.
@@ -126,10 +123,10 @@ pub fn last_output<'a>(lines: impl IntoIterator<Item = &'a [u8]>, unit: &str) ->
             "" => !others(&line.pid),
             id => id == invocation,
         };
-        lines.iter().filter(own).filter(is).next_back()
+        lines.iter().filter(own).rfind(is)
     };
     let failed = ended(End::Failed).or_else(|| ended(End::Stopped)).and_then(of);
-    let last = failed.or_else(|| lines.iter().filter(own).next_back())?;
+    let last = failed.or_else(|| lines.iter().rfind(own))?;
     let shown: String = last.message.trim().chars().take(300).collect();
     Some(format!("last output of {unit}: {shown}"))
 }
