@@ -295,10 +295,7 @@ fn a_port_that_the_source_does_not_use_is_named() {
         let dir = project(&[("go.mod", "module x\n"), ("main.go", &main)]);
         let ran = shipit(dir.path(), &["init", "--app", "acme", "--port", args, "--units"]);
         let said = String::from_utf8_lossy(&ran.stdout);
-        assert!(
-            said.contains(asked) && !said.contains("sets PORT=7070\n") == (args != "7070"),
-            "{said}"
-        );
+        assert!(said.contains(asked), "{said}");
         let written = std::fs::read_to_string(dir.path().join("deploy.yml")).unwrap();
         assert!(written.contains(&format!("url: http://127.0.0.1:{args}/")), "{written}");
         assert!(
