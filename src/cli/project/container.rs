@@ -2,11 +2,52 @@
 //! containers of the same image. Never decides.
 
 use super::directory::{Directory, lists};
-use super::evidence::{instructions, words};
 
 /// The Dockerfile at the top, or in a directory for it.
 pub(super) fn dockerfile(dir: &Directory) -> Option<&'static str> {
     dir.first(&["Dockerfile", "Containerfile", "docker/Dockerfile", ".docker/Dockerfile"])
+}
+
+/// The instructions of a Dockerfile, one on a line, without comments.
+pub(super) fn instructions(text: &str) -> Vec<String> {
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    let mut all: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in lines {
+        let part = line.strip_suffix('\\').unwrap_or(line);
+        match all.last_mut().filter(|_| goes_on) {
+            Some(last) => last.push_str(&format!(" {part}")),
+            None => all.push(part.to_owned()),
+        }
+        goes_on = line.ends_with('\\');
+    }
+    all
+}
+
+/// The words of a line, with quotes removed. `None` for unbalanced quotes.
+pub(super) fn words(line: &str) -> Option<Vec<String>> {
+    let (mut all, mut word, mut quote, mut open) = (Vec::new(), String::new(), None, false);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (Some(_), c) => word.push(c),
+            (None, '\'' | '"') => (quote, open) = (Some(c), true),
+            (None, c) if c.is_whitespace() => {
+                if open || !word.is_empty() {
+                    all.push(std::mem::take(&mut word));
+                }
+                open = false;
+            }
+            (None, c) => word.push(c),
+        }
+    }
+    if open || !word.is_empty() {
+        all.push(word);
+    }
+    quote.is_none().then_some(all)
 }
 
 /// The instructions of the last stage, or of all: the word in capitals, and the rest.

@@ -6,8 +6,6 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::node_install::LOCKS;
-
 /// How many directories below the project are read.
 const DEPTH: usize = 6;
 /// How many entries are read in all: enough for a large application without its dependencies.
@@ -33,6 +31,16 @@ const TEXTS: &str = "package.json Gemfile Gemfile.lock pyproject.toml requiremen
     ecosystem.config.js ecosystem.config.cjs ecosystem.config.json process.json pm2.json schema.prisma alembic.ini";
 /// Kinds of source files, which name routes and ports.
 const SOURCES_OF: &str = "py js mjs cjs ts mts tsx rb go rs php java kt cs ex exs service csproj conf ini";
+
+/// Lock files of packages of npm.
+pub(super) const LOCKS: &[&str] = &[
+    "pnpm-lock.yaml",
+    "yarn.lock",
+    "bun.lock",
+    "bun.lockb",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+];
 
 /// The relevant files of a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

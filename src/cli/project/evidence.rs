@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::container;
+use super::container::{self, instructions, words};
 use super::directory::{Directory, lists};
 
 /// A command line that starts the app, split into words, without a shell.
@@ -145,25 +145,6 @@ pub(super) fn serves_files(program: &str) -> bool {
     lists(SERVERS, program.rsplit('/').next().unwrap_or(program))
 }
 
-/// The instructions of a Dockerfile, one on a line, without comments.
-pub(super) fn instructions(text: &str) -> Vec<String> {
-    let lines = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with('#') && !line.is_empty());
-    let mut all: Vec<String> = Vec::new();
-    let mut goes_on = false;
-    for line in lines {
-        let part = line.strip_suffix('\\').unwrap_or(line);
-        match all.last_mut().filter(|_| goes_on) {
-            Some(last) => last.push_str(&format!(" {part}")),
-            None => all.push(part.to_owned()),
-        }
-        goes_on = line.ends_with('\\');
-    }
-    all
-}
-
 /// The only unit file of the repository that is a service that stays: its path and text.
 pub(super) fn only_unit(dir: &Directory) -> Option<(&str, &str)> {
     let mut found = units(dir).into_iter();
@@ -214,29 +195,6 @@ pub(super) fn start(line: &str, from: &str) -> Found {
 
 fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// The words of a line, with quotes removed. `None` for unbalanced quotes.
-pub(super) fn words(line: &str) -> Option<Vec<String>> {
-    let (mut all, mut word, mut quote, mut open) = (Vec::new(), String::new(), None, false);
-    for c in line.chars() {
-        match (quote, c) {
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), c) => word.push(c),
-            (None, '\'' | '"') => (quote, open) = (Some(c), true),
-            (None, c) if c.is_whitespace() => {
-                if open || !word.is_empty() {
-                    all.push(std::mem::take(&mut word));
-                }
-                open = false;
-            }
-            (None, c) => word.push(c),
-        }
-    }
-    if open || !word.is_empty() {
-        all.push(word);
-    }
-    quote.is_none().then_some(all)
 }
 
 /// Where the port is a variable, the port that the unit passes.

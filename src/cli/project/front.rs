@@ -4,8 +4,7 @@
 use serde_json::Value;
 
 use super::directory::Directory;
-use super::node::build;
-use super::node_install::Manager;
+use super::node_install::{Manager, build};
 use super::node_package::Package;
 use super::{About, Project};
 

@@ -1,8 +1,8 @@
 //! How others build this Go program: the lines of `go build` in the Dockerfile and the Makefile, with their tags, cgo and
 //! package. Never decides; `go` does.
 
+use super::container;
 use super::directory::Directory;
-use super::evidence;
 
 /// What the lines of `go build` have in common.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(super) fn recipe(dir: &Directory) -> Recipe {
     files.extend(["Makefile", "GNUmakefile"].into_iter().filter(|file| dir.has(file)));
     for file in files {
         let text = dir.text(file);
-        let lines = evidence::instructions(text);
+        let lines = container::instructions(text);
         let builds: Vec<&String> = lines.iter().filter(|line| line.contains("go build")).collect();
         if builds.is_empty() {
             continue;
@@ -69,7 +69,7 @@ fn take(line: &str, file: &str, text: &str, recipe: &mut Recipe) {
     for part in line.split("go build").skip(1) {
         let part = part.split("&&").next().unwrap_or_default();
         let part = part.split(" # ").next().unwrap_or_default();
-        let words = evidence::words(part).unwrap_or_else(|| part.split_whitespace().map(str::to_owned).collect());
+        let words = container::words(part).unwrap_or_else(|| part.split_whitespace().map(str::to_owned).collect());
         let mut words = words.iter().map(|word| word.trim_end_matches([';', ')']));
         while let Some(word) = words.next() {
             let (name, value) = word

@@ -165,12 +165,6 @@ fn foreign(dir: &Directory, package: &Package) -> Option<(&'static str, &'static
     (!fits).then_some((found, right))
 }
 
-/// The command line that installs everything and runs the script `build`.
-pub(super) fn build(dir: &Directory) -> String {
-    let manager = Manager::of(dir, &Package(Value::Null));
-    format!("{} && {} build", manager.all, manager.run)
-}
-
 /// Frameworks that say themselves what their build starts with.
 fn framework(dir: &Directory, package: &Package, project: &mut Project) {
     let config = |names: &[&str], word: &str| names.iter().any(|name| dir.text(name).contains(word));

@@ -1,19 +1,12 @@
 //! What a package manager installs on the host, and what runs while it does: command lines by the lock file, the scripts of
 //! package.json that would fail there, the migration. Never runs a package manager.
 
-use super::directory::{Directory, lists};
+use serde_json::Value;
+
+use super::directory::{Directory, LOCKS, lists};
 use super::evidence;
 use super::node_package::Package;
 use super::{About, Project};
-
-pub(super) const LOCKS: &[&str] = &[
-    "pnpm-lock.yaml",
-    "yarn.lock",
-    "bun.lock",
-    "bun.lockb",
-    "package-lock.json",
-    "npm-shrinkwrap.json",
-];
 
 /// The command lines of a package manager.
 pub(super) struct Manager {
@@ -154,6 +147,12 @@ impl Manager {
             ),
         );
     }
+}
+
+/// The command line that installs everything and runs the script `build`.
+pub(super) fn build(dir: &Directory) -> String {
+    let manager = Manager::of(dir, &Package(Value::Null));
+    format!("{} && {} build", manager.all, manager.run)
 }
 
 /// The devDependencies whose programs this line of a script starts. None for a line that allows for a failure.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{About, Directory, Project, evidence, node, version};
+use super::{About, Directory, Project, evidence, node_install, version};
 use crate::unit::strategy::Strategy;
 
 pub(super) fn detect(dir: &Directory) -> Option<Project> {
@@ -71,7 +71,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
 fn assets(dir: &Directory, project: &mut Project) {
     let package: Value = serde_json::from_str(dir.text("package.json")).unwrap_or_default();
     if package["scripts"]["build"].is_string() {
-        project.build = Some(node::build(dir));
+        project.build = Some(node_install::build(dir));
     }
 }
 

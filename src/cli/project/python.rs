@@ -5,13 +5,10 @@ use super::directory::{Directory, lists};
 use super::evidence;
 use super::python_app::{named, object, script};
 use super::python_install::{install, lists_of, within};
-use super::python_start::run;
+use super::python_start::{PYTHON, run};
 use super::{About, Project, django, front, version};
 use crate::unit::generate::Program;
 
-/// The interpreter of the release's own virtual environment. Scripts such as `bin/gunicorn` contain the path they were
-/// installed to, which changes when the release is published, so modules are run with the interpreter.
-pub(super) const PYTHON: &str = "{root}/current/.venv/bin/python";
 /// Frameworks whose applications speak ASGI.
 const ASGI: [&str; 7] = [
     "fastapi",
@@ -22,6 +19,7 @@ const ASGI: [&str; 7] = [
     "hypercorn",
     "daphne",
 ];
+
 pub(super) fn detect(dir: &Directory) -> Option<Project> {
     let manage = dir
         .named("manage.py")

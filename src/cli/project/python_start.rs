@@ -3,11 +3,13 @@
 
 use super::directory::lists;
 use super::evidence::{self, Start};
-use super::python::PYTHON;
 use super::python_app::is_identifier;
 use super::{About, Project};
 use crate::unit::generate::Program;
 
+/// The interpreter of the release's own virtual environment. Scripts such as `bin/gunicorn` contain the path they were
+/// installed to, which changes when the release is published, so modules are run with the interpreter.
+pub(super) const PYTHON: &str = "{root}/current/.venv/bin/python";
 /// Programs that are modules of the same name with dashes as underscores.
 const MODULES: &str = "gunicorn uvicorn hypercorn daphne flask celery waitress streamlit";
 
