@@ -104,7 +104,11 @@ fn alternatives(form: &str, text: &str, systemd: Option<u32>) -> Result<(), Refu
             None => (each, 0),
         };
         let is_form = each.starts_with(|c: char| c.is_ascii_uppercase());
-        let fits = if is_form { fits(each, text) } else { each == text };
+        let fits = match is_form {
+            true if special::NAMES.contains(&each) => special::fits(each, text),
+            true => fits(each, text),
+            false => each == text,
+        };
         match systemd {
             Some(version) if fits && version < since => return Err(Refused::Since(since)),
             _ if fits => return Ok(()),

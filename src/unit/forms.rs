@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use super::name::UnitName;
-use super::special;
 use super::value::{self, Size, Span};
 use super::{calendar, quoting, specifier};
 
@@ -336,7 +335,6 @@ pub(super) fn fits(form: &str, text: &str) -> bool {
         "Units" => text.split_whitespace().all(|word| is_unit(word, inner)),
         "One" => is_unit(text, inner),
         "Slice" => is_unit(text, ".slice") && (text == "-.slice" || is_below(text.trim_end_matches(".slice"))),
-        other if special::NAMES.contains(&other) => expands(text) || special::fits(other, text),
         "Listen" => expands(text) || listens(text),
         "Calendar" => calendar::is_valid(text),
         "Urls" => words(text, |word| {

@@ -5,6 +5,7 @@ pub mod accepts; // whether systemd accepts a value
 pub mod calendar; // OnCalendar=
 pub mod command; // ExecStart= and similar keys
 pub mod compare; // two units: settings and lines that differ
+mod conditions; // values that no condition matches
 pub mod directory; // the units of a directory
 pub mod environment; // the text of an EnvironmentFile=
 mod forms; // the forms of values that systemd accepts

@@ -1,7 +1,7 @@
 //! The forms of values that one key or two have: networks, images, credentials, patterns. What many keys take is `forms`.
 
 use super::forms::{absolute, is_credential, without, words};
-use super::{quoting, value};
+use super::{quoting, specifier, value};
 
 /// The forms of this file.
 pub const NAMES: [&str; 15] = [
@@ -57,7 +57,11 @@ fn is_bus_name(name: &str) -> bool {
     name.contains('.') && name.len() < 256 && name.split('.').all(part)
 }
 
+/// Whether a text has one of these forms; one with a specifier is not judged.
 pub fn fits(form: &str, text: &str) -> bool {
+    if !specifier::used(text).is_empty() {
+        return true;
+    }
     let lists = |names: &str, name: &str| names.split(' ').any(|known| known == name);
     match form {
         "Nanoseconds" => value::span(&text.replace("nsec", "us").replace("ns", "us")).is_some(),

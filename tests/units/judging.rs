@@ -323,9 +323,8 @@ fn every_rule_says_what_why_what_to_write_and_where_to_read() {
 
 #[test]
 fn every_key_says_what_it_does_or_takes_in_each_spelling() {
-    let names = keys::names();
-    assert!(names.len() > 470, "{}", names.len());
-    for name in names {
+    assert!(keys::names().len() > 470);
+    for name in keys::names() {
         let text = rules::explain(name).unwrap();
         let says = text
             .lines()
@@ -333,11 +332,8 @@ fn every_key_says_what_it_does_or_takes_in_each_spelling() {
         assert!(says || !text.contains("systemd.directives(7)"), "{text}");
     }
     let same = |other: &str, name: &str| assert_eq!(rules::explain(other), rules::explain(name), "{other}");
-    same("ExecStartPost=", "ExecStartPost");
-    same("execstartpost", "ExecStartPost");
-    same("[exec-dollar]", "exec-dollar");
-    same("Exec-Dollar", "exec-dollar");
-    same("noNewPrivileges=", "NoNewPrivileges");
+    same("execstartpost=", "ExecStartPost");
+    same("[Exec-Dollar]", "exec-dollar");
     assert!(
         rules::explain("AssertHost")
             .unwrap()

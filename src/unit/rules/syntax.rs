@@ -5,7 +5,7 @@ use crate::unit::accepts::Refused;
 use crate::unit::keys::{self, Takes};
 use crate::unit::merge::Entry;
 use crate::unit::parse::Kind;
-use crate::unit::{accepts, forms, quoting, specifier};
+use crate::unit::{accepts, conditions, forms, quoting, specifier};
 
 rules! {
     /// A line that systemd cannot read
@@ -193,6 +193,10 @@ rules! {
             let is_data = matches!(key, "SetCredential" | "SetCredentialEncrypted" | "LogFilterPatterns");
             if let Some(letter) = specifier::unknown(text).filter(|_| !is_data) {
                 found.at(entry, format!("{key}=: %{letter} is no specifier: systemd ignores the line or refuses the unit"));
+                continue;
+            }
+            if let Some(what) = conditions::expected(key, text) {
+                found.at(entry, format!("{key}={text} is not {what}: the result is the same on every host"));
                 continue;
             }
             let systemd = view.host().and_then(|host| host.systemd);
