@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::Run;
 use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::{Interrupts, UserRequest};
+use crate::remote::NOT_FOUND;
 use crate::report::event::{Ended, Event, Phase, Report};
 use crate::report::json;
 use crate::{terminal, text};
@@ -68,13 +69,27 @@ pub(super) fn within(run: &mut Run<'_>, name: &'static str, line: &str, until: I
     listen(&mut child, out, name, Some(until), run.interrupts, run.report)
 }
 
-/// `exit status 3`.
-pub(super) fn exit_text(status: ExitStatus) -> String {
+/// `exit status 3`; where the shell could not start a command of the line, which one and why.
+pub(super) fn exit_text(run: &Run<'_>, line: &str, status: ExitStatus) -> String {
     match status.code() {
-        Some(127) => "exit status 127: PATH has no such command".into(),
+        Some(code @ (126 | 127)) => match not_found(run, line) {
+            Some(why) => format!("exit status {code}: {why}"),
+            None if code == 127 => "exit status 127: a command or an interpreter was not found".into(),
+            None => "exit status 126: a command could not be executed".into(),
+        },
         Some(code) => format!("exit status {code}"),
         None => "it was killed by a signal".into(),
     }
+}
+
+/// What a command line names that cannot be started in the directory of deploy.yml.
+fn not_found(run: &Run<'_>, line: &str) -> Option<String> {
+    let script = format!("{NOT_FOUND}\nnot_found \"$1\"");
+    let mut command = process::Command::new("sh");
+    command.args(["-c", &script, "sh", line]).current_dir(&run.config.dir);
+    let out = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let why = text::shown(out.stdout.trim_ascii_end());
+    (!why.is_empty()).then_some(why)
 }
 
 fn carry_out(run: &mut Run<'_>, name: &'static str, line: &str, ended: Option<&Ended>) -> Result<(), Failure> {
@@ -96,7 +111,7 @@ fn carry_out(run: &mut Run<'_>, name: &'static str, line: &str, ended: Option<&E
         .map_err(|e| failed(format!("cannot read its output: {e}")))?;
     match left {
         CommandResult::Ended(status) if status.success() => Ok(()),
-        CommandResult::Ended(status) => Err(failed(exit_text(status))),
+        CommandResult::Ended(status) => Err(failed(exit_text(run, line, status))),
         CommandResult::Stopped | CommandResult::Late => {
             Err(Failure::new(Exit::Untouched, format!("`{name}` was interrupted"))
                 .why(ran)

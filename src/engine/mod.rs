@@ -28,6 +28,7 @@ pub mod run_command;
 pub mod service_action;
 pub mod session;
 pub mod setup;
+mod shared_paths;
 pub mod stage;
 pub mod switch;
 pub mod units;

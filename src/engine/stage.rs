@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use super::prepare::{self, Outputs};
+use super::shared_paths::{blocked_shared, missing_shared};
 use super::{Run, base, metadata, prepared, session};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
@@ -199,14 +200,7 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
             failure.why.extend(answer.err.iter().map(|line| text::shown(line)));
             failure.next(Next::shipit("deploy"))
         }
-        (Some(Name::Link), exits::SHARED_BLOCKED) => {
-            failure
-                .why("a file is in the way of a shared path")
-                .next(Next::advice(format!(
-                    "move it away on the host, or correct `shared` in {}",
-                    crate::config::FILE_NAME
-                )))
-        }
+        (Some(Name::Link), exits::SHARED_BLOCKED) => blocked_shared(config, failure, answer),
         (Some(Name::Link), exits::SHARED_MISSING) => {
             failure.what = "a shared file is missing on the host".into();
             missing_shared(config, failure, answer)
@@ -215,10 +209,25 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
         (Some(Name::Receive), exits::RELEASES_LOCKED | exits::RELEASES_NOT_WRITABLE | exits::RELEASE_LOCKED) => failure
             .why(format!("{root}/releases could not be opened for a new release"))
             .next(Next::shipit("doctor")),
-        (Some(Name::Prepare), exits::COMMAND_NOT_FOUND) => failure
-            .why("exit status 127: the deploy user's PATH on the host has no such command")
-            .next(Next::shipit("doctor").remark("shows what is missing, and its package"))
-            .next(Next::shipit("deploy").remark("once it is installed")),
+        // The script has printed what it found out.
+        (Some(Name::Prepare), code @ (exits::COMMAND_NOT_EXECUTABLE | exits::COMMAND_NOT_FOUND)) => {
+            let is_package = failure.why.iter().any(|why| why.starts_with("PATH has no "));
+            let found = !failure.why.is_empty();
+            let failure = failure.why(match (code, found) {
+                (_, true) => format!("exit status {code}"),
+                (exits::COMMAND_NOT_FOUND, _) => {
+                    format!("exit status {code}: a command or an interpreter was not found")
+                }
+                _ => format!("exit status {code}: a command could not be executed"),
+            });
+            if is_package {
+                failure
+                    .next(Next::shipit("doctor").remark("shows what is missing, and its package"))
+                    .next(Next::shipit("deploy").remark("once it is installed"))
+            } else {
+                failure.next(Next::shipit("deploy -v").remark("once it is corrected; shows the full output"))
+            }
+        }
         (Some(Name::Prepare), code) => failure
             .why(format!("exit status {code}"))
             .next(Next::shipit("deploy -v").remark("runs it again and shows the full output")),
@@ -232,26 +241,6 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
         }
         (_, code) => failure.why(format!("exit status {code}")),
     }
-}
-
-/// A line for each shared file of deploy.yml that the host reported missing; their directories are made by now.
-fn missing_shared(config: &Config, mut failure: Failure, answer: &Answer) -> Failure {
-    let shared = format!("{}/shared/", config.root.as_str());
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_./@%+=,-".contains(c);
-    let files = config.shared.files.iter().map(|file| file.path.as_str());
-    let reported = |file: &&str| {
-        let line = format!("missing {shared}{file}");
-        file.chars().all(plain) && answer.err.iter().any(|said| said == line.as_bytes())
-    };
-    let missing: Vec<&str> = files.filter(reported).collect();
-    for file in &missing {
-        let words = config.host.scp(file, &format!("{shared}{file}"));
-        failure = failure.next(Next::scp(words).remark("copies the file to the host"));
-    }
-    let optional = missing.first().copied().unwrap_or("env");
-    failure.next(
-        Next::advice(format!("write `{optional}?` under shared in deploy.yml")).remark("if the app can do without it"),
-    )
 }
 
 /// The first `most` paths that differ, in words.

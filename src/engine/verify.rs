@@ -35,7 +35,7 @@ pub(super) fn verify(
     };
     let (word, why) = match ran {
         Ok(CommandResult::Ended(status)) if status.success() => ("passed", None),
-        Ok(CommandResult::Ended(status)) => ("refused", Some(local_command::exit_text(status))),
+        Ok(CommandResult::Ended(status)) => ("refused", Some(local_command::exit_text(run, &verify.run, status))),
         Ok(CommandResult::Stopped) => (CANCEL, None),
         Ok(CommandResult::Late) => {
             followed.verify_failed = Some(format!("`{}` was stopped: it took too long", verify.run));

@@ -76,6 +76,9 @@ exits! {
     UNITS_FAILED = 47 "a command failed: the old files are restored" "install_units";
 }
 
+/// sh(1): a command that was found and could not be executed. Of `prepare`, whose commands it is about.
+pub const COMMAND_NOT_EXECUTABLE: i32 = 126;
+
 /// sh(1): a command that was not found. No script exits with it by itself.
 pub const COMMAND_NOT_FOUND: i32 = 127;
 

@@ -14,7 +14,7 @@ pub use answer::{Answer, Asked, BatchEvent};
 pub use exec_line::Again;
 pub use frame::Batch;
 pub use helpers::{ENV_HELPER, JOURNAL_HELPER, NOTIFY_HELPER, RUN_HELPER};
-pub use script::{CONDUCTOR, Name, Password, Script, conductor_digest};
+pub use script::{CONDUCTOR, NOT_FOUND, Name, Password, Script, conductor_digest};
 pub use stream::{Input, Stream, StreamEvent, stream};
 
 #[cfg(test)]

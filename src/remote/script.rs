@@ -103,7 +103,7 @@ scripts! {
     link Link = "stage/link.sh";
     /// Runs the app's prepare command, or takes over what it would make. Args: root, id, command, previous, base, `hard`
     /// or `copy`, recipe, outputs….
-    prepare Prepare = "stage/outputs.sh" "stage/made.sh" "stage/prepare.sh";
+    prepare Prepare = "lib/not_found.sh" "stage/outputs.sh" "stage/made.sh" "stage/prepare.sh";
     /// Gives the release its name. Args: root, id, info, whether `prepare` ran.
     publish Publish = "stage/publish.sh";
     /// Puts the conductor in place. Args: root, sha256, [`crate::step::PROTOCOL`].
@@ -179,6 +179,9 @@ scripts! {
     /// Prints what an upload that was cut left. Args: root.
     cut Cut = "look/cut.sh";
 }
+
+/// Finds out which command of a text cannot be started; `prepare` has it too.
+pub const NOT_FOUND: &str = include_str!("lib/not_found.sh");
 
 /// The program that carries a switch out, as it stands on the host.
 pub const CONDUCTOR: &str = concat!(

@@ -72,13 +72,15 @@ fn links_that_would_lead_out_of_the_release_or_of_shared_are_refused() {
     desk.tree(Kind::Graceful, "v2");
     desk.shipit(&["deploy"])
         .leaves(1)
-        .says("/opt/acme/shared/logs is not a directory");
+        .says("/opt/acme/shared/logs is a symlink to /srv/private, which shipit does not follow")
+        .says("sudo mount --bind DIRECTORY /opt/acme/shared/logs");
     host.root("rm /opt/acme/shared/logs; ln -s /srv/private/env /opt/acme/shared/env")
         .ok();
     desk.write(&acme("socket").with("shared: {files: [env]}"));
     desk.shipit(&["deploy"])
         .leaves(1)
-        .says("/opt/acme/shared/env is not a file");
+        .says("/opt/acme/shared/env is a symlink to /srv/private/env")
+        .says("cp --remove-destination FILE /opt/acme/shared/env");
 
     // The release brings a link on the way to a shared path.
     host.root("rm /opt/acme/shared/env").ok();

@@ -48,9 +48,6 @@ ctl() {
 # for about a second.
 insist() { ctl "$@" || { sleep 1; ctl "$@"; } || { sleep 2; ctl "$@"; }; }
 
-# Why systemctl or sudo failed, as they printed it.
-ctl_output() { tail -n 20 -- "$R/said" | failed_reason; }
-
 # read_unit UNIT: its properties as variables named p_NAME. A systemd that does not answer is asked again for some
 # seconds; then it fails.
 read_unit() {

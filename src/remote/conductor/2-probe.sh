@@ -67,13 +67,22 @@ probe() {
 no_answer() {
     case $1 in 7) lost=refused ;; 28) lost=timeout ;; 52) lost=closed ;; 55 | 56) lost=reset ;; *) lost=other ;; esac
     case $1 in
+    0 | 1 | 8) detail="$url answered, but not with HTTP" ;;
     6) detail="the name in $url cannot be resolved" ;;
     7) detail="no connection to $url: $(why_closed)" ;;
     28) detail="no answer from $url within ${limit}s" ;;
-    52) detail="no answer from $url: it closed the connection" ;;
-    *) detail="no answer from $url (curl exit status $1)" ;;
+    35) detail="the TLS handshake with $url failed (does it speak http?)" ;;
+    52) detail="$url closed the connection without a response$(other_scheme)" ;;
+    55 | 56) detail="$url reset the connection before its response$(other_scheme)" ;;
+    51 | 60) detail="$url: its certificate is not trusted by the host (issuer, name or dates)" ;;
+    77) detail="$url was not checked: the host has no CA certificates: apt install ca-certificates" ;;
+    127) detail="$url was not asked: the host has no curl" ;;
+    *) detail="$url could not be asked: curl ended with exit status $1" ;;
     esac
 }
+
+# other_scheme: a server that expects TLS closes a plain connection.
+other_scheme() { case $kind-$url in unix-* | *https:*) ;; *) echo ' (does it speak https?)' ;; esac; }
 
 # why_closed: why nothing answers at the caller's address.
 why_closed() {

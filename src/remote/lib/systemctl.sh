@@ -1,5 +1,5 @@
 # What systemctl and sudo print when they fail. Never here: a call of either.
-# shellcheck shell=dash
+# shellcheck shell=dash disable=SC2154
 
 # failed_reason: of their output, on stdin, the line with the reason; not the hints that follow it.
 failed_reason() {
@@ -10,3 +10,6 @@ failed_reason() {
         /^Failed to |[Jj]ob for |^sudo(-rs)?: / { reason = $0 }
         END { print reason != "" ? reason : last }'
 }
+
+# ctl_output: that of the conductor's last call.
+ctl_output() { tail -n 20 -- "$R/said" | failed_reason; }

@@ -8,6 +8,13 @@ id=${held_id:-$2}
 root=$1 release=$1/releases/.in-$id missing=0
 shift 2
 
+# other PATH WANTED: what is there instead.
+other() {
+    if [ -L "$1" ]; then echo "$1 is a symlink to $(readlink -- "$1"), which shipit does not follow" >&2
+    else echo "$1 is not a $2" >&2; fi
+    exit 25
+}
+
 # real DIRECTORY RELATIVE: no component on the way is a link or a file; what is missing is made.
 real() {
     local at="$1" rest="$2" part
@@ -15,10 +22,7 @@ real() {
         part=${rest%%/*}
         case $rest in */*) rest=${rest#*/} ;; *) rest='' ;; esac
         at=$at/$part
-        if [ -L "$at" ] || { [ -e "$at" ] && [ ! -d "$at" ]; }; then
-            echo "$at is not a directory" >&2
-            exit 25
-        fi
+        if [ -L "$at" ] || { [ -e "$at" ] && [ ! -d "$at" ]; }; then other "$at" directory; fi
         # Another deploy may make it at the same moment.
         [ -d "$at" ] || mkdir -- "$at" || [ -d "$at" ]
     done
@@ -32,9 +36,7 @@ while [ $# -gt 0 ]; do
     dir) real "$root/shared" "$path" ;;
     *)
         real "$root/shared" "$parent"
-        if [ -L "$root/shared/$path" ] || [ -d "$root/shared/$path" ]; then
-            echo "$root/shared/$path is not a file" >&2
-            exit 25
+        if [ -L "$root/shared/$path" ] || [ -d "$root/shared/$path" ]; then other "$root/shared/$path" file
         elif [ ! -e "$root/shared/$path" ]; then
             [ "$kind" = file ] || continue
             echo "missing $root/shared/$path" >&2

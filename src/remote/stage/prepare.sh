@@ -25,9 +25,12 @@ echo "$did${why:+ $why}"
     login || exit
     # The lock on the directory is the session's: what the command leaves running must not keep it.
     # The command goes over a pipe: every local user can read a command line.
-    exec sh -c 'SHIPIT_PREPARE=$(cat <&8) && exec 8<&- && eval "$SHIPIT_PREPARE"' 2>&1 7<&- 8<<END
+    sh -c 'SHIPIT_PREPARE=$(cat <&8) && exec 8<&- && eval "$SHIPIT_PREPARE"' 2>&1 7<&- 8<<END && exit
 $command
 END
+    code=$?
+    case $code in 126 | 127) not_found "$command" >&2 ;; esac
+    exit "$code"
 ) || code=$?
 # What failed gives its name back, unless something runs on in it, which may make the name again.
 [ "$code" = 0 ] || [ -n "$(find /proc/[0-9]*/cwd -lname "$root/releases/$id*" 2>/dev/null)" ] ||

@@ -182,7 +182,7 @@ pub const ROWS: &[Row] = &[
     // A shared file that is not there yet.
     Row {
         desk: "printf 'shared:\\n  files: [settings]\\n' >>deploy.yml; echo x >settings; date +%N >source/good",
-        prints: &[("engine/stage.rs scp <words>", "deploy")],
+        prints: &[("engine/shared_paths.rs scp <words>", "deploy")],
         ..ROW
     },
     // The release's own command fails.
