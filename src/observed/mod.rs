@@ -95,7 +95,6 @@ pub struct Request {
 
 impl Request {
     /// Takes in the lines of a request, as a script that was refused because of it prints them.
-    #[must_use]
     pub fn parse(out: &[u8]) -> Self {
         let mut request = Self::default();
         for (key, value) in lines(out) {
@@ -130,7 +129,7 @@ pub struct Observed {
     pub root: Root,
     /// Who owns the root, where it looks like the tree of a deploy tool.
     pub tree_owner: Option<String>,
-    /// Parts of the root that are links or no directories, in words.
+    /// Parts of the root that are links or no directories.
     pub misplaced: Vec<String>,
     /// Owner and name of the first directory (`.`, `releases`, `.shipit`) that this user cannot write to.
     pub unwritable: Option<(String, String)>,

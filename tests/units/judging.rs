@@ -1,12 +1,10 @@
 //! Every rule fires on its bad unit and is silent on its good one. The corpora in `rules/*.txt` are cases:
 //!
 //! ```text
-//! === RULE bad            the rule must fire
-//! === RULE bad info       and every finding of it must be of this severity: info, warning or error
+//! === RULE bad [info]     the rule must fire, and each finding be of this severity: info, warning or error
 //! === RULE good           the rule must be silent
 //! strategy=socket root=/opt/acme deploy=deploy before=x.service drain=40 peers=all systemd=252  context, where needed
-//! show ActiveState=failed                           facts of the running host, one a line
-//! processes 2, reports yes, activating 11           further facts of the running host
+//! show ActiveState=failed, processes 2, reports yes, activating 11   facts of the running host, one a line
 //! file /etc/acme/env root root 644 [DIR-OWNER DIR-MODE]   or: file PATH missing
 //! +++ acme.service                                  a unit; the first one is judged, the others are its peers
 //! +++ acme.service.d/x.conf                         a drop-in of the first one
