@@ -99,3 +99,36 @@ fn a_response_that_stays_wrong_ends_the_wait_early_and_its_probes_stay_out_of_th
     let good = desk.json(&["deploy"]).leaves(0).release();
     assert_live(&host, &good, "v3");
 }
+
+#[test]
+fn a_unit_under_an_alias_or_that_nobody_may_restart_is_refused_before_anything_is_sent() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    let before = current(&host);
+    let units = "/etc/systemd/system";
+    host.root(&format!(
+        "ln -s acme.service {units}/web.service && systemctl daemon-reload"
+    ))
+    .ok();
+    let yml = std::fs::read_to_string(desk.path("deploy.yml")).unwrap();
+    desk.file("deploy.yml", &yml.replace("unit: acme.service", "unit: web.service"));
+    desk.tree(Kind::Graceful, "v2");
+    for command in ["deploy", "logs", "restart", "doctor"] {
+        desk.shipit(&[command])
+            .says("web.service is another name of acme.service")
+            .says("write acme.service instead of web.service in deploy.yml");
+    }
+    desk.file("deploy.yml", &yml);
+    host.root(&format!(
+        "mkdir {units}/acme.service.d && printf '[Unit]\\nRefuseManualStop=yes\\n' >{units}/acme.service.d/no.conf && systemctl daemon-reload"
+    ))
+    .ok();
+    desk.json(&["deploy"])
+        .leaves(1)
+        .says("acme.service has RefuseManualStop=yes")
+        .says("RefuseManualStop=no");
+    desk.shipit(&["restart"])
+        .says("Operation refused")
+        .never_says("See system logs");
+    assert_live(&host, &before, "v1");
+}
