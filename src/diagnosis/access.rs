@@ -230,7 +230,13 @@ fn read_only(config: &Config, unit: &Unit, facts: &Facts, line: &str) -> Finding
             )))
     } else {
         let directory = path.as_ref().and_then(|path| path.rsplit_once('/'));
-        let directory = directory.map_or("/path/to/directory", |(dir, _)| if dir.is_empty() { "/" } else { dir });
+        // The whole system is no directory to open.
+        let directory = directory.map_or("", |(dir, _)| dir);
+        let directory = if directory.is_empty() {
+            "/path/to/directory"
+        } else {
+            directory
+        };
         finding
             .why("the unit's sandbox (ProtectSystem=, ReadOnlyPaths=) allows writing only where ReadWritePaths= or StateDirectory= say so")
             .next(Next::shell(format!("sudo systemctl edit {}", unit.name)).remark(format!("add [Service] ReadWritePaths={directory}")))
@@ -250,7 +256,8 @@ fn path_in(line: &str, directory: &str) -> Option<String> {
     }
     let mut parts = line.split(|c: char| QUOTES.contains(c)).skip(1).step_by(2);
     let quoted = parts.find(|part| !part.is_empty() && !part.contains(char::is_whitespace))?;
-    directory.starts_with('/').then(|| format!("{directory}/{quoted}"))
+    let is_known = directory.starts_with('/') && !quoted.contains("..");
+    is_known.then(|| format!("{directory}/{quoted}"))
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ fn forgetful(live: &Live) -> Option<Finding> {
         "auto" | "" if absent => (
             format!("{KEPT_JOURNAL} does not exist"),
             Next::shell(format!(
-                "sudo mkdir -p {KEPT_JOURNAL} && sudo systemctl restart systemd-journald"
+                "sudo mkdir -p {KEPT_JOURNAL} && sudo systemd-tmpfiles --create --prefix {KEPT_JOURNAL} && sudo systemctl restart systemd-journald"
             )),
         ),
         _ => return None,

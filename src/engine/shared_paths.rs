@@ -29,8 +29,8 @@ pub(super) fn blocked_shared(config: &Config, failure: Failure, answer: &Answer)
     };
     if let Some(directory) = config.shared.paths().find_map(|path| above(path.as_str())) {
         return failure.next(Next::advice(format!(
-            "replace the symlink by a directory, and mount the other one there: `sudo mount --bind DIRECTORY \
-             {shared}{directory}`; for the next boot, write in /etc/fstab: DIRECTORY {shared}{directory} none bind 0 0"
+            "replace the symlink {shared}{directory} by a directory with the files in it; for files on another disk, \
+             remove it from `shared`, and set the other path in the app's configuration"
         )));
     }
     failure
@@ -77,16 +77,13 @@ mod tests {
         for (printed, part) in [
             (
                 "data is a symlink to /srv/x, which",
-                "sudo mount --bind DIRECTORY /opt/a/shared/data`",
+                "the symlink /opt/a/shared/data by",
             ),
             (
                 "data/up is a symlink to /srv/x, which",
-                "sudo mount --bind DIRECTORY /opt/a/shared/data/up`",
+                "the symlink /opt/a/shared/data/up by",
             ),
-            (
-                "etc is a symlink to /srv/x, which",
-                "sudo mount --bind DIRECTORY /opt/a/shared/etc`",
-            ),
+            ("etc is a symlink to /srv/x, which", "the symlink /opt/a/shared/etc by"),
             (
                 "env is a symlink to /srv/x, which",
                 "cp --remove-destination FILE /opt/a/shared/env",

@@ -122,7 +122,14 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
 /// over nothing in it. `-h`: the deploy user may have put a symlink there.
 fn unwritable(root: &str, observed: &Observed) -> (String, Fix) {
     let user = &observed.user;
-    let Some((owner, part)) = observed.unwritable.as_ref().filter(|(_, part)| part != ".") else {
+    // Only of the deploy user's own tree, and what root made there: another user's part is for `setup` to judge.
+    let is_plain = user.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let is_own = observed.tree_owner.as_ref() == Some(user) && is_plain;
+    let part = observed
+        .unwritable
+        .as_ref()
+        .filter(|(owner, part)| part != "." && (owner == user || owner == "root"));
+    let Some((owner, part)) = part.filter(|_| is_own) else {
         return (format!("{root} is not writable by {user}"), Fix::Setup);
     };
     let path = format!("{root}/{part}");

@@ -105,10 +105,15 @@ pub fn migration_warnings(observed: &Observed, id: &str) -> Vec<String> {
         since.join(", ")
     )];
     let place = |id: &str| observed.meta.get(id)?.backup.as_deref();
-    warnings.extend(since.iter().enumerate().filter_map(|(at, other)| {
+    warnings.extend(since.iter().filter_map(|other| {
         let own = place(other)?;
-        // A later dump of the same name has replaced it.
-        let replaced = since[at + 1..].iter().any(|later| place(later) == Some(own));
+        // A later dump of the same name has replaced it, also one whose migration failed.
+        let mut later = observed
+            .ledger
+            .order()
+            .into_iter()
+            .filter(|one| older(observed, other, one));
+        let replaced = later.any(|later| place(later) == Some(own));
         (!replaced).then(|| {
             format!(
                 "the backup from before the migration of {other}: {}",

@@ -47,8 +47,7 @@ impl Command {
     /// Whether the program seems to be a whole command line in quotes: `"/srv/x/run --flag"`.
     pub fn swallows_arguments(&self) -> bool {
         let mut parts = self.program.split_whitespace().skip(1);
-        let last = self.program.rsplit(char::is_whitespace).next().unwrap_or_default();
-        parts.any(|part| part.starts_with(['-', '/'])) || last != self.program && !last.contains('/')
+        parts.any(|part| part.starts_with(['-', '/']))
     }
     /// The last component of the program: `node` of `/usr/bin/node`.
     pub fn name(&self) -> &str {

@@ -157,12 +157,12 @@ fn a_timer_whose_run_failed_or_was_missed_is_a_finding() {
             .says("acme-backup.service")
             .says("journalctl -u acme-backup.service");
 
-        // It is due each minute, and the first run does not end.
+        // It is due every ten seconds, and the first run does not end. A minute later the next one counts as missed.
         host.root("rm /var/tmp/broken; systemctl start acme-backup.service; systemctl stop acme-backup.timer")
             .ok();
         unit(
             "backup.timer",
-            "[Timer]\nOnCalendar=*-*-* *:*:00\nUnit=acme-slow.service\n[Install]\nWantedBy=timers.target\n",
+            "[Timer]\nOnCalendar=*-*-* *:*:0/10\nAccuracySec=1s\nUnit=acme-slow.service\n[Install]\nWantedBy=timers.target\n",
         );
         unit(
             "slow.service",
@@ -172,6 +172,11 @@ fn a_timer_whose_run_failed_or_was_missed_is_a_finding() {
             .ok();
         host.wait_for("the run", |host: &Host| {
             host.unit("acme-slow.service", "MainPID") != "0"
+        });
+        // Cheap to ask, unlike `status`.
+        host.root("touch /var/tmp/ran").ok();
+        host.wait_for("a minute", |host: &Host| {
+            host.root("find /var/tmp/ran -mmin +1.1").stdout.contains("ran")
         });
         host.wait_for("the next run to be missed", |_: &Host| {
             desk.shipit(&["status"])

@@ -66,7 +66,7 @@ impl Host {
         fs::write(trigger, "shipit's lab\n").unwrap();
     }
 
-    /// What a person does after it, with the host off: the file system is checked and repaired. On a copy, as a mount is
+    /// What an administrator does after it, with the host off: the file system is checked and repaired. On a copy, as a mount is
     /// over only when every mount namespace has let go of it, and a host that boots just now holds one.
     pub fn repair_disk(&self) {
         run("umount", &[&self.disk()]);

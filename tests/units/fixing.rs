@@ -41,6 +41,13 @@ fn fix_adds_no_order_that_makes_two_units_wait_for_each_other() {
     assert_eq!(text.matches("After=acme").count(), 1, "{text}");
     let (one, other) = fixed(&["."]);
     assert!(one != other);
+    // A target waits for the units that it wants: what waits for the target waits for them too.
+    fs::write(dir.path().join("acme.target"), "[Unit]\n").unwrap();
+    let wanted = "[Service]\nUser=a\nExecStart=/opt/acme/current/x\n[Install]\nWantedBy=acme.target\n";
+    let text = format!("[Unit]\nRequires=acme-worker.service\n{wanted}");
+    fs::write(dir.path().join("acme.service"), text).unwrap();
+    unit("acme-worker.service", "After=acme.target");
+    assert_eq!(fixed(&["."]).0, false);
 }
 
 #[test]

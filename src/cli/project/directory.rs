@@ -13,6 +13,8 @@ const ENTRIES: usize = 20_000;
 /// How much of a file is read, in bytes: manifests and lock files, and source files.
 const MANIFEST: usize = 1 << 20;
 const SOURCE: usize = 1 << 17;
+/// How many names are read of a directory that is looked at only for being empty.
+const KEPT: usize = 100;
 /// How much source is read in all, in bytes.
 const SOURCES: usize = 16 << 20;
 
@@ -70,6 +72,9 @@ impl Directory {
             };
             let mut entries = entries.collect::<io::Result<Vec<_>>>().map_err(|e| named(e, &below))?;
             entries.sort_by_key(fs::DirEntry::file_name);
+            if names_only {
+                entries.truncate(KEPT);
+            }
             for entry in entries {
                 let Ok(base) = entry.file_name().into_string() else {
                     continue;
@@ -84,10 +89,8 @@ impl Directory {
                     if depth == 0 && lists("docs doc", &base) {
                         // Documents, which can be a site that is deployed.
                         let package = format!("{name}/package.json");
-                        match fs::read_to_string(entry.path().join("package.json")) {
-                            Ok(text) => _ = found.files.insert(package, text),
-                            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                            Err(e) => return Err(named(e, &package)),
+                        if let Some(text) = manifest(&entry.path().join("package.json")) {
+                            found.files.insert(package, text);
                         }
                     }
                     if base == "storage" {
@@ -105,7 +108,7 @@ impl Directory {
                 let size = match fs::metadata(entry.path()) {
                     Ok(data) if data.is_file() => usize::try_from(data.len()).unwrap_or(usize::MAX),
                     Ok(_) => continue,
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                    Err(e) if names_only || e.kind() == io::ErrorKind::NotFound => continue,
                     Err(e) => return Err(named(e, &name)),
                 };
                 let extension = base.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -200,15 +203,28 @@ impl Directory {
     }
 }
 
+/// A manifest outside of the tree that is read, if it is a regular file: no link, pipe or device.
+fn manifest(path: &Path) -> Option<String> {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|data| data.is_file());
+    let file = is_file.then(|| fs::File::open(path).ok()).flatten()?;
+    let mut bytes = Vec::new();
+    file.take(MANIFEST as u64).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// The nearest directory above, within the same repository, that is the root of a workspace with a lock file.
 fn workspace(path: &Path) -> io::Result<Option<(String, String)>> {
     let path = path.canonicalize()?;
+    // Without a repository around it, nothing says that what is above belongs to the project.
+    if !path.ancestors().any(|dir| dir.join(".git").exists()) {
+        return Ok(None);
+    }
     for (depth, dir) in path.ancestors().enumerate() {
         let lock = LOCKS.iter().find(|lock| dir.join(lock).is_file());
         if depth > 0
             && let Some(lock) = lock
         {
-            let package = fs::read_to_string(dir.join("package.json")).unwrap_or_default();
+            let package = manifest(&dir.join("package.json")).unwrap_or_default();
             let root = dir.join("pnpm-workspace.yaml").is_file() || package.contains("\"workspaces\"");
             let place = vec![".."; depth].join("/");
             return Ok(root.then(|| (place, (*lock).to_owned())));

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::directory::Directory;
+use super::directory::{Directory, LOCKS};
 use super::node_install::{Manager, build};
 use super::node_package::Package;
 use super::{About, Project};
@@ -14,13 +14,18 @@ pub(super) fn beside(dir: &Directory, project: &mut Project) {
         let package = Package(serde_json::from_str(text).unwrap_or(Value::Null));
         package.script("build").is_some()
     };
-    if builds(dir.text("package.json")) {
+    if builds(dir.text("package.json")) && LOCKS.iter().any(|lock| dir.has(lock)) {
         project.build = Some(build(dir));
         project.exclude.push("node_modules/");
         project.check(
             About::Build,
             "package.json has a script `build`: does it make files that the app serves? If not, remove `build`",
         );
+        return;
+    }
+    if builds(dir.text("package.json")) {
+        let why = "package.json has a script `build`, and no lock file: must it run before a deploy?";
+        project.check(About::Build, why);
         return;
     }
     let below = dir

@@ -51,9 +51,14 @@ pub(super) fn recipe(dir: &Directory) -> Recipe {
                 let forms = [format!("CGO_ENABLED={value}"), format!("CGO_ENABLED {value}")];
                 lines.iter().any(|line| forms.iter().any(|form| line.contains(form)))
             };
-            let compiler = ["build-base", "build-essential", "gcc", "musl-dev"]
+            const COMPILERS: [&str; 4] = ["build-base", "build-essential", "gcc", "musl-dev"];
+            let installs = |line: &&str| line.trim_start().starts_with("RUN ");
+            let mut words = lines
                 .iter()
-                .any(|name| text.contains(name));
+                .map(|line| line.as_ref())
+                .filter(installs)
+                .flat_map(str::split_whitespace);
+            let compiler = words.any(|word| COMPILERS.contains(&word));
             recipe.cgo = match (says("1"), says("0")) {
                 (true, _) => Some(true),
                 (false, true) => Some(false),

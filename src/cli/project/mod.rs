@@ -332,6 +332,11 @@ fn health(dir: &Directory, project: &mut Project) {
         return;
     }
     let port = routes::port(dir, kinds);
+    // What the start command says, or the framework reads from PORT, does not follow from the container's port.
+    let port = match port {
+        Port::Fixed(fixed, _) if routes::container_port(dir) == Some(fixed) && takes_port(project) => Port::Unknown,
+        port => port,
+    };
     if let Port::Fixed(fixed, _) = port {
         project.port = fixed;
     }

@@ -18,7 +18,7 @@ pub(super) fn in_production(dir: &Directory, gem: &str) -> bool {
             let mut words = rest.split(['"', '\'']);
             let named = words.nth(1) == Some(gem);
             let options = rest.split_once("group").map_or("", |(_, options)| options);
-            if named && !outside(options) && !open.contains(&true) {
+            if named && (!outside(options) || options.contains("production")) && !open.contains(&true) {
                 return true;
             }
         }

@@ -196,6 +196,11 @@ const FOREIGN: [u16; 14] = [
     1025, 1433, 3306, 4222, 5432, 5433, 5672, 6379, 6432, 8125, 9092, 9200, 11211, 27017,
 ];
 
+/// The port that the app's container names.
+pub(super) fn container_port(dir: &Directory) -> Option<u16> {
+    container::port(dir)
+}
+
 pub(super) fn port(dir: &Directory, kinds: &str) -> Port {
     if dir.sources(kinds).any(|(_, text)| names_port(text)) {
         return Port::Environment;

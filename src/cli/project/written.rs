@@ -25,7 +25,7 @@ fn is_kept(dir: &Directory, path: &str) -> bool {
 
 pub(super) fn checks(dir: &Directory, project: &mut Project) {
     let mut known: Vec<String> = Vec::new();
-    if project.source == "." {
+    if project.source == "." && project.serves != Serves::Files {
         known = empty(dir, project);
         if !known.is_empty() {
             let (first, verb) = (

@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global, options: &Generate) -> Result<Exit, Failure> 
                 .why(format!("the names are {}", names.join(", "))));
         }
     }
-    judged(&findings, &units)?;
+    judged(&findings, &units).map_err(|failure| failure.host("nothing was written"))?;
     if options.print {
         let texts: Vec<String> = units.into_iter().map(|unit| unit.text).collect();
         cli::results(&texts.join("\n"));
@@ -219,7 +219,7 @@ fn program(name: ProgramName) -> Program {
 
 /// Prints the warnings of the rules about units that are about to be written. Fails with a [`Failure`] for an error.
 fn judged(findings: &[Finding], units: &[Written]) -> Result<(), Failure> {
-    let mut refused = Failure::new(Exit::Usage, "the generated units would not work; nothing was written");
+    let mut refused = Failure::new(Exit::Usage, "the generated units would not work");
     let written = |finding: &&Finding| units.iter().any(|unit| unit.name == finding.file);
     for finding in findings.iter().filter(written) {
         let text = text::shown(finding.message.as_bytes());

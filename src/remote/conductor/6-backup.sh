@@ -18,6 +18,13 @@ backup() {
     rm -f -- "releases/$next/backup"
     now; end=$((now + timeout * 100))
     need_unit "$unit" || return 1
+    observable || return 1
+    # One that stops is an earlier backup: what it shows is not about this one.
+    while [ "$p_ActiveState" = deactivating ]; do
+        now; [ "$now" -lt "$end" ] && ! cancelled || { cause="$unit does not stop"; return 1; }
+        sleep 0.1
+        need_unit "$unit" || return 1
+    done
     if running; then
         backup_join || return 1
     else
@@ -79,7 +86,7 @@ printed_place() {
         !match($0, /"__REALTIME_TIMESTAMP":"[0-9]*/) { next }
         { late = substr($0, RSTART + 24, RLENGTH - 24) + 0 >= since + 0 }
         { of = match($0, /"_SYSTEMD_INVOCATION_ID":"[0-9a-f]+/) ? substr($0, RSTART + 26, RLENGTH - 26) : "" }
-        of == "" ? !late : id == "" ? of == old : of != id { next }
+        of == "" ? !late : id == "" ? of == old || !late : of != id { next }
         # Said by systemd about the unit.
         /"_PID":"1"/ { next }
         match($0, /"MESSAGE":"backup: ([^"\\]|\\.)*"/) {

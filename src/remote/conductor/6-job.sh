@@ -11,12 +11,16 @@ running() {
     esac
 }
 
+# observable: its end can be observed: one that fails stays loaded.
+observable() {
+    [ "$p_CollectMode" = inactive ] && return
+    cause="the host could not observe the end of $unit: the unit must be readable and have CollectMode=inactive"
+    return 1
+}
+
 # job_ready: it can be started, and its end can be observed.
 job_ready() {
-    [ "$p_CollectMode" = inactive ] || {
-        cause="the host could not observe the end of $unit: the unit must be readable and have CollectMode=inactive"
-        return 1
-    }
+    observable || return 1
     # One that remains after its exit would not start again.
     [ "$p_ActiveState" != active ] || insist stop "$unit" || {
         cause="$unit could not be prepared: $(ctl_output)"
@@ -50,14 +54,16 @@ job_wait() {
         done
         [ "${p_InvocationID:-$old}" = "$old" ] ||
             invocation=$p_InvocationID invocations="$invocations $p_InvocationID"
-        case $p_ActiveState/${p_Job:-0} in
-        failed/0)
+        case $p_ActiveState/$p_SubState/${p_Job:-0} in
+        failed/*/0)
             outcome=failed exit_detail='' && read_exit && how_it_ended "$unit"
             cause="the $what failed: $unit, $ended"
             # The unit may show how an earlier one ended: this one has no invocation.
             [ -n "$invocation" ] || job_never
             return 1 ;;
-        active/0 | inactive/0)
+        active/exited/0 | inactive/*/0)
+            # ExecCondition= ends a unit without a failure.
+            [ "$p_Result" != exec-condition ] || { outcome=failed && job_never; return 1; }
             [ -n "$invocation" ] || job_unseen
             return ;;
         esac

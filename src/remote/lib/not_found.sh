@@ -4,10 +4,12 @@
 
 # not_found TEXT: prints the reason, if there is one that can be found in the directory that the text runs in.
 not_found() {
-    local words word found at='' first=yes plain=yes
+    local words word found at='' first=yes plain=yes own=yes
     # In a text with quotes, not every word after a `;` is a command.
     # shellcheck disable=SC2016 # literal text
     case $1 in *[\"\'\`\\]* | *'$('* | *'<<'*) plain=no ;; esac
+    # Where it changes PATH, reads another file, asks first or defines functions, its names are not known here.
+    case $1 in *PATH=* | *'. '* | *source' '* | *eval* | *'command -v'* | *'()'* | *type' '*) own=no ;; esac
     words=$(printf '%s\n' "$1" | tr ';&|(){}' '\n' | awk '
         /^[ \t]*#/ { next }
         { for (i = 1; i <= NF; i++) {
@@ -26,7 +28,7 @@ not_found() {
         *)
             if found=$(command -v -- "$word" 2>/dev/null); then
                 case $found in /*) cannot_start "$found" "$found" && return ;; esac
-            elif [ "$first$plain" != nono ]; then echo "PATH has no \`$word\`" && return
+            elif [ "$own" = yes ] && [ "$first$plain" != nono ]; then echo "PATH has no \`$word\`" && return
             fi ;;
         esac
         first=no

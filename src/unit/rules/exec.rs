@@ -136,7 +136,9 @@ rules! {
                 });
                 let extended = text.match_indices("${").any(|(at, _)| {
                     let inner = text[at + 2..].split('}').next().unwrap_or_default();
-                    !inner.is_empty()
+                    // `$$` is a literal dollar.
+                    !text[..at].ends_with('$')
+                        && !inner.is_empty()
                         && !inner.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
                 });
                 if extended {

@@ -4,7 +4,7 @@ use super::View;
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
 
-/// Targets that no app is part of: they wait for no app, unless its unit has `Before=` with them.
+/// Targets that no app is part of: they wait for no app, unless its unit has `Before=` or `WantedBy=` with them.
 const EARLY: &str = " network.target network-pre.target network-online.target basic.target sysinit.target local-fs.target \
      local-fs-pre.target remote-fs.target remote-fs-pre.target nss-lookup.target nss-user-lookup.target time-set.target \
      time-sync.target slices.target ";
@@ -40,7 +40,19 @@ fn waits_for(view: &View<'_>, name: &str) -> Vec<String> {
                 .collect::<Vec<_>>()
         };
         let own = units().filter(|unit| same(unit.name.as_str(), &name)).flat_map(after);
-        let first = units().filter(|unit| unit.words("Unit", "Before").iter().any(|(word, _)| same(word, &name)));
+        // A target orders itself after the units that it wants (systemd.target(5), "Default Dependencies").
+        let wanted = |unit: &&Unit| {
+            let by = unit.words("Install", ["WantedBy", "RequiredBy", "UpheldBy"]);
+            name.ends_with(".target") && by.iter().any(|(word, _)| word == &name)
+        };
+        let before = |unit: &&Unit| unit.words("Unit", "Before").iter().any(|(word, _)| same(word, &name));
+        let first = units().filter(|unit| before(unit) || wanted(unit));
+        let wants = |unit: &Unit| {
+            let words = unit.words("Unit", ["Wants", "Requires", "BindsTo", "Requisite", "Upholds"]);
+            words.into_iter().map(|(word, _)| word).collect::<Vec<_>>()
+        };
+        let target = units().filter(|unit| name.ends_with(".target") && unit.name.as_str() == name);
+        let own = own.chain(target.flat_map(wants));
         let next: Vec<String> = own.chain(first.map(|unit| unit.name.to_string())).collect();
         for name in next {
             if !reached.contains(&name) {

@@ -97,6 +97,8 @@ rules! {
                     let message = format!("Symlinks= needs one path that the socket listens on, and it has {}: systemd refuses the unit", nodes(unit));
                     found.at(entry, message);
                 }
+                // Of `acme@.socket` and `acme@1.socket` it is `acme@.service` too.
+                let stem = stem.split('@').next().unwrap_or(stem);
                 let has = |name: &str| view.peers().any(|peer| peer.name.as_str() == name);
                 if let Some(entry) = unit.get("Socket", "Accept").filter(|_| unit.yes("Socket", "Accept") == Some(true))
                     && has(&format!("{stem}.service"))

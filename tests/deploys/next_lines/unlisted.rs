@@ -107,7 +107,7 @@ pub const SITES: &[(&str, &str)] = &[
         "the same line as doctor's, in the refusal of a deploy",
     ),
     (
-        "diagnosis/machine.rs shell sudo mkdir -p {KEPT_JOURNAL} && sudo systemctl restart systemd-journald",
+        "diagnosis/machine.rs shell sudo mkdir -p {KEPT_JOURNAL} && sudo systemd-tmpfiles --create --prefix {KEPT_JOURNAL} && sudo systemctl restart systemd-journald",
         "doctor::ways types it on a host that needs it",
     ),
     (
