@@ -208,31 +208,21 @@ pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
     }
     let what = format!("the host is not ready for {}", config.app.as_str());
     let mut failure = Failure::new(Exit::Untouched, what).host("nothing changed");
-    let last = lacks.iter().find_map(|lack| match &lack.fix {
-        Fix::LastWord(file) => Some(file.as_str()),
-        _ => None,
+    // What `setup` does comes first, then what another rule of sudo, a drop-in, a unit or a directory needs.
+    let needs_setup = lacks.iter().any(|lack| matches!(lack.fix, Fix::Setup | Fix::Rule));
+    let own = lacks.iter().filter_map(|lack| match &lack.fix {
+        Fix::LastWord(file) => Some((0, last_word(config, file))),
+        Fix::Override(settings) => Some((1, confined::exempt(config, settings))),
+        Fix::Change(change) => Some((2, Next::advice(change))),
+        Fix::Owner(line) => Some((3, Next::shell(line))),
+        Fix::Install(_) | Fix::Manual | Fix::Setup | Fix::Rule => None,
     });
-    let confined = lacks.iter().find_map(|lack| match &lack.fix {
-        Fix::Override(settings) => Some(settings.as_str()),
-        _ => None,
+    let own = own.min_by_key(|(rank, _)| *rank).map(|(_, next)| next);
+    failure.next.push(match own {
+        _ if needs_setup => config.host.as_root("setup"),
+        Some(next) => next,
+        None => Next::shipit("doctor"),
     });
-    let owner = lacks.iter().find_map(|lack| match &lack.fix {
-        Fix::Owner(line) => Some(line.as_str()),
-        _ => None,
-    });
-    failure
-        .next
-        .push(if lacks.iter().any(|lack| matches!(lack.fix, Fix::Setup | Fix::Rule)) {
-            config.host.as_root("setup")
-        } else if let Some(file) = last {
-            last_word(config, file)
-        } else if let Some(settings) = confined {
-            confined::exempt(config, settings)
-        } else if let Some(line) = owner {
-            Next::shell(line)
-        } else {
-            Next::shipit("doctor")
-        });
     let (rule, others): (Vec<Lack>, Vec<Lack>) = lacks.into_iter().partition(|lack| lack.fix == Fix::Rule);
     failure.why = others.into_iter().map(|lack| lack.what).collect();
     failure.why.extend(refused_lines(&rule));

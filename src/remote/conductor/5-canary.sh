@@ -15,7 +15,13 @@ step_canary() {
         sleep 0.2
     done
     true >"$R/canary-new" && true >"$R/canary-old" || { cause='the comparison could not be written'; return 1; }
-    share_requests && read_counters || return 1
+    # A HAProxy that is just reloaded does not answer for a moment, or forgets at once what it was told.
+    now; heard=$now
+    until share_requests && read_counters; do
+        now; { ! stop_requested && [ $((now - heard)) -le 1000 ]; } || return 1
+        cause=''
+        sleep 0.2
+    done
     [ "$kind" = none ] || [ "$kind" = command ] || compare_probes
     now; end=$((now + hold * 100)) heard=$now
     until stop_requested; do
@@ -30,7 +36,6 @@ step_canary() {
             cause=$(compared worse) || cause='the instances could not be compared'
             [ -z "$cause" ] || break
             [ -z "$over" ] || { outcome=$(compared numbers); break; }
-        # A HAProxy that is just reloaded does not answer for a moment.
         elif [ $((now - heard)) -gt 1000 ]; then break
         else cause=''; fi
         sleep 0.2
