@@ -184,13 +184,13 @@ fn what_cannot_be_read_or_stands_elsewhere_is_named_and_nothing_changes() {
     desk.json(&["deploy"])
         .leaves(1)
         .says("is not writable by deploy")
-        .says("shipit setup");
+        .says("sudo chown -h deploy: /opt/acme/.shipit");
     let login = format!("root@{}", host.address());
     desk.shipit(&["setup", "--yes", "--as", &login])
         .leaves(1)
         .says("/opt/acme/.shipit belongs to root, another user")
         .says("# after you fix that");
-    host.root("chown deploy: /opt/acme/.shipit").ok();
+    host.root("chown -h deploy: /opt/acme/.shipit").ok();
     let good = desk.deploy(Kind::Graceful, "v3");
     assert_live(&host, &good, "v3");
 }
