@@ -47,7 +47,7 @@ fn fix_adds_no_order_that_makes_two_units_wait_for_each_other() {
     let text = format!("[Unit]\nRequires=acme-worker.service\n{wanted}");
     fs::write(dir.path().join("acme.service"), text).unwrap();
     unit("acme-worker.service", "After=acme.target");
-    assert_eq!(fixed(&["."]).0, false);
+    assert!(!fixed(&["."]).0);
 }
 
 #[test]
