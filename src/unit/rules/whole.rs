@@ -56,7 +56,7 @@ rules! {
     ///
     /// A `.path` needs a path to watch. A `.mount` has the name of its directory: `srv-data.mount` for `/srv/data`. In the
     /// name of a slice, dashes separate the names of the slices above it. `Symlinks=` needs exactly one path that the
-    /// socket listens on. A socket with `Accept=yes` starts instances of a template.
+    /// socket listens on.
     ///
     /// In production: `bad-setting`: the unit cannot be started, and what it should start never runs.
     ///
@@ -95,16 +95,6 @@ rules! {
             "socket" => {
                 if let Some(entry) = unit.get("Socket", "Symlinks").filter(|_| nodes(unit) != 1) {
                     let message = format!("Symlinks= needs one path that the socket listens on, and it has {}: systemd refuses the unit", nodes(unit));
-                    found.at(entry, message);
-                }
-                // Of `acme@.socket` and `acme@1.socket` it is `acme@.service` too.
-                let stem = stem.split('@').next().unwrap_or(stem);
-                let has = |name: &str| view.peers().any(|peer| peer.name.as_str() == name);
-                if let Some(entry) = unit.get("Socket", "Accept").filter(|_| unit.yes("Socket", "Accept") == Some(true))
-                    && has(&format!("{stem}.service"))
-                    && !has(&format!("{stem}@.service"))
-                {
-                    let message = format!("Accept={}: systemd starts {stem}@.service for each connection, which is missing; {stem}.service is not used", entry.value);
                     found.at(entry, message);
                 }
             }
