@@ -5,12 +5,21 @@
 #   scripts/faults.sh steps      kills the conductor and cuts the power at each step of a switch; CI does so at some
 #   scripts/faults.sh sum        prints the sum of what ran
 #   SHIPIT_FAULTS_STRIDE=25      only every 25th case (a number without the factors 2 and 3 strikes in every way)
-#   SHIPIT_FAULTS_HOSTS=2        hosts at a time
+#   SHIPIT_FAULTS_HOSTS=2        hosts at a time; a number without these factors too, or the hangs meet at a few hosts
 # The logs are target/faults/N.log, one for each host: SCENARIO CALL MODE, then the exit code or the violation.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 logs=target/faults
 hosts=${SHIPIT_FAULTS_HOSTS:-2}
+
+# The first processes of all hosts are the same root to the kernel, and share its inotify instances. A host without one
+# for its path unit refuses every switch.
+enough_inotify() {
+  local most
+  most=$(cat /proc/sys/fs/inotify/max_user_instances)
+  [ "$most" -ge $((hosts * 20)) ] ||
+    { echo "for $hosts hosts: sudo sysctl -w fs.inotify.max_user_instances=$((hosts * 20))" >&2 && exit 1; }
+}
 
 sum() {
   local all
@@ -25,6 +34,7 @@ if [ "${1:-}" = steps ]; then
   SHIPIT_LAB=require exec cargo test --locked --test it -- --include-ignored --test-threads=4 faults::conductor faults::power
 fi
 if [ "${1:-}" != sum ]; then
+  enough_inotify
   cargo test --locked --test it --no-run
   shards=()
   for ((shard = 0; shard < hosts; shard++)); do

@@ -90,8 +90,8 @@ macro_rules! scripts {
 
 scripts! {
     /// Looks at the host. Args: root, app, mode, units….
-    observe Observe = "lib/request_file.sh" "lib/read_only.sh" "lib/unit_query.sh" "lib/sudo.sh" "lib/ledger.sh"
-        "lib/paths.sh" "lib/router.sh" "look/router_state.sh" "look/observe.sh";
+    observe Observe = "lib/request_file.sh" "lib/read_only.sh" "lib/unit_query.sh" "lib/lines.sh" "lib/sudo.sh"
+        "lib/ledger.sh" "lib/paths.sh" "lib/router.sh" "look/router_state.sh" "look/show_units.sh" "look/observe.sh";
     /// Opens the directory a release is received in. Args: root, id, a cut upload to take files from. Runs in the session's own shell. Without
     /// an id it only removes what cut uploads left.
     hold Hold = "stage/hold.sh";
@@ -172,7 +172,7 @@ scripts! {
     /// What `history` needs beside `observe`. Args: root, number of runs.
     history History = "look/history.sh";
     /// What `status` needs beside `observe`. Args: root, app, a line of words for each service….
-    status Status = "lib/arguments.sh" "lib/process_release.sh" "lib/events.sh" "conductor/1-marks.sh" "conductor/2-probe.sh"
+    status Status = "lib/arguments.sh" "lib/process_release.sh" "conductor/1-marks.sh" "conductor/2-probe.sh"
         "look/status.sh";
     /// Prints what a new release can take over from one on the host. Args: see the file.
     base Base = "look/base.sh";

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use super::{assert_as_sent, assert_one_at_a_time, rest};
 use crate::apps::{ACME, Kind, Migrate, Service};
 use crate::bounds::PATIENCE;
-use crate::deploys::desk::{Desk, Ran, acme, answer, current};
+use crate::deploys::backups;
+use crate::deploys::desk::{Desk, Ran, Yml, acme, answer, current};
 use crate::lab::{self, Host, Suite};
 
 /// The commands that the shim stands in front of; `env`, `sh`, `sleep` and `timeout` only carry others.
@@ -55,12 +56,13 @@ struct Campaign<'a> {
 
 impl<'a> Campaign<'a> {
     fn new(host: &'a Host) -> Self {
-        let yml = acme("restart").with("keep_releases: 2");
-        let desk = Desk::ready(host, Service::Notify, &yml);
+        backups::install(host);
+        let desk = Desk::ready(host, Service::Notify, &yml(true));
+        desk.write(&yml(false));
         host.write_file("/usr/local/lib/shim.sh", include_bytes!("shim.sh"));
         host.root(&format!(
-            "chmod 755 /usr/local/lib/shim.sh && install -d -o deploy /var/lib/faults &&
-             for c in {COMMANDS}; do [ ! -e /usr/bin/$c ] || ln -s /usr/local/lib/shim.sh /usr/local/bin/$c; done"
+            "chmod 755 /usr/local/lib/shim.sh && install -d -o deploy /var/lib/faults /usr/local/lib/shims &&
+             for c in {COMMANDS}; do [ ! -e /usr/bin/$c ] || ln -s ../shim.sh /usr/local/lib/shims/$c; done"
         ))
         .ok();
         let mut campaign = Self { host, desk, version: 0 };
@@ -88,28 +90,33 @@ impl<'a> Campaign<'a> {
     fn strike(&self, at: usize, mode: &str) {
         self.host
             .root(&format!(
-                "cd /var/lib/faults && rm -rf calls struck && install -d -o deploy calls && echo {at} {mode} >want"
+                "cd /var/lib/faults && rm -rf calls struck && install -d -o deploy calls && echo {at} {mode} >want &&
+                 ln -sf -t /usr/local/bin /usr/local/lib/shims/*"
             ))
             .ok();
     }
 
-    /// The commands that were counted, in their order; the fault is over.
-    fn counted(&self) -> Vec<String> {
-        let calls = self.host.root(
-            "cd /var/lib/faults && rm -f want && cd calls && rm -f hint && for n in $(ls | sort -n); do echo \"$(cat $n)\"; done",
-        );
-        calls.stdout.lines().map(str::to_owned).collect()
+    /// The fault is over. What it struck, if it did.
+    fn struck(&self) -> String {
+        // Past the shims, which could strike these too.
+        self.host
+            .root(
+                "cd /var/lib/faults && /usr/bin/rm -f want && /usr/bin/find /usr/local/bin -lname '*/shims/*' -delete &&
+                 { [ ! -e struck ] || /usr/bin/cat struck; }",
+            )
+            .ok()
     }
 
-    fn yml(&self, migrates: bool) {
-        let yml = acme("restart").with("keep_releases: 2");
-        let migrate = if migrates { "migrate: acme-migrate.service" } else { "" };
-        self.desk.write(&yml.with(migrate));
+    /// The commands that were counted, in their order.
+    fn counted(&self) -> Vec<String> {
+        self.struck();
+        let calls = "cd /var/lib/faults/calls && rm -f hint && ls | sort -n | xargs cat";
+        self.host.root(calls).ok().lines().map(str::to_owned).collect()
     }
 
     /// The command of a scenario, from the state that it needs.
     fn begin(&mut self, scenario: Scenario) -> &'static [&'static str] {
-        self.yml(scenario == Scenario::Migration);
+        self.desk.write(&yml(scenario == Scenario::Migration));
         match scenario {
             Scenario::Deploy | Scenario::StageOnly | Scenario::Migration => self.tree(Kind::Graceful, None),
             Scenario::Crashing => self.tree(Kind::CrashAtStart, None),
@@ -117,7 +124,10 @@ impl<'a> Campaign<'a> {
             Scenario::Prune => self.deploy_another(),
             Scenario::First => {
                 self.host.root("systemctl stop acme.service && rm -r /opt/acme").ok();
+                // The sudo line of the migration stays, for whoever runs that scenario next.
+                self.desk.write(&yml(true));
                 self.desk.setup();
+                self.desk.write(&yml(false));
                 self.tree(Kind::Graceful, None);
             }
         }
@@ -135,8 +145,7 @@ impl<'a> Campaign<'a> {
         let before = current(self.host);
         self.strike(at, mode);
         let ran = self.desk.json(args);
-        self.counted();
-        let struck = self.host.root("cat /var/lib/faults/struck 2>/dev/null").stdout;
+        let struck = self.struck();
         let told = |what: &str| Err(format!("{what}: {}{ran}", struck));
         let gone = "for n in $(seq 4000); do [ -e /opt/acme/.shipit/request ] || exit 0; sleep 0.1; done; exit 1";
         if !self.host.root(gone).success() {
@@ -182,8 +191,8 @@ impl<'a> Campaign<'a> {
             // It had gone back already.
             (Some(1), Scenario::Rollback) => true,
             // How the migration ended is a question, or it failed for good.
-            (Some(1), Scenario::Migration) => {
-                self.yml(false);
+            (Some(1), Scenario::Migration) if again.to_string().contains("acme-migrate.service") => {
+                self.desk.write(&yml(false));
                 self.deploy_another();
                 true
             }
@@ -193,7 +202,7 @@ impl<'a> Campaign<'a> {
             return Err(format!("it does not converge: {again}"));
         }
         if scenario == Scenario::Crashing || current(self.host).is_empty() {
-            self.yml(false);
+            self.desk.write(&yml(false));
             self.deploy_another();
         }
         rest(self.host);
@@ -208,9 +217,20 @@ impl<'a> Campaign<'a> {
         self.strike(0, "count");
         let ran: Ran = self.desk.json(args);
         let commands = self.counted();
-        assert!(ran.code().is_some());
+        let code = if scenario == Scenario::Crashing { 3 } else { 0 };
+        assert_eq!(ran.code(), Some(code), "without a fault: {ran}");
         self.converges(scenario, args).unwrap();
         commands
+    }
+}
+
+/// With the migration and its dump, or without.
+fn yml(migrates: bool) -> Yml {
+    let yml = acme("restart").with("keep_releases: 2");
+    if migrates {
+        yml.with("migrate: {unit: acme-migrate.service, before: acme-dump.service}")
+    } else {
+        yml
     }
 }
 

@@ -177,7 +177,8 @@ fn assert_one_at_a_time(host: &Host) {
     let mut runs: Vec<(u64, &str)> = Vec::new();
     for line in ledger.lines() {
         let words: Vec<&str> = line.split(' ').collect();
-        if words[1] == "-" {
+        // An empty line parts the next one from one that may be torn.
+        if line.is_empty() || words[1] == "-" {
             continue;
         }
         let run = (words[1].parse().unwrap(), words[2]);

@@ -10,7 +10,16 @@ step_measure() {
 "
     begin_meter "$@" || return 1
     now; end=$((now + 50))
-    until [ "$(grep -c " $meters [^ ]*\$" "$R/probes")" -ge 4 ] || { now; [ "$now" -ge "$end" ]; }; do sleep 0.05; done
+    until has_measured || { now; [ "$now" -ge "$end" ]; }; do sleep 0.05; done
+}
+
+# has_measured: the newest meter has written four lines.
+has_measured() {
+    local by rest lines=0
+    while [ "$lines" -lt 4 ] && read -r rest rest rest rest by rest; do
+        [ "$by" != "$meters" ] || lines=$((lines + 1))
+    done <"$R/probes"
+    [ "$lines" = 4 ]
 }
 
 # begin_meter ARGUMENT…: each has a number of its own, also one that begins again: the pause between is no downtime.

@@ -40,11 +40,8 @@ probe() {
     unix) set -- --unix-socket "${target%% *}" && url=http://localhost${target#* } ;;
     esac
     # The URL goes over stdin: every local user can read a command line. config::probe lets no quote into it.
-    answer=$({
-        printf 'url = "%s"\n' "$url" | curl -q -K - -s -g --noproxy '*' --max-time "$limit" -o - \
-            -w '\n%{http_code}' -H 'Connection: close' -A shipit "$@" 2>/dev/null 9>&- &&
-            printf ' 0' || printf ' %s' $?
-    } | tail -c 65536 | tr -d '\000')
+    if [ "$contains$release" = - ]; then answer=$(request /dev/null "$@")
+    else answer=$(request - "$@" | tail -c 65536 | tr -d '\000'); fi
     # The last line: the status of the answer, and curl's own.
     code=${answer##*
 }
@@ -61,6 +58,14 @@ probe() {
         return 1
     fi
     answer_matches "$url" || { [ -n "$older" ] || wrong=$detail; return 1; }
+}
+
+# request OUTPUT OPTION…: prints the response, if OUTPUT is `-`, and as the last line its status and that of curl.
+request() {
+    local to="$1"
+    shift
+    printf 'url = "%s"\n' "$url" | curl -q -K - -s -g --noproxy '*' --max-time "$limit" -o "$to" \
+        -w '\n%{http_code}' -H 'Connection: close' -A shipit "$@" 2>/dev/null 9>&- && printf ' 0' || printf ' %s' $?
 }
 
 # no_answer STATUS: sets detail and lost by the exit status of curl (curl(1), "EXIT CODES").

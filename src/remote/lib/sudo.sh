@@ -5,16 +5,16 @@
 # print_sudo APP: runs the one harmless line of the app's rule, which prints the rule, and lists at the same time which
 # entries of sudoers are in force, in their order. Two sudo at once: one may wait half a minute for a dead name server.
 print_sudo() {
-    local began output code=0
+    local began ended output code=0
     sudo -n -l -l 2>/dev/null </dev/null | LC_ALL=C sed -n -e 's/^Sudoers entry:/sudo_entry/p' \
         -e 's/^LDAP Role:/sudo_entry LDAP role/p' -e 's/^SSSD Role:/sudo_entry SSSD role/p' \
         -e 's/^ *RunAsUsers: /sudo_as /p' -e 's/^ *Options: /sudo_options /p' -e 's/^\t/sudo_command /p' &
-    began=$(date +%s)
+    read -r began _ </proc/uptime
     output=$(sudo -n /usr/bin/cat "/etc/sudoers.d/shipit-$1" 2>&1 </dev/null) || code=$?
-    began=$(($(date +%s) - began))
+    read -r ended _ </proc/uptime
     wait "$!" || return 1
-    printf 'sudo_tried %s %s\n' "$code" "$began"
-    printf '%s\n' "$output" | sed 's/^/sudo_output /'
+    printf 'sudo_tried %s %s\n' "$code" "$((${ended%.*} - ${began%.*}))"
+    prefixed sudo_output "$output"
 }
 
 # sudo_refused OUTPUT: whether its last line is sudo's own, so that the program was never started.

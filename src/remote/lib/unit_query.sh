@@ -6,7 +6,10 @@ systemd_version() {
     local shown
     command -v systemctl >/dev/null || return 0
     shown=$(systemctl --version) || return 1
-    printf '%s\n' "$shown" | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p'
+    shown=${shown%%
+*}
+    shown=${shown#"${shown%%[0-9]*}"}
+    printf '%s\n' "${shown%%[!0-9]*}"
 }
 
 # loadable UNIT: the name to ask systemd about. It does not show templates; an instance that is not in use has the

@@ -12,7 +12,7 @@ whole() {
 }
 
 # moment ROOT: changes with every switch that begins or ends.
-moment() { { readlink "$1/current" || :; stat -c '%i %s' "$1/.shipit/ledger" || :; } 2>/dev/null; }
+moment() { (cd "$1/" && stat -c '%N %i %s' current .shipit/ledger 2>/dev/null) || :; }
 
 for tool in tar gzip flock sha256sum find xargs awk timeout curl bash fallocate systemctl sync; do
     command -v "$tool" >/dev/null || echo "missing $tool"
@@ -22,27 +22,23 @@ case $shown in *GNU*) ;; '') exit 1 ;; *) echo 'missing GNU tar' ;; esac
 shown=$(mv --help 2>&1) || :
 case $shown in *' -T'*) ;; '') exit 1 ;; *) echo 'missing mv -T' ;; esac
 systemd=$(systemd_version)
-uid=$(id -u); user=$(id -un)
+shown=$(id)
+uid=${shown#uid=} && uid=${uid%%[!0-9]*}
+case $shown in "uid=$uid("*) user=${shown#*\(} && user=${user%%\)*} ;; *) user=$uid ;; esac
 time=$(date +%s)
 printf 'systemd %s\nuid %s\nuser %s\ntime %s\n' "$systemd" "$uid" "$user" "$time"
+# shellcheck disable=SC2034 # for show_units
 if [ "$mode" = user ]; then manager=--user; else manager=--system; fi
 
-starts=''
+left=$#
 for unit in "$@" "shipit-$app.path" "shipit-$app.service" "shipit-$app-boot.service"; do
     case $unit in *=*) router_state "$unit" && continue ;; esac
-    shown=$(TZ=UTC systemctl "$manager" show \
-        -p LoadState,ActiveState,SubState,UnitFileState,Type,CanReload,TriggeredBy,User,Result,Id \
-        -p NeedDaemonReload,MainPID,NRestarts,InvocationID,ActiveEnterTimestamp,ExecMainStartTimestamp,RestartUSec \
-        -p TimeoutStartUSec,TimeoutStopUSec,MemoryCurrent,TasksCurrent,StatusText,FragmentPath,NextElapseUSecRealtime \
-        -p RemainAfterExit,Names,DropInPaths,WorkingDirectory,StartLimitIntervalUSec,NonBlocking,Triggers \
-        -p NoNewPrivileges,PrivateUsers,PrivateNetwork,ProtectSystem,ProtectHome,ReadOnlyPaths,ReadWritePaths \
-        -p Restart,RefuseManualStart,RefuseManualStop \
-        -- "$unit" </dev/null) || { echo "unreadable unit $unit" && continue; }
-    printf '%s\n' "$shown" | sed "s/^/unit $unit /"
-    # As the ledger writes it: `Sat 2026-11-21 04:06:38 UTC` is 2026-11-21T04:06:38Z.
-    start=${shown#*ExecMainStartTimestamp=* } && start=${start%%' UTC'*}
-    case $start in ????-??-??' '*) starts="$starts ${start%% *}T${start#* }Z" ;; esac
+    set -- "$@" "$unit"
 done
+shift "$left"
+shown=$(show_units "$@")
+starts=$(started_at "$shown")
+printf '%s\n' "$shown"
 if [ "$mode" != user ] && [ "$uid" != 0 ]; then print_sudo "$app"; fi
 if [ ! -e "$root" ] && [ ! -L "$root" ]; then echo 'root absent' && whole; fi
 cd "$root" 2>/dev/null || { echo 'root unreadable' && whole; }
@@ -73,23 +69,24 @@ slots=''
 if [ -d slots ]; then
     if [ -r slots ] && [ -x slots ]; then slots=$(ls -1A slots); else echo 'unreadable slots'; fi
 fi
-slots=$(printf '%s\n' "$slots" | sed -n '/^[A-Za-z0-9][A-Za-z0-9_.]*$/p')
 for slot in $slots; do
+    case $slot in [!A-Za-z0-9]* | *[!A-Za-z0-9_.]*) continue ;; esac
     if [ -L "slots/$slot" ]; then
         to=$(readlink "slots/$slot") || to=unreadable
         printf 'slot %s link %s\n' "$slot" "$to"
     elif [ -d "slots/$slot" ]; then echo "slot $slot directory"
     elif [ -e "slots/$slot" ]; then echo "slot $slot file"; fi
 done
-for room in kb:-Pk inodes:-Pi; do
-    shown=$(df "${room#*:}" .)
-    printf '%s\n' "$shown" | awk -v "what=free_${room%:*}" 'NR == 2 { print what, $4 }'
-done
+shown=$(df -k --output=avail,iavail .)
+shown=${shown#*
+}
+# shellcheck disable=SC2086 # two numbers
+printf 'free_kb %s\nfree_inodes %s\n' $shown
 releases=''
 if [ -d releases ]; then
     if [ -r releases ] && [ -x releases ]; then releases=$(ls -1A releases); else echo 'unreadable releases'; fi
 fi
-[ -z "$releases" ] || printf '%s\n' "$releases" | sed 's/^/release /'
+prefixed release "$releases"
 [ -d .shipit ] || whole
 cd ./.shipit 2>/dev/null || { echo 'unreadable .shipit' && whole; }
 if [ -d releases ]; then known_releases; fi
@@ -106,8 +103,10 @@ case $kind in '' | regular*)
     until held=$(cat request 2>/dev/null) || [ ! -e request ] || [ $tries -ge 9 ]; do tries=$((tries + 1)); done ;;
 *) echo "odd_request $kind" ;; esac
 if [ -n "$held" ]; then
-    printf '%s\n' "$held" | sed 's/^/request /'
-    run=$(printf '%s\n' "$held" | sed -n 's/^run //p') step=''
+    prefixed request "$held"
+    run=${held#*
+run } && run=${run%%
+*} step=''
     [ ! -e "runs/$run/events" ] || step=$(tail -n 1 "runs/$run/events")
     printf 'request_step %s\n' "$step"
 elif [ -f request ] && [ ! -L request ]; then echo 'unreadable request'

@@ -85,10 +85,15 @@ set +f
 [ "$inside" = yes ] && [ -r ledger ] || { echo whole && exit 0; }
 runs=$(awk '$4 == "begin" && $3 ~ /^[0-9A-Za-z-]+$/ { run[n++ % 50] = $3 }
     END { for (i = n > 50 ? n - 50 : 0; i < n; i++) print run[i % 50] }' ledger)
+set --
 for run in $runs; do
-    [ ! -r "runs/$run/request" ] || sed -n "s/^by /by $run /p" "runs/$run/request"
-    [ -r "runs/$run/events" ] || continue
-    passed=$(verdicts "runs/$run/events")
-    [ -z "$passed" ] || printf '%s\n' "$passed" | sed "s/^/verdict $run /"
+    [ ! -r "runs/$run/request" ] || set -- "$@" "runs/$run/request"
+    [ ! -r "runs/$run/events" ] || set -- "$@" "runs/$run/events"
 done
+[ $# = 0 ] || awk '
+    FNR == 1 { split(FILENAME, part, "/") }
+    part[3] == "request" && /^by / { print "by", part[2], substr($0, 4) }
+    part[3] == "events" && $2 == "verdict" && $4 ~ /^invocation=[0-9a-f]+$/ {
+        print "verdict", part[2], $3, substr($4, 12)
+    }' "$@"
 echo whole

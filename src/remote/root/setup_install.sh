@@ -74,13 +74,10 @@ elif [ -e "$notify.path" ] || [ -e "$notify.service" ]; then
     changed=yes
 fi
 # Always: an earlier setup may have died before this. A path unit watches its old path until it is restarted.
+set -- ${notify_helper:+"shipit-$app.notify.path"}
+systemctl enable --quiet --no-reload "shipit-$app-boot.service" "shipit-$app.path" "$@"
 systemctl daemon-reload
-systemctl enable --quiet "shipit-$app.path" "shipit-$app-boot.service"
-systemctl restart "shipit-$app.path"
-if [ -n "$notify_helper" ]; then
-    systemctl enable --quiet "shipit-$app.notify.path"
-    systemctl restart "shipit-$app.notify.path"
-fi
+systemctl restart "shipit-$app.path" "$@"
 # Also what an earlier setup wrote: it may have died before this.
 for dir in "$root" /etc /usr/local/lib; do [ ! -d "$dir" ] || sync -f "$dir"; done
 [ "$changed" = yes ] || echo 'nothing to change'
