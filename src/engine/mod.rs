@@ -36,6 +36,7 @@ mod verify;
 pub mod withheld;
 pub mod word;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::config::Config;
@@ -67,6 +68,8 @@ pub struct Run<'a> {
     pub commit: Option<Commit>,
     /// What the upload of this run's release took.
     pub upload: Option<Upload>,
+    /// The services whose output does not go to the journal, and where it goes.
+    pub outputs: BTreeMap<String, String>,
 }
 
 impl<'a> Run<'a> {
@@ -90,6 +93,7 @@ impl<'a> Run<'a> {
             sent: 0,
             commit: None,
             upload: None,
+            outputs: BTreeMap::new(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Hands a plan to the host as a request, and tells how the host says it ended. From the moment the request
 //! is in place nothing here is needed any more.
 
+use std::collections::BTreeMap;
+
 use super::follow::{self, CANCEL, Followed, READ_ONLY, Stopped};
 use super::{Run, metadata, session, verify};
 use crate::config::Config;
@@ -14,6 +16,7 @@ use crate::report::event::{Ended, Outcome, State};
 use crate::report::journal::{folded, last_output};
 use crate::step::{self, Command, End, Kind, RunEnd};
 use crate::text;
+use crate::unit::properties::Properties;
 
 /// How a switch ended for this client.
 pub enum Switched {
@@ -49,6 +52,7 @@ pub fn switch(
     let since = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let helper = journal_helper(run.config).unwrap_or_else(|| "-".into());
     let request = plan.request(&id, &metadata::who(), &since, needs::access(observed), &helper);
+    run.outputs = outputs(observed);
     let mut followed = Followed::of(plan.change.command).verifying();
     let steps = [
         Script::request([root, &id, &plan.epoch.to_string(), &request.len().to_string()]),
@@ -94,6 +98,15 @@ pub fn switch(
         }
     };
     hear_out(run, host, followed, &id, &failed)
+}
+
+/// The services that do not write to the journal, and where they write instead.
+fn outputs(observed: &Observed) -> BTreeMap<String, String> {
+    let elsewhere = |properties: &Properties| properties.output_elsewhere().map(str::to_owned);
+    let units = observed.units.iter();
+    units
+        .filter_map(|(unit, properties)| Some((unit.clone(), elsewhere(properties)?)))
+        .collect()
 }
 
 /// Follows the run to its end. A request that nobody has, or that nobody takes up, is withdrawn; one that was only
@@ -260,7 +273,7 @@ pub fn tell(run: &mut Run<'_>, followed: &Followed, last: &RunEnd, ended: Ended)
 pub fn ended(run: &Run<'_>, followed: &Followed, last: &RunEnd) -> Ended {
     let outcome = outcome(run.command, last.end);
     let release = run.release.as_deref().unwrap_or("?");
-    let failure = failure(run.config, release, run.previous.as_deref(), followed, last);
+    let failure = failure(run, release, followed, last);
     Ended {
         live_after: followed.live_at.map(|at| at.duration_since(run.began)),
         downtime: last.downtime.clone(),
@@ -275,7 +288,8 @@ pub fn ended(run: &Run<'_>, followed: &Followed, last: &RunEnd) -> Ended {
 }
 
 /// What a person is told of a run that was not confirmed.
-fn failure(config: &Config, next: &str, previous: Option<&str>, followed: &Followed, last: &RunEnd) -> Option<Failure> {
+fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Option<Failure> {
+    let (config, previous) = (run.config, run.previous.as_deref());
     let app = config.app.as_str();
     // Of a release that was live: the journal of its time.
     let of_release = Next::shipit("logs --release")
@@ -298,9 +312,19 @@ fn failure(config: &Config, next: &str, previous: Option<&str>, followed: &Follo
     let failed = |exit: Exit, what: String| {
         let mut failure = Failure::new(exit, what).why(last.cause.clone());
         failure.why.extend(followed.verify_failed.clone());
-        match last_output(followed.journal.iter().map(Vec::as_slice), &followed.failed_about) {
-            Some(line) => failure.why(line),
-            None => failure,
+        let about = &followed.failed_about;
+        match (
+            last_output(followed.journal.iter().map(Vec::as_slice), about),
+            run.outputs.get(about),
+        ) {
+            (Some(line), _) => failure.why(line),
+            (None, Some(to)) if to == "null" => {
+                failure.why(format!("{about} discards its output (StandardOutput=null)"))
+            }
+            (None, Some(to)) => failure.why(format!(
+                "{about} writes its output to a file (StandardOutput={to}), not to the journal"
+            )),
+            (None, None) => failure,
         }
     };
     // A migration cannot be undone from here: what is known of it is said.

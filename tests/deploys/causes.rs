@@ -40,6 +40,29 @@ fn a_process_that_systemd_started_again_is_reported_with_its_exit_status_and_las
 }
 
 #[test]
+fn a_service_that_does_not_write_to_the_journal_is_reported_with_where_it_writes() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Simple, &acme("restart"));
+    for (to, words) in [
+        (
+            "append:/var/log/acme.log",
+            "acme.service writes its output to a file (StandardOutput=append",
+        ),
+        ("null", "acme.service discards its output (StandardOutput=null)"),
+    ] {
+        let drop_in = format!("[Service]\nStandardOutput={to}\n");
+        host.write_file("/etc/systemd/system/acme.service.d/output.conf", drop_in.as_bytes());
+        host.root("systemctl daemon-reload && systemctl restart acme.service")
+            .ok();
+        desk.tree(Kind::CrashAtStart, to);
+        desk.json(&["deploy"])
+            .leaves(3)
+            .says(words)
+            .never_says("last output of");
+    }
+}
+
+#[test]
 fn an_app_on_another_port_or_whose_port_is_taken_is_reported_by_who_listens() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::live(&host, Service::Notify, &acme("restart").health("timeout", "20s"));

@@ -12,7 +12,7 @@ show_units() {
         -p TimeoutStartUSec,TimeoutStopUSec,MemoryCurrent,TasksCurrent,StatusText,FragmentPath,NextElapseUSecRealtime \
         -p RemainAfterExit,Names,DropInPaths,WorkingDirectory,StartLimitIntervalUSec,NonBlocking,Triggers \
         -p NoNewPrivileges,PrivateUsers,PrivateNetwork,ProtectSystem,ProtectHome,ReadOnlyPaths,ReadWritePaths \
-        -p Restart,RefuseManualStart,RefuseManualStop -- "$@" </dev/null) &&
+        -p Restart,RefuseManualStart,RefuseManualStop,StandardOutput,StandardError -- "$@" </dev/null) &&
         # An empty line stands between two units.
         shown=$(printf '%s\n' "$shown" | names="$*" awk '
             BEGIN { RS = ""; FS = "\n"; units = split(ENVIRON["names"], name, " ") }
