@@ -19,7 +19,8 @@ pub struct Answer {
 impl Answer {
     /// What it printed on stderr, safe to show.
     pub fn errors(&self) -> Vec<String> {
-        self.err.iter().map(|line| text::shown(line)).collect()
+        let lines = self.err.iter().filter(|line| !line.trim_ascii().is_empty());
+        lines.map(|line| text::shown(line)).collect()
     }
 }
 

@@ -15,7 +15,18 @@ const LONGEST: usize = 33_000;
 /// Base64 of the whole text inside quotes: no login shell (bash, dash, fish, tcsh) finds
 /// anything in it to change, and the host gets the whole script or nothing.
 pub(super) fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], has_stdin: bool) -> Packed {
-    let mut text = format!("umask 022; n={nonce}\nprintf '\\n%s pid %s\\n' \"$n\" $$\n").into_bytes();
+    let way = if steps.iter().any(|step| step.name.is_private()) {
+        Way::Stdin
+    } else {
+        Way::Line
+    };
+    let mut text = format!("umask 022; n={nonce}\n").into_bytes();
+    if has_stdin && way == Way::Line {
+        text.extend(
+            format!("IFS= read -r first; [ \"$first\" = \"$n\" ] || {{ echo '{EATEN}'; exit 0; }}\n").as_bytes(),
+        );
+    }
+    text.extend(b"printf '\\n%s pid %s\\n' \"$n\" $$\n");
     text.extend(b"over() { printf '\\n%s end %s %s\\n' \"$n\" \"$1\" \"$2\"; [ \"$2\" = 0 ] || { trap - EXIT; printf '%s over\\n' \"$n\"; exit 0; }; }\n");
     if let Some(hold) = hold {
         text.extend(b"held() {\n");
@@ -33,13 +44,17 @@ pub(super) fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], ha
         text.extend(format!("\n) {input}\nover {i} $?\n").as_bytes());
     }
     text.extend(b"printf '%s over\\n' \"$n\"\n");
-    let way = if steps.iter().any(|step| step.name.is_private()) {
-        Way::Stdin
-    } else {
-        Way::Line
-    };
-    packed(&text, steps.iter().any(wants_login), way)
+    let mut packed = packed(&text, steps.iter().any(wants_login), way);
+    if has_stdin && way == Way::Line {
+        packed.before.extend(format!("{nonce}\n").as_bytes());
+    }
+    packed
 }
+
+/// What the host prints where the beginning of stdin did not arrive. Without it an upload would fail as damaged.
+pub(super) const EATEN: &str = "a startup file of this login (such as ~/.bashrc) reads the input of its commands";
+/// What a script on stdin begins with.
+const MARK: &str = "shipit:";
 
 /// A text on its way: one exec line, and what goes before the session's stdin.
 pub(super) struct Packed {
@@ -92,8 +107,10 @@ pub(super) fn packed(text: &[u8], with_login: bool, way: Way) -> Packed {
         return Packed { line, before };
     }
     Packed {
-        line: format!("{own} 'IFS= read -r s && eval \"$(printf %s \"$s\" | base64 -d)\"'"),
-        before: (packed + "\n").into_bytes(),
+        line: format!(
+            "{own} 'IFS= read -r s && case $s in {MARK}*) eval \"$(printf %s \"${{s#{MARK}}}\" | base64 -d)\"; exit ;; esac; echo \"{EATEN}\"'"
+        ),
+        before: format!("{MARK}{packed}\n").into_bytes(),
     }
 }
 

@@ -174,6 +174,11 @@ fn a_login_that_cannot_run_commands_is_reported_as_one_by_either_ssh() {
             "the host printed: closed for today",
             "rm /home/deploy/.bashrc",
         ),
+        (
+            bashrc("read -t 2 line"),
+            "a startup file of this login (such as ~/.bashrc) reads the input of its commands",
+            "rm /home/deploy/.bashrc",
+        ),
     ] {
         host.root(&breaks).ok();
         for system in [&[][..], &["--system-ssh"]] {
@@ -201,6 +206,12 @@ fn a_login_that_cannot_run_commands_is_reported_as_one_by_either_ssh() {
         host.root(&line).ok();
         desk.shipit(&["status"]).leaves(0);
     }
+    // What carries an upload says so too, before the host takes anything for a part of it.
+    desk.tree(Kind::Graceful, "v0");
+    host.root(&bashrc("read -t 2 line")).ok();
+    desk.shipit(&["deploy"])
+        .leaves(6)
+        .says("reads the input of its commands");
     // One that only talks is no obstacle.
     host.root(&bashrc("seq 5000; printf welcome")).ok();
     let v1 = desk.deploy(Kind::Graceful, "v1");
