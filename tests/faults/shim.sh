@@ -21,8 +21,10 @@ echo "$n $mode $me $*" >>"$faults/struck"
 case $mode in
 fails) exit 1 ;;
 full) echo "$me: write error: No space left on device" >&2; exit 1 ;;
-# Longer than the command's deadline: sudo has 240 seconds.
-hangs) case $me in sudo) long=300 ;; *) long=110 ;; esac; exec /usr/bin/timeout "$long" sleep 1000 ;;
+# Longer than the command's deadline: conductor/0-deadlines.sh, and 240 seconds for sudo.
+hangs)
+    case $me in sudo) long=300 ;; sync) long=110 ;; rm | chmod | find | xargs) long=70 ;; *) long=30 ;; esac
+    exec /usr/bin/timeout "$long" sleep 1000 ;;
 before) kill -KILL 0 ;;
 esac
 "$real" "$@"

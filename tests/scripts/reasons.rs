@@ -35,6 +35,8 @@ fn the_reason_of_systemctl_is_quoted_and_not_its_hints() {
             ("A dependency job for acme.service failed. See 'journalctl -xe' for details.".to_owned(),
              "A dependency job for acme.service failed. See 'journalctl -xe' for details."),
             ("Call failed: Connection timed out".to_owned(), "Call failed: Connection timed out"),
+            (format!("{refused}\ncall restart acme.service\nFailed to connect to bus: Connection refused"), "Failed to connect to bus: Connection refused"),
+            (format!("{refused}\ncall restart acme.service"), ""),
             (String::new(), ""),
         ] {
             let out = world.run(REASON, &[&root, &printed], NO_FAULT);

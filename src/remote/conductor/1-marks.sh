@@ -37,6 +37,8 @@ marked() { [ -e "$R/$1" ]; }
 # ctl ARGS…: systemctl, with the privilege that setup found. `access` (sudo, root, user) is how units are controlled,
 # `manager` (system, user) which systemd is asked. The lines are those of the sudo rule, word for word.
 ctl() {
+    # Where its output begins, for ctl_output.
+    { printf 'call %s\n' "$*" >>"$output_file"; } 2>/dev/null || :
     case $access in
     sudo) timeout --foreground -k 5 240 sudo -n /usr/bin/systemctl "$@" ;;
     user) timeout --foreground -k 5 240 systemctl --user "$@" ;;

@@ -1,9 +1,11 @@
 # What systemctl and sudo print when they fail. Never here: a call of either.
 # shellcheck shell=dash disable=SC2154
 
-# failed_reason: of their output, on stdin, the line with the reason; not the hints that follow it.
+# failed_reason: of their output, on stdin, the line with the reason; not the hints that follow it. The output of the
+# last call begins behind a line `call …`, if one is there.
 failed_reason() {
     awk '
+        /^call / { last = reason = ""; next }
         /^sudo: If sudo is running|^See system logs|^(See|Run) .?(systemctl|journalctl)|^Run .*systemctl/ { next }
         /^[ \t\r]*$/ { next }
         { last = $0 }
@@ -11,5 +13,9 @@ failed_reason() {
         END { print reason != "" ? reason : last }'
 }
 
-# ctl_output: that of the conductor's last call.
-ctl_output() { tail -n 20 -- "$R/said" | failed_reason; }
+# ctl_output: that of the conductor's last call, which may have printed nothing.
+ctl_output() {
+    local reason
+    reason=$(tail -n 20 -- "$R/said" | failed_reason)
+    printf '%s\n' "${reason:-systemctl printed nothing}"
+}
