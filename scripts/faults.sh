@@ -12,15 +12,6 @@ cd "$(dirname "$0")/.."
 logs=target/faults
 hosts=${SHIPIT_FAULTS_HOSTS:-2}
 
-# The first processes of all hosts are the same root to the kernel, and share its inotify instances. A host without one
-# for its path unit refuses every switch.
-enough_inotify() {
-  local most
-  most=$(cat /proc/sys/fs/inotify/max_user_instances)
-  [ "$most" -ge $((hosts * 20)) ] ||
-    { echo "for $hosts hosts: sudo sysctl -w fs.inotify.max_user_instances=$((hosts * 20))" >&2 && exit 1; }
-}
-
 sum() {
   local all
   all=$(cat "$logs"/*.log 2>/dev/null | sort -u) || all=
@@ -34,7 +25,6 @@ if [ "${1:-}" = steps ]; then
   SHIPIT_LAB=require exec cargo test --locked --test it -- --include-ignored --test-threads=4 faults::conductor faults::power
 fi
 if [ "${1:-}" != sum ]; then
-  enough_inotify
   cargo test --locked --test it --no-run
   shards=()
   for ((shard = 0; shard < hosts; shard++)); do

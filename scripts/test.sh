@@ -5,7 +5,8 @@
 # Tests on lab hosts need root, taken by sudo where we are somebody else. Where no host can boot (or no sshd is)
 # they are left out, and the last lines say how many; with CI=true or SHIPIT_LAB=require that is a failure.
 # SHIPIT_LAB_SUITES=all: what must hold on Debian 12 and 13 runs on both. CI takes one for each test, to end in time.
-# SHIPIT_TEST_THREADS: tests at once, 4 by default, since most of them wait for hosts. Those that measure time come
+# With CI=true Debian's OpenSSL is linked, as distribution packagers do; to build our own takes three minutes of CPU.
+# SHIPIT_TEST_THREADS: tests at once, 6 by default, since most of them wait for hosts. Those that measure time come
 # last, one after the other: what is timed must not starve.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -37,7 +38,7 @@ rust() {
 
 fmt() { cargo fmt --check; }
 
-clippy() { cargo clippy --locked --all-targets -- -D warnings; }
+clippy() { cargo clippy --locked "${features[@]}" --all-targets -- -D warnings; }
 
 # Licenses, banned crates and sources of everything that is linked in (deny.toml). A machine without cargo-deny goes on
 # without it, and the last line says so.
@@ -71,7 +72,7 @@ scripts() {
 # Private items too: those who read these pages work on the program, and a broken link is broken everywhere.
 doc() {
   RUSTDOCFLAGS="-Dwarnings -Arustdoc::private_intra_doc_links" \
-    cargo doc --locked --no-deps --document-private-items --quiet
+    cargo doc --locked "${features[@]}" --no-deps --document-private-items --quiet
 }
 
 tests() {
@@ -85,7 +86,7 @@ tests() {
   local timed=(promise:: lab_instruments::) waiting=(ssh::connection::) skip=() name
   for name in "${timed[@]}" "${waiting[@]}"; do skip+=(--skip "$name"); done
   cargo_test --lib --bins
-  cargo_test --test it -- --test-threads="${SHIPIT_TEST_THREADS:-4}" "${skip[@]}" || alone
+  cargo_test --test it -- --test-threads="${SHIPIT_TEST_THREADS:-6}" "${skip[@]}" || alone
   cargo_test --doc
   cargo_test --test it -- --test-threads=1 "${timed[@]}" || alone
   # These measure waits of many seconds, and mostly sleep: they may do so together.
@@ -102,7 +103,7 @@ cargo_test() {
     (read -r -t "$((4780 - SECONDS))" _ <>"$scratch/never" || still_running >&2) &
     watcher=$!
   fi
-  { "${limit[@]}" cargo test --locked "$@" 2>&1 >&3 | tee -a "$scratch/stderr" >&2; } 3>&1 | tee "$scratch/stdout" ||
+  { "${limit[@]}" cargo test --locked "${features[@]}" "$@" 2>&1 >&3 | tee -a "$scratch/stderr" >&2; } 3>&1 | tee "$scratch/stdout" ||
     { [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || :; return 1; }
   [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || :
 }
@@ -154,6 +155,8 @@ ended() {
   exit $status
 }
 
+features=()
+[ "${CI:-}" != true ] || features=(--no-default-features)
 current=
 scratch=$(mktemp -d)
 trap ended EXIT

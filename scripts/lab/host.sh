@@ -21,7 +21,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 # Makes the directory aside and publishes it, owner included, under the first free name: a host without an
 # owner never exists, so sweep cannot mistake one that is being made.
 up() {
-  local suite=$1 owner=$2 disk=${3:-} image new index name tries=0
+  local suite=$1 owner=$2 disk=${3:-} image new index name tries=0 inotify=/proc/sys/fs/inotify/max_user_instances
+  # The processes of root on all hosts are one user to the kernel, and share its inotify instances: about ten for each
+  # host. A host that gets none for its path unit refuses every switch.
+  [ "$(cat $inotify)" -ge 1024 ] || echo 1024 >$inotify
   image=$("$here/image.sh" "$suite")
   mkdir -p "$hosts" "$cgroup" ${legacy:+"$legacy"}
   new=$(mktemp -d "$hosts/.new-XXXXXX")
