@@ -6,7 +6,7 @@
 # they are left out, and the last lines say how many; with CI=true or SHIPIT_LAB=require that is a failure.
 # SHIPIT_LAB_SUITES=all: what must hold on Debian 12 and 13 runs on both. CI takes one for each test, to end in time.
 # With CI=true Debian's OpenSSL is linked, as distribution packagers do; to build our own takes three minutes of CPU.
-# SHIPIT_TEST_THREADS: tests at once, 6 by default, since most of them wait for hosts. Those that measure time come
+# SHIPIT_TEST_THREADS: tests at once, 4 by default, since most of them wait for hosts. Those that measure time come
 # last, one after the other: what is timed must not starve.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -86,7 +86,7 @@ tests() {
   local timed=(promise:: lab_instruments::) waiting=(ssh::connection::) skip=() name
   for name in "${timed[@]}" "${waiting[@]}"; do skip+=(--skip "$name"); done
   cargo_test --lib --bins
-  cargo_test --test it -- --test-threads="${SHIPIT_TEST_THREADS:-6}" "${skip[@]}" || alone
+  cargo_test --test it -- --test-threads="${SHIPIT_TEST_THREADS:-4}" "${skip[@]}" || alone
   cargo_test --doc
   cargo_test --test it -- --test-threads=1 "${timed[@]}" || alone
   # These measure waits of many seconds, and mostly sleep: they may do so together.

@@ -10,7 +10,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
 use crate::plan;
-use crate::release::Delta;
+use crate::release::{Delta, Encoding};
 use crate::report::event::{Ended, Outcome, Phase, Upload};
 use crate::source::Scanned;
 
@@ -159,6 +159,8 @@ fn stage_it(
     draft.plan(observed, "new".into())?;
     let found = base::find(host, run.config, observed, scanned)?;
     let delta = base::delta(found.as_ref(), scanned);
+    let encoding = if observed.zstd { Encoding::Zstd } else { Encoding::Gzip };
+    let delta = delta.encoded(encoding);
     let (delta, arrived) = base::resume(host, run.config, observed, scanned, delta)?;
     if let Some(line) = arrived {
         run.report.log("host", line.into_bytes());

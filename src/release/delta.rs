@@ -26,6 +26,25 @@ pub enum Way {
     Arrived(Vec<u8>),
 }
 
+/// How what travels is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Every host unpacks it.
+    Gzip,
+    /// Smaller and faster, where the host has `zstd`.
+    Zstd,
+}
+
+impl Encoding {
+    /// As the host's script takes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
 /// What travels, and what the base already has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delta {
@@ -47,6 +66,7 @@ pub struct Delta {
     pub saved: u64,
     /// Of these, bytes of files that are copied.
     pub moved: u64,
+    pub encoding: Encoding,
 }
 
 /// The longest path that is taken over: on the host, the names of both releases come before it.
@@ -65,7 +85,13 @@ impl Delta {
             sent: new.bytes(),
             saved: 0,
             moved: 0,
+            encoding: Encoding::Gzip,
         }
+    }
+
+    /// The same, compressed like that.
+    pub fn encoded(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
     }
 
     /// Only what this base does not have travels.

@@ -6,7 +6,7 @@ mod id; // names of releases
 mod listing; // the manifest in the bytes that a host can print with find, sort and sha256sum
 mod manifest; // every path of a release and what is there; the digest
 
-pub use delta::{Base, Delta, Way};
+pub use delta::{Base, Delta, Encoding, Way};
 pub use id::Id;
 pub use listing::Mismatch;
 pub use manifest::{Difference, Digest, Entry, Kind, Manifest};

@@ -95,7 +95,7 @@ scripts! {
     /// Opens the directory a release is received in. Args: root, id, a cut upload to take files from. Runs in the session's own shell. Without
     /// an id it only removes what cut uploads left.
     hold Hold = "stage/hold.sh";
-    /// Takes over what the base has, and unpacks stdin. Args: root, id, base, `hard` or `copy`, length of the list, cut upload.
+    /// Takes over what the base has, and unpacks stdin. Args: root, id, base, `hard` or `copy`, length of the list, cut upload, `gzip` or `zstd`.
     receive Receive = "stage/reuse.sh" "stage/receive.sh";
     /// Compares the tree with its digest. Args: root, id, digest, base.
     verify Verify = "stage/verify.sh";

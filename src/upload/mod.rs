@@ -1,8 +1,8 @@
 //! How a release travels: a scanned source becomes a compressed tar stream. Nothing here knows of a host.
 
-mod gzip; // compression that fits the data and the connection
+mod compress; // compression that fits the data and the connection
 mod list; // what differs from the base, for the host
-mod pack; // a scanned source -> a gzip-compressed tar stream
+mod pack; // a scanned source -> a compressed tar stream
 mod tar_write; // one member of a tar stream, as bytes
 
 pub use list::list;

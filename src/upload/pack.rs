@@ -1,4 +1,4 @@
-//! A scanned source as a gzip-compressed tar stream, of exactly the bytes that its manifest says, or an error
+//! A scanned source as a compressed tar stream, of exactly the bytes that its manifest says, or an error
 //! that names the file that changed. A thread reads and compresses while the reader sends; memory stays flat.
 //!
 //! The modification time of everything is the second in which the scan began: with one
@@ -16,7 +16,7 @@ use std::thread::{self, JoinHandle};
 
 use sha2::{Digest as _, Sha256};
 
-use super::gzip::{Members, Sink};
+use super::compress::{Members, Sink};
 use super::tar_write::{Member, Type, pad};
 use crate::failure::{Exit, Failure, Next};
 use crate::release::{Delta, Kind, Manifest, Way};
@@ -280,9 +280,9 @@ struct Job {
 
 impl Job {
     fn write(&self, chunks: Chunks) -> Result<(), Broken> {
-        let mut out = Members::new(chunks);
+        let mut out = Members::new(chunks, self.delta.encoding).map_err(sink)?;
         if let Err(broken) = self.members(&mut out) {
-            // An encoder that is dropped writes the end of a gzip stream: half a release must not look whole.
+            // A gzip encoder that is dropped writes the end of its stream: half a release must not look whole.
             if let Some(sink) = out.sink() {
                 sink.abandoned = true;
             }

@@ -129,7 +129,7 @@ fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
     // Who cancels now leaves a word that waits for the disk.
     let watcher = Underway::start(&desk, &["attach"]);
     host.wait_for("the watcher", |host| {
-        host.root("pgrep -u deploy -x -f 'sleep 0.05'").success()
+        host.root("pgrep -u deploy -f '^tail .* events$'").success()
     });
     watcher.signal(Signal::INT);
     host.wait_for("the word", |host| {

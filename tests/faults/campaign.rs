@@ -18,7 +18,7 @@ use crate::lab::{self, Host, Suite};
 /// The commands that the shim stands in front of; `env`, `sh`, `sleep` and `timeout` only carry others.
 const COMMANDS: &str = "awk base64 bash cat chmod cmp comm cp curl cut date dd df fallocate find flock getcap getent \
     grep gzip head id ln ls mkdir mv perl readlink rm rmdir sed sha256sum sort ss stat sudo sync systemctl \
-    systemd-notify tail tar tr uname uniq wc xargs";
+    systemd-notify tail tar tr uname uniq wc xargs zstd";
 
 /// The last three are pairs: the parent of an `ln` is killed (it makes the marks and the flip), and then one of the
 /// first commands of what follows fails.

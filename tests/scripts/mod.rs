@@ -77,6 +77,7 @@ const TOOLS: &[&str] = &[
     "df",
     "tar",
     "gzip",
+    "zstd",
     "uname",
     "ls",
     "useradd",

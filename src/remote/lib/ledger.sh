@@ -41,17 +41,18 @@ read_ledger() {
         END { printf "epoch %.0f\n", epoch }' - ledger pass=2 ledger
 }
 
-# Prints `digest ID …`, `migration ID …`, `backup ID …` and `info ID …` of each release. While one is removed it is read
-# again.
+# Prints `digest ID …`, `migration ID …`, `backup ID …` and `info ID …` of each release. While one is published or removed
+# they are read again.
 known_releases() {
     local all tries=0
-    until all=$(find releases -mindepth 2 -maxdepth 2 -type f \
+    until all=$(find releases -mindepth 1 -maxdepth 2 -name '.in-*' -prune -o -type f \
         \( -name digest -o -name migration -o -name backup -o -name info \) -exec awk '{
             n = split(FILENAME, part, "/")
             if (part[n] == "info" || FNR == 1) print part[n], part[n - 1], $0
         }' '{}' +); do
         tries=$((tries + 1))
-        [ "$tries" -lt 5 ] || return 1
+        [ "$tries" -lt 20 ] || return 1
+        [ "$tries" -lt 3 ] || sleep 0.1
     done
     [ -z "$all" ] || printf '%s\n' "$all"
 }

@@ -1,19 +1,20 @@
 # Unpacks what comes on stdin: first the list of what differs from the base, compressed, then the archive. A stream
 # that was cut is found by the check that follows, never by tar: GNU tar exits with 0 if it ends between two members.
 # The archive replaces nothing: what the base has too is made before, all else is new.
-# args: root id base|'' hard|copy length of the list, upload|'' (one that was cut, and has files of this one)
+# args: root id base|'' hard|copy length of the list, upload|'' (one that was cut, and has files of this one), gzip|zstd
 # exits: 23 tar failed
 set -eu
 id=${held_id:-$2}
 cd "$1/releases/.in-$id"
-absolute=''
+absolute='' decoder=-z
+[ "$7" != zstd ] || decoder=--use-compress-program=zstd
 if [ "$5" != 0 ]; then
     dd bs="$5" count=1 iflag=fullblock status=none | gzip -dc >"$1/.shipit/releases/.in-$id/list" || exit 23
     [ -z "$3" ] || same "$3" "$4"
     # Its hard links lead to the base or to the other upload, beside this directory.
     absolute=-P
 fi
-tar $absolute --no-same-owner --no-same-permissions --warning=no-timestamp -xzf - || exit 23
+tar $absolute --no-same-owner --no-same-permissions --warning=no-timestamp $decoder -xf - || exit 23
 if [ "$5" != 0 ]; then moved; fi
 # What cannot be removed here is collected by hold.sh of the next upload.
 if [ -n "$6" ]; then rm -rf -- "../$6" "$1/.shipit/releases/$6" || :; fi

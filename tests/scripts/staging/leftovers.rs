@@ -112,7 +112,7 @@ fn a_leftover_that_cannot_be_removed_fails_no_upload() {
             .read_to_end(&mut sent)
             .unwrap();
         fs::write(staging.at("stdin"), sent).unwrap();
-        let args = ["r1", "", "hard", &list.len().to_string(), ".in-dead"];
+        let args = ["r1", "", "hard", &list.len().to_string(), ".in-dead", "zstd"];
         let tools = tempfile::tempdir().unwrap();
         let mut receive = with_tool(staging.script("receive", &args), tools.path(), "rm", "exit 1");
         let received = reading(&mut receive, fs::File::open(staging.at("stdin")).unwrap());
