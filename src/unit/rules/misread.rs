@@ -281,6 +281,10 @@ rules! {
                     }
                     Literal::Fails(status) => (format!("the start fails ({status})"), Severity::Error),
                     Literal::Creates(what) => (format!("{what} with this literal name is created"), Severity::Warning),
+                    // Only a forking service needs it.
+                    Literal::Never(effect, _) if key == "PIDFile" && view.kind() != "forking" => {
+                        (effect.to_owned(), Severity::Warning)
+                    }
                     Literal::Never(effect, "") => (effect.to_owned(), Severity::Error),
                     Literal::Never(effect, glob) => (format!("{effect}; use {glob}="), Severity::Error),
                 };
