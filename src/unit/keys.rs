@@ -138,7 +138,11 @@ const LISTS: &str = " Documentation Environment EnvironmentFile PassEnvironment 
     PathChanged PathModified DirectoryNotEmpty SuccessExitStatus RestartPreventExitStatus RestartForceExitStatus \
     Symlinks ExtensionDirectories ExtensionImages MountImages LogExtraFields LogFilterPatterns OpenFile \
     StandardInputText StandardInputData Sockets BPFProgram IPIngressFilterPath IPEgressFilterPath CPUAffinity \
-    RequiresMountsFor WantsMountsFor SystemCallLog ";
+    RequiresMountsFor WantsMountsFor SystemCallLog RestrictNamespaces SecureBits Delegate DisableControllers NUMAMask \
+    AllowedCPUs StartupAllowedCPUs AllowedMemoryNodes StartupAllowedMemoryNodes CoredumpFilter ExecSearchPath NFTSet \
+    RootImageOptions IODeviceWeight IOReadBandwidthMax IOWriteBandwidthMax IOReadIOPSMax IOWriteIOPSMax \
+    IODeviceLatencyTargetSec BlockIODeviceWeight BlockIOReadBandwidth BlockIOWriteBandwidth ReadWriteDirectories \
+    ReadOnlyDirectories InaccessibleDirectories ";
 
 pub fn adds(section: &str, key: &str) -> Adds {
     match find(section, key).map(|key| key.takes) {
@@ -174,6 +178,7 @@ mod tests {
         assert_eq!(adds("Unit", "After"), Adds::Always);
         assert_eq!(adds("Service", "ExecStart"), Adds::List);
         assert_eq!(adds("Unit", "ConditionPathExists"), Adds::List);
+        assert_eq!(adds("Service", "RestrictNamespaces"), Adds::List);
         assert_eq!(adds("Service", "Restart"), Adds::Last);
     }
 

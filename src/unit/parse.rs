@@ -36,6 +36,14 @@ impl Line {
     pub fn is_header(&self, section: &str) -> bool {
         matches!(&self.kind, Kind::Section(name) if name == section)
     }
+
+    /// Its physical lines without comments: line number, and text without the line end.
+    pub fn pieces(&self) -> Vec<(u32, String)> {
+        let pieces = physical(&self.raw).into_iter().zip(self.first..);
+        let code = pieces.filter(|(piece, _)| comment(piece.content).is_none());
+        code.map(|(piece, number)| (number, String::from_utf8_lossy(piece.content).into_owned()))
+            .collect()
+    }
 }
 
 /// What a logical line means to systemd.

@@ -6,6 +6,7 @@ mod commanding; // `shipit unit` as it is typed
 mod distribution; // the rules on the units of a distribution
 mod fixing; // what lint and generate write
 mod judging; // every rule on its bad and its good unit
+mod misreading; // what systemd makes of lines that mean something else
 mod oracle; // systemd itself, in its test mode, as the judge of what was parsed
 mod reading; // round trips, mutations, agreement with systemd
 mod restraint; // what the rules leave alone

@@ -1,5 +1,6 @@
 //! Command lines: systemd reads them, not a shell. What the programs do is `program` and `command_line`.
 
+use super::shell_dollar::{dropped, is_variable};
 use super::{Severity, rules};
 use crate::unit::command::{self, Command, Refused};
 use crate::unit::quoting::{self, Word};
@@ -31,11 +32,6 @@ fn takes_pattern(option: &str) -> bool {
     ];
     let name = option.trim_start_matches('-');
     option.starts_with('-') && !option.contains('=') && (name == "cp" || PARTS.iter().any(|part| name.contains(part)))
-}
-
-fn is_variable(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Whether a text formats a date: `+%F`, `%Y-%m-%d`, `%H%M`.
@@ -112,9 +108,11 @@ rules! {
     /// $VAR inside a word and ${VAR:-x} are not expanded
     ///
     /// systemd replaces `${VAR}` anywhere, but `$VAR` only where it is a word of its own, which is then split at
-    /// spaces. Defaults and commands are not supported.
+    /// spaces. In a word that begins with `$`, all of it is the name of the variable: `$HOME/data` is dropped. Defaults
+    /// and commands are not supported.
     ///
-    /// In production: the program receives the literal argument `--port=$PORT`.
+    /// In production: the program receives the literal argument `--port=$PORT`, and for `--data $HOME/data` only
+    /// `--data` (measured).
     ///
     /// ```ini
     /// [Service]
@@ -134,6 +132,8 @@ rules! {
                         text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
                     at > 0 && name && !text[..at].ends_with('$')
                 });
+                // In single quotes, several words are the script of another language: jq, awk, Perl.
+                let is_script = word.raw.starts_with('\'') && text.contains(' ');
                 let extended = text.match_indices("${").any(|(at, _)| {
                     let inner = text[at + 2..].split('}').next().unwrap_or_default();
                     // `$$` is a literal dollar.
@@ -141,14 +141,18 @@ rules! {
                         && !inner.is_empty()
                         && !inner.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
                 });
-                if extended {
+                if let Some(name) = dropped(text).filter(|name| is_variable(name)) {
+                    let rest = &text[1 + name.len()..];
+                    let message = format!("`{text}`: systemd takes all of it for a variable's name and drops it; write ${{{name}}}{rest}");
+                    found.at(entry, message);
+                } else if extended {
                     found.at(
                         entry,
                         format!(
                             "`{text}`: systemd supports only a variable name between the braces"
                         ),
                     );
-                } else if inside {
+                } else if inside && !is_script {
                     found.at(
                         entry,
                         format!("`{text}`: $VAR inside a word is not expanded; write ${{VAR}}"),

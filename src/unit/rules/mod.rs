@@ -11,6 +11,7 @@ mod hardening; // sandboxing, and what it breaks
 mod identity; // users
 mod job; // migrations and the jobs of timers
 mod masked; // secrets in what is printed
+mod misread; // lines that systemd reads in another meaning
 mod old; // old names of keys
 mod order; // dependencies, [Install], templates, migrations
 mod process_state; // what became of its processes
@@ -24,6 +25,7 @@ mod sandbox; // the directives of `systemd-analyze security`
 mod sd_notify; // Type=notify
 mod secrets; // environment files and credentials
 mod sequence; // which unit waits for which
+mod shell_dollar; // the $ in scripts of shells
 mod socket; // .socket units and the services behind them
 mod socket_address; // what a socket listens on
 mod stop; // how it ends
@@ -144,8 +146,9 @@ macro_rules! rules {
 }
 use rules;
 
-const GROUPS: [&[Rule]; 24] = [
+const GROUPS: [&[Rule]; 26] = [
     syntax::RULES,
+    misread::RULES,
     old::RULES,
     whole::RULES,
     type_::RULES,
@@ -155,6 +158,7 @@ const GROUPS: [&[Rule]; 24] = [
     watchdog::RULES,
     stop::RULES,
     exec::RULES,
+    shell_dollar::RULES,
     program::RULES,
     command_line::RULES,
     identity::RULES,

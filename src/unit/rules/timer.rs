@@ -2,7 +2,7 @@
 
 use super::facts::Calendar;
 use super::view::triggers;
-use super::{Cause, View, rules};
+use super::{Cause, Severity, View, rules};
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
 
@@ -20,10 +20,29 @@ fn is_round(calendar: &str) -> bool {
     NAMES.split(' ').any(|name| name == calendar) || calendar.contains(" 00:00") || calendar.contains("*-*-* 0:0")
 }
 
-/// The timer among the peers that starts this service.
+/// The timer among the peers that starts this service, or an instance of it.
 fn timer_of<'a>(view: &View<'a>) -> Option<&'a Unit> {
-    view.peers()
-        .find(|peer| peer.name.kind() == "timer" && triggers(peer, &view.unit.name))
+    let name = &view.unit.name;
+    view.peers().find(|peer| {
+        let instance = || started(peer).and_then(|started| started.template()).as_ref() == Some(name);
+        peer.name.kind() == "timer" && (triggers(peer, name) || instance())
+    })
+}
+
+/// The unit that a timer starts.
+fn started(timer: &Unit) -> Option<UnitName> {
+    match timer.get("Timer", "Unit") {
+        Some(entry) => UnitName::new(entry.value),
+        None => timer.name.with_kind("service"),
+    }
+}
+
+/// Whether a timer is to start its unit again and again; `2027-01-31 03:00` comes once.
+fn repeats(timer: &Unit) -> bool {
+    let calendars = timer.all("Timer", "OnCalendar");
+    let once = |date: &str| date.starts_with(|c: char| c.is_ascii_digit()) && date.matches('-').count() == 2;
+    let fixed = |value: &str| value.split(' ').any(once) && !value.contains(['*', '/', ',']) && !value.contains("..");
+    timer.sets("Timer", ["OnUnitActiveSec", "OnUnitInactiveSec"]) || calendars.iter().any(|entry| !fixed(entry.value))
 }
 
 rules! {
@@ -126,15 +145,17 @@ rules! {
     ///
     /// See systemd.timer(5), `Unit=`.
     "timer-without-service" Error Timer without_service(view, found) {
-        let started = match view.unit.get("Timer", "Unit") {
-            Some(entry) => UnitName::new(entry.value),
-            None => view.unit.name.with_kind("service"),
-        };
-        let Some(started) = started.filter(|_| view.context.peers_complete) else {
+        let Some(started) = started(view.unit) else { return };
+        if view.peers().any(|peer| peer.name == started || started.template().as_ref() == Some(&peer.name)) {
             return;
-        };
-        if !view.peers().any(|peer| peer.name == started || started.template().as_ref() == Some(&peer.name)) {
+        }
+        // Other files show that the units of an app are checked together. A unit of the system is elsewhere.
+        let own = started.kind() == "service" && !started.as_str().starts_with("systemd-");
+        if view.context.peers_complete {
             found.missing("Timer", format!("the timer starts {started}, which does not exist"));
+        } else if own && view.host().is_none() && view.peers().next().is_some() {
+            let message = format!("the timer starts {started}, which is not among these files");
+            found.missing("Timer", message).severity(Severity::Info);
         }
     }
 
@@ -233,6 +254,31 @@ rules! {
             found
                 .at(entry, "a timer starts this service, and Restart=always starts it again as soon as it ends")
                 .suggest("Service", "Restart", "no");
+        }
+    }
+
+    /// The timer's service stays active after its first run
+    ///
+    /// A timer starts a unit; one that is active already is not started again. With `RemainAfterExit=yes`, the service
+    /// stays active when its process has ended.
+    ///
+    /// In production: the backup runs once after each boot and never again. `systemctl list-timers` shows no next time
+    /// (measured).
+    ///
+    /// ```ini
+    /// [Service]
+    /// Type=oneshot
+    /// RemainAfterExit=no
+    /// ```
+    ///
+    /// See systemd.timer(5); systemd.service(5), `RemainAfterExit=`.
+    "timer-service-remains" Error Service service_remains(view, found) {
+        let unit = view.unit;
+        let Some(entry) = unit.get("Service", "RemainAfterExit") else { return };
+        let remains = unit.yes("Service", "RemainAfterExit") == Some(true) && unit.yes("Unit", "StopWhenUnneeded") != Some(true);
+        if let Some(timer) = timer_of(view).filter(|timer| remains && repeats(timer)) {
+            let message = format!("the service stays active after its first run, and {} does not start it again", timer.name);
+            found.at(entry, message).suggest("Service", "RemainAfterExit", "no");
         }
     }
 
