@@ -120,7 +120,7 @@ pub(super) fn stage(
             return Err(failure.into());
         }
         failure.what = if plain {
-            "the host could not unpack zstd".into()
+            "the host could not unpack zstd and gets gzip".into()
         } else {
             "the host could not take over the files that it has".into()
         };

@@ -386,7 +386,6 @@ mod tests {
             "link releases/.in-x",
             "link unreadable",
             "link releases/a b",
-            "link releases/-rf",
         ] {
             let observed = Observed::parse(format!("current {odd}\n").as_bytes());
             assert!(matches!(observed.current, Current::Odd(_)), "{odd}");

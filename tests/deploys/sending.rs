@@ -135,3 +135,31 @@ fn a_prepare_that_writes_into_a_shipped_file_changes_no_other_release() {
         assert_eq!(links, "", "{release}");
     }
 }
+
+#[test]
+fn a_host_with_zstd_gets_zstd_and_one_that_cannot_unpack_it_gets_gzip() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::ready(&host, Service::Notify, &acme("restart"));
+    let used = |words: &str| {
+        let program = format!("#!/bin/sh\necho $0 >>/tmp/unpacked\n{words}\n");
+        host.write_file("/usr/local/bin/zstd", program.as_bytes());
+        host.root("chmod 755 /usr/local/bin/zstd; install -m 666 /dev/null /tmp/unpacked")
+            .ok();
+    };
+    let unpacked = || host.read_file("/tmp/unpacked").lines().count();
+    used("exec /usr/bin/zstd \"$@\"");
+    let v1 = desk.deploy(Kind::Graceful, "v1");
+    assert_live(&host, &v1, "v1");
+    desk.deploy(Kind::Graceful, "v2");
+    assert_eq!(unpacked(), 2);
+    used("exit 1");
+    host.root("rm -r /opt/acme/.shipit/releases/*/stamps").ok();
+    desk.tree(Kind::Graceful, "v3");
+    let ran = desk.json(&["deploy"]).leaves(0);
+    ran.clone().says("the host could not unpack zstd and gets gzip");
+    assert_live(&host, &ran.release(), "v3");
+    assert_eq!(unpacked(), 1);
+    host.root("rm /usr/local/bin/zstd /usr/bin/zstd").ok();
+    let v4 = desk.deploy(Kind::Graceful, "v4");
+    assert_live(&host, &v4, "v4");
+}

@@ -41,8 +41,8 @@ read_ledger() {
         END { printf "epoch %.0f\n", epoch }' - ledger pass=2 ledger
 }
 
-# Prints `digest ID …`, `migration ID …`, `backup ID …` and `info ID …` of each release. While one is published or removed
-# they are read again.
+# Prints `digest ID …`, `migration ID …`, `backup ID …` and `info ID …` of each release. While one is published or
+# removed, they are read again.
 known_releases() {
     local all tries=0
     until all=$(find releases -mindepth 1 -maxdepth 2 -name '.in-*' -prune -o -type f \

@@ -223,7 +223,10 @@ impl Staging {
         let base = next.delta.base.as_deref().unwrap_or("");
         let cut = next.delta.cut.as_deref().unwrap_or("");
         let length = list.len().to_string();
-        let mut receive = self.script("receive", &[&next.id, base, link, &length, cut, next.delta.encoding.word()]);
+        let mut receive = self.script(
+            "receive",
+            &[&next.id, base, link, &length, cut, next.delta.encoding.word()],
+        );
         receive.stdin(fs::File::open(&stdin).unwrap());
         receive.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
