@@ -68,8 +68,8 @@ pub struct Run<'a> {
     pub commit: Option<Commit>,
     /// What the upload of this run's release took.
     pub upload: Option<Upload>,
-    /// The services whose output does not go to the journal, and where it goes.
-    pub outputs: BTreeMap<String, String>,
+    /// The services whose output does not go to the journal: the setting, and its value.
+    pub outputs: BTreeMap<String, (&'static str, String)>,
 }
 
 impl<'a> Run<'a> {

@@ -76,7 +76,7 @@ pub fn make(
     if removed.code != 0 {
         return Err(refused);
     }
-    let delta = base::delta(found, scanned);
+    let delta = base::delta(found, scanned).encoded(delta.encoding);
     check(&scanned.manifest, &delta, link, &observe::observe(host, config)?)?;
     Ok(delta)
 }

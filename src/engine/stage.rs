@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::{Host, Lost};
 use crate::observed::Observed;
-use crate::release::{Delta, Encoding, Id, Manifest};
+use crate::release::{Delta, Id, Manifest};
 use crate::remote::{Answer, Name, Script, exits};
 use crate::report::event::Phase;
 use crate::source::Scanned;
@@ -95,7 +95,7 @@ pub(super) fn stage(
         &metadata::info(config, commit.as_ref()),
         prepared,
     ]));
-    let (total, reused, encoding) = (delta.sent, delta.saved, delta.encoding);
+    let (total, reused) = (delta.sent, delta.saved);
     let mut stream = scanned.pack_delta(delta);
     let consumed = stream.consumed();
     let upload = session::Upload {
@@ -115,11 +115,11 @@ pub(super) fn stage(
     if last.code != 0 || answers.len() != steps.len() {
         let failed = steps.get(answers.len().saturating_sub(1)).map(|s| s.name);
         let mut failure = refused(config, failed, &last, &scanned.manifest);
-        let plain = from.is_empty() && cut_upload.is_empty();
-        if plain && encoding == Encoding::Gzip || !may_be_the_base(failed, last.code) {
+        let no_zstd = (failed, last.code) == (Some(Name::Receive), exits::NO_ZSTD);
+        if !no_zstd && (from.is_empty() && cut_upload.is_empty() || !may_be_the_base(failed, last.code)) {
             return Err(failure.into());
         }
-        failure.what = if plain {
+        failure.what = if no_zstd {
             "the host could not unpack zstd and gets gzip".into()
         } else {
             "the host could not take over the files that it has".into()

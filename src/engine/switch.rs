@@ -101,8 +101,8 @@ pub fn switch(
 }
 
 /// The services that do not write to the journal, and where they write instead.
-fn outputs(observed: &Observed) -> BTreeMap<String, String> {
-    let elsewhere = |properties: &Properties| properties.output_elsewhere().map(str::to_owned);
+fn outputs(observed: &Observed) -> BTreeMap<String, (&'static str, String)> {
+    let elsewhere = |properties: &Properties| properties.output_elsewhere().map(|(key, to)| (key, to.to_owned()));
     let units = observed.units.iter();
     units
         .filter_map(|(unit, properties)| Some((unit.clone(), elsewhere(properties)?)))
@@ -318,12 +318,14 @@ fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Opt
             run.outputs.get(about),
         ) {
             (Some(line), _) => failure.why(line),
-            (None, Some(to)) if to == "null" => {
-                failure.why(format!("{about} discards its output (StandardOutput=null)"))
+            (None, Some((key, to))) => {
+                let what = if *key == "StandardError" { "errors" } else { "output" };
+                failure.why(if to == "null" {
+                    format!("{about} discards its {what} ({key}=null)")
+                } else {
+                    format!("{about} writes its {what} to a file ({key}={to}), not to the journal")
+                })
             }
-            (None, Some(to)) => failure.why(format!(
-                "{about} writes its output to a file (StandardOutput={to}), not to the journal"
-            )),
             (None, None) => failure,
         }
     };

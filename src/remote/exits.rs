@@ -38,6 +38,7 @@ exits! {
     RELEASES_LOCKED = 20 "releases could not be locked" "hold";
     RELEASES_NOT_WRITABLE = 21 "the directory of the release could not be created" "hold";
     RELEASE_LOCKED = 22 "the directory of the release could not be locked" "hold";
+    NO_ZSTD = 18 "zstd cannot unpack anything here" "receive";
     NOT_UNPACKED = 23 "tar failed" "receive";
     DIFFERS = 24 "the tree differs from its digest" "verify";
     NOT_REUSED = 19 "the files on the host could not be taken over" "hold" "reuse";

@@ -91,7 +91,8 @@ macro_rules! scripts {
 scripts! {
     /// Looks at the host. Args: root, app, mode, units….
     observe Observe = "lib/request_file.sh" "lib/read_only.sh" "lib/unit_query.sh" "lib/lines.sh" "lib/sudo.sh"
-        "lib/ledger.sh" "lib/paths.sh" "lib/router.sh" "look/router_state.sh" "look/show_units.sh" "look/observe.sh";
+        "lib/ledger.sh" "lib/paths.sh" "lib/router.sh" "look/router_state.sh" "look/show_units.sh" "look/show_room.sh"
+        "look/observe.sh";
     /// Opens the directory a release is received in. Args: root, id, a cut upload to take files from. Runs in the session's own shell. Without
     /// an id it only removes what cut uploads left.
     hold Hold = "stage/hold.sh";

@@ -106,15 +106,16 @@ impl Properties {
         self.text("MainPID").parse().ok().filter(|pid| *pid != 0)
     }
 
-    /// Where its output goes, where that is not the journal, as `StandardOutput=` names it: `append:/var/log/acme.log`, of
-    /// systemd 252 without the path; or `null`.
-    pub fn output_elsewhere(&self) -> Option<&str> {
-        let to = match self.text("StandardError") {
-            "inherit" => self.text("StandardOutput"),
-            other => other,
+    /// The setting that keeps its errors out of the journal, and its value: `append:/var/log/acme.log`, of systemd 252
+    /// without the path; or `null`.
+    pub fn output_elsewhere(&self) -> Option<(&'static str, &str)> {
+        let key = match self.text("StandardError") {
+            "inherit" => "StandardOutput",
+            _ => "StandardError",
         };
+        let to = self.text(key);
         let kind = to.split(':').next().unwrap_or_default();
-        matches!(kind, "append" | "file" | "truncate" | "null").then_some(to)
+        matches!(kind, "append" | "file" | "truncate" | "null").then_some((key, to))
     }
 
     /// When the main process started, as systemctl prints it with TZ=UTC; empty when it never did.

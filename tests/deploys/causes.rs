@@ -49,12 +49,16 @@ fn a_service_that_does_not_write_to_the_journal_is_reported_with_where_it_writes
             "acme.service writes its output to a file (StandardOutput=append",
         ),
         ("null", "acme.service discards its output (StandardOutput=null)"),
+        (
+            "journal\nStandardError=null",
+            "acme.service discards its errors (StandardError=null)",
+        ),
     ] {
         let drop_in = format!("[Service]\nStandardOutput={to}\n");
         host.write_file("/etc/systemd/system/acme.service.d/output.conf", drop_in.as_bytes());
         host.root("systemctl daemon-reload && systemctl restart acme.service")
             .ok();
-        desk.tree(Kind::CrashAtStart, to);
+        desk.tree(Kind::CrashAtStart, &to.replace('\n', "-"));
         desk.json(&["deploy"])
             .leaves(3)
             .says(words)

@@ -7,6 +7,7 @@ mod dice; // random names and contents
 mod environment;
 mod evidence;
 mod faulty;
+mod following;
 mod guarded;
 mod in_use;
 mod killed;

@@ -38,7 +38,8 @@ marked() { [ -e "$R/$1" ]; }
 # `manager` (system, user) which systemd is asked. The lines are those of the sudo rule, word for word.
 ctl() {
     # Where its output begins, for ctl_output.
-    { printf 'call %s\n' "$*" >>"$output_file"; } 2>/dev/null || :
+    recorded=no
+    { printf 'call %s\n' "$*" >>"$output_file"; } 2>/dev/null && [ "$output_file" != /dev/null ] && recorded=yes
     case $access in
     sudo) timeout --foreground -k 5 240 sudo -n /usr/bin/systemctl "$@" ;;
     user) timeout --foreground -k 5 240 systemctl --user "$@" ;;

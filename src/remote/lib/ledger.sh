@@ -45,7 +45,7 @@ read_ledger() {
 # removed, they are read again.
 known_releases() {
     local all tries=0
-    until all=$(find releases -mindepth 1 -maxdepth 2 -name '.in-*' -prune -o -type f \
+    until all=$(find releases -mindepth 1 -maxdepth 2 -name '.in-*' -prune -o -path 'releases/*/*' -type f \
         \( -name digest -o -name migration -o -name backup -o -name info \) -exec awk '{
             n = split(FILENAME, part, "/")
             if (part[n] == "info" || FNR == 1) print part[n], part[n - 1], $0

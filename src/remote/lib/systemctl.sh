@@ -16,6 +16,7 @@ failed_reason() {
 # ctl_output: that of the conductor's last call, which may have printed nothing.
 ctl_output() {
     local reason
+    [ "$recorded" = yes ] || { echo 'its output could not be recorded'; return; }
     reason=$(tail -n 20 -- "$R/said" | failed_reason)
     printf '%s\n' "${reason:-systemctl printed nothing}"
 }

@@ -70,6 +70,7 @@ slots=''
 if [ -d slots ]; then
     if [ -r slots ] && [ -x slots ]; then slots=$(ls -1A slots); else echo 'unreadable slots'; fi
 fi
+set -f
 for slot in $slots; do
     case $slot in [!A-Za-z0-9]* | *[!A-Za-z0-9_.]*) continue ;; esac
     if [ -L "slots/$slot" ]; then
@@ -78,11 +79,8 @@ for slot in $slots; do
     elif [ -d "slots/$slot" ]; then echo "slot $slot directory"
     elif [ -e "slots/$slot" ]; then echo "slot $slot file"; fi
 done
-shown=$(df -k --output=avail,iavail .)
-shown=${shown#*
-}
-# shellcheck disable=SC2086 # two numbers
-printf 'free_kb %s\nfree_inodes %s\n' $shown
+set +f
+show_room
 releases=''
 if [ -d releases ]; then
     if [ -r releases ] && [ -x releases ]; then releases=$(ls -1A releases); else echo 'unreadable releases'; fi

@@ -27,11 +27,6 @@ show_units() {
 # started_at LINES: of what show_units printed, when the processes of the units started, in the form that the ledger
 # has: `Sat 2026-11-21 04:06:38 UTC` is 2026-11-21T04:06:38Z.
 started_at() {
-    local rest="$1" start starts=''
-    while :; do
-        case $rest in *' ExecMainStartTimestamp='*) rest=${rest#*' ExecMainStartTimestamp='} ;; *) break ;; esac
-        start=${rest%%' UTC'*} start=${start#* }
-        case $start in ????-??-??' '??:??:??) starts="$starts ${start% *}T${start#* }Z" ;; esac
-    done
-    printf '%s\n' "$starts"
+    printf '%s\n' "$1" |
+        sed -n 's/^unit [^ ]* ExecMainStartTimestamp=[^ ]* \([0-9-]*\) \([0-9:]*\) UTC$/\1T\2Z/p'
 }

@@ -90,10 +90,16 @@ for run in $runs; do
     [ ! -r "runs/$run/request" ] || set -- "$@" "runs/$run/request"
     [ ! -r "runs/$run/events" ] || set -- "$@" "runs/$run/events"
 done
-[ $# = 0 ] || awk '
-    FNR == 1 { split(FILENAME, part, "/") }
-    part[3] == "request" && /^by / { print "by", part[2], substr($0, 4) }
-    part[3] == "events" && $2 == "verdict" && $4 ~ /^invocation=[0-9a-f]+$/ {
-        print "verdict", part[2], $3, substr($4, 12)
-    }' "$@"
+# A run that is removed meanwhile is none.
+[ $# = 0 ] || awk 'BEGIN {
+    for (i = 1; i < ARGC; i++) {
+        split(ARGV[i], part, "/")
+        while ((getline <ARGV[i]) > 0) {
+            if (part[3] == "request" && /^by /) print "by", part[2], substr($0, 4)
+            if (part[3] == "events" && $2 == "verdict" && $4 ~ /^invocation=[0-9a-f]+$/)
+                print "verdict", part[2], $3, substr($4, 12)
+        }
+        close(ARGV[i])
+    }
+}' "$@"
 echo whole

@@ -2,7 +2,7 @@
 # that was cut is found by the check that follows, never by tar: GNU tar exits with 0 if it ends between two members.
 # The archive replaces nothing: what the base has too is made before, all else is new.
 # args: root id base|'' hard|copy length of the list, upload|'' (one that was cut, and has files of this one), gzip|zstd
-# exits: 23 tar failed
+# exits: 18 zstd cannot unpack anything here · 23 tar failed
 set -eu
 id=${held_id:-$2}
 cd "$1/releases/.in-$id"
@@ -14,7 +14,11 @@ if [ "$5" != 0 ]; then
     # Its hard links lead to the base or to the other upload, beside this directory.
     absolute=-P
 fi
-tar $absolute --no-same-owner --no-same-permissions --warning=no-timestamp $decoder -xf - || exit 23
+tar $absolute --no-same-owner --no-same-permissions --warning=no-timestamp $decoder -xf - || {
+    # An empty frame.
+    [ "$7" != zstd ] || printf '\050\265\057\375\044\000\001\000\000\231\351\330\121' | zstd -dqc || exit 18
+    exit 23
+}
 if [ "$5" != 0 ]; then moved; fi
 # What cannot be removed here is collected by hold.sh of the next upload.
 if [ -n "$6" ]; then rm -rf -- "../$6" "$1/.shipit/releases/$6" || :; fi

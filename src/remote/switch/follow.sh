@@ -8,31 +8,37 @@ cd "$1/.shipit/runs"
 cd "./$2"
 [ -e events ] || : >>events
 
-# lines: the ids of the two processes behind it, then the events, and `tick` once a second. A pipe takes what fits as a
-# whole, so that no tick stands within an event.
-lines() {
+# wakes: the ids of the two processes behind it; then a line whenever an event comes, and `tick` once a second. What the
+# other lines are does not matter: the events are read from their file, where no two writers meet.
+wakes() {
     while sleep 1; do echo tick; done &
-    set -- "$1" "$!"
-    tail -n "+$(($1 + 1))" -f -s 0.05 events &
-    echo "$2 $!"
-    wait
+    exec sh -c 'echo "$1 $$"; exec tail -n "+$2" -f -s 0.05 events' sh "$!" "$(($1 + 1))"
 }
 
-lines "$3" 2>/dev/null | {
+wakes "$3" 2>/dev/null | {
     read -r processes
-    # shellcheck disable=SC2064,SC2086 # process ids, of now
+    case $processes in '' | *[!0-9\ ]*) exit 1 ;; esac
+    # shellcheck disable=SC2064 # of now
     trap "kill $processes 2>/dev/null || :" EXIT
-    idle=0 stuck=0
-    while IFS= read -r line; do
-        if [ "$line" != tick ]; then
+    n=0 idle=0 stuck=0 part='' ended=''
+    exec 3<events
+    while [ "$n" -lt "$3" ] && IFS= read -r line <&3; do n=$((n + 1)); done
+    while [ -z "$ended" ]; do
+        if IFS= read -r line <&3; then
+            line=$part$line
             printf 'event %s\n' "$line"
             case $4/${line#* } in
-            */'ended '*) break ;;
+            */'ended '*) ended=yes ;;
             'verify/step switch verify started') echo verify; exit 0 ;;
             esac
-            idle=0 stuck=0
+            part='' idle=0 stuck=0
             continue
         fi
+        # The beginning of a line that is not whole yet.
+        part=$part$line
+        # Without both processes nobody would wake this: its client connects again.
+        read -r wake || exit 1
+        [ "$wake" = tick ] || continue
         idle=$((idle + 1))
         # A run whose request is gone has written all it could (on a full disk that may be little).
         if ! [ ../../request -ef request ] && [ $((idle % 2)) = 0 ]; then

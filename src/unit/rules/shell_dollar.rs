@@ -102,8 +102,10 @@ fn is_pid(script: &str, at: usize) -> bool {
         .map_or(0, |from| from + 1);
     let word = &before[from..];
     let named = word.starts_with(['/', '.']) && !word.contains(['*', '^', '[', '\\']);
+    // `/$$` alone is the end of a line that ends with a slash.
+    let named = named && word.contains(char::is_alphabetic) && !before[..from].trim_end().ends_with("=~");
     let named = named && (word.ends_with(['/', '.', '-', '_']) || !matches);
-    let ends = |c: char| " \t\n;&|)></.,:-".contains(c);
+    let ends = |c: char| " \t\n;&|)></.,:".contains(c);
     let end = after.is_empty() || after.starts_with(ends) || quoted && after.starts_with('"');
     (word.is_empty() || named) && end && !(quoted && matches) && (!after.starts_with('/') || word.ends_with('/'))
 }

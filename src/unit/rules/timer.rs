@@ -20,13 +20,17 @@ fn is_round(calendar: &str) -> bool {
     NAMES.split(' ').any(|name| name == calendar) || calendar.contains(" 00:00") || calendar.contains("*-*-* 0:0")
 }
 
-/// The timer among the peers that starts this service, or an instance of it.
-fn timer_of<'a>(view: &View<'a>) -> Option<&'a Unit> {
+/// The timers among the peers that start this service, or an instance of it.
+fn timers_of<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Unit> {
     let name = &view.unit.name;
-    view.peers().find(|peer| {
+    view.peers().filter(move |peer| {
         let instance = || started(peer).and_then(|started| started.template()).as_ref() == Some(name);
         peer.name.kind() == "timer" && (triggers(peer, name) || instance())
     })
+}
+
+fn timer_of<'a>(view: &View<'a>) -> Option<&'a Unit> {
+    timers_of(view).next()
 }
 
 /// The unit that a timer starts.
@@ -276,7 +280,7 @@ rules! {
         let unit = view.unit;
         let Some(entry) = unit.get("Service", "RemainAfterExit") else { return };
         let remains = unit.yes("Service", "RemainAfterExit") == Some(true) && unit.yes("Unit", "StopWhenUnneeded") != Some(true);
-        if let Some(timer) = timer_of(view).filter(|timer| remains && repeats(timer)) {
+        if let Some(timer) = timers_of(view).find(|timer| remains && repeats(timer)) {
             let message = format!("the service stays active after its first run, and {} does not start it again", timer.name);
             found.at(entry, message).suggest("Service", "RemainAfterExit", "no");
         }
