@@ -97,7 +97,8 @@ if [ -f conductor ]; then
 fi
 [ ! -d spare ] || echo spare
 # Between two reads the conductor may remove it, and another may come: it is unreadable only if every read fails.
-kind=$(request_kind request) held='' tries=0
+held='' tries=0
+kind=$(request_kind request) || kind=$(request_kind request)
 case $kind in '' | regular*)
     until held=$(cat request 2>/dev/null) || [ ! -e request ] || [ $tries -ge 9 ]; do tries=$((tries + 1)); done ;;
 *) echo "odd_request $kind" ;; esac
@@ -106,7 +107,7 @@ if [ -n "$held" ]; then
     run=${held#*
 run } && run=${run%%
 *} step=''
-    [ ! -e "runs/$run/events" ] || step=$(tail -n 1 "runs/$run/events")
+    [ ! -e "runs/$run/events" ] || step=$(tail -n 1 "runs/$run/events") || [ ! -e "runs/$run/events" ]
     printf 'request_step %s\n' "$step"
 elif [ -f request ] && [ ! -L request ]; then echo 'unreadable request'
 # A whole switch, or its end, passed between these reads: they are not of one moment.
