@@ -54,7 +54,7 @@ backup_join() {
 }
 
 # Sets place to what the unit printed last as `backup: PLACE`, or to nothing. A busy host writes its journal late: this
-# waits for the end of the job in it, and a second for what came before that.
+# waits for the end of the job in it, and three seconds for what came before that.
 backup_place() {
     local found='' until over='' lines
     now; until=$((now + 1500))
@@ -62,7 +62,7 @@ backup_place() {
         if lines=$(unit_journal "$unit"); then
             place=$(printf '%s\n' "$lines" | printed_place)
         fi
-        [ -n "$place$over" ] || { start_in_journal && [ -n "$found" ] && over=yes until=$((now + 100)); }
+        [ -n "$place$over" ] || { start_in_journal && [ -n "$found" ] && over=yes until=$((now + 300)); }
         [ -n "$place" ] || sleep 0.2
         now
     done

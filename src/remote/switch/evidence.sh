@@ -12,7 +12,7 @@ if [ "$run" != - ]; then
     [ -z "$events" ] || printf '%s\n' "$events" | sed 's/^/event /'
     journal=$root/.shipit/runs/$run/journal
     if [ -r "$journal" ]; then
-        lines=$(tail -n 12 -- "$journal")
+        lines=$(tail -n 20 -- "$journal")
         [ -z "$lines" ] || printf '%s\n' "$lines" | sed 's/^/journal /'
     elif [ -e "$journal" ]; then echo "unreadable the journal of run $run"
     fi
