@@ -48,7 +48,7 @@ fn a_request_that_is_lost_on_its_way_is_said_to_be_and_never_comes_later() {
 #[test]
 fn a_request_that_is_only_late_is_carried_out_or_refused_and_either_is_told() {
     let host = lab::host!(Suite::Trixie);
-    let (_desk, proxy, run, before) = held_while_placing(&host);
+    let (desk, proxy, run, before) = held_while_placing(&host);
     proxy.restore();
     proxy.wait_for_connections(2);
     host.root("systemctl stop hold").ok();
@@ -63,6 +63,18 @@ fn a_request_that_is_only_late_is_carried_out_or_refused_and_either_is_told() {
         }
         _ => panic!("{ran}"),
     }
+    // Where the lock stays taken, nothing was placed, and shipit knows it.
+    host.root(HOLD).ok();
+    desk.tree(Kind::Graceful, "v3");
+    let before = current(&host);
+    desk.json(&["deploy"])
+        .leaves(5)
+        .says("another command on the host holds the lock of the requests")
+        .says("nothing live changed");
+    assert_eq!(current(&host), before);
+    host.root("systemctl stop hold").ok();
+    desk.json(&["deploy"]).leaves(0);
+    assert_whole(&host);
 }
 
 /// The name of the request is there and what comes after it fails: the host switches, so that is followed and told.

@@ -3,12 +3,12 @@
 # The request comes on stdin: it may be longer than a command line.
 # args: root run epoch bytes
 # exits: 30 another request exists (printed) · 31 the host has changed since it was observed (printed)
-#        33 the request was withdrawn
+#        33 the request was withdrawn · 59 the lock of the requests could not be taken
 set -eu
 cd "$1/.shipit"
 # Before the lock: what waits for the client must not hold it.
 text=$(cat && echo .)
-lock_requests runs
+lock_requests runs || exit 59
 # Its client has lost the connection, and withdrew it before it came.
 [ ! -e "runs/$2/withdrawn" ] || exit 33
 if print_request; then exit 30; fi
