@@ -62,6 +62,19 @@ fn a_life_that_ends_while_it_is_watched_is_no_success_though_another_follows_at_
     });
 }
 
+/// A slow host looks when systemd has given the crash loop up already.
+#[test]
+fn a_crash_loop_that_is_over_is_named_like_one_that_goes_on() {
+    under_each_shell(|world| {
+        let over = "ActiveState=failed\nSubState=failed\nResult=start-limit-hit\nNRestarts=4\n\
+            ExecMainCode=1\nExecMainStatus=7\n";
+        let events = judged(&world, over, 0);
+        let cause =
+            "acme.service crashed and was restarted until systemd gave up (result start-limit-hit, exit status 7)";
+        taken_back(&world, &events, cause);
+    });
+}
+
 /// systemd may have started the old release when the kill arrives: its clients would lose their requests.
 #[test]
 fn between_two_attempts_of_a_crash_loop_nothing_is_killed() {

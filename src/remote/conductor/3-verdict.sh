@@ -103,7 +103,11 @@ settled() {
     failed/0)
         [ "$p_InvocationID" != "$was" ] || [ "$2" = reload ] || return 1
         how_it_ended "$1"
-        hopeless="failed: $ended"
+        # A crash loop that was over before this looked.
+        case $p_Result in
+        start-limit-hit) hopeless="$crashed and was restarted until systemd gave up ($ended)" ;;
+        *) hopeless="failed: $ended" ;;
+        esac
         return 1 ;;
     inactive/0)
         if [ "$p_InvocationID" != "$was" ] && [ -n "$p_InvocationID" ]; then
