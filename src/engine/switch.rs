@@ -1,8 +1,6 @@
 //! Hands a plan to the host as a request, and tells how the host says it ended. From the moment the request
 //! is in place nothing here is needed any more.
 
-use std::collections::BTreeMap;
-
 use super::follow::{self, CANCEL, Followed, READ_ONLY, Stopped};
 use super::{Run, metadata, session, verify};
 use crate::config::Config;
@@ -16,7 +14,6 @@ use crate::report::event::{Ended, Outcome, State};
 use crate::report::journal::{folded, last_output};
 use crate::step::{self, Command, End, Kind, RunEnd};
 use crate::text;
-use crate::unit::properties::Properties;
 
 /// How a switch ended for this client.
 pub enum Switched {
@@ -28,8 +25,9 @@ pub enum Switched {
     Failed(Failure),
 }
 
-/// How often a request that seems to be nobody's is asked for again; each time means that it was only late.
-const WITHDRAWALS: usize = 5;
+/// How often a request that nobody takes up is asked for again, five seconds each. It waits for the conductor of the
+/// switch before, whose last command may hang until its deadline: 100 seconds for `sync`.
+const WITHDRAWALS: usize = 40;
 
 /// Puts the request in place and follows it. Gives the session back, when it lived.
 pub fn switch(
@@ -52,7 +50,7 @@ pub fn switch(
     let since = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let helper = journal_helper(run.config).unwrap_or_else(|| "-".into());
     let request = plan.request(&id, &metadata::who(), &since, needs::access(observed), &helper);
-    run.outputs = outputs(observed);
+    run.outputs = observed.outputs_elsewhere();
     let mut followed = Followed::of(plan.change.command).verifying();
     let steps = [
         Script::request([root, &id, &plan.epoch.to_string(), &request.len().to_string()]),
@@ -100,14 +98,8 @@ pub fn switch(
     hear_out(run, host, followed, &id, &failed)
 }
 
-/// The services that do not write to the journal, and where they write instead.
-fn outputs(observed: &Observed) -> BTreeMap<String, (&'static str, String)> {
-    let elsewhere = |properties: &Properties| properties.output_elsewhere().map(|(key, to)| (key, to.to_owned()));
-    let units = observed.units.iter();
-    units
-        .filter_map(|(unit, properties)| Some((unit.clone(), elsewhere(properties)?)))
-        .collect()
-}
+/// Said while a request waits for another conductor.
+const BEHIND: &str = "the host has not begun this switch yet, because the conductor of the one before still runs";
 
 /// Follows the run to its end. A request that nobody has, or that nobody takes up, is withdrawn; one that was only
 /// late is followed on. `failed` is what the script that placed it reported, where it ended with a failure.
@@ -119,7 +111,7 @@ fn hear_out(
     failed: &[String],
 ) -> (Switched, Option<Box<dyn Host>>) {
     let root = run.config.root.as_str();
-    for _ in 0..WITHDRAWALS {
+    for tries in 1..=WITHDRAWALS {
         (followed, host) = follow::follow(run.link, host, root, id, followed, run.interrupts, run.report);
         while followed.stopped == Some(Stopped::Verify) {
             host = verify::verify(run, host, &mut followed, id);
@@ -135,8 +127,13 @@ fn hear_out(
             Ok(answer) if answer.code == 0 => {
                 return (Switched::Failed(withdrawn(run.config, why, failed)), host);
             }
-            // It is there by now, or a conductor has it by now.
-            Ok(answer) if answer.code == exits::BEGUN => followed.stopped = None,
+            // It is there by now, or a conductor runs: of this request, or still of the one before.
+            Ok(answer) if answer.code == exits::BEGUN && tries < WITHDRAWALS => {
+                if tries == 2 {
+                    run.report.warn(BEHIND.into());
+                }
+                followed.stopped = None;
+            }
             Ok(_) => break,
             Err(_) => (followed.stopped, host) = (None, None),
         }

@@ -1,6 +1,5 @@
 //! What `status` asks beside what every command looks at: health now, which release a process runs from, sockets,
-//! timers,
-//! who deployed. Parsed from what `status.sh` prints; pure.
+//! timers, who deployed. Parsed from what `status.sh` prints; pure.
 
 use std::collections::BTreeMap;
 
@@ -128,6 +127,15 @@ impl Observed {
     /// The commit that a release was made from, where the client recorded it.
     pub fn commit(&self, release: &str) -> Option<Commit> {
         Commit::of(&self.meta.get(release)?.info)
+    }
+
+    /// The services that do not write to the journal: the key that says so, and where they write instead.
+    pub fn outputs_elsewhere(&self) -> BTreeMap<String, (&'static str, String)> {
+        let elsewhere = |properties: &Properties| properties.output_elsewhere().map(|(key, to)| (key, to.to_owned()));
+        let units = self.units.iter();
+        units
+            .filter_map(|(unit, properties)| Some((unit.clone(), elsewhere(properties)?)))
+            .collect()
     }
 }
 

@@ -63,6 +63,7 @@ fn a_request_that_is_only_late_is_carried_out_or_refused_and_either_is_told() {
         }
         _ => panic!("{ran}"),
     }
+    a_switch_waits_for_the_conductor_before(&host, &desk);
     // Where the lock stays taken, nothing was placed, and shipit knows it.
     host.root(HOLD).ok();
     desk.tree(Kind::Graceful, "v3");
@@ -75,6 +76,25 @@ fn a_request_that_is_only_late_is_carried_out_or_refused_and_either_is_told() {
     host.root("systemctl stop hold").ok();
     desk.json(&["deploy"]).leaves(0);
     assert_whole(&host);
+}
+
+/// The last flush of a conductor hangs, on a slow disk, say: the next switch begins when it ends.
+fn a_switch_waits_for_the_conductor_before(host: &Host, desk: &Desk) {
+    host.write_file(
+        "/usr/local/bin/sync",
+        b"#!/bin/sh\n[ \"$*\" != . ] || [ -e request ] || ! mkdir /tmp/hung 2>/dev/null || exec sleep 998\n\
+          exec /usr/bin/sync \"$@\"\n",
+    );
+    host.root("chmod 0755 /usr/local/bin/sync").ok();
+    desk.tree(Kind::Graceful, "v4");
+    desk.json(&["deploy"]).leaves(0);
+    desk.tree(Kind::Graceful, "v5");
+    let mut run = Underway::start(desk, &["deploy"]);
+    assert!(run.until_said("the conductor of the one before still runs"));
+    host.root("test -d /tmp/hung && pkill -f 'sleep 99[8]'; rm /usr/local/bin/sync")
+        .ok();
+    let ran = run.end().leaves(0);
+    assert_live(host, &ran.release(), "v5");
 }
 
 /// The name of the request is there and what comes after it fails: the host switches, so that is followed and told.

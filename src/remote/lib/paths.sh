@@ -17,11 +17,35 @@ file() {
     echo unreadable
 }
 
+nl='
+' looked=''
+
+# look_at KIND VALUE…: asks once for the owners and modes of all directories on the way to the values of kind `way`.
+look_at() {
+    looked=$nl$(while [ $# -ge 2 ]; do
+        case $1/$2 in
+        *"$nl"* | */*//*) ;;
+        way//*)
+            rest=${2#/} at=/
+            while echo "${at%/}" && [ "$rest" != "${rest#*/}" ]; do at=$at${rest%%/*}/ rest=${rest#*/}; done ;;
+        esac
+        shift 2
+    done | LC_ALL=C sort -u | sed 's,^$,/,' | tr '\n' '\0' | xargs -0 stat -c '%n//%U %G %a' -- 2>/dev/null)$nl || :
+}
+
+# owned DIRECTORY: sets seen to `OWNER GROUP MODE`. Fails when it cannot be read.
+owned() {
+    case $looked in
+    *"$nl$1//"*) seen=${looked#*"$nl$1//"} seen=${seen%%"$nl"*} ;;
+    *) seen=$(stat -c '%U %G %a' -- "$1" 2>/dev/null) ;;
+    esac
+}
+
 # way PATH: `closed` when only root can change the way to it, through every symlink; else `open OWNER MODE PLACE`.
 way() {
     rest=$1 at='' links=0
     while :; do
-        seen=$(stat -c '%U %G %a' -- "${at:-/}" 2>/dev/null) || { echo unreadable; return; }
+        owned "${at:-/}" || { echo unreadable; return; }
         # The groups root and, in /usr/local and /var/local, staff are as good as root.
         case ${seen##* } in *[2367]) open=yes ;; *[2367]?) open=group ;; *) open=no ;; esac
         case "$open $seen $at/" in 'group root root '* | 'group root staff '*/local/*) open=no ;; esac

@@ -52,7 +52,7 @@ holds() {
     echo "sockets $inodes"
 }
 
-n=0
+look_at "$@"; n=0
 while [ $# -ge 2 ]; do
     case $1 in
     file) file "$2" ;;
