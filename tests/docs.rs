@@ -18,8 +18,6 @@ use shipit::report::event::{Commit, Downtime, Ended, Event, Outcome, Phase, Repo
 use shipit::report::json::Json;
 use shipit::unit::strategy::Strategy;
 
-use crate::bounds::Ends as _;
-
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -73,7 +71,7 @@ fn load(yml: &str) -> Result<Config, Failure> {
     config::load(&path, None)
 }
 
-fn commands() -> Vec<clap::Command> {
+pub fn commands() -> Vec<clap::Command> {
     let mut root = Args::command();
     root.build();
     let all: Vec<clap::Command> = root.get_subcommands().cloned().collect();
@@ -116,38 +114,6 @@ fn every_command_is_in_the_readme_and_its_help_begins_with_an_example() {
     }
     let about = Args::command().get_long_about().unwrap().to_string();
     assert!(about.starts_with("Example:"));
-}
-
-#[test]
-fn every_command_has_a_manual_page_and_a_completion() {
-    let shipit = |args: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_shipit"))
-            .args(args)
-            .ends();
-        assert!(output.status.success(), "{args:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let dir = tempfile::tempdir().unwrap();
-    shipit(&["man", "--dir", dir.path().to_str().unwrap()]);
-    let scripts = ["bash", "zsh", "fish"].map(|shell| shipit(&["completions", shell]));
-    for command in commands() {
-        let name = command.get_name();
-        for one in std::iter::once(None).chain(command.get_subcommands().map(Some)) {
-            let words = one.map_or(name.to_owned(), |one| format!("{name}-{}", one.get_name()));
-            if words.ends_with("-help") {
-                continue;
-            }
-            let page = std::fs::read_to_string(dir.path().join(format!("shipit-{words}.1"))).expect(&words);
-            assert!(
-                page.contains(".SH SYNOPSIS") && page.contains("Example:"),
-                "{words}:\n{page:.300}"
-            );
-        }
-        assert!(
-            scripts.iter().all(|script| script.contains(name)),
-            "no completion of {name}"
-        );
-    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod ssh; // the ssh transport, against an sshd of our own on loopback
 mod tree; // trees and archives as they come from people: packed, refused, compared
 mod units; // unit files: reading, rules, writing
 
+mod completions; // manual pages, and what a shell completes
 mod docs; // the documents are held against the program
 mod here; // what runs on this machine: builds that hang, flood and are interrupted
 mod init; // what init writes for a project, and that the rest takes it

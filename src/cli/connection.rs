@@ -31,10 +31,7 @@ impl SshLink {
     /// The login for a host that no deploy.yml names yet. It never asks the user.
     #[must_use]
     pub fn unattended(global: &Global, target: &Target, interrupts: Interrupts) -> Self {
-        Self {
-            asks: false,
-            ..Self::to(global, target, interrupts)
-        }
+        Self::to(global, target, interrupts).unasked()
     }
 
     fn to(global: &Global, target: &Target, interrupts: Interrupts) -> Self {
@@ -58,6 +55,12 @@ impl SshLink {
             system: global.system_ssh,
             asks: true,
         }
+    }
+
+    /// The same login, which never asks the user.
+    #[must_use]
+    pub fn unasked(self) -> Self {
+        Self { asks: false, ..self }
     }
 
     /// What it would log in with, without connecting. Fails on an invalid name, a configuration that cannot be read.

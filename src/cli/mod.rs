@@ -4,6 +4,7 @@
 
 pub mod args;
 mod attach;
+mod complete;
 mod connection;
 mod deploy;
 mod doctor;
@@ -49,6 +50,9 @@ use next_line::typed;
 
 /// Runs the command line. Returns the exit code.
 pub fn main() -> u8 {
+    if complete::complete() {
+        return Exit::Done.code();
+    }
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let args = match args::parse(&words) {
         Ok(args) => args,
@@ -116,9 +120,7 @@ fn dispatch(args: &Args) -> Result<u8, Failure> {
             Ok(Exit::Done)
         }
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Args::command(), "shipit", &mut script);
-            results(&String::from_utf8_lossy(&script));
+            results(&complete::script(*shell));
             Ok(Exit::Done)
         }
         Command::Man { dir } => man(dir.as_deref()),

@@ -219,6 +219,17 @@ pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
     }
 }
 
+/// The names under `environments`; none where the file cannot be read.
+pub fn environment_names(path: &Path) -> Vec<String> {
+    let root = file::read(path).ok().and_then(|opened| tree::parse(&opened.text).ok());
+    let names = |root| {
+        environments::read(root, &reader::Problems::default())
+            .into_iter()
+            .map(|one| one.name.to_string())
+    };
+    root.iter().flat_map(names).collect()
+}
+
 /// Checks the text of a `deploy.yml` that is not written yet, as the file at this path. Fails as [`load`] does.
 pub fn of_text(text: &str, path: &Path) -> Result<Config, Failure> {
     let name = text::shown(path.as_os_str().as_encoded_bytes());

@@ -17,7 +17,7 @@ pub trait Link {
 }
 
 /// Hears nothing: for a connection that is only opened to stop what runs on another one.
-pub(super) struct Quiet;
+pub struct Quiet;
 
 impl Report for Quiet {
     fn event(&mut self, _: &Event) {}

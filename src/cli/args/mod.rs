@@ -251,7 +251,10 @@ pub enum Command {
     )]
     Config(ConfigCommand),
     /// Print shell completions
-    #[command(long_about = "Example:\n  shipit completions bash > ~/.local/share/bash-completion/completions/shipit")]
+    #[command(
+        long_about = "Example:\n  shipit completions bash > ~/.local/share/bash-completion/completions/shipit\n\nPrints a script for the shell, which asks shipit what fits at each word: commands, options, environments, services and rules. For releases and runs, shipit asks the host for at most two seconds, without asking you for a password, and remembers the answer for a minute. \
+        The script works with each later version too."
+    )]
     Completions {
         /// Shell
         shell: clap_complete::Shell,
