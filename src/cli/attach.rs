@@ -3,7 +3,7 @@
 use super::args::Global;
 use crate::engine::follow::{Followed, follow};
 use crate::engine::word::{self, give};
-use crate::engine::{Run, observe, switch};
+use crate::engine::{Run, ended, observe};
 use crate::failure::{Exit, Failure, Next};
 use crate::report::event::{Ended, Outcome};
 use crate::step::Command;
@@ -68,8 +68,8 @@ fn attach(run: &mut Run<'_>, word: Word) -> Result<Exit, Failure> {
     run.release = Some(request.next);
     match followed.end.take() {
         Some(last) => {
-            let ended = switch::ended(run, &followed, &last);
-            Ok(switch::tell(run, &followed, &last, ended))
+            let ended = ended::ended(run, &followed, &last);
+            Ok(ended::tell(run, &followed, &last, ended))
         }
         None => Err(Failure::new(Exit::Unknown, "no result was received for the switch")
             .host("the host continues on its own")

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::ended;
 use super::follow::{Followed, READ_ONLY};
 use super::held::held;
 use super::switch::{self, Switched};
@@ -127,9 +128,9 @@ pub(super) fn free_host(
 
 /// Hooks after the host has spoken, then the end.
 fn finish(run: &mut Run<'_>, followed: &Followed, last: &RunEnd) -> Exit {
-    let ended = switch::ended(run, followed, last);
+    let ended = ended::ended(run, followed, last);
     hook_after(run, &ended);
-    switch::tell(run, followed, last, ended)
+    ended::tell(run, followed, last, ended)
 }
 
 /// Runs the hook after the end. A prune has none: nothing went live, and nothing went back.

@@ -1,5 +1,5 @@
-//! Hands a plan to the host as a request, and tells how the host says it ended. From the moment the request
-//! is in place nothing here is needed any more.
+//! Hands a plan to the host as a request, and follows it to its end. From the moment the request is in place nothing here
+//! is needed any more.
 
 use super::follow::{self, CANCEL, Followed, READ_ONLY, Stopped};
 use super::{Run, metadata, session, verify};
@@ -10,9 +10,7 @@ use crate::observed::{Observed, Request};
 use crate::plan::units::journal_helper;
 use crate::plan::{Plan, needs};
 use crate::remote::{Answer, Batch, CONDUCTOR, Script, conductor_digest, exits};
-use crate::report::event::{Ended, Outcome, State};
-use crate::report::journal::{folded, last_output};
-use crate::step::{self, Command, End, Kind, RunEnd};
+use crate::step::{self, RunEnd};
 use crate::text;
 
 /// How a switch ended for this client.
@@ -23,6 +21,15 @@ pub enum Switched {
     /// Somebody else switched since the host was looked at.
     Outdated(String),
     Failed(Failure),
+}
+
+/// What is known of the script that placed the request.
+enum Placed {
+    Yes,
+    /// It ended with a failure: what it reported.
+    Failed(Vec<String>),
+    /// Its answer was lost.
+    Unknown,
 }
 
 /// How often a request that nobody takes up is asked for again, five seconds each. It waits for the conductor of the
@@ -64,16 +71,19 @@ pub fn switch(
     let answers = batch.run(host.as_mut(), &mut |event| {
         follow::take_event(event, 1, &mut followed, report);
     });
-    let mut failed = Vec::new();
+    let mut placed = Placed::Unknown;
     let host = match answers {
         Ok(answers) => match answers.first() {
-            Some(first) if first.code == 0 => Some(host),
+            Some(first) if first.code == 0 => {
+                placed = Placed::Yes;
+                Some(host)
+            }
             Some(first) => match refused(first) {
                 Some(refused) => return (refused, Some(host)),
                 // It may be in place all the same: the host is asked.
                 None => {
-                    failed.extend(first.errors());
-                    failed.push(format!("exit status {}", first.code));
+                    let code = format!("exit status {}", first.code);
+                    placed = Placed::Failed(first.errors().into_iter().chain([code]).collect());
                     Some(host)
                 }
             },
@@ -95,20 +105,20 @@ pub fn switch(
             None
         }
     };
-    hear_out(run, host, followed, &id, &failed)
+    hear_out(run, host, followed, &id, &placed)
 }
 
 /// Said while a request waits for another conductor.
 const BEHIND: &str = "the host has not begun this switch yet, because the conductor of the one before still runs";
 
 /// Follows the run to its end. A request that nobody has, or that nobody takes up, is withdrawn; one that was only
-/// late is followed on. `failed` is what the script that placed it reported, where it ended with a failure.
+/// late is followed on.
 fn hear_out(
     run: &mut Run<'_>,
     mut host: Option<Box<dyn Host>>,
     mut followed: Followed,
     id: &str,
-    failed: &[String],
+    placed: &Placed,
 ) -> (Switched, Option<Box<dyn Host>>) {
     let root = run.config.root.as_str();
     for tries in 1..=WITHDRAWALS {
@@ -122,10 +132,14 @@ fn hear_out(
             break;
         };
         // One whose script has ended cannot come any more.
-        let late = if failed.is_empty() { "late" } else { "ended" };
+        let late = if matches!(placed, Placed::Failed(_)) {
+            "ended"
+        } else {
+            "late"
+        };
         match session::one(session.as_mut(), Script::withdraw([root, id, late])) {
             Ok(answer) if answer.code == 0 => {
-                return (Switched::Failed(withdrawn(run.config, why, failed)), host);
+                return (Switched::Failed(withdrawn(run.config, why, placed)), host);
             }
             // It is there by now, or a conductor runs: of this request, or still of the one before.
             Ok(answer) if answer.code == exits::BEGUN && tries < WITHDRAWALS => {
@@ -142,17 +156,26 @@ fn hear_out(
 }
 
 /// A request that was taken back before anybody had begun it.
-fn withdrawn(config: &Config, why: Stopped, failed: &[String]) -> Failure {
-    if why == Stopped::Absent && !failed.is_empty() {
-        let mut failure = Failure::new(Exit::Untouched, "the host could not store the request");
-        failure.why = failed.to_vec();
-        return failure.host("nothing live changed").next(Next::shipit("doctor"));
-    }
+fn withdrawn(config: &Config, why: Stopped, placed: &Placed) -> Failure {
     if why == Stopped::Absent {
-        return Failure::new(Exit::Untouched, "the request did not reach the host")
-            .why("the connection was lost before the host received the request")
-            .host("nothing live changed, and the request can no longer take effect")
-            .next(Next::shipit("releases"));
+        let (what, why) = match placed {
+            Placed::Failed(why) => ("the host could not store the request", why.clone()),
+            Placed::Yes => (
+                "the request was removed on the host before its switch began",
+                vec!["by hand, or because a client of another version of shipit replaced the conductor".into()],
+            ),
+            Placed::Unknown => (
+                "the request did not reach the host",
+                vec!["the connection was lost before the host received the request".into()],
+            ),
+        };
+        let failure = Failure::new(Exit::Untouched, what).whys(why);
+        return match placed {
+            Placed::Failed(_) => failure.host("nothing live changed").next(Next::shipit("doctor")),
+            _ => failure
+                .host("nothing live changed, and the request can no longer take effect")
+                .next(Next::shipit("releases")),
+        };
     }
     let guard = format!("shipit-{}.path", config.app.as_str());
     Failure::new(Exit::Untouched, "the host did not begin the switch within 5s")
@@ -226,6 +249,7 @@ fn install_conductor(host: &mut dyn Host, root: &str) -> Option<Switched> {
     };
     match answer.code {
         0 => None,
+        exits::REQUESTS_LOCKED => Some(Switched::Failed(locked())),
         exits::HELD => Some(Switched::Held(Request::parse(&answer.out))),
         code => {
             let what = "the conductor could not be installed on the host";
@@ -253,144 +277,4 @@ fn run_id() -> Result<String, Failure> {
         .map_err(|e| Failure::new(Exit::Untouched, "cannot get random bytes").why(e.to_string()))?;
     let tail: String = tail.iter().map(|b| format!("{b:02x}")).collect();
     Ok(format!("{}-{tail}", chrono::Utc::now().format("%Y%m%d-%H%M%S")))
-}
-
-/// The outcome that a command has when its run ended so.
-pub fn outcome(command: Command, end: End) -> Outcome {
-    match (end, command) {
-        (End::Confirmed, Command::Deploy) => Outcome::Deployed,
-        (End::Confirmed, Command::Rollback) => Outcome::RolledBack,
-        (End::Confirmed, Command::Prune) => Outcome::Pruned,
-        (End::Failed, _) => Outcome::Failed,
-        (End::Reverted, _) => Outcome::Reverted,
-        (End::Degraded, _) => Outcome::Degraded,
-    }
-}
-
-/// Tells how the host says it ended, in these words.
-pub fn tell(run: &mut Run<'_>, followed: &Followed, last: &RunEnd, ended: Ended) -> Exit {
-    for line in folded(followed.journal.iter().map(Vec::as_slice)) {
-        run.report.log("journal", line.into_bytes());
-    }
-    if followed.asked && last.end == End::Confirmed {
-        run.report.warn(follow::too_late(run.command).into());
-    }
-    run.end(ended)
-}
-
-/// How the host says it ended.
-pub fn ended(run: &Run<'_>, followed: &Followed, last: &RunEnd) -> Ended {
-    let outcome = outcome(run.command, last.end);
-    let release = run.release.as_deref().unwrap_or("?");
-    let failure = failure(run, release, followed, last);
-    Ended {
-        live_after: followed.live_at.map(|at| at.duration_since(run.began)),
-        downtime: last.downtime.clone(),
-        // After a first deploy there is nothing to go back to.
-        next: vec![match (run.command, &run.previous) {
-            (Command::Deploy, Some(_)) => Next::shipit("rollback").remark("rolls back to the previous release"),
-            (Command::Deploy, None) => Next::shipit("status"),
-            _ => Next::shipit("releases"),
-        }],
-        ..run.ended(outcome, last.live.clone(), failure)
-    }
-}
-
-/// What a person is told of a run that was not confirmed.
-fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Option<Failure> {
-    let (config, previous) = (run.config, run.previous.as_deref());
-    let app = config.app.as_str();
-    // Of a release that was live: the journal of its time.
-    let of_release = Next::shipit("logs --release")
-        .arg(next)
-        .remark("the journal of that release");
-    let job = match (&config.migrate, followed.migration) {
-        _ if followed.failed == Some(Kind::Backup) => Some(followed.failed_about.as_str()),
-        (Some(migrate), Some(_)) => Some(migrate.unit.as_str()),
-        _ => None,
-    };
-    let logs = match job {
-        Some(unit) => Next::shipit("logs --unit").arg(unit),
-        None => Next::shipit("logs").remark(format!("the whole journal of {app}")),
-    };
-    let now = match last.live.as_deref() {
-        Some(id) => format!("{app} runs {id}"),
-        None if last.live_known => "no release is live, as before".to_owned(),
-        None => "`current` could not be read".to_owned(),
-    };
-    let failed = |exit: Exit, what: String| {
-        let mut failure = Failure::new(exit, what).why(last.cause.clone());
-        failure.why.extend(followed.verify_failed.clone());
-        let about = &followed.failed_about;
-        match (
-            last_output(followed.journal.iter().map(Vec::as_slice), about),
-            run.outputs.get(about),
-        ) {
-            (Some(line), _) => failure.why(line),
-            (None, Some((key, to))) => {
-                let what = if *key == "StandardError" { "errors" } else { "output" };
-                failure.why(if to == "null" {
-                    format!("{about} discards its {what} ({key}=null)")
-                } else {
-                    format!("{about} writes its {what} to a file ({key}={to}), not to the journal")
-                })
-            }
-            (None, None) => failure,
-        }
-    };
-    // A migration cannot be undone from here: what is known of it is said.
-    let migration = match followed.migration {
-        None => "",
-        Some(State::Done) => "; its migration ran, and the changes it made remain",
-        Some(_) => "; any changes its migration made before it ended remain",
-    };
-    Some(match last.end {
-        End::Confirmed => return None,
-        End::Reverted => failed(Exit::Reverted, reverted(next, followed))
-            .host(if last.live.is_some() {
-                format!("{now}, verified again{migration}")
-            } else {
-                now + migration
-            })
-            .next(of_release),
-        End::Failed => {
-            let state = match migration {
-                "" => format!("{now}; nothing live changed"),
-                changed => format!("{now}; code and `current` are unchanged{changed}"),
-            };
-            let failure = failed(Exit::Untouched, format!("{next} did not go live")).host(state);
-            way_on(failure, followed, logs)
-        }
-        End::Degraded => failed(
-            Exit::Degraded,
-            "the revert failed too: the host needs manual repair".into(),
-        )
-        .host(format!("{now}, not verified{migration}"))
-        .next(Next::shipit("status"))
-        .next(of_release)
-        .next(match previous {
-            Some(previous) => Next::shipit("rollback").arg(previous),
-            None => Next::shipit("deploy"),
-        }),
-    })
-}
-
-fn reverted(next: &str, followed: &Followed) -> String {
-    match followed.failed {
-        Some(Kind::Limits) => format!("the switch to {next} lost too many requests and was reverted"),
-        _ => format!("{next} failed and was reverted"),
-    }
-}
-
-/// What to type after a switch that changed nothing live.
-fn way_on(failure: Failure, followed: &Followed, logs: Next) -> Failure {
-    if followed.failed != Some(Kind::Baseline) {
-        return failure.next(logs);
-    }
-    failure
-        .why("the check is wrong, or the live release is broken: a revert to it could not be verified")
-        .next(Next::shipit("deploy").remark("after you correct `health` in deploy.yml"))
-        .next(
-            Next::shipit("deploy --despite-health").remark("if this release fixes it, or adds what the check requires"),
-        )
 }

@@ -130,12 +130,14 @@ impl Ledger {
         Downtime::parse(&last.rest)
     }
 
-    /// The release whose migration was interrupted and has not been settled by a later switch. One that began and has no
-    /// end on record was interrupted too.
+    /// The release whose migration was interrupted and has not been settled by a later deploy. One that began and has no
+    /// end on record was interrupted too. A rollback settles nothing.
     pub fn interrupted(&self) -> Option<&str> {
-        let mut open: Option<&Entry> = None;
+        let (mut open, mut back): (Option<&Entry>, _) = (None, false);
         for entry in &self.entries {
             match entry.event.as_str() {
+                "begin" => back = entry.rest == "command=rollback",
+                "verified" if back => {}
                 "migrating" | "interrupted" => open = Some(entry),
                 "migrated" | "verified" | "settled" => open = None,
                 "failed" => open = open.filter(|was| was.event == "interrupted" || was.release != entry.release),
@@ -301,6 +303,14 @@ mod tests {
         assert_eq!(l.interrupted(), Some("a"));
         l.push("2026-01-01T00:00:00Z 2 run verified b");
         assert_eq!(l.interrupted(), None);
+        // Going back answers nothing; a deploy does.
+        let mut back = ledger(&["staged a", "migrating a", "interrupted a"]);
+        back.push("2026-01-01T00:00:00Z 2 r2 begin b command=rollback");
+        back.push("2026-01-01T00:00:00Z 2 r2 verified b");
+        assert_eq!(back.interrupted(), Some("a"));
+        back.push("2026-01-01T00:00:00Z 3 r3 begin c command=deploy");
+        back.push("2026-01-01T00:00:00Z 3 r3 verified c");
+        assert_eq!(back.interrupted(), None);
         // The host could not record how it ended.
         let begun = ledger(&["staged a", "migrating a", "unswitched a"]);
         assert_eq!(begun.interrupted(), Some("a"));

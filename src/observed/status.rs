@@ -71,9 +71,8 @@ impl StatusReport {
         }
     }
 
-    /// The release that a unit's process runs from, as far as it can be known: seen in /proc; or it is the very life
-    /// that a
-    /// switch found well; or it began after the last flip. Else nobody can say.
+    /// The release that a unit's process runs from, as far as it can be known: from /proc; or it is the invocation
+    /// that a switch found healthy; or it began after the last flip. Else that is not known.
     pub fn release(&self, observed: &Observed, unit: &str) -> Option<String> {
         if let Some(id) = self.from.get(unit) {
             return Some(id.clone());

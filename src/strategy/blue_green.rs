@@ -30,6 +30,7 @@ pub(super) fn turnover(config: &Config, service: &Service, observed: &Observed, 
         turnover.needs.push(what);
         return turnover;
     };
+    turnover.needs.extend(slots::stops_late(service, observed));
     turnover.needs.extend(needs(service, router, observed));
     turnover.advice.extend(unproven(service));
     let (old, new) = (pair.active, pair.idle);

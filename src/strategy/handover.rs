@@ -6,10 +6,6 @@ use super::{Turnover, slots, socket, verdict};
 use crate::config::Service;
 use crate::observed::Observed;
 use crate::step::{Change, Step, Turn};
-use crate::unit::value;
-
-/// A stop must end before the conductor's own deadline for it.
-const STOP: f64 = 200.0;
 
 pub(super) fn turnover(service: &Service, observed: &Observed, change: &Change, root: &str) -> Turnover {
     let holder = socket::holder(service);
@@ -110,14 +106,7 @@ pub(super) fn needs(service: &Service, observed: &Observed, root: &str, holder: 
             "would stay down after it exits, and the socket closes when it may start no other instance",
         );
     }
-    let stop = first.get("TimeoutStopUSec");
-    if stop.is_some_and(|stop| value::span(stop).is_none_or(|span| span.seconds() > STOP)) {
-        lack(
-            "TimeoutStopSec=30s".into(),
-            "Service",
-            "may take longer than 200 s to stop, and a switch waits for it",
-        );
-    }
+    lines.extend(slots::stops_late(service, observed));
     needs.extend(lines);
     let paired = service.paired_socket().to_string().replace(".socket", ".service");
     if observed

@@ -9,6 +9,10 @@ use crate::text;
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
 use crate::unit::parse::File;
+use crate::unit::value;
+
+/// How long a stop may take, in seconds: it must end before the conductor's own deadline for it.
+const STOP: f64 = 200.0;
 
 /// The instances of a service that takes turns.
 pub(super) struct Pair<'a> {
@@ -101,6 +105,20 @@ pub(super) fn needs(service: &Service, observed: &Observed, root: &str) -> Vec<S
         ));
     }
     needs
+}
+
+/// That a switch could not wait for the stop of an old instance.
+pub(super) fn stops_late(service: &Service, observed: &Observed) -> Option<String> {
+    let template = service.name();
+    let unit = service.units().next().unwrap_or(template);
+    let stop = observed.unit(unit).get("TimeoutStopUSec")?;
+    let late = value::span(stop).is_none_or(|span| span.seconds() > STOP);
+    late.then(|| {
+        format!(
+            "{template} may take longer than 200 s to stop, and a switch waits for it: add `TimeoutStopSec=30s` under [Service], \
+             then `sudo systemctl daemon-reload`"
+        )
+    })
 }
 
 /// Slots of instances that deploy.yml does not have (renamed ones, or those of another strategy): they may still serve an

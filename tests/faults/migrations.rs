@@ -49,6 +49,51 @@ fn a_migration_that_still_runs_is_joined_by_the_next_conductor() {
     assert_eq!(runs(&host, "v2"), 1);
 }
 
+/// A conductor that was killed comes back to a cancel: the migration is stopped as for any cancel, not left to run without
+/// a record and without its directory.
+#[test]
+fn a_cancel_that_comes_while_no_conductor_runs_stops_the_migration() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = live(&host, "");
+    let before = current(&host);
+    desk.tree_migrating(Kind::Graceful, "v2", Migrate::UntilTold);
+    let run = Underway::start(&desk, &["deploy"]);
+    begun(&host, "v2");
+    host.root("systemctl stop shipit-acme.path").ok();
+    host.root(KILL).ok();
+    run.signal(rustix::process::Signal::INT);
+    host.wait_for("the cancel", |host: &Host| {
+        host.root("test -e /opt/acme/.shipit/runs/*/cancel").success()
+    });
+    assert!(host.root("test -e /opt/acme/next/migrate").success());
+    host.root("systemctl start shipit-acme.path").ok();
+    run.end().leaves(1).says("the migration was canceled by a user");
+    assert_ne!(host.unit("acme-migrate.service", "ActiveState"), "activating");
+    assert!(!host.root("test -e /opt/acme/next").success());
+    assert_live(&host, &before, "v1");
+}
+
+/// The unit still shows how the migration of an earlier release failed.
+#[test]
+fn a_conductor_that_is_killed_just_before_the_start_starts_the_migration() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = live(&host, "");
+    desk.tree_migrating(Kind::Graceful, "v2", Migrate::Fails);
+    desk.json(&["deploy"]).leaves(1).says("the migration failed");
+    host.write_file(
+        "/usr/local/bin/sync",
+        b"#!/bin/sh\ncase \"$*\" in releases/*)\n\
+          read -r word _ <\"$1/migration\" && [ \"$word\" = started ] && mkdir /tmp/struck &&\n\
+          kill -KILL \"$(cut -d ' ' -f 4 /proc/$PPID/stat)\" ;;\nesac 2>/dev/null\nexec /usr/bin/sync \"$@\"\n",
+    );
+    host.root("chmod 0755 /usr/local/bin/sync").ok();
+    desk.tree(Kind::Graceful, "v3");
+    let ran = desk.json(&["deploy"]).leaves(0);
+    assert!(host.root("test -d /tmp/struck").success(), "nothing was killed: {ran}");
+    assert_live(&host, &ran.release(), "v3");
+    assert_eq!(runs(&host, "v3"), 1);
+}
+
 /// The migration ends while no conductor is there to see it.
 fn ends_unseen(host: &Host, desk: &Desk) -> Ran {
     desk.tree_migrating(Kind::Graceful, "v2", Migrate::UntilTold);

@@ -22,7 +22,7 @@ fn assert_known(world: &World, text: &str) {
     fs::write(world.state("ledger"), text).unwrap();
     let seen = observed(world).ledger;
     let all = all(text);
-    assert!(seen.entries.len() < 1000 + 6 * 40, "{}", seen.entries.len());
+    assert!(seen.entries.len() < 1000 + 7 * 40, "{}", seen.entries.len());
     assert_eq!(seen.epoch(), all.epoch());
     assert_eq!(seen.interrupted(), all.interrupted());
     let here: Vec<String> = fs::read_dir(world.root().join("releases"))
@@ -40,7 +40,7 @@ fn assert_known(world: &World, text: &str) {
     }
     let flip = |ledger: &Ledger, before: &str| {
         let flips = ledger.entries.iter().rev();
-        let mut flips = flips.filter(|e| e.event == "live" && e.at.as_str() <= before);
+        let mut flips = flips.filter(|e| matches!(e.event.as_str(), "live" | "adopted") && e.at.as_str() <= before);
         flips.next().map(|e| e.release.clone())
     };
     for before in [STARTED, "9"] {
@@ -98,7 +98,15 @@ fn what_became_of_a_release_is_known_however_much_came_after_it() {
                     events[next(13) as usize]
                 };
                 let (hour, minute) = (n * 10 / lines.max(1), n % 60);
-                text += &format!("2026-01-01T{hour:02}:{minute:02}:00Z {} run{n} {event} {id}\n", n + 1);
+                let back = if event == "begin" && next(2) == 0 {
+                    " command=rollback"
+                } else {
+                    ""
+                };
+                text += &format!(
+                    "2026-01-01T{hour:02}:{minute:02}:00Z {} run{n} {event} {id}{back}\n",
+                    n + 1
+                );
             }
             assert_known(&world, &text);
             assert_known(&world, &(text + "2026-01-01T11:00:0"));

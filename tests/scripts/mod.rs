@@ -4,6 +4,7 @@
 mod actions;
 mod commands; // those of the conductor: each has a deadline
 mod dice; // random names and contents
+mod ends; // of a run
 mod environment;
 mod evidence;
 mod faulty;

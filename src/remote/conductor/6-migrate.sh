@@ -4,9 +4,10 @@
 
 step_migrate() {
     local unit timeout end invocation='' old='' asked_at='' outcome='' what=migration own=yes
-    local record=releases/$next/migration state=none
+    local record=releases/$next/migration state=none was=''
     arguments 'unit timeout' "$@" || return 1
-    [ ! -e "$record" ] || read -r state _ <"$record" || { cause='the migration record could not be read'; return 1; }
+    [ ! -e "$record" ] || read -r state _ was <"$record" ||
+        { cause='the migration record could not be read'; return 1; }
     now; end=$((now + timeout * 100))
     case $state in
     none) ;;
@@ -19,7 +20,7 @@ step_migrate() {
         cause='the symlink next could not be created'
         return 1
     }
-    migration_write started "$next" && ledger migrating "$next" || {
+    migration_write started "$next" "${old:--}" && ledger migrating "$next" || {
         # Nothing has begun, and nothing will.
         rm -f -- "$record" && sync "releases/$next" 2>/dev/null
         cause='the migration record could not be written'
@@ -63,6 +64,8 @@ migration_rejoin() {
     until read_unit "$unit"; do
         now; [ "$now" -lt "$end" ] || { job_unknown 'systemd does not answer'; return 1; }
     done
+    # Killed before the start: the unit shows an earlier release's migration.
+    if [ "$p_InvocationID" = "${was:--}" ] && ! running; then job_ready && job_start && job_wait; return; fi
     invocation=$p_InvocationID
     if running || [ "$p_ActiveState" != inactive ]; then job_wait; return; fi
     outcome=unknown cause="the migration of $next was interrupted; how far it got is unknown"
@@ -87,8 +90,16 @@ migration_end() {
     return 1
 }
 
-# migration_write WORD RELEASE
-migration_write() { write_beside "$2" migration "$1 $run"; }
+# unended: a migration of this release began, and its end is not recorded. So also where that cannot be read.
+unended() {
+    local state=''
+    [ -e "releases/$next/migration" ] || return 1
+    read -r state _ <"releases/$next/migration" || :
+    case $state in '' | started) ;; *) return 1 ;; esac
+}
+
+# migration_write WORD RELEASE [INVOCATION]: the invocation is the one that the unit had before.
+migration_write() { write_beside "$2" migration "$1 $run${3:+ $3}"; }
 
 # write_beside RELEASE NAME LINE: what the host keeps beside a release. It is replaced whole, so that a crash leaves the
 # old line or the new one.

@@ -45,8 +45,10 @@ $id "*)
         alive
         # A file may be another release's too: no mode of one is changed.
         find "$id" -type d ! -perm -u+w -exec chmod u+w {} + 2>/dev/null
-        rm -rf --one-file-system -- "$id" 2>/dev/null ||
-            event note prune "${id##*/.del-} could not be removed completely: does another user own files in it?"
+        rm -rf --one-file-system -- "$id" 2>/dev/null || case $? in
+        124 | 137) event note prune "${id##*/.del-} is not removed completely yet: the next run goes on with it" ;;
+        *) event note prune "${id##*/.del-} could not be removed completely: does another user own files in it?" ;;
+        esac
     done
     event note prune "$removed removed"
     # Evidence of old runs: the newest 50 stay. Names sort by time only roughly; nothing but this depends on it.

@@ -28,7 +28,8 @@ record_verified() { ledger verified "$next" || ledger verified "$next" || unreco
 revert() {
     wait_for_disk
     mark reverting || :
-    ledger failed "$next"
+    # The live release that was only restarted was verified before, and is verified again below.
+    [ "$next" = "$previous" ] || ledger failed "$next"
     # What the old release logs after the revert explains nothing.
     evidence_of=$invocations
     for attempt_revert in 1 2 3; do
@@ -54,18 +55,19 @@ finish() {
     numbers=''
     if ! marked attempt-2; then numbers=$(measured); fi
     [ "$1" = deployed ] || evidence
-    [ -n "$keep_next" ] || rm -f -- ../next
+    [ -n "$keep_next" ] || unended || rm -f -- ../next
     rm -f -- next.tmp current.tmp current.gone slot.tmp
     live=$(is_current) || live=unreadable
     [ -z "$numbers" ] || ledger measured "$next" "$numbers" || :
-    [ "$1" != deployed ] || rm -f degraded
+    # A prune confirms nothing.
+    [ "$1" != deployed ] || [ "$command" = prune ] || rm -f degraded
     [ "$1" = deployed ] || make_spare
     # A failure that could not be marked as final must not begin again: the request goes before it is reported.
-    [ "$1" != failed ] || marked unswitched || { rm -f -- request; sync . 2>/dev/null; }
+    [ "$1" != failed ] || marked unswitched || { request_gone; sync . 2>/dev/null; }
     event ended "$1" "$live" "${numbers:--}" "${2:--}"
     sync "$R/events" 2>/dev/null || :
     leave_notice
-    until rm -f -- request && [ ! -e request ]; do
+    until request_gone; do
         tries=$((tries + 1))
         [ "$tries" -lt 5 ] || exit 1
         sleep 1
@@ -73,6 +75,13 @@ finish() {
     done
     sync . 2>/dev/null || :
     exit 0
+}
+
+# request_gone: removes the request of this run. Where a user removed it by hand, the one that is there is another's.
+request_gone() {
+    [ -e request ] || return 0
+    [ request -ef "$R/request" ] || [ ! -e "$R/request" ] || return 0
+    rm -f -- request && [ ! -e request ]
 }
 
 # The journal of exactly the invocations that this run saw.

@@ -11,6 +11,8 @@ protocol=6
 # Fails with 1: it cannot be read now. With 2: it is no request.
 load_request() {
     local text line found
+    # Withdrawn meanwhile; the next one may come at any moment.
+    [ -e request ] || [ -L request ] || exit 0
     # A pipe or a device would never be read to its end.
     [ -f request ] && [ ! -L request ] || return 2
     text=$(cat request) || return 1

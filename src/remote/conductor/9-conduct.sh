@@ -3,13 +3,13 @@
 # args: root [boot | notify PROGRAM APP TEMPLATE]
 # shellcheck shell=dash disable=SC2034,SC2154
 
-# carry_out LIST: its steps in order; stops at the first that fails. Sets cause.
+# carry_out LIST [STEP]: its steps in order, or only that one; stops at the first that fails. Sets cause.
 carry_out() {
-    local list="$1" line='' began step apart='' later=''
+    local list="$1" only="${2:-}" line='' began step apart='' later=''
     phase=$1
     while IFS= read -r line <&8; do
         alive
-        case $line in "$list "*) ;; end) break ;; *) continue ;; esac
+        case $line in "$list $only"*) ;; end) break ;; *) continue ;; esac
         set -f
         # shellcheck disable=SC2086 # a line splits at its spaces; its bytes are encoded
         set -- $line
@@ -20,7 +20,7 @@ carry_out() {
         event step "$list" "$step" started
         cause=''
         # shellcheck disable=SC2145 # the step's name is the first word
-        if [ "$1" != confirm ] && stop_requested; then false; else "step_$@"; fi 8<&- || {
+        if [ -z "$only" ] && [ "$1" != confirm ] && stop_requested; then false; else "step_$@"; fi 8<&- || {
             now; event step "$list" "$step" failed $((now - began)) "$cause"
             failed_step=$1
             [ "$list" = settle ] || { [ -n "$apart" ] || return 1; later=${later:-$cause}; }
@@ -78,7 +78,7 @@ main() {
 ." ] || { printf '\n' >>ledger; } 2>/dev/null
     if confirmed; then record_verified
     elif marked begun; then revert
-    elif marked unswitched || ! recorded || ! sudo_runs || ! carry_out switch; then
+    elif marked unswitched || ! rejoined || ! recorded || ! sudo_runs || ! carry_out switch; then
         [ -z "$cause" ] || why=$cause
         [ -z "$changed" ] || revert
         wait_for_disk
@@ -96,6 +96,9 @@ recorded() {
     marked recorded && return
     ledger begin "$next" "command=$command" && mark recorded || { cause='the ledger could not be written'; return 1; }
 }
+
+# A migration that an earlier attempt started comes first: no cancel and no failed check may end the run while it runs.
+rejoined() { ! unended || carry_out switch 'migrate '; }
 
 # The conductor was killed five times in a row.
 give_up() {

@@ -3,10 +3,10 @@
 # shellcheck shell=dash
 
 # read_ledger STARTS: prints `ledger LINE` for what is needed of it, in its order, and `epoch N`, the number of the last
-# switch. Of each release on stdin: its first line, its last state, when it was last verified, when it last went live,
-# and its last downtime; the last flip, and the one before each of STARTS; the last word about an interrupted migration;
-# and the last 1000 lines, without those of releases that are gone. The number is taken from the whole, as request.sh
-# does.
+# switch. Of each release on stdin: its first line, its last state, when it was last verified and by which run, when it
+# last went live, and its last downtime; the last flip, and the one before each of STARTS; the last word about an
+# interrupted migration and its run; and the last 1000 lines, without those of releases that are gone. The number is
+# taken from the whole, as request.sh does.
 read_ledger() {
     awk -v starts="$1" '
         BEGIN { n = split(starts, start, " ") }
@@ -15,11 +15,12 @@ read_ledger() {
             if (FNR == 1) {
                 for (id in first) need[first[id]]
                 for (id in state) need[state[id]]
-                for (id in good) need[good[id]]
+                for (id in good) { need[good[id]]; need[of[id]] }
                 for (id in live) need[live[id]]
                 for (id in measured) need[measured[id]]
                 for (i in was) need[was[i]]
                 need[question]
+                need[asked]
                 need[flip]
             }
             kept += $4 != "gone"
@@ -28,13 +29,14 @@ read_ledger() {
             next
         }
         { last += $4 != "gone" }
-        $4 == "begin" { e = $2 + 0; epoch = e > 0 && e < 2 ^ 53 ? e : 0 }
-        $4 ~ /^(interrupted|migrated|verified|settled)$/ { question = FNR }
+        $4 == "begin" { e = $2 + 0; epoch = e > 0 && e < 2 ^ 53 ? e : 0; back = $6 == "command=rollback"; began = FNR }
+        # Who goes back answers nothing about a migration.
+        $4 ~ /^(interrupted|migrated|settled)$/ || $4 == "verified" && !back { question = FNR; asked = began }
         $4 == "live" { flip = FNR }
         $4 ~ /^(live|adopted)$/ { for (i = 1; i <= n; i++) if ($1 <= start[i]) was[i] = FNR }
         !($5 in here) { next }
         $4 ~ /^(staged|adopted|verified|migrating|migrated|interrupted|failed|left|bad|gone)$/ { state[$5] = FNR }
-        $4 ~ /^(adopted|verified)$/ { good[$5] = FNR }
+        $4 ~ /^(adopted|verified)$/ { good[$5] = FNR; of[$5] = began }
         $4 == "live" { live[$5] = FNR }
         $4 == "measured" { measured[$5] = FNR }
         $4 !~ /^(begin|gone)$/ && !($5 in first) { first[$5] = FNR }

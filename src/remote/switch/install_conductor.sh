@@ -2,7 +2,7 @@
 # is there: a conductor that was killed is started again, and must be the one that began.
 # args: root sha256 protocol
 # exits: 27 the conductor arrived incomplete · 29 the conductor of this version could not be written
-#        30 another request exists (printed)
+#        30 another request exists (printed) · 59 the lock of the requests could not be taken
 set -eu
 cd "$1/.shipit"
 # A name of its own: two clients at once must not write into each other's file.
@@ -19,7 +19,7 @@ receive() {
 code=0
 receive "$2" || code=$?
 # Only from here on: what waits for the client must not hold the lock.
-lock_requests runs || { echo 'the request lock is busy' >&2; false; }
+lock_requests runs || { rm -f -- "$new"; exit 59; }
 if print_request; then rm -f -- "$new"; exit 30; fi
 if [ "$code" = 0 ]; then
     if mv -fT -- "$new" conductor && sync .; then exit 0; fi
