@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes what users install, in target/packages/: an archive, a Debian package, their SHA256SUMS, and the crate.
+# Makes what users install, in target/packages/: an archive, a Debian package, an RPM, their SHA256SUMS, and the crate.
 #   scripts/package.sh              all of it, and tries the Debian package on lab hosts
-#   scripts/package.sh STAGE...     only these: binary archive deb sums crate try
+#   scripts/package.sh STAGE...     only these: binary archive deb rpm sums crate try
 # For the processor of this machine, on a Debian with Rust. The linker comes from PyPI, the rest from Debian.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,8 +22,12 @@ export SOURCE_DATE_EPOCH
 binary() {
   [ -x target/venv/bin/cargo-zigbuild ] || python3 -m venv target/venv
   target/venv/bin/pip --quiet install --requirement packaging/requirements.txt
-  PATH=$PWD/target/venv/bin:$PATH cargo zigbuild --locked --release --target "$target.$glibc"
+  # A zlib of this machine would have to be on every other one.
+  LIBZ_SYS_STATIC=1 PATH=$PWD/target/venv/bin:$PATH cargo zigbuild --locked --release --target "$target.$glibc"
   local needs
+  needs=$(objdump -p "target/$target/release/shipit" | sed -n 's/^ *NEEDED *//p' |
+    grep -vE '^(ld-linux.*|lib(c|m|dl|rt|pthread|gcc_s))\.so\.[0-9]+$') || needs=
+  [ -z "$needs" ] || die "the binary needs $needs"
   needs=$(objdump -T "target/$target/release/shipit" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
   printf '%s\n' "$needs" "GLIBC_$glibc" | sort -CV || die "the binary needs $needs"
   mkdir -p "$out"
@@ -81,7 +85,26 @@ deb() {
   fi
 }
 
-sums() { (cd "$out" && sha256sum -- *.tar.gz *.deb >SHA256SUMS && cat SHA256SUMS); }
+# The same files where Fedora has them; then they are installed in an empty root, where the program must start.
+rpm() {
+  command -v rpmbuild >/dev/null || { say "SKIPPED: rpmbuild is not installed (Debian's package rpm); no RPM is made"; return; }
+  local top=$PWD/$out/rpm
+  rm -rf "$top" "$out"/*.rpm
+  mkdir -p "$top"
+  # A hyphen would end the version; a tilde sorts before the release itself.
+  rpmbuild -bb --quiet --define "_topdir $top" --define "from $PWD/$out/$name" \
+    --define "release_version ${version//-/\~}" packaging/rpm/shipit.spec >&2
+  mv "$top"/RPMS/*/*.rpm "$out"
+  command rpm --root "$top/root" --initdb
+  command rpm --root "$top/root" --install --nodeps --nosignature "$out"/*.rpm
+  "$top/root/usr/bin/shipit" --version >&2
+  cmp "$top/root/usr/bin/shipit" "$out/$name/shipit"
+  gzip -t "$top/root/usr/share/man/man1/shipit-deploy.1.gz"
+  command rpm --query --package --requires "$out"/*.rpm | grep -q '^libc.so.6(GLIBC_' || die "the RPM names no glibc"
+}
+
+sums() { (cd "$out" && find . -maxdepth 1 \( -name '*.tar.gz' -o -name '*.deb' -o -name '*.rpm' \) -printf '%P\0' |
+  LC_ALL=C sort -z | xargs -0 sha256sum -- >SHA256SUMS && cat SHA256SUMS); }
 
 # What `cargo install` gets: packed, unpacked and built alone.
 crate() { cargo package --locked; }
@@ -91,11 +114,11 @@ try() {
   for suite in bookworm trixie; do packaging/try.sh "$deb" "$suite"; done
 }
 
-[ $# -gt 0 ] || set -- binary archive deb sums crate try
+[ $# -gt 0 ] || set -- binary archive deb rpm sums crate try
 for stage in "$@"; do
   case $stage in
-    binary | archive | deb | sums | crate | try) ;;
-    *) die "no such stage: $stage (binary archive deb sums crate try)" ;;
+    binary | archive | deb | rpm | sums | crate | try) ;;
+    *) die "no such stage: $stage (binary archive deb rpm sums crate try)" ;;
   esac
 done
 for stage in "$@"; do
