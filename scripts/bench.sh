@@ -7,6 +7,7 @@
 #   scripts/bench.sh zero-downtime [RUNS [STRATEGY...]]     runs of each kind of release, 10 by default
 # It prints a table. Each run is a line of target/zero-downtime/log: stopped and started again, it continues there.
 # SHIPIT_ZERO_SUITE=trixie measures on Debian 13, SHIPIT_ZERO_DIR is another directory, which such a run needs.
+# SHIPIT_ZERO_RELEASES=good measures only releases whose name begins so: good deploys and rollbacks.
 # Needs a Debian with Rust and gcc, and root or sudo; installs what else it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."

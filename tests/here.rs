@@ -95,6 +95,38 @@ fn a_signal_that_only_shipit_gets_stops_the_build_too() {
     }
 }
 
+/// The shell waits for what it runs: a signal to the shell alone would leave that running.
+#[test]
+fn what_the_shell_of_a_build_waits_for_is_stopped_with_it() {
+    let desk = desk("sh -c 'echo $$ > pid; exec sleep 3000' && true");
+    let child = deploy(&desk);
+    let build = noted(&desk);
+    press(&child, Signal::TERM);
+    assert_eq!(end(child).1, Some(1));
+    assert_gone(build);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_a_failure_and_a_reader_that_went_away_is_none() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let shipit = || {
+        let mut shipit = Command::new(env!("CARGO_BIN_EXE_shipit"));
+        shipit.args(["config", "example"]);
+        shipit
+    };
+    let output = shipit().stdout(full).stderr(Stdio::piped()).spawn().unwrap().ends();
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{why}");
+    assert!(
+        why.starts_with("error: the output could not be written: No space left on device"),
+        "{why}"
+    );
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = shipit().stdout(writer).stderr(Stdio::piped()).spawn().unwrap().ends();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+}
+
 #[test]
 fn a_signal_that_comes_before_anybody_listens_to_the_build_stops_it_too() {
     let desk = desk("kill -INT $PPID; exec sleep 3000");

@@ -1,5 +1,10 @@
 //! `shipit logs`: the journal of the app's units: all, some, those of a release, of one run. Changes nothing.
 
+use std::io::stdout;
+use std::sync::Once;
+
+use rustix::process::{Signal, getpid, kill_process};
+
 use super::args::{self, Global};
 use crate::engine::journal::Reader;
 use crate::failure::{Exit, Failure, Next};
@@ -138,18 +143,28 @@ fn point(time: &str) -> String {
 }
 
 fn show(global: &Global, line: &[u8]) {
+    let mut read = true;
     if global.json {
         // systemd's own objects, as they are; what is none is not passed off as one.
         let text = String::from_utf8_lossy(line);
         let is_object = !text.contains(|c: char| c.is_ascii_control())
             && matches!(serde_json::from_str(&text), Ok(serde_json::Value::Object(_)));
         if is_object {
-            super::results(&(text::in_json(&text) + "\n"));
+            read = super::put(&mut stdout().lock(), (text::in_json(&text) + "\n").as_bytes());
         }
     } else if let Some(text) = journal_line(line) {
-        super::results(&format!("{}\n", text::shown(text.as_bytes())));
+        read = super::put(
+            &mut stdout().lock(),
+            format!("{}\n", text::shown(text.as_bytes())).as_bytes(),
+        );
+    }
+    if !read {
+        UNREAD.call_once(|| _ = kill_process(getpid(), Signal::INT));
     }
 }
+
+/// Whoever read the lines has enough of them (`| head`): then this ends as by Ctrl-C.
+static UNREAD: Once = Once::new();
 
 #[cfg(test)]
 mod tests {

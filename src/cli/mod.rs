@@ -29,8 +29,9 @@ mod unit;
 mod up;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clap::CommandFactory;
 
@@ -77,10 +78,17 @@ pub fn main() -> u8 {
         tell(&global, &failure);
         return failure.exit.code();
     }
-    dispatch(&args).unwrap_or_else(|failure| {
+    let code = dispatch(&args).unwrap_or_else(|failure| {
         tell(&args.global, &failure);
         failure.exit.code()
-    })
+    });
+    let Some(why) = unwritten().take() else { return code };
+    // Its last event would go the same way.
+    beside(&format!(
+        "error: the output could not be written: {}\n",
+        text::shown(why.as_bytes())
+    ));
+    if code == 0 { Exit::Untouched.code() } else { code }
 }
 
 fn dispatch(args: &Args) -> Result<u8, Failure> {
@@ -229,6 +237,29 @@ fn object(value: &serde_json::Value) -> String {
 
 /// Writes results to stdout; a reader that went away is no failure.
 fn results(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    put(&mut std::io::stdout().lock(), text.as_bytes());
+}
+
+/// The first error of an output of ours, but for a reader that went away.
+static UNWRITTEN: Mutex<Option<String>> = Mutex::new(None);
+
+fn unwritten() -> MutexGuard<'static, Option<String>> {
+    UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes to an output of ours, and nothing more after an error: a file must not have a hole. False when its reader went
+/// away.
+fn put(out: &mut dyn Write, bytes: &[u8]) -> bool {
+    let mut unwritten = unwritten();
+    if unwritten.is_some() {
+        return true;
+    }
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => false,
+        Err(error) => {
+            *unwritten = Some(error.to_string());
+            true
+        }
+    }
 }

@@ -195,12 +195,9 @@ impl Output {
 
     /// A reader that went away is no failure of the command.
     fn write(&self, bytes: &[u8]) {
-        let _ = match self.stream {
-            Stream::Out => {
-                let mut out = io::stdout().lock();
-                out.write_all(bytes).and_then(|()| out.flush())
-            }
-            Stream::Err => io::stderr().lock().write_all(bytes),
+        match self.stream {
+            Stream::Out => super::put(&mut io::stdout().lock(), bytes),
+            Stream::Err => super::put(&mut io::stderr().lock(), bytes),
         };
     }
 }

@@ -7,7 +7,7 @@ use super::ended;
 use super::follow::{Followed, READ_ONLY};
 use super::held::held;
 use super::switch::{self, Switched};
-use super::{Run, local_command, observe, outcome};
+use super::{Run, local_command, observe, outcome, session};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::{Observed, Root};
@@ -38,7 +38,7 @@ pub(super) enum Attempt {
 /// Fails with a [`Failure`] that no hook and no event has told yet.
 pub(super) fn attempt(
     run: &mut Run<'_>,
-    host: Box<dyn Host>,
+    mut host: Box<dyn Host>,
     observed: &Observed,
     plan: &Plan,
     wait: bool,
@@ -46,16 +46,20 @@ pub(super) fn attempt(
     for text in &plan.warnings {
         run.report.warn(text.clone());
     }
+    let mut sent = 0;
     // Nothing goes live by a prune, so there is nothing to ask before it.
     if let Some(line) = run.config.hooks.before_switch.as_deref()
         && plan.change.command != Command::Prune
     {
+        let (idle, before) = (Instant::now(), host.traffic().0);
         local_command::run(run, "before_switch", line, Phase::Stage, None)?;
         run.go_on("running before_switch")?;
+        host = session::after_pause(run.link, host, idle, run.report)?;
+        sent = before.saturating_sub(host.traffic().0);
     }
     let (switched, session) = switch::switch(run, host, observed, plan);
     if let Some(session) = &session {
-        run.sent = session.traffic().0;
+        run.sent = sent + session.traffic().0;
     }
     match (switched, session) {
         (Switched::Ended(followed, last), _) => Ok(Attempt::Ended(finish(run, &followed, &last))),

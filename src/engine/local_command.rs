@@ -5,12 +5,13 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{self, Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::Run;
 use crate::failure::{Exit, Failure, Next};
@@ -154,6 +155,9 @@ fn start(run: &Run<'_>, line: &str, known: Option<(&Ended, Option<&EventFile>)>)
     for (name, value) in ended_env(known) {
         command.env(name, value);
     }
+    if !asks() {
+        command.process_group(0);
+    }
     let child = command
         .stdin(Stdio::null())
         .stdout(into.try_clone()?)
@@ -208,6 +212,45 @@ impl Drop for EventFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// Whether it could ask through a terminal. In a process group of its own it would be stopped there.
+fn asks() -> bool {
+    File::open("/dev/tty").is_ok()
+}
+
+/// Signals all that the command line still runs, not only the shell.
+fn signal_all(child: &Child, signal: Signal) {
+    let pid = Pid::from_child(child);
+    if !asks() {
+        let _ = kill_process_group(pid, signal);
+        return;
+    }
+    for descendant in descendants(child.id()) {
+        let _ = kill_process(descendant, signal);
+    }
+    let _ = kill_process(pid, signal);
+}
+
+/// The processes below that one, as ps(1) lists them; none where there is no ps.
+fn descendants(pid: u32) -> Vec<Pid> {
+    let listed = process::Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output();
+    let text = listed
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    let pairs = text.lines().filter_map(|line| {
+        let (child, of) = line.trim().split_once(' ')?;
+        Some((child.parse().ok()?, of.trim().parse().ok()?))
+    });
+    let pairs: Vec<(i32, u32)> = pairs.collect();
+    let (mut found, mut next) = (Vec::new(), vec![pid]);
+    while let Some(parent) = next.pop() {
+        let children = pairs.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child);
+        let children: Vec<i32> = children.collect();
+        next.extend(children.iter().map(|child| child.unsigned_abs()));
+        found.extend(children.into_iter().filter_map(Pid::from_raw));
+    }
+    found
 }
 
 /// Tells what a command says until it has ended. What it started in the background may hold its output open longer,
@@ -267,21 +310,21 @@ fn listen(
             UserRequest::Stop => asked = asked.or_else(|| Some(Instant::now())),
             UserRequest::Abort => {
                 // It may have ended just now.
-                let _ = child.kill();
+                signal_all(child, Signal::KILL);
                 child.wait()?;
                 return Ok(CommandResult::Stopped);
             }
         }
         if late.is_none() && until.is_some_and(|until| Instant::now() >= until) {
             late = Some(Instant::now());
-            let _ = kill_process(Pid::from_child(child), Signal::TERM);
+            signal_all(child, Signal::TERM);
         }
         if late.is_some_and(|at| at.elapsed() >= GRACE) {
-            let _ = child.kill();
+            signal_all(child, Signal::KILL);
         }
         if !warned && asked.is_some_and(|at| at.elapsed() >= GRACE) {
             warned = true;
-            let _ = kill_process(Pid::from_child(child), Signal::TERM);
+            signal_all(child, Signal::TERM);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use super::prepared;
 use crate::failure::{Exit, Failure, Next};
@@ -14,6 +15,24 @@ use crate::report::event::{Event, Phase, Report};
 pub trait Link {
     /// Connects, identifies and logs in. Fails with [`Exit::Unreachable`].
     fn connect(&mut self, report: &mut dyn Report) -> Result<Box<dyn Host>, Failure>;
+}
+
+/// How long a connection may say nothing: sshd closes it after `ClientAliveInterval=` (sshd_config(5)), often 15 seconds or
+/// more, and only a command in progress answers its questions.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Connects again where the host may have closed the connection, which is idle since then. Fails as [`Link::connect`].
+pub fn after_pause(
+    link: &mut dyn Link,
+    host: Box<dyn Host>,
+    since: Instant,
+    report: &mut dyn Report,
+) -> Result<Box<dyn Host>, Failure> {
+    if since.elapsed() < IDLE {
+        return Ok(host);
+    }
+    drop(host);
+    link.connect(report)
 }
 
 /// Hears nothing: for a connection that is only opened to stop what runs on another one.

@@ -4,6 +4,7 @@
 pub mod openssh;
 pub mod ssh;
 pub mod stdin;
+mod stopper;
 pub mod terminal;
 
 use std::io::Read;

@@ -2,7 +2,7 @@
 //! master connection, one mux session for each command (2 round trips each, measured). Knows nothing of deploys.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::ssh::{Login, Trust};
+use super::ssh::{Login, Trust, interrupted};
 use super::stdin::Stdin;
+use super::stopper::Stopper;
 use super::terminal::Terminal;
 use super::{Ended, Exec, ExecEvent, Host, LINGER, Lost, Then, no_commands};
 use crate::failure::{Exit, Failure, Next};
@@ -23,9 +24,7 @@ use crate::text;
 const MOST: usize = 256 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long the command that makes another one stop may take.
-const STOP: Duration = Duration::from_secs(20);
-/// How often it is looked after meanwhile.
+/// How often the command that makes another one stop is looked after.
 const TICK: Duration = Duration::from_millis(50);
 
 /// A host reached through the ssh program.
@@ -35,6 +34,8 @@ pub struct OpenSsh {
     /// Of the control socket.
     directory: PathBuf,
     traffic: (u64, u64),
+    /// Until the first command has run.
+    logs_in: bool,
 }
 
 /// Logs in once; later commands share the connection.
@@ -62,6 +63,7 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure>
         interrupts,
         directory,
         traffic: (0, 0),
+        logs_in: true,
     };
     let mut printed = Vec::new();
     let exec = Exec::of("exit 0");
@@ -77,8 +79,12 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure>
         Then::Listen
     });
     let printed = text::shown_lines(&printed);
+    ssh.logs_in = false;
     match ended {
         Ok(Ended::Code(0)) => Ok(ssh),
+        Err(Lost::Interrupted) => Err(interrupted()),
+        // Ctrl-C has ended ssh, which asked something.
+        Err(_) if ssh.interrupts.came() => Err(interrupted()),
         Err(Lost::Breach(why)) => Err(wrong(why)),
         Ok(_) => Err(no_commands(&printed)),
         // ssh says so when the server refuses a command on a connection that is logged in.
@@ -127,8 +133,11 @@ impl OpenSsh {
         if let Some(file) = &self.login.known_hosts {
             command.arg(format!("-oUserKnownHostsFile={}", file.display()));
         }
-        // shipit answers Ctrl-C itself; it must not kill the connection.
-        command.process_group(0);
+        // shipit answers Ctrl-C itself; it must not kill the connection. Only the login stays in the foreground, where it
+        // may ask; the master that it leaves behind has a session of its own (daemon(3)).
+        if !self.logs_in {
+            command.process_group(0);
+        }
         command.arg("--").arg(&self.login.host);
         command
     }
@@ -164,6 +173,7 @@ impl Host for OpenSsh {
             }
             match self.interrupts.since(known) {
                 UserRequest::Abort => return Err(Lost::Interrupted),
+                UserRequest::Stop if self.logs_in => return Err(Lost::Interrupted),
                 UserRequest::Stop if !interrupted => {
                     if let Then::Run(line) = on_event(ExecEvent::Interrupted) {
                         interrupted = true;
@@ -221,50 +231,6 @@ impl Drop for OpenSsh {
         let until = Instant::now() + Duration::from_secs(1);
         while std::fs::remove_dir(&self.directory).is_err() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-/// The ssh process of the command that makes the running one stop. Dropping it ends the process.
-struct Stopper {
-    child: Option<Child>,
-    since: Instant,
-}
-
-impl Stopper {
-    fn new(spawned: std::io::Result<Child>) -> Self {
-        Self {
-            child: spawned.ok(),
-            since: Instant::now(),
-        }
-    }
-
-    /// What it printed, once it has ended. `Some(None)`: it could not run, or takes too long.
-    fn ended(&mut self) -> Option<Option<Vec<u8>>> {
-        let Some(child) = &mut self.child else {
-            return Some(None);
-        };
-        match child.try_wait() {
-            Ok(None) if self.since.elapsed() < STOP => None,
-            // 255: ssh itself failed. Where the server allows no second session, it connects again.
-            Ok(Some(status)) if status.code() != Some(255) => {
-                let mut printed = Vec::new();
-                if let Some(mut out) = child.stdout.take() {
-                    // A connection that stays behind may hold the pipe.
-                    let _ = rustix::io::ioctl_fionbio(&out, true).map(|()| out.read_to_end(&mut printed));
-                }
-                Some(Some(printed))
-            }
-            _ => Some(None),
-        }
-    }
-}
-
-impl Drop for Stopper {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
         }
     }
 }
@@ -381,19 +347,5 @@ impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_that_should_stop_another_one_and_hangs_is_given_up() {
-        let mut hangs = Command::new("sleep");
-        let mut stopper = Stopper::new(hangs.arg("300").spawn());
-        assert_eq!(stopper.ended(), None);
-        stopper.since -= STOP;
-        assert_eq!(stopper.ended(), Some(None));
     }
 }

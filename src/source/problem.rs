@@ -53,6 +53,11 @@ pub(super) enum Refusal {
     Twice,
     #[error("is a hard link to {}, which is not a file earlier in the archive", text::shown(.0))]
     HardLink(Vec<u8>),
+    #[error(
+        "is a hard link to {}, which `exclude:` leaves out: create the archive with `--hard-dereference`",
+        text::shown(.0)
+    )]
+    LinkToExcluded(Vec<u8>),
     #[error("is a symlink with an invalid target")]
     BadTarget,
     #[error("is stored as a sparse file: create the archive without `--sparse`")]

@@ -154,9 +154,11 @@ impl<'a> Unpacking<'a> {
             }
             Kind::Link(target) => self.writer.link(path, &target).map_err(spool)?,
             Kind::HardLink(target) => {
-                let first = relative(target.strip_prefix(b"./").unwrap_or(&target))
-                    .filter(|first| self.there.get(*first) == Some(&There::File));
-                let Some(first) = first else {
+                let first = relative(target.strip_prefix(b"./").unwrap_or(&target));
+                if first.is_some_and(|first| self.left_out(first, false)) {
+                    return Ok(Err(Refusal::LinkToExcluded(target)));
+                }
+                let Some(first) = first.filter(|first| self.there.get(*first) == Some(&There::File)) else {
                     return Ok(Err(Refusal::HardLink(target)));
                 };
                 self.writer.hard_link(self.tree, path, first).map_err(spool)?;

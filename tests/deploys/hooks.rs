@@ -71,6 +71,22 @@ fn hooks_hear_what_happens_and_before_switch_can_stop_it() {
     assert_eq!(told(&desk), [""; 0]);
 }
 
+/// sshd closes what is idle for 4 seconds: the hook takes longer.
+#[test]
+fn a_slow_hook_does_not_cost_the_connection_that_the_switch_needs() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::ready(
+        &host,
+        Service::Socket,
+        &acme("socket").with("hooks: {before_switch: sleep 11}"),
+    );
+    let idle = "printf 'ClientAliveInterval 2\\nClientAliveCountMax 1\\n' >/etc/ssh/sshd_config.d/idle.conf && systemctl reload ssh";
+    host.root(idle).ok();
+    desk.tree(Kind::Graceful, "v1");
+    let ran = desk.json(&["deploy"]).leaves(0).never_says("the connection");
+    assert_eq!(current(&host), ran.release());
+}
+
 #[test]
 fn a_release_that_is_taken_back_pages_and_an_after_hook_that_fails_only_warns() {
     let host = lab::host!(Suite::Bookworm);

@@ -1,7 +1,11 @@
 //! A host key that is pinned in deploy.yml, and the ssh program instead of the built-in ssh.
 
+use std::process::Command;
+
 use super::desk::{Desk, acme, assert_live};
+use super::terminal::at_a_terminal;
 use crate::apps::{Kind, Service};
+use crate::bounds::Ends as _;
 use crate::lab::{self, Host, Suite};
 
 fn fingerprint(host: &Host, kind: &str) -> String {
@@ -58,6 +62,21 @@ fn the_ssh_program_carries_everything_that_the_built_in_ssh_does() {
     let root = format!("root@{}", host.address());
     desk.shipit(&["setup", "--yes", "--as", &root, "--system-ssh"])
         .leaves(0);
+    // At a terminal ssh asks for what it needs, and Ctrl-C there ends both.
+    let key = desk.command(&[]);
+    let key = key.get_args().skip_while(|word| *word != "--identity").nth(1).unwrap();
+    let locked = desk.path("locked");
+    std::fs::copy(key, &locked).unwrap();
+    let lock = Command::new("ssh-keygen")
+        .args(["-q", "-p", "-P", "", "-N", "open sesame", "-f"])
+        .arg(&locked)
+        .ends();
+    assert!(lock.status.success(), "{lock:?}");
+    let status = ["status", "--system-ssh", "-i", locked.to_str().unwrap()];
+    for (answer, code) in [("open sesame\n", 0), ("\x03", 1)] {
+        let (shown, left) = at_a_terminal(&desk, &status, &[("passphrase", answer)]);
+        assert_eq!(left, Some(code), "{shown}");
+    }
     let mut away = Desk::at(&host, "bob");
     away.by_way_of(&host, "127.0.0.1:1".parse().unwrap());
     away.write(&acme("socket"));

@@ -150,6 +150,19 @@ fn hard_links_to_what_is_not_in_the_archive_are_refused() {
 }
 
 #[test]
+fn a_hard_link_to_what_is_excluded_names_the_option_that_makes_a_file_of_it() {
+    let archive = Raw::new().file("deps/x").member(EntryType::Link, "app", "deps/x", b"");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("app.tar");
+    fs::write(&file, archive.end()).unwrap();
+    let failure = scan_path(&file, &["deps"]).unwrap_err();
+    assert_eq!(
+        failure.why,
+        ["app is a hard link to deps/x, which `exclude:` leaves out: create the archive with `--hard-dereference`"]
+    );
+}
+
+#[test]
 fn devices_and_other_odd_members_are_refused_by_name() {
     let archive = Raw::new()
         .file("a")

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::diagnosis::{Diagnosis, Finding};
-use crate::failure::{Exit, Failure, Next};
+use crate::failure::{Exit, Failure, Next, Typed};
 use crate::report::event::{Event, Report};
 
 /// How far root's parts have come.
@@ -115,6 +115,10 @@ impl Report for Ending {
         let stopped = |failure| self.stand.stopped("deploy", failure, self.as_root.as_ref());
         ended.failure = ended.failure.map(stopped);
         self.inner.event(&Event::Ended(ended));
+    }
+
+    fn typed(&self) -> Typed {
+        self.inner.typed()
     }
 }
 

@@ -30,6 +30,7 @@ mod tokens; // %h, %p and ~
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub use deadline::interrupted;
 pub use key::is_key_text;
 pub use login_preview::{AgentState, LoginPreview, preview};
 pub use notice::Notice;

@@ -14,12 +14,12 @@ const INTERRUPTED: &str = "cd /opt/acme; set -- $(tail -n 1 .shipit/ledger)
 pub const ROWS: &[Row] = &[
     Row {
         desk: GOOD,
-        prints: &[("engine/switch.rs shipit rollback", "deploy")],
+        prints: &[("engine/ended.rs shipit rollback", "deploy")],
         then: Ends("rolled back"),
         ..ROW
     },
     Row {
-        prints: &[("engine/switch.rs shipit releases", "rollback")],
+        prints: &[("engine/ended.rs shipit releases", "rollback")],
         then: Shows("verified"),
         after: ("", "$S deploy"),
         ..ROW
@@ -39,7 +39,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        prints: &[("engine/switch.rs shipit logs --release", "deploy")],
+        prints: &[("engine/ended.rs shipit logs --release", "deploy")],
         then: Shows("cannot open the database"),
         after: ("", GOOD),
         ..ROW
@@ -47,7 +47,7 @@ pub const ROWS: &[Row] = &[
     // A migration that fails.
     Row {
         desk: "printf '#!/bin/sh\\necho no such table >&2; exit 3\\n' >source/migrate",
-        prints: &[("engine/switch.rs shipit logs --unit", "deploy")],
+        prints: &[("engine/ended.rs shipit logs --unit", "deploy")],
         then: Shows("no such table"),
         ..ROW
     },
@@ -83,7 +83,7 @@ pub const ROWS: &[Row] = &[
     Row {
         host: "printf unhealthy >/opt/acme/current/behaviour; systemctl restart acme.service",
         desk: GOOD,
-        prints: &[("engine/switch.rs shipit deploy --despite-health", "deploy")],
+        prints: &[("engine/ended.rs shipit deploy --despite-health", "deploy")],
         ..ROW
     },
     Row {
@@ -218,7 +218,7 @@ pub const ROWS: &[Row] = &[
     Row {
         host: "touch /run/broken",
         desk: "date +%N >source/good",
-        prints: &[("engine/switch.rs shipit rollback", "deploy")],
+        prints: &[("engine/ended.rs shipit rollback", "deploy")],
         then: Ends("the host needs manual repair"),
         after: ("rm /run/broken", ""),
     },

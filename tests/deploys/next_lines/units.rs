@@ -102,7 +102,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        prints: &[("engine/switch.rs shipit rollback", "deploy")],
+        prints: &[("engine/ended.rs shipit rollback", "deploy")],
         then: Ends("rolled back"),
         ..ROW
     },
