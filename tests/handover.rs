@@ -81,6 +81,42 @@ fn no_request_fails_while_instances_take_turns_on_one_socket_nor_when_the_next_r
 }
 
 #[test]
+fn a_release_that_is_refused_when_the_old_instance_has_stopped_serves_until_that_one_is_ready_again() {
+    let host = lab::host!(Suite::Bookworm);
+    let yml = acme("handover").with("verify: {run: 'sh verdict'}");
+    let desk = Desk::ready(&host, Service::Handover, &yml);
+    desk.file("verdict", "exit 0");
+    let first = desk.deploy(Kind::SlowStart, "v1");
+    assert_eq!(only_instance(&host).0, "blue");
+    desk.file("verdict", "exit 1");
+    let load = Load::on(host.web(8080)).rate(100).start();
+    desk.tree(Kind::Graceful, "v2");
+    desk.json(&["deploy"]).leaves(3);
+    let counts = load.stop();
+    assert_serves(&host, &first, "v1");
+    assert_eq!(counts.failures(), 0, "{:?}", counts.missed);
+    let at = |unit: &str, what: &str| -> u64 { host.unit(unit, what).parse().unwrap() };
+    let ready = at("acme@blue.service", "ActiveEnterTimestampMonotonic");
+    let stopped = at("acme@green.service", "ActiveExitTimestampMonotonic");
+    assert!(
+        ready < stopped,
+        "nobody served for {} ms",
+        ready.saturating_sub(stopped) / 1000
+    );
+
+    // The old release cannot start any more: the refused one stays, and the next deploy takes over from it.
+    host.root(&format!("echo crash >/opt/acme/releases/{first}/behaviour"))
+        .ok();
+    desk.tree(Kind::Graceful, "v2-again");
+    desk.json(&["deploy"]).leaves(4).says("exit status 7");
+    assert_eq!(current(&host), first);
+    assert_eq!(answer(&host), "v2-again");
+    desk.file("verdict", "exit 0");
+    let third = desk.deploy(Kind::Graceful, "v3");
+    assert_serves(&host, &third, "v3");
+}
+
+#[test]
 fn a_reboot_starts_the_instance_that_the_last_switch_left_and_every_command_knows_which_one_it_is() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::live(&host, Service::Handover, &acme("handover"));

@@ -145,6 +145,10 @@ impl Followed {
                     let about = name.split_once(' ').map_or("", |(_, unit)| unit);
                     about.clone_into(&mut self.failed_about);
                 }
+                // The word `verify` that follows may be lost, and is not repeated.
+                if self.verifies && (phase, kind, state) == (Phase::Switch, Some(Kind::Verify), State::Started) {
+                    self.stopped = Some(Stopped::Verify);
+                }
                 if kind == Some(Kind::Migrate) {
                     self.migration = Some(state);
                 }

@@ -92,6 +92,29 @@ fn a_host_that_is_heard_again_and_again_is_never_given_up_and_a_mute_one_is() {
     assert!(link.0 >= 13);
 }
 
+#[test]
+fn the_verify_command_is_run_though_the_line_breaks_when_the_host_begins_to_wait_for_it() {
+    let root = tempfile::tempdir().unwrap();
+    let run = root.path().join(".shipit/runs/one");
+    std::fs::create_dir_all(&run).unwrap();
+    for file in ["request", "attempt-1"] {
+        std::fs::write(run.join(file), "").unwrap();
+    }
+    let text = "1 step switch flip r1 started\n2 step switch flip r1 done 1\n3 step switch verify started\n";
+    std::fs::write(run.join("events"), text).unwrap();
+    let at = root.path().to_str().unwrap();
+    let never = Interrupts::never().unwrap();
+    let heard = |followed: Followed| {
+        let (mut link, mut recorder) = (Often(0), Recorder(Vec::new()));
+        let (followed, _) = follow(&mut link, None, at, "one", followed, &never, &mut recorder);
+        assert_eq!(followed.events, 3, "each once");
+        followed.stopped
+    };
+    assert_eq!(heard(Followed::default().verifying()), Some(Stopped::Verify));
+    // The request is gone, and this client only watches.
+    assert_eq!(heard(Followed::default()), Some(Stopped::Gone));
+}
+
 struct Forging;
 impl Host for Forging {
     fn exec(&mut self, _: Exec<'_>, _: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {

@@ -20,6 +20,7 @@ pub use downtime::{Downtime, Latency, Loss, TurnTimes};
 pub use encoding::{decoded, encoded};
 pub use events::{Described, End, KINDS as EVENTS, Progress, RunEnd, RunEvent};
 pub use lever::{Lever, Proxy};
+use wire::whole_seconds;
 pub use wire::{Kind, PROTOCOL, words};
 
 /// How a unit's process changes hands.
@@ -187,17 +188,21 @@ impl fmt::Display for Step {
                 write!(
                     f,
                     "backup    {unit}, at most {}s, before the migration",
-                    timeout.as_secs()
+                    whole_seconds(*timeout)
                 )
             }
             Self::Migrate { unit, timeout } => {
-                write!(f, "migrate   {unit}, at most {}s, run from `next`", timeout.as_secs())
+                write!(
+                    f,
+                    "migrate   {unit}, at most {}s, run from `next`",
+                    whole_seconds(*timeout)
+                )
             }
             Self::Baseline { unit, timeout, check } => write!(
                 f,
                 "baseline  {unit}: {} healthy within {}s before anything changes, if it is running",
                 check.probe,
-                timeout.as_secs()
+                whole_seconds(*timeout)
             ),
             Self::Measure(check) => write!(f, "measure   {} every 50 ms", check.probe),
             Self::Flip(Some(id)) => write!(f, "flip      current -> releases/{id}"),
@@ -217,7 +222,7 @@ impl fmt::Display for Step {
                 "canary    {}% of the requests go to {} for {}s, compared with {}",
                 canary.share,
                 canary.to,
-                canary.hold.as_secs(),
+                whole_seconds(canary.hold),
                 canary.from
             ),
             Self::Route(route) => {
@@ -228,25 +233,25 @@ impl fmt::Display for Step {
                 write!(
                     f,
                     "drain     {from}: until no request is left, at most {}s",
-                    limit.as_secs()
+                    whole_seconds(*limit)
                 )
             }
             Self::Await(v) => {
-                write!(f, "await     {}: active within {}s", v.unit, v.start.as_secs())?;
+                write!(f, "await     {}: active within {}s", v.unit, whole_seconds(v.start))?;
                 if let Some(check) = &v.check {
                     write!(f, ", {} healthy", check.probe)?;
                     if v.successes > 1 {
                         write!(f, " {} times in a row", v.successes)?;
                     }
-                    write!(f, " within {}s", v.timeout.as_secs())?;
+                    write!(f, " within {}s", whole_seconds(v.timeout))?;
                 }
-                write!(f, ", stable for {}s", v.watch.as_secs())
+                write!(f, ", stable for {}s", whole_seconds(v.watch))
             }
             Self::Verify { timeout, otherwise } => write!(
                 f,
                 "verify    run the verify command where shipit runs; {} without its verdict within {}s",
                 otherwise.word(),
-                timeout.as_secs()
+                whole_seconds(*timeout)
             ),
             Self::Limits(limits) => {
                 let gap = limits

@@ -23,8 +23,13 @@ fn or_none(value: &Option<String>) -> String {
     value.clone().unwrap_or_else(|| "-".into())
 }
 
+/// As the host counts: part of a second is a whole one, so that no wait that was asked for is left out.
+pub(super) fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
 fn seconds(duration: Duration) -> String {
-    duration.as_secs().to_string()
+    whole_seconds(duration).to_string()
 }
 
 impl Verdict {
@@ -191,5 +196,30 @@ impl Step {
         let mut line = vec![self.kind().word().to_owned()];
         line.extend(words(&self.arguments()));
         line.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn part_of_a_second_counts_as_a_whole_one_for_the_host_and_on_screen() {
+        for (milliseconds, whole) in [(0, 0), (1, 1), (800, 1), (1000, 1), (1500, 2), (3_600_000, 3600)] {
+            let watch = Duration::from_millis(milliseconds);
+            let step = Step::Await(Box::new(Verdict {
+                unit: "acme.service".into(),
+                turn: Turn::Restart,
+                start: Duration::from_secs(30),
+                successes: 1,
+                timeout: Duration::from_secs(30),
+                wrong_answers: Duration::ZERO,
+                watch,
+                check: None,
+            }));
+            let (line, shown) = (step.line(), step.to_string());
+            assert!(line.contains(&format!(" watch={whole} ")), "{line}");
+            assert!(shown.ends_with(&format!("stable for {whole}s")), "{shown}");
+        }
     }
 }

@@ -2,10 +2,12 @@
 //! the other goes on serving; then that one finishes its requests and stops. Nothing queues, no proxy is needed.
 //! Measured: 0 failed of 20,000 over 6 switches with a start of 1.5 s; the longest answer took 61 ms.
 
+use std::time::Duration;
+
 use super::{Turnover, slots, socket, verdict};
-use crate::config::Service;
+use crate::config::{Instance, Service};
 use crate::observed::Observed;
-use crate::step::{Change, Step, Turn};
+use crate::step::{Change, Step, Turn, Verdict};
 
 pub(super) fn turnover(service: &Service, observed: &Observed, change: &Change, root: &str) -> Turnover {
     let holder = socket::holder(service);
@@ -33,28 +35,39 @@ pub(super) fn turnover(service: &Service, observed: &Observed, change: &Change, 
     turnover.before.extend([start, Step::Await(Box::new(first))]);
     if let Some(old) = old {
         let mut last = verdict(&new, Turn::Restart);
-        last.watch = std::time::Duration::ZERO;
+        last.watch = Duration::ZERO;
         turnover.after.push(Step::Stop(old.unit.to_owned()));
         turnover.after.extend(slots::slot(&old, None));
         turnover.after.push(Step::Await(Box::new(last)));
     }
-    // The old one starts before the new one stops: while neither ran, the socket would start its `Service=` for the next
-    // connection, and that may be the new one.
+    // The old one is ready before the new one stops: until then the new one answers. And while neither ran, the socket
+    // would start its `Service=` for the next connection, and that may be the new one.
     let back = old.unwrap_or(new);
     turnover.revert.extend(slots::slot(&back, change.previous.as_deref()));
-    turnover.revert.extend(back.slot.map(|slot| Step::Resume {
+    turnover.back.extend(back.slot.map(|slot| Step::Resume {
         unit: back.unit.to_owned(),
         slot: slot.to_owned(),
         socket: Some(holder),
     }));
-    if old.is_some() {
-        turnover.revert.push(Step::Stop(new.unit.to_owned()));
-        turnover.revert.extend(slots::slot(&new, None));
+    if let Some(old) = old {
+        turnover.back.push(Step::Await(Box::new(ready(&old))));
+        turnover.back.push(Step::Stop(new.unit.to_owned()));
+        turnover.back.extend(slots::slot(&new, None));
     }
     turnover
         .revert
         .push(Step::Await(Box::new(verdict(&back, Turn::Restart))));
     turnover
+}
+
+/// Only what systemd knows: any answer may still be the other instance's.
+fn ready(one: &Instance<'_>) -> Verdict {
+    Verdict {
+        successes: 1,
+        watch: Duration::ZERO,
+        check: None,
+        ..verdict(one, Turn::Restart)
+    }
 }
 
 pub(super) fn needs(service: &Service, observed: &Observed, root: &str, holder: &str) -> Vec<String> {

@@ -227,6 +227,28 @@ fn an_old_process_that_answers_on_after_a_reload_is_found_by_health_release() {
 }
 
 #[test]
+fn a_server_that_dies_of_the_reload_signal_and_is_started_again_did_not_reload() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::ready(&host, Service::Reload, &acme("reload"));
+    let first = desk.deploy(Kind::Plain, "v1");
+    desk.shipit(&["reload"])
+        .leaves(4)
+        .says("acme.service is unhealthy after the reload");
+    host.wait_for("the next process", |host| answer(host) == "v1");
+    desk.tree(Kind::Graceful, "v2");
+    desk.json(&["deploy"]).leaves(3);
+    assert_live(&host, &first, "v1");
+    // Without another start the end of the process is all that comes.
+    host.write_file(
+        "/etc/systemd/system/acme.service.d/once.conf",
+        b"[Service]\nRestart=no\n",
+    );
+    host.root("systemctl daemon-reload").ok();
+    desk.json(&["deploy"]).leaves(3).says("killed by SIGHUP");
+    assert_live(&host, &first, "v1");
+}
+
+#[test]
 fn a_prepare_command_that_fails_stops_the_deploy_and_leaves_no_release() {
     let host = lab::host!(Suite::Trixie);
     let prepare = "prepare: \"echo building; sleep 9000 & test -e ready || { echo no ready file; exit 9; }\"";

@@ -97,6 +97,7 @@ fn a_handover_starts_the_next_release_before_the_flip_and_stops_the_old_one_afte
               flip      current -> releases/c
               slot      slots/blue -> releases/c
               resume    start acme@blue.service, unless it still runs
+              await     acme@blue.service: active within 30s, stable for 0s
               stop      acme@green.service
               slot      remove `slots/green`: the instance stays stopped
               await     acme@blue.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
@@ -206,10 +207,10 @@ fn back(observed: &Observed) -> String {
 
 /// A socket whose instances all rest starts its `Service=` for the next connection, as long as that one has a slot.
 #[test]
-fn on_the_way_back_the_old_release_runs_before_the_new_one_stops() {
+fn on_the_way_back_the_old_release_is_ready_before_the_new_one_stops() {
     assert_eq!(
         back(&instances("")),
-        "blue=c, resume blue, stop green, green=-, await blue"
+        "blue=c, resume blue, await blue, stop green, green=-, await blue"
     );
     // Nothing ran before: the live release is started all the same, or nobody could say that it serves.
     let mut none = instances("unit acme@blue.service ActiveState=inactive\n");

@@ -75,6 +75,64 @@ fn a_crash_loop_that_is_over_is_named_like_one_that_goes_on() {
     });
 }
 
+/// A reload whose process dies by it, and comes back by itself. The journal has the end of the process that was reloaded.
+fn mortal(world: &World, lists: &str) -> String {
+    fs::write(world.dir.path().join("units/acme.service/mortal"), "").unwrap();
+    let journalctl = world.dir.path().join("real/journalctl");
+    let text = fs::read_to_string(&journalctl).unwrap();
+    fs::write(&journalctl, text.replace("c0de", "acme1")).unwrap();
+    world.request("r1", lists);
+    world.conductor(NO_FAULT);
+    world.read("runs/r1/events")
+}
+
+/// The switch with a reload in place of the restart.
+fn reload() -> String {
+    let lists = SWITCH.replace("switch restart", "switch reload");
+    lists.replace(
+        "switch await unit=acme.service turn=restart",
+        "switch await unit=acme.service turn=reload",
+    )
+}
+
+#[test]
+fn a_process_that_dies_of_the_reload_and_is_started_again_did_not_reload() {
+    under_each_shell(|world| {
+        let events = mortal(&world, &reload());
+        let cause = "acme.service crashed at the reload and was restarted (exit status 7)";
+        taken_back(&world, &events, cause);
+    });
+}
+
+/// The old release would be down until the time to start is over.
+#[test]
+fn a_process_that_dies_of_the_reload_for_good_is_not_waited_for() {
+    under_each_shell(|world| {
+        let dead = "ActiveState=inactive\nSubState=dead\nInvocationID=acme1\nExecMainCode=2\nExecMainStatus=1\n";
+        fs::write(world.dir.path().join("units/acme.service/also"), dead).unwrap();
+        world.request("r1", &reload());
+        world.conductor(NO_FAULT);
+        let events = world.read("runs/r1/events");
+        taken_back(&world, &events, "acme.service crashed at the reload (killed by SIGHUP)");
+    });
+}
+
+/// The switch itself starts what was down. That counts for the next reload neither.
+#[test]
+fn a_service_that_a_reload_finds_down_is_started_and_the_next_reload_must_keep_its_process() {
+    under_each_shell(|world| {
+        fs::write(world.dir.path().join("units/acme.service/down"), "").unwrap();
+        let lists = patient()
+            .replace(" restart unit", " reload unit")
+            .replace("turn=restart", "turn=reload")
+            .replace("switch confirm", "switch flip to=none");
+        let events = mortal(&world, &lists);
+        assert!(events.contains(" verdict acme.service "), "{events}");
+        let cause = "attempt 1 failed: acme.service crashed at the reload and was restarted (";
+        taken_back(&world, &events, cause);
+    });
+}
+
 /// systemd may have started the old release when the kill arrives: its clients would lose their requests.
 #[test]
 fn between_two_attempts_of_a_crash_loop_nothing_is_killed() {

@@ -94,6 +94,7 @@ settled() {
             hopeless="$crashed and was restarted $(in_words "$p_NRestarts") ($ended)"
         } ;;
     esac
+    check_stayed "$1" "$was"
     case $p_ActiveState/${p_Job:-0}/$2/${p_ReloadResult:-success} in
     active/0/reload/success) [ -z "$hopeless" ]; return ;;
     active/0/reload/*) hopeless="could not reload: result $p_ReloadResult"; return 1 ;;

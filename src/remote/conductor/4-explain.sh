@@ -28,7 +28,9 @@ exit_words() {
 # so this waits for the end, or for what systemd logs after it. That invocation is one of this run, even if it was too
 # short to be observed: its last output is evidence.
 how_it_ended() {
-    local end found=''
+    local end found='' old="$before"
+    # The process that was to reload is not replaced.
+    ! must_stay "$1" || old=''
     now; end=$((now + 1500))
     until [ -n "$exit_detail$found" ]; do
         found=$(unit_journal "$1" | last_exit)
@@ -47,10 +49,10 @@ how_it_ended() {
 }
 
 # The last end of a process that stdin, a journal, has of this switch: its code, status and invocation; not the end of
-# the one that it replaced. `unlogged`: systemd logged none before it scheduled a restart or gave the unit's result
+# one that it replaced (old). `unlogged`: systemd logged none before it scheduled a restart or gave the unit's result
 # (SD_MESSAGE_UNIT_RESTART_SCHEDULED, SD_MESSAGE_UNIT_FAILURE_RESULT).
 last_exit() {
-    awk -v old="$before" -v since="${since}000000" '
+    awk -v old="$old" -v since="${since}000000" '
         !/"EXIT_CODE":"[a-z]|"5eb03494b6584870a536b337290809b3"|"d9b373ed55a64feb8242e02dbe79a49c"/ { next }
         { id = match($0, /INVOCATION_ID":"[0-9a-f]+/) ? substr($0, RSTART + 16, RLENGTH - 16) : "" }
         id != "" && index(old, id) { next }
@@ -62,9 +64,11 @@ last_exit() {
 }
 
 # not_begun UNIT TURN: sets hopeless if systemd did not begin to start it, because of a Condition…= or Assert…= of the
-# unit (systemd.unit(5)). Which one is only in the journal, and before systemd 250 nowhere.
+# unit (systemd.unit(5)). Which one is only in the journal, and before systemd 250 nowhere. A process that was to reload
+# has ended, and none comes after it.
 not_begun() {
     local shown unmet='' tries=0
+    if must_stay "$1"; then how_it_ended "$1"; hopeless="$crashed at the reload ($ended)"; fi
     [ "$2" = restart ] || return 0
     shown=$(systemctl "--$manager" show -p ConditionResult,AssertResult,ConditionTimestampMonotonic -- "$1" \
         2>/dev/null </dev/null) || return 0

@@ -1,10 +1,25 @@
-# After a reload: whether the processes of a unit show that it still runs the old code. What they cannot show is no
-# failure: then only the response can prove the release. Only reads.
+# After a reload: whether the main process is still there, and whether the processes of a unit show that it still runs
+# the old code. What they cannot show is no failure: then only the response can prove the release. Only reads.
 # shellcheck shell=dash disable=SC2034,SC2154
 
-# began_reload UNIT: processes that start from now on are new.
+# began_reload UNIT: processes that start from now on are new, and no earlier restart of the unit counts any more.
 reloads=''
-began_reload() { reloads=" $1=$(started_now)$reloads"; }
+began_reload() { reloads=" $1=$(started_now)$reloads" restarted=" $1=$restarted"; }
+
+# must_stay UNIT: whether its process must stay: the turn is a reload, and not one that a step made a restart.
+must_stay() {
+    local base="${restarted#*" $1="}"
+    [ "${turn-}${base%% *}" = reload ]
+}
+
+# check_stayed UNIT BEFORE: sets hopeless if its process has died of the reload, and systemd started another one.
+check_stayed() {
+    must_stay "$1" || return 0
+    read_exit
+    case $2 in '' | "$p_InvocationID") return 0 ;; esac
+    how_it_ended "$1"
+    hopeless="$crashed at the reload and was restarted ($ended)"
+}
 
 # started_now: when the subshell that this runs in was started, as /proc has it for every process: a container may have
 # an uptime of its own.
