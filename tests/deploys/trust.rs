@@ -69,6 +69,15 @@ fn a_unit_whose_path_others_can_change_gets_no_sudo_line_and_setup_and_doctor_sa
     assert!(!rule.contains("restart acme.service"), "{rule}");
     host.root("rm -r /var/log/acme").ok();
     desk.shipit(&setup).leaves(0);
+
+    // A drop-in that the login cannot read.
+    host.root("chmod 0600 /etc/systemd/system/acme.service.d/log.conf").ok();
+    let admin = format!("admin@{}", host.address());
+    desk.shipit(&["setup", "--as", &admin, "--yes"])
+        .leaves(1)
+        .says("its drop-in /etc/systemd/system/acme.service.d/log.conf cannot be read");
+    let rule = host.root("cat /etc/sudoers.d/shipit-acme").ok();
+    assert!(!rule.contains("restart acme.service"), "{rule}");
 }
 
 /// Every file and directory that a user can open is locked by that user, after whoever holds it at the moment: the test
