@@ -24,7 +24,9 @@ pub struct Withheld {
 /// Every unit of deploy.yml that must not get sudo lines, each once. `live`: what the host reported, where it was asked.
 pub fn withheld(config: &Config, repository: &[Unit], live: Option<&Live>) -> Vec<Withheld> {
     let of_repository = repository.iter().map(|unit| {
-        let context = observed::context(unit, repository, Some(config));
+        let mut context = observed::context(unit, repository, Some(config));
+        // Only the rule `root-path` may judge by these: of other facts, there are none.
+        context.host = live.map(|live| Facts::of_files(observed::files(unit, &live.answers)));
         (unit, rules::lint(unit, &context))
     });
     let mut judged: Vec<(&Unit, Vec<Finding>)> = of_repository.collect();
@@ -261,5 +263,32 @@ mod tests {
         );
         let why = "systemd starts acme.socket with it; its drop-in /run/s.conf cannot be read";
         assert_eq!(of_host(&socket), [why]);
+    }
+
+    #[test]
+    fn a_unit_of_the_repository_is_judged_by_what_the_host_reports_of_its_paths() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "[Service]\nUser=app\nEnvironmentFile=/etc/acme/conf.d/app.env\nExecStart=/bin/true\n";
+        let repository = [Unit::parse("acme.service", text.as_bytes()).unwrap()];
+        let asked = observed::root_paths(&repository);
+        let why = |way: &str| {
+            let said = asked
+                .iter()
+                .enumerate()
+                .map(|(number, question)| match question.args() {
+                    ["way", _] => format!("{number} {way}\n"),
+                    _ => format!("{number} absent\n"),
+                });
+            let answers = Answers::parse(&asked, said.collect::<String>().as_bytes());
+            let live = Live::new(HostUnits::default(), answers, "/opt/acme", &[]);
+            let all = withheld(&config(&dir), &repository, Some(&live)).into_iter();
+            all.map(|one| one.why).collect::<String>()
+        };
+        assert!(
+            why("open deploy 755 /etc/acme/conf.d")
+                .ends_with("deploy owns /etc/acme/conf.d; a symlink there can point root at any file")
+        );
+        assert_eq!(why("closed"), "");
+        assert!(withheld(&config(&dir), &repository, None).is_empty());
     }
 }

@@ -25,9 +25,9 @@ pub use base::HostBase;
 pub use cut::CutUpload;
 pub use links::{Current, Slot};
 pub use listening::{Family, Listening, Owner, in_the_way, same_address};
-pub use live::Live;
+pub use live::{Live, files};
 pub use meta::Meta;
-pub use questions::{KEPT_JOURNAL, Question, questions};
+pub use questions::{KEPT_JOURNAL, Question, questions, root_paths};
 pub use rule_context::context;
 pub use units::{HostUnit, HostUnits};
 

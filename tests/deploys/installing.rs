@@ -180,6 +180,15 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     refused("[bad-value]");
     change(&desk, "acme.service", "Type=blah", "Type=notify");
 
+    // Who can change the way to a file that root reads, only the host shows.
+    host.root("install -d -o deploy /etc/acme/conf.d").ok();
+    let (none, env) = ("[Service]\n", "[Service]\nEnvironmentFile=-/etc/acme/conf.d/app.env\n");
+    change(&desk, "acme.service", none, env);
+    let before = there(&host);
+    refused("EnvironmentFile= /etc/acme/conf.d/app.env: root reads it, and deploy owns /etc/acme/conf.d");
+    assert_eq!(there(&host), before);
+    change(&desk, "acme.service", env, none);
+
     // What an administrator did.
     change(
         &desk,
