@@ -131,6 +131,8 @@ impl<'a> Layout<'a> {
                 .why("an app whose units belong to `systemctl --user` cannot be deployed")
                 .next(config.host.as_root("setup")),
             exits::SWITCHING => {
+                let unchanged = "the sudo rule, the guard and the owner of the files are unchanged";
+                let why = "a running switch must be able to revert with the sudo lines that it began with";
                 let request = Observed::parse(&answer.out).request.unwrap_or_default();
                 failure = held(&request, "the app still belongs to the former deploy user");
                 failure.next = vec![Next::shipit("setup").remark("after the switch")];

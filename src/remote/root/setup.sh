@@ -69,6 +69,7 @@ enter_root
 claim_root
 closed=$(blocked "$user")
 [ -z "$closed" ] || { echo "$closed" >&2; exit 42; }
+no_switch
 runuser -u "$user" -- sh -eu -c '
     umask 022; cd "$1"
     report() { echo "$1" || :; }
