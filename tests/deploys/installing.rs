@@ -43,7 +43,7 @@ fn root(host: &Host) -> String {
 
 /// Every file of the app on the host, with owner, mode and digest: what must not change when an install is refused.
 fn there(host: &Host) -> String {
-    host.root("cd /etc/systemd/system && find . -name '*acme*' -printf '%p %u %m %l ' -exec sha256sum {} \\; 2>&1; ls -A . /run | grep shipit")
+    host.root("cd /etc/systemd/system && find . -name '*acme*' -printf '%p %u %m %l ' -exec sha256sum {} \\; 2>&1; ls -A . /run | grep shipit | grep -v 'setup.lock'")
         .stdout
 }
 
@@ -301,6 +301,26 @@ fn units_are_not_changed_under_a_switch() {
     let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let running = piped.spawn().unwrap();
     host.wait_for("the install", |host: &Host| {
+    // Two at once: the second compares what the first has left.
+    host.root("systemd-run -q --unit=other flock /run/shipit-setup.lock sleep infinity")
+        .ok();
+    host.wait_for("the other install", |host: &Host| {
+        !host.root("flock -n /run/shipit-setup.lock true").success()
+    });
+    let mut command = desk.command(&install);
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = piped.spawn().unwrap();
+    host.wait_for("the install", |host: &Host| {
+        host.root("pgrep -f 'flock -w 60 [8]'").success()
+    });
+    host.write_file("/etc/systemd/system/acme-backup.timer", b"[Timer]\nOnCalendar=daily\n");
+    host.root("systemctl stop other").ok();
+    Ran::new("unit install", &running.ends())
+        .leaves(1)
+        .says("the units on the host were changed in the meantime");
+    let timer = host.read_file("/etc/systemd/system/acme-backup.timer");
+    assert_eq!(timer, "[Timer]\nOnCalendar=daily\n");
+    host.root("rm /etc/systemd/system/acme-backup.timer").ok();
         host.root("pgrep -f 'flock -w 30 [9]'").success()
     });
     let request = "printf 'shipit 1\\nby bob@desk\\ncommand deploy\\nnext v9\\nend\\n' >/opt/acme/.shipit/request";
