@@ -210,7 +210,7 @@ fn a_password_that_sudo_does_not_need_reaches_nothing_that_runs_for_the_deploy_u
         replaced(
             &world,
             "sudo",
-            "#!/bin/sh\n[ \"$2\" = true ] || { shift && exec \"$@\"; }\n",
+            "#!/bin/sh\n[ \"$4\" = true ] || { shift 3 && exec \"$@\"; }\n",
         );
         let (_, text) = shipit::remote::script::ALL
             .iter()
