@@ -275,9 +275,22 @@ fn only_units_of_this_app_are_installed() {
         .never_says("cannot use sudo");
     host.root(&format!("umount {units}")).ok();
     assert_eq!(there(&host), before);
+    // A user whose group exists already; first with a useradd that fails in its own way.
+    desk.file("deploy/units/acme-x.service", &unit.replace("User=app", "User=jobs"));
+    host.root("groupadd --system jobs").ok();
+    host.write_file("/usr/local/sbin/useradd", b"#!/bin/sh\nexit 9\n");
+    host.root("chmod 0755 /usr/local/sbin/useradd").ok();
+    let before = there(&host);
+    desk.shipit(&["unit", "install", "--yes", "--as", &admin])
+        .leaves(1)
+        .says("a command failed on the host; the old files have been restored")
+        .says("the units on the host are unchanged");
+    assert_eq!(there(&host), before);
+    host.root("rm /usr/local/sbin/useradd").ok();
     desk.shipit(&["unit", "install", "--yes", "--as", &admin])
         .leaves(0)
         .says("wrote");
+    assert_eq!(host.root("id -gn jobs").ok().trim(), "jobs");
     desk.shipit(&["unit", "diff"]).leaves(0);
 }
 
@@ -288,19 +301,6 @@ fn units_are_not_changed_under_a_switch() {
     let root = root(&host);
     let install = ["unit", "install", "--yes", "--as", root.as_str()];
     desk.setup();
-    // Whoever places a request holds this lock: the install waits for it, and the request that came first wins.
-    host.root(
-        "systemctl stop shipit-acme.path; systemd-run -q --unit=hold flock /opt/acme/.shipit/runs sleep infinity",
-    )
-    .ok();
-    host.wait_for("the lock", |host: &Host| {
-        !host.root("flock -n /opt/acme/.shipit/runs true").success()
-    });
-    let before = there(&host);
-    let mut command = desk.command(&install);
-    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let running = piped.spawn().unwrap();
-    host.wait_for("the install", |host: &Host| {
     // Two at once: the second compares what the first has left.
     host.root("systemd-run -q --unit=other flock /run/shipit-setup.lock sleep infinity")
         .ok();
@@ -321,6 +321,19 @@ fn units_are_not_changed_under_a_switch() {
     let timer = host.read_file("/etc/systemd/system/acme-backup.timer");
     assert_eq!(timer, "[Timer]\nOnCalendar=daily\n");
     host.root("rm /etc/systemd/system/acme-backup.timer").ok();
+    // Whoever places a request holds this lock: the install waits for it, and the request that came first wins.
+    host.root(
+        "systemctl stop shipit-acme.path; systemd-run -q --unit=hold flock /opt/acme/.shipit/runs sleep infinity",
+    )
+    .ok();
+    host.wait_for("the lock", |host: &Host| {
+        !host.root("flock -n /opt/acme/.shipit/runs true").success()
+    });
+    let before = there(&host);
+    let mut command = desk.command(&install);
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = piped.spawn().unwrap();
+    host.wait_for("the install", |host: &Host| {
         host.root("pgrep -f 'flock -w 30 [9]'").success()
     });
     let request = "printf 'shipit 1\\nby bob@desk\\ncommand deploy\\nnext v9\\nend\\n' >/opt/acme/.shipit/request";

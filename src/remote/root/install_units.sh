@@ -87,7 +87,10 @@ done
 # A unit without its user, or that does not start at boot, is not installed: these are undone with the files.
 while [ $# -gt 1 ]; do
     case $1 in
-    user) useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$2" ;;
+    user)
+        group=--user-group
+        ! getent group -- "$2" >/dev/null || group="--gid=$2"
+        useradd --system "$group" --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$2" ;;
     enable) enabled="$enabled $2" && systemctl --quiet enable -- "$2" ;;
     *) break ;;
     esac

@@ -50,7 +50,9 @@ others_units
 former_user
 
 if ! id -u "$user" >/dev/null 2>&1; then
-    useradd --create-home --shell /bin/sh -- "$user"
+    own_group=--user-group
+    ! getent group -- "$user" >/dev/null || own_group="--gid=$user"
+    useradd --create-home "$own_group" --shell /bin/sh -- "$user"
     echo "created user $user"
 fi
 # Also a user without any way to log in: an earlier setup may have died before this.
@@ -67,11 +69,11 @@ fi
 
 # chown changes the directory this stands in: a link on the way to it could lead to /etc.
 enter_root
+no_switch
 [ ! -d .shipit ] || take_over
 claim_root
 closed=$(blocked "$user")
 [ -z "$closed" ] || { echo "$closed" >&2; exit 42; }
-no_switch
 runuser -u "$user" -- sh -eu -c '
     umask 022; cd "$1"
     report() { echo "$1" || :; }
