@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::observed::{Answers, HostUnits, Live, Question, questions};
+use crate::observed::{Answers, HostUnits, Live, Question, questions, root_paths};
 use crate::plan::guard;
 use crate::plan::units::{Purpose, units};
 use crate::remote::Script;
@@ -49,10 +49,16 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     for file in &config.shared.files {
         asked.extend(Question::about(&format!("{root}/shared/{}", file.path.as_str())));
     }
+    let mut coming = root_paths(repository);
+    coming.retain(|question| !asked.contains(question));
+    asked.extend(coming.iter().cloned());
     let answers = ask(host, &asked)?;
     let mut live = Live::new(host_units, answers, root, &wanted);
-    // The rule is nobody's to read but root's; what it allows was asked of sudo.
-    live.unreadable.retain(|what| !roots.contains(what));
+    // The rule is nobody's to read but root's; what it allows was asked of sudo. And no unit of the host needs what only
+    // those of the repository name.
+    let others: Vec<String> = coming.iter().map(Question::subject).collect();
+    live.unreadable
+        .retain(|what| !roots.contains(what) && !others.contains(what));
     // A deploy creates these, and the directories above them, before anything starts.
     let coming = |path: &String| {
         let mut shared = config.shared.dirs.iter();

@@ -48,6 +48,9 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
         1 | exits::NOT_ROOT if !is_root => failure
             .why("this login is not root and cannot use sudo")
             .next(Next::shipit("unit install --as").arg(config.host.with_login("root"))),
+        exits::SETUP_LOCKED => failure
+            .why("a setup, or another installation of units, is in progress")
+            .next(Next::shipit("unit diff")),
         exits::FILES_CUT_OFF => failure
             .why("the upload was incomplete")
             .next(Next::shipit("unit install")),

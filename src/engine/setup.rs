@@ -131,9 +131,11 @@ impl<'a> Layout<'a> {
                 .why("an app whose units belong to `systemctl --user` cannot be deployed")
                 .next(config.host.as_root("setup")),
             exits::SWITCHING => {
+                let unchanged = "the sudo rule, the guard and the owner of the files are unchanged";
+                let why = "a running switch must be able to revert with the sudo lines that it began with";
                 let request = Observed::parse(&answer.out).request.unwrap_or_default();
-                failure = held(&request, "the app still belongs to the former deploy user");
-                failure.next = vec![Next::shipit("setup").remark("after the switch")];
+                failure = held(&request, unchanged).why(why);
+                failure.next = vec![config.host.as_root("setup").remark("after the switch")];
                 failure
             }
             exits::OBSTRUCTED => failure.next(config.host.as_root("setup").remark("after you fix that")),
@@ -147,6 +149,8 @@ impl<'a> Layout<'a> {
                         config.app.as_str()
                     )))
             }
+            exits::SETUP_LOCKED => failure.why("another setup, or an installation of units, is in progress"),
+            exits::SETUP_FAILED => failure.why("a command failed on the host"),
             exits::FILES_CUT_OFF => failure.why("the upload was incomplete"),
             code => failure.why(format!("exit status {code}")),
         };

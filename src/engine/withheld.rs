@@ -10,7 +10,8 @@ use crate::plan::units::{Purpose, units};
 use crate::text::shown;
 use crate::unit::merge::Unit;
 use crate::unit::name::UnitName;
-use crate::unit::rules::{self, Finding, Severity};
+use crate::unit::quoting;
+use crate::unit::rules::{self, Facts, Finding, Severity};
 use crate::unit::specifier::{self, Place};
 
 /// A unit without sudo lines, and the reason.
@@ -23,18 +24,19 @@ pub struct Withheld {
 /// Every unit of deploy.yml that must not get sudo lines, each once. `live`: what the host reported, where it was asked.
 pub fn withheld(config: &Config, repository: &[Unit], live: Option<&Live>) -> Vec<Withheld> {
     let of_repository = repository.iter().map(|unit| {
-        let context = observed::context(unit, repository, Some(config));
+        let mut context = observed::context(unit, repository, Some(config));
+        // Only the rule `root-path` may judge by these: of other facts, there are none.
+        context.host = live.map(|live| Facts::of_files(observed::files(unit, &live.answers)));
         (unit, rules::lint(unit, &context))
     });
     let mut judged: Vec<(&Unit, Vec<Finding>)> = of_repository.collect();
     let of_host = live.into_iter().flat_map(|live| live.judge(config));
     judged.extend(of_host.map(|(unit, _, findings)| (unit, findings)));
     let own = |name: &str| {
-        let unread = live
-            .and_then(|live| live.unit(name))
-            .filter(|(unit, facts)| unit.files.is_empty() && facts.properties.is_loaded());
+        let mut of_host = live.into_iter().flat_map(|live| &live.units);
+        let unread = of_host.find_map(|(unit, facts)| is(unit, name).then(|| unread(unit, facts))?);
         if unread.is_some() {
-            return Some("its file on the host cannot be read".to_owned());
+            return unread;
         }
         let error = judged
             .iter()
@@ -59,6 +61,23 @@ pub fn withheld(config: &Config, repository: &[Unit], live: Option<&Live>) -> Ve
         Some(Withheld { unit, why })
     });
     found.collect()
+}
+
+/// Which of the files that systemd has loaded a unit from could not be read: its settings are not known then.
+fn unread(unit: &Unit, facts: &Facts) -> Option<String> {
+    let properties = &facts.properties;
+    if !properties.is_loaded() {
+        return None;
+    }
+    if unit.files.is_empty() {
+        return Some("its file on the host cannot be read".to_owned());
+    }
+    let read = |path: &str| unit.files.iter().any(|file| file.path == path);
+    let unread = match quoting::split(properties.text("DropInPaths")) {
+        Ok(words) => words.into_iter().map(|word| word.text).find(|path| !read(path))?,
+        Err(_) => properties.text("DropInPaths").to_owned(),
+    };
+    Some(format!("its drop-in {} cannot be read", shown(unread.as_bytes())))
 }
 
 /// Whether a file is that of the unit with this name, as it is or as an instance.
@@ -162,6 +181,7 @@ fn package_file(live: &Live, unit: &str) -> Option<String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::observed::{Answers, HostUnits};
 
     #[test]
     fn whatever_systemd_starts_with_a_unit_counts_also_by_way_of_others() {
@@ -190,5 +210,85 @@ mod tests {
             "acme.socket",
         ];
         assert_eq!(found, all);
+    }
+
+    fn config(dir: &tempfile::TempDir) -> Config {
+        let file = dir.path().join("deploy.yml");
+        let yml = "app: acme\nhost: deploy@h\nsource: .\nservices:\n  - unit: acme.service\n    strategy: restart\n    \
+                   health: {url: 'http://127.0.0.1:8080/'}\n";
+        std::fs::write(&file, yml).unwrap();
+        crate::config::load(&file, None).unwrap()
+    }
+
+    fn packed(text: &str) -> String {
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text)
+    }
+
+    /// What is withheld on a host that printed this of the app's units.
+    fn of_host(printed: &str) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let host_units = HostUnits::parse(printed.as_bytes());
+        let live = Live::new(host_units, Answers::default(), "/opt/acme", &[]);
+        let all = withheld(&config(&dir), &[], Some(&live)).into_iter();
+        all.map(|one| one.why).collect()
+    }
+
+    #[test]
+    fn a_unit_with_a_drop_in_that_could_not_be_read_gets_no_sudo_line() {
+        let (drop_in, spaced) = (
+            "/etc/systemd/system/acme.service.d/a.conf",
+            "/run/acme.service.d/b c.conf",
+        );
+        let service = packed("[Unit]\nRequires=acme.socket\n[Service]\nUser=app\nExecStart=/bin/true\n");
+        let unit = |read: &str| {
+            format!(
+                "unit acme.service\nshow LoadState=loaded\nshow DropInPaths={drop_in} \"{spaced}\"\n\
+                 file {service} /etc/systemd/system/acme.service\n{read}"
+            )
+        };
+        let of = |text: &str| packed(text);
+        let both = format!("file {0} {drop_in}\nfile {0} {spaced}\n", of("[Service]\nNice=1\n"));
+        assert_eq!(of_host(&unit(&both)), [""; 0]);
+        let first = format!(
+            "file {0} {drop_in}\nunreadable file {spaced}\n",
+            of("[Service]\nNice=1\n")
+        );
+        assert_eq!(of_host(&unit(&first)), [format!("its drop-in {spaced} cannot be read")]);
+        // What systemd starts with it.
+        let socket = format!(
+            "{}unit acme.socket\nshow LoadState=loaded\nshow DropInPaths=/run/s.conf\nfile {} /run/acme.socket\n\
+             unreadable file /run/s.conf\n",
+            unit(&both),
+            of("[Socket]\nListenStream=8080\n")
+        );
+        let why = "systemd starts acme.socket with it; its drop-in /run/s.conf cannot be read";
+        assert_eq!(of_host(&socket), [why]);
+    }
+
+    #[test]
+    fn a_unit_of_the_repository_is_judged_by_what_the_host_reports_of_its_paths() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "[Service]\nUser=app\nEnvironmentFile=/etc/acme/conf.d/app.env\nExecStart=/bin/true\n";
+        let repository = [Unit::parse("acme.service", text.as_bytes()).unwrap()];
+        let asked = observed::root_paths(&repository);
+        let why = |way: &str| {
+            let said = asked
+                .iter()
+                .enumerate()
+                .map(|(number, question)| match question.args() {
+                    ["way", _] => format!("{number} {way}\n"),
+                    _ => format!("{number} absent\n"),
+                });
+            let answers = Answers::parse(&asked, said.collect::<String>().as_bytes());
+            let live = Live::new(HostUnits::default(), answers, "/opt/acme", &[]);
+            let all = withheld(&config(&dir), &repository, Some(&live)).into_iter();
+            all.map(|one| one.why).collect::<String>()
+        };
+        assert!(
+            why("open deploy 755 /etc/acme/conf.d")
+                .ends_with("deploy owns /etc/acme/conf.d; a symlink there can point root at any file")
+        );
+        assert_eq!(why("closed"), "");
+        assert!(withheld(&config(&dir), &repository, None).is_empty());
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::unit::merge::Unit;
 use crate::unit::properties::Properties;
-use crate::unit::rules::{self, Facts, Finding};
+use crate::unit::rules::{self, Facts, FileFact, Finding};
 
 /// The app's units as the host has them, each with its facts.
 #[derive(Clone, Debug, Default)]
@@ -116,6 +116,14 @@ fn slots(unit: &Unit, answers: &Answers, root: &str) -> Vec<String> {
     }
 }
 
+/// The files that a unit names, as far as the host answered about them; also for a unit that the host does not have.
+pub fn files(unit: &Unit, answers: &Answers) -> BTreeMap<String, FileFact> {
+    let named = questions::paths(unit).into_iter();
+    named
+        .filter_map(|(written, path)| Some((written, answers.file(&path)?)))
+        .collect()
+}
+
 /// The facts of one unit.
 fn facts(unit: &HostUnit, host_units: &HostUnits, answers: &Answers) -> Facts {
     let sockets = sockets(unit, host_units);
@@ -134,13 +142,9 @@ fn facts(unit: &HostUnit, host_units: &HostUnits, answers: &Answers) -> Facts {
     let held = (unit.properties.is_active() && !inodes.is_empty())
         .then(|| answers.sockets.get(unit.unit.name.as_str()))
         .flatten();
-    let named = questions::paths(&unit.unit);
-    let files = named
-        .into_iter()
-        .filter_map(|(written, path)| Some((written, answers.file(&path)?)));
     Facts {
         systemd: host_units.systemd,
-        files: files.collect(),
+        files: files(&unit.unit, answers),
         named: answers.named.clone(),
         verify: answers.verify.get(unit.unit.name.as_str()).cloned().unwrap_or_default(),
         exposure: answers.exposure.get(unit.unit.name.as_str()).copied(),

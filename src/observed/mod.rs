@@ -9,6 +9,7 @@ pub mod history; // what was done to the app
 pub mod installed; // the app's unit files, as installed.sh printed them
 pub mod ledger; // the host's record of releases
 pub mod lines; // the one reader of what scripts print
+mod links; // `current`, the slots, and what counts as the name of a release
 mod listening; // who listens
 mod live; // the app's units with the facts that rules judge by
 mod meta; // what the host keeps beside a release
@@ -22,10 +23,11 @@ mod units; // what units.sh printed
 pub use answers::Answers;
 pub use base::HostBase;
 pub use cut::CutUpload;
+pub use links::{Current, Slot};
 pub use listening::{Family, Listening, Owner, in_the_way, same_address};
-pub use live::Live;
+pub use live::{Live, files};
 pub use meta::Meta;
-pub use questions::{KEPT_JOURNAL, Question, questions};
+pub use questions::{KEPT_JOURNAL, Question, questions, root_paths};
 pub use rule_context::context;
 pub use units::{HostUnit, HostUnits};
 
@@ -54,29 +56,6 @@ crate::text::words! {
         ReadOnly = "readonly",
         Ready = "ready",
     }
-}
-
-/// What `current` is.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum Current {
-    /// Not there: nothing was ever live.
-    #[default]
-    Absent,
-    /// A link to this release.
-    Release(String),
-    /// A link to a release that is gone: by hand, for shipit never removes the live one.
-    Gone(String),
-    /// Anything else, in words: shipit does not touch it.
-    Odd(String),
-}
-
-/// What the slot of an instance is. One that does not exist has none of these.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Slot {
-    /// A link to this release, which may be gone.
-    Release(String),
-    /// Anything else, in words: shipit does not touch it.
-    Odd(String),
 }
 
 /// A switch that is wanted or under way: who holds the host.
@@ -209,24 +188,25 @@ impl Observed {
 
     fn take(&mut self, word: &str, rest: &str) {
         match word {
-            "missing" => self.missing.push(rest.into()),
+            "missing" if is_tool(rest) => self.missing.push(rest.into()),
             "systemd" => self.systemd = rest.parse().ok(),
             "user" => self.user = rest.into(),
             "uid" => self.uid = rest.parse().ok(),
             "time" => self.time = rest.parse().ok(),
             "root" => self.root = Root::of(rest).unwrap_or(Root::Unreadable),
             "tree_owner" => self.tree_owner = Some(rest.into()),
-            "unwritable" => self.unwritable = Some(lines::split(rest)).map(|(owner, dir)| (owner.into(), dir.into())),
+            "unwritable" => self.unwritable = unwritable(rest),
             "misplaced" => self.misplaced.push(crate::text::shown(rest.as_bytes())),
-            "current" => self.current = current(rest, &self.current),
+            "current" => self.current = links::current(rest, &self.current),
             "slot" => {
                 let (name, what) = lines::split(rest);
-                self.slots.insert(name.into(), slot(what));
+                self.slots.insert(name.into(), links::slot(what));
             }
             "free_kb" => self.free_kb = rest.parse().ok(),
             "free_inodes" => self.free_inodes = rest.parse().ok(),
             "release" if rest.starts_with(".in-") => self.uploads.push(rest.into()),
-            "release" if !rest.starts_with('.') => self.releases.push(rest.into()),
+            // Of other names none is shipit's: they become words of lines to type.
+            "release" if links::is_name(rest) => self.releases.push(rest.into()),
             "digest" | "migration" | "backup" | "info" => self.take_meta(word, rest),
             "ledger" => self.ledger.push(rest),
             "epoch" => self.ledger.counted = rest.parse().ok(),
@@ -314,43 +294,18 @@ impl Observed {
     }
 }
 
-fn current(rest: &str, before: &Current) -> Current {
-    let (kind, target) = lines::split(rest);
-    match (kind, target) {
-        ("absent", _) => Current::Absent,
-        ("dangling", _) => match before {
-            Current::Release(id) => Current::Gone(id.clone()),
-            other => other.clone(),
-        },
-        ("link", "unreadable") => Current::Odd("a symlink that cannot be read".into()),
-        ("link", to) => match release(to, "releases/") {
-            Some(id) => Current::Release(id),
-            None => Current::Odd(format!("a symlink to {}", crate::text::shown(to.as_bytes()))),
-        },
-        ("directory", _) => Current::Odd("a directory".into()),
-        _ => Current::Odd("a file".into()),
-    }
+/// Whether it can be a tool that `observe.sh` misses: its name becomes a word of a line to type.
+fn is_tool(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || " ._+-".contains(c))
 }
 
-/// The release that a link leads to, when its text is this directory and a name.
-fn release(to: &str, directory: &str) -> Option<String> {
-    let id = to.trim_end_matches('/').strip_prefix(directory)?;
-    // It becomes a word of the request: a space in it would be another word.
-    let is_name = !id.is_empty()
-        && !id.starts_with(['.', '-'])
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    is_name.then(|| id.to_owned())
-}
-
-fn slot(what: &str) -> Slot {
-    match lines::split(what) {
-        ("link", to) => match release(to, "../releases/") {
-            Some(id) => Slot::Release(id),
-            None => Slot::Odd(format!("a symlink to {}", crate::text::shown(to.as_bytes()))),
-        },
-        ("directory", _) => Slot::Odd("a directory".into()),
-        _ => Slot::Odd("a file".into()),
-    }
+/// The owner and the name of a directory of the layout; the name becomes a word of a line for root to type.
+fn unwritable(rest: &str) -> Option<(String, String)> {
+    let (owner, dir) = lines::split(rest);
+    [".", "releases", ".shipit"]
+        .contains(&dir)
+        .then(|| (owner.into(), dir.into()))
 }
 
 #[cfg(test)]
@@ -377,23 +332,15 @@ mod tests {
     }
 
     #[test]
-    fn a_current_that_is_not_a_link_into_releases_is_odd() {
-        for odd in [
-            "link /srv/x",
-            "link ../x",
-            "directory",
-            "file",
-            "link releases/.in-x",
-            "link unreadable",
-            "link releases/a b",
-        ] {
-            let observed = Observed::parse(format!("current {odd}\n").as_bytes());
-            assert!(matches!(observed.current, Current::Odd(_)), "{odd}");
-        }
-        let observed = Observed::parse(b"slot blue link ../releases/a\nslot green link releases/a\nslot red file\n");
-        assert_eq!(observed.slots["blue"], Slot::Release("a".into()));
-        assert!(matches!(observed.slots["green"], Slot::Odd(_)) && matches!(observed.slots["red"], Slot::Odd(_)));
-        let gone = Observed::parse(b"current link releases/a\ncurrent dangling\n").current;
-        assert_eq!(gone, Current::Gone("a".into()));
+    fn no_word_of_the_host_that_could_be_shell_text_is_taken_for_a_name() {
+        let observed = Observed::parse(
+            b"release 0;id>pwned;\nrelease $(id)\nrelease a b\nrelease -rf\nrelease v1.2_3-4\nmissing curl;id\n\
+              missing -x\nmissing mv -T\nmissing GNU tar\nunwritable root $(id)\n",
+        );
+        assert_eq!(observed.releases, ["v1.2_3-4"]);
+        assert_eq!(observed.missing, ["mv -T", "GNU tar"]);
+        assert_eq!(observed.unwritable, None);
+        let known = Observed::parse(b"unwritable root .shipit\n").unwritable;
+        assert_eq!(known, Some(("root".into(), ".shipit".into())));
     }
 }

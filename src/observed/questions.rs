@@ -100,13 +100,7 @@ pub fn questions(host_units: &HostUnits) -> Vec<Question> {
         for (_, path) in paths(&one.unit) {
             all.extend(Question::about(&path));
         }
-        let place = place(&one.unit);
-        let root_paths = rules::root_paths(&one.unit).into_iter();
-        all.extend(
-            root_paths
-                .filter_map(|(text, _)| absolute(&text, &one.unit, &place))
-                .map(Question::Way),
-        );
+        all.extend(opened(&one.unit).map(Question::Way));
         for (user, _) in one.unit.accounts("User") {
             if plain(&user) {
                 all.insert(Question::Groups(user.clone()));
@@ -139,6 +133,26 @@ pub fn questions(host_units: &HostUnits) -> Vec<Question> {
         }
     }
     all.into_iter().collect()
+}
+
+/// What to ask about the paths that systemd opens as root for these units, which the host may not have yet.
+pub fn root_paths(units: &[Unit]) -> Vec<Question> {
+    let paths: BTreeSet<String> = units.iter().flat_map(opened).collect();
+    let about = |path: &String| {
+        Question::about(path)
+            .chain([Question::Way(path.clone())])
+            .collect::<Vec<_>>()
+    };
+    let all: BTreeSet<Question> = paths.iter().flat_map(about).collect();
+    all.into_iter().collect()
+}
+
+/// The paths that systemd opens as root for a unit.
+fn opened(unit: &Unit) -> impl Iterator<Item = String> + use<> {
+    let place = place(unit);
+    let paths = rules::root_paths(unit).into_iter();
+    let paths: Vec<String> = paths.filter_map(|(text, _)| absolute(&text, unit, &place)).collect();
+    paths.into_iter()
 }
 
 /// A name that getent looks up as such: not a number.

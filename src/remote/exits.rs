@@ -70,6 +70,8 @@ exits! {
         "setup_root";
     NAME_TAKEN = 43 "another app has this name" "setup";
     SWITCHING = 48 "a switch is in progress (printed), or its lock is held" "install_units" "setup_former_user";
+    SETUP_LOCKED = 60 "the lock of setup is held" "install_units" "setup";
+    SETUP_FAILED = 61 "a command failed" "setup";
     UNITS_CHANGED = 38 "a unit file was changed in the meantime" "install_units";
     FILES_CUT_OFF = 39 "the files arrived incomplete" "install_units" "setup";
     UNITS_INVALID = 44 "systemd-analyze refuses a unit" "install_units";

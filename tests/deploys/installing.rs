@@ -43,7 +43,7 @@ fn root(host: &Host) -> String {
 
 /// Every file of the app on the host, with owner, mode and digest: what must not change when an install is refused.
 fn there(host: &Host) -> String {
-    host.root("cd /etc/systemd/system && find . -name '*acme*' -printf '%p %u %m %l ' -exec sha256sum {} \\; 2>&1; ls -A . /run | grep shipit")
+    host.root("cd /etc/systemd/system && find . -name '*acme*' -printf '%p %u %m %l ' -exec sha256sum {} \\; 2>&1; ls -A . /run | grep shipit | grep -v 'setup.lock'")
         .stdout
 }
 
@@ -180,6 +180,15 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     refused("[bad-value]");
     change(&desk, "acme.service", "Type=blah", "Type=notify");
 
+    // Who can change the way to a file that root reads, only the host shows.
+    host.root("install -d -o deploy /etc/acme/conf.d").ok();
+    let (none, env) = ("[Service]\n", "[Service]\nEnvironmentFile=-/etc/acme/conf.d/app.env\n");
+    change(&desk, "acme.service", none, env);
+    let before = there(&host);
+    refused("EnvironmentFile= /etc/acme/conf.d/app.env: root reads it, and deploy owns /etc/acme/conf.d");
+    assert_eq!(there(&host), before);
+    change(&desk, "acme.service", env, none);
+
     // What an administrator did.
     change(
         &desk,
@@ -266,9 +275,22 @@ fn only_units_of_this_app_are_installed() {
         .never_says("cannot use sudo");
     host.root(&format!("umount {units}")).ok();
     assert_eq!(there(&host), before);
+    // A user whose group exists already; first with a useradd that fails in its own way.
+    desk.file("deploy/units/acme-x.service", &unit.replace("User=app", "User=jobs"));
+    host.root("groupadd --system jobs").ok();
+    host.write_file("/usr/local/sbin/useradd", b"#!/bin/sh\nexit 9\n");
+    host.root("chmod 0755 /usr/local/sbin/useradd").ok();
+    let before = there(&host);
+    desk.shipit(&["unit", "install", "--yes", "--as", &admin])
+        .leaves(1)
+        .says("a command failed on the host; the old files have been restored")
+        .says("the units on the host are unchanged");
+    assert_eq!(there(&host), before);
+    host.root("rm /usr/local/sbin/useradd").ok();
     desk.shipit(&["unit", "install", "--yes", "--as", &admin])
         .leaves(0)
         .says("wrote");
+    assert_eq!(host.root("id -gn jobs").ok().trim(), "jobs");
     desk.shipit(&["unit", "diff"]).leaves(0);
 }
 
@@ -279,6 +301,26 @@ fn units_are_not_changed_under_a_switch() {
     let root = root(&host);
     let install = ["unit", "install", "--yes", "--as", root.as_str()];
     desk.setup();
+    // Two at once: the second compares what the first has left.
+    host.root("systemd-run -q --unit=other flock /run/shipit-setup.lock sleep infinity")
+        .ok();
+    host.wait_for("the other install", |host: &Host| {
+        !host.root("flock -n /run/shipit-setup.lock true").success()
+    });
+    let mut command = desk.command(&install);
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = piped.spawn().unwrap();
+    host.wait_for("the install", |host: &Host| {
+        host.root("pgrep -f 'flock -w 60 [8]'").success()
+    });
+    host.write_file("/etc/systemd/system/acme-backup.timer", b"[Timer]\nOnCalendar=daily\n");
+    host.root("systemctl stop other").ok();
+    Ran::new("unit install", &running.ends())
+        .leaves(1)
+        .says("the units on the host were changed in the meantime");
+    let timer = host.read_file("/etc/systemd/system/acme-backup.timer");
+    assert_eq!(timer, "[Timer]\nOnCalendar=daily\n");
+    host.root("rm /etc/systemd/system/acme-backup.timer").ok();
     // Whoever places a request holds this lock: the install waits for it, and the request that came first wins.
     host.root(
         "systemctl stop shipit-acme.path; systemd-run -q --unit=hold flock /opt/acme/.shipit/runs sleep infinity",

@@ -58,11 +58,17 @@ fn a_later_rule_that_wants_a_password_is_named_before_anything_changes() {
             later(&host, &format!("{harmless}\n"));
             desk.shipit(&["doctor"]).leaves(0).says("a deploy can start");
         }
-        later(&host, "Defaults requiretty\n");
+        // Without a user's name, sudo would run everything as this one.
+        later(&host, "Defaults requiretty\nDefaults runas_default=nobody\n");
+        desk.shipit(&["doctor"]).leaves(0).says("a deploy can start");
         let v2 = desk.deploy(Kind::Graceful, "v2");
         assert_live(&host, &v2, "v2");
         desk.shipit(&["restart"]).leaves(0);
         desk.shipit(&["env", "list"]).leaves(0);
+        desk.shipit(&["logs", "--lines", "1"]).leaves(0);
+        later(&host, "Defaults runas_default=nobody\n");
+        let admin = format!("admin@{}", host.address());
+        desk.shipit(&["setup", "--yes", "--as", &admin]).leaves(0);
         // A line that the rule lacks is found even where sudo lists nothing.
         host.root("sed -i '/reset-failed acme.socket/d' /etc/sudoers.d/shipit-acme && visudo -qc")
             .ok();

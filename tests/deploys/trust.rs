@@ -13,6 +13,12 @@ const OPEN: &str = "set -e; install -d -o app /srv/acme/run; ln -sfn /srv/acme/r
     printf '[Socket]\\nListenStream=/run/acme-sockets/a.sock\\nSocketUser=app\\n' >/etc/systemd/system/acme.socket.d/a.conf
     systemctl daemon-reload";
 
+/// A directory for a log file that looks closed, and that one more user can write to.
+const ACL: &str = "set -e; install -d /var/log/acme /etc/systemd/system/acme.service.d
+    echo 'a+ /var/log/acme - - - - u:deploy:rwx' | systemd-tmpfiles --create -
+    printf '[Service]\\nStandardOutput=append:/var/log/acme/app.log\\n' >/etc/systemd/system/acme.service.d/log.conf
+    systemctl daemon-reload";
+
 #[test]
 fn a_unit_whose_path_others_can_change_gets_no_sudo_line_and_setup_and_doctor_say_why() {
     let host = lab::host!(Suite::Trixie);
@@ -50,6 +56,28 @@ fn a_unit_whose_path_others_can_change_gets_no_sudo_line_and_setup_and_doctor_sa
         .says("is ready for acme");
     let rule = host.root("cat /etc/sudoers.d/shipit-acme").ok();
     assert!(rule.contains("systemctl stop acme.socket"), "{rule}");
+
+    // Root's own by owner, group and mode, and open by an ACL.
+    host.root(ACL).ok();
+    let mode = host.root("stat -c '%U %G %a' /var/log/acme").ok();
+    assert_eq!(mode.trim(), "root root 775");
+    let setup = ["setup", "--as", root.as_str(), "--yes"];
+    desk.shipit(&setup)
+        .leaves(1)
+        .says("users other than root can change /var/log/acme (mode 0775)");
+    let rule = host.root("cat /etc/sudoers.d/shipit-acme").ok();
+    assert!(!rule.contains("restart acme.service"), "{rule}");
+    host.root("rm -r /var/log/acme").ok();
+    desk.shipit(&setup).leaves(0);
+
+    // A drop-in that the login cannot read.
+    host.root("chmod 0600 /etc/systemd/system/acme.service.d/log.conf").ok();
+    let admin = format!("admin@{}", host.address());
+    desk.shipit(&["setup", "--as", &admin, "--yes"])
+        .leaves(1)
+        .says("its drop-in /etc/systemd/system/acme.service.d/log.conf cannot be read");
+    let rule = host.root("cat /etc/sudoers.d/shipit-acme").ok();
+    assert!(!rule.contains("restart acme.service"), "{rule}");
 }
 
 /// Every file and directory that a user can open is locked by that user, after whoever holds it at the moment: the test

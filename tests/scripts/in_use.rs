@@ -44,6 +44,14 @@ fn a_release_stays_while_a_process_runs_from_it_or_it_is_not_known_whether_one_d
             assert_eq!(there, kept, "{state} {flags} {cwd:?}: {events}");
             assert!(events.contains(why), "{state} {flags} {cwd:?}: {events}");
         }
+        // A process of any user can have such a name, and die unread.
+        for (state, kept) in [("Z", false), ("S", true)] {
+            world.process(77, state, 0, None);
+            let stat = format!("77 (a\nb) {state} 1 1 1 0 -1 0 7 0\n");
+            fs::write(world.dir.path().join("proc/77/stat"), stat).unwrap();
+            let (there, events, _) = pruned(&world, NO_FAULT);
+            assert_eq!(there, kept, "{state}: {events}");
+        }
         fs::remove_dir_all(world.dir.path().join("proc/77")).unwrap();
         fs::remove_dir_all(world.dir.path().join("proc/1")).unwrap();
         world.process(99, "S", 0, Some("/"));

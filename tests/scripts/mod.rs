@@ -20,6 +20,7 @@ mod refused;
 mod routers;
 mod staging; // a release that takes files over from another one
 mod verdict;
+mod ways; // who can change the way to a path
 mod whole;
 
 use std::fs;

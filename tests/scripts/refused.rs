@@ -210,7 +210,7 @@ fn a_password_that_sudo_does_not_need_reaches_nothing_that_runs_for_the_deploy_u
         replaced(
             &world,
             "sudo",
-            "#!/bin/sh\n[ \"$2\" = true ] || { shift && exec \"$@\"; }\n",
+            "#!/bin/sh\n[ \"$4\" = true ] || { shift 3 && exec \"$@\"; }\n",
         );
         let (_, text) = shipit::remote::script::ALL
             .iter()
@@ -234,6 +234,44 @@ fn a_password_that_sudo_does_not_need_reaches_nothing_that_runs_for_the_deploy_u
         let args = [root.to_str().unwrap(), "acme", "nobody", "nobody", "no", ""];
         let out = world.given(text, &args, &[b"hunter2\n", SETUP_FILES].concat());
         assert_eq!(fs::read(&heard).ok().as_deref(), Some(&b""[..]), "{out:?}");
+    });
+}
+
+/// `setup` in this world, which is set up already.
+fn set_up(world: &World) -> Output {
+    let (_, text) = shipit::remote::script::ALL
+        .iter()
+        .find(|(name, _)| *name == "setup")
+        .unwrap();
+    let root = world.root();
+    let args = [root.to_str().unwrap(), "acme", "root", "root", "no", ""];
+    world.given(text, &args, SETUP_FILES)
+}
+
+#[test]
+fn setup_leaves_the_sudo_lines_alone_that_a_switch_may_need_to_revert() {
+    under_each_shell(|world| {
+        world.unit("");
+        world.request("r1", SWITCH);
+        let out = set_up(&world);
+        assert_eq!(out.status.code(), Some(48), "{out:?}");
+        assert!(said(&out).contains("request by me\n"), "{out:?}");
+        let rule = world.dir.path().join("etc/sudoers.d/shipit-acme");
+        assert!(!rule.exists(), "{out:?}");
+        fs::remove_file(world.state("request")).unwrap();
+        let out = set_up(&world);
+        assert!(out.status.success() && rule.exists(), "{out:?}");
+    });
+}
+
+/// 1 is sudo's status, when it starts nothing: then the login cannot become root.
+#[test]
+fn a_command_that_fails_in_setup_is_not_taken_for_a_sudo_that_refused() {
+    under_each_shell(|world| {
+        world.unit("");
+        replaced(&world, "chown", "#!/bin/sh\nexit 1\n");
+        let out = set_up(&world);
+        assert_eq!(out.status.code(), Some(61), "{out:?}");
     });
 }
 

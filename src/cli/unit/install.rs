@@ -15,19 +15,19 @@ use crate::engine::install_units::install_units;
 use crate::engine::{self, session};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::installed::InstalledUnits;
-use crate::observed::{self, Question};
+use crate::observed::{self, Answers, Question};
 use crate::plan::unit_files::install::{Installation, installation};
 use crate::plan::unit_files::{self, PLACE};
 use crate::plan::units::{When, sudo_lines};
 use crate::text::shown;
 use crate::unit::merge::Unit;
-use crate::unit::rules::{self, Severity};
+use crate::unit::rules::{self, Facts, Finding, Severity};
 
 pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
     let config = cli::configuration(global)?;
     let repository = repository::of(&config)?;
     unit_files::all_own(&config, &repository)?;
-    check(&config, &repository)?;
+    check(&config, &repository, None)?;
     let interrupts = cli::interrupts()?;
     let mut link = root::link(global, &config, options.login.as_deref(), &interrupts)?;
     let mut report = cli::reporter(global);
@@ -51,6 +51,9 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
         print(global, &installation, &out);
         return Ok(Exit::Done);
     }
+    // Who can change the way to a path, only the host shows.
+    let answers = engine::ask::ask(host.as_mut(), &observed::root_paths(&repository))?;
+    check(&config, &repository, Some(&answers))?;
     let through = root::Through::new(&config, options.login.as_deref())?;
     let text = format!("{}{}", through.will(), actions(&installation, options.now));
     let is_seen = !global.json && (!global.quiet || options.print);
@@ -159,12 +162,19 @@ fn scores(before: &BTreeMap<String, f32>, after: &BTreeMap<String, f32>) -> Stri
     after.iter().map(line).collect()
 }
 
-/// Fails with the findings of shipit's own rules that are errors.
-pub(in crate::cli) fn check(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
+/// Fails with the findings of shipit's own rules that are errors. With the host's answers, those of `root-path`: nothing
+/// else was asked.
+pub(in crate::cli) fn check(config: &Config, repository: &[Unit], host: Option<&Answers>) -> Result<(), Failure> {
+    let judged = |unit: &Unit| {
+        let mut context = observed::context(unit, repository, Some(config));
+        context.host = host.map(|answers| Facts::of_files(observed::files(unit, answers)));
+        rules::lint(unit, &context)
+    };
+    let is_known = |finding: &Finding| host.is_none() || finding.rule == rules::ROOT_PATH;
     let mut errors = repository
         .iter()
-        .flat_map(|unit| rules::lint(unit, &observed::context(unit, repository, Some(config))))
-        .filter(|finding| finding.severity == Severity::Error)
+        .flat_map(judged)
+        .filter(|finding| finding.severity == Severity::Error && is_known(finding))
         .peekable();
     if errors.peek().is_none() {
         return Ok(());
@@ -178,6 +188,11 @@ pub(in crate::cli) fn check(config: &Config, repository: &[Unit]) -> Result<(), 
             shown(error.message.as_bytes()),
             error.rule
         ));
+    }
+    if host.is_some() {
+        let again = config.host.as_root("unit install");
+        let next = again.remark("after you fix the paths, or their directories on the host");
+        return Err(failure.host("nothing changed").next(next));
     }
     let dir = config.units.dir.strip_prefix(&config.dir).unwrap_or(&config.units.dir);
     Err(failure.host("nothing changed").next(Next::shipit("unit lint").arg(dir)))

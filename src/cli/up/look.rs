@@ -93,6 +93,9 @@ impl<'a> Up<'a> {
             [] => Installation::default(),
             _ => installation(config, repository, &installed, is_first.then_some(&observed))?,
         };
+        if !installation.is_nothing(true) {
+            install::check(config, repository, Some(&live.answers))?;
+        }
         let layout = unready.then(|| self.layout(&observed, user, repository, live, &installation));
         Ok(Seen {
             host,

@@ -173,7 +173,7 @@ impl<'a> Up<'a> {
     fn repository(&self) -> Result<Vec<Unit>, Failure> {
         let repository = engine::units::repository(self.config)?;
         unit_files::all_own(self.config, &repository)?;
-        install::check(self.config, &repository)?;
+        install::check(self.config, &repository, None)?;
         Ok(repository)
     }
 

@@ -41,7 +41,7 @@ ctl() {
     recorded=no
     { printf 'call %s\n' "$*" >>"$output_file"; } 2>/dev/null && [ "$output_file" != /dev/null ] && recorded=yes
     case $access in
-    sudo) timeout --foreground -k 5 240 sudo -n /usr/bin/systemctl "$@" ;;
+    sudo) timeout --foreground -k 5 240 sudo -n -u root /usr/bin/systemctl "$@" ;;
     user) timeout --foreground -k 5 240 systemctl --user "$@" ;;
     *) timeout --foreground -k 5 240 systemctl "$@" ;;
     esac </dev/null >>"$output_file" 2>&1

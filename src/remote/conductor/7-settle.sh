@@ -63,7 +63,7 @@ known_use() {
     sudo/*'? '*)
         # shellcheck disable=SC2086 # the words of a sudo line
         all=$(printf 'in-use %s\nend\n' "${1%/releases}" |
-            timeout --foreground -k 5 60 sudo -n $helper 2>/dev/null) || all=''
+            timeout --foreground -k 5 60 sudo -n -u root $helper 2>/dev/null) || all=''
         case $all in *whole) own=${all%whole} ;; esac ;;
     esac
     printf '%s\n' "$own"

@@ -34,7 +34,7 @@ notify_of() {
     # A run whose evidence is gone has nothing to report.
     [ -d "runs/$of" ] || return 0
     facts=$(facts_of "$of" "$2") && [ -n "$facts" ] || return 1
-    [ "$(id -u)" = 0 ] || set -- sudo -n "$@"
+    [ "$(id -u)" = 0 ] || set -- sudo -n -u root "$@"
     printf '%s\n%s\nend\n' "$of" "$facts" | timeout --foreground -k 5 60 "$@"
 }
 

@@ -4,7 +4,7 @@
 # in_use DIRECTORY: prints `ID PID` for each process whose working directory, program or root lies in a release below
 # it, and `? PID` for each that could not be read: of another user, say. Fails when /proc could not be read at all.
 in_use() {
-    local proc=/proc dir="$1/" seen read pid status all
+    local proc=/proc dir="$1/" seen read pid status line all
     all=$(cd "$proc" && echo [0-9]*) || return 1
     # It fails for each link that cannot be read, and prints the others.
     seen=$(cd "$proc" && find $all -maxdepth 1 \( -name cwd -o -name exe -o -name root \) -printf '%p %l\n' \
@@ -26,7 +26,9 @@ in_use() {
     for pid in 1 $all; do
         case $read in *" $pid "*) continue ;; esac
         status=''
-        IFS= read -r status 2>/dev/null <"$proc/$pid/stat" || [ "$pid" = 1 ] || [ -d "$proc/$pid" ] || continue
+        # All of it: a process can have a name with a newline in it.
+        { while IFS= read -r line; do status="$status$line "; done <"$proc/$pid/stat"; } 2>/dev/null || :
+        [ -n "$status" ] || [ "$pid" = 1 ] || [ -d "$proc/$pid" ] || continue
         # Behind its name: the state, and the flags (proc(5)). A dead one and the kernel's own run from nowhere.
         set -f
         # shellcheck disable=SC2086 # fields

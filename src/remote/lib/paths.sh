@@ -41,6 +41,10 @@ owned() {
     esac
 }
 
+# has_acl PATH: with an ACL, the group's bits of the mode are the most that any user or group in it may do. What cannot
+# be read counts as one.
+has_acl() { case $(LC_ALL=C ls -ld -- "$1" 2>/dev/null) in ??????????[!+]*) return 1 ;; esac; }
+
 # way PATH: `closed` when only root can change the way to it, through every symlink; else `open OWNER MODE PLACE`.
 way() {
     rest=$1 at='' links=0
@@ -48,7 +52,9 @@ way() {
         owned "${at:-/}" || { echo unreadable; return; }
         # The groups root and, in /usr/local and /var/local, staff are as good as root.
         case ${seen##* } in *[2367]) open=yes ;; *[2367]?) open=group ;; *) open=no ;; esac
-        case "$open $seen $at/" in 'group root root '* | 'group root staff '*/local/*) open=no ;; esac
+        case "$open $seen $at/" in
+        'group root root '* | 'group root staff '*/local/*) has_acl "${at:-/}" || open=no ;;
+        esac
         case $seen in root\ *) ;; *) open=yes ;; esac
         [ "$open" = no ] || { echo "open ${seen%% *} ${seen##* } ${at:-/}"; return; }
         part=''

@@ -10,7 +10,7 @@ print_sudo() {
         -e 's/^LDAP Role:/sudo_entry LDAP role/p' -e 's/^SSSD Role:/sudo_entry SSSD role/p' \
         -e 's/^ *RunAsUsers: /sudo_as /p' -e 's/^ *Options: /sudo_options /p' -e 's/^\t/sudo_command /p' &
     read -r began _ </proc/uptime
-    output=$(sudo -n /usr/bin/cat "/etc/sudoers.d/shipit-$1" 2>&1 </dev/null) || code=$?
+    output=$(sudo -n -u root /usr/bin/cat "/etc/sudoers.d/shipit-$1" 2>&1 </dev/null) || code=$?
     read -r ended _ </proc/uptime
     wait "$!" || return 1
     printf 'sudo_tried %s %s\n' "$code" "$((${ended%.*} - ${began%.*}))"
@@ -32,7 +32,7 @@ run_helper() {
     local errors='' code=0
     refused=yes
     [ -x "$1" ] || return 1
-    { errors=$(sudo -n "$@" 2>&1 >&3 3>&-) || code=$?; } 3>&1
+    { errors=$(sudo -n -u root "$@" 2>&1 >&3 3>&-) || code=$?; } 3>&1
     if [ $code != 0 ] && sudo_refused "$errors"; then return 1; fi
     refused=no
     [ -z "$errors" ] || printf '%s\n' "$errors" >&2

@@ -4,10 +4,11 @@
 
 # unit_journal UNIT: its newest lines, as systemd's JSON. Fails when they cannot be read.
 unit_journal() {
+    set -- "--unit=$1" --lines=1000 --output=json --no-pager
     case $access in
-    sudo) timeout --foreground -k 5 60 sudo -n /usr/bin/journalctl "--unit=$1" --lines=1000 --output=json --no-pager ;;
-    user) timeout --foreground -k 5 60 journalctl --user "--unit=$1" --lines=1000 --output=json --no-pager ;;
-    *) timeout --foreground -k 5 60 journalctl "--unit=$1" --lines=1000 --output=json --no-pager ;;
+    sudo) timeout --foreground -k 5 60 sudo -n -u root /usr/bin/journalctl "$@" ;;
+    user) timeout --foreground -k 5 60 journalctl --user "$@" ;;
+    *) timeout --foreground -k 5 60 journalctl "$@" ;;
     esac 2>/dev/null </dev/null
 }
 

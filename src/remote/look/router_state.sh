@@ -49,7 +49,8 @@ guarded() {
         case ${seen##* } in
         *[2367]) open=$place ;;
         # The deploy user's own group, by its name.
-        *[2367]?) case $seen in *" root "* | *" $user "*) ;; *) open=$place ;; esac ;;
+        *[2367]?)
+            case $seen in *" root "* | *" $user "*) ! has_acl "${at:-/}" || open=$place ;; *) open=$place ;; esac ;;
         esac
         case ${2-}${seen##* } in
         visible*[02468]) hidden="hidden ${place#open }" ;;

@@ -4,4 +4,4 @@ if [ "$3" = yes ]; then set -- "$1" "--unit=$2" --lines=100 --output=json --no-p
 else set -- "$1" "--unit=$2" --lines=1000 --output=json --no-pager; fi
 access=$1
 shift
-if [ "$access" = sudo ]; then exec sudo -n /usr/bin/journalctl "$@"; else exec journalctl "$@"; fi
+if [ "$access" = sudo ]; then exec sudo -n -u root /usr/bin/journalctl "$@"; else exec journalctl "$@"; fi

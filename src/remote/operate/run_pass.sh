@@ -1,3 +1,3 @@
 # The command itself: its output passes through as it comes.
 # shellcheck shell=sh disable=SC2154
-exec sudo -n "$helper" "$app" "$@"
+exec sudo -n -u root "$helper" "$app" "$@"

@@ -14,7 +14,7 @@ event() { :; }
 ctl() {
     local code=0
     if [ "$access" != sudo ]; then answer=$(systemctl "$@" 2>&1 </dev/null) && return 0; return 1; fi
-    answer=$(sudo -n /usr/bin/systemctl "$@" 2>&1 </dev/null) || code=$?
+    answer=$(sudo -n -u root /usr/bin/systemctl "$@" 2>&1 </dev/null) || code=$?
     if [ $code != 0 ] && sudo_refused "$answer"; then
         fail 35 "$(id -un) may not run \`sudo /usr/bin/systemctl $*\`: $(printf '%s\n' "$answer" | failed_reason)"
     fi

@@ -7,6 +7,7 @@
 #        45 systemd does not load a unit: the old files are restored
 #        46 the files are installed, but a later step failed · 47 a command failed: the old files are restored
 #        48 a switch is in progress (printed), or its lock is held
+#        60 the lock of setup is held
 set -eu
 root=$1 dir=/etc/systemd/system names='' placed=no line='' name='' enabled='' log=''
 # Nobody may be left to read what this prints: it continues.
@@ -35,12 +36,20 @@ leave() {
         echo 'the old files are restored' >&2 || :
     fi
     rm -rf -- "$scratch"
-    [ "$code" != 1 ] || exit 47
+    # A command may end with any status, which is none of this script's own.
+    case $code in
+    0 | 3[89] | 4[0-8] | 60) ;;
+    *) [ "$placed" != past ] || exit 46; exit 47 ;;
+    esac
 }
 trap leave EXIT
 trap 'exit 45' HUP INT TERM
 mkdir "$scratch/new" "$scratch/old"
 until [ "$line" = shipit-units ]; do IFS= read -r line || exit 39; done
+# From the comparison to the last file, against a second one and against setup. Only root can open the lock.
+(umask 077 && : >>/run/shipit-setup.lock)
+exec 8</run/shipit-setup.lock
+flock -w 60 8 || exit 60
 while read -r name before text && [ "$name" != end ]; do
     case $name in
     *[!A-Za-z0-9@._-]* | [!A-Za-z0-9]* | shipit-*) echo "$name is not a valid name for an app's unit" >&2; exit 42 ;;
@@ -78,7 +87,10 @@ done
 # A unit without its user, or that does not start at boot, is not installed: these are undone with the files.
 while [ $# -gt 1 ]; do
     case $1 in
-    user) useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$2" ;;
+    user)
+        group=--user-group
+        ! getent group -- "$2" >/dev/null || group="--gid=$2"
+        useradd --system "$group" --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$2" ;;
     enable) enabled="$enabled $2" && systemctl --quiet enable -- "$2" ;;
     *) break ;;
     esac
@@ -87,7 +99,7 @@ while [ $# -gt 1 ]; do
     shift 2
 done
 sync -f "$dir" # the links of `enable`, a user's line
-placed=no && exec 9<&-
+placed=past && exec 8<&- 9<&-
 for name in $names; do report "wrote $dir/$name"; done
 report "${log}systemd has reloaded its units"
 while [ $# -gt 1 ]; do

@@ -4,7 +4,7 @@
 # args: root app user group copy-keys(yes|no) adopt(who owns a deploy tree that is taken over; or empty)
 # stdin: anything · a line `shipit-files` · lines `NAME TEXT`, the texts in base64, in the order in which they are read
 # exits: 39 the files arrived incomplete · 40 not root · 42 a file, symlink or owner is in the way (printed)
-#        43 another app has this name
+#        43 another app has this name · 60 the lock of setup is held · 61 a command failed
 # shellcheck disable=SC2034,SC2154 # the other parts use what this one sets, and set what it uses
 set -eu
 # Nobody may be left to read what this prints: it continues.
@@ -12,6 +12,8 @@ trap '' PIPE
 echo() { printf '%s\n' "$*" || :; }
 root=$1 app=$2 user=$3 group=$4 copy_keys=$5 adopt=$6 line=''
 [ "$(id -u)" = 0 ] || exit 40
+# 1 is sudo's own, when it starts nothing.
+trap '[ $? != 1 ] || exit 61' EXIT
 until [ "$line" = shipit-files ]; do IFS= read -r line || exit 39; done
 
 # file NAME: the next text; empty for one that is not to be written.
@@ -33,7 +35,7 @@ exec </dev/null
 # Two at once would make the same user and the same directories. Only root can open the lock.
 (umask 077 && : >>/run/shipit-setup.lock)
 exec 8</run/shipit-setup.lock
-flock -w 60 8 || { echo 'another setup is in progress' >&2 && exit 1; }
+flock -w 60 8 || exit 60
 
 # One guard for one root: another environment of the same name would take it, and deploys of the first would not start.
 guard=/etc/systemd/system/shipit-$app.path
@@ -48,7 +50,9 @@ others_units
 former_user
 
 if ! id -u "$user" >/dev/null 2>&1; then
-    useradd --create-home --shell /bin/sh -- "$user"
+    own_group=--user-group
+    ! getent group -- "$user" >/dev/null || own_group="--gid=$user"
+    useradd --create-home "$own_group" --shell /bin/sh -- "$user"
     echo "created user $user"
 fi
 # Also a user without any way to log in: an earlier setup may have died before this.
@@ -65,6 +69,7 @@ fi
 
 # chown changes the directory this stands in: a link on the way to it could lead to /etc.
 enter_root
+no_switch
 [ ! -d .shipit ] || take_over
 claim_root
 closed=$(blocked "$user")

@@ -41,6 +41,18 @@ others_units() {
     done
 }
 
+# In the app's root. Refuses while a switch is in progress: its revert needs the sudo lines that it began with. No other
+# can be requested until the files are in place: descriptor 9 stays open. A request that no guard would carry out does
+# not count: setup may be what starts the guard.
+no_switch() {
+    [ -d .shipit/runs ] || return 0
+    lock_requests .shipit/runs || exit 48
+    [ -f .shipit/request ] && systemctl --quiet is-active "shipit-$app.path" "shipit-$app.service" || return 0
+    # The request is read as the user who owns it.
+    runuser -u "$(stat -c %U .shipit)" -- timeout 5 sed 's/^/request /' .shipit/request || :
+    exit 48
+}
+
 # Only in the app's root, entered and compared already.
 take_over() {
     local was group_was part kind

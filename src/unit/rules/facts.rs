@@ -81,3 +81,13 @@ pub struct Facts {
     /// The same unit in the repository.
     pub repository: Option<Unit>,
 }
+
+impl Facts {
+    /// Facts about the files alone, for the rule `root-path`: the host may not have the unit yet.
+    pub fn of_files(files: BTreeMap<String, FileFact>) -> Self {
+        Self {
+            files,
+            ..Self::default()
+        }
+    }
+}

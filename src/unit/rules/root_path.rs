@@ -201,11 +201,8 @@ fn exposed(view: &View<'_>, text: &str, entry: Entry<'_>) -> Option<(Severity, S
     }
     // systemd takes the number of a process of the unit only, and goes through no symlink of another user's.
     let guarded = entry.key == "PIDFile";
-    if let Some((dir, why)) = given_away(view)
-        .into_iter()
-        .find(|(dir, _)| !guarded && below(&path, dir))
-    {
-        return Some((Severity::Error, format!("{why}: {dir}")));
+    if let Some((dir, why)) = given_away(view).into_iter().find(|(dir, _)| below(&path, dir)) {
+        return (!guarded).then(|| (Severity::Error, format!("{why}: {dir}")));
     }
     match view.file(text).and_then(|file| file.way.as_ref()) {
         Some(Way::Open(who)) => return Some((Severity::Error, who.clone())),

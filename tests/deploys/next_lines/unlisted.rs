@@ -63,6 +63,7 @@ pub const SITES: &[(&str, &str)] = &[
         ELSEWHERE,
     ),
     ("cli/setup.rs as_root unit install", FIRST),
+    ("cli/unit/install.rs as_root unit install", FIRST),
     ("engine/withheld.rs as_root setup", FIRST),
     ("cli/up/look.rs as_root up", ELSEWHERE),
     ("cli/up/stop.rs as_root up", ELSEWHERE),
