@@ -7,6 +7,7 @@ mod attach;
 mod connection;
 mod deploy;
 mod doctor;
+mod drain; // the trials of doctor --drain
 mod env;
 mod history;
 mod init;

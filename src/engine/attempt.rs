@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::follow::{Followed, READ_ONLY};
 use super::held::held;
 use super::switch::{self, Switched};
-use super::{Run, local_command, observe, outcome};
+use super::{Run, drain, local_command, observe, outcome};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::{Observed, Root};
@@ -24,6 +24,9 @@ pub(super) fn fail(run: &mut Run<'_>, failure: Failure) -> Exit {
     hook_after(run, &ended);
     run.end(ended)
 }
+
+/// How long `--wait` waits for others.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// How one try at a switch ended.
 pub(super) enum Attempt {
@@ -100,7 +103,15 @@ pub(super) fn free_host(
     loop {
         let observed = observe::observe_with_units(host, run.config, repository, base.cloned())?;
         let Some(request) = &observed.request else {
-            return Ok(observed);
+            match drain::put_back(host, run.config, &observed) {
+                Ok(false) => return Ok(observed),
+                Ok(true) => run.report.warn("a drain trial had not ended: its instance was put back".into()),
+                Err(failure) if wait && failure.exit == Exit::Locked && began.elapsed() <= PATIENCE => {
+                    run.go_on("waiting for a drain trial")?;
+                }
+                Err(failure) => return Err(failure),
+            }
+            continue;
         };
         // Why that switch takes so long, if it is known.
         let stuck = (observed.root == Root::ReadOnly).then_some(READ_ONLY);
@@ -117,7 +128,7 @@ pub(super) fn free_host(
             run.report.warn(text);
             stuck.into_iter().for_each(|why| run.report.warn(why.to_owned()));
         }
-        if began.elapsed() > Duration::from_secs(3600) {
+        if began.elapsed() > PATIENCE {
             return Err(held("waited for an hour; nothing changed"));
         }
         let _ = run.interrupts.rest(Duration::from_millis(500));

@@ -8,6 +8,7 @@ mod attempt;
 mod base;
 pub mod collect_evidence;
 pub mod deploy;
+pub mod drain;
 pub mod environment;
 pub mod follow;
 pub mod held;

@@ -206,7 +206,7 @@ fn refused(answer: &Answer) -> Option<Switched> {
 }
 
 /// Another command holds the lock under which requests are made: a restart of a service that starts slowly, say.
-fn locked(answer: &Answer) -> Failure {
+pub(super) fn locked(answer: &Answer) -> Failure {
     Failure::new(Exit::Locked, "another command on the host holds the lock of the requests")
         .why("the host waited 30s for it")
         .whys(answer.errors())

@@ -5,10 +5,12 @@ pub mod access; // what setup_access.sh printed
 mod answers; // what facts.sh printed
 mod base; // what base.sh printed
 mod cut; // what cut.sh printed
+pub mod drain; // what drain.sh printed
 pub mod history; // what was done to the app
 pub mod installed; // the app's unit files, as installed.sh printed them
 pub mod ledger; // the host's record of releases
 pub mod lines; // the one reader of what scripts print
+mod links; // what `current` and the slots lead to
 mod listening; // who listens
 mod live; // the app's units with the facts that rules judge by
 mod meta; // what the host keeps beside a release
@@ -22,6 +24,7 @@ mod units; // what units.sh printed
 pub use answers::Answers;
 pub use base::HostBase;
 pub use cut::CutUpload;
+pub use links::{Current, Slot};
 pub use listening::{Family, Listening, Owner, in_the_way, same_address};
 pub use live::Live;
 pub use meta::Meta;
@@ -54,29 +57,6 @@ crate::text::words! {
         ReadOnly = "readonly",
         Ready = "ready",
     }
-}
-
-/// What `current` is.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum Current {
-    /// Not there: nothing was ever live.
-    #[default]
-    Absent,
-    /// A link to this release.
-    Release(String),
-    /// A link to a release that is gone: by hand, for shipit never removes the live one.
-    Gone(String),
-    /// Anything else, in words: shipit does not touch it.
-    Odd(String),
-}
-
-/// What the slot of an instance is. One that does not exist has none of these.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Slot {
-    /// A link to this release, which may be gone.
-    Release(String),
-    /// Anything else, in words: shipit does not touch it.
-    Odd(String),
 }
 
 /// A switch that is wanted or under way: who holds the host.
@@ -159,6 +139,8 @@ pub struct Observed {
     pub odd_request: Option<String>,
     /// The run that left the host degraded.
     pub degraded: Option<String>,
+    /// The unit of a drain trial that has not ended.
+    pub trial: Option<String>,
     /// The app's units, by name; see [`Self::unit`].
     pub units: BTreeMap<String, Properties>,
     /// The routers in front of instances, by their levers.
@@ -218,10 +200,10 @@ impl Observed {
             "tree_owner" => self.tree_owner = Some(rest.into()),
             "unwritable" => self.unwritable = Some(lines::split(rest)).map(|(owner, dir)| (owner.into(), dir.into())),
             "misplaced" => self.misplaced.push(crate::text::shown(rest.as_bytes())),
-            "current" => self.current = current(rest, &self.current),
+            "current" => self.current = links::current(rest, &self.current),
             "slot" => {
                 let (name, what) = lines::split(rest);
-                self.slots.insert(name.into(), slot(what));
+                self.slots.insert(name.into(), links::slot(what));
             }
             "free_kb" => self.free_kb = rest.parse().ok(),
             "free_inodes" => self.free_inodes = rest.parse().ok(),
@@ -245,6 +227,7 @@ impl Observed {
                 }
             }
             "degraded" => self.degraded = Some(rest.into()),
+            "trial" => self.trial = Some(rest.into()),
             "unit" => {
                 let (unit, property) = lines::split(rest);
                 self.units.entry(unit.into()).or_default().take(property);
@@ -311,45 +294,6 @@ impl Observed {
             Current::Release(id) => Some(id),
             _ => None,
         }
-    }
-}
-
-fn current(rest: &str, before: &Current) -> Current {
-    let (kind, target) = lines::split(rest);
-    match (kind, target) {
-        ("absent", _) => Current::Absent,
-        ("dangling", _) => match before {
-            Current::Release(id) => Current::Gone(id.clone()),
-            other => other.clone(),
-        },
-        ("link", "unreadable") => Current::Odd("a symlink that cannot be read".into()),
-        ("link", to) => match release(to, "releases/") {
-            Some(id) => Current::Release(id),
-            None => Current::Odd(format!("a symlink to {}", crate::text::shown(to.as_bytes()))),
-        },
-        ("directory", _) => Current::Odd("a directory".into()),
-        _ => Current::Odd("a file".into()),
-    }
-}
-
-/// The release that a link leads to, when its text is this directory and a name.
-fn release(to: &str, directory: &str) -> Option<String> {
-    let id = to.trim_end_matches('/').strip_prefix(directory)?;
-    // It becomes a word of the request: a space in it would be another word.
-    let is_name = !id.is_empty()
-        && !id.starts_with(['.', '-'])
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    is_name.then(|| id.to_owned())
-}
-
-fn slot(what: &str) -> Slot {
-    match lines::split(what) {
-        ("link", to) => match release(to, "../releases/") {
-            Some(id) => Slot::Release(id),
-            None => Slot::Odd(format!("a symlink to {}", crate::text::shown(to.as_bytes()))),
-        },
-        ("directory", _) => Slot::Odd("a directory".into()),
-        _ => Slot::Odd("a file".into()),
     }
 }
 
