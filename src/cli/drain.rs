@@ -70,12 +70,19 @@ fn agreed(wanted: &[Result<Instance<'_>, Trial>], interrupts: &Interrupts) -> Re
     }
     if !at_terminal() {
         let units = exposed.join(", ");
-        return Err(Failure::new(Exit::Usage, "cannot ask for confirmation: there is no terminal")
-            .why(format!("the trial restarts {units}: clients may be refused, or lose requests"))
-            .host("nothing was tried")
-            .next(Next::again("--yes").remark("confirms it")));
+        return Err(
+            Failure::new(Exit::Usage, "cannot ask for confirmation: there is no terminal")
+                .why(format!(
+                    "the trial restarts {units}: clients may be refused, or lose requests"
+                ))
+                .host("nothing was tried")
+                .next(Next::again("--yes").remark("confirms it")),
+        );
     }
-    let question = format!("Restart {}? Clients may be refused, or lose requests.", exposed.join(", "));
+    let question = format!(
+        "Restart {}? Clients may be refused, or lose requests.",
+        exposed.join(", ")
+    );
     match ssh::terminal(interrupts).yes(&question) {
         Reply::Given(true) => Ok(()),
         Reply::Given(false) | Reply::Cancelled | Reply::NoTerminal => Err(not_agreed()),

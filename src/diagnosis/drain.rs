@@ -47,8 +47,7 @@ pub struct Drained {
     pub next: Vec<Next>,
 }
 
-const ADVICE: &str =
-    "on SIGTERM, let the app finish its requests and answer with `Connection: close`: docs/zero-downtime.md, What your app must do";
+const ADVICE: &str = "on SIGTERM, let the app finish its requests and answer with `Connection: close`: docs/zero-downtime.md, What your app must do";
 
 /// Judges one trial.
 #[must_use]
@@ -133,10 +132,15 @@ fn lost(stopped: &Stopped) -> Vec<String> {
 fn facts(stopped: &Stopped, unasked: Option<&str>) -> Vec<String> {
     let mut facts: Vec<String> = Vec::new();
     match &stopped.request {
-        Request::Answered(took) => facts.push(format!("the request in progress was answered ({})", text::seconds(*took))),
+        Request::Answered(took) => facts.push(format!(
+            "the request in progress was answered ({})",
+            text::seconds(*took)
+        )),
         Request::Cut(_) => {}
         Request::None if unasked.is_some() => {}
-        Request::None => facts.push("no request was in progress long enough, only the idle connection was tried".into()),
+        Request::None => {
+            facts.push("no request was in progress long enough, only the idle connection was tried".into())
+        }
     }
     facts.extend(unasked.map(|why| format!("its requests were not tried ({why})")));
     let kept = match stopped.kept {
@@ -152,7 +156,9 @@ fn facts(stopped: &Stopped, unasked: Option<&str>) -> Vec<String> {
         Health::Refused => Some("the port closed before the health check failed".to_owned()),
         Health::Good => None,
     });
-    let took = stopped.took.map(|took| format!("stopped in {} of {}", text::seconds(took), stopped.timeout));
+    let took = stopped
+        .took
+        .map(|took| format!("stopped in {} of {}", text::seconds(took), stopped.timeout));
     facts.push(took.unwrap_or_else(|| "systemd did not report how long it took to stop".into()));
     match stopped.result.as_deref() {
         Some("exit-code") => facts.push("systemd takes its exit status for a failure (see SuccessExitStatus=)".into()),
@@ -181,7 +187,12 @@ pub(super) fn findings(config: &Config, evidence: &Evidence, drained: &[Drained]
             config.root.as_str()
         );
         let next = Next::shipit("doctor --drain").remark("puts it back");
-        found.push(Finding::warning(Area::Switch, Depth::Switch, what).of(unit).why(why).next(next));
+        found.push(
+            Finding::warning(Area::Switch, Depth::Switch, what)
+                .of(unit)
+                .why(why)
+                .next(next),
+        );
     }
     for one in drained {
         let unit = &one.trial.unit;
@@ -234,18 +245,78 @@ mod tests {
         let cut = Request::Cut("reset".into());
         let lines = [
             line(good(), None),
-            line(Stopped { request: Request::None, kept: Kept::Closed, ..good() }, None),
-            line(Stopped { request: cut.clone(), ..plain.clone() }, None),
-            line(Stopped { request: Request::None, ..plain.clone() }, None),
+            line(
+                Stopped {
+                    request: Request::None,
+                    kept: Kept::Closed,
+                    ..good()
+                },
+                None,
+            ),
+            line(
+                Stopped {
+                    request: cut.clone(),
+                    ..plain.clone()
+                },
+                None,
+            ),
+            line(
+                Stopped {
+                    request: Request::None,
+                    ..plain.clone()
+                },
+                None,
+            ),
             // Its parent has no handler, and what serves has.
             line(plain.clone(), None),
-            line(Stopped { request: Request::None, exec_stop: true, ..plain }, None),
-            line(Stopped { kept: Kept::Cut("reset".into()), ..good() }, None),
-            line(Stopped { result: Some("timeout".into()), kept: Kept::Open, ..good() }, None),
-            line(Stopped { result: Some("timeout".into()), killed: true, timeout: "infinity".into(), ..good() }, None),
-            line(Stopped { result: None, took: None, ..good() }, None),
             line(
-                Stopped { request: Request::None, kept: Kept::None, asked: false, health: Health::Good, ..good() },
+                Stopped {
+                    request: Request::None,
+                    exec_stop: true,
+                    ..plain
+                },
+                None,
+            ),
+            line(
+                Stopped {
+                    kept: Kept::Cut("reset".into()),
+                    ..good()
+                },
+                None,
+            ),
+            line(
+                Stopped {
+                    result: Some("timeout".into()),
+                    kept: Kept::Open,
+                    ..good()
+                },
+                None,
+            ),
+            line(
+                Stopped {
+                    result: Some("timeout".into()),
+                    killed: true,
+                    timeout: "infinity".into(),
+                    ..good()
+                },
+                None,
+            ),
+            line(
+                Stopped {
+                    result: None,
+                    took: None,
+                    ..good()
+                },
+                None,
+            ),
+            line(
+                Stopped {
+                    request: Request::None,
+                    kept: Kept::None,
+                    asked: false,
+                    health: Health::Good,
+                    ..good()
+                },
                 Some("its instances share one address"),
             ),
         ];

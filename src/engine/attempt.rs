@@ -105,7 +105,9 @@ pub(super) fn free_host(
         let Some(request) = &observed.request else {
             match drain::put_back(host, run.config, &observed) {
                 Ok(false) => return Ok(observed),
-                Ok(true) => run.report.warn("a drain trial had not ended: its instance was put back".into()),
+                Ok(true) => run
+                    .report
+                    .warn("a drain trial had not ended: its instance was put back".into()),
                 Err(failure) if wait && failure.exit == Exit::Locked && began.elapsed() <= PATIENCE => {
                     run.go_on("waiting for a drain trial")?;
                 }

@@ -28,7 +28,10 @@ pub fn put_back(host: &mut dyn Host, config: &Config, observed: &Observed) -> Re
     if answer.code == 0 {
         return Ok(true);
     }
-    let mut failure = Failure::new(Exit::Untouched, format!("{unit} could not be put back after a drain trial"));
+    let mut failure = Failure::new(
+        Exit::Untouched,
+        format!("{unit} could not be put back after a drain trial"),
+    );
     failure.why = why(&answer);
     Err(failure.next(Next::shipit("status")))
 }
@@ -54,7 +57,11 @@ pub fn trials<'a>(config: &'a Config, observed: &Observed, live: bool) -> Vec<Re
             all.push(not(Tried::OnlyLive(service.strategy.as_str())));
         }
         if all.len() == before {
-            let what = if live { "it does not run" } else { "no instance of it is idle" };
+            let what = if live {
+                "it does not run"
+            } else {
+                "no instance of it is idle"
+            };
             all.push(not(Tried::Not(what.into())));
         }
     }

@@ -207,11 +207,14 @@ fn refused(answer: &Answer) -> Option<Switched> {
 
 /// Another command holds the lock under which requests are made: a restart of a service that starts slowly, say.
 pub(super) fn locked(answer: &Answer) -> Failure {
-    Failure::new(Exit::Locked, "another command on the host holds the lock of the requests")
-        .why("the host waited 30s for it")
-        .whys(answer.errors())
-        .host("nothing live changed")
-        .next(Next::again("").remark("when that command has ended"))
+    Failure::new(
+        Exit::Locked,
+        "another command on the host holds the lock of the requests",
+    )
+    .why("the host waited 30s for it")
+    .whys(answer.errors())
+    .host("nothing live changed")
+    .next(Next::again("").remark("when that command has ended"))
 }
 
 /// Gives the host the conductor of this version. Why that was not possible, if a switch cannot go on without it.

@@ -190,7 +190,10 @@ fn kept<'a>(probes: impl Iterator<Item = &'a Probe> + Clone, at: f64) -> Kept {
 /// A trial that ended before its instance stopped, or did not end well: why, in the words of the host.
 pub fn causes(out: &[u8]) -> Vec<String> {
     let causes = lines(out).filter(|(word, _)| word == "cause");
-    causes.map(|(_, cause)| cause).filter(|cause| !cause.is_empty()).collect()
+    causes
+        .map(|(_, cause)| cause)
+        .filter(|cause| !cause.is_empty())
+        .collect()
 }
 
 #[cfg(test)]
@@ -201,7 +204,10 @@ mod tests {
     fn stopped(probes: &str) -> Stopped {
         let text = "show TimeoutStopUSec=30s\nshow ExecStop={ path=/bin/true }\nsignal caught\nafter Result=success\n\
                     after ActiveExitTimestampMonotonic=1000000\nafter InactiveEnterTimestampMonotonic=3000000\n";
-        let probes: String = probes.split(';').map(|probe| format!("probe {}\n", probe.trim())).collect();
+        let probes: String = probes
+            .split(';')
+            .map(|probe| format!("probe {}\n", probe.trim()))
+            .collect();
         Stopped::parse(format!("{text}{probes}").as_bytes())
     }
 
@@ -211,7 +217,10 @@ mod tests {
         let answered = |ms| Request::Answered(Duration::from_millis(ms));
         assert_eq!(request("request 1 900.0 2800.0 ok"), answered(1900));
         assert_eq!(request("request 1 900.0 1001.0 reset"), Request::Cut("reset".into()));
-        assert_eq!(request("request 1 900.0 1900.0 status=503"), Request::Cut("status 503".into()));
+        assert_eq!(
+            request("request 1 900.0 1900.0 status=503"),
+            Request::Cut("status 503".into())
+        );
         assert_eq!(request("request 1 900.0 1900.0 closed"), Request::Cut("closed".into()));
         // Before and after it; too short; connected to nobody; without an end.
         let nothing = "request 1 100.0 990.0 ok; request 2 1001.0 1002.0 refused; request 3 995.0 1004.0 ok";
@@ -224,9 +233,15 @@ mod tests {
     fn the_kept_connection_is_the_one_that_was_open_at_the_signal() {
         let kept = |probes: &str| stopped(probes).kept;
         let before = "kept 2 700.0 701.0 ok; kept 2 950.0 951.0 ok";
-        assert_eq!(kept(&format!("{before}; kept 2 1200.0 1201.0 ok,close")), Kept::Announced);
+        assert_eq!(
+            kept(&format!("{before}; kept 2 1200.0 1201.0 ok,close")),
+            Kept::Announced
+        );
         assert_eq!(kept(&format!("{before}; kept 2 1200.0 1200.5 idle")), Kept::Closed);
-        assert_eq!(kept(&format!("{before}; kept 2 1200.0 1201.0 reset")), Kept::Cut("reset".into()));
+        assert_eq!(
+            kept(&format!("{before}; kept 2 1200.0 1201.0 reset")),
+            Kept::Cut("reset".into())
+        );
         assert_eq!(
             kept(&format!("{before}; kept 2 1200.0 1201.0 status=503,close")),
             Kept::Cut("status 503".into())
@@ -234,7 +249,10 @@ mod tests {
         assert_eq!(kept(&format!("{before}; kept 2 1200.0 1201.0 ok")), Kept::Open);
         // A new connection is another matter, and an app that closes each one keeps none.
         assert_eq!(kept(&format!("{before}; kept 9 1200.0 1201.0 refused")), Kept::Open);
-        assert_eq!(kept("kept 2 950.0 951.0 ok,close; kept 3 1200.0 1201.0 refused"), Kept::None);
+        assert_eq!(
+            kept("kept 2 950.0 951.0 ok,close; kept 3 1200.0 1201.0 refused"),
+            Kept::None
+        );
     }
 
     #[test]
@@ -243,13 +261,19 @@ mod tests {
         assert_eq!(health("health 1 900.0 901.0 ok"), Health::Good);
         let failed = "health 1 900.0 901.0 ok; health 5 1100.0 1101.0 status=503; health 6 2900.0 2901.0 refused";
         assert_eq!(health(failed), Health::Failed);
-        assert_eq!(health("health 1 900.0 901.0 ok; health 5 1100.0 1101.0 refused"), Health::Refused);
+        assert_eq!(
+            health("health 1 900.0 901.0 ok; health 5 1100.0 1101.0 refused"),
+            Health::Refused
+        );
     }
 
     #[test]
     fn without_the_times_of_systemd_nothing_is_concluded_from_the_clients() {
         let told = stopped("request 1 900.0 1001.0 reset");
-        assert_eq!((told.took, told.exec_stop, told.asked), (Some(Duration::from_secs(2)), true, true));
+        assert_eq!(
+            (told.took, told.exec_stop, told.asked),
+            (Some(Duration::from_secs(2)), true, true)
+        );
         let none = Stopped::parse(b"signal ends\nprobe request 1 900.0 1001.0 reset\nprobe kept x\nafter Result=\n");
         assert_eq!((none.request, none.asked, none.result), (Request::None, false, None));
         assert_eq!(none.hears, Some(Hears::Ends));

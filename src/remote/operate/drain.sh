@@ -116,7 +116,7 @@ trap 'exit 1' HUP INT TERM
 mark_trial || fail 60 "$root/.shipit/trial could not be written"
 if [ "$mode" = idle ]; then begin_instance "$@"; else leave_router; fi || fail 60 "$cause"
 { print_manner "$unit" && begin_prober; } || fail 60 "$cause"
-stop_instance || fail 61 "$cause"
+stop_instance || fail 60 "$cause"
 end_prober
 [ "$mode" != live ] || step_await "$@" || fail 61 "$cause"
 print_end

@@ -69,5 +69,5 @@ put_back() {
         esac
         [ "$server" = - ] || set_server "$server" ready || return 1
     fi
-    rm -f -- trial && sync .
+    rm -f -- trial.probes trial && sync .
 }
