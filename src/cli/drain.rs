@@ -43,7 +43,7 @@ pub(super) fn trials(
         let one = match one {
             Ok(one) => one,
             Err(trial) => {
-                trials.push(trial);
+                trials.push(*trial);
                 continue;
             }
         };
@@ -62,7 +62,7 @@ pub(super) fn trials(
 }
 
 /// Asks before instances restart that clients use.
-fn agreed(wanted: &[Result<Instance<'_>, Trial>], interrupts: &Interrupts) -> Result<(), Failure> {
+fn agreed(wanted: &[Result<Instance<'_>, Box<Trial>>], interrupts: &Interrupts) -> Result<(), Failure> {
     let exposed = wanted.iter().flatten().filter(|one| drain::is_exposed(one));
     let exposed: Vec<&str> = exposed.map(|one| one.unit).collect();
     if exposed.is_empty() {

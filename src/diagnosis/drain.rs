@@ -215,8 +215,9 @@ mod tests {
     use expect_test::expect;
     use std::time::Duration;
 
-    fn good() -> Stopped {
-        Stopped {
+    /// One that drains, changed so.
+    fn line(change: impl FnOnce(&mut Stopped), unasked: Option<&'static str>) -> String {
+        let mut stopped = Stopped {
             hears: Some(Hears::Caught),
             took: Some(Duration::from_millis(2100)),
             timeout: "30s".into(),
@@ -226,97 +227,35 @@ mod tests {
             kept: Kept::Announced,
             health: Health::Refused,
             ..Stopped::default()
-        }
-    }
-
-    fn line(stopped: Stopped, unasked: Option<&'static str>) -> String {
+        };
+        change(&mut stopped);
         let unit = "acme.service".to_owned();
         let tried = Tried::Stopped(stopped, unasked);
-        let told = judge(&Trial { unit, tried });
-        format!("{}: {}\n", told.drains.word(), told.line)
+        let judged = judge(&Trial { unit, tried });
+        format!("{}: {}\n", judged.drains.word(), judged.line)
     }
 
     #[test]
     fn each_trial_is_one_line() {
-        let plain = Stopped {
-            hears: Some(Hears::Ends),
-            ..good()
-        };
-        let cut = Request::Cut("reset".into());
+        let cut = || Request::Cut("reset".into());
+        let result = |word: &str| Some(word.to_owned());
         let lines = [
-            line(good(), None),
+            line(|_| {}, None),
+            line(|it| (it.request, it.kept) = (Request::None, Kept::Closed), None),
+            line(|it| (it.request, it.hears) = (cut(), Some(Hears::Ends)), None),
+            line(|it| (it.request, it.hears) = (Request::None, Some(Hears::Ends)), None),
+            // What systemd started has no handler, and what serves has.
+            line(|it| it.hears = Some(Hears::Ends), None),
             line(
-                Stopped {
-                    request: Request::None,
-                    kept: Kept::Closed,
-                    ..good()
-                },
+                |it| (it.request, it.hears, it.exec_stop) = (Request::None, Some(Hears::Ends), true),
                 None,
             ),
+            line(|it| it.kept = Kept::Cut("reset".into()), None),
+            line(|it| (it.result, it.kept) = (result("timeout"), Kept::Open), None),
+            line(|it| (it.result, it.killed) = (result("timeout"), true), None),
+            line(|it| (it.result, it.took) = (None, None), None),
             line(
-                Stopped {
-                    request: cut.clone(),
-                    ..plain.clone()
-                },
-                None,
-            ),
-            line(
-                Stopped {
-                    request: Request::None,
-                    ..plain.clone()
-                },
-                None,
-            ),
-            // Its parent has no handler, and what serves has.
-            line(plain.clone(), None),
-            line(
-                Stopped {
-                    request: Request::None,
-                    exec_stop: true,
-                    ..plain
-                },
-                None,
-            ),
-            line(
-                Stopped {
-                    kept: Kept::Cut("reset".into()),
-                    ..good()
-                },
-                None,
-            ),
-            line(
-                Stopped {
-                    result: Some("timeout".into()),
-                    kept: Kept::Open,
-                    ..good()
-                },
-                None,
-            ),
-            line(
-                Stopped {
-                    result: Some("timeout".into()),
-                    killed: true,
-                    timeout: "infinity".into(),
-                    ..good()
-                },
-                None,
-            ),
-            line(
-                Stopped {
-                    result: None,
-                    took: None,
-                    ..good()
-                },
-                None,
-            ),
-            line(
-                Stopped {
-                    request: Request::None,
-                    kept: Kept::None,
-                    asked: false,
-                    health: Health::Good,
-                    ..good()
-                },
+                |it| (it.request, it.kept, it.asked, it.health) = (Request::None, Kept::None, false, Health::Good),
                 Some("its instances share one address"),
             ),
         ];

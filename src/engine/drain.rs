@@ -1,8 +1,8 @@
 //! Drain trials: how an instance stops is tried on the host, one instance after the other, and what a trial left that did
 //! not end is put back. Judges nothing.
 
-use super::held::held;
-use super::{metadata, session, switch};
+use super::held::{held, locked};
+use super::{metadata, session};
 use crate::config::{Config, Instance, Service};
 use crate::diagnosis::{Trial, Tried};
 use crate::failure::{Exit, Failure, Next};
@@ -37,12 +37,12 @@ pub fn put_back(host: &mut dyn Host, config: &Config, observed: &Observed) -> Re
 }
 
 /// What is to be tried: without `live` only what nobody uses.
-pub fn trials<'a>(config: &'a Config, observed: &Observed, live: bool) -> Vec<Result<Instance<'a>, Trial>> {
+pub fn trials<'a>(config: &'a Config, observed: &Observed, live: bool) -> Vec<Result<Instance<'a>, Box<Trial>>> {
     let mut all = Vec::new();
     for service in &config.services {
         let not = |tried| {
             let unit = service.name().to_owned();
-            Err(Trial { unit, tried })
+            Err(Box::new(Trial { unit, tried }))
         };
         let runs = |one: &Instance<'_>| observed.unit(one.unit).is_active();
         let before = all.len();
@@ -145,7 +145,7 @@ pub fn is_exposed(one: &Instance<'_>) -> bool {
 fn refused(config: &Config, answer: &Answer) -> Result<(), Failure> {
     match answer.code {
         exits::HELD => Err(held(&Request::parse(&answer.out), "nothing was tried")),
-        exits::REQUESTS_LOCKED => Err(switch::locked(answer)),
+        exits::REQUESTS_LOCKED => Err(locked(answer)),
         exits::SUDO_REFUSED => {
             let mut failure = Failure::new(Exit::Untouched, "the trial needs sudo");
             failure.why = why(answer);

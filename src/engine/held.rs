@@ -1,7 +1,8 @@
-//! Another switch is in progress: who, since when, at which step, as a failure.
+//! Another switch is in progress: who, since when, at which step; or another command holds the host. As failures.
 
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Request;
+use crate::remote::Answer;
 use crate::text;
 
 /// Who holds the host, as a failure.
@@ -29,4 +30,16 @@ pub fn held(request: &Request, host: &str) -> Failure {
     failure
         .next(Next::shipit("attach").remark("follows it"))
         .next(Next::shipit("deploy --wait").remark("deploys after it ends"))
+}
+
+/// Another command holds the lock under which requests are made: a restart of a service that starts slowly, say.
+pub fn locked(answer: &Answer) -> Failure {
+    Failure::new(
+        Exit::Locked,
+        "another command on the host holds the lock of the requests",
+    )
+    .why("the host waited 30s for it")
+    .whys(answer.errors())
+    .host("nothing live changed")
+    .next(Next::again("").remark("when that command has ended"))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::follow::{self, CANCEL, Followed, READ_ONLY, Stopped};
-use super::{Run, metadata, session, verify};
+use super::{Run, held, metadata, session, verify};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
@@ -200,21 +200,9 @@ fn refused(answer: &Answer) -> Option<Switched> {
     match answer.code {
         exits::HELD => Some(Switched::Held(Request::parse(&answer.out))),
         exits::OUTDATED => Some(Switched::Outdated(text::shown(answer.out.trim_ascii()))),
-        exits::REQUESTS_LOCKED => Some(Switched::Failed(locked(answer))),
+        exits::REQUESTS_LOCKED => Some(Switched::Failed(held::locked(answer))),
         _ => None,
     }
-}
-
-/// Another command holds the lock under which requests are made: a restart of a service that starts slowly, say.
-pub(super) fn locked(answer: &Answer) -> Failure {
-    Failure::new(
-        Exit::Locked,
-        "another command on the host holds the lock of the requests",
-    )
-    .why("the host waited 30s for it")
-    .whys(answer.errors())
-    .host("nothing live changed")
-    .next(Next::again("").remark("when that command has ended"))
 }
 
 /// Gives the host the conductor of this version. Why that was not possible, if a switch cannot go on without it.

@@ -114,8 +114,8 @@ fn a_kept_connection_that_is_announced_closed_or_cut_is_told_apart() {
         let port = serve(move |text, before, client| {
             let is_kept = text.to_lowercase().contains("connection: keep-alive");
             match (is_kept && before == 2, way) {
-                (true, "announce") => whole(client, "Connection: close\r\n") && false,
-                (true, "close") => whole(client, "") && false,
+                (true, "announce") => !whole(client, "Connection: close\r\n"),
+                (true, "close") => !whole(client, ""),
                 (true, _) => false,
                 _ => whole(client, ""),
             }
