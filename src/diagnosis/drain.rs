@@ -120,8 +120,8 @@ fn lost(stopped: &Stopped) -> Vec<String> {
     // A command in the unit may let it finish.
     if !stopped.exec_stop && !matches!(stopped.request, Request::Answered(_)) {
         match stopped.hears {
-            Some(Hears::Ends) => lost.push("it has no handler for SIGTERM".into()),
-            Some(Hears::Ignored) => lost.push("it ignores SIGTERM".into()),
+            Some(Hears::Ends) => lost.push(format!("it has no handler for {}", stopped.signal)),
+            Some(Hears::Ignored) => lost.push(format!("it ignores {}", stopped.signal)),
             Some(Hears::Caught) | None => {}
         }
     }
@@ -186,7 +186,7 @@ pub(super) fn findings(config: &Config, evidence: &Evidence, drained: &[Drained]
             "if it was interrupted, {unit} may not be as it was before ({}/.shipit/trial)",
             config.root.as_str()
         );
-        let next = Next::shipit("doctor --drain").remark("puts it back");
+        let next = Next::shipit("doctor --drain").remark("restores it");
         found.push(
             Finding::warning(Area::Switch, Depth::Switch, what)
                 .of(unit)
@@ -220,6 +220,7 @@ mod tests {
         let mut stopped = Stopped {
             hears: Some(Hears::Caught),
             took: Some(Duration::from_millis(2100)),
+            signal: "SIGTERM".into(),
             timeout: "30s".into(),
             result: Some("success".into()),
             asked: true,

@@ -107,7 +107,7 @@ pub(super) fn free_host(
                 Ok(false) => return Ok(observed),
                 Ok(true) => run
                     .report
-                    .warn("a drain trial had not ended: its instance was put back".into()),
+                    .warn("a drain trial had not ended: its instance was restored".into()),
                 Err(failure) if wait && failure.exit == Exit::Locked && began.elapsed() <= PATIENCE => {
                     run.go_on("waiting for a drain trial")?;
                 }

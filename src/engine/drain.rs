@@ -30,7 +30,7 @@ pub fn put_back(host: &mut dyn Host, config: &Config, observed: &Observed) -> Re
     }
     let mut failure = Failure::new(
         Exit::Untouched,
-        format!("{unit} could not be put back after a drain trial"),
+        format!("{unit} could not be restored after a drain trial"),
     );
     failure.why = why(&answer);
     Err(failure.next(Next::shipit("status")))
@@ -165,7 +165,7 @@ fn why(answer: &Answer) -> Vec<String> {
 }
 
 fn lost_while(lost: &Lost, unit: &str) -> Failure {
-    let state = format!("the host ends the trial, and puts {unit} back");
+    let state = format!("the host ends the trial, and restores {unit}");
     let mut failure = session::lost_while(lost, &format!("trying how {unit} stops"), &state);
     if !matches!(lost, Lost::Interrupted | Lost::Source(_)) {
         failure.exit = Exit::Unknown;

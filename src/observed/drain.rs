@@ -59,6 +59,8 @@ pub enum Health {
 /// How an instance stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Stopped {
+    /// What asks it to stop: `SIGTERM`, or `signal 3`.
+    pub signal: String,
     /// `None`: not known.
     pub hears: Option<Hears>,
     /// The unit has an `ExecStop=`.
@@ -129,6 +131,10 @@ impl Stopped {
                 _ => {}
             }
         }
+        stopped.signal = match shown.text("KillSignal") {
+            "" | "15" => "SIGTERM".into(),
+            other => format!("signal {other}"),
+        };
         shown.text("TimeoutStopUSec").clone_into(&mut stopped.timeout);
         stopped.result = shown.get("Result").filter(|word| !word.is_empty()).map(Into::into);
         let micros = |name: &str| shown.text(name).parse::<u64>().ok().filter(|at| *at > 0);

@@ -163,7 +163,8 @@ fn an_idle_instance_is_tried_and_put_back_whatever_becomes_of_the_trial() {
 
     // A deploy in the middle of it waits.
     let child = begun(&host, &desk);
-    let v2 = desk.deploy(Kind::Graceful, "v2");
+    desk.tree(Kind::Graceful, "v2");
+    let v2 = desk.json(&["deploy", "--wait"]).leaves(0).release();
     let trial = child.ends();
     assert_eq!(trial.status.code(), Some(0), "{trial:?}");
     assert_agrees(&host, &v2);
