@@ -171,6 +171,7 @@ fn an_idle_instance_is_tried_and_put_back_whatever_becomes_of_the_trial() {
     assert_no_trial(&host);
 
     // The power goes: two instances run after it, and the next command that changes something puts one back.
+    host.root("systemctl --quiet enable nginx").ok();
     let mut child = begun(&host, &desk);
     host.power_cut();
     child.kill().unwrap();

@@ -38,7 +38,7 @@ pub const SITES: &[(&str, &str)] = &[
         "needs an instance that does not come back; only looks",
     ),
     (
-        "engine/switch.rs again",
+        "engine/held.rs again",
         "needs a lock that stays taken for 30 seconds; tests/faults/request.rs makes the state",
     ),
     ("cli/unit/generate.rs again --print", "only prints"),
