@@ -121,13 +121,17 @@ impl Stopped {
     #[must_use]
     pub fn parse(out: &[u8]) -> Self {
         let (mut stopped, mut shown, mut probes) = (Self::default(), Properties::default(), Vec::new());
+        let mut ready = None;
         for (word, rest) in lines(out) {
             match word.as_str() {
                 "show" if rest.starts_with("ExecStop=") => stopped.exec_stop = true,
                 "show" | "after" => shown.take(&rest),
                 "signal" => stopped.hears = Hears::of(&rest),
                 "killed" => stopped.killed = true,
-                "probe" => probes.extend(Probe::parse(&rest)),
+                "probe" => match rest.strip_prefix("ready ") {
+                    Some(at) => ready = at.parse().ok(),
+                    None => probes.extend(Probe::parse(&rest)),
+                },
                 _ => {}
             }
         }
@@ -143,29 +147,31 @@ impl Stopped {
             micros("InactiveEnterTimestampMonotonic"),
         );
         stopped.took = from.and_then(|from| Some(Duration::from_micros(to?.checked_sub(from)?)));
-        if let Some(from) = from.filter(|_| stopped.took.is_some()) {
-            stopped.take_probes(&probes, from as f64 / 1000.0);
+        if let (Some(from), Some(_), Some(ready)) = (from, stopped.took, ready) {
+            stopped.take_probes(&probes, ready, from as f64 / 1000.0);
         }
         stopped
     }
 
-    /// `at`: when the stop began.
-    fn take_probes(&mut self, probes: &[Probe], at: f64) {
-        let of = |who: &'static str| probes.iter().filter(move |probe| probe.who == who);
-        self.asked = !probes.is_empty();
-        let at_signal = of("request").find(|probe| probe.from < at && probe.to > at);
-        self.request = match at_signal {
-            // Nothing was in progress yet, or nobody knows.
-            Some(probe) if matches!(probe.how.as_str(), "refused" | "open") => Request::None,
-            Some(probe) => match probe.failed() {
-                Some(how) => Request::Cut(how),
-                None if probe.to - at < SOON => Request::None,
-                None => Request::Answered(Duration::from_secs_f64((probe.to - probe.from) / 1000.0)),
-            },
-            None => Request::None,
+    /// `ready`: when all clients were connected and nothing had been asked of systemd. `at`: when the stop began, by a
+    /// stamp that systemd sets after it has sent the signal. What a signal cut may have ended before that.
+    fn take_probes(&mut self, probes: &[Probe], ready: f64, at: f64) {
+        let of = |who: &'static str| probes.iter().filter(move |probe| probe.who == who && probe.to > ready);
+        self.asked = true;
+        // One that did not connect was not in progress, and of one without an end nobody knows.
+        let known = |probe: &&Probe| probe.from < at && !matches!(probe.how.as_str(), "refused" | "open");
+        let answered = of("request").find(|probe| known(probe) && probe.to - at >= SOON);
+        self.request = match (of("request").filter(known).find_map(Probe::failed), answered) {
+            (Some(how), _) => Request::Cut(how),
+            (None, Some(probe)) => Request::Answered(Duration::from_secs_f64((probe.to - probe.from) / 1000.0)),
+            (None, None) => Request::None,
         };
-        self.kept = kept(of("kept"), at);
-        let failed = |probe: &&Probe| probe.to > at && !matches!(probe.how.as_str(), "ok" | "timeout");
+        let mut before = probes.iter().filter(|probe| probe.who == "kept" && probe.to <= ready);
+        let open = before.next_back().filter(|probe| probe.how == "ok");
+        self.kept = open.map_or(Kept::None, |open| {
+            kept(of("kept").filter(|probe| probe.connection == open.connection))
+        });
+        let failed = |probe: &&Probe| !matches!(probe.how.as_str(), "ok" | "timeout");
         self.health = match of("health").find(failed) {
             None => Health::Good,
             Some(probe) if probe.how.starts_with("status=") => Health::Failed,
@@ -174,23 +180,15 @@ impl Stopped {
     }
 }
 
-fn kept<'a>(probes: impl Iterator<Item = &'a Probe> + Clone, at: f64) -> Kept {
-    let before = probes.clone().filter(|probe| probe.to <= at).last();
-    // The connection that was open when the stop began.
-    let Some(open) = before.filter(|probe| probe.how == "ok") else {
-        return Kept::None;
-    };
-    let after = probes.filter(|probe| probe.connection == open.connection && probe.to > at);
-    for probe in after {
-        match (probe.how.as_str(), probe.failed()) {
-            ("idle", _) => return Kept::Closed,
-            ("open", _) => return Kept::Open,
-            (_, Some(how)) => return Kept::Cut(how),
-            (how, None) if how.ends_with(",close") => return Kept::Announced,
-            _ => {}
-        }
-    }
-    Kept::Open
+/// What became of a connection, by the requests on it.
+fn kept<'a>(mut probes: impl Iterator<Item = &'a Probe>) -> Kept {
+    let end = probes.find_map(|probe| match (probe.how.as_str(), probe.failed()) {
+        ("idle", _) => Some(Kept::Closed),
+        ("open", _) => Some(Kept::Open),
+        (_, Some(how)) => Some(Kept::Cut(how)),
+        (how, None) => how.ends_with(",close").then_some(Kept::Announced),
+    });
+    end.unwrap_or(Kept::Open)
 }
 
 /// A trial that ended before its instance stopped, or did not end well: why, in the words of the host.
@@ -214,7 +212,7 @@ mod tests {
             .split(';')
             .map(|probe| format!("probe {}\n", probe.trim()))
             .collect();
-        Stopped::parse(format!("{text}{probes}").as_bytes())
+        Stopped::parse(format!("{text}probe ready 960.0\n{probes}").as_bytes())
     }
 
     #[test]
@@ -228,6 +226,8 @@ mod tests {
             Request::Cut("status 503".into())
         );
         assert_eq!(request("request 1 900.0 1900.0 closed"), Request::Cut("closed".into()));
+        // Cut by the signal, before systemd stamped the time.
+        assert_eq!(request("request 1 900.0 999.5 closed"), Request::Cut("closed".into()));
         // Before and after it; too short; connected to nobody; without an end.
         let nothing = "request 1 100.0 990.0 ok; request 2 1001.0 1002.0 refused; request 3 995.0 1004.0 ok";
         assert_eq!(request(nothing), Request::None);
@@ -253,6 +253,7 @@ mod tests {
             Kept::Cut("status 503".into())
         );
         assert_eq!(kept(&format!("{before}; kept 2 1200.0 1201.0 ok")), Kept::Open);
+        assert_eq!(kept(&format!("{before}; kept 2 999.0 999.5 idle")), Kept::Closed);
         // A new connection is another matter, and an app that closes each one keeps none.
         assert_eq!(kept(&format!("{before}; kept 9 1200.0 1201.0 refused")), Kept::Open);
         assert_eq!(

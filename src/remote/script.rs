@@ -88,8 +88,7 @@ macro_rules! scripts {
     };
 }
 
-/// The text of these files, which finds the text of the program in `$program`.
-macro_rules! text {
+macro_rules! text { // of these files, which find the text of the program in `$program`
     ($($program:literal)? ; $($file:literal)+) => {
         concat!($("# A program for perl.\nprogram='", include_str!($program), "'\n",)? $(include_str!($file)),+)
     };
@@ -178,10 +177,10 @@ scripts! {
         "lib/systemctl.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
         "conductor/4-process.sh" "conductor/4-workers.sh" "operate/by_hand.sh" "operate/service.sh";
     /// Tries how one instance stops. Args: see the file.
-    drain Drain = perl "operate/drain.pl" "lib/arguments.sh" "lib/process_release.sh" "lib/unit_journal.sh" "lib/request_file.sh" "lib/sudo.sh"
-        "lib/actions.sh" "lib/systemctl.sh" "lib/router.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-explain.sh"
-        "conductor/4-listening.sh" "conductor/4-process.sh" "conductor/4-workers.sh" "conductor/5-slots.sh" "conductor/5-turnover.sh" "conductor/5-routers.sh"
-        "operate/by_hand.sh" "operate/drain_facts.sh" "operate/drain_back.sh" "operate/drain_begin.sh" "operate/drain.sh";
+    drain Drain = perl "operate/drain.pl" "lib/arguments.sh" "lib/process_release.sh" "lib/unit_journal.sh" "lib/request_file.sh" "lib/sudo.sh" "lib/actions.sh"
+        "lib/systemctl.sh" "lib/router.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
+        "conductor/4-process.sh" "conductor/4-workers.sh" "conductor/5-slots.sh" "conductor/5-turnover.sh" "conductor/5-routers.sh" "operate/by_hand.sh"
+        "operate/drain_facts.sh" "operate/drain_back.sh" "operate/drain_begin.sh" "operate/drain.sh";
     /// What `history` needs beside `observe`. Args: root, number of runs.
     history History = "look/history.sh";
     /// What `status` needs beside `observe`. Args: root, app, a line of words for each service….

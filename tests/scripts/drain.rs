@@ -102,7 +102,7 @@ fn each_end_of_a_request_has_its_own_word() {
             text.contains("request ")
         });
         assert_eq!(of(&text, "request")[0], word, "{text}");
-        assert!(text.contains("\nready\n"), "{text}");
+        assert!(text.contains("\nready "), "{text}");
         assert_eq!(of(&text, "health"), ["ok"], "{text}");
     }
 }

@@ -1,10 +1,10 @@
 # The prober of a drain trial: what clients of an app see while it stops. Three of them: one with a request in progress,
 # one with a kept connection that is idle between requests, and one that asks for health on new connections.
 # stdin: the address of the health check. args: its kind (http, unix), its status, the path of the request
-# Prints `ready` once they are connected, or `failed WHY`, and until SIGTERM lines `WHO NUMBER START END HOW`: who is
-# request, kept or health; the number is that of the connection; START and END are milliseconds of CLOCK_MONOTONIC,
-# which systemd stamps by; HOW is ok, or how it failed, and `,close` if the response ends the connection; `idle` is a
-# kept connection that was closed between two requests. Never here: what that means.
+# Prints `ready TIME` once they are connected, or `failed WHY`, and until SIGTERM lines `WHO NUMBER START END HOW`: who
+# is request, kept or health; the number is that of the connection; times are milliseconds of CLOCK_MONOTONIC, which
+# systemd stamps by; HOW is ok, or how it failed, and `,close` if the response ends the connection; `idle` is a kept
+# connection that was closed between two requests. Never here: what that means.
 use strict;
 use Config;
 use Errno;
@@ -165,9 +165,9 @@ until (getppid != $parent) {
     $_->{asking} || $ending || $time < $_->{due} or ask($_, $time) for values %clients;
     my ($request, $kept) = @clients{qw(request kept)};
     my $is_long = $request->{connected} && $request->{asking} && $time - $request->{at} >= $long;
-    if (!$ready and $is_long && $kept->{connected} || $time - $began >= $enough) {
+    if (!$ready and $is_long && $kept->{handle} && !$kept->{asking} || $time - $began >= $enough) {
         $ready = 1;
-        print "ready\n";
+        printf "ready %.1f\n", $time;
     }
     my ($reads, $writes) = ("", "");
     my @open = grep { $_->{handle} && !$_->{queued} } values %clients;
