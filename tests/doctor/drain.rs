@@ -10,6 +10,7 @@ use crate::bounds::Ends as _;
 use crate::deploys::blue_green::{Clients, Edge, assert_agrees};
 use crate::deploys::desk::{Desk, Ran, acme, assert_rest, current};
 use crate::deploys::rolling;
+use crate::faults::point::{Blow, Points};
 use crate::lab::{self, Host, Suite};
 
 const LIVE: [&str; 6] = ["doctor", "--drain", "--live", "--yes", "--path", "/slow"];
@@ -197,5 +198,56 @@ fn a_live_instance_behind_haproxy_leaves_it_first_and_clients_lose_nothing() {
     }
     clients.saw_only(&["v1"]);
     rolling::assert_all_run(Edge::Haproxy, &host, &current(&host));
+    assert_no_trial(&host);
+}
+
+#[test]
+fn instances_on_one_address_are_judged_by_their_end_and_a_switch_comes_first() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Handover, &acme("handover"));
+    let tried = desk.json(&LIVE).leaves(0);
+    let (blue, green) = ("acme@blue.service", "acme@green.service");
+    let object: Value = serde_json::from_str(tried.stdout.trim()).unwrap();
+    let unit = if object["drain"][blue].is_object() { blue } else { green };
+    let found = of(&tried, unit);
+    let what = [&found["verdict"], &found["result"], &found["request"]];
+    assert_eq!(what, [&"unknown".into(), &"success".into(), &Value::Null], "{tried}");
+    assert!(
+        found["line"].to_string().contains("its instances share one address"),
+        "{tried}"
+    );
+    assert_no_trial(&host);
+
+    let points = Points::on(&host);
+    points.strike(Blow::Hold, "step switch await * started");
+    desk.tree(Kind::Graceful, "v2");
+    let mut deploy = desk.command(&["deploy"]);
+    let deploy = deploy.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    points.struck();
+    desk.shipit(&LIVE)
+        .leaves(5)
+        .says("another switch is in progress")
+        .says("nothing was tried");
+    host.root("systemctl kill -s KILL shipit-acme.service").ok();
+    deploy.ends();
+}
+
+#[test]
+fn an_instance_that_systemd_would_wait_for_without_end_is_killed_and_comes_back() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    host.root("mkdir -p /etc/systemd/system/acme.service.d").ok();
+    let limit = b"[Service]\nTimeoutStopSec=infinity\n";
+    host.write_file("/etc/systemd/system/acme.service.d/limit.conf", limit);
+    host.root("sed -i s/graceful/deaf/ /opt/acme/current/behaviour && systemctl restart acme.service && systemctl daemon-reload")
+        .ok();
+    let hung = desk.json(&LIVE).leaves(0);
+    let found = of(&hung, "acme.service");
+    assert_eq!(found["verdict"], "loses_requests", "{hung}");
+    assert!(
+        found["line"].to_string().contains("did not stop within 2 minutes"),
+        "{hung}"
+    );
+    assert_eq!(host.unit("acme.service", "ActiveState"), "active");
     assert_no_trial(&host);
 }
