@@ -63,6 +63,7 @@ scripts() {
   shellcheck -s dash -S warning -e SC2317 "$scratch/conductor.sh"
   dash -n "$scratch/conductor.sh"
   perl -c src/remote/conductor/meter.pl 2>/dev/null
+  perl -c src/remote/operate/drain.pl 2>/dev/null
   shellcheck -x -S warning scripts/*.sh packaging/*.sh packaging/ci/*.sh .ci/run
   scripts/ci_lint.sh
   # What a script of the lab sources is checked with it; lab/inside.sh says itself that it is POSIX sh.

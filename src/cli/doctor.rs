@@ -1,11 +1,12 @@
 //! `shipit doctor`: looks at everything, changes nothing. The cause comes first, each finding with the line to type; at
-//! the end, what can be done today. What is wrong is decided in `diagnosis`.
+//! the end, what can be done today. What is wrong is decided in `diagnosis`; what `--drain` tries is in `drain`.
 
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
 use super::args::{self, Global};
+use super::drain;
 use super::paper::{Ink, Paper};
 use crate::config::Config;
 use crate::diagnosis::{self, Deploy, Diagnosis, Evidence, Finding};
@@ -34,6 +35,9 @@ pub(super) fn run(global: &Global, args: &args::Doctor) -> Result<Exit, Failure>
     if let (Some(login), Some(_)) = (&args.login, &evidence.link) {
         let mut link = super::root::link(global, &config, Some(login), &interrupts)?;
         evidence.access = engine::setup::access(&mut link, &config, &interrupts, report.as_mut())?;
+    }
+    if args.drain.drain && evidence.link.is_none() {
+        evidence.trials = drain::trials(global, &args.drain, &config, &mut link, &interrupts, report.as_mut())?;
     }
     let diagnosis = diagnosis::diagnose(&config, &evidence);
     super::results(&if global.json {
@@ -66,9 +70,12 @@ fn object(global: &Global, config: Option<&Config>, diagnosis: &Diagnosis, skew:
     let exposure: serde_json::Map<String, Value> = exposure
         .map(|(unit, score)| (unit.clone(), json!((f64::from(*score) * 10.0).round() / 10.0)))
         .collect();
-    let line = json!({"v": 1, "app": config.map(|config| config.app.as_str()), "host": config.map(|config| config.host.to_string()),
+    let mut line = json!({"v": 1, "app": config.map(|config| config.app.as_str()), "host": config.map(|config| config.host.to_string()),
         "exit": diagnosis.exit.code(), "deploy": diagnosis.deploy.word(), "findings": findings, "strategies": strategies,
         "exposure": exposure, "clock_skew_seconds": skew});
+    if !diagnosis.drained.is_empty() {
+        line["drain"] = drain::object(diagnosis);
+    }
     super::object(&line)
 }
 
@@ -80,8 +87,9 @@ fn finding(one: &Finding, typed: &Typed) -> Value {
 
 fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagnosis) -> String {
     let paper = Paper::new(global);
+    let trials = drain::text(diagnosis, &super::typed(global), paper);
     if !global.verbose && is_healthy(diagnosis) {
-        return paper.line(&paper.paint(Ink::Good, &in_short(config, evidence, diagnosis)), 2);
+        return paper.line(&paper.paint(Ink::Good, &in_short(config, evidence, diagnosis)), 2) + &trials;
     }
     let mut out = paper.line(&paper.paint(Ink::Bold, &header(config, evidence)), 2);
     let is_shown = |finding: &&Finding| global.verbose || finding.severity > Severity::Info;
@@ -108,6 +116,9 @@ fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagn
                 "exposure"
             );
         }
+    }
+    if !trials.is_empty() {
+        let _ = write!(out, "\n{trials}");
     }
     let _ = writeln!(out, "\n{}", counted(diagnosis, global.verbose));
     out.push_str(&paper.line(verdict(diagnosis), 2));

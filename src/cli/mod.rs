@@ -8,6 +8,7 @@ mod complete;
 mod connection;
 mod deploy;
 mod doctor;
+mod drain; // the trials of doctor --drain
 mod env;
 mod history;
 mod init;

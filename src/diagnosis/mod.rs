@@ -3,6 +3,7 @@
 
 mod access; // what a service's user meets: closed directories, read-only paths, scripts that cannot start
 mod commands; // what build and prepare run
+mod drain; // what drain trials proved
 mod files; // shared files that the app cannot read
 mod finding; // a finding, and how near to the root of things it is
 mod health; // who listens, and whether the health address answers
@@ -20,6 +21,7 @@ mod units; // the app's units: rules, states
 use std::collections::BTreeMap;
 
 pub use commands::{Missing, Need, needs, of_unit};
+pub use drain::{Drained, Drains, Trial, Tried};
 pub use finding::{Area, Depth, Finding};
 pub use health::Probed;
 pub use machine::LastSwitch;
@@ -66,6 +68,8 @@ pub struct Evidence {
     pub timers: Option<StatusReport>,
     /// Seconds that the host's clock is ahead of this machine's.
     pub skew: Option<i64>,
+    /// How instances stopped, where that was asked for.
+    pub trials: Vec<Trial>,
 }
 
 /// What is wrong, and what can be done today.
@@ -79,6 +83,8 @@ pub struct Diagnosis {
     pub deploy: Deploy,
     /// `systemd-analyze security` of each service: 0 (safe) to 10.
     pub exposure: BTreeMap<String, f32>,
+    /// What drain trials proved, where they were asked for.
+    pub drained: Vec<Drained>,
     /// How doctor leaves: 0, 1 when there is an error, 4 when the host is degraded, 6 when it was not reached.
     pub exit: Exit,
 }
@@ -99,6 +105,8 @@ pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
             findings.extend(router::findings(config, live, evidence));
         }
     }
+    let drained: Vec<Drained> = evidence.trials.iter().map(drain::judge).collect();
+    findings.extend(drain::findings(config, evidence, &drained));
     let strategies = strategies::usable(config, evidence);
     findings.extend(strategies::findings(&strategies, &findings));
     // A stable sort: what is equally bad and equally deep stays in the order in which it was looked at.
@@ -119,6 +127,7 @@ pub fn diagnose(config: &Config, evidence: &Evidence) -> Diagnosis {
         strategies,
         deploy,
         exposure: exposure.collect(),
+        drained,
         exit,
     }
 }
@@ -132,6 +141,7 @@ impl Diagnosis {
             strategies: Vec::new(),
             deploy: Deploy::Unknown,
             exposure: BTreeMap::new(),
+            drained: Vec::new(),
             exit: failure.exit,
         }
     }

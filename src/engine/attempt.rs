@@ -7,7 +7,7 @@ use super::ended;
 use super::follow::{Followed, READ_ONLY};
 use super::held::held;
 use super::switch::{self, Switched};
-use super::{Run, local_command, observe, outcome, session};
+use super::{Run, drain, local_command, observe, outcome, session};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::{Observed, Root};
@@ -25,6 +25,9 @@ pub(super) fn fail(run: &mut Run<'_>, failure: Failure) -> Exit {
     hook_after(run, &ended);
     run.end(ended)
 }
+
+/// How long `--wait` waits for others.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// How one try at a switch ended.
 pub(super) enum Attempt {
@@ -105,7 +108,17 @@ pub(super) fn free_host(
     loop {
         let observed = observe::observe_with_units(host, run.config, repository, base.cloned())?;
         let Some(request) = &observed.request else {
-            return Ok(observed);
+            match drain::put_back(host, run.config, &observed) {
+                Ok(false) => return Ok(observed),
+                Ok(true) => run
+                    .report
+                    .warn("a drain trial had not ended: its instance was restored".into()),
+                Err(failure) if wait && failure.exit == Exit::Locked && began.elapsed() <= PATIENCE => {
+                    run.go_on("waiting for a drain trial")?;
+                }
+                Err(failure) => return Err(failure),
+            }
+            continue;
         };
         // Why that switch takes so long, if it is known.
         let stuck = (observed.root == Root::ReadOnly).then_some(READ_ONLY);
@@ -122,7 +135,7 @@ pub(super) fn free_host(
             run.report.warn(text);
             stuck.into_iter().for_each(|why| run.report.warn(why.to_owned()));
         }
-        if began.elapsed() > Duration::from_secs(3600) {
+        if began.elapsed() > PATIENCE {
             return Err(held("waited for an hour; nothing changed"));
         }
         let _ = run.interrupts.rest(Duration::from_millis(500));

@@ -1,4 +1,4 @@
-//! Another switch is in progress: who, since when, at which step, as a failure.
+//! Another switch is in progress: who, since when, at which step; or another command holds the host. As failures.
 
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Request;
@@ -29,4 +29,15 @@ pub fn held(request: &Request, host: &str) -> Failure {
     failure
         .next(Next::shipit("attach").remark("follows it"))
         .next(Next::shipit("deploy --wait").remark("deploys after it ends"))
+}
+
+/// Another command holds the lock under which requests are made: a restart of a service that starts slowly, say.
+pub fn locked() -> Failure {
+    Failure::new(
+        Exit::Locked,
+        "another command on the host holds the lock of the requests",
+    )
+    .why("the host waited 30s for it")
+    .host("nothing live changed")
+    .next(Next::again("").remark("when that command has ended"))
 }

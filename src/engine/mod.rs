@@ -8,6 +8,7 @@ mod attempt;
 mod base;
 pub mod collect_evidence;
 pub mod deploy;
+pub mod drain;
 pub mod ended;
 pub mod environment;
 pub mod follow;

@@ -2,7 +2,7 @@
 //! is needed any more.
 
 use super::follow::{self, CANCEL, Followed, READ_ONLY, Stopped};
-use super::{Run, metadata, session, verify};
+use super::{Run, held, metadata, session, verify};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
@@ -220,20 +220,9 @@ fn refused(answer: &Answer) -> Option<Switched> {
     match answer.code {
         exits::HELD => Some(Switched::Held(Request::parse(&answer.out))),
         exits::OUTDATED => Some(Switched::Outdated(text::shown(answer.out.trim_ascii()))),
-        exits::REQUESTS_LOCKED => Some(Switched::Failed(locked())),
+        exits::REQUESTS_LOCKED => Some(Switched::Failed(held::locked())),
         _ => None,
     }
-}
-
-/// Another command holds the lock under which requests are made: a restart of a service that starts slowly, say.
-fn locked() -> Failure {
-    Failure::new(
-        Exit::Locked,
-        "another command on the host holds the lock of the requests",
-    )
-    .why("the host waited 30s for it")
-    .host("nothing live changed")
-    .next(Next::again("").remark("when that command has ended"))
 }
 
 /// Gives the host the conductor of this version. Why that was not possible, if a switch cannot go on without it.
@@ -249,7 +238,7 @@ fn install_conductor(host: &mut dyn Host, root: &str) -> Option<Switched> {
     };
     match answer.code {
         0 => None,
-        exits::REQUESTS_LOCKED => Some(Switched::Failed(locked())),
+        exits::REQUESTS_LOCKED => Some(Switched::Failed(held::locked())),
         exits::HELD => Some(Switched::Held(Request::parse(&answer.out))),
         code => {
             let what = "the conductor could not be installed on the host";

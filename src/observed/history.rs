@@ -23,7 +23,7 @@ pub struct History {
 pub struct Deed {
     /// When it began, by the host's clock.
     pub at: String,
-    /// `deploy`, `rollback`, `prune`, `restart`, `start`, `stop`, `reload`, `env set`, `env unset`, `env push`.
+    /// `deploy`, `rollback`, `prune`, `restart`, `start`, `stop`, `reload`, `drain`, `env set`, `env unset`, `env push`.
     pub what: String,
     /// Who, as their machine reported it; empty if that is not known.
     pub by: String,

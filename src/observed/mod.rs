@@ -5,6 +5,7 @@ pub mod access; // what setup_access.sh printed
 mod answers; // what facts.sh printed
 mod base; // what base.sh printed
 mod cut; // what cut.sh printed
+pub mod drain; // what drain.sh printed
 pub mod history; // what was done to the app
 pub mod installed; // the app's unit files, as installed.sh printed them
 pub mod ledger; // the host's record of releases
@@ -138,6 +139,8 @@ pub struct Observed {
     pub odd_request: Option<String>,
     /// The run that left the host degraded.
     pub degraded: Option<String>,
+    /// The unit of a drain trial that has not ended.
+    pub trial: Option<String>,
     /// The app's units, by name; see [`Self::unit`].
     pub units: BTreeMap<String, Properties>,
     /// The routers in front of instances, by their levers.
@@ -225,6 +228,7 @@ impl Observed {
                 }
             }
             "degraded" => self.degraded = Some(rest.into()),
+            "trial" => self.trial = Some(rest.into()),
             "unit" => {
                 let (unit, property) = lines::split(rest);
                 self.units.entry(unit.into()).or_default().take(property);

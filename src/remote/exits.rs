@@ -48,17 +48,19 @@ exits! {
 
     CONDUCTOR_CUT_OFF = 27 "the conductor arrived incomplete" "install_conductor";
     CONDUCTOR_OUTDATED = 29 "the conductor of this version could not be written" "install_conductor";
-    HELD = 30 "another request exists (printed)" "install_conductor" "request" "service";
+    HELD = 30 "another request exists (printed)" "drain" "install_conductor" "request" "service";
     OUTDATED = 31 "the host has changed since it was observed (printed)" "request";
     CONFIRMED = 49 "there is nothing to revert" "word";
     NO_CANARY = 58 "the switch has no canary" "word";
     BEGUN = 32 "the conductor has begun the run" "withdraw";
     WITHDRAWN = 33 "the request was withdrawn" "request";
-    REQUESTS_LOCKED = 59 "the lock of the requests could not be taken" "install_conductor" "request";
+    REQUESTS_LOCKED = 59 "the lock of the requests could not be taken" "drain" "install_conductor" "request";
 
     SERVICE_REFUSED = 28 "the service was not restarted, reloaded, started or stopped" "service";
     SERVICE_UNHEALTHY = 34 "the service is not healthy afterwards" "service";
-    SUDO_REFUSED = 35 "sudo does not allow the command" "service";
+    SUDO_REFUSED = 35 "sudo does not allow the command" "by_hand";
+    NOT_TRIED = 62 "nothing was tried (printed)" "drain";
+    NOT_PUT_BACK = 63 "the instance is not as it was before the trial (printed)" "drain";
     NO_RUN = 36 "no such run on the host" "invocations" "record";
     RUN_UNREADABLE = 37 "the run cannot be read" "invocations" "record";
     NO_HELPER = 54 "the helper is missing, or may not be run" "env" "journal" "run_check";

@@ -38,7 +38,7 @@ pub enum Keep {
 pub const WHOLE: &[u8] = b"whole\n";
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident $value:ident = $($file:literal)+;)*) => {
+    ($($(#[$doc:meta])* $name:ident $value:ident = $(perl $program:literal)? $($file:literal)+;)*) => {
         /// Which script it is.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Name {
@@ -57,7 +57,7 @@ macro_rules! scripts {
         impl Name {
             /// Whether its arguments are not for everybody's eyes: the prepare command, or a health URL with its query.
             pub(super) fn is_private(self) -> bool {
-                matches!(self, Self::Prepare | Self::Status | Self::Service | Self::Ask)
+                matches!(self, Self::Prepare | Self::Status | Self::Service | Self::Ask | Self::Drain)
             }
 
             /// How long it may keep printing. Those that only look are done long before.
@@ -78,13 +78,19 @@ macro_rules! scripts {
             pub fn $name<A: AsRef<[u8]>>(args: impl IntoIterator<Item = A>) -> Self {
                 Self {
                     name: Name::$value,
-                    text: concat!($(include_str!($file)),+),
+                    text: text!($($program)? ; $($file)+),
                     args: args.into_iter().map(|a| a.as_ref().to_vec()).collect(),
                 }
             })*
         }
         /// Every script's name and text, for the tests.
-        pub const ALL: &[(&str, &str)] = &[$((stringify!($name), concat!($(include_str!($file)),+))),*];
+        pub const ALL: &[(&str, &str)] = &[$((stringify!($name), text!($($program)? ; $($file)+))),*];
+    };
+}
+
+macro_rules! text { // of these files, which find the text of the program in `$program`
+    ($($program:literal)? ; $($file:literal)+) => {
+        concat!($("# A program for perl.\nprogram='", include_str!($program), "'\n",)? $(include_str!($file)),+)
     };
 }
 
@@ -169,7 +175,12 @@ scripts! {
     /// Starts, stops, restarts or reloads one service. Args: see the file.
     service Service = "lib/arguments.sh" "lib/process_release.sh" "lib/unit_journal.sh" "lib/request_file.sh" "lib/sudo.sh" "lib/actions.sh"
         "lib/systemctl.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
-        "conductor/4-process.sh" "conductor/4-workers.sh" "operate/service.sh";
+        "conductor/4-process.sh" "conductor/4-workers.sh" "operate/by_hand.sh" "operate/service.sh";
+    /// Tries how one instance stops. Args: see the file.
+    drain Drain = perl "operate/drain.pl" "lib/arguments.sh" "lib/process_release.sh" "lib/unit_journal.sh" "lib/request_file.sh" "lib/sudo.sh" "lib/actions.sh"
+        "lib/systemctl.sh" "lib/router.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
+        "conductor/4-process.sh" "conductor/4-workers.sh" "conductor/5-slots.sh" "conductor/5-turnover.sh" "conductor/5-routers.sh" "operate/by_hand.sh"
+        "operate/drain_facts.sh" "operate/drain_back.sh" "operate/drain_begin.sh" "operate/drain.sh";
     /// What `history` needs beside `observe`. Args: root, number of runs.
     history History = "look/history.sh";
     /// What `status` needs beside `observe`. Args: root, app, a line of words for each service….

@@ -14,6 +14,7 @@ the directory it runs from, GET /slow the version after 2 s. What it does beside
   hanging    accepts and never answers
   stuck      never comes to listen, ignores SIGTERM
   mute       listens, never says that it is ready, ignores SIGTERM
+  deaf       graceful, but ignores SIGTERM
 """
 import os
 import select
@@ -187,7 +188,7 @@ def main():
     os.set_blocking(waker, False)
     if behaviour != "plain":
         signal.set_wakeup_fd(waker)
-        signal.signal(signal.SIGTERM, lambda *_: behaviour in ("mute", "stuck") or HEARD.add(signal.SIGTERM))
+        signal.signal(signal.SIGTERM, lambda *_: behaviour in ("mute", "stuck", "deaf") or HEARD.add(signal.SIGTERM))
         signal.signal(signal.SIGHUP, lambda *_: behaviour == "stubborn" or HEARD.add(signal.SIGHUP))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP, signal.SIGTERM])
     if behaviour == "slow":

@@ -2,6 +2,7 @@
 
 mod access;
 mod broken; // hosts broken on purpose, one cause each: it is named first
+mod drain; // how services stop, tried
 mod live; // facts of a running host, as `unit lint --host` tells them
 mod reach; // doctor of hosts that are well, half made, or out of reach
 mod routed; // doctor of routers in front of the app

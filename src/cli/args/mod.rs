@@ -125,8 +125,8 @@ pub enum Command {
     Setup(Setup),
     /// Find out why a deploy does not work; change nothing
     #[command(
-        long_about = "Example:\n  shipit doctor\n\nChecks keys, connection, host, disk space, clock, sudo lines, guard, units (against all rules), listening sockets, health checks and the last failed switch. Lists causes before their consequences, each with a command that fixes it, \
-        and the strategies that each service can use. Changes nothing. Exits 1 if there is an error, 4 if the host is degraded, 6 if the host cannot be reached."
+        long_about = "Example:\n  shipit doctor\n  shipit doctor --drain --path /slow\n\nChecks keys, connection, host, disk space, clock, sudo lines, guard, units (against all rules), listening sockets, health checks and the last failed switch. Lists causes before their consequences, each with a command that fixes it, \
+        and the strategies that each service can use. Changes nothing, unless --drain is given: it tries how the services stop on the host, on idle instances, or with --live on those that serve. Exits 1 if there is an error, 4 if the host is degraded, 6 if the host cannot be reached."
     )]
     Doctor(Doctor),
     /// Show what deploy would do
@@ -340,6 +340,34 @@ pub struct Doctor {
     /// Login that is root or can use sudo: finds out why the deploy user cannot log in
     #[arg(long = "as", value_name = "USER@HOST")]
     pub login: Option<String>,
+    #[command(flatten)]
+    pub drain: DrainTrial,
+}
+
+/// `doctor --drain`
+#[derive(ClapArgs, Debug)]
+pub struct DrainTrial {
+    /// Try how each service stops: starts its idle instance, sends requests, and stops it again
+    #[arg(long, conflicts_with = "login")]
+    pub drain: bool,
+    /// Try it on the instances that serve, one after the other: each restarts
+    #[arg(long, requires = "drain")]
+    pub live: bool,
+    /// Path of a request that takes the app a second or longer, such as /slow [default: that of the health check]
+    #[arg(long, requires = "drain", value_name = "PATH", value_parser = path)]
+    pub path: Option<String>,
+    /// Do not ask for confirmation before --live
+    #[arg(short, long, requires = "live")]
+    pub yes: bool,
+}
+
+/// A path of the app as a request has it.
+fn path(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
+    match text.starts_with('/') && is_plain {
+        true => Ok(text.to_owned()),
+        false => Err("a path begins with / and has neither spaces nor control characters".into()),
+    }
 }
 
 #[cfg(test)]

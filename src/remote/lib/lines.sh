@@ -12,3 +12,11 @@ prefixed() {
     set +f
     printf %s "$out"
 }
+
+# left FILE SCRIPT: what stands in a file that something left here, by that script of sed; nothing if it is gone.
+left() {
+    local text
+    [ -f "$1" ] || return 0
+    text=$(sed -n "$2" "$1") || [ ! -e "$1" ]
+    [ ! -e "$1" ] || printf '%s %s\n' "$1" "$text"
+}

@@ -112,8 +112,6 @@ run } && run=${run%%
 elif [ -f request ] && [ ! -L request ]; then echo 'unreadable request'
 # A whole switch, or its end, passed between these reads: they are not of one moment.
 elif [ "$before" != "$(moment ..)" ]; then echo changed; fi
-if [ -f degraded ]; then
-    run=$(sed -n 's/^run //p' degraded) || [ ! -e degraded ]
-    [ ! -e degraded ] || echo "degraded $run"
-fi
+left degraded 's/^run //p'
+left trial 2p
 whole

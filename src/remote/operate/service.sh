@@ -3,33 +3,10 @@
 # recorded beside it.
 # args: root app access verb by socket|- and the named arguments of a verdict
 # exits: 28 the service was not restarted, reloaded, started or stopped · 30 another request exists (printed)
-#        34 the service is not healthy afterwards · 35 sudo does not allow the command
+#        34 the service is not healthy afterwards
 # shellcheck shell=dash disable=SC2034,SC2154
 root=$1 app=$2 access=$3 verb=$4 by=$5 socket=$6
 shift 6
-manager=system phase=service attempt_revert=1 before='' invocations='' asked='' cause='' hopeless='' where='' detail=''
-output_file=/dev/null answer='' since=$(date +%s)
-event() { :; }
-
-ctl() {
-    local code=0
-    if [ "$access" != sudo ]; then answer=$(systemctl "$@" 2>&1 </dev/null) && return 0; return 1; fi
-    answer=$(sudo -n -u root /usr/bin/systemctl "$@" 2>&1 </dev/null) || code=$?
-    if [ $code != 0 ] && sudo_refused "$answer"; then
-        fail 35 "$(id -un) may not run \`sudo /usr/bin/systemctl $*\`: $(printf '%s\n' "$answer" | failed_reason)"
-    fi
-    return $code
-}
-
-# Not echo: dash's takes a backslash of an answer for an escape, and `\c` for the end of the line.
-print_cause() { printf 'cause %s\n' "$1"; }
-
-# fail STATUS CAUSE
-fail() {
-    print_cause "$2"
-    exit "$1"
-}
-
 # refused WHAT: systemctl failed; its reason follows.
 refused() { fail 28 "$1: $(printf '%s\n' "${answer:-systemctl printed nothing}" | failed_reason)"; }
 

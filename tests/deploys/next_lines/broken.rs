@@ -18,6 +18,12 @@ const WELL: &str = "rm -rf /etc/systemd/system/acme.service.d; systemctl daemon-
     systemctl reset-failed acme.service acme.socket 2>/dev/null || :; systemctl start acme.socket; systemctl restart acme.service";
 
 pub const ROWS: &[Row] = &[
+    // A trial that did not end.
+    Row {
+        host: "runuser -u deploy -- sh -c 'printf \"live\\nacme.service\\n-\\n-\\n-\\n\" >/opt/acme/.shipit/trial'",
+        prints: &[("diagnosis/drain.rs shipit doctor --drain", "doctor")],
+        ..ROW
+    },
     // Something that the unit names is not there.
     Row {
         host: drop_in!("[Service]\\nUser=ghost\\n"),

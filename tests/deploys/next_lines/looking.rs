@@ -4,6 +4,21 @@ use super::{Ends, ROW, Row, Shows};
 
 pub const ROWS: &[Row] = &[
     Row {
+        prints: &[("diagnosis/drain.rs shipit doctor --drain --live", "doctor --drain")],
+        then: Ends("cannot ask for confirmation"),
+        ..ROW
+    },
+    Row {
+        prints: &[("cli/drain.rs again --yes", "doctor --drain --live")],
+        then: Ends("acme.service stops"),
+        ..ROW
+    },
+    Row {
+        prints: &[("diagnosis/drain.rs again --path /slow", "doctor --drain --live --yes")],
+        then: Ends("acme.service drains"),
+        ..ROW
+    },
+    Row {
         prints: &[("plan/releases.rs shipit releases", "rollback 20200101-000000")],
         then: Shows("verified"),
         ..ROW

@@ -24,8 +24,21 @@ pub const SITES: &[(&str, &str)] = &[
         "tests/deploys/logins.rs",
     ),
     ("engine/session.rs again", FAULT),
+    ("engine/drain.rs shipit status", FAULT),
     (
-        "engine/switch.rs again",
+        "engine/drain.rs as_root setup",
+        "tests/deploys/sudo.rs types the same line",
+    ),
+    (
+        "diagnosis/drain.rs shipit logs --unit",
+        "needs an instance that does not come back; only looks",
+    ),
+    (
+        "diagnosis/drain.rs shipit status",
+        "needs an instance that does not come back; only looks",
+    ),
+    (
+        "engine/held.rs again",
         "needs a lock that stays taken for 30 seconds; tests/faults/request.rs makes the state",
     ),
     ("cli/unit/generate.rs again --print", "only prints"),
