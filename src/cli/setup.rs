@@ -94,7 +94,9 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
         return Ok(Exit::Done);
     }
     if !args.yes {
+        let asked = Instant::now();
         root::agreed(&through, (!is_seen).then_some(&text), &interrupts)?;
+        host = session::after_pause(&mut link, host, asked, report.as_mut())?;
     }
     let access = layout.put(host.as_mut(), &observed, &interrupts, report.as_mut())?;
     let user = Some(layout.user.clone());

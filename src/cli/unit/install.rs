@@ -2,6 +2,7 @@
 //! units with errors, and prints what running units need to use the new files. Never starts or restarts a running unit.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -67,7 +68,9 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if !options.yes {
+        let asked = Instant::now();
         root::agreed(&through, (!is_seen).then_some(&text), &interrupts)?;
+        host = session::after_pause(&mut link, host, asked, report.as_mut())?;
     }
     let services = services(&installation);
     let before = engine::ask::ask(host.as_mut(), &services)?.exposure;

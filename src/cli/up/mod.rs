@@ -17,7 +17,7 @@ use crate::engine::deploy::deploy;
 use crate::engine::install_units::install_units;
 use crate::engine::preview::DeployOptions;
 use crate::engine::setup::{Layout, former, verify};
-use crate::engine::{self, Run, observe};
+use crate::engine::{self, Run, observe, session};
 use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::Interrupts;
 use crate::plan::unit_files::install::Installation;
@@ -110,7 +110,11 @@ impl<'a> Up<'a> {
         }
         if rooted {
             if !self.args.yes {
+                let asked = Instant::now();
                 root::agreed(&self.through, (!is_seen).then_some(&text), self.interrupts)?;
+                let login = self.args.login.as_deref();
+                let mut link = root::link(self.global, self.config, login, self.interrupts)?;
+                seen.host = session::after_pause(&mut link, seen.host, asked, self.report.as_mut())?;
             }
             let began = Instant::now();
             if seen.installs() {
