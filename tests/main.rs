@@ -15,6 +15,7 @@ mod output; // what people and programs see, whole
 mod plans; // a deploy.yml and facts in, the plan as text out
 mod scripts; // the host's scripts without a host: killed at every command, fed with garbage
 mod style; // the words that no reader meets
+mod suite; // what scripts/test.sh makes of a test that fails once
 mod tidy; // the rules of the house that no compiler knows
 
 // Not every test uses every tool of the lab.

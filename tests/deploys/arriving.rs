@@ -195,6 +195,15 @@ fn a_release_below_a_directory_with_a_default_acl_has_the_modes_that_were_sent()
         .root("stat -c %a /opt/acme/current/server.py /opt/acme/current/public")
         .ok();
     assert_eq!(mode.split_whitespace().collect::<Vec<_>>(), ["644", "755"]);
+    // A release that arrives changed all the same is refused with the ACL as a likely cause.
+    let tar = "#!/bin/sh\n/usr/bin/tar \"$@\" || exit\n[ \"$1\" = --version ] || echo more >>server.py\n";
+    host.write_file("/usr/local/bin/tar", tar.as_bytes());
+    host.root("chmod 755 /usr/local/bin/tar").ok();
+    desk.tree(Kind::Graceful, "v2");
+    desk.json(&["deploy"])
+        .leaves(1)
+        .says("/opt/acme/releases has a default ACL, which changes the modes of files: getfacl /opt/acme/releases");
+    host.root("rm /usr/local/bin/tar").ok();
     // Nor does the umask of the login count.
     host.write_file("/home/deploy/.bashrc", b"umask 077\n");
     host.root("echo 'umask 077' >>/etc/profile; sed -i 's/^UMASK.*/UMASK 077/' /etc/login.defs")

@@ -37,6 +37,14 @@ fn a_process_that_systemd_started_again_is_reported_with_its_exit_status_and_las
             .never_says("result success");
         assert_eq!(answer(&host), "v1");
     }
+    // A connection that is refused is no wrong answer: it is waited for longer than for one.
+    desk.write(&acme("restart").health("wrong_answers", "2s"));
+    let late = "time.sleep(6)\n    server = Server(behaviour, version)";
+    tree_with(&desk, "late", "server = Server(behaviour, version)", late);
+    let ran = desk.json(&["deploy"]).leaves(0);
+    assert_live(&host, &ran.release(), "late");
+    let gap = ran.ended()["downtime"]["longest_gap_ms"].as_u64();
+    assert!(gap > Some(5000), "it was ready before: {ran}");
 }
 
 #[test]

@@ -247,6 +247,20 @@ fn a_directory_that_is_not_the_apps_is_not_given_away_and_nothing_is_made_throug
     desk.shipit(&setup)
         .says("give /srv/tree, a deploy tree that belongs to app, to deploy")
         .says("made deploy the owner of /srv/tree");
+    // The deploy user's own is used as it is: what is in it stays, and stays whose it is.
+    host.root("systemctl disable --now shipit-acme.path; rm /etc/systemd/system/shipit-acme*")
+        .ok();
+    host.root(
+        "mkdir /srv/own && cd /srv/own && echo 1 >file && echo 2 >other && chown deploy: . file && chown app: other",
+    )
+    .ok();
+    desk.write(&acme("socket").with("root: /srv/own\n"));
+    desk.shipit(&setup)
+        .leaves(0)
+        .says("is ready for acme")
+        .never_says("the owner of");
+    let left = "cd /srv/own && stat -c '%n %U' file other && cat file other";
+    assert_eq!(host.root(left).ok(), "file deploy\nother app\n1\n2");
 }
 
 #[test]

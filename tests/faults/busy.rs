@@ -82,6 +82,32 @@ fn good_releases_go_live_while_systemd_executes_itself_again() {
     assert_live(&host, &ran.release(), "v2");
 }
 
+/// Before the flip and while a release is awaited; forward, by a rollback, and when a release that crashes is reverted.
+#[test]
+fn a_restart_a_rollback_and_a_revert_go_on_while_systemd_executes_itself_again() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart").health("watch", "3s"));
+    let v1 = current(&host);
+    let meanwhile = |args: &[&str], step: &str, code: i32| {
+        let mut run = Underway::start(&desk, args);
+        assert!(run.until(step, "started"), "{args:?} has no step {step}");
+        host.root("for n in 1 2 3; do systemctl daemon-reexec; done").ok();
+        run.end().leaves(code)
+    };
+    for (version, step) in [("v2", "baseline"), ("v3", "await")] {
+        desk.tree(Kind::Graceful, version);
+        let ran = meanwhile(&["deploy"], step, 0);
+        assert_live(&host, &ran.release(), version);
+    }
+    for (version, step) in [("v2", "flip"), ("v1", "await")] {
+        let ran = meanwhile(&["rollback"], step, 0);
+        assert_live(&host, &ran.release(), version);
+    }
+    desk.tree(Kind::CrashAtStart, "v4");
+    meanwhile(&["deploy"], "await", 3);
+    assert_live(&host, &v1, "v1");
+}
+
 /// `sudo` hangs, which the conductor cannot end: systemd kills it, and the next conductor reverts.
 #[test]
 fn a_switch_that_hangs_is_ended_by_the_watchdog_and_reverted() {

@@ -76,3 +76,30 @@ fn no_command_that_fails_while_it_looks_lets_a_release_go_that_is_in_use() {
     }
     panic!("it has no end");
 }
+
+/// The conductor believes an answer that ends with `whole`; where it has none, all that it could not read counts as in
+/// use.
+#[test]
+fn root_answers_for_a_release_in_use_whichever_command_fails() {
+    let text = shipit::remote::JOURNAL_HELPER.replace("PATH=/usr/sbin", "PATH=/usr/local/sbin:/usr/sbin");
+    under_each_shell(|world| {
+        let cwd = world.root().join("releases/third").display().to_string();
+        world.process(77, "S", 0, Some(&cwd));
+        let query = format!("in-use {}\nend\n", world.root().display());
+        let answer = |fault| world.given_with(&text, &["acme.service"], query.as_bytes(), fault);
+        assert_eq!(said(&answer(NO_FAULT)), "third 77\nwhole\n");
+        for at in 1..100 {
+            for when in ["fails", "undone"] {
+                let out = answer(Fault { at, when });
+                let told = said(&out);
+                let named = ["third 77\n", "? 77\n"].iter().any(|line| told.contains(line));
+                assert!(named || !told.ends_with("whole\n"), "command {at} {when}: {out:?}");
+                if fs::read_dir(world.dir.path().join("calls")).unwrap().count() < at {
+                    assert!(at > 4, "{at}");
+                    return;
+                }
+            }
+        }
+        panic!("it has no end");
+    });
+}
