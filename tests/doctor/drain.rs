@@ -191,7 +191,17 @@ fn a_live_instance_behind_haproxy_leaves_it_first_and_clients_lose_nothing() {
     let host = lab::host!(Suite::Bookworm);
     let desk = rolling::live(Edge::Haproxy, &host);
     let clients = Clients::of(&host);
-    let tried = desk.json(&["doctor", "--drain", "--live", "--path", "/slow"]).leaves(0);
+    let args = ["doctor", "--drain", "--live", "--path", "/slow", "--json"];
+    let mut child = desk.command(&args);
+    let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let functions = include_str!("../../src/remote/lib/router.sh");
+    let asked =
+        "haproxy /run/haproxy/acme.sock 'show servers state acme' | servers_of acme | awk '$3 == 8 { print $1 }'";
+    host.wait_for("an instance that left HAProxy before it is asked", |host| {
+        let drained = host.root(&format!("{functions}\n{asked}")).stdout;
+        drained.lines().count() == 1 && host.root("grep -q ready /opt/acme/.shipit/trial.probes").success()
+    });
+    let tried = Ran::new(&args.join(" "), &child.ends()).leaves(0);
     for one in rolling::INSTANCES {
         let found = of(&tried, &format!("acme@{one}.service"));
         assert_eq!(found["verdict"], "drains", "{tried}");
