@@ -222,10 +222,6 @@ pub const SITES: &[(&str, &str)] = &[
         "engine/setup.rs shell apt-get install curl tar util-linux perl-base",
         NETWORK,
     ),
-    (
-        "engine/setup.rs shipit setup",
-        "after a switch that the former deploy user began",
-    ),
     ("engine/stage.rs shipit deploy", FAULT),
     ("engine/stage.rs shipit doctor", FAULT),
     (
