@@ -308,7 +308,8 @@ impl Ran {
         self
     }
 
-    fn last(&self) -> Option<Value> {
+    /// The `ended` line, if there is one.
+    pub fn last(&self) -> Option<Value> {
         self.stdout
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())

@@ -8,8 +8,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{assert_as_sent, assert_one_at_a_time, rest};
-use crate::apps::{ACME, Kind, Migrate, Service};
+use super::{assert_as_sent, assert_one_at_a_time, claims, rest};
+use crate::apps::{Kind, Migrate, Service};
 use crate::bounds::PATIENCE;
 use crate::deploys::backups;
 use crate::deploys::desk::{Desk, Ran, Yml, acme, answer, current};
@@ -153,6 +153,12 @@ impl<'a> Campaign<'a> {
         }
         let now = current(self.host);
         let code = ran.code().unwrap_or(-1);
+        let good = match scenario {
+            Scenario::Rollback => "rolled_back",
+            Scenario::Prune => "pruned",
+            Scenario::StageOnly => "staged",
+            _ => "deployed",
+        };
         match (code, scenario) {
             (0, Scenario::Deploy | Scenario::First | Scenario::Migration | Scenario::Rollback) if now == before => {
                 return told("exit 0, and nothing went live");
@@ -168,13 +174,20 @@ impl<'a> Campaign<'a> {
         if !now.is_empty() && answer_of(self.host, &now).is_none() {
             return told(&format!("what runs is not {now}"));
         }
-        if scenario == Scenario::Migration {
-            let ran = ACME.migrations(self.host);
-            if ran.iter().filter(|v| **v == format!("c{}", self.version)).count() > 1 {
-                return told("the migration ran twice");
-            }
+        if let Err(what) = claims::contradicted(self.host, &ran, good, &before, &struck) {
+            return told(&what);
+        }
+        let version = format!("c{}", self.version);
+        if scenario == Scenario::Migration
+            && let Err(what) = claims::migrated(self.host, &version, code == 0)
+        {
+            return told(&what);
         }
         self.converges(scenario, args)?;
+        // Once, also with the command that was repeated.
+        if scenario == Scenario::Migration {
+            claims::migrated(self.host, &version, code == 0)?;
+        }
         Ok(code)
     }
 

@@ -4,6 +4,7 @@
 mod backups;
 mod busy;
 mod campaign;
+mod claims; // of a run's last line
 mod conductor;
 mod leftovers;
 mod migrations;
@@ -25,7 +26,7 @@ use crate::apps::Service;
 use crate::bounds::{Ends as _, PATIENCE, Patient};
 use crate::deploys::desk::{Desk, Ran, Yml, acme, answer, current};
 use crate::handover::only_instance;
-use crate::lab::Host;
+use crate::lab::{Host, Output};
 
 /// An app by that strategy which does all that a deploy can do: shared paths, `prepare`, a migration, and from
 /// the third release on something to prune. v1 and v2 are live in turn.
@@ -159,14 +160,17 @@ fn assert_whole(host: &Host) {
 /// the one that the client asked for.
 #[track_caller]
 fn assert_as_sent(host: &Host) {
+    as_sent(host).ok();
+}
+
+fn as_sent(host: &Host) -> Output {
     host.root(
-        "cd /opt/acme/releases && for id in *; do [ ! -e \".in-$id\" ] || continue; cd \"$id\" && of=/opt/acme/.shipit/releases/$id &&
+        "cd /opt/acme/releases && for id in *; do [ -e \"$id\" ] && [ ! -e \".in-$id\" ] || continue; cd \"$id\" && of=/opt/acme/.shipit/releases/$id &&
              test \"$(cat \"$of/digest\")\" = \"$(sha256sum <\"$of/manifest\" | cut -d ' ' -f 1)\" &&
              tr '\\0' '\\n' <\"$of/manifest\" | grep -E '^[0-9a-f]{64}  [.]/' | sha256sum --quiet -c - || exit
              cd ..
          done 2>&1",
     )
-    .ok();
 }
 
 /// One switch at a time: in the host's record the lines of a run stand together, and the runs are numbered in

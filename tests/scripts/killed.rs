@@ -9,7 +9,17 @@ use super::*;
 /// Lets a script meet each of these faults at every `stride`-th of its external commands; false ends the sweep.
 /// How many commands it has.
 pub(super) fn sweep(stride: usize, whens: &[&'static str], case: impl Fn(Fault) -> bool + Sync) -> usize {
-    let next = AtomicUsize::new(1);
+    sweep_from(1, stride, whens, case)
+}
+
+/// The same, from that command on.
+pub(super) fn sweep_from(
+    first: usize,
+    stride: usize,
+    whens: &[&'static str],
+    case: impl Fn(Fault) -> bool + Sync,
+) -> usize {
+    let next = AtomicUsize::new(first);
     let over = AtomicUsize::new(usize::MAX);
     std::thread::scope(|scope| {
         for _ in 0..4 {

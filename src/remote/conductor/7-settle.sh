@@ -35,7 +35,9 @@ $id "*)
             event note prune "$id is in use by process $of, of $(stat -c %U "/proc/$of" 2>/dev/null || echo '?'): kept"
             continue ;;
         esac
-        [ ! -d "../releases/$id" ] || mv -T -- "../releases/$id" "../releases/.del-$id" || continue
+        # By what is there: it may have done its work and failed.
+        [ ! -d "../releases/$id" ] || mv -T -- "../releases/$id" "../releases/.del-$id" ||
+            [ ! -d "../releases/$id" ] || continue
         rm -rf -- "links/$id" "releases/$id"
         ledger gone "$id"
         removed=$((removed + 1))
