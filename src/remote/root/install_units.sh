@@ -41,6 +41,11 @@ trap leave EXIT
 trap 'exit 45' HUP INT TERM
 mkdir "$scratch/new" "$scratch/old"
 until [ "$line" = shipit-units ]; do IFS= read -r line || exit 39; done
+# The lock of setup.sh, before anything is compared: two at once, also of two apps, could make the same user, and the
+# one that fails would undo what the other has put in place.
+(umask 077 && : >>/run/shipit-setup.lock)
+exec 8</run/shipit-setup.lock
+flock -w 60 8 || { echo 'another setup or installation is in progress' >&2 && exit 47; }
 while read -r name before text && [ "$name" != end ]; do
     case $name in
     *[!A-Za-z0-9@._-]* | [!A-Za-z0-9]* | shipit-*) echo "$name is not a valid name for an app's unit" >&2; exit 42 ;;
@@ -87,7 +92,7 @@ while [ $# -gt 1 ]; do
     shift 2
 done
 sync -f "$dir" # the links of `enable`, a user's line
-placed=no && exec 9<&-
+placed=no && exec 8<&- 9<&-
 for name in $names; do report "wrote $dir/$name"; done
 report "${log}systemd has reloaded its units"
 while [ $# -gt 1 ]; do
