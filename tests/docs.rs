@@ -274,6 +274,7 @@ fn rendered() -> Vec<Value> {
             release: None,
             previous: None,
             live: None,
+            live_known: true,
             took: Duration::ZERO,
             live_after: None,
             bytes_sent: 0,

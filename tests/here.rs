@@ -230,6 +230,7 @@ fn a_source_that_takes_long_to_read_is_left_at_the_first_interrupt() {
     press(&child, Signal::INT);
     let (lines, code) = end(child);
     assert_eq!(code, Some(1));
+    assert_eq!(lines.last().unwrap()["live_known"], false, "the host was not asked");
     let cause = &lines.last().unwrap()["cause"];
     let what = cause["what"].as_str().unwrap();
     assert!(what.starts_with("interrupted while reading "), "{what}");
@@ -263,6 +264,70 @@ fn a_second_interrupt_leaves_whatever_it_hangs_in() {
     let status = child.ends().status;
     // It could tell nobody how things stand, so it claims no exit code either.
     assert_eq!(status.signal(), Some(2), "{status}");
+}
+
+/// A pipeline that writes its key into the checkout, and ships that.
+#[test]
+fn the_key_that_logs_in_is_refused_in_the_source_unless_it_is_allowed() {
+    let desk = desk("true");
+    fs::write(desk.path().join("source/ci"), "no key by its name or its first bytes\n").unwrap();
+    let deploy = || {
+        let child = Command::new(env!("CARGO_BIN_EXE_shipit"))
+            .args(["deploy", "--json", "-F", "/dev/null", "-i", "source/ci"])
+            .current_dir(desk.path())
+            .env("HOME", desk.path())
+            .env_remove("XDG_CACHE_HOME")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        end(child.unwrap())
+    };
+    let (lines, code) = deploy();
+    assert_eq!(code, Some(1), "before a connection: nothing listens there");
+    let cause = &lines.last().unwrap()["cause"];
+    assert_eq!(
+        cause["why"][0],
+        "ci is the key of --identity, with which you log in, and every user of the host can read a release"
+    );
+    assert!(
+        cause["next"].to_string().contains("list under `allow_secrets:`"),
+        "{cause}"
+    );
+    let yml = desk.path().join("deploy.yml");
+    let text = fs::read_to_string(&yml).unwrap();
+    fs::write(&yml, text + "allow_secrets: [ci]\n").unwrap();
+    let (lines, code) = deploy();
+    assert_eq!(code, Some(6), "{lines:?}");
+}
+
+/// A deploy would end at its build, so doctor looks for the first word of each command, whether or not the host answers.
+#[test]
+fn doctor_looks_for_the_programs_of_the_build_on_this_machine() {
+    let desk = desk("sh -c true && npm-of-nowhere ci");
+    let run = Command::new(env!("CARGO_BIN_EXE_shipit"))
+        .args(["doctor", "--json", "-F", "/dev/null"])
+        .current_dir(desk.path())
+        .env("HOME", desk.path())
+        .ends();
+    assert_eq!(run.status.code(), Some(6), "nothing listens there");
+    let told: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let findings = told["findings"].as_array().unwrap().iter();
+    let mut of_build = findings.filter(|one| one["what"].to_string().contains("`build` runs "));
+    let first = of_build.next().unwrap_or_else(|| panic!("{told:#}"));
+    assert_eq!(
+        first["what"],
+        "`build` runs npm-of-nowhere, which this machine does not have"
+    );
+    assert_eq!(
+        (&first["severity"], &first["area"]),
+        (&"error".into(), &"laptop".into())
+    );
+    assert!(
+        first["next"][0].to_string().contains("under build in deploy.yml"),
+        "{first:#}"
+    );
+    assert!(of_build.next().is_none(), "{told:#}");
 }
 
 /// `-i "$KEY"` instead of `-i FILE`, and every form in which the text can arrive.

@@ -9,13 +9,13 @@ use crate::deploys::terminal::typed;
 use shipit::config;
 
 /// A kind of project: files with their texts, and what must stand in its deploy.yml.
-type Kind = (
+pub type Kind = (
     &'static str,
     &'static [(&'static str, &'static str)],
     &'static [&'static str],
 );
 
-const KINDS: [Kind; 17] = [
+pub const KINDS: [Kind; 17] = [
     (
         "rails",
         &[("Gemfile", "gem 'rails'\ngem 'puma'\n"), ("package.json", "{}")],
@@ -134,7 +134,7 @@ const KINDS: [Kind; 17] = [
     ),
 ];
 
-fn shipit(dir: &Path, args: &[&str]) -> Output {
+pub fn shipit(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_shipit"))
         .args(args)
         .current_dir(dir)
@@ -142,7 +142,7 @@ fn shipit(dir: &Path, args: &[&str]) -> Output {
         .ends()
 }
 
-fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in files {
         std::fs::write(dir.path().join(name), text).unwrap();

@@ -5,6 +5,7 @@ use crate::engine::follow::{Followed, follow};
 use crate::engine::word::{self, give};
 use crate::engine::{Run, ended, observe};
 use crate::failure::{Exit, Failure, Next};
+use crate::observed::Current;
 use crate::report::event::{Ended, Outcome};
 use crate::step::Command;
 
@@ -42,6 +43,7 @@ fn attach(run: &mut Run<'_>, word: Word) -> Result<Exit, Failure> {
                 .next(Next::shipit("status")));
         }
         run.release.clone_from(&live);
+        run.nothing_live = observed.current == Current::Absent;
         return Ok(run.end(Ended {
             next: vec![Next::shipit("status")],
             ..run.ended(Outcome::Unchanged, live, None)

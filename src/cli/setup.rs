@@ -109,6 +109,7 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
         let live = observed.live().map(str::to_owned);
         report.event(&Event::Ended(Box::new(Ended {
             previous: live.clone(),
+            live_known: observed.live_known(),
             live,
             took: began.elapsed(),
             bytes_sent: host.traffic().0,

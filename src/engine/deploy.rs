@@ -50,7 +50,7 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
     let mut again = false;
     loop {
         run.sent = host.traffic().0;
-        run.previous = observed.live().map(str::to_owned);
+        run.comes_after(&observed);
         let release = match &mut origin {
             Origin::Host(named) => {
                 let id = plan::releases::rollback_target(run.config, &observed, Some(named))?;

@@ -39,6 +39,7 @@ pub fn ended(run: &Run<'_>, followed: &Followed, last: &RunEnd) -> Ended {
     Ended {
         live_after: followed.live_at.map(|at| at.duration_since(run.began)),
         downtime: last.downtime.clone(),
+        live_known: last.live_known,
         // After a first deploy there is nothing to go back to.
         next: vec![match (run.command, &run.previous) {
             (Command::Deploy, Some(_)) => Next::shipit("rollback").remark("rolls back to the previous release"),

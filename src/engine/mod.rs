@@ -44,6 +44,7 @@ use std::time::Instant;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
+use crate::observed::{Current, Observed};
 use crate::report::event::{Ended, Event, Outcome, Report, Upload};
 use crate::step::{Command, Commit};
 
@@ -62,6 +63,8 @@ pub struct Run<'a> {
     pub release: Option<String>,
     /// The one that is live before.
     pub previous: Option<String>,
+    /// Without `previous`: the host was asked, and no release was live.
+    pub nothing_live: bool,
     /// The run on the host, once it is asked for one.
     pub id: Option<String>,
     /// Bytes that this client sent.
@@ -91,6 +94,7 @@ impl<'a> Run<'a> {
             command,
             release: None,
             previous: None,
+            nothing_live: false,
             id: None,
             sent: 0,
             commit: None,
@@ -106,6 +110,12 @@ impl<'a> Run<'a> {
             host: self.config.host.to_string(),
             release: release.cloned(),
         });
+    }
+
+    /// What is live before this run changes it.
+    pub fn comes_after(&mut self, observed: &Observed) {
+        self.previous = observed.live().map(str::to_owned);
+        self.nothing_live = observed.current == Current::Absent;
     }
 
     /// Tells the commit that the release was made from, once.
@@ -128,9 +138,11 @@ impl<'a> Run<'a> {
 
     /// The end, with what the run knows of itself.
     pub fn ended(&self, outcome: Outcome, live: Option<String>, failure: Option<Failure>) -> Ended {
+        let unchanged = failure.as_ref().is_none_or(|failure| failure.exit == Exit::Untouched);
         Ended {
             release: self.release.clone(),
             previous: self.previous.clone(),
+            live_known: live.is_some() || unchanged && self.nothing_live,
             live,
             took: self.began.elapsed(),
             bytes_sent: self.sent,

@@ -24,7 +24,7 @@ fn go(run: &mut Run<'_>, goal: &Goal, wait: bool) -> Result<Exit, Failure> {
     let mut host = run.link.connect(run.report)?;
     loop {
         let observed = attempt::free_host(run, host.as_mut(), &[], None, wait)?;
-        run.previous = observed.live().map(str::to_owned);
+        run.comes_after(&observed);
         let plan = plan::plan(run.config, &observed, goal)?;
         run.release = Some(plan.change.next.clone());
         if plan.change.command == Command::Rollback {

@@ -100,4 +100,43 @@ mod tests {
             assert!(next.contains(part), "{printed}: {next}");
         }
     }
+
+    /// A host can print any name. The line to type has only names of deploy.yml that need no quotes, as words of one scp.
+    #[test]
+    fn a_name_that_only_the_host_printed_is_in_no_line_to_type() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("deploy.yml");
+        let text = "app: a\nhost: h\nsource: s\nservices: []\nshared: {files: [etc/env, 'two words']}\n";
+        std::fs::write(&file, text).unwrap();
+        let config = crate::config::load(&file, None).unwrap();
+        let lines = |printed: &[&str]| {
+            let err = printed
+                .iter()
+                .map(|name| format!("missing /opt/a/shared/{name}").into_bytes());
+            let answer = Answer {
+                err: err.collect(),
+                ..Answer::default()
+            };
+            let failure = missing_shared(&config, Failure::new(Exit::Untouched, "link failed"), &answer);
+            failure.next_lines(&crate::failure::Typed::default())
+        };
+        let hostile = [
+            "-oProxyCommand=id",
+            "$(id)",
+            "`id`",
+            "etc/env;id",
+            "etc/env $(id)",
+            "etc/env\n",
+            "../../etc/shadow",
+            "two words",
+            "x\u{1b}[2J",
+        ];
+        let known = lines(&["etc/env"]);
+        assert!(known[0].starts_with("scp etc/env h:/opt/a/shared/etc/env"), "{known:?}");
+        assert_eq!(known.len(), 2, "{known:?}");
+        let more = lines(&[&hostile[..], &["etc/env"]].concat());
+        assert_eq!(more, known);
+        let advice = "write `env?` under shared in deploy.yml    # if the app can do without it";
+        assert_eq!(lines(&hostile), [advice]);
+    }
 }

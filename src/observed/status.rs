@@ -28,6 +28,14 @@ pub struct StatusReport {
     pub unreadable: Vec<String>,
 }
 
+impl Observed {
+    /// Whether `live` is certain where it is none: `current` does not exist, so that no release is live.
+    #[must_use]
+    pub fn live_known(&self) -> bool {
+        matches!(self.current, Current::Release(_) | Current::Absent)
+    }
+}
+
 impl StatusReport {
     /// Takes in what `status.sh` printed.
     #[must_use]

@@ -232,6 +232,11 @@ impl Frame {
                 self.line(&line, on_event);
             }
         }
+        self.watch();
+    }
+
+    /// Refuses output that keeps coming for longer than what runs may take.
+    fn watch(&mut self) {
         let (what, since, limit) = match &self.current {
             Some((i, began, _)) => (self.steps[*i].0, *began, self.steps[*i].2),
             None => ("the session", self.since, PAUSE),
@@ -340,20 +345,18 @@ impl Frame {
         if self.told > TOLD {
             return self.refuse(format!("more than {} of messages", text::bytes(TOLD as u64)));
         }
-        for &b in bytes {
-            if b != b'\n' {
-                if self.err.len() < 65_536 {
-                    self.err.push(b);
-                }
-                continue;
+        self.watch();
+        for part in bytes.split_inclusive(|&b| b == b'\n') {
+            let text = part.strip_suffix(b"\n").unwrap_or(part);
+            let room = 65_536usize.saturating_sub(self.err.len());
+            self.err.extend(&text[..text.len().min(room)]);
+            if text.len() == part.len() {
+                break;
             }
             let line = std::mem::take(&mut self.err);
-            if let Some((i, _, _)) = &self.current {
-                on_event(BatchEvent::Line {
-                    step: *i,
-                    line: &line,
-                    err: true,
-                });
+            if let Some((step, _, _)) = self.current {
+                let line = &line;
+                on_event(BatchEvent::Line { step, line, err: true });
             }
             if self.errs.len() == 20 {
                 self.errs.remove(0);

@@ -130,7 +130,7 @@ fn what_a_failed_step_said_on_stderr_is_its_own_however_late_it_comes() {
     assert!(answers[0].code != 0 && said.contains("/nowhere"), "{said:?}");
 }
 
-/// A host that prints what it likes for as long as it is heard, and sees the nonce.
+/// A host that prints what it likes for as long as it is heard, and sees the nonce; what begins with `2>` on stderr.
 struct Hostile(fn(&str, u64) -> String);
 impl Host for Hostile {
     fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
@@ -139,7 +139,11 @@ impl Host for Hostile {
         let text = String::from_utf8(text).unwrap();
         let nonce = text.split("n=").nth(1).unwrap().lines().next().unwrap();
         for round in 0..10_000 {
-            match on_event(ExecEvent::Out(self.0(nonce, round).as_bytes())) {
+            let text = self.0(nonce, round);
+            match on_event(match text.strip_prefix("2>") {
+                Some(text) => ExecEvent::Err(text.as_bytes()),
+                None => ExecEvent::Out(text.as_bytes()),
+            }) {
                 Then::Abandon(why) => return Err(Lost::Breach(why)),
                 Then::Finish => return Ok(Ended::Code(0)),
                 _ => {}
@@ -182,6 +186,16 @@ fn the_first_breach_of_a_hostile_host_ends_the_session() {
         _ => "x".repeat(1 << 20) + "\n",
     });
     assert_eq!(flood, "`base` printed more than 134.2 MB");
+    for flood in [
+        |_: &str, _: u64| format!("2>{}\n", "x".repeat(1 << 20)),
+        |_: &str, _: u64| format!("2>{}", "x".repeat(1 << 20)),
+        |n: &str, round: u64| match round {
+            0 => format!("{n} begin 0\n"),
+            _ => format!("2>{}", format!("{n} end 0 0\n{n} over\n").repeat(20_000)),
+        },
+    ] {
+        assert_eq!(heard(flood), "more than 268.4 MB of messages");
+    }
     // What comes after the last token is not read: the transport closes the session a moment later.
     let after = |n: &str, _: u64| format!("{n} begin 0\nkept\n\n{n} end 0 0\n{n} over\nx\n{n} begin 0\n");
     let answers = Batch::new(&step).quiet(&mut Hostile(after)).unwrap();
@@ -189,7 +203,9 @@ fn the_first_breach_of_a_hostile_host_ends_the_session() {
     // A host that drips: each line is short, and there is no end of them.
     let mut frame = Frame::new("@".into(), vec![("observe", Keep::All, Duration::ZERO)]);
     frame.out(b"@ begin 0\nx\n", &mut |_| {});
-    assert_eq!(frame.breach.unwrap(), "`observe` printed for more than 0s");
+    assert_eq!(frame.breach.take().unwrap(), "`observe` printed for more than 0s");
+    frame.err(b"x", &mut |_| {});
+    assert_eq!(frame.breach.unwrap(), "`observe` printed for more than 0s", "on stderr");
 }
 
 #[test]
@@ -206,6 +222,11 @@ fn a_command_that_is_passed_through_has_one_beginning_and_one_end() {
     };
     let breach = |host| matches!(run(host), (Err(Lost::Breach(_)), 0));
     assert!(breach(|_, _| "x".repeat(65_536)), "no token at all");
+    let shell = run(|_, _| format!("2>{}", "x".repeat(65_536)));
+    assert!(
+        matches!(&shell.0, Err(Lost::Breach(why)) if why.contains("before the first line")),
+        "{shell:?}"
+    );
     let forged = |n: &str, _: u64| format!("{n} pid 9\n{n}{}", "x".repeat(65_536));
     assert!(breach(forged), "a forged end");
 }

@@ -83,7 +83,11 @@ pub fn stream(
     let mut err = Passing::new(&nonce);
     err.over = terminal.is_some();
     let mut begun = false;
-    let mut before = Vec::new();
+    let (mut before, mut messages) = (Vec::new(), 0);
+    let too_early = || {
+        let most = text::bytes(frame::OUTSIDE as u64);
+        Then::Abandon(format!("more than {most} before the first line of the session"))
+    };
     let (mut interrupted, mut left, mut stopped, mut asking) = (false, None, false, String::new());
     let mut reader = live.map(Live::reader);
     let reader = reader.as_mut().map(|reader| reader as &mut dyn Read);
@@ -113,11 +117,17 @@ pub fn stream(
                     out.take(rest, &mut |b| on_event(StreamEvent::Bytes(Stream::Out, b)));
                     before = Vec::new();
                 } else if before.len() > frame::OUTSIDE {
-                    let most = text::bytes(frame::OUTSIDE as u64);
-                    return Then::Abandon(format!("more than {most} before the first line of the session"));
+                    return too_early();
                 }
             }
-            host::ExecEvent::Err(bytes) => err.take(bytes, &mut |b| on_event(StreamEvent::Bytes(Stream::Err, b))),
+            host::ExecEvent::Err(bytes) => {
+                err.take(bytes, &mut |b| on_event(StreamEvent::Bytes(Stream::Err, b)));
+                // Nothing of the command's: it has not begun.
+                messages += if begun { 0 } else { bytes.len() };
+                if messages > frame::OUTSIDE {
+                    return too_early();
+                }
+            }
             host::ExecEvent::Sent(_) => {}
             host::ExecEvent::Interrupted => {
                 if !interrupted {

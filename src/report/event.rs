@@ -69,6 +69,8 @@ pub struct Ended {
     pub previous: Option<String>,
     /// The release that is live now, when known.
     pub live: Option<String>,
+    /// Without `live`: that no release is live, and not that it is unknown.
+    pub live_known: bool,
     pub took: Duration,
     /// From the start until the new release served.
     pub live_after: Option<Duration>,
@@ -94,6 +96,7 @@ impl Ended {
             release: None,
             previous: None,
             live: None,
+            live_known: false,
             took: Duration::ZERO,
             live_after: None,
             bytes_sent: 0,

@@ -110,6 +110,7 @@ fn value(event: &Event, typed: &Typed) -> Option<Value> {
             "release": ended.release,
             "previous": ended.previous,
             "live": ended.live,
+            "live_known": ended.live_known,
             "seconds": ended.took.as_secs_f64(),
             "live_seconds": ended.live_after.map(|t| t.as_secs_f64()),
             "bytes_sent": ended.bytes_sent,

@@ -94,12 +94,15 @@ pub fn ended(ended: &Ended, before: Before, typed: &Typed) -> Vec<String> {
         Outcome::Pruned => {
             lines.push(match &ended.live {
                 Some(live) => format!("pruned in {took}; {live} is still live"),
-                None => format!("pruned in {took}; no release is live"),
+                None => format!("pruned in {took}; {}", none(ended)),
             });
         }
         Outcome::Unchanged if ended.previous.is_none() => {
-            let live = ended.live.as_deref().unwrap_or("no release");
-            lines.push(format!("no switch is in progress; {live} is live"));
+            let live = ended.live.as_ref().map(|live| format!("{live} is live"));
+            lines.push(format!(
+                "no switch is in progress; {}",
+                live.unwrap_or_else(|| none(ended).into())
+            ));
         }
         Outcome::Unchanged => lines.push(format!("unchanged: {release} is live and has the same content")),
         Outcome::Ready => lines.push(format!("the host is ready after {took}")),
@@ -113,6 +116,14 @@ pub fn ended(ended: &Ended, before: Before, typed: &Typed) -> Vec<String> {
         lines.extend(next.map(|line| format!("next: {line}")));
     }
     lines
+}
+
+/// What is live where no release is named.
+fn none(ended: &Ended) -> &'static str {
+    match ended.live_known {
+        true => "no release is live",
+        false => "it is unknown which release is live",
+    }
 }
 
 /// What travelled, and what did not have to.

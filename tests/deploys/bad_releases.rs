@@ -197,6 +197,7 @@ fn a_first_release_that_breaks_leaves_no_current_and_no_service() {
     desk.tree(Kind::Unhealthy, "v0");
     let ran = desk.json(&["deploy"]).leaves(3);
     assert!(ran.ended()["live"].is_null(), "{ran}");
+    assert_eq!(ran.ended()["live_known"], true, "{ran}");
     host.root("test ! -e /opt/acme/current -a ! -L /opt/acme/current").ok();
     assert_eq!(host.unit("acme.service", "ActiveState"), "inactive");
     assert_rest(&host);

@@ -130,6 +130,7 @@ fn a_connection_that_stays_dead_during_the_switch_ends_as_unknown_and_the_host_f
     assert_eq!(ran.outcome(), "unknown");
     assert_eq!(ran.release(), live);
     assert!(ran.ended()["live"].is_null(), "it does not know: {ran}");
+    assert_eq!(ran.ended()["live_known"], false, "{ran}");
     ran.says("the outcome is unknown")
         .says("the host does not respond")
         .says("the host finishes the switch or undoes it on its own")

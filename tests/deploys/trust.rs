@@ -165,6 +165,10 @@ fn a_host_that_prints_without_end_is_not_heard_for_long() {
              while :; do printf '%s begin 0\\n%s end 0 0\\n' \"$n\" \"$n\"; done",
             ["a forged line", "the host prints without end, and runs no command"],
         ),
+        (
+            "exec yes hello >&2",
+            ["of messages", "the host prints without end, and runs no command"],
+        ),
     ];
     for (script, why) in shells {
         host.write_file("/usr/local/bin/evil", format!("#!/bin/bash\n{script}\n").as_bytes());

@@ -11,6 +11,12 @@ fn what_the_user_of_the_service_meets() {
     let host = lab::host!(Suite::Bookworm);
     let desk = broken::well(&host, Service::Notify, &acme("restart"));
     let user = host.unit("acme.service", "User");
+    // What `build` runs, and this machine does not have.
+    desk.write(&acme("restart").with("build: npm-of-nowhere ci && true"));
+    broken::doctor(&desk).first(
+        "`build` runs npm-of-nowhere, which this machine does not have",
+        "install npm-of-nowhere on this machine, or write its full path under build in deploy.yml",
+    );
     // What `prepare` runs, and the deploy user's login does not find.
     desk.write(&acme("restart").with("prepare: npm ci --omit=dev && true"));
     broken::doctor(&desk).first(

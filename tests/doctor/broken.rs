@@ -45,7 +45,7 @@ impl Said {
 
     /// The line of the first finding that has these words shows something on the host, as it stands.
     #[track_caller]
-    fn shows(&self, host: &Host, line: &str, words: &str) {
+    pub(super) fn shows(&self, host: &Host, line: &str, words: &str) {
         let lines = self.findings()[0]["next"].as_array().unwrap().iter();
         let mut lines = lines.filter_map(|next| next.as_str());
         let line = lines

@@ -101,3 +101,34 @@ fn a_socket_that_listens_and_is_not_enabled_is_enabled_without_a_stop() {
     typed(&host, &said, "the journal is in memory only");
     assert!(host.root("test -d /var/log/journal").success());
 }
+
+/// systemd itself holds the port: no service has it, and the line shows which socket unit does.
+#[test]
+fn a_port_that_a_socket_unit_holds_is_shown_with_that_unit() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = well(&host, Service::Notify, &acme("restart"));
+    host.write_file(
+        "/etc/systemd/system/other.socket",
+        b"[Socket]\nListenStream=127.0.0.1:8080\n",
+    );
+    host.write_file(
+        "/etc/systemd/system/other.service",
+        b"[Service]\nExecStart=/bin/sleep infinity\n",
+    );
+    host.root("systemctl stop acme.service && systemctl daemon-reload && systemctl start other.socket")
+        .ok();
+    drop_in(&host, "[Service]\nRestart=no\n");
+    let said = doctor(&desk);
+    said.first(
+        "acme.service cannot listen on 127.0.0.1:8080: a socket unit already does",
+        "systemctl list-sockets",
+    );
+    said.below("acme.service: failed");
+    said.shows(&host, "ss -ltnp 'sport = :8080'", "systemd");
+    said.shows(&host, "systemctl list-sockets", "other.socket");
+    assert!(
+        !said.ran.to_string().contains("systemctl status a socket"),
+        "{}",
+        said.ran
+    );
+}

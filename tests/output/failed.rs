@@ -2,6 +2,8 @@
 
 use super::*;
 
+use shipit::report::{json, sentence};
+
 #[test]
 fn a_failed_deploy_fits_one_screen() {
     on(
@@ -211,4 +213,30 @@ fn a_step_whose_end_was_not_seen_is_shown_as_open() {
           next  shipit    # again
     "#]],
     );
+}
+
+/// Without a live release, a program and its user learn whether none is live, or that this is unknown.
+#[test]
+fn no_live_release_and_an_unknown_one_are_not_the_same() {
+    for (outcome, known, words) in [
+        (Outcome::Pruned, true, "; no release is live"),
+        (Outcome::Pruned, false, "; it is unknown which release is live"),
+        (Outcome::Unchanged, true, "no switch is in progress; no release is live"),
+        (
+            Outcome::Unchanged,
+            false,
+            "no switch is in progress; it is unknown which release is live",
+        ),
+    ] {
+        let mut ended = Ended::new(outcome, None);
+        assert!(!ended.live_known, "nobody asked the host");
+        ended.live_known = known;
+        let typed = Typed::default();
+        let lines = sentence::ended(&ended, sentence::Before::Folded, &typed);
+        assert!(lines[0].ends_with(words), "{lines:?}");
+        let line = json::line(&Event::Ended(Box::new(ended)), &typed).unwrap();
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(object["live"].is_null(), "{line}");
+        assert_eq!(object["live_known"], known, "{line}");
+    }
 }

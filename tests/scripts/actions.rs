@@ -46,3 +46,25 @@ fn a_line_after_a_torn_one_is_whole_and_the_record_stays_short() {
         assert_eq!(names.filter(|name| name.starts_with("actions")).count(), 2);
     });
 }
+
+/// Two at once: after the question how long the record is, and before the move, the other has moved it.
+#[test]
+fn a_record_that_another_has_moved_at_the_same_moment_is_not_replaced() {
+    under_each_shell(|world| {
+        let (now, before) = (world.state("actions"), world.state("actions.1"));
+        fs::write(&now, "x".repeat(65_536)).unwrap();
+        let wc = world.dir.path().join("real/wc");
+        fs::remove_file(&wc).unwrap();
+        let text =
+            "#!/bin/sh\n/usr/bin/wc \"$@\"\n[ -e actions.1 ] || { mv actions actions.1; echo other >actions; }\n";
+        fs::write(&wc, text).unwrap();
+        fs::set_permissions(&wc, PermissionsExt::from_mode(0o755)).unwrap();
+        record(&world, &["did", "ann", "env", "set", "A"]);
+        assert_eq!(fs::metadata(&before).unwrap().len(), 65_536);
+        let kept = fs::read_to_string(&now).unwrap();
+        assert!(
+            kept.starts_with("other\n") && kept.contains("did ann env set A"),
+            "{kept}"
+        );
+    });
+}

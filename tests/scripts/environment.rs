@@ -147,3 +147,177 @@ fn no_script_looks_for_a_directory_and_then_fails_to_make_it() {
     assert!(made > 8, "{made}");
     assert_eq!(used.len(), ALONE.len(), "only {used:?}");
 }
+
+/// The statements of a script that ask whether something is there, and then change it by a command that would fail, or do
+/// harm, if another process had changed it in between. `mkdir` has the test above.
+fn looks_then_acts(text: &str) -> Vec<String> {
+    const LOOKS: [&str; 12] = [
+        "[ -e ", "[ -f ", "[ -d ", "[ -L ", "[ -s ", "[ ! -e ", "[ ! -f ", "[ ! -d ", "[ ! -L ", " -ef ", "id -u ",
+        "$size",
+    ];
+    const ACTS: [&str; 14] = [
+        "mv", "ln", "rm", "rmdir", "cp", "touch", "mkfifo", "useradd", "groupadd", "usermod", "put", "discard", ":",
+        "true",
+    ];
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let ends = [
+            "then",
+            "&&",
+            "||",
+            "\\",
+            "{",
+            "|| return 0",
+            "|| return",
+            "|| continue",
+            "|| exit 0",
+        ];
+        let goes_on = ends.iter().any(|end| line.ends_with(end));
+        let next = lines.get(at + 1).filter(|_| goes_on);
+        let whole = format!("{line} {}", next.unwrap_or(&""));
+        // Where it looks in the next line only, that line is found by itself.
+        let look = LOOKS.iter().filter_map(|look| line.find(look)).min();
+        let Some(look) = look else { continue };
+        let words: Vec<&str> = whole[look..]
+            .split([' ', ';', '(', '{', '"'])
+            .filter(|word| !word.is_empty())
+            .collect();
+        let acts = |pair: &[&str]| match pair[0] {
+            // Only what makes a file.
+            ":" | "true" => pair[1].starts_with('>'),
+            word => ACTS.contains(&word),
+        };
+        if words.windows(2).any(acts) {
+            found.push(whole.trim().to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn no_script_looks_and_then_acts_on_what_another_may_have_changed() {
+    // Script, words of the statement, and why nothing comes in between, or why it does no harm.
+    const JUDGED: &[(&str, &str, &str)] = &[
+        (
+            "conductor/1-marks.sh",
+            "mark() {",
+            "only the conductor makes marks, and holds its lock",
+        ),
+        ("conductor/5-routers.sh", "-f \"$file\"", "the lock of the conductor"),
+        ("conductor/5-routers.sh", "-f \"$other\"", "the lock of the conductor"),
+        ("conductor/5-slots.sh", "rm -f -- slot.tmp", "the lock of the conductor"),
+        (
+            "conductor/7-orphans.sh",
+            "../releases/${id#.in-}",
+            "published in another order: the directory first",
+        ),
+        (
+            "conductor/7-orphans.sh",
+            "/proc/${file##*.}",
+            "its process is gone, and its name was that process's own",
+        ),
+        (
+            "conductor/7-settle.sh",
+            ".del-$id",
+            "the lock of the conductor; if the rename fails, the release stays",
+        ),
+        (
+            "conductor/8-end.sh",
+            "rm -f -- request",
+            "no other request can be placed beside one that is there",
+        ),
+        ("lib/actions.sh", "-lt 65536", "asked again under a lock on the record"),
+        ("root/install_units.sh", "scratch/old/$name", "the lock of setup"),
+        ("root/setup.sh", "useradd", "the lock of setup"),
+        ("root/setup_former_user.sh", "sudoers.d", "the lock of setup"),
+        ("root/setup_install.sh", "-e \"$at\"", "the lock of setup"),
+        ("root/setup_install.sh", "-e \"$gone\"", "the lock of setup"),
+        (
+            "stage/hold.sh",
+            "! -L \"$1\"",
+            "the lock of releases, and that of the upload",
+        ),
+        (
+            "stage/hold.sh",
+            "discard \"$of\"",
+            "the lock of releases, and that of the upload",
+        ),
+        (
+            "stage/hold.sh",
+            "discard \"$1\"",
+            "the lock of releases, and that of the upload",
+        ),
+        (
+            "stage/hold.sh",
+            "ln -s -- \"$held_id\"",
+            "the lock of releases; prepare.sh replaces the symlink",
+        ),
+        ("stage/link.sh", "rmdir", "its own upload, which it holds locked"),
+        (
+            "stage/prepare.sh",
+            "/prepared\"",
+            "its own upload, which it holds locked",
+        ),
+        (
+            "stage/publish.sh",
+            "rm -f -- \"../releases/.in-$id\"",
+            "its own upload, which it holds locked",
+        ),
+        ("switch/follow.sh", ": >>events", "appends nothing: what is there stays"),
+        (
+            "switch/request.sh",
+            ": >>ledger",
+            "appends nothing: what is there stays",
+        ),
+        (
+            "switch/request.sh",
+            "-d spare",
+            "the lock of requests; without the spare run a new one is made",
+        ),
+        ("switch/withdraw.sh", "rm -f -- request", "the lock of requests"),
+        ("conductor/7-settle.sh", "spare.tmp", "the lock of the conductor"),
+        (
+            "conductor/8-notify.sh",
+            "-d notify",
+            "if it is gone, nobody is to be notified, and the run goes on",
+        ),
+        ("root/setup.sh", "ln -sfnT", "the lock of setup"),
+    ];
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/remote");
+    let mut used = std::collections::BTreeSet::new();
+    let mut open = Vec::new();
+    let folders = fs::read_dir(&top).unwrap().map(|entry| entry.unwrap().path());
+    for dir in folders.filter(|dir| dir.is_dir()) {
+        for path in fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = path.strip_prefix(&top).unwrap().to_str().unwrap().to_owned();
+            if !name.ends_with(".sh") {
+                continue;
+            }
+            for found in looks_then_acts(&fs::read_to_string(&path).unwrap()) {
+                let known = |(script, words, _): &&(&str, &str, &str)| *script == name && found.contains(words);
+                match JUDGED.iter().position(|one| known(&one)) {
+                    Some(at) => _ = used.insert(at),
+                    None => open.push(format!("{name}: {found}")),
+                }
+            }
+        }
+    }
+    assert!(open.is_empty(), "judge these, and fix or list them: {open:#?}");
+    let stale = JUDGED.iter().enumerate().filter(|(at, _)| !used.contains(at));
+    let stale: Vec<_> = stale.map(|(_, one)| one).collect();
+    assert!(stale.is_empty(), "no such statement: {stale:#?}");
+    // What the search must find.
+    for text in [
+        "[ -e \"$x\" ] || >\"$x\" || :\n[ -e x ] || : >x",
+        "if [ ! -d spare ]; then\n    mv -T a spare",
+        "[ -f y ] &&\n    rm y",
+        "id -u \"$user\" >/dev/null || useradd \"$user\"",
+    ] {
+        assert_eq!(looks_then_acts(text).len(), 1, "{text}");
+    }
+}

@@ -10,6 +10,7 @@ use shipit::failure::Exit;
 
 use super::{NOBODY, Tree, alone, am_root, arrives, scan_path};
 use crate::bounds::PATIENCE;
+use crate::init;
 
 /// Runs what must not hang.
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -309,4 +310,56 @@ fn files_that_git_lfs_has_not_fetched_are_named() {
         warnings,
         ["pointers of Git LFS are shipped in place of these files, until `git lfs pull` fetches them: model.bin"]
     );
+}
+
+/// Keys and variables that lie in the project stay at home: what init writes leaves them out. What it cannot know is refused.
+#[test]
+fn no_key_and_no_file_of_variables_is_shipped() {
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nsesame\n-----END PRIVATE KEY-----\n";
+    const SECRETS: [&str; 5] = ["id_ed25519", "server.pem", "tls.key", ".env", ".env.production"];
+    let mut whole = 0;
+    for (kind, files, _) in init::KINDS {
+        let dir = init::project(files);
+        for name in SECRETS {
+            fs::write(dir.path().join(name), KEY).unwrap();
+        }
+        let ran = init::shipit(dir.path(), &["init", "--app", "acme"]);
+        assert!(ran.status.success(), "{kind}: {}", String::from_utf8_lossy(&ran.stderr));
+        let config = shipit::config::load(&dir.path().join("deploy.yml"), None).unwrap();
+        // What is built beside the project has none of it.
+        if fs::canonicalize(&config.source).ok() != fs::canonicalize(dir.path()).ok() {
+            continue;
+        }
+        whole += 1;
+        let scan = || {
+            let source = shipit::source::Source {
+                path: &config.source,
+                exclude: &config.exclude,
+                allow_secrets: &config.allow_secrets,
+                identity: None,
+                hashes: None,
+            };
+            shipit::source::scan(&source, &shipit::interrupt::Interrupts::never().unwrap())
+        };
+        let scanned = scan().unwrap_or_else(|failure| panic!("{kind}: {failure}"));
+        let paths = scanned
+            .manifest
+            .entries()
+            .iter()
+            .map(|entry| String::from_utf8_lossy(&entry.path).into_owned());
+        let paths: Vec<String> = paths.collect();
+        assert!(paths.contains(&files[0].0.to_owned()), "{kind}: {paths:?}");
+        assert!(
+            !SECRETS.iter().any(|name| paths.iter().any(|path| path == name)),
+            "{kind}: {paths:?}"
+        );
+        fs::create_dir(dir.path().join("tls")).unwrap();
+        fs::write(dir.path().join("tls/other.pem"), KEY).unwrap();
+        let why = scan().unwrap_err().why;
+        assert!(
+            why.len() == 1 && why[0].starts_with("tls/other.pem is a private key"),
+            "{kind}: {why:?}"
+        );
+    }
+    assert!(whole > 5, "{whole}");
 }

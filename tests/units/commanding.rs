@@ -191,6 +191,12 @@ fn explain_knows_rules_and_directives_and_suggests_the_nearest() {
         "{said}"
     );
     assert!(out(&shipit(dir.path(), &["unit", "explain", "PrivateTmp"])).contains("It breaks: "));
+    let memory = out(&shipit(dir.path(), &["unit", "explain", "MemoryDenyWriteExecute"]));
+    let memory = memory.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        memory.contains("It breaks: most JITs (node, Java") && memory.contains("; not Erlang's, measured)"),
+        "{memory}"
+    );
     let wrong = shipit(dir.path(), &["unit", "explain", "exec-dolar"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(

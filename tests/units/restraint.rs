@@ -4,7 +4,7 @@ use shipit::unit::generate::{self, Answers, Program};
 use shipit::unit::merge::Unit;
 use shipit::unit::render;
 use shipit::unit::repair::{self, Which};
-use shipit::unit::rules::{self, Context, Edit, Finding, Severity};
+use shipit::unit::rules::{self, Context, Edit, Facts, Finding, Severity};
 use shipit::unit::strategy::Strategy;
 use shipit::unit::value::Span;
 
@@ -127,6 +127,60 @@ fn the_advice_on_start_limits_is_the_same_everywhere() {
         "{}",
         generated.text
     );
+}
+
+/// A pause that grows is advised where systemd has it (254), beside the limit and never behind a socket. A unit whose limit
+/// is sensible gets no advice.
+#[test]
+fn a_growing_pause_is_advised_where_the_host_has_it() {
+    let on = |systemd: Option<u32>, text: &str, peers: Vec<Unit>| {
+        let host = systemd.map(|version| Facts {
+            systemd: Some(version),
+            ..Facts::default()
+        });
+        let unit = unit("a.service", text);
+        let context = Context {
+            peers,
+            host,
+            ..Context::default()
+        };
+        let found = rules::lint(&unit, &context);
+        let fixes = found
+            .iter()
+            .filter(|one| one.rule.starts_with("restart-"))
+            .filter_map(|one| one.fix.as_ref());
+        let edits = fixes.flat_map(|fix| fix.edits.clone());
+        let values = edits.filter_map(|edit| match edit {
+            Edit::Write { key, value, .. } if key.starts_with("RestartS") || key.starts_with("RestartM") => {
+                Some(format!("{key}={value}"))
+            }
+            _ => None,
+        });
+        values
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let bare = "[Service]\nUser=a\nExecStart=/opt/a/current/server\nRestart=always\n";
+    let grows = "RestartMaxDelaySec=30s RestartSec=1s RestartSteps=5";
+    assert_eq!(on(Some(254), bare, Vec::new()), grows);
+    assert_eq!(on(Some(257), &bare.replace("Restart=always\n", ""), Vec::new()), grows);
+    for systemd in [None, Some(252), Some(253)] {
+        assert_eq!(on(systemd, bare, Vec::new()), "RestartSec=1s", "{systemd:?}");
+    }
+    let socket = || vec![unit("a.socket", "[Socket]\nListenStream=127.0.0.1:8080\n")];
+    for text in [bare, &bare.replace("Restart=always\n", "")] {
+        let behind = on(Some(257), text, socket());
+        assert!(
+            !behind.contains("RestartSteps") && !behind.contains("MaxDelay"),
+            "{behind}"
+        );
+    }
+    let sensible = format!("[Unit]\nStartLimitIntervalSec=10min\nStartLimitBurst=300\n{bare}RestartSec=1s\n");
+    assert_eq!(on(Some(257), &sensible, Vec::new()), "");
+    let own = format!("{bare}RestartSteps=3\nRestartMaxDelaySec=1min\n");
+    assert_eq!(on(Some(257), &own, Vec::new()), "RestartSec=1s");
 }
 
 /// Units that their maintainers keep well: what is right for them is no warning.

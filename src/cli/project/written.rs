@@ -202,6 +202,8 @@ mod tests {
 
     const PACKAGE: (&str, &str) = ("package.json", r#"{"main":"a.js","dependencies":{"express":"4"}}"#);
 
+    const CARGO: (&str, &str) = ("Cargo.toml", "[package]\nname = \"x\"\n");
+
     #[test]
     fn directories_that_are_kept_empty_are_asked_for() {
         let empty = project(&[
@@ -254,8 +256,10 @@ mod tests {
                 "main.go",
                 "package main\nos.MkdirAll(\"logs\", 0o750)",
             ),
+            (CARGO, "src/main.rs", "    std::fs::create_dir_all(\"logs\")?;"),
+            (CARGO, "src/main.rs", "tokio::fs::create_dir_all(\"./logs/\").await?;"),
         ] {
-            let app = project(&[list, (file, text)]);
+            let app = project(&[list, ("src/", ""), (file, text)]);
             assert!(
                 checks(&app, &format!("the app writes to logs ({file}): add")),
                 "{app:?}"
@@ -271,6 +275,14 @@ mod tests {
                 !checks(&project(&[PACKAGE, ("a.js", text)]), "the app writes to"),
                 "{text}"
             );
+        }
+        for text in [
+            "std::fs::create_dir_all(\"/var/x\")",
+            "std::fs::create_dir_all(&path)",
+            "#[cfg(test)]\nmod tests { std::fs::create_dir_all(\"x\") }",
+        ] {
+            let app = project(&[CARGO, ("src/", ""), ("src/main.rs", text)]);
+            assert!(!checks(&app, "the app writes to"), "{text}: {app:?}");
         }
     }
 }

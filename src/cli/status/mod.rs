@@ -128,7 +128,7 @@ impl View<'_> {
             .and_then(|id| observed.commit(id))
             .as_ref()
             .map(crate::report::json::commit);
-        json!({"v": 1, "app": self.app(), "live": observed.live(), "commit": commit, "state": state.map(State::word), "switch": request,
+        json!({"v": 1, "app": self.app(), "live": observed.live(), "live_known": observed.live_known(), "commit": commit, "state": state.map(State::word), "switch": request,
             "degraded": observed.degraded, "units": units, "timers": timers, "deploys": deploys, "unreadable": self.unreadable()})
     }
 

@@ -298,4 +298,28 @@ mod tests {
             "acme runs r1 (verified): 2 services active for 80 min; 1a2b3c4 Greet twice (main)\n"
         );
     }
+
+    #[test]
+    fn an_unreadable_current_is_not_a_host_without_a_live_release() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("deploy.yml");
+        std::fs::write(&file, format!("app: acme\nhost: h\nsource: .\n{ONE}\n")).unwrap();
+        let config = &crate::config::load(&file, None).unwrap();
+        for (current, live, known) in [
+            ("link releases/r1", Some("r1"), true),
+            ("absent", None, true),
+            ("link unreadable", None, false),
+            ("directory", None, false),
+            ("link releases/r1\ncurrent dangling", None, false),
+        ] {
+            let view = View {
+                config,
+                observed: &Observed::parse(format!("{FACTS}current {current}\n").as_bytes()),
+                status: &StatusReport::default(),
+            };
+            let object = view.object();
+            assert_eq!(object["live"].as_str(), live, "{current}");
+            assert_eq!(object["live_known"], known, "{current}");
+        }
+    }
 }

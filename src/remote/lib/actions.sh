@@ -7,6 +7,8 @@
 record() {
     local size
     size=$(wc -c 2>/dev/null <actions) || size=0
-    [ "$size" -lt 65536 ] || mv -fT -- actions actions.1
+    # Of two that come at once the second finds a short record: it must not replace what the first has moved.
+    [ "$size" -lt 65536 ] ||
+        { flock -w 5 8 && { [ "$(wc -c <actions)" -lt 65536 ] || mv -fT -- actions actions.1; }; } 2>/dev/null 8<actions
     { printf '\n%s %s .\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >>actions; } 2>/dev/null && sync actions 2>/dev/null
 }

@@ -60,7 +60,7 @@ fn is_behind_a_socket(view: &View<'_>) -> bool {
 }
 
 /// The start limit that suits a service: without one behind a socket, which would fail with it; otherwise one that is
-/// wide enough for an outage of its database.
+/// wide enough for an outage of its database, with a pause that grows where the host's systemd can.
 fn limit(view: &View<'_>, finding: &mut Finding) {
     let socket = view.is_socket_activated();
     let (interval, pause) = if socket { ("0", "500ms") } else { ("10min", "1s") };
@@ -70,6 +70,12 @@ fn limit(view: &View<'_>, finding: &mut Finding) {
     }
     if !view.unit.sets("Service", "RestartSec") {
         finding.set("Service", "RestartSec", pause);
+    }
+    let grows = view.unit.sets("Service", ["RestartSteps", "RestartMaxDelaySec"]);
+    let can_grow = view.host().and_then(|host| host.systemd) >= Some(254);
+    if !socket && !grows && can_grow {
+        finding.set("Service", "RestartSteps", "5");
+        finding.set("Service", "RestartMaxDelaySec", "30s");
     }
     let old = [
         ("Unit", "StartLimitInterval"),

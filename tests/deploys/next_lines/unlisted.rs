@@ -150,7 +150,7 @@ pub const SITES: &[(&str, &str)] = &[
     ),
     (
         "diagnosis/health.rs shell systemctl list-sockets",
-        "only looks; tests/doctor makes the state",
+        "tests/doctor/ways.rs types it beside a socket unit that holds the port",
     ),
     (
         "diagnosis/health.rs shell systemctl status {other}",
