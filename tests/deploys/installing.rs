@@ -380,34 +380,3 @@ fn who_holds_the_port_is_named_when_a_socket_is_to_be_started() {
         .never_says("the queue of 127.0.0.1:8080")
         .never_says("shipit logs --unit acme.socket");
 }
-
-/// Two at once could make the same user, and the one that fails would undo what the other has put in place.
-#[test]
-fn an_installation_waits_for_the_one_before_and_then_compares() {
-    let host = lab::host!(Suite::Trixie);
-    let desk = desk(&host);
-    let root = root(&host);
-    host.root("systemd-run --quiet --unit=holder flock /run/shipit-setup.lock sleep 600")
-        .ok();
-    host.wait_for("the lock", |host| {
-        !host.root("flock -n /run/shipit-setup.lock true").success()
-    });
-    let child = desk
-        .command(&["unit", "install", "--yes", "--as", root.as_str()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    host.wait_for("an installation that waits", |host| {
-        host.root("test $(pgrep -cx flock) -ge 2").success()
-    });
-    let other = b"[Service]\nExecStart=/bin/true\n";
-    host.write_file("/etc/systemd/system/acme.service", other);
-    host.root("systemctl stop holder").ok();
-    Ran::new("unit install", &child.ends())
-        .leaves(1)
-        .says("the units on the host were changed in the meantime");
-    assert_eq!(host.read_file("/etc/systemd/system/acme.service").as_bytes(), other);
-    assert!(!host.root("test -e /etc/systemd/system/acme.socket").success());
-}
