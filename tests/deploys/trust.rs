@@ -130,6 +130,7 @@ fn no_lock_can_be_taken_by_another_user() {
         ("../.shipit/releases/.in-$held_id", "/opt/acme/.shipit/releases"),
         ("$R/request", "/opt/acme/.shipit/runs"),
         ("$held_by", "/opt/acme/.shipit/releases"),
+        ("actions", "/opt/acme/.shipit/actions"),
         ("releases/$name", "/opt/acme/.shipit/releases"),
         ("/run/shipit-env-$app.lock", "/run/shipit-env-acme.lock"),
         ("/run/shipit-setup.lock", "/run/shipit-setup.lock"),
