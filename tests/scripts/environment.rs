@@ -223,6 +223,11 @@ fn no_script_looks_and_then_acts_on_what_another_may_have_changed() {
         ),
         (
             "conductor/7-settle.sh",
+            "links/$id",
+            "the lock of the conductor; only what belongs to a release that is gone",
+        ),
+        (
+            "conductor/7-settle.sh",
             ".del-$id",
             "the lock of the conductor; if the rename fails, the release stays",
         ),
