@@ -77,8 +77,11 @@ fn a_first_deploy_with_one_broken_service_stops_both() {
     assert_eq!(beta(&host), "v2");
 }
 
+/// Healthy as soon as it is active.
+const AT_ONCE: &str = "health: {command: \"true\", successes: 1, watch: 0s}";
+
 #[test]
-fn fifty_services_are_set_up_by_every_way_to_the_host() {
+fn fifty_services_are_set_up_by_every_way_to_the_host_and_go_over_together() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::at(&host, "ann");
     let unit = "[Service]\nUser=app\nExecStart=/usr/bin/sleep infinity\n";
@@ -87,12 +90,15 @@ fn fifty_services_are_set_up_by_every_way_to_the_host() {
     let mut services = Vec::new();
     for name in names {
         host.write_file(&format!("/etc/systemd/system/{name}"), unit.as_bytes());
-        services.push(format!("unit: {name}\n    strategy: restart\n"));
+        services.push(format!("unit: {name}\n    strategy: restart\n    {AT_ONCE}\n"));
     }
     let yml = acme("restart").service(&services.join("  - "));
     host.write_file("/etc/systemd/system/acme.service", unit.as_bytes());
     host.root("systemctl daemon-reload").ok();
     desk.write(&yml);
+    let yml = std::fs::read_to_string(desk.path("deploy.yml")).unwrap();
+    let url = yml.lines().find(|line| line.contains("127.0.0.1:8080")).unwrap();
+    desk.file("deploy.yml", &yml.replace(url.trim_start(), AT_ONCE));
     let (root, admin) = (format!("root@{}", host.address()), format!("admin@{}", host.address()));
     let ready = |args: &[&str], words: &str| {
         desk.shipit(&[&["setup", "--yes", "--as"], args].concat())
@@ -135,4 +141,22 @@ fn fifty_services_are_set_up_by_every_way_to_the_host() {
             assert!(matches!(ran.code(), Some(0 | 1)), "{ran}");
         }
     }
+    // As the deploy user, all of them go over and come back: from a release of one service, which is soon there.
+    let all = std::fs::read_to_string(desk.path("deploy.yml")).unwrap();
+    let (one, _) = all.split_once("  - unit: acme-background").unwrap();
+    desk.file("deploy.yml", one);
+    let v1 = desk.json(&["deploy"]).leaves(0).release();
+    desk.file("deploy.yml", &all);
+    let started = |from: &str| {
+        let ids = host.root("systemctl show -p InvocationID --value 'acme*-number-*.service' | sort -u");
+        let ids = ids.ok();
+        let ids: Vec<String> = ids.lines().filter(|id| !id.is_empty()).map(str::to_owned).collect();
+        assert_eq!(ids.len(), 50, "{from}");
+        ids
+    };
+    desk.deploy(Kind::Graceful, "v2");
+    let before = started("v2");
+    desk.json(&["rollback"]).leaves(0);
+    assert_eq!(current(&host), v1);
+    assert!(started("v1").iter().all(|id| !before.contains(id)));
 }
