@@ -238,7 +238,6 @@ fn no_script_looks_and_then_acts_on_what_another_may_have_changed() {
         ),
         ("lib/actions.sh", "-lt 65536", "asked again under a lock on the record"),
         ("root/install_units.sh", "scratch/old/$name", "the lock of setup"),
-        ("root/setup.sh", "useradd", "the lock of setup"),
         ("root/setup_former_user.sh", "sudoers.d", "the lock of setup"),
         ("root/setup_install.sh", "-e \"$at\"", "the lock of setup"),
         ("root/setup_install.sh", "-e \"$gone\"", "the lock of setup"),
