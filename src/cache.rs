@@ -3,7 +3,7 @@
 //! a file that somebody else owns or can write to. What is in the files, and when it is believed, is decided elsewhere.
 
 use std::fs::{DirBuilder, File};
-use std::io::{Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ pub struct Shelf {
     /// A directory in `top`, if the files are not in `top` itself.
     kind: Option<String>,
     kept: usize,
+    /// Bytes of all files that survive a write.
+    room: u64,
 }
 
 impl Shelf {
@@ -53,13 +55,20 @@ impl Shelf {
             top: dir,
             kind: None,
             kept,
+            room: u64::MAX,
         }
+    }
+
+    /// The same, with at most so many bytes in all files.
+    #[must_use]
+    pub fn within(self, room: u64) -> Self {
+        Self { room, ..self }
     }
 
     /// The names, the one that was written or used last first.
     pub fn names(&self) -> Vec<String> {
         let files = self.dir(false).map(|dir| files(&dir)).unwrap_or_default();
-        let names = files.into_iter().map(|(_, name)| name);
+        let names = files.into_iter().map(|file| file.name);
         names.filter(|name| is_name(name)).collect()
     }
 
@@ -73,19 +82,31 @@ impl Shelf {
 
     /// Writes a file as a whole, or not at all: a reader never has a part of it, however many write it at once. Then removes
     /// all but this one and the newest others.
-    pub fn write(&self, name: &str, bytes: &[u8]) {
+    pub fn write(&self, name: &str, mut bytes: &[u8]) {
+        self.copy(name, &mut bytes);
+    }
+
+    /// Writes all that is read, as [`Self::write`] does; nothing if the read fails.
+    pub fn copy(&self, name: &str, from: &mut dyn Read) {
         let Some(dir) = self.dir(true) else { return };
-        let _ = put(&dir, name, bytes);
+        if put(&dir, name, from).is_none() {
+            return;
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let then = i64::try_from(now.saturating_sub(ABANDONED).as_secs()).unwrap_or(0);
         let files = files(&dir);
         // What others write now is not ours to remove, and does not count among what is kept.
         let abandoned = files
             .iter()
-            .filter(|((seconds, _), name)| name.starts_with(PART) && *seconds < then);
-        let others = files.iter().filter(|(_, other)| is_name(other) && other != name);
-        for (_, old) in others.skip(self.kept.saturating_sub(1)).chain(abandoned) {
-            let _ = unlinkat(&dir, old, AtFlags::empty());
+            .filter(|file| file.name.starts_with(PART) && file.written.0 < then);
+        let mut taken = files.iter().find(|file| file.name == name).map_or(0, |file| file.size);
+        let others = files.iter().filter(|file| is_name(&file.name) && file.name != name);
+        let over = others.enumerate().filter(|(at, other)| {
+            taken = taken.saturating_add(other.size);
+            at + 1 >= self.kept || taken > self.room
+        });
+        for old in over.map(|(_, old)| old).chain(abandoned) {
+            let _ = unlinkat(&dir, &old.name, AtFlags::empty());
         }
     }
 
@@ -133,32 +154,45 @@ fn is_private(stat: &Stat, kind: FileType, user: u32) -> bool {
     FileType::from_raw_mode(stat.st_mode) == kind && stat.st_uid == user && !shared
 }
 
-fn put(dir: &OwnedFd, name: &str, bytes: &[u8]) -> Option<()> {
-    if bytes.len() as u64 > LONGEST {
-        return None;
-    }
+fn put(dir: &OwnedFd, name: &str, from: &mut dyn Read) -> Option<()> {
     let mut random = [0u8; 8];
     getrandom::fill(&mut random).ok()?;
     let part = format!("{PART}{:016x}", u64::from_ne_bytes(random));
     let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // Names and hashes of what may be private.
     let mut file = File::from(openat(dir, &part, new, Mode::RUSR | Mode::WUSR).ok()?);
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| Ok(renameat(dir, &part, dir, name)?));
+    let written = match io::copy(&mut from.take(LONGEST + 1), &mut file) {
+        Ok(bytes) if bytes > LONGEST => Err(io::ErrorKind::FileTooLarge.into()),
+        Ok(_) => renameat(dir, &part, dir, name).map_err(io::Error::from),
+        Err(error) => Err(error),
+    };
     if written.is_err() {
         let _ = unlinkat(dir, &part, AtFlags::empty());
     }
     written.ok()
 }
 
-/// What is ours in a directory and when it was written, the newest first.
-fn files(dir: &OwnedFd) -> Vec<((i64, i64), String)> {
+/// A file of ours.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Kept {
+    /// Seconds and nanoseconds since 1970.
+    written: (i64, i64),
+    name: String,
+    /// In bytes.
+    size: u64,
+}
+
+/// What is ours in a directory, the newest first.
+fn files(dir: &OwnedFd) -> Vec<Kept> {
     let entries = Dir::read_from(dir).into_iter().flatten().flatten();
     let of = |entry: rustix::fs::DirEntry| {
         let name = entry.file_name().to_str().ok()?.to_owned();
         let stat = statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        (is_name(&name) || name.starts_with(PART)).then(|| (written(&stat), name))
+        (is_name(&name) || name.starts_with(PART)).then(|| Kept {
+            written: written(&stat),
+            name,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+        })
     };
     let mut files: Vec<_> = entries.filter_map(of).collect();
     files.sort_by(|a, b| b.cmp(a));
@@ -228,6 +262,36 @@ mod tests {
         shelf.write(&name(4), b"four");
         assert_eq!(shelf.read(&name(4)), Some(b"four".to_vec()));
         assert_eq!(shelf.names().len(), 2);
+    }
+
+    #[test]
+    fn all_files_together_keep_within_their_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::at(dir.path().join("new"), 9).within(10);
+        let name = |at: u8| format!("{at:064x}");
+        let age = |at: u8, seconds: u64| {
+            let file = File::options().append(true).open(dir.path().join("new").join(name(at)));
+            file.unwrap()
+                .set_modified(SystemTime::now() - Duration::from_secs(seconds))
+                .unwrap();
+        };
+        for (at, bytes) in [(1, "four"), (2, "four"), (3, "two"), (4, "four")] {
+            shelf.write(&name(at), bytes.as_bytes());
+            age(at, 100 - u64::from(at));
+        }
+        assert_eq!(shelf.names(), [name(4), name(3)]);
+        // What is written now stays, however big; what cannot be read to its end is not there.
+        shelf.write(&name(5), &[0; 11]);
+        assert_eq!(shelf.names(), [name(5)]);
+        struct Fails;
+        impl Read for Fails {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::InvalidData.into())
+            }
+        }
+        shelf.copy(&name(6), &mut b"begun".chain(Fails));
+        assert_eq!(shelf.names(), [name(5)]);
+        assert_eq!(fs::read_dir(dir.path().join("new")).unwrap().count(), 1);
     }
 
     /// A shelf with one file, as a user has it, and its name.

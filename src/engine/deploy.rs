@@ -5,7 +5,7 @@ use super::base::Found;
 use super::prepare::Outputs;
 use super::preview::{self, DeployOptions, Draft, OnHost, Reading};
 use super::stage::Unstaged;
-use super::{Run, base, local_command, manifests, metadata, room, stage};
+use super::{Run, base, local_command, manifests, metadata, patches, room, stage};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
@@ -162,6 +162,7 @@ fn stage_it(
     let encoding = if observed.zstd { Encoding::Zstd } else { Encoding::Gzip };
     let delta = delta.encoded(encoding);
     let (delta, arrived) = base::resume(host, run.config, observed, scanned, delta)?;
+    let delta = patches::patch(delta, found.as_ref(), scanned, observed);
     if let Some(line) = arrived {
         run.report.log("host", line.into_bytes());
     }
@@ -193,6 +194,7 @@ fn send(
 ) -> Result<String, Unstaged> {
     let delta = room::make(host, run.config, observed, scanned, delta, found)?;
     let (before, saved) = (host.traffic().0, delta.saved);
+    let uncopied = patches::uncopied(scanned, &delta, observed);
     let staged = stage::stage(run, host, observed, scanned, delta, outputs)?;
     run.upload = Some(Upload {
         sent: host.traffic().0 - before,
@@ -201,5 +203,6 @@ fn send(
         prepared_from: staged.prepared_from,
     });
     manifests::remember(&scanned.manifest, scanned.digest);
+    run.copying = uncopied.map(patches::Uncopied::copy);
     Ok(staged.id)
 }

@@ -20,6 +20,7 @@ pub mod local_command;
 mod manifests;
 pub mod metadata;
 pub mod observe;
+mod patches; // copies of big files, and the patches that are made from them
 mod patience;
 pub mod prepare;
 mod prepared;
@@ -73,6 +74,8 @@ pub struct Run<'a> {
     pub commit: Option<Commit>,
     /// What the upload of this run's release took.
     pub upload: Option<Upload>,
+    /// Big files of the source that are copied, for patches.
+    pub copying: Option<patches::Copying>,
     /// The services whose output does not go to the journal: the setting, and its value.
     pub outputs: BTreeMap<String, (&'static str, String)>,
 }
@@ -99,6 +102,7 @@ impl<'a> Run<'a> {
             sent: 0,
             commit: None,
             upload: None,
+            copying: None,
             outputs: BTreeMap::new(),
         }
     }

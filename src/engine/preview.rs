@@ -5,7 +5,7 @@ use std::iter;
 use std::sync::Arc;
 
 use super::prepare::Outputs;
-use super::{Run, base, metadata, observe, room, units};
+use super::{Run, base, metadata, observe, patches, room, units};
 use crate::cache::Shelf;
 use crate::config::{Config, Probe};
 use crate::failure::Failure;
@@ -182,7 +182,8 @@ pub fn preview(run: &mut Run<'_>, reading: Reading) -> Result<Preview, Failure> 
         OnHost::Live(_) | OnHost::Staged(_) => None,
         OnHost::Left(_) | OnHost::Nothing => {
             let delta = base::delta(base.as_ref(), &scanned);
-            Some(base::resume(host.as_mut(), config, &observed, &scanned, delta)?.0)
+            let (delta, _) = base::resume(host.as_mut(), config, &observed, &scanned, delta)?;
+            Some(patches::patch(delta, base.as_ref(), &scanned, &observed))
         }
     };
     if let Some(delta) = &delta {

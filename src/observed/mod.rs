@@ -132,6 +132,8 @@ pub struct Observed {
     /// Room for the next rollback is kept.
     pub spare: bool,
     pub zstd: bool, // its program is there
+    /// Where zstd can unpack patches: the memory that is available, in KiB.
+    pub patch_kb: Option<u64>,
     pub request: Option<Request>,
     /// A switch passed while this was read: its facts are not of one moment, and no plan can be made from them.
     pub changed: bool,
@@ -216,6 +218,7 @@ impl Observed {
             "conductor" => self.conductor = Some(rest.into()),
             "spare" => self.spare = true,
             "zstd" => self.zstd = true,
+            "patch_kb" => self.patch_kb = rest.parse().ok(),
             "request" => {
                 let (key, value) = lines::split(rest);
                 self.request.get_or_insert_default().take(key, value);

@@ -2,6 +2,7 @@
 //! `remote/stage/reuse.sh`.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::manifest::{Entry, Kind, Manifest};
 
@@ -24,6 +25,17 @@ pub enum Way {
     Copied(Vec<u8>),
     /// An upload that was cut has these bytes at this path: copied there.
     Arrived(Vec<u8>),
+    /// This patch travels; [`Delta::patched`] names the file of the base that it is made against.
+    Patched(Arc<Vec<u8>>),
+}
+
+/// A file that travels as a patch, for the list that the host reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patched {
+    /// The path in the base that the patch is made against.
+    pub from: Vec<u8>,
+    pub path: Vec<u8>,
+    pub exec: bool,
 }
 
 /// How what travels is compressed.
@@ -58,19 +70,21 @@ pub struct Delta {
     pub except: Vec<Vec<u8>>,
     /// Paths that are copied on the host, and whether each is executable; sorted by path.
     pub copied: Vec<(Vec<u8>, bool)>,
+    /// Files that travel as a patch.
+    pub patched: Vec<Patched>,
     /// Files that are sent.
     pub files: usize,
-    /// Their bytes.
+    /// Their bytes, of a patched one those of its patch.
     pub sent: u64,
     /// Bytes of files that are not sent.
     pub saved: u64,
-    /// Of these, bytes of files that are copied.
+    /// Of these, bytes of files that are copied, or made from a patch.
     pub moved: u64,
     pub encoding: Encoding,
 }
 
 /// The longest path that is taken over: on the host, the names of both releases come before it.
-const LONGEST: usize = 3900;
+pub(super) const LONGEST: usize = 3900;
 
 impl Delta {
     /// Everything travels.
@@ -81,6 +95,7 @@ impl Delta {
             ways: vec![Way::Sent; new.entries().len()],
             except: Vec::new(),
             copied: Vec::new(),
+            patched: Vec::new(),
             files: new.files(),
             sent: new.bytes(),
             saved: 0,

@@ -9,6 +9,7 @@ pub mod git_ignored; // files that git ignores and that would be shipped
 mod hashes; // what this machine remembers of files that were read before
 mod links; // where a symlink leads, worked out without following it
 mod problem; // what cannot be shipped, in words
+mod reread; // one file read once more, as it was scanned or not at all
 mod scan; // a source -> its manifest, its warnings, or everything that is wrong with it
 mod secrets; // files that must not be shipped unless somebody said so
 mod spool; // a private directory for an archive's content
@@ -21,5 +22,6 @@ mod warnings; // what a person should know about a tree that can be shipped
 
 pub use exclude::{BadPattern, Exclude};
 pub use hashes::Hashes;
+pub use reread::Content;
 pub use scan::{Scanned, Source, scan};
 pub(crate) use tree::{Parents, Stamp, Tree, unchanged};

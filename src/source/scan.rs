@@ -36,7 +36,7 @@ pub struct Source<'a> {
 
 /// A source that can be shipped, as it was when it was read. Holds it open; an archive's unpacked copy is removed
 /// when the last of this and its [`crate::upload::Pack`]s is dropped.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scanned {
     pub manifest: Arc<Manifest>,
     /// The manifest's.

@@ -1,5 +1,6 @@
 //! What differs from the base, as `remote/stage/reuse.sh` reads it: records that end in NUL, sorted by path within each
-//! kind. `x`: a path of the base that is not taken over; `n` and `e`: a path that is copied there, normal or executable.
+//! kind. `x`: a path of the base that is not taken over; `n` and `e`: a path that is copied there, normal or executable; `b` and
+//! `p` or `q`: a file of the base, and the path that came as a patch against it, normal or executable.
 
 use std::io::Write;
 
@@ -10,7 +11,7 @@ use crate::release::Delta;
 
 /// The list, compressed by gzip; empty when everything is sent.
 pub fn list(delta: &Delta) -> Vec<u8> {
-    if delta.base.is_none() && delta.copied.is_empty() {
+    if delta.base.is_none() && delta.copied.is_empty() && delta.patched.is_empty() {
         return Vec::new();
     }
     let mut text = Vec::new();
@@ -25,6 +26,10 @@ pub fn list(delta: &Delta) -> Vec<u8> {
     }
     for (path, exec) in &delta.copied {
         record(if *exec { b'e' } else { b'n' }, path);
+    }
+    for patched in &delta.patched {
+        record(b'b', &patched.from);
+        record(if patched.exec { b'q' } else { b'p' }, &patched.path);
     }
     let mut out = GzEncoder::new(Vec::new(), Compression::new(6));
     // Writing to memory does not fail.

@@ -104,6 +104,52 @@ fn only_what_changed_is_sent_and_everything_if_the_host_cannot_reuse_files() {
     assert_eq!(hidden, "");
 }
 
+/// A program of 3 MB in which this one byte is another.
+fn program(byte: u8) -> Vec<u8> {
+    let mut bytes = [noise(5), noise(6)].concat();
+    bytes[1_234_567] = byte;
+    bytes
+}
+
+#[test]
+fn of_a_big_file_that_changed_only_a_patch_is_sent() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::ready(&host, Service::Notify, &acme("restart"));
+    let deploy = |byte: u8| {
+        desk.tree(Kind::Graceful, &format!("v{byte}"));
+        write(&desk, &format!("source/bin/tool-{byte}"), &program(byte));
+        desk.shipit(&["plan"]).leaves(0);
+        let ran = desk.json(&["deploy"]).leaves(0);
+        assert_live(&host, &ran.release(), &format!("v{byte}"));
+        let there = format!("sha256sum /opt/acme/current/bin/tool-{byte} | cut -c1-64");
+        let here = bounds::reading(
+            &mut std::process::Command::new("sha256sum"),
+            fs::File::open(desk.path(&format!("source/bin/tool-{byte}"))).unwrap(),
+        );
+        assert!(String::from_utf8_lossy(&here.stdout).starts_with(&host.root(&there).ok()));
+        (bytes(&ran, "bytes_sent"), bytes(&ran, "bytes_saved"))
+    };
+    let whole = deploy(1).0;
+    assert!(whole > 2 * SIZE, "{whole}");
+    let (sent, saved) = deploy(2);
+    assert!(sent < 200_000 && saved > 2 * SIZE - 200_000, "{sent} {saved}");
+    // A copy that is not what its name says, and a laptop without copies.
+    let copies = desk.path(".cache/shipit/files");
+    for copy in fs::read_dir(&copies).unwrap() {
+        fs::write(copy.unwrap().path(), "short").unwrap();
+    }
+    let (sent, _) = deploy(3);
+    assert!(sent > 2 * SIZE, "{sent}");
+    assert!(deploy(4).0 < 200_000);
+    // A host that cannot unpack patches is not asked to, and nothing is remembered for it.
+    fs::remove_dir_all(&copies).unwrap();
+    let old = b"#!/bin/sh\n[ \"$1\" != -H ] || exit 0\nexec /usr/bin/zstd \"$@\"\n";
+    host.write_file("/usr/local/bin/zstd", old);
+    host.root("chmod 755 /usr/local/bin/zstd").ok();
+    assert!(deploy(5).0 > 2 * SIZE);
+    assert!(!copies.exists());
+}
+
 fn md5(desk: &Desk) -> String {
     let file = fs::File::open(desk.path("source/moved/noise")).unwrap();
     let out = bounds::reading(&mut std::process::Command::new("md5sum"), file);

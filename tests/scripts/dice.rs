@@ -34,7 +34,7 @@ impl Dice {
 
     /// Few contents, so that one is found under several names.
     pub fn content(&mut self) -> Vec<u8> {
-        let size = [0, 1, 512, 3000, 70_000, 300_000][self.roll(6)];
+        let size = [0, 1, 512, 3000, 70_000, 1_200_000][self.roll(6)];
         let seed = self.roll(5);
         (0..size).map(|at| (at * 7 + at / 300 * seed + seed) as u8).collect()
     }

@@ -17,7 +17,7 @@ moment() { (cd "$1/" && stat -c '%N %i %s' current .shipit/ledger 2>/dev/null) |
 for tool in tar gzip flock sha256sum find xargs awk timeout curl bash fallocate systemctl sync; do
     command -v "$tool" >/dev/null || echo "missing $tool"
 done
-if command -v zstd >/dev/null; then echo zstd; fi
+if command -v zstd >/dev/null; then show_zstd; fi
 shown=$(tar --version 2>&1) || :
 case $shown in *GNU*) ;; '') exit 1 ;; *) echo 'missing GNU tar' ;; esac
 shown=$(mv --help 2>&1) || :

@@ -1,4 +1,4 @@
-# The room on the disk of this directory, for observe.sh. Only reads.
+# The room on the disk of this directory and in memory, for observe.sh. Only reads.
 # shellcheck shell=dash
 
 # show_room: prints `free_kb N` and `free_inodes N`, or `-` for a file system that has no fixed number of inodes.
@@ -13,4 +13,12 @@ $shown
 END
     [ "$total" != 0 ] || inodes=-
     printf 'free_kb %s\nfree_inodes %s\n' "$kb" "$inodes"
+}
+
+# show_zstd: prints `zstd`, and `patch_kb N` where it unpacks patches: it then has the old and the new file in memory.
+show_zstd() {
+    echo zstd
+    case $(zstd -H 2>&1) in
+    *--patch-from*) sed -n 's/^MemAvailable: *\([0-9]*\) kB$/patch_kb \1/p' /proc/meminfo 2>/dev/null || : ;;
+    esac
 }

@@ -19,7 +19,10 @@ tar $absolute --no-same-owner --no-same-permissions --warning=no-timestamp $deco
     [ "$7" != zstd ] || printf '\050\265\057\375\044\000\001\000\000\231\351\330\121' | zstd -dqc || exit 18
     exit 23
 }
-if [ "$5" != 0 ]; then moved; fi
+if [ "$5" != 0 ]; then
+    moved
+    patched "$3"
+fi
 # What cannot be removed here is collected by hold.sh of the next upload.
 if [ -n "$6" ]; then rm -rf -- "../$6" "$1/.shipit/releases/$6" || :; fi
 # Where a directory above has a default ACL, it counts instead of the umask. The modes of a release are 0644 and 0755.

@@ -29,3 +29,14 @@ moved() {
             xargs -0 -r chmod "${mode#*:}" -- || exit 19
     done
 }
+
+# patched BASE: what came as a patch against a file of the base becomes the file. The file of the base is only read.
+patched() {
+    # shellcheck disable=SC2016 # for the inner shell
+    sed -z -n '/^[bpq]/p' "../../.shipit/releases/.in-$id/list" |
+        xargs -0 -r -n 2 sh -c '
+            case $3 in q*) mode=0755 ;; *) mode=0644 ;; esac
+            zstd -dq --long=31 --patch-from="$1/${2#b./}" -o "$0" -- "${3#?}" && chmod "$mode" -- "$0" &&
+                mv -fT -- "$0" "${3#?}"
+        ' "$PWD/../../.shipit/releases/.in-$id/patched" "../$1" || exit 19
+}

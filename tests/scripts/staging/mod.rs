@@ -21,6 +21,7 @@ use super::dice::Dice;
 use super::*;
 
 mod leftovers;
+mod patched; // big files that travel as patches
 mod prepared; // what `prepare` made
 mod random;
 mod renamed; // the same content under another name or mode
@@ -175,8 +176,8 @@ impl Staging {
         let scanned = scan(&source);
         let read = scan(&Source { hashes: None, ..source });
         assert_eq!(scanned.digest, read.digest, "something is remembered wrongly");
-        let delta = match base {
-            None => Delta::whole(&scanned.manifest),
+        let (delta, base) = match base {
+            None => (Delta::whole(&scanned.manifest), None),
             Some(base) => {
                 let out = Self::done(self.script("base", &[base, "-"]));
                 let seen = HostBase::parse(out.strip_suffix(b"whole\n").unwrap()).unwrap();
@@ -189,14 +190,26 @@ impl Staging {
                     changed: seen.edited.into_iter().chain(seen.prepared).collect(),
                 };
                 assert_eq!(base.manifest.digest().to_string(), seen.digest);
-                Delta::against(&base, &scanned.manifest)
+                (Delta::against(&base, &scanned.manifest), Some(base))
             }
         };
         let cut = CutUpload::parse(&Self::done(self.script("cut", &[])));
-        let delta = match cut {
+        let mut delta = match cut {
             Some(cut) => delta.resuming(&cut.name, &cut.files, &scanned.manifest),
             None => delta,
         };
+        let pairs = base.map(|base| (delta.pairs(&base, &scanned.manifest), base));
+        for (pair, base) in pairs
+            .iter()
+            .flat_map(|(pairs, base)| pairs.iter().map(move |pair| (pair, base)))
+        {
+            let old = fs::read(self.release(&base.id).join(OsStr::from_bytes(&pair.from))).unwrap();
+            let mut new = Vec::new();
+            scanned.content(pair.at).unwrap().read_to_end(&mut new).unwrap();
+            if let Some(patch) = upload::patch(&old, &new) {
+                delta.patch(pair.clone(), patch, &scanned.manifest);
+            }
+        }
         // Both ways in turn.
         let zstd = id.ends_with(['1', '3', '5', '7', '9']);
         let delta = delta.encoded(if zstd { Encoding::Zstd } else { Encoding::Gzip });
