@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# How long, how many bytes, how many round trips: shipit beside the rsync script that people write by hand, to a
-# real Debian host behind a proxy that makes it 0 or 50 ms away. Trust ratios, not seconds: the host is on this machine.
-#   scripts/bench.sh [S|M]     S: 60 files, 1 MB (the default); M: 2,000 files, 40 MB
-# SHIPIT_BENCH_BEFORE=FILE compares with another build of shipit instead.
+# How long, how many bytes, how many turns: shipit beside rsync --link-dest over one connection and beside tar | ssh,
+# each as a script that people write, to a real Debian host behind a proxy that makes it 0 to 100 ms away or the link
+# slow. Trust ratios, not seconds: the host is on this machine. What is deployed is in the host's memory, not on its disk.
+#   scripts/bench.sh upload [SIZE...]     S: 60 files, 1 MB; M: 2,000 files, 40 MB; L: 12,000 files, 250 MB;
+#                                         B: one program of 60 MB. By default all of them
+# SHIPIT_BENCH_NETWORKS='0 50 100 100@20': milliseconds of a round trip, and Mbit/s upwards; SHIPIT_BENCH_REPEATS=3.
+# SHIPIT_BENCH_BEFORE=FILE compares with another build of shipit as well.
 # And how many requests each strategy loses, under 300 a second, with good and bad releases (docs/zero-downtime.md):
 #   scripts/bench.sh zero-downtime [RUNS [STRATEGY...]]     runs of each kind of release, 10 by default
 # It prints a table. Each run is a line of target/zero-downtime/log: stopped and started again, it continues there.
@@ -32,7 +35,10 @@ if [ "${1:-}" = zero-downtime ]; then
   exit
 fi
 
-case ${1:-S} in S | M) ;; *) die "no such size: $1 (S, M, zero-downtime)" ;; esac
+[ "${1:-}" = upload ] || die "upload or zero-downtime?"
+shift
+[ $# -gt 0 ] || set -- S M L B
+for size; do case $size in S | M | L | B) ;; *) die "no such size: $size (S M L B)" ;; esac; done
 if [ -z "${SHIPIT_BINARY:-}" ]; then
   need_packages scripts/packages
   need_packages scripts/lab/packages
@@ -41,8 +47,11 @@ if [ -z "${SHIPIT_BINARY:-}" ]; then
   SHIPIT_BINARY=$PWD/target/release/shipit
 fi
 if [ "$(id -u)" -ne 0 ]; then
-  exec sudo -- env SHIPIT_BINARY="$SHIPIT_BINARY" ${SHIPIT_LAB_DIR:+SHIPIT_LAB_DIR="$SHIPIT_LAB_DIR"} \
-    ${SHIPIT_BENCH_BEFORE:+SHIPIT_BENCH_BEFORE="$SHIPIT_BENCH_BEFORE"} "$PWD/scripts/bench.sh" "$@"
+  passed=(SHIPIT_BINARY="$SHIPIT_BINARY")
+  for name in SHIPIT_LAB_DIR SHIPIT_BENCH_BEFORE SHIPIT_BENCH_NETWORKS SHIPIT_BENCH_REPEATS; do
+    [ -z "${!name:-}" ] || passed+=("$name=${!name}")
+  done
+  exec sudo -- env "${passed[@]}" "$PWD/scripts/bench.sh" upload "$@"
 fi
 
 ended() {
@@ -56,8 +65,19 @@ trap ended EXIT
 trap 'exit 130' INT TERM
 host=$(scripts/lab/host.sh up bookworm $$)
 as_the_admin() { scripts/lab.sh ssh "$(basename "$host")" root "$1"; }
-for unit in acme.service acme.socket; do
-  as_the_admin "cat >/etc/systemd/system/$unit" <"tests/apps/units/${unit/acme/socket}"
-done
-as_the_admin "systemctl daemon-reload && systemctl --quiet enable acme.service && systemctl --quiet enable --now acme.socket"
-python3 -B scripts/lab/bench.py "${1:-S}" "$SHIPIT_BINARY" "$host"
+# Restarted in no time, by a user who cannot write to the releases.
+as_the_admin 'cat >/etc/systemd/system/acme.service' <<'END'
+[Unit]
+ConditionPathExists=/opt/acme/current
+StartLimitIntervalSec=0
+[Service]
+User=www-data
+WorkingDirectory=/opt/acme/current
+ExecStart=/usr/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+END
+as_the_admin "systemctl daemon-reload && systemctl --quiet enable acme.service && mount -t tmpfs -o mode=755 tmpfs /opt
+  echo 'deploy ALL=(root) NOPASSWD: /usr/bin/systemctl restart acme.service' >/etc/sudoers.d/bench
+  mkdir -p /opt/acme && chown deploy /opt/acme"
+python3 -B scripts/lab/bench.py "$SHIPIT_BINARY" "$host" "$@"

@@ -89,30 +89,32 @@ impl Shelf {
     /// Writes all that is read, as [`Self::write`] does; nothing if the read fails.
     pub fn copy(&self, name: &str, from: &mut dyn Read) {
         let Some(dir) = self.dir(true) else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let then = i64::try_from(now.saturating_sub(ABANDONED).as_secs()).unwrap_or(0);
+        // What others write now is not ours to remove, and does not count among what is kept.
+        let abandoned = |file: &Kept| file.name.starts_with(PART) && file.written.0 < then;
+        for old in files(&dir).into_iter().filter(abandoned) {
+            let _ = unlinkat(&dir, &old.name, AtFlags::empty());
+        }
         if put(&dir, name, from).is_none() {
             return;
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let then = i64::try_from(now.saturating_sub(ABANDONED).as_secs()).unwrap_or(0);
         let files = files(&dir);
-        // What others write now is not ours to remove, and does not count among what is kept.
-        let abandoned = files
-            .iter()
-            .filter(|file| file.name.starts_with(PART) && file.written.0 < then);
         let mut taken = files.iter().find(|file| file.name == name).map_or(0, |file| file.size);
         let others = files.iter().filter(|file| is_name(&file.name) && file.name != name);
         let over = others.enumerate().filter(|(at, other)| {
             taken = taken.saturating_add(other.size);
             at + 1 >= self.kept || taken > self.room
         });
-        for old in over.map(|(_, old)| old).chain(abandoned) {
+        for (_, old) in over {
             let _ = unlinkat(&dir, &old.name, AtFlags::empty());
         }
     }
 
-    /// Counts a file as the newest.
-    pub fn used(&self, name: &str) {
-        let _ = self.file(name).map(|file| file.set_modified(SystemTime::now()));
+    /// Counts a file as the newest. Whether there is one.
+    pub fn used(&self, name: &str) -> bool {
+        self.file(name)
+            .is_some_and(|file| file.set_modified(SystemTime::now()).is_ok())
     }
 
     pub fn remove(&self, name: &str) {

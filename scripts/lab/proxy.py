@@ -1,17 +1,21 @@
 """A TCP proxy on the loopback that delays every byte by half a round trip each way, and counts.
 
 The kernels that labs run on often have no netem. A chunk is stamped when it is read and handed on when it is due, so
-the delay is one of distance, not of bandwidth.
+the delay is one of distance. With a rate, it is also one of bandwidth, upwards: then little waits on the way, as in a
+router with a small buffer (what the sender's own kernel keeps comes before it, and is not bounded here).
 """
 import asyncio
 import threading
 
+BUFFER = 0.05  # seconds of bytes that wait before a slow link
+
 
 class Proxy:
-    """Runs in a thread of its own; `round_trip` (seconds) may change between connections."""
+    """Runs in a thread of its own; `round_trip` (seconds) and `rate` (bytes a second upwards, None for any) may change
+    between connections."""
 
     def __init__(self, host, port):
-        self.target, self.round_trip, self.port = (host, port), 0.0, None
+        self.target, self.round_trip, self.rate, self.port = (host, port), 0.0, None, None
         self.reset()
         ready = threading.Event()
         threading.Thread(target=lambda: asyncio.run(self._run(ready)), daemon=True).start()
@@ -45,6 +49,7 @@ class Proxy:
     async def _carry(self, reader, writer, delay, way):
         due = asyncio.Queue(4096)
         loop = asyncio.get_running_loop()
+        rate, free = self.rate if way == "up" else None, 0.0
 
         async def hand_on():
             while True:
@@ -63,7 +68,11 @@ class Proxy:
             chunk = b"-"
             while chunk:
                 chunk = await reader.read(65536)
-                await due.put((loop.time() + delay, chunk))
+                sent = loop.time()
+                if rate:
+                    free = sent = max(free, sent) + len(chunk) / rate
+                await due.put((sent + delay, chunk))
+                await asyncio.sleep(free - loop.time() - BUFFER)
         except OSError:
             await due.put((loop.time() + delay, b""))
         try:

@@ -77,7 +77,11 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
                             *scanned = read_source(run, Reading::All)?;
                             continue;
                         }
-                        Err(Unstaged::Changed(failure) | Unstaged::NotReused(failure) | Unstaged::Failed(failure)) => {
+                        Err(
+                            Unstaged::Changed(failure)
+                            | Unstaged::NotReused { failure, .. }
+                            | Unstaged::Failed(failure),
+                        ) => {
                             return Err(failure);
                         }
                     },
@@ -162,7 +166,6 @@ fn stage_it(
     let encoding = if observed.zstd { Encoding::Zstd } else { Encoding::Gzip };
     let delta = delta.encoded(encoding);
     let (delta, arrived) = base::resume(host, run.config, observed, scanned, delta)?;
-    let delta = patches::patch(delta, found.as_ref(), scanned, observed);
     if let Some(line) = arrived {
         run.report.log("host", line.into_bytes());
     }
@@ -170,19 +173,25 @@ fn stage_it(
         run.report.warn(text);
     }
     let outputs = draft.options.outputs;
-    match send(run, host, observed, scanned, delta, found.as_ref(), outputs) {
-        Err(Unstaged::NotReused(failure)) => {
-            let why = failure.why.join("; ");
-            let text = format!("{}, so that everything is sent: {why}", failure.what);
-            run.report.warn(text);
-            let whole = Delta::whole(&scanned.manifest);
-            send(run, host, observed, scanned, whole, None, outputs)
-        }
-        sent => sent,
+    let again = |run: &mut Run<'_>, failure: Failure, sent: &str| {
+        let why = failure.why.join("; ");
+        run.report.warn(format!("{}, so that {sent} sent: {why}", failure.what));
+    };
+    let mut sent = send(run, host, observed, scanned, delta, found.as_ref(), (outputs, true));
+    if let Err(Unstaged::NotReused { failure, patched: true }) = sent {
+        again(run, failure, "whole files are");
+        let delta = base::delta(found.as_ref(), scanned).encoded(encoding);
+        sent = send(run, host, observed, scanned, delta, found.as_ref(), (outputs, false));
     }
+    if let Err(Unstaged::NotReused { failure, .. }) = sent {
+        again(run, failure, "everything is");
+        let whole = Delta::whole(&scanned.manifest);
+        sent = send(run, host, observed, scanned, whole, None, (outputs, false));
+    }
+    sent
 }
 
-/// Sends what has to travel. The release's id on the host.
+/// Sends what has to travel, with patches or without. The release's id on the host.
 fn send(
     run: &mut Run<'_>,
     host: &mut dyn Host,
@@ -190,19 +199,24 @@ fn send(
     scanned: &Scanned,
     delta: Delta,
     found: Option<&Found>,
-    outputs: Outputs,
+    (outputs, patch): (Outputs, bool),
 ) -> Result<String, Unstaged> {
-    let delta = room::make(host, run.config, observed, scanned, delta, found)?;
-    let (before, saved) = (host.traffic().0, delta.saved);
+    let mut delta = room::make(host, run.config, observed, scanned, delta, found)?;
+    if patch {
+        delta = patches::patch(delta, found, scanned, observed, run.interrupts);
+        run.go_on("making patches")?;
+    }
+    let (before, saved, patched) = (host.traffic().0, delta.saved, delta.has_patches());
     let uncopied = patches::uncopied(scanned, &delta, observed);
     let staged = stage::stage(run, host, observed, scanned, delta, outputs)?;
     run.upload = Some(Upload {
         sent: host.traffic().0 - before,
         saved,
         took: staged.received_in,
+        patched,
         prepared_from: staged.prepared_from,
     });
     manifests::remember(&scanned.manifest, scanned.digest);
-    run.copying = uncopied.map(patches::Uncopied::copy);
+    run.copying = uncopied.map(|uncopied| uncopied.copy(run.interrupts));
     Ok(staged.id)
 }

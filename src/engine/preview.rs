@@ -183,7 +183,13 @@ pub fn preview(run: &mut Run<'_>, reading: Reading) -> Result<Preview, Failure> 
         OnHost::Left(_) | OnHost::Nothing => {
             let delta = base::delta(base.as_ref(), &scanned);
             let (delta, _) = base::resume(host.as_mut(), config, &observed, &scanned, delta)?;
-            Some(patches::patch(delta, base.as_ref(), &scanned, &observed))
+            Some(patches::patch(
+                delta,
+                base.as_ref(),
+                &scanned,
+                &observed,
+                run.interrupts,
+            ))
         }
     };
     if let Some(delta) = &delta {

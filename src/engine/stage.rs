@@ -23,8 +23,11 @@ use crate::upload;
 pub enum Unstaged {
     /// The source changed while it was packed; the host is still there for another try.
     Changed(Failure),
-    /// The host could not take over what the base has: everything can still be sent.
-    NotReused(Failure),
+    /// The host could not take over what the base has, or use a patch: that can still be sent.
+    NotReused {
+        failure: Failure,
+        patched: bool,
+    },
     Failed(Failure),
 }
 
@@ -67,7 +70,7 @@ pub(super) fn stage(
     let digest = scanned.digest.to_string();
     let cut_upload = delta.cut.clone().unwrap_or_default();
     let hold = Script::hold([root, &id, &cut_upload]);
-    let list = upload::list(&delta);
+    let list = upload::list(&delta, &scanned.manifest);
     let (from, how, length) = (
         delta.base.clone().unwrap_or_default(),
         base::link(config, observed).word(),
@@ -95,7 +98,7 @@ pub(super) fn stage(
         &metadata::info(config, commit.as_ref()),
         prepared,
     ]));
-    let (total, reused) = (delta.sent, delta.saved);
+    let (total, reused, patched) = (delta.sent, delta.saved, delta.has_patches());
     let mut stream = scanned.pack_delta(delta);
     let consumed = stream.consumed();
     let upload = session::Upload {
@@ -124,7 +127,7 @@ pub(super) fn stage(
         } else {
             "the host could not take over the files that it has".into()
         };
-        return Err(Unstaged::NotReused(failure));
+        return Err(Unstaged::NotReused { failure, patched });
     }
     let received_in = answers.first().map_or(Duration::ZERO, |received| received.took);
     let of_prepare = steps.iter().position(|step| step.name == Name::Prepare);

@@ -2,7 +2,6 @@
 //! `remote/stage/reuse.sh`.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use super::manifest::{Entry, Kind, Manifest};
 
@@ -25,17 +24,11 @@ pub enum Way {
     Copied(Vec<u8>),
     /// An upload that was cut has these bytes at this path: copied there.
     Arrived(Vec<u8>),
-    /// This patch travels; [`Delta::patched`] names the file of the base that it is made against.
-    Patched(Arc<Vec<u8>>),
-}
-
-/// A file that travels as a patch, for the list that the host reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Patched {
-    /// The path in the base that the patch is made against.
-    pub from: Vec<u8>,
-    pub path: Vec<u8>,
-    pub exec: bool,
+    /// This patch travels, against the file of the base at `from`.
+    Patched {
+        from: Vec<u8>,
+        patch: Vec<u8>,
+    },
 }
 
 /// How what travels is compressed.
@@ -70,8 +63,6 @@ pub struct Delta {
     pub except: Vec<Vec<u8>>,
     /// Paths that are copied on the host, and whether each is executable; sorted by path.
     pub copied: Vec<(Vec<u8>, bool)>,
-    /// Files that travel as a patch.
-    pub patched: Vec<Patched>,
     /// Files that are sent.
     pub files: usize,
     /// Their bytes, of a patched one those of its patch.
@@ -95,7 +86,6 @@ impl Delta {
             ways: vec![Way::Sent; new.entries().len()],
             except: Vec::new(),
             copied: Vec::new(),
-            patched: Vec::new(),
             files: new.files(),
             sent: new.bytes(),
             saved: 0,

@@ -7,7 +7,7 @@ mod listing; // the manifest in the bytes that a host can print with find, sort 
 mod manifest; // every path of a release and what is there; the digest
 mod patch; // which files travel as a patch against a file of the base
 
-pub use delta::{Base, Delta, Encoding, Patched, Way};
+pub use delta::{Base, Delta, Encoding, Way};
 pub use id::Id;
 pub use listing::Mismatch;
 pub use manifest::{Difference, Digest, Entry, Kind, Manifest};

@@ -1,9 +1,7 @@
 //! Which files travel as a patch against a file of the base: pure. How a patch is made is in `upload::patch`, what the
 //! host does with it in `remote/stage/reuse.sh`.
 
-use std::sync::Arc;
-
-use super::delta::{Base, Delta, LONGEST, Patched, Way};
+use super::delta::{Base, Delta, LONGEST, Way};
 use super::manifest::{Kind, Manifest};
 
 /// Sizes of files that are patched, in bytes. A smaller one hardly costs anything; for a larger one, both ends would need
@@ -19,8 +17,8 @@ pub struct Pair {
     pub from: Vec<u8>,
     /// The sha256 of what is there.
     pub old: [u8; 32],
-    /// Bytes of both.
-    pub size: u64,
+    /// Bytes of memory that the host needs: both, or twice the old one, which zstd up to 1.5.4 copies before it begins.
+    pub memory: u64,
 }
 
 /// A file of the base that a patch can be made against: path, sha256, size.
@@ -48,12 +46,11 @@ impl Delta {
                 gone.iter().filter(|old| alike(old).is_some()).max_by_key(alike)
             };
             if let Some((from, sha256, old_size)) = old(base, &entry.path).or_else(|| like().copied()) {
-                let from = from.to_vec();
                 pairs.push(Pair {
                     at,
-                    from,
+                    from: from.to_vec(),
                     old: sha256,
-                    size: size + old_size,
+                    memory: old_size + size.max(old_size),
                 });
             }
         }
@@ -65,19 +62,17 @@ impl Delta {
         let (Some(entry), Some(way)) = (new.entries().get(pair.at), self.ways.get_mut(pair.at)) else {
             return;
         };
-        let Kind::File { size, exec, .. } = entry.kind else {
-            return;
-        };
+        let Kind::File { size, .. } = entry.kind else { return };
         let less = size.saturating_sub(patch.len() as u64);
-        *way = Way::Patched(Arc::new(patch));
+        *way = Way::Patched { from: pair.from, patch };
         self.sent -= less;
         self.saved += less;
         self.moved += less;
-        self.patched.push(Patched {
-            from: pair.from,
-            path: entry.path.clone(),
-            exec,
-        });
+    }
+
+    /// Whether a file travels as a patch.
+    pub fn has_patches(&self) -> bool {
+        self.ways.iter().any(|way| matches!(way, Way::Patched { .. }))
     }
 }
 
@@ -92,30 +87,27 @@ fn old<'a>(base: &Base, path: &'a [u8]) -> Option<Old<'a>> {
     }
 }
 
-/// How many bytes two paths share at their beginning and end; `None` when they are in different directories, have different
-/// extensions, or share less than half of a name.
+/// How many bytes two paths share at the beginning and the end of their names; `None` when they are in different
+/// directories, have different extensions, or share neither half of a name nor its first word (`main.0a1b.js`).
 fn likeness(a: &[u8], b: &[u8]) -> Option<usize> {
     let split = |path: &[u8]| path.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
     let ((dir, a), (other, b)) = (a.split_at(split(a)), b.split_at(split(b)));
-    let extension = |name: &[u8]| {
-        name.iter()
-            .rposition(|&byte| byte == b'.')
-            .map(|at| name[at..].to_vec())
-    };
     if dir != other || extension(a) != extension(b) {
         return None;
     }
     let first = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let rest = a.len().min(b.len()) - first;
-    let last = a
-        .iter()
-        .rev()
-        .zip(b.iter().rev())
-        .take(rest)
-        .take_while(|(a, b)| a == b)
-        .count();
+    let ends = a.iter().rev().zip(b.iter().rev());
+    let last = ends.take(rest).take_while(|(a, b)| a == b).count();
     let shared = first + last;
-    (shared * 2 >= a.len().max(b.len())).then_some(shared)
+    let word = a[..first].iter().skip(1).any(|byte| b"._-".contains(byte));
+    (word || shared * 2 >= a.len().max(b.len())).then_some(shared)
+}
+
+/// What follows the last dot, if it is no number: `server-1.2.0` has no extension.
+fn extension(name: &[u8]) -> Option<&[u8]> {
+    let at = name.iter().rposition(|&byte| byte == b'.')?;
+    Some(&name[at + 1..]).filter(|extension| extension.first().is_some_and(u8::is_ascii_alphabetic))
 }
 
 #[cfg(test)]
@@ -157,10 +149,11 @@ mod tests {
             vec![
                 file("app-1.2.jar", 1, BIG),
                 file("edited-there", 2, BIG),
-                file("js/main.0a1b.js", 3, BIG),
+                file("js/main.0a1b2c3d4e5f60718293.js", 3, BIG),
                 file("kept-1.jar", 4, BIG),
                 file("prog", 5, BIG),
                 file("same", 6, BIG),
+                file("server-1.2.9", 19, BIG),
                 file("small", 7, 100),
                 file("was-small", 8, 100),
             ],
@@ -168,11 +161,12 @@ mod tests {
         let new = Manifest::new(vec![
             file("app-1.3.jar", 11, BIG + 5),
             file("edited-there", 12, BIG),
-            file("js/main.9c8d.js", 13, BIG),
+            file("js/main.9c8d7e6f5a4b3c2d1e0f.js", 13, BIG),
             file("kept-1.jar", 4, BIG),
             file("kept-2.jar", 14, BIG),
             file("prog", 15, BIG),
             file("same", 6, BIG),
+            file("server-1.3.0", 20, BIG),
             file("small", 17, 101),
             file("unlike", 16, BIG),
             file("was-small", 18, BIG),
@@ -187,11 +181,12 @@ mod tests {
             named,
             [
                 ("app-1.2.jar".into(), 1, 0),
-                ("js/main.0a1b.js".into(), 3, 2),
-                ("prog".into(), 5, 5)
+                ("js/main.0a1b2c3d4e5f60718293.js".into(), 3, 2),
+                ("prog".into(), 5, 5),
+                ("server-1.2.9".into(), 19, 7)
             ]
         );
-        assert_eq!(pairs[0].size, 2 * BIG + 5);
+        assert_eq!(pairs[0].memory, 2 * BIG + 5);
     }
 
     #[test]
@@ -204,12 +199,7 @@ mod tests {
         delta.patch(pair, vec![0; 1000], &new);
         assert_eq!((delta.sent, delta.saved), (1010, BIG - 1000));
         assert_eq!((delta.files, delta.taken()), (before.files, before.taken()));
-        let named = Patched {
-            from: b"prog".to_vec(),
-            path: b"prog".to_vec(),
-            exec: true,
-        };
-        assert_eq!(delta.patched, [named]);
+        assert!(delta.has_patches() && !before.has_patches());
         assert!(delta.pairs(&base, &new).is_empty());
     }
 }

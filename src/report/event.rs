@@ -30,6 +30,8 @@ pub struct Upload {
     /// Bytes of files that the host took over from another release.
     pub saved: u64,
     pub took: Duration,
+    /// Whether there were patches in it: then the host needed time of its own for them.
+    pub patched: bool,
     /// The release whose outputs of `prepare` were taken over.
     pub prepared_from: Option<String>,
 }

@@ -131,7 +131,7 @@ fn sent(ended: &Ended) -> String {
     let mut text = format!("{} sent", bytes(ended.bytes_sent));
     if let Some(upload) = &ended.upload {
         // Of less, the time is that of the round trips.
-        if upload.sent >= 1_000_000 {
+        if upload.sent >= 1_000_000 && !upload.patched {
             let rate = upload.sent as f64 / upload.took.as_secs_f64().max(0.001);
             text.push_str(&format!(" at {}/s", bytes(rate as u64)));
         }

@@ -119,7 +119,7 @@ impl<'a> Remembered<'a> {
         bytes.extend_from_slice(sum.as_bytes());
         bytes.push(0);
         if bytes == self.bytes {
-            self.hashes.shelf.used(&self.name);
+            let _ = self.hashes.shelf.used(&self.name);
         } else {
             self.hashes.shelf.write(&self.name, &bytes);
         }

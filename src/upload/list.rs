@@ -7,11 +7,11 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::release::Delta;
+use crate::release::{Delta, Kind, Manifest, Way};
 
 /// The list, compressed by gzip; empty when everything is sent.
-pub fn list(delta: &Delta) -> Vec<u8> {
-    if delta.base.is_none() && delta.copied.is_empty() && delta.patched.is_empty() {
+pub fn list(delta: &Delta, new: &Manifest) -> Vec<u8> {
+    if delta.base.is_none() && delta.copied.is_empty() {
         return Vec::new();
     }
     let mut text = Vec::new();
@@ -27,9 +27,11 @@ pub fn list(delta: &Delta) -> Vec<u8> {
     for (path, exec) in &delta.copied {
         record(if *exec { b'e' } else { b'n' }, path);
     }
-    for patched in &delta.patched {
-        record(b'b', &patched.from);
-        record(if patched.exec { b'q' } else { b'p' }, &patched.path);
+    for (entry, way) in new.entries().iter().zip(&delta.ways) {
+        if let (Way::Patched { from, .. }, Kind::File { exec, .. }) = (way, &entry.kind) {
+            record(b'b', from);
+            record(if *exec { b'q' } else { b'p' }, &entry.path);
+        }
     }
     let mut out = GzEncoder::new(Vec::new(), Compression::new(6));
     // Writing to memory does not fail.

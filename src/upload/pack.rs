@@ -322,10 +322,10 @@ impl Job {
                     let target = [b"../", cut.as_bytes(), b"/", from].concat();
                     member(Type::HardLink(&target)).write(out).map_err(sink)?;
                 }
-                (Way::Patched(patch), _) => {
-                    let (size, exec) = (patch.len() as u64, false);
+                (Way::Patched { patch, .. }, _) => {
+                    let size = patch.len() as u64;
                     out.file(size, patch).map_err(sink)?;
-                    member(Type::File { size, exec }).write(out).map_err(sink)?;
+                    member(Type::File { size, exec: false }).write(out).map_err(sink)?;
                     for part in patch.chunks(CHUNK) {
                         out.write_all(part).map_err(sink)?;
                         self.consumed.fetch_add(part.len() as u64, Ordering::Relaxed);

@@ -119,7 +119,11 @@ fn of_a_big_file_that_changed_only_a_patch_is_sent() {
         desk.tree(Kind::Graceful, &format!("v{byte}"));
         write(&desk, &format!("source/bin/tool-{byte}"), &program(byte));
         desk.shipit(&["plan"]).leaves(0);
-        let ran = desk.json(&["deploy"]).leaves(0);
+        let mut ran = desk.json(&["deploy"]).leaves(0);
+        if byte == 5 {
+            ran =
+                ran.says("the host could not take over the files that it has, so that whole files are sent: no memory");
+        }
         assert_live(&host, &ran.release(), &format!("v{byte}"));
         let there = format!("sha256sum /opt/acme/current/bin/tool-{byte} | cut -c1-64");
         let here = bounds::reading(
@@ -141,13 +145,26 @@ fn of_a_big_file_that_changed_only_a_patch_is_sent() {
     let (sent, _) = deploy(3);
     assert!(sent > 2 * SIZE, "{sent}");
     assert!(deploy(4).0 < 200_000);
+    // A host on which zstd gets no memory for it.
+    let old =
+        b"#!/bin/sh\ncase $* in -H) ;; *--patch-from*) echo no memory >&2; exit 1 ;; esac\nexec /usr/bin/zstd \"$@\"\n";
+    host.write_file("/usr/local/bin/zstd", old);
+    host.root("chmod 755 /usr/local/bin/zstd").ok();
+    let (sent, saved) = deploy(5);
+    assert!(sent > 2 * SIZE && saved > 1000, "{sent} {saved}");
     // A host that cannot unpack patches is not asked to, and nothing is remembered for it.
     fs::remove_dir_all(&copies).unwrap();
     let old = b"#!/bin/sh\n[ \"$1\" != -H ] || exit 0\nexec /usr/bin/zstd \"$@\"\n";
     host.write_file("/usr/local/bin/zstd", old);
     host.root("chmod 755 /usr/local/bin/zstd").ok();
-    assert!(deploy(5).0 > 2 * SIZE);
+    assert!(deploy(6).0 > 2 * SIZE);
     assert!(!copies.exists());
+    // Turned off.
+    host.root("rm /usr/local/bin/zstd").ok();
+    fs::write(&copies, "").unwrap();
+    deploy(7);
+    assert!(deploy(8).0 > 2 * SIZE);
+    assert_eq!(fs::read(&copies).unwrap(), b"");
 }
 
 fn md5(desk: &Desk) -> String {
@@ -187,7 +204,7 @@ fn a_host_with_zstd_gets_zstd_and_one_that_cannot_unpack_it_gets_gzip() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::ready(&host, Service::Notify, &acme("restart"));
     let used = |words: &str| {
-        let program = format!("#!/bin/sh\necho $0 >>/tmp/unpacked\n{words}\n");
+        let program = format!("#!/bin/sh\n[ \"$1\" = -H ] || echo $0 >>/tmp/unpacked\n{words}\n");
         host.write_file("/usr/local/bin/zstd", program.as_bytes());
         host.root("chmod 755 /usr/local/bin/zstd; install -m 666 /dev/null /tmp/unpacked")
             .ok();

@@ -72,6 +72,7 @@ fn ended(outcome: Outcome, failure: Option<Failure>) -> Event {
             sent: 20_000,
             saved: 39_900_000,
             took: Duration::from_millis(80),
+            patched: false,
             prepared_from: Some("20260503-094502".into()),
         }),
         commit: Some(commit()),

@@ -18,7 +18,7 @@ END
 # show_zstd: prints `zstd`, and `patch_kb N` where it unpacks patches: it then has the old and the new file in memory.
 show_zstd() {
     echo zstd
-    case $(zstd -H 2>&1) in
+    case $(zstd -H 2>&1 </dev/null) in
     *--patch-from*) sed -n 's/^MemAvailable: *\([0-9]*\) kB$/patch_kb \1/p' /proc/meminfo 2>/dev/null || : ;;
     esac
 }

@@ -36,7 +36,7 @@ patched() {
     sed -z -n '/^[bpq]/p' "../../.shipit/releases/.in-$id/list" |
         xargs -0 -r -n 2 sh -c '
             case $3 in q*) mode=0755 ;; *) mode=0644 ;; esac
-            zstd -dq --long=31 --patch-from="$1/${2#b./}" -o "$0" -- "${3#?}" && chmod "$mode" -- "$0" &&
+            zstd -dq --patch-from="$1/${2#b./}" -o "$0" -- "${3#?}" && chmod "$mode" -- "$0" &&
                 mv -fT -- "$0" "${3#?}"
         ' "$PWD/../../.shipit/releases/.in-$id/patched" "../$1" || exit 19
 }

@@ -106,7 +106,7 @@ fn a_leftover_that_cannot_be_removed_fails_no_upload() {
         drop(left(&staging, ".in-dead", &["1"]));
         let next = staging.next(None, "r1");
         assert_eq!(next.delta.cut.as_deref(), Some(".in-dead"));
-        let list = upload::list(&next.delta);
+        let list = upload::list(&next.delta, &next.scanned.manifest);
         let mut sent = list.clone();
         next.scanned
             .pack_delta(next.delta.clone())

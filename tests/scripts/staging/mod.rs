@@ -228,7 +228,7 @@ impl Staging {
 
     /// Starts receive.sh with all that it reads.
     fn receive(&self, next: &Next, link: &str) -> std::process::Child {
-        let list = upload::list(&next.delta);
+        let list = upload::list(&next.delta, &next.scanned.manifest);
         let stdin = self.at("stdin");
         let mut file = fs::File::create(&stdin).unwrap();
         file.write_all(&list).unwrap();
