@@ -99,6 +99,16 @@ fn each_recipe_sends_what_its_service_takes() {
             .env("GITHUB_REPOSITORY", "ann/acme")
             .env("GITHUB_TOKEN", "sesame")
             .env("TEXTFILE_DIR", dir.path())
+            .env("GRAFANA_URL", &address)
+            .env("GRAFANA_TOKEN", "sesame")
+            .env("SENTRY_URL", &address)
+            .envs([
+                ("SENTRY_ORG", "ann"),
+                ("SENTRY_PROJECT", "shop"),
+                ("SENTRY_AUTH_TOKEN", "sesame"),
+            ])
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &address)
+            .env("OTEL_TOKEN", "sesame")
             .ends();
         assert!(out.status.success(), "{name}: {out:?}");
     };
@@ -142,6 +152,59 @@ fn each_recipe_sends_what_its_service_takes() {
         let (path, _, body) = next();
         assert_eq!(path, "/repos/ann/acme/deployments/4711/statuses");
         assert_eq!(json(&body)["state"], state);
+    }
+
+    run("grafana", "reverted");
+    let (path, head, body) = next();
+    assert!(
+        path == "/api/annotations" && head.contains("authorization: bearer sesame\r\n"),
+        "{head}"
+    );
+    let body = json(&body);
+    let time = |key: &str| body[key].as_u64().unwrap();
+    assert_eq!(time("timeEnd") - time("time"), 12_000);
+    assert_eq!(body["tags"], serde_json::json!(["shipit", "acme", "reverted"]));
+    assert_eq!(body["text"], format!("deploy of 20260503-094502: reverted. {cause}"));
+
+    run("sentry", "deployed");
+    let (path, head, body) = next();
+    assert!(
+        path == "/api/0/organizations/ann/releases/" && head.contains("bearer sesame\r\n"),
+        "{head}"
+    );
+    assert_eq!(
+        json(&body),
+        serde_json::json!({"version": "0a1b2c3d", "projects": ["shop"]})
+    );
+    let (path, _, body) = next();
+    assert_eq!(path, "/api/0/organizations/ann/releases/0a1b2c3d/deploys/");
+    assert_eq!(
+        json(&body),
+        serde_json::json!({"environment": "production", "name": "20260503-094502"})
+    );
+
+    for (outcome, code) in [("rolled_back", 1), ("reverted", 2)] {
+        run("otel", outcome);
+        let (path, head, body) = next();
+        assert!(path == "/v1/traces" && head.contains("bearer sesame\r\n"), "{head}");
+        let of = &json(&body)["resourceSpans"][0];
+        assert_eq!(of["resource"]["attributes"][0]["value"]["stringValue"], "acme");
+        let span = &of["scopeSpans"][0]["spans"][0];
+        let time = |key: &str| span[key].as_str().unwrap().parse::<u64>().unwrap();
+        assert_eq!(time("endTimeUnixNano") - time("startTimeUnixNano"), 12_000_000_000);
+        assert_eq!(
+            (
+                span["traceId"].as_str().unwrap().len(),
+                span["spanId"].as_str().unwrap().len()
+            ),
+            (32, 16)
+        );
+        assert_eq!(
+            (&span["name"], &span["status"]["code"]),
+            (&"deploy".into(), &code.into())
+        );
+        let told = &span["attributes"][3]["value"]["stringValue"];
+        assert_eq!(told, if code == 1 { "" } else { cause });
     }
 
     for (outcome, ok) in [("deployed", "1"), ("reverted", "0")] {
