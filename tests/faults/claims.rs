@@ -66,14 +66,14 @@ pub(super) fn contradicted(host: &Host, ran: &Ran, good: &str, before: &str, str
     Ok(())
 }
 
-/// The migration of that version ran at most once; with `done`, once, and after a whole dump of the database before it.
-pub(super) fn migrated(host: &Host, version: &str, done: bool) -> Result<(), String> {
+/// The migration of that version ran at least and at most so often, and after a whole dump of the database before it.
+pub(super) fn migrated(host: &Host, version: &str, (least, most): (usize, usize)) -> Result<(), String> {
     let ran = ACME.migrations(host);
     let times = ran.iter().filter(|noted| *noted == version).count();
-    if times > 1 || done && times == 0 {
+    if times > most || times < least {
         return Err(format!("the migration of {version} ran {times} times"));
     }
-    let before = ran.iter().position(|noted| noted == version);
+    let before = ran.iter().rposition(|noted| noted == version);
     let dump = backups::notes(host).into_iter().rfind(|note| note.starts_with("whole"));
     match (before, dump) {
         (Some(before), dump) if dump != Some(format!("whole {before}")) => Err(format!(

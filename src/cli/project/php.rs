@@ -46,12 +46,13 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     assets(dir, &mut project);
     project.unit = Some("php8.2-fpm.service");
     project.strategy = Strategy::Reload;
-    project.because = "php-fpm lets requests in progress finish and clears the old release from its cache";
+    project.because = "php-fpm keeps its socket and clears the old release from its cache";
     let wanted = evidence::json(&manifest, "/require/php").map(|text| (text.to_owned(), "composer.json".to_owned()));
     version::check(&mut project, "PHP", wanted);
     project.check(
         About::Unit,
-        "specify your host's php-fpm unit: php8.2-fpm.service on Debian 12, php8.4-fpm.service on Debian 13",
+        "specify your host's php-fpm unit: php8.2-fpm.service on Debian 12, php8.4-fpm.service on Debian 13; set \
+         `process_control_timeout = 30s` in its [global] section: otherwise a reload cuts off requests in progress",
     );
     let web = match index {
         Some("index.php") | None => "current".to_owned(),
