@@ -106,7 +106,7 @@ fn init_units_setup_deploy_and_a_second_app_beside_it() {
     other
         .json(&up)
         .leaves(1)
-        .says("beta.service is to listen on 127.0.0.1:8080, where acme.service already listens")
+        .says("beta.service should listen on 127.0.0.1:8080, where acme.service already listens")
         .says("root changed nothing");
     other.file("deploy.yml", &yml);
     Ran::new("up", &building(&other, &up).ends()).leaves(0);

@@ -166,7 +166,7 @@ rules! {
     ///
     /// systemd replaces `%m`, `%H`, `%d` and others before it starts the program: with the machine's id, its name, a
     /// directory. `%%` stands for one percent sign. For a letter with no meaning, such as `%z`, systemd refuses the unit.
-    /// A shell in the command reads the line after that.
+    /// A shell in the command reads the line only after that.
     ///
     /// In production: `date +%Y-%m-%d` names a backup after the machine's id, and each backup replaces the one before.
     ///
