@@ -172,7 +172,7 @@ fn stage_it(
     match send(run, host, observed, scanned, delta, found.as_ref(), outputs) {
         Err(Unstaged::NotReused(failure)) => {
             let why = failure.why.join("; ");
-            let text = format!("{}, so that everything is sent: {why}", failure.what);
+            let text = format!("{}, so everything is sent: {why}", failure.what);
             run.report.warn(text);
             let whole = Delta::whole(&scanned.manifest);
             send(run, host, observed, scanned, whole, None, outputs)

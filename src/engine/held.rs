@@ -35,7 +35,7 @@ pub fn held(request: &Request, host: &str) -> Failure {
 pub fn locked() -> Failure {
     Failure::new(
         Exit::Locked,
-        "another command on the host holds the lock of the requests",
+        "another command on the host holds the request lock",
     )
     .why("the host waited 30s for it")
     .host("nothing live changed")

@@ -86,7 +86,7 @@ fn observed(host: &mut dyn Host, scripts: &[Script]) -> Result<(Observed, vec::I
     }
     Err(Failure::new(
         Exit::Locked,
-        "the host could not be observed: one switch followed another all the time",
+        "cannot read the host's state: one switch follows another",
     )
     .host("this command changed nothing"))
 }

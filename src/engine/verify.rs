@@ -68,7 +68,7 @@ fn give(
                 Ok(answer) => {
                     let said = answer.errors().join("; ");
                     run.report
-                        .warn(format!("the host could not store the word `{word}`: {said}"));
+                        .warn(format!("the host could not store `{word}`: {said}"));
                     return Some(session);
                 }
                 Err(_) => {}
@@ -76,7 +76,7 @@ fn give(
         }
         if Instant::now() >= until || run.interrupts.rest(Duration::from_millis(500)) {
             run.report
-                .warn(format!("the host could not be given the word `{word}`"));
+                .warn(format!("`{word}` could not be sent to the host"));
             return None;
         }
     }
