@@ -115,22 +115,22 @@ fn a_router_that_could_not_be_turned_is_refused() {
         (
             EDGE,
             "router: edge, health: {command: \"./check {instance}\"}",
-            "`health` must ask the unix socket or the port of the instance",
+            "`health` must check the unix socket or the port of the instance",
         ),
         (
             EDGE,
             "router: edge, ports: [8080, 8081], health: {url: \"http://127.0.0.1:8080/\"}",
-            "asks every instance at the same address",
+            "checks every instance at the same address",
         ),
         (
             EDGE,
             "router: edge, health: {url: \"http://{instance}.test:8080/\"}",
-            "asks every instance at the same address",
+            "checks every instance at the same address",
         ),
         (
             EDGE,
             "router: edge, health: {unix: {socket: /run/acme/x.sock, path: /h}}",
-            "asks every instance at the same address",
+            "checks every instance at the same address",
         ),
     ] {
         refused_with(&file(routers, keys), why);

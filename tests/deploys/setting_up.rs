@@ -349,7 +349,7 @@ fn a_host_is_ready_only_when_the_deploy_user_can_log_in_and_deploy() {
     refused(
         later,
         1,
-        &["the rule `(ALL) ALL` of /etc/sudoers.d/zz has the last word"],
+        &["the rule `(ALL) ALL` of /etc/sudoers.d/zz takes precedence"],
         "rm /etc/sudoers.d/zz",
     );
     desk.shipit(&setup).leaves(0).says("is ready for acme");

@@ -37,7 +37,7 @@ fn a_later_rule_that_wants_a_password_is_named_before_anything_changes() {
             ),
         ] {
             later(&host, &format!("{rule}\n"));
-            let words = format!("without a password: the rule `{named}`{file} has the last word");
+            let words = format!("without a password: the rule `{named}`{file} takes precedence");
             desk.tree(Kind::Graceful, "v2");
             desk.shipit(&["deploy"])
                 .leaves(1)
