@@ -238,7 +238,7 @@ fn read_only(config: &Config, unit: &Unit, facts: &Facts, line: &str) -> Finding
             directory
         };
         finding
-            .why("the unit's sandbox (ProtectSystem=, ReadOnlyPaths=) allows writing only where ReadWritePaths= or StateDirectory= say so")
+            .why("the unit's sandbox (ProtectSystem=, ReadOnlyPaths=) allows writing only to the paths in ReadWritePaths= and StateDirectory=")
             .next(Next::shell(format!("sudo systemctl edit {}", unit.name)).remark(format!("add [Service] ReadWritePaths={directory}")))
     };
     finding.log.push(line.to_owned());

@@ -99,10 +99,10 @@ pub fn judge(trial: &Trial) -> Drained {
 fn lost(stopped: &Stopped) -> Vec<String> {
     let mut lost = Vec::new();
     if let Request::Cut(how) = &stopped.request {
-        lost.push(format!("the request in progress was cut ({how})"));
+        lost.push(format!("the request in progress was cut off ({how})"));
     }
     if let Kept::Cut(how) = &stopped.kept {
-        lost.push(format!("a request on the kept connection was cut ({how})"));
+        lost.push(format!("a request on the kept connection was cut off ({how})"));
     }
     if stopped.killed {
         lost.push("it did not stop within 2 minutes, and shipit killed it".into());
@@ -263,11 +263,11 @@ mod tests {
         expect![[r#"
             drains: acme.service drains: the request in progress was answered (1.90s), the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
             unknown: acme.service stops: no request was in progress long enough, so only the idle connection was tried, the idle connection was closed without "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
-            loses_requests: acme.service does not drain: the request in progress was cut (reset); it has no handler for SIGTERM
+            loses_requests: acme.service does not drain: the request in progress was cut off (reset); it has no handler for SIGTERM
             loses_requests: acme.service does not drain: it has no handler for SIGTERM
             drains: acme.service drains: the request in progress was answered (1.90s), the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
             unknown: acme.service stops: no request was in progress long enough, so only the idle connection was tried, the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
-            loses_requests: acme.service does not drain: a request on the kept connection was cut (reset)
+            loses_requests: acme.service does not drain: a request on the kept connection was cut off (reset)
             loses_requests: acme.service does not drain: systemd killed it after 30s: TimeoutStopSec= expired
             loses_requests: acme.service does not drain: it did not stop within 2 minutes, and shipit killed it
             drains: acme.service drains: the request in progress was answered (1.90s), the idle connection was closed with "Connection: close", the port closed before the health check failed, systemd did not report how long it took to stop, whether systemd killed it is not known

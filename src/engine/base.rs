@@ -75,7 +75,7 @@ pub fn warnings(config: &Config, observed: &Observed, found: Option<&Found>) -> 
     let hard = config.link == Some(Link::Hard);
     let writer = writer(config, observed).filter(|_| hard).map(|unit| {
         format!(
-            "`link: hard`: {unit} can write to the files of its release, which other releases have too; remove `link`, \
+            "`link: hard`: {unit} can write to the files of its release, which other releases share; remove `link`, \
              or run it as a user of its own"
         )
     });

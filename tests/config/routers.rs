@@ -79,7 +79,7 @@ fn a_router_that_could_not_be_turned_is_refused() {
             &own,
             "`socket` is missing; `kind: haproxy` requires it",
         ),
-        (&nginx("backend: acme"), &own, "only `kind: haproxy` has it"),
+        (&nginx("backend: acme"), &own, "only `kind: haproxy` uses it"),
         (
             "{edge: {kind: haproxy, url: \"http://127.0.0.1/\", socket: /run/h.sock, backend: a, live: /opt/a.sock}}",
             &own,
@@ -267,6 +267,6 @@ fn a_canary_has_ascending_shares_and_haproxy() {
     refused_with(&with("services", &nginx), "`canary` needs a router of `kind: haproxy`");
     let plain = |keys: &str| with("services", &format!("[{{unit: a.service, strategy: restart, {keys}}}]"));
     for key in ["steps: [5%]", "hold: 3s", "min_requests: 3"] {
-        refused_with(&plain(key), "only `strategy: canary` has it");
+        refused_with(&plain(key), "only `strategy: canary` uses it");
     }
 }

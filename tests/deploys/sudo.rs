@@ -95,11 +95,12 @@ fn a_host_that_hardens_every_service_refuses_a_deploy_before_anything_changes() 
     };
     desk.tree(Kind::Graceful, "v2");
     harden("NoNewPrivileges=yes\nProtectSystem=strict");
-    let words = "shipit-acme.service is overridden by /etc/systemd/system/service.d/10-all.conf in NoNewPrivileges, ProtectSystem";
+    let words = "drop-ins override NoNewPrivileges, ProtectSystem in shipit-acme.service";
     for command in ["deploy", "doctor"] {
         desk.shipit(&[command])
             .leaves(1)
             .says(words)
+            .says("(/etc/systemd/system/service.d/10-all.conf)")
             .says("systemctl edit shipit-acme.service shipit-acme-boot.service")
             .says("[Service] NoNewPrivileges=no ProtectSystem=no");
     }

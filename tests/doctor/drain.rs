@@ -83,7 +83,7 @@ fn an_app_that_drains_one_that_cannot_and_one_that_hangs_are_told_apart() {
     assert_eq!(found["signal"], "ends");
     desk.shipit(&LIVE)
         .leaves(0)
-        .says("warning: acme.service does not drain: the request in progress was cut")
+        .says("warning: acme.service does not drain: the request in progress was cut off")
         .says("it has no handler for SIGTERM");
     desk.shipit(&LIVE[..4])
         .leaves(0)

@@ -288,7 +288,8 @@ rules! {
                     Literal::Never(effect, "") => (effect.to_owned(), Severity::Error),
                     Literal::Never(effect, glob) => (format!("{effect}; use {glob}="), Severity::Error),
                 };
-                found.at(entry, format!("{key}={word}: systemd expands no pattern here: {effect}")).severity(severity);
+                let message = format!("{key}={word}: systemd does not expand patterns here: {effect}");
+                found.at(entry, message).severity(severity);
             }
         }
     }
