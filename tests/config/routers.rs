@@ -83,7 +83,7 @@ fn a_router_that_could_not_be_turned_is_refused() {
         (
             "{edge: {kind: haproxy, url: \"http://127.0.0.1/\", socket: /run/h.sock, backend: a, live: /opt/a.sock}}",
             &own,
-            "only `kind: nginx` and `kind: caddy` have it",
+            "only `kind: nginx` and `kind: caddy` use it",
         ),
         (
             &nginx("live: /run/acme/live.sock"),
