@@ -36,7 +36,7 @@ const HELPERS: [(&str, &str, &str); 4] = [
     ),
     (
         "notify",
-        "for `notify`: starts the app's notify unit when a switch ended",
+        "for `notify`: starts the app's notify unit when a switch ends",
         remote::NOTIFY_HELPER,
     ),
 ];

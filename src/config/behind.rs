@@ -82,9 +82,9 @@ pub(super) fn turned(map: &Map<'_>, mut service: Service) -> Option<Service> {
     let wrong = if service.instances().any(|one| one.health.is_none()) {
         "`health` is missing"
     } else if matches!(lever, Lever::Link { .. }) && !addresses.iter().all(|at| matches!(at, Some(Address::Unix(_)))) {
-        "`health` must ask the unix socket or the port of the instance, because the router reaches it there too"
+        "`health` must check the unix socket or the port of the instance, because the router reaches it there too"
     } else if service.shares_health() || matches!(lever, Lever::Port { .. }) && ports.len() < addresses.len() {
-        "`health` asks every instance at the same address"
+        "`health` checks every instance at the same address"
     } else {
         if let Some(router) = &mut service.router {
             router.lever = lever;

@@ -32,7 +32,7 @@ pub(super) fn canary(map: &Map<'_>, strategy: Option<Strategy>) -> Option<Option
     if strategy? != Strategy::Canary {
         let given: Vec<_> = keys.into_iter().flatten().collect();
         for value in &given {
-            value.is_wrong("only `strategy: canary` has it");
+            value.is_wrong("only `strategy: canary` uses it");
         }
         return given.is_empty().then_some(None);
     }

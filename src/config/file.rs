@@ -77,7 +77,7 @@ fn trusted(file: &Path, above: bool) -> Result<(), Failure> {
             let shown = text::shown(file.as_os_str().as_encoded_bytes());
             let failure = Failure::new(
                 Exit::Usage,
-                format!("{shown} is not used: it was found there, not named"),
+                format!("{shown} is not used, because you did not name it with -c"),
             );
             let named = Next::again("-c")
                 .arg(&shown)

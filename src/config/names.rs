@@ -152,7 +152,7 @@ fn check_instance(text: &str) -> Check {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     if text.is_empty() || text.len() > 32 || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return say(
-            "is not a name of an instance; write 1 to 32 characters such as `blue`, beginning with a letter or a digit",
+            "is not an instance name; write 1 to 32 characters such as `blue`, beginning with a letter or a digit",
         );
     }
     if let Some(c) = stranger(text, legal) {

@@ -128,7 +128,7 @@ fn of(
         (Some(value), true) => value.name(read).map(Some),
         (Some(value), false) if kind.is_some() => {
             let its: Vec<String> = its.iter().map(|kind| format!("`kind: {}`", kind.word())).collect();
-            let verb = if its.len() == 1 { "has" } else { "have" };
+            let verb = if its.len() == 1 { "uses" } else { "use" };
             value.is_wrong(&format!("only {} {verb} it", its.join(" and ")));
             None
         }

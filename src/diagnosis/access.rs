@@ -122,11 +122,11 @@ fn not_entered(config: &Config, unit: &Unit, facts: &Facts, live: &Live) -> Opti
         owner if can_act(owner) => Next::shell(format!("sudo -u {owner} chmod {who}+x")).arg(&dir),
         _ => {
             return Some(finding.next(Next::advice(format!(
-                "use a directory that {user} can enter: others can change the way to {dir}"
+                "use a directory that {user} can enter: other users can change the path to {dir}"
             ))));
         }
     };
-    Some(finding.next(chmod.remark(format!("{they} may then pass, but not list it"))))
+    Some(finding.next(chmod.remark(format!("{they} can then pass through it, but not list it"))))
 }
 
 fn severity(facts: &Facts) -> Severity {
@@ -238,7 +238,7 @@ fn read_only(config: &Config, unit: &Unit, facts: &Facts, line: &str) -> Finding
             directory
         };
         finding
-            .why("the unit's sandbox (ProtectSystem=, ReadOnlyPaths=) allows writing only where ReadWritePaths= or StateDirectory= say so")
+            .why("the unit's sandbox (ProtectSystem=, ReadOnlyPaths=) allows writing only to the paths in ReadWritePaths= and StateDirectory=")
             .next(Next::shell(format!("sudo systemctl edit {}", unit.name)).remark(format!("add [Service] ReadWritePaths={directory}")))
     };
     finding.log.push(line.to_owned());

@@ -64,7 +64,7 @@ pub fn judge(trial: &Trial) -> Drained {
         Tried::Stopped(stopped, unasked) => (stopped, *unasked),
         Tried::Not(why) => return drained(Drains::Untried, format!("{unit} was not tried: {why}")),
         Tried::OnlyLive(strategy) => {
-            let line = format!("{unit} was not tried: `{strategy}` has no instance that is idle");
+            let line = format!("{unit} was not tried: `{strategy}` has no idle instance");
             let next = Next::shipit("doctor --drain --live").remark("restarts it: requests may be lost");
             return Drained {
                 next: vec![next],
@@ -99,17 +99,17 @@ pub fn judge(trial: &Trial) -> Drained {
 fn lost(stopped: &Stopped) -> Vec<String> {
     let mut lost = Vec::new();
     if let Request::Cut(how) = &stopped.request {
-        lost.push(format!("the request in progress was cut ({how})"));
+        lost.push(format!("the request in progress was cut off ({how})"));
     }
     if let Kept::Cut(how) = &stopped.kept {
-        lost.push(format!("a request on the kept connection was cut ({how})"));
+        lost.push(format!("a request on the kept connection was cut off ({how})"));
     }
     if stopped.killed {
         lost.push("it did not stop within 2 minutes, and shipit killed it".into());
     }
     match stopped.result.as_deref() {
         Some("timeout") if !stopped.killed => lost.push(format!(
-            "systemd killed it after {}: TimeoutStopSec= was over",
+            "systemd killed it after {}: TimeoutStopSec= expired",
             stopped.timeout
         )),
         Some(result @ ("signal" | "core-dump" | "watchdog")) if !stopped.killed => {
@@ -139,7 +139,7 @@ fn facts(stopped: &Stopped, unasked: Option<&str>) -> Vec<String> {
         Request::Cut(_) => {}
         Request::None if unasked.is_some() => {}
         Request::None => {
-            facts.push("no request was in progress long enough, only the idle connection was tried".into())
+            facts.push("no request was in progress long enough, so only the idle connection was tried".into())
         }
     }
     facts.extend(unasked.map(|why| format!("its requests were not tried ({why})")));
@@ -161,7 +161,7 @@ fn facts(stopped: &Stopped, unasked: Option<&str>) -> Vec<String> {
         .map(|took| format!("stopped in {} of {}", text::seconds(took), stopped.timeout));
     facts.push(took.unwrap_or_else(|| "systemd did not report how long it took to stop".into()));
     match stopped.result.as_deref() {
-        Some("exit-code") => facts.push("systemd takes its exit status for a failure (see SuccessExitStatus=)".into()),
+        Some("exit-code") => facts.push("systemd treats its exit status as a failure (see SuccessExitStatus=)".into()),
         None => facts.push("whether systemd killed it is not known".into()),
         Some(_) => {}
     }
@@ -262,13 +262,13 @@ mod tests {
         ];
         expect![[r#"
             drains: acme.service drains: the request in progress was answered (1.90s), the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
-            unknown: acme.service stops: no request was in progress long enough, only the idle connection was tried, the idle connection was closed without "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
-            loses_requests: acme.service does not drain: the request in progress was cut (reset); it has no handler for SIGTERM
+            unknown: acme.service stops: no request was in progress long enough, so only the idle connection was tried, the idle connection was closed without "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
+            loses_requests: acme.service does not drain: the request in progress was cut off (reset); it has no handler for SIGTERM
             loses_requests: acme.service does not drain: it has no handler for SIGTERM
             drains: acme.service drains: the request in progress was answered (1.90s), the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
-            unknown: acme.service stops: no request was in progress long enough, only the idle connection was tried, the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
-            loses_requests: acme.service does not drain: a request on the kept connection was cut (reset)
-            loses_requests: acme.service does not drain: systemd killed it after 30s: TimeoutStopSec= was over
+            unknown: acme.service stops: no request was in progress long enough, so only the idle connection was tried, the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
+            loses_requests: acme.service does not drain: a request on the kept connection was cut off (reset)
+            loses_requests: acme.service does not drain: systemd killed it after 30s: TimeoutStopSec= expired
             loses_requests: acme.service does not drain: it did not stop within 2 minutes, and shipit killed it
             drains: acme.service drains: the request in progress was answered (1.90s), the idle connection was closed with "Connection: close", the port closed before the health check failed, systemd did not report how long it took to stop, whether systemd killed it is not known
             unknown: acme.service stops: its requests were not tried (its instances share one address), stopped in 2.10s of 30s

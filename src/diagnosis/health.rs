@@ -106,7 +106,7 @@ fn held(config: &Config, name: &str, health: &Health, evidence: &Evidence, live:
     let finding = Finding::error(
         Area::Health,
         Depth::Socket,
-        format!("{name} is to listen on {host}:{port}, where {other} already listens"),
+        format!("{name} should listen on {host}:{port}, where {other} already listens"),
     );
     Some(
         finding

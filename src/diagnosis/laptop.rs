@@ -25,7 +25,7 @@ pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
         found.push(Finding::of_failure(Area::Link, Depth::Link, failure));
         let user = config.host.user.as_deref().unwrap_or("the deploy user");
         found.extend(evidence.access.iter().map(|Obstacle { kind, what }| {
-            Finding::error(Area::Link, Depth::Link, format!("{user} may be kept out by: {what}"))
+            Finding::error(Area::Link, Depth::Link, format!("this may keep {user} out: {what}"))
                 .why("root read this on the host, where the deploy user could not log in")
                 .next(let_in(*kind, user))
         }));

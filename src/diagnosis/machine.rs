@@ -129,11 +129,11 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
                 let log = Next::shell("sudo dmesg --level=err,warn | tail");
                 finding
                     .next(find.remark("shows the mount; sudo mount -o remount,rw MOUNTPOINT makes it writable"))
-                    .next(log.remark("first: after errors of the disk, the kernel mounts it read-only"))
+                    .next(log.remark("first: after disk errors, the kernel mounts the disk read-only"))
             }
             Fix::Manual => finding,
             Fix::Change(change) => Finding::error(Area::Host, Depth::Host, &lack.what)
-                .why("a deploy could not restart it, or not find out what became of it")
+                .why("a deploy could not restart it, or could not check the result")
                 .next(Next::advice(change)),
             Fix::LastWord(file) => {
                 let finding = Finding::error(Area::Host, Depth::Host, &lack.what);
@@ -144,7 +144,7 @@ fn lacks(config: &Config, observed: &Observed) -> Vec<Finding> {
                 .why("every deploy writes there")
                 .next(Next::shell(line.as_str()).remark("on the host")),
             Fix::Override(settings) => Finding::error(Area::Host, Depth::Host, &lack.what)
-                .why("a drop-in in service.d/ changes every service of the host, also shipit's own")
+                .why("a drop-in in service.d/ changes every service on the host, including shipit's own")
                 .next(confined::exempt(config, settings)),
             Fix::Setup | Fix::Rule => continue,
         });

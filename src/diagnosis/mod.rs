@@ -264,7 +264,7 @@ mod tests {
         let held = |by: &str| {
             Some((
                 true,
-                format!("acme.service is to listen on 127.0.0.1:8080, where {by} already listens"),
+                format!("acme.service should listen on 127.0.0.1:8080, where {by} already listens"),
             ))
         };
         assert_eq!(

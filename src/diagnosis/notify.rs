@@ -11,7 +11,7 @@ use crate::plan::notify::{Lack, lacks};
 pub(super) fn findings(config: &Config, observed: &Observed) -> Vec<Finding> {
     let finding = |lack: Lack| {
         let finding =
-            Finding::warning(Area::Host, Depth::Later, lack.what()).why("nobody is notified when a switch ended");
+            Finding::warning(Area::Host, Depth::Later, lack.what()).why("nobody is notified when a switch ends");
         match lack {
             Lack::Template(_) => {
                 let install = config.host.as_root("unit install");

@@ -89,7 +89,8 @@ pub(super) fn lines(config: &Config, live: &Live, unit: &str, finding: &Finding,
         }
         Cause::EnvironmentFileMissing(path) if !only_root(path, config, live) => {
             let app = config.app.as_str();
-            let elsewhere = format!("and write EnvironmentFile=-/etc/{app}/env: others can change the way to {path}");
+            let elsewhere =
+                format!("and write EnvironmentFile=-/etc/{app}/env: other users can change the path to {path}");
             vec![Next::shipit("env set NAME").remark(elsewhere)]
         }
         Cause::EnvironmentFileMissing(path) => {
@@ -127,7 +128,7 @@ fn directory(config: &Config, live: &Live, unit: &str, path: &str) -> Next {
     if !only_root(path, config, live) {
         return Next::advice(format!(
             "let systemd create it (StateDirectory=, LogsDirectory=), or create {path} as the owner of the directory \
-             above it: others than root can change the way there"
+             above it: users other than root can change the path to it"
         ));
     }
     let user = live.unit(unit).map_or("", |(unit, _)| unit.service("User"));

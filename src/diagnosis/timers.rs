@@ -36,7 +36,9 @@ pub(super) fn findings(observed: &Observed, evidence: &Evidence, known: &[Findin
         let finding = Finding::warning(Area::Unit, Depth::State, what).of(timer);
         found.push(if status.is_running(timer) {
             finding
-                .why(format!("{unit} still runs, and a timer starts no second one"))
+                .why(format!(
+                    "{unit} is still running, and a timer does not start a second run"
+                ))
                 .next(journal)
         } else {
             finding

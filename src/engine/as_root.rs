@@ -52,7 +52,7 @@ pub fn run(
     // What gets nothing to write only looks.
     let left = match payload {
         [] => "nothing changed",
-        _ => "it may be done in part; you can run it again",
+        _ => "it may be only partly done; you can run it again",
     };
     let answers = Batch::one(&script)
         .stdin(&mut stdin)

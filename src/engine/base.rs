@@ -75,7 +75,7 @@ pub fn warnings(config: &Config, observed: &Observed, found: Option<&Found>) -> 
     let hard = config.link == Some(Link::Hard);
     let writer = writer(config, observed).filter(|_| hard).map(|unit| {
         format!(
-            "`link: hard`: {unit} can write to the files of its release, which other releases have too; remove `link`, \
+            "`link: hard`: {unit} can write to the files of its release, which other releases share; remove `link`, \
              or run it as a user of its own"
         )
     });
@@ -142,14 +142,14 @@ pub fn resume(
         return Ok((delta, None));
     }
     let seen = session::one(host, Script::cut([config.root.as_str()]))
-        .map_err(|lost| session::lost_while(&lost, "reading an upload that was cut", "nothing changed"))?;
+        .map_err(|lost| session::lost_while(&lost, "reading an interrupted upload", "nothing changed"))?;
     let Some(cut) = CutUpload::parse(&seen.out).filter(|_| seen.code == 0) else {
         return Ok((delta, None));
     };
     let delta = delta.resuming(&cut.name, &cut.files, &scanned.manifest);
     let (files, bytes) = delta.arrived(&scanned.manifest);
     let text = format!(
-        "{files} files ({}) have arrived with an upload that was cut",
+        "{files} files ({}) arrived with an interrupted upload",
         text::bytes(bytes)
     );
     Ok((delta, (files > 0).then_some(text)))
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(sent(answer("\nNONCE end 0 0")).unwrap(), 1);
         assert_eq!(
             sent(None).unwrap_err().what,
-            "the connection was lost while reading an upload that was cut"
+            "the connection was lost while reading an interrupted upload"
         );
     }
 

@@ -175,7 +175,7 @@ fn stage_it(
     let outputs = draft.options.outputs;
     let again = |run: &mut Run<'_>, failure: Failure, sent: &str| {
         let why = failure.why.join("; ");
-        run.report.warn(format!("{}, so that {sent} sent: {why}", failure.what));
+        run.report.warn(format!("{}, so {sent} sent: {why}", failure.what));
     };
     let mut sent = send(run, host, observed, scanned, delta, found.as_ref(), (outputs, true));
     if let Err(Unstaged::NotReused { failure, patched: true }) = sent {

@@ -58,9 +58,9 @@ pub fn trials<'a>(config: &'a Config, observed: &Observed, live: bool) -> Vec<Re
         }
         if all.len() == before {
             let what = if live {
-                "it does not run"
+                "it is not running"
             } else {
-                "no instance of it is idle"
+                "it has no idle instance"
             };
             all.push(not(Tried::Not(what.into())));
         }

@@ -33,11 +33,8 @@ pub fn held(request: &Request, host: &str) -> Failure {
 
 /// Another command holds the lock under which requests are made: a restart of a service that starts slowly, say.
 pub fn locked() -> Failure {
-    Failure::new(
-        Exit::Locked,
-        "another command on the host holds the lock of the requests",
-    )
-    .why("the host waited 30s for it")
-    .host("nothing live changed")
-    .next(Next::again("").remark("when that command has ended"))
+    Failure::new(Exit::Locked, "another command on the host holds the request lock")
+        .why("the host waited 30s for it")
+        .host("nothing live changed")
+        .next(Next::again("").remark("when that command has ended"))
 }

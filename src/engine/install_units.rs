@@ -82,7 +82,7 @@ fn failure(config: &Config, answer: &Answer, is_root: bool) -> Failure {
         // Killed: at any point.
         code => {
             failure.what = "the installation of the units was cut short".into();
-            failure.host = Some("the units on the host may be the new ones, and not enabled".into());
+            failure.host = Some("the new units may be on the host, but not enabled".into());
             failure
                 .why(format!("exit status {code}"))
                 .next(Next::shipit("unit diff"))

@@ -84,11 +84,10 @@ fn observed(host: &mut dyn Host, scripts: &[Script]) -> Result<(Observed, vec::I
             return Ok((observed, out));
         }
     }
-    Err(Failure::new(
-        Exit::Locked,
-        "the host could not be observed: one switch followed another all the time",
+    Err(
+        Failure::new(Exit::Locked, "cannot read the host's state: one switch follows another")
+            .host("this command changed nothing"),
     )
-    .host("this command changed nothing"))
 }
 
 fn looking(config: &Config) -> Script {

@@ -195,7 +195,7 @@ pub fn preview(run: &mut Run<'_>, reading: Reading) -> Result<Preview, Failure> 
     if let Some(delta) = &delta {
         match room::check(&scanned.manifest, delta, base::link(config, &observed), &observed) {
             Err(failure) if !observed.uploads.is_empty() => plan.warnings.push(format!(
-                "{}: {}; a deploy first removes what cut uploads left",
+                "{}: {}; a deploy first removes interrupted uploads",
                 failure.what,
                 failure.why.join("; ")
             )),

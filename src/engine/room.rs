@@ -72,7 +72,7 @@ pub fn make(
         return Err(refused);
     }
     let removed = session::one(host, Script::hold([config.root.as_str(), "", ""]))
-        .map_err(|lost| session::lost_while(&lost, "removing uploads that were cut", "nothing live changed"))?;
+        .map_err(|lost| session::lost_while(&lost, "removing interrupted uploads", "nothing live changed"))?;
     if removed.code != 0 {
         return Err(refused);
     }

@@ -135,7 +135,7 @@ impl Place<'_> {
                 let mut failure = session::lost_while(
                     &lost,
                     &format!("running {name}"),
-                    "the command may still run on the host, or may have ended; if it reads stdin, it read only a part",
+                    "the command may be running on the host, or have ended; if it reads stdin, it got only part of it",
                 );
                 failure.exit = Exit::Unknown;
                 Err(failure.next(

@@ -125,7 +125,7 @@ pub(super) fn stage(
         failure.what = if no_zstd {
             "the host could not unpack zstd and gets gzip".into()
         } else {
-            "the host could not take over the files that it has".into()
+            "the host could not reuse the files that it has".into()
         };
         return Err(Unstaged::NotReused { failure, patched });
     }
@@ -240,7 +240,7 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
             .why(format!("exit status {code}"))
             .next(Next::shipit("deploy -v").remark("runs it again and shows the full output")),
         (Some(Name::Publish), exits::OTHER_NAMED) => {
-            failure.what = "programs or symlinks in the new release lead to another one".into();
+            failure.what = "programs or symlinks in the new release point to another release".into();
             failure
                 .why("they would break when that one is removed")
                 .next(Next::advice(

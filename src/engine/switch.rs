@@ -109,7 +109,8 @@ pub fn switch(
 }
 
 /// Said while a request waits for another conductor.
-const BEHIND: &str = "the host has not begun this switch yet, because the conductor of the one before still runs";
+const BEHIND: &str =
+    "the host has not begun this switch yet, because the conductor of the previous switch is still running";
 
 /// Follows the run to its end. A request that nobody has, or that nobody takes up, is withdrawn; one that was only
 /// late is followed on.
@@ -180,7 +181,7 @@ fn withdrawn(config: &Config, why: Stopped, placed: &Placed) -> Failure {
     let guard = format!("shipit-{}.path", config.app.as_str());
     Failure::new(Exit::Untouched, "the host did not begin the switch within 5s")
         .why(format!(
-            "the guard {guard} did not start the conductor: it was stopped since, or the conductor of the request before still runs"
+            "the guard {guard} did not start the conductor: it is stopped, or the conductor of the previous request is still running"
         ))
         .host("the request was withdrawn; nothing live changed")
         .next(Next::ssh(format!(

@@ -67,16 +67,14 @@ fn give(
                 Ok(answer) if answer.code == 0 => return Some(session),
                 Ok(answer) => {
                     let said = answer.errors().join("; ");
-                    run.report
-                        .warn(format!("the host could not store the word `{word}`: {said}"));
+                    run.report.warn(format!("the host could not store `{word}`: {said}"));
                     return Some(session);
                 }
                 Err(_) => {}
             }
         }
         if Instant::now() >= until || run.interrupts.rest(Duration::from_millis(500)) {
-            run.report
-                .warn(format!("the host could not be given the word `{word}`"));
+            run.report.warn(format!("`{word}` could not be sent to the host"));
             return None;
         }
     }

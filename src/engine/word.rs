@@ -19,16 +19,15 @@ pub const PROMOTE: &str = "promote";
 pub fn give(host: &mut dyn Host, root: &str, run: &str, word: &str, command: Command) -> Result<(), Failure> {
     let goes_on = "the switch continues on its own";
     let answer = session::one(host, Script::word([root, run, word]))
-        .map_err(|lost| session::lost_while(&lost, "giving the host a word", goes_on).next(Next::shipit("attach")))?;
+        .map_err(|lost| session::lost_while(&lost, "sending the request", goes_on).next(Next::shipit("attach")))?;
     let failure = match answer.code {
         0 => return Ok(()),
         exits::NO_CANARY => Failure::new(
             Exit::Untouched,
-            "the switch in progress is no canary: there is nothing to promote",
+            "the switch in progress is not a canary: there is nothing to promote",
         ),
         exits::CONFIRMED => Failure::new(Exit::Untouched, "it is too late").why(too_late(command)),
-        _ => Failure::new(Exit::Untouched, format!("the host did not take the word `{word}`"))
-            .why(answer.errors().join("; ")),
+        _ => Failure::new(Exit::Untouched, format!("the host did not accept `{word}`")).why(answer.errors().join("; ")),
     };
     Err(failure.host(goes_on).next(Next::shipit("attach")))
 }

@@ -48,7 +48,7 @@ pub fn lack(config: &Config, observed: &Observed) -> Option<(String, String)> {
         .collect();
     let files = text::shown(unit.text("DropInPaths").as_bytes());
     let keys = keys.join(", ");
-    let what = format!("{guard} is overridden by {files} in {keys}: the conductor could not switch");
+    let what = format!("drop-ins override {keys} in {guard} ({files}): the conductor could not switch");
     (!settings.is_empty()).then(|| (what, settings.join(" ")))
 }
 

@@ -40,7 +40,7 @@ fn own_name<'a>(unit: &str, observed: &'a Observed) -> Option<&'a str> {
 }
 
 fn is_alias(unit: &str, own: &str) -> String {
-    format!("{unit} is another name of {own}: the journal and all events have only that one")
+    format!("{unit} is another name of {own}: the journal and all events use only that name")
 }
 
 fn rename(unit: &str, own: &str) -> String {

@@ -166,7 +166,7 @@ fn sudo_lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
                     format!(" of {file}")
                 };
                 let what = format!(
-                    "sudo does not let {user} run shipit's lines without a password: the rule `{entry}`{place} has the last word"
+                    "sudo does not let {user} run shipit's lines without a password: the rule `{entry}`{place} takes precedence"
                 );
                 (what, Fix::LastWord(file))
             }
@@ -195,8 +195,8 @@ pub fn last_word(config: &Config, file: &str) -> Next {
 pub fn slow_sudo(observed: &Observed) -> Option<String> {
     let seconds = observed.sudo.as_ref()?.slow()?;
     Some(format!(
-        "sudo takes {seconds}s on this host, and a switch runs it several times for each service: \
-         usually a name server does not answer (`sudo` looks the host's own name up; a line in /etc/hosts helps)"
+        "sudo takes {seconds}s on this host, and a switch runs it several times for each service: usually \
+         because a name server does not answer (`sudo` looks up the host's own name; a line in /etc/hosts helps)"
     ))
 }
 

@@ -199,7 +199,7 @@ pub fn measured(measured: &Downtime) -> String {
         // As long as between any two probes.
         0..=110 => "other probes were answered meanwhile".to_owned(),
         gap if answered => format!("no healthy response for {}", time(*gap)),
-        gap => format!("nobody answered for {}", time(*gap)),
+        gap => format!("no answer for {}", time(*gap)),
     };
     format!("{failed} of {probes} probes failed{kinds}: {what}{services}")
 }

@@ -127,7 +127,7 @@ impl Problems {
         ));
         Err(match secret {
             true => failure.next(Next::advice(
-                "list under `allow_secrets:` what is no secret, or what must be shipped all the same",
+                "list under `allow_secrets:` files that are not secrets, or that must be shipped anyway",
             )),
             false => failure,
         })

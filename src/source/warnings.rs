@@ -45,7 +45,7 @@ pub(super) fn warnings(found: &[Found], capable: &[&[u8]], pointers: &[&[u8]], s
         ),
         ("Linux capabilities are not shipped", capable.to_vec()),
         (
-            "pointers of Git LFS are shipped in place of these files, until `git lfs pull` fetches them",
+            "Git LFS pointers are shipped in place of these files, until `git lfs pull` fetches them",
             pointers.to_vec(),
         ),
         ("may be a secret, and every user of the host can read it", secret),

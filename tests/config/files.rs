@@ -99,7 +99,10 @@ fn a_file_of_another_user_above_is_refused_before_anything_runs_unless_it_is_nam
     let refused = |words: &str| {
         let failure = config::find(&inner).expect_err("it is not used");
         assert_eq!(failure.exit, Exit::Usage);
-        assert!(failure.what.contains("is not used: it was found there"), "{failure}");
+        assert!(
+            failure.what.contains("is not used, because you did not name it"),
+            "{failure}"
+        );
         assert!(failure.why[0].contains(words), "{failure}");
         let ran = std::process::Command::new(env!("CARGO_BIN_EXE_shipit"))
             .args(["deploy"])

@@ -67,7 +67,7 @@ fn instances_that_cannot_take_turns_are_refused_with_what_to_write() {
         (", instances: 3", "`handover` runs 2 instances, not 3"),
         (", instances: [blue, blue]", "`blue` is listed twice"),
         (", instances: [blue, a-b]", "contains `-`"),
-        (", instances: [blue, ../x]", "is not a name of an instance"),
+        (", instances: [blue, ../x]", "is not an instance name"),
         (", instances: []", "`handover` runs 2 instances, not 0"),
         (", instances: 0", "`instances` must be a whole number from 1 to 64"),
         (", ports: [8081]", "1 ports for 2 instances"),

@@ -79,11 +79,11 @@ fn a_router_that_could_not_be_turned_is_refused() {
             &own,
             "`socket` is missing; `kind: haproxy` requires it",
         ),
-        (&nginx("backend: acme"), &own, "only `kind: haproxy` has it"),
+        (&nginx("backend: acme"), &own, "only `kind: haproxy` uses it"),
         (
             "{edge: {kind: haproxy, url: \"http://127.0.0.1/\", socket: /run/h.sock, backend: a, live: /opt/a.sock}}",
             &own,
-            "only `kind: nginx` and `kind: caddy` have it",
+            "only `kind: nginx` and `kind: caddy` use it",
         ),
         (
             &nginx("live: /run/acme/live.sock"),
@@ -115,22 +115,22 @@ fn a_router_that_could_not_be_turned_is_refused() {
         (
             EDGE,
             "router: edge, health: {command: \"./check {instance}\"}",
-            "`health` must ask the unix socket or the port of the instance",
+            "`health` must check the unix socket or the port of the instance",
         ),
         (
             EDGE,
             "router: edge, ports: [8080, 8081], health: {url: \"http://127.0.0.1:8080/\"}",
-            "asks every instance at the same address",
+            "checks every instance at the same address",
         ),
         (
             EDGE,
             "router: edge, health: {url: \"http://{instance}.test:8080/\"}",
-            "asks every instance at the same address",
+            "checks every instance at the same address",
         ),
         (
             EDGE,
             "router: edge, health: {unix: {socket: /run/acme/x.sock, path: /h}}",
-            "asks every instance at the same address",
+            "checks every instance at the same address",
         ),
     ] {
         refused_with(&file(routers, keys), why);
@@ -267,6 +267,6 @@ fn a_canary_has_ascending_shares_and_haproxy() {
     refused_with(&with("services", &nginx), "`canary` needs a router of `kind: haproxy`");
     let plain = |keys: &str| with("services", &format!("[{{unit: a.service, strategy: restart, {keys}}}]"));
     for key in ["steps: [5%]", "hold: 3s", "min_requests: 3"] {
-        refused_with(&plain(key), "only `strategy: canary` has it");
+        refused_with(&plain(key), "only `strategy: canary` uses it");
     }
 }

@@ -32,7 +32,7 @@ const ONLY_THE_PARSER: [&str; 67] = [
     "ascending shares below 100%",
     "is not a share from 1% to 100%",
     "needs a router of `kind: haproxy`",
-    "only `strategy: canary` has it",
+    "only `strategy: canary` uses it",
     "are the same router",
     "needs the name of a router",
     "does not use a router",

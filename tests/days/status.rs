@@ -189,7 +189,7 @@ fn a_timer_whose_run_failed_or_was_missed_is_a_finding() {
         });
         desk.shipit(&["doctor"])
             .says("acme-backup.timer: the run that was due ")
-            .says("acme-slow.service still runs, and a timer starts no second one");
+            .says("acme-slow.service is still running, and a timer does not start a second run");
         let json = desk.json(&["status"]).leaves(0);
         let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
         assert!(told["timers"][0]["missed"].is_i64(), "{told}");

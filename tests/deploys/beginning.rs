@@ -106,7 +106,7 @@ fn init_units_setup_deploy_and_a_second_app_beside_it() {
     other
         .json(&up)
         .leaves(1)
-        .says("beta.service is to listen on 127.0.0.1:8080, where acme.service already listens")
+        .says("beta.service should listen on 127.0.0.1:8080, where acme.service already listens")
         .says("root changed nothing");
     other.file("deploy.yml", &yml);
     Ran::new("up", &building(&other, &up).ends()).leaves(0);
@@ -205,7 +205,7 @@ fn up_does_it_all_says_where_it_stopped_and_continues_there() {
         host.root(&format!("rm {path}")).ok();
         ran.says("up stopped at ")
     };
-    dies("/usr/bin/systemctl", "quiet enable", false).says("may be the new ones, and not enabled");
+    dies("/usr/bin/systemctl", "quiet enable", false).says("the new units may be on the host, but not enabled");
     host.root("test -e /etc/systemd/system/acme.service && ! systemctl is-enabled --quiet acme.service")
         .ok();
     dies("/usr/sbin/useradd", "create-home", true);
@@ -289,7 +289,7 @@ fn up_does_it_all_says_where_it_stopped_and_continues_there() {
     assert_eq!(code, Some(1), "{shown}");
     assert!(shown.contains("up stopped at unit install: interrupted"), "{shown}");
     assert!(
-        shown.contains("it may be done in part") || shown.contains("host  the units are installed"),
+        shown.contains("it may be only partly done") || shown.contains("host  the units are installed"),
         "{shown}"
     );
     host.wait_for("the next run completes it", |_| {

@@ -76,7 +76,7 @@ fn a_connection_that_dies_during_the_upload_is_noticed_and_changes_nothing() {
     assert_live(&host, &good, "v2");
     let saved = ran.ended()["bytes_saved"].as_u64().unwrap();
     assert!(saved >= 3 << 20, "{saved}");
-    ran.says("have arrived with an upload that was cut");
+    ran.says("arrived with an interrupted upload");
     let left = host.root("ls -d /opt/acme/releases/.in-* /opt/acme/.shipit/releases/.in-*");
     assert_eq!(left.stdout, "");
     let hidden = host.root("ls -A /opt/acme/releases | grep '^[.]'").stdout;

@@ -95,7 +95,7 @@ fn programs_of_a_virtual_environment_run_from_the_path_that_the_release_keeps() 
         desk.file("source/old-copy", copy);
         desk.json(&["deploy"])
             .leaves(1)
-            .says("lead to another one")
+            .says("point to another release")
             .says(&format!(".venv/bin/hello:{path}{made}"));
     }
     assert_eq!(hello(&host), of(&made));

@@ -84,7 +84,7 @@ fn only_what_changed_is_sent_and_everything_if_the_host_cannot_reuse_files() {
     desk.file("source/version", "v4");
     let ran = desk.json(&["deploy"]).leaves(0);
     ran.clone()
-        .says("the host could not take over the files that it has, so that everything is sent: no links here");
+        .says("the host could not reuse the files that it has, so everything is sent: no links here");
     assert!(
         bytes(&ran, "bytes_saved") == 0 && bytes(&ran, "bytes_sent") > SIZE,
         "{ran}"
@@ -97,7 +97,7 @@ fn only_what_changed_is_sent_and_everything_if_the_host_cannot_reuse_files() {
     host.root(change).ok();
     fs::rename(desk.path("source/moved"), desk.path("source/again")).unwrap();
     let ran = desk.json(&["deploy"]).leaves(0);
-    ran.clone().says("so that everything is sent: ~ again/noise");
+    ran.clone().says("so everything is sent: ~ again/noise");
     fs::rename(desk.path("source/again"), desk.path("source/moved")).unwrap();
     assert_eq!(host.root("md5sum </opt/acme/current/again/noise").ok(), md5(&desk));
     let hidden = host.root("ls -A /opt/acme/releases | grep '^[.]'").stdout;
@@ -121,8 +121,7 @@ fn of_a_big_file_that_changed_only_a_patch_is_sent() {
         desk.shipit(&["plan"]).leaves(0);
         let mut ran = desk.json(&["deploy"]).leaves(0);
         if byte == 5 {
-            ran =
-                ran.says("the host could not take over the files that it has, so that whole files are sent: no memory");
+            ran = ran.says("the host could not reuse the files that it has, so whole files are sent: no memory");
         }
         assert_live(&host, &ran.release(), &format!("v{byte}"));
         let there = format!("sha256sum /opt/acme/current/bin/tool-{byte} | cut -c1-64");

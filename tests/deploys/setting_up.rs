@@ -294,7 +294,7 @@ fn a_host_is_ready_only_when_the_deploy_user_can_log_in_and_deploy() {
         host.root(&sshd(setting)).ok();
         desk.shipit(&["doctor", "--as", &root])
             .leaves(6)
-            .says(&format!("deploy may be kept out by: {kept_out}"));
+            .says(&format!("this may keep deploy out: {kept_out}"));
     }
     host.root(heal).ok();
     for (breaks, kept_out, next, heals) in [
@@ -326,7 +326,7 @@ fn a_host_is_ready_only_when_the_deploy_user_can_log_in_and_deploy() {
         host.root(breaks).ok();
         desk.shipit(&["doctor", "--as", &root])
             .leaves(6)
-            .says(&format!("deploy may be kept out by: {kept_out}"))
+            .says(&format!("this may keep deploy out: {kept_out}"))
             .says(next);
         host.root(heals).ok();
     }
@@ -349,7 +349,7 @@ fn a_host_is_ready_only_when_the_deploy_user_can_log_in_and_deploy() {
     refused(
         later,
         1,
-        &["the rule `(ALL) ALL` of /etc/sudoers.d/zz has the last word"],
+        &["the rule `(ALL) ALL` of /etc/sudoers.d/zz takes precedence"],
         "rm /etc/sudoers.d/zz",
     );
     desk.shipit(&setup).leaves(0).says("is ready for acme");

@@ -37,7 +37,7 @@ fn a_later_rule_that_wants_a_password_is_named_before_anything_changes() {
             ),
         ] {
             later(&host, &format!("{rule}\n"));
-            let words = format!("without a password: the rule `{named}`{file} has the last word");
+            let words = format!("without a password: the rule `{named}`{file} takes precedence");
             desk.tree(Kind::Graceful, "v2");
             desk.shipit(&["deploy"])
                 .leaves(1)
@@ -95,11 +95,12 @@ fn a_host_that_hardens_every_service_refuses_a_deploy_before_anything_changes() 
     };
     desk.tree(Kind::Graceful, "v2");
     harden("NoNewPrivileges=yes\nProtectSystem=strict");
-    let words = "shipit-acme.service is overridden by /etc/systemd/system/service.d/10-all.conf in NoNewPrivileges, ProtectSystem";
+    let words = "drop-ins override NoNewPrivileges, ProtectSystem in shipit-acme.service";
     for command in ["deploy", "doctor"] {
         desk.shipit(&[command])
             .leaves(1)
             .says(words)
+            .says("(/etc/systemd/system/service.d/10-all.conf)")
             .says("systemctl edit shipit-acme.service shipit-acme-boot.service")
             .says("[Service] NoNewPrivileges=no ProtectSystem=no");
     }

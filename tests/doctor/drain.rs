@@ -42,7 +42,7 @@ fn an_app_that_drains_one_that_cannot_and_one_that_hangs_are_told_apart() {
     // Without --live nothing is touched, and without a terminal nothing that clients use restarts.
     desk.shipit(&["doctor", "--drain"])
         .leaves(0)
-        .says("acme.service was not tried: `restart` has no instance that is idle")
+        .says("acme.service was not tried: `restart` has no idle instance")
         .says("doctor --drain --live");
     desk.shipit(&LIVE[..3])
         .leaves(2)
@@ -68,7 +68,7 @@ fn an_app_that_drains_one_that_cannot_and_one_that_hangs_are_told_apart() {
     // The path of the health check takes no time.
     desk.shipit(&LIVE[..4])
         .leaves(0)
-        .says("acme.service stops: no request was in progress long enough, only the idle connection was tried")
+        .says("acme.service stops: no request was in progress long enough, so only the idle connection was tried")
         .says("--path /slow");
     desk.shipit(&["history"]).leaves(0).says("drain");
 
@@ -83,7 +83,7 @@ fn an_app_that_drains_one_that_cannot_and_one_that_hangs_are_told_apart() {
     assert_eq!(found["signal"], "ends");
     desk.shipit(&LIVE)
         .leaves(0)
-        .says("warning: acme.service does not drain: the request in progress was cut")
+        .says("warning: acme.service does not drain: the request in progress was cut off")
         .says("it has no handler for SIGTERM");
     desk.shipit(&LIVE[..4])
         .leaves(0)

@@ -70,7 +70,7 @@ fn a_request_that_is_only_late_is_carried_out_or_refused_and_either_is_told() {
     let before = current(&host);
     desk.json(&["deploy"])
         .leaves(5)
-        .says("another command on the host holds the lock of the requests")
+        .says("another command on the host holds the request lock")
         .says("nothing live changed");
     assert_eq!(current(&host), before);
     host.root("systemctl stop hold").ok();
@@ -90,7 +90,7 @@ fn a_switch_waits_for_the_conductor_before(host: &Host, desk: &Desk) {
     desk.json(&["deploy"]).leaves(0);
     desk.tree(Kind::Graceful, "v5");
     let mut run = Underway::start(desk, &["deploy"]);
-    assert!(run.until_said("the conductor of the one before still runs"));
+    assert!(run.until_said("the conductor of the previous switch is still running"));
     host.root("test -d /tmp/hung && pkill -f 'sleep 99[8]'; rm /usr/local/bin/sync")
         .ok();
     let ran = run.end().leaves(0);

@@ -228,7 +228,7 @@ fn all_that_a_host_lacks_is_named_at_once() {
               why   systemd 240 is too old: 247 or later is required
               why   /opt/acme does not exist
               why   the guard shipit-acme.path is not active: nothing would run the switch
-              why   sudo does not let deploy run shipit's lines without a password: the rule `(ALL) ALL` has the last word
+              why   sudo does not let deploy run shipit's lines without a password: the rule `(ALL) ALL` takes precedence
               host  nothing changed
               next  shipit setup --as root@example.org"#]],
     );

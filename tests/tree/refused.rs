@@ -308,7 +308,7 @@ fn files_that_git_lfs_has_not_fetched_are_named() {
     let warnings = tree.scan().unwrap().warnings;
     assert_eq!(
         warnings,
-        ["pointers of Git LFS are shipped in place of these files, until `git lfs pull` fetches them: model.bin"]
+        ["Git LFS pointers are shipped in place of these files, until `git lfs pull` fetches them: model.bin"]
     );
 }
 

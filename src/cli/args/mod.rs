@@ -126,7 +126,7 @@ pub enum Command {
     /// Find out why a deploy does not work; change nothing
     #[command(
         long_about = "Example:\n  shipit doctor\n  shipit doctor --drain --path /slow\n\nChecks keys, connection, host, disk space, clock, sudo lines, guard, units (against all rules), listening sockets, health checks and the last failed switch. Lists causes before their consequences, each with a command that fixes it, \
-        and the strategies that each service can use. Changes nothing, unless --drain is given: it tries how the services stop on the host, on idle instances, or with --live on those that serve. Exits 1 if there is an error, 4 if the host is degraded, 6 if the host cannot be reached."
+        and the strategies that each service can use. Changes nothing without --drain, which tries how the services stop: on idle instances, or with --live on those that serve. Exits 1 if there is an error, 4 if the host is degraded, 6 if the host cannot be reached."
     )]
     Doctor(Doctor),
     /// Show what deploy would do
@@ -143,7 +143,7 @@ pub enum Command {
     /// Go back to an earlier release
     #[command(
         long_about = "Example:\n  shipit rollback\n  shipit rollback 20260503-094502\n\nSwitches to the newest verified release before the live one, or to the release you name. \
-        Needs no upload, no working tree and no free disk space. The release you leave is marked left: a rollback without a name never returns to it, a rollback or a deploy --release that names it does."
+        Needs no upload, no working tree and no free disk space. The release that you leave is marked `left`: only a rollback or a deploy --release that names it returns to it."
     )]
     Rollback(Rollback),
     /// List the releases on the host
@@ -228,7 +228,7 @@ pub enum Command {
     Promote,
     /// Ask the host to revert the switch in progress
     #[command(
-        long_about = "Example:\n  shipit abort\n\nAsks the host to revert the switch in progress, also one that another client began, and follows it to its end. Exits as the deploy does: 3 if the host reverted, 1 if it had not changed anything yet. \
+        long_about = "Example:\n  shipit abort\n\nAsks the host to revert the switch in progress, even if another client began it, and follows it to its end. Exits as the deploy does: 3 if the host reverted, 1 if it had not changed anything yet. \
         A release that is already confirmed stays live: `shipit rollback` goes back."
     )]
     Abort,
@@ -247,13 +247,13 @@ pub enum Command {
     /// Print the documented deploy.yml, and its schema for editors
     #[command(
         subcommand,
-        long_about = "Example:\n  shipit config example | less\n\nPrints what the program knows about deploy.yml: an example with every key, and a JSON Schema. Needs no host and no deploy.yml."
+        long_about = "Example:\n  shipit config example | less\n\nPrints an example of deploy.yml with every key, or the JSON Schema of deploy.yml. Needs no host and no deploy.yml."
     )]
     Config(ConfigCommand),
     /// Print shell completions
     #[command(
-        long_about = "Example:\n  shipit completions bash > ~/.local/share/bash-completion/completions/shipit\n\nPrints a script for the shell, which asks shipit what fits at each word: commands, options, environments, services and rules. For releases and runs, shipit asks the host for at most two seconds, without asking you for a password, and remembers the answer for a minute. \
-        The script works with each later version too."
+        long_about = "Example:\n  shipit completions bash > ~/.local/share/bash-completion/completions/shipit\n\nPrints a script for the shell. It completes commands, options, environments, services and rules. For releases and runs, shipit queries the host: it waits at most two seconds, never asks for a password, and keeps the answer for a minute. \
+        The script also works with later versions."
     )]
     Completions {
         /// Shell
@@ -273,9 +273,9 @@ pub enum Command {
 /// `config`
 #[derive(Subcommand, Clone, Copy, Debug)]
 pub enum ConfigCommand {
-    /// Print a deploy.yml that has and explains every key
+    /// Print a deploy.yml with an explanation of every key
     #[command(
-        long_about = "Example:\n  shipit config example | less\n\nPrints a deploy.yml that has and explains every key."
+        long_about = "Example:\n  shipit config example | less\n\nPrints a deploy.yml with an explanation of every key."
     )]
     Example,
     /// Print the JSON Schema of deploy.yml

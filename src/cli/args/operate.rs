@@ -112,7 +112,7 @@ pub struct Run {
     /// Run it with the settings of this service [default: the first service of deploy.yml]
     #[arg(short, long, value_name = "UNIT")]
     pub service: Option<String>,
-    /// Run it as the deploy user, without the app's environment and sandbox, whatever --service says
+    /// Run it as the deploy user, without the app's environment and sandbox; overrides --service
     #[arg(long)]
     pub as_deploy: bool,
     /// Command and arguments, after `--`

@@ -93,7 +93,7 @@ pub struct Install {
     /// Login that is root or can use sudo
     #[arg(long = "as", value_name = "USER@HOST")]
     pub login: Option<String>,
-    /// Also start sockets, timers and paths: new ones, and enabled ones that do not run
+    /// Also start sockets, timers and paths: new ones, and enabled ones that are not running
     #[arg(long)]
     pub now: bool,
     /// Only print what root would do

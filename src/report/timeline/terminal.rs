@@ -127,7 +127,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("downtime: 2 of 5 probes failed (2 refused): nobody answered for 1.71s"),
+            text.contains("downtime: 2 of 5 probes failed (2 refused): no answer for 1.71s"),
             "{text}"
         );
     }

@@ -316,10 +316,10 @@ fn signal(view: &View<'_>) -> String {
     let meaning = match number {
         "0" | "?" => return format!("a signal ended a command of {}, not the main process", around(view)),
         "4" => "SIGILL: the program is built for another processor",
-        "6" => "SIGABRT: it ended itself after an error",
+        "6" => "SIGABRT: it aborted after an error",
         "7" => "SIGBUS: a file that it maps was truncated, or memory is broken",
         "9" => "SIGKILL: the kernel, systemd or an administrator killed it",
-        "11" => "SIGSEGV: it used memory that is not its own",
+        "11" => "SIGSEGV: it accessed memory that it may not use",
         "15" => "SIGTERM: something other than systemctl stop ended it",
         "31" => "SIGSYS: SystemCallFilter= or SystemCallArchitectures= forbids a system call that it makes",
         _ => return format!("signal {number} ended it"),

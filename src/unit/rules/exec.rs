@@ -143,7 +143,7 @@ rules! {
                 });
                 if let Some(name) = dropped(text).filter(|name| is_variable(name)) {
                     let rest = &text[1 + name.len()..];
-                    let message = format!("`{text}`: systemd takes all of it for a variable's name and drops it; write ${{{name}}}{rest}");
+                    let message = format!("`{text}`: systemd reads all of it as a variable's name and drops it; write ${{{name}}}{rest}");
                     found.at(entry, message);
                 } else if extended {
                     found.at(
@@ -166,7 +166,7 @@ rules! {
     ///
     /// systemd replaces `%m`, `%H`, `%d` and others before it starts the program: with the machine's id, its name, a
     /// directory. `%%` stands for one percent sign. For a letter with no meaning, such as `%z`, systemd refuses the unit.
-    /// A shell in the command sees what systemd has replaced.
+    /// A shell in the command reads the line only after that.
     ///
     /// In production: `date +%Y-%m-%d` names a backup after the machine's id, and each backup replaces the one before.
     ///
@@ -183,7 +183,7 @@ rules! {
                 let word: String = word.text.split_whitespace().find(|part| is_date(part)).unwrap_or("%").into();
                 found.at(entry, format!("{}=: `{word}`: {message}", entry.key));
             } else if let Some(letter) = specifier::unknown(entry.value) {
-                let message = "is no specifier: systemd refuses the unit; write %%";
+                let message = "is not a specifier: systemd refuses the unit; write %%";
                 found.at(entry, format!("{}=: %{letter} {message}", entry.key));
             }
         }

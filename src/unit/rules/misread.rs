@@ -249,7 +249,7 @@ rules! {
         }
     }
 
-    /// A pattern where systemd takes a path as it is written
+    /// A pattern in a path that systemd does not expand
     ///
     /// systemd expands `*`, `?` and `[…]` only in `EnvironmentFile=`, `PathExistsGlob=`, `ConditionPathExistsGlob=`,
     /// `AssertPathExistsGlob=`, `ImportCredential=` and `DeviceAllow=`. Everywhere else it looks for a file with that
@@ -277,7 +277,7 @@ rules! {
                 let optional = word.split(|c| !matches!(c, '-' | '+')).next().is_some_and(|prefix| prefix.contains('-'));
                 let (effect, severity) = match literal {
                     Literal::Fails(_) if optional => {
-                        ("the path does not exist, and - ignores that".to_owned(), Severity::Warning)
+                        ("the path does not exist, and `-` hides the error".to_owned(), Severity::Warning)
                     }
                     Literal::Fails(status) => (format!("the start fails ({status})"), Severity::Error),
                     Literal::Creates(what) => (format!("{what} with this literal name is created"), Severity::Warning),
@@ -288,7 +288,8 @@ rules! {
                     Literal::Never(effect, "") => (effect.to_owned(), Severity::Error),
                     Literal::Never(effect, glob) => (format!("{effect}; use {glob}="), Severity::Error),
                 };
-                found.at(entry, format!("{key}={word}: systemd expands no pattern here: {effect}")).severity(severity);
+                let message = format!("{key}={word}: systemd does not expand patterns here: {effect}");
+                found.at(entry, message).severity(severity);
             }
         }
     }

@@ -244,7 +244,7 @@ rules! {
             let variable = variables.iter().find(|(word, _)| word.starts_with("PORT=")).map(|(word, _)| word.clone());
             let pid = view.unit.get("Service", "PIDFile").map(|entry| format!("PIDFile={}", entry.value));
             if let Some(thing) = port.or(variable).or(pid).filter(|_| start.is_some()) {
-                let message = format!("the template does not use %i: all its instances have {thing}");
+                let message = format!("the template does not use %i: all its instances have the same {thing}");
                 found.missing("Service", message);
             }
         } else if view.unit.name.instance().is_empty() {

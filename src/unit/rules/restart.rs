@@ -126,7 +126,7 @@ rules! {
     /// systemd stops restarting a service after `StartLimitBurst=` starts (5) within `StartLimitIntervalSec=` (10 s). A
     /// service that dies at once and is restarted after 100 ms reaches that limit in half a second. A limit is right when
     /// `RestartSec=` times `StartLimitBurst=` is longer than an outage of the database. For a service behind a socket,
-    /// write `StartLimitIntervalSec=0`: the socket would fail with it.
+    /// write `StartLimitIntervalSec=0`: a service at its limit takes the socket down with it.
     ///
     /// In production: the database restarts, your app cannot connect for two seconds, and then stays down forever with
     /// `start-limit-hit`.

@@ -104,7 +104,7 @@ rules! {
 
     /// A variable in Environment= that nothing expands
     ///
-    /// `Environment=` is no shell: `$PATH` and `${HOME}` stay as they are written.
+    /// No shell reads `Environment=`: `$PATH` and `${HOME}` stay as they are written.
     ///
     /// In production: `PATH=/opt/acme/venv/bin:$PATH` hides every program of the system, and the app cannot start any.
     ///

@@ -111,7 +111,7 @@ fn is_pid(script: &str, at: usize) -> bool {
 }
 
 rules! {
-    /// A $ that systemd takes before the shell reads it
+    /// A $ that systemd replaces before the shell reads it
     ///
     /// systemd replaces `${NAME}` in every word of a command, also in the script of a shell: with the value in
     /// `Environment=`, or with nothing. The same happens to `${1}` and `${NAME%x}`. `$$` becomes `$`. A script that begins
@@ -134,7 +134,7 @@ rules! {
             for word in &command.arguments[command.beyond_shells().len()..] {
                 let (key, script) = (entry.key, word.text.as_str());
                 if dropped(script).is_some() {
-                    let message = format!("{key}=: a word begins with $, and systemd takes all of it for a variable's name and drops it; write $$");
+                    let message = format!("{key}=: a word begins with $, and systemd reads all of it as a variable's name and drops it; write $$");
                     found.at(entry, message);
                     continue;
                 }

@@ -318,9 +318,9 @@ rules! {
 
     /// An instance that starts without a release
     ///
-    /// An instance runs from the release that its symlink in `slots/` names, and is to run only while the symlink exists.
+    /// An instance runs from the release that its symlink in `slots/` names. It should run only while that exists.
     ///
-    /// In production: after a reboot the instance that should rest starts too, fails with 200/CHDIR, and restarts in a loop.
+    /// In production: after a reboot the idle instance starts too, fails with 200/CHDIR, and restarts in a loop.
     ///
     /// ```ini
     /// [Unit]
@@ -336,7 +336,7 @@ rules! {
         let slot = format!("{root}/slots/%i");
         if !view.unit.has("Unit", "ConditionPathExists", &slot) {
             found
-                .missing("Unit", "an instance without a slot would start all the same")
+                .missing("Unit", "an instance without a slot would start anyway")
                 .suggest("Unit", "ConditionPathExists", slot);
         }
     }

@@ -192,7 +192,7 @@ rules! {
             // Data, in which systemd replaces nothing.
             let is_data = matches!(key, "SetCredential" | "SetCredentialEncrypted" | "LogFilterPatterns");
             if let Some(letter) = specifier::unknown(text).filter(|_| !is_data) {
-                found.at(entry, format!("{key}=: %{letter} is no specifier: systemd ignores the line or refuses the unit"));
+                found.at(entry, format!("{key}=: %{letter} is not a specifier: systemd ignores the line or refuses the unit"));
                 continue;
             }
             if let Some(what) = conditions::expected(key, text) {
