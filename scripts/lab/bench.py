@@ -35,11 +35,12 @@ class Tree:
         if self.program:
             self.files = [at / "server"]
             at.mkdir(parents=True)
-            # Words of four bytes, as machine code repeats its instructions: it compresses to two fifths.
-            words = [self.random.randbytes(4) for _ in range(6000)]
-            self.files[0].write_bytes(b"".join(
-                self.random.choice(words) if self.random.random() < 0.7 else self.random.randbytes(4)
-                for _ in range(total // 4)))
+            # Some words come again and again, as machine code repeats its instructions: it compresses to a fourth or so.
+            words = [self.random.randbytes(16) for _ in range(4000)]
+            content = bytearray()
+            while len(content) < total:
+                content += self.random.choice(words) if self.random.random() < 0.7 else self.random.randbytes(4)
+            self.files[0].write_bytes(content)
         else:
             self.files = [at / f"assets/{i % 20}/{i}.js" for i in range(count)]
             for path in self.files:
