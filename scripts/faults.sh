@@ -5,6 +5,7 @@
 #   scripts/faults.sh steps      kills the conductor and cuts the power at each step of a switch; CI does so at some
 #   scripts/faults.sh sum        prints the sum of what ran
 #   SHIPIT_FAULTS_STRIDE=25      only every 25th case (a number without the factors 2 and 3 strikes in every way)
+#   SHIPIT_FAULTS_CASES="migration 188 before,rollback 7 hangs"     only these, to repeat them
 #   SHIPIT_FAULTS_HOSTS=2        hosts at a time; a number without these factors too, or the hangs meet at a few hosts
 # The logs are target/faults/N.log, one for each host: SCENARIO CALL MODE, then the exit code or the violation.
 set -euo pipefail

@@ -286,7 +286,7 @@ fn logged(directory: &Path) -> BTreeSet<String> {
 fn run(shard: usize, shards: usize, stride: usize, modes: &[&str], log: Option<PathBuf>) {
     let host = lab::host!(Suite::Bookworm);
     let mut campaign = Campaign::new(&host);
-    let only = std::env::var("SHIPIT_FAULTS_CASE").ok();
+    let only = std::env::var("SHIPIT_FAULTS_CASES").ok();
     let done = log.as_deref().and_then(Path::parent).map(logged).unwrap_or_default();
     let (mut violations, mut number) = (Vec::new(), 0);
     for (scenario, name) in SCENARIOS {
@@ -299,7 +299,7 @@ fn run(shard: usize, shards: usize, stride: usize, modes: &[&str], log: Option<P
                 }
                 number += 1;
                 let case = format!("{name} {at} {mode}");
-                if only.as_ref().is_some_and(|only| *only != case) {
+                if only.as_ref().is_some_and(|only| only.split(',').all(|one| one != case)) {
                     continue;
                 }
                 if number % stride != 0 || (number / stride) % shards != shard || done.contains(&case) {
