@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::desk::{Desk, Ran, acme, answer, assert_live, current};
+use super::desk::{Desk, Ran, Yml, acme, answer, assert_live, current};
 use crate::apps::{ACME, Kind, Service};
 use crate::lab::{self, Host, Suite};
 
@@ -30,13 +30,17 @@ pub fn install(host: &Host) {
     prints(host, &format!("dumping\nbackup: {PLACE}\n"));
 }
 
-/// The same, and v1 is live.
+/// A dump and a migration that may take so long together.
+pub fn configuration(timeout: &str) -> Yml {
+    acme("socket").with(&format!(
+        "migrate: {{unit: acme-migrate.service, before: acme-dump.service, timeout: {timeout}}}"
+    ))
+}
+
+/// The unit is installed, and v1 is live.
 pub fn live(host: &Host, timeout: &str) -> Desk {
     install(host);
-    let yml = acme("socket").with(&format!(
-        "migrate: {{unit: acme-migrate.service, before: acme-dump.service, timeout: {timeout}}}"
-    ));
-    Desk::live(host, Service::Socket, &yml)
+    Desk::live(host, Service::Socket, &configuration(timeout))
 }
 
 /// What the dump prints at its end.

@@ -3,7 +3,7 @@
 
 use super::{Underway, assert_whole, rest};
 use crate::apps::Kind;
-use crate::deploys::backups::{live, migrations, notes};
+use crate::deploys::backups::{configuration, live, migrations, notes};
 use crate::deploys::desk::{assert_live, current};
 use crate::lab::{self, Host, Suite};
 
@@ -112,7 +112,8 @@ fn a_dump_that_the_power_ended_counts_for_nothing() {
 #[test]
 fn a_dump_that_runs_already_is_joined_and_never_stopped() {
     let host = lab::host!(Suite::Trixie);
-    let desk = live(&host, "3s");
+    let desk = live(&host, "5m");
+    desk.write(&configuration("3s"));
     let before = current(&host);
     hold(&host);
     host.root("systemctl --no-block start acme-dump.service").ok();
@@ -124,6 +125,7 @@ fn a_dump_that_runs_already_is_joined_and_never_stopped() {
         .says("acme-dump.service is still running after 3s: this deploy did not start it, and did not stop it; the migration did not run");
     assert_live(&host, &before, "v1");
     assert_eq!(host.unit("acme-dump.service", "MainPID"), process);
+    desk.write(&configuration("5m"));
     let run = Underway::start(&desk, &["deploy"]);
     attempts(&host, "3");
     release(&host);
