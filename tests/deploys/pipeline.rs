@@ -1,8 +1,8 @@
 //! A pipeline's step on a runner: what `packaging/ci/run.sh` gives a job of GitHub for a good deploy, a bad one and a
-//! canceled one, and what the script of the GitLab component does.
+//! canceled one, and what the job of the GitLab component does.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::desk::{Desk, acme, assert_live, current};
@@ -98,71 +98,75 @@ fn a_job_gets_the_outcome_as_outputs_and_a_summary_and_the_key_is_gone() {
     assert!(read("summary").contains("exit status 2"), "{}", read("summary"));
 }
 
-/// The component's job, with its inputs filled in as GitLab does it before it reads the YAML.
-fn job(inputs: &[(&str, &str)]) -> serde_yaml::Value {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let file = fs::read_to_string(top.join("templates/deploy.yml")).unwrap();
-    let (head, body) = file.split_once("\n---\n").unwrap();
-    let head: serde_yaml::Value = serde_yaml::from_str(head).unwrap();
-    let mut body = body.to_owned();
-    for (name, input) in head["spec"]["inputs"].as_mapping().unwrap() {
-        let name = name.as_str().unwrap();
-        let given = inputs.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        let value = given.or_else(|| input.get("default")?.as_str());
-        let value = value.unwrap_or_else(|| panic!("{name} has no value"));
-        body = body.replace(&format!("$[[ inputs.{name} ]]"), value);
+/// gitlab-ci-local of this machine, if it has one: it fills in the component's inputs, checks the job with GitLab's
+/// schema, and runs it as GitLab's shell executor does.
+fn runner() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lint/node/node_modules/.bin/gitlab-ci-local");
+    let found = path.exists().then_some(path);
+    if found.is_none() {
+        lab::leave_out("no gitlab-ci-local here (scripts/lib.sh: need_node)");
     }
-    assert!(!body.contains("[["), "{body}");
-    let body: serde_yaml::Value = serde_yaml::from_str(&body).unwrap();
-    body["shipit"].clone()
+    found
 }
 
-/// The job's script in the shell of GitLab's runner, in a checkout.
-fn gitlab(host: &Host, desk: &Desk, inputs: &[(&str, &str)]) -> std::process::Output {
-    let job = job(inputs);
-    let lines = job["script"].as_sequence().unwrap().iter();
-    let script: Vec<&str> = lines.map(|line| line.as_str().unwrap()).collect();
+/// Runs the component's job in a checkout whose pipeline includes it with these inputs.
+fn gitlab(runner: &Path, desk: &Desk, inputs: &str) -> std::process::Output {
+    let checkout = desk.path("checkout");
+    let component = "$CI_SERVER_FQDN/$CI_PROJECT_PATH/deploy@$CI_COMMIT_SHA";
+    desk.file(
+        "checkout/.gitlab-ci.yml",
+        &format!("stages: [deploy]\ninclude:\n  - component: {component}\n    inputs: {{image: none, {inputs}}}\n"),
+    );
+    let commit = "git init -q . && git add templates .gitlab-ci.yml && \
+        git remote add origin https://gitlab.invalid/acme/shipit.git 2>/dev/null; \
+        git -c user.name=acme -c user.email=acme@acme.invalid commit -q --allow-empty -m pipeline";
+    let made = Command::new("sh").args(["-c", commit]).current_dir(&checkout).ends();
+    assert!(made.status.success(), "{made:?}");
     let program = Path::new(env!("CARGO_BIN_EXE_shipit")).parent().unwrap();
-    // A variable of type "file": others can read it.
-    let key = desk.path("DEPLOY_KEY.tmp");
-    fs::copy(host.identity(), &key).unwrap();
-    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    let mut shell = Command::new("bash");
-    shell
-        .args(["-eo", "pipefail", "-c", &script.join("\n")])
-        .env_clear()
-        .env("PATH", format!("{}:/usr/bin:/bin", program.display()))
+    Command::new(runner)
+        .args(["--force-shell-executor", "--no-color", "shipit"])
+        .env(
+            "PATH",
+            format!("{}:{}", program.display(), std::env::var("PATH").unwrap()),
+        )
         .env("HOME", desk.path(""))
         .env("TMPDIR", desk.path("tmp"))
-        .env("DEPLOY_KEY", &key)
-        .current_dir(desk.path("checkout"))
-        .stdin(Stdio::null());
-    // What the runner does with `variables`: a name with `$` in front stands for the value of that variable.
-    for (name, value) in job["variables"].as_mapping().unwrap() {
-        let value = value.as_str().unwrap_or("");
-        let value = match value.strip_prefix('$') {
-            Some("DEPLOY_KEY") => key.to_str().unwrap(),
-            _ => value,
-        };
-        shell.env(name.as_str().unwrap(), value);
-    }
-    shell.ends()
+        .current_dir(checkout)
+        .stdin(Stdio::null())
+        .ends()
 }
 
 #[test]
-fn the_script_of_the_gitlab_component_deploys_the_environment_and_leaves_no_key() {
+fn the_gitlab_component_deploys_the_environment_and_leaves_no_key() {
     let host = lab::host!(Suite::Bookworm);
+    let Some(runner) = runner() else { return };
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
-    fs::create_dir_all(desk.path("checkout")).unwrap();
-    fs::create_dir_all(desk.path("tmp")).unwrap();
-    let key = host.root("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").ok();
-    let key = key.split(' ').nth(1).unwrap().to_owned();
+    for directory in ["checkout/templates", "tmp"] {
+        fs::create_dir_all(desk.path(directory)).unwrap();
+    }
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::copy(
+        top.join("templates/deploy.yml"),
+        desk.path("checkout/templates/deploy.yml"),
+    )
+    .unwrap();
+    // A variable of type "file", as a project of GitLab has it in its settings.
+    let key = fs::read_to_string(host.identity()).unwrap().replace('\n', "\n      ");
+    desk.file(
+        "checkout/.gitlab-ci-local-variables.yml",
+        &format!(
+            "DEPLOY_KEY:\n  type: file\n  values:\n    \"*\": |\n      {}\n",
+            key.trim_end()
+        ),
+    );
+    let host_key = host.root("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").ok();
+    let host_key = host_key.split(' ').nth(1).unwrap().to_owned();
     // deploy.yml has nobody's host: the environment does.
     let yml = fs::read_to_string(desk.path("deploy.yml")).unwrap();
     let login = format!("host: deploy@{}:{}\n", host.address(), host.ssh_port());
     assert!(yml.contains(&login), "{yml}");
     let yml = yml.replace(&login, "host: deploy@nowhere.invalid\n") + "environments:\n  live:\n    " + &login;
-    desk.file("checkout/deploy.yml", &format!("{yml}host_key: {key}\n"));
+    desk.file("checkout/deploy.yml", &format!("{yml}host_key: {host_key}\n"));
     let release = |kind, version| {
         let tree = crate::apps::release(kind, version);
         let copied = Command::new("cp")
@@ -171,24 +175,39 @@ fn the_script_of_the_gitlab_component_deploys_the_environment_and_leaves_no_key(
             .ends();
         assert!(copied.status.success(), "{copied:?}");
     };
+    let lines = || fs::read_to_string(desk.path("checkout/shipit.jsonl")).unwrap();
+    let ended = || serde_json::from_str::<serde_json::Value>(lines().lines().last().unwrap()).unwrap();
 
     release(Kind::Graceful, "v2");
-    let inputs = [("image", "none"), ("environment", "live")];
-    let ran = gitlab(&host, &desk, &inputs);
+    let ran = gitlab(&runner, &desk, "environment: live");
     assert_eq!(ran.status.code(), Some(0), "{ran:?}");
-    let lines = fs::read_to_string(desk.path("checkout/shipit.jsonl")).unwrap();
-    let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
-    assert_eq!(last["outcome"], "deployed", "{lines}");
-    assert_live(&host, last["live"].as_str().unwrap(), "v2");
-    assert_eq!(String::from_utf8_lossy(&ran.stdout), lines, "the job's log");
+    assert_eq!(ended()["outcome"], "deployed", "{}", lines());
+    let live = ended()["live"].as_str().unwrap().to_owned();
+    assert_live(&host, &live, "v2");
+    let log = String::from_utf8_lossy(&ran.stdout).into_owned();
+    for line in lines().lines() {
+        assert!(log.contains(line), "not in the job's log: {line}\n{log}");
+    }
+    let artifact = desk.path("checkout/.gitlab-ci-local/artifacts/shipit/shipit.jsonl");
+    assert_eq!(fs::read_to_string(artifact).unwrap(), lines());
 
     release(Kind::Unhealthy, "v3");
-    let ran = gitlab(&host, &desk, &inputs);
-    assert_eq!(ran.status.code(), Some(3), "{ran:?}");
-    assert_live(&host, last["live"].as_str().unwrap(), "v2");
+    let ran = gitlab(&runner, &desk, "environment: live");
+    assert_ne!(ran.status.code(), Some(0), "{ran:?}");
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(said.contains("FAIL 3"), "the job's exit status: {said}");
+    assert_eq!(ended()["outcome"], "reverted", "{}", lines());
+    assert_live(&host, &live, "v2");
     assert_eq!(fs::read_dir(desk.path("tmp")).unwrap().count(), 0, "the key stayed");
 
-    // Without the environment it is nobody's host.
-    let ran = gitlab(&host, &desk, &[("image", "none")]);
+    // Without the environment it is nobody's host; the name of the key's variable is an input too.
+    let ran = gitlab(&runner, &desk, "identity: DEPLOY_KEY");
+    assert_ne!(ran.status.code(), Some(0), "{ran:?}");
+    assert!(lines().contains("nowhere.invalid"), "{}", lines());
+    let ran = gitlab(
+        &runner,
+        &desk,
+        "environment: live, command: status, identity: OTHER_KEY",
+    );
     assert_ne!(ran.status.code(), Some(0), "{ran:?}");
 }
