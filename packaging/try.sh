@@ -18,8 +18,8 @@ root 'umask 077; cat >/root/key' <"${SHIPIT_LAB_DIR:-/var/cache/shipit-lab}/host
 root sh -eu <<'END'
 dpkg -i /root/shipit.deb >/dev/null
 shipit --version
-shipit man | grep -q '^.SH SYNOPSIS'
-dpkg -L shipit | grep -q '/man1/shipit-deploy.1.gz$'
+shipit man | grep '^.SH SYNOPSIS' >/dev/null
+dpkg -L shipit | grep '/man1/shipit-deploy.1.gz$' >/dev/null
 bash -c '. /usr/share/bash-completion/completions/shipit && complete -p shipit' >/dev/null
 
 # A name server of our own: nothing else knows that name.

@@ -100,7 +100,7 @@ rpm() {
   "$top/root/usr/bin/shipit" --version >&2
   cmp "$top/root/usr/bin/shipit" "$out/$name/shipit"
   gzip -t "$top/root/usr/share/man/man1/shipit-deploy.1.gz"
-  command rpm --query --package --requires "$out"/*.rpm | grep -q '^libc.so.6(GLIBC_' || die "the RPM names no glibc"
+  command rpm --query --package --requires "$out"/*.rpm | grep '^libc.so.6(GLIBC_' >/dev/null || die "the RPM names no glibc"
 }
 
 sums() { (cd "$out" && find . -maxdepth 1 \( -name '*.tar.gz' -o -name '*.deb' -o -name '*.rpm' \) -printf '%P\0' |

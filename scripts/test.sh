@@ -129,8 +129,8 @@ alone() {
   local names name lab flaky=
   names=$(sed -n '/^failures:$/,/^test result/s/^    \([A-Za-z0-9_:]*\)$/\1/p' "$scratch/stdout" | sort -u)
   [ -n "$names" ] && [ "$(wc -l <<<"$names")" -le 2 ] || return 1
-  # Before the second try: its output replaces this one.
-  lab=$(for name in $names; do printed "$name" | grep -q '^LAB FAILED: ' && echo "$name"; done) || :
+  # Before the second try: its output replaces this one. grep reads all: with pipefail, a sed that dies at a closed pipe counts.
+  lab=$(for name in $names; do printed "$name" | grep '^LAB FAILED: ' >/dev/null && echo "$name"; done) || :
   for name in $names; do
     say "== $name failed: once more, alone"
     cargo_test --test it -- --test-threads=1 --exact "$name" || return 1

@@ -329,7 +329,7 @@ fn on_a_terminal_the_host_is_asked_for() {
     let (shown, code) = typed(
         &command,
         &[
-            ("USER@HOST [", "-oProxyCommand=id\n"),
+            ("USER@HOST (Enter: later)", "-oProxyCommand=id\n"),
             ("like an option", "ann@box.example\n"),
             ("(yes/no)", "no\n"),
         ],

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
 
 use super::names::quoted;
 
@@ -106,20 +106,35 @@ fn mark(marker: Marker) -> Mark {
     }
 }
 
-/// The line that the parser stopped at and, where quotes may be what is missing, the line with them.
+/// The line that the parser stopped at, and the line with quotes, if the parser gets past it then.
 fn hint(text: &str, line: usize) -> String {
-    let Some(line) = text.lines().nth(line.saturating_sub(1)).map(str::trim) else {
+    let at = line.saturating_sub(1);
+    let Some(whole) = text.lines().nth(at) else {
         return String::new();
     };
+    let line = whole.trim();
+    let shown = format!(" in `{line}`");
     let value = line.split_once(": ").map(|(key, value)| (key, value.trim()));
     let Some((key, value)) = value.filter(|(_, value)| !value.starts_with(['[', '{'])) else {
-        return format!(" in `{line}`");
+        return shown;
     };
     let inner = ["'", "\""]
         .iter()
         .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
-    let quoted = inner.unwrap_or(value).replace('\'', "''");
-    format!(" in `{line}`; quote the value: `{key}: '{quoted}'`")
+    let quoted = format!("{key}: '{}'", inner.unwrap_or(value).replace('\'', "''"));
+    let indent = &whole[..whole.len() - whole.trim_start().len()];
+    let mut lines: Vec<&str> = text.lines().collect();
+    let repaired = format!("{indent}{quoted}");
+    lines[at] = &repaired;
+    let past = |error: &ScanError| error.marker().line() > at + 1;
+    let repaired = lines.join("\n");
+    let stops = Parser::new_from_str(&repaired).find_map(Result::err);
+    // An open quote is closed or left out: which one only the author knows.
+    let open = inner.is_none() && value.starts_with(['\'', '"']) && !value[1..].contains(&value[..1]);
+    match !open && stops.as_ref().is_none_or(past) {
+        true => format!("{shown}; quote the value: `{quoted}`"),
+        false => shown,
+    }
 }
 
 /// The first tab among the characters a line begins with, unless the line has nothing else or is a comment.

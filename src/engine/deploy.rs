@@ -60,7 +60,7 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
             Origin::Here(scanned, staged) => {
                 let found = draft.on_host(&observed, scanned);
                 if let OnHost::Live(live) = found {
-                    return Ok(unchanged(run, live, scanned));
+                    return Ok(unchanged(run, &observed, live, scanned));
                 }
                 // While this client waited for its turn, somebody else's prune may have taken what it had staged.
                 match staged.take().filter(|id| observed.releases.contains(id)) {
@@ -129,8 +129,14 @@ fn read_source(run: &mut Run<'_>, reading: Reading) -> Result<Scanned, Failure> 
 }
 
 /// The live release has this very content: nothing to do, unless a restart was asked for.
-fn unchanged(run: &mut Run<'_>, live: &str, scanned: &Scanned) -> Exit {
-    let mut next = vec![Next::shipit("deploy --restart").remark("to restart it anyway")];
+fn unchanged(run: &mut Run<'_>, observed: &Observed, live: &str, scanned: &Scanned) -> Exit {
+    let mut next = Vec::new();
+    for one in run.config.instances().filter(|one| observed.is_down(one)) {
+        let state = observed.unit(one.unit).active_state();
+        run.report.warn(format!("{} is not running: {state}", one.unit));
+        next.push(Next::shipit("start").arg(one.unit));
+    }
+    next.push(Next::shipit("deploy --restart").remark("to restart it anyway"));
     if scanned.remembered {
         next.push(Next::shipit("deploy --checksum").remark("to read every file, also those that were not touched"));
     }

@@ -6,14 +6,16 @@ use crate::unit::properties::Properties;
 /// The most lines of a journal that are shown with a finding.
 const LINES: usize = 8;
 
-/// Of a service that runs since it was last started by somebody: the lines of that start. What an earlier process said
-/// may be fixed since. One that systemd restarted by itself, or that does not run, has its reason in earlier lines.
+/// Of a service that runs since it was last started by somebody, or was stopped without a failure: the lines of that
+/// start. What an earlier process said may be fixed since, or be of another release. One that systemd restarted by itself,
+/// or that failed, has its reason in earlier lines.
 pub fn of_this_start(lines: &mut Vec<&[u8]>, properties: &Properties) {
     let restarted = properties.get("NRestarts").is_some_and(|count| count != "0");
     let Some(id) = properties.get("InvocationID").filter(|id| !id.is_empty()) else {
         return;
     };
-    if restarted || !properties.is_active() {
+    let ended_well = properties.active_state() == "inactive" && properties.get("Result") == Some("success");
+    if restarted || !(properties.is_active() || ended_well) {
         return;
     }
     lines.retain(|line| {
@@ -125,5 +127,7 @@ mod tests {
         assert_eq!(kept("ActiveState=active\nInvocationID=new\nNRestarts=2"), 2);
         assert_eq!(kept("ActiveState=failed\nInvocationID=new\nNRestarts=0"), 2);
         assert_eq!(kept("ActiveState=active\nInvocationID="), 2);
+        assert_eq!(kept("ActiveState=inactive\nInvocationID=new\nResult=success"), 1);
+        assert_eq!(kept("ActiveState=inactive\nInvocationID=new\nResult=exit-code"), 2);
     }
 }

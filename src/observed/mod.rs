@@ -284,6 +284,18 @@ impl Observed {
         one.slot.is_some_and(|slot| !self.slots.contains_key(slot))
     }
 
+    /// Whether a service does not run although it should: it failed, or rests and no unit would start it on demand.
+    /// What is not known counts as running.
+    pub fn is_down(&self, one: &Instance<'_>) -> bool {
+        let mut wakers = self.unit(one.unit).triggered_by();
+        match self.unit(one.unit).active_state() {
+            _ if self.is_idle(one) => false,
+            "failed" => true,
+            "inactive" => !wakers.any(|waker| self.unit(waker).is_active()),
+            _ => false,
+        }
+    }
+
     /// The release that the slot of an instance names.
     pub fn slot(&self, one: &Instance<'_>) -> Option<&str> {
         match self.slots.get(one.slot?) {

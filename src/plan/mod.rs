@@ -162,6 +162,7 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
     }
     if let Goal::Rollback { .. } = goal {
         warnings.extend(unit_files::drift_warnings_since(config, observed, &next));
+        warnings.extend(releases::failure_warning(observed, &next));
         warnings.extend(releases::migration_warnings(observed, &next));
     }
     let mut settle = Vec::new();

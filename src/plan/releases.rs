@@ -93,6 +93,14 @@ pub fn rollback_target(config: &Config, observed: &Observed, named: Option<&str>
     }
 }
 
+/// A rollback to a release that did not stay live: allowed, because the reason may have been outside of it.
+pub fn failure_warning(observed: &Observed, id: &str) -> Option<String> {
+    let failed = observed.ledger.state(id) == Some(State::Failed);
+    failed.then(|| {
+        format!("{id} failed when it was live before; if it fails again, the host reverts to the live release")
+    })
+}
+
 /// What a rollback to `id` leaves as it is: the schema of the releases that migrated since. The backups from before their
 /// migrations are named, the oldest first: that one is nearest to what `id` ran with.
 pub fn migration_warnings(observed: &Observed, id: &str) -> Vec<String> {

@@ -86,8 +86,10 @@ fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
         desk.shipit(&["stop"]).leaves(0);
         desk.shipit(&["status"])
             .leaves(0)
+            .says("acme: acme.service is not running; ")
             .says("acme.service: inactive (dead)")
-            .says("    # prints the reason")
+            .says("next: shipit start ")
+            .says("    # prints why it does not run")
             .says("    not healthy: no connection to http://127.0.0.1:8080/healthz")
             .never_says("runs from");
     }

@@ -45,7 +45,7 @@ macro_rules! host {
 pub(crate) use host;
 
 /// A script of the lab: the one implementation of images and hosts.
-fn script(name: &str) -> PathBuf {
+pub fn script(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/lab").join(name)
 }
 

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use super::app::{App, open};
+use super::registry;
 use crate::deploys::desk::Desk;
 use crate::lab::{self, Host, Load, Suite};
 
 /// As a person begins: units written, judged and installed, and the host made ready.
-fn desk(host: &Host, app: App, strategy: &str) -> Desk {
+fn desk(host: &Host, app: App, strategy: &str, program: Option<&str>) -> Desk {
     let desk = Desk::at(host, "ann");
     // What is served from a file cannot name its release.
     let proof = match app {
@@ -24,7 +25,14 @@ fn desk(host: &Host, app: App, strategy: &str) -> Desk {
         ),
     );
     let generate = ["unit", "generate", "--user", "app"];
+    let own = program.map(|program| {
+        format!(
+            "{program} --chdir /opt/acme/current --workers 2 --worker-tmp-dir /dev/shm --graceful-timeout 25 app:app"
+        )
+    });
+    let own = own.as_ref().map(|line| ["--command", line.as_str()]);
     let command: &[&str] = match (app, strategy) {
+        _ if own.is_some() => own.as_ref().unwrap(),
         // For a while workers of both releases answer side by side.
         (App::Ruby, "reload") => &[
             "--command",
@@ -60,9 +68,14 @@ fn answer(host: &Host) -> String {
 
 fn no_request_fails(app: App, strategy: &str) {
     let host = lab::host!(Suite::Bookworm.with_apps());
-    let desk = desk(&host, app, strategy);
-    let one = deploy(&desk, &host, app, "v1");
-    assert_eq!(answer(&host), one);
+    no_request_fails_on(&host, app, strategy, None);
+}
+
+/// With that program in place of the distribution's.
+fn no_request_fails_on(host: &Host, app: App, strategy: &str, program: Option<&str>) {
+    let desk = desk(host, app, strategy, program);
+    let one = deploy(&desk, host, app, "v1");
+    assert_eq!(answer(host), one);
 
     // systemd has nothing to say about the units as they are on the host, nor much to expose.
     let said = host.root("cd /etc/systemd/system && systemd-analyze verify --man=no acme.* 2>&1");
@@ -74,10 +87,10 @@ fn no_request_fails(app: App, strategy: &str) {
     let load = Load::on(host.web(8080)).timeout(Duration::from_secs(60));
     let new = load.clone().rate(50).start();
     let kept = load.rate(100).keep_alive(10).start();
-    let two = deploy(&desk, &host, app, "v2");
-    assert_eq!(answer(&host), two);
+    let two = deploy(&desk, host, app, "v2");
+    assert_eq!(answer(host), two);
     desk.json(&["rollback"]).leaves(0);
-    assert_eq!(answer(&host), one);
+    assert_eq!(answer(host), one);
     for counts in [new.stop(), kept.stop()] {
         assert_eq!(counts.failures(), 0, "{counts:?}");
         assert!(counts.from(&one) > 0 && counts.from(&two) > 0, "{counts:?}");
@@ -95,6 +108,22 @@ fn gunicorn_behind_a_socket() {
     no_request_fails(App::Python, "socket");
 }
 
+/// The newest one, as pip installs it: its workers are other ones than those of Debian's.
+#[test]
+fn gunicorn_from_pip_behind_a_socket() {
+    let host = lab::host!(Suite::Bookworm.with_apps());
+    if registry::install(&host) {
+        host.root("cd / && python3 -m venv /opt/venv && /opt/venv/bin/pip install --quiet gunicorn")
+            .ok();
+        no_request_fails_on(&host, App::Python, "socket", Some("/opt/venv/bin/gunicorn"));
+        let said = host.journal(Some("acme.service"));
+        assert!(
+            said.contains("Starting gunicorn 27") && !said.contains("ERROR"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn gunicorn_reloaded() {
     no_request_fails(App::Python, "reload");
@@ -104,7 +133,7 @@ fn gunicorn_reloaded() {
 #[test]
 fn a_reload_that_leaves_old_code_running_is_a_failed_deploy() {
     let host = lab::host!(Suite::Bookworm.with_apps());
-    let desk = desk(&host, App::Python, "reload");
+    let desk = desk(&host, App::Python, "reload", None);
     let yml = std::fs::read_to_string(desk.path("deploy.yml")).unwrap();
     desk.file(
         "deploy.yml",

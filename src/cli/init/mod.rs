@@ -74,6 +74,11 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
         units(&config::load(&path, None)?, &mut out)?;
     }
     let next = super::typed(global).line(&Next::shipit("up --as").arg(&login));
+    if host == EXAMPLE_HOST {
+        out.push_str(&format!(
+            "host: {EXAMPLE_HOST} is an example: write your own in deploy.yml\n"
+        ));
+    }
     let checks: Vec<_> = project.iter().flat_map(|project| &project.checks).collect();
     if !checks.is_empty() {
         out.push_str("check before the first deploy (marked `# check:` in deploy.yml):\n");
@@ -144,9 +149,9 @@ fn asked(options: &args::Init) -> Result<Option<String>, Failure> {
         return Ok(None);
     }
     let mut terminal = ssh::terminal(&super::interrupts()?);
-    let question = format!("Which host do you deploy to? USER@HOST [{EXAMPLE_HOST}]: ");
+    let question = "Which host do you deploy to? USER@HOST (Enter: later): ";
     loop {
-        match terminal.line(&question) {
+        match terminal.line(question) {
             Reply::NoTerminal => return Ok(None),
             Reply::Cancelled => {
                 return Err(Failure::new(Exit::Untouched, "no host was given").host("nothing was written"));

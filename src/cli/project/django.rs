@@ -46,12 +46,7 @@ pub(super) fn needs(dir: &Directory, base: &str, project: &mut Project) -> Strin
             "`collectstatic` runs without /etc/APP/env: the settings must load without secrets",
         );
     }
-    if settings().any(|(_, text)| text.contains("django.db.backends.sqlite3")) {
-        project.check(
-            About::Shared,
-            "the settings name an SQLite database: keep it in a shared directory, or each release starts empty",
-        );
-    }
+    database(settings(), base, project);
     if settings().any(|(_, text)| text.lines().any(|line| line.trim_start().starts_with("MEDIA_ROOT"))) {
         project.check(
             About::Shared,
@@ -59,6 +54,36 @@ pub(super) fn needs(dir: &Directory, base: &str, project: &mut Project) -> Strin
         );
     }
     option
+}
+
+/// The database, if it is a file. One below the release is in a directory that all releases share; the one of
+/// `startproject` is in none, and its line has to change.
+fn database<'a>(mut settings: impl Iterator<Item = (&'a str, &'a str)>, base: &str, project: &mut Project) {
+    let Some((path, text)) = settings.find(|(_, text)| text.contains("django.db.backends.sqlite3")) else {
+        return;
+    };
+    let line = text
+        .lines()
+        .find(|line| line.contains("NAME") && line.contains("BASE_DIR"));
+    let file = line.and_then(|line| line.rsplit_once(".sqlite3").map(|(before, _)| before));
+    let file = file.and_then(|before| before.rsplit(['"', '\'']).next());
+    if !base.is_empty() || !file.is_some_and(|file| file == "db" || file.starts_with("data/")) {
+        return project.check(
+            About::Shared,
+            "the settings name an SQLite database: keep it in a shared directory, or each release starts empty",
+        );
+    }
+    project.shared.push("data");
+    // The developer's own.
+    project.exclude.extend(["/data/", "/db.sqlite3"]);
+    if file == Some("db") {
+        project.check(
+            About::Shared,
+            format!(
+                "the SQLite database would be in the release, where the app cannot write: in {path}, write 'NAME': BASE_DIR / 'data/db.sqlite3'"
+            ),
+        );
+    }
 }
 
 /// The settings for production, where manage.py has those of a developer and both are modules of one package.
@@ -81,6 +106,41 @@ fn production(dir: &Directory, base: &str) -> Option<String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::tests::{checks, project};
+
+    #[test]
+    fn a_database_that_is_a_file_is_in_a_shared_directory_or_its_line_is_named() {
+        let shop = |line: &str| {
+            let settings = format!("DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3',\n{line}}}}}");
+            project(&[
+                ("requirements.txt", "django\ngunicorn"),
+                ("manage.py", "'DJANGO_SETTINGS_MODULE', 'shop.settings'"),
+                ("shop/wsgi.py", ""),
+                ("shop/settings.py", &settings),
+            ])
+        };
+        let new = shop("'NAME': BASE_DIR / 'db.sqlite3',");
+        assert!(
+            checks(&new, "in shop/settings.py, write 'NAME': BASE_DIR / 'data/db.sqlite3'"),
+            "{new:?}"
+        );
+        let ready = shop("\"NAME\": os.path.join(BASE_DIR, \"data/db.sqlite3\"),");
+        assert!(!checks(&ready, "SQLite"), "{ready:?}");
+        for project in [new, ready] {
+            assert_eq!(project.shared, ["data"]);
+            assert!(project.exclude.contains(&"/data/") && project.exclude.contains(&"/db.sqlite3"));
+        }
+        for line in [
+            "'NAME': '/srv/shop.sqlite3',",
+            "'NAME': BASE_DIR / 'a/b.sqlite3',",
+            "'NAME': os.environ['DB'],",
+        ] {
+            let other = shop(line);
+            assert!(
+                checks(&other, "keep it in a shared directory") && other.shared.is_empty(),
+                "{line}"
+            );
+        }
+    }
 
     #[test]
     fn the_settings_are_those_for_production() {

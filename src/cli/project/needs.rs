@@ -18,8 +18,8 @@ pub(super) fn checks(dir: &Directory, project: &mut Project) {
 
 /// A database that is a file: below the release, each release would have its own.
 fn database(dir: &Directory, project: &mut Project) {
-    let known = |project: &Project| project.checks.iter().any(|check| check.why.contains("SQLite"));
-    if known(project) {
+    let known = project.checks.iter().any(|check| check.why.contains("SQLite"));
+    if known || project.exclude.contains(&"/db.sqlite3") {
         return;
     }
     let package: Value = serde_json::from_str(dir.text("package.json")).unwrap_or_default();

@@ -48,6 +48,13 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     project.migrate = migration(dir, &package, &mut project);
     project.program = Some(Program::Node);
     framework(dir, &package, &mut project);
+    // What sd_listen_fds(3) of systemd passes: a program that reads it does not open a port itself.
+    if dir
+        .sources("js mjs cjs ts mts")
+        .any(|(_, text)| text.contains("LISTEN_PID") || text.contains("LISTEN_FDS"))
+    {
+        project.socket("the source reads LISTEN_PID or LISTEN_FDS: it accepts the socket from systemd");
+    }
     manager.checks(dir, &package, &mut project);
     if project.command.is_some() {
         return Some(project);
@@ -235,6 +242,15 @@ fn framework(dir: &Directory, package: &Package, project: &mut Project) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::tests::{checks, project};
+    use crate::unit::strategy::Strategy;
+
+    #[test]
+    fn a_program_that_reads_what_systemd_passes_needs_a_socket() {
+        let package = ("package.json", r#"{"main":"app.js","dependencies":{"express":"4"}}"#);
+        let reads = ("systemd.js", "if (process.env.LISTEN_PID === String(process.pid)) {");
+        assert_eq!(project(&[package, reads]).strategy, Strategy::Socket);
+        assert_eq!(project(&[package]).strategy, Strategy::Restart);
+    }
 
     #[test]
     fn a_build_for_another_platform_is_named() {

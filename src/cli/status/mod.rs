@@ -22,6 +22,9 @@ use crate::unit::properties::Properties;
 /// How many deploys of the past are told.
 const PASTS: usize = 5;
 
+/// What follows from a guard that does not run.
+const REFUSED: &str = ": deploys are refused";
+
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let mut host = super::connect(global, &config)?;
@@ -142,6 +145,7 @@ impl View<'_> {
             line if line.starts_with("healthy (") => Some(Ink::Good),
             line if line.starts_with("not healthy: ") || line.starts_with("degraded since") => Some(Ink::Bad),
             line if line.contains(": failed (") || line.ends_with("which is not live") => Some(Ink::Bad),
+            line if line.ends_with(REFUSED) => Some(Ink::Bad),
             line if line.contains(", missed the run ") => Some(Ink::Warning),
             line if line.starts_with("cannot read: ") || line.starts_with("switch in progress") => Some(Ink::Warning),
             _ => None,
@@ -150,6 +154,7 @@ impl View<'_> {
         for (i, line) in self.text(typed).iter().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let painted = match (i, ink(line)) {
+                (0, _) if self.down().next().is_some() => paper.paint(Ink::Bad, line),
                 (0, _) => paper.paint(Ink::Bold, line),
                 (_, Some(ink)) => " ".repeat(indent) + &paper.paint(ink, line.trim_start()),
                 _ => line.clone(),
@@ -180,10 +185,11 @@ impl View<'_> {
         }
         let guard = format!("shipit-{}.path", self.app());
         let state = self.observed.unit(&guard).active_state();
-        lines.push(format!(
-            "  {guard}: {}",
-            if state.is_empty() { "not readable" } else { state }
-        ));
+        lines.push(match state {
+            "" => format!("  {guard}: not readable"),
+            "active" => format!("  {guard}: active"),
+            state => format!("  {guard}: {state}{REFUSED}"),
+        });
         lines.extend(self.status.timers.keys().map(|timer| self.timer(timer)));
         let pasts = self.pasts();
         if !pasts.is_empty() {
@@ -214,14 +220,21 @@ impl View<'_> {
             lines.push(next(
                 Next::shipit("doctor").remark("prints the reason, and how to repair the host"),
             ));
+        } else if matches!(self.observed.root, Root::Absent | Root::Bare) {
+            lines.push(next(self.config.host.as_root("up")));
+        } else if matches!(self.observed.unit(&guard).active_state(), "inactive" | "failed") {
+            lines.push(next(self.config.host.as_root("setup")));
         } else if self.observed.current == Current::Absent {
             lines.push(next(Next::shipit("deploy")));
         } else if self.observed.live().is_none() {
             lines.push(next(Next::shipit("doctor").remark("prints how to repair it")));
+        } else if let Some(unit) = self.down().next() {
+            lines.push(next(Next::shipit("start").arg(unit)));
+            lines.push(next(Next::shipit("doctor").remark("prints why it does not run")));
         } else if self
             .config
             .instances()
-            .any(|one| !self.observed.is_idle(&one) && self.unwell(one.unit))
+            .any(|one| !self.observed.is_idle(&one) && matches!(self.status.health.get(one.unit), Some(Err(_))))
             || !self.status.timers.keys().all(|timer| self.is_due(timer))
         {
             lines.push(next(Next::shipit("doctor").remark("prints the reason")));
@@ -234,12 +247,31 @@ impl View<'_> {
             Current::Release(id) => {
                 let state = self.observed.ledger.state(id);
                 let state = state.map_or("not in the ledger", State::word);
-                format!("{} runs {id} ({state})", self.app())
+                let down: Vec<&str> = self.down().collect();
+                match down.as_slice() {
+                    [] => format!("{} runs {id} ({state})", self.app()),
+                    [one] => format!("{}: {one} is not running; {id} is current ({state})", self.app()),
+                    all => {
+                        let names = all.join(", ");
+                        format!("{}: {names} are not running; {id} is current ({state})", self.app())
+                    }
+                }
+            }
+            Current::Absent if self.observed.root == Root::Absent => {
+                let (host, root) = (&self.config.host, self.config.root.as_str());
+                format!("{} is not set up on {host}: {root} does not exist", self.app())
             }
             Current::Absent => format!("{}: no release is live", self.app()),
             Current::Gone(id) => format!("{}: current points to {id}, which does not exist", self.app()),
             Current::Odd(what) => format!("{}: current is {what}", self.app()),
         }
+    }
+
+    /// The services that should run and do not, while nothing is being switched.
+    fn down(&self) -> impl Iterator<Item = &str> {
+        let resting = self.observed.request.is_none() && self.observed.live().is_some();
+        let down = self.config.instances().filter(|one| self.observed.is_down(one));
+        down.filter(move |_| resting).map(|one| one.unit)
     }
 
     fn unit(&self, unit: &str, typed: &Typed) -> Vec<String> {
@@ -303,17 +335,6 @@ impl View<'_> {
             None => {}
         }
         lines
-    }
-
-    /// Whether a service does not do its work: it failed, answers badly, or rests although no connection would wake it.
-    fn unwell(&self, unit: &str) -> bool {
-        let state = |unit: &str| self.observed.unit(unit).active_state();
-        let mut wakers = self.observed.unit(unit).triggered_by();
-        match state(unit) {
-            "failed" => true,
-            "inactive" => !wakers.any(|waker| state(waker) == "active"),
-            _ => matches!(self.status.health.get(unit), Some(Err(_))),
-        }
     }
 
     fn timer(&self, timer: &str) -> String {

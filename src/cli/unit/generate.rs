@@ -64,6 +64,7 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         Directory::read(dir).map_err(|e| Failure::new(Exit::Usage, "cannot read this directory").why(e.to_string()))?;
     let project = project::detect(&files, &app);
     let configured = config.and_then(|config| Some(config.services.first()?.strategy));
+    let configured = configured.filter(|_| !options.worker);
     let strategy = options.strategy.or(configured);
     // Pages beside an app that has a socket: caddy takes none from systemd.
     let has_socket = strategy.is_some_and(|strategy| strategy.needs_socket());
@@ -132,6 +133,8 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     };
     if options.notify {
         answers.ready = Ready::Notify;
+    } else if options.worker {
+        answers.ready = Ready::Exec;
     }
     answers.command.clone_from(&options.command);
     answers.migrate.clone_from(&options.migrate);
@@ -144,11 +147,15 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         // A command line that expects a socket fails where none is passed.
         let fits = answers.strategy.needs_socket() || project.strategy != Strategy::Socket;
         answers.command = command.filter(|_| fits || options.command.is_some());
-        if config.is_some_and(|config| config.migrate.is_some()) {
+        if !options.worker && config.is_some_and(|config| config.migrate.is_some()) {
             answers.migrate = answers.migrate.or(project.migrate.map(line));
         }
     }
-    answers.notify = notify;
+    if let Some(config) = config.filter(|_| options.worker) {
+        answers.user = config.app.as_str().to_owned();
+        answers.environment.clone_from(&answers.user);
+    }
+    answers.notify = notify.filter(|_| !options.worker);
     answers.needs.clone_from(&options.needs);
     if let Some(user) = &options.user {
         answers.user.clone_from(user);

@@ -75,6 +75,8 @@ pub struct Answers {
     pub health_path: String,
     pub ready: Ready,
     pub user: String,
+    /// The app whose environment file it reads: a worker's is its app's.
+    pub environment: String,
     /// How long it can take to finish requests after SIGTERM.
     pub drain: Duration,
     /// The most memory it can use, in MiB.
@@ -119,6 +121,7 @@ impl Answers {
                 Program::Node | Program::Puma | Program::Binary => Ready::Exec,
             },
             user: app.to_owned(),
+            environment: app.to_owned(),
             drain: Duration::from_secs(25),
             memory: 512,
             needs: Vec::new(),

@@ -13,7 +13,7 @@ fn oneshot(text: &mut Text, answers: &Answers, directory: &str, command: &str, l
         .set("Group", &answers.user)
         .set("WorkingDirectory", directory);
     text.note("The same environment as the service.")
-        .set("EnvironmentFile", format!("-/etc/{}/env", answers.app));
+        .set("EnvironmentFile", format!("-/etc/{}/env", answers.environment));
     service::common_environment(text, answers);
     text.set("ExecStart", command);
 }

@@ -43,7 +43,7 @@ pub(super) fn service(answers: &Answers) -> Written {
         "Secrets and settings: root-owned, mode 0600. Not below {}, because systemd reads the file as root.",
         answers.root
     ));
-    text.set("EnvironmentFile", format!("-/etc/{app}/env"));
+    text.set("EnvironmentFile", format!("-/etc/{}/env", answers.environment));
     if template && answers.instances_have_ports() {
         if let Some((name, port)) = answers.named_ports().next() {
             text.note(&format!(

@@ -1,0 +1,194 @@
+//! Pages that take a project to a server and back, typed line by line as they stand: with `init`, with the real package
+//! managers on the host, and without anything that the page does not say.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::app::named_blocks;
+use super::registry;
+use crate::bounds::Ends as _;
+use crate::deploys::desk::{Desk, Ran};
+use crate::lab::{self, Host, Suite};
+
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/apps").join(name)).unwrap()
+}
+
+/// What a reader has who followed a page so far.
+struct Reader<'a> {
+    host: &'a Host,
+    desk: Desk,
+    /// What the app answers after each command that may have changed it.
+    answers: Vec<String>,
+    typed: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn at(host: &'a Host) -> Self {
+        Self {
+            host,
+            desk: Desk::at(host, "ann"),
+            answers: Vec::new(),
+            typed: 0,
+        }
+    }
+
+    /// Follows a page: writes its files, and those of `others` that it asks for; types its lines.
+    fn follow(&mut self, name: &str, others: &[(&str, &str)]) {
+        for (other, file) in others {
+            let blocks = named_blocks(&page(other));
+            let (_, text) = blocks.iter().find(|(name, _)| name == file).unwrap();
+            self.file(file, text);
+        }
+        for block in page(name).split("```").skip(1).step_by(2) {
+            let (tag, text) = block.split_once('\n').unwrap();
+            match tag.split_once(' ') {
+                Some((_, "root")) => self.by_root(text),
+                Some((_, file)) if file.starts_with('/') => self.host.write_file(file, text.as_bytes()),
+                Some((_, file)) => self.file(file, &self.here(text)),
+                None => text.lines().for_each(|line| self.line(line)),
+            }
+        }
+    }
+
+    /// Writes a file of the project, which is in a directory of the app's name.
+    fn file(&self, name: &str, text: &str) {
+        self.desk.file(&format!("shop/{name}"), text);
+    }
+
+    /// The page names another host.
+    fn here(&self, text: &str) -> String {
+        text.replace("app.example.com", &self.host.address().to_string())
+    }
+
+    /// What root does on the host. Nothing is installed: no host has the internet, so what the page installs has to be there.
+    fn by_root(&self, text: &str) {
+        for line in text.lines() {
+            let Some(packages) = line.strip_prefix("apt-get install -y ") else {
+                self.host.root(line).ok();
+                continue;
+            };
+            for package in packages.split(' ') {
+                let there = match package {
+                    "npm" => "cd / && npm --version".to_owned(),
+                    package => format!("dpkg --status {package}"),
+                };
+                self.host.root(&format!("{there} >/dev/null")).ok();
+            }
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        let line = self.here(line);
+        eprintln!("$ {line}");
+        let is_shipit = |part: &str| part.trim_start().starts_with("shipit ");
+        if line == "npm install" {
+            return self.lock();
+        }
+        self.typed += line.matches("shipit ").count();
+        // Root's part asks once: the reader answers yes.
+        let yes = if line.contains(" --as ") { " --yes" } else { "" };
+        // The program, as the shell finds it; the rest of the line is the shell's.
+        let run = self.desk.command(&[]);
+        let words: Vec<String> = run
+            .get_args()
+            .map(|word| format!("'{}'", word.to_string_lossy()))
+            .collect();
+        let program = format!("'{}' {}", run.get_program().to_string_lossy(), words.join(" "));
+        let line_run = line.replacen("shipit ", &format!("{program} "), usize::from(line.contains("shipit "))) + yes;
+        let mut shell = Command::new("sh");
+        for (name, value) in run.get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
+        let ran = shell
+            .args(["-c", &line_run])
+            .current_dir(self.desk.path("shop"))
+            .stdin(Stdio::null())
+            .ends();
+        let ran = Ran::new(&line, &ran).leaves(0);
+        if line.split('|').any(is_shipit)
+            && ["up", "deploy", "rollback"]
+                .iter()
+                .any(|verb| line.contains(&format!("shipit {verb}")))
+        {
+            ran.never_says("probes failed");
+            self.answers
+                .push(self.host.root("curl -sS --max-time 60 http://127.0.0.1:8080/").ok());
+        }
+    }
+
+    /// `npm install`, where the reader's machine would reach a registry: on the host.
+    fn lock(&self) {
+        let manifest = fs::read_to_string(self.desk.path("shop/package.json")).unwrap();
+        self.host.write_file("/var/tmp/lock/package.json", manifest.as_bytes());
+        self.host
+            .root("cd /var/tmp/lock && npm install --package-lock-only >&2")
+            .ok();
+        self.file(
+            "package-lock.json",
+            &self.host.read_file("/var/tmp/lock/package-lock.json"),
+        );
+    }
+}
+
+#[test]
+fn an_express_app_goes_live_in_two_commands_and_back_again() {
+    let host = lab::host!(Suite::Bookworm.with_apps());
+    if !registry::install(&host) {
+        return;
+    }
+    let mut reader = Reader::at(&host);
+    reader.follow("express.md", &[("node.md", "systemd.js")]);
+    assert_eq!(
+        reader.answers,
+        ["hello from Express", "hello again", "hello from Express"]
+    );
+    assert_eq!(reader.typed, 4);
+    let yml = fs::read_to_string(reader.desk.path("shop/deploy.yml")).unwrap();
+    assert!(
+        yml.contains("strategy: socket") && yml.contains("run: npm ci --omit=dev"),
+        "{yml}"
+    );
+}
+
+#[test]
+fn a_static_site_goes_live_behind_nginx_and_back_again() {
+    let host = lab::host!(Suite::Bookworm.with_apps());
+    let mut reader = Reader::at(&host);
+    reader.follow("site.md", &[]);
+    let page = |words: &str| format!("<title>Site</title>{words}\n");
+    let (first, again) = (page("hello from nginx"), page("hello again"));
+    assert_eq!(reader.answers, [first.clone(), again, first]);
+    assert_eq!(reader.typed, 3);
+}
+
+#[test]
+fn a_django_project_goes_live_with_its_database_and_its_secret_and_back_again() {
+    let host = lab::host!(Suite::Bookworm.with_apps());
+    if !registry::install(&host) {
+        return;
+    }
+    let mut reader = Reader::at(&host);
+    reader.follow("django.md", &[("python.md", "gunicorn.conf.py")]);
+    assert_eq!(
+        reader.answers,
+        [
+            "hello from Django, 0 users",
+            "hello again, 1 users",
+            "hello from Django, 1 users",
+            "hello again, 1 users"
+        ]
+    );
+    assert_eq!(host.unit("shop-worker.service", "ActiveState"), "active");
+    host.wait_for("the worker", |host| {
+        host.journal(Some("shop-worker.service")).contains("1 users")
+    });
+    let secret = host.root("grep -c '^SECRET_KEY=' /etc/shop/env").ok();
+    assert_eq!(secret.trim(), "1");
+    assert!(
+        !host.journal(Some("shop.service")).contains("ERROR"),
+        "{}",
+        host.journal(Some("shop.service"))
+    );
+}
