@@ -37,7 +37,7 @@ fn assert_serves(host: &Host, release: &str, version: &str) {
 #[test]
 fn no_request_fails_while_instances_take_turns_on_one_socket_nor_when_the_next_release_cannot_start() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::ready(&host, Service::Handover, &acme("handover").start("20s"));
+    let desk = Desk::ready(&host, Service::Handover, &acme("handover"));
     let first = desk.deploy(Kind::Graceful, "v1");
     assert_serves(&host, &first, "v1");
     let fresh = Load::on(host.web(8080)).rate(150).start();
@@ -51,6 +51,8 @@ fn no_request_fails_while_instances_take_turns_on_one_socket_nor_when_the_next_r
     }
     let process = host.unit("acme@green.service", "MainPID");
     let process = (process, host.unit("acme@blue.service", "MainPID"));
+    // What starts well may take longer.
+    desk.write(&acme("handover").start("20s"));
     for (kind, why) in [
         (Kind::CrashAtStart, "exit status 7"),
         (Kind::Stuck, "was not active after 20s"),
@@ -135,6 +137,7 @@ fn a_reboot_starts_the_instance_that_the_last_switch_left_and_every_command_know
     desk.shipit(&["restart", "acme@blue"])
         .leaves(1)
         .says("acme@blue.service is idle");
+    host.root("journalctl --sync").ok();
     desk.shipit(&["logs", "--unit", "acme@green"])
         .leaves(0)
         .says("version v2 starts");

@@ -63,7 +63,9 @@ fn a_stubborn_process_answers_with_its_old_code_after_a_reload() {
     ACME.bring_up(&host, Service::Reload, Kind::Stubborn, "v1");
     ACME.publish(&host, apps::release(Kind::Stubborn, "v2").path(), "v2");
     host.root("systemctl reload acme").ok();
-    let counts = Load::on(host.web(ACME.port)).run_for(Duration::from_millis(500));
+    let load = Load::on(host.web(ACME.port)).start();
+    load.wait_until("answers", |counts| counts.total() > 40);
+    let counts = load.stop();
     assert_eq!(
         (counts.from("v1"), counts.from("v2"), counts.failures()),
         (counts.ok, 0, 0)
@@ -98,6 +100,9 @@ fn a_plain_server_drops_what_is_under_way_and_a_graceful_one_does_not() {
 fn a_draining_server_tells_its_clients_to_come_back_on_a_new_connection() {
     let host = lab::host!(Suite::Bookworm);
     ACME.bring_up(&host, Service::Notify, Kind::Graceful, "v1");
+    // It closes the connection when it has answered, and waits for this test to ask.
+    host.root("echo 'graceful 300' >/opt/acme/current/behaviour && systemctl restart acme")
+        .ok();
     let mut line = TcpStream::connect(host.web(ACME.port)).unwrap();
     let mut ask = |path: &str| {
         write!(line, "GET {path} HTTP/1.1\r\nHost: acme\r\n\r\n").unwrap();
@@ -145,14 +150,16 @@ fn broken_releases_are_broken_in_their_own_way() {
     host.wait_for("its end", |host| host.unit("acme", "InvocationID") != first);
 
     switch(Kind::Unhealthy).ok();
-    let counts = Load::on(host.web(ACME.port)).run_for(Duration::from_millis(300));
-    assert_eq!(counts.missed.keys().collect::<Vec<_>>(), [&Miss::Status(500)]);
+    let misses = |load: Load| {
+        let load = load.start();
+        load.wait_until("a miss", |counts| !counts.missed.is_empty());
+        load.stop().missed.into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(misses(Load::on(host.web(ACME.port))), [Miss::Status(500)]);
 
     switch(Kind::Hanging).ok();
-    let counts = Load::on(host.web(ACME.port))
-        .timeout(Duration::from_millis(300))
-        .run_for(Duration::from_millis(300));
-    assert_eq!(counts.missed.keys().collect::<Vec<_>>(), [&Miss::Timeout]);
+    let load = Load::on(host.web(ACME.port)).timeout(Duration::from_millis(300));
+    assert_eq!(misses(load), [Miss::Timeout]);
 
     let start = std::time::Instant::now();
     switch(Kind::SlowStart).ok();

@@ -59,13 +59,13 @@ fn a_host_that_is_heard_again_and_again_is_never_given_up_and_a_mute_one_is() {
     std::fs::hard_link(run.join("request"), root.path().join(".shipit/request")).unwrap();
     std::fs::write(run.join("attempt-1"), "").unwrap();
     let note = |n: i32| format!("{n} note still here\n");
-    let text: String = (0..12).map(note).collect();
-    std::fs::write(run.join("events"), text + "12 ended deployed r1 - -\n").unwrap();
+    let text: String = (0..24).map(note).collect();
+    std::fs::write(run.join("events"), text + "24 ended deployed r1 - -\n").unwrap();
     let at = root.path().to_str().unwrap();
     let never = Interrupts::never().unwrap();
     let mut link = Often(0);
-    let away = Away(Duration::from_secs(2));
-    let mut listen = |at: &str, name: &str| {
+    let away = Away(Duration::from_secs(5));
+    let mut listen = |at: &str, name: &str, away: Away| {
         let (followed, _) = follow(
             &mut link,
             None,
@@ -81,15 +81,15 @@ fn a_host_that_is_heard_again_and_again_is_never_given_up_and_a_mute_one_is() {
         followed
     };
     let began = Instant::now();
-    let end = listen(at, "one").end.expect("it was heard to the end");
+    let end = listen(at, "one", away).end.expect("it was heard to the end");
     assert_eq!(end.end, End::Confirmed);
     assert!(began.elapsed() > away.0, "the line was too good to show it");
 
-    let absent = listen(at, "no-such-run");
+    let absent = listen(at, "no-such-run", away);
     assert_eq!(absent.stopped, Some(Stopped::Absent));
-    let mute = listen("/no/such/root", "one");
+    let mute = listen("/no/such/root", "one", Away(Duration::from_secs(2)));
     assert!(mute.end.is_none() && mute.stopped.is_none());
-    assert!(link.0 >= 13);
+    assert!(link.0 >= 25);
 }
 
 #[test]

@@ -36,6 +36,9 @@ enum Placed {
 /// switch before, whose last command may hang until its deadline: 100 seconds for `sync`.
 const WITHDRAWALS: usize = 40;
 
+/// From which of these on it is withdrawn: a loaded host needs more time to start the conductor.
+const LATE: usize = 3;
+
 /// Puts the request in place and follows it. Gives the session back, when it lived.
 pub fn switch(
     run: &mut Run<'_>,
@@ -132,6 +135,10 @@ fn hear_out(
         else {
             break;
         };
+        if why == Stopped::Unbegun && tries < LATE {
+            followed.stopped = None;
+            continue;
+        }
         // One whose script has ended cannot come any more.
         let late = if matches!(placed, Placed::Failed(_)) {
             "ended"
@@ -144,7 +151,7 @@ fn hear_out(
             }
             // It is there by now, or a conductor runs: of this request, or still of the one before.
             Ok(answer) if answer.code == exits::BEGUN && tries < WITHDRAWALS => {
-                if tries == 2 {
+                if tries == LATE + 1 {
                     run.report.warn(BEHIND.into());
                 }
                 followed.stopped = None;
@@ -179,7 +186,7 @@ fn withdrawn(config: &Config, why: Stopped, placed: &Placed) -> Failure {
         };
     }
     let guard = format!("shipit-{}.path", config.app.as_str());
-    Failure::new(Exit::Untouched, "the host did not begin the switch within 5s")
+    Failure::new(Exit::Untouched, "the host did not begin the switch within 15s")
         .why(format!(
             "the guard {guard} did not start the conductor: it is stopped, or the conductor of the previous request is still running"
         ))

@@ -2,9 +2,10 @@
 
 Listens on $PORT or $SOCKET, or on the socket that systemd hands over; says READY=1 where systemd listens for it.
 GET / answers the release's version, GET /healthz `ok VERSION`, GET /pid the process, GET /release the name of
-the directory it runs from, GET /slow the version after 2 s. What it does beside that stands in the file `behaviour` of its release, one word:
+the directory it runs from, GET /slow the version after 2 s, GET /slower after 10 s. What it does beside that stands in the file `behaviour` of its release, one word:
   plain      no handler for SIGTERM: dies at once
-  graceful   SIGTERM: answers what is there with `Connection: close`, then ends
+  graceful   SIGTERM: answers what is there with `Connection: close`, then ends; an idle connection may ask for 1 s, or
+             for as many as follow: `graceful 300`
              SIGHUP: the same, then becomes the program that `current` names now, listener kept, same process
   stubborn   graceful, but ignores SIGHUP: the old code answers on
   slow       graceful, ready after 1.5 s, or after as many as follow: `slow 5`
@@ -103,7 +104,7 @@ class Server:
         client.got += more
         if b"\r\n\r\n" in client.got and client.due is None and self.behaviour != "hanging":
             client.due = time.monotonic() + (
-                2 if b" /slow " in client.got else 0.6 if self.behaviour == "sluggish" else 0)
+                2 if b" /slow " in client.got else 10 if b" /slower " in client.got else 0.6 if self.behaviour == "sluggish" else 0)
             self.answer(fd)
 
     def answer(self, fd):
@@ -141,7 +142,8 @@ class Server:
         if self.draining is None:
             return False
         if time.monotonic() >= self.draining:
-            for fd in [fd for fd, client in self.clients.items() if client.due is None]:
+            asked = {fd for fd, _ in self.poll.poll(0)}  # they came in time, though they were not read yet
+            for fd in [fd for fd, client in self.clients.items() if client.due is None and fd not in asked]:
                 self.close(fd)
         return not self.clients
 
@@ -151,7 +153,11 @@ class Server:
         while not self.finished():
             waits = [c.due for c in self.clients.values() if c.due] + [t for t in (self.draining, death) if t]
             rest = max(0, min(waits) - time.monotonic()) * 1000 + 1 if waits else None
-            for fd, _ in self.poll.poll(rest):
+            ready = self.poll.poll(rest)
+            if death and time.monotonic() >= death:
+                print("the cache is corrupt, giving up", file=sys.stderr)
+                os._exit(7)
+            for fd, _ in ready:
                 if fd == wake:
                     os.read(wake, 100)
                 elif self.draining is None and fd == self.listener.fileno():
@@ -160,9 +166,6 @@ class Server:
                     self.read(fd)
             for fd in [fd for fd, client in self.clients.items() if client.due]:
                 self.answer(fd)
-            if death and time.monotonic() >= death:
-                print("the cache is corrupt, giving up", file=sys.stderr)
-                os._exit(7)
             if HEARD and self.draining is None:
                 notify("STOPPING=1" if signal.SIGTERM in HEARD else "RELOADING=1")
                 self.drain()
@@ -176,11 +179,14 @@ def become_the_next(kept):
 
 
 def main():
+    global DRAIN_SECONDS
     with open("behaviour") as file:
         behaviour, _, seconds = file.read().strip().partition(" ")
     with open("version") as file:
         version = file.read().strip()
     print("version %s starts" % version, file=sys.stderr)
+    if behaviour == "graceful" and seconds:
+        DRAIN_SECONDS = float(seconds)
     if behaviour == "crash":
         print("cannot open the database: no such file", file=sys.stderr)
         sys.exit(7)

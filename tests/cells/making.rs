@@ -21,6 +21,23 @@ pub struct Made<'a> {
     pub text: String,
 }
 
+/// What `TimeoutStartSec=` is. Short only where the time shall run out; in `Over` as long as a person has waited in
+/// `Waits`, as the first process of a forking service must be gone by then.
+fn time_to_start(cell: &Cell, face: Face) -> &'static str {
+    let shows = cell
+        .shows
+        .iter()
+        .find(|(of, _)| *of == face)
+        .map_or("", |(_, shows)| shows);
+    match face {
+        Face::Waits => "infinity",
+        _ if !shows.contains("timeout") => "5min",
+        Face::Over => "10",
+        Face::Again | Face::Flaps => "2",
+        Face::GaveUp => "1",
+    }
+}
+
 fn text(cell: &Cell, face: Face, unit: &str) -> String {
     let name = unit.trim_end_matches(".service");
     let restart = if cell.lines.contains("Type=oneshot") {
@@ -29,25 +46,25 @@ fn text(cell: &Cell, face: Face, unit: &str) -> String {
         "always"
     };
     let (limit, more) = match face {
-        Face::Over => ("", "Restart=no\nTimeoutStartSec=2".to_owned()),
-        Face::Waits => ("", "Restart=no\nTimeoutStartSec=infinity".to_owned()),
+        Face::Over | Face::Waits => ("", "Restart=no".to_owned()),
         Face::Again | Face::Flaps => {
             let pause = if face == Face::Flaps { 1 } else { 20 };
             (
                 "StartLimitIntervalSec=0\n",
-                format!("Restart={restart}\nRestartSec={pause}\nTimeoutStartSec=2"),
+                format!("Restart={restart}\nRestartSec={pause}"),
             )
         }
         Face::GaveUp => (
             "StartLimitIntervalSec=600\nStartLimitBurst=3\n",
-            format!("Restart={restart}\nRestartSec=100ms\nTimeoutStartSec=1"),
+            format!("Restart={restart}\nRestartSec=100ms"),
         ),
     };
+    let time = time_to_start(cell, face);
     let program = if cell.does.contains("notifies") { "tell" } else { "act" };
     let service = format!("{}\nExecStart=/opt/cells/current/{program} {}", cell.lines, cell.does);
     let service = service.replace("RUN", &format!("/run/{name}"));
     format!(
-        "[Unit]\nDescription={name}\n{limit}\n[Service]\n{service}\nUser=app\nRuntimeDirectory={name}\n{more}\n\n[Install]\nWantedBy=multi-user.target\n"
+        "[Unit]\nDescription={name}\n{limit}\n[Service]\n{service}\nUser=app\nRuntimeDirectory={name}\n{more}\nTimeoutStartSec={time}\n\n[Install]\nWantedBy=multi-user.target\n"
     )
 }
 

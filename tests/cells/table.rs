@@ -4,7 +4,7 @@
 /// How a unit is set, beside its `Type=`: each face shows the same mistake at another moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Face {
-    /// `Restart=no`, a short `TimeoutStartSec=`: as it stands in the end.
+    /// `Restart=no`, a short `TimeoutStartSec=` where it runs out: as it stands in the end.
     Over,
     /// No `TimeoutStartSec=`: while systemd waits, after ten seconds.
     Waits,

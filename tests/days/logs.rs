@@ -17,6 +17,7 @@ fn the_journal_is_shown_by_unit_release_run_time_priority_and_pattern() {
         desk.tree(Kind::CrashAtStart, "v3");
         let failed = desk.json(&["deploy"]).leaves(3);
         let v3 = failed.release();
+        host.root("journalctl --sync").ok();
 
         desk.shipit(&["logs"])
             .leaves(0)

@@ -31,7 +31,7 @@ pub fn fed(desk: &Desk, args: &[&str], input: &[u8]) -> Ran {
 
 /// What shipit noted in the journal about who did what.
 fn noted(host: &Host) -> String {
-    host.root("journalctl -q -o cat -t shipit").ok()
+    host.root("journalctl --sync; journalctl -q -o cat -t shipit").ok()
 }
 
 /// Makes the host one that was set up before the day-to-day commands were there.

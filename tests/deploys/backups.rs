@@ -92,6 +92,7 @@ fn a_dump_is_made_before_the_migration_and_a_rollback_says_where_it_is() {
         assert_eq!(notes(&host)[2..], ["begun 1", "whole 1"], "before the second migration");
         assert_eq!(kept(&host, &v2), Some(format!("{PLACE}\n")));
         desk.shipit(&["status", "-v"]).leaves(0).says("acme-dump.service");
+        host.root("journalctl --sync").ok();
         desk.shipit(&["logs", "--unit", "acme-dump.service"])
             .leaves(0)
             .says("dumping");
@@ -175,7 +176,8 @@ fn doctor_knows_the_unit_as_a_job_and_a_deploy_needs_it() {
 #[test]
 fn a_dump_that_takes_too_long_is_stopped_and_the_migration_does_not_run() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = live(&host, "2s");
+    let desk = live(&host, "5m");
+    desk.write(&configuration("2s"));
     let before = current(&host);
     host.root("touch /var/lib/acme-dump/hold").ok();
     desk.tree(Kind::Graceful, "v2");

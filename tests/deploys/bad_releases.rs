@@ -61,8 +61,8 @@ fn a_release_that_crashes_or_cannot_start_is_taken_back_with_its_own_journal() {
 #[test]
 fn a_release_that_crashes_within_the_watch_time_is_taken_back() {
     let host = lab::host!(Suite::Trixie);
-    let yml = acme("restart").health("watch", "4s");
-    let desk = Desk::live(&host, Service::Notify, &yml);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    desk.write(&acme("restart").health("watch", "8s"));
     let ran = comes_back(&host, &desk, Kind::CrashAfter2s, "acme.service");
     assert!(ran.journal().contains("the cache is corrupt"), "{ran}");
 }
@@ -89,6 +89,8 @@ fn a_release_that_answers_500_or_never_is_taken_back() {
         ran.says("\"event\":\"wait\"").says(cause);
     }
     desk.tree(Kind::SlowStart, "v2");
+    // Long enough to be seen.
+    desk.file("source/behaviour", "slow 5");
     let (shown, code) = at_a_terminal(&desk, &["deploy"], &[]);
     assert_eq!(code, Some(0), "{shown}");
     for part in ["s of 20s  activating/start", "sent ", "healthy ", "deployed "] {
@@ -320,6 +322,8 @@ fn a_migration_that_hangs_is_ended_by_its_unit_or_by_its_time() {
     desk.tree_migrating(Kind::Graceful, "v3", Migrate::Hangs);
     refused(&host, &desk, "the migration was stopped after 2s");
     assert_eq!(host.unit("acme-migrate.service", "MainPID"), "0");
+    // A good one may take its time.
+    desk.write(&migrating());
     let good = desk.deploy(Kind::Graceful, "v4");
     assert_live(&host, &good, "v4");
 }

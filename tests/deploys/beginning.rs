@@ -115,7 +115,7 @@ fn init_units_setup_deploy_and_a_second_app_beside_it() {
         .shipit(&["init", "--app", "acme", "--print", "--host", &login(&host)])
         .leaves(0)
         .says(":8080/");
-    let second = |host: &Host| host.root("curl -s --max-time 5 http://127.0.0.1:8090/").stdout;
+    let second = |host: &Host| host.root("curl -s --max-time 60 http://127.0.0.1:8090/").stdout;
     assert_eq!(second(&host), "hello");
     lives(&host, &desk);
     host.wait_for("the other app answers after a boot", |host| second(host) == "hello");
@@ -284,8 +284,15 @@ fn up_does_it_all_says_where_it_stopped_and_continues_there() {
         .says("root changed nothing")
         .says(&format!("next  shipit up --as {root}"));
     // Ctrl-C while root is at work: nobody says that nothing changed, and the next run completes it.
+    // What root does takes until then, or 30 seconds.
+    host.write_file(
+        "/usr/local/bin/systemctl",
+        b"#!/bin/sh\ncase \"$*\" in *daemon-reload*)\n    for n in $(seq 300); do test -e /run/go || sleep 0.1; done ;; esac\nexec /usr/bin/systemctl \"$@\"\n",
+    );
+    host.root("chmod 755 /usr/local/bin/systemctl").ok();
     let words = desk.command(&["up", "--as", &root]);
     let (shown, code) = typed(&words, &[(QUESTION, "y\n"), ("unit install", "\x03")]);
+    host.root("touch /run/go && rm /usr/local/bin/systemctl").ok();
     assert_eq!(code, Some(1), "{shown}");
     assert!(shown.contains("up stopped at unit install: interrupted"), "{shown}");
     assert!(

@@ -196,7 +196,7 @@ fn good_and_bad_releases(edge: Edge, suite: impl Into<Builder>, bad: &[Kind]) {
     assert_agrees(&host, &v1);
     assert!(clients.got("v1") > before);
     for bad in bad {
-        let watch = if *bad == Kind::CrashAfter2s { "3s" } else { "0s" };
+        let watch = if *bad == Kind::CrashAfter2s { "6s" } else { "0s" };
         desk.write(&edge.yml(watch));
         desk.tree(*bad, "bad");
         desk.json(&["deploy"]).leaves(3);

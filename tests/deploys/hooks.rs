@@ -71,7 +71,7 @@ fn hooks_hear_what_happens_and_before_switch_can_stop_it() {
     assert_eq!(told(&desk), [""; 0]);
 }
 
-/// sshd closes what is idle for 4 seconds: the hook takes longer.
+/// sshd closes what is idle for 8 seconds: the hook takes longer.
 #[test]
 fn a_slow_hook_does_not_cost_the_connection_that_the_switch_needs() {
     let host = lab::host!(Suite::Bookworm);
@@ -80,7 +80,7 @@ fn a_slow_hook_does_not_cost_the_connection_that_the_switch_needs() {
         Service::Socket,
         &acme("socket").with("hooks: {before_switch: sleep 11}"),
     );
-    let idle = "printf 'ClientAliveInterval 2\\nClientAliveCountMax 1\\n' >/etc/ssh/sshd_config.d/idle.conf && systemctl reload ssh";
+    let idle = "printf 'ClientAliveInterval 4\\nClientAliveCountMax 1\\n' >/etc/ssh/sshd_config.d/idle.conf && systemctl restart ssh";
     host.root(idle).ok();
     desk.tree(Kind::Graceful, "v1");
     let ran = desk.json(&["deploy"]).leaves(0).never_says("the connection");

@@ -22,6 +22,7 @@ fn there_and_back(host: &Host, login: &'static str) {
     assert!(ran.journal().contains("cannot open the database"), "{ran}");
     assert_live(host, &v1, "v1");
     let v3 = desk.deploy(Kind::Graceful, "v3");
+    host.root("journalctl --sync").ok();
     desk.shipit(&["logs"]).leaves(0).says("version v3 starts");
     desk.json(&["rollback"]).leaves(0);
     assert_live(host, &v1, "v1");
@@ -70,6 +71,7 @@ fn the_login_shell_does_not_matter() {
         desk.deploy(Kind::Graceful, "v2");
         desk.json(&["rollback"]).leaves(0);
         assert_live(&host, &v1, "v1");
+        host.root("journalctl --sync").ok();
         desk.shipit(&["logs"]).leaves(0).says("version v2 starts");
     }
 }

@@ -60,6 +60,7 @@ fn looking_says_what_is_and_changes_nothing() {
         (Some(v1.as_str()), Some("verified"), Some(true))
     );
     assert!(listed["by"].as_str().unwrap().starts_with("ann@"));
+    host.root("journalctl --sync").ok();
     desk.shipit(&["logs"])
         .leaves(0)
         .says("version v1 starts")

@@ -7,8 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Ran, Yml, acme, assert_live, current};
+use super::held::{go, hold, may_hold};
 use crate::apps::{Kind, Service};
 use crate::bounds::{AT_ONCE, Ends as _};
+use crate::faults::Underway;
 use crate::lab::{self, DelayProxy, Host, Suite, Way};
 
 /// Two users: ann comes through the proxy, bob directly.
@@ -86,14 +88,18 @@ fn a_connection_that_dies_during_the_upload_is_noticed_and_changes_nothing() {
 #[test]
 fn a_connection_that_dies_during_the_switch_is_opened_again_and_continues_where_it_broke() {
     let host = lab::host!(Suite::Trixie);
-    let (ann, bob, proxy) = two_ways(&host, &acme("socket").health("watch", "30s"));
+    let (ann, bob, proxy) = two_ways(&host, &may_hold(acme("socket")));
     ann.tree(Kind::Graceful, "v2");
+    hold(&ann, "v2");
     let child = start(&ann);
     wait_for_step(&host, "await");
     proxy.freeze();
     let frozen = Instant::now();
     // Any client can follow the same switch to its end.
-    let watched = bob.json(&["attach"]).leaves(0);
+    let mut watched = Underway::start(&bob, &["attach"]);
+    assert!(watched.until("await", "started"));
+    go(&host, "v2");
+    let watched = watched.end().leaves(0);
     assert_eq!(watched.outcome(), "deployed");
     // The second connection is the first sign that the silence was noticed.
     proxy.wait_for_connections(2);
@@ -115,11 +121,13 @@ fn a_connection_that_dies_during_the_switch_is_opened_again_and_continues_where_
 #[test]
 fn a_connection_that_stays_dead_during_the_switch_ends_as_unknown_and_the_host_finishes_alone() {
     let host = lab::host!(Suite::Bookworm);
-    let (ann, bob, proxy) = two_ways(&host, &acme("socket").health("watch", "20s"));
+    let (ann, bob, proxy) = two_ways(&host, &may_hold(acme("socket")));
     ann.tree(Kind::Graceful, "v2");
+    hold(&ann, "v2");
     let child = start(&ann);
     wait_for_step(&host, "await");
     proxy.freeze();
+    go(&host, "v2");
     let ran = thread::spawn(move || Ran::new("deploy", &child.ends()));
     host.wait_for("the end of the switch", |host| {
         host.root("test ! -e /opt/acme/.shipit/request").success()

@@ -14,6 +14,7 @@ mod drifting; // the host has other units than the repository, or than the relea
 mod full_disk; // a deploy is refused, a rollback works
 mod going_back; // rollback: which release is meant, and what is refused
 mod health; // every way to ask an app whether it is well, and answers of every kind
+pub mod held; // a release that is healthy only when its test says so
 mod hooks; // commands that run here around a switch
 mod installing; // units on their way from the repository to the host, and what stands in it
 mod limits; // what a switch may lose

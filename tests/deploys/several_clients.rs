@@ -3,23 +3,27 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use super::desk::{Desk, Ran, acme, answer, assert_live, assert_rest, current};
+use super::desk::{Desk, Ran, Yml, acme, answer, assert_live, assert_rest, current};
+use super::held::{go, hold, may_hold};
 use crate::apps::{self, Kind, Migrate, Service};
-use crate::bounds::{Ends as _, Patient};
+use crate::bounds::{Ends as _, Patient, wait_for};
 use crate::lab::{self, Host, Suite};
 
-/// Several desks, each with its own version, all deploying at once.
-fn all_at_once(host: &Host, names: &[&str], yml: &super::desk::Yml, args: &[&str]) -> Vec<Ran> {
+/// Several desks, each with its own version, all deploying at once. Who switches is held until all others have ended.
+fn all_at_once(host: &Host, names: &[&str], yml: &Yml, args: &[&str], held: Option<&str>) -> Vec<Ran> {
     let desks: Vec<Desk> = names
         .iter()
         .map(|name| {
             let desk = Desk::at(host, name);
             desk.write(yml);
             desk.tree(Kind::Graceful, &format!("{name}-{}", names.len()));
+            if let Some(by) = held {
+                hold(&desk, by);
+            }
             desk
         })
         .collect();
-    let children: Vec<_> = desks
+    let mut children: Vec<_> = desks
         .iter()
         .map(|desk| {
             desk.command(args)
@@ -30,6 +34,13 @@ fn all_at_once(host: &Host, names: &[&str], yml: &super::desk::Yml, args: &[&str
                 .unwrap()
         })
         .collect();
+    if let Some(by) = held {
+        wait_for("the end of all but one", || {
+            let ended = children.iter_mut().map(|child| child.try_wait().unwrap().is_some());
+            ended.filter(|ended| *ended).count() >= names.len() - 1
+        });
+        go(host, by);
+    }
     children
         .into_iter()
         .map(|child| Ran::new(&args.join(" "), &child.ends()))
@@ -42,10 +53,9 @@ const EIGHT: [&str; 8] = ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal"
 fn of_two_and_of_eight_clients_one_proceeds_and_the_others_are_told_who_holds_the_host() {
     let host = lab::host!(Suite::Bookworm);
     drop(Desk::live(&host, Service::Socket, &acme("socket")));
-    // Each has come before the first one has ended.
-    let yml = acme("socket").health("watch", "40s");
+    let yml = may_hold(acme("socket"));
     for names in [&EIGHT[..2], &EIGHT[..]] {
-        let runs = all_at_once(&host, names, &yml, &["deploy"]);
+        let runs = all_at_once(&host, names, &yml, &["deploy"], Some(&format!("all-{}", names.len())));
         let won: Vec<usize> = (0..names.len()).filter(|at| runs[*at].code() == Some(0)).collect();
         assert_eq!(won.len(), 1, "{}", runs[0]);
         let won = won[0];
@@ -70,7 +80,7 @@ fn eight_clients_that_wait_all_get_their_turn() {
     let host = lab::host!(Suite::Bookworm);
     let yml = acme("socket").with("keep_releases: 20");
     let desk = Desk::live(&host, Service::Socket, &yml);
-    let runs = all_at_once(&host, &EIGHT, &yml, &["deploy", "--wait"]);
+    let runs = all_at_once(&host, &EIGHT, &yml, &["deploy", "--wait"], None);
     let mut releases: Vec<String> = runs.into_iter().map(|ran| ran.leaves(0).release()).collect();
     releases.sort();
     releases.dedup();
@@ -81,17 +91,21 @@ fn eight_clients_that_wait_all_get_their_turn() {
     assert_eq!(listed.lines().filter(|l| l.contains("verified")).count(), 9, "{listed}");
 }
 
-#[test]
-fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
-    let host = lab::host!(Suite::Trixie);
-    let yml = acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 300s}");
-    let desk = Desk::live(&host, Service::Socket, &yml);
-    let before = current(&host);
+/// v1 is live, and a migration may take as long as a test needs.
+fn patient(host: &Host) -> (Desk, Yml) {
     host.write_file(
         "/etc/systemd/system/acme-migrate.service.d/patience.conf",
         b"[Service]\nTimeoutStartSec=300s\n",
     );
-    host.root("systemctl daemon-reload").ok();
+    let yml = acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 300s}");
+    (Desk::live(host, Service::Socket, &yml), yml)
+}
+
+#[test]
+fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
+    let host = lab::host!(Suite::Trixie);
+    let (desk, yml) = patient(&host);
+    let before = current(&host);
     desk.tree(Kind::Graceful, "v2");
     // It takes as long as this test needs, on a machine as busy as it may be.
     desk.file(
@@ -152,8 +166,7 @@ fn whoever_comes_during_a_switch_sees_it_and_attach_follows_it_to_its_end() {
 #[test]
 fn a_current_that_somebody_changes_during_the_switch_is_left_alone() {
     let host = lab::host!(Suite::Bookworm);
-    let yml = acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 20s}");
-    let desk = Desk::live(&host, Service::Socket, &yml);
+    let (desk, _) = patient(&host);
     let v1 = current(&host);
     let v2 = desk.deploy(Kind::Graceful, "v2");
     let life = host.unit("acme.service", "InvocationID");

@@ -55,6 +55,7 @@ fn the_ssh_program_carries_everything_that_the_built_in_ssh_does() {
     assert_live(&host, &v2, "v2");
     let v1 = go(&["rollback"]).leaves(0).release();
     assert_live(&host, &v1, "v1");
+    host.root("journalctl --sync").ok();
     desk.shipit(&["logs", "--system-ssh"])
         .leaves(0)
         .says("version v2 starts");

@@ -79,7 +79,7 @@ pub(super) fn well(host: &Host, service: Service, yml: &Yml) -> Desk {
 pub(super) fn drop_in(host: &Host, text: &str) {
     host.root("mkdir -p /etc/systemd/system/acme.service.d").ok();
     host.write_file("/etc/systemd/system/acme.service.d/10-broken.conf", text.as_bytes());
-    host.root("systemctl daemon-reload; systemctl restart acme.service; true")
+    host.root("systemctl daemon-reload; systemctl restart acme.service; journalctl --sync; true")
         .ok();
 }
 

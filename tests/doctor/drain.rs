@@ -122,7 +122,7 @@ fn an_app_that_drains_one_that_cannot_and_one_that_hangs_are_told_apart() {
 
 /// Starts a trial of the idle instance, until it has changed something.
 fn begun(host: &Host, desk: &Desk) -> std::process::Child {
-    let mut doctor = desk.command(&["doctor", "--drain", "--path", "/slow"]);
+    let mut doctor = desk.command(&["doctor", "--drain", "--path", "/slower"]);
     let child = doctor.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     host.wait_for("the clients of the trial", |host| {
         host.root("grep -q ready /opt/acme/.shipit/trial.probes").success()

@@ -38,7 +38,7 @@ fn drop_in(host: &Host, unit: &str, text: &str) {
 
 /// What a client of the router gets.
 fn status(host: &Host, port: u16) -> String {
-    let ask = format!("curl -s -o /dev/null -w '%{{http_code}}' --max-time 5 http://127.0.0.1:{port}/healthz");
+    let ask = format!("curl -s -o /dev/null -w '%{{http_code}}' --max-time 60 http://127.0.0.1:{port}/healthz");
     host.root(&ask).stdout.trim().to_owned()
 }
 

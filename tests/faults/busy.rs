@@ -7,6 +7,7 @@ use super::migrations::{begun, live, runs};
 use super::{Underway, assert_whole, rest};
 use crate::apps::{ACME, Kind, Migrate, Service};
 use crate::deploys::desk::{Desk, acme, assert_live, current};
+use crate::deploys::held::{go, hold, may_hold};
 use crate::lab::{self, Host, Suite};
 
 #[test]
@@ -73,11 +74,13 @@ fn a_migration_that_runs_already_is_waited_for_and_not_stopped() {
 #[test]
 fn good_releases_go_live_while_systemd_executes_itself_again() {
     let host = lab::host!(Suite::Bookworm);
-    let desk = Desk::live(&host, Service::Socket, &acme("socket").health("watch", "3s"));
+    let desk = Desk::live(&host, Service::Socket, &may_hold(acme("socket")));
     desk.tree(Kind::Graceful, "v2");
+    hold(&desk, "v2");
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("flip", "started"));
     host.root("for n in 1 2 3; do systemctl daemon-reexec; done").ok();
+    go(&host, "v2");
     let ran = run.end().leaves(0);
     assert_live(&host, &ran.release(), "v2");
 }
@@ -86,25 +89,34 @@ fn good_releases_go_live_while_systemd_executes_itself_again() {
 #[test]
 fn a_restart_a_rollback_and_a_revert_go_on_while_systemd_executes_itself_again() {
     let host = lab::host!(Suite::Trixie);
-    let desk = Desk::live(&host, Service::Notify, &acme("restart").health("watch", "3s"));
-    let v1 = current(&host);
-    let meanwhile = |args: &[&str], step: &str, code: i32| {
+    let desk = Desk::ready(&host, Service::Notify, &may_hold(acme("restart")));
+    let tree = |kind: Kind, version: &str| {
+        desk.tree(kind, version);
+        hold(&desk, version);
+    };
+    tree(Kind::Graceful, "v1");
+    go(&host, "v1");
+    let v1 = desk.json(&["deploy"]).leaves(0).release();
+    // The release that is awaited is held meanwhile.
+    let meanwhile = |args: &[&str], version: &str, step: &str, code: i32| {
+        host.root(&format!("rm -f /run/go-{version}")).ok();
         let mut run = Underway::start(&desk, args);
         assert!(run.until(step, "started"), "{args:?} has no step {step}");
         host.root("for n in 1 2 3; do systemctl daemon-reexec; done").ok();
+        go(&host, version);
         run.end().leaves(code)
     };
     for (version, step) in [("v2", "baseline"), ("v3", "await")] {
-        desk.tree(Kind::Graceful, version);
-        let ran = meanwhile(&["deploy"], step, 0);
+        tree(Kind::Graceful, version);
+        let ran = meanwhile(&["deploy"], version, step, 0);
         assert_live(&host, &ran.release(), version);
     }
     for (version, step) in [("v2", "flip"), ("v1", "await")] {
-        let ran = meanwhile(&["rollback"], step, 0);
+        let ran = meanwhile(&["rollback"], version, step, 0);
         assert_live(&host, &ran.release(), version);
     }
-    desk.tree(Kind::CrashAtStart, "v4");
-    meanwhile(&["deploy"], "await", 3);
+    tree(Kind::CrashAtStart, "v4");
+    meanwhile(&["deploy"], "v4", "await", 3);
     assert_live(&host, &v1, "v1");
 }
 
@@ -139,12 +151,14 @@ fn a_switch_that_hangs_is_ended_by_the_watchdog_and_reverted() {
 #[test]
 fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
     let host = lab::host!(Suite::Bookworm.with_small_disk("60M"));
-    let desk = Desk::ready(&host, Service::Notify, &acme("restart").health("watch", "40s"));
+    let desk = Desk::ready(&host, Service::Notify, &may_hold(acme("restart")));
     desk.tree(Kind::Graceful, "v1");
+    hold(&desk, "v1");
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("await", "started"));
     host.root("n=0; until mount -o remount,ro /opt; do n=$((n + 1)); [ $n -lt 500 ] || exit 1; sleep 0.01; done")
         .ok();
+    go(&host, "v1");
     run.end().leaves(7).says("is read-only");
     let waits = |host: &Host| {
         let lines = "journalctl -u shipit-acme.service -o cat | grep -c 'waiting until it can be written to'";
@@ -181,14 +195,15 @@ fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
 #[test]
 fn a_disk_that_fails_is_told_and_the_switch_is_undone_after_the_repair() {
     let host = lab::host!(Suite::Trixie.with_small_disk("60M"));
-    let yml = acme("restart").health("watch", "10s");
-    let desk = Desk::live(&host, Service::Notify, &yml);
+    let desk = Desk::live(&host, Service::Notify, &may_hold(acme("restart")));
     let before = current(&host);
     desk.tree(Kind::Graceful, "v2");
+    hold(&desk, "v2");
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("await", "started"));
     assert_ne!(current(&host), before);
     host.break_disk();
+    go(&host, "v2");
     assert!(!host.root("touch /opt/acme/new").success());
     run.end().leaves(7).says("is read-only");
     desk.shipit(&["status"]).leaves(7).says("is read-only");

@@ -1,6 +1,6 @@
 //! The host's side: the conductor dies, its guard sleeps, its script is broken, going back fails.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::point::{Blow, Points};
 use super::{assert_one_at_a_time, assert_whole, everything, rest};
@@ -84,6 +84,20 @@ fn a_guard_that_sleeps_is_found_out_and_nothing_changes() {
     assert_live(&host, &before, "v1");
 }
 
+/// As on a loaded host.
+#[test]
+fn a_conductor_that_starts_late_is_waited_for() {
+    let host = lab::host!(Suite::Trixie);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    host.write_file(
+        "/etc/systemd/system/shipit-acme.service.d/late.conf",
+        b"[Service]\nExecStartPre=/bin/sleep 7\n",
+    );
+    host.root("systemctl daemon-reload").ok();
+    let v2 = desk.deploy(Kind::Graceful, "v2");
+    assert_live(&host, &v2, "v2");
+}
+
 #[test]
 fn a_conductor_that_cannot_run_does_not_spin_and_the_request_is_withdrawn() {
     let host = lab::host!(Suite::Bookworm);
@@ -97,7 +111,10 @@ fn a_conductor_that_cannot_run_does_not_spin_and_the_request_is_withdrawn() {
     .ok();
     desk.tree(Kind::Graceful, "v2");
     let began = Instant::now();
-    desk.json(&["deploy"]).leaves(1).says("did not begin the switch");
+    desk.json(&["deploy"])
+        .leaves(1)
+        .says("did not begin the switch within 15s");
+    assert!(began.elapsed() > Duration::from_secs(15));
     let starts = host.root("journalctl -u shipit-acme.service -o cat | grep -c 'Main process exited'");
     let starts: u32 = starts.stdout.trim().parse().unwrap();
     let most = 10 + 2 * u32::try_from(began.elapsed().as_secs()).unwrap();

@@ -4,6 +4,7 @@
 use super::{Underway, assert_one_at_a_time, assert_whole, rest};
 use crate::apps::{Kind, Service};
 use crate::deploys::desk::{Desk, acme, answer, assert_live, current};
+use crate::deploys::held::{go, hold, may_hold};
 use crate::lab::{self, Host, Suite};
 
 /// As the deploy user would have left it, in the app's root.
@@ -119,11 +120,13 @@ fn a_request_that_nobody_can_carry_out_is_put_aside_and_holds_nobody_up() {
 fn a_switch_whose_evidence_is_taken_away_under_it_leaves_a_release_that_runs() {
     let host = lab::host!(Suite::Bookworm);
     let desk = live(&host);
-    desk.write(&acme("socket").health("watch", "15s"));
+    desk.write(&may_hold(acme("socket")));
     desk.tree(Kind::Graceful, "v3");
+    hold(&desk, "v3");
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("await", "started"));
     leave(&host, "rm -rf .shipit/runs/*");
+    go(&host, "v3");
     drop(run.end());
     rest(&host);
     assert_whole(&host);

@@ -218,10 +218,16 @@ fn a_migration_that_is_joined_keeps_the_time_it_was_given() {
     let desk = live(&host, "");
     let before = current(&host);
     desk.write(&acme("socket").with("migrate: {unit: acme-migrate.service, timeout: 5s}"));
+    // The migration itself kills the conductor, within its time. On a machine that is too busy for that, the next one does.
+    with_lines(
+        &host,
+        "[Service]\nExecStartPre=+/bin/sh -c 'kill -KILL $$(systemctl show -p MainPID --value shipit-acme.service)'\n",
+    );
     desk.tree_migrating(Kind::Graceful, "v2", Migrate::UntilTold);
-    let run = Underway::start(&desk, &["deploy"]);
-    begun(&host, "v2");
-    host.root(KILL).ok();
-    run.end().leaves(1).says("stopped after 5s");
-    assert_live(&host, &before, "v1");
+    let joined = (0..5).any(|_| {
+        desk.json(&["deploy"]).leaves(1).says("stopped after 5s");
+        assert_live(&host, &before, "v1");
+        host.root("test -e /opt/acme/.shipit/runs/*/attempt-2").success()
+    });
+    assert!(joined, "no conductor died while the migration ran");
 }

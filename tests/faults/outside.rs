@@ -64,17 +64,17 @@ fn a_verify_command_that_hangs_is_waited_for_as_long_as_it_may_take() {
     assert_live(&host, &ran.release(), "v3");
 
     // A service that dies while the command runs is no good release, whatever the command says.
-    let dies = format!("{} && sleep 0.5", dies(&host));
-    verify(&desk, &dies, "");
+    verify(&desk, &dies(&host), "");
     desk.tree(Kind::Graceful, "v4");
     desk.json(&["deploy"]).leaves(3).says("acme.service");
     assert_live(&host, &ran.release(), "v3");
 }
 
-/// A command line that ends the service, from here.
+/// A command line that kills the service, from here, and waits until systemd has seen it.
 fn dies(host: &Host) -> String {
     format!(
-        "ssh -F /dev/null -i {} -o UserKnownHostsFile={} root@{} systemctl kill -s KILL acme.service",
+        "ssh -F /dev/null -i {} -o UserKnownHostsFile={} root@{} \"systemctl kill -s KILL acme.service; \
+         until systemctl show -p NRestarts acme.service | grep -q [1-9]; do sleep 0.1; done\"",
         host.identity().display(),
         host.known_hosts().display(),
         host.address()

@@ -9,6 +9,7 @@ use super::{Underway, assert_one_at_a_time, assert_whole, everything, rest};
 use crate::apps::{ACME, Kind, Service};
 use crate::bounds::{Ends as _, Patient};
 use crate::deploys::desk::{Desk, Ran, acme, assert_live, current};
+use crate::deploys::held::{go, hold, may_hold};
 use crate::lab::{self, Suite};
 
 /// Kills the client when it has said that a step began, at each of these in turn. The same command then goes
@@ -80,9 +81,10 @@ fn ctrl_c_during_the_switch_goes_back_and_twice_leaves_while_the_host_goes_on() 
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
     let before = current(&host);
-    desk.write(&acme("socket").health("watch", "20s"));
+    desk.write(&may_hold(acme("socket")));
 
     desk.tree(Kind::Graceful, "v2");
+    hold(&desk, "v2");
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("await", "started"));
     run.signal(Signal::INT);
@@ -91,11 +93,13 @@ fn ctrl_c_during_the_switch_goes_back_and_twice_leaves_while_the_host_goes_on() 
     assert_live(&host, &before, "v1");
 
     desk.tree(Kind::Graceful, "v3");
+    hold(&desk, "v3");
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("await", "started"));
     run.signal(Signal::INT);
     run.signal(Signal::TERM);
     run.end().leaves(7);
+    go(&host, "v3");
     rest(&host);
     assert_whole(&host);
 }
@@ -133,20 +137,26 @@ fn a_cancel_that_comes_after_the_confirmation_is_reported_as_too_late() {
 fn a_session_that_is_killed_is_taken_up_again_and_the_end_is_heard() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
-    desk.write(&acme("socket").health("watch", "10s"));
+    desk.write(&may_hold(acme("socket")));
     for step in ["flip", "await"] {
         desk.tree(Kind::Graceful, step);
+        hold(&desk, step);
         let mut run = Underway::start(&desk, &["deploy"]);
         assert!(run.until(step, "started"));
         host.root("pkill -KILL -u deploy sshd").ok();
+        go(&host, step);
         let ran = run.end().leaves(0);
         assert_live(&host, &ran.release(), step);
     }
     // A second person sees the same switch.
     desk.tree(Kind::Graceful, "watched");
+    hold(&desk, "watched");
     let mut run = Underway::start(&desk, &["deploy"]);
     assert!(run.until("await", "started"));
-    let watched = desk.json(&["attach"]).leaves(0);
+    let mut watched = Underway::start(&desk, &["attach"]);
+    assert!(watched.until("await", "started"));
+    go(&host, "watched");
+    let watched = watched.end().leaves(0);
     let ran = run.end().leaves(0);
     assert_eq!(watched.release(), ran.release());
 }
@@ -161,9 +171,9 @@ fn ctrl_c_reaches_the_host_where_the_server_allows_one_session_only() {
     host.root("systemctl restart ssh").ok();
     for system in [&[][..], &["--system-ssh"]] {
         let args: Vec<&str> = ["deploy"].iter().chain(system).copied().collect();
-        // The way back is watched as long.
-        desk.write(&acme("socket").health("watch", "20s"));
+        desk.write(&may_hold(acme("socket")));
         desk.tree(Kind::Graceful, &format!("v2{}", system.concat()));
+        hold(&desk, "v2");
         let mut run = Underway::start(&desk, &args);
         assert!(run.until("await", "started"));
         run.signal(Signal::INT);

@@ -314,8 +314,10 @@ impl Host {
     /// The whole journal of this boot, or of one unit.
     pub fn journal(&self, unit: Option<&str>) -> String {
         let only = unit.map(|unit| format!("-u {unit}")).unwrap_or_default();
-        self.root(&format!("journalctl --no-pager -o short-precise -b {only}"))
-            .ok()
+        self.root(&format!(
+            "journalctl --sync; journalctl --no-pager -o short-precise -b {only}"
+        ))
+        .ok()
     }
 
     /// Waits until that holds; panics with the name of what did not come.

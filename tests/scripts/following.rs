@@ -46,12 +46,12 @@ fn an_event_that_comes_in_two_parts_is_one() {
         command.stdin(Stdio::null()).stdout(fs::File::create(&heard).unwrap());
         let child = command.spawn().unwrap();
         // Its first part is read by then, and wake-ups came that are no events.
-        bounds::wait_for("a beat", || fs::read_to_string(&heard).unwrap() == "beat\n");
+        bounds::wait_for("a beat", || fs::read_to_string(&heard).unwrap().starts_with("beat\n"));
         let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"ip a done 3\n2 ended reverted old - x\n").unwrap();
         fs::remove_file(world.state("request")).unwrap();
         assert!(child.ends().status.success());
-        let want = "beat\nevent 1 step switch flip a done 3\nevent 2 ended reverted old - x\n";
-        assert_eq!(fs::read_to_string(&heard).unwrap(), want);
+        let want = "event 1 step switch flip a done 3\nevent 2 ended reverted old - x\n";
+        assert_eq!(fs::read_to_string(&heard).unwrap().replace("beat\n", ""), want);
     });
 }

@@ -82,6 +82,7 @@ fn seven_wrong_keys_before_the_right_one_cost_a_second_connection_and_nothing_el
     let connections = || server.log().matches("Connection from").count();
     let before = connections();
     assert!(open(&server.login_with(&agent.config())).is_ok());
+    bounds::wait_for("the log of both", || connections() - before >= 2);
     assert_eq!(connections() - before, 2, "{}", server.log());
     assert!(
         !server.log().contains("Too many authentication failures"),
@@ -97,6 +98,7 @@ fn seven_wrong_keys_before_the_right_one_cost_a_second_connection_and_nothing_el
         );
         let (before, failed) = (connections(), server.log().matches("Failed publickey").count());
         assert!(open(&server.login_with(&named)).is_ok());
+        bounds::wait_for("its log", || connections() > before);
         assert_eq!(connections() - before, 1);
         assert_eq!(server.log().matches("Failed publickey").count(), failed);
     }

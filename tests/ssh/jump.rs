@@ -3,6 +3,7 @@
 use shipit::host::{Ended, Host, Lost};
 
 use super::server::{Sshd, me, refused, run, says, sshd};
+use crate::bounds;
 
 /// A configuration by which this server is also the jump host `bastion`; `known` is what is known of that one.
 fn jumping(server: &Sshd, known: &str, way: &str) -> String {
@@ -46,12 +47,8 @@ fn a_jump_host_carries_commands_both_streams_and_ends() {
             (Ok(Ended::Code(3)), 5_000_000, b"e\n".to_vec())
         );
         assert!(ssh.traffic().0 > 5_000_000);
-        assert_eq!(
-            server.log().matches("Accepted publickey").count() % 2,
-            0,
-            "{}",
-            server.log()
-        );
+        let accepted = || server.log().matches("Accepted publickey").count();
+        bounds::wait_for("two logins in the log", || accepted() > 0 && accepted() % 2 == 0);
         let (ended, _) = run(&mut ssh, "kill -KILL $PPID; sleep 60", None);
         assert!(matches!(ended, Err(Lost::Cut(_))), "{ended:?}");
     }

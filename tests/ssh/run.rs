@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use shipit::host::{Ended, Exec, ExecEvent, Host, Lost, Then};
 
-use super::server::{run, says, sshd};
-use crate::bounds::AT_ONCE;
+use super::server::{listen, run, says, sshd};
+use crate::bounds::{AT_ONCE, wait_for};
 
 /// So many bytes of a pattern that shows a lost, doubled or swapped piece.
 struct Pattern {
@@ -93,7 +93,9 @@ fn a_hundred_commands_in_a_row_share_one_connection() {
     for n in 0..100 {
         assert_eq!(says(&mut ssh, &format!("echo {n}")), format!("{n}\n"));
     }
-    assert_eq!(server.log().matches("Accepted publickey").count(), 1);
+    let accepted = || server.log().matches("Accepted publickey").count();
+    wait_for("the login in the log", || accepted() > 0);
+    assert_eq!(accepted(), 1);
 }
 
 #[test]
@@ -169,10 +171,21 @@ fn a_source_that_fails_abandons_the_command_and_not_the_connection() {
 fn a_session_that_dies_is_a_lost_connection_and_never_a_status() {
     let Some(server) = sshd("") else { return };
     let mut ssh = server.connected();
-    // The parent of the command's shell is the sshd that carries this connection.
-    let (ended, gave) = run(&mut ssh, "echo begun; sleep 0.2; kill -KILL $PPID; sleep 60", None);
+    // The parent of the command's shell is the sshd that carries this connection. It dies once the output was heard.
+    let heard = server.path("heard");
+    let line = format!(
+        "echo begun; until test -e {}; do sleep 0.05; done; kill -KILL $PPID; sleep 60",
+        heard.display()
+    );
+    let mut out = Vec::new();
+    let ended = listen(&mut ssh, &line, None, &mut |event| {
+        if let ExecEvent::Out(bytes) = event {
+            out.extend_from_slice(bytes);
+            std::fs::write(&heard, "").unwrap();
+        }
+    });
     assert!(matches!(ended, Err(Lost::Cut(_))), "{ended:?}");
-    assert_eq!(gave.out, b"begun\n");
+    assert_eq!(out, b"begun\n");
     let (ended, _) = run(&mut ssh, "true", None);
     assert!(matches!(ended, Err(Lost::Cut(_))), "{ended:?}");
 }

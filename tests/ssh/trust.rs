@@ -7,7 +7,7 @@ use shipit::failure::Exit;
 use shipit::host::ssh::{Ask, Login, Notice, Reply, Trust, Unattended};
 
 use super::server::{Sshd, me, open, open_asking, refused, sshd};
-use crate::bounds::Ends as _;
+use crate::bounds::{Ends as _, wait_for};
 
 /// The login with a known_hosts of these lines; `$H` is the server's name, `$K` its key, `$O` another one.
 fn knowing(server: &Sshd, lines: &str) -> Login {
@@ -348,8 +348,6 @@ fn with_a_known_hosts_that_cannot_be_written_the_next_line_helps() {
     let pin = said.lines().find_map(|line| line.split_once("host_key: "));
     let (pin, _) = pin.unwrap().1.split_once(' ').unwrap();
     let said = status(&format!("host_key: {pin}"));
-    assert!(
-        !said.contains("host key") && server.log().contains("Accepted publickey"),
-        "{said}"
-    );
+    assert!(!said.contains("host key"), "{said}");
+    wait_for("the login in the log", || server.log().contains("Accepted publickey"));
 }

@@ -50,7 +50,7 @@ fn install(host: &Host, strategy: Strategy) {
 }
 
 fn live(host: &Host) -> String {
-    host.root("curl -s --max-time 5 http://127.0.0.1:8080/")
+    host.root("curl -s --max-time 60 http://127.0.0.1:8080/")
         .ok()
         .trim()
         .to_owned()

@@ -55,7 +55,7 @@ wakes "$3" 2>/dev/null | {
             [ "$stuck" -lt 6 ] || { echo stuck; exit 0; }
             echo readonly
         elif [ $((idle % 5)) = 0 ]; then
-            # Five seconds without a conductor: the guard does not run, and the user must know.
+            # Five seconds without a conductor: the host is loaded, or the guard does not run.
             [ -e attempt-1 ] || { echo waiting; exit 0; }
             echo beat
         fi
