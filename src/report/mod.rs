@@ -3,7 +3,9 @@
 //! them on a screen (`layout`, `live`), `json` is for programs.
 
 pub mod event;
+mod fit;
 mod fold;
+mod held;
 pub mod journal;
 pub mod json;
 pub mod layout;

@@ -201,13 +201,17 @@ fn people(events: &[Event], loudness: Loudness, colour: bool, expected: &Expect)
 }
 
 fn on(events: &[Event], size: Size, loudness: Loudness, colour: bool, expected: &Expect) {
+    expected.assert_eq(&drawn(events, size, loudness, colour));
+}
+
+fn drawn(events: &[Event], size: Size, loudness: Loudness, colour: bool) -> String {
     let screen = Screen::default();
     let mut people = People::new(Box::new(screen.clone()), loudness, colour, size, Typed::default());
     for event in events {
         people.event(event);
     }
     let text = String::from_utf8(screen.0.borrow().clone()).unwrap();
-    expected.assert_eq(&text.replace('\x1b', "<ESC>"));
+    text.replace('\x1b', "<ESC>")
 }
 
 #[test]
