@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::args::{self, Global};
+use super::paper::Paper;
 use super::project::{self, About, Directory, Project, Serves};
 use super::unit::{self, generate};
 use crate::config::{self, AppName, Config, FILE_NAME, SCHEMA_NAME, Target};
@@ -87,7 +88,7 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
     }
     out.push_str(&notes);
     out.push_str(&format!("review it, then run: {next}\n"));
-    super::results(&out);
+    super::results(&Paper::new(global).prose(&out));
     Ok(Exit::Done)
 }
 
