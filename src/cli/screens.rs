@@ -6,7 +6,8 @@ use std::path::Path;
 use expect_test::ExpectFile;
 
 use super::paper::Paper;
-use super::{doctor, env, history, releases, setup, timeline, unit};
+use super::project::{About, Project};
+use super::{doctor, env, history, init, plan, releases, setup, timeline, unit};
 use crate::config::{self, Config};
 use crate::diagnosis::{Evidence, diagnose};
 use crate::engine::environment::Answered;
@@ -36,7 +37,7 @@ fn screen(name: &str, print: impl Fn(Paper) -> String) {
     for columns in [40, 80, 120] {
         let text = print(Paper::plain(Some(columns)));
         for line in text.lines().filter(|line| line.chars().count() > columns) {
-            let copied = ["next", "    ", "  --- ", "  +++ ", "  +"]
+            let copied = ["next", "    ", "  --- ", "  +++ ", "  +", "  shipit "]
                 .iter()
                 .any(|start| line.starts_with(start));
             let word = line.trim_start().split(' ').count() <= 2;
@@ -178,4 +179,25 @@ fn doctor_with_a_finding_and_without() {
     screen("doctor", |paper| {
         doctor::text(false, &Typed::default(), paper, &config, &evidence, &diagnosis)
     });
+}
+
+#[test]
+fn what_init_found() {
+    let mut project = Project::unknown();
+    project.what = "a Python project (Django, gunicorn)".into();
+    project.check(
+        About::Health,
+        "port 8080 is taken on the host by nginx.service, so this is 8081; the generated unit sets PORT=8081: does the app use it?",
+    );
+    let next = "shipit up --as root@a-host-with-a-long-name.example.org";
+    let wrote = "wrote deploy.yml\nwrote deploy.schema.json\n";
+    let note = "port 8080 is a guess: the host was not asked which ports are free (connection refused)\n";
+    screen("init", |paper| {
+        paper.prose(&init::summary(Some(&project), wrote, note, next))
+    });
+}
+
+#[test]
+fn plan_before_a_deploy() {
+    screen("plan", |paper| plan::printed(plan::tests::PLAN, paper));
 }

@@ -2,6 +2,7 @@
 
 mod failed; // a deploy that fails: what is on the screen
 mod good; // one that goes well, at several widths
+mod others; // rollback, stage, prune, attach, a locked host, an unknown outcome
 
 use std::cell::RefCell;
 use std::io::Write;
