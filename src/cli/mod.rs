@@ -25,7 +25,7 @@ mod root;
 mod run;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod screens;
+mod screen_tests;
 mod service;
 mod setup;
 mod status;
