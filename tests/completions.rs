@@ -74,6 +74,50 @@ fn a_shell_completes_services_and_the_releases_that_the_host_has() {
         completed(&desk, &["logs", "--release"]).starts_with(&live),
         "remembered"
     );
+    // What deploy.yml and the program have needs no host.
+    let yml = std::fs::read_to_string(desk.path("deploy.yml")).unwrap();
+    desk.file(
+        "deploy.yml",
+        &format!("{yml}environments:\n  staging: {{}}\n  production: {{}}\n"),
+    );
+    let environments = completed(&desk, &["status", "-e"]);
+    let mut environments: Vec<&str> = environments.lines().collect();
+    environments.sort_unstable();
+    assert_eq!(environments, ["production", "staging"]);
+    desk.file("deploy.yml", &yml);
+    let rules = completed(&desk, &["unit", "explain"]);
+    assert!(
+        rules
+            .lines()
+            .any(|line| line == "root-path\tA path that root opens in a place where others can change it"),
+        "{rules}"
+    );
+    // A host that takes connections and says nothing, and an answer from long ago: a command waits longer than a shell does.
+    let port = host.ssh_port();
+    let silent = format!("import signal, socket; s = socket.create_server(('', {port})); signal.pause()");
+    host.root(&format!("systemd-run --unit=silent python3 -c \"{silent}\""))
+        .ok();
+    host.wait_for("a host that says nothing", |host| {
+        !host.root(&format!("ss -Hltn 'sport = :{port}'")).stdout.is_empty()
+    });
+    let kept = std::fs::read_dir(desk.path(".cache/shipit/completions"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let text = std::fs::read_to_string(&kept).unwrap();
+    std::fs::write(&kept, format!("1000000000\n{}", text.split_once('\n').unwrap().1)).unwrap();
+    let mut waits = desk
+        .command(&["status"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(completed(&desk, &["rollback"]).starts_with(&live), "what was known");
+    assert!(waits.try_wait().unwrap().is_none(), "status waits for the host");
+    waits.kill().unwrap();
+    drop(waits.ends());
     // Nothing of another app, and nothing where no deploy.yml is right.
     desk.file("deploy.yml", "app: [");
     assert!(!completed(&desk, &["rollback"]).contains(&live));

@@ -307,6 +307,27 @@ fn fields(value: &Value) -> BTreeSet<String> {
     all
 }
 
+/// Insists that an object has the fields of the sample in docs/json.md that has this field.
+#[track_caller]
+pub fn as_shown(field: &str, object: &Value) {
+    let page = read("docs/json.md");
+    let blocks = blocks(&page, "json");
+    let samples = blocks.iter().flat_map(|block| block.lines());
+    let mut samples = samples.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let sample = samples.find(|sample| !sample[field].is_null()).expect(field);
+    // What is in `commands` is the user's.
+    let of = |value| fields(value).into_iter().filter(|name| !name.starts_with("commands."));
+    assert_eq!(
+        of(object).collect::<Vec<_>>(),
+        of(&sample).collect::<Vec<_>>(),
+        "{object}"
+    );
+    for (name, value) in sample.as_object().unwrap() {
+        let kind = |value: &Value| std::mem::discriminant(value);
+        assert_eq!(kind(value), kind(&object[name]), "{name}: {object}");
+    }
+}
+
 #[test]
 fn the_json_that_is_shown_is_the_json_that_is_written() {
     let page = read("docs/json.md");

@@ -152,23 +152,26 @@ fn a_phrase_is_found_where_it_is_a_phrase() {
     }
 }
 
-#[test]
-fn documents_are_free_of_private_words() {
+/// The documents, by their paths.
+fn documents() -> Vec<String> {
     let mut paths: Vec<String> = ["README.md", "CHANGELOG.md", "deploy.example.yml"]
         .map(String::from)
         .to_vec();
     for folder in ["docs", "docs/apps"] {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            // The guide names what it rules out.
-            let wanted = path.extension().is_some_and(|ext| ext == "md") && path != Path::new("docs/STYLE.md");
-            if wanted {
+            if path.extension().is_some_and(|ext| ext == "md") {
                 paths.push(path.display().to_string());
             }
         }
     }
     paths.sort();
     assert!(paths.len() > 15, "{paths:?}");
+    paths
+}
+
+#[test]
+fn documents_are_free_of_private_words() {
     let text = |path: &String| {
         let text = fs::read_to_string(path).unwrap();
         // The table of the rules is copied from their titles.
@@ -178,8 +181,43 @@ fn documents_are_free_of_private_words() {
             .collect::<Vec<_>>()
             .join("\n")
     };
-    let all: Vec<String> = paths.iter().flat_map(|path| broken(path, &text(path))).collect();
+    // The guide names what it rules out.
+    let all = documents().into_iter().filter(|path| path != "docs/STYLE.md");
+    let all: Vec<String> = all.flat_map(|path| broken(&path, &text(&path))).collect();
     none(&all);
+}
+
+/// Whether a terminal may draw it as a picture, two columns wide or with colors of its own.
+fn is_emoji(c: char) -> bool {
+    matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}' | '\u{231a}'..='\u{23ff}' | '\u{fe0f}' | '\u{200d}')
+}
+
+#[test]
+fn nothing_that_is_read_has_emoji() {
+    assert!("a \u{2705} and \u{1f680}".chars().any(is_emoji) && !"a \u{2192} b \u{2026}".chars().any(is_emoji));
+    let mut found = Vec::new();
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().enumerate().filter(|(_, line)| line.chars().any(is_emoji));
+        found.extend(lines.map(|(at, line)| format!("{path}:{}: {line}", at + 1)));
+    }
+    let mut folders = vec![Path::new("src").to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.display().to_string();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".rs") {
+                let literals = literals(&fs::read_to_string(&path).unwrap());
+                let picture = literals.into_iter().filter(|(_, text)| text.chars().any(is_emoji));
+                found.extend(picture.map(|(line, text)| format!("{name}:{line}: {text}")));
+            } else if fs::read_to_string(&path).is_ok_and(|text| text.chars().any(is_emoji)) {
+                found.push(name);
+            }
+        }
+    }
+    none(&found);
 }
 
 /// The help of a command and of all below it.

@@ -43,7 +43,8 @@ pub(super) fn run(global: &Global, args: &args::Doctor) -> Result<Exit, Failure>
     super::results(&if global.json {
         object(global, Some(&config), &diagnosis, evidence.skew)
     } else {
-        text(global, &config, &evidence, &diagnosis)
+        let (typed, paper) = (super::typed(global), Paper::new(global));
+        text(global.verbose, &typed, paper, &config, &evidence, &diagnosis)
     });
     Ok(diagnosis.exit)
 }
@@ -85,17 +86,22 @@ fn finding(one: &Finding, typed: &Typed) -> Value {
         "line": line, "what": one.what, "why": one.why, "next": typed.lines(&one.next), "log": one.log})
 }
 
-fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagnosis) -> String {
-    let paper = Paper::new(global);
-    let trials = drain::text(diagnosis, &super::typed(global), paper);
-    if !global.verbose && is_healthy(diagnosis) {
+pub(super) fn text(
+    verbose: bool,
+    typed: &Typed,
+    paper: Paper,
+    config: &Config,
+    evidence: &Evidence,
+    diagnosis: &Diagnosis,
+) -> String {
+    let trials = drain::text(diagnosis, typed, paper);
+    if !verbose && is_healthy(diagnosis) {
         return paper.line(&paper.paint(Ink::Good, &in_short(config, evidence, diagnosis)), 2) + &trials;
     }
     let mut out = paper.line(&paper.paint(Ink::Bold, &header(config, evidence)), 2);
-    let is_shown = |finding: &&Finding| global.verbose || finding.severity > Severity::Info;
-    let typed = super::typed(global);
+    let is_shown = |finding: &&Finding| verbose || finding.severity > Severity::Info;
     for one in diagnosis.findings.iter().filter(is_shown) {
-        out.push_str(&paragraph(one, &typed, paper));
+        out.push_str(&paragraph(one, typed, paper));
     }
     for one in &diagnosis.strategies {
         let _ = writeln!(out, "\n{}", paper.paint(Ink::Bold, &shown(one.unit.as_bytes())));
@@ -110,17 +116,14 @@ fn text(global: &Global, config: &Config, evidence: &Evidence, diagnosis: &Diagn
             out.push_str(&paper.line(&format!("  {name:<22} {}", shown(verdict.as_bytes())), 25));
         }
         if let Some(score) = diagnosis.exposure.get(&one.unit) {
-            let _ = writeln!(
-                out,
-                "  {:<22} {score:.1} of 10 (systemd-analyze security; 0 is safe)",
-                "exposure"
-            );
+            let words = "of 10 (systemd-analyze security; 0 is safe)";
+            out.push_str(&paper.line(&format!("  {:<22} {score:.1} {words}", "exposure"), 25));
         }
     }
     if !trials.is_empty() {
         let _ = write!(out, "\n{trials}");
     }
-    let _ = writeln!(out, "\n{}", counted(diagnosis, global.verbose));
+    let _ = writeln!(out, "\n{}", counted(diagnosis, verbose));
     out.push_str(&paper.line(verdict(diagnosis), 2));
     out
 }

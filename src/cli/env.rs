@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::{EnvCommand, Global};
+use super::paper::Paper;
 use super::service;
 use crate::config::{Config, Instance};
 use crate::engine::environment::{Answered, Environment, file};
@@ -171,13 +172,13 @@ fn list(global: &Global, config: &Config, said: &Answered) {
         ));
         return;
     }
-    for name in &said.names {
-        super::results(&format!("{}\n", text::shown(name.as_bytes())));
-    }
+    let name = |name: &String| format!("{}\n", text::shown(name.as_bytes()));
+    let mut out: String = said.names.iter().map(name).collect();
     if said.names.is_empty() && !global.quiet {
-        super::results(&format!("{} sets no variables\n", file(config)));
+        out.push_str(&format!("{} sets no variables\n", file(config)));
     }
-    unread(global, config, said);
+    out.push_str(&unread(global, config, said));
+    super::results(&Paper::new(global).prose(&out));
 }
 
 /// `runs`: whether a release is live, which could take up what changed.
@@ -193,31 +194,35 @@ fn changed(global: &Global, config: &Config, said: &Answered, runs: bool, restar
         ));
         return;
     }
-    for (what, name) in &said.changes {
-        super::results(&format!("{what} {}\n", text::shown(name.as_bytes())));
-    }
+    super::results(&Paper::new(global).prose(&in_words(global, config, said, runs, restart)));
+}
+
+/// What changed, and what takes it up.
+pub(super) fn in_words(global: &Global, config: &Config, said: &Answered, runs: bool, restart: bool) -> String {
+    let name = |(what, name): &(String, String)| format!("{what} {}\n", text::shown(name.as_bytes()));
+    let mut out: String = said.changes.iter().map(name).collect();
     if said.changes.is_empty() {
-        super::results("nothing to change\n");
-    } else {
-        unread(global, config, said);
-        if !said.readers.is_empty() && !restart {
-            let next = match runs {
-                true => Next::shipit("restart").remark("running processes keep their old values"),
-                false => Next::shipit("deploy").remark("no release is live yet"),
-            };
-            let next = super::typed(global).line(&next);
-            super::results(&format!("next: {next}\n"));
-        }
+        return "nothing to change\n".into();
     }
+    out.push_str(&unread(global, config, said));
+    if !said.readers.is_empty() && !restart {
+        let next = match runs {
+            true => Next::shipit("restart").remark("running processes keep their old values"),
+            false => Next::shipit("deploy").remark("no release is live yet"),
+        };
+        out.push_str(&format!("next: {}\n", super::typed(global).line(&next)));
+    }
+    out
 }
 
 /// A file that nobody reads sets nothing.
-fn unread(global: &Global, config: &Config, said: &Answered) {
-    if said.readers.is_empty() && !global.quiet {
-        super::results(&format!(
-            "none of {}'s services reads it; under [Service], add: EnvironmentFile=-{}\n",
-            config.app.as_str(),
-            file(config)
-        ));
+fn unread(global: &Global, config: &Config, said: &Answered) -> String {
+    if !said.readers.is_empty() || global.quiet {
+        return String::new();
     }
+    format!(
+        "none of {}'s services reads it; under [Service], add: EnvironmentFile=-{}\n",
+        config.app.as_str(),
+        file(config)
+    )
 }

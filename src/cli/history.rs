@@ -5,11 +5,16 @@ use std::time::Duration;
 use serde_json::json as object;
 
 use super::args::{self, Global};
+use super::paper::{Ink, Paper};
 use crate::engine::observe;
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::history::Deed;
 use crate::report::{json, sentence};
 use crate::text;
+
+const HEADS: [&str; 6] = ["when", "what", "by", "took", "result", "about"];
+/// The columns that even a narrow screen has.
+const FIRST: usize = 5;
 
 pub(super) fn run(global: &Global, args: &args::History) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
@@ -28,55 +33,49 @@ pub(super) fn run(global: &Global, args: &args::History) -> Result<Exit, Failure
         super::results(&format!("nothing was done to {app} on this host yet\nnext: {next}\n"));
         return Ok(Exit::Done);
     }
-    let rows: Vec<[String; 5]> = shown.map(row).collect();
-    let head = ["WHEN", "WHAT", "BY", "TOOK", "RESULT"].map(str::to_owned);
-    let rows: Vec<&[String; 5]> = [&head].into_iter().chain(&rows).collect();
-    let mut out = String::new();
-    for cells in &rows {
-        let mut line = String::new();
-        for (at, cell) in cells.iter().enumerate() {
-            let width = rows.iter().map(|cells| cells[at].chars().count()).max().unwrap_or(0);
-            line.push_str(&format!("{cell:<width$}  "));
-        }
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    super::results(&out);
+    super::results(&table(shown, Paper::new(global)));
     Ok(Exit::Done)
+}
+
+pub(super) fn table<'a>(deeds: impl Iterator<Item = &'a Deed>, paper: Paper) -> String {
+    let ink = |deed: &Deed| match deed.outcome.as_str() {
+        "failed" | "reverted" | "degraded" | "unhealthy" => Some(Ink::Bad),
+        _ => None,
+    };
+    let rows: Vec<_> = deeds.map(|deed| (ink(deed), row(deed).to_vec())).collect();
+    paper.table(&HEADS, FIRST, &rows)
 }
 
 fn seconds(deed: &Deed) -> Option<Duration> {
     deed.centiseconds.map(|took| Duration::from_millis(took * 10))
 }
 
-fn row(deed: &Deed) -> [String; 5] {
+fn row(deed: &Deed) -> [String; 6] {
     let object = [&deed.release, &deed.unit].into_iter().flatten().cloned();
     let objects: Vec<String> = object.chain([deed.names.join(", ")]).collect();
     let what = format!("{} {}", deed.what, objects.concat());
-    let outcome = match deed.outcome.as_str() {
-        "open" => "not ended, or its end is not recorded",
-        other => other,
+    let open = if deed.outcome == "open" {
+        "not ended, or its end is not recorded"
+    } else {
+        ""
     };
     let downtime = deed.downtime.as_ref().map(sentence::downtime_in_short);
-    let more = [downtime.unwrap_or_default(), deed.cause.clone()];
-    let more: Vec<&str> = more
-        .iter()
-        .map(String::as_str)
-        .filter(|text| !text.is_empty())
-        .collect();
-    let result = [&[outcome][..], &more].concat().join(": ");
-    [
+    let about = [open.to_owned(), downtime.unwrap_or_default(), deed.cause.clone()];
+    let about: Vec<String> = about.into_iter().filter(|text| !text.is_empty()).collect();
+    let took = match (deed.centiseconds, &deed.run) {
+        // An action is recorded to the second.
+        (Some(took), None) => format!("{}s", took / 100),
+        _ => seconds(deed).map(text::seconds).unwrap_or_default(),
+    };
+    let cells = [
         deed.at.clone(),
         what,
         deed.by.clone(),
-        match (deed.centiseconds, &deed.run) {
-            // An action is recorded to the second.
-            (Some(took), None) => format!("{}s", took / 100),
-            _ => seconds(deed).map(text::seconds).unwrap_or_default(),
-        },
-        result,
-    ]
-    .map(|cell| text::shown(cell.trim_end().as_bytes()))
+        took,
+        deed.outcome.clone(),
+        about.join(": "),
+    ];
+    cells.map(|cell| text::shown(cell.trim_end().as_bytes()))
 }
 
 fn of(deed: &Deed) -> serde_json::Value {

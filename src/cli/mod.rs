@@ -17,11 +17,15 @@ mod next_line;
 mod paper;
 mod plan;
 mod project;
+mod prose;
 mod prune;
 mod releases;
 mod rollback;
 mod root;
 mod run;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod screen_tests;
 mod service;
 mod setup;
 mod status;

@@ -79,17 +79,8 @@ impl Paper {
         }
     }
 
-    /// The same for a text in which diffs stand two columns in.
-    pub(super) fn diffs(&self, text: &str) -> String {
-        let line = |line: &str| match line.strip_prefix("  ") {
-            Some(rest) => format!("  {}\n", self.changed(rest)),
-            None => format!("{line}\n"),
-        };
-        text.lines().map(line).collect()
-    }
-
-    /// Rows below their heads. On a screen that is too narrow, only the first columns are a table, and the others stand
-    /// below their row. Each row may have an ink.
+    /// Rows below their heads. On a screen that is too narrow, only the first columns are a table (or the first one, where
+    /// these do not fit either), and the others stand below their row. Each row may have an ink.
     pub(super) fn table(&self, heads: &[&str], first: usize, rows: &[(Option<Ink>, Vec<String>)]) -> String {
         // A column without a cell says nothing.
         let filled = |at: &usize| rows.iter().any(|(_, row)| !row[*at].is_empty());
@@ -101,7 +92,16 @@ impl Paper {
         let widths: Vec<usize> = columns.iter().map(wide).collect();
         let whole = widths.iter().map(|width| width + 2).sum::<usize>();
         let narrow = self.columns.is_some_and(|columns| whole > columns + 2);
-        let most = if narrow { first } else { heads.len() };
+        let fit = |most: usize| {
+            let widths = columns.iter().zip(&widths).filter(|(at, _)| **at < most);
+            let whole = widths.map(|(_, width)| width + 2).sum::<usize>();
+            self.columns.is_none_or(|columns| whole <= columns + 2)
+        };
+        let most = match narrow {
+            true if fit(first) => first,
+            true => 1,
+            false => heads.len(),
+        };
         let joined = |row: &[&str]| {
             let cells = columns.iter().zip(&widths).filter(|(at, _)| **at < most);
             let cells: Vec<String> = cells.map(|(at, width)| format!("{:<width$}", row[*at])).collect();

@@ -45,7 +45,7 @@ fn one(observed: &Observed, id: &str) -> serde_json::Value {
         "dirty": fact("dirty") == "yes", "downtime": observed.ledger.downtime(id).as_ref().map(json::downtime)})
 }
 
-fn table(observed: &Observed, ids: &[&String], paper: Paper) -> String {
+pub(super) fn table(observed: &Observed, ids: &[&String], paper: Paper) -> String {
     let row = |id: &&String| {
         let state = observed.ledger.state(id);
         let live = observed.live() == Some(id.as_str());

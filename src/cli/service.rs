@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::args::{self, Global};
+use super::paper::Paper;
 use crate::config::{Config, Instance};
 use crate::engine::service_action::{Verb, act};
 use crate::failure::{Exit, Failure, Next};
@@ -144,10 +145,10 @@ fn one(
             ),
             _ => String::new(),
         };
-        super::results(&format!(
+        super::results(&Paper::new(global).prose(&format!(
             "{unit} {done}{release}{socket} ({}){next}\n",
             text::seconds(began.elapsed())
-        ));
+        )));
     }
     Ok(())
 }

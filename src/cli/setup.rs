@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::args::{self, Global};
+use super::paper::Paper;
 use super::root;
 use crate::config::Config;
 use crate::engine::setup::{Layout, deploy_user, former, group, lacking, verify};
@@ -63,7 +64,7 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
         let withheld = withheld(&config, &engine::units::repository(&config)?, None);
         let layout = Layout::new(&config, user, "the app's group".into(), withheld);
         let actions = actions(&layout, None, Detail::Whole);
-        super::results(&format!("{}{actions}", through.will()));
+        super::results(&Paper::new(global).prose(&format!("{}{actions}", through.will())));
         return Ok(Exit::Done);
     }
     let interrupts = super::interrupts()?;
@@ -88,7 +89,7 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
     };
     let text = format!("{}{}", through.will(), actions(&layout, Some(&observed), detail));
     if is_seen {
-        super::results(&text);
+        super::results(&Paper::new(global).prose(&text));
     }
     if args.print {
         return Ok(Exit::Done);
@@ -117,12 +118,12 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
         })));
         return Ok(Exit::Done);
     }
-    super::results(&format!(
+    super::results(&Paper::new(global).prose(&format!(
         "{} is ready for {}; next: {}\n",
         config.host,
         config.app.as_str(),
         super::typed(global).line(&next(&config, &observed))
-    ));
+    )));
     Ok(Exit::Done)
 }
 

@@ -44,17 +44,15 @@ pub(super) fn run(global: &Global, args: &Report) -> Result<Exit, Failure> {
             Failure::new(Exit::Untouched, format!("cannot write {}", file.display())).why(error.to_string())
         })?;
     }
-    let paper = Paper::new(global);
+    super::results(&printed(&timeline, Paper::new(global)));
+    Ok(Exit::Done)
+}
+
+pub(super) fn printed(timeline: &Timeline, paper: Paper) -> String {
     // A picture stays whole.
     let line = |line: &String| match line.contains('|') {
         true => format!("{line}\n"),
         false => paper.line(line, 2),
     };
-    super::results(
-        &terminal::lines(&timeline, paper.columns())
-            .iter()
-            .map(line)
-            .collect::<String>(),
-    );
-    Ok(Exit::Done)
+    terminal::lines(timeline, paper.columns()).iter().map(line).collect()
 }

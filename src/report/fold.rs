@@ -194,6 +194,25 @@ impl Fold {
     }
 }
 
+/// Good steps as one line, for a screen on which what failed after them needs the rows: `baseline, flip, restart`.
+pub fn joined(steps: Vec<Done>) -> Vec<Done> {
+    let Some(first) = steps.first() else { return steps };
+    let (phase, mut words) = (first.phase, Vec::new());
+    for step in &steps {
+        let word = step.name.split(' ').next().unwrap_or_default();
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    let took = steps.iter().map(|step| step.took).sum();
+    vec![Done {
+        phase,
+        name: words.join(", "),
+        took,
+        note: None,
+    }]
+}
+
 /// The units that steps of these kinds are about, each once.
 fn about(steps: &[Done], kinds: &[Kind]) -> String {
     let mut units: Vec<&str> = Vec::new();

@@ -3,7 +3,9 @@
 //! them on a screen (`layout`, `live`), `json` is for programs.
 
 pub mod event;
+mod fit;
 mod fold;
+mod held;
 pub mod journal;
 pub mod json;
 pub mod layout;
@@ -28,7 +30,7 @@ pub enum Loudness {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Colour {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless NO_COLOR is set or TERM is dumb
     #[default]
     Auto,
     Always,
@@ -42,9 +44,16 @@ impl Colour {
             Self::Always => true,
             Self::Never => false,
             // https://no-color.org: any value that is not empty.
-            Self::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+            Self::Auto => {
+                stream.is_terminal() && !is_dumb() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            }
         }
     }
+}
+
+/// A terminal that only prints: nothing on it moves or has a color, as a screen reader or an editor's shell wants it.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// The renderer that a run reports to: JSON lines on stdout when asked for, else the story on stderr.
@@ -53,8 +62,7 @@ pub fn choose(json: bool, loudness: Loudness, colour: Colour, typed: Typed) -> B
         return Box::new(json::Json::new(Box::new(std::io::stdout()), typed));
     }
     let screen = if std::io::stderr().is_terminal() {
-        let moves = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        layout::Screen::Stderr { moves }
+        layout::Screen::Stderr { moves: !is_dumb() }
     } else {
         layout::Screen::None
     };

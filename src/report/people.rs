@@ -1,18 +1,19 @@
 //! The story on stderr: a line for what was built, sent, switched and found healthy, or one a step; on a terminal also one
 //! that moves. Places what `sentence` and `fold` wrote, and decides nothing else.
 
-use std::collections::VecDeque;
 use std::io::Write;
 use std::time::Duration;
 
 use super::Loudness;
 use super::event::{Downtime, Ended, Event, Phase, Report, State};
-use super::fold::{Done, Fold, Folded};
+use super::fit::Room;
+use super::fold::{self, Done, Fold, Folded};
+use super::held::Held;
 use super::layout::{self, Screen};
 use super::live::Live;
 use super::sentence::{self, Before};
 use crate::failure::Typed;
-use crate::text::{bytes, seconds, shown};
+use crate::text::{seconds, shown};
 
 /// Where a step's time, and what is said of it, stand.
 const NAMES: usize = 34;
@@ -36,34 +37,8 @@ pub struct People {
     measured: bool,
     /// Lines of journals.
     journal: Vec<String>,
-}
-
-/// The last lines that a step said, for when it fails.
-#[derive(Default)]
-struct Held {
-    lines: VecDeque<(&'static str, String)>,
-    /// How many came before them and are gone.
-    before: usize,
-}
-
-impl Held {
-    /// How many lines are kept.
-    const LINES: usize = 40;
-    /// The most that is shown of one, in bytes.
-    const LONGEST: usize = 4096;
-
-    fn push(&mut self, source: &'static str, line: &[u8]) {
-        if self.lines.len() == Self::LINES {
-            self.lines.pop_front();
-            self.before += 1;
-        }
-        let rest = line.len().saturating_sub(Self::LONGEST);
-        let mut text = shown(&line[..line.len() - rest]);
-        if rest > 0 {
-            text.push_str(&format!(" … and {}", bytes(rest as u64)));
-        }
-        self.lines.push_back((source, text));
-    }
+    /// Rows of the screen that the report of the failure has so far.
+    taken: usize,
 }
 
 impl People {
@@ -85,28 +60,35 @@ impl People {
             failed: false,
             measured: false,
             journal: Vec::new(),
+            taken: 0,
         }
     }
 
     /// Prints a line. What does not fit hangs `hang` columns in.
     fn say(&mut self, line: &str, hang: usize) {
-        let line = match self.screen.size() {
-            Some((columns, _)) => layout::wrapped(line, columns, hang),
-            None => line.to_owned(),
-        };
+        let line = self.broken(line, hang, usize::MAX);
         self.put(&line);
     }
 
-    /// Prints a line with a command to paste.
-    fn say_command(&mut self, line: &str, hang: usize) {
-        let line = match self.screen.size() {
+    /// A line as it is printed, in at most `most` rows.
+    fn broken(&self, line: &str, hang: usize, most: usize) -> String {
+        match self.screen.size() {
+            Some(size) if most < usize::MAX => Room::new(size).cut(line, hang, most),
+            Some((columns, _)) => layout::wrapped(line, columns, hang),
+            None => line.to_owned(),
+        }
+    }
+
+    /// A line with a command to paste.
+    fn command(&self, line: &str, hang: usize) -> String {
+        match self.screen.size() {
             Some((columns, _)) => layout::command(line, columns, hang),
             None => line.to_owned(),
-        };
-        self.put(&line);
+        }
     }
 
     fn put(&mut self, line: &str) {
+        self.taken += self.room().map_or(0, |room| room.taken(line));
         // A reader that went away must not end a deploy.
         let out = &mut self.out;
         self.live
@@ -117,12 +99,15 @@ impl People {
         super::painted(self.colour, code, text)
     }
 
-    /// The most lines of output that fit on the screen beside `others`, with what failed and what to do.
-    fn room(&self, others: usize) -> usize {
-        match self.screen.size() {
-            Some((_, rows)) => rows.saturating_sub(others).clamp(5, Held::LINES),
-            None => usize::MAX,
-        }
+    /// The screen that a failure has to fit on; none where everything is wanted, or where nothing is a screen.
+    fn room(&self) -> Option<Room> {
+        let size = self.screen.size()?;
+        (self.loudness != Loudness::Verbose).then(|| Room::new(size))
+    }
+
+    /// Whether few words are to do.
+    fn is_low(&self) -> bool {
+        self.room().is_some_and(Room::is_low)
     }
 
     fn step(&mut self, phase: Phase, name: &str, state: State, took: Option<Duration>, note: Option<&str>) {
@@ -154,8 +139,7 @@ impl People {
             }
             State::Failed => {
                 self.live.clear();
-                // What follows the confirmation fails alone.
-                self.failed |= phase != Phase::Settle;
+                self.fails(phase != Phase::Settle);
                 self.unfold();
                 let word = self.paint("31;1", "failed");
                 self.a_step(&format!("  {word}  "), phase, name, took, note);
@@ -184,20 +168,43 @@ impl People {
             .screen
             .size()
             .map_or(NAMES, |(columns, _)| NAMES.min(columns.saturating_sub(18)));
-        self.say(&format!("{before}{label:<names$} {took:>7}{note}"), 10);
+        let label = if self.is_low() {
+            Room::name(&label, names)
+        } else {
+            label
+        };
+        let line = format!("{before}{label:<names$} {took:>7}{note}");
+        // The reasons have all of it.
+        let most = if self.is_low() { 2 } else { usize::MAX };
+        let line = self.broken(&line, 10, most);
+        self.put(&line);
+    }
+
+    /// What follows the confirmation fails alone.
+    fn fails(&mut self, all: bool) {
+        if all && !self.failed {
+            (self.failed, self.taken) = (true, 0);
+        }
     }
 
     /// What the failed step printed last.
     fn tell_held(&mut self) {
-        let mut held = std::mem::take(&mut self.held);
-        let skipped = held.lines.len().saturating_sub(self.room(11));
-        let before = held.before + skipped;
+        let held = std::mem::take(&mut self.held);
+        let end = self.room().map_or(0, Room::end);
+        self.last(&held.lines(), held.before, "; --verbose shows them", end);
+    }
+
+    /// The last of these lines, as many as fit beside `others` rows, and that `before` came before all of them.
+    fn last(&mut self, lines: &[String], before: usize, about: &str, others: usize) {
+        let (skipped, kept) = match self.room() {
+            Some(room) => room.last(lines, 6, room.left(self.taken + others)),
+            None => (0, lines.to_vec()),
+        };
+        let before = before + skipped;
         if before > 0 {
-            self.say(&format!("    … {before} earlier lines; --verbose shows them"), 6);
+            self.say(&format!("    … {before} earlier lines{about}"), 6);
         }
-        for (source, line) in held.lines.drain(..).skip(skipped) {
-            self.say(&format!("    {source}: {line}"), 6);
-        }
+        kept.iter().for_each(|line| self.put(line));
     }
 
     fn folded(&mut self, lines: Vec<Folded>) {
@@ -230,7 +237,11 @@ impl People {
         if !self.failed {
             return self.fold_all(None);
         }
-        for done in self.fold.steps() {
+        let mut steps = self.fold.steps();
+        if self.is_low() {
+            steps = fold::joined(steps);
+        }
+        for done in steps {
             self.done(&done);
         }
         self.tell_after();
@@ -251,22 +262,9 @@ impl People {
         }
     }
 
-    /// The last words of the journal: as many as fit beside the rest.
-    fn tell_journal(&mut self) {
-        let lines = std::mem::take(&mut self.journal);
-        // Beside the steps of the switch.
-        let before = lines.len().saturating_sub(self.room(18));
-        if before > 0 {
-            self.say(&format!("    … {before} earlier lines of the journal: see `next`"), 6);
-        }
-        for line in lines.iter().skip(before) {
-            self.say(line, 6);
-        }
-    }
-
     fn ended(&mut self, ended: &Ended) {
         self.live.clear();
-        self.failed |= ended.failure.is_some();
+        self.fails(ended.failure.is_some());
         self.unfold();
         if let Some((phase, name)) = self.open.take().filter(|_| self.failed) {
             let word = self.paint("33", "open");
@@ -278,40 +276,75 @@ impl People {
                 Some("no end was observed"),
             );
         }
-        self.tell_journal();
+        let journal = std::mem::take(&mut self.journal);
+        let end = match self.room().filter(|_| self.failed) {
+            Some(room) => {
+                let rows = |lines: &[String]| lines.iter().map(|line| room.taken(line)).sum::<usize>();
+                let (_, least) = room.last(&journal, 6, 0);
+                let least = rows(&least) + usize::from(least.len() < journal.len());
+                self.end(
+                    ended,
+                    room.reasons(self.taken + least, |most| rows(&self.end(ended, most))),
+                )
+            }
+            None => self.end(ended, usize::MAX),
+        };
+        let others = self
+            .room()
+            .map_or(0, |room| end.iter().map(|line| room.taken(line)).sum());
+        let about = if self.is_low() {
+            ": see `next`"
+        } else {
+            " of the journal: see `next`"
+        };
+        self.last(&journal, 0, about, others);
+        end.iter().for_each(|line| self.put(line));
+    }
+
+    /// The last lines, with at most so many rows of each reason. What to type is the last of them.
+    fn end(&self, ended: &Ended, most: usize) -> Vec<String> {
+        let short = self.is_low() && ended.failure.is_some();
         let before = match self.loudness {
             Loudness::Normal if ended.failure.is_none() && (self.measured || ended.downtime.is_none()) => {
                 Before::Folded
             }
+            _ if short => Before::Folded,
             _ => Before::Nothing,
         };
+        let mut lines = Vec::new();
+        let measured = ended
+            .downtime
+            .as_ref()
+            .filter(|_| short)
+            .map(sentence::downtime_in_short);
+        lines.extend(measured.map(|measured| self.broken(&format!("downtime: {measured}"), 2, most)));
         for (i, line) in sentence::ended(ended, before, &self.typed).iter().enumerate() {
             if line.starts_with("next: ") {
-                self.say_command(line, 6);
+                lines.push(self.command(line, 6));
             } else if i == 0 && ended.failure.is_none() {
-                let line = self.paint("1", line);
-                self.say(&line, 2);
+                lines.push(self.broken(&self.paint("1", line), 2, usize::MAX));
             } else {
-                self.say(line, 2);
+                lines.push(self.broken(line, 2, usize::MAX));
             }
         }
-        // What to type is the last line.
-        if let Some(failure) = &ended.failure {
-            self.failure(&sentence::failure(failure, &self.typed));
-        }
-    }
-
-    fn failure(&mut self, lines: &[String]) {
-        for (i, line) in lines.iter().enumerate() {
-            if i == 0 {
-                let (word, what) = (self.paint("31;1", "error:"), self.paint("1", line));
-                self.say(&format!("{word} {what}"), 7);
+        let failure = ended.failure.as_ref();
+        let failure = failure.map(|failure| sentence::failure(failure, &self.typed));
+        for (i, line) in failure.into_iter().flatten().enumerate() {
+            lines.push(if i == 0 {
+                let (word, what) = (self.paint("31;1", "error:"), self.paint("1", &line));
+                self.broken(&format!("{word} {what}"), 7, usize::MAX)
             } else if line.starts_with("  next  ") {
-                self.say_command(line, 8);
+                self.command(&line, 8)
+            } else if line.starts_with("  why ") {
+                let line = if short { sentence::without_host(&line) } else { line };
+                // The first is the cause.
+                let most = most.saturating_add(usize::from(i == 1));
+                self.broken(&line, 8, most)
             } else {
-                self.say(line, 8);
-            }
+                self.broken(&line, 8, usize::MAX)
+            });
         }
+        lines
     }
 }
 

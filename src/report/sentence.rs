@@ -49,6 +49,16 @@ pub fn answer(text: &str) -> String {
     shown(path.map_or(text, |path| &text[path..]).as_bytes())
 }
 
+/// The same inside of a reason: `not healthy after 30s: /healthz answered 503, not 200`.
+pub fn without_host(line: &str) -> String {
+    match line.split_once(": http") {
+        Some((before, address)) if address.split(' ').nth(1) == Some("answered") => {
+            format!("{before}: {}", answer(&format!("http{address}")))
+        }
+        _ => line.to_owned(),
+    }
+}
+
 /// How far an upload is.
 pub fn progress(sent: u64, total: u64) -> String {
     format!("{} of {}", bytes(sent), bytes(total.max(sent)))

@@ -49,7 +49,7 @@ fn a_release_that_crashes_or_cannot_start_is_taken_back_with_its_own_journal() {
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines.len(), 5, "{told}");
     assert!(
-        lines[2].contains(" ann@") && lines[2].contains("  reverted: "),
+        lines[2].contains(" ann@") && lines[2].contains("  reverted  "),
         "{told}"
     );
     assert!(

@@ -21,6 +21,13 @@ fn rollback_twice_goes_back_along_the_verified_releases_and_never_returns_to_one
     assert_live(&host, &ids[1], "v2");
     desk.json(&["rollback"]).leaves(0);
     assert_live(&host, &ids[0], "v1");
+    let told = desk.json(&["history", "-n", "2"]).leaves(0).stdout;
+    let deeds: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (deed, id) in deeds.iter().zip([&ids[0], &ids[1]]) {
+        assert_eq!(deed["what"], "rollback", "{told}");
+        assert_eq!(deed["release"], id.as_str(), "{told}");
+        assert_eq!(deed["outcome"], "done", "{told}");
+    }
     // v2 and v3 were rolled back from: there is nothing older left.
     desk.shipit(&["rollback"])
         .leaves(1)

@@ -40,6 +40,28 @@ fn looking_says_what_is_and_changes_nothing() {
         .says("http://127.0.0.1:8080/healthz healthy within 40s")
         .says(&format!("flip      current -> releases/{v1}"))
         .says(&format!("prune     {v0}"));
+    let plan = desk.json(&["plan"]).leaves(0).stdout;
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    crate::docs::as_shown("bytes_to_send", &plan);
+    assert_eq!(
+        (plan["v"].as_u64(), plan["command"].as_str()),
+        (Some(1), Some("deploy"))
+    );
+    assert_eq!(plan["previous"].as_str(), Some(v1.as_str()));
+    assert_eq!(plan["changes"]["changed"], serde_json::json!(["version"]));
+    assert_eq!(plan["commands"], serde_json::json!({"before_switch": "./smoke.sh"}));
+    let names = |list: &str| -> Vec<String> {
+        let steps = plan[list].as_array().unwrap().iter();
+        steps.map(|step| step["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(names("switch").contains(&"migrate".to_owned()), "{plan}");
+    assert!(names("revert").contains(&"flip".to_owned()), "{plan}");
+    assert!(names("settle").contains(&"prune".to_owned()), "{plan}");
+    let warned = plan["warnings"].as_array().unwrap().iter();
+    assert!(
+        warned.map(|text| text.to_string()).any(|text| text.contains("ca.pem")),
+        "{plan}"
+    );
     desk.shipit(&["status", "-v"])
         .leaves(0)
         .says(&format!("acme runs {v1} (verified)"))

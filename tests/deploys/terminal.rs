@@ -32,6 +32,16 @@ pub fn typed(command: &Command, answers: &[(&str, &str)]) -> (String, Option<i32
     (text, child.ends().status.code())
 }
 
+/// The lines that stay on the screen: of each, what was printed after it was last taken away.
+pub fn stays(shown: &str) -> Vec<&str> {
+    let last = |line: &str| line.rfind("\r\x1b[K").map_or(0, |at| at + 4);
+    shown
+        .split('\n')
+        .map(|line| line[last(line)..].trim_end_matches('\r'))
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
 /// A program at a terminal, and the person before it.
 pub struct Screen {
     pub person: Patient<File>,
@@ -70,7 +80,9 @@ impl Screen {
         for (name, value) in command.get_envs() {
             session.env(name, value.unwrap());
         }
-        session.env("TERM", "xterm");
+        if !command.get_envs().any(|(name, _)| name == "TERM") {
+            session.env("TERM", "xterm");
+        }
         let child = session.spawn().unwrap();
         drop(session); // It holds the program's side: the screen goes dark when the last one is closed.
         Self {

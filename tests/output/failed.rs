@@ -12,34 +12,21 @@ fn a_failed_deploy_fits_one_screen() {
         Loudness::Normal,
         false,
         &expect![[r#"
-              ok      baseline acme.service    0.42s
-              ok      flip 20260503-094502     0.42s
-              ok      restart acme.service     0.42s
+              ok      baseline, flip, resta…   1.26s
               failed  await acme.service       0.42s
-                      acme.service was not healthy
-                      after 30s:
-                      http://127.0.0.1:8080/healthz
-                      answered 503, not 200
+                      acme.service was not healthy…
               reverted   1.26s  acme.service
-                … 24 earlier lines of the journal:
-                  see `next`
-                journal: 09:45:25 acme[12]: try 25
-                journal: 09:45:26 acme[12]: try 26
-                journal: 09:45:27 acme[12]: try 27
-                journal: 09:45:28 acme[12]: try 28
+                … 28 earlier lines: see `next`
                 journal: 09:45:29 acme[12]: try 29
                 journal: 09:45:30 acme[12]: try 30
-            downtime: no request failed; the longest
-              wait was 0.04s (70 probes)
+            downtime: 0 failed, wait 0.04s
             error: 20260503-094502 failed and was
                    reverted
               why   acme.service was not healthy
-                    after 30s:
-                    http://127.0.0.1:8080/healthz
-                    answered 503, not 200
+                    after 30s: /healthz answered
+                    503, not 200
               why   last output of acme.service:
-                    cannot connect to the database
-                    at /run/postgresql/.s.PGSQL.5432
+                    cannot connect to the database…
               host  acme runs 20260501-120000,
                     verified again; its migration
                     ran, and the changes it made
@@ -90,7 +77,10 @@ fn a_failed_deploy_fits_one_screen() {
               failed  await acme.service                   0.42s  acme.service was not healthy after 30s:
                       http://127.0.0.1:8080/healthz answered 503, not 200
               reverted   1.26s  acme.service
-                … 24 earlier lines of the journal: see `next`
+                … 21 earlier lines of the journal: see `next`
+                journal: 09:45:22 acme[12]: try 22
+                journal: 09:45:23 acme[12]: try 23
+                journal: 09:45:24 acme[12]: try 24
                 journal: 09:45:25 acme[12]: try 25
                 journal: 09:45:26 acme[12]: try 26
                 journal: 09:45:27 acme[12]: try 27
@@ -105,6 +95,48 @@ fn a_failed_deploy_fits_one_screen() {
               next  shipit logs --release 20260503-094502    # the journal of that release
         "#]],
     );
+}
+
+/// The rows that events take on a screen of 24 rows.
+fn rows(events: &[Event], columns: usize) -> (usize, String) {
+    let text = drawn(events, self::columns(columns), Loudness::Normal, false);
+    let rows = text.lines().map(|line| line.chars().count().div_ceil(columns).max(1));
+    (rows.sum(), text)
+}
+
+#[test]
+fn a_failure_never_takes_more_rows_than_the_screen_has() {
+    let build = |words: &str| {
+        let mut events = vec![step(Phase::Stage, "build", State::Started, None)];
+        events.extend((1..=50).map(|n| log("build", format!("line {n} {words}").as_bytes())));
+        events.push(step(Phase::Stage, "build", State::Failed, None));
+        let failure = Failure::new(Exit::Untouched, "`cargo build --release --locked` failed")
+            .why("exit status 101")
+            .host("nothing live changed");
+        events.push(Event::Ended(Box::new(Ended::new(Outcome::Failed, Some(failure)))));
+        events
+    };
+    let mut noisy = long();
+    let end = noisy.pop();
+    noisy.extend((0..9).map(|_| log("journal", "a word and another one ".repeat(20).as_bytes())));
+    noisy.extend(end);
+    let wide = "error: expected one of `,` or `}`, found a line that goes on and on".to_owned();
+    for (name, events) in [
+        ("long", long()),
+        ("noisy", noisy),
+        ("build", build("")),
+        ("wide build", build(&wide)),
+        ("a word of many rows", build(&"x".repeat(300))),
+    ] {
+        for columns in [40, 60, 80, 120] {
+            let (rows, text) = rows(&events, columns);
+            assert!(rows <= 22, "{name} at {columns}: {rows} rows\n{text}");
+            let last = if name == "long" { "try 30" } else { "" };
+            for part in ["failed  ", "error: ", "  why   ", "  host  ", "  next  ", last] {
+                assert!(text.contains(part), "{name} at {columns}: no {part}\n{text}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -126,8 +158,7 @@ fn a_build_that_fails_shows_its_last_words() {
         false,
         &expect![[r#"
               failed  build                                0.42s
-                … 37 earlier lines; --verbose shows them
-                build: line 38
+                … 38 earlier lines; --verbose shows them
                 build: line 39
                 build: line 40
                 build: line 41

@@ -2,6 +2,7 @@
 
 mod failed; // a deploy that fails: what is on the screen
 mod good; // one that goes well, at several widths
+mod others; // rollback, stage, prune, attach, a locked host, an unknown outcome
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -201,13 +202,17 @@ fn people(events: &[Event], loudness: Loudness, colour: bool, expected: &Expect)
 }
 
 fn on(events: &[Event], size: Size, loudness: Loudness, colour: bool, expected: &Expect) {
+    expected.assert_eq(&drawn(events, size, loudness, colour));
+}
+
+fn drawn(events: &[Event], size: Size, loudness: Loudness, colour: bool) -> String {
     let screen = Screen::default();
     let mut people = People::new(Box::new(screen.clone()), loudness, colour, size, Typed::default());
     for event in events {
         people.event(event);
     }
     let text = String::from_utf8(screen.0.borrow().clone()).unwrap();
-    expected.assert_eq(&text.replace('\x1b', "<ESC>"));
+    text.replace('\x1b', "<ESC>")
 }
 
 #[test]

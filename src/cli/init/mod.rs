@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::args::{self, Global};
+use super::paper::Paper;
 use super::project::{self, About, Directory, Project, Serves};
 use super::unit::{self, generate};
 use crate::config::{self, AppName, Config, FILE_NAME, SCHEMA_NAME, Target};
@@ -59,11 +60,7 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
         return Ok(Exit::Done);
     }
     write(&path, &text)?;
-    let mut out = match &project {
-        Some(project) => format!("detected {}\n", shown(project.what.as_bytes())),
-        None => "no known project type found in this directory; deploy.yml contains only the required keys\n".into(),
-    };
-    out.push_str(&format!("wrote {}\n", shown(path.as_os_str().as_encoded_bytes())));
+    let mut out = format!("wrote {}\n", shown(path.as_os_str().as_encoded_bytes()));
     let schema = path.with_file_name(SCHEMA_NAME);
     if !schema.exists() {
         write(&schema, &config::schema())?;
@@ -79,21 +76,28 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
             "host: {EXAMPLE_HOST} is an example: write your own in deploy.yml\n"
         ));
     }
+    super::results(&Paper::new(global).prose(&summary(project.as_ref(), &out, &notes, &next)));
+    Ok(Exit::Done)
+}
+
+/// What was found and written, what to check, and what to type.
+pub(super) fn summary(project: Option<&Project>, wrote: &str, notes: &str, next: &str) -> String {
+    let mut out = match project {
+        Some(project) => format!("detected {}\n", shown(project.what.as_bytes())),
+        None => "no known project type found in this directory; deploy.yml contains only the required keys\n".into(),
+    };
+    out.push_str(wrote);
     let checks: Vec<_> = project.iter().flat_map(|project| &project.checks).collect();
     if !checks.is_empty() {
         out.push_str("check before the first deploy (marked `# check:` in deploy.yml):\n");
     }
     for check in checks {
-        out.push_str(&format!(
-            "  {}  {}\n",
-            check.about.as_str(),
-            shown(check.why.as_bytes())
-        ));
+        let (about, why) = (check.about.as_str(), shown(check.why.as_bytes()));
+        out.push_str(&format!("  {about}  {why}\n"));
     }
-    out.push_str(&notes);
+    out.push_str(notes);
     out.push_str(&format!("review it, then run: {next}\n"));
-    super::results(&out);
-    Ok(Exit::Done)
+    out
 }
 
 /// The host of a deploy.yml for which nobody named one.

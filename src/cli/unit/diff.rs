@@ -23,7 +23,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     if global.json {
         cli::results(&json(&standings, &strays));
     } else {
-        cli::results(&Paper::new(global).diffs(&text(&cli::typed(global), &config, &standings, &strays)));
+        cli::results(&Paper::new(global).prose(&text(&cli::typed(global), &config, &standings, &strays)));
     }
     let same = standings.iter().all(|unit| unit.differences.is_empty());
     Ok(if same { Exit::Done } else { Exit::Untouched })
@@ -46,7 +46,7 @@ pub(super) fn lines(unit: &Standing) -> String {
     out
 }
 
-fn text(typed: &Typed, config: &Config, standings: &[Standing], strays: &[String]) -> String {
+pub(in crate::cli) fn text(typed: &Typed, config: &Config, standings: &[Standing], strays: &[String]) -> String {
     let mut out = String::new();
     for unit in standings {
         if unit.differences.is_empty() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::cli;
 use crate::cli::args::{Generate, Global, ProgramName, RouterName};
+use crate::cli::paper::Paper;
 use crate::cli::project::{self, Directory};
 use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
@@ -43,7 +44,7 @@ pub(super) fn run(global: &Global, options: &Generate) -> Result<Exit, Failure> 
         .map(|unit| format!("wrote {}\n", options.out.join(&unit.name).display()))
         .collect();
     let lint = cli::typed(global).line(&Next::offline("unit lint").arg(&options.out));
-    cli::results(&format!("{}next: {lint}\n", names.concat()));
+    cli::results(&Paper::new(global).prose(&format!("{}next: {lint}\n", names.concat())));
     Ok(Exit::Done)
 }
 

@@ -59,7 +59,7 @@ pub(super) fn run(global: &Global, options: &Install) -> Result<Exit, Failure> {
     let text = format!("{}{}", through.will(), actions(&installation, options.now));
     let is_seen = !global.json && (!global.quiet || options.print);
     if is_seen {
-        cli::results(&Paper::new(global).diffs(&text));
+        cli::results(&Paper::new(global).prose(&text));
     }
     if options.print {
         if global.json {
@@ -238,7 +238,7 @@ pub(in crate::cli) fn verbs(installation: &Installation, now: bool) -> Vec<(&'st
 
 fn print(global: &Global, installation: &Installation, text: &str) {
     if !global.json {
-        return cli::results(text);
+        return cli::results(&Paper::new(global).prose(text));
     }
     let names: Vec<&str> = installation.write.iter().map(|unit| unit.name.as_str()).collect();
     let object = json!({

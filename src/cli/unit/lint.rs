@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli;
 use crate::cli::args::{FailOn, Format, Global, Lint};
+use crate::cli::paper::Paper;
 use crate::engine;
 use crate::failure::{Exit, Failure, Next};
 use crate::observed;
@@ -74,12 +75,12 @@ fn report(global: &Global, options: &Lint, findings: &[Finding], units: usize) -
     let text = match (global.json, options.format) {
         (true, _) => render::json(findings),
         (_, Format::Github) => render::github(findings),
-        (_, Format::Text) => format!(
+        (_, Format::Text) => Paper::new(global).findings(&format!(
             "{}{} in {}\n",
             render::text(findings),
             render::summary(findings),
             counted(units)
-        ),
+        )),
     };
     cli::results(&text);
     let limit = match options.fail_on {

@@ -1,7 +1,7 @@
 //! `shipit unit`: checks, explains, compares, installs and writes units, with what a deploy.yml adds where there is one.
 //! Rules and texts of units are never here: those are in `unit`.
 
-mod diff;
+pub(super) mod diff;
 pub(super) mod generate;
 pub(super) mod install;
 mod lint;
@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::args::{Global, UnitCommand};
+use super::paper::Paper;
 use crate::config::{self, Config};
 use crate::failure::{Exit, Failure, Next};
 use crate::unit::rules;
@@ -20,9 +21,10 @@ pub(super) fn run(global: &Global, command: &UnitCommand) -> Result<Exit, Failur
         UnitCommand::Diff => diff::run(global),
         UnitCommand::Install(options) => install::run(global, options),
         UnitCommand::Lint(options) => lint::run(global, options),
-        UnitCommand::Explain { rule: Some(rule) } => explain(rule),
+        UnitCommand::Explain { rule: Some(rule) } => explain(Paper::new(global), rule),
         UnitCommand::Explain { rule: None } => {
-            let list = rules::all().map(|rule| format!("{:<28}{:<9}{}\n", rule.name, rule.severity, rule.title()));
+            let paper = Paper::new(global);
+            let list = rules::all().map(|rule| listed(paper, rule));
             super::results(&list.collect::<String>());
             Ok(Exit::Done)
         }
@@ -30,9 +32,18 @@ pub(super) fn run(global: &Global, command: &UnitCommand) -> Result<Exit, Failur
     }
 }
 
-fn explain(name: &str) -> Result<Exit, Failure> {
+/// One line of the list of rules.
+pub(super) fn listed(paper: Paper, rule: &rules::Rule) -> String {
+    let (name, severity, title) = (rule.name, rule.severity, rule.title());
+    if paper.columns().is_some_and(|columns| columns < 60) {
+        return format!("{name} ({severity})\n{}", paper.line(&format!("    {title}"), 4));
+    }
+    paper.line(&format!("{name:<28}{severity:<9}{title}"), 37)
+}
+
+fn explain(paper: Paper, name: &str) -> Result<Exit, Failure> {
     if let Some(text) = rules::explain(name) {
-        super::results(&text);
+        super::results(&paper.paragraphs(&text));
         return Ok(Exit::Done);
     }
     let directives = rules::DIRECTIVES.iter().map(|directive| directive.key);

@@ -103,7 +103,7 @@ impl<'a> Up<'a> {
         let text = self.shown(&seen);
         let is_seen = self.args.print || (!self.global.quiet && !self.global.json);
         if self.args.print || (rooted && is_seen) {
-            super::results(&super::paper::Paper::new(self.global).diffs(&text));
+            super::results(&super::paper::Paper::new(self.global).prose(&text));
         }
         if self.args.print {
             return Ok(Exit::Done);
