@@ -74,6 +74,13 @@ fn init_units_setup_deploy_and_a_second_app_beside_it() {
     let host = lab::host!(Suite::Trixie);
     let desk = project(&host, "acme");
     let root = format!("root@{}", host.address());
+    desk.shipit(&["status"])
+        .leaves(0)
+        .says(&format!(
+            "acme is not set up on {}: /opt/acme does not exist",
+            login(&host)
+        ))
+        .says(&format!("next: shipit up --as {root}"));
     desk.shipit(&["unit", "install", "--yes", "--now", "--as", &root])
         .leaves(0)
         .says("create the user acme")

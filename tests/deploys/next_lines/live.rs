@@ -112,6 +112,21 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         desk: "$S stop",
+        prints: &[("cli/status/mod.rs shipit start", "status")],
+        ..ROW
+    },
+    Row {
+        desk: "$S stop",
+        prints: &[("engine/deploy.rs shipit start", "deploy")],
+        ..ROW
+    },
+    Row {
+        host: "systemctl stop shipit-acme.path",
+        prints: &[("cli/status/mod.rs as_root setup", "status")],
+        ..ROW
+    },
+    Row {
+        desk: "$S stop",
         prints: &[("cli/status/mod.rs shipit doctor", "status")],
         then: Shows("shipit start acme.service"),
         ..ROW

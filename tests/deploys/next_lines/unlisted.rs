@@ -12,7 +12,8 @@ const NOTIFY: &str =
     "needs `notify` in deploy.yml; tests/deploys/notifying.rs makes the state, and leaves it by that command";
 const TIMER: &str = "needs a timer that was due; tests/days/status.rs makes the state";
 const BESIDE: &str = "printed below a line that has a row, and typed after it";
-const ELSEWHERE: &str = "a next line of `init` or `up`, which tests/deploys/beginning.rs and tests/init.rs follow";
+const ELSEWHERE: &str =
+    "a next line of `init` or `up`, or before them, which tests/deploys/beginning.rs and tests/init.rs follow";
 
 pub const SITES: &[(&str, &str)] = &[
     (
@@ -78,6 +79,7 @@ pub const SITES: &[(&str, &str)] = &[
     ("cli/setup.rs as_root unit install", FIRST),
     ("cli/unit/install.rs as_root unit install", FIRST),
     ("engine/withheld.rs as_root setup", FIRST),
+    ("cli/status/mod.rs as_root up", ELSEWHERE),
     ("cli/up/look.rs as_root up", ELSEWHERE),
     ("cli/up/stop.rs as_root up", ELSEWHERE),
     ("cli/up/stop.rs again", ELSEWHERE),
