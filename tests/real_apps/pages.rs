@@ -157,7 +157,7 @@ fn a_static_site_goes_live_behind_nginx_and_back_again() {
     let host = lab::host!(Suite::Bookworm.with_apps());
     let mut reader = Reader::at(&host);
     reader.follow("site.md", &[]);
-    let page = |words: &str| format!("<title>Site</title>{words}\n");
+    let page = |words: &str| format!("<title>Site</title>{words}");
     let (first, again) = (page("hello from nginx"), page("hello again"));
     assert_eq!(reader.answers, [first.clone(), again, first]);
     assert_eq!(reader.typed, 3);
