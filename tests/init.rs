@@ -172,6 +172,24 @@ fn a_line_that_yaml_misreads_is_shown_with_quotes() {
         );
         assert!(said.contains(&format!("quote the value: {hint}")), "{said}");
     }
+    // Quotes would not make these right: one is indented wrongly, the other has an open quote.
+    for (lines, shown) in [
+        (
+            "services:\n  - unit: a.service\n   strategy: restart\n",
+            "  in    6 |    strategy: restart\n          |    ^\n",
+        ),
+        (
+            "source: \"site\nservices: []\n",
+            "  in    4 | source: \"site\n          |         ^\n",
+        ),
+    ] {
+        let text = format!("app: acme\nhost: deploy@x.example\nbuild: x\n{lines}");
+        std::fs::write(dir.path().join("deploy.yml"), text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shipit"));
+        let out = command.args(["status"]).current_dir(dir.path()).ends();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(said.contains(shown) && !said.contains("quote the value"), "{said}");
+    }
 }
 
 #[test]

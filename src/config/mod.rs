@@ -215,7 +215,7 @@ pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
             config.warnings.extend(opened.warnings);
             Ok(config)
         }
-        Err(problems) => Err(failure(&name, &problems)),
+        Err(problems) => Err(failure(&name, &opened.text, &problems)),
     }
 }
 
@@ -236,11 +236,13 @@ pub fn of_text(text: &str, path: &Path) -> Result<Config, Failure> {
     let path = std::path::absolute(path).map_err(|e| Failure::new(Exit::Usage, format!("{name}: {e}")))?;
     let dir = path.parent().unwrap_or(Path::new("/"));
     let checked = tree::parse(text).and_then(|root| validate::config(&root, dir, None));
-    checked.map_err(|problems| failure(&name, &problems))
+    checked.map_err(|problems| failure(&name, text, &problems))
 }
 
-fn failure(name: &str, problems: &[tree::Problem]) -> Failure {
+fn failure(name: &str, text: &str, problems: &[tree::Problem]) -> Failure {
     const MOST: usize = 20;
+    /// So many are shown in the file: more would not fit on a screen.
+    const SHOWN: usize = 3;
     let what = match problems.len() {
         1 => format!("{name} has a problem"),
         n => format!("{name} has {n} problems"),
@@ -248,6 +250,11 @@ fn failure(name: &str, problems: &[tree::Problem]) -> Failure {
     let mut failure = Failure::new(Exit::Usage, what);
     for problem in problems.iter().take(MOST) {
         failure = failure.why(format!("{name}:{}: {}", problem.at, problem.text));
+        if problems.len() <= SHOWN
+            && let Some(lines) = excerpt(text, problem.at)
+        {
+            failure = failure.excerpt(lines);
+        }
     }
     if problems.len() > MOST {
         failure = failure.why(format!("… and {} more", problems.len() - MOST));
@@ -255,9 +262,40 @@ fn failure(name: &str, problems: &[tree::Problem]) -> Failure {
     failure.next(Next::offline("config example").remark("an example with every key"))
 }
 
+/// The line of a problem, and a mark below its column. None for the beginning of the file, which stands for what is
+/// missing, and for a line that is too long for a screen.
+fn excerpt(text: &str, at: tree::Mark) -> Option<Vec<String>> {
+    const LONGEST: usize = 64;
+    let line = text.lines().nth(at.line.checked_sub(1)?)?;
+    if at == tree::Mark::START || line.trim().is_empty() || line.chars().count() > LONGEST {
+        return None;
+    }
+    let before: String = line.chars().take(at.column - 1).collect();
+    let width = text::shown(before.as_bytes()).chars().count();
+    let (number, line) = (at.line.to_string(), text::shown(line.as_bytes()));
+    let blank = " ".repeat(number.len());
+    Some(vec![
+        format!("{number} | {line}"),
+        format!("{blank} | {}^", " ".repeat(width)),
+    ])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_problem_is_shown_at_its_place_in_the_file() {
+        let at = |line, column| tree::Mark { line, column };
+        let text = "app: acme\n\n  - äö: \tx\n";
+        let lines = excerpt(text, at(3, 8)).expect("a line");
+        let mark = |width| format!("  | {}^", " ".repeat(width));
+        assert_eq!(lines, ["3 |   - äö:  x".to_owned(), mark(7)]);
+        assert_eq!(excerpt(text, at(3, 10)).expect("a line")[1], mark(9));
+        assert_eq!(excerpt(text, at(1, 1)), None, "it stands for the whole file");
+        assert_eq!((excerpt(text, at(2, 1)), excerpt(text, at(9, 1))), (None, None));
+        assert_eq!(excerpt(&format!("a: {}", "b".repeat(100)), at(1, 4)), None);
+    }
 
     #[test]
     fn the_example_loads() {

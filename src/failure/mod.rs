@@ -41,6 +41,8 @@ pub struct Failure {
     pub what: String,
     /// Why, one line each: the cause as far as it is known.
     pub why: Vec<String>,
+    /// Lines of a file that show the place of a reason: the number of the reason, and the lines as they stand.
+    pub excerpts: Vec<(usize, Vec<String>)>,
     /// What state the host is in now, when a host was involved.
     pub host: Option<String>,
     pub next: Vec<Next>,
@@ -53,6 +55,7 @@ impl Failure {
         Self {
             what: what.into(),
             why: Vec::new(),
+            excerpts: Vec::new(),
             host: None,
             next: Vec::new(),
             exit,
@@ -60,6 +63,11 @@ impl Failure {
     }
     pub fn why(mut self, why: impl Into<String>) -> Self {
         self.why.push(why.into());
+        self
+    }
+    /// Shows the place of the last reason.
+    pub fn excerpt(mut self, lines: Vec<String>) -> Self {
+        self.excerpts.push((self.why.len().saturating_sub(1), lines));
         self
     }
     pub fn whys(mut self, why: impl IntoIterator<Item = String>) -> Self {
@@ -88,7 +96,12 @@ impl Failure {
     /// All of it below each other, without the word `error:`.
     pub fn text(&self, next: &[String]) -> String {
         let mut out = self.what.clone();
-        let why = self.why.iter().map(|line| ("why ", line));
+        let why = self.why.iter().enumerate().flat_map(|(at, line)| {
+            let own = self.excerpts.iter().filter(move |(of, _)| *of == at);
+            let below = own.flat_map(|(_, lines)| lines).enumerate();
+            let below = below.map(|(at, line)| (if at == 0 { "in  " } else { "    " }, line));
+            std::iter::once(("why ", line)).chain(below)
+        });
         let host = self.host.iter().map(|line| ("host", line));
         let next = next.iter().map(|line| ("next", line));
         for (label, line) in why.chain(host).chain(next) {

@@ -335,6 +335,9 @@ impl People {
                 self.broken(&format!("{word} {what}"), 7, usize::MAX)
             } else if line.starts_with("  next  ") {
                 self.command(&line, 8)
+            } else if line.starts_with("  in    ") || line.starts_with("        ") {
+                // As it stands: a mark below is in its column.
+                line
             } else if line.starts_with("  why ") {
                 let line = if short { sentence::without_host(&line) } else { line };
                 // The first is the cause.
