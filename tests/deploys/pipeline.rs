@@ -1,42 +1,88 @@
-//! A pipeline's step on a runner: what `packaging/ci/run.sh` gives a job of GitHub for a good deploy, a bad one and a
-//! canceled one, and what the job of the GitLab component does.
+//! A pipeline's steps on a runner: what those of `action.yml` install, what they give a job of GitHub for a good deploy, a
+//! bad one and a canceled one, and what the job of the GitLab component does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde_yaml::Value;
+
 use super::desk::{Desk, acme, assert_live, current};
 use crate::apps::{Kind, Service};
 use crate::bounds::Ends as _;
-use crate::lab::{self, Host, Suite};
+use crate::lab::{self, Suite};
 
-/// The step, as a runner starts it: only inputs in its environment.
-fn step(host: &Host, desk: &Desk, command: &str) -> Command {
+/// A step of `action.yml`, as a runner starts it: its line in its shell, and in its environment only what it names.
+fn step(home: &Path, name: &str, inputs: &[(&str, &str)]) -> Command {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let action: Value = serde_yaml::from_str(&fs::read_to_string(top.join("action.yml")).unwrap()).unwrap();
+    let steps = action["runs"]["steps"].as_sequence().unwrap();
+    let step = steps.iter().find(|step| step["name"] == name).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_shipit")).parent().unwrap();
-    for file in ["outputs", "summary"] {
-        desk.file(file, "");
+    for file in ["outputs", "summary", "path"] {
+        fs::write(home.join(file), "").unwrap();
     }
-    let mut step = Command::new(top.join("packaging/ci/run.sh"));
-    step.env_clear()
+    let mut command = Command::new(step["shell"].as_str().unwrap());
+    command
+        .args(["-e", "-c", step["run"].as_str().unwrap()])
+        .env_clear()
         .env("PATH", format!("{}:/usr/bin:/bin", program.display()))
-        .env("HOME", desk.path(""))
-        .env("RUNNER_TEMP", desk.path("source/.."))
-        .env("GITHUB_OUTPUT", desk.path("outputs"))
-        .env("GITHUB_STEP_SUMMARY", desk.path("summary"))
-        .env("COMMAND", command)
-        .env("ENVIRONMENT", "")
-        .env("IDENTITY", fs::read_to_string(host.identity()).unwrap())
-        .env("HOST_KEY", fs::read_to_string(host.known_hosts()).unwrap())
-        .current_dir(desk.path(""))
+        .env("HOME", home)
+        .env("RUNNER_TEMP", home)
+        .env("GITHUB_ACTION_PATH", top)
+        .env("GITHUB_OUTPUT", home.join("outputs"))
+        .env("GITHUB_STEP_SUMMARY", home.join("summary"))
+        .env("GITHUB_PATH", home.join("path"))
+        .current_dir(home)
         .stdin(Stdio::null());
-    step
+    for (key, value) in step["env"].as_mapping().unwrap() {
+        let value = value.as_str().unwrap();
+        let name = value
+            .strip_prefix("${{ ")
+            .and_then(|rest| rest.strip_suffix(" }}"))
+            .unwrap();
+        let value = match name.strip_prefix("inputs.") {
+            Some(input) => {
+                let given = inputs
+                    .iter()
+                    .find(|(known, _)| *known == input)
+                    .map(|(_, value)| *value);
+                given.unwrap_or_else(|| action["inputs"][input]["default"].as_str().expect(input))
+            }
+            None if name == "github.action_repository" => "acme/shipit",
+            None if name == "github.token" => "token",
+            None => panic!("{name}"),
+        };
+        command.env(key.as_str().unwrap(), value);
+    }
+    // What the action promises is what the step writes.
+    for (name, output) in action["outputs"].as_mapping().unwrap() {
+        let name = name.as_str().unwrap();
+        assert_eq!(output["value"], format!("${{{{ steps.run.outputs.{name} }}}}").as_str());
+    }
+    command
 }
 
 #[test]
 fn a_job_gets_the_outcome_as_outputs_and_a_summary_and_the_key_is_gone() {
     let host = lab::host!(Suite::Trixie);
     let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    // deploy.yml has nobody's host: the environment does.
+    let yml = fs::read_to_string(desk.path("deploy.yml")).unwrap();
+    let login = format!("host: deploy@{}:{}\n", host.address(), host.ssh_port());
+    let yml = yml.replace(&login, "host: deploy@nowhere.invalid\n") + "environments:\n  live:\n    " + &login;
+    desk.file("deploy.yml", &yml);
+    let identity = fs::read_to_string(host.identity()).unwrap();
+    let known_hosts = fs::read_to_string(host.known_hosts()).unwrap();
+    let job = |command| {
+        let inputs = [
+            ("command", command),
+            ("environment", "live"),
+            ("identity", identity.as_str()),
+            ("host-key", known_hosts.as_str()),
+        ];
+        step(&desk.path(""), "Run shipit", &inputs)
+    };
     let read = |file| fs::read_to_string(desk.path(file)).unwrap();
     let output = |name: &str| {
         let line = read("outputs")
@@ -54,12 +100,17 @@ fn a_job_gets_the_outcome_as_outputs_and_a_summary_and_the_key_is_gone() {
     };
 
     desk.tree(Kind::Graceful, "v2");
-    let ran = step(&host, &desk, "deploy --wait").ends();
+    let ran = job("deploy --wait").ends();
     assert_eq!(ran.status.code(), Some(0), "{ran:?}");
     let v2 = output("release");
     assert_live(&host, &v2, "v2");
     assert_eq!((output("outcome").as_str(), output("live")), ("deployed", v2.clone()));
-    output("failed-probes").parse::<u32>().expect("a number of probes");
+    let lines = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let ended: Value = serde_yaml::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        output("failed-probes"),
+        ended["downtime"]["failed"].as_u64().unwrap().to_string()
+    );
     assert!(
         read("summary").contains(&format!("| live | {v2} |")),
         "{}",
@@ -73,29 +124,87 @@ fn a_job_gets_the_outcome_as_outputs_and_a_summary_and_the_key_is_gone() {
     );
 
     desk.tree(Kind::Unhealthy, "v3");
-    let ran = step(&host, &desk, "deploy --wait").ends();
+    let ran = job("deploy --wait").ends();
     assert_eq!(ran.status.code(), Some(3), "{ran:?}");
     assert_eq!((output("outcome").as_str(), output("live")), ("reverted", v2.clone()));
     assert!(read("summary").contains("answered 500"), "{}", read("summary"));
 
     // Canceled: the runner signals the shell alone.
     desk.tree(Kind::Hanging, "v4");
-    let job = step(&host, &desk, "deploy --wait")
+    let canceled = job("deploy --wait")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     host.wait_for("the flip", |host| current(host) != v2);
-    let shell = rustix::process::Pid::from_child(&job);
+    let shell = rustix::process::Pid::from_child(&canceled);
     rustix::process::kill_process(shell, rustix::process::Signal::INT).unwrap();
-    assert_ne!(job.ends().status.code(), Some(0));
+    assert_ne!(canceled.ends().status.code(), Some(0));
     assert_live(&host, &v2, "v2");
     assert_eq!(left(), 0, "the key stayed");
 
     // What is not a command at all still tells the job how it ended.
-    let ran = step(&host, &desk, "deploi").ends();
+    let ran = job("deploi").ends();
     assert_eq!(ran.status.code(), Some(2), "{ran:?}");
     assert!(read("summary").contains("exit status 2"), "{}", read("summary"));
+}
+
+/// A program `gh` in place of GitHub's: it hands over the files of `release/`, and believes an attestation unless the
+/// file `forged` exists.
+const GH: &str = r#"#!/bin/sh
+case "$1 $2" in
+  'release download') [ "$3 $4 $5 $6" = 'v1.2.3 --repo acme/shipit --dir' ] && cp "$HOME"/release/* "$7" ;;
+  'attestation verify') [ -f "$3" ] && [ "$4 $5" = '--repo acme/shipit' ] && [ ! -e "$HOME/forged" ] ;;
+  *) exit 9 ;;
+esac
+"#;
+
+#[test]
+fn a_release_is_put_on_the_path_only_if_its_hash_and_its_attestation_are_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path();
+    let name = "shipit-1.2.3-x86_64-unknown-linux-gnu";
+    let shell = |line: &str| {
+        let ran = Command::new("sh").args(["-ec", line]).current_dir(home).ends();
+        assert!(ran.status.success(), "{ran:?}");
+    };
+    for (file, text) in [
+        ("bin/gh", GH),
+        (&format!("{name}/shipit"), "#!/bin/sh\necho downloaded\n"),
+    ] {
+        fs::create_dir_all(home.join(file).parent().unwrap()).unwrap();
+        fs::write(home.join(file), text).unwrap();
+    }
+    shell(&format!(
+        "chmod 755 bin/gh {name}/shipit; mkdir release; tar -czf release/{name}.tar.gz {name}"
+    ));
+    shell("cd release; sha256sum *.tar.gz >SHA256SUMS");
+    let install = |version: &str, path: &str| {
+        let mut step = step(home, "Install shipit", &[("version", version)]);
+        let ran = step.env("PATH", path).ends();
+        (ran.status.code(), fs::read_to_string(home.join("path")).unwrap())
+    };
+    let path = format!("{}:/usr/bin:/bin", home.join("bin").display());
+    let (code, added) = install("1.2.3", &path);
+    assert_eq!(code, Some(0));
+    let ran = Command::new(Path::new(added.trim()).join("shipit")).ends();
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "downloaded\n");
+
+    fs::write(home.join("forged"), "").unwrap();
+    let (code, added) = install("1.2.3", &path);
+    assert!(code != Some(0) && added.is_empty(), "without an attestation");
+    fs::remove_file(home.join("forged")).unwrap();
+    shell(&format!("echo more >>release/{name}.tar.gz"));
+    let (code, added) = install("1.2.3", &path);
+    assert!(code != Some(0) && added.is_empty(), "another hash");
+    for version in ["../1.2.3", "-1", "1.2.3;id", "1.2.3 x"] {
+        assert_eq!(install(version, &path), (Some(2), String::new()), "{version}");
+    }
+
+    // No version: it has to be installed.
+    let own = Path::new(env!("CARGO_BIN_EXE_shipit")).parent().unwrap();
+    assert_eq!(install("", &format!("{}:/usr/bin:/bin", own.display())).0, Some(0));
+    assert_eq!(install("", "/usr/bin:/bin").0, Some(2));
 }
 
 /// gitlab-ci-local of this machine, if it has one: it fills in the component's inputs, checks the job with GitLab's
