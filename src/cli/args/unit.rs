@@ -12,7 +12,7 @@ use crate::unit::strategy::Strategy;
 pub enum UnitCommand {
     /// Check units and report defects
     #[command(
-        long_about = "Example:\n  shipit unit lint deploy/units\n  shipit unit lint --fix acme.service acme.socket\n  shipit unit lint --host\n\nChecks the given files together, each with the drop-ins beside it. \
+        long_about = "Example:\n  shipit unit lint\n  shipit unit lint --fix acme.service acme.socket\n  shipit unit lint --host\n\nChecks the given files together, each with the drop-ins beside it; without files, those of the repository (deploy/units, or `units` in deploy.yml). \
         With --host, checks the units installed on the host named in deploy.yml, using facts from that host (users, files, processes, sockets), and compares them with the repository's units (`units` in deploy.yml) or with the given files. Exits 1 if a finding reaches --fail-on. A comment `# shipit: allow RULE` in a unit disables that rule for the unit."
     )]
     Lint(Lint),
@@ -47,8 +47,8 @@ pub enum UnitCommand {
 /// `unit lint`
 #[derive(ClapArgs, Debug)]
 pub struct Lint {
-    /// Unit files, directories with unit files, or environment files
-    #[arg(required_unless_present = "host", value_name = "FILE")]
+    /// Unit files, directories with unit files, or environment files [default: the repository's units]
+    #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Check the units installed on the host, using facts from that host
     #[arg(long, conflicts_with_all = ["fix", "drop_in"])]

@@ -236,7 +236,16 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         .create_new(true)
         .open(path)
         .map_err(|e| {
-            wrong(e)
+            let exists = e.kind() == std::io::ErrorKind::AlreadyExists;
+            let failure = match exists {
+                true => Failure::new(
+                    Exit::Usage,
+                    format!("{} exists already", shown(path.as_os_str().as_encoded_bytes())),
+                )
+                .why("init never overwrites a file"),
+                false => wrong(e),
+            };
+            failure
                 .next(Next::offline("init --print"))
                 .next(Next::shipit("unit generate").remark("writes only the units"))
         })?;

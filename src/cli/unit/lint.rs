@@ -27,7 +27,12 @@ pub(super) fn run(global: &Global, options: &Lint) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let mut units = Vec::new();
     let mut findings = Vec::new();
-    for path in files(&options.files)? {
+    let named = match (options.files.as_slice(), &config) {
+        ([], Some(config)) => vec![config.units.dir.clone()],
+        ([], None) => vec![PathBuf::from("deploy/units")],
+        (named, _) => named.to_vec(),
+    };
+    for path in files(&named)? {
         if is_environment(&path) {
             let text = fs::read(&path).map_err(|e| unreadable(&path, &e))?;
             findings.extend(rules::environment_file(

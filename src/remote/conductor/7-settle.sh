@@ -52,7 +52,7 @@ $id "*)
         *) event note prune "${id##*/.del-} could not be removed completely: does another user own files in it?" ;;
         esac
     done
-    event note prune "$removed removed"
+    [ "$removed" -eq 0 ] || event note prune "$removed removed"
     # Evidence of old runs: the newest 50 stay. Names sort by time only roughly; nothing but this depends on it.
     find runs -mindepth 1 -maxdepth 1 -type d ! -name "$run" | sort -r | tail -n +50 | xargs -r rm -rf --
 }
