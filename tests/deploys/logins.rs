@@ -91,7 +91,7 @@ fn a_host_that_is_not_set_up_is_refused_with_everything_that_is_missing() {
         .says("more lines")
         .says("shipit setup --as root@");
     desk.shipit(&["doctor"]).leaves(1).says("a deploy would be refused");
-    desk.shipit(&["status"]).leaves(0).says("no release is live");
+    desk.shipit(&["status"]).leaves(0).says("acme is not set up on ");
     let root = format!("root@{}", host.address());
     desk.shipit(&["setup", "--yes", "--as", &root])
         .leaves(1)
