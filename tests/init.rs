@@ -347,7 +347,7 @@ fn on_a_terminal_the_host_is_asked_for() {
     let (shown, code) = typed(
         &command,
         &[
-            ("USER@HOST (Enter: later)", "-oProxyCommand=id\n"),
+            ("USER@HOST (press Enter to set it later)", "-oProxyCommand=id\n"),
             ("like an option", "ann@box.example\n"),
             ("(yes/no)", "no\n"),
         ],

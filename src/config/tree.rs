@@ -115,6 +115,11 @@ fn hint(text: &str, line: usize) -> String {
     let line = whole.trim();
     let shown = format!(" in `{line}`");
     let value = line.split_once(": ").map(|(key, value)| (key, value.trim()));
+    // A comment is no part of a value without quotes.
+    let value = value.map(|(key, value)| match value.starts_with(['\'', '"']) {
+        true => (key, value),
+        false => (key, value.split(" #").next().unwrap_or(value).trim_end()),
+    });
     let Some((key, value)) = value.filter(|(_, value)| !value.starts_with(['[', '{'])) else {
         return shown;
     };

@@ -132,9 +132,14 @@ fn read_source(run: &mut Run<'_>, reading: Reading) -> Result<Scanned, Failure> 
 fn unchanged(run: &mut Run<'_>, observed: &Observed, live: &str, scanned: &Scanned) -> Exit {
     let mut next = Vec::new();
     for one in run.config.instances().filter(|one| observed.is_down(one)) {
-        let state = observed.unit(one.unit).active_state();
+        let unit = observed.unit(one.unit);
+        let (state, way_on) = match unit.is_loaded() {
+            true => (unit.active_state(), Next::shipit("start").arg(one.unit)),
+            // One that does not exist cannot be started.
+            false => (unit.text("LoadState"), Next::shipit("doctor")),
+        };
         run.report.warn(format!("{} is not running: {state}", one.unit));
-        next.push(Next::shipit("start").arg(one.unit));
+        next.push(way_on);
     }
     next.push(Next::shipit("deploy --restart").remark("to restart it anyway"));
     if scanned.remembered {

@@ -42,7 +42,7 @@ pub struct Failure {
     /// Why, one line each: the cause as far as it is known.
     pub why: Vec<String>,
     /// Lines of a file that show the place of a reason: the number of the reason, and the lines as they stand.
-    pub excerpts: Vec<(usize, Vec<String>)>,
+    pub excerpts: Box<[(usize, Vec<String>)]>,
     /// What state the host is in now, when a host was involved.
     pub host: Option<String>,
     pub next: Vec<Next>,
@@ -55,7 +55,7 @@ impl Failure {
         Self {
             what: what.into(),
             why: Vec::new(),
-            excerpts: Vec::new(),
+            excerpts: Box::default(),
             host: None,
             next: Vec::new(),
             exit,
@@ -67,7 +67,9 @@ impl Failure {
     }
     /// Shows the place of the last reason.
     pub fn excerpt(mut self, lines: Vec<String>) -> Self {
-        self.excerpts.push((self.why.len().saturating_sub(1), lines));
+        let mut all = std::mem::take(&mut self.excerpts).into_vec();
+        all.push((self.why.len().saturating_sub(1), lines));
+        self.excerpts = all.into();
         self
     }
     pub fn whys(mut self, why: impl IntoIterator<Item = String>) -> Self {

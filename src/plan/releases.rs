@@ -93,11 +93,11 @@ pub fn rollback_target(config: &Config, observed: &Observed, named: Option<&str>
     }
 }
 
-/// A rollback to a release that did not stay live: allowed, because the reason may have been outside of it.
+/// A rollback to a release that failed: allowed, because the reason may have been outside of it.
 pub fn failure_warning(observed: &Observed, id: &str) -> Option<String> {
     let failed = observed.ledger.state(id) == Some(State::Failed);
     failed.then(|| {
-        format!("{id} failed when it was live before; if it fails again, the host reverts to the live release")
+        format!("{id} failed in an earlier switch; if it fails again, the release that is live now stays live or becomes live again")
     })
 }
 

@@ -168,22 +168,18 @@ impl People {
             .screen
             .size()
             .map_or(NAMES, |(columns, _)| NAMES.min(columns.saturating_sub(18)));
-        let label = if self.is_low() {
-            Room::name(&label, names)
-        } else {
-            label
-        };
+        // Where the run failed, the reasons have all of it.
+        let short = self.is_low() && self.failed;
+        let label = if short { Room::name(&label, names) } else { label };
         let line = format!("{before}{label:<names$} {took:>7}{note}");
-        // The reasons have all of it.
-        let most = if self.is_low() { 2 } else { usize::MAX };
-        let line = self.broken(&line, 10, most);
+        let line = self.broken(&line, 10, if short { 2 } else { usize::MAX });
         self.put(&line);
     }
 
     /// What follows the confirmation fails alone.
     fn fails(&mut self, all: bool) {
-        if all && !self.failed {
-            (self.failed, self.taken) = (true, 0);
+        if !self.failed {
+            (self.failed, self.taken) = (all, 0);
         }
     }
 

@@ -52,7 +52,10 @@ pub fn answer(text: &str) -> String {
 /// The same inside of a reason: `not healthy after 30s: /healthz answered 503, not 200`.
 pub fn without_host(line: &str) -> String {
     match line.split_once(": http") {
-        Some((before, address)) if address.split(' ').nth(1) == Some("answered") => {
+        // What the app printed stays as it is.
+        Some((before, address))
+            if address.split(' ').nth(1) == Some("answered") && !before.contains("last output of ") =>
+        {
             format!("{before}: {}", answer(&format!("http{address}")))
         }
         _ => line.to_owned(),

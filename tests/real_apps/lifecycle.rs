@@ -68,6 +68,8 @@ fn cuts_nobody(host: &Host, app: App) {
         assert_eq!(counts.failures(), 0, "{app:?}: {counts:?}");
         assert_eq!(counts.idle_closed, 0, "{app:?}: {counts:?}");
     }
+    let said = host.journal(Some("acme.service"));
+    assert!(!said.contains("Traceback"), "{app:?}: {said}");
 }
 
 /// With a watchdog: it lives as long as it works, and not when it hangs.

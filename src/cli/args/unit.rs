@@ -122,7 +122,7 @@ pub struct Generate {
     /// TCP port
     #[arg(long, conflicts_with = "worker")]
     pub port: Option<u16>,
-    /// The service does not listen on a port; in a project with deploy.yml, it has the user and the environment file of its app
+    /// The service does not listen on a port; with deploy.yml, it runs as the app's user and reads the app's environment file
     #[arg(long)]
     pub worker: bool,
     /// Strategy that the units must support [default: from deploy.yml]

@@ -66,14 +66,15 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
         write(&schema, &config::schema())?;
         out.push_str(&format!("wrote {}\n", shown(schema.as_os_str().as_encoded_bytes())));
     }
-    let login = Target::parse(&host).map_or_else(|_| "root@HOST".into(), |target| target.with_login("root"));
+    let own = Target::parse(&host).ok().filter(|_| host != EXAMPLE_HOST);
+    let login = own.map_or_else(|| "root@HOST".into(), |target| target.with_login("root"));
     if wanted(options, project.as_ref(), &own_unit)? {
         units(&config::load(&path, None)?, &mut out)?;
     }
     let next = super::typed(global).line(&Next::shipit("up --as").arg(&login));
     if host == EXAMPLE_HOST {
         out.push_str(&format!(
-            "host: {EXAMPLE_HOST} is an example: write your own in deploy.yml\n"
+            "the host in deploy.yml is an example: {EXAMPLE_HOST}; replace it with yours\n"
         ));
     }
     super::results(&Paper::new(global).prose(&summary(project.as_ref(), &out, &notes, &next)));
@@ -153,7 +154,7 @@ fn asked(options: &args::Init) -> Result<Option<String>, Failure> {
         return Ok(None);
     }
     let mut terminal = ssh::terminal(&super::interrupts()?);
-    let question = "Which host do you deploy to? USER@HOST (Enter: later): ";
+    let question = "Which host do you deploy to? USER@HOST (press Enter to set it later): ";
     loop {
         match terminal.line(question) {
             Reply::NoTerminal => return Ok(None),

@@ -46,7 +46,7 @@ pub(super) fn needs(dir: &Directory, base: &str, project: &mut Project) -> Strin
             "`collectstatic` runs without /etc/APP/env: the settings must load without secrets",
         );
     }
-    database(settings(), base, project);
+    database(dir, settings(), base, project);
     if settings().any(|(_, text)| text.lines().any(|line| line.trim_start().starts_with("MEDIA_ROOT"))) {
         project.check(
             About::Shared,
@@ -58,16 +58,27 @@ pub(super) fn needs(dir: &Directory, base: &str, project: &mut Project) -> Strin
 
 /// The database, if it is a file. One below the release is in a directory that all releases share; the one of
 /// `startproject` is in none, and its line has to change.
-fn database<'a>(mut settings: impl Iterator<Item = (&'a str, &'a str)>, base: &str, project: &mut Project) {
+fn database<'a>(
+    dir: &Directory,
+    mut settings: impl Iterator<Item = (&'a str, &'a str)>,
+    base: &str,
+    project: &mut Project,
+) {
     let Some((path, text)) = settings.find(|(_, text)| text.contains("django.db.backends.sqlite3")) else {
         return;
     };
     let line = text
         .lines()
-        .find(|line| line.contains("NAME") && line.contains("BASE_DIR"));
-    let file = line.and_then(|line| line.rsplit_once(".sqlite3").map(|(before, _)| before));
-    let file = file.and_then(|before| before.rsplit(['"', '\'']).next());
-    if !base.is_empty() || !file.is_some_and(|file| file == "db" || file.starts_with("data/")) {
+        .map(str::trim_start)
+        .find(|line| !line.starts_with('#') && ["NAME", "BASE_DIR", ".sqlite3"].iter().all(|word| line.contains(word)));
+    let file = line.and_then(below_base);
+    // A directory that the repository has is shipped.
+    let mut all = dir.all();
+    let own = all.any(|(path, _)| path.starts_with("data/") && path != "data/" && !path.contains(".sqlite3"));
+    let known = file
+        .as_deref()
+        .is_some_and(|file| file == "db" || file.starts_with("data/"));
+    if own || !base.is_empty() || !known {
         return project.check(
             About::Shared,
             "the settings name an SQLite database: keep it in a shared directory, or each release starts empty",
@@ -76,14 +87,29 @@ fn database<'a>(mut settings: impl Iterator<Item = (&'a str, &'a str)>, base: &s
     project.shared.push("data");
     // The developer's own.
     project.exclude.extend(["/data/", "/db.sqlite3"]);
-    if file == Some("db") {
+    if file.as_deref() == Some("db") {
+        let new = match line.is_some_and(|line| line.contains("join(")) {
+            true => "os.path.join(BASE_DIR, 'data/db.sqlite3')",
+            false => "BASE_DIR / 'data/db.sqlite3'",
+        };
         project.check(
             About::Shared,
-            format!(
-                "the SQLite database would be in the release, where the app cannot write: in {path}, write 'NAME': BASE_DIR / 'data/db.sqlite3'"
-            ),
+            format!("the SQLite database would be in the release, where the app cannot write: in {path}, write 'NAME': {new}"),
         );
     }
+}
+
+/// The path below BASE_DIR, without its ending: `data/db` of `BASE_DIR / 'data' / 'db.sqlite3'`.
+fn below_base(line: &str) -> Option<String> {
+    let (before, _) = line.rsplit_once(".sqlite3")?;
+    let (_, after) = before.split_once("BASE_DIR")?;
+    // Of BASE_DIR.parent nothing is below the release.
+    if !after.trim_start_matches(')').trim_start().starts_with(['/', ',']) {
+        return None;
+    }
+    // Every second part stands in quotes; the last one has no end.
+    let parts: Vec<&str> = after.split(['"', '\'']).skip(1).step_by(2).collect();
+    (!parts.is_empty()).then(|| parts.join("/"))
 }
 
 /// The settings for production, where manage.py has those of a developer and both are modules of one package.
@@ -109,32 +135,49 @@ mod tests {
 
     #[test]
     fn a_database_that_is_a_file_is_in_a_shared_directory_or_its_line_is_named() {
-        let shop = |line: &str| {
+        let shop = |line: &str, more: &[(&str, &str)]| {
             let settings = format!("DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3',\n{line}}}}}");
-            project(&[
+            let own = [
                 ("requirements.txt", "django\ngunicorn"),
                 ("manage.py", "'DJANGO_SETTINGS_MODULE', 'shop.settings'"),
                 ("shop/wsgi.py", ""),
                 ("shop/settings.py", &settings),
-            ])
+            ];
+            project(&[&own[..], more].concat())
         };
-        let new = shop("'NAME': BASE_DIR / 'db.sqlite3',");
-        assert!(
-            checks(&new, "in shop/settings.py, write 'NAME': BASE_DIR / 'data/db.sqlite3'"),
-            "{new:?}"
-        );
-        let ready = shop("\"NAME\": os.path.join(BASE_DIR, \"data/db.sqlite3\"),");
-        assert!(!checks(&ready, "SQLite"), "{ready:?}");
-        for project in [new, ready] {
-            assert_eq!(project.shared, ["data"]);
-            assert!(project.exclude.contains(&"/data/") && project.exclude.contains(&"/db.sqlite3"));
+        for (line, new) in [
+            ("'NAME': BASE_DIR / 'db.sqlite3',", "BASE_DIR / 'data/db.sqlite3'"),
+            (
+                "'NAME': os.path.join(BASE_DIR, 'db.sqlite3'),",
+                "os.path.join(BASE_DIR, 'data/db.sqlite3')",
+            ),
+        ] {
+            let new = format!("in shop/settings.py, write 'NAME': {new}");
+            let shop = shop(line, &[]);
+            assert!(checks(&shop, &new) && shop.shared == ["data"], "{shop:?}");
         }
         for line in [
-            "'NAME': '/srv/shop.sqlite3',",
-            "'NAME': BASE_DIR / 'a/b.sqlite3',",
-            "'NAME': os.environ['DB'],",
+            "'NAME': BASE_DIR / 'data/db.sqlite3',",
+            "'NAME': BASE_DIR / 'data' / 'db.sqlite3',",
+            "\"NAME\": os.path.join(BASE_DIR, \"data\", \"db.sqlite3\"),",
+            "# 'NAME': BASE_DIR / 'db.sqlite3',\n'NAME': str(BASE_DIR / 'data/shop.sqlite3'),",
         ] {
-            let other = shop(line);
+            let ready = shop(line, &[("data/shop.sqlite3", "")]);
+            assert!(
+                !checks(&ready, "SQLite") && ready.shared == ["data"],
+                "{line}: {ready:?}"
+            );
+            assert!(ready.exclude.contains(&"/data/") && ready.exclude.contains(&"/db.sqlite3"));
+        }
+        let data = [("data/countries.csv", "")];
+        for (line, more) in [
+            ("'NAME': '/srv/shop.sqlite3',", &[][..]),
+            ("'NAME': BASE_DIR / 'var' / 'db.sqlite3',", &[]),
+            ("'NAME': BASE_DIR.parent / 'db.sqlite3',", &[]),
+            ("'NAME': os.environ['DB'],", &[]),
+            ("'NAME': BASE_DIR / 'db.sqlite3',", &data),
+        ] {
+            let other = shop(line, more);
             assert!(
                 checks(&other, "keep it in a shared directory") && other.shared.is_empty(),
                 "{line}"

@@ -51,7 +51,9 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     // What sd_listen_fds(3) of systemd passes: a program that reads it does not open a port itself.
     if dir
         .sources("js mjs cjs ts mts")
-        .any(|(_, text)| text.contains("LISTEN_PID") || text.contains("LISTEN_FDS"))
+        .flat_map(|(_, text)| text.lines().map(str::trim_start))
+        .filter(|line| !line.starts_with("//") && !line.starts_with('*'))
+        .any(|line| line.contains("LISTEN_PID") || line.contains("LISTEN_FDS"))
     {
         project.socket("the source reads LISTEN_PID or LISTEN_FDS: it accepts the socket from systemd");
     }

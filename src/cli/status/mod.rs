@@ -228,8 +228,10 @@ impl View<'_> {
             lines.push(next(Next::shipit("deploy")));
         } else if self.observed.live().is_none() {
             lines.push(next(Next::shipit("doctor").remark("prints how to repair it")));
-        } else if let Some(unit) = self.down().next() {
-            lines.push(next(Next::shipit("start").arg(unit)));
+        } else if self.down().next().is_some() {
+            // One that does not exist cannot be started.
+            let loaded = self.down().filter(|unit| self.observed.unit(unit).is_loaded());
+            lines.extend(loaded.map(|unit| next(Next::shipit("start").arg(unit))));
             lines.push(next(Next::shipit("doctor").remark("prints why it does not run")));
         } else if self
             .config

@@ -64,6 +64,14 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     let files =
         Directory::read(dir).map_err(|e| Failure::new(Exit::Usage, "cannot read this directory").why(e.to_string()))?;
     let project = project::detect(&files, &app);
+    // The command that was detected serves requests.
+    if options.worker && options.command.is_none() && project.as_ref().is_some_and(|project| project.listens) {
+        return Err(
+            Failure::new(Exit::Usage, "--worker: the command line of the worker is missing").next(Next::advice(
+                "add --command with its line, for example --command '/usr/bin/node /opt/acme/current/worker.js'",
+            )),
+        );
+    }
     let configured = config.and_then(|config| Some(config.services.first()?.strategy));
     let configured = configured.filter(|_| !options.worker);
     let strategy = options.strategy.or(configured);

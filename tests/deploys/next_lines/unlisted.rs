@@ -50,6 +50,10 @@ pub const SITES: &[(&str, &str)] = &[
     ("cli/timeline.rs shipit deploy", "tests of `report` make the state"),
     ("cli/timeline.rs shipit doctor", "only looks"),
     (
+        "engine/deploy.rs shipit doctor",
+        "needs a live service whose unit was removed; only looks",
+    ),
+    (
         "engine/deploy.rs shipit deploy --checksum",
         "needs files that were not touched for two seconds; tests/deploys/arriving.rs makes the state",
     ),
