@@ -55,6 +55,13 @@ fn received(host: &Host) -> Vec<Value> {
     all
 }
 
+/// Waits until the notify unit was started for each switch so far, or could not be.
+fn noticed(host: &Host) {
+    host.wait_for("the entries", |host: &Host| {
+        host.root("ls /opt/acme/.shipit/notify").stdout.is_empty()
+    });
+}
+
 /// Waits for the notification with that number, which must be the last.
 #[track_caller]
 fn nth(host: &Host, number: usize, outcome: &str) -> Value {
@@ -115,6 +122,8 @@ fn the_host_notifies_of_every_end_and_no_switch_depends_on_it() {
             line.rsplit('/').next().unwrap().split(' ').next().unwrap(),
         );
         assert_eq!(current(&host), release);
+        // Its unit was started: another text is none of its.
+        noticed(&host);
     }
     host.root("rm -r /etc/systemd/system/acme-notify@.service*; systemctl daemon-reload")
         .ok();
@@ -124,9 +133,7 @@ fn the_host_notifies_of_every_end_and_no_switch_depends_on_it() {
     desk.shipit(&["deploy"])
         .leaves(0)
         .says("nobody is notified of this deploy: acme-notify@.service does not exist on the host");
-    host.wait_for("the entries", |host: &Host| {
-        host.root("ls /opt/acme/.shipit/notify").stdout.is_empty()
-    });
+    noticed(&host);
     assert_eq!(received(&host).len(), 4);
 
     // The line is exact, and what comes on stdin names no other unit and no other file.
