@@ -230,7 +230,7 @@ impl Answers {
             );
         }
         if self.program == Program::Static && self.strategy.needs_socket() {
-            let why = "caddy takes no socket from systemd; choose --strategy restart, reload or blue-green";
+            let why = "caddy does not accept a socket from systemd; choose --strategy restart, reload or blue-green";
             return refuse("strategy", why.into());
         }
         if self.ports && self.router.is_none() {
@@ -256,7 +256,8 @@ impl Answers {
         if !self.health_path.starts_with('/') || !self.health_path.chars().all(legal) || !is_login(&self.deployer) {
             return refuse(
                 "router",
-                "the health path or the deploy user has characters that its configuration cannot have".into(),
+                "the health path or the deploy user contains characters that the router's configuration does not allow"
+                    .into(),
             );
         }
         if self.memory < 64 {

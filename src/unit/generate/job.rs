@@ -51,10 +51,10 @@ pub(super) fn notify(answers: &Answers, name: &str) -> Written {
         .set("Description", format!("{app}: notify of run %i"))
         .set("Wants", "network-online.target")
         .set("After", "network-online.target");
-    text.note("One that failed does not stay in memory; the journal has it.")
+    text.note("A failed unit does not stay in memory; its messages stay in the journal.")
         .set("CollectMode", "inactive-or-failed");
     text.section("Service");
-    text.note("shipit starts this when a deploy or rollback ended; %i is the run. It has no [Install].")
+    text.note("shipit starts this when a deploy or rollback has ended; %i is the run. It has no [Install].")
         .set("Type", "oneshot")
         .note("Without a limit it could hang forever.")
         .set("TimeoutStartSec", "5min");

@@ -78,7 +78,7 @@ fn socket(answers: &Answers) -> Written {
     text.note("systemd listens and passes the socket to the service: during a restart connections wait in the queue and are not refused.");
     text.note("A deploy never changes this unit: closing the socket would drop waiting connections.");
     text.note(
-        "Only this host can connect, such as a proxy in front of the app. The port alone listens on all addresses.",
+        "Only programs on this host can connect, such as a proxy in front of the app. A port without an address listens on all addresses.",
     );
     text.set(
         "ListenStream",

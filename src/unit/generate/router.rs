@@ -31,8 +31,8 @@ fn nginx(answers: &Answers) -> String {
         format!(
             "upstream {app} {{
     # A symlink for each instance. While one restarts, a deploy points its symlink to the socket of another one: nginx
-    # follows it at each connection, so nobody reloads it. No `keepalive` here: kept connections would stay with an
-    # instance that is about to stop.
+    # follows it at each connection, so no reload is needed. No `keepalive` here: keep-alive connections would stay with
+    # an instance that is about to stop.
 {servers}}}
 "
         )
@@ -47,7 +47,7 @@ upstream {app}_{green} {{ server 127.0.0.1:{green}; }}
         format!(
             "upstream {app} {{
     # A symlink to the socket of the instance that serves. nginx follows it at each connection, so a deploy replaces the
-    # symlink and never reloads nginx. No `keepalive` here: kept connections would stay with the old instance.
+    # symlink and never reloads nginx. No `keepalive` here: keep-alive connections would stay with the old instance.
     server unix:{link} max_fails=0;
 }}
 "
@@ -57,8 +57,8 @@ upstream {app}_{green} {{ server 127.0.0.1:{green}; }}
     let (choice, to) = if answers.ports {
         let text = format!(
             "
-    # A deploy renames {live}.{blue} to {live}.{green}, and the next one back. nginx checks at each request, so nobody
-    # reloads it. A cache of open files would keep it from seeing that.
+    # A deploy renames {live}.{blue} to {live}.{green}, and the next one back. nginx checks at each request, so no
+    # reload is needed. A cache of open files would keep it from seeing that.
     open_file_cache off;
     set {variable} {blue};
     if (-f {live}.{green}) {{ set {variable} {green}; }}
@@ -105,8 +105,8 @@ fn caddy(answers: &Answers) -> String {
     let (blue, green) = two_ports(answers);
     let to = if answers.ports {
         format!(
-            "	# A deploy renames {live}.{blue} to {live}.{green}, and the next one back. Caddy checks at each request, so nobody
-	# reloads it.
+            "	# A deploy renames {live}.{blue} to {live}.{green}, and the next one back. Caddy checks at each request, so no
+	# reload is needed.
 	@{green} file {{
 		root {dir}/
 		try_files /{name}.{green}
@@ -133,10 +133,10 @@ fn caddy(answers: &Answers) -> String {
         "# {app} behind Caddy. Append it to /etc/caddy/Caddyfile, then:
 #   sudo caddy validate --config /etc/caddy/Caddyfile && sudo systemctl reload caddy
 # Write your domain and http://127.0.0.1 in place of :80, separated by a comma: Caddy gets a certificate for the domain,
-# and shipit checks the other.
+# and shipit's health checks use http://127.0.0.1.
 ({app}_new_connections) {{
 	transport http {{
-		# A kept connection would stay with the old instance.
+		# A keep-alive connection would stay with the old instance.
 		keepalive off
 	}}
 }}
@@ -176,7 +176,7 @@ frontend {app} from {app}
     default_backend {app}
 
 backend {app} from {app}
-    # With these checks, HAProxy finds {finds} even after a restart, when it has forgotten what a deploy set.
+    # With these checks, HAProxy finds {finds} even after a restart, when the states that a deploy set are lost.
     # No `cookie`: it would send clients to an instance that is not checked yet.
     option httpchk GET {path}
     default-server check inter 1s fall 2 rise 1

@@ -141,10 +141,12 @@ fn head(text: &mut Text, answers: &Answers) {
     text.note("Before the first deploy there is nothing to start; without this, boot or a connection would begin a restart loop.");
     text.set("ConditionPathExists", answers.live());
     if answers.strategy.needs_socket() {
-        text.note("No start limit: with the service, the socket would fail, and its port would be closed.");
+        text.note("No start limit: at the limit, the socket would fail together with the service, and its port would be closed.");
         text.set("StartLimitIntervalSec", "0");
     } else {
-        text.note("Gives up after five minutes of failed starts: longer than an outage of a database.");
+        text.note(
+            "Gives up after five minutes of failed starts: the service survives shorter outages of its database.",
+        );
         text.set("StartLimitIntervalSec", "10min").set("StartLimitBurst", "600");
     }
 }

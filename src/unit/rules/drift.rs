@@ -293,7 +293,7 @@ fn exit_status(view: &View<'_>, result: &str) -> String {
         "202" | "209" => ": its output or input cannot be set up",
         "203" if runnable(view) => {
             ", EXEC: the program exists but cannot be executed: it was built for another processor, its `#!` line is \
-             wrong or names a missing interpreter, its filesystem is mounted noexec, or the app's user cannot access it"
+             wrong or names a missing interpreter, its file system is mounted noexec, or the app's user cannot access it"
         }
         "203" => ", EXEC: the program is missing or cannot be executed",
         "208" => ": its input cannot be set up",
@@ -317,7 +317,7 @@ fn signal(view: &View<'_>) -> String {
         "0" | "?" => return format!("a signal ended a command of {}, not the main process", around(view)),
         "4" => "SIGILL: the program is built for another processor",
         "6" => "SIGABRT: it aborted after an error",
-        "7" => "SIGBUS: a file that it maps was truncated, or memory is broken",
+        "7" => "SIGBUS: a file that it maps was truncated, or the memory is faulty",
         "9" => "SIGKILL: the kernel, systemd or an administrator killed it",
         "11" => "SIGSEGV: it accessed memory that it may not use",
         "15" => "SIGTERM: something other than systemctl stop ended it",

@@ -162,7 +162,7 @@ rules! {
         }
     }
 
-    /// The % of a date in a command
+    /// An unescaped % in a command, for example in a date format
     ///
     /// systemd replaces `%m`, `%H`, `%d` and others before it starts the program: with the machine's id, its name, a
     /// directory. `%%` stands for one percent sign. For a letter with no meaning, such as `%z`, systemd refuses the unit.
@@ -189,7 +189,7 @@ rules! {
         }
     }
 
-    /// A command of the shell as the program
+    /// A shell builtin as the program
     ///
     /// `cd`, `source`, `export`, `ulimit` and others are commands that only a shell has: no file of that name exists. Only
     /// a shell sets variables in front of a program: `NODE_ENV=production node server.js`.

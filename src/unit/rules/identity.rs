@@ -154,7 +154,7 @@ rules! {
         }
     }
 
-    /// A capability that is as good as root
+    /// A capability that is equivalent to root
     ///
     /// CAP_SYS_ADMIN, CAP_SETUID, CAP_DAC_OVERRIDE and some others let a process become root, or read and write every file.
     ///
@@ -174,7 +174,7 @@ rules! {
         }
         for (name, entry) in view.unit.words("Service", "AmbientCapabilities") {
             if LIKE_ROOT.contains(&format!(" {} ", name.to_ascii_uppercase())) {
-                found.at(entry, format!("{name} is as good as root"));
+                found.at(entry, format!("{name} is equivalent to root"));
             }
         }
     }

@@ -187,7 +187,7 @@ rules! {
         }
     }
 
-    /// A setting that the line before has swallowed
+    /// A setting that a backslash joined to the line before it
     ///
     /// A backslash at the end of a line continues it: the next line belongs to the same value. Only an empty line or a
     /// line without a backslash ends it.
@@ -216,7 +216,7 @@ rules! {
         }
     }
 
-    /// A span of time in months
+    /// A time span in months
     ///
     /// In a span of time, `M` is a month and `m` a minute. `min` and `month` cannot be confused.
     ///

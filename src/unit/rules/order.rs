@@ -259,7 +259,7 @@ rules! {
         }
     }
 
-    /// A migration that a deploy does not start
+    /// A migration that starts at boot or together with the app
     ///
     /// With `[Install]`, or with `Requires=` or `Wants=` in the app's unit, the migration runs at every boot or
     /// start, not once per release.

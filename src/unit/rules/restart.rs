@@ -156,8 +156,8 @@ rules! {
         let chosen = view.unit.sets("Unit", "StartLimitBurst") || view.unit.sets("Service", "StartLimitBurst");
         if interval > 0.0 && burst > 0.0 && outage < interval && outage < 20.0 && !grows {
             let message = format!(
-                "Restart={} gives up after {burst} starts within {interval} s (RestartSec= is {pause} s): an outage of \
-                 a dependency for {outage} s takes the service down permanently",
+                "Restart={} gives up after {burst} starts within {interval} s (RestartSec= is {pause} s): an outage \
+                 of a dependency that lasts {outage} s takes the service down permanently",
                 entry.value
             );
             let finding = found.at(entry, message);

@@ -189,7 +189,7 @@ rules! {
         }
     }
 
-    /// RuntimeDirectory= around the path of the socket
+    /// RuntimeDirectory= that contains the socket's path
     ///
     /// systemd removes `RuntimeDirectory=` with everything in it when the service stops. The socket unit stays active, but
     /// the path of its socket is gone.

@@ -74,7 +74,7 @@ rules! {
         }
     }
 
-    /// A timer that elapses in the same second everywhere
+    /// A timer that elapses in the same second on every host
     ///
     /// `daily` means midnight, for every timer on every host.
     ///

@@ -270,8 +270,8 @@ rules! {
     /// With `Type=simple` or `exec`, the start is complete before the job has ended: waiting for the start does not
     /// wait for the job, and its exit status is lost. With `Type=notify` the start fails.
     ///
-    /// In production: `systemctl start acme-migrate` exits 0 at once, and the deploy continues while the migration
-    /// still runs, or has failed. The unit is then `inactive (dead)` with `Result=success`. With `Restart=always` the
+    /// In production: `systemctl start acme-migrate` exits 0 at once, and the deploy continues while the migration is
+    /// still running, or has failed. The unit is then `inactive (dead)` with `Result=success`. With `Restart=always` the
     /// job runs again and again; with `Type=notify` the unit is `failed (protocol)` (measured).
     ///
     /// ```ini

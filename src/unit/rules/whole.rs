@@ -52,7 +52,7 @@ fn mount_name(path: &str) -> String {
 }
 
 rules! {
-    /// A unit that systemd refuses although each line is right
+    /// A unit that systemd refuses although each line is valid
     ///
     /// A `.path` needs a path to watch. A `.mount` has the name of its directory: `srv-data.mount` for `/srv/data`. In the
     /// name of a slice, dashes separate the names of the slices above it. `Symlinks=` needs exactly one path that the
