@@ -265,7 +265,7 @@ fn a_part_of_a_workspace_is_named_as_one() {
         "{printed}"
     );
     assert!(
-        printed.contains("a part of the workspace in ../..: its pnpm-lock.yaml"),
+        printed.contains("this is part of the workspace in ../..: its pnpm-lock.yaml"),
         "{printed}"
     );
     // A lock file above that is no workspace's is another project's.
@@ -329,13 +329,16 @@ fn a_deploy_yml_above_is_named() {
     let below = dir.path().join("admin");
     std::fs::create_dir(&below).unwrap();
     let said = |at: &Path| String::from_utf8(shipit(at, &["init"]).stdout).unwrap();
-    assert!(!said(dir.path()).contains("above this directory"));
-    let above = format!("{} is above this directory", dir.path().join("deploy.yml").display());
+    assert!(!said(dir.path()).contains("in a directory above this one"));
+    let above = format!(
+        "{} is in a directory above this one",
+        dir.path().join("deploy.yml").display()
+    );
     assert!(said(&below).contains(&above));
     // A repository of its own has nothing to do with it.
     std::fs::remove_file(below.join("deploy.yml")).unwrap();
     std::fs::create_dir(below.join(".git")).unwrap();
-    assert!(!said(&below).contains("above this directory"));
+    assert!(!said(&below).contains("in a directory above this one"));
 }
 
 /// A mistyped host is asked for again, and what was typed is what is written.

@@ -29,7 +29,7 @@ pub(super) fn trials(
     let mut host = link.connect(report)?;
     let mut observed = observe::observe(host.as_mut(), config)?;
     if let Some(request) = &observed.request {
-        return Err(held::held(request, "nothing was tried"));
+        return Err(held::held(request, "nothing was tested"));
     }
     if drain::put_back(host.as_mut(), config, &observed)? {
         observed = observe::observe(host.as_mut(), config)?;
@@ -48,7 +48,7 @@ pub(super) fn trials(
             }
         };
         if !global.quiet {
-            super::note(&format!("trying how {} stops", one.unit));
+            super::note(&format!("testing how {} stops", one.unit));
         }
         let tried = drain::attempt(host.as_mut(), config, &observed, &one, args.live, args.path.as_deref())?;
         let is_back = !matches!(tried, Tried::NotBack(_));
@@ -75,7 +75,7 @@ fn agreed(wanted: &[Result<Instance<'_>, Box<Trial>>], interrupts: &Interrupts) 
                 .why(format!(
                     "the trial restarts {units}: clients may be refused, or lose requests"
                 ))
-                .host("nothing was tried")
+                .host("nothing was tested")
                 .next(Next::again("--yes").remark("confirms it")),
         );
     }

@@ -30,7 +30,9 @@ pub(super) fn run(global: &Global, args: &args::History) -> Result<Exit, Failure
     if deeds.is_empty() {
         let next = super::typed(global).line(&Next::shipit("deploy"));
         let app = config.app.as_str();
-        super::results(&format!("nothing was done to {app} on this host yet\nnext: {next}\n"));
+        super::results(&format!(
+            "nothing has been done to {app} on this host yet\nnext: {next}\n"
+        ));
         return Ok(Exit::Done);
     }
     super::results(&table(shown, Paper::new(global)));
@@ -55,7 +57,7 @@ fn row(deed: &Deed) -> [String; 6] {
     let objects: Vec<String> = object.chain([deed.names.join(", ")]).collect();
     let what = format!("{} {}", deed.what, objects.concat());
     let open = if deed.outcome == "open" {
-        "not ended, or its end is not recorded"
+        "in progress, or its end was not recorded"
     } else {
         ""
     };

@@ -79,7 +79,7 @@ fn unit<'a>(config: &'a Config, observed: &Observed, args: &args::Run) -> Result
     if config.run_as == RunAs::Deploy {
         return Err(Failure::new(
             Exit::Usage,
-            "--service needs what `run_as: deploy` in deploy.yml declines",
+            "--service runs commands as a service's user, which `run_as: deploy` in deploy.yml turns off",
         )
         .host("nothing was run"));
     }
@@ -123,7 +123,7 @@ fn carry(
 /// How a command ended, in words. Shells say 128 and the signal.
 fn how(code: i32) -> String {
     match code {
-        125 => "exited with status 125: it was not started, or ended so itself".into(),
+        125 => "exited with status 125: it was not started, or exited with 125 itself".into(),
         126 => "exited with status 126: it could not be executed".into(),
         127 => "exited with status 127: the command was not found on the host".into(),
         129..=192 => format!("exited with status {code}: killed by signal {}", code - 128),

@@ -32,7 +32,7 @@ const HELPERS: [(&str, &str, &str); 4] = [
     ),
     (
         "run",
-        "for `shipit run`: whoever can deploy can run any command as the user of a service, in its sandbox (`run_as: deploy` declines it)",
+        "for `shipit run`: whoever can deploy can run any command as the user of a service, in its sandbox (`run_as: deploy` turns this off)",
         remote::RUN_HELPER,
     ),
     (

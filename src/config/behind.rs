@@ -115,8 +115,8 @@ fn cannot(service: &Service, lever: &Lever, name: &str) -> Option<String> {
             "`rolling` behind a router needs two instances or more: while one restarts, another one serves".to_owned(),
         ),
         (Strategy::Rolling, Lever::Port { .. } | Lever::Link { proxy: Proxy::Caddy, .. }) => Some(format!(
-            "`rolling` works with HAProxy, and with nginx if each instance listens on a unix socket; {name} cannot leave out \
-             one of several instances without a reload"
+            "`rolling` works with HAProxy, and with nginx if each instance listens on a unix socket; {name} cannot stop \
+             sending requests to one of several instances without a reload"
         )),
         _ => None,
     }

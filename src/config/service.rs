@@ -66,7 +66,7 @@ pub(super) fn services(
         let own: Vec<String> = service.instances().filter_map(|one| one.slot.map(str::to_owned)).collect();
         if let Some(slot) = own.iter().find(|slot| slots.contains(slot)) {
             let text = format!(
-                "another service has an instance {} too; `slots/{slot}` can name only one release: give this one other `instances`",
+                "another service has an instance {} too; `slots/{slot}` can name only one release: give this one different `instances`",
                 quoted(slot)
             );
             map.problems.note(at, text);

@@ -62,9 +62,9 @@ pub fn judge(trial: &Trial) -> Drained {
     };
     let (stopped, unasked) = match &trial.tried {
         Tried::Stopped(stopped, unasked) => (stopped, *unasked),
-        Tried::Not(why) => return drained(Drains::Untried, format!("{unit} was not tried: {why}")),
+        Tried::Not(why) => return drained(Drains::Untried, format!("{unit} was not tested: {why}")),
         Tried::OnlyLive(strategy) => {
-            let line = format!("{unit} was not tried: `{strategy}` has no idle instance");
+            let line = format!("{unit} was not tested: `{strategy}` has no idle instance");
             let next = Next::shipit("doctor --drain --live").remark("restarts it: requests may be lost");
             return Drained {
                 next: vec![next],
@@ -102,7 +102,7 @@ fn lost(stopped: &Stopped) -> Vec<String> {
         lost.push(format!("the request in progress was cut off ({how})"));
     }
     if let Kept::Cut(how) = &stopped.kept {
-        lost.push(format!("a request on the kept connection was cut off ({how})"));
+        lost.push(format!("a request on the keep-alive connection was cut off ({how})"));
     }
     if stopped.killed {
         lost.push("it did not stop within 2 minutes, and shipit killed it".into());
@@ -139,15 +139,15 @@ fn facts(stopped: &Stopped, unasked: Option<&str>) -> Vec<String> {
         Request::Cut(_) => {}
         Request::None if unasked.is_some() => {}
         Request::None => {
-            facts.push("no request was in progress long enough, so only the idle connection was tried".into())
+            facts.push("no request was in progress long enough, so only the idle connection was tested".into())
         }
     }
-    facts.extend(unasked.map(|why| format!("its requests were not tried ({why})")));
+    facts.extend(unasked.map(|why| format!("its requests were not tested ({why})")));
     let kept = match stopped.kept {
         Kept::Announced => Some("the idle connection was closed with \"Connection: close\""),
         Kept::Closed => Some("the idle connection was closed without \"Connection: close\""),
         Kept::Open => Some("the idle connection stayed open to the end"),
-        Kept::None if stopped.asked => Some("it keeps no connections"),
+        Kept::None if stopped.asked => Some("it does not keep connections open"),
         Kept::None | Kept::Cut(_) => None,
     };
     facts.extend(kept.map(Into::into));
@@ -158,7 +158,7 @@ fn facts(stopped: &Stopped, unasked: Option<&str>) -> Vec<String> {
     });
     let took = stopped
         .took
-        .map(|took| format!("stopped in {} of {}", text::seconds(took), stopped.timeout));
+        .map(|took| format!("stopped in {} (limit: {})", text::seconds(took), stopped.timeout));
     facts.push(took.unwrap_or_else(|| "systemd did not report how long it took to stop".into()));
     match stopped.result.as_deref() {
         Some("exit-code") => facts.push("systemd treats its exit status as a failure (see SuccessExitStatus=)".into()),
@@ -261,17 +261,17 @@ mod tests {
             ),
         ];
         expect![[r#"
-            drains: acme.service drains: the request in progress was answered (1.90s), the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
-            unknown: acme.service stops: no request was in progress long enough, so only the idle connection was tried, the idle connection was closed without "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
+            drains: acme.service drains: the request in progress was answered (1.90s), the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s (limit: 30s)
+            unknown: acme.service stops: no request was in progress long enough, so only the idle connection was tested, the idle connection was closed without "Connection: close", the port closed before the health check failed, stopped in 2.10s (limit: 30s)
             loses_requests: acme.service does not drain: the request in progress was cut off (reset); it has no handler for SIGTERM
             loses_requests: acme.service does not drain: it has no handler for SIGTERM
-            drains: acme.service drains: the request in progress was answered (1.90s), the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
-            unknown: acme.service stops: no request was in progress long enough, so only the idle connection was tried, the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s of 30s
-            loses_requests: acme.service does not drain: a request on the kept connection was cut off (reset)
+            drains: acme.service drains: the request in progress was answered (1.90s), the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s (limit: 30s)
+            unknown: acme.service stops: no request was in progress long enough, so only the idle connection was tested, the idle connection was closed with "Connection: close", the port closed before the health check failed, stopped in 2.10s (limit: 30s)
+            loses_requests: acme.service does not drain: a request on the keep-alive connection was cut off (reset)
             loses_requests: acme.service does not drain: systemd killed it after 30s: TimeoutStopSec= expired
             loses_requests: acme.service does not drain: it did not stop within 2 minutes, and shipit killed it
             drains: acme.service drains: the request in progress was answered (1.90s), the idle connection was closed with "Connection: close", the port closed before the health check failed, systemd did not report how long it took to stop, whether systemd killed it is not known
-            unknown: acme.service stops: its requests were not tried (its instances share one address), stopped in 2.10s of 30s
+            unknown: acme.service stops: its requests were not tested (its instances share one address), stopped in 2.10s (limit: 30s)
         "#]]
         .assert_eq(&lines.concat());
     }

@@ -113,7 +113,7 @@ fn held(config: &Config, name: &str, health: &Health, evidence: &Evidence, live:
             .of(name)
             .why("only one process can bind an address, so the first release would not start")
             .next(Next::advice(format!(
-                "use another port than {port} for this app: in `url` under health in deploy.yml, and in its unit"
+                "use a port other than {port} for this app: in `url` under health in deploy.yml, and in its unit"
             )))
             .next(Next::shell(format!("sudo ss -ltnp 'sport = :{port}'")).remark("on the host: shows the process")),
     )

@@ -63,7 +63,7 @@ pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence
         let what = "the journal is not kept: journald.conf has Storage=none";
         found.push(
             Finding::warning(Area::Host, Depth::Host, what)
-                .why("shipit reads there why a service failed, and whether a migration ran")
+                .why("shipit reads the journal to find out why a service failed, and whether a migration ran")
                 .next(Next::shell(
                     "sudo mkdir -p /etc/systemd/journald.conf.d && printf '[Journal]\\nStorage=auto\\n' | sudo tee \
                      /etc/systemd/journald.conf.d/zz-storage.conf && sudo systemctl restart systemd-journald",

@@ -143,7 +143,9 @@ fn unchanged(run: &mut Run<'_>, observed: &Observed, live: &str, scanned: &Scann
     }
     next.push(Next::shipit("deploy --restart").remark("to restart it anyway"));
     if scanned.remembered {
-        next.push(Next::shipit("deploy --checksum").remark("to read every file, also those that were not touched"));
+        next.push(
+            Next::shipit("deploy --checksum").remark("to read every file, including those that were not touched"),
+        );
     }
     run.end(Ended {
         release: Some(live.into()),

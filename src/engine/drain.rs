@@ -144,7 +144,7 @@ pub fn is_exposed(one: &Instance<'_>) -> bool {
 /// Another command or switch holds the host, or sudo refuses.
 fn refused(config: &Config, answer: &Answer) -> Result<(), Failure> {
     match answer.code {
-        exits::HELD => Err(held(&Request::parse(&answer.out), "nothing was tried")),
+        exits::HELD => Err(held(&Request::parse(&answer.out), "nothing was tested")),
         exits::REQUESTS_LOCKED => Err(locked()),
         exits::SUDO_REFUSED => {
             let mut failure = Failure::new(Exit::Untouched, "the trial needs sudo");
@@ -166,7 +166,7 @@ fn why(answer: &Answer) -> Vec<String> {
 
 fn lost_while(lost: &Lost, unit: &str) -> Failure {
     let state = format!("the host ends the trial, and restores {unit}");
-    let mut failure = session::lost_while(lost, &format!("trying how {unit} stops"), &state);
+    let mut failure = session::lost_while(lost, &format!("testing how {unit} stops"), &state);
     if !matches!(lost, Lost::Interrupted | Lost::Source(_)) {
         failure.exit = Exit::Unknown;
     }

@@ -52,7 +52,7 @@ pub struct Followed {
 
 /// What a user is told of a host whose disk turned read-only under a switch.
 pub const READ_ONLY: &str =
-    "the disk of the app's root on the host is read-only: the switch waits until it can be written to";
+    "the disk of the app's root on the host is read-only: the switch waits until it is writable";
 
 /// Why following ended without the host's last word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,10 +84,11 @@ fn observed(host: &mut dyn Host, scripts: &[Script]) -> Result<(Observed, vec::I
             return Ok((observed, out));
         }
     }
-    Err(
-        Failure::new(Exit::Locked, "cannot read the host's state: one switch follows another")
-            .host("this command changed nothing"),
+    Err(Failure::new(
+        Exit::Locked,
+        "cannot read the host's state: a switch changed it during each of 20 attempts",
     )
+    .host("this command changed nothing"))
 }
 
 fn looking(config: &Config) -> Script {

@@ -83,7 +83,7 @@ impl Place<'_> {
                 let packed = Script::command(words(command)).packed();
                 if packed.len() > LONGEST {
                     return Err(Failure::new(Exit::Usage, format!("{name} was not run"))
-                        .why("the command is longer than 90 kB; with --stdin, it can read its data"));
+                        .why("the command is longer than 90 kB; pass its data on stdin, with --stdin"));
                 }
                 let id = id()?;
                 let line = |verb: &str, text: &str| {
@@ -135,7 +135,7 @@ impl Place<'_> {
                 let mut failure = session::lost_while(
                     &lost,
                     &format!("running {name}"),
-                    "the command may be running on the host, or have ended; if it reads stdin, it got only part of it",
+                    "the command may be running on the host, or have ended; if it reads stdin, it received only part of its input",
                 );
                 failure.exit = Exit::Unknown;
                 Err(failure.next(

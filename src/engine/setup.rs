@@ -217,8 +217,8 @@ pub fn verify(
         Ok(observed) => observed,
         Err(failure) if failure.exit == Exit::Unreachable && access.elsewhere && access.obstacles.is_empty() => {
             report.warn(format!(
-                "not tried: {user} logs in with keys that this machine does not have; to try it, run `shipit doctor` where \
-                 such a key is, for example in CI"
+                "not tried: {user} logs in with keys that this machine does not have; to try it, run `shipit doctor` \
+                 where such a key is available, for example in CI"
             ));
             return Ok(());
         }

@@ -20,7 +20,7 @@ pub(super) fn blocked_shared(config: &Config, failure: Failure, answer: &Answer)
         .find(|file| is_symlink(file));
     if let Some(file) = file {
         return failure.next(Next::advice(format!(
-            "replace the symlink by the file itself: `cp --remove-destination FILE {shared}{file}`"
+            "replace the symlink with the file itself: `cp --remove-destination FILE {shared}{file}`"
         )));
     }
     let above = |path: &str| {
@@ -29,7 +29,7 @@ pub(super) fn blocked_shared(config: &Config, failure: Failure, answer: &Answer)
     };
     if let Some(directory) = config.shared.paths().find_map(|path| above(path.as_str())) {
         return failure.next(Next::advice(format!(
-            "replace the symlink {shared}{directory} by a directory with the files in it; for files on another disk, \
+            "replace the symlink {shared}{directory} with a directory that contains the files; for files on another disk, \
              remove it from `shared`, and set the other path in the app's configuration"
         )));
     }
@@ -77,13 +77,16 @@ mod tests {
         for (printed, part) in [
             (
                 "data is a symlink to /srv/x, which",
-                "the symlink /opt/a/shared/data by",
+                "the symlink /opt/a/shared/data with",
             ),
             (
                 "data/up is a symlink to /srv/x, which",
-                "the symlink /opt/a/shared/data/up by",
+                "the symlink /opt/a/shared/data/up with",
             ),
-            ("etc is a symlink to /srv/x, which", "the symlink /opt/a/shared/etc by"),
+            (
+                "etc is a symlink to /srv/x, which",
+                "the symlink /opt/a/shared/etc with",
+            ),
             (
                 "env is a symlink to /srv/x, which",
                 "cp --remove-destination FILE /opt/a/shared/env",

@@ -123,7 +123,7 @@ pub(super) fn stage(
             return Err(failure.into());
         }
         failure.what = if no_zstd {
-            "the host could not unpack zstd and gets gzip".into()
+            "the host could not unpack zstd: shipit sends gzip".into()
         } else {
             "the host could not reuse the files that it has".into()
         };

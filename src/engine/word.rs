@@ -26,7 +26,7 @@ pub fn give(host: &mut dyn Host, root: &str, run: &str, word: &str, command: Com
             Exit::Untouched,
             "the switch in progress is not a canary: there is nothing to promote",
         ),
-        exits::CONFIRMED => Failure::new(Exit::Untouched, "it is too late").why(too_late(command)),
+        exits::CONFIRMED => Failure::new(Exit::Untouched, "the run can no longer be changed").why(too_late(command)),
         _ => Failure::new(Exit::Untouched, format!("the host did not accept `{word}`")).why(answer.errors().join("; ")),
     };
     Err(failure.host(goes_on).next(Next::shipit("attach")))

@@ -72,7 +72,7 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure>
         if let ExecEvent::Out(bytes) | ExecEvent::Err(bytes) = event {
             heard += bytes.len();
             if heard > MOST || began.elapsed() > PATIENCE {
-                return Then::Abandon("the host prints without end, and runs no command".into());
+                return Then::Abandon("the host keeps printing, and does not run the command".into());
             }
             printed.extend(bytes);
         }

@@ -54,7 +54,7 @@ pub fn guard(config: &Config, user: &str, withheld: &[&str]) -> Guard {
             "# Written by shipit setup. Carries out a switch or undoes it. Runs as the deploy user.\n\
              [Unit]\nDescription=shipit: carries out a switch of {app}\nStartLimitIntervalSec=0\nAfter={boot}\n\n\
              [Service]\nType=simple\nUser={user}\nUMask=0022\nOOMScoreAdjust=-500\n\
-             # No command of the conductor may hang forever: what it cannot end itself, systemd ends, as root.\n\
+             # No command of the conductor may hang forever: systemd, as root, kills what the conductor cannot end itself.\n\
              WatchdogSec=5min\nWatchdogSignal=SIGKILL\nNotifyAccess=all\n\
              ExecStart=/bin/sh {root}/.shipit/conductor {root}\n\
              # A path unit restarts its service immediately: the pause prevents a loop if the conductor cannot run.\n\

@@ -117,11 +117,9 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
         lacks.extend(turnover.needs);
         advice.extend(turnover.advice);
         let stale = service.units().filter(|unit| observed.unit(unit).needs_daemon_reload());
-        warnings.extend(
-            stale.map(|unit| {
-                format!("{unit}: its file changed after systemd loaded it; `sudo systemctl daemon-reload`")
-            }),
-        );
+        warnings.extend(stale.map(|unit| {
+            format!("{unit}: its file changed after systemd loaded it; run `sudo systemctl daemon-reload`")
+        }));
         split(turnover.switch, &mut turns, &mut awaits);
         split(turnover.revert, &mut back, &mut back_awaits);
         one_by_one.extend(turnover.back);

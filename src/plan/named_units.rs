@@ -24,7 +24,7 @@ pub(super) fn lacks(config: &Config, observed: &Observed) -> Vec<(String, String
             if applies && observed.unit(unit).text(setting) == "yes" {
                 lacks.push((
                     format!("{unit} has {setting}=yes: systemd refuses all {act} that a user requests"),
-                    format!("write {setting}=no under [Unit] of {unit} (`sudo systemctl edit {unit}`); then again"),
+                    format!("write {setting}=no under [Unit] of {unit} (`sudo systemctl edit {unit}`); then run the command again"),
                 ));
             }
         }

@@ -195,8 +195,8 @@ pub fn last_word(config: &Config, file: &str) -> Next {
 pub fn slow_sudo(observed: &Observed) -> Option<String> {
     let seconds = observed.sudo.as_ref()?.slow()?;
     Some(format!(
-        "sudo takes {seconds}s on this host, and a switch runs it several times for each service: usually \
-         because a name server does not answer (`sudo` looks up the host's own name; a line in /etc/hosts helps)"
+        "sudo takes {seconds}s on this host, and a switch runs it several times for each service; the usual cause is \
+         a name server that does not answer (`sudo` looks up the host's own name; a line in /etc/hosts helps)"
     ))
 }
 
@@ -252,7 +252,7 @@ pub fn current(config: &Config, observed: &Observed) -> Option<Failure> {
 fn odd_current(config: &Config, observed: &Observed, what: &str) -> Failure {
     let (root, host) = (config.root.as_str(), config.host.ssh_to());
     let failure = Failure::new(Exit::Untouched, format!("{root}/current is {what}"))
-        .why("shipit only replaces a symlink `releases/RELEASE`, which it makes itself")
+        .why("shipit replaces `current` only if it is a symlink to `releases/RELEASE`, the form that shipit creates")
         .host("nothing changed");
     if observed.root != Root::Ready {
         let setup = config.host.as_root("setup");
@@ -271,10 +271,10 @@ fn odd_current(config: &Config, observed: &Observed, what: &str) -> Failure {
     failure.next(match super::releases::in_state(observed, State::Verified).first() {
         Some(newest) => Next::ssh(format!("{host} '{aside} && ln -sT releases/{newest} {root}/current'"))
             .then("&&", Next::shipit("deploy --restart"))
-            .remark("keeps it, and points to the newest verified release"),
+            .remark("keeps it as current.old, and points `current` to the newest verified release"),
         None => Next::ssh(format!("{host} {aside}"))
             .then("&&", Next::shipit("deploy"))
-            .remark("keeps it; then a first deploy"),
+            .remark("keeps it as current.old; then runs a first deploy"),
     })
 }
 

@@ -52,7 +52,8 @@ pub(super) fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], ha
 }
 
 /// What the host prints where the beginning of stdin did not arrive. Without it an upload would fail as damaged.
-pub(super) const EATEN: &str = "a startup file of this login (such as ~/.bashrc) reads the input of its commands";
+pub(super) const EATEN: &str =
+    "a startup file of this login (such as ~/.bashrc) reads stdin, which shipit needs for its commands";
 /// What a script on stdin begins with.
 const MARK: &str = "shipit:";
 

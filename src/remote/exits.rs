@@ -41,7 +41,7 @@ exits! {
     NO_ZSTD = 18 "zstd cannot unpack anything here" "receive";
     NOT_UNPACKED = 23 "tar failed" "receive";
     DIFFERS = 24 "the tree differs from its digest" "verify";
-    NOT_REUSED = 19 "the files on the host could not be taken over" "hold" "reuse";
+    NOT_REUSED = 19 "the files on the host could not be reused" "hold" "reuse";
     SHARED_BLOCKED = 25 "a file is in the way of a shared path" "link";
     SHARED_MISSING = 26 "a shared file is missing" "link";
     OTHER_NAMED = 55 "the path of another release is left in the release" "publish";
@@ -59,7 +59,7 @@ exits! {
     SERVICE_REFUSED = 28 "the service was not restarted, reloaded, started or stopped" "service";
     SERVICE_UNHEALTHY = 34 "the service is not healthy afterwards" "service";
     SUDO_REFUSED = 35 "sudo does not allow the command" "by_hand";
-    NOT_TRIED = 62 "nothing was tried (printed)" "drain";
+    NOT_TRIED = 62 "nothing was tested (printed)" "drain";
     NOT_PUT_BACK = 63 "the instance is not as it was before the trial (printed)" "drain";
     NO_RUN = 36 "no such run on the host" "invocations" "record";
     RUN_UNREADABLE = 37 "the run cannot be read" "invocations" "record";

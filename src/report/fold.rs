@@ -181,7 +181,7 @@ impl Fold {
     fn sent(&self, took: Duration) -> String {
         let (_, sent, reused) = self.bytes;
         let mut text = match (sent, reused) {
-            (0, 1..) => format!("nothing new of {}", bytes(reused)),
+            (0, 1..) => format!("nothing, all {} reused", bytes(reused)),
             (_, 0) => bytes(sent),
             _ => format!("{} of {}", bytes(sent), bytes(sent + reused)),
         };

@@ -215,7 +215,7 @@ impl fmt::Display for Step {
             }
             Self::Reload(unit) => write!(f, "reload    {unit}"),
             Self::Stop(unit) => write!(f, "stop      {unit}"),
-            Self::Resume { unit, .. } => write!(f, "resume    start {unit}, unless it still runs"),
+            Self::Resume { unit, .. } => write!(f, "resume    start {unit}, unless it is still running"),
             Self::Isolate { server, .. } => write!(f, "isolate   HAProxy sends no requests to {server}"),
             Self::Canary(canary) => write!(
                 f,
@@ -256,7 +256,7 @@ impl fmt::Display for Step {
             Self::Limits(limits) => {
                 let gap = limits
                     .max_gap
-                    .map(|gap| format!("nobody unanswered for more than {}ms", gap.as_millis()));
+                    .map(|gap| format!("no gap longer than {}ms", gap.as_millis()));
                 let failed = limits.max_failed.map(|n| format!("at most {n} failed requests"));
                 let both: Vec<String> = failed.into_iter().chain(gap).collect();
                 write!(f, "limits    {}", both.join(", "))

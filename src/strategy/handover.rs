@@ -116,7 +116,7 @@ pub(super) fn needs(service: &Service, observed: &Observed, root: &str, holder: 
         lack(
             "Restart=always".into(),
             "Service",
-            "would stay down after it exits, and the socket closes when it may start no other instance",
+            "would stay down after it exits, and the socket closes if it cannot start another instance",
         );
     }
     lines.extend(slots::stops_late(service, observed));

@@ -51,7 +51,7 @@ impl How {
     fn words(self) -> &'static str {
         match self {
             Self::Seen => "changed while it was being packed",
-            Self::Unseen => "has another content than when it was read, with the same size and time",
+            Self::Unseen => "has different content than when it was read, although its size and time are the same",
         }
     }
 }

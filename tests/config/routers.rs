@@ -214,7 +214,11 @@ fn several_instances_have_a_router_that_can_leave_one_out() {
             format!("instances: 2, socket: acme.socket, {own}"),
             "takes `socket` or `router`, not both",
         ),
-        (&caddy, format!("instances: 2, {own}"), "`edge` cannot leave out"),
+        (
+            &caddy,
+            format!("instances: 2, {own}"),
+            "`edge` cannot stop sending requests",
+        ),
         (
             EDGE,
             format!("instances: 2, {ports}"),

@@ -203,17 +203,21 @@ fn nobody_becomes_root_or_another_app_through_it() {
         (
             run("acme.service root.service"),
             HELPER.to_owned(),
-            "not a kind of terminal|not base64",
+            "not a valid terminal type|not base64",
         ),
         (run("--uid=0"), HELPER.to_owned(), "not a valid unit name"),
         (run("*"), HELPER.to_owned(), "not a valid unit name"),
         (ours.replace(id, "../../../etc/x.d"), HELPER.to_owned(), "not an id"),
         (ours.replace(id, "0"), HELPER.to_owned(), "not an id"),
-        (ours.replace("dumb", "x=y"), HELPER.to_owned(), "not a kind of terminal"),
+        (
+            ours.replace("dumb", "x=y"),
+            HELPER.to_owned(),
+            "not a valid terminal type",
+        ),
         (
             ours.replace("dumb", "--uid=0"),
             HELPER.to_owned(),
-            "not a kind of terminal",
+            "not a valid terminal type",
         ),
         (
             ours.replace(text, "$(touch$IFS/etc/owned)"),

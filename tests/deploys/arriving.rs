@@ -135,8 +135,7 @@ fn a_file_that_is_remembered_wrongly_is_found_while_it_is_sent_and_all_is_read_o
     };
     falsify();
     let deployed = desk.shipit(&["deploy"]).leaves(0);
-    let told =
-        "late has another content than when it was read, with the same size and time; reading the source once more";
+    let told = "late has different content than when it was read, although its size and time are the same; reading the source once more";
     assert!(deployed.stderr.replace("\n  ", " ").contains(told), "{deployed}");
     assert_live(&host, &current(&host), "v2");
     assert_eq!(host.root("cat /opt/acme/current/late").ok(), "what is there");

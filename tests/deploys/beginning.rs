@@ -149,7 +149,7 @@ fn up_does_it_all_says_where_it_stopped_and_continues_there() {
         .leaves(6)
         .says("up stopped at check")
         .says(&format!("next  shipit up --as {root}"))
-        .says("if only root can log in yet");
+        .says("if only root can log in so far");
     desk.shipit(&["up", "--as", &root])
         .leaves(2)
         .says("write /etc/systemd/system/acme.service")
@@ -161,7 +161,7 @@ fn up_does_it_all_says_where_it_stopped_and_continues_there() {
         .says("--yes    # confirms it");
     desk.shipit(&["up", "--yes", "--as", "root@other.example.com"])
         .leaves(2)
-        .says("--as names another host than deploy.yml");
+        .says("--as names a different host than deploy.yml");
     desk.shipit(&["up", "--as", &root, "--print"])
         .leaves(0)
         .says("+ExecStart=/opt/acme/current/acme")

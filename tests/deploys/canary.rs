@@ -14,7 +14,7 @@ fn canary(steps: &str, hold: &str) -> Yml {
 }
 
 /// The reason that ends a share of a release that responds slowly.
-const SLOW: &str = "95 % of the responses of the new release took up to ";
+const SLOW: &str = "95% of the responses of the new release took up to ";
 
 /// A check without a response time: a share ends when somebody decides, and not when the machine pauses.
 fn unmeasured(desk: &Desk) {

@@ -178,7 +178,7 @@ fn a_login_that_cannot_run_commands_is_reported_as_one_by_either_ssh() {
         ),
         (
             bashrc("read -t 2 line"),
-            "a startup file of this login (such as ~/.bashrc) reads the input of its commands",
+            "a startup file of this login (such as ~/.bashrc) reads stdin, which shipit needs for its commands",
             "rm /home/deploy/.bashrc",
         ),
     ] {
@@ -213,7 +213,7 @@ fn a_login_that_cannot_run_commands_is_reported_as_one_by_either_ssh() {
     host.root(&bashrc("read -t 2 line")).ok();
     desk.shipit(&["deploy"])
         .leaves(6)
-        .says("reads the input of its commands");
+        .says("reads stdin, which shipit needs for its commands");
     // One that only talks is no obstacle.
     host.root(&bashrc("seq 5000; printf welcome")).ok();
     let v1 = desk.deploy(Kind::Graceful, "v1");

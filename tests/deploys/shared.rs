@@ -73,7 +73,7 @@ fn links_that_would_lead_out_of_the_release_or_of_shared_are_refused() {
     desk.shipit(&["deploy"])
         .leaves(1)
         .says("/opt/acme/shared/logs is a symlink to /srv/private, which shipit does not follow")
-        .says("replace the symlink /opt/acme/shared/logs by a directory");
+        .says("replace the symlink /opt/acme/shared/logs with a directory");
     host.root("rm /opt/acme/shared/logs; ln -s /srv/private/env /opt/acme/shared/env")
         .ok();
     desk.write(&acme("socket").with("shared: {files: [env]}"));

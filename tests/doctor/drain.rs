@@ -42,12 +42,12 @@ fn an_app_that_drains_one_that_cannot_and_one_that_hangs_are_told_apart() {
     // Without --live nothing is touched, and without a terminal nothing that clients use restarts.
     desk.shipit(&["doctor", "--drain"])
         .leaves(0)
-        .says("acme.service was not tried: `restart` has no idle instance")
+        .says("acme.service was not tested: `restart` has no idle instance")
         .says("doctor --drain --live");
     desk.shipit(&LIVE[..3])
         .leaves(2)
         .says("the trial restarts acme.service: clients may be refused, or lose requests")
-        .says("nothing was tried");
+        .says("nothing was tested");
     assert_eq!(life(), before);
 
     let good = desk.json(&LIVE).leaves(0);
@@ -68,7 +68,7 @@ fn an_app_that_drains_one_that_cannot_and_one_that_hangs_are_told_apart() {
     // The path of the health check takes no time.
     desk.shipit(&LIVE[..4])
         .leaves(0)
-        .says("acme.service stops: no request was in progress long enough, so only the idle connection was tried")
+        .says("acme.service stops: no request was in progress long enough, so only the idle connection was tested")
         .says("--path /slow");
     desk.shipit(&["history"]).leaves(0).says("drain");
 
@@ -115,7 +115,7 @@ fn an_app_that_drains_one_that_cannot_and_one_that_hangs_are_told_apart() {
     let before = life();
     host.root("mv /usr/bin/perl /usr/bin/perl.gone").ok();
     desk.shipit(&LIVE)
-        .says("acme.service was not tried: it cannot be tried without perl");
+        .says("acme.service was not tested: it cannot be tested without perl");
     assert_eq!(life(), before);
     assert_no_trial(&host);
 }
@@ -237,7 +237,7 @@ fn instances_on_one_address_are_judged_by_their_end_and_a_switch_comes_first() {
     desk.shipit(&LIVE)
         .leaves(5)
         .says("another switch is in progress")
-        .says("nothing was tried");
+        .says("nothing was tested");
     host.root("systemctl kill -s KILL shipit-acme.service").ok();
     deploy.ends();
 }

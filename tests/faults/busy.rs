@@ -62,7 +62,7 @@ fn a_migration_that_runs_already_is_waited_for_and_not_stopped() {
     .ok();
     desk.tree(Kind::Graceful, "v2");
     let run = Underway::start(&desk, &["deploy"]);
-    let waits = "grep -q 'already runs' /opt/acme/.shipit/runs/*/events";
+    let waits = "grep -q 'already running' /opt/acme/.shipit/runs/*/events";
     host.wait_for("the switch to wait", |host: &Host| host.root(waits).success());
     host.root("touch /var/lib/acme/go").ok();
     let ran = run.end().leaves(0);
@@ -161,7 +161,7 @@ fn a_disk_that_turns_read_only_is_told_and_the_switch_waits_for_it() {
     go(&host, "v1");
     run.end().leaves(7).says("is read-only");
     let waits = |host: &Host| {
-        let lines = "journalctl -u shipit-acme.service -o cat | grep -c 'waiting until it can be written to'";
+        let lines = "journalctl -u shipit-acme.service -o cat | grep -c 'waiting until it is writable'";
         host.root(lines).stdout.trim().to_owned()
     };
     host.wait_for("the conductor to wait", |host| waits(host) != "0");

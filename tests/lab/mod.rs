@@ -143,7 +143,7 @@ pub fn processes() -> String {
         })
 }
 
-/// Runs a script; its stderr is the reason of a failure.
+/// Runs a script; its stderr is the reason for a failure.
 fn run(command: &mut Command) -> Result<(), String> {
     let output = command.ends();
     ended(command, &output)

@@ -67,7 +67,7 @@ fn the_new_instance_is_checked_before_the_router_leads_to_it_and_through_the_rou
             revert (if a step fails after the flip began)
               flip      current -> releases/c
               slot      slots/blue -> releases/c
-              resume    start acme@blue.service, unless it still runs
+              resume    start acme@blue.service, unless it is still running
               route     HAProxy over /run/haproxy/acme.sock: requests go to acme/blue, not to acme/green
               drain     acme/green: until no request is left, at most 5s
               stop      acme@green.service

@@ -60,9 +60,9 @@ fn instances_that_share_a_socket_change_one_by_one_while_it_holds_the_port() {
             revert (if a step fails after the flip began)
               flip      current -> releases/c
               slot      slots/blue -> releases/c
-              resume    start acme@blue.service, unless it still runs
+              resume    start acme@blue.service, unless it is still running
               slot      slots/green -> releases/c
-              resume    start acme@green.service, unless it still runs
+              resume    start acme@green.service, unless it is still running
               await     acme@blue.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
               await     acme@green.service: active within 30s, http://127.0.0.1:8080/ healthy 3 times in a row within 30s, stable for 3s
 
@@ -96,7 +96,7 @@ fn a_handover_starts_the_next_release_before_the_flip_and_stops_the_old_one_afte
             revert (if a step fails after the flip began)
               flip      current -> releases/c
               slot      slots/blue -> releases/c
-              resume    start acme@blue.service, unless it still runs
+              resume    start acme@blue.service, unless it is still running
               await     acme@blue.service: active within 30s, stable for 0s
               stop      acme@green.service
               slot      remove `slots/green`: the instance stays stopped
@@ -140,7 +140,7 @@ fn units_that_cannot_hand_over_are_refused_with_each_line_to_add() {
               why   acme@.service does not report when it is ready, so the old instance would stop too early: add `Type=notify` under [Service], then `sudo systemctl daemon-reload`
               why   acme@.service would make the socket blocking for the running instance when the other one starts: add `NonBlocking=yes` under [Service], then `sudo systemctl daemon-reload`
               why   acme@.service has a start limit, and a release that crashes in a loop would close the socket: add `StartLimitIntervalSec=0` under [Unit], then `sudo systemctl daemon-reload`
-              why   acme@.service would stay down after it exits, and the socket closes when it may start no other instance: add `Restart=always` under [Service], then `sudo systemctl daemon-reload`
+              why   acme@.service would stay down after it exits, and the socket closes if it cannot start another instance: add `Restart=always` under [Service], then `sudo systemctl daemon-reload`
               why   acme@.service may take longer than 200 s to stop, and a switch waits for it: add `TimeoutStopSec=30s` under [Service], then `sudo systemctl daemon-reload`
               why   acme.socket starts acme.service, not an instance: add `Service=acme@blue.service` under [Socket], then `sudo systemctl daemon-reload` and `sudo systemctl restart acme.socket`
               host  nothing changed

@@ -304,9 +304,9 @@ fn a_current_that_is_not_ours_is_shown_and_never_touched() {
         &deploy("a"),
         &expect![[r#"
             error: /opt/acme/current is a directory
-              why   shipit only replaces a symlink `releases/RELEASE`, which it makes itself
+              why   shipit replaces `current` only if it is a symlink to `releases/RELEASE`, the form that shipit creates
               host  nothing changed
-              next  ssh deploy@example.org mv -nT /opt/acme/current /opt/acme/current.old && shipit deploy    # keeps it; then a first deploy"#]],
+              next  ssh deploy@example.org mv -nT /opt/acme/current /opt/acme/current.old && shipit deploy    # keeps it as current.old; then runs a first deploy"#]],
     );
     check(
         &format!("{BASE}{SERVICE}"),
@@ -314,7 +314,7 @@ fn a_current_that_is_not_ours_is_shown_and_never_touched() {
         &deploy("a"),
         &expect![[r#"
             error: /opt/acme/current is a symlink to /opt/acme/releases/a
-              why   shipit only replaces a symlink `releases/RELEASE`, which it makes itself
+              why   shipit replaces `current` only if it is a symlink to `releases/RELEASE`, the form that shipit creates
               host  nothing changed
               next  ssh deploy@example.org ln -sfnT releases/a /opt/acme/current    # as shipit writes it; then `shipit restart`, if the app still runs another release"#]],
     );

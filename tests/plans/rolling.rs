@@ -64,11 +64,11 @@ fn behind_haproxy_each_instance_is_drained_checked_and_ready_before_the_next_one
               slot      slots/1 -> releases/c
               slot      slots/2 -> releases/c
               drain     acme/2: until no request is left, at most 5s
-              resume    start acme@2.service, unless it still runs
+              resume    start acme@2.service, unless it is still running
               await     acme@2.service: active within 30s, http://127.0.0.1:8082/healthz healthy 3 times in a row within 30s, stable for 3s
               route     HAProxy over /run/haproxy/acme.sock: requests go to acme/2
               drain     acme/1: until no request is left, at most 5s
-              resume    start acme@1.service, unless it still runs
+              resume    start acme@1.service, unless it is still running
               await     acme@1.service: active within 30s, http://127.0.0.1:8081/healthz healthy 3 times in a row within 30s, stable for 3s
               route     HAProxy over /run/haproxy/acme.sock: requests go to acme/1
               await     acme@2.service: active within 30s, http://127.0.0.1/healthz healthy within 5s, stable for 0s
@@ -115,12 +115,12 @@ fn behind_nginx_another_instance_stands_in_for_the_one_that_restarts() {
               slot      slots/2 -> releases/c
               route     nginx by /opt/acme/live.2.sock: requests go to /run/acme/1.sock, not to /run/acme/2.sock
               drain     /run/acme/2.sock: until no request is left, at most 5s
-              resume    start acme@2.service, unless it still runs
+              resume    start acme@2.service, unless it is still running
               await     acme@2.service: active within 30s, /run/acme/2.sock /healthz healthy 3 times in a row within 30s, stable for 3s
               route     nginx by /opt/acme/live.2.sock: requests go to /run/acme/2.sock, not to /run/acme/1.sock
               route     nginx by /opt/acme/live.1.sock: requests go to /run/acme/2.sock, not to /run/acme/1.sock
               drain     /run/acme/1.sock: until no request is left, at most 5s
-              resume    start acme@1.service, unless it still runs
+              resume    start acme@1.service, unless it is still running
               await     acme@1.service: active within 30s, /run/acme/1.sock /healthz healthy 3 times in a row within 30s, stable for 3s
               route     nginx by /opt/acme/live.1.sock: requests go to /run/acme/1.sock, not to /run/acme/2.sock
               await     acme@2.service: active within 30s, http://127.0.0.1/healthz healthy within 5s, stable for 0s

@@ -90,7 +90,10 @@ fn logs_in_with_a_password(how: &str) {
     // Without a terminal the error says so.
     let failure = refused(&login);
     assert_eq!(failure.exit, Exit::Unreachable, "{failure}");
-    assert!(failure.to_string().contains("there is no terminal to ask"), "{failure}");
+    assert!(
+        failure.to_string().contains("there is no terminal on which to ask"),
+        "{failure}"
+    );
 
     // After Ctrl-C no other question is asked, and the error does not claim that there is no terminal.
     let mut person = Person::with(&[]);

@@ -104,7 +104,7 @@ fn a_file_that_nobody_touched_is_not_read_again_unless_all_are_to_be_read() {
     let changed = error.get_ref().unwrap().downcast_ref::<Changed>().unwrap();
     assert_eq!(
         changed.to_string(),
-        "a has another content than when it was read, with the same size and time"
+        "a has different content than when it was read, although its size and time are the same"
     );
     let all = memory.scan_as(&[], &[], |hashes| hashes.read_all = true).unwrap();
     assert_eq!(hash(&all), own);

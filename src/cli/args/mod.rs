@@ -125,8 +125,8 @@ pub enum Command {
     Setup(Setup),
     /// Find out why a deploy does not work; change nothing
     #[command(
-        long_about = "Example:\n  shipit doctor\n  shipit doctor --drain --path /slow\n\nChecks keys, connection, host, disk space, clock, sudo lines, guard, units (against all rules), listening sockets, health checks and the last failed switch. Lists causes before their consequences, each with a command that fixes it, \
-        and the strategies that each service can use. Changes nothing without --drain, which tries how the services stop: on idle instances, or with --live on those that serve. Exits 1 if there is an error, 4 if the host is degraded, 6 if the host cannot be reached."
+        long_about = "Example:\n  shipit doctor\n  shipit doctor --drain --path /slow\n\nChecks keys, connection, host, disk space, clock, sudo lines, guard, units (against all rules), listening sockets, health checks and the last failed switch. Lists causes before their consequences, each with a command that fixes it, and then the strategies that each service can use. Changes nothing without --drain, which tests how the services stop: on idle instances or, with --live, on the live ones. \
+        Exits 1 if there is an error, 4 if the host is degraded, 6 if the host cannot be reached."
     )]
     Doctor(Doctor),
     /// Show what deploy would do
@@ -153,13 +153,13 @@ pub enum Command {
     Releases,
     /// Show what was done to the app, by whom, and how it ended
     #[command(
-        long_about = "Example:\n  shipit history\n  shipit history -n 100 --json\n\nShows deploys, rollbacks and prunes, restarts, stops, starts and reloads, and changes of the environment, newest first: when, who, how long, the downtime, and the reason of a failure. \
+        long_about = "Example:\n  shipit history\n  shipit history -n 100 --json\n\nShows deploys, rollbacks and prunes, restarts, stops, starts and reloads, and changes to the environment, newest first: when, who, how long, the downtime, and the reason for a failure. \
         The host keeps this record; `shipit report RUN` shows one switch in detail."
     )]
     History(History),
     /// Show the timeline of one switch
     #[command(
-        long_about = "Example:\n  shipit report\n  shipit report --html switch.html\n\nShows one switch as the host recorded it: each step, each probe by its response time, failed probes, and which release answered when. \
+        long_about = "Example:\n  shipit report\n  shipit report --html switch.html\n\nShows one switch as the host recorded it: each step, each probe with its response time, failed probes, and which release answered at which time. \
         --html also writes it as one HTML file that needs no network and no script."
     )]
     Report(Report),
@@ -183,13 +183,13 @@ pub enum Command {
     Env(EnvCommand),
     /// Run one command in the live release
     #[command(
-        long_about = "Example:\n  shipit run -- bin/rails console\n  shipit run --stdin -- psql acme <changes.sql\n\nRuns one command in the live release, as a service's user, with the environment, working directory and sandbox of its unit. If you are at a terminal, the command has one too: Ctrl-C and each new size reach it. \
+        long_about = "Example:\n  shipit run -- bin/rails console\n  shipit run --stdin -- psql acme <changes.sql\n\nRuns one command in the live release, as a service's user, with the environment, working directory and sandbox of its unit. If you are at a terminal, the command has one too: Ctrl-C and changes of the window size reach it. \
         Otherwise its stdin is empty; with --stdin, it is your stdin, and Ctrl-C stops the command. With --as-deploy, or with `run_as: deploy` in deploy.yml, the command runs as the deploy user with the environment of its login. Exits with the command's exit status, and prints it if it is not 0."
     )]
     Run(Run),
     /// Open a shell in the live release, as the deploy user
     #[command(
-        long_about = "Example:\n  shipit ssh\n\nOpens a shell on the host, in `current`, as the deploy user, over the same login as every command: the key, the host key and the jump host of a deploy. Before the first deploy, the shell starts in the app's root. \
+        long_about = "Example:\n  shipit ssh\n\nOpens a shell on the host, in `current`, as the deploy user, with the same key, host key and jump host as a deploy. Before the first deploy, the shell starts in the app's root. \
         Needs a terminal. Exits with the exit status of the shell."
     )]
     Ssh,
@@ -222,7 +222,7 @@ pub enum Command {
     Attach,
     /// End the canary in progress: all requests go to the new release
     #[command(
-        long_about = "Example:\n  shipit promote\n\nEnds the waits of a canary in progress: the remaining shares are skipped, and HAProxy sends every request to the new release. Then follows the switch to its end. \
+        long_about = "Example:\n  shipit promote\n\nEnds the waiting times of a canary in progress: the remaining shares are skipped, and HAProxy sends every request to the new release. Then follows the switch to its end. \
         The new release is still checked through the router, and the host still reverts if it is unhealthy."
     )]
     Promote,
@@ -234,7 +234,7 @@ pub enum Command {
     Abort,
     /// Remove old releases
     #[command(
-        long_about = "Example:\n  shipit prune --keep 2\n\nKeeps the newest keep_releases releases that are verified or left, the same number of staged ones, and the newest failed one. Removes the others; \
+        long_about = "Example:\n  shipit prune --keep 2\n\nKeeps the newest releases that are verified or left, up to keep_releases, the same number of staged ones, and the newest failed one. Removes the others; \
         never the live release, a release in use, or the release that a rollback would use."
     )]
     Prune(Prune),
@@ -347,10 +347,10 @@ pub struct Doctor {
 /// `doctor --drain`
 #[derive(ClapArgs, Debug)]
 pub struct DrainTrial {
-    /// Try how each service stops: starts its idle instance, sends requests, and stops it again
+    /// Test how each service stops: starts its idle instance, sends requests, and stops it again
     #[arg(long, conflicts_with = "login")]
     pub drain: bool,
-    /// Try it on the instances that serve, one after the other: each restarts
+    /// Test the live instances instead, one after the other; each restarts
     #[arg(long, requires = "drain")]
     pub live: bool,
     /// Path of a request that takes the app a second or longer, such as /slow [default: that of the health check]

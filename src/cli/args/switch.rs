@@ -7,7 +7,7 @@ use crate::plan::Migration;
 /// `plan`
 #[derive(ClapArgs, Debug)]
 pub struct Plan {
-    /// Read every file, also those that were not touched since the last deploy or plan
+    /// Read every file, including those that were not touched since the last deploy or plan
     #[arg(long)]
     pub checksum: bool,
 }
@@ -27,7 +27,7 @@ pub struct Deploy {
     /// Switch even if nothing changed
     #[arg(long)]
     pub restart: bool,
-    /// Read every file, also those that were not touched since the last deploy or plan
+    /// Read every file, including those that were not touched since the last deploy or plan
     #[arg(long, conflicts_with = "release")]
     pub checksum: bool,
     /// Stage a new release and run `prepare` in it, even if nothing changed

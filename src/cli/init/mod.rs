@@ -39,7 +39,7 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
     if let Some(other) = unit::nearest(dir)?.filter(|_| !path.exists()) {
         let other = shown(other.as_os_str().as_encoded_bytes());
         notes.push_str(&format!(
-            "{other} is above this directory: commands typed here no longer use it, but the new file\n"
+            "{other} is in a directory above this one: commands that you run here now use the new file instead\n"
         ));
     }
     let port = match options.port {

@@ -57,9 +57,7 @@ pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, port: u
     out.push_str(&checks(About::Prepare));
     match (&project.prepare, &project.products) {
         (Some(prepare), Some(products)) => {
-            out.push_str(
-                "# Runs on the host, in the directory of the new release, unless its inputs are as they were:\n",
-            );
+            out.push_str("# Runs on the host, in the directory of the new release, unless its inputs are unchanged:\n");
             out.push_str("prepare:\n  ");
             out.push_str(&key("run", prepare));
             out.push_str(&list("inputs", &products.inputs));

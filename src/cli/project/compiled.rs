@@ -83,7 +83,7 @@ pub(super) fn arguments(dir: &Directory, app: &str, subcommand: Option<&str>, pr
         (Some((rest, from)), _) if !rest.is_empty() => (rest, from),
         (Some((_, from)), Some(name)) => {
             let why = format!(
-                "{from} starts it without arguments, and the source has a subcommand `{name}`: does it serve without?"
+                "{from} starts it without arguments, and the source has a subcommand `{name}`: does the program serve requests without it?"
             );
             return project.check(About::Command, why);
         }

@@ -37,7 +37,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     if mix.contains("include_erts: false") {
         project.check(
             About::Command,
-            "mix.exs has `include_erts: false`: the release contains no Erlang, so the host needs the one that it was built with",
+            "mix.exs has `include_erts: false`: the release contains no Erlang, so the host needs the version that it was built with",
         );
     }
     project.check(
@@ -57,7 +57,7 @@ fn assets(dir: &Directory, mix: &str, project: &mut Project) -> String {
     if line.is_empty() && dir.has("assets/package.json") {
         project.check(
             About::Build,
-            "assets/ has a package.json, and mix.exs no alias `assets.deploy`: must it be built first, and `mix phx.digest` run?",
+            "assets/ has a package.json, and mix.exs has no alias `assets.deploy`: must it be built first, and `mix phx.digest` run?",
         );
     }
     line

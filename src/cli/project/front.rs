@@ -61,7 +61,8 @@ pub(super) fn styles(dir: &Directory, site: &mut Project) {
         }
         (Some(_), _) => {
             site.build = Some(format!("{} && {} build && {hugo}", manager.all, manager.run));
-            let why = "package.json has a script `build`: does it make what Hugo reads, and so come first?";
+            let why =
+                "package.json has a script `build`: does it create files that Hugo reads, so that it must run first?";
             site.check(About::Build, why);
         }
         (None, Some(tool)) => {

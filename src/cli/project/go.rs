@@ -23,15 +23,16 @@ pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
         (Some((tags, from)), _) => {
             // Without cgo no tag needs a library.
             if recipe.cgo != Some(false) {
-                let why =
-                    format!("`-tags {tags}` comes from {from}: does the host need each, and the libraries for it?");
+                let why = format!(
+                    "`-tags {tags}` comes from {from}: does the app need each tag, and does the host have the libraries for it?"
+                );
                 project.check(About::Build, why);
             }
             format!(" -tags {tags}")
         }
         (None, Some((value, from))) => {
             let why =
-                format!("{from} builds with `-tags {value}`, which only its script knows: add the tags to `go build`");
+                format!("{from} builds with `-tags {value}`, which only its script sets: add the tags to `go build`");
             project.check(About::Build, why);
             String::new()
         }

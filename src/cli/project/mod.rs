@@ -170,7 +170,7 @@ impl Project {
     pub(super) fn ask_port(&mut self, port: u16) {
         let why = match &self.listens_on {
             Some(Port::Fixed(fixed, file)) if *fixed != port => format!(
-                "{file} seems to listen on port {fixed}, and not on {port}: change one of them, because PORT={port} of the unit does nothing there"
+                "{file} seems to listen on port {fixed}, and not on {port}: change one of them, because PORT={port} in the unit has no effect there"
             ),
             Some(Port::Fixed(fixed, file)) if *fixed != Self::unknown().port => {
                 format!("{file} seems to listen on port {port}; the generated unit also sets PORT={port}")
@@ -305,7 +305,7 @@ fn health(dir: &Directory, project: &mut Project) {
         project.listens = false;
         project.check(
             About::Unit,
-            format!("a program with {bot} and no port: a deploy checks that it runs, and no address; add `health` if it has one"),
+            format!("a program with {bot} and no port: a deploy checks only that it runs, not that it answers; add `health` if it has one"),
         );
         return;
     }

@@ -133,7 +133,7 @@ fn unbuilt(dir: &Directory, package: &Package, manager: &Manager, project: &mut 
         (Some(_), _) if exists || lists("dist build out lib output .output .next public", top) => {}
         (Some(_), _) => project.check(
             About::Command,
-            format!("{file} does not exist in this directory: does the build make it, and there?"),
+            format!("{file} does not exist in this directory: does the build create it here?"),
         ),
         (None, Some(name)) => project.build = Some(format!("{} && {} {name}", manager.all, manager.run)),
         (None, None) if exists => {}
@@ -219,7 +219,7 @@ fn framework(dir: &Directory, package: &Package, project: &mut Project) {
         project.check(
             About::Build,
             format!(
-                "{adapter} builds for another platform than a host: install {right} and name it in the configuration"
+                "{adapter} builds for a platform other than a Linux host: install {right} and name it in the configuration"
             ),
         );
         if right == "@astrojs/node" {
@@ -290,7 +290,7 @@ mod tests {
         let init = "FROM x\nENTRYPOINT [\"/init\"]\n";
         let api = project(&[("package.json", api), ("Dockerfile", init)]);
         assert_eq!(api.command.as_deref(), Some("/usr/bin/node {root}/current/api.js"));
-        assert!(checks(&api, "starts init, which is no program of this app"));
+        assert!(checks(&api, "starts init, which is not a program of this app"));
         let tini = "FROM x\nENTRYPOINT [\"/sbin/tini\", \"--\"]\nCMD [\"node\", \"b.js\"]\n";
         let tini = project(&[("package.json", package), ("Dockerfile", tini)]);
         assert_eq!(tini.command.as_deref(), Some("/usr/bin/node {root}/current/b.js"));
@@ -324,7 +324,7 @@ mod tests {
         let elsewhere = r#"{"scripts":{"start":"node api","build":"x"},"dependencies":{"express":"4"}}"#;
         assert!(checks(
             &project(&[("package.json", elsewhere)]),
-            "does the build make it, and there?"
+            "does the build create it here?"
         ));
     }
 

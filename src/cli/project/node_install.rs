@@ -81,7 +81,7 @@ impl Manager {
             project.check(
                 About::Prepare,
                 format!(
-                    "this is a part of the workspace in {place}: its {lock} and its other packages are not shipped from here, so installing on the host fails; let `build` collect them (`pnpm deploy`, `turbo prune`), or deploy from {place}"
+                    "this is part of the workspace in {place}: its {lock} and its other packages are not shipped from here, so installing on the host fails; let `build` collect them (`pnpm deploy`, `turbo prune`), or deploy from {place}"
                 ),
             );
         } else if dir.first(LOCKS).is_none() {
@@ -142,7 +142,7 @@ impl Manager {
         project.check(
             About::Prepare,
             format!(
-                "without the script {}: it starts a devDependency, which is not installed on the host",
+                "leaves out the script {}: it starts a devDependency, which is not installed on the host",
                 dropped.join(", ")
             ),
         );
@@ -237,7 +237,7 @@ pub(super) fn migration(dir: &Directory, package: &Package, project: &mut Projec
         project.check(
             About::Migrate,
             format!(
-                "the script `{name}` reads a file of settings, which is not shipped: the unit has them from /etc/APP/env"
+                "the script `{name}` reads a settings file, which is not shipped: the unit gets the settings from /etc/APP/env"
             ),
         );
     }
@@ -262,13 +262,13 @@ mod tests {
                 r#""prepare":"husky install""#,
                 "package-lock.json",
                 "npm ci --omit=dev --ignore-scripts && npm rebuild",
-                "without the script `prepare` (husky)",
+                "leaves out the script `prepare` (husky)",
             ),
             (
                 r#""prepare":"npx husky","postinstall":"node make.js""#,
                 "yarn.lock",
                 "yarn install --frozen-lockfile --production --ignore-scripts && npm rebuild && yarn run postinstall",
-                "without the script `prepare` (husky)",
+                "leaves out the script `prepare` (husky)",
             ),
             (r#""prepare":"husky || true""#, "package-lock.json", npm, ""),
             (
@@ -317,6 +317,6 @@ mod tests {
         let package = r#"{"main":"a.js","scripts":{"db:migrate":"tsx --env-file=.env migrate.ts"},"devDependencies":{"tsx":"4"}}"#;
         let project = project(&[("package.json", package), ("package-lock.json", "")]);
         assert!(checks(&project, "the script `db:migrate` starts tsx, a devDependency"));
-        assert!(checks(&project, "reads a file of settings"));
+        assert!(checks(&project, "reads a settings file"));
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn run(start: &Start, dir: &Directory, package: &Package, project: &m
         return project.check(
             About::Command,
             format!(
-                "{} starts {program}, which is no program of this app: look there to see how the app is started",
+                "{} starts {program}, which is not a program of this app: look there to see how the app is started",
                 start.from
             ),
         );

@@ -103,7 +103,7 @@ fn laravel_needs(dir: &Directory, project: &mut Project) {
         project.check(
             About::Shared,
             format!(
-                "storage/ is not shipped: add those that the app uses of {} to `shared`, with their subdirectories",
+                "storage/ is not shipped: of {}, add those that the app uses to `shared`, with their subdirectories",
                 kept.join(", ")
             ),
         );
@@ -164,7 +164,10 @@ mod tests {
             ("storage/app/", ""),
             ("storage/uploads/", ""),
         ];
-        assert!(checks(&project(&dirs), "the app uses of storage/uploads to `shared`"));
+        assert!(checks(
+            &project(&dirs),
+            "of storage/uploads, add those that the app uses to `shared`"
+        ));
         assert!(!checks(&project(&dirs[..3]), "storage/ is not shipped"));
     }
 

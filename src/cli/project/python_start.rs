@@ -101,7 +101,7 @@ pub(super) fn run(start: &Start, base: &str, project: &mut Project) -> Option<(S
         project.check(
             About::Command,
             format!(
-                "{} starts the app with `{}`, which is no Python module: look there to see how the app is started",
+                "{} starts the app with `{}`, which is not a Python module: look there to see how the app is started",
                 start.from,
                 words.join(" ")
             ),
@@ -158,10 +158,10 @@ mod tests {
         ];
         let with = |line| project(&[&django[..], &[("Procfile", line)]].concat());
         let make = with("web: make run");
-        assert!(checks(&make, "`make run`, which is no Python module"));
+        assert!(checks(&make, "`make run`, which is not a Python module"));
         for line in ["web: /init", "web: caddy run", "web: /srv/start-it"] {
             let foreign = with(line);
-            assert!(checks(&foreign, "which is no Python module"), "{line}");
+            assert!(checks(&foreign, "which is not a Python module"), "{line}");
             assert!(foreign.command.unwrap().ends_with(" shop.wsgi:application"), "{line}");
         }
         let script = "FROM x\nENTRYPOINT [\"/app/docker-entrypoint\"]\nCMD [\"server\"]\n";

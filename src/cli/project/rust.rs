@@ -173,7 +173,7 @@ fn program(dir: &Directory, app: &str, project: &mut Project) -> Built {
         let name = name.unwrap_or(app);
         project.check(
             About::Build,
-            format!("no program found for Cargo.toml: {name} is assumed"),
+            format!("no program found in this Cargo project: {name} is assumed"),
         );
         Built {
             name: name.into(),

@@ -133,7 +133,7 @@ pub(super) fn checks(dir: &Directory, project: &mut Project) {
         project.check(
             About::Unit,
             format!(
-                "{file} sets {}: set what the app needs of it with `shipit env set`",
+                "{file} sets {}: set those that the app needs with `shipit env set`",
                 some(&image)
             ),
         );

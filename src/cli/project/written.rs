@@ -28,13 +28,15 @@ pub(super) fn checks(dir: &Directory, project: &mut Project) {
     if project.source == "." && project.serves != Serves::Files {
         known = empty(dir, project);
         if !known.is_empty() {
-            let (first, verb) = (
-                known[..known.len().min(6)].join(", "),
-                if known.len() == 1 { "is" } else { "are" },
-            );
+            let first = known[..known.len().min(6)].join(", ");
+            let (verb, it) = if known.len() == 1 {
+                ("is", "it")
+            } else {
+                ("are", "each")
+            };
             project.check(
                 About::Shared,
-                format!("{first} {verb} empty in the repository: if the app writes there, add to `shared`, or each release starts without those files"),
+                format!("{first} {verb} empty in the repository: if the app writes there, add {it} to `shared`, or each release starts without those files"),
             );
         }
     }
@@ -56,10 +58,11 @@ pub(super) fn checks(dir: &Directory, project: &mut Project) {
     }
     if !all.is_empty() {
         all.truncate(5);
+        let it = if all.len() == 1 { "it" } else { "each" };
         project.check(
             About::Shared,
             format!(
-                "the app writes to {}: add to `shared`, or each release starts without those files",
+                "the app writes to {}: add {it} to `shared`, or each release starts without those files",
                 all.join(", ")
             ),
         );

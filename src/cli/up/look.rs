@@ -55,7 +55,7 @@ impl<'a> Up<'a> {
                 let as_root = config
                     .host
                     .as_root("up")
-                    .remark("if only root can log in yet: creates the deploy user");
+                    .remark("if only root can log in so far: creates the deploy user");
                 failure.next.insert(0, as_root);
             }
             failure
@@ -178,10 +178,10 @@ impl<'a> Up<'a> {
             Some(false) => Some(not_root(
                 self.config,
                 user,
-                "by sudo's list it can run only some commands as root",
+                "according to `sudo -l`, it can run only some commands as root",
             )),
             None if !at_terminal() => {
-                Some(not_root(self.config, user, unknown).why("and there is no terminal to type one at"))
+                Some(not_root(self.config, user, unknown).why("and there is no terminal to enter a password"))
             }
             None => {
                 let user = crate::text::shown(user.as_bytes());

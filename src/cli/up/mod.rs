@@ -39,7 +39,7 @@ pub(super) fn run(global: &Global, args: &args::Up) -> Result<Exit, Failure> {
     if through.is_elsewhere() && args.yes {
         return Err(Failure::new(
             Exit::Usage,
-            "--as names another host than deploy.yml, and --yes asks nobody",
+            "--as names a different host than deploy.yml, and --yes skips the question",
         )
         .why(format!(
             "deploy.yml names {}; root would change one host, and the deploy would go to the other",
@@ -236,10 +236,10 @@ impl<'a> Up<'a> {
         let now = self.layout(&observed, user, repository, live, &Installation::default());
         let takes_over = |observed| (shown.adopts(observed), former(config, observed, &shown.user));
         let why = if (&now.group, &now.guard) != (&shown.group, &shown.guard) {
-            format!("the units in {PLACE} are other ones now")
+            format!("the units in {PLACE} have changed")
         } else if takes_over(&observed) != takes_over(&seen.observed) || observed.root != seen.observed.root {
             format!(
-                "{} has changed: its owner, its layout, or who deploys",
+                "{} has changed: its owner, its layout, or the deploy user",
                 config.root.as_str()
             )
         } else {

@@ -157,7 +157,7 @@ pub fn denied(to: &Resolved, tried: &[String], methods: &str, no_terminal: bool,
         failure = failure.why(format!("the server accepts: {methods}"));
     }
     if no_terminal {
-        failure = failure.why("there is no terminal to ask for a passphrase or password");
+        failure = failure.why("there is no terminal on which to ask for a passphrase or password");
     }
     let banner = banner.unwrap_or_default().lines().map(str::trim);
     let banner = banner.filter(|line| !line.is_empty()).take(5);

@@ -285,7 +285,7 @@ pub fn all_own(config: &Config, repository: &[Unit]) -> Result<(), Failure> {
         return Ok(());
     }
     Err(failure.host("nothing changed").next(Next::advice(format!(
-        "name it {}-….service, or name it under `services` in deploy.yml",
+        "name it {}-….service, or list it under `services` in deploy.yml",
         config.app
     ))))
 }

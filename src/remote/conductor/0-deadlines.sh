@@ -31,9 +31,9 @@ sleep() { alive; command sleep "$@"; }
 wait_for_disk() {
     local waited=''
     while read_only ledger; do
-        [ -n "$waited" ] || echo "shipit: the disk of $PWD is read-only: waiting until it can be written to" >&2
+        [ -n "$waited" ] || echo "shipit: the disk of $PWD is read-only: waiting until it is writable" >&2
         waited=yes
         sleep 2
     done
-    [ -z "$waited" ] || { sleep 2; event note disk 'it was read-only, and can be written to again'; }
+    [ -z "$waited" ] || { sleep 2; event note disk 'it was read-only, and is writable again'; }
 }

@@ -81,8 +81,8 @@ no_answer() {
     55 | 56) detail="$url reset the connection before its response$(other_scheme)" ;;
     51 | 60) detail="$url: its certificate is not trusted by the host (issuer, name or dates)" ;;
     77) detail="$url was not checked: the host has no CA certificates: apt install ca-certificates" ;;
-    127) detail="$url was not asked: the host has no curl" ;;
-    *) detail="$url could not be asked: curl ended with exit status $1" ;;
+    127) detail="$url was not checked: the host has no curl" ;;
+    *) detail="$url could not be checked: curl ended with exit status $1" ;;
     esac
 }
 

@@ -8,7 +8,7 @@
 routed_link() {
     local is
     is=$(readlink -- "$at") || is=nothing
-    [ "$is" = "$to" ] || { detail="$at leads to $is"; return 1; }
+    [ "$is" = "$to" ] || { detail="$at points to $is"; return 1; }
 }
 
 # One rename, of a symlink prepared at the last turn: it needs no inode and no block.
@@ -60,7 +60,7 @@ routed_haproxy() {
     }
     [ "$from" != - ] || return 0
     read_server "$from" || return 1
-    [ $((server_admin & ~4)) != 0 ] || { detail="HAProxy has $from ready too"; return 1; }
+    [ $((server_admin & ~4)) != 0 ] || { detail="$from is also ready in HAProxy"; return 1; }
 }
 
 # reached: whether the router itself can reach `to`. nginx and Caddy find out when a request comes.

@@ -14,7 +14,7 @@ backup() {
     arguments 'unit timeout' "$@" || return 1
     # An earlier attempt of this run got past it.
     ! marked backed-up || return 0
-    [ ! -e "releases/$next/migration" ] || { event note backup 'not made: the migration has run already'; return 0; }
+    [ ! -e "releases/$next/migration" ] || { event note backup 'not made: the migration has already run'; return 0; }
     rm -f -- "releases/$next/backup"
     now; end=$((now + timeout * 100))
     need_unit "$unit" || return 1
@@ -37,7 +37,7 @@ backup() {
     job_wait || return 1
     backup_place
     if [ -n "$place" ]; then
-        write_beside "$next" backup "$place" || { cause='the place of the backup could not be recorded'; return 1; }
+        write_beside "$next" backup "$place" || { cause='the location of the backup could not be recorded'; return 1; }
         event backup "$place"
     fi
     # Without the mark another attempt makes another backup.
@@ -49,7 +49,7 @@ backup_join() {
     ! marked backup-started || own=yes
     # A job that waits shows the invocation before it.
     case $p_ActiveState in inactive | failed) old=$p_InvocationID ;; esac
-    event note backup "$unit already runs: waiting until it ends"
+    event note backup "$unit is already running: waiting until it ends"
     job_asked
 }
 
@@ -66,7 +66,8 @@ backup_place() {
         [ -n "$place" ] || sleep 0.2
         now
     done
-    [ -n "$place$over" ] || event note backup 'the journal does not show its end: a place that it printed is unknown'
+    [ -n "$place$over" ] ||
+        event note backup 'the end of the backup is not in the journal: if it printed a location, that is unknown'
 }
 
 # The place in the last line of stdin, a journal, in which this invocation printed one. It is data from a program: one

@@ -77,7 +77,8 @@ job_stop() {
     local why="was stopped after ${timeout}s (timeout)"
     [ "$now" -ge "$end" ] || why='was canceled by a user'
     [ -n "$own" ] || {
-        outcome=unknown cause="canceled by a user; $unit still runs: this deploy did not start it, and did not stop it"
+        cause="canceled by a user; $unit is still running: this deploy did not start it, and did not stop it"
+        outcome=unknown
         [ "$now" -lt "$end" ] ||
             cause="$unit is still running after ${timeout}s: this deploy did not start it, and did not stop it"
         return

@@ -38,7 +38,7 @@ migration_free() {
     running || return 0
     [ ! -L ../next ] || other=$(readlink ../next) || { cause='next could not be read'; return 1; }
     other=${other##*releases/}
-    event note migrate "$unit already runs${other:+ for release $other}: waiting until it ends"
+    event note migrate "$unit is already running${other:+ for release $other}: waiting until it ends"
     while running; do
         stop_requested && return 1
         now; [ "$now" -lt "$end" ] || {

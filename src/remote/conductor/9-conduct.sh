@@ -29,7 +29,7 @@ carry_out() {
         now; event step "$list" "$step" "done" $((now - began))
     done 8<"$R/request"
     # Half a list would be success without a verdict.
-    [ "$line" = end ] || { cause='the request could not be read to its end'; return 1; }
+    [ "$line" = end ] || { cause='the request could not be read completely'; return 1; }
     [ -z "$later" ] || { cause=$later; return 1; }
 }
 

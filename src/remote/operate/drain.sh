@@ -3,7 +3,7 @@
 # args: root app access by mode(idle|live|back) slot|- server|- HAProxy-socket|- path|-(no requests) and the named
 # arguments of a verdict; `back` only puts back what an earlier trial left, and needs no more arguments.
 # exits: 30 another request exists (printed) · 59 the lock of the requests could not be taken
-#        62 nothing was tried (printed) · 63 the instance is not as it was before the trial (printed)
+#        62 nothing was tested (printed) · 63 the instance is not as it was before the trial (printed)
 # shellcheck shell=dash disable=SC2034,SC2154
 root=$1 app=$2 access=$3 by=$4 mode=$5 slot=$6 server=$7 at=$8 path=$9
 shift 9
@@ -71,7 +71,7 @@ arguments "$verdict_arguments" "$@" || fail 62 "$cause"
 target_release=$(is_current) && [ "$target_release" != - ] || fail 62 'no release is live'
 need_unit "$unit" || fail 62 "$cause"
 [ "$path" = - ] || perl -e 'use Config; use Errno; use Socket qw(getaddrinfo SOCK_NONBLOCK)' 2>/dev/null ||
-    fail 62 'it cannot be tried without perl'
+    fail 62 'it cannot be tested without perl'
 case $mode/$p_ActiveState in
 idle/inactive | idle/failed) [ "$(release_of "../slots/$slot")" = - ] || fail 62 "slots/$slot exists" ;;
 live/active) { healthy && may_leave; } || fail 62 "$cause" ;;

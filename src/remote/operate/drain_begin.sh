@@ -23,7 +23,7 @@ may_leave() {
     local from="$server"
     [ "$server" != - ] || return 0
     read_server "$server" && can_leave || { cause=$detail; return 1; }
-    [ $((server_admin & ~4)) = 0 ] || { cause="HAProxy does not have $server ready"; return 1; }
+    [ $((server_admin & ~4)) = 0 ] || { cause="$server is not ready in HAProxy"; return 1; }
 }
 
 # leave_router: HAProxy sends the live one no more requests.

@@ -52,7 +52,8 @@ plain='^([#;].*[^\]|[#;]|[A-Za-z_][A-Za-z0-9_]*=('$value')[[:blank:]]*)?$'
 strict() {
     [ "$(tr -d '\011\012\040-\176\200-\377' <"$1" | wc -c)" = 0 ] || { echo "$2 has control characters" >&2; exit 50; }
     odd=$(grep -anvE "$plain" "$1" | head -n 1 | cut -d : -f 1)
-    [ -z "$odd" ] || { echo "line $odd of $2 is not a NAME=value line that all programs read alike" >&2; exit 50; }
+    [ -z "$odd" ] ||
+        { echo "line $odd of $2 is not a NAME=value line that all programs read the same way" >&2; exit 50; }
 }
 names() { grep -aoE '^[A-Za-z_][A-Za-z0-9_]*=' "$1" | tr -d = || :; }
 if [ "$verb" = list ]; then

@@ -40,9 +40,9 @@ case $id in
 ????????????????) ;;
 *) fail 2 'not an id' ;;
 esac
-case $term in '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._+-]*) fail 2 'not a kind of terminal' ;; esac
+case $term in '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._+-]*) fail 2 'not a valid terminal type' ;; esac
 case $by in '' | *[!A-Za-z0-9@._+-]*) by=unknown ;; esac
-[ ${#by} -le 128 ] && [ ${#term} -le 64 ] || fail 2 'a name that is too long'
+[ ${#by} -le 128 ] && [ ${#term} -le 64 ] || fail 2 'a name is too long'
 case $text in *[!A-Za-z0-9+/=]*) fail 2 'not base64' ;; esac
 [ ${#text} -le 120000 ] || fail 2 'the command is longer than 90 kB'
 name=shipit-run-$app-$id
@@ -67,12 +67,12 @@ value() { printf '%s\n' "$show" | sed -n "s/^$1=//p"; }
     fail 57 "the files of $unit have changed since systemd read them: systemctl daemon-reload"
 user=$(value User)
 case $user in
-'' | root) fail 57 "$unit runs as root: a command would be root too" ;;
-*[!A-Za-z0-9._-]*) fail 57 "$unit has an odd user" ;;
+'' | root) fail 57 "$unit runs as root: a command would also run as root" ;;
+*[!A-Za-z0-9._-]*) fail 57 "$unit runs as a user whose name has characters that shipit does not accept" ;;
 esac
 uid=$(id -u -- "$user" 2>/dev/null) || uid=unknown
 case $uid-$(value DynamicUser) in
-0-*) fail 57 "$unit runs as $user, who is root: a command would be root too" ;;
+0-*) fail 57 "$unit runs as $user, who is root: a command would also run as root" ;;
 unknown-yes) ;;
 unknown-*) fail 57 "the user $user of $unit does not exist" ;;
 esac

@@ -14,7 +14,7 @@ fi
 if [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; then
     stdio=--pty
 elif [ -t 0 ] || [ -t 1 ] || [ -t 2 ]; then
-    fail 2 'some of its files are terminals, and some are not'
+    fail 2 'some of stdin, stdout and stderr are terminals, and some are not'
 else
     stdio=--pipe
 fi
@@ -33,7 +33,7 @@ code=0
 env -i "PATH=$PATH" "TERM=$term" SYSTEMD_TINT_BACKGROUND=0 SYSTEMD_ADJUST_TERMINAL_TITLE=0 \
     systemd-run --quiet --wait --no-ask-password $stdio --service-type=exec --unit="$name.service" \
     --property="User=$user" --description="shipit run: a command of $app" -- \
-    /bin/sh -c '[ "$${SHIPIT_RUN-}" = "$$2" ] || { echo "the settings of the unit did not apply" >&2; exit 125; }
+    /bin/sh -c '[ "$${SHIPIT_RUN-}" = "$$2" ] || { echo "the settings of the unit were not applied" >&2; exit 125; }
         unset SHIPIT_RUN; set -- "$$(printf %s "$$1" | /usr/bin/base64 -d)"; [ -n "$$1" ] || exit 125; eval "$$1"' \
     sh "$text" "$id" || code=$?
 # It goes on only where its terminal was lost, or left by a key of systemd-run.

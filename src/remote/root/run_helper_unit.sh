@@ -26,7 +26,9 @@ service_lines() {
         text = substr(line, at + 1); sub(/[ \t]+$/, "", text)
         while ((at = index(text, "%")) > 0) {
             c = substr(text, at + 1, 1)
-            if (c ~ /[yYfcrR]/) { print "a unit of another name would read %" c " differently" >"/dev/stderr"; exit 1 }
+            if (c ~ /[yYfcrR]/) {
+                print "a unit with another name would expand %" c " differently" >"/dev/stderr"; exit 1
+            }
             out = out substr(text, 1, at - 1) (c in is ? is[c] : "%" c); text = substr(text, at + 2)
         }
         print key "=" out text

@@ -14,7 +14,8 @@ enter_root() {
         [ -n "$name" ] || continue
         at=$at/$name
         if [ ! -e "./$name" ] && [ ! -L "./$name" ]; then (umask 022 && mkdir -- "./$name") && new=yes; fi
-        cd -P -- "./$name" || { echo "$at is a symlink to nowhere, or not a directory" >&2; exit 42; }
+        cd -P -- "./$name" ||
+            { echo "$at is a symlink whose target does not exist, or is not a directory" >&2; exit 42; }
         if [ "$(pwd -P)" != "$at" ]; then
             echo "$root contains a symlink: set \`root\` to $(pwd -P)${rest:+/$rest}" >&2
             exit 42

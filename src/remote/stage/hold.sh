@@ -5,7 +5,7 @@
 # this session reads it from `held_id`.
 # An upload that was cut, from which this one takes files, stays until receive.sh has them.
 # args: root id|'' upload|''
-# exits: 19 the files on the host could not be taken over · 20 releases could not be locked
+# exits: 19 the files on the host could not be reused · 20 releases could not be locked
 #        21 the directory of the release could not be created · 22 the directory of the release could not be locked
 
 # discard NAME: a file may be a release's too, so no mode of one is changed.
@@ -68,7 +68,7 @@ exec 7<"../.shipit/releases/.in-$held_id" && flock -w 2 7 || exit 22
 if [ -n "$3" ]; then
     # `command`: what is gone must not end the shell. It may also go while its lock is waited for.
     { [ -d "$3" ] && command exec 8<"../.shipit/releases/$3"; } 2>/dev/null && flock -w 2 8 && [ -d "$3" ] || {
-        echo "another deploy removed or uses the upload that was cut" >&2
+        echo "another deploy removed or is using the interrupted upload" >&2
         exit 19
     }
 fi

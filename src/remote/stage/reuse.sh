@@ -1,7 +1,7 @@
 # Takes over from a base release what the new one has too, for receive.sh: hard links or copies, made by a few processes
 # whatever their number. Nothing here changes the base: no file of it is opened for writing, and no mode is changed of a
 # file with more than one name.
-# exits: 19 the files on the host could not be taken over
+# exits: 19 the files on the host could not be reused
 # shellcheck shell=dash disable=SC2154
 
 # same BASE hard|copy: in a new release, makes what the base has too: all but what the list says.

@@ -109,7 +109,7 @@ fn probes(out: &mut String, timeline: &Timeline) {
     if timeline.dots.is_empty() {
         return;
     }
-    out.push_str("<section>\n<h2>Probes, by the time to respond</h2>\n");
+    out.push_str("<section>\n<h2>Probes, by response time</h2>\n");
     let _ = writeln!(
         out,
         "<svg height=\"{}\" role=\"img\" aria-label=\"latency of each probe\">",

@@ -83,7 +83,10 @@ fn answered(spans: &[(f64, f64, &str)]) -> Vec<String> {
             None => whole.push((*from, *to, release)),
         }
     }
-    whole.iter().map(|span| said(span, ", in turn with others")).collect()
+    whole
+        .iter()
+        .map(|span| said(span, ", alternating with others"))
+        .collect()
 }
 
 /// Of each column, the worst that a probe met.
@@ -151,8 +154,8 @@ mod tests {
         assert_eq!(
             answered(&turns),
             [
-                "r1 answered from 0.00s to 8.50s, in turn with others",
-                "r2 answered from 1.00s to 7.50s, in turn with others"
+                "r1 answered from 0.00s to 8.50s, alternating with others",
+                "r2 answered from 1.00s to 7.50s, alternating with others"
             ]
         );
     }
