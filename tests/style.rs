@@ -93,6 +93,17 @@ const BANNED: &[(&str, &str)] = &[
     ("sets nothing", "sets no variables"),
     ("leaves the release", "is outside the release"),
     ("include anything again", "re-include"),
+    ("kept connection", "keep-alive connection"),
+    ("kept connections", "keep-alive connections"),
+    ("changes of the environment", "changes to the environment"),
+    ("reason of", "reason for"),
+    ("also if", "even if, also when"),
+    ("try how", "test how"),
+    ("tries how", "tests how"),
+    ("trying how", "testing how"),
+    ("for some seconds", "for a few seconds"),
+    ("already runs", "is already running"),
+    ("runs already", "is already running"),
 ];
 
 /// Characters of a name, an address or a path: `ann@desk` and `mend.rs` are names.
