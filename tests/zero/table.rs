@@ -11,7 +11,7 @@ const SAME_MS: u64 = 100;
 /// The rows in the order in which they were first measured.
 pub(super) fn markdown(lines: &[Value]) -> String {
     let mut out =
-        "| strategy | release | runs | requests | failed | longest gap | slowest | slowest of 2 s | shipit: failed | \
+        "| strategy | release | runs | requests | failed | longest gap | slowest | slowest 2 s request | shipit: failed | \
                    shipit: gap | differs |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
             .to_owned();
     let mut cells: Vec<(&Value, &Value)> = Vec::new();

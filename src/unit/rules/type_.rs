@@ -265,7 +265,7 @@ rules! {
         }
     }
 
-    /// A job declared as a service that keeps running
+    /// A job declared as a long-running service
     ///
     /// With `Type=simple` or `exec`, the start is complete before the job has ended: waiting for the start does not
     /// wait for the job, and its exit status is lost. With `Type=notify` the start fails.
