@@ -26,7 +26,7 @@ pub(super) fn findings(config: &Config, evidence: &Evidence) -> Vec<Finding> {
         let user = config.host.user.as_deref().unwrap_or("the deploy user");
         found.extend(evidence.access.iter().map(|Obstacle { kind, what }| {
             Finding::error(Area::Link, Depth::Link, format!("this may keep {user} out: {what}"))
-                .why("root read this on the host, where the deploy user could not log in")
+                .why("read as root on the host, because the deploy user could not log in")
                 .next(let_in(*kind, user))
         }));
     }

@@ -177,7 +177,7 @@ pub fn access(
         return Err(
             Failure::new(Exit::Untouched, "what keeps the deploy user out could not be read")
                 .whys(answer.errors())
-                .why("the login of --as must be root or able to use sudo")
+                .why("the login given with --as must be root or able to use sudo")
                 .host("nothing changed"),
         );
     }
@@ -196,7 +196,7 @@ pub fn verify(
     let again = || config.host.as_root("setup").remark("after you fix that");
     let failed = |what: String, exit: Exit, why: Vec<String>| {
         let mut failure = Failure::new(exit, what)
-            .host("the files of setup are in place")
+            .host("the files that setup installs are in place")
             .next(again());
         failure.why = why;
         failure.why.extend(access.obstacles.iter().map(|one| one.what.clone()));

@@ -123,7 +123,7 @@ pub(super) fn stage(
             return Err(failure.into());
         }
         failure.what = if no_zstd {
-            "the host could not unpack zstd: shipit sends gzip".into()
+            "the host could not unpack zstd: shipit sends gzip instead".into()
         } else {
             "the host could not reuse the files that it has".into()
         };
@@ -244,7 +244,7 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
             failure
                 .why("they would break when that one is removed")
                 .next(Next::advice(
-                    "let `prepare` make these files, not copy them from an earlier release",
+                    "let `prepare` create these files instead of copying them from an earlier release",
                 ))
         }
         (_, code) => failure.why(format!("exit status {code}")),

@@ -66,7 +66,7 @@ pub fn guard(config: &Config, user: &str, withheld: &[&str]) -> Guard {
              [Unit]\nDescription=shipit: reverts a switch of {app} that a power failure interrupted\n\
              ConditionPathExists={root}/.shipit/request\nRequiresMountsFor={root}\n\
              # Sockets start before basic.target, so this unit must not wait for it, as it would by default:\n\
-             # systemd would break that cycle by not starting one of the units.\n\
+             # the wait would be an ordering cycle, which systemd breaks by not starting one of the units.\n\
              DefaultDependencies=no\nRequires=sysinit.target\nAfter=sysinit.target\n\
              Conflicts=shutdown.target\nBefore=shutdown.target {services}\n\n\
              [Service]\nType=oneshot\nUser={user}\nTimeoutStartSec=30s\n\
@@ -96,7 +96,7 @@ fn notify(config: &Config, user: &str, withheld: &[&str]) -> Option<NotifyGuard>
         ),
         service_unit: format!(
             "# Written by shipit setup. Starts the app's notify unit for each switch that ended. Runs as the deploy user.\n\
-             [Unit]\nDescription=shipit: notifies of a switch of {app}\nStartLimitIntervalSec=0\n\n\
+             [Unit]\nDescription=shipit: sends notifications about switches of {app}\nStartLimitIntervalSec=0\n\n\
              [Service]\nType=oneshot\nUser={user}\nTimeoutStartSec=10min\n\
              ExecStart=/bin/sh {root}/.shipit/conductor {root} notify {helper}\n\
              # A path unit restarts its service immediately: the pause prevents a loop if it cannot run.\n\

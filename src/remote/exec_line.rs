@@ -159,7 +159,7 @@ fn answer(host: &mut dyn Host, line: &str, within: Duration) -> Option<Vec<u8>> 
             _ => {}
         }
         if heard > ANSWER || began.elapsed() > within {
-            return Then::Abandon("the answer has no end".into());
+            return Then::Abandon("the answer did not end within the limit".into());
         }
         Then::Listen
     });

@@ -313,7 +313,7 @@ impl Frame {
             self.outside += line.len();
             if self.outside > OUTSIDE {
                 let most = text::bytes(OUTSIDE as u64);
-                self.refuse(format!("more than {most} outside of the steps that were sent"));
+                self.refuse(format!("more than {most} of output outside the steps"));
             }
             return;
         };

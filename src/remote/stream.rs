@@ -143,7 +143,7 @@ pub fn stream(
             host::ExecEvent::Asked(printed) => {
                 if printed.is_none() && exec_line::elsewhere(&mut again, &asking).is_none() {
                     // The command is left, and nobody says that it was stopped.
-                    left = Some("the server allows one session only, and no other connection");
+                    left = Some("the server allows only one session, and a second connection failed");
                     return Then::Finish;
                 }
                 if printed.is_some_and(|printed| !heard(printed)) {

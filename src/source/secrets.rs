@@ -73,10 +73,10 @@ impl Secrets {
             () if self.identity.as_ref() == Some(sha256) => Some("the key of --identity, with which you log in"),
             () if of_others => None,
             () if key == Key::Private => Some("a private key"),
-            () if NAMES.contains(&name.as_slice()) => Some("a private key or a list of passwords, by its name"),
+            () if NAMES.contains(&name.as_slice()) => Some("a private key or a list of passwords, judging by its name"),
             () if key == Key::Public && name.ends_with(b".key") => None,
-            () if KEYS.iter().any(|end| name.ends_with(end)) => Some("a private key, by its name"),
-            () if is_environment(&name) => Some("a file of settings and secrets, by its name"),
+            () if KEYS.iter().any(|end| name.ends_with(end)) => Some("a private key, judging by its name"),
+            () if is_environment(&name) => Some("a file of settings and secrets, judging by its name"),
             () => None,
         }
     }

@@ -249,7 +249,7 @@ impl fmt::Display for Step {
             }
             Self::Verify { timeout, otherwise } => write!(
                 f,
-                "verify    run the verify command where shipit runs; {} without its verdict within {}s",
+                "verify    run the verify command where shipit runs; {} if it returns no verdict within {}s",
                 otherwise.word(),
                 whole_seconds(*timeout)
             ),

@@ -156,7 +156,7 @@ fn a_host_that_prints_without_end_is_not_heard_for_long() {
         (
             "exec yes hello",
             [
-                "outside of the steps that were sent",
+                "of output outside the steps",
                 "the host keeps printing, and does not run the command",
             ],
         ),

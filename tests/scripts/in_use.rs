@@ -35,7 +35,7 @@ fn a_release_stays_while_a_process_runs_from_it_or_it_is_not_known_whether_one_d
             ),
             ("S", 0, Some(at("third-2")), false, "1 removed"),
             ("S", 0, Some("/opt/other/releases/third".into()), false, "1 removed"),
-            ("S", 0, None, true, "not all processes can be read here"),
+            ("S", 0, None, true, "some processes cannot be read"),
             ("Z", 0, None, false, "1 removed"),
             ("S", KERNEL, None, false, "1 removed"),
         ] {

@@ -99,7 +99,7 @@ fn reload() -> String {
 fn a_process_that_dies_of_the_reload_and_is_started_again_did_not_reload() {
     under_each_shell(|world| {
         let events = mortal(&world, &reload());
-        let cause = "acme.service crashed at the reload and was restarted (exit status 7)";
+        let cause = "acme.service crashed during the reload and was restarted (exit status 7)";
         taken_back(&world, &events, cause);
     });
 }
@@ -113,7 +113,11 @@ fn a_process_that_dies_of_the_reload_for_good_is_not_waited_for() {
         world.request("r1", &reload());
         world.conductor(NO_FAULT);
         let events = world.read("runs/r1/events");
-        taken_back(&world, &events, "acme.service crashed at the reload (killed by SIGHUP)");
+        taken_back(
+            &world,
+            &events,
+            "acme.service crashed during the reload (killed by SIGHUP)",
+        );
     });
 }
 
@@ -128,7 +132,7 @@ fn a_service_that_a_reload_finds_down_is_started_and_the_next_reload_must_keep_i
             .replace("switch confirm", "switch flip to=none");
         let events = mortal(&world, &lists);
         assert!(events.contains(" verdict acme.service "), "{events}");
-        let cause = "attempt 1 failed: acme.service crashed at the reload and was restarted (";
+        let cause = "attempt 1 failed: acme.service crashed during the reload and was restarted (";
         taken_back(&world, &events, cause);
     });
 }

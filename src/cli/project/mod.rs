@@ -305,7 +305,10 @@ fn health(dir: &Directory, project: &mut Project) {
         project.listens = false;
         project.check(
             About::Unit,
-            format!("a program with {bot} and no port: a deploy checks only that it runs, not that it answers; add `health` if it has one"),
+            format!(
+                "a program with {bot} and no port: a deploy checks only that it runs, not that it answers; add `health` \
+                 if it does have a port"
+            ),
         );
         return;
     }

@@ -103,7 +103,8 @@ fn laravel_needs(dir: &Directory, project: &mut Project) {
         project.check(
             About::Shared,
             format!(
-                "storage/ is not shipped: of {}, add those that the app uses to `shared`, with their subdirectories",
+                "storage/ is not shipped: from {}, add to `shared` the directories that the app uses, with their \
+                 subdirectories",
                 kept.join(", ")
             ),
         );

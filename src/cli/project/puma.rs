@@ -124,7 +124,7 @@ pub(super) fn checks(dir: &Directory, project: &mut Project) {
         project.check(
             About::Command,
             format!(
-                "config/puma.rb names {}: does it exist on the host, where the app can write only below shared/ and /run/APP?",
+                "config/puma.rb names {}: does it exist on the host? The app can write only below shared/ and /run/APP",
                 paths.join(", ")
             ),
         );

@@ -207,7 +207,7 @@ pub(super) fn port(dir: &Directory, kinds: &str) -> Port {
     }
     // The container of the app names the one that the whole program listens on.
     if let (Some(port), Some(file)) = (container::port(dir), container::dockerfile(dir)) {
-        return Port::Fixed(port, format!("by {file}, the app"));
+        return Port::Fixed(port, format!("according to {file}, the app"));
     }
     const CALLS: [&str; 9] = [
         ".listen(",

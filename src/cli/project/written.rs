@@ -71,7 +71,7 @@ pub(super) fn checks(dir: &Directory, project: &mut Project) {
         project.check(
             About::Shared,
             format!(
-                "{} keeps {} in volumes: let the app's settings name directories below shared/ instead",
+                "{} keeps {} in volumes: change the app's settings to directories below shared/ instead",
                 container::dockerfile(dir).unwrap_or_default(),
                 outside.join(", ")
             ),

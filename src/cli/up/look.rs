@@ -186,7 +186,7 @@ impl<'a> Up<'a> {
             None => {
                 let user = crate::text::shown(user.as_bytes());
                 self.report.warn(format!(
-                    "{user} is not root, and {unknown}: if it cannot use sudo, answer no and run `up --as` with a login that is root"
+                    "{user} is not root, and {unknown}: if it cannot use sudo, answer no and run `up --as` with a root login"
                 ));
                 None
             }

@@ -137,7 +137,7 @@ fn label(text: &str) -> Result<&str, &'static str> {
         return Err(match text.trim_start() {
             "" => "the file is empty",
             start if start.starts_with(IN_BASE64) => {
-                "the key is encoded as base64 once more: decode it with `base64 -d`"
+                "the key was base64-encoded a second time: decode it with `base64 -d`"
             }
             start if start.starts_with("PuTTY-User-Key-File-") => {
                 "a PuTTY key: convert it with `puttygen FILE -O private-openssh -o NEW_FILE`"

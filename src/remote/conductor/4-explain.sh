@@ -68,7 +68,7 @@ last_exit() {
 # has ended, and none comes after it.
 not_begun() {
     local shown unmet='' tries=0
-    if must_stay "$1"; then how_it_ended "$1"; hopeless="$crashed at the reload ($ended)"; fi
+    if must_stay "$1"; then how_it_ended "$1"; hopeless="$crashed during the reload ($ended)"; fi
     [ "$2" = restart ] || return 0
     shown=$(systemctl "--$manager" show -p ConditionResult,AssertResult,ConditionTimestampMonotonic -- "$1" \
         2>/dev/null </dev/null) || return 0

@@ -18,7 +18,7 @@ check_stayed() {
     read_exit
     case $2 in '' | "$p_InvocationID") return 0 ;; esac
     how_it_ended "$1"
-    hopeless="$crashed at the reload and was restarted ($ended)"
+    hopeless="$crashed during the reload and was restarted ($ended)"
 }
 
 # started_now: when the subshell that this runs in was started, as /proc has it for every process: a container may have

@@ -22,8 +22,8 @@ compared() {
             missed = percent(failed["new"], probes["new"]) > percent(failed["old"], probes["old"]) + 1
             if (good["new"] >= 60 && good["old"] >= 60) {
                 slow = p95("new") > 2 * p95("old") + 50
-                slowest = "95% of the responses of the new release took up to " p95("new") " ms, of the old one "
-                slowest = slowest p95("old") " ms"
+                slowest = "95% of the responses of the new release took up to " p95("new")
+                slowest = slowest " ms, those of the old one up to " p95("old") " ms"
             }
             if (what == "numbers") {
                 print lost (slowest ? "; " slowest : "") (new[1] < least ? "; fewer than " least ": not compared" : "")

@@ -12,7 +12,7 @@ step_prune() {
     }
     case $used in
     *'? '*)
-        event note prune "nothing removed: not all processes can be read here, and one may run from a release." \
+        event note prune "nothing was removed: some processes cannot be read, and one may be running from a release." \
             "Run setup again; as root \`ls -l /proc/[0-9]*/cwd | grep $of/releases/\` shows which"
         releases='' ;;
     esac

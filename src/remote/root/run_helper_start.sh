@@ -6,7 +6,8 @@
 umask 022
 dir=/run/systemd/system/$name.service.d
 lines=$(systemctl cat --no-pager -- "$unit") || fail 57 "systemd cannot show the text of $unit"
-lines=$(printf '%s\n' "$lines" | service_lines) || fail 57 "the text of $unit cannot be used by another unit"
+lines=$(printf '%s\n' "$lines" | service_lines) ||
+    fail 57 "the settings of $unit cannot be copied to the unit that runs the command"
 if [ "$verb" = check ]; then
     echo "user $user"
     exit 0

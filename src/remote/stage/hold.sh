@@ -68,7 +68,7 @@ exec 7<"../.shipit/releases/.in-$held_id" && flock -w 2 7 || exit 22
 if [ -n "$3" ]; then
     # `command`: what is gone must not end the shell. It may also go while its lock is waited for.
     { [ -d "$3" ] && command exec 8<"../.shipit/releases/$3"; } 2>/dev/null && flock -w 2 8 && [ -d "$3" ] || {
-        echo "another deploy removed or is using the interrupted upload" >&2
+        echo "another deploy removed the interrupted upload, or is using it" >&2
         exit 19
     }
 fi

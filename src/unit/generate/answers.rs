@@ -248,8 +248,8 @@ impl Answers {
         if self.strategy == Strategy::Rolling
             && (self.router == Some(Router::Caddy) || self.ports && self.router != Some(Router::Haproxy))
         {
-            let why = "`rolling` works with haproxy, and with nginx without --ports: only they leave out one of several \
-                       instances without a reload";
+            let why = "`rolling` works with haproxy, and with nginx without --ports: only these can stop \
+                       sending requests to one of several instances without a reload";
             return refuse("router", why.into());
         }
         let legal = |c: char| c.is_ascii_graphic() && !"#;{}'\"\\".contains(c);

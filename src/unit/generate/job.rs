@@ -48,7 +48,7 @@ pub(super) fn notify(answers: &Answers, name: &str) -> Written {
     let app = &answers.app;
     let mut text = Text::new(name);
     text.section("Unit")
-        .set("Description", format!("{app}: notify of run %i"))
+        .set("Description", format!("{app}: notification for run %i"))
         .set("Wants", "network-online.target")
         .set("After", "network-online.target");
     text.note("A failed unit does not stay in memory; its messages stay in the journal.")

@@ -31,7 +31,7 @@ fn nginx(answers: &Answers) -> String {
         format!(
             "upstream {app} {{
     # A symlink for each instance. While one restarts, a deploy points its symlink to the socket of another one: nginx
-    # follows it at each connection, so no reload is needed. No `keepalive` here: keep-alive connections would stay with
+    # follows it on each connection, so no reload is needed. No `keepalive` here: keep-alive connections would stay with
     # an instance that is about to stop.
 {servers}}}
 "
@@ -46,7 +46,7 @@ upstream {app}_{green} {{ server 127.0.0.1:{green}; }}
     } else {
         format!(
             "upstream {app} {{
-    # A symlink to the socket of the instance that serves. nginx follows it at each connection, so a deploy replaces the
+    # A symlink to the socket of the instance that serves. nginx follows it on each connection, so a deploy replaces the
     # symlink and never reloads nginx. No `keepalive` here: keep-alive connections would stay with the old instance.
     server unix:{link} max_fails=0;
 }}
@@ -57,8 +57,8 @@ upstream {app}_{green} {{ server 127.0.0.1:{green}; }}
     let (choice, to) = if answers.ports {
         let text = format!(
             "
-    # A deploy renames {live}.{blue} to {live}.{green}, and the next one back. nginx checks at each request, so no
-    # reload is needed. A cache of open files would keep it from seeing that.
+    # A deploy renames {live}.{blue} to {live}.{green}, and the next one back. nginx checks on each request, so no
+    # reload is needed. A cache of open files would hide the rename from it.
     open_file_cache off;
     set {variable} {blue};
     if (-f {live}.{green}) {{ set {variable} {green}; }}
@@ -105,7 +105,7 @@ fn caddy(answers: &Answers) -> String {
     let (blue, green) = two_ports(answers);
     let to = if answers.ports {
         format!(
-            "	# A deploy renames {live}.{blue} to {live}.{green}, and the next one back. Caddy checks at each request, so no
+            "	# A deploy renames {live}.{blue} to {live}.{green}, and the next one back. Caddy checks on each request, so no
 	# reload is needed.
 	@{green} file {{
 		root {dir}/
@@ -121,7 +121,7 @@ fn caddy(answers: &Answers) -> String {
         )
     } else {
         format!(
-            "	# A symlink to the socket of the instance that serves. Caddy follows it at each connection, so a deploy replaces the
+            "	# A symlink to the socket of the instance that serves. Caddy follows it on each connection, so a deploy replaces the
 	# symlink and never reloads Caddy.
 	reverse_proxy unix/{link} {{
 		import {app}_new_connections

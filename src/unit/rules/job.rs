@@ -59,7 +59,7 @@ rules! {
         if named.is_empty() {
             return;
         }
-        let message = format!("{} has {}, and this job does not: it runs the same code", app.name, named.join(", "));
+        let message = format!("{} has {}, but this job, which runs the same code, does not", app.name, named.join(", "));
         let finding = found.missing("Service", message);
         for word in missing {
             finding.suggest_more("Service", "Environment", word);

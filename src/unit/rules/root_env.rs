@@ -42,7 +42,7 @@ rules! {
         for (command, entry) in view.unit.every_command() {
             if let Some(why) = why(entry, command.is_privileged()) {
                 let message = format!(
-                    "{}= runs as root ({why}), with the variables of {path}, which the deploy user can change: \
+                    "{}= runs as root ({why}), with the variables of {path}, which the deploy user can change, so \
                      `shipit env` accepts only the names in {path}-names",
                     entry.key
                 );

@@ -168,14 +168,14 @@ fn given_away(view: &View<'_>) -> Vec<(String, String)> {
                 dirs.push((
                     resolved(unit, &format!("{base}/{name}")),
                     format!(
-                        "{key}= of {} gives it to {}",
+                        "{key}= of {} gives the directory to {}",
                         unit.name,
                         if user.is_empty() { "the service's user" } else { user }
                     ),
                 ));
                 dirs.push((
                     resolved(unit, &format!("{base}/private/{name}")),
-                    format!("{key}= of {} gives it to its user", unit.name),
+                    format!("{key}= of {} gives the directory to its user", unit.name),
                 ));
             }
         }
@@ -246,7 +246,7 @@ fn exposed(view: &View<'_>, text: &str, entry: Entry<'_>) -> Option<(Severity, S
         let severity = if writes { Severity::Error } else { Severity::Warning };
         (
             severity,
-            "others can change it unless only root can change every directory above it".to_owned(),
+            "others can change it if users other than root can change any directory above it".to_owned(),
         )
     })
 }

@@ -217,7 +217,7 @@ rules! {
             let inside = |path: &str| path.replace("/var/run/", "/run/").replace("%t/", "/run/").starts_with(&directory);
             if let Some(listens) = addresses(socket).find(|address| inside(address.value)) {
                 let message = format!(
-                    "systemd removes {directory} when the service stops, with {}, where {} listens",
+                    "systemd removes {directory}, including {}, where {} listens, when the service stops",
                     listens.value, socket.name
                 );
                 found.at(entry, message).suggest("Service", "RuntimeDirectoryPreserve", "yes");

@@ -111,20 +111,20 @@ rules! {
             (LastStart::Ended(Left::Daemon), _) if view.show("SubState") == Some("exited") => {
                 let message = format!(
                     "Type={kind}, but the main process ended while other processes of the service are still running: \
-                     it goes into the background; write Type=forking"
+                     the program goes into the background; write Type=forking"
                 );
                 found.at(entry, message).suggest("Service", "Type", "forking");
             }
             (LastStart::Ended(Left::Daemon), _) => {
                 let message = format!(
                     "Type={kind}, but the main process ended successfully and left another behind, \
-                     which systemd killed: it goes into the background; {FOREGROUND}"
+                     which systemd killed: the program goes into the background; {FOREGROUND}"
                 );
                 found.at(entry, message).suggest("Service", "Type", "forking");
             }
             (LastStart::Ended(Left::PerhapsDaemon), None) if !is_job(view, command) => {
                 let message = format!(
-                    "Type={kind}, but the main process ends successfully{}: it goes into the background ({FOREGROUND}), \
+                    "Type={kind}, but the main process ends successfully{}: the program goes into the background ({FOREGROUND}), \
                      or it is a job (write Type=oneshot)",
                     too_early(kind)
                 );
@@ -240,13 +240,12 @@ rules! {
             }
             (LastStart::Ended(Left::Daemon), _) if view.processes() > 0 => {
                 "Type=oneshot, but a process that it left behind is still running, and systemd does not watch it: \
-                 it goes into the background; write Type=forking"
+                 the program goes into the background; write Type=forking"
                     .to_owned()
             }
             // A job may leave a child that systemd cleans up; a service that should keep running is a daemon.
             (LastStart::Ended(_), _) if view.is_expected_to_stay() && !remains => {
-                "Type=oneshot, but deploy.yml lists it as a service, and it has ended: it goes into the background, \
-                 and systemd killed the rest (write Type=forking or, better, Type=exec with the option that keeps it \
+                "Type=oneshot, but deploy.yml lists it as a service, and it has ended: the program goes into the background, and systemd killed the rest (write Type=forking or, better, Type=exec with the option that keeps it \
                  in the foreground); if it is a job, remove it from the services of deploy.yml"
                     .to_owned()
             }
@@ -317,7 +316,7 @@ rules! {
                 ),
                 _ => format!(
                     "the program ended successfully{}: it is a job (write Type=oneshot), \
-                     or it goes into the background ({FOREGROUND})",
+                     or the program goes into the background ({FOREGROUND})",
                     too_early(kind)
                 ),
             };

@@ -67,7 +67,7 @@ fn a_leftover_that_another_client_took_is_a_reason_to_send_everything() {
         let refused = |held: &Output| {
             let said = String::from_utf8_lossy(&held.stderr);
             assert_eq!(held.status.code(), Some(19), "{held:?}");
-            assert_eq!(said, "another deploy removed or is using the interrupted upload\n");
+            assert_eq!(said, "another deploy removed the interrupted upload, or is using it\n");
         };
         refused(&hold("new", ".in-gone"));
         let used = left(&staging, ".in-used", &["a"]);
