@@ -1,16 +1,18 @@
-//! Ctrl-C and SIGTERM, counted: the first one asks the work to stop, the second one aborts at once. Handlers only count
-//! and wake; the work decides what an interrupt means.
+//! Ctrl-C, SIGTERM and for `run` SIGHUP, counted: the first one asks the work to stop, the second one aborts at once.
+//! Handlers only count and wake; the work decides what an interrupt means.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// A second interrupt must be counted within this many checks, a second in all. Checks, not a deadline: after a
 /// suspend, the listeners run again as well.
@@ -23,6 +25,8 @@ pub struct Interrupts {
     count: Arc<AtomicUsize>,
     wake: Arc<UnixStream>,
     _keep: Arc<UnixStream>,
+    /// The number of the last signal.
+    signal: Arc<AtomicUsize>,
 }
 
 impl Interrupts {
@@ -32,11 +36,23 @@ impl Interrupts {
     /// wherever the program hangs (a stopped terminal, a dead file system, a name server).
     /// Fails when no socket pair, handler or thread can be created.
     pub fn listen() -> io::Result<Self> {
+        Self::listen_for(&[SIGINT, SIGTERM])
+    }
+
+    /// The same, and SIGHUP counts too, unless this program was started with SIGHUP ignored, as `nohup` does.
+    pub fn listen_for_hangups() -> io::Result<Self> {
+        let signals = [SIGINT, SIGTERM, SIGHUP];
+        Self::listen_for(&signals[..if ignores_hangups() { 2 } else { 3 }])
+    }
+
+    fn listen_for(signals: &[i32]) -> io::Result<Self> {
         let (interrupts, Button(sender)) = Self::by_hand()?;
         sender.set_nonblocking(true)?;
         let (bell, ringer) = UnixStream::pair()?;
         ringer.set_nonblocking(true)?;
-        for signal in [SIGINT, SIGTERM] {
+        for &signal in signals {
+            let number = usize::try_from(signal).unwrap_or_default();
+            signal_hook::flag::register_usize(signal, Arc::clone(&interrupts.signal), number)?;
             signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
             signal_hook::low_level::pipe::register(signal, ringer.try_clone()?)?;
         }
@@ -61,6 +77,7 @@ impl Interrupts {
             count: Arc::new(AtomicUsize::new(0)),
             wake: Arc::new(wake),
             _keep: Arc::clone(&sender),
+            signal: Arc::default(),
         };
         Ok((interrupts, Button(sender)))
     }
@@ -91,6 +108,12 @@ impl Interrupts {
     /// Whether any interrupt came: for work that can be abandoned at any time.
     pub fn came(&self) -> bool {
         self.count() > 0
+    }
+
+    /// The number of the last signal that came, if any did.
+    pub fn signal(&self) -> Option<u8> {
+        let number = self.signal.load(Ordering::SeqCst);
+        u8::try_from(number).ok().filter(|number| *number > 0)
     }
 
     /// Sleeps this long, or until a new interrupt comes; whether one did.
@@ -145,6 +168,14 @@ impl Interrupts {
     pub fn wake(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
+}
+
+/// Whether this program was started with SIGHUP ignored. No call reads that without changing it, but a child inherits it.
+fn ignores_hangups() -> bool {
+    let mut child = Command::new("sh");
+    child.args(["-c", "kill -HUP $$"]).stdin(Stdio::null());
+    let status = child.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    !status.is_ok_and(|status| status.signal() == Some(SIGHUP))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -179,7 +179,11 @@ fn configuration(global: &Global) -> Result<Config, Failure> {
 }
 
 fn interrupts() -> Result<Interrupts, Failure> {
-    Interrupts::listen().map_err(|e| Failure::new(Exit::Untouched, "cannot install signal handlers").why(e.to_string()))
+    Interrupts::listen().map_err(no_handlers)
+}
+
+fn no_handlers(error: std::io::Error) -> Failure {
+    Failure::new(Exit::Untouched, "cannot install signal handlers").why(error.to_string())
 }
 
 fn link(global: &Global, config: &Config, interrupts: &Interrupts) -> SshLink {

@@ -13,6 +13,7 @@ use crate::engine::run_command::{CommandEnd, Keyboard, Place, Task};
 use crate::engine::session::Link as _;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::terminal::Terminal;
+use crate::interrupt::Interrupts;
 use crate::observed::Observed;
 use crate::remote::{Stream, StreamEvent};
 use crate::report::event::Report;
@@ -23,8 +24,31 @@ const LONGEST: usize = 65_536;
 
 /// Gives the exit status of the command.
 pub(super) fn run(global: &Global, args: &args::Run) -> Result<u8, Failure> {
+    let has_terminal = !global.json && io::stdin().is_terminal() && io::stdout().is_terminal();
+    let interrupts = interrupts(has_terminal)?;
+    carry_out(global, args, &interrupts, has_terminal).map_err(|failure| stopped(failure, &interrupts))
+}
+
+/// A closed window ends this program, and with that the connection and the terminal on the host. Without a terminal, the
+/// host is asked to stop the command first, as for SIGTERM.
+fn interrupts(has_terminal: bool) -> Result<Interrupts, Failure> {
+    if has_terminal {
+        return super::interrupts();
+    }
+    Interrupts::listen_for_hangups().map_err(super::no_handlers)
+}
+
+/// A failure because of a signal exits as a shell reports that signal. What is unknown remains so.
+fn stopped(mut failure: Failure, interrupts: &Interrupts) -> Failure {
+    if let (Exit::Untouched, Some(number)) = (failure.exit, interrupts.signal()) {
+        failure.exit = Exit::Signal(number);
+    }
+    failure
+}
+
+fn carry_out(global: &Global, args: &args::Run, interrupts: &Interrupts, has_terminal: bool) -> Result<u8, Failure> {
     let config = super::configuration(global)?;
-    let mut link = super::link(global, &config, &super::interrupts()?);
+    let mut link = super::link(global, &config, interrupts);
     let mut host = link.connect(super::reporter(global).as_mut())?;
     let observed = observe::observe(host.as_mut(), &config)?;
     let task = match unit(&config, &observed, args)? {
@@ -37,7 +61,6 @@ pub(super) fn run(global: &Global, args: &args::Run) -> Result<u8, Failure> {
         config: &config,
         observed: &observed,
     };
-    let has_terminal = !global.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     let CommandEnd { release, code } = carry(global, &mut place, &task, has_terminal, args.stdin)?;
     if global.json {
         super::results(&super::object(&json!({"v": 1, "release": release, "code": code})));

@@ -117,6 +117,7 @@ impl Place<'_> {
             terminal: terminal.as_deref(),
             stop: stop.as_ref(),
             stdin: None,
+            ends: true,
         };
         let link = &mut self.link;
         let mut again = || link.connect(&mut session::Quiet).ok();

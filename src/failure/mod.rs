@@ -11,25 +11,37 @@ pub use next::{Next, Typed, quoted};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done: deployed, rolled back, or already there.
-    Done = 0,
+    Done,
     /// Failed before the flip; nothing live changed.
-    Untouched = 1,
-    Usage = 2,
+    Untouched,
+    Usage,
     /// The new release failed; the host is back on the previous one, verified.
-    Reverted = 3,
-    Degraded = 4,
+    Reverted,
+    Degraded,
     /// Another switch is in progress.
-    Locked = 5,
+    Locked,
     /// The host cannot be reached, identified or logged in to.
-    Unreachable = 6,
+    Unreachable,
     /// The outcome is not known; the host decides alone.
-    Unknown = 7,
+    Unknown,
+    /// `run` was stopped by a signal of this number.
+    Signal(u8),
 }
 
 impl Exit {
     /// The number that the process leaves with.
     pub fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Done => 0,
+            Self::Untouched => 1,
+            Self::Usage => 2,
+            Self::Reverted => 3,
+            Self::Degraded => 4,
+            Self::Locked => 5,
+            Self::Unreachable => 6,
+            Self::Unknown => 7,
+            Self::Signal(number) => 128 + number,
+        }
     }
 }
 

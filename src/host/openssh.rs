@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::ssh::{Login, Trust, interrupted};
 use super::stdin::Stdin;
 use super::stopper::Stopper;
-use super::terminal::Terminal;
+use super::terminal::{GONE, Terminal};
 use super::{Ended, Exec, ExecEvent, Host, LINGER, Lost, Then, no_commands};
 use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::{Interrupts, UserRequest};
@@ -36,6 +36,8 @@ pub struct OpenSsh {
     traffic: (u64, u64),
     /// Until the first command has run.
     logs_in: bool,
+    /// Ends the master connection when its stdin ends: when this is dropped, or this program dies of anything.
+    guard: Child,
 }
 
 /// Logs in once; later commands share the connection.
@@ -58,12 +60,14 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure>
         );
     }
     let directory = private_directory().map_err(|e| wrong(e.to_string()))?;
+    let guard = guard(&directory, &login.host).map_err(|e| wrong(e.to_string()))?;
     let mut ssh = OpenSsh {
         login,
         interrupts,
         directory,
         traffic: (0, 0),
         logs_in: true,
+        guard,
     };
     let mut printed = Vec::new();
     let exec = Exec::of("exit 0");
@@ -91,6 +95,21 @@ pub fn connect(login: Login, interrupts: Interrupts) -> Result<OpenSsh, Failure>
         Err(_) if printed.contains("request failed on channel") => Err(no_commands(&printed)),
         _ => Err(wrong(printed.trim().to_owned())),
     }
+}
+
+/// Without it, the processes of ssh would outlive this program for as long as a command runs on the host.
+const GUARD: &str = "read -r _; d=$1; shift; ssh \"$@\"; rmdir \"$d\" 2>/dev/null || { sleep 1; rmdir \"$d\"; }";
+
+fn guard(directory: &Path, host: &str) -> std::io::Result<Child> {
+    let mut command = Command::new("sh");
+    command.args(["-c", GUARD, "sh"]).arg(directory);
+    command.arg(format!("-oControlPath={}/c", directory.display()));
+    command.args(["-O", "exit", "--", host]).process_group(0);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
 }
 
 /// A directory for the control socket that no other user can enter; its path is short, as a socket's must be.
@@ -163,7 +182,11 @@ impl Host for OpenSsh {
                 // Processes that the command left behind hold its outputs: this ssh would wait for them.
                 return Ok(Ended::Code(0));
             }
-            let limit = stopper.as_ref().map(|_| TICK).or(exchange.finished.map(|_| LINGER));
+            if exec.terminal.is_some_and(Terminal::is_gone) {
+                return Err(Lost::Source(GONE.into()));
+            }
+            let second = exchange.finished.map(|_| LINGER).or(exec.terminal.map(|_| LINGER));
+            let limit = stopper.as_ref().map(|_| TICK).or(second);
             let [out, err, input] = exchange.wait(self.interrupts.wake(), limit);
             for (i, _) in [out, err].iter().enumerate().filter(|(_, ready)| **ready) {
                 self.traffic.1 += exchange.read(i, on_event)?;
@@ -218,20 +241,8 @@ fn cut(e: impl Into<std::io::Error>) -> Lost {
 
 impl Drop for OpenSsh {
     fn drop(&mut self) {
-        let mut command = Command::new("ssh");
-        command
-            .arg(format!("-oControlPath={}/c", self.directory.display()))
-            .args(["-O", "exit", "--"])
-            .arg(&self.login.host);
-        let _ = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        let until = Instant::now() + Duration::from_secs(1);
-        while std::fs::remove_dir(&self.directory).is_err() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
     }
 }
 

@@ -5,9 +5,13 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use signal_hook::SigId;
 use signal_hook::consts::SIGWINCH;
+
+/// Why a command ends whose user is gone.
+pub const GONE: &str = "the terminal was closed";
 
 /// The terminal on stdin. Dropping it gives the terminal its settings back.
 pub struct Terminal {
@@ -56,6 +60,14 @@ impl Terminal {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
             _ => (80, 24),
         }
+    }
+
+    /// Whether its window was closed: for a program that ignores SIGHUP, as under `nohup`. Every read is at its end then.
+    pub fn is_gone(&self) -> bool {
+        let stdin = io::stdin();
+        let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
+        let polled = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        polled.is_ok() && fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
     }
 
     /// Whether its size has changed since the last call.

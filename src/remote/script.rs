@@ -96,9 +96,8 @@ macro_rules! text { // of these files, which find the text of the program in `$p
 
 scripts! {
     /// Looks at the host. Args: root, app, mode, units….
-    observe Observe = "lib/request_file.sh" "lib/read_only.sh" "lib/unit_query.sh" "lib/lines.sh" "lib/sudo.sh"
-        "lib/ledger.sh" "lib/paths.sh" "lib/router.sh" "look/router_state.sh" "look/show_units.sh" "look/show_room.sh"
-        "look/observe.sh";
+    observe Observe = "lib/request_file.sh" "lib/read_only.sh" "lib/unit_query.sh" "lib/lines.sh" "lib/sudo.sh" "lib/ledger.sh"
+        "lib/paths.sh" "lib/router.sh" "look/router_state.sh" "look/show_units.sh" "look/show_room.sh" "look/observe.sh";
     /// Opens the directory a release is received in. Args: root, id, a cut upload to take files from. Runs in the session's own shell. Without
     /// an id it only removes what cut uploads left.
     hold Hold = "stage/hold.sh";
@@ -124,8 +123,8 @@ scripts! {
     /// Takes an unbegun request away. Args: root, run.
     withdraw Withdraw = "lib/request_file.sh" "switch/withdraw.sh";
     /// Makes the host ready, as root. Args: see the file.
-    setup Setup = "lib/request_file.sh" "root/setup_former_user.sh" "root/setup_root.sh" "root/setup.sh"
-        "root/setup_install.sh" "root/setup_access.sh";
+    setup Setup = "lib/request_file.sh" "root/setup_former_user.sh" "root/setup_root.sh" "root/setup.sh" "root/setup_install.sh"
+        "root/setup_access.sh";
     /// Prints what may keep the deploy user out, as root. Args: root, app, user, group.
     access Access = "root/setup_root.sh" "root/access.sh" "root/setup_access.sh";
     /// Runs another script's text through sudo. Args: whether stdin begins with a password, text, args….
@@ -168,6 +167,9 @@ scripts! {
     run_service RunService = "operate/run_service.sh" "operate/run_pass.sh";
     /// Stops that. Args: what the helper reads, and the same.
     run_stop RunStop = "operate/run_stop.sh" "operate/run_service.sh" "operate/run_pass.sh";
+    /// Beside a command without a terminal: ends it when the connection is lost. Calls `stop`.
+    run_watch RunWatch = "operate/run_watch.sh";
+    run_end RunEnd = "operate/run_end.sh"; // such a `stop`, for what runs as the deploy user
     /// What stdin says there. Args: root, command, its args….
     command Command = "operate/command.sh";
     /// A shell in the live release. Args: root.
@@ -179,13 +181,11 @@ scripts! {
     /// Tries how one instance stops. Args: see the file.
     drain Drain = perl "operate/drain.pl" "lib/arguments.sh" "lib/process_release.sh" "lib/unit_journal.sh" "lib/request_file.sh" "lib/sudo.sh" "lib/actions.sh"
         "lib/systemctl.sh" "lib/router.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
-        "conductor/4-process.sh" "conductor/4-workers.sh" "conductor/5-slots.sh" "conductor/5-turnover.sh" "conductor/5-routers.sh" "operate/by_hand.sh"
-        "operate/drain_facts.sh" "operate/drain_back.sh" "operate/drain_begin.sh" "operate/drain.sh";
+        "conductor/4-process.sh" "conductor/4-workers.sh" "conductor/5-slots.sh" "conductor/5-turnover.sh" "conductor/5-routers.sh" "operate/by_hand.sh" "operate/drain_facts.sh" "operate/drain_back.sh" "operate/drain_begin.sh" "operate/drain.sh";
     /// What `history` needs beside `observe`. Args: root, number of runs.
     history History = "look/history.sh";
     /// What `status` needs beside `observe`. Args: root, app, a line of words for each service….
-    status Status = "lib/arguments.sh" "lib/process_release.sh" "conductor/1-marks.sh" "conductor/2-probe.sh"
-        "look/status.sh";
+    status Status = "lib/arguments.sh" "lib/process_release.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "look/status.sh";
     /// Prints what a new release can take over from one on the host. Args: see the file.
     base Base = "look/base.sh";
     /// Prints what an upload that was cut left. Args: root.

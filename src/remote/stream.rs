@@ -36,6 +36,8 @@ pub struct Input<'a> {
     pub terminal: Option<&'a Terminal>,
     /// Asks the host to stop the command; by default the session's process group gets SIGTERM.
     pub stop: Option<&'a Script>,
+    /// Without a terminal, the host does that too when the connection is lost.
+    pub ends: bool,
 }
 
 /// Runs one script and hands on what it writes; nothing of that is kept. Gives its exit status, as a shell says it (128 and the
@@ -54,10 +56,16 @@ pub fn stream(
         live,
         terminal,
         stop,
+        ends,
     } = input;
     let nonce = exec_line::nonce()?;
     let mut text = terminal.map(prelude).unwrap_or_default().into_bytes();
-    text.extend(format!("n={nonce}\nprintf '%s pid %s\\n' \"$n\" $$\n(\nunset n\n").bytes());
+    text.extend(format!("n={nonce}\nprintf '%s pid %s\\n' \"$n\" $$\n").bytes());
+    let is_watched = ends && terminal.is_none();
+    if is_watched {
+        text.extend(watch(stop));
+    }
+    text.extend(b"(\nunset n\n");
     text.extend(script.body());
     text.extend(if stdin.is_some() || live.is_some() {
         &b"\n)"[..]
@@ -68,6 +76,9 @@ pub fn stream(
     let mark = if terminal.is_some() { "\x1e" } else { "" };
     text.extend(match terminal {
         Some(_) => &b"\nset -- $?\nprintf '\\036%s end %s\\n' \"$n\" \"$1\"\n"[..],
+        None if is_watched => {
+            b"\nset -- $?\nkill -KILL $watch\nprintf '%s' \"$n\" >&2\nprintf '%s end %s\\n' \"$n\" \"$1\"\n"
+        }
         None => b"\nset -- $?\nprintf '%s' \"$n\" >&2\nprintf '%s end %s\\n' \"$n\" \"$1\"\n",
     });
     let packed = exec_line::packed(&text, exec_line::wants_login(script), Way::Line);
@@ -194,6 +205,24 @@ pub fn stream(
 fn prelude(terminal: &Terminal) -> String {
     let (columns, rows) = terminal.size();
     format!("stty sane rows {rows} columns {columns}; SHIPIT_TTY=$(stty -g); stty raw -echo\ntrap : INT QUIT\n")
+}
+
+/// What runs beside a command without a terminal, as `$watch`.
+fn watch(stop: Option<&Script>) -> Vec<u8> {
+    let none: [&str; 0] = [];
+    let mut text = b"(\nunset n\n".to_vec();
+    match stop {
+        Some(script) => {
+            text.extend(b"stop() (\n");
+            text.extend(script.body());
+            text.extend(b"\n)\n");
+        }
+        None => text.extend(Script::run_end(none).body()),
+    }
+    text.push(b'\n');
+    text.extend(Script::run_watch(none).body());
+    text.extend(b"\n) </dev/null >/dev/null 2>&1 &\nwatch=$!\n");
+    text
 }
 
 /// The rest of the first line: ` pid N`.

@@ -5,6 +5,7 @@ mod as_service;
 mod drive;
 mod env;
 mod logs;
+mod lost;
 mod run;
 mod status;
 

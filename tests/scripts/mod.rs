@@ -19,6 +19,7 @@ mod notices;
 mod reasons;
 mod refused;
 mod routers;
+mod run_helper;
 mod staging; // a release that takes files over from another one
 mod verdict;
 mod ways; // who can change the way to a path

@@ -184,7 +184,8 @@ pub enum Command {
     /// Run one command in the live release
     #[command(
         long_about = "Example:\n  shipit run -- bin/rails console\n  shipit run --stdin -- psql acme <changes.sql\n\nRuns one command in the live release, as a service's user, with the environment, working directory and sandbox of its unit. If you are at a terminal, the command has one too: Ctrl-C and changes of the window size reach it. \
-        Otherwise its stdin is empty; with --stdin, it is your stdin, and Ctrl-C stops the command. With --as-deploy, or with `run_as: deploy` in deploy.yml, the command runs as the deploy user with the environment of its login. Exits with the command's exit status, and prints it if it is not 0."
+        Otherwise its stdin is empty; with --stdin, it is your stdin. \
+        Ctrl-C, SIGTERM or SIGHUP then stops the command, and shipit exits with 128 plus the number of the signal. If the terminal is closed or the connection is lost, the host ends the command. With --as-deploy, or with `run_as: deploy` in deploy.yml, the command runs as the deploy user with the environment of its login. Exits with the command's exit status, and prints it if it is not 0."
     )]
     Run(Run),
     /// Open a shell in the live release, as the deploy user

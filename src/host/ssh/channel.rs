@@ -7,7 +7,7 @@ use ssh2::{BlockDirections, Channel, ErrorCode, Session};
 
 use super::pump::Pump;
 use crate::host::stdin::{PIECE, Stdin};
-use crate::host::terminal::Terminal;
+use crate::host::terminal::{GONE, Terminal};
 use crate::host::{Ended, ExecEvent, Then};
 
 /// The call would block (LIBSSH2_ERROR_EAGAIN).
@@ -147,6 +147,9 @@ impl<'a> Running<'a> {
         stdin: &mut Stdin<'_>,
         on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then,
     ) -> Result<Progress, Trouble> {
+        if self.terminal.is_some_and(Terminal::is_gone) {
+            return Err(Trouble::Source(io::Error::other(GONE)));
+        }
         if let Some(owed) = self.owed {
             if !pump.has_room() {
                 return Ok(Progress::Full);
