@@ -2,7 +2,7 @@
 # A real Debian host to play with, booted in a second from the image that the tests use.
 #   scripts/lab.sh up [bookworm|trixie] [DISK]   boots one and prints how to reach it; DISK: a small /opt, as 40M,
 #                                                or all:400M, which loses in a power cut what was not flushed;
-#                                                bookworm+apps has node, gunicorn, puma, caddy and Go too
+#                                                bookworm+apps has node, gunicorn, puma, php, caddy and Go too
 #   scripts/lab.sh ssh [NAME] [USER] [CMD...]    logs in (the newest host, as deploy; also root, admin, app users)
 #   scripts/lab.sh cut NAME | boot NAME          power cut, and power back
 #   scripts/lab.sh list                          what is there

@@ -19,6 +19,8 @@ fn page(name: &str) -> String {
 struct Reader<'a> {
     host: &'a Host,
     desk: Desk,
+    /// Where the app answers, on the host.
+    port: u16,
     /// What the app answers after each command that may have changed it.
     answers: Vec<String>,
     typed: usize,
@@ -29,6 +31,7 @@ impl<'a> Reader<'a> {
         Self {
             host,
             desk: Desk::at(host, "ann"),
+            port: 8080,
             answers: Vec::new(),
             typed: 0,
         }
@@ -106,15 +109,19 @@ impl<'a> Reader<'a> {
             .current_dir(self.desk.path("shop"))
             .stdin(Stdio::null())
             .ends();
-        let ran = Ran::new(&line, &ran).leaves(0);
+        let mut ran = Ran::new(&line, &ran).leaves(0);
+        if line.contains("shipit doctor --drain") {
+            ran = ran.says(" drains: the request in progress was answered");
+        }
         if line.split('|').any(is_shipit)
             && ["up", "deploy", "rollback"]
                 .iter()
                 .any(|verb| line.contains(&format!("shipit {verb}")))
         {
             ran.never_says("probes failed");
+            let url = format!("http://127.0.0.1:{}/", self.port);
             self.answers
-                .push(self.host.root("curl -sS --max-time 60 http://127.0.0.1:8080/").ok());
+                .push(self.host.root(&format!("curl -sS --max-time 60 {url}")).ok());
         }
     }
 
@@ -190,5 +197,61 @@ fn a_django_project_goes_live_with_its_database_and_its_secret_and_back_again() 
         !host.journal(Some("shop.service")).contains("ERROR"),
         "{}",
         host.journal(Some("shop.service"))
+    );
+}
+
+#[test]
+fn a_fastapi_app_goes_live_in_two_commands_and_back_again() {
+    let host = lab::host!(Suite::Bookworm.with_apps());
+    if !registry::install(&host) {
+        return;
+    }
+    let mut reader = Reader::at(&host);
+    reader.follow("fastapi.md", &[]);
+    assert_eq!(
+        reader.answers,
+        ["hello from FastAPI", "hello again", "hello from FastAPI"]
+    );
+    assert_eq!(reader.typed, 5);
+    let yml = fs::read_to_string(reader.desk.path("shop/deploy.yml")).unwrap();
+    assert!(yml.contains("strategy: socket") && yml.contains("/healthz"), "{yml}");
+}
+
+#[test]
+fn a_sinatra_app_goes_live_with_the_gems_of_debian_and_back_again() {
+    let host = lab::host!(Suite::Bookworm.with_apps());
+    let mut reader = Reader::at(&host);
+    reader.follow("sinatra.md", &[("ruby.md", "config/puma.rb")]);
+    assert_eq!(
+        reader.answers,
+        ["hello from Sinatra", "hello again", "hello from Sinatra"]
+    );
+    assert_eq!(reader.typed, 5);
+}
+
+#[test]
+fn a_php_app_goes_live_with_its_database_and_its_worker_and_back_again() {
+    let host = lab::host!(Suite::Bookworm.with_apps());
+    let mut reader = Reader {
+        port: 80,
+        ..Reader::at(&host)
+    };
+    reader.follow("php-sqlite.md", &[]);
+    assert_eq!(
+        reader.answers,
+        [
+            "hello from PHP, 0 orders",
+            "hello again, 1 orders",
+            "hello from PHP, 1 orders"
+        ]
+    );
+    host.wait_for("the worker", |host| {
+        host.journal(Some("shop-worker.service"))
+            .contains("order 1 is on its way")
+    });
+    let migrated = host.journal(Some("shop-migrate.service"));
+    assert!(
+        migrated.contains("migrated to 1") && migrated.contains("migrated to 2"),
+        "{migrated}"
     );
 }

@@ -31,7 +31,11 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
     if let Some(project) = project.as_mut().filter(|_| own_unit.is_file()) {
         project.serves = Serves::Process;
     }
-    if options.units && project.as_ref().is_none_or(|project| project.program.is_none()) {
+    if options.units
+        && project
+            .as_ref()
+            .is_none_or(|project| project.program.is_none() && !migrates_only(project))
+    {
         return Err(no_units(&app, project.as_ref()));
     }
     let mut notes = String::new();
@@ -49,11 +53,12 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
     if let Some(project) = project.as_mut().filter(|project| project.port != port) {
         project.ask_port(port);
     }
+    let hosted = project.as_ref().is_some_and(migrates_only);
     let text = proposal::text(&app, &host, project.as_ref(), port);
     if options.print {
         let mut texts = vec![text];
         if options.units {
-            let units = generate::proposed(&config::of_text(&texts[0], &path)?)?;
+            let units = generate::proposed(&config::of_text(&texts[0], &path)?, hosted)?;
             texts.extend(units.into_iter().map(|unit| unit.text));
         }
         super::results(&texts.join("\n"));
@@ -69,7 +74,7 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
     let own = Target::parse(&host).ok().filter(|_| host != EXAMPLE_HOST);
     let login = own.map_or_else(|| "root@HOST".into(), |target| target.with_login("root"));
     if wanted(options, project.as_ref(), &own_unit)? {
-        units(&config::load(&path, None)?, &mut out)?;
+        units(&config::load(&path, None)?, hosted, &mut out)?;
     }
     let next = super::typed(global).line(&Next::shipit("up --as").arg(&login));
     if host == EXAMPLE_HOST {
@@ -103,6 +108,11 @@ pub(super) fn summary(project: Option<&Project>, wrote: &str, notes: &str, next:
 
 /// The host of a deploy.yml for which nobody named one.
 const EXAMPLE_HOST: &str = "deploy@app.example.com";
+
+/// Whether the app runs in a unit of the distribution, and only its migration needs one.
+fn migrates_only(project: &Project) -> bool {
+    project.unit.is_some() && project.migrate.is_some()
+}
 
 fn no_units(app: &AppName, project: Option<&Project>) -> Failure {
     let failure = Failure::new(Exit::Usage, "cannot detect which units to write");
@@ -258,7 +268,7 @@ fn wanted(options: &args::Init, project: Option<&Project>, unit: &Path) -> Resul
     if options.units {
         return Ok(true);
     }
-    let writable = project.is_some_and(|p| p.program.is_some() && p.serves == Serves::Process);
+    let writable = project.is_some_and(|p| (p.program.is_some() || migrates_only(p)) && p.serves == Serves::Process);
     if !writable || unit.is_file() {
         return Ok(false);
     }
@@ -268,8 +278,8 @@ fn wanted(options: &args::Init, project: Option<&Project>, unit: &Path) -> Resul
     Ok(reply == Reply::Given(true))
 }
 
-fn units(config: &Config, out: &mut String) -> Result<(), Failure> {
-    let units = generate::proposed(config)
+fn units(config: &Config, hosted: bool, out: &mut String) -> Result<(), Failure> {
+    let units = generate::proposed(config, hosted)
         .map_err(|failure| failure.host(format!("{FILE_NAME} was written; the units were not")))?;
     generate::write(&config.units.dir, &units)?;
     let dir = config.units.dir.strip_prefix(&config.dir).unwrap_or(&config.units.dir);

@@ -19,7 +19,8 @@ pub(super) fn checks(dir: &Directory, project: &mut Project) {
 /// A database that is a file: below the release, each release would have its own.
 fn database(dir: &Directory, project: &mut Project) {
     let known = project.checks.iter().any(|check| check.why.contains("SQLite"));
-    if known || project.exclude.contains(&"/db.sqlite3") {
+    let kept = |path| project.exclude.contains(&path);
+    if known || kept("/db.sqlite3") || project.unit.is_some() && kept("/data/") {
         return;
     }
     let package: Value = serde_json::from_str(dir.text("package.json")).unwrap_or_default();
@@ -45,10 +46,17 @@ fn database(dir: &Directory, project: &mut Project) {
     };
     let by_source = || {
         let names = |line: &str| {
-            let url = ["sqlite:///", "sqlite://", "\"sqlite:", "+aiosqlite:", ".UseSqlite("];
+            let url = [
+                "sqlite:///",
+                "sqlite://",
+                "\"sqlite:",
+                "'sqlite:",
+                "+aiosqlite:",
+                ".UseSqlite(",
+            ];
             url.iter().any(|url| line.contains(url)) && !line.contains(":memory:")
         };
-        let mut sources = dir.sources("py rs rb cs js ts mjs exs");
+        let mut sources = dir.sources("py rs rb cs js ts mjs exs php");
         sources.find_map(|(path, text)| text.lines().any(names).then(|| path.to_owned()))
     };
     let by_file = || {

@@ -42,6 +42,8 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
             About::Shared,
             "create wp-config.php in shared/ on the host before the first deploy",
         );
+    } else {
+        plain_needs(dir, &mut project);
     }
     assets(dir, &mut project);
     project.unit = Some("php8.2-fpm.service");
@@ -73,6 +75,30 @@ fn assets(dir: &Directory, project: &mut Project) {
     let package: Value = serde_json::from_str(dir.text("package.json")).unwrap_or_default();
     if package["scripts"]["build"].is_string() {
         project.build = Some(node_install::build(dir));
+    }
+}
+
+/// Without a framework: a script of the usual name, and an SQLite database in `data`.
+fn plain_needs(dir: &Directory, project: &mut Project) {
+    if let Some(file) = dir.first(&["migrate.php", "bin/migrate.php"]) {
+        project.migrate = Some(format!("/usr/bin/php {{root}}/next/{file}"));
+        project.check(
+            About::Migrate,
+            format!("{file} runs before each switch to a new release: does it skip what it did before?"),
+        );
+    }
+    let in_data = |(path, text): &(&str, &str)| {
+        let above = ["'/../data/", "\"/../data/", "dirname(__DIR__) . '/data/"];
+        let names = |line: &str| match path.matches('/').count() {
+            0 => line.contains("__DIR__ . '/data/") || line.contains("__DIR__ . \"/data/"),
+            1 => above.iter().any(|place| line.contains(place)),
+            _ => false,
+        };
+        text.lines().any(|line| line.contains("sqlite:") && names(line))
+    };
+    if dir.sources("php").any(|source| in_data(&source)) {
+        project.shared = vec!["data"];
+        project.exclude.push("/data/");
     }
 }
 
@@ -156,6 +182,32 @@ fn symfony_needs(dir: &Directory, requires: &dyn Fn(&str) -> bool, project: &mut
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::tests::{checks, project};
+
+    #[test]
+    fn a_migration_and_a_database_need_no_framework() {
+        let database = |path, line| project(&[("public/index.php", ""), ("migrate.php", ""), (path, line)]);
+        for (path, line) in [
+            ("database.php", "new PDO('sqlite:' . __DIR__ . '/data/shop.sqlite')"),
+            (
+                "src/db.php",
+                "new PDO('sqlite:' . dirname(__DIR__) . '/data/shop.sqlite')",
+            ),
+            (
+                "src/db.php",
+                "new PDO(\"sqlite:\" . __DIR__ . \"/../data/shop.sqlite\")",
+            ),
+        ] {
+            let shop = database(path, line);
+            assert_eq!(shop.migrate.as_deref(), Some("/usr/bin/php {root}/next/migrate.php"));
+            assert!(shop.shared == ["data"] && shop.exclude.contains(&"/data/"), "{shop:?}");
+            assert!(!checks(&shop, "SQLite"), "{shop:?}");
+        }
+        let elsewhere = database("src/db.php", "new PDO('sqlite:' . __DIR__ . '/data/shop.sqlite')");
+        assert!(
+            elsewhere.shared.is_empty() && checks(&elsewhere, "the app can use SQLite (src/db.php)"),
+            "{elsewhere:?}"
+        );
+    }
 
     #[test]
     fn directories_of_laravel_that_nobody_shares_are_named() {

@@ -86,7 +86,7 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
         project.migrate = Some("/usr/bin/bundle exec rake db:migrate".into());
     }
     project.program = Some(Program::Puma);
-    project.command = Some("/usr/bin/bundle exec puma --dir {root}/current --bind tcp://0.0.0.0:8080".into());
+    project.command = Some("/usr/bin/bundle exec puma --dir {root}/current --bind-to-activated-sockets=only".into());
     project.socket("puma accepts the socket from systemd");
     puma::checks(dir, &mut project);
     if ["sidekiq", "solid_queue", "good_job", "delayed_job", "resque"]
@@ -140,6 +140,14 @@ fn rails_needs(dir: &Directory, project: &mut Project) {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{checks, project};
+
+    #[test]
+    fn puma_takes_the_socket_that_systemd_holds_and_opens_no_port() {
+        let rack = project(&[("Gemfile", "gem 'puma'\n"), ("config.ru", "")]);
+        let command = rack.command.unwrap_or_default();
+        assert!(command.ends_with(" --bind-to-activated-sockets=only"), "{command}");
+        assert!(!command.contains("tcp://"), "{command}");
+    }
 
     #[test]
     fn assets_are_compiled_without_settings() {

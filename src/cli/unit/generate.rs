@@ -79,13 +79,21 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     let has_socket = strategy.is_some_and(|strategy| strategy.needs_socket());
     let detected = project.as_ref().and_then(|project| project.program);
     let detected = detected.filter(|program| *program != Program::Static || !has_socket);
-    // The unit that notifies is the same for each.
+    // The unit that notifies is the same for each; a migration and a worker have a command line of their own.
     let notify = config.and_then(|config| Some(config.notify.as_ref()?.to_string()));
-    let unneeded = (options.only.is_some() && options.only == notify).then_some(Program::Binary);
-    let program = options.program.map(program).or(detected).or(unneeded).ok_or_else(|| {
-        Failure::new(Exit::Usage, "cannot detect the program in this directory")
-            .next(Next::shipit(format!("unit generate --app {app} --program binary")))
-    })?;
+    let migrates = options.only.as_ref() == Some(&migration(&app));
+    let notifies = options.only.is_some() && options.only == notify;
+    let unneeded = notifies || migrates || options.worker && options.command.is_some();
+    let unneeded = || unneeded.then_some(Program::Binary);
+    let program = options
+        .program
+        .map(program)
+        .or(detected)
+        .or_else(unneeded)
+        .ok_or_else(|| {
+            Failure::new(Exit::Usage, "cannot detect the program in this directory")
+                .next(Next::shipit(format!("unit generate --app {app} --program binary")))
+        })?;
     let mut answers = Answers::new(&app, program);
     if let Some(root) = options
         .root
@@ -147,7 +155,8 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     }
     answers.command.clone_from(&options.command);
     answers.migrate.clone_from(&options.migrate);
-    if let Some(project) = project.filter(|_| detected == Some(program)) {
+    // The app itself can run in a unit of the distribution.
+    if let Some(project) = project.filter(|project| detected == Some(program) || project.unit.is_some()) {
         let line = |line: String| {
             let line = line.replace("{root}", &answers.root);
             on_port(&line, project.port, answers.port.unwrap_or(project.port))
@@ -159,6 +168,9 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         if !options.worker && config.is_some_and(|config| config.migrate.is_some()) {
             answers.migrate = answers.migrate.or(project.migrate.map(line));
         }
+    }
+    if migrates && detected.is_none() {
+        answers.command.clone_from(&answers.migrate); // decides the sandbox
     }
     if let Some(config) = config.filter(|_| options.worker) {
         answers.user = config.app.as_str().to_owned();
@@ -258,10 +270,21 @@ fn judged(findings: &[Finding], units: &[Written]) -> Result<(), Failure> {
     if refused.why.is_empty() { Ok(()) } else { Err(refused) }
 }
 
-/// The units for a directory, from its deploy.yml and its files alone.
-pub(in crate::cli) fn proposed(config: &Config) -> Result<Vec<Written>, Failure> {
-    let answers = answers(&Generate::default(), Some(config))?;
-    let units = generate::units(&answers).map_err(|refused| Failure::new(Exit::Usage, refused.to_string()))?;
+/// The unit of the migration.
+fn migration(app: &str) -> String {
+    format!("{app}-migrate.service")
+}
+
+/// The units for a directory, from its deploy.yml and its files alone. `hosted`: the app itself runs in a unit of the
+/// distribution.
+pub(in crate::cli) fn proposed(config: &Config, hosted: bool) -> Result<Vec<Written>, Failure> {
+    let options = Generate {
+        only: hosted.then(|| migration(config.app.as_str())),
+        ..Generate::default()
+    };
+    let answers = answers(&options, Some(config))?;
+    let mut units = generate::units(&answers).map_err(|refused| Failure::new(Exit::Usage, refused.to_string()))?;
+    units.retain(|unit| options.only.as_ref().is_none_or(|only| unit.name == *only));
     judged(&generate::findings(&answers, &units), &units)?;
     Ok(units)
 }
