@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes what users install, in target/packages/: an archive, a Debian package, an RPM, their SHA256SUMS, and the crate.
 #   scripts/package.sh              all of it, and tries the Debian package on lab hosts
-#   scripts/package.sh STAGE...     only these: binary archive deb rpm sums crate try
-# For the processor of this machine, on a Debian with Rust. The linker comes from PyPI, the rest from Debian.
+#   scripts/package.sh STAGE...     only these: binary archive deb rpm sums unpack crate try
+# For the processor of this machine, on a Debian with Rust. The linker comes from PyPI; what packaging/packages lists is
+# installed from Debian, as root or by sudo. What cannot be had is skipped, loudly; with CI=true that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=SCRIPTDIR/lib.sh
@@ -17,6 +18,12 @@ deb=$out/shipit_${version}-1_$(dpkg --print-architecture).deb
 # One moment for all files: the last commit's.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
+
+# What is not checked, and how to get what checks it.
+skipped() {
+  say "SKIPPED: $1 is not installed; $2 (apt-get install $1; Fedora has it too)"
+  [ "${CI:-}" != true ] || die "with CI=true nothing is skipped"
+}
 
 # Linked against glibc 2.28, so that it runs on each Debian, Ubuntu and RHEL since 2018.
 binary() {
@@ -51,7 +58,7 @@ archive() {
     -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
 }
 
-# The same files where Debian has them; lintian checks it where it is installed.
+# The same files where Debian has them; lintian checks it, by Debian's rules on every distribution.
 deb() {
   local from=$out/$name root=$out/deb doc
   doc=$root/usr/share/doc/shipit
@@ -79,15 +86,15 @@ deb() {
   (cd "$root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
   dpkg-deb --root-owner-group -Zxz --build "$root" "$deb" >&2
   if command -v lintian >/dev/null; then
-    lintian --fail-on error,warning "$deb"
+    lintian --profile debian --fail-on error,warning "$deb"
   else
-    say "SKIPPED: lintian is not installed; the Debian package is NOT checked"
+    skipped lintian "the Debian package is NOT checked"
   fi
 }
 
 # The same files where Fedora has them; then they are installed in an empty root, where the program must start.
 rpm() {
-  command -v rpmbuild >/dev/null || { say "SKIPPED: rpmbuild is not installed (Debian's package rpm); no RPM is made"; return; }
+  command -v rpmbuild >/dev/null || { skipped rpm "no RPM is made"; return; }
   local top=$PWD/$out/rpm
   rm -rf "$top" "$out"/*.rpm
   mkdir -p "$top"
@@ -106,6 +113,9 @@ rpm() {
 sums() { (cd "$out" && find . -maxdepth 1 \( -name '*.tar.gz' -o -name '*.deb' -o -name '*.rpm' \) -printf '%P\0' |
   LC_ALL=C sort -z | xargs -0 sha256sum -- >SHA256SUMS && cat SHA256SUMS); }
 
+# What a user does with the archive who downloaded it.
+unpack() { packaging/unpack.sh "$out"; }
+
 # What `cargo install` gets: packed, unpacked and built alone.
 crate() { cargo package --locked; }
 
@@ -114,13 +124,14 @@ try() {
   for suite in bookworm trixie; do packaging/try.sh "$deb" "$suite"; done
 }
 
-[ $# -gt 0 ] || set -- binary archive deb rpm sums crate try
+[ $# -gt 0 ] || set -- binary archive deb rpm sums unpack crate try
 for stage in "$@"; do
   case $stage in
-    binary | archive | deb | rpm | sums | crate | try) ;;
-    *) die "no such stage: $stage (binary archive deb rpm sums crate try)" ;;
+    binary | archive | deb | rpm | sums | unpack | crate | try) ;;
+    *) die "no such stage: $stage (binary archive deb rpm sums unpack crate try)" ;;
   esac
 done
+need_packages packaging/packages || say "apt-get could not install all of packaging/packages"
 for stage in "$@"; do
   say "== $stage"
   "$stage"
