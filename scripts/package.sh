@@ -21,7 +21,7 @@ export SOURCE_DATE_EPOCH
 
 # What is not checked, and how to get what checks it.
 skipped() {
-  say "SKIPPED: $1 is not installed; $2 (apt-get install $1; Fedora has it too)"
+  say "SKIPPED: $1 is not installed; $2 (apt-get install $1)"
   [ "${CI:-}" != true ] || die "with CI=true nothing is skipped"
 }
 
