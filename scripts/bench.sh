@@ -5,6 +5,8 @@
 #   scripts/bench.sh upload [SIZE...]     S: 60 files, 1 MB; M: 2,000 files, 40 MB; L: 12,000 files, 250 MB;
 #                                         B: one program of 60 MB. By default all of them
 # SHIPIT_BENCH_NETWORKS='0 50 100 100@20': milliseconds of a round trip, and Mbit/s upwards; SHIPIT_BENCH_REPEATS=3.
+# SHIPIT_BENCH_PEERS='capistrano mina ansible' compares with these tools too, from Debian. The first two fetch from a
+# repository on the host itself; what `git push` takes is not counted.
 # SHIPIT_BENCH_BEFORE=FILE compares with another build of shipit as well.
 # And how many requests each strategy loses, under 300 a second, with good and bad releases (docs/zero-downtime.md):
 #   scripts/bench.sh zero-downtime [RUNS [STRATEGY...]]     runs of each kind of release, 10 by default
@@ -46,9 +48,10 @@ if [ -z "${SHIPIT_BINARY:-}" ]; then
   cargo build --locked --quiet --release
   SHIPIT_BINARY=$PWD/target/release/shipit
 fi
+[ -z "${SHIPIT_BENCH_PEERS:-}" ] || need_packages scripts/lab/peers.packages
 if [ "$(id -u)" -ne 0 ]; then
   passed=(SHIPIT_BINARY="$SHIPIT_BINARY")
-  for name in SHIPIT_LAB_DIR SHIPIT_BENCH_BEFORE SHIPIT_BENCH_NETWORKS SHIPIT_BENCH_REPEATS; do
+  for name in SHIPIT_LAB_DIR SHIPIT_BENCH_BEFORE SHIPIT_BENCH_PEERS SHIPIT_BENCH_NETWORKS SHIPIT_BENCH_REPEATS; do
     [ -z "${!name:-}" ] || passed+=("$name=${!name}")
   done
   exec sudo -- env "${passed[@]}" "$PWD/scripts/bench.sh" upload "$@"
@@ -63,7 +66,9 @@ ended() {
 host=
 trap ended EXIT
 trap 'exit 130' INT TERM
-host=$(scripts/lab/host.sh up bookworm $$)
+suite=bookworm
+[ -z "${SHIPIT_BENCH_PEERS:-}" ] || suite=bookworm+apps   # with git
+host=$(scripts/lab/host.sh up "$suite" $$)
 as_the_admin() { scripts/lab.sh ssh "$(basename "$host")" root "$1"; }
 # Restarted in no time, by a user who cannot write to the releases.
 as_the_admin 'cat >/etc/systemd/system/acme.service' <<'END'

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 
+from peers import NAMES, Peer
 from proxy import Proxy
 
 SIZES = {"S": (60, 1_000_000), "M": (2_000, 40_000_000), "L": (12_000, 250_000_000), "B": (1, 60_000_000)}
@@ -18,6 +19,8 @@ BEFORE = os.environ.get("SHIPIT_BENCH_BEFORE")  # another build of shipit, to co
 REPEATS = int(os.environ.get("SHIPIT_BENCH_REPEATS", "3"))
 # Milliseconds of a round trip, and after @ the Mbit/s upwards.
 NETWORKS = os.environ.get("SHIPIT_BENCH_NETWORKS", "0 50 100 100@20").split()
+# The tools to compare with besides the scripts.
+PEERS = os.environ.get("SHIPIT_BENCH_PEERS", "").split()
 OPERATIONS = ("first", "unchanged", "changed", "touched", "renamed", "rollback")
 FAR = 1.0  # seconds: so far away that work and noise are small beside each round trip
 BUDGETS = {"same, restarted": 13, "rollback": 10}
@@ -147,6 +150,13 @@ class Bench:
             self.contenders["shipit before"] = lambda verb: self.shipit(BEFORE, verb)
         for name in ("link-dest", "tar"):
             self.contenders[name] = lambda verb, name=name: self.script(name, verb)
+        self.peers = {}
+        for name in PEERS:
+            if name not in NAMES:
+                sys.exit(f"no such tool: {name} ({', '.join(NAMES)})")
+            self.peers[name] = Peer(name, self.home, self.ssh, self.address, self.proxy.port, self.host / "id_ed25519",
+                                    self.home / "known_hosts")
+            self.contenders[name] = lambda verb, name=name: self.peer(self.peers[name], verb)
 
     def root(self, command):
         subprocess.run([*self.ssh, f"root@{self.address}", command], check=True, stdin=subprocess.DEVNULL)
@@ -171,6 +181,13 @@ class Bench:
             subprocess.run([*way.split(), "-O", "exit", "deploy@127.0.0.1"], stderr=subprocess.DEVNULL, check=False)
         return run
 
+    def peer(self, peer, verb):
+        peer.before(verb)
+        command, environment = peer.command(verb)
+        run = Run(self, command, cwd=peer.at, env=environment)
+        peer.after()
+        return run
+
     def rounds(self):
         """Every operation of every contender in turn, so that a noisy minute is nobody's alone."""
         runs = {}
@@ -178,6 +195,8 @@ class Bench:
             for network in NETWORKS:
                 for name, deed in self.contenders.items():
                     self.fresh()
+                    if name in self.peers:
+                        self.peers[name].fresh()
                     trip, _, rate = network.partition("@")
                     self.proxy.round_trip = float(trip) / 1000
                     self.proxy.rate = float(rate) * 125_000 if rate else None
