@@ -15,6 +15,7 @@ mod power;
 mod request;
 mod routed;
 mod unflushed;
+mod uploads; // struck at random
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -108,6 +109,11 @@ impl Underway {
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Whether it has ended by itself.
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits for the end.

@@ -3,7 +3,7 @@
 
 mod actions;
 mod commands; // those of the conductor: each has a deadline
-mod dice; // random names and contents
+pub(crate) mod dice; // random names and contents
 mod drain; // the clients of a drain trial, and what puts its instance back
 mod ends; // of a run
 mod environment;

@@ -78,62 +78,10 @@ impl Staging {
         self.at("root/releases").join(id)
     }
 
-    /// A path of the source: a new one, or one that is there.
-    fn path(&mut self) -> PathBuf {
-        let mut path = self.at("source");
-        for _ in 0..=self.dice.roll(3) {
-            if path.is_dir() && !path.is_symlink() {
-                path.push(OsStr::from_bytes(&self.dice.name()));
-            }
-        }
-        path
-    }
-
-    /// One edit: content, type, mode, name, or none.
+    /// One edit of the source.
     fn edit(&mut self) {
-        let path = self.path();
-        let clear = |path: &Path| {
-            if path.is_dir() && !path.is_symlink() {
-                fs::remove_dir_all(path).unwrap();
-            } else {
-                drop(fs::remove_file(path));
-            }
-        };
-        match self.dice.roll(9) {
-            0 => clear(&path),
-            1 => {
-                clear(&path);
-                fs::create_dir(&path).unwrap();
-            }
-            2 => {
-                clear(&path);
-                symlink("a", &path).unwrap();
-            }
-            3 if path.is_file() && !path.is_symlink() => {
-                let mode = if self.dice.roll(2) == 0 { 0o755 } else { 0o640 };
-                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            }
-            8 if path.is_file() && !path.is_symlink() => {
-                // In place, with the same size and time.
-                let old = fs::metadata(&path).unwrap();
-                let mut content = self.dice.content();
-                content.resize(usize::try_from(old.len()).unwrap(), b'x');
-                let mut file = fs::File::options().write(true).open(&path).unwrap();
-                file.write_all(&content).unwrap();
-                file.set_modified(old.modified().unwrap()).unwrap();
-            }
-            4 => {
-                let to = self.path();
-                if path.symlink_metadata().is_ok() && !to.starts_with(&path) && !path.starts_with(&to) {
-                    clear(&to);
-                    fs::rename(&path, &to).unwrap();
-                }
-            }
-            _ => {
-                clear(&path);
-                fs::write(&path, self.dice.content()).unwrap();
-            }
-        }
+        let source = self.at("source");
+        self.dice.edit(&source);
     }
 
     fn script(&self, name: &str, args: &[&str]) -> Command {
