@@ -287,7 +287,10 @@ fn nobody_becomes_root_or_another_app_through_it() {
         "deploy",
         &format!("printf '%s\\n' '{ours}' >line; script -qec '{HELPER} <line' /dev/null"),
     );
-    assert!(mixed.stdout.contains("some of stdin, stdout and stderr are terminals"), "{mixed}");
+    assert!(
+        mixed.stdout.contains("some of stdin, stdout and stderr are terminals"),
+        "{mixed}"
+    );
     // A unit that runs as root, in each way to write that, and one that systemd has not read again.
     for (text, says) in [
         ("[Service]\nUser=\n", "runs as root"),
