@@ -67,6 +67,13 @@ pub(super) fn turned(map: &Map<'_>, mut service: Service) -> Option<Service> {
         own => own.clone(),
     };
     let name = quoted(router.name.as_str());
+    let splits = service.strategy == Strategy::Canary && matches!(lever, Lever::Link { .. } | Lever::Port { .. });
+    if let Some(value) = map.get("min_requests").filter(|_| splits) {
+        value.is_wrong(
+            "only a router of `kind: haproxy` counts requests; behind nginx the host compares its own probes",
+        );
+        return None;
+    }
     if let Some(text) = cannot(&service, &lever, &name) {
         map.problems
             .note(map.get("router").map_or(map.at, |value| value.node.at), text);
@@ -87,7 +94,7 @@ pub(super) fn turned(map: &Map<'_>, mut service: Service) -> Option<Service> {
         "`health` checks every instance at the same address"
     } else {
         if let Some(router) = &mut service.router {
-            router.lever = lever;
+            router.lever = if splits { Lever::Parts(Box::new(lever)) } else { lever };
         }
         return Some(service);
     };
@@ -103,8 +110,16 @@ pub(super) fn turned(map: &Map<'_>, mut service: Service) -> Option<Service> {
 /// Why a strategy does not work with this router.
 fn cannot(service: &Service, lever: &Lever, name: &str) -> Option<String> {
     match (service.strategy, lever) {
-        (Strategy::Canary, Lever::Link { .. } | Lever::Port { .. }) => Some(format!(
-            "`canary` needs a router of `kind: haproxy`, and {name} cannot split the requests; `blue-green` works with it"
+        (
+            Strategy::Canary,
+            Lever::Link {
+                proxy: Proxy::Caddy, ..
+            }
+            | Lever::Port {
+                proxy: Proxy::Caddy, ..
+            },
+        ) => Some(format!(
+            "`canary` works with `kind: haproxy` and `kind: nginx`, and {name} cannot split the requests; `blue-green` works with it"
         )),
         (Strategy::Rolling, _) if service.socket.is_some() => Some(
             "`rolling` takes `socket` or `router`, not both: either the instances share one listening socket, or a router \

@@ -80,10 +80,15 @@ impl Service {
 
     /// What its router calls an instance: the path of its socket, HOST:PORT, or BACKEND/SERVER.
     pub fn place(&self, one: &Instance<'_>) -> Option<String> {
-        match (&self.router.as_ref()?.lever, one.health?.check.probe.address()) {
+        let lever = &self.router.as_ref()?.lever;
+        let lever = match lever {
+            Lever::Parts(one) => one,
+            own => own,
+        };
+        match (lever, one.health?.check.probe.address()) {
             (Lever::Link { .. }, Some(Address::Unix(socket))) => Some(socket),
             (Lever::Port { .. }, Some(Address::Tcp(host, port))) => Some(format!("{host}:{port}")),
-            (Lever::Link { .. } | Lever::Port { .. }, _) => None,
+            (Lever::Link { .. } | Lever::Port { .. } | Lever::Parts(_), _) => None,
             (Lever::Haproxy { backend, .. }, _) => Some(format!("{backend}/{}", one.slot?)),
         }
     }
@@ -93,10 +98,7 @@ impl Service {
     pub fn lever(&self, one: &Instance<'_>) -> Option<Lever> {
         let own = &self.router.as_ref()?.lever;
         Some(match (self.strategy, own, one.slot) {
-            (Strategy::Rolling, Lever::Link { proxy, live }, Some(slot)) => Lever::Link {
-                proxy: *proxy,
-                live: format!("{}.{slot}.sock", live.strip_suffix(".sock").unwrap_or(live)),
-            },
+            (Strategy::Rolling, Lever::Link { .. }, Some(slot)) => own.part(slot),
             _ => own.clone(),
         })
     }

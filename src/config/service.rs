@@ -72,7 +72,7 @@ pub(super) fn services(
             map.problems.note(at, text);
         }
         slots.extend(own);
-        let own: Vec<String> = service.levers().iter().map(Lever::key).collect();
+        let own: Vec<String> = service.levers().iter().flat_map(Lever::keys).collect();
         if own.iter().any(|lever| levers.contains(lever)) {
             map.problems
                 .note(at, "another service has this router too, and a router sends requests to one service");

@@ -15,6 +15,13 @@ pub struct RouterState {
     pub odd: Option<String>,
     /// Who can change the symlink, or the file for a port.
     pub place: Option<Place>,
+    /// Where the symlink of each part leads, by the weight of the part.
+    pub parts: BTreeMap<String, String>,
+    /// What nginx's configuration has of the parts: the parameters of the server of each weight, or each port whose files
+    /// it looks for.
+    pub splits: BTreeMap<String, String>,
+    /// Some of nginx's configuration could not be read.
+    pub unread: bool,
     /// HAProxy's socket.
     pub socket: Option<Socket>,
     /// Why HAProxy did not answer.
@@ -76,6 +83,15 @@ impl RouterState {
         let (word, rest) = split(said);
         match word {
             "link" => self.link = Some(rest.to_owned()),
+            "part" => {
+                let (weight, to) = split(rest);
+                self.parts.insert(weight.to_owned(), to.to_owned());
+            }
+            "splits" => {
+                let (what, how) = split(rest);
+                self.splits.insert(what.to_owned(), how.to_owned());
+            }
+            "unread" => self.unread = true,
             "odd" => self.odd = Some(text::shown(rest.as_bytes())),
             "place" => self.place = Some(place(rest)),
             "socket" => self.socket = Some(socket(rest)),

@@ -11,6 +11,7 @@ use super::CONDUCTOR;
 use crate::step::{
     Canary, Check, EVENTS, Kind, Lever, Limits, Otherwise, PROTOCOL, Probe, Proxy, Route, RunEvent, Step, Turn, Verdict,
 };
+use crate::unit::strategy::PARTS;
 
 const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
 
@@ -103,11 +104,14 @@ fn steps() -> Vec<Step> {
         },
         Step::Canary(Box::new(Canary {
             share: 25,
-            socket: "/run/haproxy/acme.sock".into(),
-            to: "acme/green".into(),
-            from: "acme/blue".into(),
+            lever: Lever::Parts(Box::new(Lever::Port {
+                proxy: Proxy::Nginx,
+                live: "/opt/acme/live".into(),
+            })),
+            to: "127.0.0.1:8082".into(),
+            from: "127.0.0.1:8081".into(),
             hold: seconds(60),
-            min_requests: 100,
+            min_requests: Some(100),
             check: Some(check()),
             old: Some(Probe::Http {
                 url: "http://127.0.0.1:8081/h".into(),
@@ -172,7 +176,7 @@ reload unit=acme.service
 stop unit=acme.service
 resume unit=acme.service slot=blue socket=acme.socket
 isolate server=acme/green at=/run/haproxy/acme.sock
-canary share=25\0045 at=/run/haproxy/acme.sock to=acme/green from=acme/blue hold=60 requests=100 old=http://127.0.0.1:8081/h CHECK
+canary share=25\0045 router=ports at=/opt/acme/live to=127.0.0.1:8082 from=127.0.0.1:8081 hold=60 requests=100 old=http://127.0.0.1:8081/h CHECK
 route to=/run/acme/green.sock from=/run/acme/blue.sock router=link at=/opt/acme/live.sock instead=blue within=60 CHECK
 drain from=acme/blue limit=30 router=haproxy at=/run/haproxy/acme.sock several=2
 await unit=acme.service turn=reload start=31 successes=3 timeout=61 watch=8 wrongs=7 CHECK
@@ -272,4 +276,26 @@ fn every_event_that_is_written_is_in_the_table_and_is_read() {
     let functions = readers.lines().filter_map(|line| line.split_once("() {"));
     let known: BTreeSet<&str> = EVENTS.iter().filter_map(|event| event.script).collect();
     assert_eq!(functions.map(|(name, _)| name).collect::<BTreeSet<_>>(), known);
+}
+
+/// What the parts of a share are is written down three times: in Rust, for the conductor, and for what looks at the host.
+#[test]
+fn the_parts_of_nginx_are_the_same_everywhere_and_make_up_every_share() {
+    let parts = PARTS.map(|part| part.to_string()).join(" ");
+    assert_eq!(PARTS.iter().sum::<u8>(), 100);
+    let conductor = include_str!("conductor/5-parts.sh");
+    assert!(conductor.contains(&format!("\nparts='{parts}'\n")));
+    assert!(include_str!("look/router_state.sh").contains(&format!("for part in {parts};")));
+    let script = format!(
+        "{conductor}\nshare=1\nwhile [ $share -lt 100 ]; do\n  sum=0\n  for part in $(parts_of $share); do sum=$((sum + part)); done\n  \
+         echo \"$share $sum$(parts_of $share | tr ' ' '\\n' | sort | uniq -d | xargs)\"\n  share=$((share + 1))\ndone"
+    );
+    let wanted: Vec<String> = (1..100).map(|share| format!("{share} {share}")).collect();
+    for shell in SHELLS {
+        let Ok(out) = Command::new(shell[0]).args(&shell[1..]).args(["-c", &script]).output() else {
+            continue;
+        };
+        let said = String::from_utf8(out.stdout).unwrap();
+        assert_eq!(said.lines().collect::<Vec<_>>(), wanted, "{shell:?}");
+    }
 }

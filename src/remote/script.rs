@@ -223,6 +223,7 @@ pub const CONDUCTOR: &str = concat!(
     include_str!("conductor/5-turnover.sh"),
     include_str!("conductor/5-route.sh"),
     include_str!("conductor/5-routers.sh"),
+    include_str!("conductor/5-parts.sh"),
     include_str!("conductor/6-job.sh"),
     include_str!("conductor/6-job-end.sh"),
     include_str!("conductor/6-backup.sh"),

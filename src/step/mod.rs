@@ -83,19 +83,18 @@ pub struct Route {
     pub check: Option<Check>,
 }
 
-/// A share of the requests for the new instance, while the old one serves the rest. Servers are named BACKEND/SERVER.
+/// A share of the requests for the new instance, while the old one serves the rest. They are named as the router knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Canary {
     /// Percent, from 1 to 99.
     pub share: u8,
-    /// HAProxy's admin socket.
-    pub socket: String,
+    pub lever: Lever,
     pub to: String,
     pub from: String,
     /// How long it stays. Whole seconds.
     pub hold: Duration,
-    /// Below so many requests to the new instance, failed ones are not compared.
-    pub min_requests: u32,
+    /// Below so many requests to the new instance, failed ones are not compared. `None` if the router does not count them.
+    pub min_requests: Option<u32>,
     /// What the new instance answers at its own address.
     pub check: Option<Check>,
     /// The same of the old one.
@@ -150,7 +149,7 @@ pub enum Step {
         socket: String,
         server: String,
     },
-    /// HAProxy sends a share of the requests to the new instance, and the two are compared.
+    /// The router sends a share of the requests to the new instance, and the two are compared.
     Canary(Box<Canary>),
     /// The router sends requests to an instance that is healthy, and no longer to the other one.
     Route(Box<Route>),

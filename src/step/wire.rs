@@ -8,7 +8,7 @@ use crate::text;
 
 /// The version of the request and its steps, on its first line. The conductor carries out no other one: a request that
 /// an older or newer client left is moved aside, and nothing of it is carried out.
-pub const PROTOCOL: u32 = 6;
+pub const PROTOCOL: u32 = 7;
 
 /// Named arguments: the name, and the value not yet encoded.
 type Named = Vec<(&'static str, String)>;
@@ -138,18 +138,18 @@ impl Step {
             }
             Self::Isolate { socket, server } => vec![("server", server.clone()), ("at", socket.clone())],
             Self::Canary(canary) => {
-                let mut named = vec![
-                    ("share", format!("{}%", canary.share)),
-                    ("at", canary.socket.clone()),
+                let mut named = vec![("share", format!("{}%", canary.share))];
+                named.extend(canary.lever.arguments());
+                named.extend([
                     ("to", canary.to.clone()),
                     ("from", canary.from.clone()),
                     ("hold", seconds(canary.hold)),
-                    ("requests", canary.min_requests.to_string()),
+                    ("requests", or_none(&canary.min_requests.map(|least| least.to_string()))),
                     (
                         "old",
                         canary.old.as_ref().map_or_else(String::new, |probe| probe.words().1),
                     ),
-                ];
+                ]);
                 named.extend(Check::arguments(canary.check.as_ref()));
                 named
             }

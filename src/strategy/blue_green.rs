@@ -132,6 +132,18 @@ pub(super) fn needs(service: &Service, router: &Router, observed: &Observed) -> 
     let unknown = RouterState::default();
     let state = observed.routers.get(&router.lever.key()).unwrap_or(&unknown);
     match &router.lever {
+        Lever::Parts(one) => match one.as_ref() {
+            Lever::Link { proxy, live } | Lever::Port { proxy, live } => {
+                let odd = state
+                    .odd
+                    .as_ref()
+                    .map(|odd| not_a_symlink(&format!("one of {live}'s parts"), odd));
+                odd.into_iter()
+                    .chain(file(*proxy, live, state, &observed.user))
+                    .collect()
+            }
+            Lever::Parts(_) | Lever::Haproxy { .. } => Vec::new(),
+        },
         Lever::Link { proxy, live } | Lever::Port { proxy, live } => {
             let all = service.levers();
             let odd = all.iter().filter_map(|lever| {

@@ -3,6 +3,10 @@
 
 use std::fmt;
 
+/// The weights of the parts into which nginx splits the requests of a canary. They add up to 100, and any percentage is the
+/// sum of some of them.
+pub const PARTS: [u8; 7] = [1, 2, 4, 8, 16, 32, 37];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Strategy {
     Restart,
@@ -59,7 +63,10 @@ impl Strategy {
             Self::Handover => ("handover", "Two instances that share one .socket unit"),
             Self::BlueGreen => ("blue-green", "Two instances behind a router"),
             Self::Rolling => ("rolling", "Several instances, replaced one at a time"),
-            Self::Canary => ("canary", "Two instances behind HAProxy, which splits the requests"),
+            Self::Canary => (
+                "canary",
+                "Two instances behind HAProxy or nginx, which splits the requests",
+            ),
         }
     }
 

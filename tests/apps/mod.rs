@@ -30,6 +30,8 @@ pub enum Kind {
     Unhealthy,
     /// Healthy, and answers 500 to every other request.
     Erring,
+    /// Healthy until 20 clients were answered, then answers 500 to everything.
+    Souring,
     /// Healthy, and answers 500 to /ready.
     NotReady,
     /// Healthy, and takes 0.6 s for each response.
@@ -46,7 +48,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for loops over them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Plain,
         Self::Graceful,
         Self::Stubborn,
@@ -55,6 +57,7 @@ impl Kind {
         Self::CrashAfter2s,
         Self::Unhealthy,
         Self::Erring,
+        Self::Souring,
         Self::NotReady,
         Self::Sluggish,
         Self::Hanging,
@@ -73,6 +76,7 @@ impl Kind {
             Self::CrashAfter2s => "doomed",
             Self::Unhealthy => "unhealthy",
             Self::Erring => "erring",
+            Self::Souring => "souring",
             Self::NotReady => "unready",
             Self::Sluggish => "sluggish",
             Self::Hanging => "hanging",

@@ -12,6 +12,7 @@ the directory it runs from, GET /slow the version after 2 s, GET /slower after 1
   crash      ends with 7 before it listens
   doomed     ends with 7 two seconds after it is ready
   unhealthy  answers 500 to everything
+  souring    healthy until 20 clients were answered, then answers 500 to everything
   hanging    accepts and never answers
   stuck      never comes to listen, ignores SIGTERM
   mute       listens, never says that it is ready, ignores SIGTERM
@@ -74,6 +75,7 @@ class Server:
         self.poll = select.poll()
         self.poll.register(self.listener, select.POLLIN)
         self.clients = {}
+        self.answered = 0
         self.draining = None  # until when
 
     def accept(self):
@@ -117,7 +119,8 @@ class Server:
         body = {b"/healthz": "ok " + self.version, b"/pid": str(os.getpid()),
                 b"/release": os.path.basename(os.getcwd())}.get(path, self.version) + "\n"
         status = "200 OK"
-        if self.behaviour == "unhealthy" or self.behaviour == "erring" and path != b"/healthz" \
+        self.answered += path != b"/healthz"
+        if self.behaviour == "unhealthy" or self.behaviour == "souring" and self.answered > 20 or self.behaviour == "erring" and path != b"/healthz" \
                 or self.behaviour == "unready" and path == b"/ready":
             status, body = "500 Internal Server Error", "the database is gone\n"
         last = self.draining is not None or b"connection: close" in head.lower()

@@ -236,7 +236,7 @@ fn several_instances_have_a_router_that_can_leave_one_out() {
 }
 
 #[test]
-fn a_canary_has_ascending_shares_and_haproxy() {
+fn a_canary_has_ascending_shares_and_a_router_that_splits() {
     let edge = "{edge: {kind: haproxy, url: \"http://127.0.0.1/\", socket: /run/h.sock, backend: acme}}";
     let canary = |routers: &str, keys: &str| {
         let health = "ports: [8081, 8082], health: {url: \"http://127.0.0.1:{port}/h\"}";
@@ -268,7 +268,25 @@ fn a_canary_has_ascending_shares_and_haproxy() {
     refused_with(&canary(edge, ", hold: soon"), "`hold` must be a duration");
     let unix = "health: {unix: {socket: \"/run/acme/{instance}.sock\", path: /h}}";
     let nginx = format!("[{{unit: a@.service, strategy: canary, router: edge, {unix}}}]\nrouters: {EDGE}");
-    refused_with(&with("services", &nginx), "`canary` needs a router of `kind: haproxy`");
+    let config = taken(&with("services", &nginx));
+    let levers: Vec<String> = config.services[0].levers().iter().map(Lever::key).collect();
+    assert_eq!(levers, ["links=/opt/acme/live.sock"]);
+    let counted = nginx.replace("router: edge", "router: edge, min_requests: 3");
+    refused_with(
+        &with("services", &counted),
+        "only a router of `kind: haproxy` counts requests",
+    );
+    let caddy = nginx.replace("nginx", "caddy");
+    refused_with(&with("services", &caddy), "`edge` cannot split the requests");
+    // A part of it is the router of nobody else.
+    let two = nginx.replace(
+        "}]",
+        "}, {unit: b@.service, strategy: rolling, instances: [1, two], router: edge, health: {unix: {socket: \"/run/b/{instance}.sock\", path: /h}}}]",
+    );
+    refused_with(&with("services", &two), "another service has this router too");
+    let ports = canary(EDGE, "");
+    let config = taken(&ports);
+    assert_eq!(config.services[0].levers()[0].key(), "ports=/opt/acme/live");
     let plain = |keys: &str| with("services", &format!("[{{unit: a.service, strategy: restart, {keys}}}]"));
     for key in ["steps: [5%]", "hold: 3s", "min_requests: 3"] {
         refused_with(&plain(key), "only `strategy: canary` uses it");

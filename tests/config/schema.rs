@@ -12,7 +12,7 @@ use super::{load, taken, with};
 
 /// What only the parser finds, by the words of its message: what two values mean together, what a name is reserved for,
 /// an order of components, and what an editor's reader of YAML does not show.
-const ONLY_THE_PARSER: [&str; 67] = [
+const ONLY_THE_PARSER: [&str; 68] = [
     // One value against others, or against the choice of -e.
     "is listed twice",
     "another service has this router too",
@@ -31,7 +31,8 @@ const ONLY_THE_PARSER: [&str; 67] = [
     "is not in `routers`",
     "ascending shares below 100%",
     "is not a share from 1% to 100%",
-    "needs a router of `kind: haproxy`",
+    "cannot split the requests",
+    "only a router of `kind: haproxy` counts requests",
     "only `strategy: canary` uses it",
     "are the same router",
     "needs the name of a router",

@@ -8,6 +8,7 @@ mod beginning; // init, unit install, setup, deploy: from a project to a live ap
 pub mod blue_green; // two instances behind nginx and HAProxy: who gets the requests, and what clients see
 mod browser; // a real browser, for the page that a person opens in one
 mod canary; // a share of the requests for the new release decides
+mod canary_nginx; // the same behind nginx, which is turned in parts
 mod causes; // why a release failed, found out before the host goes back
 pub mod desk; // a person's directory, the program run there, and what it said
 mod drifting; // the host has other units than the repository, or than the release was made for

@@ -259,3 +259,82 @@ fn a_canary_sends_a_share_before_everything() {
     let why = refused(&canary, &fixed);
     assert!(why.contains("`balance static-rr`, which cannot change"), "{why}");
 }
+
+/// nginx in parts, as observed on a host that has them all.
+fn split(key: &str, splits: &str) -> String {
+    let place = format!("router {key} place closed\n");
+    splits
+        .lines()
+        .fold(place, |all, line| format!("{all}router {key} splits {line}\n"))
+}
+
+const SERVERS_OF_PARTS: &str = "1 max_fails=0\n2 weight=2 max_fails=0\n4 weight=4\n8 weight=8\n16 weight=16\n32 weight=32\n37 max_fails=0 weight=37";
+
+#[test]
+fn a_canary_behind_nginx_turns_parts_and_is_refused_where_nginx_has_none() {
+    let links = NGINX.replace("blue-green", "canary\n    steps: [25%]\n    hold: 30s");
+    let ports = PORTS
+        .replace("caddy", "nginx")
+        .replace("blue-green", "canary\n    steps: [25%]\n    hold: 30s");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("deploy.yml");
+    let steps = |yml: &str, router: &str| {
+        std::fs::write(&file, format!("{BASE}{yml}")).unwrap();
+        let config = config::load(&file, None).unwrap();
+        let plan = plan(&config, &instances(router), &deploy("d")).unwrap();
+        let routed = |step: &&Step| matches!(step, Step::Canary(_) | Step::Route(_) | Step::Drain { .. });
+        let all = plan.switch.iter().chain(&plan.revert).filter(routed);
+        all.map(|step| format!("{step}\n{}\n", step.line().split(" kind=").next().unwrap()))
+            .collect::<String>()
+    };
+    expect![[r"
+        canary    25% of the requests go to /run/acme/green.sock for 30s, compared with /run/acme/blue.sock
+        canary share=25\0045 router=links at=/opt/acme/live.sock to=/run/acme/green.sock from=/run/acme/blue.sock hold=30 requests=- old=/run/acme/blue.sock\0040/healthz
+        route     nginx by /opt/acme/live.N.sock: requests go to /run/acme/green.sock, not to /run/acme/blue.sock
+        route to=/run/acme/green.sock from=/run/acme/blue.sock router=links at=/opt/acme/live.sock instead=- within=30
+        drain     /run/acme/blue.sock: until no request is left, at most 30s
+        drain from=/run/acme/blue.sock limit=30 router=links at=/opt/acme/live.sock several=-
+        route     nginx by /opt/acme/live.N.sock: requests go to /run/acme/blue.sock, not to /run/acme/green.sock
+        route to=/run/acme/blue.sock from=/run/acme/green.sock router=links at=/opt/acme/live.sock instead=- within=30
+        drain     /run/acme/green.sock: until no request is left, at most 5s
+        drain from=/run/acme/green.sock limit=5 router=links at=/opt/acme/live.sock several=-
+    "]]
+    .assert_eq(&steps(&links, &split("links=/opt/acme/live.sock", SERVERS_OF_PARTS)));
+    let by_port = steps(&ports, &split("ports=/opt/acme/live", "8082"));
+    assert!(
+        by_port.contains("nginx by /opt/acme/live.N.PORT: requests go to 127.0.0.1:8082"),
+        "{by_port}"
+    );
+
+    let key = "links=/opt/acme/live.sock";
+    for (lacks, why) in [
+        (
+            "",
+            "because /etc/nginx does not have a server for each part of the requests",
+        ),
+        (
+            "",
+            "for n in 1 2 4 8 16 32 37; do ln -sfn /run/acme/blue.sock /opt/acme/live.$n.sock; done",
+        ),
+        ("", "server unix:/opt/acme/live.37.sock weight=37 max_fails=0;`"),
+        (
+            &SERVERS_OF_PARTS.replace("weight=16", "weight=15"),
+            "cannot send a share",
+        ),
+        (&SERVERS_OF_PARTS.replace("4 weight=4\n", ""), "cannot send a share"),
+    ] {
+        let is = refused(&links, &split(key, lacks));
+        assert!(is.contains(why), "{lacks}: {is}");
+    }
+    let odd = format!("{}router {key} odd regular file\n", split(key, SERVERS_OF_PARTS));
+    let is = refused(&links, &odd);
+    assert!(
+        is.contains("one of /opt/acme/live.sock's parts is a regular file"),
+        "{is}"
+    );
+    let is = refused(&ports, &split("ports=/opt/acme/live", "8083"));
+    assert!(is.contains("do touch /opt/acme/live.$n.8081; done"), "{is}");
+    // What could not be read may be there.
+    let unread = format!("{}router {key} unread\n", split(key, ""));
+    assert!(steps(&links, &unread).contains("router=links"));
+}

@@ -52,7 +52,12 @@ pub fn all() -> Vec<Answers> {
                 answers.ready = Ready::Notify;
             }
             if strategy.needs_router() {
-                for router in [Router::Haproxy, Router::Caddy] {
+                let other = if strategy == Strategy::Canary {
+                    Router::Nginx
+                } else {
+                    Router::Caddy
+                };
+                for router in [Router::Haproxy, other] {
                     all.push(Answers {
                         router: Some(router),
                         ports: true,

@@ -31,7 +31,7 @@ struct Way {
 const PORT: &str = "url: \"http://127.0.0.1:8080/healthz\"";
 const PORTS: &str = "url: \"http://127.0.0.1:{port}/healthz\"";
 
-const WAYS: [Way; 10] = [
+const WAYS: [Way; 11] = [
     way("restart", Service::Notify, "acme.service", PORT),
     way(
         "reload",
@@ -90,6 +90,15 @@ const WAYS: [Way; 10] = [
             Service::Routed,
             "acme@.service, router: edge, bake: 3s, ports: [8081, 8082], steps: [10%, 50%], hold: 3s, min_requests: 20",
             PORTS,
+        )
+    },
+    Way {
+        router: Some(Edge::Nginx),
+        ..way(
+            "canary-nginx",
+            Service::Routed,
+            "acme@.service, router: edge, bake: 3s, steps: [10%, 50%], hold: 3s",
+            "unix: {socket: \"/run/acme/{instance}.sock\", path: /healthz}",
         )
     },
 ];
@@ -201,6 +210,7 @@ impl Field {
         if let Some(edge) = way.router {
             match several {
                 true => edge.install_for(&host, "rolling", &rolling::INSTANCES),
+                false if way.name.starts_with("canary") => edge.install_for(&host, "canary", &["blue", "green"]),
                 false => edge.install(&host),
             }
         }

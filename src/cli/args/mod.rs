@@ -223,7 +223,7 @@ pub enum Command {
     Attach,
     /// End the canary in progress: all requests go to the new release
     #[command(
-        long_about = "Example:\n  shipit promote\n\nEnds the waiting times of a canary in progress: the remaining shares are skipped, and HAProxy sends every request to the new release. Then follows the switch to its end. \
+        long_about = "Example:\n  shipit promote\n\nEnds the waiting times of a canary in progress: the remaining shares are skipped, and the router sends every request to the new release. Then follows the switch to its end. \
         The new release is still checked through the router, and the host still reverts if it is unhealthy."
     )]
     Promote,

@@ -59,6 +59,10 @@ impl View<'_> {
             let observed = lever.as_ref().and_then(|lever| self.observed.routers.get(&lever.key()));
             observed.is_none_or(|seen| match &lever {
                 Some(Lever::Link { .. }) => seen.link.is_some() && seen.link == service.place(one),
+                Some(Lever::Parts(_)) => {
+                    let place = service.place(one);
+                    seen.parts.values().all(|to| Some(to) == place.as_ref())
+                }
                 _ => true,
             })
         };

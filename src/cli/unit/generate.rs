@@ -104,7 +104,11 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     }
     answers.strategy = strategy.unwrap_or(answers.strategy);
     let own = config.and_then(|config| config.services.first()?.router.as_ref());
-    answers.router = match (options.router, own.map(|router| &router.lever)) {
+    let lever = own.map(|router| match &router.lever {
+        Lever::Parts(one) => one,
+        lever => lever,
+    });
+    answers.router = match (options.router, lever) {
         (Some(RouterName::Nginx), _) => Some(Router::Nginx),
         (Some(RouterName::Caddy), _) => Some(Router::Caddy),
         (Some(RouterName::Haproxy), _) | (None, Some(Lever::Haproxy { .. })) => Some(Router::Haproxy),
@@ -112,10 +116,10 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
             Proxy::Nginx => Router::Nginx,
             Proxy::Caddy => Router::Caddy,
         }),
-        (None, None) => None,
+        (None, Some(Lever::Parts(_)) | None) => None,
     }
     .filter(|_| options.router.is_some() || answers.strategy.takes_router());
-    if let Some(Lever::Link { live, .. } | Lever::Port { live, .. }) = own.map(|router| &router.lever) {
+    if let Some(Lever::Link { live, .. } | Lever::Port { live, .. }) = lever {
         answers.link = Some(live.clone());
     }
     let ports: Option<Vec<u16>> =
@@ -129,7 +133,7 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         answers.instances = service.instances().map(|one| one.slot.map(str::to_owned)).collect();
         answers.instance_ports = ports.filter(|ports| !ports.is_empty() && options.port.is_none());
     }
-    let by_port = own.is_some_and(|router| matches!(router.lever, Lever::Port { .. }));
+    let by_port = matches!(lever, Some(Lever::Port { .. }));
     answers.ports = options.ports || by_port && answers.router.is_some();
     if let Some(user) = config.and_then(|config| config.host.user.clone()) {
         answers.deployer = user;

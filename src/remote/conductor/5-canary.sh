@@ -1,14 +1,15 @@
 # A canary: the new instance gets a share of the requests while the old one serves the rest, and the two are compared.
-# HAProxy counts the requests of clients and how many failed; probes at both instances' own addresses measure how long a
-# response takes. Never here: who gets all requests (5-routers.sh).
+# HAProxy counts the requests of clients and how many failed, nginx counts none; probes at both instances' own addresses
+# measure how many fail and how long a response takes. Never here: who gets all requests (5-routers.sh), nor how nginx
+# is turned in parts (5-parts.sh).
 # shellcheck shell=dash disable=SC2034,SC2154
 
 # canary: `share` of the requests go to `to` for `hold` seconds, and the others to `from`. Fails once the new instance
 # does worse. The word `promote` ends the wait, unless it does worse at that moment.
 step_canary() {
-    local share at to from hold requests old kind target status contains release router=haproxy end next_look=0 over=''
+    local share router at to from hold requests old kind target status contains release end next_look=0 over=''
     local heard outcome='' one comparing='' new_count='' old_count='' new_sum='0 0' old_sum='0 0'
-    arguments "share at to from hold requests old $check_arguments" "$@" || return 1
+    arguments "share router at to from hold requests old $check_arguments" "$@" || return 1
     now; end=$((now + 3000)) release=-
     until reached; do
         now; { ! stop_requested && [ "$now" -lt "$end" ]; } || { cause=${cause:-$detail}; return 1; }
@@ -17,7 +18,7 @@ step_canary() {
     true >"$R/canary-new" && true >"$R/canary-old" || { cause='the comparison could not be written'; return 1; }
     # A HAProxy that is just reloaded does not answer for a moment, or forgets at once what it was told.
     now; heard=$now
-    until share_requests && read_counters; do
+    until "share_$router" && read_counters; do
         now; { ! stop_requested && [ $((now - heard)) -le 1000 ]; } || return 1
         cause=''
         sleep 0.2
@@ -30,7 +31,7 @@ step_canary() {
         [ "$now" -ge "$next_look" ] || [ -n "$over" ] || { sleep 0.2; continue; }
         next_look=$((now + 100))
         services_stand || break
-        if share_requests && read_counters && read_server "$to"; then
+        if "share_$router" && read_counters && { [ "$router" != haproxy ] || read_server "$to"; }; then
             heard=$now
             reached || { cause=$detail; break; }
             cause=$(compared worse) || cause='the instances could not be compared'
@@ -54,9 +55,9 @@ compare_probes() {
     comparing="$comparing $!"
 }
 
-# share_requests: the weights first, read back, and then both servers ready: a backend that cannot change weights would
+# share_haproxy: the weights first, read back, and then both servers ready: a backend that cannot change weights would
 # send half of the requests to the new one. Said again at each look: a HAProxy that was reloaded has forgotten them.
-share_requests() {
+share_haproxy() {
     local part=${share%\%} rest=$((100 - ${share%\%}))
     [ "$(weights)" != "$part/0 $rest/0" ] || return 0
     order "set server $from weight $rest; set server $to weight $part" || return 1
@@ -82,6 +83,7 @@ weights() {
 # read_counters: adds what came since the last time to new_sum and old_sum, each `REQUESTS FAILED`.
 read_counters() {
     local answer new_is old_is
+    [ "$router" = haproxy ] || return 0
     answer=$(haproxy "$at" "show stat -1 4 -1") || { cause="HAProxy: $answer"; return 1; }
     new_is=$(printf '%s\n' "$answer" | counted "${to#*/}") old_is=$(printf '%s\n' "$answer" | counted "${from#*/}")
     [ -n "$new_is" ] && [ -n "$old_is" ] || { cause='HAProxy shows no counters of the instances'; return 1; }

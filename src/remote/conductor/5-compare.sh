@@ -18,7 +18,10 @@ compared() {
         function percent(part, all) { return all ? 100 * part / all : 0 }
         END {
             split(new_sum, new, " "); split(old_sum, old, " ")
+            counts = least != "-"
             lost = new[2] " of " new[1] " requests to the new release failed; of the old, " old[2] " of " old[1]
+            lost_probes = failed["new"] + 0 " of " probes["new"] + 0 " probes of the new release failed, " \
+                failed["old"] + 0 " of " probes["old"] + 0 " of the old one"
             missed = percent(failed["new"], probes["new"]) > percent(failed["old"], probes["old"]) + 1
             if (good["new"] >= 60 && good["old"] >= 60) {
                 slow = p95("new") > 2 * p95("old") + 50
@@ -26,11 +29,11 @@ compared() {
                 slowest = slowest " ms, those of the old one up to " p95("old") " ms"
             }
             if (what == "numbers") {
-                print lost (slowest ? "; " slowest : "") (new[1] < least ? "; fewer than " least ": not compared" : "")
-            } else if (new[1] >= least && percent(new[2], new[1]) > percent(old[2], old[1]) + 1) print lost
-            else if (probes["new"] >= 20 && missed)
-                print failed["new"] + 0 " of " probes["new"] " probes of the new release failed, " failed["old"] + 0 \
-                    " of " probes["old"] + 0 " of the old one"
+                few = counts && new[1] + 0 < least + 0 ? "; fewer than " least ": not compared" : ""
+                print (counts ? lost : lost_probes) (slowest ? "; " slowest : "") few
+            } else if (counts && new[1] + 0 >= least + 0 && percent(new[2], new[1]) > percent(old[2], old[1]) + 1)
+                print lost
+            else if (probes["new"] >= 20 && missed) print lost_probes
             else if (slow) print slowest
         }'
 }

@@ -1,7 +1,7 @@
 # How each kind of router is turned to the instance `to`, and asked about it: turn_KIND, routed_KIND (whether it sends
 # requests to `to` and to nobody else; sets detail), and connections_KIND (how many it has to `from`).
 # nginx and Caddy find the instance through the file system at each request: nobody reloads them. HAProxy is asked over
-# its admin socket. Never here: when this is done.
+# its admin socket. Never here: when this is done, nor nginx in parts (5-parts.sh).
 # shellcheck shell=dash disable=SC2034,SC2154
 
 # link: the symlink `at` names the unix socket that the router connects to.

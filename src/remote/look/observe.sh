@@ -1,7 +1,8 @@
 # Prints the state of a host, one fact a line: `word value`, and at last `whole`. Changes nothing.
 # What cannot be read is `unreadable`, never left out: absence must be a fact of its own. A command that fails ends the
 # script; without its last line nothing is concluded. So no command that may fail stands before a pipe.
-# args: root app systemctl-privilege(auto|user) units and routers (link=PATH, port=PATH, haproxy=SOCKET=BACKEND)…
+# args: root app systemctl-privilege(auto|user), and units and routers (link=PATH, port=PATH, links=PATH, ports=PATH,
+# haproxy=SOCKET=BACKEND)…
 set -eu
 root=$1 app=$2 mode=$3
 shift 3

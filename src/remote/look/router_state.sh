@@ -2,23 +2,23 @@
 # a change to anything.
 # shellcheck shell=dash disable=SC2154
 
-# router_state KEY: `link=LIVE`, `port=LIVE` or `haproxy=SOCKET=BACKEND`.
+# router_state KEY: `link=LIVE`, `port=LIVE`, `links=LIVE` or `ports=LIVE` (a part each), or `haproxy=SOCKET=BACKEND`.
 router_state() {
-    local at=${1#*=} backend answer server
+    local at=${1#*=} backend answer server part
     case $1 in
-    link=*)
-        if [ -L "$at" ]; then
-            answer=$(readlink -- "$at") || answer=unreadable
-            echo "router $1 link $answer"
-        elif [ -e "$at" ]; then
-            answer=$(stat -c %F -- "$at") || answer=unreadable
-            echo "router $1 odd $answer"
-        else echo "router $1 absent"; fi
+    link=* | links=*)
+        case $1 in
+        link=*) leads "$1" link "$at" ;;
+        *)
+            for part in 1 2 4 8 16 32 37; do leads "$1" "part $part" "${at%.sock}.$part.sock"; done
+            split_state "$1" ;;
+        esac
         answer=$(guarded "${at%/*}") || answer=unreadable
         echo "router $1 place $answer" ;;
-    port=*)
+    port=* | ports=*)
         answer=$(guarded "${at%/*}" visible) || answer=unreadable
-        echo "router $1 place $answer" ;;
+        echo "router $1 place $answer"
+        case $1 in ports=*) split_state "$1" ;; esac ;;
     haproxy=*)
         backend=${at#*=} at=${at%=*}
         answer=$(file "$at")
@@ -31,6 +31,31 @@ router_state() {
             server=$(printf '%s\n' "$answer" | head -n 1)
             echo "router $1 refused $server"
         fi ;;
+    esac
+}
+
+# leads KEY WORDS PATH: where a symlink leads.
+leads() {
+    local answer
+    if [ -L "$3" ]; then
+        answer=$(readlink -- "$3") || answer=unreadable
+        echo "router $1 $2 $answer"
+    elif [ -e "$3" ]; then
+        answer=$(stat -c %F -- "$3") || answer=unreadable
+        echo "router $1 odd $answer"
+    else echo "router $1 absent"; fi
+}
+
+# split_state KEY: what nginx's configuration has of the parts of `at`: `splits WEIGHT PARAMETERS` for each server, or
+# `splits PORT`. Also `unread`, if some of it could not be read.
+split_state() {
+    local stem=${at%.sock} lines status=0
+    [ -f /etc/nginx/nginx.conf ] || { echo "router $1 unread"; return; }
+    lines=$(grep -RhsF --exclude-dir=sites-available -e "$stem." /etc/nginx) || status=$?
+    [ "$status" -lt 2 ] || echo "router $1 unread"
+    printf '%s\n' "$lines" | sed 's/#.*//' | tr ';' '\n' | case $1 in
+    links=*) sed -n "s|^.*server[[:space:]][[:space:]]*unix:$stem\.\([0-9]*\)\.sock|router $1 splits \1|p" ;;
+    *) sed -n "s|^.*-f  *$stem\.[\$][A-Za-z0-9_{}]*\.\([0-9]*\)[ )].*|router $1 splits \1|p" ;;
     esac
 }
 

@@ -252,6 +252,10 @@ impl Answers {
                        sending requests to one of several instances without a reload";
             return refuse("router", why.into());
         }
+        if self.strategy == Strategy::Canary && self.router == Some(Router::Caddy) {
+            let why = "`canary` works with haproxy and nginx: caddy cannot split the requests without a reload";
+            return refuse("router", why.into());
+        }
         let legal = |c: char| c.is_ascii_graphic() && !"#;{}'\"\\".contains(c);
         if !self.health_path.starts_with('/') || !self.health_path.chars().all(legal) || !is_login(&self.deployer) {
             return refuse(

@@ -2,7 +2,7 @@
 //! leads to are in `service`.
 
 use super::{Answers, Router, Written};
-use crate::unit::strategy::Strategy;
+use crate::unit::strategy::{PARTS, Strategy};
 
 pub(super) fn configuration(answers: &Answers, router: Router) -> Written {
     let app = &answers.app;
@@ -36,9 +36,27 @@ fn nginx(answers: &Answers) -> String {
 {servers}}}
 "
         )
-    } else if answers.ports {
+    } else if answers.strategy == Strategy::Canary && !answers.ports {
+        let servers: String = PARTS
+            .iter()
+            .map(|weight| format!("    server unix:{live}.{weight}.sock weight={weight} max_fails=0;\n"))
+            .collect();
         format!(
-            "# A name for the port of each instance.
+            "upstream {app} {{
+    # A symlink for each part of the requests. The weights add up to 100, and a deploy points as many parts to the socket of
+    # the new instance as make up its share: nginx follows a symlink at each connection, so nobody reloads it. No
+    # `keepalive` here: kept connections would stay with the old instance.
+    zone {app} 64k;
+{servers}}}
+"
+        )
+    } else if answers.ports {
+        let parts = match answers.strategy {
+            Strategy::Canary => split(app),
+            _ => String::new(),
+        };
+        format!(
+            "{parts}# A name for the port of each instance.
 upstream {app}_{blue} {{ server 127.0.0.1:{blue}; }}
 upstream {app}_{green} {{ server 127.0.0.1:{green}; }}
 "
@@ -54,7 +72,19 @@ upstream {app}_{green} {{ server 127.0.0.1:{green}; }}
         )
     };
     let variable = format!("${}_port", app.replace('-', "_"));
-    let (choice, to) = if answers.ports {
+    let (choice, to) = if answers.ports && answers.strategy == Strategy::Canary {
+        let part = part(app);
+        let text = format!(
+            "
+    # A deploy renames {live}.PART.{blue} to {live}.PART.{green}, for as many parts as make up the share of the new
+    # instance. nginx checks at each request, so nobody reloads it. A cache of open files would keep it from seeing that.
+    open_file_cache off;
+    set {variable} {blue};
+    if (-f {live}.{part}.{green}) {{ set {variable} {green}; }}
+"
+        );
+        (text, format!("{app}_{variable}"))
+    } else if answers.ports {
         let text = format!(
             "
     # A deploy renames {live}.{blue} to {live}.{green}, and the next one back. nginx checks on each request, so no
@@ -87,6 +117,25 @@ server {{
     }}
 }}
 "
+    )
+}
+
+/// The variable with the part that a request belongs to.
+fn part(app: &str) -> String {
+    format!("${}_part", app.replace('-', "_"))
+}
+
+/// Which part of the requests each one belongs to.
+fn split(app: &str) -> String {
+    let [parts @ .., last] = PARTS;
+    let parts: String = parts.iter().map(|part| format!("    {part}% {part};\n")).collect();
+    format!(
+        "# The parts of the requests, by their weight: a deploy sends as many of them to the new instance as make up its share.
+split_clients $request_id {} {{
+{parts}    * {last};
+}}
+",
+        part(app)
     )
 }
 
