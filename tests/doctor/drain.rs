@@ -261,3 +261,97 @@ fn an_instance_that_systemd_would_wait_for_without_end_is_killed_and_comes_back(
     assert_eq!(host.unit("acme.service", "ActiveState"), "active");
     assert_no_trial(&host);
 }
+
+/// A trial of the one that serves: clients may lose requests, and it comes back.
+#[track_caller]
+fn a_live_one_comes_back(host: &Host, desk: &Desk, unit: &str) {
+    let before = host.unit(unit, "InvocationID");
+    desk.shipit(&LIVE[..3]).leaves(2).says(&format!(
+        "the trial restarts {unit}: clients may be refused, or lose requests"
+    ));
+    assert_eq!(host.unit(unit, "InvocationID"), before);
+    let tried = desk.json(&LIVE).leaves(0);
+    let object: Value = serde_json::from_str(tried.stdout.trim()).unwrap();
+    let units: Vec<&String> = object["drain"].as_object().unwrap().keys().collect();
+    assert_eq!(units, [unit], "{tried}");
+    let found = of(&tried, unit);
+    let what = [&found["verdict"], &found["request"], &found["result"]];
+    assert_eq!(what, ["drains", "answered", "success"], "{tried}");
+    assert_ne!(host.unit(unit, "InvocationID"), before, "it did not restart");
+    assert_no_trial(host);
+}
+
+fn running(host: &Host) -> &'static str {
+    let active = |unit: &&str| host.unit(unit, "ActiveState") == "active";
+    ["acme@blue.service", "acme@green.service"]
+        .into_iter()
+        .find(active)
+        .unwrap()
+}
+
+/// The idle instance of a canary, then the one that serves, then the same by blue-green: no deploy notices.
+fn instances_that_take_turns(edge: Edge, suite: Suite) {
+    let host = lab::host!(suite);
+    edge.install_for(&host, "canary", &["blue", "green"]);
+    let canary = edge.yml_of("canary\n    steps: [20%]\n    hold: 2s", "0s");
+    let desk = Desk::live(&host, Service::Routed, &canary);
+    let v1 = current(&host);
+    assert_agrees(&host, &v1);
+
+    let clients = Clients::of(&host);
+    let serves = running(&host);
+    let life = host.unit(serves, "InvocationID");
+    let good = desk.json(&["doctor", "--drain", "--path", "/slow"]).leaves(0);
+    let idle = ["acme@blue.service", "acme@green.service"]
+        .into_iter()
+        .find(|unit| *unit != serves)
+        .unwrap();
+    let found = of(&good, idle);
+    assert_eq!(
+        (&found["verdict"], &found["request"]),
+        (&"drains".into(), &"answered".into()),
+        "{good}"
+    );
+    assert_eq!(host.unit(serves, "InvocationID"), life);
+    assert_agrees(&host, &v1);
+    assert_no_trial(&host);
+    let v2 = desk.deploy(Kind::Graceful, "v2");
+    assert_agrees(&host, &v2);
+    clients.saw_only(&["v1", "v2"]);
+
+    a_live_one_comes_back(&host, &desk, running(&host));
+    assert_agrees(&host, &v2);
+    if edge == Edge::Nginx {
+        edge.install(&host);
+        host.root("runuser -u deploy -- ln -sfn $(readlink /opt/acme/live.1.sock) /opt/acme/live.sock")
+            .ok();
+    }
+    desk.write(&edge.yml("0s"));
+    a_live_one_comes_back(&host, &desk, running(&host));
+    assert_agrees(&host, &v2);
+    let v3 = desk.deploy(Kind::Graceful, "v3");
+    assert_agrees(&host, &v3);
+}
+
+#[test]
+fn instances_that_take_turns_behind_nginx_are_tried_idle_and_live() {
+    instances_that_take_turns(Edge::Nginx, Suite::Bookworm);
+}
+
+#[test]
+fn instances_that_take_turns_behind_haproxy_are_tried_idle_and_live() {
+    instances_that_take_turns(Edge::Haproxy, Suite::Trixie);
+}
+
+#[test]
+fn a_service_that_reloads_is_tried_live_and_reloads_afterwards() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Reload, &acme("reload"));
+    desk.shipit(&["doctor", "--drain"])
+        .leaves(0)
+        .says("acme.service was not tried: `reload` has no idle instance");
+    a_live_one_comes_back(&host, &desk, "acme.service");
+    let life = host.unit("acme.service", "InvocationID");
+    let v2 = desk.deploy(Kind::Graceful, "v2");
+    assert_eq!((current(&host), host.unit("acme.service", "InvocationID")), (v2, life));
+}
