@@ -53,8 +53,8 @@ split_state() {
     [ -f /etc/nginx/nginx.conf ] || { echo "router $1 unread"; return; }
     lines=$(grep -RhsF --exclude-dir=sites-available -e "$stem." /etc/nginx) || status=$?
     [ "$status" -lt 2 ] || echo "router $1 unread"
-    printf '%s\n' "$lines" | sed 's/#.*//' | tr ';' '\n' | case $1 in
-    links=*) sed -n "s|^.*server[[:space:]][[:space:]]*unix:$stem\.\([0-9]*\)\.sock|router $1 splits \1|p" ;;
+    printf '%s\n' "$lines" | sed 's/#.*//' | tr ';\t' '\n ' | case $1 in
+    links=*) sed -n "s|^.*server  *unix:$stem\.\([0-9]*\)\.sock|router $1 splits \1|p" ;;
     *) sed -n "s|^.*-f  *$stem\.[\$][A-Za-z0-9_{}]*\.\([0-9]*\)[ )].*|router $1 splits \1|p" ;;
     esac
 }

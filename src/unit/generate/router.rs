@@ -45,7 +45,7 @@ fn nginx(answers: &Answers) -> String {
             "upstream {app} {{
     # A symlink for each part of the requests. The weights add up to 100, and a deploy points as many parts to the socket of
     # the new instance as make up its share: nginx follows a symlink at each connection, so nobody reloads it. No
-    # `keepalive` here: kept connections would stay with the old instance.
+    # `keepalive` here: keep-alive connections would stay with the old instance.
     zone {app} 64k;
 {servers}}}
 "
