@@ -281,6 +281,7 @@ fn rendered() -> Vec<Value> {
             commit: Some(Commit::default()),
             upload: None,
             downtime: Some(Downtime::default()),
+            canceled: false,
             failure: Some(Failure::new(Exit::Reverted, "")),
             next: Vec::new(),
         })),

@@ -9,6 +9,7 @@ use crate::host::openssh;
 use crate::host::ssh::{self, Ask, Login, Notice, Trust, Unattended};
 use crate::interrupt::Interrupts;
 use crate::report::event::Report;
+use crate::text;
 
 /// Connects over ssh, as often as asked.
 pub struct SshLink {
@@ -57,6 +58,15 @@ impl SshLink {
         }
     }
 
+    /// The same login, for a first visit: asks the user about an unknown host key.
+    #[must_use]
+    pub fn first(mut self) -> Self {
+        if self.login.trust == Trust::Strict {
+            self.login.trust = Trust::Ask;
+        }
+        self
+    }
+
     /// The same login, which never asks the user.
     #[must_use]
     pub fn unasked(self) -> Self {
@@ -88,8 +98,14 @@ impl Link for SshLink {
             true => ssh::terminal(&self.interrupts),
             false => Box::new(Unattended),
         };
+        let to = match &self.login.user {
+            Some(user) => format!("{user}@{}", self.login.host),
+            None => self.login.host.clone(),
+        };
+        report.busy(Some(&format!("connecting to {}", text::shown(to.as_bytes()))));
         let mut notice = |notice: Notice| report.warn(notice.to_string());
-        let session = ssh::connect(&self.login, &self.interrupts, ask.as_mut(), &mut notice)?;
-        Ok(Box::new(session))
+        let session = ssh::connect(&self.login, &self.interrupts, ask.as_mut(), &mut notice);
+        report.busy(None);
+        Ok(Box::new(session?))
     }
 }

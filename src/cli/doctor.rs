@@ -110,7 +110,7 @@ pub(super) fn text(
             let verdict = if lacks.is_empty() {
                 "can be used".to_owned()
             } else {
-                format!("needs: {}", lacks.join("; "))
+                format!("cannot be used: {}", lacks.join("; "))
             };
             let name = format!("{name}{own}");
             out.push_str(&paper.line(&format!("  {name:<22} {}", shown(verdict.as_bytes())), 25));
@@ -176,13 +176,12 @@ fn header(config: &Config, evidence: &Evidence) -> String {
     let systemd = observed
         .systemd
         .map_or("systemd version unknown".into(), |version| format!("systemd {version}"));
-    let line = format!(
-        "{} on {} as {}: {live}, {systemd}, {}",
-        config.app.as_str(),
-        config.host,
-        observed.user,
-        config.root.as_str()
-    );
+    let (app, host, root) = (config.app.as_str(), &config.host, config.root.as_str());
+    let login = match host.user.as_deref() == Some(observed.user.as_str()) {
+        true => String::new(),
+        false => format!(" as {}", observed.user),
+    };
+    let line = format!("{app} on {host}{login}: {live}, {systemd}, {root}");
     shown(line.as_bytes())
 }
 

@@ -177,8 +177,9 @@ fn list(global: &Global, config: &Config, said: &Answered) {
     if said.names.is_empty() && !global.quiet {
         out.push_str(&format!("{} sets no variables\n", file(config)));
     }
-    out.push_str(&unread(global, config, said));
     super::results(&Paper::new(global).prose(&out));
+    // Not among the names, which a script reads.
+    super::beside(&unread(global, config, said));
 }
 
 /// `runs`: whether a release is live, which could take up what changed.

@@ -9,6 +9,7 @@ use super::paper::{Ink, Paper};
 use crate::engine::observe;
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::history::Deed;
+use crate::observed::ledger::CANCELED;
 use crate::report::{json, sentence};
 use crate::text;
 
@@ -41,6 +42,7 @@ pub(super) fn run(global: &Global, args: &args::History) -> Result<Exit, Failure
 
 pub(super) fn table<'a>(deeds: impl Iterator<Item = &'a Deed>, paper: Paper) -> String {
     let ink = |deed: &Deed| match deed.outcome.as_str() {
+        _ if deed.canceled => None,
         "failed" | "reverted" | "degraded" | "unhealthy" => Some(Ink::Bad),
         _ => None,
     };
@@ -62,7 +64,10 @@ fn row(deed: &Deed) -> [String; 6] {
         ""
     };
     let downtime = deed.downtime.as_ref().map(sentence::downtime_in_short);
-    let about = [open.to_owned(), downtime.unwrap_or_default(), deed.cause.clone()];
+    let outcome = if deed.canceled { CANCELED } else { &deed.outcome };
+    // Why it was canceled, its word says.
+    let cause = if deed.canceled { "" } else { &deed.cause };
+    let about = [open.to_owned(), downtime.unwrap_or_default(), cause.to_owned()];
     let about: Vec<String> = about.into_iter().filter(|text| !text.is_empty()).collect();
     let took = match (deed.centiseconds, &deed.run) {
         // An action is recorded to the second.
@@ -74,7 +79,7 @@ fn row(deed: &Deed) -> [String; 6] {
         what,
         deed.by.clone(),
         took,
-        deed.outcome.clone(),
+        outcome.to_owned(),
         about.join(": "),
     ];
     cells.map(|cell| text::shown(cell.trim_end().as_bytes()))
@@ -84,5 +89,5 @@ fn of(deed: &Deed) -> serde_json::Value {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     object!({"v": 1, "at": deed.at, "what": deed.what, "by": text(&deed.by), "run": deed.run, "release": deed.release,
         "unit": deed.unit, "names": deed.names, "seconds": seconds(deed).map(|took| took.as_secs_f64()),
-        "outcome": deed.outcome, "downtime": deed.downtime.as_ref().map(json::downtime), "cause": text(&deed.cause)})
+        "outcome": deed.outcome, "canceled": deed.canceled, "downtime": deed.downtime.as_ref().map(json::downtime), "cause": text(&deed.cause)})
 }

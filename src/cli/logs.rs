@@ -28,8 +28,11 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
         host: host.as_mut(),
     };
     if let Some(release) = &args.release {
-        reader.of_release(&asked, release, args.lines, &mut |line| show(global, line))?;
-        return Ok(Exit::Done);
+        let read = reader.of_release(&asked, release, args.lines, &mut |line| show(global, line));
+        return match read {
+            Err(failure) if failure.exit == Exit::Untouched => Err(refused(&mut reader, args, &units, failure)),
+            read => read.map(|()| Exit::Done),
+        };
     }
     let mut asked = asked;
     if let Some(run) = &args.run {
@@ -42,7 +45,10 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
             asked.push_str(&format!("life {}\n", life.invocation));
         }
     }
-    let code = reader.read(&asked, &mut |line| show(global, line))?;
+    let code = match reader.read(&asked, &mut |line| show(global, line)) {
+        Err(failure) if failure.exit == Exit::Untouched => return Err(refused(&mut reader, args, &units, failure)),
+        code => code?,
+    };
     // What every host can do: the sudo rule has had these lines from the beginning.
     let plain = args.run.is_none()
         && args.since.is_none()
@@ -67,6 +73,37 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
                 .next(Next::shipit("logs")),
         ),
         _ => Ok(Exit::Done),
+    }
+}
+
+/// Why journalctl refused: because of the time or the pattern that was typed, if the journal can be read without it.
+fn refused(reader: &mut Reader<'_>, args: &args::Logs, units: &[&str], failure: Failure) -> Failure {
+    let unit = units.first().unwrap_or(&"");
+    let mut reads = |filter: &str| {
+        let asked = format!("unit {unit}\nlines 1\n{filter}");
+        reader.read(&asked, &mut |_| ()).is_ok_and(|code| code == 0)
+    };
+    let since = args.since.as_ref().map(|time| ("since", time, point(time)));
+    let until = args.until.as_ref().map(|time| ("until", time, point(time)));
+    let pattern = args.grep.as_ref().map(|pattern| ("grep", pattern, pattern.clone()));
+    let filters: Vec<_> = [since, until, pattern].into_iter().flatten().collect();
+    if filters.is_empty() || !reads("") {
+        return failure;
+    }
+    let wrong = filters.iter().find(|(key, _, sent)| !reads(&format!("{key} {sent}\n")));
+    let usage = |what: String| Failure {
+        what,
+        next: Vec::new(),
+        exit: Exit::Usage,
+        ..failure.clone()
+    };
+    match wrong {
+        Some(("grep", typed, _)) => {
+            usage(format!("`--grep {typed}` is not a pattern that the host can read")).next(Next::shipit("logs --help"))
+        }
+        Some((key, typed, _)) => usage(format!("`--{key} {typed}` is not a time"))
+            .next(Next::again(format!("--{key} '2 hours ago'")).remark("or today, or \"2026-11-21 05:00\"")),
+        None => usage("these filters do not fit together".into()).next(Next::shipit("logs --help")),
     }
 }
 

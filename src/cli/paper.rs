@@ -10,6 +10,8 @@ pub(super) enum Ink {
     Good,
     Bad,
     Warning,
+    /// A line of a diff that is gone: less loud than an error.
+    Removed,
     /// A heading inside of a result.
     Heading,
 }
@@ -21,6 +23,7 @@ impl Ink {
             Self::Good => "32",
             Self::Bad => "31;1",
             Self::Warning => "33",
+            Self::Removed => "31",
             Self::Heading => "36",
         }
     }
@@ -68,12 +71,22 @@ impl Paper {
             + "\n"
     }
 
-    /// One line of a diff, or of a list of changed files.
+    /// One line of a list of changed files: the name stays readable on every background.
+    pub(super) fn listed(&self, line: &str) -> String {
+        let ink = match line.as_bytes() {
+            [b'+', b' ', ..] => Ink::Good,
+            [b'-', b' ', ..] => Ink::Removed,
+            [b'~', b' ', ..] => Ink::Warning,
+            _ => return line.to_owned(),
+        };
+        self.paint(ink, &line[..1]) + &line[1..]
+    }
+
+    /// One line of a diff.
     pub(super) fn changed(&self, line: &str) -> String {
         match line.as_bytes().first() {
             Some(b'+') => self.paint(Ink::Good, line),
-            Some(b'-') => self.paint(Ink::Bad, line),
-            Some(b'~') => self.paint(Ink::Warning, line),
+            Some(b'-') => self.paint(Ink::Removed, line),
             Some(b'@') => self.paint(Ink::Heading, line),
             _ => line.to_owned(),
         }

@@ -30,14 +30,25 @@ pub(super) fn run(global: &Global, args: &args::Plan) -> Result<Exit, Failure> {
         super::results(&super::object(&object(&preview, commands.collect())));
         return Ok(Exit::Done);
     }
-    let mut out = files(&preview);
+    let environment = config
+        .environment
+        .as_ref()
+        .map(|name| format!(" ({name})"))
+        .unwrap_or_default();
+    let mut out = format!("plan {}{environment} on {}\n", config.app, config.host);
+    out.push_str(&files(&preview));
     for (name, hook) in commands {
         if let Some(line) = hook {
             out.push_str(&format!("{name}: {}\n", text::shown(line.as_bytes())));
         }
     }
     out.push('\n');
-    out.push_str(&plan::explain::explain(&preview.plan));
+    let explained = plan::explain::explain(&preview.plan);
+    // A new release gets its id from the time of the deploy.
+    out.push_str(&match preview.delta {
+        Some(_) => explained.replace(&preview.plan.change.next, "NEW"),
+        None => explained,
+    });
     super::results(&printed(&out, Paper::new(global)));
     Ok(Exit::Done)
 }
@@ -45,7 +56,7 @@ pub(super) fn run(global: &Global, args: &args::Plan) -> Result<Exit, Failure> {
 /// The steps stand below their headings; what does not fit hangs below the text.
 pub(super) fn printed(text: &str, paper: Paper) -> String {
     let line = |line: &str| match line.strip_prefix("  ") {
-        Some(rest) => paper.line(&format!("  {}", paper.changed(rest)), 12),
+        Some(rest) => paper.line(&format!("  {}", paper.listed(rest)), 12),
         None if line.starts_with("warning: ") => paper.line(&paper.paint(Ink::Warning, line), 9),
         None if line.is_empty() => "\n".to_owned(),
         None => paper.line(&paper.paint(Ink::Bold, line), 2),
@@ -120,8 +131,8 @@ fn reused(delta: &Delta) -> String {
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::cli) const PLAN: &str = "files: 3 in 8.5 kB\n  to send: 1 in 11 B; 8.5 kB reused from r1\n  + new.txt\n\ndeploy r1 -> r2\n\n\
-        switch (the host runs it by itself)\n  flip      current -> releases/r2\n  \
+    pub(in crate::cli) const PLAN: &str = "plan acme on deploy@example.org\nfiles: 3 in 8.5 kB\n  to send: 1 in 11 B; 8.5 kB reused from r1\n  + new.txt\n\ndeploy r1 -> NEW\n\n\
+        switch (the host runs it by itself)\n  flip      current -> releases/NEW\n  \
         await     acme.service: active within 30s, http://127.0.0.1:8080/healthz healthy 3 times in a row within 10s, stable for 3s\n\n\
         warning: acme.service differs in TimeoutStopSec from the unit in the repository\n";
 

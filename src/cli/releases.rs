@@ -6,7 +6,7 @@ use super::args::Global;
 use super::paper::{Ink, Paper};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
-use crate::observed::ledger::State;
+use crate::observed::ledger::{CANCELED, State};
 use crate::report::{json, sentence};
 use crate::text::{self, shown};
 
@@ -39,7 +39,7 @@ fn one(observed: &Observed, id: &str) -> serde_json::Value {
     let fact = |key| fact(observed, id, key);
     let state = observed.ledger.state(id).map_or("unknown", State::word);
     let live = observed.live() == Some(id);
-    object!({"v": 1, "release": id, "state": state, "live": live, "verified_at": observed.ledger.verified_at(id).unwrap_or(""),
+    object!({"v": 1, "release": id, "state": state, "canceled": observed.ledger.is_canceled(id), "live": live, "verified_at": observed.ledger.verified_at(id).unwrap_or(""),
         "by": fact("by"), "revision": fact("revision"), "subject": fact("subject"), "branch": fact("branch"),
         "backup": observed.meta.get(id).and_then(|meta| meta.backup.as_deref()),
         "dirty": fact("dirty") == "yes", "downtime": observed.ledger.downtime(id).as_ref().map(json::downtime)})
@@ -49,7 +49,12 @@ pub(super) fn table(observed: &Observed, ids: &[&String], paper: Paper) -> Strin
     let row = |id: &&String| {
         let state = observed.ledger.state(id);
         let live = observed.live() == Some(id.as_str());
-        let word = state.map_or("unknown", State::word);
+        let canceled = observed.ledger.is_canceled(id);
+        let word = match state {
+            _ if canceled => CANCELED,
+            Some(State::Left) => "left (rolled back)",
+            state => state.map_or("unknown", State::word),
+        };
         let cells = [
             (*id).clone(),
             if live { format!("live, {word}") } else { word.to_owned() },
@@ -65,6 +70,7 @@ pub(super) fn table(observed: &Observed, ids: &[&String], paper: Paper) -> Strin
         ];
         let ink = match state {
             _ if live => Some(Ink::Bold),
+            _ if canceled => None,
             Some(State::Failed | State::Interrupted) => Some(Ink::Bad),
             _ => None,
         };

@@ -71,7 +71,7 @@ pub(super) fn link(
     login: Option<&str>,
     interrupts: &Interrupts,
 ) -> Result<SshLink, Failure> {
-    let link = super::link(global, config, interrupts);
+    let link = super::link(global, config, interrupts).first();
     let Some(login) = login else { return Ok(link) };
     let (user, target) = target(login)?;
     Ok(link.with(user.or(target.user), target.host, target.port))

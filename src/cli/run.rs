@@ -17,6 +17,7 @@ use crate::interrupt::Interrupts;
 use crate::observed::Observed;
 use crate::remote::{Stream, StreamEvent};
 use crate::report::event::Report;
+use crate::report::painted;
 use crate::text;
 
 /// The longest line that is waited for, in bytes: what is longer is shown in pieces.
@@ -65,7 +66,8 @@ fn carry_out(global: &Global, args: &args::Run, interrupts: &Interrupts, has_ter
     if global.json {
         super::results(&super::object(&json!({"v": 1, "release": release, "code": code})));
     } else if code != 0 {
-        let _ = writeln!(io::stderr(), "error: {} {}", task.name(), how(code));
+        let error = painted(global.color.on(io::stderr()), "31;1", "error:");
+        let _ = writeln!(io::stderr(), "{error} {} {}", task.name(), how(code));
     }
     // A status that does not fit is none that a process can have.
     Ok(u8::try_from(code).unwrap_or(Exit::Untouched.code()))

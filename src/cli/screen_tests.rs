@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use clap::CommandFactory as _;
 use expect_test::ExpectFile;
 
 use super::paper::Paper;
@@ -195,6 +196,18 @@ fn what_init_found() {
     screen("init", |paper| {
         paper.prose(&init::summary(Some(&project), wrote, note, next))
     });
+}
+
+#[test]
+fn help() {
+    let mut all = String::new();
+    for columns in [40, 80, 120] {
+        let command = super::args::help::grouped(super::args::Args::command(), Some(columns));
+        let text = command.term_width(columns).render_help();
+        all.push_str(&format!("{columns} columns\n{}\n{text}\n", "-".repeat(columns)));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/output/screens/help.txt");
+    expect_test::expect_file![path].assert_eq(&all);
 }
 
 #[test]

@@ -140,13 +140,13 @@ fn one(
         };
         let next = match verb {
             Verb::Stop => format!(
-                "; next: {}",
+                "next: {}\n",
                 super::typed(global).line(&Next::shipit("start").arg(unit))
             ),
             _ => String::new(),
         };
         super::results(&Paper::new(global).prose(&format!(
-            "{unit} {done}{release}{socket} ({}){next}\n",
+            "{unit} {done}{release}{socket} ({})\n{next}",
             text::seconds(began.elapsed())
         )));
     }

@@ -101,7 +101,10 @@ pub(super) fn run(global: &Global, args: &args::Setup) -> Result<Exit, Failure> 
     }
     let access = layout.put(host.as_mut(), &observed, &interrupts, report.as_mut())?;
     let user = Some(layout.user.clone());
-    let mut daily = super::link(global, &config, &interrupts).with(user, config.host.host.clone(), config.host.port);
+    let mut daily =
+        super::link(global, &config, &interrupts)
+            .first()
+            .with(user, config.host.host.clone(), config.host.port);
     verify(&layout, access, &mut daily, report.as_mut())?;
     if layout.refused().next().is_some() {
         return Err(partly(&layout));

@@ -1,9 +1,11 @@
 //! The `environments` of a file, and the file with one of them merged over its top level.
 
+use crate::failure::{Exit, Failure, Next};
+
 use super::names::{EnvironmentName, Wrong, quoted};
 use super::reader::{Key, Map, Problems, Value, nearest};
 use super::top::TOP;
-use super::tree::{Entry, Kind, Mark, Node};
+use super::tree::{Entry, Kind, Node};
 
 const KEY: &str = "environments";
 
@@ -59,20 +61,35 @@ pub(super) fn read<'a>(root: &'a Node, problems: &Problems) -> Vec<Environment<'
     found
 }
 
-pub(super) fn known(wanted: &str, environments: &[Environment<'_>], problems: &Problems) -> Option<EnvironmentName> {
-    let found = environments
-        .iter()
-        .find(|environment| environment.name.as_str() == wanted);
-    if found.is_none() {
-        let names = || environments.iter().map(|environment| environment.name.as_str());
-        let hint = match (environments.is_empty(), nearest(wanted, names())) {
-            (true, _) => "the file has no `environments`".to_owned(),
-            (false, Some(near)) => format!("did you mean {}? Available: {}", quoted(near), list(environments)),
-            (false, None) => format!("available: {}", list(environments)),
-        };
-        problems.note(Mark::START, format!("no environment {}; {hint}", quoted(wanted)));
+/// Fails if the file has no environment of that name: the mistake is in the command line.
+pub(super) fn typed(root: &Node, wanted: &str, file: &str) -> Result<(), Failure> {
+    let all = read(root, &Problems::default());
+    let names = || all.iter().map(|environment| environment.name.as_str());
+    if names().any(|name| name == wanted) {
+        return Ok(());
     }
-    found.map(|environment| environment.name.clone())
+    let failure = Failure::new(Exit::Usage, format!("{file} has no environment {}", quoted(wanted)));
+    if all.is_empty() {
+        return Err(failure
+            .why("it has no `environments`")
+            .next(Next::advice("leave out -e, or add `environments` to deploy.yml")));
+    }
+    let why = match nearest(wanted, names()) {
+        Some(near) => format!("did you mean {}? Available: {}", quoted(near), list(&all)),
+        None => format!("available: {}", list(&all)),
+    };
+    let failure = failure.why(why);
+    Err(match (nearest(wanted, names()), all.as_slice()) {
+        (Some(one), _) => failure.next(Next::again(format!("-e {one}"))),
+        (None, [one]) => failure.next(Next::again(format!("-e {}", one.name))),
+        (None, _) => failure,
+    })
+}
+
+/// The one that was asked for: [`typed`] has found it.
+pub(super) fn known(wanted: &str, environments: &[Environment<'_>]) -> Option<EnvironmentName> {
+    let mut names = environments.iter().map(|environment| &environment.name);
+    names.find(|name| name.as_str() == wanted).cloned()
 }
 
 /// The top level with an environment merged over it. A key of the environment replaces the same key of the top level as

@@ -209,7 +209,11 @@ pub struct Hooks {
 pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
     let opened = file::read(path)?;
     let name = text::shown(path.as_os_str().as_encoded_bytes());
-    let checked = tree::parse(&opened.text).and_then(|root| validate::config(&root, &opened.dir, environment));
+    let root = tree::parse(&opened.text);
+    if let (Ok(root), Some(wanted)) = (&root, environment) {
+        environments::typed(root, wanted, &name)?;
+    }
+    let checked = root.and_then(|root| validate::config(&root, &opened.dir, environment));
     match checked {
         Ok(mut config) => {
             config.warnings.extend(opened.warnings);

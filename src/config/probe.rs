@@ -68,7 +68,14 @@ pub(super) fn http(text: &str) -> Result<Probe, Wrong> {
         return wrong("is not a URL; write one such as `http://127.0.0.1:8080/healthz`");
     };
     if !matches!(url.scheme(), "http" | "https") {
-        return wrong("is neither http nor https");
+        // A name and a port read as a scheme.
+        return match Url::parse(&format!("http://{text}")) {
+            Ok(url) if !text.contains("//") && url.port().is_some() => wrong(&format!(
+                "is neither http nor https; write {}",
+                quoted(&format!("http://{text}"))
+            )),
+            _ => wrong("is neither http nor https"),
+        };
     }
     // The host's curl gets the text as it is: what it and the url crate could read differently is left out.
     if !plain(text) {

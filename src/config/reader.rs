@@ -86,7 +86,12 @@ impl<'a> Map<'a> {
         for entry in entries.iter().filter(|entry| !names.contains(&entry.key.as_str())) {
             problems.note(entry.at, unknown(&entry.key, name, &names));
         }
-        let has = |key: &&Key| entries.iter().any(|entry| entry.key == key.name);
+        // One that is only mistyped is one problem, not two.
+        let meant = |key: &str| nearest(key, names.iter().copied()).filter(|_| !names.contains(&key));
+        let has = |key: &&Key| {
+            let mut entries = entries.iter().map(|entry| entry.key.as_str());
+            entries.any(|entry| entry == key.name || meant(entry) == Some(key.name))
+        };
         for key in keys.iter().filter(|key| key.must && !has(key)) {
             let (name, example) = (quoted(key.name), quoted(key.example));
             let text = format!("{name} is missing; for example {example}");
@@ -99,6 +104,17 @@ impl<'a> Map<'a> {
             keys,
             problems,
         })
+    }
+
+    /// Whether an unknown key is one of these, mistyped: that is told already.
+    pub fn mistypes(&self, wanted: &[&str]) -> bool {
+        let names = || self.keys.iter().map(|key| key.name);
+        let unknown = self
+            .entries
+            .iter()
+            .filter(|entry| names().all(|name| name != entry.key));
+        let mut meant = unknown.filter_map(|entry| nearest(&entry.key, names()));
+        meant.any(|name| wanted.contains(&name))
     }
 
     /// The value of a key, when the file has it.

@@ -216,14 +216,15 @@ fn expected(value: Value<'_>) -> Option<String> {
 /// What is asked: one thing, of which nothing is expected that it cannot answer.
 fn asked(map: &Map<'_>) -> Option<Probe> {
     let given: Vec<&Asks> = PROBES.iter().filter(|asks| map.get(asks.key).is_some()).collect();
-    if given.len() != 1 {
-        let names = |all: &[&Asks]| all.iter().map(|asks| asks.key).collect::<Vec<_>>();
+    let names = |all: &[&Asks]| all.iter().map(|asks| asks.key).collect::<Vec<_>>();
+    let all = names(&PROBES.iter().collect::<Vec<_>>());
+    if given.len() != 1 && !(given.is_empty() && map.mistypes(&all)) {
         let many = if given.is_empty() {
             "no probe".to_owned()
         } else {
             format!("{} at once", names(&given).join(" and "))
         };
-        let all = names(&PROBES.iter().collect::<Vec<_>>()).join(", ");
+        let all = all.join(", ");
         map.problems
             .note(map.at, format!("`health` has {many}; choose exactly one of {all}"));
     }

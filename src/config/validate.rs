@@ -17,10 +17,7 @@ pub(super) fn config(root: &Node, dir: &Path, wanted: Option<&str>) -> Result<Co
     let problems = Problems::default();
     let mut chosen = None;
     let environments = environments::read(root, &problems);
-    let wanted_name = match wanted {
-        Some(wanted) => known(wanted, &environments, &problems),
-        None => None,
-    };
+    let wanted_name = wanted.and_then(|wanted| known(wanted, &environments));
 
     // The values at the top alone: they are the config when no environment is asked for. With environments in
     // the file they may lack something, as long as nobody asks for them.

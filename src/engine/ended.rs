@@ -40,14 +40,23 @@ pub fn ended(run: &Run<'_>, followed: &Followed, last: &RunEnd) -> Ended {
         live_after: followed.live_at.map(|at| at.duration_since(run.began)),
         downtime: last.downtime.clone(),
         live_known: last.live_known,
+        canceled: is_canceled(followed, last),
         // After a first deploy there is nothing to go back to.
         next: vec![match (run.command, &run.previous) {
             (Command::Deploy, Some(_)) => Next::shipit("rollback").remark("rolls back to the previous release"),
             (Command::Deploy, None) => Next::shipit("status"),
+            (Command::Rollback, Some(left)) if last.live.as_ref() != Some(left) => Next::shipit("rollback")
+                .arg(left)
+                .remark("returns to the release that was live before"),
             _ => Next::shipit("releases"),
         }],
         ..run.ended(outcome, last.live.clone(), failure)
     }
+}
+
+/// Whether the run ended as the user who canceled it wanted.
+fn is_canceled(followed: &Followed, last: &RunEnd) -> bool {
+    followed.canceled && matches!(last.end, End::Failed | End::Reverted)
 }
 
 /// What a person is told of a run that was not confirmed.
@@ -98,8 +107,26 @@ fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Opt
         Some(State::Done) => "; its migration ran, and the changes it made remain",
         Some(_) => "; any changes its migration made before it ended remain",
     };
+    let again = || {
+        let again = Next::shipit(run.command.word());
+        match run.command {
+            Command::Rollback => again.arg(next),
+            Command::Deploy | Command::Prune => again,
+        }
+    };
     Some(match last.end {
         End::Confirmed => return None,
+        End::Reverted if followed.canceled => Failure::new(Exit::Reverted, format!("{next} was canceled"))
+            .why(last.cause.clone())
+            .host(match &last.live {
+                Some(id) => format!("{app} runs {id} again, verified{migration}"),
+                None => now + migration,
+            })
+            .next(again()),
+        End::Failed if followed.canceled => Failure::new(Exit::Untouched, format!("{next} was canceled"))
+            .why(last.cause.clone())
+            .host(format!("{now}; nothing live changed{migration}"))
+            .next(again()),
         End::Reverted => failed(Exit::Reverted, reverted(next, followed))
             .host(if last.live.is_some() {
                 format!("{now}, verified again{migration}")

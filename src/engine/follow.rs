@@ -38,6 +38,8 @@ pub struct Followed {
     pub migration: Option<State>,
     /// What the run is for.
     pub command: Command,
+    /// The host ended the switch because a user asked for that.
+    pub canceled: bool,
     /// The host was asked to revert.
     pub asked: bool,
     pub events: u64,
@@ -71,6 +73,9 @@ pub enum Stopped {
     /// The host broke the protocol: nothing more of it is read.
     Breach,
 }
+
+/// What a user is told at the first Ctrl-C.
+pub const ASKING: &str = "asking the host to revert; Ctrl-C again ends only this client: the host continues on its own";
 
 /// The word that asks a run to go back.
 pub const CANCEL: &str = "cancel";
@@ -168,6 +173,10 @@ impl Followed {
                 }
             }
             Some(RunEvent::Wait { unit, within, answer }) => report.event(&Event::Wait { unit, within, answer }),
+            Some(RunEvent::Canceled) => {
+                self.canceled = true;
+                report.event(&Event::Canceled);
+            }
             Some(RunEvent::Backup(place)) => self.backup = Some(place),
             Some(RunEvent::Note(text)) => report.log("host", text.into_bytes()),
             Some(RunEvent::Ended(Some(mut end))) => {
@@ -264,12 +273,9 @@ pub fn take_event(event: BatchEvent<'_>, which: usize, followed: &mut Followed, 
     match event {
         BatchEvent::Line { step, line, err: false } if step == which => followed.take(line, report),
         BatchEvent::Interrupted => {
-            report.warn("asking the host to revert; press Ctrl-C again to exit (the host continues on its own)".into())
+            report.warn(ASKING.into());
         }
-        BatchEvent::Asked(Asked::Heard) => {
-            followed.asked = true;
-            report.warn("asked the host to revert".into());
-        }
+        BatchEvent::Asked(Asked::Heard) => followed.asked = true,
         BatchEvent::Asked(Asked::TooLate) => report.warn(too_late(followed.command).into()),
         BatchEvent::Asked(Asked::Unheard) => {
             report.warn("the host could not be asked to revert: it continues on its own".into());

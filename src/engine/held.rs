@@ -2,6 +2,7 @@
 
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Request;
+use crate::step::event_in_words;
 use crate::text;
 
 /// Who holds the host, as a failure.
@@ -24,7 +25,7 @@ pub fn held(request: &Request, host: &str) -> Failure {
         failure = failure.why(what.join(", "));
     }
     if !request.step.is_empty() {
-        failure = failure.why(format!("at {}", text::shown(request.step.as_bytes())));
+        failure = failure.why(format!("at {}", text::shown(event_in_words(&request.step).as_bytes())));
     }
     failure
         .next(Next::shipit("attach").remark("follows it"))

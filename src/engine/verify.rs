@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::follow::{CANCEL, Followed};
+use super::follow::{ASKING, CANCEL, Followed};
 use super::local_command::{self, CommandResult};
 use super::{Run, session};
 use crate::host::Host;
@@ -45,8 +45,7 @@ pub(super) fn verify(
     };
     followed.verify_failed = why.map(|why| format!("`{}`: {why}", verify.run));
     if word == CANCEL {
-        run.report
-            .warn("asking the host to revert; press Ctrl-C again to exit (the host continues on its own)".into());
+        run.report.warn(ASKING.into());
     }
     give(run, host, id, word, until)
 }

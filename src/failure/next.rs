@@ -227,7 +227,11 @@ impl Typed {
                 .unwrap_or(self.words.len()),
         );
         let (name, value) = option.split_once(' ').unwrap_or((option, ""));
-        let long = if name == "-c" { "--config" } else { name };
+        let long = match name {
+            "-c" => "--config",
+            "-e" => "--environment",
+            name => name,
+        };
         let mut before = before.iter().map(String::as_str);
         while let Some(word) = before.next() {
             match word.strip_prefix(long).or_else(|| word.strip_prefix(name)) {

@@ -142,7 +142,8 @@ impl OpenSsh {
         command.arg(format!("-oControlPath={}/c", self.directory.display()));
         let trust = match self.login.trust {
             Trust::AcceptNew => "accept-new",
-            _ => "yes",
+            Trust::Ask => "ask",
+            Trust::Strict => "yes",
         };
         command.arg(format!("-oStrictHostKeyChecking={trust}"));
         command.args(self.login.options());

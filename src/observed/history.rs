@@ -36,6 +36,8 @@ pub struct Deed {
     pub centiseconds: Option<u64>,
     /// `done`, `failed`, `reverted`, `degraded`, `unhealthy`; `open` while it goes on, or if its end is not recorded.
     pub outcome: String,
+    /// A user ended the switch.
+    pub canceled: bool,
     pub downtime: Option<Downtime>,
     /// Why it did not end well.
     pub cause: String,
@@ -66,6 +68,7 @@ impl History {
     pub fn deeds(&self, observed: &Observed) -> Vec<Deed> {
         let switches = observed.ledger.pasts().map(|past| {
             let end = self.ended.get(&past.run);
+            let canceled = past.is_canceled();
             Deed {
                 at: past.at,
                 what: past.command.word().into(),
@@ -73,6 +76,7 @@ impl History {
                 release: Some(past.release),
                 centiseconds: self.took.get(&past.run).copied(),
                 outcome: past.outcome.word().into(),
+                canceled,
                 downtime: end.and_then(|end| end.downtime.clone()),
                 cause: end.map(|end| end.cause.clone()).unwrap_or_default(),
                 run: Some(past.run),

@@ -114,6 +114,15 @@ impl Ledger {
         all.into_iter().map(|(id, _)| id.as_str()).collect()
     }
 
+    /// Whether it did not fail by itself: a user canceled the switch to it.
+    pub fn is_canceled(&self, release: &str) -> bool {
+        let last = self
+            .entries
+            .iter()
+            .rfind(|e| e.release == release && e.event == "failed");
+        self.state(release) == Some(State::Failed) && last.is_some_and(|last| last.rest == CANCELED)
+    }
+
     /// When a release was last confirmed, as the host's clock said.
     pub fn verified_at(&self, release: &str) -> Option<&str> {
         self.entries
@@ -165,7 +174,19 @@ pub struct Past {
     pub command: Command,
     pub release: String,
     pub outcome: PastOutcome,
+    /// A user asked for its end.
+    canceled: bool,
 }
+
+impl Past {
+    /// Whether a user ended it, and the host could do what that user wanted.
+    pub fn is_canceled(&self) -> bool {
+        self.canceled && matches!(self.outcome, PastOutcome::Failed | PastOutcome::Reverted)
+    }
+}
+
+/// What ended a switch that a user canceled, behind the ledger's word for its end.
+pub const CANCELED: &str = "canceled";
 
 words! {
     /// How a switch of the past ended, by its word in the JSON.
@@ -206,6 +227,10 @@ impl Ledger {
                 at: begin.at.clone(),
                 command,
                 release: begin.release.clone(),
+                canceled: self
+                    .entries
+                    .iter()
+                    .any(|e| e.run == begin.run && e.event != "begin" && e.rest == CANCELED),
                 outcome: last.unwrap_or(unsaid),
             }
         })

@@ -84,6 +84,8 @@ pub struct Ended {
     pub commit: Option<Commit>,
     /// What the host measured, when it could measure.
     pub downtime: Option<Downtime>,
+    /// A user ended it: the release did not fail.
+    pub canceled: bool,
     pub failure: Option<Failure>,
     /// When it ended well; a failure has its own.
     pub next: Vec<Next>,
@@ -105,6 +107,7 @@ impl Ended {
             commit: None,
             upload: None,
             downtime: None,
+            canceled: false,
             failure,
             next: Vec::new(),
         }
@@ -152,6 +155,8 @@ pub enum Event {
         /// What it answered last, or its state. Raw.
         answer: String,
     },
+    /// A user asked for the end of the switch: the step that fails next is no failure of the release.
+    Canceled,
     /// The host's part is over. What it measured, when it could measure; a program reads it in the last event.
     Measured(Option<Box<Downtime>>),
     /// A line from a build, a hook, a prepare command or a journal. Raw: the renderers escape it.
@@ -212,6 +217,9 @@ pub trait Report {
     fn typed(&self) -> Typed {
         Typed::default()
     }
+
+    /// What is waited for beside any step, such as a connection; `None`: it is over. Only a terminal shows it.
+    fn busy(&mut self, _with: Option<&str>) {}
 
     fn warn(&mut self, text: String) {
         self.event(&Event::Warning { text });

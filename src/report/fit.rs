@@ -31,14 +31,6 @@ impl Room {
         self.columns < 60 || self.rows < USUAL
     }
 
-    /// A name in so many columns, with `…` for its rest.
-    pub fn name(name: &str, columns: usize) -> String {
-        match layout::width(name) > columns {
-            true => format!("{}…", first(name, columns.saturating_sub(1))),
-            false => name.to_owned(),
-        }
-    }
-
     /// The rows that a printed text takes.
     pub fn taken(self, text: &str) -> usize {
         text.lines().map(|line| self.of_line(line)).sum()

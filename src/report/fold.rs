@@ -63,6 +63,11 @@ impl Part {
     }
 }
 
+/// The word of the line that says what the meter measured.
+pub const DOWNTIME: &str = "downtime";
+/// Its time where no probe failed.
+pub const NONE: &str = "none";
+
 /// One step that is done.
 #[derive(Clone, Debug)]
 pub struct Done {
@@ -108,10 +113,10 @@ impl Fold {
             self.open.push((part, done));
         }
         match part {
-            Part::Built | Part::Ran | Part::BackedUp | Part::Migrated => lines.extend(self.part(part, None)),
+            Part::Built | Part::Ran | Part::BackedUp | Part::Migrated => lines.extend(self.part(part)),
             Part::Sent | Part::Prepared if last => lines.extend(self.all(None)),
             // How healthy it was is known at the end.
-            Part::Healthy if last => lines.extend(self.part(Part::Switched, None)),
+            Part::Healthy if last => lines.extend(self.part(Part::Switched)),
             _ => {}
         }
         lines
@@ -136,7 +141,11 @@ impl Fold {
     pub fn all(&mut self, measured: Option<&Downtime>) -> Vec<Folded> {
         let mut lines = Vec::new();
         while let Some((part, _)) = self.open.first() {
-            lines.extend(self.part(*part, measured));
+            let part = *part;
+            lines.extend(self.part(part));
+            if let (Part::Healthy, Some(measured)) = (part, measured) {
+                lines.push(downtime(measured));
+            }
         }
         lines
     }
@@ -146,7 +155,7 @@ impl Fold {
         self.open.drain(..).map(|(_, done)| done).collect()
     }
 
-    fn part(&mut self, part: Part, measured: Option<&Downtime>) -> Option<Folded> {
+    fn part(&mut self, part: Part) -> Option<Folded> {
         let (these, others): (Vec<_>, Vec<_>) = self.open.drain(..).partition(|(one, _)| *one == part);
         self.open = others;
         let steps: Vec<Done> = these.into_iter().map(|(_, done)| done).collect();
@@ -161,7 +170,7 @@ impl Fold {
             Part::Switched | Part::Reverted => {
                 names(&[Kind::Restart, Kind::Socket, Kind::Reload, Kind::Resume, Kind::Stop])
             }
-            Part::Healthy => measured.map_or_else(|| names(&[Kind::Await]), sentence::measured),
+            Part::Healthy => names(&[Kind::Await]),
             Part::Built | Part::Prepared | Part::Settled => String::new(),
         };
         let notes = steps.iter().filter_map(|step| step.note.clone());
@@ -177,20 +186,36 @@ impl Fold {
         })
     }
 
-    /// `1.2 MB of 45.0 MB`.
-    fn sent(&self, took: Duration) -> String {
+    /// `1.2 MB of 45.0 MB`: bytes of files; empty where nothing was to be sent.
+    pub fn sent_in_words(&self) -> String {
         let (_, sent, reused) = self.bytes;
-        let mut text = match (sent, reused) {
+        match (sent, reused) {
+            (0, 0) => String::new(),
             (0, 1..) => format!("nothing, all {} reused", bytes(reused)),
             (_, 0) => bytes(sent),
             _ => format!("{} of {}", bytes(sent), bytes(sent + reused)),
-        };
+        }
+    }
+
+    /// The same, with the rate.
+    fn sent(&self, took: Duration) -> String {
+        let (_, sent, _) = self.bytes;
+        let mut text = self.sent_in_words();
         // Of less, the time is that of the round trips.
         if sent >= 1_000_000 {
             let rate = sent as f64 / took.as_secs_f64().max(0.001);
             text.push_str(&format!(", {}/s", bytes(rate as u64)));
         }
         text
+    }
+}
+
+/// `downtime   0.26s  4 of 170 probes failed (4 refused)`.
+fn downtime(measured: &Downtime) -> Folded {
+    Folded {
+        word: DOWNTIME,
+        took: sentence::gap(measured).map_or(NONE.to_owned(), seconds),
+        note: shown(sentence::measured_beside(measured, true).as_bytes()),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::text::{bytes, shown};
 /// The last lines that a step said, for when it fails.
 #[derive(Default)]
 pub struct Held {
-    lines: VecDeque<(&'static str, String)>,
+    lines: VecDeque<String>,
     /// How many came before them and are gone.
     pub before: usize,
 }
@@ -18,7 +18,7 @@ impl Held {
     /// The most that is shown of one, in bytes.
     const LONGEST: usize = 4096;
 
-    pub fn push(&mut self, source: &'static str, line: &[u8]) {
+    pub fn push(&mut self, line: &[u8]) {
         if self.lines.len() == Self::LINES {
             self.lines.pop_front();
             self.before += 1;
@@ -28,12 +28,12 @@ impl Held {
         if rest > 0 {
             text.push_str(&format!(" … and {}", bytes(rest as u64)));
         }
-        self.lines.push_back((source, text));
+        self.lines.push_back(text);
     }
 
     /// As they are printed.
     pub fn lines(&self) -> Vec<String> {
-        let line = |(source, line): &(&str, String)| format!("    {source}: {line}");
-        self.lines.iter().map(line).collect()
+        // As the program wrote them: an editor finds `file:line` at the beginning only.
+        self.lines.iter().map(|line| format!("    {line}")).collect()
     }
 }

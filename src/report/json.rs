@@ -98,7 +98,7 @@ fn value(event: &Event, typed: &Typed) -> Option<Value> {
         Event::Wait { unit, within, answer } => {
             json!({"event": "wait", "unit": unit, "within": within.as_secs(), "answer": answer})
         }
-        Event::Commit(_) | Event::Measured(_) => return None,
+        Event::Commit(_) | Event::Measured(_) | Event::Canceled => return None,
         Event::Log { source, line } => {
             json!({"event": "log", "source": source, "line": String::from_utf8_lossy(line)})
         }
@@ -119,6 +119,7 @@ fn value(event: &Event, typed: &Typed) -> Option<Value> {
             "prepared_from": ended.upload.as_ref().and_then(|upload| upload.prepared_from.as_ref()),
             "commit": ended.commit.as_ref().map(commit),
             "downtime": ended.downtime.as_ref().map(downtime),
+            "canceled": ended.canceled,
             "cause": ended.failure.as_ref().map(|f| json!({
                 "what": f.what, "why": f.why, "host": f.host, "next": f.next_lines(typed),
             })),

@@ -11,6 +11,8 @@ use crate::text::seconds;
 
 /// How often it moves.
 const TICK: Duration = Duration::from_millis(120);
+/// What is over sooner is not shown.
+const SOON: Duration = Duration::from_millis(300);
 /// Columns that stay free: the terminal shows `^C` there, and what went into the next line would not be taken away again.
 const FREE: usize = 4;
 
@@ -28,6 +30,9 @@ struct Line {
     within: Option<Duration>,
     heard: String,
     turn: usize,
+    /// Not before it took this long.
+    after: Duration,
+    shown: bool,
 }
 
 impl Live {
@@ -41,15 +46,26 @@ impl Live {
 
     /// A step began.
     pub fn step(&mut self, label: String) {
+        self.begins(label, Duration::ZERO);
+    }
+
+    /// Something began that is no step: it shows if it is not over soon.
+    pub fn later(&mut self, label: String) {
+        self.begins(label, SOON);
+    }
+
+    fn begins(&mut self, label: String, after: Duration) {
         if !self.on {
             return;
         }
-        let line = Line {
+        let mut line = Line {
             label,
             began: Instant::now(),
             within: None,
             heard: String::new(),
             turn: 0,
+            after,
+            shown: false,
         };
         line.draw();
         *locked(&self.line) = Some(line);
@@ -83,6 +99,14 @@ impl Live {
         self.blank();
     }
 
+    /// Takes away what [`Self::later`] began.
+    pub fn over(&self) {
+        let line = locked(&self.line).take();
+        if line.is_some_and(|line| line.shown) {
+            self.blank();
+        }
+    }
+
     fn blank(&self) {
         if self.on {
             terminal::blank();
@@ -91,10 +115,10 @@ impl Live {
 
     /// Takes the line away while something else is printed.
     pub fn aside(&self, print: impl FnOnce()) {
-        let line = locked(&self.line);
+        let mut line = locked(&self.line);
         self.blank();
         print();
-        if let Some(line) = &*line {
+        if let Some(line) = &mut *line {
             line.draw();
         }
     }
@@ -107,7 +131,11 @@ impl Drop for Live {
 }
 
 impl Line {
-    fn draw(&self) {
+    fn draw(&mut self) {
+        if self.began.elapsed() < self.after {
+            return;
+        }
+        self.shown = true;
         let columns = layout::size(std::io::stderr()).map_or(80, |(columns, _)| columns);
         terminal::draw(&cut(&self.text(), columns.saturating_sub(FREE)));
     }
@@ -173,6 +201,8 @@ mod tests {
             within: Some(Duration::from_secs(30)),
             heard: "/healthz answered 503, not 200".into(),
             turn: 5,
+            after: Duration::ZERO,
+            shown: false,
         };
         let text = line.text();
         assert_eq!(

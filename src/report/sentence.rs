@@ -11,6 +11,8 @@ use crate::text::{bytes, seconds, shown};
 pub fn step(phase: Phase, name: &str) -> String {
     let name = shown(name.as_bytes());
     match phase {
+        // The host receives what this client sends.
+        Phase::Stage if name == "receive" => "send".into(),
         Phase::Revert => format!("revert: {name}"),
         _ => name,
     }
@@ -62,9 +64,22 @@ pub fn without_host(line: &str) -> String {
     }
 }
 
-/// How far an upload is.
-pub fn progress(sent: u64, total: u64) -> String {
-    format!("{} of {}", bytes(sent), bytes(total.max(sent)))
+/// How far an upload is, after this time: `57.0 MB of 400.0 MB, 14%, 45.0 MB/s, 8s left`.
+pub fn progress(sent: u64, total: u64, after: Duration) -> String {
+    let total = total.max(sent);
+    let mut text = format!("{} of {}", bytes(sent), bytes(total));
+    // Before, the rate is that of the first buffers.
+    if after >= Duration::from_secs(1) && sent < total {
+        let rate = (sent as f64 / after.as_secs_f64()).max(1.0);
+        let left = Duration::from_secs_f64(((total - sent) as f64 / rate).min(1e9));
+        let left = match left.as_secs() {
+            s @ 0..60 => format!("{}s", s.max(1)),
+            _ => seconds(left),
+        };
+        let percent = sent as u128 * 100 / u128::from(total.max(1));
+        text.push_str(&format!(", {percent}%, {}/s, {left} left", bytes(rate as u64)));
+    }
+    text
 }
 
 /// A failure, line by line, without the word `error:` in front.
@@ -79,14 +94,16 @@ pub enum Before {
     Nothing,
     /// What was sent, and the downtime.
     Folded,
+    /// They were not asked for, nor what to do next.
+    Unwanted,
 }
 
-/// The last lines of a run: what is live, what was measured, what to do next.
-pub fn ended(ended: &Ended, before: Before, typed: &Typed) -> Vec<String> {
+/// The last lines of a run: what is live, what was sent and measured, what to do next.
+pub fn ended(ended: &Ended, before: Before, sent: &str, typed: &Typed) -> Vec<String> {
     let mut lines = Vec::new();
     let sent = match before {
-        Before::Nothing => format!(", {}", sent(ended)),
-        Before::Folded => String::new(),
+        Before::Nothing if !sent.is_empty() => format!(", {sent} sent"),
+        _ => String::new(),
     };
     let release = ended.release.as_deref().unwrap_or("?");
     let took = seconds(ended.took);
@@ -121,13 +138,27 @@ pub fn ended(ended: &Ended, before: Before, typed: &Typed) -> Vec<String> {
         Outcome::Ready => lines.push(format!("the host is ready after {took}")),
         _ => {}
     }
-    if let (Some(measured), Before::Nothing) = (&ended.downtime, before) {
+    if let Some(failure) = ended.failure.as_ref().filter(|_| ended.canceled) {
+        lines.push(format!(
+            "canceled: {}",
+            failure.host.as_deref().unwrap_or("nothing live changed")
+        ));
+    }
+    // Of a switch that a user ended, it is told if somebody noticed.
+    let measured = ended
+        .downtime
+        .as_ref()
+        .filter(|measured| !ended.canceled || measured.failed > 0);
+    if let (Some(measured), Before::Nothing) = (measured, before) {
         lines.push(downtime(measured));
     }
-    if ended.failure.is_none() {
-        let next = typed.lines(&ended.next).into_iter();
-        lines.extend(next.map(|line| format!("next: {line}")));
-    }
+    let next = match &ended.failure {
+        None if before == Before::Unwanted => Vec::new(),
+        None => typed.lines(&ended.next),
+        Some(failure) if ended.canceled => failure.next_lines(typed),
+        Some(_) => Vec::new(),
+    };
+    lines.extend(next.into_iter().map(|line| format!("next: {line}")));
     lines
 }
 
@@ -139,20 +170,9 @@ fn none(ended: &Ended) -> &'static str {
     }
 }
 
-/// What travelled, and what did not have to.
-fn sent(ended: &Ended) -> String {
-    let mut text = format!("{} sent", bytes(ended.bytes_sent));
-    if let Some(upload) = &ended.upload {
-        // Of less, the time is that of the round trips.
-        if upload.sent >= 1_000_000 && !upload.patched {
-            let rate = upload.sent as f64 / upload.took.as_secs_f64().max(0.001);
-            text.push_str(&format!(" at {}/s", bytes(rate as u64)));
-        }
-        if upload.saved > 0 {
-            text.push_str(&format!(", {} reused", bytes(upload.saved)));
-        }
-    }
-    text
+/// How long no probe was answered well; `None` where none failed.
+pub fn gap(measured: &Downtime) -> Option<Duration> {
+    (measured.failed > 0).then(|| Duration::from_millis(measured.longest_gap_ms))
 }
 
 /// The downtime of a switch in a few words, for a table.
@@ -170,7 +190,12 @@ pub fn downtime(of: &Downtime) -> String {
 }
 
 /// The downtime of a switch in one sentence, and how long the services took where they restarted.
-pub fn measured(measured: &Downtime) -> String {
+pub fn measured(of: &Downtime) -> String {
+    measured_beside(of, false)
+}
+
+/// The same where the longest gap stands `beside` it.
+pub fn measured_beside(measured: &Downtime, beside: bool) -> String {
     let time = |ms: u64| seconds(Duration::from_millis(ms));
     let Downtime {
         probes,
@@ -200,7 +225,10 @@ pub fn measured(measured: &Downtime) -> String {
     let kinds: Vec<String> = measured
         .failed_by_kind
         .iter()
-        .map(|(loss, n)| format!("{n} {}", loss.word()))
+        .map(|(loss, n)| match loss {
+            Loss::Status => format!("{n} with a wrong answer"),
+            loss => format!("{n} {}", loss.word()),
+        })
         .collect();
     let kinds = if kinds.is_empty() {
         String::new()
@@ -210,11 +238,12 @@ pub fn measured(measured: &Downtime) -> String {
     let answered = measured.failed_by_kind.iter().all(|(loss, _)| *loss == Loss::Status);
     let what = match longest_gap_ms {
         // As long as between any two probes.
-        0..=110 => "other probes were answered meanwhile".to_owned(),
-        gap if answered => format!("no healthy response for {}", time(*gap)),
-        gap => format!("no answer for {}", time(*gap)),
+        0..=110 => ": other probes were answered meanwhile".to_owned(),
+        _ if beside => String::new(),
+        gap if answered => format!(": no healthy response for {}", time(*gap)),
+        gap => format!(": no answer for {}", time(*gap)),
     };
-    format!("{failed} of {probes} probes failed{kinds}: {what}{services}")
+    format!("{failed} of {probes} probes failed{kinds}{what}{services}")
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ pub const KINDS: &[Described] = &[
         script: None,
     },
     Described {
+        word: "canceled",
+        fields: "",
+        script: None,
+    },
+    Described {
         word: "ended",
         fields: "deployed|failed|reverted|degraded LIVE|-|unreadable MEASURED|- CAUSE|-",
         script: Some("last_end"),
@@ -116,6 +121,8 @@ pub enum RunEvent {
     Note(String),
     /// Where the backup before the migration is, as its unit printed it.
     Backup(String),
+    /// A user asked for the end of the switch, and the next failed step is that end.
+    Canceled,
     /// `None`: the disk did not take the whole line.
     Ended(Option<RunEnd>),
 }
@@ -131,9 +138,32 @@ impl RunEvent {
             "wait" => wait(rest),
             "note" => Some(Self::Note(rest.to_owned())),
             "backup" => Some(Self::Backup(rest.to_owned())),
+            "canceled" => Some(Self::Canceled),
             "ended" => Some(Self::Ended(ended(rest))),
             _ => None,
         }
+    }
+}
+
+/// An event without its time, as `status` shows the last one of a switch.
+pub fn in_words(event: &str) -> String {
+    match RunEvent::parse(&format!("0 {event}")) {
+        Some(RunEvent::Wait { unit, within, answer }) => {
+            format!("await {unit} (up to {}s): {answer}", within.as_secs())
+        }
+        Some(RunEvent::Step {
+            list, name, progress, ..
+        }) => {
+            let list = if list == "revert" { "revert: " } else { "" };
+            let progress = match progress {
+                Progress::Started => "",
+                Progress::Done => ", done",
+                Progress::Failed => ", failed",
+            };
+            format!("{list}{name}{progress}")
+        }
+        Some(RunEvent::Live(times)) => format!("{} serves the new release", times.unit),
+        _ => event.to_owned(),
     }
 }
 

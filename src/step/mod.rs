@@ -18,7 +18,7 @@ pub use check::{Address, Check, Probe};
 pub use commit::Commit;
 pub use downtime::{Downtime, Latency, Loss, TurnTimes};
 pub use encoding::{decoded, encoded};
-pub use events::{Described, End, KINDS as EVENTS, Progress, RunEnd, RunEvent};
+pub use events::{Described, End, KINDS as EVENTS, Progress, RunEnd, RunEvent, in_words as event_in_words};
 pub use lever::{Lever, Proxy};
 use wire::whole_seconds;
 pub use wire::{Kind, PROTOCOL, words};

@@ -22,20 +22,22 @@ fn an_environment_lies_over_the_top() {
     assert_eq!((production.keep_releases, production.shared.files.len()), (9, 1));
     assert_eq!(taken(&text).keep_releases, 5, "without -e the top holds");
 
-    let unknown = |name| load_in(Some(name), text.as_bytes()).expect_err("unknown").why;
-    assert_eq!(
-        unknown("stagign"),
-        ["deploy.yml:1:1: no environment `stagign`; did you mean `staging`? Available: staging, production"]
-    );
-    assert_eq!(
-        unknown("qa"),
-        ["deploy.yml:1:1: no environment `qa`; available: staging, production"]
-    );
-    let none = load_in(Some("qa"), SMALL.as_bytes()).expect_err("none").why;
-    assert_eq!(
-        none,
-        ["deploy.yml:1:1: no environment `qa`; the file has no `environments`"]
-    );
+    // The mistake is on the command line, and so is what to type.
+    let unknown = |name, text: &str| load_in(Some(name), text.as_bytes()).expect_err("unknown").to_string();
+    expect_test::expect![[r#"
+        error: deploy.yml has no environment `stagign`
+          why   did you mean `staging`? Available: staging, production
+          next  shipit -e staging"#]]
+    .assert_eq(&unknown("stagign", &text));
+    expect_test::expect![[r#"
+        error: deploy.yml has no environment `qa`
+          why   available: staging, production"#]]
+    .assert_eq(&unknown("qa", &text));
+    expect_test::expect![[r#"
+        error: deploy.yml has no environment `qa`
+          why   it has no `environments`
+          next  leave out -e, or add `environments` to deploy.yml"#]]
+    .assert_eq(&unknown("qa", SMALL));
 }
 
 #[test]

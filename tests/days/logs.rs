@@ -77,6 +77,20 @@ fn the_journal_is_shown_by_unit_release_run_time_priority_and_pattern() {
         desk.shipit(&["logs", "--run", "../../.."])
             .leaves(2)
             .says("there is no run ../../..");
+        // What journalctl refuses is told of the option, with a line that works.
+        desk.shipit(&["logs", "--since", "xyz"])
+            .leaves(2)
+            .says("error: `--since xyz` is not a time")
+            .says("Failed to parse timestamp: xyz")
+            .says("shipit logs --since '2 hours ago'");
+        desk.shipit(&["logs", "--since", "2 hours ago"]).leaves(0);
+        desk.shipit(&["logs", "--grep", "a(b"])
+            .leaves(2)
+            .says("`--grep a(b` is not a pattern")
+            .never_says("sudo rule");
+        desk.shipit(&["logs", "--since", "1h", "--until", "2h"])
+            .leaves(2)
+            .says("these filters do not fit together");
         for hostile in ["--file=/etc/shadow", "$(id)", "x\n--file=/etc/shadow", "it's; id"] {
             desk.shipit(&["logs", "--grep", hostile])
                 .never_says("uid=")

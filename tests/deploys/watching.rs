@@ -26,7 +26,11 @@ fn is_clean(shown: &str) {
     assert_eq!(stays.iter().find(moved), None, "{shown}");
     assert!(!stays.iter().any(|line| line.contains("^C")), "{shown}");
     // What to type, and a remark on it.
-    let next = stays.iter().rev().take(2).find(|line| line.starts_with("  next  "));
+    let next = stays
+        .iter()
+        .rev()
+        .take(2)
+        .find(|line| line.starts_with("  next  ") || line.starts_with("next: "));
     assert!(next.is_some(), "{shown}");
 }
 
@@ -61,7 +65,7 @@ fn the_line_that_moves_shows_what_a_step_does_and_is_gone_after_ctrl_c() {
     fs::write(desk.path("source/noise"), noise).unwrap();
     proxy.freeze_after(Way::Up, proxy.carried(Way::Up) + (6 << 20));
     let mut screen = deploy();
-    screen.wait_for(" receive  ");
+    screen.wait_for(" send  ");
     screen.wait_for(" MB of 25.");
     proxy.thaw();
     // While the host waits for the new release, its seconds of how many; Ctrl-C reverts, and nothing of it stays.
@@ -77,7 +81,20 @@ fn the_line_that_moves_shows_what_a_step_does_and_is_gone_after_ctrl_c() {
             "{folded}: {shown}"
         );
     }
-    assert!(!stays(&shown).iter().any(|line| line.contains("compiling")), "{shown}");
+    // The release did not fail: neither it nor a step is called so, and no journal explains it.
+    for other in ["compiling", "  failed", "error", "acme["] {
+        assert!(
+            !stays(&shown).iter().any(|line| line.contains(other)),
+            "{other}: {shown}"
+        );
+    }
+    assert!(
+        shown.contains(&format!("canceled: acme runs {before} again, verified")),
+        "{shown}"
+    );
+    let listed = desk.shipit(&["releases"]).leaves(0).says("canceled").stdout;
+    assert!(!listed.contains("failed"), "{listed}");
+    desk.shipit(&["history"]).leaves(0).says("canceled");
     assert_live(&host, &before, "v1");
 }
 

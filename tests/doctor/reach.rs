@@ -28,7 +28,7 @@ fn a_host_that_is_well_is_told_what_it_can_do_and_stays_as_it_is() {
     desk.shipit(&["doctor", "-v"])
         .leaves(0)
         .says("socket (deploy.yml)    can be used")
-        .says("reload                 needs: acme.service cannot reload")
+        .says("reload                 cannot be used: acme.service cannot reload")
         .says("0 errors")
         .says("a deploy can start");
     assert_eq!(host.root(tree).ok(), before, "looking changed something");

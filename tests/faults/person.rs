@@ -128,7 +128,7 @@ fn a_cancel_that_comes_after_the_confirmation_is_reported_as_too_late() {
         run.signal(Signal::INT);
         assert!(run.until_said(said), "{}", run.end());
         host.root("rm /run/wait").ok();
-        run.end().leaves(0).never_says("asked the host");
+        run.end().leaves(0).never_says("canceled by");
     }
     assert_eq!(crate::deploys::desk::answer(&host), "v1");
 }
@@ -180,9 +180,10 @@ fn ctrl_c_reaches_the_host_where_the_server_allows_one_session_only() {
         let ran = run
             .end()
             .leaves(3)
-            .says("asked the host to revert")
+            .says("asking the host to revert")
             .says("canceled by a user");
         assert_eq!(ran.outcome(), "reverted");
+        assert_eq!(ran.ended()["canceled"], true);
         assert_live(&host, &before, "v1");
 
         desk.write(&acme("socket").with("prepare: sleep 3000"));

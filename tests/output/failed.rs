@@ -12,13 +12,13 @@ fn a_failed_deploy_fits_one_screen() {
         Loudness::Normal,
         false,
         &expect![[r#"
-              ok      baseline, flip, resta…   1.26s
-              failed  await acme.service       0.42s
-                      acme.service was not healthy…
+              ok         1.26s  baseline, flip,…
+              failed     0.42s  await acme.service:
+                                acme.service was no…
               reverted   1.26s  acme.service
                 … 28 earlier lines: see `next`
-                journal: 09:45:29 acme[12]: try 29
-                journal: 09:45:30 acme[12]: try 30
+                09:45:29 acme[12]: try 29
+                09:45:30 acme[12]: try 30
             downtime: 0 failed, wait 0.04s
             error: 20260503-094502 failed and was
                    reverted
@@ -41,19 +41,19 @@ fn a_failed_deploy_fits_one_screen() {
         Loudness::Normal,
         true,
         &expect![[r#"
-              <ESC>[32mok<ESC>[0m      baseline acme.service                0.42s
-              <ESC>[32mok<ESC>[0m      flip 20260503-094502                 0.42s
-              <ESC>[32mok<ESC>[0m      restart acme.service                 0.42s
-              <ESC>[31;1mfailed<ESC>[0m  await acme.service                   0.42s  acme.service was not
-                      healthy after 30s: http://127.0.0.1:8080/healthz answered 503, not 200
+              <ESC>[32mok       <ESC>[0m  0.42s  baseline acme.service
+              <ESC>[32mok       <ESC>[0m  0.42s  flip 20260503-094502
+              <ESC>[32mok       <ESC>[0m  0.42s  restart acme.service
+              <ESC>[31;1mfailed   <ESC>[0m  0.42s  await acme.service: acme.service was not healthy after 30s:
+                                http://127.0.0.1:8080/healthz answered 503, not 200
               <ESC>[32mreverted <ESC>[0m  1.26s  acme.service
                 … 24 earlier lines of the journal: see `next`
-                journal: 09:45:25 acme[12]: try 25
-                journal: 09:45:26 acme[12]: try 26
-                journal: 09:45:27 acme[12]: try 27
-                journal: 09:45:28 acme[12]: try 28
-                journal: 09:45:29 acme[12]: try 29
-                journal: 09:45:30 acme[12]: try 30
+                09:45:25 acme[12]: try 25
+                09:45:26 acme[12]: try 26
+                09:45:27 acme[12]: try 27
+                09:45:28 acme[12]: try 28
+                09:45:29 acme[12]: try 29
+                09:45:30 acme[12]: try 30
             downtime: no request failed; the longest wait was 0.04s (70 probes)
             <ESC>[31;1merror:<ESC>[0m <ESC>[1m20260503-094502 failed and was reverted<ESC>[0m
               why   acme.service was not healthy after 30s: http://127.0.0.1:8080/healthz
@@ -71,22 +71,22 @@ fn a_failed_deploy_fits_one_screen() {
         Loudness::Normal,
         false,
         &expect![[r#"
-              ok      baseline acme.service                0.42s
-              ok      flip 20260503-094502                 0.42s
-              ok      restart acme.service                 0.42s
-              failed  await acme.service                   0.42s  acme.service was not healthy after 30s:
-                      http://127.0.0.1:8080/healthz answered 503, not 200
+              ok         0.42s  baseline acme.service
+              ok         0.42s  flip 20260503-094502
+              ok         0.42s  restart acme.service
+              failed     0.42s  await acme.service: acme.service was not healthy after 30s: http://127.0.0.1:8080/healthz answered
+                                503, not 200
               reverted   1.26s  acme.service
                 … 21 earlier lines of the journal: see `next`
-                journal: 09:45:22 acme[12]: try 22
-                journal: 09:45:23 acme[12]: try 23
-                journal: 09:45:24 acme[12]: try 24
-                journal: 09:45:25 acme[12]: try 25
-                journal: 09:45:26 acme[12]: try 26
-                journal: 09:45:27 acme[12]: try 27
-                journal: 09:45:28 acme[12]: try 28
-                journal: 09:45:29 acme[12]: try 29
-                journal: 09:45:30 acme[12]: try 30
+                09:45:22 acme[12]: try 22
+                09:45:23 acme[12]: try 23
+                09:45:24 acme[12]: try 24
+                09:45:25 acme[12]: try 25
+                09:45:26 acme[12]: try 26
+                09:45:27 acme[12]: try 27
+                09:45:28 acme[12]: try 28
+                09:45:29 acme[12]: try 29
+                09:45:30 acme[12]: try 30
             downtime: no request failed; the longest wait was 0.04s (70 probes)
             error: 20260503-094502 failed and was reverted
               why   acme.service was not healthy after 30s: http://127.0.0.1:8080/healthz answered 503, not 200
@@ -157,20 +157,20 @@ fn a_build_that_fails_shows_its_last_words() {
         Loudness::Normal,
         false,
         &expect![[r#"
-              failed  build                                0.42s
+              failed     0.42s  build
                 … 38 earlier lines; --verbose shows them
-                build: line 39
-                build: line 40
-                build: line 41
-                build: line 42
-                build: line 43
-                build: line 44
-                build: line 45
-                build: line 46
-                build: line 47
-                build: line 48
-                build: line 49
-                build: line 50
+                line 39
+                line 40
+                line 41
+                line 42
+                line 43
+                line 44
+                line 45
+                line 46
+                line 47
+                line 48
+                line 49
+                line 50
             downtime: no request failed; the longest wait was 0.04s (70 probes)
             error: `build` failed
               why   exit status 1
@@ -187,11 +187,11 @@ fn a_failed_one_ends_with_a_card() {
         Loudness::Normal,
         false,
         &expect![[r#"
-              failed  await acme.service                   0.42s  acme.service stopped running
-                prepare: held back until it fails
-              ok      prune                                0.42s  nothing to do
+              failed     0.42s  await acme.service: acme.service stopped running
+                held back until it fails
+              ok         0.42s  prune: nothing to do
               reverted   0.42s
-                journal: 09:45:02 acme[12]: boom
+                09:45:02 acme[12]: boom
             downtime: no request failed; the longest wait was 0.04s (70 probes)
             error: 20260503-094502 failed and was reverted
               why   acme.service stopped running\x1b]0;title\x07
@@ -208,11 +208,11 @@ fn colour_is_ours_alone() {
         Loudness::Normal,
         true,
         &expect![[r#"
-              <ESC>[31;1mfailed<ESC>[0m  await acme.service                   0.42s  acme.service stopped running
-                prepare: held back until it fails
-              <ESC>[32mok<ESC>[0m      prune                                0.42s  nothing to do
+              <ESC>[31;1mfailed   <ESC>[0m  0.42s  await acme.service: acme.service stopped running
+                held back until it fails
+              <ESC>[32mok       <ESC>[0m  0.42s  prune: nothing to do
               <ESC>[32mreverted <ESC>[0m  0.42s
-                journal: 09:45:02 acme[12]: boom
+                09:45:02 acme[12]: boom
             downtime: no request failed; the longest wait was 0.04s (70 probes)
             <ESC>[31;1merror:<ESC>[0m <ESC>[1m20260503-094502 failed and was reverted<ESC>[0m
               why   acme.service stopped running\x1b]0;title\x07
@@ -237,12 +237,11 @@ fn a_step_whose_end_was_not_seen_is_shown_as_open() {
         Loudness::Normal,
         false,
         &expect![[r#"
-          ok      receive                              0.42s
-          open    prepare                                     no end was observed
-        error: interrupted while sending the release
-          host  nothing live changed
-          next  shipit    # again
-    "#]],
+              ok         0.42s  send
+            error: interrupted while sending the release
+              host  nothing live changed
+              next  shipit    # again
+        "#]],
     );
 }
 
@@ -263,7 +262,7 @@ fn no_live_release_and_an_unknown_one_are_not_the_same() {
         assert!(!ended.live_known, "nobody asked the host");
         ended.live_known = known;
         let typed = Typed::default();
-        let lines = sentence::ended(&ended, sentence::Before::Folded, &typed);
+        let lines = sentence::ended(&ended, sentence::Before::Folded, "", &typed);
         assert!(lines[0].ends_with(words), "{lines:?}");
         let line = json::line(&Event::Ended(Box::new(ended)), &typed).unwrap();
         let object: serde_json::Value = serde_json::from_str(&line).unwrap();

@@ -17,7 +17,8 @@ fn a_good_deploy_is_a_line_for_each_part_and_ends_with_what_is_live() {
               warning: acme.service differs in TimeoutStopSec from the unit in the repository
               migrated   0.42s  acme-migrate.service
               switched   1.68s  acme.service
-              healthy    0.84s  no request failed; the longest wait was 0.04s (70 probes)
+              healthy    0.84s  acme.service
+              downtime    none  no request failed; the longest wait was 0.04s (70 probes)
                 host: prune 2 removed
               ran        0.42s  after_switch
             deployed 20260503-094502: live and verified in 4.20s (live after 0.90s)
@@ -36,25 +37,25 @@ fn verbose_is_a_line_a_step_and_every_line_of_output() {
             deploy acme on deploy@example.org
               commit     1a2b3c4 Greet twice\x1b[2J (main, uncommitted changes)
                 build: compiling \x1b[31mred\x1b[0m
-              ok      build                                0.42s
-              ok      receive                              0.42s
-              ok      verify                               0.42s
-              ok      link                                 0.42s
-              ok      prepare                              0.42s
-              ok      publish                              0.42s
+              ok         0.42s  build
+              ok         0.42s  send
+              ok         0.42s  verify
+              ok         0.42s  link
+              ok         0.42s  prepare
+              ok         0.42s  publish
               warning: acme.service differs in TimeoutStopSec from the unit in the repository
-              ok      baseline acme.service                0.42s
-              ok      migrate acme-migrate.service         0.42s
-              ok      measure                              0.42s
-              ok      flip 20260503-094502                 0.42s
-              ok      restart acme.service                 0.42s
-              ok      await acme.service                   0.42s
-              ok      confirm                              0.42s
+              ok         0.42s  baseline acme.service
+              ok         0.42s  migrate acme-migrate.service
+              ok         0.42s  measure
+              ok         0.42s  flip 20260503-094502
+              ok         0.42s  restart acme.service
+              ok         0.42s  await acme.service
+              ok         0.42s  confirm
                 host: prune 2 removed
-              ok      prune 20260401-120000                0.42s
-              ok      spare                                0.42s
-              ok      after_switch                         0.42s
-            deployed 20260503-094502: live and verified in 4.20s (live after 0.90s), 24.1 kB sent, 39.9 MB reused
+              ok         0.42s  prune 20260401-120000
+              ok         0.42s  spare
+              ok         0.42s  after_switch
+            deployed 20260503-094502: live and verified in 4.20s (live after 0.90s), 100 B of 39.9 MB sent
             downtime: no request failed; the longest wait was 0.04s (70 probes)
             next: shipit rollback
         "#]],
@@ -80,7 +81,8 @@ fn a_good_deploy_fits_narrow_and_wide_screens() {
                        in the repository
               migrated   0.42s  acme-migrate.service
               switched   1.68s  acme.service
-              healthy    0.84s  no request failed;
+              healthy    0.84s  acme.service
+              downtime    none  no request failed;
                                 the longest wait was
                                 0.04s (70 probes)
                 host: prune 2 removed
@@ -105,7 +107,8 @@ fn a_good_deploy_fits_narrow_and_wide_screens() {
                        repository
               <ESC>[32mmigrated <ESC>[0m  0.42s  acme-migrate.service
               <ESC>[32mswitched <ESC>[0m  1.68s  acme.service
-              <ESC>[32mhealthy  <ESC>[0m  0.84s  no request failed; the longest wait was 0.04s (70 probes)
+              <ESC>[32mhealthy  <ESC>[0m  0.84s  acme.service
+              <ESC>[32mdowntime <ESC>[0m   none  no request failed; the longest wait was 0.04s (70 probes)
                 host: prune 2 removed
               <ESC>[32mran      <ESC>[0m  0.42s  after_switch
             <ESC>[1mdeployed 20260503-094502: live and verified in 4.20s (live after 0.90s)<ESC>[0m
@@ -126,7 +129,8 @@ fn a_good_deploy_fits_narrow_and_wide_screens() {
               warning: acme.service differs in TimeoutStopSec from the unit in the repository
               migrated   0.42s  acme-migrate.service
               switched   1.68s  acme.service
-              healthy    0.84s  no request failed; the longest wait was 0.04s (70 probes)
+              healthy    0.84s  acme.service
+              downtime    none  no request failed; the longest wait was 0.04s (70 probes)
                 host: prune 2 removed
               ran        0.42s  after_switch
             deployed 20260503-094502: live and verified in 4.20s (live after 0.90s)
@@ -143,9 +147,7 @@ fn quiet_says_only_what_went_wrong_and_the_end() {
         false,
         &expect![[r#"
               warning: acme.service differs in TimeoutStopSec from the unit in the repository
-            deployed 20260503-094502: live and verified in 4.20s (live after 0.90s), 24.1 kB sent, 39.9 MB reused
-            downtime: no request failed; the longest wait was 0.04s (70 probes)
-            next: shipit rollback
+            deployed 20260503-094502: live and verified in 4.20s (live after 0.90s)
         "#]],
     );
     people(
@@ -153,8 +155,8 @@ fn quiet_says_only_what_went_wrong_and_the_end() {
         Loudness::Quiet,
         false,
         &expect![[r#"
-              failed  await acme.service                   0.42s  acme.service stopped running
-                prepare: held back until it fails
+              failed     0.42s  await acme.service: acme.service stopped running
+                held back until it fails
             downtime: no request failed; the longest wait was 0.04s (70 probes)
             error: 20260503-094502 failed and was reverted
               why   acme.service stopped running\x1b]0;title\x07

@@ -84,6 +84,7 @@ fn ended(outcome: Outcome, failure: Option<Failure>) -> Event {
             longest_wait_ms: 40,
             ..Downtime::default()
         }),
+        canceled: false,
         failure,
         next: vec![Next::shipit("rollback")],
     }))
@@ -269,14 +270,14 @@ fn programs_get_one_object_a_line() {
         {"event":"step","name":"spare","note":null,"phase":"settle","seconds":0.42,"state":"done","v":1}
         {"event":"step","name":"after_switch","note":null,"phase":"settle","seconds":null,"state":"started","v":1}
         {"event":"step","name":"after_switch","note":null,"phase":"settle","seconds":0.42,"state":"done","v":1}
-        {"bytes_saved":39900000,"bytes_sent":24100,"cause":null,"commit":{"branch":"main","dirty":true,"revision":"1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d","subject":"Greet twice\u001b[2J"},"downtime":{"failed":0,"failed_by_kind":{},"latency":{"after":null,"before":null,"during":null},"longest_gap_ms":80,"longest_wait_ms":40,"probes":70,"services":[]},"event":"ended","exit":0,"live":"20260503-094502","live_known":true,"live_seconds":0.9,"outcome":"deployed","prepared_from":"20260503-094502","previous":"20260501-120000","release":"20260503-094502","seconds":4.2,"upload_seconds":0.08,"v":1}
+        {"bytes_saved":39900000,"bytes_sent":24100,"canceled":false,"cause":null,"commit":{"branch":"main","dirty":true,"revision":"1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d","subject":"Greet twice\u001b[2J"},"downtime":{"failed":0,"failed_by_kind":{},"latency":{"after":null,"before":null,"during":null},"longest_gap_ms":80,"longest_wait_ms":40,"probes":70,"services":[]},"event":"ended","exit":0,"live":"20260503-094502","live_known":true,"live_seconds":0.9,"outcome":"deployed","prepared_from":"20260503-094502","previous":"20260501-120000","release":"20260503-094502","seconds":4.2,"upload_seconds":0.08,"v":1}
         {"event":"step","name":"await acme.service","note":null,"phase":"switch","seconds":null,"state":"started","v":1}
         {"event":"log","line":"held back until it fails","source":"prepare","v":1}
         {"event":"step","name":"await acme.service","note":"acme.service stopped running","phase":"switch","seconds":0.42,"state":"failed","v":1}
         {"event":"step","name":"flip 20260501-120000","note":null,"phase":"revert","seconds":0.42,"state":"done","v":1}
         {"event":"step","name":"prune","note":"nothing to do","phase":"settle","seconds":0.42,"state":"done","v":1}
         {"event":"log","line":"09:45:02 acme[12]: boom","source":"journal","v":1}
-        {"bytes_saved":39900000,"bytes_sent":24100,"cause":{"host":"acme runs 20260501-120000, verified again","next":["shipit logs"],"what":"20260503-094502 failed and was reverted","why":["acme.service stopped running\u001b]0;title\u0007"]},"commit":{"branch":"main","dirty":true,"revision":"1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d","subject":"Greet twice\u001b[2J"},"downtime":{"failed":0,"failed_by_kind":{},"latency":{"after":null,"before":null,"during":null},"longest_gap_ms":80,"longest_wait_ms":40,"probes":70,"services":[]},"event":"ended","exit":3,"live":"20260503-094502","live_known":true,"live_seconds":0.9,"outcome":"reverted","prepared_from":"20260503-094502","previous":"20260501-120000","release":"20260503-094502","seconds":4.2,"upload_seconds":0.08,"v":1}
+        {"bytes_saved":39900000,"bytes_sent":24100,"canceled":false,"cause":{"host":"acme runs 20260501-120000, verified again","next":["shipit logs"],"what":"20260503-094502 failed and was reverted","why":["acme.service stopped running\u001b]0;title\u0007"]},"commit":{"branch":"main","dirty":true,"revision":"1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d","subject":"Greet twice\u001b[2J"},"downtime":{"failed":0,"failed_by_kind":{},"latency":{"after":null,"before":null,"during":null},"longest_gap_ms":80,"longest_wait_ms":40,"probes":70,"services":[]},"event":"ended","exit":3,"live":"20260503-094502","live_known":true,"live_seconds":0.9,"outcome":"reverted","prepared_from":"20260503-094502","previous":"20260501-120000","release":"20260503-094502","seconds":4.2,"upload_seconds":0.08,"v":1}
     "#]].assert_eq(&out);
 }
 

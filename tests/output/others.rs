@@ -49,8 +49,9 @@ fn rollback_stage_prune_and_attach() {
         (Phase::Settle, "spare"),
     ];
     let next = vec![Next::shipit("releases")];
+    let forward = Next::shipit("rollback 20260501-120000").remark("returns to the release that was live before");
     let rolled = Ended {
-        next: next.clone(),
+        next: vec![forward],
         ..(*good).clone()
     };
     screen("rollback", &story("rollback", &back, rolled));
@@ -117,4 +118,43 @@ fn a_locked_host_and_an_unknown_outcome() {
         .next(Next::shipit("status"))
         .next(Next::shipit("attach"));
     screen("unknown", &of(Outcome::Unknown, unknown));
+}
+
+#[test]
+fn a_switch_that_a_user_canceled_did_not_fail() {
+    let mut events = good();
+    let at = events
+        .iter()
+        .position(|event| matches!(event, Event::Wait { .. }))
+        .unwrap();
+    events.truncate(at);
+    let failure = Failure::new(Exit::Reverted, "20260503-094502 was canceled")
+        .why("canceled by a user")
+        .host("acme runs 20260501-120000 again, verified")
+        .next(Next::shipit("deploy"));
+    let Event::Ended(mut end) = ended(Outcome::Reverted, Some(failure)) else {
+        panic!("no end")
+    };
+    end.canceled = true;
+    let measured = end.downtime.as_mut().unwrap();
+    (measured.failed, measured.longest_gap_ms) = (3, 240);
+    events.extend([
+        Event::Warning {
+            text: "asking the host to revert; Ctrl-C again ends only this client: the host continues on its own".into(),
+        },
+        Event::Canceled,
+        step(
+            Phase::Switch,
+            "await acme.service",
+            State::Failed,
+            Some("canceled by a user"),
+        ),
+        step(Phase::Revert, "flip 20260501-120000", State::Done, None),
+        step(Phase::Revert, "restart acme.service", State::Done, None),
+        step(Phase::Revert, "await acme.service", State::Done, None),
+        Event::Measured(end.downtime.clone().map(Box::new)),
+        log("journal", b"09:45:02 acme[12]: starting"),
+        Event::Ended(end),
+    ]);
+    screen("canceled", &events);
 }

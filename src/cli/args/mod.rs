@@ -1,5 +1,6 @@
 //! The command line: clap definitions, each help with an example first. Nothing is decided here.
 
+pub(super) mod help; // that of shipit itself, and tips
 mod operate;
 mod switch;
 mod unit;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::report::Colour;
+use crate::report::{Colour, layout};
 pub use operate::{Drive, EnvCommand, History, Logs, Prune, Report, Run};
 pub use switch::{Deploy, Plan, Rollback};
 pub use unit::{FailOn, Format, Generate, Install, Lint, ProgramName, RouterName, UnitCommand};
@@ -49,7 +50,12 @@ pub fn parse(words: &[OsString]) -> Result<Args, clap::Error> {
         command = command.mut_subcommands(own_help);
     }
     let typed = std::iter::once(OsString::from("shipit")).chain(words.iter().cloned());
-    let mut args = Args::from_arg_matches(&command.try_get_matches_from(typed)?)?;
+    let columns = layout::size(std::io::stdout()).map(|(columns, _)| columns);
+    let command = help::grouped(command, columns);
+    let matches = command
+        .try_get_matches_from(typed)
+        .map_err(|error| help::with_tip(error, words))?;
+    let mut args = Args::from_arg_matches(&matches)?;
     args.global.words = words.to_vec();
     Ok(args)
 }

@@ -1,6 +1,7 @@
 //! `shipit status`: what is live, how the units are and since when, health now, timers, the last deploys, whether a switch is
 //! under way. One trip; changes nothing.
 
+mod past; // the last switches, and the one in progress
 mod well; // nothing to look at: one line
 
 use serde_json::{Value, json};
@@ -10,17 +11,13 @@ use super::paper::{Ink, Paper};
 use crate::config::Config;
 use crate::engine::observe;
 use crate::failure::{Exit, Failure, Next, Typed};
-use crate::observed::ledger::{Past, PastOutcome, State};
+use crate::observed::ledger::{Past, State};
 use crate::observed::status::{StatusReport, point};
 use crate::observed::{Current, Observed, Root};
 use crate::plan::units::{Purpose, units};
 use crate::report::sentence;
-use crate::step::Command;
 use crate::text;
 use crate::unit::properties::Properties;
-
-/// How many deploys of the past are told.
-const PASTS: usize = 5;
 
 /// What follows from a guard that does not run.
 const REFUSED: &str = ": deploys are refused";
@@ -60,6 +57,14 @@ impl View<'_> {
         self.config.app.as_str()
     }
 
+    /// The app, and the environment that was chosen.
+    fn name(&self) -> String {
+        match &self.config.environment {
+            Some(environment) => format!("{} ({environment})", self.app()),
+            None => self.app().to_owned(),
+        }
+    }
+
     /// A switch that waits for its disk: how it ends is unknown.
     fn stuck(&self) -> bool {
         self.observed.root == Root::ReadOnly && self.observed.request.is_some()
@@ -90,10 +95,6 @@ impl View<'_> {
         all.any(|one| one.unit == unit && self.observed.is_idle(&one))
     }
 
-    fn pasts(&self) -> Vec<Past> {
-        self.observed.ledger.pasts().take(PASTS).collect()
-    }
-
     fn unreadable(&self) -> Vec<String> {
         let observed = self.observed.unreadable.iter().map(ToString::to_string);
         observed.chain(self.status.unreadable.iter().cloned()).collect()
@@ -121,7 +122,7 @@ impl View<'_> {
         let timers: Vec<Value> = self.status.timers.iter().map(timer).collect();
         let past = |past: Past| {
             json!({"run": past.run, "at": past.at, "command": past.command.word(), "release": past.release,
-                "outcome": past.outcome.word(), "by": self.status.by.get(&past.run)})
+                "outcome": past.outcome.word(), "canceled": past.is_canceled(), "by": self.status.by.get(&past.run)})
         };
         let deploys: Vec<Value> = self.pasts().into_iter().map(past).collect();
         let request = observed.request.as_ref().map(|r| json!({"run": r.run, "by": r.by, "command": r.command, "release": r.next, "since": r.since, "step": r.step}));
@@ -139,19 +140,21 @@ impl View<'_> {
     fn printed(&self, typed: &Typed, paper: Paper, verbose: bool) -> String {
         if !verbose && self.is_well() {
             let line = text::shown(self.in_short().as_bytes());
-            return paper.line(&paper.paint(Ink::Good, &line), 2);
+            let healthy = paper.paint(Ink::Good, "healthy");
+            return paper.line(&line.replacen(well::HEALTHY, &format!(" {healthy}, "), 1), 2);
         }
         let ink = |line: &str| match line.trim_start() {
             line if line.starts_with("healthy (") => Some(Ink::Good),
             line if line.starts_with("not healthy: ") || line.starts_with("degraded since") => Some(Ink::Bad),
             line if line.contains(": failed (") || line.ends_with("which is not live") => Some(Ink::Bad),
             line if line.ends_with(REFUSED) => Some(Ink::Bad),
+            line if line.contains(" failed, reverted") || line.contains(" failed, not reverted") => Some(Ink::Bad),
             line if line.contains(", missed the run ") => Some(Ink::Warning),
             line if line.starts_with("cannot read: ") || line.starts_with("switch in progress") => Some(Ink::Warning),
             _ => None,
         };
         let mut out = String::new();
-        for (i, line) in self.text(typed).iter().enumerate() {
+        for (i, line) in self.text(typed, verbose).iter().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let painted = match (i, ink(line)) {
                 (0, _) if self.down().next().is_some() => paper.paint(Ink::Bad, line),
@@ -173,7 +176,7 @@ impl View<'_> {
     }
 
     /// All lines.
-    fn text(&self, typed: &Typed) -> Vec<String> {
+    fn text(&self, typed: &Typed, verbose: bool) -> Vec<String> {
         let next = |next: Next| format!("next: {}", typed.line(&next));
         let mut lines = vec![self.live()];
         lines.extend(self.commit().map(|commit| format!("  commit {commit}")));
@@ -194,7 +197,7 @@ impl View<'_> {
         let pasts = self.pasts();
         if !pasts.is_empty() {
             lines.push("last deploys".into());
-            lines.extend(pasts.iter().map(|past| self.past(past)));
+            lines.extend(pasts.iter().map(|past| self.past(past, verbose)));
         }
         for what in self.unreadable() {
             lines.push(format!("cannot read: {what}"));
@@ -205,13 +208,7 @@ impl View<'_> {
             ));
         }
         if let Some(request) = &self.observed.request {
-            lines.push(format!(
-                "switch in progress: {} to {} by {}, since {}",
-                request.command, request.next, request.by, request.since
-            ));
-            if !request.step.is_empty() {
-                lines.push(format!("  at {}", request.step));
-            }
+            lines.extend(self.in_progress(request));
             lines.push(next(Next::shipit("attach")));
         } else if let Some(run) = &self.observed.degraded {
             lines.push(format!(
@@ -251,19 +248,19 @@ impl View<'_> {
                 let state = state.map_or("not in the ledger", State::word);
                 let down: Vec<&str> = self.down().collect();
                 match down.as_slice() {
-                    [] => format!("{} runs {id} ({state})", self.app()),
-                    [one] => format!("{}: {one} is not running; {id} is current ({state})", self.app()),
+                    [] => format!("{} runs {id} ({state}) on {}", self.name(), self.config.host),
+                    [one] => format!("{}: {one} is not running; {id} is current ({state})", self.name()),
                     all => {
                         let names = all.join(", ");
-                        format!("{}: {names} are not running; {id} is current ({state})", self.app())
+                        format!("{}: {names} are not running; {id} is current ({state})", self.name())
                     }
                 }
             }
             Current::Absent if self.observed.root == Root::Absent => {
                 let (host, root) = (&self.config.host, self.config.root.as_str());
-                format!("{} is not set up on {host}: {root} does not exist", self.app())
+                format!("{} is not set up on {host}: {root} does not exist", self.name())
             }
-            Current::Absent => format!("{}: no release is live", self.app()),
+            Current::Absent => format!("{}: no release is live on {}", self.name(), self.config.host),
             Current::Gone(id) => format!("{}: current points to {id}, which does not exist", self.app()),
             Current::Odd(what) => format!("{}: current is {what}", self.app()),
         }
@@ -370,25 +367,5 @@ impl View<'_> {
             line.push_str(&format!(", missed the run that was due {} ago", text::lapse(ago)));
         }
         line
-    }
-
-    fn past(&self, past: &Past) -> String {
-        let under_way = self.observed.request.as_ref().is_some_and(|r| r.run == past.run);
-        let what = match (past.command, past.outcome) {
-            (_, PastOutcome::Open) if under_way => "in progress",
-            (_, PastOutcome::Open) => "end not recorded",
-            (Command::Prune, PastOutcome::Done) => "old releases removed",
-            (Command::Rollback, PastOutcome::Done) => "rolled back to",
-            (Command::Deploy, PastOutcome::Done) => "deployed",
-            (_, PastOutcome::Failed) => "failed, nothing changed",
-            (_, PastOutcome::Reverted) => "failed, reverted",
-            (_, PastOutcome::Degraded) => "failed, not reverted",
-        };
-        let at = chrono::DateTime::parse_from_rfc3339(&past.at).ok();
-        let ago = self.ago(at.map(|at| at.timestamp()));
-        let ago = ago.map_or_else(|| past.at.clone(), |ago| format!("{} ago", text::lapse(ago)));
-        let by = self.status.by.get(&past.run);
-        let by = by.map(|by| format!(", by {by}")).unwrap_or_default();
-        format!("  {ago:>10}: {} {what}{by} ({})", past.release, past.run)
     }
 }

@@ -8,6 +8,9 @@ use crate::plan::units::{Purpose, units};
 use crate::step::Lever;
 use crate::text;
 
+/// Between a service and how long it is active.
+pub(super) const HEALTHY: &str = " healthy, ";
+
 impl View<'_> {
     /// Nothing to look at: what is live is verified, runs and is healthy, and the last switch and every timer went well.
     pub(super) fn is_well(&self) -> bool {
@@ -48,7 +51,7 @@ impl View<'_> {
             && self
                 .pasts()
                 .first()
-                .is_none_or(|past| past.outcome == PastOutcome::Done)
+                .is_none_or(|past| past.outcome == PastOutcome::Done || past.is_canceled())
     }
 
     /// Whether one of its instances runs, and gets the requests as far as that was observed.
@@ -97,8 +100,8 @@ impl View<'_> {
             .map(|seconds| format!(" for {}", text::lapse(seconds)))
             .unwrap_or_default();
         let commit = self.commit().map(|commit| format!("; {commit}")).unwrap_or_default();
-        let healthy = if checked { "healthy, " } else { "" };
-        format!("{}: {who} {healthy}active{since}{commit}", self.live())
+        let healthy = if checked { HEALTHY } else { " " };
+        format!("{}: {who}{healthy}active{since}{commit}", self.live())
     }
 }
 
@@ -145,18 +148,18 @@ mod tests {
     #[test]
     fn a_host_where_all_is_well_is_one_line() {
         expect![[r#"
-            acme runs r1 (verified): acme.service
-              healthy, active for 80 min; 1a2b3c4
-              Greet twice (main)
+            acme runs r1 (verified) on h:
+              acme.service healthy, active for 80
+              min; 1a2b3c4 Greet twice (main)
         "#]]
         .assert_eq(&printed("", "ok", 40));
         expect![[r#"
-            acme runs r1 (verified): acme.service healthy, active for 80 min; 1a2b3c4 Greet
-              twice (main)
+            acme runs r1 (verified) on h: acme.service healthy, active for 80 min; 1a2b3c4
+              Greet twice (main)
         "#]]
         .assert_eq(&printed("", "ok", 80));
         expect![[r#"
-            acme runs r1 (verified): acme.service healthy, active for 80 min; 1a2b3c4 Greet twice (main)
+            acme runs r1 (verified) on h: acme.service healthy, active for 80 min; 1a2b3c4 Greet twice (main)
         "#]]
         .assert_eq(&printed("", "ok", 120));
     }
@@ -165,7 +168,7 @@ mod tests {
     fn anything_that_is_not_well_shows_all_of_it() {
         let bad = "bad http://127.0.0.1:8080/healthz answered 503, not 200";
         expect![[r#"
-            acme runs r1 (verified)
+            acme runs r1 (verified) on h
               commit 1a2b3c4 Greet twice (main)
               acme.service: active (running) for 80
                 min
@@ -175,32 +178,32 @@ mod tests {
                   answered 503, not 200
               shipit-acme.path: active
             last deploys
-              119 min ago: r1 deployed (r)
+              119 min ago: r1 deployed
             next: shipit doctor
                   # prints the reason
         "#]]
         .assert_eq(&printed("", bad, 40));
         expect![[r#"
-            acme runs r1 (verified)
+            acme runs r1 (verified) on h
               commit 1a2b3c4 Greet twice (main)
               acme.service: active (running) for 80 min
                 runs from r1
                 not healthy: http://127.0.0.1:8080/healthz answered 503, not 200
               shipit-acme.path: active
             last deploys
-              119 min ago: r1 deployed (r)
+              119 min ago: r1 deployed
             next: shipit doctor    # prints the reason
         "#]]
         .assert_eq(&printed("", bad, 80));
         expect![[r#"
-            acme runs r1 (verified)
+            acme runs r1 (verified) on h
               commit 1a2b3c4 Greet twice (main)
               acme.service: active (running) for 80 min
                 runs from r1
                 not healthy: http://127.0.0.1:8080/healthz answered 503, not 200
               shipit-acme.path: active
             last deploys
-              119 min ago: r1 deployed (r)
+              119 min ago: r1 deployed
             next: shipit doctor    # prints the reason
         "#]]
         .assert_eq(&printed("", bad, 120));
@@ -299,7 +302,7 @@ mod tests {
         let shown = of(two, more, "ok\nfrom b.service r1", 200);
         assert_eq!(
             shown,
-            "acme runs r1 (verified): 2 services active for 80 min; 1a2b3c4 Greet twice (main)\n"
+            "acme runs r1 (verified) on h: 2 services active for 80 min; 1a2b3c4 Greet twice (main)\n"
         );
     }
 

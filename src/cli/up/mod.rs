@@ -140,6 +140,7 @@ impl<'a> Up<'a> {
             inner: self.report,
             stand: self.stand,
             as_root: self.as_root,
+            has_old: rooted && !seen.installation.after.is_empty(),
         };
         let mut run = Run::new(self.config, &mut link, &mut report, self.interrupts, Command::Deploy);
         Ok(deploy(&mut run, &DeployOptions::default()))
@@ -214,7 +215,7 @@ impl<'a> Up<'a> {
         let host = seen.host.as_mut();
         let report = self.report.as_mut();
         let access = shown.put(host, &seen.observed, self.interrupts, report)?;
-        let mut daily = super::link(self.global, config, self.interrupts).with(
+        let mut daily = super::link(self.global, config, self.interrupts).first().with(
             Some(shown.user.clone()),
             config.host.host.clone(),
             config.host.port,

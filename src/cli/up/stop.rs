@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::diagnosis::{Diagnosis, Finding};
 use crate::failure::{Exit, Failure, Next, Typed};
-use crate::report::event::{Event, Report};
+use crate::report::event::{Event, Outcome, Report};
 
 /// How far root's parts have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,8 @@ pub(super) struct Ending {
     pub(super) inner: Box<dyn Report>,
     pub(super) stand: Stand,
     pub(super) as_root: Option<Next>,
+    /// Units were installed that a running process did not take up.
+    pub(super) has_old: bool,
 }
 
 impl Report for Ending {
@@ -114,11 +116,19 @@ impl Report for Ending {
         let mut ended = ended.clone();
         let stopped = |failure| self.stand.stopped("deploy", failure, self.as_root.as_ref());
         ended.failure = ended.failure.map(stopped);
+        if self.has_old && ended.outcome == Outcome::Unchanged {
+            ended.next =
+                vec![Next::shipit("deploy --restart").remark("restarts it with the units that were installed")];
+        }
         self.inner.event(&Event::Ended(ended));
     }
 
     fn typed(&self) -> Typed {
         self.inner.typed()
+    }
+
+    fn busy(&mut self, with: Option<&str>) {
+        self.inner.busy(with);
     }
 }
 

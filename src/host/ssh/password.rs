@@ -21,8 +21,9 @@ const ROUNDS: usize = 3;
 pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Failure> {
     let accepts = |method: &str| methods.split(',').any(|m| m == method);
     if accepts("keyboard-interactive") {
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             let mut questions = Questions {
+                again: if round == 0 { "" } else { "not accepted; try again\n" },
                 ask: attempts.ask,
                 label: attempts.connector.to.label(),
                 missed: Reply::Given(()),
@@ -50,8 +51,9 @@ pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Fa
             .push("keyboard-interactive: no answer, or a wrong answer".into());
     }
     if accepts("password") && !attempts.no_terminal {
-        for _ in 0..ROUNDS {
-            let prompt = format!("Password for {}: ", attempts.connector.to.label());
+        for round in 0..ROUNDS {
+            let again = if round == 0 { "" } else { "wrong password; try again\n" };
+            let prompt = format!("{again}Password for {}: ", attempts.connector.to.label());
             let password = match attempts.ask.secret(&prompt) {
                 Reply::Given(password) => password,
                 Reply::Cancelled => return Err(interrupted()),
@@ -78,6 +80,8 @@ pub fn log_in(attempts: &mut Attempts<'_, '_>, methods: &str) -> Result<bool, Fa
 /// Passes the server's questions to the user.
 struct Questions<'a> {
     ask: &'a mut dyn Ask,
+    /// Above the first question: why it is asked again.
+    again: &'static str,
     label: String,
     /// Why a question has no answer, if one has none.
     missed: Reply<()>,
@@ -87,7 +91,7 @@ impl KeyboardInteractivePrompt for Questions<'_> {
     fn prompt(&mut self, _: &str, instructions: &str, prompts: &[Prompt<'_>]) -> Vec<String> {
         let mut answers = Vec::new();
         for prompt in prompts {
-            let mut text = format!("{}: ", self.label);
+            let mut text = format!("{}{}: ", std::mem::take(&mut self.again), self.label);
             for part in [instructions.trim(), prompt.text.trim()] {
                 if !part.is_empty() {
                     text += &format!("{} ", shown(part.as_bytes()));

@@ -92,7 +92,7 @@ count_restarts() { read_unit "$1" && restarted=" $1=${p_NRestarts:-0}$restarted"
 
 # True when the user asked to stop, and the release is not confirmed yet.
 cancelled() { [ "$phase" = switch ] && [ -e "$R/cancel" ]; }
-stop_requested() { cancelled && cause='canceled by a user'; }
+stop_requested() { cancelled && cause='canceled by a user' && canceled; }
 
 # release_of SYMLINK: the release that it names, or `-` where nothing is. A failed read is an error, not absence.
 release_of() {

@@ -86,6 +86,7 @@ job_stop() {
     insist stop "$unit" || :
     if read_unit "$unit" && ! running; then
         outcome=failed cause="the $what $why"
+        case $why in *canceled*) canceled ;; esac
     else
         job_unknown "it could not be stopped: $(ctl_output)"
     fi

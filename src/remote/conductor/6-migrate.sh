@@ -81,7 +81,7 @@ migration_end() {
             return 0
         fi
         job_unknown 'it succeeded, but its record could not be written' ;;
-    *failed) migration_write failed "$next"; ledger failed "$next"; return 1 ;;
+    *failed) migration_write failed "$next"; ledger failed "$next" ${canceled:+"$canceled"}; return 1 ;;
     esac
     # Only the user can say how it ended. It may still run, so its directory stays.
     migration_write interrupted "$next"

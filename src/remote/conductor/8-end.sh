@@ -2,6 +2,9 @@
 # last of all. Nothing here decides which list is carried out.
 # shellcheck shell=dash disable=SC2034,SC2154
 
+# The switch ends because a user canceled it. The event comes before the step that fails by it.
+canceled() { [ -n "$canceled" ] || event canceled; canceled=canceled; }
+
 # confirm: past this mark there is no automatic way back.
 step_confirm() {
     arguments '' "$@" || return 1
@@ -29,7 +32,7 @@ revert() {
     wait_for_disk
     mark reverting || :
     # The live release that was only restarted was verified before, and is verified again below.
-    [ "$next" = "$previous" ] || ledger failed "$next"
+    [ "$next" = "$previous" ] || ledger failed "$next" ${canceled:+"$canceled"}
     # What the old release logs after the revert explains nothing.
     evidence_of=$invocations
     for attempt_revert in 1 2 3; do

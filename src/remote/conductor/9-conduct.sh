@@ -58,7 +58,7 @@ main() {
     phase=revert measuring='' invocations='' asked='' evidence_of='' before='' changed='' cause='' target_release=$next
     # Without the time of the request, no line of the journal without an invocation counts.
     attempt_revert=1 since=$(stat -c %Y "$R/request") || since=9999999999
-    failed_step='' unrecorded='' keep_next='' meters=0 meter_arguments='' stood='' output_file=/dev/null
+    failed_step='' canceled='' unrecorded='' keep_next='' meters=0 meter_arguments='' stood='' output_file=/dev/null
     if [ "${2:-}" = boot ]; then
         marked begun && ! confirmed && [ "$previous" != - ] && point_back
         exit 0
@@ -83,7 +83,7 @@ main() {
         [ -z "$changed" ] || revert
         wait_for_disk
         mark unswitched # before it is reported: it must not begin again
-        ledger unswitched "$next"
+        ledger unswitched "$next" ${canceled:+"$canceled"}
         finish failed "$why"
     fi
     measure_end

@@ -164,7 +164,11 @@ impl Timeline {
             })) => {
                 (self.end, self.downtime, self.cause) = (Some(end), downtime, cause);
             }
-            RunEvent::Wait { .. } | RunEvent::Note(_) | RunEvent::Backup(_) | RunEvent::Ended(None) => {}
+            RunEvent::Wait { .. }
+            | RunEvent::Note(_)
+            | RunEvent::Backup(_)
+            | RunEvent::Canceled
+            | RunEvent::Ended(None) => {}
         }
     }
 

@@ -19,9 +19,14 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        prints: &[("engine/ended.rs shipit releases", "rollback")],
-        then: Shows("verified"),
+        prints: &[("engine/ended.rs shipit rollback", "rollback")],
+        then: Ends("rolled back"),
         after: ("", "$S deploy"),
+        ..ROW
+    },
+    Row {
+        prints: &[("engine/ended.rs shipit releases", "prune")],
+        then: Shows("verified"),
         ..ROW
     },
     Row {

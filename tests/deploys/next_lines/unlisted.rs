@@ -25,6 +25,27 @@ pub const SITES: &[(&str, &str)] = &[
         "tests/deploys/logins.rs",
     ),
     ("engine/session.rs again", FAULT),
+    (
+        "cli/logs.rs again --{key} '2 hours ago'",
+        "tests/days/logs.rs types the same line",
+    ),
+    ("cli/logs.rs shipit logs --help", "only shows the help"),
+    (
+        "cli/up/stop.rs shipit deploy --restart",
+        "the line of `deploy`, which has a row, with another remark",
+    ),
+    (
+        "config/environments.rs again -e {one}",
+        "repeats what was typed, with a name of deploy.yml",
+    ),
+    (
+        "config/environments.rs again -e {}",
+        "repeats what was typed, with a name of deploy.yml",
+    ),
+    (
+        "engine/ended.rs shipit <run.command.word>",
+        "after a user canceled a switch: the same command again",
+    ),
     ("engine/drain.rs shipit status", FAULT),
     (
         "engine/drain.rs as_root setup",

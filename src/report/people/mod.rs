@@ -1,22 +1,21 @@
 //! The story on stderr: a line for what was built, sent, switched and found healthy, or one a step; on a terminal also one
 //! that moves. Places what `sentence` and `fold` wrote, and decides nothing else.
 
+mod end; // the last lines
+
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Loudness;
-use super::event::{Downtime, Ended, Event, Phase, Report, State};
-use super::fit::Room;
-use super::fold::{self, Done, Fold, Folded};
-use super::held::Held;
-use super::layout::{self, Screen};
-use super::live::Live;
-use super::sentence::{self, Before};
 use crate::failure::Typed;
+use crate::report::Loudness;
+use crate::report::event::{Downtime, Event, Phase, Report, State};
+use crate::report::fit::Room;
+use crate::report::fold::{self, Done, Fold, Folded};
+use crate::report::held::Held;
+use crate::report::layout::{self, Screen};
+use crate::report::live::Live;
+use crate::report::sentence;
 use crate::text::{seconds, shown};
-
-/// Where a step's time, and what is said of it, stand.
-const NAMES: usize = 34;
 
 pub struct People {
     out: Box<dyn Write>,
@@ -33,10 +32,14 @@ pub struct People {
     after: Vec<String>,
     /// A step failed: from then on each is a line.
     failed: bool,
+    /// A user ended the switch: the step that ends by it has no line, nor has a journal.
+    canceled: bool,
     /// The downtime was told.
     measured: bool,
     /// Lines of journals.
     journal: Vec<String>,
+    /// Since when the release is on its way.
+    sending: Option<Instant>,
     /// Rows of the screen that the report of the failure has so far.
     taken: usize,
 }
@@ -58,8 +61,10 @@ impl People {
             open: None,
             after: Vec::new(),
             failed: false,
+            canceled: false,
             measured: false,
             journal: Vec::new(),
+            sending: None,
             taken: 0,
         }
     }
@@ -96,7 +101,7 @@ impl People {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        super::painted(self.colour, code, text)
+        crate::report::painted(self.colour, code, text)
     }
 
     /// The screen that a failure has to fit on; none where everything is wanted, or where nothing is a screen.
@@ -137,42 +142,47 @@ impl People {
                     }
                 }
             }
+            State::Failed if self.canceled && phase == Phase::Switch => self.live.clear(),
             State::Failed => {
                 self.live.clear();
                 self.fails(phase != Phase::Settle);
                 self.unfold();
-                let word = self.paint("31;1", "failed");
-                self.a_step(&format!("  {word}  "), phase, name, took, note);
+                self.a_step(("31;1", "failed"), phase, name, took, note);
                 self.tell_held();
             }
         }
     }
 
     fn done(&mut self, done: &Done) {
-        let word = self.paint("32", "ok");
-        let took = Some(done.took);
         self.a_step(
-            &format!("  {word}      "),
+            ("32", "ok"),
             done.phase,
             &done.name,
-            took,
+            Some(done.took),
             done.note.as_deref(),
         );
     }
 
-    fn a_step(&mut self, before: &str, phase: Phase, name: &str, took: Option<Duration>, note: Option<&str>) {
+    /// `failed     0.42s  await acme.service: it stopped`: the columns of a line for several steps.
+    fn a_step(
+        &mut self,
+        (code, word): (&str, &str),
+        phase: Phase,
+        name: &str,
+        took: Option<Duration>,
+        note: Option<&str>,
+    ) {
         let label = sentence::step(phase, name);
-        let took = took.map(seconds).unwrap_or_default();
-        let note = note.map(|n| format!("  {}", shown(n.as_bytes()))).unwrap_or_default();
-        let names = self
-            .screen
-            .size()
-            .map_or(NAMES, |(columns, _)| NAMES.min(columns.saturating_sub(18)));
+        let note = note.map(|n| format!(": {}", shown(n.as_bytes()))).unwrap_or_default();
+        let took = took.map_or("-".to_owned(), seconds);
+        let line = format!("  {}{took:>7}  {label}{note}", self.paint(code, &format!("{word:<9}")));
         // Where the run failed, the reasons have all of it.
-        let short = self.is_low() && self.failed;
-        let label = if short { Room::name(&label, names) } else { label };
-        let line = format!("{before}{label:<names$} {took:>7}{note}");
-        let line = self.broken(&line, 10, if short { 2 } else { usize::MAX });
+        let most = match (self.is_low() && self.failed, word) {
+            (false, _) => usize::MAX,
+            (true, "ok") => 1,
+            (true, _) => 2,
+        };
+        let line = self.broken(&line, 20, most);
         self.put(&line);
     }
 
@@ -206,7 +216,12 @@ impl People {
     fn folded(&mut self, lines: Vec<Folded>) {
         let told = !lines.is_empty();
         for Folded { word, took, note } in lines {
-            let word = self.paint("32", &format!("{word:<9}"));
+            let code = if word == fold::DOWNTIME && took != fold::NONE {
+                "33"
+            } else {
+                "32"
+            };
+            let word = self.paint(code, &format!("{word:<9}"));
             let line = format!("  {word}{took:>7}  {note}");
             self.say(line.trim_end(), 20);
         }
@@ -247,106 +262,27 @@ impl People {
         let text = format!("    {source}: {}", shown(line));
         match (self.loudness, source) {
             (Loudness::Verbose, _) => self.say(&text, 6),
-            (Loudness::Normal, "journal") => self.journal.push(text),
+            (Loudness::Normal, "journal") => self.journal.push(format!("    {}", shown(line))),
             (Loudness::Normal, "host") if self.fold.is_confirmed() => self.after.push(text),
             (Loudness::Normal, "host") => self.say(&text, 6),
             // Shown only if the step fails.
             _ => {
-                self.held.push(source, line);
+                self.held.push(line);
                 self.live.heard(&shown(line));
             }
         }
     }
-
-    fn ended(&mut self, ended: &Ended) {
-        self.live.clear();
-        self.fails(ended.failure.is_some());
-        self.unfold();
-        if let Some((phase, name)) = self.open.take().filter(|_| self.failed) {
-            let word = self.paint("33", "open");
-            self.a_step(
-                &format!("  {word}    "),
-                phase,
-                &name,
-                None,
-                Some("no end was observed"),
-            );
-        }
-        let journal = std::mem::take(&mut self.journal);
-        let end = match self.room().filter(|_| self.failed) {
-            Some(room) => {
-                let rows = |lines: &[String]| lines.iter().map(|line| room.taken(line)).sum::<usize>();
-                let (_, least) = room.last(&journal, 6, 0);
-                let least = rows(&least) + usize::from(least.len() < journal.len());
-                self.end(
-                    ended,
-                    room.reasons(self.taken + least, |most| rows(&self.end(ended, most))),
-                )
-            }
-            None => self.end(ended, usize::MAX),
-        };
-        let others = self
-            .room()
-            .map_or(0, |room| end.iter().map(|line| room.taken(line)).sum());
-        let about = if self.is_low() {
-            ": see `next`"
-        } else {
-            " of the journal: see `next`"
-        };
-        self.last(&journal, 0, about, others);
-        end.iter().for_each(|line| self.put(line));
-    }
-
-    /// The last lines, with at most so many rows of each reason. What to type is the last of them.
-    fn end(&self, ended: &Ended, most: usize) -> Vec<String> {
-        let short = self.is_low() && ended.failure.is_some();
-        let before = match self.loudness {
-            Loudness::Normal if ended.failure.is_none() && (self.measured || ended.downtime.is_none()) => {
-                Before::Folded
-            }
-            _ if short => Before::Folded,
-            _ => Before::Nothing,
-        };
-        let mut lines = Vec::new();
-        let measured = ended
-            .downtime
-            .as_ref()
-            .filter(|_| short)
-            .map(sentence::downtime_in_short);
-        lines.extend(measured.map(|measured| self.broken(&format!("downtime: {measured}"), 2, most)));
-        for (i, line) in sentence::ended(ended, before, &self.typed).iter().enumerate() {
-            if line.starts_with("next: ") {
-                lines.push(self.command(line, 6));
-            } else if i == 0 && ended.failure.is_none() {
-                lines.push(self.broken(&self.paint("1", line), 2, usize::MAX));
-            } else {
-                lines.push(self.broken(line, 2, usize::MAX));
-            }
-        }
-        let failure = ended.failure.as_ref();
-        let failure = failure.map(|failure| sentence::failure(failure, &self.typed));
-        for (i, line) in failure.into_iter().flatten().enumerate() {
-            lines.push(if i == 0 {
-                let (word, what) = (self.paint("31;1", "error:"), self.paint("1", &line));
-                self.broken(&format!("{word} {what}"), 7, usize::MAX)
-            } else if line.starts_with("  next  ") {
-                self.command(&line, 8)
-            } else if line.starts_with("  in    ") || line.starts_with("        ") {
-                line // as it stands: a mark below is in its column
-            } else if line.starts_with("  why ") {
-                let line = if short { sentence::without_host(&line) } else { line };
-                // The first is the cause.
-                let most = most.saturating_add(usize::from(i == 1));
-                self.broken(&line, 8, most)
-            } else {
-                self.broken(&line, 8, usize::MAX)
-            });
-        }
-        lines
-    }
 }
 
 impl Report for People {
+    fn busy(&mut self, with: Option<&str>) {
+        match (&self.open, with) {
+            (Some(_), with) => self.live.heard(with.unwrap_or_default()),
+            (None, Some(with)) => self.live.later(with.to_owned()),
+            (None, None) => self.live.over(),
+        }
+    }
+
     fn typed(&self) -> Typed {
         self.typed.clone()
     }
@@ -380,10 +316,21 @@ impl Report for People {
             } => self.step(*phase, name, *state, *took, note.as_deref()),
             Event::Progress { sent, total, reused } => {
                 self.fold.progress(*sent, *total, *reused);
-                self.live.heard(&sentence::progress(*sent, *total));
+                let began = *self.sending.get_or_insert_with(Instant::now);
+                self.live.heard(&sentence::progress(*sent, *total, began.elapsed()));
             }
             Event::Wait { within, answer, .. } => self.live.waits(*within, &sentence::answer(answer)),
-            Event::Measured(measured) => self.fold_all(measured.as_deref().filter(|_| !self.failed)),
+            Event::Canceled => {
+                self.canceled = true;
+                if self.loudness == Loudness::Normal {
+                    // What went well before it is undone.
+                    drop(self.fold.steps());
+                }
+            }
+            Event::Measured(measured) => {
+                let good = !self.failed && !self.canceled;
+                self.fold_all(measured.as_deref().filter(|_| good));
+            }
             Event::Log { source, line } => self.log(source, line),
             Event::Warning { text } => {
                 let word = self.paint("33", "warning");
