@@ -102,7 +102,7 @@ pub enum Before {
 pub fn ended(ended: &Ended, before: Before, sent: &str, typed: &Typed) -> Vec<String> {
     let mut lines = Vec::new();
     let sent = match before {
-        Before::Nothing if !sent.is_empty() => format!(", {sent} sent"),
+        Before::Nothing if !sent.is_empty() => format!(", sent {sent}"),
         _ => String::new(),
     };
     let release = ended.release.as_deref().unwrap_or("?");

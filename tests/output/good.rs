@@ -55,7 +55,7 @@ fn verbose_is_a_line_a_step_and_every_line_of_output() {
               ok         0.42s  prune 20260401-120000
               ok         0.42s  spare
               ok         0.42s  after_switch
-            deployed 20260503-094502: live and verified in 4.20s (live after 0.90s), 100 B of 39.9 MB sent
+            deployed 20260503-094502: live and verified in 4.20s (live after 0.90s), sent 100 B of 39.9 MB
             downtime: no request failed; the longest wait was 0.04s (70 probes)
             next: shipit rollback
         "#]],
