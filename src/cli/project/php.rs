@@ -219,7 +219,7 @@ mod tests {
         ];
         assert!(checks(
             &project(&dirs),
-            "of storage/uploads, add those that the app uses to `shared`"
+            "from storage/uploads, add to `shared` the directories that the app uses"
         ));
         assert!(!checks(&project(&dirs[..3]), "storage/ is not shipped"));
     }
