@@ -11,13 +11,13 @@ for deadline_of in awk:20 cat:20 chmod:60 curl:20 date:20 fallocate:20 find:60 f
     eval "${deadline_of%:*}() { timeout --foreground -k 5 ${deadline_of#*:} ${deadline_of%:*} \"\$@\"; }"
 done
 
-# alive: tells PID 1's watchdog that the conductor works, at most every ten seconds. A guard that an earlier setup
-# installed has no watchdog, and gives no socket.
-alive_next=0
+# alive: tells PID 1's watchdog that the conductor works, every ten seconds: it has counted since the conductor began. A
+# guard that an earlier setup installed has no watchdog, and gives no socket.
+alive_next=''
 alive() {
     [ -n "${NOTIFY_SOCKET:-}" ] || return 0
     now
-    [ "$now" -ge "$alive_next" ] || return 0
+    [ "$now" -ge "${alive_next:=$((now + 1000))}" ] || return 0
     alive_next=$((now + 1000))
     timeout --foreground -k 5 20 systemd-notify WATCHDOG=1 2>/dev/null 9>&- || :
 }

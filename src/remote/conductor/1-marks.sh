@@ -66,15 +66,18 @@ read_unit() {
 show_unit() {
     local line shown
     p_LoadState='' p_ActiveState='' p_SubState='' p_Result='' p_InvocationID='' p_MainPID='' p_NRestarts=''
-    p_Job='' p_ReloadResult='' p_ExecMainStatus='' p_ExecMainCode='' p_CollectMode=''
+    p_Job='' p_ReloadResult='' p_ExecMainStatus='' p_ExecMainCode='' p_CollectMode='' p_times=''
     shown=$(systemctl "--$manager" show \
         -p LoadState,ActiveState,SubState,Result,InvocationID,MainPID,NRestarts,Job \
-        -p ReloadResult,ExecMainStatus,ExecMainCode,CollectMode -- "$1" 2>/dev/null) || return 1
+        -p ReloadResult,ExecMainStatus,ExecMainCode,CollectMode \
+        -p ActiveExitTimestampMonotonic,InactiveEnterTimestampMonotonic \
+        -p InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic -- "$1" 2>/dev/null) || return 1
     while IFS= read -r line; do
         case $line in
         LoadState=* | ActiveState=* | SubState=* | Result=* | InvocationID=* | MainPID=* | NRestarts=* | \
             Job=* | ReloadResult=* | ExecMainStatus=* | ExecMainCode=* | CollectMode=*)
             eval "p_${line%%=*}=\${line#*=}" ;;
+        *TimestampMonotonic=*) p_times="$p_times $line" ;;
         esac
     done <<END
 $shown
@@ -84,11 +87,6 @@ END
 
 # need_unit UNIT: the same for a step, which fails without it.
 need_unit() { read_unit "$1" || { cause="systemd did not return the state of $1"; return 1; }; }
-
-# A restart was requested. Until systemd carried it out a crash loop may have gone on, and systemd 252 goes on counting
-# from there: that many restarts are not a crash of the new process.
-restarted=''
-count_restarts() { read_unit "$1" && restarted=" $1=${p_NRestarts:-0}$restarted" || :; }
 
 # True when the user asked to stop, and the release is not confirmed yet.
 cancelled() { [ "$phase" = switch ] && [ -e "$R/cancel" ]; }
@@ -106,11 +104,12 @@ release_of() {
 }
 is_current() { release_of ../current; }
 
-# begin_change: before anything live changes. In the switch list `current` must be what the request was made from.
+# begin_change [RELEASE]: before anything live changes. In the switch list `current`, just read as RELEASE, must be what
+# the request was made from.
 begin_change() {
-    local is
+    local is="${1-}"
     [ "$phase" = switch ] || return 0
-    is=$(is_current) || { cause='current could not be read'; return 1; }
+    [ -n "$is" ] || is=$(is_current) || { cause='current could not be read'; return 1; }
     [ "$is" = "$previous" ] || [ "$is" = "$next" ] || {
         cause="current is $is, not $previous: another process changed it"
         return 1

@@ -56,7 +56,7 @@ step_await() {
         sleep "$pause"
     done
     new_code || return 1
-    [ "$phase" = switch ] && event live "$unit" "$target_release$(turn_times "$unit")"
+    [ "$phase" = switch ] && event live "$unit" "$target_release$(turn_times)"
     [ "$watch" = 0 ] || waits "$unit" "$watch" healthy
     now; end=$((now + watch * 100))
     while now && [ "$now" -lt "$end" ]; do

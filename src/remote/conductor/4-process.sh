@@ -55,12 +55,17 @@ same_process() {
     return 1
 }
 
-# turn_times UNIT: ` stop=MS start=MS`: how long the old process took to end, and the new one to answer well. Nothing of
-# what systemd did not see now.
+# A restart was requested. Until systemd carried it out a crash loop may have gone on, and systemd 252 goes on counting
+# from there: that many restarts are not a crash of the new process.
+restarted=''
+count_restarts() { read_unit "$1" && restarted=" $1=${p_NRestarts:-0}$restarted" || :; }
+
+# turn_times: ` stop=MS start=MS` of the unit that was read last: how long the old process took to end, and the new one
+# to answer well. Nothing of what systemd did not see now.
 turn_times() {
     [ "$turn" = restart ] || return 0
-    systemctl "--$manager" show -p ActiveExitTimestampMonotonic -p InactiveEnterTimestampMonotonic \
-        -p InactiveExitTimestampMonotonic -p ActiveEnterTimestampMonotonic -- "$1" 2>/dev/null |
+    # shellcheck disable=SC2086 # names and numbers
+    printf '%s\n' $p_times |
         awk -F= -v healthy="$((good_at - active_at))" '
             { at[substr($1, 1, index($1, "T") - 1)] = $2 / 1000 }
             END {

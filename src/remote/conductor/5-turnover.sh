@@ -15,7 +15,7 @@ flip_to() {
     is=$(is_current) || { cause="current could not be read"; return 1; }
     # Also when reverting: a `current` that leads nowhere is worse than one that was not confirmed.
     [ "$1" = - ] || [ -d "../releases/$1" ] || { cause="release $1 does not exist"; return 1; }
-    begin_change || return 1
+    begin_change "$is" || return 1
     target_release=$1
     if [ "$1" = - ]; then
         [ "$is" = - ] || mv -fT -- ../current current.gone || { cause='current could not be removed'; return 1; }
