@@ -38,9 +38,17 @@ const WORTH: u64 = 128 * 1024;
 
 /// What takes the compressed bytes, and knows how fast they leave.
 pub(super) trait Sink: Write {
-    /// Whether the connection waits for more, of late; `None` when that is not known yet.
-    fn starved(&mut self) -> Option<bool>;
+    /// The share of the time since the last answer in which nothing waited for the connection; `None` when that is not
+    /// known yet.
+    fn busy(&mut self) -> Option<f64>;
 }
+
+/// More work, which takes three to four times as long, pays while the connection leaves that time.
+const IDLE: f64 = 0.25;
+/// From here on, the connection waits for the compression.
+const BUSY: f64 = 0.9;
+/// A release of this size is soon known to be faster or slower than its connection. A smaller one takes no time.
+const LARGE: u64 = 4 << 20;
 
 /// One member.
 enum Encoder<W: Write> {
@@ -89,24 +97,35 @@ pub(super) struct Members<W: Sink> {
 }
 
 impl<W: Sink> Members<W> {
-    pub(super) fn new(sink: W, encoding: Encoding) -> io::Result<Self> {
+    /// For that many bytes.
+    pub(super) fn new(sink: W, encoding: Encoding, total: u64) -> io::Result<Self> {
+        let usual = if total < LARGE { Effort::Small } else { Effort::Fast };
         Ok(Self {
-            encoder: Some(Encoder::new(sink, encoding, Effort::Small)?),
+            encoder: Some(Encoder::new(sink, encoding, usual)?),
             encoding,
-            effort: Effort::Small,
-            usual: Effort::Small,
+            effort: usual,
+            usual,
         })
     }
 
     /// A file of this size comes next, and this is its beginning.
     pub(super) fn file(&mut self, size: u64, beginning: &[u8]) -> io::Result<()> {
-        match self.sink().and_then(Sink::starved) {
-            Some(true) => self.usual = Effort::Fast,
-            Some(false) => self.usual = Effort::Small,
-            None => {}
-        }
+        self.adapt();
         let stored = size >= WORTH && incompressible(beginning);
-        let effort = if stored { Effort::Stored } else { self.usual };
+        self.change(if stored { Effort::Stored } else { self.usual })
+    }
+
+    /// Chooses the usual effort by the connection.
+    fn adapt(&mut self) {
+        match self.sink().and_then(Sink::busy) {
+            Some(busy) if busy > BUSY => self.usual = Effort::Fast,
+            Some(busy) if busy < IDLE => self.usual = Effort::Small,
+            _ => {}
+        }
+    }
+
+    /// Begins another member, if what comes now takes another effort.
+    fn change(&mut self, effort: Effort) -> io::Result<()> {
         if effort != self.effort {
             let sink = self.encoder.take().ok_or(io::ErrorKind::BrokenPipe)?.finish()?;
             self.encoder = Some(Encoder::new(sink, self.encoding, effort)?);
@@ -131,6 +150,11 @@ impl<W: Sink> Members<W> {
 
 impl<W: Sink> Write for Members<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A file may be all there is.
+        if self.effort != Effort::Stored {
+            self.adapt();
+            self.change(self.usual)?;
+        }
         self.writer()?.write(bytes)
     }
 
@@ -154,7 +178,7 @@ mod tests {
 
     use super::*;
 
-    struct Kept(Vec<u8>, Option<bool>);
+    struct Kept(Vec<u8>, Option<f64>);
     impl Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.write(bytes)
@@ -164,7 +188,7 @@ mod tests {
         }
     }
     impl Sink for Kept {
-        fn starved(&mut self) -> Option<bool> {
+        fn busy(&mut self) -> Option<f64> {
             self.1
         }
     }
@@ -183,9 +207,9 @@ mod tests {
         let words = b"a word and another ".repeat(20_000);
         let files = [words.clone(), noise(300_000), b"small".to_vec(), noise(10), words];
         for encoding in [Encoding::Gzip, Encoding::Zstd] {
-            let mut out = Members::new(Kept(Vec::new(), None), encoding).unwrap();
+            let mut out = Members::new(Kept(Vec::new(), None), encoding, 0).unwrap();
             for (at, file) in files.iter().enumerate() {
-                out.sink().unwrap().1 = [None, Some(true), Some(false)][at % 3];
+                out.sink().unwrap().1 = [None, Some(1.0), Some(0.0)][at % 3];
                 out.file(file.len() as u64, file).unwrap();
                 out.write_all(file).unwrap();
             }

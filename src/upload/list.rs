@@ -9,6 +9,25 @@ use flate2::write::GzEncoder;
 
 use crate::release::{Delta, Kind, Manifest, Way};
 
+/// From this many bytes on, the host hashes files while others still arrive. Below, that would cost more than it saves.
+const AHEAD: u64 = 8 << 20;
+
+/// What `remote/stage/receive.sh` has to do beside unpacking, as its words. What is copied is hashed afterwards.
+pub fn to_do(delta: &Delta) -> String {
+    let moved = !delta.copied.is_empty();
+    let words = [
+        ("ahead", delta.sent >= AHEAD && !moved),
+        ("moved", moved),
+        ("patched", delta.has_patches()),
+    ];
+    let words: Vec<&str> = words
+        .iter()
+        .filter(|(_, wanted)| *wanted)
+        .map(|(word, _)| *word)
+        .collect();
+    words.join(" ")
+}
+
 /// The list, compressed by gzip; empty when everything is sent.
 pub fn list(delta: &Delta, new: &Manifest) -> Vec<u8> {
     if delta.base.is_none() && delta.copied.is_empty() {

@@ -11,22 +11,19 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use sha2::{Digest as _, Sha256};
 
-use super::compress::{Members, Sink};
+use super::chunks::{CHUNK, CHUNKS, Chunks};
+use super::compress::Members;
 use super::tar_write::{Member, Type, pad};
 use crate::failure::{Exit, Failure, Next};
 use crate::release::{Delta, Kind, Manifest, Way};
 use crate::source::Scanned;
 use crate::source::{Parents, Stamp, Tree, unchanged};
 use crate::text;
-
-/// Compressed bytes that wait for the reader: this many chunks of [`CHUNK`].
-const CHUNKS: usize = 8;
-const CHUNK: usize = 64 * 1024;
 
 /// The source changed since it was scanned: what was to be shipped is no longer there to be read. The inner error
 /// of the [`io::Error`] that [`Pack::read`] returns.
@@ -72,6 +69,12 @@ enum Part {
     End(Result<(), Broken>),
 }
 
+impl From<Vec<u8>> for Part {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
 /// Why the stream broke off; kept, to be said again.
 #[derive(Clone, Debug)]
 enum Broken {
@@ -102,14 +105,7 @@ impl Scanned {
             consumed: Arc::clone(&consumed),
         };
         let thread = thread::Builder::new().name("pack".to_owned()).spawn(move || {
-            let chunks = Chunks {
-                sender: sender.clone(),
-                chunk: Vec::with_capacity(CHUNK),
-                abandoned: false,
-                handed: 0,
-                waited: 0,
-            };
-            let ended = job.write(chunks);
+            let ended = job.write(Chunks::new(sender.clone()));
             // The reader may be gone: then nobody asks.
             let _ = sender.send(Part::End(ended));
         });
@@ -212,62 +208,6 @@ fn sink(error: io::Error) -> Broken {
     Broken::read(b"", &error)
 }
 
-/// Collects what the compressor writes into chunks, and waits while the reader has enough of them.
-struct Chunks {
-    sender: SyncSender<Part>,
-    chunk: Vec<u8>,
-    abandoned: bool,
-    /// Chunks since the last question, and those of them that had to wait.
-    handed: usize,
-    waited: usize,
-}
-
-impl Write for Chunks {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.abandoned {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        let n = bytes.len().min(CHUNK - self.chunk.len());
-        self.chunk.extend_from_slice(&bytes[..n]);
-        if self.chunk.len() == CHUNK {
-            self.flush()?;
-        }
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.chunk.is_empty() {
-            return Ok(());
-        }
-        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
-        self.handed += 1;
-        let sent = match self.sender.try_send(Part::Bytes(chunk)) {
-            Err(TrySendError::Full(chunk)) => {
-                self.waited += 1;
-                self.sender.send(chunk).is_ok()
-            }
-            sent => sent.is_ok(),
-        };
-        if sent {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-    }
-}
-
-impl Sink for Chunks {
-    /// The first chunks never wait, however slow the connection is.
-    fn starved(&mut self) -> Option<bool> {
-        if self.handed < 2 * CHUNKS {
-            return None;
-        }
-        let starved = self.waited == 0;
-        (self.handed, self.waited) = (0, 0);
-        Some(starved)
-    }
-}
-
 /// What the packing thread works from.
 struct Job {
     tree: Arc<Tree>,
@@ -279,8 +219,8 @@ struct Job {
 }
 
 impl Job {
-    fn write(&self, chunks: Chunks) -> Result<(), Broken> {
-        let mut out = Members::new(chunks, self.delta.encoding).map_err(sink)?;
+    fn write(&self, chunks: Chunks<Part>) -> Result<(), Broken> {
+        let mut out = Members::new(chunks, self.delta.encoding, self.delta.sent).map_err(sink)?;
         if let Err(broken) = self.members(&mut out) {
             // A gzip encoder that is dropped writes the end of its stream: half a release must not look whole.
             if let Some(sink) = out.sink() {
@@ -292,7 +232,7 @@ impl Job {
     }
 
     /// Writes every member and the end of the archive.
-    fn members(&self, out: &mut Members<Chunks>) -> Result<(), Broken> {
+    fn members(&self, out: &mut Members<Chunks<Part>>) -> Result<(), Broken> {
         let mut parents = Parents::new(&self.tree);
         let mut buffer = vec![0u8; 128 * 1024];
         let base = self.delta.base.as_deref().unwrap_or_default();
