@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::{Observed, Root};
 use crate::plan::Plan;
-use crate::remote::Script;
+use crate::remote::{self, Script};
 use crate::report::event::{Ended, Outcome, Phase};
 use crate::step::{Change, Command, RunEnd};
 use crate::unit::merge::Unit;
@@ -106,6 +106,8 @@ pub(super) fn free_host(
     let began = Instant::now();
     let mut announced = String::new();
     loop {
+        // What comes next is the upload or the request.
+        host.expect(remote::waiting(base.is_some() && run.config.prepare.is_some()));
         let observed = observe::observe_with_units(host, run.config, repository, base.cloned())?;
         let Some(request) = &observed.request else {
             match drain::put_back(host, run.config, &observed) {

@@ -186,8 +186,6 @@ fn manifest(seen: &HostBase, digest: Digest, scanned: &Scanned) -> Option<Manife
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use base64::Engine as _;
-
     use super::*;
     use crate::engine::preview::Reading;
     use crate::host::{Ended, Exec, ExecEvent, Lost, Then};
@@ -197,8 +195,7 @@ mod tests {
     impl Host for Answers {
         fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
             let answer = self.0.as_ref().ok_or_else(|| Lost::Cut("it is gone".into()))?;
-            let packed = exec.line.split(' ').find(|word| word.len() > 100).unwrap();
-            let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(packed).unwrap()).unwrap();
+            let text = crate::remote::unpacked(exec.line);
             let nonce = text.split("; n=").nth(1).unwrap().lines().next().unwrap();
             on_event(ExecEvent::Out(answer.replace("NONCE", nonce).as_bytes()));
             Ok(Ended::Code(0))

@@ -1,16 +1,21 @@
 //! `deploy`, from the build to the last word: local work, look, plan, stage, hook, switch, hooks.
 
+use std::panic::resume_unwind;
+use std::thread;
+use std::time::Instant;
+
 use super::attempt::{self, Attempt};
 use super::base::Found;
 use super::prepare::Outputs;
 use super::preview::{self, DeployOptions, Draft, OnHost, Reading};
 use super::stage::Unstaged;
-use super::{Run, base, local_command, manifests, metadata, patches, room, stage};
+use super::{Run, base, local_command, manifests, metadata, patches, room, session, stage};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
 use crate::plan;
 use crate::release::{Delta, Encoding};
+use crate::remote;
 use crate::report::event::{Ended, Outcome, Phase, Upload};
 use crate::source::Scanned;
 
@@ -28,12 +33,17 @@ pub fn deploy(run: &mut Run<'_>, options: &DeployOptions) -> Exit {
 }
 
 fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
-    let mut origin = match &options.release {
-        Some(named) => Origin::Host(named.clone()),
-        None => Origin::Here(prepare_here(run, options.reading)?, None),
-    };
+    if options.release.is_none() {
+        build(run)?;
+    }
     let draft = Draft::new(run.config, options, run.report)?;
-    let mut host = run.link.connect(run.report)?;
+    let (mut origin, mut host) = match &options.release {
+        Some(named) => (Origin::Host(named.clone()), run.link.connect(run.report)?),
+        None => {
+            let (scanned, host) = read_and_connect(run, options.reading)?;
+            (Origin::Here(scanned, None), host)
+        }
+    };
     let base = match &origin {
         Origin::Host(_) => None,
         Origin::Here(scanned, _) => Some(base::script(run.config, scanned.digest)),
@@ -74,7 +84,7 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
                             again = true;
                             let text = format!("{}; reading the source once more", failure.what);
                             run.report.warn(text);
-                            *scanned = read_source(run, Reading::All)?;
+                            *scanned = read_again(run)?;
                             continue;
                         }
                         Err(
@@ -107,20 +117,39 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
     }
 }
 
-/// Build and scan: all that needs no host.
-fn prepare_here(run: &mut Run<'_>, reading: Reading) -> Result<Scanned, Failure> {
+/// The build, which needs no host.
+fn build(run: &mut Run<'_>) -> Result<(), Failure> {
     // What is built is this commit: a build may change files.
     run.comes_from(metadata::commit(run.config));
     if let Some(line) = run.config.build.as_deref() {
         local_command::run(run, "build", line, Phase::Stage, None)?;
         run.go_on("building")?;
     }
-    read_source(run, reading)
+    Ok(())
 }
 
-/// Reads the source, and says what a person should know about it.
-fn read_source(run: &mut Run<'_>, reading: Reading) -> Result<Scanned, Failure> {
-    let scanned = preview::read_source(run.config, reading, run.interrupts)?;
+/// Reads the source while the connection is made: neither needs the other. Of two failures, that of the source counts.
+fn read_and_connect(run: &mut Run<'_>, reading: Reading) -> Result<(Scanned, Box<dyn Host>), Failure> {
+    let (config, interrupts) = (run.config, run.interrupts);
+    let (read, connected, idle) = thread::scope(|scope| {
+        let read = scope.spawn(|| preview::read_source(config, reading, interrupts));
+        let connected = run.link.connect(run.report);
+        let idle = Instant::now();
+        (read.join(), connected, idle)
+    });
+    let scanned = tell(run, read.unwrap_or_else(|panic| resume_unwind(panic))?)?;
+    let host = session::after_pause(run.link, connected?, idle, run.report)?;
+    Ok((scanned, host))
+}
+
+/// Reads the source once more.
+fn read_again(run: &mut Run<'_>) -> Result<Scanned, Failure> {
+    let scanned = preview::read_source(run.config, Reading::All, run.interrupts)?;
+    tell(run, scanned)
+}
+
+/// Says what a person should know about the source.
+fn tell(run: &mut Run<'_>, scanned: Scanned) -> Result<Scanned, Failure> {
     for text in &scanned.warnings {
         run.report.warn(text.clone());
     }
@@ -186,6 +215,10 @@ fn stage_it(
         run.report.warn(text);
     }
     let outputs = draft.options.outputs;
+    if !draft.options.stage_only {
+        // The request comes next.
+        host.expect(remote::waiting(false));
+    }
     let again = |run: &mut Run<'_>, failure: Failure, sent: &str| {
         let why = failure.why.join("; ");
         run.report.warn(format!("{}, so {sent} sent: {why}", failure.what));

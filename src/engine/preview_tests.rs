@@ -1,8 +1,6 @@
 //! `plan` and `deploy` against a host that only answers what is read before anything is sent.
 #![allow(clippy::unwrap_used)]
 
-use base64::Engine as _;
-
 use super::*;
 use crate::config;
 use crate::engine::deploy::deploy;
@@ -11,6 +9,7 @@ use crate::host::Host;
 use crate::host::{Ended, Exec, ExecEvent, Lost, Then};
 use crate::report::event::Event;
 use crate::step::Command;
+use base64::Engine as _;
 
 const OBSERVED: &str = "systemd 252\nuid 1000\nuser deploy\nroot ready\nfree_kb 9000000\nfree_inodes 900000\n\
     unit shipit-acme.path ActiveState=active\nunit acme.service LoadState=loaded\n\
@@ -22,9 +21,7 @@ const INSTALLED: &str = "listed\nfile acme.service own /etc/systemd/system/acme.
 struct Observable(String);
 impl Host for Observable {
     fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
-        let packed = exec.line.split(' ').find(|word| word.len() > 100).unwrap();
-        let text = base64::engine::general_purpose::STANDARD.decode(packed);
-        let text = String::from_utf8(text.unwrap()).unwrap();
+        let text = crate::remote::unpacked(exec.line);
         let nonce = text.split("; n=").nth(1).unwrap().lines().next().unwrap();
         if !text.contains("\nover 2 $?\n") || text.contains("\nheld\n") {
             return Err(Lost::Cut("only the observation is answered".into()));

@@ -84,8 +84,6 @@ pub fn make(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use base64::Engine as _;
-
     use super::*;
     use crate::engine::preview::Reading;
     use crate::host::{Ended, Exec, ExecEvent, Lost, Then};
@@ -94,8 +92,7 @@ mod tests {
     struct Answers(Vec<String>);
     impl Host for Answers {
         fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
-            let packed = exec.line.split(' ').find(|word| word.len() > 100).unwrap();
-            let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(packed).unwrap()).unwrap();
+            let text = crate::remote::unpacked(exec.line);
             let nonce = text.split("; n=").nth(1).unwrap().lines().next().unwrap();
             let (code, out) = self
                 .0

@@ -77,7 +77,16 @@ pub(super) fn stage(
         list.len().to_string(),
     );
     let mut steps = vec![
-        Script::receive([root, &id, &from, how, &length, &cut_upload, delta.encoding.word()]),
+        Script::receive([
+            root,
+            &id,
+            &from,
+            how,
+            &length,
+            &cut_upload,
+            delta.encoding.word(),
+            &upload::to_do(&delta),
+        ]),
         Script::verify([root, &id, &digest, &from]),
     ];
     if !config.shared.dirs.is_empty() || !config.shared.files.is_empty() {
@@ -273,8 +282,6 @@ pub fn differs(difference: &crate::release::Difference, most: usize) -> Vec<Stri
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use base64::Engine as _;
-
     use super::*;
     use crate::host::{Ended, Exec, ExecEvent, Then};
     use crate::report::event::Report;
@@ -283,8 +290,7 @@ mod tests {
     struct Breaks(&'static str);
     impl Host for Breaks {
         fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost> {
-            let packed = exec.line.split(' ').find(|word| word.len() > 100).unwrap();
-            let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(packed).unwrap()).unwrap();
+            let text = crate::remote::unpacked(exec.line);
             let nonce = text.split("; n=").nth(1).unwrap().lines().next().unwrap();
             on_event(ExecEvent::Out(self.0.replace('&', nonce).as_bytes()));
             Err(Lost::Cut("it is gone".into()))

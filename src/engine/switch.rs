@@ -1,6 +1,11 @@
 //! Hands a plan to the host as a request, and follows it to its end. From the moment the request is in place nothing here
 //! is needed any more.
 
+use std::io::{Read as _, Write as _};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::follow::{self, CANCEL, Followed, READ_ONLY, Stopped};
 use super::{Run, held, metadata, session, verify};
 use crate::config::Config;
@@ -47,11 +52,6 @@ pub fn switch(
     plan: &Plan,
 ) -> (Switched, Option<Box<dyn Host>>) {
     let root = run.config.root.as_str();
-    if observed.conductor.as_deref() != Some(conductor_digest().as_str())
-        && let Some(refused) = install_conductor(host.as_mut(), root)
-    {
-        return (refused, Some(host));
-    }
     let id = match run_id() {
         Ok(id) => id,
         Err(failure) => return (Switched::Failed(failure), Some(host)),
@@ -62,35 +62,43 @@ pub fn switch(
     let request = plan.request(&id, &metadata::who(), &since, needs::access(observed), &helper);
     run.outputs = observed.outputs_elsewhere();
     let mut followed = Followed::of(plan.change.command).verifying();
-    let steps = [
+    let mut steps = vec![
         Script::request([root, &id, &plan.epoch.to_string(), &request.len().to_string()]),
         Script::follow([root, &id, "0", followed.role()]),
     ];
+    let mut conductor = Vec::new();
+    if observed.conductor.as_deref() != Some(conductor_digest().as_str()) {
+        conductor = packed_conductor();
+        let (protocol, length) = (step::PROTOCOL.to_string(), conductor.len().to_string());
+        steps.insert(0, Script::conductor([root, &conductor_digest(), &protocol, &length]));
+    }
+    let placing = steps.len() - 2;
     let stop = Script::word([root, &id, CANCEL]);
     let (link, report) = (&mut *run.link, &mut *run.report);
-    let mut stdin = request.as_bytes();
+    let mut stdin = conductor.chain(request.as_bytes());
     let mut again = || link.connect(&mut session::Quiet).ok();
     let batch = Batch::new(&steps).stop(&stop).again(&mut again).stdin(&mut stdin);
     let answers = batch.run(host.as_mut(), &mut |event| {
-        follow::take_event(event, 1, &mut followed, report);
+        follow::take_event(event, placing + 1, &mut followed, report);
     });
     let mut placed = Placed::Unknown;
     let host = match answers {
-        Ok(answers) => match answers.first() {
-            Some(first) if first.code == 0 => {
+        Ok(answers) => match answers.get(placing).ok_or(answers.first().filter(|_| placing > 0)) {
+            Ok(answer) if answer.code == 0 => {
                 placed = Placed::Yes;
                 Some(host)
             }
-            Some(first) => match refused(first) {
+            Ok(answer) => match refused(answer) {
                 Some(refused) => return (refused, Some(host)),
                 // It may be in place all the same: the host is asked.
                 None => {
-                    let code = format!("exit status {}", first.code);
-                    placed = Placed::Failed(first.errors().into_iter().chain([code]).collect());
+                    let code = format!("exit status {}", answer.code);
+                    placed = Placed::Failed(answer.errors().into_iter().chain([code]).collect());
                     Some(host)
                 }
             },
-            None => None,
+            Err(Some(conductor)) => return (not_installed(conductor), Some(host)),
+            Err(None) => None,
         },
         Err(crate::host::Lost::Interrupted) => {
             followed.stopped = Some(Stopped::Interrupted);
@@ -233,38 +241,34 @@ fn refused(answer: &Answer) -> Option<Switched> {
     }
 }
 
-/// Gives the host the conductor of this version. Why that was not possible, if a switch cannot go on without it.
-fn install_conductor(host: &mut dyn Host, root: &str) -> Option<Switched> {
-    let protocol = step::PROTOCOL.to_string();
-    let script = Script::conductor([root, &conductor_digest(), &protocol]);
-    let answer = match session::fed(host, &script, CONDUCTOR.as_bytes()) {
-        Ok(answer) => answer,
-        Err(lost) => {
-            let failure = session::lost_while(&lost, "sending the conductor", "nothing live changed");
-            return Some(Switched::Failed(failure));
-        }
-    };
-    match answer.code {
-        0 => None,
-        exits::REQUESTS_LOCKED => Some(Switched::Failed(held::locked())),
-        exits::HELD => Some(Switched::Held(Request::parse(&answer.out))),
-        code => {
-            let what = "the conductor could not be installed on the host";
-            let mut failure = Failure::new(Exit::Untouched, what)
-                .host("nothing live changed")
-                .next(Next::shipit("doctor"));
-            failure.why = answer.err.iter().map(|line| text::shown(line)).collect();
-            if failure.why.is_empty() {
-                failure = failure.why(format!("exit status {code}"));
-            }
-            if code == exits::CONDUCTOR_OUTDATED {
-                let why = "the conductor of this version is not on the host and could not be written";
-                let room = "free some space on the host, then run the same command again";
-                failure = failure.why(why).next(Next::advice(room));
-            }
-            Some(Switched::Failed(failure))
-        }
+/// The conductor as it travels.
+fn packed_conductor() -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    // Writing to memory does not fail; the host compares the digest.
+    let _ = gzip.write_all(CONDUCTOR.as_bytes());
+    gzip.finish().unwrap_or_default()
+}
+
+/// Why the host has no conductor of this version, without which no request was sent.
+fn not_installed(answer: &Answer) -> Switched {
+    if let Some(refused) = refused(answer) {
+        return refused;
     }
+    let code = answer.code;
+    let what = "the conductor could not be installed on the host";
+    let mut failure = Failure::new(Exit::Untouched, what)
+        .host("nothing live changed")
+        .next(Next::shipit("doctor"));
+    failure.why = answer.err.iter().map(|line| text::shown(line)).collect();
+    if failure.why.is_empty() {
+        failure = failure.why(format!("exit status {code}"));
+    }
+    if code == exits::CONDUCTOR_OUTDATED {
+        let why = "the conductor of this version is not on the host and could not be written";
+        let room = "free some space on the host, then run the same command again";
+        failure = failure.why(why).next(Next::advice(room));
+    }
+    Switched::Failed(failure)
 }
 
 /// `YYYYMMDD-HHMMSS-xxxxxxxx`: unique by its random tail, readable by its head.

@@ -160,6 +160,15 @@ pub trait Host {
             .collect()
     }
 
+    /// A command line that will run soon and takes all its work from stdin: the transport may start it while another
+    /// one runs, so that it costs one round trip less. One that is never run reads the end of its stdin.
+    fn expect(&mut self, _line: String) {}
+
+    /// Whether the next [`Self::exec`] of this line finds it started.
+    fn waits(&self, _line: &str) -> bool {
+        false
+    }
+
     /// Bytes that crossed the connection so far: sent, received.
     fn traffic(&self) -> (u64, u64);
 }

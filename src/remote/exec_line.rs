@@ -1,9 +1,11 @@
 //! A session's scripts as one command line, which no login shell changes. What comes back is read by `frame` and `stream`.
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::script::{Name, Script};
 use crate::host::{Ended, Exec, ExecEvent, Host, Lost, Then};
@@ -13,9 +15,17 @@ use crate::host::{Ended, Exec, ExecEvent, Host, Lost, Then};
 const LONGEST: usize = 33_000;
 
 /// Base64 of the whole text inside quotes: no login shell (bash, dash, fish, tcsh) finds
-/// anything in it to change, and the host gets the whole script or nothing.
-pub(super) fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], has_stdin: bool) -> Packed {
-    let way = if steps.iter().any(|step| step.name.is_private()) {
+/// anything in it to change, and the host gets the whole script or nothing. If a shell [waits](waiting) there, it goes to
+/// its stdin.
+pub(super) fn exec_line(
+    nonce: &str,
+    hold: Option<&Script>,
+    steps: &[Script],
+    has_stdin: bool,
+    waits: &dyn Fn(&str) -> bool,
+) -> Packed {
+    let with_login = steps.iter().any(wants_login);
+    let way = if steps.iter().any(|step| step.name.is_private()) || waits(&waiting(with_login)) {
         Way::Stdin
     } else {
         Way::Line
@@ -35,7 +45,8 @@ pub(super) fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], ha
         text.extend(b"\n}\ntrap 'over 0 $?' EXIT\nprintf '%s begin 0\\n' \"$n\"\nheld\ntrap - EXIT\n");
     }
     for (i, step) in steps.iter().enumerate() {
-        let input = if i == 0 && has_stdin { "" } else { "</dev/null" };
+        let reads = has_stdin && (i == 0 || step.name == Name::Request);
+        let input = if reads { "" } else { "</dev/null" };
         if i > 0 || hold.is_none() {
             text.extend(format!("printf '%s begin {i}\\n' \"$n\"\n").as_bytes());
         }
@@ -44,7 +55,7 @@ pub(super) fn exec_line(nonce: &str, hold: Option<&Script>, steps: &[Script], ha
         text.extend(format!("\n) {input}\nover {i} $?\n").as_bytes());
     }
     text.extend(b"printf '%s over\\n' \"$n\"\n");
-    let mut packed = packed(&text, steps.iter().any(wants_login), way);
+    let mut packed = packed(&text, with_login, way);
     if has_stdin && way == Way::Line {
         packed.before.extend(format!("{nonce}\n").as_bytes());
     }
@@ -95,24 +106,55 @@ pub(super) enum Way {
     Stdin,
 }
 
-/// A whole text as one exec line: three words in quotes, the last one with the text as base64. It runs in an environment
-/// of its own. A text that is too long for a line, or not for everybody's eyes, goes before the payload, as one line:
-/// `read` takes not a byte more from stdin, and fails if the line is incomplete.
-pub(super) fn packed(text: &[u8], with_login: bool, way: Way) -> Packed {
-    let packed = base64::engine::general_purpose::STANDARD.encode(text);
+/// What runs the command: a shell in an environment of its own.
+fn own(with_login: bool) -> String {
     let login = if with_login { LOGIN } else { "" };
-    let own = format!("exec sh -c 'exec env -i {LET_IN}{login} LANG=C LC_ALL=C sh -c \"$1\" sh' sh");
-    let line = format!("{own} 'eval \"$(echo {packed} | base64 -d)\"'");
+    format!("exec sh -c 'exec env -i {LET_IN}{login} LANG=C LC_ALL=C sh -c \"$1\" sh' sh")
+}
+
+/// The exec line of a shell that takes its script from stdin, as one line: `read` takes not a byte more from there, and
+/// fails if the line is incomplete. It is the same for every script, so a transport can start it in advance.
+pub(crate) fn waiting(with_login: bool) -> String {
+    format!(
+        "{} 'IFS= read -r s && case $s in {MARK}*) eval \"$(printf %s \"${{s#{MARK}}}\" | {UNPACK})\"; exit ;; esac; echo \"{EATEN}\"'",
+        own(with_login)
+    )
+}
+
+/// What turns the word of a line into the text again. On a fresh TCP connection, ten packets arrive with the first round
+/// trip: what observes a host fits in there only compressed.
+const UNPACK: &str = "base64 -d | gzip -dc";
+
+/// The text as one word that every shell leaves alone.
+fn word(text: &[u8]) -> String {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    // Writing to memory does not fail; without its end nothing of the text runs.
+    let _ = gzip.write_all(text);
+    base64::engine::general_purpose::STANDARD.encode(gzip.finish().unwrap_or_default())
+}
+
+/// A whole text as one exec line: three words in quotes, the last one with the text. A text that is too long for a line,
+/// or not for everybody's eyes, goes before the payload.
+pub(super) fn packed(text: &[u8], with_login: bool, way: Way) -> Packed {
+    let word = word(text);
+    let line = format!("{} 'eval \"$(echo {word} | {UNPACK})\"'", own(with_login));
     if way == Way::Line && line.len() <= LONGEST {
         let before = Vec::new();
         return Packed { line, before };
     }
     Packed {
-        line: format!(
-            "{own} 'IFS= read -r s && case $s in {MARK}*) eval \"$(printf %s \"${{s#{MARK}}}\" | base64 -d)\"; exit ;; esac; echo \"{EATEN}\"'"
-        ),
-        before: format!("{MARK}{packed}\n").into_bytes(),
+        line: waiting(with_login),
+        before: format!("{MARK}{word}\n").into_bytes(),
     }
+}
+
+/// The text of a line that was packed, for the tests' hosts.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) fn unpacked(line: &str) -> String {
+    let word = line.split(' ').find(|word| word.len() > 100).unwrap();
+    let gzip = base64::engine::general_purpose::STANDARD.decode(word).unwrap();
+    std::io::read_to_string(flate2::read::GzDecoder::new(gzip.as_slice())).unwrap()
 }
 
 pub(super) fn nonce() -> Result<String, Lost> {

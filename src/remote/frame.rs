@@ -82,9 +82,9 @@ impl<'a> Batch<'a> {
             mut again,
         } = self;
         let nonce = nonce()?;
-        let packed = exec_line(&nonce, hold, steps, stdin.is_some());
+        let packed = exec_line(&nonce, hold, steps, stdin.is_some(), &|line| host.waits(line));
         // It runs beside them, without a stdin: a script that is short.
-        let stop_line = |script: &Script| exec_line(&nonce, None, std::slice::from_ref(script), false).line;
+        let stop_line = |script: &Script| exec_line(&nonce, None, std::slice::from_ref(script), false, &|_| false).line;
         let stop_line = stop.map(stop_line);
         let mut stdin = stdin.map(|read| &mut *read as &mut dyn Read);
         let mut stdin = packed.stdin(&mut stdin);

@@ -12,6 +12,9 @@ pub mod stream;
 
 pub use answer::{Answer, Asked, BatchEvent};
 pub use exec_line::Again;
+#[cfg(test)]
+pub(crate) use exec_line::unpacked;
+pub(crate) use exec_line::waiting;
 pub use frame::Batch;
 pub use helpers::{ENV_HELPER, JOURNAL_HELPER, NOTIFY_HELPER, RUN_HELPER};
 pub use script::{CONDUCTOR, NOT_FOUND, Name, Password, Script, conductor_digest};

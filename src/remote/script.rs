@@ -101,8 +101,8 @@ scripts! {
     /// Opens the directory a release is received in. Args: root, id, a cut upload to take files from. Runs in the session's own shell. Without
     /// an id it only removes what cut uploads left.
     hold Hold = "stage/hold.sh";
-    /// Takes over what the base has, and unpacks stdin. Args: root, id, base, `hard` or `copy`, length of the list, cut upload, `gzip` or `zstd`.
-    receive Receive = "stage/reuse.sh" "stage/receive.sh";
+    /// Takes over what the base has, and unpacks stdin. Args: root, id, base, `hard` or `copy`, length of the list, cut upload, `gzip` or `zstd`, what to do.
+    receive Receive = "stage/reuse.sh" "stage/ahead.sh" "stage/receive.sh";
     /// Compares the tree with its digest. Args: root, id, digest, base.
     verify Verify = "stage/verify.sh";
     /// Links shared paths. Args: root, id, (kind, path)….
@@ -112,7 +112,7 @@ scripts! {
     prepare Prepare = "lib/not_found.sh" "stage/outputs.sh" "stage/made.sh" "stage/prepare.sh";
     /// Gives the release its name. Args: root, id, info, whether `prepare` ran.
     publish Publish = "stage/publish.sh";
-    /// Puts the conductor in place. Args: root, sha256, [`crate::step::PROTOCOL`].
+    /// Puts the conductor in place. Args: root, sha256, [`crate::step::PROTOCOL`], bytes.
     conductor Conductor = "lib/request_file.sh" "switch/install_conductor.sh";
     /// Puts the request on stdin in place. Args: root, run, epoch, bytes.
     request Request = "lib/request_file.sh" "switch/request.sh";

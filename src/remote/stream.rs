@@ -85,7 +85,8 @@ pub fn stream(
     if terminal.is_some() && !packed.before.is_empty() {
         return Err(Lost::Source("the command is too long for a terminal".into()));
     }
-    let stop = stop.map(|script| exec_line::exec_line(&nonce, None, std::slice::from_ref(script), false).line);
+    let stop =
+        stop.map(|script| exec_line::exec_line(&nonce, None, std::slice::from_ref(script), false, &|_| false).line);
     // A script prints how it ended; of a signal it is enough that the command that sends it ran.
     let stopped_it = format!("{nonce} end 0 0\n");
     let heard = |printed: &[u8]| stop.is_none() || find(printed, stopped_it.as_bytes()).is_some();

@@ -66,7 +66,7 @@ fn a_lock_that_cannot_be_taken_has_an_exit_status_of_its_own() {
         fs::write(&flock, "#!/bin/sh\nexit 1\n").unwrap();
         fs::set_permissions(&flock, PermissionsExt::from_mode(0o755)).unwrap();
         let placed = world.script("request", &["r1", "1", &request("r1", SWITCH)], NO_FAULT);
-        let installed = world.script("conductor", &["c0de", "6"], NO_FAULT);
+        let installed = world.script("conductor", &["c0de", "6", "0"], NO_FAULT);
         for out in [placed, installed] {
             assert_eq!(
                 out.status.code(),

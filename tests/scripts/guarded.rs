@@ -270,7 +270,11 @@ fn two_clients_that_bring_a_conductor_at_once_do_not_write_into_each_others() {
         fs::write(world.state("conductor.new"), "half").unwrap();
         // sha256 of nothing.
         let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        let out = world.run(text, &[world.root().to_str().unwrap(), digest, "2"], NO_FAULT);
+        let nothing = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        let nothing = nothing.finish().unwrap();
+        let length = nothing.len().to_string();
+        let args = [world.root().to_str().unwrap(), digest, "2", &length];
+        let out = world.given(text, &args, &nothing);
         assert!(out.status.success(), "{out:?}");
         assert_eq!(world.read("conductor.new"), "half");
         assert!(world.state("conductor").exists());
@@ -356,7 +360,7 @@ fn the_conductor_is_not_replaced_while_a_request_holds_the_host() {
         fs::write(world.state("conductor"), OLD).unwrap();
         world.request("r1", SWITCH);
         let torn = "0".repeat(64);
-        let install = |protocol: &str| world.script("conductor", &[&torn, protocol], NO_FAULT);
+        let install = |protocol: &str| world.script("conductor", &[&torn, protocol, "0"], NO_FAULT);
         let out = install("3");
         assert_eq!(out.status.code(), Some(exits::HELD), "{out:?}");
         assert!(said(&out).contains("run r1\n"), "{out:?}");

@@ -101,13 +101,14 @@ enum Owed {
 /// A channel and the command on it.
 pub struct Running<'a> {
     pub channel: Channel,
-    line: String,
+    pub line: String,
     terminal: Option<&'a Terminal>,
     /// The command has the terminal that it is to have.
     has_terminal: bool,
     /// The size that is not sent yet.
     size: Option<(u32, u32)>,
-    accepted: bool,
+    /// The server runs it.
+    pub accepted: bool,
     /// The request was sent: more may be sent after it, and another channel opened.
     pub requested: bool,
     eof_sent: bool,
@@ -206,7 +207,8 @@ impl<'a> Running<'a> {
         Ok(progress.max(self.feed(session, pump, stdin, on_event)?))
     }
 
-    fn request(&mut self, session: &Session, pump: &Pump) -> Result<Progress, Trouble> {
+    /// Sends the command, and continues to.
+    pub fn request(&mut self, session: &Session, pump: &Pump) -> Result<Progress, Trouble> {
         if !self.requested && !pump.has_room() {
             return Ok(Progress::Full);
         }

@@ -6,6 +6,7 @@
 mod agent; // the ssh agent, with a time limit
 mod auth; // login attempts: which keys, in which order, and the result of each
 mod channel; // one command's channel, driven without blocking
+mod channels; // the channels beside that one, and the only place that waits
 mod config; // what the ssh configuration says about a host, through `ssh -G`
 mod config_file; // the same from ssh_config, where there is no ssh program
 mod deadline; // blocking work on a thread of its own, with a time limit

@@ -24,7 +24,7 @@ if [ -n "${4-}" ]; then
     [ -z "$left" ] || { printf '%s\n' "$left" | head -n 5 >&2; exit 55; }
 fi
 (cd "./releases/.in-$id" && rm -f list except list.moved listing around around.now stamps.now stamps.prepared)
-mkdir -p links
+[ -d links ] || mkdir -p links
 ln -s -- "releases/$id" "links/$id"
 ln -s -- "../releases/$id" "releases/.in-$id/slot"
 mv -T -- "releases/.in-$id" "releases/$id"

@@ -1,28 +1,43 @@
 # Compares the whole received tree (names, types, modes, sizes, links, contents) with the digest that the client
 # computed. Reads what is new; a file that has the base's inode, time, size and mode has the content that was read when
-# the base was published. The listing stays as the release's manifest, and the stamps for the next release; the listing
-# is printed when it differs.
+# the base was published, and one that has those of ahead.sh the content that was read then. The listing stays as the
+# release's manifest, and the stamps for the next release; the listing is printed when it differs.
 # args: root id digest base|''
 # exits: 24 the tree differs from its digest
 set -eu
 id=${held_id:-$2}
 cd "$1/releases/.in-$id"
-meta=$1/.shipit/releases/.in-$id stamps=/dev/null hashes=/dev/null
-if [ -n "$4" ]; then stamps=$meta/../$4/stamps hashes=$meta/../$4/manifest; fi
-find . -type f -printf '%i %T@ %s %m ./%P\0' | sort -z >"$meta/stamps"
+meta=$1/.shipit/releases/.in-$id
 # As long as a hash, and sorted behind each.
 as_hash=gggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg
+
+# known STAMPS HASHES: the hashes of the files that are as they were then.
+known() {
+    {
+        comm -z -12 "$1" "$meta/stamps" | cut -z -d ' ' -f 5- | sed -z "s/^/$as_hash  /"
+        sed -z -n '/^[0-9a-f]\{64\}  /p' "$2"
+    } | sort -z -t / -k 2 | uniq -z -s 66 -d
+}
+
+find . -type f -printf '%i %T@ %s %m ./%P\0' | sort -z >"$meta/stamps"
 {
     find . -mindepth 1 \( -type f -printf 'f %m %s %P\0' -o -type d -printf 'd %m %P\0' \
         -o -type l -printf 'l %P//%l\0' -o -printf '? %P\0' \) | sort -z
     {
-        {
-            comm -z -12 "$stamps" "$meta/stamps" | cut -z -d ' ' -f 5- | sed -z "s/^/$as_hash  /"
-            sed -z -n '/^[0-9a-f]\{64\}  /p' "$hashes"
-        } | sort -z -t / -k 2 | uniq -z -s 66 -d
-        comm -z -13 "$stamps" "$meta/stamps" | cut -z -d ' ' -f 5- | xargs -0 -r sha256sum -z --
+        : >"$meta/read"
+        if [ -n "$4" ]; then
+            known "$meta/../$4/stamps" "$meta/../$4/manifest"
+            cat -- "$meta/../$4/stamps" >>"$meta/read"
+        fi
+        if [ -f "$meta/ahead.stamps" ] && [ -f "$meta/ahead.hashes" ]; then
+            sort -z <"$meta/ahead.stamps" >"$meta/ahead.batch"
+            known "$meta/ahead.batch" "$meta/ahead.hashes"
+            cat -- "$meta/ahead.batch" >>"$meta/read"
+        fi
+        sort -z <"$meta/read" | comm -z -13 - "$meta/stamps" | cut -z -d ' ' -f 5- | xargs -0 -r sha256sum -z --
     } | sort -z -t / -k 2
 } >"$meta/manifest"
+rm -f -- "$meta/read" "$meta/ahead.batch" "$meta/ahead.stamps" "$meta/ahead.hashes"
 digest=$(sha256sum <"$meta/manifest")
 if [ "${digest%% *}" != "$3" ]; then
     cat "$meta/manifest"

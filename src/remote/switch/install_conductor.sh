@@ -1,6 +1,7 @@
-# Puts the conductor in place, whole or not at all. It comes on stdin; it runs as the deploy user. Never while a request
-# is there: a conductor that was killed is started again, and must be the one that began.
-# args: root sha256 protocol
+# Puts the conductor in place, whole or not at all. It comes compressed on stdin, before the request; it runs as the
+# deploy user. Never while a request is there: a conductor that was killed is started again, and must be the one that
+# began.
+# args: root sha256 protocol bytes
 # exits: 27 the conductor arrived incomplete · 29 the conductor of this version could not be written
 #        30 another request exists (printed) · 59 the lock of the requests could not be taken
 set -eu
@@ -10,14 +11,16 @@ find . -maxdepth 1 -name 'conductor.new*' -mmin +60 -exec rm -rf -- {} + || :
 new=conductor.new.$$
 
 receive() {
-    cat >"$new" || return 29
+    # All of it is read before anything is written: the request follows.
+    text=$(dd bs="$4" count=1 iflag=fullblock status=none | gzip -dc && echo .) || return 27
+    { printf %s "${text%.}" >"$new"; } || return 29
     got=$(sha256sum <"$new") || return 29
-    [ "${got%% *}" = "$1" ] || return 27
+    [ "${got%% *}" = "$2" ] || return 27
     sync "$new" || return 29
 }
 
 code=0
-receive "$2" || code=$?
+receive "$@" || code=$?
 # Only from here on: what waits for the client must not hold the lock.
 lock_requests runs || { rm -f -- "$new"; exit 59; }
 if print_request; then rm -f -- "$new"; exit 30; fi

@@ -22,7 +22,7 @@ fn left(staging: &Staging, name: &str, files: &[&str]) -> fs::File {
 }
 
 /// Puts a program before the host's own.
-fn with_tool(mut command: Command, dir: &Path, name: &str, text: &str) -> Command {
+pub(super) fn with_tool(mut command: Command, dir: &Path, name: &str, text: &str) -> Command {
     let file = dir.join(name);
     fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
@@ -113,7 +113,7 @@ fn a_leftover_that_cannot_be_removed_fails_no_upload() {
             .read_to_end(&mut sent)
             .unwrap();
         fs::write(staging.at("stdin"), sent).unwrap();
-        let args = ["r1", "", "hard", &list.len().to_string(), ".in-dead", "zstd"];
+        let args = ["r1", "", "hard", &list.len().to_string(), ".in-dead", "zstd", "moved"];
         let tools = tempfile::tempdir().unwrap();
         let mut receive = with_tool(staging.script("receive", &args), tools.path(), "rm", "exit 1");
         let received = reading(&mut receive, fs::File::open(staging.at("stdin")).unwrap());

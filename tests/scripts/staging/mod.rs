@@ -20,6 +20,7 @@ use shipit::upload;
 use super::dice::Dice;
 use super::*;
 
+mod ahead; // files that are hashed while others arrive
 mod leftovers;
 mod patched; // big files that travel as patches
 mod prepared; // what `prepare` made
@@ -56,6 +57,8 @@ struct Next {
     scanned: Scanned,
     delta: Delta,
     id: String,
+    /// What receive.sh has to do.
+    to_do: String,
 }
 
 impl Staging {
@@ -167,10 +170,14 @@ impl Staging {
         ] {
             fs::create_dir_all(dir).unwrap();
         }
+        // A real upload is hashed ahead from some size on.
+        let ahead = delta.copied.is_empty() && self.dice.0.is_multiple_of(2);
+        let to_do = upload::to_do(&delta) + if ahead { " ahead" } else { "" };
         Next {
             scanned,
             delta,
             id: id.into(),
+            to_do,
         }
     }
 
@@ -186,7 +193,15 @@ impl Staging {
         let length = list.len().to_string();
         let mut receive = self.script(
             "receive",
-            &[&next.id, base, link, &length, cut, next.delta.encoding.word()],
+            &[
+                &next.id,
+                base,
+                link,
+                &length,
+                cut,
+                next.delta.encoding.word(),
+                &next.to_do,
+            ],
         );
         receive.stdin(fs::File::open(&stdin).unwrap());
         receive.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
