@@ -52,9 +52,7 @@ macro_rules! scripts {
                     $(Self::$value => stringify!($name),)*
                 }
             }
-        }
 
-        impl Name {
             /// Whether its arguments are not for everybody's eyes: the prepare command, or a health URL with its query.
             pub(super) fn is_private(self) -> bool {
                 matches!(self, Self::Prepare | Self::Status | Self::Service | Self::Ask | Self::Drain)
@@ -123,8 +121,7 @@ scripts! {
     /// Takes an unbegun request away. Args: root, run.
     withdraw Withdraw = "lib/request_file.sh" "switch/withdraw.sh";
     /// Makes the host ready, as root. Args: see the file.
-    setup Setup = "lib/request_file.sh" "root/setup_former_user.sh" "root/setup_root.sh" "root/setup.sh" "root/setup_install.sh"
-        "root/setup_access.sh";
+    setup Setup = "lib/request_file.sh" "root/setup_former_user.sh" "root/setup_root.sh" "root/setup.sh" "root/setup_install.sh" "root/setup_access.sh";
     /// Prints what may keep the deploy user out, as root. Args: root, app, user, group.
     access Access = "root/setup_root.sh" "root/access.sh" "root/setup_access.sh";
     /// Runs another script's text through sudo. Args: whether stdin begins with a password, text, args….

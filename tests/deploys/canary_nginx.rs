@@ -164,7 +164,7 @@ fn behind_nginx_a_share_decides_and_nginx_is_never_reloaded() {
     desk.tree(Kind::Sluggish, "slow");
     desk.json(&["deploy"])
         .leaves(3)
-        .says("95 % of the responses of the new release took up to ");
+        .says("95% of the responses of the new release took up to ");
     assert_whole(&host, edge, &v2);
 
     // A person decides, from elsewhere.

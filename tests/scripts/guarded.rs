@@ -273,7 +273,8 @@ fn two_clients_that_bring_a_conductor_at_once_do_not_write_into_each_others() {
         let nothing = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         let nothing = nothing.finish().unwrap();
         let length = nothing.len().to_string();
-        let args = [world.root().to_str().unwrap(), digest, "2", &length];
+        let root = world.root();
+        let args = [root.to_str().unwrap(), digest, "2", &length];
         let out = world.given(text, &args, &nothing);
         assert!(out.status.success(), "{out:?}");
         assert_eq!(world.read("conductor.new"), "half");
