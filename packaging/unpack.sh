@@ -34,7 +34,7 @@ shipit() { env -i HOME="$dir" PATH="$PWD:/usr/bin:/bin" shipit "$@"; }
 # commands WORD...: the commands below this one, each with the words before it, as --help lists them.
 commands() {
   local word
-  for word in $(shipit "$@" --help | sed -n '/^Commands:$/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p'); do
+  for word in $(shipit "$@" --help | sed -n '/^Usage:/,/^Options/s/^  \([a-z][a-z-]*\) .*/\1/p'); do
     [ "$word" != help ] || continue
     printf '%s\n' "$*${*:+ }$word"
     commands "$@" "$word"

@@ -199,8 +199,17 @@ fn trial() -> String {
     let page = include_str!("../docs/zero-downtime.md");
     let script = &page[page.find("#!/bin/sh\n# bin/trial").unwrap()..];
     let script = &script[..script.find("```").unwrap()];
-    let own = script.replace("./acme", "python3 server.py");
-    assert_ne!(own, script);
+    let mut own = script.to_owned();
+    // Also where the machine has much else to do.
+    for (from, to) in [
+        ("./acme", "python3 server.py"),
+        ("-k 5 10", "-k 60 25"),
+        ("sleep 8", "sleep 12"),
+        ("--max-time 1", "--max-time 10"),
+    ] {
+        assert!(own.contains(from), "{from}: {own}");
+        own = own.replace(from, to);
+    }
     own
 }
 
@@ -210,7 +219,7 @@ fn a_release_that_is_tried_first_costs_no_request_when_it_crashes_after_it_was_r
     let yml = acme("handover").with("migrate: acme-migrate.service");
     let desk = Desk::ready(&host, Service::Handover, &yml);
     let unit = "/etc/systemd/system/acme-migrate.service";
-    let whole = host.read_file(unit) + "ExecStart=/opt/acme/next/bin/trial\nTimeoutStartSec=60s\n";
+    let whole = host.read_file(unit) + "ExecStart=/opt/acme/next/bin/trial\nTimeoutStartSec=180s\n";
     host.write_file(unit, whole.as_bytes());
     host.root("systemctl daemon-reload").ok();
     let tree = |kind: Kind, version: &str| {

@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global, args: &Report) -> Result<Exit, Failure> {
         return Err(
             Failure::new(Exit::Untouched, format!("the host has no record of the run {id}"))
                 .why("the newest 50 runs are kept")
-                .next(Next::shipit("status").remark("lists the last runs")),
+                .next(Next::shipit("status -v").remark("lists the last runs")),
         );
     }
     if record.code != 0 {

@@ -1,15 +1,11 @@
 //! `deploy`, from the build to the last word: local work, look, plan, stage, hook, switch, hooks.
 
-use std::panic::resume_unwind;
-use std::thread;
-use std::time::Instant;
-
 use super::attempt::{self, Attempt};
 use super::base::Found;
 use super::prepare::Outputs;
 use super::preview::{self, DeployOptions, Draft, OnHost, Reading};
 use super::stage::Unstaged;
-use super::{Run, base, local_command, manifests, metadata, patches, room, session, stage};
+use super::{Run, base, local_command, manifests, metadata, patches, room, stage};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
@@ -40,8 +36,8 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
     let (mut origin, mut host) = match &options.release {
         Some(named) => (Origin::Host(named.clone()), run.link.connect(run.report)?),
         None => {
-            let (scanned, host) = read_and_connect(run, options.reading)?;
-            (Origin::Here(scanned, None), host)
+            let scanned = read_source(run, options.reading)?;
+            (Origin::Here(scanned, None), run.link.connect(run.report)?)
         }
     };
     let base = match &origin {
@@ -84,7 +80,7 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
                             again = true;
                             let text = format!("{}; reading the source once more", failure.what);
                             run.report.warn(text);
-                            *scanned = read_again(run)?;
+                            *scanned = read_source(run, Reading::All)?;
                             continue;
                         }
                         Err(
@@ -128,28 +124,9 @@ fn build(run: &mut Run<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads the source while the connection is made: neither needs the other. Of two failures, that of the source counts.
-fn read_and_connect(run: &mut Run<'_>, reading: Reading) -> Result<(Scanned, Box<dyn Host>), Failure> {
-    let (config, interrupts) = (run.config, run.interrupts);
-    let (read, connected, idle) = thread::scope(|scope| {
-        let read = scope.spawn(|| preview::read_source(config, reading, interrupts));
-        let connected = run.link.connect(run.report);
-        let idle = Instant::now();
-        (read.join(), connected, idle)
-    });
-    let scanned = tell(run, read.unwrap_or_else(|panic| resume_unwind(panic))?)?;
-    let host = session::after_pause(run.link, connected?, idle, run.report)?;
-    Ok((scanned, host))
-}
-
-/// Reads the source once more.
-fn read_again(run: &mut Run<'_>) -> Result<Scanned, Failure> {
-    let scanned = preview::read_source(run.config, Reading::All, run.interrupts)?;
-    tell(run, scanned)
-}
-
-/// Says what a person should know about the source.
-fn tell(run: &mut Run<'_>, scanned: Scanned) -> Result<Scanned, Failure> {
+/// Reads the source, and says what a person should know about it.
+fn read_source(run: &mut Run<'_>, reading: Reading) -> Result<Scanned, Failure> {
+    let scanned = preview::read_source(run.config, reading, run.interrupts)?;
     for text in &scanned.warnings {
         run.report.warn(text.clone());
     }

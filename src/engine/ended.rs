@@ -107,6 +107,10 @@ fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Opt
         Some(State::Done) => "; its migration ran, and the changes it made remain",
         Some(_) => "; any changes its migration made before it ended remain",
     };
+    let untouched = || match migration {
+        "" => format!("{now}; nothing live changed"),
+        changed => format!("{now}; code and `current` are unchanged{changed}"),
+    };
     let again = || {
         let again = Next::shipit(run.command.word());
         match run.command {
@@ -125,7 +129,7 @@ fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Opt
             .next(again()),
         End::Failed if followed.canceled => Failure::new(Exit::Untouched, format!("{next} was canceled"))
             .why(last.cause.clone())
-            .host(format!("{now}; nothing live changed{migration}"))
+            .host(untouched())
             .next(again()),
         End::Reverted => failed(Exit::Reverted, reverted(next, followed))
             .host(if last.live.is_some() {
@@ -135,11 +139,7 @@ fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Opt
             })
             .next(of_release),
         End::Failed => {
-            let state = match migration {
-                "" => format!("{now}; nothing live changed"),
-                changed => format!("{now}; code and `current` are unchanged{changed}"),
-            };
-            let failure = failed(Exit::Untouched, format!("{next} did not go live")).host(state);
+            let failure = failed(Exit::Untouched, format!("{next} did not go live")).host(untouched());
             way_on(failure, followed, logs)
         }
         End::Degraded => failed(

@@ -237,6 +237,11 @@ fn refused(answer: &Answer) -> Option<Switched> {
         exits::HELD => Some(Switched::Held(Request::parse(&answer.out))),
         exits::OUTDATED => Some(Switched::Outdated(text::shown(answer.out.trim_ascii()))),
         exits::REQUESTS_LOCKED => Some(Switched::Failed(held::locked())),
+        exits::WITHDRAWN => Some(Switched::Failed(
+            Failure::new(Exit::Untouched, "canceled before the switch began")
+                .host("nothing live changed")
+                .next(Next::again("")),
+        )),
         _ => None,
     }
 }

@@ -117,7 +117,7 @@ scripts! {
     /// Tells a run's events. Args: root, run, skip, `verify` or `watch`.
     follow Follow = "lib/events.sh" "lib/read_only.sh" "switch/follow.sh";
     /// Gives a run a word: `cancel`, `passed` or `refused`. Args: root, run, word.
-    word Word = "lib/read_only.sh" "switch/word.sh";
+    word Word = "lib/read_only.sh" "lib/request_file.sh" "switch/word.sh";
     /// Takes an unbegun request away. Args: root, run.
     withdraw Withdraw = "lib/request_file.sh" "switch/withdraw.sh";
     /// Makes the host ready, as root. Args: see the file.

@@ -132,18 +132,20 @@ pub(super) fn needs(service: &Service, router: &Router, observed: &Observed) -> 
     let unknown = RouterState::default();
     let state = observed.routers.get(&router.lever.key()).unwrap_or(&unknown);
     match &router.lever {
-        Lever::Parts(one) => match one.as_ref() {
-            Lever::Link { proxy, live } | Lever::Port { proxy, live } => {
-                let odd = state
-                    .odd
-                    .as_ref()
-                    .map(|odd| not_a_symlink(&format!("one of {live}'s parts"), odd));
-                odd.into_iter()
-                    .chain(file(*proxy, live, state, &observed.user))
-                    .collect()
+        Lever::Parts(one) => {
+            match one.as_ref() {
+                Lever::Link { proxy, live } | Lever::Port { proxy, live } => {
+                    let stem = live.strip_suffix(".sock").unwrap_or(live);
+                    let odd = state.odd.as_ref().map(|odd| {
+                    format!("one of {stem}.N.sock is a {odd}: shipit only replaces symlinks. If nothing uses it, remove it")
+                });
+                    odd.into_iter()
+                        .chain(file(*proxy, live, state, &observed.user))
+                        .collect()
+                }
+                Lever::Parts(_) | Lever::Haproxy { .. } => Vec::new(),
             }
-            Lever::Parts(_) | Lever::Haproxy { .. } => Vec::new(),
-        },
+        }
         Lever::Link { proxy, live } | Lever::Port { proxy, live } => {
             let all = service.levers();
             let odd = all.iter().filter_map(|lever| {

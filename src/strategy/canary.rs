@@ -76,9 +76,15 @@ fn fixed_weights(backend: &str, state: &RouterState) -> Option<String> {
 /// What nginx's configuration lacks to send a part of the requests to the new instance.
 fn unsplit(service: &Service, one: &Lever, state: &RouterState, active: Option<&Instance<'_>>) -> Option<String> {
     let has_server = |part: &u8| {
-        let weight = format!("weight={part}");
-        let server = state.splits.get(&part.to_string());
-        server.is_some_and(|server| *part == 1 || server.split_whitespace().any(|word| word == weight))
+        let Some(server) = state.splits.get(&part.to_string()) else {
+            return false;
+        };
+        let words: Vec<&str> = server.split_whitespace().collect();
+        let weight = words
+            .iter()
+            .find_map(|word| word.strip_prefix("weight="))
+            .unwrap_or("1");
+        weight == part.to_string() && !words.contains(&"down") && !words.contains(&"backup")
     };
     let port = |one: &Instance<'_>| Some(service.place(one)?.rsplit_once(':')?.1.to_owned());
     let live = one.path();
@@ -101,8 +107,12 @@ fn unsplit(service: &Service, one: &Lever, state: &RouterState, active: Option<&
         if ports.iter().any(|port| state.splits.contains_key(port)) {
             return None;
         }
-        let files = active.and_then(port);
-        let files = files.map(|port| format!("for n in {parts}; do touch {stem}.$n.{port}; done"));
+        let files = active.and_then(port).map(|active| {
+            // A file of an earlier canary would win over the one that is made.
+            let others = ports.iter().filter(|port| **port != active);
+            let others: String = others.map(|port| format!(" {stem}.$n.{port}")).collect();
+            format!("for n in {parts}; do touch {stem}.$n.{active} && rm -f{others}; done")
+        });
         let lines = "write what `shipit unit generate --strategy canary --router nginx --ports` prints".to_owned();
         (format!("`-f {stem}.$PART.PORT`"), files, lines)
     };

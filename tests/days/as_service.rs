@@ -298,7 +298,10 @@ fn nobody_becomes_root_or_another_app_through_it() {
         ("[Service]\nUser=0\n", "who is root"),
         ("[Service]\nUser=toor\n", "who is root"),
         ("[Service]\nUser=nobody-has-this-name\n", "does not exist"),
-        ("[Service]\nEnvironment=X=%y\n", "cannot be used by another unit"),
+        (
+            "[Service]\nEnvironment=X=%y\n",
+            "cannot be copied to the unit that runs the command",
+        ),
     ] {
         settle(&host, "zz.conf", text);
         let ran = fed(ours.clone(), HELPER);

@@ -82,7 +82,7 @@ fn the_journal_is_shown_by_unit_release_run_time_priority_and_pattern() {
             .leaves(2)
             .says("error: `--since xyz` is not a time")
             .says("Failed to parse timestamp: xyz")
-            .says("shipit logs --since '2 hours ago'");
+            .says("logs --since '2 hours ago'");
         desk.shipit(&["logs", "--since", "2 hours ago"]).leaves(0);
         desk.shipit(&["logs", "--grep", "a(b"])
             .leaves(2)

@@ -23,8 +23,12 @@ fn units_processes_timers_health_and_the_past_are_told_as_they_are() {
         let v1 = current(&host);
         desk.tree(Kind::CrashAtStart, "v2");
         // All is well: one line.
-        let line = format!("acme runs {v1} (verified): acme.service healthy, active for ");
-        let ran = desk.shipit(&["status"]).leaves(0).says(&line);
+        let line = format!("acme runs {v1} (verified) on deploy@");
+        let ran = desk
+            .shipit(&["status"])
+            .leaves(0)
+            .says(&line)
+            .says(": acme.service healthy, active for ");
         assert_eq!(ran.stdout.lines().count(), 1, "{ran}");
         desk.json(&["deploy"]).leaves(3);
         desk.shipit(&["status"]).leaves(0).says("failed, reverted, by ann@");

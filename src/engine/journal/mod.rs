@@ -92,7 +92,7 @@ impl Reader<'_> {
                 return Err(
                     Failure::new(Exit::Usage, format!("there is no run {}", text::shown(run.as_bytes())))
                         .why("the newest 50 are kept")
-                        .next(Next::shipit("status").remark("lists the latest ones")),
+                        .next(Next::shipit("status -v").remark("lists the latest ones")),
                 );
             }
             _ => return Err(Failure::new(Exit::Untouched, "the runs could not be read").whys(answer.errors())),

@@ -86,6 +86,10 @@ impl Channels {
     pub(super) fn begin(&mut self) {
         self.known = self.interrupts.known();
         self.liveness = Liveness::new();
+        // The server may allow now what it refused before: the last command has ended.
+        if matches!(self.spare, Spare::Refused) {
+            self.spare = Spare::Wanted;
+        }
     }
 
     /// Whether a command with this line was started in advance, and its channel is still open.

@@ -200,7 +200,9 @@ impl Host for Ssh {
     }
 
     fn expect(&mut self, line: String) {
-        self.channels.expected = Some(line);
+        if !self.channels.waits(&line) {
+            self.channels.expected = Some(line);
+        }
     }
 
     fn waits(&self, line: &str) -> bool {

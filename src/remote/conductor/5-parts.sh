@@ -15,16 +15,23 @@ in_part() {
     "$2"
 }
 
-in_all_parts() {
+all_routed() {
     local part
     for part in $parts; do in_part "$part" "$1" || return 1; done
 }
 
-routed_links() { in_all_parts routed_link; }
-turn_links() { in_all_parts turn_part; }
+# One that cannot be turned keeps no other from it: in a revert, the others must not stay with a bad release.
+turn_all() {
+    local part failed=''
+    for part in $parts; do in_part "$part" turn_part || failed="${failed:+$failed; }$cause"; done
+    [ -z "$failed" ] || { cause=$failed; return 1; }
+}
+
+routed_links() { all_routed routed_link; }
+turn_links() { turn_all; }
 connections_links() { connections_link; }
-routed_ports() { in_all_parts routed_port; }
-turn_ports() { in_all_parts turn_part; }
+routed_ports() { all_routed routed_port; }
+turn_ports() { turn_all; }
 connections_ports() { connections_port; }
 
 # turn_part: the part at `at`, unless it leads there: all parts are turned with one prepared symlink, and rename(2) does

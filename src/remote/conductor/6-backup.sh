@@ -21,7 +21,8 @@ backup() {
     observable || return 1
     # One that stops is an earlier backup: what it shows is not about this one.
     while [ "$p_ActiveState" = deactivating ]; do
-        now; [ "$now" -lt "$end" ] && ! cancelled || { cause="$unit does not stop"; return 1; }
+        ! stop_requested || return 1
+        now; [ "$now" -lt "$end" ] || { cause="$unit does not stop"; return 1; }
         sleep 0.1
         need_unit "$unit" || return 1
     done

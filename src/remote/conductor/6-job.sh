@@ -79,8 +79,9 @@ job_stop() {
     [ -n "$own" ] || {
         cause="canceled by a user; $unit is still running: this deploy did not start it, and did not stop it"
         outcome=unknown
-        [ "$now" -lt "$end" ] ||
+        if [ "$now" -ge "$end" ]; then
             cause="$unit is still running after ${timeout}s: this deploy did not start it, and did not stop it"
+        elif [ "$what" = backup ]; then canceled; fi
         return
     }
     insist stop "$unit" || :

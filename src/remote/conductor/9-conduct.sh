@@ -59,6 +59,7 @@ main() {
     # Without the time of the request, no line of the journal without an invocation counts.
     attempt_revert=1 since=$(stat -c %Y "$R/request") || since=9999999999
     failed_step='' canceled='' unrecorded='' keep_next='' meters=0 meter_arguments='' stood='' output_file=/dev/null
+    ! grep -qs '^[^ ]* canceled$' "$R/events" || canceled=canceled
     if [ "${2:-}" = boot ]; then
         marked begun && ! confirmed && [ "$previous" != - ] && point_back
         exit 0

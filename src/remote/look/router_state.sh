@@ -52,7 +52,10 @@ split_state() {
     local stem=${at%.sock} lines status=0
     [ -f /etc/nginx/nginx.conf ] || { echo "router $1 unread"; return; }
     lines=$(grep -RhsF --exclude-dir=sites-available -e "$stem." /etc/nginx) || status=$?
-    [ "$status" -lt 2 ] || echo "router $1 unread"
+    # Nor is what it includes from elsewhere.
+    if [ "$status" -ge 2 ] ||
+        grep -RhsE '^[[:space:]]*include[[:space:]]+"?/' /etc/nginx | grep -qvE '[[:space:]]"?/etc/nginx/'
+    then echo "router $1 unread"; fi
     printf '%s\n' "$lines" | sed 's/#.*//' | tr ';\t' '\n ' | case $1 in
     links=*) sed -n "s|^.*server  *unix:$stem\.\([0-9]*\)\.sock|router $1 splits \1|p" ;;
     *) sed -n "s|^.*-f  *$stem\.[\$][A-Za-z0-9_{}]*\.\([0-9]*\)[ )].*|router $1 splits \1|p" ;;

@@ -46,10 +46,12 @@ pid=$!
 wait "$pid" 2>/dev/null || code=$?
 trap '' HUP INT QUIT TERM
 if [ "$lost" = yes ]; then
-    # In this order: a start that systemd reads after the stop finds no settings, and decodes nothing.
+    # In this order: a start that systemd reads after the stop finds no settings, and decodes nothing. The process ends
+    # first: after that wait, its number is another's.
     rm -rf -- "$dir"
-    systemctl stop "$name.service" 2>/dev/null || :
     kill -KILL "$pid" 2>/dev/null || :
+    wait "$pid" 2>/dev/null || :
+    systemctl stop "$name.service" 2>/dev/null || :
     systemctl reset-failed -- "$name.service" 2>/dev/null || :
     exit 125
 fi

@@ -24,8 +24,11 @@ unpack() {
 decoder=$7
 case $8 in
 *ahead*)
-    names='-v --quoting-style=literal'
-    code=$({ { unpack 3>&- && echo 0 >&3; } | ahead "$1" 3>&-; } 3>&1) || : ;;
+    names='-v --quoting-style=escape'
+    # After a failure the rest is not read: the next upload finds the files that arrived, and no lock. Without a reader,
+    # tar would end.
+    code=$({ { unpack 3>&- && echo 0 >&3 || : >"$1/.shipit/releases/.in-$id/ahead.stop"; } |
+        { ahead "$1"; cat >/dev/null; } 3>&-; } 3>&1) || : ;;
 *) code=0 && unpack || code=$? ;;
 esac
 [ "$code" = 0 ] || {

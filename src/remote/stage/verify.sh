@@ -25,19 +25,19 @@ find . -type f -printf '%i %T@ %s %m ./%P\0' | sort -z >"$meta/stamps"
         -o -type l -printf 'l %P//%l\0' -o -printf '? %P\0' \) | sort -z
     {
         : >"$meta/read"
-        if [ -n "$4" ]; then
-            known "$meta/../$4/stamps" "$meta/../$4/manifest"
-            cat -- "$meta/../$4/stamps" >>"$meta/read"
+        if [ -n "$4" ] && [ -f "$meta/../$4/stamps" ] && [ -f "$meta/../$4/manifest" ]; then
+            known "$meta/../$4/stamps" "$meta/../$4/manifest" >>"$meta/read"
         fi
         if [ -f "$meta/ahead.stamps" ] && [ -f "$meta/ahead.hashes" ]; then
             sort -z <"$meta/ahead.stamps" >"$meta/ahead.batch"
-            known "$meta/ahead.batch" "$meta/ahead.hashes"
-            cat -- "$meta/ahead.batch" >>"$meta/read"
+            known "$meta/ahead.batch" "$meta/ahead.hashes" >>"$meta/read"
         fi
-        sort -z <"$meta/read" | comm -z -13 - "$meta/stamps" | cut -z -d ' ' -f 5- | xargs -0 -r sha256sum -z --
-    } | sort -z -t / -k 2
+        cat -- "$meta/read"
+        cut -z -b 67- "$meta/read" | sort -z >"$meta/read.names"
+        cut -z -d ' ' -f 5- "$meta/stamps" | sort -z | comm -z -13 "$meta/read.names" - | xargs -0 -r sha256sum -z --
+    } | sort -z -t / -k 2 | uniq -z -s 66
 } >"$meta/manifest"
-rm -f -- "$meta/read" "$meta/ahead.batch" "$meta/ahead.stamps" "$meta/ahead.hashes"
+rm -f -- "$meta/read" "$meta/read.names" "$meta/ahead.batch" "$meta/ahead.stamps" "$meta/ahead.hashes"
 digest=$(sha256sum <"$meta/manifest")
 if [ "${digest%% *}" != "$3" ]; then
     cat "$meta/manifest"
