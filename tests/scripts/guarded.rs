@@ -297,6 +297,12 @@ fn a_request_that_was_withdrawn_before_it_came_is_refused_when_it_comes() {
         let out = world.script("withdraw", &["r1", "late"], NO_FAULT);
         assert!(out.status.success(), "{out:?}");
 
+        // So is one whose user canceled before it came.
+        let out = world.script("word", &["r0", "cancel"], NO_FAULT);
+        assert!(out.status.success(), "{out:?}");
+        let late = world.script("request", &["r0", "1", &request("r0", SWITCH)], NO_FAULT);
+        assert_eq!(late.status.code(), Some(33), "{late:?}");
+
         // One that is in place and that nobody has begun is taken away; one that was begun is not.
         world.request("r2", SWITCH);
         let out = world.script("withdraw", &["r2", "late"], NO_FAULT);

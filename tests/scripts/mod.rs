@@ -16,6 +16,7 @@ mod killed;
 mod ledger;
 mod meter; // the downtime meter
 mod notices;
+mod parts; // of nginx, in a canary
 mod reasons;
 mod refused;
 mod routers;
