@@ -54,7 +54,7 @@ exits! {
     NO_CANARY = 58 "the switch has no canary" "word";
     BEGUN = 32 "the conductor has begun the run" "withdraw";
     WITHDRAWN = 33 "the request was withdrawn" "request";
-    REQUESTS_LOCKED = 59 "the lock of the requests could not be taken" "drain" "install_conductor" "request";
+    REQUESTS_LOCKED = 59 "the lock of the requests could not be taken" "drain" "install_conductor" "request" "word";
 
     SERVICE_REFUSED = 28 "the service was not restarted, reloaded, started or stopped" "service";
     SERVICE_UNHEALTHY = 34 "the service is not healthy afterwards" "service";
