@@ -19,6 +19,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        desk: "date +%N >source/good; $S deploy",
         prints: &[("engine/ended.rs shipit rollback", "rollback")],
         then: Ends("rolled back"),
         after: ("", "$S deploy"),

@@ -32,7 +32,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        prints: &[("engine/journal/mod.rs shipit status", "logs --run nosuch")],
+        prints: &[("engine/journal/mod.rs shipit status -v", "logs --run nosuch")],
         then: Shows("acme runs"),
         ..ROW
     },

@@ -25,6 +25,7 @@ pub const SITES: &[(&str, &str)] = &[
         "tests/deploys/logins.rs",
     ),
     ("engine/session.rs again", FAULT),
+    ("engine/switch.rs again", RACE),
     (
         "cli/logs.rs again --{key} '2 hours ago'",
         "tests/days/logs.rs types the same line",
@@ -78,7 +79,7 @@ pub const SITES: &[(&str, &str)] = &[
         "engine/deploy.rs shipit deploy --checksum",
         "needs files that were not touched for two seconds; tests/deploys/arriving.rs makes the state",
     ),
-    ("cli/timeline.rs shipit status", "only looks"),
+    ("cli/timeline.rs shipit status -v", "only looks"),
     (
         "diagnosis/machine.rs shipit attach",
         "the line of `status`, which has a row",
