@@ -90,7 +90,7 @@ fn a_release_that_a_process_of_another_user_runs_from_is_kept() {
 
     host.root("mv /usr/local/lib/shipit/acme/journal /root/").ok();
     let ran = desk.json(&["prune"]).leaves(0);
-    let ran = ran.says("nothing removed").says("grep /opt/acme/releases/");
+    let ran = ran.says("nothing was removed").says("grep /opt/acme/releases/");
     // The line that it prints shows which process that is.
     let printed = format!("{}{}", ran.stdout, ran.stderr);
     let line = printed.split("as root `").nth(1).unwrap().split('`').next().unwrap();

@@ -161,7 +161,7 @@ fn a_host_that_prints_without_end_is_not_heard_for_long() {
             ],
         ),
         (
-            "text=$(echo \"$2\" | sed 's/.*echo //; s/ .*//' | base64 -d); n=${text#*n=}; n=${n%%\"$(printf '\\n.')\"*}
+            "text=$(echo \"$2\" | sed 's/.*echo //; s/ .*//' | base64 -d | gzip -dc); n=${text#*n=}; n=${n%%\"$(printf '\\n.')\"*}
              n=$(printf '%s' \"$text\" | sed -n 's/.*n=\\(@[0-9a-f]*\\)$/\\1/p' | head -n 1)
              while :; do printf '%s begin 0\\n%s end 0 0\\n' \"$n\" \"$n\"; done",
             ["a forged line", "the host keeps printing, and does not run the command"],

@@ -349,7 +349,7 @@ fn a_service_that_reloads_is_tried_live_and_reloads_afterwards() {
     let desk = Desk::live(&host, Service::Reload, &acme("reload"));
     desk.shipit(&["doctor", "--drain"])
         .leaves(0)
-        .says("acme.service was not tried: `reload` has no idle instance");
+        .says("acme.service was not tested: `reload` has no idle instance");
     a_live_one_comes_back(&host, &desk, "acme.service");
     let life = host.unit("acme.service", "InvocationID");
     let v2 = desk.deploy(Kind::Graceful, "v2");
