@@ -238,9 +238,9 @@ fn keys_and_environments_are_refused_until_somebody_allows_them() {
     assert_eq!(
         failure.why,
         [
-            format!(".env is a file of settings and secrets, by its name, {why}"),
+            format!(".env is a file of settings and secrets, judging by its name, {why}"),
             format!("c/notes.txt is a private key, {why}"),
-            format!("c/tls.key is a private key, by its name, {why}"),
+            format!("c/tls.key is a private key, judging by its name, {why}"),
             format!("ci is the key of --identity, with which you log in, {why}"),
         ]
     );
