@@ -2,8 +2,6 @@
 //! start costs nobody a request, and a reboot starts the instance that the last confirmed switch left. Workers beside them
 //! change one by one. How the conductor behaves when it is killed is in `faults`.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use crate::apps::{Kind, Service};
 use crate::deploys::desk::{Desk, acme, answer, assert_rest, current};
 use crate::lab::{self, Host, Load, Suite};
@@ -29,7 +27,7 @@ pub(crate) fn only_instance(host: &Host) -> (String, String) {
 }
 
 #[track_caller]
-fn assert_serves(host: &Host, release: &str, version: &str) {
+pub(crate) fn assert_serves(host: &Host, release: &str, version: &str) {
     assert_eq!(current(host), release);
     assert_eq!(only_instance(host).1, release);
     assert_eq!(answer(host), version);
@@ -192,69 +190,4 @@ fn workers_change_one_by_one_and_when_one_fails_all_go_back_with_the_instances_b
         .root("cd /opt/acme/slots && for slot in *; do echo \"$slot\"; done")
         .ok();
     assert_eq!(slots.trim(), "1\n2\ngreen");
-}
-
-/// What docs/zero-downtime.md shows, with this app's own command.
-fn trial() -> String {
-    let page = include_str!("../docs/zero-downtime.md");
-    let script = &page[page.find("#!/bin/sh\n# bin/trial").unwrap()..];
-    let script = &script[..script.find("```").unwrap()];
-    let mut own = script.to_owned();
-    // Also where the machine has much else to do.
-    for (from, to) in [
-        ("./acme", "python3 server.py"),
-        ("-k 5 10", "-k 60 25"),
-        ("sleep 8", "sleep 12"),
-        ("--max-time 1", "--max-time 10"),
-    ] {
-        assert!(own.contains(from), "{from}: {own}");
-        own = own.replace(from, to);
-    }
-    own
-}
-
-#[test]
-fn a_release_that_is_tried_first_costs_no_request_when_it_crashes_after_it_was_ready_or_answers_wrongly() {
-    let host = lab::host!(Suite::Bookworm);
-    let yml = acme("handover").with("migrate: acme-migrate.service");
-    let desk = Desk::ready(&host, Service::Handover, &yml);
-    let unit = "/etc/systemd/system/acme-migrate.service";
-    let whole = host.read_file(unit) + "ExecStart=/opt/acme/next/bin/trial\nTimeoutStartSec=180s\n";
-    host.write_file(unit, whole.as_bytes());
-    host.root("systemctl daemon-reload").ok();
-    let tree = |kind: Kind, version: &str| {
-        desk.tree(kind, version);
-        std::fs::create_dir_all(desk.path("source/bin")).unwrap();
-        desk.file("source/bin/trial", &trial());
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(desk.path("source/bin/trial"), mode).unwrap();
-    };
-    tree(Kind::Graceful, "v1");
-    let first = desk.json(&["deploy"]).leaves(0).release();
-    assert_serves(&host, &first, "v1");
-
-    let load = || Load::on(host.web(8080));
-    let clients = [
-        load().rate(148).start(),
-        load().rate(148).keep_alive(10).start(),
-        load().rate(4).path("/slow").start(),
-    ];
-    let instance = only_instance(&host).0;
-    let life = || host.unit(&format!("acme@{instance}.service"), "InvocationID");
-    let before = life();
-    for kind in [Kind::CrashAfter2s, Kind::Unhealthy] {
-        tree(kind, "bad");
-        desk.json(&["deploy"]).leaves(1).says("the migration failed");
-        assert_serves(&host, &first, "v1");
-    }
-    assert_eq!(life(), before, "the one that serves restarted");
-    tree(Kind::Graceful, "v2");
-    let second = desk.json(&["deploy"]).leaves(0).release();
-    assert_serves(&host, &second, "v2");
-    for running in clients {
-        let counts = running.stop();
-        eprintln!("{} requests, {} failed", counts.total(), counts.failures());
-        assert_eq!(counts.failures(), 0, "{counts:?}");
-        assert_eq!(counts.from("bad"), 0, "{counts:?}");
-    }
 }

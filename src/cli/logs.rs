@@ -105,7 +105,7 @@ fn refused(reader: &mut Reader<'_>, args: &args::Logs, units: &[&str], failure: 
             .next(Next::again(format!("--{key} '2 hours ago'")).remark("or today, or \"2026-11-21 05:00\"")),
         // A time that is later than the other.
         None if args.since.is_some() && args.until.is_some() => {
-            usage("these filters do not fit together".into()).next(Next::shipit("logs --help"))
+            usage("--since and --until contradict each other".into()).next(Next::shipit("logs --help"))
         }
         None => failure,
     }

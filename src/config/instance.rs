@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::names::{InstanceName, UnitName};
-use super::{Canary, Config, Health, Router};
+use super::{Canary, Config, Health, Router, Trial};
 use crate::step::{Address, Lever};
 use crate::unit::name;
 use crate::unit::strategy::Strategy;
@@ -30,6 +30,8 @@ pub struct Service {
     pub start_timeout: Duration,
     /// How long a unit must stay healthy after it first was: `health.watch`, 3 s by default.
     pub watch: Duration,
+    /// What runs a new release before it serves.
+    pub trial: Option<Trial>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,10 +47,10 @@ pub(super) use keys;
 
 #[cfg(test)]
 mod tests {
-    use super::super::{prepare, probe, router, service, top};
+    use super::super::{health, prepare, probe, router, service, top, trial};
     use crate::config::reader::Keys;
 
-    const ALL: [Keys; 10] = [
+    const ALL: [Keys; 11] = [
         top::TOP,
         top::SHARED,
         top::MIGRATE,
@@ -58,7 +58,8 @@ mod tests {
         prepare::PREPARE,
         top::VERIFY,
         service::SERVICE,
-        service::HEALTH,
+        health::HEALTH,
+        trial::TRIAL,
         probe::UNIX,
         router::ROUTER,
     ];

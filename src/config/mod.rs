@@ -12,6 +12,7 @@ mod behind;
 mod canary;
 mod environments;
 mod file;
+mod health;
 mod instance;
 mod instances;
 mod keys;
@@ -31,6 +32,7 @@ mod shape;
 mod target;
 mod top;
 mod tree;
+mod trial;
 mod units;
 mod validate;
 
@@ -49,6 +51,7 @@ pub use router::Router;
 pub use scalar::scalar;
 pub use schema::{SCHEMA_NAME, schema};
 pub use target::Target;
+pub use trial::Trial;
 pub use units::{Units, UnitsDrift, UnitsNeed};
 
 use crate::failure::{Exit, Failure, Next};

@@ -228,3 +228,44 @@ fn check_unit(text: &str) -> Check {
     }
     Ok(())
 }
+
+pub(super) fn socket_unit(text: &str) -> Result<UnitName, Wrong> {
+    let unit = UnitName::parse(text)?;
+    if !unit.is_socket() {
+        return Err(Wrong(format!(
+            "{} is not a socket; write one such as {}",
+            quoted(text),
+            quoted(unit.socket().as_str())
+        )));
+    }
+    Ok(unit)
+}
+
+/// A unit that can be started: a `.service`.
+pub(super) fn service_unit(text: &str) -> Result<UnitName, Wrong> {
+    is_service(text, UnitName::parse(text)?)
+}
+
+/// The same, or the template of such units.
+pub(super) fn service_or_template(text: &str) -> Result<UnitName, Wrong> {
+    is_service(text, UnitName::parse_template(text)?)
+}
+
+/// A template of such units.
+pub(super) fn template(text: &str) -> Result<UnitName, Wrong> {
+    let unit = service_or_template(text)?;
+    if !unit.is_template() {
+        return Err(Wrong(format!(
+            "{} is not a template; write a name such as `acme-notify@.service`",
+            quoted(text)
+        )));
+    }
+    Ok(unit)
+}
+
+fn is_service(text: &str, unit: UnitName) -> Result<UnitName, Wrong> {
+    if unit.is_socket() {
+        return Err(Wrong(format!("{} is a socket; name the service", quoted(text))));
+    }
+    Ok(unit)
+}

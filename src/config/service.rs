@@ -9,11 +9,10 @@ use super::canary::{self, canary};
 use super::instance::Member;
 use super::instances::{self, One};
 use super::keys::keys;
-use super::names::{UnitName, Wrong, quoted};
-use super::probe::{Answer, Asks, PROBES, UNIX};
+use super::names::{UnitName, quoted, service_or_template, socket_unit};
 use super::reader::{HOUR, Map, SECOND, Shape, Value, nearest};
-use super::shape::{ADDRESS, DURATION, NAME, SERVICE_UNIT, SOCKET_UNIT, URL};
-use super::{Check, Health, Migrate, Probe, Router, Service, Strategy};
+use super::shape::{DURATION, NAME, SERVICE_UNIT, SOCKET_UNIT};
+use super::{Health, Migrate, Router, Service, Strategy, health as check, trial};
 use crate::step::Lever;
 
 /// A service, for editors.
@@ -29,24 +28,6 @@ fn socket_needs_strategy() -> serde_json::Value {
         "then": {"properties": {"strategy": {"enum": with_socket}}},
         "not": {"required": ["socket", "router"]},
     })
-}
-
-/// What [`asked`] checks: exactly one probe, and nothing expected that it cannot answer.
-fn one_probe() -> serde_json::Value {
-    let probe = |asks: &Asks| {
-        let expected: &[&str] = match asks.answer {
-            Answer::Http => &[],
-            Answer::Text => &["status"],
-            Answer::None => &["status", "contains", "release"],
-        };
-        let unanswered: Vec<_> = expected.iter().map(|key| json!({"required": [key]})).collect();
-        if unanswered.is_empty() {
-            json!({"required": [asks.key]})
-        } else {
-            json!({"required": [asks.key], "not": {"anyOf": unanswered}})
-        }
-    };
-    json!({"oneOf": PROBES.iter().map(probe).collect::<Vec<_>>()})
 }
 
 /// Reads `services`, which must be there, be it empty.
@@ -78,7 +59,8 @@ pub(super) fn services(
                 .note(at, "another service has this router too, and a router sends requests to one service");
         }
         levers.extend(own);
-        for unit in service.units() {
+        let tried = service.trial.as_ref().map(|trial| trial.unit.as_str());
+        for unit in service.units().chain(tried) {
             if seen.iter().any(|other| other == unit) {
                 let text = format!("{} is listed twice", quoted(unit));
                 map.problems.note(at, text);
@@ -110,8 +92,9 @@ keys! {
         own hold: "60s" as canary::HOLD => Some(()),
         own min_requests: "100" as canary::REQUESTS => Some(()),
         or(30 * SECOND) start_timeout: "30s" as DURATION => |v| v.duration(SECOND..=HOUR),
-        own health: "{url: \"http://127.0.0.1:8080/healthz\"}" as Shape::Ruled(&Shape::Map(HEALTH), one_probe) => {
-            healths(map, instances.as_deref())
+        own health: "{url: \"http://127.0.0.1:8080/healthz\"}" as check::SHAPE => healths(map, instances.as_deref()),
+        own trial: "{unit: acme-trial.service, health: {url: \"http://127.0.0.1:8079/healthz\"}}" as trial::SHAPE => {
+            trial::trial(map, strategy, health.as_deref().unwrap_or_default())
         },
     }
     {
@@ -123,7 +106,7 @@ keys! {
             health: health.map(|(health, _)| health),
         };
         let members = instances.into_iter().zip(health).map(member).collect();
-        let service = Service { members, name: unit, strategy, socket, router, bake, canary: steps, start_timeout, watch };
+        let service = Service { members, name: unit, strategy, socket, router, bake, canary: steps, start_timeout, watch, trial };
         turned(map, service)?
     }
 }
@@ -160,28 +143,6 @@ fn known_strategy(value: Value<'_>) -> Option<Strategy> {
     known
 }
 
-keys! {
-    /// Below `health`. The first four are read by [`asked`].
-    HEALTH, fn health(map, probe: Option<Probe>) -> (Health, Duration) {
-        own url: "http://127.0.0.1:8080/healthz" as URL => Some(()),
-        own unix: "{socket: /run/acme/http.sock, path: /healthz}" as Shape::Map(UNIX) => Some(()),
-        own tcp: "127.0.0.1:5432" as ADDRESS => Some(()),
-        own command: "./bin/check" as Shape::Text => Some(()),
-        or(200) status: "200" as Shape::Whole(100, 599) => |v| v.number(100..=599),
-        may contains: "ok" as Shape::Text => expected,
-        or(false) release: "true" as Shape::Boolean => |v| v.boolean(),
-        or(30 * SECOND) timeout: "30s" as DURATION => |v| v.duration(SECOND..=HOUR),
-        or(3) successes: "3" as Shape::Whole(1, 100) => |v| v.number(1..=100),
-        or(3 * SECOND) watch: "3s" as DURATION => |v| v.duration(Duration::ZERO..=HOUR),
-        or(5 * SECOND) wrong_answers: "5s" as DURATION => |v| v.duration(SECOND..=HOUR),
-    }
-    {
-        let status = u16::try_from(status).ok()?;
-        let check = Check { probe: probe?, status, contains, release };
-        (Health { check, timeout, successes, wrong_answers }, watch)
-    }
-}
-
 /// The health check of each instance, with what is its own filled in.
 fn healths(map: &Map<'_>, instances: Option<&[One]>) -> Option<Vec<Option<(Health, Duration)>>> {
     // Where those are wrong, what is asked can be right all the same.
@@ -192,101 +153,8 @@ fn healths(map: &Map<'_>, instances: Option<&[One]>) -> Option<Vec<Option<(Healt
     let health = |one: &One| {
         let node = instances::filled(value, one);
         let value = Value { node: &node, ..value };
-        checked_health(&value.map(HEALTH)?).map(Some)
+        check::read(value).map(Some)
     };
     let read: Vec<Option<_>> = instances.iter().map(health).collect();
     read.into_iter().collect()
-}
-
-/// A health check, and how long it must stay healthy.
-fn checked_health(map: &Map<'_>) -> Option<(Health, Duration)> {
-    health(map, asked(map))
-}
-
-/// A text that an answer must contain.
-fn expected(value: Value<'_>) -> Option<String> {
-    let text = value.text()?;
-    if text.len() > 1000 {
-        value.is_wrong("longer than 1000 bytes");
-        return None;
-    }
-    Some(text.to_owned())
-}
-
-/// What is asked: one thing, of which nothing is expected that it cannot answer.
-fn asked(map: &Map<'_>) -> Option<Probe> {
-    let given: Vec<&Asks> = PROBES.iter().filter(|asks| map.get(asks.key).is_some()).collect();
-    let names = |all: &[&Asks]| all.iter().map(|asks| asks.key).collect::<Vec<_>>();
-    let all = names(&PROBES.iter().collect::<Vec<_>>());
-    if given.len() != 1 && !(given.is_empty() && map.mistypes(&all)) {
-        let many = if given.is_empty() {
-            "no probe".to_owned()
-        } else {
-            format!("{} at once", names(&given).join(" and "))
-        };
-        let all = all.join(", ");
-        map.problems
-            .note(map.at, format!("`health` has {many}; choose exactly one of {all}"));
-    }
-    let read = |asks: &Asks| (asks.read)(map.get(asks.key)?);
-    let probes: Vec<_> = given.iter().map(|asks| read(asks)).collect();
-    if let Some(status) = map.get("status")
-        && given.iter().any(|asks| asks.answer != Answer::Http)
-    {
-        status.is_wrong("only an HTTP response (`url`, `unix`) has a status");
-    }
-    for key in ["contains", "release"] {
-        if let Some(value) = map.get(key)
-            && let [
-                Asks {
-                    answer: Answer::None, ..
-                },
-            ] = given[..]
-        {
-            value.is_wrong("a TCP check only connects: there is no response to inspect");
-        }
-    }
-    let [probe] = probes.try_into().ok()?;
-    probe
-}
-
-fn socket_unit(text: &str) -> Result<UnitName, Wrong> {
-    let unit = UnitName::parse(text)?;
-    if !unit.is_socket() {
-        return Err(Wrong(format!(
-            "{} is not a socket; write one such as {}",
-            quoted(text),
-            quoted(unit.socket().as_str())
-        )));
-    }
-    Ok(unit)
-}
-
-/// A unit that can be started: a `.service`.
-pub(super) fn service_unit(text: &str) -> Result<UnitName, Wrong> {
-    is_service(text, UnitName::parse(text)?)
-}
-
-/// The same, or the template of such units.
-fn service_or_template(text: &str) -> Result<UnitName, Wrong> {
-    is_service(text, UnitName::parse_template(text)?)
-}
-
-/// A template of such units.
-pub(super) fn template(text: &str) -> Result<UnitName, Wrong> {
-    let unit = service_or_template(text)?;
-    if !unit.is_template() {
-        return Err(Wrong(format!(
-            "{} is not a template; write a name such as `acme-notify@.service`",
-            quoted(text)
-        )));
-    }
-    Ok(unit)
-}
-
-fn is_service(text: &str, unit: UnitName) -> Result<UnitName, Wrong> {
-    if unit.is_socket() {
-        return Err(Wrong(format!("{} is a socket; name the service", quoted(text))));
-    }
-    Ok(unit)
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use super::keys::keys;
 use super::link;
 use super::names::{AppName, EnvironmentName, UnitName, Wrong, quoted};
+use super::names::{service_unit, template};
 use super::paths::{RelPath, RemotePath};
 use super::prepare;
 use super::reader::{HOUR, Map, Problems, SECOND, Shape, Value};
 use super::router::{self, routers};
-use super::service::{self, service_unit, services, template};
+use super::service::{self, services};
 use super::shape::{
     ABSOLUTE, APP, DURATION, FINGERPRINT, GLOBS, HOST, SERVICE_UNIT, SHARED_DIR, SHARED_FILE, TEMPLATE_UNIT,
 };

@@ -122,7 +122,7 @@ fn not_entered(config: &Config, unit: &Unit, facts: &Facts, live: &Live) -> Opti
         owner if can_act(owner) => Next::shell(format!("sudo -u {owner} chmod {who}+x")).arg(&dir),
         _ => {
             return Some(finding.next(Next::advice(format!(
-                "use a directory that {user} can enter: other users can change the path to {dir}"
+                "use a directory that {user} can enter; do not run chmod as root, because other users can change the path to {dir}"
             ))));
         }
     };

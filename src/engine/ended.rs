@@ -68,7 +68,7 @@ fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Opt
         .arg(next)
         .remark("the journal of that release");
     let job = match (&config.migrate, followed.migration) {
-        _ if followed.failed == Some(Kind::Backup) => Some(followed.failed_about.as_str()),
+        _ if matches!(followed.failed, Some(Kind::Backup | Kind::Trial)) => Some(followed.failed_about.as_str()),
         (Some(migrate), Some(_)) => Some(migrate.unit.as_str()),
         _ => None,
     };

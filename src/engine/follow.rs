@@ -287,7 +287,9 @@ pub fn take_event(event: BatchEvent<'_>, which: usize, followed: &mut Followed, 
 /// What a user is told who asked for a revert when there was nothing left to revert.
 pub fn too_late(command: Command) -> &'static str {
     match command {
-        Command::Deploy => "the release was already confirmed: it stays live; `shipit rollback` goes back",
+        Command::Deploy => {
+            "the release was already confirmed: it stays live; `shipit rollback` returns to the previous release"
+        }
         Command::Rollback => "the release was already confirmed: it stays live",
         Command::Prune => "a prune cannot be reverted: the host continues",
     }

@@ -171,11 +171,11 @@ pub fn access(
     let group = group(config, &observed, &[], &user);
     let script = Script::access([config.root.as_str(), config.app.as_str(), &user, &group]);
     let login = (observed.uid, observed.user.as_str());
-    let doing = "reading what keeps the deploy user out";
+    let doing = "finding out why the deploy user cannot log in";
     let answer = as_root::run(host.as_mut(), script, b"", login, doing, interrupts, report)?;
     if answer.code != 0 {
         return Err(
-            Failure::new(Exit::Untouched, "what keeps the deploy user out could not be read")
+            Failure::new(Exit::Untouched, "could not find out why the deploy user cannot log in")
                 .whys(answer.errors())
                 .why("the login given with --as must be root or able to use sudo")
                 .host("nothing changed"),

@@ -18,6 +18,8 @@ pub fn context(unit: &Unit, peers: &[Unit], config: Option<&Config>) -> Context 
     let migrate = config.migrate.as_ref();
     context.migrate = migrate.and_then(|migrate| name(&migrate.unit));
     context.before = migrate.and_then(|migrate| name(migrate.before.as_ref()?));
+    let mut tried = config.services.iter().filter_map(|service| service.trial.as_ref());
+    context.is_trial = tried.any(|trial| trial.unit.as_str() == unit.name.as_str());
     let mut services = config.services.iter();
     let service = services.find(|service| service.is_made_from(&unit.name));
     context.strategy = service.map(|service| service.strategy);

@@ -9,6 +9,7 @@ pub mod named_units;
 pub mod needs;
 pub mod notify;
 pub mod releases;
+mod trials;
 pub mod unit_files;
 pub mod unit_names;
 pub mod units;
@@ -124,12 +125,14 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
         split(turnover.revert, &mut back, &mut back_awaits);
         one_by_one.extend(turnover.back);
     }
+    lacks.extend(trials::needs(config, observed, goal));
     if !lacks.is_empty() {
         return Err(needs::units_lack(config, lacks));
     }
     let mut switch = Vec::new();
     switch.extend(baselines(config, observed, goal));
     switch.extend(migrate(config, observed, goal)?);
+    switch.extend(trials::trials(config, goal));
     if previous.is_some() {
         switch.extend(measures(config));
     }
@@ -312,7 +315,7 @@ impl Plan {
         for step in &self.switch {
             let unit = match step {
                 Step::Backup { unit, .. } | Step::Migrate { unit, .. } => unit,
-                Step::Await(verdict) => &verdict.unit,
+                Step::Trial(verdict) | Step::Await(verdict) => &verdict.unit,
                 _ => continue,
             };
             if !units.contains(&unit.as_str()) {

@@ -14,6 +14,8 @@ enum Role<'a> {
     Service(&'a Service),
     /// It holds a service's port.
     Socket,
+    /// It runs a new release of a service before that serves.
+    Trial,
     Migration,
     /// It must succeed before the migration.
     Backup,
@@ -24,9 +26,9 @@ enum Role<'a> {
 /// What a list of units is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Everything that is looked at: services, migration, the unit before it, sockets.
+    /// Everything that is looked at: services, trials, migration, the unit before it, sockets.
     Observe,
-    /// Whose journal is read: services, migration, the unit before it.
+    /// Whose journal is read: services, trials, migration, the unit before it.
     Journal,
     /// What `setup` lets the deploy user start: all that is looked at, and the template that notifies.
     Grant,
@@ -42,11 +44,13 @@ pub enum When {
     DayToDay,
 }
 
-/// Every unit with its role: each service's units and then its socket; the migration, and the unit before it.
+/// Every unit with its role: each service's units, then its trial and its socket; the migration, and the unit before it.
 fn named(config: &Config) -> Vec<(&str, Role<'_>)> {
     let mut named = Vec::new();
     for service in &config.services {
         named.extend(service.units().map(|unit| (unit, Role::Service(service))));
+        let trial = service.trial.as_ref();
+        named.extend(trial.map(|trial| (trial.unit.as_str(), Role::Trial)));
         let socket = service.socket.as_ref();
         named.extend(socket.map(|socket| (socket.as_str(), Role::Socket)));
     }
@@ -109,7 +113,7 @@ fn verbs(role: Role<'_>, when: When) -> Vec<&'static str> {
     let reloads = matches!(role, Role::Service(service) if service.strategy == Strategy::Reload);
     let reload = |asked: bool| asked.then_some("--no-block reload");
     let (verbs, more): (&[_], _) = match (role, when) {
-        (Role::Service(_), When::Deploy) => (
+        (Role::Service(_) | Role::Trial, When::Deploy) => (
             &["--no-block restart", "reset-failed", "kill -s KILL", "stop"],
             reload(reloads),
         ),
@@ -117,7 +121,7 @@ fn verbs(role: Role<'_>, when: When) -> Vec<&'static str> {
         (Role::Socket, When::Deploy) => (&["reset-failed", "start"], None),
         (Role::Socket, When::DayToDay) => (&["stop"], None),
         (Role::Migration | Role::Backup, When::Deploy) => (&["--no-block start", "stop"], None),
-        (Role::Migration | Role::Backup, When::DayToDay) | (Role::Notify, _) => (&[], None),
+        (Role::Trial | Role::Migration | Role::Backup, When::DayToDay) | (Role::Notify, _) => (&[], None),
     };
     verbs.iter().copied().chain(more).collect()
 }

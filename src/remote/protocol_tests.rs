@@ -34,9 +34,12 @@ echo "read nothing"
 fn read(shell: &[&str], line: &str) -> Option<Vec<String>> {
     let functions = CONDUCTOR.strip_suffix("main \"$@\"\nexit\n").unwrap();
     let whole = functions.replace("\narguments() {", "\nread_arguments() {") + READ_ONE;
+    // A file: as an argument it would be longer than Linux takes one.
+    let mut script = tempfile::NamedTempFile::new().unwrap();
+    script.write_all(whole.as_bytes()).unwrap();
     let mut child = Command::new(shell[0])
         .args(&shell[1..])
-        .args(["-c", &whole, "shipit"])
+        .arg(script.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -66,6 +69,16 @@ fn check() -> Check {
 fn steps() -> Vec<Step> {
     let unit = || "acme.service".to_owned();
     let seconds = Duration::from_secs;
+    let verdict = || Verdict {
+        unit: unit(),
+        turn: Turn::Reload,
+        start: seconds(31),
+        successes: 3,
+        timeout: seconds(61),
+        wrong_answers: seconds(7),
+        watch: seconds(8),
+        check: Some(check()),
+    };
     vec![
         Step::Backup {
             unit: "acme-dump.service".into(),
@@ -75,6 +88,7 @@ fn steps() -> Vec<Step> {
             unit: unit(),
             timeout: seconds(301),
         },
+        Step::Trial(Box::new(verdict())),
         Step::Baseline {
             unit: unit(),
             timeout: seconds(5),
@@ -137,16 +151,7 @@ fn steps() -> Vec<Step> {
             limit: seconds(30),
             one_of_several: Some("2".into()),
         },
-        Step::Await(Box::new(Verdict {
-            unit: unit(),
-            turn: Turn::Reload,
-            start: seconds(31),
-            successes: 3,
-            timeout: seconds(61),
-            wrong_answers: seconds(7),
-            watch: seconds(8),
-            check: Some(check()),
-        })),
+        Step::Await(Box::new(verdict())),
         Step::Verify {
             timeout: seconds(62),
             otherwise: Otherwise::Confirm,
@@ -166,6 +171,7 @@ fn steps() -> Vec<Step> {
 const LINES: &str = r"
 backup unit=acme-dump.service timeout=302
 migrate unit=acme.service timeout=301
+trial unit=acme.service turn=reload start=31 successes=3 timeout=61 watch=8 wrongs=7 CHECK
 baseline unit=acme.service timeout=5 CHECK
 measure CHECK
 flip to=20260101-000000

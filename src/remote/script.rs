@@ -173,11 +173,11 @@ scripts! {
     shell Shell = "operate/shell.sh";
     /// Starts, stops, restarts or reloads one service. Args: see the file.
     service Service = "lib/arguments.sh" "lib/process_release.sh" "lib/unit_journal.sh" "lib/request_file.sh" "lib/sudo.sh" "lib/actions.sh"
-        "lib/systemctl.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
+        "lib/systemctl.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-await.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
         "conductor/4-process.sh" "conductor/4-workers.sh" "operate/by_hand.sh" "operate/service.sh";
     /// Tries how one instance stops. Args: see the file.
     drain Drain = perl "operate/drain.pl" "lib/arguments.sh" "lib/process_release.sh" "lib/unit_journal.sh" "lib/request_file.sh" "lib/sudo.sh" "lib/actions.sh"
-        "lib/systemctl.sh" "lib/router.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
+        "lib/systemctl.sh" "lib/router.sh" "conductor/1-marks.sh" "conductor/2-probe.sh" "conductor/3-verdict.sh" "conductor/4-await.sh" "conductor/4-explain.sh" "conductor/4-listening.sh"
         "conductor/4-process.sh" "conductor/4-workers.sh" "conductor/5-slots.sh" "conductor/5-turnover.sh" "conductor/5-routers.sh" "operate/by_hand.sh" "operate/drain_facts.sh" "operate/drain_back.sh" "operate/drain_begin.sh" "operate/drain.sh";
     /// What `history` needs beside `observe`. Args: root, number of runs.
     history History = "look/history.sh";
@@ -210,6 +210,7 @@ pub const CONDUCTOR: &str = concat!(
     include_str!("conductor/2-meter.sh"),
     include_str!("conductor/3-limits.sh"),
     include_str!("conductor/3-verdict.sh"),
+    include_str!("conductor/4-await.sh"),
     include_str!("conductor/4-explain.sh"),
     include_str!("conductor/4-listening.sh"),
     include_str!("conductor/4-process.sh"),
@@ -218,6 +219,7 @@ pub const CONDUCTOR: &str = concat!(
     include_str!("conductor/5-compare.sh"),
     include_str!("conductor/5-slots.sh"),
     include_str!("conductor/5-turnover.sh"),
+    include_str!("conductor/5-trial.sh"),
     include_str!("conductor/5-route.sh"),
     include_str!("conductor/5-routers.sh"),
     include_str!("conductor/5-parts.sh"),

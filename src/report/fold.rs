@@ -18,6 +18,7 @@ pub enum Part {
     Ran,
     BackedUp,
     Migrated,
+    Tried,
     Switched,
     Healthy,
     /// The way back, where it went well.
@@ -40,6 +41,7 @@ impl Part {
                 None if phase == Phase::Settle => Self::Ran,
                 Some(Kind::Backup) => Self::BackedUp,
                 Some(Kind::Migrate) => Self::Migrated,
+                Some(Kind::Trial) => Self::Tried,
                 Some(Kind::Await | Kind::Verify | Kind::Limits | Kind::Confirm) => Self::Healthy,
                 _ if phase == Phase::Settle => Self::Settled,
                 _ => Self::Switched,
@@ -55,6 +57,7 @@ impl Part {
             Self::Ran => "ran",
             Self::BackedUp => "backed up",
             Self::Migrated => "migrated",
+            Self::Tried => "tried",
             Self::Switched => "switched",
             Self::Healthy => "healthy",
             Self::Reverted => "reverted",
@@ -113,7 +116,7 @@ impl Fold {
             self.open.push((part, done));
         }
         match part {
-            Part::Built | Part::Ran | Part::BackedUp | Part::Migrated => lines.extend(self.part(part)),
+            Part::Built | Part::Ran | Part::BackedUp | Part::Migrated | Part::Tried => lines.extend(self.part(part)),
             Part::Sent | Part::Prepared if last => lines.extend(self.all(None)),
             // How healthy it was is known at the end.
             Part::Healthy if last => lines.extend(self.part(Part::Switched)),
@@ -125,7 +128,9 @@ impl Fold {
     /// Whether a step of this part continues what is open.
     fn goes_on(&self, part: Part) -> bool {
         let act = |part: Part| match part {
-            Part::BackedUp | Part::Migrated | Part::Switched | Part::Healthy | Part::Settled => Part::Switched,
+            Part::BackedUp | Part::Migrated | Part::Tried | Part::Switched | Part::Healthy | Part::Settled => {
+                Part::Switched
+            }
             part => part,
         };
         let Some((open, _)) = self.open.last() else { return true };
@@ -167,6 +172,7 @@ impl Fold {
             Part::Ran => first.name.clone(),
             Part::BackedUp => names(&[Kind::Backup]),
             Part::Migrated => names(&[Kind::Migrate]),
+            Part::Tried => names(&[Kind::Trial]),
             Part::Switched | Part::Reverted => {
                 names(&[Kind::Restart, Kind::Socket, Kind::Reload, Kind::Resume, Kind::Stop])
             }

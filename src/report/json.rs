@@ -57,6 +57,7 @@ pub fn downtime(measured: &Downtime) -> Value {
         "probes": measured.probes, "failed": measured.failed,
         "failed_by_kind": by_kind.collect::<serde_json::Map<_, _>>(),
         "longest_gap_ms": measured.longest_gap_ms, "longest_wait_ms": measured.longest_wait_ms,
+        "crashed": measured.crashed,
         "latency": {
             "before": latency(measured.before), "during": latency(measured.during), "after": latency(measured.after),
         },

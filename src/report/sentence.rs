@@ -179,6 +179,7 @@ pub fn gap(measured: &Downtime) -> Option<Duration> {
 pub fn downtime_in_short(measured: &Downtime) -> String {
     let time = |ms: u64| seconds(Duration::from_millis(ms));
     match measured.failed {
+        0 if !measured.crashed.is_empty() => "requests lost in a crash".to_owned(),
         0 => format!("0 failed, wait {}", time(measured.longest_wait_ms)),
         failed => format!("{failed} failed, gap {}", time(measured.longest_gap_ms)),
     }
@@ -216,6 +217,10 @@ pub fn measured_beside(measured: &Downtime, beside: bool) -> String {
         ))
     });
     let services: String = services.collect();
+    let lost = crashed(measured);
+    if *failed == 0 && !lost.is_empty() {
+        return format!("no probe failed ({probes}){lost}{services}");
+    }
     if *failed == 0 {
         return format!(
             "no request failed; the longest wait was {} ({probes} probes){services}",
@@ -243,7 +248,19 @@ pub fn measured_beside(measured: &Downtime, beside: bool) -> String {
         gap if answered => format!(": no healthy response for {}", time(*gap)),
         gap => format!(": no answer for {}", time(*gap)),
     };
-    format!("{failed} of {probes} probes failed{kinds}{what}{services}")
+    format!("{failed} of {probes} probes failed{kinds}{what}{lost}{services}")
+}
+
+/// `; acme@blue.service crashed while it served: the requests in progress there were lost`.
+fn crashed(measured: &Downtime) -> String {
+    let units = &measured.crashed;
+    if units.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; {} crashed while it served: the requests in progress there were lost",
+        units.join(" and ")
+    )
 }
 
 #[cfg(test)]

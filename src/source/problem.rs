@@ -127,7 +127,7 @@ impl Problems {
         ));
         Err(match secret {
             true => failure.next(Next::advice(
-                "list under `allow_secrets:` files that are not secrets, or that must be shipped anyway",
+                "under `allow_secrets:`, list the files that are not secrets, or that must be shipped anyway",
             )),
             false => failure,
         })

@@ -56,6 +56,9 @@ pub struct Downtime {
     /// From the flip until the new release served every service, or the old one again.
     pub during: Option<Latency>,
     pub after: Option<Latency>,
+    /// Units that clients reached and whose process ended after it was ready: the requests in progress there were lost, and
+    /// probes need not have seen it.
+    pub crashed: Vec<String>,
     /// From other events of the run.
     pub services: Vec<TurnTimes>,
 }
@@ -85,6 +88,7 @@ impl Downtime {
             before: latency("before"),
             during: latency("during"),
             after: latency("after"),
+            crashed: value("crashed").map_or_else(Vec::new, |units| units.split('/').map(str::to_owned).collect()),
             services: Vec::new(),
         })
     }
@@ -96,13 +100,14 @@ mod tests {
 
     #[test]
     fn the_word_of_the_meter_is_read_and_one_without_its_numbers_is_not() {
-        let word = "probes=72,failed=3,gap=210,wait=40,lost=3,hole=210,refused=2,reset=1,during=3/9/40,before=1/1/2";
+        let word = "probes=72,failed=3,gap=210,wait=40,crashed=a@1.service/b.service,lost=3,hole=210,refused=2,reset=1,during=3/9/40,before=1/1/2";
         let read = Downtime::parse(word).map(|d| (d.failed_by_kind.clone(), d));
         let Some((kinds, read)) = read else { panic!("{word}") };
         assert_eq!(
             (read.probes, read.failed, read.longest_gap_ms, read.longest_wait_ms),
             (72, 3, 210, 40)
         );
+        assert_eq!(read.crashed, ["a@1.service", "b.service"]);
         assert_eq!(kinds, [(Loss::Refused, 2), (Loss::Reset, 1)]);
         let during = Latency {
             p50: 3,

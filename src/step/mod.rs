@@ -101,6 +101,20 @@ pub struct Canary {
     pub old: Option<Probe>,
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: active within {}s", self.unit, whole_seconds(self.start))?;
+        if let Some(check) = &self.check {
+            write!(f, ", {} healthy", check.probe)?;
+            if self.successes > 1 {
+                write!(f, " {} times in a row", self.successes)?;
+            }
+            write!(f, " within {}s", whole_seconds(self.timeout))?;
+        }
+        write!(f, ", stable for {}s", whole_seconds(self.watch))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Runs the unit of `migrate.before`, which must succeed before the migration.
@@ -113,6 +127,8 @@ pub enum Step {
         unit: String,
         timeout: Duration,
     },
+    /// A unit of its own runs the release from `next`, where no client uses it, and must pass this verdict.
+    Trial(Box<Verdict>),
     /// The live release passes the check too, within `timeout`, or nothing is changed.
     Baseline {
         unit: String,
@@ -197,6 +213,7 @@ impl fmt::Display for Step {
                     whole_seconds(*timeout)
                 )
             }
+            Self::Trial(v) => write!(f, "trial     {v}, run from `next`"),
             Self::Baseline { unit, timeout, check } => write!(
                 f,
                 "baseline  {unit}: {} healthy within {}s before anything changes, if it is running",
@@ -235,17 +252,7 @@ impl fmt::Display for Step {
                     whole_seconds(*limit)
                 )
             }
-            Self::Await(v) => {
-                write!(f, "await     {}: active within {}s", v.unit, whole_seconds(v.start))?;
-                if let Some(check) = &v.check {
-                    write!(f, ", {} healthy", check.probe)?;
-                    if v.successes > 1 {
-                        write!(f, " {} times in a row", v.successes)?;
-                    }
-                    write!(f, " within {}s", whole_seconds(v.timeout))?;
-                }
-                write!(f, ", stable for {}s", whole_seconds(v.watch))
-            }
+            Self::Await(v) => write!(f, "await     {v}"),
             Self::Verify { timeout, otherwise } => write!(
                 f,
                 "verify    run the verify command where shipit runs; {} if it returns no verdict within {}s",

@@ -8,7 +8,7 @@ use crate::text;
 
 /// The version of the request and its steps, on its first line. The conductor carries out no other one: a request that
 /// an older or newer client left is moved aside, and nothing of it is carried out.
-pub const PROTOCOL: u32 = 7;
+pub const PROTOCOL: u32 = 8;
 
 /// Named arguments: the name, and the value not yet encoded.
 type Named = Vec<(&'static str, String)>;
@@ -58,6 +58,7 @@ text::words! {
     pub enum Kind {
         Backup = "backup",
         Migrate = "migrate",
+        Trial = "trial",
         Baseline = "baseline",
         Measure = "measure",
         Flip = "flip",
@@ -86,6 +87,7 @@ impl Step {
         match self {
             Self::Backup { .. } => Kind::Backup,
             Self::Migrate { .. } => Kind::Migrate,
+            Self::Trial(_) => Kind::Trial,
             Self::Baseline { .. } => Kind::Baseline,
             Self::Measure(_) => Kind::Measure,
             Self::Flip(_) => Kind::Flip,
@@ -172,7 +174,7 @@ impl Step {
                 named.push(("several", or_none(one_of_several)));
                 named
             }
-            Self::Await(verdict) => verdict.arguments(),
+            Self::Trial(verdict) | Self::Await(verdict) => verdict.arguments(),
             Self::Verify { timeout, otherwise } => {
                 vec![
                     ("timeout", seconds(*timeout)),

@@ -98,7 +98,7 @@ fn unsplit(service: &Service, one: &Lever, state: &RouterState, active: Option<&
         let servers = PARTS.map(|part| format!("server unix:{stem}.{part}.sock weight={part} max_fails=0;"));
         let links = to.map(|to| format!("for n in {parts}; do ln -sfn {to} {stem}.$n.sock; done"));
         let lines = format!(
-            "write in its upstream, in place of the other servers, `{}`",
+            "in its upstream, replace the other servers with `{}`",
             servers.join(" ")
         );
         ("a server for each part of the requests".to_owned(), links, lines)
@@ -118,7 +118,7 @@ fn unsplit(service: &Service, one: &Lever, state: &RouterState, active: Option<&
     };
     let first = first.map_or(String::new(), |line| {
         format!(
-            "run `{line}` on the host as the deploy user, so that each part leads to the instance that serves; then "
+            "run `{line}` on the host as the deploy user, so that each part points to the instance that serves; then "
         )
     });
     Some(format!(

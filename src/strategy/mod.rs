@@ -10,11 +10,11 @@ mod rolling;
 mod slots; // what strategies with instances share
 mod socket;
 
-pub use slots::unknown as unknown_slots;
+pub use slots::{text as unit_text, unknown as unknown_slots};
 
 use std::time::Duration;
 
-use crate::config::{Config, Instance, Service, Strategy};
+use crate::config::{Config, Health, Instance, Service, Strategy, Trial};
 use crate::observed::Observed;
 use crate::step::{Change, Check, Step, Turn, Verdict};
 use crate::unit::name::UnitName;
@@ -71,7 +71,7 @@ pub fn not_found(unit: &str) -> String {
 }
 
 /// What any unit must be to be driven at all.
-fn unit_needs(unit: &str, observed: &Observed) -> Vec<String> {
+pub fn unit_needs(unit: &str, observed: &Observed) -> Vec<String> {
     match observed.unit(unit).load_state() {
         LoadState::Loaded => Vec::new(),
         LoadState::Masked => vec![format!("{unit} is masked: `sudo systemctl unmask {unit}`")],
@@ -108,15 +108,30 @@ pub fn through_router(one: &Instance<'_>) -> Option<Check> {
 
 /// The verdict that a unit's health asks for.
 pub fn verdict(one: &Instance<'_>, turn: Turn) -> Verdict {
-    let (successes, timeout) = one.health.map_or((1, Duration::ZERO), |h| (h.successes, h.timeout));
+    asked(one.service, one.unit, one.health, one.service.watch, turn)
+}
+
+/// The verdict on a trial of a new release.
+pub fn tried(service: &Service, trial: &Trial) -> Verdict {
+    asked(
+        service,
+        trial.unit.as_str(),
+        Some(&trial.health),
+        trial.watch,
+        Turn::Restart,
+    )
+}
+
+fn asked(service: &Service, unit: &str, health: Option<&Health>, watch: Duration, turn: Turn) -> Verdict {
+    let (successes, timeout) = health.map_or((1, Duration::ZERO), |h| (h.successes, h.timeout));
     Verdict {
-        unit: one.unit.to_owned(),
+        unit: unit.to_owned(),
         turn,
-        start: one.service.start_timeout.max(Duration::from_secs(1)),
+        start: service.start_timeout.max(Duration::from_secs(1)),
         successes,
         timeout: timeout.max(Duration::from_secs(1)),
-        watch: one.service.watch,
-        wrong_answers: one.health.map_or(Duration::ZERO, |health| health.wrong_answers),
-        check: one.health.map(|health| health.check.clone()),
+        watch,
+        wrong_answers: health.map_or(Duration::ZERO, |health| health.wrong_answers),
+        check: health.map(|health| health.check.clone()),
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn needs(service: &Service, observed: &Observed, root: &str) -> Vec<S
     });
     // A program that is started through the slot may have any working directory.
     let through = |text: &Unit| text.service("ExecStart").contains(&format!("{root}/slots/%i/"));
-    let text = template_text(service, observed);
+    let text = text(template, observed);
     let current = format!("{root}/current");
     let names_current = |value: &str| {
         let mut words = value.split(|c: char| c.is_whitespace() || "\"'=:".contains(c));
@@ -154,17 +154,17 @@ pub fn unknown(config: &Config, observed: &Observed) -> Vec<String> {
         .collect()
 }
 
-/// The template with its drop-ins, where all of it was read.
-fn template_text(service: &Service, observed: &Observed) -> Option<Unit> {
-    let there = observed.installed.as_ref()?.units.get(service.name())?;
+/// A unit with its drop-ins, where all of it was read.
+pub fn text(name: &str, observed: &Observed) -> Option<Unit> {
+    let there = observed.installed.as_ref()?.units.get(name)?;
     let file = |path: &str, content: &Content| match content {
         Content::Text(text) => Some(File::parse(path, text)),
         _ => None,
     };
-    let own = std::iter::once(file(service.name(), &there.own));
+    let own = std::iter::once(file(name, &there.own));
     let drop_ins = there.drop_ins.iter().map(|(path, content)| file(path, content));
     Some(Unit {
-        name: UnitName::new(service.name())?,
+        name: UnitName::new(name)?,
         files: own.chain(drop_ins).collect::<Option<_>>()?,
     })
 }

@@ -62,7 +62,7 @@ fn case_2_a_wrong_type_is_answered_with_an_example() {
     refused(
         &with("services", "[acme.service]"),
         &[
-            "4:12: a service must be a map with keys (unit, strategy, instances, ports, socket, router, bake, steps, hold, min_requests, start_timeout, health), not `acme.service`",
+            "4:12: a service must be a map with keys (unit, strategy, instances, ports, socket, router, bake, steps, hold, min_requests, start_timeout, health, trial), not `acme.service`",
         ],
     );
     refused(

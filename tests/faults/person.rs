@@ -117,7 +117,7 @@ fn a_cancel_that_comes_after_the_confirmation_is_reported_as_too_late() {
     for (args, said) in [
         (
             &["deploy"][..],
-            "already confirmed: it stays live; `shipit rollback` goes back",
+            "already confirmed: it stays live; `shipit rollback` returns to the previous release",
         ),
         (&["prune", "--keep", "1"], "a prune cannot be reverted"),
         (&["rollback"], "already confirmed: it stays live"),

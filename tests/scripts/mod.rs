@@ -27,6 +27,7 @@ mod ways; // who can change the way to a path
 mod whole;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -271,9 +272,17 @@ impl World {
             .replace("/run/shipit-setup", &format!("{}/setup", inside.display()))
             .replace("/usr/local/lib/", &format!("{}/usr/local/lib/", inside.display()));
         let mut command = Command::new(inside.join("real").join(self.shell[0]));
+        command.args(&self.shell[1..]);
+        // As an argument, the conductor would be longer than Linux takes one.
+        if text.len() > 100_000 {
+            let file = tempfile::Builder::new().prefix("script-").tempfile_in(inside).unwrap();
+            let (mut open, path) = file.keep().unwrap();
+            open.write_all(text.as_bytes()).unwrap();
+            command.arg(path);
+        } else {
+            command.args(["-c", &text, "shipit"]);
+        }
         command
-            .args(&self.shell[1..])
-            .args(["-c", &text, "shipit"])
             .args(args)
             .process_group(0)
             .env("PATH", inside.join(tools))

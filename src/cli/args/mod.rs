@@ -189,7 +189,7 @@ pub enum Command {
     Env(EnvCommand),
     /// Run one command in the live release
     #[command(
-        long_about = "Example:\n  shipit run -- bin/rails console\n  shipit run --stdin -- psql acme <changes.sql\n\nRuns one command in the live release, as a service's user, with the environment, working directory and sandbox of its unit. If you are at a terminal, the command has one too: Ctrl-C and changes of the window size reach it. \
+        long_about = "Example:\n  shipit run -- bin/rails console\n  shipit run --stdin -- psql acme <changes.sql\n\nRuns one command in the live release, as a service's user, with the environment, working directory and sandbox of its unit. If you are at a terminal, the command has one too: Ctrl-C and changes to the window size reach it. \
         Otherwise its stdin is empty; with --stdin, it is your stdin. \
         Ctrl-C, SIGTERM or SIGHUP then stops the command, and shipit exits with 128 plus the number of the signal. If the terminal is closed or the connection is lost, the host ends the command. With --as-deploy, or with `run_as: deploy` in deploy.yml, the command runs as the deploy user with the environment of its login. Exits with the command's exit status, and prints it if it is not 0."
     )]
@@ -229,14 +229,14 @@ pub enum Command {
     Attach,
     /// End the canary in progress: all requests go to the new release
     #[command(
-        long_about = "Example:\n  shipit promote\n\nEnds the waiting times of a canary in progress: the remaining shares are skipped, and the router sends every request to the new release. Then follows the switch to its end. \
+        long_about = "Example:\n  shipit promote\n\nSkips the remaining shares of a canary in progress: the router sends every request to the new release. Then follows the switch to its end. \
         The new release is still checked through the router, and the host still reverts if it is unhealthy."
     )]
     Promote,
     /// Ask the host to revert the switch in progress
     #[command(
         long_about = "Example:\n  shipit abort\n\nAsks the host to revert the switch in progress, even if another client began it, and follows it to its end. Exits as the deploy does: 3 if the host reverted, 1 if it had not changed anything yet. \
-        A release that is already confirmed stays live: `shipit rollback` goes back."
+        A release that is already confirmed stays live: `shipit rollback` returns to the previous release."
     )]
     Abort,
     /// Remove old releases

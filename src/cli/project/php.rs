@@ -84,7 +84,7 @@ fn plain_needs(dir: &Directory, project: &mut Project) {
         project.migrate = Some(format!("/usr/bin/php {{root}}/next/{file}"));
         project.check(
             About::Migrate,
-            format!("{file} runs before each switch to a new release: does it skip what it did before?"),
+            format!("{file} runs before each switch to a new release: does it skip what it has already done?"),
         );
     }
     let in_data = |(path, text): &(&str, &str)| {

@@ -10,11 +10,11 @@ use crate::cli;
 use crate::cli::args::{Generate, Global, ProgramName, RouterName};
 use crate::cli::paper::Paper;
 use crate::cli::project::{self, Directory};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::failure::{Exit, Failure, Next};
 use crate::step::{Address, Lever, Probe, Proxy};
 use crate::text;
-use crate::unit::generate::{self, Answers, Job, Program, Ready, Router, Written};
+use crate::unit::generate::{self, Answers, Job, Program, Ready, Router, Trial, Written};
 use crate::unit::rules::{Finding, Severity};
 use crate::unit::strategy::Strategy;
 
@@ -181,6 +181,10 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         answers.environment.clone_from(&answers.user);
     }
     answers.notify = notify.filter(|_| !options.worker);
+    let tried = config.and_then(|config| config.services.first()?.trial.as_ref());
+    if let Some(trial) = tried.filter(|_| !options.worker) {
+        answers.trial = Some(trial_of(&answers, trial)?);
+    }
     answers.needs.clone_from(&options.needs);
     if let Some(user) = &options.user {
         answers.user.clone_from(user);
@@ -193,6 +197,26 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         answers.jobs.extend(backups(command, &answers.root));
     }
     Ok(answers)
+}
+
+/// What the trial of deploy.yml is generated from. Fails with a [`Failure`] where its address is none that every program can
+/// be given.
+fn trial_of(answers: &Answers, trial: &config::Trial) -> Result<Trial, Failure> {
+    let Some(Address::Tcp(_, port)) = trial.health.check.probe.address() else {
+        return Err(Failure::new(
+            Exit::Usage,
+            "the unit of the trial can be generated only with a health check at a port",
+        )
+        .why("`trial.health` in deploy.yml has no port")
+        .next(Next::advice(format!(
+            "write {} yourself, or ask a port under `trial.health`",
+            trial.unit
+        ))));
+    };
+    let command = answers.command.as_deref();
+    let command = command.map(|line| on_port(line, answers.port.unwrap_or(port), port));
+    let unit = trial.unit.to_string();
+    Ok(Trial { unit, port, command })
 }
 
 /// A command line with another port in place of the one that was proposed with it.

@@ -218,7 +218,7 @@ impl<'a> Running<'a> {
             let result = self.channel.request_pty(&terminal.kind, None, size);
             if result.as_ref().is_err_and(|e| e.code() == ErrorCode::Session(-22)) {
                 return Err(Trouble::Refused(
-                    "the server gives the command no terminal (PermitTTY?)",
+                    "the server did not allocate a terminal for the command (PermitTTY?)",
                 ));
             }
             self.owed = None;

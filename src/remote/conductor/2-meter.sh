@@ -75,7 +75,7 @@ measure_end() {
 # one again, and after.
 measured() {
     [ -s "$R/probes" ] || return 0
-    awk '
+    awk -v "crashes=${crashes#/}" '
         function whole(ms) { return int(ms + 0.999) }
         function most(phase, share,   ms, seen) {
             for (ms = 0; seen < share * good[phase]; ms++) seen += times[phase, ms]
@@ -106,6 +106,7 @@ measured() {
         END {
             for (of in end) hole(of, end[of], missed[of])
             printf "probes=%d,failed=%d,gap=%d,wait=%d", probes, failed, whole(gap), whole(wait)
+            if (crashes != "") printf ",crashed=%s", crashes
             printf ",lost=%d,hole=%d", lost, whole(switch_gap)
             for (how in kinds) printf ",%s=%d", how, kinds[how]
             for (phase in good) printf ",%s=%d/%d/%d", phase, most(phase, 0.5), most(phase, 0.95), most(phase, 1)

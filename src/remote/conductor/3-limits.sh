@@ -36,3 +36,12 @@ all_measure() {
         NF == 6 { lines[$5]++ }
         END { for (number = 1; number <= meters; number++) if (!lines[number]) exit 1 }' "$R/probes" 2>/dev/null
 }
+
+# note_crash: the process of the unit `gone` ended after it was ready. Where clients reached it, the requests in
+# progress were lost; no probe need have noticed that.
+note_crash() {
+    if [ -n "$gone" ] && [ "$phase" = switch ]; then
+        [ -z "$routed" ] && grep -q '^switch \(route\|isolate\|canary\) ' "$R/request" || crashes="$crashes/$gone"
+    fi
+    gone=''
+}

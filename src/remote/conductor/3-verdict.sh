@@ -2,15 +2,9 @@
 # An unreadable value is a failure, never a pass. Never here: a change to anything live.
 # shellcheck shell=dash disable=SC2034,SC2154
 
-# The arguments of a verdict: until it must be active, good answers in a row, until they must have come, how long it
-# must then stay healthy, and how long one wrong response may repeat; in seconds. `turn` is restart (the InvocationID
-# must be new) or reload (it must stay).
-verdict_arguments="unit turn start successes timeout watch wrongs $check_arguments"
-
-step_await() {
-    local unit turn start successes timeout watch wrongs kind target status contains release
+# judge: the arguments are the caller's: step_await and step_trial name them. Of a trial nothing is kept.
+judge() {
     local probe_in='' row=0 end limit restarts invocation pid was='' was_since=0 pause=0.1 active_at good_at
-    arguments "$verdict_arguments" "$@" || return 1
     exit_detail='' asked="$asked $(asked_path)"
     [ "$release" = - ] || release=$target_release
     # An instance is judged before `current` names its release.
@@ -40,11 +34,11 @@ step_await() {
         [ "$row" -lt "$successes" ] || break
         now
         [ -n "$wrong" ] && [ "$wrong" = "$was" ] || was=$wrong was_since=$now
-        if [ -n "$wrong" ] && [ $((now - was_since)) -ge $((wrongs * 100)) ]; then
+        [ -z "$wrong" ] || [ $((now - was_since)) -lt $((wrongs * 100)) ] || {
             who_listens "$unit"
             cause="$unit is not healthy: $detail, for ${wrongs}s"
             return 1
-        fi
+        }
         [ "$now" -lt "$end" ] || {
             who_listens "$unit"
             cause="$unit was not healthy after ${timeout}s: $detail"
@@ -56,7 +50,7 @@ step_await() {
         sleep "$pause"
     done
     new_code || return 1
-    [ "$phase" = switch ] && event live "$unit" "$target_release$(turn_times)"
+    [ "$phase${trial:-}" = switch ] && event live "$unit" "$target_release$(turn_times)"
     [ "$watch" = 0 ] || waits "$unit" "$watch" healthy
     now; end=$((now + watch * 100))
     while now && [ "$now" -lt "$end" ]; do
@@ -71,7 +65,7 @@ step_await() {
             return 1
         }
     done
-    stood="$stood $unit=$invocation=$restarts"
+    [ -n "${trial:-}" ] || stood="$stood $unit=$invocation=$restarts"
     event verdict "$unit" "invocation=$invocation pid=$pid restarts=$restarts from=$where"
 }
 

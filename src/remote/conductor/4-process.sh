@@ -37,7 +37,7 @@ step_baseline() {
     return 1
 }
 
-# same_process UNIT: true while the unit is active without a restart since the verdict began.
+# same_process UNIT: true while the unit is active without a restart since the verdict began; else gone is the unit.
 same_process() {
     need_unit "$1" || return 1
     invocations="$invocations $p_InvocationID"
@@ -52,6 +52,7 @@ same_process() {
     else
         return 0
     fi
+    gone=$1
     return 1
 }
 

@@ -16,6 +16,7 @@ step_canary() {
         sleep 0.2
     done
     true >"$R/canary-new" && true >"$R/canary-old" || { cause='the comparison could not be written'; return 1; }
+    routed=yes
     # A HAProxy that is just reloaded does not answer for a moment, or forgets at once what it was told.
     now; heard=$now
     until "share_$router" && read_counters; do
@@ -86,7 +87,7 @@ read_counters() {
     [ "$router" = haproxy ] || return 0
     answer=$(haproxy "$at" "show stat -1 4 -1") || { cause="HAProxy: $answer"; return 1; }
     new_is=$(printf '%s\n' "$answer" | counted "${to#*/}") old_is=$(printf '%s\n' "$answer" | counted "${from#*/}")
-    [ -n "$new_is" ] && [ -n "$old_is" ] || { cause='HAProxy shows no counters of the instances'; return 1; }
+    [ -n "$new_is" ] && [ -n "$old_is" ] || { cause='HAProxy shows no counters for the instances'; return 1; }
     new_sum=$(summed $new_sum ${new_count:-$new_is} $new_is) old_sum=$(summed $old_sum ${old_count:-$old_is} $old_is)
     new_count=$new_is old_count=$old_is
 }

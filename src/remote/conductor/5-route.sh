@@ -6,6 +6,7 @@
 step_isolate() {
     local server at
     arguments 'server at' "$@" || return 1
+    routed=''
     set_server "$server" drain
 }
 
@@ -35,6 +36,7 @@ step_route() {
         sleep 0.1
     done
     [ "$instead" = - ] || begin_change || return 1
+    routed=yes
     "turn_$router" || return 1
     "routed_$router" || { cause="the router was changed, and does not send requests to $to: $detail"; return 1; }
 }
@@ -63,6 +65,7 @@ step_drain() {
             return 0
         }
         begin_change || return 1
+        routed=''
     }
     # A HAProxy that was reloaded meanwhile has forgotten it.
     [ "$router" != haproxy ] || set_server "$from" drain || return 1

@@ -43,7 +43,7 @@ turn_port() {
     local file=$at.${to##*:} other=$at.${from##*:}
     if [ -f "$file" ]; then rm -f -- "$other"
     elif [ -f "$other" ]; then mv -fT -- "$other" "$file"
-    else true >"$file"; fi || { cause="$file could not be created, or $other not removed"; return 1; }
+    else true >"$file"; fi || { cause="$file could not be created, or $other could not be removed"; return 1; }
     sync "${at%/*}" 2>/dev/null || :
 }
 
@@ -55,7 +55,7 @@ connections_port() {
 routed_haproxy() {
     read_server "$to" || return 1
     [ $((server_admin & ~4)) = 0 ] && [ "$server_up" != 0 ] && [ "$server_weight" != 0 ] || {
-        detail="HAProxy has $to with state $server_up, administrative state $server_admin, weight $server_weight"
+        detail="HAProxy reports $to with state $server_up, administrative state $server_admin, weight $server_weight"
         return 1
     }
     [ "$from" != - ] || return 0

@@ -68,7 +68,7 @@ backup_place() {
         now
     done
     [ -n "$place$over" ] ||
-        event note backup 'the end of the backup is not in the journal: if it printed a location, that is unknown'
+        event note backup 'the end of the backup is not in the journal: any location that it printed is unknown'
 }
 
 # The place in the last line of stdin, a journal, in which this invocation printed one. It is data from a program: one

@@ -16,10 +16,7 @@ step_migrate() {
     *) cause="the migration of $next has already failed; a migration runs only once per release"; return 1 ;;
     esac
     need_unit "$unit" && migration_free && job_ready || return 1
-    rm -f -- next.tmp && ln -s -- "releases/$next" next.tmp && mv -fT -- next.tmp ../next || {
-        cause='the symlink next could not be created'
-        return 1
-    }
+    point_next || return 1
     migration_write started "$next" "${old:--}" && ledger migrating "$next" || {
         # Nothing has begun, and nothing will.
         rm -f -- "$record" && sync "releases/$next" 2>/dev/null
@@ -31,12 +28,19 @@ step_migrate() {
     migration_end $?
 }
 
+# point_next: `next` -> the release that is about to go live.
+point_next() {
+    rm -f -- next.tmp && ln -s -- "releases/$next" next.tmp && mv -fT -- next.tmp ../next && return
+    cause='the symlink next could not be created'
+    return 1
+}
+
 # Waits until no other migration runs: one of an earlier run, or one that a user started. The end of an earlier run's is
 # recorded; if it fails, this one does not start.
 migration_free() {
     local other='' state='' result=ok
     running || return 0
-    [ ! -L ../next ] || other=$(readlink ../next) || { cause='next could not be read'; return 1; }
+    [ ! -L ../next ] || other=$(readlink ../next) || { cause='the symlink next could not be read'; return 1; }
     other=${other##*releases/}
     event note migrate "$unit is already running${other:+ for release $other}: waiting until it ends"
     while running; do

@@ -58,6 +58,7 @@ finish() {
     numbers=''
     if ! marked attempt-2; then numbers=$(measured); fi
     [ "$1" = deployed ] || evidence
+    ! marked trial-runs || stop_trials
     [ -n "$keep_next" ] || unended || rm -f -- ../next
     rm -f -- next.tmp current.tmp current.gone slot.tmp
     live=$(is_current) || live=unreadable

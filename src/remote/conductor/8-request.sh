@@ -5,7 +5,7 @@
 
 # The version of the request and its steps (src/step/wire.rs). One of another version is moved aside, and nothing of it
 # is carried out. No client replaces the conductor while a request is there: a switch ends as it began.
-protocol=7
+protocol=8
 
 # load_request: sets run, R, epoch, since, command, access, manager, helper, previous, next and units.
 # Fails with 1: it cannot be read now. With 2: it is no request.

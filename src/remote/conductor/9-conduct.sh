@@ -22,7 +22,7 @@ carry_out() {
         # shellcheck disable=SC2145 # the step's name is the first word
         if [ -z "$only" ] && [ "$1" != confirm ] && stop_requested; then false; else "step_$@"; fi 8<&- || {
             now; event step "$list" "$step" failed $((now - began)) "$cause"
-            failed_step=$1
+            failed_step=$1 && note_crash
             [ "$list" = settle ] || { [ -n "$apart" ] || return 1; later=${later:-$cause}; }
             continue
         }
@@ -54,11 +54,11 @@ main() {
         tries=$((tries + 1))
         sleep 1
     done
-    tries=1
     phase=revert measuring='' invocations='' asked='' evidence_of='' before='' changed='' cause='' target_release=$next
     # Without the time of the request, no line of the journal without an invocation counts.
     attempt_revert=1 since=$(stat -c %Y "$R/request") || since=9999999999
     failed_step='' canceled='' unrecorded='' keep_next='' meters=0 meter_arguments='' stood='' output_file=/dev/null
+    tries=1 gone='' crashes='' routed=''
     ! grep -qs '^[^ ]* canceled$' "$R/events" || canceled=canceled
     if [ "${2:-}" = boot ]; then
         marked begun && ! confirmed && [ "$previous" != - ] && point_back

@@ -21,7 +21,7 @@ hears() {
 print_manner() {
     local shown line main=0 signal='' kills='' group='' pid pids one all=''
     shown=$(systemctl "--$manager" show -p MainPID,KillSignal,KillMode,ControlGroup,TimeoutStopUSec,ExecStop -- "$1") ||
-        { cause="systemd did not return how $1 stops"; return 1; }
+        { cause="systemd did not return the stop settings of $1"; return 1; }
     while IFS= read -r line; do
         case $line in
         MainPID=*) main=${line#*=} ;;

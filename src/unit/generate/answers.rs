@@ -47,6 +47,17 @@ pub struct Job {
     pub calendar: String,
 }
 
+/// What runs a new release before it serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// `acme-trial.service`
+    pub unit: String,
+    /// Where its health check asks, and no client.
+    pub port: u16,
+    /// As the service's, with this port.
+    pub command: Option<String>,
+}
+
 /// [`Answers::new`] has the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answers {
@@ -88,6 +99,9 @@ pub struct Answers {
     pub jobs: Vec<Job>,
     /// The template that notifies of a switch: `acme-notify@.service`.
     pub notify: Option<String>,
+    pub trial: Option<Trial>,
+    /// Whether paths lead through `ROOT/next`: those of a trial do.
+    pub from_next: bool,
 }
 
 /// An answer that cannot go into a unit.
@@ -128,6 +142,8 @@ impl Answers {
             migrate: None,
             notify: None,
             jobs: Vec::new(),
+            trial: None,
+            from_next: false,
         }
     }
 
@@ -187,7 +203,9 @@ impl Answers {
 
     /// The directory of the running release: `ROOT/current`, or the slot of the instance.
     pub fn live(&self) -> String {
-        if self.is_template() {
+        if self.from_next {
+            format!("{}/next", self.root)
+        } else if self.is_template() {
             format!("{}/slots/%i", self.root)
         } else {
             format!("{}/current", self.root)

@@ -7,8 +7,9 @@ mod router; // the configuration of nginx and HAProxy
 mod sandbox; // the directives for a program, as lines
 mod service; // the service, plain or as a template
 mod text; // a unit under construction
+mod trial; // what runs a new release before it serves
 
-pub use answers::{Answers, Job, Program, Ready, Refused, Router};
+pub use answers::{Answers, Job, Program, Ready, Refused, Router, Trial};
 
 use super::merge::Unit;
 use super::rules::{self, Context, Finding};
@@ -31,6 +32,7 @@ pub fn units(answers: &Answers) -> Result<Vec<Written>, Refused> {
     if answers.strategy.needs_socket() {
         units.push(socket(answers));
     }
+    units.extend(answers.trial.iter().flat_map(|trial| trial::units(answers, trial)));
     units.extend(answers.migrate.as_deref().map(|command| job::migrate(answers, command)));
     for each in &answers.jobs {
         units.push(job::service(answers, each));
@@ -48,10 +50,15 @@ pub fn findings(answers: &Answers, units: &[Written]) -> Vec<Finding> {
     let parsed: Vec<Unit> = parsed.collect();
     let of = |unit: &Unit| {
         let serves = unit.name.prefix() == answers.app && unit.name.kind() == "service";
+        let is_trial = answers
+            .trial
+            .as_ref()
+            .is_some_and(|trial| trial.unit == unit.name.as_str());
         let context = Context {
             peers: parsed.clone(),
             peers_complete: true,
             root: Some(answers.root.clone()),
+            is_trial,
             strategy: serves.then_some(answers.strategy),
             drain: serves.then_some(answers.drain),
             deploy_user: Some(answers.deployer.clone()),

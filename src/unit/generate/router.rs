@@ -44,7 +44,7 @@ fn nginx(answers: &Answers) -> String {
         format!(
             "upstream {app} {{
     # A symlink for each part of the requests. The weights add up to 100, and a deploy points as many parts to the socket of
-    # the new instance as make up its share: nginx follows a symlink at each connection, so nobody reloads it. No
+    # the new instance as make up its share: nginx follows a symlink on each connection, so no reload is needed. No
     # `keepalive` here: keep-alive connections would stay with the old instance.
     zone {app} 64k;
 {servers}}}
@@ -77,7 +77,7 @@ upstream {app}_{green} {{ server 127.0.0.1:{green}; }}
         let text = format!(
             "
     # A deploy renames {live}.PART.{blue} to {live}.PART.{green}, for as many parts as make up the share of the new
-    # instance. nginx checks at each request, so nobody reloads it. A cache of open files would keep it from seeing that.
+    # instance. nginx checks on each request, so no reload is needed. A cache of open files would hide the rename from it.
     open_file_cache off;
     set {variable} {blue};
     if (-f {live}.{part}.{green}) {{ set {variable} {green}; }}
@@ -226,7 +226,7 @@ frontend {app} from {app}
 
 backend {app} from {app}
     # With these checks, HAProxy finds {finds} even after a restart, when the states that a deploy set are lost.
-    # No `cookie`: it would send clients to an instance that is not checked yet.
+    # No `cookie`: it would send clients to an instance that has not been checked yet.
     option httpchk GET {path}
     default-server check inter 1s fall 2 rise 1
 {servers}",

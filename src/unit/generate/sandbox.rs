@@ -27,7 +27,7 @@ pub(super) fn write(text: &mut Text, answers: &Answers) {
     text.set("ReadWritePaths", format!("-{}/shared", answers.root));
     if answers.is_template() && !answers.strategy.needs_socket() && !answers.instances_have_ports() {
         text.note(&format!(
-            "Members of the app's group can connect to the sockets; the router and the health checks must: adduser www-data {0} && adduser {1} {0}",
+            "Members of the app's group can connect to the sockets; the router and the health checks must be able to: adduser www-data {0} && adduser {1} {0}",
             answers.user, answers.deployer
         ));
         text.set("UMask", "0007");

@@ -12,22 +12,7 @@ pub(super) fn service(answers: &Answers) -> Written {
     head(&mut text, answers);
 
     text.section("Service");
-    match answers.ready() {
-        Ready::Notify => {
-            text.note("The service counts as started when the program sends READY=1.")
-                .set("Type", "notify");
-            if let Some(who) = child_that_reports(answers.program) {
-                text.note(&format!("{who} sends it, not the main process."))
-                    .set("NotifyAccess", "all");
-            }
-            &mut text
-        }
-        Ready::Exec => text
-            .note(
-                "The service counts as started once the program has been executed. The health check decides when it is ready.",
-            )
-            .set("Type", "exec"),
-    };
+    ready(&mut text, answers);
     text.set("User", &answers.user).set("Group", &answers.user);
     if template {
         text.note(&format!(
@@ -89,6 +74,26 @@ pub(super) fn service(answers: &Answers) -> Written {
         text.set("DefaultInstance", first(answers));
     }
     text.written()
+}
+
+/// How systemd learns that it has started.
+pub(super) fn ready(text: &mut Text, answers: &Answers) {
+    match answers.ready() {
+        Ready::Notify => {
+            text.note("The service counts as started when the program sends READY=1.")
+                .set("Type", "notify");
+            if let Some(who) = child_that_reports(answers.program) {
+                text.note(&format!("{who} sends it, not the main process."))
+                    .set("NotifyAccess", "all");
+            }
+            text
+        }
+        Ready::Exec => text
+            .note(
+                "The service counts as started once the program has been executed. The health check decides when it is ready.",
+            )
+            .set("Type", "exec"),
+    };
 }
 
 /// The name of the first instance.
@@ -166,7 +171,7 @@ pub(super) fn common_environment(text: &mut Text, answers: &Answers) {
 }
 
 /// The environment, with the address to listen on.
-fn environment(text: &mut Text, answers: &Answers) {
+pub(super) fn environment(text: &mut Text, answers: &Answers) {
     common_environment(text, answers);
     if answers.strategy.needs_socket() {
         if answers.program == Program::Node {
@@ -192,7 +197,7 @@ fn environment(text: &mut Text, answers: &Answers) {
 }
 
 /// The given command line, or the usual one of the program.
-fn command(answers: &Answers) -> String {
+pub(super) fn command(answers: &Answers) -> String {
     let live = answers.live();
     if let Some(command) = &answers.command {
         return command.replace(&format!("{}/current", answers.root), &live);

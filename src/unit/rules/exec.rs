@@ -179,7 +179,7 @@ rules! {
     "exec-percent" Error Service percent(view, found) {
         for (command, entry) in view.unit.every_command() {
             if let Some(word) = command.arguments.iter().find(|word| is_date(&word.text)) {
-                let message = "systemd replaces the % of the date before the program starts; write %%";
+                let message = "systemd replaces the % of the date format before the program starts; write %%";
                 let word: String = word.text.split_whitespace().find(|part| is_date(part)).unwrap_or("%").into();
                 found.at(entry, format!("{}=: `{word}`: {message}", entry.key));
             } else if let Some(letter) = specifier::unknown(entry.value) {

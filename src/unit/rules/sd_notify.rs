@@ -107,7 +107,7 @@ rules! {
         };
         let life = view.last_start();
         let finding = if let Some(name) = wrapper(view).filter(|_| life != LastStart::Runs) {
-            let message = format!("{name} stays the parent of the program, so systemd drops its READY=1");
+            let message = format!("{name} stays the parent of the program, so systemd drops the program's READY=1");
             found.at(entry, message)
         } else if matches!(life, LastStart::Unready(..)) && child_reports(view) {
             let set = ["NotifyAccess", "Type"].iter().find_map(|key| view.unit.get("Service", key));

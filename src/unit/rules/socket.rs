@@ -217,7 +217,7 @@ rules! {
             let inside = |path: &str| path.replace("/var/run/", "/run/").replace("%t/", "/run/").starts_with(&directory);
             if let Some(listens) = addresses(socket).find(|address| inside(address.value)) {
                 let message = format!(
-                    "systemd removes {directory}, including {}, where {} listens, when the service stops",
+                    "when the service stops, systemd removes {directory}, including {}, where {} listens",
                     listens.value, socket.name
                 );
                 found.at(entry, message).suggest("Service", "RuntimeDirectoryPreserve", "yes");

@@ -26,6 +26,8 @@ pub struct Context {
     pub migrate: Option<UnitName>,
     /// The unit of `migrate.before`.
     pub before: Option<UnitName>,
+    /// Whether this unit runs a new release before it serves: only a deploy starts it.
+    pub is_trial: bool,
     pub deploy_user: Option<String>,
     /// When a host was asked.
     pub host: Option<Facts>,
@@ -69,12 +71,13 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether it should keep running: it is not oneshot, a timer's, a deploy's, or one for each connection.
+    /// Whether it should keep running: it is not oneshot, a timer's, a deploy's, a trial, or one for each connection.
     pub fn stays(&self) -> bool {
         self.kind() != "oneshot"
             && self.start.is_some()
             && !self.is_timed()
             && !self.is_deploys()
+            && !self.context.is_trial
             && !self.is_per_connection()
     }
 

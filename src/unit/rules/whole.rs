@@ -90,7 +90,7 @@ rules! {
                 }
             }
             "slice" if stem != "-" && !unit.name.is_template() && !forms::is_below(stem) => {
-                found.missing("Slice", "a dash in the name of a slice stands between two names: systemd refuses the unit");
+                found.missing("Slice", "a dash in the name of a slice must stand between two names: systemd refuses the unit");
             }
             "socket" => {
                 if let Some(entry) = unit.get("Socket", "Symlinks").filter(|_| nodes(unit) != 1) {
