@@ -152,6 +152,14 @@ fn an_express_app_goes_live_in_two_commands_and_back_again() {
         ["hello from Express", "hello again", "hello from Express"]
     );
     assert_eq!(reader.typed, 4);
+    // `systemd.js` keeps the queue as long as the socket unit sets it, and `doctor` finds nothing wrong with it.
+    let queue = host.root("ss -Hltn 'sport = :8080'").ok();
+    assert_eq!(queue.split_whitespace().nth(2), Some("4096"), "{queue}");
+    reader
+        .desk
+        .shipit(&["--config", "shop/deploy.yml", "doctor", "-v"])
+        .leaves(0)
+        .never_says("the queue of");
     let yml = fs::read_to_string(reader.desk.path("shop/deploy.yml")).unwrap();
     assert!(
         yml.contains("strategy: socket") && yml.contains("run: npm ci --omit=dev"),

@@ -175,7 +175,7 @@ pub(super) fn environment(text: &mut Text, answers: &Answers) {
     common_environment(text, answers);
     if answers.strategy.needs_socket() {
         if answers.program == Program::Node {
-            text.note("node shortens the queue to 511 unless the app passes the length itself: server.listen({ fd: 3, backlog: +process.env.BACKLOG })");
+            text.note("node shortens the queue to 511 unless the app passes the length itself: server.listen({ fd: 3 }, +process.env.BACKLOG)");
             text.set("Environment", "BACKLOG=4096");
         }
     } else if answers.instances_have_ports() {

@@ -115,13 +115,13 @@ rules! {
     /// node shortens the queue to 511
     ///
     /// node calls listen() again on the descriptor that it gets, with its own default, and the kernel uses the latest
-    /// value.
+    /// value. It ignores `backlog` in an object with `fd`: the length has to be the second argument.
     ///
     /// In production: `ss -ltn` shows 511, whatever `Backlog=` is (measured). At 300 requests/s that covers a restart
     /// of 1.7 s.
     ///
     /// ```ini
-    /// # server.js: server.listen({ fd: 3, backlog: 4096 })
+    /// # server.js: server.listen({ fd: 3 }, 4096)
     /// [Socket]
     /// Backlog=4096
     /// ```
