@@ -227,6 +227,23 @@ pub enum Reading {
 /// How many sources are remembered.
 const SOURCES: usize = 16;
 
+/// Whether a deploy could ship the source, before anything else happens. With `build` the source may not exist yet: what is
+/// wrong with the project's own directory is then a warning, because the build can change it.
+/// Fails with a [`Failure`] that names what a deploy would refuse.
+pub fn check_source(config: &Config, interrupts: &Interrupts) -> Result<Option<String>, Failure> {
+    if config.build.is_some() && config.source != config.dir {
+        return Ok(None);
+    }
+    match read_source(config, Reading::Touched, interrupts) {
+        Err(failure) if config.build.is_some() && interrupts.count() == 0 => Ok(Some(format!(
+            "the deploy will stop unless `build` changes it: {}: {}",
+            failure.what,
+            failure.why.join("; ")
+        ))),
+        read => read.map(|_| None),
+    }
+}
+
 /// The source, as it would be shipped.
 pub(super) fn read_source(config: &Config, reading: Reading, interrupts: &Interrupts) -> Result<Scanned, Failure> {
     let shelf = Shelf::of_user("hashes", SOURCES);

@@ -191,6 +191,20 @@ fn up_does_it_all_says_where_it_stopped_and_continues_there() {
         .never_says("\"source\":\"build\"");
     untouched(&host);
     host.root("systemctl stop squatter").ok();
+    // So is what a deploy would not ship.
+    let built = |line: &&str| !line.starts_with("build: ");
+    let shipped: Vec<&str> = yml.lines().filter(built).collect();
+    desk.file("deploy.yml", &shipped.join("\n").replace("source: build", "source: ."));
+    std::os::unix::fs::symlink("/usr/bin/python3", desk.path("python")).unwrap();
+    desk.file("deploy/units/acme.service", &unit);
+    desk.shipit(&["up", "--yes", "--as", &root])
+        .leaves(1)
+        .says("up stopped at check")
+        .says("cannot be shipped as it is")
+        .says("python is a symlink to /usr/bin/python3")
+        .says("root changed nothing");
+    untouched(&host);
+    std::fs::remove_file(desk.path("python")).unwrap();
     desk.file("deploy.yml", &yml);
     desk.file("deploy/units/acme.service", &unit);
 

@@ -113,13 +113,13 @@ pub enum Command {
     /// Write a deploy.yml for this directory
     #[command(
         long_about = "Example:\n  shipit init --host deploy@app.example.com --units\n\nDetects the kind of project in this directory (Node.js, Rails and other Ruby, Django and other Python, PHP, Go, Rust, Elixir, static files) and writes a deploy.yml for it: \
-        source, build, prepare, migrate, strategy. Also writes deploy.schema.json, so that editors complete and check deploy.yml. With --units it also writes systemd units; without --units, on a terminal, it asks. \
+        source, build, prepare, migrate, strategy. The app's name is that of the directory, or --app NAME. Also writes deploy.schema.json, so that editors complete and check deploy.yml. With --units it also writes systemd units; without --units, on a terminal, it asks. \
         If it can log in to the host (as the deploy user or as root) without asking you, it proposes a port that is free there. It never overwrites a file."
     )]
     Init(Init),
     /// Do everything for the first release: install units, set up, deploy
     #[command(
-        long_about = "Example:\n  shipit up --as root@app.example.com\n\nChecks what a first deploy needs on this machine and on the host; then runs `unit install --now`, `setup` and `deploy`. \
+        long_about = "Example:\n  shipit up --as root@app.example.com\n\nChecks what a first deploy needs on this machine and on the host, and whether the source can be shipped; then runs `unit install --now`, `setup` and `deploy`. \
         Shows all that root will do and asks once. You can run it again at any time: it continues with what is left. When nothing is left for root to do, it only deploys."
     )]
     Up(Up),

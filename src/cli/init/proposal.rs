@@ -3,8 +3,8 @@
 use crate::cli::project::{About, Project, Serves};
 use crate::config::{AppName, FILE_NAME, SCHEMA_NAME, scalar};
 
-/// For an unknown directory, only what is required.
-pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, port: u16) -> String {
+/// For an unknown directory, only what is required, from `unknown`.
+pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, unknown: &Project, port: u16) -> String {
     let app = app.as_str();
     let mut out = format!("# yaml-language-server: $schema={SCHEMA_NAME}\n");
     let what = match project {
@@ -13,8 +13,7 @@ pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, port: u
     };
     out.push_str(&what);
     out.push_str(" `shipit config example` prints every key.\n");
-    let unknown = Project::unknown();
-    let project = project.unwrap_or(&unknown);
+    let project = project.unwrap_or(unknown);
     let checks = |about: About| -> String {
         let checks = project.checks.iter().filter(|check| check.about == about);
         checks
@@ -31,6 +30,7 @@ pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, port: u
         out.push_str(&key("build", build));
     }
     let mut exclude: Vec<String> = project.exclude.iter().copied().map(scalar).collect();
+    exclude.extend(project.environments.iter().map(|path| scalar(path)));
     if project.source == "." {
         exclude.extend(["deploy/units/", FILE_NAME, SCHEMA_NAME].map(scalar));
         if project.public.is_empty() {

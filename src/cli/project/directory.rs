@@ -34,6 +34,9 @@ const TEXTS: &str = "package.json Gemfile Gemfile.lock pyproject.toml requiremen
 /// Kinds of source files, which name routes and ports.
 const SOURCES_OF: &str = "py js mjs cjs ts mts tsx rb go rs php java kt cs ex exs service csproj conf ini";
 
+/// The file that makes a directory a virtual environment of Python.
+const PYVENV: &str = "pyvenv.cfg";
+
 /// Lock files of packages of npm.
 pub(super) const LOCKS: &[&str] = &[
     "pnpm-lock.yaml",
@@ -86,6 +89,11 @@ impl Directory {
                         return Err(io::Error::other(format!("{name}: expected a file, found a directory")));
                     }
                     found.files.insert(format!("{name}/"), String::new());
+                    // A virtual environment of Python, whatever its name: nothing in it is the app's.
+                    if depth < DEPTH && !names_only && entry.path().join(PYVENV).is_file() {
+                        found.files.insert(format!("{name}/{PYVENV}"), String::new());
+                        continue;
+                    }
                     if depth == 0 && lists("docs doc", &base) {
                         // Documents, which can be a site that is deployed.
                         let package = format!("{name}/package.json");
@@ -144,6 +152,15 @@ impl Directory {
 
     pub(super) fn text(&self, name: &str) -> &str {
         self.files.get(name).map_or("", String::as_str)
+    }
+
+    /// The virtual environments of Python, `/venv/`, as `exclude` names them. A name that is a pattern is left out.
+    pub(in crate::cli) fn environments(&self) -> Vec<String> {
+        let homes = self.all().filter_map(|(path, _)| path.strip_suffix(PYVENV));
+        homes
+            .filter(|home| home.ends_with('/') && !home.contains(['*', '?', '[', ']', '{', '\\']))
+            .map(|home| format!("/{home}"))
+            .collect()
     }
 
     /// The first of these files that exists.
@@ -243,4 +260,31 @@ pub(super) fn lists(names: &str, name: &str) -> bool {
 /// Whether a directory of this name never holds the app itself.
 pub(super) fn is_skipped(name: &str) -> bool {
     lists(SKIPPED, name)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::cli::project::detect;
+
+    #[test]
+    fn virtual_environments_are_found_by_what_is_in_them_and_not_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        file("requirements.txt", "flask\ngunicorn\n");
+        file("env/settings.py", "DEBUG = False\n");
+        for home in ["venv", ".venv", ".env", "tools/py3", "a*b"] {
+            file(&format!("{home}/pyvenv.cfg"), "");
+            file(&format!("{home}/lib/app.py"), "app = Flask(1)\n");
+        }
+        let files = Directory::read(dir.path()).unwrap();
+        let app = detect(&files, "acme").unwrap();
+        assert_eq!(app.environments, ["/.env/", "/tools/py3/", "/venv/"]);
+        assert!(!files.has("tools/py3/lib/app.py"), "{files:?}");
+    }
 }

@@ -51,6 +51,8 @@ pub(super) struct Project {
     /// What `prepare` makes, where that is certain.
     pub(super) products: Option<products::Products>,
     pub(super) exclude: Vec<&'static str>,
+    /// Virtual environments of Python, which `exclude` has besides.
+    pub(super) environments: Vec<String>,
     pub(super) shared: Vec<&'static str>,
     pub(super) shared_files: Vec<&'static str>,
     /// Files that are shipped although their names are those of secrets.
@@ -130,6 +132,7 @@ impl Project {
             prepare: None,
             products: None,
             exclude: Vec::new(),
+            environments: Vec::new(),
             shared: Vec::new(),
             shared_files: Vec::new(),
             public: Vec::new(),
@@ -149,7 +152,13 @@ impl Project {
         }
     }
 
-    /// What is proposed for a directory of no known kind.
+    /// What is proposed for a directory of no known kind, with these files.
+    pub(super) fn unknown_of(dir: &Directory) -> Self {
+        let mut project = Self::unknown();
+        project.environments = dir.environments();
+        project
+    }
+
     pub(super) fn unknown() -> Self {
         let mut project = Self::new("");
         project.because = "restart | reload | socket";
@@ -212,6 +221,11 @@ fn detect_here(dir: &Directory, app: &str) -> Option<Project> {
         .or_else(|| pages::detect(dir))?;
     if let (".", Some(prepare)) = (project.source.as_str(), &project.prepare) {
         project.products = products::of(dir, prepare);
+    }
+    if project.source == "." {
+        // Python's own name for them is excluded at any depth.
+        let known = |path: &String| project.exclude.contains(&".venv/") && path.ends_with("/.venv/");
+        project.environments = dir.environments().into_iter().filter(|path| !known(path)).collect();
     }
     needs::checks(dir, &mut project);
     if project.serves == Serves::Process {

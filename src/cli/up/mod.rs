@@ -15,7 +15,7 @@ use crate::diagnosis;
 use crate::engine::as_root::at_terminal;
 use crate::engine::deploy::deploy;
 use crate::engine::install_units::install_units;
-use crate::engine::preview::DeployOptions;
+use crate::engine::preview::{DeployOptions, check_source};
 use crate::engine::setup::{Layout, former, verify};
 use crate::engine::{self, Run, observe, session};
 use crate::failure::{Exit, Failure, Next};
@@ -89,10 +89,13 @@ impl<'a> Up<'a> {
         self.begins("check", true);
         let looked = self.repository().and_then(|repository| {
             let seen = self.look(&repository)?;
-            match self.stops_before(&seen) {
-                Some(failure) => Err(failure),
-                None => Ok((repository, seen)),
+            if let Some(failure) = self.stops_before(&seen) {
+                return Err(failure);
             }
+            if seen.rooted() {
+                self.source()?;
+            }
+            Ok((repository, seen))
         });
         let (repository, mut seen) = self.ended("check", began, looked, Stand::Untouched)?;
         let rooted = seen.rooted();
@@ -180,6 +183,13 @@ impl<'a> Up<'a> {
         unit_files::all_own(self.config, &repository)?;
         install::check(self.config, &repository, None)?;
         Ok(repository)
+    }
+
+    /// What a deploy would refuse to ship stops it before root is asked; where root is not needed, the deploy finds it.
+    fn source(&mut self) -> Result<(), Failure> {
+        let warning = check_source(self.config, self.interrupts)?;
+        warning.into_iter().for_each(|text| self.report.warn(text));
+        Ok(())
     }
 
     fn install(&mut self, seen: &mut Seen<'_>) -> Result<(), Failure> {
