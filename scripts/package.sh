@@ -49,6 +49,7 @@ archive() {
   mkdir -p "$dir/completions"
   install -m 0755 "$out/shipit" "$dir/shipit"
   install -m 0644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE deploy.example.yml deploy.schema.json "$dir"
+  cp -R docs "$dir/docs"
   "$out/shipit" man --dir "$dir/man"
   for shell in bash fish zsh; do "$out/shipit" completions "$shell" >"$dir/completions/shipit.$shell"; done
   mv "$dir/completions/shipit.zsh" "$dir/completions/_shipit"
@@ -71,6 +72,9 @@ deb() {
   install -D -m 0644 "$from/completions/shipit.fish" "$root/usr/share/fish/vendor_completions.d/shipit.fish"
   install -D -m 0644 deploy.example.yml "$doc/examples/deploy.yml"
   install -m 0644 deploy.schema.json "$doc/examples/deploy.schema.json"
+  # The pages have files to copy.
+  install -m 0644 README.md "$doc"
+  cp -R docs "$doc/docs"
   install -m 0644 packaging/deb/lintian-overrides "$root/usr/share/lintian/overrides/shipit"
   install -m 0644 CHANGELOG.md "$doc/changelog"
   install -m 0644 "$from/THIRD-PARTY-NOTICES" "$doc/third-party-notices"

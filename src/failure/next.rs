@@ -119,6 +119,23 @@ impl Next {
         }
         self
     }
+    /// Takes the last words of another line that is the same up to `joint`, such as one more package to install. Whether it
+    /// could.
+    pub fn joins(&mut self, other: &Self, joint: &str) -> bool {
+        let ([(_, Act::Ssh(mine, text))], [(_, Act::Ssh(theirs, more))]) =
+            (self.acts.as_mut_slice(), other.acts.as_slice())
+        else {
+            return false;
+        };
+        let same = |(head, _): &(&str, &str)| text.strip_prefix(head).is_some_and(|rest| rest.starts_with(joint));
+        match more.split_once(joint).filter(same) {
+            Some((_, rest)) if mine == theirs && self.remark == other.remark => {
+                text.push_str(&format!(" {rest}"));
+                true
+            }
+            _ => false,
+        }
+    }
     /// Another act behind this one; `joint` is `&&` or `;`.
     pub fn then(mut self, joint: &'static str, other: Next) -> Self {
         let mut acts = other.acts.into_iter();

@@ -64,7 +64,13 @@ pub fn refuse_unknown(
     let is_new = units(config, Purpose::Observe)
         .into_iter()
         .all(|name| observed.unit(name).is_not_found());
-    Err(failure.next(if repository.is_empty() && is_new {
+    // Of a service that has a unit already, `unit generate` writes the socket alone.
+    let socket = format!("{}.socket", config.app);
+    let service = format!("{}.service", config.app);
+    let has_service = !observed.unit(&service).is_not_found() || is_own(&service);
+    Err(failure.next(if has_service && names == [socket.as_str()] {
+        Next::shipit("unit generate --only").arg(&socket).then("&&", install)
+    } else if repository.is_empty() && is_new {
         Next::shipit("unit generate").then("&&", install)
     } else {
         Next::advice(format!("write the unit into {dir}, or correct its name in deploy.yml"))

@@ -115,6 +115,15 @@ fn init_units_setup_deploy_and_a_second_app_beside_it() {
         .leaves(1)
         .says("beta.service should listen on 127.0.0.1:8080, where acme.service already listens")
         .says("root changed nothing");
+    // What the deploy user does not have, who exists, too; in one line for all packages.
+    other.file("deploy.yml", &format!("{yml}prepare: composer install && hugo\n"));
+    other
+        .json(&up)
+        .leaves(1)
+        .says("up stopped at check:")
+        .says("`prepare` runs composer, which the host does not have")
+        .says("apt-get install composer hugo")
+        .says("root changed nothing");
     other.file("deploy.yml", &yml);
     Ran::new("up", &building(&other, &up).ends()).leaves(0);
     other.shipit(&["status"]).leaves(0);
@@ -182,10 +191,9 @@ fn up_does_it_all_says_where_it_stopped_and_continues_there() {
     desk.json(&["up", "--yes", "--as", &root])
         .leaves(1)
         .says("`prepare` runs python3 -m venv, which needs the module ensurepip")
-        .says("apt-get install python3-venv")
+        .says("apt-get install python3-venv composer")
         .says("`prepare` runs not-there, which the host does not have")
         .says("acme.service runs /usr/bin/composer, which the host does not have")
-        .says("apt-get install composer")
         .says("127.0.0.1:8080, where squatter.service already listens")
         .says("root changed nothing")
         .never_says("\"source\":\"build\"");
@@ -201,7 +209,7 @@ fn up_does_it_all_says_where_it_stopped_and_continues_there() {
         .leaves(1)
         .says("up stopped at check")
         .says("cannot be shipped as it is")
-        .says("python is a symlink to /usr/bin/python3")
+        .says("python is a symlink to the absolute path /usr/bin/python3")
         .says("root changed nothing");
     untouched(&host);
     std::fs::remove_file(desk.path("python")).unwrap();

@@ -118,7 +118,11 @@ fn a_host_that_is_not_set_up_is_refused_with_everything_that_is_missing() {
     desk.shipit(&["setup", "--yes", "--as", &root])
         .leaves(1)
         .says("acme.socket exists neither on the host nor in deploy/units")
-        .says("write the unit into deploy/units");
+        .says("next  shipit unit generate --only acme.socket")
+        .says(" && shipit unit install --now --as root@");
+    desk.shipit(&["unit", "generate", "--only", "acme.socket", "--print"])
+        .leaves(0)
+        .says("ListenStream=127.0.0.1:8080");
     assert_eq!(current(&host), "");
     ACME.install_units(&host, Service::Socket);
     desk.setup();

@@ -142,7 +142,7 @@ fn build_rust(dir: &Path) -> Vec<u8> {
             "-C",
             "target-feature=+crt-static",
         ])
-        .args(["-o", "acme", "main.rs"])
+        .args(["-o", "acme", "src/main.rs"])
         .current_dir(dir)
         .ends();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));

@@ -50,7 +50,8 @@ impl<'a> Reader<'a> {
                 Some((_, "root")) => self.by_root(text),
                 Some((_, file)) if file.starts_with('/') => self.host.write_file(file, text.as_bytes()),
                 Some((_, file)) => self.file(file, &self.here(text)),
-                None => text.lines().for_each(|line| self.line(line)),
+                None if tag == "sh" => text.lines().for_each(|line| self.line(line)),
+                None => {}
             }
         }
     }
@@ -104,6 +105,14 @@ impl<'a> Reader<'a> {
         for (name, value) in run.get_envs() {
             shell.env(name, value.unwrap_or_default());
         }
+        // The reader's home has no toolchain: what builds the program is the toolchain itself.
+        let sysroot = Command::new("rustc").args(["--print", "sysroot"]).ends().stdout;
+        let path = format!(
+            "{}/bin:{}",
+            String::from_utf8(sysroot).unwrap().trim(),
+            std::env::var("PATH").unwrap()
+        );
+        shell.env("PATH", path);
         let ran = shell
             .args(["-c", &line_run])
             .current_dir(self.desk.path("shop"))
@@ -262,4 +271,23 @@ fn a_php_app_goes_live_with_its_database_and_its_worker_and_back_again() {
         migrated.contains("migrated to 1") && migrated.contains("migrated to 2"),
         "{migrated}"
     );
+}
+
+#[test]
+fn a_rust_program_goes_live_in_two_commands_and_back_again() {
+    let host = lab::host!(Suite::Bookworm);
+    let mut reader = Reader::at(&host);
+    reader.follow("rust.md", &[]);
+    let [first, second, back] = reader.answers.as_slice() else {
+        panic!("{:?}", reader.answers)
+    };
+    assert!(
+        first == back && first != second && !first.is_empty(),
+        "{:?}",
+        reader.answers
+    );
+    assert_eq!(reader.typed, 4);
+    assert_eq!(host.unit("shop.service", "Type"), "notify");
+    let queue = host.root("ss -Hltn 'sport = :8080'").ok();
+    assert_eq!(queue.split_whitespace().nth(2), Some("4096"), "{queue}");
 }

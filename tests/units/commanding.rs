@@ -232,6 +232,11 @@ fn generate_writes_units_that_lint_has_nothing_against_and_never_overwrites() {
     let ran = shipit(dir.path(), &generate);
     assert_eq!(ran.status.code(), Some(2));
     assert!(err(&ran).contains("acme.socket") && fs::read_to_string(&socket).unwrap() == "mine\n");
+    let next = "rm deploy/units/acme.socket && shipit unit generate --app acme --strategy socket";
+    assert!(err(&ran).contains(next), "{}", err(&ran));
+    fs::remove_file(&socket).unwrap();
+    assert_eq!(shipit(dir.path(), &generate).status.code(), Some(0));
+    assert!(fs::read_to_string(&socket).unwrap().contains("[Socket]"));
     let ran = shipit(dir.path(), &["unit", "generate", "--app", "acme\nUser=root"]);
     assert_eq!((ran.status.code(), out(&ran)), (Some(2), String::new()));
 }

@@ -224,9 +224,12 @@ fn port(
     let free = taken.free(usual, app).filter(|_| !fixed);
     let why = match free {
         Some(free) => {
-            format!(
-                "port {usual} is taken on the host by {holder}, so this is {free}; the generated unit sets PORT={free}: does the app use it?"
-            )
+            // A socket unit has the port, and the app needs not know it.
+            let question = match &project {
+                Some(project) if project.strategy.needs_socket() => String::new(),
+                _ => format!("; the generated unit sets PORT={free}: does the app use it?"),
+            };
+            format!("port {usual} is taken on the host by {holder}, so this is {free}{question}")
         }
         None => format!("port {usual} is taken on the host by {holder}: choose another one, here and in the app"),
     };
@@ -281,7 +284,7 @@ fn wanted(options: &args::Init, project: Option<&Project>, unit: &Path) -> Resul
 fn units(config: &Config, hosted: bool, out: &mut String) -> Result<(), Failure> {
     let units = generate::proposed(config, hosted)
         .map_err(|failure| failure.host(format!("{FILE_NAME} was written; the units were not")))?;
-    generate::write(&config.units.dir, &units)?;
+    generate::write(&config.units.dir, &units, Next::shipit("unit generate"))?;
     let dir = config.units.dir.strip_prefix(&config.dir).unwrap_or(&config.units.dir);
     for unit in &units {
         out.push_str(&format!("wrote {}\n", dir.join(&unit.name).display()));

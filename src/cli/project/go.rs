@@ -1,7 +1,7 @@
 //! Go, by go.mod: which package is the program, and what it reads while it runs. Never builds it.
 
 use super::go_build::{Recipe, recipe};
-use super::{About, Directory, Project, compiled, pages};
+use super::{About, Directory, Project, compiled, pages, systemd};
 
 /// Names of programs that serve, where a repository has several.
 const SERVERS: [&str; 8] = ["server", "api", "web", "app", "httpd", "http", "serve", "backend"];
@@ -49,6 +49,8 @@ pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
         && dir.sources("go").any(|(_, text)| text.contains("activation."))
     {
         project.socket("go-systemd accepts the socket from systemd");
+    } else if let Some(because) = systemd::accepts(dir, "go") {
+        project.socket(because);
     }
     let embedded: Vec<&str> = dir
         .sources("go")

@@ -29,6 +29,7 @@ mod routes;
 mod ruby;
 mod rust;
 mod settings;
+mod systemd;
 mod version;
 mod workers;
 mod written;
@@ -67,6 +68,8 @@ pub(super) struct Project {
     pub(super) program: Option<Program>,
     pub(super) command: Option<String>,
     pub(super) migrate: Option<String>,
+    /// Whether the program reports READY=1.
+    pub(super) reports: bool,
     /// Whether it answers requests, so that its health can be checked at an address.
     pub(super) listens: bool,
     /// The path that the health check requests, and the port.
@@ -143,6 +146,7 @@ impl Project {
             program: None,
             command: None,
             migrate: None,
+            reports: false,
             listens: true,
             health: "/".into(),
             port: 8080,
@@ -229,6 +233,7 @@ fn detect_here(dir: &Directory, app: &str) -> Option<Project> {
     }
     needs::checks(dir, &mut project);
     if project.serves == Serves::Process {
+        project.reports = systemd::reports(dir, kinds(&project));
         health(dir, &mut project);
         workers::checks(dir, &mut project);
     }

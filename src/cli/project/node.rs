@@ -8,7 +8,7 @@ use super::evidence;
 use super::node_install::{Manager, migration};
 use super::node_package::Package;
 use super::node_start::run;
-use super::{About, Project, pages, products, version};
+use super::{About, Project, pages, products, systemd, version};
 use crate::unit::generate::Program;
 
 /// Packages that serve requests.
@@ -48,14 +48,8 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     project.migrate = migration(dir, &package, &mut project);
     project.program = Some(Program::Node);
     framework(dir, &package, &mut project);
-    // What sd_listen_fds(3) of systemd passes: a program that reads it does not open a port itself.
-    if dir
-        .sources("js mjs cjs ts mts")
-        .flat_map(|(_, text)| text.lines().map(str::trim_start))
-        .filter(|line| !line.starts_with("//") && !line.starts_with('*'))
-        .any(|line| line.contains("LISTEN_PID") || line.contains("LISTEN_FDS"))
-    {
-        project.socket("the source reads LISTEN_PID or LISTEN_FDS: it accepts the socket from systemd");
+    if let Some(because) = systemd::accepts(dir, "js mjs cjs ts mts") {
+        project.socket(because);
     }
     manager.checks(dir, &package, &mut project);
     if project.command.is_some() {

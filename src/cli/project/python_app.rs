@@ -3,6 +3,11 @@
 use super::directory::{Directory, lists};
 use super::{About, Project};
 
+/// Names of functions that make the application object, and the names that it usually has.
+const FACTORIES: &str =
+    "create_app make_app get_app build_app create_application get_wsgi_application get_asgi_application";
+const USUAL: &str = "app application";
+
 /// The application object of a source file.
 pub(super) struct Object {
     module: String,
@@ -73,7 +78,31 @@ pub(super) fn object(dir: &Directory) -> Option<Object> {
                 .unwrap_or_default()
                 .split(',')
                 .any(|part| !part.trim().is_empty() && !part.contains('='));
-            (lists("create_app make_app get_app build_app", name.0) && !required).then(|| name.0.to_owned())
+            (lists(FACTORIES, name.0) && !required).then(|| name.0.to_owned())
+        })
+    };
+    // What a server of WSGI or ASGI applications finds by the usual names: a function, or what a factory or an import gives.
+    let usual = |path: &str, text: &str| {
+        let base = path.rsplit('/').next().unwrap_or(path);
+        let is_entry = lists("wsgi.py asgi.py", base);
+        text.lines().find_map(|line| {
+            let is_async = line.starts_with("async def ");
+            if let Some(rest) = line.trim_start_matches("async ").strip_prefix("def ") {
+                let (name, rest) = rest.split_once('(')?;
+                let count = rest.split(')').next().unwrap_or_default().split(',').count();
+                let takes = count == if is_async { 3 } else { 2 };
+                return (lists(USUAL, name) && takes).then(|| (name.to_owned(), is_async));
+            }
+            if let Some((_, names)) = line.strip_prefix("from ").and_then(|rest| rest.split_once(" import ")) {
+                let name = names.rsplit([' ', ',']).next().unwrap_or_default();
+                return (is_entry && lists(USUAL, name)).then(|| (name.to_owned(), base != "wsgi.py"));
+            }
+            let (name, value) = line.split_once('=')?;
+            let name = name.split(':').next().unwrap_or_default().trim_end();
+            let called = value.trim_start().split('(').next().unwrap_or_default();
+            let makes = lists(FACTORIES, called.rsplit('.').next().unwrap_or_default());
+            (lists(USUAL, name) && !value.starts_with('=') && (is_entry || makes && value.contains('(')))
+                .then(|| (name.to_owned(), base != "wsgi.py"))
         })
     };
     let place = |path: &str| {
@@ -101,7 +130,7 @@ pub(super) fn object(dir: &Directory) -> Option<Object> {
         (home.to_owned(), below, module)
     };
     let plain = sources.iter().find_map(|(path, text)| {
-        let (name, asgi) = made(text)?;
+        let (name, asgi) = made(text).or_else(|| usual(path, text))?;
         let (home, below, module) = place(path);
         module.split('.').all(is_identifier).then_some(Object {
             module,
@@ -177,6 +206,57 @@ pub(super) fn script(text: &str) -> Option<(String, String, String)> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{checks, project};
+
+    #[test]
+    fn an_application_is_found_by_its_usual_name() {
+        let list = ("requirements.txt", "gunicorn\n");
+        for (file, text, object) in [
+            (
+                "wsgi.py",
+                "import x\n\ndef application(environ, start_response):\n    pass\n",
+                "wsgi:application",
+            ),
+            (
+                "shop/web.py",
+                "def app(environ, start_response):\n    pass\n",
+                "shop.web:app",
+            ),
+            (
+                "wsgi.py",
+                "from shop import create_app\napplication = create_app()\n",
+                "wsgi:application",
+            ),
+            ("main.py", "app = shop.create_app('x')\n", "main:app"),
+            (
+                "wsgi.py",
+                "from shop.web import app as application\n",
+                "wsgi:application",
+            ),
+            ("wsgi.py", "application: WSGI = Middleware(x)\n", "wsgi:application"),
+        ] {
+            let app = project(&[list, ("shop/", ""), (file, text)]);
+            let command = app.command.clone().unwrap_or_default();
+            assert!(command.ends_with(&format!(" {object}")), "{text}: {app:?}");
+            assert!(!checks(&app, "no application object"), "{text}: {app:?}");
+        }
+        for text in [
+            "app = typer.Typer()\n",
+            "    app = create_app()\n",
+            "app == create_app()\n",
+            "def app():\n    pass\n",
+        ] {
+            let app = project(&[list, ("main.py", text)]);
+            assert!(checks(&app, "no application object"), "{text}: {app:?}");
+        }
+        let asgi = project(&[
+            ("requirements.txt", "uvicorn\n"),
+            ("main.py", "async def app(scope, receive, send):\n    pass\n"),
+        ]);
+        assert!(
+            asgi.command
+                .is_some_and(|command| command.ends_with("uvicorn --fd 3 main:app"))
+        );
+    }
 
     const SCRIPTS: &str =
         "[project]\nname = 'shop'\n[project.scripts]\nshop-serve = \"shop.server:main\"\n[build-system]\n";

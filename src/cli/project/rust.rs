@@ -1,7 +1,7 @@
 //! Rust, by Cargo.toml: which binary is the program, and what it reads while it runs. Never builds it.
 
 use super::evidence::{self, toml};
-use super::{About, Directory, Project, compiled, container};
+use super::{About, Directory, Project, compiled, container, systemd};
 
 pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
     if !dir.has("Cargo.toml") {
@@ -23,6 +23,8 @@ pub(super) fn detect(dir: &Directory, app: &str) -> Option<Project> {
     let sources = || dir.sources("rs").map(|(_, text)| text);
     if dir.depends(&[&manifest], "listenfd") {
         project.socket("listenfd accepts the socket from systemd");
+    } else if let Some(because) = systemd::accepts(dir, "rs") {
+        project.socket(because);
     }
     project.check(
         About::Build,

@@ -38,7 +38,7 @@ pub(super) fn run(global: &Global, options: &Generate) -> Result<Exit, Failure> 
         cli::results(&texts.join("\n"));
         return Ok(Exit::Done);
     }
-    write(&options.out, &units)?;
+    write(&options.out, &units, Next::again(""))?;
     let names: Vec<String> = units
         .iter()
         .map(|unit| format!("wrote {}\n", options.out.join(&unit.name).display()))
@@ -79,11 +79,12 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     let has_socket = strategy.is_some_and(|strategy| strategy.needs_socket());
     let detected = project.as_ref().and_then(|project| project.program);
     let detected = detected.filter(|program| *program != Program::Static || !has_socket);
-    // The unit that notifies is the same for each; a migration and a worker have a command line of their own.
+    // The socket and the unit that notifies are the same for each; a migration and a worker have a command line of their own.
     let notify = config.and_then(|config| Some(config.notify.as_ref()?.to_string()));
     let migrates = options.only.as_ref() == Some(&migration(&app));
     let notifies = options.only.is_some() && options.only == notify;
-    let unneeded = notifies || migrates || options.worker && options.command.is_some();
+    let is_socket = options.only.as_deref().and_then(|name| name.strip_suffix(".socket")) == Some(app.as_str());
+    let unneeded = notifies || is_socket || migrates || options.worker && options.command.is_some();
     let unneeded = || unneeded.then_some(Program::Binary);
     let program = options
         .program
@@ -152,7 +153,10 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     } else {
         options.port.or(checked).or(answers.port)
     };
-    if options.notify {
+    let reports = project
+        .as_ref()
+        .is_some_and(|project| project.reports && detected == Some(program));
+    if options.notify || reports && !options.worker && options.command.is_none() {
         answers.ready = Ready::Notify;
     } else if options.worker {
         answers.ready = Ready::Exec;
@@ -318,22 +322,32 @@ pub(in crate::cli) fn proposed(config: &Config, hosted: bool) -> Result<Vec<Writ
 }
 
 /// Writes all units, or none when one of the files exists with another text.
-pub(in crate::cli) fn write(dir: &Path, units: &[Written]) -> Result<(), Failure> {
+/// `again`: what writes them once those that differ are removed.
+pub(in crate::cli) fn write(dir: &Path, units: &[Written], again: Next) -> Result<(), Failure> {
     let wrong = |path: &Path, e: &std::io::Error| {
         Failure::new(Exit::Usage, format!("cannot write {}", path.display())).why(e.to_string())
     };
     let mut refused = Failure::new(Exit::Usage, "these files exist and differ; nothing was written");
+    let mut differing = Vec::new();
     for unit in units {
         let path = dir.join(&unit.name);
         match fs::read(&path) {
-            Ok(text) if text != unit.text.as_bytes() => refused = refused.why(path.display().to_string()),
+            Ok(text) if text != unit.text.as_bytes() => {
+                refused = refused.why(path.display().to_string());
+                differing.push(path);
+            }
             Ok(_) => {}
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(wrong(&path, &e)),
         }
     }
     if !refused.why.is_empty() {
-        return Err(refused.next(Next::again("--print").remark("shows the new files")));
+        let remove = differing.iter().fold(Next::shell("rm"), Next::arg);
+        return Err(refused.next(Next::again("--print").remark("shows the new files")).next(
+            remove
+                .then("&&", again)
+                .remark("replaces them: changes made by hand are lost"),
+        ));
     }
     fs::create_dir_all(dir).map_err(|e| wrong(dir, &e))?;
     for unit in units {

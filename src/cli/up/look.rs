@@ -71,19 +71,22 @@ impl<'a> Up<'a> {
         let live = evidence.live.clone().unwrap_or_default();
         unclaimed(config, &live)?;
         if observed.user != user {
-            // What a deploy lacks shows only to the user who deploys.
-            let daily = match unready {
+            // What a deploy lacks shows only to the user who deploys, who may have programs of its own. Another app's setup
+            // may have made that user.
+            let exists = live.answers.named.users.get(&user) != Some(&false);
+            let daily = match unready && !exists {
                 true => None,
                 false => Some(self.examine()).filter(|daily| daily.link.is_none()),
             };
-            unready = daily.is_none();
             match daily {
+                Some(daily) if unready => evidence.missing = daily.missing,
                 Some(daily) => evidence = daily,
-                // That user may have programs of its own.
-                None if live.answers.named.users.get(&user) != Some(&false) => {
-                    evidence.missing.retain(|one| one.by != "prepare");
+                None => {
+                    unready = true;
+                    if exists {
+                        evidence.missing.retain(|one| one.by != "prepare");
+                    }
                 }
-                None => {}
             }
         }
         let diagnosis = diagnosis::diagnose(config, &evidence);

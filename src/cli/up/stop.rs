@@ -91,7 +91,8 @@ pub(super) fn stopping(diagnosis: &Diagnosis, is_first: bool, is_meant: impl Fn(
         };
         failure = failure.why(format!("{}{why}", one.what));
         for next in &one.next {
-            if !failure.next.contains(next) {
+            let joined = |line: &mut Next| line == next || line.joins(next, " apt-get install ");
+            if !failure.next.iter_mut().any(joined) {
                 failure = failure.next(next.clone());
             }
         }

@@ -66,6 +66,15 @@ pub const SITES: &[(&str, &str)] = &[
     ),
     ("cli/unit/generate.rs again --print", "only prints"),
     (
+        "cli/unit/generate.rs shell rm",
+        "tests/units/commanding.rs does the same",
+    ),
+    ("cli/unit/generate.rs again", "tests/units/commanding.rs does the same"),
+    (
+        "plan/unit_names.rs shipit unit generate --only",
+        "tests/deploys/logins.rs types it, with --print",
+    ),
+    (
         "cli/run.rs shipit run --as-deploy -- COMMAND",
         "COMMAND is for a person to fill in",
     ),
