@@ -3,10 +3,12 @@
 
 use super::Run;
 use super::follow::{self, Followed};
+use crate::config::{Config, Probe};
 use crate::failure::{Exit, Failure, Next};
 use crate::report::event::{Ended, Outcome, State};
 use crate::report::journal::{folded, last_output};
 use crate::step::{Command, End, Kind, RunEnd};
+use crate::text;
 
 /// The outcome that a command has when its run ended so.
 pub fn outcome(command: Command, end: End) -> Outcome {
@@ -44,7 +46,10 @@ pub fn ended(run: &Run<'_>, followed: &Followed, last: &RunEnd) -> Ended {
         // After a first deploy there is nothing to go back to.
         next: vec![match (run.command, &run.previous) {
             (Command::Deploy, Some(_)) => Next::shipit("rollback").remark("rolls back to the previous release"),
-            (Command::Deploy, None) => Next::shipit("status"),
+            (Command::Deploy, None) => match address(run.config) {
+                Some(url) => Next::shipit("status").remark(format!("on the host, the app answers at {url}")),
+                None => Next::shipit("status"),
+            },
             (Command::Rollback, Some(left)) if last.live.as_ref() != Some(left) => Next::shipit("rollback")
                 .arg(left)
                 .remark("returns to the release that was live before"),
@@ -60,6 +65,14 @@ fn is_canceled(followed: &Followed, last: &RunEnd) -> bool {
 }
 
 /// What a person is told of a run that was not confirmed.
+/// Where the health check got its answer.
+fn address(config: &Config) -> Option<String> {
+    match &config.services.first()?.health()?.check.probe {
+        Probe::Http { url } => Some(text::shown(url.as_bytes())),
+        _ => None,
+    }
+}
+
 fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Option<Failure> {
     let (config, previous) = (run.config, run.previous.as_deref());
     let app = config.app.as_str();

@@ -29,7 +29,7 @@ const TEXTS: &str = "package.json Gemfile Gemfile.lock pyproject.toml requiremen
     build.gradle.kts settings.gradle settings.gradle.kts deno.json deno.jsonc .ruby-version .python-version .nvmrc \
     .node-version .tool-versions rust-toolchain.toml hugo.toml hugo.yaml config.toml config.yaml _config.yml mkdocs.yml \
     next.config.js next.config.mjs next.config.ts svelte.config.js astro.config.mjs astro.config.ts astro.config.js \
-    nuxt.config.ts vite.config.js vite.config.ts angular.json .env.example .env.sample .env.template .env.dist .env_sample env.example example.env sample.env .example.env .env.local.example .env.production.example puma.rb env.py .gitattributes routes.rb Makefile GNUmakefile \
+    nuxt.config.ts vite.config.js vite.config.ts angular.json .env.example .env.sample .env.template .env.dist .env_sample env.example example.env sample.env .example.env .env.local.example .env.production.example puma.rb env.py .gitattributes .gitignore routes.rb Makefile GNUmakefile \
     ecosystem.config.js ecosystem.config.cjs ecosystem.config.json process.json pm2.json schema.prisma alembic.ini";
 /// Kinds of source files, which name routes and ports.
 const SOURCES_OF: &str = "py js mjs cjs ts mts tsx rb go rs php java kt cs ex exs service csproj conf ini";

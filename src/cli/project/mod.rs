@@ -231,6 +231,10 @@ fn detect_here(dir: &Directory, app: &str) -> Option<Project> {
         let known = |path: &String| project.exclude.contains(&".venv/") && path.ends_with("/.venv/");
         project.environments = dir.environments().into_iter().filter(|path| !known(path)).collect();
     }
+    let ignores = |line: &str| line.trim().trim_matches('/') == "build";
+    if project.source == "build" && dir.has(".gitignore") && !dir.text(".gitignore").lines().any(ignores) {
+        project.check(About::Build, "`build` writes to build/: add it to .gitignore");
+    }
     needs::checks(dir, &mut project);
     if project.serves == Serves::Process {
         project.reports = systemd::reports(dir, kinds(&project));
