@@ -54,7 +54,7 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
         project.ask_port(port);
     }
     let hosted = project.as_ref().is_some_and(migrates_only);
-    let text = proposal::text(&app, &host, project.as_ref(), &Project::unknown_of(&files), port);
+    let text = proposal::text(&app, &host, project.as_ref(), &files, port);
     if options.print {
         let mut texts = vec![text];
         if options.units {

@@ -1,10 +1,10 @@
 //! The text of the deploy.yml that `init` writes: short, with what was detected. Every other key is in the example. Pure.
 
-use crate::cli::project::{About, Project, Serves};
+use crate::cli::project::{About, Directory, Project, Serves};
 use crate::config::{AppName, FILE_NAME, SCHEMA_NAME, scalar};
 
-/// For an unknown directory, only what is required, from `unknown`.
-pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, unknown: &Project, port: u16) -> String {
+/// For an unknown directory, only what is required.
+pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, files: &Directory, port: u16) -> String {
     let app = app.as_str();
     let mut out = format!("# yaml-language-server: $schema={SCHEMA_NAME}\n");
     let what = match project {
@@ -13,7 +13,8 @@ pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, unknown
     };
     out.push_str(&what);
     out.push_str(" `shipit config example` prints every key.\n");
-    let project = project.unwrap_or(unknown);
+    let unknown = Project::unknown_of(files);
+    let project = project.unwrap_or(&unknown);
     let checks = |about: About| -> String {
         let checks = project.checks.iter().filter(|check| check.about == about);
         checks
@@ -32,7 +33,13 @@ pub(super) fn text(app: &AppName, host: &str, project: Option<&Project>, unknown
     let mut exclude: Vec<String> = project.exclude.iter().copied().map(scalar).collect();
     exclude.extend(project.environments.iter().map(|path| scalar(path)));
     if project.source == "." {
-        exclude.extend(["deploy/units/", FILE_NAME, SCHEMA_NAME].map(scalar));
+        // A directory that holds nothing but units would arrive empty.
+        let units = if files.has_more_than_units() {
+            "deploy/units/"
+        } else {
+            "/deploy/"
+        };
+        exclude.extend([units, FILE_NAME, SCHEMA_NAME].map(scalar));
         if project.public.is_empty() {
             exclude.push(scalar(".env*"));
         }

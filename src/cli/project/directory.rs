@@ -163,6 +163,14 @@ impl Directory {
             .collect()
     }
 
+    /// Whether `deploy/` has anything besides the units.
+    pub(in crate::cli) fn has_more_than_units(&self) -> bool {
+        let below = self.all().filter_map(|(path, _)| path.strip_prefix("deploy/"));
+        below
+            .into_iter()
+            .any(|rest| !rest.is_empty() && !rest.starts_with("units/"))
+    }
+
     /// The first of these files that exists.
     pub(super) fn first<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
         names.iter().copied().find(|name| self.has(name))
@@ -285,6 +293,11 @@ mod tests {
         let files = Directory::read(dir.path()).unwrap();
         let app = detect(&files, "acme").unwrap();
         assert_eq!(app.environments, ["/.env/", "/tools/py3/", "/venv/"]);
+        assert!(!files.has_more_than_units());
+        file("deploy/units/acme.service", "");
+        assert!(!Directory::read(dir.path()).unwrap().has_more_than_units());
+        file("deploy/nginx.conf", "");
+        assert!(Directory::read(dir.path()).unwrap().has_more_than_units());
         assert!(!files.has("tools/py3/lib/app.py"), "{files:?}");
     }
 }
