@@ -38,6 +38,6 @@ mod shared; // what lives across releases
 mod sudo; // what sudo lets the deploy user do, and what stands in its way
 pub mod terminal; // a person at a real terminal: what is on the screen, what is typed
 mod transports;
-mod trials; // a release runs in a unit of its own first
+pub mod trials; // a release runs in a unit of its own first
 mod trust; // a pinned host key; the ssh program instead of the built-in ssh
 mod watching; // what moves on a terminal, what stays there, and what is colored

@@ -12,13 +12,20 @@ use crate::lab::{self, Host, Load, Suite};
 const KILL: &str =
     "pid=$(systemctl show -p MainPID --value shipit-acme.service); [ \"$pid\" -gt 1 ] && kill -KILL \"$pid\"";
 
-/// A desk whose deploy.yml has a trial, with the units for it as shipit generates them.
+/// A desk whose deploy.yml has a trial.
 fn desk(host: &Host) -> Desk {
     ACME.install_units(host, Service::Handover);
     let desk = Desk::at(host, "ann");
     desk.write(&acme(
         "handover\n    trial: {unit: acme-trial.service, health: {url: \"http://127.0.0.1:8079/healthz\", timeout: 120s, watch: 8s}}",
     ));
+    install(host, &desk);
+    desk.setup();
+    desk
+}
+
+/// Puts the units of the trial on the host, as shipit generates them for deploy.yml.
+pub fn install(host: &Host, desk: &Desk) {
     let generate = "unit generate --program binary --notify --user app --print --command";
     let mut generate: Vec<&str> = generate.split(' ').collect();
     generate.extend(["/usr/bin/python3 /opt/acme/current/server.py", "--only"]);
@@ -27,8 +34,6 @@ fn desk(host: &Host) -> Desk {
         host.write_file(&format!("/etc/systemd/system/{unit}"), printed.as_bytes());
     }
     host.root("systemctl daemon-reload").ok();
-    desk.setup();
-    desk
 }
 
 /// Nothing of a trial runs, is failed, or listens.

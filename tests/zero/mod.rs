@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::apps::{Kind, Service};
 use crate::deploys::blue_green::Edge;
 use crate::deploys::desk::{Desk, answer};
-use crate::deploys::rolling;
+use crate::deploys::{rolling, trials};
 use crate::lab::{Builder, Host, Load, Miss, Running, Suite};
 
 /// A strategy, with what stands in front of the app.
@@ -31,7 +31,7 @@ struct Way {
 const PORT: &str = "url: \"http://127.0.0.1:8080/healthz\"";
 const PORTS: &str = "url: \"http://127.0.0.1:{port}/healthz\"";
 
-const WAYS: [Way; 11] = [
+const WAYS: [Way; 12] = [
     way("restart", Service::Notify, "acme.service", PORT),
     way(
         "reload",
@@ -41,6 +41,12 @@ const WAYS: [Way; 11] = [
     ),
     way("socket", Service::Socket, "acme.service", PORT),
     way("handover", Service::Handover, "acme@.service", PORT),
+    way(
+        "handover-trial",
+        Service::Handover,
+        "acme@.service, trial: {unit: acme-trial.service, health: {url: \"http://127.0.0.1:8079/healthz\", timeout: 12s}}",
+        PORT,
+    ),
     way(
         "rolling",
         Service::Handover,
@@ -114,9 +120,17 @@ const fn way(name: &'static str, service: Service, keys: &'static str, health: &
 }
 
 impl Way {
+    fn has_trial(self) -> bool {
+        self.name.ends_with("-trial")
+    }
+
     /// Everything that is not here has its default: three good answers, three seconds of watching.
     fn yml(self, host: &Host) -> String {
-        let strategy = self.name.trim_end_matches("-nginx").trim_end_matches("-haproxy");
+        let with = ["-nginx", "-haproxy", "-trial"];
+        let strategy = with
+            .iter()
+            .find_map(|with| self.name.strip_suffix(with))
+            .unwrap_or(self.name);
         let router = match self.router {
             None => "",
             Some(Edge::Haproxy) => {
@@ -220,6 +234,9 @@ impl Field {
         }
         let desk = Desk::at(&host, "ann");
         desk.file("deploy.yml", &way.yml(&host));
+        if way.has_trial() {
+            trials::install(&host, &desk);
+        }
         desk.setup();
         desk.deploy(Kind::Graceful, "v1");
         Self {
@@ -250,6 +267,11 @@ impl Field {
                 self.desk.json(&["deploy"]).leaves(0);
                 "rollback"
             }
+        };
+        // A release that fails its trial changes nothing live.
+        let exit = match exit {
+            3 if self.way.has_trial() => 1,
+            exit => exit,
         };
         let clients = Clients::of(&self.host);
         let began = Instant::now();

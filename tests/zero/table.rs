@@ -121,10 +121,23 @@ fn measured(rows: &[&Value]) -> String {
             *kinds.entry(kind).or_default() += count.as_u64().unwrap();
         }
     }
+    let crashes = rows.iter().filter(|row| crashed(row)).count();
+    let crashes = match crashes {
+        0 => String::new(),
+        1 => "; 1 crash".to_owned(),
+        many => format!("; {many} crashes"),
+    };
     if failed == 0 {
-        return format!("0 of {probes}");
+        return format!("0 of {probes}{crashes}");
     }
-    format!("{failed} of {probes} ({})", counts(kinds.iter()))
+    format!("{failed} of {probes} ({}){crashes}", counts(kinds.iter()))
+}
+
+/// Whether the host reports that a process crashed while it served.
+fn crashed(row: &Value) -> bool {
+    row["measured"]["crashed"]
+        .as_array()
+        .is_some_and(|units| !units.is_empty())
 }
 
 /// In how many runs clients and shipit do not agree: on whether anything failed, or by how much on the longest gap.
@@ -132,7 +145,7 @@ fn differs(rows: &[&Value]) -> String {
     let mut said = Vec::new();
     let zero = rows
         .iter()
-        .filter(|row| (lost(row) == 0) != (row["measured"]["failed"] == 0))
+        .filter(|row| (lost(row) == 0) != (row["measured"]["failed"] == 0 && !crashed(row)))
         .count();
     if zero > 0 {
         said.push(format!("{zero} on zero"));
