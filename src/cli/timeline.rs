@@ -18,7 +18,13 @@ pub(super) fn run(global: &Global, args: &Report) -> Result<Exit, Failure> {
             .find(|past| past.command != Command::Prune)
             .map(|past| past.run)
     };
-    let Some(id) = args.run.clone().or_else(last) else {
+    // A release stands for the last run that switched to it.
+    let of_release = |name: &String| {
+        let switches = observed.ledger.pasts().filter(|past| past.command != Command::Prune);
+        let mut of = switches.filter(|past| past.release == *name);
+        of.next().map_or_else(|| name.clone(), |past| past.run)
+    };
+    let Some(id) = args.run.as_ref().map(of_release).or_else(last) else {
         return Err(Failure::new(Exit::Untouched, "the host has no run to report")
             .why("no deploy or rollback is in its ledger")
             .next(Next::shipit("deploy")));

@@ -82,11 +82,19 @@ fn recipe_of(config: &Config) -> String {
     hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
+/// As the machine knows the user, where no variable does.
+fn login_name() -> Option<String> {
+    let ran = process::Command::new("id").arg("-un").output().ok()?;
+    let name = String::from_utf8(ran.stdout).ok()?.trim().to_owned();
+    (ran.status.success() && !name.is_empty()).then_some(name)
+}
+
 /// Who types, and where: for the ledger and for whoever finds the host held.
 pub fn who() -> String {
     let user = ["SHIPIT_BY", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]
         .iter()
-        .find_map(|k| std::env::var(k).ok());
+        .find_map(|k| std::env::var(k).ok().filter(|name| !name.is_empty()))
+        .or_else(login_name);
     let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{}@{node}", user.unwrap_or_else(|| "unknown".into()))
 }

@@ -73,7 +73,7 @@ fn the_journal_is_shown_by_unit_release_run_time_priority_and_pattern() {
 
         desk.shipit(&["logs", "--release", "20000101-000000"])
             .leaves(2)
-            .says("was never live");
+            .says("was ever live on this host");
         desk.shipit(&["logs", "--run", "../../.."])
             .leaves(2)
             .says("there is no run ../../..");

@@ -32,6 +32,13 @@ fn the_timeline_of_a_reverted_deploy_has_its_steps_its_failed_probes_and_stands_
     }
     looks_right_in_a_browser(&desk, &page, failed as usize);
 
+    desk.shipit(&["report", &deployed.release()])
+        .leaves(0)
+        .says("(confirmed)");
+    desk.shipit(&["report", &reverted.release()])
+        .leaves(0)
+        .says("(reverted)");
+
     let releases = desk.shipit(&["releases"]).leaves(0);
     let line = releases.stdout.lines().find(|line| line.contains(&reverted.release()));
     assert!(line.unwrap().contains(&format!("{failed} failed, gap ")), "{releases}");

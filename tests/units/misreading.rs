@@ -134,7 +134,9 @@ fn reads(suite: Suite) {
     host.wait_for("a timer without a next time", |host| {
         host.root("systemctl status job.timer").ok().contains("Trigger: n/a")
     });
-    assert_eq!(host.unit("job.service", "ActiveState"), "active");
+    host.wait_for("the job, which remains", |host| {
+        host.unit("job.service", "ActiveState") == "active"
+    });
 
     let lone = put(&host, "lone.timer", often);
     assert!(reports(&lone, &[&lone, &job], "timer-without-service"));

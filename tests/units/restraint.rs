@@ -208,3 +208,15 @@ fn a_container_manager_and_a_program_written_for_systemd_get_no_warning_for_what
         assert_eq!(severity(&other), Some(Severity::Warning), "{rule}");
     }
 }
+
+#[test]
+fn what_systemd_refuses_is_found_once_with_what_was_meant() {
+    let text = "[Service]\nUser=a\nExecStart=/opt/a/current/server\nRestart=alwyas\n";
+    let found = rules::lint(&unit("a.service", text), &Context::default());
+    let here: Vec<_> = found.iter().filter(|one| one.line == 4).collect();
+    assert_eq!(here.len(), 1, "{here:?}");
+    assert!(
+        here[0].rule == "bad-value" && here[0].message.ends_with("; did you mean always?"),
+        "{here:?}"
+    );
+}

@@ -145,7 +145,7 @@ fn differs(rows: &[&Value]) -> String {
     let mut said = Vec::new();
     let zero = rows
         .iter()
-        .filter(|row| (lost(row) == 0) != (row["measured"]["failed"] == 0 && !crashed(row)))
+        .filter(|row| (lost(row) == 0) != (row["measured"]["failed"].as_u64().unwrap_or(0) == 0 && !crashed(row)))
         .count();
     if zero > 0 {
         said.push(format!("{zero} on zero"));

@@ -177,7 +177,7 @@ pub enum Command {
     Status,
     /// Show the journal of the app's services
     #[command(
-        long_about = "Example:\n  shipit logs -f\n  shipit logs --since 2h -p warning --grep timeout\n\nShows the journal of the app's services. Options limit it to a unit, a release, a run or a time."
+        long_about = "Example:\n  shipit logs -f\n  shipit logs --since 2h -p warning --grep timeout\n\nShows the journal of the app's services. Options limit it to a unit, a release, a run or a time. Times are shown in UTC; --since and --until read the host's local time: write '2026-12-02 04:40 UTC' for a time that is shown."
     )]
     Logs(Logs),
     /// Manage the app's environment variables

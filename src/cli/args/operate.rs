@@ -88,7 +88,7 @@ pub enum EnvCommand {
 /// `report`
 #[derive(ClapArgs, Debug)]
 pub struct Report {
-    /// Run [default: the last deploy or rollback]
+    /// Run, or a release for its last run [default: the last deploy or rollback]
     pub run: Option<String>,
     /// File to write the timeline to, as HTML
     #[arg(long, value_name = "FILE")]

@@ -120,12 +120,18 @@ impl Reader<'_> {
         lines: Option<u32>,
         show: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Failure> {
+        // The beginning of one name is enough, as for a rollback.
+        let mut named = self.observed.releases.iter().filter(|id| id.starts_with(release));
+        let release = match (named.next(), named.next()) {
+            (Some(one), None) => one.as_str(),
+            _ => release,
+        };
         let spans = spans(self.observed, release);
         if spans.is_empty() {
             return Err(Failure::new(
                 Exit::Usage,
                 format!(
-                    "according to the ledger, {} was never live",
+                    "no release {} was ever live on this host",
                     text::shown(release.as_bytes())
                 ),
             )

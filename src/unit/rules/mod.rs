@@ -272,6 +272,18 @@ pub fn lint(unit: &Unit, context: &Context) -> Vec<Finding> {
             finding.severity = Severity::Info;
         }
     }
+    // What systemd refuses has no effect that another rule could judge.
+    let refused: Vec<(String, u32)> = findings
+        .iter()
+        .filter(|finding| finding.rule == "bad-value" && finding.severity == Severity::Error)
+        .map(|finding| (finding.file.clone(), finding.line))
+        .collect();
+    findings.retain(|one| {
+        one.severity == Severity::Error
+            || !refused
+                .iter()
+                .any(|(file, line)| *file == one.file && *line == one.line)
+    });
     let allowed = allowed(unit);
     findings.retain(|finding| !allowed.contains(&finding.rule));
     findings.sort_by(|a, b| (&a.file, a.line, b.severity).cmp(&(&b.file, b.line, a.severity)));

@@ -245,12 +245,27 @@ rules! {
                     let value = if HIDDEN.contains(&key) { String::new() } else { text.to_owned() };
                     let message = format!("{key}={value} is not {what}: systemd ignores the line or refuses the unit");
                     let variable = !HIDDEN.contains(&key) && forms::variable(text);
-                    found.at(entry, message + if variable { "; nothing expands a $ here" } else { "" });
+                    let near = meant(&value, &what);
+                    found.at(entry, message + &match near {
+                        Some(near) => format!("; did you mean {near}?"),
+                        None if variable => "; nothing expands a $ here".to_owned(),
+                        None => String::new(),
+                    });
                 }
                 _ => {}
             }
         }
     }
+}
+
+/// The one of the expected values that a wrong one resembles.
+fn meant<'a>(value: &str, expected: &'a str) -> Option<&'a str> {
+    let far = |known: &&str| strsim::damerau_levenshtein(known, value);
+    let near = expected
+        .split([',', ' '])
+        .filter(|known| known.len() > 3)
+        .min_by_key(far)?;
+    (far(&near) <= 2).then_some(near)
 }
 
 /// Where the trailing comment of a value begins. In a command a lone `;` separates two commands, and a single `#word`
