@@ -6,7 +6,7 @@ use super::packages;
 use crate::config::Config;
 use crate::failure::Next;
 use crate::observed::Live;
-use crate::plan::named_units;
+use crate::plan::{named_units, packaged};
 use crate::unit::render;
 use crate::unit::rules::{self, Cause, Finding, Way};
 
@@ -36,6 +36,9 @@ pub(super) fn lines(config: &Config, live: &Live, unit: &str, finding: &Finding,
             vec![Next::advice(format!("write {near} instead of {unit} in deploy.yml"))]
         }
         Cause::NotFound => {
+            if let Some(install) = packaged::install(config, unit, |name| live.properties(name).is_loaded()) {
+                return vec![install];
+            }
             let migrate = config.migrate.as_ref();
             // `unit generate` does not write it.
             if migrate.is_some_and(|migrate| migrate.before.as_ref().is_some_and(|before| before.as_str() == unit)) {

@@ -8,6 +8,7 @@ mod measured;
 pub mod named_units;
 pub mod needs;
 pub mod notify;
+pub mod packaged;
 pub mod releases;
 mod trials;
 pub mod unit_files;
@@ -158,8 +159,12 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
             slot: slot.to_owned(),
             to: None,
         }));
-        revert.extend(config.instances().map(|one| Step::Stop(one.unit.to_owned())));
-        warnings.push("first deploy: there is no release to revert to; if it fails, `current` is removed and the services are stopped".into());
+        let back = strategy::without_release(config, observed);
+        revert.extend(back.steps);
+        warnings.push(format!(
+            "first deploy: there is no release to revert to; if it fails, `current` is removed{}",
+            back.explained
+        ));
     }
     if let Goal::Rollback { .. } = goal {
         warnings.extend(unit_files::drift_warnings_since(config, observed, &next));

@@ -5,6 +5,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
 use crate::observed::installed::InstalledUnits;
 use crate::plan::named_units::{meant, real_names};
+use crate::plan::packaged;
 use crate::plan::units::{Purpose, units};
 use crate::text;
 use crate::unit::merge::Unit;
@@ -59,6 +60,15 @@ pub fn refuse_unknown(
     }
     if unknown.iter().all(|(_, near)| near.is_some()) {
         return Err(failure);
+    }
+    let has = |name: &str| installed.names.iter().any(|installed| installed == name);
+    let packaged: Vec<_> = unknown
+        .iter()
+        .filter(|(_, near)| near.is_none())
+        .filter_map(|(name, _)| packaged::install(config, name, has))
+        .collect();
+    if !packaged.is_empty() {
+        return Err(packaged.into_iter().fold(failure, Failure::next));
     }
     let install = config.host.as_root("unit install --now");
     let is_new = units(config, Purpose::Observe)

@@ -102,12 +102,14 @@ pub fn folded<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
 }
 
 /// The last line that a process of this unit wrote, not systemd about it, as a cause of its failure. If one has failed
-/// and systemd has started the next one, it is the last line of the one that failed.
+/// and systemd has started the next one, it is the last line of the one that failed. What php-fpm marks as a notice is no
+/// cause.
 pub fn last_output<'a>(lines: impl IntoIterator<Item = &'a [u8]>, unit: &str) -> Option<String> {
     let lines: Vec<Line> = lines.into_iter().filter_map(read).collect();
     let own = |line: &&Line| {
         let of_unit = line.unit.is_empty() || line.unit == unit;
-        line.pid != "1" && line.who != "systemd" && of_unit && !line.message.trim().is_empty()
+        let says = !line.message.trim().is_empty() && !line.message.contains("] NOTICE: ");
+        line.pid != "1" && line.who != "systemd" && of_unit && says
     };
     let ended = |end: End| {
         let about = lines.iter().filter(|line| line.about == unit && line.end == Some(end));
@@ -169,6 +171,7 @@ mod tests {
         let lines = [
             line(7, "no database"),
             line(7, " "),
+            line(7, "[02-Dec-2026 04:38:20] NOTICE: using inherited socket fd=8"),
             line(1, "a.service: Failed with result"),
         ];
         let last = |unit| last_output(lines.iter().map(Vec::as_slice), unit);

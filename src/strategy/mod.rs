@@ -3,6 +3,7 @@
 
 mod blue_green;
 mod canary;
+mod first;
 mod handover;
 mod reload;
 mod restart;
@@ -10,6 +11,7 @@ mod rolling;
 mod slots; // what strategies with instances share
 mod socket;
 
+pub use first::without_release;
 pub use slots::{text as unit_text, unknown as unknown_slots};
 
 use std::time::Duration;

@@ -112,6 +112,15 @@ fn a_host_that_is_not_set_up_is_refused_with_everything_that_is_missing() {
             .says("did you mean acme.service?")
             .never_says("shipit setup");
     }
+    // What a package brings is installed, not generated.
+    desk.file("deploy.yml", &yml.replace("acme.service", "php8.2-fpm.service"));
+    for command in [&["setup", "--yes", "--as", &root][..], &["up", "--yes", "--as", &root]] {
+        desk.shipit(command)
+            .leaves(1)
+            .says("php8.2-fpm.service exists neither on the host nor in deploy/units")
+            .says("apt-get install nginx php-fpm")
+            .never_says("unit generate");
+    }
     let made = host.root("ls -d /opt/acme /etc/sudoers.d/shipit-acme 2>/dev/null");
     assert_eq!(made.stdout, "");
     desk.write(&acme("socket"));

@@ -1,6 +1,7 @@
 //! Plans as text: a deploy.yml and the facts of a host in, the plan that `shipit plan` shows out. No host.
 
 mod blue_green;
+mod first;
 mod instances;
 mod rolling;
 mod rules;

@@ -47,11 +47,21 @@ impl<'a> Reader<'a> {
             let (_, text) = blocks.iter().find(|(name, _)| name == file).unwrap();
             self.file(file, text);
         }
-        for block in page(name).split("```").skip(1).step_by(2) {
+        self.blocks(&page(name), false);
+    }
+
+    /// Prepares the host as this page says; nothing on the reader's machine.
+    fn prepare(&mut self, name: &str) {
+        self.blocks(&page(name), true);
+    }
+
+    fn blocks(&mut self, page: &str, only_host: bool) {
+        for block in page.split("```").skip(1).step_by(2) {
             let (tag, text) = block.split_once('\n').unwrap();
             match tag.split_once(' ') {
                 Some((_, "root")) => self.by_root(text),
                 Some((_, file)) if file.starts_with('/') => self.host.write_file(file, text.as_bytes()),
+                _ if only_host => {}
                 Some((_, file)) => self.file(file, &self.here(text)),
                 None if tag == "sh" => text.lines().for_each(|line| self.line(line)),
                 None => {}
@@ -252,12 +262,27 @@ fn a_sinatra_app_goes_live_with_the_gems_of_debian_and_back_again() {
 }
 
 #[test]
+fn a_plain_php_app_goes_live_without_a_unit_and_back_again() {
+    let host = lab::host!(Suite::Bookworm.with_apps());
+    let mut reader = Reader {
+        port: 80,
+        ..Reader::at(&host)
+    };
+    reader.follow("php.md", &[]);
+    let (first, again) = ("hello from PHP", "hello again");
+    assert_eq!(reader.answers, [first, again, first, again, again]);
+    assert_eq!(reader.typed, 6);
+    assert!(!reader.desk.path("shop/deploy").exists());
+}
+
+#[test]
 fn a_php_app_goes_live_with_its_database_and_its_worker_and_back_again() {
     let host = lab::host!(Suite::Bookworm.with_apps());
     let mut reader = Reader {
         port: 80,
         ..Reader::at(&host)
     };
+    reader.prepare("php.md");
     reader.follow("php-sqlite.md", &[]);
     assert_eq!(
         reader.answers,

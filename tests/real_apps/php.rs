@@ -8,6 +8,16 @@ use crate::bounds::PATIENCE;
 use crate::deploys::desk::Desk;
 use crate::lab::{self, Host, Load, Suite};
 
+/// The app under load: what answers is the release, and some requests are slow.
+const APP: &str = "<?php
+if ($_SERVER['REQUEST_URI'] === '/slow') {
+    usleep(1500000);
+}
+$release = basename(dirname(__DIR__));
+header('Content-Length: ' . strlen($release));
+echo $release;
+";
+
 /// Puts the page's files where they belong, for this version of PHP: the code at the desk, the rest on the host.
 fn follow_the_page(host: &Host, desk: &Desk, php: &str) {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/apps/php.md");
@@ -20,16 +30,37 @@ fn follow_the_page(host: &Host, desk: &Desk, php: &str) {
                     .replace("app.example.com", &host.address().to_string())
                     .replace("source: .", "source: source"),
             ),
-            "public/index.php" => desk.file("source/public/index.php", &text),
-            _ => host.write_file(&name, text.as_bytes()),
+            "root" => {}
+            file if file.starts_with('/') => host.write_file(file, text.as_bytes()),
+            file => desk.file(&format!("source/{file}"), &text),
         }
     }
+    desk.file("source/public/index.php", APP);
+    host.root("adduser --quiet --system --group --home / --no-create-home shop")
+        .ok();
     host.root(&format!("nginx -t && systemctl restart php{php}-fpm nginx"))
         .ok();
 }
 
 fn answer(host: &Host) -> String {
-    host.root("curl -s --max-time 30 http://127.0.0.1:8080/").ok()
+    host.root("curl -s --max-time 30 http://127.0.0.1:80/").ok()
+}
+
+/// What fails first: the release is not printed. php-fpm serves other apps, and continues to.
+fn a_first_release_that_is_not_printed_leaves_php_fpm_to_other_apps(host: &Host, desk: &Desk, php: &str) {
+    let printed = fs::read_to_string(desk.path("source/public/release.php")).unwrap();
+    desk.file("source/public/release.php", "<?php echo 'mine';");
+    let unit = format!("php{php}-fpm.service");
+    let before = host.unit(&unit, "MainPID");
+    desk.json(&["deploy"])
+        .leaves(3)
+        .says("print it there, or remove `release: true` from deploy.yml")
+        .says(&format!("and {unit}, which is already running, is reloaded"))
+        .never_says("an older process");
+    assert_eq!(host.unit(&unit, "ActiveState"), "active");
+    assert_eq!(host.unit(&unit, "MainPID"), before, "neither stopped nor restarted");
+    host.root("test ! -e /opt/shop/current").ok();
+    desk.file("source/public/release.php", &printed);
 }
 
 fn no_request_fails(suite: Suite, php: &str) {
@@ -37,10 +68,11 @@ fn no_request_fails(suite: Suite, php: &str) {
     let desk = Desk::at(&host, "ann");
     follow_the_page(&host, &desk, php);
     desk.setup();
+    a_first_release_that_is_not_printed_leaves_php_fpm_to_other_apps(&host, &desk, php);
     let one = desk.json(&["deploy"]).leaves(0).release();
     assert_eq!(answer(&host), one);
 
-    let load = Load::on(host.web(8080)).timeout(PATIENCE);
+    let load = Load::on(host.web(80)).timeout(PATIENCE);
     let new = load.clone().rate(30).start();
     let kept = load.clone().rate(30).keep_alive(5).start();
     let slow = load.rate(1).path("/slow").start();

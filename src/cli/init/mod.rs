@@ -31,14 +31,19 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
     if let Some(project) = project.as_mut().filter(|_| own_unit.is_file()) {
         project.serves = Serves::Process;
     }
-    if options.units
-        && project
-            .as_ref()
-            .is_none_or(|project| project.program.is_none() && !migrates_only(project))
-    {
-        return Err(no_units(&app, project.as_ref()));
+    let provided = project.as_ref().and_then(|project| project.unit);
+    let has_units = project
+        .as_ref()
+        .is_some_and(|project| project.program.is_some() || migrates_only(project));
+    if options.units && !has_units && provided.is_none() {
+        return Err(no_units(&app, options));
     }
     let mut notes = String::new();
+    if let Some(unit) = provided.filter(|_| options.units && !has_units) {
+        notes.push_str(&format!(
+            "no unit was written: this app runs in {unit}, which the distribution provides\n"
+        ));
+    }
     // Before the new one is written: what commands in this directory use until now.
     if let Some(other) = unit::nearest(dir)?.filter(|_| !path.exists()) {
         let other = shown(other.as_os_str().as_encoded_bytes());
@@ -57,7 +62,7 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
     let text = proposal::text(&app, &host, project.as_ref(), &files, port);
     if options.print {
         let mut texts = vec![text];
-        if options.units {
+        if options.units && has_units {
             let units = generate::proposed(&config::of_text(&texts[0], &path)?, hosted)?;
             texts.extend(units.into_iter().map(|unit| unit.text));
         }
@@ -73,7 +78,7 @@ pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure
     }
     let own = Target::parse(&host).ok().filter(|_| host != EXAMPLE_HOST);
     let login = own.map_or_else(|| "root@HOST".into(), |target| target.with_login("root"));
-    if wanted(options, project.as_ref(), &own_unit)? {
+    if has_units && wanted(options, project.as_ref(), &own_unit)? {
         units(&config::load(&path, None)?, hosted, &mut out)?;
     }
     let next = super::typed(global).line(&Next::shipit("up --as").arg(&login));
@@ -114,21 +119,22 @@ fn migrates_only(project: &Project) -> bool {
     project.unit.is_some() && project.migrate.is_some()
 }
 
-fn no_units(app: &AppName, project: Option<&Project>) -> Failure {
-    let failure = Failure::new(Exit::Usage, "cannot detect which units to write");
-    match project.and_then(|project| project.unit) {
-        Some(unit) => failure
-            .why(format!("this app runs in {unit}, which the distribution provides"))
-            .next(Next::offline("init")),
-        None => failure
-            .why("no file in this directory shows which program to run")
-            .next(Next::offline("init").then(
-                "&&",
-                Next::shipit(format!(
-                    "unit generate --app {app} --program binary --command '/opt/{app}/current/{app}'"
-                )),
-            )),
+fn no_units(app: &AppName, options: &args::Init) -> Failure {
+    let mut init = Next::offline("init");
+    let port = options.port.map(|port| port.to_string());
+    for (name, value) in [("--host", &options.host), ("--app", &options.app), ("--port", &port)] {
+        if let Some(value) = value {
+            init = init.arg(name).arg(value);
+        }
     }
+    Failure::new(Exit::Usage, "cannot detect which units to write")
+        .why("no file in this directory shows which program to run")
+        .next(init.then(
+            "&&",
+            Next::shipit(format!(
+                "unit generate --app {app} --program binary --command '/opt/{app}/current/{app}'"
+            )),
+        ))
 }
 
 /// The app's name and the host: from the options, or from the name of this directory and an example.
@@ -260,7 +266,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
                 false => wrong(e),
             };
             failure
-                .next(Next::offline("init --print"))
+                .next(Next::again("--print"))
                 .next(Next::shipit("unit generate").remark("writes only the units"))
         })?;
     file.write_all(text.as_bytes()).map_err(wrong)

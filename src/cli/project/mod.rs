@@ -79,6 +79,8 @@ pub(super) struct Project {
     /// Which port the source shows, where that decides, and the question about it.
     listens_on: Option<Port>,
     port_question: Option<String>,
+    /// The directory that a web server in front serves, on the port of the health check.
+    web: Option<String>,
 }
 
 /// A guess, or a decision that only the user can make.
@@ -153,6 +155,7 @@ impl Project {
             checks: Vec::new(),
             listens_on: None,
             port_question: None,
+            web: None,
         }
     }
 
@@ -182,6 +185,11 @@ impl Project {
     /// The question that the port of the source leaves, if this one is in the health check and in PORT of the unit.
     pub(super) fn ask_port(&mut self, port: u16) {
         let why = match &self.listens_on {
+            _ if self.web.is_some() => format!(
+                "nginx must serve {} on this port (`listen {port};`) and set `fastcgi_param SCRIPT_FILENAME \
+                 $realpath_root$fastcgi_script_name`: otherwise opcache keeps the old files",
+                self.web.as_deref().unwrap_or_default()
+            ),
             Some(Port::Fixed(fixed, file)) if *fixed != port => format!(
                 "{file} seems to listen on port {fixed}, and not on {port}: change one of them, because PORT={port} in the unit has no effect there"
             ),

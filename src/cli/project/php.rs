@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::{About, Directory, Project, evidence, node_install, version};
 use crate::unit::strategy::Strategy;
 
+/// Where the web server listens, unless the user says otherwise.
+const PORT: u16 = 80;
+
 pub(super) fn detect(dir: &Directory) -> Option<Project> {
     let composer = dir.has("composer.json");
     let index = dir.first(&["public/index.php", "index.php", "web/index.php", "htdocs/index.php"]);
@@ -53,20 +56,16 @@ pub(super) fn detect(dir: &Directory) -> Option<Project> {
     version::check(&mut project, "PHP", wanted);
     project.check(
         About::Unit,
-        "specify your host's php-fpm unit: php8.2-fpm.service on Debian 12, php8.4-fpm.service on Debian 13; set \
-         `process_control_timeout = 30s` in its [global] section: otherwise a reload cuts off requests in progress",
+        "set `process_control_timeout = 30s` in the [global] section of php-fpm's configuration: otherwise a reload cuts \
+         off requests in progress",
     );
     let web = match index {
         Some("index.php") | None => "current".to_owned(),
         Some(file) => format!("current/{}", file.trim_end_matches("/index.php")),
     };
-    project.check(
-        About::Health,
-        format!(
-            "nginx serves the app from {web} and must set `fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name`: otherwise opcache keeps the old files"
-        ),
-    );
-    project.port = 80;
+    project.port = PORT;
+    project.web = Some(web);
+    project.ask_port(PORT);
     Some(project)
 }
 

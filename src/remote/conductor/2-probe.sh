@@ -107,6 +107,10 @@ answer_matches() {
     esac
     [ "$release" = - ] && return 0
     case $answer in *"$release"*) return 0 ;; esac
-    detail="the response from $1 does not contain $release: an older process may still be serving" older=yes
+    older=yes detail="the response from $1 does not contain the release id $release"
+    case ${previous-} in
+    -) detail="$detail: print it there, or remove \`release: true\` from deploy.yml" ;;
+    *) detail="$detail: an older process may still be serving" ;;
+    esac
     return 1
 }

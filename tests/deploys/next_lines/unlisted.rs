@@ -104,7 +104,7 @@ pub const SITES: &[(&str, &str)] = &[
     ("diagnosis/units.rs shell sudo systemctl start {name}", FIRST),
     ("cli/env.rs shipit env push FILE", "FILE is for a person to fill in"),
     ("cli/init/mod.rs offline init", ELSEWHERE),
-    ("cli/init/mod.rs offline init --print", ELSEWHERE),
+    ("cli/init/mod.rs again --print", ELSEWHERE),
     ("cli/init/mod.rs shipit up --as", ELSEWHERE),
     ("cli/init/mod.rs shipit unit generate", ELSEWHERE),
     (
@@ -207,6 +207,7 @@ pub const SITES: &[(&str, &str)] = &[
         "diagnosis/room.rs shell df -h {path}; sudo du -xh {path} | sort -h | tail",
         "needs a full disk; only looks",
     ),
+    ("plan/packaged.rs ssh -t {root} apt-get install {packages}", NETWORK),
     ("diagnosis/packages.rs ssh -t {root} apt-get install {package}", NETWORK),
     (
         "diagnosis/remedy.rs shell sudo install -d -m 0750{owner}",
