@@ -64,6 +64,7 @@ impl<'a> Reader<'a> {
                 _ if only_host => {}
                 Some((_, file)) => self.file(file, &self.here(text)),
                 None if tag == "sh" => text.lines().for_each(|line| self.line(line)),
+                // An excerpt.
                 None => {}
             }
         }
