@@ -64,7 +64,6 @@ fn is_canceled(followed: &Followed, last: &RunEnd) -> bool {
     followed.canceled && matches!(last.end, End::Failed | End::Reverted)
 }
 
-/// What a person is told of a run that was not confirmed.
 /// Where the health check got its answer.
 fn address(config: &Config) -> Option<String> {
     match &config.services.first()?.health()?.check.probe {
@@ -73,6 +72,7 @@ fn address(config: &Config) -> Option<String> {
     }
 }
 
+/// What a person is told of a run that was not confirmed.
 fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Option<Failure> {
     let (config, previous) = (run.config, run.previous.as_deref());
     let app = config.app.as_str();

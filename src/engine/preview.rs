@@ -279,10 +279,14 @@ fn commands(config: &Config, observed: &Observed) -> Vec<String> {
     let of_units = assignments
         .filter(|(_, key, ..)| key.starts_with("Exec"))
         .map(|(_, _, value, _)| value.to_owned());
-    let checks = config.instances().filter_map(|one| match &one.health?.check.probe {
-        Probe::Command { line } => Some(line.clone()),
-        _ => None,
-    });
+    let tried = config.services.iter().filter_map(|service| service.trial.as_ref());
+    let asked = config.instances().filter_map(|one| one.health);
+    let checks = asked
+        .chain(tried.map(|trial| &trial.health))
+        .filter_map(|health| match &health.check.probe {
+            Probe::Command { line } => Some(line.clone()),
+            _ => None,
+        });
     let prepare = config.prepare.iter().map(|prepare| prepare.run.clone());
     of_units.chain(checks).chain(prepare).collect()
 }

@@ -19,7 +19,10 @@ pub fn context(unit: &Unit, peers: &[Unit], config: Option<&Config>) -> Context 
     context.migrate = migrate.and_then(|migrate| name(&migrate.unit));
     context.before = migrate.and_then(|migrate| name(migrate.before.as_ref()?));
     let mut tried = config.services.iter().filter_map(|service| service.trial.as_ref());
-    context.is_trial = tried.any(|trial| trial.unit.as_str() == unit.name.as_str());
+    context.is_trial = tried.any(|trial| {
+        let socket = trial.unit.socket();
+        [trial.unit.as_str(), socket.as_str()].contains(&unit.name.as_str())
+    });
     let mut services = config.services.iter();
     let service = services.find(|service| service.is_made_from(&unit.name));
     context.strategy = service.map(|service| service.strategy);

@@ -133,7 +133,7 @@ pub fn plan(config: &Config, observed: &Observed, goal: &Goal) -> Result<Plan, F
     let mut switch = Vec::new();
     switch.extend(baselines(config, observed, goal));
     switch.extend(migrate(config, observed, goal)?);
-    switch.extend(trials::trials(config, goal));
+    switch.extend(trials::trials(config, observed, goal));
     if previous.is_some() {
         switch.extend(measures(config));
     }

@@ -56,6 +56,12 @@ pub fn lacks(config: &Config, observed: &Observed) -> Vec<Lack> {
     let wants_curl = config
         .instances()
         .filter_map(|one| one.health)
+        .chain(
+            config
+                .services
+                .iter()
+                .filter_map(|service| Some(&service.trial.as_ref()?.health)),
+        )
         .any(|health| health.check.probe.is_http())
         || routed;
     for tool in &observed.missing {

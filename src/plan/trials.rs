@@ -7,21 +7,21 @@ use crate::observed::Observed;
 use crate::step::Step;
 use crate::strategy;
 
-/// A rollback has none: its release was verified when it was deployed.
-pub(super) fn trials(config: &Config, goal: &Goal) -> Vec<Step> {
+/// A rollback has none, nor a deploy that only restarts the live release: that one was verified when it was deployed.
+pub(super) fn trials(config: &Config, observed: &Observed, goal: &Goal) -> Vec<Step> {
     let step = |(service, trial)| Step::Trial(Box::new(strategy::tried(service, trial)));
-    of(config, goal).map(step).collect()
+    of(config, observed, goal).map(step).collect()
 }
 
-fn of<'a>(config: &'a Config, goal: &Goal) -> impl Iterator<Item = (&'a Service, &'a Trial)> {
-    let deploys = matches!(goal, Goal::Deploy { .. });
+fn of<'a>(config: &'a Config, observed: &Observed, goal: &Goal) -> impl Iterator<Item = (&'a Service, &'a Trial)> {
+    let deploys = matches!(goal, Goal::Deploy { release, .. } if observed.live() != Some(release.as_str()));
     let services = config.services.iter().filter(move |_| deploys);
     services.filter_map(|service| Some((service, service.trial.as_ref()?)))
 }
 
 /// What the host's unit lacks, each with the line to write.
 pub(super) fn needs(config: &Config, observed: &Observed, goal: &Goal) -> Vec<String> {
-    of(config, goal)
+    of(config, observed, goal)
         .flat_map(|(service, trial)| lacks(config.root.as_str(), service, trial, observed))
         .collect()
 }
@@ -29,6 +29,9 @@ pub(super) fn needs(config: &Config, observed: &Observed, goal: &Goal) -> Vec<St
 fn lacks(root: &str, service: &Service, trial: &Trial, observed: &Observed) -> Vec<String> {
     let unit = trial.unit.as_str();
     let mut lacks = strategy::unit_needs(unit, observed);
+    if !lacks.is_empty() {
+        return lacks;
+    }
     let next = format!("{root}/next");
     let text = strategy::unit_text(unit, observed);
     let through = text
@@ -36,7 +39,8 @@ fn lacks(root: &str, service: &Service, trial: &Trial, observed: &Observed) -> V
         .is_some_and(|text| text.service("ExecStart").contains(&format!("{next}/")));
     let directory = observed.unit(unit).get("WorkingDirectory");
     let directory = directory.map(|directory| directory.trim_start_matches(['!', '-']));
-    if directory.is_some_and(|directory| directory != next) && !through {
+    let below = |directory: &str| directory == next || directory.starts_with(&format!("{next}/"));
+    if directory.is_some_and(|directory| !below(directory)) && !through {
         lacks.push(format!(
             "{unit} does not run the new release: add `WorkingDirectory={next}` under [Service], then `sudo systemctl daemon-reload`"
         ));
@@ -44,7 +48,7 @@ fn lacks(root: &str, service: &Service, trial: &Trial, observed: &Observed) -> V
     // systemd removes the runtime directory of a unit that stops (systemd.exec(5)).
     let served = strategy::unit_text(service.name(), observed);
     if let (Some(own), Some(served)) = (&text, &served)
-        && own.service("RuntimeDirectoryPreserve") != "yes"
+        && own.yes("Service", "RuntimeDirectoryPreserve") != Some(true)
         && let Some(shared) = words(own.service("RuntimeDirectory"))
             .find(|name| words(served.service("RuntimeDirectory")).any(|other| other == *name))
     {

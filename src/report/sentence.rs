@@ -179,7 +179,7 @@ pub fn gap(measured: &Downtime) -> Option<Duration> {
 pub fn downtime_in_short(measured: &Downtime) -> String {
     let time = |ms: u64| seconds(Duration::from_millis(ms));
     match measured.failed {
-        0 if !measured.crashed.is_empty() => "requests lost in a crash".to_owned(),
+        0 if !measured.crashed.is_empty() => "process ended while serving".to_owned(),
         0 => format!("0 failed, wait {}", time(measured.longest_wait_ms)),
         failed => format!("{failed} failed, gap {}", time(measured.longest_gap_ms)),
     }
@@ -251,14 +251,14 @@ pub fn measured_beside(measured: &Downtime, beside: bool) -> String {
     format!("{failed} of {probes} probes failed{kinds}{what}{lost}{services}")
 }
 
-/// `; acme@blue.service crashed while it served: the requests in progress there were lost`.
+/// `; acme@blue.service ended while it served: requests in progress there may be lost`.
 fn crashed(measured: &Downtime) -> String {
     let units = &measured.crashed;
     if units.is_empty() {
         return String::new();
     }
     format!(
-        "; {} crashed while it served: the requests in progress there were lost",
+        "; {} ended while it served: requests in progress there may be lost",
         units.join(" and ")
     )
 }

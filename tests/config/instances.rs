@@ -112,3 +112,37 @@ fn instances_that_cannot_take_turns_are_refused_with_what_to_write() {
         "is not a URL",
     );
 }
+
+#[test]
+fn a_trial_has_a_unit_and_an_address_of_its_own_and_a_strategy_that_needs_it() {
+    let tried = |strategy: &str, trial: &str| {
+        with(
+            "services",
+            &format!("[{{unit: {strategy}, health: {{url: 'http://127.0.0.1:8080/'}}, trial: {trial}}}]"),
+        )
+    };
+    let good = "{unit: a-trial.service, health: {tcp: '127.0.0.1:8079', watch: 10s}}";
+    let config = taken(&tried("a.service, strategy: socket", good));
+    let trial = config.services[0].trial.as_ref().unwrap();
+    assert_eq!((trial.unit.as_str(), trial.watch.as_secs()), ("a-trial.service", 10));
+    for (trial, words) in [
+        ("{unit: a-trial.service}", "`health` is missing"),
+        ("{health: {tcp: '127.0.0.1:8079'}}", "`unit` is missing"),
+        (
+            "{unit: a-trial.service, health: {tcp: '127.0.0.1:8080'}}",
+            "give the trial its own",
+        ),
+        (
+            "{unit: a.service, health: {tcp: '127.0.0.1:8079'}}",
+            "`a.service` is listed twice",
+        ),
+    ] {
+        refused_with(&tried("a.service, strategy: socket", trial), words);
+    }
+    let routed = "{unit: a@.service, strategy: blue-green, router: edge, ports: [8081, 8082], health: {url: 'http://127.0.0.1:{port}/'}, trial: ";
+    let routers = "routers: {edge: {kind: nginx, url: 'http://127.0.0.1/'}}\n";
+    refused_with(
+        &(with("services", &format!("[{routed}{good}}}]")) + routers),
+        "`blue-green` does not use it",
+    );
+}

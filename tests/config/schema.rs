@@ -12,7 +12,7 @@ use super::{load, taken, with};
 
 /// What only the parser finds, by the words of its message: what two values mean together, what a name is reserved for,
 /// an order of components, and what an editor's reader of YAML does not show.
-const ONLY_THE_PARSER: [&str; 67] = [
+const ONLY_THE_PARSER: [&str; 69] = [
     // One value against others, or against the choice of -e.
     "is listed twice",
     "another service has this router too",
@@ -36,6 +36,8 @@ const ONLY_THE_PARSER: [&str; 67] = [
     "are the same router",
     "needs the name of a router",
     "does not use a router",
+    "give the trial its own",
+    "does not use it: no client",
     "keep the old instance ready",
     "is checked at its own address",
     "is empty after a reboot",

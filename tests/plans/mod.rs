@@ -5,6 +5,9 @@ mod first;
 mod instances;
 mod rolling;
 mod rules;
+mod trials;
+
+use std::process::Command;
 
 use expect_test::{Expect, expect};
 use shipit::config;

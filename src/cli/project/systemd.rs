@@ -31,7 +31,8 @@ pub(super) fn accepts(dir: &Directory, kinds: &str) -> Option<&'static str> {
     says(dir, kinds, &CALLS).then_some("the source accepts the socket from systemd")
 }
 
-/// Whether it sends READY=1 itself, or through a library.
+/// Whether it sends READY=1 itself, or through a library. The program systemd-notify is not the main process: only the units
+/// of Node.js let it report.
 pub(super) fn reports(dir: &Directory, kinds: &str) -> bool {
     const READY: [&str; 6] = [
         "READY=1",
@@ -42,7 +43,8 @@ pub(super) fn reports(dir: &Directory, kinds: &str) -> bool {
         "sd_notify(0, \"READY",
     ];
     let notifies = ["NOTIFY_SOCKET", "systemd-notify", "sd_notify", "notify(", "SdNotify"];
-    says(dir, kinds, &READY) && says(dir, kinds, &notifies)
+    let by_program = says(dir, kinds, &["systemd-notify"]) && !kinds.contains("js");
+    !by_program && says(dir, kinds, &READY) && says(dir, kinds, &notifies)
 }
 
 #[cfg(test)]

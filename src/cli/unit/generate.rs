@@ -187,7 +187,13 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     answers.notify = notify.filter(|_| !options.worker);
     let tried = config.and_then(|config| config.services.first()?.trial.as_ref());
     if let Some(trial) = tried.filter(|_| !options.worker) {
-        answers.trial = Some(trial_of(&answers, trial)?);
+        answers.trial = trial_of(&answers, trial);
+        if answers.trial.is_none() {
+            cli::note(&format!(
+                "{}: not generated, because the health check of the trial asks no port; write it yourself",
+                trial.unit
+            ));
+        }
     }
     answers.needs.clone_from(&options.needs);
     if let Some(user) = &options.user {
@@ -203,24 +209,15 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
     Ok(answers)
 }
 
-/// What the trial of deploy.yml is generated from. Fails with a [`Failure`] where its address is none that every program can
-/// be given.
-fn trial_of(answers: &Answers, trial: &config::Trial) -> Result<Trial, Failure> {
+/// What the trial of deploy.yml is generated from; `None` where its address is none that every program can be given.
+fn trial_of(answers: &Answers, trial: &config::Trial) -> Option<Trial> {
     let Some(Address::Tcp(_, port)) = trial.health.check.probe.address() else {
-        return Err(Failure::new(
-            Exit::Usage,
-            "the unit of the trial can be generated only with a health check at a port",
-        )
-        .why("`trial.health` in deploy.yml has no port")
-        .next(Next::advice(format!(
-            "write {} yourself, or ask a port under `trial.health`",
-            trial.unit
-        ))));
+        return None;
     };
     let command = answers.command.as_deref();
     let command = command.map(|line| on_port(line, answers.port.unwrap_or(port), port));
     let unit = trial.unit.to_string();
-    Ok(Trial { unit, port, command })
+    Some(Trial { unit, port, command })
 }
 
 /// A command line with another port in place of the one that was proposed with it.

@@ -14,6 +14,7 @@ use crate::host::Host;
 use crate::observed::Observed;
 use crate::plan::needs;
 use crate::plan::units::{Purpose, units};
+use crate::release::Id;
 use crate::remote::{self, Input, JOURNAL_HELPER, Script, Stream, StreamEvent, exits};
 use crate::text;
 
@@ -120,13 +121,26 @@ impl Reader<'_> {
         lines: Option<u32>,
         show: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Failure> {
-        // The beginning of one name is enough, as for a rollback.
-        let mut named = self.observed.releases.iter().filter(|id| id.starts_with(release));
-        let release = match (named.next(), named.next()) {
-            (Some(one), None) => one.as_str(),
-            _ => release,
-        };
-        let spans = spans(self.observed, release);
+        let (mut release, mut spans) = (release, spans(self.observed, release));
+        // The beginning of one name is enough, as for a rollback. A whole name that is gone is not the beginning of its
+        // neighbor of the same second.
+        if spans.is_empty() && Id::parse(release).is_none() {
+            let known = self.observed.releases.iter().filter(|id| id.starts_with(release));
+            let lived: Vec<_> = known
+                .map(|id| (id.as_str(), invocations::spans(self.observed, id)))
+                .filter(|(_, spans)| !spans.is_empty())
+                .collect();
+            if lived.len() > 1 {
+                let names: Vec<_> = lived.iter().map(|(id, _)| *id).collect();
+                let what = format!("{} matches {} releases", text::shown(release.as_bytes()), names.len());
+                return Err(Failure::new(Exit::Usage, what)
+                    .why(names.join(", "))
+                    .next(Next::shipit("releases")));
+            }
+            if let Some((id, of)) = lived.into_iter().next() {
+                (release, spans) = (id, of);
+            }
+        }
         if spans.is_empty() {
             return Err(Failure::new(
                 Exit::Usage,

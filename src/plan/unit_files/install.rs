@@ -135,7 +135,11 @@ pub fn installation(
         let rests = there.is_some_and(|there| {
             there.properties.unit_file_state() == Some("enabled") && there.properties.is_stopped()
         });
-        if (is_new || is_left || rests) && matches!(name.kind(), "socket" | "timer" | "path") && !name.is_template() {
+        if (is_new || is_left || rests)
+            && matches!(name.kind(), "socket" | "timer" | "path")
+            && !name.is_template()
+            && !of_trial(config, name)
+        {
             let name = name.as_str().to_owned();
             if there.is_some_and(|there| there.properties.active_state() == "failed") {
                 done.reset.push(name.clone());
@@ -255,6 +259,12 @@ fn port_cut(unit: &Unit, there: &InstalledUnit) -> Option<String> {
             text::shown(lost.join(", ").as_bytes())
         )
     })
+}
+
+/// Whether it is the socket of a trial, which listens only during one.
+fn of_trial(config: &Config, name: &UnitName) -> bool {
+    let mut trials = config.services.iter().filter_map(|service| service.trial.as_ref());
+    trials.any(|trial| trial.unit.socket().as_str() == name.as_str())
 }
 
 /// The names under which a new unit is enabled: itself, or the instances that deploy.yml names.

@@ -37,11 +37,18 @@ all_measure() {
         END { for (number = 1; number <= meters; number++) if (!lines[number]) exit 1 }' "$R/probes" 2>/dev/null
 }
 
-# note_crash: the process of the unit `gone` ended after it was ready. Where clients reached it, the requests in
-# progress were lost; no probe need have noticed that.
+# note_crash: the process of the unit `gone` ended after it was ready. Where clients reached it, requests in progress
+# may be lost; no probe need have noticed that. Clients reach what has a health check, and an instance behind a router
+# once that sends it requests.
 note_crash() {
-    if [ -n "$gone" ] && [ "$phase" = switch ]; then
-        [ -z "$routed" ] && grep -q '^switch \(route\|isolate\|canary\) ' "$R/request" || crashes="$crashes/$gone"
-    fi
+    local lost=$gone
+    case $phase-$gone in
+    switch-*@*)
+        [ -n "$routed" ] || ! grep -q '^switch \(route\|isolate\|canary\) ' "$R/request" || lost='' ;;
+    switch-*) ;;
+    *) lost='' ;;
+    esac
     gone=''
+    [ -n "$lost" ] || return 0
+    case " ${serves:-} " in *" $lost "*) crashes="$crashes/$lost" ;; esac
 }

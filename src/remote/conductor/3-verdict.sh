@@ -24,6 +24,7 @@ judge() {
         sleep 0.1
     done
     invocation=$p_InvocationID restarts=$p_NRestarts pid=$p_MainPID invocations="$invocations $p_InvocationID"
+    [ "$kind" = none ] || serves="${serves:-} $unit "
     from_release "$pid" || { cause="$unit runs from $where, not from release $target_release"; return 1; }
     now; end=$((now + timeout * 100)) limit=$((now + timeout * 100)) active_at=$now good_at=$now
     while [ "$row" -lt "$successes" ]; do
@@ -65,7 +66,8 @@ judge() {
             return 1
         }
     done
-    [ -n "${trial:-}" ] || stood="$stood $unit=$invocation=$restarts"
+    [ -z "${trial:-}" ] || return 0
+    stood="$stood $unit=$invocation=$restarts"
     event verdict "$unit" "invocation=$invocation pid=$pid restarts=$restarts from=$where"
 }
 

@@ -29,7 +29,7 @@ stop_trials() {
         case $line in 'switch trial '*) ;; *) continue ;; esac
         line=${line#switch trial unit=} line=$(decode "${line%% *}")
         show_unit "$line" || p_ActiveState=unknown
-        case $p_ActiveState in inactive | failed) continue ;; esac
+        [ "$p_ActiveState" != inactive ] || continue
         stop_trial "$line" 7<&- || event note trial "$line could not be stopped"
     done 7<"$R/request"
 }

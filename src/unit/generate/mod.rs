@@ -53,7 +53,7 @@ pub fn findings(answers: &Answers, units: &[Written]) -> Vec<Finding> {
         let is_trial = answers
             .trial
             .as_ref()
-            .is_some_and(|trial| trial.unit == unit.name.as_str());
+            .is_some_and(|trial| trial.unit.trim_end_matches(".service") == unit.name.stem());
         let context = Context {
             peers: parsed.clone(),
             peers_complete: true,

@@ -200,7 +200,10 @@ pub(super) fn environment(text: &mut Text, answers: &Answers) {
 pub(super) fn command(answers: &Answers) -> String {
     let live = answers.live();
     if let Some(command) = &answers.command {
-        return command.replace(&format!("{}/current", answers.root), &live);
+        let slot = format!("{}/slots/%i", answers.root);
+        return command
+            .replace(&format!("{}/current", answers.root), &live)
+            .replace(&slot, &live);
     }
     let unix = format!("/run/{}/%i.sock", answers.app);
     // From the file of the instance: systemd fills it in.

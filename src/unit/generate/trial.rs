@@ -47,8 +47,16 @@ fn unit(answers: &Answers, stem: &str) -> Written {
         .set("WorkingDirectory", answers.live());
     text.note("The same environment as the service.")
         .set("EnvironmentFile", format!("-/etc/{}/env", answers.environment));
-    service::environment(&mut text, answers);
-    text.set("ExecStart", service::command(answers));
+    let command = service::command(answers);
+    if answers.strategy.needs_socket() || !matches!(answers.program, Program::Node | Program::Binary) {
+        service::environment(&mut text, answers);
+        text.set("ExecStart", command);
+    } else {
+        service::common_environment(&mut text, answers);
+        text.note("The port of the trial, whatever the environment file has.");
+        let port = answers.port.unwrap_or_default();
+        text.set("ExecStart", format!("/usr/bin/env PORT={port} {command}"));
+    }
     if sandbox::runtime(answers) == Runtime::Java {
         text.note("A JVM exits with status 143 after SIGTERM.")
             .set("SuccessExitStatus", "143");

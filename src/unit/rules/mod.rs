@@ -272,6 +272,8 @@ pub fn lint(unit: &Unit, context: &Context) -> Vec<Finding> {
             finding.severity = Severity::Info;
         }
     }
+    let allowed = allowed(unit);
+    findings.retain(|finding| !allowed.contains(&finding.rule));
     // What systemd refuses has no effect that another rule could judge.
     let refused: Vec<(String, u32)> = findings
         .iter()
@@ -284,8 +286,6 @@ pub fn lint(unit: &Unit, context: &Context) -> Vec<Finding> {
                 .iter()
                 .any(|(file, line)| *file == one.file && *line == one.line)
     });
-    let allowed = allowed(unit);
-    findings.retain(|finding| !allowed.contains(&finding.rule));
     findings.sort_by(|a, b| (&a.file, a.line, b.severity).cmp(&(&b.file, b.line, a.severity)));
     findings
 }

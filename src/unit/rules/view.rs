@@ -26,7 +26,7 @@ pub struct Context {
     pub migrate: Option<UnitName>,
     /// The unit of `migrate.before`.
     pub before: Option<UnitName>,
-    /// Whether this unit runs a new release before it serves: only a deploy starts it.
+    /// Whether this unit runs a new release before it serves, or is its socket: only a deploy starts it.
     pub is_trial: bool,
     pub deploy_user: Option<String>,
     /// When a host was asked.
