@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::apps::{Kind, Service};
 use crate::bounds::Ends as _;
 use crate::deploys::blue_green::{Clients, Edge, assert_agrees};
-use crate::deploys::desk::{Desk, Ran, acme, assert_rest, current};
+use crate::deploys::desk::{Desk, Ran, acme, answer, assert_rest, current};
 use crate::deploys::rolling;
 use crate::faults::point::{Blow, Points};
 use crate::lab::{self, Host, Suite};
@@ -320,6 +320,8 @@ fn instances_that_take_turns(edge: Edge, suite: Suite) {
     clients.saw_only(&["v1", "v2"]);
 
     a_live_one_comes_back(&host, &desk, running(&host));
+    // HAProxy's own check may find it a moment later.
+    host.wait_for("v2", |host| answer(host) == "v2");
     assert_agrees(&host, &v2);
     if edge == Edge::Nginx {
         edge.install(&host);
