@@ -291,7 +291,7 @@ fn the_key_that_logs_in_is_refused_in_the_source_unless_it_is_allowed() {
         "ci is the key of --identity, with which you log in, and every user of the host can read a release"
     );
     assert!(
-        cause["next"].to_string().contains("list under `allow_secrets:`"),
+        cause["next"].to_string().contains("under `allow_secrets:`, list"),
         "{cause}"
     );
     let yml = desk.path().join("deploy.yml");
