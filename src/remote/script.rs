@@ -208,6 +208,7 @@ pub const CONDUCTOR: &str = concat!(
     include_str!("conductor/meter.pl"),
     "'\n",
     include_str!("conductor/2-meter.sh"),
+    include_str!("conductor/2-measured.sh"),
     include_str!("conductor/3-limits.sh"),
     include_str!("conductor/3-verdict.sh"),
     include_str!("conductor/4-await.sh"),
@@ -355,10 +356,9 @@ mod tests {
     #[test]
     fn every_script_comes_with_the_functions_that_it_calls() {
         let defined = |text: &str| -> Vec<String> {
-            let names = text
-                .lines()
-                .filter_map(|line| Some(line.split_once("() {")?.0.to_owned()));
-            names.filter(|name| name.contains('_') && !name.contains(' ')).collect()
+            let names = text.lines().filter_map(|line| Some(line.split_once("() {")?.0));
+            let own = names.filter(|name| name.contains('_') && !name.contains(' '));
+            own.map(str::to_owned).collect()
         };
         let texts = ALL.iter().copied().chain([("conductor", CONDUCTOR)]);
         let known: std::collections::BTreeSet<String> = texts.clone().flat_map(|(_, text)| defined(text)).collect();

@@ -1,5 +1,5 @@
 //! What the conductor's meter saw of one switch, as the host writes it into its last event and its ledger: one word
-//! `probes=72,failed=3,…` (`measured` of `conductor/2-meter.sh`). Sentences about it are written elsewhere.
+//! `probes=72,failed=3,…` (`measured` of `conductor/2-measured.sh`). Sentences about it are written elsewhere.
 
 use crate::text::words;
 
@@ -45,7 +45,7 @@ pub struct Downtime {
     pub probes: u64,
     /// Those that were not answered well.
     pub failed: u64,
-    /// Longest time between two good answers on new connections, in milliseconds.
+    /// Longest time in which probes on new connections failed or waited, from one good answer to the next, in milliseconds.
     pub longest_gap_ms: u64,
     /// Longest time that a good answer took, in milliseconds.
     pub longest_wait_ms: u64,

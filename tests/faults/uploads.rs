@@ -181,7 +181,7 @@ fn an_upload_that_is_struck_at_random_publishes_nothing_wrong_and_the_next_run_c
 
 /// This host's part of 2,000 rounds.
 #[test]
-#[ignore = "takes an hour: scripts/faults.sh uploads"]
+#[ignore = "takes half an hour: scripts/faults.sh uploads"]
 fn many_random_uploads() {
     let host = lab::host!(Suite::Bookworm);
     let number = |name: &str, default: usize| std::env::var(name).map_or(default, |text| text.parse().unwrap());

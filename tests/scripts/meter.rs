@@ -1,6 +1,7 @@
 //! The downtime meter against apps that are slow, hang or keep connections, and the limits that go by it.
 
 use super::*;
+use crate::bounds::wait_for;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
@@ -148,7 +149,7 @@ fn measured(probes: &str) -> String {
     fs::write(dir.path().join("events"), event).unwrap();
     fs::write(dir.path().join("probes"), probes).unwrap();
     let program = concat!(
-        include_str!("../../src/remote/conductor/2-meter.sh"),
+        include_str!("../../src/remote/conductor/2-measured.sh"),
         "\nR=$1\nmeasured\n"
     );
     let out = Command::new("sh").args(["-c", program, "sh"]).arg(dir.path()).ends();
@@ -158,13 +159,104 @@ fn measured(probes: &str) -> String {
 #[test]
 fn a_gap_counts_against_the_limit_only_if_a_probe_in_it_failed_or_waited() {
     let calm = "900.0 901.0 ok new 1 -\n1500.0 1501.0 ok new 1 -\n";
-    let failed = "900.0 901.0 ok new 1 -\n1100.0 1101.0 refused new 1 -\n1500.0 1501.0 ok new 1 -\n";
-    let waited = "900.0 901.0 ok new 1 -\n1100.0 1501.0 ok new 1 -\n";
+    let failed = "900.0 901.0 ok new 1 -\n950.0 951.0 refused new 1 -\n1500.0 1501.0 ok new 1 -\n";
+    let waited = "900.0 901.0 ok new 1 -\n950.0 1501.0 ok new 1 -\n";
     let again = "900.0 901.0 ok new 1 -\n1500.0 1501.0 refused new 2 -\n1550.0 1551.0 ok new 2 -\n";
-    for (probes, hole) in [(calm, 0), (failed, 600), (waited, 600), (again, 51)] {
+    // The prober stood still for 300 ms.
+    let late = "900.0 901.0 ok new 1 -\n1201.0 1202.0 refused new 1 -\n1500.0 1501.0 ok new 1 -\n";
+    // The second answer was on its way before the first one came.
+    let beside = "900.0 901.0 ok new 1 -\n950.0 1501.0 ok new 1 -\n1000.0 1502.0 ok new 1 -\n";
+    let cases = [
+        (calm, 0, 1),
+        (failed, 600, 600),
+        (waited, 600, 600),
+        (again, 51, 51),
+        (late, 400, 400),
+        (beside, 600, 600),
+    ];
+    for (probes, hole, gap) in cases {
         let said = measured(probes);
         assert!(said.contains(&format!(",hole={hole},")), "{probes}{said}");
+        assert!(said.contains(&format!(",gap={gap},")), "{probes}{said}");
     }
+}
+
+#[test]
+fn an_extra_probe_counts_for_the_gap_alone() {
+    let said = measured(concat!(
+        "900.0 901.0 ok new 1 -\n950.0 951.0 status new 1 -\n961.0 962.0 status extra 1 -\n",
+        "972.0 980.0 ok extra 1 -\n1001.0 1002.0 ok new 1 -\n"
+    ));
+    assert!(said.starts_with("probes=3,failed=1,gap=79,wait=1,"), "{said}");
+}
+
+/// An app that answers one request in ten well: a gap ends when somebody is answered, so the meter asks more often.
+#[test]
+fn after_a_failure_extra_probes_find_the_next_good_answer() {
+    let app = app();
+    let meter = Meter::of(&app, METER);
+    thread::spawn(move || {
+        for (number, client) in app.incoming().enumerate() {
+            let mut client = client.unwrap();
+            asked(&mut client);
+            match number % 10 {
+                9 => answer(&mut client),
+                _ => drop(client.write_all(b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno")),
+            }
+        }
+    });
+    let lines: Vec<String> = (0..60).map(|_| meter.line()).collect();
+    let count = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
+    assert!(count(" extra 1 ") > count(" new 1 "), "{lines:#?}");
+    assert!(count(" ok extra ") > 0, "{lines:#?}");
+}
+
+/// A second is enough: what is down for a minute is not asked a hundred times a second.
+#[test]
+fn extra_probes_end_after_a_second_without_a_good_answer() {
+    let app = app();
+    let meter = Meter::of(&app, METER);
+    let mut client = app.accept().unwrap().0;
+    asked(&mut client);
+    answer(&mut client);
+    drop((app, client));
+    let mut regular = 0;
+    let mut extra_at = Vec::new();
+    // 50 ms apart.
+    while regular < 40 {
+        match meter.line() {
+            line if line.contains(" extra ") => extra_at.push(regular),
+            line => regular += usize::from(line.contains(" refused new ")),
+        }
+    }
+    assert!(extra_at.len() > 1, "{extra_at:?}");
+    assert!(extra_at.last().unwrap() < &30, "{extra_at:?}");
+}
+
+/// Linux tries a dropped connection again after a second. The first free place in the queue ends the gap.
+#[test]
+fn while_the_queue_of_a_socket_is_full_an_extra_probe_tries_again_and_again() {
+    let app = app();
+    let address = app.local_addr().unwrap();
+    rustix::net::listen(&app, 1).unwrap();
+    let _others = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+    let meter = Meter::of(&app, METER);
+    let dropped = || {
+        let port = format!(":{:04X} 02", address.port());
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        table.lines().filter(|line| line.contains(&port)).count()
+    };
+    wait_for("three probes and an extra one", || dropped() >= 4);
+    thread::spawn(move || {
+        for client in app.incoming() {
+            thread::spawn(move || {
+                let mut client = client.unwrap();
+                asked(&mut client);
+                answer(&mut client);
+            });
+        }
+    });
+    assert!((0..40).any(|_| meter.line().contains(" ok extra 1 ")));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-# The conductor's downtime meter: it probes the app through a switch, and adds up what the probes saw. meter.pl is what
-# probes, and describes its lines. Never here: a change to anything.
+# The conductor's downtime meter: it probes the app through a switch. meter.pl is what probes; 2-measured.sh adds up
+# what the probes saw. Never here: a change to anything.
 # shellcheck shell=dash disable=SC2034,SC2154
 
 # measure: probes every 50 ms from here on, each on its own, so that a slow answer does not hide the ones behind it.
@@ -13,11 +13,11 @@ step_measure() {
     until has_measured || { now; [ "$now" -ge "$end" ]; }; do sleep 0.05; done
 }
 
-# has_measured: the newest meter has written four lines.
+# has_measured: the newest meter has written four lines of regular probes.
 has_measured() {
-    local by rest lines=0
-    while [ "$lines" -lt 4 ] && read -r rest rest rest rest by rest; do
-        [ "$by" != "$meters" ] || lines=$((lines + 1))
+    local kind by rest lines=0
+    while [ "$lines" -lt 4 ] && read -r rest rest rest kind by rest; do
+        [ "$kind-$by" = "extra-$meters" ] || [ "$by" != "$meters" ] || lines=$((lines + 1))
     done <"$R/probes"
     [ "$lines" = 4 ]
 }
@@ -67,48 +67,4 @@ measure_end() {
     for meter in $measuring; do wait "$meter" 2>/dev/null || died=1; done
     measuring=''
     return "$died"
-}
-
-# measured: what the probes saw, as one word (src/step/downtime.rs reads it), or nothing when none was sent. A gap is
-# the time between two good answers on new connections, of the address where it was longest; a hole is the same since
-# the flip, if a probe failed or waited in it. The phases are before the flip, until the new release served or the old
-# one again, and after.
-measured() {
-    [ -s "$R/probes" ] || return 0
-    awk -v "crashes=${crashes#/}" '
-        function whole(ms) { return int(ms + 0.999) }
-        function most(phase, share,   ms, seen) {
-            for (ms = 0; seen < share * good[phase]; ms++) seen += times[phase, ms]
-            return ms - 1
-        }
-        FNR == NR {
-            if ($2 == "step" && $3 == "switch" && $4 ~ /^(flip|slot)$/ && $6 == "started" && !flip) flip = $1 * 10
-            if ($2 == "live" || $2 == "step" && $3 == "revert") live = $1 * 10
-            next
-        }
-        NF != 6 { next }
-        { probes++ }
-        $4 == "new" && !($5 in last) { last[$5] = $1 }
-        $4 == "new" { end[$5] = $2 }
-        $3 != "ok" && $4 == "new" { missed[$5] = 1 }
-        $3 != "ok" { failed++; kinds[$3]++; if (flip && $2 >= flip) lost++; next }
-        {
-            took = $2 - $1
-            if (took > wait) wait = took
-            phase = !flip || $2 < flip ? "before" : live && $1 > live ? "after" : "during"
-            good[phase]++; times[phase, whole(took)]++
-        }
-        $4 == "new" { hole($5, $2, missed[$5] || took > 50); last[$5] = $2; missed[$5] = 0 }
-        function hole(of, until, unserved) {
-            if (until - last[of] > gap) gap = until - last[of]
-            if (unserved && flip && until >= flip && until - last[of] > switch_gap) switch_gap = until - last[of]
-        }
-        END {
-            for (of in end) hole(of, end[of], missed[of])
-            printf "probes=%d,failed=%d,gap=%d,wait=%d", probes, failed, whole(gap), whole(wait)
-            if (crashes != "") printf ",crashed=%s", crashes
-            printf ",lost=%d,hole=%d", lost, whole(switch_gap)
-            for (how in kinds) printf ",%s=%d", how, kinds[how]
-            for (phase in good) printf ",%s=%d/%d/%d", phase, most(phase, 0.5), most(phase, 0.95), most(phase, 1)
-        }' "$R/events" "$R/probes"
 }

@@ -1,7 +1,7 @@
 # The prober of the downtime meter: every 50 ms one health request on a new connection, and one on a kept connection.
 # stdin: the target. args: number of the address, kind (http, unix, tcp), status, text that the response must contain, releases
-# Prints a line per probe: start and end (ms since boot), `ok` or how it failed, new or kept, the number of the address,
-# and the release that the response names, or `-`. Exit status 3: it cannot ask this address; 1: it lost lines.
+# Prints a line per probe: start and end (ms since boot), `ok` or how it failed, new, kept or extra, the number of the
+# address, and the release that the response names, or `-`. Exit status 3: it cannot ask this address; 1: it lost lines.
 # One process for all probes: a curl for each costs many times as much. It uses modules of perl-base only. The conductor
 # holds this text between single quotes, so none stands here. Never here: what the numbers mean.
 use strict;
@@ -13,6 +13,11 @@ use Socket qw(:DEFAULT getaddrinfo SOCK_NONBLOCK);
 my ($patience, $pause) = (10_000, 50);
 # While so many new ones wait, another one follows only this much later: they must not hold up a slow app.
 my ($crowd, $calm) = (3, 1000);
+# After a failure, so soon extra ones follow (ms), one at a time: they find the end of a gap that few requests survive.
+# They do so for as long as this after the failure or a good response: a dead app costs no more than that.
+my ($soon, $zeal) = (5, 1000);
+# While a full queue drops connections, an extra one tries again after this time (ms).
+my $knock = 50;
 # How long a connection is kept (ms): an app that drains may wait for its end.
 my $kept_for = 1000;
 
@@ -59,9 +64,10 @@ if (!@addresses) {
     @addresses = map { [$_->{family}, $_->{addr}] } @found or exit 3;
 }
 
-# Probes under way; the kept connection, idle or asking; whether the last new connection was served; whether the app
-# serves the kept connection at the expense of others; whether a line could not be written.
-my (@open, $kept, $served, $pinned, $torn);
+# Probes under way; the kept connection, idle or asking; whether the last new connection was served, and the last time
+# that this changed or any was; whether the app serves the kept connection at the expense of others; whether a line was
+# lost.
+my (@open, $kept, $served, $turned, $pinned, $torn);
 
 # Without $how, the last error says how.
 sub ended {
@@ -73,6 +79,7 @@ sub ended {
     my ($named) = grep { index($body // "", $_) >= 0 } @releases;
     my $line = sprintf "%.1f %.1f %s %s %d %s\n", $probe->{at}, now(), $how, $probe->{kind}, $number, $named // "-";
     $torn = 1 if (syswrite(STDOUT, $line) // 0) != length $line;
+    $turned = now() if $probe->{kind} ne "kept" and $how eq "ok" || $served;
     $served = $how eq "ok" if $probe->{kind} eq "new";
     @open = grep { $_ != $probe } @open;
     $kept = undef if $kept and $kept == $probe;
@@ -93,7 +100,7 @@ sub connects {
 
 sub ask {
     my ($probe) = @_;
-    my $last = $probe->{kind} eq "new" ? "close" : "keep-alive";
+    my $last = $probe->{kind} eq "kept" ? "keep-alive" : "close";
     @$probe{qw(at in out idle)} = (now(), "", $request ? "${request}Connection: $last\r\n\r\n" : "", 0);
     push @open, $probe;
 }
@@ -157,15 +164,26 @@ sub turn {
     my ($code, $body, $whole, $stays) = response($probe->{in}, !$got);
     return $got || ended($probe, "closed") if !$whole;
     ended($probe, $code == $status && index($body, $contains) >= 0 ? "ok" : "status", $body);
-    return if $probe->{kind} eq "new" or !$stays or !$served;
+    return if $probe->{kind} ne "kept" or !$stays or !$served;
     # The kept connection must not hold up the app: it is closed when new ones are not served and it is.
     my ($oldest) = grep { $_->{kind} eq "new" } @open;
     $pinned ||= $oldest && now() - $oldest->{at} > 100;
     ($kept, $probe->{idle}) = ($probe, 1) if !$pinned && now() - $probe->{since} < $kept_for;
 }
 
+# In how many ms the next extra one is due, at least; undef: none is wanted.
+sub extra_in {
+    my @fresh = grep { $_->{kind} ne "kept" } @open;
+    return if grep { $_->{kind} eq "extra" } @fresh;
+    return $soon if defined $served && !$served && now() - $turned < $zeal;
+    return if @fresh < $crowd;
+    my $newest = $fresh[-1];
+    return if $newest->{connected} or $newest->{queued} or now() - $newest->{at} < $knock;
+    return $knock;
+}
+
 my $due = now();
-my ($kept_due, $begun) = ($due + 25, $due);
+my ($kept_due, $begun, $extra_begun) = ($due + 25, $due, $due);
 until ($ending && !@open or getppid != $parent) {
     my $time = now();
     if ($time >= $due) {
@@ -181,6 +199,14 @@ until ($ending && !@open or getppid != $parent) {
         if ($kept and $kept->{idle} and !$ending) { ask($kept) }
         elsif ($request && $served && !$kept && !$pinned && !$ending) { begin("kept") }
     }
+    # What only refines the gap is not waited for.
+    @open = grep { $_->{kind} ne "extra" || !$ending && ($_->{connected} || $time - $_->{at} < $knock) } @open;
+    my $extra_due = $ending ? undef : extra_in();
+    if (defined $extra_due and $time >= $extra_begun + $extra_due) {
+        $extra_begun = $time;
+        begin("extra");
+        $extra_due = undef;
+    }
     # Copies: what goes on in the loops changes @open.
     my @late = grep { $time - $_->{at} > $patience } @open;
     ended($_, "timeout") for @late;
@@ -192,7 +218,9 @@ until ($ending && !@open or getppid != $parent) {
         if (!$_->{connected} || length $_->{out}) { vec($writes, fileno $_->{handle}, 1) = 1 }
         else { vec($reads, fileno $_->{handle}, 1) = 1 }
     }
-    my $wait = ($due < $kept_due ? $due : $kept_due) - now();
+    my $next = $due < $kept_due ? $due : $kept_due;
+    $next = $extra_begun + $extra_due if defined $extra_due and $extra_begun + $extra_due < $next;
+    my $wait = $next - now();
     select($reads, $writes, undef, $wait > 0 ? $wait / 1e3 : 0) > 0 or next;
     for (@ready) {
         my $bit = fileno $_->{handle};

@@ -218,7 +218,11 @@ fn dot(line: &str) -> Option<Dot> {
         "ok" => None,
         how => Some(Loss::of(how)?),
     };
-    let kept = words.next()? == "kept";
+    let kept = match words.next()? {
+        // They only refine the gap.
+        "extra" => return None,
+        kind => kind == "kept",
+    };
     let release = words.nth(1)?;
     Some(Dot {
         from,
