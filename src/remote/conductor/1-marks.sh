@@ -65,17 +65,17 @@ read_unit() {
 # show_unit UNIT: one try of read_unit.
 show_unit() {
     local line shown
-    p_LoadState='' p_ActiveState='' p_SubState='' p_Result='' p_InvocationID='' p_MainPID='' p_NRestarts=''
-    p_Job='' p_ReloadResult='' p_ExecMainStatus='' p_ExecMainCode='' p_CollectMode='' p_times=''
+    p_LoadState='' p_ActiveState='' p_SubState='' p_Result='' p_InvocationID='' p_MainPID='' p_NRestarts='' p_times=''
+    p_Job='' p_ReloadResult='' p_ExecMainStatus='' p_ExecMainCode='' p_CollectMode='' p_StartLimitIntervalUSec=''
     shown=$(systemctl "--$manager" show \
         -p LoadState,ActiveState,SubState,Result,InvocationID,MainPID,NRestarts,Job \
-        -p ReloadResult,ExecMainStatus,ExecMainCode,CollectMode \
+        -p ReloadResult,ExecMainStatus,ExecMainCode,CollectMode,StartLimitIntervalUSec \
         -p ActiveExitTimestampMonotonic,InactiveEnterTimestampMonotonic \
         -p InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic -- "$1" 2>/dev/null) || return 1
     while IFS= read -r line; do
         case $line in
         LoadState=* | ActiveState=* | SubState=* | Result=* | InvocationID=* | MainPID=* | NRestarts=* | \
-            Job=* | ReloadResult=* | ExecMainStatus=* | ExecMainCode=* | CollectMode=*)
+            Job=* | ReloadResult=* | ExecMainStatus=* | ExecMainCode=* | CollectMode=* | StartLimitIntervalUSec=*)
             eval "p_${line%%=*}=\${line#*=}" ;;
         *TimestampMonotonic=*) p_times="$p_times $line" ;;
         esac

@@ -38,7 +38,8 @@ flip_to() {
 before_restart() {
     need_unit "$1" || return 1
     before=" $1=$p_InvocationID$before"
-    ctl reset-failed "$1" || :
+    # Where nothing counts and nothing failed there is nothing to reset, and sudo costs more than the restart.
+    case $p_ActiveState-$p_NRestarts-$p_StartLimitIntervalUSec in active-0-0) ;; *) ctl reset-failed "$1" || : ;; esac
     [ "$phase" = switch ] || ! is_starting || ctl kill -s KILL "$1" || :
 }
 

@@ -59,7 +59,7 @@ main() {
     attempt_revert=1 since=$(stat -c %Y "$R/request") || since=9999999999
     failed_step='' canceled='' unrecorded='' keep_next='' meters=0 meter_arguments='' stood='' output_file=/dev/null
     tries=1 gone='' crashes='' routed=''
-    ! grep -qs '^[^ ]* canceled$' "$R/events" || canceled=canceled
+    [ ! -s "$R/events" ] || ! grep -qs '^[^ ]* canceled$' "$R/events" || canceled=canceled
     if [ "${2:-}" = boot ]; then
         marked begun && ! confirmed && [ "$previous" != - ] && point_back
         exit 0
@@ -70,8 +70,8 @@ main() {
     { true >>"$R/said"; } 2>/dev/null && output_file=$R/said
     while marked "attempt-$tries"; do tries=$((tries + 1)); done
     # Without it nobody would count this attempt: PID 1 starts the next.
-    # One that must revert does so uncounted: a revert ends in any case.
-    mark "attempt-$tries" || marked "attempt-$tries" || { marked begun && ! confirmed; } || exit 1
+    # One that must revert does so uncounted: a revert ends in any case. It need not outlive a power cut.
+    ln -- "$R/request" "$R/attempt-$tries" || marked "attempt-$tries" || { marked begun && ! confirmed; } || exit 1
     why="the switch was interrupted on the host (attempt $tries)"
     [ "$tries" -le 5 ] || give_up
     # A line that a power cut tore must not swallow the next one. An empty line is none.
