@@ -358,13 +358,22 @@ fn on_a_terminal_the_host_is_asked_for() {
         &[
             ("USER@HOST (press Enter to set it later)", "-oProxyCommand=id\n"),
             ("like an option", "ann@box.example\n"),
-            ("(yes/no)", "no\n"),
+            ("(yes/no) [no]", "oh\n"),
+            ("oh\r\nAlso write systemd units to deploy/units? (yes/no) [no]", "\n"),
         ],
     );
     assert_eq!(code, Some(0), "{shown}");
     assert_eq!(shown.matches("Which host do you deploy to?").count(), 2, "{shown}");
     let text = std::fs::read_to_string(dir.path().join("deploy.yml")).unwrap();
     assert!(text.contains("\nhost: ann@box.example\n"), "{text}");
+    assert!(!dir.path().join("deploy").exists(), "{shown}");
+    // Nobody is asked for what is not written.
+    let (shown, code) = typed(&command, &[]);
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(
+        shown.contains("deploy.yml exists already") && !shown.contains('?'),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -18,6 +18,10 @@ use crate::text::shown;
 
 pub(super) fn run(global: &Global, options: &args::Init) -> Result<Exit, Failure> {
     let path = global.config.clone().unwrap_or_else(|| FILE_NAME.into());
+    // Before the first question.
+    if !options.print && path.symlink_metadata().is_ok() {
+        return Err(exists(&path));
+    }
     let (app, host) = names(options)?;
     let dir = path
         .parent()
@@ -255,21 +259,19 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         .write(true)
         .create_new(true)
         .open(path)
-        .map_err(|e| {
-            let exists = e.kind() == std::io::ErrorKind::AlreadyExists;
-            let failure = match exists {
-                true => Failure::new(
-                    Exit::Usage,
-                    format!("{} exists already", shown(path.as_os_str().as_encoded_bytes())),
-                )
-                .why("init never overwrites a file"),
-                false => wrong(e),
-            };
-            failure
-                .next(Next::again("--print"))
-                .next(Next::shipit("unit generate").remark("writes only the units"))
+        .map_err(|e| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => exists(path),
+            _ => wrong(e).next(Next::again("--print")),
         })?;
     file.write_all(text.as_bytes()).map_err(wrong)
+}
+
+fn exists(path: &Path) -> Failure {
+    let name = shown(path.as_os_str().as_encoded_bytes());
+    Failure::new(Exit::Usage, format!("{name} exists already"))
+        .why("init never overwrites a file")
+        .next(Next::again("--print"))
+        .next(Next::shipit("unit generate").remark("writes only the units"))
 }
 
 /// Whether to write units: by the option, or by the answer on a terminal.

@@ -22,7 +22,7 @@ pub enum Reply<T> {
 pub trait Ask {
     /// A passphrase, a password or another answer to the server; not echoed.
     fn secret(&mut self, prompt: &str) -> Reply<String>;
-    /// Only a typed "yes" or "y" counts as yes.
+    /// Only a typed "yes" or "y" counts as yes; an empty line is no.
     fn yes(&mut self, question: &str) -> Reply<bool>;
     /// A line that is shown while it is typed.
     fn line(&mut self, _question: &str) -> Reply<String> {
@@ -88,9 +88,16 @@ impl Ask for Terminal {
     }
 
     fn yes(&mut self, question: &str) -> Reply<bool> {
-        match self.text(&format!("{question} (yes/no) ")) {
-            Reply::Given(answer) => Reply::Given(["y", "yes"].contains(&answer.trim().to_lowercase().as_str())),
-            Reply::Cancelled | Reply::NoTerminal => Reply::Cancelled,
+        loop {
+            let Reply::Given(answer) = self.text(&format!("{question} (yes/no) [no] ")) else {
+                return Reply::Cancelled;
+            };
+            // Anything else may be a mistyped yes.
+            match answer.trim().to_lowercase().as_str() {
+                "y" | "yes" => return Reply::Given(true),
+                "" | "n" | "no" => return Reply::Given(false),
+                _ => {}
+            }
         }
     }
 }
