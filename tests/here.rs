@@ -357,3 +357,25 @@ fn a_key_in_the_place_of_its_path_is_not_printed() {
         }
     }
 }
+
+#[test]
+fn a_file_that_was_named_and_does_not_exist_is_refused_before_anything_connects() {
+    let desk = desk("true");
+    let refused = |args: &[&str]| {
+        let child = Command::new(env!("CARGO_BIN_EXE_shipit"))
+            .args(args)
+            .current_dir(desk.path())
+            .stderr(Stdio::piped())
+            .spawn();
+        let ran = child.unwrap().ends();
+        assert_eq!(ran.status.code(), Some(2));
+        String::from_utf8(ran.stderr).unwrap()
+    };
+    let key = "error: cannot read the key nokey\n  why   file not found\n";
+    assert_eq!(refused(&["status", "-i", "nokey"]), key);
+    let other = "error: cannot read prod.yml\n  why   file not found\n";
+    let next = "  next  shipit status -c deploy.yml\n";
+    assert_eq!(refused(&["status", "-c", "prod.yml"]), format!("{other}{next}"));
+    fs::remove_file(desk.path().join("deploy.yml")).unwrap();
+    assert_eq!(refused(&["status", "-c", "prod.yml"]), other);
+}

@@ -60,7 +60,7 @@ pub fn main() -> u8 {
         return Exit::Done.code();
     }
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let args = match args::parse(&words) {
+    let mut args = match args::parse(&words) {
         Ok(args) => args,
         Err(error) => {
             let _ = error.print();
@@ -71,19 +71,8 @@ pub fn main() -> u8 {
             };
         }
     };
-    if args.global.identity.as_deref().is_some_and(ssh::is_key_text) {
-        // Neither the path nor the words are printed, not even in the next line: they hold the key.
-        let global = Global {
-            identity: None,
-            words: Vec::new(),
-            ..args.global
-        };
-        let failure = Failure::new(Exit::Usage, "--identity is the text of a key, not the path of its file")
-            .next(Next::advice("write the key to a file of mode 600, and name that file"));
-        tell(&global, &failure);
-        return failure.exit.code();
-    }
-    let code = dispatch(&args).unwrap_or_else(|failure| {
+    let done = identity(&mut args.global).and_then(|()| dispatch(&args));
+    let code = done.unwrap_or_else(|failure| {
         tell(&args.global, &failure);
         failure.exit.code()
     });
@@ -94,6 +83,22 @@ pub fn main() -> u8 {
         text::shown(why.as_bytes())
     ));
     if code == 0 { Exit::Untouched.code() } else { code }
+}
+
+/// Refuses an `--identity` that names no key, before anything connects without it.
+fn identity(global: &mut Global) -> Result<(), Failure> {
+    let Some(path) = &global.identity else { return Ok(()) };
+    if ssh::is_key_text(path) {
+        // Neither the path nor the words are printed, not even in the next line: they hold the key.
+        (global.identity, global.words) = (None, Vec::new());
+        let failure = Failure::new(Exit::Usage, "--identity is the text of a key, not the path of its file");
+        return Err(failure.next(Next::advice("write the key to a file of mode 600, and name that file")));
+    }
+    if ssh::is_missing(path) {
+        let name = text::shown(path.as_os_str().as_encoded_bytes());
+        return Err(Failure::new(Exit::Usage, format!("cannot read the key {name}")).why("file not found"));
+    }
+    Ok(())
 }
 
 fn dispatch(args: &Args) -> Result<u8, Failure> {

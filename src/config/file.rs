@@ -100,7 +100,7 @@ fn exists(path: &Path) -> Result<bool, Failure> {
 pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
     let absolute = std::path::absolute(path).map_err(|error| unreadable(path, &error.to_string()))?;
     let look = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => unreadable(path, "file not found").next(Next::offline("init")),
+        io::ErrorKind::NotFound => not_found(path),
         _ => unreadable(path, &error.to_string()),
     };
     // Checked before it is opened: opening a device can have effects.
@@ -140,6 +140,16 @@ pub(super) fn read(path: &Path) -> Result<Opened, Failure> {
         .into_iter()
         .collect();
     Ok(Opened { text, dir, warnings })
+}
+
+/// `init` would write another file than the one that was named.
+fn not_found(path: &Path) -> Failure {
+    let failure = unreadable(path, "file not found");
+    let usual = path.with_file_name(FILE_NAME);
+    match usual != path && usual.is_file() {
+        true => failure.next(Next::again("-c").arg(text::shown(usual.as_os_str().as_encoded_bytes()))),
+        false => failure,
+    }
 }
 
 fn regular(path: &Path, metadata: &Metadata) -> Result<(), Failure> {

@@ -164,6 +164,12 @@ pub fn is_key_text(path: &Path) -> bool {
     text.contains(BEGIN) || text.contains(IN_BASE64)
 }
 
+/// Whether neither this file nor its public half, which selects a key in the agent, exists.
+pub fn is_missing(path: &Path) -> bool {
+    let missing = |path: &Path| std::fs::metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+    missing(path) && missing(&with_suffix(path, ".pub"))
+}
+
 /// Whether an OpenSSH key is encrypted, and its public half, which never is (PROTOCOL.key).
 fn openssh(text: &str) -> Option<(bool, Vec<u8>)> {
     let body: String = text

@@ -32,7 +32,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use deadline::interrupted;
-pub use key::is_key_text;
+pub use key::{is_key_text, is_missing};
 pub use login_preview::{AgentState, LoginPreview, preview};
 pub use notice::Notice;
 pub use prompt::{Ask, Reply, Terminal, Unattended, terminal};

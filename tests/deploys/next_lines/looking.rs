@@ -74,8 +74,15 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        prints: &[("config/file.rs offline init", "status -c nosuch.yml")],
-        then: Ends("deploy.yml"),
+        prints: &[("config/file.rs again -c", "status -c nosuch.yml")],
+        then: Ends("acme runs"),
+        ..ROW
+    },
+    Row {
+        desk: "mv deploy.yml mine.yml",
+        prints: &[("config/file.rs offline init", "status")],
+        then: Ends("wrote deploy.yml"),
+        after: ("", "rm deploy.schema.json; mv mine.yml deploy.yml"),
         ..ROW
     },
     Row {
