@@ -362,20 +362,25 @@ fn a_key_in_the_place_of_its_path_is_not_printed() {
 fn a_file_that_was_named_and_does_not_exist_is_refused_before_anything_connects() {
     let desk = desk("true");
     let refused = |args: &[&str]| {
-        let child = Command::new(env!("CARGO_BIN_EXE_shipit"))
-            .args(args)
-            .current_dir(desk.path())
-            .stderr(Stdio::piped())
-            .spawn();
-        let ran = child.unwrap().ends();
-        assert_eq!(ran.status.code(), Some(2));
-        String::from_utf8(ran.stderr).unwrap()
+        let mut shipit = Command::new(env!("CARGO_BIN_EXE_shipit"));
+        let ran = shipit.args(args).current_dir(desk.path()).stderr(Stdio::piped());
+        let ran = ran.spawn().unwrap().ends();
+        (ran.status.code().unwrap(), String::from_utf8(ran.stderr).unwrap())
     };
     let key = "error: cannot read the key nokey\n  why   file not found\n";
-    assert_eq!(refused(&["status", "-i", "nokey"]), key);
+    assert_eq!(refused(&["status", "-i", "nokey"]), (2, key.into()));
     let other = "error: cannot read prod.yml\n  why   file not found\n";
     let next = "  next  shipit status -c deploy.yml\n";
-    assert_eq!(refused(&["status", "-c", "prod.yml"]), format!("{other}{next}"));
-    fs::remove_file(desk.path().join("deploy.yml")).unwrap();
-    assert_eq!(refused(&["status", "-c", "prod.yml"]), other);
+    assert_eq!(refused(&["status", "-c", "prod.yml"]), (2, format!("{other}{next}")));
+    let (yml, source) = (desk.path().join("deploy.yml"), desk.path().join("source"));
+    fs::remove_dir_all(&source).unwrap();
+    let error = "error: source does not exist\n  why   it is the `source:` of deploy.yml";
+    let built = format!("{error}, and `build` has not made it\n  next  correct `source` in deploy.yml:3, or `build`\n");
+    assert_eq!(refused(&["deploy", "-q"]), (1, built));
+    let text = fs::read_to_string(&yml).unwrap();
+    fs::write(&yml, text.replace("build:", "# ")).unwrap();
+    let never = "\n  next  correct `source` in deploy.yml:3, or add `build` if a command makes it\n";
+    assert_eq!(refused(&["deploy", "-q"]), (1, format!("{error}{never}")));
+    fs::remove_file(yml).unwrap();
+    assert_eq!(refused(&["status", "-c", "prod.yml"]), (2, other.into()));
 }

@@ -169,8 +169,18 @@ fn regular(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
     })
 }
 
+/// A path of this machine as messages name it: from the current directory, if it is below it.
+pub fn local_name(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let below = path
+        .strip_prefix(&here)
+        .ok()
+        .filter(|below| !below.as_os_str().is_empty());
+    text::shown(below.unwrap_or(path).as_os_str().as_encoded_bytes())
+}
+
 fn unreadable(path: &Path, why: &str) -> Failure {
-    let name = text::shown(path.as_os_str().as_encoded_bytes());
+    let name = local_name(path);
     Failure::new(Exit::Usage, format!("cannot read {name}")).why(why)
 }
 

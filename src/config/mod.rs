@@ -41,7 +41,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use canary::Canary;
-pub use file::find;
+pub use file::{find, local_name};
 pub use instance::{Instance, Service};
 pub use link::Link;
 pub use names::{AppName, EnvironmentName, InstanceName, UnitName};
@@ -74,6 +74,8 @@ pub struct Config {
     pub root: RemotePath,
     /// A directory or a `.tar.gz`; absolute. It need not exist before `build` ran.
     pub source: PathBuf,
+    /// The line of the file that names it.
+    pub source_line: usize,
     /// A command line for `sh -c`, run here in [`Self::dir`] first.
     pub build: Option<String>,
     /// Globs of what is not shipped; each compiles.
@@ -107,6 +109,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// The fingerprint of the only host key that is accepted: `SHA256:` and 43 base64 characters.
     pub host_key: Option<String>,
+    /// The file itself.
+    pub file: PathBuf,
     /// The directory of the file, absolute: where `build` and hooks run.
     pub dir: PathBuf,
     /// The environment chosen with `-e`.
@@ -211,7 +215,7 @@ pub struct Hooks {
 /// why the file cannot be read.
 pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
     let opened = file::read(path)?;
-    let name = text::shown(path.as_os_str().as_encoded_bytes());
+    let name = local_name(path);
     let root = tree::parse(&opened.text);
     if let (Ok(root), Some(wanted)) = (&root, environment) {
         environments::typed(root, wanted, &name)?;
@@ -220,6 +224,7 @@ pub fn load(path: &Path, environment: Option<&str>) -> Result<Config, Failure> {
     match checked {
         Ok(mut config) => {
             config.warnings.extend(opened.warnings);
+            config.file = path.to_owned();
             Ok(config)
         }
         Err(problems) => Err(failure(&name, &opened.text, &problems)),

@@ -18,7 +18,7 @@ use super::shape::{
 };
 use super::tree::{Kind, Mark, Node};
 use super::units::{self, Units, UnitsDrift};
-use super::{Config, Hooks, Limits, Migrate, Otherwise, RunAs, Shared, SharedFile, Target, Verify};
+use super::{Config, FILE_NAME, Hooks, Limits, Migrate, Otherwise, RunAs, Shared, SharedFile, Target, Verify};
 
 keys! {
     /// At the top, and in each environment except `environments` itself.
@@ -65,6 +65,8 @@ keys! {
         verify,
         limits: Limits { max_gap, max_failed },
         notify, hooks, host_key,
+        source_line: map.get("source").map_or(1, |value| value.node.at.line),
+        file: dir.join(FILE_NAME),
         dir: dir.to_path_buf(),
         identity: None,
         environment: environment.cloned(),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::prepare::Outputs;
 use super::{Run, base, metadata, observe, patches, room, units};
 use crate::cache::Shelf;
-use crate::config::{Config, Probe};
-use crate::failure::Failure;
+use crate::config::{Config, Probe, local_name};
+use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::Interrupts;
 use crate::observed::Observed;
 use crate::observed::installed::Content;
@@ -244,8 +244,24 @@ pub fn check_source(config: &Config, interrupts: &Interrupts) -> Result<Option<S
     }
 }
 
+/// A source that does not exist: the line that names it, and `build` only if there is one.
+fn missing(config: &Config) -> Failure {
+    let (source, file) = (local_name(&config.source), local_name(&config.file));
+    let at = format!("`source` in {file}:{}", config.source_line);
+    let (unmade, advice) = match config.build {
+        Some(_) => (", and `build` has not made it", format!("correct {at}, or `build`")),
+        None => ("", format!("correct {at}, or add `build` if a command makes it")),
+    };
+    Failure::new(Exit::Untouched, format!("{source} does not exist"))
+        .why(format!("it is the `source:` of {file}{unmade}"))
+        .next(Next::advice(advice))
+}
+
 /// The source, as it would be shipped.
 pub(super) fn read_source(config: &Config, reading: Reading, interrupts: &Interrupts) -> Result<Scanned, Failure> {
+    if let Ok(false) = config.source.try_exists() {
+        return Err(missing(config));
+    }
     let shelf = Shelf::of_user("hashes", SOURCES);
     let source = Source {
         path: &config.source,

@@ -95,8 +95,9 @@ pub fn scan(source: &Source<'_>, interrupts: &Interrupts) -> Result<Scanned, Fai
 
 fn unopened(name: &str, error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::NotFound => Failure::new(Exit::Untouched, format!("{name} does not exist"))
-            .why("it is the `source:` of deploy.yml, read after `build:` has run"),
+        io::ErrorKind::NotFound => {
+            Failure::new(Exit::Untouched, format!("{name} does not exist")).why("it is the `source:` of deploy.yml")
+        }
         _ => Failure::new(Exit::Untouched, format!("{name} cannot be read")).why(error.to_string()),
     }
 }

@@ -115,10 +115,7 @@ fn a_source_that_is_not_there_says_where_it_was_looked_for() {
     let tree = Tree::new();
     let failure = scan_path(&tree.at("gone"), &[]).unwrap_err();
     assert_eq!(failure.what, format!("{} does not exist", tree.at("gone").display()));
-    assert_eq!(
-        failure.why,
-        ["it is the `source:` of deploy.yml, read after `build:` has run"]
-    );
+    assert_eq!(failure.why, ["it is the `source:` of deploy.yml"]);
     assert_eq!(failure.exit, Exit::Untouched);
 }
 
