@@ -202,6 +202,9 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
     let step = failed.map_or("step", Name::word);
     let mut failure =
         Failure::new(Exit::Untouched, format!("`{step}` failed on the host")).host("nothing live changed");
+    if let (Some(Name::Prepare), Some(prepare)) = (failed, &config.prepare) {
+        failure = failure.why(format!("command: {}", text::shown(prepare.run.as_bytes())));
+    }
     for line in answer.err.iter().rev().take(5).rev() {
         failure = failure.why(text::shown(line));
     }
@@ -229,7 +232,7 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
         // The script has printed what it found out.
         (Some(Name::Prepare), code @ (exits::COMMAND_NOT_EXECUTABLE | exits::COMMAND_NOT_FOUND)) => {
             let is_package = failure.why.iter().any(|why| why.starts_with("PATH has no "));
-            let found = !failure.why.is_empty();
+            let found = !answer.err.is_empty();
             let failure = failure.why(match (code, found) {
                 (_, true) => format!("exit status {code}"),
                 (exits::COMMAND_NOT_FOUND, _) => {
@@ -242,12 +245,12 @@ fn refused(config: &Config, failed: Option<Name>, answer: &Answer, sent: &Manife
                     .next(Next::shipit("doctor").remark("shows what is missing, and its package"))
                     .next(Next::shipit("deploy").remark("once it is installed"))
             } else {
-                failure.next(Next::shipit("deploy -v").remark("once it is corrected; shows the full output"))
+                failure.next(Next::again("").remark("after you correct it"))
             }
         }
         (Some(Name::Prepare), code) => failure
             .why(format!("exit status {code}"))
-            .next(Next::shipit("deploy -v").remark("runs it again and shows the full output")),
+            .next(Next::again("").remark("after you correct the command")),
         (Some(Name::Publish), exits::OTHER_NAMED) => {
             failure.what = "programs or symlinks in the new release point to another release".into();
             failure
@@ -342,7 +345,7 @@ mod tests {
             };
             let failure = refused(&config, Some(Name::Prepare), &answer, &Manifest::default());
             assert_eq!(failure.what, "`prepare` failed on the host");
-            assert_eq!(failure.why, [format!("exit status {code}")]);
+            assert_eq!(failure.why, ["command: p".to_owned(), format!("exit status {code}")]);
             assert!(!may_be_the_base(Some(Name::Prepare), code));
         }
         assert!(may_be_the_base(Some(Name::Receive), 19) && may_be_the_base(Some(Name::Receive), 23));

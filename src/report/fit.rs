@@ -91,6 +91,22 @@ impl Room {
         (lines.len() - kept.len(), kept)
     }
 
+    /// The first of these lines that fit into a third of so many rows; none if all fit, with the `last`, or on a screen that
+    /// has few.
+    pub fn first(self, lines: &[String], last: &[String], between: usize, hang: usize, rows: usize) -> Vec<String> {
+        let cut = |line: &String| self.cut(line, hang, OF_ONE);
+        let all: usize = lines.iter().chain(last).map(|line| self.taken(&cut(line))).sum();
+        if self.is_low() || between == 0 && all <= rows {
+            return Vec::new();
+        }
+        let mut taken = 0;
+        let fits = |line: &String| {
+            taken += self.taken(line);
+            taken <= rows / 3
+        };
+        lines.iter().map(cut).take_while(fits).collect()
+    }
+
     /// The most rows of one reason with which an end of a report fits beside `taken` rows: `end` returns its rows for a
     /// limit.
     pub fn reasons(self, taken: usize, end: impl Fn(usize) -> usize) -> usize {

@@ -140,7 +140,7 @@ fn a_failure_never_takes_more_rows_than_the_screen_has() {
 }
 
 #[test]
-fn a_build_that_fails_shows_its_last_words() {
+fn a_build_that_fails_shows_its_first_and_last_words() {
     let lines = (1..=50).map(|n| log("build", format!("line {n}").as_bytes()));
     let failed = step(Phase::Stage, "build", State::Failed, None);
     let failure = Failure::new(Exit::Untouched, "`build` failed")
@@ -158,11 +158,11 @@ fn a_build_that_fails_shows_its_last_words() {
         false,
         &expect![[r#"
               failed     0.42s  build
-                … 38 earlier lines; --verbose shows them
-                line 39
-                line 40
-                line 41
-                line 42
+                line 1
+                line 2
+                line 3
+                line 4
+                … 38 more lines; --verbose shows them
                 line 43
                 line 44
                 line 45
@@ -178,6 +178,10 @@ fn a_build_that_fails_shows_its_last_words() {
               next  shipit    # again
         "#]],
     );
+    // In a file, all that was kept.
+    let text = drawn(&events, Size::None, Loudness::Normal, false);
+    let gap = "    line 10\n    … 10 more lines; --verbose shows them\n    line 21\n";
+    assert!(text.contains("build\n    line 1\n") && text.contains(gap), "{text}");
 }
 
 #[test]

@@ -36,9 +36,9 @@ impl People {
             .room()
             .map_or(0, |room| end.iter().map(|line| room.taken(line)).sum());
         let about = if self.is_low() {
-            ": see `next`"
+            "earlier lines: see `next`"
         } else {
-            " of the journal: see `next`"
+            "earlier lines of the journal: see `next`"
         };
         self.last(&journal, 0, about, others);
         end.iter().for_each(|line| self.put(line));

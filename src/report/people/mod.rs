@@ -193,11 +193,25 @@ impl People {
         }
     }
 
-    /// What the failed step printed last.
+    /// What the failed step printed first and last.
     fn tell_held(&mut self) {
         let held = std::mem::take(&mut self.held);
-        let end = self.room().map_or(0, Room::end);
-        self.last(&held.lines(), held.before, "; --verbose shows them", end);
+        let (mut between, end) = (held.between, self.room().map_or(0, Room::end));
+        let (mut lines, last) = held.lines();
+        let first = match self.room() {
+            Some(room) => room.first(&lines, &last, between, 6, room.left(self.taken + end)),
+            None if between > 0 => lines.clone(),
+            None => Vec::new(),
+        };
+        first.iter().for_each(|line| self.put(line));
+        lines.drain(..first.len());
+        if between > 0 {
+            between += lines.len();
+            lines.clear();
+        }
+        lines.extend(last);
+        let which = if first.is_empty() { "earlier" } else { "more" };
+        self.last(&lines, between, &format!("{which} lines; --verbose shows them"), end);
     }
 
     /// The last of these lines, as many as fit beside `others` rows, and that `before` came before all of them.
@@ -208,7 +222,7 @@ impl People {
         };
         let before = before + skipped;
         if before > 0 {
-            self.say(&format!("    … {before} earlier lines{about}"), 6);
+            self.say(&format!("    … {before} {about}"), 6);
         }
         kept.iter().for_each(|line| self.put(line));
     }

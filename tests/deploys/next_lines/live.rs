@@ -212,8 +212,8 @@ pub const ROWS: &[Row] = &[
     // The release's own command fails.
     Row {
         desk: "echo 'prepare: echo prepared-badly; false' >>deploy.yml; date +%N >source/good",
-        prints: &[("engine/stage.rs shipit deploy -v", "deploy")],
-        then: Shows("prepared-badly"),
+        prints: &[("engine/stage.rs again", "deploy")],
+        then: Shows("why   command: echo prepared-badly; false"),
         after: ("", "sed -i /^prepare:/d deploy.yml"),
         ..ROW
     },
