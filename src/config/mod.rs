@@ -1,12 +1,13 @@
 //! `deploy.yml` becomes a [`Config`], and a [`Config`] cannot be wrong: its names are checked types, its
 //! numbers are in range, its paths are safe to hand to a host. Nothing here looks at a host or at `source`.
 //!
-//! Read in this order: `file` (finds and reads the bytes), `tree` (bytes to a tree with places; refuses what makes YAML
-//! surprising), `keys` (what a table of keys is), `reader` (one typed value of the tree), `top` and `service` (the tables:
-//! every key, and the value it becomes), `instances` (which instances a service has), `instance` (the units of a service),
-//! `environments` (what `-e` merges over the top level), `validate` (one file with all its environments, every problem
-//! collected), `names`, `paths`, `target`, `probe`, `router`, `behind`, `units`, `link` (values with rules), `scalar` (the way back:
-//! text into a file), `schema` (the tables as a JSON Schema, for editors).
+//! Read in this order: `file` (finds and reads the bytes), `place` (lines and columns), `tree` (bytes to a tree with
+//! places; refuses what makes YAML surprising), `syntax` (what is not YAML, in words of the file), `keys` (what a table
+//! of keys is), `reader` (one typed value of the tree), `top` and `service` (the tables: every key, and the value it
+//! becomes), `instances` (which instances a service has), `instance` (the units of a service), `environments` (what
+//! `-e` merges over the top level), `validate` (one file with all its environments, every problem collected), `names`,
+//! `paths`, `target`, `probe`, `router`, `behind`, `units`, `link` (values with rules), `scalar` (the way back: text
+//! into a file), `schema` (the tables as a JSON Schema, for editors).
 
 mod behind;
 mod canary;
@@ -19,6 +20,7 @@ mod keys;
 mod link;
 pub mod names;
 mod paths;
+mod place;
 mod prepare;
 mod probe;
 mod reader;
@@ -29,6 +31,7 @@ mod schema;
 mod second_reader;
 mod service;
 mod shape;
+mod syntax;
 mod target;
 mod top;
 mod tree;
@@ -253,8 +256,6 @@ pub fn of_text(text: &str, path: &Path) -> Result<Config, Failure> {
 
 fn failure(name: &str, text: &str, problems: &[tree::Problem]) -> Failure {
     const MOST: usize = 20;
-    /// So many are shown in the file: more would not fit on a screen.
-    const SHOWN: usize = 3;
     let what = match problems.len() {
         1 => format!("{name} has a problem"),
         n => format!("{name} has {n} problems"),
@@ -262,9 +263,7 @@ fn failure(name: &str, text: &str, problems: &[tree::Problem]) -> Failure {
     let mut failure = Failure::new(Exit::Usage, what);
     for problem in problems.iter().take(MOST) {
         failure = failure.why(format!("{name}:{}: {}", problem.at, problem.text));
-        if problems.len() <= SHOWN
-            && let Some(lines) = excerpt(text, problem.at)
-        {
+        if let Some(lines) = excerpt(text, problem.at) {
             failure = failure.excerpt(lines);
         }
     }

@@ -3,42 +3,12 @@
 //! characters. No scalar is ever turned into a number or a boolean here: it stays the text that was written.
 
 use std::collections::HashSet;
-use std::fmt;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
+use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::names::quoted;
-
-/// A place in the file, counted from 1; columns in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark {
-    pub line: usize,
-    pub column: usize,
-}
-
-impl Mark {
-    pub const START: Self = Self { line: 1, column: 1 };
-}
-
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
-    }
-}
-
-/// Something wrong at a place. `text` is a sentence without capital and full stop.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub at: Mark,
-    pub text: String,
-}
-
-impl Problem {
-    pub fn new(at: Mark, text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self { at, text }
-    }
-}
+pub use super::place::{Mark, Problem};
+use super::syntax;
 
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -80,12 +50,8 @@ pub fn parse(text: &str) -> Result<Node, Vec<Problem>> {
     let mut growing = Growing::default();
     for event in Parser::new_from_str(text) {
         let stop = match event {
-            Ok((event, span)) => growing.take(event, mark(span.start)),
-            Err(error) => {
-                let at = mark(*error.marker());
-                let text = format!("invalid YAML: {}{}", error.info(), hint(text, at.line));
-                Some(Problem::new(at, text))
-            }
+            Ok((event, span)) => growing.take(event, Mark::of(span.start)),
+            Err(error) => Some(syntax::problem(text, &error, &growing.places())),
         };
         if let Some(problem) = stop {
             growing.problems.push(problem);
@@ -96,49 +62,6 @@ pub fn parse(text: &str) -> Result<Node, Vec<Problem>> {
         Ok(growing.finish())
     } else {
         Err(growing.problems)
-    }
-}
-
-fn mark(marker: Marker) -> Mark {
-    Mark {
-        line: marker.line().max(1),
-        column: marker.col() + 1,
-    }
-}
-
-/// The line that the parser stopped at, and the line with quotes, if the parser gets past it then.
-fn hint(text: &str, line: usize) -> String {
-    let at = line.saturating_sub(1);
-    let Some(whole) = text.lines().nth(at) else {
-        return String::new();
-    };
-    let line = whole.trim();
-    let shown = format!(" in `{line}`");
-    let value = line.split_once(": ").map(|(key, value)| (key, value.trim()));
-    // A comment is no part of a value without quotes.
-    let value = value.map(|(key, value)| match value.starts_with(['\'', '"']) {
-        true => (key, value),
-        false => (key, value.split(" #").next().unwrap_or(value).trim_end()),
-    });
-    let Some((key, value)) = value.filter(|(_, value)| !value.starts_with(['[', '{'])) else {
-        return shown;
-    };
-    let inner = ["'", "\""]
-        .iter()
-        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
-    let quoted = format!("{key}: '{}'", inner.unwrap_or(value).replace('\'', "''"));
-    let indent = &whole[..whole.len() - whole.trim_start().len()];
-    let mut lines: Vec<&str> = text.lines().collect();
-    let repaired = format!("{indent}{quoted}");
-    lines[at] = &repaired;
-    let past = |error: &ScanError| error.marker().line() > at + 1;
-    let repaired = lines.join("\n");
-    let stops = Parser::new_from_str(&repaired).find_map(Result::err);
-    // An open quote is closed or left out: which one only the author knows.
-    let open = inner.is_none() && value.starts_with(['\'', '"']) && !value[1..].contains(&value[..1]);
-    match !open && stops.as_ref().is_none_or(past) {
-        true => format!("{shown}; quote the value: `{quoted}`"),
-        false => shown,
     }
 }
 
@@ -251,6 +174,14 @@ impl Growing {
         }
         self.open.push(collection);
         None
+    }
+
+    /// Where each collection begins that is not complete yet.
+    fn places(&self) -> Vec<Mark> {
+        let at = |open: &Open| match open {
+            Open::List { at, .. } | Open::Map { at, .. } => *at,
+        };
+        self.open.iter().map(at).collect()
     }
 
     fn awaits_key(&self) -> bool {

@@ -13,10 +13,20 @@ fn all_problems_are_said_at_once_each_with_its_place() {
     expect![[r#"
         error: deploy.yml has 5 problems
           why   deploy.yml:4:1: unknown key `kepe_releases`; did you mean `keep_releases`?
+          in    4 | kepe_releases: 5
+                  | ^
           why   deploy.yml:7:15: `strategy`: unknown strategy `restrt`; did you mean `restart`? Available: restart, reload, socket, handover, blue-green, rolling, canary, recreate
+          in    7 |     strategy: restrt
+                  |               ^
           why   deploy.yml:8:11: `unit`: `web` does not end in `.service` or `.socket`; write `web.service`
+          in    8 |   - unit: web
+                  |           ^
           why   deploy.yml:10:49: `timeout` must be a duration with a unit (ms, s, m, h), from 1s to 1h, not `30`; for example `timeout: 30s`
+          in    10 |     health: {url: 'http://127.0.0.1/', timeout: 30}
+                   |                                                 ^
           why   deploy.yml:11:10: `prepare` must be text, not nothing; for example `prepare: npm ci --omit=dev`, or omit the key
+          in    11 | prepare: ~
+                   |          ^
           next  shipit config example    # an example with every key"#]]
     .assert_eq(&failure.to_string());
 }

@@ -264,3 +264,47 @@ fn a_written_scalar_reads_back_as_itself() {
         assert_eq!(config.build.as_deref(), Some(text));
     }
 }
+
+#[test]
+fn an_open_bracket_is_named_where_it_was_opened() {
+    for (text, at, bracket) in [
+        ("source: [site\nservices:\n  - unit: a\n", "1:9", '['),
+        ("exclude: [a,\n  b\n\nservices: []\n", "1:10", '['),
+        ("app: a\nexclude: [a # one\n", "2:10", '['),
+        ("hooks: {on_failure: a # one\nsource: x\n", "1:8", '{'),
+        ("services: [{unit: a, strategy: restart}\nsource: x\n", "1:11", '['),
+    ] {
+        let words = format!("{at}: invalid YAML: this `{bracket}` is not closed");
+        refused(text, &[&words]);
+    }
+    // A bracket that is closed is not accused.
+    refused_with("exclude: [a: b: c]\nsource: x\n", "did not find expected ',' or '}'");
+    refused_with("exclude: [a]]\n", "misplaced bracket");
+}
+
+#[test]
+fn a_key_in_another_column_is_explained_with_the_columns() {
+    let key = |at: &str, column, line, other| {
+        format!(
+            "{at}: invalid YAML: this key begins in column {column}, and line {line} has one in column {other}; \
+             keys of the same map begin in the same column"
+        )
+    };
+    for (text, words) in [
+        ("app: a\n\n# c\n source: b\nhost: c\n", key("4:2", 2, 1, 1)),
+        (" app: a\nhost: b\n", key("2:1", 1, 1, 2)),
+        (
+            "services:\n  - unit: a\n     strategy: b\n  - unit: c\n",
+            key("3:6", 6, 2, 5),
+        ),
+        ("services:\n  - unit: a\n   strategy: b\n", key("3:4", 4, 2, 5)),
+    ] {
+        refused(text, &[&words]);
+    }
+    refused_with(
+        "services:\n    - unit: a\n  - unit: c\n",
+        "3:3: invalid YAML: this item begins in column 3, and line 2 has one in column 5; items of the same list",
+    );
+    // A line that is wrong in any column.
+    refused_with("app: a\nbuild: echo a: b\n", "quote the value: `build: 'echo a: b'`");
+}
