@@ -34,6 +34,8 @@ pub struct Followed {
     pub failed_about: String,
     /// Where the backup before the migration is, if its unit printed it.
     backup: Option<String>,
+    /// The releases that a prune removed.
+    pruned: Option<String>,
     /// How far the migration is, if one began.
     pub migration: Option<State>,
     /// What the run is for.
@@ -157,13 +159,18 @@ impl Followed {
                 if kind == Some(Kind::Migrate) {
                     self.migration = Some(state);
                 }
-                let backup = kind == Some(Kind::Backup) && state == State::Done;
+                // What the step found out, for its own line.
+                let found = match kind {
+                    Some(Kind::Backup) => self.backup.clone(),
+                    Some(Kind::Prune) => self.pruned.take(),
+                    _ => None,
+                };
                 report.event(&Event::Step {
                     phase,
                     name,
                     state,
                     took: centiseconds.map(|cs| Duration::from_millis(cs * 10)),
-                    note: cause.or_else(|| self.backup.clone().filter(|_| backup)),
+                    note: cause.or(found.filter(|_| state == State::Done)),
                 });
             }
             Some(RunEvent::Live(times)) => {
@@ -178,6 +185,7 @@ impl Followed {
                 report.event(&Event::Canceled);
             }
             Some(RunEvent::Backup(place)) => self.backup = Some(place),
+            Some(RunEvent::Pruned(releases)) => self.pruned = Some(releases.join(", ")),
             Some(RunEvent::Note(text)) => report.log("host", text.into_bytes()),
             Some(RunEvent::Ended(Some(mut end))) => {
                 if let Some(measured) = &mut end.downtime {

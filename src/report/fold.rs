@@ -23,14 +23,16 @@ pub enum Part {
     Healthy,
     /// The way back, where it went well.
     Reverted,
-    /// What follows the confirmation: no line.
+    /// Releases were removed.
+    Pruned,
+    /// What else follows the confirmation: no line.
     Settled,
 }
 
 impl Part {
     /// The part that a step belongs to.
-    fn of(phase: Phase, name: &str) -> Self {
-        let word = name.split(' ').next().unwrap_or_default();
+    fn of(Done { phase, name, note, .. }: &Done) -> Self {
+        let (phase, word) = (*phase, name.split(' ').next().unwrap_or_default());
         match (phase, word) {
             (Phase::Stage, "build") => Self::Built,
             (Phase::Stage, "receive" | "verify" | "link" | "publish") => Self::Sent,
@@ -42,6 +44,7 @@ impl Part {
                 Some(Kind::Backup) => Self::BackedUp,
                 Some(Kind::Migrate) => Self::Migrated,
                 Some(Kind::Trial) => Self::Tried,
+                Some(Kind::Prune) if note.is_some() => Self::Pruned,
                 Some(Kind::Await | Kind::Verify | Kind::Limits | Kind::Confirm) => Self::Healthy,
                 _ if phase == Phase::Settle => Self::Settled,
                 _ => Self::Switched,
@@ -61,6 +64,7 @@ impl Part {
             Self::Switched => "switched",
             Self::Healthy => "healthy",
             Self::Reverted => "reverted",
+            Self::Pruned => "pruned",
             Self::Settled => "settled",
         }
     }
@@ -104,7 +108,7 @@ impl Fold {
 
     /// Takes a good step in: the lines that are whole by it.
     pub fn done(&mut self, done: Done) -> Vec<Folded> {
-        let part = Part::of(done.phase, &done.name);
+        let part = Part::of(&done);
         let mut lines = if self.goes_on(part) { Vec::new() } else { self.all(None) };
         let last = matches!(done.name.as_str(), "publish" | "confirm");
         // What `prepare` made is published with it.
@@ -128,9 +132,13 @@ impl Fold {
     /// Whether a step of this part continues what is open.
     fn goes_on(&self, part: Part) -> bool {
         let act = |part: Part| match part {
-            Part::BackedUp | Part::Migrated | Part::Tried | Part::Switched | Part::Healthy | Part::Settled => {
-                Part::Switched
-            }
+            Part::BackedUp
+            | Part::Migrated
+            | Part::Tried
+            | Part::Switched
+            | Part::Healthy
+            | Part::Pruned
+            | Part::Settled => Part::Switched,
             part => part,
         };
         let Some((open, _)) = self.open.last() else { return true };
@@ -139,7 +147,7 @@ impl Fold {
 
     /// Whether the switch was confirmed, and only its end is open.
     pub fn is_confirmed(&self) -> bool {
-        self.open.last().is_some_and(|(_, done)| done.name == "confirm")
+        self.open.iter().any(|(_, done)| done.name == "confirm")
     }
 
     /// The lines of all that is open.
@@ -177,7 +185,7 @@ impl Fold {
                 names(&[Kind::Restart, Kind::Socket, Kind::Reload, Kind::Resume, Kind::Stop])
             }
             Part::Healthy => names(&[Kind::Await]),
-            Part::Built | Part::Prepared | Part::Settled => String::new(),
+            Part::Built | Part::Prepared | Part::Pruned | Part::Settled => String::new(),
         };
         let notes = steps.iter().filter_map(|step| step.note.clone());
         let note: Vec<String> = Some(note)

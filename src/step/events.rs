@@ -45,6 +45,11 @@ pub const KINDS: &[Described] = &[
         script: None,
     },
     Described {
+        word: "pruned",
+        fields: "RELEASES",
+        script: None,
+    },
+    Described {
         word: "note",
         fields: "STEP TEXT",
         script: None,
@@ -121,6 +126,8 @@ pub enum RunEvent {
     Note(String),
     /// Where the backup before the migration is, as its unit printed it.
     Backup(String),
+    /// The releases that were removed.
+    Pruned(Vec<String>),
     /// A user asked for the end of the switch, and the next failed step is that end.
     Canceled,
     /// `None`: the disk did not take the whole line.
@@ -138,6 +145,7 @@ impl RunEvent {
             "wait" => wait(rest),
             "note" => Some(Self::Note(rest.to_owned())),
             "backup" => Some(Self::Backup(rest.to_owned())),
+            "pruned" => Some(Self::Pruned(rest.split(' ').map(str::to_owned).collect())),
             "canceled" => Some(Self::Canceled),
             "ended" => Some(Self::Ended(ended(rest))),
             _ => None,

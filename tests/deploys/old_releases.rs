@@ -66,9 +66,11 @@ fn a_release_that_a_process_still_runs_from_is_kept() {
     .ok();
     let v2 = desk.deploy(Kind::Graceful, "v2");
     let v3 = desk.deploy(Kind::Graceful, "v3");
-    assert_eq!(there(&host), [v1, v2.clone(), v3.clone()]);
+    assert_eq!(there(&host), [v1.clone(), v2.clone(), v3.clone()]);
     host.root("systemctl stop job").ok();
-    desk.json(&["prune"]).leaves(0);
+    let ran = desk.shipit(&["prune"]).leaves(0);
+    let line = ran.stderr.lines().find(|line| line.starts_with("  pruned "));
+    assert!(line.is_some_and(|line| line.ends_with(&format!("  {v1}"))), "{ran}");
     // The one before the live one stays whatever keep_releases says: there must be a way back.
     assert_eq!(there(&host), [v2, v3]);
 }

@@ -19,7 +19,8 @@ fn a_good_deploy_is_a_line_for_each_part_and_ends_with_what_is_live() {
               switched   1.68s  acme.service
               healthy    0.84s  acme.service
               downtime    none  no request failed; the longest wait was 0.04s (70 probes)
-                host: prune 2 removed
+              pruned     0.42s  20260401-120000, 20260402-120000
+              host              prune 20260301-120000 is in use by process 12, of ann: kept
               ran        0.42s  after_switch
             deployed 20260503-094502: live and verified in 4.20s (live after 0.90s)
             next: shipit rollback
@@ -51,8 +52,8 @@ fn verbose_is_a_line_a_step_and_every_line_of_output() {
               ok         0.42s  restart acme.service
               ok         0.42s  await acme.service
               ok         0.42s  confirm
-                host: prune 2 removed
-              ok         0.42s  prune 20260401-120000
+                host: prune 20260301-120000 is in use by process 12, of ann: kept
+              ok         0.42s  prune: 20260401-120000, 20260402-120000
               ok         0.42s  spare
               ok         0.42s  after_switch
             deployed 20260503-094502: live and verified in 4.20s (live after 0.90s), sent 100 B of 39.9 MB
@@ -85,7 +86,12 @@ fn a_good_deploy_fits_narrow_and_wide_screens() {
               downtime    none  no request failed;
                                 the longest wait was
                                 0.04s (70 probes)
-                host: prune 2 removed
+              pruned     0.42s  20260401-120000,
+                                20260402-120000
+              host              prune
+                                20260301-120000 is
+                                in use by process
+                                12, of ann: kept
               ran        0.42s  after_switch
             deployed 20260503-094502: live and
               verified in 4.20s (live after 0.90s)
@@ -109,7 +115,8 @@ fn a_good_deploy_fits_narrow_and_wide_screens() {
               <ESC>[32mswitched <ESC>[0m  1.68s  acme.service
               <ESC>[32mhealthy  <ESC>[0m  0.84s  acme.service
               <ESC>[32mdowntime <ESC>[0m   none  no request failed; the longest wait was 0.04s (70 probes)
-                host: prune 2 removed
+              <ESC>[32mpruned   <ESC>[0m  0.42s  20260401-120000, 20260402-120000
+              host              prune 20260301-120000 is in use by process 12, of ann: kept
               <ESC>[32mran      <ESC>[0m  0.42s  after_switch
             <ESC>[1mdeployed 20260503-094502: live and verified in 4.20s (live after 0.90s)<ESC>[0m
             next: shipit rollback
@@ -131,7 +138,8 @@ fn a_good_deploy_fits_narrow_and_wide_screens() {
               switched   1.68s  acme.service
               healthy    0.84s  acme.service
               downtime    none  no request failed; the longest wait was 0.04s (70 probes)
-                host: prune 2 removed
+              pruned     0.42s  20260401-120000, 20260402-120000
+              host              prune 20260301-120000 is in use by process 12, of ann: kept
               ran        0.42s  after_switch
             deployed 20260503-094502: live and verified in 4.20s (live after 0.90s)
             next: shipit rollback

@@ -139,8 +139,17 @@ fn good() -> Vec<Event> {
         done(Phase::Switch, &["flip 20260503-094502", "restart acme.service"]),
         vec![wait],
         done(Phase::Switch, &["await acme.service", "confirm"]),
-        vec![log("host", b"prune 2 removed")],
-        done(Phase::Settle, &["prune 20260401-120000", "spare"]),
+        vec![
+            step(Phase::Settle, "prune", State::Started, None),
+            log("host", b"prune 20260301-120000 is in use by process 12, of ann: kept"),
+            step(
+                Phase::Settle,
+                "prune",
+                State::Done,
+                Some("20260401-120000, 20260402-120000"),
+            ),
+        ],
+        done(Phase::Settle, &["spare"]),
         vec![Event::Measured(end.downtime.clone().map(Box::new))],
         done(Phase::Settle, &["after_switch"]),
         vec![Event::Ended(end)],
@@ -263,9 +272,9 @@ fn programs_get_one_object_a_line() {
         {"event":"step","name":"await acme.service","note":null,"phase":"switch","seconds":0.42,"state":"done","v":1}
         {"event":"step","name":"confirm","note":null,"phase":"switch","seconds":null,"state":"started","v":1}
         {"event":"step","name":"confirm","note":null,"phase":"switch","seconds":0.42,"state":"done","v":1}
-        {"event":"log","line":"prune 2 removed","source":"host","v":1}
-        {"event":"step","name":"prune 20260401-120000","note":null,"phase":"settle","seconds":null,"state":"started","v":1}
-        {"event":"step","name":"prune 20260401-120000","note":null,"phase":"settle","seconds":0.42,"state":"done","v":1}
+        {"event":"step","name":"prune","note":null,"phase":"settle","seconds":null,"state":"started","v":1}
+        {"event":"log","line":"prune 20260301-120000 is in use by process 12, of ann: kept","source":"host","v":1}
+        {"event":"step","name":"prune","note":"20260401-120000, 20260402-120000","phase":"settle","seconds":0.42,"state":"done","v":1}
         {"event":"step","name":"spare","note":null,"phase":"settle","seconds":null,"state":"started","v":1}
         {"event":"step","name":"spare","note":null,"phase":"settle","seconds":0.42,"state":"done","v":1}
         {"event":"step","name":"after_switch","note":null,"phase":"settle","seconds":null,"state":"started","v":1}

@@ -80,10 +80,7 @@ fn rollback_stage_prune_and_attach() {
         next: next.clone(),
         ..(*good).clone()
     };
-    screen(
-        "prune",
-        &story("prune", &[(Phase::Settle, "prune 20260401-120000")], pruned),
-    );
+    screen("prune", &story("prune", &[(Phase::Settle, "prune")], pruned));
 
     let deployed = Ended {
         outcome: Outcome::Deployed,

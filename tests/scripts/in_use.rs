@@ -33,11 +33,11 @@ fn a_release_stays_while_a_process_runs_from_it_or_it_is_not_known_whether_one_d
                 true,
                 "third is in use by process 77",
             ),
-            ("S", 0, Some(at("third-2")), false, "1 removed"),
-            ("S", 0, Some("/opt/other/releases/third".into()), false, "1 removed"),
+            ("S", 0, Some(at("third-2")), false, "pruned third"),
+            ("S", 0, Some("/opt/other/releases/third".into()), false, "pruned third"),
             ("S", 0, None, true, "some processes cannot be read"),
-            ("Z", 0, None, false, "1 removed"),
-            ("S", KERNEL, None, false, "1 removed"),
+            ("Z", 0, None, false, "pruned third"),
+            ("S", KERNEL, None, false, "pruned third"),
         ] {
             world.process(77, state, flags, cwd.as_deref());
             let (there, events, _) = pruned(&world, NO_FAULT);

@@ -3,7 +3,7 @@
 
 # prune: removes these releases, but never one that is live, was live, is requested, or in use, or that may be.
 step_prune() {
-    local releases id live slots used removed=0 of
+    local releases id live slots used removed= of
     arguments releases "$@" || return 1
     live=$(is_current) && slots=$(slots_in_use) || { cause='current or a slot could not be read'; return 1; }
     of=$(cd .. && pwd -P) && used=$(known_use "$of/releases") || {
@@ -40,7 +40,7 @@ $id "*)
             [ ! -d "../releases/$id" ] || continue
         rm -rf -- "links/$id" "releases/$id"
         ledger gone "$id"
-        removed=$((removed + 1))
+        removed="$removed $id"
     done
     for id in ../releases/.del-*; do
         [ -e "$id" ] || continue
@@ -52,7 +52,8 @@ $id "*)
         *) event note prune "${id##*/.del-} could not be removed completely: does another user own files in it?" ;;
         esac
     done
-    [ "$removed" -eq 0 ] || event note prune "$removed removed"
+    # shellcheck disable=SC2086 # names of releases
+    [ -z "$removed" ] || event pruned $removed
     # Evidence of old runs: the newest 50 stay. Names sort by time only roughly; nothing but this depends on it.
     find runs -mindepth 1 -maxdepth 1 -type d ! -name "$run" | sort -r | tail -n +50 | xargs -r rm -rf --
 }

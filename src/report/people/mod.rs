@@ -246,7 +246,7 @@ impl People {
 
     fn tell_after(&mut self) {
         for line in std::mem::take(&mut self.after) {
-            self.say(&line, 6);
+            self.say(&line, 20);
         }
     }
 
@@ -277,8 +277,14 @@ impl People {
         match (self.loudness, source) {
             (Loudness::Verbose, _) => self.say(&text, 6),
             (Loudness::Normal, "journal") => self.journal.push(format!("    {}", shown(line))),
-            (Loudness::Normal, "host") if self.fold.is_confirmed() => self.after.push(text),
-            (Loudness::Normal, "host") => self.say(&text, 6),
+            // In the columns of a line for several steps.
+            (Loudness::Normal, "host") => {
+                let text = format!("  {source:<18}{}", shown(line));
+                match self.fold.is_confirmed() {
+                    true => self.after.push(text),
+                    false => self.say(&text, 20),
+                }
+            }
             // Shown only if the step fails.
             _ => {
                 self.held.push(line);

@@ -167,6 +167,7 @@ impl Timeline {
             RunEvent::Wait { .. }
             | RunEvent::Note(_)
             | RunEvent::Backup(_)
+            | RunEvent::Pruned(_)
             | RunEvent::Canceled
             | RunEvent::Ended(None) => {}
         }
