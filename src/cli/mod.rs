@@ -111,7 +111,7 @@ fn dispatch(args: &Args) -> Result<u8, Failure> {
         Command::Plan(args) => plan::run(global, args),
         Command::Deploy(args) => deploy::run(global, args),
         Command::Rollback(args) => rollback::run(global, args),
-        Command::Releases => releases::run(global),
+        Command::Releases(args) => releases::run(global, args),
         Command::History(args) => history::run(global, args),
         Command::Report(args) => timeline::run(global, args),
         Command::Status => status::run(global),

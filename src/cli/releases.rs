@@ -2,7 +2,7 @@
 
 use serde_json::json as object;
 
-use super::args::Global;
+use super::args::{self, Global};
 use super::paper::{Ink, Paper};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
@@ -14,11 +14,12 @@ const HEADS: [&str; 6] = ["release", "state", "age", "downtime", "by", "commit"]
 /// The columns that even a narrow screen has.
 const FIRST: usize = 3;
 
-pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &args::Releases) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let (_, observed) = super::observe(global, &config)?;
     let mut ids: Vec<&String> = observed.releases.iter().collect();
     ids.sort_by_key(|id| std::cmp::Reverse(observed.ledger.rank(id)));
+    ids.truncate(args.lines.map_or(usize::MAX, |lines| lines as usize));
     super::results(&if global.json {
         ids.iter().map(|id| super::object(&one(&observed, id))).collect()
     } else if ids.is_empty() {

@@ -50,6 +50,7 @@ pub use link::Link;
 pub use names::{AppName, EnvironmentName, InstanceName, UnitName};
 pub use paths::{RelPath, RemotePath};
 pub use prepare::{Prepare, Products};
+pub use reader::nearest;
 pub use router::Router;
 pub use scalar::scalar;
 pub use schema::{SCHEMA_NAME, schema};

@@ -140,7 +140,7 @@ fn unknown(key: &str, place: &str, names: &[&str]) -> String {
 
 /// The nearest of some names, if one is near: at most a third of the letters of the name, or of what it may be
 /// the beginning of, are others.
-pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let name = name.to_lowercase().replace('-', "_");
     let length = name.chars().count();
     if length > 40 {

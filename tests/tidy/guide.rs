@@ -51,7 +51,7 @@ const CHANGES: &[(&str, &[&str], usize)] = &[
     ("add an event or a field", &["longest_gap_ms"], 4),
     ("add an exit status of the program", &["Locked"], 8),
     ("add a way to log in", &["password::log_in", "mod password;"], 3),
-    ("add a command", &["    Releases,", "Command::Releases"], 3),
+    ("add a command", &["    Attach,", "Command::Attach"], 3),
 ];
 
 /// The rows of the table: what somebody wants, and the cell with the files.

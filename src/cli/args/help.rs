@@ -7,6 +7,7 @@ use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::config::nearest;
 use crate::report::layout;
 
 /// Every command, once.
@@ -100,7 +101,15 @@ fn tip(error: &clap::Error, words: &[OsString]) -> Option<String> {
             if wrong == "deploy.yml" {
                 return Some("shipit config example prints every key of deploy.yml".into());
             }
+            if wrong == "version" {
+                return Some("shipit --version prints the version".into());
+            }
             let command = <super::Args as clap::CommandFactory>::command();
+            if words.first() == Some(&"help") {
+                // clap has a tip for a command, and none here.
+                let names = command.get_subcommands().map(Command::get_name);
+                return nearest(wrong, names).map(|name| format!("a similar subcommand exists: '{name}'"));
+            }
             let mut all = command.get_subcommands();
             let above = all.find(|above| above.find_subcommand(wrong).is_some())?;
             Some(format!("there is a command shipit {} {wrong}", above.get_name()))
@@ -140,6 +149,9 @@ mod tests {
             (&["lint"], "there is a command shipit unit lint"),
             (&["help", "deploy.yml"], "shipit config example prints every key"),
             (&["deplyo"], "'deploy'"),
+            (&["help", "deplyo"], "a similar subcommand exists: 'deploy'"),
+            (&["help", "nothing"], "unrecognized subcommand 'nothing'"),
+            (&["version"], "shipit --version prints the version"),
         ] {
             let typed: Vec<OsString> = words.iter().map(Into::into).collect();
             let error = super::super::parse(&typed).map_or_else(|error| error.to_string(), |_| String::new());

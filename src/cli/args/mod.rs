@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report::{Colour, layout};
-pub use operate::{Drive, EnvCommand, History, Logs, Prune, Report, Run};
+pub use operate::{Drive, EnvCommand, History, Logs, Prune, Releases, Report, Run};
 pub use switch::{Deploy, Plan, Rollback};
 pub use unit::{FailOn, Format, Generate, Install, Lint, ProgramName, RouterName, UnitCommand};
 
@@ -154,9 +154,9 @@ pub enum Command {
     Rollback(Rollback),
     /// List the releases on the host
     #[command(
-        long_about = "Example:\n  shipit releases\n\nLists the releases on the host, newest first, with the state of each."
+        long_about = "Example:\n  shipit releases -n 10\n\nLists the releases on the host, newest first, with the state of each."
     )]
-    Releases,
+    Releases(Releases),
     /// Show what was done to the app, by whom, and how it ended
     #[command(
         long_about = "Example:\n  shipit history\n  shipit history -n 100 --json\n\nShows deploys, rollbacks and prunes, restarts, stops, starts and reloads, and changes to the environment, newest first: when, who, how long, the downtime, and the reason for a failure. \

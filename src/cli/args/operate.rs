@@ -99,8 +99,16 @@ pub struct Report {
 #[derive(ClapArgs, Debug)]
 pub struct History {
     /// Number of entries to show
-    #[arg(short = 'n', long, value_parser = clap::value_parser!(u32).range(1..=1000), default_value_t = 20)]
+    #[arg(short = 'n', long, alias = "limit", value_parser = clap::value_parser!(u32).range(1..=1000), default_value_t = 20)]
     pub lines: u32,
+}
+
+/// `releases`
+#[derive(ClapArgs, Debug)]
+pub struct Releases {
+    /// Number of releases to show, newest first [default: all]
+    #[arg(short = 'n', long, alias = "limit", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub lines: Option<u32>,
 }
 
 /// `run`

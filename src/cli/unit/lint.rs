@@ -2,7 +2,7 @@
 //! wrong with a unit is decided by `unit::rules`.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -129,7 +129,11 @@ fn counted(units: usize) -> String {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Usage, format!("cannot read {}", path.display())).why(error.to_string())
+    let why = match error.kind() {
+        ErrorKind::NotFound => "file not found".into(),
+        _ => error.to_string(),
+    };
+    Failure::new(Exit::Usage, format!("cannot read {}", path.display())).why(why)
 }
 
 fn is_environment(path: &Path) -> bool {
