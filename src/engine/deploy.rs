@@ -49,7 +49,9 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
         Origin::Here(scanned, _) => draft.ignored(&observed, scanned),
         Origin::Host(_) => None,
     };
-    for text in draft.drift(&observed)?.into_iter().chain(ignored) {
+    let drift = draft.drift(&observed)?;
+    let drifted = !drift.is_empty();
+    for text in drift.into_iter().chain(ignored) {
         run.report.warn(text);
     }
     // A source that changed while it was packed is read once more, not forever.
@@ -66,7 +68,7 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
             Origin::Here(scanned, staged) => {
                 let found = draft.on_host(&observed, scanned);
                 if let OnHost::Live(live) = found {
-                    return Ok(unchanged(run, &observed, live, scanned));
+                    return Ok(unchanged(run, &observed, live, scanned, drifted));
                 }
                 // While this client waited for its turn, somebody else's prune may have taken what it had staged.
                 match staged.take().filter(|id| observed.releases.contains(id)) {
@@ -134,9 +136,13 @@ fn read_source(run: &mut Run<'_>, reading: Reading) -> Result<Scanned, Failure> 
     Ok(scanned)
 }
 
-/// The live release has this very content: nothing to do, unless a restart was asked for.
-fn unchanged(run: &mut Run<'_>, observed: &Observed, live: &str, scanned: &Scanned) -> Exit {
+/// The live release has this very content: nothing to do, unless a restart was asked for. `drifted`: there were warnings
+/// about the host's units.
+fn unchanged(run: &mut Run<'_>, observed: &Observed, live: &str, scanned: &Scanned, drifted: bool) -> Exit {
     let mut next = Vec::new();
+    if drifted {
+        next.push(Next::shipit("unit diff").remark("how the units on the host differ from the repository"));
+    }
     for one in run.config.instances().filter(|one| observed.is_down(one)) {
         let unit = observed.unit(one.unit);
         let (state, way_on) = match unit.is_loaded() {

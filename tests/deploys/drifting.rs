@@ -79,6 +79,10 @@ fn a_deploy_warns_refuses_or_does_not_look() {
     desk.shipit(&["deploy"])
         .leaves(0)
         .says("warning: acme.service differs in TimeoutStopSec");
+    desk.shipit(&["deploy"])
+        .leaves(0)
+        .says("unchanged: ")
+        .says("next: shipit unit diff");
     desk.write(&with("ignore"));
     desk.tree(Kind::Graceful, "v4");
     desk.shipit(&["deploy"]).leaves(0).never_says("acme.service differs");

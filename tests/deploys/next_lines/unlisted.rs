@@ -81,6 +81,10 @@ pub const SITES: &[(&str, &str)] = &[
     ("cli/timeline.rs shipit deploy", "tests of `report` make the state"),
     ("cli/timeline.rs shipit doctor", "only looks"),
     (
+        "engine/deploy.rs shipit unit diff",
+        "only shows; tests/deploys/drifting.rs makes the state",
+    ),
+    (
         "engine/deploy.rs shipit doctor",
         "needs a live service whose unit was removed; only looks",
     ),
