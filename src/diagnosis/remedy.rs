@@ -10,13 +10,17 @@ use crate::plan::{named_units, packaged};
 use crate::unit::render;
 use crate::unit::rules::{self, Cause, Finding, Way};
 
-/// The lines that fix a finding, on the host or in the unit. `repository`: whether the unit is kept there.
-pub(super) fn lines(config: &Config, live: &Live, unit: &str, finding: &Finding, repository: bool) -> Vec<Next> {
+/// The lines that fix a finding, on the host or in the unit.
+pub(super) fn lines(config: &Config, live: &Live, unit: &str, finding: &Finding) -> Vec<Next> {
+    let install = config.host.as_root("unit install");
+    // What is changed on the host only, the next install overwrites.
+    let kept = live.in_repository(Path::new(&finding.file));
+    let file = kept.unwrap_or(&finding.file);
+    let edits = |finding| edits(finding, file, kept.map(|_| install.clone()));
     let Some(cause) = &finding.cause else {
         return edits(finding);
     };
-    let file = &finding.file;
-    let install = config.host.as_root("unit install");
+    let repository = live.unit(unit).is_some_and(|(_, facts)| facts.repository.is_some());
     // systemd starts no socket whose service is active.
     let start = Next::shell(match running_service(live, unit) {
         Some(service) => {
@@ -51,7 +55,7 @@ pub(super) fn lines(config: &Config, live: &Live, unit: &str, finding: &Finding,
             let command = if is_migration { " --migrate 'COMMAND'" } else { "" };
             vec![Next::shipit(format!("unit generate{command}")).then("&&", install)]
         }
-        Cause::Refused => shell(format!("sudo systemd-analyze verify {file}")),
+        Cause::Refused => shell(format!("sudo systemd-analyze verify {}", finding.file)),
         Cause::Differs => vec![Next::shipit("unit diff"), install],
         Cause::NotEnabled => shell(format!("sudo systemctl enable {unit}")),
         Cause::Failed => vec![
@@ -183,11 +187,13 @@ fn meant(live: &Live, unit: &str) -> Option<String> {
     named_units::meant(unit, &known).map(str::to_owned)
 }
 
-/// The lines to write into the unit, or where the rule is explained.
-fn edits(finding: &Finding) -> Vec<Next> {
+/// The lines to write into this file, and what brings them to the host; or where the rule is explained.
+fn edits(finding: &Finding, file: &str, install: Option<Next>) -> Vec<Next> {
     match render::lines(finding) {
         lines if lines.is_empty() => vec![explain(finding)],
-        lines => vec![Next::advice(format!("in {}: {}", finding.file, lines.join("  ")))],
+        lines => std::iter::once(Next::advice(format!("in {file}: {}", lines.join("  "))))
+            .chain(install.map(|install| install.remark("then")))
+            .collect(),
     }
 }
 

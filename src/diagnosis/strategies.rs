@@ -1,5 +1,7 @@
 //! What each service can use today, and what is missing for more; and whether a deploy could be carried out.
 
+use std::path::Path;
+
 use super::{Area, Depth, Evidence, Finding};
 use crate::config::{Config, Service, Strategy};
 use crate::failure::Next;
@@ -7,6 +9,7 @@ use crate::observed::Observed;
 use crate::plan::needs;
 use crate::step::{Change, Command};
 use crate::strategy;
+use crate::unit::name::UnitName;
 use crate::unit::rules::Severity;
 
 crate::text::words! {
@@ -53,7 +56,14 @@ pub(super) fn usable(config: &Config, evidence: &Evidence) -> Vec<Usable> {
         let lacks = |name: Strategy| {
             let mut as_if = service.clone();
             as_if.strategy = name;
-            (name, strategy::turnover(config, &as_if, &observed, &change).needs)
+            let needs = strategy::turnover(config, &as_if, &observed, &change).needs;
+            (
+                name,
+                needs
+                    .into_iter()
+                    .map(|need| installed(need, &as_if, evidence))
+                    .collect(),
+            )
         };
         // One that runs instances needs another unit: nothing that this one lacks would make it one.
         let instances = service.strategy.needs_instances();
@@ -66,6 +76,20 @@ pub(super) fn usable(config: &Config, evidence: &Evidence) -> Vec<Usable> {
         }
     };
     config.services.iter().map(of).collect()
+}
+
+/// The same need; where it is a unit that the repository has, with the command that installs it.
+fn installed(need: String, service: &Service, evidence: &Evidence) -> String {
+    let missing = service.units().find(|unit| need == strategy::not_found(unit));
+    let kept = missing.and_then(|unit| {
+        let template = UnitName::new(unit).and_then(|unit| unit.template());
+        let file = template.map_or(unit.to_owned(), |template| template.to_string());
+        Some((unit, evidence.live.as_ref()?.in_repository(Path::new(&file))?))
+    });
+    match kept {
+        Some((unit, file)) => format!("{unit} does not exist on the host: `shipit unit install` installs {file}"),
+        None => need,
+    }
 }
 
 /// The host as observed, with the units that only the second look found.

@@ -35,7 +35,7 @@ pub(super) fn findings(config: &Config, observed: &Observed, live: &Live, eviden
             .why(rule.map(rules::Rule::in_production).unwrap_or_default());
             one.place = Some((finding.file.clone(), finding.line));
             one.rule = Some(finding.rule);
-            one.next = remedy::lines(config, live, name, &finding, facts.repository.is_some());
+            one.next = remedy::lines(config, live, name, &finding);
             if one.depth == Depth::State {
                 one.log = evidence.journals.get(name).cloned().unwrap_or_default();
             }

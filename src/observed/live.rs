@@ -5,6 +5,7 @@
 
 use super::{Answers, HostUnit, HostUnits, Listening, Owner, context, in_the_way, questions, same_address};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::config::Config;
@@ -48,15 +49,13 @@ impl Live {
         for (unit, facts) in &mut units {
             let other = [Some(format!("{root}/next")), (!deployed).then(|| current.clone())];
             for dir in other.into_iter().flatten().chain(slots(unit, &answers, root)) {
-                facts
-                    .files
-                    .retain(|path, _| !std::path::Path::new(path).starts_with(&dir));
+                facts.files.retain(|path, _| !Path::new(path).starts_with(&dir));
                 facts.verify.retain(|line| !line.contains(dir.as_str()));
             }
         }
         // Before the first release, a program in the app's own directory may be what its `prepare` makes.
         if !deployed {
-            let own = |path: &str| std::path::Path::new(path).starts_with(root);
+            let own = |path: &str| Path::new(path).starts_with(root);
             for (unit, facts) in &mut units {
                 for (command, _) in unit.every_command() {
                     let words = command.words().map(str::to_owned).chain([command.program.clone()]);
@@ -99,6 +98,14 @@ impl Live {
     /// One unit and its facts.
     pub fn unit(&self, name: &str) -> Option<&(Unit, Facts)> {
         self.units.iter().find(|(unit, _)| unit.name.as_str() == name)
+    }
+
+    /// The repository's file that an install writes to this path; the host may have its unit under an instance's name.
+    pub fn in_repository(&self, path: &Path) -> Option<&str> {
+        let kept = self.units.iter().filter_map(|(_, facts)| facts.repository.as_ref());
+        let files = kept.flat_map(|unit| unit.files.iter().map(|file| file.path.as_str()));
+        let name = path.file_name()?;
+        files.into_iter().find(|file| Path::new(file).file_name() == Some(name))
     }
 }
 

@@ -313,6 +313,9 @@ fn units_that_the_repository_has_otherwise_are_told_but_break_nothing() {
     };
     told("acme.service: differs from the repository in Nice", "shipit unit diff");
     told("acme-backup.timer: unit not found", "shipit unit install");
+    // What is written on the host only, the next install takes back.
+    let next: String = said.findings().iter().map(|found| found["next"].to_string()).collect();
+    assert!(next.contains("in deploy/units/acme.service: [Service]"), "{next}");
 }
 
 #[test]
