@@ -11,7 +11,7 @@ use super::paper::{Ink, Paper};
 use crate::config::Config;
 use crate::diagnosis::{self, Deploy, Diagnosis, Evidence, Finding};
 use crate::engine;
-use crate::failure::{Exit, Failure, Typed};
+use crate::failure::{Exit, Failure, Next, Typed};
 use crate::observed::{Current, Observed};
 use crate::text::shown;
 use crate::unit::rules::Severity;
@@ -208,8 +208,13 @@ fn paragraph(one: &Finding, typed: &Typed, paper: Paper) -> String {
     for text in &one.log {
         out.push_str(&line("log", text));
     }
-    for text in typed.lines(&one.next) {
+    let (heads, lines): (Vec<_>, Vec<_>) = one.next.iter().map(Next::parts).unzip();
+    for (text, lines) in typed.lines(&heads).iter().zip(lines) {
         out.push_str(&paper.command(&format!("  next  {}", shown(text.as_bytes())), 8));
+        // To be copied: never wrapped.
+        for line in lines {
+            let _ = writeln!(out, "          {}", shown(line.as_bytes()));
+        }
     }
     out
 }
@@ -235,7 +240,6 @@ fn counted(diagnosis: &Diagnosis, all: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Next;
     use expect_test::expect;
 
     #[test]
@@ -281,5 +285,23 @@ mod tests {
               next  sudo useradd --system ghost    # or change User= in the unit
         "#]]
         .assert_eq(&shown(120));
+    }
+
+    #[test]
+    fn lines_for_a_file_stand_below_it_one_by_one() {
+        let mut finding = Finding::info(diagnosis::Area::Unit, diagnosis::Depth::Later, "no limit");
+        let lines = ["[Service]".to_owned(), "MemoryMax=512M".to_owned()];
+        finding.next = vec![Next::write("in acme.service:", lines.to_vec())];
+        let text = paragraph(&finding, &Typed::default(), Paper::plain(Some(20)));
+        expect![[r#"
+
+            info: no limit
+              next  in acme.service:
+                      [Service]
+                      MemoryMax=512M
+        "#]]
+        .assert_eq(&text);
+        let json = self::finding(&finding, &Typed::default());
+        assert_eq!(json["next"][0], "in acme.service: [Service]  MemoryMax=512M");
     }
 }

@@ -191,7 +191,7 @@ fn meant(live: &Live, unit: &str) -> Option<String> {
 fn edits(finding: &Finding, file: &str, install: Option<Next>) -> Vec<Next> {
     match render::lines(finding) {
         lines if lines.is_empty() => vec![explain(finding)],
-        lines => std::iter::once(Next::advice(format!("in {file}: {}", lines.join("  "))))
+        lines => std::iter::once(Next::write(format!("in {file}:"), lines))
             .chain(install.map(|install| install.remark("then")))
             .collect(),
     }

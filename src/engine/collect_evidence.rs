@@ -21,7 +21,6 @@ use crate::plan::needs;
 use crate::plan::units::{Purpose, units};
 use crate::remote::Script;
 use crate::report::event::Report;
-use crate::report::journal::journal_line;
 use crate::router::Routers;
 use crate::step::{self, Check, Command, RunEvent};
 use crate::unit::merge::Unit;
@@ -233,6 +232,7 @@ fn explain(
     let out = run(host, &[Script::evidence(args)], "reading journals")?;
     let mut last = last;
     let mut unit = String::new();
+    let mut of_run: Vec<&[u8]> = Vec::new();
     let mut said: BTreeMap<String, Vec<&[u8]>> = BTreeMap::new();
     for line in out.split(|&b| b == b'\n') {
         let split = line.iter().position(|&b| b == b' ').unwrap_or(line.len());
@@ -251,9 +251,12 @@ fn explain(
                     last.cause = end.cause;
                 }
             }
-            (b"journal", Some(last)) => last.journal.extend(journal_line(rest)),
+            (b"journal", Some(_)) => of_run.push(rest),
             _ => {}
         }
+    }
+    if let Some(last) = &mut last {
+        last.journal = journals::excerpt(&of_run);
     }
     evidence.last = last;
     for (unit, lines) in &mut said {

@@ -4,7 +4,7 @@ use crate::report::journal::{folded, journal_line};
 use crate::unit::properties::Properties;
 
 /// The most lines of a journal that are shown with a finding.
-const LINES: usize = 8;
+const LINES: usize = 6;
 
 /// Of a service that runs since it was last started by somebody, or was stopped without a failure: the lines of that
 /// start. What an earlier process said may be fixed since, or be of another release. One that systemd restarted by itself,

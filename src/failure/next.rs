@@ -11,6 +11,8 @@ pub struct Next {
     /// Each with what joins it to the one before: `&&`, `;` (nothing for the first).
     acts: Vec<(&'static str, Act)>,
     remark: Option<String>,
+    /// Lines for the file that the advice names.
+    lines: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,7 @@ impl Next {
         Self {
             acts: vec![("", act)],
             remark: None,
+            lines: Vec::new(),
         }
     }
     /// `shipit` with these words, on the same host.
@@ -104,6 +107,18 @@ impl Next {
     }
     pub fn advice(text: impl Into<String>) -> Self {
         Self::new(Act::Advice(text.into()))
+    }
+    /// Advice, and the lines to write into the file that it names.
+    pub fn write(text: impl Into<String>, lines: Vec<String>) -> Self {
+        Self {
+            lines,
+            ..Self::advice(text)
+        }
+    }
+    /// The same without the lines for a file, and these lines.
+    pub fn parts(&self) -> (Self, &[String]) {
+        let lines = Vec::new();
+        (Self { lines, ..self.clone() }, &self.lines)
     }
     /// Adds one word to the command, quoted where a shell would read it as something else.
     pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
@@ -230,6 +245,9 @@ impl Typed {
                 }
                 Act::Shell(text) | Act::Advice(text) => out.push_str(text),
             }
+        }
+        if !next.lines.is_empty() {
+            out.push_str(&format!(" {}", next.lines.join("  ")));
         }
         out
     }
