@@ -19,7 +19,6 @@ use crate::observed::history::History;
 use crate::plan::unit_files::{Difference, Standing};
 use crate::report::timeline::Timeline;
 use crate::unit::merge::Unit;
-use crate::unit::render;
 use crate::unit::rules::{self, Context};
 
 const YML: &str = "app: acme\nhost: deploy@example.org\nsource: .\nservices:\n  - unit: acme.service\n    strategy: restart\n    \
@@ -135,13 +134,7 @@ fn units() {
     let unit = Unit::parse("deploy/units/acme.service", text).unwrap();
     let findings = rules::lint(&unit, &Context::default());
     assert!(findings.len() > 2, "{findings:?}");
-    screen("unit-lint", |paper| {
-        paper.findings(&format!(
-            "{}{} in 1 unit\n",
-            render::text(&findings),
-            render::summary(&findings)
-        ))
-    });
+    screen("unit-lint", |paper| paper.findings(&unit::lint::text(&findings, 1)));
     screen("unit-explain", |paper| {
         let one = paper.paragraphs(&rules::explain("root-path").unwrap());
         let list: String = rules::all().take(4).map(|rule| unit::listed(paper, rule)).collect();

@@ -204,6 +204,10 @@ fn explain_knows_rules_and_directives_and_suggests_the_nearest() {
         "{}",
         err(&wrong)
     );
+    // Nothing is near: no other rule is proposed.
+    let wrong = err(&shipit(dir.path(), &["unit", "explain", "nope"]));
+    assert_eq!(wrong.matches("next").count(), 1, "{wrong}");
+    assert!(wrong.contains("shipit unit explain    # lists all rules"), "{wrong}");
     assert!(out(&shipit(dir.path(), &["unit", "explain"])).lines().count() > 90);
 }
 

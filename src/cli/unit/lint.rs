@@ -80,12 +80,7 @@ fn report(global: &Global, options: &Lint, findings: &[Finding], units: usize) -
     let text = match (global.json, options.format) {
         (true, _) => render::json(findings),
         (_, Format::Github) => render::github(findings),
-        (_, Format::Text) => Paper::new(global).findings(&format!(
-            "{}{} in {}\n",
-            render::text(findings),
-            render::summary(findings),
-            counted(units)
-        )),
+        (_, Format::Text) => Paper::new(global).findings(&text(findings, units)),
     };
     cli::results(&text);
     let limit = match options.fail_on {
@@ -118,6 +113,20 @@ fn on_host(global: &Global, options: &Lint) -> Result<Exit, Failure> {
         cli::note(&format!("cannot read: {what}"));
     }
     Ok(report(global, options, &findings, live.units.len()))
+}
+
+/// What is printed for people.
+pub(in crate::cli) fn text(findings: &[Finding], units: usize) -> String {
+    let mut out = format!(
+        "{}{} in {}\n",
+        render::text(findings),
+        render::summary(findings),
+        counted(units)
+    );
+    if !findings.is_empty() {
+        out.push_str("`shipit unit explain RULE` explains a rule\n");
+    }
+    out
 }
 
 fn counted(units: usize) -> String {

@@ -4,7 +4,7 @@
 pub(super) mod diff;
 pub(super) mod generate;
 pub(super) mod install;
-mod lint;
+pub(super) mod lint;
 mod repository;
 
 use std::io;
@@ -47,13 +47,18 @@ fn explain(paper: Paper, name: &str) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let directives = rules::DIRECTIVES.iter().map(|directive| directive.key);
+    // Any name is nearest to something: a different rule would be read as the answer.
     let near = rules::all()
         .map(|rule| rule.name)
         .chain(directives)
-        .min_by_key(|known| strsim::osa_distance(known, name));
-    Err(Failure::new(Exit::Usage, format!("unknown rule: {name}"))
-        .next(Next::offline("unit explain").arg(near.unwrap_or_default()))
-        .next(Next::offline("unit explain")))
+        .map(|known| (strsim::osa_distance(known, name), known))
+        .filter(|(far, known)| far * 3 <= known.len().min(name.len()))
+        .min();
+    let mut failure = Failure::new(Exit::Usage, format!("unknown rule: {name}"));
+    if let Some((_, near)) = near {
+        failure = failure.next(Next::offline("unit explain").arg(near));
+    }
+    Err(failure.next(Next::offline("unit explain").remark("lists all rules")))
 }
 
 /// The configuration, if there is one. A named file must exist, and an existing one must be valid.

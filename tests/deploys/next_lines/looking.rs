@@ -57,7 +57,7 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        prints: &[("cli/unit/mod.rs offline unit explain", "unit explain nosuch")],
+        prints: &[("cli/unit/mod.rs offline unit explain", "unit explain exec-dolar")],
         then: Shows("[Service]"),
         ..ROW
     },
