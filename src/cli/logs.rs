@@ -66,12 +66,7 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
             }
             Ok(Exit::Done)
         }
-        exits::NO_HELPER => Err(
-            untouched("this host cannot filter the journal; it can only show all of it")
-                .why("setup installs a helper that filters it")
-                .next(config.host.as_root("setup").remark("again"))
-                .next(Next::shipit("logs")),
-        ),
+        exits::NO_HELPER => Err(reader.cannot_filter()),
         _ => Ok(Exit::Done),
     }
 }

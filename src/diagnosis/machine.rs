@@ -33,6 +33,7 @@ const SKEW: i64 = 30;
 pub(super) fn findings(config: &Config, observed: &Observed, evidence: &Evidence) -> Vec<Finding> {
     let mut found = lacks(config, observed);
     found.extend(outdated(config, observed, evidence.live.as_ref()));
+    found.extend(stale_rule(config, observed));
     found.extend(open_to_others(config, evidence.live.as_ref()));
     found.extend(super::room::findings(config, observed, evidence.live.as_ref()));
     found.extend(switches(config, observed, evidence.last.as_ref()));
@@ -210,6 +211,14 @@ fn outdated(config: &Config, observed: &Observed, live: Option<&Live>) -> Option
         .next(config.host.as_root("setup"))
         .by_setup()
     })
+}
+
+/// A rule that is older than deploy.yml: what a deploy needs is an error of its own.
+fn stale_rule(config: &Config, observed: &Observed) -> Option<Finding> {
+    let [what, why] = needs::stale_rule(config, observed)?;
+    let why = format!("{why}; until then `logs` cannot filter");
+    let finding = Finding::warning(Area::Host, Depth::Later, what).why(why);
+    Some(finding.next(config.host.as_root("setup")).by_setup())
 }
 
 /// What `setup` wrote as root's, and others can change: a way to become root.

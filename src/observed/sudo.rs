@@ -121,6 +121,16 @@ impl Sudo {
             .collect()
     }
 
+    /// The arguments with which the rule allows this program, where it names any: the last ones.
+    pub fn arguments(&self, program: &str) -> Option<String> {
+        let entries = self.entries.iter().filter(|entry| entry.is_for_root());
+        let listed = entries.flat_map(|entry| entry.commands.iter().cloned());
+        let known: Vec<String> = listed.chain(rule_lines(&self.output)).collect();
+        let mut found = known.iter().map(|line| lines::split(line));
+        let (_, arguments) = found.rfind(|(path, arguments)| *path == program && !arguments.is_empty())?;
+        Some(shown(arguments.as_bytes()))
+    }
+
     /// The last entry, and the last of its commands, that match a line.
     fn deciding(&self, line: &str) -> Option<(&Entry, &str)> {
         let entries = self.entries.iter().rev().filter(|entry| entry.is_for_root());

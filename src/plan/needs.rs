@@ -8,7 +8,7 @@ use crate::observed::sudo::Refusal;
 use crate::observed::{Current, Observed, Root, Unreadable};
 use crate::plan::confined;
 use crate::plan::named_units;
-use crate::plan::units::{When, harmless, sudo_lines};
+use crate::plan::units::{When, harmless, journal_helper, sudo_lines};
 use crate::strategy;
 
 /// The oldest systemd whose features the units and scripts use.
@@ -233,6 +233,24 @@ pub fn host(config: &Config, observed: &Observed) -> Result<(), Failure> {
     failure.why = others.into_iter().map(|lack| lack.what).collect();
     failure.why.extend(refused_lines(&rule));
     Err(failure)
+}
+
+/// Of which units the sudo rule lets the journal be read, where these are others than deploy.yml's, and why that matters.
+pub fn stale_rule(config: &Config, observed: &Observed) -> Option<[String; 2]> {
+    let sudo = observed.sudo.as_ref().filter(|_| observed.uid != Some(0))?;
+    let line = [journal_helper(config)?];
+    let (helper, units) = line[0].split_once(' ')?;
+    if sudo.refused(&line, &harmless(config)).first()?.1 != Refusal::Missing {
+        return None;
+    }
+    let allowed = sudo.arguments(helper)?;
+    Some([
+        "the sudo rule on the host was written for other units than those of deploy.yml".into(),
+        format!(
+            "the rule lets {} read the journal of: {allowed}; deploy.yml has: {units}",
+            observed.user
+        ),
+    ])
 }
 
 /// What sudo refuses, in one sentence: where one line is missing, the whole rule usually is.

@@ -152,3 +152,19 @@ fn a_host_that_was_set_up_long_ago_shows_the_whole_journal() {
         .leaves(1)
         .says("setup installs a helper");
 }
+
+#[test]
+fn a_sudo_rule_that_was_written_for_other_units_is_named_as_the_cause() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Notify, &acme("restart"));
+    host.root(
+        "f=/etc/sudoers.d/shipit-acme && sed -i 's,/journal acme.service,& acme-old.service,' $f && visudo -qcf $f",
+    )
+    .ok();
+    let cause = "written for other units than those of deploy.yml";
+    let logs = desk.shipit(&["logs", "--grep", "x"]);
+    logs.leaves(1)
+        .says(cause)
+        .says("acme.service acme-old.service; deploy.yml has: acme.service");
+    desk.shipit(&["doctor"]).says(cause).says("shipit setup");
+}

@@ -82,6 +82,21 @@ impl Reader<'_> {
         }
     }
 
+    /// Why the helper that filters the journal could not be run.
+    pub fn cannot_filter(&self) -> Failure {
+        let failure = Failure::new(
+            Exit::Untouched,
+            "this host cannot filter the journal; it can only show all of it",
+        );
+        let failure = match needs::stale_rule(self.config, self.observed) {
+            Some(whys) => failure.whys(whys),
+            None => failure.why("setup installs a helper that filters it"),
+        };
+        failure
+            .next(self.config.host.as_root("setup").remark("again"))
+            .next(Next::shipit("logs"))
+    }
+
     /// The lives that one run saw, or (`-`) those of all runs. Fails for a run that the host does not have.
     pub fn lives(&mut self, run: &str) -> Result<Vec<Life>, Failure> {
         let root = self.config.root.as_str();
@@ -171,17 +186,7 @@ impl Reader<'_> {
                 }
             })?;
             if code == exits::NO_HELPER {
-                return Err(Failure::new(
-                    Exit::Untouched,
-                    "this host cannot filter the journal; it can only show all of it",
-                )
-                .next(
-                    self.config
-                        .host
-                        .as_root("setup")
-                        .remark("installs a helper that filters it"),
-                )
-                .next(Next::shipit("logs")));
+                return Err(self.cannot_filter());
             }
         }
         for line in kept {

@@ -171,12 +171,8 @@ pub const ROWS: &[Row] = &[
         prints: &[
             ("engine/environment.rs as_root setup", "env list"),
             ("engine/run_command.rs as_root setup", "run -- true"),
-            ("cli/logs.rs as_root setup", "logs --grep x"),
+            ("engine/journal/mod.rs as_root setup", "logs --grep x"),
             ("diagnosis/machine.rs as_root setup", "doctor"),
-            (
-                "engine/journal/mod.rs as_root setup",
-                "logs --release $($S releases | grep -o '20[0-9-]*' | head -n 1)",
-            ),
         ],
         ..ROW
     },
@@ -184,7 +180,6 @@ pub const ROWS: &[Row] = &[
         host: "rm -r /usr/local/lib/shipit",
         prints: &[
             ("engine/journal/mod.rs shipit logs", "logs --release $($S releases | grep -o '20[0-9-]*' | head -n 1)"),
-            ("cli/logs.rs shipit logs", "logs --grep x"),
         ],
         then: Shows("version v1 starts"),
         after: ("", "$S setup --yes --as $ROOT"),

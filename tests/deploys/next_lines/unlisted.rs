@@ -32,6 +32,10 @@ pub const SITES: &[(&str, &str)] = &[
     ),
     ("cli/logs.rs shipit logs --help", "only shows the help"),
     (
+        "cli/logs.rs shipit logs",
+        "of a run without a process; engine/journal/mod.rs has a row for the same line",
+    ),
+    (
         "cli/up/stop.rs shipit deploy --restart",
         "the line of `deploy`, which has a row, with another remark",
     ),
