@@ -94,7 +94,8 @@ fn identity(global: &mut Global) -> Result<(), Failure> {
         let failure = Failure::new(Exit::Usage, "--identity is the text of a key, not the path of its file");
         return Err(failure.next(Next::advice("write the key to a file of mode 600, and name that file")));
     }
-    if ssh::is_missing(path) {
+    // ssh itself expands `~` and tokens.
+    if !global.system_ssh && ssh::is_missing(path) {
         let name = text::shown(path.as_os_str().as_encoded_bytes());
         return Err(Failure::new(Exit::Usage, format!("cannot read the key {name}")).why("file not found"));
     }

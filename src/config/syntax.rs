@@ -40,6 +40,10 @@ fn unclosed(text: &str, stopped: usize, open: &[Mark]) -> Option<(Mark, String)>
 fn misplaced(text: &str, stopped: usize) -> Option<(Mark, String)> {
     let line = line_of(text, stopped)?;
     let (own, (number, other)) = (indent(line), above(text, stopped)?);
+    // Not the text of a value, which may go on in any column.
+    if !is_entry(line) || !is_entry(other) {
+        return None;
+    }
     let item = other[indent(other)..].strip_prefix('-');
     let key = item.map(|rest| other.len() - rest.trim_start().len());
     let column = [Some(indent(other)), key].into_iter().flatten().find(|column| {
@@ -105,6 +109,16 @@ fn above(text: &str, number: usize) -> Option<(usize, &str)> {
         .filter(|(_, line)| says(line))
         .last()
         .map(|(at, line)| (at + 1, line))
+}
+
+/// Whether a line begins with a key or an item.
+fn is_entry(line: &str) -> bool {
+    let line = line.trim_start();
+    let word = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let key = line.split_once(':').is_some_and(|(key, value)| {
+        !key.is_empty() && key.chars().all(word) && (value.is_empty() || value.starts_with(' '))
+    });
+    key || line == "-" || line.starts_with("- ")
 }
 
 fn indent(line: &str) -> usize {

@@ -185,7 +185,7 @@ impl Followed {
                 report.event(&Event::Canceled);
             }
             Some(RunEvent::Backup(place)) => self.backup = Some(place),
-            Some(RunEvent::Pruned(releases)) => self.pruned = Some(releases.join(", ")),
+            Some(RunEvent::Pruned(releases)) => self.pruned = Some(first_few(&releases)),
             Some(RunEvent::Note(text)) => report.log("host", text.into_bytes()),
             Some(RunEvent::Ended(Some(mut end))) => {
                 if let Some(measured) = &mut end.downtime {
@@ -258,6 +258,14 @@ pub fn follow(
         }
     }
     (followed, host)
+}
+
+/// The releases that were pruned, for one line.
+fn first_few(releases: &[String]) -> String {
+    match releases {
+        [first @ .., _] if first.len() >= 5 => format!("{} and {} more", first[..3].join(", "), releases.len() - 3),
+        all => all.join(", "),
+    }
 }
 
 fn listen(

@@ -148,6 +148,26 @@ fn between_two_attempts_of_a_crash_loop_nothing_is_killed() {
     });
 }
 
+/// sudo costs more than the restart. Where starts are counted, those by hand count too.
+#[test]
+fn the_start_limit_is_reset_where_one_counts() {
+    for (limit, verbs) in [("0", &["restart"][..]), ("10s", &["reset-failed", "restart"])] {
+        under_each_shell(|world| {
+            let unit = world.dir.path().join("units/acme.service");
+            fs::write(unit.join("shown"), format!("StartLimitIntervalUSec={limit}\n")).unwrap();
+            world.request("r1", &patient());
+            drop(world.conductor(NO_FAULT));
+            let asked = fs::read_to_string(unit.join("asked")).unwrap();
+            assert_eq!(
+                asked.lines().collect::<Vec<_>>(),
+                verbs,
+                "{limit}: {}",
+                world.read("runs/r1/events")
+            );
+        });
+    }
+}
+
 /// systemd then does nothing: the state of the old process stays, and no new one will come.
 #[test]
 fn a_unit_whose_condition_is_not_met_is_not_waited_for() {

@@ -105,14 +105,17 @@ fn tip(error: &clap::Error, words: &[OsString]) -> Option<String> {
                 return Some("shipit --version prints the version".into());
             }
             let command = <super::Args as clap::CommandFactory>::command();
-            if words.first() == Some(&"help") {
-                // clap has a tip for a command, and none here.
-                let names = command.get_subcommands().map(Command::get_name);
-                return nearest(wrong, names).map(|name| format!("a similar subcommand exists: '{name}'"));
-            }
             let mut all = command.get_subcommands();
-            let above = all.find(|above| above.find_subcommand(wrong).is_some())?;
-            Some(format!("there is a command shipit {} {wrong}", above.get_name()))
+            if let Some(above) = all.find(|above| above.find_subcommand(wrong).is_some()) {
+                return Some(format!("there is a command shipit {} {wrong}", above.get_name()));
+            }
+            // clap has a tip for a command, and none for what `help` is asked about.
+            words
+                .iter()
+                .find(|word| !word.starts_with('-'))
+                .filter(|word| **word == "help")?;
+            let names = command.get_subcommands().map(Command::get_name);
+            nearest(wrong, names).map(|name| format!("a similar subcommand exists: '{name}'"))
         }
         _ => None,
     }

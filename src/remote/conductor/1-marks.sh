@@ -30,7 +30,8 @@ ledger() {
     { printf '%s %s %s %s\n' "$clock" "$epoch" "$run" "$*" >>ledger; } 2>/dev/null && sync ledger 2>/dev/null
 }
 
-# A mark is flushed before what it announces happens. One that the disk does not take does not count.
+# A mark is flushed before what it announces happens (`attempt-N` is not, and announces nothing). One that the disk does
+# not take does not count.
 mark() { [ -e "$R/$1" ] || ln -- "$R/request" "$R/$1" || return 1; sync "$R" 2>/dev/null; }
 marked() { [ -e "$R/$1" ]; }
 

@@ -5,7 +5,8 @@
 # measured: what the probes saw, as one word (src/step/downtime.rs reads it), or nothing when none was sent. A gap is a
 # time in which probes on new connections failed or waited: from the good answer before them, but at most 100 ms before
 # the first was sent (a prober that had to wait for the machine is no downtime), to the next good answer. The address
-# where it was longest counts; a hole is the same since the flip. Extra probes count for the gap only. The phases are
+# where it was longest counts. A hole is the same since the flip, for the limit: without those 100 ms, as what was not
+# measured may be too much. Extra probes count for these alone. The phases are
 # before the flip, until the new release served or the old one again, and after.
 measured() {
     [ -s "$R/probes" ] || return 0
@@ -46,7 +47,7 @@ measured() {
             from = unserved[of] - 100
             if (last[of] > from) from = last[of]
             if (until - from > gap) gap = until - from
-            if (flip && until >= flip && until - from > switch_gap) switch_gap = until - from
+            if (flip && until >= flip && until - last[of] > switch_gap) switch_gap = until - last[of]
         }
         END {
             for (of in end) hole(of, end[of])

@@ -47,12 +47,13 @@ step_canary() {
     [ -z "$cause" ] && event note canary "$share: $outcome"
 }
 
-# Each instance is probed at its own address, as the downtime meter does it.
+# Each instance is probed at its own address, as the downtime meter does it, but without extra probes: they measure a gap,
+# and here only the share that fails counts.
 compare_probes() {
-    { unset -f curl tail tr; measure_loop 1; } >>"$R/canary-new" 2>/dev/null </dev/null 9>&- &
+    { unset -f curl tail tr; measure_loop 0; } >>"$R/canary-new" 2>/dev/null </dev/null 9>&- &
     comparing=$!
     # The text that the response must contain may name the instance.
-    { target=$old contains=''; unset -f curl tail tr; measure_loop 1; } >>"$R/canary-old" 2>/dev/null </dev/null 9>&- &
+    { target=$old contains=''; unset -f curl tail tr; measure_loop 0; } >>"$R/canary-old" 2>/dev/null </dev/null 9>&- &
     comparing="$comparing $!"
 }
 

@@ -7,7 +7,7 @@ compared() {
     {
         tail -n 20000 "$R/canary-new" | sed 's/^/new /' && tail -n 20000 "$R/canary-old" | sed 's/^/old /'
     } | awk -v what="$1" -v least="$requests" -v new_sum="$new_sum" -v old_sum="$old_sum" '
-        NF != 7 || $5 == "extra" { next }
+        NF != 7 { next }
         { probes[$1]++ }
         $4 != "ok" { failed[$1]++; next }
         { good[$1]++; times[$1, int($3 - $2 + 0.999)]++ }

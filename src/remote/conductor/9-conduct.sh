@@ -36,7 +36,7 @@ carry_out() {
 # step_name NAME WORD…: as events have it: the step, and the unit or the release that it is about.
 step_name() {
     local about="${2#*=}"
-    case $1 in measure | limits | verify) about='' ;; esac
+    case $1 in measure | limits | verify | prune) about='' ;; esac
     about=$(decode "${about%%,*}")
     printf '%s\n' "$1${about:+ $about}"
 }

@@ -1,5 +1,6 @@
 # The prober of the downtime meter: every 50 ms one health request on a new connection, and one on a kept connection.
-# stdin: the target. args: number of the address, kind (http, unix, tcp), status, text that the response must contain, releases
+# stdin: the target. args: number of the address (0: without extra probes), kind (http, unix, tcp), status, text that the
+# response must contain, releases
 # Prints a line per probe: start and end (ms since boot), `ok` or how it failed, new, kept or extra, the number of the
 # address, and the release that the response names, or `-`. Exit status 3: it cannot ask this address; 1: it lost lines.
 # One process for all probes: a curl for each costs many times as much. It uses modules of perl-base only. The conductor
@@ -174,7 +175,7 @@ sub turn {
 # In how many ms the next extra one is due, at least; undef: none is wanted.
 sub extra_in {
     my @fresh = grep { $_->{kind} ne "kept" } @open;
-    return if grep { $_->{kind} eq "extra" } @fresh;
+    return if !$number or grep { $_->{kind} eq "extra" } @fresh;
     return $soon if defined $served && !$served && now() - $turned < $zeal;
     return if @fresh < $crowd;
     my $newest = $fresh[-1];
@@ -205,7 +206,8 @@ until ($ending && !@open or getppid != $parent) {
     if (defined $extra_due and $time >= $extra_begun + $extra_due) {
         $extra_begun = $time;
         begin("extra");
-        $extra_due = undef;
+        # It may have ended already: a unix socket is refused at once.
+        $extra_due = extra_in();
     }
     # Copies: what goes on in the loops changes @open.
     my @late = grep { $time - $_->{at} > $patience } @open;
