@@ -47,8 +47,8 @@ step_canary() {
     [ -z "$cause" ] && event note canary "$share: $outcome"
 }
 
-# Each instance is probed at its own address, as the downtime meter does it, but without extra probes: they measure a gap,
-# and here only the share that fails counts.
+# Each instance is probed at its own address, as the downtime meter does it, but without extra probes: they measure a
+# gap, and here only the share that fails counts.
 compare_probes() {
     { unset -f curl tail tr; measure_loop 0; } >>"$R/canary-new" 2>/dev/null </dev/null 9>&- &
     comparing=$!
