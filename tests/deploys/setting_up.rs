@@ -87,13 +87,13 @@ fn root_does_nothing_that_nobody_said_yes_to() {
         .says("acme.service is a unit of the app acme: /etc/sudoers.d/shipit-acme names it");
     host.root("test ! -e /opt/shop && test ! -e /etc/sudoers.d/shipit-shop")
         .ok();
-    desk.file(
-        "deploy.yml",
-        &yml.replace("{unit: acme.service, strategy: restart}, ", ""),
-    );
-    desk.shipit(&setup)
-        .leaves(0)
-        .says("let deploy start, stop and restart mailer.service, which is not the app's own: a package installed /");
+    // Two apps may share it.
+    let shared = yml.replace("{unit: acme.service, strategy: restart}, ", "");
+    let brings = "let deploy start, stop and restart mailer.service, which is not the app's own: a package installed /";
+    for app in ["app: shop", "app: wiki"] {
+        desk.file("deploy.yml", &shared.replace("app: shop", app));
+        desk.shipit(&setup).leaves(0).says(brings);
+    }
 }
 
 /// What makes the deploy user root, if it is left like that.

@@ -3,7 +3,7 @@
 
 # prune: removes these releases, but never one that is live, was live, is requested, or in use, or that may be.
 step_prune() {
-    local releases id live slots used removed= of
+    local releases id live slots used removed='' of
     arguments releases "$@" || return 1
     live=$(is_current) && slots=$(slots_in_use) || { cause='current or a slot could not be read'; return 1; }
     of=$(cd .. && pwd -P) && used=$(known_use "$of/releases") || {

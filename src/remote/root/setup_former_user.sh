@@ -28,11 +28,11 @@ others_units() {
     local rule other unit words file own="/etc/sudoers.d/shipit-$app"
     for rule in /etc/sudoers.d/shipit-*; do
         [ -e "$rule" ] && [ "$rule" != "$own" ] || continue
-        words=$(tr -s ' ,\\' '\n' <"$rule") || { echo "$rule cannot be read" >&2; exit 42; }
+        words=$(tr -s ' ,=\\' '\n' <"$rule") || { echo "$rule cannot be read" >&2; exit 42; }
         other=${rule#/etc/sudoers.d/shipit-}
-        for unit in $(printf '%s\n' "$sudo_rule" | tr -s ' ,\\' '\n' | grep -E '\.(service|socket)$' | sort -u); do
+        for unit in $(printf '%s\n' "$sudo_rule" | tr -s ' ,=\\' '\n' | grep -E '\.(service|socket)$' | sort -u); do
             printf '%s\n' "$words" | grep -qxF -e "$unit" || continue
-            [ ! -e "$own" ] || ! tr -s ' ,\\' '\n' <"$own" | grep -qxF -e "$unit" || continue
+            [ ! -e "$own" ] || ! tr -s ' ,=\\' '\n' <"$own" | grep -qxF -e "$unit" || continue
             file=$(systemctl show -p FragmentPath -- "$unit") || { echo "systemd does not answer" >&2; exit 42; }
             case ${file#FragmentPath=} in /lib/* | /usr/lib/*) continue ;; esac
             echo "$unit is a unit of the app $other: $rule names it" >&2
