@@ -49,13 +49,14 @@ fn a_service_behind_a_socket_is_driven_by_the_deploy_user_and_a_restart_loses_no
             .leaves(2)
             .says("ssh.service is not a service of this app");
         assert_eq!(host.read_file("/opt/acme/.shipit/ledger"), ledger);
-        let history = desk.json(&["history", "-n", "4"]).leaves(0).stdout;
+        let history = desk.json(&["history", "-n", "5"]).leaves(0).stdout;
         let deeds: Vec<serde_json::Value> = history
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         let told = |deed: &serde_json::Value| format!("{} {} {}", deed["what"], deed["unit"], deed["outcome"]);
-        let told: Vec<String> = deeds.iter().map(told).collect();
+        // The first restart may have begun in the second of the deploy, and then stands on either side of it.
+        let told: Vec<String> = deeds.iter().filter(|deed| deed["what"] != "deploy").map(told).collect();
         let expected =
             ["start", "stop", "restart", "restart"].map(|what| format!("\"{what}\" \"acme.service\" \"done\""));
         assert_eq!(told, expected, "{history}");
