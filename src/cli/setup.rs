@@ -13,7 +13,7 @@ use crate::failure::{Exit, Failure, Next};
 use crate::interrupt::Interrupts;
 use crate::observed::{Observed, Root};
 use crate::plan::unit_names;
-use crate::plan::units::{Purpose, units};
+use crate::plan::units::{Purpose, lets, units};
 use crate::remote;
 use crate::report::event::{Ended, Event, Outcome};
 use crate::text;
@@ -272,9 +272,16 @@ pub(super) fn actions(layout: &Layout<'_>, observed: Option<&Observed>, detail: 
     if !guard.sudo_rule.is_empty() {
         let path = format!("/etc/sudoers.d/shipit-{app}");
         write(&mut out, &path, &guard.sudo_rule);
-        for (unit, file) in of_packages {
+        let is_let = |unit: &str| withheld.iter().all(|one| one.unit != unit);
+        for (unit, file) in of_packages.iter().filter(|(unit, _)| is_let(unit)) {
+            // A unit that is granted has at least two.
+            let may = lets(config, unit);
+            let Some((last, rest)) = may.split_last() else {
+                continue;
+            };
+            let rest = rest.join(", ");
             out.push_str(&format!(
-                "  let {user} start, stop and restart {unit}, which is not the app's own: a package installed {file}\n"
+                "  let {user} {rest} and {last} {unit}, which is not the app's own: a package installed {file}\n"
             ));
         }
         for one in withheld {
@@ -285,4 +292,36 @@ pub(super) fn actions(layout: &Layout<'_>, observed: Option<&Observed>, detail: 
         out.push_str("  (-v or --print shows every line of these files)\n");
     }
     out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::engine::withheld::Withheld;
+
+    #[test]
+    fn what_a_package_installed_is_let_in_the_words_of_the_rule_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("deploy.yml");
+        let yml = "app: acme\nhost: deploy@h\nsource: .\nservices:\n  - unit: php-fpm.service\n    strategy: reload\n    \
+                   health: {url: 'http://127.0.0.1:8080/'}\n";
+        std::fs::write(&file, yml).unwrap();
+        let config = crate::config::load(&file, None).unwrap();
+        let shown = |withheld| {
+            let mut layout = Layout::new(&config, "deploy".into(), "deploy".into(), withheld);
+            layout.of_packages = vec![("php-fpm.service", "/usr/lib/x".into())];
+            actions(&layout, None, Detail::Names)
+        };
+        let text = shown(Vec::new());
+        let line =
+            "  let deploy start, stop, restart, reload and kill php-fpm.service, which is not the app's own: a package";
+        assert!(text.contains(line), "{text}");
+        let text = shown(vec![Withheld {
+            unit: "php-fpm.service".into(),
+            why: "x".into(),
+        }]);
+        assert!(!text.contains("let deploy"), "{text}");
+        assert!(text.contains("write no sudo line for php-fpm.service"), "{text}");
+    }
 }

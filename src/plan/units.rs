@@ -126,6 +126,19 @@ fn verbs(role: Role<'_>, when: When) -> Vec<&'static str> {
     verbs.iter().copied().chain(more).collect()
 }
 
+/// What the sudo rule lets the deploy user do with a unit, in words and in this order. Not `reset-failed`, which
+/// touches no process.
+pub fn lets(config: &Config, unit: &str) -> Vec<&'static str> {
+    let of_unit = named(config).into_iter().filter(|(name, _)| *name == unit);
+    let granted: Vec<&str> = of_unit
+        .flat_map(|(_, role)| [When::Deploy, When::DayToDay].map(|when| verbs(role, when)).concat())
+        .filter_map(|verb| verb.trim_start_matches("--no-block ").split(' ').next())
+        .collect();
+    let mut words = vec!["start", "stop", "restart", "reload", "kill"];
+    words.retain(|word| granted.contains(word));
+    words
+}
+
 /// The program by which the deploy user changes the app's environment; `setup` installs it, owned by root.
 pub fn env_helper(config: &Config) -> String {
     format!("{HELPERS}{}/env", config.app.as_str())
@@ -160,4 +173,43 @@ pub fn journal_helper(config: &Config) -> Option<String> {
     let units = units(config, Purpose::Journal).join(" ");
     let app = config.app.as_str();
     (!units.is_empty()).then(|| format!("{HELPERS}{app}/journal {units}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_for_what_is_let_are_the_verbs_of_the_sudo_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("deploy.yml");
+        let yml = "app: acme\nhost: deploy@h\nsource: .\nmigrate: {unit: acme-migrate.service}\nservices:\n  \
+                   - unit: php-fpm.service\n    strategy: reload\n    health: {url: 'http://127.0.0.1:8080/'}\n  \
+                   - unit: acme.service\n    strategy: socket\n    socket: acme.socket\n    \
+                   health: {url: 'http://127.0.0.1:8081/'}\n";
+        std::fs::write(&file, yml).unwrap();
+        let config = crate::config::load(&file, None).unwrap();
+        let mut lines = sudo_lines(&config, When::Deploy);
+        lines.extend(sudo_lines(&config, When::DayToDay));
+        for unit in ["php-fpm.service", "acme.service", "acme.socket", "acme-migrate.service"] {
+            let of_unit =
+                |line: &&String| line.starts_with("/usr/bin/systemctl ") && line.ends_with(&format!(" {unit}"));
+            let has = |word: &&&str| {
+                lines
+                    .iter()
+                    .filter(of_unit)
+                    .any(|line| line.contains(&format!(" {word} ")))
+            };
+            let all = ["start", "stop", "restart", "reload", "kill"];
+            let granted: Vec<&str> = all.iter().filter(has).copied().collect();
+            assert_eq!(lets(&config, unit), granted, "{unit}");
+        }
+        assert_eq!(
+            lets(&config, "php-fpm.service"),
+            ["start", "stop", "restart", "reload", "kill"]
+        );
+        assert_eq!(lets(&config, "acme-migrate.service"), ["start", "stop"]);
+        assert!(lets(&config, "other.service").is_empty());
+    }
 }

@@ -72,7 +72,7 @@ fn root_does_nothing_that_nobody_said_yes_to() {
         b"[Service]\nExecStart=/bin/sleep inf\n",
     );
     let units = "{unit: acme.service, strategy: restart}, {unit: mailer.service, strategy: restart}";
-    let yml = format!("app: shop\nhost: deploy@{at}\nsource: source\nservices: [{units}]\n");
+    let yml = format!("app: shop\nhost: deploy@{at}\nsource: .\nservices: [{units}]\n");
     desk.file("deploy.yml", &yml);
     let setup = ["setup", "--as", root.as_str(), "--yes"];
     desk.shipit(&setup)
@@ -89,11 +89,15 @@ fn root_does_nothing_that_nobody_said_yes_to() {
         .ok();
     // Two apps may share it.
     let shared = yml.replace("{unit: acme.service, strategy: restart}, ", "");
-    let brings = "let deploy start, stop and restart mailer.service, which is not the app's own: a package installed /";
+    let brings = "let deploy start, stop, restart, reload and kill mailer.service, which is not the app's own: a package installed /";
     for app in ["app: shop", "app: wiki"] {
         desk.file("deploy.yml", &shared.replace("app: shop", app));
         desk.shipit(&setup).leaves(0).says(brings);
     }
+    host.root("mkdir /opt/blog && touch /opt/blog/theirs").ok();
+    desk.file("deploy.yml", &shared.replace("app: shop", "app: blog"));
+    let up = desk.shipit(&["up", "--as", &root, "--yes"]).leaves(1);
+    up.says("up stopped at setup").never_says("units are installed");
 }
 
 /// What makes the deploy user root, if it is left like that.

@@ -99,6 +99,7 @@ impl<'a> Up<'a> {
         });
         let (repository, mut seen) = self.ended("check", began, looked, Stand::Untouched)?;
         let rooted = seen.rooted();
+        let (installed_units, ready) = Stand::after(!repository.is_empty());
         self.stand = if rooted { Stand::Untouched } else { Stand::Unneeded };
         for text in &seen.installation.notes {
             self.report.warn(text.clone());
@@ -123,20 +124,20 @@ impl<'a> Up<'a> {
             if seen.installs() {
                 self.begins("unit install", seen.observed.uid == Some(0));
                 let installed = self.install(&mut seen);
-                self.ended("unit install", began, installed, Stand::Installed)?;
+                self.ended("unit install", began, installed, installed_units)?;
             }
-            self.stand = Stand::Installed;
+            self.stand = installed_units;
             if let Some(shown) = seen.layout.take() {
                 let began = Instant::now();
                 self.begins("setup", seen.observed.uid == Some(0));
                 let set_up = self.set_up(&mut seen, shown, &repository);
-                self.ended("setup", began, set_up, Stand::Ready)?;
+                self.ended("setup", began, set_up, ready)?;
             }
-            self.stand = Stand::Ready;
+            self.stand = ready;
             let began = Instant::now();
             self.begins("check again", true);
             let checked = self.check_again(&seen.installation);
-            self.ended("check again", began, checked, Stand::Ready)?;
+            self.ended("check again", began, checked, ready)?;
         }
         let mut link = super::link(self.global, self.config, self.interrupts);
         let mut report = Ending {

@@ -11,7 +11,11 @@ pub(super) enum Stand {
     Untouched,
     /// `unit install` is done, or was not needed.
     Installed,
+    /// As `Installed`, for an app without units in its repository.
+    Unitless,
     Ready,
+    /// As `Ready`, for an app without units in its repository.
+    SetUp,
     /// Root had nothing to do.
     Unneeded,
 }
@@ -21,7 +25,18 @@ impl Stand {
         match self {
             Self::Untouched => "root changed nothing",
             Self::Installed => "the units are installed",
-            Self::Ready | Self::Unneeded => "the units are installed, and the host is set up",
+            Self::Unitless => "setup may be only partly done",
+            Self::Ready => "the units are installed, and the host is set up",
+            Self::SetUp => "the host is set up",
+            Self::Unneeded => "root had nothing to do",
+        }
+    }
+
+    /// After `unit install` and after `setup`, by whether the repository has units.
+    pub(super) fn after(has_units: bool) -> (Self, Self) {
+        match has_units {
+            true => (Self::Installed, Self::Ready),
+            false => (Self::Unitless, Self::SetUp),
         }
     }
 
@@ -30,7 +45,7 @@ impl Stand {
     pub(super) fn stopped(self, part: &str, mut failure: Failure, as_root: Option<&Next>) -> Failure {
         failure.what = format!("up stopped at {part}: {}", failure.what);
         failure.host = Some(match failure.host {
-            Some(host) if matches!(self, Self::Untouched | Self::Unneeded) => host,
+            Some(host) if matches!(self, Self::Untouched | Self::Unitless | Self::Unneeded) => host,
             Some(host) => format!("{}; {part}: {host}", self.words()),
             None => self.words().into(),
         });
@@ -173,6 +188,9 @@ mod tests {
             "the units are installed; setup: nothing changed"
         );
         assert_eq!(host(Stand::Unneeded, "deploy"), "nothing changed");
+        let (before, after) = Stand::after(false);
+        assert_eq!(host(before, "setup"), "nothing changed");
+        assert_eq!(host(after, "deploy"), "the host is set up; deploy: nothing changed");
         let interrupted = Failure::new(Exit::Untouched, "interrupted");
         let after = Stand::Installed.stopped("unit install", interrupted, None);
         assert_eq!(after.host.as_deref(), Some("the units are installed"));
