@@ -191,6 +191,14 @@ fn meant(live: &Live, unit: &str) -> Option<String> {
 fn edits(finding: &Finding, file: &str, install: Option<Next>) -> Vec<Next> {
     match render::lines(finding) {
         lines if lines.is_empty() => vec![explain(finding)],
+        // An upgrade of the package overwrites its own file.
+        lines if file.starts_with("/usr/lib/") || file.starts_with("/lib/") => {
+            let unit = file.rsplit('/').next().unwrap_or(file);
+            vec![Next::write(
+                format!("in a drop-in (`sudo systemctl edit {unit}`):"),
+                lines,
+            )]
+        }
         lines => std::iter::once(Next::write(format!("in {file}:"), lines))
             .chain(install.map(|install| install.remark("then")))
             .collect(),

@@ -4,6 +4,7 @@
 use crate::config::{Config, Strategy};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
+use crate::plan::packaged;
 use crate::plan::units::{Purpose, units};
 
 /// What makes a unit of deploy.yml impossible to drive, each with what to change.
@@ -61,8 +62,12 @@ pub fn real_names(units: &[&str], observed: &Observed) -> Result<(), Failure> {
     }))
 }
 
-/// The unit of the same type with nearly this name: at most a third of the letters are others.
+/// The unit of the same type with nearly this name: at most a third of the letters are others. For a unit of php-fpm
+/// (php8.4-fpm.service) it is the newest that the host has.
 pub fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    if packaged::php_version(name).is_some() {
+        return packaged::newest_php(known.iter().copied());
+    }
     let (stem, kind) = name.rsplit_once('.')?;
     let near = known.iter().filter_map(|known| {
         let (other, of) = known.rsplit_once('.')?;
@@ -177,8 +182,11 @@ mod tests {
             ("shop.service", None),
             ("a.service", None),
             ("acme", None),
+            ("php8.4-fpm.service", None),
         ] {
             assert_eq!(meant(name, &known), near, "{name}");
         }
+        let php = ["phpx-fpm.service", "php8.2-fpm.service", "php7.4-fpm.service"];
+        assert_eq!(meant("php8.4-fpm.service", &php), Some("php8.2-fpm.service"));
     }
 }

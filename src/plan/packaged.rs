@@ -13,35 +13,50 @@ pub fn install(config: &Config, unit: &str, has: impl Fn(&str) -> bool) -> Optio
         "apache2.service" => "apache2",
         "caddy.service" => "caddy",
         "haproxy.service" => "haproxy",
-        unit if is_php(unit) && servers.iter().any(|server| has(server)) => "php-fpm",
-        unit if is_php(unit) => "nginx php-fpm",
+        unit if php_version(unit).is_some() && servers.iter().any(|server| has(server)) => "php-fpm",
+        unit if php_version(unit).is_some() => "nginx php-fpm",
         _ => return None,
     };
     let root = config.host.of("root").ssh_to();
     Some(Next::ssh(format!("-t {root} apt-get install {packages}")))
 }
 
-/// `php8.2-fpm.service`: each version has a name of its own.
-fn is_php(unit: &str) -> bool {
-    let version = unit
-        .strip_prefix("php")
-        .and_then(|rest| rest.strip_suffix("-fpm.service"));
-    version.is_some_and(|version| version.chars().all(|c| c.is_ascii_digit() || c == '.'))
+/// The version in `php8.2-fpm.service`, as numbers; each version has a name of its own. Empty for `php-fpm.service`, `None`
+/// for any other unit.
+pub fn php_version(unit: &str) -> Option<Vec<u32>> {
+    match unit.strip_prefix("php")?.strip_suffix("-fpm.service")? {
+        "" => Some(Vec::new()),
+        version => version.split('.').map(|part| part.parse().ok()).collect(),
+    }
+}
+
+/// The unit of php-fpm with the highest version.
+pub fn newest_php<'a>(units: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let versions = units.filter_map(|unit| Some((php_version(unit)?, unit)));
+    versions.max().map(|(_, unit)| unit)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_php;
+    use super::{newest_php, php_version};
 
     #[test]
-    fn a_unit_of_php_fpm_has_a_version_or_none() {
-        for (unit, is) in [
-            ("php8.2-fpm.service", true),
-            ("php-fpm.service", true),
-            ("phpmyadmin-fpm.service", false),
-            ("php8.2-fpm.socket", false),
+    fn a_unit_of_php_fpm_has_a_version_or_none_and_the_newest_is_taken() {
+        for (unit, version) in [
+            ("php8.2-fpm.service", Some(vec![8, 2])),
+            ("php-fpm.service", Some(vec![])),
+            ("phpmyadmin-fpm.service", None),
+            ("php8.2-fpm.socket", None),
         ] {
-            assert_eq!(is_php(unit), is, "{unit}");
+            assert_eq!(php_version(unit), version, "{unit}");
         }
+        let units = [
+            "php8.4-fpm.service",
+            "nginx.service",
+            "php8.10-fpm.service",
+            "php-fpm.service",
+        ];
+        assert_eq!(newest_php(units.into_iter()), Some("php8.10-fpm.service"));
+        assert_eq!(newest_php(units[1..2].iter().copied()), None);
     }
 }

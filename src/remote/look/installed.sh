@@ -1,7 +1,8 @@
 # Prints how the host has the app's units: what systemd made of them, and the files it read. Changes nothing.
 # Besides the units of its arguments, all that are named after the app in /etc.
 # args: app units… -- users…
-# prints: uid N · user NAME · systemd N · guard FILE · named FILE (every unit file in /etc) · account USER yes|no
+# prints: uid N · user NAME · systemd N · guard FILE · account USER yes|no
+#         named FILE (every unit file in /etc, and php-fpm and web servers of packages)
 #         listed (all named after the app follow)
 #         show UNIT KEY=VALUE · file UNIT own|dropin PATH text|link BASE64 · … absent|unreadable · whole at the end
 set -eu
@@ -47,6 +48,10 @@ for path in shipit-*.path; do
 done
 for path in *.service *.socket *.timer *.path *.target; do
     case $path in *[!A-Za-z0-9@._-]*) ;; *) [ ! -f "$path" ] || echo "named $path" ;; esac
+done
+for path in /lib/systemd/system/php*-fpm.service /lib/systemd/system/nginx.service \
+    /lib/systemd/system/apache2.service /lib/systemd/system/caddy.service; do
+    case ${path##*/} in *[!A-Za-z0-9@._-]*) ;; *) [ ! -f "$path" ] || echo "named ${path##*/}" ;; esac
 done
 for path in "$app".* "$app"@* "$app"-*; do
     case $path in

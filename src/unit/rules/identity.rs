@@ -35,7 +35,8 @@ rules! {
         if !view.is_root() || view.start().is_none() {
             return;
         }
-        if view.is_of_a_user() {
+        let deployed = view.context.root.as_deref().is_some_and(|root| runs_below(view, root));
+        if view.is_of_a_user() || view.is_shared() && !deployed {
             return;
         }
         let message = if view.is_app() {
@@ -51,7 +52,6 @@ rules! {
             finding.suggest("Service", "User", user);
         }
         // Whoever can deploy can change what root runs.
-        let deployed = view.context.root.as_deref().is_some_and(|root| runs_below(view, root));
         let daemon = !deployed && view.start().is_some_and(|(command, _)| {
             command.program.starts_with("/usr/") && view.runtime() == Runtime::Other
         });

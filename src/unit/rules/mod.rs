@@ -272,6 +272,14 @@ pub fn lint(unit: &Unit, context: &Context) -> Vec<Finding> {
             finding.severity = Severity::Info;
         }
     }
+    if view.is_shared() {
+        // The text is the package's. What the host reports of the unit, what it lacks, and a drop-in still count.
+        let live = |rule: &str| drift::RULES.iter().any(|drift| drift.name == rule);
+        let reported = |one: &Finding| one.cause.as_ref().is_some_and(|cause| *cause != Cause::Exposure);
+        findings.retain(|one| {
+            one.severity == Severity::Error || live(one.rule) || reported(one) || !view::is_of_a_package(&one.file)
+        });
+    }
     let allowed = allowed(unit);
     findings.retain(|finding| !allowed.contains(&finding.rule));
     // What systemd refuses has no effect that another rule could judge.

@@ -242,8 +242,15 @@ impl<'a> View<'a> {
     /// Whether its file is where packages install theirs.
     pub fn is_of_the_distribution(&self) -> bool {
         let file = self.unit.files.first();
-        let path = file.map_or("", |file| file.path.as_str());
-        path.starts_with("/usr/lib/systemd/") || path.starts_with("/lib/systemd/")
+        file.is_some_and(|file| is_of_a_package(&file.path))
+    }
+
+    /// Whether it belongs to a package, and a deploy only reloads it: php-fpm or a web server, which several apps share.
+    /// It starts no program of the app, and its user, its directory and its stop are the package's choice.
+    pub fn is_shared(&self) -> bool {
+        self.is_of_the_distribution()
+            && self.context.strategy == Some(Strategy::Reload)
+            && self.host().is_none_or(|facts| facts.repository.is_none())
     }
 
     /// A span in seconds (infinite for `infinity`), or `default` where nothing valid is set.
@@ -257,6 +264,11 @@ impl<'a> View<'a> {
     }
 }
 
+/// Whether packages install their units here.
+pub fn is_of_a_package(path: &str) -> bool {
+    path.starts_with("/usr/lib/systemd/") || path.starts_with("/lib/systemd/")
+}
+
 /// Whether a socket, timer or path unit starts this service.
 pub fn triggers(trigger: &Unit, service: &UnitName) -> bool {
     let (section, key) = match trigger.name.kind() {
@@ -267,5 +279,46 @@ pub fn triggers(trigger: &Unit, service: &UnitName) -> bool {
     match trigger.get(section, key) {
         Some(entry) => entry.value == service.as_str(),
         None => trigger.name.with_kind("service").is_some_and(|name| name == *service),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::{Severity, lint};
+    use super::*;
+
+    #[test]
+    fn a_packages_unit_that_a_deploy_reloads_is_judged_by_what_the_host_reports_and_by_its_drop_ins() {
+        let text = b"[Service]\nExecStart=/usr/sbin/php-fpm8.2 --nodaemonize\nExecReload=/bin/kill -USR2 $MAINPID\n";
+        let pair = |line: &str| {
+            line.split_once('=')
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        };
+        let found = |dir: &str, strategy, properties: &str| {
+            let unit = Unit::parse(&format!("{dir}/php8.2-fpm.service"), text).unwrap();
+            let context = Context {
+                root: Some("/opt/shop".into()),
+                strategy: Some(strategy),
+                host: Some(Facts {
+                    properties: properties.lines().filter_map(pair).collect(),
+                    ..Facts::default()
+                }),
+                ..Context::default()
+            };
+            let found = lint(&unit, &context).into_iter();
+            found.map(|one| (one.rule, one.severity)).collect::<Vec<_>>()
+        };
+        let has = |all: &[(&str, Severity)], rule: &str| all.iter().any(|(name, _)| *name == rule);
+        let package = "/lib/systemd/system";
+        assert_eq!(found(package, Strategy::Reload, ""), []);
+        for (dir, strategy) in [(package, Strategy::Restart), ("/etc/systemd/system", Strategy::Reload)] {
+            let all = found(dir, strategy, "");
+            for rule in ["user-root", "path-not-current", "kill-signal"] {
+                assert!(has(&all, rule), "{dir} {strategy:?}: {all:?}");
+            }
+        }
+        let failed = found(package, Strategy::Reload, "ActiveState=failed\nResult=exit-code");
+        assert_eq!(failed, [("drift-failed", Severity::Error)]);
     }
 }
