@@ -61,6 +61,21 @@ pub fn shown(bytes: &[u8]) -> String {
     out
 }
 
+/// A line of a file with its number, and a mark below one of its columns (from 1, in characters). What a screen has no
+/// room for is cut. None for a blank line, and for a mark that would be cut.
+pub fn excerpt(line: &str, number: usize, column: usize) -> Option<[String; 2]> {
+    const LONGEST: usize = 64;
+    let before: String = line.chars().take(column.saturating_sub(1)).collect();
+    let (line, wide) = (shown(line.as_bytes()), shown(before.as_bytes()).chars().count());
+    let line = match line.char_indices().nth(LONGEST) {
+        Some(_) if wide + 1 >= LONGEST => return None,
+        Some(_) => line.chars().take(LONGEST - 1).chain(['…']).collect(),
+        None => line,
+    };
+    let blank = " ".repeat(number.to_string().len());
+    (!line.trim().is_empty()).then(|| [format!("{number} | {line}"), format!("{blank} | {}^", " ".repeat(wide))])
+}
+
 /// The same for several lines, which stay apart.
 pub fn shown_lines(bytes: &[u8]) -> String {
     let lines = bytes.split(|b| *b == b'\n').map(|line| shown(line.trim_ascii()));
@@ -142,6 +157,16 @@ mod tests {
         assert_eq!(shown(b"a\x1b[2Jb\x07\xff\tc\xc2\x9b"), "a\\x1b[2Jb\\x07\\xff c\\u{9b}");
         assert_eq!(shown("naïve \u{202e}x".as_bytes()), "naïve \\u{202e}x");
         assert!(shown(&[b'x'; 10_000]).len() < LONGEST + 8);
+    }
+
+    #[test]
+    fn a_line_of_a_file_is_cut_before_its_mark_would_be() {
+        let lines = |column| excerpt(&format!("a: {}", "b".repeat(100)), 12, column);
+        let [line, mark] = lines(4).expect("a mark that stands on the screen");
+        assert_eq!((line.len(), mark.as_str()), (5 + 63 + 3, "   |    ^"));
+        assert_eq!((lines(64), excerpt(" \x1b[2J", 3, 1).is_some()), (None, true));
+        assert_eq!(excerpt(" \t", 3, 1), None);
+        assert!(excerpt("\x1b[2J", 3, 1).is_some_and(|[line, _]| line == "3 | \\x1b[2J"));
     }
 
     #[test]

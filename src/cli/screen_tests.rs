@@ -134,7 +134,9 @@ fn units() {
     let unit = Unit::parse("deploy/units/acme.service", text).unwrap();
     let findings = rules::lint(&unit, &Context::default());
     assert!(findings.len() > 2, "{findings:?}");
-    screen("unit-lint", |paper| paper.findings(&unit::lint::text(&findings, 1)));
+    screen("unit-lint", |paper| {
+        paper.findings(&unit::source::text(&findings, &[&unit]))
+    });
     screen("unit-explain", |paper| {
         let one = paper.paragraphs(&rules::explain("root-path").unwrap());
         let list: String = rules::all().take(4).map(|rule| unit::listed(paper, rule)).collect();

@@ -49,6 +49,11 @@ pub fn lines(finding: &Finding) -> Vec<String> {
 
 /// One paragraph for each finding: place, severity, message, rule, the lines of the fix.
 pub fn text(findings: &[Finding]) -> String {
+    text_with(findings, |_| Vec::new())
+}
+
+/// The same, with the `source` of each finding below its message.
+pub fn text_with(findings: &[Finding], source: impl Fn(&Finding) -> Vec<String>) -> String {
     let mut out = String::new();
     for finding in findings {
         let Finding {
@@ -60,7 +65,7 @@ pub fn text(findings: &[Finding]) -> String {
             ..
         } = finding;
         let _ = writeln!(out, "{}:{line}: {severity}: {} [{rule}]", safe(file), safe(message));
-        for line in lines(finding) {
+        for line in source(finding).into_iter().chain(lines(finding)) {
             let _ = writeln!(out, "    {}", safe(&line));
         }
     }

@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::source;
 use crate::cli;
 use crate::cli::args::{FailOn, Format, Global, Lint};
 use crate::cli::paper::Paper;
@@ -64,6 +65,7 @@ pub(super) fn run(global: &Global, options: &Lint) -> Result<Exit, Failure> {
     for each in &units {
         findings.extend(rules::lint(each, &observed::context(each, &units, config.as_ref())));
     }
+    let all: Vec<&Unit> = units.iter().collect();
     if let Some(template) = config.as_ref().and_then(|config| config.notify.as_ref())
         && units.len() > 1
         && units.iter().all(|unit| unit.name.as_str() != template.as_str())
@@ -72,15 +74,15 @@ pub(super) fn run(global: &Global, options: &Lint) -> Result<Exit, Failure> {
             "deploy.yml names {template} for `notify`, which is not among these units: `shipit unit generate --only {template}` writes one"
         ));
     }
-    Ok(report(global, options, &findings, units.len()))
+    Ok(report(global, options, &findings, &all))
 }
 
 /// Prints the findings; the exit code depends on `--fail-on`.
-fn report(global: &Global, options: &Lint, findings: &[Finding], units: usize) -> Exit {
+fn report(global: &Global, options: &Lint, findings: &[Finding], units: &[&Unit]) -> Exit {
     let text = match (global.json, options.format) {
         (true, _) => render::json(findings),
         (_, Format::Github) => render::github(findings),
-        (_, Format::Text) => Paper::new(global).findings(&text(findings, units)),
+        (_, Format::Text) => Paper::new(global).findings(&source::text(findings, units)),
     };
     cli::results(&text);
     let limit = match options.fail_on {
@@ -112,29 +114,8 @@ fn on_host(global: &Global, options: &Lint) -> Result<Exit, Failure> {
     for what in &live.unreadable {
         cli::note(&format!("cannot read: {what}"));
     }
-    Ok(report(global, options, &findings, live.units.len()))
-}
-
-/// What is printed for people.
-pub(in crate::cli) fn text(findings: &[Finding], units: usize) -> String {
-    let mut out = format!(
-        "{}{} in {}\n",
-        render::text(findings),
-        render::summary(findings),
-        counted(units)
-    );
-    if !findings.is_empty() {
-        out.push_str("`shipit unit explain RULE` explains a rule\n");
-    }
-    out
-}
-
-fn counted(units: usize) -> String {
-    if units == 1 {
-        "1 unit".into()
-    } else {
-        format!("{units} units")
-    }
+    let units: Vec<&Unit> = live.units.iter().map(|(unit, _)| unit).collect();
+    Ok(report(global, options, &findings, &units))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

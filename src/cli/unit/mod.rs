@@ -6,6 +6,7 @@ pub(super) mod generate;
 pub(super) mod install;
 pub(super) mod lint;
 mod repository;
+pub(super) mod source;
 
 use std::io;
 use std::path::{Path, PathBuf};

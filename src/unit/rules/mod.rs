@@ -10,6 +10,7 @@ mod forking; // Type=forking, PIDFile=
 mod hardening; // sandboxing, and what it breaks
 mod identity; // users
 mod job; // migrations and the jobs of timers
+mod levels; // when a finding is more or less severe
 mod masked; // secrets in what is printed
 mod misread; // lines that systemd reads in another meaning
 mod old; // old names of keys
@@ -111,6 +112,11 @@ impl Rule {
             if line.starts_with("```") {
                 fenced = !fenced;
                 continue;
+            }
+            let levels = levels::explanation(self);
+            if line.starts_with("See ") && !levels.is_empty() {
+                out.push_str(&levels);
+                out.push('\n');
             }
             let indent = if fenced { "    " } else { "" };
             out.push_str(format!("{indent}{line}").trim_end());
@@ -240,11 +246,6 @@ fn explain_key(name: &str) -> Option<String> {
     ))
 }
 
-/// Warnings about choices for which a daemon of the system can have its reasons. They are warnings for an app.
-const CHOICES: &str = " capability-root environment-file-optional exec-stop-kills exec-wrapper kill-mode-process kill-signal limit-nofile \
-    oom-score requires-without-after restart-missing send-sigkill socket-backlog socket-stdin stop-timeout-infinite \
-    timer-persistent timer-service-install type-forking-pidfile type-simple-ends watchdog-without-restart ";
-
 /// Checks one unit with every rule. Findings are ordered by place, the worst first at each.
 ///
 /// A comment `# shipit: allow RULE` anywhere in the unit's files silences that rule for the unit.
@@ -261,16 +262,18 @@ pub fn lint(unit: &Unit, context: &Context) -> Vec<Finding> {
     for rule in rules.filter(|rule| rule.on.takes(unit.name.kind())) {
         let mut found = Found::new(rule, unit);
         (rule.check)(&view, &mut found);
-        findings.extend(found.into_findings());
+        let found = found.into_findings();
+        debug_assert!(
+            found.iter().all(|one| levels::is_explained(rule, one.severity)),
+            "`unit explain` does not say that it can be so severe: {found:?}"
+        );
+        findings.extend(found);
     }
     for finding in &mut findings {
         finding.message = without_secrets(&finding.message);
     }
-    let choice = |rule: &str| CHOICES.contains(&format!(" {rule} "));
-    for finding in findings.iter_mut().filter(|_| !view.is_of_an_app()) {
-        if finding.severity == Severity::Warning && choice(finding.rule) {
-            finding.severity = Severity::Info;
-        }
+    if !view.is_of_an_app() {
+        levels::lower_choices(&mut findings);
     }
     if view.is_shared() {
         // The text is the package's. What the host reports of the unit, what it lacks, and a drop-in still count.
