@@ -1,6 +1,7 @@
 //! `shipit logs`: the journal of the app's units: all, some, those of a release, of one run. Changes nothing.
 
-use std::io::stdout;
+use std::cell::Cell;
+use std::io::{IsTerminal, stderr, stdout};
 use std::sync::Once;
 
 use rustix::process::{Signal, getpid, kill_process};
@@ -12,10 +13,23 @@ use crate::plan::named_units::real_names;
 use crate::plan::needs;
 use crate::plan::units::{Purpose, units};
 use crate::remote::{Script, exits};
-use crate::report::journal::journal_line;
+use crate::report::journal::shown_line;
 use crate::text;
 
 pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
+    let any = Cell::new(false);
+    let exit = printed(global, args, &mut |line| {
+        any.set(true);
+        show(global, line);
+    })?;
+    // A program that reads the lines, or a screen that shows new ones, sees that there are none.
+    if !any.get() && !args.follow && !global.json && stderr().is_terminal() {
+        super::note("no line matches");
+    }
+    Ok(exit)
+}
+
+fn printed(global: &Global, args: &args::Logs, show: &mut dyn FnMut(&[u8])) -> Result<Exit, Failure> {
     let config = super::configuration(global)?;
     let known = units(&config, Purpose::Journal);
     let units = chosen(&known, &args.unit)?;
@@ -28,7 +42,7 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
         host: host.as_mut(),
     };
     if let Some(release) = &args.release {
-        let read = reader.of_release(&asked, release, args.lines, &mut |line| show(global, line));
+        let read = reader.of_release(&asked, release, args.lines, show);
         return match read {
             Err(failure) if failure.exit == Exit::Untouched => Err(refused(&mut reader, args, &units, failure)),
             read => read.map(|()| Exit::Done),
@@ -45,7 +59,7 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
             asked.push_str(&format!("life {}\n", life.invocation));
         }
     }
-    let code = match reader.read(&asked, &mut |line| show(global, line)) {
+    let code = match reader.read(&asked, show) {
         Err(failure) if failure.exit == Exit::Untouched => return Err(refused(&mut reader, args, &units, failure)),
         code => code?,
     };
@@ -62,7 +76,7 @@ pub(super) fn run(global: &Global, args: &args::Logs) -> Result<Exit, Failure> {
             for unit in &units[..first.min(units.len())] {
                 let follow = if args.follow { "yes" } else { "no" };
                 let script = Script::logs([needs::access(&observed), unit, follow]);
-                reader.stream(&script, "", &mut |line| show(global, line))?;
+                reader.stream(&script, "", show)?;
             }
             Ok(Exit::Done)
         }
@@ -188,11 +202,8 @@ fn show(global: &Global, line: &[u8]) {
         if is_object {
             read = super::put(&mut stdout().lock(), (text::in_json(&text) + "\n").as_bytes());
         }
-    } else if let Some(text) = journal_line(line) {
-        read = super::put(
-            &mut stdout().lock(),
-            format!("{}\n", text::shown(text.as_bytes())).as_bytes(),
-        );
+    } else if let Some(text) = shown_line(line, global.color.on(stdout())) {
+        read = super::put(&mut stdout().lock(), (text + "\n").as_bytes());
     }
     if !read {
         UNREAD.call_once(|| _ = kill_process(getpid(), Signal::INT));

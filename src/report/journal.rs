@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use super::{painted, sgr};
+use crate::text::shown;
+
 /// One line of the journal, as far as it is shown.
 struct Line {
     at: String,
@@ -12,6 +15,8 @@ struct Line {
     /// The unit that systemd wrote about.
     about: String,
     message: String,
+    /// As in syslog(3); 6 where none is given.
+    priority: u8,
     /// Which start of the unit the line is about or from; empty where journald could not tell.
     invocation: String,
     end: Option<End>,
@@ -58,6 +63,7 @@ fn read(json: &[u8]) -> Option<Line> {
         unit: first(["_SYSTEMD_USER_UNIT", "_SYSTEMD_UNIT"]).unwrap_or_default(),
         about: first(["USER_UNIT", "UNIT"]).unwrap_or_default(),
         message: text("MESSAGE"),
+        priority: text("PRIORITY").parse().unwrap_or(6),
         invocation: first(["_SYSTEMD_INVOCATION_ID", "INVOCATION_ID"]).unwrap_or_default(),
         end,
     })
@@ -83,6 +89,26 @@ impl Line {
 /// One line of systemd's JSON journal as `unit[pid]: message`.
 pub fn journal_line(json: &[u8]) -> Option<String> {
     Some(read(json)?.text())
+}
+
+/// The same, safe to show: in color with the colors that the program itself wrote, or red for an error and yellow for a
+/// warning; else without any.
+pub fn shown_line(json: &[u8], colour: bool) -> Option<String> {
+    let line = read(json)?;
+    let head = shown(format!("{}{}[{}]: ", line.at, line.who, line.pid).as_bytes());
+    let message = sgr::shown(&line.message, colour);
+    let code = match line.priority {
+        0..=3 => "31",
+        4 => "33",
+        _ => return Some(head + &message),
+    };
+    // A color inside would end at the program's own reset.
+    let own = message.contains('\x1b');
+    Some(if own {
+        head + &message
+    } else {
+        painted(colour, code, &(head + &message))
+    })
 }
 
 /// Lines of the journal, each that repeats only where it came last, with how often it came.
@@ -163,6 +189,23 @@ mod tests {
                 "web[8]: [2026-01-02 10:00:02,500] Traceback (2 times)",
                 "web[8]: KeyError: 'x' (2 times)"
             ]
+        );
+    }
+
+    #[test]
+    fn an_error_is_red_a_warning_yellow_and_a_programs_own_color_stays() {
+        let of = |priority: &str, message: &str| {
+            let line = serde_json::json!({"_PID": "7", "SYSLOG_IDENTIFIER": "w\x1b[31mb", "PRIORITY": priority, "MESSAGE": message});
+            line.to_string().into_bytes()
+        };
+        let line = |priority, message, colour| shown_line(&of(priority, message), colour).unwrap_or_default();
+        assert_eq!(line("3", "gone", true), "\x1b[31mw\\x1b[31mb[7]: gone\x1b[0m");
+        assert_eq!(line("4", "slow", true), "\x1b[33mw\\x1b[31mb[7]: slow\x1b[0m");
+        assert_eq!(line("6", "ok", true), "w\\x1b[31mb[7]: ok");
+        assert_eq!(line("3", "\x1b[32mgreen", true), "w\\x1b[31mb[7]: \x1b[32mgreen\x1b[0m");
+        assert_eq!(
+            line("3", "\x1b[32mgreen\x1b[2J", false),
+            "w\\x1b[31mb[7]: green\\x1b[2J"
         );
     }
 

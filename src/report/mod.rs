@@ -12,6 +12,7 @@ pub mod layout;
 mod live;
 pub mod people;
 pub mod sentence;
+mod sgr;
 pub mod timeline;
 
 use crate::failure::Typed;
