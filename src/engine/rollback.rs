@@ -4,6 +4,7 @@ use super::Run;
 use super::attempt::{self, Attempt};
 use crate::failure::{Exit, Failure};
 use crate::plan::{self, Goal};
+use crate::report::event::Event;
 use crate::step::Command;
 
 /// Goes back to an earlier release. The exit code; everything else was told.
@@ -26,8 +27,12 @@ fn go(run: &mut Run<'_>, goal: &Goal, wait: bool) -> Result<Exit, Failure> {
         let observed = attempt::free_host(run, host.as_mut(), &[], None, wait)?;
         run.comes_after(&observed);
         let plan = plan::plan(run.config, &observed, goal)?;
-        run.release = Some(plan.change.next.clone());
+        let meant = Some(plan.change.next.clone());
+        let known = std::mem::replace(&mut run.release, meant.clone()) == meant;
         if plan.change.command == Command::Rollback {
+            if !known {
+                run.report.event(&Event::Release(plan.change.next.clone()));
+            }
             run.comes_from(observed.commit(&plan.change.next));
         }
         match attempt::attempt(run, host, &observed, &plan, wait)? {

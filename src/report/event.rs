@@ -126,6 +126,8 @@ pub enum Event {
         /// The release, when it is known already.
         release: Option<String>,
     },
+    /// The release that a rollback goes to, where its whole name was not typed; a program reads it in the last event.
+    Release(String),
     /// The commit that the release is made from; a program reads it in the last event.
     Commit(Commit),
     Step {

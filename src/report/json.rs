@@ -99,7 +99,7 @@ fn value(event: &Event, typed: &Typed) -> Option<Value> {
         Event::Wait { unit, within, answer } => {
             json!({"event": "wait", "unit": unit, "within": within.as_secs(), "answer": answer})
         }
-        Event::Commit(_) | Event::Measured(_) | Event::Canceled => return None,
+        Event::Release(_) | Event::Commit(_) | Event::Measured(_) | Event::Canceled => return None,
         Event::Log { source, line } => {
             json!({"event": "log", "source": source, "line": String::from_utf8_lossy(line)})
         }

@@ -19,7 +19,10 @@ fn rollback_twice_goes_back_along_the_verified_releases_and_never_returns_to_one
     assert_eq!(ran.outcome(), "rolled_back");
     assert_eq!(ran.release(), ids[1], "{ran}");
     assert_live(&host, &ids[1], "v2");
-    desk.json(&["rollback"]).leaves(0);
+    // Which one was meant is printed before anything changes.
+    let place = format!("  release    {}\n", ids[0]);
+    let said = desk.shipit(&["rollback"]).leaves(0).says(&place).stderr;
+    assert!(said.find(&place) < said.find("  switched "), "{said}");
     assert_live(&host, &ids[0], "v1");
     let told = desk.json(&["history", "-n", "2"]).leaves(0).stdout;
     let deeds: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

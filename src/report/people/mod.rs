@@ -92,6 +92,13 @@ impl People {
         }
     }
 
+    /// A line below the headline, in the columns of the steps.
+    fn fact(&mut self, name: &str, value: &str) {
+        if self.loudness != Loudness::Quiet {
+            self.say(&format!("  {name:<11}{value}"), 13);
+        }
+    }
+
     fn put(&mut self, line: &str) {
         self.taken += self.room().map_or(0, |room| room.taken(line));
         // A reader that went away must not end a deploy.
@@ -321,12 +328,8 @@ impl Report for People {
                     self.say(&line, 2);
                 }
             }
-            Event::Commit(commit) => {
-                if self.loudness != Loudness::Quiet {
-                    let line = format!("  commit     {}", sentence::commit(commit));
-                    self.say(&line, 13);
-                }
-            }
+            Event::Release(id) => self.fact("release", &shown(id.as_bytes())),
+            Event::Commit(commit) => self.fact("commit", &sentence::commit(commit)),
             Event::Step {
                 phase,
                 name,
