@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use unicode_width::UnicodeWidthChar;
+
 /// An enum whose every variant is one word: on the wire, in a file or in JSON.
 macro_rules! words {
     ($(#[$about:meta])* $vis:vis enum $name:ident { $($(#[$what:meta])* $variant:ident = $word:literal,)* }) => {
@@ -66,11 +68,18 @@ pub fn shown(bytes: &[u8]) -> String {
 pub fn excerpt(line: &str, number: usize, column: usize) -> Option<[String; 2]> {
     const LONGEST: usize = 64;
     let before: String = line.chars().take(column.saturating_sub(1)).collect();
-    let (line, wide) = (shown(line.as_bytes()), shown(before.as_bytes()).chars().count());
-    let line = match line.char_indices().nth(LONGEST) {
-        Some(_) if wide + 1 >= LONGEST => return None,
-        Some(_) => line.chars().take(LONGEST - 1).chain(['…']).collect(),
-        None => line,
+    let (line, wide) = (shown(line.as_bytes()), columns(&shown(before.as_bytes())));
+    let line = match columns(&line) > LONGEST {
+        true if wide + 1 >= LONGEST => return None,
+        true => {
+            let mut taken = 0;
+            let fits = |c: &char| {
+                taken += columns_of(*c);
+                taken < LONGEST
+            };
+            line.chars().take_while(fits).chain(['…']).collect()
+        }
+        false => line,
     };
     let blank = " ".repeat(number.to_string().len());
     (!line.trim().is_empty()).then(|| [format!("{number} | {line}"), format!("{blank} | {}^", " ".repeat(wide))])
@@ -107,6 +116,22 @@ pub fn in_json(line: &str) -> String {
         }
     }
     out
+}
+
+/// The columns that a text takes on a terminal: two for a wide character, none for one that only marks the one before
+/// (UAX #11).
+pub fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+/// The columns of one character.
+pub fn columns_of(c: char) -> usize {
+    c.width().unwrap_or(0)
+}
+
+/// A text with spaces after it up to so many columns.
+pub fn padded(text: &str, to: usize) -> String {
+    format!("{text}{}", " ".repeat(to.saturating_sub(columns(text))))
 }
 
 /// `0.42s`, `12.3s`, `2m05s`.
@@ -166,6 +191,8 @@ mod tests {
         assert_eq!((line.len(), mark.as_str()), (5 + 63 + 3, "   |    ^"));
         assert_eq!((lines(64), excerpt(" \x1b[2J", 3, 1).is_some()), (None, true));
         assert_eq!(excerpt(" \t", 3, 1), None);
+        let mark = excerpt("a: 漢字x", 1, 6).map(|[_, mark]| mark);
+        assert_eq!(mark.as_deref(), Some("  |        ^"), "below the x");
         assert!(excerpt("\x1b[2J", 3, 1).is_some_and(|[line, _]| line == "3 | \\x1b[2J"));
     }
 
@@ -176,6 +203,13 @@ mod tests {
         assert_eq!(line, r#"{"line":"a\u009b2J\u007f\u202e\ufeff\u001b é😀"}"#);
         let read: Option<serde_json::Value> = serde_json::from_str(&line).ok();
         assert_eq!(read, Some(serde_json::json!({ "line": said })));
+    }
+
+    #[test]
+    fn a_wide_character_takes_two_columns_and_a_mark_none() {
+        for (text, wide) in [("acme", 4), ("漢字", 4), ("e\u{301}", 1), ("a😀", 3)] {
+            assert_eq!((columns(text), columns(&padded(text, 6))), (wide, 6), "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::args::Global;
 use crate::report::{layout, painted};
+use crate::text::padded;
 
 /// The colors that results have: of the terminal's own, so that they can be read on light and dark ones.
 #[derive(Clone, Copy)]
@@ -117,7 +118,7 @@ impl Paper {
         };
         let joined = |row: &[&str]| {
             let cells = columns.iter().zip(&widths).filter(|(at, _)| **at < most);
-            let cells: Vec<String> = cells.map(|(at, width)| format!("{:<width$}", row[*at])).collect();
+            let cells: Vec<String> = cells.map(|(at, width)| padded(row[*at], *width)).collect();
             cells.join("  ").trim_end().to_owned()
         };
         let mut out = self.paint(Ink::Bold, &joined(heads)) + "\n";

@@ -18,6 +18,7 @@ use crate::observed::Observed;
 use crate::observed::history::History;
 use crate::plan::unit_files::{Difference, Standing};
 use crate::report::timeline::Timeline;
+use crate::text;
 use crate::unit::merge::Unit;
 use crate::unit::rules::{self, Context};
 
@@ -36,7 +37,7 @@ fn screen(name: &str, print: impl Fn(Paper) -> String) {
     let mut all = String::new();
     for columns in [40, 80, 120] {
         let text = print(Paper::plain(Some(columns)));
-        for line in text.lines().filter(|line| line.chars().count() > columns) {
+        for line in text.lines().filter(|line| text::columns(line) > columns) {
             let copied = ["next", "    ", "  --- ", "  +++ ", "  +", "  shipit "]
                 .iter()
                 .any(|start| line.starts_with(start));

@@ -245,7 +245,7 @@ pub fn stale_rule(config: &Config, observed: &Observed) -> Option<[String; 2]> {
     }
     let allowed = sudo.arguments(helper)?;
     Some([
-        "the sudo rule on the host was written for other units than those of deploy.yml".into(),
+        "the sudo rule on the host was written for units other than those in deploy.yml".into(),
         format!(
             "the rule lets {} read the journal of: {allowed}; deploy.yml has: {units}",
             observed.user

@@ -3,6 +3,7 @@
 
 use super::held::Held;
 use super::layout;
+use crate::text::columns_of;
 
 /// The rows of a terminal that does not report them.
 const USUAL: usize = 24;
@@ -123,8 +124,8 @@ fn first(line: &str, columns: usize) -> &str {
             '\x1b' => colour = true,
             'm' if colour => colour = false,
             _ if colour => {}
-            _ if wide == columns => return line[..at].trim_end(),
-            _ => wide += 1,
+            c if wide + columns_of(c) > columns => return line[..at].trim_end(),
+            c => wide += columns_of(c),
         }
     }
     line
@@ -149,6 +150,7 @@ mod tests {
             room.cut("  why  one two three four", 7, 2),
             "  why  one two three\n       four"
         );
+        assert_eq!(room.cut(&"漢".repeat(30), 0, 1), format!("{}…", "漢".repeat(9)));
         assert_eq!(room.taken(&room.cut(&"x".repeat(400), 2, 3)), 3, "a word of many rows");
         let lines: Vec<String> = (1..=9).map(|n| format!("line {n}")).collect();
         let kept = |rows| {

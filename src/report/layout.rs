@@ -3,6 +3,8 @@
 
 use std::os::fd::AsFd;
 
+use crate::text;
+
 /// What a report is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Screen {
@@ -79,7 +81,7 @@ pub fn width(text: &str) -> usize {
         if c == '\x1b' {
             chars.by_ref().find(|c| *c == 'm');
         } else {
-            columns += 1;
+            columns += text::columns_of(c);
         }
     }
     columns
@@ -100,6 +102,7 @@ mod tests {
             wrapped("at /a/very/long/path here", 10, 3),
             "at /a/very/long/path\n   here"
         );
+        assert_eq!(wrapped("why 漢字 漢字", 9, 4), "why 漢字\n    漢字");
         let painted = "\x1b[31mred\x1b[0m and blue";
         assert_eq!(wrapped(painted, 12, 0), painted);
     }

@@ -134,7 +134,7 @@ fn described(form: &str) -> String {
             let first: Vec<&str> = inner.split(' ').take(4).collect();
             format!("words such as {}, separated by spaces", first.join(" "))
         }
-        "List" => format!("words of {inner}, separated by spaces"),
+        "List" => format!("one or more of {inner}, separated by spaces"),
         "Limit" if inner == "Count" => "a whole number or infinity, or two of these separated by a colon".into(),
         "Limit" => "a limit or infinity, or two of these separated by a colon".into(),
         "Unit" if inner.is_empty() => {

@@ -129,7 +129,9 @@ pub fn described(form: &str) -> Option<&'static str> {
     Some(match form {
         "Nanoseconds" => "a time span such as 50us or 1ms",
         "Hash" => "at least 32 hexadecimal digits, or an absolute path",
-        "Open" => "PATH:NAME:OPTIONS with an absolute path, and options of read-only, append, truncate, graceful",
+        "Open" => {
+            "PATH:NAME:OPTIONS with an absolute path, and any of the options read-only, append, truncate and graceful"
+        }
         "Import" => "the name of a credential, with * allowed only at the end",
         "Interface" => "the name of a network interface",
         "Interfaces" => "names of network interfaces, separated by spaces",

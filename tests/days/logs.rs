@@ -161,7 +161,7 @@ fn a_sudo_rule_that_was_written_for_other_units_is_named_as_the_cause() {
         "f=/etc/sudoers.d/shipit-acme && sed -i 's,/journal acme.service,& acme-old.service,' $f && visudo -qcf $f",
     )
     .ok();
-    let cause = "written for other units than those of deploy.yml";
+    let cause = "written for units other than those in deploy.yml";
     let logs = desk.shipit(&["logs", "--grep", "x"]);
     logs.leaves(1)
         .says(cause)

@@ -342,7 +342,7 @@ fn with_a_known_hosts_that_cannot_be_written_the_next_line_helps() {
     let said = status("");
     assert!(said.contains("read_only_hosts cannot be written"), "{said}");
     assert!(
-        !said.contains("--accept-new") && said.contains("that you can write with --known-hosts"),
+        !said.contains("--accept-new") && said.contains("or use --known-hosts to name a file"),
         "{said}"
     );
     let pin = said.lines().find_map(|line| line.split_once("host_key: "));

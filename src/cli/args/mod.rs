@@ -172,7 +172,7 @@ pub enum Command {
     /// Show what is live and whether it is healthy
     #[command(
         long_about = "Example:\n  shipit status\n\nShows the live release, the state of each unit and the release its process runs from, the current health, the timers, the last deploys, \
-        and a switch in progress. Exits 4 if the host is degraded; a service that is not running or not healthy does not change the exit status: then `shipit doctor` exits 1."
+        and a switch in progress. Exits 4 if the host is degraded; a service that is not running or not healthy does not change the exit status; in that case, `shipit doctor` exits 1."
     )]
     Status,
     /// Show the journal of the app's services

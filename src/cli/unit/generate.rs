@@ -190,7 +190,7 @@ fn answers(options: &Generate, config: Option<&Config>) -> Result<Answers, Failu
         answers.trial = trial_of(&answers, trial);
         if answers.trial.is_none() {
             cli::note(&format!(
-                "{}: not generated, because the health check of the trial asks no port; write it yourself",
+                "{}: not generated, because the health check of the trial does not use a port; write it yourself",
                 trial.unit
             ));
         }

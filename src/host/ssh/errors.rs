@@ -52,7 +52,9 @@ pub fn without_file(failure: Failure, blob: &[u8]) -> Failure {
             Next::advice(format!("host_key: {}", key_blob::fingerprint(blob)))
                 .remark("compare the fingerprint, then pin it in deploy.yml"),
         )
-        .next(Next::advice("or name a file that you can write with --known-hosts"))
+        .next(Next::advice(
+            "or use --known-hosts to name a file that you can write to",
+        ))
 }
 
 /// Whether a line can be added to this file, or the file can be made.

@@ -86,7 +86,7 @@ new_workers() {
     fi
     [ "$old" != 0 ] && [ "$new" = 0 ] || return 0
     old_code="none of its $old worker processes started after the reload; the program must handle the signal of"
-    old_code="$old_code ExecReload=, or, if it needs no new processes, prove the release by its response: set"
+    old_code="$old_code ExecReload=, or, if it needs no new processes, include the release id in its response, and set"
     old_code="$old_code \`release: true\` under \`health\`"
     return 1
 }

@@ -58,7 +58,7 @@ share_parts() {
             case $mine in *" $part "*) to=$one from=$other ;; *) to=$other from=$one ;; esac
             [ "$to" = "$gives" ] && ! in_part "$part" "routed_${router%s}" || continue
             in_part "$part" turn_part || return 1
-            in_part "$part" "routed_${router%s}" || { cause="requests of a part do not go to $to: $detail"; return 1; }
+            in_part "$part" "routed_${router%s}" || { cause="some requests do not go to $to: $detail"; return 1; }
         done
     done
 }

@@ -38,7 +38,7 @@ step_route() {
     [ "$instead" = - ] || begin_change || return 1
     routed=yes
     "turn_$router" || return 1
-    "routed_$router" || { cause="the router was changed, and does not send requests to $to: $detail"; return 1; }
+    "routed_$router" || { cause="the router was changed, but does not send requests to $to: $detail"; return 1; }
 }
 
 # answers SOCKET: whether the instance at this unix socket passes the check of the one that `to` names.

@@ -43,8 +43,8 @@ fn nginx(answers: &Answers) -> String {
             .collect();
         format!(
             "upstream {app} {{
-    # A symlink for each part of the requests. The weights add up to 100, and a deploy points as many parts to the socket of
-    # the new instance as make up its share: nginx follows a symlink on each connection, so no reload is needed. No
+    # A symlink for each part of the requests. The weights add up to 100, and a deploy points enough parts to the socket of
+    # the new instance to make up its share: nginx follows a symlink on each connection, so no reload is needed. No
     # `keepalive` here: keep-alive connections would stay with the old instance.
     zone {app} 64k;
 {servers}}}
@@ -130,7 +130,7 @@ fn split(app: &str) -> String {
     let [parts @ .., last] = PARTS;
     let parts: String = parts.iter().map(|part| format!("    {part}% {part};\n")).collect();
     format!(
-        "# The parts of the requests, by their weight: a deploy sends as many of them to the new instance as make up its share.
+        "# The parts of the requests, by their weight: a deploy sends enough of them to the new instance to make up its share.
 split_clients $request_id {} {{
 {parts}    * {last};
 }}

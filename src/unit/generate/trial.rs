@@ -62,7 +62,7 @@ fn unit(answers: &Answers, stem: &str) -> Written {
             .set("SuccessExitStatus", "143");
     }
     text.gap()
-        .note("One that exits has failed the trial.")
+        .note("A process that exits has failed the trial.")
         .set("Restart", "no")
         .set("TimeoutStartSec", "60s");
     text.set("KillMode", "mixed").set("TimeoutStopSec", "10s");
