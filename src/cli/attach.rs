@@ -1,9 +1,8 @@
 //! `shipit attach`, `promote` and `abort`: follows the switch in progress, after a word to it or without one.
 
 use super::args::Global;
-use crate::engine::follow::{Followed, follow};
 use crate::engine::word::{self, give};
-use crate::engine::{Run, ended, observe};
+use crate::engine::{Run, ended, observe, switch};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Current;
 use crate::report::event::{Ended, Outcome};
@@ -57,15 +56,7 @@ fn attach(run: &mut Run<'_>, word: Word) -> Result<Exit, Failure> {
         Word::Promote => give(host.as_mut(), root, &request.run, word::PROMOTE, run.command)?,
         Word::Abort => give(host.as_mut(), root, &request.run, word::CANCEL, run.command)?,
     }
-    let (mut followed, _) = follow(
-        run.link,
-        Some(host),
-        root,
-        &request.run,
-        Followed::of(run.command),
-        run.interrupts,
-        run.report,
-    );
+    let mut followed = switch::attach(run, host, &request.run);
     run.previous = live.filter(|id| *id != request.next);
     run.release = Some(request.next);
     match followed.end.take() {

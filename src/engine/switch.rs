@@ -123,6 +123,30 @@ pub fn switch(
 const BEHIND: &str =
     "the host has not begun this switch yet, because the conductor of the previous switch is still running";
 
+/// Follows a run that another client asked for to its end, also one that the host begins late. Withdraws nothing.
+pub fn attach(run: &mut Run<'_>, host: Box<dyn Host>, id: &str) -> Followed {
+    let root = run.config.root.as_str();
+    let mut followed = Followed::of(run.command);
+    let mut host = Some(host);
+    for tries in 1..=WITHDRAWALS {
+        (followed, host) = follow::follow(run.link, host, root, id, followed, run.interrupts, run.report);
+        if followed.stopped != Some(Stopped::Unbegun) || tries == WITHDRAWALS {
+            break;
+        }
+        if tries == LATE {
+            let guard = guard(run.config);
+            run.report.warn(format!("the host has not begun this switch yet: {guard} is stopped, or the conductor of the previous switch is still running"));
+        }
+        followed.stopped = None;
+    }
+    followed
+}
+
+/// The unit that starts the conductor.
+fn guard(config: &Config) -> String {
+    format!("shipit-{}.path", config.app.as_str())
+}
+
 /// Follows the run to its end. A request that nobody has, or that nobody takes up, is withdrawn; one that was only
 /// late is followed on.
 fn hear_out(
@@ -193,7 +217,7 @@ fn withdrawn(config: &Config, why: Stopped, placed: &Placed) -> Failure {
                 .next(Next::shipit("releases")),
         };
     }
-    let guard = format!("shipit-{}.path", config.app.as_str());
+    let guard = guard(config);
     Failure::new(Exit::Untouched, "the host did not begin the switch within 15s")
         .why(format!(
             "the guard {guard} did not start the conductor: it is stopped, or the conductor of the previous request is still running"

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::point::{Blow, Points};
-use super::{assert_one_at_a_time, assert_whole, everything, rest};
+use super::{Underway, assert_one_at_a_time, assert_whole, everything, rest};
 use crate::apps::{ACME, Kind, Service};
 use crate::bounds::Ends as _;
 use crate::deploys::desk::{Desk, acme, answer, assert_live, current};
@@ -96,6 +96,30 @@ fn a_conductor_that_starts_late_is_waited_for() {
     host.root("systemctl daemon-reload").ok();
     let v2 = desk.deploy(Kind::Graceful, "v2");
     assert_live(&host, &v2, "v2");
+}
+
+/// The client that asked for the switch is gone: only the one that attaches is left to wait.
+#[test]
+fn attach_waits_for_a_switch_that_the_host_begins_late() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::live(&host, Service::Socket, &acme("socket"));
+    host.write_file(
+        "/etc/systemd/system/shipit-acme.service.d/late.conf",
+        b"[Service]\nExecStartPre=/bin/sh -c 'until test -e /run/go; do sleep 0.1; done'\n",
+    );
+    host.root("systemctl daemon-reload").ok();
+    desk.tree(Kind::Graceful, "v2");
+    let deploy = Underway::start(&desk, &["deploy"]);
+    host.wait_for("the request", |host| {
+        host.root("test -e /opt/acme/.shipit/request").success()
+    });
+    deploy.signal(rustix::process::Signal::KILL);
+    let mut attached = Underway::start(&desk, &["attach"]);
+    assert!(attached.until_said("has not begun this switch yet: shipit-acme.path is stopped"));
+    host.root("touch /run/go").ok();
+    deploy.end();
+    assert_eq!(attached.end().leaves(0).outcome(), "deployed");
+    assert_live(&host, &current(&host), "v2");
 }
 
 #[test]
