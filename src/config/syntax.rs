@@ -8,7 +8,9 @@ use super::place::{Mark, Problem};
 /// The problem of an error of the parser. `open`: where the collections begin that it was in.
 pub(super) fn problem(text: &str, error: &ScanError, open: &[Mark]) -> Problem {
     let at = Mark::of(*error.marker());
-    let (at, what) = unclosed(text, at.line, open)
+    let (at, what) = wrong_bracket(text, at.line, open)
+        .or_else(|| unclosed(text, at.line, open))
+        .or_else(|| open_quote(text, at.line))
         .or_else(|| misplaced(text, at.line))
         .unwrap_or_else(|| (at, format!("{}{}", error.info(), quotes(text, at.line))));
     Problem::new(at, format!("invalid YAML: {what}"))
@@ -17,14 +19,7 @@ pub(super) fn problem(text: &str, error: &ScanError, open: &[Mark]) -> Problem {
 /// A bracket that was open where the parser stopped, if it gets past that line with the end of the bracket: on its own
 /// line, or on the last one before.
 fn unclosed(text: &str, stopped: usize, open: &[Mark]) -> Option<(Mark, String)> {
-    let (at, bracket, end) =
-        open.iter()
-            .rev()
-            .find_map(|at| match line_of(text, at.line)?.chars().nth(at.column - 1)? {
-                '[' => Some((*at, '[', ']')),
-                '{' => Some((*at, '{', '}')),
-                _ => None,
-            })?;
+    let (at, bracket, end) = innermost(text, open)?;
     let last = above(text, stopped).map_or(at.line, |(number, _)| number.max(at.line));
     let closes = |number: usize| {
         let line = line_of(text, number).unwrap_or_default();
@@ -34,6 +29,90 @@ fn unclosed(text: &str, stopped: usize, open: &[Mark]) -> Option<(Mark, String)>
     };
     let closes = closes(at.line) || closes(last);
     closes.then(|| (at, format!("this `{bracket}` is not closed")))
+}
+
+/// The innermost bracket of these collections, and how it ends.
+fn innermost(text: &str, open: &[Mark]) -> Option<(Mark, char, char)> {
+    open.iter()
+        .rev()
+        .find_map(|at| match line_of(text, at.line)?.chars().nth(at.column - 1)? {
+            '[' => Some((*at, '[', ']')),
+            '{' => Some((*at, '{', '}')),
+            _ => None,
+        })
+}
+
+/// The end of another bracket where an open one should end, if the parser gets past it with the right one.
+fn wrong_bracket(text: &str, stopped: usize, open: &[Mark]) -> Option<(Mark, String)> {
+    let (at, bracket, end) = innermost(text, open)?;
+    let mut lines = text.lines().enumerate().take(stopped).skip(at.line - 1);
+    let (number, column, wrong) = lines.find_map(|(number, line)| {
+        // A `)` may belong to a text.
+        let ends = if line.contains('(') { "]}" } else { "])}" };
+        let wrong = |(_, c): &(usize, char)| ends.contains(*c) && *c != end;
+        let place = line.char_indices().filter(wrong).find(|(place, wrong)| {
+            let with = format!("{}{end}{}", &line[..*place], &line[place + wrong.len_utf8()..]);
+            gets_past(text, stopped, number + 1, &with)
+        });
+        place.map(|(place, wrong)| (number + 1, line[..place].chars().count() + 1, wrong))
+    })?;
+    let opened = if at.line == number {
+        String::new()
+    } else {
+        format!(" in line {}", at.line)
+    };
+    let at = Mark { line: number, column };
+    Some((
+        at,
+        format!("`{wrong}` does not close the `{bracket}`{opened}; it needs `{end}`"),
+    ))
+}
+
+/// A quote that is open at the end of its line, if the parser gets past its error when it is closed there.
+fn open_quote(text: &str, stopped: usize) -> Option<(Mark, String)> {
+    text.lines().take(stopped).enumerate().find_map(|(number, line)| {
+        let (place, quote) = unended(line)?;
+        let value = line.trim_end();
+        let bare = value.trim_end_matches([']', '}', ',', ' ']);
+        let uncommented = value[place..]
+            .find(" #")
+            .map_or(value, |at| value[..place + at].trim_end());
+        let closed = [value, uncommented].map(|value| format!("{value}{quote}"));
+        let inside = format!("{bare}{quote}{}", &value[bare.len()..]);
+        let mut repaired = closed.into_iter().chain([inside]);
+        let at = Mark {
+            line: number + 1,
+            column: line[..place].chars().count() + 1,
+        };
+        repaired
+            .any(|with| gets_past(text, stopped, number + 1, &with))
+            .then(|| (at, format!("this `{quote}` is not closed")))
+    })
+}
+
+/// Where a quoted value begins that does not end on its line, and its quote.
+fn unended(line: &str) -> Option<(usize, char)> {
+    let mut open = None;
+    let mut before = None;
+    let mut chars = line.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match open {
+            Some((_, '"')) if c == '\\' => _ = chars.next(),
+            Some((_, quote)) if c == quote => match chars.peek() {
+                Some((_, next)) if quote == '\'' && *next == quote => _ = chars.next(),
+                _ => open = None,
+            },
+            Some(_) => {}
+            // Within a word it is a letter like any other.
+            None if "'\"".contains(c) && before.is_none_or(|c| ":,[{-".contains(c)) => open = Some((at, c)),
+            None if c == '#' && line[..at].ends_with(' ') => return None,
+            None => {}
+        }
+        if c != ' ' {
+            before = Some(c);
+        }
+    }
+    open
 }
 
 /// A line that begins in another column than the key or item above it, if the parser gets past it in that column.

@@ -116,11 +116,11 @@ fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Opt
     };
     // A migration cannot be undone from here: what is known of it is said.
     let migration = match followed.migration {
-        None => "",
-        Some(State::Done) => "; its migration ran, and the changes it made remain",
-        Some(_) => "; any changes its migration made before it ended remain",
+        None => String::new(),
+        Some(State::Done) => format!("; the migration of {next} ran, and the changes it made remain"),
+        Some(_) => format!("; any changes that the migration of {next} made before it ended remain"),
     };
-    let untouched = || match migration {
+    let untouched = || match migration.as_str() {
         "" => format!("{now}; nothing live changed"),
         changed => format!("{now}; code and `current` are unchanged{changed}"),
     };
@@ -137,7 +137,7 @@ fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Opt
             .why(last.cause.clone())
             .host(match &last.live {
                 Some(id) => format!("{app} runs {id} again, verified{migration}"),
-                None => now + migration,
+                None => now + &migration,
             })
             .next(again()),
         End::Failed if followed.canceled => Failure::new(Exit::Untouched, format!("{next} was canceled"))
@@ -148,7 +148,7 @@ fn failure(run: &Run<'_>, next: &str, followed: &Followed, last: &RunEnd) -> Opt
             .host(if last.live.is_some() {
                 format!("{now}, verified again{migration}")
             } else {
-                now + migration
+                now + &migration
             })
             .next(of_release),
         End::Failed => {

@@ -273,6 +273,7 @@ fn an_open_bracket_is_named_where_it_was_opened() {
         ("app: a\nexclude: [a # one\n", "2:10", '['),
         ("hooks: {on_failure: a # one\nsource: x\n", "1:8", '{'),
         ("services: [{unit: a, strategy: restart}\nsource: x\n", "1:11", '['),
+        ("exclude: [a (b)\nsource: x\n", "1:10", '['),
     ] {
         let words = format!("{at}: invalid YAML: this `{bracket}` is not closed");
         refused(text, &[&words]);
@@ -280,6 +281,48 @@ fn an_open_bracket_is_named_where_it_was_opened() {
     // A bracket that is closed is not accused.
     refused_with("exclude: [a: b: c]\nsource: x\n", "did not find expected ',' or '}'");
     refused_with("exclude: [a]]\n", "misplaced bracket");
+}
+
+#[test]
+fn the_end_of_another_bracket_is_named_where_it_stands() {
+    for (text, words) in [
+        (
+            "exclude: [a, b}\nsource: x\n",
+            "1:15: invalid YAML: `}` does not close the `[`; it needs `]`",
+        ),
+        (
+            "hooks: {on_failure: a]\nsource: x\n",
+            "1:22: invalid YAML: `]` does not close the `{`; it needs `}`",
+        ),
+        (
+            "app: a\nexclude: [a,\n  b }\nsource: x\n",
+            "3:5: invalid YAML: `}` does not close the `[` in line 2; it needs `]`",
+        ),
+        (
+            "exclude: [a, b)\nsource: x\n",
+            "1:15: invalid YAML: `)` does not close the `[`; it needs `]`",
+        ),
+    ] {
+        refused(text, &[words]);
+    }
+}
+
+#[test]
+fn an_open_quote_is_named_where_it_was_opened() {
+    for (text, at, quote) in [
+        ("app: \"a\nhost: b\n", "1:6", '"'),
+        ("app: a\nbuild: 'npm ci\nhost: b\nsource: c\n", "2:8", '\''),
+        ("app: a\nbuild: \"npm ci # one\nhost: \"b\"\n", "2:8", '"'),
+        ("exclude: [\"a, b]\nhost: b\n", "1:11", '"'),
+        ("exclude:\n  - \"a\n  - 'it''s'\n", "2:5", '"'),
+        ("app: 'it''s\nhost: b\n", "1:6", '\''),
+        ("hooks: {on_failure: \"a}\n", "1:21", '"'),
+    ] {
+        let words = format!("{at}: invalid YAML: this `{quote}` is not closed");
+        refused(text, &[&words]);
+    }
+    // One that goes on in the next line is not accused.
+    refused_with("build: \"a\n  b\"\nexclude: [a]]\n", "misplaced bracket");
 }
 
 #[test]

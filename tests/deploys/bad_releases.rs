@@ -295,7 +295,8 @@ fn a_migration_that_fails_stops_before_the_flip_and_shows_why() {
             &desk,
             "the migration failed: acme-migrate.service, exit status 3",
         )
-        .says("code and `current` are unchanged; any changes its migration made before it ended remain")
+        .says("code and `current` are unchanged; any changes that the migration of ")
+        .says(" made before it ended remain")
         .says("last output of acme-migrate.service: relation \\\"users\\\" already exists")
         .never_says("nothing live changed");
         assert!(ran.journal().contains("relation \"users\" already exists"), "{ran}");
@@ -305,7 +306,7 @@ fn a_migration_that_fails_stops_before_the_flip_and_shows_why() {
         desk.tree(Kind::CrashAtStart, "v4");
         desk.json(&["deploy"])
             .leaves(3)
-            .says("its migration ran, and the changes it made remain");
+            .says(" ran, and the changes it made remain");
         assert_live(&host, &good, "v3");
         assert_eq!(apps::ACME.migrations(&host), ["v1", "v2", "v3", "v4"]);
     }

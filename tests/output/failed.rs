@@ -28,9 +28,9 @@ fn a_failed_deploy_fits_one_screen() {
               why   last output of acme.service:
                     cannot connect to the database…
               host  acme runs 20260501-120000,
-                    verified again; its migration
-                    ran, and the changes it made
-                    remain
+                    verified again; the migration of
+                    20260503-094502 ran, and the
+                    changes it made remain
               next  shipit logs --release 20260503-094502
                     # the journal of that release
         "#]],
@@ -60,8 +60,8 @@ fn a_failed_deploy_fits_one_screen() {
                     answered 503, not 200
               why   last output of acme.service: cannot connect to the database at
                     /run/postgresql/.s.PGSQL.5432
-              host  acme runs 20260501-120000, verified again; its migration ran, and the
-                    changes it made remain
+              host  acme runs 20260501-120000, verified again; the migration of
+                    20260503-094502 ran, and the changes it made remain
               next  shipit logs --release 20260503-094502    # the journal of that release
         "#]],
     );
@@ -91,7 +91,7 @@ fn a_failed_deploy_fits_one_screen() {
             error: 20260503-094502 failed and was reverted
               why   acme.service was not healthy after 30s: http://127.0.0.1:8080/healthz answered 503, not 200
               why   last output of acme.service: cannot connect to the database at /run/postgresql/.s.PGSQL.5432
-              host  acme runs 20260501-120000, verified again; its migration ran, and the changes it made remain
+              host  acme runs 20260501-120000, verified again; the migration of 20260503-094502 ran, and the changes it made remain
               next  shipit logs --release 20260503-094502    # the journal of that release
         "#]],
     );

@@ -185,7 +185,7 @@ fn long() -> Vec<Event> {
     let failure = Failure::new(Exit::Reverted, "20260503-094502 failed and was reverted")
         .why(cause)
         .why("last output of acme.service: cannot connect to the database at /run/postgresql/.s.PGSQL.5432")
-        .host("acme runs 20260501-120000, verified again; its migration ran, and the changes it made remain")
+        .host("acme runs 20260501-120000, verified again; the migration of 20260503-094502 ran, and the changes it made remain")
         .next(Next::shipit("logs --release 20260503-094502").remark("the journal of that release"));
     let mut events = vec![
         step(Phase::Switch, "baseline acme.service", State::Done, None),
