@@ -43,6 +43,12 @@ pub(super) fn run(global: &Global, args: &args::Plan) -> Result<Exit, Failure> {
         }
     }
     out.push('\n');
+    if let Some(live) = &preview.unchanged {
+        out.push_str(&format!(
+            "unchanged: {live} is live and has the same content, so a deploy would change nothing\n\n\
+             `shipit deploy --restart` would do this:\n"
+        ));
+    }
     let explained = plan::explain::explain(&preview.plan);
     // A new release gets its id from the time of the deploy.
     out.push_str(&match preview.delta {
@@ -85,7 +91,7 @@ fn object(preview: &Preview, commands: serde_json::Map<String, Value>) -> Value 
         "files": preview.shipped.files(), "bytes": preview.shipped.bytes(),
         "files_to_send": preview.delta.as_ref().map_or(0, |delta| delta.files),
         "bytes_to_send": preview.delta.as_ref().map_or(0, |delta| delta.sent),
-        "changes": changes, "commands": commands,
+        "changes": changes, "unchanged": preview.unchanged.is_some(), "commands": commands,
         "switch": steps(&plan.switch), "revert": steps(&plan.revert), "settle": steps(&plan.settle),
         "warnings": plan.warnings, "advice": plan.advice})
 }

@@ -159,6 +159,8 @@ pub struct Preview {
     pub changes: Option<Difference>,
     /// What would travel; `None` when a release on the host has the same content.
     pub delta: Option<Delta>,
+    /// The live release, if it is verified and has the same content: a deploy changes nothing.
+    pub unchanged: Option<String>,
 }
 
 /// Reads the source, looks at the host, and makes the plan of a deploy.
@@ -206,12 +208,17 @@ pub fn preview(run: &mut Run<'_>, reading: Reading) -> Result<Preview, Failure> 
     if let OnHost::Left(id) = found {
         plan.warnings.push(left(id));
     }
+    let unchanged = match found {
+        OnHost::Live(id) => Some(id.to_owned()),
+        OnHost::Staged(_) | OnHost::Left(_) | OnHost::Nothing => None,
+    };
     let live = base.filter(|found| observed.live() == Some(&found.base.id));
     Ok(Preview {
         plan,
         changes: live.map(|live| live.base.manifest.diff(&scanned.manifest)),
         shipped: scanned.manifest,
         delta,
+        unchanged,
     })
 }
 

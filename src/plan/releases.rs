@@ -31,8 +31,21 @@ pub fn in_state(observed: &Observed, state: State) -> Vec<&str> {
     ids
 }
 
+/// Whether these words mean this release: its beginning, its time of day, or the beginning of its commit.
+fn means(observed: &Observed, named: &str, id: &str) -> bool {
+    /// The fewest digits of a commit; git shows 7.
+    const COMMIT: usize = 4;
+    let time = || id.split_once('-').is_some_and(|(_, time)| time == named);
+    let commit = || {
+        observed
+            .commit(id)
+            .is_some_and(|commit| commit.revision.starts_with(named))
+    };
+    id.starts_with(named) || time() || named.len() >= COMMIT && commit()
+}
+
 /// The release that `rollback` goes to: the newest verified one that came before the live one, or the one
-/// that was named (whole, or by a beginning that only one release has).
+/// that was named: whole, or by words that mean only one release.
 /// Fails when there is none, with the list of those that can be named.
 pub fn rollback_target(config: &Config, observed: &Observed, named: Option<&str>) -> Result<String, Failure> {
     let live = observed.live();
@@ -61,9 +74,16 @@ pub fn rollback_target(config: &Config, observed: &Observed, named: Option<&str>
                 Some(whole) => vec![whole],
                 // A whole name that is gone is not the beginning of its neighbour of the same second.
                 None if Id::parse(named).is_some() => Vec::new(),
-                None => observed.releases.iter().filter(|id| id.starts_with(named)).collect(),
+                None => observed
+                    .releases
+                    .iter()
+                    .filter(|id| means(observed, named, id))
+                    .collect(),
             };
             match matches.as_slice() {
+                [] if observed.ledger.state(named).is_some() => {
+                    Err(refuse(format!("release {named} was removed from the host")))
+                }
                 [] => Err(refuse(format!("release {named} does not exist on the host"))),
                 [id] if observed.ledger.state(id).is_none() => {
                     Err(refuse(format!("{id} is not a release known to shipit")))
@@ -227,4 +247,36 @@ fn moment(shown: &str) -> Option<String> {
     let mut words = shown.split(' ');
     let (_, day, time) = (words.next()?, words.next()?, words.next()?);
     Some(format!("{day}T{time}Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_named_by_its_id_its_time_or_its_commit() {
+        let mut observed = Observed::parse(
+            b"current link releases/20261103-101500\nrelease 20261103-091000\nrelease 20261103-101500\n\
+              info 20261103-091000 revision=91a2b3c4d5e6f\ninfo 20261103-101500 revision=8888888888888\n",
+        );
+        for id in ["20261103-080000", "20261103-091000", "20261103-101500"] {
+            observed.ledger.push(&format!("2026-11-03T10:00:01Z 1 r verified {id}"));
+        }
+        let text = "app: acme\nhost: deploy@h\nsource: .\nservices:\n  - unit: acme.service\n    strategy: restart\n    health: {url: 'http://127.0.0.1:80/'}\n";
+        let config = crate::config::of_text(text, std::path::Path::new("deploy.yml")).ok();
+        let config = config.expect("a config");
+        let target = |named| rollback_target(&config, &observed, Some(named)).map_err(|failure| failure.what);
+        let first = Ok("20261103-091000".to_owned());
+        for named in ["20261103-091000", "20261103-09", "091000", "91a2", "91a2b3c4d5e6f"] {
+            assert_eq!(target(named), first, "{named}");
+        }
+        for (named, why) in [
+            ("91a", "release 91a does not exist on the host"),
+            ("91a3", "release 91a3 does not exist on the host"),
+            ("20261103-080000", "release 20261103-080000 was removed from the host"),
+        ] {
+            assert_eq!(target(named), Err(why.to_owned()), "{named}");
+        }
+        assert!(target("20261103").is_err_and(|what| what.contains("matches 2 releases")));
+    }
 }

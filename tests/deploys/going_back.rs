@@ -93,7 +93,10 @@ fn rollback_takes_a_name_or_a_beginning_of_one_and_refuses_what_is_ambiguous_or_
     desk.shipit(&["rollback", "20"]).leaves(1).says("20 matches 3 releases");
     desk.shipit(&["rollback", &ids[0]])
         .leaves(1)
-        .says(&format!("release {} does not exist on the host", ids[0]));
+        .says(&format!("release {} was removed from the host", ids[0]));
+    desk.shipit(&["rollback", "19990101-000000"])
+        .leaves(1)
+        .says("release 19990101-000000 does not exist on the host");
     desk.shipit(&["rollback", "../../etc"])
         .leaves(1)
         .says("release ../../etc does not exist on the host");

@@ -18,6 +18,8 @@ fn looking_says_what_is_and_changes_nothing() {
     desk.write(&acme("socket").with("migrate: acme-migrate.service\nkeep_releases: 1"));
     let v0 = desk.deploy(Kind::Graceful, "v0");
     let v1 = desk.deploy(Kind::Graceful, "v1");
+    let same = format!("unchanged: {v1} is live and has the same content, so a deploy would change nothing");
+    desk.shipit(&["plan"]).leaves(0).says(&same);
     desk.write(&yml);
     desk.tree(Kind::Graceful, "v2");
     std::fs::remove_dir_all(desk.path("source/public")).unwrap();
@@ -43,6 +45,7 @@ fn looking_says_what_is_and_changes_nothing() {
     let plan = desk.json(&["plan"]).leaves(0).stdout;
     let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
     crate::docs::as_shown("bytes_to_send", &plan);
+    assert_eq!(plan["unchanged"], false);
     assert_eq!(
         (plan["v"].as_u64(), plan["command"].as_str()),
         (Some(1), Some("deploy"))

@@ -44,7 +44,7 @@ pub struct Deploy {
 /// `rollback`
 #[derive(ClapArgs, Debug)]
 pub struct Rollback {
-    /// Release id, or an unambiguous prefix of one [default: the previous verified release]
+    /// Release id, its time of day, its commit, or an unambiguous prefix of the id or commit [default: the previous verified release]
     pub release: Option<String>,
     /// If another switch is in progress, wait until it ends
     #[arg(long)]

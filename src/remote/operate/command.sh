@@ -2,7 +2,7 @@
 # unit's working directory: if that is not in a release, the command runs in `current`. This shell outlives the signals
 # that end the command, to report how it ended.
 # args: root command args…
-# exits: 126 cannot change to the directory of the live release · 127 no such command · else the command's
+# exits: 126 cannot change to the directory of the live release · else the command's
 SHIPIT_ROOT=$1 SHIPIT_RELEASE=$(pwd -P)
 case $SHIPIT_RELEASE in
 "$1"/releases/?*) ;;
@@ -12,8 +12,8 @@ shift
 SHIPIT_RELEASE=${SHIPIT_RELEASE#"$SHIPIT_ROOT/releases/"}
 SHIPIT_RELEASE=${SHIPIT_RELEASE%%/*}
 export SHIPIT_ROOT SHIPIT_RELEASE
-# The client says it in its own words.
-command -v -- "$1" >/dev/null 2>&1 || exit 127
+# The client says in its own words that there is none.
+command -v -- "$1" >/dev/null 2>&1 || exec 2>/dev/null
 trap : HUP INT QUIT TERM
 "$@"
 exit $?
