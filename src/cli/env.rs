@@ -9,11 +9,12 @@ use serde_json::json;
 use super::args::{EnvCommand, Global};
 use super::paper::Paper;
 use super::service;
-use crate::config::{Config, Instance};
+use crate::config::{Config, Instance, Service};
 use crate::engine::environment::{Answered, Environment, file};
 use crate::engine::service_action::Verb;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::ssh::{self, Reply};
+use crate::plan::packaged;
 use crate::text;
 use crate::unit::environment::{self, LONGEST};
 
@@ -216,14 +217,28 @@ pub(super) fn in_words(global: &Global, config: &Config, said: &Answered, runs: 
     out
 }
 
-/// A file that nobody reads sets nothing.
+/// A file that nobody reads sets nothing. php-fpm clears the environment of its workers, so it passes on what it reads only
+/// if the pool has `clear_env = no`.
 fn unread(global: &Global, config: &Config, said: &Answered) -> String {
-    if !said.readers.is_empty() || global.quiet {
+    let is_php = |unit: &str| packaged::php_version(unit).is_some();
+    if global.quiet {
         return String::new();
     }
+    if !said.readers.is_empty() {
+        return match said.readers.iter().find(|unit| is_php(unit)) {
+            Some(unit) => format!("{unit} passes it only to pools with `clear_env = no`\n"),
+            None => String::new(),
+        };
+    }
+    let app = config.app.as_str();
+    let mut units = config.services.iter().flat_map(Service::units).peekable();
+    if units.peek().is_some() && units.all(is_php) {
+        return format!(
+            "none of {app}'s services reads it, and php-fpm clears the environment; in the app's pool, add: env[NAME] = VALUE\n"
+        );
+    }
     format!(
-        "none of {}'s services reads it; under [Service], add: EnvironmentFile=-{}\n",
-        config.app.as_str(),
+        "none of {app}'s services reads it; under [Service], add: EnvironmentFile=-{}\n",
         file(config)
     )
 }

@@ -128,6 +128,32 @@ fn env_after_a_change() {
 }
 
 #[test]
+fn env_of_a_php_app_names_what_reaches_it() {
+    let global = super::args::parse(&["status".into()]).unwrap().global;
+    let words = |unit: &str, readers: &[&str]| {
+        let yml = YML.replace("acme.service", unit).replace("restart", "reload");
+        let said = Answered {
+            changes: vec![("added".into(), "DATABASE_URL".into())],
+            readers: readers.iter().map(|&unit| unit.to_owned()).collect(),
+            ..Answered::default()
+        };
+        let config = config::of_text(&yml, Path::new("deploy.yml")).unwrap();
+        env::in_words(&global, &config, &said, true, false)
+    };
+    let php = "php8.2-fpm.service";
+    let none = words(php, &[]);
+    assert!(none.contains("in the app's pool, add: env[NAME] = VALUE"), "{none}");
+    assert!(!none.contains("EnvironmentFile="), "{none}");
+    let read = words(php, &[php]);
+    assert!(
+        read.contains("php8.2-fpm.service passes it only to pools with `clear_env = no`"),
+        "{read}"
+    );
+    assert!(words("acme.service", &[]).contains("EnvironmentFile="));
+    assert!(!words("acme.service", &["acme.service"]).contains("clear_env"));
+}
+
+#[test]
 fn units() {
     let config = config();
     let text =
