@@ -208,7 +208,7 @@ fn a_release_that_was_deleted_by_hand_is_missed_and_never_offered() {
     leave(&host, &format!("rm -rf releases/{v2}"));
     desk.json(&["rollback", &v2])
         .leaves(1)
-        .says(&format!("release {v2} does not exist on the host"));
+        .says(&format!("release {v2} was removed from the host"));
     desk.json(&["deploy", "--release", &v2]).leaves(1);
     assert_live(&host, &v3, "v3");
     desk.json(&["rollback"]).leaves(0);
