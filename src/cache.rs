@@ -19,7 +19,7 @@ const PART: &str = ".part-";
 /// No run writes a file for so long: whoever began this one is gone.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// The files of one kind, each named by 64 hexadecimal digits.
+/// The files of one kind, each named by 64 hexadecimal digits, or `*.log` for those that a user opens.
 #[derive(Clone, Debug)]
 pub struct Shelf {
     top: PathBuf,
@@ -70,6 +70,18 @@ impl Shelf {
         let files = self.dir(false).map(|dir| files(&dir)).unwrap_or_default();
         let names = files.into_iter().map(|file| file.name);
         names.filter(|name| is_name(name)).collect()
+    }
+
+    /// The path of a file, for people: `~` is the home directory.
+    pub fn path(&self, name: &str) -> String {
+        let mut path = self.top.clone();
+        path.extend(&self.kind);
+        let path = path.join(name);
+        let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+        match home.and_then(|home| path.strip_prefix(home).ok()) {
+            Some(below) => format!("~/{}", below.display()),
+            None => path.display().to_string(),
+        }
     }
 
     /// The bytes of a file; `None` where there is none that can be read.
@@ -207,7 +219,8 @@ fn written(stat: &Stat) -> (i64, i64) {
 }
 
 fn is_name(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let is_log = name.strip_suffix(".log").is_some_and(|rest| !rest.starts_with('.'));
+    is_log || name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

@@ -54,10 +54,10 @@ pub(super) fn attempt(
     if let Some(line) = run.config.hooks.before_switch.as_deref()
         && plan.change.command != Command::Prune
     {
-        let (idle, before) = (Instant::now(), host.traffic().0);
-        local_command::run(run, "before_switch", line, Phase::Stage, None)?;
+        let before = host.traffic().0;
+        local_command::run(run, "before_switch", line, Phase::Stage, None, Some(host.as_mut()))?;
         run.go_on("running before_switch")?;
-        host = session::after_pause(run.link, host, idle, run.report)?;
+        host = session::kept(run.link, host, run.report)?;
         sent = before.saturating_sub(host.traffic().0);
     }
     let (switched, session) = switch::switch(run, host, observed, plan);

@@ -5,7 +5,7 @@ use super::base::Found;
 use super::prepare::Outputs;
 use super::preview::{self, DeployOptions, Draft, OnHost, Reading};
 use super::stage::Unstaged;
-use super::{Run, base, local_command, manifests, metadata, patches, room, stage};
+use super::{Run, base, local_command, manifests, metadata, observe, patches, room, session, stage};
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
@@ -29,16 +29,18 @@ pub fn deploy(run: &mut Run<'_>, options: &DeployOptions) -> Exit {
 }
 
 fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
-    if options.release.is_none() {
-        build(run)?;
-    }
+    let early = match &options.release {
+        Some(_) => None,
+        None => build(run)?,
+    };
     let draft = Draft::new(run.config, options, run.report)?;
-    let (mut origin, mut host) = match &options.release {
-        Some(named) => (Origin::Host(named.clone()), run.link.connect(run.report)?),
-        None => {
-            let scanned = read_source(run, options.reading)?;
-            (Origin::Here(scanned, None), run.link.connect(run.report)?)
-        }
+    let mut origin = match &options.release {
+        Some(named) => Origin::Host(named.clone()),
+        None => Origin::Here(read_source(run, options.reading)?, None),
+    };
+    let mut host = match early {
+        Some(host) => session::kept(run.link, host, run.report)?,
+        None => run.link.connect(run.report)?,
     };
     let base = match &origin {
         Origin::Host(_) => None,
@@ -115,15 +117,25 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
     }
 }
 
-/// The build, which needs no host.
-fn build(run: &mut Run<'_>) -> Result<(), Failure> {
+/// The build, after a look at the host: what a host lacks is said before a user waits for the build. The connection; `None`
+/// where there is nothing to build.
+fn build(run: &mut Run<'_>) -> Result<Option<Box<dyn Host>>, Failure> {
     // What is built is this commit: a build may change files.
     run.comes_from(metadata::commit(run.config));
-    if let Some(line) = run.config.build.as_deref() {
-        local_command::run(run, "build", line, Phase::Stage, None)?;
-        run.go_on("building")?;
+    let Some(line) = run.config.build.as_deref() else {
+        return Ok(None);
+    };
+    let mut host = run.link.connect(run.report)?;
+    let observed = observe::observe(host.as_mut(), run.config)?;
+    run.comes_after(&observed);
+    // Who holds the host now may have let it go by the end of the build.
+    if observed.request.is_none() {
+        plan::needs::host(run.config, &observed)?;
+        plan::needs::current(run.config, &observed).map_or(Ok(()), Err)?;
     }
-    Ok(())
+    local_command::run(run, "build", line, Phase::Stage, None, Some(host.as_mut()))?;
+    run.go_on("building")?;
+    Ok(Some(host))
 }
 
 /// Reads the source, and says what a person should know about it.

@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::Run;
 use crate::failure::{Exit, Failure, Next};
+use crate::host::{Host, IDLE};
 use crate::interrupt::{Interrupts, UserRequest};
 use crate::remote::NOT_FOUND;
 use crate::report::event::{Ended, Event, Phase, Report};
@@ -37,7 +38,8 @@ const PIECES: usize = 128;
 /// The longest piece of a line that is kept until its end comes, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// Runs a command line here; its output becomes log lines. `ended`: how the run ended, once it has.
+/// Runs a command line here; its output becomes log lines. `ended`: how the run ended, once it has. The connection to `host`
+/// is kept open meanwhile.
 /// Fails with [`Exit::Untouched`] when it cannot be started, does not leave with 0, or a person left it.
 pub fn run(
     run: &mut Run<'_>,
@@ -45,10 +47,11 @@ pub fn run(
     line: &str,
     phase: Phase,
     ended: Option<&Ended>,
+    host: Option<&mut dyn Host>,
 ) -> Result<(), Failure> {
     let began = Instant::now();
     run.report.event(&Event::step_started(phase, name));
-    let result = carry_out(run, name, line, ended);
+    let result = carry_out(run, name, line, ended, host);
     let last = Event::step_ended(phase, name, result.is_ok(), began.elapsed());
     run.report.event(&last);
     result
@@ -67,7 +70,7 @@ pub(super) enum CommandResult {
 pub(super) fn within(run: &mut Run<'_>, name: &'static str, line: &str, until: Instant) -> io::Result<CommandResult> {
     let _still = terminal::command();
     let (mut child, out) = start(run, line, None)?;
-    listen(&mut child, out, name, Some(until), run.interrupts, run.report)
+    listen(&mut child, out, name, Some(until), None, run.interrupts, run.report)
 }
 
 /// `exit status 3`; where the shell could not start a command of the line, which one and why.
@@ -93,7 +96,13 @@ fn not_found(run: &Run<'_>, line: &str) -> Option<String> {
     (!why.is_empty()).then_some(why)
 }
 
-fn carry_out(run: &mut Run<'_>, name: &'static str, line: &str, ended: Option<&Ended>) -> Result<(), Failure> {
+fn carry_out(
+    run: &mut Run<'_>,
+    name: &'static str,
+    line: &str,
+    ended: Option<&Ended>,
+    host: Option<&mut dyn Host>,
+) -> Result<(), Failure> {
     let ran = format!("command: {}", text::shown(line.as_bytes()));
     let failed = |why: String| {
         Failure::new(Exit::Untouched, format!("`{name}` failed"))
@@ -108,7 +117,7 @@ fn carry_out(run: &mut Run<'_>, name: &'static str, line: &str, ended: Option<&E
     // A hook may ask. A build takes long, and moves: one that asks for a password is left alone all the same.
     let _still = (name != "build").then(terminal::command);
     let (mut child, out) = start(run, line, known).map_err(|e| failed(format!("it could not be started: {e}")))?;
-    let left = listen(&mut child, out, name, None, run.interrupts, run.report)
+    let left = listen(&mut child, out, name, None, host, run.interrupts, run.report)
         .map_err(|e| failed(format!("cannot read its output: {e}")))?;
     match left {
         CommandResult::Ended(status) if status.success() => Ok(()),
@@ -260,9 +269,11 @@ fn listen(
     mut out: PipeReader,
     name: &'static str,
     until: Option<Instant>,
+    mut host: Option<&mut dyn Host>,
     interrupts: &Interrupts,
     report: &mut dyn Report,
 ) -> io::Result<CommandResult> {
+    let mut attended = Instant::now();
     let known = interrupts.known();
     let mut asked: Option<Instant> = None;
     let mut warned = false;
@@ -296,6 +307,13 @@ fn listen(
             } else {
                 CommandResult::Ended(status)
             });
+        }
+        if attended.elapsed() >= IDLE {
+            attended = Instant::now();
+            // One that was lost is opened again when it is needed.
+            if host.as_mut().is_some_and(|host| host.idle().is_err()) {
+                host = None;
+            }
         }
         let mut fds = vec![PollFd::from_borrowed_fd(interrupts.wake(), PollFlags::IN)];
         if open {
@@ -356,7 +374,7 @@ impl Lines {
 /// Runs a hook if there is one; a failure becomes a warning (the act it follows has happened already).
 pub fn hook_after(run: &mut Run<'_>, name: &'static str, line: Option<&str>, ended: &Ended) {
     let Some(line) = line else { return };
-    if let Err(failure) = self::run(run, name, line, Phase::Settle, Some(ended)) {
+    if let Err(failure) = self::run(run, name, line, Phase::Settle, Some(ended), None) {
         let why = failure.why.last().cloned().unwrap_or_default();
         run.report.warn(format!("hook `{name}` failed: {why}"));
     }

@@ -28,21 +28,41 @@ pub(super) fn commit(config: &Config) -> Option<Commit> {
     let git = |args: &[&str]| {
         let mut git = process::Command::new("git");
         let out = git.arg("-C").arg(&config.dir).args(args).output().ok()?;
-        let text = String::from_utf8_lossy(&out.stdout).trim().to_owned();
+        // A line of `git status` may begin with a space.
+        let text = String::from_utf8_lossy(&out.stdout).trim_end().to_owned();
         out.status.success().then_some(text)
     };
     let last = git(&["log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%H %s"])?;
     let (revision, subject) = last.split_once(' ').unwrap_or((&last, ""));
     let author = git(&["log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%an"]);
     let branch = git(&["rev-parse", "--abbrev-ref", "HEAD"]);
+    let status = git(&["status", "--porcelain", "-z"]);
     Some(Commit {
         revision: revision.to_owned(),
         subject: subject.chars().take(Commit::SUBJECT).collect(),
         author: author.unwrap_or_default(),
         // HEAD: of no branch.
         branch: branch.filter(|branch| branch != "HEAD").unwrap_or_default(),
-        dirty: !git(&["status", "--porcelain"]).is_some_and(|s| s.is_empty()),
+        dirty: status.as_ref().is_none_or(|status| !status.is_empty()),
+        changed: status.as_deref().map(changed).unwrap_or_default(),
     })
+}
+
+/// The files in the output of `git status --porcelain -z`: `XY NAME`, and a field with the old name after one that was
+/// renamed (git-status(1)).
+fn changed(status: &str) -> Vec<String> {
+    let mut fields = status.split('\0');
+    let mut files = Vec::new();
+    while let Some(field) = fields.next() {
+        let Some((state, name)) = field.get(..2).zip(field.get(3..)) else {
+            continue;
+        };
+        files.push(name.to_owned());
+        if state.contains(['R', 'C']) {
+            fields.next();
+        }
+    }
+    files
 }
 
 /// What is written down beside the release: who, from where, of which commit.
@@ -97,4 +117,16 @@ pub fn who() -> String {
         .or_else(login_name);
     let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{}@{node}", user.unwrap_or_else(|| "unknown".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changed;
+
+    #[test]
+    fn files_are_named_as_git_prints_them() {
+        let status = " M app.js\0R  new name\0old\0?? a b/\0MM ü.txt\0";
+        assert_eq!(changed(status), ["app.js", "new name", "a b/", "ü.txt"]);
+        assert_eq!(changed("").len() + changed("é").len() + changed("?\0??\0").len(), 0);
+    }
 }

@@ -35,6 +35,14 @@ pub fn after_pause(
     link.connect(report)
 }
 
+/// Connects again where the connection was lost while a command ran here. Fails as [`Link::connect`].
+pub fn kept(link: &mut dyn Link, mut host: Box<dyn Host>, report: &mut dyn Report) -> Result<Box<dyn Host>, Failure> {
+    match host.idle() {
+        Ok(()) => Ok(host),
+        Err(_) => link.connect(report),
+    }
+}
+
 /// Hears nothing: for a connection that is only opened to stop what runs on another one.
 pub struct Quiet;
 

@@ -41,6 +41,9 @@ impl<'a> Exec<'a> {
 /// How long a channel may stay open after [`Then::Finish`]: for the rest of stderr, which travels separately.
 pub const LINGER: Duration = Duration::from_secs(1);
 
+/// How often a connection needs attention while no command runs.
+pub const IDLE: Duration = Duration::from_secs(2);
+
 /// What arrives while a command runs.
 #[derive(Debug)]
 pub enum ExecEvent<'a> {
@@ -145,6 +148,12 @@ pub trait Host {
     /// Runs one command and reports what arrives, until its channel has closed.
     /// Fails with [`Lost`] when the connection was lost, at the latest 20 s after the last sign of life.
     fn exec(&mut self, exec: Exec<'_>, on_event: &mut dyn FnMut(ExecEvent<'_>) -> Then) -> Result<Ended, Lost>;
+
+    /// Keeps the connection open while no command runs: to be called every [`IDLE`]. Fails with [`Lost`] when it was lost;
+    /// this default keeps none.
+    fn idle(&mut self) -> Result<(), Lost> {
+        Ok(())
+    }
 
     /// Runs several commands that do not depend on each other, at the same time where the transport can; this default
     /// runs one after another. `heard` gets the index of the command. Results are in the order of the commands.

@@ -15,9 +15,13 @@ pub mod sentence;
 mod sgr;
 pub mod timeline;
 
+use crate::cache::Shelf;
 use crate::failure::Typed;
 use event::Report;
 use std::io::IsTerminal as _;
+
+/// Of how many steps that failed the whole output is kept on this machine.
+const OUTPUTS: usize = 16;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Loudness {
@@ -68,13 +72,8 @@ pub fn choose(json: bool, loudness: Loudness, colour: Colour, typed: Typed) -> B
         layout::Screen::None
     };
     let out = Box::new(std::io::stderr());
-    Box::new(people::People::new(
-        out,
-        loudness,
-        colour.on(std::io::stderr()),
-        screen,
-        typed,
-    ))
+    let people = people::People::new(out, loudness, colour.on(std::io::stderr()), screen, typed);
+    Box::new(people.keeping(Shelf::of_user("output", OUTPUTS)))
 }
 
 /// The text in a color: the number of ECMA-48.

@@ -24,13 +24,17 @@ pub fn started(command: &str, app: &str, host: &str, release: Option<&str>) -> S
     shown(format!("{command} {app}{release} on {host}").as_bytes())
 }
 
-/// `1a2b3c4 Fix the login (main, uncommitted changes)`.
+/// `1a2b3c4 Fix the login (main, uncommitted changes)`; where the files are known, `with uncommitted changes in app.js`.
 pub fn commit(commit: &Commit) -> String {
     let short: String = commit.revision.chars().take(7).collect();
-    let about = [
-        commit.branch.as_str(),
-        if commit.dirty { "uncommitted changes" } else { "" },
-    ];
+    let changes = match commit.changed.as_slice() {
+        [] if commit.dirty => "uncommitted changes".to_owned(),
+        [] => String::new(),
+        [one] => format!("with uncommitted changes in {one}"),
+        [one, other] => format!("with uncommitted changes in {one} and {other}"),
+        [one, rest @ ..] => format!("with uncommitted changes in {one} and {} other files", rest.len()),
+    };
+    let about = [commit.branch.as_str(), &changes];
     let about: Vec<&str> = about.into_iter().filter(|word| !word.is_empty()).collect();
     let about = if about.is_empty() {
         String::new()

@@ -14,6 +14,8 @@ pub struct Commit {
     pub author: String,
     /// Files differed from it.
     pub dirty: bool,
+    /// Which, as git names them. Known while the deploy runs, and not recorded.
+    pub changed: Vec<String>,
 }
 
 impl Commit {
@@ -41,6 +43,7 @@ impl Commit {
             branch: fact("branch"),
             author: fact("author"),
             dirty: fact("dirty") == "yes",
+            changed: Vec::new(),
         })
     }
 }

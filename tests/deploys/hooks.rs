@@ -71,20 +71,42 @@ fn hooks_hear_what_happens_and_before_switch_can_stop_it() {
     assert_eq!(told(&desk), [""; 0]);
 }
 
-/// sshd closes what is idle for 8 seconds: the hook takes longer.
+/// sshd closes a connection that leaves its question without a reply for 4 seconds: the build and the hook take longer.
 #[test]
-fn a_slow_hook_does_not_cost_the_connection_that_the_switch_needs() {
+fn a_slow_build_or_hook_does_not_cost_the_connection_that_the_switch_needs() {
     let host = lab::host!(Suite::Bookworm);
     let desk = Desk::ready(
         &host,
         Service::Socket,
-        &acme("socket").with("hooks: {before_switch: sleep 11}"),
+        &acme("socket").with("build: sleep 11\nhooks: {before_switch: sleep 11}"),
     );
     let idle = "printf 'ClientAliveInterval 4\\nClientAliveCountMax 1\\n' >/etc/ssh/sshd_config.d/idle.conf && systemctl restart ssh";
     host.root(idle).ok();
     desk.tree(Kind::Graceful, "v1");
+    let logins = || {
+        let lines = host.root("journalctl -b --no-pager -t sshd -t sshd-session").stdout;
+        lines.matches("Accepted publickey").count()
+    };
+    let before = logins();
     let ran = desk.json(&["deploy"]).leaves(0).never_says("the connection");
     assert_eq!(current(&host), ran.release());
+    assert_eq!(logins() - before, 1);
+}
+
+#[test]
+fn what_a_host_lacks_is_said_before_the_build() {
+    let host = lab::host!(Suite::Bookworm);
+    let desk = Desk::at(&host, "ann");
+    desk.write(&acme("socket").with("build: touch built"));
+    desk.tree(Kind::Graceful, "v1");
+    desk.shipit(&["deploy"])
+        .leaves(1)
+        .says("the host is not ready for acme");
+    // Nobody listens there.
+    let yml = std::fs::read_to_string(desk.path("deploy.yml")).unwrap();
+    desk.file("deploy.yml", &yml.replace(":22\n", ":9\n"));
+    desk.shipit(&["deploy"]).leaves(6).says("cannot connect to ");
+    assert!(!desk.path("built").exists());
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use super::*;
 
+use std::iter;
+
+use shipit::cache::Shelf;
 use shipit::report::{json, sentence};
 
 #[test]
@@ -178,10 +181,32 @@ fn a_build_that_fails_shows_its_first_and_last_words() {
               next  shipit    # again
         "#]],
     );
-    // In a file, all that was kept.
+    // In the log of a CI job, all of it.
     let text = drawn(&events, Size::None, Loudness::Normal, false);
-    let gap = "    line 10\n    … 10 more lines; --verbose shows them\n    line 21\n";
-    assert!(text.contains("build\n    line 1\n") && text.contains(gap), "{text}");
+    let whole: String = (1..=50).map(|n| format!("    line {n}\n")).collect();
+    assert!(text.contains(&format!("build\n{whole}downtime")), "{text}");
+    // On a screen, a file has it.
+    let dir = tempfile::tempdir().unwrap();
+    let screen = Screen::default();
+    let out = Box::new(screen.clone());
+    let people = People::new(out, Loudness::Normal, false, columns(80), Typed::default());
+    let mut people = people.keeping(Some(Shelf::at(dir.path().into(), 1)));
+    let started = Event::Started {
+        command: "deploy",
+        app: "acme".into(),
+        host: "h".into(),
+        release: None,
+    };
+    iter::once(&started)
+        .chain(&events)
+        .for_each(|event| people.event(event));
+    let text = String::from_utf8(screen.0.take()).unwrap();
+    let path = dir.path().join("acme-build.log");
+    let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let about = format!("… 38 more lines; all are in {}", path.display());
+    assert!(said.contains(&about), "{text}");
+    let whole: String = (1..=50).map(|n| format!("line {n}\n")).collect();
+    assert_eq!(std::fs::read_to_string(path).unwrap(), whole);
 }
 
 #[test]

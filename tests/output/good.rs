@@ -10,7 +10,7 @@ fn a_good_deploy_is_a_line_for_each_part_and_ends_with_what_is_live() {
         false,
         &expect![[r#"
             deploy acme on deploy@example.org
-              commit     1a2b3c4 Greet twice\x1b[2J (main, uncommitted changes)
+              commit     1a2b3c4 Greet twice\x1b[2J (main, with uncommitted changes in app.js and 2 other files)
               built      0.42s
               sent       1.26s  100 B of 39.9 MB
               prepared   0.84s
@@ -36,7 +36,7 @@ fn verbose_is_a_line_a_step_and_every_line_of_output() {
         false,
         &expect![[r#"
             deploy acme on deploy@example.org
-              commit     1a2b3c4 Greet twice\x1b[2J (main, uncommitted changes)
+              commit     1a2b3c4 Greet twice\x1b[2J (main, with uncommitted changes in app.js and 2 other files)
                 build: compiling \x1b[31mred\x1b[0m
               ok         0.42s  build
               ok         0.42s  send
@@ -73,7 +73,9 @@ fn a_good_deploy_fits_narrow_and_wide_screens() {
         &expect![[r#"
             deploy acme on deploy@example.org
               commit     1a2b3c4 Greet twice\x1b[2J
-                         (main, uncommitted changes)
+                         (main, with uncommitted
+                         changes in app.js and 2
+                         other files)
               built      0.42s
               sent       1.26s  100 B of 39.9 MB
               prepared   0.84s
@@ -105,7 +107,8 @@ fn a_good_deploy_fits_narrow_and_wide_screens() {
         true,
         &expect![[r#"
             <ESC>[1mdeploy acme on deploy@example.org<ESC>[0m
-              commit     1a2b3c4 Greet twice\x1b[2J (main, uncommitted changes)
+              commit     1a2b3c4 Greet twice\x1b[2J (main, with uncommitted changes in
+                         app.js and 2 other files)
               <ESC>[32mbuilt    <ESC>[0m  0.42s
               <ESC>[32msent     <ESC>[0m  1.26s  100 B of 39.9 MB
               <ESC>[32mprepared <ESC>[0m  0.84s
@@ -129,7 +132,7 @@ fn a_good_deploy_fits_narrow_and_wide_screens() {
         false,
         &expect![[r#"
             deploy acme on deploy@example.org
-              commit     1a2b3c4 Greet twice\x1b[2J (main, uncommitted changes)
+              commit     1a2b3c4 Greet twice\x1b[2J (main, with uncommitted changes in app.js and 2 other files)
               built      0.42s
               sent       1.26s  100 B of 39.9 MB
               prepared   0.84s

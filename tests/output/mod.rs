@@ -55,6 +55,7 @@ fn commit() -> Commit {
         subject: "Greet twice\u{1b}[2J".into(),
         branch: "main".into(),
         dirty: true,
+        changed: vec!["app.js".into(), "b".into(), "c".into()],
     }
 }
 

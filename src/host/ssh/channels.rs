@@ -2,7 +2,7 @@
 //! started in advance; those that are closing. This is the only place that waits, so interrupts and silence are noticed
 //! here. Runs no command to its end.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -140,6 +140,25 @@ impl Channels {
             };
             self.wait(Until::Readable, limit)?;
         }
+    }
+
+    /// Reads what the server sent while no command runs, which answers its questions, and asks it for a sign of life. Fails
+    /// when the connection is of no more use.
+    pub(super) fn idle(&mut self) -> Result<(), Lost> {
+        self.retire()?;
+        self.open_spare()?;
+        if let Spare::Ready(channel) = &mut self.spare {
+            match channel.read(&mut [0u8; 1]) {
+                Err(e) if e.kind() != ErrorKind::WouldBlock => return Err(Lost::Cut(e.to_string())),
+                _ if !channel.eof() => {}
+                _ => {
+                    if let Spare::Ready(channel) = std::mem::replace(&mut self.spare, Spare::Wanted) {
+                        self.retired.push(channel);
+                    }
+                }
+            }
+        }
+        self.check_liveness()
     }
 
     /// Continues to open the spare channel, if one is wanted.

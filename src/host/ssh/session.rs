@@ -120,6 +120,19 @@ impl Ssh {
         }
     }
 
+    /// Closes a connection that is of no more use.
+    fn lost(&mut self, lost: &Lost) {
+        self.dead = Some(match lost {
+            Lost::Source(_) => return,
+            Lost::Cut(why) | Lost::Refused(why) => format!("the connection was lost: {why}"),
+            Lost::Unbegun(why) => format!("the connection was lost: {why}"),
+            Lost::Silent(seconds) => format!("the connection was closed after {seconds} s of silence"),
+            Lost::Breach(why) => format!("the connection was closed: {why}"),
+            Lost::Interrupted => "the connection was closed after an interrupt".to_owned(),
+        });
+        self.channels.pump.shut();
+    }
+
     /// Continues the command that makes the running one stop, and hands on what it printed once it has ended.
     fn run_stopper(
         &mut self,
@@ -181,20 +194,19 @@ impl Host for Ssh {
             )));
         }
         let result = self.run(exec, on_event);
-        match &result {
-            Ok(_) | Err(Lost::Source(_)) => {}
-            Err(lost) => {
-                self.dead = Some(match lost {
-                    Lost::Cut(why) | Lost::Refused(why) => format!("the connection was lost: {why}"),
-                    Lost::Unbegun(why) => format!("the connection was lost: {why}"),
-                    Lost::Silent(seconds) => {
-                        format!("the connection was closed after {seconds} s of silence")
-                    }
-                    Lost::Breach(why) => format!("the connection was closed: {why}"),
-                    Lost::Interrupted | Lost::Source(_) => "the connection was closed after an interrupt".to_owned(),
-                });
-                self.channels.pump.shut();
-            }
+        if let Err(lost) = &result {
+            self.lost(lost);
+        }
+        result
+    }
+
+    fn idle(&mut self) -> Result<(), Lost> {
+        if let Some(why) = &self.dead {
+            return Err(Lost::Cut(why.clone()));
+        }
+        let result = self.channels.idle();
+        if let Err(lost) = &result {
+            self.lost(lost);
         }
         result
     }

@@ -40,7 +40,7 @@ impl People {
         } else {
             "earlier lines of the journal: see `next`"
         };
-        self.last(&journal, 0, about, others);
+        self.last(&journal, 0, || about.to_owned(), others);
         end.iter().for_each(|line| self.put(line));
     }
 

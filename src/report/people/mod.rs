@@ -6,6 +6,7 @@ mod end; // the last lines
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use crate::cache::Shelf;
 use crate::failure::Typed;
 use crate::report::Loudness;
 use crate::report::event::{Downtime, Event, Phase, Report, State};
@@ -42,6 +43,9 @@ pub struct People {
     sending: Option<Instant>,
     /// Rows of the screen that the report of the failure has so far.
     taken: usize,
+    app: String,
+    /// Where the output of a step that failed is written, if the screen has no room for all of it.
+    output: Option<Shelf>,
 }
 
 impl People {
@@ -66,7 +70,15 @@ impl People {
             journal: Vec::new(),
             sending: None,
             taken: 0,
+            app: String::new(),
+            output: None,
         }
+    }
+
+    /// The same, which keeps the whole output of a step that failed there.
+    #[must_use]
+    pub fn keeping(self, output: Option<Shelf>) -> Self {
+        Self { output, ..self }
     }
 
     /// Prints a line. What does not fit hangs `hang` columns in.
@@ -155,7 +167,7 @@ impl People {
                 self.fails(phase != Phase::Settle);
                 self.unfold();
                 self.a_step(("31;1", "failed"), phase, name, took, note);
-                self.tell_held();
+                self.tell_held(name);
             }
         }
     }
@@ -201,15 +213,15 @@ impl People {
     }
 
     /// What the failed step printed first and last.
-    fn tell_held(&mut self) {
+    fn tell_held(&mut self, step: &str) {
         let held = std::mem::take(&mut self.held);
-        let (mut between, end) = (held.between, self.room().map_or(0, Room::end));
-        let (mut lines, last) = held.lines();
-        let first = match self.room() {
-            Some(room) => room.first(&lines, &last, between, 6, room.left(self.taken + end)),
-            None if between > 0 => lines.clone(),
-            None => Vec::new(),
+        let Some(room) = self.room() else {
+            held.whole().for_each(|line| self.put(&line));
+            return;
         };
+        let (mut between, end) = (held.between, room.end());
+        let (mut lines, last) = held.lines();
+        let first = room.first(&lines, &last, between, 6, room.left(self.taken + end));
         first.iter().for_each(|line| self.put(line));
         lines.drain(..first.len());
         if between > 0 {
@@ -218,18 +230,26 @@ impl People {
         }
         lines.extend(last);
         let which = if first.is_empty() { "earlier" } else { "more" };
-        self.last(&lines, between, &format!("{which} lines; --verbose shows them"), end);
+        let word = step.split(' ').next().unwrap_or_default();
+        let (shelf, name) = (self.output.take(), format!("{}-{}.log", self.app, word));
+        let path = || held.keep(shelf.as_ref()?, &name);
+        let about = || match path() {
+            Some(path) => format!("{which} lines; all are in {}", shown(path.as_bytes())),
+            None => format!("{which} lines; --verbose shows them"),
+        };
+        self.last(&lines, between, about, end);
+        self.output = shelf;
     }
 
     /// The last of these lines, as many as fit beside `others` rows, and that `before` came before all of them.
-    fn last(&mut self, lines: &[String], before: usize, about: &str, others: usize) {
+    fn last(&mut self, lines: &[String], before: usize, about: impl Fn() -> String, others: usize) {
         let (skipped, kept) = match self.room() {
             Some(room) => room.last(lines, 6, room.left(self.taken + others)),
             None => (0, lines.to_vec()),
         };
         let before = before + skipped;
         if before > 0 {
-            self.say(&format!("    … {before} {about}"), 6);
+            self.say(&format!("    … {before} {}", about()), 6);
         }
         kept.iter().for_each(|line| self.put(line));
     }
@@ -322,6 +342,7 @@ impl Report for People {
                 host,
                 release,
             } => {
+                self.app.clone_from(app);
                 if self.loudness != Loudness::Quiet {
                     let line = sentence::started(command, app, host, release.as_deref());
                     let line = self.paint("1", &line);
