@@ -97,10 +97,14 @@ fn is_command(c: char) -> bool {
     matches!(
         c,
         '\u{80}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
+            | '\u{2060}'..='\u{206f}'
             | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
     )
 }
 
@@ -110,7 +114,12 @@ pub fn in_json(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     for c in line.chars() {
         if c == '\u{7f}' || is_command(c) {
-            out.push_str(&format!("\\u{:04x}", c as u32));
+            let units = c
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .map(|unit| format!("\\u{unit:04x}"))
+                .collect::<String>();
+            out.push_str(&units);
         } else {
             out.push(c);
         }
@@ -198,9 +207,12 @@ mod tests {
 
     #[test]
     fn json_stays_the_same_value_and_commands_no_terminal() {
-        let said = "a\u{9b}2J\u{7f}\u{202e}\u{feff}\u{1b} é\u{1f600}";
+        let said = "a\u{9b}2J\u{7f}\u{202e}\u{feff}\u{61c}\u{e0041}\u{1b} é\u{1f600}";
         let line = in_json(&serde_json::json!({ "line": said }).to_string());
-        assert_eq!(line, r#"{"line":"a\u009b2J\u007f\u202e\ufeff\u001b é😀"}"#);
+        assert_eq!(
+            line,
+            r#"{"line":"a\u009b2J\u007f\u202e\ufeff\u061c\udb40\udc41\u001b é😀"}"#
+        );
         let read: Option<serde_json::Value> = serde_json::from_str(&line).ok();
         assert_eq!(read, Some(serde_json::json!({ "line": said })));
     }

@@ -64,8 +64,6 @@ fn attach(run: &mut Run<'_>, word: Word) -> Result<Exit, Failure> {
             let ended = ended::ended(run, &followed, &last);
             Ok(ended::tell(run, &followed, &last, ended))
         }
-        None => Err(Failure::new(Exit::Unknown, "no result was received for the switch")
-            .host("the host continues on its own")
-            .next(Next::shipit("status"))),
+        None => Err(switch::unended(run.config, &followed)),
     }
 }

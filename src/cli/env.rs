@@ -226,7 +226,7 @@ fn unread(global: &Global, config: &Config, said: &Answered) -> String {
     }
     if !said.readers.is_empty() {
         return match said.readers.iter().find(|unit| is_php(unit)) {
-            Some(unit) => format!("{unit} passes it only to pools with `clear_env = no`\n"),
+            Some(unit) => format!("{unit} passes it only to pools with `clear_env = no` or `env[NAME] = $NAME`\n"),
             None => String::new(),
         };
     }

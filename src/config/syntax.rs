@@ -42,20 +42,33 @@ fn innermost(text: &str, open: &[Mark]) -> Option<(Mark, char, char)> {
         })
 }
 
-/// The end of another bracket where an open one should end, if the parser gets past it with the right one.
+/// How many repairs are tried: each one parses the file.
+const TRIES: usize = 100;
+
+/// The end of another bracket where an open one should end, if the parser gets past it with the right one, before it or in
+/// its place.
 fn wrong_bracket(text: &str, stopped: usize, open: &[Mark]) -> Option<(Mark, String)> {
     let (at, bracket, end) = innermost(text, open)?;
     let mut lines = text.lines().enumerate().take(stopped).skip(at.line - 1);
+    let mut tries = 0;
     let (number, column, wrong) = lines.find_map(|(number, line)| {
         // A `)` may belong to a text.
         let ends = if line.contains('(') { "]}" } else { "])}" };
         let wrong = |(_, c): &(usize, char)| ends.contains(*c) && *c != end;
-        let place = line.char_indices().filter(wrong).find(|(place, wrong)| {
-            let with = format!("{}{end}{}", &line[..*place], &line[place + wrong.len_utf8()..]);
-            gets_past(text, stopped, number + 1, &with)
-        });
-        place.map(|(place, wrong)| (number + 1, line[..place].chars().count() + 1, wrong))
+        line.char_indices().filter(wrong).find_map(|(place, wrong)| {
+            tries += 1;
+            let (before, after) = (&line[..place], &line[place + wrong.len_utf8()..]);
+            let gets_past = |with: String| tries <= TRIES && gets_past(text, stopped, number + 1, &with);
+            let column = before.chars().count() + 1;
+            if gets_past(format!("{before}{end}{wrong}{after}")) {
+                return Some((number + 1, column, None));
+            }
+            gets_past(format!("{before}{end}{after}")).then_some((number + 1, column, Some(wrong)))
+        })
     })?;
+    let Some(wrong) = wrong else {
+        return Some((at, format!("this `{bracket}` is not closed")));
+    };
     let opened = if at.line == number {
         String::new()
     } else {

@@ -16,7 +16,7 @@ pub(super) fn lines(config: &Config, live: &Live, unit: &str, finding: &Finding)
     // What is changed on the host only, the next install overwrites.
     let kept = live.in_repository(Path::new(&finding.file));
     let file = kept.unwrap_or(&finding.file);
-    let edits = |finding| edits(finding, file, kept.map(|_| install.clone()));
+    let edits = |finding| edits(unit, finding, file, kept.map(|_| install.clone()));
     let Some(cause) = &finding.cause else {
         return edits(finding);
     };
@@ -188,17 +188,19 @@ fn meant(live: &Live, unit: &str) -> Option<String> {
 }
 
 /// The lines to write into this file, and what brings them to the host; or where the rule is explained.
-fn edits(finding: &Finding, file: &str, install: Option<Next>) -> Vec<Next> {
+fn edits(unit: &str, finding: &Finding, file: &str, install: Option<Next>) -> Vec<Next> {
+    // An upgrade of the package overwrites its own file.
+    if file.starts_with("/usr/lib/") || file.starts_with("/lib/") {
+        return match render::drop_in(finding) {
+            Some(lines) => {
+                let place = format!("in a drop-in (`sudo systemctl edit {unit}`):");
+                vec![Next::write(place, lines)]
+            }
+            None => vec![explain(finding)],
+        };
+    }
     match render::lines(finding) {
         lines if lines.is_empty() => vec![explain(finding)],
-        // An upgrade of the package overwrites its own file.
-        lines if file.starts_with("/usr/lib/") || file.starts_with("/lib/") => {
-            let unit = file.rsplit('/').next().unwrap_or(file);
-            vec![Next::write(
-                format!("in a drop-in (`sudo systemctl edit {unit}`):"),
-                lines,
-            )]
-        }
         lines => std::iter::once(Next::write(format!("in {file}:"), lines))
             .chain(install.map(|install| install.remark("then")))
             .collect(),

@@ -12,7 +12,7 @@ use crate::observed::Observed;
 use crate::plan;
 use crate::release::{Delta, Encoding};
 use crate::remote;
-use crate::report::event::{Ended, Outcome, Phase, Upload};
+use crate::report::event::{Ended, Event, Outcome, Phase, Upload};
 use crate::source::Scanned;
 
 enum Origin {
@@ -64,6 +64,10 @@ fn go(run: &mut Run<'_>, options: &DeployOptions) -> Result<Exit, Failure> {
         let release = match &mut origin {
             Origin::Host(named) => {
                 let id = plan::releases::rollback_target(run.config, &observed, Some(named))?;
+                if id != *named {
+                    run.report.event(&Event::Release(id.clone()));
+                    named.clone_from(&id);
+                }
                 run.comes_from(observed.commit(&id));
                 id
             }

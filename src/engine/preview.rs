@@ -173,13 +173,17 @@ pub fn preview(run: &mut Run<'_>, reading: Reading) -> Result<Preview, Failure> 
     let script = base::script(config, scanned.digest);
     let observed = observe::observe_with_units(host.as_mut(), config, &draft.repository, Some(script))?;
     let drift = draft.drift(&observed)?;
-    let mut plan = draft.plan(&observed, free(Id::now(), &observed).to_string())?;
+    let found = draft.on_host(&observed, &scanned);
+    let release = match found {
+        OnHost::Live(id) | OnHost::Staged(id) => id.to_owned(),
+        OnHost::Left(_) | OnHost::Nothing => free(Id::now(), &observed).to_string(),
+    };
+    let mut plan = draft.plan(&observed, release)?;
     let base = base::find(host.as_mut(), config, &observed, &scanned)?;
     plan.warnings.extend(drift);
     plan.warnings.extend(scanned.warnings.iter().cloned());
     plan.warnings.extend(draft.ignored(&observed, &scanned));
     // As a deploy does, which sends nothing that it switches to as it is.
-    let found = draft.on_host(&observed, &scanned);
     let delta = match found {
         OnHost::Live(_) | OnHost::Staged(_) => None,
         OnHost::Left(_) | OnHost::Nothing => {

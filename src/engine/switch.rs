@@ -123,7 +123,7 @@ pub fn switch(
 const BEHIND: &str =
     "the host has not begun this switch yet, because the conductor of the previous switch is still running";
 
-/// Follows a run that another client asked for to its end, also one that the host begins late. Withdraws nothing.
+/// Follows a run that another client asked for to its end, even one that the host begins late. Withdraws nothing.
 pub fn attach(run: &mut Run<'_>, host: Box<dyn Host>, id: &str) -> Followed {
     let root = run.config.root.as_str();
     let mut followed = Followed::of(run.command);
@@ -140,6 +140,39 @@ pub fn attach(run: &mut Run<'_>, host: Box<dyn Host>, id: &str) -> Followed {
         followed.stopped = None;
     }
     followed
+}
+
+/// Why a run that was attached to has no end.
+pub fn unended(config: &Config, followed: &Followed) -> Failure {
+    match followed.stopped {
+        Some(Stopped::Absent) => Failure::new(Exit::Untouched, "the request was withdrawn before its switch began")
+            .host("nothing live changed")
+            .next(Next::shipit("status")),
+        Some(Stopped::Unbegun) => Failure::new(Exit::Unknown, "the host has not begun the switch")
+            .why(unbegun(config))
+            .host("the request is in place: the switch begins when the conductor can start")
+            .next(guard_status(config)),
+        _ => Failure::new(Exit::Unknown, "no result was received for the switch")
+            .host("the host continues on its own")
+            .next(Next::shipit("status")),
+    }
+}
+
+/// Why nobody takes a request up.
+fn unbegun(config: &Config) -> String {
+    let guard = guard(config);
+    format!(
+        "the guard {guard} did not start the conductor: it is stopped, or the conductor of the previous request is still running"
+    )
+}
+
+fn guard_status(config: &Config) -> Next {
+    Next::ssh(format!(
+        "{} systemctl status {} shipit-{}.service",
+        config.host.ssh_to(),
+        guard(config),
+        config.app.as_str()
+    ))
 }
 
 /// The unit that starts the conductor.
@@ -217,17 +250,10 @@ fn withdrawn(config: &Config, why: Stopped, placed: &Placed) -> Failure {
                 .next(Next::shipit("releases")),
         };
     }
-    let guard = guard(config);
     Failure::new(Exit::Untouched, "the host did not begin the switch within 15s")
-        .why(format!(
-            "the guard {guard} did not start the conductor: it is stopped, or the conductor of the previous request is still running"
-        ))
+        .why(unbegun(config))
         .host("the request was withdrawn; nothing live changed")
-        .next(Next::ssh(format!(
-            "{} systemctl status {guard} shipit-{}.service",
-            config.host.ssh_to(),
-            config.app.as_str()
-        )))
+        .next(guard_status(config))
 }
 
 /// What following gave, as an end.

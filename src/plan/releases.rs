@@ -32,16 +32,23 @@ pub fn in_state(observed: &Observed, state: State) -> Vec<&str> {
 }
 
 /// Whether these words mean this release: its beginning, its time of day, or the beginning of its commit.
-fn means(observed: &Observed, named: &str, id: &str) -> bool {
+pub fn means(observed: &Observed, named: &str, id: &str) -> bool {
     /// The fewest digits of a commit; git shows 7.
     const COMMIT: usize = 4;
-    let time = || id.split_once('-').is_some_and(|(_, time)| time == named);
+    /// `HHMMSS`
+    const TIME: usize = 6;
+    // Two of the same second differ in a number at the end.
+    let time = || {
+        let rest = id.split_once('-').and_then(|(_, time)| time.strip_prefix(named));
+        rest.is_some_and(|rest| rest.is_empty() || named.len() == TIME && rest.starts_with('-'))
+    };
     let commit = || {
         observed
             .commit(id)
             .is_some_and(|commit| commit.revision.starts_with(named))
     };
-    id.starts_with(named) || time() || named.len() >= COMMIT && commit()
+    // A variable that is not set names nothing.
+    !named.is_empty() && (id.starts_with(named) || time() || named.len() >= COMMIT && commit())
 }
 
 /// The release that `rollback` goes to: the newest verified one that came before the live one, or the one
@@ -277,6 +284,15 @@ mod tests {
         ] {
             assert_eq!(target(named), Err(why.to_owned()), "{named}");
         }
-        assert!(target("20261103").is_err_and(|what| what.contains("matches 2 releases")));
+        assert_eq!(target(""), Err("release  does not exist on the host".into()));
+        // Two of the same second have the same time of day.
+        observed.releases.push("20261103-091000-2".into());
+        observed
+            .ledger
+            .push("2026-11-03T10:00:01Z 1 r verified 20261103-091000-2");
+        let target = |named| rollback_target(&config, &observed, Some(named)).map_err(|failure| failure.what);
+        assert!(target("091000").is_err_and(|what| what.contains("matches 2 releases")));
+        assert_eq!(target("20261103-091000"), first);
+        assert!(target("20261103").is_err_and(|what| what.contains("matches 3 releases")));
     }
 }

@@ -34,10 +34,31 @@ fn next(text: &str) -> Option<(&str, &str, &str)> {
     text.match_indices("\x1b[").find_map(|(at, _)| {
         let numbers = &text[at + 2..];
         let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';')?;
-        let whole = numbers[end..].starts_with('m') && end <= NUMBERS;
+        let whole = numbers[end..].starts_with('m') && end <= NUMBERS && is_visible(&numbers[..end]);
         let end = at + 2 + end + 1;
         whole.then(|| (&text[..at], &text[at..end], &text[end..]))
     })
+}
+
+/// Whether text remains readable: no blinking (5, 6), no concealed text (8), nothing that terminals disagree about.
+fn is_visible(numbers: &str) -> bool {
+    let mut codes = numbers.split(';').map(|code| if code.is_empty() { "0" } else { code });
+    while let Some(code) = codes.next() {
+        let known = match code.parse::<u16>() {
+            // A color by its number, or by three bytes.
+            Ok(38 | 48 | 58) => match codes.next() {
+                Some("5") => codes.next().is_some(),
+                Some("2") => codes.nth(2).is_some(),
+                _ => false,
+            },
+            Ok(0..=4 | 7 | 9 | 21..=24 | 27 | 29..=37 | 39..=47 | 49 | 53 | 55 | 59 | 90..=97 | 100..=107) => true,
+            _ => false,
+        };
+        if !known {
+            return false;
+        }
+    }
+    true
 }
 
 #[cfg(test)]
@@ -69,6 +90,10 @@ mod tests {
             ("\x1b[31", "\\x1b[31"),
             ("\x1b[>4;1m", "\\x1b[>4;1m"),
             ("\x1b[?25m", "\\x1b[?25m"),
+            ("\x1b[1;8mx", "\\x1b[1;8mx"),
+            ("\x1b[008m", "\\x1b[008m"),
+            ("\x1b[38;8m", "\\x1b[38;8m"),
+            ("\x1b[38;5;1;6m", "\\x1b[38;5;1;6m"),
             ("\x1b[38:5:1mx", "\\x1b[38:5:1mx"),
             ("\x1b[1 m", "\\x1b[1 m"),
             ("\x1b[1;\r1m", "\\x1b[1;\\x0d1m"),

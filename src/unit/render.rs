@@ -4,13 +4,15 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::keys::{self, Adds};
 use super::rules::{self, Edit, Finding, Severity};
 
 /// Foreign text on one line: control characters, and characters that can reorder a line, become escapes.
 fn safe(text: &str) -> String {
     let odd = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
     };
     text.chars()
         .flat_map(|c| {
@@ -45,6 +47,47 @@ pub fn lines(finding: &Finding) -> Vec<String> {
         }
     }
     out
+}
+
+/// The lines of the fix for a drop-in, where a list begins with its reset (systemd.syntax(7)). `None` without lines, and for a
+/// line to remove, which a drop-in cannot.
+pub fn drop_in(finding: &Finding) -> Option<Vec<String>> {
+    let edits: Vec<&Edit> = finding.fix.iter().flat_map(|fix| &fix.edits).collect();
+    if edits.is_empty() || edits.iter().any(|edit| matches!(edit, Edit::Remove { .. })) {
+        return None;
+    }
+    let is_replaced = |section: &str, key: &str| {
+        let replaces = |edit: &&Edit| match edit {
+            Edit::Write {
+                section: of,
+                key: named,
+                keep,
+                ..
+            } => of == section && named == key && !keep,
+            Edit::Respell {
+                section: of,
+                key: named,
+                ..
+            } => of == section && named == key,
+            Edit::Remove { .. } => false,
+        };
+        edits.iter().any(replaces) && keys::adds(section, key) == Adds::List
+    };
+    let (mut out, mut section) = (Vec::new(), String::new());
+    let mut reset = Vec::new();
+    for line in lines(finding) {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        } else if let Some((key, _)) = line.split_once('=')
+            && is_replaced(&section, key)
+            && !reset.contains(&key.to_owned())
+        {
+            reset.push(key.to_owned());
+            out.push(format!("{key}="));
+        }
+        out.push(line);
+    }
+    Some(out)
 }
 
 /// One paragraph for each finding: place, severity, message, rule, the lines of the fix.
@@ -167,6 +210,39 @@ mod tests {
         };
         finding.set("Service", "Type", "exec");
         finding
+    }
+
+    #[test]
+    fn a_drop_in_replaces_a_list_and_cannot_remove_a_line() {
+        let with = |edit: &dyn Fn(&mut Finding)| {
+            let mut finding = Finding { fix: None, ..finding() };
+            edit(&mut finding);
+            drop_in(&finding)
+        };
+        let lines = with(&|finding| {
+            finding
+                .set("Service", "ExecReload", "/bin/kill -HUP $MAINPID")
+                .set("Service", "Type", "exec");
+        });
+        let lines = lines.expect("lines");
+        assert_eq!(
+            lines,
+            [
+                "[Service]",
+                "ExecReload=",
+                "ExecReload=/bin/kill -HUP $MAINPID",
+                "Type=exec"
+            ]
+        );
+        let more = with(&|finding| {
+            finding.suggest_more("Service", "Environment", "A=b");
+        });
+        assert_eq!(more.expect("lines"), ["[Service]", "Environment=A=b"]);
+        let removed = with(&|finding| {
+            finding.remove();
+        });
+        assert_eq!(removed, None);
+        assert_eq!(with(&|_| ()), None);
     }
 
     #[test]

@@ -273,6 +273,7 @@ fn an_open_bracket_is_named_where_it_was_opened() {
         ("app: a\nexclude: [a # one\n", "2:10", '['),
         ("hooks: {on_failure: a # one\nsource: x\n", "1:8", '{'),
         ("services: [{unit: a, strategy: restart}\nsource: x\n", "1:11", '['),
+        ("app: a\nservices: [{unit: a, health: {url: x}]\n", "2:12", '{'),
         ("exclude: [a (b)\nsource: x\n", "1:10", '['),
     ] {
         let words = format!("{at}: invalid YAML: this `{bracket}` is not closed");

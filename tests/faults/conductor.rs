@@ -135,9 +135,18 @@ fn a_conductor_that_cannot_run_does_not_spin_and_the_request_is_withdrawn() {
     .ok();
     desk.tree(Kind::Graceful, "v2");
     let began = Instant::now();
-    desk.json(&["deploy"])
+    let deploy = Underway::start(&desk, &["deploy"]);
+    host.wait_for("the request", |host| {
+        host.root("test -e /opt/acme/.shipit/request").success()
+    });
+    // Whoever waits for it as well hears that it will not come.
+    let attached = Underway::start(&desk, &["attach"]);
+    deploy.end().leaves(1).says("did not begin the switch within 15s");
+    attached
+        .end()
         .leaves(1)
-        .says("did not begin the switch within 15s");
+        .says("the request was withdrawn before its switch began")
+        .never_says("the host continues on its own");
     assert!(began.elapsed() > Duration::from_secs(15));
     let starts = host.root("journalctl -u shipit-acme.service -o cat | grep -c 'Main process exited'");
     let starts: u32 = starts.stdout.trim().parse().unwrap();

@@ -2,6 +2,7 @@
 //! Never here: which findings there are.
 
 use crate::text;
+use crate::unit::keys;
 use crate::unit::merge::Unit;
 use crate::unit::parse::{Kind, Line};
 use crate::unit::render;
@@ -25,7 +26,8 @@ pub(in crate::cli) fn text(findings: &[Finding], units: &[&Unit]) -> String {
 }
 
 /// The line of a finding, and a mark. None of what a whole section lacks, and none of a variable, whose value may be a
-/// secret under any name.
+/// secret under any name; nor of a line that is no assignment, which may continue one. Of a key that systemd does not have,
+/// such as a misspelled `Environment=`, only the key.
 fn excerpt(finding: &Finding, units: &[&Unit]) -> Vec<String> {
     let files = units.iter().flat_map(|unit| &unit.files);
     let lines = files
@@ -35,19 +37,21 @@ fn excerpt(finding: &Finding, units: &[&Unit]) -> Vec<String> {
     let Some(line) = lines.into_iter().find(of) else {
         return Vec::new();
     };
-    match &line.kind {
-        Kind::Blank | Kind::Comment(_) | Kind::Section(_) => return Vec::new(),
-        Kind::Assignment { key, .. } if key.starts_with("Environment") || key.starts_with("SetCredential") => {
-            return Vec::new();
-        }
-        Kind::Assignment { .. } | Kind::Wrong(_) => {}
+    let Kind::Assignment { key, .. } = &line.kind else {
+        return Vec::new();
+    };
+    if key.starts_with("Environment") || key.starts_with("SetCredential") {
+        return Vec::new();
     }
     let pieces = line.pieces();
     // What a continued line hides may begin in the line before.
     let Some((_, piece)) = pieces.first().filter(|(number, _)| *number == finding.line) else {
         return Vec::new();
     };
-    let piece = rules::without_secrets(piece);
+    let piece = match piece.split_once('=') {
+        Some((key_only, _)) if keys::sections_of(key).is_empty() => format!("{key_only}=…"),
+        _ => rules::without_secrets(piece),
+    };
     let column = piece[..mark(&piece, &finding.message)].chars().count() + 1;
     let lines = text::excerpt(&piece, finding.line as usize, column);
     lines.map(Vec::from).unwrap_or_default()
@@ -88,8 +92,18 @@ mod tests {
     fn a_finding_shows_its_line_with_a_mark_below_what_it_is_about() {
         let said = linted("[Service]\nExecStart=/usr/bin/x\nRestart=alwyas\n  MemoryMx=1G\n");
         assert!(said.contains("\n    3 | Restart=alwyas\n      |         ^\n"), "{said}");
-        assert!(said.contains("\n    4 |   MemoryMx=1G\n      |   ^\n"), "{said}");
+        assert!(said.contains("\n    4 |   MemoryMx=…\n      |   ^\n"), "{said}");
         assert!(!said.contains("| [Service]"), "{said}");
+    }
+
+    #[test]
+    fn a_line_that_may_be_a_misspelled_or_broken_variable_shows_no_value() {
+        let said = linted(
+            "Environment=PIN=hunter0\n[Service]\nExecStart=/usr/bin/x\nEnviroment=STRIPE=hunter1\nenvironment=PW=hunter2\n\
+             Environment=A=b\n  SMTP=hunter3\n",
+        );
+        assert!(said.contains("| Enviroment=…\n"), "{said}");
+        assert!(!said.contains("hunter"), "{said}");
     }
 
     #[test]

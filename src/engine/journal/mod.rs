@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure, Next};
 use crate::host::Host;
 use crate::observed::Observed;
-use crate::plan::needs;
 use crate::plan::units::{Purpose, units};
+use crate::plan::{needs, releases};
 use crate::release::Id;
 use crate::remote::{self, Input, JOURNAL_HELPER, Script, Stream, StreamEvent, exits};
 use crate::text;
@@ -137,10 +137,11 @@ impl Reader<'_> {
         show: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Failure> {
         let (mut release, mut spans) = (release, spans(self.observed, release));
-        // The beginning of one name is enough, as for a rollback. A whole name that is gone is not the beginning of its
+        // The same words name it as for a rollback. A whole name that is gone is not the beginning of its
         // neighbor of the same second.
         if spans.is_empty() && Id::parse(release).is_none() {
-            let known = self.observed.releases.iter().filter(|id| id.starts_with(release));
+            let known = self.observed.releases.iter();
+            let known = known.filter(|id| releases::means(self.observed, release, id));
             let lived: Vec<_> = known
                 .map(|id| (id.as_str(), invocations::spans(self.observed, id)))
                 .filter(|(_, spans)| !spans.is_empty())

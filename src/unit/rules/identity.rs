@@ -1,20 +1,6 @@
 //! Who the service runs as.
 
-use super::runtime;
-use super::{Cause, Runtime, Severity, View, rules};
-
-/// Whether one of its programs, or the script that it runs, is below the app's root.
-fn runs_below(view: &View<'_>, root: &str) -> bool {
-    let inside = |path: &str| std::path::Path::new(path).starts_with(root);
-    view.unit.every_command().iter().any(|(command, _)| {
-        let script = command.words().find(|word| !word.starts_with('-'));
-        inside(&command.program)
-            || command
-                .shell_script()
-                .is_some_and(|script| script.split_whitespace().any(inside))
-            || runtime::of(command) != Runtime::Other && script.is_some_and(inside)
-    })
-}
+use super::{Cause, Runtime, Severity, rules};
 
 rules! {
     /// The service runs as root
@@ -35,8 +21,8 @@ rules! {
         if !view.is_root() || view.start().is_none() {
             return;
         }
-        let deployed = view.context.root.as_deref().is_some_and(|root| runs_below(view, root));
-        if view.is_of_a_user() || view.is_shared() && !deployed {
+        let deployed = view.context.root.as_deref().is_some_and(|root| view.runs_below(root));
+        if view.is_of_a_user() || view.is_shared() {
             return;
         }
         let message = if view.is_app() {

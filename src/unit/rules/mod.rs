@@ -279,8 +279,13 @@ pub fn lint(unit: &Unit, context: &Context) -> Vec<Finding> {
         // The text is the package's. What the host reports of the unit, what it lacks, and a drop-in still count.
         let live = |rule: &str| drift::RULES.iter().any(|drift| drift.name == rule);
         let reported = |one: &Finding| one.cause.as_ref().is_some_and(|cause| *cause != Cause::Exposure);
+        let secret = |rule: &str| rule.starts_with("secret-") || rule == "environment-file-mode";
         findings.retain(|one| {
-            one.severity == Severity::Error || live(one.rule) || reported(one) || !view::is_of_a_package(&one.file)
+            one.severity == Severity::Error
+                || live(one.rule)
+                || secret(one.rule)
+                || reported(one)
+                || !view::is_of_a_package(&one.file)
         });
     }
     let allowed = allowed(unit);

@@ -245,10 +245,26 @@ impl<'a> View<'a> {
         file.is_some_and(|file| is_of_a_package(&file.path))
     }
 
+    /// Whether one of its programs, or the script that it runs, is below the app's root.
+    pub fn runs_below(&self, root: &str) -> bool {
+        let inside = |path: &str| std::path::Path::new(path).starts_with(root);
+        self.unit.every_command().iter().any(|(command, _)| {
+            let script = command.words().find(|word| !word.starts_with('-'));
+            inside(&command.program)
+                || command
+                    .shell_script()
+                    .is_some_and(|script| script.split_whitespace().any(inside))
+                || runtime::of(command) != Runtime::Other && script.is_some_and(inside)
+        })
+    }
+
     /// Whether it belongs to a package, and a deploy only reloads it: php-fpm or a web server, which several apps share.
     /// It starts no program of the app, and its user, its directory and its stop are the package's choice.
     pub fn is_shared(&self) -> bool {
+        let commands = self.unit.commands("ExecStart");
         self.is_of_the_distribution()
+            && commands.iter().all(|(_, entry)| is_of_a_package(entry.file))
+            && !self.context.root.as_deref().is_some_and(|root| self.runs_below(root))
             && self.context.strategy == Some(Strategy::Reload)
             && self.host().is_none_or(|facts| facts.repository.is_none())
     }
@@ -318,6 +334,19 @@ mod tests {
                 assert!(has(&all, rule), "{dir} {strategy:?}: {all:?}");
             }
         }
+        // One that runs the app is judged as any other.
+        let own = String::from_utf8_lossy(text).replace("/usr/sbin/php-fpm8.2", "/opt/shop/bin/server");
+        let unit = Unit::parse(&format!("{package}/shop.service"), own.as_bytes()).unwrap();
+        let context = Context {
+            root: Some("/opt/shop".into()),
+            strategy: Some(Strategy::Reload),
+            ..Context::default()
+        };
+        let all: Vec<_> = lint(&unit, &context)
+            .into_iter()
+            .map(|one| (one.rule, one.severity))
+            .collect();
+        assert!(has(&all, "user-root") && has(&all, "path-not-current"), "{all:?}");
         let failed = found(package, Strategy::Reload, "ActiveState=failed\nResult=exit-code");
         assert_eq!(failed, [("drift-failed", Severity::Error)]);
     }

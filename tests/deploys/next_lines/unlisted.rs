@@ -285,10 +285,7 @@ pub const SITES: &[(&str, &str)] = &[
     ("engine/switch.rs shipit status", FAULT),
     ("engine/switch.rs shipit releases", FAULT),
     ("engine/ended.rs shipit status", FAULT),
-    (
-        "engine/switch.rs ssh {} systemctl status {guard} shipit-{}.service",
-        RACE,
-    ),
+    ("engine/switch.rs ssh {} systemctl status {} shipit-{}.service", RACE),
     (
         "engine/units.rs shipit unit generate",
         "the line of `unit diff`, which has a row",
