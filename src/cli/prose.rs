@@ -8,18 +8,20 @@ use crate::report::layout;
 const COMMANDS: [&str; 2] = ["; next: ", ", then run: "];
 
 impl Paper {
-    /// Lines that hang below themselves, with diffs two columns in, and below `  write PATH:` the text of the file.
+    /// Lines that hang below themselves, with diffs two columns in, and below `  write PATH:` or `  replace PATH:` the
+    /// text of the file.
     pub(super) fn prose(&self, text: &str) -> String {
         let (mut out, mut file, mut diff) = (String::new(), false, false);
         for line in text.lines() {
             let inside = line.strip_prefix("  ").unwrap_or_default();
-            file = line.starts_with("  write /") && line.ends_with(':')
-                || file && (line.is_empty() || line.starts_with("      "));
+            let head = ["  write /", "  replace /"].iter().any(|head| line.starts_with(head)) && line.ends_with(':');
+            let is_text = file && (line.is_empty() || line.starts_with("      "));
+            file = head || is_text;
             let sign = inside.as_bytes().first().copied().unwrap_or_default();
             diff = inside.starts_with("--- ") || diff && b"+-@ \\".contains(&sign);
             if diff {
                 out.push_str(&format!("  {}\n", self.changed(inside)));
-            } else if file {
+            } else if is_text {
                 out.push_str(line);
                 out.push('\n');
             } else if line.starts_with("next: ") {

@@ -14,8 +14,9 @@ use crate::diagnosis::{Evidence, diagnose};
 use crate::engine::environment::Answered;
 use crate::engine::setup::Layout;
 use crate::failure::{Exit, Failure, Next, Typed};
-use crate::observed::Observed;
 use crate::observed::history::History;
+use crate::observed::{Answers, Observed, Question};
+use crate::plan::root_files::{digest, root_files};
 use crate::plan::unit_files::{Difference, Standing};
 use crate::report::timeline::Timeline;
 use crate::text;
@@ -107,6 +108,53 @@ fn setup_and_its_sudo_rule() {
     let printed: std::collections::BTreeSet<&str> = printed.lines().collect();
     let broken = of_files.find(|line| !printed.contains(line));
     assert_eq!(broken, None, "the text of a file stays whole");
+}
+
+/// Of a host that was set up: a helper has a different text, another belongs to the deploy user, and the login cannot
+/// read the rule.
+#[test]
+fn setup_of_a_host_where_most_of_it_is_in_place() {
+    let config = config();
+    let layout = Layout::new(&config, "deploy".into(), "deploy".into(), Vec::new());
+    let files = root_files(&config, &layout.guard);
+    let mut asked: Vec<(Question, String)> = ["releases", "shared", ".shipit"]
+        .map(|part| {
+            (
+                Question::File(format!("/opt/acme/{part}")),
+                "there deploy deploy 700 directory".into(),
+            )
+        })
+        .into();
+    for file in files {
+        let (fact, content) = match file.name {
+            _ if file.text.is_empty() => ("absent", "unreadable".into()),
+            "path" | "service" | "boot" => ("there root root 644 regular file", digest(file.text)),
+            "env" => ("there root root 755 regular file", digest("an older one")),
+            "run" => ("there deploy root 755 regular file", digest(file.text)),
+            "rule" => ("unreadable", "unreadable".into()),
+            _ => ("there root root 755 regular file", digest(file.text)),
+        };
+        asked.push((Question::File(file.path.clone()), fact.into()));
+        asked.push((Question::Content(file.path), content));
+    }
+    let out: String = asked
+        .iter()
+        .enumerate()
+        .map(|(n, (_, said))| format!("{n} {said}\n"))
+        .collect();
+    let questions: Vec<Question> = asked.into_iter().map(|(question, _)| question).collect();
+    let answers = Answers::parse(&questions, out.as_bytes());
+    let observed = Observed::parse(
+        b"user deploy\nunit shipit-acme.path UnitFileState=enabled\nunit shipit-acme.path ActiveState=inactive\n\
+          unit shipit-acme-boot.service UnitFileState=enabled\n",
+    );
+    screen("setup-again", |paper| {
+        paper.prose(&setup::actions(
+            &layout,
+            Some((&observed, &answers)),
+            setup::Detail::Names,
+        ))
+    });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::observed::{KEPT_JOURNAL, Observed, Root};
 use crate::plan::needs::{self, Fix};
 use crate::plan::releases;
 use crate::plan::units::env_helper;
-use crate::plan::{confined, guard};
+use crate::plan::{confined, root_files};
 use crate::text;
 
 /// The last switch, when it failed.
@@ -224,7 +224,7 @@ fn stale_rule(config: &Config, observed: &Observed) -> Option<Finding> {
 /// What `setup` wrote as root's, and others can change: a way to become root.
 fn open_to_others(config: &Config, live: Option<&Live>) -> Vec<Finding> {
     let Some(live) = live else { return Vec::new() };
-    let files = guard::files(config).into_iter();
+    let files = root_files::paths(config).into_iter();
     let found = files.filter_map(|path| {
         let file = live.answers.file(&path).filter(|file| file.exists)?;
         let own = file.owner != "root" || file.mode & 0o022 != 0;

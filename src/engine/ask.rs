@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::observed::{Answers, HostUnits, Live, Question, questions, root_paths};
-use crate::plan::guard;
+use crate::plan::root_files;
 use crate::plan::units::{Purpose, units};
 use crate::remote::Script;
 use crate::unit::merge::Unit;
@@ -33,11 +33,13 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     let host_units = HostUnits::parse(&run(host, &steps, "reading the units")?);
     let mut asked = questions(&host_units);
     let root = config.root.as_str();
-    asked.push(Question::File(root.to_owned()));
-    asked.push(Question::File(format!("{root}/current")));
-    asked.push(Question::File(format!("{root}/releases")));
-    let roots = guard::files(config);
-    asked.extend(roots.iter().flat_map(|path| Question::about(path)));
+    let parts = ["", "/current", "/releases", "/shared", "/.shipit"];
+    asked.extend(parts.map(|part| Question::File(format!("{root}{part}"))));
+    let roots = root_files::paths(config);
+    for path in &roots {
+        asked.extend(Question::about(path));
+        asked.push(Question::Content(path.clone()));
+    }
     asked.extend(
         units(config, Purpose::Grant)
             .into_iter()
@@ -45,7 +47,9 @@ pub fn collect(host: &mut dyn Host, config: &Config, repository: &[Unit]) -> Res
     );
     asked.push(Question::Space(root.to_owned()));
     asked.extend(SPACES.map(|path| Question::Space(path.to_owned())));
-    asked.extend(config.host.user.clone().map(Question::User));
+    if let Some(user) = &config.host.user {
+        asked.extend([Question::User(user.clone()), Question::Keys(user.clone())]);
+    }
     for file in &config.shared.files {
         asked.extend(Question::about(&format!("{root}/shared/{}", file.path.as_str())));
     }

@@ -17,7 +17,8 @@ use crate::observed::Observed;
 use crate::observed::access::{Access, Obstacle};
 use crate::plan::guard::{Guard, guard};
 use crate::plan::needs;
-use crate::remote::{self, Script, exits};
+use crate::plan::root_files::{RootFile, root_files};
+use crate::remote::{Script, exits};
 use crate::report::event::Report;
 use crate::text;
 use crate::unit::merge::Unit;
@@ -77,43 +78,11 @@ impl<'a> Layout<'a> {
         report: &mut dyn Report,
     ) -> Result<Access, Failure> {
         let Self {
-            config,
-            user,
-            group,
-            guard,
-            withheld: _,
-            of_packages: _,
+            config, user, group, ..
         } = self;
-        let files = [
-            ("path", guard.path_unit.as_str()),
-            ("service", &guard.service_unit),
-            ("boot", &guard.boot_unit),
-            ("rule", &guard.sudo_rule),
-            ("env", remote::ENV_HELPER.trim_end()),
-            ("journal", remote::JOURNAL_HELPER.trim_end()),
-            (
-                "run",
-                if guard.lends_units {
-                    remote::RUN_HELPER.trim_end()
-                } else {
-                    ""
-                },
-            ),
-            (
-                "notify",
-                guard.notify.as_ref().map_or("", |_| remote::NOTIFY_HELPER.trim_end()),
-            ),
-            (
-                "notify-path",
-                guard.notify.as_ref().map_or("", |notify| notify.path_unit.as_str()),
-            ),
-            (
-                "notify-service",
-                guard.notify.as_ref().map_or("", |notify| notify.service_unit.as_str()),
-            ),
-        ];
-        let packed = |(name, text)| format!("{name} {}\n", STANDARD.encode(text));
-        let payload = format!("shipit-files\n{}", files.map(packed).concat());
+        let packed = |file: RootFile<'_>| format!("{} {}\n", file.name, STANDARD.encode(file.text));
+        let files: String = root_files(config, &self.guard).into_iter().map(packed).collect();
+        let payload = format!("shipit-files\n{files}");
         let login = (observed.uid, observed.user.as_str());
         let adopt = self.adopts(observed).unwrap_or("");
         let script = Script::setup([config.root.as_str(), config.app.as_str(), user, group, "yes", adopt]);

@@ -37,6 +37,10 @@ pub struct Answers {
     pub space: BTreeMap<String, (u64, u64)>,
     /// The apps whose sudo rule names a unit, by unit; empty for all but root.
     pub claimed: BTreeMap<String, Vec<String>>,
+    /// The sha256 of a file's text in hex, or `symlink`, by path.
+    pub contents: BTreeMap<String, String>,
+    /// Users that have authorized keys; of others it is not known.
+    pub with_keys: BTreeSet<String>,
     /// Free inodes, by path.
     pub inodes: BTreeMap<String, u64>,
     /// What could not be read, in words.
@@ -89,6 +93,8 @@ impl Answers {
         }
         self.space.extend(more.space);
         self.claimed.extend(more.claimed);
+        self.contents.extend(more.contents);
+        self.with_keys.extend(more.with_keys);
         self.inodes.extend(more.inodes);
         self.unreadable.extend(more.unreadable);
         self.files.extend(more.files);
@@ -166,6 +172,15 @@ impl Answers {
             Question::Claimed(unit) => {
                 let apps = first.strip_prefix("claimed")?.split_ascii_whitespace();
                 self.claimed.insert(unit.clone(), apps.map(str::to_owned).collect());
+            }
+            // Not known: `setup`, which compares them, reports that.
+            Question::Content(_) | Question::Keys(_) if first == "unreadable" => {}
+            Question::Content(path) => {
+                let digest = first.split(' ').next().unwrap_or_default();
+                self.contents.insert(path.clone(), digest.to_owned());
+            }
+            Question::Keys(user) => {
+                yes(first)?.then(|| self.with_keys.insert(user.clone()));
             }
             Question::Space(_) if first == "absent" => {}
             Question::Space(path) => {

@@ -40,6 +40,10 @@ pub enum Question {
     Space(String),
     /// The apps whose sudo rule names a unit; only root can read that.
     Claimed(String),
+    /// The digest of a file's text.
+    Content(String),
+    /// Whether a user has authorized keys.
+    Keys(String),
 }
 
 impl Question {
@@ -67,13 +71,17 @@ impl Question {
             Question::Storage => ["storage", "systemd/journald.conf"],
             Question::Space(path) => ["space", path],
             Question::Claimed(unit) => ["claimed", unit],
+            Question::Content(path) => ["content", path],
+            Question::Keys(user) => ["keys", user],
         }
     }
 
     /// What it is about, for a sentence about its not being readable.
     pub fn subject(&self) -> String {
         match self {
-            Question::File(path) | Question::Way(path) | Question::Space(path) => path.clone(),
+            Question::File(path) | Question::Way(path) | Question::Space(path) | Question::Content(path) => {
+                path.clone()
+            }
             Question::User(name) | Question::Groups(name) => format!("the user {name}"),
             Question::Group(name) => format!("the group {name}"),
             Question::Calendar(expression) => format!("the times of {expression}"),
@@ -85,6 +93,7 @@ impl Question {
             Question::Reports(_, path) => path.clone(),
             Question::Storage => "journald.conf".into(),
             Question::Claimed(unit) => format!("the sudo rules for {unit}"),
+            Question::Keys(user) => format!("the authorized keys of {user}"),
         }
     }
 }

@@ -72,6 +72,14 @@ impl Sudo {
         self.tried.is_some_and(|(code, _)| code == 0 || program)
     }
 
+    /// The app's rule, as the line that was tried printed it.
+    pub fn rule(&self) -> Option<String> {
+        // sudo's own warnings, such as about the host's name, come first.
+        let printed = self.output.iter().skip_while(|line| line.starts_with("sudo: "));
+        let lines: Vec<&str> = printed.map(String::as_str).collect();
+        matches!(self.tried, Some((0, _))).then(|| lines.join("\n"))
+    }
+
     /// Whether sudo lets this user run a shell as root, by the entries that it lists; `None` where it lists none, because
     /// it wants a password first, or does not know the user.
     pub fn runs_a_shell(&self) -> Option<bool> {

@@ -111,19 +111,6 @@ fn is_withheld(config: &Config, withheld: &[&str]) -> bool {
     template.is_some_and(|template| withheld.contains(&template.as_str()))
 }
 
-/// Every file of root's that `setup` writes for this app. Who can change one of them, or a directory above it, is root.
-pub fn files(config: &Config) -> Vec<String> {
-    let app = config.app.as_str();
-    let units = [".path", ".service", "-boot.service", ".notify.path", ".notify.service"];
-    let mut files: Vec<String> = units
-        .iter()
-        .map(|end| format!("/etc/systemd/system/shipit-{app}{end}"))
-        .collect();
-    files.push(format!("/etc/sudoers.d/shipit-{app}"));
-    files.extend(["env", "journal", "run", "notify"].map(|name| format!("/usr/local/lib/shipit/{app}/{name}")));
-    files
-}
-
 /// Exact words, full paths, no wildcard (`*` matches spaces: a measured hole). sudo compares the words joined by
 /// spaces,
 /// so `'--no-pager --follow'` as one word passes too: without NOEXEC, journalctl would then start a pager as root.

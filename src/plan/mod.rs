@@ -10,6 +10,7 @@ pub mod needs;
 pub mod notify;
 pub mod packaged;
 pub mod releases;
+pub mod root_files;
 mod trials;
 pub mod unit_files;
 pub mod unit_names;

@@ -147,7 +147,7 @@ scripts! {
     /// Looks for programs and modules as `prepare` would. Args: (program NAME - | module PYTHON NAME)….
     program Program = "look/program.sh";
     /// Answers questions about what units name. Args: (kind, value)….
-    facts Facts = "lib/paths.sh" "look/facts.sh";
+    facts Facts = "lib/paths.sh" "look/standing.sh" "look/facts.sh";
     /// Prints the journal that stdin asks for as JSON lines. Args: access, app, [`super::JOURNAL_HELPER`], units….
     journal Journal = "lib/sudo.sh" "operate/journal.sh";
     /// Prints which invocations the runs saw. Args: root, run or `-`.

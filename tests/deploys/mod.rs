@@ -31,6 +31,7 @@ mod reports; // what a switch looked like
 pub mod rolling; // several instances behind HAProxy and nginx, one by one
 mod same_again; // unchanged, staged, migrated: what was done is not done again
 mod sending; // what is sent, and what the host takes from the release before
+mod set_up_already; // setup run again: what it shows is what it changes
 mod setting_up; // what setup asks before root does anything
 mod several_clients; // one proceeds, the others are told or wait
 mod several_services; // all or none

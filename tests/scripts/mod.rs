@@ -117,7 +117,7 @@ struct World {
 
 /// What setup is to write, as it travels on stdin.
 const SETUP_FILES: &[u8] =
-    b"shipit-files\npath cA==\nservice cA==\nboot cA==\nrule cA==\nenv cA==\njournal cA==\nrun cA==\nnotify \nnotify-path \nnotify-service \n";
+    b"shipit-files\npath cA==\nservice cA==\nboot cA==\nnotify-path \nnotify-service \nenv cA==\njournal cA==\nrun cA==\nnotify \nrule cA==\n";
 
 impl World {
     fn new(shell: &'static [&'static str]) -> Self {

@@ -126,7 +126,7 @@ pub enum Command {
     /// Prepare the host, once
     #[command(
         long_about = "Example:\n  shipit setup --as root@app.example.com\n\nCreates the directories, the guard units and the sudo rule (checked by visudo). \
-        Shows what root will do and asks first. You can run it again at any time. It adopts the releases of Capistrano and similar tools."
+        Shows what root will change and asks first. You can run it again at any time. It adopts the releases of Capistrano and similar tools."
     )]
     Setup(Setup),
     /// Find out why a deploy does not work; change nothing

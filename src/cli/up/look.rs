@@ -16,7 +16,7 @@ use crate::engine::withheld::{of_packages, unclaimed, withheld};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::observed::sudo::Sudo;
-use crate::observed::{Current, Live, Observed, Root};
+use crate::observed::{Answers, Current, Live, Observed, Root};
 use crate::plan::unit_files::install::{Installation, installation};
 use crate::plan::unit_names;
 use crate::unit::merge::Unit;
@@ -27,6 +27,7 @@ pub(super) struct Seen<'a> {
     /// Through the login that root's work goes through.
     pub(super) host: Box<dyn Host>,
     pub(super) observed: Observed,
+    answers: Answers,
     pub(super) installation: Installation,
     /// What `setup` has to put there; `None` if the host is set up.
     pub(super) layout: Option<Layout<'a>>,
@@ -99,10 +100,12 @@ impl<'a> Up<'a> {
         if !installation.is_nothing(true) {
             install::check(config, repository, Some(&live.answers))?;
         }
+        let answers = live.answers.clone();
         let layout = unready.then(|| self.layout(&observed, user, repository, live, &installation));
         Ok(Seen {
             host,
             observed,
+            answers,
             installation,
             layout,
             diagnosis,
@@ -146,7 +149,7 @@ impl<'a> Up<'a> {
             out.push_str(&install::actions(&seen.installation, true));
         }
         if let Some(layout) = &seen.layout {
-            out.push_str(&setup::actions(layout, Some(&seen.observed), detail));
+            out.push_str(&setup::actions(layout, Some((&seen.observed, &seen.answers)), detail));
         }
         out
     }

@@ -55,13 +55,10 @@ holds() {
 look_at "$@"; n=0
 while [ $# -ge 2 ]; do
     case $1 in
-    file) file "$2" ;;
-    way) way "$2" ;;
+    file | way | calendar | holds | content | keys) "$1" "$2" ;;
     user) known passwd "$2" ;;
     group) known group "$2" ;;
     groups) id -Gn -- "$2" 2>/dev/null || echo unreadable ;;
-    calendar) calendar "$2" ;;
-    holds) holds "$2" ;;
     tasks)
         if processes "$2"; then
             # shellcheck disable=SC2086 # process ids; this is a shell of its own

@@ -24,13 +24,13 @@ file() {
 path_unit=$(file path)
 service_unit=$(file service)
 boot_unit=$(file boot)
-sudo_rule=$(file rule)
+notify_path=$(file notify-path)
+notify_service=$(file notify-service)
 env_helper=$(file env)
 journal_helper=$(file journal)
 run_helper=$(file run)
 notify_helper=$(file notify)
-notify_path=$(file notify-path)
-notify_service=$(file notify-service)
+sudo_rule=$(file rule)
 exec </dev/null
 # Two at once would make the same user and the same directories. Only root can open the lock.
 (umask 077 && : >>/run/shipit-setup.lock)

@@ -30,7 +30,6 @@ helper() {
     if [ -n "$2" ]; then put "$at" "$2" 0755
     elif [ -e "$at" ] || [ -L "$at" ]; then rm -rf -- "$at" && echo "removed $at" && changed=yes; fi
 }
-[ -n "$sudo_rule" ] || env_helper='' journal_helper='' run_helper=''
 if [ -n "$env_helper$notify_helper" ]; then
     # Before the rule that names them: root's own, in root's own directories.
     for dir in /usr/local/lib/shipit "/usr/local/lib/shipit/$app"; do

@@ -50,7 +50,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         prints: &[
-            ("cli/setup.rs as_root unit install --now", "setup --yes --as $ROOT"),
+            ("cli/setup/mod.rs as_root unit install --now", "setup --yes --as $ROOT"),
             ("plan/unit_names.rs as_root unit install --now", "plan"),
         ],
         ..ROW
@@ -58,7 +58,7 @@ pub const ROWS: &[Row] = &[
     // Everything is ready, and nothing is live.
     Row {
         prints: &[
-            ("cli/setup.rs shipit deploy", "setup --yes --as $ROOT"),
+            ("cli/setup/mod.rs shipit deploy", "setup --yes --as $ROOT"),
             ("cli/releases.rs shipit deploy", "releases"),
             ("cli/status/mod.rs shipit deploy", "status"),
             ("cli/history.rs shipit deploy", "history"),

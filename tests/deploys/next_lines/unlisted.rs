@@ -119,7 +119,7 @@ pub const SITES: &[(&str, &str)] = &[
         "cli/init/mod.rs shipit unit generate --app {app} --program binary --command '/opt/{app}/current/{app}'",
         ELSEWHERE,
     ),
-    ("cli/setup.rs as_root unit install", FIRST),
+    ("cli/setup/mod.rs as_root unit install", FIRST),
     ("cli/unit/install.rs as_root unit install", FIRST),
     ("engine/withheld.rs as_root setup", FIRST),
     ("cli/status/mod.rs as_root up", ELSEWHERE),
