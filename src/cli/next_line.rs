@@ -78,6 +78,10 @@ mod tests {
                 Next::offline("unit explain drift-load"),
                 "shipit unit explain drift-load",
             ),
+            (
+                Next::shipit("run --as-deploy -- COMMAND"),
+                "shipit run --as-deploy -e staging -i 'my key' -- COMMAND",
+            ),
             (Next::advice("ask whoever revoked it"), "ask whoever revoked it"),
         ] {
             assert_eq!(typed.line(&line), said);

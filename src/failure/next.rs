@@ -234,7 +234,11 @@ impl Typed {
             }
             match act {
                 Act::Shipit(words) if self.reach.is_empty() => out.push_str(&format!("shipit {words}")),
-                Act::Shipit(words) => out.push_str(&format!("shipit {words} {}", self.reach)),
+                Act::Shipit(words) => match words.split_once(" -- ").filter(|_| words.starts_with("run ")) {
+                    // Behind the command they would be its own.
+                    Some((run, command)) => out.push_str(&format!("shipit {run} {} -- {command}", self.reach)),
+                    None => out.push_str(&format!("shipit {words} {}", self.reach)),
+                },
                 Act::Offline(words) => out.push_str(&format!("shipit {words}")),
                 Act::Again(option) => out.push_str(&self.again(option)),
                 Act::Ssh(program, words) => {

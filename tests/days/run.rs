@@ -61,7 +61,7 @@ fn words_go_there_and_output_comes_back_byte_for_byte() {
     assert_eq!(String::from_utf8(sum.stdout).unwrap().trim(), there.trim());
     // One that does not read it all ends all the same.
     let large = vec![b'x'; 3_000_000];
-    let one = fed(&desk, &["run", "--stdin", "--", "head", "-c", "1"], &large).leaves(0);
+    let one = fed(&desk, &["run", "--stdin", "head", "-c", "1"], &large).leaves(0);
     assert_eq!(one.stdout, "x");
 }
 
@@ -71,7 +71,7 @@ fn how_a_command_ended_is_told() {
     let desk = Desk::ready(&host, Service::Socket, &acme("socket"));
     desk.shipit(&["run", "--", "true"]).leaves(1).says("no release is live");
     desk.deploy(crate::apps::Kind::Graceful, "v1");
-    desk.shipit(&["run", "--", "sh", "-c", "exit 3"])
+    desk.shipit(&["run", "sh", "-c", "exit 3"])
         .leaves(3)
         .says("error: sh exited with status 3");
     desk.shipit(&["run", "--", "no-such-command"])
@@ -82,10 +82,12 @@ fn how_a_command_ended_is_told() {
         .leaves(137)
         .says("killed by signal 9");
     desk.shipit(&["run"]).leaves(2);
-    // `--json` behind `--` is the command's; before it, it is ours.
-    let theirs = ["run", "--", "sh", "-c", "printf 'a\\033[2J'; exit 4", "--json"];
-    let ran = desk.shipit(&theirs);
-    assert!(ran.stdout.contains('\u{1b}'));
+    // `--json` behind the command is the command's; before it, it is ours.
+    for dashes in [&["--"][..], &[]] {
+        let theirs = ["sh", "-c", "printf 'a\\033[2J'; exit 4", "--json"];
+        let ran = desk.shipit(&[&["run"], dashes, &theirs].concat()).leaves(4);
+        assert!(ran.stdout.contains('\u{1b}'));
+    }
     let ran = desk.shipit(&["run", "--json", "--", "sh", "-c", "printf 'a\\033[2J'; exit 4"]);
     let ran = ran.leaves(4).never_says("\u{1b}").says(r#""source":"stdout""#);
     assert!(

@@ -81,21 +81,6 @@ fn tip(error: &clap::Error, words: &[OsString]) -> Option<String> {
     };
     let words: Vec<&str> = words.iter().map(|word| word.to_str()).collect::<Option<_>>()?;
     match error.kind() {
-        ErrorKind::UnknownArgument if words.contains(&"run") && !words.contains(&"--") => {
-            let run = words.iter().position(|word| *word == "run")?;
-            let wrong = said(ContextKind::InvalidArg)?;
-            let at = words.iter().skip(run + 1).position(|word| word.starts_with(wrong))? + run + 1;
-            let quoted = |words: &[&str]| {
-                let words = words.iter().map(|word| crate::failure::quoted(word.as_ref()));
-                words.collect::<Vec<_>>().join(" ")
-            };
-            let (before, after) = words.split_at(at);
-            Some(format!(
-                "put -- before the command: shipit {} -- {}",
-                quoted(before),
-                quoted(after)
-            ))
-        }
         ErrorKind::InvalidSubcommand => {
             let wrong = said(ContextKind::InvalidSubcommand)?;
             if wrong == "deploy.yml" {
@@ -141,15 +126,7 @@ mod tests {
     #[test]
     fn a_command_line_that_cannot_be_read_has_a_tip() {
         for (words, tip) in [
-            (
-                &["run", "ls", "-la"][..],
-                "put -- before the command: shipit run -- ls -la",
-            ),
-            (
-                &["run", "-s", "web", "a b"],
-                "put -- before the command: shipit run -s web -- 'a b'",
-            ),
-            (&["lint"], "there is a command shipit unit lint"),
+            (&["lint"][..], "there is a command shipit unit lint"),
             (&["help", "deploy.yml"], "shipit config example prints every key"),
             (&["deplyo"], "'deploy'"),
             (&["help", "deplyo"], "a similar subcommand exists: 'deploy'"),
@@ -163,5 +140,19 @@ mod tests {
                 "{words:?}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn the_help_of_a_command_has_its_own_options_and_leads_to_the_others() {
+        let help = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(Into::into).collect();
+            super::super::parse(&words).map_or_else(|help| help.to_string(), |_| String::new())
+        };
+        let deploy = help(&["deploy", "--help"]);
+        assert!(
+            deploy.contains("--wait") && !deploy.contains("--known-hosts"),
+            "{deploy}"
+        );
+        assert!(deploy.contains(": shipit --help") && help(&["--help"]).contains("--known-hosts"));
     }
 }

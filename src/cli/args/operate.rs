@@ -123,8 +123,8 @@ pub struct Run {
     /// Run it as the deploy user, without the app's environment and sandbox; overrides --service
     #[arg(long)]
     pub as_deploy: bool,
-    /// Command and arguments, after `--`
-    #[arg(last = true, required = true, value_name = "CMD")]
+    /// Command and its arguments; shipit's own options come before it
+    #[arg(trailing_var_arg = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
 
@@ -141,4 +141,60 @@ pub struct Prune {
     /// Number of verified or left releases, and number of staged ones, to keep [default: keep_releases]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub keep: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use crate::cli::args::{Args, Command, parse};
+
+    /// The arguments, and the words of the command behind them.
+    fn run(words: &[&str]) -> (Args, Vec<OsString>) {
+        let typed: Vec<OsString> = words.iter().map(Into::into).collect();
+        let args = parse(&typed).expect("a command line");
+        let Command::Run(run) = &args.command else {
+            unreachable!("not `run`: {words:?}")
+        };
+        let command = run.command.clone();
+        (args, command)
+    }
+
+    #[test]
+    fn every_word_after_the_command_of_run_is_its_own() {
+        for (words, command) in [
+            (&["run", "whoami"][..], &["whoami"][..]),
+            (&["run", "-i", "key", "whoami", "-x"], &["whoami", "-x"]),
+            (&["run", "-ikey", "--", "whoami", "-x"], &["whoami", "-x"]),
+            (&["run", "ls", "--json", "-i", "x"], &["ls", "--json", "-i", "x"]),
+            (&["run", "ls", "--help"], &["ls", "--help"]),
+            (&["run", "git", "log", "--", "a"], &["git", "log", "--", "a"]),
+            (&["run", "--", "git", "log", "--", "a"], &["git", "log", "--", "a"]),
+            (&["run", "--", "--", "-x"], &["--", "-x"]),
+            (&["run", "--", "-x"], &["-x"]),
+            (&["run", "help"], &["help"]),
+        ] {
+            let (args, got) = run(words);
+            assert_eq!(got, command, "{words:?}");
+            assert!(!args.global.json, "{words:?}");
+            // A line that repeats this one with an option more has the option before the command.
+            let typed = args.global.words;
+            let (before, after) = typed.split_at(typed.len() - command.len());
+            assert!(after == command && before.ends_with(&["--".into()]), "{typed:?}");
+            assert_eq!(before.iter().filter(|word| *word == "--").count(), 1, "{typed:?}");
+        }
+        assert_eq!(
+            run(&["run", "-i", "key", "whoami"]).0.global.identity,
+            Some("key".into())
+        );
+        for wrong in [
+            &["run"][..],
+            &["run", "-x", "ls"],
+            &["run", "--"],
+            &["run", "--as-deploy"],
+        ] {
+            let typed: Vec<OsString> = wrong.iter().map(Into::into).collect();
+            assert!(parse(&typed).is_err(), "{wrong:?}");
+        }
+    }
 }
