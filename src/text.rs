@@ -143,6 +143,23 @@ pub fn padded(text: &str, to: usize) -> String {
     format!("{text}{}", " ".repeat(to.saturating_sub(columns(text))))
 }
 
+/// The beginning of a text that surely fits. Only of ASCII is the width known here: all else counts as two columns, or a
+/// line of wide characters would be broken by the terminal, and each turn would leave a part of it.
+pub fn cut(text: &str, columns: usize) -> String {
+    let wide = |c: char| if c.is_ascii() { 1 } else { 2 };
+    if text.chars().map(wide).sum::<usize>() <= columns {
+        return text.to_owned();
+    }
+    let mut left = columns.saturating_sub(1);
+    let fits = text.chars().take_while(|c| {
+        let wide = wide(*c);
+        let fits = wide <= left;
+        left = left.saturating_sub(wide);
+        fits
+    });
+    fits.chain(['…']).collect()
+}
+
 /// `0.42s`, `12.3s`, `2m05s`.
 pub fn seconds(took: Duration) -> String {
     let s = took.as_secs_f64();

@@ -79,7 +79,7 @@ fn releases_and_history() {
     )
     .deeds(&observed);
     deeds.last_mut().unwrap().cause = CAUSE.into();
-    screen("history", |paper| history::table(deeds.iter(), paper));
+    screen("history", |paper| history::table(&observed, deeds.iter(), paper));
 }
 
 #[test]

@@ -21,8 +21,10 @@ pub struct History {
 /// One thing that was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deed {
-    /// When it began, by the host's clock.
+    /// When it began, by the host's clock, to the second.
     pub at: String,
+    /// Of a switch, its number; of an action, that of the last switch that began before it, or 0 if that is not recorded.
+    pub epoch: u64,
     /// `deploy`, `rollback`, `prune`, `restart`, `start`, `stop`, `reload`, `drain`, `env set`, `env unset`, `env push`.
     pub what: String,
     /// Who, as their machine reported it; empty if that is not known.
@@ -71,6 +73,7 @@ impl History {
             let canceled = past.is_canceled();
             Deed {
                 at: past.at,
+                epoch: past.epoch,
                 what: past.command.word().into(),
                 by: self.by.get(&past.run).cloned().unwrap_or_default(),
                 release: Some(past.release),
@@ -84,8 +87,10 @@ impl History {
             }
         });
         let mut deeds: Vec<Deed> = switches.chain(self.actions()).collect();
-        // Times of the same form sort as texts; what began in the same second stays in its order.
-        deeds.sort_by(|one, other| other.at.cmp(&one.at));
+        // Times of the same form sort as texts. Of what began in the same second, an action came after the switch whose
+        // number it has; all else stays in its order.
+        let place = |deed: &Deed| (deed.at.clone(), deed.epoch, deed.run.is_none());
+        deeds.sort_by_key(|deed| std::cmp::Reverse(place(deed)));
         deeds
     }
 
@@ -97,10 +102,19 @@ impl History {
             let Some((&".", words)) = words.split_last() else {
                 continue;
             };
+            // Not recorded by earlier versions.
+            let (epoch, words) = match words.split_last() {
+                Some((last, rest)) => match last.strip_prefix("after=") {
+                    Some(epoch) => (epoch.parse().unwrap_or(0), rest),
+                    None => (0, words),
+                },
+                None => continue,
+            };
             match *words {
                 [at, "begin", token, by, verb, unit] => {
                     let deed = Deed {
                         at: at.into(),
+                        epoch,
                         what: verb.into(),
                         by: lines::decoded(by),
                         unit: Some(unit.into()),
@@ -119,6 +133,7 @@ impl History {
                 [at, "did", by, "env", verb, ref names @ ..] => {
                     let deed = Deed {
                         at: at.into(),
+                        epoch,
                         what: format!("env {verb}"),
                         by: lines::decoded(by),
                         names: names.iter().map(|&name| name.into()).collect(),
@@ -187,5 +202,45 @@ mod tests {
                 "deploy a by ann@laptop 410 done ",
             ]
         );
+    }
+
+    #[test]
+    fn what_began_in_the_same_second_is_in_its_order() {
+        let mut observed = Observed::default();
+        for line in [
+            "1 r1 begin a command=deploy",
+            "1 r1 verified a",
+            "2 r2 begin b command=deploy",
+        ] {
+            observed.ledger.push(&format!("2026-05-03T09:00:00Z {line}"));
+        }
+        let history = History::parse(
+            b"action 2026-05-03T09:00:00Z did ann env set FIRST after=0 .\n\
+              action 2026-05-03T09:00:00Z begin 5-9 ann restart acme.service after=1 .\n\
+              action 2026-05-03T09:00:00Z did ann env set SECOND after=1 .\n\
+              action 2026-05-03T09:00:00Z end 5-9 done after=1 .\n\
+              action 2026-05-03T09:00:00Z did ann env unset SECOND after=2 .\nwhole\n",
+        );
+        let deeds = history.deeds(&observed);
+        let told: Vec<String> = deeds
+            .iter()
+            .map(|deed| {
+                format!(
+                    "{} {}",
+                    deed.what,
+                    deed.release.as_deref().unwrap_or(&deed.names.join(","))
+                )
+            })
+            .collect();
+        let expected = [
+            "env unset SECOND",
+            "deploy b",
+            "env set SECOND",
+            "restart ",
+            "deploy a",
+            "env set FIRST",
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(deeds[3].outcome, "done");
     }
 }

@@ -169,6 +169,7 @@ pub(super) fn unpublished(word: &str, rest: &str) -> Option<String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
     pub run: String,
+    pub epoch: u64,
     /// When it began, by the host's clock.
     pub at: String,
     pub command: Command,
@@ -224,6 +225,7 @@ impl Ledger {
             };
             Past {
                 run: begin.run.clone(),
+                epoch: begin.epoch,
                 at: begin.at.clone(),
                 command,
                 release: begin.release.clone(),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::lines::{self, lines};
 use super::{Current, Observed};
 use crate::step::Commit;
+use crate::text;
 use crate::unit::properties::Properties;
 
 /// A second look at a host.
@@ -134,6 +135,12 @@ impl Observed {
     /// The commit that a release was made from, where the client recorded it.
     pub fn commit(&self, release: &str) -> Option<Commit> {
         Commit::of(&self.meta.get(release)?.info)
+    }
+
+    /// How long ago that was, by the host's clock, as `2 h`.
+    pub fn since(&self, at: &str) -> Option<String> {
+        let at = chrono::DateTime::parse_from_rfc3339(at).ok()?;
+        Some(text::lapse(self.time? - at.timestamp()))
     }
 
     /// The services that do not write to the journal: the key that says so, and where they write instead.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::layout;
 use crate::terminal;
-use crate::text::seconds;
+use crate::text::{cut, seconds};
 
 /// How often it moves.
 const TICK: Duration = Duration::from_millis(120);
@@ -170,23 +170,6 @@ fn moves(line: Weak<Mutex<Option<Line>>>) {
 
 fn locked(line: &Mutex<Option<Line>>) -> MutexGuard<'_, Option<Line>> {
     line.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The beginning of a text that surely fits. Only of ASCII is the width known here: all else counts as two columns, or a
-/// line of wide characters would be broken by the terminal, and each turn would leave a part of it.
-fn cut(text: &str, columns: usize) -> String {
-    let wide = |c: char| if c.is_ascii() { 1 } else { 2 };
-    if text.chars().map(wide).sum::<usize>() <= columns {
-        return text.to_owned();
-    }
-    let mut left = columns.saturating_sub(1);
-    let fits = text.chars().take_while(|c| {
-        let wide = wide(*c);
-        let fits = wide <= left;
-        left = left.saturating_sub(wide);
-        fits
-    });
-    fits.chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ pub fn started(command: &str, app: &str, host: &str, release: Option<&str>) -> S
 
 /// `1a2b3c4 Fix the login (main, uncommitted changes)`; where the files are known, `with uncommitted changes in app.js`.
 pub fn commit(commit: &Commit) -> String {
-    let short: String = commit.revision.chars().take(7).collect();
     let changes = match commit.changed.as_slice() {
         [] if commit.dirty => "uncommitted changes".to_owned(),
         [] => String::new(),
@@ -41,9 +40,18 @@ pub fn commit(commit: &Commit) -> String {
     } else {
         format!("({})", about.join(", "))
     };
-    let words = [short, commit.subject.clone(), about];
-    let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    shown(words.join(" ").as_bytes())
+    joined(&[&commit_in_short(commit), &shown(about.as_bytes())])
+}
+
+/// `1a2b3c4 Fix the login`.
+pub fn commit_in_short(commit: &Commit) -> String {
+    let short: String = commit.revision.chars().take(7).collect();
+    shown(joined(&[&short, &commit.subject]).as_bytes())
+}
+
+fn joined(words: &[&str]) -> String {
+    let words = words.iter().copied().filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The last answer of a health check, as short as it can be: which host is asked is known.

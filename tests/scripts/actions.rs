@@ -33,6 +33,22 @@ fn a_line_after_a_torn_one_is_whole_and_the_record_stays_short() {
         };
         assert_eq!(history("5"), ["stop", "env set"]);
 
+        // The number of the last switch gives actions and switches in the same second an order.
+        let ledger = world.state("ledger");
+        fs::write(
+            &ledger,
+            "2026-05-03T10:00:00Z 7 r begin a command=deploy\n2026-05-03T10:00:00Z 7 r verified a\n2026-05-03T10:0",
+        )
+        .unwrap();
+        record(&world, &["did", "ann", "env", "unset", "A"]);
+        let out = world.script("history", &["5"], NO_FAULT);
+        let deeds = History::parse(&out.stdout).deeds(&Observed::default());
+        let epochs: Vec<_> = deeds
+            .iter()
+            .map(|deed| (deed.what.as_str(), deed.epoch, deed.names.len()))
+            .collect();
+        assert_eq!(epochs, [("env unset", 7, 1), ("stop", 1, 0), ("env set", 1, 1)]);
+
         fs::write(&now, "x".repeat(65_536)).unwrap();
         record(&world, &["did", "ann", "env", "set", "B"]);
         assert_eq!(fs::metadata(&before).unwrap().len(), 65_536);

@@ -166,7 +166,7 @@ pub enum Command {
     Releases(Releases),
     /// Show what was done to the app, by whom, and how it ended
     #[command(
-        long_about = "Example:\n  shipit history\n  shipit history -n 100 --json\n\nShows deploys, rollbacks and prunes, restarts, stops, starts and reloads, and changes to the environment, newest first: when, who, how long, the downtime, and the reason for a failure. \
+        long_about = "Example:\n  shipit history\n  shipit history -n 100 --json\n\nShows deploys, rollbacks and prunes, restarts, stops, starts and reloads, and changes to the environment, newest first: when, who, how long, the commit, the downtime, and the reason for a failure. On a terminal, times are ages; in a file or a pipe, and with --json, they are UTC. \
         The host keeps this record; `shipit report RUN` shows one switch in detail."
     )]
     History(History),
