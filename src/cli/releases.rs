@@ -6,9 +6,9 @@ use super::args::{self, Global};
 use super::paper::{Ink, Paper};
 use crate::failure::{Exit, Failure, Next};
 use crate::observed::Observed;
-use crate::observed::ledger::{CANCELED, State};
+use crate::observed::ledger::{CANCELED, Entry, State};
 use crate::report::{json, sentence};
-use crate::text::{self, shown};
+use crate::text::shown;
 
 const HEADS: [&str; 6] = ["release", "state", "age", "downtime", "by", "commit"];
 /// The columns that even a narrow screen has.
@@ -81,18 +81,11 @@ pub(super) fn table(observed: &Observed, ids: &[&String], paper: Paper) -> Strin
     paper.table(&HEADS, FIRST, &rows)
 }
 
-/// The time since it was verified, or else since the ledger first names it, by the host's clock.
+/// The time since the release was made. When it last went live is another question: a rollback does not make it younger.
 fn age(observed: &Observed, id: &str) -> String {
-    let first = || observed.ledger.entries.iter().find(|entry| entry.release == id);
-    let at = observed
-        .ledger
-        .verified_at(id)
-        .or_else(|| first().map(|entry| entry.at.as_str()));
-    let at = at.and_then(|at| chrono::DateTime::parse_from_rfc3339(at).ok());
-    match (observed.time, at) {
-        (Some(now), Some(at)) => text::lapse(now - at.timestamp()),
-        _ => String::new(),
-    }
+    let of_release = |entry: &&Entry| entry.release == id && !matches!(entry.event.as_str(), "begin" | "gone");
+    let first = observed.ledger.entries.iter().find(of_release);
+    first.and_then(|first| observed.since(&first.at)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -116,18 +109,31 @@ mod tests {
         let table = |columns| table(&observed, &[&b, &a], Paper::plain(columns));
         expect_test::expect![[r#"
             release  state           age     by          commit
-            b        live, verified  49 min  ann@laptop  1a2b3c4 Fix the login\x1b[2J (main, uncommitted changes)
+            b        live, verified  50 min  ann@laptop  1a2b3c4 Fix the login\x1b[2J (main, uncommitted changes)
             a        failed          60 min
         "#]]
         .assert_eq(&table(None));
         expect_test::expect![[r#"
             release  state           age
-            b        live, verified  49 min
+            b        live, verified  50 min
                 ann@laptop; 1a2b3c4 Fix the
                   login\x1b[2J (main, uncommitted
                   changes)
             a        failed          60 min
         "#]]
         .assert_eq(&table(Some(40)));
+    }
+
+    #[test]
+    fn a_rollback_does_not_change_the_age_of_a_release() {
+        let mut observed = observed();
+        for line in ["begin a command=rollback", "live a", "verified a"] {
+            observed.ledger.push(&format!("2026-11-03T09:59:00Z 3 t {line}"));
+        }
+        assert_eq!(
+            (age(&observed, "a"), age(&observed, "b")),
+            ("60 min".into(), "50 min".into())
+        );
+        assert_eq!(age(&observed, "unknown"), "");
     }
 }

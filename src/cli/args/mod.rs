@@ -161,7 +161,7 @@ pub enum Command {
     Rollback(Rollback),
     /// List the releases on the host
     #[command(
-        long_about = "Example:\n  shipit releases -n 10\n\nLists the releases on the host, newest first, with the state of each."
+        long_about = "Example:\n  shipit releases -n 10\n\nLists the releases on the host, newest first, with the state of each, its age (since it was staged) and its commit."
     )]
     Releases(Releases),
     /// Show what was done to the app, by whom, and how it ended
