@@ -14,6 +14,7 @@ const BESIDE: usize = 14;
 const MOST_SPANS: usize = 6;
 /// A response that took longer than this is a slow one, in milliseconds.
 const SLOW: f64 = 100.0;
+const LEGEND: &str = ". answered, o slow (over 0.1s), x failed";
 
 /// The lines of it, the picture as wide as the screen allows.
 pub fn lines(timeline: &Timeline, screen: Option<usize>) -> Vec<String> {
@@ -58,7 +59,9 @@ pub fn lines(timeline: &Timeline, screen: Option<usize>) -> Vec<String> {
     }
     if !timeline.dots.is_empty() {
         lines.push(format!("{:<widest$}  |{}|", "probes", probes(timeline, columns)));
-        lines.push(format!("{:<widest$}   . answered, o slow (over 0.1s), x failed", ""));
+        // Below the picture, or as far to the left as the screen requires.
+        let room = screen.map_or(usize::MAX, |screen| screen.saturating_sub(LEGEND.len()));
+        lines.push(format!("{:1$}{LEGEND}", "", room.min(widest + 3)));
         lines.extend(answered(&timeline.answers()));
     }
     lines.push(match &timeline.downtime {
