@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::{EnvCommand, Global};
 use super::paper::Paper;
 use super::service;
-use crate::config::{Config, Instance, Service};
+use crate::config::{Config, Instance, Service, nearest};
 use crate::engine::environment::{Answered, Environment, file};
 use crate::engine::service_action::Verb;
 use crate::failure::{Exit, Failure, Next};
@@ -34,14 +34,21 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
         observed: &observed,
     };
     let before = match verb {
-        "list" | "push" => Some(place.ask("list", "any", &[])?),
+        "list" | "push" | "unset" => Some(place.ask("list", "any", &[])?),
         _ => None,
     };
+    let set = before.as_ref().map_or(Vec::new(), |said| said.names.clone());
+    if let EnvCommand::Unset { names, restart } = command {
+        mistyped(names, &set, *restart)?;
+    }
     if let (Some(said), "list") = (&before, verb) {
         list(global, &config, said);
         return Ok(Exit::Done);
     }
-    let version = before.map_or("any".to_owned(), |said| said.version);
+    let version = match (before, verb) {
+        (Some(said), "push") => said.version,
+        _ => "any".to_owned(),
+    };
     let said = place.ask(verb, &version, &content)?;
     let runs = observed.live().is_some();
     // Without a release there is nothing that could be started; the first deploy does.
@@ -50,7 +57,8 @@ pub(super) fn run(global: &Global, command: &EnvCommand) -> Result<Exit, Failure
     if let (EnvCommand::Unset { names, .. }, false) = (command, global.json || global.quiet) {
         for name in names {
             if !said.changes.iter().any(|(_, changed)| changed == name) {
-                super::results(&format!("{name} was not set\n"));
+                let similar = similar(name, &set).map(|other| format!("; {other} is"));
+                super::results(&format!("{name} was not set{}\n", similar.unwrap_or_default()));
             }
         }
     }
@@ -121,6 +129,41 @@ fn removed(names: &[String]) -> Result<Vec<u8>, Failure> {
         name(given)?;
     }
     Ok((names.join("\n") + "\n").into_bytes())
+}
+
+/// A name that is not set, and looks like one that is: a typo must not look like a secret that was removed. Names of which
+/// only the numbers differ, as of keys that are rotated, are no typo.
+fn mistyped(names: &[String], set: &[String], restart: bool) -> Result<(), Failure> {
+    let without_digits = |name: &str| name.replace(|c: char| c.is_ascii_digit(), "");
+    let meant = |name: &String| {
+        let other = similar(name, set).filter(|other| !names.contains(other))?;
+        let (one, two) = (name.to_lowercase(), other.to_lowercase());
+        let near = strsim::damerau_levenshtein(&one, &two) * 4 <= one.len().max(two.len());
+        (near && (one == two || without_digits(&one) != without_digits(&two))).then_some(other)
+    };
+    let all: Vec<(&String, Option<&String>)> = names
+        .iter()
+        .map(|name| (name, Some(name).filter(|name| !set.contains(name)).and_then(meant)))
+        .collect();
+    let Some((name, other)) = all.iter().find_map(|(name, other)| Some((name, (*other)?))) else {
+        return Ok(());
+    };
+    let corrected = all.iter().map(|(name, other)| other.unwrap_or(name));
+    let next = corrected.fold(Next::shipit("env unset"), Next::arg);
+    let next = if restart { next.arg("--restart") } else { next };
+    Err(Failure::new(Exit::Untouched, format!("{name} is not set"))
+        .why(format!("a variable with a similar name is set: {other}"))
+        .host("nothing changed")
+        .next(next.remark(format!("if you mean {other}"))))
+}
+
+/// The variable that is set and has the most similar name; not the name itself.
+fn similar<'n>(name: &str, set: &'n [String]) -> Option<&'n String> {
+    let others: Vec<&String> = set.iter().filter(|other| *other != name).collect();
+    let small: Vec<String> = others.iter().map(|other| other.to_lowercase()).collect();
+    let near = nearest(name, small.iter().map(String::as_str))?;
+    let at = small.iter().position(|other| other == near)?;
+    others.get(at).copied()
 }
 
 fn pushed(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
@@ -241,4 +284,41 @@ fn unread(global: &Global, config: &Config, said: &Answered) -> String {
         "none of {app}'s services reads it; under [Service], add: EnvironmentFile=-{}\n",
         file(config)
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_looks_like_one_that_is_set_is_a_typo_and_any_other_is_not() {
+        let all = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let set = all(&["SECRET_KEY", "DATABASE_URL", "NEW_TOKEN", "API_KEY_2"]);
+        let tried = |names: &[&str]| mistyped(&all(names), &set, false).map_err(|failure| failure.to_string());
+        for (typed, meant) in [
+            (&["SECRET_KY"][..], "SECRET_KEY"),
+            (&["secret_key"], "SECRET_KEY"),
+            (&["SECERT_KEY"], "SECRET_KEY"),
+            (&["GONE", "DATABSE_URL"], "GONE DATABASE_URL"),
+        ] {
+            let said = tried(typed).unwrap_err();
+            assert!(
+                said.contains(&format!("next  shipit env unset {meant}    # ")),
+                "{said}"
+            );
+        }
+        for removed in [
+            &["NOPE"][..],
+            &["SECRET_KEY"],
+            &["OLD_TOKEN"],
+            &["API_KEY_1"],
+            &["DATABASE"],
+            &["SECRET_KEYS", "SECRET_KEY"],
+        ] {
+            assert_eq!(tried(removed), Ok(()), "{removed:?}");
+        }
+        assert_eq!(similar("DATABASE", &set).map(String::as_str), Some("DATABASE_URL"));
+        assert_eq!(similar("NOPE", &set), None);
+    }
 }

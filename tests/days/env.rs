@@ -58,6 +58,12 @@ fn values_reach_the_process_byte_for_byte_and_nothing_else_ever_holds_them() {
         assert!(!host.ssh("deploy", &format!("cat {FILE}")).success());
 
         let list = desk.shipit(&["env", "list"]).leaves(0).says("TOKEN\nOTHER\n");
+        desk.shipit(&["env", "unset", "OTHRE", "NEVER"])
+            .leaves(1)
+            .says("OTHRE is not set")
+            .says("a variable with a similar name is set: OTHER")
+            .says("shipit env unset OTHER NEVER");
+        desk.shipit(&["env", "list"]).leaves(0).says("TOKEN\nOTHER\n");
         let unset = desk
             .shipit(&["env", "unset", "OTHER", "NEVER"])
             .leaves(0)

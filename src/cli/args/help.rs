@@ -86,6 +86,9 @@ fn tip(error: &clap::Error, words: &[OsString]) -> Option<String> {
             if wrong == "deploy.yml" {
                 return Some("shipit config example prints every key of deploy.yml".into());
             }
+            if words.contains(&"env") && ["get", "show", "print", "cat", "read"].contains(&wrong) {
+                return Some("values are never shown; shipit env list prints the names".into());
+            }
             if wrong == "version" {
                 return Some("shipit --version prints the version".into());
             }
@@ -131,6 +134,10 @@ mod tests {
             (&["deplyo"], "'deploy'"),
             (&["help", "deplyo"], "a similar subcommand exists: 'deploy'"),
             (&["help", "nothing"], "unrecognized subcommand 'nothing'"),
+            (
+                &["env", "get", "A"],
+                "values are never shown; shipit env list prints the names",
+            ),
             (&["version"], "shipit --version prints the version"),
         ] {
             let typed: Vec<OsString> = words.iter().map(Into::into).collect();

@@ -62,7 +62,10 @@ pub enum EnvCommand {
         restart: bool,
     },
     /// Remove variables
-    #[command(long_about = "Example:\n  shipit env unset OLD_TOKEN")]
+    #[command(
+        long_about = "Example:\n  shipit env unset OLD_TOKEN\n\nRemoves variables. Names that are not set are reported and ignored, unless a variable with a similar name is set: \
+        that may be a typo, so nothing is removed, and shipit exits 1."
+    )]
     Unset {
         /// Names of the variables
         #[arg(required = true, value_name = "NAME")]

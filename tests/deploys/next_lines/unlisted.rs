@@ -78,6 +78,7 @@ pub const SITES: &[(&str, &str)] = &[
         "plan/unit_names.rs shipit unit generate --only",
         "tests/deploys/logins.rs types it, with --print",
     ),
+    ("cli/env.rs shipit env unset", "tests/days/env.rs types it"),
     (
         "cli/run.rs shipit run --as-deploy -- COMMAND",
         "COMMAND is for a person to fill in",
