@@ -1,28 +1,24 @@
-//! What runs on this machine, before any host is asked: builds that hang, flood, leave something behind, and a person
-//! who has had enough of them. That a run ends at all, long before its build would, is the claim.
+//! What runs on this machine before any host is asked. Builds are in `deploys::building`: a host is looked at before them.
 
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bounds::{self, Ends as _};
 
-/// A directory whose build is that line, and whose host is a port that nothing listens on.
+/// A directory whose build is that line, if it is not empty, and whose host is a port that nothing listens on.
 fn desk(build: &str) -> TempDir {
     let dir = tempfile::Builder::new().prefix("desk-").tempdir().unwrap();
     fs::create_dir(dir.path().join("source")).unwrap();
     fs::write(dir.path().join("source/file"), "x").unwrap();
-    let yml = format!(
-        "app: acme\nhost: deploy@127.0.0.1:1\nsource: source\nbuild: {}\nservices: []\n",
-        shipit::config::scalar(build)
-    );
+    let build = match build {
+        "" => String::new(),
+        line => format!("build: {}\n", shipit::config::scalar(line)),
+    };
+    let yml = format!("app: acme\nhost: deploy@127.0.0.1:1\nsource: source\n{build}services: []\n");
     fs::write(dir.path().join("deploy.yml"), yml).unwrap();
     dir
 }
@@ -40,25 +36,8 @@ fn deploy(desk: &TempDir) -> Child {
         .unwrap()
 }
 
-/// The process that the build wrote down, once it has.
-fn noted(desk: &TempDir) -> Pid {
-    let file: PathBuf = desk.path().join("pid");
-    let mut found = None;
-    bounds::wait_for("the build", || {
-        let text = fs::read_to_string(&file).unwrap_or_default();
-        found = text.strip_suffix('\n').and_then(|text| text.parse().ok());
-        found.is_some()
-    });
-    Pid::from_raw(found.unwrap()).unwrap()
-}
-
-#[track_caller]
-fn assert_gone(pid: Pid) {
-    bounds::wait_for("the end of the build", || test_kill_process(pid).is_err());
-}
-
 /// Two signals that are pending at the same time are one: the next can be sent once this one has been heard.
-fn press(child: &Child, signal: Signal) {
+pub fn press(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
     bounds::wait_for("the signal to be heard", || {
         let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
@@ -71,39 +50,11 @@ fn press(child: &Child, signal: Signal) {
 }
 
 /// The lines of a run and its exit code.
-fn end(child: Child) -> (Vec<Value>, Option<i32>) {
+pub fn end(child: Child) -> (Vec<Value>, Option<i32>) {
     let output = child.ends();
     let lines = String::from_utf8(output.stdout).unwrap();
     let lines = lines.lines().map(|line| serde_json::from_str(line).unwrap());
     (lines.collect(), output.status.code())
-}
-
-#[test]
-fn a_signal_that_only_shipit_gets_stops_the_build_too() {
-    for signal in [Signal::INT, Signal::TERM] {
-        let desk = desk("echo $$ > pid; exec sleep 3000");
-        let child = deploy(&desk);
-        let build = noted(&desk);
-        press(&child, signal);
-        let (lines, code) = end(child);
-        assert_eq!(code, Some(1));
-        let cause = &lines.last().unwrap()["cause"];
-        assert_eq!(cause["what"], "`build` was interrupted");
-        assert_eq!(cause["why"][1], "shipit received Ctrl-C or SIGTERM");
-        assert_eq!(cause["host"], "nothing live changed");
-        assert_gone(build);
-    }
-}
-
-/// The shell waits for what it runs: a signal to the shell alone would leave that running.
-#[test]
-fn what_the_shell_of_a_build_waits_for_is_stopped_with_it() {
-    let desk = desk("sh -c 'echo $$ > pid; exec sleep 3000' && true");
-    let child = deploy(&desk);
-    let build = noted(&desk);
-    press(&child, Signal::TERM);
-    assert_eq!(end(child).1, Some(1));
-    assert_gone(build);
 }
 
 #[test]
@@ -125,72 +76,6 @@ fn an_output_that_cannot_be_written_is_a_failure_and_a_reader_that_went_away_is_
     drop(reader);
     let output = shipit().stdout(writer).stderr(Stdio::piped()).spawn().unwrap().ends();
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
-}
-
-#[test]
-fn a_signal_that_comes_before_anybody_listens_to_the_build_stops_it_too() {
-    let desk = desk("kill -INT $PPID; exec sleep 3000");
-    let (lines, code) = end(deploy(&desk));
-    assert_eq!(code, Some(1));
-    assert_eq!(lines.last().unwrap()["cause"]["what"], "`build` was interrupted");
-}
-
-#[test]
-fn a_second_interrupt_leaves_a_build_that_will_not_stop() {
-    let desk = desk("trap '' INT TERM; echo $$ > pid; while :; do sleep 0.2; done");
-    let child = deploy(&desk);
-    let build = noted(&desk);
-    press(&child, Signal::INT);
-    press(&child, Signal::INT);
-    let (_, code) = end(child);
-    assert_eq!(code, Some(1));
-    assert_gone(build);
-}
-
-#[test]
-fn a_build_that_mends_itself_after_an_interrupt_is_still_no_reason_to_go_on() {
-    let desk = desk("trap 'exit 0' INT TERM; echo $$ > pid; while :; do sleep 0.1; done");
-    let child = deploy(&desk);
-    noted(&desk);
-    press(&child, Signal::INT);
-    let (lines, code) = end(child);
-    assert_eq!(code, Some(1));
-    assert_eq!(lines.last().unwrap()["cause"]["what"], "interrupted while building");
-}
-
-#[test]
-fn a_build_that_floods_can_be_stopped_and_a_line_without_an_end_is_cut() {
-    let lines_of = |lines: &[Value]| -> Vec<usize> {
-        let logs = lines.iter().filter(|line| line["source"] == "build");
-        logs.map(|line| line["line"].as_str().unwrap().len()).collect()
-    };
-    let whole = desk("head -c 300000 /dev/zero | tr '\\0' x; echo; echo end");
-    let (lines, code) = end(deploy(&whole));
-    assert_eq!(code, Some(6), "nothing listens there");
-    let lengths = lines_of(&lines);
-    assert!(lengths.len() > 3 && *lengths.last().unwrap() == 3, "{lengths:?}");
-
-    let flood = desk("echo $$ > pid; exec yes");
-    let mut child = deploy(&flood);
-    let build = noted(&flood);
-    let mut out = child.stdout.take().unwrap();
-    let reader = std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-    press(&child, Signal::TERM);
-    assert_eq!(child.ends().status.code(), Some(1));
-    reader.join().unwrap().unwrap();
-    assert_gone(build);
-}
-
-#[test]
-fn what_a_build_leaves_running_is_not_waited_for() {
-    let desk = desk("sleep 3000 & echo $! > pid; echo built");
-    let (lines, code) = end(deploy(&desk));
-    let left = noted(&desk);
-    let still = test_kill_process(left).is_ok();
-    kill_process(left, Signal::KILL).unwrap();
-    assert!(still, "it was waited for");
-    assert_eq!(code, Some(6), "nothing listens there");
-    assert!(lines.iter().any(|line| line["line"] == "built"));
 }
 
 #[test]
@@ -216,7 +101,7 @@ fn case_54_a_directory_that_is_gone_under_ones_feet_is_said_to_be() {
 
 #[test]
 fn a_source_that_takes_long_to_read_is_left_at_the_first_interrupt() {
-    let desk = desk("true");
+    let desk = desk("");
     // Holes, a quarter of an hour of them.
     let file = fs::File::create(desk.path().join("source/file")).unwrap();
     file.set_len(1 << 40).unwrap();
@@ -237,39 +122,10 @@ fn a_source_that_takes_long_to_read_is_left_at_the_first_interrupt() {
     assert_eq!(cause["host"], "nothing was sent or changed");
 }
 
-#[test]
-fn a_second_interrupt_leaves_whatever_it_hangs_in() {
-    // A terminal that was stopped looks like this: nothing that is written there is taken.
-    let desk = desk("exec yes");
-    let (_unread, screen) = std::io::pipe().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_shipit"))
-        .args(["deploy", "-v", "-F", "/dev/null"])
-        .current_dir(desk.path())
-        .env("HOME", desk.path())
-        .env_remove("XDG_CACHE_HOME")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(screen.try_clone().unwrap())
-        .spawn()
-        .unwrap();
-    let full = || {
-        let mut fds = [PollFd::new(&screen, PollFlags::OUT)];
-        poll(&mut fds, Some(&Timespec::default())).unwrap() == 0
-    };
-    bounds::wait_for("a full screen", full);
-    press(&child, Signal::INT);
-    std::thread::sleep(Duration::from_secs(2));
-    assert!(child.try_wait().unwrap().is_none(), "one is not two");
-    press(&child, Signal::INT);
-    let status = child.ends().status;
-    // It could tell nobody how things stand, so it claims no exit code either.
-    assert_eq!(status.signal(), Some(2), "{status}");
-}
-
 /// A pipeline that writes its key into the checkout, and ships that.
 #[test]
 fn the_key_that_logs_in_is_refused_in_the_source_unless_it_is_allowed() {
-    let desk = desk("true");
+    let desk = desk("");
     fs::write(desk.path().join("source/ci"), "no key by its name or its first bytes\n").unwrap();
     let deploy = || {
         let child = Command::new(env!("CARGO_BIN_EXE_shipit"))
@@ -375,8 +231,6 @@ fn a_file_that_was_named_and_does_not_exist_is_refused_before_anything_connects(
     let (yml, source) = (desk.path().join("deploy.yml"), desk.path().join("source"));
     fs::remove_dir_all(&source).unwrap();
     let error = "error: source does not exist\n  why   it is the `source:` of deploy.yml";
-    let built = format!("{error}, and `build` has not made it\n  next  correct `source` in deploy.yml:3, or `build`\n");
-    assert_eq!(refused(&["deploy", "-q"]), (1, built));
     let text = fs::read_to_string(&yml).unwrap();
     fs::write(&yml, text.replace("build:", "# ")).unwrap();
     let never = "\n  next  correct `source` in deploy.yml:3, or add `build` if a command makes it\n";

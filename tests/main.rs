@@ -8,7 +8,7 @@ mod units; // unit files: reading, rules, writing
 
 mod completions; // manual pages, and what a shell completes
 mod docs; // the documents are held against the program
-mod here; // what runs on this machine: builds that hang, flood and are interrupted
+mod here; // what runs on this machine before any host is asked
 mod init; // what init writes for a project, and that the rest takes it
 mod init_php; // the same for PHP, which runs in a unit of the distribution
 mod notify; // the recipes of docs/notify.md

@@ -7,6 +7,7 @@ mod bad_releases; // releases that break in their own way never stay live, and t
 mod beginning; // init, unit install, setup, deploy: from a project to a live app, nothing by hand
 pub mod blue_green; // two instances behind nginx and HAProxy: who gets the requests, and what clients see
 mod browser; // a real browser, for the page that a person opens in one
+mod building; // builds that hang, flood or leave something behind, and a person who has had enough of them
 mod canary; // a share of the requests for the new release decides
 mod canary_nginx; // the same behind nginx, which is turned in parts
 mod causes; // why a release failed, found out before the host goes back
