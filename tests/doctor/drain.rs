@@ -87,7 +87,9 @@ fn an_app_that_drains_one_that_cannot_and_one_that_hangs_are_told_apart() {
         .says("it has no handler for SIGTERM");
     desk.shipit(&LIVE[..4])
         .leaves(0)
-        .says("acme.service does not drain: it has no handler for SIGTERM");
+        // On a busy machine a short request may be in progress when the process ends.
+        .says("acme.service does not drain: ")
+        .says("it has no handler for SIGTERM");
 
     // It ignores the signal, and answers kept connections as before until systemd kills it.
     host.root("mkdir -p /etc/systemd/system/acme.service.d").ok();
